@@ -1,0 +1,1 @@
+"""cloche creates Python environments."""

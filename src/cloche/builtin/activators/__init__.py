@@ -1,0 +1,1 @@
+"""What activates an environment, a package for each shell: the script files and the quoter."""

@@ -1,0 +1,1 @@
+"""Where interpreters are looked for, a module for each kind of place."""

@@ -1,0 +1,1 @@
+"""Where the first packages come from, a module for each way."""

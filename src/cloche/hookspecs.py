@@ -1,0 +1,188 @@
+"""The hooks that a plugin may implement, and the protocols of what it gives.
+
+A plugin is a module (or any object) that an entry point of group `cloche` names. It imports `hookimpl` from `cloche`,
+implements the hooks it needs and returns descriptions; the core selects and performs. Nothing has to be inherited, and
+nothing that a plugin gives may write to disk.
+
+Instead of an object, a hook may return a `Descriptor`: its implementation is imported only when it is selected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Protocol
+
+import pluggy
+
+from cloche.options import Option
+from cloche.value import value
+
+if TYPE_CHECKING:
+    from cloche.model import Candidate, Environment, Host, Image, Interpreter, Layout, Result, Script, Wanted
+    from cloche.operations import Operation
+    from cloche.spec import InterpreterSpec
+    from cloche.store import Store
+
+PROJECT = "cloche"
+"""Name of the pluggy project and of the entry-point group."""
+
+API_VERSION = 1
+"""Raised when a plugin written for an earlier one would break; hooks and arguments are added without raising it."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@value
+class Descriptor:
+    """Stands for a finder, creator, seeder or activator whose module loads only when it is selected."""
+
+    name: str
+    implementation: str
+    """`"package.module:attribute"` of the object itself."""
+    summary: str = ""
+    """What it is for, as a lower-case fragment."""
+    options: tuple[Option, ...] = ()
+    replaces: str = ""
+    """Name of the built-in whose place it takes, if the user's config agrees (`replace = ["bash=name"]`)."""
+
+
+@value
+class Command:
+    """A command of the plugin's own: `cloche NAME`."""
+
+    name: str
+    summary: str
+    implementation: str
+    """`"package.module:attribute"` of a function `(argv: list[str], host: Host) -> int`, which returns the exit code."""
+
+
+class Finder(Protocol):
+    """Looks in one kind of place for executables that may be interpreters. It reads; it starts nothing."""
+
+    name: str
+
+    def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
+        """Yield candidates, the preferred first; those that cannot satisfy `spec` may be left out, or not."""
+
+
+class Creator(Protocol):
+    """Says which operations make an environment, without seeds and scripts."""
+
+    name: str
+
+    def refusal(self, interpreter: Interpreter) -> str | None:
+        """Return why it cannot serve this interpreter (`needs CPython, got PyPy 3.9.16`), None if it can."""
+
+    def operations(self, interpreter: Interpreter, layout: Layout) -> Iterable[Operation]:
+        """Return the operations in the order in which they are to be performed. It may read the base interpreter."""
+
+
+class Seeder(Protocol):
+    """Says which unpacked wheels are laid into an environment."""
+
+    name: str
+
+    def refusal(self, interpreter: Interpreter) -> str | None:
+        """Return why it cannot serve this interpreter, None if it can."""
+
+    def images(self, interpreter: Interpreter, wanted: Wanted, store: Store) -> Iterable[Image]:
+        """Return one image per distribution, all of them from `store`.
+
+        :raises cloche.errors.SeedError: a requirement cannot be had; the message says what was tried.
+        """
+
+
+class Activator(Protocol):
+    """Gives the scripts that activate an environment in one shell."""
+
+    name: str
+
+    def refusal(self, interpreter: Interpreter) -> str | None:
+        """Return why it has nothing to give for this interpreter (`for Windows only`), None if it has."""
+
+    def quote(self, text: str) -> str:
+        """Return `text` as one word of the shell's syntax, quotes included, with nothing in it expanded.
+
+        :raises cloche.errors.Inexpressible: the syntax has no way to write it.
+        """
+
+    def scripts(self, environment: Environment) -> Iterable[Script]:
+        """Return the scripts as text; most activators render a template with `environment.values`."""
+
+
+@hookspec
+def cloche_finders() -> Iterable[Finder | Descriptor]:
+    """Give places to look for interpreters. They are asked after the built-in ones, by name.
+
+    Example::
+
+        @cloche.hookimpl
+        def cloche_finders():
+            return [OptFinder()]
+    """
+    return ()
+
+
+@hookspec
+def cloche_creators() -> Iterable[Creator | Descriptor]:
+    """Give ways to make an environment, to be chosen with `--creator NAME`.
+
+    Example::
+
+        @cloche.hookimpl
+        def cloche_creators():
+            return [cloche.Descriptor("hardlink", "acme.hardlink:creator", summary="hard-links the executable")]
+    """
+    return ()
+
+
+@hookspec
+def cloche_seeders() -> Iterable[Seeder | Descriptor]:
+    """Give ways to put the first packages into an environment, to be chosen with `--seeder NAME`.
+
+    Example::
+
+        @cloche.hookimpl
+        def cloche_seeders():
+            return [WheelhouseSeeder()]
+    """
+    return ()
+
+
+@hookspec
+def cloche_activators() -> Iterable[Activator | Descriptor]:
+    """Give activation scripts for a shell. All that do not refuse are used, or those named with `--activators`.
+
+    Example::
+
+        @cloche.hookimpl
+        def cloche_activators():
+            return [Elvish()]
+    """
+    return ()
+
+
+@hookspec
+def cloche_commands() -> Iterable[Command]:
+    """Give commands of the plugin's own; one that has a built-in command's name is an error.
+
+    Example::
+
+        @cloche.hookimpl
+        def cloche_commands():
+            return [cloche.Command("freeze", "print what is installed", "acme.freeze:main")]
+    """
+    return ()
+
+
+@hookspec
+def cloche_created(result: Result) -> None:
+    """Act on an environment that is in place. An error here becomes a warning and never a failure.
+
+    Example::
+
+        @cloche.hookimpl
+        def cloche_created(result):
+            (result.environment.root / ".envrc").write_text("source bin/activate")
+    """

@@ -1,0 +1,332 @@
+"""The values that travel through cloche, from what was asked for to what was made; no I/O happens here.
+
+Paths inside an environment are relative to its root and written with `/` whatever the platform, so that an environment
+for any system can be planned on any other. Words (`"auto"`, `"replace"`) stand where a flag would hide its meaning.
+"""
+
+from __future__ import annotations
+
+from cloche.value import TYPE_CHECKING, value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Literal, TypeAlias
+
+    from cloche.operations import Operation
+
+    LinkMode: TypeAlias = Literal["auto", "clone", "hardlink", "copy", "symlink"]
+    """How the files of an image reach an environment; `auto` is the first of clone, hardlink, copy that works."""
+
+    OnExisting: TypeAlias = Literal["keep", "replace", "replace-anything"]
+    """What to do with what stands at the destination: keep it and add, replace an environment, replace whatever it is."""
+
+    SitePackages: TypeAlias = Literal["isolated", "system"]
+    """Whether the environment sees the base interpreter's own packages."""
+
+    Network: TypeAlias = Literal["never", "last-resort", "newest"]
+    """When seeds may be downloaded: never, if nothing local serves, or always to get the newest."""
+
+    Version: TypeAlias = tuple[int, int, int, str, int]
+    """`sys.version_info` as a plain tuple: `(3, 12, 1, "final", 0)`."""
+
+
+@value
+class Host:
+    """Everything that is read from the world outside, taken once at the border."""
+
+    environ: Mapping[str, str]
+    """The environment variables."""
+    cwd: str
+    """The current directory, absolute; empty if it has been removed."""
+    platform: str
+    """`sys.platform` of the Python that runs cloche."""
+    os_name: str
+    """`os.name` of the Python that runs cloche."""
+    executable: str
+    """`sys.executable` of the Python that runs cloche."""
+
+
+@value
+class Interpreter:
+    """A base interpreter (never an environment), as one run of the probe described it."""
+
+    executable: str
+    """Absolute path of the base interpreter, as the user sees it: a stable alias is kept, an environment is not."""
+    implementation: str
+    """`sys.implementation.name`: `cpython`, `pypy`, `graalpy`."""
+    version: Version
+    platform: str
+    """`sys.platform` of the target."""
+    os_name: str
+    """`os.name` of the target: `posix` or `nt`. Every decision about an environment follows this, never our own."""
+    machine: str
+    """The instruction set, as `platform.machine()` spells it: `x86_64`, `aarch64`, `AMD64`."""
+    bits: int
+    """Width of a pointer: 64 or 32."""
+    free_threaded: bool
+    """Built without the GIL (PEP 703)."""
+    debug: bool
+    """Built with assertions and reference counts (`--with-pydebug`)."""
+    prefix: str
+    """`sys.base_prefix`."""
+    exec_prefix: str
+    """`sys.base_exec_prefix`."""
+    stdlib: str
+    """Directory of the standard library (holds `os.py`)."""
+    scheme: Mapping[str, str]
+    """Where things go inside an environment (`scripts`, `purelib`, `platlib`, `include`, `data`): its own sysconfig
+    scheme for environments, made relative to the root (`lib/python3.12/site-packages`)."""
+    cache_tag: str
+    """`sys.implementation.cache_tag`: names byte-code files (`cpython-312`)."""
+    magic: str
+    """The byte-code magic number in hexadecimal; byte-code is valid for exactly one."""
+    soabi: str
+    """`SOABI`: names extension modules (`cpython-312-x86_64-linux-gnu`); empty where there is none."""
+    library: str
+    """The shared libpython that the executable needs at start, absolute; empty for a static build."""
+    has_venv: bool
+    """Whether its standard library has `venv`."""
+    tcl_library: str
+    """Directory that Tcl must be told of inside an environment; empty where it finds its own way."""
+    tk_library: str
+    """As `tcl_library`, for Tk."""
+
+    @property
+    def version_text(self) -> str:
+        """The version as releases are named: `3.12.1`, `3.14.0rc2`."""
+        major, minor, micro, level, serial = self.version
+        suffix = "" if level == "final" else f"{ {'alpha': 'a', 'beta': 'b', 'candidate': 'rc'}[level]}{serial}"
+        return f"{major}.{minor}.{micro}{suffix}"
+
+    @property
+    def python_version(self) -> str:
+        """Major and minor version: `3.12`."""
+        return f"{self.version[0]}.{self.version[1]}"
+
+    @property
+    def name(self) -> str:
+        """What people call it: `CPython 3.12.1`, `PyPy 3.9.16`, `CPython 3.13.0 free-threaded`."""
+        known = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalPy"}
+        words = [known.get(self.implementation, self.implementation), self.version_text]
+        words += ["free-threaded"] * self.free_threaded + ["debug"] * self.debug
+        return " ".join(words)
+
+
+@value
+class Candidate:
+    """An executable that may be an interpreter, and who says so."""
+
+    path: str
+    found_by: str
+    """Name of the finder."""
+    note: str = ""
+    """Why it is passed over without being asked (a shim with nothing behind it, say); empty for a real candidate."""
+
+
+@value
+class Layout:
+    """Where things stand in an environment: paths relative to the root, with `/`, as the interpreter's scheme has them."""
+
+    bin: str
+    """`bin` or `Scripts`."""
+    executable: str
+    """The Python in it: `bin/python`, `Scripts/python.exe`."""
+    names: tuple[str, ...]
+    """Every name the Python has in `bin`: `python`, `python3`, `python3.12`."""
+    purelib: str
+    platlib: str
+    include: str
+    links: tuple[tuple[str, str], ...] = ()
+    """Links between the environment's own directories, as (path, target): `lib64 -> lib` where venv makes one."""
+    config: str = "pyvenv.cfg"
+    options: Mapping[str, object] = {}  # noqa: RUF012  (never changed)
+    """What the user chose among the creator's own options."""
+
+
+@value
+class Environment:
+    """An environment on disk, or one that a plan describes; whoever made it."""
+
+    location: str
+    """The root, absolute, as text."""
+    layout: Layout
+    os_name: str
+    prompt: str
+    """What an activated shell shows; the name of the root directory if none was chosen."""
+    interpreter: Interpreter | None = None
+    """The base interpreter; None where the environment names one that is gone."""
+    options: Mapping[str, object] = {}  # noqa: RUF012  (never changed)
+    """What the user chose among the options of the activator that is asked."""
+
+    def place(self, relative: str) -> str:
+        """Return the absolute path, in the target's own spelling, of a path relative to the root."""
+        separator = "\\" if self.os_name == "nt" else "/"
+        return separator.join([self.location.rstrip(separator) or separator, *relative.split("/")])
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The slots that activation scripts may use, by name (see `cloche.template`).
+
+        `ROOT` the environment, `BIN` its executables' directory (absolute), `BIN_NAME` the same relative to the root,
+        `PROMPT` what to show, `PKG_CONFIG` its pkg-config directory, `TCL_LIBRARY` and `TK_LIBRARY` (may be empty),
+        `SITE` its purelib relative to `BIN`, `PLATSITE` its platlib relative to `BIN`.
+        """
+        up = "/".join([".."] * (self.layout.bin.count("/") + 1))
+        return {
+            "ROOT": self.location,
+            "BIN": self.place(self.layout.bin),
+            "BIN_NAME": self.layout.bin,
+            "PROMPT": self.prompt,
+            "PKG_CONFIG": self.place("lib/pkgconfig"),
+            "TCL_LIBRARY": self.interpreter.tcl_library if self.interpreter else "",
+            "TK_LIBRARY": self.interpreter.tk_library if self.interpreter else "",
+            "SITE": f"{up}/{self.layout.purelib}",
+            "PLATSITE": f"{up}/{self.layout.platlib}",
+        }
+
+    def _path(self, relative: str) -> Path:
+        from pathlib import Path  # 8 ms that the command line need not pay
+
+        return Path(self.place(relative)) if relative else Path(self.location)
+
+    @property
+    def root(self) -> Path:
+        return self._path("")
+
+    @property
+    def executable(self) -> Path:
+        """The environment's own Python."""
+        return self._path(self.layout.executable)
+
+    @property
+    def bin(self) -> Path:
+        """Where console scripts stand: `bin` or `Scripts`."""
+        return self._path(self.layout.bin)
+
+    @property
+    def purelib(self) -> Path:
+        return self._path(self.layout.purelib)
+
+    @property
+    def platlib(self) -> Path:
+        return self._path(self.layout.platlib)
+
+    @property
+    def include(self) -> Path:
+        return self._path(self.layout.include)
+
+    @property
+    def config(self) -> Path:
+        """Its `pyvenv.cfg` (PEP 405)."""
+        return self._path(self.layout.config)
+
+
+@value
+class Script:
+    """A file that an activator gives for the directory of executables."""
+
+    name: str
+    """File name, without a directory: `activate.fish`."""
+    text: str
+    newline: str = "\n"
+    byte_order_mark: bool = False
+    """Windows PowerShell 5.1 reads anything beyond ASCII wrongly without one."""
+
+
+@value
+class EntryPoint:
+    """A console script that a wheel declares (entry points specification, `console_scripts` and `gui_scripts`)."""
+
+    name: str
+    module: str
+    attribute: str
+    kind: str = "console"
+    """`console` or `gui`."""
+
+
+@value
+class Image:
+    """An unpacked, byte-compiled wheel in the store, ready to be laid into environments of one ABI; immutable."""
+
+    distribution: str
+    """Normalised name: `pip`."""
+    version: str
+    root: str
+    """Directory in the store: `tree/<scheme key>/…` beside `manifest` and `record`."""
+    entry_points: tuple[EntryPoint, ...]
+    dist_info: str
+    """Name of its metadata directory: `pip-26.3.dist-info`."""
+    files: int
+    """Number of files in the tree."""
+    size: int
+    """Their size in bytes."""
+
+
+@value
+class Wanted:
+    """What the user wants seeded."""
+
+    requirements: tuple[str, ...] = ("pip",)
+    """`NAME` or `NAME==VERSION` (PEP 508 without markers), each once."""
+    find_links: tuple[str, ...] = ()
+    """Directories with wheels that outrank every other source, absolute."""
+    network: Network = "last-resort"
+    options: Mapping[str, object] = {}  # noqa: RUF012  (never changed)
+    """What the user chose among the seeder's own options."""
+
+
+@value
+class Request:
+    """What was asked for, with its meaning: every source of options resolved, nothing looked up yet."""
+
+    destination: str
+    """Absolute path."""
+    pythons: tuple[str, ...] = ()
+    """What may stand after `-p`, in order of preference; empty means: what the project says, else the running one."""
+    try_first_with: tuple[str, ...] = ()
+    creator: str | None = None
+    seeder: str | None = None
+    wanted: Wanted | None = Wanted()  # noqa: RUF009  (frozen)
+    """None for an environment without seeds."""
+    activators: tuple[str, ...] | None = None
+    """Names in the order given; None means every one that serves the target, () none."""
+    existing: OnExisting = "keep"
+    site_packages: SitePackages = "isolated"
+    prompt: str | None = None
+    link_mode: LinkMode = "auto"
+    vcs_ignore: bool = True
+    """Whether the environment tells version control to ignore it."""
+    options: Mapping[str, object] = {}  # noqa: RUF012  (never changed)
+    """Options that plugins declared, by option name."""
+
+
+@value
+class Plan:
+    """Every decision taken and nothing done: what `--dry-run` prints and the driver performs."""
+
+    environment: Environment
+    operations: tuple[Operation, ...]
+    creator: str
+    seeder: str | None
+    images: tuple[Image, ...]
+    activators: tuple[str, ...]
+    link_mode: LinkMode
+    existing: OnExisting
+    chosen_because: str = ""
+    """What decided on this interpreter, for people: "`.python-version` in /home/me/project"."""
+    notes: tuple[str, ...] = ()
+    """What was left out or changed, and why; shown on standard error."""
+
+
+@value
+class Result:
+    """What happened."""
+
+    environment: Environment
+    plan: Plan
+    outcome: str
+    """`created`, `replaced` or `refreshed`."""
+    seconds: float
+    """Wall time in this process."""
+    warnings: tuple[str, ...] = ()

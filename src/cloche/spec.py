@@ -1,0 +1,1 @@
+"""What a user may ask for after `-p`, and whether an interpreter satisfies it."""

@@ -1,0 +1,46 @@
+"""Put values into a script's slots.
+
+A slot is `__CLOCHE_NAME__` and stands bare in the template: the quoter supplies the quotes of the shell's own syntax.
+One pass: a value is never looked at again, so a directory named like a slot stays a directory name.
+"""
+
+from __future__ import annotations
+
+from cloche.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MARK = "__CLOCHE_"
+
+
+def render(text: str, values: Mapping[str, str], quote: Callable[[str], str]) -> str:
+    """Return `text` with each slot replaced by its quoted value.
+
+    :raises KeyError: a slot that `values` does not have, or one that is not closed; names the slot.
+    :raises cloche.errors.Inexpressible: `quote` cannot write a value in its shell's syntax.
+    """
+    first, *pieces = text.split(MARK)
+    rendered = [first]
+    for piece in pieces:
+        name, closed, rest = piece.partition("__")
+        if not closed or name not in values:
+            raise KeyError(f"{MARK}{name[:40]}{closed}")
+        rendered += [quote(values[name]), rest]
+    return "".join(rendered)
+
+
+def resource(module: str, name: str) -> str:
+    """Return the text of a data file that lies beside the module of that name, from a directory or a zip archive.
+
+    :raises OSError: there is no such file.
+    """
+    import os
+    import sys
+
+    spec = sys.modules[module].__spec__
+    if spec is None or spec.origin is None:
+        raise OSError(f"`{module}` has no place where `{name}` could lie")
+    path = os.path.join(os.path.dirname(spec.origin), name)
+    data: bytes = spec.loader.get_data(path)  # type: ignore[union-attr]
+    return data.decode("utf-8")
