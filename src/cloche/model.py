@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
     from cloche.operations import Operation
+    from cloche.transaction import Way
 
     LinkMode: TypeAlias = Literal["auto", "clone", "hardlink", "copy", "symlink"]
     """How the files of an image reach an environment; `auto` is the first of clone, hardlink, copy that works."""
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
     Network: TypeAlias = Literal["never", "last-resort", "newest"]
     """When seeds may be downloaded: never, if nothing local serves, or always to get the newest."""
+
+    Consult: TypeAlias = Literal["nothing", "project"]
+    """What decides on the Python if none is asked for: nothing but the running one, or the project's files."""
 
     Version: TypeAlias = tuple[int, int, int, str, int]
     """`sys.version_info` as a plain tuple: `(3, 12, 1, "final", 0)`."""
@@ -283,8 +287,9 @@ class Request:
     destination: str
     """Absolute path."""
     pythons: tuple[str, ...] = ()
-    """What may stand after `-p`, in order of preference; empty means: what the project says, else the running one."""
+    """What may stand after `-p`, in order of preference; empty means: see `consult`."""
     try_first_with: tuple[str, ...] = ()
+    consult: Consult = "nothing"
     creator: str | None = None
     seeder: str | None = None
     wanted: Wanted | None = Wanted()  # noqa: RUF009  (frozen)
@@ -302,21 +307,57 @@ class Request:
 
 
 @value
+class Chosen:
+    """One of the things that plugins give, selected."""
+
+    name: str
+    item: object
+    """The object itself, or where it stands (`"package.module:attribute"`), to be loaded when it is used."""
+    asked: str = "by default"
+    """`by name` if the user named it: then what it cannot do is an error, and is left out otherwise."""
+    source: str = ""
+    """Plugin and distribution that give it, for people."""
+    options: Mapping[str, object] = {}  # noqa: RUF012  (never changed)
+    """What the user chose among the options that it declared."""
+
+
+@value
+class Blueprint:
+    """Everything that is decided about an environment before it is known where it will stand."""
+
+    interpreter: Interpreter
+    chosen_because: str
+    """What decided on this interpreter, for people: "`.python-version` in /home/me/project"; empty if it was asked."""
+    layout: Layout
+    creator: str
+    operations: tuple[Operation, ...]
+    """The creator's."""
+    seeder: str | None
+    images: tuple[Image, ...]
+    activators: tuple[Chosen, ...]
+    notes: tuple[str, ...] = ()
+
+
+@value
 class Plan:
     """Every decision taken and nothing done: what `--dry-run` prints and the driver performs."""
 
     environment: Environment
+    target: str
+    """Absolute path of the directory to fill: the environment's own, or what its symbolic link points to."""
+    way: Way
+    """How the new tree reaches its place; see `cloche.transaction`."""
+    outcome: str
+    """What it amounts to, for people: `created`, `replaced`, `refreshed`, `added`."""
     operations: tuple[Operation, ...]
     creator: str
     seeder: str | None
     images: tuple[Image, ...]
     activators: tuple[str, ...]
     link_mode: LinkMode
-    existing: OnExisting
     chosen_because: str = ""
-    """What decided on this interpreter, for people: "`.python-version` in /home/me/project"."""
     notes: tuple[str, ...] = ()
-    """What was left out or changed, and why; shown on standard error."""
+    """What was left out or is otherwise than asked, and why."""
 
 
 @value
@@ -325,8 +366,6 @@ class Result:
 
     environment: Environment
     plan: Plan
-    outcome: str
-    """`created`, `replaced` or `refreshed`."""
     seconds: float
     """Wall time in this process."""
     warnings: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ never follows or overwrites one that is there: the transaction gives it an empty
 
 from __future__ import annotations
 
+import errno
 import os
 
 from cloche.value import TYPE_CHECKING, value
@@ -26,11 +27,13 @@ class MakeDir:
 
 @value
 class Link:
-    """Make a symbolic link."""
+    """Make a symbolic link; where the file system has none, copy what it would point to."""
 
     path: str
     target: str
     """As it will stand in the link: absolute, or relative to the link's directory."""
+    copy: str = ""
+    """Absolute path of the file to copy instead; empty: the file in the environment that `target` names."""
 
 
 @value
@@ -111,3 +114,207 @@ def read_manifest(text: str) -> tuple[list[str], list[str]]:
     if lines[0] != MANIFEST_HEADER or lines[-2:] != ["end", ""] or len(lines) != directories + files + 4:
         raise ValueError("not a whole image manifest")
     return lines[2 : 2 + directories], lines[2 + directories : -2]
+
+
+def perform(operations: Iterable[Operation], ground: Ground, link_mode: LinkMode) -> None:
+    """Perform operations in order in an empty directory.
+
+    :raises OSError: the first one that the system refuses; what was made until then is left for the caller to remove.
+    :raises ClocheError: a program that was run failed.
+    """
+    for operation in operations:
+        match operation:
+            case MakeDir(path):
+                ground.make_directory(path)
+            case Link(path, target, copy):
+                ground.link(path, target, copy)
+            case Copy(path, source):
+                ground.copy(path, source)
+            case Write(path, content, executable):
+                ground.write(path, content, 0o777 if executable == "yes" else 0o666)
+            case LayImage():
+                ground.lay(operation, link_mode)
+            case Run(arguments, purpose):
+                ground.run(arguments, purpose)
+
+
+class Ground:
+    """The directory in which operations are performed.
+
+    Where the platform can, every path is resolved from an open descriptor of the directory: quicker, not bound by the
+    length limit of absolute paths, and indifferent to somebody renaming a parent meanwhile.
+    """
+
+    def __init__(self, root: str, descriptor: int | None) -> None:
+        self.root = root
+        self.descriptor = descriptor
+
+    def _at(self, path: str) -> str:
+        return path if self.descriptor is not None else os.path.join(self.root, *path.split("/"))
+
+    def make_directory(self, path: str) -> None:
+        try:
+            os.mkdir(self._at(path), dir_fd=self.descriptor)
+        except FileExistsError:
+            pass
+
+    def link(self, path: str, target: str, copy: str) -> None:
+        try:
+            os.symlink(target, self._at(path), dir_fd=self.descriptor)
+        except FileExistsError:
+            if os.readlink(self._at(path), dir_fd=self.descriptor) != target:
+                raise  # else the interpreter's own `venv` made the same one
+        except OSError as error:
+            if error.errno not in LINKLESS:
+                raise
+            self.copy(path, copy or os.path.join(self.root, os.path.dirname(path), target))
+
+    def copy(self, path: str, source: str) -> None:
+        if os.path.isdir(source):
+            self.make_directory(path)
+            for name in sorted(os.listdir(source)):
+                self.copy(f"{path}/{name}", os.path.join(source, name))
+        else:
+            copy_file(source, self._at(path), target_directory=self.descriptor)
+
+    def write(self, path: str, content: bytes, mode: int) -> None:
+        descriptor = os.open(self._at(path), NEW_FILE, mode, dir_fd=self.descriptor)
+        try:
+            write_all(descriptor, content)
+        finally:
+            os.close(descriptor)
+
+    def run(self, arguments: tuple[str, ...], purpose: str) -> None:
+        import subprocess  # only the creator that hands over needs it
+
+        from cloche.errors import ClocheError
+
+        command = [argument.replace("{root}", self.root) for argument in arguments]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+        if done.returncode:
+            said = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
+            raise ClocheError(f"cannot {purpose}: {said}")
+
+    def lay(self, image: LayImage, link_mode: LinkMode) -> None:
+        with open(image.manifest, encoding="utf-8") as file:
+            directories, lines = read_manifest(file.read())
+        paths = [line.split(" ", 3)[3] for line in lines]
+        if self.descriptor is None:
+            self._lay(directories, paths, image.source, self._at(image.path), None, None, link_mode)
+            return
+        source = os.open(image.source, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            target = os.open(image.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=self.descriptor)
+            try:
+                self._lay(directories, paths, image.source, "", source, target, link_mode)
+            finally:
+                os.close(target)
+        finally:
+            os.close(source)
+
+    def _lay(
+        self,
+        directories: list[str],
+        paths: list[str],
+        root: str,
+        prefix: str,
+        source: int | None,
+        target: int | None,
+        link_mode: LinkMode,
+    ) -> None:
+        for path in directories:
+            try:
+                os.mkdir(os.path.join(prefix, path), dir_fd=target)
+            except FileExistsError:
+                pass  # two images share a namespace package
+        ways = WAYS[link_mode]
+        for path in paths:
+            here, there = (path, path) if source is not None else (os.path.join(root, path), os.path.join(prefix, path))
+            while True:
+                try:
+                    ways[0](here, there, source, target, root)
+                    break
+                except OSError as error:
+                    if len(ways) == 1 or error.errno not in LINKLESS:
+                        raise
+                    ways = ways[1:]  # what one file of an image refuses, the others do too
+
+
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+LINKLESS = frozenset(
+    (errno.EPERM, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
+)
+"""What systems answer where a file system, or a pair of them, has no such link."""
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write all of `content`; the system may take it in pieces."""
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def copy_file(
+    source: str, target: str, source_directory: int | None = None, target_directory: int | None = None
+) -> None:
+    """Copy a file's bytes, permission bits and modification time (byte-code stays valid by it) to a new file."""
+    reading = os.open(source, os.O_RDONLY | getattr(os, "O_BINARY", 0), dir_fd=source_directory)
+    try:
+        status = os.fstat(reading)
+        writing = os.open(target, NEW_FILE, status.st_mode & 0o777, dir_fd=target_directory)
+        try:
+            while block := os.read(reading, 1 << 20):
+                write_all(writing, block)
+            if os.utime in os.supports_fd:
+                os.utime(writing, ns=(status.st_atime_ns, status.st_mtime_ns))
+            else:
+                os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+        finally:
+            os.close(writing)
+    finally:
+        os.close(reading)
+
+
+def _clone(here: str, there: str, source: int | None, target: int | None, root: str) -> None:
+    """Share the file's blocks until one side is written (`FICLONE`: btrfs, XFS, bcachefs, ZFS)."""
+    try:
+        from fcntl import ioctl
+    except ImportError:
+        raise OSError(errno.ENOSYS, "no clones on this platform") from None
+    reading = os.open(here, os.O_RDONLY, dir_fd=source)
+    try:
+        status = os.fstat(reading)
+        writing = os.open(there, NEW_FILE, status.st_mode & 0o777, dir_fd=target)
+        try:
+            try:
+                ioctl(writing, 0x40049409, reading)
+            except OSError:
+                os.unlink(there, dir_fd=target)
+                raise
+            os.utime(writing, ns=(status.st_atime_ns, status.st_mtime_ns))
+        finally:
+            os.close(writing)
+    finally:
+        os.close(reading)
+
+
+def _hard_link(here: str, there: str, source: int | None, target: int | None, root: str) -> None:
+    os.link(here, there, src_dir_fd=source, dst_dir_fd=target)
+
+
+def _copy(here: str, there: str, source: int | None, target: int | None, root: str) -> None:
+    copy_file(here, there, source, target)
+
+
+def _symbolic_link(here: str, there: str, source: int | None, target: int | None, root: str) -> None:
+    os.symlink(os.path.join(root, here), there, dir_fd=target)
+
+
+WAYS: dict[LinkMode, tuple[Callable[[str, str, int | None, int | None, str], None], ...]] = {
+    "auto": (_clone, _hard_link, _copy),
+    "clone": (_clone, _copy),
+    "hardlink": (_hard_link, _copy),
+    "copy": (_copy,),
+    "symlink": (_symbolic_link, _copy),
+}

@@ -1,0 +1,89 @@
+"""The creator `copy`: an environment with an executable of its own, and what that needs to start.
+
+The standard library stays where it is; only what the loader looks for beside the executable is copied with it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cloche.builtin.creators import posix
+from cloche.operations import Copy, Link, MakeDir
+from cloche.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cloche.model import Interpreter, Layout
+    from cloche.operations import Operation
+
+
+class CopyCreator:
+    name = "copy"
+
+    def refusal(self, interpreter: Interpreter) -> str | None:
+        if ".framework/" in interpreter.library:
+            return "the executable of a macOS framework build cannot run from another place; use `--creator symlink`"
+        return posix.refusal(interpreter)
+
+    def operations(self, interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
+        yield from posix.directories(layout)
+        if interpreter.os_name == "nt":
+            yield from launchers(interpreter, layout)
+            return
+        main, *others = layout.names
+        yield Copy(layout.executable, os.path.realpath(interpreter.executable))
+        for name in others:
+            yield Link(f"{layout.bin}/{name}", main)
+        yield from libraries(interpreter, layout)
+
+
+def libraries(interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
+    """Yield the shared library, where the executable looks for it relative to itself.
+
+    An executable that names the library's directory absolutely (most `--enable-shared` builds) finds it from anywhere.
+    """
+    if not interpreter.library:
+        return
+    name = os.path.basename(interpreter.library)
+    if interpreter.implementation == "pypy":  # RUNPATH is `$ORIGIN`: beside the executable
+        yield Copy(f"{layout.bin}/{name}", interpreter.library)
+        return
+    if origin_relative(os.path.realpath(interpreter.executable)):
+        if layout.purelib.partition("/")[0] != "lib":
+            yield MakeDir("lib")
+        yield Copy(f"lib/{name}", interpreter.library)
+
+
+def origin_relative(executable: str) -> bool:
+    """Return whether an executable finds libraries relative to itself (`$ORIGIN`, on macOS `@executable_path`).
+
+    The loader's tokens stand literally in the file; a launcher for a shared library is a few kilobytes.
+    """
+    try:
+        with open(executable, "rb") as file:
+            content = file.read(1 << 20)
+    except OSError:
+        return True
+    return any(token in content for token in (b"$ORIGIN", b"${ORIGIN}", b"@executable_path", b"@loader_path"))
+
+
+def launchers(interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
+    """Yield Python's own redirectors for Windows, which read `pyvenv.cfg` and start the base interpreter.
+
+    They lie in `Lib\\venv\\scripts\\nt`: `python.exe` and `pythonw.exe` until 3.12, `venvlauncher.exe` and
+    `venvwlauncher.exe` since 3.13, with `t` for free-threaded builds (CPython `Lib/venv/__init__.py`, `setup_python`).
+    """
+    directory = "\\".join([interpreter.stdlib, "venv", "scripts", "nt"])
+    threads = "t" if interpreter.free_threaded else ""
+    debug = "_d" if interpreter.debug else ""
+    for name in layout.names:
+        window = "w" if name.removesuffix(".exe").endswith("w") else ""
+        if interpreter.version[:2] >= (3, 13):
+            launcher = f"venv{window}launcher{threads}{debug}.exe"
+        else:
+            launcher = f"python{window}{debug}.exe"
+        yield Copy(f"{layout.bin}/{name}", f"{directory}\\{launcher}")
+
+
+creator = CopyCreator()

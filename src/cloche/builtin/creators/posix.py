@@ -1,0 +1,34 @@
+"""What creators for POSIX have in common: whom they serve, and the directories."""
+
+from __future__ import annotations
+
+from cloche.operations import Link, MakeDir
+from cloche.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cloche.model import Interpreter, Layout
+    from cloche.operations import Operation
+
+KNOWN = ("cpython", "pypy")
+
+
+def refusal(interpreter: Interpreter) -> str | None:
+    if interpreter.implementation not in KNOWN:
+        return f"needs CPython or PyPy, got {interpreter.name}; `--creator venv` hands over to its own `venv`"
+    return None
+
+
+def directories(layout: Layout) -> Iterator[Operation]:
+    """Yield every directory of an environment, parents first, and the links between them (`lib64 -> lib`)."""
+    made: set[str] = set()
+    for path in (layout.bin, layout.include, layout.purelib, layout.platlib):
+        parts = path.split("/")
+        for count in range(1, len(parts) + 1):
+            directory = "/".join(parts[:count])
+            if directory not in made:
+                made.add(directory)
+                yield MakeDir(directory)
+    for path, target in layout.links:
+        yield Link(path, target)

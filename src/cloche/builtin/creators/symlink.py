@@ -1,0 +1,32 @@
+"""The creator `symlink`: an environment whose Python is a link to the base interpreter."""
+
+from __future__ import annotations
+
+from cloche.builtin.creators import posix
+from cloche.operations import Link
+from cloche.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cloche.model import Interpreter, Layout
+    from cloche.operations import Operation
+
+
+class Symlink:
+    name = "symlink"
+
+    def refusal(self, interpreter: Interpreter) -> str | None:
+        if interpreter.os_name == "nt":
+            return "a linked python.exe does not find its DLLs on Windows; `copy` uses Python's own launchers"
+        return posix.refusal(interpreter)
+
+    def operations(self, interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
+        yield from posix.directories(layout)
+        main, *others = layout.names
+        yield Link(f"{layout.bin}/{main}", interpreter.executable, copy=interpreter.executable)
+        for name in others:
+            yield Link(f"{layout.bin}/{name}", main)
+
+
+creator = Symlink()

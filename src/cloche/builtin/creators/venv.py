@@ -1,0 +1,43 @@
+"""The creator `venv`: hands over to the interpreter's own `venv`, for interpreters whose needs are not known here."""
+
+from __future__ import annotations
+
+from cloche.builtin.creators import posix
+from cloche.operations import Run
+from cloche.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cloche.model import Interpreter, Layout
+    from cloche.operations import Operation
+
+SCRIPT = """\
+import os, sys, venv
+
+class Builder(venv.EnvBuilder):
+    def create_configuration(self, context):
+        context.cfg_path = os.path.join(context.env_dir, "pyvenv.cfg")
+    def setup_scripts(self, context):
+        pass
+
+Builder(symlinks=os.name != "nt", with_pip=False).create(sys.argv[1])
+"""
+"""Runs in the target: the directories and the executable are `venv`'s, scripts and configuration are written by us."""
+
+
+class Venv:
+    name = "venv"
+
+    def refusal(self, interpreter: Interpreter) -> str | None:
+        return None if interpreter.has_venv else f"{interpreter.name} has no `venv` module"
+
+    def operations(self, interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
+        yield Run(
+            (interpreter.executable, "-I", "-c", SCRIPT, "{root}"),
+            purpose=f"let the `venv` of {interpreter.name} make the environment",
+        )
+        yield from posix.directories(layout)
+
+
+creator = Venv()

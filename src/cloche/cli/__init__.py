@@ -1,0 +1,1 @@
+"""The command line: the only modules that know about terminals, arguments and exit codes."""

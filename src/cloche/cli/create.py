@@ -1,0 +1,78 @@
+"""`cloche [create] DEST`."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from cloche.cli import report
+from cloche.cli.parser import parse
+from cloche.cli.request import request_of
+from cloche.cli.sources import resolve
+from cloche.cli.vocabulary import COMMON, CREATE, INEFFECTIVE, VIRTUALENV
+from cloche.errors import UsageError
+from cloche.session import Session
+from cloche.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cloche.cli.parser import Words
+    from cloche.cli.sources import Settings
+    from cloche.model import Host, Plan, Result
+
+
+def create(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
+    settings = resolve(words, host, (*COMMON, *CREATE, *VIRTUALENV))
+    with session_of(settings, words, host) as session:
+        request = request_of(words.operands[0], settings, host)
+        report.warn(settings.warnings)
+        if words.count("verbose"):
+            report.warn(f"`--{name}` was taken and has no effect" for name in sorted(INEFFECTIVE & settings.chosen.keys()))
+        if words.flag("dry-run"):
+            plan = session.plan(request)
+            report.warn((*session.warnings, *plan.notes))
+            show_plan(plan, settings, host)
+            return 0
+        result = session.create(request)
+    report.warn((*result.warnings, *result.plan.notes))
+    show_result(result, settings, words, host, started)
+    return 0
+
+
+def session_of(settings: Settings, words: Words, host: Host) -> Session:
+    from cloche.plugins import blocked
+
+    import os
+
+    directory = settings.last("cache-dir")
+    everything = ("*",) if settings.flag("no-plugins") else ()
+    return Session(
+        host,
+        cache=os.path.join(host.cwd, directory) if directory else None,
+        access="read-only" if settings.flag("read-only-cache") else "read-write",
+        blocklist=blocked(host, (*settings.all("no-plugin"), *everything)),
+        replacements=settings.replacements,
+    )
+
+
+def show_plan(plan: Plan, settings: Settings, host: Host) -> None:
+    if settings.flag("json"):
+        report.print_json(plan=report.plan_json(plan))
+    else:
+        report.tell(report.plan_text(plan, host))
+
+
+def show_result(result: Result, settings: Settings, words: Words, host: Host, started: float) -> None:
+    milliseconds = (perf_counter() - started) * 1000
+    if settings.flag("json"):
+        report.print_json(
+            plan=report.plan_json(result.plan),
+            result={
+                "outcome": result.plan.outcome,
+                "environment": report.environment_json(result.environment),
+                "milliseconds": round(milliseconds, 1),
+                "warnings": list(result.warnings),
+            },
+        )
+    elif not words.count("quiet"):
+        report.tell(report.result_line(result, host, milliseconds))

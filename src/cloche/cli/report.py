@@ -1,0 +1,211 @@
+"""Everything that people or programs get to read: results on standard output, the rest on standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cloche.value import TYPE_CHECKING, fields
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from cloche.errors import ClocheError
+    from cloche.model import Environment, Host, Plan, Result
+    from cloche.operations import Operation
+
+SCHEMA_VERSION = 1
+"""Of the objects that `--json` prints; raised when a key is removed or changes its meaning."""
+
+
+def error(problem: ClocheError) -> None:
+    """Print an error: one line, and one with the remedy."""
+    say(f"cloche: error: {problem.message}")
+    if problem.hint:
+        say(f"hint: {problem.hint}")
+
+
+def warn(texts: Iterable[str]) -> None:
+    for text in texts:
+        say(f"cloche: warning: {text}")
+
+
+def say(text: str) -> None:
+    """Print a line on standard error, whatever its encoding can hold."""
+    emit(sys.stderr, text)
+
+
+def tell(text: str) -> None:
+    """Print a line on standard output, whatever its encoding can hold."""
+    emit(sys.stdout, text)
+
+
+def emit(stream: object, text: str) -> None:
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    line = f"{text}\n".encode(encoding, "backslashreplace").decode(encoding)
+    stream.write(line)  # type: ignore[attr-defined]
+    stream.flush()  # type: ignore[attr-defined]
+
+
+def one_line(text: str) -> str:
+    """Return text that may come from anywhere (a directory's name) as something that cannot move the cursor."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+def result_line(result: Result, host: Host, milliseconds: float) -> str:
+    """Return what was made, in one line: which Python, where, with what, how long it took, how to activate it."""
+    plan, environment = result.plan, result.environment
+    interpreter = environment.interpreter
+    seeds = ", ".join(f"{image.distribution} {image.version}" for image in plan.images)
+    because = f" (from {plan.chosen_because})" if plan.chosen_because else ""
+    parts = [
+        f"{plan.outcome} {one_line(shown(environment.location, host))}: {interpreter.name if interpreter else 'Python'}{because}",
+        *([seeds] if seeds else []),
+        f"{milliseconds:.0f} ms",
+    ]
+    hint = activation(environment, plan.activators, host)
+    return ", ".join(parts) + (f"; activate with: {hint}" if hint else "")
+
+
+def shown(path: str, host: Host) -> str:
+    """Return a path as the user would type it: relative if it lies below the current directory."""
+    below = host.cwd.rstrip(os.sep) + os.sep
+    return path.removeprefix(below) if host.cwd and path.startswith(below) else path
+
+
+SHELLS: Mapping[str, tuple[str, str]] = {
+    "bash": ("bash", "source {}/activate"),
+    "zsh": ("bash", "source {}/activate"),
+    "sh": ("bash", ". {}/activate"),
+    "dash": ("bash", ". {}/activate"),
+    "ksh": ("bash", ". {}/activate"),
+    "mksh": ("bash", ". {}/activate"),
+    "csh": ("csh", "source {}/activate.csh"),
+    "tcsh": ("csh", "source {}/activate.csh"),
+    "fish": ("fish", "source {}/activate.fish"),
+    "pwsh": ("powershell", ". {}/activate.ps1"),
+    "powershell": ("powershell", ". {}/activate.ps1"),
+    "cmd": ("batch", "{}/activate.bat"),
+}
+"""By the shell's name: the activator that serves it, and the command that uses the script."""
+
+
+def activation(environment: Environment, activators: Iterable[str], host: Host) -> str:
+    """Return the command that activates an environment in the user's shell; empty if its script was not written."""
+    shell = current_shell(host)
+    activator, command = SHELLS.get(shell, ("", ""))
+    chosen = {name: activator for name in activators}
+    if activator not in chosen:
+        return ""
+    path = shown(environment.place(environment.layout.bin), host)
+    if not os.path.isabs(path) and not path.startswith("."):
+        path = f"./{path}" if shell in ("sh", "dash", "ksh", "mksh", "pwsh", "powershell") else path
+    from cloche.plugins import resolve
+
+    quoted = path
+    if not all(letter.isalnum() or letter in "/\\._-+@:,~" or ord(letter) > 127 for letter in path) or path[:1] == "-":
+        quoted = resolve(f"cloche.builtin.activators.{activator}:activator").quote(path)
+    line = command.format(quoted)
+    return line if line.isprintable() else ""
+
+
+def current_shell(host: Host) -> str:
+    """Return the name of the shell that started this program, else of the user's login shell; empty if unknown."""
+    if host.os_name == "nt":
+        return "powershell" if host.environ.get("PSMODULEPATH") and not host.environ.get("PROMPT") else "cmd"
+    try:
+        with open(f"/proc/{os.getppid()}/comm", encoding="utf-8", errors="replace") as file:
+            parent = file.read().strip()
+    except OSError:
+        parent = ""
+    if parent in SHELLS:
+        return parent
+    return os.path.basename(host.environ.get("SHELL", ""))
+
+
+# JSON
+
+
+def as_json(item: object) -> object:
+    """Return a value as what JSON can hold: fields by name, bytes as their length and hash."""
+    if hasattr(type(item), "__match_args__") and not isinstance(item, (str, bytes, tuple, dict)):
+        kind = {"kind": type(item).__name__} if type(item).__module__ == "cloche.operations" else {}
+        return {**kind, **{name: as_json(field) for name, field in fields(item).items()}}
+    if isinstance(item, bytes):
+        from hashlib import sha256
+
+        return {"size": len(item), "sha256": sha256(item).hexdigest()}
+    if isinstance(item, dict):
+        return {str(key): as_json(field) for key, field in item.items()}
+    if isinstance(item, (tuple, list)):
+        return [as_json(one) for one in item]
+    return item if item is None or isinstance(item, (str, int, float, bool)) else repr(item)
+
+
+def print_json(**parts: object) -> None:
+    """Print one JSON object with `schema_version` on standard output."""
+    import json
+
+    tell(json.dumps({"schema_version": SCHEMA_VERSION, **{name: as_json(part) for name, part in parts.items()}}, indent=2))
+
+
+def environment_json(environment: Environment) -> dict[str, object]:
+    """Return an environment as tools want it: absolute paths."""
+    layout = environment.layout
+    return {
+        "root": environment.location,
+        "executable": environment.place(layout.executable),
+        "bin": environment.place(layout.bin),
+        "purelib": environment.place(layout.purelib),
+        "platlib": environment.place(layout.platlib),
+        "include": environment.place(layout.include),
+        "config": environment.place(layout.config),
+        "prompt": environment.prompt,
+        "interpreter": as_json(environment.interpreter),
+    }
+
+
+def plan_json(plan: Plan) -> dict[str, object]:
+    """Return a plan with the environment as tools want it."""
+    said = as_json(plan)
+    assert isinstance(said, dict)
+    return {**said, "environment": environment_json(plan.environment)}
+
+
+# The plan, for people
+
+
+def plan_text(plan: Plan, host: Host) -> str:
+    """Return a plan as lines: what it makes of what, and every operation."""
+    environment = plan.environment
+    interpreter = environment.interpreter
+    because = f" (from {plan.chosen_because})" if plan.chosen_because else ""
+    lines = [
+        f"would be {plan.outcome}: {one_line(environment.location)}",
+        f"python:     {interpreter.name if interpreter else '?'} at {interpreter.executable if interpreter else '?'}{because}",
+        f"creator:    {plan.creator}",
+        f"seeds:      {', '.join(f'{image.distribution} {image.version}' for image in plan.images) or 'none'}",
+        f"activators: {', '.join(plan.activators) or 'none'}",
+        f"prompt:     {one_line(environment.prompt)}",
+        f"in place:   {plan.way}",
+        "operations:",
+    ]
+    return "\n".join([*lines, *(f"  {operation_text(operation)}" for operation in plan.operations)])
+
+
+def operation_text(operation: Operation) -> str:
+    from cloche.operations import Copy, LayImage, Link, MakeDir, Run, Write
+
+    match operation:
+        case MakeDir(path):
+            return f"directory {path}"
+        case Link(path, target):
+            return f"link      {path} -> {target}"
+        case Copy(path, source):
+            return f"copy      {path} from {source}"
+        case Write(path, content):
+            return f"write     {one_line(path)} ({len(content)} bytes)"
+        case LayImage(path, source, _, files, size):
+            return f"lay       {path} from {source} ({files} files, {size} bytes)"
+        case Run(arguments, purpose):
+            return f"run       {arguments[0]} to {purpose}"

@@ -1,0 +1,90 @@
+"""Turn what the command line and the other sources say into a request; flags become words here and end here."""
+
+from __future__ import annotations
+
+import os
+
+from cloche.destination import absolute
+from cloche.errors import UsageError
+from cloche.model import Request, Wanted
+from cloche.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cloche.cli.sources import Settings
+    from cloche.model import Host, Network, OnExisting
+    from cloche.options import Option
+
+
+def request_of(operand: str, settings: Settings, host: Host, extra: Sequence[Option] = ()) -> Request:
+    """Return the request for `cloche create OPERAND`.
+
+    :raises UsageError: the settings contradict each other or make no sense.
+    """
+    links = settings.all("find-links")
+    mode = settings.last("link-mode") or "auto"
+    return Request(
+        destination=absolute(operand, host),
+        pythons=settings.all("python"),
+        try_first_with=settings.all("try-first-with"),
+        consult="project",
+        creator=settings.last("creator"),
+        seeder=settings.last("seeder"),
+        wanted=wanted(settings, tuple(os.path.join(host.cwd, one) for one in links)),
+        activators=activators(settings.last("activators")),
+        existing=existing(settings),
+        site_packages="system" if settings.flag("system-site-packages") else "isolated",
+        prompt=settings.last("prompt"),
+        link_mode=mode,  # type: ignore[arg-type]
+        vcs_ignore=not settings.flag("no-vcs-ignore"),
+        options={
+            option.name: settings.all(option.name) if option.kind == "list" else settings.last(option.name)
+            for option in extra
+            if option.name in settings.chosen
+        },
+    )
+
+
+def existing(settings: Settings) -> OnExisting:
+    if not settings.flag("clear"):
+        if settings.flag("force") and settings.chosen["force"].origin == "command line":
+            raise UsageError("`--force` means nothing without `--clear`", hint="`--clear --force`")
+        return "keep"
+    return "replace-anything" if settings.flag("force") else "replace"
+
+
+def activators(text: str | None) -> tuple[str, ...] | None:
+    """Return the names in `a,b`; None for every one (`all`, or nothing said), () for `none` or an empty string."""
+    if text is None or text.strip() == "all":
+        return None
+    if text.strip() in ("", "none"):
+        return ()
+    return tuple(name.strip() for name in text.replace("\n", ",").split(",") if name.strip())
+
+
+def wanted(settings: Settings, links: tuple[str, ...]) -> Wanted | None:
+    """Return what is to be seeded; None for nothing.
+
+    `embed` and `bundle` are what `virtualenv` calls the version at hand.
+    """
+    if settings.flag("no-seed"):
+        return None
+    requirements: list[str] = []
+    for name in ("pip", "setuptools", "wheel"):
+        version = settings.last(name)
+        if settings.flag(f"no-{name}") or version == "none" or (version is None and name != "pip"):
+            continue
+        requirements.append(name if version in (None, "embed", "bundle") else f"{name}=={version}")
+    requirements += (one for one in settings.all("seed") if one not in requirements)
+    if not requirements:
+        return None
+    return Wanted(tuple(requirements), links, network(settings))
+
+
+def network(settings: Settings) -> Network:
+    """:raises UsageError: the same source wants a download and forbids it."""
+    wants, forbids = settings.flag("download"), settings.flag("no-download")
+    if wants and forbids:
+        raise UsageError("`--download` and `--no-download` contradict each other", hint="choose one")
+    return "newest" if wants else "never" if forbids else "last-resort"

@@ -1,0 +1,241 @@
+"""Where each option's value comes from: command line, `CLOCHE_*`, the project's pyproject.toml, the user's config file.
+
+The first of them that says something wins. A name that does not exist is a warning with the nearest one that does.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cloche.errors import UsageError
+from cloche.value import TYPE_CHECKING, value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cloche.cli.parser import Words
+    from cloche.model import Host
+    from cloche.options import Option
+
+PREFIX = "CLOCHE_"
+
+OTHER_VARIABLES = frozenset(("CLOCHE_DISABLE_PLUGINS", "CLOCHE_CONFIG_FILE", "CLOCHE_REQUIRE_ALL"))
+"""Variables that are no options: read by the plugin loader, by this module, by the tests."""
+
+OTHER_KEYS = frozenset(("replace",))
+"""Keys of config files that are no options: which built-ins plugins may replace."""
+
+TRUE = frozenset(("1", "true", "yes", "on"))
+FALSE = frozenset(("0", "false", "no", "off", ""))
+
+OPPOSITES = {"download": "no-download", "no-download": "download"}
+"""Flags that undo each other: whichever a stronger source gives silences the other in weaker ones."""
+
+
+@value
+class Setting:
+    """What one source says of one option."""
+
+    values: tuple[str, ...]
+    origin: str
+    """For people: `command line`, `CLOCHE_PROMPT`, `/home/me/project/pyproject.toml`."""
+
+
+@value
+class Settings:
+    """What was chosen, by option name, and what was said that means nothing."""
+
+    chosen: Mapping[str, Setting]
+    warnings: tuple[str, ...] = ()
+    replacements: Mapping[str, str] = {}  # noqa: RUF012  (never changed)
+    """Built-ins by name, and the plugin's component that may take their place."""
+
+    def all(self, name: str) -> tuple[str, ...]:
+        setting = self.chosen.get(name)
+        return setting.values if setting else ()
+
+    def last(self, name: str) -> str | None:
+        values = self.all(name)
+        return values[-1] if values else None
+
+    def flag(self, name: str) -> bool:
+        return self.last(name) == "true"
+
+
+def resolve(words: Words, host: Host, options: Sequence[Option]) -> Settings:
+    """Return what all sources together say of these options.
+
+    :raises UsageError: a variable or a config file gives an option a value that it cannot have.
+    """
+    known = {option.name: option for option in options if option.sources == "all"}
+    warnings: list[str] = []
+    chosen = {name: Setting(values, "command line") for name, values in words.given.items()}
+    replacements: dict[str, str] = {}
+    for origin, said in (*variables(host, known, warnings), *files(host, warnings)):
+        before = frozenset(chosen)
+        for key, given in said.items():
+            name = key.replace("_", "-")
+            if name in OTHER_KEYS:
+                replacements.update(pairs(given, origin))
+            elif name not in known:
+                near = nearest(name, known)
+                warnings.append(f"`{key}` in {origin} is no option" + (f"; did you mean `{near}`?" if near else ""))
+            elif name not in before and OPPOSITES.get(name) not in before:
+                option = known[name]
+                values = as_values(option, given, f"`{key}` in {origin}")
+                if values is not None:
+                    put(chosen, option, Setting(values, origin), before)
+    return Settings(chosen, tuple(warnings), replacements)
+
+
+def put(chosen: dict[str, Setting], option: Option, setting: Setting, before: frozenset[str]) -> None:
+    """Enter a setting under its own name or the one that it is another spelling of."""
+    if option.implies:
+        for name, implied in option.implies if setting.values[-1] == "true" else ():
+            if name not in before:
+                chosen[name] = Setting((implied,), setting.origin)
+    elif (name := option.alias_of or option.name) not in before:
+        chosen[name] = setting
+
+
+def variables(
+    host: Host, known: Mapping[str, Option], warnings: list[str]
+) -> list[tuple[str, dict[str, object]]]:
+    """Return what `CLOCHE_*` variables say, each as a source of its own; an empty one says nothing."""
+    said: list[tuple[str, dict[str, object]]] = []
+    for variable, text in sorted(host.environ.items()):
+        if not variable.startswith(PREFIX) or variable in OTHER_VARIABLES:
+            continue
+        name = variable.removeprefix(PREFIX).lower().replace("_", "-")
+        if name not in known:
+            near = nearest(name, known)
+            meant = f"; did you mean `{PREFIX}{near.upper().replace('-', '_')}`?" if near else ""
+            warnings.append(f"`{variable}` in the environment is no option{meant}")
+        elif text:
+            said.append((variable, {name: text}))
+    return said
+
+
+def files(host: Host, warnings: list[str]) -> list[tuple[str, dict[str, object]]]:
+    """Return what the nearest pyproject.toml and the user's config file say."""
+    said = []
+    project = nearest_file(host.cwd, "pyproject.toml")
+    for path, table in ((project, ("tool", "cloche")), (user_file(host), ())):
+        content = read(path, b"cloche" if table else b"")
+        if content:
+            said.append((path, table_of(content, path, table, warnings)))
+    return said
+
+
+def nearest_file(directory: str, name: str) -> str:
+    """Return the path of the first file of that name in a directory or above it; empty if there is none."""
+    while directory:
+        path = os.path.join(directory, name)
+        if os.path.isfile(path):
+            return path
+        parent = os.path.dirname(directory)
+        directory = "" if parent == directory else parent
+    return ""
+
+
+def user_file(host: Host) -> str:
+    """Return the path of the user's config file: `CLOCHE_CONFIG_FILE`, else where platformdirs puts it."""
+    if named := host.environ.get("CLOCHE_CONFIG_FILE"):
+        return named
+    from cloche.store.place import config_directory
+
+    directory = config_directory(host)
+    return os.path.join(directory, "config.toml") if directory else ""
+
+
+def read(path: str, needle: bytes) -> bytes:
+    """Return a file's content if it mentions `needle`, else nothing: most projects have no table of ours to parse."""
+    if not path:
+        return b""
+    try:
+        with open(path, "rb") as file:
+            content = file.read(1 << 22)
+    except OSError:
+        return b""
+    return content if needle in content else b""
+
+
+def table_of(content: bytes, path: str, keys: tuple[str, ...], warnings: list[str]) -> dict[str, object]:
+    """Return one table of a TOML file; a file that does not parse is a warning and says nothing."""
+    try:
+        import tomllib
+    except ModuleNotFoundError:  # Python 3.10
+        import tomli as tomllib
+    try:
+        table: object = tomllib.loads(content.decode("utf-8-sig"))
+    except ValueError as error:
+        warnings.append(f"`{path}` was left out: {error}")
+        return {}
+    for key in keys:
+        table = table.get(key, {}) if isinstance(table, dict) else {}
+    return table if isinstance(table, dict) else {}
+
+
+def as_values(option: Option, given: object, where: str) -> tuple[str, ...] | None:
+    """Return what a source says of an option as the values that the command line would have given.
+
+    :raises UsageError: it is not what the option takes.
+    """
+    if option.kind in ("flag", "count"):
+        if option.kind == "count" and isinstance(given, (int, str)) and str(given).isdigit():
+            return ("true",) * int(given)
+        word = str(given).lower()
+        if word not in TRUE | FALSE:
+            raise UsageError(f"{where} is `{given}`, and has to be true or false")
+        return ("true" if word in TRUE else "false",)
+    if isinstance(given, str):
+        values = split(given, option) if option.kind == "list" else (given,)
+    elif isinstance(given, list) and all(isinstance(one, str) for one in given) and option.kind in ("list", "words"):
+        values = tuple(given) if option.kind == "list" else (",".join(given),)
+    elif isinstance(given, (int, float)) and not isinstance(given, bool) and option.kind in ("text", "list"):
+        values = (str(given),)
+    else:
+        raise UsageError(f"{where} cannot be {given!r}", hint=f"`{option.name}` takes {kind_of(option)}")
+    for text in values:
+        if option.choices and text not in option.choices:
+            raise UsageError(f"{where} cannot be `{text}`", hint=f"choose one of {', '.join(option.choices)}")
+    return values
+
+
+def kind_of(option: Option) -> str:
+    return "a string" if option.kind == "text" else "a string or a list of strings"
+
+
+def split(text: str, option: Option) -> tuple[str, ...]:
+    """Return the values in a variable: a line each, or separated as PATH is (paths) or by commas.
+
+    A comma before an operator joins: `>=3.10,<3.13` is one value.
+    """
+    if "\n" in text:
+        return tuple(line.strip() for line in text.split("\n") if line.strip())
+    if option.metavar in ("DIR", "EXE"):
+        return tuple(part for part in text.split(os.pathsep) if part)
+    parts: list[str] = []
+    for part in text.split(","):
+        if parts and part.strip()[:1] in ("<", ">", "=", "!", "~"):
+            parts[-1] += f",{part.strip()}"
+        elif part.strip():
+            parts.append(part.strip())
+    return tuple(parts)
+
+
+def pairs(given: object, origin: str) -> dict[str, str]:
+    """Return `replace = ["bash=acme"]` as a mapping.
+
+    :raises UsageError: it is not a list of `BUILT-IN=NAME`.
+    """
+    if not isinstance(given, list) or not all(isinstance(one, str) and "=" in one for one in given):
+        raise UsageError(f"`replace` in {origin} has to be a list of `BUILT-IN=NAME`")
+    return {one.partition("=")[0].strip(): one.partition("=")[2].strip() for one in given}
+
+
+def nearest(name: str, known: Mapping[str, Option]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, 1)
+    return near[0] if near else ""

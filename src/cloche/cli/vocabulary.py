@@ -1,0 +1,123 @@
+"""What the command line understands: every command with its options, as data.
+
+Parsing, help, completion, variables, config files and the reference pages all read these tables.
+"""
+
+from __future__ import annotations
+
+from cloche.options import Option
+from cloche.value import value
+
+
+@value
+class Verb:
+    """A command."""
+
+    name: str
+    summary: str
+    """What it does, as a lower-case fragment."""
+    implementation: str
+    """`"package.module:attribute"` of a function `(words, host) -> exit code`."""
+    options: tuple[Option, ...] = ()
+    operands: str = ""
+    """What it takes besides options, as help shows it: `DEST`, `[SPEC]`, `ENV...`."""
+    least: int = 0
+    """How many operands it needs."""
+    most: int = 0
+    """How many operands it takes; -1 for any number."""
+    rest: str = ""
+    """What stands after `--` and is handed on unread: `CMD`."""
+
+
+COMMON = (
+    Option("json", "print one JSON object with `schema_version` on standard output", "flag", group="output"),
+    Option("quiet", "say less; twice: only errors", "count", short="q", group="output", sources="argv"),
+    Option("verbose", "say more", "count", short="v", group="output", sources="argv"),
+    Option("traceback", "show where in the program an error came from", "flag", group="output"),
+    Option("cache-dir", "where seeds and facts about interpreters are kept", metavar="DIR", group="cache"),
+    Option("read-only-cache", "use the cache and never write to it", "flag", group="cache"),
+    Option("no-plugin", "leave out a plugin, by its own or its distribution's name", "list", "NAME", group="plugins"),
+    Option("no-plugins", "leave out every plugin that did not come in the box", "flag", group="plugins"),
+    Option("version", "print the version", "flag", group="output", sources="argv"),
+    Option("help", "print this", "flag", short="h", group="output", sources="argv"),
+)
+
+CREATE = (
+    Option("python", "which Python; the first that is found of several", "list", "SPEC", short="p", group="python"),
+    Option("try-first-with", "an interpreter to try before any other", "list", "EXE", group="python"),
+    Option("creator", "how the environment is made", metavar="NAME", group="components"),
+    Option("seeder", "what puts the first packages into it", metavar="NAME", group="components"),
+    Option("activators", "for which shells: names, `all` or `none`", "words", "a,b", group="components"),
+    Option("clear", "replace the environment that is there", "flag", group="destination"),
+    Option("force", "let --clear delete a directory that is no environment", "flag", group="destination"),
+    Option("system-site-packages", "let it see the base interpreter's packages", "flag", group="environment"),
+    Option("prompt", "what an activated shell shows; `.` the current directory's name", metavar="TEXT", group="environment"),
+    Option("no-vcs-ignore", "do not tell version control to ignore it", "flag", group="environment"),
+    Option("no-seed", "put no packages into it", "flag", group="seeds"),
+    Option("pip", "which pip", metavar="VERSION", group="seeds"),
+    Option("seed", "one more package to put into it", "list", "REQUIREMENT", group="seeds"),
+    Option("download", "get the newest seeds from the index", "flag", group="seeds"),
+    Option("no-download", "never use the network", "flag", negation="download", group="seeds"),
+    Option("find-links", "a directory with wheels to prefer", "list", "DIR", group="seeds"),
+    Option(
+        "link-mode",
+        "how seeds reach the environment from the cache",
+        metavar="MODE",
+        choices=("auto", "clone", "hardlink", "copy", "symlink"),
+        group="seeds",
+    ),
+    Option("dry-run", "print the plan and change nothing", "flag", group="output", sources="argv"),
+)
+
+
+def _alias(name: str, meaning: str, kind: str = "flag", **more: object) -> Option:
+    return Option(name, meaning, kind, group="spellings of virtualenv", hidden=True, **more)  # type: ignore[arg-type]
+
+
+VIRTUALENV = (
+    _alias("without-pip", "as --no-seed", implies=(("no-seed", "true"),)),
+    _alias("copies", "as --creator copy", implies=(("creator", "copy"),)),
+    _alias("always-copy", "as --creator copy", implies=(("creator", "copy"),)),
+    _alias("symlinks", "as --creator symlink", implies=(("creator", "symlink"),)),
+    _alias("extra-search-dir", "as --find-links", "list", metavar="DIR", alias_of="find-links"),
+    _alias("setuptools", "which setuptools to put into it", "text", metavar="VERSION"),
+    _alias("wheel", "which wheel to put into it", "text", metavar="VERSION"),
+    _alias("no-pip", "put no pip into it"),
+    _alias("no-setuptools", "put no setuptools into it (as is the default)"),
+    _alias("no-wheel", "put no wheel into it (as is the default)"),
+    _alias("never-download", "as --no-download", implies=(("no-download", "true"),)),
+    _alias("app-data", "as --cache-dir", "text", metavar="DIR", alias_of="cache-dir"),
+    _alias("read-only-app-data", "as --read-only-cache", implies=(("read-only-cache", "true"),)),
+    _alias("symlink-app-data", "as --link-mode symlink", implies=(("link-mode", "symlink"),)),
+    _alias("with-traceback", "as --traceback", implies=(("traceback", "true"),)),
+    _alias("reset-app-data", "no effect: `cloche cache clear` empties the cache"),
+    _alias("no-periodic-update", "no effect: nothing is ever updated in the background"),
+    _alias("upgrade-embed-wheels", "no effect: no wheels are embedded"),
+    _alias("discovery", "no effect: there is one discovery", "text", metavar="NAME"),
+    _alias("venv-redirect", "no effect: redirect files are a plugin's affair"),
+    _alias("no-venv-redirect", "no effect: redirect files are a plugin's affair"),
+)
+
+INEFFECTIVE = frozenset(
+    ("reset-app-data", "no-periodic-update", "upgrade-embed-wheels", "discovery", "venv-redirect", "no-venv-redirect")
+)
+
+VERBS = {
+    verb.name: verb
+    for verb in (
+        Verb("create", "make an environment", "cloche.cli.create:create", CREATE + VIRTUALENV, "DEST", 1, 1),
+        Verb(
+            "pythons",
+            "every interpreter that can be found, and why others were passed over",
+            "cloche.cli.pythons:pythons",
+            (Option("all", "show every candidate that was passed over, and why", "flag", sources="argv"),),
+            "[SPEC]",
+            0,
+            1,
+        ),
+        Verb("info", "what an environment is, whoever made it", "cloche.cli.info:info", (), "ENV", 1, 1),
+        Verb("plugins", "what is loaded, from where, what it gives, what failed", "cloche.cli.plugins:plugins"),
+        Verb("cache", "dir | size | verify | prune | clear", "cloche.cli.cache:cache", (), "ACTION", 1, 1),
+    )
+}
+"""Every command by name; `create` is the one that is meant if none is named."""

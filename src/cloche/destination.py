@@ -1,0 +1,157 @@
+"""What stands where an environment is to be made, and whether one may be; it looks and changes nothing."""
+
+from __future__ import annotations
+
+import os
+
+from cloche import config
+from cloche.errors import DestinationError, UsageError
+from cloche.value import TYPE_CHECKING, value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Literal, TypeAlias
+
+    from cloche.model import Host, Interpreter, Layout
+    from cloche.operations import Operation
+
+    State: TypeAlias = Literal["absent", "empty", "environment", "directory"]
+
+
+@value
+class Destination:
+    """A place for an environment."""
+
+    location: str
+    """Absolute, as the user spells it; a symbolic link stays one."""
+    target: str
+    """The directory itself: where a link at `location` points to."""
+    state: State
+    settings: Mapping[str, str]
+    """What the `pyvenv.cfg` there says; empty if there is none."""
+    fixed: bool
+    """The directory cannot be exchanged for another: a mount point, or where the user stands."""
+
+
+PATH_MAX = 4096
+"""Bytes of an absolute path that Linux accepts, the final NUL included."""
+
+
+def absolute(text: str, host: Host) -> str:
+    """Return a destination as an absolute path.
+
+    `..` is resolved as the system would, through links, since `link/..` is not where it seems to be.
+
+    :raises UsageError: it is blank, or relative while the current directory has been removed.
+    """
+    if not text.strip():
+        raise UsageError("the destination is blank", hint="name a directory: `cloche .venv`")
+    if not os.path.isabs(text):
+        if not host.cwd:
+            raise UsageError(
+                f"`{text}` is relative, and the current directory has been removed", hint="give an absolute path"
+            )
+        text = os.path.join(host.cwd, text)
+    parts = text.replace("\\", "/").split("/") if host.os_name == "nt" else text.split("/")
+    return os.path.realpath(text) if ".." in parts else os.path.normpath(text)
+
+
+def inspect(location: str, host: Host) -> Destination:
+    """Return what stands at an absolute path.
+
+    :raises DestinationError: it cannot be the root of an environment: a file, a dangling link, a path that PATH or
+        UTF-8 cannot hold.
+    """
+    refuse_text(location)
+    target = os.path.realpath(location) if os.path.islink(location) else location
+    try:
+        entries = os.scandir(target)
+    except FileNotFoundError:
+        if os.path.islink(location):
+            raise DestinationError(
+                f"`{location}` is a symbolic link to `{target}`, which does not exist",
+                hint="make that directory, or remove the link",
+            ) from None
+        return Destination(location, target, "absent", {}, fixed=False)
+    except NotADirectoryError:
+        blocking = location if os.path.lexists(location) else first_file(location)
+        raise DestinationError(
+            f"`{blocking}` already exists and is not a directory", hint="choose another place, or move it away"
+        ) from None
+    except OSError as error:
+        raise DestinationError(
+            f"cannot look into `{location}`: {(error.strerror or str(error)).lower()}", hint="choose another place"
+        ) from None
+    with entries:
+        empty = next(entries, None) is None
+    settings = {} if empty else read_settings(target)
+    state: State = "empty" if empty else "environment" if settings.get("home") else "directory"
+    return Destination(location, target, state, settings, fixed=os.path.ismount(target) or stands_in(target, host))
+
+
+def refuse_text(location: str) -> None:
+    """:raises DestinationError: a path that cannot be activated or recorded, whatever stands there."""
+    if os.pathsep in location:
+        raise DestinationError(
+            f"`{location}` contains `{os.pathsep}`, which separates the entries of PATH",
+            hint="choose a name without it: no shell could put the environment on PATH",
+        )
+    if "\0" in location:
+        raise DestinationError("the destination contains a NUL character")
+    try:
+        location.encode("utf-8")
+    except UnicodeEncodeError:
+        shown = location.encode("utf-8", "backslashreplace").decode()
+        raise DestinationError(
+            f"`{shown}` is not valid UTF-8, which pyvenv.cfg requires", hint="choose a name that is"
+        ) from None
+
+
+def first_file(path: str) -> str:
+    """Return the innermost part of a path that exists."""
+    while not os.path.lexists(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def stands_in(target: str, host: Host) -> bool:
+    """Return whether the user's current directory is `target` or inside it, and would be lost with it."""
+    try:
+        here = os.path.realpath(host.cwd) if host.cwd else ""
+    except OSError:
+        return False
+    real = os.path.realpath(target)
+    return here == real or here.startswith(real.rstrip(os.sep) + os.sep)
+
+
+def read_settings(root: str) -> dict[str, str]:
+    """Return the settings of the `pyvenv.cfg` in a directory; empty if there is none that can be read."""
+    try:
+        with open(os.path.join(root, config.NAME), encoding="utf-8", errors="replace") as file:
+            return config.parse(file.read(1 << 20))
+    except OSError:
+        return {}
+
+
+def other_python(destination: Destination, interpreter: Interpreter, layout: Layout) -> str | None:
+    """Return which Python an existing environment is for (`Python 3.11`), if it is not this one."""
+    settings = destination.settings
+    recorded = settings.get("version_info") or settings.get("version") or ""
+    if recorded and recorded.split(".")[:2] != interpreter.python_version.split("."):
+        return f"Python {'.'.join(recorded.split('.')[:3])}"
+    implementation = settings.get("implementation", "").lower()
+    if implementation and implementation != interpreter.implementation:
+        return implementation
+    if not os.path.isdir(os.path.join(destination.target, layout.purelib)):
+        return "another Python"
+    return None
+
+
+def refuse_length(target: str, operations: Iterable[Operation], longest_in_images: int) -> None:
+    """:raises DestinationError: a path inside would be longer than the system accepts."""
+    longest = max((len(operation.path) for operation in operations if hasattr(operation, "path")), default=0)
+    if len(os.fsencode(target)) + 1 + max(longest, longest_in_images) >= PATH_MAX:
+        raise DestinationError(
+            f"the destination's path is {len(os.fsencode(target))} bytes long: files in it could not be opened",
+            hint=f"choose a shorter one; the system's limit for a whole path is {PATH_MAX - 1} bytes",
+        )

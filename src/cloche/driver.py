@@ -1,0 +1,66 @@
+"""Perform a plan: the only sequence of effects, and where a failing system call becomes an error for people."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from cloche.errors import ClocheError
+from cloche.model import Result
+from cloche.operations import perform as perform_operations
+from cloche.transaction import DestinationChanged, Hold, Transaction
+from cloche.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cloche.model import Plan
+
+
+def carry_out(make_plan: Callable[[], Plan]) -> Result:
+    """Plan and perform; where something stands already, with other runs kept away meanwhile.
+
+    `make_plan` is called again if the destination turns out to be another than it planned for.
+
+    :raises DestinationError: as the plan says, and if the system refuses the destination.
+    :raises ClocheError: the system refused something else; the destination is as it was.
+    """
+    plan = make_plan()
+    if plan.way == "new":
+        try:
+            return perform(plan)
+        except DestinationChanged:
+            pass
+    with Hold(plan.target):
+        try:
+            return perform(make_plan())
+        except DestinationChanged:
+            raise ClocheError(
+                f"`{plan.environment.location}` keeps changing while the environment is made",
+                hint="see what else works there, and try again",
+            ) from None
+
+
+def perform(plan: Plan) -> Result:
+    """Perform a plan, all or nothing.
+
+    :raises DestinationChanged: the destination is no longer what the plan was made for; nothing was done.
+    :raises ClocheError: see `carry_out`.
+    """
+    started = perf_counter()
+    with Transaction(plan.target, plan.way) as transaction:
+        try:
+            perform_operations(plan.operations, transaction.ground, plan.link_mode)
+            transaction.commit()
+        except OSError as error:
+            raise failure(plan, error) from error
+    return Result(environment=plan.environment, plan=plan, seconds=perf_counter() - started)
+
+
+def failure(plan: Plan, error: OSError) -> ClocheError:
+    """Return what a failing system call means: which file, in the place where it was to be, and why not."""
+    reason = (error.strerror or str(error)).lower()
+    name = error.filename2 or error.filename
+    shown = f" (`{name}`)" if isinstance(name, str) else ""
+    return ClocheError(
+        f"cannot make `{plan.environment.location}`: {reason}{shown}", hint="nothing was changed; try again when it is mended"
+    )

@@ -1,0 +1,389 @@
+"""Decide everything, write nothing: a request and an interpreter become a blueprint, a blueprint and a place a plan.
+
+The two steps differ in what they may know. `draw` asks plugins and the store and never hears of a destination, so what
+it decides holds for any; `place` does the rest, which is little. Every refusal happens in one of them.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cloche import __version__, config
+from cloche.destination import inspect, other_python, refuse_length
+from cloche.errors import DestinationError, Inexpressible, PluginError, UsageError
+from cloche.layout import layout_of
+from cloche.model import Blueprint, Chosen, Environment, Plan
+from cloche.operations import LayImage, Link, MakeDir, Write
+from cloche.plugins import resolve
+from cloche.store.laying import operations as image_operations
+from cloche.value import TYPE_CHECKING, replace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import TypeVar
+
+    from cloche.destination import Destination
+    from cloche.hookspecs import Activator, Creator, Seeder
+    from cloche.model import Host, Image, Interpreter, Layout, Request, Script
+    from cloche.operations import Operation
+    from cloche.plugins import Provided, Registry
+    from cloche.store import Store
+    from cloche.transaction import Way
+
+    T = TypeVar("T")
+
+
+# The blueprint: what does not depend on the place
+
+
+def draw(request: Request, interpreter: Interpreter, because: str, registry: Registry, store: Store) -> Blueprint:
+    """Choose creator, seeds and activators for an interpreter.
+
+    :raises UsageError: something was asked for by name that there is not, or that refuses this interpreter.
+    :raises SeedError: a seed cannot be had.
+    :raises PluginError: something that was chosen is broken.
+    """
+    creator_name, creator = choose_creator(request, interpreter, registry)
+    layout = layout_of(interpreter, own_options(request, registry.find("creator", creator_name)))
+    seeder_name, images = choose_images(request, interpreter, registry, store)
+    return Blueprint(
+        interpreter=interpreter,
+        chosen_because=because,
+        layout=layout,
+        creator=creator_name,
+        operations=tuple(guarded(lambda: list(creator.operations(interpreter, layout)), "creator", creator_name)),
+        seeder=seeder_name,
+        images=images,
+        activators=choose_activators(request, interpreter, registry),
+    )
+
+
+def choose_creator(request: Request, interpreter: Interpreter, registry: Registry) -> tuple[str, Creator]:
+    """Return the creator that was asked for, else the first of the default ones that serves the interpreter."""
+    defaults = ["copy" if interpreter.os_name == "nt" else "symlink", "venv"]
+    wanted = registry.find("creator", request.creator).name if request.creator else None
+    refusals = []
+    for name in [wanted] if wanted else defaults:
+        creator: Creator = registry.find("creator", name).resolve()
+        refusal = guarded(lambda: creator.refusal(interpreter), "creator", name)  # noqa: B023
+        if refusal is None:
+            return name, creator
+        refusals.append(f"`{name}`: {refusal}")
+    raise UsageError(
+        f"no creator serves {interpreter.name}: {'; '.join(refusals)}",
+        hint="choose another with `--creator`" if wanted else "a plugin may serve it",
+    )
+
+
+def choose_images(
+    request: Request, interpreter: Interpreter, registry: Registry, store: Store
+) -> tuple[str | None, tuple[Image, ...]]:
+    """Return the seeder's name and its images; (None, ()) for an environment without seeds."""
+    if request.wanted is None:
+        return None, ()
+    provided = registry.find("seeder", request.seeder or "pip")
+    seeder: Seeder = provided.resolve()
+    refusal = guarded(lambda: seeder.refusal(interpreter), "seeder", provided.name)
+    if refusal is not None:
+        raise UsageError(
+            f"seeder `{provided.name}` refuses {interpreter.name}: {refusal}",
+            hint="choose another with `--seeder`, or make the environment without seeds: `--no-seed`",
+        )
+    wanted = replace(request.wanted, options=own_options(request, provided))
+    images = guarded(lambda: list(seeder.images(interpreter, wanted, store)), "seeder", provided.name)
+    return provided.name, tuple(images)
+
+
+def choose_activators(request: Request, interpreter: Interpreter, registry: Registry) -> tuple[Chosen, ...]:
+    """Return the activators that were asked for, else all that do not refuse the interpreter, by name."""
+    by_name = request.activators is not None
+    chosen: dict[str, Chosen] = {}
+    for provided in (
+        [registry.find("activator", name) for name in request.activators]
+        if request.activators is not None
+        else sorted(registry.all("activator"), key=lambda one: one.name)
+    ):
+        activator: Activator = provided.resolve()
+        refusal = guarded(lambda: activator.refusal(interpreter), "activator", provided.name)  # noqa: B023
+        if refusal is None:
+            chosen[provided.name] = Chosen(
+                provided.name,
+                provided.reference or provided.item,
+                "by name" if by_name else "by default",
+                str(provided.source),
+                own_options(request, provided),
+            )
+        elif by_name:
+            raise UsageError(
+                f"activator `{provided.name}` refuses {interpreter.name}: {refusal}",
+                hint="leave it out of `--activators`",
+            )
+    return tuple(chosen.values())
+
+
+def own_options(request: Request, provided: Provided) -> Mapping[str, object]:
+    """Return what the user chose among the options that one component declared."""
+    return {option.name: request.options[option.name] for option in provided.options if option.name in request.options}
+
+
+def guarded(call: Callable[[], T], kind: str, name: str) -> T:
+    """Call into a plugin; what it raises other than our own errors is told to be its.
+
+    :raises PluginError: it raised something.
+    """
+    from cloche.errors import ClocheError
+
+    try:
+        return call()
+    except ClocheError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"{kind} `{name}` failed: {type(error).__name__}: {error}",
+            hint="this is a defect of the plugin that gives it; `cloche plugins` tells which that is",
+        ) from error
+
+
+# The plan: a blueprint at a place
+
+
+def place(blueprint: Blueprint, request: Request, host: Host) -> Plan:
+    """Put a blueprint at the request's destination.
+
+    :raises DestinationError: the destination cannot be used, or holds what must not be touched.
+    :raises Inexpressible: an activator that was asked for by name cannot express the destination or the prompt.
+    """
+    destination = inspect(request.destination, host)
+    way, outcome = way_into(destination, request, blueprint)
+    environment = Environment(
+        location=destination.location,
+        layout=blueprint.layout,
+        os_name=blueprint.interpreter.os_name,
+        prompt=prompt_of(request, destination, host),
+        interpreter=blueprint.interpreter,
+    )
+    images, notes = missing_images(blueprint, destination, way)
+    scripts, activators, left_out = scripts_of(blueprint.activators, environment)
+    operations: list[Operation] = [*blueprint.operations]
+    for image in images:
+        operations += image_operations(image, environment)
+    operations += (as_write(script, blueprint.layout) for script in scripts)
+    operations += marks(request, blueprint, destination, host)
+    operations = [one for one in operations if not (isinstance(one, Link) and keeps_directory(destination, way, one.path))]
+    operations.append(manifest(operations))
+    refuse_length(destination.target, operations, longest_in_images=120 if images else 0)
+    if destination.state == "directory" and way == "merge":
+        refuse_conflicts(destination, operations)
+    return Plan(
+        environment=environment,
+        target=destination.target,
+        way=way,
+        outcome=outcome,
+        operations=tuple(operations),
+        creator=blueprint.creator,
+        seeder=blueprint.seeder,
+        images=tuple(images),
+        activators=tuple(activators),
+        link_mode=request.link_mode,
+        chosen_because=blueprint.chosen_because,
+        notes=(*blueprint.notes, *notes, *left_out),
+    )
+
+
+def way_into(destination: Destination, request: Request, blueprint: Blueprint) -> tuple[Way, str]:
+    """Return how the new tree reaches its place, and what that amounts to.
+
+    :raises DestinationError: what is there must not be replaced, or is an environment of another Python.
+    """
+    if destination.state in ("absent", "empty"):
+        return ("merge" if destination.fixed else "new"), "created"
+    if request.existing != "keep":
+        if destination.state == "directory" and request.existing == "replace":
+            raise DestinationError(
+                f"`{destination.location}` is not an environment, and `--clear` would delete what is in it",
+                hint="choose another place; `--clear --force` deletes it all the same",
+            )
+        return ("merge-emptied" if destination.fixed else "exchange"), "replaced"
+    if destination.state == "directory":
+        return "merge", "added"
+    if other := other_python(destination, blueprint.interpreter, blueprint.layout):
+        raise DestinationError(
+            f"`{destination.location}` is an environment of {other}, not of {blueprint.interpreter.name}",
+            hint="`cloche upgrade` takes its packages along, `--clear` replaces it",
+        )
+    return "merge", "refreshed"
+
+
+def prompt_of(request: Request, destination: Destination, host: Host) -> str:
+    """Return what an activated shell shows: `.` is the name of the current directory, the default the environment's."""
+    if request.prompt == ".":
+        return os.path.basename(host.cwd)
+    return os.path.basename(destination.location) if request.prompt is None else request.prompt
+
+
+def missing_images(blueprint: Blueprint, destination: Destination, way: Way) -> tuple[list[Image], list[str]]:
+    """Return the images of distributions that are not there yet: what is installed in an environment stays as it is."""
+    if way != "merge" or destination.state in ("absent", "empty"):
+        return list(blueprint.images), []
+    try:
+        names = os.listdir(os.path.join(destination.target, blueprint.layout.purelib))
+    except OSError:
+        names = []
+    installed: dict[str, str] = {}
+    for name in names:
+        if name.endswith(".dist-info"):
+            distribution, _, version = name.removesuffix(".dist-info").partition("-")
+            installed[distribution.lower().replace("_", "-").replace(".", "-")] = version
+    missing = [image for image in blueprint.images if image.distribution not in installed]
+    notes = [
+        f"{image.distribution} {installed[image.distribution]} is there and stays; {image.version} was not laid down"
+        for image in blueprint.images
+        if installed.get(image.distribution, image.version) != image.version
+    ]
+    return missing, notes
+
+
+def scripts_of(chosen: Iterable[Chosen], environment: Environment) -> tuple[list[Script], list[str], list[str]]:
+    """Return the activation scripts, the names of the activators that gave them, and why others were left out.
+
+    :raises Inexpressible: an activator that was asked for by name cannot express a value.
+    :raises PluginError: an activator failed, or two write the same file.
+    """
+    scripts: dict[str, tuple[Script, Chosen]] = {}
+    names: list[str] = []
+    left_out: list[str] = []
+    for one in chosen:
+        activator: Activator = resolve(one.item) if isinstance(one.item, str) else one.item
+        given = replace(environment, options=one.options) if one.options else environment
+        try:
+            own = guarded(lambda: list(activator.scripts(given)), "activator", one.name)  # noqa: B023
+        except Inexpressible as error:
+            if one.asked == "by name":
+                raise
+            left_out.append(f"activator `{one.name}` was left out: {error.message}")
+            continue
+        for script in own:
+            refuse_file_name(script, one)
+            key = script.name.lower() if environment.os_name == "nt" else script.name
+            other = scripts.setdefault(key, (script, one))
+            if other[1] is not one:
+                raise PluginError(
+                    f"activators `{other[1].name}` (plugin {other[1].source}) and `{one.name}` (plugin {one.source}) "
+                    f"both write `{script.name}`",
+                    hint="choose one of them with `--activators`",
+                )
+        names.append(one.name)
+    return [script for script, _ in scripts.values()], names, left_out
+
+
+def refuse_file_name(script: Script, chosen: Chosen) -> None:
+    """:raises PluginError: a script's name is a path, or one that the environment needs for itself."""
+    if script.name in ("", ".", "..") or any(separator in script.name for separator in "/\\\0:"):
+        raise PluginError(f"activator `{chosen.name}` (plugin {chosen.source}) writes `{script.name}`, no file name")
+
+
+def as_write(script: Script, layout: Layout) -> Write:
+    text = script.text if script.newline == "\n" else script.text.replace("\n", script.newline)
+    mark = b"\xef\xbb\xbf" if script.byte_order_mark else b""
+    return Write(f"{layout.bin}/{script.name}", mark + text.encode("utf-8"))
+
+
+CACHE_TAG = """\
+Signature: 8a477f597d28d172789f06886806bc55
+# This file marks a Python environment, which can be made again, as a directory that backups may leave out.
+# See https://bford.info/cachedir/
+"""
+
+
+def marks(request: Request, blueprint: Blueprint, destination: Destination, host: Host) -> Iterator[Write]:
+    """Yield the files that tell what the directory is: to version control, to backups, to Python.
+
+    Files of the first two kinds are left alone where they exist, and not put among the user's own files.
+    """
+    if destination.state != "directory" or request.existing != "keep":
+        there = destination.target if destination.state == "environment" and request.existing == "keep" else ""
+        if request.vcs_ignore and not (there and os.path.lexists(os.path.join(there, ".gitignore"))):
+            yield Write(".gitignore", b"*\n")
+        if not (there and os.path.lexists(os.path.join(there, "CACHEDIR.TAG"))):
+            yield Write("CACHEDIR.TAG", CACHE_TAG.encode())
+    yield Write(blueprint.layout.config, config.dump(settings(request, blueprint, destination, host)).encode("utf-8"))
+
+
+def settings(request: Request, blueprint: Blueprint, destination: Destination, host: Host) -> dict[str, str]:
+    """Return what `pyvenv.cfg` says: PEP 405's keys, and those that other tools have come to rely on."""
+    interpreter = blueprint.interpreter
+    known = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalVM"}
+    separator = "\\" if interpreter.os_name == "nt" else "/"
+    said = {
+        "home": interpreter.executable.rpartition(separator)[0],
+        "implementation": known.get(interpreter.implementation, interpreter.implementation),
+        "python-version": interpreter.python_version,
+        "version_info": ".".join(str(part) for part in interpreter.version),
+        "version": ".".join(str(part) for part in interpreter.version[:3]),
+        "executable": os.path.realpath(interpreter.executable),
+        "command": command(request, blueprint, destination, host),
+        "cloche": __version__,
+    }
+    if request.prompt is not None:
+        said["prompt"] = prompt_of(request, destination, host)
+    said["include-system-site-packages"] = "true" if request.site_packages == "system" else "false"
+    said["base-prefix"] = interpreter.prefix
+    said["base-exec-prefix"] = interpreter.exec_prefix
+    said["base-executable"] = interpreter.executable
+    return said
+
+
+def command(request: Request, blueprint: Blueprint, destination: Destination, host: Host) -> str:
+    """Return the command that makes this environment again, as a record for people and for `cloche upgrade`."""
+    words = [host.executable, "-m", "cloche", "--creator", blueprint.creator]
+    if request.site_packages == "system":
+        words.append("--system-site-packages")
+    if blueprint.seeder is None:
+        words.append("--no-seed")
+    if request.activators is not None:
+        words += ["--activators", ",".join(request.activators)]
+    if not request.vcs_ignore:
+        words.append("--no-vcs-ignore")
+    return " ".join([*(word or '""' for word in words), destination.location])
+
+
+def keeps_directory(destination: Destination, way: Way, path: str) -> bool:
+    """Return whether a real directory stands where a link between directories would go (`lib64`), and has to stay."""
+    there = os.path.join(destination.target, path)
+    return way == "merge" and destination.state != "absent" and os.path.isdir(there) and not os.path.islink(there)
+
+
+MANIFEST = ".cloche-manifest"
+"""Lists the generated files with their hashes, in the format of `sha256sum`, which can check it."""
+
+
+def manifest(operations: Iterable[Operation]) -> Write:
+    """Return the list of what is written, by which ours is told from the user's later on."""
+    from cloche.store.laying import sha256
+
+    lines = sorted(
+        f"{sha256(one.content).hexdigest()}  {one.path}\n" for one in operations if isinstance(one, Write)
+    )
+    return Write(MANIFEST, "".join(lines).encode("utf-8"))
+
+
+def refuse_conflicts(destination: Destination, operations: Iterable[Operation]) -> None:
+    """:raises DestinationError: a file would have to be replaced in a directory that is the user's own."""
+    for operation in operations:
+        match operation:
+            case MakeDir(path):
+                there = os.path.join(destination.target, path)
+                if os.path.lexists(there) and (os.path.islink(there) or not os.path.isdir(there)):
+                    raise in_the_way(destination, path)
+            case LayImage():
+                pass  # into a directory that no environment had: an entry of the same name is found on the way
+            case Link(path) | Write(path):
+                if os.path.lexists(os.path.join(destination.target, path)):
+                    raise in_the_way(destination, path)
+
+
+def in_the_way(destination: Destination, path: str) -> DestinationError:
+    return DestinationError(
+        f"`{destination.location}` is not an environment, and `{path}` in it is in the way",
+        hint="move it away, or choose another place; `--clear --force` deletes the whole directory",
+    )
