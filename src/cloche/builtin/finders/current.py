@@ -1,0 +1,25 @@
+"""The Python that runs cloche; its base is found by discovery, as every candidate's is."""
+
+from __future__ import annotations
+
+from cloche.model import Candidate
+from cloche.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cloche.model import Host
+    from cloche.spec import InterpreterSpec
+
+
+class Current:
+    """Gives one candidate."""
+
+    name = "current"
+
+    def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:  # noqa: ARG002
+        if host.executable:
+            yield Candidate(host.executable, self.name)
+
+
+finder = Current()

@@ -1,0 +1,165 @@
+"""What interpreters answered before, on disk, one file each; a doubtful entry is no entry, and nothing here raises.
+
+An entry is good as long as every file that its answer depends on is untouched: the executable, its libpython, the
+standard library's `os.py`, a `pyvenv.cfg` beside or above it (or the absence of one), and the probe itself.
+
+Entries are lines of text and not JSON, because `json` costs more to import than a whole run has to spend.
+"""
+
+from __future__ import annotations
+
+import os
+from _imp import source_hash  # the SipHash of byte-code files; `hashlib` would cost a millisecond
+
+from cloche.discovery import record
+from cloche.template import resource
+from cloche.value import TYPE_CHECKING, value
+
+if TYPE_CHECKING:
+    from cloche.model import Interpreter
+
+FORMAT = "cloche probe 1"
+LARGEST = 1 << 16
+"""Bytes of an entry that are read."""
+STALE = 60
+"""Seconds after which another writer's unfinished entry is taken for what a killed run left."""
+
+
+@value
+class Answer:
+    """What became of asking an executable what it is."""
+
+    interpreter: Interpreter | None = None
+    reason: str = ""
+    """Why there is no interpreter, to be read after the path (`is Python 2.7.18, and environments need ...`)."""
+    lasting: bool = False
+    """For a reason: whether it will be the same as long as the executable is."""
+
+
+class ProbeCache:
+    """Answers by executable, in one private directory; without a directory it holds nothing."""
+
+    def __init__(self, directory: str | None, writable: bool = True) -> None:
+        self._directory = directory
+        self._writable = writable
+        self._probe = ""
+
+    def get(self, executable: str) -> Answer | None:
+        """Return what was answered before, None if nothing was or if anything has changed since."""
+        if self._directory is None or not _is_private(self._directory):
+            return None
+        try:
+            lines = _read(os.path.join(self._directory, _name(executable)))
+            files = [line[len("depends on ") :] for line in lines if line.startswith("depends on ")]
+            head = self._head(executable, files)
+            if lines[: len(head)] != head:
+                return None
+            kind, _, refusal = lines[len(head)].partition(" ")
+            if kind == "refusal" and refusal:
+                return Answer(reason=refusal, lasting=True)
+            return Answer(record.load(record.unflatten(lines[len(head) :])))
+        except (OSError, ValueError, LookupError):
+            return None
+
+    def put(self, executable: str, answer: Answer, before: list[str]) -> None:
+        """Keep an answer, if it may be kept; `before` is what `witnesses` said before the executable was asked."""
+        if self._directory is None or not self._writable or not (answer.interpreter or answer.lasting):
+            return
+        if witnesses(executable) != before:
+            return
+        found = answer.interpreter
+        files = [found.executable, os.path.join(found.stdlib, "os.py"), found.library] if found else []
+        body = record.flatten(found) if found else [f"refusal {answer.reason}"]
+        lines = [*self._head(executable, [path for path in files if path]), *body]
+        try:
+            os.makedirs(self._directory, mode=0o700, exist_ok=True)
+            if _is_private(self._directory):
+                _write(os.path.join(self._directory, _name(executable)), lines)
+        except (OSError, ValueError):
+            return
+
+    def _head(self, executable: str, files: list[str]) -> list[str]:
+        """Return the lines that stand before the answer, as they would have to be now."""
+        self._probe = self._probe or _hash(resource("cloche.discovery.cache", "_probe.py"))
+        depends = [f"depends on {path}" for path in files]
+        return [
+            f"{FORMAT} {self._probe}",
+            f"executable {executable}",
+            *witnesses(executable),
+            *depends,
+            *map(_seen, files),
+        ]
+
+
+def witnesses(executable: str) -> list[str]:
+    """Return what would be different if the executable were another, or belonged to another environment."""
+    real = os.path.realpath(executable)
+    directory = os.path.dirname(executable)
+    configs = [os.path.join(place, "pyvenv.cfg") for place in (directory, os.path.dirname(directory))]
+    return [f"real {real}", *map(_seen, (real, *configs))]
+
+
+def _seen(path: str) -> str:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return "absent"
+    changed = status.st_ctime_ns if os.name == "posix" else 0  # elsewhere it is the time of creation
+    return f"seen {status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {changed}"
+
+
+def _hash(text: str) -> str:
+    return source_hash(1, text.encode("utf-8", "surrogatepass")).hex()
+
+
+def _name(executable: str) -> str:
+    return f"{_hash(executable)}.probe"
+
+
+def _is_private(directory: str) -> bool:
+    """Whether only the user, or root, can have put something there."""
+    try:
+        status = os.lstat(directory)
+    except OSError:
+        return False
+    owned = not hasattr(os, "geteuid") or (status.st_uid in (os.geteuid(), 0) and not status.st_mode & 0o022)
+    return status.st_mode & 0o170000 == 0o040000 and owned
+
+
+def _read(path: str) -> list[str]:
+    """Return the lines of an entry.
+
+    :raises OSError, ValueError: there is none, it is a link or too large, its end is missing, it is not text.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    try:
+        data = os.read(descriptor, LARGEST + 1)
+    finally:
+        os.close(descriptor)
+    text, found, rest = data.decode("ascii").partition("\nend\n")
+    if not found or rest:
+        raise ValueError("the entry has no end")
+    return [line.encode().decode("unicode_escape") if "\\" in line else line for line in text.split("\n")]
+
+
+def _write(path: str, lines: list[str]) -> None:
+    data = b"\n".join([*(line.encode("unicode_escape") for line in lines), b"end\n"])
+    directory, name = os.path.split(path)
+    temporary = os.path.join(directory, f".{name}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(temporary, flags, 0o600)
+    except FileExistsError:
+        from time import time
+
+        if time() - os.lstat(temporary).st_mtime < STALE:
+            return
+        os.unlink(temporary)
+        descriptor = os.open(temporary, flags, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

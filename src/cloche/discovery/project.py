@@ -1,0 +1,141 @@
+"""What a project asks for: its `.python-version`, else its `requires-python`; their texts are untrusted, and only read.
+
+.python-version   nearest, upwards: first line that asks for something       3.12  pypy3.10-7.3.12  3.12.1/envs/foo
+.python-versions  beside it, if there is no .python-version
+pyproject.toml    nearest, upwards: `requires-python` in `[project]`
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cloche.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cloche.model import Host
+
+LARGEST = 1 << 16
+"""Bytes of a version file that are read."""
+LARGEST_PROJECT = 1 << 20
+"""Bytes of a `pyproject.toml` that are read."""
+
+
+def asked_by_project(host: Host) -> tuple[tuple[str, ...], str]:
+    """Return what the project around the current directory asks for, and which file says so; ((), "") if none does.
+
+    Nothing is asked for where the running Python is what the project wants: then there is only the file to name.
+    """
+    for directory in _upwards(host.cwd):
+        for name in (".python-version", ".python-versions"):
+            path = os.path.join(directory, name)
+            if text := _read(path, LARGEST):
+                lines = [line.partition("#")[0].strip() for line in text.splitlines()]
+                for line in lines:
+                    if request := understood(line):
+                        return (() if request == "system" else (request,)), f"`{name}` in {directory}"
+    for directory in _upwards(host.cwd):
+        if text := _read(os.path.join(directory, "pyproject.toml"), LARGEST_PROJECT):
+            wanted = requires_python(text)
+            if not wanted:
+                return (), ""
+            because = f"`requires-python` of {os.path.join(directory, 'pyproject.toml')}"
+            return (() if _runs_here(wanted) else (wanted,)), because
+    return (), ""
+
+
+def understood(line: str) -> str:
+    """Return the request that a line of a version file stands for, `system` for the running Python, empty if none.
+
+    pyenv writes names of installations: `3.12.1/envs/foo` is an environment on 3.12.1, `pypy3.10-7.3.12` is PyPy 3.10.
+    """
+    from cloche.errors import UsageError
+    from cloche.spec import parse
+
+    name = line.split("/", 1)[0].strip()
+    if len(name) > 100 or name == "system":
+        return name if name == "system" else ""
+    lowered = name.lower()
+    lowered = lowered.removeprefix("python-")
+    if lowered.startswith(("pypy", "graalpy")):
+        kind = "pypy" if lowered.startswith("pypy") else "graalpy"
+        version = lowered[len(kind) :].partition("-")[0] if kind == "pypy" else ""
+        lowered = f"{kind}{version}"
+    try:
+        spec = parse(lowered)
+    except UsageError:
+        return ""
+    return "" if spec.is_exact else lowered
+
+
+def requires_python(text: str) -> str:
+    """Return `requires-python` of a `pyproject.toml`, empty if it has none or is not one."""
+    if "requires-python" not in text:
+        return ""
+    if (found := _plain(text)) is not None:
+        return found
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        project: object = tomllib.loads(text).get("project")
+    except (ValueError, RecursionError):
+        return ""
+    wanted = project.get("requires-python") if isinstance(project, dict) else ""
+    return wanted.strip() if isinstance(wanted, str) else ""
+
+
+def _plain(text: str) -> str | None:
+    """Return the value where a line says it plainly, None where it takes a TOML parser (10 ms) to be sure."""
+    if '"""' in text or "'''" in text or text.count("requires-python") != 1:
+        return None
+    table = ""
+    for line in text.splitlines():
+        if line.startswith("["):
+            table = line.strip()
+        key, found, rest = line.partition("=")
+        if found and key.strip() == "requires-python":
+            quoted = rest.strip()
+            plain = len(quoted) > 1 and quoted[0] == quoted[-1] == '"' and not set(quoted[1:-1]) & set('"\\#')
+            return quoted[1:-1].strip() if table == "[project]" and plain else None
+    return None
+
+
+def _runs_here(wanted: str) -> bool:
+    """Whether the running Python satisfies a range; one that makes no sense is for `find` to refuse."""
+    from cloche.errors import UsageError
+    from cloche.spec import contains, parse
+
+    try:
+        spec = parse(wanted)
+    except UsageError:
+        return False
+    return bool(spec.range) and contains(spec.range, sys.version_info[:5])
+
+
+def _upwards(directory: str) -> Iterator[str]:
+    while directory and os.path.isabs(directory):
+        yield directory
+        if directory == (directory := os.path.dirname(directory)):
+            return
+
+
+def _read(path: str, largest: int) -> str:
+    """Return the text of a file, empty if it is missing, no regular file, too large, or not UTF-8."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except OSError:
+        return ""
+    try:
+        status = os.fstat(descriptor)
+        if status.st_mode & 0o170000 != 0o100000 or status.st_size > largest:
+            return ""
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            return file.read(largest).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return ""
+    finally:
+        os.close(descriptor)
