@@ -70,10 +70,13 @@ def request(destination: StrPath, host: Host, **choices: Unpack[Choices]) -> Req
     seeds = choices.get("seeds", ("pip",))
     links = [os.path.join(host.cwd, one) for one in choices.get("find_links", ())]
     activators = choices.get("activators")
-    one = isinstance(python, (str, os.PathLike))
+    if python is None:
+        pythons: tuple[str, ...] = ()
+    else:
+        pythons = (os.fspath(python),) if isinstance(python, (str, os.PathLike)) else tuple(python)
     return Request(
         destination=absolute(os.fspath(destination), host),
-        pythons=() if python is None else (os.fspath(python),) if one else tuple(python),
+        pythons=pythons,
         creator=choices.get("creator"),
         seeder=choices.get("seeder"),
         wanted=Wanted(tuple(seeds), tuple(links), choices.get("network", "last-resort")) if seeds else None,
@@ -142,7 +145,7 @@ def load(path: StrPath, **choices: Unpack[Choices]) -> Environment:
     from cloche.lifecycle.reading import read
 
     with session(**choices) as run:
-        return read(os.fspath(path), run.host, run.store.probe_cache())
+        return read(os.fspath(path), run.host, run.probes)
 
 
 def session(**choices: Unpack[Choices]) -> Session:

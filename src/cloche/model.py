@@ -11,7 +11,7 @@ from cloche.value import TYPE_CHECKING, value
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-    from typing import Literal, TypeAlias
+    from typing import Any, Literal, TypeAlias
 
     from cloche.operations import Operation
     from cloche.transaction import Way
@@ -311,7 +311,7 @@ class Chosen:
     """One of the things that plugins give, selected."""
 
     name: str
-    item: object
+    item: Any
     """The object itself, or where it stands (`"package.module:attribute"`), to be loaded when it is used."""
     asked: str = "by default"
     """`by name` if the user named it: then what it cannot do is an error, and is left out otherwise."""

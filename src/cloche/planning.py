@@ -254,9 +254,9 @@ def scripts_of(chosen: Iterable[Chosen], environment: Environment) -> tuple[list
     left_out: list[str] = []
     for one in chosen:
         activator: Activator = resolve(one.item) if isinstance(one.item, str) else one.item
-        given = replace(environment, options=one.options) if one.options else environment
+        seen = replace(environment, options=one.options) if one.options else environment
         try:
-            own = guarded(lambda: list(activator.scripts(given)), "activator", one.name)  # noqa: B023
+            own = guarded(lambda: list(activator.scripts(seen)), "activator", one.name)  # noqa: B023
         except Inexpressible as error:
             if one.asked == "by name":
                 raise
@@ -359,10 +359,10 @@ MANIFEST = ".cloche-manifest"
 
 def manifest(operations: Iterable[Operation]) -> Write:
     """Return the list of what is written, by which ours is told from the user's later on."""
-    from cloche.store.laying import sha256
+    from cloche.store.laying import sha256_of
 
     lines = sorted(
-        f"{sha256(one.content).hexdigest()}  {one.path}\n" for one in operations if isinstance(one, Write)
+        f"{sha256_of(one.content)}  {one.path}\n" for one in operations if isinstance(one, Write)
     )
     return Write(MANIFEST, "".join(lines).encode("utf-8"))
 

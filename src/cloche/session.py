@@ -11,6 +11,7 @@ from cloche.value import TYPE_CHECKING, replace
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cloche.discovery.cache import ProbeCache
     from cloche.model import Blueprint, Host, Interpreter, Plan, Request, Result
     from cloche.plugins import Registry
     from cloche.store import Access, Store
@@ -55,6 +56,16 @@ class Session:
         return self._store
 
     @property
+    def probes(self) -> ProbeCache:
+        """What interpreters answered before."""
+        from cloche.discovery.cache import ProbeCache
+
+        if self.store.lasts:
+            return ProbeCache(self.store.room("interpreters"))
+        places = self.store.places("interpreters")
+        return ProbeCache(places[0] if places else None, writable=False)
+
+    @property
     def registry(self) -> Registry:
         """:raises PluginError: two plugins are in conflict."""
         if self._registry is None:
@@ -80,7 +91,7 @@ class Session:
         if not specs and request.consult == "project":
             specs, because = asked_by_project(self.host)
         found = find(
-            specs, self.host, self.registry.finders(), self.store.probe_cache(), try_first_with=request.try_first_with
+            specs, self.host, self.registry.finders(), self.probes, try_first_with=request.try_first_with
         )
         return found.interpreter, because
 

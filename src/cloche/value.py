@@ -64,14 +64,20 @@ def value(cls: type[T]) -> type[T]:
     for function in (__init__, __setattr__, __delattr__, __eq__, __hash__):
         setattr(cls, function.__name__, function)
     if "__repr__" not in cls.__dict__:
-        setattr(cls, "__repr__", __repr__)  # noqa: B010  (mypy: a class has no assignable `__repr__`)
-    setattr(cls, "__match_args__", names)  # noqa: B010
+        setattr(cls, "__repr__", __repr__)
+    setattr(cls, "__match_args__", names)
     return cls
+
+
+def names_of(cls: type) -> tuple[str, ...]:
+    """Return the names of a value class's fields, in the order in which it declares them."""
+    names: tuple[str, ...] = cls.__dict__["__match_args__"]
+    return names
 
 
 def fields(item: object) -> dict[str, Any]:
     """Return a value's fields by name, in the order in which its class declares them."""
-    return {name: getattr(item, name) for name in getattr(type(item), "__match_args__")}
+    return {name: getattr(item, name) for name in names_of(type(item))}
 
 
 def replace(item: T, **changes: object) -> T:

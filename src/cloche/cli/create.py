@@ -5,12 +5,9 @@ from __future__ import annotations
 from time import perf_counter
 
 from cloche.cli import report
-from cloche.cli.parser import parse
 from cloche.cli.request import request_of
-from cloche.cli.sources import resolve
+from cloche.cli.sources import resolve, session_of
 from cloche.cli.vocabulary import COMMON, CREATE, INEFFECTIVE, VIRTUALENV
-from cloche.errors import UsageError
-from cloche.session import Session
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,7 +20,7 @@ if TYPE_CHECKING:
 
 def create(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
     settings = resolve(words, host, (*COMMON, *CREATE, *VIRTUALENV))
-    with session_of(settings, words, host) as session:
+    with session_of(settings, host) as session:
         request = request_of(words.operands[0], settings, host)
         report.warn(settings.warnings)
         if words.count("verbose"):
@@ -37,22 +34,6 @@ def create(words: Words, host: Host, argv: Sequence[str], started: float) -> int
     report.warn((*result.warnings, *result.plan.notes))
     show_result(result, settings, words, host, started)
     return 0
-
-
-def session_of(settings: Settings, words: Words, host: Host) -> Session:
-    from cloche.plugins import blocked
-
-    import os
-
-    directory = settings.last("cache-dir")
-    everything = ("*",) if settings.flag("no-plugins") else ()
-    return Session(
-        host,
-        cache=os.path.join(host.cwd, directory) if directory else None,
-        access="read-only" if settings.flag("read-only-cache") else "read-write",
-        blocklist=blocked(host, (*settings.all("no-plugin"), *everything)),
-        replacements=settings.replacements,
-    )
 
 
 def show_plan(plan: Plan, settings: Settings, host: Host) -> None:

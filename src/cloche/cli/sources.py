@@ -6,8 +6,11 @@ The first of them that says something wins. A name that does not exist is a warn
 from __future__ import annotations
 
 import os
+import sys
 
 from cloche.errors import UsageError
+from cloche.plugins import blocked
+from cloche.session import Session
 from cloche.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -88,6 +91,19 @@ def resolve(words: Words, host: Host, options: Sequence[Option]) -> Settings:
     return Settings(chosen, tuple(warnings), replacements)
 
 
+def session_of(settings: Settings, host: Host) -> Session:
+    """Return the session that these settings ask for."""
+    directory = settings.last("cache-dir")
+    everything = ("*",) if settings.flag("no-plugins") else ()
+    return Session(
+        host,
+        cache=os.path.join(host.cwd, directory) if directory else None,
+        access="read-only" if settings.flag("read-only-cache") else "read-write",
+        blocklist=blocked(host, (*settings.all("no-plugin"), *everything)),
+        replacements=settings.replacements,
+    )
+
+
 def put(chosen: dict[str, Setting], option: Option, setting: Setting, before: frozenset[str]) -> None:
     """Enter a setting under its own name or the one that it is another spelling of."""
     if option.implies:
@@ -162,9 +178,9 @@ def read(path: str, needle: bytes) -> bytes:
 
 def table_of(content: bytes, path: str, keys: tuple[str, ...], warnings: list[str]) -> dict[str, object]:
     """Return one table of a TOML file; a file that does not parse is a warning and says nothing."""
-    try:
+    if sys.version_info >= (3, 11):
         import tomllib
-    except ModuleNotFoundError:  # Python 3.10
+    else:
         import tomli as tomllib
     try:
         table: object = tomllib.loads(content.decode("utf-8-sig"))

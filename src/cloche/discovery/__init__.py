@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cloche.hookspecs import Finder
     from cloche.model import Host, Interpreter
 
-__all__ = ["Answer", "Found", "ProbeCache", "find", "running", "survey"]
+__all__ = ["Answer", "Found", "ProbeCache", "describe", "find", "running", "survey"]
 
 
 @value
@@ -94,14 +94,20 @@ def running(host: Host, cache: ProbeCache, ask: Ask | None = None) -> Interprete
         path = home.base(host.executable)
     except LookupError as error:
         raise InterpreterNotFound(f"`{host.executable}` {error}", hint="choose another one with `-p`") from None
+    answer = describe(path, host, cache, ask)
+    if answer.interpreter is None:
+        raise InterpreterNotFound(f"`{path}` {answer.reason}", hint="choose another one with `-p`")
+    return answer.interpreter
+
+
+def describe(path: str, host: Host, cache: ProbeCache, ask: Ask | None = None) -> Answer:
+    """Return what the executable at an absolute path is, or why it is no interpreter; it may not be an environment's."""
     answer = cache.get(path)
     if answer is None:
         before = witnesses(path)
         answer = _ourselves(path, host) or _asked(path, host, ask)
         cache.put(path, answer, before)
-    if answer.interpreter is None:
-        raise InterpreterNotFound(f"`{path}` {answer.reason}", hint="choose another one with `-p`")
-    return answer.interpreter
+    return answer
 
 
 def _ourselves(path: str, host: Host) -> Answer | None:

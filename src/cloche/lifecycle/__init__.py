@@ -1,0 +1,1 @@
+"""Environments that exist: read them, whoever made them."""
