@@ -80,8 +80,8 @@ class InterpreterSpec:
     """Level and serial as in `sys.version_info`: `("candidate", 1)`."""
     range: str = ""
     """PEP 440 specifiers."""
-    free_threaded: bool = False
-    debug: bool = False
+    free_threaded: bool | None = False
+    debug: bool | None = False
     bits: int | None = None
     machine: str | None = None
     platform: str | None = None
@@ -110,49 +110,62 @@ class InterpreterSpec:
         return self.refusal(interpreter) is None
 
     def refusal(self, interpreter: Interpreter) -> str | None:
-        """Return why an interpreter is not what was asked for, to be read after its name (`is 3.11.7, not 3.12`)."""
+        """Return why an interpreter is not what was asked for, to be read after its path (`is 3.11.7, not 3.12`)."""
+        refusal = self.refusal_of_build(
+            interpreter.implementation,
+            interpreter.version,
+            free_threaded=interpreter.free_threaded,
+            debug=interpreter.debug,
+        )
+        return refusal or (None if self.is_exact else self._refusal_of_machine(interpreter))
+
+    def refusal_of_build(
+        self, implementation: str, version: Version, *, free_threaded: bool, debug: bool
+    ) -> str | None:
+        """As `refusal`, as far as it can be told without the machine."""
         if self.is_exact:
             return None
-        version = interpreter.version_text
-        if self.implementation and interpreter.implementation != self.implementation:
-            found, asked = (NAMES.get(name, name) for name in (interpreter.implementation, self.implementation))
-            return f"is {found} {version}, not {asked}"
-        if self.release and interpreter.version[: len(self.release)] != self.release:
-            return f"is {version}, not {'.'.join(map(str, self.release))}"
-        if self.prerelease and interpreter.version[3:] != self.prerelease:
-            return f"is {version}, not {_text(self.release, self.prerelease)}"
-        if self.range and not contains(self.range, interpreter.version):
-            if contains(self.range, interpreter.version, prereleases=True):
-                return f"is {version}, a prerelease, which has to be asked for: `{version}`"
-            return f"is {version}, not {self.range}"
-        if interpreter.version[3] != "final" and not (self.prerelease or self.range) and len(self.release) < 2:
-            return f"is {version}, a prerelease, which has to be asked for: `{version}`"
-        return self._refusal_of_build(interpreter)
+        name = _text(version[:3], version[3:])
+        if self.implementation and implementation != self.implementation:
+            found, asked = (NAMES.get(one, one) for one in (implementation, self.implementation))
+            return f"is {found} {name}, not {asked}"
+        if self.release and version[: len(self.release)] != self.release:
+            return f"is {name}, not {_text(self.release, self.prerelease)}"
+        if self.prerelease and version[3:] != self.prerelease:
+            return f"is {name}, not {_text(self.release, self.prerelease)}"
+        if self.range and not contains(self.range, version):
+            if contains(self.range, version, prereleases=True):
+                return f"is {name}, a prerelease, which has to be asked for: `{name}`"
+            return f"is {name}, not {self.range}"
+        if version[3] != "final" and not self._welcomes_prereleases:
+            return f"is {name}, a prerelease, which has to be asked for: `{name}`"
+        minor = _text(version[:2], None)
+        if self.free_threaded is not None and free_threaded != self.free_threaded:
+            extra = f"is free-threaded, which has to be asked for: `{minor}t`"
+            return extra if free_threaded else "is not free-threaded"
+        if self.debug is not None and debug != self.debug:
+            return f"is a debug build, which has to be asked for: `{minor}d`" if debug else "is not a debug build"
+        return None
 
-    def _refusal_of_build(self, interpreter: Interpreter) -> str | None:
-        if interpreter.free_threaded != self.free_threaded:
-            if self.free_threaded:
-                return "is not free-threaded"
-            return f"is free-threaded, which has to be asked for: `{interpreter.python_version}t`"
-        if interpreter.debug != self.debug:
-            if self.debug:
-                return "is not a debug build"
-            return f"is a debug build, which has to be asked for: `{interpreter.python_version}d`"
+    @property
+    def _welcomes_prereleases(self) -> bool:
+        """A minor version may have nothing but prereleases yet; who names it gets one, if there is no release."""
+        return self.free_threaded is None or bool(self.prerelease or self.range) or len(self.release) > 1
+
+    def _refusal_of_machine(self, interpreter: Interpreter) -> str | None:
         if self.bits and interpreter.bits != self.bits:
             return f"is built for {interpreter.bits} bits, not {self.bits}"
         if self.machine and interpreter.machine.lower() not in MACHINES[self.machine]:
             return f"is built for {interpreter.machine}, not {self.machine}"
         if self.platform and not interpreter.platform.startswith(self.platform):
             return f"is built for {interpreter.platform}, not {self.platform}"
-        if self.libc in ("gnu", "musl") and any(
-            other in interpreter.soabi and other != self.libc for other in ("gnu", "musl")
-        ):
+        if (self.libc, "musl" in interpreter.soabi) in (("gnu", True), ("musl", False)):
             return f"is not built for {self.libc}"
         return None
 
 
-ANY = InterpreterSpec("any")
-"""Every interpreter that nobody has to ask for: no prerelease, no free-threaded and no debug build."""
+ANY = InterpreterSpec("any", free_threaded=None, debug=None)
+"""Every interpreter there is."""
 
 
 def parse(text: str) -> InterpreterSpec:
@@ -163,6 +176,8 @@ def parse(text: str) -> InterpreterSpec:
     if "/" in stripped or "\\" in stripped or (stripped[0] == "~" and stripped[:2] != "~="):
         return InterpreterSpec(text, path=stripped)
     lowered = stripped.lower()
+    if lowered == ANY.text:
+        return ANY
     if any(character in lowered for character in OPERATORS):
         return _range(text, lowered)
     if spec := _release(text, lowered) or _key(text, lowered):
@@ -313,8 +328,8 @@ def _version(text: str) -> tuple[tuple[int, ...], tuple[str, int] | None] | None
     return (*release, 0)[:3], (LEVELS[level], int(serial))
 
 
-def _text(release: tuple[int, ...], suffix: tuple[str, int]) -> str:
-    level, serial = suffix
+def _text(release: tuple[int, ...], suffix: tuple[str, int] | None) -> str:
+    level, serial = suffix or ("final", 0)
     letters = {"alpha": "a", "beta": "b", "candidate": "rc"}.get(level, "")
     return f"{'.'.join(map(str, release))}{letters}{serial if letters else ''}"
 

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Found", "ProbeCache", "describe", "find", "running", "survey"]
 
+RUNNING = "the Python that runs cloche"
+ALL_AT_ONCE = 64
+"""Candidates that are looked at together where all of them will be."""
+
 
 @value
 class Found:
@@ -30,7 +34,7 @@ class Found:
 
     interpreter: Interpreter
     found_by: str
-    """Name of the finder, or `try-first-with`."""
+    """Name of the finder, `try-first-with`, or `the path itself`."""
     spec: str
     """What was asked for and is satisfied; empty if nothing was asked."""
     because: str
@@ -53,33 +57,46 @@ def find(
     :raises InterpreterNotFound: none can be had; the hint has the nearest misses and where they are.
     """
     if not specs and not try_first_with:
-        return Found(running(host, cache, ask), "current", "", because or "the Python that runs cloche")
-    from cloche.discovery.search import Search, not_found
-    from cloche.spec import ANY, InterpreterSpec
+        return Found(running(host, cache, ask), "current", "", because or RUNNING)
+    from cloche.discovery.search import Search
+    from cloche.spec import InterpreterSpec
 
-    parsed = [InterpreterSpec.parse(text) for text in specs]
+    wanted = [InterpreterSpec.parse(text) for text in specs]
     search = Search(host, finders, cache, ask)
-    for spec in parsed or [ANY]:
-        if (sighting := search.find(spec, try_first_with)) is not None and sighting.interpreter is not None:
-            text = spec.text if parsed else ""
-            return Found(sighting.interpreter, sighting.found_by, text, because or f"`-p {text}`")
-    raise not_found(parsed, search, try_first_with)
+    for spec in wanted or [InterpreterSpec(path, path=path) for path in try_first_with]:
+        if (seen := search.find(spec, try_first_with if wanted else ())) is not None and seen.interpreter is not None:
+            return Found(seen.interpreter, seen.found_by, spec.text, because or f"`-p {spec.text}`")
+    if not wanted:
+        return Found(running(host, cache, ask), "current", "", because or RUNNING)
+    from cloche.discovery.missing import not_found
+
+    raise not_found(wanted, search, host)
 
 
 def survey(
     spec: str | None, host: Host, finders: Iterable[Finder], cache: ProbeCache, *, ask: Ask | None = None
 ) -> list[Sighting]:
-    """Return every candidate there is, in finder order, with the reason for each that was passed over.
+    """Return every candidate there is, in the order of the search, with the reason for each that was passed over.
 
-    The one that `-p SPEC` would take is marked.
+    The one that `-p SPEC` would take is marked; without SPEC, the Python that runs cloche is.
+
+    :raises UsageError: the request makes no sense.
     """
     from cloche.discovery.search import Search, best
     from cloche.spec import ANY, InterpreterSpec
 
-    parsed = ANY if spec is None else InterpreterSpec.parse(spec)
     search = Search(host, finders, cache, ask)
-    everything = list(search.sightings(parsed, at_once=64))
-    chosen = best(parsed, [one for one in everything if one.interpreter is not None and not one.reason])
+    if spec is None:
+        everything = list(search.sightings(ANY, at_once=ALL_AT_ONCE))
+        chosen = next((one for one in everything if one.found_by == "current" and one.interpreter), None)
+    else:
+        wanted = InterpreterSpec.parse(spec)
+        everything = list(search.sightings(wanted, at_once=ALL_AT_ONCE))
+        chosen = best(wanted, [one for one in everything if one.interpreter is not None and not one.reason])
+        known = {one.path for one in everything} | {one.interpreter.executable for one in everything if one.interpreter}
+        for one in [] if wanted.is_exact else search.sightings(ANY, judge=wanted, at_once=ALL_AT_ONCE):
+            if one.path not in known and (one.interpreter is None or one.interpreter.executable not in known):
+                everything.append(one)
     return [replace(one, is_chosen=one is chosen) for one in everything]
 
 
@@ -90,6 +107,8 @@ def running(host: Host, cache: ProbeCache, ask: Ask | None = None) -> Interprete
     """
     from cloche.errors import InterpreterNotFound
 
+    if not host.executable:
+        raise InterpreterNotFound("the running Python does not know its own path", hint="choose one with `-p`")
     try:
         path = home.base(host.executable)
     except LookupError as error:
@@ -101,7 +120,7 @@ def running(host: Host, cache: ProbeCache, ask: Ask | None = None) -> Interprete
 
 
 def describe(path: str, host: Host, cache: ProbeCache, ask: Ask | None = None) -> Answer:
-    """Return what the executable at an absolute path is, or why it is no interpreter; it may not be an environment's."""
+    """Return what the executable at an absolute path is, or why it is no interpreter; never an environment's."""
     answer = cache.get(path)
     if answer is None:
         before = witnesses(path)
@@ -123,7 +142,7 @@ def _ourselves(path: str, host: Host) -> Answer | None:
         from cloche.discovery import _probe, record
 
         interpreter = record.load(_probe.facts())
-    except (OSError, ValueError):
+    except Exception:  # whatever it is that cannot be known from inside
         return None
     return Answer(home.settled(replace(interpreter, executable=path)))
 

@@ -135,7 +135,8 @@ def _alias(path: str) -> str:
     parts = path.rsplit("/", 3)  # uv: cpython-3.12.4-linux-x86_64-gnu/bin/python3.12 = cpython-3.12-linux-.../bin/...
     if len(parts) == 4 and parts[1].count("-") == 4:
         implementation, version, rest = parts[1].split("-", 2)
-        minor = f"{implementation}-{'.'.join(version.split('.')[:2])}-{rest}"
+        number, variant, kind = version.partition("+")
+        minor = f"{implementation}-{'.'.join(number.split('.')[:2])}{variant}{kind}-{rest}"
         if minor != parts[1] and _is_same(other := "/".join([parts[0], minor, *parts[2:]]), path):
             return other
     return path

@@ -1,7 +1,7 @@
 """Walk through the places where interpreters may be, look at what is there, and choose; how they are asked is not here.
 
 A request is answered by the first interpreter in finder order that satisfies it, a range by the newest one. Ordinary
-interpreters (CPython, released) go before others that would satisfy the request too; see `_rank`.
+interpreters (CPython, released) go before others that would satisfy the request too; see `rank`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ import os
 
 from cloche.discovery import home
 from cloche.discovery.cache import Answer, witnesses
-from cloche.errors import InterpreterNotFound
 from cloche.model import Candidate
-from cloche.spec import ANY, InterpreterSpec
 from cloche.value import TYPE_CHECKING, replace, value
 
 if TYPE_CHECKING:
@@ -22,9 +20,17 @@ if TYPE_CHECKING:
     from cloche.discovery.probe import Ask
     from cloche.hookspecs import Finder
     from cloche.model import Host, Interpreter
+    from cloche.spec import InterpreterSpec
 
 BATCH = 4
 """Candidates that are looked at together, so that those which have to be started are started at the same time."""
+TRY_FIRST = "try-first-with"
+PATH_ITSELF = "the path itself"
+IN_A_DIRECTORY = (
+    *("bin/python3", "bin/python", "bin/pypy3", "bin/pypy", "bin/graalpy"),
+    *("Scripts/python.exe", "python.exe", "pypy3.exe", "pypy.exe", "bin/graalpy.exe"),
+)
+"""Where the executable is in the directory of an environment or an installation."""
 
 
 @value
@@ -36,21 +42,24 @@ class Sighting:
     found_by: str
     interpreter: Interpreter | None = None
     reason: str = ""
-    """Why it was passed over, to be read after the path; empty if it would do."""
+    """Why it was passed over, to be read after the path; empty if it satisfies the request."""
     is_chosen: bool = False
 
 
 class Search:
-    """One search: remembers what was seen, so that no file is looked at twice."""
+    """One search: remembers what it saw, so that no file is looked at twice."""
 
     def __init__(self, host: Host, finders: Iterable[Finder], cache: ProbeCache, ask: Ask | None = None) -> None:
         self._host = host
-        self._finders = finders
+        self._finders = list(finders)
         self._cache = cache
         self._ask = ask
         self._known: dict[str, Answer] = {}
-        self.places: list[str] = []
-        """Names of the finders that were asked."""
+
+    @property
+    def places(self) -> list[str]:
+        """Names of the finders, in order."""
+        return [finder.name for finder in self._finders]
 
     def find(self, spec: InterpreterSpec, first: Sequence[str] = ()) -> Sighting | None:
         """Return the interpreter that satisfies a request, None if there is none."""
@@ -58,38 +67,42 @@ class Search:
         for sighting in self.sightings(spec, first):
             if sighting.reason or sighting.interpreter is None:
                 continue
-            if sighting.found_by == TRY_FIRST:
-                return sighting
-            if not spec.is_range and _rank(spec, sighting.interpreter) == 0:
+            if sighting.found_by == TRY_FIRST or (not spec.is_range and rank(spec, sighting.interpreter) == 0):
                 return sighting
             spare.append(sighting)
         return best(spec, spare)
 
     def sightings(
-        self, spec: InterpreterSpec, first: Sequence[str] = (), *, at_once: int = BATCH
+        self,
+        spec: InterpreterSpec,
+        first: Sequence[str] = (),
+        *,
+        judge: InterpreterSpec | None = None,
+        at_once: int = BATCH,
     ) -> Iterator[Sighting]:
-        """Yield every candidate for a request in finder order, each file once, with what it is."""
+        """Yield every candidate for a request in finder order, each file once, with what it is.
+
+        With `judge`, the candidates are those for `spec`, and `judge` says what they are good for.
+        """
         seen: set[object] = set()
         batch: list[Candidate] = []
-        for candidate in self.candidates(spec, first):
+        for candidate in self._candidates(spec, first):
             batch.append(candidate)
             if len(batch) >= at_once:
-                yield from self._look(batch, spec, seen)
+                yield from self._look(batch, judge or spec, seen)
                 batch = []
-        yield from self._look(batch, spec, seen)
+        yield from self._look(batch, judge or spec, seen)
 
-    def candidates(self, spec: InterpreterSpec, first: Sequence[str] = ()) -> Iterator[Candidate]:
+    def _candidates(self, spec: InterpreterSpec, first: Sequence[str]) -> Iterator[Candidate]:
         """Yield where an interpreter may be: the hinted ones, then what each finder gives."""
         for path in first:
             yield Candidate(located(path, self._host), TRY_FIRST)
         if spec.path:
-            yield Candidate(located(spec.path, self._host), "the path itself")
+            yield Candidate(located(spec.path, self._host), PATH_ITSELF)
             return
         for finder in self._finders:
             if spec.name and finder.name != "path":  # only PATH knows names
                 continue
-            if finder.name not in self.places:
-                self.places.append(finder.name)
             try:
                 yield from finder.candidates(spec, self._host)
             except Exception as error:  # a plugin's, or a directory nobody expected: the others can still find
@@ -104,73 +117,72 @@ class Search:
             if identity not in seen:
                 seen.add(identity)
                 new.append((candidate, path))
-        self._fetch([path for _, path in new if path])
+        declined = self._fetch([path for _, path in new if path], spec)
         for candidate, path in new:
-            if candidate.note:
-                yield Sighting(candidate.path, candidate.found_by, reason=candidate.note)
+            if candidate.note or path in declined:
+                yield Sighting(candidate.path, candidate.found_by, reason=candidate.note or declined[path])
                 continue
             answer = self._known[path or candidate.path]
             found = answer.interpreter
-            if found is not None and path:
-                identity = _identity(found.executable)
-                if identity in seen and identity != _identity(path):  # a wrapper of one that was seen
-                    continue
-                seen.add(identity)
-            reason = (spec.refusal(found) or "") if found is not None else answer.reason
-            yield Sighting(candidate.path, candidate.found_by, found, reason)
+            if found is None:
+                yield Sighting(candidate.path, candidate.found_by, reason=answer.reason)
+                continue
+            identity = _identity(found.executable)
+            if identity != _identity(path) and identity in seen:  # something that starts one that was seen
+                continue
+            seen.add(identity)
+            yield Sighting(candidate.path, candidate.found_by, found, spec.refusal(found) or "")
 
     def _behind(self, path: str) -> str:
         """Return the executable to ask about a path: itself, or the base of its environment; empty if there is none."""
-        if problem := _problem(path):
-            self._known[path] = Answer(reason=problem)
-            return ""
-        try:
-            return home.base(path)
-        except LookupError as error:
-            self._known[path] = Answer(reason=str(error))
-            return ""
+        problem = _problem(path)
+        if not problem:
+            try:
+                return home.base(path)
+            except LookupError as error:
+                problem = str(error)
+        self._known[path] = Answer(reason=problem)
+        return ""
 
-    def _fetch(self, paths: list[str]) -> None:
-        """Learn what base executables are: from before, from the cache, or by asking."""
+    def _fetch(self, paths: list[str], spec: InterpreterSpec) -> dict[str, str]:
+        """Learn what executables are: from before, from the cache, or by asking.
+
+        Return those that need not be asked, since their installation says that they will not do, with the reason.
+        """
+        declined: dict[str, str] = {}
         unknown: dict[str, list[str]] = {}
         for path in paths:
             if path in self._known:
                 continue
             if (kept := self._cache.get(path)) is not None:
                 self._known[path] = kept
+            elif refusal := _declined(path, spec):
+                declined[path] = refusal
             else:
                 unknown[path] = witnesses(path)
-        if not unknown:
-            return
-        ask = self._ask or _probe()
-        for (path, before), answer in zip(unknown.items(), ask(list(unknown), self._host.environ), strict=True):
-            self._known[path] = self._settle(path, answer, before, ask)
+        if unknown:
+            ask = self._ask or _probe()
+            for (path, before), answer in zip(unknown.items(), ask(list(unknown), self._host.environ), strict=True):
+                self._known[path] = self._settle(path, answer, before, ask)
+        return declined
 
     def _settle(self, path: str, answer: Answer, before: list[str], ask: Ask) -> Answer:
         """Return the answer with the executable that environments should name, and keep it."""
         found = answer.interpreter
         if found is not None and not _is_same(found.executable, path):  # it started another one: a wrapper, a shim
             try:
-                behind = home.base(found.executable)
+                path = home.base(found.executable)
             except LookupError as error:
-                return Answer(reason=f"starts {found.executable}, which {error}")
-            if behind != path and os.path.isfile(behind):
-                before = witnesses(behind)
-                path, answer = behind, self._cache.get(behind) or ask([behind], self._host.environ)[0]
-                found = answer.interpreter
+                return Answer(reason=f"starts `{found.executable}`, which {error}")
+            before = witnesses(path)
+            answer = self._cache.get(path) or ask([path], self._host.environ)[0]
+            found = answer.interpreter
+            if found is not None and not _is_same(found.executable, path):
+                return Answer(reason=f"starts `{path}`, which starts `{found.executable}`, and so on")
         if found is not None:
             answer = Answer(home.settled(replace(found, executable=path)))
         self._cache.put(path, answer, before)
         return answer
-
-
-TRY_FIRST = "try-first-with"
-
-
-def _probe() -> Ask:
-    from cloche.discovery.probe import ask  # it loads `subprocess`, which a cached answer does not need
-
-    return ask
 
 
 def best(spec: InterpreterSpec, sightings: Sequence[Sighting]) -> Sighting | None:
@@ -178,20 +190,23 @@ def best(spec: InterpreterSpec, sightings: Sequence[Sighting]) -> Sighting | Non
 
     def order(sighting: Sighting) -> tuple[object, ...]:
         assert sighting.interpreter is not None
-        rank = _rank(spec, sighting.interpreter)
-        return (rank, tuple(-part for part in _age(sighting.interpreter)) if spec.is_range else ())
+        newest = tuple(-part for part in _age(sighting.interpreter)) if spec.is_range else ()
+        return (rank(spec, sighting.interpreter), newest)
 
     return min(sightings, key=order, default=None)
 
 
-def _rank(spec: InterpreterSpec, interpreter: Interpreter) -> int:
-    """How far an interpreter is from what people mean who did not say more: 0 for a released CPython.
+def rank(spec: InterpreterSpec, interpreter: Interpreter) -> int:
+    """Return how far an interpreter is from what people mean who did not say more: 0 for a released CPython.
 
-    Another implementation, or a prerelease, is taken if nothing else satisfies the request.
+    Another implementation, a prerelease or a special build is taken if nothing ordinary satisfies the request.
     """
-    unnamed = not spec.implementation and not spec.is_exact and interpreter.implementation != "cpython"
-    unfinished = not spec.prerelease and not spec.is_exact and interpreter.version[3] != "final"
-    return 2 * unnamed + unfinished
+    if spec.is_exact:
+        return 0
+    foreign = not spec.implementation and interpreter.implementation != "cpython"
+    unfinished = not spec.prerelease and interpreter.version[3] != "final"
+    special = interpreter.free_threaded is not bool(spec.free_threaded) or interpreter.debug is not bool(spec.debug)
+    return 4 * foreign + 2 * unfinished + special
 
 
 def _age(interpreter: Interpreter) -> tuple[int, ...]:
@@ -204,7 +219,8 @@ def located(path: str, host: Host) -> str:
     if path.startswith("~"):
         user_home = host.environ.get("HOME") or host.environ.get("USERPROFILE", "")
         path = user_home + path[1:] if path[1:2] in ("", "/", "\\") and user_home else os.path.expanduser(path)
-    path = os.path.normpath(os.path.join(host.cwd or os.sep, path)) if not os.path.isabs(path) else path
+    if not os.path.isabs(path) and host.cwd:
+        path = os.path.normpath(os.path.join(host.cwd, path))
     if os.path.isdir(path):
         for name in IN_A_DIRECTORY:
             if os.path.isfile(inside := os.path.join(path, *name.split("/"))):
@@ -214,20 +230,32 @@ def located(path: str, host: Host) -> str:
     return path
 
 
-IN_A_DIRECTORY = (
-    *("bin/python3", "bin/python", "bin/pypy3", "bin/pypy", "bin/graalpy"),
-    *("Scripts/python.exe", "python.exe", "pypy3.exe", "pypy.exe", "bin/graalpy.exe"),
-)
-"""Where the executable is in the directory of an environment or an installation."""
-
-
 def _problem(path: str) -> str:
-    """Why it makes no sense to start a file, empty if it does."""
+    """Return why it makes no sense to start a file, empty if it does."""
     if os.path.isdir(path):
         return "is a directory without a Python in it"
     if not os.path.isfile(path):
         return "is a link to nothing" if os.path.islink(path) else "is not there"
     return "" if os.access(path, os.X_OK) else "is not executable"
+
+
+def _declined(path: str, spec: InterpreterSpec) -> str:
+    """Return why an installation says that it does not satisfy a request, empty if it does not say so."""
+    from cloche.discovery.build_details import declared
+
+    told = declared(path)
+    if told is None:
+        return ""
+    refusal = spec.refusal_of_build(
+        told.implementation, told.version, free_threaded=told.free_threaded, debug=told.debug
+    )
+    return refusal or ""
+
+
+def _probe() -> Ask:
+    from cloche.discovery.probe import ask  # it loads `subprocess`, which a cached answer does not need
+
+    return ask
 
 
 def _identity(path: str) -> object:
@@ -242,24 +270,4 @@ def _is_same(one: str, other: str) -> bool:
     try:
         return os.path.samefile(one, other)
     except OSError:
-        return True  # Windows' app aliases cannot be looked at; there is no reason to doubt them
-
-
-def not_found(specs: Sequence[InterpreterSpec], search: Search, first: Sequence[str] = ()) -> InterpreterNotFound:
-    """Return the error that says what was found instead, and where."""
-    asked = " or ".join(f"`{spec.text}`" for spec in specs)
-    if len(specs) == 1 and specs[0].path:
-        (sighting,) = list(search.sightings(specs[0]))[:1]
-        return InterpreterNotFound(
-            f"`{sighting.path}` {sighting.reason}", hint="`cloche pythons` lists the interpreters that can be found"
-        )
-    near: list[str] = []
-    for sighting in search.sightings(ANY, first, at_once=64):
-        if sighting.interpreter is not None:
-            found = sighting.interpreter
-            near.append(f"{found.name} ({found.executable}, {sighting.found_by})")
-    nearest = f"there is {', '.join(near)}" if near else "there is none at all"
-    return InterpreterNotFound(
-        f"no interpreter satisfies {asked}",
-        hint=f"{nearest}; looked at {', '.join(search.places)}; `cloche pythons --all` shows what was passed over",
-    )
+        return True  # the aliases of the Microsoft Store cannot be looked at; there is no reason to doubt them

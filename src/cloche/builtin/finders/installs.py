@@ -1,4 +1,4 @@
-"""What the name and the files of an installation say about the Python in it, without starting it.
+"""What the names and the files of installations say about the Pythons in them, without starting any.
 
 It only leaves out what certainly does not satisfy a request; what is doubtful is a candidate, and the probe decides.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from cloche.value import TYPE_CHECKING
+from cloche.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,57 +21,27 @@ PREFIXES = {
     "graalpy": "graalpy",
     "graalvm": "graalpy",
     "cpython": "cpython",
+    "pythoncore": "cpython",
     "python": "cpython",
     "rustpython": "rustpython",
 }
 """How the name of an installation may begin, with the implementation that this means."""
 
 
-def commands(spec: InterpreterSpec, host: Host) -> list[str]:
-    """Return the names under which an executable for a request may stand in a directory, most specific first."""
-    if spec.name:
-        return [spec.name, f"{spec.name}.exe"] if host.os_name == "nt" else [spec.name]
-    names: list[str] = []
-    variant = "t" if spec.free_threaded else ""
-    kinds = [COMMANDS[spec.implementation]] if spec.implementation else ["python"]
-    if spec.implementation and spec.implementation != "cpython":
-        kinds.append("python")
-    for kind in kinds:
-        if len(spec.release) > 1:
-            minor = f"{kind}{spec.release[0]}.{spec.release[1]}"
-            names += [f"{minor}{variant}d"] * spec.debug + [f"{minor}{variant}", minor]
-        if spec.release[:1] in ((), (3,)):
-            names += [f"{kind}3{variant}", f"{kind}3"]
-        names.append(kind)
-    if not spec.implementation and spec.release:
-        names += [f"pypy{spec.release[0]}.{spec.release[1]}"] * (len(spec.release) > 1) + ["pypy3", "graalpy"]
-    suffix = ".exe" if host.os_name == "nt" else ""
-    return [f"{name}{suffix}" for name in dict.fromkeys(names)]
+@value
+class Described:
+    """What the name of an installation says."""
+
+    implementation: str
+    version: tuple[int, ...]
+    """As many numbers as the name has; none where it counts something else (GraalPy 24.1 is Python 3.11)."""
+    free_threaded: bool
 
 
-def minor_of(command: str) -> int | None:
-    """Return N of `python3.N`, `pypy3.N`, with what may follow (`t`, `d`, `.exe`); None if it is not such a name."""
-    kind, found, rest = command.removesuffix(".exe").partition("3.")
-    number = rest.rstrip("td")
-    return int(number) if found and kind in COMMANDS.values() and number.isascii() and number.isdigit() else None
+def described(name: str) -> Described | None:
+    """Return what the name of an installation says, None if it says nothing.
 
-
-def executable(prefix: str, spec: InterpreterSpec, host: Host) -> str | None:
-    """Return the Python in an installation's directory; it does not matter by which of its names."""
-    directories = [prefix, os.path.join(prefix, "bin")] if host.os_name == "nt" else [os.path.join(prefix, "bin")]
-    generic = [f"{kind}{digit}" for kind in ("python", "pypy", "graalpy") for digit in ("3", "")]
-    suffix = ".exe" if host.os_name == "nt" else ""
-    for directory in directories:
-        for name in [*commands(spec, host), *(f"{name}{suffix}" for name in generic)]:
-            if os.path.isfile(path := os.path.join(directory, name)):
-                return path
-    return None
-
-
-def described(name: str) -> tuple[str, tuple[int, ...]] | None:
-    """Return implementation and version that the name of an installation speaks of, None if it does not.
-
-    `3.12.1`, `3.13.0t`, `cpython-3.12.4-linux-x86_64-gnu`, `pypy3.10-7.3.12`, `graalpy-24.1.0`, `miniconda3-3.12-24.1`.
+    `3.12.1`, `3.13.0t`, `cpython-3.12.4-linux-x86_64-gnu`, `pypy3.10-7.3.12`, `graalpy-24.1.0`, `python@3.12`.
     """
     lowered = name.lower()
     implementation = "cpython"
@@ -82,42 +52,65 @@ def described(name: str) -> tuple[str, tuple[int, ...]] | None:
     else:
         if not lowered[:1].isdigit():
             return None
-    digits = lowered[: next((at for at, char in enumerate(lowered) if char not in "0123456789."), len(lowered))]
-    version = tuple(int(part) for part in digits.split(".") if part.isdigit())
-    if implementation == "graalpy":  # its names have its own version: GraalPy 24.1 is Python 3.11
-        return implementation, ()
-    return implementation, version
+    length = next((at for at, character in enumerate(lowered) if character not in "0123456789."), len(lowered))
+    version = tuple(int(part) for part in lowered[:length].split(".") if part.isdigit())
+    free_threaded = lowered[length : length + 1] == "t" or lowered[length:].startswith("+freethreaded")
+    return Described(implementation, () if implementation == "graalpy" else version, free_threaded)
 
 
 def may_satisfy(name: str, spec: InterpreterSpec) -> bool:
     """Whether the name of an installation leaves it open that the request is satisfied there."""
     if (told := described(name)) is None:
         return True
-    implementation, version = told
-    if spec.implementation and implementation != spec.implementation:
+    if spec.implementation and told.implementation != spec.implementation:
         return False
-    length = min(len(version), len(spec.release))
-    return version[:length] == spec.release[:length]
+    length = min(len(told.version), len(spec.release))
+    return told.version[:length] == spec.release[:length] and (
+        spec.free_threaded is not False or not told.free_threaded
+    )
 
 
 def newest_first(names: list[str]) -> list[str]:
-    """Return names of installations, CPython first, newest version first, prereleases behind their release."""
+    """Return names of installations: CPython first, newest version first, what says no version last."""
 
     def order(name: str) -> tuple[object, ...]:
-        implementation, version = described(name) or ("~", ())
-        numbers = [-part for part in version]
-        return (implementation, [*numbers, *[1] * (4 - len(numbers))], len(name), name)
+        told = described(name) or Described("~", (), free_threaded=False)
+        numbers = [-part for part in told.version]
+        return (told.implementation, [*numbers, *[1] * (4 - len(numbers))], len(name), name)
 
     return sorted(names, key=order)
 
 
-def directories(root: str) -> list[str]:
-    """Return the names of the directories, and links to directories, in a directory; none if it cannot be read."""
+def installed(root: str, spec: InterpreterSpec, host: Host) -> Iterator[str]:
+    """Yield the executable of each installation in a directory that may satisfy a request, newest first.
+
+    A link that stands for a minor version (`3.12 -> 3.12.4`) moves on when the next patch is installed: environments
+    should name it, unless the request names the patch.
+    """
+    links, names = _entries(root)
+    aliases = {target: link for link, target in links.items() if _is_minor(link) and len(spec.release) < 3}
+    for name in newest_first([name for name in names if may_satisfy(name, spec)]):
+        if path := executable(os.path.join(root, aliases.get(name, name)), spec, host):
+            yield path
+
+
+def _entries(root: str) -> tuple[dict[str, str], list[str]]:
+    """Return the links in a directory that name another entry, with that, and the other directories."""
+    links: dict[str, str] = {}
+    names: list[str] = []
     try:
         with os.scandir(root) as entries:
-            return [entry.name for entry in entries if not entry.name.startswith(".") and _is_directory(entry)]
+            for entry in entries:
+                if entry.name.startswith(".") or not _is_directory(entry):
+                    continue
+                target = os.readlink(entry.path) if entry.is_symlink() or _is_junction(entry) else ""
+                if target and os.path.dirname(os.path.normpath(os.path.join(root, target))) == os.path.normpath(root):
+                    links[entry.name] = os.path.basename(os.path.normpath(target))
+                else:
+                    names.append(entry.name)
     except OSError:
-        return []
+        pass
+    return links, names
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:
@@ -127,8 +120,47 @@ def _is_directory(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def installed(root: str, spec: InterpreterSpec, host: Host) -> Iterator[str]:
-    """Yield the executable of each installation in a directory that may satisfy a request, newest first."""
-    for name in newest_first([name for name in directories(root) if may_satisfy(name, spec)]):
-        if path := executable(os.path.join(root, name), spec, host):
-            yield path
+def _is_junction(entry: os.DirEntry[str]) -> bool:
+    """Whether it is Windows' other kind of link to a directory, which uv makes there."""
+    return getattr(entry.stat(follow_symlinks=False), "st_reparse_tag", 0) == 0xA0000003
+
+
+def _is_minor(name: str) -> bool:
+    told = described(name)
+    return told is not None and len(told.version) == 2
+
+
+def executable(prefix: str, spec: InterpreterSpec, host: Host) -> str | None:
+    """Return the Python in an installation's directory; it does not matter by which of its names."""
+    directories = [prefix, os.path.join(prefix, "bin")] if host.os_name == "nt" else [os.path.join(prefix, "bin")]
+    suffix = ".exe" if host.os_name == "nt" else ""
+    generic = [f"{kind}{digit}{suffix}" for kind in ("python", "pypy", "graalpy") for digit in ("3", "")]
+    for directory in directories:
+        for name in [*commands(spec, host), *generic]:
+            if os.path.isfile(path := os.path.join(directory, name)):
+                return path
+    return None
+
+
+def commands(spec: InterpreterSpec, host: Host) -> list[str]:
+    """Return the names under which an executable for a request may stand in a directory, most specific first."""
+    suffix = ".exe" if host.os_name == "nt" else ""
+    if spec.name:
+        return [spec.name, *[f"{spec.name}{suffix}"] * (host.os_name == "nt")]
+    if spec.implementation:
+        kinds = list(dict.fromkeys([COMMANDS[spec.implementation], "python"]))
+    else:
+        kinds = ["python", "pypy", "graalpy"]
+    threads, debug = "t" * bool(spec.free_threaded), "d" * bool(spec.debug)
+    variants = [f"{threads}{debug}", threads, debug, ""]
+    minor = f"{spec.release[0]}.{spec.release[1]}" if len(spec.release) > 1 else ""
+    numbers = [minor] * bool(minor) + ["3"] * (spec.release[:1] in ((), (3,))) + [""]
+    names = [f"{kind}{number}{variant}{suffix}" for kind in kinds for number in numbers for variant in variants]
+    return list(dict.fromkeys(names))
+
+
+def minor_of(command: str) -> int | None:
+    """Return N of `python3.N`, `pypy3.N`, with what may follow (`t`, `d`, `.exe`); None if it is not such a name."""
+    kind, found, rest = command.removesuffix(".exe").partition("3.")
+    number = rest.rstrip("td")
+    return int(number) if found and kind in COMMANDS.values() and number.isascii() and number.isdigit() else None

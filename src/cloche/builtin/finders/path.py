@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from cloche.model import Host
     from cloche.spec import InterpreterSpec
 
+LARGEST_SCRIPT = 4096
+"""Bytes; an executable that is larger is no shim."""
+DEVELOPER_TOOLS = "/Library/Developer/CommandLineTools/usr/bin"
+"""What stands behind the executables in `/usr/bin` of macOS, if it is installed."""
+
 
 class Path:
     """Gives, directory by directory, the names that a request may have, most specific first."""
@@ -25,7 +30,36 @@ class Path:
         for directory in dict.fromkeys(host.environ.get("PATH", "").split(separator)):
             if os.path.isabs(directory):
                 for path in _executables(directory, spec, host):
-                    yield Candidate(path, self.name)
+                    yield from self._seen_through(path, host)
+
+    def _seen_through(self, path: str, host: Host) -> Iterator[Candidate]:
+        """Yield what an executable stands for: itself, if it is not one of those that start another."""
+        if host.platform == "darwin" and os.path.dirname(path) == "/usr/bin":
+            behind = os.path.join(DEVELOPER_TOOLS, os.path.basename(path))
+            note = "" if os.path.isfile(behind) else "asks to install the developer tools when it is started"
+            yield Candidate(path if note else behind, self.name, note)
+        elif host.platform == "win32" and _size(path) == 0:
+            yield Candidate(path, self.name, "is an alias of the Microsoft Store")
+        elif os.path.basename(os.path.dirname(path)) == "shims" or _size(path) <= LARGEST_SCRIPT:
+            from cloche.builtin.finders import shims
+
+            if not (manager := shims.manager(path, host)):
+                yield Candidate(path, self.name)
+                return
+            behind_it = list(shims.behind(path, manager, host))
+            for executable in behind_it:
+                yield Candidate(executable, self.name)
+            if not behind_it:
+                yield Candidate(path, self.name, f"is a shim of {manager}, and no version that has it is active")
+        else:
+            yield Candidate(path, self.name)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
 
 
 def _executables(directory: str, spec: InterpreterSpec, host: Host) -> Iterator[str]:

@@ -1,0 +1,51 @@
+"""What Homebrew has installed, by the `opt` links that it keeps for upgrades, never by the Cellar."""
+
+from __future__ import annotations
+
+import os
+
+from cloche.builtin.finders import installs
+from cloche.model import Candidate
+from cloche.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cloche.model import Host
+    from cloche.spec import InterpreterSpec
+
+PREFIXES = {"darwin": ("/opt/homebrew", "/usr/local"), "linux": ("/home/linuxbrew/.linuxbrew",)}
+
+
+class Homebrew:
+    """Gives `opt/python@3.N/bin/python3.N`, newest first, then PyPy."""
+
+    name = "homebrew"
+
+    def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
+        own = host.environ.get("HOMEBREW_PREFIX", "")
+        for prefix in dict.fromkeys([*[own] * bool(own), *PREFIXES.get(host.platform, ())]):
+            opt = os.path.join(prefix, "opt")
+            formulas = [name for name in _names(opt) if name.startswith(("python@3.", "pypy3", "python-freethreading"))]
+            for formula in installs.newest_first([name for name in formulas if installs.may_satisfy(name, spec)]):
+                if path := _executable(os.path.join(opt, formula, "bin"), spec, host):
+                    yield Candidate(path, self.name)
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []
+
+
+def _executable(directory: str, spec: InterpreterSpec, host: Host) -> str | None:
+    """Return the Python of a formula: only the newest one has a plain `python3`, the others are numbered."""
+    names = [name for name in _names(directory) if installs.minor_of(name) is not None]
+    for name in [*installs.commands(spec, host), *sorted(names, key=len)]:
+        if os.path.isfile(path := os.path.join(directory, name)):
+            return path
+    return None
+
+
+finder = Homebrew()

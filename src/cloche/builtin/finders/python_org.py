@@ -1,0 +1,39 @@
+"""The framework builds for macOS that python.org distributes."""
+
+from __future__ import annotations
+
+import os
+
+from cloche.builtin.finders import installs
+from cloche.model import Candidate
+from cloche.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cloche.model import Host
+    from cloche.spec import InterpreterSpec
+
+
+class PythonOrg:
+    """Gives `Python.framework/Versions/3.N/bin/python3.N`, newest first; `PythonT.framework` has free-threaded ones."""
+
+    name = "python.org"
+
+    def __init__(self, library: str = "/Library") -> None:
+        self._library = library
+
+    def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
+        if host.platform != "darwin":
+            return
+        user_home = host.environ.get("HOME", "")
+        frameworks = ["Python.framework"] * (not spec.free_threaded) + ["PythonT.framework"] * (
+            spec.free_threaded is not False
+        )
+        for library in (self._library, *[os.path.join(user_home, "Library")] * bool(user_home)):
+            for framework in frameworks:
+                for path in installs.installed(os.path.join(library, "Frameworks", framework, "Versions"), spec, host):
+                    yield Candidate(path, self.name)
+
+
+finder = PythonOrg()

@@ -1,0 +1,128 @@
+"""The Pythons that are registered in Windows (PEP 514), in the order in which the `py` launcher takes them."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cloche.builtin.finders import installs
+from cloche.model import Candidate
+from cloche.value import TYPE_CHECKING, value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Protocol
+
+    from cloche.model import Host
+    from cloche.spec import InterpreterSpec
+
+    class Registry(Protocol):
+        """The registry, read only; a key is written `HKEY_CURRENT_USER\\Software\\...`."""
+
+        def keys(self, key: str) -> list[str]:
+            """Return the names of the keys below a key, none if there is no such key."""
+
+        def values(self, key: str) -> dict[str, str]:
+            """Return the texts in a key by name, the default under the empty one; none if there is no such key."""
+
+
+ROOTS = (
+    "HKEY_CURRENT_USER\\Software\\Python",
+    "HKEY_LOCAL_MACHINE\\Software\\Python",
+    "HKEY_LOCAL_MACHINE\\Software\\WOW6432Node\\Python",
+)
+NOT_A_COMPANY = "PyLauncher"
+
+
+@value
+class Registered:
+    """One entry: a company's tag."""
+
+    company: str
+    tag: str
+    path: str
+    arguments: str
+    """What the executable has to be given to be this interpreter."""
+
+
+class WindowsRegistry:
+    """Gives what is registered: PythonCore first, then other companies by name; the user's first, newest first.
+
+    The version that `PY_PYTHON` names, as for `py`, goes before all others.
+    """
+
+    name = "windows-registry"
+
+    def __init__(self, registry: Registry | None = None) -> None:
+        self._registry = registry
+
+    def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
+        registry = self._registry or (_registry() if host.platform == "win32" else None)
+        if registry is None:
+            return
+        entries = list(registered(registry))
+        preferred = host.environ.get("PY_PYTHON3") or host.environ.get("PY_PYTHON", "")
+        entries.sort(key=lambda entry: not (preferred and entry.company == "PythonCore" and entry.tag == preferred))
+        for entry in entries:
+            if entry.company == "PythonCore" and not installs.may_satisfy(entry.tag, spec):
+                continue
+            if entry.arguments:
+                note = f"is {entry.company}\\{entry.tag} only when it is started with `{entry.arguments}`"
+                yield Candidate(entry.path, self.name, note)
+            else:
+                yield Candidate(entry.path, self.name)
+
+
+def registered(registry: Registry) -> Iterator[Registered]:
+    """Yield every entry that names an executable."""
+    found = [
+        (company != "PythonCore", company, root, tag)
+        for root in ROOTS
+        for company in registry.keys(root)
+        if company != NOT_A_COMPANY
+        for tag in installs.newest_first(registry.keys(f"{root}\\{company}"))
+    ]
+    found.sort(key=lambda entry: entry[:2])  # stable: roots and versions keep their order
+    for _, company, root, tag in found:
+        install = registry.values(f"{root}\\{company}\\{tag}\\InstallPath")
+        directory = install.get("", "")
+        path = install.get("ExecutablePath") or (directory and os.path.join(directory, "python.exe"))
+        if path:
+            yield Registered(company, tag, path, install.get("ExecutableArguments", ""))
+
+
+if sys.platform == "win32":
+    import winreg
+
+    class Winreg:
+        """The registry of this machine; 32-bit entries are in `WOW6432Node`, whatever runs this."""
+
+        def _open(self, key: str) -> winreg.HKEYType:
+            root, _, path = key.partition("\\")
+            return winreg.OpenKey(getattr(winreg, root), path, 0, winreg.KEY_READ | winreg.KEY_WOW64_64KEY)
+
+        def keys(self, key: str) -> list[str]:
+            try:
+                with self._open(key) as opened:
+                    return [winreg.EnumKey(opened, at) for at in range(winreg.QueryInfoKey(opened)[0])]
+            except OSError:
+                return []
+
+        def values(self, key: str) -> dict[str, str]:
+            try:
+                with self._open(key) as opened:
+                    entries = [winreg.EnumValue(opened, at) for at in range(winreg.QueryInfoKey(opened)[1])]
+            except OSError:
+                return {}
+            return {name: text for name, text, _ in entries if isinstance(text, str)}
+
+    def _registry() -> Registry | None:
+        return Winreg()
+
+else:
+
+    def _registry() -> Registry | None:
+        return None
+
+
+finder = WindowsRegistry()
