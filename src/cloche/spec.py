@@ -178,7 +178,7 @@ def parse(text: str) -> InterpreterSpec:
     lowered = stripped.lower()
     if lowered == ANY.text:
         return ANY
-    if any(character in lowered for character in OPERATORS):
+    if any(character in lowered for character in "<>="):
         return _range(text, lowered)
     if spec := _release(text, lowered) or _key(text, lowered):
         return spec
@@ -339,9 +339,11 @@ def _nearest(text: str) -> str:
     if text.startswith("."):
         return f"a path has a separator in it: `./{text}`"
     lowered = text.strip().lower()
-    if lowered.startswith("=") and not lowered.startswith("=="):
-        return f"did you mean `{lowered.lstrip('=')}`?"
-    if any(character in lowered for character in OPERATORS):
+    if any(character in lowered for character in "<>="):
+        for wrong, right in (("=>", ">="), ("=<", "<="), ("=", ""), ("=", "==")):
+            guess = lowered.replace(wrong, right, 1)
+            if lowered.startswith(wrong) and not lowered.startswith("==") and _parses(guess):
+                return f"did you mean `{guess}`?"
         words = lowered.replace(",", " ").split()
         joined: list[str] = []
         for word in words:
