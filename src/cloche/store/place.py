@@ -1,4 +1,4 @@
-"""Where the store stands by default; it must cost nothing on a warm run, so it decides the ordinary case by itself."""
+"""The user's directories for cloche: what is kept, and settings; finding them must cost a warm run nothing."""
 
 from __future__ import annotations
 
@@ -20,27 +20,24 @@ def cache_directory(host: Host) -> str:
         import platformdirs
 
         return platformdirs.user_cache_dir("cloche", appauthor=False)
-    given = host.environ.get("XDG_CACHE_HOME", "").strip()
-    if os.path.isabs(given):
-        return os.path.join(given, "cloche")
-    home = _home(host)
-    return os.path.join(home, ".cache", "cloche") if home else ""
+    return _xdg(host, "XDG_CACHE_HOME", ".cache")
 
 
 def config_directory(host: Host) -> str:
-    """Return the directory that platformdirs calls the user's configuration of `cloche`; empty where there is no home.
-
-    As for the cache: `$XDG_CONFIG_HOME/cloche`, else `~/.config/cloche`.
-    """
+    """Return the directory that platformdirs calls the user's configuration of `cloche`; empty without a home."""
     if host.platform != "linux":
         import platformdirs
 
         return platformdirs.user_config_dir("cloche", appauthor=False)
-    given = host.environ.get("XDG_CONFIG_HOME", "").strip()
+    return _xdg(host, "XDG_CONFIG_HOME", ".config")
+
+
+def _xdg(host: Host, variable: str, below_home: str) -> str:
+    given = host.environ.get(variable, "").strip()
     if os.path.isabs(given):
         return os.path.join(given, "cloche")
     home = _home(host)
-    return os.path.join(home, ".config", "cloche") if home else ""
+    return os.path.join(home, below_home, "cloche") if home else ""
 
 
 def _home(host: Host) -> str:

@@ -1,0 +1,35 @@
+"""The seeder `pip`: pip itself, or whatever else is wanted, from the nearest source that has it for the target."""
+
+from __future__ import annotations
+
+from cloche.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cloche.model import Image, Interpreter, Wanted
+    from cloche.store import Store
+
+
+class Pip:
+    """Gives one image per distribution that is wanted; dependencies are not looked for."""
+
+    name = "pip"
+
+    def refusal(self, interpreter: Interpreter) -> str | None:
+        """Refuse Pythons for which no wheel has been made for years."""
+        return None if interpreter.version >= (3, 6) else f"needs Python 3.6 or later, got {interpreter.name}"
+
+    def images(self, interpreter: Interpreter, wanted: Wanted, store: Store) -> list[Image]:
+        """Return the images, every distribution chosen before the first is unpacked.
+
+        :raises cloche.errors.SeedError: one cannot be had, is damaged, or cannot be compiled.
+        :raises cloche.errors.UsageError: what is wanted is not `NAME` or `NAME==VERSION`.
+        """
+        from cloche.store.images import obtain
+        from cloche.store.wheels import choose, parse
+
+        requirements = [parse(text) for text in wanted.requirements]
+        distributions = [choose(requirement, interpreter, wanted, store) for requirement in requirements]
+        return [obtain(distribution, interpreter, store) for distribution in distributions]
+
+
+seeder = Pip()

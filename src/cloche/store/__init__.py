@@ -1,0 +1,238 @@
+"""The store: where seeds, and facts that are dear to find out, are kept between runs.
+
+A warm run loads this module, so it does no more than say which directories may be used, and make them. What it keeps
+can be lost at any moment without harm to an environment, is private to its user, and is never reached through a link.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from cloche.errors import ClocheError
+from cloche.store.place import cache_directory
+from cloche.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from typing import Literal, TypeAlias
+
+    from typing_extensions import Self
+
+    from cloche.model import Host
+
+    Access: TypeAlias = Literal["read-write", "read-only", "none"]
+    """`read-only` uses what is there and writes nothing to it; `none` neither reads nor writes it. What such a run has
+    to make all the same lies in a private temporary directory until `close`."""
+
+    Kind: TypeAlias = Literal["interpreters", "wheels", "images", "plans", "locks"]
+
+KINDS = ("interpreters", "wheels", "images", "plans", "locks")
+"""Its directories: answers of the probe, downloaded wheels, unpacked wheels, plans of earlier runs, lock files."""
+
+TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
+# A cache of cloche: everything in it can be made again, and may be removed at any time.
+# See https://bford.info/cachedir/
+"""
+
+
+class Store:
+    """Directories that may be read, and directories that may be written, for each kind of thing that is kept."""
+
+    def __init__(self, host: Host, root: str, access: Access, trusted: frozenset[int] | None) -> None:
+        self.host = host
+        self.root = root
+        """The lasting directory, absolute; empty where there is none or it cannot be used."""
+        self.access = access
+        self.warnings: list[str] = []
+        """What the user should be told on standard error, one line each."""
+        self._trusted = trusted
+        self._scratch = ""
+        self._ready: dict[str, str] = {}
+
+    @classmethod
+    def open(cls, host: Host, directory: str | None = None, access: Access = "read-write") -> Store:
+        """Return the store in `directory`, or in the default place; one that cannot be used is replaced for this run.
+
+        :raises ClocheError: `directory` was given and cannot be used.
+        """
+        if access == "none":
+            return cls(host, "", access, None)
+        given = directory is not None
+        root = os.path.join(host.cwd, directory) if directory is not None else cache_directory(host)
+        store = cls(host, root, access, _trusted(root, given))
+        if reason := store._unusable(given):
+            if given:
+                raise ClocheError(
+                    f"the cache directory `{root}` {reason}",
+                    hint="name another with `--cache-dir`, or leave the choice to cloche",
+                )
+            store.root = ""
+            store.warnings.append(f"working without a cache, because `{root or '~/.cache/cloche'}` {reason}")
+        return store
+
+    def places(self, kind: Kind) -> list[str]:
+        """Return the directories in which things of this kind may be found; each exists and can be trusted."""
+        found = []
+        for root in filter(None, (self.root, self._scratch)):
+            path = os.path.join(root, kind)
+            if path in self._ready.values() or (os.path.lexists(path) and not _mistrust(path, self._trusted)):
+                found.append(path)
+        return found
+
+    def room(self, kind: Kind) -> str:
+        """Return a directory in which things of this kind may be made; it exists, and may last no longer than the run.
+
+        :raises ClocheError: there is not even a temporary directory.
+        """
+        if kind not in self._ready:
+            self._ready[kind] = self._lasting_room(kind) or self._temporary_room(kind)
+        return self._ready[kind]
+
+    @property
+    def lasts(self) -> bool:
+        """Whether what is made now will be there after the run, so that links into it may be made."""
+        return bool(self.root) and self.access == "read-write"
+
+    def lock(self, name: str, seconds: float = 60.0) -> AbstractContextManager[str | None]:
+        """Hold the lock of that name, to save others from doing the same work; no correctness may depend on it.
+
+        It gives None if it is held, else who held it for all of `seconds`; an empty text where there are no locks.
+        """
+        from cloche.store.locks import hold
+
+        return hold(os.path.join(self.room("locks"), f"{name}.lock"), seconds)
+
+    def close(self) -> None:
+        """Remove what does not outlast the run; the store may be used again afterwards."""
+        if self._scratch:
+            import shutil
+
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._ready = {kind: path for kind, path in self._ready.items() if not path.startswith(self._scratch)}
+            self._scratch = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _unusable(self, given: bool) -> str:
+        """Return why the root cannot be used, empty if it can; in a store that may be written it exists afterwards."""
+        if not self.root:
+            return "has no home directory to lie in"
+        try:
+            present = os.path.lexists(self.root)
+            if not present:
+                if self.access == "read-only":
+                    return ""
+                self._make_root(given)
+            if reason := _mistrust(self.root, self._trusted):
+                return reason
+            if self.access == "read-write" and not os.access(self.root, os.W_OK | os.X_OK):
+                return "cannot be written"
+        except (OSError, ValueError) as error:
+            return _cause(error)
+        return ""
+
+    def _make_root(self, given: bool) -> None:
+        """Make the root and its missing parents for this user alone, and mark it as a cache.
+
+        :raises OSError: it cannot be made, or lies in another user's directory (as under `sudo` with the user's HOME).
+        """
+        parent = os.path.dirname(self.root)
+        missing = [self.root]
+        while not os.path.isdir(parent):
+            missing.append(parent)
+            parent = os.path.dirname(parent)
+        if not given and self._trusted is not None and (owner := os.stat(parent).st_uid) not in self._trusted:
+            raise PermissionError(0, f"would lie in `{parent}`, which belongs to user {owner}")
+        for path in reversed(missing):
+            _make_private(path)
+        try:
+            tag = os.open(os.path.join(self.root, "CACHEDIR.TAG"), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return
+        os.write(tag, TAG)
+        os.close(tag)
+
+    def _lasting_room(self, kind: str) -> str:
+        if not self.lasts:
+            return ""
+        path = os.path.join(self.root, kind)
+        try:
+            _make_private(path)
+            reason = _mistrust(path, self._trusted)
+        except OSError as error:
+            reason = _cause(error)
+        if not reason:
+            return path
+        self.warnings.append(f"working without the cache of {kind}, because `{path}` {reason}")
+        return ""
+
+    def _temporary_room(self, kind: str) -> str:
+        if not self._scratch:
+            import tempfile
+
+            try:
+                self._scratch = tempfile.mkdtemp(prefix="cloche-")
+            except OSError as error:
+                raise ClocheError(
+                    f"there is nowhere to work: no cache, and no temporary directory ({_cause(error)})",
+                    hint="set `TMPDIR` or `--cache-dir` to a directory that can be written",
+                ) from None
+        path = os.path.join(self._scratch, kind)
+        _make_private(path)
+        return path
+
+
+def _make_private(path: str) -> None:
+    """Make a directory for this user alone, or keep what is there.
+
+    :raises OSError: it cannot be made.
+    """
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        pass
+
+
+def _trusted(root: str, given: bool) -> frozenset[int] | None:
+    """Return the users whose files may be taken for ours; None where ownership has no such meaning.
+
+    They are the user, the superuser, and the owner of a directory that was named on the command line: whoever names
+    it trusts it.
+    """
+    if os.name == "nt":
+        return None
+    users = {os.geteuid(), 0}
+    if given:
+        try:
+            users.add(os.lstat(root).st_uid)
+        except (OSError, ValueError):
+            pass
+    return frozenset(users)
+
+
+def _mistrust(path: str, trusted: frozenset[int] | None) -> str:
+    """Return why what stands at `path` must not be used as a directory of the store; empty if it may.
+
+    :raises OSError: it cannot be looked at.
+    """
+    found = os.lstat(path)
+    if stat.S_ISLNK(found.st_mode):
+        return "is a link"
+    if not stat.S_ISDIR(found.st_mode):
+        return "is not a directory"
+    if trusted is not None and found.st_uid not in trusted:
+        return f"belongs to user {found.st_uid}"
+    if trusted is not None and found.st_mode & stat.S_IWOTH:
+        return "can be written by every user"
+    return ""
+
+
+def _cause(error: Exception) -> str:
+    """Return the reason of a failed system call as a lower-case fragment that follows the name of a directory."""
+    reason = getattr(error, "strerror", None) or str(error)
+    return reason if reason.startswith("would lie") else f"could not be made ({reason[:1].lower()}{reason[1:]})"

@@ -1,0 +1,65 @@
+"""Whether an image is what was published: a cheap look at every file, which a warm run can afford.
+
+It compares size and time, as a file that was cut short, emptied, replaced or edited in place shows one or the other;
+`cloche.store.images.verify` compares content.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cloche.operations import read_manifest
+from cloche.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cloche.model import Image
+
+SEAL = "manifest"
+"""Name of the manifest that lists an image's own files: the trees' manifests, their records, its description."""
+
+REGULAR = 0o100000 >> 12
+
+
+def check(image: Image) -> str | None:
+    """Return why an image must not be used, None if nothing speaks against it."""
+    return check_tree(image.root)
+
+
+def check_tree(root: str) -> str | None:
+    """As `check`, for the image in the directory `root`."""
+    try:
+        _, own = entries(root, SEAL)
+        if reason := _check_files(root, own):
+            return reason
+        for line in own:
+            name = line.rpartition(" ")[2]
+            if name.endswith(".manifest") and (
+                reason := _check_files(f"{root}/{name.removesuffix('.manifest')}", entries(root, name)[1])
+            ):
+                return reason
+    except (OSError, ValueError) as error:
+        return f"`{root}` is damaged: {error}"
+    return None
+
+
+def entries(root: str, name: str) -> tuple[list[str], list[str]]:
+    """Return directories and file lines of one of an image's manifests (see `cloche.operations.read_manifest`).
+
+    :raises OSError: it cannot be read.
+    :raises ValueError: it is not whole.
+    """
+    with open(f"{root}/{name}", encoding="utf-8", newline="") as file:
+        return read_manifest(file.read())
+
+
+def _check_files(root: str, lines: list[str]) -> str | None:
+    lstat = os.lstat
+    for line in lines:
+        size, mtime, _, path = line.split(" ", 3)
+        try:
+            found = lstat(f"{root}/{path}")
+        except FileNotFoundError:
+            return f"`{root}/{path}` is missing"
+        if found.st_size != int(size) or found.st_mtime_ns != int(mtime) or found.st_mode >> 12 != REGULAR:
+            return f"`{root}/{path}` was changed"
+    return None

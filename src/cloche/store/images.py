@@ -1,0 +1,332 @@
+"""Images: distributions unpacked and byte-compiled once for each ABI, published whole, and never changed afterwards.
+
+An image is a directory `images/<byte-code ABI>/<name>-<version>-<content>`. In it, for each tree of the wheel that has
+files, `purelib/…` holds the files, `purelib.manifest` lists them with size, time and hash, and `purelib.record` holds
+their rows of a RECORD, relative to the tree; `shebangs/` has the scripts whose first line names the environment's
+Python; `image.json` describes it, and `manifest` lists these files themselves.
+
+The time of every file is the same and derived from the content, so that equal images are equal on every machine, and
+byte-code of one is never taken for that of another. It is an even number of seconds, which every file system can hold.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+from typing import TYPE_CHECKING
+
+from cloche.errors import SeedError
+from cloche.model import EntryPoint, Image
+from cloche.operations import ManifestEntry, write_manifest
+from cloche.store import bytecode
+from cloche.store.check import SEAL, check, check_tree, entries
+from cloche.value import fields
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cloche.model import Interpreter
+    from cloche.store import Store
+    from cloche.store.distributions import Distribution
+
+FORMAT = 1
+"""Raised when images of an earlier one must not be used."""
+
+READ_ONLY = os.name != "nt"
+"""Whether files are made read-only, so that an editor that opens one in an environment stops before it changes it in
+all of them. Windows would not let such files be removed."""
+
+SHEBANGS = "shebangs"
+UNFINISHED = ".new"
+DISCARDED = ".old"
+
+
+def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -> Image:
+    """Return the image of a distribution for an interpreter's ABI, built now if the store has no whole one.
+
+    Several processes may do so at once: they get the same image, and one of them builds it.
+
+    :raises SeedError: the distribution is damaged or hostile, or the interpreter cannot compile it.
+    """
+    name = image_name(distribution)
+    abi = abi_name(interpreter)
+    if image := _present(store, abi, name):
+        return image
+    images = os.path.join(store.room("images"), abi)
+    try:
+        os.makedirs(images, mode=0o700, exist_ok=True)
+        with store.lock(f"{abi}-{name}") as holder:
+            if image := _present(store, abi, name):
+                return image
+            if holder is None:
+                _sweep(images, name)
+            elif holder:
+                store.warnings.append(f"building an image of `{name}` that {holder} has been building for a minute")
+            stage = os.path.join(images, f"{name}.{secrets.token_hex(4)}{UNFINISHED}")
+            try:
+                _build(distribution, interpreter, stage)
+                _publish(stage, os.path.join(images, name))
+            except BaseException:
+                remove(stage)
+                raise
+    except OSError as error:
+        raise SeedError(
+            f"the image of {distribution.name} {distribution.version} cannot be built in `{images}`: {error.strerror}",
+            hint="name another place with `--cache-dir`, or make room",
+        ) from error
+    image = load(os.path.join(images, name))
+    if image is None:
+        raise SeedError(f"the image `{images}/{name}` was removed or damaged while it was made", hint="try again")
+    return image
+
+
+def load(root: str) -> Image | None:
+    """Return the image in that directory; None if there is none, or it is not whole."""
+    try:
+        with open(os.path.join(root, "image.json"), encoding="utf-8") as file:
+            described = json.load(file)
+        points = tuple(EntryPoint(**point) for point in described.pop("entry_points"))
+        image = Image(root=root, entry_points=points, **described)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return None if check(image) else image
+
+
+def verify(root: str) -> list[str]:
+    """Return what is wrong with the image in that directory, every file's content compared; empty if nothing is."""
+    if reason := check_tree(root):
+        return [reason]
+    wrong = []
+    _, own = entries(root, SEAL)
+    for name in [line.split(" ", 3)[3] for line in own]:
+        if name.endswith(".manifest"):
+            tree = name.removesuffix(".manifest")
+            directories, lines = entries(root, name)
+            wrong += _wrong_content(f"{root}/{tree}", lines)
+            known = {*directories, *(line.split(" ", 3)[3] for line in lines)}
+            wrong += [f"`{root}/{tree}/{path}` does not belong there" for path in _walk(f"{root}/{tree}") - known]
+    return wrong + _wrong_content(root, own)
+
+
+def remove(path: str) -> None:
+    """Remove an image or what was to become one, never following a link; what cannot be removed stays."""
+    if os.path.islink(path) or os.path.isfile(path):
+        try:
+            os.unlink(path)
+        except OSError:
+            pass
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def abi_name(interpreter: Interpreter) -> str:
+    """Return the name of the directory for images of one byte-code: `cpython-312-cb0d0d0a`."""
+    name = f"{interpreter.cache_tag}-{interpreter.magic}"
+    return name if re.fullmatch(r"[A-Za-z0-9._-]{1,80}", name) else hashlib.sha256(name.encode()).hexdigest()[:32]
+
+
+def image_name(distribution: Distribution) -> str:
+    """Return the name of a distribution's image: its name and version, and a short one for its content."""
+    content = hashlib.sha256(f"{FORMAT} {distribution.digest}".encode()).hexdigest()
+    return f"{distribution.name}-{distribution.version}-{content[:16]}"
+
+
+def _present(store: Store, abi: str, name: str) -> Image | None:
+    for place in store.places("images"):
+        if image := load(os.path.join(place, abi, name)):
+            return image
+    return None
+
+
+def _build(distribution: Distribution, interpreter: Interpreter, stage: str) -> None:
+    """Fill the new directory `stage` with the image of a distribution."""
+    os.mkdir(stage, 0o700)
+    tree = _Trees(stage, 978307200 + 2 * (int(distribution.digest[:7], 16)))  # between 2001 and 2018
+    compiler = bytecode.Compiler(interpreter, stage, tree.seconds, 0o444 if READ_ONLY else 0)
+    try:
+        for file, content, executable in distribution.contents():
+            if file.tree == "scripts" and content.startswith((b"#!python", b"#!pythonw")):
+                tree.add(SHEBANGS, file.path, content, executable=True)
+                continue
+            tree.add(file.tree, file.path, content, executable=executable)
+            if file.path.endswith(".py") and file.tree in ("purelib", "platlib"):
+                target = bytecode.cached_path(file.path, interpreter.cache_tag)
+                if code := bytecode.existing(distribution, file, content, interpreter):
+                    magic = bytes.fromhex(interpreter.magic)
+                    tree.add(file.tree, target, bytecode.header(magic, tree.seconds, len(content)) + code)
+                else:
+                    compiler.add(f"{file.tree}/{file.path}", f"{file.tree}/{target}", len(content))
+        for name, text in (("INSTALLER", b"cloche\n"), ("REQUESTED", b"")):
+            tree.add(distribution.root_tree, f"{distribution.dist_info}/{name}", text)
+        for size, digest, path in compiler.results():
+            name, _, inside = path.partition("/")
+            tree.note(name, inside, size, digest)
+    finally:
+        compiler.close()
+    tree.seal(distribution)
+    _settle(stage)
+
+
+class _Trees:
+    """The trees of an image that is being built."""
+
+    def __init__(self, root: str, seconds: int) -> None:
+        self.root = root
+        self.seconds = seconds
+        """The time of every file in it."""
+        self._files: dict[str, dict[str, tuple[int, str]]] = {}
+        self._made: set[str] = set()
+
+    def add(self, tree: str, path: str, content: bytes, *, executable: bool = False) -> None:
+        """Write a new file."""
+        self.note(tree, path, len(content), hashlib.sha256(content).hexdigest())
+        self._write(f"{tree}/{path}", content, 0o555 if executable else 0o444)
+
+    def note(self, tree: str, path: str, size: int, sha256: str) -> None:
+        """Take up a file that somebody else has written."""
+        self._files.setdefault(tree, {})[path] = (size, sha256)
+
+    def seal(self, distribution: Distribution) -> None:
+        """Write the manifests, the records and the description."""
+        own: dict[str, tuple[int, str]] = {}
+
+        def write(name: str, text: str) -> None:
+            content = text.encode("utf-8")
+            self._write(name, content, 0o444)
+            own[name] = (len(content), hashlib.sha256(content).hexdigest())
+
+        for tree, files in self._files.items():
+            if tree == SHEBANGS:
+                own.update({f"{SHEBANGS}/{path}": noted for path, noted in files.items()})
+                continue
+            write(f"{tree}.manifest", self._manifest(files))
+            write(f"{tree}.record", "".join(_record_row(path, *files[path]) for path in sorted(files)))
+        described = {
+            "distribution": distribution.name,
+            "version": distribution.version,
+            "entry_points": [fields(point) for point in distribution.entry_points],
+            "dist_info": distribution.dist_info,
+            "files": sum(len(files) for tree, files in self._files.items() if tree != SHEBANGS),
+            "size": sum(size for tree, files in self._files.items() if tree != SHEBANGS for size, _ in files.values()),
+        }
+        write("image.json", json.dumps(described, indent=1, sort_keys=True) + "\n")
+        self._write(SEAL, self._manifest(own).encode("utf-8"), 0o444)
+
+    def _manifest(self, files: dict[str, tuple[int, str]]) -> str:
+        directories = {parent for path in files for parent in _parents(path)}
+        times = self.seconds * 10**9
+        listed = (ManifestEntry(path, size, times, digest) for path, (size, digest) in sorted(files.items()))
+        return write_manifest(sorted(directories), listed)
+
+    def _write(self, path: str, content: bytes, mode: int) -> None:
+        parent = path.rpartition("/")[0]
+        if parent and parent not in self._made:
+            os.makedirs(f"{self.root}/{parent}", exist_ok=True)
+            self._made.add(parent)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(f"{self.root}/{path}", flags, mode if READ_ONLY else 0o666)
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            if READ_ONLY:
+                os.fchmod(descriptor, mode)  # whatever the umask: it is the environment's file too
+        os.utime(f"{self.root}/{path}", (self.seconds, self.seconds))
+
+
+def _parents(path: str) -> Iterable[str]:
+    parent = path.rpartition("/")[0]
+    while parent:
+        yield parent
+        parent = parent.rpartition("/")[0]
+
+
+def _record_row(path: str, size: int, sha256: str) -> str:
+    """Return a row of a RECORD; byte-code has no hash there, because Python makes it anew when it likes."""
+    quoted = f'"{path.replace(chr(34), chr(34) * 2)}"' if "," in path or '"' in path else path
+    if path.endswith(".pyc"):
+        return f"{quoted},,\n"
+    return f"{quoted},sha256={base64.urlsafe_b64encode(bytes.fromhex(sha256)).decode().rstrip('=')},{size}\n"
+
+
+def _settle(stage: str) -> None:
+    """Have the system write everything in `stage` to the disk, in one request where it knows one (`syncfs`, Linux)."""
+    descriptor = os.open(stage, os.O_RDONLY) if os.name != "nt" else -1
+    try:
+        if descriptor >= 0 and _sync_file_system(descriptor):
+            return
+        for parent, _, names in os.walk(stage):
+            for name in names:
+                _sync(os.path.join(parent, name))
+            _sync(parent)
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _sync_file_system(descriptor: int) -> bool:
+    try:
+        import ctypes
+
+        failed: int = ctypes.CDLL(None).syncfs(descriptor)  # 20 ms, where 900 times `fsync` takes 500
+    except (ImportError, AttributeError, OSError, TypeError):
+        return False
+    return failed == 0
+
+
+def _sync(path: str) -> None:
+    """Write one file or directory to the disk; on Windows only files opened for writing can be, so nothing is."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _publish(stage: str, place: str) -> None:
+    """Give a finished image its name; one that is there is kept if it is whole, else replaced."""
+    if os.path.lexists(place):
+        if load(place):
+            remove(stage)
+            return
+        discarded = f"{place}.{secrets.token_hex(4)}{DISCARDED}"
+        os.rename(place, discarded)
+        remove(discarded)
+    try:
+        os.rename(stage, place)
+    except OSError:
+        if not load(place):  # another process was quicker, and its image is as good
+            raise
+        remove(stage)
+    _sync(os.path.dirname(place))
+
+
+def _sweep(images: str, name: str) -> None:
+    """Remove what builders of this image left that were killed; the lock says that none of them lives."""
+    for entry in os.listdir(images):
+        if entry.startswith(f"{name}.") and entry.endswith((UNFINISHED, DISCARDED)):
+            remove(os.path.join(images, entry))
+
+
+def _wrong_content(root: str, lines: Iterable[str]) -> list[str]:
+    wrong = []
+    for line in lines:
+        _, _, digest, path = line.split(" ", 3)
+        with open(f"{root}/{path}", "rb") as file:
+            if hashlib.sha256(file.read()).hexdigest() != digest:
+                wrong.append(f"`{root}/{path}` has other content than when it was made")
+    return wrong
+
+
+def _walk(root: str) -> set[str]:
+    """Return every file and directory below `root`, relative and with `/`."""
+    found = set()
+    for parent, directories, names in os.walk(root):
+        inside = os.path.relpath(parent, root).replace(os.sep, "/")
+        found |= {name if inside == "." else f"{inside}/{name}" for name in [*directories, *names]}
+    return found

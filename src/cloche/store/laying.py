@@ -1,0 +1,256 @@
+"""The operations that lay an image into an environment: its files, its scripts, and the RECORD that lists them all.
+
+A warm run loads this module. It writes nothing; it reads the image's own records, which hold all that is the same in
+every environment.
+"""
+
+from __future__ import annotations
+
+import os
+from binascii import b2a_base64
+
+from cloche.errors import SeedError
+from cloche.operations import LayImage, MakeDir, Write
+from cloche.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from hashlib import sha256
+
+    from cloche.model import EntryPoint, Environment, Image
+    from cloche.operations import Operation
+else:
+    try:  # what `hashlib` wraps, 3 ms earlier
+        from _sha2 import sha256
+    except ImportError:
+        try:
+            from _sha256 import sha256
+        except ImportError:
+            from hashlib import sha256
+
+SHEBANG_LIMIT = 127
+"""Most bytes of a script's first line, newline included, that Linux reads (255 since 5.1, but kernels live long)."""
+
+SHEBANG_LIMIT_MACOS = 512
+
+
+def operations(image: Image, environment: Environment) -> list[Operation]:
+    """Return the operations that lay `image` into `environment`; what a creator makes (`bin`, site-packages) is there.
+
+    :raises SeedError: it has a file where the environment has one of its own.
+    :raises OSError: the image is gone; whoever checked it before may have it built again.
+    """
+    layout = environment.layout
+    places = {
+        "purelib": layout.purelib,
+        "platlib": layout.platlib,
+        "scripts": layout.bin,
+        "headers": _headers_place(image, environment),
+        "data": ".",
+    }
+    found = {name.removesuffix(".manifest") for name in os.listdir(image.root) if name.endswith(".manifest")}
+    trees = [tree for tree in places if tree in found]
+    in_platlib = "platlib" in found and os.path.isdir(f"{image.root}/platlib/{image.dist_info}")
+    site = layout.platlib if in_platlib else layout.purelib
+
+    done: list[Operation] = []
+    rows: list[str] = []
+    for tree in trees:
+        place = places[tree]
+        if tree == "headers":
+            parts = place.split("/")
+            done += [MakeDir("/".join(parts[: end + 1])) for end in range(len(parts))]
+        files, size = (image.files, image.size) if len(trees) == 1 else _measure(image.root, tree)
+        done.append(LayImage(place, f"{image.root}/{tree}", f"{image.root}/{tree}.manifest", files, size))
+        record = _read(f"{image.root}/{tree}.record").decode("utf-8")
+        rows.append(record if place == site else _moved(record, _relative(place, site)))
+    up = _relative(layout.bin, site)
+    scripts = dict(_scripts(image, environment))
+    if found & {"scripts", "data"}:
+        _check_collisions(image, environment, scripts)
+    for name, content in scripts.items():
+        done.append(Write(f"{layout.bin}/{name}", content, executable="yes"))
+        rows.append(f"{_field(f'{up}/{name}')},sha256={_digest(content)},{len(content)}\n")
+    rows.append(f"{image.dist_info}/RECORD,,\n")
+    done.append(Write(f"{site}/{image.dist_info}/RECORD", "".join(rows).encode("utf-8")))
+    return done
+
+
+def script_names(entry_points: tuple[EntryPoint, ...], version: str) -> dict[str, EntryPoint]:
+    """Return the scripts to be made, by name; those that name a Python's version are given that of the target.
+
+    `pip3.7`, declared beside `pip` for the same function, stands for `pip3.12` in an environment of 3.12, and `pip3`
+    for `pip3` and `pip3.12`; `easy_install-3.6` likewise. A name that only happens to end in a digit is left alone. An
+    empty `version` leaves every name as it was declared.
+    """
+    declared = {point.name: point for point in entry_points}
+    names: dict[str, EntryPoint] = {}
+    for name, point in declared.items():
+        stem = name.rstrip("0123456789.")
+        base = declared.get(stem.rstrip("-"))
+        same = base is not None and (base.module, base.attribute) == (point.module, point.attribute)
+        if not version or stem == name or not same:
+            names[name] = point
+            continue
+        names[stem + version] = point
+        if "." not in name[len(stem) :]:
+            names[stem + version.partition(".")[0]] = point
+    return names
+
+
+def first_lines(python: str, platform: str, coding: bytes = b"# -*- coding: utf-8 -*-\n") -> bytes:
+    """Return what makes a POSIX system run the rest of a file with the interpreter at the absolute path `python`.
+
+    The kernel splits the first line at white space and cuts it off, so a path that it cannot hold is left to `sh`: the
+    lines are a shell script that replaces itself, and to Python a string that nobody uses.
+    """
+    path = python.encode("utf-8", "surrogateescape")
+    limit = SHEBANG_LIMIT_MACOS if platform == "darwin" else SHEBANG_LIMIT
+    if len(path) + 3 <= limit and not path.split(None, 1)[1:] and path == path.strip():
+        return b"#!" + path + b"\n" + coding
+    return b'#!/bin/sh\n%s""":"\nexec %s "$0" "$@"\n"""\n' % (coding, _shell_word(path))
+
+
+def _scripts(image: Image, environment: Environment) -> Iterator[tuple[str, bytes]]:
+    """Yield what only this environment has: the scripts that are declared, and those that wait for their first line."""
+    interpreter = environment.interpreter
+    version = interpreter.python_version if interpreter else ""
+    platform = interpreter.platform if interpreter else ""
+    python = environment.place(environment.layout.executable)
+    coding = b"# -*- coding: utf-8 -*-\n"
+    if any("\udc80" <= character <= "\udcff" for character in python):
+        coding = b"# -*- coding: latin-1 -*-\n"  # a path that is not UTF-8 must not make Python refuse the file
+    waiting = f"{image.root}/shebangs"
+    if environment.os_name == "nt":
+        from cloche.store.launchers import launcher
+
+        for name, point in script_names(image.entry_points, version).items():
+            yield f"{name}.exe", launcher(interpreter, python, point.kind, _body(point))
+        for name in os.listdir(waiting) if os.path.isdir(waiting) else ():
+            kind, rest = _split_script(_read(f"{waiting}/{name}"))
+            yield f"{name.removesuffix('.py')}.exe", launcher(interpreter, python, kind, rest)
+        return
+    start = first_lines(python, platform, coding)
+    for name, point in script_names(image.entry_points, version).items():
+        yield name, start + _body(point)
+    for name in sorted(os.listdir(waiting)) if os.path.isdir(waiting) else ():
+        _, rest = _split_script(_read(f"{waiting}/{name}"))
+        line, _, after = rest.partition(b"\n")
+        if line.startswith(b"#") and b"coding" in line:  # it counts in the first two lines only (PEP 263)
+            yield name, first_lines(python, platform, line + b"\n") + after
+        else:
+            yield name, first_lines(python, platform, b"") + rest
+
+
+def _body(point: EntryPoint) -> bytes:
+    """Return the program that calls an entry point; the guard is for `multiprocessing`, which imports it again."""
+    return (
+        "import sys\n"
+        f"from {point.module} import {point.attribute.partition('.')[0]}\n"
+        'if __name__ == "__main__":\n'
+        '    if sys.argv[0].endswith(".exe"):\n'
+        "        sys.argv[0] = sys.argv[0][:-4]\n"
+        f"    sys.exit({point.attribute}())\n"
+    ).encode()
+
+
+def _split_script(content: bytes) -> tuple[str, bytes]:
+    """Return whether a script of a wheel is a `console` or `gui` one, and what follows its first line."""
+    first, _, rest = content.partition(b"\n")
+    return ("gui" if first.startswith(b"#!pythonw") else "console"), rest
+
+
+def _shell_word(path: bytes) -> bytes:
+    """Return a path as one word of `sh` that can stand in a Python string of three double quotes.
+
+    Inside double quotes the backslash and the quote itself are escaped in the same way by both; `$` and the backquote
+    go into single quotes, as Python knows no escape for them. No three double quotes ever meet.
+    """
+    word = b""
+    for piece in _runs(path):
+        if piece[:1] in b"$`":
+            word += b"'" + piece + b"'"
+        else:
+            word += b'"' + piece.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+    return word
+
+
+def _runs(path: bytes) -> Iterator[bytes]:
+    """Yield the parts of a path that consist of `$` and backquotes, and those between."""
+    start = 0
+    for end in range(1, len(path) + 1):
+        if end == len(path) or (path[end] in b"$`") != (path[start] in b"$`"):
+            yield path[start:end]
+            start = end
+
+
+def _headers_place(image: Image, environment: Environment) -> str:
+    """Return where the headers of a distribution go: below the environment's own, as pip has it."""
+    interpreter = environment.interpreter
+    python = f"python{interpreter.python_version}" if interpreter else environment.layout.include.rpartition("/")[2]
+    return f"{environment.layout.include.partition('/')[0]}/site/{python}/{image.distribution}"
+
+
+def _check_collisions(image: Image, environment: Environment, scripts: dict[str, bytes]) -> None:
+    """Refuse a wheel that brings a file which the environment has of its own, its Python or configuration say."""
+    layout = environment.layout
+    taken = {layout.config, layout.executable, *(f"{layout.bin}/{name}" for name in (*layout.names, *scripts))}
+    folded = {path.casefold() for path in taken}
+    for tree, prefix in (("scripts", f"{layout.bin}/"), ("data", "")):
+        if os.path.exists(f"{image.root}/{tree}.manifest"):
+            for line in _lines(image.root, tree):
+                path = prefix + line.split(" ", 3)[3]
+                if path.casefold() in folded:
+                    raise SeedError(
+                        f"`{image.distribution}` {image.version} brings a file `{path}` of the environment's own",
+                        hint="leave it out of the seeds, and install it with pip if you trust it",
+                    )
+
+
+def _measure(root: str, tree: str) -> tuple[int, int]:
+    """Return number and total size of a tree's files."""
+    lines = _lines(root, tree)
+    return len(lines), sum(int(line.partition(" ")[0]) for line in lines)
+
+
+def _lines(root: str, tree: str) -> list[str]:
+    from cloche.store.check import entries
+
+    return entries(root, f"{tree}.manifest")[1]
+
+
+def _moved(record: str, prefix: str) -> str:
+    """Return rows of a RECORD whose paths start one directory further away."""
+    rows = record.splitlines(keepends=True)
+    return "".join(f'"{prefix}/{row[1:]}' if row.startswith('"') else f"{prefix}/{row}" for row in rows)
+
+
+def _relative(path: str, start: str) -> str:
+    """Return how to get from directory `start` to `path`, both relative to the root and written with `/`."""
+    there, here = path.split("/") if path != "." else [], start.split("/")
+    same = 0
+    while same < min(len(there), len(here)) and there[same] == here[same]:
+        same += 1
+    return "/".join([*[".."] * (len(here) - same), *there[same:]])
+
+
+def _field(path: str) -> str:
+    """Return a path as a field of a RECORD, which is CSV."""
+    doubled = path.replace('"', '""')
+    return f'"{doubled}"' if "," in path or '"' in path else path
+
+
+def sha256_of(content: bytes) -> str:
+    """Return the hash of a content in hexadecimal, by the cheapest module that has it."""
+    return sha256(content).hexdigest()
+
+
+def _digest(content: bytes) -> str:
+    """Return the hash of a file as RECORD has it: URL-safe base64 without padding."""
+    encoded = b2a_base64(sha256(content).digest(), newline=False)
+    return encoded.rstrip(b"=").replace(b"+", b"-").replace(b"/", b"_").decode()
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()

@@ -1,0 +1,245 @@
+"""Where seeds come from: which distribution, of all that can be had, is the one for an interpreter.
+
+The first source that has something fitting wins, and every refusal is remembered for the error that says what was
+tried. Nothing is unpacked here, and the network is the last resort.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from typing import TYPE_CHECKING
+
+from cloche.errors import SeedError, UsageError
+from cloche.store.distributions import Distribution, normalised, read_installed, read_wheel
+from cloche.store.tags import misfit
+from cloche.value import value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from packaging.version import Version
+
+    from cloche.model import Interpreter, Wanted
+    from cloche.store import Store
+
+INDEX = "the index"
+
+_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:==\s*([A-Za-z0-9.!+_-]+)\s*)?")
+
+
+@value
+class Requirement:
+    """A distribution that is wanted, in one version or in the newest that fits."""
+
+    name: str
+    version: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}=={self.version}" if self.version else self.name
+
+
+@value
+class Offer:
+    """A distribution that a source has, before anybody has looked into it."""
+
+    version: str
+    location: str
+    """The wheel, or the metadata directory of what is installed."""
+
+
+def parse(text: str) -> Requirement:
+    """Return what `NAME` or `NAME==VERSION` asks for.
+
+    :raises UsageError: it is neither.
+    """
+    from packaging.version import InvalidVersion, Version
+
+    match = _REQUIREMENT.fullmatch(text)
+    if match is None:
+        raise UsageError(f"`{text}` is no seed", hint="write `NAME` or `NAME==VERSION`, as in `pip` or `pip==24.0`")
+    name, version = match.groups(default="")
+    if version:
+        try:
+            Version(version)
+        except InvalidVersion:
+            raise UsageError(f"`{version}` is no version of {name}", hint="write it as in `24.0`") from None
+    return Requirement(normalised(name), version)
+
+
+def choose(requirement: Requirement, interpreter: Interpreter, wanted: Wanted, store: Store) -> Distribution:
+    """Return the distribution that serves; if it had to be downloaded, its wheel is in the store afterwards.
+
+    :raises SeedError: no source has one; the message says what each of them had.
+    """
+    tried: list[str] = []
+    for source, ask in _sources(requirement, interpreter, wanted, store):
+        try:
+            offers = _matching(requirement, ask())
+        except SeedError as error:
+            tried.append(f"{source}: {error.message}")
+            if source == INDEX and wanted.network == "newest":
+                store.warnings.append(f"took what was at hand for `{requirement}`, because {error.message}")
+            continue
+        if not offers:
+            tried.append(f"{source}: nothing")
+        for offer in offers:
+            try:
+                distribution = _read(offer)
+            except SeedError as error:
+                tried.append(f"{source}: {error.message}")
+                continue
+            reason = _mismatch(distribution, requirement, interpreter)
+            if reason is None:
+                return distribution
+            tried.append(f"{source}: {distribution.name} {distribution.version} {reason}")
+    raise SeedError(
+        f"no `{requirement}` for {interpreter.name}: {'; '.join(tried)}",
+        hint=_remedy(requirement, wanted),
+    )
+
+
+def _sources(
+    requirement: Requirement, interpreter: Interpreter, wanted: Wanted, store: Store
+) -> Iterator[tuple[str, Callable[[], list[Offer]]]]:
+    """Yield the sources in the order in which they are asked, each with what asks it."""
+    name = requirement.name
+
+    def find_links() -> list[Offer]:
+        return [offer for place in wanted.find_links for offer in wheels_in(place, name)]
+
+    def here() -> list[Offer]:
+        found = [offer for place in store.places("wheels") for offer in wheels_in(place, name)]
+        return [*found, *_beside(name, store.host.cwd)] if name == "pip" else found
+
+    def ensurepip() -> list[Offer]:
+        return next(filter(None, (wheels_in(place, name) for place in _ensurepip(interpreter))), [])
+
+    def index() -> list[Offer]:
+        from cloche.store.index import download
+
+        wheel = download(requirement, interpreter, store)
+        return [Offer(os.path.basename(wheel).split("-")[1], wheel)]
+
+    if wanted.find_links:
+        yield "`--find-links`", find_links
+    if wanted.network == "newest":
+        yield INDEX, index
+    yield "beside cloche and in its cache", here
+    yield "its own ensurepip", ensurepip
+    if wanted.network == "last-resort":
+        yield INDEX, index
+
+
+def wheels_in(place: str, name: str) -> list[Offer]:
+    """Return the wheels of one distribution in a directory; none if there is no such directory.
+
+    :raises SeedError: the directory cannot be read.
+    """
+    try:
+        files = sorted(os.listdir(place))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise SeedError(f"`{place}` cannot be read ({error.strerror})", hint="look at its permissions") from error
+    parts = ((file, file.removesuffix(".whl").split("-")) for file in files if file.endswith(".whl"))
+    return [
+        Offer(part[1], os.path.join(place, file))
+        for file, part in parts
+        if len(part) in (5, 6) and normalised(part[0]) == name
+    ]
+
+
+def _beside(name: str, cwd: str) -> Iterator[Offer]:
+    """Yield what is installed where the Python that runs cloche looks for modules, the current directory left out.
+
+    `python -m cloche` has that directory on `sys.path`, and nothing that lies there may get into an environment.
+    """
+    here = os.path.realpath(cwd) if cwd else ""
+    for site in sys.path:
+        if not os.path.isabs(site) or os.path.realpath(site) == here:
+            continue
+        try:
+            entries = sorted(os.listdir(site))
+        except OSError:  # a zip archive, or nothing at all
+            continue
+        for entry in entries:
+            stem, dash, version = entry.removesuffix(".dist-info").partition("-")
+            if entry.endswith(".dist-info") and dash and normalised(stem) == name:
+                yield Offer(version, os.path.join(site, entry))
+
+
+def _ensurepip(interpreter: Interpreter) -> Iterator[str]:
+    """Yield the directories in which an interpreter keeps the wheels of its own `ensurepip`.
+
+    Distributors that keep them elsewhere say so with `--with-wheel-pkg-dir` (since 3.10), which the build's variables
+    remember; PyPy of Debian has the directory in its source only.
+    """
+    yield os.path.join(interpreter.stdlib, "ensurepip", "_bundled")
+    try:
+        files = [name for name in os.listdir(interpreter.stdlib) if name.startswith("_sysconfigdata")]
+    except OSError:
+        files = []
+    for name in sorted(files):
+        if name.endswith(".py"):
+            with open(os.path.join(interpreter.stdlib, name), encoding="utf-8", errors="replace") as file:
+                if match := re.search(r"""['"]WHEEL_PKG_DIR['"]: *['"](/[^'"]+)['"]""", file.read()):
+                    yield match[1]
+    if interpreter.stdlib.startswith("/usr/lib"):
+        yield "/usr/share/python-wheels"
+
+
+def _matching(requirement: Requirement, offers: list[Offer]) -> list[Offer]:
+    """Return the offers that are asked for, the newest first and those that are no releases last."""
+    if len(offers) < 2 and not requirement.version:
+        return offers  # comparing versions costs 17 ms of imports
+    from packaging.version import InvalidVersion, Version
+
+    def version(offer: Offer) -> Version | None:
+        try:
+            return Version(offer.version.replace("_", "-"))
+        except InvalidVersion:
+            return None
+
+    known = [(found, offer) for offer in offers if (found := version(offer))]
+    if requirement.version:
+        pinned = Version(requirement.version)
+        return [offer for found, offer in known if pinned in (found, Version(found.public))]
+    known.sort(key=lambda pair: (not pair[0].is_prerelease, pair[0]), reverse=True)
+    return [offer for _, offer in known]
+
+
+def _read(offer: Offer) -> Distribution:
+    """Return what an offer contains.
+
+    :raises SeedError: it cannot be used.
+    """
+    if offer.location.endswith(".whl"):
+        return read_wheel(offer.location)
+    site, dist_info = os.path.split(offer.location)
+    distribution = read_installed(site, dist_info)
+    vendored = os.path.join(site, "pip", "_vendor", "__init__.py")
+    try:
+        with open(vendored, encoding="utf-8") as file:
+            if re.search(r"^DEBUNDLED = True", file.read(), re.MULTILINE):
+                raise SeedError(f"`{site}` has a pip without the libraries it needs, as distributors make it")
+    except OSError as error:
+        raise SeedError(f"`{vendored}` cannot be read ({error.strerror})") from error
+    return distribution
+
+
+def _mismatch(distribution: Distribution, requirement: Requirement, interpreter: Interpreter) -> str | None:
+    """Return why a distribution is not the one (`needs Python >=3.9`), None if it is."""
+    if distribution.name != requirement.name:
+        return f"is not `{requirement.name}`"
+    return misfit(distribution, interpreter)
+
+
+def _remedy(requirement: Requirement, wanted: Wanted) -> str:
+    remedies = ["give a directory that has its wheel with `--find-links`", "leave seeds out with `--no-seed`"]
+    if wanted.network == "never":
+        remedies.insert(0, "allow the network with `--download`")
+    if requirement.version:
+        remedies.insert(0, "ask for another version")
+    return ", or ".join(remedies)
