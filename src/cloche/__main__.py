@@ -8,15 +8,28 @@ from time import perf_counter
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import FrameType
     from typing import NoReturn
 
 STARTED = perf_counter()
 
 
+def distrust_current_directory() -> None:
+    """Take the current directory off `sys.path`, where `python -m` puts it: nothing that lies there is to be imported."""
+    from os import getcwd
+    from os.path import isabs
+
+    try:
+        here = getcwd()
+    except OSError:
+        here = ""
+    first = sys.path[:1] if __name__ == "__main__" else []
+    sys.path[:] = [entry for entry in sys.path if isabs(entry) and not (entry == here and entry in first)]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0, or that of the error (see `cloche.errors`), 130 when interrupted."""
     argv = sys.argv[1:] if argv is None else argv
+    distrust_current_directory()
     if argv in (["--version"], ["-V"]):
         from cloche import __version__
 

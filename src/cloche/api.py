@@ -134,7 +134,7 @@ def find(*specs: str, **choices: Unpack[Choices]) -> Interpreter:
     :raises UsageError: something that was asked for does not parse.
     """
     with session(**choices) as run:
-        return run.interpreter(Request(destination="", pythons=specs))[0]
+        return run.find(Request(destination="", pythons=specs)).interpreter
 
 
 def load(path: StrPath, **choices: Unpack[Choices]) -> Environment:

@@ -63,7 +63,7 @@ def choose_creator(request: Request, interpreter: Interpreter, registry: Registr
     defaults = ["copy" if interpreter.os_name == "nt" else "symlink", "venv"]
     wanted = registry.find("creator", request.creator).name if request.creator else None
     refusals = []
-    for name in [wanted] if wanted else defaults:
+    for name in defaults if wanted is None else [wanted]:
         creator: Creator = registry.find("creator", name).resolve()
         refusal = guarded(lambda: creator.refusal(interpreter), "creator", name)  # noqa: B023
         if refusal is None:
@@ -203,15 +203,32 @@ def way_into(destination: Destination, request: Request, blueprint: Blueprint) -
                 f"`{destination.location}` is not an environment, and `--clear` would delete what is in it",
                 hint="choose another place; `--clear --force` deletes it all the same",
             )
+        if request.existing == "replace" and (other := other_files(destination)):
+            raise DestinationError(
+                f"`{destination.location}` holds other things than an environment ({other}), and `--clear` would delete them",
+                hint="without `--clear` the environment is refreshed; `--clear --force` deletes everything",
+            )
         return ("merge-emptied" if destination.fixed else "exchange"), "replaced"
     if destination.state == "directory":
         return "merge", "added"
-    if other := other_python(destination, blueprint.interpreter, blueprint.layout):
+    if python := other_python(destination, blueprint.interpreter, blueprint.layout):
         raise DestinationError(
-            f"`{destination.location}` is an environment of {other}, not of {blueprint.interpreter.name}",
+            f"`{destination.location}` is an environment of {python}, not of {blueprint.interpreter.name}",
             hint="`cloche upgrade` takes its packages along, `--clear` replaces it",
         )
     return "merge", "refreshed"
+
+
+ADDED = "added-to-directory"
+"""Key in `pyvenv.cfg` of an environment that was added to a directory with other files in it."""
+
+PROJECT_FILES = (".git", ".hg", "pyproject.toml", "setup.py", "setup.cfg")
+
+
+def other_files(destination: Destination) -> str:
+    """Return what tells that an environment's directory is a project's as well; empty if nothing does."""
+    found = [name for name in PROJECT_FILES if os.path.lexists(os.path.join(destination.target, name))]
+    return f"`{found[0]}`" if found else "it was added to a directory in use" if ADDED in destination.settings else ""
 
 
 def prompt_of(request: Request, destination: Destination, host: Host) -> str:
@@ -330,6 +347,8 @@ def settings(request: Request, blueprint: Blueprint, destination: Destination, h
     said["base-prefix"] = interpreter.prefix
     said["base-exec-prefix"] = interpreter.exec_prefix
     said["base-executable"] = interpreter.executable
+    if request.existing == "keep" and (destination.state == "directory" or ADDED in destination.settings):
+        said[ADDED] = "true"
     return said
 
 

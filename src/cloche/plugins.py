@@ -180,6 +180,10 @@ class Registry:
     def finders(self) -> list[Finder]:
         return [one.resolve() for one in self.all("finder")]
 
+    def listeners(self) -> str:
+        """Return the plugins that want to be told when an environment is made, for people; empty if none does."""
+        return ", ".join(str(report.source) for report in self.reports if "cloche_created" in report.hooks)
+
     def created(self, result: Result) -> list[str]:
         """Tell plugins that an environment is in place; return what went wrong, a line each."""
         failures = self._created(result) if self._created else ()

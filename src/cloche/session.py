@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from cloche.driver import carry_out
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cloche.discovery.cache import ProbeCache
-    from cloche.model import Blueprint, Host, Interpreter, Plan, Request, Result
+    from cloche.discovery import Found
+    from cloche.memory import Memory
+    from cloche.model import Blueprint, Host, Plan, Request, Result
     from cloche.plugins import Registry
     from cloche.store import Access, Store
 
@@ -36,6 +39,7 @@ class Session:
         self._replacements = replacements
         self._store: Store | None = None
         self._registry: Registry | None = None
+        self._listeners = True
         self.warnings: list[str] = []
 
     def __enter__(self) -> Session:
@@ -79,8 +83,19 @@ class Session:
             ]
         return self._registry
 
-    def interpreter(self, request: Request) -> tuple[Interpreter, str]:
-        """Return the interpreter for a request, and what decided on it if the user did not.
+    @property
+    def memory(self) -> Memory:
+        """Blueprints of earlier runs."""
+        from cloche.memory import Memory
+
+        context = (self.store.root, *sorted(self._blocklist), repr(self._replacements))
+        if self.store.lasts:
+            return Memory(self.store.room("plans"), True, context)
+        places = self.store.places("plans")
+        return Memory(places[0] if places else "", False, context)
+
+    def find(self, request: Request) -> Found:
+        """Return the interpreter for a request; `because` says what decided on it if the user did not.
 
         :raises InterpreterNotFound: there is none.
         """
@@ -90,14 +105,42 @@ class Session:
         specs, because = request.pythons, ""
         if not specs and request.consult == "project":
             specs, because = asked_by_project(self.host)
-        found = find(
-            specs, self.host, self.registry.finders(), self.probes, try_first_with=request.try_first_with
-        )
-        return found.interpreter, because
+        found = find(specs, self.host, self.registry.finders(), self.probes, try_first_with=request.try_first_with)
+        return replace(found, because=because)
 
     def blueprint(self, request: Request) -> Blueprint:
-        interpreter, because = self.interpreter(request)
-        return draw(request, interpreter, because, self.registry, self.store)
+        """Return the blueprint for a request, from memory if nothing has changed since it was drawn.
+
+        :raises ClocheError: any refusal.
+        """
+        if remembered := self.memory.recall(request, self.host):
+            blueprint, listeners = remembered
+            self._listeners = bool(listeners)
+            return blueprint
+        found = self.find(request)
+        blueprint = draw(request, found.interpreter, found.because, self.registry, self.store)
+        places = self._places(request, found)
+        listeners = self.registry.listeners()
+        self._listeners = bool(listeners)
+        if places is not None and not self.warnings:
+            from cloche.memory import witnesses
+
+            seen = list(witnesses(request, blueprint, self.host, [*places, *self.store.places("wheels")]))
+            self.memory.remember(request, self.host, blueprint, seen, listeners)
+        return blueprint
+
+    def _places(self, request: Request, found: Found) -> list[str] | None:
+        """Return the paths whose change may change what is found for a request; None if that cannot be known."""
+        if not request.pythons and not found.because and not request.try_first_with:
+            return []  # the running Python
+        places = list(request.try_first_with)
+        for spec in request.pythons:
+            if not os.path.isabs(spec):
+                break
+            places.append(spec)
+        else:
+            return places if request.pythons else None
+        return None
 
     def plan(self, request: Request) -> Plan:
         """Decide everything, write nothing at or near the destination.
@@ -113,4 +156,5 @@ class Session:
         """
         blueprint = self.blueprint(request)
         result = carry_out(lambda: place(blueprint, request, self.host))
-        return replace(result, warnings=(*self.warnings, *self.registry.created(result)))
+        told = self.registry.created(result) if self._listeners else []
+        return replace(result, warnings=(*self.warnings, *told))
