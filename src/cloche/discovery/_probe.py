@@ -26,7 +26,7 @@ def facts():  # type: () -> dict[str, object]
     prefix = getattr(sys, "base_prefix", sys.prefix)
     stdlib = os.path.dirname(os.path.abspath(getattr(os, "__file__", None) or sysconfig.get_path("stdlib") + "/os.py"))
     suffix = _extension_suffix()
-    tcl, tk = _tcl(prefix, windows)
+    tcl, tk = ("", "") if variables.get("PYTHONFRAMEWORK") else _tcl(prefix, windows)
     return {
         "executable": os.path.abspath(sys.executable) if sys.executable else "",
         "base_executable": getattr(sys, "_base_executable", None) or "",
@@ -162,7 +162,8 @@ def _mentions(executable, name):  # type: (str, str) -> bool
 def _tcl(prefix, windows):  # type: (str, bool) -> tuple[str, str]
     """Where Tcl and Tk lie beside an interpreter that was made to be moved; Tcl looks for them from the executable.
 
-    In an environment that look goes astray. Elsewhere (a distribution's Python, conda's) Tcl knows its own place.
+    In an environment that look goes astray. Elsewhere (a distribution's Python, conda's, a framework build) it knows its
+    own place.
     """
     if not windows and (prefix in ("/usr", "/usr/local", "/") or os.path.isdir(os.path.join(prefix, "conda-meta"))):
         return "", ""

@@ -1,0 +1,21 @@
+"""Interpreters of other machines, as the probe described them: plans for them are made and compared on this one."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+from cloche.discovery import record
+
+if TYPE_CHECKING:
+    from cloche.model import Interpreter
+
+PLACE = os.path.join(os.path.dirname(__file__), "data", "probes")
+NAMES = sorted(name.removesuffix(".json") for name in os.listdir(PLACE))
+
+
+def recorded(name: str) -> Interpreter:
+    """Return a recorded interpreter: `cpython-3.12-windows`."""
+    with open(os.path.join(PLACE, f"{name}.json"), encoding="utf-8") as file:
+        return record.load(json.load(file))
