@@ -13,7 +13,7 @@ import sys
 from _imp import source_hash  # the SipHash of byte-code files, 3 ms cheaper than `hashlib`
 
 from cloche import __version__
-from cloche.model import Blueprint, Chosen, EntryPoint, Image, Interpreter, Layout
+from cloche.model import Blueprint, Chosen, EntryPoint, Image, Interpreter, Layout, Request
 from cloche.operations import Copy, LayImage, Link, MakeDir, Run, Write
 from cloche.store.check import check
 from cloche.value import TYPE_CHECKING, fields, replace, value
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-    from cloche.model import Host, Request
+    from cloche.model import Host
 
 CLASSES = {
     cls.__name__: cls
@@ -88,7 +88,9 @@ class Memory:
 
     def _key(self, request: Request, host: Host) -> str:
         """Return everything that a blueprint depends on and that can be known without looking."""
-        asked = fields(replace(request, destination="", prompt=None, existing="keep", vcs_ignore=True, link_mode="auto"))
+        elsewhere = Request(destination="")  # what concerns the place alone
+        names = ("destination", "prompt", "existing", "vcs_ignore", "link_mode", "extra_settings")
+        asked = fields(replace(request, **{name: getattr(elsewhere, name) for name in names}))
         environ = sorted((name, text) for name, text in host.environ.items() if name.startswith(ENVIRONMENT))
         return repr((__version__, sys.version, host.executable, host.cwd, sys.path, self.context, asked, environ))
 

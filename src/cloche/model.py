@@ -304,6 +304,8 @@ class Request:
     """Whether the environment tells version control to ignore it."""
     options: Mapping[str, object] = {}  # noqa: RUF012  (never changed)
     """Options that plugins declared, by option name."""
+    extra_settings: Mapping[str, str] = {}  # noqa: RUF012  (never changed)
+    """What `pyvenv.cfg` says besides cloche's own keys, for a program that makes environments in its own name."""
 
 
 @value

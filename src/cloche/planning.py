@@ -349,7 +349,7 @@ def settings(request: Request, blueprint: Blueprint, destination: Destination, h
     said["base-executable"] = interpreter.executable
     if request.existing == "keep" and (destination.state == "directory" or ADDED in destination.settings):
         said[ADDED] = "true"
-    return said
+    return {**said, **{key: text for key, text in request.extra_settings.items() if key not in said}}
 
 
 def command(request: Request, blueprint: Blueprint, destination: Destination, host: Host) -> str:
