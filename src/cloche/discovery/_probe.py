@@ -162,8 +162,7 @@ def _mentions(executable, name):  # type: (str, str) -> bool
 def _tcl(prefix, windows):  # type: (str, bool) -> tuple[str, str]
     """Where Tcl and Tk lie beside an interpreter that was made to be moved; Tcl looks for them from the executable.
 
-    In an environment that look goes astray. Elsewhere (a distribution's Python, conda's, a framework build) it knows its
-    own place.
+    In an environment that look goes astray. Those of a distribution, of conda and of a framework know their place.
     """
     if not windows and (prefix in ("/usr", "/usr/local", "/") or os.path.isdir(os.path.join(prefix, "conda-meta"))):
         return "", ""

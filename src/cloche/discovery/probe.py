@@ -92,7 +92,7 @@ def _ask_one(
     _, found, text = output.rpartition(start[::-1].encode())
     text, ended, _ = text.partition(end[::-1].encode())
     if found and ended:
-        return _judge(text)
+        return judge(text)
     return Answer(reason=outcome or _ending(process.returncode, output))
 
 
@@ -198,7 +198,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         process.stdout.close()
 
 
-def _judge(text: bytes) -> Answer:
+def judge(text: bytes) -> Answer:
     """Make an answer of what stood between the cookies, which is still only what somebody claims."""
     import json
 

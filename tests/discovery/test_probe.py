@@ -1,0 +1,211 @@
+"""The probe in real interpreters: what it says is what each of them says of itself, asked in its own words."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from tests import interpreters
+
+from cloche.discovery import ProbeCache, find, running
+from cloche.discovery.probe import ask
+from cloche.errors import InterpreterNotFound
+from cloche.model import Host, Interpreter
+
+ENVIRON = dict(os.environ)
+HOST = Host(ENVIRON, os.sep, sys.platform, os.name, sys.executable)
+NOTHING = ProbeCache(None)
+
+SELF = """
+import json, os, sys, sysconfig, struct, importlib.util
+print(json.dumps({
+    "version": list(sys.version_info), "bits": struct.calcsize("P") * 8, "platform": sys.platform,
+    "prefix": sys.base_prefix, "stdlib": os.path.dirname(os.__file__), "cache_tag": sys.implementation.cache_tag,
+    "magic": importlib.util.MAGIC_NUMBER.hex(), "soabi": sysconfig.get_config_var("SOABI"),
+    "implementation": sys.implementation.name, "machine": __import__("platform").machine(),
+}))
+"""
+
+IN_AN_ENVIRONMENT = """
+import json, os, sys, sysconfig
+paths = sysconfig.get_paths()
+root = sys.prefix
+print(json.dumps({key: os.path.relpath(paths[key], root) for key in ("purelib", "platlib", "scripts")}))
+"""
+
+EVERY = [*interpreters.MINORS, "debian", "pypy"]
+
+
+def real(name: str) -> str:
+    named = {"debian": interpreters.debian, "pypy": interpreters.pypy}
+    return named[name]() if name in named else interpreters.pyenv(name)
+
+
+def said(executable: str, program: str) -> dict[str, object]:
+    """Return what a program prints when an interpreter runs it."""
+    done = subprocess.run([executable, "-I", "-c", program], capture_output=True, check=True, text=True)
+    told: dict[str, object] = json.loads(done.stdout)
+    return told
+
+
+def found(path: str) -> Interpreter:
+    return find((path,), HOST, [], NOTHING).interpreter
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_it_says_what_the_interpreter_says_of_itself(name: str) -> None:
+    interpreter = found(real(name))
+    told = said(interpreter.executable, SELF)
+    assert told == {key: getattr(interpreter, key) for key in told} | {"version": list(interpreter.version)}
+    assert interpreter.os_name == "posix"
+    assert interpreter.has_venv
+    assert not interpreter.free_threaded
+    assert not interpreter.debug
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_an_environment_that_venv_makes_has_the_places_of_the_scheme(name: str, tmp_path: object) -> None:
+    interpreter = found(real(name))
+    root = os.path.join(str(tmp_path), "env")
+    subprocess.run([interpreter.executable, "-m", "venv", "--without-pip", root], check=True)
+    told = said(os.path.join(root, "bin", "python"), IN_AN_ENVIRONMENT)
+    assert told == {key: interpreter.scheme[key] for key in told}
+    assert interpreter.scheme["include"] == "include"
+    assert interpreter.scheme["data"] == ""
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_shared_library_is_the_one_that_the_loader_would_load(name: str) -> None:
+    interpreter = found(real(name))
+    loaded = subprocess.run(["ldd", interpreter.executable], capture_output=True, check=True, text=True).stdout
+    needed = [line.split() for line in loaded.splitlines() if "libpython" in line or "libpypy" in line]
+    assert bool(interpreter.library) == bool(needed)
+    if needed:
+        assert os.path.samefile(interpreter.library, needed[0][2])
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *((name, "--symlinks") for name in EVERY),
+        *((name, "--copies") for name in EVERY if name != "pypy"),  # its `venv` would copy all of /usr/lib
+    ],
+)
+def test_an_environment_leads_to_its_base(name: str, kind: str, tmp_path: object) -> None:
+    interpreter = found(real(name))
+    inner, outer = os.path.join(str(tmp_path), "inner"), os.path.join(str(tmp_path), "outer")
+    subprocess.run([interpreter.executable, "-m", "venv", "--without-pip", kind, inner], check=True)
+    assert found(os.path.join(inner, "bin", "python")) == interpreter
+    assert found(inner) == interpreter
+    nested = [os.path.join(inner, "bin", "python"), "-m", "venv", "--without-pip", kind, outer]
+    subprocess.run(nested, check=True)
+    assert found(outer) == interpreter
+
+
+def test_the_running_python_describes_itself_as_the_probe_describes_it_from_outside() -> None:
+    inside = running(HOST, NOTHING, ask=lambda *_: pytest.fail("a process was started"))
+    assert found(inside.executable) == inside
+
+
+def test_a_process_is_started_where_variables_would_change_what_it_says_of_itself() -> None:
+    asked: list[str] = []
+
+    def noted(paths: list[str], environ: dict[str, str]) -> object:
+        asked.extend(paths)
+        return ask(paths, environ)
+
+    host = Host({**ENVIRON, "PYTHONHOME": "/nowhere"}, os.sep, sys.platform, os.name, sys.executable)
+    assert running(host, NOTHING, ask=noted) == running(HOST, NOTHING)
+    assert len(asked) == 1
+
+
+def test_python_2_says_its_version_and_no_more() -> None:
+    with pytest.raises(InterpreterNotFound) as caught:
+        find((interpreters.pyenv("2.7"),), HOST, [], NOTHING)
+    assert "is Python 2.7." in caught.value.message
+    assert caught.value.message.endswith("and environments need 3.6 or later")
+
+
+def test_the_probe_parses_on_every_python_that_may_be_asked() -> None:
+    with open(os.path.join(os.path.dirname(sys.modules["cloche.discovery"].__file__ or ""), "_probe.py")) as file:
+        source = file.read()
+    ast.parse(source, feature_version=(3, 4))
+    old = interpreters.pyenv("2.7")
+    subprocess.run(
+        [old, "-c", "import sys; compile(sys.stdin.read(), 'probe', 'exec')"], input=source.encode(), check=True
+    )
+
+
+def test_nothing_from_the_outside_reaches_the_probe(tmp_path: object) -> None:
+    trap = os.path.join(str(tmp_path), "trap")
+    os.mkdir(trap)
+    for name in ("sysconfig", "os", "sitecustomize", "usercustomize", "json"):
+        with open(os.path.join(trap, f"{name}.py"), "w") as file:
+            file.write("raise SystemExit('trapped')")
+    hostile = {
+        **ENVIRON,
+        "PYTHONPATH": trap,
+        "PYTHONSTARTUP": os.path.join(trap, "os.py"),
+        "PYTHONHOME": trap,
+        "PYTHONINSPECT": "1",
+        "PYTHONVERBOSE": "1",
+        "PYTHONWARNINGS": "error",
+        "PYTHONPLATLIBDIR": "nowhere",
+        "__PYVENV_LAUNCHER__": os.path.join(trap, "python"),
+    }
+    for name in ("2.7", "3.6", "3.13", "debian", "pypy"):
+        calm, disturbed = ask([real(name)], ENVIRON), ask([real(name)], hostile)
+        assert calm == disturbed
+    before = os.getcwd()
+    os.chdir(trap)
+    try:
+        assert ask([interpreters.pyenv("2.7")], hostile)[0].reason.startswith("is Python 2.7.")
+        assert ask([interpreters.pyenv("3.6")], hostile)[0].interpreter is not None
+    finally:
+        os.chdir(before)
+
+
+def test_a_wrapper_leads_to_what_it_starts(tmp_path: object) -> None:
+    wrapper = os.path.join(str(tmp_path), "python3.12")
+    with open(wrapper, "w") as file:
+        file.write(f'#!/bin/sh\necho "welcome to the wrapper"\nexec "{interpreters.pyenv("3.12")}" "$@"\n')
+    os.chmod(wrapper, 0o755)
+    assert found(wrapper) == found(interpreters.pyenv("3.12"))
+
+
+def test_a_link_in_another_place_is_followed_only_as_far_as_the_standard_library(tmp_path: object) -> None:
+    real_one = found(interpreters.pyenv("3.12")).executable
+    alias = os.path.join(str(tmp_path), "opt")
+    os.symlink(os.path.dirname(os.path.dirname(real_one)), alias)
+    through_alias = os.path.join(alias, "bin", "python3.12")
+    lonely = os.path.join(str(tmp_path), "python")
+    os.symlink(through_alias, lonely)
+    assert found(through_alias).executable == through_alias
+    assert found(lonely).executable == through_alias
+
+
+def test_a_name_that_may_mean_another_version_tomorrow_is_replaced_by_the_exact_one() -> None:
+    executable = interpreters.debian()
+    assert found(executable).executable == f"{executable}.{found(executable).version[1]}"
+
+
+@pytest.mark.parametrize("path", ["/nowhere/python", "/etc", "/etc/passwd", "/dev/null"])
+def test_a_path_without_a_python_is_refused_with_the_reason(path: str) -> None:
+    with pytest.raises(InterpreterNotFound, match="is "):
+        find((path,), HOST, [], NOTHING)
+
+
+def test_an_environment_whose_base_is_gone_says_where_it_was(tmp_path: object) -> None:
+    binaries = os.path.join(str(tmp_path), "env", "bin")
+    os.makedirs(binaries)
+    os.symlink("/gone/bin/python3.12", os.path.join(binaries, "python3.12"))
+    with open(os.path.join(binaries, "python"), "w") as file:
+        os.chmod(file.fileno(), 0o755)
+    with open(os.path.join(str(tmp_path), "env", "pyvenv.cfg"), "w") as file:
+        file.write("home = /gone/bin\n")
+    with pytest.raises(InterpreterNotFound, match="base, in /gone/bin, is gone"):
+        find((os.path.join(str(tmp_path), "env"),), HOST, [], NOTHING)
