@@ -1,0 +1,254 @@
+"""The cache of probe answers: what is in it is true, or it is not used."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.recorded import recorded
+
+from cloche.discovery.cache import Answer, ProbeCache, witnesses
+from cloche.value import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from cloche.model import Interpreter
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Interpreter:
+    """Return an interpreter whose files exist."""
+    root = tmp_path / "python é\nline"
+    stdlib = root / "lib" / "python3.12"
+    stdlib.mkdir(parents=True)
+    (root / "bin").mkdir()
+    for path in (root / "bin" / "python3.12", root / "lib" / "libpython3.12.so.1.0", stdlib / "os.py"):
+        path.write_text("first")
+    return replace(
+        recorded("cpython-3.12-linux"),
+        executable=str(root / "bin" / "python3.12"),
+        library=str(root / "lib" / "libpython3.12.so.1.0"),
+        stdlib=str(stdlib),
+        prefix=str(root),
+    )
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> str:
+    return str(tmp_path / "cache" / "probes")
+
+
+def keep(directory: str, interpreter: Interpreter) -> ProbeCache:
+    cache = ProbeCache(directory)
+    path = interpreter.executable
+    cache.put(path, Answer(interpreter), witnesses(path))
+    assert cache.get(path) == Answer(interpreter)
+    return cache
+
+
+def entry(directory: str) -> str:
+    (name,) = os.listdir(directory)
+    return os.path.join(directory, name)
+
+
+def test_an_answer_is_given_again_to_another_run(directory: str, installed: Interpreter) -> None:
+    keep(directory, installed)
+    assert ProbeCache(directory).get(installed.executable) == Answer(installed)
+    assert ProbeCache(directory).get(installed.executable + "x") is None
+
+
+def test_a_reason_that_lasts_is_kept_and_one_that_may_pass_is_not(directory: str, installed: Interpreter) -> None:
+    cache, path = ProbeCache(directory), installed.executable
+    cache.put(path, Answer(reason="does not answer in time"), witnesses(path))
+    assert cache.get(path) is None
+    cache.put(path, Answer(reason="is Python 2.7.18, and too old", lasting=True), witnesses(path))
+    assert cache.get(path) == Answer(reason="is Python 2.7.18, and too old", lasting=True)
+
+
+def touch(path: str) -> None:
+    os.utime(path, ns=(1, os.stat(path).st_mtime_ns + 1))
+
+
+def rewrite(path: str) -> None:
+    """Change the bytes, and put size and time of modification back."""
+    before = os.stat(path)
+    with open(path, "r+") as file:
+        file.write("other")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def exchange(path: str) -> None:
+    """Put another file of the same size and time in its place."""
+    before = os.stat(path)
+    with open(f"{path}.new", "w") as file:
+        file.write("other")
+    os.utime(f"{path}.new", ns=(before.st_atime_ns, before.st_mtime_ns))
+    os.replace(f"{path}.new", path)
+
+
+@pytest.mark.parametrize("change", [touch, rewrite, exchange, os.unlink])
+@pytest.mark.parametrize("field", ["executable", "library", "stdlib"])
+def test_whatever_an_answer_depends_on_may_not_change(
+    field: str, change: Callable[[str], None], directory: str, installed: Interpreter
+) -> None:
+    cache = keep(directory, installed)
+    path = getattr(installed, field)
+    change(os.path.join(path, "os.py") if field == "stdlib" else path)
+    assert cache.get(installed.executable) is None
+
+
+@pytest.mark.parametrize("place", ["bin", "."])
+def test_becoming_an_environment_is_a_change(place: str, directory: str, installed: Interpreter) -> None:
+    cache = keep(directory, installed)
+    with open(os.path.join(installed.prefix, place, "pyvenv.cfg"), "w") as file:
+        file.write("home = /usr/bin\n")
+    assert cache.get(installed.executable) is None
+
+
+def test_a_link_that_leads_elsewhere_is_a_change(tmp_path: Path, directory: str, installed: Interpreter) -> None:
+    link, other = tmp_path / "python3", tmp_path / "other"
+    link.symlink_to(installed.executable)
+    other.write_text("first")
+    cache = keep(directory, replace(installed, executable=str(link)))
+    link.unlink()
+    link.symlink_to(other)
+    assert cache.get(str(link)) is None
+
+
+def test_what_changed_while_it_was_asked_is_not_kept(directory: str, installed: Interpreter) -> None:
+    cache, path = ProbeCache(directory), installed.executable
+    before = witnesses(path)
+    rewrite(path)
+    cache.put(path, Answer(installed), before)
+    assert not os.path.exists(directory)
+
+
+DAMAGE = {
+    "emptied": lambda data: data[:0],
+    "cut in the middle": lambda data: data[: len(data) // 2],
+    "cut by one byte": lambda data: data[:-1],
+    "written over": lambda data: bytes(len(data)),
+    "of another format": lambda data: data.replace(b"cloche probe", b"eclipse bell", 1),
+    "of another probe": lambda data: data.replace(data.split()[3], b"0" * 16, 1),
+    "of another executable": lambda data: data.replace(b"/bin/python3.12", b"/bin/python3.13"),
+    "with a version that is none": lambda data: data.replace(b"version 3.12.1.final.0", b"version 3.twelve"),
+    "with half a version": lambda data: data.replace(b"version 3.12.1.final.0", b"version 3.12"),
+    "without a field": lambda data: data.replace(b"\nmagic cb0d0d0a", b""),
+    "with a scheme that leaves": lambda data: data.replace(b"purelib lib/", b"purelib ../"),
+    "with a wrong escape": lambda data: data.replace(b"\\xe9", b"\\xz9"),
+    "with bytes that are no text": lambda data: data.replace(b"posix", b"p\xffsix"),
+    "with something behind it": lambda data: data + b"more",
+    "too large": lambda data: b"x" * (1 << 20) + data,
+    "nothing but an end": lambda data: data[-5:],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_entry_is_no_entry_and_is_written_anew(
+    damage: Callable[[bytes], bytes], directory: str, installed: Interpreter
+) -> None:
+    cache = keep(directory, installed)
+    with open(entry(directory), "r+b") as file:
+        whole = file.read()
+        file.seek(0)
+        file.truncate()
+        file.write(damage(whole))
+    assert cache.get(installed.executable) is None
+    keep(directory, installed)
+    with open(entry(directory), "rb") as file:
+        assert file.read() == whole
+
+
+def test_an_entry_that_is_a_link_is_not_read_and_is_replaced(
+    tmp_path: Path, directory: str, installed: Interpreter
+) -> None:
+    cache = keep(directory, installed)
+    planted = tmp_path / "planted"
+    os.rename(entry(directory), planted)
+    content = planted.read_bytes()
+    os.symlink(planted, os.path.join(directory, os.path.basename(cache_name(directory, installed))))
+    assert cache.get(installed.executable) is None
+    keep(directory, installed)
+    assert planted.read_bytes() == content
+    assert not os.path.islink(entry(directory))
+
+
+def cache_name(directory: str, interpreter: Interpreter) -> str:
+    """Return the name that the entry of an interpreter has, by having one written elsewhere."""
+    elsewhere = f"{directory}-elsewhere"
+    keep(elsewhere, interpreter)
+    return entry(elsewhere)
+
+
+def test_an_entry_that_is_no_file_holds_nobody_up(directory: str, installed: Interpreter) -> None:
+    cache = keep(directory, installed)
+    path = entry(directory)
+    os.unlink(path)
+    os.mkfifo(path)
+    assert cache.get(installed.executable) is None
+    keep(directory, installed)
+
+
+def test_the_directory_is_private_and_one_that_is_not_is_not_used(directory: str, installed: Interpreter) -> None:
+    old = os.umask(0)
+    try:
+        cache = keep(directory, installed)
+    finally:
+        os.umask(old)
+    assert os.stat(directory).st_mode & 0o777 == 0o700
+    assert os.stat(entry(directory)).st_mode & 0o777 == 0o600
+    os.chmod(directory, 0o777)
+    assert cache.get(installed.executable) is None
+    os.unlink(entry(directory))
+    cache.put(installed.executable, Answer(installed), witnesses(installed.executable))
+    assert os.listdir(directory) == []
+
+
+def test_a_directory_that_is_a_link_is_not_used(tmp_path: Path, directory: str, installed: Interpreter) -> None:
+    target = tmp_path / "target"
+    target.mkdir(mode=0o700)
+    os.makedirs(os.path.dirname(directory))
+    os.symlink(target, directory)
+    ProbeCache(directory).put(installed.executable, Answer(installed), witnesses(installed.executable))
+    assert list(target.iterdir()) == []
+
+
+def test_a_cache_that_may_not_be_written_serves_and_stays_as_it_is(directory: str, installed: Interpreter) -> None:
+    keep(directory, installed)
+    before = os.stat(directory).st_mtime_ns
+    cache = ProbeCache(directory, writable=False)
+    assert cache.get(installed.executable) == Answer(installed)
+    touch(installed.executable)
+    assert cache.get(installed.executable) is None
+    cache.put(installed.executable, Answer(installed), witnesses(installed.executable))
+    assert cache.get(installed.executable) is None
+    assert os.stat(directory).st_mtime_ns == before
+
+
+def test_without_a_directory_nothing_is_kept(installed: Interpreter) -> None:
+    cache = ProbeCache(None)
+    cache.put(installed.executable, Answer(installed), witnesses(installed.executable))
+    assert cache.get(installed.executable) is None
+
+
+def test_a_place_where_nothing_can_be_written_is_no_error(tmp_path: Path, installed: Interpreter) -> None:
+    (tmp_path / "file").write_text("")
+    cache = ProbeCache(str(tmp_path / "file" / "probes"))
+    cache.put(installed.executable, Answer(installed), witnesses(installed.executable))
+    assert cache.get(installed.executable) is None
+
+
+def test_what_a_killed_run_left_is_taken_away_after_a_while(directory: str, installed: Interpreter) -> None:
+    keep(directory, installed)
+    path = entry(directory)
+    left = os.path.join(directory, f".{os.path.basename(path)}")
+    os.rename(path, left)
+    cache = ProbeCache(directory)
+    cache.put(installed.executable, Answer(installed), witnesses(installed.executable))
+    assert cache.get(installed.executable) is None  # it may be another run, which is writing right now
+    os.utime(left, (1, 1))
+    keep(directory, installed)
+    assert os.listdir(directory) == [os.path.basename(path)]
