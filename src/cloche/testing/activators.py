@@ -1,0 +1,226 @@
+"""What an activator promises: quoting that nothing escapes from, scripts that activate and leave no trace.
+
+What can be said without running anything is said here; the shell itself is asked in `cloche.testing.shells`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cloche.errors import Inexpressible
+from cloche.model import Script
+from cloche.template import MARK
+from cloche.testing.checks import (
+    Broken,
+    Check,
+    as_test,
+    broken,
+    check_documented,
+    check_name,
+    check_sentence,
+    twice,
+)
+from cloche.testing.fakes import KINDS
+from cloche.testing.hostile import HOSTILE, PLAIN, at, directory_name, environment_of, served
+from cloche.testing.shells import shell_checks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from cloche.hookspecs import Activator
+    from cloche.model import Environment
+    from cloche.testing.checks import Test
+    from cloche.testing.shells import Shell
+
+
+def activator_contract(
+    activator: Activator, shell: Shell | None = None, *, templates: Iterable[str] | None = None
+) -> Test:
+    """Return a test of everything that an activator promises.
+
+    :param activator: the object itself.
+    :param shell: how to run its shell; without it, or where it is not installed, nothing is run.
+    :param templates: texts with slots; by default every file with slots that lies beside the activator's module.
+    """
+    return as_test(activator_checks(activator, shell, templates=templates))
+
+
+def activator_checks(
+    activator: Activator, shell: Shell | None = None, *, templates: Iterable[str] | None = None
+) -> list[Check]:
+    """Return the promises one by one; see `activator_contract`."""
+    texts = template_files(activator) if templates is None else {f"template {n}": t for n, t in enumerate(templates, 1)}
+    checks = [
+        Check("name", lambda _: check_named(activator)),
+        Check("documentation", lambda _: check_documented("activator", activator)),
+        Check("serves-something", lambda _: check_serves(activator)),
+        Check("slots-stand-bare", lambda _: check_slots(texts)),
+        Check("slot-like-names", lambda _: check_slot_like(activator)),
+        Check("plain-texts", lambda _: check_plain(activator)),
+    ]
+    for kind in KINDS:
+        checks.append(Check(f"refusal-{kind}", partial(check_refusal, activator, kind)))
+        checks.append(Check(f"scripts-{kind}", partial(check_scripts, activator, kind)))
+    checks += [Check(f"writes-or-refuses-{name}", partial(check_hostile, activator, name)) for name in HOSTILE]
+    return checks + (shell_checks(activator, shell) if shell is not None else [])
+
+
+# What can be said without a shell
+
+
+def check_named(activator: Activator) -> None:
+    """It has a name that can be typed after `--activators`, and everything that the core will call."""
+    check_name("activator", getattr(activator, "name", None))
+    for method in ("refusal", "quote", "scripts"):
+        if not callable(getattr(activator, method, None)):
+            broken(f"the activator has no method `{method}`")
+
+
+def check_serves(activator: Activator) -> None:
+    """There is an interpreter that it does not refuse."""
+    if not served(activator):
+        broken("the activator refuses every interpreter that the kit has, so it can never be used")
+
+
+def check_refusal(activator: Activator, kind: str, _: Path) -> None:
+    """It gives None or a sentence that a user can act on, always the same."""
+    check_sentence("`refusal`", twice("`refusal`", lambda: activator.refusal(KINDS[kind])))
+
+
+def check_scripts(activator: Activator, kind: str, directory: Path) -> None:
+    """It gives scripts with file names for their names, whole texts, and the same ones each time."""
+    if activator.refusal(KINDS[kind]) is not None:
+        return
+    scripts = given(activator, environment_of(kind, directory / "env"))
+    if os.path.lexists(directory / "env"):
+        broken("`scripts` makes the environment's directory; a plugin describes, and the core performs")
+    if not scripts:
+        broken("`scripts` gives nothing, and `refusal` gives no reason")
+    names = set()
+    for script in scripts:
+        if script.name in ("", ".", "..") or any(letter in '/\\:*?"<>|' or letter < " " for letter in script.name):
+            broken(f"a script's name is {script.name!r}, and has to be a file name on every system")
+        if script.name in names:
+            broken(f"`scripts` gives two scripts of the name `{script.name}`")
+        names.add(script.name)
+        check_text(script)
+
+
+def given(activator: Activator, environment: Environment) -> list[Script]:
+    """Return what the activator gives, the same each time."""
+    scripts = twice("`scripts`", lambda: list(activator.scripts(environment)))
+    for script in scripts:
+        if not isinstance(script, Script):
+            broken(f"`scripts` gives {script!r}, which is no `cloche.Script`")
+    return scripts
+
+
+def check_text(script: Script) -> None:
+    if not script.text.strip():
+        broken(f"`{script.name}` is empty")
+    if script.newline not in ("\n", "\r\n"):
+        broken(f"`{script.name}` has {script.newline!r} for a line end")
+    if "\r" in script.text:
+        broken(f"`{script.name}` holds carriage returns; write `\\n`, and say `newline='\\r\\n'` where they belong")
+    if not script.text.endswith("\n"):
+        broken(f"`{script.name}` does not end with a line end")
+    if MARK in script.text:
+        name = MARK + script.text.partition(MARK)[2].partition("__")[0]
+        broken(f"`{script.name}` has the slot `{name}__` left in it; put values in with `cloche.render`")
+
+
+def check_slot_like(activator: Activator) -> None:
+    """A directory that is named like a slot stays a directory."""
+    kind, name, prompt = served(activator)[0], f"{MARK}PROMPT__", "cloche0kit0prompt"
+    counts = []
+    for directory in ("plain", name):
+        environment = environment_of(kind, at(kind, directory), prompt=prompt)
+        try:
+            scripts = given(activator, environment)
+        except Inexpressible:
+            return
+        counts.append(sum(script.text.count(prompt) for script in scripts))
+    if counts[0] != counts[1]:
+        broken(
+            f"in a directory named `{name}` the scripts hold the prompt in its place: a value is taken for a template"
+        )
+
+
+def check_plain(activator: Activator) -> None:
+    """Letters, a blank and what lies beyond ASCII can be written, as one text that is always the same."""
+    for text in PLAIN:
+        try:
+            quoted = twice("`quote`", partial(activator.quote, text))
+        except Inexpressible as error:
+            broken(f"`quote` cannot even write {text!r}: {error.message}")
+        if not isinstance(quoted, str):
+            broken(f"`quote` gives {quoted!r} for {text!r}, and has to give a text")
+
+
+def check_hostile(activator: Activator, name: str, _: Path) -> None:
+    """A difficult name is written or refused with `Inexpressible`; nothing else is raised."""
+    kind = served(activator)[0]
+    environment = environment_of(kind, at(kind, directory_name(HOSTILE[name])), prompt=HOSTILE[name])
+    try:
+        given(activator, environment)
+    except Inexpressible as error:
+        check_sentence("the message of `Inexpressible`", error.message)
+    except Broken:
+        raise
+    except Exception as error:
+        broken(f"`scripts` raises {error!r} for {HOSTILE[name]!r}; what cannot be written is `Inexpressible`")
+
+
+# Templates
+
+
+def template_files(activator: Activator) -> dict[str, str]:
+    """Return the files with slots that lie beside the activator's module, by name."""
+    module = sys.modules.get(type(activator).__module__)
+    origin = getattr(getattr(module, "__spec__", None), "origin", None)
+    if not origin or not os.path.isfile(origin):
+        return {}
+    found = {}
+    for path in sorted(Path(origin).parent.iterdir()):
+        if path.is_file() and path.suffix not in (".py", ".pyc"):
+            text = path.read_text("utf-8-sig", errors="replace")
+            if MARK in text:
+                found[path.name] = text
+    return found
+
+
+def check_slots(templates: Mapping[str, str]) -> None:
+    """Every slot is closed, and stands outside quotes and comments: the quoter brings the quotes."""
+    for template, text in templates.items():
+        for number, line in enumerate(text.splitlines(), 1):
+            before = ""
+            for piece in line.split(MARK)[1:]:
+                before = line[: line.index(MARK, len(before))]
+                name, closed, _ = piece.partition("__")
+                slot, where = f"{MARK}{name}__", f"`{template}`, line {number}"
+                if not closed or not name.replace("_", "").isalnum() or name.upper() != name:
+                    broken(f"{where}: `{MARK}{name[:20]}` is no slot; one looks like `{MARK}ROOT__`")
+                if quote := open_quote(before):
+                    broken(f"{where}: `{slot}` stands inside {quote}quotes{quote}; `quote` brings its own")
+                if before.lstrip()[:1] == "#" or before.lstrip()[:4].lower() in ("rem ", "@rem"):
+                    broken(f"{where}: `{slot}` stands in a comment, which a line break in a name would end")
+                before += MARK
+
+
+def open_quote(text: str) -> str:
+    """Return the quote that is open at the end of a line's beginning, empty if there is none."""
+    quote, escaped = "", False
+    for letter in text:
+        if escaped:
+            escaped = False
+        elif letter == "\\" and quote != "'":
+            escaped = True
+        elif quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"":
+            quote = letter
+    return quote
