@@ -142,8 +142,11 @@ class Transaction:
         self._leave()
 
     def _leave(self) -> None:
-        """Remove the staging directory with whatever is in it, and the parents that were made for nothing."""
-        if self._staging:
+        """Remove the staging directory with whatever is in it, and the parents that were made for nothing.
+
+        One with a journal stays: what was there could not be put back all, and the next run tries again.
+        """
+        if self._staging and not os.path.lexists(os.path.join(self._staging, JOURNAL)):
             remove(self._staging)
         for descriptor in self._descriptors:
             os.close(descriptor)
@@ -329,9 +332,16 @@ def replace_tree(staging: str, target: str) -> None:
     try:
         os.rename(new, target)
     except BaseException:
-        os.rename(aside, target)
+        restore(aside, target)
+        os.unlink(os.path.join(staging, JOURNAL))
         raise
-    os.unlink(os.path.join(staging, "journal"))
+    os.unlink(os.path.join(staging, JOURNAL))
+
+
+def restore(aside: str, target: str) -> None:
+    """Put back an environment that was set aside, if nothing has taken its place."""
+    if os.path.lexists(aside) and not os.path.lexists(target):
+        os.rename(aside, target)
 
 
 # Merge: a journal first, then step by step, and back on failure
@@ -351,9 +361,13 @@ def merge(staging: str, target: str, *, emptied: bool) -> None:
             take(action, staging, target)
     except BaseException:
         undo(actions, staging, target)
+        os.unlink(os.path.join(staging, JOURNAL))
         raise
-    os.unlink(os.path.join(staging, "journal"))  # from here on the new state counts
+    os.unlink(os.path.join(staging, JOURNAL))  # from here on the new state counts
 
+
+JOURNAL = "journal"
+"""File in a staging directory while a commit is under way: as long as it is there, the directory holds what was there."""
 
 JOURNAL_HEADER = "cloche journal 1"
 
@@ -361,7 +375,7 @@ JOURNAL_HEADER = "cloche journal 1"
 def write_journal(staging: str, actions: list[Action]) -> None:
     """Note what is going to be done, durably, before the first step."""
     lines = [JOURNAL_HEADER, *(f"{action.verb} {action.inode} {action.path}" for action in actions), "end", ""]
-    with open(os.path.join(staging, "journal"), "w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+    with open(os.path.join(staging, JOURNAL), "w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
         file.write("\n".join(lines))
         file.flush()
         os.fsync(file.fileno())
@@ -441,7 +455,10 @@ def kept(action: Action, staging: str) -> str:
 
 
 def undo(actions: list[Action], staging: str, target: str) -> None:
-    """Take back, last first, the steps that were taken; the inode tells which were. Goes on whatever fails."""
+    """Take back, last first, the steps that were taken; the inode tells which were. Goes on whatever fails.
+
+    :raises ClocheError: something could not be put back; the next run tries again.
+    """
     failure: OSError | None = None
     for action in reversed(actions):
         try:
@@ -449,29 +466,31 @@ def undo(actions: list[Action], staging: str, target: str) -> None:
         except OSError as error:
             failure = failure or error
     if failure is not None:
-        raise failure
+        raise ClocheError(
+            f"not all of `{target}` could be put back: {(failure.strerror or str(failure)).lower()}",
+            hint=f"what is missing is in `{staging}`, and the next run puts it back",
+        ) from failure
 
 
 def take_back(action: Action, staging: str, target: str) -> None:
     new, there = os.path.join(staging, "new", action.path), os.path.join(target, action.path)
     old = kept(action, staging)
-    if action.verb == "set-aside":
-        if os.path.lexists(os.path.join(staging, "old")) and not os.path.lexists(there):
-            os.rename(os.path.join(staging, "old"), there)
-    elif os.path.lexists(old):
-        os.replace(old, there)
-    elif action.verb == "swap":
-        if os.lstat(new).st_ino != action.inode:
+    match action.verb:
+        case "set-aside":
+            restore(os.path.join(staging, "old"), there)
+        case "add":
+            if not os.path.lexists(new) and os.path.lexists(there) and os.lstat(there).st_ino == action.inode:
+                os.rename(there, new)
+        case "drop" | "swap" if os.path.lexists(old):
+            os.replace(old, there)
+        case "swap" if os.lstat(new).st_ino != action.inode:
             exchange(new, there)
-    elif action.verb == "add" and not os.path.lexists(new) and os.path.lexists(there):
-        if os.lstat(there).st_ino == action.inode:
-            os.rename(there, new)
 
 
 def recover(staging: str) -> None:
     """Put back what a run that was killed in the middle of a commit had already changed."""
     try:
-        with open(os.path.join(staging, "journal"), encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        with open(os.path.join(staging, JOURNAL), encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             header, *lines = file.read().split("\n")
     except (FileNotFoundError, ValueError):
         return

@@ -1,0 +1,295 @@
+"""A staged tree reaches its place whole, or leaves what was there to the last byte, mode and link."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from cloche import transaction
+from cloche.errors import ClocheError, DestinationError
+from cloche.transaction import Transaction
+from tests.trees import snapshot
+
+
+@pytest.fixture
+def target(tmp_path):
+    return str(tmp_path / "env")
+
+
+def grow(ground_root: str) -> None:
+    """Make a small tree of every kind of entry."""
+    os.makedirs(os.path.join(ground_root, "bin"))
+    os.makedirs(os.path.join(ground_root, "lib", "new"))
+    os.symlink("python3.12", os.path.join(ground_root, "bin", "python"))
+    for path, text in (("bin/activate", "new"), ("lib/new/pip.py", "pip"), ("pyvenv.cfg", "home = /new\n")):
+        with open(os.path.join(ground_root, path), "w") as file:
+            file.write(text)
+    os.chmod(os.path.join(ground_root, "bin", "activate"), 0o755)
+
+
+@pytest.fixture
+def old(target):
+    """An environment with files of ours, of the user's, and some that should not be followed."""
+    os.makedirs(os.path.join(target, "bin"))
+    os.makedirs(os.path.join(target, "lib", "own"))
+    outside = os.path.join(os.path.dirname(target), "outside")
+    with open(outside, "w") as file:
+        file.write("precious")
+    os.link(outside, os.path.join(target, "bin", "activate"))
+    os.symlink(outside, os.path.join(target, "bin", "python"))
+    for path, text in (("lib/own/mine.py", "mine"), ("pyvenv.cfg", "home = /old\n"), ("notes.txt", "keep")):
+        with open(os.path.join(target, path), "w") as file:
+            file.write(text)
+    os.chmod(os.path.join(target, "notes.txt"), 0o640)
+    return snapshot(target)
+
+
+def siblings(target: str) -> list[str]:
+    return sorted(set(os.listdir(os.path.dirname(target))) - {"env", "outside"})
+
+
+def commit(target: str, way: str) -> None:
+    with Transaction(target, way) as running:
+        grow(running.ground.root)
+        running.commit()
+
+
+@pytest.fixture
+def without_exchange(monkeypatch):
+    """A system on which two directory entries cannot be exchanged."""
+    monkeypatch.setattr(transaction, "exchange", lambda one, other: False)
+
+
+def test_a_new_environment_appears_by_one_rename_with_parents_made(tmp_path):
+    target = str(tmp_path / "a" / "b" / "env")
+    commit(target, "new")
+    assert snapshot(target)["pyvenv.cfg"][2] == b"home = /new\n"
+    assert os.listdir(tmp_path / "a" / "b") == ["env"]
+
+
+def test_an_empty_directory_gives_way_and_leaves_its_permissions(target):
+    os.mkdir(target)
+    os.chmod(target, 0o2750)
+    commit(target, "new")
+    assert os.stat(target).st_mode & 0o7777 == 0o2750
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
+def test_what_is_left_early_leaves_nothing_not_even_parents(tmp_path, failure):
+    target = str(tmp_path / "a" / "b" / "env")
+    with pytest.raises(failure), Transaction(target, "new") as running:
+        grow(running.ground.root)
+        raise failure
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_destination_that_somebody_else_made_meanwhile_is_not_touched(target):
+    with pytest.raises(transaction.DestinationChanged), Transaction(target, "new") as running:
+        grow(running.ground.root)
+        os.makedirs(os.path.join(target, "theirs"))
+        running.commit()
+    assert os.listdir(target) == ["theirs"]
+    assert siblings(target) == []
+
+
+@pytest.mark.parametrize("system", ["that exchanges", "that does not"])
+def test_an_environment_is_replaced_whole_and_nothing_that_it_linked_to_is_touched(target, old, system, request):
+    if system == "that does not":
+        request.getfixturevalue("without_exchange")
+    commit(target, "exchange")
+    assert set(snapshot(target)) == {"bin", "bin/activate", "bin/python", "lib", "lib/new", "lib/new/pip.py", "pyvenv.cfg"}
+    assert siblings(target) == []
+    with open(os.path.join(os.path.dirname(target), "outside")) as file:
+        assert file.read() == "precious"
+
+
+@pytest.mark.parametrize("system", ["that exchanges", "that does not"])
+def test_a_merge_replaces_what_is_ours_keeps_what_is_not_and_follows_nothing(target, old, system, request):
+    if system == "that does not":
+        request.getfixturevalue("without_exchange")
+    commit(target, "merge")
+    now = snapshot(target)
+    assert now["bin/activate"][1:] == (0o755, b"new")
+    assert now["bin/python"][2] == "python3.12"
+    assert now["notes.txt"] == old["notes.txt"]
+    assert now["lib/own/mine.py"] == old["lib/own/mine.py"]
+    assert now["lib/new/pip.py"][2] == b"pip"
+    with open(os.path.join(os.path.dirname(target), "outside")) as file:
+        assert file.read() == "precious"
+    assert not [name for name in os.listdir(target) if name.startswith(".cloche")]
+
+
+def test_merging_what_is_there_already_changes_nothing(target):
+    commit(target, "new")
+    before = {path: os.lstat(os.path.join(target, path)).st_ino for path in snapshot(target)}
+    commit(target, "merge")
+    assert {path: os.lstat(os.path.join(target, path)).st_ino for path in snapshot(target)} == before
+
+
+def test_emptying_takes_everything_away_and_keeps_the_directory_itself(target, old):
+    inode = os.stat(target).st_ino
+    commit(target, "merge-emptied")
+    assert os.stat(target).st_ino == inode
+    assert sorted(os.listdir(target)) == ["bin", "lib", "pyvenv.cfg"]
+
+
+@pytest.mark.parametrize("obstacle", ["file where a directory goes", "link where a directory goes", "directory where a file goes"])
+def test_what_cannot_be_merged_is_refused_before_anything_changes(target, obstacle):
+    os.mkdir(target)
+    elsewhere = os.path.join(os.path.dirname(target), "outside")
+    os.mkdir(elsewhere)
+    if obstacle.startswith("file"):
+        open(os.path.join(target, "lib"), "w").close()
+    elif obstacle.startswith("link"):
+        os.symlink(elsewhere, os.path.join(target, "lib"))
+    else:
+        os.makedirs(os.path.join(target, "pyvenv.cfg"))
+    before = snapshot(target)
+    with pytest.raises(DestinationError):
+        commit(target, "merge")
+    assert snapshot(target) == before
+    assert os.listdir(elsewhere) == []
+
+
+WAYS = [("merge", "exchanging"), ("merge", "not exchanging"), ("merge-emptied", "exchanging")]
+
+
+@pytest.mark.parametrize(("way", "system"), WAYS)
+@pytest.mark.parametrize("step", range(6))
+def test_a_failure_at_any_step_puts_back_every_byte_mode_and_link(target, old, way, system, step, monkeypatch):
+    if system == "not exchanging":
+        monkeypatch.setattr(transaction, "exchange", lambda one, other: False)
+    take, taken = transaction.take, []
+
+    def failing(action, staging, there):
+        if len(taken) == step:
+            raise OSError(28, "No space left on device")
+        taken.append(action)
+        take(action, staging, there)
+
+    monkeypatch.setattr(transaction, "take", failing)
+    try:
+        commit(target, way)
+    except OSError:
+        assert snapshot(target) == old
+    else:
+        assert step >= len(taken)
+    assert siblings(target) == []
+
+
+def test_what_could_not_be_put_back_is_kept_for_the_next_run(target, old, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(transaction, "take_back", lambda *_: refuse())
+        take = transaction.take
+
+        def refuse():
+            raise OSError(5, "Input/output error")
+
+        def failing(action, staging, there):
+            take(action, staging, there)
+            if action.path == "pyvenv.cfg":
+                refuse()
+
+        patched.setattr(transaction, "take", failing)
+        with pytest.raises(ClocheError, match="could not be put back") as caught:
+            commit(target, "merge")
+    assert ".cloche-0" in caught.value.hint
+    transaction.sweep(os.path.join(target, ".cloche-0"))
+    assert snapshot(target) == old
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing may clean up after it."""
+
+
+@pytest.mark.parametrize(("way", "system"), WAYS)
+@pytest.mark.parametrize("step", range(6))
+def test_the_next_run_undoes_what_a_killed_one_had_begun(target, old, way, system, step, monkeypatch):
+    with monkeypatch.context() as patched:
+        if system == "not exchanging":
+            patched.setattr(transaction, "exchange", lambda one, other: False)
+        take, taken = transaction.take, []
+
+        def dying(action, staging, there):
+            if len(taken) == step:
+                raise Killed
+            taken.append(action)
+            take(action, staging, there)
+
+        patched.setattr(transaction, "take", dying)
+        patched.setattr(transaction, "undo", lambda *_: None)
+        patched.setattr(transaction, "remove", lambda _: None)
+        try:
+            commit(target, way)
+        except Killed:
+            pass
+        else:
+            assert step >= len(taken)
+            return
+    left = os.path.join(target, ".cloche-0")
+    assert os.path.isdir(left)
+    transaction.sweep(left)
+    assert snapshot(target) == old
+
+
+def test_an_environment_that_was_set_aside_when_a_run_was_killed_is_put_back(target, old, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(transaction, "exchange", lambda one, other: False)
+        rename = os.rename
+
+        def dying(one, other, **more):
+            if os.path.basename(one) == "new":
+                raise Killed
+            rename(one, other, **more)
+
+        patched.setattr(os, "rename", dying)
+        patched.setattr(transaction, "remove", lambda _: None)
+        patched.setattr(transaction, "restore", lambda *_: None)
+        patched.setattr(os, "unlink", lambda _: None)
+        with pytest.raises(Killed):
+            commit(target, "exchange")
+    assert not os.path.exists(target)
+    transaction.sweep(os.path.join(os.path.dirname(target), ".env.cloche-0"))
+    assert snapshot(target) == old
+
+
+def test_a_living_run_is_never_swept(target):
+    with Transaction(target, "new") as running:
+        grow(running.ground.root)
+        with Transaction(target, "new") as other:
+            assert other.ground.root != running.ground.root
+        assert snapshot(running.ground.root)["pyvenv.cfg"]
+        running.commit()
+    assert siblings(target) == []
+
+
+def test_something_else_with_the_name_of_a_staging_directory_is_left_alone(target, tmp_path):
+    elsewhere = tmp_path / "outside"
+    elsewhere.mkdir()
+    (elsewhere / "keep").write_text("x")
+    os.symlink(elsewhere, tmp_path / ".env.cloche-0")
+    (tmp_path / ".env.cloche-1").write_text("a file")
+    commit(target, "new")
+    assert (elsewhere / "keep").read_text() == "x"
+    assert (tmp_path / ".env.cloche-1").read_text() == "a file"
+
+
+def test_a_name_of_the_greatest_length_is_no_obstacle(tmp_path):
+    target = str(tmp_path / ("n" * 255))
+    commit(target, "new")
+    assert os.listdir(tmp_path) == ["n" * 255]
+
+
+def test_a_lock_that_is_held_too_long_is_named_with_its_holder(target, monkeypatch):
+    os.mkdir(target)
+    monkeypatch.setattr(transaction, "PATIENCE", 0.05)
+    with transaction.Hold(target):
+        with pytest.raises(ClocheError, match=f"process {os.getpid()}"), transaction.Hold(target):
+            pass
+
+
+def test_a_parent_that_is_a_file_is_refused_with_a_reason(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DestinationError, match=r"not a directory|file exists"):
+        commit(str(tmp_path / "file" / "env"), "new")

@@ -1,0 +1,89 @@
+"""A command line is taken apart by the tables."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloche.cli.parser import parse
+from cloche.errors import UsageError
+from cloche.options import Option
+
+
+def test_the_command_is_create_if_none_is_named():
+    assert parse(["env"]).verb.name == "create"
+    assert parse(["create", "env"]).operands == ("env",)
+
+
+def test_a_directory_named_like_a_command_is_written_as_a_path():
+    assert parse(["./info"]).operands == ("./info",)
+    assert parse(["info", "info"]).operands == ("info",)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["-p", "3.12", "env"], ["-p3.12", "env"], ["--python", "3.12", "env"], ["--python=3.12", "env"], ["env", "-p", "3.12"]],
+)
+def test_a_value_may_be_joined_or_not_and_options_stand_on_either_side(argv):
+    words = parse(argv)
+    assert words.given["python"] == ("3.12",)
+    assert words.operands == ("env",)
+
+
+def test_repeated_options_keep_their_order():
+    assert parse(["-p", "3.12", "env", "-p", ">=3.9,<3.11"]).given["python"] == ("3.12", ">=3.9,<3.11")
+
+
+def test_short_flags_may_stand_together_and_count():
+    words = parse(["-vvq", "env"])
+    assert (words.count("verbose"), words.count("quiet")) == (2, 1)
+
+
+def test_an_empty_value_is_a_value():
+    assert parse(["env", "--activators="]).given["activators"] == ("",)
+    assert parse(["env", "--activators", ""]).given["activators"] == ("",)
+
+
+def test_after_two_dashes_everything_is_an_operand():
+    assert parse(["--", "-env"]).operands == ("-env",)
+
+
+@pytest.mark.parametrize(
+    ("argv", "says", "hint"),
+    [
+        (["env", "--cleer"], "no option `--cleer`", "--clear"),
+        (["env", "-x"], "no option `-x`", "--help"),
+        (["env", "-p"], "`-p` needs a value", "SPEC"),
+        (["env", "--clear=yes"], "takes no value", "--clear"),
+        (["env", "--link-mode", "teleport"], "cannot be `teleport`", "hardlink"),
+        ([], "needs the directory", "DEST"),
+        (["a", "b"], "got `b` as well", "--help"),
+        (["info"], "needs ENV", "info"),
+    ],
+)
+def test_what_makes_no_sense_is_told_with_the_nearest_that_does(argv, says, hint):
+    with pytest.raises(UsageError) as caught:
+        parse(argv)
+    assert says in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_an_option_before_the_command_has_to_be_one_of_its_own():
+    assert parse(["--json", "info", "env"]).flag("json")
+    with pytest.raises(UsageError, match="--clear"):
+        parse(["--clear", "info", "env"])
+
+
+def test_aliases_stand_for_what_they_are_another_spelling_of():
+    assert parse(["env", "--copies"]).given == {"creator": ("copy",)}
+    assert parse(["env", "--extra-search-dir", "w"]).given == {"find-links": ("w",)}
+    assert parse(["env", "--without-pip"]).given == {"no-seed": ("true",)}
+
+
+def test_options_that_plugins_declare_are_parsed_with_the_rest():
+    words = parse(["env", "--wheelhouse", "/w"], [Option("wheelhouse", "where wheels are")])
+    assert words.given["wheelhouse"] == ("/w",)
+
+
+def test_help_and_version_need_no_operand():
+    assert parse(["--help"]).flag("help")
+    assert parse(["info", "-h"]).verb.name == "info"

@@ -1,0 +1,140 @@
+"""Options come from four places, and the nearest to the user wins."""
+
+from __future__ import annotations
+
+import pytest
+
+from cloche.cli.parser import parse
+from cloche.cli.request import request_of
+from cloche.cli.sources import resolve, split
+from cloche.cli.vocabulary import COMMON, CREATE, VIRTUALENV
+from cloche.errors import UsageError
+from cloche.model import Host, Wanted
+from cloche.options import Option
+
+TABLE = (*COMMON, *CREATE, *VIRTUALENV)
+
+
+@pytest.fixture
+def say(tmp_path):
+    """Return a function that resolves what the four sources say."""
+    project = tmp_path / "project"
+    project.mkdir()
+
+    def resolve_all(argv=(), environ=(), pyproject=None, user=None):
+        config = tmp_path / "user.toml"
+        if pyproject is not None:
+            (project / "pyproject.toml").write_text(pyproject)
+        if user is not None:
+            config.write_text(user)
+        variables = {"CLOCHE_CONFIG_FILE": str(config), **dict(environ)}
+        host = Host(variables, str(project), "linux", "posix", "/usr/bin/python3")
+        settings = resolve(parse([*argv, "env"]), host, TABLE)
+        return settings, request_of("env", settings, host)
+
+    return resolve_all
+
+
+def test_command_line_beats_variable_beats_project_beats_user(say):
+    sources = {
+        "argv": ["--prompt", "argv"],
+        "environ": {"CLOCHE_PROMPT": "variable"},
+        "pyproject": '[tool.cloche]\nprompt = "project"\n',
+        "user": 'prompt = "user"\n',
+    }
+    origins = {"argv": "command line", "environ": "CLOCHE_PROMPT", "pyproject": "pyproject.toml", "user": "user.toml"}
+    for strongest, prompt in (("argv", "argv"), ("environ", "variable"), ("pyproject", "project"), ("user", "user")):
+        settings, request = say(**sources)
+        assert request.prompt == prompt
+        assert origins[strongest] in settings.chosen["prompt"].origin
+        sources[strongest] = "" if strongest == "pyproject" else ()
+
+
+def test_a_list_on_the_command_line_replaces_the_configured_one(say):
+    _, request = say(["-p", "3.12"], {"CLOCHE_PYTHON": "3.9"}, '[tool.cloche]\npython = ["3.8"]\n')
+    assert request.pythons == ("3.12",)
+
+
+def test_a_flag_silences_its_opposite_in_weaker_sources(say):
+    _, request = say(["--download"], {"CLOCHE_NO_DOWNLOAD": "1"})
+    assert request.wanted.network == "newest"
+
+
+def test_a_download_cannot_be_wanted_and_forbidden(say):
+    with pytest.raises(UsageError, match="contradict"):
+        say(["--download", "--no-download"])
+
+
+@pytest.mark.parametrize(("text", "meant"), [("1", "replace"), ("True", "replace"), ("on", "replace"), ("False", "keep"), ("", "keep")])
+def test_flags_in_variables_are_words(say, text, meant):
+    _, request = say(environ={"CLOCHE_CLEAR": text})
+    assert request.existing == meant
+
+
+def test_a_flag_that_is_no_word_is_an_error_that_names_the_variable(say):
+    with pytest.raises(UsageError, match="CLOCHE_CLEAR"):
+        say(environ={"CLOCHE_CLEAR": "perhaps"})
+
+
+def test_names_that_do_not_exist_are_warned_of_with_the_nearest_that_do(say):
+    settings, _ = say(environ={"CLOCHE_CLEARR": "1"}, pyproject='[tool.cloche]\npromt = "x"\n', user="colour = 3\n")
+    warned = "\n".join(settings.warnings)
+    assert "CLOCHE_CLEARR" in warned and "`CLOCHE_CLEAR`" in warned
+    assert "`promt`" in warned and "`prompt`" in warned
+    assert "`colour`" in warned
+
+
+def test_a_file_that_does_not_parse_is_a_warning_and_says_nothing(say):
+    settings, request = say(pyproject="[tool.cloche\nprompt = 3")
+    assert "pyproject.toml" in settings.warnings[0]
+    assert request.prompt is None
+
+
+def test_a_value_of_the_wrong_type_is_an_error_that_names_the_file(say):
+    with pytest.raises(UsageError, match="pyproject.toml"):
+        say(pyproject="[tool.cloche]\nprompt = [1, 2]\n")
+
+
+def test_what_a_plugin_may_replace_is_read_from_the_config(say):
+    settings, _ = say(user='replace = ["bash=acme"]\n')
+    assert settings.replacements == {"bash": "acme"}
+    with pytest.raises(UsageError, match="BUILT-IN=NAME"):
+        say(user="replace = 3\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [("3.12,3.11", ("3.12", "3.11")), (">=3.10,<3.13", (">=3.10,<3.13",)), ("3.9\n>=3.10,<3.12", ("3.9", ">=3.10,<3.12")), (" , ", ())],
+)
+def test_a_comma_before_an_operator_joins(text, parts):
+    assert split(text, Option("python", "", "list", "SPEC")) == parts
+
+
+@pytest.mark.parametrize(
+    ("argv", "wanted"),
+    [
+        ([], Wanted(("pip",))),
+        (["--pip", "24.0"], Wanted(("pip==24.0",))),
+        (["--pip=embed", "--setuptools", "bundle"], Wanted(("pip", "setuptools"))),
+        (["--no-pip", "--seed", "wheel"], Wanted(("wheel",))),
+        (["--seed", "six==1.16.0", "--seed", "pip"], Wanted(("pip", "six==1.16.0"))),
+        (["--no-seed"], None),
+        (["--no-pip", "--no-setuptools", "--no-wheel"], None),
+        (["--never-download"], Wanted(("pip",), (), "never")),
+    ],
+)
+def test_what_is_seeded_can_be_said_in_many_ways(say, argv, wanted):
+    assert say(argv)[1].wanted == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "names"), [("bash,fish", ("bash", "fish")), ("", ()), ("none", ()), ("all", None), (" bash , csh", ("bash", "csh"))]
+)
+def test_activators_are_names_all_or_none(say, text, names):
+    assert say(["--activators", text])[1].activators == names
+
+
+def test_force_means_nothing_without_clear(say):
+    with pytest.raises(UsageError, match="--clear"):
+        say(["--force"])
+    assert say(["--clear", "--force"])[1].existing == "replace-anything"
