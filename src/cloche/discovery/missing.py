@@ -20,13 +20,15 @@ NEAREST = 4
 
 REMEDIES = (
     ("uv", "uv python install {}"),
-    ("mise", "mise install python@{}"),
     ("pyenv", "pyenv install {}"),
+    ("mise", "mise install python@{}"),
     ("asdf", "asdf install python {}"),
     ("brew", "brew install python@{}"),
     ("conda", "conda install python={}"),
 )
 """Commands that could provide what is missing, if they are there."""
+KNOWING_FREE_THREADED = 2
+"""How many of them, from the first, write a free-threaded version as `3.14t`."""
 
 
 def not_found(specs: Sequence[InterpreterSpec], search: Search, host: Host) -> InterpreterNotFound:
@@ -65,12 +67,12 @@ def _distance(sighting: Sighting, specs: Sequence[InterpreterSpec]) -> tuple[obj
 
 def _remedy(spec: InterpreterSpec, host: Host) -> str:
     """Return a command that could install what is missing, by a manager that is on PATH; empty if there is none."""
-    if len(spec.release) < 2 or spec.implementation not in (None, "cpython") or spec.release[0] != 3:
+    if len(spec.release) < 2 or spec.implementation not in (None, "cpython") or spec.release[0] != 3 or spec.debug:
         return ""
-    version = ".".join(map(str, spec.release))
+    version = ".".join(map(str, spec.release)) + "t" * bool(spec.free_threaded)
     directories = host.environ.get("PATH", "").split(";" if host.os_name == "nt" else ":")
     suffix = ".exe" if host.os_name == "nt" else ""
-    for command, remedy in REMEDIES:
+    for command, remedy in REMEDIES[: KNOWING_FREE_THREADED if spec.free_threaded else None]:
         if any(os.path.isfile(os.path.join(place, command + suffix)) for place in directories if os.path.isabs(place)):
             return remedy.format(version)
     return ""

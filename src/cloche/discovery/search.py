@@ -84,22 +84,23 @@ class Search:
 
         With `judge`, the candidates are those for `spec`, and `judge` says what they are good for.
         """
-        seen: set[object] = set()
+        looked_at: set[object] = set()
+        shown: set[object] = set()
         batch: list[Candidate] = []
         for candidate in self._candidates(spec, first):
             batch.append(candidate)
             if len(batch) >= at_once:
-                yield from self._look(batch, judge or spec, seen)
+                yield from self._look(batch, judge or spec, looked_at, shown)
                 batch = []
-        yield from self._look(batch, judge or spec, seen)
+        yield from self._look(batch, judge or spec, looked_at, shown)
 
     def _candidates(self, spec: InterpreterSpec, first: Sequence[str]) -> Iterator[Candidate]:
         """Yield where an interpreter may be: the hinted ones, then what each finder gives."""
-        for path in first:
-            yield Candidate(located(path, self._host), TRY_FIRST)
         if spec.path:
             yield Candidate(located(spec.path, self._host), PATH_ITSELF)
             return
+        for path in first:
+            yield Candidate(located(path, self._host), TRY_FIRST)
         for finder in self._finders:
             if spec.name and finder.name != "path":  # only PATH knows names
                 continue
@@ -108,14 +109,16 @@ class Search:
             except Exception as error:  # a plugin's, or a directory nobody expected: the others can still find
                 yield Candidate("", finder.name, f"the finder failed: {type(error).__name__}: {error}")
 
-    def _look(self, candidates: list[Candidate], spec: InterpreterSpec, seen: set[object]) -> Iterator[Sighting]:
+    def _look(
+        self, candidates: list[Candidate], spec: InterpreterSpec, looked_at: set[object], shown: set[object]
+    ) -> Iterator[Sighting]:
         """Find out what candidates are, those together that have to be started."""
         new: list[tuple[Candidate, str]] = []
         for candidate in candidates:
             path = "" if candidate.note else self._behind(candidate.path)
             identity = _identity(path or candidate.path)
-            if identity not in seen:
-                seen.add(identity)
+            if identity not in looked_at:
+                looked_at.add(identity)
                 new.append((candidate, path))
         declined = self._fetch([path for _, path in new if path], spec)
         for candidate, path in new:
@@ -128,9 +131,9 @@ class Search:
                 yield Sighting(candidate.path, candidate.found_by, reason=answer.reason)
                 continue
             identity = _identity(found.executable)
-            if identity != _identity(path) and identity in seen:  # something that starts one that was seen
+            if identity in shown:  # what starts it, a wrapper, was found before
                 continue
-            seen.add(identity)
+            shown.add(identity)
             yield Sighting(candidate.path, candidate.found_by, found, spec.refusal(found) or "")
 
     def _behind(self, path: str) -> str:

@@ -1,0 +1,373 @@
+"""The search: what is chosen, what is passed over and why, with finders and a probe made for the purpose."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.unit.interpreters import interpreter
+
+from cloche.discovery import Answer, Found, ProbeCache, find, survey
+from cloche.errors import InterpreterNotFound, UsageError
+from cloche.model import Candidate, Host
+from cloche.value import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from cloche.discovery.search import Sighting
+    from cloche.spec import InterpreterSpec
+
+
+class Machine:
+    """A machine with interpreters at paths of our choosing, and finders that give them in the order of their making."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.answers: dict[str, Answer] = {}
+        self.finders: dict[str, Listed] = {}
+        self.asked: list[tuple[str, ...]] = []
+        self.environ: dict[str, str] = {}
+        self.cache = ProbeCache(str(root / "cache"))
+
+    def has(self, finder: str, name: str, path: str = "") -> str:
+        """Put an interpreter where a finder finds it; `name` is what it is, or the reason for which it is not one."""
+        directory = path or f"{finder}-{len(self.answers)}"
+        executable = self.root / directory / "bin" / "python"
+        executable.parent.mkdir(parents=True)
+        executable.write_text(name)
+        executable.chmod(0o755)
+        if name.startswith(("CPython", "PyPy", "GraalPy")):
+            self.answers[str(executable)] = Answer(interpreter(name, str(executable)))
+        else:
+            self.answers[str(executable)] = Answer(reason=name)
+        self.finders.setdefault(finder, Listed(finder)).paths.append(str(executable))
+        return str(executable)
+
+    def ask(self, paths: Sequence[str], environ: Mapping[str, str]) -> list[Answer]:
+        del environ
+        self.asked.append(tuple(paths))
+        return [self.answers[path] for path in paths]
+
+    @property
+    def host(self) -> Host:
+        running = next((path for finder in self.finders.values() for path in finder.paths), "")
+        return Host(self.environ, str(self.root), "linux", "posix", running)
+
+    def find(self, *specs: str, first: Sequence[str] = ()) -> Found:
+        return find(specs, self.host, self.finders.values(), self.cache, first, ask=self.ask)
+
+    def path(self, *specs: str, first: Sequence[str] = ()) -> str:
+        return self.find(*specs, first=first).interpreter.executable
+
+    def survey(self, spec: str | None = None) -> list[Sighting]:
+        return survey(spec, self.host, self.finders.values(), self.cache, ask=self.ask)
+
+
+class Listed:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.paths: list[str] = []
+        self.note = ""
+
+    def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:  # noqa: ARG002
+        for path in self.paths:
+            yield Candidate(path, self.name, self.note)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def test_a_bare_request_takes_the_first_that_satisfies_it_in_finder_order(machine: Machine) -> None:
+    machine.has("current", "CPython 3.11.7")
+    first = machine.has("path", "CPython 3.12.1")
+    machine.has("pyenv", "CPython 3.12.9")
+    found = machine.find("3.12")
+    assert (found.interpreter.executable, found.found_by, found.spec) == (first, "path", "3.12")
+    assert found.because == "`-p 3.12`"
+
+
+def test_a_range_takes_the_newest_that_satisfies_it(machine: Machine) -> None:
+    machine.has("current", "CPython 3.11.7")
+    machine.has("path", "CPython 3.12.1")
+    newest = machine.has("pyenv", "CPython 3.12.9")
+    machine.has("uv", "CPython 3.13.0")
+    assert machine.path(">=3.11,<3.13") == newest
+
+
+def test_of_two_that_are_equally_new_the_first_is_taken(machine: Machine) -> None:
+    first = machine.has("path", "CPython 3.12.1")
+    machine.has("pyenv", "CPython 3.12.1")
+    assert machine.path(">=3.11") == first
+
+
+def test_of_several_requests_the_first_that_can_be_had_is_taken(machine: Machine) -> None:
+    machine.has("path", "CPython 3.11.7")
+    second = machine.has("path", "CPython 3.12.1")
+    assert machine.path("3.14", "3.12", "3.11") == second
+    assert machine.find("3.14", "3.12", "3.11").spec == "3.12"
+
+
+def test_a_request_that_makes_no_sense_is_refused_though_another_could_be_had(machine: Machine) -> None:
+    machine.has("path", "CPython 3.11.7")
+    with pytest.raises(UsageError):
+        machine.find("3.11", "3.x")
+    assert machine.asked == []
+
+
+def test_an_ordinary_interpreter_goes_before_another_implementation_and_a_prerelease(machine: Machine) -> None:
+    machine.has("current", "PyPy 3.12.1")
+    machine.has("path", "CPython 3.12.0rc1")
+    ordinary = machine.has("pyenv", "CPython 3.12.1")
+    assert machine.path("3.12") == ordinary
+    assert machine.path(">=3.12") == ordinary
+
+
+def test_what_is_not_ordinary_is_taken_where_nothing_else_satisfies(machine: Machine) -> None:
+    pypy = machine.has("path", "PyPy 3.10.14")
+    beta = machine.has("path", "CPython 3.15.0b1")
+    assert machine.path("3.10") == pypy
+    assert machine.path("3.15") == beta
+    with pytest.raises(InterpreterNotFound):
+        machine.find(">=3.15")
+
+
+def test_a_hint_that_satisfies_goes_before_everything(machine: Machine) -> None:
+    machine.has("path", "CPython 3.12.9")
+    hinted = machine.has("elsewhere", "CPython 3.12.1")
+    unfit = machine.has("elsewhere", "CPython 3.11.7")
+    found = machine.find(">=3.12", first=(unfit, hinted))
+    assert (found.interpreter.executable, found.found_by) == (hinted, "try-first-with")
+
+
+def test_a_hint_does_not_replace_a_path_that_was_asked_for(machine: Machine) -> None:
+    asked = machine.has("path", "CPython 3.12.9")
+    hinted = machine.has("elsewhere", "CPython 3.13.0")
+    machine.finders.clear()
+    assert find((asked,), machine.host, [], machine.cache, (hinted,), ask=machine.ask).interpreter.executable == asked
+
+
+def test_a_path_is_that_interpreter_or_an_error(machine: Machine) -> None:
+    machine.has("path", "CPython 3.12.1")
+    broken = machine.has("elsewhere", "crashes")
+    with pytest.raises(InterpreterNotFound) as caught:
+        machine.find(broken)
+    assert caught.value.message == f"`{broken}` crashes"
+
+
+def test_a_path_may_be_relative_or_a_directory_or_begin_at_home(machine: Machine) -> None:
+    path = machine.has("path", "CPython 3.12.1", "tools/python")
+    machine.environ["HOME"] = str(machine.root / "tools")
+    assert machine.path("tools/python") == path
+    assert machine.path("./tools/python/bin/python") == path
+    assert machine.path(str(machine.root / "tools" / "python")) == path
+    assert machine.path("~/python") == path
+
+
+def test_only_path_is_asked_for_a_command(machine: Machine) -> None:
+    machine.has("pyenv", "CPython 3.12.1")
+    named = machine.has("path", "CPython 3.11.7")
+    assert machine.path("my-python") == named
+    machine.finders["path"].paths.clear()
+    with pytest.raises(InterpreterNotFound, match="no interpreter on PATH is called `my-python`"):
+        machine.find("my-python")
+
+
+def test_one_that_is_found_twice_is_looked_at_once(machine: Machine) -> None:
+    path = machine.has("path", "CPython 3.12.1")
+    link = machine.root / "python3"
+    link.symlink_to(path)
+    machine.finders["pyenv"] = Listed("pyenv")
+    machine.finders["pyenv"].paths = [str(link), path]
+    assert [(one.path, one.found_by) for one in machine.survey()] == [(path, "path")]
+    assert machine.asked == [(path,)]
+
+
+def test_candidates_are_asked_together(machine: Machine) -> None:
+    paths = [machine.has("path", f"CPython 3.{minor}.0") for minor in (10, 11, 12)]
+    machine.find("3.12")
+    assert machine.asked == [tuple(paths)]
+
+
+def test_nothing_is_asked_twice_nor_in_the_next_run(machine: Machine) -> None:
+    machine.has("path", "CPython 3.11.7")
+    machine.has("path", "CPython 3.12.1")
+    machine.find("3.14", "3.13", "3.12")
+    machine.find("3.12")
+    assert len(machine.asked) == 1
+
+
+def test_a_shim_is_passed_over_with_the_reason_of_its_finder(machine: Machine) -> None:
+    machine.has("path", "is never asked")
+    machine.finders["path"].note = "is a shim with nothing behind it"
+    chosen = machine.has("pyenv", "CPython 3.12.1")
+    assert machine.path("3.12") == chosen
+    assert [one.reason for one in machine.survey("3.12")] == ["is a shim with nothing behind it", ""]
+
+
+def test_an_environment_stands_for_its_base(machine: Machine) -> None:
+    base = machine.has("nowhere", "CPython 3.12.1", "base")
+    machine.finders["nowhere"].paths.clear()
+    environment = machine.has("path", "is never asked", "env")
+    (machine.root / "env" / "pyvenv.cfg").write_text(f"home = {os.path.dirname(base)}\n")
+    assert machine.path("3.12") == base
+    assert machine.path(environment) == base
+    assert machine.asked == [(base,)]
+
+
+def test_an_environment_whose_base_is_itself_is_passed_over(machine: Machine) -> None:
+    path = machine.has("path", "is never asked", "env")
+    (machine.root / "env" / "pyvenv.cfg").write_text(f"home = {os.path.dirname(path)}\n")
+    (sighting,) = machine.survey("3.12")
+    assert "is gone" in sighting.reason
+
+
+def test_environments_that_are_each_other_s_base_are_passed_over(machine: Machine) -> None:
+    one, other = machine.has("path", "never asked", "one"), machine.has("path", "never asked", "other")
+    (machine.root / "one" / "pyvenv.cfg").write_text(f"home = {os.path.dirname(other)}\n")
+    (machine.root / "other" / "pyvenv.cfg").write_text(f"home = {os.path.dirname(one)}\n")
+    assert all("without an end" in sighting.reason for sighting in machine.survey("3.12"))
+
+
+def test_a_wrapper_is_seen_through(machine: Machine) -> None:
+    real = machine.has("pyenv", "CPython 3.12.1")
+    wrapper = machine.has("path", "a script")
+    machine.finders = {"path": machine.finders["path"], "pyenv": machine.finders["pyenv"]}
+    machine.answers[wrapper] = machine.answers[real]
+    found = machine.find("3.12")
+    assert (found.interpreter.executable, found.found_by) == (real, "path")
+    assert [one.found_by for one in machine.survey("3.12")] == ["path"]
+
+
+def test_a_wrapper_of_a_wrapper_that_never_ends_is_passed_over(machine: Machine) -> None:
+    one, other = machine.has("path", "a script"), machine.has("path", "another")
+    machine.answers[one] = Answer(interpreter("CPython 3.12.1", other))
+    machine.answers[other] = Answer(interpreter("CPython 3.12.1", one))
+    assert all("and so on" in sighting.reason for sighting in machine.survey("3.12"))
+
+
+def test_a_finder_that_fails_does_not_stop_the_others(machine: Machine) -> None:
+    class Broken:
+        name = "broken"
+
+        def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
+            raise PermissionError(13, "no entry", spec.text + host.cwd)
+
+    chosen = machine.has("path", "CPython 3.12.1")
+    finders = [Broken(), machine.finders["path"]]
+    found = find(("3.12",), machine.host, finders, machine.cache, ask=machine.ask)
+    assert found.interpreter.executable == chosen
+    (failed, _) = survey("3.12", machine.host, finders, machine.cache, ask=machine.ask)
+    assert failed.reason.startswith("the finder failed: PermissionError")
+
+
+def test_a_survey_shows_everything_and_what_would_be_chosen(machine: Machine) -> None:
+    machine.has("current", "CPython 3.11.7")
+    machine.has("path", "is ended by SIGSEGV")
+    machine.has("path", "CPython 3.12.1")
+    machine.has("pyenv", "CPython 3.13.0t")
+    seen = [(one.found_by, one.reason, one.is_chosen) for one in machine.survey("3.12")]
+    assert seen == [
+        ("current", "is 3.11.7, not 3.12", False),
+        ("path", "is ended by SIGSEGV", False),
+        ("path", "", True),
+        ("pyenv", "is 3.13.0, not 3.12", False),
+    ]
+
+
+def test_a_survey_without_a_request_passes_no_interpreter_over(machine: Machine) -> None:
+    machine.has("current", "CPython 3.15.0b1")
+    machine.has("path", "CPython 3.12.1")
+    machine.has("pyenv", "CPython 3.13.0t")
+    assert [(one.reason, one.is_chosen) for one in machine.survey()] == [("", True), ("", False), ("", False)]
+
+
+def test_a_miss_names_the_nearest_where_it_looked_and_what_would_help(machine: Machine) -> None:
+    machine.has("current", "CPython 3.9.18")
+    near = machine.has("path", "CPython 3.13.0")
+    wrong_build = machine.has("pyenv", "CPython 3.14.0")
+    (machine.root / "uv").write_text("")
+    machine.environ["PATH"] = f"::relative:{machine.root}"
+    with pytest.raises(InterpreterNotFound) as caught:
+        machine.find("3.14t")
+    assert caught.value.exit_code == 3
+    assert caught.value.message == "no interpreter satisfies `3.14t`"
+    hint = caught.value.hint or ""
+    assert hint.index(f"`{wrong_build}` is not free-threaded") < hint.index(f"`{near}` is 3.13.0, not 3.14")
+    assert "cloche looked at current, path, pyenv" in hint
+    assert "`uv python install 3.14t`" in hint
+    assert "`cloche pythons --all`" in hint
+
+
+def test_on_a_machine_without_any_python_it_says_so(machine: Machine) -> None:
+    machine.finders["path"] = Listed("path")
+    with pytest.raises(InterpreterNotFound) as caught:
+        machine.find("3.14")
+    assert "there is no interpreter at all" in (caught.value.hint or "")
+
+
+def details(executable: str, version: str, flags: list[str]) -> dict[str, object]:
+    """Return what a `build-details.json` says, as far as PEP 739 requires it."""
+    major, minor, micro = map(int, version.split("."))
+    numbers = {"major": major, "minor": minor, "micro": micro, "releaselevel": "final", "serial": 0}
+    return {
+        "schema_version": "1.0",
+        "base_prefix": "../..",
+        "base_interpreter": executable,
+        "platform": "linux-x86_64",
+        "language": {"version": f"{major}.{minor}", "version_info": numbers},
+        "implementation": {"name": "cpython", "cache_tag": f"cpython-{major}{minor}", "version": numbers},
+        "abi": {"flags": flags},
+    }
+
+
+def with_details(machine: Machine, name: str, content: str) -> str:
+    """Add an interpreter that is called `python3.14` and has a `build-details.json`."""
+    path = machine.has("path", name)
+    exact = os.path.join(os.path.dirname(path), "python3.14")
+    os.rename(path, exact)
+    machine.answers[exact] = replace(machine.answers[path], interpreter=interpreter(name, exact))
+    machine.finders["path"].paths[-1] = exact
+    stdlib = os.path.join(os.path.dirname(os.path.dirname(path)), "lib", "python3.14")
+    os.makedirs(stdlib)
+    with open(os.path.join(stdlib, "build-details.json"), "w") as file:
+        file.write(content)
+    return exact
+
+
+@pytest.mark.parametrize("request_text", ["3.13", "pypy", "3.14t", "<3.14"])
+def test_what_says_of_itself_that_it_will_not_do_is_not_started(machine: Machine, request_text: str) -> None:
+    with_details(machine, "CPython 3.14.0", json.dumps(details("../../bin/python3.14", "3.14.0", [])))
+    with pytest.raises(InterpreterNotFound):
+        machine.find(request_text)
+    sightings = survey(request_text, machine.host, machine.finders.values(), ProbeCache(None), ask=machine.ask)
+    assert sightings[0].interpreter is None
+    assert sightings[0].reason.startswith("is ")
+
+
+def test_all_facts_of_what_is_chosen_come_from_the_probe(machine: Machine) -> None:
+    path = with_details(machine, "CPython 3.14.0", json.dumps(details("../../bin/python3.14", "3.14.0", [])))
+    assert machine.path("3.14") == path
+    assert machine.asked == [(path,)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "[" * 10000,
+        json.dumps(details("/somewhere/else", "3.13.0", [])),
+        json.dumps({**details("../../bin/python3.14", "3.13.0", []), "implementation": "cpython"}),
+        json.dumps({**details("../../bin/python3.14", "3.13.0", []), "base_interpreter": None}),
+    ],
+)
+def test_details_that_make_no_sense_are_passed_over(machine: Machine, content: str) -> None:
+    path = with_details(machine, "CPython 3.14.0", content)
+    assert machine.path("3.14") == path
