@@ -1,0 +1,228 @@
+"""Write the reference from the program itself: a page says `<!-- generated: NAME -->` where a function here writes.
+
+It reads tables and docstrings and adds no words of its own about what they describe.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from typing import TYPE_CHECKING
+
+import cloche
+from cloche import errors, hookspecs
+from cloche.cli.vocabulary import COMMON, VERBS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from cloche.cli.vocabulary import Verb
+    from cloche.options import Option
+    from sphinx.application import Sphinx
+
+MARKER = re.compile(r"^<!-- generated: ([a-z-]+) -->$", re.MULTILINE)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("source-read", lambda _app, _page, source: source.__setitem__(0, fill(source[0])))
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def fill(text: str) -> str:
+    """Return a page with everything that it asks for.
+
+    :raises KeyError: it asks for something that there is no function for.
+    """
+    return MARKER.sub(lambda marker: GENERATORS[marker[1]](), text)
+
+
+# The command line
+
+
+def commands() -> str:
+    """Every command with its options, a table per heading of its help."""
+    return "\n".join("\n".join(command(verb)) for verb in VERBS.values())
+
+
+def command(verb: Verb) -> Iterator[str]:
+    name = "cloche" if verb.name == "create" else f"cloche {verb.name}"
+    yield f"(command-{verb.name})=\n\n### `{' '.join(filter(None, [name, '[options]' if verb.options else '', verb.operands]))}`\n"
+    yield f"{sentence(verb.summary)}\n"
+    if verb.name == "create":
+        yield "The word `create` may stand in front.\n"
+    yield from by_group([option for option in verb.options if not option.hidden])
+
+
+def common_options() -> str:
+    """The options that every command takes."""
+    return "\n".join(by_group(COMMON))
+
+
+def virtualenv_options() -> str:
+    """The spellings of virtualenv that are understood."""
+    hidden = [option for verb in VERBS.values() for option in verb.options if option.hidden]
+    return "\n".join(table("", hidden))
+
+
+def by_group(options: Sequence[Option]) -> Iterator[str]:
+    for group in dict.fromkeys(option.group for option in options):
+        yield from table(group, (option for option in options if option.group == group))
+
+
+def table(title: str, options: Iterable[Option]) -> Iterator[str]:
+    """Yield the lines of a table of options, with the variable that stands for each."""
+    if title:
+        yield f"**{title[0].upper()}{title[1:]}**\n"
+    yield "| option | what it does | variable |\n| --- | --- | --- |"
+    for option in options:
+        variable = f"`{variable_of(option)}`" if option.sources == "all" else ""
+        yield f"| {spellings(option)} | {escaped(meaning(option))} | {variable} |"
+    yield ""
+
+
+def variable_of(option: Option) -> str:
+    return f"CLOCHE_{option.name.upper().replace('-', '_')}"
+
+
+def spellings(option: Option) -> str:
+    """Return how an option is written: `-p SPEC`, `--python SPEC`."""
+    value = "" if option.kind in ("flag", "count") else f" {option.metavar or 'VALUE'}"
+    names = [*([f"-{option.short}"] if option.short else []), f"--{option.name}"]
+    return ", ".join(f"`{name}{value}`" for name in names)
+
+
+def meaning(option: Option) -> str:
+    choices = f": {', '.join(f'`{choice}`' for choice in option.choices)}" if option.choices else ""
+    repeat = "; may be repeated" if option.kind in ("list", "count") else ""
+    return f"{option.help}{choices}{repeat}"
+
+
+# Hooks and errors
+
+
+def hooks() -> str:
+    """Every hook: signature, purpose, example."""
+    return "\n".join(
+        f"(hook-{name})=\n\n### `{signature(name, function)}`\n\n{prose(inspect.getdoc(function))}\n"
+        for name, function in vars(hookspecs).items()
+        if name.startswith("cloche_")
+    )
+
+
+def protocols() -> str:
+    """What hooks return: every protocol with its methods, every value with its fields."""
+    documented = [hookspecs.Finder, hookspecs.Creator, hookspecs.Seeder, hookspecs.Activator]
+    return "\n".join(described(item) for item in (*documented, hookspecs.Descriptor, hookspecs.Command, cloche.Option))
+
+
+def error_classes() -> str:
+    """Every error with its exit code, in the order of the tree."""
+    lines = ["| error | exit code | when |", "| --- | --- | --- |"]
+    for name, item in vars(errors).items():
+        if inspect.isclass(item) and issubclass(item, errors.ClocheError):
+            lines.append(f"| `{name}` | {item.exit_code} | {escaped(' '.join(str(inspect.getdoc(item)).split()))} |")
+    return "\n".join(lines)
+
+
+# The Python interface
+
+
+def functions() -> str:
+    """Every function of the facade."""
+    return "\n".join(
+        f"### `{signature(name, item)}`\n\n{prose(inspect.getdoc(item))}\n"
+        for name, item in facade()
+        if inspect.isfunction(item)
+    )
+
+
+def values() -> str:
+    """Every value of the facade with its fields."""
+    elsewhere = {"Command", "Descriptor", "Option"}
+    return "\n".join(
+        described(item)
+        for name, item in facade()
+        if inspect.isclass(item) and not issubclass(item, Exception) and name not in elsewhere
+    )
+
+
+def facade() -> Iterator[tuple[str, object]]:
+    for name in cloche.__all__:
+        yield name, getattr(cloche, name)
+
+
+def described(item: type) -> str:
+    """Return a class: what it is, its fields and properties, its public methods."""
+    lines = [f"### `{item.__name__}`\n", prose(inspect.getdoc(item)), ""]
+    lines += [field_line(*field) for field in fields(item)]
+    for name, method in vars(item).items():
+        if isinstance(method, property):
+            lines.append(field_line(name, str(method.fget.__annotations__["return"]), inspect.getdoc(method) or ""))
+    for name, method in vars(item).items():
+        if inspect.isfunction(method) and not name.startswith("_"):
+            lines += ["", f"`{signature(name, method)}`\n", prose(inspect.getdoc(method))]
+    return "\n".join([*lines, ""])
+
+
+def field_line(name: str, annotation: str, text: str) -> str:
+    return f"- `{name}: {annotation}`" + (f" — {' '.join(text.split())}" if text else "")
+
+
+def fields(item: type) -> Iterator[tuple[str, str, str]]:
+    """Yield name, annotation and docstring of every field that a class declares, from its source."""
+    (definition,) = ast.parse(inspect.getsource(item)).body
+    assert isinstance(definition, ast.ClassDef)
+    for node, following in zip(definition.body, [*definition.body[1:], None], strict=True):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            documented = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+            text = str(following.value.value) if documented else ""
+            yield node.target.id, ast.unparse(node.annotation), text
+
+
+# Words
+
+
+def signature(name: str, function: Callable[..., object]) -> str:
+    """Return a signature as it is written, without `self` and with the annotations as text."""
+    given = inspect.signature(function)
+    parameters = [one for one in given.parameters.values() if one.name != "self"]
+    returns = "" if given.return_annotation in (given.empty, "None") else f" -> {given.return_annotation}"
+    return f"{name}({', '.join(str(one).replace(chr(39), '') for one in parameters)}){returns}"
+
+
+def prose(text: str | None) -> str:
+    """Return a docstring as Markdown: what it says of parameters and errors as a list, an example as a block of Python."""
+    lines: list[str] = []
+    fence = ""
+    for line in (text or "").splitlines():
+        if match := re.match(r":(param|raises) ([\w.]+): (.*)", line):
+            if lines[-1:] != [""] and not lines[-1].startswith("- "):
+                lines.append("")
+            lines.append(f"- {'raises ' if match[1] == 'raises' else ''}`{match[2]}`: {match[3]}")
+        elif line.endswith("::"):
+            lines += [line.removesuffix(":"), "", "```python"]
+            fence = "```"
+        elif line or lines[-1] != "```python":
+            lines.append(line.removeprefix("    ") if fence else line)
+    return "\n".join([*lines, fence])
+
+
+def sentence(fragment: str) -> str:
+    return f"{fragment[0].upper()}{fragment[1:]}."
+
+
+def escaped(cell: str) -> str:
+    return cell.replace("|", "\\|")
+
+
+GENERATORS: dict[str, Callable[[], str]] = {
+    "commands": commands,
+    "common-options": common_options,
+    "virtualenv-options": virtualenv_options,
+    "hooks": hooks,
+    "protocols": protocols,
+    "errors": error_classes,
+    "functions": functions,
+    "values": values,
+}

@@ -1,0 +1,36 @@
+"""Configuration of Sphinx; what it says about cloche itself comes from the program."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pygments.lexers.shell import BashLexer
+
+from cloche import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+project = "cloche"
+author = "the cloche contributors"
+release = version = __version__
+
+extensions = ["cloche_reference", "myst_parser"]
+exclude_patterns = ["_build", "changelog"]
+nitpicky = True
+suppress_warnings = []
+myst_enable_extensions = ["deflist"]
+myst_heading_anchors = 3
+
+html_theme = "furo"
+html_title = f"cloche {release}"
+html_copy_source = False
+html_show_sourcelink = False
+
+
+def setup(app: Sphinx) -> None:
+    app.add_lexer("rc", BashLexer)  # Pygments has none for it, and this one is near enough

@@ -1,0 +1,217 @@
+"""The documentation is complete, and what it tells the reader to do works."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cloche
+from cloche import config, errors, hookspecs
+from cloche.cli import sources
+from cloche.cli.vocabulary import COMMON, INEFFECTIVE, VERBS
+from tests.pages import REPOSITORY, Reader, blocks, commands, matches
+from tests.test_architecture import LAYERS
+from tests.tools import missing, require
+
+DOCS = REPOSITORY / "docs"
+sys.path.insert(0, str(DOCS / "_ext"))
+
+import cloche_reference  # noqa: E402
+
+
+def page(name: str) -> str:
+    """Return a page as it is built, with what is generated in it."""
+    return cloche_reference.fill((DOCS / name).read_text(encoding="utf-8"))
+
+
+# It is complete
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=lambda verb: verb.name)
+def test_every_command_is_documented_with_every_option_that_it_has(verb: object) -> None:
+    text = page("reference/command-line.md")
+    name = "`cloche" if verb.name == "create" else f"`cloche {verb.name}"
+
+    assert f"### {name}" in text
+    undocumented = [option.name for option in (*COMMON, *verb.options) if f"`--{option.name}" not in text]
+    assert undocumented == []
+
+
+def test_every_variable_is_documented() -> None:
+    everything = page("reference/command-line.md") + page("reference/settings.md")
+    of_options = {
+        f"CLOCHE_{option.name.upper().replace('-', '_')}"
+        for option in (*COMMON, *(option for verb in VERBS.values() for option in verb.options))
+        if option.sources == "all"
+    }
+
+    assert {name for name in of_options | sources.OTHER_VARIABLES if f"`{name}`" not in everything} == set()
+
+
+def test_every_key_of_a_config_file_that_is_no_option_is_documented() -> None:
+    assert {key for key in sources.OTHER_KEYS if f"`{key}`\n:" not in page("reference/settings.md")} == set()
+
+
+def test_every_option_that_has_no_effect_says_so() -> None:
+    text = cloche_reference.virtualenv_options()
+
+    assert {name for name in INEFFECTIVE if not re.search(rf"`--{name}\b[^|]*\| no effect", text)} == set()
+
+
+def test_every_hook_is_documented_with_an_example() -> None:
+    text = page("reference/hooks.md")
+    hooks = [name for name in vars(hookspecs) if name.startswith("cloche_")]
+
+    assert hooks
+    assert [name for name in hooks if f"### `{name}(" not in text] == []
+    assert [name for name in hooks if f"def {name}(" not in text] == []
+
+
+def test_everything_that_a_plugin_gives_or_gets_is_documented() -> None:
+    text = page("reference/hooks.md")
+
+    for protocol in (hookspecs.Finder, hookspecs.Creator, hookspecs.Seeder, hookspecs.Activator):
+        assert f"### `{protocol.__name__}`" in text
+        for name, member in vars(protocol).items():
+            assert name.startswith("_") or not inspect.isfunction(member) or f"`{name}(" in text
+
+
+def test_every_error_is_documented_with_its_exit_code() -> None:
+    rows = page("reference/errors.md")
+    codes = page("reference/command-line.md")
+
+    for name, item in vars(errors).items():
+        if inspect.isclass(item) and issubclass(item, errors.ClocheError):
+            assert f"| `{name}` | {item.exit_code} | " in rows
+            assert f"\n| {item.exit_code} | " in codes
+
+
+def test_the_whole_facade_is_documented() -> None:
+    text = "".join(page(f"reference/{name}.md") for name in ("python-interface", "hooks", "errors"))
+
+    assert [name for name in cloche.__all__ if f"`{name}`" not in text and f"`{name}(" not in text] == []
+
+
+def test_every_key_of_pyvenv_cfg_is_documented(tmp_path: Path) -> None:
+    plan = cloche.plan(tmp_path / "env", seeds=None, activators=[], prompt="x")
+    (written,) = (one.content for one in plan.operations if getattr(one, "path", "") == config.NAME)
+
+    assert [key for key in config.parse(written.decode()) if f"| `{key}` |" not in page("reference/pyvenv-cfg.md")] == []
+
+
+def test_the_picture_of_the_layers_shows_the_layers_that_the_tests_hold() -> None:
+    text = page("explanation/architecture.md")
+    (picture,) = (block.body for block in blocks(DOCS / "explanation/architecture.md") if "facade" in block.body)
+    shown = [line.partition("←")[0].split() for line in picture.splitlines()]
+
+    assert [sorted(line) for line in reversed(shown)] == [sorted(names) for names in LAYERS]
+    assert {name for names in LAYERS for name in names if f"`{name}`" not in text} <= {"__main__"}
+
+
+def test_a_page_that_asks_for_something_unknown_is_an_error() -> None:
+    with pytest.raises(KeyError, match="poems"):
+        cloche_reference.fill("<!-- generated: poems -->\n")
+
+
+# It works
+
+PAGES = sorted([*DOCS.glob("tutorial/*.md"), *DOCS.glob("how-to/*.md")])
+
+
+@pytest.fixture(scope="session")
+def index(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A package index that can be reached, for pages on which something is installed."""
+    directory = str(tmp_path_factory.mktemp("downloads"))
+    asked = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", directory, "hatchling"]
+    if subprocess.run(asked, capture_output=True, check=False).returncode:
+        missing("no package index can be reached")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_following_a_page_to_the_letter_works(
+    path: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    text = path.read_text(encoding="utf-8")
+    for tool in re.findall(r"<!-- needs: (\S+) -->", text):
+        require(tool)
+    if "<!-- needs an index -->" in text:
+        request.getfixturevalue("index")
+    reader = Reader(tmp_path / "home", dict(os.environ))
+    try:
+        assert reader.follow(path) > 0
+    finally:
+        reader.close()
+
+
+# The reader who follows the pages
+
+
+def test_commands_are_what_stands_behind_a_prompt() -> None:
+    said = list(commands("$ one\nout\n(.venv) $ two\n> more\n$ three\n"))
+
+    assert said == [("one", "out\n"), ("two\nmore", ""), ("three", "")]
+
+
+@pytest.mark.parametrize(
+    ("printed", "shown", "same"),
+    [("a\n", "a\n", True), ("a\n", "b\n", False), ("1 ms\n", "... ms\n", True), ("a\nb\nc\n", "a\n...\nc\n", True), ("ab", "a", False)],
+)
+def test_an_ellipsis_stands_for_anything(printed: str, shown: str, same: bool) -> None:
+    assert matches(printed, shown) is same
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [("$ false\n", "exits with 1"), ("$ echo one\ntwo\n", "prints"), ("$ exit 3\n", "ended the shell")],
+)
+def test_a_page_that_is_wrong_is_found_out(tmp_path: Path, body: str, complaint: str) -> None:
+    wrong = tmp_path / "page.md"
+    wrong.write_text(f"# A page\n\n```console\n{body}```\n", encoding="utf-8")
+    reader = Reader(tmp_path / "home", dict(os.environ))
+
+    with pytest.raises(AssertionError, match=complaint):
+        reader.follow(wrong)
+    reader.close()
+
+
+# The first page
+
+
+README = REPOSITORY / "README.md"
+
+
+def readme_commands() -> list[str]:
+    """Return the commands of the first block."""
+    return next(blocks(README)).body.splitlines()
+
+
+def test_the_first_screen_of_the_readme_has_two_commands_that_do_all_set_up() -> None:
+    first_screen = README.read_text(encoding="utf-8").splitlines()[:24]
+
+    assert len(readme_commands()) == 2
+    assert set(readme_commands()) <= set(first_screen)
+
+
+def test_what_continuous_integration_runs_is_what_the_readme_tells_people_to_run() -> None:
+    assert readme_commands()[1] in (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_the_readme_lists_every_command() -> None:
+    text = README.read_text(encoding="utf-8")
+    rows = [f"| `cloche {' '.join(filter(None, [verb.name, verb.operands]))}` |" for verb in VERBS.values()]
+
+    assert [row for row in rows if row.replace("cloche create", "cloche") not in text] == []
+
+
+@pytest.mark.parametrize("path", [README, REPOSITORY / "CONTRIBUTING.md", *DOCS.rglob("*.md")], ids=lambda path: path.name)
+def test_links_between_files_lead_somewhere(path: Path) -> None:
+    """Files are read in a checkout as well as on the site."""
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
+
+    assert [link for link in links if not (path.parent / link).exists()] == []
