@@ -1,0 +1,97 @@
+"""The activator, in the real shell."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import cloche
+import pytest
+from cloche.value import replace
+from cloche_example import Rc
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHOW = """
+for (name in PATH VIRTUAL_ENV VIRTUAL_ENV_PROMPT PYTHONHOME) { echo $name $#$name; printenv $name }
+whatis prompt
+"""
+HOSTILE = ["plain", "with space", "it's", 'say "hi"', "$HOME `{id} $(id)", "a;b&c|d", "new\nline", "-n", "ünïcode", "~*?[a]"]
+
+
+@pytest.fixture
+def rc() -> str:
+    found = shutil.which("rc")
+    if found is None:
+        reason = "`rc` is not on PATH"
+        pytest.fail(reason) if os.environ.get("CLOCHE_REQUIRE_ALL") == "1" else pytest.skip(reason)
+    return found
+
+
+def run(rc: str, script: str, **environ: str) -> str:
+    done = subprocess.run(
+        [rc, "-e", "-c", script], capture_output=True, env={"PATH": "/usr/bin:/bin", **environ}, check=False
+    )
+    assert done.stderr == b""
+    assert done.returncode == 0
+    return done.stdout.decode()
+
+
+def activation(directory: Path, name: str = "env", prompt: str | None = None) -> str:
+    """Make an environment that has nothing but scripts for rc, and return the command that activates it."""
+    made = cloche.create(directory / name, activators=["rc"], seeds=None, prompt=prompt)
+    return f". {Rc().quote(str(made.bin / 'activate.rc'))}\n"
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_it_runs_the_python_of_an_environment_whatever_its_name(rc: str, tmp_path: Path, name: str) -> None:
+    said = run(rc, activation(tmp_path, name) + "python -c 'import sys; print(sys.prefix)'")
+
+    assert said == f"{tmp_path / name}\n"
+
+
+@pytest.mark.parametrize("prompt", HOSTILE)
+def test_the_prompt_is_shown_as_it_is(rc: str, tmp_path: Path, prompt: str) -> None:
+    said = run(rc, activation(tmp_path, prompt=prompt) + "echo -n $prompt(1)")
+
+    assert said == f"({prompt}) ; "
+
+
+def test_the_prompt_can_be_left_alone(rc: str, tmp_path: Path) -> None:
+    said = run(rc, activation(tmp_path) + "echo -n $prompt(1)", VIRTUAL_ENV_DISABLE_PROMPT="1")
+
+    assert said == "; "
+
+
+@pytest.mark.parametrize("environ", [{}, {"PYTHONHOME": "/usr", "VIRTUAL_ENV": "/other", "VIRTUAL_ENV_PROMPT": ""}])
+def test_deactivate_restores_everything(rc: str, tmp_path: Path, environ: dict[str, str]) -> None:
+    """What was not set is not set afterwards, what was empty is empty."""
+    show = SHOW.replace("printenv $name", "printenv $name || true")
+    before = run(rc, show, **environ)
+
+    assert run(rc, f"{activation(tmp_path)} deactivate\n{show}", **environ) == before
+
+
+def test_a_second_activation_takes_the_place_of_the_first(rc: str, tmp_path: Path) -> None:
+    first, second = activation(tmp_path, "first"), activation(tmp_path, "second")
+
+    said = run(rc, f"{first}{second}{second} echo $PATH; echo -n $prompt(1); deactivate; echo $PATH")
+
+    assert said == f"{tmp_path}/second/bin:/usr/bin:/bin\n(second) ; /usr/bin:/bin\n"
+
+
+def test_pythonhome_is_out_of_the_way_while_it_is_active(rc: str, tmp_path: Path) -> None:
+    assert run(rc, activation(tmp_path) + "echo $#PYTHONHOME", PYTHONHOME="/nowhere") == "0\n"
+
+
+@pytest.mark.parametrize("text", ["a\1b", "a\2b"])
+def test_what_rc_would_export_altered_is_refused(text: str) -> None:
+    with pytest.raises(cloche.Inexpressible, match="control characters"):
+        Rc().quote(text)
+
+
+def test_there_is_nothing_for_windows() -> None:
+    assert Rc().refusal(replace(cloche.find(), os_name="nt")) == "rc runs on POSIX systems only"
