@@ -21,7 +21,7 @@ LAYERS = (
     ("spec", "layout", "config", "template"),
     ("hookspecs",),
     ("plugins", "discovery", "store", "destination", "transaction"),
-    ("planning", "driver"),
+    ("planning", "driver", "memory"),
     ("session",),
     ("lifecycle",),
     ("api",),
@@ -68,6 +68,7 @@ WARM = frozenset(
         "cloche.driver",
         "cloche.errors",
         "cloche.layout",
+        "cloche.memory",
         "cloche.model",
         "cloche.operations",
         "cloche.options",
@@ -75,6 +76,7 @@ WARM = frozenset(
         "cloche.plugins",
         "cloche.session",
         "cloche.store",
+        "cloche.store.check",
         "cloche.store.laying",
         "cloche.store.place",
         "cloche.template",
@@ -251,7 +253,7 @@ def attributes(tree: ast.AST) -> Iterator[tuple[str, int]]:
             yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
 
 
-READ_AT_THE_BORDER = ("cloche.api", "cloche.cli.", "cloche.testing")
+READ_AT_THE_BORDER = ("cloche.__main__", "cloche.api", "cloche.cli.", "cloche.testing")
 IN_THE_TARGET = ("cloche.discovery._probe", "cloche.store._compile")
 """Programs for the target interpreter: they know of no `Host`."""
 

@@ -1,0 +1,32 @@
+"""What every test can rely on: no setting, cache or environment of the user's own has a part in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KEPT = ("CLOCHE_REQUIRE_ALL",)
+THEIRS = ("CLOCHE_", "VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "XDG_")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def world_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One cache for the whole session, all its processes included, and no settings; only pip keeps the user's index."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    pip = [path for path in (Path.home() / ".config/pip/pip.conf", Path.home() / ".pip/pip.conf") if path.is_file()]
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ:
+            if name.startswith(THEIRS) and name not in KEPT:
+                patch.delenv(name)
+        patch.setenv("XDG_CACHE_HOME", str(shared / "cache"))
+        patch.setenv("XDG_CONFIG_HOME", str(shared / "config"))
+        if pip and "PIP_CONFIG_FILE" not in os.environ:
+            patch.setenv("PIP_CONFIG_FILE", str(pip[0]))
+        yield
