@@ -18,6 +18,9 @@ SEAL = "manifest"
 """Name of the manifest that lists an image's own files: the trees' manifests, their records, its description."""
 
 REGULAR = 0o100000 >> 12
+"""Type of a plain file in the upper bits of its mode."""
+
+BY_DESCRIPTOR = os.stat in os.supports_dir_fd
 
 
 def check(image: Image) -> str | None:
@@ -53,13 +56,20 @@ def entries(root: str, name: str) -> tuple[list[str], list[str]]:
 
 
 def _check_files(root: str, lines: list[str]) -> str | None:
-    lstat = os.lstat
-    for line in lines:
-        size, mtime, _, path = line.split(" ", 3)
-        try:
-            found = lstat(f"{root}/{path}")
-        except FileNotFoundError:
-            return f"`{root}/{path}` is missing"
-        if found.st_size != int(size) or found.st_mtime_ns != int(mtime) or found.st_mode >> 12 != REGULAR:
-            return f"`{root}/{path}` was changed"
+    stat = os.stat
+    directory = os.open(root, os.O_RDONLY) if BY_DESCRIPTOR else None  # a quarter of the time goes into long paths
+    try:
+        for line in lines:
+            size, mtime, _, path = line.split(" ", 3)
+            try:
+                found = stat(
+                    path if directory is not None else f"{root}/{path}", dir_fd=directory, follow_symlinks=False
+                )
+            except (FileNotFoundError, NotADirectoryError):
+                return f"`{root}/{path}` is missing"
+            if found.st_size != int(size) or found.st_mtime_ns != int(mtime) or found.st_mode >> 12 != REGULAR:
+                return f"`{root}/{path}` was changed"
+    finally:
+        if directory is not None:
+            os.close(directory)
     return None

@@ -63,7 +63,7 @@ def abi(interpreter: Interpreter) -> str:
         return f"cp{major}{minor}{'t' * interpreter.free_threaded}{'d' * interpreter.debug}"
     if parts[0] == "cpython":
         return f"cp{parts[1]}"
-    return "_".join(parts[:2])
+    return parts[0] if parts[0].startswith("cp") else "_".join(parts[:2])  # `cp312-win_amd64`, `pypy39-pp73-linux`
 
 
 def _is_like_ours(interpreter: Interpreter) -> bool:
