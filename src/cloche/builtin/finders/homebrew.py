@@ -28,7 +28,7 @@ class Homebrew:
             opt = os.path.join(prefix, "opt")
             formulas = [name for name in _names(opt) if name.startswith(("python@3.", "pypy3", "python-freethreading"))]
             for formula in installs.newest_first([name for name in formulas if installs.may_satisfy(name, spec)]):
-                if path := _executable(os.path.join(opt, formula, "bin"), spec, host):
+                if path := installs.executable(os.path.join(opt, formula), spec, host):
                     yield Candidate(path, self.name)
 
 
@@ -37,15 +37,6 @@ def _names(directory: str) -> list[str]:
         return os.listdir(directory)
     except OSError:
         return []
-
-
-def _executable(directory: str, spec: InterpreterSpec, host: Host) -> str | None:
-    """Return the Python of a formula: only the newest one has a plain `python3`, the others are numbered."""
-    names = [name for name in _names(directory) if installs.minor_of(name) is not None]
-    for name in [*installs.commands(spec, host), *sorted(names, key=len)]:
-        if os.path.isfile(path := os.path.join(directory, name)):
-            return path
-    return None
 
 
 finder = Homebrew()

@@ -139,6 +139,9 @@ def executable(prefix: str, spec: InterpreterSpec, host: Host) -> str | None:
         for name in [*commands(spec, host), *generic]:
             if os.path.isfile(path := os.path.join(directory, name)):
                 return path
+        for name in numbered(directory, spec):
+            if os.path.isfile(path := os.path.join(directory, name)):
+                return path
     return None
 
 
@@ -147,20 +150,33 @@ def commands(spec: InterpreterSpec, host: Host) -> list[str]:
     suffix = ".exe" if host.os_name == "nt" else ""
     if spec.name:
         return [spec.name, *[f"{spec.name}{suffix}"] * (host.os_name == "nt")]
-    if spec.implementation:
-        kinds = list(dict.fromkeys([COMMANDS[spec.implementation], "python"]))
-    else:
-        kinds = ["python", "pypy", "graalpy"]
     threads, debug = "t" * bool(spec.free_threaded), "d" * bool(spec.debug)
     variants = [f"{threads}{debug}", threads, debug, ""]
     minor = f"{spec.release[0]}.{spec.release[1]}" if len(spec.release) > 1 else ""
     numbers = [minor] * bool(minor) + ["3"] * (spec.release[:1] in ((), (3,))) + [""]
-    names = [f"{kind}{number}{variant}{suffix}" for kind in kinds for number in numbers for variant in variants]
+    names = [f"{kind}{number}{variant}{suffix}" for kind in _kinds(spec) for number in numbers for variant in variants]
     return list(dict.fromkeys(names))
 
 
-def minor_of(command: str) -> int | None:
-    """Return N of `python3.N`, `pypy3.N`, with what may follow (`t`, `d`, `.exe`); None if it is not such a name."""
+def _kinds(spec: InterpreterSpec) -> list[str]:
+    if spec.implementation:
+        return list(dict.fromkeys([COMMANDS[spec.implementation], "python"]))
+    return ["python", "pypy", "graalpy"]
+
+
+def numbered(directory: str, spec: InterpreterSpec) -> list[str]:
+    """Return the `python3.N` in a directory that a request may mean, newest first."""
+    kinds = _kinds(spec)
+    try:
+        names = [(name, told) for name in os.listdir(directory) if (told := minor_of(name)) is not None]
+    except OSError:
+        return []
+    found = sorted((-minor, kinds.index(kind), name) for name, (kind, minor) in names if kind in kinds)
+    return [name for _, _, name in found]
+
+
+def minor_of(command: str) -> tuple[str, int] | None:
+    """Return (`python`, N) for `python3.N`, with what may follow (`t`, `d`, `.exe`); None if it is not such a name."""
     kind, found, rest = command.removesuffix(".exe").partition("3.")
     number = rest.rstrip("td")
-    return int(number) if found and kind in COMMANDS.values() and number.isascii() and number.isdigit() else None
+    return (kind, int(number)) if found and number.isascii() and number.isdigit() else None

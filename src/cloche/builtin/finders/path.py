@@ -65,20 +65,11 @@ def _size(path: str) -> int:
 def _executables(directory: str, spec: InterpreterSpec, host: Host) -> Iterator[str]:
     names = installs.commands(spec, host)
     if not spec.name and len(spec.release) < 2:  # any minor version will do
-        names += _numbered(directory)
+        names += installs.numbered(directory, spec)
     for name in dict.fromkeys(names):
         path = os.path.join(directory, name)
         if os.path.isfile(path):
             yield path
-
-
-def _numbered(directory: str) -> list[str]:
-    """Return the `python3.N` in a directory, newest first."""
-    try:
-        names = [(minor, name) for name in os.listdir(directory) if (minor := installs.minor_of(name)) is not None]
-    except OSError:
-        return []
-    return [name for _, name in sorted(names, key=lambda one: (-one[0], one[1]))]
 
 
 finder = Path()

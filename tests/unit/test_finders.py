@@ -1,0 +1,576 @@
+"""The places where interpreters are looked for, as directory trees like those that the tools lay out."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cloche.builtin.finders import installs, python_org, windows_registry
+from cloche.builtin.finders.asdf import finder as asdf
+from cloche.builtin.finders.conda import finder as conda
+from cloche.builtin.finders.current import finder as current
+from cloche.builtin.finders.homebrew import finder as homebrew
+from cloche.builtin.finders.mise import finder as mise
+from cloche.builtin.finders.path import finder as path
+from cloche.builtin.finders.pyenv import finder as pyenv
+from cloche.builtin.finders.uv import finder as uv
+from cloche.builtin.finders.windows_store import finder as windows_store
+from cloche.discovery import home
+from cloche.model import Candidate, Host
+from cloche.spec import InterpreterSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cloche.hookspecs import Finder
+
+
+class Tree:
+    """A directory that stands for the root of a machine."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.environ: dict[str, str] = {"HOME": str(root / "home")}
+        self.cwd = "home/project"
+        self.platform = "linux"
+        (root / self.cwd).mkdir(parents=True)
+
+    def at(self, relative: str) -> str:
+        return str(self.root.joinpath(*relative.split("/")))
+
+    def files(self, *relative: str, text: str = "\x7fELF" + "." * 5000) -> None:
+        """Make executables."""
+        for one in relative:
+            path = self.root.joinpath(*one.split("/"))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            path.chmod(0o755)
+
+    def link(self, relative: str, target: str) -> None:
+        path = self.root.joinpath(*relative.split("/"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(target)
+
+    @property
+    def host(self) -> Host:
+        os_name = "nt" if self.platform == "win32" else "posix"
+        return Host(self.environ, self.at(self.cwd), self.platform, os_name, self.at("running/bin/python"))
+
+    def candidates(self, finder: Finder, request: str = "any") -> list[Candidate]:
+        return list(finder.candidates(InterpreterSpec.parse(request), self.host))
+
+    def found(self, finder: Finder, request: str = "any") -> list[str]:
+        """Return the paths that a finder gives, relative to the root."""
+        given = self.candidates(finder, request)
+        assert {one.found_by for one in given} <= {finder.name}
+        return [os.path.relpath(one.path, self.root).replace(os.sep, "/") for one in given]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    return Tree(tmp_path)
+
+
+def test_current_is_the_python_that_runs_cloche(tree: Tree) -> None:
+    assert tree.found(current) == ["running/bin/python"]
+
+
+class TestPath:
+    def test_directories_are_taken_in_order_and_names_the_most_specific_first(self, tree: Tree) -> None:
+        tree.files("a/python3", "a/python3.12", "a/python", "a/python3.11", "b/python3.12", "b/pypy3.12", "b/perl")
+        tree.environ["PATH"] = f"{tree.at('a')}:{tree.at('b')}"
+        assert tree.found(path, "3.12") == ["a/python3.12", "a/python3", "a/python", "b/python3.12", "b/pypy3.12"]
+        assert tree.found(path, "3.12.1") == tree.found(path, "3.12")
+
+    def test_where_any_minor_version_will_do_the_numbered_ones_come_newest_first(self, tree: Tree) -> None:
+        tree.files(
+            "a/python3.9", "a/python3.10", "a/python3.13t", "a/python3", "a/python3-config", "a/python3.12-gdb.py"
+        )
+        tree.environ["PATH"] = tree.at("a")
+        assert tree.found(path, ">=3.9") == ["a/python3", "a/python3.13t", "a/python3.10", "a/python3.9"]
+
+    def test_empty_and_relative_entries_are_skipped_and_the_current_directory_is_never_one(
+        self, tree: Tree, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tree.files("home/project/python3.12", "home/project/bin/python3.12", "home/project/my-python")
+        tree.environ["PATH"] = f":.:bin:./bin::{tree.at('nowhere')}:"
+        monkeypatch.chdir(tree.at("home/project"))
+        assert tree.found(path, "3.12") == []
+        assert tree.found(path, "my-python") == []
+
+    def test_without_a_path_there_is_nothing(self, tree: Tree) -> None:
+        assert tree.found(path) == []
+
+    def test_a_command_is_looked_for_by_its_name_alone(self, tree: Tree) -> None:
+        tree.files("a/python3", "b/my-python", "c/my-python")
+        tree.environ["PATH"] = f"{tree.at('a')}:{tree.at('b')}:{tree.at('c')}"
+        assert tree.found(path, "my-python") == ["b/my-python", "c/my-python"]
+
+    def test_another_implementation_is_looked_for_by_its_own_names(self, tree: Tree) -> None:
+        tree.files("a/pypy3", "a/pypy3.10", "a/python3.10", "a/graalpy")
+        tree.environ["PATH"] = tree.at("a")
+        assert tree.found(path, "pypy3.10") == ["a/pypy3.10", "a/pypy3", "a/python3.10"]
+        assert tree.found(path, "graalpy") == ["a/graalpy", "a/python3.10"]
+
+    def test_a_free_threaded_one_is_looked_for_by_its_name_first(self, tree: Tree) -> None:
+        tree.files("a/python3.13", "a/python3.13t", "a/python3")
+        tree.environ["PATH"] = tree.at("a")
+        assert tree.found(path, "3.13t") == ["a/python3.13t", "a/python3.13", "a/python3"]
+        assert tree.found(path, "3.13") == ["a/python3.13", "a/python3"]
+
+    def test_on_windows_names_end_in_exe_and_aliases_of_the_store_are_passed_over(self, tree: Tree) -> None:
+        tree.platform = "win32"
+        tree.files("a/python.exe", "a/python3.12.exe", "a/python")
+        tree.files("apps/python.exe", text="")
+        tree.environ["PATH"] = f"{tree.at('apps')};{tree.at('a')}"
+        alias, *rest = tree.candidates(path, "3.12")
+        assert alias.note == "is an alias of the Microsoft Store"
+        assert [os.path.basename(one.path) for one in rest] == ["python3.12.exe", "python.exe"]
+
+    def test_what_apple_puts_in_usr_bin_is_passed_over_without_the_developer_tools(self, tree: Tree) -> None:
+        if not os.path.exists("/usr/bin/python3"):
+            pytest.skip("there is no /usr/bin/python3 here")
+        tree.platform = "darwin"
+        tree.environ["PATH"] = "/usr/bin"
+        assert {one.note for one in tree.candidates(path, "python3")} == {
+            "asks to install the developer tools when it is started"
+        }
+
+    def test_a_directory_that_is_called_like_an_interpreter_is_none(self, tree: Tree) -> None:
+        tree.files("a/python3/readme")
+        tree.environ["PATH"] = tree.at("a")
+        assert tree.found(path, "python3") == []
+
+
+PYENV_SHIM = '#!/usr/bin/env bash\nset -e\nexport PYENV_ROOT="/x"\nexec "/x/libexec/pyenv" exec "$program" "$@"\n'
+ASDF_SHIM = '#!/usr/bin/env bash\n# asdf-plugin: python 3.12.1\nexec /opt/asdf/bin/asdf exec "python" "$@"\n'
+
+
+class TestPyenv:
+    def test_what_is_installed_is_found_newest_first_whatever_is_active(self, tree: Tree) -> None:
+        for version in ("3.9.18", "3.12.1", "3.12.10", "3.13.0t", "2.7.18", "pypy3.10-7.3.12", "3.15-dev"):
+            tree.files(f"home/.pyenv/versions/{version}/bin/python")
+        assert [one.split("/")[3] for one in tree.found(pyenv)] == [
+            *("3.15-dev", "3.13.0t", "3.12.10", "3.12.1", "3.9.18", "2.7.18", "pypy3.10-7.3.12")
+        ]
+        assert [one.split("/")[3] for one in tree.found(pyenv, "3.12")] == ["3.12.10", "3.12.1"]
+        assert [one.split("/")[3] for one in tree.found(pyenv, "3.12.1")] == ["3.12.1"]
+        assert [one.split("/")[3] for one in tree.found(pyenv, "pypy3.10")] == ["pypy3.10-7.3.12"]
+        assert [one.split("/")[3] for one in tree.found(pyenv, "3.13")] == []
+        assert [one.split("/")[3] for one in tree.found(pyenv, "3.13t")] == ["3.13.0t"]
+
+    def test_its_root_may_be_elsewhere(self, tree: Tree) -> None:
+        tree.files("opt/pyenv/versions/3.12.1/bin/python")
+        tree.environ["PYENV_ROOT"] = tree.at("opt/pyenv")
+        assert tree.found(pyenv) == ["opt/pyenv/versions/3.12.1/bin/python"]
+
+    def test_a_name_that_says_nothing_is_a_candidate_for_every_request(self, tree: Tree) -> None:
+        tree.files("home/.pyenv/versions/mine/bin/python3", "home/.pyenv/versions/3.12.1/bin/python3")
+        assert tree.found(pyenv, "3.11") == ["home/.pyenv/versions/mine/bin/python3"]
+
+    def test_an_installation_without_a_python_is_passed_over(self, tree: Tree) -> None:
+        tree.files("home/.pyenv/versions/3.12.1/bin/pip", "home/.pyenv/versions/readme")
+        assert tree.found(pyenv) == []
+
+    def test_without_a_home_there_is_nothing(self, tree: Tree) -> None:
+        tree.environ.clear()
+        for finder in (pyenv, uv, mise, asdf, conda, path):
+            assert not [one for one in tree.found(finder) if not one.startswith("..")]
+
+    def test_on_windows_it_is_pyenv_win(self, tree: Tree) -> None:
+        tree.platform = "win32"
+        tree.environ["USERPROFILE"] = tree.at("home")
+        tree.files("home/.pyenv/pyenv-win/versions/3.12.1/python.exe")
+        assert tree.found(pyenv) == ["home/.pyenv/pyenv-win/versions/3.12.1/python.exe"]
+
+
+class TestShims:
+    @pytest.fixture
+    def shims(self, tree: Tree) -> Tree:
+        for version in ("3.11.7", "3.12.1", "3.12.9"):
+            minor = version.rpartition(".")[0]
+            tree.files(
+                *(f"home/.pyenv/versions/{version}/bin/{name}" for name in (f"python{minor}", "python3", "python"))
+            )
+        names = ("python", "python3", "python3.11", "python3.12")
+        tree.files(*(f"home/.pyenv/shims/{name}" for name in names), text=PYENV_SHIM)
+        tree.environ["PATH"] = tree.at("home/.pyenv/shims")
+        return tree
+
+    def behind(self, tree: Tree, request: str) -> list[str]:
+        return [one.note or "/".join(one.path.split("/")[-3:]) for one in tree.candidates(path, request)]
+
+    def test_a_shim_is_what_the_global_version_has(self, shims: Tree) -> None:
+        shims.files("home/.pyenv/version", text="3.11.7\n")
+        assert self.behind(shims, "3.11") == ["3.11.7/bin/python3.11", "3.11.7/bin/python3", "3.11.7/bin/python"]
+
+    def test_a_shim_of_a_version_that_is_not_active_is_passed_over_with_the_reason(self, shims: Tree) -> None:
+        shims.files("home/.pyenv/version", text="3.11.7\n")
+        assert self.behind(shims, "python3.12")[0] == "is a shim of pyenv, and no version that has it is active"
+        assert len(shims.found(pyenv, "3.12")) == 2
+
+    def test_the_variable_goes_before_the_nearest_file_and_that_before_the_global_one(self, shims: Tree) -> None:
+        shims.files("home/.pyenv/version", text="3.11.7\n")
+        assert self.behind(shims, "3")[0] == "3.11.7/bin/python3"
+        shims.files("home/.python-version", text="# comment\n3.12.1 # more\n")
+        assert self.behind(shims, "3")[0] == "3.12.1/bin/python3"
+        shims.environ["PYENV_VERSION"] = "missing:3.12.9:3.11.7"
+        assert self.behind(shims, "3")[:2] == ["3.12.9/bin/python3", "3.11.7/bin/python3"]
+
+    def test_a_prefix_means_the_newest_that_begins_with_it(self, shims: Tree) -> None:
+        shims.environ["PYENV_VERSION"] = "3.12"
+        assert self.behind(shims, "3")[0] == "3.12.9/bin/python3"
+
+    @pytest.mark.parametrize("version", ["../../evil", "/etc", "a/../../b", "x" * 200, "..", "", "\x1b[2J", "sys\\tem"])
+    def test_a_version_that_is_no_name_is_passed_over(self, shims: Tree, version: str) -> None:
+        shims.environ["PYENV_VERSION"] = version or ":"
+        assert all("no version that has it is active" in one for one in self.behind(shims, "3"))
+
+    def test_a_version_file_that_is_too_large_or_no_text_or_no_file_is_passed_over(self, shims: Tree) -> None:
+        shims.files("home/project/.python-version", text="3.12.1 " * 20000)
+        shims.files("home/.pyenv/version", text="3.11.7\n")
+        assert self.behind(shims, "3")[0] == "3.11.7/bin/python3"
+        os.unlink(shims.at("home/project/.python-version"))
+        with open(shims.at("home/project/.python-version"), "wb") as file:
+            file.write(b"\xff\xfe\x00")
+        assert "no version" in self.behind(shims, "3")[0]
+        os.unlink(shims.at("home/project/.python-version"))
+        os.mkfifo(shims.at("home/project/.python-version"))
+        assert self.behind(shims, "3")[0] == "3.11.7/bin/python3"
+
+    def test_an_environment_of_pyenv_virtualenv_is_what_it_is(self, shims: Tree) -> None:
+        shims.files("home/.pyenv/versions/3.12.1/envs/mine/bin/python3")
+        shims.environ["PYENV_VERSION"] = "3.12.1/envs/mine"
+        assert shims.found(path, "3")[0] == "home/.pyenv/versions/3.12.1/envs/mine/bin/python3"
+
+    def test_a_shim_is_known_by_its_content_in_any_directory(self, shims: Tree) -> None:
+        shims.files("elsewhere/python3", text=PYENV_SHIM)
+        shims.files("home/.pyenv/version", text="3.12.1\n")
+        shims.environ["PATH"] = shims.at("elsewhere")
+        assert shims.found(path, "python3") == ["home/.pyenv/versions/3.12.1/bin/python3"]
+
+    def test_a_small_script_that_is_no_shim_is_a_candidate(self, tree: Tree) -> None:
+        tree.files("a/python3", text='#!/bin/sh\nexec /opt/python/bin/python3 "$@"\n')
+        tree.environ["PATH"] = tree.at("a")
+        assert tree.found(path, "python3") == ["a/python3"]
+
+    def test_shims_of_asdf_follow_its_tool_versions(self, tree: Tree) -> None:
+        tree.files("home/.asdf/installs/python/3.12.1/bin/python3", "home/.asdf/installs/python/3.11.7/bin/python3")
+        tree.files("home/.asdf/shims/python3", text=ASDF_SHIM)
+        tree.environ["PATH"] = tree.at("home/.asdf/shims")
+        tree.files("home/.tool-versions", text="nodejs 20\npython 3.11.7 3.12.1 # fallback\n")
+        assert [one.split("/")[4] for one in tree.found(path, "python3")] == ["3.11.7", "3.12.1"]
+        tree.files("home/project/.tool-versions", text="python 3.12.1\n")
+        assert [one.split("/")[4] for one in tree.found(path, "python3")] == ["3.12.1"]
+        tree.environ["ASDF_PYTHON_VERSION"] = "3.11.7"
+        assert [one.split("/")[4] for one in tree.found(path, "python3")] == ["3.11.7"]
+
+    def test_shims_of_mise_follow_its_configuration(self, tree: Tree) -> None:
+        data = "home/.local/share/mise"
+        tree.files(f"{data}/installs/python/3.12.1/bin/python3", f"{data}/installs/python/3.11.7/bin/python3")
+        tree.files("usr/bin/mise")
+        tree.link(f"{data}/shims/python3", tree.at("usr/bin/mise"))
+        tree.environ["PATH"] = tree.at(f"{data}/shims")
+
+        def active() -> list[str]:
+            return [one.note or one.path.split("/")[-3] for one in tree.candidates(path, "python3")]
+
+        assert active() == ["is a shim of mise, and no version that has it is active"]
+        tree.environ["XDG_CONFIG_HOME"] = tree.at("config")
+        tree.files("config/mise/config.toml", text='[tools]\npython = "3.11"\n')
+        assert active() == ["3.11.7"]
+        tree.files("home/.tool-versions", text="python 3.12.1\n")
+        assert active() == ["3.12.1"]
+        tree.files("home/project/mise.toml", text='[tools]\npython = ["3.11.7", {version = "3.12"}]\n')
+        assert active() == ["3.11.7", "3.12.1"]
+        tree.files("home/project/mise.toml", text="python = [broken\n")
+        assert active() == ["3.12.1"]
+        tree.environ["MISE_PYTHON_VERSION"] = "3.11"
+        assert active() == ["3.11.7"]
+
+
+class TestUv:
+    @pytest.fixture
+    def managed(self, tree: Tree) -> Tree:
+        base = "home/.local/share/uv/python"
+        for name, command in (
+            ("cpython-3.12.4-linux-x86_64-gnu", "python3.12"),
+            ("cpython-3.12.9-linux-x86_64-gnu", "python3.12"),
+            ("cpython-3.13.0+freethreaded-linux-x86_64-gnu", "python3.13t"),
+            ("pypy-3.10.16-linux-x86_64-gnu", "pypy3.10"),
+        ):
+            tree.files(f"{base}/{name}/bin/{command}")
+        tree.link(f"{base}/cpython-3.12-linux-x86_64-gnu", tree.at(f"{base}/cpython-3.12.9-linux-x86_64-gnu"))
+        tree.files(f"{base}/.temp/x/bin/python3.12", f"{base}/.lock")
+        return tree
+
+    def test_a_minor_version_is_found_by_the_link_that_moves_on_with_patches(self, managed: Tree) -> None:
+        assert [one.split("/")[5:] for one in managed.found(uv, "3.12")] == [
+            ["cpython-3.12-linux-x86_64-gnu", "bin", "python3.12"],
+            ["cpython-3.12.4-linux-x86_64-gnu", "bin", "python3.12"],
+        ]
+
+    def test_a_patch_version_is_found_where_it_stays(self, managed: Tree) -> None:
+        assert [one.split("/")[5] for one in managed.found(uv, "3.12.9")] == ["cpython-3.12.9-linux-x86_64-gnu"]
+
+    def test_another_build_or_implementation_has_its_own_name(self, managed: Tree) -> None:
+        assert [one.split("/")[-1] for one in managed.found(uv, "3.13t")] == ["python3.13t"]
+        assert managed.found(uv, "3.13") == []
+        assert [one.split("/")[-1] for one in managed.found(uv, "pypy")] == ["pypy3.10"]
+
+    def test_the_directory_may_be_elsewhere(self, tree: Tree) -> None:
+        tree.files("data/uv/python/cpython-3.12.4-linux-x86_64-gnu/bin/python3")
+        tree.environ["XDG_DATA_HOME"] = tree.at("data")
+        assert len(tree.found(uv)) == 1
+        tree.environ["UV_PYTHON_INSTALL_DIR"] = tree.at("other")
+        assert tree.found(uv) == []
+
+    def test_on_windows_the_executable_is_at_the_top(self, tree: Tree) -> None:
+        tree.platform = "win32"
+        tree.environ["APPDATA"] = tree.at("roaming")
+        tree.files("roaming/uv/python/cpython-3.12.4-windows-x86_64-none/python.exe")
+        assert tree.found(uv) == ["roaming/uv/python/cpython-3.12.4-windows-x86_64-none/python.exe"]
+
+
+def test_mise_is_found_by_the_link_for_the_minor_version(tree: Tree) -> None:
+    installed = "home/.local/share/mise/installs/python"
+    tree.files(f"{installed}/3.12.1/bin/python3.12", f"{installed}/3.11.7/bin/python3.11")
+    for link, target in (("3", "3.12.1"), ("3.12", "3.12.1"), ("3.11", "./3.11.7"), ("latest", "3.12.1")):
+        tree.link(f"{installed}/{link}", target)
+    assert tree.found(mise) == [f"{installed}/3.12/bin/python3.12", f"{installed}/3.11/bin/python3.11"]
+    assert tree.found(mise, "3.12.1") == [f"{installed}/3.12.1/bin/python3.12"]
+    tree.environ["MISE_DATA_DIR"] = tree.at("elsewhere")
+    assert tree.found(mise) == []
+
+
+def test_asdf_is_found_in_its_data_directory(tree: Tree) -> None:
+    tree.files("home/.asdf/installs/python/3.12.1/bin/python", "data/installs/python/3.11.7/bin/python")
+    assert tree.found(asdf) == ["home/.asdf/installs/python/3.12.1/bin/python"]
+    tree.environ["ASDF_DATA_DIR"] = tree.at("data")
+    assert tree.found(asdf) == ["data/installs/python/3.11.7/bin/python"]
+
+
+class TestConda:
+    def here(self, tree: Tree, request: str = "any") -> list[str]:
+        """Return what is found below the root: there may be a conda on this machine too."""
+        return [one for one in tree.found(conda, request) if not one.startswith("..")]
+
+    def test_a_named_environment_stands_for_its_base(self, tree: Tree) -> None:
+        tree.files("opt/conda/conda-meta/history", "opt/conda/bin/python3.12")
+        tree.files("opt/conda/envs/work/conda-meta/history", "opt/conda/envs/work/bin/python3.10")
+        tree.environ["CONDA_PREFIX"] = tree.at("opt/conda/envs/work")
+        assert self.here(tree) == ["opt/conda/bin/python3.12"]
+        tree.environ["CONDA_PREFIX"] = tree.at("opt/conda")
+        assert self.here(tree) == ["opt/conda/bin/python3.12"]
+
+    def test_the_base_is_known_from_the_command_that_runs_conda(self, tree: Tree) -> None:
+        tree.files("opt/conda/conda-meta/history", "opt/conda/bin/python3.12", "opt/conda/bin/conda")
+        tree.environ["CONDA_EXE"] = tree.at("opt/conda/bin/conda")
+        tree.environ["CONDA_PREFIX"] = tree.at("somewhere/else")
+        assert self.here(tree) == ["opt/conda/bin/python3.12"]
+
+    def test_it_is_found_where_installers_put_it_though_it_is_not_active(self, tree: Tree) -> None:
+        tree.files("home/miniforge3/conda-meta/history", "home/miniforge3/bin/python3")
+        tree.files("home/anaconda3/bin/python3")
+        assert self.here(tree) == ["home/miniforge3/bin/python3"]
+
+    def test_on_windows_the_executable_is_at_the_top(self, tree: Tree) -> None:
+        tree.platform = "win32"
+        tree.environ["USERPROFILE"] = tree.at("home")
+        tree.files("home/miniconda3/conda-meta/history", "home/miniconda3/python.exe")
+        assert self.here(tree) == ["home/miniconda3/python.exe"]
+
+
+def test_homebrew_is_found_by_the_links_that_it_keeps_for_upgrades(tree: Tree) -> None:
+    tree.platform = "darwin"
+    tree.environ["HOMEBREW_PREFIX"] = tree.at("brew")
+    for formula, version, command in (
+        ("python@3.12", "3.12.7_1", "python3.12"),
+        ("python@3.9", "3.9.20", "python3.9"),
+        ("pypy3.10", "7.3.17", "pypy3.10"),
+        ("python-tk@3.12", "3.12.7", "other"),
+    ):
+        tree.files(f"brew/Cellar/{formula}/{version}/bin/{command}")
+        tree.link(f"brew/opt/{formula}", f"../Cellar/{formula}/{version}")
+    tree.link("brew/opt/python3", "../Cellar/python@3.12/3.12.7_1")
+    assert tree.found(homebrew) == [
+        "brew/opt/python@3.12/bin/python3.12",
+        "brew/opt/python@3.9/bin/python3.9",
+        "brew/opt/pypy3.10/bin/pypy3.10",
+    ]
+    assert tree.found(homebrew, "3.9") == ["brew/opt/python@3.9/bin/python3.9"]
+    assert tree.found(homebrew, "3.11") == []
+
+
+def test_framework_builds_are_found_newest_first(tree: Tree) -> None:
+    tree.platform = "darwin"
+    finder = python_org.PythonOrg(tree.at("Library"))
+    for version in ("3.9", "3.12"):
+        tree.files(f"Library/Frameworks/Python.framework/Versions/{version}/bin/python{version}")
+    tree.files("Library/Frameworks/PythonT.framework/Versions/3.13/bin/python3.13t")
+    tree.link("Library/Frameworks/Python.framework/Versions/Current", "3.12")
+    names = [one.rpartition("/")[2] for one in tree.found(finder)]
+    assert names == ["python3.12", "python3.9", "python3.13t"]
+    assert [one.rpartition("/")[2] for one in tree.found(finder, "3.13t")] == ["python3.13t"]
+    tree.platform = "linux"
+    assert tree.found(finder) == []
+
+
+class FakeRegistry:
+    """A registry made of paths: `{"HKEY_...\\\\Software\\\\...": {"": "default"}}`."""
+
+    def __init__(self, entries: dict[str, dict[str, str]]) -> None:
+        self.entries = entries
+
+    def keys(self, key: str) -> list[str]:
+        below = [path[len(key) + 1 :] for path in self.entries if path.startswith(f"{key}\\")]
+        return list(dict.fromkeys(path.partition("\\")[0] for path in below))
+
+    def values(self, key: str) -> dict[str, str]:
+        return self.entries.get(key, {})
+
+
+USER = "HKEY_CURRENT_USER\\Software\\Python"
+ALL = "HKEY_LOCAL_MACHINE\\Software\\Python"
+ALL_32 = "HKEY_LOCAL_MACHINE\\Software\\WOW6432Node\\Python"
+
+
+class TestWindowsRegistry:
+    def given(self, tree: Tree, entries: dict[str, dict[str, str]], request: str = "any") -> list[tuple[str, str]]:
+        finder = windows_registry.WindowsRegistry(FakeRegistry(entries))
+        return [(one.path, one.note) for one in tree.candidates(finder, request)]
+
+    def test_python_core_comes_first_the_user_s_before_the_machine_s_and_newest_first(self, tree: Tree) -> None:
+        entries = {
+            f"{ALL}\\PythonCore\\3.12\\InstallPath": {"ExecutablePath": "C:\\Python312\\python.exe"},
+            f"{ALL_32}\\PythonCore\\3.12-32\\InstallPath": {"ExecutablePath": "C:\\Python312-32\\python.exe"},
+            f"{USER}\\ContinuumAnalytics\\Anaconda3\\InstallPath": {"ExecutablePath": "C:\\conda\\python.exe"},
+            f"{USER}\\PythonCore\\3.9\\InstallPath": {"ExecutablePath": "C:\\Users\\me\\39\\python.exe"},
+            f"{USER}\\PythonCore\\3.10\\InstallPath": {"ExecutablePath": "C:\\Users\\me\\310\\python.exe"},
+            f"{USER}\\PyLauncher\\x\\InstallPath": {"ExecutablePath": "C:\\Windows\\py.exe"},
+        }
+        assert [path for path, _ in self.given(tree, entries)] == [
+            "C:\\Users\\me\\310\\python.exe",
+            "C:\\Users\\me\\39\\python.exe",
+            "C:\\Python312\\python.exe",
+            "C:\\Python312-32\\python.exe",
+            "C:\\conda\\python.exe",
+        ]
+        assert [path for path, _ in self.given(tree, entries, "3.10")] == [
+            "C:\\Users\\me\\310\\python.exe",
+            "C:\\conda\\python.exe",
+        ]
+
+    def test_an_old_entry_has_a_directory_only(self, tree: Tree) -> None:
+        entries = {f"{ALL}\\PythonCore\\3.4\\InstallPath": {"": "C:\\Python34"}}
+        assert self.given(tree, entries) == [(os.path.join("C:\\Python34", "python.exe"), "")]
+
+    def test_an_entry_without_a_place_is_passed_over(self, tree: Tree) -> None:
+        assert self.given(tree, {f"{USER}\\PythonCore\\3.12": {"DisplayName": "Python"}}) == []
+
+    def test_what_needs_arguments_is_passed_over_with_the_reason(self, tree: Tree) -> None:
+        entries = {
+            f"{USER}\\Acme\\1\\InstallPath": {"ExecutablePath": "C:\\acme.exe", "ExecutableArguments": "--python"}
+        }
+        assert self.given(tree, entries) == [("C:\\acme.exe", "is Acme\\1 only when it is started with `--python`")]
+
+    def test_the_launcher_s_default_goes_first(self, tree: Tree) -> None:
+        entries = {
+            f"{USER}\\PythonCore\\3.13\\InstallPath": {"ExecutablePath": "C:\\313\\python.exe"},
+            f"{USER}\\PythonCore\\3.12\\InstallPath": {"ExecutablePath": "C:\\312\\python.exe"},
+        }
+        tree.environ["PY_PYTHON"] = "3.12"
+        assert [path for path, _ in self.given(tree, entries)] == ["C:\\312\\python.exe", "C:\\313\\python.exe"]
+
+    def test_elsewhere_there_is_no_registry(self, tree: Tree) -> None:
+        assert tree.found(windows_registry.finder) == []
+
+
+def test_the_store_s_pythons_are_found_by_their_aliases(tree: Tree) -> None:
+    tree.platform = "win32"
+    tree.environ["LOCALAPPDATA"] = tree.at("local")
+    apps = "local/Microsoft/WindowsApps"
+    for version in ("3.9", "3.12"):
+        tree.files(f"{apps}/PythonSoftwareFoundation.Python.{version}_qbz5n2kfra8p0/python.exe")
+    tree.files(f"{apps}/python.exe", f"{apps}/Other.App_1/python.exe")
+    assert [one.split(".Python.")[1].split("_")[0] for one in tree.found(windows_store)] == ["3.12", "3.9"]
+    assert len(tree.found(windows_store, "3.9")) == 1
+    tree.platform = "linux"
+    assert tree.found(windows_store) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "implementation", "version", "free_threaded"),
+    [
+        ("3.12.1", "cpython", (3, 12, 1), False),
+        ("3.13.0t", "cpython", (3, 13, 0), True),
+        ("3.13t-dev", "cpython", (3, 13), True),
+        ("3.15.0b1", "cpython", (3, 15, 0), False),
+        ("cpython-3.12.4-linux-x86_64-gnu", "cpython", (3, 12, 4), False),
+        ("cpython-3.13.0+freethreaded-linux-x86_64-gnu", "cpython", (3, 13, 0), True),
+        ("pypy3.10-7.3.12", "pypy", (3, 10), False),
+        ("pypy-3.10.16-linux-x86_64-gnu", "pypy", (3, 10, 16), False),
+        ("graalpy-24.1.0", "graalpy", (), False),
+        ("python@3.12", "cpython", (3, 12), False),
+        ("3.12-32", "cpython", (3, 12), False),
+        ("PythonCore-3.14", "cpython", (3, 14), False),
+    ],
+)
+def test_names_of_installations_are_understood(
+    name: str, implementation: str, version: tuple[int, ...], free_threaded: bool
+) -> None:
+    assert installs.described(name) == installs.Described(implementation, version, free_threaded)
+
+
+@pytest.mark.parametrize("name", ["mine", "miniconda3-latest", "stackless-3.7.5", "jython-2.7.2", "", "-"])
+def test_names_that_say_nothing_certain_are_left_open(name: str) -> None:
+    assert installs.described(name) is None
+
+
+class TestHome:
+    """Which of its paths an environment should name."""
+
+    def test_homebrew_s_link_for_upgrades_is_kept(self, tree: Tree) -> None:
+        framework = "Frameworks/Python.framework/Versions/3.12"
+        tree.files(f"brew/Cellar/python@3.12/3.12.7_1/{framework}/bin/python3.12")
+        tree.files(f"brew/Cellar/python@3.12/3.12.7_1/{framework}/lib/python3.12/os.py")
+        tree.link("brew/Cellar/python@3.12/3.12.7_1/bin/python3.12", f"../{framework}/bin/python3.12")
+        tree.link("brew/opt/python@3.12", "../Cellar/python@3.12/3.12.7_1")
+        tree.link("brew/bin/python3.12", "../Cellar/python@3.12/3.12.7_1/bin/python3.12")
+        for start in ("brew/bin/python3.12", "brew/opt/python@3.12/bin/python3.12"):
+            settled = home.stable(tree.at(start), "lib/python3.12", "python3.12")
+            assert settled == tree.at(f"brew/opt/python@3.12/{framework}/bin/python3.12")
+
+    def test_uv_s_link_for_the_minor_version_is_kept(self, tree: Tree) -> None:
+        tree.files(
+            "uv/cpython-3.12.4-linux-x86_64-gnu/bin/python3.12",
+            "uv/cpython-3.12.4-linux-x86_64-gnu/lib/python3.12/os.py",
+        )
+        tree.link("uv/cpython-3.12-linux-x86_64-gnu", "cpython-3.12.4-linux-x86_64-gnu")
+        tree.link("home/.local/bin/python3.12", tree.at("uv/cpython-3.12.4-linux-x86_64-gnu/bin/python3.12"))
+        through_link = tree.at("uv/cpython-3.12-linux-x86_64-gnu/bin/python3.12")
+        assert home.stable(tree.at("home/.local/bin/python3.12"), "lib/python3.12", "python3.12") == through_link
+        assert home.stable(through_link, "lib/python3.12", "python3.12") == through_link
+
+    def test_a_link_is_kept_from_which_the_standard_library_is_found(self, tree: Tree) -> None:
+        tree.files("usr/bin/python3.11", "usr/lib/python3.11/os.py")
+        tree.link("usr/bin/snake", "python3.11")
+        tree.link("usr/bin/python3", "python3.11")
+        assert home.stable(tree.at("usr/bin/python3"), "lib/python3.11", "python3.11") == tree.at("usr/bin/python3.11")
+        tree.link("opt/python", "../usr")
+        through = tree.at("opt/python/bin/python3.11")
+        assert home.stable(through, "lib/python3.11", "python3.11") == through
+
+    def test_dots_behind_a_linked_directory_are_not_taken_for_what_they_seem(self, tree: Tree) -> None:
+        tree.files("real/deep/bin/x", "real/python/bin/python3.12", "real/python/lib/python3.12/os.py")
+        tree.link("bin", "real/deep/bin")
+        tree.link("real/deep/bin/python3.12", "../../python/bin/python3.12")
+        settled = home.stable(tree.at("bin/python3.12"), "lib/python3.12", "python3.12")
+        assert os.path.samefile(settled, tree.at("real/python/bin/python3.12"))
+
+    def test_links_that_lead_nowhere_or_in_a_circle_are_left_alone(self, tree: Tree) -> None:
+        tree.link("a/python", "b")
+        tree.link("a/b", "python")
+        assert home.stable(tree.at("a/python"), "lib/python3.12", "python3.12").startswith(tree.at("a"))
