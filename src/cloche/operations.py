@@ -56,6 +56,27 @@ class Write:
 
 
 @value
+class Rewrite:
+    """Write a file that will take the place of another one, whose permission bits and owner it gets."""
+
+    path: str
+    content: bytes
+    old: str
+    """Absolute path of the file that it takes after."""
+
+
+@value
+class CopyTree:
+    """Fill the root with what a directory holds: links as links, permission bits and times kept."""
+
+    source: str
+    """Absolute."""
+    without: tuple[str, ...] = ()
+    """Paths in it to leave out; a directory with all that is in it."""
+    link_mode: LinkMode = "copy"
+
+
+@value
 class LayImage:
     """Lay the files of one image directory into a directory of the environment, as its manifest lists them."""
 
@@ -79,7 +100,7 @@ class Run:
 
 
 if TYPE_CHECKING:
-    Operation: TypeAlias = MakeDir | Link | Copy | Write | LayImage | Run
+    Operation: TypeAlias = MakeDir | Link | Copy | CopyTree | Write | Rewrite | LayImage | Run
 
 
 @value
@@ -132,6 +153,10 @@ def perform(operations: Iterable[Operation], ground: Ground, link_mode: LinkMode
                 ground.copy(path, source)
             case Write(path, content, executable):
                 ground.write(path, content, 0o777 if executable == "yes" else 0o666)
+            case Rewrite(path, content, old):
+                ground.rewrite(path, content, old)
+            case CopyTree(source, without, mode):
+                ground.copy_tree(source, frozenset(without), mode)
             case LayImage():
                 ground.lay(operation, link_mode)
             case Run(arguments, purpose):
@@ -183,6 +208,47 @@ class Ground:
             write_all(descriptor, content)
         finally:
             os.close(descriptor)
+
+    def rewrite(self, path: str, content: bytes, old: str) -> None:
+        status = os.stat(old)
+        self.write(path, content, 0o600)
+        if os.name != "nt":
+            if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+                try:
+                    os.chown(self._at(path), status.st_uid, status.st_gid, dir_fd=self.descriptor)
+                except OSError:
+                    pass  # only the superuser may give files away
+            os.chmod(self._at(path), status.st_mode & 0o7777, dir_fd=self.descriptor)
+
+    def copy_tree(self, source: str, without: frozenset[str], link_mode: LinkMode, below: str = "") -> None:
+        """Copy what is below `source`, the directories' times last: making entries changes them."""
+        with os.scandir(os.path.join(source, below)) as scanned:
+            entries = sorted(scanned, key=lambda entry: entry.name)
+        for entry in entries:
+            path = f"{below}/{entry.name}" if below else entry.name
+            if path in without:
+                continue
+            status = entry.stat(follow_symlinks=False)
+            if entry.is_symlink():
+                os.symlink(os.readlink(entry.path), self._at(path), dir_fd=self.descriptor)
+            elif entry.is_dir(follow_symlinks=False):
+                os.mkdir(self._at(path), 0o700, dir_fd=self.descriptor)
+                self.copy_tree(source, without, link_mode, path)
+                os.chmod(self._at(path), status.st_mode & 0o7777, dir_fd=self.descriptor)
+                os.utime(self._at(path), ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=self.descriptor)
+            elif entry.is_file(follow_symlinks=False):  # a socket or a pipe belongs to whoever listens there
+                self._bring(entry.path, path, link_mode)
+
+    def _bring(self, source: str, path: str, link_mode: LinkMode) -> None:
+        *sharing, copying = WAYS[link_mode]
+        for way in sharing:
+            try:
+                way(source, self._at(path), None, self.descriptor, "")
+                return
+            except OSError as error:
+                if error.errno not in LINKLESS:
+                    raise
+        copying(source, self._at(path), None, self.descriptor, "")
 
     def run(self, arguments: tuple[str, ...], purpose: str) -> None:
         import subprocess  # only the creator that hands over needs it

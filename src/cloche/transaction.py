@@ -22,7 +22,7 @@ from cloche.operations import Ground
 from cloche.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
     from typing import Literal, TypeAlias
 
@@ -106,8 +106,8 @@ class Transaction:
     def _new(self) -> str:
         return os.path.join(self._staging, "new")
 
-    def commit(self) -> None:
-        """Put the staged tree in place.
+    def commit(self, dropped: Sequence[str] = ()) -> None:
+        """Put the staged tree in place; a merge first takes away what is `dropped`, as paths relative to the root.
 
         :raises DestinationChanged: the destination is no longer what the plan was made for; nothing was done.
         :raises OSError: the system refused; what was there is back.
@@ -117,7 +117,7 @@ class Transaction:
         elif self.way == "exchange":
             replace_tree(self._staging, self.target)
         else:
-            merge(self._staging, self.target, emptied=self.way == "merge-emptied")
+            merge(self._staging, self.target, emptied=self.way == "merge-emptied", dropped=dropped)
         self._parents = []
 
     def _rename_into_place(self) -> None:
@@ -347,13 +347,16 @@ def restore(aside: str, target: str) -> None:
 # Merge: a journal first, then step by step, and back on failure
 
 
-def merge(staging: str, target: str, *, emptied: bool) -> None:
+def merge(staging: str, target: str, *, emptied: bool, dropped: Sequence[str] = ()) -> None:
     """Move what is in `staging/new` into `target` entry by entry; on any failure put back what was there.
+
+    What is `dropped` from it goes before.
 
     :raises DestinationError: a directory is needed where something else stands, or the other way round; nothing is done.
     """
     new = os.path.join(staging, "new")
-    actions = list(emptying(staging, target) if emptied else differences(new, target, ""))
+    actions = [Action("drop", 0, path) for path in dropped]
+    actions += emptying(staging, target) if emptied else differences(new, target, "")
     os.mkdir(os.path.join(staging, "old"))
     write_journal(staging, actions)
     try:
@@ -451,7 +454,7 @@ def take(action: Action, staging: str, target: str) -> None:
 
 def kept(action: Action, staging: str) -> str:
     """Return where the old entry is put meanwhile: one flat name, since its directory may not exist there."""
-    return os.path.join(staging, "old", action.path.replace("/", "\\"))
+    return os.path.join(staging, "old", short(action.path.replace("/", "\\")))
 
 
 def undo(actions: list[Action], staging: str, target: str) -> None:

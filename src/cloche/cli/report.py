@@ -194,7 +194,7 @@ def plan_text(plan: Plan, host: Host) -> str:
 
 
 def operation_text(operation: Operation) -> str:
-    from cloche.operations import Copy, LayImage, Link, MakeDir, Run, Write
+    from cloche.operations import Copy, CopyTree, LayImage, Link, MakeDir, Rewrite, Run, Write
 
     match operation:
         case MakeDir(path):
@@ -205,6 +205,10 @@ def operation_text(operation: Operation) -> str:
             return f"copy      {path} from {source}"
         case Write(path, content):
             return f"write     {one_line(path)} ({len(content)} bytes)"
+        case Rewrite(path, content):
+            return f"rewrite   {one_line(path)} ({len(content)} bytes)"
+        case CopyTree(source, _, mode):
+            return f"{'link' if mode == 'hardlink' else 'copy'} all  from {one_line(source)}"
         case LayImage(path, source, _, files, size):
             return f"lay       {path} from {source} ({files} files, {size} bytes)"
         case Run(arguments, purpose):

@@ -52,6 +52,22 @@ def base_of(settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Inter
     return None
 
 
+def standing_base(settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:
+    """Return the interpreter that stands where the base was, whatever it has become; None if none does."""
+    for executable in base_executables(settings, host):
+        if os.path.isfile(executable) and (found := describe(executable, host, cache).interpreter):
+            return found
+    return None
+
+
+def maker_of(settings: Mapping[str, str]) -> str:
+    """Return what made an environment, for people: `cloche 0.1.0`, `uv 0.9.2`, `venv`."""
+    for name in ("cloche", "virtualenv", "uv"):
+        if settings.get(name):
+            return f"{name} {settings[name]}"
+    return "venv" if "-m venv" in settings.get("command", "-m venv") else "an unknown program"
+
+
 def base_executables(settings: Mapping[str, str], host: Host) -> list[str]:
     """Return where the base interpreter may stand, the likeliest first (see CPython's `Modules/getpath.py`)."""
     version = (settings.get("version_info") or settings.get("version") or "3").split(".")

@@ -1,0 +1,238 @@
+"""What the files of an environment are to become: a layer over the tree on disk, which nothing here changes.
+
+Whatever mends, moves or upgrades an environment reads and writes through one draft, so that two remedies for the same
+file add up. In the end the draft is operations, which one transaction performs.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import errno
+import hashlib
+import io
+import os
+import stat
+
+from cloche.errors import ClocheError
+from cloche.lifecycle.installed import from_site
+from cloche.operations import Link, MakeDir, Rewrite, Write, perform
+from cloche.transaction import Hold, Transaction
+from cloche.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cloche.operations import Operation
+
+MANIFEST = ".cloche-manifest"
+
+
+class Draft:
+    """An environment's tree as it is to be. Paths are relative to the root, with `/`."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self._contents: dict[str, bytes] = {}
+        self._links: dict[str, str] = {}
+        self._dropped: set[str] = set()
+        self._more: list[Operation] = []
+        self._modes: dict[str, int] = {}
+
+    def on_disk(self, path: str) -> str:
+        """Return where a path stands now, absolute."""
+        return os.path.join(self.root, *path.split("/"))
+
+    def content(self, path: str) -> bytes | None:
+        """Return what a file is to hold; None where there is to be no file."""
+        if path in self._contents:
+            return self._contents[path]
+        if path in self._dropped or path in self._links:
+            return None
+        try:
+            with open(self.on_disk(path), "rb") as file:
+                return file.read()
+        except OSError:
+            return None
+
+    def text(self, path: str) -> str:
+        """Return a file's text; bytes that are no UTF-8 survive a round trip. Empty where there is no file."""
+        return (self.content(path) or b"").decode("utf-8", "surrogateescape")
+
+    def write(self, path: str, content: bytes) -> None:
+        """Have a file hold `content`; nothing happens where it does already."""
+        if content != self.content(path):
+            self._forget(path)
+            self._contents[path] = content
+
+    def write_text(self, path: str, text: str) -> None:
+        self.write(path, text.encode("utf-8", "surrogateescape"))
+
+    def link(self, path: str, target: str) -> None:
+        """Have a symbolic link stand at a path."""
+        if self.target(path) != target:
+            self._forget(path)
+            self._links[path] = target
+
+    def target(self, path: str) -> str | None:
+        """Return what the link at a path points to; None where there is to be no link."""
+        if path in self._links:
+            return self._links[path]
+        if path in self._dropped or path in self._contents:
+            return None
+        try:
+            return os.readlink(self.on_disk(path))
+        except OSError:
+            return None
+
+    def drop(self, path: str) -> None:
+        """Have nothing stand at a path; a directory goes with all that is in it."""
+        self._forget(path)
+        for one in [*self._contents, *self._links]:
+            if one.startswith(f"{path}/"):
+                self._forget(one)
+        if os.path.lexists(self.on_disk(path)):
+            self._dropped.add(path)
+
+    def add(self, operations: Iterable[Operation]) -> None:
+        """Have operations performed besides: an image laid, a file copied from outside."""
+        self._more += operations
+
+    def set_mode(self, path: str, mode: int) -> None:
+        """Have a file or directory that is there get other permission bits."""
+        self._modes[path] = mode
+
+    def _forget(self, path: str) -> None:
+        self._contents.pop(path, None)
+        self._links.pop(path, None)
+        self._dropped.discard(path)
+
+    @property
+    def changed(self) -> list[str]:
+        """Return every path that is to become another."""
+        more = [one.path for one in self._more if hasattr(one, "path") and not isinstance(one, MakeDir)]
+        return sorted({*self._contents, *self._links, *self._dropped, *self._modes, *more})
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        return tuple(sorted(self._dropped))
+
+    @property
+    def operations(self) -> list[Operation]:
+        """The operations that make the new entries, in an empty directory, their parents first."""
+        made: list[Operation] = []
+        for path, content in sorted(self._contents.items()):
+            there = self.on_disk(path)
+            if os.path.isfile(there) and not os.path.islink(there):
+                made.append(Rewrite(path, content, there))
+            else:
+                made.append(Write(path, content))
+        made += (Link(path, target) for path, target in sorted(self._links.items()))
+        return [*parents((*made, *self._more)), *made, *self._more]
+
+    def seal(self) -> None:
+        """Bring the lists of files up to date with what they list: every RECORD, and the manifest of a cloche's own.
+
+        Rows keep their order; a file that a list does not have is not added to it.
+        """
+        changed = {*self._contents, *self._dropped}
+        for path in list(records(self.root)):
+            self._seal_record(path, changed)
+        if manifest := self.text(MANIFEST):
+            self.write_text(MANIFEST, "".join(self._manifest_lines(manifest, changed)))
+
+    def _seal_record(self, record: str, changed: set[str]) -> None:
+        site = record.rsplit("/", 2)[0]
+        text = self.text(record)
+        lines = []
+        for line in text.splitlines(keepends=True):
+            row = next(csv.reader([line.rstrip("\r\n")]), [])
+            path = from_site(site, row[0]) if row else ""
+            if path in changed and path != record:
+                content = self.content(path)
+                if content is None and not path.endswith(".pyc"):
+                    continue
+                if content is not None and len(row) > 1 and row[1]:
+                    line = written_row([row[0], digest(content), str(len(content))]) + line[len(line.rstrip("\r\n")) :]
+            lines.append(line)
+        self.write_text(record, "".join(lines))
+
+    def _manifest_lines(self, text: str, changed: set[str]) -> Iterator[str]:
+        for line in text.splitlines(keepends=True):
+            _, _, path = line.rstrip("\n").partition("  ")
+            content = self.content(path) if path in changed else None
+            if path not in changed:
+                yield line
+            elif content is not None:
+                yield f"{hashlib.sha256(content).hexdigest()}  {path}\n"
+
+    def perform(self) -> None:
+        """Make the environment what the draft says, all or nothing.
+
+        :raises ClocheError: the system refused something; the environment is as it was.
+        """
+        if not self.changed:
+            return
+        with Hold(self.root), Transaction(self.root, "merge") as transaction:
+            before: dict[str, int] = {}
+            try:
+                perform(self.operations, transaction.ground, "auto")
+                for path, mode in sorted(self._modes.items()):
+                    if path not in self._contents:
+                        before[path] = stat.S_IMODE(os.lstat(self.on_disk(path)).st_mode)
+                        os.chmod(self.on_disk(path), mode)
+                    else:
+                        os.chmod(os.path.join(transaction.ground.root, path), mode)
+                transaction.commit(self.dropped)
+            except BaseException as error:
+                for path, mode in before.items():
+                    os.chmod(self.on_disk(path), mode)
+                if isinstance(error, OSError):
+                    raise failure(self.root, error) from error
+                raise
+
+
+def failure(root: str, error: OSError) -> ClocheError:
+    """Return what a failing system call means for the environment."""
+    reason = (error.strerror or str(error)).lower()
+    name = error.filename2 or error.filename
+    shown = f" (`{name}`)" if isinstance(name, str) else ""
+    hint = "make room, and try again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "nothing was changed"
+    return ClocheError(f"cannot change `{root}`: {reason}{shown}", hint=hint)
+
+
+def parents(operations: Iterable[Operation]) -> list[MakeDir]:
+    """Return the directories that operations need, outermost first."""
+    needed: set[str] = set()
+    for operation in operations:
+        parts = getattr(operation, "path", "").split("/")
+        if type(operation).__name__ == "LayImage":
+            parts.append("")
+        needed |= {"/".join(parts[:count]) for count in range(1, len(parts))}
+    return [MakeDir(path) for path in sorted(needed - {""})]
+
+
+def records(root: str) -> Iterator[str]:
+    """Yield every RECORD below a root, relative to it."""
+    for parent in sorted({os.path.join(root, "lib"), os.path.join(root, "lib64"), os.path.join(root, "Lib")}):
+        if os.path.islink(parent):
+            continue
+        for directory, names, _ in os.walk(parent):
+            if os.path.basename(directory) not in ("site-packages", "dist-packages"):
+                continue
+            for name in sorted(names):
+                if name.endswith(".dist-info") and os.path.isfile(os.path.join(directory, name, "RECORD")):
+                    yield os.path.relpath(os.path.join(directory, name, "RECORD"), root).replace(os.sep, "/")
+            names.clear()
+
+
+def digest(content: bytes) -> str:
+    """Return a file's hash as RECORD has it."""
+    encoded = base64.urlsafe_b64encode(hashlib.sha256(content).digest())
+    return f"sha256={encoded.rstrip(b'=').decode()}"
+
+
+def written_row(row: list[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(row)
+    return text.getvalue()

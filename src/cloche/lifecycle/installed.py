@@ -1,0 +1,215 @@
+"""The distributions that are installed in an environment, as their own metadata tells; nothing is imported or changed.
+
+Whoever installed them: wheels (`.dist-info`, PEP 376 and 627), and the `.egg-info` and `.egg-link` of setuptools.
+"""
+
+from __future__ import annotations
+
+import configparser
+import csv
+import io
+import json
+import os
+import posixpath
+import re
+from email.parser import HeaderParser
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from cloche.model import EntryPoint
+from cloche.value import TYPE_CHECKING, replace, value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cloche.model import Environment, Layout
+
+
+@value
+class Row:
+    """One row of a RECORD."""
+
+    path: str
+    """Relative to the environment's root, with `/`; absolute for a file outside of it."""
+    digest: str
+    """As the RECORD has it, `sha256=…`; empty if it has none."""
+    size: str
+
+
+@value
+class Installed:
+    """A distribution in an environment."""
+
+    name: str
+    """As its metadata spells it."""
+    version: str
+    site: str
+    """The directory it was found in, relative to the root."""
+    metadata: str
+    """Its `.dist-info`, `.egg-info` or `.egg-link`, relative to the root."""
+    rows: tuple[Row, ...]
+    installer: str
+    """Who put it there: `pip`, `uv`, `cloche`; empty if it does not say."""
+    requested: str
+    """`yes` for one that was asked for by name, `no` for one that came along (PEP 376)."""
+    tags: tuple[str, ...]
+    """What it runs on: `py3-none-any`."""
+    requires: tuple[str, ...]
+    entry_points: tuple[EntryPoint, ...]
+    origin: Mapping[str, object]
+    """What `direct_url.json` says (PEP 610); empty for one that came from an index."""
+    editable: str
+    """The directory it is developed in, absolute; empty if it was installed for good."""
+
+    @property
+    def key(self) -> str:
+        """The name as it is compared (PEP 503)."""
+        return re.sub(r"[-_.]+", "-", self.name).lower()
+
+    @property
+    def record(self) -> str:
+        return f"{self.metadata}/RECORD"
+
+    @property
+    def is_pure(self) -> bool:
+        """Whether it runs on every Python 3, whatever the version, the implementation and the machine."""
+        return bool(self.tags) and all(
+            "py3" in python.split(".") and abi == "none" and platform == "any"
+            for python, abi, platform in (tag.split("-") for tag in self.tags if tag.count("-") == 2)
+        )
+
+
+def sites(layout: Layout) -> list[str]:
+    """Return the directories for packages, relative to the root, each once."""
+    return list(dict.fromkeys((layout.purelib, layout.platlib)))
+
+
+def installed(environment: Environment) -> list[Installed]:
+    """Return every distribution in an environment, by name; metadata that cannot be read gives none."""
+    found = [one for site in sites(environment.layout) for one in in_site(environment.location, site)]
+    return sorted(found, key=lambda one: (one.key, one.version, one.metadata))
+
+
+def in_site(root: str, site: str) -> Iterator[Installed]:
+    """Yield the distributions in one directory for packages."""
+    directory = os.path.join(root, site)
+    try:
+        names = sorted(os.listdir(directory))
+    except OSError:
+        return
+    for name in names:
+        path = f"{site}/{name}"
+        if name.endswith(".dist-info") and os.path.isdir(os.path.join(root, path)):
+            yield from described(root, site, path, "METADATA")
+        elif name.endswith(".egg-info"):
+            yield from described(root, site, path, "PKG-INFO")
+        elif name.endswith(".egg-link"):
+            yield from linked(root, site, path)
+
+
+def described(root: str, site: str, metadata: str, file: str, editable: str = "") -> Iterator[Installed]:
+    """Yield what one metadata directory (or, for an `.egg-info` that is a file, that file) says."""
+    there = os.path.join(root, metadata)
+    text = read(os.path.join(there, file) if os.path.isdir(there) else there)
+    headers = HeaderParser().parsestr(text)
+    name, version = headers.get("Name", ""), headers.get("Version", "")
+    if not name:
+        return
+    origin = direct_url(read(os.path.join(there, "direct_url.json")))
+    wheel = HeaderParser().parsestr(read(os.path.join(there, "WHEEL")))
+    yield Installed(
+        name=name,
+        version=version,
+        site=site,
+        metadata=metadata,
+        rows=tuple(record_rows(read(os.path.join(there, "RECORD")), site)),
+        installer=read(os.path.join(there, "INSTALLER")).strip(),
+        requested="yes" if os.path.isfile(os.path.join(there, "REQUESTED")) else "no",
+        tags=tuple(expanded(tag for tag in wheel.get_all("Tag", []))),
+        requires=tuple(headers.get_all("Requires-Dist", [])),
+        entry_points=tuple(entry_points(read(os.path.join(there, "entry_points.txt")))),
+        origin=origin,
+        editable=editable or editable_location(origin),
+    )
+
+
+def linked(root: str, site: str, path: str) -> Iterator[Installed]:
+    """Yield what `setup.py develop` has linked: an `.egg-link` names a directory that holds an `.egg-info`."""
+    project = read(os.path.join(root, path)).partition("\n")[0].strip()
+    try:
+        found = [name for name in sorted(os.listdir(project)) if name.endswith(".egg-info")] if project else []
+    except OSError:
+        found = []
+    if found:
+        for one in described(project, site, found[0], "PKG-INFO", project):
+            yield replace(one, metadata=path, rows=())
+    elif project:
+        name = os.path.basename(path).removesuffix(".egg-link")
+        yield Installed(name, "", site, path, (), "", "yes", (), (), (), {}, project)
+
+
+def record_rows(text: str, site: str) -> Iterator[Row]:
+    """Yield the rows of a RECORD; one that is no row is passed over."""
+    for row in csv.reader(io.StringIO(text, newline="")):
+        if row and row[0]:
+            path, digest, size = (*row, "", "")[:3]
+            yield Row(from_site(site, path), digest, size)
+
+
+def from_site(site: str, path: str) -> str:
+    """Return a path that is relative to a directory for packages as one that is relative to the root."""
+    path = path.replace("\\", "/")
+    return path if path.startswith("/") or path[1:2] == ":" else posixpath.normpath(f"{site}/{path}")
+
+
+def expanded(tags: Iterator[str]) -> Iterator[str]:
+    """Yield every tag that a compressed one stands for: `py2.py3-none-any` is two (PEP 425)."""
+    for tag in tags:
+        python, _, rest = tag.strip().partition("-")
+        yield from (f"{one}-{rest}" for one in python.split("."))
+
+
+def entry_points(text: str) -> Iterator[EntryPoint]:
+    """Yield the scripts that an `entry_points.txt` declares."""
+    parser = configparser.RawConfigParser(delimiters=("=",), strict=False)
+    parser.optionxform = lambda optionstr: optionstr  # type: ignore[method-assign]
+    try:
+        parser.read_string(text)
+    except configparser.Error:
+        return
+    for kind in ("console", "gui"):
+        for name, reference in parser.items(f"{kind}_scripts") if parser.has_section(f"{kind}_scripts") else ():
+            module, _, attribute = reference.partition("[")[0].partition(":")
+            yield EntryPoint(name, module.strip(), attribute.strip(), kind)
+
+
+def direct_url(text: str) -> Mapping[str, object]:
+    """Return what a `direct_url.json` says; nothing if it is not one."""
+    try:
+        said = json.loads(text) if text else {}
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def editable_location(origin: Mapping[str, object]) -> str:
+    """Return the directory of a distribution that is developed in place (PEP 660); empty for any other."""
+    about = origin.get("dir_info")
+    if not (isinstance(about, dict) and about.get("editable")):
+        return ""
+    return file_of(str(origin.get("url", "")))
+
+
+def file_of(url: str) -> str:
+    """Return the path that a `file:` URL names; empty for any other URL."""
+    parts = urlsplit(url)
+    return url2pathname(parts.path) if parts.scheme == "file" else ""
+
+
+def read(path: str) -> str:
+    """Return a file's text with lines as they are; empty for one that cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return file.read()
+    except OSError:
+        return ""

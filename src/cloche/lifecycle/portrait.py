@@ -1,0 +1,94 @@
+"""What can be said of an environment without starting it: for `cloche info`, and for whoever wants it as data."""
+
+from __future__ import annotations
+
+import os
+
+from cloche.destination import read_settings
+from cloche.lifecycle.activators import SCRIPTS
+from cloche.lifecycle.draft import Draft
+from cloche.lifecycle.installed import Installed, installed
+from cloche.lifecycle.places import files, listed, roots
+from cloche.lifecycle.reading import maker_of, read, standing_base
+from cloche.model import Environment
+from cloche.value import TYPE_CHECKING, value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cloche.discovery.cache import ProbeCache
+    from cloche.model import Host, Interpreter
+
+SEEDS = ("pip", "setuptools", "wheel")
+"""Distributions that makers put into new environments."""
+
+
+@value
+class Portrait:
+    """An environment, its history as far as it shows, and its contents."""
+
+    environment: Environment
+    settings: Mapping[str, str]
+    """What `pyvenv.cfg` says."""
+    maker: str
+    recorded_version: str
+    """The version that it was made for."""
+    base: Interpreter | None
+    """What stands where its base was; None if nothing does."""
+    recorded_roots: tuple[str, ...]
+    """Every place that files in it take for its root, the most frequent first."""
+    distributions: tuple[Installed, ...]
+    activators: tuple[str, ...]
+    """File names of its activation scripts."""
+    own_size: int
+    """Bytes of files that are its alone."""
+    shared_size: int
+    """Bytes of files that it shares with a store, or with other environments, through hard links."""
+
+    @property
+    def seeds(self) -> tuple[Installed, ...]:
+        return tuple(one for one in self.distributions if one.key in SEEDS)
+
+    @property
+    def editable(self) -> tuple[Installed, ...]:
+        return tuple(one for one in self.distributions if one.editable)
+
+
+def portray(path: str, host: Host, cache: ProbeCache) -> Portrait:
+    """Return what can be seen of the environment at a path.
+
+    :raises DestinationError: there is none.
+    """
+    environment = read(path, host, cache)
+    settings = read_settings(environment.location)
+    distributions = installed(environment)
+    recorded = roots(environment, settings, distributions, Draft(environment.location))
+    own, shared = sizes(environment.location)
+    scripts = listed(environment.place(environment.layout.bin))
+    return Portrait(
+        environment=environment,
+        settings=settings,
+        maker=maker_of(settings),
+        recorded_version=settings.get("version_info") or settings.get("version") or "",
+        base=environment.interpreter or standing_base(settings, host, cache),
+        recorded_roots=tuple(sorted(recorded, key=lambda root: -len(recorded[root]))),
+        distributions=tuple(distributions),
+        activators=tuple(name for name in scripts if name.lower() in SCRIPTS),
+        own_size=own,
+        shared_size=shared,
+    )
+
+
+def sizes(root: str) -> tuple[int, int]:
+    """Return the bytes of files with one name, and of those with more, each of the latter once."""
+    own, shared, seen = 0, 0, set()
+    for file in files(root):
+        if file.kind != "file":
+            continue
+        status = os.lstat(os.path.join(root, file.path))
+        if status.st_nlink == 1:
+            own += status.st_size
+        elif (status.st_dev, status.st_ino) not in seen:
+            seen.add((status.st_dev, status.st_ino))
+            shared += status.st_size
+    return own, shared
