@@ -7,12 +7,12 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.interpreters import interpreter
 
 from cloche.discovery import Answer, Found, ProbeCache, find, survey
 from cloche.errors import InterpreterNotFound, UsageError
 from cloche.model import Candidate, Host
 from cloche.value import replace
+from tests.unit.interpreters import interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -302,6 +302,15 @@ def test_a_miss_names_the_nearest_where_it_looked_and_what_would_help(machine: M
     assert "cloche looked at current, path, pyenv" in hint
     assert "`uv python install 3.14t`" in hint
     assert "`cloche pythons --all`" in hint
+
+
+def test_a_miss_names_the_file_that_asks(machine: Machine) -> None:
+    machine.has("path", "CPython 3.13.0")
+    because = "`.python-version` in /home/me"
+    with pytest.raises(
+        InterpreterNotFound, match="satisfies `3.14`, which is asked for by `.python-version` in /home/me"
+    ):
+        find(("3.14",), machine.host, machine.finders.values(), machine.cache, because=because, ask=machine.ask)
 
 
 def test_on_a_machine_without_any_python_it_says_so(machine: Machine) -> None:

@@ -70,7 +70,7 @@ def find(
         return Found(running(host, cache, ask), "current", "", because or RUNNING)
     from cloche.discovery.missing import not_found
 
-    raise not_found(wanted, search, host)
+    raise not_found(wanted, search, host, because)
 
 
 def survey(

@@ -31,8 +31,8 @@ KNOWING_FREE_THREADED = 2
 """How many of them, from the first, write a free-threaded version as `3.14t`."""
 
 
-def not_found(specs: Sequence[InterpreterSpec], search: Search, host: Host) -> InterpreterNotFound:
-    """Return the error for requests that nothing satisfies."""
+def not_found(specs: Sequence[InterpreterSpec], search: Search, host: Host, because: str = "") -> InterpreterNotFound:
+    """Return the error for requests that nothing satisfies; `because` says who asks, if it is not the user."""
     if len(specs) == 1 and specs[0].path:
         sighting = next(search.sightings(specs[0]))
         return InterpreterNotFound(f"`{sighting.path}` {sighting.reason}", hint=LIST)
@@ -49,7 +49,8 @@ def not_found(specs: Sequence[InterpreterSpec], search: Search, host: Host) -> I
     if remedy := _remedy(specs[0], host):
         told.append(f"`{remedy}` could help")
     told.append("`cloche pythons --all` shows everything and why it was passed over")
-    return InterpreterNotFound(f"no interpreter satisfies {asked}", hint="; ".join(told))
+    origin = f", which is asked for by {because}" if because else ""
+    return InterpreterNotFound(f"no interpreter satisfies {asked}{origin}", hint="; ".join(told))
 
 
 LIST = "`cloche pythons` lists the interpreters that can be found"

@@ -39,10 +39,9 @@ def asked_by_project(host: Host) -> tuple[tuple[str, ...], str]:
     for directory in _upwards(host.cwd):
         if text := _read(os.path.join(directory, "pyproject.toml"), LARGEST_PROJECT):
             wanted = requires_python(text)
-            if not wanted:
+            if not wanted or (runs_here := _runs_here(wanted)) is None:
                 return (), ""
-            because = f"`requires-python` of {os.path.join(directory, 'pyproject.toml')}"
-            return (() if _runs_here(wanted) else (wanted,)), because
+            return (() if runs_here else (wanted,)), f"`requires-python` of {os.path.join(directory, 'pyproject.toml')}"
     return (), ""
 
 
@@ -104,16 +103,16 @@ def _plain(text: str) -> str | None:
     return None
 
 
-def _runs_here(wanted: str) -> bool:
-    """Whether the running Python satisfies a range; one that makes no sense is for `find` to refuse."""
+def _runs_here(wanted: str) -> bool | None:
+    """Whether the running Python satisfies a PEP 440 range; None if it is none, of which pip is the one to complain."""
     from cloche.errors import UsageError
     from cloche.spec import contains, parse
 
     try:
         spec = parse(wanted)
     except UsageError:
-        return False
-    return bool(spec.range) and contains(spec.range, sys.version_info[:5])
+        return None
+    return contains(spec.range, sys.version_info[:5]) if spec.is_range else None
 
 
 def _upwards(directory: str) -> Iterator[str]:
