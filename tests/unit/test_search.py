@@ -307,10 +307,9 @@ def test_a_miss_names_the_nearest_where_it_looked_and_what_would_help(machine: M
 def test_a_miss_names_the_file_that_asks(machine: Machine) -> None:
     machine.has("path", "CPython 3.13.0")
     because = "`.python-version` in /home/me"
-    with pytest.raises(
-        InterpreterNotFound, match="satisfies `3.14`, which is asked for by `.python-version` in /home/me"
-    ):
+    with pytest.raises(InterpreterNotFound) as caught:
         find(("3.14",), machine.host, machine.finders.values(), machine.cache, because=because, ask=machine.ask)
+    assert caught.value.message == f"no interpreter satisfies `3.14`, which is asked for by {because}"
 
 
 def test_on_a_machine_without_any_python_it_says_so(machine: Machine) -> None:

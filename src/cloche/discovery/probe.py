@@ -67,7 +67,7 @@ def ask(
     except BaseException:  # an interrupt: nobody is left to read what they say
         waiting.clear()
         for process in tuple(running):
-            _kill(process)
+            _kill(process, environ)
         raise
     return answers
 
@@ -85,7 +85,7 @@ def _ask_one(
         try:
             output, outcome = _listen(process, end[::-1].encode(), deadline)
         finally:
-            _kill(process)
+            _kill(process, environ)
             running.discard(process)
         if not (process.returncode == 2 and b"nknown option" in output and isolation == ["-I"]):  # Python 2.7 has no -I
             break
@@ -178,11 +178,11 @@ def _pieces(descriptor: int, deadline: float) -> Iterator[bytes]:
             yield piece
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def _kill(process: subprocess.Popen[bytes], environ: Mapping[str, str]) -> None:
     """End a candidate and everything that it started and that did not leave its session."""
     if sys.platform == "win32":
         if process.poll() is None:
-            killer = os.path.join(os.environ.get("SYSTEMROOT", "C:\\Windows"), "System32", "taskkill.exe")
+            killer = os.path.join(environ.get("SYSTEMROOT", "C:\\Windows"), "System32", "taskkill.exe")
             subprocess.run([killer, "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False)
             process.kill()
     else:
