@@ -17,7 +17,7 @@ _PURE = re.compile(r"(?:py\d+\.)*py3(?:\.py\d+)*-none-any")
 
 def misfit(distribution: Distribution, interpreter: Interpreter) -> str | None:
     """Return why a distribution does not run on an interpreter (`needs Python >=3.9`), None if it does."""
-    if not _allows(distribution.requires_python, interpreter.version_text):
+    if not allows(distribution.requires_python, interpreter.version_text):
         return f"needs Python {distribution.requires_python}"
     return tag_misfit(distribution.tags, interpreter)
 
@@ -43,7 +43,7 @@ def supported(interpreter: Interpreter) -> Iterator[str]:
     from packaging import tags
 
     version = interpreter.version[:2]
-    platforms = list(tags.platform_tags()) if _is_like_ours(interpreter) else []
+    platforms = list(tags.platform_tags()) if _is_like_ours(interpreter) else ["any"]
     own = abi(interpreter)
     short = f"{'pp' if interpreter.implementation == 'pypy' else 'cp'}{version[0]}{version[1]}"
     if interpreter.implementation == "cpython":
@@ -74,7 +74,7 @@ def _is_like_ours(interpreter: Interpreter) -> bool:
     return ours == (interpreter.platform, interpreter.machine.lower(), interpreter.bits)
 
 
-def _allows(requires_python: str, version: str) -> bool:
+def allows(requires_python: str, version: str) -> bool:
     """Whether a version satisfies a Requires-Python; one that cannot be read forbids nothing, as pip has it."""
     if not requires_python:
         return True
