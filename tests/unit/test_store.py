@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 import pytest
-from tests.distributions import host_at
-from tests.tools import missing
-from tests.trees import snapshot
 
 from cloche.errors import ClocheError
 from cloche.store import KINDS, Store
 from cloche.store.locks import hold
 from cloche.store.place import cache_directory, config_directory
 from cloche.testing.fakes import fake_host
+from tests.distributions import host_at
+from tests.tools import missing
+from tests.trees import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable

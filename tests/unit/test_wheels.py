@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.distributions import host_at, install, make_wheel
 
 from cloche.errors import SeedError, UsageError
 from cloche.model import Wanted
@@ -19,6 +18,7 @@ from cloche.store.tags import abi, misfit, tag_misfit
 from cloche.store.wheels import Requirement, choose, parse
 from cloche.testing.fakes import fake_interpreter
 from cloche.value import replace
+from tests.distributions import host_at, install, make_wheel
 
 if TYPE_CHECKING:
     from cloche.model import Interpreter, Network

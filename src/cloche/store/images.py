@@ -153,7 +153,7 @@ def _build(distribution: Distribution, interpreter: Interpreter, stage: str) -> 
             if file.tree == "scripts" and content.startswith((b"#!python", b"#!pythonw")):
                 tree.add(SHEBANGS, file.path, content, executable=True)
                 continue
-            tree.add(file.tree, file.path, content, executable=executable)
+            tree.add(file.tree, file.path, content, executable=executable or file.tree == "scripts")
             if file.path.endswith(".py") and file.tree in ("purelib", "platlib"):
                 target = bytecode.cached_path(file.path, interpreter.cache_tag)
                 if code := bytecode.existing(distribution, file, content, interpreter):
