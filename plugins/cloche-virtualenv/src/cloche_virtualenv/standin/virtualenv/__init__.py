@@ -1,0 +1,12 @@
+"""A stand-in for virtualenv that makes environments with cloche; `cloche virtualenv-shim` put it here."""
+
+from __future__ import annotations
+
+from virtualenv import _borrowed
+
+_borrowed.lend()
+
+from virtualenv.run import cli_run, session_via_cli  # noqa: E402  (what it imports has to be lent first)
+from virtualenv.version import __version__  # noqa: E402
+
+__all__ = ["__version__", "cli_run", "session_via_cli"]
