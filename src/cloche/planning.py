@@ -137,6 +137,9 @@ def guarded(call: Callable[[], T], kind: str, name: str) -> T:
         return call()
     except ClocheError:
         raise
+    except OSError as error:
+        where = f" (`{error.filename}`)" if error.filename else ""
+        raise ClocheError(f"{kind} `{name}` cannot be asked: {(error.strerror or str(error)).lower()}{where}") from error
     except Exception as error:
         raise PluginError(
             f"{kind} `{name}` failed: {type(error).__name__}: {error}",
@@ -170,7 +173,7 @@ def place(blueprint: Blueprint, request: Request, host: Host) -> Plan:
     operations += (as_write(script, blueprint.layout) for script in scripts)
     operations += marks(request, blueprint, destination, host)
     operations = [one for one in operations if not (isinstance(one, Link) and keeps_directory(destination, way, one.path))]
-    operations.append(manifest(operations))
+    operations.append(manifest(operations, earlier_manifest(destination, request)))
     refuse_length(destination.target, operations, longest_in_images=120 if images else 0)
     if destination.state == "directory" and way == "merge":
         refuse_conflicts(destination, operations)
@@ -317,7 +320,7 @@ def marks(request: Request, blueprint: Blueprint, destination: Destination, host
 
     Files of the first two kinds are left alone where they exist, and not put among the user's own files.
     """
-    if destination.state != "directory" or request.existing != "keep":
+    if request.existing != "keep" or not (destination.state == "directory" or ADDED in destination.settings):
         there = destination.target if destination.state == "environment" and request.existing == "keep" else ""
         if request.vcs_ignore and not (there and os.path.lexists(os.path.join(there, ".gitignore"))):
             yield Write(".gitignore", b"*\n")
@@ -376,14 +379,27 @@ MANIFEST = ".cloche-manifest"
 """Lists the generated files with their hashes, in the format of `sha256sum`, which can check it."""
 
 
-def manifest(operations: Iterable[Operation]) -> Write:
-    """Return the list of what is written, by which ours is told from the user's later on."""
+def manifest(operations: Iterable[Operation], earlier: Mapping[str, str]) -> Write:
+    """Return the list of what was generated, by which ours is told from the user's later on.
+
+    `earlier` has hashes by path of what stands there already and is not written again.
+    """
     from cloche.store.laying import sha256_of
 
-    lines = sorted(
-        f"{sha256_of(one.content)}  {one.path}\n" for one in operations if isinstance(one, Write)
-    )
-    return Write(MANIFEST, "".join(lines).encode("utf-8"))
+    listed = {**earlier, **{one.path: sha256_of(one.content) for one in operations if isinstance(one, Write)}}
+    return Write(MANIFEST, "".join(f"{digest}  {path}\n" for path, digest in sorted(listed.items())).encode("utf-8"))
+
+
+def earlier_manifest(destination: Destination, request: Request) -> dict[str, str]:
+    """Return what the manifest of an environment that is kept lists: hashes by path."""
+    if destination.state != "environment" or request.existing != "keep":
+        return {}
+    try:
+        with open(os.path.join(destination.target, MANIFEST), encoding="utf-8", errors="replace") as file:
+            lines = file.read().split("\n")
+    except OSError:
+        return {}
+    return {path: digest for digest, found, path in (line.partition("  ") for line in lines) if found}
 
 
 def refuse_conflicts(destination: Destination, operations: Iterable[Operation]) -> None:

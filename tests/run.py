@@ -1,0 +1,49 @@
+"""Run the command line as users do: a process of its own, with a cache and a home of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+class Outcome(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict:
+        return json.loads(self.out)
+
+
+class Cloche(NamedTuple):
+    """The command line in one directory."""
+
+    cwd: Path
+    environ: Mapping[str, str]
+
+    def __call__(self, *argv: object, cwd: object = None, **variables: str) -> Outcome:
+        done = subprocess.run(
+            [sys.executable, "-m", "cloche", *map(str, argv)],
+            cwd=cwd or self.cwd,
+            env={**self.environ, **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def clean_environ(home: Path, cache: Path) -> dict[str, str]:
+    """Return the environment of a user who has set nothing: what the machine needs, and a home of their own."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(("CLOCHE_", "VIRTUAL_ENV", "PYTHON"))}
+    return {**kept, "HOME": str(home), "XDG_CACHE_HOME": str(cache), "SHELL": "/bin/bash", "PYTHONWARNINGS": "error"}

@@ -1,0 +1,170 @@
+"""Kill or fail a program at every file-system call that it makes, and see what is left; `strace` does the injecting.
+
+A *point* is the k-th call of one kind of call: `linkat` number 17. A first run under `strace` lists them; each is then
+injected in a run of its own. strace counts per kind and per process, children included.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from tests.trees import snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+CALLS = (
+    "mkdir mkdirat rmdir unlink unlinkat link linkat symlink symlinkat rename renameat renameat2 open openat creat write "
+    "pwrite64 writev truncate ftruncate fallocate copy_file_range sendfile chmod fchmod fchmodat chown fchown fchownat "
+    "utimensat fsync fdatasync flock"
+).split()
+"""Calls that change a file system, or that a change stands on; `openat` makes files as well as it reads them."""
+
+FAULTS = ("ENOSPC", "EIO", "EACCES", "EINTR")
+
+
+class Point(NamedTuple):
+    call: str
+    number: int
+
+
+class Scenario(NamedTuple):
+    """One situation in which an environment is made."""
+
+    name: str
+    prepare: Callable[[Path], None]
+    """Makes what stands in an empty directory before the run; the destination is `env` in it."""
+    argv: Sequence[str]
+    cache: str
+    """`warm` or `cold`."""
+
+
+class Verdict(NamedTuple):
+    """What one injected run came to."""
+
+    point: Point
+    fault: str
+    state: str
+    """`before`, `whole`, `between` (a commit in place that the next run takes back), or `broken`."""
+    code: int
+    said: str
+    left: tuple[str, ...]
+    """What lies about besides the destination."""
+    complaint: str
+    """What is wrong with it, empty if nothing is."""
+
+
+class Sweep:
+    """Runs one program over one scenario in a directory of its own."""
+
+    def __init__(self, work: Path, scenario: Scenario, command: Sequence[str], environ: Mapping[str, str]) -> None:
+        self.work = work
+        self.scenario = scenario
+        self.command = [*command, *scenario.argv]
+        self.environ = dict(environ)
+        self.place = work / "place"
+        self.warm_cache = work / "warm"
+        self.cache = work / "cache"
+        self._reset()
+        self._start(self.command)
+        shutil.copytree(self.cache, self.warm_cache, symlinks=True)
+        self._reset()
+        self.before = snapshot(self.place)
+        done = self._start(self.command)
+        assert done.returncode == 0, done.stderr
+        self.whole = snapshot(self.place)
+
+    def _reset(self) -> None:
+        """Make the place and the cache what they were before the run."""
+        for directory in (self.place, self.cache):
+            shutil.rmtree(directory, ignore_errors=True)
+        self.place.mkdir()
+        if self.scenario.cache == "warm" and self.warm_cache.exists():
+            shutil.copytree(self.warm_cache, self.cache, symlinks=True)
+        self.scenario.prepare(self.place)
+
+    def _start(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=self.place,
+            env={**self.environ, "XDG_CACHE_HOME": str(self.cache), "UV_CACHE_DIR": str(self.cache)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def points(self) -> list[Point]:
+        """Return every point of the run, in the order of their first occurrence."""
+        self._reset()
+        log = self.work / "strace.log"
+        self._start(["strace", "-f", "-qq", "-e", f"trace={','.join(CALLS)}", "-e", "signal=none", "-o", str(log), *self.command])
+        counts: Counter[tuple[str, str]] = Counter()
+        points: dict[Point, None] = {}
+        for line in log.read_text(errors="replace").splitlines():
+            if found := re.match(r"(\d+)\s+(\w+)\(", line):
+                counts[found.group(1), found.group(2)] += 1
+                points[Point(found.group(2), counts[found.group(1), found.group(2)])] = None
+        return list(points)
+
+    def inject(self, point: Point, fault: str) -> Verdict:
+        """Run with one fault (`KILL`, or the name of an error) and judge what is left, then judge the next run."""
+        self._reset()
+        what = "signal=KILL" if fault == "KILL" else f"error={fault}"
+        tampering = f"inject={point.call}:{what}:when={point.number}"
+        done = self._start(["strace", "-f", "-qq", "-e", f"trace={point.call}", "-e", tampering, "-o", os.devnull, *self.command])
+        now = snapshot(self.place)
+        left = tuple(sorted(path for path in now if ".cloche-" in path.partition("/")[0] or path.startswith("env/.cloche-")))
+        left = tuple(path for path in left if "cloche-manifest" not in path)
+        tidy = {path: entry for path, entry in now.items() if path not in left}
+        journal = any(path.endswith("/journal") for path in left)
+        state = (
+            "whole" if same(tidy, self.whole) else "before" if same(tidy, self.before) else "between" if journal else "broken"
+        )
+        said = done.stderr.strip()
+        complaint = self._complaint(fault, state, done.returncode, said)
+        again = self._start(self.command)
+        after = snapshot(self.place)
+        if again.returncode or not same(after, self.whole):
+            complaint = complaint or f"the next run ended with {again.returncode}: {again.stderr.strip()[-300:]}"
+        return Verdict(point, fault, state, done.returncode, said, left, complaint)
+
+    def _complaint(self, fault: str, state: str, code: int, said: str) -> str:
+        if state == "broken":
+            return "the destination is neither what it was nor whole"
+        if fault == "KILL":
+            return ""
+        if "Traceback" in said:
+            return f"a traceback: {said[-600:]}"
+        if code == 0 and state != "whole":
+            return "it claims to be done and is not"
+        if code not in (0, 1, 3, 4, 5):
+            return f"exit code {code}: {said[-300:]}"
+        if code and not said.startswith("cloche: "):
+            return f"no message: {said[-300:]}"
+        return ""
+
+
+def same(one: Mapping[str, tuple[object, ...]], other: Mapping[str, tuple[object, ...]]) -> bool:
+    """Return whether two trees are equal but for byte-code, which Python writes as it likes."""
+    return comparable(one) == comparable(other)
+
+
+def comparable(tree: Mapping[str, tuple[object, ...]]) -> dict[str, tuple[object, ...]]:
+    return {path: entry for path, entry in tree.items() if "__pycache__" not in path}
+
+
+def evenly(points: Sequence[Point], count: int) -> Iterator[Point]:
+    """Yield `count` of the points, evenly over the run; all of them if there are not more."""
+    step = max(1.0, len(points) / count)
+    index = 0.0
+    while int(index) < len(points):
+        yield points[int(index)]
+        index += step

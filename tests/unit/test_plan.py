@@ -1,0 +1,236 @@
+"""Plans are values: what an environment will contain can be compared without making one, for any platform on any other."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from cloche.errors import DestinationError, Inexpressible, PluginError, UsageError
+from cloche.model import EntryPoint, Host, Image, Request, Script
+from cloche.operations import Copy, LayImage, Link, MakeDir, Run, Write
+from cloche.planning import draw, place
+from cloche.plugins import Provided, Registry, Source, load_sources
+from cloche.value import replace
+from tests.recorded import NAMES, recorded
+
+BOX = Source("builtin", "cloche.builtin.plugin", "cloche", "")
+
+
+@pytest.fixture
+def host(tmp_path):
+    return Host({}, str(tmp_path), "linux", "posix", "/usr/bin/python3")
+
+
+@pytest.fixture(scope="module")
+def registry():
+    return load_sources([BOX])
+
+
+def plan(name, host, registry, **asked):
+    """Return the plan for a recorded interpreter, without seeds."""
+    request = Request(destination=os.path.join(host.cwd, "env"), wanted=None, **asked)
+    return place(draw(request, recorded(name), "", registry, None), request, host)
+
+
+def paths(plan, kind):
+    return [operation.path for operation in plan.operations if isinstance(operation, kind)]
+
+
+def links(plan):
+    return {operation.path: operation.target for operation in plan.operations if isinstance(operation, Link)}
+
+
+def settings(plan):
+    (config,) = [one for one in plan.operations if isinstance(one, Write) and one.path == "pyvenv.cfg"]
+    return dict(line.split(" = ", 1) for line in config.content.decode().splitlines())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_path_is_relative_and_stands_in_a_directory_that_was_made_before(name, host, registry):
+    made = {""}
+    for operation in plan(name, host, registry).operations:
+        if isinstance(operation, Run):  # the interpreter's own `venv` makes what it needs
+            continue
+        assert not os.path.isabs(operation.path)
+        assert ".." not in operation.path.split("/")
+        assert os.path.dirname(operation.path) in made
+        if isinstance(operation, MakeDir):
+            made.add(operation.path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_request_gives_the_same_plan(name, host, registry):
+    assert plan(name, host, registry) == plan(name, host, registry)
+
+
+def test_an_environment_of_cpython_on_linux_holds_this_and_nothing_else(host, registry):
+    made = plan("cpython-3.12-linux", host, registry, activators=("bash",))
+    base = recorded("cpython-3.12-linux").executable
+    assert paths(made, MakeDir) == ["bin", "include", "lib", "lib/python3.12", "lib/python3.12/site-packages"]
+    assert links(made) == {"lib64": "lib", "bin/python": base, "bin/python3": "python", "bin/python3.12": "python"}
+    assert paths(made, Write) == ["bin/activate", ".gitignore", "CACHEDIR.TAG", "pyvenv.cfg", ".cloche-manifest"]
+
+
+def test_windows_gets_copies_of_pythons_own_launchers(host, registry):
+    made = plan("cpython-3.12-windows", host, registry)
+    assert made.creator == "copy"
+    launchers = {one.path: one.source for one in made.operations if isinstance(one, Copy)}
+    nt = recorded("cpython-3.12-windows").stdlib + "\\venv\\scripts\\nt\\"
+    assert launchers["Scripts/python.exe"] == nt + "python.exe"
+    assert launchers["Scripts/pythonw.exe"] == nt + "pythonw.exe"
+    assert "Lib/site-packages" in paths(made, MakeDir)
+    assert "lib64" not in links(made)
+    assert {"Scripts/activate.bat", "Scripts/activate.ps1"} <= {path for path in paths(made, Write)}
+
+
+def test_since_3_13_the_launchers_have_other_names_and_free_threading_its_own(host, registry):
+    made = plan("cpython-3.13t-windows", host, registry)
+    sources = {one.path: one.source.rpartition("\\")[2] for one in made.operations if isinstance(one, Copy)}
+    assert sources["Scripts/python.exe"] == "venvlaunchert.exe"
+    assert sources["Scripts/pythonw.exe"] == "venvwlaunchert.exe"
+    assert "Scripts/python3.13t.exe" in sources
+
+
+def test_a_distribution_with_a_real_lib64_gets_no_link_over_it(host, registry):
+    made = plan("cpython-3.12-fedora", host, registry)
+    assert {"lib/python3.12/site-packages", "lib64/python3.12/site-packages"} <= set(paths(made, MakeDir))
+    assert "lib64" not in links(made)
+
+
+def test_debian_s_patched_schemes_do_not_reach_an_environment(host, registry):
+    made = plan("cpython-3.11-debian", host, registry)
+    assert made.environment.layout.purelib == "lib/python3.11/site-packages"
+
+
+def test_a_free_threaded_python_has_its_name_and_its_directory(host, registry):
+    made = plan("cpython-3.14t-linux", host, registry)
+    assert "bin/python3.14t" in links(made)
+    assert made.environment.layout.purelib == "lib/python3.14t/site-packages"
+
+
+def test_pypy_has_its_names(host, registry):
+    made = plan("pypy-3.10-linux", host, registry)
+    assert {"bin/pypy", "bin/pypy3", "bin/pypy3.10", "bin/python3.10"} <= set(links(made))
+    assert made.environment.layout.purelib == "lib/pypy3.10/site-packages"
+
+
+def test_an_interpreter_that_is_not_known_is_handed_over_to_its_own_venv(host, registry):
+    made = plan("graalpy-3.11-linux", host, registry)
+    assert made.creator == "venv"
+    assert isinstance(made.operations[0], Run)
+    with pytest.raises(UsageError, match="needs CPython or PyPy"):
+        plan("graalpy-3.11-linux", host, registry, creator="symlink")
+
+
+def test_on_macos_there_is_no_lib64_and_a_framework_is_not_copied(host, registry):
+    assert "lib64" not in links(plan("cpython-3.12-homebrew", host, registry))
+    with pytest.raises(UsageError, match="framework"):
+        plan("cpython-3.13-macos-framework", host, registry, creator="copy")
+
+
+def test_a_refusal_is_told_in_its_own_words(host, registry):
+    with pytest.raises(UsageError, match="Windows"):
+        plan("cpython-3.12-windows", host, registry, creator="symlink")
+    with pytest.raises(UsageError, match="activator `batch` refuses CPython 3.12"):
+        plan("cpython-3.12-linux", host, registry, activators=("batch",))
+
+
+def test_the_configuration_says_what_other_tools_rely_on(host, registry):
+    said = settings(plan("cpython-3.12-linux", host, registry, prompt="my prompt", site_packages="system"))
+    interpreter = recorded("cpython-3.12-linux")
+    assert list(said) == [
+        "home", "implementation", "python-version", "version_info", "version", "executable", "command", "cloche", "prompt",
+        "include-system-site-packages", "base-prefix", "base-exec-prefix", "base-executable",
+    ]  # fmt: skip
+    assert said["home"] == os.path.dirname(interpreter.executable)
+    assert said["version_info"] == ".".join(map(str, interpreter.version))
+    assert said["implementation"] == "CPython"
+    assert said["prompt"] == "'my prompt'"
+    assert said["include-system-site-packages"] == "true"
+
+
+def test_a_windows_home_is_written_in_windows_words(host, registry):
+    interpreter = recorded("cpython-3.12-windows")
+    assert settings(plan("cpython-3.12-windows", host, registry))["home"] == interpreter.executable.rpartition("\\")[0]
+
+
+def test_a_dot_as_prompt_is_the_name_of_the_current_directory(host, registry):
+    made = plan("cpython-3.12-linux", host, registry, prompt=".")
+    assert made.environment.prompt == os.path.basename(host.cwd)
+    assert plan("cpython-3.12-linux", host, registry).environment.prompt == "env"
+
+
+class Shell:
+    """An activator of a third party."""
+
+    def __init__(self, name, scripts=("activate.mine",), problem=None):
+        self.name, self._scripts, self._problem = name, scripts, problem
+
+    def refusal(self, interpreter):
+        return None
+
+    def quote(self, text):
+        return text
+
+    def scripts(self, environment):
+        if self._problem:
+            raise self._problem
+        return [Script(name, "text") for name in self._scripts]
+
+
+def with_shells(*shells):
+    box = load_sources([BOX])
+    mine = [Provided("activator", shell.name, Source("mine", "mine", "acme", "1.0"), shell) for shell in shells]
+    return Registry([*(one for kind in ("creator", "seeder") for one in box.all(kind)), *mine])
+
+
+def test_what_a_shell_cannot_express_is_left_out_with_the_reason_or_refused_if_it_was_asked_for(host):
+    registry = with_shells(Shell("good"), Shell("bad", problem=Inexpressible("bad cannot hold a newline")))
+    made = plan("cpython-3.12-linux", host, registry)
+    assert made.activators == ("good",)
+    assert made.notes == ("activator `bad` was left out: bad cannot hold a newline",)
+    with pytest.raises(Inexpressible):
+        plan("cpython-3.12-linux", host, registry, activators=("bad",))
+
+
+def test_two_activators_of_one_file_are_an_error_that_names_both(host):
+    with pytest.raises(PluginError, match=r"`one`.*acme 1.0.*`two`.*both write `activate.mine`"):
+        plan("cpython-3.12-linux", host, with_shells(Shell("one"), Shell("two")))
+
+
+@pytest.mark.parametrize("name", ["../escape", "a/b", "", "..", "a\\b", "C:x"])
+def test_a_script_stays_in_the_directory_of_executables(host, name):
+    with pytest.raises(PluginError, match="no file name"):
+        plan("cpython-3.12-linux", host, with_shells(Shell("one", scripts=(name,))))
+
+
+def test_what_a_plugin_raises_is_told_to_be_its(host):
+    with pytest.raises(PluginError, match="activator `one` failed: ZeroDivisionError"):
+        plan("cpython-3.12-linux", host, with_shells(Shell("one", problem=ZeroDivisionError("x"))))
+
+
+@pytest.mark.parametrize(
+    ("destination", "says"),
+    [("a:b", "separates"), ("nul\0byte", "NUL"), ("\udcff", "UTF-8"), ("d" * 250 + ("/" + "d" * 250) * 17, "bytes long")],
+)
+def test_a_path_that_no_environment_can_have_is_refused(host, registry, destination, says):
+    request = Request(destination=os.path.join(host.cwd, destination), wanted=None)
+    with pytest.raises(DestinationError, match=says):
+        place(draw(request, recorded("cpython-3.12-linux"), "", registry, None), request, host)
+
+
+def test_an_image_is_laid_with_its_scripts_and_a_record_of_all(host, registry, tmp_path):
+    image = Image("demo", "1.0", str(tmp_path / "image"), (EntryPoint("demo", "demo", "main"),), "demo-1.0.dist-info", 1, 2)
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image" / "purelib.manifest").write_text("")
+    (tmp_path / "image" / "purelib.record").write_text("demo.py,sha256=x,2\n")
+    request = Request(destination=str(tmp_path / "env"), activators=())
+    blueprint = replace(draw(replace(request, wanted=None), recorded("cpython-3.12-linux"), "", registry, None), images=(image,))
+    made = place(blueprint, request, host)
+    (laid,) = [one for one in made.operations if isinstance(one, LayImage)]
+    assert laid.path == "lib/python3.12/site-packages"
+    written = {one.path: one for one in made.operations if isinstance(one, Write)}
+    assert written["bin/demo"].executable == "yes"
+    record = written["lib/python3.12/site-packages/demo-1.0.dist-info/RECORD"].content.decode()
+    assert record.startswith("demo.py,sha256=x,2\n../../../bin/demo,sha256=")
