@@ -2,8 +2,8 @@
 
 A page is followed from its beginning in an empty directory, as by a reader:
 
-- a block of `console` is typed into one bash that lasts for the whole page; lines that begin with a prompt (`$ `, `(.venv) $ `)
-  are commands, `> ` goes on with the last one, other lines are what it prints, where `...` stands for anything;
+- a block of `console` is typed into one bash that lasts for the whole page; lines that begin with a prompt (`$ `,
+  `(.venv) $ `) are commands, `> ` goes on with the last one; other lines are what it prints, `...` being anything;
 - a block of `rc`, `fish`, ... is given to that shell as a script;
 - a block with a `:caption:` is a file of that name, be it written there (`code-block`) or included (`literalinclude`);
 - a block after `<!-- not followed: REASON -->` is left alone, and so are the languages that are no commands (`text`).
@@ -91,7 +91,13 @@ class Reader:
         self.directory = home / "here"
         self.directory.mkdir()
         path = os.pathsep.join([str(Path(sys.executable).parent), environ.get("PATH", os.defpath)])
-        self.environ = {**environ, "HOME": str(home), "PATH": path, "PWD": str(self.directory), "SHELL": require("bash")}
+        self.environ = {
+            **environ,
+            "HOME": str(home),
+            "PATH": path,
+            "PWD": str(self.directory),
+            "SHELL": require("bash"),
+        }
         self.terminal = subprocess.Popen(
             [self.environ["SHELL"], "--norc", "--noprofile"],
             cwd=self.directory,
@@ -145,7 +151,9 @@ class Reader:
             raise AssertionError(f"{where}: `{command.text}` ended the shell: {printed}")
         code = int(line.removeprefix(DONE))
         printed = printed.removesuffix("\n")
-        assert code == 0 or "cloche: error: " in command.prints, f"{where}: `{command.text}` exits with {code}: {printed}"
+        assert code == 0 or "cloche: error: " in command.prints, (
+            f"{where}: `{command.text}` exits with {code}: {printed}"
+        )
         if command.prints:
             assert matches(printed, command.prints), f"{where}: `{command.text}` prints\n{printed}not\n{command.prints}"
 

@@ -1,4 +1,4 @@
-"""The rules of the architecture, read from the imports: see docs/explanation/architecture.md for what they are good for."""
+"""The rules of the architecture, read from the imports; docs/explanation/architecture.md says what they are for."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LAYERS = (
     ("cli",),
     ("__main__",),
 )
-"""The parts of the program, lowest first. A part imports from itself and from lower layers; neighbours are strangers."""
+"""The parts of the program, lowest first. A part imports from lower layers and itself; neighbours are strangers."""
 
 TYPES_ONLY = {
     ("hookspecs", "store"): "a seeder is handed the store, and its contract has to say so",
@@ -44,6 +44,11 @@ FOR_PLUGINS = frozenset(
 
 MORE_FOR_BUILTIN = {"seeders": frozenset(("store",))}
 """What parts of the box work hand in hand with: the seeder with the store, which it fills."""
+
+STAND_INS = frozenset(("cloche-virtualenv",))
+"""Distributions that are no plugins but programs of their own on top of cloche, as its command line is one."""
+
+EVERYTHING = frozenset(name for names in LAYERS for name in names)
 
 WARM = frozenset(
     (
@@ -87,8 +92,8 @@ WARM = frozenset(
 """Modules that an ordinary `cloche DEST` loads; everything else waits until it is needed."""
 
 DEAR = frozenset(
-    "re enum typing dataclasses pathlib json argparse subprocess shutil tempfile collections functools importlib inspect "
-    "pluggy filelock platformdirs distlib packaging hashlib ctypes threading logging urllib".split()
+    "re enum typing dataclasses pathlib json argparse subprocess shutil tempfile collections functools importlib "
+    "inspect pluggy filelock platformdirs distlib packaging hashlib ctypes threading logging urllib".split()
 )
 """Modules that cost milliseconds, each of them more than making an environment should."""
 
@@ -209,7 +214,7 @@ def test_what_comes_in_the_box_builds_on_what_any_plugin_can_build_on() -> None:
 
 
 def test_only_the_plugin_table_names_what_comes_in_the_box() -> None:
-    """Neither an import nor a text outside `plugins.BUILTIN` names `cloche.builtin`: any of it could be a third party's."""
+    """No import and no other text names `cloche.builtin`: any of it could be a third party's."""
     against = []
     for module, tree in TREES.items():
         if part(module) == "builtin":
@@ -235,11 +240,12 @@ def distributions() -> list[Path]:
 @pytest.mark.parametrize("distribution", distributions(), ids=lambda path: path.name)
 def test_a_distribution_builds_on_what_any_plugin_can_build_on(distribution: Path) -> None:
     trees = modules(distribution / "src")
+    allowed = EVERYTHING if distribution.name in STAND_INS else FOR_PLUGINS | {"testing"}
     against = [
         str(one)
         for module in trees
         for one in imports(module, trees | TREES)
-        if one.imported.partition(".")[0] == "cloche" and part(one.imported) not in FOR_PLUGINS | {"testing"}
+        if one.imported.partition(".")[0] == "cloche" and part(one.imported) not in allowed
     ]
     assert against == []
 
@@ -270,16 +276,16 @@ def test_environment_variables_are_read_once_at_the_border() -> None:
     assert against == []
 
 
-DECIDES_ABOUT_ENVIRONMENTS = ("model", "spec", "layout", "config", "template", "hookspecs", "planning", "builtin", "errors")
+DECIDE_ABOUT_ENVIRONMENTS = frozenset("model spec layout config template hookspecs planning builtin".split())
 
 
 def test_what_an_environment_is_like_follows_the_target_and_never_this_machine() -> None:
     """An environment for Windows can be planned on Linux, since nothing on the way asks where it runs."""
-    ours = ("os.name", "sys.platform", "os.sep", "os.pathsep", "os.linesep", "sys.version_info", "sys.maxsize", "os.uname")
+    ours = "os.name os.sep os.pathsep os.linesep os.uname sys.platform sys.version_info sys.maxsize".split()
     against = [
         f"{module}:{line} asks for {name}"
         for module, tree in TREES.items()
-        if part(module) in DECIDES_ABOUT_ENVIRONMENTS and not module.startswith("cloche.builtin.finders")
+        if part(module) in DECIDE_ABOUT_ENVIRONMENTS and not module.startswith("cloche.builtin.finders")
         for name, line in attributes(tree)
         if name in ours
     ]

@@ -17,9 +17,10 @@ from cloche.cli.vocabulary import COMMON, VERBS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from sphinx.application import Sphinx
+
     from cloche.cli.vocabulary import Verb
     from cloche.options import Option
-    from sphinx.application import Sphinx
 
 MARKER = re.compile(r"^<!-- generated: ([a-z-]+) -->$", re.MULTILINE)
 
@@ -47,7 +48,8 @@ def commands() -> str:
 
 def command(verb: Verb) -> Iterator[str]:
     name = "cloche" if verb.name == "create" else f"cloche {verb.name}"
-    yield f"(command-{verb.name})=\n\n### `{' '.join(filter(None, [name, '[options]' if verb.options else '', verb.operands]))}`\n"
+    usage = " ".join(filter(None, [name, "[options]" if verb.options else "", verb.operands]))
+    yield f"(command-{verb.name})=\n\n### `{usage}`\n"
     yield f"{sentence(verb.summary)}\n"
     if verb.name == "create":
         yield "The word `create` may stand in front.\n"
@@ -192,7 +194,7 @@ def signature(name: str, function: Callable[..., object]) -> str:
 
 
 def prose(text: str | None) -> str:
-    """Return a docstring as Markdown: what it says of parameters and errors as a list, an example as a block of Python."""
+    """Return a docstring as Markdown: parameters and errors as a list, an example as a block."""
     lines: list[str] = []
     fence = ""
     for line in (text or "").splitlines():

@@ -7,8 +7,10 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-import cloche
+import pexpect
 import pytest
+
+import cloche
 from cloche.value import replace
 from cloche_example import Rc
 
@@ -19,7 +21,18 @@ SHOW = """
 for (name in PATH VIRTUAL_ENV VIRTUAL_ENV_PROMPT PYTHONHOME) { echo $name $#$name; printenv $name }
 whatis prompt
 """
-HOSTILE = ["plain", "with space", "it's", 'say "hi"', "$HOME `{id} $(id)", "a;b&c|d", "new\nline", "-n", "ünïcode", "~*?[a]"]
+HOSTILE = [
+    "plain",
+    "with space",
+    "it's",
+    'say "hi"',
+    "$HOME `{id} $(id)",
+    "a;b&c|d",
+    "new\nline",
+    "-n",
+    "ünïcode",
+    "~*?[a]",
+]
 
 
 @pytest.fixture
@@ -58,6 +71,17 @@ def test_the_prompt_is_shown_as_it_is(rc: str, tmp_path: Path, prompt: str) -> N
     said = run(rc, activation(tmp_path, prompt=prompt) + "echo -n $prompt(1)")
 
     assert said == f"({prompt}) ; "
+
+
+def test_somebody_at_a_terminal_sees_the_prompt_come_and_go(rc: str, tmp_path: Path) -> None:
+    terminal = pexpect.spawn(rc, ["-i"], env={**os.environ, "TERM": "dumb"}, encoding="utf-8", timeout=10)
+    terminal.expect_exact("; ")
+    terminal.sendline(activation(tmp_path, prompt="$it").rstrip())
+    terminal.expect_exact("\r\n($it) ; ")
+    terminal.sendline("deactivate")
+    terminal.expect_exact("\r\n; ")
+    terminal.sendeof()
+    terminal.wait()
 
 
 def test_the_prompt_can_be_left_alone(rc: str, tmp_path: Path) -> None:
