@@ -169,6 +169,14 @@ def test_a_path_may_be_relative_or_a_directory_or_begin_at_home(machine: Machine
     assert machine.path("~/python") == path
 
 
+def test_a_directory_may_have_numbered_names_only(machine: Machine) -> None:
+    path = machine.has("path", "CPython 3.12.1", "altinstall")
+    exact = os.path.join(os.path.dirname(path), "python3.12")
+    os.rename(path, exact)
+    machine.answers[exact] = Answer(interpreter("CPython 3.12.1", exact))
+    assert machine.path(str(machine.root / "altinstall")) == exact
+
+
 def test_only_path_is_asked_for_a_command(machine: Machine) -> None:
     machine.has("pyenv", "CPython 3.12.1")
     named = machine.has("path", "CPython 3.11.7")
@@ -225,6 +233,16 @@ def test_an_environment_whose_base_is_itself_is_passed_over(machine: Machine) ->
     (machine.root / "env" / "pyvenv.cfg").write_text(f"home = {os.path.dirname(path)}\n")
     (sighting,) = machine.survey("3.12")
     assert "is gone" in sighting.reason
+
+
+def test_an_environment_never_leads_to_the_current_directory(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.has("nowhere", "CPython 3.12.1", "base")
+    path = machine.has("path", "is never asked", "env")
+    (machine.root / "env" / "pyvenv.cfg").write_text("home = base/bin\nexecutable = base/bin/python\n")
+    monkeypatch.chdir(machine.root)
+    with pytest.raises(InterpreterNotFound, match="is gone"):
+        machine.find(path)
+    assert machine.asked == []
 
 
 def test_environments_that_are_each_other_s_base_are_passed_over(machine: Machine) -> None:

@@ -59,7 +59,7 @@ def _behind(executable: str, settings: dict[str, str]) -> str | None:
     home = settings["home"]
     for name in _names(executable, settings):
         path = os.path.join(home, name)
-        if os.path.isfile(path) and not _is_same(path, executable, whole=True):
+        if os.path.isabs(home) and os.path.isfile(path) and not _is_same(path, executable, whole=True):
             return path
     for key in ("base-executable", "executable"):
         path = settings.get(key, "")

@@ -225,12 +225,21 @@ def located(path: str, host: Host) -> str:
     if not os.path.isabs(path) and host.cwd:
         path = os.path.normpath(os.path.join(host.cwd, path))
     if os.path.isdir(path):
-        for name in IN_A_DIRECTORY:
+        for name in (*IN_A_DIRECTORY, *(f"bin/{name}" for name in _numbered(os.path.join(path, "bin")))):
             if os.path.isfile(inside := os.path.join(path, *name.split("/"))):
                 return inside
     if host.os_name == "nt" and not os.path.isfile(path) and os.path.isfile(f"{path}.exe"):
         return f"{path}.exe"
     return path
+
+
+def _numbered(directory: str) -> list[str]:
+    """Return the `python3.N` in a directory, newest first: `make altinstall` makes no other name."""
+    try:
+        names = [name for name in os.listdir(directory) if name.startswith(("python3.", "pypy3."))]
+    except OSError:
+        return []
+    return sorted((name for name in names if name.partition(".")[2].rstrip("td").isdigit()), key=len)[::-1]
 
 
 def _problem(path: str) -> str:
