@@ -1,7 +1,7 @@
 """Find, block, load and report on plugins, and hold what they give; the pluggy manager does not leave this module.
 
-Entry points of group `cloche` are found by reading `entry_points.txt` in the directories of `sys.path`, which takes 2 ms
-where `importlib.metadata` takes 35. Each plugin is loaded on its own: a broken one is named, skipped and remembered.
+Entry points of group `cloche` are found by reading `entry_points.txt` in the directories of `sys.path`: 2 ms where
+`importlib.metadata` takes 35. Each plugin is loaded on its own: a broken one is named, skipped and remembered.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 
 from cloche.errors import PluginError, UsageError
 from cloche.value import TYPE_CHECKING, value
+from cloche.value import replace as with_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,7 +32,13 @@ BUILTIN = {"builtin": "cloche.builtin.plugin"}
 """The plugins in the box, by name: no scan finds them, so they are there in a zip archive too."""
 
 ALIASES: Mapping[str, Mapping[str, str]] = {
-    "creator": {"builtin": "", "cpython3-posix": "", "cpython3-win": "", "cpython3-mac-framework": "", "pypy3-posix": ""},
+    "creator": {
+        "builtin": "",
+        "cpython3-posix": "",
+        "cpython3-win": "",
+        "cpython3-mac-framework": "",
+        "pypy3-posix": "",
+    },
     "seeder": {"app-data": "pip"},
     "activator": {"cshell": "csh"},
 }
@@ -52,6 +59,10 @@ class Source:
     def __str__(self) -> str:
         return f"`{self.name}` of {self.distribution} {self.version}".rstrip()
 
+    def told_from(self, other: Source) -> str:
+        """Return the name that leaves out this one and not the other."""
+        return self.name if self.name != other.name else self.distribution
+
 
 @value
 class Provided:
@@ -66,6 +77,16 @@ class Provided:
     @property
     def options(self) -> tuple[Option, ...]:
         return tuple(getattr(self.item, "options", ()))
+
+    @property
+    def summary(self) -> str:
+        """What it is for, in a few words; empty if its plugin does not say."""
+        return str(getattr(self.item, "summary", ""))
+
+    @property
+    def replaces(self) -> str:
+        """Name of the built-in whose place it offers to take; empty for none."""
+        return str(getattr(self.item, "replaces", ""))
 
     @property
     def reference(self) -> str:
@@ -97,8 +118,8 @@ class Report:
     reason: str = ""
     """Why it failed or is blocked."""
     hooks: tuple[str, ...] = ()
-    provides: tuple[tuple[str, str], ...] = ()
-    """(kind, name) of everything that it gives."""
+    provides: tuple[Provided, ...] = ()
+    """Everything that it gives."""
 
 
 def resolve(reference: str) -> Any:
@@ -129,29 +150,42 @@ class Registry:
         reports: Iterable[Report] = (),
         created: Callable[[Result], Iterable[tuple[Source, Exception]]] | None = None,
         replace: Mapping[str, str] | None = None,
+        unknown: Iterable[str] = (),
     ) -> None:
-        """:raises PluginError: two plugins give the same kind of thing under the same name."""
-        self.reports = tuple(reports)
+        self.conflicts: list[PluginError] = []
+        """Two plugins that give the same kind of thing under one name; the first one's is kept."""
+        blamed: dict[Source, str] = {}
         self._created = created
+        self._unknown = sorted(unknown)
         self._by_kind: dict[Kind, dict[str, Provided]] = {kind: {} for kind in KINDS}
-        agreed = replace or {}
         for one in provided:
-            named = self._by_kind[one.kind]
-            other = named.setdefault(one.name, one)
+            other = self._by_kind[one.kind].setdefault(one.name, one)
             if other is not one:
-                raise PluginError(
-                    f"two plugins give the {one.kind} `{one.name}`: {other.source} and {one.source}",
-                    hint=f"uninstall one of them, or leave it out with `--no-plugin {one.source.name}`",
-                )
+                name = one.source.told_from(other.source)
+                message = f"two plugins give the {one.kind} `{one.name}`: {other.source} and {one.source}"
+                hint = f"uninstall one of them, or leave it out with `--no-plugin {name}`"
+                self.conflicts.append(PluginError(message, hint=hint))
+                blamed.setdefault(one.source, message)
+        self.reports = tuple(
+            with_fields(report, status="failed", reason=blamed[report.source]) if report.source in blamed else report
+            for report in reports
+        )
+        self._agreed = dict(replace or {})
+        self._waiting: set[tuple[Kind, str]] = set()
         for named in self._by_kind.values():
-            for one in [one for one in named.values() if getattr(one.item, "replaces", "")]:
-                replaced = str(getattr(one.item, "replaces", ""))
-                if agreed.get(replaced) == one.name and replaced in named:
-                    named[replaced] = one
+            for one in [one for one in named.values() if one.replaces in named]:
+                if self._agreed.get(one.replaces) == one.name:
+                    named[one.replaces] = one
+                else:
+                    self._waiting.add((one.kind, one.name))
 
     def all(self, kind: Kind) -> list[Provided]:
-        """Return everything of a kind, in the order in which it is asked or listed."""
-        return list({one.name: one for one in self._by_kind[kind].values()}.values())
+        """Return everything of a kind, in the order in which it is asked or listed.
+
+        What wants to replace a built-in waits for the user's consent; until then it is used by name alone.
+        """
+        distinct = {one.name: one for one in self._by_kind[kind].values()}.values()
+        return [one for one in distinct if (kind, one.name) not in self._waiting]
 
     def find(self, kind: Kind, name: str) -> Provided:
         """Return the one of that name.
@@ -162,7 +196,7 @@ class Registry:
         named = self._by_kind[kind]
         if found := named.get(name) or named.get(ALIASES.get(kind, {}).get(name, "")):
             return found
-        failed = [report for report in self.reports if report.status == "failed"]
+        failed = self._with_status("failed")
         if failed:
             culprit = next((report for report in failed if name in report.source.name), failed[0])
             raise PluginError(
@@ -173,9 +207,43 @@ class Registry:
 
         near = get_close_matches(name, named, 1)
         meant = f"did you mean `{near[0]}`? " if near else ""
+        left_out = ", ".join(str(report.source) for report in self._with_status("blocked"))
         raise UsageError(
-            f"no {kind} is named `{name}`", hint=f"{meant}there are {', '.join(f'`{one}`' for one in sorted(named))}"
+            f"no {kind} is named `{name}`",
+            hint=f"{meant}there are {', '.join(f'`{one}`' for one in sorted(named))}"
+            + (f"; left out: {left_out}" if left_out else ""),
         )
+
+    def complaints(self) -> list[str]:
+        """Return what the user should be told about plugins on any run, a line each."""
+        failed = [f"plugin {report.source} was skipped: {report.reason}" for report in self._with_status("failed")]
+        return failed + self.misnomers()
+
+    def misnomers(self) -> list[str]:
+        """Return which names of plugins in options and config files mean nothing, a line each."""
+        names = [one for report in self.reports for one in (report.source.name, report.source.distribution)]
+        lines = []
+        for name in self._unknown:
+            if name in BUILTIN:
+                lines.append(f"plugin `{name}` is cloche's own and is never left out")
+            else:
+                lines.append(f"no plugin is named `{name}`, so none was left out for it{nearest(name, names)}")
+        known = {name: one for named in self._by_kind.values() for name, one in named.items()}
+        for replaced, name in self._agreed.items():
+            if name not in known:
+                near = nearest(name, known.keys() - {replaced})
+                lines.append(f"nothing is named `{name}`, which may replace `{replaced}`{near}")
+            elif known[name].replaces != replaced:
+                lines.append(f"{known[name].kind} `{name}` may replace `{replaced}`, and does not offer to")
+        return lines
+
+    def _with_status(self, status: Status) -> list[Report]:
+        return [report for report in self.reports if report.status == status]
+
+    def replaced_by(self, one: Provided) -> str:
+        """Return the name of what has taken the place of something because the user agreed; empty if nothing has."""
+        now = self._by_kind[one.kind].get(one.name, one)
+        return "" if now.source == one.source else now.name
 
     def finders(self) -> list[Finder]:
         return [one.resolve() for one in self.all("finder")]
@@ -194,40 +262,53 @@ class Registry:
 
 
 def find_sources(path: Sequence[str]) -> list[Source]:
-    """Return the entry points of group `cloche` in these directories, by (distribution, name); the first of two wins."""
-    found: dict[str, list[Source]] = {}
+    """Return the entry points of group `cloche` in these directories, by (distribution, name)."""
+    return [source for source, shadowed_by in scan(path) if not shadowed_by]
+
+
+def scan(path: Sequence[str]) -> list[tuple[Source, str]]:
+    """Return the entry points of group `cloche`, each with the directory of what keeps it from being used, or nothing.
+
+    Of a distribution that is installed twice the first one on the path is used, whatever it provides.
+    """
+    first: dict[str, tuple[str, str]] = {}
+    found: list[tuple[Source, str]] = []
     for directory in dict.fromkeys(path):
         for metadata in metadata_directories(directory):
+            distribution, version = identity(metadata)
+            winner = first.setdefault(distribution, (directory, metadata))
             try:
                 with open(os.path.join(directory, metadata, "entry_points.txt"), "rb") as file:
                     text = file.read()
             except OSError:
                 continue
-            if b"[cloche]" not in text:
-                continue
-            distribution, version = identity(os.path.join(directory, metadata))
-            if distribution not in found:
+            if b"[cloche]" in text:
+                shadowed_by = "" if winner == (directory, metadata) else winner[0]
                 pairs = section(text.decode("utf-8", "replace"), "cloche")
-                found[distribution] = [Source(name, value, distribution, version) for name, value in pairs]
+                found += [(Source(name, value, distribution, version), shadowed_by) for name, value in pairs]
     if any(os.path.isfile(entry) for entry in path):
-        for source in sources_by_metadata():
-            found.setdefault(source.distribution, [source])
-    return sorted((source for sources in found.values() for source in sources), key=lambda s: (s.distribution, s.name))
+        found += [(source, "") for source in sources_by_metadata() if source.distribution not in first]
+    return sorted(found, key=lambda one: (one[0].distribution, one[0].name, one[1]))
 
 
 def metadata_directories(directory: str) -> list[str]:
     """Return the names of the `*.dist-info` and `*.egg-info` directories in a directory; none if it cannot be read."""
     try:
         names = os.listdir(directory or ".")
-    except OSError:
+    except (OSError, ValueError):
         return []
-    return [name for name in names if name.endswith((".dist-info", ".egg-info"))]
+    return sorted(name for name in names if name.endswith((".dist-info", ".egg-info")))
 
 
 def identity(metadata: str) -> tuple[str, str]:
-    """Return normalised name and version of a distribution by its metadata directory."""
-    name, _, version = os.path.basename(metadata).rpartition(".")[0].partition("-")
-    return name.lower().replace("_", "-").replace(".", "-"), version.partition("-")[0]
+    """Return normalised name and version of a distribution by the name of its metadata directory."""
+    name, _, version = metadata.rpartition(".")[0].partition("-")
+    return normalised(name), version.partition("-")[0]
+
+
+def normalised(name: str) -> str:
+    """Return a distribution's name as PEP 503 compares names."""
+    return "-".join(part for part in name.lower().replace("_", "-").replace(".", "-").split("-") if part)
 
 
 def section(text: str, name: str) -> Iterator[tuple[str, str]]:
@@ -248,34 +329,53 @@ def sources_by_metadata() -> Iterator[Source]:
 
     for point in entry_points(group="cloche"):
         if point.dist is not None:
-            name = point.dist.metadata["Name"].lower().replace("_", "-").replace(".", "-")
-            yield Source(point.name, point.value, name, point.dist.version)
+            yield Source(point.name, point.value, normalised(point.dist.metadata["Name"]), point.dist.version)
 
 
 # Loading
 
 
 def blocked(host: Host, words: Iterable[str] = ()) -> frozenset[str]:
-    """Return the names of plugins to leave out: those of `--no-plugin` and `CLOCHE_DISABLE_PLUGINS`; `*` is every one."""
+    """Return the names of plugins to leave out, of `--no-plugin` and `CLOCHE_DISABLE_PLUGINS`; `*` is every one."""
     variable = host.environ.get("CLOCHE_DISABLE_PLUGINS", "")
     names = [name.strip() for name in variable.replace("\n", ",").split(",")]
     return frozenset(name for name in (*names, *words) if name)
 
 
-def load(path: Sequence[str], blocklist: frozenset[str] = frozenset(), replace: Mapping[str, str] | None = None) -> Registry:
+def load(
+    path: Sequence[str], blocklist: frozenset[str] = frozenset(), replace: Mapping[str, str] | None = None
+) -> Registry:
     """Load every plugin that is not blocked and return what they give.
 
-    :raises PluginError: two of them are in conflict. One that is broken is no error here: see `Registry.reports`.
+    :raises PluginError: two of them are in conflict. One that is broken is no error here: see `Registry.complaints`.
     """
+    registry = survey(path, blocklist, replace)
+    if registry.conflicts:
+        raise registry.conflicts[0]
+    return registry
+
+
+def survey(
+    path: Sequence[str], blocklist: frozenset[str] = frozenset(), replace: Mapping[str, str] | None = None
+) -> Registry:
+    """Load every plugin that is not blocked and return what they give, conflicts and all."""
     builtin = [Source(name, module, "cloche", "") for name, module in BUILTIN.items()]
-    third_party = [] if "*" in blocklist else find_sources(path)
-    return load_sources([*builtin, *third_party], blocklist, replace)
+    found = scan(path)
+    shadowed = [
+        Report(source, "shadowed", f"{source.distribution} in `{place}` comes first")
+        for source, place in found
+        if place
+    ]
+    return load_sources([*builtin, *(source for source, place in found if not place)], blocklist, replace, shadowed)
 
 
 def load_sources(
-    sources: Sequence[Source], blocklist: frozenset[str] = frozenset(), replace: Mapping[str, str] | None = None
+    sources: Sequence[Source],
+    blocklist: frozenset[str] = frozenset(),
+    replace: Mapping[str, str] | None = None,
+    others: Iterable[Report] = (),
 ) -> Registry:
-    """Load these plugins in this order, ours and theirs by the same call; see `load`."""
+    """Load these plugins in this order, ours and theirs by the same call; see `survey`."""
     import pluggy
 
     from cloche import hookspecs
@@ -285,12 +385,16 @@ def load_sources(
     reports: list[Report] = []
     provided: list[Provided] = []
     loaded: dict[Source, object] = {}
+    unknown = set(blocklist - {"*"})
     for source in sources:
-        if source.implementation not in BUILTIN.values() and blocklist & {source.name, source.distribution}:
+        names = {name for name in blocklist if name == source.name or normalised(name) == source.distribution}
+        if source.implementation not in BUILTIN.values() and (names or "*" in blocklist):
+            unknown -= names
             reports.append(Report(source, "blocked", "left out as asked"))
             continue
         try:
             plugin = resolve(source.implementation)
+            refuse_interface(getattr(plugin, "cloche_api_version", 1))
             register(manager, plugin, str(source))
             gives = list(collect(manager, plugin, source))
         except (Exception, SystemExit) as error:
@@ -300,7 +404,7 @@ def load_sources(
         loaded[source] = plugin
         provided += gives
         hooks = tuple(sorted(caller.name for caller in manager.get_hookcallers(plugin) or ()))
-        reports.append(Report(source, "loaded", "", hooks, tuple((one.kind, one.name) for one in gives)))
+        reports.append(Report(source, "loaded", "", hooks, tuple(gives)))
 
     def created(result: Result) -> Iterator[tuple[Source, Exception]]:
         for source, plugin in loaded.items():
@@ -309,7 +413,15 @@ def load_sources(
             except Exception as error:
                 yield source, error
 
-    return Registry(provided, reports, created, replace)
+    return Registry(provided, [*reports, *others], created, replace, unknown)
+
+
+def refuse_interface(version: object) -> None:
+    """:raises ImportError: a plugin says that it was written for an interface that is not this one."""
+    from cloche.hookspecs import API_VERSION
+
+    if version != API_VERSION:
+        raise ImportError(f"it is written for version {version} of the plugin interface, and this is {API_VERSION}")
 
 
 def register(manager: pluggy.PluginManager, plugin: object, name: str) -> None:
@@ -342,11 +454,21 @@ def collect(manager: pluggy.PluginManager, plugin: object, source: Source) -> It
     """
     for kind in KINDS:
         for items in only(manager, f"cloche_{kind}s", plugin)():
+            if isinstance(items, str) or not hasattr(items, "__iter__"):
+                raise TypeError(f"cloche_{kind}s gave {items!r}, and has to give a list")
             for item in items:
                 name = getattr(item, "name", None)
-                if not isinstance(name, str) or not name:
-                    raise TypeError(f"cloche_{kind}s gave {item!r}, which has no name")
+                if not isinstance(name, str) or not name or any(letter.isspace() or letter in ",=" for letter in name):
+                    raise TypeError(f"cloche_{kind}s gave {item!r}, which has no name that can be asked for")
                 missing = [method for method in NEEDS[kind] if not hasattr(item, method)]
                 if missing and not (kind != "command" and hasattr(item, "implementation")):
                     raise TypeError(f"the {kind} `{name}` has no `{missing[0]}`")
                 yield Provided(kind, name, source, item)
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return the question whether the nearest of some names was meant; empty if none is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, sorted(set(names)), 1)
+    return f"; did you mean `{near[0]}`?" if near else ""

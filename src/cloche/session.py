@@ -76,12 +76,14 @@ class Session:
             from cloche.plugins import load
 
             self._registry = load(sys.path, self._blocklist, self._replacements)
-            self.warnings += [
-                f"plugin {report.source} was skipped: {report.reason}"
-                for report in self._registry.reports
-                if report.status == "failed"
-            ]
+            self.warnings += self._registry.complaints()
         return self._registry
+
+    def survey(self) -> Registry:
+        """Return everything about plugins, those in conflict with each other too."""
+        from cloche.plugins import survey
+
+        return survey(sys.path, self._blocklist, self._replacements)
 
     @property
     def memory(self) -> Memory:

@@ -1,0 +1,100 @@
+"""`cloche plugins`."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+
+from cloche import __version__
+from cloche.cli import report
+from cloche.cli.sources import resolve, session_of
+from cloche.cli.vocabulary import COMMON
+from cloche.hookspecs import API_VERSION
+from cloche.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cloche.cli.parser import Words
+    from cloche.model import Host
+    from cloche.plugins import Provided, Registry, Report
+
+
+def plugins(words: Words, host: Host, argv: Sequence[str], started: float) -> int:  # noqa: ARG001
+    """Show every plugin, and what became of it; one that is broken, or in conflict, is no failure of this command."""
+    settings = resolve(words, host, COMMON)
+    with session_of(settings, host) as session:
+        registry = session.survey()
+    report.warn((*settings.warnings, *registry.misnomers()))
+    if settings.flag("json"):
+        report.print_json(
+            api_version=API_VERSION,
+            plugins=[plugin_json(one, registry) for one in registry.reports],
+            conflicts=[{"message": conflict.message, "hint": conflict.hint} for conflict in registry.conflicts],
+        )
+    else:
+        report.tell("\n".join(table(registry)))
+    return 0
+
+
+def plugin_json(one: Report, registry: Registry) -> dict[str, object]:
+    return {
+        "name": one.source.name,
+        "distribution": one.source.distribution,
+        "version": version(one),
+        "implementation": one.source.implementation,
+        "status": one.status,
+        "reason": one.reason,
+        "hooks": list(one.hooks),
+        "provides": [
+            {
+                "kind": given.kind,
+                "name": given.name,
+                "summary": given.summary,
+                "replaces": given.replaces,
+                "replaced_by": registry.replaced_by(given),
+            }
+            for given in one.provides
+        ],
+    }
+
+
+def version(one: Report) -> str:
+    return one.source.version or (__version__ if one.source.distribution == "cloche" else "")
+
+
+def table(registry: Registry) -> Iterator[str]:
+    """Yield the lines of a table that fits the terminal, or 80 columns where there is none."""
+    head = ("plugin", "distribution", "status")
+    rows = [
+        (one.source.name, f"{one.source.distribution} {version(one)}".strip(), one.status) for one in registry.reports
+    ]
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(3)]
+    room = max(shutil.get_terminal_size().columns - sum(widths) - 6, 30)
+    contents = [details(one, registry) for one in registry.reports]
+    for row, content in zip((head, *rows), (["gives"], *contents), strict=True):
+        lines = [
+            line for text in content for line in textwrap.wrap(report.one_line(text), room, subsequent_indent="  ")
+        ]
+        for number, line in enumerate(lines or [""]):
+            cells = row if number == 0 else ("", "", "")
+            yield "  ".join(
+                [*(f"{report.one_line(cell):{width}}" for cell, width in zip(cells, widths, strict=True)), line]
+            ).rstrip()
+
+
+def details(one: Report, registry: Registry) -> list[str]:
+    """Return what a plugin gives, a text per kind; why, if it gives nothing."""
+    if one.status != "loaded":
+        return [one.reason]
+    kinds: dict[str, list[str]] = {}
+    for given in one.provides:
+        kinds.setdefault(given.kind, []).append(named(given, registry))
+    texts = [f"{kind}{'s' if len(names) > 1 else ''}: {', '.join(names)}" for kind, names in kinds.items()]
+    return texts + ["is told of new environments"] * ("cloche_created" in one.hooks)
+
+
+def named(given: Provided, registry: Registry) -> str:
+    if other := registry.replaced_by(given):
+        return f"{given.name} (replaced by {other})"
+    return given.name

@@ -1,0 +1,5 @@
+"""What the tests of plugins share."""
+
+from tests.plugins.site import site
+
+__all__ = ["site"]

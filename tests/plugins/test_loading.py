@@ -1,0 +1,531 @@
+"""Plugins are found, blocked and loaded one by one; what is wrong with one harms nothing but itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cloche import PluginError, UsageError
+from cloche.hookspecs import API_VERSION
+from cloche.plugins import KINDS, blocked, find_sources, load, survey
+from cloche.session import Session
+from cloche.testing import fake_environment, fake_host
+from tests.plugins.site import Site, giving, reason, statuses
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cloche.plugins import Registry
+
+
+def registry(site: Site, *blocklist: str, **replace: str) -> Registry:
+    return load([str(site.directory)], frozenset(blocklist), replace)
+
+
+def names(found: Registry, kind: str = "activator") -> list[str]:
+    return [one.name for one in found.all(kind) if one.source.distribution != "cloche"]  # type: ignore[arg-type]
+
+
+# Found and loaded
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "command"])
+def test_a_plugin_is_found_by_its_entry_point_and_what_it_gives_can_be_selected(site: Site, kind: str) -> None:
+    site.install("acme-shells", mine=giving(kind, "acme"))
+
+    found = registry(site)
+
+    assert statuses(found) == {"mine": "loaded"}
+    assert names(found, kind) == ["acme"]
+    assert found.find(kind, "acme").resolve().name == "acme"  # type: ignore[arg-type]
+    [report] = [one for one in found.reports if one.source.name == "mine"]
+    assert str(report.source) == "`mine` of acme-shells 1.0"
+    assert report.hooks == (f"cloche_{kind}s",)
+    assert [(one.kind, one.name) for one in report.provides] == [(kind, "acme")]
+
+
+def test_one_distribution_may_have_several_plugins_and_a_plugin_may_be_any_object(site: Site) -> None:
+    module = site.module(
+        """
+        class Plugin:
+            @cloche.hookimpl
+            def cloche_commands(self):
+                return [cloche.Command("wave", "wave a hand", "THIS:main")]
+        plugin = Plugin()
+        """
+    )
+    site.install("acme", shell=giving("activator", "acme"))
+    site.metadata("acme_commands", "2.0", {"wave": f"{module}:plugin"})
+
+    found = registry(site)
+
+    assert statuses(found) == {"shell": "loaded", "wave": "loaded"}
+    assert names(found, "command") == ["wave"]
+
+
+def test_the_module_that_a_descriptor_names_waits_until_it_is_selected(site: Site) -> None:
+    heavy = site.module("class Heavy:\n    name = 'heavy'\ncreator = Heavy()\n")
+    site.install(
+        "acme",
+        mine=f"""
+        @cloche.hookimpl
+        def cloche_creators():
+            return [cloche.Descriptor("heavy", "{heavy}:creator", "weighs a lot")]
+        """,
+    )
+
+    found = registry(site)
+
+    assert heavy not in sys.modules
+    assert found.find("creator", "heavy").resolve().name == "heavy"
+
+
+def test_what_a_descriptor_names_in_vain_is_told_with_plugin_and_distribution(site: Site) -> None:
+    site.install(
+        "acme",
+        mine="""
+        @cloche.hookimpl
+        def cloche_creators():
+            return [cloche.Descriptor("heavy", "no_such_module_anywhere:creator")]
+        """,
+    )
+
+    with pytest.raises(
+        PluginError, match=r"creator `heavy` of plugin `mine` of acme 1\.0 cannot be loaded: ModuleNot"
+    ) as told:
+        registry(site).find("creator", "heavy").resolve()
+
+    assert "`--no-plugin mine`" in str(told.value.hint)
+
+
+def test_the_box_is_loaded_where_nothing_is_installed(tmp_path: Path) -> None:
+    found = load([str(tmp_path)])
+
+    assert found.find("creator", "symlink").source.distribution == "cloche"
+    assert found.find("seeder", "app-data").name == "pip"
+    assert statuses(found) == {}
+
+
+def test_the_order_of_installation_means_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    orders = []
+    for attempt in range(3):
+        site = Site(tmp_path / str(attempt))
+        monkeypatch.syspath_prepend(str(site.directory))
+        letters = list("abcdef")
+        random.shuffle(letters)
+        for letter in letters:
+            site.install(f"acme-{letter}", **{f"plugin_{letter}": giving("activator", f"shell-{letter}")})
+        orders.append(names(registry(site)))
+
+    assert orders == [[f"shell-{letter}" for letter in "abcdef"]] * 3
+
+
+def test_of_a_distribution_that_is_installed_twice_the_first_on_the_path_is_used(tmp_path: Path, site: Site) -> None:
+    second = Site(tmp_path / "second")
+    site.install("acme", "2.0", new=giving("activator", "new"))
+    second.install("Acme", "1.0", old=giving("activator", "old"))
+
+    found = survey([str(site.directory), str(second.directory)])
+
+    assert names(found) == ["new"]
+    assert statuses(found) == {"new": "loaded", "old": "shadowed"}
+    assert str(site.directory) in reason(found, "old")
+
+
+def test_a_distribution_without_plugins_hides_an_older_one_with_some(tmp_path: Path, site: Site) -> None:
+    (site.directory / "acme-2.0.dist-info").mkdir()
+    second = Site(tmp_path / "second")
+    second.install("acme", "1.0", old=giving("activator", "old"))
+
+    assert find_sources([str(site.directory), str(second.directory)]) == []
+
+
+def test_names_of_distributions_are_compared_as_indexes_compare_them(site: Site) -> None:
+    site.install("Acme.Shell_Tools", mine=giving("activator", "acme"))
+
+    [source] = find_sources([str(site.directory)])
+
+    assert source.distribution == "acme-shell-tools"
+    assert statuses(registry(site, "ACME_Shell.tools")) == {"mine": "blocked"}
+
+
+def test_entry_points_of_other_groups_and_files_that_cannot_be_read_are_passed_over(site: Site) -> None:
+    for name, content in {
+        "other": b"[console_scripts]\nx = x:x\n",
+        "odd": b"\xff\xfe[cloche]\n= = =\nno separator\n# comment = x\n; comment = x\n",
+        "mention": b"[other]\ntext = [cloche]\n",
+    }.items():
+        (site.directory / f"{name}-1.0.dist-info").mkdir()
+        (site.directory / f"{name}-1.0.dist-info" / "entry_points.txt").write_bytes(content)
+    (site.directory / "empty-1.0.dist-info").mkdir()
+    (site.directory / "directory-1.0.dist-info" / "entry_points.txt").mkdir(parents=True)
+
+    assert find_sources([str(site.directory), str(site.directory / "missing"), "\0"]) == []
+
+
+def test_the_scan_finds_what_importlib_metadata_finds(site: Site) -> None:
+    from importlib.metadata import distributions
+
+    site.install("acme", mine=giving("activator", "acme"), other=giving("creator", "acme"))
+    site.metadata("Spaced", "1", {"spaced": "module:attribute [extra]"})
+    theirs = {
+        (point.name, point.module, point.attr or "")
+        for distribution in distributions(path=[str(site.directory)])
+        for point in distribution.entry_points
+        if point.group == "cloche"
+    }
+
+    ours = {(one.name, *one.implementation.partition(":")[::2]) for one in find_sources([str(site.directory)])}
+
+    assert ours == theirs
+
+
+def test_plugins_in_an_archive_on_the_path_are_found_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(tmp_path / "site")
+    site.install("acme-zipped", mine=giving("activator", "zipped"))
+    archive = tmp_path / "site.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in site.directory.rglob("*"):
+            file.write(path, path.relative_to(site.directory))
+    monkeypatch.syspath_prepend(str(archive))
+
+    assert "zipped" in names(load(sys.path))
+
+
+# Broken
+
+
+BROKEN = {
+    "import": ("import no_such_module_anywhere", "ModuleNotFoundError: No module named 'no_such_module_anywhere'"),
+    "syntax": ("def (", "SyntaxError: invalid syntax"),
+    "exit": ("raise SystemExit('goodbye')", "SystemExit: goodbye"),
+    "arguments": ("@cloche.hookimpl\ndef cloche_creators(everything): return []", "PluginValidationError"),
+    "unknown-hook": ("@cloche.hookimpl\ndef cloche_wizards(): return []", "PluginValidationError: unknown hook"),
+    "raises": ("@cloche.hookimpl\ndef cloche_creators(): return 1 / 0", "ZeroDivisionError: division by zero"),
+    "late": ("@cloche.hookimpl\ndef cloche_creators():\n    yield 1 / 0", "ZeroDivisionError: division by zero"),
+    "exits-later": ("@cloche.hookimpl\ndef cloche_creators(): raise SystemExit", "SystemExit"),
+    "nameless": ("@cloche.hookimpl\ndef cloche_creators(): return [object()]", "which has no name"),
+    "blank-name": (
+        "@cloche.hookimpl\ndef cloche_creators(): return [cloche.Descriptor('a b', 'x:y')]",
+        "no name that can",
+    ),
+    "no-list": ("@cloche.hookimpl\ndef cloche_creators(): return 3", "cloche_creators gave 3, and has to give a list"),
+    "text": ("@cloche.hookimpl\ndef cloche_creators(): return 'abc'", "gave 'abc', and has to give a list"),
+    "half": (
+        "class Half:\n    name = 'half'\n@cloche.hookimpl\ndef cloche_creators(): return [Half()]",
+        "TypeError: the creator `half` has no `refusal`",
+    ),
+    "multi-line": ("raise ValueError('first\\nsecond')", "ValueError: first second"),
+}
+
+
+@pytest.mark.parametrize(("text", "told"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_plugin_is_named_with_its_cause_and_skipped(site: Site, text: str, told: str) -> None:
+    site.install("acme-good", good=giving("activator", "good"))
+    site.install("acme-broken", "0.3", broken=text)
+    site.install("zebra", striped=giving("activator", "striped"))
+
+    found = registry(site)
+
+    assert statuses(found) == {"good": "loaded", "broken": "failed", "striped": "loaded"}
+    assert names(found) == ["good", "striped"]
+    [complaint] = found.complaints()
+    assert complaint.startswith("plugin `broken` of acme-broken 0.3 was skipped: ")
+    assert told in complaint
+    assert "\n" not in complaint
+
+
+def test_an_entry_point_that_names_what_is_not_there_is_a_broken_plugin(site: Site) -> None:
+    site.metadata("acme", "1.0", {"gone": "no_such_module_anywhere", "lost": "os.path:nowhere", "empty": ""})
+
+    assert statuses(registry(site)) == {"gone": "failed", "lost": "failed", "empty": "failed"}
+
+
+def test_selecting_what_a_broken_plugin_may_give_says_that_it_failed(site: Site) -> None:
+    site.install("acme-elvish", elvish="import no_such_module_anywhere")
+
+    with pytest.raises(
+        PluginError, match=r"no activator is named `elvish`; plugin `elvish` of acme-elvish 1\.0"
+    ) as told:
+        registry(site).find("activator", "elvish")
+
+    assert told.value.hint == "`cloche plugins` shows what is loaded and what failed"
+
+
+def test_what_a_plugin_gave_before_it_failed_is_not_used(site: Site) -> None:
+    site.install(
+        "acme",
+        mine=giving("activator", "early") + "\n@cloche.hookimpl\ndef cloche_commands(): raise ValueError('late')\n",
+    )
+
+    found = registry(site)
+
+    assert names(found) == []
+    assert reason(found, "mine") == "ValueError: late"
+
+
+def test_an_error_after_an_environment_is_made_is_told_and_does_not_keep_others_from_being_told(
+    site: Site, tmp_path: Path
+) -> None:
+    site.install("acme-a", first="@cloche.hookimpl\ndef cloche_created(result): raise RuntimeError('no room')")
+    site.install(
+        "acme-b",
+        second=f"""
+        from pathlib import Path
+        @cloche.hookimpl
+        def cloche_created(result): Path({str(tmp_path / "told")!r}).write_text(repr(result))
+        """,
+    )
+
+    complaints = registry(site).created(fake_environment("/env"))  # type: ignore[arg-type]
+
+    assert complaints == ["plugin `first` of acme-a 1.0 failed after the environment was made: RuntimeError: no room"]
+    assert "/env" in (tmp_path / "told").read_text()
+
+
+def test_who_wants_to_be_told_of_new_environments_is_known(site: Site) -> None:
+    site.install("acme", mine="@cloche.hookimpl\ndef cloche_created(result): pass")
+
+    assert registry(site).listeners() == "`mine` of acme 1.0"
+
+
+# Blocked
+
+
+def test_a_blocked_plugin_is_not_even_imported(site: Site, tmp_path: Path) -> None:
+    mark = tmp_path / "imported"
+    site.install("acme-shells", mine=f"open({str(mark)!r}, 'w').close()\n" + giving("activator", "acme"))
+
+    for name in ("mine", "acme-shells", "acme_shells", "*"):
+        found = registry(site, name)
+        assert statuses(found) == {"mine": "blocked"}, name
+        assert names(found) == []
+        assert not mark.exists()
+
+    assert found.find("creator", "symlink")
+    assert statuses(registry(site)) == {"mine": "loaded"}
+    assert mark.exists()
+
+
+def test_blocking_one_plugin_leaves_the_others_of_its_distribution(site: Site) -> None:
+    site.install("acme", one=giving("activator", "one"), two=giving("activator", "two"))
+
+    assert names(registry(site, "one")) == ["two"]
+
+
+def test_the_box_cannot_be_blocked(site: Site) -> None:
+    found = registry(site, "builtin", "*")
+
+    assert found.find("creator", "symlink")
+    assert found.complaints() == ["plugin `builtin` is cloche's own and is never left out"]
+
+
+def test_a_name_in_the_block_list_that_no_plugin_has_is_told(site: Site) -> None:
+    site.install("acme-shells", nushell=giving("activator", "nu"))
+
+    found = registry(site, "nushel", "nushell", "quite-other")
+
+    assert found.complaints() == [
+        "no plugin is named `nushel`, so none was left out for it; did you mean `nushell`?",
+        "no plugin is named `quite-other`, so none was left out for it",
+    ]
+
+
+def test_selecting_what_is_blocked_names_what_was_left_out(site: Site) -> None:
+    site.install("acme", shells=giving("activator", "acme"))
+
+    with pytest.raises(UsageError, match="no activator is named `acme`") as told:
+        registry(site, "shells").find("activator", "acme")
+
+    assert "left out: `shells` of acme 1.0" in str(told.value.hint)
+
+
+def test_the_block_list_comes_from_flags_and_the_variable() -> None:
+    host = fake_host(environ={"CLOCHE_DISABLE_PLUGINS": " a, b\nc,,"})
+
+    assert blocked(host, ["d"]) == {"a", "b", "c", "d"}
+    assert blocked(fake_host()) == frozenset()
+
+
+def test_a_session_tells_what_is_wrong_with_plugins(site: Site) -> None:
+    site.install("acme", broken="raise ValueError('dull blade')")
+
+    with Session(fake_host(), blocklist=frozenset(["nobody"]), access="none") as session:
+        assert session.registry.find("creator", "symlink")
+
+    assert session.warnings == [
+        "plugin `broken` of acme 1.0 was skipped: ValueError: dull blade",
+        "no plugin is named `nobody`, so none was left out for it",
+    ]
+
+
+# In conflict
+
+
+def test_two_plugins_that_give_one_name_are_an_error_that_names_both(site: Site) -> None:
+    site.install("acme", "1.2", mine=giving("activator", "fancy"))
+    site.install("zebra", "3.4", yours=giving("activator", "fancy"))
+
+    with pytest.raises(PluginError) as told:
+        registry(site)
+
+    assert told.value.message == "two plugins give the activator `fancy`: `mine` of acme 1.2 and `yours` of zebra 3.4"
+    assert told.value.hint == "uninstall one of them, or leave it out with `--no-plugin yours`"
+    assert names(registry(site, "yours")) == ["fancy"]
+
+
+def test_a_name_of_the_box_cannot_be_taken(site: Site) -> None:
+    site.install("acme", mine=giving("activator", "bash"))
+
+    with pytest.raises(
+        PluginError, match=r"two plugins give the activator `bash`: `builtin` of cloche and `mine` of acme 1\.0"
+    ):
+        registry(site)
+
+
+def test_plugins_of_one_name_are_told_apart_by_their_distributions(site: Site) -> None:
+    site.install("acme", shell=giving("activator", "fancy"))
+    site.install("zebra", shell=giving("activator", "fancy"))
+
+    with pytest.raises(PluginError) as told:
+        registry(site)
+
+    assert "`--no-plugin zebra`" in str(told.value.hint)
+    assert names(registry(site, "zebra")) == ["fancy"]
+
+
+def test_the_same_name_for_different_kinds_of_things_is_no_conflict(site: Site) -> None:
+    site.install("acme", mine=giving("activator", "fancy"))
+    site.install("zebra", yours=giving("creator", "fancy"))
+
+    assert registry(site).conflicts == []
+
+
+def test_a_survey_shows_what_is_in_conflict_and_keeps_the_first(site: Site) -> None:
+    site.install("acme", mine=giving("activator", "fancy"))
+    site.install("zebra", yours=giving("activator", "fancy"))
+
+    found = survey([str(site.directory)])
+
+    assert found.find("activator", "fancy").source.distribution == "acme"
+    assert [conflict.message.partition(":")[0] for conflict in found.conflicts] == [
+        "two plugins give the activator `fancy`"
+    ]
+
+
+def test_a_built_in_is_replaced_only_if_the_plugin_offers_it_and_the_user_agrees(site: Site) -> None:
+    site.install("acme", mine=giving("activator", "better", more="replaces = 'bash'"))
+
+    without = registry(site)
+    assert without.find("activator", "bash").source.distribution == "cloche"
+    assert "better" not in [one.name for one in without.all("activator")], "until then it is used by name alone"
+    assert without.find("activator", "better").source.distribution == "acme"
+
+    agreed = registry(site, bash="better")
+    assert agreed.find("activator", "bash").source.distribution == "acme"
+    assert "bash" not in [one.name for one in agreed.all("activator")]
+    assert [one.name for one in agreed.all("activator")].count("better") == 1
+    assert agreed.complaints() == []
+
+
+def test_consent_without_an_offer_changes_nothing_and_is_told(site: Site) -> None:
+    site.install("acme", mine=giving("activator", "better"))
+
+    found = registry(site, bash="better")
+
+    assert found.find("activator", "bash").source.distribution == "cloche"
+    assert found.complaints() == ["activator `better` may replace `bash`, and does not offer to"]
+    assert registry(site, bash="beter").complaints() == [
+        "nothing is named `beter`, which may replace `bash`; did you mean `better`?"
+    ]
+
+
+def test_a_descriptor_may_offer_to_replace_as_well(site: Site) -> None:
+    site.install(
+        "acme",
+        mine="""
+        @cloche.hookimpl
+        def cloche_seeders():
+            return [cloche.Descriptor("store", "THIS:seeder", replaces="pip")]
+        """,
+    )
+
+    assert registry(site).find("seeder", "pip").source.distribution == "cloche"
+    assert registry(site, pip="store").find("seeder", "pip").name == "store"
+
+
+# The interface's version
+
+
+def test_a_plugin_may_say_for_which_interface_it_is_written(site: Site) -> None:
+    site.install("acme-now", now=f"cloche_api_version = {API_VERSION}\n" + giving("activator", "now"))
+    site.install("acme-later", later=f"cloche_api_version = {API_VERSION + 1}\n" + giving("activator", "later"))
+
+    found = registry(site)
+
+    assert statuses(found) == {"now": "loaded", "later": "failed"}
+    assert f"written for version {API_VERSION + 1} of the plugin interface, and this is {API_VERSION}" in reason(
+        found, "later"
+    )
+
+
+def test_the_interface_of_version_1_is_what_plugins_were_promised() -> None:
+    """Hooks and arguments may be added to these; taking one away would need a new version."""
+    from cloche import hookspecs
+
+    promised = {
+        "cloche_finders": (),
+        "cloche_creators": (),
+        "cloche_seeders": (),
+        "cloche_activators": (),
+        "cloche_commands": (),
+        "cloche_created": ("result",),
+    }
+    assert API_VERSION == 1
+    for hook, arguments in promised.items():
+        taken = getattr(hookspecs, hook).__code__.co_varnames
+        assert set(arguments) <= set(taken), hook
+
+
+# Many
+
+
+def test_fifty_plugins_load_in_little_time_and_in_order(site: Site) -> None:
+    for number in range(50):
+        site.install(f"acme-{number:02}", **{f"plugin_{number:02}": giving("activator", f"shell-{number:02}")})
+
+    found = registry(site)
+
+    assert names(found) == [f"shell-{number:02}" for number in range(50)]
+    assert set(statuses(found).values()) == {"loaded"}
+
+
+# Where nothing must be found
+
+
+def test_nothing_that_lies_in_the_current_directory_is_loaded(tmp_path: Path) -> None:
+    here = Site(tmp_path / "project")
+    mark = tmp_path / "imported"
+    here.install("trap", trap=f"open({str(mark)!r}, 'w').close()\n")
+    variables = {
+        name: text for name, text in os.environ.items() if name not in ("PYTHONPATH", "CLOCHE_DISABLE_PLUGINS")
+    }
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "cloche", "plugins", "--json"],
+        cwd=here.directory,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "trap" not in [one["name"] for one in json.loads(ran.stdout)["plugins"]]
+    assert not mark.exists()
