@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.recorded import recorded
 
 from cloche.discovery import ProbeCache, find, probe, record, survey
 from cloche.errors import InterpreterNotFound
 from cloche.model import Candidate, Host
+from tests.recorded import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -170,6 +170,16 @@ def test_those_that_hang_do_not_hide_the_one_that_answers(script: Callable[[str]
     seen = survey(text, HOST, [Listed()], ProbeCache(None), ask=impatient)
     assert [one.reason for one in seen] == ["does not answer in time"] * 3 + [""]
     assert [one.is_chosen for one in seen] == [False] * 3 + [True]
+
+
+def test_few_file_descriptors_make_it_slower_and_not_wrong() -> None:
+    program = (
+        "import os, resource, sys; from cloche.discovery import probe\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))\n"
+        "print([answer.reason for answer in probe.ask([sys.executable] * 8, os.environ)])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{[''] * 8}\n"
 
 
 def test_what_cannot_be_started_becomes_a_reason(tmp_path: Path) -> None:

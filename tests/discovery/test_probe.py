@@ -9,12 +9,12 @@ import subprocess
 import sys
 
 import pytest
-from tests import interpreters
 
 from cloche.discovery import ProbeCache, find, running
 from cloche.discovery.probe import ask
 from cloche.errors import InterpreterNotFound
 from cloche.model import Host, Interpreter
+from tests import interpreters
 
 ENVIRON = dict(os.environ)
 HOST = Host(ENVIRON, os.sep, sys.platform, os.name, sys.executable)

@@ -284,6 +284,19 @@ def test_a_finder_that_fails_does_not_stop_the_others(machine: Machine) -> None:
     assert failed.reason.startswith("the finder failed: PermissionError")
 
 
+def test_finders_that_are_not_reached_are_not_even_loaded(machine: Machine) -> None:
+    chosen = machine.has("path", "CPython 3.12.1")
+    for number in range(8):
+        machine.has("path", f"CPython 3.11.{number}")
+
+    def loading() -> Iterator[Listed]:
+        yield machine.finders["path"]
+        pytest.fail("another finder was loaded")
+
+    found = find(("3.12",), machine.host, loading(), machine.cache, ask=machine.ask)
+    assert found.interpreter.executable == chosen
+
+
 def test_a_survey_shows_everything_and_what_would_be_chosen(machine: Machine) -> None:
     machine.has("current", "CPython 3.11.7")
     machine.has("path", "is ended by SIGSEGV")

@@ -5,12 +5,13 @@ They run isolated, without input, away from the current directory, in a session 
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import threading
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Protocol
 
 from cloche.discovery import record
@@ -78,10 +79,9 @@ def _ask_one(
     for isolation in (["-I"], ["-E", "-s"]):
         start, end = os.urandom(16).hex(), os.urandom(16).hex()
         try:
-            process = _start([path, *isolation, "-S", "-B", "-c", source, start, end], environ)
+            process = _start([path, *isolation, "-S", "-B", "-c", source, start, end], environ, running, deadline)
         except (OSError, ValueError) as error:
             return Answer(reason=f"cannot be started: {getattr(error, 'strerror', None) or error}")
-        running.add(process)
         try:
             output, outcome = _listen(process, end[::-1].encode(), deadline)
         finally:
@@ -96,7 +96,23 @@ def _ask_one(
     return Answer(reason=outcome or _ending(process.returncode, output))
 
 
-def _start(command: list[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _start(
+    command: list[str], environ: Mapping[str, str], running: set[subprocess.Popen[bytes]], deadline: float
+) -> subprocess.Popen[bytes]:
+    """Start a candidate, and add it to those that are running; where too many files are open, wait for the others."""
+    while True:
+        try:
+            process = _spawn(command, environ)
+        except OSError as error:  # noqa: PERF203  (it waits)
+            if error.errno not in (errno.EMFILE, errno.ENFILE) or not running or monotonic() > deadline:
+                raise
+            sleep(0.01)
+        else:
+            running.add(process)
+            return process
+
+
+def _spawn(command: list[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
     clean = {
         name: text for name, text in environ.items() if not name.upper().startswith(("PYTHON", "__PYVENV_LAUNCHER__"))
     }

@@ -51,7 +51,8 @@ class Search:
 
     def __init__(self, host: Host, finders: Iterable[Finder], cache: ProbeCache, ask: Ask | None = None) -> None:
         self._host = host
-        self._finders = list(finders)
+        self._finders: list[Finder] = []
+        self._more = iter(finders)
         self._cache = cache
         self._ask = ask
         self._known: dict[str, Answer] = {}
@@ -59,7 +60,14 @@ class Search:
     @property
     def places(self) -> list[str]:
         """Names of the finders, in order."""
-        return [finder.name for finder in self._finders]
+        return [finder.name for finder in self._each()]
+
+    def _each(self) -> Iterator[Finder]:
+        """Yield the finders; those that are not reached need not even be loaded."""
+        yield from tuple(self._finders)
+        for finder in self._more:
+            self._finders.append(finder)
+            yield finder
 
     def find(self, spec: InterpreterSpec, first: Sequence[str] = ()) -> Sighting | None:
         """Return the interpreter that satisfies a request, None if there is none."""
@@ -101,7 +109,7 @@ class Search:
             return
         for path in first:
             yield Candidate(located(path, self._host), TRY_FIRST)
-        for finder in self._finders:
+        for finder in self._each():
             if spec.name and finder.name != "path":  # only PATH knows names
                 continue
             try:
