@@ -33,6 +33,10 @@ GRACE = 0.5
 """Seconds between the end of a candidate's output and its own end."""
 
 
+_ONE_BY_ONE = threading.Lock()
+"""Held while a process is started, which takes more file descriptors than listening to it does."""
+
+
 class Ask(Protocol):
     """How executables are asked: one answer for each path, in their order."""
 
@@ -102,8 +106,9 @@ def _start(
     """Start a candidate, and add it to those that are running; where too many files are open, wait for the others."""
     while True:
         try:
-            process = _spawn(command, environ)
-        except OSError as error:  # noqa: PERF203  (it waits)
+            with _ONE_BY_ONE:
+                process = _spawn(command, environ)
+        except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE) or not running or monotonic() > deadline:
                 raise
             sleep(0.01)
