@@ -101,14 +101,15 @@ def script_names(entry_points: tuple[EntryPoint, ...], version: str) -> dict[str
 def first_lines(python: str, platform: str, coding: bytes = b"# -*- coding: utf-8 -*-\n") -> bytes:
     """Return what makes a POSIX system run the rest of a file with the interpreter at the absolute path `python`.
 
-    The kernel splits the first line at white space and cuts it off, so a path that it cannot hold is left to `sh`: the
-    lines are a shell script that replaces itself, and to Python a string that nobody uses.
+    The kernel splits the first line at white space and cuts it off, and Python refuses one that is not UTF-8. A path
+    that cannot stand there is left to `sh`: the lines are a shell script that replaces itself, and to Python a string
+    that nobody uses.
     """
     path = python.encode("utf-8", "surrogateescape")
     limit = SHEBANG_LIMIT_MACOS if platform == "darwin" else SHEBANG_LIMIT
-    if len(path) + 3 <= limit and not path.split(None, 1)[1:] and path == path.strip():
+    if len(path) + 3 <= limit and len(path.split()) == 1 and path == path.strip() and _is_text(python):
         return b"#!" + path + b"\n" + coding
-    return b'#!/bin/sh\n%s""":"\nexec %s "$0" "$@"\n"""\n' % (coding, _shell_word(path))
+    return b'#!/bin/sh\n%s""":"\nexec %s "$0" "$@"\n"""\n' % (coding, _shell_word(python))
 
 
 def _scripts(image: Image, environment: Environment) -> Iterator[tuple[str, bytes]]:
@@ -117,9 +118,6 @@ def _scripts(image: Image, environment: Environment) -> Iterator[tuple[str, byte
     version = interpreter.python_version if interpreter else ""
     platform = interpreter.platform if interpreter else ""
     python = environment.place(environment.layout.executable)
-    coding = b"# -*- coding: utf-8 -*-\n"
-    if any("\udc80" <= character <= "\udcff" for character in python):
-        coding = b"# -*- coding: latin-1 -*-\n"  # a path that is not UTF-8 must not make Python refuse the file
     waiting = f"{image.root}/shebangs"
     if environment.os_name == "nt":
         from cloche.store.launchers import launcher
@@ -130,7 +128,7 @@ def _scripts(image: Image, environment: Environment) -> Iterator[tuple[str, byte
             kind, rest = _split_script(_read(f"{waiting}/{name}"))
             yield f"{name.removesuffix('.py')}.exe", launcher(interpreter, python, kind, rest)
         return
-    start = first_lines(python, platform, coding)
+    start = first_lines(python, platform)
     for name, point in script_names(image.entry_points, version).items():
         yield name, start + _body(point)
     for name in sorted(os.listdir(waiting)) if os.path.isdir(waiting) else ():
@@ -160,28 +158,39 @@ def _split_script(content: bytes) -> tuple[str, bytes]:
     return ("gui" if first.startswith(b"#!pythonw") else "console"), rest
 
 
-def _shell_word(path: bytes) -> bytes:
+def _shell_word(path: str) -> bytes:
     """Return a path as one word of `sh` that can stand in a Python string of three double quotes.
 
-    Inside double quotes the backslash and the quote itself are escaped in the same way by both; `$` and the backquote
-    go into single quotes, as Python knows no escape for them. No three double quotes ever meet.
+    Inside double quotes the backslash and the quote itself are escaped in the same way by both. `$` and the backquote
+    go into single quotes, as Python knows no escape for them, and bytes that are not UTF-8 are printed from their
+    octal numbers, which mean the same to both. No three double quotes ever meet.
     """
     word = b""
-    for piece in _runs(path):
-        if piece[:1] in b"$`":
-            word += b"'" + piece + b"'"
+    for kind, piece in _runs(path):
+        if kind == "expanded":
+            word += f"'{piece}'".encode()
+        elif kind == "binary":
+            octal = "".join(f"\\{byte:03o}" for byte in piece.encode("utf-8", "surrogateescape"))
+            word += f"\"$(printf '{octal}')\"".encode()
         else:
-            word += b'"' + piece.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+            escaped = piece.replace("\\", "\\\\").replace('"', '\\"')
+            word += f'"{escaped}"'.encode()
     return word
 
 
-def _runs(path: bytes) -> Iterator[bytes]:
-    """Yield the parts of a path that consist of `$` and backquotes, and those between."""
+def _runs(path: str) -> Iterator[tuple[str, str]]:
+    """Yield the longest parts of a path that a shell would expand, that are bytes and no text, and that are neither."""
+    kinds = ["expanded" if one in "$`" else "text" if _is_text(one) else "binary" for one in path]
     start = 0
     for end in range(1, len(path) + 1):
-        if end == len(path) or (path[end] in b"$`") != (path[start] in b"$`"):
-            yield path[start:end]
+        if end == len(path) or kinds[end] != kinds[start]:
+            yield kinds[start], path[start:end]
             start = end
+
+
+def _is_text(path: str) -> bool:
+    """Whether a path is UTF-8 on disk: Python has a lone surrogate for each byte that is not (PEP 383)."""
+    return not any("\ud800" <= character <= "\udfff" for character in path)
 
 
 def _headers_place(image: Image, environment: Environment) -> str:

@@ -1,0 +1,418 @@
+"""Laying an image: which operations it takes, scripts that start from anywhere, and a RECORD that tells the truth."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cloche.api import find
+from cloche.errors import SeedError
+from cloche.model import EntryPoint
+from cloche.operations import LayImage, MakeDir, Write, perform
+from cloche.store import Store
+from cloche.store.distributions import read_wheel
+from cloche.store.images import obtain
+from cloche.store.laying import first_lines, operations, script_names
+from cloche.testing.fakes import fake_environment, fake_interpreter
+from cloche.value import replace
+from tests.distributions import hashed, host_at, make_wheel, wrong_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cloche.model import Environment, Image, Interpreter
+
+PIP = "[console_scripts]\npip = pip._internal:main\npip3 = pip._internal:main\npip3.7 = pip._internal:main\n"
+
+
+@pytest.fixture(scope="module")
+def interpreter() -> Interpreter:
+    """The base of the Python that runs the tests."""
+    return find()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.open(host_at(tmp_path / "home"), str(tmp_path / "store"))
+
+
+def image_of(wheel: Path, interpreter: Interpreter, store: Store) -> Image:
+    return obtain(read_wheel(str(wheel)), interpreter, store)
+
+
+def written(image: Image, environment: Environment) -> dict[str, bytes]:
+    return {one.path: one.content for one in operations(image, environment) if isinstance(one, Write)}
+
+
+def lay(image: Image, environment: Environment) -> Path:
+    """Perform an image's operations in an environment with nothing else in it, and return its site-packages."""
+    from pathlib import Path
+
+    from cloche.operations import Ground
+
+    root = environment.location
+    for directory in (environment.layout.bin, environment.layout.purelib):
+        os.makedirs(os.path.join(root, directory))
+    descriptor = os.open(root, os.O_RDONLY)
+    try:
+        perform(operations(image, environment), Ground(root, descriptor), "auto")
+    finally:
+        os.close(descriptor)
+    return Path(root, environment.layout.purelib)
+
+
+def with_python(environment: Environment, interpreter: Interpreter) -> None:
+    """Make the environment's Python a link to a real one."""
+    os.symlink(interpreter.executable, os.path.join(environment.location, environment.layout.executable))
+
+
+# Names of scripts
+
+
+@pytest.mark.parametrize(
+    ("declared", "version", "expected"),
+    [
+        (["pip", "pip3"], "3.12", ["pip", "pip3", "pip3.12"]),
+        (["pip", "pip3", "pip3.7"], "3.12", ["pip", "pip3", "pip3.12"]),
+        (["pip3.7", "pip3", "pip"], "3.6", ["pip", "pip3", "pip3.6"]),
+        (["easy_install", "easy_install-3.6"], "3.8", ["easy_install", "easy_install-3.8"]),
+        (["2to3", "python3-config", "f2py"], "3.12", ["2to3", "f2py", "python3-config"]),
+        (["black", "blackd"], "3.12", ["black", "blackd"]),
+        (["spam3"], "3.12", ["spam3"]),
+        (["pip", "pip3", "pip3.7"], "", ["pip", "pip3", "pip3.7"]),
+    ],
+)
+def test_scripts_that_name_a_version_name_that_of_the_target(
+    declared: list[str], version: str, expected: list[str]
+) -> None:
+    points = tuple(EntryPoint(name, "module", "main") for name in declared)
+
+    assert sorted(script_names(points, version)) == expected
+
+
+def test_a_digit_at_the_end_of_another_program_is_no_version() -> None:
+    points = (EntryPoint("spam", "spam", "main"), EntryPoint("spam2", "spam", "second"))
+
+    assert script_names(points, "3.12") == {"spam": points[0], "spam2": points[1]}
+
+
+# Scripts that start
+
+
+def test_a_path_that_a_first_line_can_hold_stands_there() -> None:
+    assert first_lines("/home/me/.venv/bin/python", "linux").startswith(b"#!/home/me/.venv/bin/python\n# -*- coding")
+    assert first_lines("/home/mé/.venv/bin/python", "linux").startswith("#!/home/mé/.venv/bin/python\n".encode())
+
+
+@pytest.mark.parametrize(("platform", "longest"), [("linux", 127), ("darwin", 512), ("freebsd14", 127), ("", 127)])
+def test_a_first_line_is_never_longer_than_the_platform_reads(platform: str, longest: int) -> None:
+    fits = "/" + "x" * (longest - 4)
+
+    assert first_lines(fits, platform).split(b"\n")[0] == b"#!" + fits.encode()
+    assert first_lines(f"{fits}x", platform).split(b"\n")[0] == b"#!/bin/sh"
+
+
+HOSTILE = {
+    "a space": "my env",
+    "spaces around": " env ",
+    "a tab": "a\tb",
+    "a newline": "a\nb",
+    "a newline at the end": "env\n",
+    "a carriage return": "a\rb",
+    "single quotes": "it's",
+    "three single quotes": "a ''' b",
+    "double quotes": 'say "env"',
+    "three double quotes": 'a """ b',
+    "quotes at the ends": '"env"',
+    "a variable": "a $HOME b",
+    "a command": "a $(touch planted) b",
+    "backquotes": "a `touch planted` b",
+    "dollars only": "$ $$ `$`",
+    "backslashes": "a \\ b\\",
+    "escapes": r"\x \N{ \u12 \U \d \' \" b",
+    "a backslash before a quote": 'a \\" b',
+    "history": "a !! b",
+    "a percent": "a %s b",
+    "a comment": "a #b",
+    "a semicolon": "a; touch planted; b",
+    "other letters": "環境 é",
+    "not UTF-8": "a \udcff\udcfe b",
+    "not UTF-8 and no space": "a\udcff",
+    "long": "x" * 200,
+    "long with spaces": "x y" * 70,
+    "a slot": "__CLOCHE_ROOT__",
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="scripts are those of POSIX")
+@pytest.mark.parametrize("case", HOSTILE)
+def test_scripts_start_from_any_directory(case: str, tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
+    program = (
+        "import sys\n\n\ndef main():\n    print(sys.executable.encode('utf-8', 'surrogateescape'), *sys.argv[1:])\n"
+    )
+    files = {"spam.py": program, "spam-1.0.data/scripts/tool": "#!python\nimport spam\nspam.main()\n"}
+    root = os.path.join(tmp_path, HOSTILE[case])
+    environment = fake_environment(root, interpreter)
+    try:
+        os.makedirs(root)
+    except OSError:
+        pytest.skip("this file system has no such names")
+    site = lay(image_of(make_wheel(tmp_path / "wheels", files=files), interpreter, store), environment)
+    with_python(environment, interpreter)
+    expected = repr(os.fsencode(environment.place(environment.layout.executable))).encode() + b" --an argument\n"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+
+    for name in ("spam", "tool"):
+        script = os.path.join(root, environment.layout.bin, name)
+        for command in ([script], [interpreter.executable, "-W", "error", script]):
+            done = subprocess.run(
+                [*command, "--an", "argument"],
+                capture_output=True,
+                env={**os.environ, "PYTHONPATH": str(site), "PYTHONIOENCODING": "utf-8"},
+                cwd=empty,
+                check=False,
+            )
+            assert done.stderr == b""
+            assert done.returncode == 0
+            if command == [script]:
+                assert done.stdout == expected
+    assert os.listdir(empty) == []
+    assert wrong_rows(site, "spam-1.0.dist-info") == []
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@given(st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1, max_size=40))
+def test_what_precedes_a_script_is_python_whatever_the_path(text: str) -> None:
+    code = first_lines(f"/ {text}", "linux") + b"result = 1\n"
+    found: dict[str, object] = {}
+
+    exec(compile(code, "script", "exec", dont_inherit=True), found)
+
+    assert found["result"] == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX is needed")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@given(st.text(st.sampled_from("ab \t\n'\"$`\\!#;&|(){}[]*?~-é%"), min_size=1, max_size=20))
+def test_the_shell_reads_any_path_as_it_is(text: str) -> None:
+    code = first_lines(f"/ {text}", "linux").replace(b"exec ", b"exec printf %s ", 1).replace(b' "$0" "$@"', b"", 1)
+
+    done = subprocess.run(["/bin/sh"], input=code, capture_output=True, check=True)
+
+    assert done.stdout == f"/ {text}".encode()
+
+
+def test_a_script_keeps_the_encoding_that_it_declares(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
+    text = "#!python\n# -*- coding: latin-1 -*-\nprint(ascii('é'))\n".encode("latin-1")
+    wheel = make_wheel(tmp_path / "wheels", files={"spam-1.0.data/scripts/tool": text})
+    image = image_of(wheel, interpreter, store)
+
+    for root in (f"{tmp_path}/plain", f"{tmp_path}/with space"):
+        script = written(image, fake_environment(root, interpreter))["bin/tool"]
+        (tmp_path / "tool").write_bytes(script)
+        done = subprocess.run([interpreter.executable, tmp_path / "tool"], capture_output=True, check=True)
+        assert done.stdout == b"'\\xe9'\n"
+
+
+def test_an_attribute_of_an_attribute_is_called(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
+    points = "[console_scripts]\nspam = spam.cli:Main.run [extra]\n"
+    wheel = make_wheel(tmp_path / "wheels", entry_points=points)
+
+    script = written(image_of(wheel, interpreter, store), fake_environment(tmp_path / "e", interpreter))["bin/spam"]
+
+    assert b"from spam.cli import Main\n" in script
+    assert b"sys.exit(Main.run())\n" in script
+
+
+# RECORD
+
+
+def test_what_is_laid_down_is_what_record_says(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
+    data = "spam-1.0.data"
+    files = {
+        "spam/__init__.py": "def main(): pass\n",
+        "spam/a, b.txt": "a comma",
+        "spam/empty": "",
+        f"{data}/scripts/tool": "#!python\n",
+        f"{data}/scripts/run.sh": "#!/bin/sh\n",
+        f"{data}/data/share/spam, too.txt": "shared",
+        f"{data}/headers/spam.h": "int spam;",
+        f"{data}/platlib/native.py": "",
+    }
+    environment = fake_environment(tmp_path / "env", interpreter)
+
+    site = lay(image_of(make_wheel(tmp_path / "wheels", files=files), interpreter, store), environment)
+
+    assert wrong_rows(site, "spam-1.0.dist-info") == []
+    rows = (site / "spam-1.0.dist-info" / "RECORD").read_text().splitlines()
+    assert f"../../../bin/tool,{hashed((tmp_path / 'env/bin/tool').read_bytes())}" in "\n".join(rows)
+    assert "../../../share/spam" in "\n".join(rows)
+    assert rows[-1] == "spam-1.0.dist-info/RECORD,,"
+    assert len(rows) == len(set(rows))
+    assert (tmp_path / "env/include/site" / f"python{interpreter.python_version}" / "spam/spam.h").is_file()
+    assert os.access(tmp_path / "env/bin/run.sh", os.X_OK)
+
+
+def test_a_distribution_of_platlib_has_its_metadata_there(
+    tmp_path: Path, interpreter: Interpreter, store: Store
+) -> None:
+    layout = replace(fake_environment("/e", interpreter).layout, purelib="lib/site", platlib="lib64/site")
+    environment = fake_environment(tmp_path / "env", interpreter, layout=layout)
+    image = image_of(make_wheel(tmp_path / "wheels", pure=False), interpreter, store)
+
+    [lays] = [one for one in operations(image, environment) if isinstance(one, LayImage)]
+
+    assert lays.path == "lib64/site"
+    assert (lays.files, lays.size) == (image.files, image.size)
+    files = written(image, environment)
+    assert b"../../bin/spam,sha256=" in files["lib64/site/spam-1.0.dist-info/RECORD"]
+
+
+def test_pure_files_of_a_platlib_distribution_are_listed_where_they_are(
+    tmp_path: Path, interpreter: Interpreter, store: Store
+) -> None:
+    files = {"native.py": "", "spam-1.0.data/purelib/pure.py": ""}
+    layout = replace(fake_environment("/e", interpreter).layout, purelib="lib/site", platlib="lib64/site")
+    environment = fake_environment(tmp_path / "env", interpreter, layout=layout)
+    image = image_of(make_wheel(tmp_path / "wheels", files=files, pure=False), interpreter, store)
+
+    record = written(image, environment)["lib64/site/spam-1.0.dist-info/RECORD"].decode()
+
+    assert "\nnative.py," in f"\n{record}"
+    assert "\n../../lib/site/pure.py," in f"\n{record}"
+
+
+def test_the_same_image_and_place_give_the_same_operations(
+    tmp_path: Path, interpreter: Interpreter, store: Store
+) -> None:
+    image = image_of(make_wheel(tmp_path / "wheels"), interpreter, store)
+    environment = fake_environment(tmp_path / "env", interpreter)
+
+    assert operations(image, environment) == operations(image, environment)
+
+
+# Files that are not the wheel's to bring
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("data/pyvenv.cfg", "data/PYVENV.CFG", "data/bin/python", "data/bin/python3", "data/bin/spam"),
+        *("scripts/python", "scripts/spam"),
+    ],
+)
+def test_a_wheel_may_not_bring_what_the_environment_has_of_its_own(
+    name: str, tmp_path: Path, interpreter: Interpreter, store: Store
+) -> None:
+    wheel = make_wheel(tmp_path / "wheels", files={"spam.py": "", f"spam-1.0.data/{name}": "evil"})
+    image = image_of(wheel, interpreter, store)
+
+    with pytest.raises(SeedError, match="of the environment's own"):
+        operations(image, fake_environment(tmp_path / "env", interpreter))
+
+
+# Windows
+
+
+@pytest.fixture
+def windows() -> Environment:
+    return fake_environment("C:\\Users\\me\\my env", fake_interpreter("cpython-3.12-windows"))
+
+
+def test_on_windows_scripts_are_launchers_with_the_program_behind(
+    tmp_path: Path, interpreter: Interpreter, store: Store, windows: Environment
+) -> None:
+    points = "[console_scripts]\nspam = spam:main\n[gui_scripts]\nspamw = spam:main\n"
+    files = {"spam.py": "", "spam-1.0.data/scripts/tool.py": "#!python\nprint('tool')\n"}
+    image = image_of(make_wheel(tmp_path / "wheels", files=files, entry_points=points), interpreter, store)
+
+    found = written(image, windows)
+
+    site = windows.layout.purelib
+    assert sorted(found) == [
+        "Lib/site-packages/spam-1.0.dist-info/RECORD",
+        *(f"Scripts/{name}.exe" for name in ("spam", "spamw", "tool")),
+    ]
+    spam, gui, tool = (found[f"Scripts/{name}.exe"] for name in ("spam", "spamw", "tool"))
+    for content in (spam, gui, tool):
+        assert content.startswith(b"MZ")
+    assert b'#!"C:\\Users\\me\\my env\\Scripts\\python.exe"\r\n' in spam
+    assert b'#!"C:\\Users\\me\\my env\\Scripts\\pythonw.exe"\r\n' in gui
+    with zipfile.ZipFile(io.BytesIO(spam)) as archive:
+        assert b"from spam import main" in archive.read("__main__.py")
+    with zipfile.ZipFile(io.BytesIO(tool)) as archive:
+        assert archive.read("__main__.py") == b"print('tool')\n"
+    record = found[f"{site}/spam-1.0.dist-info/RECORD"].decode()
+    assert f"../../Scripts/spam.exe,{hashed(spam)},{len(spam)}\n" in record
+    assert found == written(image, windows)
+
+
+def test_a_launcher_is_a_program_that_python_runs(
+    tmp_path: Path, interpreter: Interpreter, store: Store, windows: Environment
+) -> None:
+    image = image_of(make_wheel(tmp_path / "wheels"), interpreter, store)
+    (tmp_path / "spam.exe").write_bytes(written(image, windows)["Scripts/spam.exe"])
+    (tmp_path / "spam.py").write_text("import sys\ndef main():\n    print(sys.argv)\n")
+
+    done = subprocess.run(
+        [interpreter.executable, str(tmp_path / "spam.exe"), "x"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        check=True,
+    )
+
+    assert done.stdout == f"['{tmp_path}/spam', 'x']\n", "argparse shows the name without its suffix"
+
+
+@pytest.mark.parametrize(
+    ("machine", "bits", "size"),
+    [("AMD64", 64, "t64.exe"), ("x86", 32, "t32.exe"), ("AMD64", 32, "t32.exe"), ("ARM64", 64, "t64-arm.exe")],
+)
+def test_the_launcher_is_that_of_the_machine(
+    machine: str, bits: int, size: str, tmp_path: Path, interpreter: Interpreter, store: Store
+) -> None:
+    import pkgutil
+
+    target = fake_interpreter("cpython-3.12-windows", machine=machine, bits=bits)
+    image = image_of(make_wheel(tmp_path / "wheels"), interpreter, store)
+
+    found = written(image, fake_environment("C:\\e", target))["Scripts/spam.exe"]
+
+    assert found.startswith(pkgutil.get_data("distlib", size) or b"?")
+    assert b"#!C:\\e\\Scripts\\python.exe\r\n" in found
+
+
+def test_headers_make_the_directories_that_they_need(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
+    image = image_of(make_wheel(tmp_path / "w", files={"spam-1.0.data/headers/spam.h": ""}), interpreter, store)
+
+    environment = fake_environment("/e")
+    made = [one.path for one in operations(image, environment) if isinstance(one, MakeDir)]
+
+    assert made == ["include", "include/site", "include/site/python3.12", "include/site/python3.12/spam"]
+
+
+def test_an_image_that_vanished_is_an_os_error(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
+    image = image_of(make_wheel(tmp_path / "wheels"), interpreter, store)
+    shutil.rmtree(image.root)
+
+    with pytest.raises(OSError, match=r"spam-1\.0"):
+        operations(image, fake_environment(tmp_path / "env", interpreter))
+
+
+def test_laying_loads_nothing_that_a_warm_run_has_not_loaded() -> None:
+    program = "import sys; before = set(sys.modules); import cloche.store.laying, cloche.store.check; "
+    program += "print(*{one.partition('.')[0] for one in set(sys.modules) - before})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert set(done.stdout.split()) <= {"cloche", "binascii", "_sha2", "_sha256", "__future__", "errno", "fcntl"}
