@@ -23,7 +23,7 @@ sys.exit(code)
 def loaded(*argv: str) -> set[str]:
     """Return the modules that a command line loads beyond those of a Python that has just started."""
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path[:] = {sys.path!r}\n{PROGRAM}", *argv],
+        [sys.executable, "-I", "-c", f"import sys; sys.path[:] = {sys.path!r}\n{PROGRAM}", *argv],
         capture_output=True,
         text=True,
         check=True,
