@@ -1,0 +1,90 @@
+# Activates this environment in the csh or tcsh that reads it; `deactivate` leaves it and puts everything back.
+# Use:  source bin/activate.csh
+
+if ($?0) then
+    if ($0:t == activate.csh) then
+        sh -c 'echo "this script changes the shell that reads it, so running it does nothing; type: source $0" >&2' $0:q
+        exit 33
+    endif
+endif
+
+# Leave what is active in this shell, through the alias of whatever made it.
+if ($?_OLD_VIRTUAL_PATH) then
+    if ("`alias deactivate`" != '') then
+        deactivate nondestructive
+    endif
+endif
+
+set _virtual_names = (PATH VIRTUAL_ENV VIRTUAL_ENV_PROMPT PYTHONHOME PKG_CONFIG_PATH)
+set _virtual_tcl = __CLOCHE_TCL_LIBRARY__
+if ($_virtual_tcl:q != '') set _virtual_names = ($_virtual_names TCL_LIBRARY)
+set _virtual_tk = __CLOCHE_TK_LIBRARY__
+if ($_virtual_tk:q != '') set _virtual_names = ($_virtual_names TK_LIBRARY)
+
+# Remember each variable that is about to change. csh has no functions: for each, an alias puts it back.
+alias _virtual_leave_TCL_LIBRARY ''
+alias _virtual_leave_TK_LIBRARY ''
+foreach _virtual_name ($_virtual_names)
+    eval 'set _virtual_is_set = $?'$_virtual_name
+    if ($_virtual_is_set) then
+        eval 'set _OLD_VIRTUAL_'$_virtual_name' = $'$_virtual_name':q'
+        alias _virtual_leave_$_virtual_name 'setenv '$_virtual_name' $_OLD_VIRTUAL_'$_virtual_name':q'
+    else
+        alias _virtual_leave_$_virtual_name unsetenv $_virtual_name
+    endif
+end
+
+setenv VIRTUAL_ENV __CLOCHE_ROOT__
+setenv VIRTUAL_ENV_PROMPT __CLOCHE_PROMPT__
+unsetenv PYTHONHOME
+if ($_virtual_tcl:q != '') setenv TCL_LIBRARY $_virtual_tcl:q
+if ($_virtual_tk:q != '') setenv TK_LIBRARY $_virtual_tk:q
+
+set _virtual_rest = ''
+if ($?PKG_CONFIG_PATH) then
+    if ($PKG_CONFIG_PATH:q != '') set _virtual_rest = ':'$PKG_CONFIG_PATH:q
+endif
+setenv PKG_CONFIG_PATH $VIRTUAL_ENV:q/lib/pkgconfig$_virtual_rest:q
+
+set _virtual_rest = ''
+if ($?PATH) then
+    if ($PATH:q != '') set _virtual_rest = ':'$PATH:q
+else
+    # Always set: to every tool it says that an environment is active.
+    set _OLD_VIRTUAL_PATH = ''
+endif
+setenv PATH $VIRTUAL_ENV:q/__CLOCHE_BIN_NAME__$_virtual_rest:q
+
+# tcsh draws `%$NAME` as the text that NAME holds, with nothing in it expanded. csh has only the text itself to draw.
+alias _virtual_leave_prompt ''
+set _virtual_prompt = $?prompt
+if ($VIRTUAL_ENV_PROMPT:q == '') set _virtual_prompt = 0
+if ($?VIRTUAL_ENV_DISABLE_PROMPT) then
+    if ($VIRTUAL_ENV_DISABLE_PROMPT:q != '') set _virtual_prompt = 0
+endif
+if ($_virtual_prompt) then
+    set _OLD_VIRTUAL_PROMPT = ($prompt:q)
+    if ($?tcsh) then
+        set prompt = ('(%$VIRTUAL_ENV_PROMPT) '$prompt:q)
+        # A prompt without the reference is the user's own, chosen meanwhile.
+        alias _virtual_leave_prompt 'if ("$prompt:q" =~ *VIRTUAL_ENV_PROMPT*) set prompt = ($_OLD_VIRTUAL_PROMPT:q)'
+    else
+        set prompt = ('('$VIRTUAL_ENV_PROMPT:q') '$prompt:q)
+        alias _virtual_leave_prompt 'set prompt = ($_OLD_VIRTUAL_PROMPT:q)'
+    endif
+endif
+
+# No environment brings `pydoc`, so the one on PATH would be another Python's. One of the user's own making stays.
+alias _virtual_leave_pydoc ''
+if ("`alias pydoc`" == '') then
+    alias pydoc 'python -m pydoc'
+    alias _virtual_leave_pydoc unalias pydoc
+endif
+
+alias deactivate '_virtual_leave_PATH; _virtual_leave_VIRTUAL_ENV; _virtual_leave_VIRTUAL_ENV_PROMPT;' \
+    '_virtual_leave_PYTHONHOME; _virtual_leave_PKG_CONFIG_PATH; _virtual_leave_TCL_LIBRARY; _virtual_leave_TK_LIBRARY;' \
+    '_virtual_leave_prompt; _virtual_leave_pydoc; unalias _virtual_leave_*; unset _OLD_VIRTUAL_*; rehash;' \
+    'if ("\!:*" != nondestructive) unalias deactivate'
+
+unset _virtual_*
+rehash
