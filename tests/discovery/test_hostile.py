@@ -20,9 +20,10 @@ from cloche.model import Candidate, Host
 from tests.recorded import recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from cloche.discovery import Answer
     from cloche.spec import InterpreterSpec
 
 HOST = Host(dict(os.environ), os.sep, sys.platform, os.name, sys.executable)
@@ -69,7 +70,7 @@ HOSTILE = {
 
 
 @pytest.fixture
-def script(tmp_path: Path) -> Callable[[str], str]:
+def script(tmp_path: Path) -> Callable[..., str]:
     """Return how to make an executable that runs a program instead of being an interpreter."""
 
     def make(program: str, name: str = "python") -> str:
@@ -82,7 +83,7 @@ def script(tmp_path: Path) -> Callable[[str], str]:
 
 
 @pytest.mark.parametrize(("program", "reason"), HOSTILE.values(), ids=HOSTILE)
-def test_what_gives_no_honest_answer_becomes_a_reason(program: str, reason: str, script: Callable[[str], str]) -> None:
+def test_what_gives_no_honest_answer_becomes_a_reason(program: str, reason: str, script: Callable[..., str]) -> None:
     began = time.monotonic()
     (answer,) = probe.ask([script(program)], HOST.environ, patience=1.0)
     assert answer.interpreter is None
@@ -92,20 +93,20 @@ def test_what_gives_no_honest_answer_becomes_a_reason(program: str, reason: str,
     assert time.monotonic() - began < 3
 
 
-def test_noise_around_the_answer_does_no_harm(script: Callable[[str], str]) -> None:
+def test_noise_around_the_answer_does_no_harm(script: Callable[..., str]) -> None:
     program = "print('welcome', start[:5], end='')\nanswer(ANSWER)\nprint('good bye' * 1000)"
     (answer,) = probe.ask([script(program)], HOST.environ)
     assert answer.interpreter == recorded("cpython-3.12-linux")
 
 
-def test_an_answer_is_taken_though_its_giver_does_not_end(script: Callable[[str], str]) -> None:
+def test_an_answer_is_taken_though_its_giver_does_not_end(script: Callable[..., str]) -> None:
     began = time.monotonic()
     (answer,) = probe.ask([script("answer(ANSWER)\ntime.sleep(60)")], HOST.environ)
     assert answer.interpreter is not None
     assert time.monotonic() - began < 3
 
 
-def test_everything_that_a_candidate_started_is_killed_with_it(script: Callable[[str], str], tmp_path: Path) -> None:
+def test_everything_that_a_candidate_started_is_killed_with_it(script: Callable[..., str], tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     program = (
         f"for _ in range(3):\n    if not os.fork():\n        os.fork()\n"
@@ -130,7 +131,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def test_a_grandchild_in_a_session_of_its_own_holds_nobody_up(script: Callable[[str], str], tmp_path: Path) -> None:
+def test_a_grandchild_in_a_session_of_its_own_holds_nobody_up(script: Callable[..., str], tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     program = (
         "if not os.fork():\n    os.setsid()\n    if os.fork(): os._exit(0)\n"
@@ -143,7 +144,7 @@ def test_a_grandchild_in_a_session_of_its_own_holds_nobody_up(script: Callable[[
     os.kill(int(pid.read_text()), signal.SIGKILL)
 
 
-def test_many_that_hang_cost_no_more_than_one_bound(script: Callable[[str], str]) -> None:
+def test_many_that_hang_cost_no_more_than_one_bound(script: Callable[..., str]) -> None:
     paths = [script("time.sleep(60)", f"python{number}") for number in range(20)]
     began = time.monotonic()
     answers = probe.ask(paths, HOST.environ, bound=1.5, patience=1.0)
@@ -152,16 +153,16 @@ def test_many_that_hang_cost_no_more_than_one_bound(script: Callable[[str], str]
     assert all(answer.reason for answer in answers)
 
 
-def test_those_that_hang_do_not_hide_the_one_that_answers(script: Callable[[str], str]) -> None:
+def test_those_that_hang_do_not_hide_the_one_that_answers(script: Callable[..., str]) -> None:
     class Listed:
         name = "path"
 
-        def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:  # noqa: ARG002
+        def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
             for number in range(3):
                 yield Candidate(script("time.sleep(60)", f"python{number}"), self.name)
             yield Candidate(sys.executable, self.name)
 
-    def impatient(paths: list[str], environ: dict[str, str]) -> object:
+    def impatient(paths: Sequence[str], environ: Mapping[str, str]) -> list[Answer]:
         return probe.ask(paths, environ, patience=1.0)
 
     text = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -200,12 +201,12 @@ def test_an_interpreter_with_a_sitecustomize_that_prints_is_understood(tmp_path:
     assert find((str(root),), HOST, [], ProbeCache(None)).interpreter.version == sys.version_info
 
 
-def test_a_hostile_path_is_the_error_and_not_passed_over(script: Callable[[str], str]) -> None:
+def test_a_hostile_path_is_the_error_and_not_passed_over(script: Callable[..., str]) -> None:
     with pytest.raises(InterpreterNotFound, match="is ended by SIGKILL"):
         find((script("os.kill(os.getpid(), 9)"),), HOST, [], ProbeCache(None))
 
 
-def test_an_interrupt_ends_what_was_started(script: Callable[[str], str], tmp_path: Path) -> None:
+def test_an_interrupt_ends_what_was_started(script: Callable[..., str], tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     path = script(f"open({str(pid)!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)")
     program = "import os, sys; from cloche.discovery import probe; probe.ask(sys.argv[1:], os.environ)"

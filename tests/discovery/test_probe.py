@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +16,11 @@ from cloche.discovery.probe import ask
 from cloche.errors import InterpreterNotFound
 from cloche.model import Host, Interpreter
 from tests import interpreters
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cloche.discovery import Answer
 
 ENVIRON = dict(os.environ)
 HOST = Host(ENVIRON, os.sep, sys.platform, os.name, sys.executable)
@@ -114,7 +120,7 @@ def test_the_running_python_describes_itself_as_the_probe_describes_it_from_outs
 def test_a_process_is_started_where_variables_would_change_what_it_says_of_itself() -> None:
     asked: list[str] = []
 
-    def noted(paths: list[str], environ: dict[str, str]) -> object:
+    def noted(paths: Sequence[str], environ: Mapping[str, str]) -> list[Answer]:
         asked.extend(paths)
         return ask(paths, environ)
 

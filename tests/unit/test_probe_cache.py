@@ -6,10 +6,10 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.recorded import recorded
 
 from cloche.discovery.cache import Answer, ProbeCache, witnesses
 from cloche.value import replace
+from tests.recorded import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from tests.recorded import NAMES, recorded
 
 from cloche.discovery import record
 from cloche.value import fields
+from tests.recorded import NAMES, recorded
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cloche.discovery.search import Sighting
+    from cloche.hookspecs import Finder
     from cloche.spec import InterpreterSpec
 
 
@@ -73,7 +74,7 @@ class Listed:
         self.paths: list[str] = []
         self.note = ""
 
-    def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:  # noqa: ARG002
+    def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
         for path in self.paths:
             yield Candidate(path, self.name, self.note)
 
@@ -277,7 +278,7 @@ def test_a_finder_that_fails_does_not_stop_the_others(machine: Machine) -> None:
             raise PermissionError(13, "no entry", spec.text + host.cwd)
 
     chosen = machine.has("path", "CPython 3.12.1")
-    finders = [Broken(), machine.finders["path"]]
+    finders: list[Finder] = [Broken(), machine.finders["path"]]
     found = find(("3.12",), machine.host, finders, machine.cache, ask=machine.ask)
     assert found.interpreter.executable == chosen
     (failed, _) = survey("3.12", machine.host, finders, machine.cache, ask=machine.ask)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
-from tests.unit.interpreters import interpreter
 
 from cloche.errors import UsageError
 from cloche.spec import ANY, InterpreterSpec, contains
 from cloche.value import replace
+from tests.unit.interpreters import interpreter
 
 PAGE = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "reference", "python-requests.md")
 

@@ -17,7 +17,7 @@ class Current:
 
     name = "current"
 
-    def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:  # noqa: ARG002
+    def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
         if host.executable:
             yield Candidate(host.executable, self.name)
 
