@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from cloche import config
@@ -79,6 +80,8 @@ def inspect(location: str, host: Host) -> Destination:
             f"`{blocking}` already exists and is not a directory", hint="choose another place, or move it away"
         ) from None
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            refuse_length(target, (), 0)
         raise DestinationError(
             f"cannot look into `{location}`: {(error.strerror or str(error)).lower()}", hint="choose another place"
         ) from None
@@ -126,11 +129,30 @@ def stands_in(target: str, host: Host) -> bool:
 
 def read_settings(root: str) -> dict[str, str]:
     """Return the settings of the `pyvenv.cfg` in a directory; empty if there is none that can be read."""
+    return config.parse(read_regular(os.path.join(root, config.NAME), 1 << 20).decode("utf-8", "replace"))
+
+
+def read_regular(path: str, limit: int) -> bytes:
+    """Return at most `limit` bytes of a file that somebody else may have put there; nothing if it is no regular file.
+
+    A FIFO or a device in its place must not make a run wait.
+    """
     try:
-        with open(os.path.join(root, config.NAME), encoding="utf-8", errors="replace") as file:
-            return config.parse(file.read(1 << 20))
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError:
-        return {}
+        return b""
+    try:
+        if os.fstat(descriptor).st_mode & 0o170000 != 0o100000:
+            return b""
+        pieces = []
+        while limit > 0 and (piece := os.read(descriptor, min(limit, 1 << 20))):
+            pieces.append(piece)
+            limit -= len(piece)
+        return b"".join(pieces)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
 
 
 def other_python(destination: Destination, interpreter: Interpreter, layout: Layout) -> str | None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import sys
 
+from cloche.cli.vocabulary import VERBS
+from cloche.destination import read_regular
 from cloche.errors import UsageError
 from cloche.plugins import blocked
 from cloche.session import Session
@@ -27,6 +29,9 @@ OTHER_VARIABLES = frozenset(("CLOCHE_DISABLE_PLUGINS", "CLOCHE_CONFIG_FILE", "CL
 
 OTHER_KEYS = frozenset(("replace",))
 """Keys of config files that are no options: which built-ins plugins may replace."""
+
+OF_OTHERS = frozenset(option.name for verb in VERBS.values() for option in verb.options if option.sources == "all")
+"""Options that some command has: they may stand in variables and files whichever command is run."""
 
 TRUE = frozenset(("1", "true", "yes", "on"))
 FALSE = frozenset(("0", "false", "no", "off", ""))
@@ -81,6 +86,8 @@ def resolve(words: Words, host: Host, options: Sequence[Option]) -> Settings:
             if name in OTHER_KEYS:
                 replacements.update(pairs(given, origin))
             elif name not in known:
+                if name in OF_OTHERS:
+                    continue
                 near = nearest(name, known)
                 warnings.append(f"`{key}` in {origin} is no option" + (f"; did you mean `{near}`?" if near else ""))
             elif name not in before and OPPOSITES.get(name) not in before:
@@ -124,6 +131,8 @@ def variables(
             continue
         name = variable.removeprefix(PREFIX).lower().replace("_", "-")
         if name not in known:
+            if name in OF_OTHERS:
+                continue
             near = nearest(name, known)
             meant = f"; did you mean `{PREFIX}{near.upper().replace('-', '_')}`?" if near else ""
             warnings.append(f"`{variable}` in the environment is no option{meant}")
@@ -166,13 +175,7 @@ def user_file(host: Host) -> str:
 
 def read(path: str, needle: bytes) -> bytes:
     """Return a file's content if it mentions `needle`, else nothing: most projects have no table of ours to parse."""
-    if not path:
-        return b""
-    try:
-        with open(path, "rb") as file:
-            content = file.read(1 << 22)
-    except OSError:
-        return b""
+    content = read_regular(path, 1 << 22) if path else b""
     return content if needle in content else b""
 
 

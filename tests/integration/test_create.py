@@ -1,0 +1,205 @@
+"""`cloche DEST` makes a real, seeded, activatable environment, and says so in one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.interpreters import MINORS, debian, pyenv, pypy
+from tests.trees import snapshot
+
+
+def run(*command, **more):
+    """Run a program of an environment and return what it printed; anything on standard error is a failure."""
+    clean = {name: text for name, text in os.environ.items() if not name.startswith(("PYTHON", "PIP_"))}
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, env=clean, timeout=120, check=False, **more)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.strip()
+
+
+FACTS = """
+import json, site, sys, sysconfig
+json.dump({"prefix": sys.prefix, "base": sys.base_prefix, "version": sys.version_info[:2], "purelib": sysconfig.get_path("purelib"),
+           "path": sys.path, "site": site.getsitepackages(), "executable": sys.executable}, sys.stdout)
+"""
+
+
+def facts(python):
+    return json.loads(run(python, "-c", FACTS))
+
+
+def test_it_says_in_one_line_what_it_made_and_how_to_activate_it(cloche):
+    done = cloche(".venv")
+    assert (done.code, done.err) == (0, "")
+    (line,) = done.out.splitlines()
+    assert re.fullmatch(
+        rf"created \.venv: CPython {sys.version_info[0]}\.{sys.version_info[1]}\.\d+, pip [\d.]+, \d+ ms; "
+        r"activate with: source \.venv/bin/activate",
+        line,
+    )
+
+
+@pytest.mark.parametrize("minor", MINORS)
+@pytest.mark.parametrize("creator", ["symlink", "copy", "venv"])
+def test_every_interpreter_of_the_machine_gets_an_environment_that_works_and_is_quiet(cloche, minor, creator):
+    base = pyenv(minor)
+    assert cloche("env", "-p", minor, "--creator", creator).code == 0
+    python = cloche.cwd / "env" / "bin" / "python"
+    seen = facts(python)
+    assert seen["prefix"] == str(cloche.cwd / "env")
+    assert os.path.realpath(seen["base"]) == os.path.dirname(os.path.dirname(os.path.realpath(base)))
+    assert seen["version"] == [int(part) for part in minor.split(".")]
+    assert os.path.isdir(seen["purelib"])
+    assert not [entry for entry in seen["path"] if "site-packages" in entry and not entry.startswith(str(cloche.cwd))]
+    assert run(python, "-W", "error", "-c", "import ssl, sqlite3, ctypes, json, math") == ""
+    assert str(cloche.cwd / "env") in run(python, "-m", "pip", "--version")
+    assert str(cloche.cwd / "env") in run(cloche.cwd / "env" / "bin" / f"pip{minor}", "--version")
+
+
+@pytest.mark.parametrize("creator", ["symlink", "copy", "venv"])
+def test_pypy_gets_one_as_well(cloche, creator):
+    assert cloche("env", "-p", pypy(), "--creator", creator).code == 0
+    seen = facts(cloche.cwd / "env" / "bin" / "pypy3")
+    assert seen["prefix"] == str(cloche.cwd / "env")
+    assert "pip" in run(cloche.cwd / "env" / "bin" / "pip", "--version")
+
+
+@pytest.mark.parametrize("creator", ["symlink", "copy"])
+def test_debian_s_python_needs_no_ensurepip(cloche, creator):
+    assert cloche("env", "-p", debian(), "--creator", creator).code == 0
+    seen = facts(cloche.cwd / "env" / "bin" / "python")
+    assert seen["purelib"].endswith("/site-packages")
+    assert "pip" in run(cloche.cwd / "env" / "bin" / "pip", "--version")
+
+
+@pytest.mark.parametrize("spec", ["python3.10", "3.10", "cpython@3.10", ">=3.10,<3.11"])
+def test_one_python_has_many_names(cloche, spec):
+    pyenv("3.10")
+    assert cloche("env", "-p", spec, "--no-seed").code == 0
+    assert facts(cloche.cwd / "env" / "bin" / "python")["version"] == [3, 10]
+
+
+def test_the_first_request_that_can_be_had_is_taken(cloche):
+    assert cloche("env", "-p", "3.99", "-p", pyenv("3.9"), "--no-seed").code == 0
+    assert facts(cloche.cwd / "env" / "bin" / "python")["version"] == [3, 9]
+
+
+def test_a_request_that_nothing_satisfies_is_exit_3_with_the_nearest_misses(cloche):
+    done = cloche("env", "-p", "3.99")
+    assert done.code == 3
+    assert "no interpreter satisfies `3.99`" in done.err and "hint:" in done.err
+    assert not (cloche.cwd / "env").exists()
+
+
+def test_the_base_of_an_environment_is_taken_and_never_the_environment(cloche):
+    assert cloche("one", "--no-seed").code == 0
+    assert cloche("two", "-p", cloche.cwd / "one" / "bin" / "python", "--no-seed").code == 0
+    assert facts(cloche.cwd / "two" / "bin" / "python")["base"] == facts(cloche.cwd / "one" / "bin" / "python")["base"]
+
+
+def test_a_project_s_python_version_decides_and_is_named(cloche):
+    pyenv("3.9")
+    (cloche.cwd / ".python-version").write_text("3.9\n")
+    done = cloche("env", "--no-seed")
+    assert "CPython 3.9" in done.out and "`.python-version` in" in done.out
+    assert "CPython 3.10" in cloche("other", "-p", pyenv("3.10"), "--no-seed").out
+
+
+def test_a_dry_run_prints_the_plan_and_touches_nothing(cloche):
+    done = cloche("env", "--dry-run")
+    assert done.code == 0
+    assert "link      bin/python -> " in done.out
+    assert os.listdir(cloche.cwd) == []
+
+
+def test_json_is_one_object_with_the_plan_and_the_result(cloche):
+    planned = cloche("env", "--dry-run", "--json").json
+    assert planned["schema_version"] == 1
+    assert set(planned) == {"schema_version", "plan"}
+    made = cloche("env", "--json").json
+    environment = made["result"]["environment"]
+    assert made["plan"]["operations"] == planned["plan"]["operations"]
+    for key in ("root", "executable", "bin", "purelib", "platlib", "include", "config"):
+        assert os.path.exists(environment[key]), key
+    assert made["result"]["outcome"] == "created"
+
+
+def test_quiet_says_nothing_and_an_error_goes_to_standard_error_alone(cloche):
+    assert cloche("env", "-q", "--no-seed") == (0, "", "")
+    done = cloche("env", "--frobnicate")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines()[0] == "cloche: error: there is no option `--frobnicate`"
+
+
+def test_system_site_packages_are_seen_only_if_asked_for(cloche):
+    for argv, shown in (([], False), (["--system-site-packages"], True)):
+        assert cloche("env", "--clear", "--no-seed", *argv).code == 0
+        seen = facts(cloche.cwd / "env" / "bin" / "python")
+        outside = [entry for entry in seen["path"] if entry.endswith("-packages") and not entry.startswith(str(cloche.cwd))]
+        assert bool(outside) is shown
+
+
+def test_no_seed_leaves_site_packages_empty(cloche):
+    assert cloche("env", "--no-seed").code == 0
+    assert os.listdir(facts(cloche.cwd / "env" / "bin" / "python")["purelib"]) == []
+
+
+HOSTILE = ["sp ace", "quo'te", 'dou"ble', "dol$HOME", "back`tick`", "new\nline", "ünï", "-dash", "n" * 200, "a;b&c|d", "100%", "__CLOCHE_PROMPT__"]
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=ascii)
+def test_pip_runs_from_a_directory_of_any_name(cloche, name):
+    done = cloche("--", name)
+    assert done.code == 0, done.err
+    assert "pip" in run(cloche.cwd / name / "bin" / "pip", "--version")
+    assert len(done.out.splitlines()) == 1
+
+
+def test_what_lies_in_the_current_directory_is_neither_imported_nor_run(cloche):
+    for name in ("pip.py", "sysconfig.py", "pluggy.py", "encodings.py", "json.py", "cloche_plugin.py", "tomllib.py", "distlib.py"):
+        (cloche.cwd / name).write_text("open('TRAPPED', 'w')")
+    for name in ("python3.12", "python3", "pyvenv.cfg", "cloche"):
+        (cloche.cwd / name).write_text("#!/bin/sh\ntouch TRAPPED\n")
+        (cloche.cwd / name).chmod(0o755)
+    (cloche.cwd / "pyproject.toml").write_text('[project]\nname = "x"\nrequires-python = ">=3.6"\n')
+    assert cloche("env").code == 0
+    cloche("other", "-p", "3.12", PATH=f":.:{os.environ['PATH']}:")
+    assert not (cloche.cwd / "TRAPPED").exists()
+
+
+def test_a_remembered_plan_makes_the_same_environment_as_one_made_afresh(cloche, tmp_path):
+    """Compared byte for byte over several requests: the way that was taken may not show."""
+    for number, argv in enumerate(
+        ([], ["--no-seed"], ["--creator", "copy"], ["--activators", "fish,bash", "--prompt", "$(x)"], ["--system-site-packages"])
+    ):
+        cache = str(tmp_path / f"cache{number}")
+        trees = []
+        for _ in range(3):
+            assert cloche("env", "--clear", *argv, XDG_CACHE_HOME=cache).code == 0
+            trees.append(snapshot(cloche.cwd / "env"))
+        assert os.listdir(os.path.join(cache, "cloche", "plans"))
+        assert trees[0] == trees[1] == trees[2]
+
+
+def test_a_changed_project_file_is_noticed_by_what_was_remembered(cloche):
+    first, second = pyenv("3.9"), pyenv("3.10")
+    assert "CPython 3.11" in cloche("env", "--clear", "--no-seed", "-p", pyenv("3.11")).out
+    assert cloche("env", "--clear", "--no-seed").code == 0
+    for python, version in ((first, "3.9"), (second, "3.10")):
+        (cloche.cwd / ".python-version").write_text(f"{version}\n")
+        assert f"CPython {version}" in cloche("env", "--clear", "--no-seed").out, python
+
+
+def test_upgrading_pip_in_one_environment_touches_neither_the_store_nor_another(cloche, shared_cache):
+    assert cloche("one").code == cloche("two").code == 0
+    before = snapshot(shared_cache / "cloche" / "images"), snapshot(cloche.cwd / "two")
+    run(cloche.cwd / "one" / "bin" / "python", "-m", "pip", "uninstall", "-q", "-y", "pip")
+    assert not (cloche.cwd / "one" / "bin" / "pip").exists()
+    assert (snapshot(shared_cache / "cloche" / "images"), snapshot(cloche.cwd / "two")) == before
+    assert cloche("one").code == 0
+    assert "pip" in run(cloche.cwd / "one" / "bin" / "pip", "--version")

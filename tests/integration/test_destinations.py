@@ -1,0 +1,233 @@
+"""What stands at the destination is used, kept, replaced or refused, and never lost by surprise."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.interpreters import pyenv
+from tests.trees import snapshot
+
+
+def refused(done, *words):
+    assert done.code == 4
+    assert done.out == ""
+    assert all(word in done.err for word in words), done.err
+    assert "hint:" in done.err
+    return True
+
+
+def test_an_environment_of_the_same_python_is_refreshed_and_its_packages_stay(cloche):
+    assert cloche("env").code == 0
+    site = next((cloche.cwd / "env" / "lib").glob("python*/site-packages"))
+    (site / "mine.py").write_text("x = 1")
+    (cloche.cwd / "env" / "bin" / "activate").write_text("damaged")
+    done = cloche("env")
+    assert done.out.startswith("refreshed env:")
+    assert (site / "mine.py").read_text() == "x = 1"
+    assert "damaged" not in (cloche.cwd / "env" / "bin" / "activate").read_text()
+
+
+def test_an_environment_of_another_python_is_refused_with_the_remedies(cloche):
+    assert cloche("env", "--no-seed", "-p", pyenv("3.10")).code == 0
+    before = snapshot(cloche.cwd)
+    assert refused(cloche("env", "-p", pyenv("3.9")), "3.10", "CPython 3.9", "cloche upgrade", "--clear")
+    assert snapshot(cloche.cwd) == before
+    assert cloche("env", "--no-seed", "--clear", "-p", pyenv("3.9")).out.startswith("replaced env: CPython 3.9")
+    assert os.listdir(cloche.cwd / "env" / "lib") == ["python3.9"]
+
+
+def test_an_environment_is_added_to_a_directory_that_is_none_and_nothing_in_it_is_touched(cloche):
+    (cloche.cwd / "env" / "lib").mkdir(parents=True)
+    (cloche.cwd / "env" / "thesis.txt").write_text("precious")
+    (cloche.cwd / "env" / "lib" / "notes").write_text("precious")
+    before = snapshot(cloche.cwd)
+    assert cloche("env").out.startswith("added env:")
+    after = snapshot(cloche.cwd)
+    assert {path: after[path] for path in before} == before
+    assert not (cloche.cwd / "env" / ".gitignore").exists()
+    assert cloche("env").out.startswith("refreshed env:")
+    assert not (cloche.cwd / "env" / ".gitignore").exists()
+    assert refused(cloche("env", "--clear"), "--clear")
+    assert (cloche.cwd / "env" / "thesis.txt").exists()
+
+
+def test_clear_removes_no_directory_that_is_no_environment_without_force(cloche):
+    (cloche.cwd / "env").mkdir()
+    (cloche.cwd / "env" / "thesis.txt").write_text("precious")
+    before = snapshot(cloche.cwd)
+    assert refused(cloche("env", "--clear"), "not an environment", "--force")
+    assert snapshot(cloche.cwd) == before
+    assert cloche("env", "--clear", "--force", "--no-seed").code == 0
+    assert not (cloche.cwd / "env" / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize("entry", ["bin", "pyvenv.cfg", "lib"])
+@pytest.mark.parametrize("kind", ["file", "link to a directory", "dangling link", "fifo", "hard link"])
+def test_what_lies_where_ours_goes_is_replaced_or_refused_and_never_followed(cloche, entry, kind):
+    outside = cloche.cwd / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("precious")
+    target = cloche.cwd / "env"
+    target.mkdir()
+    if kind == "file":
+        (target / entry).write_text("mine")
+    elif kind == "link to a directory":
+        (target / entry).symlink_to(outside)
+    elif kind == "dangling link":
+        (target / entry).symlink_to(outside / "nothing")
+    elif kind == "fifo":
+        os.mkfifo(target / entry)
+    else:
+        (target / entry).hardlink_to(outside / "file")
+    before = snapshot(outside)
+    done = cloche("env", "--no-seed")
+    assert done.code in (0, 4)
+    assert snapshot(outside) == before
+    if done.code == 4:
+        assert os.listdir(target) == [entry]
+
+
+def test_a_symbolic_link_to_a_directory_is_kept_and_its_target_used(cloche):
+    (cloche.cwd / "real").mkdir()
+    (cloche.cwd / "env").symlink_to("real")
+    assert cloche("env", "--no-seed").code == 0
+    assert os.readlink(cloche.cwd / "env") == "real"
+    assert (cloche.cwd / "real" / "bin" / "python").exists()
+    assert cloche("env", "--no-seed", "--clear").out.startswith("replaced")
+    assert os.readlink(cloche.cwd / "env") == "real"
+
+
+def test_the_current_directory_itself_can_become_an_environment(cloche):
+    inode = os.stat(cloche.cwd).st_ino
+    assert cloche(".", "--no-seed").code == 0
+    assert os.stat(cloche.cwd).st_ino == inode
+    assert (cloche.cwd / "bin" / "python").exists()
+
+
+@pytest.mark.parametrize(
+    ("destination", "code", "word"),
+    [("a:b", 4, "PATH"), ("", 2, "blank"), ("  ", 2, "blank"), ("file", 4, "not a directory"), ("file/env", 4, "not a directory"), ("gone", 4, "does not exist")],
+)
+def test_a_destination_that_cannot_be_is_refused_in_one_line(cloche, destination, code, word):
+    (cloche.cwd / "file").write_text("")
+    (cloche.cwd / "gone").symlink_to("nowhere")
+    before = snapshot(cloche.cwd)
+    done = cloche(destination)
+    assert (done.code, len(done.err.splitlines())) == (code, 2)
+    assert word in done.err
+    assert snapshot(cloche.cwd) == before
+
+
+def test_a_removed_current_directory_is_told_and_an_absolute_destination_still_works(cloche, tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f"cd {gone} && rmdir {gone} && exec {sys.executable} -m cloche --no-seed "
+    for destination, code in (("env", 2), (str(cloche.cwd / "env"), 0)):
+        gone.mkdir(exist_ok=True)
+        done = subprocess.run(["sh", "-c", script + destination], env=cloche.environ, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_permissions_follow_the_umask(cloche):
+    for umask, mode in ((0o077, 0o700), (0o022, 0o755), (0, 0o777)):
+        old = os.umask(umask)
+        try:
+            assert cloche(f"env{umask}").code == 0
+        finally:
+            os.umask(old)
+        assert os.stat(cloche.cwd / f"env{umask}").st_mode & 0o777 == mode
+        assert os.stat(cloche.cwd / f"env{umask}" / "bin" / "pip").st_mode & 0o777 == mode
+
+
+def test_few_file_descriptors_are_enough(cloche, tmp_path):
+    script = f"ulimit -n 16; exec {sys.executable} -m cloche env"
+    for cache in (tmp_path / "cold", tmp_path / "cold"):
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=cloche.cwd, env={**cloche.environ, "XDG_CACHE_HOME": str(cache)}, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "en_US.ISO-8859-1"])
+def test_any_locale_is_enough_for_any_name(cloche, locale):
+    done = cloche("env", "--prompt", "ünï→", LC_ALL=locale, LANG=locale, PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
+    assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize("after", [0.15, 0.3])
+def test_a_signal_ends_the_run_with_its_code_and_leaves_nothing(cloche, tmp_path, number, code, after):
+    command = [sys.executable, "-m", "cloche", "env"]
+    running = subprocess.Popen(command, cwd=cloche.cwd, env={**cloche.environ, "XDG_CACHE_HOME": str(tmp_path / "cold")}, stderr=subprocess.PIPE)
+    time.sleep(after)
+    running.send_signal(number)
+    _, said = running.communicate(timeout=60)
+    if running.returncode == 0:
+        assert (cloche.cwd / "env" / "bin" / "pip").exists()
+        return
+    assert running.returncode in (code, -number), said  # negative: it came before the program could listen
+    assert b"Traceback" not in said or running.returncode < 0
+    assert os.listdir(cloche.cwd) == []
+
+
+def crowd(cloche, destinations, **variables):
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "cloche", name], cwd=cloche.cwd, env={**cloche.environ, **variables},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for name in destinations
+    ]  # fmt: skip
+    return [(process.communicate(timeout=120), process.returncode) for process in processes]
+
+
+def test_many_at_once_on_one_destination_all_succeed_and_it_is_whole(cloche):
+    assert cloche("model").code == 0
+    done = crowd(cloche, ["env"] * 8)
+    assert [code for _, code in done] == [0] * 8, done
+    model, made = snapshot(cloche.cwd / "model"), snapshot(cloche.cwd / "env")
+    assert set(model) == set(made)
+    assert sorted(os.listdir(cloche.cwd)) == ["env", "model"]
+
+
+def test_many_at_once_with_nothing_cached_build_one_image(cloche, tmp_path):
+    cache = tmp_path / "cold"
+    done = crowd(cloche, [f"env{number}" for number in range(6)], XDG_CACHE_HOME=str(cache))
+    assert [code for _, code in done] == [0] * 6, done
+    (abi,) = os.listdir(cache / "cloche" / "images")
+    assert len(os.listdir(cache / "cloche" / "images" / abi)) == 1
+    for number in range(6):
+        assert (cloche.cwd / f"env{number}" / "bin" / "pip").exists()
+
+
+def test_a_cache_that_cannot_be_used_is_done_without(cloche, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = cloche("env", XDG_CACHE_HOME=str(tmp_path / "file"))
+    assert done.code == 0
+    assert len(done.err.splitlines()) == 1 and "without a cache" in done.err
+    assert (cloche.cwd / "env" / "bin" / "pip").exists()
+    assert cloche("other", "--cache-dir", tmp_path / "file").code == 1
+
+
+def test_a_read_only_cache_serves_and_is_not_written_to(cloche, tmp_path):
+    cache = tmp_path / "cache"
+    assert cloche("one", "--cache-dir", cache).code == 0
+    before = snapshot(cache), {path: os.lstat(cache / path).st_mtime_ns for path in snapshot(cache)}
+    assert cloche("two", "--cache-dir", cache, "--read-only-cache").code == 0
+    assert cloche("three", "--cache-dir", cache, "--read-only-cache", "-p", pyenv("3.12"), "--no-seed").code == 0
+    assert (snapshot(cache), {path: os.lstat(cache / path).st_mtime_ns for path in snapshot(cache)}) == before
+
+
+def test_the_cache_can_go_at_any_moment_without_harm(cloche, tmp_path):
+    cache = tmp_path / "cache"
+    assert cloche("env", "--cache-dir", cache).code == 0
+    subprocess.run(["rm", "-rf", str(cache)], check=True)
+    python = cloche.cwd / "env" / "bin" / "python"
+    assert subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
