@@ -25,7 +25,9 @@ class Borrowed:
 
     @staticmethod
     def find_spec(
-        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None  # noqa: ARG004
+        name: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,  # noqa: ARG004
     ) -> ModuleSpec | None:
         if path is not None or name not in PLACES:
             return None

@@ -1,0 +1,168 @@
+"""Tools from the index, each in an environment of its own that cloche made, with the stand-in for virtualenv in it.
+
+They run with `pytest -m clients` or `pytest tests/clients` alone: installing the tools takes the network and a minute.
+`CLOCHE_CLIENTS_DIR` names a directory in which the installed tools are kept from one run to the next.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import cloche
+from cloche.config import parse
+from tests.clients.wheelhouse import make_wheelhouse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+HERE = Path(__file__).parent
+PLUGINS = HERE.parent.parent / "plugins"
+
+KEPT = os.environ.get("CLOCHE_CLIENTS_DIR")
+"""Read before the tests get an environment of their own."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark these tests, and leave them out unless they are asked for."""
+    ours = [item for item in items if HERE in item.path.parents]
+    for item in ours:
+        item.add_marker(pytest.mark.clients)
+    named = any(
+        Path(arg.partition("::")[0]).resolve() == HERE or HERE in Path(arg.partition("::")[0]).resolve().parents
+        for arg in config.args
+    )
+    if not named and "clients" not in str(config.getoption("markexpr")):
+        config.hook.pytest_deselected(items=ours)
+        items[:] = [item for item in items if item not in ours]
+
+
+@dataclass
+class Tool:
+    """An installed tool, and how to run it."""
+
+    name: str
+    environment: cloche.Environment
+    environ: Mapping[str, str]
+    said: list[str] = field(default_factory=list)
+
+    def __call__(self, *arguments: str | Path, cwd: Path, code: int = 0, **variables: str) -> str:
+        """Run the tool and return everything that it printed; fail if it ends with another exit code."""
+        return self.run(self.environment.bin / self.name, *arguments, cwd=cwd, code=code, **variables)
+
+    def python(self, *arguments: str | Path, cwd: Path, code: int = 0, **variables: str) -> str:
+        """Run the Python of the tool's environment."""
+        return self.run(self.environment.executable, *arguments, cwd=cwd, code=code, **variables)
+
+    def run(self, program: Path, *arguments: str | Path, cwd: Path, code: int = 0, **variables: str) -> str:
+        done = subprocess.run(
+            [program, *arguments],
+            cwd=cwd,
+            env={**self.environ, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == code, f"{program.name} {arguments} ended with {done.returncode}:\n{done.stdout}"
+        self.said.append(done.stdout)
+        return done.stdout
+
+
+@pytest.fixture(scope="session")
+def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_wheelhouse(tmp_path_factory.mktemp("wheelhouse"))
+
+
+@pytest.fixture(scope="session")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of the tools' environments."""
+    directory = Path(KEPT).resolve() if KEPT else tmp_path_factory.mktemp("tools")
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def user(tmp_path_factory: pytest.TempPathFactory, wheelhouse: Path) -> dict[str, str]:
+    """The environment variables of a user with an empty home, no index, and the wheelhouse."""
+    home = tmp_path_factory.mktemp("home")
+    kept = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYENV_ROOT", "SYSTEMROOT", "TEMP", "TMP")
+    return {
+        **{name: os.environ[name] for name in kept if name in os.environ},
+        "HOME": str(home),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(wheelhouse),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_CONFIG_FILE": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_AUTHOR_NAME": "tests",
+        "GIT_AUTHOR_EMAIL": "tests@example.org",
+        "GIT_COMMITTER_NAME": "tests",
+        "GIT_COMMITTER_EMAIL": "tests@example.org",
+        "NO_COLOR": "1",
+        "TERM": "dumb",
+    }
+
+
+@pytest.fixture(scope="session")
+def installed(tools: Path) -> Callable[..., cloche.Environment]:
+    """Return a function that gives the environment of a tool, installed from the index if it is not there yet."""
+
+    def install(name: str, *requirements: str) -> cloche.Environment:
+        ready = tools / f"{name}.json"
+        if ready.is_file() and json.loads(ready.read_text()) == list(requirements):
+            return cloche.load(tools / name)
+        environment = cloche.create(tools / name, existing="replace")
+        pip = [environment.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements]
+        subprocess.run(pip, check=True, capture_output=True)
+        ready.write_text(json.dumps(requirements))
+        return environment
+
+    return install
+
+
+@pytest.fixture(scope="session")
+def client(installed: Callable[..., cloche.Environment], user: dict[str, str]) -> Callable[..., Tool]:
+    """Return a function that gives a tool with the stand-in for virtualenv in its environment."""
+
+    def prepare(name: str, *requirements: str) -> Tool:
+        environment = installed(name, *(requirements or (name, "virtualenv")))
+        shim("install", environment.location)
+        return Tool(name, environment, user)
+
+    return prepare
+
+
+def shim(action: str, environment: str) -> dict[str, object]:
+    """Run `cloche virtualenv-shim` from cloche's own environment and return what it tells."""
+    program = (
+        "import sys\nfrom cloche.api import current_host\nfrom cloche_virtualenv.command import main\n"
+        "sys.exit(main(sys.argv[1:], current_host()))"
+    )
+    source = str(PLUGINS / "cloche-virtualenv" / "src")
+    done = subprocess.run(
+        [sys.executable, "-c", program, action, environment, "--json"],
+        env={**os.environ, "PYTHONPATH": source},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told: dict[str, object] = json.loads(done.stdout)
+    return told
+
+
+def made_by(root: Path | str) -> str:
+    """Return who made an environment, by its pyvenv.cfg: `cloche`, `virtualenv`, `uv`, or `venv`."""
+    settings = parse((Path(root) / "pyvenv.cfg").read_text(encoding="utf-8"))
+    return next((name for name in ("cloche", "uv", "virtualenv") if name in settings), "venv")
