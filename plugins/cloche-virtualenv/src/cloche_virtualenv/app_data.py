@@ -35,6 +35,6 @@ class AppData(DiskCache):
         """Do nothing: everything is on disk already."""
 
 
-def make_app_data(folder: str | None, *, read_only: bool, env: Mapping[str, str]) -> AppData | None:  # noqa: ARG001
+def make_app_data(folder: str | None, *, read_only: bool, env: Mapping[str, str]) -> AppData | None:
     """Return the cache in `folder`, or the user's own; None if there is no place for one."""
     return AppData(os.path.abspath(folder)) if folder else AppData.of_user(current_host(env))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cloche_virtualenv.shim import Status
 
 
-def main(argv: list[str], host: Host) -> int:  # noqa: ARG001  (a command's signature)
+def main(argv: list[str], host: Host) -> int:
     """Run the command and return the exit code.
 
     :raises ClocheError: a refusal or failure; the environment is as it was.

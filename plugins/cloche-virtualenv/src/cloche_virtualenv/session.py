@@ -48,8 +48,8 @@ def cli_run(
 
 def session_via_cli(
     args: Sequence[str],
-    options: object = None,  # noqa: ARG001  (virtualenv's own parser fills it)
-    setup_logging: bool = True,  # noqa: ARG001  (there is no log to set up)
+    options: object = None,
+    setup_logging: bool = True,
     env: Mapping[str, str] | None = None,
 ) -> Session:
     """Describe the environment that a command line of virtualenv asks for.

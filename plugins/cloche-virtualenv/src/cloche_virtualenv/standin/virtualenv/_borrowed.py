@@ -27,7 +27,7 @@ class Borrowed:
     def find_spec(
         name: str,
         path: Sequence[str] | None = None,
-        target: ModuleType | None = None,  # noqa: ARG004
+        target: ModuleType | None = None,
     ) -> ModuleSpec | None:
         if path is not None or name not in PLACES:
             return None
