@@ -344,6 +344,21 @@ def restore(aside: str, target: str) -> None:
         os.rename(aside, target)
 
 
+def take_away(target: str) -> None:
+    """Remove a whole directory: for others it is gone in one step.
+
+    :raises OSError: the system refused; it is as it was.
+    """
+    parent, name = os.path.split(target)
+    staging, descriptor = claim(os.path.join(parent, f".{short(name)}.cloche-"))
+    try:
+        os.rename(target, os.path.join(staging, "old"))
+    finally:
+        remove(staging)
+        if descriptor is not None:
+            os.close(descriptor)
+
+
 # Merge: a journal first, then step by step, and back on failure
 
 
@@ -356,7 +371,7 @@ def merge(staging: str, target: str, *, emptied: bool, dropped: Sequence[str] = 
     """
     new = os.path.join(staging, "new")
     actions = [Action("drop", 0, path) for path in dropped]
-    actions += emptying(staging, target) if emptied else differences(new, target, "")
+    actions += emptying(staging, target) if emptied else differences(new, target, "", frozenset(dropped))
     os.mkdir(os.path.join(staging, "old"))
     write_journal(staging, actions)
     try:
@@ -384,11 +399,17 @@ def write_journal(staging: str, actions: list[Action]) -> None:
         os.fsync(file.fileno())
 
 
-def differences(new: str, target: str, below: str) -> Iterator[Action]:
-    """Yield the steps that make `target` hold what `new` holds, `pyvenv.cfg` last; equal entries take none."""
+def differences(new: str, target: str, below: str, dropped: frozenset[str] = frozenset()) -> Iterator[Action]:
+    """Yield the steps that make `target` hold what `new` holds, `pyvenv.cfg` last; equal entries take none.
+
+    What is `dropped` will be gone by then.
+    """
     entries = sorted(os.scandir(os.path.join(new, below)), key=lambda entry: (entry.name == "pyvenv.cfg", entry.name))
     for entry in entries:
         path = f"{below}/{entry.name}" if below else entry.name
+        if path in dropped:
+            yield Action("add", entry.inode(), path)
+            continue
         there = os.path.join(target, path)
         try:
             status = os.lstat(there)
@@ -403,7 +424,7 @@ def differences(new: str, target: str, below: str) -> Iterator[Action]:
                     f"`{path}` in `{target}` is {kind}, and an environment needs a directory there",
                     hint="move it away, or choose another place",
                 )
-            yield from differences(new, target, path)
+            yield from differences(new, target, path, dropped)
         elif is_directory:
             raise DestinationError(
                 f"`{path}` in `{target}` is a directory, and an environment needs a file there",

@@ -34,7 +34,7 @@ def info(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
 
 def lines(portrait: Portrait) -> Iterator[tuple[str, str]]:
     """Yield what people want to know, as (title, text)."""
-    environment, settings = portrait.environment, portrait.settings
+    environment = portrait.environment
     yield "environment", environment.location
     elsewhere = [root for root in portrait.recorded_roots if not same_place(root, environment.location)]
     if elsewhere:

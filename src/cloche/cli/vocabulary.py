@@ -116,6 +116,30 @@ VERBS = {
             1,
         ),
         Verb("info", "what an environment is, whoever made it", "cloche.cli.info:info", (), "ENV", 1, 1),
+        Verb(
+            "doctor",
+            "what is wrong with environments, whoever made them",
+            "cloche.cli.doctor:doctor",
+            (
+                Option("fix", "mend what can be mended", "flag", sources="argv"),
+                Option("find", "look for environments below a directory", "list", "DIR", sources="argv"),
+            ),
+            "ENV...",
+            0,
+            -1,
+        ),
+        Verb(
+            "move",
+            "move an environment, and everything inside that knows where it was",
+            "cloche.cli.move:move",
+            (
+                Option("copy", "leave the original where it is", "flag", sources="argv"),
+                Option("dry-run", "print what would be done and change nothing", "flag", sources="argv"),
+            ),
+            "ENV DEST",
+            2,
+            2,
+        ),
         Verb("plugins", "what is loaded, from where, what it gives, what failed", "cloche.cli.plugins:plugins"),
         Verb("cache", "dir | size | verify | prune | clear", "cloche.cli.cache:cache", (), "ACTION", 1, 1),
     )

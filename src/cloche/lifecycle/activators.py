@@ -142,8 +142,8 @@ def powershell_quote(text: str) -> str:
 def patched(text: str, dialect: Dialect, change: Callable[[str, str], str]) -> str:
     """Return a script in which `change` was applied to what every word stands for.
 
-    `change` is given that and the line it stands on. Lines are looked at one by one: an apostrophe in a comment does not
-    open a quote that later lines would close. A word that the shell cannot write stays as it was.
+    `change` is given that and the line it stands on. Lines are looked at one by one: an apostrophe in a comment opens
+    no quote that later lines would close. A word that the shell cannot write stays as it was.
     """
     lines = text.splitlines(keepends=True)
     return "".join(

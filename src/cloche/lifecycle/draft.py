@@ -47,7 +47,7 @@ class Draft:
         """Return what a file is to hold; None where there is to be no file."""
         if path in self._contents:
             return self._contents[path]
-        if path in self._dropped or path in self._links:
+        if path in self._dropped or path in self._links or self._goes_with_parent(path):
             return None
         try:
             with open(self.on_disk(path), "rb") as file:
@@ -78,7 +78,7 @@ class Draft:
         """Return what the link at a path points to; None where there is to be no link."""
         if path in self._links:
             return self._links[path]
-        if path in self._dropped or path in self._contents:
+        if path in self._dropped or path in self._contents or self._goes_with_parent(path):
             return None
         try:
             return os.readlink(self.on_disk(path))
@@ -115,7 +115,11 @@ class Draft:
 
     @property
     def dropped(self) -> tuple[str, ...]:
-        return tuple(sorted(self._dropped))
+        return tuple(sorted(path for path in self._dropped if not self._goes_with_parent(path)))
+
+    def _goes_with_parent(self, path: str) -> bool:
+        parts = path.split("/")
+        return any("/".join(parts[:count]) in self._dropped for count in range(1, len(parts)))
 
     @property
     def operations(self) -> list[Operation]:

@@ -1,7 +1,7 @@
 """Executables on Windows that start a script: taken apart, and put together for another Python.
 
-Those of distlib (pip, cloche): a program, a first line that names the Python, a zip archive with the script. uv's name it
-in a resource, which only Windows itself can replace: they are told apart and left alone.
+Those of distlib (pip, cloche): a program, a first line that names the Python, a zip archive with the script. uv's name
+it in a resource, which only Windows itself can replace: they are told apart and left alone.
 """
 
 from __future__ import annotations

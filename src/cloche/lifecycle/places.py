@@ -1,7 +1,7 @@
 """The places in an environment that name where it is: found by what the files are, and written anew in a draft.
 
-This is all that cloche knows of the notations in which installers and makers of environments write a path down. The rest
-of the lifecycle asks which roots are recorded, and has them replaced.
+This is all that cloche knows of the notations in which installers and makers of environments write a path down. The
+rest of the lifecycle asks which roots are recorded, and has them replaced.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ def unedited(draft: Draft) -> frozenset[str]:
 
 
 def relocate_link(draft: Draft, path: str, relocation: Relocation) -> None:
-    """Point an absolute link into the environment at the new place; one that lies beside its target becomes relative."""
+    """Make an absolute link into the environment a relative one, and point others to where their target is now."""
     target = draft.target(path)
     if target is None or not os.path.isabs(target):
         return
@@ -321,7 +321,7 @@ def relocated_script(content: bytes, writer: Writer) -> bytes:
 
 
 def relocated_urls(text: str, relocation: Relocation) -> str:
-    """Return a JSON document with every `file:` URL of something in the environment, or moved with it, at its new place."""
+    """Return a JSON document in which every `file:` URL of something that has moved names its new place."""
     return re.sub(r'"(file://[^"\\]*)"', lambda match: f'"{relocation.url(match[1])}"', text)
 
 
@@ -397,6 +397,4 @@ def site_files(environment: Environment, suffix: str) -> list[str]:
 def at(environment: Environment, location: str) -> Environment:
     """Return an environment at another place, with the prompt that it has there."""
     derived = environment.prompt == os.path.basename(environment.location)
-    return replace(
-        environment, location=location, prompt=os.path.basename(location) if derived else environment.prompt
-    )
+    return replace(environment, location=location, prompt=os.path.basename(location) if derived else environment.prompt)

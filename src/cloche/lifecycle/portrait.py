@@ -10,14 +10,13 @@ from cloche.lifecycle.draft import Draft
 from cloche.lifecycle.installed import Installed, installed
 from cloche.lifecycle.places import files, listed, roots
 from cloche.lifecycle.reading import maker_of, read, standing_base
-from cloche.model import Environment
 from cloche.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cloche.discovery.cache import ProbeCache
-    from cloche.model import Host, Interpreter
+    from cloche.model import Environment, Host, Interpreter
 
 SEEDS = ("pip", "setuptools", "wheel")
 """Distributions that makers put into new environments."""

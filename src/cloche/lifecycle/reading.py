@@ -89,7 +89,9 @@ def layout_on_disk(location: str) -> Layout:
             if os.path.isdir(os.path.join(location, "lib", name, "site-packages"))
         ]
         site = candidates[-1] if candidates else "lib/site-packages"
-    names = tuple(sorted(name for name in listed(os.path.join(location, scripts)) if name.startswith(("python", "pypy"))))
+    names = tuple(
+        sorted(name for name in listed(os.path.join(location, scripts)) if name.startswith(("python", "pypy")))
+    )
     return Layout(
         bin=scripts,
         executable=f"{scripts}/python{suffix}",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _BEFORE = r"(?:(?<![\w.~+-])|(?<=-[ILRWl]))"
-"""What may not stand before an absolute path, or it is part of a longer one; `-I/usr/include` is a compiler's option."""
+"""What may not stand before an absolute path, or it is part of a longer one; in `-I/usr/include` it is an option."""
 
 _AFTER = r"(?![\w.~+@%#-])"
 

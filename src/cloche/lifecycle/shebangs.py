@@ -35,7 +35,7 @@ _PYTHON = re.compile(r"(?:python|pypy|graalpy)[\w.]*?(?:\.exe)?", re.IGNORECASE)
 
 
 def header_of(content: bytes) -> Header | None:
-    """Return how a script is started; None for a file that is no script, or that finds its own way (uv's relocatable)."""
+    """Return how a script is started; None for a file that is no script, or that finds its own way."""
     if not content.startswith(b"#!"):
         return None
     line, newline, body = content.partition(b"\n")

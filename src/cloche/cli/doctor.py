@@ -1,0 +1,132 @@
+"""`cloche doctor ENV...`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from cloche.cli import report
+from cloche.cli.sources import resolve, session_of
+from cloche.cli.vocabulary import COMMON
+from cloche.errors import ClocheError, UsageError
+from cloche.lifecycle.diagnosis import diagnose, take_up
+from cloche.lifecycle.mending import Mended, mend
+from cloche.lifecycle.search import environments_below
+from cloche.value import value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from cloche.cli.parser import Words
+    from cloche.lifecycle.diagnosis import Finding
+    from cloche.model import Host
+    from cloche.session import Session
+
+AT_ONCE = 8
+
+
+@value
+class Outcome:
+    """What was found in one environment, and what became of it."""
+
+    path: str
+    result: Mended
+    failure: ClocheError | None = None
+    """Why it could not be looked at or mended."""
+
+
+def doctor(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
+    settings = resolve(words, host, COMMON)
+    paths = wanted(words, host)
+    fix = words.flag("fix")
+    with session_of(settings, host) as session:
+        session.registry.finders()  # what all share is made before they share it
+        _ = session.probes
+        outcomes = []
+        with ThreadPoolExecutor(min(AT_ONCE, len(paths) or 1)) as pool:
+            for outcome in pool.map(lambda path: look_at(path, session, fix=fix), paths):
+                outcomes.append(outcome)
+                progress(len(outcomes), len(paths), host)
+        report.warn((*settings.warnings, *session.warnings))
+    if settings.flag("json"):
+        report.print_json(environments=[as_json(outcome) for outcome in outcomes])
+    else:
+        show(outcomes, words)
+    return int(any(outcome.failure or outcome.result.left for outcome in outcomes))
+
+
+def wanted(words: Words, host: Host) -> list[str]:
+    """Return the environments that were named, and those below the directories that were.
+
+    :raises UsageError: there are neither.
+    """
+    paths = [os.path.join(host.cwd, operand) for operand in words.operands]
+    directories = words.given.get("find", ())
+    if not paths and not directories:
+        raise UsageError("`cloche doctor` needs ENV...", hint="name environments, or look for them with `--find DIR`")
+    for directory in directories:
+        paths += environments_below(os.path.join(host.cwd, directory))
+    return list(dict.fromkeys(os.path.normpath(path) for path in paths))
+
+
+def look_at(path: str, session: Session, *, fix: bool) -> Outcome:
+    try:
+        case = take_up(path, session)
+        if fix:
+            return Outcome(case.root, mend(case, session))
+        findings = tuple(diagnose(case))
+        return Outcome(case.root, Mended(findings, findings))
+    except ClocheError as problem:
+        return Outcome(path, Mended((), ()), problem)
+
+
+def progress(done: int, total: int, host: Host) -> None:
+    """Show on a terminal how many are done."""
+    if total > 1 and sys.stderr.isatty() and host.environ.get("TERM") != "dumb":
+        sys.stderr.write(f"\r{done} of {total}" + ("\n" if done == total else ""))
+        sys.stderr.flush()
+
+
+def show(outcomes: Iterable[Outcome], words: Words) -> None:
+    for outcome in outcomes:
+        path = report.one_line(outcome.path)
+        if outcome.failure is not None:
+            report.say(f"cloche: error: {outcome.failure.message}")
+            if outcome.failure.hint:
+                report.say(f"hint: {outcome.failure.hint}")
+            continue
+        for finding in outcome.result.mended:
+            report.tell(f"{path}: mended: {line(finding)}")
+        for finding in outcome.result.left:
+            report.tell(f"{path}: {line(finding)}; {report.one_line(finding.remedy)}")
+        for note in outcome.result.notes:
+            report.tell(f"{path}: note: {report.one_line(note)}")
+        if not outcome.result.left and not words.count("quiet"):
+            report.tell(f"{path}: healthy")
+
+
+def line(finding: Finding) -> str:
+    return report.one_line(f"{finding.code}: {finding.path}: {finding.message}")
+
+
+def as_json(outcome: Outcome) -> dict[str, object]:
+    mended = {(finding.code, finding.path) for finding in outcome.result.mended}
+    return {
+        "root": outcome.path,
+        "healthy": not outcome.failure and not outcome.result.left,
+        "error": outcome.failure.message if outcome.failure else None,
+        "findings": [
+            {
+                "code": finding.code,
+                "path": finding.path,
+                "message": finding.message,
+                "remedy": finding.remedy,
+                "mendable": finding.mendable == "yes",
+                "mended": (finding.code, finding.path) in mended,
+            }
+            for finding in dict.fromkeys((*outcome.result.findings, *outcome.result.left))
+        ],
+        "notes": list(outcome.result.notes),
+    }

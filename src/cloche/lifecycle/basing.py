@@ -1,0 +1,122 @@
+"""Which base interpreter an environment stands on, and what it takes to stand it on another of the same ABI."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from cloche.discovery import find
+from cloche.errors import InterpreterNotFound
+from cloche.operations import Copy
+from cloche.planning import draw
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cloche.lifecycle.draft import Draft
+    from cloche.model import Environment, Interpreter, Request
+    from cloche.session import Session
+
+NAME = re.compile(r"(?P<kind>python|pypy|graalpy)(?P<version>\d(?:\.\d+)?)?t?d?w?(?:\.exe)?")
+"""How a Python is called in the directory for executables."""
+
+
+def replacement(settings: Mapping[str, str], session: Session) -> Interpreter | None:
+    """Return another interpreter of the kind that an environment was made for; None if there is none."""
+    version = ".".join((settings.get("version_info") or settings.get("version") or "").split(".")[:2])
+    implementation = settings.get("implementation", "cpython").lower()
+    spec = f"{implementation if implementation in ('cpython', 'pypy', 'graalpy') else 'cpython'}{version}"
+    if not version:
+        return None
+    try:
+        return find([spec], session.host, session.registry.finders(), session.probes).interpreter
+    except InterpreterNotFound:
+        return None
+
+
+def same_abi(one: Interpreter, other: Interpreter) -> bool:
+    """Return whether what is installed for one interpreter runs on the other unchanged, byte-code included."""
+
+    def abi(interpreter: Interpreter) -> tuple[object, ...]:
+        return (
+            interpreter.implementation,
+            interpreter.version[:2],
+            interpreter.soabi,
+            interpreter.cache_tag,
+            interpreter.free_threaded,
+            interpreter.debug,
+            interpreter.bits,
+            interpreter.machine,
+        )
+
+    return abi(one) == abi(other)
+
+
+def rebase(draft: Draft, environment: Environment, interpreter: Interpreter, session: Session) -> None:
+    """Stand an environment on an interpreter of the same ABI: its executable and its `pyvenv.cfg`."""
+    layout = environment.layout
+    directory = draft.on_disk(layout.bin)
+    links = {}
+    own_files = []
+    for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else ():
+        path = f"{layout.bin}/{name}"
+        if NAME.fullmatch(name):
+            target = draft.target(path)
+            if target is None:
+                own_files.append(path)
+            elif os.path.isabs(target):
+                links[path] = interpreter.executable
+    for path, target in links.items():
+        draft.link(path, target)
+    if own_files and f"{layout.bin}/python" in [*own_files, layout.executable]:
+        draft.add(copies(environment, interpreter, session))
+    elif draft.target(layout.executable) is None:
+        draft.link(layout.executable, interpreter.executable)
+    config = layout.config
+    draft.write_text(config, updated(draft.text(config), interpreter))
+
+
+def copies(environment: Environment, interpreter: Interpreter, session: Session) -> list[Copy]:
+    """Return the operations that copy what an environment has of its interpreter."""
+    from cloche.model import Request
+
+    request: Request = Request(destination=environment.location, creator="copy", wanted=None, activators=())
+    blueprint = draw(request, interpreter, "", session.registry, session.store)
+    return [one for one in blueprint.operations if isinstance(one, Copy)]
+
+
+def updated(text: str, interpreter: Interpreter) -> str:
+    """Return a `pyvenv.cfg` that names another interpreter; only keys that are there change, each in its own style."""
+    known = settings_of(interpreter)
+    lines = []
+    for line in text.splitlines(keepends=True):
+        key, separator, setting = line.partition("=")
+        name, old = key.strip().lower(), setting.strip()
+        if separator and name in known:
+            new = in_style(old, interpreter) if name in ("version_info", "version") else known[name]
+            ending = line[len(line.rstrip("\r\n")) :]
+            line = line if old == new else f"{key}= {new}{ending}"
+        lines.append(line)
+    return "".join(lines)
+
+
+def settings_of(interpreter: Interpreter) -> dict[str, str]:
+    """Return what `pyvenv.cfg` says of an interpreter."""
+    separator = "\\" if interpreter.os_name == "nt" else "/"
+    return {
+        "home": interpreter.executable.rpartition(separator)[0],
+        "python-version": interpreter.python_version,
+        "version_info": ".".join(str(part) for part in interpreter.version),
+        "version": ".".join(str(part) for part in interpreter.version[:3]),
+        "executable": os.path.realpath(interpreter.executable),
+        "base-prefix": interpreter.prefix,
+        "base-exec-prefix": interpreter.exec_prefix,
+        "base-executable": interpreter.executable,
+    }
+
+
+def in_style(old: str, interpreter: Interpreter) -> str:
+    """Return an interpreter's version with as many parts as the old text has: `3.12`, `3.12.1`, `3.12.1.final.0`."""
+    count = len(old.split("."))
+    return ".".join(str(part) for part in interpreter.version[: count if count in (2, 3, 5) else 3])

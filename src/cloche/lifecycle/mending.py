@@ -1,0 +1,184 @@
+"""What mends an environment: each remedy edits one draft, and the draft becomes real all at once or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from cloche.errors import ClocheError
+from cloche.lifecycle.basing import rebase
+from cloche.lifecycle.diagnosis import Case, diagnose, leftovers, take_up, world_writable
+from cloche.lifecycle.draft import MANIFEST, Draft
+from cloche.lifecycle.installed import sites
+from cloche.lifecycle.places import Writer, at, relocate, retargeted
+from cloche.lifecycle.relocation import Relocation, moved_around
+from cloche.model import Request
+from cloche.planning import as_write, choose_activators, scripts_of
+from cloche.transaction import sweep
+from cloche.value import replace, value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cloche.lifecycle.diagnosis import Finding
+    from cloche.lifecycle.portrait import Portrait
+    from cloche.model import Environment
+    from cloche.session import Session
+
+
+@value
+class Mended:
+    """What became of an environment."""
+
+    findings: tuple[Finding, ...]
+    """What was wrong before."""
+    left: tuple[Finding, ...]
+    """What is wrong now."""
+    notes: tuple[str, ...] = ()
+    """What nobody but its owner can decide: files that still name the old place."""
+
+    @property
+    def mended(self) -> tuple[Finding, ...]:
+        still = {(finding.code, finding.path) for finding in self.left}
+        return tuple(finding for finding in self.findings if (finding.code, finding.path) not in still)
+
+
+def mend(case: Case, session: Session) -> Mended:
+    """Mend what can be mended, in one transaction, and look again.
+
+    :raises ClocheError: the system refused; the environment is as it was.
+    """
+    findings = diagnose(case)
+    for path in leftovers(case.root):
+        sweep(path)
+    draft, notes = drafted(case, findings, session)
+    draft.seal()
+    draft.perform()
+    after = take_up(case.root, session)
+    return Mended(tuple(findings), tuple(diagnose(after)), tuple(notes))
+
+
+REBASED = frozenset(("base-gone", "base-replaced", "base-upgraded", "config-disagrees", "python-dead", "half-made"))
+"""What standing the environment on its interpreter anew mends."""
+
+
+def drafted(case: Case, findings: list[Finding], session: Session) -> tuple[Draft, list[str]]:
+    """Return a draft in which everything mendable is mended, and what has to be told."""
+    draft = Draft(case.root)
+    codes = {finding.code for finding in findings if finding.mendable == "yes"}
+    environment = case.environment
+    notes: list[str] = []
+    interpreter = environment.interpreter or case.replacement
+    if codes & REBASED and interpreter is not None:
+        rebase(draft, environment, interpreter, session)
+    if "moved" in codes:
+        relocation = Relocation(
+            tuple((root, case.root) for root in case.old_roots),
+            tuple(pair for root in case.old_roots for pair in moved_around(root, case.root)),
+        )
+        was = os.path.basename(case.old_roots[0])
+        writer = writer_for(case.portrait, replace(environment, interpreter=interpreter), relocation, was, session)
+        residue = relocate(draft, writer)
+        notes += (f"`{path}` still names `{case.old_roots[0]}`" for path in residue)
+    by_code: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.mendable == "yes":
+            by_code.setdefault(finding.code, []).append(finding.path)
+    for path in by_code.get("name-of-other-version", []):
+        draft.drop(path)
+    retargeted(
+        draft, environment, [*by_code.get("script-dead", []), *by_code.get("script-foreign", [])], platform(case)
+    )
+    if "world-writable" in codes:
+        for path in world_writable(case.root):
+            draft.set_mode(path, stat.S_IMODE(os.lstat(draft.on_disk(path)).st_mode) & ~stat.S_IWOTH)
+    if "seed-broken" in codes and environment.interpreter is not None:
+        reseed(draft, case.portrait, ("pip",), session)
+    return draft, notes
+
+
+def platform(case: Case) -> str:
+    interpreter = case.environment.interpreter or case.replacement
+    return interpreter.platform if interpreter else case.host.platform
+
+
+def writer_for(
+    portrait: Portrait, environment: Environment, relocation: Relocation, was: str, session: Session
+) -> Writer:
+    """Return what it takes to write an environment's own places for where it is to be.
+
+    :param environment: as it is to be, but for its prompt.
+    :param was: the name of the directory that it had.
+    """
+    moved = at(replace(environment, prompt=portrait.environment.prompt), environment.location)
+    derived = "prompt" not in portrait.settings
+    name = os.path.basename(environment.location)
+    if derived:
+        moved = replace(moved, prompt=name)
+    interpreter = environment.interpreter
+    return Writer(
+        environment=moved,
+        relocation=relocation,
+        platform=interpreter.platform if interpreter else session.host.platform,
+        quoters=quoters(session),
+        generated=generated(portrait, moved, session),
+        prompts=(was, name) if derived and was != name else None,
+    )
+
+
+def quoters(session: Session) -> dict[str, Callable[[str], str]]:
+    """Return how shells quote, by the names of the activators that can be loaded."""
+    found = {}
+    for provided in session.registry.all("activator"):
+        try:
+            found[provided.name] = provided.resolve().quote
+        except ClocheError:
+            continue  # the environment's own scripts are then patched by rules of our own
+    return found
+
+
+def generated(portrait: Portrait, environment: Environment, session: Session) -> dict[str, bytes]:
+    """Return the activation scripts that cloche would write for an environment, if it made this one."""
+    if environment.interpreter is None or not os.path.isfile(os.path.join(portrait.environment.location, MANIFEST)):
+        return {}
+    request = Request(destination=environment.location)
+    try:
+        chosen = choose_activators(request, environment.interpreter, session.registry)
+        scripts, _, _ = scripts_of(chosen, environment)
+    except ClocheError:
+        return {}
+    return {write.path: write.content for write in (as_write(script, environment.layout) for script in scripts)}
+
+
+def reseed(draft: Draft, portrait: Portrait, requirements: tuple[str, ...], session: Session) -> list[str]:
+    """Have seeds laid down anew in place of what is there; return what they are.
+
+    :raises SeedError: one cannot be had.
+    """
+    from cloche.model import Wanted
+    from cloche.operations import LayImage, MakeDir, Write
+    from cloche.planning import choose_images
+    from cloche.store.laying import operations
+
+    environment = portrait.environment
+    assert environment.interpreter is not None
+    request = Request(destination=environment.location, wanted=Wanted(requirements))
+    _, images = choose_images(request, environment.interpreter, session.registry, session.store)
+    wanted = {image.distribution for image in images}
+    for one in portrait.distributions:
+        if one.key in wanted:
+            for row in one.rows:
+                if not row.path.startswith(("/", "../")):
+                    draft.drop(row.path)
+            draft.drop(one.metadata)
+    for image in images:
+        for site in sites(environment.layout):
+            if os.path.isdir(draft.on_disk(f"{site}/{image.distribution}")):
+                draft.drop(f"{site}/{image.distribution}")
+        for operation in operations(image, environment):
+            if isinstance(operation, Write):
+                draft.write(operation.path, operation.content)
+            elif isinstance(operation, (LayImage, MakeDir)):
+                draft.add([operation])
+    return [f"{image.distribution} {image.version}" for image in images]
