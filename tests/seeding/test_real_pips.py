@@ -1,0 +1,209 @@
+"""pip in environments of every interpreter on this machine: it runs, upgrades itself, and harms nothing but itself."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+import cloche
+from cloche.store import Store
+from cloche.store.check import check
+from cloche.store.images import verify
+from tests import interpreters
+from tests.distributions import host_at, make_wheel, wrong_rows
+from tests.trees import snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cloche.model import Environment
+
+EVERY = [*interpreters.MINORS, "debian", "pypy"]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One store for all tests of this module."""
+    return tmp_path_factory.mktemp("cache") / "store"
+
+
+def python(name: str) -> str:
+    return {"debian": interpreters.debian, "pypy": interpreters.pypy}.get(name, lambda: interpreters.pyenv(name))()
+
+
+def create(root: Path, name: str, cache: Path, *seeds: str, **choices: object) -> Environment:
+    """Make an environment without the network."""
+    return cloche.create(
+        root, python=python(name), cache=cache, seeds=seeds or ("pip",), network="never", activators=(), **choices
+    )
+
+
+def run(*command: str | Path, cwd: Path | None = None) -> str:
+    """Run a program as a user would who has set nothing, and return its output; nothing may stand on standard error."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(("PYTHON", "PIP_"))}
+    environ = {**kept, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INDEX": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, cwd=cwd, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_interpreter_gets_a_pip_that_runs_there(name: str, tmp_path: Path, cache: Path) -> None:
+    environment = create(tmp_path / "env", name, cache)
+    assert environment.interpreter is not None
+    version = environment.interpreter.python_version
+    [info] = environment.purelib.glob("pip-*.dist-info")
+    byte_code = {path: path.stat().st_mtime_ns for path in environment.purelib.rglob("*.pyc")}
+
+    scripts = {f"pip{suffix}" for suffix in ("", "3", version)}
+    assert {path.name for path in environment.bin.iterdir()} >= scripts
+    for command in (*([environment.bin / script] for script in sorted(scripts)), [environment.executable, "-m", "pip"]):
+        said = run(*command, "--version")
+        assert said.startswith(f"pip {info.name.split('-')[1].removesuffix('.dist')}")
+        assert str(environment.purelib) in said
+        assert f"(python {version})" in said
+    assert wrong_rows(environment.purelib, info.name) == []
+    assert (info / "INSTALLER").read_text() == "cloche\n"
+    after = {path: path.stat().st_mtime_ns for path in environment.purelib.rglob("*.pyc")}
+    assert after == byte_code, "the interpreter takes its byte-code for valid and writes none"
+
+
+@pytest.mark.parametrize("name", ["3.6", "3.8", "3.12", "3.13", "pypy"])
+def test_pip_lists_and_takes_away_what_was_laid_down(name: str, tmp_path: Path, cache: Path) -> None:
+    environment = create(tmp_path / "env", name, cache)
+    run(environment.executable, "-c", "import pip._internal.commands.install")
+
+    said = run(environment.executable, "-m", "pip", "uninstall", "--yes", "pip")
+
+    assert "Successfully uninstalled pip" in said
+    assert list(environment.purelib.glob("pip*")) == []
+    assert list(environment.bin.glob("pip*")) == []
+
+
+def newer_pip(environment: Environment, directory: Path) -> Path:
+    """Make a wheel of a later version from the pip in an environment."""
+    [info] = environment.purelib.glob("pip-*.dist-info")
+    version = info.name.removesuffix(".dist-info").partition("-")[2]
+    files = {
+        str(path.relative_to(environment.purelib)): path.read_bytes()
+        for path in (environment.purelib / "pip").rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    files["pip/__init__.py"] = files["pip/__init__.py"].replace(version.encode(), b"99.0")
+    metadata = (info / "METADATA").read_text().replace(f"\nVersion: {version}\n", "\nVersion: 99.0\n")
+    entry_points = (info / "entry_points.txt").read_text()
+    return make_wheel(directory, "pip", "99.0", files, entry_points=entry_points, METADATA=metadata)
+
+
+@pytest.mark.parametrize("name", ["3.7", "3.13"])
+@pytest.mark.parametrize("link_mode", ["hardlink", "copy"])
+def test_pip_upgrades_itself_and_harms_neither_store_nor_neighbour(
+    link_mode: str, name: str, tmp_path: Path, cache: Path
+) -> None:
+    environment = create(tmp_path / "one", name, cache, link_mode=link_mode)
+    neighbour = create(tmp_path / "two", name, cache, link_mode=link_mode)
+    wheel = newer_pip(environment, tmp_path / "wheels")
+    before = snapshot(neighbour.root)
+
+    run(environment.executable, "-m", "pip", "install", "--upgrade", "--find-links", wheel.parent, "pip")
+
+    assert run(environment.bin / "pip", "--version").startswith("pip 99.0 ")
+    assert wrong_rows(environment.purelib, "pip-99.0.dist-info") == []
+    assert len(list(environment.purelib.glob("pip-*"))) == 1
+    assert snapshot(neighbour.root) == before
+    for image in plan_images(tmp_path / "three", name, cache):
+        assert check(image) is None
+        assert verify(image.root) == []
+
+
+def plan_images(root: Path, name: str, cache: Path) -> list[cloche.Image]:
+    choices = {"cache": cache, "network": "never", "activators": ()}
+    return list(cloche.plan(root, python=python(name), **choices).images)  # type: ignore[arg-type]
+
+
+def test_what_somebody_changed_in_place_gets_into_no_other_environment(tmp_path: Path) -> None:
+    environment = create(tmp_path / "one", "3.11", tmp_path / "store", link_mode="hardlink")
+    victim = environment.purelib / "pip" / "__main__.py"
+    victim.chmod(0o644)
+    victim.write_text("raise SystemExit('changed')\n")
+
+    neighbour = create(tmp_path / "two", "3.11", tmp_path / "store", link_mode="hardlink")
+
+    assert run(neighbour.executable, "-m", "pip", "--version")
+
+
+@pytest.mark.parametrize(
+    "directory", ["a b", 'it\'s "quoted"', "$(touch planted) `x`", "x" * 200, "new\nline", "環境", "\\x \\N{"]
+)
+def test_pip_runs_from_a_hostile_directory(directory: str, tmp_path: Path, cache: Path) -> None:
+    environment = create(tmp_path / directory / "env", "3.12", cache)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+
+    assert run(environment.bin / "pip", "--version", cwd=empty).startswith("pip ")
+    assert list(empty.iterdir()) == []
+    assert not list(tmp_path.rglob("planted"))
+
+
+def test_what_lies_in_the_current_directory_is_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = tmp_path / "project"
+    here.mkdir()
+    for module in ("pip", "sysconfig", "marshal", "hashlib", "importlib", "site", "sitecustomize", "os"):
+        (here / f"{module}.py").write_text(f"open({str(tmp_path / 'planted')!r}, 'w').close()\n")
+    monkeypatch.chdir(here)
+
+    environment = create(tmp_path / "env", "3.10", tmp_path / "store")
+    run(environment.bin / "pip", "--version", cwd=here)
+
+    assert not (tmp_path / "planted").exists()
+
+
+@pytest.mark.parametrize("name", ["3.8", "3.11"])
+def test_setuptools_comes_from_ensurepip_where_it_has_one(name: str, tmp_path: Path, cache: Path) -> None:
+    environment = create(tmp_path / "env", name, cache, "pip", "setuptools")
+
+    said = ast.literal_eval(run(environment.executable, "-m", "pip", "list", "--format=json"))
+    assert {one["name"] for one in said} == {"pip", "setuptools"}
+    for info in environment.purelib.glob("*.dist-info"):
+        assert wrong_rows(environment.purelib, info.name) == []
+
+
+def test_a_pinned_pip_comes_from_the_directory_that_is_named(tmp_path: Path, cache: Path) -> None:
+    environment = create(tmp_path / "one", "3.12", cache)
+    newer_pip(environment, tmp_path / "wheels")
+
+    pinned = create(tmp_path / "two", "3.12", cache, "pip==99.0", find_links=[tmp_path / "wheels"])
+
+    assert run(pinned.bin / "pip", "--version").startswith("pip 99.0 ")
+    with pytest.raises(cloche.SeedError, match=r"no `pip==98\.0` for CPython 3\.12"):
+        create(tmp_path / "three", "3.12", cache, "pip==98.0")
+    assert not (tmp_path / "three").exists()
+
+
+def test_every_wheel_of_ensurepip_on_this_machine_passes_as_one(tmp_path: Path) -> None:
+    from cloche.api import find
+    from cloche.store.distributions import read_wheel
+    from cloche.store.images import obtain
+    from cloche.store.wheels import wheels_in
+
+    interpreter = find()
+    wheels = [
+        offer.location
+        for minor in interpreters.MINORS
+        for name in ("pip", "setuptools")
+        for offer in wheels_in(
+            os.path.join(os.path.dirname(python(minor)), "..", "lib", f"python{minor}", "ensurepip", "_bundled"), name
+        )
+    ]
+    with Store.open(host_at(tmp_path), str(tmp_path / "store")) as store:
+        for wheel in wheels:
+            with zipfile.ZipFile(wheel) as archive:
+                members = [name for name in archive.namelist() if not name.endswith("/RECORD")]
+            distribution = read_wheel(wheel)
+            assert sorted(file.member for file in distribution.files) == sorted(members)
+        assert obtain(read_wheel(wheels[0]), interpreter, store).files > 100
