@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CLASSES = {
     cls.__name__: cls
     for cls in (
-        Blueprint, Chosen, Copy, EntryPoint, Image, Interpreter, LayImage, Layout, Link, MakeDir, Run, Write,
+        Blueprint, Chosen, Copy, EntryPoint, Image, Interpreter, LayImage, Layout, Link, MakeDir, Remembered, Run, Write,
     )
 }  # fmt: skip
 
@@ -39,6 +39,19 @@ MOST = 256
 
 
 @value
+class Remembered:
+    """What an earlier run decided, and what it takes to make sure of it."""
+
+    blueprint: Blueprint
+    specs: tuple[str, ...]
+    """Which Pythons were looked for; empty if it was the running one."""
+    finders: tuple[str, ...]
+    """`"package.module:attribute"` of those that were asked."""
+    listeners: str
+    """The plugins that want to be told when an environment is made, for people; empty if none does."""
+
+
+@value
 class Memory:
     """Blueprints of earlier runs in one private directory; without a directory there are none."""
 
@@ -47,10 +60,10 @@ class Memory:
     context: tuple[str, ...] = ()
     """What else a blueprint depends on: which plugins are left out, where the store is."""
 
-    def recall(self, request: Request, host: Host) -> tuple[Blueprint, str] | None:
-        """Return the blueprint for a request and what has to be told when its environment is made.
+    def recall(self, request: Request, host: Host) -> Remembered | None:
+        """Return what was decided for a request; None if nothing was, or if a witness has changed.
 
-        None if there is none, or if anything that it depends on has changed.
+        Whether the same Python would still be found for `specs` is for the caller to see.
         """
         if not self.directory:
             return None
@@ -60,24 +73,22 @@ class Memory:
                 digest, data = file.read(8), file.read()
             if source_hash(1, data) != digest:
                 return None
-            known, seen, listeners, flat = marshal.loads(data)
+            known, seen, flat = marshal.loads(data)
             if known != key or any(signature(path) != was for path, was in seen):
                 return None
-            blueprint: Blueprint = unflatten(flat)
+            remembered: Remembered = unflatten(flat)
         except (OSError, ValueError, TypeError, EOFError, KeyError):
             return None
-        return None if any(map(check, blueprint.images)) else (blueprint, listeners)
+        return None if any(map(check, remembered.blueprint.images)) else remembered
 
-    def remember(
-        self, request: Request, host: Host, blueprint: Blueprint, witnesses: Iterable[str], listeners: str
-    ) -> None:
-        """Keep a blueprint, if it holds nothing but plain values; failing to is no error."""
+    def remember(self, request: Request, host: Host, decided: Remembered, witnesses: Iterable[str]) -> None:
+        """Keep what was decided, if it holds nothing but plain values; failing to is no error."""
         if not self.directory or not self.writable:
             return
         key = self._key(request, host)
         try:
             seen = [(path, signature(path)) for path in dict.fromkeys(witnesses)]
-            data = marshal.dumps((key, seen, listeners, flatten(blueprint)))
+            data = marshal.dumps((key, seen, flatten(decided)))
             write(self._path(key), source_hash(1, data) + data)
             forget_old(self.directory)
         except (OSError, ValueError):
@@ -156,8 +167,8 @@ def forget_old(directory: str) -> None:
             os.unlink(entry.path)
 
 
-def witnesses(request: Request, blueprint: Blueprint, host: Host, places: Iterable[str]) -> Iterator[str]:
-    """Yield the files and directories that decided on a blueprint; `places` are those that discovery looked at."""
+def witnesses(request: Request, blueprint: Blueprint, host: Host) -> Iterator[str]:
+    """Yield the files and directories that decided on a blueprint, but for those that discovery looks at each time."""
     yield from sys.path
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] == "cloche" and getattr(module, "__file__", None):
@@ -171,7 +182,6 @@ def witnesses(request: Request, blueprint: Blueprint, host: Host, places: Iterab
     if blueprint.interpreter.library:
         yield blueprint.interpreter.library
     yield from request.wanted.find_links if request.wanted else ()
-    yield from places
     if request.consult == "project" and not request.pythons:
         directory = host.cwd
         while directory:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from cloche.driver import carry_out
@@ -14,7 +13,8 @@ if TYPE_CHECKING:
 
     from cloche.discovery.cache import ProbeCache
     from cloche.discovery import Found
-    from cloche.memory import Memory
+    from cloche.hookspecs import Finder
+    from cloche.memory import Memory, Remembered
     from cloche.model import Blueprint, Host, Plan, Request, Result
     from cloche.plugins import Registry
     from cloche.store import Access, Store
@@ -101,48 +101,59 @@ class Session:
 
         :raises InterpreterNotFound: there is none.
         """
-        from cloche.discovery import find
+        specs, because = self._asked(request)
+        return self._search(request, specs, because, self.registry.finders())
+
+    def _asked(self, request: Request) -> tuple[tuple[str, ...], str]:
+        """Return which Pythons to look for, and which file says so if the user did not."""
+        if request.pythons or request.consult == "nothing":
+            return request.pythons, ""
         from cloche.discovery.project import asked_by_project
 
-        specs, because = request.pythons, ""
-        if not specs and request.consult == "project":
-            specs, because = asked_by_project(self.host)
-        found = find(specs, self.host, self.registry.finders(), self.probes, try_first_with=request.try_first_with)
+        return asked_by_project(self.host)
+
+    def _search(self, request: Request, specs: tuple[str, ...], because: str, finders: Iterable[Finder]) -> Found:
+        from cloche.discovery import find
+
+        first = request.try_first_with
+        found = find(specs, self.host, finders, self.probes, try_first_with=first, because=because)
         return replace(found, because=because)
 
     def blueprint(self, request: Request) -> Blueprint:
-        """Return the blueprint for a request, from memory if nothing has changed since it was drawn.
+        """Return the blueprint for a request, from memory if the same Python is found and nothing else has changed.
 
         :raises ClocheError: any refusal.
         """
-        if remembered := self.memory.recall(request, self.host):
-            blueprint, listeners = remembered
-            self._listeners = bool(listeners)
-            return blueprint
-        found = self.find(request)
-        blueprint = draw(request, found.interpreter, found.because, self.registry, self.store)
-        places = self._places(request, found)
+        memory = self.memory
+        if (remembered := memory.recall(request, self.host)) and self._still_found(request, remembered):
+            self._listeners = bool(remembered.listeners)
+            return remembered.blueprint
+        specs, because = self._asked(request)
+        found = self._search(request, specs, because, self.registry.finders())
+        blueprint = draw(request, found.interpreter, because, self.registry, self.store)
         listeners = self.registry.listeners()
         self._listeners = bool(listeners)
-        if places is not None and not self.warnings:
-            from cloche.memory import witnesses
+        finders = tuple(one.reference for one in self.registry.all("finder"))
+        if all(finders) and not self.warnings:
+            from cloche.memory import Remembered, witnesses
 
-            seen = list(witnesses(request, blueprint, self.host, [*places, *self.store.places("wheels")]))
-            self.memory.remember(request, self.host, blueprint, seen, listeners)
+            seen = [*witnesses(request, blueprint, self.host), *self.store.places("wheels")]
+            memory.remember(request, self.host, Remembered(blueprint, specs, finders, listeners), seen)
         return blueprint
 
-    def _places(self, request: Request, found: Found) -> list[str] | None:
-        """Return the paths whose change may change what is found for a request; None if that cannot be known."""
-        if not request.pythons and not found.because and not request.try_first_with:
-            return []  # the running Python
-        places = list(request.try_first_with)
-        for spec in request.pythons:
-            if not os.path.isabs(spec):
-                break
-            places.append(spec)
-        else:
-            return places if request.pythons else None
-        return None
+    def _still_found(self, request: Request, remembered: Remembered) -> bool:
+        """Return whether the search for what was remembered would find the same again; it costs little when it does."""
+        if not remembered.specs and not request.try_first_with:
+            return True  # the running Python, which is a witness
+        from cloche.errors import InterpreterNotFound
+        from cloche.plugins import resolve
+
+        finders = (resolve(reference) for reference in remembered.finders)
+        try:
+            found = self._search(request, remembered.specs, "", finders)
+        except InterpreterNotFound:
+            return False
+        return found.interpreter == remembered.blueprint.interpreter
 
     def plan(self, request: Request) -> Plan:
         """Decide everything, write nothing at or near the destination.

@@ -24,6 +24,14 @@ def cloche_finders() -> list[Descriptor]:
         ("current", "the Python that runs cloche"),
         ("path", "the directories of PATH"),
         ("pyenv", "the versions that pyenv has installed"),
+        ("uv", "the versions that uv manages"),
+        ("mise", "the versions that mise has installed"),
+        ("asdf", "the versions that asdf has installed"),
+        ("conda", "conda's base and the bases of its environments"),
+        ("homebrew", "Homebrew's own paths, which outlive a patch upgrade"),
+        ("python.org", "the framework builds of python.org on macOS"),
+        ("windows-registry", "what is registered on Windows (PEP 514)"),
+        ("windows-store", "what the Microsoft Store has installed"),
     )
 
 
