@@ -24,6 +24,19 @@ if TYPE_CHECKING:
 
     from cloche.model import Host
 
+@value
+class Remembered:
+    """What an earlier run decided, and what it takes to make sure of it."""
+
+    blueprint: Blueprint
+    specs: tuple[str, ...]
+    """Which Pythons were looked for; empty if it was the running one."""
+    finders: tuple[str, ...]
+    """`"package.module:attribute"` of those that were asked."""
+    listeners: str
+    """The plugins that want to be told when an environment is made, for people; empty if none does."""
+
+
 CLASSES = {
     cls.__name__: cls
     for cls in (
@@ -36,19 +49,6 @@ ENVIRONMENT = ("PATH", "HOME", "PYENV_", "UV_", "MISE_", "ASDF_", "CONDA_", "XDG
 
 MOST = 256
 """Blueprints that are kept; the older half goes when there are more."""
-
-
-@value
-class Remembered:
-    """What an earlier run decided, and what it takes to make sure of it."""
-
-    blueprint: Blueprint
-    specs: tuple[str, ...]
-    """Which Pythons were looked for; empty if it was the running one."""
-    finders: tuple[str, ...]
-    """`"package.module:attribute"` of those that were asked."""
-    listeners: str
-    """The plugins that want to be told when an environment is made, for people; empty if none does."""
 
 
 @value
