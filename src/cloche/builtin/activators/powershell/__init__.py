@@ -1,0 +1,64 @@
+"""Activates in Windows PowerShell 5.1 and PowerShell 7, on every system.
+
+Its script must hold in the strictest session: strict mode, errors that stop, Constrained Language Mode.
+"""
+
+from __future__ import annotations
+
+from cloche.errors import Inexpressible
+from cloche.model import Script
+from cloche.template import render, resource
+from cloche.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cloche.model import Environment, Interpreter
+
+QUOTES = "'\u2018\u2019\u201a\u201b"
+"""All that PowerShell takes for a single quote (`CharExtensions.IsSingleQuote` in its tokenizer)."""
+
+
+class PowerShell:
+    """The activator `powershell`."""
+
+    name = "powershell"
+
+    def refusal(self, interpreter: Interpreter) -> str | None:  # noqa: ARG002  (any system may have PowerShell)
+        return None
+
+    def quote(self, text: str) -> str:
+        """Return `text` as a verbatim string: in it nothing means anything but single quotes, which are doubled.
+
+        :raises Inexpressible: it holds a NUL, which ends an environment variable, or what is not Unicode.
+        """
+        if "\0" in text:
+            raise Inexpressible("powershell cannot hold a NUL character")
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise Inexpressible("powershell cannot hold a name that is not Unicode")
+        return "'" + "".join(character * (1 + (character in QUOTES)) for character in text) + "'"
+
+    def scripts(self, environment: Environment) -> list[Script]:
+        """Return the script; on POSIX under both names that tools look for, since a file system may tell them apart.
+
+        Both hold the same text, so that nothing is lost on one that does not.
+        """
+        windows = environment.os_name == "nt"
+        slash = "\\" if windows else "/"
+        bin_parts = environment.layout.bin.split("/")
+        values = {
+            **environment.values,
+            "TO_BIN": slash + slash.join(bin_parts),
+            "TO_PKG_CONFIG": slash + slash.join(("lib", "pkgconfig")),
+            "PATH_SEPARATOR": ";" if windows else ":",
+            "SELF": "".join(rf"[\\/]{literally(part)}" for part in (*bin_parts, "activate.ps1")) + r"\z",
+        }
+        text = render(resource(__name__, "activate.ps1"), values, self.quote)
+        names = ["activate.ps1"] if windows else ["activate.ps1", "Activate.ps1"]
+        return [Script(name, text, byte_order_mark=True) for name in names]
+
+
+def literally(text: str) -> str:
+    """Return a .NET regular expression that matches `text` and nothing else."""
+    return "".join(character if character.isalnum() else f"\\u{ord(character):04x}" for character in text)
+
+
+activator = PowerShell()

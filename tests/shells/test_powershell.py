@@ -1,0 +1,456 @@
+"""The PowerShell activator in the real engine.
+
+A session is a script of ours in one process, because each start takes most of a second. What it has to tell, it prints
+as numbers, the code units of each text, so that nothing on the way can change it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cloche.builtin.activators.powershell import activator
+from cloche.errors import Inexpressible
+from cloche.template import resource
+from tests.shells.windows_driver import HOSTILE, HOSTILE_POSIX, describe, interpreter, slots_in_quotes, write
+from tests.tools import require
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+TELLING = """
+/bin/true
+function codes($text) { if ($null -eq $text) { 'none' } else { ([int[]][char[]]"$text") -join ',' } }
+function tell($text) { 'told ' + (codes $text) }
+function snapshot {
+    'snapshot'
+    foreach ($item in Get-ChildItem env:) { 'environ ' + (codes $item.Name) + ' ' + (codes $item.Value) }
+    foreach ($item in Get-ChildItem variable:) { 'variable ' + (codes $item.Name) }
+    foreach ($item in Get-ChildItem function:) { 'function ' + (codes $item.Name) }
+    foreach ($item in $function:prompt, $function:pydoc, $function:deactivate) { 'body ' + (codes $item) }
+}
+"""
+
+SESSIONS = {
+    "as it comes": ("", {}),
+    "strictest": (
+        "Set-StrictMode -Version Latest\n$ErrorActionPreference = 'Stop'\n",
+        {"PWSH_LANGUAGE_MODE": "ConstrainedLanguage"},
+    ),
+}
+"""What a session begins with, and how it is started."""
+
+
+class Snapshot(NamedTuple):
+    """Everything in a session that activation could change."""
+
+    environ: dict[str, str]
+    variables: list[str]
+    functions: list[str]
+    bodies: list[str]
+    """Of `prompt`, `pydoc` and `deactivate`."""
+
+
+class Session(NamedTuple):
+    """What a session told."""
+
+    texts: list[str]
+    snapshots: list[Snapshot]
+    written: list[str]
+    """What the `python` of `make` was called with, itself included."""
+
+
+def run(
+    script: str, home: Path, changes: Mapping[str, str | None] | None = None, session: str = "as it comes"
+) -> Session:
+    """Run a script in a new session; whatever it says on standard error is a failure."""
+    opening, started = SESSIONS[session]
+    path = home / "session.ps1"
+    path.write_bytes(f"\ufeff{opening}{TELLING}{script}\n'finished'\n".encode())
+    done = subprocess.run(
+        [require("pwsh"), "-NoLogo", "-NoProfile", "-File", str(path)],
+        env=environ_for(home, {**(changes or {}), **started}),
+        cwd=home,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    assert done.stderr == ""
+    *lines, last = done.stdout.splitlines()
+    assert last == "finished", done.stdout
+    told = Session([], [], [])
+    for line in lines:
+        kind, *words = line.split(" ")
+        match kind:
+            case "told":
+                told.texts.append(text_of(words[0]))
+            case "python":
+                told.written.append(bytes(int(byte) for byte in words if byte).decode())
+            case "snapshot":
+                told.snapshots.append(Snapshot({}, [], [], []))
+            case "environ":
+                told.snapshots[-1].environ[text_of(words[0])] = text_of(words[1])
+            case "variable" | "function":
+                getattr(told.snapshots[-1], f"{kind}s").append(text_of(words[0]))
+            case "body":
+                told.snapshots[-1].bodies.append(words[0])
+            case _:
+                pytest.fail(f"something in the session wrote `{line}`")
+    return told
+
+
+def text_of(codes: str) -> str:
+    if codes == "none":
+        return "(none)"
+    return b"".join(int(code).to_bytes(2, "little") for code in codes.split(",") if code).decode("utf-16-le")
+
+
+def environ_for(home: Path, changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
+    """Return a small environment; None takes a variable out."""
+    environ = {"HOME": str(home), "PATH": "/usr/bin:/bin", "POWERSHELL_TELEMETRY_OPTOUT": "1", **(changes or {})}
+    return {name: value for name, value in environ.items() if value is not None}
+
+
+def make(root: Path, prompt: str = "env", *, tcl: str = "", tk: str = "") -> str:
+    """Make an environment whose `python` tells what it was called with; return its script as a PowerShell word."""
+    write(activator, describe(str(root), prompt, tcl=tcl, tk=tk), root / "bin")
+    python = root / "bin" / "python"
+    python.write_text('#!/bin/sh\necho python $(printf "%s" "$0 $*" | od -An -v -tu1)\n')
+    python.chmod(0o755)
+    return activator.quote(str(root / "bin" / "activate.ps1"))
+
+
+@pytest.mark.parametrize("session", SESSIONS)
+def test_nothing_in_a_directory_name_or_a_prompt_is_expanded(tmp_path: Path, session: str) -> None:
+    """Activated, activated again and deactivated, whatever the names: right while it is active, and no trace after."""
+    roots = [tmp_path / str(number) / name for number, name in enumerate(HOSTILE_POSIX.values())]
+    script = "function prompt { 'own>' }\n"
+    for root in roots:
+        activate = make(root, prompt=root.name)
+        again = activate.replace("activate.ps1'", "Activate.ps1'")
+        script += f"snapshot\n. {activate}\nsnapshot\ntell (prompt)\npython -m x\n"
+        script += f". {again}\nsnapshot\ndeactivate\nsnapshot\n"
+
+    told = run(script, tmp_path, session=session)
+
+    for number, (description, root) in enumerate(zip(HOSTILE_POSIX, roots, strict=True)):
+        before, active, again, after = told.snapshots[4 * number : 4 * number + 4]
+        assert active.environ["VIRTUAL_ENV"] == str(root), description
+        assert active.environ["VIRTUAL_ENV_PROMPT"] == root.name, description
+        assert active.environ["PATH"] == f"{root}/bin:/usr/bin:/bin", description
+        assert active.environ["PKG_CONFIG_PATH"] == f"{root}/lib/pkgconfig", description
+        assert again == active, description
+        assert after == before, description
+    assert told.texts == [f"({root.name}) own>" for root in roots]
+    assert told.written == [f"{root}/bin/python -m x" for root in roots]
+    assert not list(tmp_path.rglob("PWNED"))
+
+
+@pytest.mark.parametrize("session", SESSIONS)
+def test_what_was_unset_empty_or_full_is_so_again(tmp_path: Path, session: str) -> None:
+    """Each variable in each state; Tcl and Tk are told of only where the interpreter needs it."""
+    changed = ("VIRTUAL_ENV_PROMPT", "PYTHONHOME", "PKG_CONFIG_PATH", "TCL_LIBRARY", "TK_LIBRARY")
+    activate = make(tmp_path / "env", tcl="/opt/tcl's", tk="")
+    script = f"snapshot\n. {activate}\nsnapshot\ndeactivate\nsnapshot\n"
+
+    for state in (None, "", "/their/own"):
+        before, active, after = run(script, tmp_path, dict.fromkeys(changed, state), session).snapshots
+
+        assert after == before
+        assert "PYTHONHOME" not in active.environ
+        assert active.environ["TCL_LIBRARY"] == "/opt/tcl's"
+        assert active.environ.get("TK_LIBRARY") == state
+        own = f":{state}" if state else ""
+        assert active.environ["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig{own}"
+
+
+@pytest.mark.parametrize("path", ["", None])
+def test_an_empty_path_gets_no_empty_entry(tmp_path: Path, path: str | None) -> None:
+    """An empty entry of PATH is the current directory."""
+    activate = make(tmp_path / "env")
+
+    before, active, after = run(
+        f"snapshot\n. {activate}\nsnapshot\ndeactivate\nsnapshot\n", tmp_path, {"PATH": path}
+    ).snapshots
+
+    assert active.environ["PATH"] == f"{tmp_path}/env/bin"
+    assert after == before
+
+
+@pytest.mark.parametrize("session", SESSIONS)
+@pytest.mark.parametrize("call", [".", "&"])
+def test_one_environment_takes_the_place_of_another(tmp_path: Path, call: str, session: str) -> None:
+    """However they are called: dot-sourced, or started as a command, as some editors do."""
+    one, other = make(tmp_path / "one", tcl="/tcl", tk="/tk"), make(tmp_path / "other", prompt="second")
+    script = f"""
+        function prompt {{ 'own>' }}
+        snapshot
+        {call} {one}
+        {call} {other}
+        snapshot
+        tell (prompt)
+        deactivate
+        snapshot
+    """
+
+    told = run(script, tmp_path, {"TCL_LIBRARY": "/own/tcl"}, session)
+
+    before, active, after = told.snapshots
+    assert active.environ["VIRTUAL_ENV"] == f"{tmp_path}/other"
+    assert active.environ["PATH"] == f"{tmp_path}/other/bin:/usr/bin:/bin"
+    assert active.environ["TCL_LIBRARY"] == "/own/tcl"
+    assert "TK_LIBRARY" not in active.environ
+    assert told.texts == ["(second) own>"]
+    assert after == before
+
+
+def test_the_users_prompt_is_called_as_before(tmp_path: Path) -> None:
+    """It sees the result of the last command, may be a closure of a module's, and comes back unharmed."""
+    script = f"""
+        $null = New-Module -Name theme {{
+            $script:count = 0
+            function prompt {{ $ok = $?; $script:count++; "$ok $script:count $LASTEXITCODE>" }}
+        }}
+        . {make(tmp_path / "env")}
+        sh -c 'exit 3'
+        Write-Error 'x' -ErrorAction SilentlyContinue
+        $text = prompt
+        tell $text
+        $null = 1
+        $text = prompt
+        tell $text
+        deactivate
+        $text = prompt
+        tell $text
+    """
+
+    assert run(script, tmp_path).texts == ["(env) False 1 3>", "(env) True 2 3>", "True 3 3>"]
+
+
+@pytest.mark.parametrize("session", SESSIONS)
+def test_a_user_may_do_without_the_prompt(tmp_path: Path, session: str) -> None:
+    activate = make(tmp_path / "env")
+    script = f"snapshot\n. {activate}\nsnapshot\ndeactivate\nsnapshot\n"
+
+    before, active, after = run(script, tmp_path, {"VIRTUAL_ENV_DISABLE_PROMPT": "1"}, session).snapshots
+
+    assert active.bodies[0] == before.bodies[0]
+    assert after == before
+
+
+@pytest.mark.parametrize("session", SESSIONS)
+def test_a_session_without_a_prompt_gets_none(tmp_path: Path, session: str) -> None:
+    script = f"$function:prompt = $null\nsnapshot\n. {make(tmp_path / 'env')}\nsnapshot\ndeactivate\nsnapshot\n"
+
+    before, active, after = run(script, tmp_path, session=session).snapshots
+
+    assert "prompt" not in active.functions
+    assert after == before
+
+
+@pytest.mark.parametrize("session", SESSIONS)
+def test_a_function_of_the_users_named_pydoc_comes_back(tmp_path: Path, session: str) -> None:
+    script = f"""
+        function pydoc {{ 'mine' }}
+        snapshot
+        . {make(tmp_path / "env")}
+        pydoc -k 'a b'
+        deactivate
+        snapshot
+    """
+
+    told = run(script, tmp_path, session=session)
+
+    assert told.written == [f"{tmp_path}/env/bin/python -m pydoc -k a b"]
+    assert told.snapshots[0] == told.snapshots[1]
+
+
+@pytest.mark.parametrize("session", SESSIONS)
+def test_deactivate_can_be_told_to_stay(tmp_path: Path, session: str) -> None:
+    """`-NonDestructive`, as other tools' scripts call it before they activate, and harmless when it is called again."""
+    script = f"""
+        snapshot
+        . {make(tmp_path / "env")}
+        deactivate -NonDestructive
+        deactivate -NonDestructive
+        snapshot
+        deactivate
+        snapshot
+    """
+
+    before, inactive, after = run(script, tmp_path, session=session).snapshots
+
+    assert inactive.environ == before.environ
+    assert set(inactive.functions) - set(before.functions) == {"deactivate"}
+    assert after == before
+
+
+def test_a_function_of_the_users_named_deactivate_is_not_called(tmp_path: Path) -> None:
+    script = f"function deactivate {{ tell 'called' }}\n. {make(tmp_path / 'env')}\ndeactivate\n"
+
+    assert run(script, tmp_path).texts == []
+
+
+def test_it_leaves_another_tools_environment_first(tmp_path: Path) -> None:
+    """Other tools' `deactivate` is a function too, and takes the same switch."""
+    theirs = """
+        $env:VIRTUAL_ENV = '/theirs'
+        $global:saved = $env:PATH
+        $env:PATH = '/theirs/bin:' + $env:PATH
+        function global:deactivate([switch] $NonDestructive) {
+            $env:PATH = $saved
+            $env:VIRTUAL_ENV = $null
+            if (-not $NonDestructive) { $function:deactivate = $null }
+        }
+    """
+    script = f"{theirs}\n. {make(tmp_path / 'env')}\nsnapshot\ndeactivate\nsnapshot\n"
+
+    active, after = run(script, tmp_path).snapshots
+
+    assert active.environ["PATH"] == f"{tmp_path}/env/bin:/usr/bin:/bin"
+    assert after.environ["PATH"] == "/usr/bin:/bin"
+    assert "VIRTUAL_ENV" not in after.environ
+    assert "deactivate" not in after.functions
+
+
+def test_a_session_within_an_active_one_can_activate_too(tmp_path: Path) -> None:
+    """It has inherited the variables and no functions; leaving its own environment leads back to what it began with."""
+    inner = f"snapshot\n. {make(tmp_path / 'inner')}\nsnapshot\ndeactivate\nsnapshot\n"
+    outer = run(f". {make(tmp_path / 'outer')}\nsnapshot\n", tmp_path).snapshots[0]
+
+    before, active, after = run(inner, tmp_path, outer.environ).snapshots
+
+    assert active.environ["VIRTUAL_ENV"] == f"{tmp_path}/inner"
+    kept = {name: value for name, value in before.environ.items() if not name.startswith("_CLOCHE_OLD_")}
+    assert after == before._replace(environ=kept)
+
+
+def test_a_moved_environment_activates_where_it_is(tmp_path: Path) -> None:
+    """The script goes by its own place, which the engine tells rightly whatever the name."""
+    for number, name in enumerate(HOSTILE_POSIX.values()):
+        make(tmp_path / "first" / str(number))
+        (tmp_path / "second" / str(number)).mkdir(parents=True)
+        (tmp_path / "first" / str(number)).rename(tmp_path / "second" / str(number) / name)
+    roots = [tmp_path / "second" / str(number) / name for number, name in enumerate(HOSTILE_POSIX.values())]
+    script = "".join(f". {activator.quote(f'{root}/bin/activate.ps1')}\ntell $env:VIRTUAL_ENV\n" for root in roots)
+
+    assert run(script, tmp_path).texts == [str(root) for root in roots]
+
+
+def test_text_without_a_file_activates_where_it_was_made(tmp_path: Path) -> None:
+    """As when the script's text is evaluated, or stands in another script."""
+    make(tmp_path / "env")
+    script = f"""
+        $text = Get-Content -Raw -LiteralPath '{tmp_path}/env/bin/activate.ps1'
+        . ([scriptblock]::Create($text))
+        tell $env:VIRTUAL_ENV
+    """
+
+    assert run(script, tmp_path).texts == [f"{tmp_path}/env"]
+
+
+def test_the_prompt_of_an_interactive_session_is_drawn_as_it_is_written(tmp_path: Path) -> None:
+    """Lines are read from standard input, as from a keyboard."""
+    lines = ["function prompt { 'own>' }"]
+    for number, name in enumerate(HOSTILE_POSIX.values()):
+        lines += [f". {make(tmp_path / str(number), prompt=name)}"]
+    lines += ["deactivate", "exit"]
+
+    done = subprocess.run(
+        [require("pwsh"), "-NoLogo", "-NoProfile"],
+        input="\n".join(lines).encode(),
+        env=environ_for(tmp_path),
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )
+
+    drawn = "".join(f"({name}) own>" for name in HOSTILE_POSIX.values())
+    assert done.stderr == b""
+    assert done.stdout.decode().partition("own>")[2] == f"{drawn}own>"
+
+
+def test_on_windows_paths_are_the_windows_way(tmp_path: Path) -> None:
+    """The engine here is not on Windows; the script's text is what it is there."""
+    environment = describe(f"{tmp_path}/env", os_name="nt")
+    write(activator, environment, tmp_path / "env" / "Scripts")
+
+    (active,) = run(f". '{tmp_path}/env/Scripts/activate.ps1'\nsnapshot\n", tmp_path).snapshots
+
+    assert active.environ["VIRTUAL_ENV"] == f"{tmp_path}/env"
+    assert active.environ["PATH"] == f"{tmp_path}/env\\Scripts;/usr/bin:/bin"
+    assert active.environ["PKG_CONFIG_PATH"] == f"{tmp_path}/env\\lib\\pkgconfig"
+
+
+def test_both_names_that_tools_look_for_resolve_where_case_counts() -> None:
+    posix = activator.scripts(describe("/env"))
+    windows = activator.scripts(describe("C:\\env", os_name="nt"))
+
+    assert [script.name for script in posix] == ["activate.ps1", "Activate.ps1"]
+    assert len({script.text for script in posix}) == 1
+    assert [script.name for script in windows] == ["activate.ps1"]
+    assert all(script.byte_order_mark for script in posix + windows)
+
+
+def test_the_place_where_it_was_made_stands_in_the_script_once() -> None:
+    """Tools that move environments search for it and replace it."""
+    for environment in (describe("/srv/an env"), describe("C:\\an env", os_name="nt")):
+        for script in activator.scripts(environment):
+            assert script.text.count(environment.location) == 1
+
+
+def test_every_interpreter_is_served() -> None:
+    assert activator.refusal(interpreter()) is None
+    assert activator.refusal(interpreter("nt")) is None
+
+
+def test_no_slot_of_the_template_stands_in_quotes() -> None:
+    assert slots_in_quotes(resource("cloche.builtin.activators.powershell", "activate.ps1"), comment="#") == []
+
+
+def test_the_script_calls_nothing_that_a_locked_or_a_careful_session_forbids() -> None:
+    """No cmdlets, which are named Verb-Noun and may be shadowed; no methods and no types of .NET."""
+    code = [
+        line
+        for line in resource("cloche.builtin.activators.powershell", "activate.ps1").splitlines()
+        if not line.lstrip().startswith("#")
+    ]
+    assert [line for line in code if "::" in line or ")." in line or "-Variable" in line or "-Item" in line] == []
+
+
+@pytest.mark.parametrize(("text", "reason"), [("a\0b", "NUL"), ("a\udcffb", "Unicode")])
+def test_what_it_cannot_hold_is_refused_by_name(text: str, reason: str) -> None:
+    with pytest.raises(Inexpressible, match=f"powershell cannot hold .*{reason}"):
+        activator.quote(text)
+
+
+class TestQuote:
+    """One session serves hundreds of texts."""
+
+    @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        st.lists(
+            st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"))
+            | st.text("'\u2018\u2019\u201a\u201b\"\u201c`$(){}@#;&|<>\n\r\t \\é\U0001f40d", max_size=12),
+            min_size=150,
+            max_size=150,
+        )
+    )
+    def test_any_text_is_one_word_that_means_itself(self, tmp_path: Path, texts: list[str]) -> None:
+        told = run("".join(f"tell {activator.quote(text)}\n" for text in texts), tmp_path)
+
+        assert told.texts == texts
+
+    def test_every_hostile_name_is_one_word_that_means_itself(self, tmp_path: Path) -> None:
+        texts = list({**HOSTILE, **HOSTILE_POSIX}.values())
+
+        told = run("".join(f"tell {activator.quote(text)}\n" for text in texts), tmp_path, session="strictest")
+
+        assert told.texts == texts
