@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KEPT = ("CLOCHE_REQUIRE_ALL",)
+KEPT = ("CLOCHE_REQUIRE_ALL", "CLOCHE_SWEEP")
 THEIRS = ("CLOCHE_", "VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "XDG_")
 
 

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import ast
+import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -267,6 +274,7 @@ def attributes(tree: ast.AST) -> Iterator[tuple[str, int]]:
 
 READ_AT_THE_BORDER = ("cloche.__main__", "cloche.api", "cloche.cli.", "cloche.testing")
 
+
 def test_environment_variables_are_read_once_at_the_border() -> None:
     """Everything further in gets a `Host`, so that a test, or another program, can give it another world."""
     against = [
@@ -319,6 +327,25 @@ def test_warm_modules_import_only_warm_modules_at_once() -> None:
 
 def test_the_list_of_warm_modules_names_only_modules_that_there_are() -> None:
     assert TREES.keys() >= WARM
+
+
+def declared() -> set[str]:
+    """Return the names of the distributions that cloche says it needs; each has a package of the same name."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return {re.split(r"[^\w]", requirement)[0] for requirement in project["dependencies"]}
+
+
+def test_nothing_is_imported_that_is_not_declared() -> None:
+    """What only annotations need is not needed to run; the contract kit has pytest, because it is run by it."""
+    there = {"cloche", "_sha2", *sys.stdlib_module_names, *declared()}  # Python 3.12 renamed it
+    against = [
+        str(one)
+        for module in TREES
+        for one in imports(module)
+        if one.when != "for types"
+        and one.imported.partition(".")[0] not in there | ({"pytest"} if part(module) == "testing" else set())
+    ]
+    assert against == []
 
 
 def test_every_module_says_what_it_is_for() -> None:

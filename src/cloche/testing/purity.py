@@ -7,10 +7,10 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from typing_extensions import Self
-
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
+
+    from typing_extensions import Self
 
 DEEDS = {
     "os.mkdir": "makes the directory `{}`",
