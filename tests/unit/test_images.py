@@ -647,4 +647,4 @@ def test_no_room_is_an_error_of_one_line(tmp_path: Path, interpreter: Interprete
 
     with pytest.raises(SeedError) as raised:
         obtain(read_wheel(str(make_wheel(tmp_path))), interpreter, store)
-    assert "cannot be built in" in raised.value.message
+    assert "cannot be made in" in raised.value.message

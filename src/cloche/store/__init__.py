@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Kind: TypeAlias = Literal["interpreters", "wheels", "images", "plans", "locks"]
 
-KINDS = ("interpreters", "wheels", "images", "plans", "locks")
+KINDS: tuple[Kind, ...] = ("interpreters", "wheels", "images", "plans", "locks")
 """Its directories: answers of the probe, downloaded wheels, unpacked wheels, plans of earlier runs, lock files."""
 
 TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
@@ -85,9 +85,10 @@ class Store:
 
         :raises ClocheError: there is not even a temporary directory.
         """
-        if kind not in self._ready:
-            self._ready[kind] = self._lasting_room(kind) or self._temporary_room(kind)
-        return self._ready[kind]
+        ready = self._ready.get(kind)
+        if ready is None or not os.path.isdir(ready):  # anybody may clear the cache at any moment
+            ready = self._ready[kind] = self._lasting_room(kind) or self._temporary_room(kind)
+        return ready
 
     @property
     def lasts(self) -> bool:
@@ -162,6 +163,8 @@ class Store:
             return ""
         path = os.path.join(self.root, kind)
         try:
+            if not os.path.lexists(self.root):
+                self._make_root(given=True)
             _make_private(path)
             reason = _mistrust(path, self._trusted)
         except OSError as error:

@@ -12,6 +12,7 @@ byte-code of one is never taken for that of another. It is an even number of sec
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import json
 import os
@@ -55,34 +56,55 @@ def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -
     """
     name = image_name(distribution)
     abi = abi_name(interpreter)
-    if image := _present(store, abi, name):
-        return image
-    images = os.path.join(store.room("images"), abi)
+    attempts = 3
+    while True:
+        attempts -= 1
+        if image := _present(store, abi, name):
+            return image
+        images = os.path.join(store.room("images"), abi)
+        try:
+            os.makedirs(images, mode=0o700, exist_ok=True)
+            with store.lock(f"{abi}-{name}") as holder:
+                if image := _present(store, abi, name):
+                    return image
+                if holder is None:
+                    _sweep(images, name)
+                elif holder:
+                    store.warnings.append(f"building an image of `{name}` beside {holder}, which has it locked")
+                _make(distribution, interpreter, images, name)
+        except FileNotFoundError as error:  # somebody is clearing the store under our hands
+            if not attempts:
+                raise _hindered(distribution, images, error) from error
+        except OSError as error:
+            raise _hindered(distribution, images, error) from error
+        if not attempts:
+            raise SeedError(
+                f"the image `{images}/{name}` is removed or damaged as often as it is made", hint="try again"
+            )
+
+
+def _make(distribution: Distribution, interpreter: Interpreter, images: str, name: str) -> None:
+    """Build an image and give it its name; whatever happens, nothing unfinished is left.
+
+    :raises FileNotFoundError: what was built has been removed meanwhile.
+    """
+    stage = os.path.join(images, f"{name}.{secrets.token_hex(4)}{UNFINISHED}")
     try:
-        os.makedirs(images, mode=0o700, exist_ok=True)
-        with store.lock(f"{abi}-{name}") as holder:
-            if image := _present(store, abi, name):
-                return image
-            if holder is None:
-                _sweep(images, name)
-            elif holder:
-                store.warnings.append(f"building an image of `{name}` that {holder} has been building for a minute")
-            stage = os.path.join(images, f"{name}.{secrets.token_hex(4)}{UNFINISHED}")
-            try:
-                _build(distribution, interpreter, stage)
-                _publish(stage, os.path.join(images, name))
-            except BaseException:
-                remove(stage)
-                raise
-    except OSError as error:
-        raise SeedError(
-            f"the image of {distribution.name} {distribution.version} cannot be built in `{images}`: {error.strerror}",
-            hint="name another place with `--cache-dir`, or make room",
-        ) from error
-    image = load(os.path.join(images, name))
-    if image is None:
-        raise SeedError(f"the image `{images}/{name}` was removed or damaged while it was made", hint="try again")
-    return image
+        _build(distribution, interpreter, stage)
+        _publish(stage, os.path.join(images, name))
+    except SeedError as error:
+        if os.path.isdir(stage):
+            raise
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), stage) from error
+    finally:
+        remove(stage)
+
+
+def _hindered(distribution: Distribution, images: str, error: OSError) -> SeedError:
+    return SeedError(
+        f"the image of {distribution.name} {distribution.version} cannot be made in `{images}`: {error.strerror}",
+        hint="name another place with `--cache-dir`, or make room",
+    )
 
 
 def load(root: str) -> Image | None:

@@ -1,0 +1,219 @@
+"""Looking after the store: it is measured, checked, pruned and cleared, and nobody else's files are touched."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cloche.api import find
+from cloche.errors import ClocheError
+from cloche.store import KINDS, Store
+from cloche.store.check import check
+from cloche.store.distributions import read_wheel
+from cloche.store.images import UNFINISHED, obtain
+from cloche.store.upkeep import DAY, clear, prune, size, verify
+from tests.distributions import host_at, make_wheel
+from tests.trees import snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cloche.model import Image, Interpreter
+
+MONTHS = 100 * DAY
+
+
+@pytest.fixture(scope="module")
+def interpreter() -> Interpreter:
+    """The base of the Python that runs the tests."""
+    return find()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.open(host_at(tmp_path / "home"), str(tmp_path / "store"))
+
+
+@pytest.fixture
+def image(tmp_path: Path, interpreter: Interpreter, store: Store) -> Image:
+    return obtain(read_wheel(str(make_wheel(tmp_path / "wheels"))), interpreter, store)
+
+
+def fill(store: Store) -> None:
+    """Put one thing of every other kind into a store."""
+    from pathlib import Path
+
+    make_wheel(Path(store.room("wheels")))
+    for kind in ("interpreters", "plans"):
+        (Path(store.room(kind)) / "entry").write_text("12345")
+
+
+def test_what_it_holds_is_measured_by_kind(store: Store, image: Image) -> None:
+    fill(store)
+    found = {usage.kind: usage for usage in size(store)}
+
+    assert list(found) == list(KINDS)
+    assert {kind: usage.entries for kind, usage in found.items()} == dict.fromkeys(KINDS, 1)
+    assert found["images"].size > image.size
+    assert found["plans"].size == 5
+
+
+def test_an_empty_one_holds_nothing(store: Store) -> None:
+    assert {usage.size for usage in size(store)} == {0}
+    assert verify(store) == []
+    assert prune(store) == []
+    assert clear(store) == 0
+
+
+def test_a_whole_one_has_no_faults(store: Store, image: Image) -> None:
+    fill(store)
+    before = snapshot(store.root)
+
+    assert verify(store) == []
+    assert check(image) is None
+    assert snapshot(store.root) == before
+
+
+def test_faults_are_told_and_nothing_is_changed(store: Store, image: Image) -> None:
+    fill(store)
+    victim = f"{image.root}/purelib/spam.py"
+    found = os.stat(victim)
+    os.chmod(victim, 0o644)
+    with open(victim, "r+b") as file:
+        file.write(b"DEF")
+    os.utime(victim, ns=(found.st_atime_ns, found.st_mtime_ns))
+    [wheel] = os.listdir(store.room("wheels"))
+    with open(os.path.join(store.room("wheels"), wheel), "r+b") as file:
+        file.truncate(100)
+    before = snapshot(store.root)
+
+    faults = verify(store)
+
+    assert len(faults) == 2
+    assert "spam.py` has other content" in faults[0]
+    assert wheel in faults[1]
+    assert snapshot(store.root) == before
+
+
+def test_what_is_damaged_or_abandoned_is_pruned_at_once(store: Store, image: Image) -> None:
+    fill(store)
+    os.truncate(f"{image.root}/purelib/spam.py", 2)
+    stage = f"{image.root}.0badcafe{UNFINISHED}"
+    shutil.copytree(image.root, stage)
+    os.truncate(os.path.join(store.room("wheels"), os.listdir(store.room("wheels"))[0]), 10)
+    os.mkdir(os.path.join(store.room("wheels"), ".download-x"))
+
+    removed = prune(store)
+
+    assert sorted(one.reason for one in removed) == ["damaged", "damaged"]
+    assert os.path.isdir(stage), "whoever builds it may still live"
+    later = {one.path: one.reason for one in prune(store, time.time() + 2 * DAY)}
+    assert later[stage] == "abandoned"
+    assert later[os.path.join(store.room("wheels"), ".download-x")] == "abandoned"
+
+
+def test_what_has_not_been_used_for_a_month_is_pruned(store: Store, image: Image) -> None:
+    fill(store)
+
+    assert prune(store) == []
+    removed = {one.path: one for one in prune(store, time.time() + MONTHS)}
+
+    assert removed[image.root].reason == "unused for 100 days"
+    assert removed[image.root].size > image.size
+    assert not os.path.exists(image.root)
+    assert {usage.entries for usage in size(store)} == {0}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a file system with hard links is needed")
+def test_an_image_that_an_environment_shares_stays(tmp_path: Path, store: Store, image: Image) -> None:
+    os.link(f"{image.root}/purelib/spam.py", tmp_path / "spam.py")
+
+    assert image.root not in {one.path for one in prune(store, time.time() + MONTHS)}
+    assert check(image) is None
+
+
+def test_clearing_removes_what_is_ours_and_nothing_else(tmp_path: Path, store: Store, image: Image) -> None:
+    fill(store)
+    (tmp_path / "store" / "notes.txt").write_text("mine")
+    (tmp_path / "store" / "images.backup").mkdir()
+
+    assert clear(store) > image.size
+
+    assert sorted(os.listdir(store.root)) == ["images.backup", "notes.txt"]
+    again = obtain(read_wheel(str(tmp_path / "wheels" / "spam-1.0-py3-none-any.whl")), find(), store)
+    assert again == image
+
+
+@pytest.mark.usefixtures("image")
+def test_clearing_takes_the_directory_along_if_nothing_else_is_in_it(store: Store) -> None:
+    clear(store)
+
+    assert not os.path.exists(store.root)
+    assert store.warnings == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_clearing_and_pruning_follow_no_link(tmp_path: Path, store: Store, image: Image) -> None:
+    victim = tmp_path / "victim"
+    shutil.copytree(image.root, victim)
+    os.utime(victim, (0, 0))
+    before = snapshot(victim)
+    os.symlink(victim, os.path.join(os.path.dirname(image.root), "planted"))
+    os.symlink(victim, os.path.join(store.root, "wheels"))
+    os.symlink(tmp_path / "wheels", os.path.join(store.room("images"), "cpython-000"))
+
+    removed = prune(store, time.time() + MONTHS)
+    clear(store)
+
+    assert "damaged" in {one.reason for one in removed}
+    assert snapshot(victim) == before
+    assert os.listdir(tmp_path / "wheels") != []
+    assert os.listdir(store.root) == ["wheels"]
+
+
+@pytest.mark.parametrize("work", [prune, clear])
+def test_a_read_only_store_is_not_looked_after(work: type[object], tmp_path: Path, store: Store, image: Image) -> None:
+    before = snapshot(store.root)
+    with Store.open(host_at(tmp_path), store.root, "read-only") as reader, pytest.raises(ClocheError):
+        work(reader)
+    assert snapshot(store.root) == before
+    assert verify(store) == []
+    assert check(image) is None
+
+
+CLEARER = """
+import sys, time
+from cloche.store import Store
+from cloche.store.upkeep import clear
+from cloche.testing.fakes import fake_host
+end = time.monotonic() + 2
+while time.monotonic() < end:
+    clear(Store.open(fake_host(), sys.argv[1]))
+    time.sleep(0.15)
+"""
+
+
+def test_it_may_be_cleared_at_any_moment(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
+    """Whoever works in it meanwhile gets an image all the same, or is told plainly why not."""
+    wheels = [make_wheel(tmp_path / "wheels", version=f"1.{number}") for number in range(5)]
+    with subprocess.Popen([sys.executable, "-c", CLEARER, store.root]) as clearer:
+        made, refusals = 0, []
+        while clearer.poll() is None:
+            for wheel in wheels:
+                try:
+                    image = obtain(read_wheel(str(wheel)), interpreter, store)
+                except ClocheError as error:
+                    refusals.append(error.message)
+                else:
+                    made += 1
+                    assert image.version == wheel.name.split("-")[1]
+    assert clearer.returncode == 0
+    assert made > len(wheels)
+    assert all("as often as it is made" in one or "cannot be made in" in one for one in refusals)
+    assert store.warnings == []
