@@ -165,7 +165,10 @@ def cloche_activators() -> Iterable[Activator | Descriptor]:
 
 @hookspec
 def cloche_commands() -> Iterable[Command]:
-    """Give commands of the plugin's own; one that has a built-in command's name is an error.
+    """Give commands of the plugin's own; one that has a built-in command's name is never run.
+
+    An entry point of the command's own name has to lead to the plugin (`freeze = "acme.plugin"`): so the others need not
+    be imported to find it.
 
     Example::
 

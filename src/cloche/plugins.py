@@ -245,8 +245,10 @@ class Registry:
         now = self._by_kind[one.kind].get(one.name, one)
         return "" if now.source == one.source else now.name
 
-    def finders(self) -> list[Finder]:
-        return [one.resolve() for one in self.all("finder")]
+    def finders(self) -> Iterator[Finder]:
+        """Yield the finders in the order in which they are asked; one loads when the search reaches it."""
+        for one in self.all("finder"):
+            yield one.resolve()
 
     def listeners(self) -> str:
         """Return the plugins that want to be told when an environment is made, for people; empty if none does."""
@@ -395,13 +397,16 @@ def load_sources(
         try:
             plugin = resolve(source.implementation)
             refuse_interface(getattr(plugin, "cloche_api_version", 1))
-            register(manager, plugin, str(source))
-            gives = list(collect(manager, plugin, source))
+            another_name = manager.is_registered(plugin)
+            if not another_name:
+                register(manager, plugin, str(source))
+            gives = list(collect(manager, plugin, source, ("command",) if another_name else KINDS))
         except (Exception, SystemExit) as error:
             manager.unregister(name=str(source)) if manager.has_plugin(str(source)) else None
             reports.append(Report(source, "failed", cause(error)))
             continue
-        loaded[source] = plugin
+        if not another_name:
+            loaded[source] = plugin
         provided += gives
         hooks = tuple(sorted(caller.name for caller in manager.get_hookcallers(plugin) or ()))
         reports.append(Report(source, "loaded", "", hooks, tuple(gives)))
@@ -438,6 +443,26 @@ def only(manager: pluggy.PluginManager, hook: str, plugin: object) -> Callable[.
     return manager.subset_hook_caller(hook, [other for other in manager.get_plugins() if other is not plugin])
 
 
+def load_command(name: str, sources: Sequence[Source], blocklist: frozenset[str] = frozenset()) -> Provided | None:
+    """Return the command of that name; None if none of these plugins gives it.
+
+    An entry point that gives a command has the command's own name, so that plugins with other names are not imported.
+
+    :raises PluginError: a plugin is broken or left out, or two have a command of that name.
+    """
+    registry = load_sources(sources, blocklist)
+    if registry.conflicts:
+        raise registry.conflicts[0]
+    for report in registry.reports:
+        if report.status in ("failed", "blocked"):
+            reason = report.reason if report.status == "failed" else "it is left out"
+            raise PluginError(
+                f"`{name}` may be a command of plugin {report.source}, which cannot be asked: {reason}",
+                hint=f"`./{name}` is the directory of that name",
+            )
+    return next((one for one in registry.all("command") if one.name == name), None)
+
+
 NEEDS: Mapping[Kind, tuple[str, ...]] = {
     "finder": ("candidates",),
     "creator": ("refusal", "operations"),
@@ -447,12 +472,16 @@ NEEDS: Mapping[Kind, tuple[str, ...]] = {
 }
 
 
-def collect(manager: pluggy.PluginManager, plugin: object, source: Source) -> Iterator[Provided]:
-    """Yield what one plugin gives.
+def collect(
+    manager: pluggy.PluginManager, plugin: object, source: Source, kinds: Iterable[Kind] = KINDS
+) -> Iterator[Provided]:
+    """Yield what one plugin gives; of several commands, the one that has the entry point's name.
 
     :raises TypeError: it gives something that is not what its hook is for.
     """
-    for kind in KINDS:
+    for kind in kinds:
+        others: list[str] = []
+        given = False
         for items in only(manager, f"cloche_{kind}s", plugin)():
             if isinstance(items, str) or not hasattr(items, "__iter__"):
                 raise TypeError(f"cloche_{kind}s gave {items!r}, and has to give a list")
@@ -463,7 +492,13 @@ def collect(manager: pluggy.PluginManager, plugin: object, source: Source) -> It
                 missing = [method for method in NEEDS[kind] if not hasattr(item, method)]
                 if missing and not (kind != "command" and hasattr(item, "implementation")):
                     raise TypeError(f"the {kind} `{name}` has no `{missing[0]}`")
+                if kind == "command" and name != source.name:
+                    others.append(name)
+                    continue
+                given = True
                 yield Provided(kind, name, source, item)
+        if others and not given:
+            raise TypeError(f"the command `{others[0]}` needs an entry point of that name, not `{source.name}`")
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

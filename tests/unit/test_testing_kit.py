@@ -10,7 +10,6 @@ import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.tools import require
 
 from cloche import Candidate, Copy, Inexpressible, Link, MakeDir, Run, Script, SeedError, Write, render
 from cloche.model import Image
@@ -20,6 +19,7 @@ from cloche.testing.creators import creator_checks
 from cloche.testing.finders import finder_checks
 from cloche.testing.plugins import plugin_checks
 from cloche.testing.seeders import seeder_checks
+from tests.tools import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -203,7 +203,7 @@ def test_slots_are_looked_for_in_the_files_beside_the_activators_module(
 
 def test_a_slot_that_was_not_filled_is_found(tmp_path: Path) -> None:
     class Forgets(Good):
-        def scripts(self, environment: Environment) -> list[Script]:  # noqa: ARG002
+        def scripts(self, environment: Environment) -> list[Script]:
             return [Script("activate", self.template)]
 
     assert (
@@ -332,7 +332,7 @@ def test_a_refusal_may_begin_with_a_name(tmp_path: Path, given: str) -> None:
 )
 def test_a_script_that_is_no_whole_text_file_is_caught(tmp_path: Path, script: Script, complaint: str) -> None:
     class Gives(Good):
-        def scripts(self, environment: Environment) -> list[Script]:  # noqa: ARG002
+        def scripts(self, environment: Environment) -> list[Script]:
             return [script]
 
     assert complaint in without_a_shell(Gives(), tmp_path)["scripts-cpython-3.12-linux"]
@@ -555,7 +555,7 @@ class Shelf:
     def __init__(self, *found: Candidate) -> None:
         self.found = found
 
-    def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:  # noqa: ARG002
+    def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
         yield from self.found
 
 
@@ -588,7 +588,7 @@ def test_a_finder_that_asks_the_interpreter_itself_is_caught(tmp_path: Path) -> 
 
 def test_a_finder_is_tried_on_the_machines_that_its_author_describes(tmp_path: Path) -> None:
     class Trusts(Shelf):
-        def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:  # noqa: ARG002
+        def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
             yield Candidate(host.environ.get("SHELF", "/opt/python"), self.name)
 
     checks = finder_checks(Trusts(), {"relative-shelf": fake_host(environ={"SHELF": "python"})})
@@ -603,10 +603,10 @@ class Drawer:
 
     name = "drawer"
 
-    def refusal(self, interpreter: Interpreter) -> str | None:  # noqa: ARG002
+    def refusal(self, interpreter: Interpreter) -> str | None:
         return None
 
-    def images(self, interpreter: Interpreter, wanted: Wanted, store: Store) -> list[Image]:  # noqa: ARG002
+    def images(self, interpreter: Interpreter, wanted: Wanted, store: Store) -> list[Image]:
         if not wanted.find_links:
             raise SeedError(f"nothing in the drawer serves `{wanted.requirements[0]}`")
         return [self.image(os.path.join(store.room("images"), "sample"))]
@@ -634,7 +634,7 @@ def test_a_seeder_that_writes_beside_the_store_is_caught(tmp_path: Path, monkeyp
 
 def test_a_seeder_whose_image_lies_elsewhere_is_caught(tmp_path: Path) -> None:
     class Strays(Drawer):
-        def image(self, root: str) -> Image:  # noqa: ARG002
+        def image(self, root: str) -> Image:
             return super().image(str(tmp_path / "elsewhere"))
 
     assert "is not in the store" in broken_promises(seeder_checks(Strays(), fake_interpreter()), tmp_path)["images"]
@@ -642,7 +642,7 @@ def test_a_seeder_whose_image_lies_elsewhere_is_caught(tmp_path: Path) -> None:
 
 def test_a_seeder_that_gives_too_much_or_never_refuses_is_caught(tmp_path: Path) -> None:
     class Generous(Drawer):
-        def images(self, interpreter: Interpreter, wanted: Wanted, store: Store) -> list[Image]:  # noqa: ARG002
+        def images(self, interpreter: Interpreter, wanted: Wanted, store: Store) -> list[Image]:
             return [self.image(os.path.join(store.room("images"), "sample"))] * 2
 
     found = broken_promises(seeder_checks(Generous(), fake_interpreter()), tmp_path)
@@ -679,7 +679,7 @@ def test_a_good_plugin_is_found_and_loads(tmp_path: Path, site: Path) -> None:
         import cloche
         @cloche.hookimpl
         def cloche_commands():
-            return [cloche.Command("kit", "print a line", "kit_good:main")]
+            return [cloche.Command("kit_good", "print a line", "kit_good:main")]
         def main(argv, host): return 0
         """,
     )
@@ -717,6 +717,21 @@ def test_a_plugin_that_writes_when_it_is_imported_is_caught(tmp_path: Path, site
 def test_a_plugin_that_implements_no_hook_is_caught(tmp_path: Path, site: Path) -> None:
     install(site, "kit_forgets", "def cloche_creators(): return []\n")
     assert "implements no hook" in broken_promises(plugin_checks("kit_forgets"), tmp_path)["loads"]
+
+
+def test_a_command_that_no_entry_point_leads_to_is_caught(tmp_path: Path, site: Path) -> None:
+    install(
+        site,
+        "kit_two",
+        """
+        import cloche
+        @cloche.hookimpl
+        def cloche_commands():
+            return [cloche.Command(name, "print a line", "kit_two:main") for name in ("kit_two", "kit_lost")]
+        def main(argv, host): return 0
+        """,
+    )
+    assert "the command `kit_lost` needs an entry point" in broken_promises(plugin_checks("kit_two"), tmp_path)["loads"]
 
 
 # The pieces

@@ -6,6 +6,7 @@ import os
 import sys
 
 from cloche.cli import report
+from cloche.cli.vocabulary import VERBS
 from cloche.errors import ClocheError
 from cloche.value import TYPE_CHECKING
 
@@ -48,6 +49,12 @@ def dispatch(argv: Sequence[str], started: float) -> int:
     from cloche.plugins import resolve
 
     host = current_host()
+    if argv and may_be_foreign(argv[0]):
+        from cloche.cli.foreign import run_foreign
+
+        foreign = run_foreign(argv[0], argv[1:], host)
+        if foreign is not None:
+            return foreign
     words = parse(argv)
     if words.flag("help"):
         from cloche.cli.help import help_text
@@ -63,6 +70,14 @@ def dispatch(argv: Sequence[str], started: float) -> int:
     return code
 
 
+def may_be_foreign(word: str) -> bool:
+    """Return whether a command line's first word may be a command that a plugin gives: a name, and none of ours.
+
+    `.venv` and `./venv` cannot, and cost nothing; only a bare name has plugins looked through.
+    """
+    return word[:1].isalpha() and word not in VERBS and "/" not in word and "\\" not in word
+
+
 def listen() -> None:
     """Turn the signals that ask to stop into `Interrupted`; once one has come the others wait until all is undone.
 
@@ -70,7 +85,9 @@ def listen() -> None:
     """
     import _signal
 
-    numbers = [number for number in (getattr(_signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")) if number]
+    numbers = [
+        number for number in (getattr(_signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")) if number
+    ]
 
     def stop(number: int, frame: FrameType | None) -> None:
         for one in numbers:

@@ -8,9 +8,9 @@ import textwrap
 from cloche import __version__
 from cloche.cli import report
 from cloche.cli.sources import resolve, session_of
-from cloche.cli.vocabulary import COMMON
+from cloche.cli.vocabulary import COMMON, VERBS
 from cloche.hookspecs import API_VERSION
-from cloche.value import TYPE_CHECKING
+from cloche.value import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,21 +20,28 @@ if TYPE_CHECKING:
     from cloche.plugins import Provided, Registry, Report
 
 
-def plugins(words: Words, host: Host, argv: Sequence[str], started: float) -> int:  # noqa: ARG001
+def plugins(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
     """Show every plugin, and what became of it; one that is broken, or in conflict, is no failure of this command."""
     settings = resolve(words, host, COMMON)
     with session_of(settings, host) as session:
         registry = session.survey()
+    reports = [judged(one) for one in registry.reports]
     report.warn((*settings.warnings, *registry.misnomers()))
     if settings.flag("json"):
         report.print_json(
             api_version=API_VERSION,
-            plugins=[plugin_json(one, registry) for one in registry.reports],
+            plugins=[plugin_json(one, registry) for one in reports],
             conflicts=[{"message": conflict.message, "hint": conflict.hint} for conflict in registry.conflicts],
         )
     else:
-        report.tell("\n".join(table(registry)))
+        report.tell("\n".join(table(reports, registry)))
     return 0
+
+
+def judged(one: Report) -> Report:
+    """Return what is to be said of a plugin: one that gives a command which is ours has failed, and is never asked."""
+    taken = [given.name for given in one.provides if given.kind == "command" and given.name in VERBS]
+    return replace(one, status="failed", reason=f"`{taken[0]}` is a command of cloche's own") if taken else one
 
 
 def plugin_json(one: Report, registry: Registry) -> dict[str, object]:
@@ -63,24 +70,20 @@ def version(one: Report) -> str:
     return one.source.version or (__version__ if one.source.distribution == "cloche" else "")
 
 
-def table(registry: Registry) -> Iterator[str]:
+def table(reports: Sequence[Report], registry: Registry) -> Iterator[str]:
     """Yield the lines of a table that fits the terminal, or 80 columns where there is none."""
     head = ("plugin", "distribution", "status")
-    rows = [
-        (one.source.name, f"{one.source.distribution} {version(one)}".strip(), one.status) for one in registry.reports
-    ]
+    rows = [(one.source.name, f"{one.source.distribution} {version(one)}".strip(), one.status) for one in reports]
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(3)]
     room = max(shutil.get_terminal_size().columns - sum(widths) - 6, 30)
-    contents = [details(one, registry) for one in registry.reports]
+    contents = [details(one, registry) for one in reports]
     for row, content in zip((head, *rows), (["gives"], *contents), strict=True):
-        lines = [
-            line for text in content for line in textwrap.wrap(report.one_line(text), room, subsequent_indent="  ")
-        ]
+        texts = [report.one_line(text) for text in content]
+        lines = [line for text in texts for line in textwrap.wrap(text, room, subsequent_indent="  ")]
         for number, line in enumerate(lines or [""]):
             cells = row if number == 0 else ("", "", "")
-            yield "  ".join(
-                [*(f"{report.one_line(cell):{width}}" for cell, width in zip(cells, widths, strict=True)), line]
-            ).rstrip()
+            padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
+            yield "  ".join([*padded, line]).rstrip()
 
 
 def details(one: Report, registry: Registry) -> list[str]:

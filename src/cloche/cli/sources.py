@@ -55,7 +55,7 @@ class Settings:
 
     chosen: Mapping[str, Setting]
     warnings: tuple[str, ...] = ()
-    replacements: Mapping[str, str] = {}  # noqa: RUF012  (never changed)
+    replacements: Mapping[str, str] = {}
     """Built-ins by name, and the plugin's component that may take their place."""
 
     def all(self, name: str) -> tuple[str, ...]:
@@ -101,14 +101,19 @@ def resolve(words: Words, host: Host, options: Sequence[Option]) -> Settings:
 def session_of(settings: Settings, host: Host) -> Session:
     """Return the session that these settings ask for."""
     directory = settings.last("cache-dir")
-    everything = ("*",) if settings.flag("no-plugins") else ()
     return Session(
         host,
         cache=os.path.join(host.cwd, directory) if directory else None,
         access="read-only" if settings.flag("read-only-cache") else "read-write",
-        blocklist=blocked(host, (*settings.all("no-plugin"), *everything)),
+        blocklist=blocklist_of(settings, host),
         replacements=settings.replacements,
     )
+
+
+def blocklist_of(settings: Settings, host: Host) -> frozenset[str]:
+    """Return the names of plugins to leave out."""
+    everything = ("*",) if settings.flag("no-plugins") else ()
+    return blocked(host, (*settings.all("no-plugin"), *everything))
 
 
 def put(chosen: dict[str, Setting], option: Option, setting: Setting, before: frozenset[str]) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cloche.layout import layout_of
-from cloche.operations import Copy, LayImage, Link, MakeDir, Run, Write
+from cloche.operations import Copy, CopyTree, LayImage, Link, MakeDir, Rewrite, Run, Write
 from cloche.testing.checks import Check, as_test, broken, check_documented, check_name, check_sentence, twice
 from cloche.testing.fakes import KINDS
 
@@ -80,9 +80,9 @@ def check_order(operations: Sequence[Operation]) -> None:
     there = {""}
     files: set[str] = set()
     for operation in operations:
-        if isinstance(operation, Run):
+        if isinstance(operation, (Run, CopyTree)):
             continue
-        if not isinstance(operation, (MakeDir, Link, Copy, Write, LayImage)):
+        if not isinstance(operation, (MakeDir, Link, Copy, Write, Rewrite, LayImage)):
             broken(f"`operations` gives {operation!r}, which is no operation")
         path = operation.path
         check_inside(path)
@@ -101,7 +101,7 @@ def check_order(operations: Sequence[Operation]) -> None:
                 files.add(path)
             case Copy(_, source) if not absolute(source):
                 broken(f"`{path}` is copied from `{source}`, which is not an absolute path")
-            case Copy() | Write():
+            case Copy() | Write() | Rewrite():
                 files.add(path)
 
 
@@ -128,10 +128,10 @@ def check_target(path: str, target: str) -> None:
 
 
 def check_complete(operations: Sequence[Operation], layout: Layout) -> None:
-    """The Python and the directories that the layout promises are made, unless a program is run that may make them."""
-    if any(isinstance(operation, Run) for operation in operations):
+    """The Python and the directories that the layout promises are made, unless by a program or a copied tree."""
+    if any(isinstance(operation, (Run, CopyTree)) for operation in operations):
         return
-    made = {operation.path for operation in operations if not isinstance(operation, Run)}
+    made = {operation.path for operation in operations if not isinstance(operation, (Run, CopyTree))}
     for path in (*(f"{layout.bin}/{name}" for name in layout.names), layout.purelib, layout.platlib):
         if path not in made:
             broken(f"`{path}`, which the layout promises, is not made")

@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cloche.plugins import KINDS, find_sources, load_sources
+from cloche.plugins import KINDS, find_sources, load_sources, resolve
 from cloche.testing.checks import Check, as_test, broken, watched
 
 if TYPE_CHECKING:
@@ -80,6 +80,12 @@ def check_loads(name: str) -> None:
     for report in loaded(name).reports:
         if not report.hooks:
             broken(f"plugin {report.source} implements no hook; is `@cloche.hookimpl` missing?")
+    for source in sources(name):
+        points = {one.name for one in sources(name) if one.implementation == source.implementation}
+        plugin = resolve(source.implementation)
+        given = plugin.cloche_commands() if hasattr(plugin, "cloche_commands") else ()
+        if missing := sorted({one.name for one in given} - points):
+            broken(f"the command `{missing[0]}` needs an entry point of that name, or it is never found")
 
 
 def check_references(name: str) -> None:

@@ -1,0 +1,42 @@
+"""Run a command that a plugin gives: `cloche NAME`; what follows the name is the plugin's own to read."""
+
+from __future__ import annotations
+
+import sys
+
+from cloche.cli.parser import Words
+from cloche.cli.sources import blocklist_of, resolve
+from cloche.cli.vocabulary import COMMON, Verb
+from cloche.errors import ClocheError, PluginError
+from cloche.plugins import cause, find_sources, load_command
+from cloche.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cloche.model import Host
+
+
+def run_foreign(name: str, argv: Sequence[str], host: Host) -> int | None:
+    """Run the command of that name and return its exit code; None if no plugin has one.
+
+    :raises PluginError: the plugin that has it is broken or left out, or the command fails.
+    """
+    sources = [source for source in find_sources(sys.path) if source.name == name]
+    if not sources:
+        return None
+    settings = resolve(Words(Verb(name, "", ""), {}, ()), host, COMMON)
+    command = load_command(name, sources, blocklist_of(settings, host))
+    if command is None:
+        return None
+    run = command.resolve()
+    try:
+        code = run(list(argv), host)
+    except ClocheError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"command `{name}` of plugin {command.source} failed: {cause(error)}",
+            hint="`CLOCHE_TRACEBACK=1` shows where",
+        ) from error
+    return int(code or 0)

@@ -1,0 +1,184 @@
+"""A plugin's own command is `cloche NAME`, and costs those who do not use it nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cloche.cli.command import may_be_foreign
+from cloche.plugins import find_sources
+from tests.plugins.site import Site, giving, reason, statuses
+from tests.plugins.test_loading import registry
+from tests.plugins.test_plugins_command import cloche, listed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WAVE = """
+@cloche.hookimpl
+def cloche_commands():
+    return [cloche.Command("wave", "wave a hand", "THIS:main")]
+
+def main(argv, host):
+    print("waves", argv, type(host).__name__, "PATH" in host.environ)
+    return 7
+"""
+
+
+def test_a_plugins_command_gets_the_words_behind_its_name_and_gives_the_exit_code(site: Site) -> None:
+    site.install("acme", wave=WAVE)
+
+    ran = cloche("wave", "--fast", "-p", "x", "--", "more", "--help")
+
+    assert ran.stdout == "waves ['--fast', '-p', 'x', '--', 'more', '--help'] Host True\n"
+    assert ran.returncode == 7
+
+
+def test_plugins_with_other_names_are_not_imported_for_it(site: Site, tmp_path: Path) -> None:
+    mark = tmp_path / "imported"
+    site.install("acme", wave=WAVE)
+    site.install("zebra", other=f"open({str(mark)!r}, 'w').close()\n", broken="raise ValueError")
+
+    ran = cloche("wave")
+
+    assert (ran.returncode, ran.stderr) == (7, "")
+    assert not mark.exists()
+
+
+def test_a_name_that_no_plugin_has_is_a_directory_and_imports_none_to_find_out(site: Site, tmp_path: Path) -> None:
+    mark = tmp_path / "imported"
+    site.install("zebra", other=f"open({str(mark)!r}, 'w').close()\n")
+
+    ran = subprocess.run(
+        [sys.executable, "-c", "from cloche.cli.foreign import run_foreign; print(run_foreign('venv', [], None))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert ran.stdout == "None\n"
+    assert not mark.exists()
+
+
+def test_a_plugin_that_has_the_name_and_gives_no_command_leaves_it_to_a_directory(site: Site, tmp_path: Path) -> None:
+    site.install("acme", wave=giving("activator", "wave"))
+
+    ran = cloche("wave", "--dry-run", "--no-seed", HOME=str(tmp_path))
+
+    assert ran.returncode == 0, ran.stderr
+    assert "would be created" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    "word", [".venv", "./venv", "env/", "a/b", "a\\b", "", "-p", "--help", "create", "plugins", "~", "3"]
+)
+def test_what_cannot_be_a_plugins_command_is_never_looked_up(word: str) -> None:
+    assert not may_be_foreign(word)
+
+
+def test_a_bare_name_may_be_a_plugins_command() -> None:
+    assert may_be_foreign("venv")
+    assert may_be_foreign("virtualenv-shim")
+
+
+def test_a_command_of_a_plugin_that_fails_or_is_left_out_is_not_taken_for_a_directory(site: Site) -> None:
+    site.install("acme", wave="raise ValueError('no hand')")
+
+    failed = cloche("wave")
+    blocked = [
+        cloche("wave", **variables) for variables in ({"CLOCHE_NO_PLUGINS": "1"}, {"CLOCHE_DISABLE_PLUGINS": "acme"})
+    ]
+
+    assert failed.returncode == 6
+    assert "plugin `wave` of acme 1.0, which cannot be asked: ValueError: no hand" in failed.stderr
+    assert "hint: `./wave` is the directory of that name" in failed.stderr
+    assert [ran.returncode for ran in blocked] == [6, 6]
+    assert all("it is left out" in ran.stderr for ran in blocked)
+
+
+def test_a_command_that_raises_is_told_to_be_its_plugins(site: Site) -> None:
+    site.install("acme", wave=WAVE.replace("return 7", "raise RuntimeError('sprained')"))
+
+    ran = cloche("wave")
+    traced = cloche("wave", CLOCHE_TRACEBACK="1")
+
+    assert ran.returncode == 6
+    assert "cloche: error: command `wave` of plugin `wave` of acme 1.0 failed: RuntimeError: sprained" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert "in main" in traced.stderr
+
+
+def test_errors_of_ours_that_a_command_raises_keep_their_exit_code(site: Site) -> None:
+    site.install("acme", wave=WAVE.replace("return 7", "raise cloche.DestinationError('no sea', hint='go there')"))
+
+    ran = cloche("wave")
+
+    assert ran.returncode == 4
+    assert ran.stderr == "cloche: error: no sea\nhint: go there\n"
+
+
+def test_a_command_whose_function_is_not_there_is_told(site: Site) -> None:
+    site.install("acme", wave=WAVE.replace("THIS:main", "THIS:gone"))
+
+    ran = cloche("wave")
+
+    assert ran.returncode == 6
+    assert "command `wave` of plugin `wave` of acme 1.0 cannot be loaded: AttributeError" in ran.stderr
+
+
+def test_two_plugins_with_one_command_are_in_conflict(site: Site) -> None:
+    site.install("acme", wave=WAVE)
+    site.install("zebra", wave=WAVE)
+
+    ran = cloche("wave")
+
+    assert ran.returncode == 6
+    assert "two plugins give the command `wave`" in ran.stderr
+    assert "`--no-plugin zebra`" in ran.stderr
+
+
+def test_a_command_needs_an_entry_point_of_its_own_name(site: Site) -> None:
+    site.install("acme", hands=WAVE)
+
+    found = registry(site)
+
+    assert statuses(found) == {"hands": "failed"}
+    assert reason(found, "hands") == "TypeError: the command `wave` needs an entry point of that name, not `hands`"
+
+
+def test_one_module_may_give_several_commands(site: Site) -> None:
+    module = site.module(
+        """
+        @cloche.hookimpl
+        def cloche_commands():
+            return [cloche.Command(name, "move a hand", "THIS:" + name) for name in ("wave", "clap")]
+        def wave(argv, host): return 8
+        def clap(argv, host): return 9
+        """
+    )
+    site.metadata("acme", "1.0", {"wave": module, "clap": module})
+
+    assert statuses(registry(site)) == {"wave": "loaded", "clap": "loaded"}
+    assert [cloche("wave").returncode, cloche("clap").returncode] == [8, 9]
+    assert {name for name, one in listed().items() for given in one["provides"] if given["kind"] == "command"} == {
+        "wave",
+        "clap",
+    }
+
+
+def test_our_own_commands_cannot_be_taken(site: Site) -> None:
+    site.install("acme", plugins=WAVE.replace('"wave"', '"plugins"'))
+
+    found = listed()["plugins"]
+
+    assert found["status"] == "failed"
+    assert found["reason"] == "`plugins` is a command of cloche's own"
+
+
+def test_an_entry_point_with_a_name_in_capitals_is_a_name_too(site: Site) -> None:
+    site.metadata("acme", "1.0", {"Wave": site.module(WAVE)})
+
+    assert [source.name for source in find_sources([str(site.directory)])] == ["Wave"]
