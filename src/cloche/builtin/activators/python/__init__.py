@@ -1,0 +1,34 @@
+"""Activates in a Python that is already running, of the version of the environment.
+
+The script must be valid in every Python that an environment can be made for, and ASCII, for `open` may read it in any
+encoding.
+"""
+
+from __future__ import annotations
+
+from cloche.model import Script
+from cloche.template import render, resource
+from cloche.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cloche.model import Environment, Interpreter
+
+
+class Python:
+    """The activator `python`."""
+
+    name = "python"
+
+    def refusal(self, interpreter: Interpreter) -> str | None:  # noqa: ARG002  (serves them all)
+        return None
+
+    def quote(self, text: str) -> str:
+        """Return `text` as a string literal in ASCII; there is nothing that it cannot hold."""
+        return ascii(text)
+
+    def scripts(self, environment: Environment) -> list[Script]:
+        text = render(resource(__name__, "activate_this.py"), environment.values, self.quote)
+        return [Script("activate_this.py", text)]
+
+
+activator = Python()

@@ -1,0 +1,204 @@
+"""`activate_this.py` in every Python of this machine."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import os
+import subprocess
+import tokenize
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cloche.builtin.activators.python import activator
+from cloche.template import resource
+from tests.interpreters import MINORS, pyenv, pypy
+from tests.shells.windows_driver import HOSTILE_POSIX, describe, interpreter, write
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+PYTHONS = (*MINORS, "pypy")
+
+RUNPY = "import runpy; runpy.run_path({path!a})"
+EXEC = "exec(open({path!a}).read(), {{'__file__': {path!a}}})"
+
+TELL = """
+import json, os, sys
+print(json.dumps({
+    "environ": dict(os.environ), "path": sys.path, "prefix": sys.prefix, "exec_prefix": sys.exec_prefix,
+    "real_prefix": getattr(sys, "real_prefix", None),
+}))
+"""
+
+
+def executable(name: str) -> str:
+    return pypy() if name == "pypy" else pyenv(name)
+
+
+def run(python: str, *lines: str, changes: Mapping[str, str | None] | None = None) -> list[dict[str, Any]]:
+    """Run a program in a Python and return what each `TELL` in it told; None takes a variable out."""
+    given = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", **(changes or {})}
+    done = subprocess.run(
+        [python, "-c", "\n".join(lines)],
+        env={name: value for name, value in given.items() if value is not None},
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def make(root: Path, prompt: str = "env", *, tcl: str = "", module: str = "") -> str:
+    """Make an environment, with a module of its own if it is given a name, and return its script."""
+    write(activator, describe(str(root), prompt, tcl=tcl, site="lib/site-packages"), root / "bin")
+    site = root / "lib" / "site-packages"
+    site.mkdir(parents=True)
+    if module:
+        (site / f"{module}.py").write_text("")
+    return str(root / "bin" / "activate_this.py")
+
+
+@pytest.mark.parametrize("how", [RUNPY, EXEC], ids=["runpy", "exec"])
+@pytest.mark.parametrize("name", PYTHONS)
+def test_a_running_python_enters_the_environment(tmp_path: Path, name: str, how: str) -> None:
+    """Its packages come first, those that .pth files add among them, and its programs come first on PATH."""
+    python = executable(name)
+    root = tmp_path / 'it\'s "a" $(b)\nKäse\\'
+    path = make(root, prompt="$(p)'\"\n\\", tcl="/tcl's", module="only_here")
+    site, added = root / "lib" / "site-packages", tmp_path / "added"
+    added.mkdir()
+    (site / "more.pth").write_text(f"{added}\n")
+
+    before, after = run(
+        python,
+        TELL,
+        how.format(path=path),
+        TELL,
+        "import only_here",
+        changes={"PATH": ":/usr/bin::/bin:", "PKG_CONFIG_PATH": "/pc", "TK_LIBRARY": "/own/tk"},
+    )
+
+    environ = after["environ"]
+    assert environ["VIRTUAL_ENV"] == str(root)
+    assert environ["VIRTUAL_ENV_PROMPT"] == "$(p)'\"\n\\"
+    assert environ["PATH"] == f"{root}/bin:/usr/bin:/bin"
+    assert environ["PKG_CONFIG_PATH"] == f"{root}/lib/pkgconfig:/pc"
+    assert (environ["TCL_LIBRARY"], environ["TK_LIBRARY"]) == ("/tcl's", "/own/tk")
+    assert after["path"] == [str(site), str(added), *before["path"]]
+    assert (after["prefix"], after["exec_prefix"]) == (str(root), str(root))
+    assert after["real_prefix"] == before["prefix"]
+
+
+def test_it_is_the_same_whatever_the_directory_is_called(tmp_path: Path) -> None:
+    paths = [make(tmp_path / str(number) / name, name) for number, name in enumerate(HOSTILE_POSIX.values())]
+
+    told = run(pyenv("3.6"), *(f"{RUNPY.format(path=path)}\n{TELL}" for path in paths))
+
+    for number, (name, one) in enumerate(zip(HOSTILE_POSIX.values(), told, strict=True)):
+        root = str(tmp_path / str(number) / name)
+        assert one["environ"]["VIRTUAL_ENV"] == one["prefix"] == root
+        assert one["environ"]["VIRTUAL_ENV_PROMPT"] == name
+        assert one["environ"]["PATH"].split(":")[0] == f"{root}/bin"
+        assert one["path"][0] == f"{root}/lib/site-packages"
+
+
+@pytest.mark.parametrize("path", [None, ""])
+def test_path_gets_no_empty_entries(tmp_path: Path, path: str | None) -> None:
+    (told,) = run(pyenv("3.11"), RUNPY.format(path=make(tmp_path / "env")), TELL, changes={"PATH": path})
+
+    assert told["environ"]["PATH"] == f"{tmp_path}/env/bin"
+
+
+def test_twice_is_once(tmp_path: Path) -> None:
+    activate = RUNPY.format(path=make(tmp_path / "env"))
+
+    once, twice = run(pyenv("3.11"), activate, TELL, activate, TELL)
+
+    assert once == twice
+
+
+def test_one_environment_after_another_is_before_it(tmp_path: Path) -> None:
+    one, other = (RUNPY.format(path=make(tmp_path / name)) for name in ("one", "other"))
+
+    before, after, back = run(pyenv("3.11"), TELL, one, other, TELL, one, TELL)
+
+    assert after["path"][:2] == [f"{tmp_path}/other/lib/site-packages", f"{tmp_path}/one/lib/site-packages"]
+    assert after["environ"]["VIRTUAL_ENV"] == after["prefix"] == f"{tmp_path}/other"
+    assert after["real_prefix"] == before["prefix"]
+    assert back["path"][:2] == after["path"][1::-1]
+    assert back["environ"]["PATH"] == f"{tmp_path}/one/bin:{tmp_path}/other/bin:/usr/bin:/bin"
+
+
+def test_a_python_that_it_starts_is_not_led_astray_by_pythonhome(tmp_path: Path) -> None:
+    python = pyenv("3.11")
+    home = os.path.dirname(os.path.dirname(os.path.realpath(python)))
+
+    (told,) = run(python, RUNPY.format(path=make(tmp_path / "env")), TELL, changes={"PYTHONHOME": home})
+
+    assert "PYTHONHOME" not in told["environ"]
+
+
+def test_it_goes_by_its_own_place(tmp_path: Path) -> None:
+    """A moved environment is entered where it is now."""
+    make(tmp_path / "before")
+    (tmp_path / "before").rename(tmp_path / "after")
+
+    (told,) = run(pyenv("3.11"), RUNPY.format(path=f"{tmp_path}/after/bin/activate_this.py"), TELL)
+
+    assert told["prefix"] == f"{tmp_path}/after"
+
+
+@pytest.mark.parametrize("globals_of_it", ["{}", "{'__file__': '/srv/program.py'}"])
+@pytest.mark.parametrize("name", ["3.6", "3.13"])
+def test_run_without_its_own_path_it_says_how_to_run_it(tmp_path: Path, name: str, globals_of_it: str) -> None:
+    """A program that evaluates it with its own `__file__` would enter whatever lies around the program."""
+    path = make(tmp_path / "env")
+    program = f"exec(open({path!r}).read(), {globals_of_it})"
+
+    done = subprocess.run([pyenv(name), "-c", program], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert "AssertionError: you must run this file with `runpy.run_path(path)`" in done.stderr
+
+
+def test_the_script_can_be_read_in_any_encoding(tmp_path: Path) -> None:
+    (script,) = activator.scripts(describe(f"{tmp_path}/Käse-日本-\U0001f40d", prompt="\udcff\u2028"))
+
+    assert script.name == "activate_this.py"
+    assert script.text.isascii()
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.text(st.characters(exclude_categories=[])), min_size=100, max_size=100))
+@pytest.mark.parametrize("name", ["3.6", "3.13"])
+def test_any_text_is_a_literal_that_means_itself(tmp_path: Path, name: str, texts: list[str]) -> None:
+    """Half surrogate pairs too, as file names have them that are no text."""
+    program = tmp_path / "texts.py"
+    program.write_text(f"import json; print(json.dumps([{', '.join(map(activator.quote, texts))}]))", encoding="ascii")
+
+    done = subprocess.run([pyenv(name), str(program)], stdout=subprocess.PIPE, check=True)
+
+    assert json.loads(done.stdout) == texts
+
+
+def test_no_slot_of_the_template_stands_in_quotes() -> None:
+    """Each is a name of its own to Python's tokenizer, and none is part of a text."""
+    template = resource("cloche.builtin.activators.python", "activate_this.py")
+    tokens = tokenize.generate_tokens(io.StringIO(template).readline)
+    slots = [token for token in tokens if "__CLOCHE_" in token.string]
+
+    ast.parse(template, feature_version=(3, 6))
+    assert len(slots) == template.count("__CLOCHE_")
+    assert {token.type for token in slots} == {tokenize.NAME}
+
+
+def test_every_interpreter_is_served() -> None:
+    assert activator.refusal(interpreter()) is None
+    assert activator.refusal(interpreter("nt")) is None
