@@ -22,7 +22,7 @@ class PowerShell:
 
     name = "powershell"
 
-    def refusal(self, interpreter: Interpreter) -> str | None:  # noqa: ARG002  (any system may have PowerShell)
+    def refusal(self, interpreter: Interpreter) -> str | None:
         return None
 
     def quote(self, text: str) -> str:

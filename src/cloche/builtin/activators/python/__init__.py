@@ -19,7 +19,7 @@ class Python:
 
     name = "python"
 
-    def refusal(self, interpreter: Interpreter) -> str | None:  # noqa: ARG002  (serves them all)
+    def refusal(self, interpreter: Interpreter) -> str | None:
         return None
 
     def quote(self, text: str) -> str:
