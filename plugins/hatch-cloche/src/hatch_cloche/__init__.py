@@ -1,0 +1,17 @@
+"""The hatch environments that cloche makes: `type = "cloche"`. Nothing that does not ask for it is changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hatchling.plugin import hookimpl
+
+if TYPE_CHECKING:
+    from hatch_cloche.environment import ClocheEnvironment
+
+
+@hookimpl
+def hatch_register_environment() -> type[ClocheEnvironment]:
+    from hatch_cloche.environment import ClocheEnvironment
+
+    return ClocheEnvironment

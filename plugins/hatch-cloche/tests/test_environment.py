@@ -1,0 +1,78 @@
+"""The environment type, in an unmodified hatch: `hatch` runs as a program, in projects of these tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PYPROJECT = """\
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+[project]
+name = "project"
+version = "1.0"
+[tool.hatch.envs.default]
+skip-install = true
+[tool.hatch.envs.ours]
+type = "cloche"
+[tool.hatch.envs.system]
+type = "cloche"
+system-packages = true
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    project = tmp_path / "a project"
+    project.mkdir()
+    (project / "pyproject.toml").write_text(PYPROJECT)
+    return project
+
+
+def hatch(project: Path, *arguments: str, code: int = 0) -> str:
+    (project.parent / "config.toml").touch()
+    data = {f"HATCH_{name}_DIR": str(project.parent / name.lower()) for name in ("DATA", "CACHE")}
+    done = subprocess.run(
+        [sys.executable, "-m", "hatch", *arguments],
+        cwd=project,
+        env={**os.environ, **data, "HATCH_CONFIG": str(project.parent / "config.toml"), "NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout.strip()
+
+
+def settings(project: Path, name: str) -> str:
+    return (Path(hatch(project, "env", "find", name)) / "pyvenv.cfg").read_text()
+
+
+def test_an_environment_is_made_and_used_again(project: Path) -> None:
+    show = ["python", "-c", "import sys; print(sys.prefix)"]
+
+    prefix = Path(hatch(project, "-e", "ours", "run", *show).splitlines()[-1])
+    assert "\ncloche = " in settings(project, "ours")
+    (prefix / "keepsake").touch()
+    assert hatch(project, "-e", "ours", "run", *show) == str(prefix)
+    assert (prefix / "keepsake").exists()
+    hatch(project, "env", "remove", "ours")
+    assert not prefix.exists()
+
+
+def test_the_packages_of_the_base_are_seen_if_that_is_asked(project: Path) -> None:
+    hatch(project, "env", "create", "system")
+
+    assert "include-system-site-packages = true" in settings(project, "system")
+
+
+def test_nothing_changes_where_the_type_is_not_asked_for(project: Path) -> None:
+    hatch(project, "env", "create", "default")
+
+    assert "\ncloche = " not in settings(project, "default")

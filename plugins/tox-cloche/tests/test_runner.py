@@ -1,0 +1,135 @@
+"""The runner, in an unmodified tox: `tox` runs as a program, in projects of these tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import cloche
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BACKEND = """\
+import base64, hashlib, os, sys, zipfile
+
+
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    info, name = "project-1.0.dist-info", "project-1.0-py3-none-any.whl"
+    with open(os.path.join(sys.prefix, "pyvenv.cfg")) as file:
+        made = "cloche" in file.read()
+    files = {
+        "project.py": f"BUILT_BY_CLOCHE = {made}\\n",
+        f"{info}/METADATA": "Metadata-Version: 2.1\\nName: project\\nVersion: 1.0\\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+    }
+    files[f"{info}/RECORD"] = "".join(f"{path},,\\n" for path in [*files, f"{info}/RECORD"])
+    with zipfile.ZipFile(os.path.join(wheel_directory, name), "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+    return name
+"""
+PYPROJECT = """\
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+[project]
+name = "project"
+version = "1.0"
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    project = tmp_path / "a project"
+    project.mkdir()
+    return project
+
+
+def tox(project: Path, *arguments: str, code: int = 0) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "tox", *arguments],
+        cwd=project,
+        env={**os.environ, "PIP_NO_INDEX": "1", "NO_COLOR": "1", "TOX_PARALLEL_NO_SPINNER": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == code, done.stdout
+    return done.stdout
+
+
+def test_nothing_changes_where_the_runner_is_not_asked_for(project: Path) -> None:
+    (project / "tox.ini").write_text("[tox]\nno_package = true\n[testenv:py]\n")
+
+    said = tox(project, "config", "-e", "py", "-k", "runner")
+
+    assert "runner = virtualenv" in said
+
+
+def test_an_environment_is_described_made_used_again_and_made_anew(project: Path) -> None:
+    (project / "tox.ini").write_text(
+        "[tox]\nno_package = true\n[testenv]\nrunner = cloche\ncommands = python -c 'import sys; print(sys.prefix)'\n"
+    )
+    made = project / ".tox" / "py"
+
+    assert f"env_python = {made}" in tox(project, "config", "-e", "py", "-k", "env_python")
+    assert not made.exists()
+    assert str(made) in tox(project, "run", "-e", "py")
+    assert "\ncloche = " in (made / "pyvenv.cfg").read_text()
+    (made / "keepsake").touch()
+    tox(project, "run", "-e", "py")
+    assert (made / "keepsake").exists()
+    tox(project, "run", "-r", "-e", "py")
+    assert not (made / "keepsake").exists()
+
+
+def test_the_package_is_built_in_an_environment_of_cloche(project: Path) -> None:
+    (project / "pyproject.toml").write_text(PYPROJECT)
+    (project / "backend.py").write_text(BACKEND)
+    (project / "tox.ini").write_text(
+        "[testenv]\nrunner = cloche\npackage = wheel\n"
+        "commands = python -c 'import project; print(project.BUILT_BY_CLOCHE)'\n"
+    )
+
+    assert "True" in tox(project, "run", "-e", "py")
+
+
+def test_another_choice_of_site_packages_makes_the_environment_anew(project: Path) -> None:
+    ini = "[tox]\nno_package = true\n[testenv]\nrunner = cloche\nsystem_site_packages = {}\n"
+    settings = project / ".tox" / "py" / "pyvenv.cfg"
+
+    said = []
+    for choice in ("false", "true"):
+        (project / "tox.ini").write_text(ini.format(choice))
+        tox(project, "run", "-e", "py")
+        said.append(f"include-system-site-packages = {choice}" in settings.read_text())
+
+    assert said == [True, True]
+
+
+def test_the_python_is_what_cloche_understands(project: Path) -> None:
+    executable = cloche.find().executable
+    (project / "tox.ini").write_text(
+        f"[tox]\nno_package = true\n[testenv]\nrunner = cloche\ncommands = python -c 'import sys; print(sys.version)'\n"
+        f"[testenv:range]\nbase_python = >=3.6\n[testenv:path]\nbase_python = {executable}\n"
+    )
+
+    tox(project, "run", "-e", "range,path")
+
+    assert f"base-executable = {executable}" in (project / ".tox" / "path" / "pyvenv.cfg").read_text()
+    assert (project / ".tox" / "range" / "pyvenv.cfg").is_file()
+
+
+def test_an_interpreter_that_is_not_there_is_skipped_or_fails(project: Path) -> None:
+    (project / "tox.ini").write_text("[tox]\nno_package = true\n[testenv]\nrunner = cloche\n")
+
+    assert "py27: SKIP" in tox(project, "run", "-e", "py27,py", "--skip-missing-interpreters", "true")
+    assert "py27: FAIL" in tox(project, "run", "-e", "py27", "--skip-missing-interpreters", "false", code=1)
