@@ -5,6 +5,7 @@ It never runs anything of the distribution that it compiles.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from importlib.util import MAGIC_NUMBER, cache_from_source
@@ -77,7 +78,8 @@ class Compiler:
             process.wait()
             for stream in (process.stdin, process.stdout, process.stderr):
                 if stream:
-                    stream.close()
+                    with contextlib.suppress(OSError):  # what it was still to be told, and it has died
+                        stream.close()
 
     def add(self, source: str, target: str, size: int) -> None:
         """Have a file compiled; paths are relative to the root.
@@ -130,6 +132,7 @@ class Compiler:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
+                    bufsize=0,  # it is to begin at once
                     cwd=self._root,
                     env=environ,
                 )
