@@ -65,6 +65,7 @@ class Transaction:
         self._parents: list[str] = []
         self._descriptors: list[int] = []
         self._staging = ""
+        self._taken: list[Action] = []
 
     def __enter__(self) -> Transaction:
         try:
@@ -117,8 +118,24 @@ class Transaction:
         elif self.way == "exchange":
             replace_tree(self._staging, self.target)
         else:
-            merge(self._staging, self.target, emptied=self.way == "merge-emptied", dropped=dropped)
+            self._taken = merge(self._staging, self.target, emptied=self.way == "merge-emptied", dropped=dropped)
         self._parents = []
+
+    def revert(self) -> None:
+        """Take a commit back: what was there is there again. Only while the context is open, and only once.
+
+        :raises OSError: the system refused; the next run that comes by tries again.
+        """
+        new, aside = os.path.join(self._staging, "new"), os.path.join(self._staging, "old")
+        if self.way in ("merge", "merge-emptied"):
+            write_journal(self._staging, self._taken)
+            undo(self._taken, self._staging, self.target)
+            os.unlink(os.path.join(self._staging, JOURNAL))
+        elif self.way == "exchange" and not os.path.lexists(aside):
+            exchange(new, self.target)
+        else:
+            os.rename(self.target, new)
+            restore(aside, self.target)
 
     def _rename_into_place(self) -> None:
         try:
@@ -362,10 +379,10 @@ def take_away(target: str) -> None:
 # Merge: a journal first, then step by step, and back on failure
 
 
-def merge(staging: str, target: str, *, emptied: bool, dropped: Sequence[str] = ()) -> None:
+def merge(staging: str, target: str, *, emptied: bool, dropped: Sequence[str] = ()) -> list[Action]:
     """Move what is in `staging/new` into `target` entry by entry; on any failure put back what was there.
 
-    What is `dropped` from it goes before.
+    What is `dropped` from it goes before. Returns the steps that were taken.
 
     :raises DestinationError: a directory is needed where something else stands, or the other way round; nothing is done.
     """
@@ -382,6 +399,7 @@ def merge(staging: str, target: str, *, emptied: bool, dropped: Sequence[str] = 
         os.unlink(os.path.join(staging, JOURNAL))
         raise
     os.unlink(os.path.join(staging, JOURNAL))  # from here on the new state counts
+    return actions
 
 
 JOURNAL = "journal"

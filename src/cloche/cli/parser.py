@@ -62,6 +62,7 @@ def parse(argv: Sequence[str], extra: Sequence[Option] = (), verbs: Mapping[str,
         else:
             operands.append(word)
             if verb.rest and len(operands) > verb.most >= 0:
+                rest = [operands.pop(), *queue[::-1]]
                 break
     if rest and not verb.rest:
         operands, rest = operands + rest, []

@@ -167,18 +167,19 @@ def word_changed(word: str, line: str, dialect: Dialect, change: Callable[[str, 
         return word
 
 
-_NAMES_ROOT = re.compile(r"virtual_?env|virtual_root|cygpath", re.IGNORECASE)
+_NAMES_ROOT = re.compile(
+    r"(?:virtual_?env|virtual_root)[\"']?\s*(?::?=\s*|\s)(?:\$\(cygpath\s+(?:-\w\s+)?)?", re.IGNORECASE
+)
+"""What stands directly before the root in an assignment, in any shell."""
 
 
 def recorded_roots(text: str, dialect: Dialect) -> list[str]:
     """Return the absolute paths that an activation script takes for the environment's own."""
     found = []
     for line in text.splitlines():
-        if not _NAMES_ROOT.search(line):
-            continue
-        for match in dialect.word.finditer(line):
-            word = re.sub(r"^[A-Za-z_]\w*=", "", match[0])
-            decoded = dialect.decode(word) if word else None
-            if decoded and re.match(r"(/(?!dev/)|[A-Za-z]:[\\/])", decoded) and len(decoded) > 1:
+        for name in _NAMES_ROOT.finditer(line):
+            match = dialect.word.match(line, name.end())
+            decoded = dialect.decode(match[0]) if match else None
+            if decoded and re.match(r"(/(?!dev/).|[A-Za-z]:[\\/].)", decoded):
                 found.append(decoded)
     return found

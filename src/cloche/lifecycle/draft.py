@@ -12,6 +12,7 @@ import errno
 import hashlib
 import io
 import os
+import shutil
 import stat
 
 from cloche.errors import ClocheError
@@ -21,7 +22,7 @@ from cloche.transaction import Hold, Transaction
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from cloche.operations import Operation
 
@@ -170,10 +171,11 @@ class Draft:
             elif content is not None:
                 yield f"{hashlib.sha256(content).hexdigest()}  {path}\n"
 
-    def perform(self) -> None:
+    def perform(self, verify: Callable[[], None] = lambda: None) -> None:
         """Make the environment what the draft says, all or nothing.
 
-        :raises ClocheError: the system refused something; the environment is as it was.
+        :param verify: looks at the result, and raises what takes everything back.
+        :raises ClocheError: the system refused something, or `verify` did; the environment is as it was.
         """
         if not self.changed:
             return
@@ -188,12 +190,41 @@ class Draft:
                     else:
                         os.chmod(os.path.join(transaction.ground.root, path), mode)
                 transaction.commit(self.dropped)
+                try:
+                    verify()
+                except BaseException:
+                    transaction.revert()
+                    raise
             except BaseException as error:
                 for path, mode in before.items():
                     os.chmod(self.on_disk(path), mode)
                 if isinstance(error, OSError):
                     raise failure(self.root, error) from error
                 raise
+
+    def overwrite(self) -> None:
+        """Make the files on disk what the draft says, one by one: for a tree that nobody sees yet.
+
+        :raises OSError: the system refused something.
+        """
+        for path in self.dropped:
+            there = self.on_disk(path)
+            if os.path.isdir(there) and not os.path.islink(there):
+                shutil.rmtree(there)
+            else:
+                os.unlink(there)
+        for path, content in self._contents.items():
+            there = self.on_disk(path)
+            mode = stat.S_IMODE(os.stat(there).st_mode) if os.path.isfile(there) else 0o644
+            with open(f"{there}.new", "wb") as file:
+                file.write(content)
+            os.chmod(f"{there}.new", mode)
+            os.replace(f"{there}.new", there)
+        for path, target in self._links.items():
+            there = self.on_disk(path)
+            if os.path.lexists(there):
+                os.unlink(there)
+            os.symlink(target, there)
 
 
 def failure(root: str, error: OSError) -> ClocheError:

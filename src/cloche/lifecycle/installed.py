@@ -55,6 +55,8 @@ class Installed:
     tags: tuple[str, ...]
     """What it runs on: `py3-none-any`."""
     requires: tuple[str, ...]
+    requires_python: str
+    """Which versions of Python it accepts (PEP 345); empty if it does not say."""
     entry_points: tuple[EntryPoint, ...]
     origin: Mapping[str, object]
     """What `direct_url.json` says (PEP 610); empty for one that came from an index."""
@@ -127,6 +129,7 @@ def described(root: str, site: str, metadata: str, file: str, editable: str = ""
         requested="yes" if os.path.isfile(os.path.join(there, "REQUESTED")) else "no",
         tags=tuple(expanded(tag for tag in wheel.get_all("Tag", []))),
         requires=tuple(headers.get_all("Requires-Dist", [])),
+        requires_python=headers.get("Requires-Python", ""),
         entry_points=tuple(entry_points(read(os.path.join(there, "entry_points.txt")))),
         origin=origin,
         editable=editable or editable_location(origin),
@@ -145,7 +148,7 @@ def linked(root: str, site: str, path: str) -> Iterator[Installed]:
             yield replace(one, metadata=path, rows=())
     elif project:
         name = os.path.basename(path).removesuffix(".egg-link")
-        yield Installed(name, "", site, path, (), "", "yes", (), (), (), {}, project)
+        yield Installed(name, "", site, path, (), "", "yes", (), (), "", (), {}, project)
 
 
 def record_rows(text: str, site: str) -> Iterator[Row]:

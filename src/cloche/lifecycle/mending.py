@@ -10,6 +10,7 @@ from cloche.errors import ClocheError
 from cloche.lifecycle.basing import rebase
 from cloche.lifecycle.diagnosis import Case, diagnose, leftovers, take_up, world_writable
 from cloche.lifecycle.draft import MANIFEST, Draft
+from cloche.lifecycle.examination import examine
 from cloche.lifecycle.installed import sites
 from cloche.lifecycle.places import Writer, at, relocate, retargeted
 from cloche.lifecycle.relocation import Relocation, moved_around
@@ -54,7 +55,13 @@ def mend(case: Case, session: Session) -> Mended:
         sweep(path)
     draft, notes = drafted(case, findings, session)
     draft.seal()
-    draft.perform()
+
+    def verify() -> None:
+        now = examine(replace(case.environment, interpreter=None), session.host, seed="no")
+        if now.failure and not case.examined.failure:
+            raise ClocheError(f"`{case.root}` would not work: {now.failure}", hint="it is as it was")
+
+    draft.perform(verify)
     after = take_up(case.root, session)
     return Mended(tuple(findings), tuple(diagnose(after)), tuple(notes))
 

@@ -1,0 +1,27 @@
+"""`cloche run ENV -- CMD`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloche.cli.sources import resolve, session_of
+from cloche.cli.vocabulary import COMMON
+from cloche.errors import UsageError
+from cloche.lifecycle.reading import read
+from cloche.lifecycle.running import run_in
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cloche.cli.parser import Words
+    from cloche.model import Host
+
+
+def run(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
+    command = (*words.operands[1:], *words.rest)
+    if not command:
+        raise UsageError("there is nothing to run", hint="`cloche run ENV -- COMMAND`")
+    settings = resolve(words, host, COMMON)
+    with session_of(settings, host) as session:
+        environment = read(words.operands[0], host, session.probes)
+    return run_in(environment, command, host)

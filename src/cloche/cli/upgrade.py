@@ -1,0 +1,89 @@
+"""`cloche upgrade ENV`."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from cloche.cli import report
+from cloche.cli.sources import resolve, session_of
+from cloche.cli.vocabulary import COMMON
+from cloche.lifecycle.upgrading import Upgraded, outdated, plan, point, rebuild
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cloche.cli.parser import Words
+    from cloche.lifecycle.upgrading import Upgrade
+    from cloche.model import Host
+    from cloche.session import Session
+
+
+def upgrade(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
+    settings = resolve(words, host, COMMON)
+    code = 0
+    with session_of(settings, host) as session:
+        pythons = words.given.get("python", ())
+        planned = plan(words.operands[0], pythons, "newest" if words.flag("seeds") else "keep", session)
+        if words.flag("check"):
+            due = planned.kind != "nothing" or bool(outdated(planned, session))
+            outcome, done, code = ("due" if due else "up to date"), None, int(due)
+        elif words.flag("dry-run"):
+            outcome, done = "would be upgraded", rehearsed(planned, session)
+        else:
+            outcome, done = "upgraded", carried_out(planned, session, words)
+            if planned.kind == "nothing" and not done.seeds:
+                outcome = "up to date"
+        report.warn((*settings.warnings, *session.warnings))
+    report.warn(f"{one.what} did not come along: {one.why}" for one in (done.losses if done else ()))
+    report.warn(done.notes if done else ())
+    if settings.flag("json"):
+        report.print_json(**as_json(planned, outcome, done))
+    elif not words.count("quiet"):
+        for line in lines(planned, outcome, done, host, (perf_counter() - started) * 1000):
+            report.tell(line)
+    return code
+
+
+def carried_out(planned: Upgrade, session: Session, words: Words) -> Upgraded:
+    if planned.kind == "rebuild":
+        return rebuild(planned, session, losses="allowed" if words.flag("allow-loss") else "refused")
+    return point(planned, session)
+
+
+def rehearsed(planned: Upgrade, session: Session) -> Upgraded:
+    """Do everything but put it in place: only so is it known what pip can have."""
+    if planned.kind == "rebuild":
+        return rebuild(planned, session, losses="allowed", commit="no")
+    return Upgraded(planned.portrait.environment, seeds=outdated(planned, session))
+
+
+def lines(planned: Upgrade, outcome: str, done: Upgraded | None, host: Host, milliseconds: float) -> Iterator[str]:
+    location = report.one_line(report.shown(planned.location, host))
+    interpreter, base = planned.interpreter, planned.portrait.base
+    was = planned.portrait.recorded_version or (base.version_text if base else "an unknown version")
+    change = f"{interpreter.name}" + (f" instead of {was}" if planned.kind != "nothing" else "")
+    seeds = "".join(f", {seed}" for seed in (done.seeds if done else ()))
+    yield f"{outcome}: {location}: {change}{seeds}, {milliseconds:.0f} ms"
+    if planned.inventory is not None:
+        inventory = planned.inventory
+        yield f"  carried over: {len(inventory.carried)} packages, {len(inventory.loose)} files of none"
+        if inventory.anew:
+            yield f"  installed by pip: {', '.join(f'{one.key} {one.version}' for one in inventory.anew)}"
+
+
+def as_json(planned: Upgrade, outcome: str, done: Upgraded | None) -> dict[str, object]:
+    inventory = planned.inventory
+    return {
+        "outcome": outcome,
+        "kind": planned.kind,
+        "environment": planned.location,
+        "from": planned.portrait.recorded_version,
+        "to": planned.interpreter.version_text,
+        "interpreter": report.as_json(planned.interpreter),
+        "carried": [f"{one.key}=={one.version}" for one in inventory.carried] if inventory else [],
+        "installed": [f"{one.key}=={one.version}" for one in inventory.anew] if inventory else [],
+        "loose": list(inventory.loose) if inventory else [],
+        "seeds": list(done.seeds) if done else [],
+        "losses": [{"what": one.what, "why": one.why} for one in (done.losses if done else ())],
+    }

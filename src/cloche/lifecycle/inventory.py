@@ -1,0 +1,263 @@
+"""What is installed in an environment, as far as another Python can have it: carried over, installed anew, or lost.
+
+It decides and reads; what it decides is operations, and requirements for pip.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from typing import TYPE_CHECKING
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from cloche.lifecycle.activators import SCRIPTS
+from cloche.lifecycle.basing import NAME
+from cloche.lifecycle.diagnosis import is_altered
+from cloche.lifecycle.draft import MANIFEST, digest, parents, written_row
+from cloche.lifecycle.installed import in_site, sites
+from cloche.lifecycle.places import files, listed
+from cloche.lifecycle.relocation import within
+from cloche.lifecycle.shebangs import header_of, with_program
+from cloche.operations import Copy, Link, Rewrite
+from cloche.value import value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cloche.lifecycle.installed import Installed
+    from cloche.lifecycle.portrait import Portrait
+    from cloche.model import Interpreter, Layout
+    from cloche.operations import Operation
+
+
+@value
+class Loss:
+    """Something that the new environment will not have."""
+
+    what: str
+    why: str
+
+
+@value
+class Inventory:
+    """What is to become of everything that is installed."""
+
+    carried: tuple[Installed, ...]
+    """Taken over file by file, without any network."""
+    anew: tuple[Installed, ...]
+    """Installed again by pip, in the same version and from the same place."""
+    loose: tuple[str, ...]
+    """Files that belong to no package, relative to the root: taken over."""
+    losses: tuple[Loss, ...]
+
+
+def all_installed(portrait: Portrait) -> list[Installed]:
+    """Return what is installed, in every `site-packages` there is; of two of one name that which its Python sees."""
+    root, own = portrait.environment.location, sites(portrait.environment.layout)
+    found = {one.key: one for one in portrait.distributions}
+    for name in listed(os.path.join(root, "lib")):
+        site = f"lib/{name}/site-packages"
+        if site not in own and re.fullmatch(r"(python|pypy)\d[\d.]*t?", name):
+            for one in in_site(root, site):
+                found.setdefault(one.key, one)
+    return [found[key] for key in sorted(found)]
+
+
+def take(portrait: Portrait, target: Interpreter, seeds: Iterable[str] = ()) -> Inventory:
+    """Decide what becomes of each distribution; `seeds` are those that the new environment brings of itself."""
+    root = portrait.environment.location
+    carried, anew, losses = [], [], []
+    seeded = frozenset(seeds)
+    everything = all_installed(portrait)
+    for one in everything:
+        if one.key in seeded:
+            continue
+        if reason := refusal(one, target):
+            losses.append(Loss(f"{one.name} {one.version}", reason))
+        elif is_carriable(one, portrait, target) and is_whole(one, root):
+            carried.append(one)
+        elif requirement(one):
+            anew.append(one)
+        else:
+            losses.append(Loss(f"{one.name} {one.version}", "its metadata does not say where it can be had"))
+    loose = list(loose_files(portrait, everything))
+    kept = [path for path in loose if not path.endswith((".so", ".pyd", ".dylib"))]
+    losses += (Loss(path, "an extension module of no package") for path in sorted({*loose} - {*kept}))
+    return Inventory(tuple(carried), tuple(anew), tuple(kept), tuple(losses))
+
+
+def refusal(one: Installed, target: Interpreter) -> str:
+    """Return why a distribution does not accept a Python; empty if it does."""
+    try:
+        accepts = not one.requires_python or SpecifierSet(one.requires_python).contains(
+            target.version_text, prereleases=True
+        )
+    except InvalidSpecifier:
+        return ""
+    return "" if accepts else f"it requires Python {one.requires_python}"
+
+
+def is_carriable(one: Installed, portrait: Portrait, target: Interpreter) -> bool:
+    """Return whether the very files of a distribution serve another Python, by its tags (PEP 425)."""
+    base = portrait.base
+    same_machine = base is not None and (base.platform, base.machine, base.bits) == (
+        target.platform,
+        target.machine,
+        target.bits,
+    )
+    return bool(one.tags) and any(
+        serves(tag, target) and (same_machine or tag.endswith("-any")) for tag in one.tags if tag.count("-") == 2
+    )
+
+
+def serves(tag: str, target: Interpreter) -> bool:
+    python, abi, _ = tag.split("-")
+    if abi == "none":
+        return python == "py3"
+    stable = re.fullmatch(r"cp3(\d+)", python)
+    return (
+        abi == "abi3"
+        and stable is not None
+        and target.implementation == "cpython"
+        and not target.free_threaded
+        and (3, int(stable[1])) <= target.version[:2]
+    )
+
+
+def is_whole(one: Installed, root: str) -> bool:
+    """Return whether every file of a distribution is there, and as it was installed."""
+    rows = [row for row in one.rows if not row.path.endswith((".pyc", "/__pycache__", "/RECORD"))]
+    return bool(rows) and not any(
+        row.path.startswith(("/", "../"))
+        or not os.path.lexists(os.path.join(root, row.path))
+        or (row.digest.startswith("sha256=") and is_altered(os.path.join(root, row.path), row.digest, ""))
+        for row in rows
+    )
+
+
+def requirement(one: Installed) -> list[str]:
+    """Return what has pip install the same distribution again, as arguments; nothing if that is not known."""
+    if one.editable:
+        return ["--editable", one.editable]
+    url = str(one.origin.get("url", ""))
+    if not url:
+        return [f"{one.key}=={one.version}"] if one.version else []
+    vcs, below = one.origin.get("vcs_info"), one.origin.get("subdirectory")
+    if isinstance(vcs, dict):
+        url = f"{vcs.get('vcs')}+{url}@{vcs.get('commit_id')}"
+    return [f"{one.key} @ {url}" + (f"#subdirectory={below}" if below else "")]
+
+
+def loose_files(portrait: Portrait, everything: Iterable[Installed]) -> Iterator[str]:
+    """Yield files that neither a package nor the maker of the environment put there."""
+    root, layout = portrait.environment.location, portrait.environment.layout
+    owned = {row.path for one in everything for row in one.rows}
+    metadata = tuple(f"{one.metadata}/" for one in everything)
+    names = {f"{layout.bin}/{point.name}" for one in everything for point in one.entry_points}
+    made = {layout.config, MANIFEST, ".gitignore", "CACHEDIR.TAG", *(one.metadata for one in everything)}
+    made |= {line.partition("  ")[2] for line in text_of(os.path.join(root, MANIFEST)).splitlines()}
+    for file in files(root):
+        name = file.path.rpartition("/")[2]
+        in_bin = file.path == f"{layout.bin}/{name}"
+        if (
+            file.kind == "other"
+            or file.path in owned | made | names
+            or file.path.startswith(metadata)
+            or file.path.endswith(".pyc")
+            or (in_bin and (NAME.fullmatch(name) or name.lower() in SCRIPTS))
+            or (file.kind == "link" and file.path in ("lib64", "local", *(path for path, _ in layout.links)))
+            or name in ("_virtualenv.py", "_virtualenv.pth", "distutils-precedence.pth", ".lock")
+        ):
+            continue
+        yield file.path
+
+
+def text_of(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+# Carried over
+
+
+@value
+class Way:
+    """How paths in the old environment become paths in the new one."""
+
+    old: Layout
+    new: Layout
+    old_version: str
+    """`3.11`; empty if it is not known."""
+    new_version: str
+
+    def path(self, path: str, site: str = "") -> str:
+        """Return where a file goes; `site` is the directory for packages that it was found with."""
+        for before, after in (
+            (site, self.new.purelib),
+            (self.old.platlib, self.new.platlib),
+            (self.old.purelib, self.new.purelib),
+        ):
+            if before and within(path, before):
+                return after + path[len(before) :]
+        if other := re.match(r"lib/(?:python|pypy)\d[\d.]*t?/site-packages(?=/)", path):
+            return self.new.purelib + path[other.end() :]
+        if headers := re.match(r"include/site/python\d[\d.]*t?(?=/)", path):
+            return f"include/site/python{self.new_version}{path[headers.end() :]}"
+        directory, _, name = path.rpartition("/")
+        if directory == self.old.bin and self.old_version and name.endswith(self.old_version):
+            return f"{self.new.bin}/{name.removesuffix(self.old_version)}{self.new_version}"
+        return f"{self.new.bin}{path[len(self.old.bin) :]}" if within(path, self.old.bin) else path
+
+
+def operations(inventory: Inventory, portrait: Portrait, way: Way, platform: str) -> list[Operation]:
+    """Return the operations that bring what is carried over, and the loose files."""
+    root = portrait.environment.location
+    done: list[Operation] = []
+    for one in inventory.carried:
+        record: list[str] = []
+        for row in one.rows:
+            if row.path.endswith((".pyc", "/__pycache__")) or row.path == one.record:
+                continue
+            to = way.path(row.path, one.site)
+            operation, hashed = brought(os.path.join(root, row.path), to, way, portrait, platform)
+            done.append(operation)
+            there = posixpath.relpath(to, way.path(one.site, one.site))
+            record.append(
+                written_row(
+                    [
+                        there,
+                        hashed or row.digest,
+                        str(len(operation.content)) if hashed and isinstance(operation, Rewrite) else row.size,
+                    ]
+                )
+            )
+        own = way.path(one.record, one.site)
+        record.append(f"{posixpath.relpath(own, way.path(one.site, one.site))},,")
+        done.append(Rewrite(own, "".join(f"{line}\n" for line in record).encode(), os.path.join(root, one.record)))
+    for path in inventory.loose:
+        there = os.path.join(root, path)
+        if os.path.islink(there):
+            done.append(Link(way.path(path), os.readlink(there)))
+        else:
+            done.append(brought(there, way.path(path), way, portrait, platform)[0])
+    return [*parents(done), *done]
+
+
+def brought(source: str, to: str, way: Way, portrait: Portrait, platform: str) -> tuple[Operation, str]:
+    """Return the operation that brings one file, and its new hash if it is not the same file afterwards."""
+    if within(to, way.new.bin):
+        with open(source, "rb") as file:
+            content = file.read()
+        header = header_of(content)
+        name = posixpath.basename(header.program) if header else ""
+        if header and NAME.fullmatch(name) and name not in way.new.names:
+            program = portrait.environment.place(way.new.executable)
+            changed = with_program(header, program, platform)
+            if changed is not None and changed != content:
+                return Rewrite(to, changed, source), digest(changed)
+    return Copy(to, os.path.realpath(source)), ""

@@ -1,0 +1,459 @@
+"""Bring an environment to another Python, with what is installed in it.
+
+To one of the same ABI it is only pointed. For any other a whole environment is built beside it, proved, and exchanged
+with it in one step; what cannot come along is found out before that.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+from cloche.destination import absolute
+from cloche.errors import ClocheError, SeedError, UsageError
+from cloche.lifecycle.activators import SCRIPTS
+from cloche.lifecycle.basing import NAME, in_style, rebase, same_abi
+from cloche.lifecycle.diagnosis import diagnose, take_up
+from cloche.lifecycle.draft import Draft, failure
+from cloche.lifecycle.examination import activations, examine, modules_of
+from cloche.lifecycle.installed import in_site, sites
+from cloche.lifecycle.inventory import Inventory, Loss, Way, operations, requirement, take
+from cloche.lifecycle.mending import drafted, reseed, writer_for
+from cloche.lifecycle.moving import refuse_broken
+from cloche.lifecycle.places import relocate, retargeted
+from cloche.lifecycle.relocation import Relocation
+from cloche.model import Request, Wanted
+from cloche.operations import MakeDir, perform
+from cloche.planning import place
+from cloche.transaction import Hold, Transaction
+from cloche.value import replace, value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Literal, TypeAlias
+
+    from cloche.lifecycle.diagnosis import Case
+    from cloche.lifecycle.installed import Installed
+    from cloche.lifecycle.portrait import Portrait
+    from cloche.model import Environment, Interpreter, Plan
+    from cloche.operations import Operation
+    from cloche.session import Session
+
+    Kind: TypeAlias = Literal["nothing", "rebase", "rebuild"]
+    """`nothing` is to be done; it is pointed to another interpreter of its ABI; a new one takes its place."""
+
+
+@value
+class Upgrade:
+    """What an upgrade would do."""
+
+    kind: Kind
+    case: Case
+    interpreter: Interpreter
+    inventory: Inventory | None = None
+    """For `rebuild`: what becomes of the packages."""
+    seeds: tuple[str, ...] = ()
+    """Seeds that are to be brought up to date; for `rebuild`, those that the new one gets from the store."""
+
+    @property
+    def portrait(self) -> Portrait:
+        return self.case.portrait
+
+    @property
+    def location(self) -> str:
+        return self.portrait.environment.location
+
+
+@value
+class Upgraded:
+    """What became of it."""
+
+    environment: Environment
+    losses: tuple[Loss, ...] = ()
+    seeds: tuple[str, ...] = ()
+    """Seeds that were brought up to date, as `NAME VERSION`."""
+    notes: tuple[str, ...] = ()
+    """What is otherwise than it was, and no loss."""
+
+
+def plan(path: str, pythons: Sequence[str], seeds: Literal["keep", "newest"], session: Session) -> Upgrade:
+    """Decide what an upgrade is; by default to the newest patch release of the version it is for.
+
+    :raises DestinationError: there is no environment.
+    :raises InterpreterNotFound: there is no such Python.
+    """
+    location = absolute(path, session.host)
+    if os.path.islink(location):
+        location = os.path.realpath(location)
+    case = take_up(location, session)
+    portrait = case.portrait
+    if not pythons and seeds == "newest" and portrait.environment.interpreter is not None:
+        interpreter = portrait.environment.interpreter
+    else:
+        specs = tuple(pythons) or (same_minor(portrait),)
+        interpreter = session.find(Request(destination=location, pythons=specs)).interpreter
+    current = portrait.environment.interpreter
+    wanted = tuple(one.key for one in portrait.seeds) if seeds == "newest" else ()
+    if is_usable(case) and fits(portrait, interpreter):
+        if current is not None and interpreter.executable == current.executable and is_recorded(portrait, interpreter):
+            return Upgrade("nothing", case, interpreter, seeds=wanted)
+        if current is None or same_abi(current, interpreter):
+            return Upgrade("rebase", case, interpreter, seeds=wanted)
+    seeded = renewed(portrait, interpreter, wanted or ("pip",), session)
+    return Upgrade("rebuild", case, interpreter, take(portrait, interpreter, seeded), seeded)
+
+
+def same_minor(portrait: Portrait) -> str:
+    """Return what asks for the newest patch release of the version that an environment is for.
+
+    :raises UsageError: that is not recorded.
+    """
+    parts = portrait.recorded_version.split(".")
+    if len(parts) < 2 or not parts[1].isdigit():
+        raise UsageError("its `pyvenv.cfg` does not say for which Python it is", hint="name one with `-p`")
+    implementation = portrait.settings.get("implementation", "cpython").lower()
+    known = implementation if implementation in ("pypy", "graalpy") else "cpython"
+    return f"{known}>={parts[0]}.{parts[1]},<{parts[0]}.{int(parts[1]) + 1}"
+
+
+def fits(portrait: Portrait, interpreter: Interpreter) -> bool:
+    """Return whether what is installed was made for this version and implementation."""
+    recorded = portrait.recorded_version.split(".")[:2]
+    implementation = portrait.settings.get("implementation", "cpython").lower()
+    return recorded == interpreter.python_version.split(".") and implementation.startswith(
+        {"graalpy": "graal"}.get(interpreter.implementation, interpreter.implementation)
+    )
+
+
+def is_usable(case: Case) -> bool:
+    """Return whether pointing the environment elsewhere leaves it whole: it is of one version in all its parts."""
+    codes = {finding.code for finding in diagnose(case)}
+    site = os.path.isdir(case.environment.place(case.environment.layout.purelib))
+    return site and not codes & {"half-upgraded", "lib-of-other-version"}
+
+
+def is_recorded(portrait: Portrait, interpreter: Interpreter) -> bool:
+    recorded = portrait.recorded_version
+    return bool(recorded) and recorded == in_style(recorded, interpreter)
+
+
+# The same ABI
+
+
+def point(upgrade: Upgrade, session: Session) -> Upgraded:
+    """Point an environment to another interpreter of its ABI, and lay down newer seeds if they are wanted.
+
+    :raises ClocheError: the system refused, or it did not work afterwards; it is as it was.
+    """
+    case, portrait = upgrade.case, upgrade.portrait
+    findings = [one for one in diagnose(case) if one.code in ("moved", "name-of-other-version")]
+    draft, _ = drafted(case, findings, session)
+    environment = portrait.environment
+    if upgrade.kind == "rebase":
+        rebase(draft, environment, upgrade.interpreter, session)
+    environment = replace(environment, interpreter=upgrade.interpreter)
+    seeded: tuple[str, ...] = ()
+    if wanted := outdated(upgrade, session):
+        seeded = tuple(reseed(draft, replace(portrait, environment=environment), wanted, session))
+    draft.seal()
+    modules = modules_of(portrait.distributions)
+    before = case.examined
+
+    def verify() -> None:
+        after = examine(environment, session.host, modules)
+        if after.failure:
+            raise broken(environment, f"its Python does not start: {after.failure}")
+        if after.version[:3] != upgrade.interpreter.version[:3]:
+            raise broken(environment, f"its Python is {'.'.join(map(str, after.version))}")
+        if after.seed and not before.seed:
+            raise broken(environment, f"pip does not run: {after.seed}")
+
+    draft.perform(verify)
+    return Upgraded(environment, seeds=seeded)
+
+
+def renewed(portrait: Portrait, interpreter: Interpreter, names: Sequence[str], session: Session) -> tuple[str, ...]:
+    """Return the seeds of these names that are installed, and can be had in the same or a newer version."""
+    from packaging.version import InvalidVersion, Version
+
+    from cloche.planning import choose_images
+
+    found = []
+    for one in portrait.distributions:
+        if one.key not in names:
+            continue
+        request = Request(destination=portrait.environment.location, wanted=Wanted((one.key,)))
+        try:
+            _, images = choose_images(request, interpreter, session.registry, session.store)
+            if all(Version(image.version) >= Version(one.version) for image in images):
+                found.append(one.key)
+        except (SeedError, InvalidVersion):
+            continue  # what is there serves
+    return tuple(found)
+
+
+def outdated(upgrade: Upgrade, session: Session) -> tuple[str, ...]:
+    """Return the seeds, of those that are wanted, for which something newer than what is there can be had."""
+    from cloche.planning import choose_images
+
+    there = {one.key: one.version for one in upgrade.portrait.distributions}
+    found = []
+    for name in renewed(upgrade.portrait, upgrade.interpreter, upgrade.seeds, session):
+        request = Request(destination=upgrade.location, wanted=Wanted((name,)))
+        _, images = choose_images(request, upgrade.interpreter, session.registry, session.store)
+        found += [one.distribution for one in images if one.version != there[one.distribution]]
+    return tuple(found)
+
+
+def broken(environment: Environment, reason: str) -> ClocheError:
+    return ClocheError(f"`{environment.location}` would not work: {reason}", hint="it is as it was")
+
+
+# Another ABI
+
+
+def rebuild(upgrade: Upgrade, session: Session, *, losses: str = "refused", commit: str = "yes") -> Upgraded:
+    """Build a new environment beside the old one, and exchange them.
+
+    :param losses: `refused` or `allowed`.
+    :param commit: `no` builds and compares, and throws away what was built.
+    :raises ClocheError: something cannot come along and that is not allowed, or the new one does not work; nothing has
+        been changed.
+    """
+    inventory = upgrade.inventory
+    assert inventory is not None
+    request = request_for(upgrade, session)
+    refuse_losses(inventory.losses, losses, commit)
+    blueprint = session.blueprint(request)
+    notes = tuple(without_activator(upgrade, session))
+    with Hold(upgrade.location):
+        made = place(blueprint, request, session.host)
+        with Transaction(made.target, made.way) as transaction:
+            staged = transaction.ground.root
+            try:
+                perform(made.operations, transaction.ground, made.link_mode)
+                perform(carried(upgrade, made), transaction.ground, "auto")
+                lost = (
+                    *inventory.losses,
+                    *install(inventory.anew, staged, made, session, losses=losses, commit=commit),
+                )
+                settle(upgrade, staged, made, session)
+                lost = (*lost, *missing(inventory, staged, made, lost))
+                refuse_losses(lost, losses, commit)
+                prove(made.environment, staged, upgrade, session)
+                if commit == "no":
+                    return Upgraded(made.environment, lost, notes=notes)
+                transaction.commit()
+                try:
+                    prove(made.environment, made.environment.location, upgrade, session)
+                    if wrong := activations(made.environment, session.host):
+                        raise broken(made.environment, f"{wrong[0]} does not lead to it")
+                except BaseException:
+                    transaction.revert()
+                    raise
+            except OSError as error:
+                raise failure(upgrade.location, error) from error
+    return Upgraded(made.environment, lost, notes=notes)
+
+
+def refuse_losses(lost: Sequence[Loss], allowed: str, commit: str) -> None:
+    """:raises ClocheError: something cannot come along, and may not stay behind."""
+    if lost and allowed != "allowed" and commit == "yes":
+        shown = "; ".join(f"{one.what}: {one.why}" for one in lost)
+        raise ClocheError(
+            f"not everything can come along: {shown}", hint="`--allow-loss` goes on without it; nothing was changed"
+        )
+
+
+def request_for(upgrade: Upgrade, session: Session) -> Request:
+    """Return the request for an environment like the one there is, for the new Python."""
+    portrait = upgrade.portrait
+    environment, settings = portrait.environment, portrait.settings
+    executable = environment.place(environment.layout.executable)
+    is_copied = os.path.isfile(executable) and not os.path.islink(executable)
+    shells = {SCRIPTS[name.lower()] for name in portrait.activators}
+    offered = {one.name for one in session.registry.all("activator")}
+    chosen = tuple(sorted(shells & offered)) if offered - shells or not shells else None
+    return Request(
+        destination=environment.location,
+        pythons=(upgrade.interpreter.executable,),
+        creator="copy" if is_copied and environment.os_name != "nt" else None,
+        wanted=Wanted(upgrade.seeds) if upgrade.seeds else None,
+        activators=serving(chosen, upgrade.interpreter, session) if chosen is not None else None,
+        existing="replace",
+        site_packages="system" if settings.get("include-system-site-packages", "").lower() == "true" else "isolated",
+        prompt=settings.get("prompt"),
+        vcs_ignore=os.path.lexists(os.path.join(environment.location, ".gitignore")),
+    )
+
+
+def without_activator(upgrade: Upgrade, session: Session) -> Iterator[str]:
+    """Yield which activation scripts the new environment will not have, because nothing here can write them."""
+    offered = {one.name for one in session.registry.all("activator")}
+    for name in upgrade.portrait.activators:
+        if (shell := SCRIPTS[name.lower()]) not in offered:
+            yield f"`{name}` is not made anew: there is no activator `{shell}`; a plugin may give it"
+
+
+def serving(names: Sequence[str], interpreter: Interpreter, session: Session) -> tuple[str, ...]:
+    """Return the activators, of those named, that can be loaded and do not refuse the interpreter."""
+    found = []
+    for name in names:
+        try:
+            if session.registry.find("activator", name).resolve().refusal(interpreter) is None:
+                found.append(name)
+        except ClocheError:
+            continue
+    return tuple(found)
+
+
+def carried(upgrade: Upgrade, made: Plan) -> list[Operation]:
+    """Return the operations for what comes along as it is; what the new environment has of itself is left to it."""
+    assert upgrade.inventory is not None
+    way = way_of(upgrade, made)
+    taken = {one.path for one in made.operations if hasattr(one, "path") and not isinstance(one, MakeDir)}
+    platform = upgrade.interpreter.platform
+    return [
+        one
+        for one in operations(upgrade.inventory, upgrade.portrait, way, platform)
+        if isinstance(one, MakeDir) or getattr(one, "path", "") not in taken
+    ]
+
+
+def way_of(upgrade: Upgrade, made: Plan) -> Way:
+    version = ".".join(upgrade.portrait.recorded_version.split(".")[:2])
+    return Way(
+        upgrade.portrait.environment.layout, made.environment.layout, version, upgrade.interpreter.python_version
+    )
+
+
+def install(
+    wanted: Sequence[Installed], staged: str, made: Plan, session: Session, *, losses: str, commit: str
+) -> list[Loss]:
+    """Have pip install distributions into a staged environment, exactly those and nothing that they need besides.
+
+    :raises ClocheError: pip failed, and nothing may be lost.
+    """
+    if not wanted:
+        return []
+    ran = pip([word for one in wanted for word in requirement(one)], staged, made, session)
+    if not ran:
+        demote(wanted, staged, made)
+        return []
+    if losses != "allowed" and commit == "yes":
+        raise ClocheError(
+            f"pip cannot install all of {', '.join(f'{one.key} {one.version}' for one in wanted)}: {ran}",
+            hint="`--allow-loss` goes on without what cannot be had; nothing was changed",
+        )
+    lost = []
+    had = []
+    for one in wanted:
+        if reason := pip(requirement(one), staged, made, session):
+            lost.append(Loss(f"{one.name} {one.version}", f"pip: {reason}"))
+        else:
+            had.append(one)
+    demote(had, staged, made)
+    return lost
+
+
+def pip(requirements: Sequence[str], staged: str, made: Plan, session: Session) -> str:
+    """Run pip for a staged environment; return its last words if it failed, else nothing.
+
+    The environment's own pip, else the one that cloche depends on.
+    """
+    layout, host = made.environment.layout, session.host
+    python = os.path.join(staged, *layout.executable.split("/"))
+    own = os.path.isdir(os.path.join(staged, *layout.purelib.split("/"), "pip"))
+    command = [python, "-m", "pip"] if own else [host.executable, "-m", "pip", "--python", python]
+    command += ["install", "--no-deps", "--no-warn-script-location", "--ignore-installed"]
+    command += [f"--find-links={directory}" for directory in session.store.places("wheels")]
+    dropped = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
+    environ = {name: text for name, text in host.environ.items() if name not in dropped and name[:6] != "PYTHON"}
+    environ |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_REQUIRE_VIRTUALENV": "0"}
+    try:
+        ran = subprocess.run(
+            [*command, *requirements],
+            cwd=staged,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    except OSError as error:
+        return f"cannot be run ({error.strerror})"
+    if not ran.returncode:
+        return ""
+    lines = [line.strip() for line in ran.stdout.decode("utf-8", "replace").splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(("ERROR", "error:"))] or lines[-1:] or ["it says nothing"]
+    return errors[0].removeprefix("ERROR:").strip()
+
+
+def demote(wanted: Sequence[Installed], staged: str, made: Plan) -> None:
+    """Take the mark of being asked for by name (`REQUESTED`) from distributions that were not."""
+    along = {one.key for one in wanted if one.requested == "no" and not one.metadata.endswith(".egg-link")}
+    for site in sites(made.environment.layout):
+        for one in in_site(staged, site):
+            mark = os.path.join(staged, one.metadata, "REQUESTED")
+            if one.key in along and os.path.isfile(mark):
+                os.unlink(mark)
+                record = os.path.join(staged, one.record)
+                with open(record, encoding="utf-8", newline="") as file:
+                    lines = [line for line in file if "/REQUESTED," not in line]
+                with open(record, "w", encoding="utf-8", newline="") as file:
+                    file.writelines(lines)
+
+
+def settle(upgrade: Upgrade, staged: str, made: Plan, session: Session) -> None:
+    """Have everything in a staged environment name the place where it will be, and the new version's directories."""
+    location, old, new = made.environment.location, upgrade.portrait.environment.layout, made.environment.layout
+    roots = [(staged, location)]
+    if old.purelib != new.purelib:
+        named = (*upgrade.portrait.recorded_roots, location)
+        roots += ((f"{root}/{old.purelib}", f"{location}/{new.purelib}") for root in named)
+    roots += [(root, location) for root in upgrade.case.old_roots]
+    draft = Draft(staged)
+    environment = replace(made.environment, location=location)
+    writer = writer_for(upgrade.portrait, environment, Relocation(tuple(roots)), os.path.basename(location), session)
+    relocate(draft, replace(writer, generated={}, prompts=None))
+    names = set(new.names)
+    stale = []
+    for one in (row for site in sites(new) for found in in_site(staged, site) for row in found.rows):
+        if one.path.startswith(f"{new.bin}/"):
+            program = program_name(draft, one.path)
+            if program and NAME.fullmatch(program) and program not in names:
+                stale.append(one.path)
+    retargeted(draft, environment, stale, upgrade.interpreter.platform)
+    draft.seal()
+    draft.overwrite()
+
+
+def program_name(draft: Draft, path: str) -> str:
+    from cloche.lifecycle.places import program_of
+
+    return os.path.basename(program_of(draft, path).replace("\\", "/"))
+
+
+def missing(inventory: Inventory, staged: str, made: Plan, lost: Sequence[Loss]) -> list[Loss]:
+    """Return what should be in a staged environment and is not, or is there in another version."""
+    there = {one.key: one.version for site in sites(made.environment.layout) for one in in_site(staged, site)}
+    known = {one.what for one in lost}
+    return [
+        Loss(f"{one.name} {one.version}", f"the new environment has {there.get(one.key, 'none')}")
+        for one in (*inventory.carried, *inventory.anew)
+        if f"{one.name} {one.version}" not in known and there.get(one.key) != one.version and not one.editable
+    ]
+
+
+def prove(environment: Environment, location: str, upgrade: Upgrade, session: Session) -> None:
+    """:raises ClocheError: an environment, as it stands at `location`, lacks what the old one had."""
+    standing = replace(environment, location=location)
+    modules = modules_of(one for site in sites(environment.layout) for one in in_site(location, site))
+    after = examine(standing, session.host, modules)
+    if after.failure:
+        raise broken(environment, f"its Python does not start: {after.failure}")
+    if after.version[:2] != upgrade.interpreter.version[:2]:
+        raise broken(environment, "its Python is another than was asked for")
+    if location != environment.location:
+        refuse_broken(standing, examine(upgrade.portrait.environment, session.host, modules), after)
