@@ -17,8 +17,6 @@ import hashlib
 import json
 import os
 import re
-import secrets
-import shutil
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
@@ -88,7 +86,7 @@ def _make(distribution: Distribution, interpreter: Interpreter, images: str, nam
 
     :raises FileNotFoundError: what was built has been removed meanwhile.
     """
-    stage = os.path.join(images, f"{name}.{secrets.token_hex(4)}{UNFINISHED}")
+    stage = os.path.join(images, f"{name}.{os.urandom(4).hex()}{UNFINISHED}")
     try:
         _build(distribution, interpreter, stage)
         _publish(stage, os.path.join(images, name))
@@ -142,7 +140,9 @@ def remove(path: str) -> None:
             os.unlink(path)
         except OSError:
             pass
-    else:
+    elif os.path.isdir(path):
+        import shutil
+
         shutil.rmtree(path, ignore_errors=True)
 
 
@@ -316,7 +316,7 @@ def _publish(stage: str, place: str) -> None:
         if load(place):
             remove(stage)
             return
-        discarded = f"{place}.{secrets.token_hex(4)}{DISCARDED}"
+        discarded = f"{place}.{os.urandom(4).hex()}{DISCARDED}"
         os.rename(place, discarded)
         remove(discarded)
     try:

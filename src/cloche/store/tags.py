@@ -17,7 +17,7 @@ _PURE = re.compile(r"(?:py\d+\.)*py3(?:\.py\d+)*-none-any")
 
 def misfit(distribution: Distribution, interpreter: Interpreter) -> str | None:
     """Return why a distribution does not run on an interpreter (`needs Python >=3.9`), None if it does."""
-    if not allows(distribution.requires_python, interpreter.version_text):
+    if not allows(distribution.requires_python, interpreter):
         return f"needs Python {distribution.requires_python}"
     return tag_misfit(distribution.tags, interpreter)
 
@@ -74,13 +74,11 @@ def _is_like_ours(interpreter: Interpreter) -> bool:
     return ours == (interpreter.platform, interpreter.machine.lower(), interpreter.bits)
 
 
-def allows(requires_python: str, version: str) -> bool:
-    """Whether a version satisfies a Requires-Python; one that cannot be read forbids nothing, as pip has it."""
-    if not requires_python:
-        return True
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+def allows(requires_python: str, interpreter: Interpreter) -> bool:
+    """Whether an interpreter satisfies a Requires-Python; one that cannot be read forbids nothing, as pip has it."""
+    from cloche.spec import contains
 
     try:
-        return SpecifierSet(requires_python).contains(version, prereleases=True)
-    except InvalidSpecifier:
+        return not requires_python or contains(requires_python.replace(" ", ""), interpreter.version, prereleases=True)
+    except ValueError:
         return True

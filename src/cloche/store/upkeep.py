@@ -7,7 +7,6 @@ not followed, and whoever is at work in the store at that moment makes again wha
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 import time
 from typing import TYPE_CHECKING
@@ -104,7 +103,7 @@ def clear(store: Store) -> int:
     total = sum(usage.size for usage in size(store))
     for kind in KINDS:
         for place in store.places(kind):
-            aside = f"{place}.{secrets.token_hex(4)}{DISCARDED}"
+            aside = f"{place}.{os.urandom(4).hex()}{DISCARDED}"
             try:
                 os.rename(place, aside)  # nobody shall see half an image
             except FileNotFoundError:
