@@ -10,7 +10,7 @@ from hatch.venv.core import TempVirtualEnv, VirtualEnv
 import cloche
 
 
-class ClocheVirtualEnv(VirtualEnv):  # type: ignore[misc]  # hatch has no types
+class ClocheVirtualEnv(VirtualEnv):
     """An environment of hatch's."""
 
     def create(self, python: str, *, allow_system_packages: bool = False) -> None:
@@ -29,11 +29,11 @@ class ClocheVirtualEnv(VirtualEnv):  # type: ignore[misc]  # hatch has no types
             raise OSError(f"{error.message} ({error.hint})" if error.hint else error.message) from error
 
 
-class TempClocheVirtualEnv(TempVirtualEnv, ClocheVirtualEnv):  # type: ignore[misc]
+class TempClocheVirtualEnv(TempVirtualEnv, ClocheVirtualEnv):
     """One that lasts no longer than a build."""
 
 
-class ClocheEnvironment(VirtualEnvironment):  # type: ignore[misc]
+class ClocheEnvironment(VirtualEnvironment):
     """`type = "cloche"` in `[tool.hatch.envs.NAME]`."""
 
     PLUGIN_NAME = "cloche"

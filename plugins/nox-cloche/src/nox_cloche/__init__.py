@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import nox
 import nox.command
+import nox.logger
 import nox.virtualenv
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class ClocheEnv(nox.virtualenv.VirtualEnv):
         ignore(Path(self.location).parent)
         python = self._resolved_interpreter
         command = [sys.executable, "-m", "cloche", self.location, "--python", python, *self.venv_params]
-        nox.virtualenv.logger.info(
+        nox.logger.logger.info(
             f"Creating virtual environment (cloche) using {os.path.basename(python)} in {self.location_name}"
         )
         nox.command.run(command, silent=True, log=nox.options.verbose or False)
