@@ -15,7 +15,7 @@ from cloche.errors import SeedError, UsageError
 from cloche.model import Wanted
 from cloche.store import Store
 from cloche.store.tags import abi, misfit, tag_misfit
-from cloche.store.wheels import Requirement, choose, parse
+from cloche.store.wheels import Requirement, choose, parse, unmet
 from cloche.testing.fakes import fake_interpreter
 from cloche.value import replace
 from tests.distributions import host_at, install, make_wheel
@@ -144,7 +144,7 @@ def test_directories_that_are_named_outrank_a_newer_wheel_elsewhere(
     make_wheel(Path(interpreter.stdlib) / "ensurepip" / "_bundled", version="3.0")
 
     assert chosen("spam", interpreter, store, tmp_path / "links").version == "1.0"
-    assert chosen("spam", interpreter, store).version == "2.0"
+    assert chosen("spam", interpreter, store).version == "3.0"
     assert chosen("spam==3.0", interpreter, store, tmp_path / "links").version == "3.0"
 
 
@@ -211,8 +211,10 @@ def test_what_is_installed_has_the_same_name_for_its_content_as_its_wheel(
 
 
 @pytest.mark.usefixtures("site")
-@pytest.mark.parametrize(("in_store", "expected"), [("25.0", "26.0"), ("27.0", "27.0")])
-def test_the_newer_one_of_the_pip_beside_cloche_and_the_store_is_used(
+@pytest.mark.parametrize(
+    ("in_store", "expected"), [("25.0", "26.0"), ("27.0", "27.0"), ("25.9.1", "26.0"), ("26.0.1", "26.0.1")]
+)
+def test_the_newest_of_what_is_at_hand_is_used(
     in_store: str, expected: str, store: Store, interpreter: Interpreter
 ) -> None:
     make_wheel(Path(store.room("wheels")), "pip", in_store)
@@ -406,7 +408,7 @@ def test_what_was_tried_is_told_source_by_source(tmp_path: Path, store: Store, i
 
     assert error.message == (
         "no `spam` for CPython 3.12.1: `--find-links`: spam 1.0 needs Python >=3.13; "
-        "beside cloche and in its cache: spam 2.0 is for cp39-cp39-win_amd64; its own ensurepip: nothing"
+        "its own ensurepip: nothing; the cache: spam 2.0 is for cp39-cp39-win_amd64"
     )
     assert "--download" in str(error.hint)
 
@@ -418,6 +420,27 @@ def test_a_directory_that_cannot_be_listed_is_no_crash(tmp_path: Path, store: St
 
     assert chosen("spam", interpreter, store, tmp_path / "links").version == "1.0"
     assert stat.S_ISREG((tmp_path / "links").stat().st_mode)
+
+
+def test_what_a_seed_needs_and_does_not_get_is_told(tmp_path: Path, interpreter: Interpreter) -> None:
+    from cloche.store.distributions import read_wheel
+
+    needs = [
+        "eggs>=1",
+        "bacon; python_version < '3.8'",
+        "toast; sys_platform == 'linux'",
+        "tea; extra == 'drinks'",
+        "Spam_Two",
+        "? what",
+    ]
+    spam = read_wheel(str(make_wheel(tmp_path, requires=needs)))
+    two = read_wheel(str(make_wheel(tmp_path, "spam.two", entry_points="")))
+
+    assert unmet([spam, two], interpreter) == [
+        "spam 1.0 needs `eggs`, which is not seeded",
+        "spam 1.0 needs `toast`, which is not seeded",
+    ]
+    assert unmet([two], interpreter) == []
 
 
 # What fits

@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING
 from cloche.errors import SeedError, UsageError
 from cloche.store.distributions import Distribution, normalised, read_installed, read_wheel
 from cloche.store.tags import misfit
-from cloche.value import value
+from cloche.value import replace, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from packaging.version import Version
 
     from cloche.model import Interpreter, Wanted
     from cloche.store import Store
@@ -47,6 +45,8 @@ class Offer:
     version: str
     location: str
     """The wheel, or the metadata directory of what is installed."""
+    source: str = ""
+    """Whose offer it is, for people: `the cache`."""
 
 
 def parse(text: str) -> Requirement:
@@ -74,44 +74,74 @@ def choose(requirement: Requirement, interpreter: Interpreter, wanted: Wanted, s
     :raises SeedError: no source has one; the message says what each of them had.
     """
     tried: list[str] = []
-    for source, ask in _sources(requirement, interpreter, wanted, store):
-        try:
-            offers = _matching(requirement, ask())
-        except SeedError as error:
-            tried.append(f"{source}: {error.message}")
-            if source == INDEX and wanted.network == "newest":
-                store.warnings.append(f"took what was at hand for `{requirement}`, because {error.message}")
-            continue
-        if not offers:
-            tried.append(f"{source}: nothing")
-        for offer in offers:
+    for sources in _sources(requirement, interpreter, wanted, store):
+        offers: list[Offer] = []
+        for source, ask in sources.items():
+            try:
+                found = _matching(requirement, ask())
+            except SeedError as error:
+                tried.append(f"{source}: {error.message}")
+                if source == INDEX and wanted.network == "newest":
+                    store.warnings.append(f"took what was at hand for `{requirement}`, because {error.message}")
+                continue
+            if not found:
+                tried.append(f"{source}: nothing")
+            offers += (replace(offer, source=source) for offer in found)
+        for offer in _newest_first(offers):
             try:
                 distribution = _read(offer)
             except SeedError as error:
-                tried.append(f"{source}: {error.message}")
+                tried.append(f"{offer.source}: {error.message}")
                 continue
             reason = _mismatch(distribution, requirement, interpreter)
             if reason is None:
                 return distribution
-            tried.append(f"{source}: {distribution.name} {distribution.version} {reason}")
+            tried.append(f"{offer.source}: {distribution.name} {distribution.version} {reason}")
     raise SeedError(
         f"no `{requirement}` for {interpreter.name}: {'; '.join(tried)}",
         hint=_remedy(requirement, wanted),
     )
 
 
+def unmet(distributions: list[Distribution], interpreter: Interpreter) -> list[str]:
+    """Return what distributions need that is not among them, as sentences: seeds are laid down without dependencies."""
+    needs = [(one, need) for one in distributions for need in one.requires if "extra" not in need.partition(";")[2]]
+    if not needs:
+        return []
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    there = {distribution.name for distribution in distributions}
+    target = {
+        "implementation_name": interpreter.implementation,
+        "os_name": interpreter.os_name,
+        "platform_machine": interpreter.machine,
+        "platform_python_implementation": "PyPy" if interpreter.implementation == "pypy" else "CPython",
+        "python_full_version": interpreter.version_text,
+        "python_version": interpreter.python_version,
+        "sys_platform": interpreter.platform,
+    }
+    missing = []
+    for distribution, text in needs:
+        try:
+            need = Requirement(text)
+        except InvalidRequirement:
+            continue
+        if normalised(need.name) not in there and (need.marker is None or need.marker.evaluate(target)):
+            missing.append(f"{distribution.name} {distribution.version} needs `{need.name}`, which is not seeded")
+    return missing
+
+
 def _sources(
     requirement: Requirement, interpreter: Interpreter, wanted: Wanted, store: Store
-) -> Iterator[tuple[str, Callable[[], list[Offer]]]]:
-    """Yield the sources in the order in which they are asked, each with what asks it."""
+) -> Iterator[dict[str, Callable[[], list[Offer]]]]:
+    """Yield the sources in the order in which they are asked; of several at once the newest offer that fits wins."""
     name = requirement.name
 
     def find_links() -> list[Offer]:
         return [offer for place in wanted.find_links for offer in wheels_in(place, name)]
 
-    def here() -> list[Offer]:
-        found = [offer for place in store.places("wheels") for offer in wheels_in(place, name)]
-        return [*found, *_beside(name, store.host.cwd)] if name == "pip" else found
+    def cached() -> list[Offer]:
+        return [offer for place in store.places("wheels") for offer in wheels_in(place, name)]
 
     def ensurepip() -> list[Offer]:
         return next(filter(None, (wheels_in(place, name) for place in _ensurepip(interpreter))), [])
@@ -123,13 +153,13 @@ def _sources(
         return [Offer(os.path.basename(wheel).split("-")[1], wheel)]
 
     if wanted.find_links:
-        yield "`--find-links`", find_links
+        yield {"`--find-links`": find_links}
     if wanted.network == "newest":
-        yield INDEX, index
-    yield "beside cloche and in its cache", here
-    yield "its own ensurepip", ensurepip
+        yield {INDEX: index}
+    beside = {"beside cloche": lambda: list(_beside(name, store.host.cwd))} if name == "pip" else {}
+    yield {**beside, "the cache": cached, "its own ensurepip": ensurepip}
     if wanted.network == "last-resort":
-        yield INDEX, index
+        yield {INDEX: index}
 
 
 def wheels_in(place: str, name: str) -> list[Offer]:
@@ -191,23 +221,45 @@ def _ensurepip(interpreter: Interpreter) -> Iterator[str]:
 
 
 def _matching(requirement: Requirement, offers: list[Offer]) -> list[Offer]:
-    """Return the offers that are asked for, the newest first and those that are no releases last."""
-    if len(offers) < 2 and not requirement.version:
-        return offers  # comparing versions costs 17 ms of imports
+    """Return the offers whose version is asked for; those whose version is none are never."""
+    if not requirement.version:
+        return offers
     from packaging.version import InvalidVersion, Version
 
-    def version(offer: Offer) -> Version | None:
+    pinned = Version(requirement.version)
+    found = []
+    for offer in offers:
         try:
-            return Version(offer.version.replace("_", "-"))
+            version = Version(offer.version.replace("_", "-"))
         except InvalidVersion:
-            return None
+            continue
+        if pinned in (version, Version(version.public)):
+            found.append(offer)
+    return found
 
-    known = [(found, offer) for offer in offers if (found := version(offer))]
-    if requirement.version:
-        pinned = Version(requirement.version)
-        return [offer for found, offer in known if pinned in (found, Version(found.public))]
-    known.sort(key=lambda pair: (not pair[0].is_prerelease, pair[0]), reverse=True)
-    return [offer for _, offer in known]
+
+def _newest_first(offers: list[Offer]) -> list[Offer]:
+    """Return offers sorted by version, those that are no releases last; of equal ones the first remains the first."""
+    if all(offer.version.replace(".", "").isdecimal() for offer in offers):
+        return sorted(offers, key=lambda offer: _release(offer.version), reverse=True)
+    from packaging.version import InvalidVersion, Version  # 17 ms that few runs have to spend
+
+    known = []
+    for offer in offers:
+        try:
+            version = Version(offer.version.replace("_", "-"))
+        except InvalidVersion:
+            continue
+        known.append((not version.is_prerelease, version, offer))
+    return [offer for _, _, offer in sorted(known, key=lambda one: one[:2], reverse=True)]
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """Return a version of nothing but numbers, comparable: 24.0 and 24 are the same."""
+    numbers = [int(number) for number in version.split(".") if number]
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
 
 
 def _read(offer: Offer) -> Distribution:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Pip:
-    """Gives one image per distribution that is wanted; dependencies are not looked for."""
+    """Gives one image per distribution that is wanted; what one needs and does not get is told, and not looked for."""
 
     name = "pip"
 
@@ -25,10 +25,11 @@ class Pip:
         :raises cloche.errors.UsageError: what is wanted is not `NAME` or `NAME==VERSION`.
         """
         from cloche.store.images import obtain
-        from cloche.store.wheels import choose, parse
+        from cloche.store.wheels import choose, parse, unmet
 
         requirements = [parse(text) for text in wanted.requirements]
         distributions = [choose(requirement, interpreter, wanted, store) for requirement in requirements]
+        store.warnings += unmet(distributions, interpreter)
         return [obtain(distribution, interpreter, store) for distribution in distributions]
 
 
