@@ -30,6 +30,7 @@ FENCE = re.compile(r"^(?P<fence>`{3,})(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=fence
 LEFT_ALONE = re.compile(r"<!-- not followed: .+ -->\s*\Z")
 PROMPT = re.compile(r"(?:\([^)]*\) )?\$ ")
 SHELLS = {"fish": ["fish", "--no-config"], "rc": ["rc", "-e"], "zsh": ["zsh", "-f", "-e"], "tcsh": ["tcsh", "-f", "-e"]}
+ANY, ANY_LINES = ".*", r"(?:.*\n)*?"
 DONE = "-- done --"
 
 
@@ -176,6 +177,9 @@ class Reader:
 
 
 def matches(printed: str, shown: str) -> bool:
-    """Return whether a page shows what was printed, `...` standing for anything."""
-    pattern = ".*".join(re.escape(part) for part in shown.rstrip().split("..."))
-    return re.fullmatch(pattern, printed.rstrip(), re.DOTALL) is not None
+    """Return whether a page shows what was printed; `...` is anything in a line, alone it is any lines, or none."""
+    lines = [
+        ANY_LINES if line == "..." else f"{ANY.join(map(re.escape, line.split('...')))}\n"
+        for line in shown.splitlines()
+    ]
+    return re.fullmatch("".join(lines), f"{printed.rstrip()}\n") is not None

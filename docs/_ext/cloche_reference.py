@@ -47,13 +47,17 @@ def commands() -> str:
 
 
 def command(verb: Verb) -> Iterator[str]:
-    name = "cloche" if verb.name == "create" else f"cloche {verb.name}"
-    usage = " ".join(filter(None, [name, "[options]" if verb.options else "", verb.operands]))
-    yield f"(command-{verb.name})=\n\n### `{usage}`\n"
+    yield f"(command-{verb.name})=\n\n### `{usage(verb)}`\n"
     yield f"{sentence(verb.summary)}\n"
     if verb.name == "create":
         yield "The word `create` may stand in front.\n"
     yield from by_group([option for option in verb.options if not option.hidden])
+
+
+def usage(verb: Verb) -> str:
+    """Return how a command is written: `cloche run ENV -- CMD`."""
+    name = "cloche" if verb.name == "create" else f"cloche {verb.name}"
+    return " ".join(filter(None, [name, verb.operands, f"-- {verb.rest}" if verb.rest else ""]))
 
 
 def common_options() -> str:
