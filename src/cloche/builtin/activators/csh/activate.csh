@@ -81,10 +81,11 @@ if ("`alias pydoc`" == '') then
     alias _virtual_leave_pydoc unalias pydoc
 endif
 
-alias deactivate '_virtual_leave_PATH; _virtual_leave_VIRTUAL_ENV; _virtual_leave_VIRTUAL_ENV_PROMPT;' \
-    '_virtual_leave_PYTHONHOME; _virtual_leave_PKG_CONFIG_PATH; _virtual_leave_TCL_LIBRARY; _virtual_leave_TK_LIBRARY;' \
-    '_virtual_leave_prompt; _virtual_leave_pydoc; unalias _virtual_leave_*; unset _OLD_VIRTUAL_*; rehash;' \
-    'if ("\!:*" != nondestructive) unalias deactivate'
+alias _virtual_leave '_virtual_leave_PATH; _virtual_leave_PYTHONHOME; _virtual_leave_PKG_CONFIG_PATH;' \
+    '_virtual_leave_VIRTUAL_ENV; _virtual_leave_VIRTUAL_ENV_PROMPT;' \
+    '_virtual_leave_TCL_LIBRARY; _virtual_leave_TK_LIBRARY; _virtual_leave_prompt; _virtual_leave_pydoc;' \
+    'unalias _virtual_leave_*; unset _OLD_VIRTUAL_*; rehash; alias _virtual_leave ""'
+alias deactivate '_virtual_leave; if ("\!:*" != nondestructive) unalias _virtual_leave deactivate'
 
 unset _virtual_*
 rehash

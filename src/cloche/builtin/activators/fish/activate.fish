@@ -63,8 +63,8 @@ set -g _OLD_VIRTUAL_STATE
 set -l tcl __CLOCHE_TCL_LIBRARY__
 set -l tk __CLOCHE_TK_LIBRARY__
 
-# Remember each variable that is about to change, and whether it is exported, set or unset. Only the global scope counts:
-# what a universal variable holds shows again by itself when the global one is gone.
+# Remember each variable that is about to change, and whether it is exported, set or unset. Only the global scope
+# counts: what a universal variable holds shows again by itself when the global one is gone.
 for name in PATH VIRTUAL_ENV VIRTUAL_ENV_PROMPT PYTHONHOME PKG_CONFIG_PATH TCL_LIBRARY TK_LIBRARY
     switch $name:$tcl:$tk
         case 'TCL_LIBRARY::*' 'TK_LIBRARY:*:'

@@ -1,0 +1,322 @@
+"""The script `activate.csh` in a real tcsh: what it sets, what it puts back, what it never runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloche.builtin.activators.csh import activator
+from cloche.errors import Inexpressible
+from cloche.testing import Shell, activator_contract
+from cloche.testing.hostile import directory_name
+from tests.shells.driver import (
+    HOSTILE,
+    NAMES,
+    TEXTS,
+    State,
+    Terminal,
+    attempt,
+    build,
+    describe,
+    interpreter,
+    real_python,
+    run,
+    sections,
+    seen,
+    state,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+CSH = ["tcsh", "-f"]
+
+EXPRESSIBLE = {what: name for what, name in HOSTILE.items() if "\n" not in name}
+"""The hostile names without those that csh has no way to write."""
+
+FULL = {
+    "PATH": "/usr/bin:/bin::~/bin:/opt/odd  dir/*",
+    "VIRTUAL_ENV": "/outer",
+    "VIRTUAL_ENV_PROMPT": "outer!",
+    "PYTHONHOME": "/home of python",
+    "PKG_CONFIG_PATH": "/usr/lib/pkgconfig:",
+    "TCL_LIBRARY": "a 'b' \"c\" \\ `touch PWNED` !! $HOME",
+    "TK_LIBRARY": "$(touch PWNED)\nand another line",
+}
+"""A value for everything that activation touches."""
+
+test_contract = activator_contract(
+    activator, Shell(("tcsh", "-f"), echo="printf %s {text}", activate="source {script}")
+)
+
+
+@pytest.fixture(params=["", "set backslash_quote\n", "set echo_style=none nonomatch noglob\n"])
+def settled(request: pytest.FixtureRequest) -> str:
+    """The beginning of a script: settings that change how csh reads what follows."""
+    begin: str = request.param
+    return begin
+
+
+def source(scripts: Path) -> str:
+    return f"source {activator.quote(f'{scripts}/activate.csh')}\n"
+
+
+def tell(name: str) -> str:
+    """Return statements that print the state as a section; csh has no functions."""
+    lines = [f"/usr/bin/printf '\\001%s\\002' '{name}'"]
+    for known in NAMES:
+        lines += [f"if ($?{known}) then", f"/usr/bin/printf '%s\\0' {known} ''${known}:q", "endif"]
+    return "\n".join([*lines, "/usr/bin/printf '\\003'", "/usr/bin/env -0", ""])
+
+
+def cycle(activate: str) -> str:
+    """Return a script that activates and leaves, and prints the state `before`, `active` and `after`."""
+    return f"{tell('before')}{activate}{tell('active')}deactivate\n{tell('after')}"
+
+
+def states(script: str, cwd: Path, environ: Mapping[str, str] | None = None) -> dict[str, State]:
+    """Run a script that prints states and nothing else, and return them by name."""
+    return {name: state(content) for name, content in sections(run(CSH, script, cwd, environ)).items()}
+
+
+def test_an_active_environment_comes_first_and_leaving_it_changes_nothing(settled: str, tmp_path: Path) -> None:
+    """With every variable set before."""
+    root = tmp_path / "an env"
+    told = states(settled + cycle(source(build(root, activator, "its name", "/tcl", "/tk"))), tmp_path / "cwd", FULL)
+    expected = {
+        "PATH": f"{root}/bin:{FULL['PATH']}",
+        "VIRTUAL_ENV": str(root),
+        "VIRTUAL_ENV_PROMPT": "its name",
+        "PKG_CONFIG_PATH": f"{root}/lib/pkgconfig:{FULL['PKG_CONFIG_PATH']}",
+        "TCL_LIBRARY": "/tcl",
+        "TK_LIBRARY": "/tk",
+    }
+    assert told["active"] == State({**expected, "PYTHONHOME": None}, expected)
+    assert told["before"] == State(FULL, FULL)
+    assert told["after"] == told["before"]
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
+def test_what_was_unset_is_unset_again(tmp_path: Path) -> None:
+    """PATH included: a shell may well have none."""
+    unset = "".join(f"unsetenv {name}\n" for name in NAMES)
+    told = states(unset + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk"))), tmp_path / "cwd")
+    assert told["active"].exported["PATH"] == f"{tmp_path}/env/bin"
+    assert told["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
+    assert told["after"] == State(dict.fromkeys(NAMES), {})
+
+
+def test_what_was_empty_is_empty_again(tmp_path: Path) -> None:
+    """And an empty PATH does not become a PATH with an empty entry, which would be the current directory."""
+    empty = dict.fromkeys(NAMES, "")
+    script = "setenv PATH ''\n" + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk")))
+    told = states(script, tmp_path / "cwd", empty | {"PATH": "/usr/bin"})
+    assert told["active"].exported["PATH"] == f"{tmp_path}/env/bin"
+    assert told["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
+    assert told["after"] == State(empty, empty)
+
+
+def test_names_are_only_names(settled: str, tmp_path: Path) -> None:
+    """A directory and a prompt may be called anything; nothing in them is expanded, split or run."""
+    script = f"set prompt = '% '\n{settled}{tell('before')}"
+    roots = {what: tmp_path / what / directory_name(name) for what, name in EXPRESSIBLE.items()}
+    for what, name in EXPRESSIBLE.items():
+        script += (
+            f"{source(build(roots[what], activator, name))}{tell(f'active {what}')}"
+            f"/usr/bin/printf '\\001called {what}\\002'; python -c 1; pydoc x\n"
+            f"deactivate\n{tell(f'after {what}')}/usr/bin/printf '\\001prompt {what}\\002%s' $prompt:q\n"
+        )
+    printed = sections(run(CSH, script, tmp_path / "cwd"))
+    for what, name in EXPRESSIBLE.items():
+        active = state(printed[f"active {what}"]).exported
+        assert active["VIRTUAL_ENV"] == str(roots[what])
+        assert active["VIRTUAL_ENV_PROMPT"] == name
+        assert active["PATH"].startswith(f"{roots[what]}/bin:")
+        assert printed[f"called {what}"] == "python|-c|1|python|-m|pydoc|x|"
+        assert state(printed[f"after {what}"]) == state(printed["before"])
+        assert printed[f"prompt {what}"] == "% "
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
+def test_a_real_python_knows_its_environment(tmp_path: Path) -> None:
+    root = tmp_path / "it's an env!"
+    script = source(build(root, activator)) + "python -c 'import sys; print(sys.prefix)'\n"
+    real_python(root)
+    assert run(CSH, script, tmp_path / "cwd", {"PYTHONHOME": "/nowhere"}) == f"{root}\n"
+
+
+def test_a_locale_without_the_letters_is_no_obstacle(tmp_path: Path) -> None:
+    root = tmp_path / HOSTILE["unicode"]
+    told = states(cycle(source(build(root, activator))), tmp_path / "cwd", {"LC_ALL": "C"})
+    assert told["active"].exported["VIRTUAL_ENV"] == str(root)
+    assert told["after"] == told["before"]
+
+
+def test_activating_twice_is_activating_once(tmp_path: Path) -> None:
+    activate = source(build(tmp_path / "env", activator, tcl="/tcl"))
+    show = "/usr/bin/printf '\\001{}\\002%s' $prompt:q\n"
+    script = (
+        f"set prompt = '% '\n{tell('before')}{activate}{tell('once')}{activate}{tell('twice')}"
+        f"{show.format('active prompt')}deactivate\n{tell('after')}{show.format('prompt')}"
+    )
+    printed = sections(run(CSH, script, tmp_path / "cwd", FULL))
+    assert state(printed["twice"]) == state(printed["once"])
+    assert printed["active prompt"] == "(%$VIRTUAL_ENV_PROMPT) % "
+    assert printed["prompt"] == "% "
+    assert state(printed["after"]) == state(printed["before"])
+
+
+def test_another_environment_takes_the_place_of_the_active_one(tmp_path: Path) -> None:
+    first = source(build(tmp_path / "first", activator, "first", "/tcl"))
+    second = source(build(tmp_path / "second", activator, "second", "", "/tk"))
+    told = states(cycle(first + second), tmp_path / "cwd", FULL)
+    assert told["active"].exported["PATH"] == f"{tmp_path}/second/bin:{FULL['PATH']}"
+    assert told["active"].exported["TCL_LIBRARY"] == FULL["TCL_LIBRARY"]
+    assert told["active"].exported["TK_LIBRARY"] == "/tk"
+    assert told["after"] == told["before"]
+
+
+def test_a_nested_shell_returns_to_what_it_was_given(tmp_path: Path) -> None:
+    """The child of a shell with an active environment sees it, may activate another, and leaves only that one."""
+    first, second = (source(build(tmp_path / name, activator, name)) for name in ("first", "second"))
+    child = tmp_path / "child"
+    child.write_text(cycle(second))
+    told = states(f"{first}tcsh -f {child}\n", tmp_path / "cwd")
+    assert told["before"].exported["VIRTUAL_ENV"] == f"{tmp_path}/first"
+    assert told["active"].exported["PATH"].startswith(f"{tmp_path}/second/bin:{tmp_path}/first/bin:")
+    assert told["after"] == told["before"]
+
+
+def test_nothing_of_the_script_remains(tmp_path: Path) -> None:
+    """Neither variables nor aliases, and the user's own are as they were."""
+    listing = "/usr/bin/printf '\\001{}\\002'; set; alias\n"
+    activate = source(build(tmp_path / "env", activator, "env", "/tcl", "/tk"))
+    begin = f"alias mine 'a; b'\nset prompt = '% '\n{listing.format('before')}"
+    script = f"{begin}{activate}{listing.format('active')}deactivate\n{listing.format('after')}"
+    printed = sections(run(CSH, script, tmp_path / "cwd", {"PATH": "/usr/bin:/bin"}))
+    assert "\ndeactivate\t" in printed["active"]
+    assert "\n_OLD_VIRTUAL_PATH\t" in printed["active"]
+    assert printed["after"] == printed["before"]
+
+
+def test_deactivate_nondestructive_leaves_and_keeps_the_alias(tmp_path: Path) -> None:
+    activate = source(build(tmp_path / "env", activator))
+    script = f"{tell('before')}{activate}deactivate nondestructive\n{tell('after')}deactivate\n"
+    told = states(script, tmp_path / "cwd", FULL)
+    assert told["after"] == told["before"]
+
+
+def test_users_own_pydoc_stays(tmp_path: Path) -> None:
+    script = f"alias pydoc 'printf mine'\n{source(build(tmp_path / 'env', activator))}pydoc\ndeactivate\npydoc\n"
+    assert run(CSH, script, tmp_path / "cwd") == "minemine"
+
+
+PROMPTS = ["''", "'%B%m%b%# '", "'a b'", "(a list)", "(a '')", "()", activator.quote("$(touch PWNED)`touch PWNED`!'\"")]
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_the_prompt_is_put_back(prompt: str, tmp_path: Path) -> None:
+    """Whatever it holds; csh allows a list."""
+    show = "/usr/bin/printf '\\001{0}\\002%s'; /usr/bin/printf '[%s]' $prompt:q\n"
+    begin = f"set prompt = {prompt}\n{show.format('before')}"
+    script = f"{begin}{source(build(tmp_path / 'env', activator))}deactivate\n{show.format('after')}"
+    printed = sections(run(CSH, script, tmp_path / "cwd"))
+    assert printed["after"] == printed["before"]
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
+def test_a_shell_without_a_prompt_gets_none(tmp_path: Path) -> None:
+    """In csh, whether there is one tells scripts whether the shell is interactive."""
+    show = "if ($?prompt) printf prompt\n"
+    script = f"unset prompt\n{source(build(tmp_path / 'env', activator))}{show}deactivate\n{show}"
+    assert run(CSH, script, tmp_path / "cwd") == ""
+
+
+def test_a_prompt_that_is_set_while_active_is_the_users(tmp_path: Path) -> None:
+    script = f"set prompt = '% '\n{source(build(tmp_path / 'env', activator))}set prompt = 'mine '\ndeactivate\n"
+    assert run(CSH, f"{script}printf %s $prompt:q\n", tmp_path / "cwd") == "mine "
+
+
+def test_a_prompt_can_be_declined(tmp_path: Path) -> None:
+    """By `VIRTUAL_ENV_DISABLE_PROMPT`, or by an environment without a name to show."""
+    for prompt, environ in [("env", {"VIRTUAL_ENV_DISABLE_PROMPT": "1"}), ("", {})]:
+        activate = source(build(tmp_path / f"env{prompt}", activator, prompt))
+        script = f"set prompt = '% '\n{activate}printf '%s|' $prompt:q\ndeactivate\nprintf %s $prompt:q\n"
+        assert run(CSH, script, tmp_path / "cwd", environ) == "% |% "
+
+
+FOREIGN = """
+alias deactivate 'test $?_OLD_VIRTUAL_PATH != 0 && setenv PATH "$_OLD_VIRTUAL_PATH:q" && unset _OLD_VIRTUAL_PATH; \
+test $?_OLD_VIRTUAL_PROMPT != 0 && set prompt="$_OLD_VIRTUAL_PROMPT:q" && unset _OLD_VIRTUAL_PROMPT; \
+unsetenv VIRTUAL_ENV; unsetenv VIRTUAL_ENV_PROMPT; test "\\!:*" != "nondestructive" && unalias deactivate'
+deactivate nondestructive
+setenv VIRTUAL_ENV /foreign
+set _OLD_VIRTUAL_PATH = "$PATH:q"
+setenv PATH "/foreign/bin:$PATH:q"
+set _OLD_VIRTUAL_PROMPT = "$prompt:q"
+set prompt = "(foreign) $prompt:q"
+"""
+"""What the scripts of other tools have in common."""
+
+
+def test_environments_of_other_tools_are_left_first(tmp_path: Path) -> None:
+    """The names of the saved values are those that other tools use, so that theirs and ours undo one another."""
+    ours = source(build(tmp_path / "env", activator))
+    environ = {"PATH": FULL["PATH"]}
+    for activate in (FOREIGN + ours, f"{ours}{FOREIGN}{tell('theirs')}{ours}"):
+        script = f"set prompt = '% '\n{cycle(activate)}/usr/bin/printf '\\001prompt\\002%s' $prompt:q\n"
+        printed = sections(run(CSH, script, tmp_path / "cwd", environ))
+        assert state(printed["active"]).exported["PATH"] == f"{tmp_path}/env/bin:{FULL['PATH']}"
+        assert state(printed["after"]).exported["PATH"] == FULL["PATH"]
+        assert printed["prompt"] == "% "
+    assert state(printed["theirs"]).exported["PATH"] == f"/foreign/bin:{FULL['PATH']}"
+
+
+def test_running_the_script_instead_of_reading_it_is_told(tmp_path: Path) -> None:
+    script = build(tmp_path / "it's", activator) / "activate.csh"
+    told = f"this script changes the shell that reads it, so running it does nothing; type: source {script}\n"
+    assert attempt([*CSH, str(script)], "", tmp_path / "cwd") == (33, "", told)
+
+
+@pytest.mark.parametrize("settled", ["", "set backslash_quote"])
+def test_the_prompt_shows_the_name_as_it_is(settled: str, tmp_path: Path) -> None:
+    """On a terminal, for every hostile name: drawn to the letter, nothing run, gone afterwards."""
+    with Terminal(CSH, tmp_path / "cwd") as shell:
+        shell.say("set prompt = '<E''ND> '")
+        shell.say(settled)
+        for what, name in EXPRESSIBLE.items():
+            drawn = shell.say(source(build(tmp_path / what, activator, name)).strip())
+            assert drawn.endswith(seen(f"({name}) ".replace("\r", ""))), what  # tcsh leaves a carriage return out
+            assert "(" not in shell.say("deactivate"), what
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(TEXTS.map(lambda text: text.replace("\n", "")), min_size=20, max_size=60))
+@pytest.mark.parametrize("settled", ["", "set backslash_quote\n"])
+def test_every_text_survives_quoting(settled: str, texts: list[str]) -> None:
+    """Every one without a newline."""
+    script = "".join(f"setenv TEXT {activator.quote(text)}\n/usr/bin/printf '%s\\0' $TEXT:q\n" for text in texts)
+    assert run(CSH, settled + script).split("\0")[:-1] == texts
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\0b", "a\udcffb"])
+def test_what_no_script_can_hold_is_refused(text: str) -> None:
+    with pytest.raises(Inexpressible, match="cannot hold"):
+        activator.quote(text)
+
+
+def test_it_serves_every_system_but_windows() -> None:
+    assert activator.refusal(interpreter()) is None
+    assert activator.refusal(interpreter(os_name="nt")) == "has no shell to serve on Windows"
+
+
+def test_the_path_stands_in_the_script_as_it_is(tmp_path: Path) -> None:
+    """Once: tools that move environments look for it and replace it."""
+    (script,) = activator.scripts(describe(str(tmp_path), "env"))
+    assert script.text.count(str(tmp_path)) == 1
+    assert f"\nsetenv VIRTUAL_ENV {tmp_path}\n" in script.text

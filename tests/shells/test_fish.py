@@ -1,0 +1,362 @@
+"""The script `activate.fish` in a real fish: what it sets, what it puts back, what it never runs."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloche.builtin.activators.fish import activator
+from cloche.errors import Inexpressible
+from cloche.testing import Shell, activator_contract
+from cloche.testing.hostile import directory_name
+from tests.shells.driver import (
+    HOSTILE,
+    NAMES,
+    TEXTS,
+    State,
+    Terminal,
+    attempt,
+    build,
+    describe,
+    interpreter,
+    real_python,
+    run,
+    sections,
+    seen,
+    state,
+)
+from tests.tools import require
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FISH = ["fish", "--no-config"]
+
+PROLOGUE = r"""
+function state
+    /usr/bin/printf '\001%s\002' $argv[1]
+    for name in NAMES
+        if set -q $name
+            /usr/bin/printf '%s\0' $name "$$name"
+        end
+    end
+    /usr/bin/printf '\003'
+    /usr/bin/env -0
+end
+""".replace("NAMES", " ".join(NAMES))
+"""Defines `state`, which looks nothing up in PATH."""
+
+FULL = {
+    "PATH": "/usr/bin:/bin:/opt/odd dir",
+    "VIRTUAL_ENV": "/outer",
+    "VIRTUAL_ENV_PROMPT": "outer",
+    "PYTHONHOME": "/home of python",
+    "PKG_CONFIG_PATH": "/usr/lib/pkgconfig:/opt/lib/pkgconfig",
+    "TCL_LIBRARY": "/usr/share/tcl",
+    "TK_LIBRARY": "(touch PWNED)",
+}
+"""A value for everything that activation touches."""
+
+test_contract = activator_contract(activator, Shell(("fish",), echo="printf %s {text}", activate="source {script}"))
+
+
+def source(scripts: Path) -> str:
+    return f"source {activator.quote(f'{scripts}/activate.fish')}\n"
+
+
+def cycle(activate: str) -> str:
+    """Return a script that activates and leaves, and prints the state `before`, `active` and `after`."""
+    return f"state before\n{activate}state active\ndeactivate\nstate after\n"
+
+
+def play(script: str, cwd: Path, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Run a script that may call `state NAME`, and return what it printed, by section."""
+    return sections(run(FISH, PROLOGUE + script, cwd, environ))
+
+
+def states(script: str, cwd: Path, environ: Mapping[str, str] | None = None) -> dict[str, State]:
+    """Run a script that prints states and nothing else, and return them by name."""
+    return {name: state(content) for name, content in play(script, cwd, environ).items()}
+
+
+def test_an_active_environment_comes_first_and_leaving_it_changes_nothing(tmp_path: Path) -> None:
+    """With every variable set and exported before."""
+    root = tmp_path / "an env"
+    told = states(cycle(source(build(root, activator, "its name", "/tcl", "/tk"))), tmp_path / "cwd", FULL)
+    expected = {
+        "PATH": f"{root}/bin:{FULL['PATH']}",
+        "VIRTUAL_ENV": str(root),
+        "VIRTUAL_ENV_PROMPT": "its name",
+        "PKG_CONFIG_PATH": f"{root}/lib/pkgconfig:{FULL['PKG_CONFIG_PATH']}",
+        "TCL_LIBRARY": "/tcl",
+        "TK_LIBRARY": "/tk",
+    }
+    assert told["active"] == State({**expected, "PYTHONHOME": None}, expected)
+    assert told["before"] == State(FULL, FULL)
+    assert told["after"] == told["before"]
+
+
+def test_what_was_unset_is_unset_again(tmp_path: Path) -> None:
+    """PATH included: a shell may well have none."""
+    unset = f"for name in {' '.join(NAMES)}\nset -eg $name\nend\n"
+    told = states(unset + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk"))), tmp_path / "cwd")
+    assert told["active"].exported["PATH"] == f"{tmp_path}/env/bin"
+    assert told["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
+    assert told["after"] == State(dict.fromkeys(NAMES), {})
+
+
+def test_what_was_empty_is_empty_again(tmp_path: Path) -> None:
+    """And an empty PKG_CONFIG_PATH does not become one with an empty entry."""
+    empty = dict.fromkeys(NAMES, "")
+    script = "set PATH\n" + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk")))
+    told = states(script, tmp_path / "cwd", empty | {"PATH": "/usr/bin"})
+    assert told["active"].exported["PATH"] == f"{tmp_path}/env/bin"
+    assert told["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
+    assert told["after"] == State(empty, empty)
+
+
+def test_what_was_not_exported_is_not_exported_again(tmp_path: Path) -> None:
+    """PATH included; while the environment is active, its own values are exported."""
+    hide = "".join(f"set -gu {name} $KEEP_{name}\n" for name in FULL if name != "PATH") + "set -gu PATH $PATH\n"
+    script = hide + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk")))
+    told = states(script, tmp_path / "cwd", {f"KEEP_{name}": value for name, value in FULL.items()})
+    assert told["before"].exported == {}
+    assert told["active"].exported["VIRTUAL_ENV"] == f"{tmp_path}/env"
+    assert told["active"].exported["PATH"].startswith(f"{tmp_path}/env/bin:")
+    assert told["after"] == told["before"]
+
+
+def test_a_universal_variable_shows_again(tmp_path: Path) -> None:
+    show = "printf '%s|' $VIRTUAL_ENV_PROMPT\n"
+    activate = source(build(tmp_path / "env", activator))
+    script = f"set -U VIRTUAL_ENV_PROMPT mine\n{activate}{show}deactivate\n{show}"
+    assert run(["fish"], script, tmp_path / "cwd") == "env|mine|"
+
+
+def test_names_are_only_names(tmp_path: Path) -> None:
+    """A directory and a prompt may be called anything; nothing in them is expanded, split or run."""
+    script = "state before\n"
+    roots = {what: tmp_path / what / directory_name(name) for what, name in HOSTILE.items()}
+    for what, name in HOSTILE.items():
+        script += (
+            f"{source(build(roots[what], activator, name))}state 'active {what}'\n"
+            f"printf '\\1called {what}\\2'; python -c 1; pydoc x\ndeactivate\nstate 'after {what}'\n"
+        )
+    printed = play(script, tmp_path / "cwd")
+    for what, name in HOSTILE.items():
+        active = state(printed[f"active {what}"]).exported
+        assert active["VIRTUAL_ENV"] == str(roots[what])
+        assert active["VIRTUAL_ENV_PROMPT"] == name
+        assert active["PATH"].startswith(f"{roots[what]}/bin:")
+        assert printed[f"called {what}"] == "python|-c|1|python|-m|pydoc|x|"
+        assert state(printed[f"after {what}"]) == state(printed["before"])
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
+def test_a_real_python_knows_its_environment(tmp_path: Path) -> None:
+    root = tmp_path / "it's an env"
+    script = source(build(root, activator)) + "python -c 'import sys; print(sys.prefix)'\n"
+    real_python(root)
+    assert run(FISH, script, tmp_path / "cwd", {"PYTHONHOME": "/nowhere"}) == f"{root}\n"
+
+
+def test_activating_twice_is_activating_once(tmp_path: Path) -> None:
+    activate = source(build(tmp_path / "env", activator, tcl="/tcl"))
+    script = f"state before\n{activate}state once\n{activate}state twice\ndeactivate\nstate after\n"
+    told = states(script, tmp_path / "cwd", FULL)
+    assert told["twice"] == told["once"]
+    assert told["after"] == told["before"]
+
+
+def test_another_environment_takes_the_place_of_the_active_one(tmp_path: Path) -> None:
+    first = source(build(tmp_path / "first", activator, "first", "/tcl"))
+    second = source(build(tmp_path / "second", activator, "second", "", "/tk"))
+    told = states(cycle(first + second), tmp_path / "cwd", FULL)
+    assert told["active"].exported["PATH"] == f"{tmp_path}/second/bin:{FULL['PATH']}"
+    assert told["active"].exported["TCL_LIBRARY"] == FULL["TCL_LIBRARY"]
+    assert told["active"].exported["TK_LIBRARY"] == "/tk"
+    assert told["after"] == told["before"]
+
+
+def test_a_nested_shell_returns_to_what_it_was_given(tmp_path: Path) -> None:
+    """The child of a fish with an active environment sees it, may activate another, and leaves only that one."""
+    first, second = (source(build(tmp_path / name, activator, name)) for name in ("first", "second"))
+    child = PROLOGUE + cycle(second)
+    told = states(f"{first}fish --no-config -c {activator.quote(child)}\n", tmp_path / "cwd")
+    assert told["before"].exported["VIRTUAL_ENV"] == f"{tmp_path}/first"
+    assert told["active"].exported["PATH"].startswith(f"{tmp_path}/second/bin:{tmp_path}/first/bin:")
+    assert told["after"] == told["before"]
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ("set -p PATH /new", "/new:{}"),
+        ("set -a PATH /new", "{}:/new"),
+        ("set PATH /new $PATH /newer", "/new:{}:/newer"),
+        ("set PATH /other", "{}"),
+    ],
+    ids=["in front", "at the end", "around", "replaced"],
+)
+def test_what_was_added_to_path_meanwhile_stays(tmp_path: Path, change: str, kept: str) -> None:
+    """A PATH from which the environment has gone becomes what it was."""
+    script = source(build(tmp_path / "it's", activator)) + f"{change}\ndeactivate\nstate after\n"
+    assert states(script, tmp_path / "cwd", FULL)["after"].exported["PATH"] == kept.format(FULL["PATH"])
+
+
+def test_nothing_of_the_script_remains(tmp_path: Path) -> None:
+    """Neither variables nor functions."""
+    listing = "printf '\\1{}\\2'\nset -n\nfunctions -n -a | string split ', '; true\n"
+    activate = source(build(tmp_path / "env", activator, "env", "/tcl", "/tk"))
+    begin = "function fish_prompt; end\n" + listing.format("before")
+    script = f"{begin}{activate}{listing.format('active')}deactivate\n{listing.format('after')}"
+    printed = {when: set(names.split()) for when, names in sections(run(FISH, script, tmp_path / "cwd")).items()}
+    assert {"deactivate", "pydoc", "VIRTUAL_ENV"} <= printed["active"] - printed["before"]
+    assert printed["after"] == printed["before"]
+
+
+def test_users_own_pydoc_stays(tmp_path: Path) -> None:
+    script = f"function pydoc; printf mine; end\n{source(build(tmp_path / 'env', activator))}pydoc\ndeactivate\npydoc\n"
+    assert run(FISH, script, tmp_path / "cwd") == "minemine"
+
+
+def test_functions_that_took_a_builtins_name_are_not_called(tmp_path: Path) -> None:
+    builtins = ("functions", "printf", "contains", "echo", "source", ".")
+    shadows = "".join(f"function {name}; command touch PWNED; end\n" for name in builtins)
+    script = f"function fish_prompt; end\nbuiltin source {tmp_path}/env/bin/activate.fish\nfish_prompt\ndeactivate\n"
+    build(tmp_path / "env", activator)
+    run(FISH, shadows + script, tmp_path / "cwd")
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
+FOREIGN = """
+function deactivate
+    if set -q _OLD_VIRTUAL_PATH
+        set -gx PATH $_OLD_VIRTUAL_PATH
+        set -e _OLD_VIRTUAL_PATH
+    end
+    if test -n "$_OLD_FISH_PROMPT_OVERRIDE"
+        set -e _OLD_FISH_PROMPT_OVERRIDE
+        functions -e fish_prompt
+        functions -c _old_fish_prompt fish_prompt
+        functions -e _old_fish_prompt
+    end
+    set -e VIRTUAL_ENV
+    set -e VIRTUAL_ENV_PROMPT
+    test "$argv[1]" = nondestructive; or functions -e deactivate
+end
+deactivate nondestructive
+set -gx VIRTUAL_ENV /foreign
+set -gx _OLD_VIRTUAL_PATH $PATH
+set -gx PATH /foreign/bin $PATH
+functions -c fish_prompt _old_fish_prompt
+function fish_prompt; echo -n '(foreign) '; _old_fish_prompt; end
+set -gx _OLD_FISH_PROMPT_OVERRIDE $VIRTUAL_ENV
+"""
+"""What the scripts of other tools have in common."""
+
+
+def test_environments_of_other_tools_are_left_first(tmp_path: Path) -> None:
+    """The names of the saved values are those that other tools use, so that theirs and ours undo one another."""
+    ours = source(build(tmp_path / "env", activator))
+    environ = {"PATH": FULL["PATH"], "PKG_CONFIG_PATH": "/pkg"}
+    for activate in (FOREIGN + ours, f"{ours}{FOREIGN}state theirs\n{ours}"):
+        script = f"function fish_prompt; echo -n mine; end\n{cycle(activate)}printf '\\1prompt\\2'; fish_prompt\n"
+        printed = play(script, tmp_path / "cwd", environ)
+        assert state(printed["active"]).exported["PATH"] == f"{tmp_path}/env/bin:{FULL['PATH']}"
+        assert state(printed["after"]) == state(printed["before"])
+        assert printed["prompt"] == "mine"
+    assert state(printed["theirs"]).exported["PATH"] == f"/foreign/bin:{FULL['PATH']}"
+
+
+def test_the_prompt_is_put_back(tmp_path: Path) -> None:
+    """To the letter of its definition, or not at all if the user has chosen another meanwhile."""
+    activate = source(build(tmp_path / "env", activator))
+    define = "function fish_prompt -d mine\n    printf '%s>' $status\nend\n"
+    show = "functions --no-details fish_prompt\n"
+    script = f"{define}printf '\\1before\\2'; {show}{activate}deactivate\nprintf '\\1after\\2'; {show}"
+    printed = sections(run(FISH, script, tmp_path / "cwd"))
+    assert printed["after"] == printed["before"]
+    chosen = "function fish_prompt\n    printf other\nend\n"
+    script = f"{define}{activate}{chosen}deactivate\nfish_prompt; functions -q _old_fish_prompt; or printf gone\n"
+    assert run(FISH, script, tmp_path / "cwd") == "othergone"
+
+
+def test_a_prompt_can_be_declined(tmp_path: Path) -> None:
+    """By `VIRTUAL_ENV_DISABLE_PROMPT`, or by an environment without a name to show."""
+    for prompt, environ in [("env", {"VIRTUAL_ENV_DISABLE_PROMPT": "1"}), ("", {})]:
+        activate = source(build(tmp_path / f"env{prompt}", activator, prompt))
+        script = f"function fish_prompt; printf '>'; end\n{activate}fish_prompt\ndeactivate\nfish_prompt\n"
+        assert run(FISH, script, tmp_path / "cwd", environ) == ">>"
+
+
+def test_a_prompt_of_several_lines_sees_the_status_of_the_last_command(tmp_path: Path) -> None:
+    activate = source(build(tmp_path / "env", activator))
+    script = f"function fish_prompt; printf 'was %s\\n> ' $status; end\n{activate}false\nfish_prompt\n"
+    assert run(FISH, script, tmp_path / "cwd") == "(env) was 1\n> \n"
+
+
+def test_running_the_script_instead_of_reading_it_is_told(tmp_path: Path) -> None:
+    script = build(tmp_path / "it's", activator) / "activate.fish"
+    told = f"this script changes the fish that reads it, so running it does nothing; type: source {script}\n"
+    assert attempt([*FISH, str(script)], "", tmp_path / "cwd") == (33, "", told)
+
+
+def test_a_function_may_read_it(tmp_path: Path) -> None:
+    """Whose local variables are not touched."""
+    activate = source(build(tmp_path / "env", activator))
+    workon = f"function workon\nset -l name mine\n{activate}set -g kept $name\nend\nworkon\n"
+    printed = play(f"{cycle(workon)}printf '\\1kept\\2%s' $kept\n", tmp_path / "cwd", FULL)
+    assert state(printed["active"]).exported["VIRTUAL_ENV"] == f"{tmp_path}/env"
+    assert state(printed["after"]) == state(printed["before"])
+    assert printed["kept"] == "mine"
+
+
+def test_the_prompt_shows_the_name_as_it_is(tmp_path: Path) -> None:
+    """On a terminal, for every hostile name: drawn to the letter, nothing run, gone afterwards."""
+    count = itertools.count(1)
+    with Terminal([*FISH, "-i"], tmp_path / "cwd") as shell:
+        # fish draws the prompt again at each key; a number tells the next prompt from the same one again.
+        prompt = "function fish_prompt; set -g count (math 0$count + 1); echo -n '<'$count'> '; end"
+        shell.say(f"function fish_title; end; {prompt}", f"<{next(count)}> ")
+        for what, name in HOSTILE.items():
+            activate = source(build(tmp_path / what, activator, name)).strip()
+            assert shell.say(activate, f"<{next(count)}> ").endswith(seen(f"({name}) ")), what
+            assert shell.say("deactivate", f"<{next(count)}> ").endswith("\r"), what
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
+def test_it_serves_every_system_but_windows() -> None:
+    assert activator.refusal(interpreter()) is None
+    assert activator.refusal(interpreter(os_name="nt")) == "has no shell to serve on Windows"
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(TEXTS, min_size=20, max_size=60))
+def test_every_text_survives_quoting(texts: list[str]) -> None:
+    script = "".join(f"set text {activator.quote(text)}\n/usr/bin/printf '%s\\0' $text\n" for text in texts)
+    assert run(FISH, script).split("\0")[:-1] == texts
+
+
+def test_the_path_stands_in_the_script_as_it_is(tmp_path: Path) -> None:
+    """Once: tools that move environments replace it."""
+    (script,) = activator.scripts(describe(str(tmp_path), "env"))
+    assert script.text.count(str(tmp_path)) == 1
+    assert f"set -gx VIRTUAL_ENV {tmp_path}\n" in script.text
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\udcffb"])
+def test_what_no_script_can_hold_is_refused(text: str) -> None:
+    with pytest.raises(Inexpressible, match="cannot hold"):
+        activator.quote(text)
+
+
+def test_fish_finds_nothing_wrong_in_the_script(tmp_path: Path) -> None:
+    """Nor does it in what is made of it for a hostile name."""
+    script = build(tmp_path / HOSTILE["both-quotes"], activator, HOSTILE["backslash"]) / "activate.fish"
+    assert attempt([require("fish"), "--no-execute", str(script)], "") == (0, "", "")

@@ -1,0 +1,596 @@
+"""The script `activate` in every shell of the POSIX family: what it sets, what it puts back, what it never runs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cloche.builtin.activators.bash import activator
+from cloche.errors import Inexpressible
+from cloche.template import resource
+from cloche.testing import Shell, activator_contract
+from cloche.testing.hostile import directory_name
+from tests.shells.driver import (
+    HOSTILE,
+    NAMES,
+    TEXTS,
+    State,
+    Terminal,
+    attempt,
+    build,
+    describe,
+    interpreter,
+    real_python,
+    run,
+    sections,
+    seen,
+    state,
+)
+from tests.tools import require
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+SHELLS = {
+    "bash": ["bash", "--norc", "--noprofile"],
+    "bash posix": ["bash", "--norc", "--noprofile", "--posix"],
+    "dash": ["dash"],
+    "zsh": ["zsh", "-f"],
+    "ksh93": ["ksh93"],
+    "mksh": ["mksh"],
+    "busybox": ["busybox", "sh"],
+    "yash": ["yash", "--norcfile", "--noprofile"],
+    "yash posix": ["yash", "--norcfile", "--noprofile", "--posix"],
+}
+
+ZSH_AS_KSH = ("-o", "ksh_arrays", "-o", "sh_word_split", "-o", "glob_subst", "-o", "rc_quotes")
+ZSH_WARNING = ("-o", "warn_create_global", "-o", "extended_glob", "-o", "err_return")
+STRICT = {
+    **{f"{name} -eu": [*arguments, "-eu"] for name, arguments in SHELLS.items()},
+    "bash without hashing": [*SHELLS["bash"], "+h", "-eu", "-o", "pipefail"],
+    "zsh as ksh": [*SHELLS["zsh"], "-eu", *ZSH_AS_KSH],
+    "zsh warning": [*SHELLS["zsh"], "-eu", *ZSH_WARNING],
+}
+"""The shells in the tempers in which scripts of careful people run."""
+
+PROLOGUE = r"""
+(PATH=; printf x) >/dev/null 2>&1 || printf () { /usr/bin/printf "$@"; }
+state () {
+    printf '\001%s\002' "$1"
+    set -- NAMES
+    while [ $# -gt 0 ]; do
+        eval "if [ -n \"\${$1+x}\" ]; then printf '%s\\0' \"\$1\" \"\$$1\"; fi"
+        shift
+    done
+    printf '\003'
+    /usr/bin/env -0
+}
+prompt () {
+    printf '\001%s\002%s' "$1" "${PS1-unset}"
+}
+""".replace("NAMES", " ".join(NAMES))
+"""Defines `state` and `prompt`, which print sections.
+
+They look nothing up in PATH, for the tests take it away, and make no variable.
+"""
+
+FULL = {
+    "PATH": "/usr/bin:/bin::~/bin:/opt/odd  dir/*",
+    "VIRTUAL_ENV": "/outer",
+    "VIRTUAL_ENV_PROMPT": "outer",
+    "PYTHONHOME": "/home of python",
+    "PKG_CONFIG_PATH": "/usr/lib/pkgconfig:",
+    "TCL_LIBRARY": "/usr/share/tcl",
+    "TK_LIBRARY": "$(touch PWNED)",
+}
+"""A value for everything that activation touches."""
+
+test_contract = activator_contract(activator, Shell(("dash",), echo="printf %s {text}"))
+
+
+@pytest.fixture(params=SHELLS.values(), ids=SHELLS.keys())
+def shell(request: pytest.FixtureRequest) -> list[str]:
+    """A shell as it comes."""
+    arguments: list[str] = request.param
+    return arguments
+
+
+@pytest.fixture(params=STRICT.values(), ids=STRICT.keys())
+def strict(request: pytest.FixtureRequest) -> list[str]:
+    """A shell that ends at the first error."""
+    arguments: list[str] = request.param
+    return arguments
+
+
+def needs_path(arguments: Sequence[str]) -> None:
+    """Skip where a shell cannot do without PATH: yash in POSIX mode looks even `[` up there."""
+    if arguments[0] == "yash" and "--posix" in arguments:
+        pytest.skip("yash --posix finds `[` through PATH only")
+
+
+def source(scripts: Path) -> str:
+    return f". {shlex.quote(str(scripts / 'activate'))}\n"
+
+
+def cycle(activate: str) -> str:
+    """Return a script that activates and leaves, and prints the state `before`, `active` and `after`."""
+    return f"state before\n{activate}state active\ndeactivate\nstate after\n"
+
+
+def play(arguments: Sequence[str], script: str, cwd: Path, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Run a script that may use what PROLOGUE defines, and return what it printed, by section."""
+    return sections(run(arguments, PROLOGUE + script, cwd, environ))
+
+
+def states(
+    arguments: Sequence[str], script: str, cwd: Path, environ: Mapping[str, str] | None = None
+) -> dict[str, State]:
+    """Run a script that prints states and nothing else, and return them by name."""
+    return {name: state(content) for name, content in play(arguments, script, cwd, environ).items()}
+
+
+def test_an_active_environment_comes_first_and_leaving_it_changes_nothing(strict: list[str], tmp_path: Path) -> None:
+    """Under `set -eu`, and with every variable set and exported before."""
+    root = tmp_path / "an env"
+    told = states(strict, cycle(source(build(root, activator, "its name", "/tcl", "/tk"))), tmp_path / "cwd", FULL)
+    expected = {
+        "PATH": f"{root}/bin:{FULL['PATH']}",
+        "VIRTUAL_ENV": str(root),
+        "VIRTUAL_ENV_PROMPT": "its name",
+        "PKG_CONFIG_PATH": f"{root}/lib/pkgconfig:{FULL['PKG_CONFIG_PATH']}",
+        "TCL_LIBRARY": "/tcl",
+        "TK_LIBRARY": "/tk",
+    }
+    assert told["active"] == State({**expected, "PYTHONHOME": None}, expected)
+    assert told["before"] == State(FULL, FULL)
+    assert told["after"] == told["before"]
+
+
+def test_what_was_unset_is_unset_again(strict: list[str], tmp_path: Path) -> None:
+    """PATH included: a shell may well have none."""
+    needs_path(strict)
+    script = f"unset {' '.join(NAMES)}\n{cycle(source(build(tmp_path / 'env', activator, 'env', '/tcl', '/tk')))}"
+    told = states(strict, script, tmp_path / "cwd")
+    assert told["active"].exported["PATH"] == f"{tmp_path}/env/bin"
+    assert told["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
+    assert told["after"] == State(dict.fromkeys(NAMES), {})
+
+
+def test_what_was_empty_is_empty_again(strict: list[str], tmp_path: Path) -> None:
+    """And an empty PATH does not become a PATH with an empty entry, which would be the current directory."""
+    needs_path(strict)
+    empty = dict.fromkeys(NAMES, "")
+    script = "PATH=\n" + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk")))
+    told = states(strict, script, tmp_path / "cwd", empty | {"PATH": "/usr/bin"})
+    assert told["active"].exported["PATH"] == f"{tmp_path}/env/bin"
+    assert told["after"] == State(empty, empty)
+
+
+def test_what_was_not_exported_is_not_exported_again(strict: list[str], tmp_path: Path) -> None:
+    """While the environment is active, its own values are."""
+    hide = "".join(f"unset {name}\n{name}={shlex.quote(value)}\n" for name, value in FULL.items() if name != "PATH")
+    script = hide + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk")))
+    told = states(strict, script, tmp_path / "cwd", {"PATH": FULL["PATH"]})
+    assert told["active"].exported["VIRTUAL_ENV"] == f"{tmp_path}/env"
+    assert told["after"] == State(FULL, {"PATH": FULL["PATH"]})
+
+
+def test_a_path_that_was_not_exported_is_not_exported_again(shell: list[str], tmp_path: Path) -> None:
+    """dash is left out: it has no way to stop exporting PATH."""
+    if shell[0] == "dash":
+        pytest.skip("dash cannot stop exporting PATH")
+    hide = {"busybox": "export -n PATH", "zsh": "typeset +x PATH"}.get(shell[0], "p=$PATH; unset PATH; PATH=$p")
+    told = states(shell, f"{hide}\n{cycle(source(build(tmp_path / 'env', activator)))}", tmp_path / "cwd")
+    assert "PATH" not in told["before"].exported
+    assert told["active"].exported["PATH"].startswith(f"{tmp_path}/env/bin:")
+    assert told["after"] == told["before"]
+
+
+def test_names_are_only_names(strict: list[str], tmp_path: Path) -> None:
+    """A directory and a prompt may be called anything; nothing in them is expanded, split or run."""
+    script = "PS1='$ '\nstate before\n"
+    roots = {what: tmp_path / what / directory_name(name) for what, name in HOSTILE.items()}
+    for what, name in HOSTILE.items():
+        script += (
+            f"{source(build(roots[what], activator, name))}state 'active {what}'\n"
+            f"/usr/bin/printf '\\1called {what}\\2'; python -c 1; pydoc x\n"
+            f"deactivate\nprompt 'prompt {what}'; state 'after {what}'\n"
+        )
+    printed = play(strict, script, tmp_path / "cwd")
+    for what, name in HOSTILE.items():
+        active = state(printed[f"active {what}"]).exported
+        assert active["VIRTUAL_ENV"] == str(roots[what])
+        assert active["VIRTUAL_ENV_PROMPT"] == name
+        assert active["PATH"].startswith(f"{roots[what]}/bin:")
+        assert printed[f"called {what}"] == "python|-c|1|python|-m|pydoc|x|"
+        assert printed[f"prompt {what}"] == "$ "
+        assert state(printed[f"after {what}"]) == state(printed["before"])
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
+def test_odd_settings_of_the_shell_change_nothing(shell: list[str], tmp_path: Path) -> None:
+    """Fields that end at letters of our variables, no globbing, no overwriting, everything exported."""
+    begin = "set -fC\nIFS=/_=VP\nstate before\nset -a\n"
+    activate = source(build(tmp_path / "env", activator, "a_b=P", "/tcl", "/tk"))
+    script = f"{begin}{activate}state active\ndeactivate\nset +a\nstate after\n"
+    told = states(shell, script, tmp_path / "cwd", FULL)
+    assert told["active"].exported["PATH"] == f"{tmp_path}/env/bin:{FULL['PATH']}"
+    assert told["active"].exported["TK_LIBRARY"] == "/tk"
+    assert told["after"] == told["before"]
+
+
+def test_a_real_python_knows_its_environment(shell: list[str], tmp_path: Path) -> None:
+    root = tmp_path / "it's an env"
+    script = source(build(root, activator)) + "python -c 'import sys; print(sys.prefix)'\n"
+    real_python(root)
+    assert run(shell, script, tmp_path / "cwd", {"PYTHONHOME": "/nowhere"}) == f"{root}\n"
+
+
+def test_a_locale_without_the_letters_is_no_obstacle(shell: list[str], tmp_path: Path) -> None:
+    """yash is left out: it reads characters, not bytes."""
+    if shell[0] == "yash":
+        pytest.skip("yash cannot read what its locale does not have")
+    root = tmp_path / HOSTILE["unicode"]
+    told = states(shell, cycle(source(build(root, activator))), tmp_path / "cwd", {"LC_ALL": "C"})
+    assert told["active"].exported["VIRTUAL_ENV"] == str(root)
+    assert told["after"] == told["before"]
+
+
+def test_activating_twice_is_activating_once(strict: list[str], tmp_path: Path) -> None:
+    activate = source(build(tmp_path / "env", activator, tcl="/tcl"))
+    script = f"PS1='$ '\nstate before\n{activate}state once\nprompt 'one mark'\n{activate}prompt 'the same mark'\n"
+    printed = play(strict, f"{script}state twice\ndeactivate\nstate after\n", tmp_path / "cwd", FULL)
+    assert state(printed["twice"]) == state(printed["once"])
+    assert printed["the same mark"] == printed["one mark"]
+    assert state(printed["after"]) == state(printed["before"])
+
+
+def test_another_environment_takes_the_place_of_the_active_one(strict: list[str], tmp_path: Path) -> None:
+    first = source(build(tmp_path / "first", activator, "first", "/tcl"))
+    second = source(build(tmp_path / "second", activator, "second", "", "/tk"))
+    printed = play(strict, f"PS1='$ '\n{cycle(first + second)}prompt prompt\n", tmp_path / "cwd", FULL)
+    active = state(printed["active"]).exported
+    assert active["PATH"] == f"{tmp_path}/second/bin:{FULL['PATH']}"
+    assert active["TCL_LIBRARY"] == FULL["TCL_LIBRARY"]
+    assert active["TK_LIBRARY"] == "/tk"
+    assert state(printed["after"]) == state(printed["before"])
+    assert printed["prompt"] == "$ "
+
+
+def test_a_nested_shell_returns_to_what_it_was_given(shell: list[str], tmp_path: Path) -> None:
+    """The child of a shell with an active environment sees it, may activate another, and leaves only that one."""
+    first, second = (source(build(tmp_path / name, activator, name)) for name in ("first", "second"))
+    child = PROLOGUE + cycle(second)
+    told = states(shell, f"{first}{shlex.join(shell)} -c {shlex.quote(child)}\n", tmp_path / "cwd")
+    assert told["before"].exported["VIRTUAL_ENV"] == f"{tmp_path}/first"
+    assert told["active"].exported["PATH"].startswith(f"{tmp_path}/second/bin:{tmp_path}/first/bin:")
+    assert told["after"] == told["before"]
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ('PATH="/new:$PATH"', "/new:{}"),
+        ('PATH="$PATH:/new"', "{}:/new"),
+        ('PATH="/new:$PATH:/newer"', "/new:{}:/newer"),
+        ("PATH=/other", "{}"),
+    ],
+    ids=["in front", "at the end", "around", "replaced"],
+)
+def test_what_was_added_to_path_meanwhile_stays(shell: list[str], tmp_path: Path, change: str, kept: str) -> None:
+    """A PATH from which the environment has gone becomes what it was."""
+    if change == "PATH=/other":
+        needs_path(shell)
+    script = source(build(tmp_path / "it's", activator)) + f"{change}\ndeactivate\nstate after\n"
+    assert states(shell, script, tmp_path / "cwd", FULL)["after"].exported["PATH"] == kept.format(FULL["PATH"])
+
+
+def test_nothing_of_the_script_remains(strict: list[str], tmp_path: Path) -> None:
+    """Neither variables nor functions."""
+
+    def variables(listing: str) -> set[str]:
+        return set(
+            re.findall(r"^(?:declare |typeset )?(\w*(?:VIRTUAL|TCL_|TK_|PKG_|PS1|psvar)\w*)=", listing, re.MULTILINE)
+        )
+
+    listing = "/usr/bin/printf '\\1{}\\2'; set; command -v pydoc || :; command -v deactivate || :\n"
+    activate = source(build(tmp_path / "env", activator, "a$b", "/t"))
+    begin = f"PATH=/usr/bin:/bin; PS1='$ '\n{listing.format('before')}"
+    script = f"{begin}{activate}{listing.format('active')}deactivate\n{listing.format('after')}"
+    printed = sections(run(strict, script, tmp_path / "cwd"))
+    assert {"VIRTUAL_ENV", "_OLD_VIRTUAL_PATH", "TCL_LIBRARY"} <= variables(printed["active"])
+    assert {"deactivate", "pydoc"} <= set(printed["active"].splitlines())
+    assert variables(printed["after"]) == variables(printed["before"])
+    assert not {"deactivate", "pydoc"} & set(printed["after"].splitlines())
+
+
+@pytest.mark.parametrize("name", ["bash", "zsh", "ksh93", "mksh"])
+def test_deactivate_is_a_function_that_survives_being_renamed(name: str, tmp_path: Path) -> None:
+    """virtualenvwrapper takes the function's text, renames every `deactivate` in it and defines the result."""
+    script = (
+        f"state before\n{source(build(tmp_path / 'env', activator))}"
+        'renamed=$(typeset -f deactivate | sed "s/deactivate/original_deactivate/g")\n'
+        'unset -f deactivate\neval "$renamed"\noriginal_deactivate\nstate after\n'
+        "/usr/bin/printf '\\1left\\2'; command -v original_deactivate || :\n"
+    )
+    printed = play([*SHELLS[name], "-u"], script, tmp_path / "cwd", FULL)
+    assert state(printed["after"]) == state(printed["before"])
+    assert printed["left"] == ""
+
+
+def test_deactivate_nondestructive_leaves_and_keeps_the_function(strict: list[str], tmp_path: Path) -> None:
+    activate = source(build(tmp_path / "env", activator))
+    script = f"state before\n{activate}deactivate nondestructive\nstate after\ndeactivate\n"
+    told = states(strict, script, tmp_path / "cwd", FULL)
+    assert told["after"] == told["before"]
+
+
+@pytest.mark.parametrize("ps1", ["unset PS1", "PS1=", "PS1='\\w $(hostname) ! % $ '; export PS1"])
+def test_the_prompt_is_put_back(strict: list[str], tmp_path: Path, ps1: str) -> None:
+    """Nothing, empty or text; and it is exported afterwards only if it was before."""
+    exported = "/usr/bin/env | grep -c '^PS1=' || :\n"
+    script = (
+        f"{ps1}\nprompt before\n{exported}{source(build(tmp_path / 'env', activator))}prompt active\n{exported}"
+        f"deactivate\nprompt after\n{exported}"
+    )
+    printed = play(strict, script, tmp_path / "cwd")
+    assert printed["active"].startswith("(")
+    assert printed["active"][-2:] == printed["before"][-2:]
+    assert printed["after"] == printed["before"]
+
+
+def test_a_prompt_that_is_set_while_active_is_the_users(shell: list[str], tmp_path: Path) -> None:
+    """One that still holds the mark loses it, one that was replaced stays."""
+    activate = source(build(tmp_path / "env", activator, "a$b"))
+    for change, kept in [("PS1='mine '", "mine "), ('PS1="new $PS1"', "new $ "), ('PS1="$PS1 new"', "$  new")]:
+        assert run(shell, f'PS1="$ "\n{activate}{change}\ndeactivate\nprintf %s "$PS1"\n', tmp_path / "cwd") == kept
+
+
+def test_zsh_gets_its_psvar_back(tmp_path: Path) -> None:
+    """In which names wait that cannot stand in a prompt; also if it was filled anew meanwhile."""
+    activate = source(build(tmp_path / "env", activator, "a$b"))
+    show = "printf '%s|' \"${psvar[@]}\""
+    for options in ((), ("-o", "ksh_arrays")):
+        for before, meanwhile, after in [
+            ("psvar=(x '' 'y z')", ":", "x||y z|"),
+            ("psvar=(x '' 'y z')", "psvar=(1 2 3 4 5)", "1|2|3|4|5|"),
+            ("psvar=()", "psvar=(1)", "1|"),
+        ]:
+            script = f"{before}\n{activate}{meanwhile}\ndeactivate\n{show}\n"
+            assert run([*SHELLS["zsh"], "-u", *options], script, tmp_path / "cwd") == after
+
+
+def test_a_prompt_can_be_declined(shell: list[str], tmp_path: Path) -> None:
+    """By `VIRTUAL_ENV_DISABLE_PROMPT`, or by an environment without a name to show."""
+    for prompt, environ in [("env", {"VIRTUAL_ENV_DISABLE_PROMPT": "1"}), ("", {})]:
+        activate = source(build(tmp_path / f"env{prompt}", activator, prompt))
+        script = f"PS1='$ '\n{activate}printf '%s|' \"$PS1\"\ndeactivate\nprintf %s \"$PS1\"\n"
+        assert run([*shell, "-u"], script, tmp_path / "cwd", environ) == "$ |$ "
+
+
+def test_users_own_pydoc_stays(shell: list[str], tmp_path: Path) -> None:
+    """Be it an alias or a function."""
+    activate = source(build(tmp_path / "env", activator))
+    function = f"pydoc() {{ printf mine; }}\n{activate}pydoc\ndeactivate\npydoc\n"
+    assert run(shell, function, tmp_path / "cwd") == "minemine"
+    alias = f"alias pydoc='printf mine'\n{activate}alias pydoc\ndeactivate\nalias pydoc\n"
+    before, after = run(shell, alias, tmp_path / "cwd").splitlines()
+    assert before == after
+
+
+def test_an_alias_does_not_stand_in_the_way(shell: list[str], tmp_path: Path) -> None:
+    """Not even in a shell that expands aliases in scripts, and while the script defines its functions.
+
+    ksh93 is left out: it has expanded the whole script before it runs the first line, so it reports a syntax error.
+    """
+    if shell[0] == "ksh93":
+        pytest.skip("ksh93 expands aliases in a file before it runs any of it")
+    expand = "shopt -s expand_aliases\n" if shell[0] == "bash" else ""
+    aliases = "alias deactivate='touch PWNED'\nalias pydoc='touch PWNED'\n"
+    activate = source(build(tmp_path / "env", activator))
+    told = states(shell, f"{expand}state before\n{aliases}{activate}deactivate\nstate after\n", tmp_path / "cwd")
+    assert told["after"] == told["before"]
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
+FOREIGN = """
+deactivate () {
+    if [ -n "${_OLD_VIRTUAL_PATH+x}" ]; then PATH="$_OLD_VIRTUAL_PATH"; export PATH; unset _OLD_VIRTUAL_PATH; fi
+    if [ -n "${_OLD_VIRTUAL_PS1+x}" ]; then PS1="$_OLD_VIRTUAL_PS1"; unset _OLD_VIRTUAL_PS1; fi
+    unset VIRTUAL_ENV VIRTUAL_ENV_PROMPT
+    [ "${1-}" = nondestructive ] || unset -f deactivate
+}
+deactivate nondestructive
+VIRTUAL_ENV=/foreign; export VIRTUAL_ENV
+_OLD_VIRTUAL_PATH="$PATH"
+PATH="/foreign/bin:$PATH"; export PATH
+_OLD_VIRTUAL_PS1="${PS1-}"
+PS1="(foreign) ${PS1-}"
+"""
+"""What the scripts of other tools have in common."""
+
+
+def test_environments_of_other_tools_are_left_first(strict: list[str], tmp_path: Path) -> None:
+    """The names of the saved values are those that other tools use, so that theirs and ours undo one another."""
+    ours = source(build(tmp_path / "env", activator))
+    environ = {"PATH": FULL["PATH"], "PKG_CONFIG_PATH": "/pkg"}
+    for activate in (FOREIGN + ours, f"{ours}{FOREIGN}state theirs\n{ours}"):
+        printed = play(strict, f"PS1='$ '\n{cycle(activate)}prompt prompt\n", tmp_path / "cwd", environ)
+        assert state(printed["active"]).exported["PATH"] == f"{tmp_path}/env/bin:{FULL['PATH']}"
+        assert state(printed["after"]) == state(printed["before"])
+        assert printed["prompt"] == "$ "
+    assert state(printed["theirs"]).exported["PATH"] == f"/foreign/bin:{FULL['PATH']}"
+
+
+def test_running_the_script_instead_of_reading_it_is_told(shell: list[str], tmp_path: Path) -> None:
+    script = build(tmp_path / "it's", activator) / "activate"
+    told = f"this script changes the shell that reads it, so running it does nothing; type: . {script}\n"
+    assert attempt([*shell, str(script)], "", tmp_path / "cwd") == (33, "", told)
+
+
+def test_a_script_that_is_called_activate_may_read_it(shell: list[str], tmp_path: Path) -> None:
+    script = tmp_path / "activate"
+    script.write_text(source(build(tmp_path / "env", activator)) + 'printf %s "$VIRTUAL_ENV"\n')
+    assert run([*shell, str(script)], "", tmp_path / "cwd") == f"{tmp_path}/env"
+
+
+def test_a_function_may_read_it(shell: list[str], tmp_path: Path) -> None:
+    """As `workon` of virtualenvwrapper does."""
+    activate = f"workon() {{\n{source(build(tmp_path / 'env', activator))}}}\nworkon x y\n"
+    told = states([*shell, "-eu"], cycle(activate), tmp_path / "cwd", FULL)
+    assert told["active"].exported["VIRTUAL_ENV"] == f"{tmp_path}/env"
+    assert told["after"] == told["before"]
+
+
+@pytest.mark.parametrize(("other", "script"), [("fish", "activate.fish"), ("tcsh", "activate.csh")])
+def test_another_family_of_shells_is_told_what_to_read(other: str, script: str, tmp_path: Path) -> None:
+    scripts = build(tmp_path / "env", activator)
+    done = attempt([other], f"source {scripts}/activate\n", tmp_path / "cwd")
+    assert f"source {script}" in done.stdout + done.stderr
+
+
+def test_a_windows_path_is_translated_where_that_can_be_done(strict: list[str], tmp_path: Path) -> None:
+    """As Git Bash, MSYS2 and Cygwin need it; the path itself stands in the script as Windows has it."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "cygpath").write_text("#!/bin/sh\nprintf '/c/%s\\n' \"$(printf %s \"${2#C:?}\" | tr '\\\\' /)\"\n")
+    (tools / "cygpath").chmod(0o755)
+    (script,) = activator.scripts(describe("C:\\it's an\\env", "env", os_name="nt"))
+    (tmp_path / "activate").write_text(script.text)
+    path = f"{tools}:/usr/bin:/bin"
+    told = states(strict, cycle(source(tmp_path)), tmp_path / "cwd", {"PATH": path})
+    assert told["active"].exported["VIRTUAL_ENV"] == "/c/it's an/env"
+    assert told["active"].exported["PATH"] == f"/c/it's an/env/Scripts:{path}"
+    assert told["after"].exported == {"PATH": path}
+
+
+ZSH = ("zsh", "-f", "-i", "+o", "prompt_cr", "+o", "prompt_sp")
+TERMINALS = {
+    "bash": ["bash", "--norc", "--noprofile", "-i"],
+    "bash without promptvars": ["bash", "--norc", "--noprofile", "+O", "promptvars", "-i"],
+    "bash posix": ["bash", "--posix", "--norc", "--noprofile", "-i"],
+    "bash without editing": ["bash", "--noediting", "--norc", "--noprofile", "-i"],
+    "dash": ["dash", "-i"],
+    "zsh": [*ZSH],
+    "zsh prompt_bang": [*ZSH, "-o", "prompt_bang"],
+    "zsh prompt_subst": [*ZSH, "-o", "prompt_subst"],
+    "zsh prompt_subst prompt_bang": [*ZSH, "-o", "prompt_subst", "-o", "prompt_bang", "-o", "ksh_arrays"],
+    "ksh93": ["ksh93", "-i"],
+    "mksh": ["mksh", "-i"],
+    "busybox": ["busybox", "sh", "-i"],
+    "yash": ["yash", "--norcfile", "--noprofile", "-i"],
+    "yash posix": ["yash", "--norcfile", "--noprofile", "-i", "--posix"],
+}
+
+
+def inexact(terminal: str, name: str) -> bool:
+    """Whether this shell cannot draw this name as it is; it does not run it either."""
+    if terminal == "mksh":
+        return "\r" in name
+    if terminal == "bash without promptvars":
+        return any(character in name for character in "\\$`")
+    return terminal == "yash posix" and "!" in name
+
+
+def unknown_to_children(terminal: str, name: str) -> bool:
+    """Whether a child that inherits PS1 shows an empty name: zsh keeps this one in `psvar`, which is not inherited."""
+    return terminal in {"zsh", "zsh prompt_bang"} and any(character in name for character in "\\$`")
+
+
+@pytest.mark.parametrize("terminal", TERMINALS)
+def test_the_prompt_shows_the_name_as_it_is(terminal: str, tmp_path: Path) -> None:
+    """On a terminal, for every hostile name: drawn to the letter, nothing run, gone afterwards."""
+    with Terminal(TERMINALS[terminal], tmp_path / "cwd", {"ENV": "/dev/null"}) as shell:
+        shell.say("PS1='<E''ND> '")
+        for what, name in HOSTILE.items():
+            drawn = shell.say(source(build(tmp_path / what, activator, name)).strip())
+            if not inexact(terminal, name):
+                assert drawn.endswith(seen(f"({name}) ")), what
+            assert f"{seen(name)}|(" in shell.say("printf '%s|' \"$VIRTUAL_ENV_PROMPT\""), what
+            assert "(" not in shell.say("deactivate"), what
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
+@pytest.mark.parametrize("terminal", [name for name in TERMINALS if not name.startswith("yash")])
+def test_a_child_that_inherits_the_prompt_shows_the_name_as_it_is(terminal: str, tmp_path: Path) -> None:
+    """Before and after the same environment is activated in it; yash is left out, it takes no PS1 from its parent."""
+    with Terminal(TERMINALS[terminal], tmp_path / "cwd", {"ENV": "/dev/null"}) as shell:
+        shell.say("PS1='#<E''ND> '; export PS1")
+        for what, name in HOSTILE.items():
+            activate = source(build(tmp_path / what, activator, name)).strip()
+            shell.say(activate)
+            inherited = shell.say(shlex.join(TERMINALS[terminal]))
+            activated = shell.say(activate)
+            if not inexact(terminal, name):
+                assert activated.endswith(seen(f"({name}) #")), what
+                assert inherited.endswith(seen(f"({name}) #")) or unknown_to_children(terminal, name), what
+            shell.say("exit")
+            shell.say("deactivate")
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
+LATER = {
+    "bash": ("shopt -u promptvars", "shopt -s promptvars"),
+    "bash without promptvars": ("shopt -s promptvars", "shopt -u promptvars"),
+    "bash posix": ("set +o posix", "set -o posix"),
+    "zsh": ("setopt prompt_subst prompt_bang", "unsetopt prompt_subst prompt_bang"),
+    "zsh prompt_subst": ("unsetopt prompt_subst prompt_percent", "setopt prompt_subst prompt_percent"),
+    "zsh prompt_bang": ("setopt prompt_subst; unsetopt prompt_percent", "unsetopt prompt_subst; setopt prompt_percent"),
+    "yash": ("set --posixlycorrect", "set ++posixlycorrect"),
+}
+"""What a user may do to a shell while an environment is active, and how to undo it."""
+
+
+@pytest.mark.parametrize("terminal", LATER)
+def test_nothing_runs_if_the_shell_expands_prompts_differently_later(terminal: str, tmp_path: Path) -> None:
+    """What is drawn then may be ugly; it is still only drawn."""
+    change, back = LATER[terminal]
+    with Terminal(TERMINALS[terminal], tmp_path / "cwd", {"ENV": "/dev/null"}) as shell:
+        shell.say("PS1='<E''ND> '")
+        for what, name in HOSTILE.items():
+            for line in (source(build(tmp_path / what, activator, name)).strip(), change, ":", "deactivate", back):
+                shell.say(line)
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(TEXTS, min_size=20, max_size=60))
+def test_every_text_survives_quoting(shell: list[str], texts: list[str]) -> None:
+    script = "".join(f"text={activator.quote(text)}\n/usr/bin/printf '%s\\0' \"$text\"\n" for text in texts)
+    assert run(shell, script).split("\0")[:-1] == texts
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\udcffb"])
+def test_what_no_script_can_hold_is_refused(text: str) -> None:
+    with pytest.raises(Inexpressible, match="cannot hold"):
+        activator.quote(text)
+
+
+def test_it_serves_every_system() -> None:
+    assert activator.refusal(interpreter()) is None
+    assert activator.refusal(interpreter(os_name="nt")) is None
+
+
+def test_the_path_stands_in_the_script_as_it_is(tmp_path: Path) -> None:
+    """Once: tools that move environments look for it and replace it."""
+    (script,) = activator.scripts(describe(str(tmp_path), "env"))
+    assert script.text.count(str(tmp_path)) == 1
+    assert f"\nVIRTUAL_ENV={tmp_path}\n" in script.text
+
+
+def test_shellcheck_finds_nothing_in_the_script() -> None:
+    done = subprocess.run(
+        [require("shellcheck"), "--shell=sh", "-"],
+        input=resource("cloche.builtin.activators.bash", "activate"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.returncode) == ("", 0)
