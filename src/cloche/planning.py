@@ -14,7 +14,7 @@ from cloche.errors import DestinationError, Inexpressible, PluginError, UsageErr
 from cloche.layout import layout_of
 from cloche.model import Blueprint, Chosen, Environment, Plan
 from cloche.operations import LayImage, Link, MakeDir, Write
-from cloche.plugins import resolve
+from cloche.plugins import ALIASES, resolve
 from cloche.store.laying import operations as image_operations
 from cloche.value import TYPE_CHECKING, replace
 
@@ -61,7 +61,8 @@ def draw(request: Request, interpreter: Interpreter, because: str, registry: Reg
 def choose_creator(request: Request, interpreter: Interpreter, registry: Registry) -> tuple[str, Creator]:
     """Return the creator that was asked for, else the first of the default ones that serves the interpreter."""
     defaults = ["copy" if interpreter.os_name == "nt" else "symlink", "venv"]
-    wanted = registry.find("creator", request.creator).name if request.creator else None
+    asked = ALIASES["creator"].get(request.creator or "", request.creator)
+    wanted = registry.find("creator", asked).name if asked else None
     refusals = []
     for name in defaults if wanted is None else [wanted]:
         creator: Creator = registry.find("creator", name).resolve()

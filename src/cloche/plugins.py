@@ -32,13 +32,11 @@ BUILTIN = {"builtin": "cloche.builtin.plugin"}
 """The plugins in the box, by name: no scan finds them, so they are there in a zip archive too."""
 
 ALIASES: Mapping[str, Mapping[str, str]] = {
-    "creator": {
-        "builtin": "",
-        "cpython3-posix": "",
-        "cpython3-win": "",
-        "cpython3-mac-framework": "",
-        "pypy3-posix": "",
-    },
+    "creator": dict.fromkeys(
+        ("builtin", "cpython3-mac-brew", "cpython3-mac-framework", "cpython3-posix", "cpython3-win", "graalpy-posix")
+        + ("graalpy-win", "pypy3-posix", "pypy3-win", "rustpython-posix", "rustpython-win"),
+        "",
+    ),
     "seeder": {"app-data": "pip"},
     "activator": {"cshell": "csh"},
 }
