@@ -609,6 +609,20 @@ def test_several_builders_at_once_make_one_image_and_no_error(
     assert verify(roots.pop().strip()) == []
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the limit is set by a shell of POSIX")
+def test_sixteen_file_descriptors_are_enough(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
+    files = {f"spam/module{number}.py": MODULE for number in range(40)}
+    wheel = make_wheel(tmp_path / "wheels", files=files, entry_points="")
+    described = json.dumps(record.dump(interpreter))
+    limited = ["/bin/sh", "-c", 'ulimit -n 16 && exec "$@"', "sh"]
+    command = [*limited, sys.executable, "-c", BUILDER, described, store.root, str(wheel)]
+
+    done = subprocess.run(command, input="go\n", capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert verify(done.stdout.splitlines()[-1]) == []
+
+
 def test_what_a_killed_builder_left_is_swept_by_the_next_one(
     tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:

@@ -155,8 +155,10 @@ class Store:
             tag = os.open(os.path.join(self.root, "CACHEDIR.TAG"), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
             return
-        os.write(tag, TAG)
-        os.close(tag)
+        try:
+            os.write(tag, TAG)
+        finally:
+            os.close(tag)
 
     def _lasting_room(self, kind: str) -> str:
         if not self.lasts:

@@ -137,6 +137,8 @@ class Compiler:
                     env=environ,
                 )
             except OSError as error:
+                if self._processes:  # no memory or descriptors for more: one does it all
+                    break
                 raise self._failure(f"cannot be run ({error.strerror})") from error
             self._processes.append(process)
             self._load.append(0)
