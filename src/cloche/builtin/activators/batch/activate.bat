@@ -1,0 +1,57 @@
+@rem Activates this environment in cmd.exe: `call ENVIRONMENT\Scripts\activate`. `deactivate` puts everything back.
+@rem
+@rem Every line begins with @, because `echo off` would outlast the script. No variable's value is ever expanded with
+@rem percent signs: cmd would go on to parse it, and run what follows an ampersand in it. See `:put` at the end.
+@rem Slots stand without quotes in `set NAME=...`, where a caret before a character is all the quoting there is.
+
+@rem What is active already goes first, whichever tool activated it: all of them save under these names. Only this
+@rem script saves VIRTUAL_ENV too; another tool's environment leaves none behind.
+@if defined _OLD_VIRTUAL_PATH if not defined _OLD_VIRTUAL_VIRTUAL_ENV set "_UNSET_VIRTUAL_VIRTUAL_ENV=1"
+@if defined _OLD_VIRTUAL_PATH if not defined _OLD_VIRTUAL_VIRTUAL_ENV_PROMPT set "_UNSET_VIRTUAL_VIRTUAL_ENV_PROMPT=1"
+@call :restore_all
+
+@for %%v in (PATH PYTHONHOME PKG_CONFIG_PATH VIRTUAL_ENV VIRTUAL_ENV_PROMPT) do @call :save %%v
+
+@rem `!` needs a caret of its own where the caller has delayed expansion on. The quoter writes this variable before it.
+@set "_CLOCHE_CARET=^^"
+@if not "!!"=="" set "_CLOCHE_CARET="
+
+@rem cmd reads this file in the console's code page, and it is written in UTF-8.
+@set "_CLOCHE_CODE_PAGE="
+@if __CLOCHE_BEYOND_ASCII__==yes if exist "%SystemRoot%\System32\chcp.com" for /f "tokens=2 delims=:." %%p in ('"%SystemRoot%\System32\chcp.com"') do @set "_CLOCHE_CODE_PAGE=%%p"
+@if defined _CLOCHE_CODE_PAGE "%SystemRoot%\System32\chcp.com" 65001 >nul 2>&1
+@set VIRTUAL_ENV=__CLOCHE_ROOT__
+@set VIRTUAL_ENV_PROMPT=__CLOCHE_PROMPT__
+@set _CLOCHE_PROMPT=(__CLOCHE_DRAWN_PROMPT__)
+@set _CLOCHE_TCL_LIBRARY=__CLOCHE_TCL_LIBRARY__
+@set _CLOCHE_TK_LIBRARY=__CLOCHE_TK_LIBRARY__
+@set _CLOCHE_BIN=__CLOCHE_TO_BIN__
+@set _CLOCHE_PKG_CONFIG=__CLOCHE_TO_PKG_CONFIG__
+@if defined _CLOCHE_CODE_PAGE "%SystemRoot%\System32\chcp.com" %_CLOCHE_CODE_PAGE% >nul 2>&1
+
+@set "PYTHONHOME="
+@set "_CLOCHE_SEMICOLON="
+@if defined PATH set "_CLOCHE_SEMICOLON=;"
+@call :put PATH VIRTUAL_ENV _CLOCHE_BIN _CLOCHE_SEMICOLON PATH
+@set "_CLOCHE_SEMICOLON="
+@if defined PKG_CONFIG_PATH set "_CLOCHE_SEMICOLON=;"
+@call :put PKG_CONFIG_PATH VIRTUAL_ENV _CLOCHE_PKG_CONFIG _CLOCHE_SEMICOLON PKG_CONFIG_PATH
+@for %%v in (TCL_LIBRARY TK_LIBRARY) do @if defined _CLOCHE_%%v call :replace %%v
+
+@if not defined VIRTUAL_ENV_DISABLE_PROMPT call :prompt
+
+@for %%v in (CARET CODE_PAGE PROMPT TCL_LIBRARY TK_LIBRARY BIN PKG_CONFIG SEMICOLON SPACE) do @set "_CLOCHE_%%v="
+@exit /b 0
+
+:prompt
+@call :save PROMPT
+@if not defined PROMPT set "PROMPT=$P$G"
+@set "_CLOCHE_SPACE= "
+@call :put PROMPT _CLOCHE_PROMPT _CLOCHE_SPACE PROMPT
+@exit /b
+
+:replace
+@call :save %1
+@call :put %1 _CLOCHE_%1
+@exit /b
+

@@ -1,0 +1,491 @@
+"""The cmd activator, in the cmd of Wine.
+
+What its cmd can be trusted with, found by trying:
+
+- Quoting, percent signs, carets, labels, `call`, `for` and `set` are as on Windows, in Wine 8 and in Wine 10.
+- Before Wine 9, `for /f` expands a delayed variable only when its loop is run. Then nothing can leave `setlocal` as it
+  does on Windows, and the script is tried only where the caller has delayed expansion on, by the other way it has.
+- With delayed expansion on, no Wine takes a caret before an exclamation mark for an escape. That is left to `read`,
+  which follows the rules of Windows as they are known.
+- No Wine reads a batch file in the code page that `chcp` sets, but always in that of the system. Written again in that
+  one, letters beyond ASCII come out as the bytes that stood in the file.
+
+Without a terminal there are no code pages, so each session has one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from typing import TYPE_CHECKING, NamedTuple
+
+import pexpect
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cloche.builtin.activators.batch import UNREADABLE, activator
+from cloche.errors import Inexpressible
+from cloche.template import resource
+from tests.shells.windows_driver import HOSTILE, describe, interpreter, slots_in_quotes, write
+from tests.tools import require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+MODES = ("off", "on")
+"""Of delayed expansion, in the cmd that calls the script."""
+
+NAMES = {**HOSTILE, "tab": "a\tb", "stars": "*?", "pipe and redirection": "a|b>PWNED<c"}
+"""What a prompt may be; some of it is no name for a directory on Windows."""
+
+
+class Session(NamedTuple):
+    """What a session left behind."""
+
+    output: str
+    environs: dict[str, dict[str, str]]
+    """The variables at each `set >NAME.env`."""
+
+
+class Cmd:
+    """The cmd of Wine, in a world of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.wine = require("wine")
+        self.environ = {
+            "HOME": str(home),
+            "PATH": os.environ["PATH"],
+            "WINEPREFIX": str(home / "prefix"),
+            "WINEDEBUG": "-all",
+            "WINEDLLOVERRIDES": "mscoree,mshtml=",
+            "XDG_RUNTIME_DIR": str(home),
+        }
+        subprocess.run([self.wine, "wineboot", "-i"], env=self.environ, cwd=home, capture_output=True, check=True)
+        self.keeper = self.spawn(cwd=home)  # while one cmd runs, the next ones start in a moment
+        self.keeper.expect_exact(">")
+        script = """
+            @set A=x
+            @setlocal EnableDelayedExpansion
+            @for /f %%a in ("!A!") do @(endlocal & set B=%%a)
+            @set >probe.env
+        """
+        self.sound = self.run(script, home).environs["probe"]["B"] == "x"
+        """Whether `for /f` expands delayed variables in time."""
+
+    def close(self) -> None:
+        self.keeper.close(force=True)
+        subprocess.run([self.wine, "wineboot", "-k"], env=self.environ, capture_output=True, check=False)
+
+    def spawn(self, *arguments: str, cwd: Path, changes: Mapping[str, str] | None = None) -> pexpect.spawn[str]:
+        return pexpect.spawn(
+            self.wine,
+            ["cmd", *arguments],
+            cwd=str(cwd),
+            env={**self.environ, **(changes or {})},
+            encoding="utf-8",
+            timeout=60,
+            dimensions=(24, 2000),
+        )
+
+    def run(self, script: str, cwd: Path, changes: Mapping[str, str] | None = None, delayed: str = "off") -> Session:
+        """Run lines as a batch file."""
+        lines = [line.lstrip(" ") for line in script.splitlines()]
+        (cwd / "session.bat").write_bytes("\r\n".join(["@echo off" * (delayed != "echo"), *lines, ""]).encode())
+        child = self.spawn(f"/v:{delayed}", "/c", "session.bat", cwd=cwd, changes=changes)
+        child.expect_exact(pexpect.EOF)
+        output = drawn(child.before)
+        child.close()
+        return Session(output, {path.stem: variables(path.read_bytes()) for path in sorted(cwd.glob("*.env"))})
+
+
+def drawn(text: str) -> str:
+    """Return what a terminal shows, without its codes."""
+    return re.sub("\x1b(\\[[0-9;?]*[A-Za-z]|\\][^\x07]*\x07)", "", text).replace("\r", "")
+
+
+def variables(listing: bytes) -> dict[str, str]:
+    """Read what `set` writes."""
+    return dict(line.split("=", 1) for line in listing.decode().split("\r\n") if line)
+
+
+@pytest.fixture(scope="session")
+def cmd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cmd]:
+    """Making Wine's world takes some ten seconds, so there is one for all tests."""
+    cmd = Cmd(tmp_path_factory.mktemp("wine"))
+    yield cmd
+    cmd.close()
+
+
+@pytest.fixture(params=MODES)
+def delayed(request: pytest.FixtureRequest, cmd: Cmd) -> str:
+    if request.param == "off" and not cmd.sound:
+        pytest.skip("the cmd of this Wine expands delayed variables too late in `for /f`; Wine 9 has a better one")
+    return str(request.param)
+
+
+def make(directory: Path, location: str, prompt: str = "env", *, tcl: str = "", tk: str = "") -> None:
+    """Write the scripts of an environment, with a `python` that says what it was called with."""
+    write(activator, describe(location, prompt, "nt", tcl=tcl, tk=tk), directory / "Scripts")
+    (directory / "Scripts" / "python.bat").write_bytes(b"@echo python %*\r\n")
+
+
+def windows_path(path: Path) -> str:
+    """Return how Wine calls a file of the machine it runs on."""
+    return f"Z:{path}".replace("/", "\\")
+
+
+def test_nothing_in_a_directory_name_or_a_prompt_is_expanded(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
+    """Activated, activated again and deactivated, whatever the names: right while it is active, and no trace after."""
+    names = {description: name for description, name in NAMES.items() if delayed == "off" or "!" not in name}
+    script = "set >before.env\n"
+    for number, name in enumerate(names.values()):
+        make(tmp_path / str(number), f"C:\\{name}", prompt=name)
+        script += f"""
+            call {number}\\Scripts\\activate.bat
+            set >active{number}.env
+            call {number}\\Scripts\\activate
+            set >again{number}.env
+            call {number}\\Scripts\\deactivate
+            set >after{number}.env
+        """
+
+    session = cmd.run(script, tmp_path, delayed=delayed)
+
+    before = session.environs["before"]
+    for number, (description, name) in enumerate(names.items()):
+        active = session.environs[f"active{number}"]
+        assert active["VIRTUAL_ENV"] == f"C:\\{name}", description
+        assert active["VIRTUAL_ENV_PROMPT"] == name, description
+        assert active["PATH"] == f"C:\\{name}\\Scripts;{before['PATH']}", description
+        assert active["PKG_CONFIG_PATH"] == f"C:\\{name}\\lib\\pkgconfig", description
+        assert active["PROMPT"] == f"({name.replace('$', '$$')}) {before['PROMPT']}", description
+        assert session.environs[f"again{number}"] == active, description
+        assert session.environs[f"after{number}"] == before, description
+    assert session.output.strip() == ""
+    assert not (tmp_path / "PWNED").exists()
+
+
+def test_the_programs_of_the_environment_are_found_first(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
+    """In every directory that Windows can make; one with a semicolon cannot stand in PATH.
+
+    Wine's cmd, unlike that of Windows, expands percent signs in a script's own path once more, when `pydoc` reads it.
+    """
+    names = [
+        name
+        for name in HOSTILE.values()
+        if name.isascii() and name == name.strip() and len(name) < 100 and not {*'!";%'} & {*name}
+    ]
+    script = ""
+    for number, name in enumerate(names):
+        make(tmp_path / name, windows_path(tmp_path / name), prompt=name)
+        write(activator, describe(windows_path(tmp_path / name), name, "nt"), tmp_path / str(number))
+        script += f"call {number}\\activate\ncall python -c {number}\ncall pydoc a{number}\ncall deactivate\n"
+
+    session = cmd.run(script, tmp_path, delayed=delayed)
+
+    expected = [f"python {words}" for number in range(len(names)) for words in (f"-c {number}", f"-m pydoc a{number}")]
+    assert [line.strip() for line in session.output.splitlines() if line] == expected
+
+
+@pytest.mark.parametrize("state", ["", "C:\\R&D", '"C:\\R&D;^x";C:\\y', "100%PATH%", "C:\\a!PATH!b^c"])
+def test_what_was_unset_or_full_is_so_again(tmp_path: Path, cmd: Cmd, delayed: str, state: str) -> None:
+    """To cmd an empty variable is an unset one. Nothing in a value is parsed again, whatever it looks like."""
+    if "!" in state and not cmd.sound:
+        pytest.skip("the cmd of this Wine expands what it has expanded; Wine 9 has a better one")
+    names = "VIRTUAL_ENV VIRTUAL_ENV_PROMPT PYTHONHOME PKG_CONFIG_PATH TCL_LIBRARY TK_LIBRARY WINEPATH".split()
+    make(tmp_path / "env", "C:\\env", tcl="C:\\Tcl's & more", tk="")
+    own = dict.fromkeys(names, state) if state else {}
+    prompt = f"set PROMPT={activator.quote(state)}$G" if "!" not in state else ""
+
+    environs = cmd.run(
+        f"""
+            {prompt}
+            set >before.env
+            call env\\Scripts\\activate
+            set >active.env
+            call env\\Scripts\\deactivate
+            set >after.env
+        """,
+        tmp_path,
+        own,
+        delayed,
+    ).environs
+
+    before, active = environs["before"], environs["active"]
+    assert state in before["PATH"]
+    assert active["PATH"] == f"C:\\env\\Scripts;{before['PATH']}"
+    assert active["PKG_CONFIG_PATH"] == "C:\\env\\lib\\pkgconfig" + f";{state}" * bool(state)
+    assert active["PROMPT"] == f"(env) {before['PROMPT']}"
+    assert active["TCL_LIBRARY"] == "C:\\Tcl's & more"
+    assert active.get("TK_LIBRARY", "") == state
+    assert "PYTHONHOME" not in active
+    assert environs["after"] == before
+
+
+def test_without_path_or_prompt_there_are_none_afterwards(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
+    make(tmp_path / "env", "C:\\env")
+
+    environs = cmd.run(
+        """
+            set "PATH="
+            set "PROMPT="
+            set >before.env
+            call env\\Scripts\\activate
+            set >active.env
+            call env\\Scripts\\deactivate
+            set >after.env
+        """,
+        tmp_path,
+        delayed=delayed,
+    ).environs
+
+    assert environs["active"]["PATH"] == "C:\\env\\Scripts"
+    assert environs["active"]["PROMPT"] == "(env) $P$G"
+    assert environs["after"] == environs["before"]
+
+
+def test_one_environment_takes_the_place_of_another(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
+    make(tmp_path / "one", "C:\\one", tcl="C:\\tcl", tk="C:\\tk")
+    make(tmp_path / "other", "C:\\other", prompt="second")
+
+    environs = cmd.run(
+        """
+            set >before.env
+            call one\\Scripts\\activate
+            call other\\Scripts\\activate
+            set >active.env
+            call one\\Scripts\\deactivate
+            set >after.env
+            call other\\Scripts\\deactivate
+            set >still.env
+        """,
+        tmp_path,
+        {"TCL_LIBRARY": "C:\\own"},
+        delayed,
+    ).environs
+
+    before, active = environs["before"], environs["active"]
+    assert active["PATH"] == f"C:\\other\\Scripts;{before['PATH']}"
+    assert active["PROMPT"] == f"(second) {before['PROMPT']}"
+    assert active["TCL_LIBRARY"] == "C:\\own"
+    assert "TK_LIBRARY" not in active
+    assert environs["after"] == before
+    assert environs["still"] == before
+
+
+def test_it_leaves_another_tools_environment_first(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
+    """Other tools save PATH, PROMPT and PYTHONHOME under the same names, and forget VIRTUAL_ENV."""
+    make(tmp_path / "env", "C:\\env")
+
+    environs = cmd.run(
+        """
+            set PYTHONHOME=C:\\home
+            set >before.env
+            set _OLD_VIRTUAL_PATH=%PATH%
+            set _OLD_VIRTUAL_PROMPT=%PROMPT%
+            set _OLD_VIRTUAL_PYTHONHOME=C:\\home
+            set PYTHONHOME=
+            set PATH=C:\\theirs\\Scripts;%PATH%
+            set PROMPT=(theirs) %PROMPT%
+            set VIRTUAL_ENV=C:\\theirs
+            set VIRTUAL_ENV_PROMPT=theirs
+            call env\\Scripts\\activate
+            set >active.env
+            call env\\Scripts\\deactivate
+            set >after.env
+        """,
+        tmp_path,
+        delayed=delayed,
+    ).environs
+
+    assert environs["active"]["PATH"] == f"C:\\env\\Scripts;{environs['before']['PATH']}"
+    assert environs["after"] == environs["before"]
+
+
+def test_a_cmd_within_an_active_one_can_leave(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
+    """What has to be put back waits in variables, and they are inherited."""
+    make(tmp_path / "env", "C:\\env")
+    (tmp_path / "inner.bat").write_bytes(b"@call env\\Scripts\\deactivate\r\n@set >after.env\r\n")
+
+    environs = cmd.run(
+        f"set >before.env\ncall env\\Scripts\\activate\ncmd /v:{delayed} /c inner.bat\n", tmp_path, delayed=delayed
+    ).environs
+
+    assert environs["after"] == environs["before"]
+
+
+def test_a_user_may_do_without_the_prompt(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
+    make(tmp_path / "env", "C:\\env")
+
+    environs = cmd.run(
+        """
+            set >before.env
+            call env\\Scripts\\activate
+            set >active.env
+            call env\\Scripts\\deactivate
+            set >after.env
+        """,
+        tmp_path,
+        {"VIRTUAL_ENV_DISABLE_PROMPT": "1"},
+        delayed,
+    ).environs
+
+    assert environs["active"]["PROMPT"] == environs["before"]["PROMPT"]
+    assert environs["active"]["VIRTUAL_ENV_PROMPT"] == "env"
+    assert environs["after"] == environs["before"]
+
+
+def test_it_says_nothing_and_leaves_echo_and_the_error_level_in_order(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
+    make(tmp_path / "env", "C:\\K\u00e4se")
+    script = "@cmd /c exit 3\n@call env\\Scripts\\{0}\n@if errorlevel 1 echo failed\n@echo {0}\n@echo\nrem seen\n"
+
+    script = f"@set PROMPT=own$G\n@echo on\n{script.format('activate')}{script.format('deactivate')}"
+    output = cmd.run(script, tmp_path, delayed=delayed).output
+
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    assert lines == ["activate", lines[1], "(env) own>rem seen", "deactivate", lines[1], "own>rem seen"]
+    assert lines[1].lower().endswith("on")
+
+
+def test_letters_beyond_ascii_arrive_and_the_code_page_stays(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
+    make(tmp_path / "env", "C:\\K\u00e4se-\u65e5\u672c-\U0001f40d", prompt="\u00fc")
+    script = "chcp 850 >nul\nchcp\ncall env\\Scripts\\activate\nchcp\nchcp 437 >nul\nset >active.env\n"
+
+    session = cmd.run(script, tmp_path, delayed=delayed)
+
+    pages = [line.split()[-1] for line in session.output.splitlines() if line.strip()]
+    assert pages == ["850", "850"]
+    assert session.environs["active"]["VIRTUAL_ENV"] == "C:\\K\u00e4se-\u65e5\u672c-\U0001f40d"
+    assert session.environs["active"]["VIRTUAL_ENV_PROMPT"] == "\u00fc"
+
+
+def test_the_prompt_of_an_interactive_session_is_drawn_as_it_is_written(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
+    names = [name for name in NAMES.values() if name.isascii() and "!" not in name and "\t" not in name]
+    for number, name in enumerate(names):
+        make(tmp_path / str(number), f"C:\\{number}", prompt=name)
+    child = cmd.spawn(f"/v:{delayed}", cwd=tmp_path)
+    child.expect_exact(">")
+    child.send("set PROMPT=own$G\r")
+    child.expect_exact("$G\r")
+    child.expect_exact("own>")
+
+    for number, name in enumerate(names):
+        child.send(f"call {number}\\Scripts\\activate\r")
+        child.expect_exact("own>")
+        assert drawn(child.before).split("\n")[-1] == f"({name}) "
+    child.send("call 0\\Scripts\\deactivate\r")
+    child.expect_exact("own>")
+    assert drawn(child.before).split("\n")[-1] == ""
+    child.send("exit\r")
+    child.expect_exact(pexpect.EOF)
+    child.close()
+
+
+def test_leaving_without_an_environment_does_nothing(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
+    make(tmp_path / "env", "C:\\env")
+
+    session = cmd.run("set >before.env\ncall env\\Scripts\\deactivate\nset >after.env\n", tmp_path, delayed=delayed)
+
+    assert session.environs["after"] == session.environs["before"]
+    assert session.output.strip() == ""
+
+
+PRINTABLE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E) | st.just("\t"), min_size=1, max_size=40)
+TRICKY = st.text("%^&|<>()\"!$=;, \t'`~@#\\PATH", min_size=1, max_size=20)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(PRINTABLE | TRICKY, min_size=100, max_size=100))
+def test_any_text_can_be_given_to_a_variable(tmp_path: Path, cmd: Cmd, mode: str, texts: list[str]) -> None:
+    """A hundred at a time; where delayed expansion is on, without exclamation marks."""
+    texts = [text for text in texts if mode == "off" or "!" not in text]
+    script = "".join(f"set A{number}={activator.quote(text)}\n" for number, text in enumerate(texts))
+
+    environ = cmd.run(f"{script}set >all.env\n", tmp_path, delayed=mode).environs["all"]
+
+    assert [environ[f"A{number}"] for number in range(len(texts))] == texts
+
+
+def read(line: str, delayed: bool) -> str:
+    """Return the value that the cmd of Windows gives to a variable on a line `set NAME=...` of a batch file.
+
+    As far as it is known, such a line goes through percent signs, then quotes, carets and operators, and at last, where
+    delayed expansion is on and an exclamation mark is left, carets once more and exclamation marks.
+    """
+    caret = "^^" if delayed else ""
+    line = re.sub("%(?:(%)|([^%]*)%)?", lambda match: match[1] or (caret if match[2] == "_CLOCHE_CARET" else ""), line)
+    parsed, quoted, characters = "", False, iter(line)
+    for character in characters:
+        if character == "^" and not quoted:
+            parsed += next(characters, "")
+            continue
+        assert quoted or character not in "&|<>", f"cmd would act on `{character}` in {line}"
+        quoted ^= character == '"'
+        parsed += character
+    if delayed and "!" in parsed:
+        parsed = re.sub(r"\^(.?)|![^!]*!|!", lambda match: match[1] or "", parsed)
+    return parsed.partition("=")[2]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@given(text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="".join(UNREADABLE))) | TRICKY)
+def test_any_text_is_a_value_by_the_rules_of_windows(mode: str, text: str) -> None:
+    assert read(f"set X={activator.quote(text)}", delayed=mode == "on") == text
+
+
+@pytest.mark.parametrize("line", ["a&b", "a!b", "a^b", "100%", '"a"&b'])
+@pytest.mark.parametrize("mode", MODES)
+def test_without_quoting_the_rules_would_change_it(mode: str, line: str) -> None:
+    """What the rules are good for."""
+    if mode == "off" and line == "a!b":
+        assert read(f"set X={line}", delayed=False) == line
+    elif "&" in line:
+        with pytest.raises(AssertionError, match="would act on `&`"):
+            read(f"set X={line}", delayed=mode == "on")
+    else:
+        assert read(f"set X={line}", delayed=mode == "on") != line
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("\0", "a NUL"), ("a\nb", "a newline"), ("a\rb", "a carriage"), ("\x1a", "an end-of-file"), ("\ud800", "Unicode")],
+)
+def test_what_it_cannot_hold_is_refused_by_name(text: str, reason: str) -> None:
+    with pytest.raises(Inexpressible, match=f"batch cannot hold .*{reason}"):
+        activator.quote(text)
+
+
+def test_only_windows_is_served() -> None:
+    assert activator.refusal(interpreter("nt")) is None
+    assert activator.refusal(interpreter()) == "for Windows only, and CPython 3.11.7 is for `linux`"
+
+
+def test_lines_end_as_cmd_needs_them() -> None:
+    """It misses labels in files with bare newlines."""
+    scripts = activator.scripts(describe("C:\\env", os_name="nt"))
+
+    assert [script.name for script in scripts] == ["activate.bat", "deactivate.bat", "pydoc.bat"]
+    assert {script.newline for script in scripts} == {"\r\n"}
+
+
+def test_no_line_is_shown_whatever_the_callers_echo() -> None:
+    """`echo off` would stay off."""
+    for script in activator.scripts(describe("C:\\env", os_name="nt")):
+        assert [line for line in script.text.splitlines() if line and line[0] not in "@:"] == []
+
+
+def test_the_place_where_it_was_made_stands_in_the_script_once() -> None:
+    """Tools that move environments search for it and replace it."""
+    activate, *others = activator.scripts(describe("C:\\an env", os_name="nt"))
+
+    assert activate.text.count("C:\\an env") == 1
+    assert all("C:\\an env" not in script.text for script in others)
+
+
+@pytest.mark.parametrize("name", ["activate.bat", "deactivate.bat", "routines.bat", "pydoc.bat"])
+def test_no_slot_of_the_template_stands_in_quotes(name: str) -> None:
+    assert slots_in_quotes(resource("cloche.builtin.activators.batch", name), comment="@rem") == []
