@@ -163,6 +163,18 @@ def test_what_lies_in_the_current_directory_is_never_run(tmp_path: Path, monkeyp
     assert not (tmp_path / "planted").exists()
 
 
+@pytest.mark.parametrize("name", ["3.6", "3.12", "pypy"])
+def test_a_locale_without_letters_compiles_files_with_accents(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+    wheel = make_wheel(tmp_path / "wheels", files={"spam.py": "", "réseau/été.py": "x = 'é'\n"}, entry_points="")
+
+    environment = create(tmp_path / "env", name, tmp_path / "store", "spam", find_links=[wheel.parent])
+
+    assert [path.name.partition(".")[0] for path in environment.purelib.rglob("réseau/**/*.pyc")] == ["été"]
+
+
 @pytest.mark.parametrize("name", ["3.8", "3.11"])
 def test_setuptools_comes_from_ensurepip_where_it_has_one(name: str, tmp_path: Path, cache: Path) -> None:
     environment = create(tmp_path / "env", name, cache, "pip", "setuptools")

@@ -18,25 +18,26 @@ def main(root: str, mtime: int, mode: int) -> None:
     if sys.hexversion >= 0x3070000:  # PEP 552: no flags, that is, valid while time and size of the source are the same
         header += b"\0\0\0\0"
     header += (mtime & 0xFFFFFFFF).to_bytes(4, "little")
+    directory = os.fsencode(root)  # the locale need not be able to say what files are called
     answers = []
     for line in sys.stdin.buffer:
-        source, target = line.decode("utf-8").rstrip("\n").split("\0")
-        with open(os.path.join(root, source), "rb") as file:
+        source, target = line.rstrip(b"\n").split(b"\0")
+        with open(os.path.join(directory, source), "rb") as file:
             text = file.read()
         try:
-            code = compile(text, source.partition("/")[2], "exec", dont_inherit=True)
+            code = compile(text, os.fsdecode(source.partition(b"/")[2]), "exec", dont_inherit=True)
             data = header + (len(text) & 0xFFFFFFFF).to_bytes(4, "little") + marshal.dumps(code)
         except (SyntaxError, ValueError, RecursionError, OverflowError):
             continue  # it is for another Python, or a test of one
-        path = os.path.join(root, target)
+        path = os.path.join(directory, target)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "xb") as file:
             file.write(data)
         os.utime(path, (mtime, mtime))
         if mode:
             os.chmod(path, mode)
-        answers.append(f"{len(data)} {hashlib.sha256(data).hexdigest()} {target}\n")
-    sys.stdout.buffer.write("".join(answers).encode("utf-8") + b"end\n")
+        answers.append(b"%d %s %s\n" % (len(data), hashlib.sha256(data).hexdigest().encode(), target))
+    sys.stdout.buffer.write(b"".join(answers) + b"end\n")
 
 
 if __name__ == "__main__":

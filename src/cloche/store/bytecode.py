@@ -93,7 +93,7 @@ class Compiler:
         pipe = self._processes[which].stdin
         assert pipe is not None
         try:
-            pipe.write(f"{source}\0{target}\n".encode())
+            pipe.write(os.fsencode(f"{source}\0{target}\n"))
         except OSError:
             pass  # it has died, which `results` will report
 
@@ -110,13 +110,13 @@ class Compiler:
                 output, complaint = process.communicate(timeout=PATIENCE)
             except subprocess.TimeoutExpired:
                 raise self._failure(f"took more than {PATIENCE:.0f} s") from None
-            lines = output.decode("utf-8", "replace").splitlines()
-            if process.returncode != 0 or lines[-1:] != ["end"]:
+            lines = output.splitlines()
+            if process.returncode != 0 or lines[-1:] != [b"end"]:
                 said = complaint.decode("utf-8", "replace").strip().splitlines()[-1:] or ["nothing"]
                 raise self._failure(f"ended with {process.returncode} and said: {said[0]}")
             for line in lines[:-1]:
-                size, digest, path = line.split(" ", 2)
-                made.append((int(size), digest, path))
+                size, digest, path = line.split(b" ", 2)
+                made.append((int(size), digest.decode(), os.fsdecode(path)))
         return made
 
     def _start(self) -> None:
