@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypedDict, Unpack
 
-    from cloche.model import Environment, Interpreter, LinkMode, Network, OnExisting, Plan, SitePackages
+    from cloche.model import Environment, Interpreter, Network, OnExisting, Plan, SitePackages
+    from cloche.operations import LinkMode
     from cloche.store import Access
 
     StrPath: TypeAlias = str | os.PathLike[str]

@@ -13,11 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, Literal, TypeAlias
 
-    from cloche.operations import Operation
-    from cloche.transaction import Way
+    from cloche.operations import LinkMode, Operation
 
-    LinkMode: TypeAlias = Literal["auto", "clone", "hardlink", "copy", "symlink"]
-    """How the files of an image reach an environment; `auto` is the first of clone, hardlink, copy that works."""
+    Way: TypeAlias = Literal["new", "exchange", "merge", "merge-emptied"]
+    """How a staged tree reaches its place (see `cloche.transaction`); `merge-emptied` first takes away what is there."""
 
     OnExisting: TypeAlias = Literal["keep", "replace", "replace-anything"]
     """What to do with what stands at the destination: keep it and add, replace an environment, replace whatever it is."""

@@ -13,9 +13,10 @@ from cloche.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import TypeAlias
+    from typing import Literal, TypeAlias
 
-    from cloche.model import LinkMode
+    LinkMode: TypeAlias = Literal["auto", "clone", "hardlink", "copy", "symlink"]
+    """How the files of an image reach an environment; `auto` is the first of clone, hardlink, copy that works."""
 
 
 @value

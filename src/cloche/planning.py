@@ -24,11 +24,10 @@ if TYPE_CHECKING:
 
     from cloche.destination import Destination
     from cloche.hookspecs import Activator, Creator, Seeder
-    from cloche.model import Host, Image, Interpreter, Layout, Request, Script
+    from cloche.model import Host, Image, Interpreter, Layout, Request, Script, Way
     from cloche.operations import Operation
     from cloche.plugins import Provided, Registry
     from cloche.store import Store
-    from cloche.transaction import Way
 
     T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from cloche.planning import draw, place
 from cloche.value import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from cloche.discovery.cache import ProbeCache
     from cloche.discovery import Found

@@ -24,10 +24,8 @@ from cloche.value import TYPE_CHECKING, value
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import TracebackType
-    from typing import Literal, TypeAlias
 
-    Way: TypeAlias = Literal["new", "exchange", "merge", "merge-emptied"]
-    """How a staged tree reaches its place; `merge-emptied` is a merge that first takes away what is there."""
+    from cloche.model import Way
 
 SLOTS = 16
 """Staging directories that a run looks for; more than this many at once are made, and swept by one of the first."""

@@ -100,13 +100,20 @@ def activation(environment: Environment, activators: Iterable[str], host: Host) 
     path = shown(environment.place(environment.layout.bin), host)
     if not os.path.isabs(path) and not path.startswith("."):
         path = f"./{path}" if shell in ("sh", "dash", "ksh", "mksh", "pwsh", "powershell") else path
-    from cloche.plugins import resolve
-
-    quoted = path
-    if not all(letter.isalnum() or letter in "/\\._-+@:,~" or ord(letter) > 127 for letter in path) or path[:1] == "-":
-        quoted = resolve(f"cloche.builtin.activators.{activator}:activator").quote(path)
-    line = command.format(quoted)
+    line = command.format(quoted(path, shell))
     return line if line.isprintable() else ""
+
+
+def quoted(path: str, shell: str) -> str:
+    """Return a path as one word for people to paste; bare where every shell takes it so."""
+    if path[:1] != "-" and all(letter.isalnum() or letter in "/\\._-+@:,~" for letter in path):
+        return path
+    if shell in ("cmd",):
+        return f'"{path}"'
+    text = path.replace("'", "''" if shell in ("pwsh", "powershell") else "'\\''")
+    if shell in ("csh", "tcsh"):  # its history expansion works inside quotes
+        text = text.replace("!", "\\!")
+    return f"'{text}'"
 
 
 def current_shell(host: Host) -> str:
