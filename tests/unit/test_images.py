@@ -187,7 +187,7 @@ def test_what_the_user_has_set_for_python_does_not_change_an_image(
     variable: str, tmp_path: Path, interpreter: Interpreter, image: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, "1")
-    with Store.open(host_at(tmp_path), str(tmp_path / "other")) as other:
+    with Store.open(host_at(tmp_path, **{variable: "1"}), str(tmp_path / "other")) as other:
         again = obtain(read_wheel(str(full_wheel(tmp_path / "wheels"))), interpreter, other)
 
     assert listed(again, "purelib") == listed(image, "purelib")
@@ -212,9 +212,14 @@ def test_equal_wheels_make_equal_images_times_included(tmp_path: Path, interpret
 
 def test_an_image_is_built_once(tmp_path: Path, interpreter: Interpreter, store: Store, image: Image) -> None:
     before = snapshot(store.root)
+    told: list[str] = []
+    store.progress = told.append
 
     assert obtain(read_wheel(str(full_wheel(tmp_path / "wheels"))), interpreter, store) == image
     assert snapshot(store.root) == before
+    assert told == []
+    obtain(read_wheel(str(full_wheel(tmp_path / "wheels", "1.1"))), interpreter, store)
+    assert told == [f"unpacking spam 1.1 for {interpreter.name}"]
 
 
 def test_each_byte_code_has_its_own_image(tmp_path: Path, interpreter: Interpreter, store: Store, image: Image) -> None:

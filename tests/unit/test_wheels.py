@@ -331,6 +331,8 @@ def test_the_index_is_the_last_resort_and_what_it_gives_is_kept(
 ) -> None:
     wheel = make_wheel(tmp_path / "index")
     seen = fake_pip(tmp_path, store, f"cp {wheel} $dest/")
+    told: list[str] = []
+    store.progress = told.append
     store.host = replace(
         store.host,
         environ={**store.host.environ, "PIP_INDEX_URL": "https://example.org", "PIP_REQUIRE_VIRTUALENV": "1"},
@@ -340,6 +342,7 @@ def test_the_index_is_the_last_resort_and_what_it_gives_is_kept(
 
     assert distribution.location == os.path.join(store.room("wheels"), wheel.name)
     assert os.listdir(store.room("wheels")) == [wheel.name]
+    assert told == ["downloading spam==1.0 for CPython 3.12.1"]
     arguments = (seen / "arguments").read_text().split("\n")[:-1]
     assert arguments[:3] == ["-m", "pip", "download"]
     assert arguments[-2:] == ["--", "spam==1.0"]

@@ -14,6 +14,7 @@ from cloche.store.place import cache_directory
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from typing import Literal, TypeAlias
 
@@ -46,6 +47,8 @@ class Store:
         self.access = access
         self.warnings: list[str] = []
         """What the user should be told on standard error, one line each."""
+        self.progress: Callable[[str], object] = str
+        """Told what is about to be done where that may take seconds: `downloading pip==24.0`; by default nobody is."""
         self._trusted = trusted
         self._scratch = ""
         self._ready: dict[str, str] = {}

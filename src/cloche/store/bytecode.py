@@ -17,7 +17,7 @@ from cloche.template import resource
 if TYPE_CHECKING:
     import subprocess
 
-    from cloche.model import Interpreter
+    from cloche.model import Host, Interpreter
     from cloche.store.distributions import Distribution, File
 
 PATIENCE = 300.0
@@ -62,9 +62,10 @@ def cached_path(source: str, cache_tag: str) -> str:
 class Compiler:
     """Interpreters that compile while files are still being unpacked; none is started before there is work."""
 
-    def __init__(self, interpreter: Interpreter, root: str, mtime: int, mode: int) -> None:
+    def __init__(self, interpreter: Interpreter, host: Host, root: str, mtime: int, mode: int) -> None:
         """Prepare to compile files below `root`, whose time is `mtime` seconds, to byte-code files of that mode."""
         self._interpreter = interpreter
+        self._environ = {name: text for name, text in host.environ.items() if name != "__PYVENV_LAUNCHER__"}
         self._root = root
         self._arguments = [root, str(mtime), str(mode)]
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -122,7 +123,6 @@ class Compiler:
     def _start(self) -> None:
         import subprocess
 
-        environ = {key: text for key, text in os.environ.items() if key != "__PYVENV_LAUNCHER__"}
         script = resource(__name__, "_compile.py")
         command = [self._interpreter.executable, "-I", "-S", "-W", "ignore", "-c", script, *self._arguments]
         for _ in range(min(PROCESSES, _processors())):
@@ -134,7 +134,7 @@ class Compiler:
                     stderr=subprocess.PIPE,
                     bufsize=0,  # it is to begin at once
                     cwd=self._root,
-                    env=environ,
+                    env=self._environ,
                 )
             except OSError as error:
                 if self._processes:  # no memory or descriptors for more: one does it all

@@ -29,7 +29,7 @@ from cloche.value import fields
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cloche.model import Interpreter
+    from cloche.model import Host, Interpreter
     from cloche.store import Store
     from cloche.store.distributions import Distribution
 
@@ -69,7 +69,8 @@ def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -
                     _sweep(images, name)
                 elif holder:
                     store.warnings.append(f"building an image of `{name}` beside {holder}, which has it locked")
-                _make(distribution, interpreter, images, name)
+                store.progress(f"unpacking {distribution.name} {distribution.version} for {interpreter.name}")
+                _make(distribution, interpreter, store.host, images, name)
         except FileNotFoundError as error:  # somebody is clearing the store under our hands
             if not attempts:
                 raise _hindered(distribution, images, error) from error
@@ -81,14 +82,14 @@ def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -
             )
 
 
-def _make(distribution: Distribution, interpreter: Interpreter, images: str, name: str) -> None:
+def _make(distribution: Distribution, interpreter: Interpreter, host: Host, images: str, name: str) -> None:
     """Build an image and give it its name; whatever happens, nothing unfinished is left.
 
     :raises FileNotFoundError: what was built has been removed meanwhile.
     """
     stage = os.path.join(images, f"{name}.{os.urandom(4).hex()}{UNFINISHED}")
     try:
-        _build(distribution, interpreter, stage)
+        _build(distribution, interpreter, host, stage)
         _publish(stage, os.path.join(images, name))
     except SeedError as error:
         if os.path.isdir(stage):
@@ -165,11 +166,11 @@ def _present(store: Store, abi: str, name: str) -> Image | None:
     return None
 
 
-def _build(distribution: Distribution, interpreter: Interpreter, stage: str) -> None:
+def _build(distribution: Distribution, interpreter: Interpreter, host: Host, stage: str) -> None:
     """Fill the new directory `stage` with the image of a distribution."""
     os.mkdir(stage, 0o700)
     tree = _Trees(stage, 978307200 + 2 * (int(distribution.digest[:7], 16)))  # between 2001 and 2018
-    compiler = bytecode.Compiler(interpreter, stage, tree.seconds, 0o444 if READ_ONLY else 0)
+    compiler = bytecode.Compiler(interpreter, host, stage, tree.seconds, 0o444 if READ_ONLY else 0)
     try:
         for file, content, executable in distribution.contents():
             if file.tree == "scripts" and content.startswith((b"#!python", b"#!pythonw")):

@@ -28,6 +28,7 @@ def download(requirement: Requirement, interpreter: Interpreter, store: Store) -
     :raises SeedError: pip cannot be run or found none; the message has its last words.
     """
     room = store.room("wheels")
+    store.progress(f"downloading {requirement} for {interpreter.name}")
     with tempfile.TemporaryDirectory(prefix=".download-", dir=room) as place:
         command = [store.host.executable or sys.executable, "-m", "pip", *_arguments(requirement, interpreter, place)]
         try:
