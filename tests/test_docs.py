@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cloche
-from cloche import config, errors, hookspecs
+from cloche import config, errors, hookspecs, testing
 from cloche.cli import sources
 from cloche.cli.vocabulary import COMMON, INEFFECTIVE, VERBS
 from tests.pages import REPOSITORY, Reader, blocks, commands, matches
@@ -98,6 +98,12 @@ def test_the_whole_facade_is_documented() -> None:
     text = "".join(page(f"reference/{name}.md") for name in ("python-interface", "hooks", "errors"))
 
     assert [name for name in cloche.__all__ if f"`{name}`" not in text and f"`{name}(" not in text] == []
+
+
+def test_the_whole_contract_kit_is_documented() -> None:
+    text = page("reference/contract-kit.md")
+
+    assert [name for name in testing.__all__ if f"`{name}`" not in text and f"`{name}(" not in text] == []
 
 
 def test_every_key_of_pyvenv_cfg_is_documented(tmp_path: Path) -> None:

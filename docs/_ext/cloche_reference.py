@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 import cloche
-from cloche import errors, hookspecs
+from cloche import errors, hookspecs, testing
 from cloche.cli.vocabulary import COMMON, VERBS
 
 if TYPE_CHECKING:
@@ -136,11 +136,7 @@ def error_classes() -> str:
 
 def functions() -> str:
     """Every function of the facade."""
-    return "\n".join(
-        f"### `{signature(name, item)}`\n\n{prose(inspect.getdoc(item))}\n"
-        for name, item in facade()
-        if inspect.isfunction(item)
-    )
+    return "\n".join(described_function(name, item) for name, item in facade() if inspect.isfunction(item))
 
 
 def values() -> str:
@@ -151,6 +147,23 @@ def values() -> str:
         for name, item in facade()
         if inspect.isclass(item) and not issubclass(item, Exception) and name not in elsewhere
     )
+
+
+def contract_kit() -> str:
+    """Everything that `cloche.testing` offers: functions first."""
+    offered = [(name, getattr(testing, name)) for name in testing.__all__]
+    constants = [f"- `{name}`: {', '.join(f'`{one}`' for one in item)}" for name, item in offered if not callable(item)]
+    return "\n".join(
+        [
+            *(described_function(name, item) for name, item in offered if inspect.isfunction(item)),
+            *(described(item) for _, item in offered if inspect.isclass(item)),
+            *constants,
+        ]
+    )
+
+
+def described_function(name: str, function: Callable[..., object]) -> str:
+    return f"### `{signature(name, function)}`\n\n{prose(inspect.getdoc(function))}\n"
 
 
 def facade() -> Iterator[tuple[str, object]]:
@@ -193,8 +206,9 @@ def signature(name: str, function: Callable[..., object]) -> str:
     """Return a signature as it is written, without `self` and with the annotations as text."""
     given = inspect.signature(function)
     parameters = [one for one in given.parameters.values() if one.name != "self"]
-    returns = "" if given.return_annotation in (given.empty, "None") else f" -> {given.return_annotation}"
-    return f"{name}({', '.join(str(one).replace(chr(39), '') for one in parameters)}){returns}"
+    returns = given.empty if given.return_annotation == "None" else given.return_annotation
+    text = str(given.replace(parameters=parameters, return_annotation=returns))
+    return name + re.sub(r"(: |-> )'([^']*)'", r"\1\2", text)
 
 
 def prose(text: str | None) -> str:
@@ -203,7 +217,7 @@ def prose(text: str | None) -> str:
     fence = ""
     for line in (text or "").splitlines():
         if match := re.match(r":(param|raises) ([\w.]+): (.*)", line):
-            if lines[-1:] != [""] and not lines[-1].startswith("- "):
+            if lines and lines[-1] and not lines[-1].startswith("- "):
                 lines.append("")
             lines.append(f"- {'raises ' if match[1] == 'raises' else ''}`{match[2]}`: {match[3]}")
         elif line.endswith("::"):
@@ -231,4 +245,5 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "errors": error_classes,
     "functions": functions,
     "values": values,
+    "contract-kit": contract_kit,
 }

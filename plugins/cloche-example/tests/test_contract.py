@@ -1,0 +1,9 @@
+"""Everything that an activator and a plugin promise, asked by cloche's own kit."""
+
+from __future__ import annotations
+
+import cloche_example
+from cloche.testing import Shell, activator_contract, plugin_contract
+
+test_activator = activator_contract(cloche_example.Rc(), Shell(("rc", "-e"), echo="echo -n {text}", leaves=("prompt",)))
+test_plugin = plugin_contract("cloche-example")
