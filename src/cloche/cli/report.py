@@ -73,34 +73,33 @@ def shown(path: str, host: Host) -> str:
     return path.removeprefix(below) if host.cwd and path.startswith(below) else path
 
 
-SHELLS: Mapping[str, tuple[str, str]] = {
-    "bash": ("bash", "source {}/activate"),
-    "zsh": ("bash", "source {}/activate"),
-    "sh": ("bash", ". {}/activate"),
-    "dash": ("bash", ". {}/activate"),
-    "ksh": ("bash", ". {}/activate"),
-    "mksh": ("bash", ". {}/activate"),
-    "csh": ("csh", "source {}/activate.csh"),
-    "tcsh": ("csh", "source {}/activate.csh"),
-    "fish": ("fish", "source {}/activate.fish"),
-    "pwsh": ("powershell", ". {}/activate.ps1"),
-    "powershell": ("powershell", ". {}/activate.ps1"),
-    "cmd": ("batch", "{}/activate.bat"),
+SHELLS: Mapping[str, tuple[str, str, str]] = {
+    "bash": ("bash", "source", "activate"),
+    "zsh": ("bash", "source", "activate"),
+    "sh": ("bash", ".", "activate"),
+    "dash": ("bash", ".", "activate"),
+    "ksh": ("bash", ".", "activate"),
+    "mksh": ("bash", ".", "activate"),
+    "csh": ("csh", "source", "activate.csh"),
+    "tcsh": ("csh", "source", "activate.csh"),
+    "fish": ("fish", "source", "activate.fish"),
+    "pwsh": ("powershell", ".", "activate.ps1"),
+    "powershell": ("powershell", ".", "activate.ps1"),
+    "cmd": ("batch", "", "activate.bat"),
 }
-"""By the shell's name: the activator that serves it, and the command that uses the script."""
+"""By the shell's name: the activator that serves it, the word that sources a script, and the script."""
 
 
-def activation(environment: Environment, activators: Iterable[str], host: Host) -> str:
+def activation(environment: Environment, activators: tuple[str, ...], host: Host) -> str:
     """Return the command that activates an environment in the user's shell; empty if its script was not written."""
     shell = current_shell(host)
-    activator, command = SHELLS.get(shell, ("", ""))
-    chosen = {name: activator for name in activators}
-    if activator not in chosen:
+    activator, word, script = SHELLS.get(shell, ("", "", ""))
+    if activator not in activators:
         return ""
-    path = shown(environment.place(environment.layout.bin), host)
+    path = shown(environment.place(f"{environment.layout.bin}/{script}"), host)
     if not os.path.isabs(path) and not path.startswith("."):
         path = f"./{path}" if shell in ("sh", "dash", "ksh", "mksh", "pwsh", "powershell") else path
-    line = command.format(quoted(path, shell))
+    line = f"{word} {quoted(path, shell)}".strip()
     return line if line.isprintable() else ""
 
 
