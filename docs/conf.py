@@ -22,7 +22,7 @@ release = version = __version__
 extensions = ["cloche_reference", "myst_parser"]
 exclude_patterns = ["_build", "changelog"]
 nitpicky = True
-suppress_warnings = []
+smartquotes = False  # `--clear` is to stay as it is
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 
