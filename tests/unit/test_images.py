@@ -222,6 +222,12 @@ def test_an_image_is_built_once(tmp_path: Path, interpreter: Interpreter, store:
     assert told == [f"unpacking spam 1.1 for {interpreter.name}"]
 
 
+def test_a_seeder_of_somebody_else_asks_the_store_for_the_image_of_a_wheel(
+    tmp_path: Path, interpreter: Interpreter, store: Store, image: Image
+) -> None:
+    assert store.image_of(str(full_wheel(tmp_path / "wheels")), interpreter) == image
+
+
 def test_each_byte_code_has_its_own_image(tmp_path: Path, interpreter: Interpreter, store: Store, image: Image) -> None:
     other = replace(interpreter, cache_tag="cpython-399", magic="00000d0a")
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from cloche.model import Host
+    from cloche.model import Host, Image, Interpreter
 
     Access: TypeAlias = Literal["read-write", "read-only", "none"]
     """`read-only` uses what is there and writes nothing to it; `none` neither reads nor writes it. What such a run has
@@ -97,6 +97,16 @@ class Store:
     def lasts(self) -> bool:
         """Whether what is made now will be there after the run, so that links into it may be made."""
         return bool(self.root) and self.access == "read-write"
+
+    def image_of(self, wheel: str, interpreter: Interpreter) -> Image:
+        """Return the image of a wheel file for an interpreter, built now if there is none: what a seeder gives.
+
+        :raises SeedError: the wheel is damaged or hostile, or the interpreter cannot compile it.
+        """
+        from cloche.store.distributions import read_wheel
+        from cloche.store.images import obtain
+
+        return obtain(read_wheel(wheel), interpreter, self)
 
     def lock(self, name: str, seconds: float = 60.0) -> AbstractContextManager[str | None]:
         """Hold the lock of that name, to save others from doing the same work; no correctness may depend on it.
