@@ -33,8 +33,19 @@ BUILTIN = {"builtin": "cloche.builtin.plugin"}
 
 ALIASES: Mapping[str, Mapping[str, str]] = {
     "creator": dict.fromkeys(
-        ("builtin", "cpython3-mac-brew", "cpython3-mac-framework", "cpython3-posix", "cpython3-win", "graalpy-posix")
-        + ("graalpy-win", "pypy3-posix", "pypy3-win", "rustpython-posix", "rustpython-win"),
+        (
+            "builtin",
+            "cpython3-mac-brew",
+            "cpython3-mac-framework",
+            "cpython3-posix",
+            "cpython3-win",
+            "graalpy-posix",
+            "graalpy-win",
+            "pypy3-posix",
+            "pypy3-win",
+            "rustpython-posix",
+            "rustpython-win",
+        ),
         "",
     ),
     "seeder": {"app-data": "pip"},

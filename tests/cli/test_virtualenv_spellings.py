@@ -97,7 +97,9 @@ def test_which_shells_it_serves(plan_for: Callable[..., Plan], spelling: list[st
     assert sorted(plan_for("env", "--no-seed", *spelling)["activators"]) == expected
 
 
-@pytest.mark.parametrize("spelling", [["-p", "3"], ["-p3"], ["--python", "3"], ["--python=3"], ["-p", "2.7", "-p", "3"]])
+@pytest.mark.parametrize(
+    "spelling", [["-p", "3"], ["-p3"], ["--python", "3"], ["--python=3"], ["-p", "2.7", "-p", "3"]]
+)
 def test_which_python(plan_for: Callable[..., Plan], spelling: list[str]) -> None:
     plan = plan_for("env", "--no-seed", *spelling)
 
@@ -120,7 +122,9 @@ def wheel(tmp_path: Path) -> Path:
     info = "leaf-1.0.dist-info"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: leaf\nVersion: 1.0\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
         archive.writestr(f"{info}/RECORD", f"{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
     return path
 

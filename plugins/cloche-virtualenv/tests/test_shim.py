@@ -1,0 +1,299 @@
+"""Into a tool's environment and out again: visible, all or nothing, and exactly as it was."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+import cloche
+from cloche import ClocheError, DestinationError
+from cloche_virtualenv import shim
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VERSION = "20.1.2"
+
+
+@pytest.fixture
+def tool(tmp_path: Path) -> cloche.Environment:
+    """An environment with pip and `virtualenv`."""
+    environment = cloche.create(tmp_path / "a tool", activators=())
+    lay(environment, virtualenv_wheel(tmp_path, VERSION))
+    return environment
+
+
+def lay(environment: cloche.Environment, wheel: Path) -> None:
+    """Install a wheel of `virtualenv` as pip would, a second faster."""
+    script = environment.bin / "virtualenv"
+    program = "import virtualenv.__main__ as m; m.run_with_catch()"
+    script.write_text(f"#!/bin/sh\nexec '{environment.executable}' -c '{program}'\n")
+    script.chmod(0o755)
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(environment.purelib)
+    with (environment.purelib / f"virtualenv-{VERSION}.dist-info" / "RECORD").open("a") as record:
+        record.write(f"{os.path.relpath(script, environment.purelib)},,\n")
+
+
+def pip_install(environment: cloche.Environment, wheel: Path) -> None:
+    options = ["--quiet", "--no-index", "--no-deps", "--disable-pip-version-check"]
+    subprocess.run([environment.executable, "-m", "pip", "install", *options, wheel], check=True)
+
+
+def virtualenv_wheel(directory: Path, version: str) -> Path:
+    """Make a wheel of a `virtualenv` that does nothing."""
+    info = f"virtualenv-{version}.dist-info"
+    files = {
+        "virtualenv/__init__.py": f"__version__ = {version!r}\n",
+        "virtualenv/__main__.py": "def run_with_catch():\n    print('the real one')\n",
+        "virtualenv/deep/er.py": "",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: virtualenv\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": "[console_scripts]\nvirtualenv = virtualenv.__main__:run_with_catch\n",
+    }
+    rows = [f"{path},sha256={digest(content.encode())},{len(content)}" for path, content in files.items()]
+    files[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,", ""])
+    wheel = directory / f"virtualenv-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for path, content in files.items():
+            archive.writestr(path, content)
+    return wheel
+
+
+def digest(content: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+
+
+def tree(root: Path) -> dict[str, tuple[object, ...]]:
+    """Return what is in an environment, less what the stand-in keeps: content or target, mode and time of each file."""
+    found: dict[str, tuple[object, ...]] = {}
+    for path in sorted(root.rglob("*")):
+        status = path.lstat()
+        what = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+        if not {"__pycache__", shim.KEEP} & set(path.parts):
+            times = () if path.is_dir() else (status.st_mtime_ns,)
+            found[str(path.relative_to(root))] = (what, status.st_mode, *times)
+    return found
+
+
+def said_by(tool: cloche.Environment, *arguments: str) -> str:
+    """Return what the script `virtualenv` of the tool's environment prints."""
+    return subprocess.run([tool.bin / "virtualenv", *arguments], capture_output=True, text=True, check=True).stdout
+
+
+def test_it_comes_is_seen_works_and_goes(tool: cloche.Environment, tmp_path: Path) -> None:
+    before = tree(tool.root)
+
+    status = shim.install(tool.location)
+    announced = f"{VERSION}+cloche.{cloche.__version__}"
+    assert (status.installed, status.announced, status.kept) == (True, announced, VERSION)
+    assert shim.status(tool.location) == status
+    assert said_by(tool, "--version").startswith(f"virtualenv {announced} from {tool.purelib}")
+    said_by(tool, str(tmp_path / "made"), "--no-seed")
+    assert f"\ncloche = {cloche.__version__}\nvirtualenv = {announced}\n" in settings_of(tmp_path / "made")
+
+    status = shim.remove(tool.location)
+    assert (status.installed, status.announced) == (False, VERSION)
+    assert tree(tool.root) == before
+    assert not (tool.root / shim.KEEP).exists()
+    assert said_by(tool) == "the real one\n"
+
+
+def settings_of(root: Path) -> str:
+    """Return pyvenv.cfg with the stand-in's key behind cloche's."""
+    lines = (root / "pyvenv.cfg").read_text().splitlines(keepends=True)
+    ours = [line for line in lines if line.startswith(("cloche =", "virtualenv ="))]
+    return "\n" + "".join(ours)
+
+
+def test_pip_sees_it_as_any_other_distribution(tool: cloche.Environment) -> None:
+    shim.install(tool.location)
+    pip = [tool.executable, "-m", "pip", "--disable-pip-version-check"]
+
+    listed = json.loads(subprocess.run([*pip, "list", "--format=json"], capture_output=True, check=True).stdout)
+    assert {"name": "virtualenv", "version": f"{VERSION}+cloche.{cloche.__version__}"} in listed
+    subprocess.run([*pip, "check"], capture_output=True, check=True)
+
+
+def test_its_record_names_every_file_with_its_hash(tool: cloche.Environment) -> None:
+    shim.install(tool.location)
+    (metadata,) = tool.purelib.glob("virtualenv-*.dist-info")
+
+    with (metadata / "RECORD").open(newline="") as file:
+        rows = {row[0]: row[1:] for row in csv.reader(file)}
+    for path, (hashed, size) in rows.items():
+        content = (tool.purelib / path).read_bytes()
+        expected = ["", ""] if path.endswith("/RECORD") else [f"sha256={digest(content)}", str(len(content))]
+        assert [hashed, size] == expected, path
+    ours = [*(tool.purelib / "virtualenv").rglob("*"), *metadata.rglob("*"), tool.bin / "virtualenv"]
+    files = {os.path.relpath(path, tool.purelib) for path in ours if path.is_file() and "__pycache__" not in path.parts}
+    assert files == set(rows)
+
+
+def test_it_comes_where_there_was_no_virtualenv(tmp_path: Path) -> None:
+    environment = cloche.create(tmp_path / "env", seeds=None, activators=())
+    before = tree(environment.root)
+
+    assert shim.install(environment.location).kept == ""
+    assert "+cloche." in said_by(environment, "--version")
+    shim.remove(environment.location)
+    assert tree(environment.root) == before
+
+
+def test_a_second_time_renews_it(tool: cloche.Environment) -> None:
+    before = tree(tool.root)
+    first = shim.install(tool.location)
+
+    assert shim.install(tool.location) == first
+    shim.remove(tool.location)
+    assert tree(tool.root) == before
+
+
+def test_what_pip_installs_over_it_stays(tool: cloche.Environment, tmp_path: Path) -> None:
+    shim.install(tool.location)
+    pip_install(tool, virtualenv_wheel(tmp_path, "30.0"))
+
+    status = shim.status(tool.location)
+    assert (status.installed, status.replaced, status.announced) == (False, True, "30.0")
+    assert said_by(tool) == "the real one\n"
+    status = shim.remove(tool.location)
+    assert (status.announced, status.replaced) == ("30.0", False)
+    assert not (tool.root / shim.KEEP).exists()
+    assert shim.install(tool.location).kept == "30.0"
+
+
+def test_what_is_no_environment_is_refused(tmp_path: Path) -> None:
+    for action in (shim.install, shim.remove, shim.status):
+        with pytest.raises(DestinationError, match="is not an environment"):
+            action(str(tmp_path))
+
+
+def test_there_is_nothing_to_remove_where_it_is_not(tool: cloche.Environment) -> None:
+    with pytest.raises(DestinationError, match="there is no stand-in"):
+        shim.remove(tool.location)
+
+
+def test_a_virtualenv_that_could_not_be_put_back_is_refused(tool: cloche.Environment) -> None:
+    (metadata,) = tool.purelib.glob("virtualenv-*.dist-info")
+    record = metadata / "RECORD"
+    lines = record.read_text()
+    before = tree(tool.root)
+
+    record.write_text(f"{lines}other/module.py,,\n")
+    with pytest.raises(DestinationError, match=r"cannot be put aside, such as `other/module\.py`"):
+        shim.install(tool.location)
+    record.unlink()
+    with pytest.raises(DestinationError, match="has no RECORD"):
+        shim.install(tool.location)
+    shutil.rmtree(metadata)
+    with pytest.raises(DestinationError, match="belongs to no installed distribution"):
+        shim.install(tool.location)
+
+    after = tree(tool.root)
+    assert {path: after[path] for path in after} == {path: before[path] for path in after}
+
+
+def test_a_python_that_cannot_run_cloche_is_refused(tool: cloche.Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shim, "OLDEST", (9, 0))
+
+    with pytest.raises(DestinationError, match=r"cloche runs on Python 3\.10 or later"):
+        shim.install(tool.location)
+
+
+def test_a_stand_in_that_does_not_work_never_comes(tool: cloche.Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = tree(tool.root)
+    monkeypatch.setattr(shim, "TRY", "raise SystemExit('broken')")
+
+    with pytest.raises(ClocheError, match=r"does not work in .* broken"):
+        shim.install(tool.location)
+
+    assert tree(tool.root) == before
+
+
+@pytest.mark.parametrize("action", ["install", "remove"])
+@pytest.mark.parametrize("count", range(6))
+def test_a_rename_that_fails_changes_nothing(
+    tool: cloche.Environment, monkeypatch: pytest.MonkeyPatch, action: str, count: int
+) -> None:
+    if action == "remove":
+        shim.install(tool.location)
+    before = tree(tool.root)
+    rename, left = os.rename, iter(range(count))
+
+    def failing(source: str, target: str) -> None:
+        if next(left, None) is None:
+            monkeypatch.setattr(os, "rename", rename)  # once: what undoes it works
+            raise PermissionError(13, "Permission denied", source)
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", failing)
+    with pytest.raises(ClocheError, match="Permission denied"):
+        getattr(shim, action)(tool.location)
+
+    assert tree(tool.root) == before
+
+
+KILLED = """
+import os, sys
+from cloche_virtualenv import shim
+action, location, count = sys.argv[1:]
+rename, left = os.rename, iter(range(int(count)))
+def dying(source, target):
+    if next(left, None) is None:
+        os._exit(9)
+    rename(source, target)
+os.rename = dying
+getattr(shim, action)(location)
+"""
+
+
+@pytest.mark.parametrize("action", ["install", "remove"])
+@pytest.mark.parametrize("count", [0, 2, 5])
+def test_the_next_run_puts_right_what_a_killed_one_left(tool: cloche.Environment, action: str, count: int) -> None:
+    before = tree(tool.root)
+    if action == "remove":
+        shim.install(tool.location)
+
+    killed = subprocess.run([sys.executable, "-c", KILLED, action, tool.location, str(count)], check=False)
+
+    assert killed.returncode == 9
+    assert not shim.status(tool.location).installed
+    assert shim.install(tool.location).kept == VERSION
+    shim.remove(tool.location)
+    assert tree(tool.root) == before
+
+
+def test_the_command_tells_what_it_did(tool: cloche.Environment) -> None:
+    def run(*arguments: str, code: int = 0) -> str:
+        command = [sys.executable, "-m", "cloche", "virtualenv-shim", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    assert "no stand-in" in run("status", tool.location)
+    assert f"virtualenv {VERSION} is kept aside" in run("install", tool.location)
+    assert json.loads(run("status", tool.location, "--json"))["installed"] is True
+    assert f"virtualenv {VERSION}, no stand-in" in run("remove", tool.location)
+    assert "there is no stand-in" in run("remove", tool.location, code=4)
+    run(code=2)
+
+
+def test_what_it_borrows_from_is_told_when_it_is_gone(tool: cloche.Environment) -> None:
+    shim.install(tool.location)
+    places = tool.purelib / "virtualenv" / "_places.py"
+    places.write_text('PLACES = {"cloche_virtualenv": "/nowhere", "cloche": "/nowhere"}\n')
+
+    done = subprocess.run([tool.bin / "virtualenv"], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert "is gone from `/nowhere`: install cloche there again" in done.stderr
