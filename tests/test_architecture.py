@@ -40,7 +40,6 @@ LAYERS = (
 
 TYPES_ONLY = {
     ("hookspecs", "store"): "a seeder is handed the store, and its contract has to say so",
-    ("model", "transaction"): "a plan says how its tree will reach its place",
 }
 """Names that a part needs in annotations from a higher one; nothing is imported when the program runs."""
 
