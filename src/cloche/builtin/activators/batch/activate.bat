@@ -18,8 +18,7 @@
 
 @rem cmd reads this file in the console's code page, and it is written in UTF-8.
 @set "_CLOCHE_CODE_PAGE="
-@if __CLOCHE_BEYOND_ASCII__==yes if exist "%SystemRoot%\System32\chcp.com" for /f "tokens=2 delims=:." %%p in ('"%SystemRoot%\System32\chcp.com"') do @set "_CLOCHE_CODE_PAGE=%%p"
-@if defined _CLOCHE_CODE_PAGE "%SystemRoot%\System32\chcp.com" 65001 >nul 2>&1
+@if __CLOCHE_BEYOND_ASCII__==yes call :utf8
 @set VIRTUAL_ENV=__CLOCHE_ROOT__
 @set VIRTUAL_ENV_PROMPT=__CLOCHE_PROMPT__
 @set _CLOCHE_PROMPT=(__CLOCHE_DRAWN_PROMPT__)
@@ -42,6 +41,12 @@
 
 @for %%v in (CARET CODE_PAGE PROMPT TCL_LIBRARY TK_LIBRARY BIN PKG_CONFIG SEMICOLON SPACE) do @set "_CLOCHE_%%v="
 @exit /b 0
+
+:utf8
+@if not exist "%SystemRoot%\System32\chcp.com" exit /b
+@for /f "tokens=2 delims=:." %%p in ('"%SystemRoot%\System32\chcp.com"') do @set "_CLOCHE_CODE_PAGE=%%p"
+@"%SystemRoot%\System32\chcp.com" 65001 >nul 2>&1
+@exit /b
 
 :prompt
 @call :save PROMPT

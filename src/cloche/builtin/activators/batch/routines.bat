@@ -15,10 +15,11 @@
 @exit /b
 
 :restore_all
-@for %%v in (PATH PYTHONHOME PKG_CONFIG_PATH TCL_LIBRARY TK_LIBRARY PROMPT VIRTUAL_ENV VIRTUAL_ENV_PROMPT) do @call :restore %%v
+@for %%v in (VIRTUAL_ENV VIRTUAL_ENV_PROMPT PROMPT) do @call :restore %%v
+@for %%v in (PATH PYTHONHOME PKG_CONFIG_PATH TCL_LIBRARY TK_LIBRARY) do @call :restore %%v
 @exit /b
 
-@rem :put NAME A B C D sets NAME to what the variables A, B, C and D hold, one after the other; those after A may be left
+@rem :put NAME A B C D sets NAME to what the variables A, B, C and D hold, one after the other; B, C and D may be left
 @rem out. Delayed expansion is the last thing that cmd does to a line, so nothing in a value means anything. Where the
 @rem caller has it off, it is on for one line only, and the value leaves that line in a loop variable.
 :put
