@@ -11,8 +11,8 @@ from cloche.value import TYPE_CHECKING, replace
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from cloche.discovery import Found, Survey
     from cloche.discovery.cache import ProbeCache
-    from cloche.discovery import Found
     from cloche.hookspecs import Finder
     from cloche.memory import Memory, Remembered
     from cloche.model import Blueprint, Host, Plan, Request, Result
@@ -41,6 +41,8 @@ class Session:
         self._registry: Registry | None = None
         self._listeners = True
         self.warnings: list[str] = []
+        self.found: Found | None = None
+        """What the search found; None for the running Python where it was known without one."""
 
     def __enter__(self) -> Session:
         return self
@@ -104,6 +106,17 @@ class Session:
         specs, because = self._asked(request)
         return self._search(request, specs, because, self.registry.finders())
 
+    def pythons(self, request: Request, spec: str | None) -> Survey:
+        """Look at every interpreter there is, and at which is taken for a spec, or for the request if there is none.
+
+        :raises UsageError: what is asked for makes no sense.
+        """
+        from cloche.discovery import survey
+
+        specs, because = ((), "") if spec else self._asked(request)
+        finders, first = self.registry.finders(), request.try_first_with
+        return survey(spec, self.host, finders, self.probes, first, otherwise=specs, because=because)
+
     def _asked(self, request: Request) -> tuple[tuple[str, ...], str]:
         """Return which Pythons to look for, and which file says so if the user did not."""
         if request.pythons or request.consult == "nothing":
@@ -116,8 +129,8 @@ class Session:
         from cloche.discovery import find
 
         first = request.try_first_with
-        found = find(specs, self.host, finders, self.probes, try_first_with=first, because=because)
-        return replace(found, because=because)
+        self.found = find(specs, self.host, finders, self.probes, try_first_with=first, because=because)
+        return replace(self.found, because=because)
 
     def blueprint(self, request: Request) -> Blueprint:
         """Return the blueprint for a request, from memory if the same Python is found and nothing else has changed.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.discovery.cache import Answer, ProbeCache, witnesses
+from cloche.discovery.cache import Answer, ProbeCache, too_old, witnesses
 from cloche.value import replace
 from tests.recorded import recorded
 
@@ -64,8 +64,8 @@ def test_a_reason_that_lasts_is_kept_and_one_that_may_pass_is_not(directory: str
     cache, path = ProbeCache(directory), installed.executable
     cache.put(path, Answer(reason="does not answer in time"), witnesses(path))
     assert cache.get(path) is None
-    cache.put(path, Answer(reason="is Python 2.7.18, and too old", lasting=True), witnesses(path))
-    assert cache.get(path) == Answer(reason="is Python 2.7.18, and too old", lasting=True)
+    cache.put(path, too_old("2.7.18"), witnesses(path))
+    assert cache.get(path) == too_old("2.7.18")
 
 
 def touch(path: str) -> None:

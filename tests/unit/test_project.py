@@ -100,6 +100,24 @@ def test_a_version_file_that_says_nothing_leaves_the_word_to_the_next(project: P
     assert asked(project)[0] == ("3.12",)
 
 
+def test_a_name_that_pyenv_gave_is_what_it_stands_for(project: Path) -> None:
+    versions = project / "pyenv" / "versions"
+    for name in ("mine", "3.14-dev", "3.12"):
+        (versions / name / "bin").mkdir(parents=True)
+    host = Host({"PYENV_ROOT": str(project / "pyenv")}, str(project), sys.platform, os.name, sys.executable)
+    for line, request in (
+        ("mine", str(versions / "mine")),
+        ("3.14-dev", str(versions / "3.14-dev")),
+        ("3.12", "3.12"),
+        ("other\nmine", str(versions / "mine")),
+        ("../versions/mine", None),
+        (str(versions / "mine"), None),
+        ("..", None),
+    ):
+        (project / ".python-version").write_text(f"{line}\n")
+        assert asked_by_project(host)[0] == ((request,) if request else ())
+
+
 def test_system_means_the_running_python_and_is_named_as_the_reason(project: Path) -> None:
     (project / ".python-version").write_text("system\n")
     assert asked(project) == ((), f"`.python-version` in {project}")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.discovery import Answer, Found, ProbeCache, find, survey
+from cloche.discovery import Answer, Found, ProbeCache, Survey, find, search, survey
+from cloche.discovery.cache import too_old
 from cloche.errors import InterpreterNotFound, UsageError
 from cloche.model import Candidate, Host
 from cloche.value import replace
@@ -64,8 +65,12 @@ class Machine:
     def path(self, *specs: str, first: Sequence[str] = ()) -> str:
         return self.find(*specs, first=first).interpreter.executable
 
+    def look(self, spec: str | None = None, first: Sequence[str] = (), otherwise: Sequence[str] = ()) -> Survey:
+        finders = self.finders.values()
+        return survey(spec, self.host, finders, self.cache, first, otherwise=otherwise, ask=self.ask)
+
     def survey(self, spec: str | None = None) -> list[Sighting]:
-        return survey(spec, self.host, self.finders.values(), self.cache, ask=self.ask)
+        return list(self.look(spec).seen)
 
 
 class Listed:
@@ -281,7 +286,7 @@ def test_a_finder_that_fails_does_not_stop_the_others(machine: Machine) -> None:
     finders: list[Finder] = [Broken(), machine.finders["path"]]
     found = find(("3.12",), machine.host, finders, machine.cache, ask=machine.ask)
     assert found.interpreter.executable == chosen
-    (failed, _) = survey("3.12", machine.host, finders, machine.cache, ask=machine.ask)
+    (failed, _) = survey("3.12", machine.host, finders, machine.cache, ask=machine.ask).seen
     assert failed.reason.startswith("the finder failed: PermissionError")
 
 
@@ -319,6 +324,46 @@ def test_a_survey_without_a_request_passes_no_interpreter_over(machine: Machine)
     assert [(one.reason, one.is_chosen) for one in machine.survey()] == [("", True), ("", False), ("", False)]
 
 
+def test_a_survey_marks_what_would_be_taken_whatever_decides(machine: Machine) -> None:
+    machine.has("current", "CPython 3.11.7")
+    asked = machine.has("path", "CPython 3.12.1")
+    hinted = machine.has("elsewhere", "CPython 3.12.9")
+    machine.finders.pop("elsewhere")
+
+    def chosen(looked: Survey) -> list[str]:
+        assert looked.found is not None
+        (path,) = [one.path for one in looked.seen if one.is_chosen]
+        assert looked.found.interpreter.executable == path
+        return [path, looked.found.found_by]
+
+    assert chosen(machine.look(otherwise=("3.99", "3.12"))) == [asked, "path"]
+    assert chosen(machine.look("3.12", first=(hinted,))) == [hinted, "try-first-with"]
+    assert chosen(machine.look(first=(hinted,))) == [hinted, "try-first-with"]
+    assert machine.asked[-1] == (hinted,)
+
+
+def test_a_survey_of_what_is_not_there_tells_why_as_the_search_does(machine: Machine) -> None:
+    machine.has("path", "CPython 3.12.1")
+    looked = machine.look("3.99")
+    assert looked.found is None
+    assert str(looked.problem) == "no interpreter satisfies `3.99`"
+    assert [one.is_chosen for one in looked.seen] == [False]
+
+
+def test_a_candidate_that_hangs_is_asked_once_however_often_it_is_needed(machine: Machine) -> None:
+    hanging = machine.has("path", "does not answer in time")
+    machine.look("3.99")
+    assert machine.asked == [(hanging,)]
+
+
+def test_after_the_time_for_all_is_spent_nobody_is_asked(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [machine.has("path", "does not answer in time") for _ in range(2 * search.BATCH)]
+    monkeypatch.setattr(search, "PATIENCE", 0.0)
+    with pytest.raises(InterpreterNotFound):
+        machine.find("3.12")
+    assert machine.asked == [tuple(paths[: search.BATCH])]
+
+
 def test_a_miss_names_the_nearest_where_it_looked_and_what_would_help(machine: Machine) -> None:
     machine.has("current", "CPython 3.9.18")
     near = machine.has("path", "CPython 3.13.0")
@@ -331,9 +376,68 @@ def test_a_miss_names_the_nearest_where_it_looked_and_what_would_help(machine: M
     assert caught.value.message == "no interpreter satisfies `3.14t`"
     hint = caught.value.hint or ""
     assert hint.index(f"`{wrong_build}` is not free-threaded") < hint.index(f"`{near}` is 3.13.0, not 3.14")
-    assert "cloche looked at current, path, pyenv" in hint
+    assert "looked at: current, path, pyenv" in hint
     assert "`uv python install 3.14t`" in hint
-    assert "`cloche pythons --all`" in hint
+    assert "`cloche pythons 3.14t --all`" in hint
+
+
+def test_a_miss_lists_three_at_most_and_each_once(machine: Machine) -> None:
+    paths = [machine.has("path", f"CPython 3.{minor}.1") for minor in range(6, 14)]
+    with pytest.raises(InterpreterNotFound) as caught:
+        machine.find("3.20", ">=3.21")
+    hint = caught.value.hint or ""
+    assert [path for path in paths if path in hint] == paths[-3:]
+    assert all(hint.count(path) == 1 for path in paths[-3:])
+    assert max(map(len, hint.splitlines())) < 100 + len(str(machine.root))
+
+
+@pytest.mark.parametrize(
+    ("request_text", "near"),
+    [("3.8.99", "3.8.1"), ("3.7", "3.8.1"), (">=3.12.5,<3.13", "3.12.1"), ("~=3.9.0", "3.10.1"), ("4.0", "3.13.1")],
+)
+def test_the_nearest_minor_version_is_named_first(machine: Machine, request_text: str, near: str) -> None:
+    for minor in (8, 10, 12, 13):
+        machine.has("path", f"CPython 3.{minor}.1")
+    with pytest.raises(InterpreterNotFound) as caught:
+        machine.find(request_text)
+    assert f"is {near}, not" in (caught.value.hint or "").splitlines()[2]
+
+
+@pytest.mark.parametrize(
+    "request_text", ["2.7", "2", "python2", "cp27", "2.7.18", "<3", "<3.6", "~=2.7", "==2.7.*", "!=3.*"]
+)
+def test_a_python_that_is_too_old_is_named_and_nothing_else_is(machine: Machine, request_text: str) -> None:
+    machine.has("current", "CPython 3.12.1")
+    old = machine.has("path", "2.7.18")
+    machine.answers[old] = too_old("2.7.18")
+    with pytest.raises(InterpreterNotFound) as caught:
+        machine.find(request_text)
+    assert caught.value.message == (
+        f"environments need Python 3.6 or later, and `{request_text}` is older; `{old}` is Python 2.7.18"
+    )
+    assert caught.value.hint is None
+    assert caught.value.exit_code == 3
+
+
+def test_a_python_that_is_too_old_and_not_there_is_refused_likewise(machine: Machine) -> None:
+    old = machine.has("path", "2.7.18")
+    machine.answers[old] = too_old("2.7.18")
+    with pytest.raises(InterpreterNotFound) as caught:
+        machine.find("3.5")
+    assert caught.value.message == "environments need Python 3.6 or later, and `3.5` is older"
+
+
+@pytest.mark.parametrize("request_text", ["3", "3.6", ">=2.7", "<3.7", "3.99", ">=3.5,<3.7", "pypy"])
+def test_what_a_newer_python_can_satisfy_is_not_called_too_old(machine: Machine, request_text: str) -> None:
+    machine.answers[machine.has("path", "2.7.18")] = too_old("2.7.18")
+    with pytest.raises(InterpreterNotFound, match="no interpreter satisfies"):
+        machine.find(request_text)
+
+
+def test_of_several_requests_one_may_be_too_old(machine: Machine) -> None:
+    machine.has("path", "CPython 3.12.1")
+    with pytest.raises(InterpreterNotFound, match=r"no interpreter satisfies `2\.7` or `3\.99`"):
+        machine.find("2.7", "3.99")
 
 
 def test_a_miss_names_the_file_that_asks(machine: Machine) -> None:
@@ -380,14 +484,25 @@ def with_details(machine: Machine, name: str, content: str) -> str:
     return exact
 
 
-@pytest.mark.parametrize("request_text", ["3.13", "pypy", "3.14t", "<3.14"])
-def test_what_says_of_itself_that_it_will_not_do_is_not_started(machine: Machine, request_text: str) -> None:
+@pytest.mark.parametrize(
+    ("request_text", "taken"),
+    [("3.13", "CPython 3.13.1"), ("pypy", "PyPy 3.10.14"), ("3.14t", "CPython 3.14.0t"), ("<3.14", "CPython 3.13.1")],
+)
+def test_what_says_of_itself_that_it_will_not_do_is_not_started(
+    machine: Machine, request_text: str, taken: str
+) -> None:
     with_details(machine, "CPython 3.14.0", json.dumps(details("../../bin/python3.14", "3.14.0", [])))
-    with pytest.raises(InterpreterNotFound):
-        machine.find(request_text)
-    sightings = survey(request_text, machine.host, machine.finders.values(), ProbeCache(None), ask=machine.ask)
-    assert sightings[0].interpreter is None
-    assert sightings[0].reason.startswith("is ")
+    path = machine.has("path", taken)
+    assert machine.path(request_text) == path
+    assert machine.asked == [(path,)]
+
+
+def test_what_says_of_itself_that_it_will_not_do_is_a_miss_like_any_other(machine: Machine) -> None:
+    path = with_details(machine, "CPython 3.14.0", json.dumps(details("../../bin/python3.14", "3.14.0", [])))
+    with pytest.raises(InterpreterNotFound) as caught:
+        machine.find("3.13")
+    assert f"`{path}` is 3.14.0, not 3.13" in (caught.value.hint or "")
+    assert [one.path for one in machine.look("3.13").seen if one.interpreter] == [path]
 
 
 def test_all_facts_of_what_is_chosen_come_from_the_probe(machine: Machine) -> None:

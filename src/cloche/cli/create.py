@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from cloche.cli.parser import Words
     from cloche.cli.sources import Settings
+    from cloche.discovery import Found
     from cloche.model import Host, Plan, Result
 
 
@@ -24,16 +25,32 @@ def create(words: Words, host: Host, argv: Sequence[str], started: float) -> int
         request = request_of(words.operands[0], settings, host)
         report.warn(settings.warnings)
         if words.count("verbose"):
-            report.warn(f"`--{name}` was taken and has no effect" for name in sorted(INEFFECTIVE & settings.chosen.keys()))
+            report.warn(
+                f"`--{name}` was taken and has no effect" for name in sorted(INEFFECTIVE & settings.chosen.keys())
+            )
         if words.flag("dry-run"):
             plan = session.plan(request)
+            if words.count("verbose"):
+                report.say(choice(plan, session.found, settings))
             report.warn((*session.warnings, *plan.notes))
             show_plan(plan, settings, host)
             return 0
         result = session.create(request)
+    if words.count("verbose"):
+        report.say(choice(result.plan, session.found, settings))
     report.warn((*result.warnings, *result.plan.notes))
     show_result(result, settings, words, host, started)
     return 0
+
+
+def choice(plan: Plan, found: Found | None, settings: Settings) -> str:
+    """Return how the Python was chosen: which one, which finder knew of it, and what decided."""
+    interpreter = plan.environment.interpreter
+    asked = settings.chosen.get("python")
+    origin = "" if asked is None or asked.origin == "command line" else f" ({asked.origin})"
+    because = plan.chosen_because or (f"{found.because}{origin}" if found else "the Python that runs cloche")
+    name = f"{interpreter.name} at `{interpreter.executable}`" if interpreter else "Python"
+    return report.one_line(f"cloche: {name}, found by {found.found_by if found else 'current'}: {because}")
 
 
 def show_plan(plan: Plan, settings: Settings, host: Host) -> None:

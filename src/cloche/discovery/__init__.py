@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cloche.discovery.probe import Ask
-    from cloche.discovery.search import Sighting
+    from cloche.discovery.search import Search, Sighting
+    from cloche.errors import InterpreterNotFound
     from cloche.hookspecs import Finder
     from cloche.model import Host, Interpreter
 
-__all__ = ["Answer", "Found", "ProbeCache", "describe", "find", "running", "survey"]
+__all__ = ["Answer", "Found", "ProbeCache", "Survey", "describe", "find", "running", "survey"]
 
 RUNNING = "the Python that runs cloche"
+TRY_FIRST = "try-first-with"
 ALL_AT_ONCE = 64
 """Candidates that are looked at together where all of them will be."""
 
@@ -39,6 +41,17 @@ class Found:
     """What was asked for and is satisfied; empty if nothing was asked."""
     because: str
     """What decided on it, for people: "`-p 3.12`"."""
+
+
+@value
+class Survey:
+    """Everything that there is, and what would be taken of it."""
+
+    seen: tuple[Sighting, ...]
+    """In the order of the search; a reason stands with each that does not satisfy the request."""
+    found: Found | None
+    problem: InterpreterNotFound | None = None
+    """Why nothing would be taken."""
 
 
 def find(
@@ -59,45 +72,62 @@ def find(
     if not specs and not try_first_with:
         return Found(running(host, cache, ask), "current", "", because or RUNNING)
     from cloche.discovery.search import Search
+
+    return _choose(specs, Search(host, finders, cache, ask), try_first_with, because)
+
+
+def _choose(specs: Sequence[str], search: Search, try_first_with: Sequence[str], because: str) -> Found:
     from cloche.spec import InterpreterSpec
 
     wanted = [InterpreterSpec.parse(text) for text in specs]
-    search = Search(host, finders, cache, ask)
-    for spec in wanted or [InterpreterSpec(path, path=path) for path in try_first_with]:
-        if (seen := search.find(spec, try_first_with if wanted else ())) is not None and seen.interpreter is not None:
+    for spec in wanted:
+        if (seen := search.find(spec, try_first_with)) is not None and seen.interpreter is not None:
             return Found(seen.interpreter, seen.found_by, spec.text, because or f"`-p {spec.text}`")
-    if not wanted:
-        return Found(running(host, cache, ask), "current", "", because or RUNNING)
-    from cloche.discovery.missing import not_found
+    if wanted:
+        from cloche.discovery.missing import not_found
 
-    raise not_found(wanted, search, host, because)
+        raise not_found(wanted, search, because)
+    for path in try_first_with:  # with nothing to satisfy: the first that is an interpreter at all
+        if (seen := search.find(InterpreterSpec(path, path=path))) is not None and seen.interpreter is not None:
+            return Found(seen.interpreter, TRY_FIRST, "", because or f"`--{TRY_FIRST} {path}`")
+    return Found(running(search.host, search.cache, search.ask), "current", "", because or RUNNING)
 
 
 def survey(
-    spec: str | None, host: Host, finders: Iterable[Finder], cache: ProbeCache, *, ask: Ask | None = None
-) -> list[Sighting]:
-    """Return every candidate there is, in the order of the search, with the reason for each that was passed over.
+    spec: str | None,
+    host: Host,
+    finders: Iterable[Finder],
+    cache: ProbeCache,
+    try_first_with: Sequence[str] = (),
+    *,
+    otherwise: Sequence[str] = (),
+    because: str = "",
+    ask: Ask | None = None,
+) -> Survey:
+    """Look at every candidate there is, and say which one `find` takes.
 
-    The one that `-p SPEC` would take is marked; without SPEC, the Python that runs cloche is.
-
-    :raises UsageError: the request makes no sense.
+    :param otherwise: what `find` is asked for if there is no `spec`.
+    :raises UsageError: a request makes no sense.
     """
-    from cloche.discovery.search import Search, best
+    from cloche.discovery.search import Search
+    from cloche.errors import InterpreterNotFound
     from cloche.spec import ANY, InterpreterSpec
 
     search = Search(host, finders, cache, ask)
-    if spec is None:
-        everything = list(search.sightings(ANY, at_once=ALL_AT_ONCE))
-        chosen = next((one for one in everything if one.found_by == "current" and one.interpreter), None)
-    else:
-        wanted = InterpreterSpec.parse(spec)
-        everything = list(search.sightings(wanted, at_once=ALL_AT_ONCE))
-        chosen = best(wanted, [one for one in everything if one.interpreter is not None and not one.reason])
-        known = {one.path for one in everything} | {one.interpreter.executable for one in everything if one.interpreter}
-        for one in [] if wanted.is_exact else search.sightings(ANY, judge=wanted, at_once=ALL_AT_ONCE):
-            if one.path not in known and (one.interpreter is None or one.interpreter.executable not in known):
-                everything.append(one)
-    return [replace(one, is_chosen=one is chosen) for one in everything]
+    judge = ANY if spec is None else InterpreterSpec.parse(spec)
+    seen = list(search.sightings(judge, try_first_with, judge=judge, at_once=ALL_AT_ONCE))
+    known = {one.path for one in seen} | {one.interpreter.executable for one in seen if one.interpreter}
+    if spec is not None and not judge.is_exact:  # finders leave out what they know to be something else
+        others = search.sightings(ANY, judge=judge, at_once=ALL_AT_ONCE)
+        seen += (one for one in others if known.isdisjoint((one.path, one.interpreter and one.interpreter.executable)))
+    try:
+        found = _choose(otherwise if spec is None else (spec,), search, try_first_with, because)
+    except InterpreterNotFound as problem:
+        return Survey(tuple(seen), None, problem)
+    return Survey(
+        tuple(replace(one, is_chosen=one.interpreter == found.interpreter) for one in seen),
+        found,
+    )
 
 
 def running(host: Host, cache: ProbeCache, ask: Ask | None = None) -> Interpreter:

@@ -18,7 +18,7 @@ from cloche.value import TYPE_CHECKING, value
 if TYPE_CHECKING:
     from cloche.model import Interpreter
 
-FORMAT = "cloche probe 1"
+FORMAT = "cloche probe 2"
 LARGEST = 1 << 16
 """Bytes of an entry that are read."""
 STALE = 60
@@ -32,8 +32,13 @@ class Answer:
     interpreter: Interpreter | None = None
     reason: str = ""
     """Why there is no interpreter, to be read after the path (`is Python 2.7.18, and environments need ...`)."""
-    lasting: bool = False
-    """For a reason: whether it will be the same as long as the executable is."""
+    too_old: str = ""
+    """Version of a Python that is too old for environments (`2.7.18`); no other reason is kept."""
+
+
+def too_old(version: str) -> Answer:
+    """Return the answer of a Python that is too old."""
+    return Answer(reason=f"is Python {version}, and environments need 3.6 or later", too_old=version)
 
 
 class ProbeCache:
@@ -54,22 +59,22 @@ class ProbeCache:
             head = self._head(executable, files)
             if lines[: len(head)] != head:
                 return None
-            kind, _, refusal = lines[len(head)].partition(" ")
-            if kind == "refusal" and refusal:
-                return Answer(reason=refusal, lasting=True)
+            kind, _, version = lines[len(head)].partition(" ")
+            if kind == "too-old" and version:
+                return too_old(version)
             return Answer(record.load(record.unflatten(lines[len(head) :])))
         except (OSError, ValueError, LookupError):
             return None
 
     def put(self, executable: str, answer: Answer, before: list[str]) -> None:
         """Keep an answer, if it may be kept; `before` is what `witnesses` said before the executable was asked."""
-        if self._directory is None or not self._writable or not (answer.interpreter or answer.lasting):
+        if self._directory is None or not self._writable or not (answer.interpreter or answer.too_old):
             return
         if witnesses(executable) != before:
             return
         found = answer.interpreter
         files = [found.executable, os.path.join(found.stdlib, "os.py"), found.library] if found else []
-        body = record.flatten(found) if found else [f"refusal {answer.reason}"]
+        body = record.flatten(found) if found else [f"too-old {answer.too_old}"]
         lines = [*self._head(executable, [path for path in files if path]), *body]
         try:
             os.makedirs(self._directory, mode=0o700, exist_ok=True)

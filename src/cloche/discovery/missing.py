@@ -1,21 +1,25 @@
-"""Say that no interpreter satisfies a request: what there is instead, where cloche looked, and what would help."""
+"""Say that no interpreter satisfies a request: what there is instead, where cloche looked, and what would help.
+
+The hint has a line for each, so that it can be read in a terminal.
+"""
 
 from __future__ import annotations
 
 import os
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from cloche.errors import InterpreterNotFound
-from cloche.spec import ANY
+from cloche.spec import ANY, contains
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloche.discovery.search import Search, Sighting
-    from cloche.model import Host
+    from cloche.model import Host, Version
     from cloche.spec import InterpreterSpec
 
-NEAREST = 4
+NEAREST = 3
 """Misses that are listed."""
 
 REMEDIES = (
@@ -30,45 +34,100 @@ REMEDIES = (
 KNOWING_FREE_THREADED = 2
 """How many of them, from the first, write a free-threaded version as `3.14t`."""
 
+LIST = "`cloche pythons` lists the interpreters that can be found"
 
-def not_found(specs: Sequence[InterpreterSpec], search: Search, host: Host, because: str = "") -> InterpreterNotFound:
+OLDEST = (3, 6)
+"""The first Python that environments can be made for."""
+OLDER: tuple[Version, ...] = tuple(
+    (major, minor, micro, "final", 0)
+    for major, minor in ((2, 7), *((3, n) for n in range(6)))
+    for micro in (0, 1, 10, 18)
+)
+"""Versions before that, to see whether a range means them."""
+
+
+def not_found(specs: Sequence[InterpreterSpec], search: Search, because: str = "") -> InterpreterNotFound:
     """Return the error for requests that nothing satisfies; `because` says who asks, if it is not the user."""
+    origin = f", which is asked for by {because}" if because else ""
     if len(specs) == 1 and specs[0].path:
         sighting = next(search.sightings(specs[0]))
-        return InterpreterNotFound(f"`{sighting.path}` {sighting.reason}", hint=LIST)
+        return InterpreterNotFound(f"`{sighting.path}` {sighting.reason}{origin}", hint=LIST)
     if len(specs) == 1 and specs[0].name:
         refused = [f"; `{one.path}` {one.reason}" for one in search.sightings(specs[0]) if one.reason]
         hint = f"{LIST}; the current directory is never looked at: write `./{specs[0].name}` for a file that is there"
         return InterpreterNotFound(f"no interpreter on PATH is called `{specs[0].name}`{''.join(refused)}", hint=hint)
     asked = " or ".join(f"`{spec.text}`" for spec in specs)
-    near = [one for spec in specs for one in search.sightings(ANY, judge=spec, at_once=64) if one.interpreter]
-    near.sort(key=lambda one: _distance(one, specs))
-    listed = list(dict.fromkeys(f"`{one.interpreter.executable}` {one.reason}" for one in near if one.interpreter))
-    told = [f"the nearest: {', '.join(listed[:NEAREST])}" if listed else "there is no interpreter at all"]
-    told.append(f"cloche looked at {', '.join(search.places)}")
-    if remedy := _remedy(specs[0], host):
-        told.append(f"`{remedy}` could help")
-    told.append("`cloche pythons --all` shows everything and why it was passed over")
-    origin = f", which is asked for by {because}" if because else ""
-    return InterpreterNotFound(f"no interpreter satisfies {asked}{origin}", hint="; ".join(told))
+    if all(is_too_old(spec) for spec in specs):
+        found = [f"; `{one.path}` is Python {one.too_old}" for spec in specs for one in old_ones(spec, search)]
+        return InterpreterNotFound(
+            f"environments need Python 3.6 or later, and {asked} is older{origin}{''.join(found[:1])}"
+        )
+    everything = f"`cloche pythons {quote(specs[0].text)} --all` shows everything, and why it was passed over"
+    remedy = next(filter(None, (remedy_for(spec, search.host) for spec in specs)), "")
+    misses = nearest(specs, search)
+    told = [
+        f"`{remedy}` could help; {everything}" if remedy else everything,
+        "the nearest:" if misses else "there is no interpreter at all",
+        *(f"  {miss}" for miss in misses),
+        f"looked at: {', '.join(search.places)}",
+    ]
+    return InterpreterNotFound(f"no interpreter satisfies {asked}{origin}", hint="\n  ".join(told))
 
 
-LIST = "`cloche pythons` lists the interpreters that can be found"
+def is_too_old(spec: InterpreterSpec) -> bool:
+    """Whether a request can only be satisfied by Pythons before 3.6."""
+    if spec.release:
+        return spec.release[:2] < OLDEST[: len(spec.release)]
+    if not spec.range:
+        return False
+    newer: list[Version] = [(3, minor, micro, "final", 0) for minor in range(6, 30) for micro in (0, 1, 20)]
+    return any(contains(spec.range, one) for one in OLDER) and not any(contains(spec.range, one) for one in newer)
 
 
-def _distance(sighting: Sighting, specs: Sequence[InterpreterSpec]) -> tuple[object, ...]:
+def old_ones(spec: InterpreterSpec, search: Search) -> list[Sighting]:
+    """Return the Pythons that were asked for and are too old."""
+
+    def meant(one: Sighting) -> bool:
+        parts = [int(part) for part in one.too_old.split(".")]
+        version: Version = (parts[0], parts[1], parts[2], "final", 0)
+        return contains(spec.range, version) if spec.range else version[: len(spec.release)] == spec.release
+
+    return [one for one in search.sightings(spec) if one.too_old and meant(one)]
+
+
+def nearest(specs: Sequence[InterpreterSpec], search: Search) -> list[str]:
+    """Return the nearest misses, a line for each, with what is wrong with it."""
+    found: dict[str, tuple[tuple[object, ...], str]] = {}
+    for spec in specs:
+        for one in search.sightings(ANY, judge=spec, at_once=64):
+            if one.interpreter is not None:
+                path = one.interpreter.executable
+                miss = (distance(one, spec), f"`{path}` {one.reason}")
+                found[path] = min(found.get(path, miss), miss)
+    return [text for _, text in sorted(found.values())[:NEAREST]]
+
+
+def distance(sighting: Sighting, spec: InterpreterSpec) -> tuple[object, ...]:
     """Order misses: the right version in the wrong build first, then the nearest minor version, then the newer."""
     assert sighting.interpreter is not None
     version = sighting.interpreter.version
-    wanted = next((spec.release for spec in specs if spec.release), ())
-    kinds = {spec.implementation or "cpython" for spec in specs}
-    minor = abs(version[1] - wanted[1]) if len(wanted) > 1 else 0
-    return (sighting.interpreter.implementation not in kinds, minor, [-number for number in version[:3]])
+    wanted = spec.release or first_release(spec.range)
+    minor = abs(100 * (version[0] - wanted[0]) + version[1] - wanted[1]) if len(wanted) > 1 else 0
+    foreign = sighting.interpreter.implementation != (spec.implementation or "cpython")
+    return (foreign, minor, [-number for number in version[:3]])
 
 
-def _remedy(spec: InterpreterSpec, host: Host) -> str:
+def first_release(range_text: str) -> tuple[int, ...]:
+    """Return the first version that a range names: what is near it is near the range."""
+    digits = range_text.lstrip("<>=!~ ").partition(",")[0].split(".")
+    return tuple(int(part) for part in digits if part.isascii() and part.isdigit())
+
+
+def remedy_for(spec: InterpreterSpec, host: Host) -> str:
     """Return a command that could install what is missing, by a manager that is on PATH; empty if there is none."""
     if len(spec.release) < 2 or spec.implementation not in (None, "cpython") or spec.release[0] != 3 or spec.debug:
+        return ""
+    if spec.release[:2] < OLDEST:
         return ""
     version = ".".join(map(str, spec.release)) + "t" * bool(spec.free_threaded)
     directories = host.environ.get("PATH", "").split(";" if host.os_name == "nt" else ":")

@@ -15,7 +15,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Protocol
 
 from cloche.discovery import record
-from cloche.discovery.cache import Answer
+from cloche.discovery.cache import Answer, too_old
 from cloche.template import resource
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ def judge(text: bytes) -> Answer:
         kind = answer.get("kind")
         if kind == "too-old":
             version = ".".join(str(int(part)) for part in answer["version"][:3])
-            return Answer(reason=f"is Python {version}, and environments need 3.6 or later", lasting=True)
+            return too_old(version)
         if kind == "failed":
             return Answer(reason=f"cannot describe itself: {_printable(str(answer['reason']))}")
         interpreter = record.load(answer)

@@ -1,6 +1,6 @@
 """What a project asks for: its `.python-version`, else its `requires-python`; their texts are untrusted, and only read.
 
-.python-version   nearest, upwards: first line that asks for something       3.12  pypy3.10-7.3.12  3.12.1/envs/foo
+.python-version   nearest, upwards: first line that asks for something       3.12  pypy3.10-7.3.12  3.12.1/envs/mine
 .python-versions  beside it, if there is no .python-version
 pyproject.toml    nearest, upwards: `requires-python` in `[project]`
 """
@@ -34,7 +34,7 @@ def asked_by_project(host: Host) -> tuple[tuple[str, ...], str]:
             if text := _read(path, LARGEST):
                 lines = [line.partition("#")[0].strip() for line in text.splitlines()]
                 for line in lines:
-                    if request := understood(line):
+                    if request := understood(line) or named_by_pyenv(line, host):
                         return (() if request == "system" else (request,)), f"`{name}` in {directory}"
     for directory in _upwards(host.cwd):
         if text := _read(os.path.join(directory, "pyproject.toml"), LARGEST_PROJECT):
@@ -67,6 +67,15 @@ def understood(line: str) -> str:
     except UsageError:
         return ""
     return "" if spec.is_exact else lowered
+
+
+def named_by_pyenv(line: str, host: Host) -> str:
+    """Return the directory of what pyenv has under a name that says no version (`mine`, `3.14-dev`); empty if none."""
+    name = line.strip()
+    root = host.environ.get("PYENV_ROOT") or os.path.join(host.environ.get("HOME", ""), ".pyenv")
+    plain = 0 < len(name) <= 100 and name.isprintable() and not name.startswith(".") and not set(name) & set("/\\:")
+    place = os.path.join(root, "versions", name)
+    return place if plain and os.path.isabs(root) and os.path.isdir(os.path.join(place, "bin")) else ""
 
 
 def requires_python(text: str) -> str:

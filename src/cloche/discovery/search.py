@@ -7,8 +7,9 @@ interpreters (CPython, released) go before others that would satisfy the request
 from __future__ import annotations
 
 import os
+from time import monotonic
 
-from cloche.discovery import home
+from cloche.discovery import TRY_FIRST, home
 from cloche.discovery.cache import Answer, witnesses
 from cloche.model import Candidate
 from cloche.value import TYPE_CHECKING, replace, value
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 
 BATCH = 4
 """Candidates that are looked at together, so that those which have to be started are started at the same time."""
-TRY_FIRST = "try-first-with"
 PATH_ITSELF = "the path itself"
+PATIENCE = 10.0
+"""Seconds of asking after which nobody else is asked in a search."""
 IN_A_DIRECTORY = (
     *("bin/python3", "bin/python", "bin/pypy3", "bin/pypy", "bin/graalpy"),
     *("Scripts/python.exe", "python.exe", "pypy3.exe", "pypy.exe", "bin/graalpy.exe"),
@@ -43,6 +45,8 @@ class Sighting:
     interpreter: Interpreter | None = None
     reason: str = ""
     """Why it was passed over, to be read after the path; empty if it satisfies the request."""
+    too_old: str = ""
+    """Its version, if it is a Python that is too old for environments: `2.7.18`."""
     is_chosen: bool = False
 
 
@@ -50,16 +54,17 @@ class Search:
     """One search: remembers what it saw, so that no file is looked at twice."""
 
     def __init__(self, host: Host, finders: Iterable[Finder], cache: ProbeCache, ask: Ask | None = None) -> None:
-        self._host = host
+        self.host = host
         self._finders: list[Finder] = []
         self._more = iter(finders)
-        self._cache = cache
-        self._ask = ask
+        self.cache = cache
+        self.ask = ask
         self._known: dict[str, Answer] = {}
+        self._spent = 0.0
 
     @property
     def places(self) -> list[str]:
-        """Names of the finders, in order."""
+        """Names of the finders that were asked or would be, in order."""
         return [finder.name for finder in self._each()]
 
     def _each(self) -> Iterator[Finder]:
@@ -90,7 +95,8 @@ class Search:
     ) -> Iterator[Sighting]:
         """Yield every candidate for a request in finder order, each file once, with what it is.
 
-        With `judge`, the candidates are those for `spec`, and `judge` says what they are good for.
+        With `judge`, the candidates are those for `spec`, and `judge` says what they are good for: they are shown,
+        and every one is asked, also where its installation says that it will not do.
         """
         looked_at: set[object] = set()
         shown: set[object] = set()
@@ -98,27 +104,32 @@ class Search:
         for candidate in self._candidates(spec, first):
             batch.append(candidate)
             if len(batch) >= at_once:
-                yield from self._look(batch, judge or spec, looked_at, shown)
+                yield from self._look(batch, spec, judge, looked_at, shown)
                 batch = []
-        yield from self._look(batch, judge or spec, looked_at, shown)
+        yield from self._look(batch, spec, judge, looked_at, shown)
 
     def _candidates(self, spec: InterpreterSpec, first: Sequence[str]) -> Iterator[Candidate]:
         """Yield where an interpreter may be: the hinted ones, then what each finder gives."""
         if spec.path:
-            yield Candidate(located(spec.path, self._host), PATH_ITSELF)
+            yield Candidate(located(spec.path, self.host), PATH_ITSELF)
             return
         for path in first:
-            yield Candidate(located(path, self._host), TRY_FIRST)
+            yield Candidate(located(path, self.host), TRY_FIRST)
         for finder in self._each():
             if spec.name and finder.name != "path":  # only PATH knows names
                 continue
             try:
-                yield from finder.candidates(spec, self._host)
+                yield from finder.candidates(spec, self.host)
             except Exception as error:  # a plugin's, or a directory nobody expected: the others can still find
                 yield Candidate("", finder.name, f"the finder failed: {type(error).__name__}: {error}")
 
     def _look(
-        self, candidates: list[Candidate], spec: InterpreterSpec, looked_at: set[object], shown: set[object]
+        self,
+        candidates: list[Candidate],
+        spec: InterpreterSpec,
+        judge: InterpreterSpec | None,
+        looked_at: set[object],
+        shown: set[object],
     ) -> Iterator[Sighting]:
         """Find out what candidates are, those together that have to be started."""
         new: list[tuple[Candidate, str]] = []
@@ -128,7 +139,7 @@ class Search:
             if identity not in looked_at:
                 looked_at.add(identity)
                 new.append((candidate, path))
-        declined = self._fetch([path for _, path in new if path], spec)
+        declined = self._fetch([path for _, path in new if path], None if judge else spec)
         for candidate, path in new:
             if candidate.note or path in declined:
                 yield Sighting(candidate.path, candidate.found_by, reason=candidate.note or declined[path])
@@ -136,13 +147,13 @@ class Search:
             answer = self._known[path or candidate.path]
             found = answer.interpreter
             if found is None:
-                yield Sighting(candidate.path, candidate.found_by, reason=answer.reason)
+                yield Sighting(candidate.path, candidate.found_by, reason=answer.reason, too_old=answer.too_old)
                 continue
             identity = _identity(found.executable)
             if identity in shown:  # what starts it, a wrapper, was found before
                 continue
             shown.add(identity)
-            yield Sighting(candidate.path, candidate.found_by, found, spec.refusal(found) or "")
+            yield Sighting(candidate.path, candidate.found_by, found, (judge or spec).refusal(found) or "")
 
     def _behind(self, path: str) -> str:
         """Return the executable to ask about a path: itself, or the base of its environment; empty if there is none."""
@@ -155,26 +166,31 @@ class Search:
         self._known[path] = Answer(reason=problem)
         return ""
 
-    def _fetch(self, paths: list[str], spec: InterpreterSpec) -> dict[str, str]:
-        """Learn what executables are: from before, from the cache, or by asking.
+    def _fetch(self, paths: list[str], spec: InterpreterSpec | None) -> dict[str, str]:
+        """Learn what executables are: from before, from the cache, or by asking, as long as there is time.
 
-        Return those that need not be asked, since their installation says that they will not do, with the reason.
+        Return those that need not be asked, since their installation says that they do not satisfy `spec`, with the
+        reason.
         """
         declined: dict[str, str] = {}
         unknown: dict[str, list[str]] = {}
         for path in paths:
             if path in self._known:
                 continue
-            if (kept := self._cache.get(path)) is not None:
+            if (kept := self.cache.get(path)) is not None:
                 self._known[path] = kept
-            elif refusal := _declined(path, spec):
+            elif spec is not None and (refusal := _declined(path, spec)):
                 declined[path] = refusal
+            elif self._spent > PATIENCE:
+                self._known[path] = Answer(reason="was not asked: others took all the time there is")
             else:
                 unknown[path] = witnesses(path)
         if unknown:
-            ask = self._ask or _probe()
-            for (path, before), answer in zip(unknown.items(), ask(list(unknown), self._host.environ), strict=True):
+            ask = self.ask or _probe()
+            started = monotonic()
+            for (path, before), answer in zip(unknown.items(), ask(list(unknown), self.host.environ), strict=True):
                 self._known[path] = self._settle(path, answer, before, ask)
+            self._spent += monotonic() - started
         return declined
 
     def _settle(self, path: str, answer: Answer, before: list[str], ask: Ask) -> Answer:
@@ -186,13 +202,13 @@ class Search:
             except LookupError as error:
                 return Answer(reason=f"starts `{found.executable}`, which {error}")
             before = witnesses(path)
-            answer = self._cache.get(path) or ask([path], self._host.environ)[0]
+            answer = self.cache.get(path) or ask([path], self.host.environ)[0]
             found = answer.interpreter
             if found is not None and not _is_same(found.executable, path):
                 return Answer(reason=f"starts `{path}`, which starts `{found.executable}`, and so on")
         if found is not None:
             answer = Answer(home.settled(replace(found, executable=path)))
-        self._cache.put(path, answer, before)
+        self.cache.put(path, answer, before)
         return answer
 
 

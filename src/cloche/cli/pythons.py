@@ -1,0 +1,94 @@
+"""`cloche pythons [SPEC]`."""
+
+from __future__ import annotations
+
+from cloche.cli import report
+from cloche.cli.sources import resolve, session_of
+from cloche.cli.vocabulary import COMMON, CREATE
+from cloche.model import Request
+from cloche.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cloche.cli.parser import Words
+    from cloche.discovery import Survey
+    from cloche.discovery.search import Sighting
+    from cloche.model import Host
+
+HEAD = ("", "version", "implementation", "path", "found by")
+
+
+def pythons(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
+    """Show every interpreter that satisfies SPEC, or every one there is, and mark the one that would be taken.
+
+    Without SPEC that is the one that `cloche DEST` takes here: settings and the project's files have their say.
+    """
+    settings = resolve(words, host, (*COMMON, *CREATE))
+    spec = words.operands[0] if words.operands else None
+    with session_of(settings, host) as session:
+        looked = session.pythons(
+            Request("", settings.all("python"), settings.all("try-first-with"), consult="project"), spec
+        )
+        report.warn((*settings.warnings, *session.warnings))
+    if settings.flag("json"):
+        report.print_json(**as_json(looked, spec))
+    else:
+        for line in table(looked, everything=words.flag("all")):
+            report.tell(line)
+    if looked.problem is None:
+        return 0
+    report.error(looked.problem)
+    return looked.problem.exit_code if spec is not None else 0
+
+
+def table(looked: Survey, *, everything: bool) -> Iterator[str]:
+    """Yield the lines of a table of what satisfies the request, and what decided on the one that is marked.
+
+    With `everything`, what was passed over comes below it, each with the reason.
+    """
+    rows = [HEAD, *(row(one) for one in looked.seen if not one.reason)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for cells in rows if len(rows) > 1 else []:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+    if looked.found is not None:
+        yield f"\n* is taken: {report.one_line(looked.found.because)}, found by {looked.found.found_by}"
+    passed_over = [one for one in looked.seen if one.reason] if everything else []
+    if passed_over:
+        yield "\npassed over:"
+    for one in passed_over:
+        path = one.interpreter.executable if one.interpreter else one.path
+        yield report.one_line(f"   {path} {one.reason} (found by {one.found_by})")
+
+
+def row(one: Sighting) -> tuple[str, ...]:
+    found = one.interpreter
+    assert found is not None  # who is none has a reason
+    implementation, _, build = found.name.partition(f" {found.version_text}")
+    bits = "" if found.bits == 64 else f" {found.bits}-bit"
+    path = report.one_line(found.executable)
+    return ("*" * one.is_chosen, found.version_text, f"{implementation}{build}{bits}", path, one.found_by)
+
+
+def as_json(looked: Survey, spec: str | None) -> dict[str, object]:
+    found = looked.found
+    return {
+        "request": spec,
+        "chosen": found.interpreter.executable if found else None,
+        "chosen_because": found.because if found else None,
+        "pythons": [sighting_json(one) for one in looked.seen if not one.reason],
+        "passed_over": [{**sighting_json(one), "reason": one.reason} for one in looked.seen if one.reason],
+    }
+
+
+def sighting_json(one: Sighting) -> dict[str, object]:
+    found = one.interpreter
+    return {
+        "path": found.executable if found else one.path,
+        "seen_at": one.path,
+        "found_by": one.found_by,
+        "chosen": one.is_chosen,
+        "version": found.version_text if found else one.too_old or None,
+        "implementation": found.implementation if found else None,
+        "interpreter": report.as_json(found),
+    }
