@@ -39,6 +39,7 @@ class Draft:
         self._dropped: set[str] = set()
         self._more: list[Operation] = []
         self._modes: dict[str, int] = {}
+        self._executable: set[str] = set()
 
     def on_disk(self, path: str) -> str:
         """Return where a path stands now, absolute."""
@@ -60,11 +61,13 @@ class Draft:
         """Return a file's text; bytes that are no UTF-8 survive a round trip. Empty where there is no file."""
         return (self.content(path) or b"").decode("utf-8", "surrogateescape")
 
-    def write(self, path: str, content: bytes) -> None:
-        """Have a file hold `content`; nothing happens where it does already."""
+    def write(self, path: str, content: bytes, executable: str = "no") -> None:
+        """Have a file hold `content`; one that is there keeps its permissions, and is left alone if it does already."""
         if content != self.content(path):
             self._forget(path)
             self._contents[path] = content
+            if executable == "yes":
+                self._executable.add(path)
 
     def write_text(self, path: str, text: str) -> None:
         self.write(path, text.encode("utf-8", "surrogateescape"))
@@ -131,7 +134,7 @@ class Draft:
             if os.path.isfile(there) and not os.path.islink(there):
                 made.append(Rewrite(path, content, there))
             else:
-                made.append(Write(path, content))
+                made.append(Write(path, content, "yes" if path in self._executable else "no"))
         made += (Link(path, target) for path, target in sorted(self._links.items()))
         return [*parents((*made, *self._more)), *made, *self._more]
 
@@ -142,7 +145,8 @@ class Draft:
         """
         changed = {*self._contents, *self._dropped}
         for path in list(records(self.root)):
-            self._seal_record(path, changed)
+            if self.content(path) is not None:
+                self._seal_record(path, changed)
         if manifest := self.text(MANIFEST):
             self.write_text(MANIFEST, "".join(self._manifest_lines(manifest, changed)))
 

@@ -79,7 +79,7 @@ SHELLS = {
     "dash": ("activate", ". {} && printf '%s\\n' \"$VIRTUAL_ENV\" && command -v python"),
     "zsh": ("activate", ". {} && printf '%s\\n' \"$VIRTUAL_ENV\" && command -v python"),
     "fish": ("activate.fish", "source {}; and echo $VIRTUAL_ENV; and command -s python"),
-    "tcsh": ("activate.csh", "source {} && echo $VIRTUAL_ENV:q && which python"),
+    "tcsh": ("activate.csh", "set prompt = ''; source {} && echo $VIRTUAL_ENV:q && which python"),
 }
 """By shell: the script it reads, and a program that activates and tells the result. The script's name is quoted."""
 
@@ -93,12 +93,12 @@ def activations(environment: Environment, host: Host) -> list[str]:
         if found is None or not os.path.isfile(path):
             continue
         quoted = "./" + script
-        environ = {name: text for name, text in host.environ.items() if not name.startswith("VIRTUAL_ENV")}
+        environ = {name: text for name, text in host.environ.items() if not name.startswith(("VIRTUAL_ENV", "XDG_"))}
         flags = {"fish": ["--no-config"], "tcsh": ["-f"], "zsh": ["-f"], "bash": ["--norc", "--noprofile"]}
         try:
             ran = subprocess.run(
                 [found, *flags.get(shell, []), "-c", program.format(quoted)],
-                env={**environ, "TERM": "dumb"},
+                env={**environ, "TERM": "dumb", "HOME": "/nonexistent"},  # fish would leave its files there
                 cwd=os.path.dirname(path),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -108,7 +108,7 @@ def activations(environment: Environment, host: Host) -> list[str]:
         except (OSError, subprocess.TimeoutExpired):
             continue
         told = ran.stdout.decode("utf-8", "surrogateescape").splitlines()
-        if not told or not same(told[0], environment.location):
+        if not any(same(line, environment.location) for line in told[:2]):
             wrong.append(f"{script} ({shell})")
     return wrong
 

@@ -185,7 +185,7 @@ def reseed(draft: Draft, portrait: Portrait, requirements: tuple[str, ...], sess
                 draft.drop(f"{site}/{image.distribution}")
         for operation in operations(image, environment):
             if isinstance(operation, Write):
-                draft.write(operation.path, operation.content)
+                draft.write(operation.path, operation.content, operation.executable)
             elif isinstance(operation, (LayImage, MakeDir)):
                 draft.add([operation])
     return [f"{image.distribution} {image.version}" for image in images]

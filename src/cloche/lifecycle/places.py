@@ -90,15 +90,30 @@ def roots(
                 found.setdefault(os.path.dirname(root) if inside else root, []).append(path)
     if destination := of_command(settings.get("command", "")):
         found.setdefault(destination, []).append(layout.config)
-    for path in own_scripts(environment, distributions):
+    scripts = own_scripts(environment, distributions)
+    by_script: dict[str, list[str]] = {}
+    for path in scripts:
         program = program_of(draft, path)
         if program and (root := root_of_program(program, layout.bin)):
-            found.setdefault(root, []).append(path)
-    return found
+            by_script.setdefault(root, []).append(path)
+    for root, paths in by_script.items():
+        if root in found or 2 * len(paths) > len(scripts):  # a single one may have been changed by hand
+            found.setdefault(root, []).extend(paths)
+    return {root: paths for root, paths in found.items() if may_be_root(root, settings)}
+
+
+def may_be_root(root: str, settings: Mapping[str, str]) -> bool:
+    """Return whether an environment may have been at a place: not where its base is, nor a directory of another kind."""
+    home = settings.get("home", "")
+    bases = [os.path.dirname(home), *(settings.get(key, "") for key in ("base-prefix", "base-exec-prefix"))]
+    bases += (os.path.dirname(os.path.dirname(settings.get(key, ""))) for key in ("executable", "base-executable"))
+    if root.rstrip("/\\") in ("", *bases):
+        return False
+    return not os.path.isdir(root) or os.path.isfile(os.path.join(root, "pyvenv.cfg")) or not os.listdir(root)
 
 
 def of_command(command: str) -> str:
-    """Return the environment that the `command` of a `pyvenv.cfg` made: its last argument, which may hold spaces."""
+    """Return the environment that a `command` in `pyvenv.cfg` made: its last argument, which may hold spaces."""
     match = re.search(r" -m (?:venv|cloche)(?: (?:--[\w-]+(?:=\S+)?|--(?:creator|activators) \S+))* (/.*)$", command)
     if match is None:
         return ""

@@ -1,0 +1,77 @@
+"""A command line with a home and a store of its own, and environments of every maker, furnished by pip."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.interpreters import pyenv
+from tests.lifecycle.furniture import MAKERS, furnish, wheelhouse
+from tests.run import Cloche, clean_environ
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+TOOLS = os.environ.get("CLOCHE_TEST_TOOLS")
+"""Read before the tests get an environment of their own."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is for the night, unless it is asked for."""
+    if "nightly" in str(config.getoption("markexpr")):
+        return
+    dark = [item for item in items if item.get_closest_marker("nightly")]
+    config.hook.pytest_deselected(items=dark)
+    items[:] = [item for item in items if item not in dark]
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def cloche(tmp_path: Path, shared_cache: Path) -> Cloche:
+    (tmp_path / "home").mkdir()
+    work = tmp_path / "work"
+    work.mkdir()
+    environ = clean_environ(tmp_path / "home", shared_cache)
+    del environ["PYTHONWARNINGS"]  # pip, in the environments, is not ours
+    return Cloche(work, environ)
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return wheelhouse(tmp_path_factory.mktemp("wheels"))
+
+
+@pytest.fixture
+def furnished(cloche: Cloche, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Make an environment and furnish it; its projects stand beside it."""
+    if TOOLS:
+        monkeypatch.setenv("CLOCHE_TEST_TOOLS", TOOLS)
+
+    def make(maker: str, minor: str = "3.12", name: str = "env") -> Path:
+        place = cloche.cwd / name
+        MAKERS[maker](pyenv(minor), place)
+        furnish(place, wheels, cloche.cwd / "projects")
+        return place
+
+    return make
+
+
+@pytest.fixture
+def empty(cloche: Cloche, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Make an environment with nothing in it."""
+    if TOOLS:
+        monkeypatch.setenv("CLOCHE_TEST_TOOLS", TOOLS)
+
+    def make(maker: str = "venv", minor: str = "3.12", name: str = "env") -> Path:
+        place = cloche.cwd / name
+        MAKERS[maker](pyenv(minor), place)
+        return place
+
+    return make

@@ -1,0 +1,231 @@
+"""What is wrong with an environment is found, named and explained, and what can be mended is."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.interpreters import pyenv
+from tests.lifecycle.furniture import complaints, run, wrong_records
+from tests.trees import snapshot
+
+
+def found(cloche, place) -> dict[str, dict]:
+    """Return the findings of `cloche doctor` by code."""
+    outcome = cloche("doctor", "--json", place)
+    [environment] = outcome.json["environments"]
+    assert outcome.code == (0 if environment["healthy"] else 1)
+    return {one["code"]: one for one in environment["findings"]}
+
+
+def mended(cloche, place) -> None:
+    outcome = cloche("doctor", "--fix", place)
+    assert outcome.code == 0, outcome.out + outcome.err
+    assert found(cloche, place) == {}
+
+
+def site_of(place):
+    return next(place.glob("lib/*/site-packages"))
+
+
+@pytest.mark.parametrize("maker", ["venv", "virtualenv", "uv", "uv-relocatable", "cloche", "cloche-copy"])
+def test_a_new_environment_is_healthy(cloche, empty, maker) -> None:
+    place = empty(maker)
+    before = snapshot(place)
+    outcome = cloche("doctor", place)
+    assert (outcome.code, outcome.out) == (0, f"{place}: healthy\n")
+    assert snapshot(place) == before
+
+
+def test_a_furnished_environment_is_healthy(cloche, furnished) -> None:
+    assert found(cloche, furnished("venv")) == {}
+
+
+@pytest.mark.parametrize("maker", ["venv", "uv", "cloche", "cloche-copy"])
+def test_an_environment_whose_base_is_gone_gets_another_of_the_same_version(cloche, empty, maker) -> None:
+    """A Python that was uninstalled: the executable is dead, the configuration names a directory that is not there."""
+    place = empty(maker)
+    config = place / "pyvenv.cfg"
+    gone = "/opt/gone"
+    config.write_text(config.read_text().replace(os.path.dirname(os.path.dirname(pyenv("3.12"))), gone))
+    python = place / "bin" / "python"
+    if python.is_symlink():
+        for name in (place / "bin").glob("python*"):
+            if os.path.isabs(os.readlink(name)):
+                name.unlink()
+                name.symlink_to(f"{gone}/bin/python3.12")
+    finding = found(cloche, place)["base-gone"]
+    assert finding["mendable"]
+    assert "/opt/gone/bin" in finding["message"]
+    mended(cloche, place)
+    assert run(python, "-c", "import sys; print(sys.version_info[:2])").strip() == "(3, 12)"
+    assert [line for line in config.read_text().splitlines() if gone in line and not line.startswith("command")] == []
+
+
+def test_a_base_that_became_another_patch_release_is_entered(cloche, empty) -> None:
+    place = empty("venv")
+    config = place / "pyvenv.cfg"
+    config.write_text(config.read_text().replace("version = 3.12.", "version = 3.12.9"))
+    assert "3.12.9" in found(cloche, place)["base-upgraded"]["message"]
+    mended(cloche, place)
+    assert "3.12.9" not in config.read_text()
+
+
+def test_what_the_standard_upgrade_leaves_half_done_is_told_apart(cloche, empty) -> None:
+    place = empty("venv", "3.11")
+    run(pyenv("3.12"), "-m", "venv", "--without-pip", "--upgrade", place)
+    finding = found(cloche, place)["half-upgraded"]
+    assert "its Python is 3.11" in finding["message"]
+    assert "cloche upgrade" in finding["remedy"]
+    assert cloche("upgrade", place, "-p", "3.12").code == 0
+    assert found(cloche, place) == {}
+    assert os.listdir(place / "lib") == ["python3.12"]
+
+
+def test_names_and_directories_of_another_version_are_found(cloche, empty) -> None:
+    place = empty("venv")
+    (place / "bin" / "python3.9").symlink_to("python")
+    (place / "lib" / "python3.9" / "site-packages").mkdir(parents=True)
+    codes = found(cloche, place)
+    assert codes["name-of-other-version"]["path"] == "bin/python3.9"
+    assert codes["lib-of-other-version"]["path"] == "lib/python3.9"
+    assert cloche("doctor", "--fix", place).code == 1
+    assert not os.path.lexists(place / "bin" / "python3.9")
+    assert (place / "lib" / "python3.9").exists()
+
+
+def test_a_script_of_a_package_here_is_started_by_the_python_here(cloche, furnished) -> None:
+    place = furnished("venv")
+    script = place / "bin" / "plain-say"
+    body = script.read_text().partition("\n")[2]
+    script.write_text(f"#!/opt/gone/python3\n{body}")
+    codes = found(cloche, place)
+    assert codes["script-dead"]["path"] == "bin/plain-say"
+    assert codes["record-altered"]["path"] == "bin/plain-say"
+    script.write_text(f"#!{pyenv('3.12')}\n{body}")
+    assert found(cloche, place)["script-foreign"]["mendable"]
+    mended(cloche, place)
+    assert complaints(place) == []
+
+
+def test_a_script_that_somebody_else_put_there_may_name_another_python(cloche, empty) -> None:
+    place = empty("venv")
+    script = place / "bin" / "mine"
+    script.write_text(f"#!{pyenv('3.11')}\nprint('mine')\n")
+    assert found(cloche, place) == {}
+    script.write_text("#!/opt/gone/python\n")
+    assert not found(cloche, place)["script-dead"]["mendable"]
+
+
+def test_what_was_installed_and_is_not_there_or_was_changed_is_found(cloche, furnished) -> None:
+    place = furnished("venv")
+    (site_of(place) / "plain" / "__init__.py").unlink()
+    (site_of(place) / "plain" / "cli.py").write_text("changed = True\n")
+    codes = found(cloche, place)
+    assert codes["record-missing"]["path"].endswith("plain/__init__.py")
+    assert codes["record-altered"]["path"].endswith("plain/cli.py")
+    assert "pip install --force-reinstall --no-deps plain==1.0" in codes["record-missing"]["remedy"]
+
+
+def test_extension_modules_for_another_python_are_found(cloche, furnished) -> None:
+    place = furnished("venv")
+    name = "plain/fast.cpython-39-x86_64-linux-gnu.so"
+    (site_of(place) / name).write_bytes(b"\x7fELF")
+    with open(next(site_of(place).glob("plain-*/RECORD")), "a") as record:
+        record.write(f"{name},,\n")
+    assert found(cloche, place)["extension-for-other-abi"]["path"].endswith(name)
+
+
+def test_links_and_search_paths_that_lead_nowhere_are_found(cloche, furnished) -> None:
+    place = furnished("venv")
+    (place / "bin" / "tool").symlink_to("/opt/gone/tool")
+    (site_of(place) / "dead.pth").write_text("# a comment\n/opt/gone/lib\n")
+    (cloche.cwd / "projects" / "by_path").rename(cloche.cwd / "projects" / "other")
+    codes = found(cloche, place)
+    assert codes["link-dangling"]["path"] == "bin/tool"
+    assert "/opt/gone/lib" in cloche("doctor", place).out
+    assert "by_path" in codes["editable-dead"]["message"]
+
+
+def test_two_versions_of_a_package_over_each_other_are_found(cloche, furnished) -> None:
+    place = furnished("venv")
+    second = site_of(place) / "plain-2.0.dist-info"
+    second.mkdir()
+    (second / "METADATA").write_text("Metadata-Version: 2.1\nName: Plain\nVersion: 2.0\n")
+    assert "1.0 and 2.0" in found(cloche, place)["installed-twice"]["message"]
+
+
+def test_what_every_user_may_write_to_is_closed(cloche, furnished) -> None:
+    place = furnished("venv")
+    open_file = site_of(place) / "plain" / "cli.py"
+    open_file.chmod(0o666)
+    (place / "bin").chmod(0o777)
+    assert "1 more" in found(cloche, place)["world-writable"]["message"]
+    mended(cloche, place)
+    assert (place / "bin").stat().st_mode & 0o777 == 0o775
+    assert open_file.stat().st_mode & 0o777 == 0o664
+
+
+def test_a_pip_that_does_not_run_is_laid_down_anew(cloche) -> None:
+    place = cloche.cwd / "env"
+    assert cloche("-p", pyenv("3.12"), place).code == 0
+    broken = site_of(place) / "pip" / "_internal" / "cli" / "main.py"
+    broken.unlink()
+    (site_of(place) / "pip" / "left.py").write_text("import nothing\n")
+    assert {"seed-broken", "record-missing"} == found(cloche, place).keys()
+    mended(cloche, place)
+    assert run(place / "bin" / "pip", "--version").startswith("pip ")
+    assert not (site_of(place) / "pip" / "left.py").exists()
+    assert wrong_records(place) == []
+
+
+def test_what_a_killed_run_left_is_removed(cloche, empty) -> None:
+    place = empty("venv")
+    (place / ".cloche-0" / "new").mkdir(parents=True)
+    assert found(cloche, place)["left-behind"]["mendable"]
+    mended(cloche, place)
+    assert not (place / ".cloche-0").exists()
+
+
+def test_many_environments_are_found_and_looked_at_at_once(cloche, empty) -> None:
+    for name in ("one/.venv", "two/deep/env"):
+        empty(name=name)
+    moved = empty(name="three")
+    moved.rename(cloche.cwd / "four")
+    (cloche.cwd / "one" / "node_modules").mkdir()
+    outcome = cloche("doctor", "--json", "--find", ".")
+    assert outcome.code == 1
+    roots = {os.path.relpath(one["root"], cloche.cwd): one["healthy"] for one in outcome.json["environments"]}
+    assert roots == {"one/.venv": True, "two/deep/env": True, "four": False}
+
+
+def test_what_is_no_environment_is_an_error_of_its_own(cloche, empty) -> None:
+    place = empty()
+    outcome = cloche("doctor", place, cloche.cwd / "nothing")
+    assert outcome.code == 1
+    assert f"{place}: healthy" in outcome.out
+    assert "nothing` is not an environment" in outcome.err
+    assert cloche("doctor").code == 2
+
+
+def test_every_code_is_in_the_reference() -> None:
+    from pathlib import Path
+
+    from cloche.lifecycle.diagnosis import CODES
+
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "findings.md").read_text(encoding="utf-8")
+    assert [code for code in CODES if f"`{code}`" not in page] == []
+
+
+def test_a_script_that_names_the_base_does_not_make_the_base_the_place_of_the_environment(cloche, furnished) -> None:
+    """Else mending would have the environment's Python be a link to itself."""
+    place = furnished("uv")
+    for name in ("plain-say", "plain-show", "by_path", "by_finder", "vendored"):
+        script = place / "bin" / name
+        script.write_text(f"#!{pyenv('3.12')}\n" + script.read_text().partition("\n")[2])
+    for name in (place / "bin").glob("*activate*"):
+        name.unlink()
+    assert "moved" not in found(cloche, place)
+    mended(cloche, place)
+    assert complaints(place) == []

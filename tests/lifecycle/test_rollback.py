@@ -1,0 +1,198 @@
+"""Whatever fails on the way, the environment is what it was; whoever is killed leaves what the next run takes back."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cloche import transaction
+from cloche.api import session
+from cloche.errors import ClocheError
+from cloche.lifecycle import moving, upgrading
+from cloche.lifecycle.diagnosis import take_up
+from cloche.lifecycle.draft import Draft
+from cloche.lifecycle.mending import mend
+from tests.trees import snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cloche.transaction import Action
+
+
+@pytest.fixture
+def world(cloche, shared_cache):
+    """A session in this process, with the store of the command lines."""
+    with session(environ=cloche.environ, cache=shared_cache / "cloche") as run:
+        yield run
+
+
+def tree(place: Path) -> Path:
+    """Make a directory as an environment has it, with a file, a script, a link and a directory to lose."""
+    (place / "lib" / "deep").mkdir(parents=True)
+    (place / "lib" / "deep" / "one.py").write_text("one = 1\n")
+    (place / "script").write_text("#!/old/bin/python\n")
+    (place / "script").chmod(0o755)
+    (place / "link").symlink_to("/old")
+    (place / "gone").mkdir()
+    (place / "gone" / "file").write_text("old\n")
+    return place
+
+
+def edited(place: Path) -> Draft:
+    draft = Draft(str(place))
+    draft.write("lib/deep/one.py", b"one = 2\n")
+    draft.write("script", b"#!/new/bin/python\n")
+    draft.write("lib/added", b"new\n")
+    draft.link("link", "lib")
+    draft.drop("gone")
+    return draft
+
+
+def test_a_draft_changes_nothing_until_it_is_performed_and_then_everything(tmp_path: Path) -> None:
+    place = tree(tmp_path / "env")
+    before = snapshot(place)
+    draft = edited(place)
+    assert snapshot(place) == before
+    draft.perform()
+    assert (place / "lib/deep/one.py").read_text() == "one = 2\n"
+    assert (place / "script").stat().st_mode & 0o777 == 0o755
+    assert os.readlink(place / "link") == "lib"
+    assert not (place / "gone").exists()
+    assert (place / "lib/added").read_text() == "new\n"
+    assert sorted(os.listdir(place)) == ["lib", "link", "script"]
+
+
+@pytest.mark.parametrize("step", range(5))
+@pytest.mark.parametrize("exchanging", ["exchange", "rename"])
+def test_an_edit_that_fails_at_any_step_leaves_what_was_there(
+    tmp_path, monkeypatch, step: int, exchanging: str
+) -> None:
+    place = tree(tmp_path / "env")
+    before = snapshot(place)
+    taken = []
+
+    def failing(action: Action, staging: str, target: str) -> None:
+        if len(taken) == step:
+            raise OSError(errno.ENOSPC, "No space left on device", action.path)
+        taken.append(action)
+        original(action, staging, target)
+
+    original = transaction.take
+    monkeypatch.setattr(transaction, "take", failing)
+    if exchanging == "rename":
+        monkeypatch.setattr(transaction, "exchange", lambda one, other: False)
+    with pytest.raises(ClocheError, match="no space left"):
+        edited(place).perform()
+    assert len(taken) == step
+    assert snapshot(place) == before
+
+
+@pytest.mark.parametrize("step", range(5))
+def test_the_next_run_takes_back_what_a_killed_one_had_done(tmp_path, monkeypatch, step: int) -> None:
+    place = tree(tmp_path / "env")
+    before = snapshot(place)
+    original = transaction.take
+    taken = []
+
+    class Killed(BaseException):
+        pass
+
+    def dying(action: Action, staging: str, target: str) -> None:
+        if len(taken) == step:
+            raise Killed
+        taken.append(action)
+        original(action, staging, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(transaction, "take", dying)
+        patch.setattr(transaction, "undo", lambda *_: None)  # nobody is there to undo it
+        patch.setattr(transaction.os, "unlink", lambda path: None)
+        patch.setattr(transaction.Transaction, "_leave", lambda self: [os.close(one) for one in self._descriptors])
+        with pytest.raises(Killed):
+            edited(place).perform()
+    [left] = [name for name in os.listdir(place) if name.startswith(".cloche-")]
+    transaction.sweep(str(place / left))
+    assert snapshot(place) == before
+
+
+def test_what_does_not_work_afterwards_is_taken_back(tmp_path: Path) -> None:
+    place = tree(tmp_path / "env")
+    before = snapshot(place)
+
+    def refuse() -> None:
+        assert (place / "lib/added").exists()
+        raise ClocheError("it does not work")
+
+    with pytest.raises(ClocheError, match="does not work"):
+        edited(place).perform(refuse)
+    assert snapshot(place) == before
+
+
+def test_a_move_that_does_not_work_leaves_the_old_place_as_it_was(cloche, empty, world, monkeypatch) -> None:
+    old = empty()
+    before = snapshot(cloche.cwd)
+    planned = moving.plan(str(old), str(cloche.cwd / "new"), "move", world)
+
+    def broken(*_: object) -> None:
+        assert (cloche.cwd / "new" / "pyvenv.cfg").exists()
+        raise ClocheError("its Python does not start")
+
+    monkeypatch.setattr(moving, "refuse_broken", broken)
+    with pytest.raises(ClocheError, match="would not work in its new place"):
+        moving.carry_out(planned, world)
+    assert snapshot(cloche.cwd) == before
+
+
+def test_a_move_that_runs_out_of_space_leaves_the_old_place_as_it_was(cloche, empty, world, monkeypatch) -> None:
+    old = empty()
+    before = snapshot(cloche.cwd)
+    planned = moving.plan(str(old), str(cloche.cwd / "new"), "copy", world)
+    calls = []
+
+    def full(*arguments: object) -> None:
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("cloche.operations.write_all", full)
+    with pytest.raises(ClocheError, match="no space left"):
+        moving.carry_out(planned, world)
+    assert snapshot(cloche.cwd) == before
+
+
+def test_an_upgrade_that_does_not_work_puts_the_old_environment_back(cloche, empty, world, monkeypatch) -> None:
+    place = empty("venv", "3.11")
+    before = snapshot(cloche.cwd)
+    planned = upgrading.plan(str(place), ["3.12"], "keep", world)
+    proved = []
+
+    def proof(environment: object, location: str, *_: object) -> None:
+        proved.append(location)
+        if location == str(place):
+            assert (place / "lib" / "python3.12").exists()
+            raise ClocheError("it does not work")
+
+    monkeypatch.setattr(upgrading, "prove", proof)
+    with pytest.raises(ClocheError, match="does not work"):
+        upgrading.rebuild(planned, world)
+    assert len(proved) == 2
+    assert snapshot(cloche.cwd) == before
+
+
+def test_mending_that_does_not_work_is_taken_back(cloche, empty, world, monkeypatch) -> None:
+    old = empty()
+    place = cloche.cwd / "renamed"
+    old.rename(place)
+    before = snapshot(place)
+    case = take_up(str(place), world)
+    (place / "bin" / "python").unlink()
+    (place / "bin" / "python").write_text("#!/bin/sh\nexit 3\n")
+    (place / "bin" / "python").chmod(0o755)
+    changed = snapshot(place)
+    with pytest.raises(ClocheError, match="would not work"):
+        mend(case, world)
+    assert snapshot(place) == changed != before

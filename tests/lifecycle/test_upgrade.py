@@ -1,0 +1,200 @@
+"""Environments brought to another Python, with what is installed in them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.distributions import make_wheel
+from tests.interpreters import pyenv
+from tests.lifecycle.furniture import complaints, makers, run
+from tests.trees import snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def found(cloche, place) -> list[str]:
+    [environment] = cloche("doctor", "--json", place).json["environments"]
+    return [one["code"] for one in environment["findings"]]
+
+
+@pytest.mark.parametrize("maker", makers("venv", "cloche"))
+@pytest.mark.parametrize("minor", ["3.13", pytest.param("3.10", marks=pytest.mark.nightly)])
+def test_an_upgrade_to_another_minor_version_takes_everything_along(cloche, furnished, maker, minor) -> None:
+    """Up and down, without any network: what is pure is carried over with its scripts, its data and its links."""
+    place = furnished(maker, "3.12")
+    (place / "bin" / "postactivate").write_text("echo mine\n")
+    outcome = cloche("upgrade", place, "-p", minor, "--json", PIP_NO_INDEX="1")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["kind"] == "rebuild"
+    assert outcome.json["losses"] == outcome.json["installed"] == []
+    assert run(place / "bin" / "python", "-c", "import sys; print('%d.%d' % sys.version_info[:2])").strip() == minor
+    assert complaints(place) == []
+    assert os.listdir(place / "lib") == [f"python{minor}"]
+    assert not os.path.lexists(place / "bin" / "python3.12")
+    assert (place / "bin" / "postactivate").read_text() == "echo mine\n"
+    assert found(cloche, place) == []
+    assert sorted(os.listdir(cloche.cwd)) == ["env", "projects"]
+
+
+def test_who_asked_for_what_and_where_it_came_from_is_kept(cloche, furnished) -> None:
+    place = furnished("venv", "3.11")
+
+    def facts() -> dict[str, tuple]:
+        return {
+            info.name: (
+                (info / "REQUESTED").exists(),
+                (info / "INSTALLER").read_text(),
+                json.loads((info / "direct_url.json").read_text()),
+            )
+            for info in place.glob("lib/*/site-packages/*.dist-info")
+        }
+
+    before = facts()
+    assert len(before) == 4
+    assert cloche("upgrade", place, "-p", "3.12").code == 0
+    assert facts() == before
+
+
+def test_what_has_extension_modules_is_installed_anew_by_pip(cloche, empty, tmp_path: Path) -> None:
+    """From a directory with wheels, in the very version, and marked as it was."""
+    tags = {"3.11": "cp311-cp311-linux_x86_64", "3.12": "cp312-cp312-linux_x86_64"}
+    for minor, tag in tags.items():
+        for version in ("1.0", "2.0"):
+            content = {f"fast_{tag[:5]}.py": "", "fast.py": f"WHICH = {minor!r}\n"}
+            make_wheel(tmp_path / "wheels", "fast", version, content, tags=[tag], pure=False, entry_points="")
+    place = empty("venv", "3.11")
+    pip = ["-m", "pip", "--python", place / "bin" / "python", "install", "-q", "--no-index"]
+    run(pyenv_host(), *pip, "--find-links", tmp_path / "wheels", "fast==1.0")
+    wheels = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "wheels")}
+    outcome = cloche("upgrade", place, "-p", "3.12", "--json", **wheels)
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["installed"] == ["fast==1.0"]
+    assert run(place / "bin" / "python", "-c", "import fast; print(fast.WHICH)").strip() == "3.12"
+    assert found(cloche, place) == []
+
+
+def pyenv_host() -> str:
+    import sys
+
+    return sys.executable
+
+
+def test_what_cannot_come_along_is_told_before_anything_changes(cloche, empty, tmp_path: Path) -> None:
+    make_wheel(tmp_path / "wheels", "picky", "1.0", requires_python="<3.12", entry_points="")
+    make_wheel(
+        tmp_path / "wheels", "only-here", "1.0", {"o.py": ""}, tags=["cp311-cp311-linux_x86_64"], entry_points=""
+    )
+    place = empty("venv", "3.11")
+    pip = ["-m", "pip", "--python", place / "bin" / "python", "install", "-q", "--no-index"]
+    run(pyenv_host(), *pip, *(tmp_path / "wheels").iterdir())
+    before = snapshot(cloche.cwd)
+    shutil.rmtree(tmp_path / "wheels")
+
+    rehearsal = cloche("upgrade", place, "-p", "3.12", "--dry-run", "--json", PIP_NO_INDEX="1")
+    assert {one["what"] for one in rehearsal.json["losses"]} == {"picky 1.0", "only-here 1.0"}
+    assert snapshot(cloche.cwd) == before
+
+    refused = cloche("upgrade", place, "-p", "3.12", PIP_NO_INDEX="1")
+    assert refused.code == 1
+    assert "picky 1.0: it requires Python <3.12" in refused.err
+    assert "--allow-loss" in refused.err
+    assert snapshot(cloche.cwd) == before
+
+    allowed = cloche("upgrade", place, "-p", "3.12", "--allow-loss", PIP_NO_INDEX="1")
+    assert allowed.code == 0
+    assert "only-here 1.0 did not come along" in allowed.err
+    assert found(cloche, place) == []
+
+
+@pytest.mark.parametrize("maker", ["venv", "uv", "cloche"])
+def test_an_upgrade_within_the_abi_keeps_every_file_but_those_that_name_the_base(
+    cloche, furnished, maker, tmp_path: Path
+) -> None:
+    """The same release from another place stands for a patch release."""
+    place = furnished(maker)
+    other = tmp_path / "python"
+    real = os.path.dirname(os.path.dirname(os.path.realpath(pyenv("3.12"))))
+    (other / "bin").mkdir(parents=True)
+    shutil.copy2(os.path.join(real, "bin", "python3.12"), other / "bin" / "python3.12")
+    for name in ("lib", "include"):
+        (other / name).symlink_to(os.path.join(real, name))
+    before = snapshot(place)
+    outcome = cloche("upgrade", place, "-p", other / "bin" / "python3.12", "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["kind"] == "rebase"
+    after = snapshot(place)
+    changed = {path for path in before | after if before.get(path) != after.get(path)}
+    assert changed <= {"pyvenv.cfg", "bin/python", "bin/python3.12", "bin/python3", ".cloche-manifest"}
+    assert str(other / "bin") in (place / "pyvenv.cfg").read_text()
+    assert complaints(place) == []
+
+
+def test_options_are_kept(cloche, empty) -> None:
+    place = cloche.cwd / "env"
+    options = ["--system-site-packages", "--prompt", "it's mine", "--no-seed", "--creator", "copy", "--no-vcs-ignore"]
+    assert cloche("-p", pyenv("3.11"), *options, place).code == 0
+    assert cloche("upgrade", place, "-p", "3.12").code == 0
+    config = (place / "pyvenv.cfg").read_text()
+    assert "include-system-site-packages = true" in config
+    assert "it's mine" in config
+    assert not (place / "bin" / "python").is_symlink()
+    assert not (place / ".gitignore").exists()
+    assert not list(place.glob("lib/*/site-packages/pip"))
+
+
+def test_checking_tells_by_exit_code_and_changes_nothing(cloche, empty) -> None:
+    place = empty("venv", "3.11")
+    before = snapshot(place)
+    assert cloche("upgrade", "--check", place).code == 0
+    outcome = cloche("upgrade", "--check", place, "-p", "3.12", "--json")
+    assert (outcome.code, outcome.json["outcome"]) == (1, "due")
+    assert snapshot(place) == before
+    assert cloche("upgrade", place).out.startswith("up to date")
+    assert snapshot(place) == before
+
+
+def test_an_environment_whose_base_is_gone_can_go_to_any_other(cloche, furnished) -> None:
+    place = furnished("venv", "3.11")
+    config = place / "pyvenv.cfg"
+    config.write_text(config.read_text().replace(os.path.dirname(pyenv("3.11")), "/opt/gone/bin"))
+    for name in (place / "bin").glob("python*"):
+        if os.path.isabs(os.readlink(name)):
+            name.unlink()
+            name.symlink_to("/opt/gone/bin/python3.11")
+    assert cloche("upgrade", place, "-p", "3.13").code == 0
+    assert complaints(place) == []
+    assert found(cloche, place) == []
+
+
+def test_an_upgrade_of_an_environment_that_was_moved_mends_it_too(cloche, furnished) -> None:
+    old = furnished("venv", "3.11")
+    place = cloche.cwd / "renamed"
+    old.rename(place)
+    assert cloche("upgrade", place, "-p", "3.12").code == 0
+    assert complaints(place, old) == []
+
+
+def test_seeds_are_brought_up_to_date(cloche, empty, tmp_path: Path) -> None:
+    """pip 0.1 is older than any that can be had; the new one is laid down whole, and nothing of the old one is left."""
+    make_wheel(tmp_path, "pip", "0.1", {"pip/__init__.py": "", "pip/old.py": ""}, entry_points="")
+    place = empty("venv")
+    run(
+        pyenv_host(), "-m", "pip", "--python", place / "bin" / "python", "install", "-q", "--no-index",
+        tmp_path / "pip-0.1-py3-none-any.whl",
+    )  # fmt: skip
+    assert cloche("upgrade", "--check", "--seeds", place).code == 1
+    outcome = cloche("upgrade", "--seeds", place, "--json")
+    assert outcome.code == 0, outcome.err
+    [seed] = outcome.json["seeds"]
+    assert run(place / "bin" / "pip", "--version").startswith(seed)
+    site = next(place.glob("lib/*/site-packages"))
+    assert not (site / "pip" / "old.py").exists()
+    assert len(list(site.glob("pip-*.dist-info"))) == 1
+    assert found(cloche, place) == []
+    assert cloche("upgrade", "--check", "--seeds", place).code == 0
