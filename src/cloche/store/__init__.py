@@ -177,13 +177,19 @@ class Store:
         if not self.lasts:
             return ""
         path = os.path.join(self.root, kind)
-        try:
-            if not os.path.lexists(self.root):
-                self._make_root(given=True)
-            _make_private(path)
-            reason = _mistrust(path, self._trusted)
-        except OSError as error:
-            reason = _cause(error)
+        reason = ""
+        for _ in range(3):
+            try:
+                if not os.path.lexists(self.root):
+                    self._make_root(given=True)
+                _make_private(path)
+                reason = _mistrust(path, self._trusted)
+            except FileNotFoundError as error:  # somebody clears it at this very moment
+                reason = _cause(error)
+                continue
+            except OSError as error:
+                reason = _cause(error)
+            break
         if not reason:
             return path
         self.warnings.append(f"working without the cache of {kind}, because `{path}` {reason}")

@@ -61,7 +61,7 @@ def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -
             return image
         images = os.path.join(store.room("images"), abi)
         try:
-            os.makedirs(images, mode=0o700, exist_ok=True)
+            _make_directory(images)
             with store.lock(f"{abi}-{name}") as holder:
                 if image := _present(store, abi, name):
                     return image
@@ -247,10 +247,10 @@ class _Trees:
         return write_manifest(sorted(directories), listed)
 
     def _write(self, path: str, content: bytes, mode: int) -> None:
-        parent = path.rpartition("/")[0]
-        if parent and parent not in self._made:
-            os.makedirs(f"{self.root}/{parent}", exist_ok=True)
-            self._made.add(parent)
+        for parent in reversed(list(_parents(path))):
+            if parent not in self._made:  # and never the root: if that is gone, somebody wants it to be
+                _make_directory(f"{self.root}/{parent}", 0o777)
+                self._made.add(parent)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         descriptor = os.open(f"{self.root}/{path}", flags, mode if READ_ONLY else 0o666)
         with open(descriptor, "wb") as file:
@@ -258,6 +258,14 @@ class _Trees:
             if READ_ONLY:
                 os.fchmod(descriptor, mode)  # whatever the umask: it is the environment's file too
         os.utime(f"{self.root}/{path}", (self.seconds, self.seconds))
+
+
+def _make_directory(path: str, mode: int = 0o700) -> None:
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
 
 
 def _parents(path: str) -> Iterable[str]:
