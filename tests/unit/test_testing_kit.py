@@ -13,7 +13,7 @@ import pytest
 
 from cloche import Candidate, Copy, Inexpressible, Link, MakeDir, Run, Script, SeedError, Write, render
 from cloche.model import Image
-from cloche.testing import KINDS, Broken, Shell, Watch, fake_environment, fake_host, fake_interpreter
+from cloche.testing import KINDS, Broken, Shell, Terminal, Watch, fake_environment, fake_host, fake_interpreter
 from cloche.testing.activators import activator_checks
 from cloche.testing.creators import creator_checks
 from cloche.testing.finders import finder_checks
@@ -732,6 +732,37 @@ def test_a_command_that_no_entry_point_leads_to_is_caught(tmp_path: Path, site: 
         """,
     )
     assert "the command `kit_lost` needs an entry point" in broken_promises(plugin_checks("kit_two"), tmp_path)["loads"]
+
+
+# At a terminal
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    with Terminal([require("dash"), "-i"], tmp_path, {"PS1": "$ ", "PATH": os.environ["PATH"]}) as shell:
+        yield shell
+
+
+def test_a_terminal_waits_for_the_prompt_that_is_drawn(terminal: Terminal) -> None:
+    terminal.expect("$ ")
+    terminal.enter("PS1='later> '")
+    terminal.expect("later> ")
+    terminal.enter("echo said; sleep 0.5; PS1='now> '")
+    terminal.expect("now> ")
+    assert "said" in terminal.shown.splitlines()
+
+
+def test_a_terminal_shows_what_is_there_instead_of_the_prompt(terminal: Terminal) -> None:
+    terminal.expect("$ ")
+    with pytest.raises(Broken, match=r"the prompt is not drawn as 'other> '; the screen is\n\$"):
+        terminal.expect("other> ", seconds=0.5)
+
+
+def test_a_terminal_survives_the_end_of_its_program(terminal: Terminal) -> None:
+    terminal.expect("$ ")
+    terminal.enter("exit")
+    with pytest.raises(Broken, match="the prompt is not drawn"):
+        terminal.expect("$ ", seconds=1)
 
 
 # The pieces

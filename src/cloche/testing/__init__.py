@@ -22,6 +22,7 @@ from cloche.testing.plugins import plugin_contract
 from cloche.testing.purity import Watch
 from cloche.testing.seeders import seeder_contract
 from cloche.testing.shells import Shell
+from cloche.testing.terminal import Terminal
 
 __all__ = [
     "HOSTILE",
@@ -29,6 +30,7 @@ __all__ = [
     "Broken",
     "Check",
     "Shell",
+    "Terminal",
     "Watch",
     "activator_contract",
     "broken",

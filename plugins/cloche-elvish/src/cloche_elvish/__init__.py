@@ -1,0 +1,37 @@
+"""Activates an environment in Elvish."""
+
+from __future__ import annotations
+
+from cloche import Environment, Inexpressible, Interpreter, Script, hookimpl, render, resource
+
+
+class Elvish:
+    """The activator `elvish`."""
+
+    name = "elvish"
+    summary = "Elvish on every system"
+
+    def refusal(self, interpreter: Interpreter) -> str | None:
+        return None
+
+    def quote(self, text: str) -> str:
+        """Return `text` between single quotes, where everything but a quote stands for itself.
+
+        :raises cloche.Inexpressible: no variable can hold it, or no Elvish script.
+        """
+        if "\0" in text:
+            raise Inexpressible("elvish cannot hold a NUL character in an environment variable")
+        if any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise Inexpressible("an Elvish script is UTF-8 and cannot hold a name that is not Unicode")
+        return "'" + text.replace("'", "''") + "'"
+
+    def scripts(self, environment: Environment) -> list[Script]:
+        return [Script("activate.elv", render(resource(__name__, "activate.elv"), environment.values, self.quote))]
+
+
+activator = Elvish()
+
+
+@hookimpl
+def cloche_activators() -> list[Elvish]:
+    return [activator]
