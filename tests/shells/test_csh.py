@@ -127,17 +127,17 @@ def test_names_are_only_names(settled: str, tmp_path: Path) -> None:
     for what, name in EXPRESSIBLE.items():
         script += (
             f"{source(build(roots[what], activator, name))}{tell(f'active {what}')}"
-            f"/usr/bin/printf '\\001called {what}\\002'; python -c 1; pydoc x\n"
-            f"deactivate\n{tell(f'after {what}')}/usr/bin/printf '\\001prompt {what}\\002%s' $prompt:q\n"
+            f"/usr/bin/printf '\\001called {what}\\002'; pydoc x\n"
+            f"deactivate\n/usr/bin/printf '\\001prompt {what}\\002%s' $prompt:q\n"
         )
-    printed = sections(run(CSH, script, tmp_path / "cwd"))
+    printed = sections(run(CSH, script + tell("after"), tmp_path / "cwd"))
+    assert state(printed["after"]) == state(printed["before"])
     for what, name in EXPRESSIBLE.items():
         active = state(printed[f"active {what}"]).exported
         assert active["VIRTUAL_ENV"] == str(roots[what])
         assert active["VIRTUAL_ENV_PROMPT"] == name
         assert active["PATH"].startswith(f"{roots[what]}/bin:")
-        assert printed[f"called {what}"] == "python|-c|1|python|-m|pydoc|x|"
-        assert state(printed[f"after {what}"]) == state(printed["before"])
+        assert printed[f"called {what}"] == "python|-m|pydoc|x|"
         assert printed[f"prompt {what}"] == "% "
     assert list((tmp_path / "cwd").iterdir()) == []
 
@@ -189,6 +189,13 @@ def test_a_nested_shell_returns_to_what_it_was_given(tmp_path: Path) -> None:
     assert told["before"].exported["VIRTUAL_ENV"] == f"{tmp_path}/first"
     assert told["active"].exported["PATH"].startswith(f"{tmp_path}/second/bin:{tmp_path}/first/bin:")
     assert told["after"] == told["before"]
+
+
+def test_what_the_environment_does_not_set_is_the_users(tmp_path: Path) -> None:
+    """Most interpreters find Tcl by themselves; where it is set meanwhile, leaving does not take it back."""
+    script = source(build(tmp_path / "env", activator)) + "setenv TCL_LIBRARY /mine\ndeactivate\n"
+    told = states(script + tell("after"), tmp_path / "cwd", FULL)
+    assert told["after"].exported["TCL_LIBRARY"] == "/mine"
 
 
 def test_nothing_of_the_script_remains(tmp_path: Path) -> None:

@@ -145,16 +145,16 @@ def test_names_are_only_names(tmp_path: Path) -> None:
     for what, name in HOSTILE.items():
         script += (
             f"{source(build(roots[what], activator, name))}state 'active {what}'\n"
-            f"printf '\\1called {what}\\2'; python -c 1; pydoc x\ndeactivate\nstate 'after {what}'\n"
+            f"printf '\\1called {what}\\2'; pydoc x\ndeactivate\n"
         )
-    printed = play(script, tmp_path / "cwd")
+    printed = play(f"{script}state after\n", tmp_path / "cwd")
+    assert state(printed["after"]) == state(printed["before"])
     for what, name in HOSTILE.items():
         active = state(printed[f"active {what}"]).exported
         assert active["VIRTUAL_ENV"] == str(roots[what])
         assert active["VIRTUAL_ENV_PROMPT"] == name
         assert active["PATH"].startswith(f"{roots[what]}/bin:")
-        assert printed[f"called {what}"] == "python|-c|1|python|-m|pydoc|x|"
-        assert state(printed[f"after {what}"]) == state(printed["before"])
+        assert printed[f"called {what}"] == "python|-m|pydoc|x|"
     assert list((tmp_path / "cwd").iterdir()) == []
 
 
@@ -207,6 +207,13 @@ def test_what_was_added_to_path_meanwhile_stays(tmp_path: Path, change: str, kep
     """A PATH from which the environment has gone becomes what it was."""
     script = source(build(tmp_path / "it's", activator)) + f"{change}\ndeactivate\nstate after\n"
     assert states(script, tmp_path / "cwd", FULL)["after"].exported["PATH"] == kept.format(FULL["PATH"])
+
+
+def test_what_the_environment_does_not_set_is_the_users(tmp_path: Path) -> None:
+    """Most interpreters find Tcl by themselves; where it is set meanwhile, leaving does not take it back."""
+    script = source(build(tmp_path / "env", activator)) + "set -gx TCL_LIBRARY /mine\ndeactivate\nstate after\n"
+    told = states(script, tmp_path / "cwd", FULL)
+    assert told["after"].exported["TCL_LIBRARY"] == "/mine"
 
 
 def test_nothing_of_the_script_remains(tmp_path: Path) -> None:
