@@ -86,7 +86,8 @@ def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of the tools' environments."""
-    directory = Path(KEPT).resolve() if KEPT else tmp_path_factory.mktemp("tools")
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")  # each its own: one would renew what another one runs
+    directory = Path(KEPT).resolve() / worker if KEPT else tmp_path_factory.mktemp("tools")
     directory.mkdir(parents=True, exist_ok=True)
     return directory
 
