@@ -1,0 +1,125 @@
+"""`cloche cache`: where it is, how large, whether it is whole, and taking away what is not needed or everything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.run import Cloche, clean_environ
+from tests.trees import snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def cloche(tmp_path: Path) -> Cloche:
+    return Cloche(tmp_path, clean_environ(tmp_path / "home", tmp_path / "cache"))
+
+
+@pytest.fixture
+def filled(cloche: Cloche) -> Path:
+    """Make an environment, `env`, and return the cache that it has filled."""
+    assert cloche("env").code == 0
+    return cloche.cwd / "cache" / "cloche"
+
+
+def a_module(cache: Path) -> Path:
+    """Return a file of pip's image."""
+    return next((cache / "images").rglob("pip/__main__.py"))
+
+
+def damage(path: Path) -> None:
+    """Replace a file in an image by another of the same size."""
+    size = path.stat().st_size
+    path.parent.chmod(0o755)
+    path.unlink()
+    path.write_bytes(b"#" * size)
+
+
+def test_dir_is_the_path_alone_so_that_scripts_can_use_it(cloche: Cloche, filled: Path) -> None:
+    assert cloche("cache", "dir") == (0, f"{filled}\n", "")
+    assert cloche("cache", "dir", "--quiet").out == f"{filled}\n"
+    assert cloche("cache", "dir", "--cache-dir", "mine").out == f"{cloche.cwd / 'mine'}\n"
+    assert cloche("cache", "dir", CLOCHE_CACHE_DIR=str(cloche.cwd / "other")).out == f"{cloche.cwd / 'other'}\n"
+    assert cloche("cache", "dir", "--json").json == {"schema_version": 1, "action": "dir", "directory": str(filled)}
+
+
+def test_size_has_a_line_for_each_kind_and_a_total(cloche: Cloche, filled: Path) -> None:
+    done = cloche("cache", "size")
+    assert (done.code, done.err) == (0, "")
+    kinds = [line.split(":")[0] for line in done.out.splitlines()]
+    assert kinds == ["interpreters", "wheels", "images", "plans", "locks", "total"]
+    answer = cloche("cache", "size", "--json").json
+    assert answer["size"] == sum(kind["size"] for kind in answer["kinds"])
+    assert answer["size"] >= sum(file.stat().st_size for file in (filled / "images").rglob("*.py"))
+    (images,) = [kind["entries"] for kind in answer["kinds"] if kind["kind"] == "images"]
+    assert images == 1
+
+
+def test_an_empty_cache_has_no_size_and_nothing_wrong_with_it(cloche: Cloche) -> None:
+    assert cloche("cache", "size", "--json").json["size"] == 0
+    assert cloche("cache", "verify") == (0, "every hash is right\n", "")
+    assert cloche("cache", "clear").code == 0
+
+
+def test_verify_finds_a_changed_byte_and_says_what_to_do(cloche: Cloche, filled: Path) -> None:
+    assert cloche("cache", "verify", "--json").json["damaged"] == []
+    damage(a_module(filled))
+    done = cloche("cache", "verify")
+    assert done.code == 1
+    assert "pip/__main__.py" in done.out
+    assert "`cloche cache prune`" in done.out
+    answer = cloche("cache", "verify", "--json")
+    assert answer.code == 1
+    assert len(answer.json["damaged"]) == 1
+
+
+def test_prune_takes_away_what_is_damaged_and_leaves_what_is_in_use(cloche: Cloche, filled: Path) -> None:
+    assert cloche("cache", "prune").out == "removed 0 entries, 0 bytes\n"
+    module = a_module(filled)
+    module.write_bytes(b"")
+    before = snapshot(cloche.cwd / "env")
+    (removed,) = cloche("cache", "prune", "--json").json["removed"]
+    assert removed["reason"] == "damaged"
+    assert str(module).startswith(removed["path"])
+    assert not module.exists()
+    assert snapshot(cloche.cwd / "env") == before
+    assert cloche("cache", "verify").code == 0
+    assert cloche("env", "--clear").code == 0
+
+
+def test_clear_takes_everything_and_environments_are_as_they_were(cloche: Cloche, filled: Path) -> None:
+    before = snapshot(cloche.cwd / "env")
+    done = cloche("cache", "clear", "--json")
+    assert done.code == 0
+    assert done.json["size"] > 1_000_000
+    assert not filled.exists()
+    assert snapshot(cloche.cwd / "env") == before
+    assert cloche("env", "--clear").code == 0
+
+
+def test_what_was_done_is_not_told_to_who_wants_quiet(cloche: Cloche, filled: Path) -> None:
+    assert cloche("cache", "prune", "-q") == (0, "", "")
+    assert cloche("cache", "clear", "-q") == (0, "", "")
+    assert not filled.exists()
+
+
+@pytest.mark.parametrize("action", ["prune", "clear"])
+def test_a_cache_that_may_not_be_written_is_left_alone(cloche: Cloche, filled: Path, action: str) -> None:
+    before = snapshot(filled)
+    done = cloche("cache", action, "--read-only-cache")
+    assert (done.code, done.out) == (1, "")
+    assert "may not be written" in done.err
+    assert snapshot(filled) == before
+
+
+def test_any_other_word_is_refused_with_those_there_are(cloche: Cloche) -> None:
+    done = cloche("cache", "empty")
+    assert (done.code, done.out) == (2, "")
+    assert (
+        done.err
+        == "cloche: error: `cloche cache` cannot `empty`\nhint: choose one of dir, size, verify, prune, clear\n"
+    )
+    assert cloche("cache").code == 2
