@@ -167,8 +167,8 @@ def cloche_activators() -> Iterable[Activator | Descriptor]:
 def cloche_commands() -> Iterable[Command]:
     """Give commands of the plugin's own; one that has a built-in command's name is never run.
 
-    An entry point of the command's own name has to lead to the plugin (`freeze = "acme.plugin"`): so the others need not
-    be imported to find it.
+    A command is found at once where an entry point of its own name leads to the plugin (`freeze = "acme.plugin"`); else
+    every plugin whose module mentions this hook is imported to find it.
 
     Example::
 

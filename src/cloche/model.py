@@ -256,7 +256,7 @@ class Image:
     """Normalised name: `pip`."""
     version: str
     root: str
-    """Directory in the store: `tree/<scheme key>/…` beside `manifest` and `record`."""
+    """Directory in the store; see `cloche.store.images`."""
     entry_points: tuple[EntryPoint, ...]
     dist_info: str
     """Name of its metadata directory: `pip-26.3.dist-info`."""

@@ -325,11 +325,14 @@ def write_all(descriptor: int, content: bytes) -> None:
 def copy_file(
     source: str, target: str, source_directory: int | None = None, target_directory: int | None = None
 ) -> None:
-    """Copy a file's bytes, permission bits and modification time (byte-code stays valid by it) to a new file."""
+    """Copy a file's bytes, permission bits and modification time (byte-code stays valid by it) to a new file.
+
+    Its owner may write to it: files of an image are read-only because environments share them, and a copy is not shared.
+    """
     reading = os.open(source, os.O_RDONLY | getattr(os, "O_BINARY", 0), dir_fd=source_directory)
     try:
         status = os.fstat(reading)
-        writing = os.open(target, NEW_FILE, status.st_mode & 0o777, dir_fd=target_directory)
+        writing = os.open(target, NEW_FILE, status.st_mode & 0o777 | 0o200, dir_fd=target_directory)
         try:
             while block := os.read(reading, 1 << 20):
                 write_all(writing, block)
@@ -352,7 +355,7 @@ def _clone(here: str, there: str, source: int | None, target: int | None, root: 
     reading = os.open(here, os.O_RDONLY, dir_fd=source)
     try:
         status = os.fstat(reading)
-        writing = os.open(there, NEW_FILE, status.st_mode & 0o777, dir_fd=target)
+        writing = os.open(there, NEW_FILE, status.st_mode & 0o777 | 0o200, dir_fd=target)
         try:
             try:
                 ioctl(writing, 0x40049409, reading)

@@ -452,24 +452,47 @@ def only(manager: pluggy.PluginManager, hook: str, plugin: object) -> Callable[.
     return manager.subset_hook_caller(hook, [other for other in manager.get_plugins() if other is not plugin])
 
 
+def command_sources(name: str, path: Sequence[str]) -> list[Source]:
+    """Return the plugins that may give a command of that name.
+
+    An entry point of the command's own name is asked alone. Without one, plugins are asked whose text mentions the hook, so
+    that a directory whose name might be a command costs next to nothing.
+    """
+    sources = find_sources(path)
+    named = [source for source in sources if source.name == name]
+    return named or [source for source in sources if may_give_commands(source, path)]
+
+
 def load_command(name: str, sources: Sequence[Source], blocklist: frozenset[str] = frozenset()) -> Provided | None:
     """Return the command of that name; None if none of these plugins gives it.
 
-    An entry point that gives a command has the command's own name, so that plugins with other names are not imported.
-
-    :raises PluginError: a plugin is broken or left out, or two have a command of that name.
+    :raises PluginError: the plugin that has its name is broken or left out, or two have a command of that name.
     """
     registry = load_sources(sources, blocklist)
-    if registry.conflicts:
-        raise registry.conflicts[0]
+    for conflict in registry.conflicts:
+        if f"`{name}`" in conflict.message:
+            raise conflict
     for report in registry.reports:
-        if report.status in ("failed", "blocked"):
+        if report.source.name == name and report.status in ("failed", "blocked"):
             reason = report.reason if report.status == "failed" else "it is left out"
             raise PluginError(
                 f"`{name}` may be a command of plugin {report.source}, which cannot be asked: {reason}",
                 hint=f"`./{name}` is the directory of that name",
             )
     return next((one for one in registry.all("command") if one.name == name), None)
+
+
+def may_give_commands(source: Source, path: Sequence[str]) -> bool:
+    """Return whether the text of a plugin's module mentions the hook; True where it cannot be read (a zip archive)."""
+    module = source.implementation.partition(":")[0].replace(".", os.sep)
+    for directory in path:
+        for name in (f"{module}.py", os.path.join(module, "__init__.py")):
+            try:
+                with open(os.path.join(directory, name), "rb") as file:
+                    return b"cloche_commands" in file.read()
+            except OSError:
+                continue
+    return True
 
 
 NEEDS: Mapping[Kind, tuple[str, ...]] = {
@@ -484,13 +507,12 @@ NEEDS: Mapping[Kind, tuple[str, ...]] = {
 def collect(
     manager: pluggy.PluginManager, plugin: object, source: Source, kinds: Iterable[Kind] = KINDS
 ) -> Iterator[Provided]:
-    """Yield what one plugin gives; of several commands, the one that has the entry point's name.
+    """Yield what one plugin gives; of several commands only the one that has the entry point's name, if one has it.
 
     :raises TypeError: it gives something that is not what its hook is for.
     """
     for kind in kinds:
-        others: list[str] = []
-        given = False
+        given: list[Provided] = []
         for items in only(manager, f"cloche_{kind}s", plugin)():
             if isinstance(items, str) or not hasattr(items, "__iter__"):
                 raise TypeError(f"cloche_{kind}s gave {items!r}, and has to give a list")
@@ -501,13 +523,9 @@ def collect(
                 missing = [method for method in NEEDS[kind] if not hasattr(item, method)]
                 if missing and not (kind != "command" and hasattr(item, "implementation")):
                     raise TypeError(f"the {kind} `{name}` has no `{missing[0]}`")
-                if kind == "command" and name != source.name:
-                    others.append(name)
-                    continue
-                given = True
-                yield Provided(kind, name, source, item)
-        if others and not given:
-            raise TypeError(f"the command `{others[0]}` needs an entry point of that name, not `{source.name}`")
+                given.append(Provided(kind, name, source, item))
+        own = [one for one in given if one.name == source.name]
+        yield from own if kind == "command" and own else given
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -59,6 +59,7 @@ class Session:
 
             self._store = Store.open(self.host, self._cache, self._access)
             self.warnings += self._store.warnings
+            self._store.warnings = self.warnings  # what it has to say later is said with the rest
         return self._store
 
     @property

@@ -8,7 +8,7 @@ from cloche.cli.parser import Words
 from cloche.cli.sources import blocklist_of, resolve
 from cloche.cli.vocabulary import COMMON, Verb
 from cloche.errors import ClocheError, PluginError
-from cloche.plugins import cause, find_sources, load_command
+from cloche.plugins import cause, command_sources, load_command
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def run_foreign(name: str, argv: Sequence[str], host: Host) -> int | None:
 
     :raises PluginError: the plugin that has it is broken or left out, or the command fails.
     """
-    sources = [source for source in find_sources(sys.path) if source.name == name]
+    sources = command_sources(name, sys.path)
     if not sources:
         return None
     settings = resolve(Words(Verb(name, "", ""), {}, ()), host, COMMON)
