@@ -12,7 +12,7 @@ from cloche.cli.sources import resolve, session_of
 from cloche.cli.vocabulary import COMMON
 from cloche.errors import ClocheError, UsageError
 from cloche.lifecycle.diagnosis import diagnose, take_up
-from cloche.lifecycle.mending import Mended, mend
+from cloche.lifecycle.mending import Mended, mend, recover
 from cloche.lifecycle.search import environments_below
 from cloche.value import value
 
@@ -73,6 +73,8 @@ def wanted(words: Words, host: Host) -> list[str]:
 
 def look_at(path: str, session: Session, *, fix: bool) -> Outcome:
     try:
+        if fix and not os.path.lexists(path):
+            recover(path)  # a killed run may have set it aside
         case = take_up(path, session)
         if fix:
             return Outcome(case.root, mend(case, session))

@@ -51,9 +51,12 @@ def mend(case: Case, session: Session) -> Mended:
     :raises ClocheError: the system refused; the environment is as it was.
     """
     findings = diagnose(case)
-    for path in leftovers(case.root):
-        sweep(path)
-    draft, notes = drafted(case, findings, session)
+    standing = findings
+    if leftovers(case.root):
+        recover(case.root)
+        case = take_up(case.root, session)
+        standing = diagnose(case)
+    draft, notes = drafted(case, standing, session)
     draft.seal()
 
     def verify() -> None:
@@ -64,6 +67,12 @@ def mend(case: Case, session: Session) -> Mended:
     draft.perform(verify)
     after = take_up(case.root, session)
     return Mended(tuple(findings), tuple(diagnose(after)), tuple(notes))
+
+
+def recover(location: str) -> None:
+    """Take back what a killed run had half done to an environment, and remove what it left."""
+    for path in leftovers(location):
+        sweep(path)
 
 
 REBASED = frozenset(("base-gone", "base-replaced", "base-upgraded", "config-disagrees", "python-dead", "half-made"))

@@ -15,7 +15,7 @@ from cloche.errors import ClocheError, DestinationError
 from cloche.lifecycle import outside
 from cloche.lifecycle.draft import Draft, failure
 from cloche.lifecycle.examination import activations, examine, modules_of, same
-from cloche.lifecycle.mending import writer_for
+from cloche.lifecycle.mending import recover, writer_for
 from cloche.lifecycle.places import relocate
 from cloche.lifecycle.portrait import portray
 from cloche.lifecycle.reading import read
@@ -67,6 +67,7 @@ def plan(path: str, to: str, deed: Deed, session: Session) -> Moving:
     if os.path.islink(source):
         real = os.path.realpath(source)
         raise DestinationError(f"`{source}` is a symbolic link to `{real}`", hint=f"move that: `cloche move {real} …`")
+    recover(source)
     destination = inspect(absolute(to, host), host)
     refuse(source, destination, deed, session)
     portrait = portray(source, host, session.probes)

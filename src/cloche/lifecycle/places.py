@@ -103,7 +103,7 @@ def roots(
 
 
 def may_be_root(root: str, settings: Mapping[str, str]) -> bool:
-    """Return whether an environment may have been at a place: not where its base is, nor a directory of another kind."""
+    """Return whether an environment may have been at a place: not where its base is, nor another kind of directory."""
     home = settings.get("home", "")
     bases = [os.path.dirname(home), *(settings.get(key, "") for key in ("base-prefix", "base-exec-prefix"))]
     bases += (os.path.dirname(os.path.dirname(settings.get(key, ""))) for key in ("executable", "base-executable"))

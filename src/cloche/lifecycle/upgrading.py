@@ -19,7 +19,7 @@ from cloche.lifecycle.draft import Draft, failure
 from cloche.lifecycle.examination import activations, examine, modules_of
 from cloche.lifecycle.installed import in_site, sites
 from cloche.lifecycle.inventory import Inventory, Loss, Way, operations, requirement, take
-from cloche.lifecycle.mending import drafted, reseed, writer_for
+from cloche.lifecycle.mending import drafted, recover, reseed, writer_for
 from cloche.lifecycle.moving import refuse_broken
 from cloche.lifecycle.places import relocate, retargeted
 from cloche.lifecycle.relocation import Relocation
@@ -86,6 +86,7 @@ def plan(path: str, pythons: Sequence[str], seeds: Literal["keep", "newest"], se
     location = absolute(path, session.host)
     if os.path.islink(location):
         location = os.path.realpath(location)
+    recover(location)
     case = take_up(location, session)
     portrait = case.portrait
     if not pythons and seeds == "newest" and portrait.environment.interpreter is not None:
