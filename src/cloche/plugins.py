@@ -460,7 +460,7 @@ def command_sources(name: str, path: Sequence[str]) -> list[Source]:
     """
     sources = find_sources(path)
     named = [source for source in sources if source.name == name]
-    return named or [source for source in sources if may_give_commands(source, path)]
+    return named or [source for source in sources if mentions(source, path, b"cloche_commands")]
 
 
 def load_command(name: str, sources: Sequence[Source], blocklist: frozenset[str] = frozenset()) -> Provided | None:
@@ -482,14 +482,14 @@ def load_command(name: str, sources: Sequence[Source], blocklist: frozenset[str]
     return next((one for one in registry.all("command") if one.name == name), None)
 
 
-def may_give_commands(source: Source, path: Sequence[str]) -> bool:
-    """Return whether the text of a plugin's module mentions the hook; True where it cannot be read (a zip archive)."""
+def mentions(source: Source, path: Sequence[str], text: bytes) -> bool:
+    """Return whether a plugin's module has this text in it; True where it cannot be read (a zip archive)."""
     module = source.implementation.partition(":")[0].replace(".", os.sep)
     for directory in path:
         for name in (f"{module}.py", os.path.join(module, "__init__.py")):
             try:
                 with open(os.path.join(directory, name), "rb") as file:
-                    return b"cloche_commands" in file.read()
+                    return text in file.read()
             except OSError:
                 continue
     return True

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 
 from cloche.driver import carry_out
+from cloche.errors import ClocheError
 from cloche.planning import draw, place
+from cloche.store.check import check
 from cloche.value import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from cloche.discovery import Found, Survey
     from cloche.discovery.cache import ProbeCache
@@ -41,6 +43,8 @@ class Session:
         self._registry: Registry | None = None
         self._listeners = True
         self.warnings: list[str] = []
+        self.progress: Callable[[str], object] = str
+        """Is told what takes long while it is done (`downloading pip`), for people who wait."""
         self.found: Found | None = None
         """What the search found; None for the running Python where it was known without one."""
 
@@ -60,6 +64,7 @@ class Session:
             self._store = Store.open(self.host, self._cache, self._access)
             self.warnings += self._store.warnings
             self._store.warnings = self.warnings  # what it has to say later is said with the rest
+            self._store.progress = self.progress
         return self._store
 
     @property
@@ -181,7 +186,16 @@ class Session:
 
         :raises ClocheError: any refusal or failure; the destination is then as it was.
         """
+        if request.link_mode == "symlink" and not self.store.lasts:
+            self.warnings.append("the seeds were copied: links would point into a cache that this run removes")
+            request = replace(request, link_mode="copy")
         blueprint = self.blueprint(request)
-        result = carry_out(lambda: place(blueprint, request, self.host))
+        try:
+            result = carry_out(lambda: place(blueprint, request, self.host))
+        except ClocheError:
+            if not any(map(check, blueprint.images)):
+                raise
+            blueprint = self.blueprint(request)  # the store was cleared under our hands: its images are built again
+            result = carry_out(lambda: place(blueprint, request, self.host))
         told = self.registry.created(result) if self._listeners else []
         return replace(result, warnings=(*self.warnings, *told))

@@ -7,7 +7,7 @@ import sys
 
 from cloche.cli import report
 from cloche.cli.vocabulary import VERBS
-from cloche.errors import ClocheError
+from cloche.errors import ClocheError, UsageError
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -55,11 +55,19 @@ def dispatch(argv: Sequence[str], started: float) -> int:
         foreign = run_foreign(argv[0], argv[1:], host)
         if foreign is not None:
             return foreign
-    words = parse(argv)
+    try:
+        words = parse(argv)
+    except UsageError:
+        from cloche.cli.extras import declared
+
+        if not (extra := declared(argv, host)):
+            raise
+        words = parse(argv, extra)
     if words.flag("help"):
+        from cloche.cli.extras import declared
         from cloche.cli.help import help_text
 
-        report.tell(help_text(words.verb))
+        report.tell(help_text(words.verb, declared(argv, host) if words.verb.name == "create" else ()))
         return 0
     if words.flag("version"):
         from cloche import __version__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from time import perf_counter
 
 from cloche.cli import report
@@ -17,12 +18,26 @@ if TYPE_CHECKING:
     from cloche.cli.sources import Settings
     from cloche.discovery import Found
     from cloche.model import Host, Plan, Result
+    from cloche.options import Option
+
+
+TABLE = (*COMMON, *CREATE, *VIRTUALENV)
+
+KNOWN = frozenset(option.name for option in TABLE)
 
 
 def create(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
-    settings = resolve(words, host, (*COMMON, *CREATE, *VIRTUALENV))
+    settings = resolve(words, host, TABLE)
+    extra: tuple[Option, ...] = ()
+    if settings.warnings or not words.given.keys() <= KNOWN:  # a name that is not ours may be a plugin's
+        from cloche.cli.extras import declared
+
+        extra = declared(argv, host)
+        settings = resolve(words, host, (*TABLE, *extra))
     with session_of(settings, host) as session:
-        request = request_of(words.operands[0], settings, host)
+        if sys.stderr.isatty() and not words.count("quiet"):
+            session.progress = lambda text: report.say(f"cloche: {text} ...")
+        request = request_of(words.operands[0], settings, host, extra)
         report.warn(settings.warnings)
         if words.count("verbose"):
             report.warn(

@@ -1,0 +1,80 @@
+"""An option that a plugin declares as data is on the command line, in a variable and in the config at once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from tests.plugins.site import Site
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GREETER = """
+class Greeter:
+    '''An activator with an option of its own.'''
+    name = "greeter"
+    options = (cloche.Option("greeting", "what to say", metavar="TEXT", group="greeter"),)
+    def refusal(self, interpreter): return None
+    def quote(self, text): return text
+    def scripts(self, environment):
+        return [cloche.Script("greet", f"hello {environment.options.get('greeting', 'nobody')}")]
+
+@cloche.hookimpl
+def cloche_activators():
+    return [Greeter()]
+"""
+
+
+def cloche(work: Path, *argv: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environ = {name: text for name, text in os.environ.items() if not name.startswith("CLOCHE_")}
+    return subprocess.run(
+        [sys.executable, "-m", "cloche", *argv],
+        cwd=work,
+        env={**environ, "HOME": str(work), **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def greeting(work: Path, *argv: str, **variables: str) -> str:
+    made = cloche(work, "env", "--clear", "--no-seed", "--activators", "greeter", *argv, **variables)
+    assert (made.returncode, made.stderr) == (0, "")
+    return (work / "env" / "bin" / "greet").read_text()
+
+
+def test_it_is_taken_from_the_command_line_a_variable_and_the_config(site: Site, tmp_path: Path) -> None:
+    site.install("acme", greeter=GREETER)
+
+    assert greeting(tmp_path) == "hello nobody"
+    assert greeting(tmp_path, CLOCHE_GREETING="variable") == "hello variable"
+    assert greeting(tmp_path, "--greeting", "argv", CLOCHE_GREETING="variable") == "hello argv"
+    (tmp_path / "pyproject.toml").write_text('[tool.cloche]\ngreeting = "project"\n')
+    assert greeting(tmp_path) == "hello project"
+
+
+def test_it_is_in_the_help_under_its_own_heading(site: Site, tmp_path: Path) -> None:
+    site.install("acme", greeter=GREETER)
+
+    told = cloche(tmp_path, "--help")
+
+    assert "greeter:" in told.stdout
+    assert "--greeting TEXT" in told.stdout
+
+
+def test_without_its_plugin_it_is_unknown(site: Site, tmp_path: Path) -> None:
+    site.install("acme", greeter=GREETER)
+
+    assert cloche(tmp_path, "env", "--greeting", "x", "--no-plugins").returncode == 2
+    assert cloche(tmp_path, "env", "--greeting", "x", "--no-plugin", "greeter").returncode == 2
+
+
+def test_a_typing_error_imports_no_plugin_that_declares_nothing(site: Site, tmp_path: Path) -> None:
+    mark = tmp_path / "imported"
+    site.install("acme", other=f"open({str(mark)!r}, 'w').close()\n")
+
+    assert cloche(tmp_path, "env", "--greetin", "x").returncode == 2
+    assert not mark.exists()
