@@ -1,0 +1,109 @@
+# Activates this environment in Nushell; `deactivate` leaves it and puts everything back.
+#
+#     overlay use .venv/bin/activate.nu
+#
+# What was before waits in one variable, which is a record, so no child process gets to see it. Hiding the overlay works
+# too, and takes along whatever else was set since; `deactivate` keeps that.
+
+const PLAIN = [VIRTUAL_ENV VIRTUAL_ENV_PROMPT PYTHONHOME TCL_LIBRARY TK_LIBRARY]
+
+def path-name [] {
+    if 'Path' in $env { 'Path' } else { 'PATH' }
+}
+
+def get-or-null [name: string]: record -> any {
+    if $name in $in { $in | get $name }
+}
+
+# Return a list without the first entry of a value; null if the value is not in it.
+def without [entry: string]: list<string> -> any {
+    let list = $in
+    let at = ($list | enumerate | where item == $entry)
+    if ($at | is-empty) { null } else { $list | drop nth ($at | first).index }
+}
+
+# Return the directories in a variable: PATH is a list already, others are texts.
+def directories []: any -> list<string> {
+    if ($in | describe) == 'string' { $in | split row (char esep) } else { $in }
+}
+
+# Return what a list of directories is to be again; null for unset. What has been put around our entry meanwhile stays;
+# where the entry is gone, the list is what it was.
+def list-again [now: any, old: any, ours: record] {
+    let kept = if $now != null and $now != $ours.whole { $now | directories | without $ours.entry }
+    if $kept == null { $old } else if ($now | describe) == 'string' { $kept | str join (char esep) } else { $kept }
+}
+
+# Everything happens in one function: what a second one hides would be there again.
+def --env leave [] {
+    if '_OLD_NUSHELL' in $env {
+        let was = $env._OLD_NUSHELL
+        let path = (path-name)
+        let lists = {
+            ($path): (list-again ($env | get-or-null $path) ($was.old | get-or-null $path) ($was.new | get $path))
+            PKG_CONFIG_PATH: (list-again $env.PKG_CONFIG_PATH? $was.old.PKG_CONFIG_PATH? $was.new.PKG_CONFIG_PATH)
+        }
+        # A prompt that is not the one we made is the user's own, chosen meanwhile.
+        let prompt = if $was.prompt? != null and $env.PROMPT_COMMAND? == $was.prompt { [PROMPT_COMMAND] } else { [] }
+        let again = (
+            [...$PLAIN ...$prompt]
+            | reduce --fold $lists { |name, found| $found | insert $name ($was.old | get-or-null $name) }
+        )
+        let names = ($again | columns)
+        load-env ($names | where { |name| ($again | get $name) != null } | reduce --fold {} { |name, found|
+            $found | insert $name ($again | get $name)
+        })
+        let gone = ($names | where { |name| ($again | get $name) == null })
+        hide-env --ignore-errors _OLD_NUSHELL ...$gone
+    }
+}
+
+# Leave the environment that is active.
+export def --env deactivate [] {
+    leave
+}
+
+export-env {
+    leave
+
+    let path = (path-name)
+    let old = (
+        [...$PLAIN $path PKG_CONFIG_PATH PROMPT_COMMAND]
+        | where { |name| $name in $env }
+        | reduce --fold {} { |name, found| $found | insert $name ($env | get $name) }
+    )
+    let bin = __CLOCHE_BIN__
+    let pkg_config = __CLOCHE_PKG_CONFIG__
+    let before = $old.PKG_CONFIG_PATH?
+    let new = {
+        ($path): { entry: $bin, whole: [$bin ...(if $path in $old { $old | get $path | directories } else { [] })] }
+        PKG_CONFIG_PATH: {
+            entry: $pkg_config
+            whole: (if ($before | is-empty) { $pkg_config } else { [$pkg_config $before] | str join (char esep) })
+        }
+    }
+
+    load-env {
+        VIRTUAL_ENV: __CLOCHE_ROOT__
+        VIRTUAL_ENV_PROMPT: __CLOCHE_PROMPT__
+        ($path): ($new | get $path).whole
+        PKG_CONFIG_PATH: $new.PKG_CONFIG_PATH.whole
+        # Nothing is no text, so it is not handed to programs; hiding it instead would outlive the overlay.
+        PYTHONHOME: null
+    }
+    let tcl = __CLOCHE_TCL_LIBRARY__
+    let tk = __CLOCHE_TK_LIBRARY__
+    if $tcl != '' { $env.TCL_LIBRARY = $tcl }
+    if $tk != '' { $env.TK_LIBRARY = $tk }
+
+    # The prompt is a function that looks the name up when it is drawn.
+    let prompt = if ($env.VIRTUAL_ENV_DISABLE_PROMPT? | is-empty) {
+        let inner = $old.PROMPT_COMMAND?
+        {||
+            let rest = if ($inner | describe) == 'closure' { do $inner } else { $inner | default $env.PWD }
+            $"\(($env.VIRTUAL_ENV_PROMPT)) ($rest)"
+        }
+    }
+    if $prompt != null { $env.PROMPT_COMMAND = $prompt }
+    $env._OLD_NUSHELL = { old: $old, new: $new, prompt: $prompt }
+}

@@ -1,0 +1,203 @@
+"""The activator, in the real shell."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+import cloche
+from cloche.testing import HOSTILE, Shell, Terminal, activator_contract, fake_environment, plugin_contract
+from cloche_nushell import activator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SHELL = Shell(
+    ("nu", "--no-config-file"),
+    echo="print --no-newline {text}",
+    activate="overlay use {script}",
+    suffix=".nu",
+    leaves=("CURRENT_FILE", "FILE_PWD", "LAST_EXIT_CODE"),
+)
+
+test_plugin = plugin_contract("nushell")
+test_activator = activator_contract(activator, SHELL)
+
+
+@pytest.fixture
+def nu() -> str:
+    found = shutil.which("nu")
+    if found is None:
+        reason = "`nu` is not on PATH"
+        pytest.fail(reason) if os.environ.get("CLOCHE_REQUIRE_ALL") == "1" else pytest.skip(reason)
+    return found
+
+
+def make(directory: Path, name: str, prompt: str = "") -> str:
+    """Write the script of an environment that has nothing else, and return its path as a word of Nushell."""
+    environment = fake_environment(directory / name, prompt=prompt or name)
+    environment.bin.mkdir(parents=True)
+    for script in activator.scripts(environment):
+        (environment.bin / script.name).write_text(script.text, encoding="utf-8")
+    return activator.quote(str(environment.bin / "activate.nu"))
+
+
+def run(nu: str, directory: Path, *lines: str, **environ: str) -> list[str]:
+    script = directory / "script.nu"
+    script.write_text("\n".join(lines), encoding="utf-8")
+    done = subprocess.run(
+        [nu, "--no-config-file", str(script)],
+        cwd=directory,
+        env={"PATH": f"{os.path.dirname(nu)}:/usr/bin:/bin", "HOME": str(directory), **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+def test_it_runs_the_environments_python(nu: str, tmp_path: Path) -> None:
+    made = cloche.create(tmp_path / 'it\'s a "$env"', activators=["nushell"], seeds=None)
+    path = activator.quote(str(made.bin / "activate.nu"))
+
+    said = run(nu, tmp_path, f"overlay use {path}", "^python -c 'import sys; print(sys.prefix)'")
+
+    assert said == [str(made.root)]
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        ("$env.PATH = ($env.PATH | prepend '/mine')", ["/mine", "/a", "/b"]),
+        ("$env.PATH = ($env.PATH | append '/mine')", ["/a", "/b", "/mine"]),
+        ("$env.PATH = ['/mine']", ["/a", "/b"]),
+    ],
+)
+def test_what_the_user_put_around_it_on_the_path_stays(nu: str, tmp_path: Path, change: str, left: list[str]) -> None:
+    path = make(tmp_path, "env")
+
+    said = run(nu, tmp_path, "$env.PATH = [/a /b]", f"overlay use {path}", change, "deactivate", "print ...$env.PATH")
+
+    assert said == left
+
+
+def test_what_the_user_set_while_it_was_active_stays(nu: str, tmp_path: Path) -> None:
+    """Hiding the overlay would have taken it along."""
+    path = make(tmp_path, "env")
+
+    said = run(
+        nu, tmp_path, f"overlay use {path}", "$env.MINE = 'kept'", "cd /", "deactivate", "print $env.MINE $env.PWD"
+    )
+
+    assert said == ["kept", "/"]
+
+
+def test_hiding_the_overlay_leaves_the_environment_too(nu: str, tmp_path: Path) -> None:
+    path = make(tmp_path, "env")
+    variables = {"PYTHONHOME": "/old/home", "PKG_CONFIG_PATH": "/old/pkgconfig", "VIRTUAL_ENV": "/old"}
+    show = "print ([PYTHONHOME PKG_CONFIG_PATH VIRTUAL_ENV] | each { |name| $env | get $name } | str join ' ')"
+
+    said = run(
+        nu,
+        tmp_path,
+        f"overlay use {path}",
+        "overlay hide activate",
+        show,
+        "print ('_OLD_NUSHELL' in $env)",
+        **variables,
+    )
+
+    assert said == ["/old/home /old/pkgconfig /old", "false"]
+
+
+def test_what_is_remembered_is_not_handed_to_programs(nu: str, tmp_path: Path) -> None:
+    said = run(nu, tmp_path, f"overlay use {make(tmp_path, 'env')}", "^env")
+
+    names = {line.partition("=")[0] for line in said}
+    assert {"VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT"} <= names
+    assert not [name for name in names if "OLD" in name]
+
+
+def test_an_environment_that_was_active_outside_is_not_left_by_ours(nu: str, tmp_path: Path) -> None:
+    """What a child inherits is its parent's: leaving an environment gives back the state in which the child began."""
+    one, two = make(tmp_path, "one"), make(tmp_path, "two")
+    inner = f"overlay use {two}; deactivate; print $env.VIRTUAL_ENV ($env.PATH | first)"
+
+    said = run(nu, tmp_path, f"overlay use {one}", f"^nu --no-config-file --commands {activator.quote(inner)}")
+
+    assert said == [f"{tmp_path}/one", f"{tmp_path}/one/bin"]
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\udc80b"])
+def test_what_no_script_can_hold_is_refused(text: str) -> None:
+    with pytest.raises(cloche.Inexpressible):
+        activator.quote(text)
+
+
+# At the prompt
+
+
+@pytest.fixture
+def terminal(nu: str, tmp_path: Path) -> Iterator[Terminal]:
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    with Terminal([nu, "--no-config-file", "--no-history"], tmp_path, environ) as shell:
+        shell.enter("$env.PROMPT_INDICATOR = '> '; $env.PROMPT_COMMAND_RIGHT = ''; $env.PROMPT_COMMAND = {|| 'ready' }")
+        shell.expect("ready> ")
+        yield shell
+
+
+def test_the_prompt_comes_and_goes(terminal: Terminal, tmp_path: Path) -> None:
+    one, two = make(tmp_path, "one"), make(tmp_path, "two")
+
+    for line, prompt in (
+        (f"overlay use {one}", "(one) ready> "),
+        (f"overlay use {one}", "(one) ready> "),
+        (f"overlay use {two}", "(two) ready> "),
+        ("deactivate", "ready> "),
+        (f"overlay use {one}", "(one) ready> "),
+        ("overlay hide activate", "ready> "),
+    ):
+        terminal.enter(line)
+        terminal.expect(prompt)
+
+
+def test_prompts_are_drawn_as_they_are(terminal: Terminal, tmp_path: Path) -> None:
+    for name, text in HOSTILE.items():
+        if text.isprintable():
+            terminal.enter(f"overlay use {make(tmp_path, name, text)}")
+            terminal.expect(f"({text}) ready> ")
+
+    assert not (tmp_path / "PWNED").exists()
+
+
+def test_a_prompt_that_is_a_text_stays_one(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.enter("$env.PROMPT_COMMAND = 'text'")
+    terminal.expect("text> ")
+    terminal.enter(f"overlay use {make(tmp_path, 'env')}")
+    terminal.expect("(env) text> ")
+    terminal.enter("deactivate")
+    terminal.expect("text> ")
+
+
+def test_the_prompt_can_be_left_alone(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.enter(
+        f"$env.VIRTUAL_ENV_DISABLE_PROMPT = '1'; overlay use {make(tmp_path, 'env')}; print $env.VIRTUAL_ENV_PROMPT"
+    )
+    terminal.expect("ready> ")
+
+    assert "env" in terminal.shown.splitlines()
+
+
+def test_a_prompt_that_the_user_chose_while_it_was_active_stays(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.enter(f"overlay use {make(tmp_path, 'env')}")
+    terminal.expect("(env) ready> ")
+    terminal.enter("$env.PROMPT_COMMAND = {|| 'now' }")
+    terminal.expect("now> ")
+    terminal.enter("deactivate")
+    terminal.expect("now> ")
