@@ -167,7 +167,9 @@ class Bench:
         shutil.rmtree(env, ignore_errors=True)
         words = [word.replace("{env}", str(env)).replace("{bin}", str(self.peers / "bin")) for word in command]
         started = time.perf_counter()
-        done = subprocess.run(words, env=environ, cwd=self.place, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        done = subprocess.run(
+            words, env=environ, cwd=self.place, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
         seconds = time.perf_counter() - started
         if done.returncode:
             raise SystemExit(f"{' '.join(words)} failed: {done.stderr}")
@@ -195,7 +197,9 @@ class Bench:
             script = [str(self.peers / "bin" / "python"), "-c", LOOP, str(self.place / "loop")]
             done = subprocess.run(script, env=self.environ, cwd=self.place, capture_output=True, text=True, check=True)
             inside.append(float(done.stdout))
-            outside.append(statistics.median(self.run([*UV.split(), "--seed", "{env}"], self.environ) for _ in range(5)))
+            outside.append(
+                statistics.median(self.run([*UV.split(), "--seed", "{env}"], self.environ) for _ in range(5))
+            )
         return inside, outside
 
     def disk(self) -> tuple[int, int]:
@@ -204,12 +208,14 @@ class Bench:
         for command in (["{bin}/cloche", "{env}"], ["{bin}/virtualenv", "{env}"]):
             self.run(command, self.environ)
             entries = [os.lstat(path) for path in (self.place / "env").rglob("*")]
-            taken.append(sum(one.st_size for one in entries if one.st_nlink == 1 and not os.path.stat.S_ISDIR(one.st_mode)))
+            taken.append(
+                sum(one.st_size for one in entries if one.st_nlink == 1 and not os.path.stat.S_ISDIR(one.st_mode))
+            )
         return taken[0], taken[1]
 
 
 def ratio(one: list[float], other: list[float]) -> float:
-    return statistics.median(first / second for first, second in zip(one, other))
+    return statistics.median(first / second for first, second in zip(one, other, strict=False))
 
 
 def table(results: dict[str, dict[str, list[float]]]) -> str:
@@ -244,7 +250,9 @@ def chart(results: dict[str, dict[str, list[float]]]) -> str:
             before, y = title, y + 8
         width = max(2.0, math.log10(ms / 5) * scale)
         colour = "#2e7d32" if peer == "cloche" else "#9aa5ad"
-        lines.append(f'<text x="20" y="{y + 13}">{peer}</text><rect x="100" y="{y + 2}" width="{width:.0f}" height="14" fill="{colour}"/>')
+        lines.append(
+            f'<text x="20" y="{y + 13}">{peer}</text><rect x="100" y="{y + 2}" width="{width:.0f}" height="14" fill="{colour}"/>'
+        )
         lines.append(f'<text x="{106 + width:.0f}" y="{y + 13}">{ms:.0f} ms</text>')
         y += 20
     style = "text{font:12px sans-serif;fill:#444}.title{font-weight:bold;fill:#222}"
@@ -254,7 +262,9 @@ def chart(results: dict[str, dict[str, list[float]]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("row", nargs="*", help=f"{', '.join(row.name for row in rows())}, in-process, disk; default: all")
+    parser.add_argument(
+        "row", nargs="*", help=f"{', '.join(row.name for row in rows())}, in-process, disk; default: all"
+    )
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--directory", help="where to work; the file system's speed counts (default: a temporary one)")
     parser.add_argument("--svg", help="draw the chart into this file")
@@ -265,7 +275,9 @@ def main() -> None:
         bench.prepare()
         wanted = arguments.row or [*(row.name for row in rows()), "in-process", "disk"]
         results = {row.name: bench.measure(row) for row in rows() if row.name in wanted}
-        print(f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores, {platform.system()}\n")
+        print(
+            f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores, {platform.system()}\n"
+        )
         print(table(results))
         if "in-process" in wanted:
             inside, outside = bench.loop()

@@ -45,5 +45,7 @@ class Cloche(NamedTuple):
 
 def clean_environ(home: Path, cache: Path) -> dict[str, str]:
     """Return the environment of a user who has set nothing: what the machine needs, and a home of their own."""
-    kept = {name: text for name, text in os.environ.items() if not name.startswith(("CLOCHE_", "VIRTUAL_ENV", "PYTHON"))}
+    kept = {
+        name: text for name, text in os.environ.items() if not name.startswith(("CLOCHE_", "VIRTUAL_ENV", "PYTHON"))
+    }
     return {**kept, "HOME": str(home), "XDG_CACHE_HOME": str(cache), "SHELL": "/bin/bash", "PYTHONWARNINGS": "error"}

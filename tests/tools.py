@@ -13,7 +13,7 @@ def require(name: str) -> str:
     """Return the absolute path of a program on PATH, or skip; with `CLOCHE_REQUIRE_ALL=1` a missing one is a failure."""
     if found := shutil.which(name):
         return os.path.abspath(found)
-    missing(f"`{name}` is not on PATH")
+    return missing(f"`{name}` is not on PATH")
 
 
 def missing(reason: str) -> NoReturn:

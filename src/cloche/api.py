@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         cache: StrPath | None
         access: Access
 
+
 CHOICES = frozenset(
     "python creator seeder seeds find_links network activators existing site_packages prompt link_mode options environ "
     "cache access".split()

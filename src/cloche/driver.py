@@ -62,5 +62,6 @@ def failure(plan: Plan, error: OSError) -> ClocheError:
     name = error.filename2 or error.filename
     shown = f" (`{name}`)" if isinstance(name, str) else ""
     return ClocheError(
-        f"cannot make `{plan.environment.location}`: {reason}{shown}", hint="nothing was changed; try again when it is mended"
+        f"cannot make `{plan.environment.location}`: {reason}{shown}",
+        hint="nothing was changed; try again when it is mended",
     )

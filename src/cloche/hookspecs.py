@@ -9,17 +9,18 @@ Instead of an object, a hook may return a `Descriptor`: its implementation is im
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 import pluggy
 
-from cloche.options import Option
 from cloche.value import value
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from cloche.model import Candidate, Environment, Host, Image, Interpreter, Layout, Result, Script, Wanted
     from cloche.operations import Operation
+    from cloche.options import Option
     from cloche.spec import InterpreterSpec
     from cloche.store import Store
 

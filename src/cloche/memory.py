@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from cloche.model import Host
 
+
 @value
 class Remembered:
     """What an earlier run decided, and what it takes to make sure of it."""
@@ -44,7 +45,20 @@ CLASSES = {
     )
 }  # fmt: skip
 
-ENVIRONMENT = ("PATH", "HOME", "PYENV_", "UV_", "MISE_", "ASDF_", "CONDA_", "XDG_", "PIP_", "PYTHON", "HOMEBREW_", "TCL")
+ENVIRONMENT = (
+    "PATH",
+    "HOME",
+    "PYENV_",
+    "UV_",
+    "MISE_",
+    "ASDF_",
+    "CONDA_",
+    "XDG_",
+    "PIP_",
+    "PYTHON",
+    "HOMEBREW_",
+    "TCL",
+)
 """Beginnings of the variables that built-in finders and seeders look at."""
 
 MOST = 256

@@ -99,7 +99,7 @@ class Interpreter:
     def version_text(self) -> str:
         """The version as releases are named: `3.12.1`, `3.14.0rc2`."""
         major, minor, micro, level, serial = self.version
-        suffix = "" if level == "final" else f"{ {'alpha': 'a', 'beta': 'b', 'candidate': 'rc'}[level]}{serial}"
+        suffix = "" if level == "final" else f"{ {'alpha': 'a', 'beta': 'b', 'candidate': 'rc'}[level] }{serial}"
         return f"{major}.{minor}.{micro}{suffix}"
 
     @property
@@ -143,7 +143,7 @@ class Layout:
     links: tuple[tuple[str, str], ...] = ()
     """Links between the environment's own directories, as (path, target): `lib64 -> lib` where venv makes one."""
     config: str = "pyvenv.cfg"
-    options: Mapping[str, object] = {}  # noqa: RUF012  (never changed)
+    options: Mapping[str, object] = {}
     """What the user chose among the creator's own options."""
 
 
@@ -159,7 +159,7 @@ class Environment:
     """What an activated shell shows; the name of the root directory if none was chosen."""
     interpreter: Interpreter | None = None
     """The base interpreter; None where the environment names one that is gone."""
-    options: Mapping[str, object] = {}  # noqa: RUF012  (never changed)
+    options: Mapping[str, object] = {}
     """What the user chose among the options of the activator that is asked."""
 
     def place(self, relative: str) -> str:
@@ -275,7 +275,7 @@ class Wanted:
     find_links: tuple[str, ...] = ()
     """Directories with wheels that outrank every other source, absolute."""
     network: Network = "last-resort"
-    options: Mapping[str, object] = {}  # noqa: RUF012  (never changed)
+    options: Mapping[str, object] = {}
     """What the user chose among the seeder's own options."""
 
 
@@ -291,7 +291,7 @@ class Request:
     consult: Consult = "nothing"
     creator: str | None = None
     seeder: str | None = None
-    wanted: Wanted | None = Wanted()  # noqa: RUF009  (frozen)
+    wanted: Wanted | None = Wanted()
     """None for an environment without seeds."""
     activators: tuple[str, ...] | None = None
     """Names in the order given; None means every one that serves the target, () none."""
@@ -301,9 +301,9 @@ class Request:
     link_mode: LinkMode = "auto"
     vcs_ignore: bool = True
     """Whether the environment tells version control to ignore it."""
-    options: Mapping[str, object] = {}  # noqa: RUF012  (never changed)
+    options: Mapping[str, object] = {}
     """Options that plugins declared, by option name."""
-    extra_settings: Mapping[str, str] = {}  # noqa: RUF012  (never changed)
+    extra_settings: Mapping[str, str] = {}
     """What `pyvenv.cfg` says besides cloche's own keys, for a program that makes environments in its own name."""
 
 
@@ -318,7 +318,7 @@ class Chosen:
     """`by name` if the user named it: then what it cannot do is an error, and is left out otherwise."""
     source: str = ""
     """Plugin and distribution that give it, for people."""
-    options: Mapping[str, object] = {}  # noqa: RUF012  (never changed)
+    options: Mapping[str, object] = {}
     """What the user chose among the options that it declared."""
 
 

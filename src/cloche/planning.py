@@ -139,7 +139,9 @@ def guarded(call: Callable[[], T], kind: str, name: str) -> T:
         raise
     except OSError as error:
         where = f" (`{error.filename}`)" if error.filename else ""
-        raise ClocheError(f"{kind} `{name}` cannot be asked: {(error.strerror or str(error)).lower()}{where}") from error
+        raise ClocheError(
+            f"{kind} `{name}` cannot be asked: {(error.strerror or str(error)).lower()}{where}"
+        ) from error
     except Exception as error:
         raise PluginError(
             f"{kind} `{name}` failed: {type(error).__name__}: {error}",
@@ -172,7 +174,9 @@ def place(blueprint: Blueprint, request: Request, host: Host) -> Plan:
         operations += image_operations(image, environment)
     operations += (as_write(script, blueprint.layout) for script in scripts)
     operations += marks(request, blueprint, destination, host)
-    operations = [one for one in operations if not (isinstance(one, Link) and keeps_directory(destination, way, one.path))]
+    operations = [
+        one for one in operations if not (isinstance(one, Link) and keeps_directory(destination, way, one.path))
+    ]
     operations.append(manifest(operations, earlier_manifest(destination, request)))
     refuse_length(destination.target, operations, longest_in_images=120 if images else 0)
     if destination.state == "directory" and way == "merge":

@@ -39,8 +39,9 @@ def resource(module: str, name: str) -> str:
     import sys
 
     spec = sys.modules[module].__spec__
-    if spec is None or spec.origin is None:
+    load = getattr(spec.loader, "get_data", None) if spec else None
+    if spec is None or spec.origin is None or load is None:
         raise OSError(f"`{module}` has no place where `{name}` could lie")
     path = os.path.join(os.path.dirname(spec.origin), name)
-    data: bytes = spec.loader.get_data(path)  # type: ignore[union-attr]
+    data: bytes = load(path)
     return data.decode("utf-8")

@@ -33,7 +33,7 @@ def value(cls: type[T]) -> type[T]:
     def __init__(self: object, *positional: Any, **named: Any) -> None:
         if len(positional) > len(names):
             raise TypeError(f"{cls.__name__} takes {len(names)} values, got {len(positional)}")
-        given = dict(zip(names, positional))
+        given = dict(zip(names, positional, strict=False))
         if clash := given.keys() & named.keys():
             raise TypeError(f"{cls.__name__} got `{min(clash)}` twice")
         if unknown := named.keys() - known:

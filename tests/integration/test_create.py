@@ -17,14 +17,17 @@ from tests.trees import snapshot
 def run(*command, **more):
     """Run a program of an environment and return what it printed; anything on standard error is a failure."""
     clean = {name: text for name, text in os.environ.items() if not name.startswith(("PYTHON", "PIP_"))}
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, env=clean, timeout=120, check=False, **more)
+    done = subprocess.run(
+        [*map(str, command)], capture_output=True, text=True, env=clean, timeout=120, check=False, **more
+    )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.strip()
 
 
 FACTS = """
 import json, site, sys, sysconfig
-json.dump({"prefix": sys.prefix, "base": sys.base_prefix, "version": sys.version_info[:2], "purelib": sysconfig.get_path("purelib"),
+json.dump({"prefix": sys.prefix, "base": sys.base_prefix, "version": sys.version_info[:2],
+           "purelib": sysconfig.get_path("purelib"),
            "path": sys.path, "site": site.getsitepackages(), "executable": sys.executable}, sys.stdout)
 """
 
@@ -92,7 +95,8 @@ def test_the_first_request_that_can_be_had_is_taken(cloche):
 def test_a_request_that_nothing_satisfies_is_exit_3_with_the_nearest_misses(cloche):
     done = cloche("env", "-p", "3.99")
     assert done.code == 3
-    assert "no interpreter satisfies `3.99`" in done.err and "hint:" in done.err
+    assert "no interpreter satisfies `3.99`" in done.err
+    assert "hint:" in done.err
     assert not (cloche.cwd / "env").exists()
 
 
@@ -106,7 +110,8 @@ def test_a_project_s_python_version_decides_and_is_named(cloche):
     pyenv("3.9")
     (cloche.cwd / ".python-version").write_text("3.9\n")
     done = cloche("env", "--no-seed")
-    assert "CPython 3.9" in done.out and "`.python-version` in" in done.out
+    assert "CPython 3.9" in done.out
+    assert "`.python-version` in" in done.out
     assert "CPython 3.10" in cloche("other", "-p", pyenv("3.10"), "--no-seed").out
 
 
@@ -140,7 +145,9 @@ def test_system_site_packages_are_seen_only_if_asked_for(cloche):
     for argv, shown in (([], False), (["--system-site-packages"], True)):
         assert cloche("env", "--clear", "--no-seed", *argv).code == 0
         seen = facts(cloche.cwd / "env" / "bin" / "python")
-        outside = [entry for entry in seen["path"] if entry.endswith("-packages") and not entry.startswith(str(cloche.cwd))]
+        outside = [
+            entry for entry in seen["path"] if entry.endswith("-packages") and not entry.startswith(str(cloche.cwd))
+        ]
         assert bool(outside) is shown
 
 
@@ -149,7 +156,20 @@ def test_no_seed_leaves_site_packages_empty(cloche):
     assert os.listdir(facts(cloche.cwd / "env" / "bin" / "python")["purelib"]) == []
 
 
-HOSTILE = ["sp ace", "quo'te", 'dou"ble', "dol$HOME", "back`tick`", "new\nline", "ünï", "-dash", "n" * 200, "a;b&c|d", "100%", "__CLOCHE_PROMPT__"]
+HOSTILE = [
+    "sp ace",
+    "quo'te",
+    'dou"ble',
+    "dol$HOME",
+    "back`tick`",
+    "new\nline",
+    "ünï",
+    "-dash",
+    "n" * 200,
+    "a;b&c|d",
+    "100%",
+    "__CLOCHE_PROMPT__",
+]
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)
@@ -161,7 +181,16 @@ def test_pip_runs_from_a_directory_of_any_name(cloche, name):
 
 
 def test_what_lies_in_the_current_directory_is_neither_imported_nor_run(cloche):
-    for name in ("pip.py", "sysconfig.py", "pluggy.py", "encodings.py", "json.py", "cloche_plugin.py", "tomllib.py", "distlib.py"):
+    for name in (
+        "pip.py",
+        "sysconfig.py",
+        "pluggy.py",
+        "encodings.py",
+        "json.py",
+        "cloche_plugin.py",
+        "tomllib.py",
+        "distlib.py",
+    ):
         (cloche.cwd / name).write_text("open('TRAPPED', 'w')")
     for name in ("python3.12", "python3", "pyvenv.cfg", "cloche"):
         (cloche.cwd / name).write_text("#!/bin/sh\ntouch TRAPPED\n")
@@ -175,7 +204,13 @@ def test_what_lies_in_the_current_directory_is_neither_imported_nor_run(cloche):
 def test_a_remembered_plan_makes_the_same_environment_as_one_made_afresh(cloche, tmp_path):
     """Compared byte for byte over several requests: the way that was taken may not show."""
     for number, argv in enumerate(
-        ([], ["--no-seed"], ["--creator", "copy"], ["--activators", "fish,bash", "--prompt", "$(x)"], ["--system-site-packages"])
+        (
+            [],
+            ["--no-seed"],
+            ["--creator", "copy"],
+            ["--activators", "fish,bash", "--prompt", "$(x)"],
+            ["--system-site-packages"],
+        )
     ):
         cache = str(tmp_path / f"cache{number}")
         trees = []

@@ -112,7 +112,14 @@ def test_the_current_directory_itself_can_become_an_environment(cloche):
 
 @pytest.mark.parametrize(
     ("destination", "code", "word"),
-    [("a:b", 4, "PATH"), ("", 2, "blank"), ("  ", 2, "blank"), ("file", 4, "not a directory"), ("file/env", 4, "not a directory"), ("gone", 4, "does not exist")],
+    [
+        ("a:b", 4, "PATH"),
+        ("", 2, "blank"),
+        ("  ", 2, "blank"),
+        ("file", 4, "not a directory"),
+        ("file/env", 4, "not a directory"),
+        ("gone", 4, "does not exist"),
+    ],
 )
 def test_a_destination_that_cannot_be_is_refused_in_one_line(cloche, destination, code, word):
     (cloche.cwd / "file").write_text("")
@@ -130,7 +137,9 @@ def test_a_removed_current_directory_is_told_and_an_absolute_destination_still_w
     script = f"cd {gone} && rmdir {gone} && exec {sys.executable} -m cloche --no-seed "
     for destination, code in (("env", 2), (str(cloche.cwd / "env"), 0)):
         gone.mkdir(exist_ok=True)
-        done = subprocess.run(["sh", "-c", script + destination], env=cloche.environ, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["sh", "-c", script + destination], env=cloche.environ, capture_output=True, text=True, check=False
+        )
         assert done.returncode == code, done.stderr
         assert "Traceback" not in done.stderr
 
@@ -150,7 +159,12 @@ def test_few_file_descriptors_are_enough(cloche, tmp_path):
     script = f"ulimit -n 16; exec {sys.executable} -m cloche env"
     for cache in (tmp_path / "cold", tmp_path / "cold"):
         done = subprocess.run(
-            ["bash", "-c", script], cwd=cloche.cwd, env={**cloche.environ, "XDG_CACHE_HOME": str(cache)}, capture_output=True, text=True, check=False
+            ["bash", "-c", script],
+            cwd=cloche.cwd,
+            env={**cloche.environ, "XDG_CACHE_HOME": str(cache)},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
 
@@ -165,7 +179,12 @@ def test_any_locale_is_enough_for_any_name(cloche, locale):
 @pytest.mark.parametrize("after", [0.15, 0.3])
 def test_a_signal_ends_the_run_with_its_code_and_leaves_nothing(cloche, tmp_path, number, code, after):
     command = [sys.executable, "-m", "cloche", "env"]
-    running = subprocess.Popen(command, cwd=cloche.cwd, env={**cloche.environ, "XDG_CACHE_HOME": str(tmp_path / "cold")}, stderr=subprocess.PIPE)
+    running = subprocess.Popen(
+        command,
+        cwd=cloche.cwd,
+        env={**cloche.environ, "XDG_CACHE_HOME": str(tmp_path / "cold")},
+        stderr=subprocess.PIPE,
+    )
     time.sleep(after)
     running.send_signal(number)
     _, said = running.communicate(timeout=60)
@@ -211,7 +230,8 @@ def test_a_cache_that_cannot_be_used_is_done_without(cloche, tmp_path):
     (tmp_path / "file").write_text("")
     done = cloche("env", XDG_CACHE_HOME=str(tmp_path / "file"))
     assert done.code == 0
-    assert len(done.err.splitlines()) == 1 and "without a cache" in done.err
+    assert len(done.err.splitlines()) == 1
+    assert "without a cache" in done.err
     assert (cloche.cwd / "env" / "bin" / "pip").exists()
     assert cloche("other", "--cache-dir", tmp_path / "file").code == 1
 

@@ -7,10 +7,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from tests.plugins.site import Site
-
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.plugins.site import Site
 
 GREETER = """
 class Greeter:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from cloche.builtin.activators.python import activator
 from cloche.template import resource
+from cloche.testing import activator_contract
 from tests.interpreters import MINORS, pyenv, pypy
 from tests.shells.windows_driver import HOSTILE_POSIX, describe, interpreter, write
 
@@ -35,6 +36,9 @@ print(json.dumps({
     "real_prefix": getattr(sys, "real_prefix", None),
 }))
 """
+
+
+test_contract = activator_contract(activator)
 
 
 def executable(name: str) -> str:

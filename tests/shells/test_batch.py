@@ -28,6 +28,7 @@ from hypothesis import strategies as st
 from cloche.builtin.activators.batch import UNREADABLE, activator
 from cloche.errors import Inexpressible
 from cloche.template import resource
+from cloche.testing import activator_contract
 from tests.shells.windows_driver import HOSTILE, describe, interpreter, slots_in_quotes, write
 from tests.tools import require
 
@@ -40,6 +41,9 @@ MODES = ("off", "on")
 
 NAMES = {**HOSTILE, "tab": "a\tb", "stars": "*?", "pipe and redirection": "a|b>PWNED<c"}
 """What a prompt may be; some of it is no name for a directory on Windows."""
+
+
+test_contract = activator_contract(activator)
 
 
 class Session(NamedTuple):

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from cloche.builtin.activators.powershell import activator
 from cloche.errors import Inexpressible
 from cloche.template import resource
+from cloche.testing import Shell, activator_contract
 from tests.shells.windows_driver import HOSTILE, HOSTILE_POSIX, describe, interpreter, slots_in_quotes, write
 from tests.tools import require
 
@@ -44,6 +45,12 @@ SESSIONS = {
     ),
 }
 """What a session begins with, and how it is started."""
+
+
+test_contract = activator_contract(
+    activator,
+    Shell(("pwsh", "-NoLogo", "-NoProfile", "-File"), echo="[Console]::Write({text})", suffix=".ps1"),
+)
 
 
 class Snapshot(NamedTuple):
@@ -255,20 +262,64 @@ def test_a_session_without_a_prompt_gets_none(tmp_path: Path, session: str) -> N
 
 
 @pytest.mark.parametrize("session", SESSIONS)
-def test_a_function_of_the_users_named_pydoc_comes_back(tmp_path: Path, session: str) -> None:
-    script = f"""
-        function pydoc {{ 'mine' }}
-        snapshot
-        . {make(tmp_path / "env")}
-        pydoc -k 'a b'
-        deactivate
-        snapshot
-    """
-
-    told = run(script, tmp_path, session=session)
+def test_pydoc_is_that_of_the_environment(tmp_path: Path, session: str) -> None:
+    told = run(f". {make(tmp_path / 'env')}\npydoc -k 'a b'\n", tmp_path, session=session)
 
     assert told.written == [f"{tmp_path}/env/bin/python -m pydoc -k a b"]
-    assert told.snapshots[0] == told.snapshots[1]
+
+
+@pytest.mark.parametrize("session", SESSIONS)
+@pytest.mark.parametrize("early", [True, False], ids=["before", "meanwhile"])
+def test_a_function_of_the_users_named_pydoc_stays(tmp_path: Path, session: str, early: bool) -> None:
+    own = "function pydoc { tell 'mine' }\n"
+    activate = f". {make(tmp_path / 'env')}\n"
+
+    told = run(f"{own + activate if early else activate + own}pydoc\ndeactivate\npydoc\n", tmp_path, session=session)
+
+    assert told.texts == ["mine", "mine"]
+
+
+@pytest.mark.parametrize("session", SESSIONS)
+def test_what_was_added_to_path_meanwhile_stays(tmp_path: Path, session: str) -> None:
+    """A PATH from which the environment has gone becomes what it was."""
+    script = f"$own = $env:PATH\n$activate = {make(tmp_path / 'a[b] (c) $d')}\n"
+    changes = {
+        "$env:PATH = '/new:' + $env:PATH": "/new:/usr/bin:/bin",
+        "$env:PATH += ':/new'": "/usr/bin:/bin:/new",
+        "$env:PATH = '/new:' + $env:PATH + '::'": "/new:/usr/bin:/bin::",
+        "$env:PATH = '/other'": "/usr/bin:/bin",
+        "$env:PATH = $null": "/usr/bin:/bin",
+    }
+    for change in changes:
+        script += f"$env:PATH = $own\n. $activate\n{change}\ndeactivate\ntell $env:PATH\n"
+
+    assert run(script, tmp_path, session=session).texts == list(changes.values())
+
+
+@pytest.mark.parametrize("path", [":/usr/bin", "/usr/bin:", "::", "/usr/bin::/bin"])
+def test_empty_entries_of_the_users_path_come_back(tmp_path: Path, path: str) -> None:
+    script = f". {make(tmp_path / 'env')}\ntell $env:PATH\ndeactivate\ntell $env:PATH\n"
+
+    assert run(script, tmp_path, {"PATH": path}).texts == [f"{tmp_path}/env/bin:{path}", path]
+
+
+@pytest.mark.parametrize("session", SESSIONS)
+def test_a_prompt_that_is_set_while_active_is_the_users(tmp_path: Path, session: str) -> None:
+    """Also one that is made from what was there, and then from nothing."""
+    script = f"""
+        . {make(tmp_path / "env")}
+        function prompt {{ 'new>' }}
+        deactivate
+        tell (prompt)
+        . {make(tmp_path / "other", prompt="other")}
+        $before = $function:prompt
+        function prompt {{ "<$(& $before)>" }}
+        tell (prompt)
+        deactivate
+        tell (prompt)
+    """
+
+    assert run(script, tmp_path, session=session).texts == ["new>", "<(other) new>>", "<>"]
 
 
 @pytest.mark.parametrize("session", SESSIONS)
@@ -327,7 +378,7 @@ def test_a_session_within_an_active_one_can_activate_too(tmp_path: Path) -> None
     before, active, after = run(inner, tmp_path, outer.environ).snapshots
 
     assert active.environ["VIRTUAL_ENV"] == f"{tmp_path}/inner"
-    kept = {name: value for name, value in before.environ.items() if not name.startswith("_CLOCHE_OLD_")}
+    kept = {name: value for name, value in before.environ.items() if not name.startswith("_CLOCHE_")}
     assert after == before._replace(environ=kept)
 
 

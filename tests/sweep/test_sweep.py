@@ -29,7 +29,9 @@ def test_at_every_point_the_destination_is_whole_or_as_it_was(name, tmp_path):
     require("strace")
     (tmp_path / "home").mkdir()
     scenario = SCENARIOS[name]
-    sweep = Sweep(tmp_path, scenario, [sys.executable, "-m", "cloche"], clean_environ(tmp_path / "home", tmp_path / "cache"))
+    sweep = Sweep(
+        tmp_path, scenario, [sys.executable, "-m", "cloche"], clean_environ(tmp_path / "home", tmp_path / "cache")
+    )
     points = sweep.points()
     assert len(points) > 50
     verdicts = [sweep.inject(point, "KILL") for point in chosen(points, scenario.cache)]

@@ -105,7 +105,20 @@ class Sweep:
         """Return every point of the run, in the order of their first occurrence."""
         self._reset()
         log = self.work / "strace.log"
-        self._start(["strace", "-f", "-qq", "-e", f"trace={','.join(CALLS)}", "-e", "signal=none", "-o", str(log), *self.command])
+        self._start(
+            [
+                "strace",
+                "-f",
+                "-qq",
+                "-e",
+                f"trace={','.join(CALLS)}",
+                "-e",
+                "signal=none",
+                "-o",
+                str(log),
+                *self.command,
+            ]
+        )
         counts: Counter[tuple[str, str]] = Counter()
         points: dict[Point, None] = {}
         for line in log.read_text(errors="replace").splitlines():
@@ -119,14 +132,24 @@ class Sweep:
         self._reset()
         what = "signal=KILL" if fault == "KILL" else f"error={fault}"
         tampering = f"inject={point.call}:{what}:when={point.number}"
-        done = self._start(["strace", "-f", "-qq", "-e", f"trace={point.call}", "-e", tampering, "-o", os.devnull, *self.command])
+        done = self._start(
+            ["strace", "-f", "-qq", "-e", f"trace={point.call}", "-e", tampering, "-o", os.devnull, *self.command]
+        )
         now = snapshot(self.place)
-        left = tuple(sorted(path for path in now if ".cloche-" in path.partition("/")[0] or path.startswith("env/.cloche-")))
+        left = tuple(
+            sorted(path for path in now if ".cloche-" in path.partition("/")[0] or path.startswith("env/.cloche-"))
+        )
         left = tuple(path for path in left if "cloche-manifest" not in path)
         tidy = {path: entry for path, entry in now.items() if path not in left}
         journal = any(path.endswith("/journal") for path in left)
         state = (
-            "whole" if same(tidy, self.whole) else "before" if same(tidy, self.before) else "between" if journal else "broken"
+            "whole"
+            if same(tidy, self.whole)
+            else "before"
+            if same(tidy, self.before)
+            else "between"
+            if journal
+            else "broken"
         )
         said = done.stderr.strip()
         complaint = self._complaint(fault, state, done.returncode, said)

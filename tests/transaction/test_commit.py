@@ -75,20 +75,27 @@ def test_an_empty_directory_gives_way_and_leaves_its_permissions(target):
     assert os.stat(target).st_mode & 0o7777 == 0o2750
 
 
+def begun(target: str, then) -> None:
+    """Stage a tree, let something happen, and commit."""
+    with Transaction(target, "new") as running:
+        grow(running.ground.root)
+        then()
+        running.commit()
+
+
 @pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
 def test_what_is_left_early_leaves_nothing_not_even_parents(tmp_path, failure):
-    target = str(tmp_path / "a" / "b" / "env")
-    with pytest.raises(failure), Transaction(target, "new") as running:
-        grow(running.ground.root)
+    def fail():
         raise failure
+
+    with pytest.raises(failure):
+        begun(str(tmp_path / "a" / "b" / "env"), fail)
     assert os.listdir(tmp_path) == []
 
 
 def test_a_destination_that_somebody_else_made_meanwhile_is_not_touched(target):
-    with pytest.raises(transaction.DestinationChanged), Transaction(target, "new") as running:
-        grow(running.ground.root)
-        os.makedirs(os.path.join(target, "theirs"))
-        running.commit()
+    with pytest.raises(transaction.DestinationChanged):
+        begun(target, lambda: os.makedirs(os.path.join(target, "theirs")))
     assert os.listdir(target) == ["theirs"]
     assert siblings(target) == []
 
@@ -98,7 +105,15 @@ def test_an_environment_is_replaced_whole_and_nothing_that_it_linked_to_is_touch
     if system == "that does not":
         request.getfixturevalue("without_exchange")
     commit(target, "exchange")
-    assert set(snapshot(target)) == {"bin", "bin/activate", "bin/python", "lib", "lib/new", "lib/new/pip.py", "pyvenv.cfg"}
+    assert set(snapshot(target)) == {
+        "bin",
+        "bin/activate",
+        "bin/python",
+        "lib",
+        "lib/new",
+        "lib/new/pip.py",
+        "pyvenv.cfg",
+    }
     assert siblings(target) == []
     with open(os.path.join(os.path.dirname(target), "outside")) as file:
         assert file.read() == "precious"
@@ -134,7 +149,9 @@ def test_emptying_takes_everything_away_and_keeps_the_directory_itself(target, o
     assert sorted(os.listdir(target)) == ["bin", "lib", "pyvenv.cfg"]
 
 
-@pytest.mark.parametrize("obstacle", ["file where a directory goes", "link where a directory goes", "directory where a file goes"])
+@pytest.mark.parametrize(
+    "obstacle", ["file where a directory goes", "link where a directory goes", "directory where a file goes"]
+)
 def test_what_cannot_be_merged_is_refused_before_anything_changes(target, obstacle):
     os.mkdir(target)
     elsewhere = os.path.join(os.path.dirname(target), "outside")
@@ -277,9 +294,8 @@ def test_a_name_of_the_greatest_length_is_no_obstacle(tmp_path):
 def test_a_lock_that_is_held_too_long_is_named_with_its_holder(target, monkeypatch):
     os.mkdir(target)
     monkeypatch.setattr(transaction, "PATIENCE", 0.05)
-    with transaction.Hold(target):
-        with pytest.raises(ClocheError, match=f"process {os.getpid()}"), transaction.Hold(target):
-            pass
+    with transaction.Hold(target), pytest.raises(ClocheError, match=f"process {os.getpid()}"), transaction.Hold(target):
+        pass
 
 
 def test_a_parent_that_is_a_file_is_refused_with_a_reason(tmp_path):

@@ -21,7 +21,13 @@ def test_a_directory_named_like_a_command_is_written_as_a_path():
 
 @pytest.mark.parametrize(
     "argv",
-    [["-p", "3.12", "env"], ["-p3.12", "env"], ["--python", "3.12", "env"], ["--python=3.12", "env"], ["env", "-p", "3.12"]],
+    [
+        ["-p", "3.12", "env"],
+        ["-p3.12", "env"],
+        ["--python", "3.12", "env"],
+        ["--python=3.12", "env"],
+        ["env", "-p", "3.12"],
+    ],
 )
 def test_a_value_may_be_joined_or_not_and_options_stand_on_either_side(argv):
     words = parse(argv)

@@ -81,7 +81,7 @@ def test_windows_gets_copies_of_pythons_own_launchers(host, registry):
     assert launchers["Scripts/pythonw.exe"] == nt + "pythonw.exe"
     assert "Lib/site-packages" in paths(made, MakeDir)
     assert "lib64" not in links(made)
-    assert {"Scripts/activate.bat", "Scripts/activate.ps1"} <= {path for path in paths(made, Write)}
+    assert {"Scripts/activate.bat", "Scripts/activate.ps1"} <= set(paths(made, Write))
 
 
 def test_since_3_13_the_launchers_have_other_names_and_free_threading_its_own(host, registry):
@@ -132,7 +132,7 @@ def test_on_macos_there_is_no_lib64_and_a_framework_is_not_copied(host, registry
 def test_a_refusal_is_told_in_its_own_words(host, registry):
     with pytest.raises(UsageError, match="Windows"):
         plan("cpython-3.12-windows", host, registry, creator="symlink")
-    with pytest.raises(UsageError, match="activator `batch` refuses CPython 3.12"):
+    with pytest.raises(UsageError, match=r"activator `batch` refuses CPython 3\.12"):
         plan("cpython-3.12-linux", host, registry, activators=("batch",))
 
 
@@ -212,7 +212,12 @@ def test_what_a_plugin_raises_is_told_to_be_its(host):
 
 @pytest.mark.parametrize(
     ("destination", "says"),
-    [("a:b", "separates"), ("nul\0byte", "NUL"), ("\udcff", "UTF-8"), ("d" * 250 + ("/" + "d" * 250) * 17, "bytes long")],
+    [
+        ("a:b", "separates"),
+        ("nul\0byte", "NUL"),
+        ("\udcff", "UTF-8"),
+        ("d" * 250 + ("/" + "d" * 250) * 17, "bytes long"),
+    ],
 )
 def test_a_path_that_no_environment_can_have_is_refused(host, registry, destination, says):
     request = Request(destination=os.path.join(host.cwd, destination), wanted=None)
@@ -221,12 +226,16 @@ def test_a_path_that_no_environment_can_have_is_refused(host, registry, destinat
 
 
 def test_an_image_is_laid_with_its_scripts_and_a_record_of_all(host, registry, tmp_path):
-    image = Image("demo", "1.0", str(tmp_path / "image"), (EntryPoint("demo", "demo", "main"),), "demo-1.0.dist-info", 1, 2)
+    image = Image(
+        "demo", "1.0", str(tmp_path / "image"), (EntryPoint("demo", "demo", "main"),), "demo-1.0.dist-info", 1, 2
+    )
     (tmp_path / "image").mkdir()
     (tmp_path / "image" / "purelib.manifest").write_text("")
     (tmp_path / "image" / "purelib.record").write_text("demo.py,sha256=x,2\n")
     request = Request(destination=str(tmp_path / "env"), activators=())
-    blueprint = replace(draw(replace(request, wanted=None), recorded("cpython-3.12-linux"), "", registry, None), images=(image,))
+    blueprint = replace(
+        draw(replace(request, wanted=None), recorded("cpython-3.12-linux"), "", registry, None), images=(image,)
+    )
     made = place(blueprint, request, host)
     (laid,) = [one for one in made.operations if isinstance(one, LayImage)]
     assert laid.path == "lib/python3.12/site-packages"

@@ -183,6 +183,16 @@ def test_a_directory_may_have_numbered_names_only(machine: Machine) -> None:
     assert machine.path(str(machine.root / "altinstall")) == exact
 
 
+def test_of_numbered_names_in_a_directory_the_newest_is_meant(machine: Machine) -> None:
+    for minor in (9, 12, 15, 14, 13):
+        path = machine.has("path", f"CPython 3.{minor}.1", f"place{minor}")
+        exact = machine.root / "several" / "bin" / f"python3.{minor}"
+        exact.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(path, exact)
+        machine.answers[str(exact)] = Answer(interpreter(f"CPython 3.{minor}.1", str(exact)))
+    assert machine.path("./several") == str(machine.root / "several" / "bin" / "python3.15")
+
+
 def test_only_path_is_asked_for_a_command(machine: Machine) -> None:
     machine.has("pyenv", "CPython 3.12.1")
     named = machine.has("path", "CPython 3.11.7")

@@ -65,7 +65,9 @@ def test_a_download_cannot_be_wanted_and_forbidden(say):
         say(["--download", "--no-download"])
 
 
-@pytest.mark.parametrize(("text", "meant"), [("1", "replace"), ("True", "replace"), ("on", "replace"), ("False", "keep"), ("", "keep")])
+@pytest.mark.parametrize(
+    ("text", "meant"), [("1", "replace"), ("True", "replace"), ("on", "replace"), ("False", "keep"), ("", "keep")]
+)
 def test_flags_in_variables_are_words(say, text, meant):
     _, request = say(environ={"CLOCHE_CLEAR": text})
     assert request.existing == meant
@@ -79,8 +81,10 @@ def test_a_flag_that_is_no_word_is_an_error_that_names_the_variable(say):
 def test_names_that_do_not_exist_are_warned_of_with_the_nearest_that_do(say):
     settings, _ = say(environ={"CLOCHE_CLEARR": "1"}, pyproject='[tool.cloche]\npromt = "x"\n', user="colour = 3\n")
     warned = "\n".join(settings.warnings)
-    assert "CLOCHE_CLEARR" in warned and "`CLOCHE_CLEAR`" in warned
-    assert "`promt`" in warned and "`prompt`" in warned
+    assert "CLOCHE_CLEARR" in warned
+    assert "`CLOCHE_CLEAR`" in warned
+    assert "`promt`" in warned
+    assert "`prompt`" in warned
     assert "`colour`" in warned
 
 
@@ -91,7 +95,7 @@ def test_a_file_that_does_not_parse_is_a_warning_and_says_nothing(say):
 
 
 def test_a_value_of_the_wrong_type_is_an_error_that_names_the_file(say):
-    with pytest.raises(UsageError, match="pyproject.toml"):
+    with pytest.raises(UsageError, match=r"pyproject\.toml"):
         say(pyproject="[tool.cloche]\nprompt = [1, 2]\n")
 
 
@@ -104,7 +108,12 @@ def test_what_a_plugin_may_replace_is_read_from_the_config(say):
 
 @pytest.mark.parametrize(
     ("text", "parts"),
-    [("3.12,3.11", ("3.12", "3.11")), (">=3.10,<3.13", (">=3.10,<3.13",)), ("3.9\n>=3.10,<3.12", ("3.9", ">=3.10,<3.12")), (" , ", ())],
+    [
+        ("3.12,3.11", ("3.12", "3.11")),
+        (">=3.10,<3.13", (">=3.10,<3.13",)),
+        ("3.9\n>=3.10,<3.12", ("3.9", ">=3.10,<3.12")),
+        (" , ", ()),
+    ],
 )
 def test_a_comma_before_an_operator_joins(text, parts):
     assert split(text, Option("python", "", "list", "SPEC")) == parts
@@ -128,7 +137,8 @@ def test_what_is_seeded_can_be_said_in_many_ways(say, argv, wanted):
 
 
 @pytest.mark.parametrize(
-    ("text", "names"), [("bash,fish", ("bash", "fish")), ("", ()), ("none", ()), ("all", None), (" bash , csh", ("bash", "csh"))]
+    ("text", "names"),
+    [("bash,fish", ("bash", "fish")), ("", ()), ("none", ()), ("all", None), (" bash , csh", ("bash", "csh"))],
 )
 def test_activators_are_names_all_or_none(say, text, names):
     assert say(["--activators", text])[1].activators == names

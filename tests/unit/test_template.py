@@ -15,7 +15,10 @@ def bracket(text: str) -> str:
 
 
 def test_each_slot_is_replaced_by_its_quoted_value():
-    assert render("a=__CLOCHE_ROOT__ b=__CLOCHE_BIN_NAME__", {"ROOT": "/e", "BIN_NAME": "bin"}, bracket) == "a=</e> b=<bin>"
+    assert (
+        render("a=__CLOCHE_ROOT__ b=__CLOCHE_BIN_NAME__", {"ROOT": "/e", "BIN_NAME": "bin"}, bracket)
+        == "a=</e> b=<bin>"
+    )
 
 
 @given(st.text())

@@ -24,7 +24,12 @@ def test_fields_are_given_by_position_or_by_name_and_defaults_fill_in():
 
 @pytest.mark.parametrize(
     ("positional", "named", "says"),
-    [((), {}, "needs `x`"), ((1, 2, 3), {}, "takes 2"), ((1,), {"x": 2}, "`x` twice"), ((1,), {"z": 2}, "no field `z`")],
+    [
+        ((), {}, "needs `x`"),
+        ((1, 2, 3), {}, "takes 2"),
+        ((1,), {"x": 2}, "`x` twice"),
+        ((1,), {"z": 2}, "no field `z`"),
+    ],
 )
 def test_a_wrong_call_names_what_is_wrong(positional, named, says):
     with pytest.raises(TypeError, match=says):

@@ -48,7 +48,9 @@ def cloche_creators() -> list[Descriptor]:
 
 @hookimpl
 def cloche_seeders() -> list[Descriptor]:
-    return listed("seeders", "seeder", ("pip", "pip and what else is asked for, from what is on this machine if it can"))
+    return listed(
+        "seeders", "seeder", ("pip", "pip and what else is asked for, from what is on this machine if it can")
+    )
 
 
 @hookimpl

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 
 from cloche.cli.vocabulary import COMMON, VERBS
@@ -22,7 +23,7 @@ def declared(argv: Sequence[str], host: Host) -> tuple[Option, ...]:
     """
     if "--no-plugins" in argv or not any(mentions(source, sys.path, b"ption") for source in find_sources(sys.path)):
         return ()
-    left_out = [after for word, after in zip(argv, argv[1:], strict=False) if word == "--no-plugin"]
+    left_out = [after for word, after in itertools.pairwise(argv) if word == "--no-plugin"]
     left_out += [word.partition("=")[2] for word in argv if word.startswith("--no-plugin=")]
     registry = load(sys.path, blocked(host, left_out))
     taken = {option.name for option in (*COMMON, *VERBS["create"].options)}

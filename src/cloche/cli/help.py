@@ -54,5 +54,10 @@ def commands_text() -> str:
     width = max(len(name) for name in VERBS) + 2
     lines = [f"  {verb.name:{width}}{verb.summary}" for verb in VERBS.values()]
     return "\n".join(
-        ["commands:", *lines, "", "`cloche COMMAND --help` tells what each takes. A directory named like a command: `./doctor`."]
+        [
+            "commands:",
+            *lines,
+            "",
+            "`cloche COMMAND --help` tells what each takes. A directory named like a command: `./doctor`.",
+        ]
     )

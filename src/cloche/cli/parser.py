@@ -123,7 +123,9 @@ def check_operands(words: Words) -> None:
     command = "cloche" if verb.name == "create" else f"cloche {verb.name}"
     if count < verb.least:
         what = {"create": "the directory to make", "cache": "what to do"}.get(verb.name, verb.operands)
-        raise UsageError(f"`{command}` needs {what}", hint=f"`{command} {verb.operands}`; `{command} --help` tells more")
+        raise UsageError(
+            f"`{command}` needs {what}", hint=f"`{command} {verb.operands}`; `{command} --help` tells more"
+        )
     if 0 <= verb.most < count:
         raise UsageError(
             f"`{command}` takes {verb.operands or 'no operand'}, and got `{words.operands[verb.most]}` as well",

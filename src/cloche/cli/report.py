@@ -9,6 +9,7 @@ from cloche.value import TYPE_CHECKING, fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import TextIO
 
     from cloche.errors import ClocheError
     from cloche.model import Environment, Host, Plan, Result
@@ -40,11 +41,11 @@ def tell(text: str) -> None:
     emit(sys.stdout, text)
 
 
-def emit(stream: object, text: str) -> None:
+def emit(stream: TextIO, text: str) -> None:
     encoding = getattr(stream, "encoding", None) or "utf-8"
     line = f"{text}\n".encode(encoding, "backslashreplace").decode(encoding)
-    stream.write(line)  # type: ignore[attr-defined]
-    stream.flush()  # type: ignore[attr-defined]
+    stream.write(line)
+    stream.flush()
 
 
 def one_line(text: str) -> str:
@@ -107,7 +108,7 @@ def quoted(path: str, shell: str) -> str:
     """Return a path as one word for people to paste; bare where every shell takes it so."""
     if path[:1] != "-" and all(letter.isalnum() or letter in "/\\._-+@:,~" for letter in path):
         return path
-    if shell in ("cmd",):
+    if shell == "cmd":
         return f'"{path}"'
     text = path.replace("'", "''" if shell in ("pwsh", "powershell") else "'\\''")
     if shell in ("csh", "tcsh"):  # its history expansion works inside quotes
@@ -152,7 +153,11 @@ def print_json(**parts: object) -> None:
     """Print one JSON object with `schema_version` on standard output."""
     import json
 
-    tell(json.dumps({"schema_version": SCHEMA_VERSION, **{name: as_json(part) for name, part in parts.items()}}, indent=2))
+    tell(
+        json.dumps(
+            {"schema_version": SCHEMA_VERSION, **{name: as_json(part) for name, part in parts.items()}}, indent=2
+        )
+    )
 
 
 def environment_json(environment: Environment) -> dict[str, object]:

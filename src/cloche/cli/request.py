@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from cloche.cli.sources import Settings
     from cloche.model import Host, Network, OnExisting
+    from cloche.operations import LinkMode
     from cloche.options import Option
 
 
@@ -23,7 +24,6 @@ def request_of(operand: str, settings: Settings, host: Host, extra: Sequence[Opt
     :raises UsageError: the settings contradict each other or make no sense.
     """
     links = settings.all("find-links")
-    mode = settings.last("link-mode") or "auto"
     return Request(
         destination=absolute(operand, host),
         pythons=settings.all("python"),
@@ -36,7 +36,7 @@ def request_of(operand: str, settings: Settings, host: Host, extra: Sequence[Opt
         existing=existing(settings),
         site_packages="system" if settings.flag("system-site-packages") else "isolated",
         prompt=settings.last("prompt"),
-        link_mode=mode,  # type: ignore[arg-type]
+        link_mode=link_mode(settings.last("link-mode")),
         vcs_ignore=not settings.flag("no-vcs-ignore"),
         options={
             option.name: settings.all(option.name) if option.kind == "list" else settings.last(option.name)
@@ -44,6 +44,15 @@ def request_of(operand: str, settings: Settings, host: Host, extra: Sequence[Opt
             if option.name in settings.chosen
         },
     )
+
+
+def link_mode(text: str | None) -> LinkMode:
+    """Return a word that the tables have let through as what it means."""
+    match text:
+        case "clone" | "hardlink" | "copy" | "symlink":
+            return text
+        case _:
+            return "auto"
 
 
 def existing(settings: Settings) -> OnExisting:

@@ -126,9 +126,7 @@ def put(chosen: dict[str, Setting], option: Option, setting: Setting, before: fr
         chosen[name] = setting
 
 
-def variables(
-    host: Host, known: Mapping[str, Option], warnings: list[str]
-) -> list[tuple[str, dict[str, object]]]:
+def variables(host: Host, known: Mapping[str, Option], warnings: list[str]) -> list[tuple[str, dict[str, object]]]:
     """Return what `CLOCHE_*` variables say, each as a source of its own; an empty one says nothing."""
     said: list[tuple[str, dict[str, object]]] = []
     for variable, text in sorted(host.environ.items()):

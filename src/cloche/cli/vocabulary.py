@@ -6,7 +6,10 @@ Parsing, help, completion, variables, config files and the reference pages all r
 from __future__ import annotations
 
 from cloche.options import Option
-from cloche.value import value
+from cloche.value import TYPE_CHECKING, value
+
+if TYPE_CHECKING:
+    from cloche.options import Kind
 
 
 @value
@@ -51,7 +54,9 @@ CREATE = (
     Option("clear", "replace the environment that is there", "flag", group="destination"),
     Option("force", "let --clear delete a directory that is no environment", "flag", group="destination"),
     Option("system-site-packages", "let it see the base interpreter's packages", "flag", group="environment"),
-    Option("prompt", "what an activated shell shows; `.` the current directory's name", metavar="TEXT", group="environment"),
+    Option(
+        "prompt", "what an activated shell shows; `.` the current directory's name", metavar="TEXT", group="environment"
+    ),
     Option("no-vcs-ignore", "do not tell version control to ignore it", "flag", group="environment"),
     Option("no-seed", "put no packages into it", "flag", group="seeds"),
     Option("pip", "which pip", metavar="VERSION", group="seeds"),
@@ -70,8 +75,13 @@ CREATE = (
 )
 
 
-def _alias(name: str, meaning: str, kind: str = "flag", **more: object) -> Option:
-    return Option(name, meaning, kind, group="spellings of virtualenv", hidden=True, **more)  # type: ignore[arg-type]
+def _alias(
+    name: str, meaning: str, metavar: str = "", *, of: str = "", implies: tuple[tuple[str, str], ...] = ()
+) -> Option:
+    """Return an option that is another tool's spelling; one with a metavar takes a value."""
+    kind: Kind = "flag" if not metavar else "list" if of == "find-links" else "text"
+    group = "spellings of virtualenv"
+    return Option(name, meaning, kind, metavar, group=group, alias_of=of, implies=implies, hidden=True)
 
 
 VIRTUALENV = (
@@ -79,21 +89,21 @@ VIRTUALENV = (
     _alias("copies", "as --creator copy", implies=(("creator", "copy"),)),
     _alias("always-copy", "as --creator copy", implies=(("creator", "copy"),)),
     _alias("symlinks", "as --creator symlink", implies=(("creator", "symlink"),)),
-    _alias("extra-search-dir", "as --find-links", "list", metavar="DIR", alias_of="find-links"),
-    _alias("setuptools", "which setuptools to put into it", "text", metavar="VERSION"),
-    _alias("wheel", "which wheel to put into it", "text", metavar="VERSION"),
+    _alias("extra-search-dir", "as --find-links", "DIR", of="find-links"),
+    _alias("setuptools", "which setuptools to put into it", "VERSION"),
+    _alias("wheel", "which wheel to put into it", "VERSION"),
     _alias("no-pip", "put no pip into it"),
     _alias("no-setuptools", "put no setuptools into it (as is the default)"),
     _alias("no-wheel", "put no wheel into it (as is the default)"),
     _alias("never-download", "as --no-download", implies=(("no-download", "true"),)),
-    _alias("app-data", "as --cache-dir", "text", metavar="DIR", alias_of="cache-dir"),
+    _alias("app-data", "as --cache-dir", "DIR", of="cache-dir"),
     _alias("read-only-app-data", "as --read-only-cache", implies=(("read-only-cache", "true"),)),
     _alias("symlink-app-data", "as --link-mode symlink", implies=(("link-mode", "symlink"),)),
     _alias("with-traceback", "as --traceback", implies=(("traceback", "true"),)),
     _alias("reset-app-data", "no effect: `cloche cache clear` empties the cache"),
     _alias("no-periodic-update", "no effect: nothing is ever updated in the background"),
     _alias("upgrade-embed-wheels", "no effect: no wheels are embedded"),
-    _alias("discovery", "no effect: there is one discovery", "text", metavar="NAME"),
+    _alias("discovery", "no effect: there is one discovery", "NAME"),
     _alias("venv-redirect", "no effect: redirect files are a plugin's affair"),
     _alias("no-venv-redirect", "no effect: redirect files are a plugin's affair"),
 )

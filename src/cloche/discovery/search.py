@@ -263,7 +263,8 @@ def _numbered(directory: str) -> list[str]:
         names = [name for name in os.listdir(directory) if name.startswith(("python3.", "pypy3."))]
     except OSError:
         return []
-    return sorted((name for name in names if name.partition(".")[2].rstrip("td").isdigit()), key=len)[::-1]
+    numbers = {name: name.partition(".")[2].rstrip("td") for name in names}
+    return sorted((name for name, number in numbers.items() if number.isdigit()), key=lambda name: -int(numbers[name]))
 
 
 def _problem(path: str) -> str:

@@ -40,7 +40,9 @@ def posix_word(word: str) -> str | None:
 
 def csh_word(word: str) -> str | None:
     """As `posix_word`; csh expands `!` inside single quotes too, so that there alone a backslash before it is no text."""
-    return posix_word(re.sub(r"\\.|'[^']*'", lambda piece: piece[0].replace("\\!", "!") if piece[0][0] == "'" else piece[0], word))
+    return posix_word(
+        re.sub(r"\\.|'[^']*'", lambda piece: piece[0].replace("\\!", "!") if piece[0][0] == "'" else piece[0], word)
+    )
 
 
 def fish_word(word: str) -> str | None:

@@ -175,7 +175,7 @@ def expanded(tags: Iterator[str]) -> Iterator[str]:
 def entry_points(text: str) -> Iterator[EntryPoint]:
     """Yield the scripts that an `entry_points.txt` declares."""
     parser = configparser.RawConfigParser(delimiters=("=",), strict=False)
-    parser.optionxform = lambda optionstr: optionstr  # type: ignore[method-assign]
+    setattr(parser, "optionxform", str)
     try:
         parser.read_string(text)
     except configparser.Error:

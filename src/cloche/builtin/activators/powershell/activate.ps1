@@ -22,7 +22,8 @@ $env:VIRTUAL_ENV = $PSCommandPath -replace __CLOCHE_SELF__, ''
 if (-not $env:VIRTUAL_ENV -or $env:VIRTUAL_ENV -eq $PSCommandPath) { $env:VIRTUAL_ENV = __CLOCHE_ROOT__ }
 $env:VIRTUAL_ENV_PROMPT = __CLOCHE_PROMPT__
 
-$env:PATH = $env:VIRTUAL_ENV + __CLOCHE_TO_BIN__ + $(if ($env:PATH) { __CLOCHE_PATH_SEPARATOR__ + $env:PATH })
+$env:_CLOCHE_BIN = $env:VIRTUAL_ENV + __CLOCHE_TO_BIN__
+$env:PATH = $env:_CLOCHE_BIN + $(if ($env:PATH) { __CLOCHE_PATH_SEPARATOR__ + $env:PATH })
 $env:PKG_CONFIG_PATH = $env:VIRTUAL_ENV + __CLOCHE_TO_PKG_CONFIG__ + $(
     if ($env:PKG_CONFIG_PATH) { __CLOCHE_PATH_SEPARATOR__ + $env:PKG_CONFIG_PATH }
 )
@@ -37,17 +38,33 @@ if (__CLOCHE_TK_LIBRARY__) {
     $env:TK_LIBRARY = __CLOCHE_TK_LIBRARY__
 }
 
-# The user's own prompt is called before anything else runs, so that it still sees the last command's `$?`.
+# The user's own prompt is called before anything else runs, so that it still sees the last command's `$?`. One that is
+# made from this one may outlive the environment; nothing comes of this one then.
 if ($function:prompt -and -not $env:VIRTUAL_ENV_DISABLE_PROMPT) {
     $function:global:_cloche_old_prompt = $function:prompt
-    $function:global:prompt = { '(' + $env:VIRTUAL_ENV_PROMPT + ') ' + (& $function:_cloche_old_prompt) }
+    $function:global:_cloche_prompt = {
+        $(if ($function:_cloche_old_prompt) { '(' + $env:VIRTUAL_ENV_PROMPT + ') ' + (& $function:_cloche_old_prompt) })
+    }
+    $function:global:prompt = $function:_cloche_prompt
 }
 
-$function:global:_cloche_old_pydoc = $function:pydoc
-$function:global:pydoc = { python -m pydoc @args }
+# No environment brings `pydoc`, so the one on PATH would be another Python's. One of the user's own making stays.
+if (-not $function:pydoc) {
+    $function:global:_cloche_pydoc = { python -m pydoc @args }
+    $function:global:pydoc = $function:_cloche_pydoc
+}
 
 function global:deactivate ([switch] $NonDestructive) {
-    $env:PATH, $env:_CLOCHE_OLD_PATH = $env:_CLOCHE_OLD_PATH, $null
+    # What has been put around our directory in PATH stays. Where ours is gone, PATH becomes what it was.
+    $separator = __CLOCHE_PATH_SEPARATOR__
+    $own = $separator + $env:_CLOCHE_BIN + $separator
+    $before, $after = ($separator + $env:PATH + $separator) -csplit $own, 2, 'SimpleMatch'
+    if ($null -eq $after -or $env:PATH -ceq $env:_CLOCHE_BIN) {
+        $env:PATH = $env:_CLOCHE_OLD_PATH
+    } else {
+        $env:PATH = ($before + $separator + $after) -replace "\A$separator|$separator\z"
+    }
+    $env:_CLOCHE_OLD_PATH = $env:_CLOCHE_BIN = $null
     $env:PYTHONHOME, $env:_CLOCHE_OLD_PYTHONHOME = $env:_CLOCHE_OLD_PYTHONHOME, $null
     $env:PKG_CONFIG_PATH, $env:_CLOCHE_OLD_PKG_CONFIG_PATH = $env:_CLOCHE_OLD_PKG_CONFIG_PATH, $null
     $env:VIRTUAL_ENV, $env:_CLOCHE_OLD_VIRTUAL_ENV = $env:_CLOCHE_OLD_VIRTUAL_ENV, $null
@@ -58,16 +75,12 @@ function global:deactivate ([switch] $NonDestructive) {
     if (__CLOCHE_TK_LIBRARY__) {
         $env:TK_LIBRARY, $env:_CLOCHE_OLD_TK_LIBRARY = $env:_CLOCHE_OLD_TK_LIBRARY, $null
     }
-    if ($function:_cloche_old_prompt) {
+    # What the user has put in their place meanwhile stays.
+    if ($function:_cloche_prompt -and "$function:prompt" -ceq "$function:_cloche_prompt") {
         $function:global:prompt = $function:_cloche_old_prompt
-        $function:_cloche_old_prompt = $null
     }
-    if ($function:_cloche_old_pydoc) {
-        $function:global:pydoc = $function:_cloche_old_pydoc
-        $function:_cloche_old_pydoc = $null
-    } else {
-        $function:pydoc = $null
-    }
+    if ($function:_cloche_pydoc -and "$function:pydoc" -ceq "$function:_cloche_pydoc") { $function:pydoc = $null }
+    $function:_cloche_prompt = $function:_cloche_old_prompt = $function:_cloche_pydoc = $null
     # `-NonDestructive` keeps the function, as in other activation scripts; there is nothing left for it to do.
     if ($NonDestructive) {
         $function:global:deactivate = {
