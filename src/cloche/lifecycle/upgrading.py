@@ -227,7 +227,7 @@ def rebuild(upgrade: Upgrade, session: Session, *, losses: str = "refused", comm
     request = request_for(upgrade, session)
     refuse_losses(inventory.losses, losses, commit)
     blueprint = session.blueprint(request)
-    notes = tuple(without_activator(upgrade, session))
+    notes = tuple(otherwise(upgrade, session))
     with Hold(upgrade.location):
         made = place(blueprint, request, session.host)
         with Transaction(made.target, made.way) as transaction:
@@ -289,8 +289,10 @@ def request_for(upgrade: Upgrade, session: Session) -> Request:
     )
 
 
-def without_activator(upgrade: Upgrade, session: Session) -> Iterator[str]:
-    """Yield which activation scripts the new environment will not have, because nothing here can write them."""
+def otherwise(upgrade: Upgrade, session: Session) -> Iterator[str]:
+    """Yield what the new environment will not be or have, because nothing here can make it so."""
+    if upgrade.portrait.settings.get("relocatable", "").lower() == "true":
+        yield "it was relocatable and is not any more; `cloche move` moves it"
     offered = {one.name for one in session.registry.all("activator")}
     for name in upgrade.portrait.activators:
         if (shell := SCRIPTS[name.lower()]) not in offered:
