@@ -1,0 +1,105 @@
+"""Unpack Pythons that are newer than this machine's from a newer suite of Debian, and run tests with them.
+
+    python tests/targets/newer.py DIRECTORY COMMAND...
+
+Nothing outside of DIRECTORY is touched, and root is not needed: apt resolves and verifies with a state of its own, and
+the packages are unpacked, not installed. The C library comes with them; executables and the loader are told where it is.
+Where this cannot be done it says so and runs nothing, which is a failure if `CLOCHE_REQUIRE_ALL` is 1.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+SUITE = os.environ.get("CLOCHE_DEBIAN_SUITE", "forky")
+MIRROR = os.environ.get("CLOCHE_DEBIAN_MIRROR", "")
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+EXECUTABLES = {"python3.14": "python3.14-dev", "python3.14d": "python3.14-dbg", "python3.15": "python3.15-dev"}
+"""The executables that are wanted, each with the package that needs it and all that belongs to it."""
+TOOLS = ("apt-get", "dpkg", "dpkg-deb")
+
+
+class Impossible(Exception):
+    """It cannot be done on this machine; the text says why."""
+
+
+def main(directory: Path, command: list[str]) -> int:
+    try:
+        pythons = unpacked(directory)
+    except Impossible as reason:
+        print(f"NOT TESTED with newer Pythons: {reason}", file=sys.stderr)
+        return int(os.environ.get("CLOCHE_REQUIRE_ALL") == "1")
+    environ = {**os.environ, "CLOCHE_TEST_PYTHONS": os.pathsep.join(map(str, pythons))}
+    return subprocess.run(command, env=environ, check=False).returncode
+
+
+def unpacked(directory: Path) -> list[Path]:
+    """Return the executables in DIRECTORY, unpacked now if they are not there.
+
+    :raises Impossible: a tool is missing, or the archive cannot be had.
+    """
+    root, finished = directory / "root", directory / "finished"
+    pythons = [root / "usr" / "bin" / name for name in EXECUTABLES]
+    if not finished.is_file():
+        if lacking := [tool for tool in TOOLS if not shutil.which(tool)]:
+            raise Impossible(f"there is no `{lacking[0]}`")
+        shutil.rmtree(directory, ignore_errors=True)
+        for package in downloaded(directory / "apt"):
+            run("dpkg-deb", "--extract", package, root)
+        for python in pythons:
+            make_independent(python, root)
+        shutil.rmtree(directory / "apt")
+        finished.touch()
+    return pythons
+
+
+def downloaded(state: Path) -> list[Path]:
+    """Return packages with everything that they depend on, verified, as if on a machine that has nothing."""
+    if not os.path.isfile(KEYRING):
+        raise Impossible(f"there is no `{KEYRING}` to verify packages with")
+    for place in ("lists/partial", "archives/partial", "etc"):
+        (state / place).mkdir(parents=True)
+    (state / "status").touch()
+    (state / "etc" / "sources.list").write_text(f"deb [signed-by={KEYRING}] {MIRROR} {SUITE} main\n")
+    settings = {
+        "Dir::State": state,
+        "Dir::State::status": state / "status",
+        "Dir::Cache": state,
+        "Dir::Etc": state / "etc",
+        "APT::Sandbox::User": "",
+        "APT::Install-Recommends": "false",
+        "Acquire::Languages": "none",
+        "Acquire::Retries": "3",
+        "Debug::NoLocking": "true",
+    }
+    apt = ["apt-get", "--quiet", "--yes", *(f"-o{name}={text}" for name, text in settings.items())]
+    run(*apt, "update")
+    run(*apt, "--download-only", "install", *EXECUTABLES.values(), "patchelf")
+    return sorted((state / "archives").glob("*.deb"))
+
+
+def make_independent(executable: Path, root: Path) -> None:
+    """Have an executable use the loader and the libraries in `root`, wherever it is copied to.
+
+    First the libraries, then the loader: in the other order, or in one go, patchelf breaks executables of fixed position.
+    """
+    (loader,) = root.glob("usr/lib/*/ld-linux-*.so.*")
+    patchelf = [loader, "--library-path", loader.parent, root / "usr" / "bin" / "patchelf"]
+    run(*patchelf, "--force-rpath", "--set-rpath", loader.parent, executable)
+    run(*patchelf, "--set-interpreter", loader, executable)
+    run(executable, "-c", "import ctypes, ssl")
+
+
+def run(*command: object) -> None:
+    done = subprocess.run([*map(str, command)], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        said = done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}"
+        raise Impossible(f"`{os.path.basename(str(command[0]))}` fails: {said.splitlines()[-1]}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]).absolute(), sys.argv[2:]))
