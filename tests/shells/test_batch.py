@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -82,6 +83,7 @@ class Cmd:
     def close(self) -> None:
         self.keeper.close(force=True)
         subprocess.run([self.wine, "wineboot", "-k"], env=self.environ, capture_output=True, check=False)
+        shutil.rmtree(self.environ["WINEPREFIX"], ignore_errors=True)  # 700 MB
 
     def spawn(self, *arguments: str, cwd: Path, changes: Mapping[str, str] | None = None) -> pexpect.spawn[str]:
         return pexpect.spawn(
