@@ -758,6 +758,13 @@ def test_a_terminal_shows_what_is_there_instead_of_the_prompt(terminal: Terminal
         terminal.expect("other> ", seconds=0.5)
 
 
+def test_a_terminal_can_be_waited_for_without_knowing_its_prompt(terminal: Terminal) -> None:
+    terminal.rest()
+    terminal.enter("sleep 1.5; PS1='rested> '")
+    terminal.rest()
+    assert terminal.line in ("$ sleep 1.5; PS1='rested> '", "rested>")
+
+
 def test_a_terminal_survives_the_end_of_its_program(terminal: Terminal) -> None:
     terminal.expect("$ ")
     terminal.enter("exit")

@@ -137,6 +137,7 @@ def test_what_no_script_can_hold_is_refused(text: str) -> None:
 def terminal(elvish: str, tmp_path: Path) -> Iterator[Terminal]:
     directories = dict.fromkeys(("HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"), str(tmp_path))
     with Terminal([elvish, "-norc"], tmp_path, {"PATH": "/usr/bin:/bin", **directories}) as shell:
+        shell.rest()
         shell.enter("set edit:rprompt = { }; set edit:prompt = { put 'ready> ' }")
         shell.expect("ready> ")
         yield shell

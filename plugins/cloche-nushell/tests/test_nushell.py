@@ -147,6 +147,7 @@ def test_what_no_script_can_hold_is_refused(text: str) -> None:
 def terminal(nu: str, tmp_path: Path) -> Iterator[Terminal]:
     environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     with Terminal([nu, "--no-config-file", "--no-history"], tmp_path, environ) as shell:
+        shell.rest()
         shell.enter("$env.PROMPT_INDICATOR = '> '; $env.PROMPT_COMMAND_RIGHT = ''; $env.PROMPT_COMMAND = {|| 'ready' }")
         shell.expect("ready> ")
         yield shell

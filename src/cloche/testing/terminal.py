@@ -67,6 +67,19 @@ class Terminal:
         self._watch(0.05)
         self._program.send("\r")
 
+    def rest(self, seconds: float = 20) -> None:
+        """Wait until the cursor stands behind some prompt and nothing has been drawn for a second.
+
+        :raises Broken: that does not happen in this time; shows the screen.
+        """
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            before = self.shown
+            self._watch(1)
+            if self.line and self.shown == before:
+                return
+        broken(f"no prompt is drawn; the screen is\n{self.shown}")
+
     def expect(self, prompt: str, seconds: float = 20) -> None:
         """Wait until the cursor stands behind this prompt, alone in its line, and stays there.
 

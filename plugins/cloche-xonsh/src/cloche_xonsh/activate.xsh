@@ -1,0 +1,88 @@
+# Activates this environment in xonsh; `deactivate` leaves it and puts everything back.
+#
+#     source .venv/bin/activate.xsh
+#
+# A sourced file shares its names with the user, so everything is within one function, which is gone at the end.
+
+
+def _cloche_activate():
+    import os
+
+    from xonsh.built_ins import XSH
+    from xonsh.environ import EnvPath
+    from xonsh.tools import unthreadable
+
+    env, aliases = XSH.env, XSH.aliases
+    names = (
+        "PATH", "VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "PYTHONHOME", "PKG_CONFIG_PATH", "TCL_LIBRARY", "TK_LIBRARY"
+    )
+
+    # Leave what is active, whichever tool activated it.
+    if "deactivate" in aliases and callable(aliases["deactivate"]):
+        aliases["deactivate"]([])
+
+    def raw(name):
+        """Return the entries of a list of directories as they are written; looking at one would expand it."""
+        return list((EnvPath([]) + env[name])._l)
+
+    # What is set, as programs see it; `in env` is true of variables that merely have a default.
+    is_set = env.detype()
+    old = {name: env[name] for name in names if name in is_set}
+    lists = {}
+
+    def prepend(name, entry):
+        before = raw(name) if name in old else []
+        old.update({name: EnvPath(before)} if name in old else {})
+        lists[name] = entry, [entry, *before]
+        env[name] = [entry, *before]
+
+    prepend("PATH", __CLOCHE_BIN__)
+    prepend("PKG_CONFIG_PATH", __CLOCHE_PKG_CONFIG__)
+    env["VIRTUAL_ENV"] = __CLOCHE_ROOT__
+    env["VIRTUAL_ENV_PROMPT"] = __CLOCHE_PROMPT__
+    if __CLOCHE_TCL_LIBRARY__:
+        env["TCL_LIBRARY"] = __CLOCHE_TCL_LIBRARY__
+    if __CLOCHE_TK_LIBRARY__:
+        env["TK_LIBRARY"] = __CLOCHE_TK_LIBRARY__
+    if "PYTHONHOME" in old:
+        del env["PYTHONHOME"]
+
+    # xonsh's own prompt has a field for the name, and takes braces in it for colours.
+    fields = env["PROMPT_FIELDS"]
+
+    def env_name():
+        name = env.get("VIRTUAL_ENV_PROMPT")
+        if not name or env.get("VIRTUAL_ENV_DISABLE_PROMPT"):
+            return ""
+        literal = str(name).replace("{", "{{").replace("}", "}}")
+        return f"{fields.get('env_prefix', '(')}{literal}{fields.get('env_postfix', ') ')}"
+
+    old_field = fields.get("env_name")
+    fields["env_name"] = env_name
+
+    @unthreadable
+    def deactivate(args=None):
+        now = env.detype()
+        for name in names:
+            again = old.get(name)
+            if name in lists and name in now:
+                # What has been put around our entry meanwhile stays.
+                entry, whole = lists[name]
+                entries = raw(name)
+                if entries != whole and entry in entries:
+                    entries.remove(entry)
+                    again = entries
+            if again is not None:
+                env[name] = again
+            elif name in now:
+                del env[name]
+        if fields.get("env_name") is env_name:
+            fields["env_name"] = old_field
+        if aliases.get("deactivate") is not None:
+            del aliases["deactivate"]
+
+    aliases["deactivate"] = deactivate
+
+
+_cloche_activate()
+del _cloche_activate
