@@ -303,6 +303,25 @@ def test_what_was_changed_after_it_was_installed_is_refused(
     assert left_over(store) == []
 
 
+def test_what_virtualenv_has_laid_down_is_as_good_as_what_pip_has(
+    tmp_path: Path, interpreter: Interpreter, store: Store
+) -> None:
+    """Its RECORD lists a marker of its own, directories, and byte-code that is not there, all without a hash."""
+    info = install(make_wheel(tmp_path), tmp_path / "site")
+    record = info / "RECORD"
+    strange = [
+        f"{info.name.replace('.dist-info', '.virtualenv')},,",
+        "spam/__pycache__,,",
+        "spam/gone.cpython-311.pyc,,",
+    ]
+    record.write_text("\n".join([record.read_text().rstrip("\n"), *strange, ""]))
+
+    image = obtain(read_installed(str(tmp_path / "site"), info.name), interpreter, store)
+
+    assert "spam.py" in listed(image, "purelib")
+    assert not any("virtualenv" in name for name in listed(image, "purelib"))
+
+
 # Wheels that become nothing
 
 

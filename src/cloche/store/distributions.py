@@ -153,8 +153,13 @@ def read_installed(site: str, dist_info: str) -> Distribution:
     entry_points = text("entry_points.txt", "")
     scripts = {entry.name for entry in _entry_points(site, entry_points)}
     rows = []
+    marker = dist_info.replace(".dist-info", ".virtualenv")  # it lists that, and directories of byte-code
     for name, algorithm, digest in _record_rows(site, text("RECORD")):
-        if name.endswith(".pyc") or (name.startswith(f"{dist_info}/") and name.rpartition("/")[2] in _GENERATED):
+        if (
+            name.endswith((".pyc", "/__pycache__"))
+            or name == marker
+            or (name.startswith(f"{dist_info}/") and name.rpartition("/")[2] in _GENERATED)
+        ):
             continue
         if name.startswith(("/", "..")):
             if _is_script(os.path.basename(name), scripts):
