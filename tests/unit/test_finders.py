@@ -287,6 +287,9 @@ class TestShims:
         assert active() == ["3.11.7", "3.12.1"]
         tree.files("home/project/mise.toml", text="python = [broken\n")
         assert active() == ["3.12.1"]
+        os.unlink(tree.at("home/project/mise.toml"))
+        os.mkfifo(tree.at("home/project/mise.toml"))
+        assert active() == ["3.12.1"]
         tree.environ["MISE_PYTHON_VERSION"] = "3.11"
         assert active() == ["3.11.7"]
 

@@ -261,6 +261,60 @@ def test_an_environment_never_leads_to_the_current_directory(machine: Machine, m
     assert machine.asked == []
 
 
+def test_what_a_finder_names_relatively_is_never_started(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = machine.has("path", "CPython 3.12.1")
+    machine.finders["path"].paths = [os.path.relpath(path, machine.root)]
+    monkeypatch.chdir(machine.root)
+    assert [one.reason for one in machine.survey("3.12")] == ["is not an absolute path"]
+    assert machine.asked == []
+
+
+def test_the_build_that_a_copied_environment_was_made_from_is_found_again(machine: Machine) -> None:
+    ordinary = machine.has("nowhere", "CPython 3.13.1", "base")
+    directory = os.path.dirname(ordinary)
+    for name, kind in (
+        ("python3.13", "CPython 3.13.1"),
+        ("python3.13t", "CPython 3.13.1t"),
+        ("python3.13d", "CPython 3.13.1d"),
+    ):
+        path = os.path.join(directory, name)
+        with open(path, "w") as file:
+            file.write(kind)
+        os.chmod(path, 0o755)
+        machine.answers[path] = Answer(interpreter(kind, path))
+    environment = machine.has("path", "is never asked", "env")
+    for key in ("base-executable", "executable"):
+        for name in ("python3.13", "python3.13t", "python3.13d"):
+            path = os.path.join(directory, name)
+            settings = f"home = {directory}\nversion = 3.13.1\n{key} = {path}\n"
+            (machine.root / "env" / "pyvenv.cfg").write_text(settings)
+            assert machine.path(environment) == path
+
+
+def test_a_name_without_a_version_is_not_taken_from_what_is_recorded(machine: Machine) -> None:
+    """`python3` in there may have come to mean another version since."""
+    other = machine.has("nowhere", "CPython 3.14.0", "base")
+    directory = os.path.dirname(other)
+    exact = os.path.join(directory, "python3.13")
+    with open(exact, "w") as file:
+        file.write("3.13")
+    os.chmod(exact, 0o755)
+    machine.answers[exact] = Answer(interpreter("CPython 3.13.1", exact))
+    environment = machine.has("path", "is never asked", "env")
+    settings = f"home = {directory}\nversion = 3.13.1\nbase-executable = {other}\n"
+    (machine.root / "env" / "pyvenv.cfg").write_text(settings)
+    assert machine.path(environment) == exact
+
+
+def test_a_fifo_in_the_place_of_a_file_holds_nobody_up(machine: Machine) -> None:
+    path = machine.has("path", "CPython 3.14.0")
+    os.mkfifo(machine.root / "path-0" / "pyvenv.cfg")
+    stdlib = machine.root / "path-0" / "lib" / "python"
+    stdlib.mkdir(parents=True)
+    os.mkfifo(stdlib / "build-details.json")
+    assert machine.path("3.14") == path
+
+
 def test_environments_that_are_each_other_s_base_are_passed_over(machine: Machine) -> None:
     one, other = machine.has("path", "never asked", "one"), machine.has("path", "never asked", "other")
     (machine.root / "one" / "pyvenv.cfg").write_text(f"home = {os.path.dirname(other)}\n")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 
+from cloche.discovery.home import regular
 from cloche.discovery.record import LEVELS
 from cloche.value import TYPE_CHECKING, value
 
@@ -40,8 +41,7 @@ def declared(executable: str) -> Declared | None:
 
 def _told(place: str, executable: str) -> Declared | None:
     try:
-        with open(os.path.join(place, NAME), "rb") as file:
-            details = json.loads(file.read(LARGEST))
+        details = json.loads(regular(os.path.join(place, NAME), LARGEST) or b"")
         if os.path.samefile(os.path.join(place, details["base_interpreter"]), executable):
             return _read(details)
     except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):

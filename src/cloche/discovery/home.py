@@ -30,13 +30,28 @@ def environment(executable: str) -> dict[str, str] | None:
     """
     directory = os.path.dirname(executable)
     for place in (directory, os.path.dirname(directory)):
-        try:
-            with open(os.path.join(place, config.NAME), encoding="utf-8", errors="surrogateescape") as file:
-                settings = config.parse(file.read(LARGEST))
-        except OSError:
-            continue
-        return settings if settings.get("home") else None
+        content = regular(os.path.join(place, config.NAME), LARGEST)
+        if content is not None:
+            settings = config.parse(content.decode("utf-8", "surrogateescape"))
+            return settings if settings.get("home") else None
     return None
+
+
+def regular(path: str, largest: int) -> bytes | None:
+    """Return the first `largest` bytes of a file; None if it cannot be read or is none: a FIFO must hold nobody up."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except OSError:
+        return None
+    try:
+        if os.fstat(descriptor).st_mode & 0o170000 != 0o100000:
+            return None
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            return file.read(largest)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
 
 
 def base(executable: str) -> str:
@@ -71,7 +86,8 @@ def _behind(executable: str, settings: dict[str, str]) -> str | None:
 def _names(executable: str, settings: dict[str, str]) -> list[str]:
     """What an environment's executable may be called in `home`: the exact name first, `python` last.
 
-    A copied `python` says nothing; in the meantime the name in `home` may have come to mean another version.
+    A copied `python` says nothing, and in the meantime that name in `home` may have come to mean another version; what
+    is recorded with a version in its name tells builds apart (`python3.13t`, `python3.13d`).
     """
     own = os.path.basename(executable)
     suffix = ".exe" if own.lower().endswith(".exe") else ""
@@ -79,8 +95,11 @@ def _names(executable: str, settings: dict[str, str]) -> list[str]:
     minor = ".".join(version.split(".")[:2])
     kind = "pypy" if "pypy" in settings.get("implementation", own).lower() else "python"
     linked = [os.path.basename(os.path.realpath(executable))] if os.path.islink(executable) else []
+    recorded = [settings.get(key, "") for key in ("base-executable", "executable")]
+    beside = [path for path in recorded if minor and minor in os.path.basename(path)]
+    named = [os.path.basename(path) for path in beside if _is_same(os.path.dirname(path), settings["home"], whole=True)]
     exact = [f"{kind}{minor}{suffix}"] if minor and not own.removesuffix(suffix).endswith("t") else []
-    return [*linked, *exact, own, f"{kind}3{suffix}", f"{kind}{suffix}", f"python3{suffix}", f"python{suffix}"]
+    return [*linked, *named, *exact, own, f"{kind}3{suffix}", f"{kind}{suffix}", f"python3{suffix}", f"python{suffix}"]
 
 
 def settled(interpreter: Interpreter) -> Interpreter:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
+from cloche.discovery.home import regular
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -133,17 +134,10 @@ def _upwards(directory: str) -> Iterator[str]:
 
 def _read(path: str, largest: int) -> str:
     """Return the text of a file, empty if it is missing, no regular file, too large, or not UTF-8."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except OSError:
+    content = regular(path, largest + 1)
+    if content is None or len(content) > largest:
         return ""
     try:
-        status = os.fstat(descriptor)
-        if status.st_mode & 0o170000 != 0o100000 or status.st_size > largest:
-            return ""
-        with os.fdopen(os.dup(descriptor), "rb") as file:
-            return file.read(largest).decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError):
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
         return ""
-    finally:
-        os.close(descriptor)

@@ -269,6 +269,8 @@ def _numbered(directory: str) -> list[str]:
 
 def _problem(path: str) -> str:
     """Return why it makes no sense to start a file, empty if it does."""
+    if not os.path.isabs(path):  # a variable of a tool may say so; what is in the current directory is never started
+        return "is not an absolute path"
     if os.path.isdir(path):
         return "is a directory without a Python in it"
     if not os.path.isfile(path):

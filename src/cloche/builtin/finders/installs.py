@@ -130,6 +130,21 @@ def _is_minor(name: str) -> bool:
     return told is not None and len(told.version) == 2
 
 
+def text_of(path: str, largest: int = 1 << 16) -> str:
+    """Return the text of a file that a project or a tool may have; empty if it is none, or is too large.
+
+    It may be anything: a FIFO would hold whoever opens it up.
+    """
+    try:
+        if not os.path.isfile(path):
+            return ""
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read(largest + 1)
+    except OSError:
+        return ""
+    return text if len(text) <= largest else ""
+
+
 def executable(prefix: str, spec: InterpreterSpec, host: Host) -> str | None:
     """Return the Python in an installation's directory; it does not matter by which of its names."""
     directories = [prefix, os.path.join(prefix, "bin")] if host.os_name == "nt" else [os.path.join(prefix, "bin")]

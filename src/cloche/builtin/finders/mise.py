@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from cloche.spec import InterpreterSpec
 
 
-LARGEST = 1 << 16
-"""Bytes of a configuration that are read."""
-
-
 class Mise:
     """Gives `$MISE_DATA_DIR/installs/python/*/bin/python`, newest first."""
 
@@ -54,19 +50,15 @@ def user_config(host: Host) -> str:
 
 def versions(path: str) -> list[str]:
     """Return the versions of Python that a configuration names, none if there is none: `python = ["3.12", "3.11"]`."""
-    try:
-        with open(path, "rb") as file:
-            content = file.read(LARGEST)
-    except OSError:
-        return []
-    if b"python" not in content:
+    content = installs.text_of(path)
+    if "python" not in content:
         return []
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
     try:
-        tools: object = tomllib.loads(content.decode("utf-8")).get("tools")
+        tools: object = tomllib.loads(content).get("tools")
     except (ValueError, RecursionError):
         return []
     named = tools.get("python") if isinstance(tools, dict) else None

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 LARGEST_SHIM = 4096
 """Bytes; an executable that is larger is no shim."""
-LARGEST = 1 << 16
-"""Bytes of a version file that are read."""
 
 
 def manager(path: str, host: Host) -> str:
@@ -109,7 +107,7 @@ def _tool_versions(host: Host) -> list[str]:
 
 def _tools(path: str) -> list[str]:
     """Return the versions that a `.tool-versions` names for Python: `python 3.12.1 3.11.7`."""
-    for line in _text(path).splitlines():
+    for line in installs.text_of(path).splitlines():
         words = line.partition("#")[0].split()
         if words[:1] == ["python"]:
             return words[1:]
@@ -118,18 +116,7 @@ def _tools(path: str) -> list[str]:
 
 def _words(path: str) -> list[str]:
     """Return the words of a pyenv version file, comments left out."""
-    return [word for line in _text(path).splitlines() for word in line.partition("#")[0].split()]
-
-
-def _text(path: str) -> str:
-    try:
-        if not os.path.isfile(path):
-            return ""
-        with open(path, encoding="utf-8", errors="replace") as file:
-            text = file.read(LARGEST + 1)
-    except OSError:
-        return ""
-    return text if len(text) <= LARGEST else ""
+    return [word for line in installs.text_of(path).splitlines() for word in line.partition("#")[0].split()]
 
 
 def _upwards(directory: str) -> Iterator[str]:
