@@ -29,6 +29,10 @@ CALLS = (
 FAULTS = ("ENOSPC", "EIO", "EACCES", "EINTR")
 
 
+STAGING = re.compile(r"(env/)?\.(env\.)?cloche-\d+(/|$)")
+"""A staging directory beside the destination or in it, and what is below."""
+
+
 class Point(NamedTuple):
     call: str
     number: int
@@ -136,10 +140,7 @@ class Sweep:
             ["strace", "-f", "-qq", "-e", f"trace={point.call}", "-e", tampering, "-o", os.devnull, *self.command]
         )
         now = snapshot(self.place)
-        left = tuple(
-            sorted(path for path in now if ".cloche-" in path.partition("/")[0] or path.startswith("env/.cloche-"))
-        )
-        left = tuple(path for path in left if "cloche-manifest" not in path)
+        left = tuple(path for path in sorted(now) if STAGING.match(path))
         tidy = {path: entry for path, entry in now.items() if path not in left}
         journal = any(path.endswith("/journal") for path in left)
         state = (
