@@ -39,8 +39,18 @@ def run_command(argv: Sequence[str], started: float) -> int:
         report.say("cloche: interrupted; the destination is as it was")
         return signal.exit_code
     except BrokenPipeError:  # whoever reads our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence()
         return 0
+    except OSError as problem:
+        silence()
+        where = f" (`{problem.filename}`)" if problem.filename else ""
+        report.error(ClocheError(f"the system refused: {(problem.strerror or str(problem)).lower()}{where}"))
+        return ClocheError.exit_code
+
+
+def silence() -> None:
+    """Let what could not be printed go nowhere, so that Python does not try again when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def dispatch(argv: Sequence[str], started: float) -> int:

@@ -95,7 +95,7 @@ class Compiler:
         assert pipe is not None
         try:
             pipe.write(os.fsencode(f"{source}\0{target}\n"))
-        except OSError:
+        except BrokenPipeError:
             pass  # it has died, which `results` will report
 
     def results(self) -> list[tuple[int, str, str]]:
