@@ -1,9 +1,10 @@
-"""Unpack Pythons that are newer than this machine's from a newer suite of Debian, and run tests with them.
+"""Get Pythons that this machine lacks from newer suites of Debian, and run tests with them.
 
-    python tests/targets/newer.py DIRECTORY COMMAND...
+    python tests/targets/newer.py unpacked|compiled DIRECTORY COMMAND...
 
 Nothing outside of DIRECTORY is touched, and root is not needed: apt resolves and verifies with a state of its own, and
-the packages are unpacked, not installed. The C library comes with them; executables and the loader are told where it is.
+the packages are unpacked, not installed. The C library comes with them, and executables are told where it is. Debian has
+no free-threaded Python: one is compiled from its source, which takes minutes.
 Where this cannot be done it says so and runs nothing, which is a failure if `CLOCHE_REQUIRE_ALL` is 1.
 """
 
@@ -17,19 +18,24 @@ from pathlib import Path
 
 SUITE = os.environ.get("CLOCHE_DEBIAN_SUITE", "forky")
 MIRROR = os.environ.get("CLOCHE_DEBIAN_MIRROR", "")
+SOURCE_SUITE = os.environ.get("CLOCHE_DEBIAN_SOURCE_SUITE", "trixie")
+SOURCE = "python3.13"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 EXECUTABLES = {"python3.14": "python3.14-dev", "python3.14d": "python3.14-dbg", "python3.15": "python3.15-dev"}
 """The executables that are wanted, each with the package that needs it and all that belongs to it."""
-TOOLS = ("apt-get", "dpkg", "dpkg-deb")
+TOOLS = ("apt-get", "dpkg", "dpkg-deb", "gcc", "make", "tar")
 
 
 class Impossible(Exception):
     """It cannot be done on this machine; the text says why."""
 
 
-def main(directory: Path, command: list[str]) -> int:
+def main(way: str, directory: Path, command: list[str]) -> int:
+    provide = {"unpacked": unpacked, "compiled": compiled}[way]
     try:
-        pythons = unpacked(directory)
+        if lacking := [tool for tool in TOOLS if not shutil.which(tool)]:
+            raise Impossible(f"there is no `{lacking[0]}`")
+        pythons = provide(directory)
     except Impossible as reason:
         print(f"NOT TESTED with newer Pythons: {reason}", file=sys.stderr)
         return int(os.environ.get("CLOCHE_REQUIRE_ALL") == "1")
@@ -40,15 +46,15 @@ def main(directory: Path, command: list[str]) -> int:
 def unpacked(directory: Path) -> list[Path]:
     """Return the executables in DIRECTORY, unpacked now if they are not there.
 
-    :raises Impossible: a tool is missing, or the archive cannot be had.
+    :raises Impossible: the archive cannot be had, or what is in it does not run here.
     """
     root, finished = directory / "root", directory / "finished"
     pythons = [root / "usr" / "bin" / name for name in EXECUTABLES]
     if not finished.is_file():
-        if lacking := [tool for tool in TOOLS if not shutil.which(tool)]:
-            raise Impossible(f"there is no `{lacking[0]}`")
         shutil.rmtree(directory, ignore_errors=True)
-        for package in downloaded(directory / "apt"):
+        apt = apt_get(directory / "apt", f"deb [signed-by={KEYRING}] {MIRROR} {SUITE} main")
+        run(*apt, "--download-only", "install", *EXECUTABLES.values(), "patchelf")
+        for package in sorted(directory.glob("apt/archives/*.deb")):
             run("dpkg-deb", "--extract", package, root)
         for python in pythons:
             make_independent(python, root)
@@ -57,14 +63,37 @@ def unpacked(directory: Path) -> list[Path]:
     return pythons
 
 
-def downloaded(state: Path) -> list[Path]:
-    """Return packages with everything that they depend on, verified, as if on a machine that has nothing."""
+def compiled(directory: Path) -> list[Path]:
+    """Return a free-threaded build in DIRECTORY, made now if it is not there.
+
+    :raises Impossible: the source cannot be had, or cannot be compiled.
+    """
+    python, finished = directory / "root" / "bin" / f"{SOURCE}t", directory / "finished"
+    if not finished.is_file():
+        shutil.rmtree(directory, ignore_errors=True)
+        apt = apt_get(directory / "apt", f"deb-src [signed-by={KEYRING}] {MIRROR} {SOURCE_SUITE} main")
+        run(*apt, "--download-only", "--tar-only", "source", SOURCE, cwd=directory)
+        (archive,) = directory.glob("*.orig.tar.*")
+        (directory / "source").mkdir()
+        run("tar", "--extract", "--strip-components=1", "--file", archive, "--directory", directory / "source")
+        options = (f"--prefix={directory / 'root'}", "--disable-gil", "--disable-test-modules", "--without-ensurepip")
+        run("./configure", *options, cwd=directory / "source")
+        run("make", f"-j{os.cpu_count()}", cwd=directory / "source")
+        run("make", "install", cwd=directory / "source")
+        run(python, "-c", "import sys; sys.exit(sys._is_gil_enabled())")
+        shutil.rmtree(directory / "source")
+        finished.touch()
+    return [python]
+
+
+def apt_get(state: Path, source: str) -> list[str]:
+    """Return a command that knows one source of packages, which it verifies, on a machine that has nothing else."""
     if not os.path.isfile(KEYRING):
         raise Impossible(f"there is no `{KEYRING}` to verify packages with")
     for place in ("lists/partial", "archives/partial", "etc"):
         (state / place).mkdir(parents=True)
     (state / "status").touch()
-    (state / "etc" / "sources.list").write_text(f"deb [signed-by={KEYRING}] {MIRROR} {SUITE} main\n")
+    (state / "etc" / "sources.list").write_text(f"{source}\n")
     settings = {
         "Dir::State": state,
         "Dir::State::status": state / "status",
@@ -78,8 +107,7 @@ def downloaded(state: Path) -> list[Path]:
     }
     apt = ["apt-get", "--quiet", "--yes", *(f"-o{name}={text}" for name, text in settings.items())]
     run(*apt, "update")
-    run(*apt, "--download-only", "install", *EXECUTABLES.values(), "patchelf")
-    return sorted((state / "archives").glob("*.deb"))
+    return apt
 
 
 def make_independent(executable: Path, root: Path) -> None:
@@ -94,12 +122,13 @@ def make_independent(executable: Path, root: Path) -> None:
     run(executable, "-c", "import ctypes, ssl")
 
 
-def run(*command: object) -> None:
-    done = subprocess.run([*map(str, command)], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+def run(*command: object, cwd: Path | None = None) -> None:
+    words = [*map(str, command)]
+    done = subprocess.run(words, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}"
         raise Impossible(f"`{os.path.basename(str(command[0]))}` fails: {said.splitlines()[-1]}")
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]).absolute(), sys.argv[2:]))
+    sys.exit(main(sys.argv[1], Path(sys.argv[2]).absolute(), sys.argv[3:]))

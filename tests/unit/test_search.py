@@ -244,6 +244,17 @@ def test_an_environment_stands_for_its_base(machine: Machine) -> None:
     assert machine.asked == [(base,)]
 
 
+def test_an_environment_of_an_environment_stands_for_the_base_of_both(machine: Machine) -> None:
+    base = machine.has("nowhere", "CPython 3.12.1", "base")
+    inner = machine.has("nowhere", "is never asked", "inner")
+    machine.finders["nowhere"].paths.clear()
+    machine.has("path", "is never asked", "outer")
+    (machine.root / "inner" / "pyvenv.cfg").write_text(f"home = {os.path.dirname(base)}\n")
+    (machine.root / "outer" / "pyvenv.cfg").write_text(f"home = {os.path.dirname(inner)}\n")
+    assert machine.path("3.12") == machine.path("./outer") == machine.path("./outer/bin/python") == base
+    assert machine.asked == [(base,)]
+
+
 def test_an_environment_whose_base_is_itself_is_passed_over(machine: Machine) -> None:
     path = machine.has("path", "is never asked", "env")
     (machine.root / "env" / "pyvenv.cfg").write_text(f"home = {os.path.dirname(path)}\n")
