@@ -193,7 +193,10 @@ def test_a_signal_ends_the_run_with_its_code_and_leaves_nothing(cloche, tmp_path
         return
     assert running.returncode in (code, -number), said  # negative: it came before the program could listen
     assert b"Traceback" not in said or running.returncode < 0
-    assert os.listdir(cloche.cwd) == []
+    if os.listdir(cloche.cwd) != []:  # it came after the rename: all of it is there, and nothing else
+        assert os.listdir(cloche.cwd) == ["env"]
+        assert cloche("env").code == 0
+        assert (cloche.cwd / "env" / "bin" / "pip").exists()
 
 
 def crowd(cloche, destinations, **variables):

@@ -36,7 +36,7 @@ def run_command(argv: Sequence[str], started: float) -> int:
         report.error(problem)
         return problem.exit_code
     except Interrupted as signal:
-        report.say("cloche: interrupted; the destination is as it was")
+        report.say("cloche: interrupted")
         return signal.exit_code
     except BrokenPipeError:  # whoever reads our output has seen enough
         silence()
