@@ -181,11 +181,15 @@ def forget_old(directory: str) -> None:
             os.unlink(entry.path)
 
 
-def witnesses(request: Request, blueprint: Blueprint, host: Host) -> Iterator[str]:
-    """Yield the files and directories that decided on a blueprint, but for those that discovery looks at each time."""
+def witnesses(request: Request, blueprint: Blueprint, host: Host, packages: Iterable[str]) -> Iterator[str]:
+    """Yield the files and directories that decided on a blueprint, but for those that discovery looks at each time.
+
+    `packages` are the top-level names of what plugins were loaded from; a plugin may be edited where it stands.
+    """
     yield from sys.path
+    ours = frozenset(("cloche", *packages))
     for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] == "cloche" and getattr(module, "__file__", None):
+        if name.partition(".")[0] in ours and getattr(module, "__file__", None):
             yield str(module.__file__)
     for executable in (host.executable, blueprint.interpreter.executable):
         yield executable

@@ -156,7 +156,9 @@ class Session:
         if all(finders) and not self.warnings:
             from cloche.memory import Remembered, witnesses
 
-            seen = [*witnesses(request, blueprint, self.host), *self.store.places("wheels")]
+            packages = [report.source.implementation.partition(".")[0] for report in self.registry.reports]
+            packages = [package.partition(":")[0] for package in packages]
+            seen = [*witnesses(request, blueprint, self.host, packages), *self.store.places("wheels")]
             memory.remember(request, self.host, Remembered(blueprint, specs, finders, listeners), seen)
         return blueprint
 

@@ -78,3 +78,32 @@ def test_a_typing_error_imports_no_plugin_that_declares_nothing(site: Site, tmp_
 
     assert cloche(tmp_path, "env", "--greetin", "x").returncode == 2
     assert not mark.exists()
+
+
+LAZY = """
+@cloche.hookimpl
+def cloche_activators():
+    return [cloche.Descriptor("lazy", "THIS:activator")]
+
+class Lazy:
+    '''An activator that loads when it is used.'''
+    name = "lazy"
+    def refusal(self, interpreter): return REFUSAL
+    def quote(self, text): return text
+    def scripts(self, environment): return [cloche.Script("lazy", "hello")]
+
+activator = Lazy()
+"""
+
+
+def test_a_plugin_that_is_edited_where_it_stands_is_asked_again(site: Site, tmp_path: Path) -> None:
+    name = site.module(LAZY.replace("REFUSAL", "None"))
+    site.metadata("acme", "1.0", {"lazy": name})
+
+    def scripts() -> bool:
+        assert cloche(tmp_path, "env", "--clear", "--no-seed").returncode == 0
+        return (tmp_path / "env" / "bin" / "lazy").exists()
+
+    assert [scripts(), scripts()] == [True, True]
+    site.module(LAZY.replace("REFUSAL", "'for nobody at all'"), name)
+    assert [scripts(), scripts()] == [False, False]

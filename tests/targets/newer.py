@@ -17,7 +17,6 @@ import sys
 from pathlib import Path
 
 SUITE = os.environ.get("CLOCHE_DEBIAN_SUITE", "forky")
-MIRROR = os.environ.get("CLOCHE_DEBIAN_MIRROR", "")
 SOURCE_SUITE = os.environ.get("CLOCHE_DEBIAN_SOURCE_SUITE", "trixie")
 SOURCE = "python3.13"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -43,6 +42,22 @@ def main(way: str, directory: Path, command: list[str]) -> int:
     return subprocess.run(command, env=environ, check=False).returncode
 
 
+def mirror() -> str:
+    """Return the archive that this machine's apt uses.
+
+    :raises Impossible: it has none of Debian.
+    """
+    if named := os.environ.get("CLOCHE_DEBIAN_MIRROR"):
+        return named
+    listed = Path("/etc/apt")
+    for file in (listed / "sources.list", *sorted((listed / "sources.list.d").glob("*"))):
+        text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+        for word in text.split():
+            if word.startswith(("http://", "https://")) and word.rstrip("/").endswith("/debian"):
+                return word.rstrip("/")
+    raise Impossible("its apt has no Debian archive")
+
+
 def unpacked(directory: Path) -> list[Path]:
     """Return the executables in DIRECTORY, unpacked now if they are not there.
 
@@ -52,7 +67,7 @@ def unpacked(directory: Path) -> list[Path]:
     pythons = [root / "usr" / "bin" / name for name in EXECUTABLES]
     if not finished.is_file():
         shutil.rmtree(directory, ignore_errors=True)
-        apt = apt_get(directory / "apt", f"deb [signed-by={KEYRING}] {MIRROR} {SUITE} main")
+        apt = apt_get(directory / "apt", f"deb [signed-by={KEYRING}] {mirror()} {SUITE} main")
         run(*apt, "--download-only", "install", *EXECUTABLES.values(), "patchelf")
         for package in sorted(directory.glob("apt/archives/*.deb")):
             run("dpkg-deb", "--extract", package, root)
@@ -71,7 +86,7 @@ def compiled(directory: Path) -> list[Path]:
     python, finished = directory / "root" / "bin" / f"{SOURCE}t", directory / "finished"
     if not finished.is_file():
         shutil.rmtree(directory, ignore_errors=True)
-        apt = apt_get(directory / "apt", f"deb-src [signed-by={KEYRING}] {MIRROR} {SOURCE_SUITE} main")
+        apt = apt_get(directory / "apt", f"deb-src [signed-by={KEYRING}] {mirror()} {SOURCE_SUITE} main")
         run(*apt, "--download-only", "--tar-only", "source", SOURCE, cwd=directory)
         (archive,) = directory.glob("*.orig.tar.*")
         (directory / "source").mkdir()
