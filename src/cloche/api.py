@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         site_packages: SitePackages
         prompt: str | None
         link_mode: LinkMode
+        relocatable: bool
         options: Mapping[str, object]
         environ: Mapping[str, str] | None
         cache: StrPath | None
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 
 
 CHOICES = frozenset(
-    "python creator seeder seeds find_links network activators existing site_packages prompt link_mode options environ "
-    "cache access".split()
+    "python creator seeder seeds find_links network activators existing site_packages prompt link_mode relocatable "
+    "options environ cache access".split()
 )
 
 
@@ -87,6 +88,7 @@ def request(destination: StrPath, host: Host, **choices: Unpack[Choices]) -> Req
         site_packages=choices.get("site_packages", "isolated"),
         prompt=choices.get("prompt"),
         link_mode=choices.get("link_mode", "auto"),
+        placement="relocatable" if choices.get("relocatable", False) else "fixed",
         options=choices.get("options", {}),
     )
 
@@ -108,6 +110,7 @@ def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
     :param site_packages: `isolated`, or `system` to see the base interpreter's packages.
     :param prompt: what an activated shell shows; `.` for the name of the current directory.
     :param link_mode: how seeds reach it: `auto`, `clone`, `hardlink`, `copy`, `symlink`.
+    :param relocatable: whether it is to work wherever it is moved or copied to, without anybody's help.
     :param options: options of plugins, by name.
     :param environ: environment variables to use instead of `os.environ`.
     :param cache: directory of the store; by default the user's.

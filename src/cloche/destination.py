@@ -132,6 +132,11 @@ def read_settings(root: str) -> dict[str, str]:
     return config.parse(read_regular(os.path.join(root, config.NAME), 1 << 20).decode("utf-8", "replace"))
 
 
+def is_relocatable(settings: Mapping[str, str]) -> bool:
+    """Return whether a `pyvenv.cfg` says that what is in the environment finds its place (cloche and uv write it)."""
+    return settings.get("relocatable", "").lower() == "true"
+
+
 def read_regular(path: str, limit: int) -> bytes:
     """Return at most `limit` bytes of a file that somebody else may have put there; nothing if it is no regular file.
 

@@ -114,7 +114,7 @@ class Memory:
     def _key(self, request: Request, host: Host) -> str:
         """Return everything that a blueprint depends on and that can be known without looking."""
         elsewhere = Request(destination="")  # what concerns the place alone
-        names = ("destination", "prompt", "existing", "vcs_ignore", "link_mode", "extra_settings")
+        names = ("destination", "prompt", "existing", "vcs_ignore", "link_mode", "placement", "extra_settings")
         asked = fields(replace(request, **{name: getattr(elsewhere, name) for name in names}))
         environ = sorted((name, text) for name, text in host.environ.items() if name.startswith(ENVIRONMENT))
         return repr((__version__, sys.version, host.executable, host.cwd, sys.path, self.context, asked, environ))

@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     Consult: TypeAlias = Literal["nothing", "project"]
     """What decides on the Python if none is asked for: nothing but the running one, or the project's files."""
 
+    Placement: TypeAlias = Literal["fixed", "relocatable"]
+    """Whether what is generated in an environment names the place where it is, or finds it each time it runs."""
+
+    Naming: TypeAlias = Literal["chosen", "directory"]
+    """Where a prompt comes from: somebody chose it, or it is the name of the directory."""
+
     Version: TypeAlias = tuple[int, int, int, str, int]
     """`sys.version_info` as a plain tuple: `(3, 12, 1, "final", 0)`."""
 
@@ -161,6 +167,10 @@ class Environment:
     """The base interpreter; None where the environment names one that is gone."""
     options: Mapping[str, object] = {}
     """What the user chose among the options of the activator that is asked."""
+    placement: Placement = "fixed"
+    """`relocatable`: its scripts are to find it when they run, since it may have been moved or copied by then."""
+    naming: Naming = "chosen"
+    """`directory`: nobody chose the prompt, which is the name of the root directory."""
 
     def place(self, relative: str) -> str:
         """Return the absolute path, in the target's own spelling, of a path relative to the root."""
@@ -187,6 +197,17 @@ class Environment:
             "SITE": f"{up}/{self.layout.purelib}",
             "PLATSITE": f"{up}/{self.layout.platlib}",
         }
+
+    @property
+    def values_anywhere(self) -> dict[str, str]:
+        """The slots that mean the same wherever the environment is, for scripts of a relocatable one.
+
+        As `values`, without those that name the place. `PROMPT` is what was chosen, and empty if it is to be the name of
+        the directory; which of the two, `NAMING` tells (`chosen`, `directory`).
+        """
+        here = ("ROOT", "BIN", "PKG_CONFIG")
+        values = {name: text for name, text in self.values.items() if name not in here}
+        return {**values, "PROMPT": self.prompt if self.naming == "chosen" else "", "NAMING": self.naming}
 
     def _path(self, relative: str) -> Path:
         from pathlib import Path  # 8 ms that the command line need not pay
@@ -301,6 +322,8 @@ class Request:
     link_mode: LinkMode = "auto"
     vcs_ignore: bool = True
     """Whether the environment tells version control to ignore it."""
+    placement: Placement = "fixed"
+    """`relocatable`: it is to work wherever it is moved or copied to."""
     options: Mapping[str, object] = {}
     """Options that plugins declared, by option name."""
     extra_settings: Mapping[str, str] = {}

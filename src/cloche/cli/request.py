@@ -38,6 +38,7 @@ def request_of(operand: str, settings: Settings, host: Host, extra: Sequence[Opt
         prompt=settings.last("prompt"),
         link_mode=link_mode(settings.last("link-mode")),
         vcs_ignore=not settings.flag("no-vcs-ignore"),
+        placement="relocatable" if settings.flag("relocatable") else "fixed",
         options={
             option.name: settings.all(option.name) if option.kind == "list" else settings.last(option.name)
             for option in extra

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from cloche.model import Interpreter
 
 
+BESIDE = "<launcher_dir>\\"
+"""What stands for a launcher's own directory in its first line (distlib, `PC/launcher.c`, 0.3.3 and later)."""
+
+
 def launcher(interpreter: Interpreter | None, python: str, kind: str, body: bytes) -> bytes:
-    """Return an executable that runs the program `body` with the Python at the absolute path `python`.
+    """Return an executable that runs the program `body` with the Python at the absolute path `python`, or `BESIDE` it.
 
     It is a launcher with a zip archive behind it: Python is given the executable's own path, and runs the `__main__.py`
     in the archive. The same arguments give the same bytes.

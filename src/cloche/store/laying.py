@@ -11,6 +11,7 @@ from binascii import b2a_base64
 
 from cloche.errors import SeedError
 from cloche.operations import LayImage, MakeDir, Write
+from cloche.template import render, resource
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -98,7 +99,10 @@ def script_names(entry_points: tuple[EntryPoint, ...], version: str) -> dict[str
     return names
 
 
-def first_lines(python: str, platform: str, coding: bytes = b"# -*- coding: utf-8 -*-\n") -> bytes:
+CODING = b"# -*- coding: utf-8 -*-\n"
+
+
+def first_lines(python: str, platform: str, coding: bytes = CODING) -> bytes:
     """Return what makes a POSIX system run the rest of a file with the interpreter at the absolute path `python`.
 
     The kernel splits the first line at white space and cuts it off, and Python refuses one that is not UTF-8. A path
@@ -112,32 +116,52 @@ def first_lines(python: str, platform: str, coding: bytes = b"# -*- coding: utf-
     return b'#!/bin/sh\n%s""":"\nexec %s "$0" "$@"\n"""\n' % (coding, _shell_word(python))
 
 
+def finding_lines(name: str, coding: bytes = CODING) -> bytes:
+    """Return what runs the rest of a file with the interpreter called `name` that lies beside it, wherever that is.
+
+    As `first_lines` has it for `sh`, but the path is found when the script starts: from the name that it was called by
+    and, where that is a link, through `readlink`. `--` is for a relative path that begins with a dash.
+    """
+    text = render(resource(__name__, "relocatable.sh"), {"EXECUTABLE": name}, str)
+    return b"#!/bin/sh --\n" + coding + text.encode()
+
+
+def _start(environment: Environment, coding: bytes = CODING) -> bytes:
+    """Return the first lines of a script on POSIX."""
+    executable = environment.layout.executable
+    if environment.placement == "relocatable":
+        return finding_lines(executable.rpartition("/")[2], coding)
+    platform = environment.interpreter.platform if environment.interpreter else ""
+    return first_lines(environment.place(executable), platform, coding)
+
+
 def _scripts(image: Image, environment: Environment) -> Iterator[tuple[str, bytes]]:
     """Yield what only this environment has: the scripts that are declared, and those that wait for their first line."""
     interpreter = environment.interpreter
     version = interpreter.python_version if interpreter else ""
-    platform = interpreter.platform if interpreter else ""
-    python = environment.place(environment.layout.executable)
     waiting = f"{image.root}/shebangs"
     if environment.os_name == "nt":
-        from cloche.store.launchers import launcher
+        from cloche.store.launchers import BESIDE, launcher
 
+        python = environment.place(environment.layout.executable)
+        if environment.placement == "relocatable":
+            python = BESIDE + environment.layout.executable.rpartition("/")[2]
         for name, point in script_names(image.entry_points, version).items():
             yield f"{name}.exe", launcher(interpreter, python, point.kind, _body(point))
         for name in os.listdir(waiting) if os.path.isdir(waiting) else ():
             kind, rest = _split_script(_read(f"{waiting}/{name}"))
             yield f"{name.removesuffix('.py')}.exe", launcher(interpreter, python, kind, rest)
         return
-    start = first_lines(python, platform)
+    start = _start(environment)
     for name, point in script_names(image.entry_points, version).items():
         yield name, start + _body(point)
     for name in sorted(os.listdir(waiting)) if os.path.isdir(waiting) else ():
         _, rest = _split_script(_read(f"{waiting}/{name}"))
         line, _, after = rest.partition(b"\n")
         if line.startswith(b"#") and b"coding" in line:  # it counts in the first two lines only (PEP 263)
-            yield name, first_lines(python, platform, line + b"\n") + after
+            yield name, _start(environment, line + b"\n") + after
         else:
-            yield name, first_lines(python, platform, b"") + rest
+            yield name, _start(environment, b"") + rest
 
 
 def _body(point: EntryPoint) -> bytes:

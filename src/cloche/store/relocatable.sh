@@ -1,0 +1,22 @@
+""":"
+# This starts the Python beside this file, wherever both are. To Python it is a text that nobody uses.
+case $0 in
+    -*) exec /bin/sh "./$0" "$@" ;;
+    */./* | */../* | *//*) ;;
+    /*) [ -h "$0" ] || [ -h "${0%/*}" ] || exec "${0%/*}/"__CLOCHE_EXECUTABLE__ "$0" "$@" ;;
+    */*) ;;
+    *) exec /bin/sh "./$0" "$@" ;;
+esac
+# Not by the plain way: behind every link, and at the name that the system has for the directory.
+exec "$(
+    file=$0
+    while [ -h "$file" ]; do
+        link=$(readlink "$file" && echo .)
+        case $link in
+            /*) file=${link%??} ;;
+            *) file=${file%/*}/${link%??} ;;
+        esac
+    done
+    CDPATH='' cd -P "${file%/*}" && printf %s "$PWD/"__CLOCHE_EXECUTABLE__
+)" "$0" "$@"
+"""
