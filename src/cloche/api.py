@@ -154,7 +154,7 @@ def load(path: StrPath, **choices: Unpack[Choices]) -> Environment:
 
 
 def session(**choices: Unpack[Choices]) -> Session:
-    from cloche.plugins import blocked
+    from cloche.extension import blocked
 
     host = current_host(choices.get("environ"))
     cache = choices.get("cache")

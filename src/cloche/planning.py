@@ -1,7 +1,7 @@
-"""Decide everything, write nothing: a request and an interpreter become a blueprint, a blueprint and a place a plan.
+"""Put a blueprint at a place: the second and last step of deciding, after `cloche.drawing`; it writes nothing.
 
-The two steps differ in what they may know. `draw` asks plugins and the store and never hears of a destination, so what
-it decides holds for any; `place` does the rest, which is little. Every refusal happens in one of them.
+A warm run goes through it, so it does only what depends on the destination. Every refusal that the first step could not
+make happens here.
 """
 
 from __future__ import annotations
@@ -9,147 +9,21 @@ from __future__ import annotations
 import os
 
 from cloche import __version__, config
-from cloche.destination import inspect, other_python, refuse_length
-from cloche.errors import DestinationError, Inexpressible, PluginError, UsageError
-from cloche.layout import layout_of
-from cloche.model import Blueprint, Chosen, Environment, Plan
+from cloche.destination import inspect, is_relocatable, other_python, refuse_length
+from cloche.errors import DestinationError, Inexpressible, PluginError
+from cloche.extension import guarded, resolve
+from cloche.model import Environment, Plan
 from cloche.operations import LayImage, Link, MakeDir, Write
-from cloche.plugins import ALIASES, resolve
 from cloche.store.laying import operations as image_operations
 from cloche.value import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from typing import TypeVar
+    from collections.abc import Iterable, Iterator, Mapping
 
     from cloche.destination import Destination
-    from cloche.hookspecs import Activator, Creator, Seeder
-    from cloche.model import Host, Image, Interpreter, Layout, Request, Script, Way
+    from cloche.hookspecs import Activator
+    from cloche.model import Blueprint, Chosen, Host, Image, Layout, Placement, Request, Script, Way
     from cloche.operations import Operation
-    from cloche.plugins import Provided, Registry
-    from cloche.store import Store
-
-    T = TypeVar("T")
-
-
-# The blueprint: what does not depend on the place
-
-
-def draw(request: Request, interpreter: Interpreter, because: str, registry: Registry, store: Store) -> Blueprint:
-    """Choose creator, seeds and activators for an interpreter.
-
-    :raises UsageError: something was asked for by name that there is not, or that refuses this interpreter.
-    :raises SeedError: a seed cannot be had.
-    :raises PluginError: something that was chosen is broken.
-    """
-    creator_name, creator = choose_creator(request, interpreter, registry)
-    layout = layout_of(interpreter, own_options(request, registry.find("creator", creator_name)))
-    seeder_name, images = choose_images(request, interpreter, registry, store)
-    return Blueprint(
-        interpreter=interpreter,
-        chosen_because=because,
-        layout=layout,
-        creator=creator_name,
-        operations=tuple(guarded(lambda: list(creator.operations(interpreter, layout)), "creator", creator_name)),
-        seeder=seeder_name,
-        images=images,
-        activators=choose_activators(request, interpreter, registry),
-    )
-
-
-def choose_creator(request: Request, interpreter: Interpreter, registry: Registry) -> tuple[str, Creator]:
-    """Return the creator that was asked for, else the first of the default ones that serves the interpreter."""
-    defaults = ["copy" if interpreter.os_name == "nt" else "symlink", "venv"]
-    asked = ALIASES["creator"].get(request.creator or "", request.creator)
-    wanted = registry.find("creator", asked).name if asked else None
-    refusals = []
-    for name in defaults if wanted is None else [wanted]:
-        creator: Creator = registry.find("creator", name).resolve()
-        refusal = guarded(lambda: creator.refusal(interpreter), "creator", name)  # noqa: B023
-        if refusal is None:
-            return name, creator
-        refusals.append(f"`{name}`: {refusal}")
-    raise UsageError(
-        f"no creator serves {interpreter.name}: {'; '.join(refusals)}",
-        hint="choose another with `--creator`" if wanted else "a plugin may serve it",
-    )
-
-
-def choose_images(
-    request: Request, interpreter: Interpreter, registry: Registry, store: Store
-) -> tuple[str | None, tuple[Image, ...]]:
-    """Return the seeder's name and its images; (None, ()) for an environment without seeds."""
-    if request.wanted is None:
-        return None, ()
-    provided = registry.find("seeder", request.seeder or "pip")
-    seeder: Seeder = provided.resolve()
-    refusal = guarded(lambda: seeder.refusal(interpreter), "seeder", provided.name)
-    if refusal is not None:
-        raise UsageError(
-            f"seeder `{provided.name}` refuses {interpreter.name}: {refusal}",
-            hint="choose another with `--seeder`, or make the environment without seeds: `--no-seed`",
-        )
-    wanted = replace(request.wanted, options=own_options(request, provided))
-    images = guarded(lambda: list(seeder.images(interpreter, wanted, store)), "seeder", provided.name)
-    return provided.name, tuple(images)
-
-
-def choose_activators(request: Request, interpreter: Interpreter, registry: Registry) -> tuple[Chosen, ...]:
-    """Return the activators that were asked for, else all that do not refuse the interpreter, by name."""
-    by_name = request.activators is not None
-    chosen: dict[str, Chosen] = {}
-    for provided in (
-        [registry.find("activator", name) for name in request.activators]
-        if request.activators is not None
-        else sorted(registry.all("activator"), key=lambda one: one.name)
-    ):
-        activator: Activator = provided.resolve()
-        refusal = guarded(lambda: activator.refusal(interpreter), "activator", provided.name)  # noqa: B023
-        if refusal is None:
-            chosen[provided.name] = Chosen(
-                provided.name,
-                provided.reference or provided.item,
-                "by name" if by_name else "by default",
-                str(provided.source),
-                own_options(request, provided),
-            )
-        elif by_name:
-            raise UsageError(
-                f"activator `{provided.name}` refuses {interpreter.name}: {refusal}",
-                hint="leave it out of `--activators`",
-            )
-    return tuple(chosen.values())
-
-
-def own_options(request: Request, provided: Provided) -> Mapping[str, object]:
-    """Return what the user chose among the options that one component declared."""
-    return {option.name: request.options[option.name] for option in provided.options if option.name in request.options}
-
-
-def guarded(call: Callable[[], T], kind: str, name: str) -> T:
-    """Call into a plugin; what it raises other than our own errors is told to be its.
-
-    :raises PluginError: it raised something.
-    """
-    from cloche.errors import ClocheError
-
-    try:
-        return call()
-    except ClocheError:
-        raise
-    except OSError as error:
-        where = f" (`{error.filename}`)" if error.filename else ""
-        raise ClocheError(
-            f"{kind} `{name}` cannot be asked: {(error.strerror or str(error)).lower()}{where}"
-        ) from error
-    except Exception as error:
-        raise PluginError(
-            f"{kind} `{name}` failed: {type(error).__name__}: {error}",
-            hint="this is a defect of the plugin that gives it; `cloche plugins` tells which that is",
-        ) from error
-
-
-# The plan: a blueprint at a place
 
 
 def place(blueprint: Blueprint, request: Request, host: Host) -> Plan:
@@ -166,14 +40,18 @@ def place(blueprint: Blueprint, request: Request, host: Host) -> Plan:
         os_name=blueprint.interpreter.os_name,
         prompt=prompt_of(request, destination, host),
         interpreter=blueprint.interpreter,
+        placement=placement_of(request, destination, way),
+        naming="directory" if request.prompt is None else "chosen",
     )
     images, notes = missing_images(blueprint, destination, way)
+    if way == "merge":
+        notes += left_fixed(environment, destination)
     scripts, activators, left_out = scripts_of(blueprint.activators, environment)
     operations: list[Operation] = [*blueprint.operations]
     for image in images:
         operations += image_operations(image, environment)
     operations += (as_write(script, blueprint.layout) for script in scripts)
-    operations += marks(request, blueprint, destination, host)
+    operations += marks(request, blueprint, environment, destination, host)
     operations = [
         one for one in operations if not (isinstance(one, Link) and keeps_directory(destination, way, one.path))
     ]
@@ -243,6 +121,21 @@ def prompt_of(request: Request, destination: Destination, host: Host) -> str:
     if request.prompt == ".":
         return os.path.basename(host.cwd)
     return os.path.basename(destination.location) if request.prompt is None else request.prompt
+
+
+def placement_of(request: Request, destination: Destination, way: Way) -> Placement:
+    """Return whether an environment is to find its place: one that is refreshed stays relocatable if it was."""
+    was = is_relocatable(destination.settings) and way == "merge"
+    return "relocatable" if was else request.placement
+
+
+def left_fixed(environment: Environment, destination: Destination) -> list[str]:
+    """Return what is to be said of scripts that stay as they are where an environment becomes a relocatable one."""
+    there = destination.settings.get("home") and not is_relocatable(destination.settings)
+    if environment.placement == "relocatable" and there:
+        fix = "`cloche doctor --fix` lets those of packages that were there find it"
+        return [f"scripts that are laid down now find their environment when they run; {fix}"]
+    return []
 
 
 def missing_images(blueprint: Blueprint, destination: Destination, way: Way) -> tuple[list[Image], list[str]]:
@@ -319,7 +212,9 @@ Signature: 8a477f597d28d172789f06886806bc55
 """
 
 
-def marks(request: Request, blueprint: Blueprint, destination: Destination, host: Host) -> Iterator[Write]:
+def marks(
+    request: Request, blueprint: Blueprint, environment: Environment, destination: Destination, host: Host
+) -> Iterator[Write]:
     """Yield the files that tell what the directory is: to version control, to backups, to Python.
 
     Files of the first two kinds are left alone where they exist, and not put among the user's own files.
@@ -330,10 +225,13 @@ def marks(request: Request, blueprint: Blueprint, destination: Destination, host
             yield Write(".gitignore", b"*\n")
         if not (there and os.path.lexists(os.path.join(there, "CACHEDIR.TAG"))):
             yield Write("CACHEDIR.TAG", CACHE_TAG.encode())
-    yield Write(blueprint.layout.config, config.dump(settings(request, blueprint, destination, host)).encode("utf-8"))
+    said = settings(request, blueprint, environment, destination, host)
+    yield Write(blueprint.layout.config, config.dump(said).encode("utf-8"))
 
 
-def settings(request: Request, blueprint: Blueprint, destination: Destination, host: Host) -> dict[str, str]:
+def settings(
+    request: Request, blueprint: Blueprint, environment: Environment, destination: Destination, host: Host
+) -> dict[str, str]:
     """Return what `pyvenv.cfg` says: PEP 405's keys, and those that other tools have come to rely on."""
     interpreter = blueprint.interpreter
     known = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalVM"}
@@ -345,12 +243,14 @@ def settings(request: Request, blueprint: Blueprint, destination: Destination, h
         "version_info": ".".join(str(part) for part in interpreter.version),
         "version": ".".join(str(part) for part in interpreter.version[:3]),
         "executable": os.path.realpath(interpreter.executable),
-        "command": command(request, blueprint, destination, host),
+        "command": command(request, blueprint, environment, host),
         "cloche": __version__,
     }
     if request.prompt is not None:
         said["prompt"] = prompt_of(request, destination, host)
     said["include-system-site-packages"] = "true" if request.site_packages == "system" else "false"
+    if environment.placement == "relocatable":
+        said["relocatable"] = "true"  # the key by which uv knows one of its own
     said["base-prefix"] = interpreter.prefix
     said["base-exec-prefix"] = interpreter.exec_prefix
     said["base-executable"] = interpreter.executable
@@ -359,7 +259,7 @@ def settings(request: Request, blueprint: Blueprint, destination: Destination, h
     return {**said, **{key: text for key, text in request.extra_settings.items() if key not in said}}
 
 
-def command(request: Request, blueprint: Blueprint, destination: Destination, host: Host) -> str:
+def command(request: Request, blueprint: Blueprint, environment: Environment, host: Host) -> str:
     """Return the command that makes this environment again, as a record for people and for `cloche upgrade`."""
     words = [host.executable, "-m", "cloche", "--creator", blueprint.creator]
     if request.site_packages == "system":
@@ -370,7 +270,9 @@ def command(request: Request, blueprint: Blueprint, destination: Destination, ho
         words += ["--activators", ",".join(request.activators)]
     if not request.vcs_ignore:
         words.append("--no-vcs-ignore")
-    return " ".join([*(word or '""' for word in words), destination.location])
+    if environment.placement == "relocatable":
+        words.append("--relocatable")
+    return " ".join([*(word or '""' for word in words), environment.location])
 
 
 def keeps_directory(destination: Destination, way: Way, path: str) -> bool:

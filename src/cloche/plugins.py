@@ -7,9 +7,9 @@ Entry points of group `cloche` are found by reading `entry_points.txt` in the di
 from __future__ import annotations
 
 import os
-import sys
 
 from cloche.errors import PluginError, UsageError
+from cloche.extension import cause, resolve
 from cloche.value import TYPE_CHECKING, value
 from cloche.value import replace as with_fields
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pluggy
 
     from cloche.hookspecs import Finder
-    from cloche.model import Host, Result
+    from cloche.model import Result
     from cloche.options import Option
 
     Kind: TypeAlias = Literal["finder", "creator", "seeder", "activator", "command"]
@@ -129,25 +129,6 @@ class Report:
     hooks: tuple[str, ...] = ()
     provides: tuple[Provided, ...] = ()
     """Everything that it gives."""
-
-
-def resolve(reference: str) -> Any:
-    """Import `"package.module:attribute"` and return it.
-
-    :raises Exception: whatever the import raises, or AttributeError.
-    """
-    module, _, attribute = reference.partition(":")
-    __import__(module)
-    found: Any = sys.modules[module]
-    for name in attribute.split(".") if attribute else ():
-        found = getattr(found, name)
-    return found
-
-
-def cause(error: BaseException) -> str:
-    """Return an exception as one line for people."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 class Registry:
@@ -344,13 +325,6 @@ def sources_by_metadata() -> Iterator[Source]:
 
 
 # Loading
-
-
-def blocked(host: Host, words: Iterable[str] = ()) -> frozenset[str]:
-    """Return the names of plugins to leave out, of `--no-plugin` and `CLOCHE_DISABLE_PLUGINS`; `*` is every one."""
-    variable = host.environ.get("CLOCHE_DISABLE_PLUGINS", "")
-    names = [name.strip() for name in variable.replace("\n", ",").split(",")]
-    return frozenset(name for name in (*names, *words) if name)
 
 
 def load(

@@ -6,7 +6,7 @@ import sys
 
 from cloche.driver import carry_out
 from cloche.errors import ClocheError
-from cloche.planning import draw, place
+from cloche.planning import place
 from cloche.store.check import check
 from cloche.value import TYPE_CHECKING, replace
 
@@ -147,6 +147,8 @@ class Session:
         if (remembered := memory.recall(request, self.host)) and self._still_found(request, remembered):
             self._listeners = bool(remembered.listeners)
             return remembered.blueprint
+        from cloche.drawing import draw
+
         specs, because = self._asked(request)
         found = self._search(request, specs, because, self.registry.finders())
         blueprint = draw(request, found.interpreter, because, self.registry, self.store)
@@ -167,7 +169,7 @@ class Session:
         if not remembered.specs and not request.try_first_with:
             return True  # the running Python, which is a witness
         from cloche.errors import InterpreterNotFound
-        from cloche.plugins import resolve
+        from cloche.extension import resolve
 
         finders = (resolve(reference) for reference in remembered.finders)
         try:

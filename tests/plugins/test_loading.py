@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche import PluginError, UsageError
+from cloche.extension import blocked
 from cloche.hookspecs import API_VERSION
-from cloche.plugins import KINDS, blocked, find_sources, load, survey
+from cloche.plugins import KINDS, find_sources, load, survey
 from cloche.session import Session
 from cloche.testing import fake_environment, fake_host
 from tests.plugins.site import Site, giving, reason, statuses

@@ -6,10 +6,11 @@ import os
 
 import pytest
 
+from cloche.drawing import draw
 from cloche.errors import DestinationError, Inexpressible, PluginError, UsageError
 from cloche.model import EntryPoint, Host, Image, Request, Script
 from cloche.operations import Copy, LayImage, Link, MakeDir, Run, Write
-from cloche.planning import draw, place
+from cloche.planning import place
 from cloche.plugins import Provided, Registry, Source, load_sources
 from cloche.value import replace
 from tests.recorded import NAMES, recorded

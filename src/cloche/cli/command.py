@@ -56,7 +56,7 @@ def silence() -> None:
 def dispatch(argv: Sequence[str], started: float) -> int:
     from cloche.api import current_host
     from cloche.cli.parser import parse
-    from cloche.plugins import resolve
+    from cloche.extension import resolve
 
     host = current_host()
     if argv and may_be_foreign(argv[0]):

@@ -1,4 +1,4 @@
-"""Options that plugins declare; looked for only when a run says something that the tables here do not know."""
+"""Options and commands that plugins give; looked for only when a run says something that the tables here do not know."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import itertools
 import sys
 
 from cloche.cli.vocabulary import COMMON, VERBS
-from cloche.plugins import KINDS, blocked, find_sources, load, mentions
+from cloche.extension import blocked
+from cloche.plugins import KINDS, find_sources, load, load_sources, mentions
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from cloche.model import Host
     from cloche.options import Option
+    from cloche.plugins import Provided
 
 
 def declared(argv: Sequence[str], host: Host) -> tuple[Option, ...]:
@@ -23,9 +25,24 @@ def declared(argv: Sequence[str], host: Host) -> tuple[Option, ...]:
     """
     if "--no-plugins" in argv or not any(mentions(source, sys.path, b"ption") for source in find_sources(sys.path)):
         return ()
-    left_out = [after for word, after in itertools.pairwise(argv) if word == "--no-plugin"]
-    left_out += [word.partition("=")[2] for word in argv if word.startswith("--no-plugin=")]
-    registry = load(sys.path, blocked(host, left_out))
+    registry = load(sys.path, blocked(host, left_out(argv)))
     taken = {option.name for option in (*COMMON, *VERBS["create"].options)}
     options = [option for kind in KINDS for provided in registry.all(kind) for option in provided.options]
     return tuple(option for option in options if option.name not in taken)
+
+
+def commands(argv: Sequence[str], host: Host) -> list[Provided]:
+    """Return the commands of all plugins that are not left out, those too that have the name of one of ours.
+
+    A plugin is imported for this only if the text of its module can give one; a broken one gives none.
+    """
+    sources = [source for source in find_sources(sys.path) if mentions(source, sys.path, b"cloche_commands")]
+    if not sources or "--no-plugins" in argv:
+        return []
+    return list(load_sources(sources, blocked(host, left_out(argv))).all("command"))
+
+
+def left_out(argv: Sequence[str]) -> list[str]:
+    """Return the names after `--no-plugin`."""
+    names = [after for word, after in itertools.pairwise(argv) if word == "--no-plugin"]
+    return names + [word.partition("=")[2] for word in argv if word.startswith("--no-plugin=")]

@@ -8,7 +8,8 @@ from cloche.cli.parser import Words
 from cloche.cli.sources import blocklist_of, resolve
 from cloche.cli.vocabulary import COMMON, Verb
 from cloche.errors import ClocheError, PluginError
-from cloche.plugins import cause, command_sources, load_command
+from cloche.extension import cause
+from cloche.plugins import command_sources, load_command
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:

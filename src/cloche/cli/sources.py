@@ -11,7 +11,7 @@ import sys
 from cloche.cli.vocabulary import VERBS
 from cloche.destination import read_regular
 from cloche.errors import UsageError
-from cloche.plugins import blocked
+from cloche.extension import blocked
 from cloche.session import Session
 from cloche.value import TYPE_CHECKING, value
 

@@ -7,9 +7,9 @@ import re
 from typing import TYPE_CHECKING
 
 from cloche.discovery import find
+from cloche.drawing import draw
 from cloche.errors import InterpreterNotFound
 from cloche.operations import Copy
-from cloche.planning import draw
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,6 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from cloche.drawing import choose_activators
 from cloche.errors import ClocheError
 from cloche.lifecycle.basing import rebase
 from cloche.lifecycle.diagnosis import Case, diagnose, leftovers, take_up, world_writable
@@ -15,7 +16,7 @@ from cloche.lifecycle.installed import sites
 from cloche.lifecycle.places import Writer, at, relocate, retargeted
 from cloche.lifecycle.relocation import Relocation, moved_around
 from cloche.model import Request
-from cloche.planning import as_write, choose_activators, scripts_of
+from cloche.planning import as_write, scripts_of
 from cloche.transaction import sweep
 from cloche.value import replace, value
 
@@ -172,9 +173,9 @@ def reseed(draft: Draft, portrait: Portrait, requirements: tuple[str, ...], sess
 
     :raises SeedError: one cannot be had.
     """
+    from cloche.drawing import choose_images
     from cloche.model import Wanted
     from cloche.operations import LayImage, MakeDir, Write
-    from cloche.planning import choose_images
     from cloche.store.laying import operations
 
     environment = portrait.environment

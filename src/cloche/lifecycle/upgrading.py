@@ -178,7 +178,7 @@ def renewed(portrait: Portrait, interpreter: Interpreter, names: Sequence[str], 
     """Return the seeds of these names that are installed, and can be had in the same or a newer version."""
     from packaging.version import InvalidVersion, Version
 
-    from cloche.planning import choose_images
+    from cloche.drawing import choose_images
 
     found = []
     for one in portrait.distributions:
@@ -196,7 +196,7 @@ def renewed(portrait: Portrait, interpreter: Interpreter, names: Sequence[str], 
 
 def outdated(upgrade: Upgrade, session: Session) -> tuple[str, ...]:
     """Return the seeds, of those that are wanted, for which something newer than what is there can be had."""
-    from cloche.planning import choose_images
+    from cloche.drawing import choose_images
 
     there = {one.key: one.version for one in upgrade.portrait.distributions}
     found = []

@@ -7,7 +7,8 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cloche.plugins import KINDS, find_sources, load_sources, resolve
+from cloche.extension import resolve
+from cloche.plugins import KINDS, find_sources, load_sources
 from cloche.testing.checks import Check, as_test, broken, watched
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 IMPORT = """\
 import sys
-from cloche.plugins import resolve
+from cloche.extension import resolve
 from cloche.testing import Watch
 with Watch() as watch:
     resolve(sys.argv[1])

@@ -15,9 +15,9 @@ from cloche import config
 from cloche.api import current_host
 from cloche.destination import absolute
 from cloche.errors import ClocheError, UsageError
+from cloche.extension import blocked
 from cloche.layout import layout_of
 from cloche.model import Environment
-from cloche.plugins import blocked
 from cloche.session import Session as Run
 from cloche.value import replace
 from cloche_virtualenv.arguments import interpret

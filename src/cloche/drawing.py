@@ -1,0 +1,112 @@
+"""Choose what an environment consists of: a request and an interpreter become a blueprint.
+
+It asks plugins and the store and never hears of a destination, so what it decides holds for any, and can be remembered.
+"""
+
+from __future__ import annotations
+
+from cloche.errors import UsageError
+from cloche.extension import guarded
+from cloche.layout import layout_of
+from cloche.model import Blueprint, Chosen
+from cloche.plugins import ALIASES
+from cloche.value import TYPE_CHECKING, replace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cloche.hookspecs import Activator, Creator, Seeder
+    from cloche.model import Image, Interpreter, Request
+    from cloche.plugins import Provided, Registry
+    from cloche.store import Store
+
+
+def draw(request: Request, interpreter: Interpreter, because: str, registry: Registry, store: Store) -> Blueprint:
+    """Choose creator, seeds and activators for an interpreter.
+
+    :raises UsageError: something was asked for by name that there is not, or that refuses this interpreter.
+    :raises SeedError: a seed cannot be had.
+    :raises PluginError: something that was chosen is broken.
+    """
+    creator_name, creator = choose_creator(request, interpreter, registry)
+    layout = layout_of(interpreter, own_options(request, registry.find("creator", creator_name)))
+    seeder_name, images = choose_images(request, interpreter, registry, store)
+    return Blueprint(
+        interpreter=interpreter,
+        chosen_because=because,
+        layout=layout,
+        creator=creator_name,
+        operations=tuple(guarded(lambda: list(creator.operations(interpreter, layout)), "creator", creator_name)),
+        seeder=seeder_name,
+        images=images,
+        activators=choose_activators(request, interpreter, registry),
+    )
+
+
+def choose_creator(request: Request, interpreter: Interpreter, registry: Registry) -> tuple[str, Creator]:
+    """Return the creator that was asked for, else the first of the default ones that serves the interpreter."""
+    defaults = ["copy" if interpreter.os_name == "nt" else "symlink", "venv"]
+    asked = ALIASES["creator"].get(request.creator or "", request.creator)
+    wanted = registry.find("creator", asked).name if asked else None
+    refusals = []
+    for name in defaults if wanted is None else [wanted]:
+        creator: Creator = registry.find("creator", name).resolve()
+        refusal = guarded(lambda: creator.refusal(interpreter), "creator", name)  # noqa: B023
+        if refusal is None:
+            return name, creator
+        refusals.append(f"`{name}`: {refusal}")
+    raise UsageError(
+        f"no creator serves {interpreter.name}: {'; '.join(refusals)}",
+        hint="choose another with `--creator`" if wanted else "a plugin may serve it",
+    )
+
+
+def choose_images(
+    request: Request, interpreter: Interpreter, registry: Registry, store: Store
+) -> tuple[str | None, tuple[Image, ...]]:
+    """Return the seeder's name and its images; (None, ()) for an environment without seeds."""
+    if request.wanted is None:
+        return None, ()
+    provided = registry.find("seeder", request.seeder or "pip")
+    seeder: Seeder = provided.resolve()
+    refusal = guarded(lambda: seeder.refusal(interpreter), "seeder", provided.name)
+    if refusal is not None:
+        raise UsageError(
+            f"seeder `{provided.name}` refuses {interpreter.name}: {refusal}",
+            hint="choose another with `--seeder`, or make the environment without seeds: `--no-seed`",
+        )
+    wanted = replace(request.wanted, options=own_options(request, provided))
+    images = guarded(lambda: list(seeder.images(interpreter, wanted, store)), "seeder", provided.name)
+    return provided.name, tuple(images)
+
+
+def choose_activators(request: Request, interpreter: Interpreter, registry: Registry) -> tuple[Chosen, ...]:
+    """Return the activators that were asked for, else all that do not refuse the interpreter, by name."""
+    by_name = request.activators is not None
+    chosen: dict[str, Chosen] = {}
+    for provided in (
+        [registry.find("activator", name) for name in request.activators]
+        if request.activators is not None
+        else sorted(registry.all("activator"), key=lambda one: one.name)
+    ):
+        activator: Activator = provided.resolve()
+        refusal = guarded(lambda: activator.refusal(interpreter), "activator", provided.name)  # noqa: B023
+        if refusal is None:
+            chosen[provided.name] = Chosen(
+                provided.name,
+                provided.reference or provided.item,
+                "by name" if by_name else "by default",
+                str(provided.source),
+                own_options(request, provided),
+            )
+        elif by_name:
+            raise UsageError(
+                f"activator `{provided.name}` refuses {interpreter.name}: {refusal}",
+                hint="leave it out of `--activators`",
+            )
+    return tuple(chosen.values())
+
+
+def own_options(request: Request, provided: Provided) -> Mapping[str, object]:
+    """Return what the user chose among the options that one component declared."""
+    return {option.name: request.options[option.name] for option in provided.options if option.name in request.options}

@@ -1,0 +1,66 @@
+"""The border to plugins: which are left out, what the others name, and whose failure it is when a call fails.
+
+A warm run loads this module, and none of what finds and loads plugins.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from cloche.errors import ClocheError, PluginError
+from cloche.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, TypeVar
+
+    from cloche.model import Host
+
+    T = TypeVar("T")
+
+
+def blocked(host: Host, words: Iterable[str] = ()) -> frozenset[str]:
+    """Return the names of plugins to leave out, of `--no-plugin` and `CLOCHE_DISABLE_PLUGINS`; `*` is every one."""
+    variable = host.environ.get("CLOCHE_DISABLE_PLUGINS", "")
+    names = [name.strip() for name in variable.replace("\n", ",").split(",")]
+    return frozenset(name for name in (*names, *words) if name)
+
+
+def resolve(reference: str) -> Any:
+    """Import `"package.module:attribute"` and return it.
+
+    :raises Exception: whatever the import raises, or AttributeError.
+    """
+    module, _, attribute = reference.partition(":")
+    __import__(module)
+    found: Any = sys.modules[module]
+    for name in attribute.split(".") if attribute else ():
+        found = getattr(found, name)
+    return found
+
+
+def guarded(call: Callable[[], T], kind: str, name: str) -> T:
+    """Call into a plugin; what it raises other than our own errors is told to be its.
+
+    :raises PluginError: it raised something.
+    """
+    try:
+        return call()
+    except ClocheError:
+        raise
+    except OSError as error:
+        where = f" (`{error.filename}`)" if error.filename else ""
+        raise ClocheError(
+            f"{kind} `{name}` cannot be asked: {(error.strerror or str(error)).lower()}{where}"
+        ) from error
+    except Exception as error:
+        raise PluginError(
+            f"{kind} `{name}` failed: {type(error).__name__}: {error}",
+            hint="this is a defect of the plugin that gives it; `cloche plugins` tells which that is",
+        ) from error
+
+
+def cause(error: BaseException) -> str:
+    """Return an exception as one line for people."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
