@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 DOCS = REPOSITORY / "docs"
 sys.path.insert(0, str(DOCS / "_ext"))
 
+import cloche_errors  # noqa: E402
 import cloche_reference  # noqa: E402
 
 
@@ -94,6 +95,46 @@ def test_every_error_is_documented_with_its_exit_code() -> None:
             assert f"\n| {item.exit_code} | " in codes
 
 
+def test_every_message_that_cloche_can_end_with_is_explained_on_a_page() -> None:
+    pages = cloche_errors.explained()
+
+    assert [message for message in cloche_errors.raised() if message.text not in pages] == []
+
+
+def test_no_page_explains_a_message_that_there_is_not() -> None:
+    said = {message.text for message in cloche_errors.raised()}
+
+    assert [(path.name, text) for text, path in cloche_errors.explained().items() if text not in said] == []
+
+
+@pytest.mark.parametrize("path", sorted(cloche_errors.PAGES.glob("*.md")), ids=lambda path: path.stem)
+def test_a_page_of_errors_has_the_message_its_cause_and_its_cure(path: Path) -> None:
+    headings = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
+
+    assert cloche_errors.said_on(path)
+    assert headings[1:] == ["## Cause", "## Cure"]
+
+
+@pytest.mark.parametrize(
+    ("source", "messages"),
+    [
+        ("raise UsageError('a')", ["a"]),
+        ("raise UsageError(f'{x}{y} is')", ["… is"]),
+        ("raise UsageError('a' if x else 'b')", ["a", "b"]),
+        ('raise UsageError(f\'is {"a" if x else "b"}\')', ["is a", "is b"]),
+        ("def f():\n    said = f'a {x}'\n    return UsageError(said)", ["a …"]),
+        ("class Own(UsageError): pass\nraise Own('a')", ["a"]),
+    ],
+)
+def test_messages_are_read_from_the_source_as_people_see_them(
+    source: str, messages: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "module.py").write_text(source, encoding="utf-8")
+    monkeypatch.setattr(cloche_errors, "SOURCE", tmp_path)
+
+    assert [message.text for message in cloche_errors.raised()] == messages
+
+
 def test_the_whole_facade_is_documented() -> None:
     text = "".join(page(f"reference/{name}.md") for name in ("python-interface", "hooks", "errors"))
 
@@ -130,7 +171,12 @@ def test_a_page_that_asks_for_something_unknown_is_an_error() -> None:
 
 # It works
 
-PAGES = sorted([*DOCS.glob("tutorial/*.md"), *DOCS.glob("how-to/*.md")])
+PAGES = [
+    path
+    for folder in ("tutorial", "how-to", "reference/errors")
+    for path in sorted((DOCS / folder).glob("*.md"))
+    if any(block.language == "console" for block in blocks(path))
+]
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 import cloche
+import cloche_errors
 from cloche import errors, hookspecs, testing
 from cloche.cli.vocabulary import COMMON, VERBS
 
@@ -243,6 +244,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "hooks": hooks,
     "protocols": protocols,
     "errors": error_classes,
+    "messages": cloche_errors.index,
     "functions": functions,
     "values": values,
     "contract-kit": contract_kit,
