@@ -41,8 +41,37 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run() -> NoReturn:
-    """Entry point of the console script."""
-    sys.exit(main())
+    """Entry point of the console script: it ends the process. Whoever wants to go on afterwards calls `main`.
+
+    Taking a Python apart object by object takes longer than some environments take to make, and the system frees the
+    memory anyway. So if nobody has asked to be called at the end, or watches, the process ends where it stands.
+    """
+    code = main()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        sys.exit(code)  # as Python tells it
+    if not awaited():
+        from os import _exit
+
+        _exit(code)
+    sys.exit(code)
+
+
+def awaited() -> bool:
+    """Return whether something wants the end of the process to be an orderly one: callbacks, threads, a debugger."""
+    import atexit
+
+    callbacks = getattr(atexit, "_ncallbacks", None)  # CPython's own tests count them with it
+    return (
+        callbacks is None
+        or callbacks() > 0
+        or "threading" in sys.modules
+        or bool(sys.flags.interactive)
+        or sys.getprofile() is not None
+        or sys.gettrace() is not None
+    )
 
 
 if __name__ == "__main__":

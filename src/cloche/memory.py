@@ -15,7 +15,7 @@ from _imp import source_hash  # the SipHash of byte-code files, 3 ms cheaper tha
 from cloche import __version__
 from cloche.model import Blueprint, Chosen, EntryPoint, Image, Interpreter, Layout, Request
 from cloche.operations import Copy, LayImage, Link, MakeDir, Run, Write
-from cloche.store.check import check
+from cloche.store.check import check_seal
 from cloche.value import TYPE_CHECKING, fields, replace, value
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Memory:
             remembered: Remembered = unflatten(flat)
         except (OSError, ValueError, TypeError, EOFError, KeyError):
             return None
-        return None if any(map(check, remembered.blueprint.images)) else remembered
+        return None if any(check_seal(image.root) for image in remembered.blueprint.images) else remembered
 
     def remember(self, request: Request, host: Host, decided: Remembered, witnesses: Iterable[str]) -> None:
         """Keep what was decided, if it holds nothing but plain values; failing to is no error."""

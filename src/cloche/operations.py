@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 
+from cloche.errors import ClocheError
 from cloche.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -254,8 +255,6 @@ class Ground:
     def run(self, arguments: tuple[str, ...], purpose: str) -> None:
         import subprocess  # only the creator that hands over needs it
 
-        from cloche.errors import ClocheError
-
         command = [argument.replace("{root}", self.root) for argument in arguments]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
         if done.returncode:
@@ -265,15 +264,14 @@ class Ground:
     def lay(self, image: LayImage, link_mode: LinkMode) -> None:
         with open(image.manifest, encoding="utf-8") as file:
             directories, lines = read_manifest(file.read())
-        paths = [line.split(" ", 3)[3] for line in lines]
         if self.descriptor is None:
-            self._lay(directories, paths, image.source, self._at(image.path), None, None, link_mode)
+            self._lay(directories, lines, image.source, self._at(image.path), None, None, link_mode)
             return
         source = os.open(image.source, os.O_RDONLY | os.O_DIRECTORY)
         try:
             target = os.open(image.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=self.descriptor)
             try:
-                self._lay(directories, paths, image.source, "", source, target, link_mode)
+                self._lay(directories, lines, image.source, "", source, target, link_mode)
             finally:
                 os.close(target)
         finally:
@@ -282,7 +280,7 @@ class Ground:
     def _lay(
         self,
         directories: list[str],
-        paths: list[str],
+        lines: list[str],
         root: str,
         prefix: str,
         source: int | None,
@@ -295,8 +293,11 @@ class Ground:
             except FileExistsError:
                 pass  # two images share a namespace package
         ways = WAYS[link_mode]
-        for path in paths:
+        for line in lines:
+            size, mtime, _, path = line.split(" ", 3)
             here, there = (path, path) if source is not None else (os.path.join(root, path), os.path.join(prefix, path))
+            if not as_listed(os.stat(here, dir_fd=source, follow_symlinks=False), size, mtime):
+                raise DamagedImage(f"`{root}/{path}` was changed")
             while True:
                 try:
                     ways[0](here, there, source, target, root)
@@ -305,6 +306,22 @@ class Ground:
                     if len(ways) == 1 or error.errno not in LINKLESS:
                         raise
                     ways = ways[1:]  # what one file of an image refuses, the others do too
+
+
+class DamagedImage(ClocheError):
+    """A file of an image is not what was published; whoever asked for the image may have it built again."""
+
+
+REGULAR = 0o100000 >> 12
+"""Type of a plain file in the upper bits of its mode."""
+
+
+def as_listed(status: os.stat_result, size: str, mtime: str) -> bool:
+    """Return whether a file is the plain one of a manifest's line, as far as a cheap look at it can tell.
+
+    One that was cut short, emptied, replaced or edited in place shows another size or another time (in nanoseconds).
+    """
+    return status.st_size == int(size) and status.st_mtime_ns == int(mtime) and status.st_mode >> 12 == REGULAR
 
 
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)

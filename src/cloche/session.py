@@ -147,6 +147,9 @@ class Session:
         if (remembered := memory.recall(request, self.host)) and self._still_found(request, remembered):
             self._listeners = bool(remembered.listeners)
             return remembered.blueprint
+        return self._decide(request, memory)
+
+    def _decide(self, request: Request, memory: Memory) -> Blueprint:
         from cloche.drawing import draw
 
         specs, because = self._asked(request)
@@ -199,7 +202,7 @@ class Session:
         except ClocheError:
             if not any(map(check, blueprint.images)):
                 raise
-            blueprint = self.blueprint(request)  # the store was cleared under our hands: its images are built again
+            blueprint = self._decide(request, self.memory)  # the store was harmed: its images are built again
             result = carry_out(lambda: place(blueprint, request, self.host))
         told = self.registry.created(result) if self._listeners else []
         return replace(result, warnings=(*self.warnings, *told))

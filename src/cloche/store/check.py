@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from cloche.operations import read_manifest
+from cloche.operations import as_listed, read_manifest
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 SEAL = "manifest"
 """Name of the manifest that lists an image's own files: the trees' manifests, their records, its description."""
-
-REGULAR = 0o100000 >> 12
-"""Type of a plain file in the upper bits of its mode."""
 
 BY_DESCRIPTOR = os.stat in os.supports_dir_fd
 
@@ -30,11 +27,10 @@ def check(image: Image) -> str | None:
 
 def check_tree(root: str) -> str | None:
     """As `check`, for the image in the directory `root`."""
+    if reason := check_seal(root):
+        return reason
     try:
-        _, own = entries(root, SEAL)
-        if reason := _check_files(root, own):
-            return reason
-        for line in own:
+        for line in entries(root, SEAL)[1]:
             name = line.rpartition(" ")[2]
             if name.endswith(".manifest") and (
                 reason := _check_files(f"{root}/{name.removesuffix('.manifest')}", entries(root, name)[1])
@@ -43,6 +39,14 @@ def check_tree(root: str) -> str | None:
     except (OSError, ValueError) as error:
         return f"`{root}` is damaged: {error}"
     return None
+
+
+def check_seal(root: str) -> str | None:
+    """As `check_tree`, for what says which files there are; who lays these down looks at each of them anyway."""
+    try:
+        return _check_files(root, entries(root, SEAL)[1])
+    except (OSError, ValueError) as error:
+        return f"`{root}` is damaged: {error}"
 
 
 def entries(root: str, name: str) -> tuple[list[str], list[str]]:
@@ -67,7 +71,7 @@ def _check_files(root: str, lines: list[str]) -> str | None:
                 )
             except (FileNotFoundError, NotADirectoryError):
                 return f"`{root}/{path}` is missing"
-            if found.st_size != int(size) or found.st_mtime_ns != int(mtime) or found.st_mode >> 12 != REGULAR:
+            if not as_listed(found, size, mtime):
                 return f"`{root}/{path}` was changed"
     finally:
         if directory is not None:
