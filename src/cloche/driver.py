@@ -7,7 +7,7 @@ from time import perf_counter
 from cloche.errors import ClocheError
 from cloche.model import Result
 from cloche.operations import perform as perform_operations
-from cloche.transaction import DestinationChanged, Hold, Transaction
+from cloche.transaction import DestinationChanged, Transaction
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def carry_out(make_plan: Callable[[], Plan]) -> Result:
             return perform(plan)
         except DestinationChanged:
             pass
+    from cloche.transaction.hold import Hold
+
     with Hold(plan.target):
         try:
             return perform(make_plan())

@@ -15,12 +15,13 @@ from cloche.lifecycle import moving, upgrading
 from cloche.lifecycle.diagnosis import take_up
 from cloche.lifecycle.draft import Draft
 from cloche.lifecycle.mending import mend
+from cloche.transaction import exchange, merge
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cloche.transaction import Action
+    from cloche.transaction.journal import Action
 
 
 @pytest.fixture
@@ -81,10 +82,10 @@ def test_an_edit_that_fails_at_any_step_leaves_what_was_there(
         taken.append(action)
         original(action, staging, target)
 
-    original = transaction.take
-    monkeypatch.setattr(transaction, "take", failing)
+    original = merge.take
+    monkeypatch.setattr(merge, "take", failing)
     if exchanging == "rename":
-        monkeypatch.setattr(transaction, "exchange", lambda one, other: False)
+        monkeypatch.setattr(exchange, "system_exchange", lambda one, other: errno.ENOSYS)
     with pytest.raises(ClocheError, match="no space left"):
         edited(place).perform()
     assert len(taken) == step
@@ -95,7 +96,7 @@ def test_an_edit_that_fails_at_any_step_leaves_what_was_there(
 def test_the_next_run_takes_back_what_a_killed_one_had_done(tmp_path, monkeypatch, step: int) -> None:
     place = tree(tmp_path / "env")
     before = snapshot(place)
-    original = transaction.take
+    original = merge.take
     taken = []
 
     class Killed(BaseException):
@@ -108,9 +109,9 @@ def test_the_next_run_takes_back_what_a_killed_one_had_done(tmp_path, monkeypatc
         original(action, staging, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(transaction, "take", dying)
-        patch.setattr(transaction, "undo", lambda *_: None)  # nobody is there to undo it
-        patch.setattr(transaction.os, "unlink", lambda path: None)
+        patch.setattr(merge, "take", dying)
+        patch.setattr(merge, "undo", lambda *_: None)  # nobody is there to undo it
+        patch.setattr(merge, "close_journal", lambda staging: None)
         patch.setattr(transaction.Transaction, "_leave", lambda self: [os.close(one) for one in self._descriptors])
         with pytest.raises(Killed):
             edited(place).perform()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import pytest
 
 from cloche import transaction
 from cloche.errors import ClocheError, DestinationError
-from cloche.transaction import Transaction
+from cloche.transaction import Transaction, exchange, hold, journal, merge
 from tests.trees import snapshot
 
 
@@ -58,7 +59,11 @@ def commit(target: str, way: str) -> None:
 @pytest.fixture
 def without_exchange(monkeypatch):
     """A system on which two directory entries cannot be exchanged."""
-    monkeypatch.setattr(transaction, "exchange", lambda one, other: False)
+    monkeypatch.setattr(exchange, "system_exchange", cannot_exchange)
+
+
+def cannot_exchange(one: bytes, other: bytes) -> int:
+    return errno.ENOSYS
 
 
 def test_a_new_environment_appears_by_one_rename_with_parents_made(tmp_path):
@@ -176,8 +181,8 @@ WAYS = [("merge", "exchanging"), ("merge", "not exchanging"), ("merge-emptied", 
 @pytest.mark.parametrize("step", range(6))
 def test_a_failure_at_any_step_puts_back_every_byte_mode_and_link(target, old, way, system, step, monkeypatch):
     if system == "not exchanging":
-        monkeypatch.setattr(transaction, "exchange", lambda one, other: False)
-    take, taken = transaction.take, []
+        monkeypatch.setattr(exchange, "system_exchange", cannot_exchange)
+    take, taken = merge.take, []
 
     def failing(action, staging, there):
         if len(taken) == step:
@@ -185,7 +190,7 @@ def test_a_failure_at_any_step_puts_back_every_byte_mode_and_link(target, old, w
         taken.append(action)
         take(action, staging, there)
 
-    monkeypatch.setattr(transaction, "take", failing)
+    monkeypatch.setattr(merge, "take", failing)
     try:
         commit(target, way)
     except OSError:
@@ -197,8 +202,8 @@ def test_a_failure_at_any_step_puts_back_every_byte_mode_and_link(target, old, w
 
 def test_what_could_not_be_put_back_is_kept_for_the_next_run(target, old, monkeypatch):
     with monkeypatch.context() as patched:
-        patched.setattr(transaction, "take_back", lambda *_: refuse())
-        take = transaction.take
+        patched.setattr(journal, "take_back", lambda *_: refuse())
+        take = merge.take
 
         def refuse():
             raise OSError(5, "Input/output error")
@@ -208,7 +213,7 @@ def test_what_could_not_be_put_back_is_kept_for_the_next_run(target, old, monkey
             if action.path == "pyvenv.cfg":
                 refuse()
 
-        patched.setattr(transaction, "take", failing)
+        patched.setattr(merge, "take", failing)
         with pytest.raises(ClocheError, match="could be put back") as caught:
             commit(target, "merge")
     assert ".cloche-0" in caught.value.hint
@@ -220,7 +225,7 @@ def killed(target: str, way: str, exchanging: bool, fatal) -> bool:
     """Commit in a process of its own that ends on the spot when `fatal(what, path)` says so; return whether it did."""
     child = os.fork()
     if child == 0:
-        take, rename = transaction.take, os.rename
+        take, rename = merge.take, os.rename
 
         def dying_take(action, staging, there):
             if fatal("take", action.path):
@@ -232,9 +237,9 @@ def killed(target: str, way: str, exchanging: bool, fatal) -> bool:
                 os._exit(9)
             rename(one, other, **more)
 
-        transaction.take, os.rename = dying_take, dying_rename
+        merge.take, os.rename = dying_take, dying_rename
         if not exchanging:
-            transaction.exchange = lambda one, other: False
+            exchange.system_exchange = cannot_exchange
         try:
             commit(target, way)
         except BaseException:
@@ -293,8 +298,8 @@ def test_a_name_of_the_greatest_length_is_no_obstacle(tmp_path):
 
 def test_a_lock_that_is_held_too_long_is_named_with_its_holder(target, monkeypatch):
     os.mkdir(target)
-    monkeypatch.setattr(transaction, "PATIENCE", 0.05)
-    with transaction.Hold(target), pytest.raises(ClocheError, match=f"process {os.getpid()}"), transaction.Hold(target):
+    monkeypatch.setattr(hold, "PATIENCE", 0.05)
+    with hold.Hold(target), pytest.raises(ClocheError, match=f"process {os.getpid()}"), hold.Hold(target):
         pass
 
 

@@ -18,7 +18,8 @@ import stat
 from cloche.errors import ClocheError
 from cloche.lifecycle.installed import from_site
 from cloche.operations import Link, MakeDir, Rewrite, Write, perform
-from cloche.transaction import Hold, Transaction
+from cloche.transaction import Transaction
+from cloche.transaction.hold import Hold
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:

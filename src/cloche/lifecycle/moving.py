@@ -21,7 +21,9 @@ from cloche.lifecycle.portrait import portray
 from cloche.lifecycle.reading import read
 from cloche.lifecycle.relocation import Relocation, within
 from cloche.operations import CopyTree, perform
-from cloche.transaction import DestinationChanged, Hold, Transaction, take_away
+from cloche.transaction import DestinationChanged, Transaction
+from cloche.transaction.hold import Hold
+from cloche.transaction.leftovers import take_away
 from cloche.value import replace, value
 
 if TYPE_CHECKING:

@@ -26,7 +26,8 @@ from cloche.lifecycle.relocation import Relocation
 from cloche.model import Request, Wanted
 from cloche.operations import MakeDir, perform
 from cloche.planning import place
-from cloche.transaction import Hold, Transaction
+from cloche.transaction import Transaction
+from cloche.transaction.hold import Hold
 from cloche.value import replace, value
 
 if TYPE_CHECKING:
