@@ -45,7 +45,13 @@ def run() -> NoReturn:
 
     Taking a Python apart object by object takes longer than some environments take to make, and the system frees the
     memory anyway. So if nobody has asked to be called at the end, or watches, the process ends where it stands.
+
+    Before cloche listens for signals, and when it has finished, there is nothing to undo: Ctrl-C just ends the process.
     """
+    import _signal  # what `signal` wraps, at no cost
+
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     code = main()
     try:
         sys.stdout.flush()

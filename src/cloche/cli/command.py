@@ -11,7 +11,8 @@ from cloche.errors import ClocheError, UsageError
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from sys import UnraisableHookArgs
     from types import FrameType
 
 
@@ -25,7 +26,7 @@ class Interrupted(BaseException):
 
 def run_command(argv: Sequence[str], started: float) -> int:
     """Run a command line and return its exit code."""
-    listen()
+    deafen = listen()
     try:
         return dispatch(argv, started)
     except ClocheError as problem:
@@ -46,6 +47,8 @@ def run_command(argv: Sequence[str], started: float) -> int:
         where = f" (`{problem.filename}`)" if problem.filename else ""
         report.error(ClocheError(f"the system refused: {(problem.strerror or str(problem)).lower()}{where}"))
         return ClocheError.exit_code
+    finally:
+        deafen()
 
 
 def silence() -> None:
@@ -96,22 +99,61 @@ def may_be_foreign(word: str) -> bool:
     return word[:1].isalpha() and word not in VERBS and "/" not in word and "\\" not in word
 
 
-def listen() -> None:
-    """Turn the signals that ask to stop into `Interrupted`; once one has come the others wait until all is undone.
+def listen() -> Callable[[], None]:
+    """Turn the signals that ask to stop into `Interrupted`; return what ends that, and puts back what was there.
 
-    `_signal` is what `signal` wraps: the wrapper's enums cost 1.5 ms.
+    Once one has come the others wait until all is undone. `_signal` is what `signal` wraps: the wrapper's enums cost 1.5 ms.
     """
     import _signal
 
-    numbers = [
-        number for number in (getattr(_signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")) if number
-    ]
-
     def stop(number: int, frame: FrameType | None) -> None:
-        for one in numbers:
-            _signal.signal(one, _signal.SIG_IGN)
-        raise Interrupted(number)
+        if not undoing():
+            raise Interrupted(number)
 
-    for number in numbers:
-        if _signal.getsignal(number) is not _signal.SIG_IGN:
-            _signal.signal(number, stop)
+    before = {}
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(_signal, name, None)
+        if number is not None and _signal.getsignal(number) is not _signal.SIG_IGN:
+            try:
+                before[number] = _signal.signal(number, stop)
+            except ValueError:
+                break  # only the main thread of a program may listen
+    hook = sys.unraisablehook
+    sys.unraisablehook = insist(hook)
+
+    def deafen() -> None:
+        sys.unraisablehook = hook
+        for number, handler in before.items():
+            _signal.signal(number, _signal.SIG_DFL if handler is None else handler)
+
+    return deafen
+
+
+def undoing() -> bool:
+    """Return whether an interruption is being handled: what is half-done is then being undone."""
+    error = sys.exc_info()[1]
+    while error is not None and not isinstance(error, Interrupted):
+        error = error.__context__
+    return error is not None
+
+
+def insist(hook: Callable[[UnraisableHookArgs], object]) -> Callable[[UnraisableHookArgs], None]:
+    """Return a hook for exceptions that nobody can catch, which raises a lost `Interrupted` once more.
+
+    A signal may come while a destructor or a weak reference's callback runs, and Python drops what these raise. So it is
+    raised again by the next call or return that is none of the hook's own.
+    """
+
+    def lost(unraisable: UnraisableHookArgs) -> None:
+        error = unraisable.exc_value
+        if not isinstance(error, Interrupted):
+            hook(unraisable)
+            return
+
+        def again(frame: FrameType, event: str, argument: object) -> None:
+            if frame.f_code is not lost.__code__:
+                raise error
+
+        sys.setprofile(again)
+
+    return lost
