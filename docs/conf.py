@@ -28,6 +28,8 @@ myst_heading_anchors = 3
 
 html_theme = "furo"
 html_title = f"cloche {release}"
+html_static_path = ["_static"]
+html_css_files = ["cloche.css"]
 html_copy_source = False
 html_show_sourcelink = False
 
