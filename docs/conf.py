@@ -19,7 +19,7 @@ project = "cloche"
 author = "the cloche contributors"
 release = version = __version__
 
-extensions = ["cloche_reference", "myst_parser"]
+extensions = ["cloche_reference", "cloche_terminal", "myst_parser"]
 exclude_patterns = ["_build", "changelog"]
 nitpicky = True
 smartquotes = False  # `--clear` is to stay as it is
@@ -31,6 +31,7 @@ html_title = f"cloche {release}"
 html_static_path = ["_static"]
 html_css_files = ["cloche.css"]
 html_copy_source = False
+html_show_copyright = False
 html_show_sourcelink = False
 
 

@@ -4,6 +4,7 @@ A page is followed from its beginning in an empty directory, as by a reader:
 
 - a block of `console` is typed into one bash that lasts for the whole page; lines that begin with a prompt (`$ `,
   `(.venv) $ `) are commands, `> ` goes on with the last one; other lines are what it prints, `...` being anything;
+- so are the lines of a `terminal`, whatever comes of them: what they print is in the picture that is taken of it;
 - a block of `rc`, `fish`, ... is given to that shell as a script;
 - a block with a `:caption:` is a file of that name, be it written there (`code-block`) or included (`literalinclude`);
 - a block after `<!-- not followed: REASON -->` is left alone, and so are the languages that are no commands (`text`).
@@ -124,6 +125,10 @@ class Reader:
             elif block.language == "console":
                 for command in commands(block.body):
                     self.type(command, where)
+                    done += 1
+            elif block.language == "{terminal}":
+                for line in block.body.splitlines():
+                    self.type(Command(f"{line} || [ $? != 127 ]", ""), where)
                     done += 1
             elif block.language in SHELLS:
                 self.run_script(block, where)
