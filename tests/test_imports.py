@@ -1,41 +1,163 @@
-"""What a run loads, measured in a fresh interpreter: start-up is a feature with a budget."""
+"""What a run loads, seen in a process of its own: start-up is a feature, and these lists are its budget.
+
+A module that is on no list must not be loaded. Whoever needs one more pays for it at every start, so it is written down
+here, by hand; whoever needs one less takes it off, so that it does not come back unseen.
+"""
 
 from __future__ import annotations
 
-import json
+import re
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
-PROGRAM = """
-import sys
-before = set(sys.modules)
-from cloche.__main__ import main
-try:
-    code = main(sys.argv[1:])
-finally:
-    loaded = sorted(set(sys.modules) - before)
-    import json
-    sys.stderr.write(json.dumps(loaded))
-sys.exit(code)
-"""
+import pytest
+
+from tests.run import clean_environ
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+START = frozenset("cloche cloche.__main__".split())
+"""To print the version."""
+
+COMMAND = START | frozenset(
+    """
+    cloche.api cloche.cli cloche.cli.command cloche.cli.parser cloche.cli.report cloche.cli.vocabulary cloche.config
+    cloche.destination cloche.driver cloche.errors cloche.extension cloche.model cloche.operations cloche.options
+    cloche.planning cloche.session cloche.store cloche.store.check cloche.store.laying cloche.store.place cloche.template
+    cloche.transaction cloche.value
+    """.split()
+)
+"""To understand a command line."""
+
+HELP = COMMAND | frozenset("cloche.cli.extras cloche.cli.help cloche.plugins".split())
+
+COMPLETION = COMMAND | frozenset("cloche.cli.completion cloche.cli.completion.suggestions".split())
+"""To print the script of a shell."""
+
+KEY_PRESS = COMPLETION | frozenset("cloche.cli.extras cloche.plugins".split())
+"""To say what could stand next."""
+
+CREATE = COMMAND | frozenset(
+    """
+    cloche.builtin cloche.builtin.activators cloche.builtin.activators.bash cloche.builtin.activators.csh
+    cloche.builtin.activators.fish cloche.builtin.activators.powershell cloche.builtin.activators.python
+    cloche.cli.create cloche.cli.foreign cloche.cli.request cloche.cli.sources cloche.memory cloche.plugins
+    """.split()
+)
+"""To make an environment that was asked for before."""
+
+SEARCH = CREATE | frozenset(
+    """
+    cloche.builtin.finders cloche.builtin.finders.asdf cloche.builtin.finders.current cloche.builtin.finders.installs
+    cloche.builtin.finders.mise cloche.builtin.finders.path cloche.builtin.finders.pyenv cloche.builtin.finders.shims
+    cloche.discovery cloche.discovery.cache cloche.discovery.home cloche.discovery.record cloche.discovery.search
+    cloche.spec
+    """.split()
+)
+"""The same, for a Python that was asked for by its version; the finder of shims on PATH knows who makes them."""
+
+ARGPARSE = "import argparse; p = argparse.ArgumentParser(); p.add_argument('--one', help='two'); p.format_help()"
+"""Prints help and nothing else."""
+
+LIBRARY = frozenset("__future__ _sha2 _sha256 atexit errno fcntl itertools".split())
+"""From the standard library, all of it written in C but `__future__`; older Pythons have the hash by another name."""
+
+WARM_UP = 2
+"""The first run builds what is missing, and leaves byte-code beside what it imported; the second sees that as a change."""
 
 
-def loaded(*argv: str) -> set[str]:
-    """Return the modules that a command line loads beyond those of a Python that has just started."""
+def imported(program: str, *argv: str, environ: dict[str, str], cwd: Path) -> set[str]:
+    """Return every module that a Python imports, or tries to, from its start to its end."""
     done = subprocess.run(
-        [sys.executable, "-I", "-c", f"import sys; sys.path[:] = {sys.path!r}\n{PROGRAM}", *argv],
+        [sys.executable, "-X", "importtime", "-c", program, *argv],
+        cwd=cwd,
+        env=environ,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
-    return set(json.loads(done.stderr.splitlines()[-1]))
+    assert done.returncode == 0, done.stderr
+    return set(re.findall(r"^import time:\s+\d+ \|\s+\d+ \|\s+(\S+)$", done.stderr, re.MULTILINE))
 
 
-def test_asking_for_the_version_loads_nothing_but_what_prints_it() -> None:
-    assert loaded("--version") <= {"__future__", "cloche", "cloche.__main__", "time"}
+@pytest.fixture
+def user(tmp_path: Path) -> dict[str, str]:
+    """A user who has never run cloche."""
+    for name in ("home", "work"):
+        (tmp_path / name).mkdir()
+    return clean_environ(tmp_path / "home", tmp_path / "cache")
 
 
-def test_help_asks_neither_the_machine_nor_the_plugins() -> None:
-    modules = loaded("--help")
+def loaded(*argv: str, user: dict[str, str], cwd: Path, beyond: str = "pass") -> tuple[set[str], set[str]]:
+    """Return which modules of cloche and which others a command line loads, `beyond` those of another program."""
+    command = "from cloche.__main__ import run; run()"
+    names = imported(command, *argv, environ=user, cwd=cwd) - imported(beyond, environ=user, cwd=cwd)
+    ours = {name for name in names if name.partition(".")[0] == "cloche"}
+    return ours, names - ours
 
-    assert {"cloche.discovery", "cloche.builtin", "cloche.hookspecs", "pluggy", "subprocess"}.isdisjoint(modules)
+
+def warm(*argv: str, user: dict[str, str], cwd: Path) -> tuple[set[str], set[str]]:
+    """As `loaded`, for a destination and options that were given before, with other destinations."""
+    destination, *options = argv
+    for number in range(WARM_UP):
+        loaded(f"{destination}{number}", *options, user=user, cwd=cwd)
+    return loaded(*argv, user=user, cwd=cwd)
+
+
+def test_the_package_alone_loads_nothing(user: dict[str, str], tmp_path: Path) -> None:
+    names = imported("import cloche", environ=user, cwd=tmp_path) - imported("pass", environ=user, cwd=tmp_path)
+
+    assert names == {"cloche", "__future__"}
+
+
+def test_the_version_needs_nothing_but_what_prints_it(user: dict[str, str], tmp_path: Path) -> None:
+    ours, others = loaded("--version", user=user, cwd=tmp_path)
+
+    assert ours == START
+    assert others <= {"__future__", "atexit"}
+
+
+def test_help_needs_argparse_and_asks_neither_the_machine_nor_the_plugins(user: dict[str, str], tmp_path: Path) -> None:
+    ours, others = loaded("--help", user=user, cwd=tmp_path, beyond=ARGPARSE)
+
+    assert ours == HELP
+    assert others <= LIBRARY
+
+
+def test_completion_needs_no_more_than_the_tables(user: dict[str, str], tmp_path: Path) -> None:
+    ours, others = loaded("completion", "bash", user=user, cwd=tmp_path)
+
+    assert ours == COMPLETION
+    assert others <= LIBRARY
+
+
+def test_a_key_press_in_a_shell_looks_for_commands_of_plugins_besides(user: dict[str, str], tmp_path: Path) -> None:
+    ours, others = loaded("completion", "bash", "--", "cloche", "mo", user=user, cwd=tmp_path)
+
+    assert ours == KEY_PRESS
+    assert others <= LIBRARY
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere platformdirs says where the user's directories are")
+@pytest.mark.parametrize("seeds", [[], ["--no-seed"]], ids=["with pip", "without"])
+def test_what_was_asked_before_is_made_without_deciding_again(
+    seeds: list[str], user: dict[str, str], tmp_path: Path
+) -> None:
+    ours, others = warm("env", *seeds, user=user, cwd=tmp_path / "work")
+
+    assert ours == CREATE
+    assert others <= LIBRARY
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere platformdirs says where the user's directories are")
+def test_a_python_that_is_asked_for_is_looked_for_each_time_and_nothing_else(
+    user: dict[str, str], tmp_path: Path
+) -> None:
+    version = ".".join(map(str, sys.version_info[:2]))
+
+    ours, others = warm("env", "--no-seed", "-p", version, user=user, cwd=tmp_path / "work")
+
+    assert ours <= SEARCH
+    assert others <= LIBRARY
