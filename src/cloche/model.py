@@ -183,7 +183,8 @@ class Environment:
 
         `ROOT` the environment, `BIN` its executables' directory (absolute), `BIN_NAME` the same relative to the root,
         `PROMPT` what to show, `PKG_CONFIG` its pkg-config directory, `TCL_LIBRARY` and `TK_LIBRARY` (may be empty),
-        `SITE` its purelib relative to `BIN`, `PLATSITE` its platlib relative to `BIN`.
+        `SITE` its purelib relative to `BIN`, `PLATSITE` its platlib relative to `BIN`, `NAMING` always `chosen`: the
+        prompt stands as it is.
         """
         up = "/".join([".."] * (self.layout.bin.count("/") + 1))
         return {
@@ -196,6 +197,7 @@ class Environment:
             "TK_LIBRARY": self.interpreter.tk_library if self.interpreter else "",
             "SITE": f"{up}/{self.layout.purelib}",
             "PLATSITE": f"{up}/{self.layout.platlib}",
+            "NAMING": "chosen",
         }
 
     @property

@@ -30,6 +30,17 @@ def render(text: str, values: Mapping[str, str], quote: Callable[[str], str]) ->
     return "".join(rendered)
 
 
+def finding(text: str, here: str) -> str:
+    """Return the template of a script that finds its place when it runs, made of one that is told its place.
+
+    The lines with the slots `ROOT` and `PROMPT`, and what is between them, are replaced by `here`, which has to set the
+    same variables. What comes of it is rendered with `Environment.values_anywhere`.
+    """
+    start = text.rfind("\n", 0, text.index(f"{MARK}ROOT__")) + 1
+    end = text.index("\n", text.index(f"{MARK}PROMPT__", start)) + 1
+    return text[:start] + here + text[end:]
+
+
 def resource(module: str, name: str) -> str:
     """Return the text of a data file that lies beside the module of that name, from a directory or a zip archive.
 

@@ -59,6 +59,7 @@ def activator_checks(
         Check("documentation", lambda _: check_documented("activator", activator)),
         Check("serves-something", lambda _: check_serves(activator)),
         Check("slots-stand-bare", lambda _: check_slots(texts)),
+        Check("relocatable", lambda _: check_relocatable(activator)),
         Check("slot-like-names", lambda _: check_slot_like(activator)),
         Check("plain-texts", lambda _: check_plain(activator)),
     ]
@@ -148,6 +149,19 @@ def check_slot_like(activator: Activator) -> None:
         broken(
             f"in a directory named `{name}` the scripts hold the prompt in its place: a value is taken for a template"
         )
+
+
+def check_relocatable(activator: Activator) -> None:
+    """What it gives for a relocatable environment is the same wherever that is made, or names the place where it is."""
+    kind = served(activator)[0]
+    places = [at(kind, name) for name in ("one", "other")]
+    texts = []
+    for place in places:
+        environment = environment_of(kind, place, placement="relocatable", naming="directory")
+        texts.append([script.text for script in given(activator, environment)])
+    names_it = [any(place in text for text in several) for place, several in zip(places, texts, strict=True)]
+    if texts[0] != texts[1] and not all(names_it):
+        broken("the scripts of a relocatable environment hold the name of its directory, and nothing that leads there")
 
 
 def check_plain(activator: Activator) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cloche.hookspecs import Activator
-    from cloche.model import Environment
+    from cloche.model import Environment, Placement, Script
 
 
 @value
@@ -104,7 +104,7 @@ class Runner:
         self.activator = activator
         self.shell = shell
         self._echoed: dict[str, str | None] | None = None
-        self._activated: dict[str, list[str]] | None = None
+        self._activated: dict[str, dict[str, list[str]]] = {}
 
     def program(self) -> str:
         """Return the shell's path, or skip."""
@@ -192,12 +192,25 @@ class Runner:
             scripts = list(self.activator.scripts(environment))
         except Inexpressible:
             return None
-        environment.bin.mkdir(parents=True)
-        for script in scripts:
-            text = script.text.replace("\n", script.newline)
-            encoding = "utf-8-sig" if script.byte_order_mark else "utf-8"
-            (environment.bin / script.name).write_bytes(text.encode(encoding))
+        write(scripts, environment)
         return environment
+
+    def copied(self, directory: Path, name: str) -> Environment | None:
+        """Return a relocatable environment that is a copy of another; None if the activator cannot serve one there.
+
+        The other one is still where it was made, so that a script which leads there by mistake succeeds.
+        """
+        kind = served(self.activator)[0]
+        root = directory / "where it was made" / "env"
+        original = fake_environment(root, KINDS[kind], placement="relocatable", naming="directory")
+        scripts = list(self.activator.scripts(original))
+        copy = replace(original, location=str(directory / name), prompt=name)
+        if any(str(root) in script.text for script in scripts) or not self.expresses(name):
+            return None  # what names its place makes no promise of finding it
+        for environment in (original, copy):
+            if not environment.bin.exists():
+                write(scripts, environment)
+        return copy
 
     def activation(self, environment: Environment) -> str:
         """Return the statement that activates; its script is the first one that the activator gives."""
@@ -241,23 +254,26 @@ class Runner:
         if ran.output:
             broken(f"activation says {ran.output!r} on standard output")
 
-    def check_hostile_activation(self, name: str, _: Path) -> None:
-        """An environment of that name, with that prompt, is activated and left again, and nothing in it is run."""
+    def check_hostile_activation(self, placement: Placement, name: str, _: Path) -> None:
+        """An environment of that name, made there or copied there, is activated and left; nothing in the name is run."""
         self.program()
-        if self._activated is None:
-            self._activated, ran = self.activate_hostile(HOSTILE)
-            self._activated = {} if ran.left else self._activated
-        if self._activated.get(name) == []:
+        if placement not in self._activated:
+            together, ran = self.activate_hostile(placement, HOSTILE)
+            self._activated[placement] = {} if ran.left else together
+        if self._activated[placement].get(name) == []:
             return
-        found, ran = self.activate_hostile({name: HOSTILE[name]})
+        found, ran = self.activate_hostile(placement, {name: HOSTILE[name]})
         if ran.left:
             broken(f"activating an environment named {HOSTILE[name]!r} runs what stands in the name")
         self.complain(found.get(name, []), ran)
 
-    def activate_hostile(self, texts: Mapping[str, str]) -> tuple[dict[str, list[str]], Ran]:
+    def activate_hostile(self, placement: Placement, texts: Mapping[str, str]) -> tuple[dict[str, list[str]], Ran]:
         with tempfile.TemporaryDirectory() as directory:
             prepared = {
-                name: self.prepared(Path(directory), directory_name(text), text) for name, text in texts.items()
+                name: self.prepared(Path(directory), directory_name(text), text)
+                if placement == "fixed"
+                else self.copied(Path(directory), directory_name(text))
+                for name, text in texts.items()
             }
             possible = {name: [one] for name, one in prepared.items() if one is not None}
             return self.go_through(possible, Path(directory), {})
@@ -271,7 +287,8 @@ def shell_checks(activator: Activator, shell: Shell) -> list[Check]:
     runner = Runner(activator, shell)
     return [
         *(Check(f"quoting-{name}", partial(runner.check_quoting, name)) for name in HOSTILE),
-        *(Check(f"activation-{name}", partial(runner.check_hostile_activation, name)) for name in HOSTILE),
+        *(Check(f"activation-{name}", partial(runner.check_hostile_activation, "fixed", name)) for name in HOSTILE),
+        *(Check(f"copied-{name}", partial(runner.check_hostile_activation, "relocatable", name)) for name in HOSTILE),
         *(
             Check(f"variables-{case}", partial(runner.check_activation, case, variables, ["one"]))
             for case, variables in START.items()
@@ -280,6 +297,15 @@ def shell_checks(activator: Activator, shell: Shell) -> list[Check]:
         Check("nested", partial(runner.check_activation, "nested", START["unset"], ["one", "other"])),
         Check("back-and-forth", partial(runner.check_activation, "thrice", START["set"], ["one", "other", "one"])),
     ]
+
+
+def write(scripts: Sequence[Script], environment: Environment) -> None:
+    """Put scripts where an environment has them."""
+    environment.bin.mkdir(parents=True)
+    for script in scripts:
+        text = script.text.replace("\n", script.newline)
+        encoding = "utf-8-sig" if script.byte_order_mark else "utf-8"
+        (environment.bin / script.name).write_bytes(text.encode(encoding))
 
 
 def read(path: Path) -> dict[str, str] | None:

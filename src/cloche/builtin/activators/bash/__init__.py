@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cloche.errors import Inexpressible
 from cloche.model import Script
-from cloche.template import render, resource
+from cloche.template import finding, render, resource
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,8 +39,10 @@ class Bash:
         return "'" + text.replace("'", "'\\''") + "'"
 
     def scripts(self, environment: Environment) -> list[Script]:
-        text = render(resource(__name__, "activate"), environment.values, self.quote)
-        return [Script("activate", text)]
+        text, values = resource(__name__, "activate"), environment.values
+        if environment.placement == "relocatable":
+            text, values = finding(text, resource(__name__, "here.sh")), environment.values_anywhere
+        return [Script("activate", render(text, values, self.quote))]
 
 
 activator = Bash()

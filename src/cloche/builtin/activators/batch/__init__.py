@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cloche.errors import Inexpressible
 from cloche.model import Script
-from cloche.template import render, resource
+from cloche.template import finding, render, resource
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,16 +49,19 @@ class Batch:
         return "".join(escapes.get(character, character) for character in text)
 
     def scripts(self, environment: Environment) -> list[Script]:
+        activate, known = resource(__name__, "activate.bat"), environment.values
+        if environment.placement == "relocatable":
+            activate, known = finding(activate, resource(__name__, "here.bat")), environment.values_anywhere
         values = {
-            **environment.values,
+            **known,
             "TO_BIN": "\\" + environment.layout.bin.replace("/", "\\"),
             "TO_PKG_CONFIG": "\\lib\\pkgconfig",
-            "DRAWN_PROMPT": environment.prompt.replace("$", "$$"),  # in PROMPT `$` begins a code
+            "DRAWN_PROMPT": known["PROMPT"].replace("$", "$$"),  # in PROMPT `$` begins a code
         }
         values["BEYOND_ASCII"] = "no" if "".join(values.values()).isascii() else "yes"
         routines = resource(__name__, "routines.bat")
         return [
-            Script("activate.bat", render(resource(__name__, "activate.bat"), values, self.quote) + routines, "\r\n"),
+            Script("activate.bat", render(activate, values, self.quote) + routines, "\r\n"),
             Script("deactivate.bat", resource(__name__, "deactivate.bat") + routines, "\r\n"),
             Script("pydoc.bat", resource(__name__, "pydoc.bat"), "\r\n"),
         ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cloche.errors import Inexpressible
 from cloche.model import Script
-from cloche.template import render, resource
+from cloche.template import finding, render, resource
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,8 +40,10 @@ class Csh:
         return "".join(c if c in PLAIN or c >= "\x80" else f"\\{c}" for c in text) or "''"
 
     def scripts(self, environment: Environment) -> list[Script]:
-        text = render(resource(__name__, "activate.csh"), environment.values, self.quote)
-        return [Script("activate.csh", text)]
+        text, values = resource(__name__, "activate.csh"), environment.values
+        if environment.placement == "relocatable":
+            text, values = finding(text, resource(__name__, "here.csh")), environment.values_anywhere
+        return [Script("activate.csh", render(text, values, self.quote))]
 
 
 activator = Csh()

@@ -87,5 +87,6 @@ alias _virtual_leave '_virtual_leave_PATH; _virtual_leave_PYTHONHOME; _virtual_l
     'unalias _virtual_leave_*; unset _OLD_VIRTUAL_*; rehash; alias _virtual_leave ""'
 alias deactivate '_virtual_leave; if ("\!:*" != nondestructive) unalias _virtual_leave deactivate'
 
+_virtual_end:
 unset _virtual_*
 rehash

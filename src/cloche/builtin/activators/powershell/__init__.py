@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cloche.errors import Inexpressible
 from cloche.model import Script
-from cloche.template import render, resource
+from cloche.template import finding, render, resource
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,13 +45,17 @@ class PowerShell:
         slash = "\\" if windows else "/"
         bin_parts = environment.layout.bin.split("/")
         values = {
-            **environment.values,
+            **(environment.values if environment.placement == "fixed" else environment.values_anywhere),
             "TO_BIN": slash + slash.join(bin_parts),
             "TO_PKG_CONFIG": slash + slash.join(("lib", "pkgconfig")),
             "PATH_SEPARATOR": ";" if windows else ":",
+            "ABOVE": r"(?s)\A.*[\\/]" if windows else "(?s)\\A.*/",
             "SELF": "".join(rf"[\\/]{literally(part)}" for part in (*bin_parts, "activate.ps1")) + r"\z",
         }
-        text = render(resource(__name__, "activate.ps1"), values, self.quote)
+        template = resource(__name__, "activate.ps1")
+        if environment.placement == "relocatable":
+            template = finding(template, resource(__name__, "here.ps1"))
+        text = render(template, values, self.quote)
         names = ["activate.ps1"] if windows else ["activate.ps1", "Activate.ps1"]
         return [Script(name, text, byte_order_mark=True) for name in names]
 

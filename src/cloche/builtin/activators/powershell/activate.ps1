@@ -17,7 +17,7 @@ $env:_CLOCHE_OLD_PKG_CONFIG_PATH = $env:PKG_CONFIG_PATH
 $env:_CLOCHE_OLD_VIRTUAL_ENV = $env:VIRTUAL_ENV
 $env:_CLOCHE_OLD_VIRTUAL_ENV_PROMPT = $env:VIRTUAL_ENV_PROMPT
 
-# Where this file is; where it was made, if its text is run without a file.
+# Where this file is; where it was made, if its text is run without a file and it may be assumed to be there still.
 $env:VIRTUAL_ENV = $PSCommandPath -replace __CLOCHE_SELF__, ''
 if (-not $env:VIRTUAL_ENV -or $env:VIRTUAL_ENV -eq $PSCommandPath) { $env:VIRTUAL_ENV = __CLOCHE_ROOT__ }
 $env:VIRTUAL_ENV_PROMPT = __CLOCHE_PROMPT__

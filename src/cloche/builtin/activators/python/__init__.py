@@ -27,7 +27,8 @@ class Python:
         return ascii(text)
 
     def scripts(self, environment: Environment) -> list[Script]:
-        text = render(resource(__name__, "activate_this.py"), environment.values, self.quote)
+        values = environment.values if environment.placement == "fixed" else environment.values_anywhere
+        text = render(resource(__name__, "activate_this.py"), values, self.quote)
         return [Script("activate_this.py", text)]
 
 

@@ -28,7 +28,7 @@ def activate(script):
     put_first("PKG_CONFIG_PATH", os.path.join(root, "lib", "pkgconfig"))
     os.environ.pop("PYTHONHOME", None)
     os.environ["VIRTUAL_ENV"] = root
-    os.environ["VIRTUAL_ENV_PROMPT"] = __CLOCHE_PROMPT__
+    os.environ["VIRTUAL_ENV_PROMPT"] = os.path.basename(root) if __CLOCHE_NAMING__ == "directory" else __CLOCHE_PROMPT__
     if __CLOCHE_TCL_LIBRARY__:
         os.environ["TCL_LIBRARY"] = __CLOCHE_TCL_LIBRARY__
     if __CLOCHE_TK_LIBRARY__:

@@ -1,0 +1,22 @@
+# Where this file lies. csh does not tell; Linux shows what a shell has open, and so does lsof elsewhere.
+if (-d /proc/$$/fd) then
+    set _virtual_file = "`find /proc/$$/fd -type l -exec readlink '{}' \; | grep -x '.*/activate.csh' | tail -n 1`"
+else
+    set _virtual_file = "`lsof -a -p $$ -Fn |& sed -n 's,^n\(/.*/activate.csh\),\1,p' | tail -n 1`"
+endif
+if ($#_virtual_file != 1) then
+    set _virtual_file = ''
+    if ($?VIRTUAL_ENV_SCRIPT) set _virtual_file = $VIRTUAL_ENV_SCRIPT:q
+endif
+set _virtual_file = "$_virtual_file:h"
+set _virtual_root = "$_virtual_file:h"
+if (! -f $_virtual_root:q/__CLOCHE_BIN_NAME__/activate.csh) then
+    sh -c 'printf "%s\n" "$@" >&2' sh 'this shell does not tell a script where it lies; say it, in this shell:' \
+        '    setenv VIRTUAL_ENV_SCRIPT /ENVIRONMENT/bin/activate.csh; source $VIRTUAL_ENV_SCRIPT:q'
+    unalias _virtual_leave_*
+    unset _OLD_VIRTUAL_*
+    goto _virtual_end
+endif
+setenv VIRTUAL_ENV $_virtual_root:q
+setenv VIRTUAL_ENV_PROMPT __CLOCHE_PROMPT__
+if (__CLOCHE_NAMING__ == directory) setenv VIRTUAL_ENV_PROMPT "$VIRTUAL_ENV:t"

@@ -1,0 +1,23 @@
+# Where this file lies: as fish was told if that is a plain path, else as the system knows it. An empty IFS keeps what a
+# command prints in one piece, so that a line break is a part of a name.
+set -l IFS
+set -l end /__CLOCHE_BIN_NAME__/activate.fish
+set -l file (status filename)
+if not string match -qr '^/' -- "$file"; or string match -qr '/\.{0,2}/' -- "$file"; or test -L "$file"
+    set file (builtin realpath -- "$file" 2>/dev/null)
+end
+if test -L (string replace -r '/[^/]*\z' '' -- "$file")
+    set file (builtin realpath -- "$file")
+end
+set -l root (string replace -r '.{'(string length -- $end)'}\z' '' -- "$file")
+set -l name (string replace -r '(?s)\A.*/' '' -- "$root")
+set -e IFS
+if not test -f "$root$end"
+    echo "this script has to be read from its file: source ENVIRONMENT/bin/activate.fish" >&2
+    set -g _OLD_VIRTUAL_BIN /dev/null
+    deactivate
+    return 1
+end
+set -gx VIRTUAL_ENV $root
+set -gx VIRTUAL_ENV_PROMPT __CLOCHE_PROMPT__
+test __CLOCHE_NAMING__ = chosen; or set -gx VIRTUAL_ENV_PROMPT $name
