@@ -14,8 +14,9 @@ import pytest
 from cloche.errors import SeedError, UsageError
 from cloche.model import Wanted
 from cloche.store import Store
+from cloche.store.requirements import Requirement, parse
 from cloche.store.tags import abi, misfit, tag_misfit
-from cloche.store.wheels import Requirement, choose, parse, unmet
+from cloche.store.wheels import choose, unmet
 from cloche.testing.fakes import fake_interpreter
 from cloche.value import replace
 from tests.distributions import host_at, install, make_wheel

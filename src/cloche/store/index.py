@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cloche.model import Interpreter
     from cloche.store import Store
-    from cloche.store.wheels import Requirement
+    from cloche.store.requirements import Requirement
 
 PATIENCE = 300.0
 """Seconds after which a download is given up."""

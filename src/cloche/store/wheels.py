@@ -11,7 +11,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from cloche.errors import SeedError, UsageError
+from cloche.errors import SeedError
 from cloche.store.distributions import Distribution, normalised, read_installed, read_wheel
 from cloche.store.tags import misfit
 from cloche.value import replace, value
@@ -21,21 +21,9 @@ if TYPE_CHECKING:
 
     from cloche.model import Interpreter, Wanted
     from cloche.store import Store
+    from cloche.store.requirements import Requirement
 
 INDEX = "the index"
-
-_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:==\s*([A-Za-z0-9.!+_-]+)\s*)?")
-
-
-@value
-class Requirement:
-    """A distribution that is wanted, in one version or in the newest that fits."""
-
-    name: str
-    version: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name}=={self.version}" if self.version else self.name
 
 
 @value
@@ -47,25 +35,6 @@ class Offer:
     """The wheel, or the metadata directory of what is installed."""
     source: str = ""
     """Whose offer it is, for people: `the cache`."""
-
-
-def parse(text: str) -> Requirement:
-    """Return what `NAME` or `NAME==VERSION` asks for.
-
-    :raises UsageError: it is neither.
-    """
-    from packaging.version import InvalidVersion, Version
-
-    match = _REQUIREMENT.fullmatch(text)
-    if match is None:
-        raise UsageError(f"`{text}` is no seed", hint="write `NAME` or `NAME==VERSION`, as in `pip` or `pip==24.0`")
-    name, version = match.groups(default="")
-    if version:
-        try:
-            Version(version)
-        except InvalidVersion:
-            raise UsageError(f"`{version}` is no version of {name}", hint="write it as in `24.0`") from None
-    return Requirement(normalised(name), version)
 
 
 def choose(requirement: Requirement, interpreter: Interpreter, wanted: Wanted, store: Store) -> Distribution:
@@ -108,7 +77,7 @@ def unmet(distributions: list[Distribution], interpreter: Interpreter) -> list[s
     needs = [(one, need) for one in distributions for need in one.requires if "extra" not in need.partition(";")[2]]
     if not needs:
         return []
-    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging import requirements
 
     there = {distribution.name for distribution in distributions}
     target = {
@@ -123,8 +92,8 @@ def unmet(distributions: list[Distribution], interpreter: Interpreter) -> list[s
     missing = []
     for distribution, text in needs:
         try:
-            need = Requirement(text)
-        except InvalidRequirement:
+            need = requirements.Requirement(text)
+        except requirements.InvalidRequirement:
             continue
         if normalised(need.name) not in there and (need.marker is None or need.marker.evaluate(target)):
             missing.append(f"{distribution.name} {distribution.version} needs `{need.name}`, which is not seeded")

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from importlib import import_module
 from time import perf_counter
 from typing import TYPE_CHECKING, NoReturn
 
-from cloche.cli.help import parser_of
-from cloche.cli.vocabulary import VERBS
-from cloche_virtualenv.session import cli_run, version
+from cloche_virtualenv.session import cli_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cloche.errors import UsageError
     from cloche_virtualenv.session import Session
 
 
@@ -66,21 +61,3 @@ def report(session: Session, milliseconds: float) -> str:
     if plan.activators:
         lines.append(f"  activators {','.join(plan.activators)}")
     return "".join(f"{line}\n" for line in lines)
-
-
-def show(what: str) -> None:
-    """Print the help or the version."""
-    if what == "version":
-        place = os.path.abspath(str(import_module("virtualenv").__file__))
-        sys.stdout.write(f"virtualenv {version()} from {place}\n")
-        return
-    parser = parser_of(VERBS["create"])
-    parser.prog, parser.usage, parser.epilog = "virtualenv", "virtualenv [options] DEST", None
-    parser.description = "Make a Python environment with cloche, which stands in for virtualenv here."
-    sys.stdout.write(parser.format_help())
-
-
-def usage(error: UsageError) -> str:
-    """Return what is printed for arguments that make no sense."""
-    text = f"virtualenv: error: {error.message}\n" + (f"hint: {error.hint}\n" if error.hint else "")
-    return "usage: virtualenv [options] DEST\n" + text.replace("`cloche", "`virtualenv")

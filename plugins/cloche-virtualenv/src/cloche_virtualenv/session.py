@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from cloche import config
@@ -21,6 +20,7 @@ from cloche.model import Environment
 from cloche.session import Session as Run
 from cloche.value import replace
 from cloche_virtualenv.arguments import interpret
+from cloche_virtualenv.help import show, usage, version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,21 +62,12 @@ def session_via_cli(
     try:
         asked = interpret([os.fspath(one) for one in args], host, {"virtualenv": version()})
     except UsageError as error:
-        from cloche_virtualenv.main import usage
-
         sys.stderr.write(usage(error))
         raise SystemExit(2) from None
     if asked.instead:
-        from cloche_virtualenv.main import show
-
         show(asked.instead)
         raise SystemExit(0)
     return Session(asked, host)
-
-
-def version() -> str:
-    """Return the version that the stand-in announces: of the virtualenv it stands for, and of cloche."""
-    return str(import_module("virtualenv.version").__version__)
 
 
 def world(env: Mapping[str, str] | None) -> Host:

@@ -25,7 +25,8 @@ class Pip:
         :raises cloche.errors.UsageError: what is wanted is not `NAME` or `NAME==VERSION`.
         """
         from cloche.store.images import obtain
-        from cloche.store.wheels import choose, parse, unmet
+        from cloche.store.requirements import parse
+        from cloche.store.wheels import choose, unmet
 
         requirements = [parse(text) for text in wanted.requirements]
         distributions = [choose(requirement, interpreter, wanted, store) for requirement in requirements]
