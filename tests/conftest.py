@@ -15,6 +15,15 @@ KEPT = ("CLOCHE_REQUIRE_ALL", "CLOCHE_SWEEP")
 THEIRS = ("CLOCHE_", "VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "XDG_")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is for the night, unless it is asked for."""
+    if "nightly" in str(config.getoption("markexpr")):
+        return
+    dark = [item for item in items if item.get_closest_marker("nightly")]
+    config.hook.pytest_deselected(items=dark)
+    items[:] = [item for item in items if item not in dark]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def world_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One cache for the whole session, all its processes included, and no settings; only pip keeps the user's index."""

@@ -201,26 +201,6 @@ def test_what_lies_in_the_current_directory_is_neither_imported_nor_run(cloche):
     assert not (cloche.cwd / "TRAPPED").exists()
 
 
-def test_a_remembered_plan_makes_the_same_environment_as_one_made_afresh(cloche, tmp_path):
-    """Compared byte for byte over several requests: the way that was taken may not show."""
-    for number, argv in enumerate(
-        (
-            [],
-            ["--no-seed"],
-            ["--creator", "copy"],
-            ["--activators", "fish,bash", "--prompt", "$(x)"],
-            ["--system-site-packages"],
-        )
-    ):
-        cache = str(tmp_path / f"cache{number}")
-        trees = []
-        for _ in range(3):
-            assert cloche("env", "--clear", *argv, XDG_CACHE_HOME=cache).code == 0
-            trees.append(snapshot(cloche.cwd / "env"))
-        assert os.listdir(os.path.join(cache, "cloche", "plans"))
-        assert trees[0] == trees[1] == trees[2]
-
-
 def test_a_changed_project_file_is_noticed_by_what_was_remembered(cloche):
     first, second = pyenv("3.9"), pyenv("3.10")
     assert "CPython 3.11" in cloche("env", "--clear", "--no-seed", "-p", pyenv("3.11")).out

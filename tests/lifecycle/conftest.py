@@ -19,15 +19,6 @@ TOOLS = os.environ.get("CLOCHE_TEST_TOOLS")
 """Read before the tests get an environment of their own."""
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is for the night, unless it is asked for."""
-    if "nightly" in str(config.getoption("markexpr")):
-        return
-    dark = [item for item in items if item.get_closest_marker("nightly")]
-    config.hook.pytest_deselected(items=dark)
-    items[:] = [item for item in items if item not in dark]
-
-
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
