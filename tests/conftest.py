@@ -7,9 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+SLOW = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
+settings.register_profile("default", derandomize=True, database=None, deadline=None, suppress_health_check=SLOW)
+settings.register_profile("nightly", max_examples=1000, database=None, deadline=None, suppress_health_check=SLOW)
+settings.load_profile("default")  # the same examples in every run; `--hypothesis-profile nightly` looks for new ones
 
 KEPT = ("CLOCHE_REQUIRE_ALL", "CLOCHE_SWEEP")
 THEIRS = ("CLOCHE_", "VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "XDG_")
