@@ -173,7 +173,7 @@ def test_a_pip_that_does_not_run_is_laid_down_anew(cloche) -> None:
     broken = site_of(place) / "pip" / "_internal" / "cli" / "main.py"
     broken.unlink()
     (site_of(place) / "pip" / "left.py").write_text("import nothing\n")
-    assert {"seed-broken", "record-missing"} == found(cloche, place).keys()
+    assert {"seed-broken"} == found(cloche, place).keys()
     mended(cloche, place)
     assert run(place / "bin" / "pip", "--version").startswith("pip ")
     assert not (site_of(place) / "pip" / "left.py").exists()
@@ -205,8 +205,102 @@ def test_what_is_no_environment_is_an_error_of_its_own(cloche, empty) -> None:
     outcome = cloche("doctor", place, cloche.cwd / "nothing")
     assert outcome.code == 1
     assert f"{place}: healthy" in outcome.out
-    assert "nothing` is not an environment" in outcome.err
+    assert "there is nothing at" in outcome.err
     assert cloche("doctor").code == 2
+
+
+def test_what_stands_there_instead_of_an_environment_is_told(cloche, tmp_path) -> None:
+    (tmp_path / "conda" / "conda-meta").mkdir(parents=True)
+    (tmp_path / "file").write_text("")
+    base = os.path.dirname(os.path.dirname(pyenv("3.12")))
+    for place, said in (
+        (tmp_path / "conda", "is an environment of conda"),
+        (tmp_path / "file", "it is a file"),
+        (tmp_path, "it has no `pyvenv.cfg`"),
+        (base, "it has no `pyvenv.cfg`"),
+    ):
+        outcome = cloche("info", place)
+        assert outcome.code == 4
+        assert said in outcome.err
+
+
+def test_a_search_that_finds_nothing_says_so(cloche) -> None:
+    outcome = cloche("doctor", "--find", ".")
+    assert outcome.code == 0
+    assert "there is no environment below `.`" in outcome.err
+    assert cloche("doctor", "--find", "nonesuch").code == 2
+
+
+@pytest.mark.parametrize("config", [None, "", "home = /ro", "\0\udcff"])
+def test_a_configuration_that_is_gone_or_damaged_is_written_anew(cloche, empty, config) -> None:
+    """What it has to say, the rest of the environment tells: where its Python leads, how its directories are called."""
+    place = empty("virtualenv")
+    (place / "pyvenv.cfg").unlink()
+    if config is not None:
+        (place / "pyvenv.cfg").write_text(config, errors="surrogateescape")
+    assert found(cloche, place)["half-made"]["path"] == "pyvenv.cfg"
+    mended(cloche, place)
+    assert run(place / "bin" / "python", "-c", "import sys; print(sys.prefix)").strip() == str(place)
+    assert cloche("info", "--json", place).json["python"]["base_alive"]
+
+
+def test_a_configuration_that_contradicts_all_the_rest_is_what_is_wrong(cloche, empty) -> None:
+    """And not the Python, nor the directories that are named for it."""
+    place = empty("venv")
+    config = place / "pyvenv.cfg"
+    text = config.read_text()
+    config.write_text(text.replace("version = 3.12.", "version = 3.13."))
+    assert "it is of CPython 3.12" in found(cloche, place)["config-disagrees"]["message"]
+    mended(cloche, place)
+    assert config.read_text() == text
+    config.write_text(text.replace(f"home = {os.path.dirname(pyenv('3.12'))}", "home = /usr/sbin"))
+    assert "`home` is `/usr/sbin`" in found(cloche, place)["config-disagrees"]["message"]
+    mended(cloche, place)
+
+
+def test_what_venv_had_not_come_to_is_made(cloche, tmp_path) -> None:
+    """Interrupted in `ensurepip`, or without one as on Debian: no pip, and no activation scripts after it."""
+    place = tmp_path / "env"
+    run(pyenv("3.12"), "-m", "venv", "--without-pip", place)
+    for script in (place / "bin").glob("*ctivate*"):
+        script.unlink()
+    assert found(cloche, place)["half-made"]["path"] == "bin"
+    config = place / "pyvenv.cfg"
+    config.write_text(config.read_text().replace(" --without-pip", ""))
+    assert found(cloche, place)["half-made"]["path"] == "pip"
+    mended(cloche, place)
+    assert run(place / "bin" / "pip", "--version").startswith("pip ")
+    assert complaints(place, furnished=False) == []
+
+
+def test_every_name_of_the_python_is_put_back(cloche, empty) -> None:
+    place = empty("cloche")
+    names = sorted(path.name for path in (place / "bin").glob("python*"))
+    for name in names:
+        (place / "bin" / name).unlink()
+    mended(cloche, place)
+    assert sorted(path.name for path in (place / "bin").glob("python*")) == names
+
+
+def test_a_script_that_nobody_may_execute_is_found(cloche, furnished) -> None:
+    place = furnished("venv")
+    script = place / "bin" / "plain-say"
+    script.chmod(0o644)
+    assert found(cloche, place)["script-dead"]["message"] == "nobody may execute it"
+    mended(cloche, place)
+    assert complaints(place) == []
+
+
+def test_metadata_that_says_nothing_is_found(cloche, furnished) -> None:
+    place = furnished("venv")
+    about = next(site_of(place).glob("plain-*"))
+    (site_of(place) / "~lain-0.9.dist-info").mkdir()
+    assert "pip was ended here" in found(cloche, place)["metadata-broken"]["message"]
+    (site_of(place) / "~lain-0.9.dist-info").rmdir()
+    (about / "RECORD").unlink()
+    assert found(cloche, place)["record-missing"]["path"].endswith("plain-1.0.dist-info/RECORD")
+    (about / "METADATA").write_text("")
+    assert found(cloche, place)["metadata-broken"]["path"].endswith("plain-1.0.dist-info")
 
 
 def test_every_code_is_in_the_reference() -> None:

@@ -153,6 +153,9 @@ def test_a_project_that_was_moved_with_its_environment_is_found_again(cloche, wh
     furnish(environment, wheels, project)
     renamed = cloche.cwd / "renamed"
     project.rename(renamed)
+    [case] = cloche("doctor", "--json", renamed / ".venv").json["environments"]
+    assert {one["code"] for one in case["findings"]} == {"moved", "path-dead", "editable-dead"}
+    assert all(one["mendable"] for one in case["findings"])
     assert cloche("doctor", "--fix", renamed / ".venv").code == 0
     assert complaints(renamed / ".venv", project) == []
     frozen = run(renamed / ".venv" / "bin" / "python", "-c", "import by_finder; print(by_finder.__file__)")

@@ -45,6 +45,24 @@ def test_signals_are_the_commands_own(cloche, empty, number) -> None:
     assert cloche("run", empty(), "--", "sh", "-c", f"kill -{int(number)} $$").code == -number
 
 
+def test_a_command_ignores_what_its_caller_ignores_and_nothing_that_python_does(cloche, empty) -> None:
+    """`nohup` ignores SIGHUP; Python ignores SIGPIPE and SIGXFSZ of itself."""
+    place = empty()
+    code = "import signal; print([signal.getsignal(one).name for one in (signal.SIGHUP, signal.SIGTERM)])"
+    grep = ["sh", "-c", "exec grep SigIgn /proc/self/status"]
+    command = [sys.executable, "-m", "cloche", "run", place, "--"]
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        told = subprocess.run([*command, "python", "-c", code], env=cloche.environ, stdout=subprocess.PIPE, check=True)
+        ignored = subprocess.run([*command, *grep], env=cloche.environ, stdout=subprocess.PIPE, check=True)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert told.stdout.decode().strip() == "['SIG_IGN', 'SIG_DFL']"
+    if sys.platform == "linux":
+        mask = int(ignored.stdout.split()[1], 16)
+        assert mask == 1 << (signal.SIGHUP - 1)
+
+
 def test_the_command_takes_the_place_of_the_process(cloche, empty) -> None:
     place = empty()
     with subprocess.Popen(

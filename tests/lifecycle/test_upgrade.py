@@ -180,6 +180,25 @@ def test_an_upgrade_of_an_environment_that_was_moved_mends_it_too(cloche, furnis
     assert complaints(place, old) == []
 
 
+def test_a_python_that_does_not_accept_the_pip_that_is_there_gets_the_newest_it_does(cloche) -> None:
+    place = cloche.cwd / "env"
+    assert cloche("-p", pyenv("3.12"), place).code == 0
+    outcome = cloche("upgrade", place, "-p", pyenv("3.7"), "--json", PIP_NO_INDEX="1")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["losses"] == []
+    assert "python 3.7" in run(place / "bin" / "pip", "--version")
+
+
+def test_a_pip_that_was_lost_with_its_directory_comes_again(cloche) -> None:
+    place = cloche.cwd / "env"
+    assert cloche("-p", pyenv("3.12"), place).code == 0
+    shutil.rmtree(place / "lib")
+    assert "half-made" in found(cloche, place)
+    assert cloche("upgrade", place).code == 0
+    assert run(place / "bin" / "pip", "--version").startswith("pip ")
+    assert found(cloche, place) == []
+
+
 def test_seeds_are_brought_up_to_date(cloche, empty, tmp_path: Path) -> None:
     """pip 0.1 is older than any that can be had; the new one is laid down whole, and nothing of the old one is left."""
     make_wheel(tmp_path, "pip", "0.1", {"pip/__init__.py": "", "pip/old.py": ""}, entry_points="")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cloche.cli.parser import Words
-    from cloche.lifecycle.diagnosis import Finding
+    from cloche.lifecycle.case import Finding
     from cloche.model import Host
     from cloche.session import Session
 
@@ -67,7 +67,15 @@ def wanted(words: Words, host: Host) -> list[str]:
     if not paths and not directories:
         raise UsageError("`cloche doctor` needs ENV...", hint="name environments, or look for them with `--find DIR`")
     for directory in directories:
-        paths += environments_below(os.path.join(host.cwd, directory))
+        there = os.path.join(host.cwd, directory)
+        if not os.path.isdir(there):
+            raise UsageError(
+                f"there is no directory `{directory}`", hint="`--find` takes one with environments below it"
+            )
+        below = environments_below(there)
+        if not below:
+            report.warn([f"there is no environment below `{directory}`"])
+        paths += below
     return list(dict.fromkeys(os.path.normpath(path) for path in paths))
 
 

@@ -86,4 +86,5 @@ def as_json(planned: Upgrade, outcome: str, done: Upgraded | None) -> dict[str, 
         "loose": list(inventory.loose) if inventory else [],
         "seeds": list(done.seeds) if done else [],
         "losses": [{"what": one.what, "why": one.why} for one in (done.losses if done else ())],
+        "notes": list(done.notes) if done else [],
     }

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 from typing import TYPE_CHECKING
 
+from cloche.config import parse
 from cloche.discovery import find
 from cloche.drawing import draw
 from cloche.errors import InterpreterNotFound
+from cloche.lifecycle.reading import version_of
 from cloche.operations import Copy
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ NAME = re.compile(r"(?P<kind>python|pypy|graalpy)(?P<version>\d(?:\.\d+)?)?t?d?w
 
 def replacement(settings: Mapping[str, str], session: Session) -> Interpreter | None:
     """Return another interpreter of the kind that an environment was made for; None if there is none."""
-    version = ".".join((settings.get("version_info") or settings.get("version") or "").split(".")[:2])
+    version = version_of(settings)
     implementation = settings.get("implementation", "cpython").lower()
     spec = f"{implementation if implementation in ('cpython', 'pypy', 'graalpy') else 'cpython'}{version}"
     if not version:
@@ -73,8 +76,12 @@ def rebase(draft: Draft, environment: Environment, interpreter: Interpreter, ses
         draft.add(copies(environment, interpreter, session))
     elif draft.target(layout.executable) is None:
         draft.link(layout.executable, interpreter.executable)
+        for name in layout.names:
+            path = f"{layout.bin}/{name}"
+            if path != layout.executable and path not in own_files and draft.target(path) is None:
+                draft.link(path, posixpath.basename(layout.executable))
     config = layout.config
-    draft.write_text(config, updated(draft.text(config), interpreter))
+    draft.write_text(config, completed(updated(draft.text(config), interpreter), interpreter))
 
 
 def copies(environment: Environment, interpreter: Interpreter, session: Session) -> list[Copy]:
@@ -99,6 +106,20 @@ def updated(text: str, interpreter: Interpreter) -> str:
             line = line if old == new else f"{key}= {new}{ending}"
         lines.append(line)
     return "".join(lines)
+
+
+def completed(text: str, interpreter: Interpreter) -> str:
+    """Return a `pyvenv.cfg` with what makes a directory an environment (PEP 405), if that is missing; no damaged lines."""
+    known = parse(text)
+    missing = {
+        "home": known.get("home") or settings_of(interpreter)["home"],
+        "include-system-site-packages": known.get("include-system-site-packages") or "false",
+        "version": known.get("version") or known.get("version_info") or settings_of(interpreter)["version"],
+    }
+    if all(known.get(key) for key in ("home", "include-system-site-packages")) and version_of(known):
+        return text
+    whole = [f"{line}\n" for line in text.splitlines() if line.isprintable() and line.partition("=")[2].strip()]
+    return "".join([*whole, *(f"{key} = {setting}\n" for key, setting in missing.items() if not known.get(key))])
 
 
 def settings_of(interpreter: Interpreter) -> dict[str, str]:

@@ -6,17 +6,15 @@ file add up. In the end the draft is operations, which one transaction performs.
 
 from __future__ import annotations
 
-import base64
 import csv
 import errno
 import hashlib
-import io
 import os
 import shutil
 import stat
 
 from cloche.errors import ClocheError
-from cloche.lifecycle.installed import from_site
+from cloche.lifecycle.record import digest, from_site, written_row
 from cloche.operations import Link, MakeDir, Rewrite, Write, perform
 from cloche.transaction import Transaction
 from cloche.transaction.hold import Hold
@@ -106,6 +104,10 @@ class Draft:
     def set_mode(self, path: str, mode: int) -> None:
         """Have a file or directory that is there get other permission bits."""
         self._modes[path] = mode
+
+    def mode(self, path: str) -> int:
+        """Return the permission bits that a file or directory is to have."""
+        return self._modes.get(path) or stat.S_IMODE(os.lstat(self.on_disk(path)).st_mode)
 
     def _forget(self, path: str) -> None:
         self._contents.pop(path, None)
@@ -264,15 +266,3 @@ def records(root: str) -> Iterator[str]:
                 if name.endswith(".dist-info") and os.path.isfile(os.path.join(directory, name, "RECORD")):
                     yield os.path.relpath(os.path.join(directory, name, "RECORD"), root).replace(os.sep, "/")
             names.clear()
-
-
-def digest(content: bytes) -> str:
-    """Return a file's hash as RECORD has it."""
-    encoded = base64.urlsafe_b64encode(hashlib.sha256(content).digest())
-    return f"sha256={encoded.rstrip(b'=').decode()}"
-
-
-def written_row(row: list[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(row)
-    return text.getvalue()

@@ -6,16 +6,14 @@ Whoever installed them: wheels (`.dist-info`, PEP 376 and 627), and the `.egg-in
 from __future__ import annotations
 
 import configparser
-import csv
-import io
 import json
 import os
-import posixpath
 import re
 from email.parser import HeaderParser
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from cloche.lifecycle.record import Row, record_rows
 from cloche.model import EntryPoint
 from cloche.value import TYPE_CHECKING, replace, value
 
@@ -23,17 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cloche.model import Environment, Layout
-
-
-@value
-class Row:
-    """One row of a RECORD."""
-
-    path: str
-    """Relative to the environment's root, with `/`; absolute for a file outside of it."""
-    digest: str
-    """As the RECORD has it, `sha256=…`; empty if it has none."""
-    size: str
 
 
 @value
@@ -149,20 +136,6 @@ def linked(root: str, site: str, path: str) -> Iterator[Installed]:
     elif project:
         name = os.path.basename(path).removesuffix(".egg-link")
         yield Installed(name, "", site, path, (), "", "yes", (), (), "", (), {}, project)
-
-
-def record_rows(text: str, site: str) -> Iterator[Row]:
-    """Yield the rows of a RECORD; one that is no row is passed over."""
-    for row in csv.reader(io.StringIO(text, newline="")):
-        if row and row[0]:
-            path, digest, size = (*row, "", "")[:3]
-            yield Row(from_site(site, path), digest, size)
-
-
-def from_site(site: str, path: str) -> str:
-    """Return a path that is relative to a directory for packages as one that is relative to the root."""
-    path = path.replace("\\", "/")
-    return path if path.startswith("/") or path[1:2] == ":" else posixpath.normpath(f"{site}/{path}")
 
 
 def expanded(tags: Iterator[str]) -> Iterator[str]:

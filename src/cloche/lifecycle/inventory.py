@@ -14,10 +14,10 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from cloche.lifecycle.activators import SCRIPTS
 from cloche.lifecycle.basing import NAME
-from cloche.lifecycle.diagnosis import is_altered
-from cloche.lifecycle.draft import MANIFEST, digest, parents, written_row
+from cloche.lifecycle.draft import MANIFEST, parents
 from cloche.lifecycle.installed import in_site, sites
 from cloche.lifecycle.places import files, listed
+from cloche.lifecycle.record import digest, is_altered, written_row
 from cloche.lifecycle.relocation import within
 from cloche.lifecycle.shebangs import header_of, with_program
 from cloche.operations import Copy, Link, Rewrite

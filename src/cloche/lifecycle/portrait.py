@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 
-from cloche.destination import read_settings
 from cloche.lifecycle.activators import SCRIPTS
 from cloche.lifecycle.draft import Draft
 from cloche.lifecycle.installed import Installed, installed
 from cloche.lifecycle.places import files, listed, roots
-from cloche.lifecycle.reading import maker_of, read, standing_base
+from cloche.lifecycle.reading import known_settings, maker_of, read, standing_base
 from cloche.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ class Portrait:
 
     environment: Environment
     settings: Mapping[str, str]
-    """What `pyvenv.cfg` says."""
+    """What `pyvenv.cfg` says, or what the rest of the environment tells where it is broken."""
     maker: str
     recorded_version: str
     """The version that it was made for."""
@@ -59,7 +58,7 @@ def portray(path: str, host: Host, cache: ProbeCache) -> Portrait:
     :raises DestinationError: there is none.
     """
     environment = read(path, host, cache)
-    settings = read_settings(environment.location)
+    settings = known_settings(environment.location)
     distributions = installed(environment)
     recorded = roots(environment, settings, distributions, Draft(environment.location))
     own, shared = sizes(environment.location)

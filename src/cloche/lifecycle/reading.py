@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from cloche.destination import read_settings
 from cloche.discovery import describe
@@ -24,13 +25,10 @@ def read(path: str, host: Host, cache: ProbeCache) -> Environment:
     :raises DestinationError: there is no environment.
     """
     location = os.path.normpath(os.path.join(host.cwd, path))
-    settings = read_settings(location)
-    if not settings.get("home"):
-        raise DestinationError(
-            f"`{location}` is not an environment: it has no `pyvenv.cfg` with a `home`",
-            hint="`cloche` with its name makes one",
-        )
-    interpreter = base_of(settings, host, cache)
+    settings = known_settings(location)
+    if not settings:
+        raise no_environment(location)
+    interpreter = base_of(location, settings, host, cache)
     layout = layout_of(interpreter) if interpreter else layout_on_disk(location)
     return Environment(
         location=location,
@@ -41,15 +39,73 @@ def read(path: str, host: Host, cache: ProbeCache) -> Environment:
     )
 
 
-def base_of(settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:
-    """Return the base interpreter that a `pyvenv.cfg` names, if it is alive and still of the recorded version."""
-    recorded = (settings.get("version_info") or settings.get("version") or "").split(".")
+def no_environment(location: str) -> DestinationError:
+    """Return the error for a place where there is none, by what is there instead."""
+    if not os.path.lexists(location):
+        return DestinationError(f"there is nothing at `{location}`", hint="`cloche` with its name makes an environment")
+    if not os.path.isdir(location):
+        return DestinationError(
+            f"`{location}` is not an environment: it is a file", hint="name the directory that has the `pyvenv.cfg`"
+        )
+    if os.path.isdir(os.path.join(location, "conda-meta")):
+        return DestinationError(f"`{location}` is an environment of conda", hint="`conda` itself mends and moves those")
+    return DestinationError(
+        f"`{location}` is not an environment: it has no `pyvenv.cfg` with a `home`",
+        hint="`cloche` with its name makes one",
+    )
+
+
+def known_settings(location: str) -> dict[str, str]:
+    """Return what the `pyvenv.cfg` at a place says; where it is cut short, what the rest of an environment there tells.
+
+    Empty if there is no environment. A base interpreter has the same directories, and its library in them.
+    """
+    settings = read_settings(location)
+    if settings.get("home") and version_of(settings):
+        return settings
+    layout = layout_on_disk(location)
+    library = os.path.dirname(os.path.join(location, layout.purelib))
+    if (
+        not layout.names
+        or not os.path.isdir(os.path.join(location, layout.purelib))
+        or os.path.isfile(os.path.join(library, "os.py"))
+        or os.path.isdir(os.path.join(location, "conda-meta"))
+    ):
+        return settings if settings.get("home") else {}
+    base = os.path.realpath(os.path.join(location, layout.executable))
+    inferred = {} if base.startswith(os.path.realpath(location) + os.sep) else {"home": os.path.dirname(base)}
+    if match := LIBRARY.fullmatch(os.path.basename(library)):
+        inferred |= {"implementation": IMPLEMENTATIONS[match["kind"]], "version": match["version"]}
+    return {**inferred, **{key: text for key, text in settings.items() if text}}
+
+
+LIBRARY = re.compile(r"(?P<kind>python|pypy)(?P<version>\d[\d.]*)t?")
+"""How the directory below `lib` is called that is a Python's own."""
+
+IMPLEMENTATIONS = {"python": "CPython", "pypy": "PyPy"}
+
+
+def base_of(location: str, settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:
+    """Return the base interpreter that a `pyvenv.cfg` names, if it is alive and what the environment was made for."""
+    recorded = version_of(settings)
     for executable in base_executables(settings, host):
         if os.path.isfile(executable):
             found = describe(executable, host, cache).interpreter
-            if found and recorded[:2] in ([""], found.python_version.split(".")):
+            if found and (recorded in ("", found.python_version) or contradicts(location, recorded, found)):
                 return found
     return None
+
+
+def contradicts(location: str, recorded: str, found: Interpreter) -> bool:
+    """Return whether the packages lie where an interpreter looks, and not where one of the recorded version would."""
+    library = os.path.dirname(found.scheme["purelib"])
+    other = library.replace(found.python_version, recorded)
+    return os.path.isdir(os.path.join(location, library)) and not os.path.isdir(os.path.join(location, other))
+
+
+def version_of(settings: Mapping[str, str]) -> str:
+    """Return the version that a `pyvenv.cfg` names, as `3.12`; empty if it names none."""
+    return ".".join((settings.get("version_info") or settings.get("version") or "").split(".")[:2])
 
 
 def standing_base(settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:
@@ -70,11 +126,11 @@ def maker_of(settings: Mapping[str, str]) -> str:
 
 def base_executables(settings: Mapping[str, str], host: Host) -> list[str]:
     """Return where the base interpreter may stand, the likeliest first (see CPython's `Modules/getpath.py`)."""
-    version = (settings.get("version_info") or settings.get("version") or "3").split(".")
     suffix = ".exe" if host.os_name == "nt" else ""
-    names = [f"python{'.'.join(version[:2])}{suffix}", f"python3{suffix}", f"python{suffix}", f"pypy3{suffix}"]
+    names = [f"python{version_of(settings) or 3}{suffix}", f"python3{suffix}", f"python{suffix}", f"pypy3{suffix}"]
     recorded = [settings[key] for key in ("base-executable", "executable") if settings.get(key)]
-    return [*recorded[:1], *(os.path.join(settings["home"], name) for name in names), *recorded[1:]]
+    home = settings.get("home", "")
+    return [*recorded[:1], *(os.path.join(home, name) for name in names if home), *recorded[1:]]
 
 
 def layout_on_disk(location: str) -> Layout:

@@ -63,10 +63,11 @@ def run_in(environment: Environment, command: Sequence[str], host: Host) -> int:
         )
     if os.name == "nt":
         return subprocess.run([program, *command[1:]], env=environ, check=False).returncode
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # what Python ignores, a command would ignore as well
+    for number in (
+        signal.SIGPIPE,
+        signal.SIGXFSZ,
+    ):  # Python ignores them, and the command would; what `nohup` ignores stays
+        signal.signal(number, signal.SIG_DFL)
     try:
         os.execve(program, list(command), environ)
     except OSError as error:

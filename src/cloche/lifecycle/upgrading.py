@@ -18,7 +18,7 @@ from cloche.lifecycle.diagnosis import diagnose, take_up
 from cloche.lifecycle.draft import Draft, failure
 from cloche.lifecycle.examination import activations, examine, modules_of
 from cloche.lifecycle.installed import in_site, sites
-from cloche.lifecycle.inventory import Inventory, Loss, Way, operations, requirement, take
+from cloche.lifecycle.inventory import Inventory, Loss, Way, operations, refusal, requirement, take
 from cloche.lifecycle.mending import drafted, recover, reseed, writer_for
 from cloche.lifecycle.moving import refuse_broken
 from cloche.lifecycle.places import relocate, retargeted
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Literal, TypeAlias
 
-    from cloche.lifecycle.diagnosis import Case
+    from cloche.lifecycle.case import Case
     from cloche.lifecycle.installed import Installed
     from cloche.lifecycle.portrait import Portrait
     from cloche.model import Environment, Interpreter, Plan
@@ -103,7 +103,14 @@ def plan(path: str, pythons: Sequence[str], seeds: Literal["keep", "newest"], se
         if current is None or same_abi(current, interpreter):
             return Upgrade("rebase", case, interpreter, seeds=wanted)
     seeded = renewed(portrait, interpreter, wanted or ("pip",), session)
+    if all(one.key != "pip" for one in portrait.distributions) and has_script(portrait.environment, "pip"):
+        seeded = (*seeded, "pip")  # its package was lost with the directory for packages
     return Upgrade("rebuild", case, interpreter, take(portrait, interpreter, seeded), seeded)
+
+
+def has_script(environment: Environment, name: str) -> bool:
+    suffix = ".exe" if environment.os_name == "nt" else ""
+    return os.path.isfile(environment.place(f"{environment.layout.bin}/{name}{suffix}"))
 
 
 def same_minor(portrait: Portrait) -> str:
@@ -176,7 +183,10 @@ def point(upgrade: Upgrade, session: Session) -> Upgraded:
 
 
 def renewed(portrait: Portrait, interpreter: Interpreter, names: Sequence[str], session: Session) -> tuple[str, ...]:
-    """Return the seeds of these names that are installed, and can be had in the same or a newer version."""
+    """Return the seeds of these names that are installed, and can be had in the same or a newer version.
+
+    An older one will do where the Python does not accept the one that is there.
+    """
     from packaging.version import InvalidVersion, Version
 
     from cloche.drawing import choose_images
@@ -188,7 +198,8 @@ def renewed(portrait: Portrait, interpreter: Interpreter, names: Sequence[str], 
         request = Request(destination=portrait.environment.location, wanted=Wanted((one.key,)))
         try:
             _, images = choose_images(request, interpreter, session.registry, session.store)
-            if all(Version(image.version) >= Version(one.version) for image in images):
+            newer = all(Version(image.version) >= Version(one.version) for image in images)
+            if newer or refusal(one, interpreter):
                 found.append(one.key)
         except (SeedError, InvalidVersion):
             continue  # what is there serves

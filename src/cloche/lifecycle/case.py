@@ -1,0 +1,68 @@
+"""An environment that is looked into, and what is found to be wrong with it: values, and no judgement."""
+
+from __future__ import annotations
+
+from cloche.lifecycle.draft import Draft
+from cloche.lifecycle.examination import same
+from cloche.lifecycle.relocation import Relocation, moved_around
+from cloche.value import TYPE_CHECKING, value
+
+if TYPE_CHECKING:
+    from cloche.lifecycle.examination import Examined
+    from cloche.lifecycle.portrait import Portrait
+    from cloche.model import Environment, Host, Interpreter
+
+
+@value
+class Finding:
+    """Something that is wrong."""
+
+    code: str
+    """Which kind of trouble; the reference has them all."""
+    path: str
+    """What has it: relative to the root where it is inside."""
+    message: str
+    """What is wrong, as a lower-case fragment."""
+    remedy: str
+    """What would mend it."""
+    mendable: str = "no"
+    """`yes` if `cloche doctor --fix` does it."""
+
+
+@value
+class Case:
+    """An environment that is looked into."""
+
+    portrait: Portrait
+    host: Host
+    examined: Examined
+    replacement: Interpreter | None
+    """What could take the place of a base that is gone."""
+
+    @property
+    def environment(self) -> Environment:
+        return self.portrait.environment
+
+    @property
+    def root(self) -> str:
+        return self.portrait.environment.location
+
+    @property
+    def draft(self) -> Draft:
+        return Draft(self.root)
+
+    @property
+    def old_roots(self) -> list[str]:
+        """The places that files in it take for its root and that are another."""
+        return [root for root in self.portrait.recorded_roots if not same(root, self.root)]
+
+    @property
+    def relocation(self) -> Relocation:
+        """From all of these to where it is, with the directories around it that went along."""
+        return Relocation(
+            tuple((root, self.root) for root in self.old_roots),
+            tuple(pair for root in self.old_roots for pair in moved_around(root, self.root)),
+        )
+
+
+FIX = "`cloche doctor --fix`"

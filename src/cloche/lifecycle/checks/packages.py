@@ -1,0 +1,157 @@
+"""Whether what is installed in an environment is there, whole, and of use to its Python."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from cloche.lifecycle import places
+from cloche.lifecycle.case import FIX, Finding
+from cloche.lifecycle.record import is_altered
+from cloche.lifecycle.relocation import within
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cloche.lifecycle.case import Case
+    from cloche.lifecycle.installed import Installed
+    from cloche.model import Interpreter
+
+
+def extensions(case: Case) -> Iterator[Finding]:
+    interpreter = case.environment.interpreter
+    if interpreter is None or not interpreter.soabi:
+        return
+    for one in case.portrait.distributions:
+        wrong = [row.path for row in one.rows if is_for_other_abi(row.path, interpreter)]
+        wrong = [path for path in wrong if os.path.exists(os.path.join(case.root, path))]
+        if wrong and not any(runs_here(row.path, interpreter, wrong) for row in one.rows):
+            message = f"{len(wrong)} extension modules of {one.name} {one.version} are for another Python"
+            yield Finding("extension-for-other-abi", wrong[0], message, reinstall(one))
+
+
+def abi_tag(path: str) -> str | None:
+    """Return the ABI tag in an extension module's name; None for one without, or with the stable ABI's."""
+    match = re.search(r"\.((?:cpython|pypy|graalpy)[\w-]*|cp\d+[\w-]*)\.(?:so|pyd)$", path)
+    return match[1] if match else None
+
+
+def is_for_other_abi(path: str, interpreter: Interpreter) -> bool:
+    tag = abi_tag(path)
+    return tag is not None and tag != interpreter.soabi
+
+
+def runs_here(path: str, interpreter: Interpreter, wrong: list[str]) -> bool:
+    """Return whether a path is the same extension module for this interpreter: a wheel may bring several."""
+    return abi_tag(path) == interpreter.soabi and any(
+        path.partition(".")[0] == other.partition(".")[0] for other in wrong
+    )
+
+
+def reinstall(one: Installed) -> str:
+    if one.editable:
+        return f"`python -m pip install --no-deps -e {one.editable}`"
+    return f"`python -m pip install --force-reinstall --no-deps {one.key}=={one.version}`"
+
+
+def metadata(case: Case) -> Iterator[Finding]:
+    """Metadata that nobody can read, and what pip leaves when it is killed while it replaces a package (`~ame`)."""
+    known = {one.metadata for one in case.portrait.distributions}
+    for path in places.site_files(case.environment, ".dist-info"):
+        name = path.rpartition("/")[2]
+        if name.startswith("~"):
+            message = "pip was ended here while it replaced a package"
+            yield Finding("metadata-broken", path, message, "remove it, and what else beside it has such a name")
+        elif path not in known:
+            message = "it does not say which package it is of, so pip can neither see nor remove that"
+            project = name.partition("-")[0]
+            remedy = f"remove it, and `python -m pip install --ignore-installed --no-deps {project}`"
+            yield Finding("metadata-broken", path, message, remedy)
+    for one in case.portrait.distributions:
+        if one.installer and one.metadata.endswith(".dist-info") and not os.path.exists(case.draft.on_disk(one.record)):
+            message = f"{one.name} {one.version} has no list of its files, so pip cannot remove it"
+            remedy = f"`python -m pip install --ignore-installed --no-deps {one.key}=={one.version}`"
+            yield Finding("record-missing", one.record, message, remedy)
+
+
+def records(case: Case) -> Iterator[Finding]:
+    """What RECORD lists and is not there, or is not what was installed."""
+    for one in case.portrait.distributions:
+        missing, altered = [], []
+        for row in one.rows:
+            there = os.path.join(case.root, row.path)
+            if row.path.endswith((".pyc", "/__pycache__")) or row.path.startswith("../"):
+                continue  # Python makes and removes byte-code as it likes; what lies outside is another's
+            if not os.path.lexists(there):
+                if one.key != "pip":  # `seed` says so
+                    missing.append(row.path)
+            elif row.digest.startswith("sha256=") and is_altered(there, row.digest, row.size):
+                altered.append(row.path)
+        for code, paths, what in (("record-missing", missing, "missing"), ("record-altered", altered, "altered")):
+            if paths:
+                more = f", and {len(paths) - 1} more" if len(paths) > 1 else ""
+                message = f"a file of {one.name} {one.version} is {what}{more}"
+                yield Finding(code, paths[0], message, reinstall(one))
+
+
+def paths(case: Case) -> Iterator[Finding]:
+    """`.pth` files and editable installs that lead nowhere."""
+    relocation = case.relocation
+    for path in places.site_files(case.environment, ".pth"):
+        site = os.path.dirname(os.path.join(case.root, path))
+        for line in case.draft.text(path).splitlines():
+            entry = line.strip()
+            if not entry or entry.startswith("#") or line.startswith(("import ", "import\t")):
+                continue
+            there = os.path.join(site, entry)
+            if not os.path.exists(there) and not any(within(entry, root) for root, _ in relocation.roots):
+                message = f"it adds `{entry}` to the search path, and nothing is there"
+                remedy = "put that directory back, or uninstall what brought the file"
+                yield dead("path-dead", path, message, remedy, relocation.path(there), there)
+    for one in case.portrait.distributions:
+        if one.editable and not os.path.exists(one.editable):
+            message = f"{one.name} {one.version} is developed in `{one.editable}`, and nothing is there"
+            remedy = f"`python -m pip install --no-deps -e` with its place, or `python -m pip uninstall {one.key}`"
+            yield dead("editable-dead", one.metadata, message, remedy, relocation.path(one.editable), one.editable)
+
+
+def dead(code: str, path: str, message: str, remedy: str, now: str, was: str) -> Finding:
+    """Return a finding about a place that is gone, which `--fix` mends if it was moved together with the environment."""
+    return (
+        Finding(code, path, message, remedy)
+        if now == was
+        else Finding(code, path, message, f"{FIX} has it name `{now}`", "yes")
+    )
+
+
+def doubles(case: Case) -> Iterator[Finding]:
+    seen: dict[tuple[str, str], Installed] = {}
+    for one in case.portrait.distributions:
+        if one.metadata.endswith(".egg-link"):
+            continue
+        other = seen.setdefault((one.key, one.site), one)
+        if other is not one:
+            message = f"{one.name} is there twice, as {other.version} and {one.version}"
+            yield Finding(
+                "installed-twice", one.metadata, message, f"`python -m pip uninstall {one.key}`, and install it"
+            )
+
+
+def seed(case: Case) -> Iterator[Finding]:
+    missing = [
+        row.path
+        for one in case.portrait.distributions
+        if one.key == "pip"
+        for row in one.rows
+        if not row.path.endswith((".pyc", "/__pycache__")) and not os.path.lexists(os.path.join(case.root, row.path))
+    ]
+    if case.examined.seed:
+        site = case.environment.layout.purelib
+        yield Finding("seed-broken", f"{site}/pip", f"pip does not run: {case.examined.seed}", LAID_ANEW, "yes")
+    elif missing:
+        more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
+        yield Finding("seed-broken", missing[0], f"a file of pip is missing{more}", LAID_ANEW, "yes")
+
+
+LAID_ANEW = f"{FIX} lays it down anew"

@@ -1,0 +1,89 @@
+"""Whether the scripts of an environment lead to it, and to a Python that is there."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from cloche.lifecycle import places
+from cloche.lifecycle.activators import SCRIPTS
+from cloche.lifecycle.basing import NAME
+from cloche.lifecycle.case import FIX, Finding
+from cloche.lifecycle.draft import MANIFEST
+from cloche.lifecycle.examination import same
+from cloche.lifecycle.shebangs import header_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cloche.lifecycle.case import Case
+
+
+def moved(case: Case) -> Iterator[Finding]:
+    old_roots = case.old_roots
+    if not old_roots:
+        return
+    recorded = places.roots(case.environment, case.portrait.settings, list(case.portrait.distributions), case.draft)
+    for root in old_roots:
+        files = recorded.get(root, [])
+        what = "copied" if os.path.isfile(os.path.join(root, "pyvenv.cfg")) else "moved"
+        message = f"it was {what} from there: {len(files)} files name `{root}`, among them `{files[0]}`"
+        yield Finding("moved", root, message, f"{FIX} has all of them name `{case.root}`", "yes")
+
+
+def activation(case: Case) -> Iterator[Finding]:
+    """Not one activation script, by a maker that writes some last: its making was broken off before that."""
+    layout, portrait = case.environment.layout, case.portrait
+    if portrait.activators or not os.path.isdir(case.environment.place(layout.bin)):
+        return
+    written = [line.partition("  ")[2] for line in case.draft.text(MANIFEST).splitlines()]
+    ours = any(path.rpartition("/")[2].lower() in SCRIPTS for path in written)
+    by_venv = portrait.maker == "venv" and portrait.settings.get("command", "")
+    if ours or by_venv or portrait.maker.startswith("uv "):
+        message = f"there is no activation script in it, and {portrait.maker} writes some"
+        yield Finding("half-made", layout.bin, message, FIX, "yes" if case.environment.interpreter else "no")
+    if by_venv and "--without-pip" not in by_venv and all(one.key != "pip" for one in portrait.distributions):
+        message = "there is no pip in it, and venv was to put it there"
+        yield Finding("half-made", "pip", message, FIX, "yes" if case.environment.interpreter else "no")
+
+
+def scripts(case: Case) -> Iterator[Finding]:
+    environment, draft = case.environment, case.draft
+    own = set(places.own_scripts(environment, list(case.portrait.distributions)))
+    for name in places.listed(environment.place(environment.layout.bin)):
+        path = f"{environment.layout.bin}/{name}"
+        if draft.target(path) is not None or NAME.fullmatch(name):
+            continue
+        header = header_of(head(draft.on_disk(path)))
+        if header is None or not header.program.startswith("/"):
+            continue
+        root = places.root_of_program(header.program, environment.layout.bin)
+        if root in case.old_roots:
+            continue  # `moved` says so
+        if not os.path.exists(header.program) and not same(root, case.root):
+            mendable = "yes" if path in own else "no"
+            remedy = (
+                f"{FIX} has it started by its own Python" if path in own else "reinstall what brought it, or remove it"
+            )
+            yield Finding("script-dead", path, f"it is started by `{header.program}`, which is gone", remedy, mendable)
+        elif not os.path.exists(header.program) and os.path.basename(header.program) not in environment.layout.names:
+            yield Finding(
+                "script-dead",
+                path,
+                f"it is started by `{os.path.basename(header.program)}`, which this environment has not",
+                f"{FIX} has it started by `{os.path.basename(environment.layout.executable)}`",
+                "yes",
+            )
+        elif path in own and not os.access(draft.on_disk(path), os.X_OK):
+            yield Finding("script-dead", path, "nobody may execute it", FIX, "yes")
+        elif path in own and (not root or not same(root, case.root)) and os.path.basename(header.program) != "env":
+            message = f"it is of a package here, and is started by `{header.program}`"
+            yield Finding("script-foreign", path, message, f"{FIX} has it started by its own Python", "yes")
+
+
+def head(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(8192)
+    except OSError:
+        return b""
