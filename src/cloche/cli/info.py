@@ -75,7 +75,7 @@ def options(portrait: Portrait) -> Iterator[str]:
         yield "system-site-packages"
     if "prompt" in settings:
         yield "prompt"
-    if settings.get("relocatable", "").lower() == "true":
+    if portrait.environment.placement == "relocatable":
         yield "relocatable"
     executable = portrait.environment.place(portrait.environment.layout.executable)
     if not os.path.islink(executable) and os.path.isfile(executable) and portrait.environment.os_name != "nt":

@@ -17,7 +17,7 @@ from cloche.lifecycle.activators import SCRIPTS, patched, recorded_roots
 from cloche.lifecycle.draft import MANIFEST
 from cloche.lifecycle.installed import sites
 from cloche.lifecycle.relocation import Relocation, needle, within
-from cloche.lifecycle.shebangs import header_of, with_program
+from cloche.lifecycle.shebangs import header_of, with_found_program, with_program
 from cloche.value import replace, value
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from cloche.lifecycle.draft import Draft
     from cloche.lifecycle.installed import Installed
+    from cloche.lifecycle.shebangs import Header
     from cloche.model import Environment
 
 TEXT_LIMIT = 8 << 20
@@ -76,7 +77,8 @@ def roots(
     """Return every place that the environment takes for its own root, and the files that say so.
 
     Activation scripts say it, the command in `pyvenv.cfg`, and the first lines of scripts that were installed here; a
-    script that somebody else put here may rightly name another environment.
+    script that somebody else put here may rightly name another environment. The command by which a relocatable one was
+    made tells where that was, and claims nothing.
     """
     found: dict[str, list[str]] = {}
     dialects = activators.dialects({})
@@ -88,7 +90,8 @@ def roots(
             for root in recorded_roots(text, dialects[str(shell)]):
                 inside = posixpath.normpath(root.replace("\\", "/")).endswith(f"/{layout.bin}")
                 found.setdefault(os.path.dirname(root) if inside else root, []).append(path)
-    if destination := of_command(settings.get("command", "")):
+    destination = of_command(settings.get("command", ""))
+    if destination and environment.placement == "fixed":
         found.setdefault(destination, []).append(layout.config)
     scripts = own_scripts(environment, distributions)
     by_script: dict[str, list[str]] = {}
@@ -251,7 +254,7 @@ def relocate_file(draft: Draft, path: str, content: bytes, writer: Writer) -> No
         if changed := launchers.with_program_of(content, lambda program: relocation.path(program)):
             draft.write(path, changed)
     elif content.startswith(b"#!"):
-        draft.write(path, relocated_script(content, writer))
+        draft.write(path, relocated_script(path, content, writer))
     elif b"\0" in content:
         return
     elif name == "direct_url.json":
@@ -316,12 +319,12 @@ def is_prompted(path: str, content: bytes, writer: Writer) -> bool:
     )
 
 
-def relocated_script(content: bytes, writer: Writer) -> bytes:
+def relocated_script(path: str, content: bytes, writer: Writer) -> bytes:
     """Return a script whose program, and whose own text, are at the new place."""
     header = header_of(content)
     relocation = writer.relocation
     if header is not None and (program := relocation.path(header.program)) != header.program:
-        changed = with_program(header, program, writer.platform)
+        changed = restarted(header, program, path, writer.environment, writer.platform)
         if changed is not None:
             content = changed
             header = header_of(content) or header
@@ -391,12 +394,25 @@ def retargeted(draft: Draft, environment: Environment, scripts: list[str], platf
             continue
         name = posixpath.basename(header.program.replace("\\", "/"))
         own = name if name in layout.names else posixpath.basename(layout.executable)
-        changed = with_program(header, environment.place(f"{layout.bin}/{own}"), platform)
+        program = environment.place(f"{layout.bin}/{own}")
+        changed = restarted(header, program, path, environment, platform)
         if changed is None:
             left.append(path)
         else:
             draft.write(path, changed)
     return left
+
+
+def restarted(header: Header, program: str, path: str, environment: Environment, platform: str) -> bytes | None:
+    """Return the script at `path` for another program, which it finds by itself if the environment is relocatable.
+
+    None if no header can be written that names it.
+    """
+    scripts, name = environment.layout.bin, posixpath.basename(program)
+    is_beside = program == environment.place(f"{scripts}/{name}") and posixpath.dirname(path) == scripts
+    if environment.placement == "relocatable" and environment.os_name != "nt" and is_beside:
+        return with_found_program(header, name)
+    return with_program(header, program, platform)
 
 
 def site_files(environment: Environment, suffix: str) -> list[str]:

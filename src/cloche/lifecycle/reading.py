@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from cloche.destination import read_settings
+from cloche.destination import is_relocatable, read_settings
 from cloche.discovery import describe
 from cloche.errors import DestinationError
 from cloche.layout import layout_of
@@ -36,6 +36,8 @@ def read(path: str, host: Host, cache: ProbeCache) -> Environment:
         os_name=interpreter.os_name if interpreter else host.os_name,
         prompt=settings.get("prompt") or os.path.basename(location),
         interpreter=interpreter,
+        placement="relocatable" if is_relocatable(settings) else "fixed",
+        naming="chosen" if settings.get("prompt") else "directory",
     )
 
 

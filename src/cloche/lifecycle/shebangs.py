@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from cloche.store.laying import SHEBANG_LIMIT, SHEBANG_LIMIT_MACOS, first_lines
+from cloche.store.laying import SHEBANG_LIMIT, SHEBANG_LIMIT_MACOS, finding_lines, first_lines
 from cloche.value import value
 
 
@@ -104,10 +104,20 @@ def with_program(header: Header, program: str, platform: str) -> bytes | None:
         return direct + header.newline + header.coding + header.body
     if not _PYTHON.fullmatch(re.split(r"[/\\]", program)[-1]):
         return None  # the lines below are a string to Python only
-    trampoline = first_lines(program, platform, header.coding)
-    if header.arguments:
-        words = " ".join(shlex.quote(word) for word in header.arguments.split())
-        trampoline = trampoline.replace(b' "$0" "$@"', f' {words} "$0" "$@"'.encode(), 1)
-        if not trampoline.startswith(b"#!/bin/sh\n"):
-            return None
+    trampoline = with_arguments(first_lines(program, platform, header.coding), header)
+    if header.arguments and not trampoline.startswith(b"#!/bin/sh\n"):
+        return None
     return trampoline + header.body
+
+
+def with_found_program(header: Header, name: str) -> bytes | None:
+    """Return the whole script for a Python that lies beside it, wherever that is; None for any other program."""
+    if not _PYTHON.fullmatch(name):
+        return None
+    return with_arguments(finding_lines(name, header.coding), header) + header.body
+
+
+def with_arguments(lines: bytes, header: Header) -> bytes:
+    """Return lines of `sh` that start a Python with the arguments that it was given in a first line."""
+    words = "".join(f" {shlex.quote(word)}" for word in header.arguments.split())
+    return lines.replace(b' "$0" "$@"', f'{words} "$0" "$@"'.encode())

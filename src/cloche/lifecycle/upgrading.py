@@ -21,7 +21,7 @@ from cloche.lifecycle.installed import in_site, sites
 from cloche.lifecycle.inventory import Inventory, Loss, Way, operations, refusal, requirement, take
 from cloche.lifecycle.mending import drafted, recover, reseed, writer_for
 from cloche.lifecycle.moving import refuse_broken
-from cloche.lifecycle.places import relocate, retargeted
+from cloche.lifecycle.places import program_of, relocate, retargeted, root_of_program
 from cloche.lifecycle.relocation import Relocation
 from cloche.model import Request, Wanted
 from cloche.operations import MakeDir, perform
@@ -297,14 +297,13 @@ def request_for(upgrade: Upgrade, session: Session) -> Request:
         existing="replace",
         site_packages="system" if settings.get("include-system-site-packages", "").lower() == "true" else "isolated",
         prompt=settings.get("prompt"),
+        placement=environment.placement,
         vcs_ignore=os.path.lexists(os.path.join(environment.location, ".gitignore")),
     )
 
 
 def otherwise(upgrade: Upgrade, session: Session) -> Iterator[str]:
     """Yield what the new environment will not be or have, because nothing here can make it so."""
-    if upgrade.portrait.settings.get("relocatable", "").lower() == "true":
-        yield "it was relocatable and is not any more; `cloche move` moves it"
     offered = {one.name for one in session.registry.all("activator")}
     for name in upgrade.portrait.activators:
         if (shell := SCRIPTS[name.lower()]) not in offered:
@@ -436,18 +435,14 @@ def settle(upgrade: Upgrade, staged: str, made: Plan, session: Session) -> None:
     stale = []
     for one in (row for site in sites(new) for found in in_site(staged, site) for row in found.rows):
         if one.path.startswith(f"{new.bin}/"):
-            program = program_name(draft, one.path)
-            if program and NAME.fullmatch(program) and program not in names:
+            program = program_of(draft, one.path)
+            name = os.path.basename(program.replace("\\", "/"))
+            is_fixed = environment.placement == "relocatable" and root_of_program(program, new.bin) == location
+            if NAME.fullmatch(name) and (name not in names or is_fixed):
                 stale.append(one.path)
     retargeted(draft, environment, stale, upgrade.interpreter.platform)
     draft.seal()
     draft.overwrite()
-
-
-def program_name(draft: Draft, path: str) -> str:
-    from cloche.lifecycle.places import program_of
-
-    return os.path.basename(program_of(draft, path).replace("\\", "/"))
 
 
 def missing(inventory: Inventory, staged: str, made: Plan, lost: Sequence[Loss]) -> list[Loss]:
