@@ -14,7 +14,7 @@ from _imp import source_hash  # the SipHash of byte-code files, 3 ms cheaper tha
 
 from cloche import __version__
 from cloche.model import Blueprint, Chosen, EntryPoint, Image, Interpreter, Layout, Request
-from cloche.operations import Copy, LayImage, Link, MakeDir, Run, Write
+from cloche.operations import Copy, LayImage, Link, MakeDir, Run, Write, read_plain, replace_file
 from cloche.store.check import check_seal
 from cloche.value import TYPE_CHECKING, fields, replace, value
 
@@ -83,9 +83,9 @@ class Memory:
             return None
         key = self._key(request, host)
         try:
-            with open(self._path(key), "rb") as file:
-                digest, data = file.read(8), file.read()
-            if source_hash(1, data) != digest:
+            kept = read_plain(self._path(key))
+            data = kept[8:]
+            if source_hash(1, data) != kept[:8]:
                 return None
             known, seen, flat = marshal.loads(data)
             if known != key or any(signature(path) != was for path, was in seen):
@@ -103,7 +103,7 @@ class Memory:
         try:
             seen = [(path, signature(path)) for path in dict.fromkeys(witnesses)]
             data = marshal.dumps((key, seen, flatten(decided)))
-            write(self._path(key), source_hash(1, data) + data)
+            replace_file(self._path(key), source_hash(1, data) + data)
             forget_old(self.directory)
         except (OSError, ValueError):
             return
@@ -158,19 +158,6 @@ def unflatten(item: Any) -> Any:
     if isinstance(item, dict):
         return {name: unflatten(one) for name, one in item.items()}
     return item
-
-
-def write(path: str, data: bytes) -> None:
-    """Write a file whole or not at all, never through a link."""
-    temporary = f"{path}.{os.getpid()}"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def forget_old(directory: str) -> None:

@@ -262,12 +262,14 @@ class Ground:
             raise ClocheError(f"cannot {purpose}: {said}")
 
     def lay(self, image: LayImage, link_mode: LinkMode) -> None:
-        with open(image.manifest, encoding="utf-8") as file:
-            directories, lines = read_manifest(file.read())
+        try:
+            directories, lines = read_manifest(read_plain(image.manifest).decode("utf-8"))
+        except ValueError as error:
+            raise DamagedImage(f"`{image.manifest}` is damaged: {error}") from None
         if self.descriptor is None:
             self._lay(directories, lines, image.source, self._at(image.path), None, None, link_mode)
             return
-        source = os.open(image.source, os.O_RDONLY | os.O_DIRECTORY)
+        source = os.open(image.source, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             target = os.open(image.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=self.descriptor)
             try:
@@ -339,6 +341,61 @@ def write_all(descriptor: int, content: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
+def open_quietly(path: str, directory: int | None = None, *, more: int = 0) -> int:
+    """Open a file for reading, without a trace in its time of access where it is ours; a FIFO holds nobody up."""
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | more
+    try:
+        return os.open(path, flags | getattr(os, "O_NOATIME", 0), dir_fd=directory)
+    except PermissionError:  # another user's: Linux grants that to the owner alone
+        return os.open(path, flags, dir_fd=directory)
+
+
+def read_plain(path: str) -> bytes:
+    """Return what a plain file holds, never through a link.
+
+    :raises OSError: it cannot be read, or is none.
+    """
+    descriptor = open_quietly(path, more=getattr(os, "O_NOFOLLOW", 0))
+    try:
+        status = os.fstat(descriptor)
+        if status.st_mode >> 12 != REGULAR:
+            raise OSError(errno.EINVAL, "not a plain file", path)
+        pieces = []
+        while piece := os.read(descriptor, status.st_size + 1):
+            pieces.append(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    finally:
+        os.close(descriptor)
+
+
+def replace_file(path: str, content: bytes) -> None:
+    """Put a private file where another one, a link or a directory may be, whole or not at all; nothing is followed.
+
+    :raises OSError: the system refused; what was there may still be.
+    """
+    temporary = f"{path}.new"
+    try:
+        descriptor = os.open(temporary, NEW_FILE, 0o600)
+    except FileExistsError:  # of a run that was killed; one that lives puts ours in place, and is no worse off
+        os.unlink(temporary)
+        descriptor = os.open(temporary, NEW_FILE, 0o600)
+    try:
+        try:
+            write_all(descriptor, content)
+        finally:
+            os.close(descriptor)
+        try:
+            os.replace(temporary, path)
+        except IsADirectoryError:
+            from shutil import rmtree
+
+            rmtree(path)
+            os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
 def copy_file(
     source: str, target: str, source_directory: int | None = None, target_directory: int | None = None
 ) -> None:
@@ -346,7 +403,7 @@ def copy_file(
 
     Its owner may write to it: files of an image are read-only because environments share them, and a copy is not shared.
     """
-    reading = os.open(source, os.O_RDONLY | getattr(os, "O_BINARY", 0), dir_fd=source_directory)
+    reading = open_quietly(source, source_directory)
     try:
         status = os.fstat(reading)
         writing = os.open(target, NEW_FILE, status.st_mode & 0o777 | 0o200, dir_fd=target_directory)
@@ -369,7 +426,7 @@ def _clone(here: str, there: str, source: int | None, target: int | None, root: 
         from fcntl import ioctl
     except ImportError:
         raise OSError(errno.ENOSYS, "no clones on this platform") from None
-    reading = os.open(here, os.O_RDONLY, dir_fd=source)
+    reading = open_quietly(here, source)
     try:
         status = os.fstat(reading)
         writing = os.open(there, NEW_FILE, status.st_mode & 0o777 | 0o200, dir_fd=target)

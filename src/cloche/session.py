@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from cloche.discovery.cache import ProbeCache
     from cloche.hookspecs import Finder
     from cloche.memory import Memory, Remembered
-    from cloche.model import Blueprint, Host, Plan, Request, Result
+    from cloche.model import Blueprint, Host, Image, Plan, Request, Result
+    from cloche.operations import LinkMode
     from cloche.plugins import Registry
     from cloche.store import Access, Store
 
@@ -188,18 +189,27 @@ class Session:
         """
         return place(self.blueprint(request), request, self.host)
 
+    def link_mode(self, asked: LinkMode, images: Iterable[Image] = ()) -> LinkMode:
+        """Return how seeds are laid down: a store that is not to be written to must not be linked to either."""
+        if asked == "symlink" and not all(self.store.keeps(image.root) for image in images):
+            self.warnings.append("the seeds were copied: links would point into a cache that this run removes")
+            return "copy"
+        if asked in ("auto", "hardlink") and self.store.access == "read-only":
+            if asked == "hardlink":
+                self.warnings.append("the seeds were copied: a link to a file in the read-only cache would change it")
+            return "clone"
+        return asked
+
     def create(self, request: Request) -> Result:
         """Make an environment.
 
         :raises ClocheError: any refusal or failure; the destination is then as it was.
         """
-        if request.link_mode == "symlink" and not self.store.lasts:
-            self.warnings.append("the seeds were copied: links would point into a cache that this run removes")
-            request = replace(request, link_mode="copy")
         blueprint = self.blueprint(request)
+        request = replace(request, link_mode=self.link_mode(request.link_mode, blueprint.images))
         try:
             result = carry_out(lambda: place(blueprint, request, self.host))
-        except ClocheError:
+        except (ClocheError, OSError):
             if not any(map(check, blueprint.images)):
                 raise
             blueprint = self._decide(request, self.memory)  # the store was harmed: its images are built again

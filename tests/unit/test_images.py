@@ -683,12 +683,17 @@ def test_without_the_lock_nothing_of_a_living_builder_is_swept(
     assert f"process {os.getpid()}" in store.warnings[0]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="permissions and links are those of POSIX")
+@pytest.mark.skipif(os.name == "nt", reason="limits are those of POSIX")
 def test_no_room_is_an_error_of_one_line(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
-    abi = os.path.join(store.room("images"), images.abi_name(interpreter))
-    with open(abi, "w"):
-        pass
+    import resource
 
-    with pytest.raises(SeedError) as raised:
-        obtain(read_wheel(str(make_wheel(tmp_path))), interpreter, store)
+    wheel = make_wheel(tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        with pytest.raises(SeedError) as raised:
+            obtain(read_wheel(str(wheel)), interpreter, store)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "cannot be made in" in raised.value.message
+    assert left_over(store) == []

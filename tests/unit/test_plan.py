@@ -9,7 +9,7 @@ import pytest
 from cloche.drawing import draw
 from cloche.errors import DestinationError, Inexpressible, PluginError, UsageError
 from cloche.model import EntryPoint, Host, Image, Request, Script
-from cloche.operations import Copy, LayImage, Link, MakeDir, Run, Write
+from cloche.operations import Copy, LayImage, Link, MakeDir, ManifestEntry, Run, Write, write_manifest
 from cloche.planning import place
 from cloche.plugins import Provided, Registry, Source, load_sources
 from cloche.value import replace
@@ -231,8 +231,9 @@ def test_an_image_is_laid_with_its_scripts_and_a_record_of_all(host, registry, t
         "demo", "1.0", str(tmp_path / "image"), (EntryPoint("demo", "demo", "main"),), "demo-1.0.dist-info", 1, 2
     )
     (tmp_path / "image").mkdir()
-    (tmp_path / "image" / "purelib.manifest").write_text("")
     (tmp_path / "image" / "purelib.record").write_text("demo.py,sha256=x,2\n")
+    seal = write_manifest([], (ManifestEntry(f"purelib.{name}", 0, 0, "") for name in ("manifest", "record")))
+    (tmp_path / "image" / "manifest").write_text(seal)
     request = Request(destination=str(tmp_path / "env"), activators=())
     blueprint = replace(
         draw(replace(request, wanted=None), recorded("cpython-3.12-linux"), "", registry, None), images=(image,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from _imp import source_hash
 from typing import TYPE_CHECKING
 
 import pytest
@@ -130,6 +131,7 @@ DAMAGE = {
     "emptied": lambda data: data[:0],
     "cut in the middle": lambda data: data[: len(data) // 2],
     "cut by one byte": lambda data: data[:-1],
+    "with one digit that was flipped": lambda data: data.replace(b"version 3.12.1.final.0", b"version 3.13.1.final.0"),
     "written over": lambda data: bytes(len(data)),
     "of another format": lambda data: data.replace(b"cloche probe", b"eclipse bell", 1),
     "of another probe": lambda data: data.replace(data.split()[3], b"0" * 16, 1),
@@ -153,6 +155,7 @@ def test_a_damaged_entry_is_no_entry_and_is_written_anew(
     cache = keep(directory, installed)
     with open(entry(directory), "r+b") as file:
         whole = file.read()
+        assert damage(whole) != whole
         file.seek(0)
         file.truncate()
         file.write(damage(whole))
@@ -160,6 +163,30 @@ def test_a_damaged_entry_is_no_entry_and_is_written_anew(
     keep(directory, installed)
     with open(entry(directory), "rb") as file:
         assert file.read() == whole
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"version 3.12.1.final.0", b"version 3.twelve"),
+        (b"version 3.12.1.final.0", b"version 3.12"),
+        (b"\nmagic cb0d0d0a", b""),
+        (b"purelib lib/", b"purelib ../"),
+    ],
+)
+def test_an_entry_that_was_written_to_say_what_cannot_be_is_no_entry(
+    old: bytes, new: bytes, directory: str, installed: Interpreter
+) -> None:
+    """Its digest is right; somebody else's program may have made it."""
+    cache = keep(directory, installed)
+    with open(entry(directory), "r+b") as file:
+        text = file.read().rpartition(b"\nend ")[0]
+        changed = text.replace(old, new)
+        assert changed != text
+        file.seek(0)
+        file.truncate()
+        file.write(changed + b"\nend " + source_hash(1, changed).hex().encode() + b"\n")
+    assert cache.get(installed.executable) is None
 
 
 def test_an_entry_that_is_a_link_is_not_read_and_is_replaced(
@@ -241,14 +268,17 @@ def test_a_place_where_nothing_can_be_written_is_no_error(tmp_path: Path, instal
     assert cache.get(installed.executable) is None
 
 
-def test_what_a_killed_run_left_is_taken_away_after_a_while(directory: str, installed: Interpreter) -> None:
+def test_what_a_killed_run_left_is_in_nobody_s_way(directory: str, installed: Interpreter) -> None:
     keep(directory, installed)
     path = entry(directory)
-    left = os.path.join(directory, f".{os.path.basename(path)}")
-    os.rename(path, left)
-    cache = ProbeCache(directory)
-    cache.put(installed.executable, Answer(installed), witnesses(installed.executable))
-    assert cache.get(installed.executable) is None  # it may be another run, which is writing right now
-    os.utime(left, (1, 1))
+    os.rename(path, f"{path}.new")
     keep(directory, installed)
     assert os.listdir(directory) == [os.path.basename(path)]
+
+
+def test_a_directory_in_the_place_of_an_entry_goes(directory: str, installed: Interpreter) -> None:
+    keep(directory, installed)
+    path = entry(directory)
+    os.unlink(path)
+    os.makedirs(os.path.join(path, "more"))
+    keep(directory, installed)

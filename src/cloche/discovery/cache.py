@@ -12,17 +12,16 @@ import os
 from _imp import source_hash  # the SipHash of byte-code files; `hashlib` would cost a millisecond
 
 from cloche.discovery import record
+from cloche.operations import read_plain, replace_file
 from cloche.template import resource
 from cloche.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
     from cloche.model import Interpreter
 
-FORMAT = "cloche probe 2"
+FORMAT = "cloche probe 3"
 LARGEST = 1 << 16
 """Bytes of an entry that are read."""
-STALE = 60
-"""Seconds after which another writer's unfinished entry is taken for what a killed run left."""
 
 
 @value
@@ -134,37 +133,16 @@ def _is_private(directory: str) -> bool:
 def _read(path: str) -> list[str]:
     """Return the lines of an entry.
 
-    :raises OSError, ValueError: there is none, it is a link or too large, its end is missing, it is not text.
+    :raises OSError, ValueError: there is none, it is a link or too large, it is not what was written, it is not text.
     """
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    try:
-        data = os.read(descriptor, LARGEST + 1)
-    finally:
-        os.close(descriptor)
-    text, found, rest = data.decode("ascii").partition("\nend\n")
-    if not found or rest:
-        raise ValueError("the entry has no end")
+    data = read_plain(path)
+    text, _, digest = data.decode("ascii").rpartition("\nend ")
+    if len(data) > LARGEST or digest != f"{_hash(text)}\n":
+        raise ValueError("the entry is damaged")
     return [line.encode().decode("unicode_escape") if "\\" in line else line for line in text.split("\n")]
 
 
 def _write(path: str, lines: list[str]) -> None:
-    data = b"\n".join([*(line.encode("unicode_escape") for line in lines), b"end\n"])
-    directory, name = os.path.split(path)
-    temporary = os.path.join(directory, f".{name}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    try:
-        descriptor = os.open(temporary, flags, 0o600)
-    except FileExistsError:
-        from time import time
-
-        if time() - os.lstat(temporary).st_mtime < STALE:
-            return
-        os.unlink(temporary)
-        descriptor = os.open(temporary, flags, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    """:raises OSError: the system refused."""
+    text = b"\n".join(line.encode("unicode_escape") for line in lines).decode("ascii")
+    replace_file(path, f"{text}\nend {_hash(text)}\n".encode("ascii"))

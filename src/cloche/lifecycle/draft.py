@@ -23,7 +23,7 @@ from cloche.value import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from cloche.operations import Operation
+    from cloche.operations import LinkMode, Operation
 
 MANIFEST = ".cloche-manifest"
 
@@ -178,7 +178,7 @@ class Draft:
             elif content is not None:
                 yield f"{hashlib.sha256(content).hexdigest()}  {path}\n"
 
-    def perform(self, verify: Callable[[], None] = lambda: None) -> None:
+    def perform(self, verify: Callable[[], None] = lambda: None, link_mode: LinkMode = "auto") -> None:
         """Make the environment what the draft says, all or nothing.
 
         :param verify: looks at the result, and raises what takes everything back.
@@ -189,7 +189,7 @@ class Draft:
         with Hold(self.root), Transaction(self.root, "merge") as transaction:
             before: dict[str, int] = {}
             try:
-                perform(self.operations, transaction.ground, "auto")
+                perform(self.operations, transaction.ground, link_mode)
                 for path, mode in sorted(self._modes.items()):
                     if path not in self._contents:
                         before[path] = stat.S_IMODE(os.lstat(self.on_disk(path)).st_mode)

@@ -65,7 +65,7 @@ def mend(case: Case, session: Session) -> Mended:
         if now.failure and not case.examined.failure:
             raise ClocheError(f"`{case.root}` would not work: {now.failure}", hint="it is as it was")
 
-    draft.perform(verify)
+    draft.perform(verify, session.link_mode("auto"))
     after = take_up(case.root, session)
     return Mended(tuple(findings), tuple(diagnose(after)), tuple(notes))
 

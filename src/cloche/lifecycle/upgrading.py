@@ -178,7 +178,7 @@ def point(upgrade: Upgrade, session: Session) -> Upgraded:
         if after.seed and not before.seed:
             raise broken(environment, f"pip does not run: {after.seed}")
 
-    draft.perform(verify)
+    draft.perform(verify, session.link_mode("auto"))
     return Upgraded(environment, seeds=seeded)
 
 
@@ -245,7 +245,7 @@ def rebuild(upgrade: Upgrade, session: Session, *, losses: str = "refused", comm
         with Transaction(made.target, made.way) as transaction:
             staged = transaction.ground.root
             try:
-                perform(made.operations, transaction.ground, made.link_mode)
+                perform(made.operations, transaction.ground, session.link_mode(made.link_mode))
                 perform(carried(upgrade, made), transaction.ground, "auto")
                 lost = (
                     *inventory.losses,

@@ -52,6 +52,8 @@ class Store:
         self._trusted = trusted
         self._scratch = ""
         self._ready: dict[str, str] = {}
+        self._closed = False
+        """Whether it is read-only because the system says so, which the user may not know."""
 
     @classmethod
     def open(cls, host: Host, directory: str | None = None, access: Access = "read-write") -> Store:
@@ -98,6 +100,10 @@ class Store:
         """Whether what is made now will be there after the run, so that links into it may be made."""
         return bool(self.root) and self.access == "read-write"
 
+    def keeps(self, path: str) -> bool:
+        """Whether what lies at `path` will be there after the run."""
+        return self.lasts and path.startswith(os.path.join(self.root, ""))
+
     def image_of(self, wheel: str, interpreter: Interpreter) -> Image:
         """Return the image of a wheel file for an interpreter, built now if there is none: what a seeder gives.
 
@@ -107,6 +113,12 @@ class Store:
         from cloche.store.images import obtain
 
         return obtain(read_wheel(wheel), interpreter, self)
+
+    def give_up(self, kind: Kind, reason: str) -> None:
+        """Make things of this kind in a temporary directory for the rest of the run, and say why, in a line."""
+        path = os.path.join(self.root, kind)
+        self._ready[kind] = self._temporary_room(kind)
+        self.warnings.append(f"working without the cache of {kind}, because `{path}` {reason}")
 
     def lock(self, name: str, seconds: float = 60.0) -> AbstractContextManager[str | None]:
         """Hold the lock of that name, to save others from doing the same work; no correctness may depend on it.
@@ -145,7 +157,10 @@ class Store:
             if reason := _mistrust(self.root, self._trusted):
                 return reason
             if self.access == "read-write" and not os.access(self.root, os.W_OK | os.X_OK):
-                return "cannot be written"
+                if not os.access(self.root, os.R_OK | os.X_OK):
+                    return "cannot be read"
+                self.access = "read-only"
+                self._closed = True
         except (OSError, ValueError) as error:
             return _cause(error)
         return ""
@@ -184,6 +199,8 @@ class Store:
                     self._make_root(given=True)
                 _make_private(path)
                 reason = _mistrust(path, self._trusted)
+                if not reason and not os.access(path, os.W_OK | os.X_OK):
+                    reason = "cannot be written"
             except FileNotFoundError as error:  # somebody clears it at this very moment
                 reason = _cause(error)
                 continue
@@ -197,6 +214,8 @@ class Store:
 
     def _temporary_room(self, kind: str) -> str:
         if not self._scratch:
+            if self._closed:
+                self.warnings.append(f"nothing is kept for later, because `{self.root}` cannot be written")
             import tempfile
 
             try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from cloche.operations import as_listed, read_manifest
+from cloche.operations import as_listed, read_manifest, read_plain
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ SEAL = "manifest"
 """Name of the manifest that lists an image's own files: the trees' manifests, their records, its description."""
 
 BY_DESCRIPTOR = os.stat in os.supports_dir_fd
+
+DIRECTORY = 0o040000
 
 
 def check(image: Image) -> str | None:
@@ -44,9 +46,22 @@ def check_tree(root: str) -> str | None:
 def check_seal(root: str) -> str | None:
     """As `check_tree`, for what says which files there are; who lays these down looks at each of them anyway."""
     try:
+        abi = os.path.dirname(root)
+        for place in (os.path.dirname(abi), abi):  # a link in the way would lead out of the store
+            if os.lstat(place).st_mode & 0o170000 != DIRECTORY:
+                return f"`{place}` is not a directory"
         return _check_files(root, entries(root, SEAL)[1])
     except (OSError, ValueError) as error:
         return f"`{root}` is damaged: {error}"
+
+
+def sealed(root: str) -> list[str]:
+    """Return the names of an image's own files, those in directories with `/`; what else lies there is not of it.
+
+    :raises OSError: the seal cannot be read.
+    :raises ValueError: it is not whole.
+    """
+    return [line.split(" ", 3)[3] for line in entries(root, SEAL)[1]]
 
 
 def entries(root: str, name: str) -> tuple[list[str], list[str]]:
@@ -55,13 +70,13 @@ def entries(root: str, name: str) -> tuple[list[str], list[str]]:
     :raises OSError: it cannot be read.
     :raises ValueError: it is not whole.
     """
-    with open(f"{root}/{name}", encoding="utf-8", newline="") as file:
-        return read_manifest(file.read())
+    return read_manifest(read_plain(f"{root}/{name}").decode("utf-8"))
 
 
 def _check_files(root: str, lines: list[str]) -> str | None:
     stat = os.stat
-    directory = os.open(root, os.O_RDONLY) if BY_DESCRIPTOR else None  # a quarter of the time goes into long paths
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW if BY_DESCRIPTOR else 0
+    directory = os.open(root, flags) if BY_DESCRIPTOR else None  # a quarter of the time goes into long paths
     try:
         for line in lines:
             size, mtime, _, path = line.split(" ", 3)

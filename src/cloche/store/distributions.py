@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
 from cloche.model import EntryPoint
+from cloche.operations import open_quietly
 from cloche.value import value
 
 if TYPE_CHECKING:
@@ -384,11 +385,14 @@ def _reader(distribution: Distribution) -> Iterator[Callable[[str], tuple[bytes,
 def _archive(path: str) -> Iterator[zipfile.ZipFile]:
     import zipfile
 
-    try:
-        archive = zipfile.ZipFile(path)
-    except Exception as error:  # a damaged archive makes zipfile raise nearly anything
-        raise _bad(path, f"it cannot be opened ({error})") from error
-    with archive:
+    with contextlib.ExitStack() as opened:
+        try:
+            file = opened.enter_context(open(path, "rb", opener=lambda name, _: open_quietly(name)))
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise OSError("not a file")
+            archive = opened.enter_context(zipfile.ZipFile(file))
+        except Exception as error:  # a damaged archive makes zipfile raise nearly anything
+            raise _bad(path, f"it cannot be opened ({error})") from error
         names = [info.filename for info in archive.infolist()]
         if len(set(names)) != len(names):
             raise _bad(path, f"`{_shown(max(names, key=names.count))}` is in it twice")

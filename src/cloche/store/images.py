@@ -17,13 +17,14 @@ import hashlib
 import json
 import os
 import re
+import stat
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
 from cloche.model import EntryPoint, Image
-from cloche.operations import ManifestEntry, write_manifest
+from cloche.operations import ManifestEntry, read_plain, write_manifest
 from cloche.store import bytecode
-from cloche.store.check import SEAL, check, check_tree, entries
+from cloche.store.check import SEAL, check, check_tree, entries, sealed
 from cloche.value import fields
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -
             return image
         images = os.path.join(store.room("images"), abi)
         try:
-            _make_directory(images)
+            _make_own_directory(images)
             with store.lock(f"{abi}-{name}") as holder:
                 if image := _present(store, abi, name):
                     return image
@@ -75,7 +76,9 @@ def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -
             if not attempts:
                 raise _hindered(distribution, images, error) from error
         except OSError as error:
-            raise _hindered(distribution, images, error) from error
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS) or not store.keeps(images):
+                raise _hindered(distribution, images, error) from error
+            store.give_up("images", f"cannot be written ({str(error.strerror).lower()})")
         if not attempts:
             raise SeedError(
                 f"the image `{images}/{name}` is removed or damaged as often as it is made", hint="try again"
@@ -109,11 +112,10 @@ def _hindered(distribution: Distribution, images: str, error: OSError) -> SeedEr
 def load(root: str) -> Image | None:
     """Return the image in that directory; None if there is none, or it is not whole."""
     try:
-        with open(os.path.join(root, "image.json"), encoding="utf-8") as file:
-            described = json.load(file)
+        described = json.loads(read_plain(os.path.join(root, "image.json")))
         points = tuple(EntryPoint(**point) for point in described.pop("entry_points"))
         image = Image(root=root, entry_points=points, **described)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return None if check(image) else image
 
@@ -122,29 +124,33 @@ def verify(root: str) -> list[str]:
     """Return what is wrong with the image in that directory, every file's content compared; empty if nothing is."""
     if reason := check_tree(root):
         return [reason]
+    names = sealed(root)
     wrong = []
-    _, own = entries(root, SEAL)
-    for name in [line.split(" ", 3)[3] for line in own]:
+    known = {SEAL, *names, *(parent for name in names for parent in _parents(name))}
+    for name in names:
         if name.endswith(".manifest"):
             tree = name.removesuffix(".manifest")
             directories, lines = entries(root, name)
             wrong += _wrong_content(f"{root}/{tree}", lines)
-            known = {*directories, *(line.split(" ", 3)[3] for line in lines)}
-            wrong += [f"`{root}/{tree}/{path}` does not belong there" for path in _walk(f"{root}/{tree}") - known]
-    return wrong + _wrong_content(root, own)
+            known |= {tree, *(f"{tree}/{path}" for path in directories)}
+            known |= {f"{tree}/{line.split(' ', 3)[3]}" for line in lines}
+            linked = [f"{root}/{tree}/{path}" for path in directories if os.path.islink(f"{root}/{tree}/{path}")]
+            wrong += [f"`{path}` is a link" for path in linked]
+    wrong += [f"`{root}/{path}` does not belong there" for path in sorted(_walk(root) - known)]
+    return wrong + _wrong_content(root, entries(root, SEAL)[1])
 
 
 def remove(path: str) -> None:
-    """Remove an image or what was to become one, never following a link; what cannot be removed stays."""
-    if os.path.islink(path) or os.path.isfile(path):
+    """Remove an image or what stands in its place, never following a link; what cannot be removed stays."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        import shutil
+
+        shutil.rmtree(path, ignore_errors=True)
+    else:
         try:
             os.unlink(path)
         except OSError:
             pass
-    elif os.path.isdir(path):
-        import shutil
-
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def abi_name(interpreter: Interpreter) -> str:
@@ -260,12 +266,22 @@ class _Trees:
         os.utime(f"{self.root}/{path}", (self.seconds, self.seconds))
 
 
-def _make_directory(path: str, mode: int = 0o700) -> None:
+def _make_directory(path: str, mode: int) -> None:
     try:
         os.mkdir(path, mode)
     except FileExistsError:
         if not os.path.isdir(path):
             raise
+
+
+def _make_own_directory(path: str) -> None:
+    """Make a directory that is none of others': a link in its place would lead a builder out of the store."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        if not stat.S_ISDIR(os.lstat(path).st_mode):
+            os.unlink(path)
+            os.mkdir(path, 0o700)
 
 
 def _parents(path: str) -> Iterable[str]:
@@ -348,9 +364,8 @@ def _wrong_content(root: str, lines: Iterable[str]) -> list[str]:
     wrong = []
     for line in lines:
         _, _, digest, path = line.split(" ", 3)
-        with open(f"{root}/{path}", "rb") as file:
-            if hashlib.sha256(file.read()).hexdigest() != digest:
-                wrong.append(f"`{root}/{path}` has other content than when it was made")
+        if hashlib.sha256(read_plain(f"{root}/{path}")).hexdigest() != digest:
+            wrong.append(f"`{root}/{path}` has other content than when it was made")
     return wrong
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -50,8 +51,9 @@ def download(requirement: Requirement, interpreter: Interpreter, store: Store) -
         if ran.returncode != 0 or len(found) != 1:
             raise _failure(requirement, f"said: {_last_words(ran.stdout)}")
         kept = os.path.join(room, found[0])
-        if not os.path.exists(kept):
-            os.replace(os.path.join(place, found[0]), kept)
+        if os.path.isdir(kept) and not os.path.islink(kept):
+            shutil.rmtree(kept, ignore_errors=True)
+        os.replace(os.path.join(place, found[0]), kept)  # what is there may be damaged
     return kept
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 
 from cloche.errors import SeedError
-from cloche.operations import LayImage, MakeDir, Write
+from cloche.operations import LayImage, MakeDir, Write, read_plain
+from cloche.store.check import sealed
 from cloche.template import render, resource
 from cloche.value import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ def operations(image: Image, environment: Environment) -> list[Operation]:
     """Return the operations that lay `image` into `environment`; what a creator makes (`bin`, site-packages) is there.
 
     :raises SeedError: it has a file where the environment has one of its own.
-    :raises OSError: the image is gone; whoever checked it before may have it built again.
+    :raises OSError, ValueError: the image is gone or damaged; whoever checked it before may have it built again.
     """
     layout = environment.layout
     places = {
@@ -50,7 +51,8 @@ def operations(image: Image, environment: Environment) -> list[Operation]:
         "headers": _headers_place(image, environment),
         "data": ".",
     }
-    found = {name.removesuffix(".manifest") for name in os.listdir(image.root) if name.endswith(".manifest")}
+    own = sealed(image.root)
+    found = {name.removesuffix(".manifest") for name in own if name.endswith(".manifest")}
     trees = [tree for tree in places if tree in found]
     in_platlib = "platlib" in found and os.path.isdir(f"{image.root}/platlib/{image.dist_info}")
     site = layout.platlib if in_platlib else layout.purelib
@@ -64,12 +66,12 @@ def operations(image: Image, environment: Environment) -> list[Operation]:
             done += [MakeDir("/".join(parts[: end + 1])) for end in range(len(parts))]
         files, size = (image.files, image.size) if len(trees) == 1 else _measure(image.root, tree)
         done.append(LayImage(place, f"{image.root}/{tree}", f"{image.root}/{tree}.manifest", files, size))
-        record = _read(f"{image.root}/{tree}.record").decode("utf-8")
+        record = read_plain(f"{image.root}/{tree}.record").decode("utf-8")
         rows.append(record if place == site else _moved(record, _relative(place, site)))
     up = _relative(layout.bin, site)
-    scripts = dict(_scripts(image, environment))
+    scripts = dict(_scripts(image, [name for name in own if name.startswith("shebangs/")], environment))
     if found & {"scripts", "data"}:
-        _check_collisions(image, environment, scripts)
+        _check_collisions(image, found, environment, scripts)
     for name, content in scripts.items():
         done.append(Write(f"{layout.bin}/{name}", content, executable="yes"))
         rows.append(f"{_field(f'{up}/{name}')},sha256={_digest(content)},{len(content)}\n")
@@ -136,11 +138,10 @@ def _start(environment: Environment, coding: bytes = CODING) -> bytes:
     return first_lines(environment.place(executable), platform, coding)
 
 
-def _scripts(image: Image, environment: Environment) -> Iterator[tuple[str, bytes]]:
+def _scripts(image: Image, waiting: list[str], environment: Environment) -> Iterator[tuple[str, bytes]]:
     """Yield what only this environment has: the scripts that are declared, and those that wait for their first line."""
     interpreter = environment.interpreter
     version = interpreter.python_version if interpreter else ""
-    waiting = f"{image.root}/shebangs"
     if environment.os_name == "nt":
         from cloche.store.launchers import BESIDE, launcher
 
@@ -149,15 +150,16 @@ def _scripts(image: Image, environment: Environment) -> Iterator[tuple[str, byte
             python = BESIDE + environment.layout.executable.rpartition("/")[2]
         for name, point in script_names(image.entry_points, version).items():
             yield f"{name}.exe", launcher(interpreter, python, point.kind, _body(point))
-        for name in os.listdir(waiting) if os.path.isdir(waiting) else ():
-            kind, rest = _split_script(_read(f"{waiting}/{name}"))
-            yield f"{name.removesuffix('.py')}.exe", launcher(interpreter, python, kind, rest)
+        for path in waiting:
+            kind, rest = _split_script(read_plain(f"{image.root}/{path}"))
+            yield f"{path.partition('/')[2].removesuffix('.py')}.exe", launcher(interpreter, python, kind, rest)
         return
     start = _start(environment)
     for name, point in script_names(image.entry_points, version).items():
         yield name, start + _body(point)
-    for name in sorted(os.listdir(waiting)) if os.path.isdir(waiting) else ():
-        _, rest = _split_script(_read(f"{waiting}/{name}"))
+    for path in waiting:
+        name = path.partition("/")[2]
+        _, rest = _split_script(read_plain(f"{image.root}/{path}"))
         line, _, after = rest.partition(b"\n")
         if line.startswith(b"#") and b"coding" in line:  # it counts in the first two lines only (PEP 263)
             yield name, _start(environment, line + b"\n") + after
@@ -225,13 +227,13 @@ def _headers_place(image: Image, environment: Environment) -> str:
     return f"{environment.layout.include.partition('/')[0]}/site/{python}/{image.distribution}"
 
 
-def _check_collisions(image: Image, environment: Environment, scripts: dict[str, bytes]) -> None:
+def _check_collisions(image: Image, trees: set[str], environment: Environment, scripts: dict[str, bytes]) -> None:
     """Refuse a wheel that brings a file which the environment has of its own, its Python or configuration say."""
     layout = environment.layout
     taken = {layout.config, layout.executable, *(f"{layout.bin}/{name}" for name in (*layout.names, *scripts))}
     folded = {path.casefold() for path in taken}
     for tree, prefix in (("scripts", f"{layout.bin}/"), ("data", "")):
-        if os.path.exists(f"{image.root}/{tree}.manifest"):
+        if tree in trees:
             for line in _lines(image.root, tree):
                 path = prefix + line.split(" ", 3)[3]
                 if path.casefold() in folded:
@@ -286,8 +288,3 @@ def _digest(content: bytes) -> str:
     """
     number = int.from_bytes(sha256(content).digest() + b"\0", "big")  # 264 bits, 44 digits, the last is padding
     return "".join(BASE64[number >> place & 63] for place in range(258, 0, -6))
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()

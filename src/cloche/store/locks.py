@@ -7,9 +7,13 @@ importing filelock costs (50 ms) is paid beside work that takes longer.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 import sys
 from typing import TYPE_CHECKING
+
+from cloche.operations import read_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +32,7 @@ def hold(path: str, seconds: float) -> Iterator[str | None]:
         return
     lock = FileLock(path, timeout=seconds, mode=0o600)
     try:
+        _refuse_planted(path)
         lock.acquire(poll_interval=0.02)
     except Timeout:
         yield _holder(path)
@@ -44,10 +49,20 @@ def hold(path: str, seconds: float) -> Iterator[str | None]:
         lock.release()
 
 
+def _refuse_planted(path: str) -> None:
+    """:raises OSError: what stands there is no file, or one that has another name as well: opening it would empty it."""
+    with contextlib.suppress(FileNotFoundError):
+        found = os.lstat(path)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+            raise OSError(errno.EINVAL, "not a lock file", path)
+
+
 def _sign(path: str) -> None:
     """Write who we are beside the lock, for whoever waits for us too long."""
     command = " ".join(sys.argv).replace("\n", " ")[:200]
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    with contextlib.suppress(OSError):
+        os.unlink(f"{path}.holder")  # of one that was killed
     with contextlib.suppress(OSError):
         descriptor = os.open(f"{path}.holder", flags, 0o600)
         try:
@@ -59,7 +74,6 @@ def _sign(path: str) -> None:
 def _holder(path: str) -> str:
     nameless = "a process that did not say its name"
     try:
-        with open(f"{path}.holder", encoding="utf-8", errors="replace") as file:
-            return file.read(400) or nameless
+        return read_plain(f"{path}.holder")[:400].decode("utf-8", "replace") or nameless
     except OSError:
         return nameless
