@@ -9,8 +9,11 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
+import types
 from typing import TYPE_CHECKING
 
+import pluggy
 import pytest
 
 import cloche
@@ -74,17 +77,42 @@ def test_every_option_that_has_no_effect_says_so() -> None:
     assert {name for name in INEFFECTIVE if not re.search(rf"`--{name}\b[^|]*\| no effect", text)} == set()
 
 
-def test_every_hook_is_documented_with_an_example() -> None:
-    text = page("reference/hooks.md")
-    hooks = [name for name in vars(hookspecs) if name.startswith("cloche_")]
+HOOKS = [name for name in vars(hookspecs) if name.startswith("cloche_")]
 
-    assert hooks
-    assert [name for name in hooks if f"### `{name}(" not in text] == []
-    assert [name for name in hooks if f"def {name}(" not in text] == []
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_every_hook_has_a_page_with_its_signature_its_age_and_an_example(name: str) -> None:
+    text = page(f"reference/hooks/{name}.md")
+
+    assert text.startswith(f"# `{name}`\n")
+    assert re.search(rf"^{name}\(.*\)", text, re.MULTILINE)
+    assert re.search(r"^Since cloche \d", text, re.MULTILINE)
+    assert f"def {name}(" in text
+    assert f"| [`{name}`](hooks/{name}.md) | " in page("reference/hooks.md")
+
+
+@pytest.mark.parametrize("name", ["cloche_finders", "cloche_creators", "cloche_seeders", "cloche_activators"])
+def test_every_hook_that_gives_something_says_what_a_good_refusal_is(name: str) -> None:
+    text = page(f"reference/hooks/{name}.md")
+
+    assert "## Refusing" in text
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_the_example_in_the_docstring_of_a_hook_is_taken_as_a_plugin(name: str) -> None:
+    source = textwrap.dedent(str(inspect.getdoc(getattr(hookspecs, name))).partition("Example::")[2])
+    plugin = types.ModuleType("acme")
+    exec(source, {"cloche": cloche}, vars(plugin))
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(plugin)
+
+    manager.check_pending()
+    assert [hook.name for hook in manager.get_hookcallers(plugin) or ()] == [name]
 
 
 def test_everything_that_a_plugin_gives_or_gets_is_documented() -> None:
-    text = page("reference/hooks.md")
+    text = "".join(page(f"reference/hooks/{name}.md") for name in HOOKS)
 
     for protocol in (hookspecs.Finder, hookspecs.Creator, hookspecs.Seeder, hookspecs.Activator):
         assert f"### `{protocol.__name__}`" in text
@@ -143,7 +171,8 @@ def test_messages_are_read_from_the_source_as_people_see_them(
 
 
 def test_the_whole_facade_is_documented() -> None:
-    text = "".join(page(f"reference/{name}.md") for name in ("python-interface", "hooks", "errors"))
+    names = ("python-interface", "hooks", "errors", *(f"hooks/{name}" for name in HOOKS))
+    text = "".join(page(f"reference/{name}.md") for name in names)
 
     assert [name for name in cloche.__all__ if f"`{name}`" not in text and f"`{name}(" not in text] == []
 
@@ -264,8 +293,7 @@ def test_the_other_tool_has_the_options_that_are_compared(page_name: str, starts
 
 PAGES = [
     path
-    for folder in ("tutorial", "coming-from", "how-to", "reference/errors")
-    for path in sorted((DOCS / folder).glob("*.md"))
+    for path in sorted(DOCS.rglob("*.md"))
     if any(block.language in ("console", "python") for block in blocks(path))
 ]
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from cloche.cli.vocabulary import Verb
     from cloche.options import Option
 
-MARKER = re.compile(r"^<!-- generated: ([a-z-]+) -->$", re.MULTILINE)
+SINCE = re.compile(r"^:since: (.+)$", re.MULTILINE)
+MARKER = re.compile(r"^<!-- generated: ([a-z-]+)(?: (\w+))? -->$", re.MULTILINE)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -35,8 +36,9 @@ def fill(text: str) -> str:
     """Return a page with everything that it asks for.
 
     :raises KeyError: it asks for something that there is no function for.
+    :raises AttributeError: it asks for a hook, or for what a hook gives, and there is none of that name.
     """
-    return MARKER.sub(lambda marker: GENERATORS[marker[1]](), text)
+    return MARKER.sub(lambda marker: ABOUT[marker[1]](marker[2]) if marker[2] else GENERATORS[marker[1]](), text)
 
 
 # The command line
@@ -108,19 +110,27 @@ def meaning(option: Option) -> str:
 # Hooks and errors
 
 
+def hook(name: str) -> str:
+    """One hook: signature, purpose, since when, example."""
+    function = getattr(hookspecs, name)
+    return f"```python\n{signature(name, function)}\n```\n\n{prose(inspect.getdoc(function))}\n"
+
+
+def protocol(name: str) -> str:
+    """What a hook gives: a protocol with its methods, or a value with its fields."""
+    return described(getattr(hookspecs, name, None) or getattr(cloche, name))
+
+
 def hooks() -> str:
-    """Every hook: signature, purpose, example."""
-    return "\n".join(
-        f"(hook-{name})=\n\n### `{signature(name, function)}`\n\n{prose(inspect.getdoc(function))}\n"
-        for name, function in vars(hookspecs).items()
-        if name.startswith("cloche_")
-    )
-
-
-def protocols() -> str:
-    """What hooks return: every protocol with its methods, every value with its fields."""
-    documented = [hookspecs.Finder, hookspecs.Creator, hookspecs.Seeder, hookspecs.Activator]
-    return "\n".join(described(item) for item in (*documented, hookspecs.Descriptor, hookspecs.Command, cloche.Option))
+    """A table of all hooks."""
+    lines = ["| hook | what it is for | since |", "| --- | --- | --- |"]
+    for name, function in vars(hookspecs).items():
+        if name.startswith("cloche_"):
+            text = str(inspect.getdoc(function))
+            purpose = " ".join(text.partition("\n\n")[0].split())
+            (since,) = SINCE.findall(text)
+            lines.append(f"| [`{name}`](hooks/{name}.md) | {escaped(purpose)} | {since} |")
+    return "\n".join(lines)
 
 
 def error_classes() -> str:
@@ -221,6 +231,8 @@ def prose(text: str | None) -> str:
             if lines and lines[-1] and not lines[-1].startswith("- "):
                 lines.append("")
             lines.append(f"- {'raises ' if match[1] == 'raises' else ''}`{match[2]}`: {match[3]}")
+        elif match := SINCE.match(line):
+            lines.append(f"Since cloche {match[1]}.")
         elif line.endswith("::"):
             lines += [line.removesuffix(":"), "", "```python"]
             fence = "```"
@@ -237,12 +249,12 @@ def escaped(cell: str) -> str:
     return cell.replace("|", "\\|")
 
 
+ABOUT: dict[str, Callable[[str], str]] = {"hook": hook, "protocol": protocol}
 GENERATORS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "common-options": common_options,
     "virtualenv-options": virtualenv_options,
     "hooks": hooks,
-    "protocols": protocols,
     "errors": error_classes,
     "messages": cloche_errors.index,
     "functions": functions,

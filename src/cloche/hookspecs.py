@@ -2,7 +2,7 @@
 
 A plugin is a module (or any object) that an entry point of group `cloche` names. It imports `hookimpl` from `cloche`,
 implements the hooks it needs and returns descriptions; the core selects and performs. Nothing has to be inherited, and
-nothing that a plugin gives may write to disk.
+nothing that a plugin gives may write to disk. `:since:` tells the version of cloche that brought a hook.
 
 Instead of an object, a hook may return a `Descriptor`: its implementation is imported only when it is selected.
 """
@@ -85,7 +85,7 @@ class Seeder(Protocol):
     name: str
 
     def refusal(self, interpreter: Interpreter) -> str | None:
-        """Return why it cannot serve this interpreter, None if it can."""
+        """Return why it cannot serve this interpreter (`has no wheels for PyPy`), None if it can."""
 
     def images(self, interpreter: Interpreter, wanted: Wanted, store: Store) -> Iterable[Image]:
         """Return one image per distribution, all of them from `store`.
@@ -116,6 +116,8 @@ class Activator(Protocol):
 def cloche_finders() -> Iterable[Finder | Descriptor]:
     """Give places to look for interpreters. They are asked after the built-in ones, by name.
 
+    :since: 0.1
+
     Example::
 
         @cloche.hookimpl
@@ -128,6 +130,8 @@ def cloche_finders() -> Iterable[Finder | Descriptor]:
 @hookspec
 def cloche_creators() -> Iterable[Creator | Descriptor]:
     """Give ways to make an environment, to be chosen with `--creator NAME`.
+
+    :since: 0.1
 
     Example::
 
@@ -142,6 +146,8 @@ def cloche_creators() -> Iterable[Creator | Descriptor]:
 def cloche_seeders() -> Iterable[Seeder | Descriptor]:
     """Give ways to put the first packages into an environment, to be chosen with `--seeder NAME`.
 
+    :since: 0.1
+
     Example::
 
         @cloche.hookimpl
@@ -154,6 +160,8 @@ def cloche_seeders() -> Iterable[Seeder | Descriptor]:
 @hookspec
 def cloche_activators() -> Iterable[Activator | Descriptor]:
     """Give activation scripts for a shell. All that do not refuse are used, or those named with `--activators`.
+
+    :since: 0.1
 
     Example::
 
@@ -171,6 +179,8 @@ def cloche_commands() -> Iterable[Command]:
     A command is found at once where an entry point of its own name leads to the plugin (`freeze = "acme.plugin"`); else
     every plugin whose module mentions this hook is imported to find it.
 
+    :since: 0.1
+
     Example::
 
         @cloche.hookimpl
@@ -183,6 +193,8 @@ def cloche_commands() -> Iterable[Command]:
 @hookspec
 def cloche_created(result: Result) -> None:
     """Act on an environment that is in place. An error here becomes a warning and never a failure.
+
+    :since: 0.1
 
     Example::
 
