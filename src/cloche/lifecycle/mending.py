@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from cloche.drawing import choose_activators
 from cloche.errors import ClocheError
 from cloche.lifecycle.basing import rebase
-from cloche.lifecycle.diagnosis import Case, diagnose, leftovers, take_up, world_writable
+from cloche.lifecycle.checks.tree import leftovers, world_writable
+from cloche.lifecycle.diagnosis import diagnose, take_up
 from cloche.lifecycle.draft import MANIFEST, Draft
 from cloche.lifecycle.examination import examine
 from cloche.lifecycle.installed import sites
 from cloche.lifecycle.places import Writer, at, relocate, retargeted
-from cloche.lifecycle.relocation import Relocation, moved_around
 from cloche.model import Request
 from cloche.planning import as_write, scripts_of
 from cloche.transaction import sweep
@@ -23,8 +23,9 @@ from cloche.value import replace, value
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cloche.lifecycle.diagnosis import Finding
+    from cloche.lifecycle.case import Case, Finding
     from cloche.lifecycle.portrait import Portrait
+    from cloche.lifecycle.relocation import Relocation
     from cloche.model import Environment
     from cloche.session import Session
 
@@ -76,8 +77,8 @@ def recover(location: str) -> None:
         sweep(path)
 
 
-REBASED = frozenset(("base-gone", "base-replaced", "base-upgraded", "config-disagrees", "python-dead", "half-made"))
-"""What standing the environment on its interpreter anew mends."""
+REBASED = frozenset(("base-gone", "base-replaced", "base-upgraded", "config-disagrees", "python-dead"))
+"""What standing the environment on its interpreter anew mends, besides what of `half-made` is the Python's."""
 
 
 def drafted(case: Case, findings: list[Finding], session: Session) -> tuple[Draft, list[str]]:
@@ -87,15 +88,16 @@ def drafted(case: Case, findings: list[Finding], session: Session) -> tuple[Draf
     environment = case.environment
     notes: list[str] = []
     interpreter = environment.interpreter or case.replacement
-    if codes & REBASED and interpreter is not None:
+    layout = environment.layout
+    unmade = {finding.path for finding in findings if finding.code == "half-made" and finding.mendable == "yes"}
+    if interpreter is not None and (codes & REBASED or unmade & {layout.config, layout.executable}):
         rebase(draft, environment, interpreter, session)
+    if layout.bin in unmade:
+        for path, content in activation_scripts(replace(environment, interpreter=interpreter), session).items():
+            draft.write(path, content)
     if "moved" in codes:
-        relocation = Relocation(
-            tuple((root, case.root) for root in case.old_roots),
-            tuple(pair for root in case.old_roots for pair in moved_around(root, case.root)),
-        )
         was = os.path.basename(case.old_roots[0])
-        writer = writer_for(case.portrait, replace(environment, interpreter=interpreter), relocation, was, session)
+        writer = writer_for(case.portrait, replace(environment, interpreter=interpreter), case.relocation, was, session)
         residue = relocate(draft, writer)
         notes += (f"`{path}` still names `{case.old_roots[0]}`" for path in residue)
     by_code: dict[str, list[str]] = {}
@@ -106,10 +108,14 @@ def drafted(case: Case, findings: list[Finding], session: Session) -> tuple[Draf
         draft.drop(path)
     misled = [path for code in ("script-dead", "script-fixed", "script-foreign") for path in by_code.get(code, [])]
     retargeted(draft, environment, misled, platform(case))
+    for path in misled:
+        mode = draft.mode(path)
+        if not mode & stat.S_IXUSR:
+            draft.set_mode(path, mode | (mode & 0o444) >> 2)  # whoever may read it may execute it
     if "world-writable" in codes:
         for path in world_writable(case.root):
-            draft.set_mode(path, stat.S_IMODE(os.lstat(draft.on_disk(path)).st_mode) & ~stat.S_IWOTH)
-    if "seed-broken" in codes and environment.interpreter is not None:
+            draft.set_mode(path, draft.mode(path) & ~stat.S_IWOTH)
+    if ("seed-broken" in codes or "pip" in unmade) and environment.interpreter is not None:
         reseed(draft, case.portrait, ("pip",), session)
     return draft, notes
 
@@ -156,11 +162,17 @@ def quoters(session: Session) -> dict[str, Callable[[str], str]]:
 
 def generated(portrait: Portrait, environment: Environment, session: Session) -> dict[str, bytes]:
     """Return the activation scripts that cloche would write for an environment, if it made this one."""
-    if environment.interpreter is None or not os.path.isfile(os.path.join(portrait.environment.location, MANIFEST)):
+    if not os.path.isfile(os.path.join(portrait.environment.location, MANIFEST)):
         return {}
-    request = Request(destination=environment.location)
+    return activation_scripts(environment, session)
+
+
+def activation_scripts(environment: Environment, session: Session) -> dict[str, bytes]:
+    """Return the scripts of all activators that suit an environment, by path; none if its interpreter is not known."""
+    if environment.interpreter is None:
+        return {}
     try:
-        chosen = choose_activators(request, environment.interpreter, session.registry)
+        chosen = choose_activators(Request(destination=environment.location), environment.interpreter, session.registry)
         scripts, _, _ = scripts_of(chosen, environment)
     except ClocheError:
         return {}

@@ -79,6 +79,9 @@ def scripts(case: Case) -> Iterator[Finding]:
         elif path in own and (not root or not same(root, case.root)) and os.path.basename(header.program) != "env":
             message = f"it is of a package here, and is started by `{header.program}`"
             yield Finding("script-foreign", path, message, f"{FIX} has it started by its own Python", "yes")
+        elif path in own and environment.placement == "relocatable" and environment.os_name != "nt":
+            message = "the environment is relocatable, and this script names the place where it is"
+            yield Finding("script-fixed", path, message, f"{FIX} lets it find its Python when it runs", "yes")
 
 
 def head(path: str) -> bytes:
