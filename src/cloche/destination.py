@@ -37,6 +37,11 @@ class Destination:
 PATH_MAX = 4096
 """Bytes of an absolute path that Linux accepts, the final NUL included."""
 
+PATH_MAX_MACOS = 1024
+
+STAGING = "/.cloche-15/new/"
+"""What a file's path has besides while its new version waits to take its place."""
+
 
 def absolute(text: str, host: Host) -> str:
     """Return a destination as an absolute path.
@@ -73,6 +78,7 @@ def inspect(location: str, host: Host) -> Destination:
                 f"`{location}` is a symbolic link to `{target}`, which does not exist",
                 hint="make that directory, or remove the link",
             ) from None
+        refuse_names(target)
         return Destination(location, target, "absent", {}, fixed=False)
     except NotADirectoryError:
         blocking = location if os.path.lexists(location) else first_file(location)
@@ -81,7 +87,7 @@ def inspect(location: str, host: Host) -> Destination:
         ) from None
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            refuse_length(target, (), 0)
+            refuse_length(target, (), 0, host.platform)
         raise DestinationError(
             f"cannot look into `{location}`: {(error.strerror or str(error)).lower()}", hint="choose another place"
         ) from None
@@ -174,11 +180,29 @@ def other_python(destination: Destination, interpreter: Interpreter, layout: Lay
     return None
 
 
-def refuse_length(target: str, operations: Iterable[Operation], longest_in_images: int) -> None:
+def refuse_names(target: str) -> None:
+    """:raises DestinationError: a directory that has still to be made has a name that its file system does not accept."""
+    there, missing = os.path.dirname(target), []
+    while not os.path.isdir(there) and os.path.dirname(there) != there:
+        missing.append(os.path.basename(there))
+        there = os.path.dirname(there)
+    for name in missing:
+        try:
+            os.lstat(os.path.join(there, name))
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise DestinationError(
+                    f"`{name}` is too long for a name: it has {len(os.fsencode(name))} bytes",
+                    hint="choose a shorter one; most file systems accept 255 bytes",
+                ) from None
+
+
+def refuse_length(target: str, operations: Iterable[Operation], longest_in_images: int, platform: str) -> None:
     """:raises DestinationError: a path inside would be longer than the system accepts."""
+    most = PATH_MAX_MACOS if platform == "darwin" else PATH_MAX
     longest = max((len(operation.path) for operation in operations if hasattr(operation, "path")), default=0)
-    if len(os.fsencode(target)) + 1 + max(longest, longest_in_images) >= PATH_MAX:
+    if len(os.fsencode(target)) + len(STAGING) + max(longest, longest_in_images) >= most:
         raise DestinationError(
             f"the destination's path is {len(os.fsencode(target))} bytes long: files in it could not be opened",
-            hint=f"choose a shorter one; the system's limit for a whole path is {PATH_MAX - 1} bytes",
+            hint=f"choose a shorter one; the system's limit for a whole path is {most - 1} bytes",
         )

@@ -56,7 +56,7 @@ def place(blueprint: Blueprint, request: Request, host: Host) -> Plan:
         one for one in operations if not (isinstance(one, Link) and keeps_directory(destination, way, one.path))
     ]
     operations.append(manifest(operations, earlier_manifest(destination, request)))
-    refuse_length(destination.target, operations, longest_in_images=120 if images else 0)
+    refuse_length(destination.target, operations, longest_in_images=120 if images else 0, platform=host.platform)
     if destination.state == "directory" and way == "merge":
         refuse_conflicts(destination, operations)
     return Plan(

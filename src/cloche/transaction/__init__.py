@@ -75,11 +75,12 @@ class Transaction:
         try:
             descriptor = self._claim()
         except OSError as error:
-            inside = self.way == "new" and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
-            if not (inside and os.path.isdir(self.target)):
+            beside = self.way in ("new", "exchange")
+            refused = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+            if not (beside and refused and os.path.isdir(self.target)):
                 raise
-            # an empty directory that is ours in a parent that is not: fill it in place
-            self.way = "merge"
+            # a directory that is ours in a parent that is not: it stays, and is filled in place
+            self.way = "merge" if self.way == "new" else "merge-emptied"
             descriptor = self._claim()
         if descriptor is not None:
             self._descriptors.append(descriptor)
@@ -198,7 +199,7 @@ def short(name: str) -> str:
 def make_parents(path: str, made: list[str]) -> None:
     """Make a directory and its parents; note in `made` those that were made, outermost first."""
     missing: list[str] = []
-    while path and not os.path.isdir(path):
+    while not os.path.isdir(path) and os.path.dirname(path) != path:  # a drive that is not there has no parent
         missing.append(path)
         path = os.path.dirname(path)
     for parent in reversed(missing):
