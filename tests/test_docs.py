@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import inspect
 import os
 import re
@@ -22,9 +23,14 @@ from cloche.api import CHOICES
 from cloche.cli import sources
 from cloche.cli.parser import by_spelling, parse
 from cloche.cli.vocabulary import COMMON, INEFFECTIVE, VERBS
-from tests.pages import REPOSITORY, Reader, blocks, commands, matches
+from tests.pages import REPOSITORY, SHELLS, Reader, blocks, commands, matches
 from tests.test_architecture import LAYERS
 from tests.tools import missing, require
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -389,10 +395,32 @@ def test_the_readme_lists_every_command() -> None:
     assert [row for row in rows if row not in text] == []
 
 
-READ_IN_A_CHECKOUT = [README, REPOSITORY / "CONTRIBUTING.md", *DOCS.rglob("*.md")]
+READ_IN_A_CHECKOUT = [
+    README,
+    REPOSITORY / "CONTRIBUTING.md",
+    *DOCS.rglob("*.md"),
+    *REPOSITORY.glob("plugins/*.md"),
+    *REPOSITORY.glob("plugins/*/*.md"),
+]
 
 
-@pytest.mark.parametrize("path", READ_IN_A_CHECKOUT, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", READ_IN_A_CHECKOUT, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_blocks_are_in_the_language_that_they_say(path: Path) -> None:
+    for block in blocks(path):
+        if block.language == "python":
+            compile(block.body, block.caption or path.name, "exec")
+        elif block.language == "toml":
+            tomllib.loads(block.body)
+        elif block.language == "ini":
+            configparser.ConfigParser().read_string(block.body)
+        elif block.language == "sh":
+            subprocess.run([require("bash"), "-n"], input=block.body, text=True, check=True)
+        else:
+            known = {"", "console", "text", "{terminal}", "{toctree}", "{include}", "{literalinclude}", *SHELLS}
+            assert block.language.partition(" ")[0] in known
+
+
+@pytest.mark.parametrize("path", READ_IN_A_CHECKOUT, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_links_between_files_lead_somewhere(path: Path) -> None:
     """Files are read in a checkout as well as on the site."""
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))

@@ -138,9 +138,9 @@ def title_of(path: Path) -> str:
 
 
 def index() -> str:
-    """Return every message, under the page that explains it.
+    """Return every message that is explained, under its page, with the exit codes that it comes with.
 
-    :raises KeyError: one is on no page.
+    :raises KeyError: a page explains a message that there is not.
     """
     codes: dict[str, set[int]] = {}
     for message in raised():
