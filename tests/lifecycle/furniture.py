@@ -71,6 +71,10 @@ def by_cloche_copying(python: str, place: Path) -> None:
     run(sys.executable, "-m", "cloche", "--no-seed", "-q", "--creator", "copy", "-p", python, place)
 
 
+def by_cloche_relocatable(python: str, place: Path) -> None:
+    run(sys.executable, "-m", "cloche", "--no-seed", "-q", "--relocatable", "-p", python, place)
+
+
 MAKERS: Mapping[str, Callable[[str, Path], None]] = {
     "venv": by_venv,
     "virtualenv": by_virtualenv,
@@ -78,6 +82,7 @@ MAKERS: Mapping[str, Callable[[str, Path], None]] = {
     "uv-relocatable": by_uv_relocatable,
     "cloche": by_cloche,
     "cloche-copy": by_cloche_copying,
+    "cloche-relocatable": by_cloche_relocatable,
 }
 
 
@@ -199,6 +204,10 @@ def relocatable(environment: Path) -> bool:
     return "relocatable = true" in (environment / "pyvenv.cfg").read_text()
 
 
+def made_by_uv(environment: Path) -> bool:
+    return "\nuv = " in (environment / "pyvenv.cfg").read_text()
+
+
 def wrong_activation(environment: Path) -> list[str]:
     """Return the shells in which activating leads elsewhere."""
     wrong = []
@@ -207,7 +216,7 @@ def wrong_activation(environment: Path) -> list[str]:
         found = shutil.which(shell)
         if found is None or not (environment / "bin" / script).exists():
             continue
-        if shell == "dash" and "BASH_SOURCE" in (environment / "bin" / script).read_text() and relocatable(environment):
+        if shell == "dash" and made_by_uv(environment) and relocatable(environment):
             continue  # uv's script finds itself in bash, ksh and zsh only
         environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TERM": "dumb"}
         out = run(found, *arguments, environ=environ, cwd=environment / "bin").splitlines()

@@ -29,7 +29,9 @@ def site_of(place):
     return next(place.glob("lib/*/site-packages"))
 
 
-@pytest.mark.parametrize("maker", ["venv", "virtualenv", "uv", "uv-relocatable", "cloche", "cloche-copy"])
+@pytest.mark.parametrize(
+    "maker", ["venv", "virtualenv", "uv", "uv-relocatable", "cloche", "cloche-copy", "cloche-relocatable"]
+)
 def test_a_new_environment_is_healthy(cloche, empty, maker) -> None:
     place = empty(maker)
     before = snapshot(place)
