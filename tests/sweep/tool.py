@@ -28,9 +28,15 @@ CALLS = (
 
 FAULTS = ("ENOSPC", "EIO", "EACCES", "EINTR")
 
+STOPS = {"INT": 130, "TERM": 143}
+"""Signals that ask to stop, and the exit code of a run that did."""
 
 STAGING = re.compile(r"(env/)?\.(env\.)?cloche-\d+(/|$)")
 """A staging directory beside the destination or in it, and what is below."""
+
+
+LISTENING = re.compile(r"/cloche/(__pycache__/)?api\.")
+"""What the command line loads first after it has begun to listen."""
 
 
 class Point(NamedTuple):
@@ -75,6 +81,7 @@ class Sweep:
         self.place = work / "place"
         self.warm_cache = work / "warm"
         self.cache = work / "cache"
+        self.listening = 0
         self._reset()
         self._start(self.command)
         shutil.copytree(self.cache, self.warm_cache, symlinks=True)
@@ -106,7 +113,10 @@ class Sweep:
         )
 
     def points(self) -> list[Point]:
-        """Return every point of the run, in the order of their first occurrence."""
+        """Return every point of the run, in the order of their first occurrence.
+
+        `listening` is then the index of the first at which cloche, if it is what runs, listens for signals.
+        """
         self._reset()
         log = self.work / "strace.log"
         self._start(
@@ -125,16 +135,19 @@ class Sweep:
         )
         counts: Counter[tuple[str, str]] = Counter()
         points: dict[Point, None] = {}
+        self.listening = 0
         for line in log.read_text(errors="replace").splitlines():
+            if not self.listening and LISTENING.search(line):
+                self.listening = len(points)
             if found := re.match(r"(\d+)\s+(\w+)\(", line):
                 counts[found.group(1), found.group(2)] += 1
                 points[Point(found.group(2), counts[found.group(1), found.group(2)])] = None
         return list(points)
 
     def inject(self, point: Point, fault: str) -> Verdict:
-        """Run with one fault (`KILL`, or the name of an error) and judge what is left, then judge the next run."""
+        """Run with one fault (a signal, or the name of an error) and judge what is left, then judge the next run."""
         self._reset()
-        what = "signal=KILL" if fault == "KILL" else f"error={fault}"
+        what = f"signal={fault}" if fault == "KILL" or fault in STOPS else f"error={fault}"
         tampering = f"inject={point.call}:{what}:when={point.number}"
         done = self._start(
             ["strace", "-f", "-qq", "-e", f"trace={point.call}", "-e", tampering, "-o", os.devnull, *self.command]
@@ -153,14 +166,14 @@ class Sweep:
             else "broken"
         )
         said = done.stderr.strip()
-        complaint = self._complaint(fault, state, done.returncode, said)
+        complaint = self._complaint(fault, state, done.returncode, said, left)
         again = self._start(self.command)
         after = snapshot(self.place)
         if again.returncode or not same(after, self.whole):
             complaint = complaint or f"the next run ended with {again.returncode}: {again.stderr.strip()[-300:]}"
         return Verdict(point, fault, state, done.returncode, said, left, complaint)
 
-    def _complaint(self, fault: str, state: str, code: int, said: str) -> str:
+    def _complaint(self, fault: str, state: str, code: int, said: str, left: Sequence[str]) -> str:
         if state == "broken":
             return "the destination is neither what it was nor whole"
         if fault == "KILL":
@@ -169,6 +182,10 @@ class Sweep:
             return f"a traceback: {said[-600:]}"
         if code == 0 and state != "whole":
             return "it claims to be done and is not"
+        if fault in STOPS and (left or state == "between"):
+            return f"it stopped with {code} and left {left}"
+        if code == STOPS.get(fault):
+            return "" if said == "cloche: interrupted" else f"no message: {said[-300:]}"
         if code not in (0, 1, 3, 4, 5):
             return f"exit code {code}: {said[-300:]}"
         if code and not said.startswith("cloche: "):
