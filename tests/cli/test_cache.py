@@ -118,8 +118,7 @@ def test_a_cache_that_may_not_be_written_is_left_alone(cloche: Cloche, filled: P
 def test_any_other_word_is_refused_with_those_there_are(cloche: Cloche) -> None:
     done = cloche("cache", "empty")
     assert (done.code, done.out) == (2, "")
-    assert (
-        done.err
-        == "cloche: error: `cloche cache` cannot `empty`\nhint: choose one of dir, size, verify, prune, clear\n"
+    assert done.err == (
+        "cloche: error: `cloche cache` does not know `empty`\nhint: choose one of dir, size, verify, prune, clear\n"
     )
     assert cloche("cache").code == 2

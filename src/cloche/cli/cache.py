@@ -6,7 +6,6 @@ from cloche.cli import report
 from cloche.cli.info import human
 from cloche.cli.sources import resolve, session_of
 from cloche.cli.vocabulary import COMMON
-from cloche.errors import UsageError
 from cloche.store import upkeep
 from cloche.store.place import cache_directory
 from cloche.value import TYPE_CHECKING, value
@@ -31,8 +30,6 @@ class Done:
 def cache(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
     """Do one thing with the cache; 1 if `verify` finds damage."""
     action = words.operands[0]
-    if action not in ACTIONS:
-        raise UsageError(f"`cloche cache` cannot `{action}`", hint=f"choose one of {', '.join(ACTIONS)}")
     settings = resolve(words, host, COMMON)
     with session_of(settings, host) as session:
         done = ACTIONS[action](session.store)

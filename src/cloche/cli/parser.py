@@ -131,3 +131,6 @@ def check_operands(words: Words) -> None:
             f"`{command}` takes {verb.operands or 'no operand'}, and got `{words.operands[verb.most]}` as well",
             hint=f"`{command} --help` tells more",
         )
+    for operand in words.operands[:1]:
+        if verb.choices and operand not in verb.choices:
+            raise UsageError(f"`{command}` does not know `{operand}`", hint=f"choose one of {', '.join(verb.choices)}")

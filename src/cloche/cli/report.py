@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cloche.value import TYPE_CHECKING, fields
+from cloche.value import TYPE_CHECKING, fields, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -74,33 +74,51 @@ def shown(path: str, host: Host) -> str:
     return path.removeprefix(below) if host.cwd and path.startswith(below) else path
 
 
-SHELLS: Mapping[str, tuple[str, str, str]] = {
-    "bash": ("bash", "source", "activate"),
-    "zsh": ("bash", "source", "activate"),
-    "sh": ("bash", ".", "activate"),
-    "dash": ("bash", ".", "activate"),
-    "ksh": ("bash", ".", "activate"),
-    "mksh": ("bash", ".", "activate"),
-    "csh": ("csh", "source", "activate.csh"),
-    "tcsh": ("csh", "source", "activate.csh"),
-    "fish": ("fish", "source", "activate.fish"),
-    "pwsh": ("powershell", ".", "activate.ps1"),
-    "powershell": ("powershell", ".", "activate.ps1"),
-    "cmd": ("batch", "", "activate.bat"),
+@value
+class Sourcing:
+    """How an environment is activated in one shell."""
+
+    activator: str
+    """Name of the activator that gives the script."""
+    line: str
+    """The command, with `{}` for the script."""
+    script: str
+    """The script's name, in lower case."""
+
+
+_POSIX = Sourcing("bash", ". {}", "activate")
+_BASH = Sourcing("bash", "source {}", "activate")
+_CSH = Sourcing("csh", "source {}", "activate.csh")
+_POWERSHELL = Sourcing("powershell", ". {}", "activate.ps1")
+_NUSHELL = Sourcing("nushell", "overlay use {}", "activate.nu")
+
+SHELLS: Mapping[str, Sourcing] = {
+    **dict.fromkeys(("bash", "zsh"), _BASH),
+    **dict.fromkeys(("sh", "dash", "ksh", "mksh"), _POSIX),
+    **dict.fromkeys(("csh", "tcsh"), _CSH),
+    "fish": Sourcing("fish", "source {}", "activate.fish"),
+    **dict.fromkeys(("pwsh", "powershell"), _POWERSHELL),
+    "cmd": Sourcing("batch", "{}", "activate.bat"),
+    **dict.fromkeys(("nu", "nushell"), _NUSHELL),
+    "xonsh": Sourcing("xonsh", "source {}", "activate.xsh"),
+    "elvish": Sourcing("elvish", "eval (slurp < {})", "activate.elv"),
 }
-"""By the shell's name: the activator that serves it, the word that sources a script, and the script."""
+"""By the shell's name."""
+
+BEFORE_A_NAME = ("sh", "dash", "ksh", "mksh", "pwsh", "powershell")
+"""Shells that look for a script on PATH unless its name has a directory in it."""
 
 
 def activation(environment: Environment, activators: tuple[str, ...], host: Host) -> str:
     """Return the command that activates an environment in the user's shell; empty if its script was not written."""
     shell = current_shell(host)
-    activator, word, script = SHELLS.get(shell, ("", "", ""))
-    if activator not in activators:
+    how = SHELLS.get(shell)
+    if how is None or how.activator not in activators:
         return ""
-    path = shown(environment.place(f"{environment.layout.bin}/{script}"), host)
-    if not os.path.isabs(path) and not path.startswith("."):
-        path = f"./{path}" if shell in ("sh", "dash", "ksh", "mksh", "pwsh", "powershell") else path
-    line = f"{word} {quoted(path, shell)}".strip()
+    path = shown(environment.place(f"{environment.layout.bin}/{how.script}"), host)
+    if shell in BEFORE_A_NAME and not os.path.isabs(path) and not path.startswith("."):
+        path = f"./{path}"
+    line = how.line.format(quoted(path, shell))
     return line if line.isprintable() else ""
 
 
@@ -110,7 +128,11 @@ def quoted(path: str, shell: str) -> str:
         return path
     if shell == "cmd":
         return f'"{path}"'
-    text = path.replace("'", "''" if shell in ("pwsh", "powershell") else "'\\''")
+    if shell in ("nu", "nushell", "xonsh"):
+        from cloche.lifecycle.activators import dialects
+
+        return dialects({})[SHELLS[shell].activator].quote(path)
+    text = path.replace("'", "''" if shell in ("pwsh", "powershell", "elvish") else "'\\''")
     if shell in ("csh", "tcsh"):  # its history expansion works inside quotes
         text = text.replace("!", "\\!")
     return f"'{text}'"

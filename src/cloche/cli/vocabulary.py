@@ -30,6 +30,8 @@ class Verb:
     """How many operands it takes; -1 for any number."""
     rest: str = ""
     """What stands after `--` and is handed on unread: `CMD`."""
+    choices: tuple[str, ...] = ()
+    """The only words that its first operand can be; empty: any."""
 
 
 COMMON = (
@@ -57,6 +59,7 @@ CREATE = (
     Option(
         "prompt", "what an activated shell shows; `.` the current directory's name", metavar="TEXT", group="environment"
     ),
+    Option("relocatable", "let it work wherever it is moved or copied to", "flag", group="environment"),
     Option("no-vcs-ignore", "do not tell version control to ignore it", "flag", group="environment"),
     Option("no-seed", "put no packages into it", "flag", group="seeds"),
     Option("pip", "which pip", metavar="VERSION", group="seeds"),
@@ -175,8 +178,55 @@ VERBS = {
             1,
             rest="CMD",
         ),
+        Verb(
+            "activate",
+            "the line that activates an environment in a shell",
+            "cloche.cli.activate:activate",
+            (
+                Option("shell", "for which shell, if not for the one that runs this", metavar="NAME", sources="argv"),
+                Option(
+                    "print-env",
+                    "print the variables that activation sets instead",
+                    metavar="FORMAT",
+                    choices=("json", "dotenv"),
+                    sources="argv",
+                ),
+            ),
+            "ENV",
+            1,
+            1,
+        ),
         Verb("plugins", "what is loaded, from where, what it gives, what failed", "cloche.cli.plugins:plugins"),
-        Verb("cache", "dir | size | verify | prune | clear", "cloche.cli.cache:cache", (), "ACTION", 1, 1),
+        Verb(
+            "cache",
+            "dir | size | verify | prune | clear",
+            "cloche.cli.cache:cache",
+            (),
+            "ACTION",
+            1,
+            1,
+            choices=("dir", "size", "verify", "prune", "clear"),
+        ),
+        Verb(
+            "config",
+            "every setting, its value, and where that comes from",
+            "cloche.cli.settings:config",
+            (),
+            "[show]",
+            0,
+            1,
+            choices=("show",),
+        ),
+        Verb(
+            "completion",
+            "the script that completes `cloche` in a shell",
+            "cloche.cli.completion:completion",
+            (),
+            "SHELL",
+            1,
+            -1,
+            choices=("bash", "fish", "nushell", "powershell", "tcsh", "zsh"),
+        ),
     )
 }
 """Every command by name; `create` is the one that is meant if none is named."""

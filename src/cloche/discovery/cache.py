@@ -17,6 +17,8 @@ from cloche.template import resource
 from cloche.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cloche.model import Interpreter
 
 FORMAT = "cloche probe 3"
@@ -81,6 +83,20 @@ class ProbeCache:
                 _write(os.path.join(self._directory, _name(executable)), lines)
         except (OSError, ValueError):
             return
+
+    def remembered(self) -> Iterator[Interpreter]:
+        """Yield the interpreters that were ever met and whose executables are there, whatever has become of them since."""
+        if self._directory is None or not _is_private(self._directory):
+            return
+        for name in sorted(os.listdir(self._directory)):
+            try:
+                lines = _read(os.path.join(self._directory, name))
+                last = max(number for number, line in enumerate(lines) if line.startswith(("seen ", "absent")))
+                found = record.load(record.unflatten(lines[last + 1 :]))
+            except (OSError, ValueError, LookupError):
+                continue
+            if os.path.exists(found.executable):
+                yield found
 
     def _head(self, executable: str, files: list[str]) -> list[str]:
         """Return the lines that stand before the answer, as they would have to be now."""

@@ -1,0 +1,109 @@
+"""`cloche completion SHELL`: the script that completes `cloche` there, or, for that script, what could stand next.
+
+The scripts lie beside this module and know nothing of commands and options: each asks cloche at every key press, so that
+none goes stale. Names of files are always left to the shell, which knows how to quote them.
+"""
+
+from __future__ import annotations
+
+from cloche.cli.completion import suggestions
+from cloche.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from cloche.cli.completion.suggestions import Suggestions
+    from cloche.cli.parser import Words
+    from cloche.model import Host
+
+
+def completion(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
+    """Print the script; with the words of a line after `--`, print what could stand for the last of them."""
+    from cloche.cli import report
+
+    shell, *line = words.operands
+    if not line:
+        report.tell(script(shell).rstrip())
+        return 0
+    said = WORDS.get(shell, list)(line)
+    for text in LINES.get(shell, described)(suggestions.suggest(said, host)):
+        report.tell(text)
+    return 0
+
+
+def script(shell: str) -> str:
+    """Return the script for a shell; that for tcsh has tables in it, because tcsh lets no command say `a directory`."""
+    from cloche.template import render, resource
+
+    text = resource(__name__, f"complete.{EXTENSIONS.get(shell, shell)}")
+    return render(text, tcsh_values(), str) if shell == "tcsh" else text
+
+
+EXTENSIONS: Mapping[str, str] = {"nushell": "nu", "powershell": "ps1"}
+
+
+# What the scripts send
+
+
+def bash_words(words: Sequence[str]) -> list[str]:
+    """Return bash's words as the user typed them: bash parts `--name=value` at the `=`."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1].startswith("--") and (word == "=" or joined[-1].endswith("=")):
+            joined[-1] += word
+        else:
+            joined.append(word)
+    return joined
+
+
+def marked_words(words: Sequence[str]) -> list[str]:
+    """Return PowerShell's words without the mark before each: older versions drop empty arguments."""
+    return [word[1:] for word in words]
+
+
+def tcsh_words(words: Sequence[str]) -> list[str]:
+    """Return the words of `COMMAND_LINE`, which tcsh sets for whoever completes; it can pass none on itself."""
+    import os
+
+    line = os.environ.get("COMMAND_LINE", "")
+    said = line.split()[1:]
+    return [*said, ""] if not said or line[-1:].isspace() else said
+
+
+WORDS: Mapping[str, Callable[[Sequence[str]], list[str]]] = {
+    "bash": bash_words,
+    "powershell": marked_words,
+    "tcsh": tcsh_words,
+}
+
+
+# What they are told
+
+
+def described(found: Suggestions) -> list[str]:
+    """Return the kind of paths that fit and what stands before them, then a line per word and what it is for."""
+    return [f"{found.paths}\t{found.before}", *(f"{found.before}{word}\t{what}" for word, what in found.words)]
+
+
+def bare(found: Suggestions) -> list[str]:
+    """Return the kind of paths that fit, then a line per word; bash puts them behind the `=`."""
+    before = "" if found.before.endswith("=") else found.before
+    return [found.paths, *(f"{before}{word}" for word, _ in found.words)]
+
+
+def words_only(found: Suggestions) -> list[str]:
+    return [f"{found.before}{word}" for word, _ in found.words]
+
+
+LINES: Mapping[str, Callable[[Suggestions], list[str]]] = {"bash": bare, "tcsh": words_only}
+
+
+def tcsh_values() -> dict[str, str]:
+    """Return the slots of tcsh's script: what takes a directory, and what a file, as its patterns want them."""
+    from cloche.cli.vocabulary import COMMON, VERBS
+
+    options = (*COMMON, *(one for verb in VERBS.values() for one in verb.options))
+    directories = sorted({f"--{option.name}" for option in options if option.metavar == "DIR"})
+    files = sorted({f"--{option.name}" for option in options if option.metavar == "EXE"})
+    verbs = [verb.name for verb in VERBS.values() if verb.operands.startswith(("ENV", "DEST"))]
+    return {"DIRECTORIES": ",".join([*directories, *verbs]), "FILES": ",".join(files)}

@@ -1,0 +1,94 @@
+"""`cloche config`: what is set, where, and what is set by a name that does not exist."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.plugins.site import Site, site
+from tests.run import Cloche, clean_environ
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["site"]
+
+
+@pytest.fixture
+def cloche(tmp_path: Path) -> Cloche:
+    return Cloche(tmp_path, clean_environ(tmp_path / "home", tmp_path / "cache"))
+
+
+def test_each_value_comes_with_the_source_that_wins(cloche: Cloche, tmp_path: Path) -> None:
+    project, user = tmp_path / "pyproject.toml", tmp_path / "user.toml"
+    project.write_text('[tool.cloche]\nprompt = "project"\nseed = ["a", "b"]\nclear = true\n')
+    user.write_text('prompt = "user"\nlink-mode = "copy"\nreplace = ["bash=acme"]\n')
+    done = cloche(
+        "config", "show", "--json", "--cache-dir", "here", CLOCHE_CONFIG_FILE=str(user), CLOCHE_NO_DOWNLOAD="1"
+    )
+    said = {one["name"]: (one["value"], one["origin"]) for one in done.json["settings"]}
+
+    assert (done.code, done.err) == (0, "")
+    assert said["prompt"] == ("project", str(project))
+    assert said["seed"] == (["a", "b"], str(project))
+    assert said["clear"] == (True, str(project))
+    assert said["link-mode"] == ("copy", str(user))
+    assert said["no-download"] == (True, "CLOCHE_NO_DOWNLOAD")
+    assert said["cache-dir"] == ("here", "command line")
+    assert said["creator"] == ("symlink", "default")
+    assert said["find-links"] == ([], "default")
+    assert said["replace"] == (["bash=acme"], "config file")
+    assert [(one["path"], one["there"]) for one in done.json["files"]] == [(str(project), True), (str(user), True)]
+
+
+def test_show_is_what_is_meant_and_what_is_chosen_comes_first(cloche: Cloche) -> None:
+    done = cloche("config", CLOCHE_PROMPT="two\nlines")
+    head, first, *_ = done.out.splitlines()
+
+    assert head.split() == ["setting", "value", "from"]
+    assert first.split() == ["prompt", "two\\nlines", "CLOCHE_PROMPT"]
+    assert done.out == cloche("config", "show", CLOCHE_PROMPT="two\nlines").out
+    assert "config.toml (not there)" in done.out
+    assert cloche("config", "set").code == 2
+
+
+def test_a_name_that_does_not_exist_is_told_with_the_nearest_that_does(cloche: Cloche, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.cloche]\nlinkmode = 'copy'\n")
+    done = cloche("config", "--json", CLOCHE_PROMT="x")
+
+    assert done.code == 0
+    assert "`CLOCHE_PROMT` in the environment is no option; did you mean `CLOCHE_PROMPT`?" in done.err
+    assert "did you mean `link-mode`?" in done.err
+    assert len(done.json["warnings"]) == 2
+
+
+def test_another_tools_spelling_is_told_under_our_name(cloche: Cloche) -> None:
+    said = cloche("config", "--json", CLOCHE_COPIES="1", CLOCHE_SETUPTOOLS="70").json["settings"]
+    chosen = {one["name"]: (one["value"], one["origin"]) for one in said if one["origin"] != "default"}
+
+    assert chosen == {
+        "creator": ("copy", "CLOCHE_COPIES"),
+        "json": (True, "command line"),
+        "setuptools": ("70", "CLOCHE_SETUPTOOLS"),
+    }
+
+
+def test_options_of_plugins_are_settings_too(cloche: Cloche, site: Site) -> None:
+    site.install(
+        "acme",
+        rope="""
+        class Thing:
+            name = "rope"
+            options = (cloche.Option("rope-length", "how long"),)
+            def refusal(self, interpreter): return None
+            def operations(self, interpreter, layout): return []
+
+        @cloche.hookimpl
+        def cloche_creators(): return [Thing()]
+        """,
+    )
+    done = cloche("config", "--json", CLOCHE_ROPE_LENGTH="3", PYTHONPATH=str(site.directory))
+    said = {one["name"]: one["value"] for one in done.json["settings"]}
+
+    assert (said["rope-length"], done.err) == ("3", "")
