@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pyte.screens import Char
 
-COLUMNS, ROWS = 88, 400
+COLUMNS, ROWS = 96, 400
 """Of the terminal; rows that stay empty are not drawn."""
 
 PATIENCE = 120
