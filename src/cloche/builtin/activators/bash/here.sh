@@ -1,7 +1,7 @@
 # Where this file lies. bash, zsh and ksh93 tell that, each in its own way. To the others Linux does: it shows what a
 # shell has open, so of the files with this one's name it is the one that was opened last.
-# shellcheck disable=SC2194,SC3013,SC3028,SC3044  # a slot is no constant; what only some shells have, only they reach
 _VIRTUAL_FILE=
+# shellcheck disable=SC3028  # only bash reads its variable
 case "${BASH_VERSION:+bash}${ZSH_VERSION:+zsh}${KSH_VERSION-}" in
     bash*) _VIRTUAL_FILE="${BASH_SOURCE-}" ;;
     zsh*) eval '_VIRTUAL_FILE="${funcsourcetrace[1]-}"; _VIRTUAL_FILE="${_VIRTUAL_FILE%:*}"' ;;
@@ -21,7 +21,7 @@ case "${BASH_VERSION:+bash}${ZSH_VERSION:+zsh}${KSH_VERSION-}" in
         done
         ;;
 esac
-_VIRTUAL_FILE="${_VIRTUAL_FILE:-${VIRTUAL_ENV_SCRIPT-}}"
+[ -f "$_VIRTUAL_FILE" ] || _VIRTUAL_FILE="${VIRTUAL_ENV_SCRIPT-}"
 case "$_VIRTUAL_FILE" in
     -*) _VIRTUAL_FILE="./$_VIRTUAL_FILE" ;;
     */*) ;;
@@ -63,6 +63,7 @@ if ! [ -f "${VIRTUAL_ENV:-/dev/null}/"__CLOCHE_BIN_NAME__/activate ]; then
 fi
 unset _VIRTUAL_FILE
 VIRTUAL_ENV_PROMPT=__CLOCHE_PROMPT__
+# shellcheck disable=SC2194  # a slot is no constant
 case __CLOCHE_NAMING__ in
     directory) VIRTUAL_ENV_PROMPT="${VIRTUAL_ENV##*/}" ;;
 esac

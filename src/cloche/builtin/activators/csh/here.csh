@@ -6,7 +6,9 @@ else
 endif
 if ($#_virtual_file != 1) then
     set _virtual_file = ''
-    if ($?VIRTUAL_ENV_SCRIPT) set _virtual_file = $VIRTUAL_ENV_SCRIPT:q
+    if ($?VIRTUAL_ENV_SCRIPT) then
+        set _virtual_file = $VIRTUAL_ENV_SCRIPT:q
+    endif
 endif
 set _virtual_file = "$_virtual_file:h"
 set _virtual_root = "$_virtual_file:h"
