@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 
 import pytest
 
@@ -260,6 +261,159 @@ def test_the_next_run_undoes_what_a_killed_one_had_begun(target, old, way, syste
     else:
         assert step >= 3
         assert "bin/activate" in snapshot(target)
+
+
+def in_lower_layer(rename):
+    """Return a `rename` that refuses directories that are not new, as an overlay does those of its lower layers."""
+
+    def refusing(one, other, **more):
+        if os.path.isdir(one) and not os.path.islink(one) and "/new" not in one:
+            raise OSError(errno.EXDEV, "Invalid cross-device link", one)
+        rename(one, other, **more)
+
+    return refusing
+
+
+@pytest.fixture
+def layered(monkeypatch):
+    """A system on which the directories that were there cannot be renamed, but the files in them can."""
+    monkeypatch.setattr(exchange, "system_exchange", lambda one, other: errno.EXDEV)
+    monkeypatch.setattr(os, "rename", in_lower_layer(os.rename))
+
+
+@pytest.mark.parametrize("way", ["exchange", "merge-emptied"])
+@pytest.mark.parametrize("step", range(18))
+@pytest.mark.parametrize("end", ["failed", "killed"])
+def test_what_cannot_be_renamed_whole_is_replaced_file_by_file_or_put_back(
+    target, old, layered, way, step, end, monkeypatch
+):
+    if end == "failed":
+        take, taken = merge.take, []
+
+        def failing(action, staging, there):
+            if len(taken) == step:
+                raise OSError(28, "No space left on device")
+            taken.append(action)
+            take(action, staging, there)
+
+        monkeypatch.setattr(merge, "take", failing)
+        try:
+            commit(target, way)
+            replaced = True
+        except OSError:
+            replaced = False
+    else:
+        taken = iter(range(100))
+        replaced = not killed(target, way, True, lambda what, _: what == "take" and next(taken) == step)
+        transaction.sweep(os.path.join(os.path.dirname(target), ".env.cloche-0"))
+        transaction.sweep(os.path.join(target, ".cloche-0"))
+    if replaced:
+        assert step > 8
+        assert sorted(snapshot(target)) == [
+            "bin", "bin/activate", "bin/python", "lib", "lib/new", "lib/new/pip.py", "pyvenv.cfg"
+        ]  # fmt: skip
+    else:
+        assert snapshot(target) == old
+    assert siblings(target) == []
+
+
+@pytest.mark.parametrize("step", range(4))
+def test_names_that_look_like_something_else_are_put_back_like_others(target, old, step):
+    for name in ("two\nlines", "end", "drop 0 bin", "lib\\own", " ", "\udcff"):
+        with open(os.path.join(target, name), "w") as file:
+            file.write(name.encode("utf-8", "surrogateescape").hex())
+    before = snapshot(target)
+    taken = iter(range(100))
+    assert killed(target, "merge-emptied", True, lambda what, _: what == "take" and next(taken) == step * 3)
+    transaction.sweep(os.path.join(target, ".cloche-0"))
+    assert snapshot(target) == before
+
+
+def planted(target: str, *records: str, inside: tuple[str, ...] = ()) -> str:
+    """Make what looks like a staging directory that was left in the middle of a commit."""
+    staging = os.path.join(os.path.dirname(target), ".env.cloche-0")
+    os.makedirs(os.path.join(staging, "old"))
+    with open(os.path.join(staging, "old", "0"), "w") as file:
+        file.write("theirs")
+    for name in inside:
+        open(os.path.join(staging, name), "w").close()
+    with open(os.path.join(staging, journal.JOURNAL), "w") as file:
+        file.write("\0".join([journal.HEADER, *records, "end", ""]))
+    return staging
+
+
+@pytest.mark.parametrize(
+    "records",
+    [("env", "drop 0 ../outside"), ("../outside", "drop 0 x"), ("/", "drop 0 etc/x"), ("env", "hop 0 x"), ("env", "x")],
+)
+def test_a_journal_that_leads_elsewhere_is_not_followed_and_not_removed(target, old, records):
+    staging = planted(target, *records)
+    transaction.sweep(staging)
+    assert os.path.exists(os.path.join(staging, "old", "0"))
+    assert snapshot(target) == old
+    with open(os.path.join(os.path.dirname(target), "outside")) as file:
+        assert file.read() == "precious"
+
+
+def test_a_staging_directory_of_another_user_or_with_other_things_in_it_is_left_alone(target, old, monkeypatch):
+    staging = planted(target, "env", "drop 0 notes.txt", inside=("mine.txt",))
+    transaction.sweep(staging)
+    assert os.path.exists(os.path.join(staging, "mine.txt"))
+    os.unlink(os.path.join(staging, "mine.txt"))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "geteuid", lambda: os.stat(staging).st_uid + 1)
+        transaction.sweep(staging)
+    assert snapshot(target) == old
+    transaction.sweep(staging)
+    assert not os.path.exists(staging)
+    assert snapshot(target)["notes.txt"][2] == b"theirs"
+
+
+class Stop(Exception):
+    """What a handler raises."""
+
+
+@pytest.fixture
+def heard():
+    """Raise `Stop` on SIGTERM, as the command line does."""
+
+    def stop(number, frame):
+        raise Stop
+
+    before = signal.signal(signal.SIGTERM, stop)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("way", ["new", "exchange", "merge", "merge-emptied"])
+@pytest.mark.parametrize("call", ["mkdir", "rename", "rmdir", "unlink", "chmod", "open"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_signal_in_any_call_leaves_what_was_there_or_what_is_new_and_nothing_else(
+    target, heard, request, monkeypatch, way, call, count
+):
+    before = {} if way == "new" else request.getfixturevalue("old")
+    original, calls = getattr(os, call), []
+
+    def signalling(*arguments, **named):
+        result = original(*arguments, **named)
+        calls.append(arguments)
+        if len(calls) == count:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, signalling)
+        try:
+            commit(target, way)
+        except Stop:
+            assert len(calls) >= count
+        else:
+            assert len(calls) < count
+    now = snapshot(target)
+    assert now == before or now["pyvenv.cfg"][2] == b"home = /new\n"
+    assert siblings(target) == []
+    assert not [path for path in now if ".cloche" in path]
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
 
 
 def test_an_environment_that_was_set_aside_when_a_run_was_killed_is_put_back(target, old):

@@ -93,16 +93,18 @@ class Transaction:
 
     def _claim(self) -> int | None:
         """Make the staging directory; return the descriptor that holds its lock, if there are locks."""
+        parent, name = os.path.split(self.target)
+        beside = os.path.join(parent, f".{short(name)}.cloche-")
         if self.way in ("merge", "merge-emptied"):
+            sweep_all(beside)
             self._staging, descriptor = claim(os.path.join(self.target, ".cloche-"))
             return descriptor
-        parent, name = os.path.split(self.target)
         attempts = 8
         while True:
             attempts -= 1
             try:
                 make_parents(parent, self._parents)
-                self._staging, descriptor = claim(os.path.join(parent, f".{short(name)}.cloche-"))
+                self._staging, descriptor = claim(beside)
                 return descriptor
             except FileNotFoundError:  # another run had made the parent, and took it back when it failed
                 if not attempts:
@@ -217,10 +219,7 @@ def claim(stem: str) -> tuple[str, int | None]:
 
     The descriptor is None on a system that cannot lock a directory.
     """
-    slot = 0
-    while slot < SLOTS or os.path.lexists(f"{stem}{slot}"):
-        sweep(f"{stem}{slot}")
-        slot += 1
+    sweep_all(stem)
     slot = 0
     while True:
         path = f"{stem}{slot}"
@@ -232,6 +231,14 @@ def claim(stem: str) -> tuple[str, int | None]:
         descriptor, held = lock(path)
         if held != "by another":  # else somebody takes it for a leftover, in the instant before it was locked
             return path, descriptor
+
+
+def sweep_all(stem: str) -> None:
+    """Sweep every staging directory with this stem."""
+    slot = 0
+    while slot < SLOTS or os.path.lexists(f"{stem}{slot}"):
+        sweep(f"{stem}{slot}")
+        slot += 1
 
 
 def lock(path: str) -> tuple[int | None, str]:
