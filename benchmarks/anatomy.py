@@ -10,15 +10,14 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
-from rows import Command, command
+from rows import BARE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from peers import Peers
-    from rows import Row
+    from rows import Command, Row
 
-BARE = command("python", "{bin}/python -c pass")
 LEAST = 300
 """Microseconds below which an import is not worth a line."""
 MOST = 16

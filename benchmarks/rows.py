@@ -64,6 +64,8 @@ VIRTUALENV = "{bin}/virtualenv --no-periodic-update {env}"
 """Without the process that it starts in the background, which would slow whoever is measured next."""
 VENV = "{bin}/python -m venv {env}"
 CLOCHE = "{bin}/cloche {env}"
+BARE = command("python", "{bin}/python -c pass")
+"""The start of the interpreter, with `site`, that no Python program can do without."""
 SLOW = 5
 
 ROWS = (
@@ -131,7 +133,7 @@ ROWS = (
         "`--version`",
         (
             command("cloche", "{bin}/cloche --version"),
-            command("python", "{bin}/python -c pass"),
+            BARE,
             command("uv", "{bin}/uv --version"),
             command("virtualenv", "{bin}/virtualenv --version"),
         ),
@@ -143,12 +145,26 @@ ROWS = (
         "`--help`",
         (
             command("cloche", "{bin}/cloche --help"),
-            command("python", "{bin}/python -c pass"),
+            BARE,
             command("uv", "{bin}/uv venv --help"),
             command("virtualenv", "{bin}/virtualenv --help"),
         ),
         (Goal(3.0, ("python",)),),
         more=2,
     ),
+    Row(
+        "completion",
+        "`completion bash`",
+        (command("cloche", "{bin}/cloche completion bash"), BARE),
+        (Goal(3.0, ("python",)),),
+        more=2,
+    ),
+    Row(
+        "key-press",
+        "what stands next, asked by a shell",
+        (command("cloche", "{bin}/cloche completion bash -- cloche mo"), BARE),
+        (Goal(3.0, ("python",)),),
+        more=2,
+    ),
 )
-"""Every row of the report, in its order. `python` is the bare start of the interpreter, with `site`."""
+"""Every row of the report, in its order."""
