@@ -84,10 +84,9 @@ class Memory:
         key = self._key(request, host)
         try:
             kept = read_plain(self._path(key))
-            data = kept[8:]
-            if source_hash(1, data) != kept[:8]:
+            if not is_whole(kept):
                 return None
-            known, seen, flat = marshal.loads(data)
+            known, seen, flat = marshal.loads(kept[8:])
             if known != key or any(signature(path) != was for path, was in seen):
                 return None
             remembered: Remembered = unflatten(flat)
@@ -118,6 +117,11 @@ class Memory:
         asked = fields(replace(request, **{name: getattr(elsewhere, name) for name in names}))
         environ = sorted((name, text) for name, text in host.environ.items() if name.startswith(ENVIRONMENT))
         return repr((__version__, sys.version, host.executable, host.cwd, sys.path, self.context, asked, environ))
+
+
+def is_whole(kept: bytes) -> bool:
+    """Whether a file of the memory is what was written."""
+    return source_hash(1, kept[8:]) == kept[:8]
 
 
 def signature(path: str) -> tuple[int, ...] | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from cloche import memory
 from cloche.cli import report
 from cloche.cli.info import human
 from cloche.cli.sources import resolve, session_of
 from cloche.cli.vocabulary import COMMON
+from cloche.discovery import cache as probes
 from cloche.store import upkeep
 from cloche.store.place import cache_directory
 from cloche.value import TYPE_CHECKING, value
@@ -43,6 +45,9 @@ def cache(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
     return done.code
 
 
+JUDGES: upkeep.Judges = {"interpreters": probes.is_whole, "plans": memory.is_whole}
+
+
 def say_where(store: Store) -> Done:
     return Done((), {})
 
@@ -57,13 +62,13 @@ def size(store: Store) -> Done:
 
 def verify(store: Store) -> Done:
     """Compare every hash; what is damaged is never used, and `prune` removes it."""
-    damaged = upkeep.verify(store)
+    damaged = upkeep.verify(store, JUDGES)
     lines = (*damaged, "`cloche cache prune` removes what is damaged") if damaged else ("every hash is right",)
     return Done(lines, {"damaged": damaged}, 1 if damaged else 0)
 
 
 def prune(store: Store) -> Done:
-    removed = upkeep.prune(store)
+    removed = upkeep.prune(store, judges=JUDGES)
     total = sum(one.size for one in removed)
     lines = [f"removed {one.path}: {one.reason}" for one in removed]
     facts = [{"path": one.path, "reason": one.reason, "size": one.size} for one in removed]

@@ -152,10 +152,16 @@ def _read(path: str) -> list[str]:
     :raises OSError, ValueError: there is none, it is a link or too large, it is not what was written, it is not text.
     """
     data = read_plain(path)
-    text, _, digest = data.decode("ascii").rpartition("\nend ")
-    if len(data) > LARGEST or digest != f"{_hash(text)}\n":
+    if not is_whole(data):
         raise ValueError("the entry is damaged")
+    text = data.decode("ascii").rpartition("\nend ")[0]
     return [line.encode().decode("unicode_escape") if "\\" in line else line for line in text.split("\n")]
+
+
+def is_whole(entry: bytes) -> bool:
+    """Whether an entry is what was written."""
+    text, _, digest = entry.rpartition(b"\nend ")
+    return len(entry) <= LARGEST and digest == source_hash(1, text).hex().encode() + b"\n"
 
 
 def _write(path: str, lines: list[str]) -> None:

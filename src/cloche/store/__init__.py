@@ -85,6 +85,12 @@ class Store:
                 found.append(path)
         return found
 
+    def mistrusted(self) -> dict[str, str]:
+        """Return what stands in the place of its directories and is not used, with the reason why."""
+        paths = [os.path.join(self.root, kind) for kind in KINDS] if self.root else []
+        found = {path: _mistrust(path, self._trusted) for path in paths if os.path.lexists(path)}
+        return {path: reason for path, reason in found.items() if reason}
+
     def room(self, kind: Kind) -> str:
         """Return a directory in which things of this kind may be made; it exists, and may last no longer than the run.
 

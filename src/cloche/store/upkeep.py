@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cloche.errors import ClocheError, SeedError
+from cloche.operations import read_plain
 from cloche.store import KINDS
 from cloche.store.check import check_tree
 from cloche.store.distributions import read_wheel
@@ -20,9 +21,13 @@ from cloche.store.images import verify as verify_image
 from cloche.value import value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import TypeAlias
 
     from cloche.store import Kind, Store
+
+    Judges: TypeAlias = Mapping[Kind, Callable[[bytes], bool]]
+    """By kind, whether a file holds what was written to it, where somebody else than the store decides on its form."""
 
 DAY = 86400.0
 
@@ -63,9 +68,11 @@ def size(store: Store) -> list[Usage]:
     return usage
 
 
-def verify(store: Store) -> list[str]:
-    """Return what is wrong with images and wheels, one line each, every hash compared; nothing is changed."""
-    wrong = []
+def verify(store: Store, judges: Judges | None = None) -> list[str]:
+    """Return what is wrong in the store, one line each, every hash compared; nothing is changed."""
+    wrong = [f"`{path}` {reason}" for path, reason in store.mistrusted().items()]
+    for kind, judge in (judges or {}).items():
+        wrong += [f"`{path}` is damaged" for path in _entries(store, kind) if not _is_whole(path, judge)]
     for path in _entries(store, "images"):
         if not path.endswith((UNFINISHED, DISCARDED)):
             wrong += verify_image(path)
@@ -75,7 +82,7 @@ def verify(store: Store) -> list[str]:
     return wrong
 
 
-def prune(store: Store, now: float | None = None) -> list[Removal]:
+def prune(store: Store, now: float | None = None, judges: Judges | None = None) -> list[Removal]:
     """Remove what is damaged, what was abandoned, and what has not been used for a month; return what that was.
 
     An image is used as long as an environment shares its files by hard links; where environments were copied it is made
@@ -88,7 +95,9 @@ def prune(store: Store, now: float | None = None) -> list[Removal]:
     removed = []
     for kind in KINDS:
         for path in _entries(store, kind):
-            if reason := _needless(kind, path, now):
+            judge = (judges or {}).get(kind)
+            reason = "damaged" if judge and not _is_whole(path, judge) else _needless(kind, path, now)
+            if reason:
                 removed.append(Removal(path, reason, _size(path)))
                 remove(path)
     return removed
@@ -138,6 +147,15 @@ def _entries(store: Store, kind: Kind) -> Iterator[str]:
                 yield path
 
 
+def _is_whole(path: str, judge: Callable[[bytes], bool]) -> bool:
+    try:
+        return path.endswith(UNFINISHED) or judge(read_plain(path))
+    except FileNotFoundError:
+        return True  # somebody else has removed it
+    except OSError:
+        return False
+
+
 def _names(directory: str) -> list[str]:
     try:
         return sorted(os.listdir(directory))
@@ -159,7 +177,7 @@ def _needless(kind: Kind, path: str, now: float) -> str:
             return "damaged"
         if _is_shared(path):
             return ""
-    if kind == "wheels" and not path.endswith(".whl"):
+    if path.endswith(UNFINISHED) or (kind == "wheels" and not path.endswith(".whl")):
         return "abandoned" if age > ABANDONED else ""
     if kind == "wheels" and _fault(path):
         return "damaged"
