@@ -9,6 +9,7 @@ import pytest
 
 from tests.interpreters import pyenv
 from tests.lifecycle.furniture import MAKERS, furnish, wheelhouse
+from tests.lifecycle.templates import Templates
 from tests.run import Cloche, clean_environ
 
 if TYPE_CHECKING:
@@ -39,30 +40,41 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return wheelhouse(tmp_path_factory.mktemp("wheels"))
 
 
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
+    return Templates(tmp_path_factory.mktemp("templates"))
+
+
 @pytest.fixture
-def furnished(cloche: Cloche, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+def furnished(
+    cloche: Cloche, wheels: Path, templates: Templates, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Path]:
     """Make an environment and furnish it; its projects stand beside it."""
     if TOOLS:
         monkeypatch.setenv("CLOCHE_TEST_TOOLS", TOOLS)
 
     def make(maker: str, minor: str = "3.12", name: str = "env") -> Path:
-        place = cloche.cwd / name
-        MAKERS[maker](pyenv(minor), place)
-        furnish(place, wheels, cloche.cwd / "projects")
-        return place
+        def made(place: Path) -> None:
+            MAKERS[maker](pyenv(minor), place / name)
+            furnish(place / name, wheels, place / "projects")
+
+        templates.lay(f"furnished-{maker}-{minor}-{name.replace('/', '-')}", made, cloche.cwd)
+        return cloche.cwd / name
 
     return make
 
 
 @pytest.fixture
-def empty(cloche: Cloche, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+def empty(cloche: Cloche, templates: Templates, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Make an environment with nothing in it."""
     if TOOLS:
         monkeypatch.setenv("CLOCHE_TEST_TOOLS", TOOLS)
 
     def make(maker: str = "venv", minor: str = "3.12", name: str = "env") -> Path:
-        place = cloche.cwd / name
-        MAKERS[maker](pyenv(minor), place)
-        return place
+        def made(place: Path) -> None:
+            MAKERS[maker](pyenv(minor), place / name)
+
+        templates.lay(f"empty-{maker}-{minor}-{name.replace('/', '-')}", made, cloche.cwd)
+        return cloche.cwd / name
 
     return make
