@@ -53,7 +53,7 @@ def test_a_name_that_no_plugin_has_is_a_directory_and_imports_none_to_find_out(s
     site.install("zebra", other=f"open({str(mark)!r}, 'w').close()\n")
 
     ran = subprocess.run(
-        [sys.executable, "-c", "from cloche.cli.foreign import run_foreign; print(run_foreign('venv', [], None))"],
+        [sys.executable, "-c", "from cloche.cli.foreign import run_foreign; print(run_foreign('venv', [], [], None))"],
         capture_output=True,
         text=True,
         check=True,
@@ -174,6 +174,41 @@ def test_one_module_may_give_several_commands(site: Site) -> None:
         "wave",
         "clap",
     }
+
+
+def test_an_option_before_a_plugins_command_does_not_make_it_a_directory(site: Site, tmp_path: Path) -> None:
+    site.install("acme", wave=WAVE)
+    site.install("zebra", other="raise SystemExit('imported')")
+
+    refused = [
+        cloche(*argv, HOME=str(tmp_path)) for argv in (["-q", "wave"], ["-p", "3.12", "wave"], ["--json", "wave"])
+    ]
+    allowed = [cloche(*argv).returncode for argv in (["--no-plugin", "zebra", "wave"], ["--traceback", "wave"])]
+
+    assert [ran.returncode for ran in refused] == [2, 2, 2]
+    assert "`wave` is a command of plugin `wave` of acme 1.0, and its options stand behind it" in refused[0].stderr
+    assert "hint: `cloche wave -p 3.12`, or `./wave` for the directory" in refused[1].stderr
+    assert allowed == [7, 7]
+    assert cloche("--no-plugin", "acme", "wave").returncode == 6
+
+
+def test_after_the_word_create_a_plugins_command_is_a_directory(site: Site) -> None:
+    site.install("acme", wave=WAVE)
+
+    assert "would be created" in cloche("--dry-run", "create", "wave").stdout
+    assert "would be created" in cloche("--dry-run", "--", "wave").stdout
+
+
+def test_help_lists_commands_of_plugins_and_whose_they_are(site: Site) -> None:
+    site.install("acme", hands=WAVE, plugins=WAVE.replace('"wave"', '"plugins"'))
+    site.install("zebra", broken="raise ValueError  # cloche_commands", other="raise SystemExit('imported')")
+
+    shown = cloche("--help").stdout.splitlines()
+
+    assert "  wave        wave a hand (acme)" in shown
+    assert "  plugins     is cloche's own; that of acme is never run" in shown
+    assert "wave" not in cloche("--help", "--no-plugins").stdout
+    assert "wave" not in cloche("info", "--help").stdout
 
 
 def test_our_own_commands_cannot_be_taken(site: Site) -> None:

@@ -34,6 +34,7 @@ def cache(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
     action = words.operands[0]
     settings = resolve(words, host, COMMON)
     with session_of(settings, host) as session:
+        session.progress("looking at the cache")
         done = ACTIONS[action](session.store)
         report.warn((*settings.warnings, *session.warnings))
         directory = session.store.root or cache_directory(host)

@@ -48,6 +48,7 @@ def run_command(argv: Sequence[str], started: float) -> int:
         report.error(ClocheError(f"the system refused: {(problem.strerror or str(problem)).lower()}{where}"))
         return ClocheError.exit_code
     finally:
+        report.pass_on()
         deafen()
 
 
@@ -58,14 +59,15 @@ def silence() -> None:
 
 def dispatch(argv: Sequence[str], started: float) -> int:
     from cloche.api import current_host
-    from cloche.cli.parser import parse
+    from cloche.cli.parser import first_operand, parse
     from cloche.extension import resolve
 
     host = current_host()
-    if argv and may_be_foreign(argv[0]):
+    first = first_operand(argv) if argv and argv[0][:1] == "-" else 0
+    if first < len(argv) and may_be_foreign(argv[first]):
         from cloche.cli.foreign import run_foreign
 
-        foreign = run_foreign(argv[0], argv[1:], host)
+        foreign = run_foreign(argv[first], argv[:first], argv[first + 1 :], host)
         if foreign is not None:
             return foreign
     try:
@@ -77,10 +79,13 @@ def dispatch(argv: Sequence[str], started: float) -> int:
             raise
         words = parse(argv, extra)
     if words.flag("help"):
-        from cloche.cli.extras import declared
+        from cloche.cli.extras import commands, declared
         from cloche.cli.help import help_text
 
-        report.tell(help_text(words.verb, declared(argv, host) if words.verb.name == "create" else ()))
+        main = words.verb.name == "create"
+        given = commands(argv, host) if main else ()
+        extra = declared(argv, host) if main else ()
+        report.tell(help_text(words.verb, extra, given, "all" if words.count("verbose") else "ours"))
         return 0
     if words.flag("version"):
         from cloche import __version__
@@ -92,7 +97,7 @@ def dispatch(argv: Sequence[str], started: float) -> int:
 
 
 def may_be_foreign(word: str) -> bool:
-    """Return whether a command line's first word may be a command that a plugin gives: a name, and none of ours.
+    """Return whether a command line's first operand may be a command that a plugin gives: a name, and none of ours.
 
     `.venv` and `./venv` cannot, and cost nothing; only a bare name has plugins looked through.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from time import perf_counter
 
 from cloche.cli import report
@@ -35,8 +34,6 @@ def create(words: Words, host: Host, argv: Sequence[str], started: float) -> int
         extra = declared(argv, host)
         settings = resolve(words, host, (*TABLE, *extra))
     with session_of(settings, host) as session:
-        if sys.stderr.isatty() and not words.count("quiet"):
-            session.progress = lambda text: report.say(f"cloche: {text} ...")
         request = request_of(words.operands[0], settings, host, extra)
         report.warn(settings.warnings)
         if words.count("verbose"):

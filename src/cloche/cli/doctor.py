@@ -48,7 +48,8 @@ def doctor(words: Words, host: Host, argv: Sequence[str], started: float) -> int
         with ThreadPoolExecutor(min(AT_ONCE, len(paths) or 1)) as pool:
             for outcome in pool.map(lambda path: look_at(path, session, fix=fix), paths):
                 outcomes.append(outcome)
-                progress(len(outcomes), len(paths), host)
+                if len(paths) > 1:
+                    session.progress(f"{len(outcomes)} of {len(paths)} environments")
         report.warn((*settings.warnings, *session.warnings))
     if settings.flag("json"):
         report.print_json(environments=[as_json(outcome) for outcome in outcomes])
@@ -92,33 +93,29 @@ def look_at(path: str, session: Session, *, fix: bool) -> Outcome:
         return Outcome(path, Mended((), ()), problem)
 
 
-def progress(done: int, total: int, host: Host) -> None:
-    """Show on a terminal how many are done."""
-    if total > 1 and sys.stderr.isatty() and host.environ.get("TERM") != "dumb":
-        sys.stderr.write(f"\r{done} of {total}" + ("\n" if done == total else ""))
-        sys.stderr.flush()
-
-
 def show(outcomes: Iterable[Outcome], words: Words) -> None:
     for outcome in outcomes:
         path = report.one_line(outcome.path)
         if outcome.failure is not None:
-            report.say(f"cloche: error: {outcome.failure.message}")
-            if outcome.failure.hint:
-                report.say(f"hint: {outcome.failure.hint}")
+            report.error(outcome.failure)
             continue
         for finding in outcome.result.mended:
-            report.tell(f"{path}: mended: {line(finding)}")
+            report.tell(f"{path}: {good('mended')}: {line(finding)}")
         for finding in outcome.result.left:
             report.tell(f"{path}: {line(finding)}; {report.one_line(finding.remedy)}")
         for note in outcome.result.notes:
             report.tell(f"{path}: note: {report.one_line(note)}")
         if not outcome.result.left and not words.count("quiet"):
-            report.tell(f"{path}: healthy")
+            report.tell(f"{path}: {good('healthy')}")
+
+
+def good(word: str) -> str:
+    return report.painted(word, "green", sys.stdout)
 
 
 def line(finding: Finding) -> str:
-    return report.one_line(f"{finding.code}: {finding.path}: {finding.message}")
+    code = report.painted(finding.code, "yellow", sys.stdout)
+    return f"{code}: {report.one_line(f'{finding.path}: {finding.message}')}"
 
 
 def as_json(outcome: Outcome) -> dict[str, object]:

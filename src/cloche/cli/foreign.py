@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from cloche.cli.parser import Words
+from cloche.cli.parser import Words, parse
 from cloche.cli.sources import blocklist_of, resolve
 from cloche.cli.vocabulary import COMMON, Verb
-from cloche.errors import ClocheError, PluginError
+from cloche.errors import ClocheError, PluginError, UsageError
 from cloche.extension import cause
 from cloche.plugins import command_sources, load_command
 from cloche.value import TYPE_CHECKING
@@ -18,18 +18,30 @@ if TYPE_CHECKING:
     from cloche.model import Host
 
 
-def run_foreign(name: str, argv: Sequence[str], host: Host) -> int | None:
+CHOOSING = frozenset(("no-plugin", "no-plugins", "traceback"))
+"""Our options that may stand before a plugin's command: they are about plugins, and not for the command."""
+
+
+def run_foreign(name: str, before: Sequence[str], argv: Sequence[str], host: Host) -> int | None:
     """Run the command of that name and return its exit code; None if no plugin has one.
 
+    :param before: options that stand before the name.
     :raises PluginError: the plugin that has it is broken or left out, or the command fails.
+    :raises UsageError: an option stands before the name that can only have been meant for the command.
     """
     sources = command_sources(name, sys.path)
     if not sources:
         return None
-    settings = resolve(Words(Verb(name, "", ""), {}, ()), host, COMMON)
+    given = parse([*before, name]).given
+    settings = resolve(Words(Verb(name, "", ""), given, ()), host, COMMON)
     command = load_command(name, sources, blocklist_of(settings, host))
     if command is None:
         return None
+    if not given.keys() <= CHOOSING:
+        raise UsageError(
+            f"`{name}` is a command of plugin {command.source}, and its options stand behind it",
+            hint=f"`cloche {name} {' '.join(before)}`, or `./{name}` for the directory of that name",
+        )
     run = command.resolve()
     try:
         code = run(list(argv), host)

@@ -25,6 +25,7 @@ def move(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
     with session_of(settings, host) as session:
         moving = plan(source, destination, "copy" if words.flag("copy") else "move", session)
         if not is_dry:
+            session.progress(f"{'copying' if moving.deed == 'copy' else 'moving'} `{moving.source}`")
             carry_out(moving, session)
         report.warn((*settings.warnings, *session.warnings))
     report.warn(f"`{path}` still names `{moving.source}`" for path in moving.residue)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import textwrap
 
 from cloche import __version__
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from cloche.cli.parser import Words
     from cloche.model import Host
     from cloche.plugins import Provided, Registry, Report
+
+
+STYLES = {"failed": "red", "blocked": "yellow", "shadowed": "yellow"}
+"""How what became of a plugin is shown, if it is worth a look."""
 
 
 def plugins(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
@@ -83,6 +88,11 @@ def table(reports: Sequence[Report], registry: Registry) -> Iterator[str]:
         for number, line in enumerate(lines or [""]):
             cells = row if number == 0 else ("", "", "")
             padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
+            if row is head:
+                yield report.painted("  ".join([*padded, line]).rstrip(), "bold", sys.stdout)
+                continue
+            if style := STYLES.get(cells[2]):
+                padded[2] = report.painted(padded[2], style, sys.stdout)
             yield "  ".join([*padded, line]).rstrip()
 
 

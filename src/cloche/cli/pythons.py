@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from cloche.cli import report
 from cloche.cli.sources import resolve, session_of
 from cloche.cli.vocabulary import COMMON, CREATE
@@ -27,6 +29,7 @@ def pythons(words: Words, host: Host, argv: Sequence[str], started: float) -> in
     settings = resolve(words, host, (*COMMON, *CREATE))
     spec = words.operands[0] if words.operands else None
     with session_of(settings, host) as session:
+        session.progress("looking for interpreters")
         looked = session.pythons(
             Request("", settings.all("python"), settings.all("try-first-with"), consult="project"), spec
         )
@@ -50,7 +53,9 @@ def table(looked: Survey, *, everything: bool) -> Iterator[str]:
     rows = [HEAD, *(row(one) for one in looked.seen if not one.reason)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for cells in rows if len(rows) > 1 else []:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+        line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+        style = "bold" if cells is HEAD else "green" if cells[0] else ""
+        yield report.painted(line, style, sys.stdout) if style else line
     if looked.found is not None:
         yield f"\n* is taken: {report.one_line(looked.found.because)}, found by {looked.found.found_by}"
     passed_over = [one for one in looked.seen if one.reason] if everything else []

@@ -19,33 +19,78 @@ SCHEMA_VERSION = 1
 """Of the objects that `--json` prints; raised when a key is removed or changes its meaning."""
 
 
+STYLES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+"""Colours by name, as terminals number them (ECMA-48)."""
+
+
+def painted(text: str, style: str, stream: TextIO) -> str:
+    """Return text in a colour, if the stream is a terminal that shows any, or the user insists; else as it is.
+
+    `NO_COLOR` and `FORCE_COLOR`, set to anything, decide; the first of them has the last word.
+    """
+    environ = os.environ
+    if environ.get("NO_COLOR"):
+        return text
+    capable = environ.get("TERM") != "dumb" and (os.name != "nt" or "WT_SESSION" in environ)
+    if environ.get("FORCE_COLOR") or (capable and stream.isatty()):
+        return f"\x1b[{STYLES[style]}m{text}\x1b[0m"
+    return text
+
+
 def error(problem: ClocheError) -> None:
     """Print an error: one line, and one with the remedy."""
-    say(f"cloche: error: {problem.message}")
+    say(f"{painted('cloche: error:', 'red', sys.stderr)} {problem.message}")
     if problem.hint:
-        say(f"hint: {problem.hint}")
+        say(f"{painted('hint:', 'cyan', sys.stderr)} {problem.hint}")
 
 
 def warn(texts: Iterable[str]) -> None:
     for text in texts:
-        say(f"cloche: warning: {text}")
+        say(f"{painted('cloche: warning:', 'yellow', sys.stderr)} {text}")
 
 
 def say(text: str) -> None:
     """Print a line on standard error, whatever its encoding can hold."""
-    emit(sys.stderr, text)
+    emit(sys.stderr, f"{text}\n")
 
 
 def tell(text: str) -> None:
     """Print a line on standard output, whatever its encoding can hold."""
-    emit(sys.stdout, text)
+    emit(sys.stdout, f"{text}\n")
 
 
 def emit(stream: TextIO, text: str) -> None:
+    if _passing:
+        pass_on()
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    line = f"{text}\n".encode(encoding, "backslashreplace").decode(encoding)
-    stream.write(line)
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
     stream.flush()
+
+
+_passing: list[str] = []
+"""What `passing` has left on the terminal."""
+
+
+def can_pass(host: Host) -> bool:
+    """Return whether standard error is a terminal on which a line can be erased."""
+    return sys.stderr.isatty() and host.environ.get("TERM") != "dumb"
+
+
+def passing(text: str) -> None:
+    """Show on the terminal what is being done, until something else is printed or the run ends."""
+    try:
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns
+    except OSError:
+        columns = 80
+    emit(sys.stderr, one_line(f"cloche: {text} ...")[: columns - 1])
+    _passing.append(text)
+
+
+def pass_on() -> None:
+    """Erase what `passing` has shown."""
+    if _passing:
+        _passing.clear()
+        emit(sys.stderr, "\r\x1b[K")
 
 
 def one_line(text: str) -> str:
@@ -194,6 +239,7 @@ def environment_json(environment: Environment) -> dict[str, object]:
         "include": environment.place(layout.include),
         "config": environment.place(layout.config),
         "prompt": environment.prompt,
+        "placement": environment.placement,
         "interpreter": as_json(environment.interpreter),
     }
 
@@ -220,6 +266,7 @@ def plan_text(plan: Plan, host: Host) -> str:
         f"seeds:      {', '.join(f'{image.distribution} {image.version}' for image in plan.images) or 'none'}",
         f"activators: {', '.join(plan.activators) or 'none'}",
         f"prompt:     {one_line(environment.prompt)}",
+        f"placement:  {environment.placement}",
         f"in place:   {plan.way}",
         "operations:",
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os.path
+import sys
 from typing import TYPE_CHECKING
 
 from cloche.cli import report
@@ -42,12 +44,12 @@ def config(words: Words, host: Host, argv: Sequence[str], started: float) -> int
     if settings.flag("json"):
         report.print_json(
             settings=[{"name": one.name, "value": one.value, "origin": one.origin} for one in rows if is_said(one)],
-            files=[{"path": path, "there": is_there(path)} for path in files],
+            files=[{"path": path, "there": os.path.isfile(path)} for path in files],
             warnings=settings.warnings,
         )
         return 0
     for line in lines([one for one in rows if is_said(one)], files):
-        report.tell(report.one_line(line))
+        report.tell(line)
     return 0
 
 
@@ -60,12 +62,6 @@ def is_shown(option: Option, settings: Settings) -> bool:
 
 def is_said(row: Row) -> bool:
     return row.name != "replace" or bool(row.value)
-
-
-def is_there(path: str) -> bool:
-    from os.path import isfile
-
-    return isfile(path)
 
 
 def row(option: Option, settings: Settings, host: Host) -> Row:
@@ -92,11 +88,12 @@ def lines(rows: Sequence[Row], files: Sequence[str]) -> Iterator[str]:
     left = [one for one in rows if one.origin == "default"]
     cells = [("setting", "value", "from"), *((one.name, shown(one.value), one.origin) for one in (*chosen, *left))]
     widths = [max(len(row[column]) for row in cells) for column in range(2)]
-    for name, text, origin in cells:
-        yield f"{name:{widths[0]}}  {text:{widths[1]}}  {origin}".rstrip()
+    for row in cells:
+        line = report.one_line(f"{row[0]:{widths[0]}}  {row[1]:{widths[1]}}  {row[2]}".rstrip())
+        yield report.painted(line, "bold", sys.stdout) if row is cells[0] else line
     yield ""
     for path in files:
-        yield f"file: {path}" + ("" if is_there(path) else " (not there)")
+        yield report.one_line(f"file: {path}") + ("" if os.path.isfile(path) else " (not there)")
 
 
 def shown(given: str | bool | tuple[str, ...] | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
+from cloche.cli import report
 from cloche.cli.vocabulary import VERBS
 from cloche.destination import read_regular
 from cloche.errors import UsageError
@@ -101,13 +102,16 @@ def resolve(words: Words, host: Host, options: Sequence[Option]) -> Settings:
 def session_of(settings: Settings, host: Host) -> Session:
     """Return the session that these settings ask for."""
     directory = settings.last("cache-dir")
-    return Session(
+    session = Session(
         host,
         cache=os.path.join(host.cwd, directory) if directory else None,
         access="read-only" if settings.flag("read-only-cache") else "read-write",
         blocklist=blocklist_of(settings, host),
         replacements=settings.replacements,
     )
+    if "quiet" not in settings.chosen and report.can_pass(host):
+        session.progress = report.passing
+    return session
 
 
 def blocklist_of(settings: Settings, host: Host) -> frozenset[str]:

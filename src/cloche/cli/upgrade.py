@@ -47,6 +47,7 @@ def upgrade(words: Words, host: Host, argv: Sequence[str], started: float) -> in
 
 def carried_out(planned: Upgrade, session: Session, words: Words) -> Upgraded:
     if planned.kind == "rebuild":
+        session.progress(f"rebuilding for {planned.interpreter.name}")
         return rebuild(planned, session, losses="allowed" if words.flag("allow-loss") else "refused")
     return point(planned, session)
 
@@ -54,6 +55,7 @@ def carried_out(planned: Upgrade, session: Session, words: Words) -> Upgraded:
 def rehearsed(planned: Upgrade, session: Session) -> Upgraded:
     """Do everything but put it in place: only so is it known what pip can have."""
     if planned.kind == "rebuild":
+        session.progress(f"rehearsing for {planned.interpreter.name}")
         return rebuild(planned, session, losses="allowed", commit="no")
     return Upgraded(planned.portrait.environment, seeds=outdated(planned, session))
 

@@ -1,11 +1,19 @@
-"""A signal that asks to stop is heard wherever it comes, once, and what is half-done is undone in peace."""
+"""What the world outside does to a run: signals, wherever they come, and streams that lead nowhere."""
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.run import clean_environ
+from tests.tools import require
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PROGRAM = """
 import os, signal, sys, time, weakref
@@ -106,3 +114,35 @@ def test_a_program_that_calls_the_command_line_has_its_own_handlers_afterwards()
     done = run(IN_PROCESS)
     assert done.stderr == ""
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["cloche", "mine", "cloche"]
+
+
+def shell(line: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """Run a line of bash in which `cloche` is ours."""
+    script = f'cloche() {{ {shlex.quote(sys.executable)} -m cloche "$@"; }}; set -o pipefail; {line}'
+    environ = clean_environ(tmp_path / "home", tmp_path / "cache")
+    command = [require("bash"), "-c", script]
+    return subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_is_done_without(tmp_path: Path, closed: str) -> None:
+    done = shell(f"cloche env --no-seed {closed} && cloche --version {closed} && cloche --help {closed}", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "env" / "bin" / "python").exists()
+
+
+def test_a_file_never_takes_the_place_of_a_stream_that_is_closed(tmp_path: Path) -> None:
+    """What a program prints that is started on the way would otherwise go into it."""
+    assert shell("cloche env --creator venv --no-seed <&- >&- 2>&-", tmp_path).returncode == 0
+    assert (tmp_path / "env" / "pyvenv.cfg").read_text().startswith("home = ")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    done = shell("cloche --help | head -n 1; cloche --help | true && cloche env --no-seed --json | true", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("argv", ["env --no-seed", "env --no-seed --json", "--help", "--version"])
+def test_a_result_that_cannot_be_written_is_an_error_in_one_line(tmp_path: Path, argv: str) -> None:
+    done = shell(f"cloche {argv} > /dev/full", tmp_path)
+    assert (done.returncode, done.stderr) == (1, "cloche: error: the system refused: no space left on device\n")

@@ -1,0 +1,65 @@
+"""Help fits a terminal, and has everything once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from cloche.cli.help import help_text
+from cloche.cli.vocabulary import COMMON, VERBS
+from cloche.options import Option
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS.keys())
+def test_no_line_is_longer_than_80_columns(verb: object) -> None:
+    long = Option("an-option-with-a-name-that-leaves-no-room-at-all", "what it does " * 20, metavar="A-LONG-WORD")
+
+    for text in (help_text(verb), help_text(verb, spellings="all"), help_text(verb, [long])):
+        assert [line for line in text.splitlines() if len(line) > 80] == []
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS.keys())
+def test_every_option_stands_below_what_it_is_for(verb: object) -> None:
+    text = help_text(verb)
+    for option in (*verb.options, *COMMON):
+        lines = [line for line in text.splitlines() if f" --{option.name} " in f"{line[:24]} " and line[:3] == "  -"]
+        assert len(lines) == (0 if option.hidden else 1), option.name
+        assert option.hidden or f"\n{option.group}:\n" in text
+
+
+def test_spellings_of_virtualenv_are_shown_to_who_wants_to_see_more() -> None:
+    shown = [
+        subprocess.run([sys.executable, "-m", "cloche", *argv], capture_output=True, text=True, check=True).stdout
+        for argv in (["--help"], ["--help", "-v"])
+    ]
+
+    assert "--always-copy" not in shown[0]
+    assert "`cloche --help -v` lists them" in " ".join(shown[0].split())
+    assert "  --always-copy         as --creator copy" in shown[1].splitlines()
+
+
+def test_options_of_plugins_stand_below_a_heading_of_their_own() -> None:
+    text = help_text(VERBS["create"], [Option("rope", "how long"), Option("knot", "which one", group="seeds")])
+
+    assert "\noptions of plugins:\n  --rope VALUE          how long\n" in text
+    assert text.index("\nseeds:\n") < text.index("--knot") < text.index("\noutput:\n")
+
+
+def test_help_says_what_an_option_takes_and_how_often() -> None:
+    text = help_text(VERBS["create"])
+
+    assert "auto,\n                        clone, hardlink, copy, symlink" in text
+    assert "  -p, --python SPEC     which Python; the first that is found of several; may be\n" in text
+
+
+def test_headings_are_coloured_where_that_is_wanted() -> None:
+    environ = {**os.environ, "FORCE_COLOR": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "cloche", "info", "--help"], env=environ, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.startswith("\x1b[1musage:\x1b[0m cloche info")
+    assert "\x1b" not in help_text(VERBS["info"])
