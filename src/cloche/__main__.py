@@ -26,15 +26,34 @@ def distrust_current_directory() -> None:
     sys.path[:] = [entry for entry in sys.path if isabs(entry) and not (entry == here and entry in first)]
 
 
+STREAMS = ("stdin", "stdout", "stderr")
+
+
+def supply_streams() -> None:
+    """Put streams that lead nowhere where the caller closed some, else files that are opened next would be taken for them."""
+    import os
+
+    for name in STREAMS:
+        if getattr(sys, name) is None:  # the lowest descriptor that is free is then the stream's own
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(descriptor, "r" if name == "stdin" else "w", encoding="utf-8"))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0, or that of the error (see `cloche.errors`), 130 when interrupted."""
     argv = sys.argv[1:] if argv is None else argv
+    if any(getattr(sys, name) is None for name in STREAMS):
+        supply_streams()
     distrust_current_directory()
     if argv in (["--version"], ["-V"]):
         from cloche import __version__
 
-        sys.stdout.write(f"cloche {__version__}\n")
-        return 0
+        try:
+            sys.stdout.write(f"cloche {__version__}\n")
+            sys.stdout.flush()
+            return 0
+        except OSError:
+            pass  # it fails the long way too, where the error is told
     from cloche.cli.command import run_command
 
     return run_command(argv, STARTED)
