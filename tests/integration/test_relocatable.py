@@ -1,0 +1,269 @@
+"""`cloche --relocatable DEST` makes an environment that works wherever it is moved or copied to, as it is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+import cloche as api
+from cloche.operations import Write
+from cloche.store import Store
+from cloche.store.distributions import read_wheel
+from cloche.store.images import obtain
+from cloche.store.laying import operations
+from cloche.template import MARK
+from cloche.testing.fakes import fake_environment, fake_interpreter
+from tests.distributions import host_at, make_wheel
+from tests.interpreters import MINORS, pypy
+from tests.tools import require
+from tests.trees import snapshot
+
+NAMES = ["two words", 'it\'s "$HOME" `id` $(id)', "-n", "x" * 200, f"{MARK}ROOT__ é 日本"]
+"""Names of directories that a first line cannot hold, or that a careless script would run."""
+
+
+def said(*command, **more):
+    """Run a program and return what it printed; anything on standard error is a failure."""
+    clean = {name: text for name, text in os.environ.items() if not name.startswith(("PYTHON", "PIP_"))}
+    done = subprocess.run(
+        [*map(str, command)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env=clean | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+        **more,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), command
+    return done.stdout.strip()
+
+
+def works(root):
+    """Assert that everything in an environment leads to where it is."""
+    assert said(root / "bin" / "python", "-c", "import sys; print(sys.prefix)") == str(root)
+    assert f"from {root}{os.sep}" in said(root / "bin" / "pip", "--version")
+    assert f"from {root}{os.sep}" in said(
+        sys.executable, "-I", "-c", RUN, root / "bin" / "python", root / "bin" / "pip3"
+    )
+    tell = '. "$1" && printf %s "$VIRTUAL_ENV|$VIRTUAL_ENV_PROMPT|" && command -v pip'
+    active = said("bash", "-c", tell, "bash", root / "bin" / "activate")
+    assert active == f"{root}|{root.name}|{root}/bin/pip"
+
+
+RUN = "import subprocess, sys; subprocess.run([*sys.argv[1:], '--version'], check=True)"
+
+
+def install(root, wheel):
+    """Have pip install the wheel, whose scripts are executable only where it is told so."""
+    said(root / "bin" / "pip", "install", "-q", "--no-index", wheel)
+    (root / "bin" / "spam-tool").chmod(0o755)
+
+
+def findings(cloche, root):
+    (environment,) = cloche("doctor", "--json", root).json["environments"]
+    return [one["code"] for one in environment["findings"]]
+
+
+@pytest.fixture
+def wheel(tmp_path):
+    """A wheel with a script of each kind."""
+    program = "import sys\ndef main():\n    print('said', sys.prefix, *sys.argv[1:])\n"
+    return make_wheel(
+        tmp_path / "wheels",
+        "spam",
+        "1.0",
+        {"spam/__init__.py": program, "spam-1.0.data/scripts/spam-tool": "#!python\nimport spam\nspam.main()\n"},
+        entry_points="[console_scripts]\nspam = spam:main\n",
+    )
+
+
+def test_it_works_wherever_it_is_moved_and_no_byte_changes(cloche):
+    assert cloche("--relocatable", "env").code == 0
+    root = cloche.cwd / "env"
+    before = snapshot(root)
+    works(root)
+    for name in NAMES:
+        moved = cloche.cwd / name
+        said(require("mv"), "--", root, moved)
+        works(moved)
+        root = moved
+    assert snapshot(root) == before
+    assert findings(cloche, root) == []
+
+
+def test_a_copy_is_an_environment_of_its_own(cloche):
+    """And leads to itself also while the original is there."""
+    assert cloche("--relocatable", "env").code == 0
+    copy = cloche.cwd / "a copy"
+    said(require("cp"), "-r", cloche.cwd / "env", copy)
+    works(copy)
+    works(cloche.cwd / "env")
+    assert findings(cloche, copy) == []
+    shutil.rmtree(cloche.cwd / "env")
+    works(copy)
+
+
+def test_nothing_but_the_record_of_how_it_was_made_tells_the_place(cloche):
+    """Two environments differ in `command`, which is for people, and in its hash."""
+    trees = []
+    for name in ("one", "an other"):
+        assert cloche("--relocatable", "--seed", "pip", name).code == 0
+        tree = snapshot(cloche.cwd / name)
+        config = tree.pop("pyvenv.cfg")[2].decode().splitlines()
+        del tree[".cloche-manifest"]
+        trees.append((tree, [line for line in config if not line.startswith("command =")]))
+    assert trees[0] == trees[1]
+    links = [content for _, _, content in trees[0][0].values() if isinstance(content, str)]
+    assert [link for link in links if os.path.isabs(link)] == [api.find().executable]
+    assert "relocatable = true" in trees[0][1]
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("minor", MINORS)
+@pytest.mark.parametrize("creator", ["symlink", "copy", "venv"])
+def test_so_it_is_for_every_interpreter(cloche, minor, creator):
+    assert cloche("--relocatable", "-p", minor, "--creator", creator, "env").code == 0
+    (cloche.cwd / "env").rename(cloche.cwd / "it is here now")
+    works(cloche.cwd / "it is here now")
+    assert findings(cloche, cloche.cwd / "it is here now") == []
+
+
+@pytest.mark.parametrize("creator", ["symlink", "copy"])
+def test_so_it_is_for_pypy(cloche, creator):
+    assert cloche("--relocatable", "-p", pypy(), "--creator", creator, "env").code == 0
+    (cloche.cwd / "env").rename(cloche.cwd / "it is here now")
+    works(cloche.cwd / "it is here now")
+
+
+def test_scripts_are_found_through_links_and_on_path(cloche, wheel):
+    """`~/.local/bin/spam -> .../env/bin/spam` is how people put one program on PATH."""
+    assert cloche("--relocatable", "--seed", "spam", "--find-links", wheel.parent, "env").code == 0
+    (cloche.cwd / "env").rename(cloche.cwd / "new")
+    (cloche.cwd / ".local" / "bin").mkdir(parents=True)
+    for name in ("spam", "spam-tool"):
+        link = cloche.cwd / ".local" / "bin" / name
+        link.symlink_to(f"../../new/bin/{name}")
+        assert said(link, "a b", "*") == f"said {cloche.cwd}/new a b *"
+        found = said("bash", "-c", f"PATH={link.parent}:$PATH; {name} ''")
+        assert found == f"said {cloche.cwd}/new"
+
+
+# What is installed later
+
+
+def test_doctor_lets_what_pip_has_installed_survive_a_move(cloche, wheel):
+    """pip names the place in the first line of a script, whatever the environment is."""
+    assert cloche("--relocatable", "env").code == 0
+    root = cloche.cwd / "env"
+    install(root, wheel)
+    assert str(root) in (root / "bin" / "spam").read_text()
+    assert findings(cloche, root) == ["script-fixed", "script-fixed"]
+    assert cloche("doctor", "--fix", root).code == 0
+    assert findings(cloche, root) == []
+    before = snapshot(root)
+    root = root.rename(cloche.cwd / "two words")
+    assert said(root / "bin" / "spam", "x") == said(root / "bin" / "spam-tool", "x") == f"said {root} x"
+    assert findings(cloche, root) == []
+    assert snapshot(root) == before
+    assert "Successfully uninstalled" in said(root / "bin" / "pip", "uninstall", "-y", "spam")
+    assert not (root / "bin" / "spam").exists()
+
+
+def test_doctor_mends_what_did_not_survive(cloche, wheel):
+    """Only that: the rest is as healthy as it was, so nothing is said to have been moved."""
+    assert cloche("--relocatable", "env").code == 0
+    install(cloche.cwd / "env", wheel)
+    root = (cloche.cwd / "env").rename(cloche.cwd / "new")
+    works(root)
+    assert findings(cloche, root) == ["script-dead", "script-dead"]
+    assert cloche("doctor", "--fix", root).code == 0
+    for name in ("again", "and again"):
+        assert said(root / "bin" / "spam") == f"said {root}"
+        root = root.rename(cloche.cwd / name)
+
+
+# It stays so
+
+
+def test_move_and_upgrade_keep_it_relocatable(cloche, wheel):
+    assert cloche("--relocatable", "-p", "3.12", "env").code == 0
+    root = cloche.cwd / "env"
+    install(root, wheel)
+    assert cloche("move", root, "moved there").code == 0
+    assert findings(cloche, cloche.cwd / "moved there") == []
+    done = cloche("upgrade", cloche.cwd / "moved there", "-p", "3.13")
+    assert (done.code, "relocatable" in done.err) == (0, False)
+    root = (cloche.cwd / "moved there").rename(cloche.cwd / "upgraded")
+    works(root)
+    assert said(root / "bin" / "spam") == said(root / "bin" / "spam-tool") == f"said {root}"
+    assert findings(cloche, root) == []
+    assert "relocatable" in cloche("info", "--json", root).json["options"]
+
+
+def test_one_that_is_refreshed_stays_so(cloche):
+    assert cloche("--relocatable", "env").code == 0
+    before = snapshot(cloche.cwd / "env")
+    assert cloche("env").code == 0
+    assert snapshot(cloche.cwd / "env") == before
+    assert cloche("--clear", "env").code == 0
+    assert "relocatable" not in cloche("info", "--json", "env").json["options"]
+
+
+def test_one_that_was_not_can_become_so(cloche):
+    """What is installed stays as it is when an environment is refreshed, so doctor has a part in it."""
+    assert cloche("env").code == 0
+    done = cloche("--relocatable", "env")
+    assert (done.code, "`cloche doctor --fix`" in done.err) == (0, True)
+    assert set(findings(cloche, "env")) == {"script-fixed"}
+    assert cloche("doctor", "--fix", "env").code == 0
+    works((cloche.cwd / "env").rename(cloche.cwd / "new"))
+
+
+# How it is asked for
+
+
+def test_it_can_be_asked_for_in_every_way(cloche):
+    for name, argv, variables in (("a", ["--relocatable"], {}), ("b", [], {"CLOCHE_RELOCATABLE": "1"})):
+        assert cloche("--no-seed", *argv, name, **variables).code == 0
+        assert "relocatable = true\n" in (cloche.cwd / name / "pyvenv.cfg").read_text()
+    (cloche.cwd / "pyproject.toml").write_text("[tool.cloche]\nrelocatable = true\n")
+    assert cloche("--no-seed", "c").code == 0
+    assert "relocatable = true\n" in (cloche.cwd / "c" / "pyvenv.cfg").read_text()
+    environment = api.create(cloche.cwd / "d", seeds=None, relocatable=True)
+    assert environment.placement == api.load(cloche.cwd / "d").placement == "relocatable"
+    assert api.load(api.create(cloche.cwd / "e", seeds=None).location).placement == "fixed"
+
+
+def test_what_is_remembered_serves_both_kinds(cloche):
+    """A run after the other is as quick, and gets what it asked for."""
+    for argv, expected in (([], b"#!/"), (["--relocatable"], b"#!/bin/sh --\n"), ([], b"#!/")):
+        shutil.rmtree(cloche.cwd / "env", ignore_errors=True)
+        assert cloche(*argv, "env").code == 0
+        script = (cloche.cwd / "env" / "bin" / "pip").read_bytes()
+        assert script.startswith(expected)
+        assert script.startswith(b"#!/bin/sh --\n") == bool(argv)
+
+
+def test_a_dry_run_tells(cloche):
+    assert (
+        cloche("--dry-run", "--json", "--relocatable", "env").json["plan"]["environment"]["placement"] == "relocatable"
+    )
+    assert "\nplacement:  relocatable\n" in cloche("--dry-run", "--relocatable", "env").out
+    assert "\nplacement:  fixed\n" in cloche("--dry-run", "env").out
+
+
+def test_for_windows_the_launchers_look_beside_themselves(tmp_path):
+    """In the notation of distlib's launchers; none of them tells the place."""
+    scripts = "[gui_scripts]\nshow = spam:a\n[console_scripts]\nsay = spam:b\n"
+    wheel = make_wheel(tmp_path / "wheels", "spam", "1.0", {"spam.py": ""}, entry_points=scripts)
+    image = obtain(read_wheel(str(wheel)), api.find(), Store.open(host_at(tmp_path / "home"), str(tmp_path / "store")))
+    windows = fake_interpreter("cpython-3.12-windows")
+    environment = fake_environment("C:\\work\\an env", windows, placement="relocatable", naming="directory")
+    written = {one.path: one.content for one in operations(image, environment) if isinstance(one, Write)}
+    assert b"#!<launcher_dir>\\python.exe\r\n" in written["Scripts/say.exe"]
+    assert b"#!<launcher_dir>\\pythonw.exe\r\n" in written["Scripts/show.exe"]
+    assert not any(b"an env" in content for content in written.values())
