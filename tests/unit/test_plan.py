@@ -6,8 +6,10 @@ import os
 
 import pytest
 
+from cloche.builtin.creators.copy import creator as copy_creator
 from cloche.drawing import draw
 from cloche.errors import DestinationError, Inexpressible, PluginError, UsageError
+from cloche.layout import layout_of
 from cloche.model import EntryPoint, Host, Image, Request, Script
 from cloche.operations import Copy, LayImage, Link, MakeDir, ManifestEntry, Run, Write, write_manifest
 from cloche.planning import place
@@ -91,6 +93,33 @@ def test_since_3_13_the_launchers_have_other_names_and_free_threading_its_own(ho
     assert sources["Scripts/python.exe"] == "venvlaunchert.exe"
     assert sources["Scripts/pythonw.exe"] == "venvwlaunchert.exe"
     assert "Scripts/python3.13t.exe" in sources
+
+
+def test_a_windows_python_without_launchers_is_copied_with_what_it_needs_to_start(host):
+    """CPython's embeddable package has no `venv`, and PyPy for Windows no launchers: their directory says what there is."""
+    home = os.path.join(host.cwd, "embedded")
+    os.mkdir(home)
+    for name in (
+        "python.exe", "pythonw.exe", "python3.dll", "python312.dll", "VCRUNTIME140.dll", "python312.zip",
+        "python312._pth", "libssl-3.dll", "_ssl.pyd", "other.zip",
+    ):  # fmt: skip
+        open(os.path.join(home, name), "w").close()
+    embedded = replace(recorded("cpython-3.12-windows"), executable=f"{home}\\python.exe", has_venv=False)
+
+    def copied(interpreter):
+        made = copy_creator.operations(interpreter, layout_of(interpreter))
+        return {one.path.removeprefix("Scripts/"): one.source for one in made if isinstance(one, Copy)}
+
+    assert copied(embedded) == {
+        **dict.fromkeys(("python.exe", "python3.exe", "python3.12.exe"), f"{home}\\python.exe"),
+        **{
+            name: f"{home}\\{name}"
+            for name in ("pythonw.exe", "python3.dll", "python312.dll", "VCRUNTIME140.dll", "python312.zip")
+        },
+    }
+    pypy = copied(replace(embedded, implementation="pypy", has_venv=True))
+    assert pypy["pypyw.exe"] == f"{home}\\pythonw.exe"
+    assert "libssl-3.dll" in pypy
 
 
 def test_a_distribution_with_a_real_lib64_gets_no_link_over_it(host, registry):

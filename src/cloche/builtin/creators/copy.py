@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from cloche.builtin.creators import posix
+from cloche.builtin.creators import posix, windows
 from cloche.operations import Copy, Link, MakeDir
 from cloche.value import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ class CopyCreator:
     def operations(self, interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
         yield from posix.directories(layout)
         if interpreter.os_name == "nt":
-            yield from launchers(interpreter, layout)
+            yield from windows.executables(interpreter, layout)
             return
         main, *others = layout.names
         yield Copy(layout.executable, os.path.realpath(interpreter.executable))
@@ -66,24 +66,6 @@ def origin_relative(executable: str) -> bool:
     except OSError:
         return True
     return any(token in content for token in (b"$ORIGIN", b"${ORIGIN}", b"@executable_path", b"@loader_path"))
-
-
-def launchers(interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
-    """Yield Python's own redirectors for Windows, which read `pyvenv.cfg` and start the base interpreter.
-
-    They lie in `Lib\\venv\\scripts\\nt`: `python.exe` and `pythonw.exe` until 3.12, `venvlauncher.exe` and
-    `venvwlauncher.exe` since 3.13, with `t` for free-threaded builds (CPython `Lib/venv/__init__.py`, `setup_python`).
-    """
-    directory = "\\".join([interpreter.stdlib, "venv", "scripts", "nt"])
-    threads = "t" if interpreter.free_threaded else ""
-    debug = "_d" if interpreter.debug else ""
-    for name in layout.names:
-        window = "w" if name.removesuffix(".exe").endswith("w") else ""
-        if interpreter.version[:2] >= (3, 13):
-            launcher = f"venv{window}launcher{threads}{debug}.exe"
-        else:
-            launcher = f"python{window}{debug}.exe"
-        yield Copy(f"{layout.bin}/{name}", f"{directory}\\{launcher}")
 
 
 creator = CopyCreator()
