@@ -171,7 +171,7 @@ def test_messages_are_read_from_the_source_as_people_see_them(
     source: str, messages: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "module.py").write_text(source, encoding="utf-8")
-    monkeypatch.setattr(cloche_errors, "SOURCE", tmp_path)
+    monkeypatch.setattr(cloche_errors, "SOURCES", (tmp_path,))
 
     assert [message.text for message in cloche_errors.raised()] == messages
 

@@ -1,4 +1,4 @@
-"""Find every message that cloche can end with, in its source, and the page that explains it; it explains nothing itself.
+"""Find every message that cloche and its plugins can end with, and the page that explains it; it explains nothing itself.
 
 A message is compared as the reader sees it, with `…` for what differs from one time to another.
 """
@@ -18,8 +18,9 @@ from cloche import errors
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SOURCE = Path(cloche.__file__).parent
-PAGES = Path(__file__).parent.parent / "reference" / "errors"
+HERE = Path(__file__).parent
+SOURCES = (Path(cloche.__file__).parent, *sorted(HERE.parent.parent.glob("plugins/*/src")))
+PAGES = HERE.parent / "reference" / "errors"
 SAID = re.compile(r"^cloche: error: (.+)$", re.MULTILINE)
 BLOCK = re.compile(r"^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 VARIES = "…"
@@ -34,11 +35,12 @@ class Message(NamedTuple):
 
 
 def raised() -> list[Message]:
-    """Return every message that is in the source of cloche.
+    """Return every message that is in the source of cloche and of the plugins beside it.
 
     :raises TypeError: one is put together in a way that cannot be read here.
     """
-    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(SOURCE.rglob("*.py"))}
+    paths = [path for source in SOURCES for path in sorted(source.rglob("*.py"))]
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in paths}
     codes = exit_codes(trees)
     found = []
     for path, tree in trees.items():
@@ -46,7 +48,7 @@ def raised() -> list[Message]:
             for call in calls(function):
                 name = call.func.id if isinstance(call.func, ast.Name) else ""
                 if name in codes and call.args:
-                    where = f"{path.relative_to(SOURCE)}:{call.lineno}"
+                    where = f"{path.parent.name}/{path.name}:{call.lineno}"
                     found += [Message(text, codes[name], where) for text in texts(call.args[0], function, where)]
     return found
 
