@@ -184,8 +184,10 @@ class Sweep:
             return "it claims to be done and is not"
         if fault in STOPS and (left or state == "between"):
             return f"it stopped with {code} and left {left}"
-        if code == STOPS.get(fault):
-            return "" if said == "cloche: interrupted" else f"no message: {said[-300:]}"
+        if fault in STOPS and code == STOPS[fault]:
+            return "" if said.endswith("cloche: interrupted") else f"no message: {said[-300:]}"
+        if fault in STOPS and code == 128 - STOPS[fault] and state == "whole":
+            return ""  # it came when all was done and said
         if code not in (0, 1, 3, 4, 5):
             return f"exit code {code}: {said[-300:]}"
         if code and not said.startswith("cloche: "):
