@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cloche.destination import read_regular
 from cloche.lifecycle.places import listed
 from cloche.lifecycle.relocation import Relocation, within
 
@@ -43,7 +44,6 @@ def names(path: str, location: str) -> bool:
     try:
         if os.path.islink(path):
             return within(os.path.join(os.path.dirname(path), os.readlink(path)), location)
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return Relocation(((location, ""),)).names_old(file.read(1 << 16))
+        return Relocation(((location, ""),)).names_old(read_regular(path, 1 << 16).decode("utf-8", "surrogateescape"))
     except OSError:
         return False
