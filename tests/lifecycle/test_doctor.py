@@ -40,6 +40,12 @@ def test_a_new_environment_is_healthy(cloche, empty, maker) -> None:
     assert snapshot(place) == before
 
 
+def test_an_old_pip_is_no_broken_pip(cloche) -> None:
+    """What a Python of 2018 brings of itself is laid out otherwise than a pip of today."""
+    assert cloche("-p", pyenv("3.6"), "env").code == 0
+    assert found(cloche, cloche.cwd / "env") == {}
+
+
 def test_a_furnished_environment_is_healthy(cloche, furnished) -> None:
     assert found(cloche, furnished("venv")) == {}
 

@@ -20,7 +20,10 @@ def seed_runs() -> str:
         place = os.path.realpath(spec.origin) if spec and spec.origin else ""
         if not place.startswith(os.path.realpath(sys.prefix)):
             return ""
-        import pip._internal.cli.main  # noqa: F401
+        import pip
+
+        # Before 20.0 this imports what it starts; since then only what is imported here is sure to be all of it.
+        importlib.import_module("pip.__main__" if int(pip.__version__.split(".")[0]) < 20 else "pip._internal.cli.main")
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return ""
