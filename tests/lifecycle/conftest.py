@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interpreters import pyenv
+from tests.interpreters import debian, pyenv
 from tests.lifecycle.furniture import MAKERS, furnish, wheelhouse
 from tests.lifecycle.templates import Templates
 from tests.run import Cloche, clean_environ
@@ -55,7 +55,7 @@ def furnished(
 
     def make(maker: str, minor: str = "3.12", name: str = "env") -> Path:
         def made(place: Path) -> None:
-            MAKERS[maker](pyenv(minor), place / name)
+            MAKERS[maker](debian() if minor == "debian" else pyenv(minor), place / name)
             furnish(place / name, wheels, place / "projects")
 
         templates.lay(f"furnished-{maker}-{minor}-{name.replace('/', '-')}", made, cloche.cwd)

@@ -124,7 +124,9 @@ def furnish(environment: Path, wheels: Path, projects: Path) -> None:
     inside = project(environment / "src", "vendored", "path")
     python = environment / "bin" / "python"
     editable = [word for one in (*made, inside) for word in ("-e", one)]
-    pip = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--disable-pip-version-check"]
+    own = any(environment.glob("lib/*/site-packages/pip"))
+    pip = [python, "-m", "pip"] if own else [sys.executable, "-m", "pip", "--python", python]
+    pip += ["install", "-q", "--disable-pip-version-check"]
     run(*pip, "--no-deps", "--no-index", "--no-build-isolation", wheels / "plain-1.0-py3-none-any.whl", *editable)
     kernel = environment / "share" / "jupyter" / "kernels" / "mine" / "kernel.json"
     kernel.parent.mkdir(parents=True)
@@ -160,6 +162,7 @@ def wrong_furniture(environment: Path) -> list[str]:
     wrong = []
     for script, said in (
         ("plain-say", "plain"),
+        ("plain-show", "plain"),
         ("by-hand", "plain"),
         ("by_path", "by_path"),
         ("by_finder", "by_finder"),
@@ -182,7 +185,7 @@ def wrong_records(environment: Path) -> list[str]:
     for record in environment.glob("lib/*/site-packages/*.dist-info/RECORD"):
         for name, digest, size in csv.reader(record.read_text(encoding="utf-8").splitlines()):
             path = record.parent.parent / name
-            if name.endswith(".pyc"):
+            if name.endswith((".pyc", "/__pycache__")):  # virtualenv lists the directories too
                 continue
             if not path.is_file():
                 wrong.append(f"{name} of {record.parent.name} is not there")

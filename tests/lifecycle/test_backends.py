@@ -22,6 +22,7 @@ BACKENDS = {
     "flit": ('requires = ["flit_core"]\nbuild-backend = "flit_core.buildapi"\n', ""),
     "pdm": ('requires = ["pdm-backend"]\nbuild-backend = "pdm.backend"\n', ""),
     "meson": ('requires = ["meson-python", "ninja", "meson"]\nbuild-backend = "mesonpy"\n', "meson"),
+    "scikit-build": ('requires = ["scikit-build-core"]\nbuild-backend = "scikit_build_core.build"\n', "cmake"),
 }
 
 PROJECT = """\
@@ -42,6 +43,14 @@ python.install_sources(['src/edited/__init__.py', 'src/edited/cli.py'], subdir: 
 """
 
 
+CMAKE = """\
+cmake_minimum_required(VERSION 3.15)
+project(edited LANGUAGES NONE)
+file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/built.py" "BUILT = True\\n")
+install(FILES "${CMAKE_CURRENT_BINARY_DIR}/built.py" DESTINATION edited)
+"""
+
+
 def project(place: Path, name: str) -> Path:
     backend, kind = BACKENDS[name]
     (place / "src" / "edited").mkdir(parents=True)
@@ -50,6 +59,8 @@ def project(place: Path, name: str) -> Path:
     (place / "pyproject.toml").write_text(PROJECT.format(backend=backend))
     if kind == "meson":
         (place / "meson.build").write_text(MESON)
+    if kind == "cmake":
+        (place / "CMakeLists.txt").write_text(CMAKE)
     return place
 
 
@@ -70,6 +81,8 @@ def test_an_editable_install_inside_goes_along(cloche, empty, backend) -> None:
     if backend == "meson":  # its build directory names the place, and rebuilding needs the tools that made it
         return
     assert run(new / "bin" / "edited") == "edited\n"
+    if backend == "scikit-build":
+        assert run(new / "bin" / "python", "-c", "import edited.built; print(edited.built.BUILT)") == "True\n"
     assert str(new) in run(new / "bin" / "python", "-c", "import edited.cli; print(edited.cli.__file__)")
     origin = json.loads(next(new.glob("lib/*/site-packages/edited-*.dist-info/direct_url.json")).read_text())
     assert origin["url"].endswith("/new%20place/src/edited")

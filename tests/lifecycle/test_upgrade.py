@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.distributions import make_wheel
-from tests.interpreters import pyenv
-from tests.lifecycle.furniture import complaints, makers, run
+from tests.interpreters import debian, pyenv, pypy
+from tests.lifecycle.furniture import complaints, furnish, makers, run
+from tests.tools import missing
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
@@ -133,6 +134,51 @@ def test_an_upgrade_within_the_abi_keeps_every_file_but_those_that_name_the_base
     assert changed <= {"pyvenv.cfg", "bin/python", "bin/python3.12", "bin/python3", ".cloche-manifest"}
     assert str(other / "bin") in (place / "pyvenv.cfg").read_text()
     assert complaints(place) == []
+
+
+@pytest.mark.parametrize("maker", makers("venv", "cloche"))
+def test_a_patch_release_takes_the_place_of_another(cloche, furnished, maker) -> None:
+    """The distribution's Python 3.11, and a newer patch release beside it: what is installed stays as it is."""
+    old, new = debian(), pyenv("3.11")
+    ask = "import sys; print('%d.%d.%d' % sys.version_info[:3])"
+    was, is_to_be = (run(python, "-I", "-c", ask).strip() for python in (old, new))
+    if was == is_to_be or was.split(".")[:2] != is_to_be.split(".")[:2]:
+        missing("Debian and pyenv have no two patch releases of one Python")
+    place = furnished(maker, "debian")
+    site = snapshot(place / "lib")
+    assert cloche("upgrade", "--check", place, "-p", new).code == 1
+    assert cloche("upgrade", place, "-p", new).code == 0
+    assert run(place / "bin" / "python", "-c", ask).strip() == is_to_be
+    assert is_to_be in (place / "pyvenv.cfg").read_text()
+    assert snapshot(place / "lib") == site
+    assert complaints(place) == []
+    assert found(cloche, place) == []
+
+
+@pytest.mark.nightly
+def test_an_environment_goes_to_another_implementation_and_back(cloche, furnished) -> None:
+    place = furnished("venv", "3.10")
+    for python, name in ((pypy(), "PyPy"), (pyenv("3.10"), "CPython")):
+        outcome = cloche("upgrade", place, "-p", python, "--json", PIP_NO_INDEX="1")
+        assert outcome.code == 0, outcome.err
+        assert outcome.json["losses"] == []
+        ask = "import platform; print(platform.python_implementation())"
+        assert run(place / "bin" / "python", "-c", ask).strip() == name
+        assert complaints(place) == []
+        assert found(cloche, place) == []
+
+
+@pytest.mark.nightly
+def test_an_environment_of_pypy_is_moved_and_mended(cloche, empty, wheels) -> None:
+    old = cloche.cwd / "env"
+    assert cloche("-p", pypy(), old).code == 0
+    furnish(old, wheels, cloche.cwd / "projects")
+    place = cloche.cwd / "moved"
+    assert cloche("move", old, place).code == 0
+    assert complaints(place, old) == []
+    place.rename(old)
+    assert cloche("doctor", "--fix", old).code == 0
+    assert complaints(old, place) == []
 
 
 def test_options_are_kept(cloche, empty) -> None:
