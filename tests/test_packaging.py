@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
+import sys
+from importlib.metadata import distribution
+from typing import TYPE_CHECKING
 
+import pytest
+
+from cloche.cli.completion import script
+from cloche.cli.vocabulary import COMMON, VERBS
 from tests.test_architecture import REPOSITORY, tomllib
 from tests.tools import require
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+sys.path.insert(0, str(REPOSITORY / "docs" / "_ext"))
+
+import cloche_manual
 
 
 def test_the_oldest_versions_that_are_tested_are_the_oldest_that_are_allowed() -> None:
@@ -27,3 +42,44 @@ def test_the_scripts_of_continuous_integration_pass_shellcheck() -> None:
     done = subprocess.run([require("shellcheck"), *scripts], capture_output=True, text=True, check=False)
 
     assert done.stdout == ""
+
+
+# The manual page
+
+
+@pytest.mark.parametrize("checker", [["groff", "-man", "-Tutf8", "-ww", "-z"], ["mandoc", "-Tlint", "-Werror"]])
+def test_readers_of_manual_pages_have_no_complaints(tmp_path: Path, checker: list[str]) -> None:
+    page = tmp_path / "cloche.1"
+    page.write_text(cloche_manual.manual(), encoding="utf-8")
+    done = subprocess.run([require(checker[0]), *checker[1:], str(page)], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_manual_page_has_every_command_and_every_option_of_ours() -> None:
+    text = cloche_manual.manual().replace("\\-", "-")
+
+    assert [
+        verb.name for verb in VERBS.values() if verb.name != "create" and f'.SS "cloche {verb.name} ' not in text
+    ] == []
+    options = [option for verb in VERBS.values() for option in (*verb.options, *COMMON) if not option.hidden]
+    assert [option.name for option in options if f"--{option.name}" not in text] == []
+    assert "--always-copy" not in text
+
+
+def test_the_manual_page_and_completions_are_installed_where_systems_look_for_them() -> None:
+    installed = distribution("cloche")
+    if json.loads(installed.read_text("direct_url.json") or "{}").get("dir_info", {}).get("editable"):
+        pytest.skip("cloche is installed as it is edited, so this is of the day when it was")
+    texts = {
+        "/".join(path.parts[path.parts.index("share") :]): path.locate().read_text(encoding="utf-8")
+        for path in installed.files or ()
+        if "share" in path.parts
+    }
+
+    assert texts == {
+        "share/man/man1/cloche.1": cloche_manual.manual(),
+        "share/bash-completion/completions/cloche": script("bash"),
+        "share/fish/vendor_completions.d/cloche.fish": script("fish"),
+        "share/zsh/site-functions/_cloche": script("zsh"),
+    }

@@ -104,7 +104,7 @@ def entry(term: str, text: str) -> Iterator[str]:
 
 
 def paragraph(text: str) -> Iterator[str]:
-    yield from (".PP", line(" ".join(text.split())))
+    yield line(" ".join(text.split()))
 
 
 def line(text: str) -> str:
