@@ -114,6 +114,24 @@ def mounted(kind: str, where: Path, *options: str) -> Path:
 
 
 @pytest.fixture
+def mount_point(tmp_path):
+    """A directory that cannot be exchanged for another, because a file system is mounted there."""
+    yield mounted("tmpfs", tmp_path / "env", "tmpfs")
+    subprocess.run(["umount", tmp_path / "env"], check=True)
+
+
+def test_a_mount_point_is_filled_refreshed_and_emptied_in_place(cloche, mount_point):
+    for argv, outcome in (((), "created"), ((), "refreshed"), (("--clear",), "replaced")):
+        done = cloche(mount_point, "--no-seed", *argv)
+        assert done.out.startswith(outcome), done.err
+        assert os.path.ismount(mount_point)
+        assert (mount_point / "bin" / "python").exists()
+        assert (mount_point / "notes.txt").exists() == (outcome == "refreshed")
+        (mount_point / "notes.txt").write_text("keep")
+    assert not [name for name in os.listdir(mount_point) if name.startswith(".cloche-0")]
+
+
+@pytest.fixture
 def layered(cloche, tmp_path):
     """An environment in a lower layer of an overlay, as in a container's image: its directories cannot be renamed."""
     layers = tmp_path / "layers"
