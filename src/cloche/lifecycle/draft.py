@@ -255,9 +255,10 @@ def parents(operations: Iterable[Operation]) -> list[MakeDir]:
 
 
 def records(root: str) -> Iterator[str]:
-    """Yield every RECORD below a root, relative to it."""
-    for parent in sorted({os.path.join(root, "lib"), os.path.join(root, "lib64"), os.path.join(root, "Lib")}):
-        if os.path.islink(parent):
+    """Yield every RECORD below a root, relative to it, with its directories as they are spelled on disk."""
+    for top in sorted(os.listdir(root)):
+        parent = os.path.join(root, top)
+        if top.lower() not in ("lib", "lib64") or os.path.islink(parent):
             continue
         for directory, names, _ in os.walk(parent):
             if os.path.basename(directory) not in ("site-packages", "dist-packages"):
