@@ -24,6 +24,7 @@ from cloche.cli import sources
 from cloche.cli.parser import by_spelling, parse
 from cloche.cli.vocabulary import COMMON, INEFFECTIVE, VERBS
 from tests.pages import REPOSITORY, SHELLS, Reader, blocks, commands, matches
+from tests.run import Cloche
 from tests.test_architecture import LAYERS
 from tests.tools import missing, require
 
@@ -217,6 +218,67 @@ def test_every_plugin_has_a_place_in_the_reference() -> None:
     for directory in sorted(one.parent.name for one in REPOSITORY.glob("plugins/*/pyproject.toml")):
         assert f"| [`{directory}`](#{directory}) | " in text
         assert f"```{{include}} ../../plugins/{directory}/README.md\n" in text
+
+
+# What `--json` prints
+
+ELSEWHERE = ("interpreter", "environment", "config", "set", "operations", "images", "provides", "conflicts")
+"""What is described once, or on another page."""
+
+
+def keys(item: object, path: str = "") -> set[str]:
+    """Return every key that something is under, as the page writes it."""
+    if isinstance(item, list) and item and isinstance(item[0], dict):
+        return {key for one in item for key in keys(one, f"{path}[]")}
+    if isinstance(item, dict) and item and path.rpartition(".")[2].removesuffix("[]") not in ELSEWHERE:
+        return {key for name, inner in item.items() for key in keys(inner, f"{path}.{name}" if path else name)}
+    return {path}
+
+
+def described_keys(heading: str) -> set[str]:
+    """Return the keys that the page describes under a heading."""
+    section = page("reference/json.md").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    rows = [line.split(" | ")[0] for line in section.splitlines() if line.startswith("| `")]
+    return {key for row in rows for key in re.findall(r"`([^`]+)`", row)}
+
+
+@pytest.mark.parametrize(
+    ("heading", "words"),
+    [
+        ("`cloche DEST`", "new"),
+        ("`cloche pythons`", "pythons"),
+        ("`cloche info`", "info env"),
+        ("`cloche doctor`", "doctor env moved"),
+        ("`cloche move`", "move env there"),
+        ("`cloche upgrade`", "upgrade env --check"),
+        ("`cloche activate`", "activate env"),
+        ("`cloche plugins`", "plugins"),
+        ("`cloche cache`", "cache size"),
+        ("`cloche cache`", "cache verify"),
+        ("`cloche config`", "config"),
+        ("An environment", "info env"),
+    ],
+)
+def test_every_key_of_an_object_is_described(heading: str, words: str, tmp_path: Path) -> None:
+    cloche.create(tmp_path / "env", seeds=["pip"] if "info" in words else None)
+    if "moved" in words:
+        cloche.create(tmp_path / "before", seeds=None)
+        (tmp_path / "before").rename("moved")
+
+    said = Cloche(tmp_path, os.environ)(*words.split(), "--json").json
+
+    assert said.pop("schema_version") == 1
+    actual = keys(said["environment"] if heading == "An environment" else said)
+    described = described_keys(heading)
+    assert {
+        key for key in actual if not any(one in (key, f"{key}[]") or one.startswith(f"{key}[].") for one in described)
+    } == set()
+    missing_keys = {first(key) for key in described} - {first(key) for key in actual}
+    assert missing_keys <= ({"kinds", "size", "damaged"} if "cache" in words else set())
+
+
+def first(key: str) -> str:
+    return key.partition(".")[0].removesuffix("[]")
 
 
 # What people come from
