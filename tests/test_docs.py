@@ -263,7 +263,7 @@ def test_every_key_of_an_object_is_described(heading: str, words: str, tmp_path:
     cloche.create(tmp_path / "env", seeds=["pip"] if "info" in words else None)
     if "moved" in words:
         cloche.create(tmp_path / "before", seeds=None)
-        (tmp_path / "before").rename("moved")
+        (tmp_path / "before").rename(tmp_path / "moved")
 
     said = Cloche(tmp_path, os.environ)(*words.split(), "--json").json
 
