@@ -6,9 +6,24 @@ import os
 
 import pytest
 
+from cloche.transaction import lock
 from tests.interpreters import pyenv
 from tests.lifecycle.furniture import complaints, run, wrong_records
 from tests.trees import snapshot
+
+
+class Held:
+    """Hold a directory as a living run does; a context."""
+
+    def __init__(self, path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        self.descriptor, held = lock(str(self.path))
+        assert held == "by us"
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.descriptor)
 
 
 def found(cloche, place) -> dict[str, dict]:
@@ -194,6 +209,20 @@ def test_what_a_killed_run_left_is_removed(cloche, empty) -> None:
     assert found(cloche, place)["left-behind"]["mendable"]
     mended(cloche, place)
     assert not (place / ".cloche-0").exists()
+
+
+def test_what_was_left_beside_goes_with_the_next_run_that_comes_by(cloche, empty) -> None:
+    """A killed `cloche move` leaves it under the name that the environment was to get, or had; not what is in use."""
+    place = empty("venv")
+    left, used, other = (cloche.cwd / f".{name}.cloche-0" for name in ("gone", "busy", "thesis"))
+    (left / "old" / "bin").mkdir(parents=True)
+    (used / "new").mkdir(parents=True)
+    (other / "chapters").mkdir(parents=True)
+    with Held(used):
+        mended(cloche, place)
+    assert not left.exists()
+    assert used.exists()
+    assert other.exists()
 
 
 def test_many_environments_are_found_and_looked_at_at_once(cloche, empty) -> None:

@@ -13,6 +13,8 @@ from tests.lifecycle.furniture import complaints
 from tests.sweep.tool import evenly
 from tests.trees import snapshot
 
+pytestmark = pytest.mark.sweep
+
 DRIVER = Path(__file__).with_name("killed.py")
 SAMPLE = 8
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import struct
 import subprocess
 import sys
 import zipfile
@@ -116,6 +117,24 @@ def test_a_launcher_keeps_its_program_and_its_archive() -> None:
     with zipfile.ZipFile(io.BytesIO(moved)) as reader:
         assert reader.read("__main__.py") == b"print('hello')\n"
     assert launchers.split(b"MZ" + b"\0" * 100) is None
+
+
+@pytest.mark.parametrize("kind", [b"UVSC", b"UVPY"])
+def test_a_launcher_that_ends_with_the_path_of_its_python_gets_another(kind: bytes) -> None:
+    """uv wrote such ones: the archive before it, if there is one, stays where it is."""
+
+    def written(path: str) -> bytes:
+        encoded = path.encode()
+        return b"MZ" + b"\0" * 50 + b"PK archive" + encoded + struct.pack("<I", len(encoded)) + kind
+
+    old, new = "C:\\old\\Scripts\\python.exe", "C:\\näher am\\Scripts\\python.exe"
+    launcher = launchers.split(written(old))
+    assert launcher is not None
+    assert launcher.program == old
+    assert launchers.with_program_of(written(old), lambda _: new) == written(new)
+    assert launchers.with_program_of(written(old), lambda path: path) == written(old)
+    assert launchers.split(b"MZ" + struct.pack("<I", 999_999) + kind) is None
+    assert launchers.split(b"MZ\xff" + struct.pack("<I", 1) + kind) is None
 
 
 # Text

@@ -1,7 +1,8 @@
-"""Executables on Windows that start a script: taken apart, and put together for another Python.
+"""Executables on Windows that start a script or a Python: taken apart, and put together for another Python.
 
-Those of distlib (pip, cloche): a program, a first line that names the Python, a zip archive with the script. uv's name
-it in a resource, which only Windows itself can replace: they are told apart and left alone.
+Those of distlib (pip, cloche): a program, a first line that names the Python, a zip archive with the script. Those of uv
+before 0.9.9: a program, an archive if it starts a script, the Python's path, its length, and who wrote it. Later ones of
+uv have it in a resource, which only Windows itself can replace: they are told apart and left alone.
 """
 
 from __future__ import annotations
@@ -16,18 +17,43 @@ if TYPE_CHECKING:
 
 @value
 class Launcher:
-    """A launcher of distlib's kind."""
+    """A launcher whose Python can be replaced."""
 
+    form: str
+    """`distlib` or `uv`: how the Python is written down."""
     program: str
     """The Python that it starts."""
     start: int
-    """Where its first line begins."""
+    """Where that is written down."""
     end: int
-    """Where the archive begins."""
+    """Where something else follows."""
 
 
 def split(content: bytes) -> Launcher | None:
     """Return the parts of a launcher; None for any other executable."""
+    return split_trailer(content) or split_line(content)
+
+
+UV = (b"UVSC", b"UVPY")
+"""How a launcher of uv ends: one that starts its own script, or one that stands for the Python."""
+
+
+def split_trailer(content: bytes) -> Launcher | None:
+    """Return the parts of a launcher that ends with a path in UTF-8, its length (32 bits) and one of `UV`."""
+    if not content.endswith(UV):
+        return None
+    (length,) = struct.unpack_from("<I", content, len(content) - 8)
+    start = len(content) - 8 - length
+    if not 0 < start < len(content) - 8:
+        return None
+    try:
+        return Launcher("uv", content[start : start + length].decode("utf-8"), start, len(content))
+    except UnicodeDecodeError:
+        return None
+
+
+def split_line(content: bytes) -> Launcher | None:
+    """Return the parts of a launcher with a first line before its archive."""
     archive = archive_start(content)
     if archive is None:
         return None
@@ -39,7 +65,7 @@ def split(content: bytes) -> Launcher | None:
         return None
     words = line[2:].strip().decode("utf-8", "surrogateescape")
     program = words[1:].partition('"')[0] if words.startswith('"') else words
-    return Launcher(program, start, archive)
+    return Launcher("distlib", program, start, archive)
 
 
 def archive_start(content: bytes) -> int | None:
@@ -60,6 +86,9 @@ def with_program_of(content: bytes, change: Callable[[str], str]) -> bytes | Non
     program = change(launcher.program)
     if program == launcher.program:
         return content
+    if launcher.form == "uv":
+        path = program.encode("utf-8", "surrogateescape")
+        return content[: launcher.start] + path + struct.pack("<I", len(path)) + content[-4:]
     quoted = f'"{program}"' if " " in program else program
     line = f"#!{quoted}\r\n".encode("utf-8", "surrogateescape")
     return content[: launcher.start] + line + content[launcher.end :]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cloche.drawing import choose_activators
 from cloche.errors import ClocheError
 from cloche.lifecycle.basing import rebase
-from cloche.lifecycle.checks.tree import leftovers, world_writable
+from cloche.lifecycle.checks.tree import leftovers, strays, world_writable
 from cloche.lifecycle.diagnosis import diagnose, take_up
 from cloche.lifecycle.draft import MANIFEST, Draft
 from cloche.lifecycle.examination import examine
@@ -54,8 +54,9 @@ def mend(case: Case, session: Session) -> Mended:
     """
     findings = diagnose(case)
     standing = findings
-    if leftovers(case.root):
-        recover(case.root)
+    changed = leftovers(case.root)
+    recover(case.root)
+    if changed:
         case = take_up(case.root, session)
         standing = diagnose(case)
     draft, notes = drafted(case, standing, session)
@@ -72,8 +73,11 @@ def mend(case: Case, session: Session) -> Mended:
 
 
 def recover(location: str) -> None:
-    """Take back what a killed run had half done to an environment, and remove what it left."""
-    for path in leftovers(location):
+    """Take back what a killed run had half done to an environment, and remove what it left.
+
+    What lies beside it goes as well, whichever name it was for: a run that was to move it may have been for another.
+    """
+    for path in [*leftovers(location), *strays(os.path.dirname(location))]:
         sweep(path)
 
 

@@ -66,3 +66,9 @@ def leftovers(root: str) -> list[str]:
     inside = [os.path.join(root, one) for one in places.listed(root) if re.fullmatch(r"\.cloche-\d+", one)]
     stem = re.compile(rf"\.{re.escape(name)}\.cloche-\d+")
     return inside + [os.path.join(parent, one) for one in places.listed(parent) if stem.fullmatch(one)]
+
+
+def strays(directory: str) -> list[str]:
+    """Return what may be staging directories for any name in a directory, absolute; some may be in use."""
+    found = [name for name in places.listed(directory) if re.fullmatch(r"\..+\.cloche-\d+", name)]
+    return [os.path.join(directory, name) for name in found]
