@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     )
     from cloche.operations import Copy, LayImage, Link, MakeDir, Run, Write
     from cloche.options import Option
-    from cloche.template import render, resource
+    from cloche.template import relocatable, render, resource
 
 __version__ = "0.1.0"
 
@@ -73,6 +73,7 @@ __all__ = [
     "hookimpl",
     "load",
     "plan",
+    "relocatable",
     "render",
     "resource",
 ]
@@ -104,7 +105,7 @@ HOMES = {
     ),
     "operations": ("Copy", "LayImage", "Link", "MakeDir", "Run", "Write"),
     "options": ("Option",),
-    "template": ("render", "resource"),
+    "template": ("relocatable", "render", "resource"),
 }
 
 

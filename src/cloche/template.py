@@ -30,7 +30,7 @@ def render(text: str, values: Mapping[str, str], quote: Callable[[str], str]) ->
     return "".join(rendered)
 
 
-def finding(text: str, here: str) -> str:
+def relocatable(text: str, here: str) -> str:
     """Return the template of a script that finds its place when it runs, made of one that is told its place.
 
     The lines with the slots `ROOT` and `PROMPT`, and what is between them, are replaced by `here`, which has to set the

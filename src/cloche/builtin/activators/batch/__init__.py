@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cloche.errors import Inexpressible
 from cloche.model import Script
-from cloche.template import finding, render, resource
+from cloche.template import relocatable, render, resource
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Batch:
     def scripts(self, environment: Environment) -> list[Script]:
         activate, known = resource(__name__, "activate.bat"), environment.values
         if environment.placement == "relocatable":
-            activate, known = finding(activate, resource(__name__, "here.bat")), environment.values_anywhere
+            activate, known = relocatable(activate, resource(__name__, "here.bat")), environment.values_anywhere
         values = {
             **known,
             "TO_BIN": "\\" + environment.layout.bin.replace("/", "\\"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cloche.errors import Inexpressible
 from cloche.model import Script
-from cloche.template import finding, render, resource
+from cloche.template import relocatable, render, resource
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Csh:
     def scripts(self, environment: Environment) -> list[Script]:
         text, values = resource(__name__, "activate.csh"), environment.values
         if environment.placement == "relocatable":
-            text, values = finding(text, resource(__name__, "here.csh")), environment.values_anywhere
+            text, values = relocatable(text, resource(__name__, "here.csh")), environment.values_anywhere
         return [Script("activate.csh", render(text, values, self.quote))]
 
 

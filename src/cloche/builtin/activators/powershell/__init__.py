@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cloche.errors import Inexpressible
 from cloche.model import Script
-from cloche.template import finding, render, resource
+from cloche.template import relocatable, render, resource
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class PowerShell:
         }
         template = resource(__name__, "activate.ps1")
         if environment.placement == "relocatable":
-            template = finding(template, resource(__name__, "here.ps1"))
+            template = relocatable(template, resource(__name__, "here.ps1"))
         text = render(template, values, self.quote)
         names = ["activate.ps1"] if windows else ["activate.ps1", "Activate.ps1"]
         return [Script(name, text, byte_order_mark=True) for name in names]
