@@ -27,12 +27,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 REPOSITORY = Path(__file__).parent.parent
+DOCS = REPOSITORY / "docs"
+sys.path.insert(0, str(DOCS / "_ext"))
+
+import cloche_errors  # noqa: E402, F401
+import cloche_reference  # noqa: E402
+
 FENCE = re.compile(r"^(?P<fence>`{3,})(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=fence)\s*$", re.MULTILINE | re.DOTALL)
 LEFT_ALONE = re.compile(r"<!-- not followed: .+ -->\s*\Z")
 PROMPT = re.compile(r"(?:\([^)]*\) )?\$ ")
 SHELLS = {"fish": ["fish", "--no-config"], "rc": ["rc", "-e"], "zsh": ["zsh", "-f", "-e"], "tcsh": ["tcsh", "-f", "-e"]}
 ANY, ANY_LINES = ".*", r"(?:.*\n)*?"
 DONE = "-- done --"
+
+
+def page(name: str) -> str:
+    """Return a page of the documentation as it is built, with what is generated in it."""
+    return cloche_reference.fill((DOCS / name).read_text(encoding="utf-8"))
 
 
 class Block(NamedTuple):

@@ -1,15 +1,10 @@
-"""The documentation is complete, and what it tells the reader to do works."""
+"""The documentation is complete: whatever cloche understands, gives, prints or can end with is on a page."""
 
 from __future__ import annotations
 
-import ast
-import configparser
 import inspect
 import os
 import re
-import shlex
-import subprocess
-import sys
 import textwrap
 import types
 from typing import TYPE_CHECKING
@@ -19,36 +14,14 @@ import pytest
 
 import cloche
 from cloche import config, errors, hookspecs, testing
-from cloche.api import CHOICES
 from cloche.cli import sources
-from cloche.cli.parser import by_spelling, parse
 from cloche.cli.vocabulary import COMMON, INEFFECTIVE, VERBS
-from tests.pages import REPOSITORY, SHELLS, Reader, blocks, commands, matches
+from tests.pages import DOCS, REPOSITORY, blocks, cloche_errors, cloche_reference, page
 from tests.run import Cloche
 from tests.test_architecture import LAYERS
-from tests.tools import missing, require
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-DOCS = REPOSITORY / "docs"
-sys.path.insert(0, str(DOCS / "_ext"))
-
-import cloche_errors  # noqa: E402
-import cloche_reference  # noqa: E402
-
-
-def page(name: str) -> str:
-    """Return a page as it is built, with what is generated in it."""
-    return cloche_reference.fill((DOCS / name).read_text(encoding="utf-8"))
-
-
-# It is complete
 
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=lambda verb: verb.name)
@@ -279,212 +252,3 @@ def test_every_key_of_an_object_is_described(heading: str, words: str, tmp_path:
 
 def first(key: str) -> str:
     return key.partition(".")[0].removesuffix("[]")
-
-
-# What people come from
-
-COMING_FROM = sorted(DOCS.glob("coming-from/*.md"))
-
-
-def spellings(path: Path, column: int) -> list[str]:
-    """Return everything that stands as code in one column of the tables of a page."""
-    rows = [line.split(" | ") for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
-    return [text for row in rows if len(row) > column for text in re.findall(r"`([^`]+)`", row[column])]
-
-
-def words_of(spelling: str) -> list[str]:
-    """Return a command as its words, without the program and with what a shell would put in for `~`."""
-    return shlex.split(spelling)[1:]
-
-
-@pytest.mark.parametrize("path", COMING_FROM, ids=lambda path: path.stem)
-def test_every_command_of_ours_is_written_as_it_is_understood(path: Path) -> None:
-    ours = [text for text in spellings(path, 1) if text.startswith("cloche ")]
-
-    assert len(ours) > 10
-    for text in ours:
-        parse(words_of(text))
-
-
-@pytest.mark.parametrize("path", COMING_FROM, ids=lambda path: path.stem)
-def test_every_option_that_is_named_beside_a_command_is_one_of_ours(path: Path) -> None:
-    named = {text.split()[0] for text in spellings(path, 2) if text.startswith("--")}
-
-    assert {text for text in named if text not in by_spelling((*COMMON, *VERBS["create"].options))} <= {"--all"}
-
-
-@pytest.mark.parametrize("path", COMING_FROM, ids=lambda path: path.stem)
-def test_every_variable_of_ours_is_one_that_is_read(path: Path) -> None:
-    named = {text.partition("=")[0] for text in spellings(path, 1) if text.startswith("CLOCHE_")}
-
-    assert named <= variables()
-
-
-@pytest.mark.parametrize("path", COMING_FROM, ids=lambda path: path.stem)
-def test_every_call_of_ours_has_arguments_that_there_are(path: Path) -> None:
-    for text in spellings(path, 1):
-        if text.startswith("cloche.") and text.endswith(")"):
-            call = ast.parse(text, mode="eval").body
-            assert isinstance(call, ast.Call)
-            assert {keyword.arg for keyword in call.keywords} <= CHOICES
-            assert text.partition("(")[0].removeprefix("cloche.") in cloche.__all__
-
-
-def test_every_spelling_of_virtualenv_is_taken_as_it_stands() -> None:
-    theirs = [text for text in spellings(DOCS / "coming-from/virtualenv.md", 0) if text.startswith("virtualenv ")]
-
-    assert len(theirs) > 20
-    for text in theirs:
-        parse([*words_of(text), *([] if ".venv" in text else [".venv"])])
-
-
-@pytest.mark.parametrize(
-    ("page_name", "starts_with", "asked"),
-    [
-        ("venv", "python3 -m venv ", [sys.executable, "-m", "venv", "--help"]),
-        ("virtualenv", "virtualenv ", ["virtualenv", "--help"]),
-        ("uv", "uv venv", ["uv", "venv", "--help"]),
-    ],
-)
-def test_the_other_tool_has_the_options_that_are_compared(page_name: str, starts_with: str, asked: list[str]) -> None:
-    """As far as the version that is installed goes: `venv` has got some of them with newer Pythons."""
-    program = require(asked[0])
-    told = subprocess.run([program, *asked[1:]], capture_output=True, text=True, check=True).stdout
-    theirs = [text for text in spellings(DOCS / f"coming-from/{page_name}.md", 0) if text.startswith(starts_with)]
-    newer = {"--without-scm-ignore-files"} if sys.version_info < (3, 13) else set()
-
-    assert theirs
-    assert {one for text in theirs for one in text.split() if one.startswith("--") and one not in told} <= newer
-
-
-# It works
-
-PAGES = [
-    path
-    for path in sorted(DOCS.rglob("*.md"))
-    if any(block.language in ("console", "python") for block in blocks(path))
-]
-
-
-@pytest.fixture(scope="session")
-def index(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A package index that can be reached, for pages on which something is installed."""
-    directory = str(tmp_path_factory.mktemp("downloads"))
-    asked = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", directory, "hatchling"]
-    if subprocess.run(asked, capture_output=True, check=False).returncode:
-        missing("no package index can be reached")
-
-
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
-def test_following_a_page_to_the_letter_works(path: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    text = path.read_text(encoding="utf-8")
-    for tool in re.findall(r"<!-- needs: (\S+) -->", text):
-        require(tool)
-    if "<!-- needs an index -->" in text:
-        request.getfixturevalue("index")
-    reader = Reader(tmp_path / "home", dict(os.environ))
-    try:
-        assert reader.follow(path) > 0
-    finally:
-        reader.close()
-
-
-# The reader who follows the pages
-
-
-def test_commands_are_what_stands_behind_a_prompt() -> None:
-    said = list(commands("$ one\nout\n(.venv) $ two\n> more\n$ three\n"))
-
-    assert said == [("one", "out\n"), ("two\nmore", ""), ("three", "")]
-
-
-@pytest.mark.parametrize(
-    ("printed", "shown", "same"),
-    [("a", "a", True), ("a", "b", False), ("ab", "a", False), ("1 ms", "... ms", True), ("a\nb", "a...", False)],
-)
-def test_an_ellipsis_stands_for_anything_in_a_line(printed: str, shown: str, same: bool) -> None:
-    assert matches(printed, shown) is same
-
-
-@pytest.mark.parametrize("printed", ["a\nz", "a\nb\nz", "a\nb\nc\nz"])
-def test_an_ellipsis_alone_stands_for_any_lines(printed: str) -> None:
-    assert matches(printed, "a\n...\nz")
-    assert not matches(printed, "a\n...\ny")
-
-
-@pytest.mark.parametrize(
-    ("body", "complaint"),
-    [("$ false\n", "exits with 1"), ("$ echo one\ntwo\n", "prints"), ("$ exit 3\n", "ended the shell")],
-)
-def test_a_page_that_is_wrong_is_found_out(tmp_path: Path, body: str, complaint: str) -> None:
-    wrong = tmp_path / "page.md"
-    wrong.write_text(f"# A page\n\n```console\n{body}```\n", encoding="utf-8")
-    reader = Reader(tmp_path / "home", dict(os.environ))
-
-    with pytest.raises(AssertionError, match=complaint):
-        reader.follow(wrong)
-    reader.close()
-
-
-# The first page
-
-
-README = REPOSITORY / "README.md"
-
-
-def readme_commands() -> list[str]:
-    """Return the commands of the first block."""
-    return next(blocks(README)).body.splitlines()
-
-
-def test_the_first_screen_of_the_readme_has_two_commands_that_do_all_set_up() -> None:
-    first_screen = README.read_text(encoding="utf-8").splitlines()[:24]
-
-    assert len(readme_commands()) == 2
-    assert set(readme_commands()) <= set(first_screen)
-
-
-def test_what_continuous_integration_runs_is_what_the_readme_tells_people_to_run() -> None:
-    assert readme_commands()[1] in (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
-
-
-def test_the_readme_lists_every_command() -> None:
-    text = README.read_text(encoding="utf-8")
-    rows = [
-        f"| `{cloche_reference.usage(verb)}` | {cloche_reference.escaped(verb.summary)} |" for verb in VERBS.values()
-    ]
-
-    assert [row for row in rows if row not in text] == []
-
-
-READ_IN_A_CHECKOUT = [
-    README,
-    REPOSITORY / "CONTRIBUTING.md",
-    *DOCS.rglob("*.md"),
-    *REPOSITORY.glob("plugins/*.md"),
-    *REPOSITORY.glob("plugins/*/*.md"),
-]
-
-
-@pytest.mark.parametrize("path", READ_IN_A_CHECKOUT, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_blocks_are_in_the_language_that_they_say(path: Path) -> None:
-    for block in blocks(path):
-        if block.language == "python":
-            compile(block.body, block.caption or path.name, "exec")
-        elif block.language == "toml":
-            tomllib.loads(block.body)
-        elif block.language == "ini":
-            configparser.ConfigParser().read_string(block.body)
-        elif block.language == "sh":
-            subprocess.run([require("bash"), "-n"], input=block.body, text=True, check=True)
-        else:
-            known = {"", "console", "text", "{terminal}", "{toctree}", "{include}", "{literalinclude}", *SHELLS}
-            assert block.language.partition(" ")[0] in known
-
-
-@pytest.mark.parametrize("path", READ_IN_A_CHECKOUT, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_links_between_files_lead_somewhere(path: Path) -> None:
-    """Files are read in a checkout as well as on the site."""
-    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
-
-    assert [link for link in links if not (path.parent / link).exists()] == []

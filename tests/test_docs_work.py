@@ -1,0 +1,154 @@
+"""What the documentation tells the reader to do works, and where it leads there is something."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cloche.cli.vocabulary import VERBS
+from tests.pages import DOCS, REPOSITORY, SHELLS, Reader, blocks, cloche_reference, commands, matches
+from tests.tools import missing, require
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGES = [
+    path
+    for path in sorted(DOCS.rglob("*.md"))
+    if any(block.language in ("console", "python") for block in blocks(path))
+]
+
+
+@pytest.fixture(scope="session")
+def index(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A package index that can be reached, for pages on which something is installed."""
+    directory = str(tmp_path_factory.mktemp("downloads"))
+    asked = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", directory, "hatchling"]
+    if subprocess.run(asked, capture_output=True, check=False).returncode:
+        missing("no package index can be reached")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_following_a_page_to_the_letter_works(path: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    text = path.read_text(encoding="utf-8")
+    for tool in re.findall(r"<!-- needs: (\S+) -->", text):
+        require(tool)
+    if "<!-- needs an index -->" in text:
+        request.getfixturevalue("index")
+    reader = Reader(tmp_path / "home", dict(os.environ))
+    try:
+        assert reader.follow(path) > 0
+    finally:
+        reader.close()
+
+
+# The reader who follows the pages
+
+
+def test_commands_are_what_stands_behind_a_prompt() -> None:
+    said = list(commands("$ one\nout\n(.venv) $ two\n> more\n$ three\n"))
+
+    assert said == [("one", "out\n"), ("two\nmore", ""), ("three", "")]
+
+
+@pytest.mark.parametrize(
+    ("printed", "shown", "same"),
+    [("a", "a", True), ("a", "b", False), ("ab", "a", False), ("1 ms", "... ms", True), ("a\nb", "a...", False)],
+)
+def test_an_ellipsis_stands_for_anything_in_a_line(printed: str, shown: str, same: bool) -> None:
+    assert matches(printed, shown) is same
+
+
+@pytest.mark.parametrize("printed", ["a\nz", "a\nb\nz", "a\nb\nc\nz"])
+def test_an_ellipsis_alone_stands_for_any_lines(printed: str) -> None:
+    assert matches(printed, "a\n...\nz")
+    assert not matches(printed, "a\n...\ny")
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [("$ false\n", "exits with 1"), ("$ echo one\ntwo\n", "prints"), ("$ exit 3\n", "ended the shell")],
+)
+def test_a_page_that_is_wrong_is_found_out(tmp_path: Path, body: str, complaint: str) -> None:
+    wrong = tmp_path / "page.md"
+    wrong.write_text(f"# A page\n\n```console\n{body}```\n", encoding="utf-8")
+    reader = Reader(tmp_path / "home", dict(os.environ))
+
+    with pytest.raises(AssertionError, match=complaint):
+        reader.follow(wrong)
+    reader.close()
+
+
+# The first page
+
+
+README = REPOSITORY / "README.md"
+
+
+def readme_commands() -> list[str]:
+    """Return the commands of the first block."""
+    return next(blocks(README)).body.splitlines()
+
+
+def test_the_first_screen_of_the_readme_has_two_commands_that_do_all_set_up() -> None:
+    first_screen = README.read_text(encoding="utf-8").splitlines()[:24]
+
+    assert len(readme_commands()) == 2
+    assert set(readme_commands()) <= set(first_screen)
+
+
+def test_what_continuous_integration_runs_is_what_the_readme_tells_people_to_run() -> None:
+    assert readme_commands()[1] in (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_the_readme_lists_every_command() -> None:
+    text = README.read_text(encoding="utf-8")
+    rows = [
+        f"| `{cloche_reference.usage(verb)}` | {cloche_reference.escaped(verb.summary)} |" for verb in VERBS.values()
+    ]
+
+    assert [row for row in rows if row not in text] == []
+
+
+READ_IN_A_CHECKOUT = [
+    README,
+    REPOSITORY / "CONTRIBUTING.md",
+    *DOCS.rglob("*.md"),
+    *REPOSITORY.glob("plugins/*.md"),
+    *REPOSITORY.glob("plugins/*/*.md"),
+]
+
+
+@pytest.mark.parametrize("path", READ_IN_A_CHECKOUT, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_blocks_are_in_the_language_that_they_say(path: Path) -> None:
+    for block in blocks(path):
+        if block.language == "python":
+            compile(block.body, block.caption or path.name, "exec")
+        elif block.language == "toml":
+            tomllib.loads(block.body)
+        elif block.language == "ini":
+            configparser.ConfigParser().read_string(block.body)
+        elif block.language == "sh":
+            subprocess.run([require("bash"), "-n"], input=block.body, text=True, check=True)
+        else:
+            known = {"", "console", "text", "{terminal}", "{toctree}", "{include}", "{literalinclude}", *SHELLS}
+            assert block.language.partition(" ")[0] in known
+
+
+@pytest.mark.parametrize("path", READ_IN_A_CHECKOUT, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_links_between_files_lead_somewhere(path: Path) -> None:
+    """Files are read in a checkout as well as on the site."""
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
+
+    assert [link for link in links if not (path.parent / link).exists()] == []
