@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from peers import HERE
 from rounds import measure
 from rows import CLOCHE, Command, Row, command
 
@@ -23,28 +24,6 @@ PACKAGES = tuple(
     "zipp colorama tomlkit wcwidth urllib3".split()
 )
 """Twenty packages that are the same on every machine."""
-
-PLUGIN = """
-from cloche import Script, hookimpl
-
-
-class Shell:
-    name = "{name}"
-
-    def refusal(self, interpreter):
-        return None
-
-    def quote(self, text):
-        return "'" + text.replace("'", "''") + "'"
-
-    def scripts(self, environment):
-        return [Script("activate.{name}", "# nothing\\n")]
-
-
-@hookimpl
-def cloche_activators():
-    return [Shell()]
-"""
 
 
 class Series(NamedTuple):
@@ -65,7 +44,8 @@ SERIES = (
     Series("interpreters", "interpreters in pyenv", (0, 10, 100), "`cloche DEST`", CLOCHE),
     Series("interpreters-asked", "interpreters in pyenv", (0, 10, 100), "`cloche DEST -p 3.X`", CLOCHE, "-p {version}"),
     Series("pythons", "interpreters in pyenv", (0, 10, 100), "`cloche pythons`", "{bin}/cloche pythons"),
-    Series("plugins", "plugins", (0, 5, 50), "`cloche DEST`", CLOCHE),
+    Series("plugins-naming", "plugins that name an activator", (0, 5, 50), "`cloche DEST`", CLOCHE),
+    Series("plugins-giving", "plugins that give an activator", (0, 5, 50), "`cloche DEST`", CLOCHE),
 )
 
 
@@ -77,13 +57,14 @@ def measure_growth(peers: Peers, rounds: int, environments: int) -> dict[str, An
         "interpreters": interpreters,
         "interpreters-asked": interpreters,
         "pythons": interpreters,
-        "plugins": plugins,
+        "plugins-naming": plugins,
+        "plugins-giving": plugins,
     }
     seconds = {}
     for series in SERIES:
         row = Row(series.name, series.title, tuple(variants[series.name](peers, series)))
         for one in row.commands:
-            peers.run(one)  # what is new is built, and remembered
+            peers.run(one)  # what is new is built and compiled
         seconds[series.name] = measure(peers, row, rounds)
     return {"seconds": seconds, "environments": many(peers, environments)}
 
@@ -117,21 +98,22 @@ def add_interpreter(prefix: Path) -> None:
 
 def plugins(peers: Peers, series: Series) -> Iterator[Command]:
     """Each is installed as pip leaves it, in a directory of its own on `PYTHONPATH`."""
+    how = series.name.rpartition("-")[2]
     for count in series.counts:
-        site = peers.work / f"plugins-{count}"
-        if not site.exists():
-            site.mkdir()
-            for number in range(count):
-                add_plugin(site, f"shell{number}")
+        site = peers.work / f"{series.name}-{count}"
+        site.mkdir()
+        for number in range(count):
+            add_plugin(site, f"shell{number}", how)
         yield Command(str(count), tuple(series.line.split()), environ=(("PYTHONPATH", str(site)),))
 
 
-def add_plugin(site: Path, name: str) -> None:
-    info = site / f"cloche_{name}-1.0.dist-info"
+def add_plugin(site: Path, name: str, how: str) -> None:
+    info = site / f"{name}-1.0.dist-info"
     info.mkdir()
-    (site / f"cloche_{name}.py").write_text(PLUGIN.format(name=name))
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: cloche-{name}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[cloche]\n{name} = cloche_{name}\n")
+    for suffix in ("", "_activator"):
+        shutil.copy(HERE / f"plugin{suffix}.py", site / f"{name}{suffix}.py")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[cloche]\n{name} = {name}:{how}\n")
 
 
 def many(peers: Peers, count: int) -> list[dict[str, float]]:

@@ -1,0 +1,21 @@
+"""The activator of `plugin.py`, in a module of its own, so that one that is named is loaded without its plugin."""
+
+from __future__ import annotations
+
+from cloche import Environment, Interpreter, Script
+
+
+class Activator:
+    name = __name__.removesuffix("_activator")
+
+    def refusal(self, interpreter: Interpreter) -> str | None:
+        return None
+
+    def quote(self, text: str) -> str:
+        return "'" + text.replace("'", "''") + "'"
+
+    def scripts(self, environment: Environment) -> list[Script]:
+        return [Script(f"activate.{self.name}", "# nothing\n")]
+
+
+activator = Activator()
