@@ -37,6 +37,7 @@ BY_DAY: dict[str, Asked] = {
     "no activators": ["--activators", "none", "--no-seed"],
     "the prompt of the directory": ["--prompt", ".", "--no-seed"],
     "system packages": ["--system-site-packages"],
+    "relocatable": ["--relocatable"],
     "no plugins": ["--no-plugins", "--no-vcs-ignore"],
 }
 
@@ -50,6 +51,7 @@ def named(name: str, minor: str) -> list[str]:
 NIGHTLY: dict[str, Asked] = {
     "the standard library's venv": ["--creator", "venv"],
     "copies with system packages": ["--creator", "copy", "--system-site-packages", "--prompt", "p"],
+    "relocatable copies": ["--relocatable", "--creator", "copy", "--link-mode", "copy", "--prompt", "p"],
     "hard links": ["--link-mode", "hardlink", "--activators", "all"],
     "linked seeds in copies": ["--creator", "copy", "--link-mode", "symlink"],
     "an old Python": lambda: named("3.6", "3.6"),
