@@ -100,6 +100,18 @@ def test_clear_takes_everything_and_environments_are_as_they_were(cloche: Cloche
     assert cloche("env", "--clear").code == 0
 
 
+def test_what_the_stand_in_for_virtualenv_keeps_there_is_looked_after_too(cloche: Cloche, filled: Path) -> None:
+    (filled / "packed").mkdir(mode=0o700)
+    (filled / "packed" / "pip-1-py3-none-any.whl").write_bytes(b"x" * 1000)
+    (filled / "mine").mkdir()
+    kinds = {kind["kind"]: (kind["entries"], kind["size"]) for kind in cloche("cache", "size", "--json").json["kinds"]}
+
+    assert kinds["packed"] == (1, 1000)
+    assert not {"python-discovery", "mine"} & kinds.keys()
+    assert cloche("cache", "clear").code == 0
+    assert [path.name for path in filled.iterdir()] == ["mine"]
+
+
 def test_what_was_done_is_not_told_to_who_wants_quiet(cloche: Cloche, filled: Path) -> None:
     assert cloche("cache", "prune", "-q") == (0, "", "")
     assert cloche("cache", "clear", "-q") == (0, "", "")

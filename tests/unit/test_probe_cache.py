@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.discovery.cache import Answer, ProbeCache, too_old, witnesses
+from cloche.discovery.cache import OTHER_ALGORITHMS, Answer, ProbeCache, is_whole, too_old, witnesses
 from cloche.value import replace
 from tests.recorded import recorded
 
@@ -282,3 +282,14 @@ def test_a_directory_in_the_place_of_an_entry_goes(directory: str, installed: In
     os.unlink(path)
     os.makedirs(os.path.join(path, "more"))
     keep(directory, installed)
+
+
+def test_an_entry_of_a_python_with_another_hash_function_is_neither_damaged_nor_believed(tmp_path: Path) -> None:
+    (algorithm, *_) = sorted(OTHER_ALGORITHMS)
+    entry = tmp_path / "one.probe"
+    entry.write_bytes(b"anything\nend %s 0123\n" % algorithm.encode())
+    tmp_path.chmod(0o700)
+
+    assert is_whole(entry.read_bytes())
+    assert not is_whole(b"anything\nend 0123\n")
+    assert list(ProbeCache(str(tmp_path)).remembered()) == []

@@ -9,6 +9,7 @@ Entries are lines of text and not JSON, because `json` costs more to import than
 from __future__ import annotations
 
 import os
+import sys
 from _imp import source_hash  # the SipHash of byte-code files; `hashlib` would cost a millisecond
 
 from cloche.discovery import record
@@ -152,19 +153,29 @@ def _read(path: str) -> list[str]:
     :raises OSError, ValueError: there is none, it is a link or too large, it is not what was written, it is not text.
     """
     data = read_plain(path)
-    if not is_whole(data):
+    text, _, seal = data.decode("ascii").rpartition("\nend ")
+    if len(data) > LARGEST or seal != _seal(text):
         raise ValueError("the entry is damaged")
-    text = data.decode("ascii").rpartition("\nend ")[0]
     return [line.encode().decode("unicode_escape") if "\\" in line else line for line in text.split("\n")]
 
 
 def is_whole(entry: bytes) -> bool:
-    """Whether an entry is what was written."""
-    text, _, digest = entry.rpartition(b"\nend ")
-    return len(entry) <= LARGEST and digest == source_hash(1, text).hex().encode() + b"\n"
+    """Whether an entry is what was written; one of a Python with another hash function cannot be told, and is none of ours."""
+    text, _, seal = entry.decode("ascii", "replace").rpartition("\nend ")
+    algorithm = seal.partition(" ")[0]
+    return len(entry) <= LARGEST and (seal == _seal(text) or algorithm in OTHER_ALGORITHMS)
+
+
+OTHER_ALGORITHMS = frozenset(("siphash13", "siphash24", "fnv")) - {sys.hash_info.algorithm}
+"""Names of hash functions that other Pythons have (PEP 456; 3.11 changed from one to another)."""
+
+
+def _seal(text: str) -> str:
+    """Return what stands after `end`."""
+    return f"{sys.hash_info.algorithm} {_hash(text)}\n"
 
 
 def _write(path: str, lines: list[str]) -> None:
     """:raises OSError: the system refused."""
     text = b"\n".join(line.encode("unicode_escape") for line in lines).decode("ascii")
-    replace_file(path, f"{text}\nend {_hash(text)}\n".encode("ascii"))
+    replace_file(path, f"{text}\nend {_seal(text)}".encode("ascii"))

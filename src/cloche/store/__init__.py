@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     """`read-only` uses what is there and writes nothing to it; `none` neither reads nor writes it. What such a run has
     to make all the same lies in a private temporary directory until `close`."""
 
-    Kind: TypeAlias = Literal["interpreters", "wheels", "images", "plans", "locks"]
+    Kind: TypeAlias = Literal["interpreters", "wheels", "images", "plans", "locks", "packed", "python-discovery"]
 
 KINDS: tuple[Kind, ...] = ("interpreters", "wheels", "images", "plans", "locks")
 """Its directories: answers of the probe, downloaded wheels, unpacked wheels, plans of earlier runs, lock files."""
+
+GUESTS: tuple[Kind, ...] = ("packed", "python-discovery")
+"""Directories that the stand-in for virtualenv keeps beside them: wheels packed from images, answers in another form."""
 
 TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
 # A cache of cloche: everything in it can be made again, and may be removed at any time.

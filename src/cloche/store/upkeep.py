@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cloche.errors import ClocheError, SeedError
 from cloche.operations import read_plain
-from cloche.store import KINDS
+from cloche.store import GUESTS, KINDS
 from cloche.store.check import check_tree
 from cloche.store.distributions import read_wheel
 from cloche.store.images import DISCARDED, UNFINISHED, remove
@@ -62,7 +62,7 @@ class Removal:
 def size(store: Store) -> list[Usage]:
     """Return what the store holds of each kind; nothing where it cannot be used."""
     usage = []
-    for kind in KINDS:
+    for kind in _kinds(store):
         paths = list(_entries(store, kind))
         usage.append(Usage(kind, len(paths), sum(map(_size, paths))))
     return usage
@@ -93,7 +93,7 @@ def prune(store: Store, now: float | None = None, judges: Judges | None = None) 
     _require_writable(store)
     now = time.time() if now is None else now
     removed = []
-    for kind in KINDS:
+    for kind in _kinds(store):
         for path in _entries(store, kind):
             judge = (judges or {}).get(kind)
             reason = "damaged" if judge and not _is_whole(path, judge) else _needless(kind, path, now)
@@ -110,7 +110,7 @@ def clear(store: Store) -> int:
     """
     _require_writable(store)
     total = sum(usage.size for usage in size(store))
-    for kind in KINDS:
+    for kind in _kinds(store):
         for place in store.places(kind):
             aside = f"{place}.{os.urandom(4).hex()}{DISCARDED}"
             try:
@@ -118,7 +118,10 @@ def clear(store: Store) -> int:
             except FileNotFoundError:
                 pass
     for name in _names(store.root):
-        if name.endswith(DISCARDED) and name.partition(".")[0] in KINDS:  # those of a run that was killed, too
+        if name.endswith(DISCARDED) and name.partition(".")[0] in (
+            *KINDS,
+            *GUESTS,
+        ):  # those of a run that was killed, too
             remove(os.path.join(store.root, name))
     try:
         os.unlink(os.path.join(store.root, "CACHEDIR.TAG"))
@@ -134,6 +137,11 @@ def _require_writable(store: Store) -> None:
             f"the cache `{store.root}` may not be written" if store.root else "there is no cache that could be changed",
             hint="leave out `--read-only-cache`, or name the cache with `--cache-dir`",
         )
+
+
+def _kinds(store: Store) -> list[Kind]:
+    """Return what the store has directories for, and what others have put beside them."""
+    return [*KINDS, *(kind for kind in GUESTS if store.places(kind))]
 
 
 def _entries(store: Store, kind: Kind) -> Iterator[str]:
