@@ -117,11 +117,9 @@ def clear(store: Store) -> int:
                 os.rename(place, aside)  # nobody shall see half an image
             except FileNotFoundError:
                 pass
+    ours = (*KINDS, *GUESTS)
     for name in _names(store.root):
-        if name.endswith(DISCARDED) and name.partition(".")[0] in (
-            *KINDS,
-            *GUESTS,
-        ):  # those of a run that was killed, too
+        if name.endswith(DISCARDED) and name.partition(".")[0] in ours:  # those of a run that was killed, too
             remove(os.path.join(store.root, name))
     try:
         os.unlink(os.path.join(store.root, "CACHEDIR.TAG"))
