@@ -2,7 +2,8 @@
 
     python -m tests.lifecycle.compare
 
-The tools are taken from PATH, or from the directory `CLOCHE_TEST_TOOLS`. It takes an index, and minutes.
+The tools are taken from PATH, or from the directory `CLOCHE_TEST_TOOLS`; virtualenv-tools3 reads byte-code, and has to run on
+Python 3.11 as the environments do. It takes an index, and minutes.
 """
 
 from __future__ import annotations
@@ -23,22 +24,25 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         wheels = wheelhouse(Path(place) / "wheels")
         for number, deed in enumerate(DEEDS):
+            makers: dict[tuple[str, ...], list[str]] = {}
             for maker in MAKERS:
                 work = Path(place) / f"{number}-{maker.replace(' ', '')}"
                 work.mkdir()
                 verdicts = {one.tool: one.wrong for one in compare(deed, maker, work, wheels)}
-                cells = [shown(verdicts.get(name)) for name in tools]
-                print(f"| {deed.name} | {maker} | {' | '.join(cells)} |", flush=True)
+                makers.setdefault(tuple(shown(verdicts.get(name)) for name in tools), []).append(maker)
+            for cells, alike in makers.items():
+                which = ", ".join(alike) if len(alike) < len(MAKERS) else "any"
+                print(f"| {deed.name} | {which} | {' | '.join(cells)} |", flush=True)
     sys.stderr.write(f"checks: {', '.join(CHECKS)}\n")
     sys.stderr.write(f"cloche {version('cloche')}, {run(tool('uv'), '--version').strip()}, ")
     sys.stderr.write(f"{run(tool('virtualenv'), '--version').split(' from ')[0].strip()}\n")
 
 
 def shown(wrong: tuple[str, ...] | None) -> str:
-    """Return a cell of the table; a tool without a verdict does not claim to do this."""
+    """Return a cell of the table: what is wrong, if anything; a tool without a verdict does not claim to do this."""
     if wrong is None:
         return ""
-    return f"wrong: {', '.join(wrong)}" if wrong else "right"
+    return ", ".join(wrong) if wrong else "right"
 
 
 if __name__ == "__main__":

@@ -296,7 +296,7 @@ def compare(deed: Deed, maker: str, work: Path, wheels: Path, tools: tuple[str, 
         deed.happens(work)
         failed = any(ended(command) for command in remedy(work))
         wrong = [one for one in judged(work / deed.ends, deed.version(), environment) if one not in before]
-        yield Verdict(deed.name, maker, name, ("it fails",) if failed else tuple(wrong))
+        yield Verdict(deed.name, maker, name, ("fails",) if failed else tuple(wrong))
 
 
 def ended(command: list[object]) -> int:

@@ -201,7 +201,8 @@ def test_checking_tells_by_exit_code_and_changes_nothing(cloche, empty) -> None:
     outcome = cloche("upgrade", "--check", place, "-p", "3.12", "--json")
     assert (outcome.code, outcome.json["outcome"]) == (1, "due")
     assert snapshot(place) == before
-    assert cloche("upgrade", place).out.startswith("up to date")
+    for words in ([], ["--dry-run"]):
+        assert cloche("upgrade", place, *words).out.startswith("up to date")
     assert snapshot(place) == before
 
 
