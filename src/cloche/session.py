@@ -74,9 +74,12 @@ class Session:
         from cloche.discovery.cache import ProbeCache
 
         if self.store.lasts:
-            return ProbeCache(self.store.room("interpreters"))
-        places = self.store.places("interpreters")
-        return ProbeCache(places[0] if places else None, writable=False)
+            cache = ProbeCache(self.store.room("interpreters"))
+        else:
+            places = self.store.places("interpreters")
+            cache = ProbeCache(places[0] if places else None, writable=False)
+        cache.progress = self.progress
+        return cache
 
     @property
     def registry(self) -> Registry:

@@ -18,7 +18,7 @@ from cloche.template import resource
 from cloche.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from cloche.model import Interpreter
 
@@ -50,6 +50,8 @@ class ProbeCache:
         self._directory = directory
         self._writable = writable
         self._probe = ""
+        self.progress: Callable[[str], object] = str
+        """Is told when interpreters are asked, because nothing here has their answers."""
 
     def get(self, executable: str) -> Answer | None:
         """Return what was answered before, None if nothing was or if anything has changed since."""

@@ -187,6 +187,7 @@ class Search:
                 unknown[path] = witnesses(path)
         if unknown:
             ask = self.ask or _probe()
+            self.cache.progress("asking an interpreter" if len(unknown) == 1 else f"asking {len(unknown)} interpreters")
             started = monotonic()
             for (path, before), answer in zip(unknown.items(), ask(list(unknown), self.host.environ), strict=True):
                 self._known[path] = self._settle(path, answer, before, ask)
