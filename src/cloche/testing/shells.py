@@ -205,8 +205,12 @@ class Runner:
         original = fake_environment(root, KINDS[kind], placement="relocatable", naming="directory")
         scripts = list(self.activator.scripts(original))
         copy = replace(original, location=str(directory / name), prompt=name)
-        if any(str(root) in script.text for script in scripts) or not self.expresses(name):
+        if any(str(root) in script.text for script in scripts):
             return None  # what names its place makes no promise of finding it
+        try:
+            self.activator.scripts(replace(copy, placement="fixed"))
+        except Inexpressible:
+            return None
         for environment in (original, copy):
             if not environment.bin.exists():
                 write(scripts, environment)

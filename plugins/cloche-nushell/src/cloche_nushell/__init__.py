@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloche import Environment, Inexpressible, Interpreter, Script, hookimpl, render, resource
+from cloche import Environment, Inexpressible, Interpreter, Script, hookimpl, relocatable, render, resource
 
 ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -28,7 +28,11 @@ class Nushell:
         return '"' + "".join(ESCAPES.get(letter, letter) for letter in text) + '"'
 
     def scripts(self, environment: Environment) -> list[Script]:
-        return [Script("activate.nu", render(resource(__name__, "activate.nu"), environment.values, self.quote))]
+        """Return the script; in a relocatable environment it needs Nushell 0.101, where a script knows its own path."""
+        template, values = resource(__name__, "activate.nu"), environment.values
+        if environment.placement == "relocatable":
+            template, values = relocatable(template, resource(__name__, "here.nu")), environment.values_anywhere
+        return [Script("activate.nu", render(template, values, self.quote))]
 
 
 activator = Nushell()

@@ -72,8 +72,10 @@ export-env {
         | where { |name| $name in $env }
         | reduce --fold {} { |name, found| $found | insert $name ($env | get $name) }
     )
+    let root = __CLOCHE_ROOT__
     let bin = __CLOCHE_BIN__
     let pkg_config = __CLOCHE_PKG_CONFIG__
+    let name = __CLOCHE_PROMPT__
     let before = $old.PKG_CONFIG_PATH?
     let new = {
         ($path): { entry: $bin, whole: [$bin ...(if $path in $old { $old | get $path | directories } else { [] })] }
@@ -84,8 +86,8 @@ export-env {
     }
 
     load-env {
-        VIRTUAL_ENV: __CLOCHE_ROOT__
-        VIRTUAL_ENV_PROMPT: __CLOCHE_PROMPT__
+        VIRTUAL_ENV: $root
+        VIRTUAL_ENV_PROMPT: $name
         ($path): ($new | get $path).whole
         PKG_CONFIG_PATH: $new.PKG_CONFIG_PATH.whole
         # Nothing is no text, so it is not handed to programs; hiding it instead would outlive the overlay.

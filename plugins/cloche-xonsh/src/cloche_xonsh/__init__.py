@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cloche import Environment, Inexpressible, Interpreter, Script, hookimpl, render, resource
+from cloche import Environment, Inexpressible, Interpreter, Script, hookimpl, relocatable, render, resource
 
 EXPANDED = re.compile(r"""\$(?:\w+|\{(['"]?)\w+\1\})|=~|:~""")
 """What xonsh replaces in the directories of a variable whose name ends with PATH, each time it looks at one."""
@@ -35,6 +35,10 @@ class Xonsh:
 
         :raises cloche.Inexpressible: the environment lies where no entry of PATH can lead in xonsh.
         """
+        if environment.placement == "relocatable":
+            template = relocatable(resource(__name__, "activate.xsh"), resource(__name__, "here.xsh"))
+            values = {**environment.values_anywhere, "EXPANDED": EXPANDED.pattern}
+            return [Script("activate.xsh", render(template, values, self.quote))]
         if expanded := EXPANDED.search(environment.location):
             raise Inexpressible(f"xonsh would expand `{expanded[0]}` in an entry of PATH")
         return [Script("activate.xsh", render(resource(__name__, "activate.xsh"), environment.values, self.quote))]

@@ -17,6 +17,11 @@ def _cloche_activate():
         "PATH", "VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "PYTHONHOME", "PKG_CONFIG_PATH", "TCL_LIBRARY", "TK_LIBRARY"
     )
 
+    root = __CLOCHE_ROOT__
+    bin_directory = __CLOCHE_BIN__
+    pkg_config = __CLOCHE_PKG_CONFIG__
+    prompt = __CLOCHE_PROMPT__
+
     # Leave what is active, whichever tool activated it.
     if "deactivate" in aliases and callable(aliases["deactivate"]):
         aliases["deactivate"]([])
@@ -36,10 +41,10 @@ def _cloche_activate():
         lists[name] = entry, [entry, *before]
         env[name] = [entry, *before]
 
-    prepend("PATH", __CLOCHE_BIN__)
-    prepend("PKG_CONFIG_PATH", __CLOCHE_PKG_CONFIG__)
-    env["VIRTUAL_ENV"] = __CLOCHE_ROOT__
-    env["VIRTUAL_ENV_PROMPT"] = __CLOCHE_PROMPT__
+    prepend("PATH", bin_directory)
+    prepend("PKG_CONFIG_PATH", pkg_config)
+    env["VIRTUAL_ENV"] = root
+    env["VIRTUAL_ENV_PROMPT"] = prompt
     if __CLOCHE_TCL_LIBRARY__:
         env["TCL_LIBRARY"] = __CLOCHE_TCL_LIBRARY__
     if __CLOCHE_TK_LIBRARY__:
