@@ -182,7 +182,7 @@ class Sweep:
             return f"a traceback: {said[-600:]}"
         if code == 0 and state != "whole":
             return "it claims to be done and is not"
-        if fault in STOPS and (left or state == "between"):
+        if left or state == "between":
             return f"it stopped with {code} and left {left}"
         if fault in STOPS and code == STOPS[fault]:
             return "" if said.endswith("cloche: interrupted") else f"no message: {said[-300:]}"

@@ -61,7 +61,7 @@ class Transaction:
 
     def __enter__(self) -> Transaction:
         try:
-            with UNDISTURBED:
+            with Undisturbed():
                 self._open()
         except OSError as error:
             self._leave()
@@ -76,8 +76,8 @@ class Transaction:
             descriptor = self._claim()
         except OSError as error:
             beside = self.way in ("new", "exchange")
-            refused = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
-            if not (beside and refused and os.path.isdir(self.target)):
+            denied = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+            if not (beside and denied and os.path.isdir(self.target)):
                 raise
             # a directory that is ours in a parent that is not: it stays, and is filled in place
             self.way = "merge" if self.way == "new" else "merge-emptied"
@@ -120,7 +120,7 @@ class Transaction:
         :raises DestinationChanged: the destination is no longer what the plan was made for; nothing was done.
         :raises OSError: the system refused; what was there is back.
         """
-        with UNDISTURBED:
+        with Undisturbed():
             if self.way == "new":
                 self._rename_into_place()
             else:
@@ -136,7 +136,7 @@ class Transaction:
         """
         from cloche.transaction.merge import take_out_again
 
-        with UNDISTURBED:
+        with Undisturbed():
             take_out_again(self._staging, self.target, self.way, self._taken)
 
     def _rename_into_place(self) -> None:
@@ -146,9 +146,9 @@ class Transaction:
             pass
         else:  # an empty directory gives way, and leaves its permissions
             os.chmod(self._new, status.st_mode & 0o7777)
-            if os.name == "nt":
-                os.rmdir(self.target)
         try:
+            if os.name == "nt" and os.path.isdir(self.target):
+                os.rmdir(self.target)
             os.rename(self._new, self.target)
         except OSError as error:
             if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
@@ -162,7 +162,7 @@ class Transaction:
 
     def _leave(self) -> None:
         """Remove the staging directory with whatever is in it, and the parents that were made for nothing."""
-        with UNDISTURBED:
+        with Undisturbed():
             if self._staging:
                 discard(self._staging)
             for descriptor in self._descriptors:
@@ -228,7 +228,11 @@ def claim(stem: str) -> tuple[str, int | None]:
         except FileExistsError:
             slot += 1
             continue
-        descriptor, held = lock(path)
+        try:
+            descriptor, held = lock(path)
+        except OSError:
+            os.rmdir(path)
+            raise
         if held != "by another":  # else somebody takes it for a leftover, in the instant before it was locked
             return path, descriptor
 
@@ -298,16 +302,13 @@ def discard(staging: str) -> None:
 class Undisturbed:
     """Hold back the signals that ask to stop until what must not be left half-done is done; a context.
 
-    They arrive at its end, as if they had been sent then. On Windows, which cannot hold them back, nothing is done. It may
-    be entered again within itself. A program that is started within would never hear of these signals.
+    They arrive at its end, as if they had been sent then. On Windows, which cannot hold them back, nothing is done. A
+    program that is started within would never hear of these signals.
     """
-
-    def __init__(self) -> None:
-        self._outer: list[set[int]] = []
 
     def __enter__(self) -> None:
         if MASKS:
-            self._outer.append(_signal.pthread_sigmask(_signal.SIG_BLOCK, ()))
+            self._before = _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
             try:
                 _signal.pthread_sigmask(_signal.SIG_BLOCK, STOPPING)
             except BaseException:  # one had come already, and nothing has begun
@@ -316,12 +317,10 @@ class Undisturbed:
 
     def __exit__(self, *_: object) -> None:
         if MASKS:
-            _signal.pthread_sigmask(_signal.SIG_SETMASK, self._outer.pop())
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, self._before)
 
 
 MASKS = hasattr(_signal, "pthread_sigmask")
 
 STOPPING = tuple(getattr(_signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(_signal, name))
 """Signals that ask a program to stop."""
-
-UNDISTURBED = Undisturbed()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 
-from cloche.transaction import UNDISTURBED, claim, discard, lock, short
+from cloche.transaction import Undisturbed, claim, discard, lock, short
 from cloche.transaction.journal import JOURNAL, recover
 
 UNLOCKED_LIFETIME = 24 * 3600
@@ -102,7 +102,7 @@ def take_away(target: str) -> None:
     :raises OSError: the system refused; it is as it was.
     """
     parent, name = os.path.split(target)
-    with UNDISTURBED:
+    with Undisturbed():
         staging, descriptor = claim(os.path.join(parent, f".{short(name)}.cloche-"))
         try:
             os.rename(target, os.path.join(staging, "old"))
