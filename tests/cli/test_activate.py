@@ -80,18 +80,18 @@ def test_evaluating_the_line_activates(cloche: Cloche, command: Sequence[str]) -
     ],
 )
 def test_scripts_of_plugins_and_of_other_makers_have_their_line_too(cloche: Cloche, shell: str, line: str) -> None:
-    made = api.create(cloche.cwd / "env", seeds=None, activators=())
+    made = api.create(cloche.cwd / "an env", seeds=None, activators=())
     for name in ("activate.nu", "activate.elv", "activate.xsh", "activate.bat"):
         (made.bin / name).touch()
 
-    assert cloche("activate", "env", "--shell", shell).out == line.format(made.bin) + "\n"
+    assert cloche("activate", "an env", "--shell", shell).out == line.format(made.bin) + "\n"
 
 
 def test_an_environment_of_venv_is_activated_as_well(cloche: Cloche) -> None:
     venv.create(cloche.cwd / "theirs", with_pip=False)
     scripts = cloche.cwd / "theirs" / "bin"
 
-    assert cloche("activate", "theirs", "--shell", "pwsh").out == f". '{scripts}/Activate.ps1'\n"
+    assert cloche("activate", "theirs", "--shell", "pwsh").out == f". {scripts}/Activate.ps1\n"
     assert cloche("activate", "theirs", "--shell", "bash").out == f"source {scripts}/activate\n"
 
 

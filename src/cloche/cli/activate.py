@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from cloche.cli import report
 from cloche.cli.sources import resolve, session_of
 from cloche.cli.vocabulary import COMMON
 from cloche.errors import DestinationError, Inexpressible, UsageError
-from cloche.lifecycle.activators import dialects
-from cloche.lifecycle.mending import quoters
 from cloche.lifecycle.reading import read
-from cloche.lifecycle.running import active
+from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +20,9 @@ if TYPE_CHECKING:
 
 GONE = ("PYTHONHOME",)
 """Variables that activation takes away."""
+
+PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-")
+"""What means nothing but itself in any shell, in the path of a script."""
 
 
 def activate(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
@@ -77,16 +77,26 @@ def line(environment: Environment, shell: str, session: Session) -> str:
 
 
 def quoted(path: str, activator: str, session: Session) -> str:
-    """Return a path as one word, by the quoter of the shell's activator."""
+    """Return a path as one word, by the quoter of the shell's activator where it has to be quoted at all."""
     if activator == "batch":
         if '"' in path or "%" in path:
             raise Inexpressible("the Windows command prompt cannot hold `%` in the name of a script")
         return f'"{path}"'
-    return dialects(quoters(session))[activator].quote(path)
+    if PLAIN.issuperset(path):
+        return path
+    for one in session.registry.all("activator"):
+        if one.name == activator:
+            word: str = one.resolve().quote(path)
+            return word
+    from cloche.lifecycle.activators import dialects
+
+    return dialects({})[activator].quote(path)
 
 
 def variables(environment: Environment, host: Host) -> dict[str, str]:
     """Return what activation sets."""
+    from cloche.lifecycle.running import active
+
     after = active(environment, host)
     return {name: after[name] for name in ("VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "PATH")}
 
