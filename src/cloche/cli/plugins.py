@@ -79,6 +79,7 @@ def table(reports: Sequence[Report], registry: Registry) -> Iterator[str]:
     """Yield the lines of a table that fits the terminal, or 80 columns where there is none."""
     head = ("plugin", "distribution", "status")
     rows = [(one.source.name, f"{one.source.distribution} {version(one)}".strip(), one.status) for one in reports]
+    rows = [tuple(map(report.one_line, row)) for row in rows]
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(3)]
     room = max(shutil.get_terminal_size().columns - sum(widths) - 6, 30)
     contents = [details(one, registry) for one in reports]

@@ -38,15 +38,16 @@ def painted(text: str, style: str, stream: TextIO) -> str:
 
 
 def error(problem: ClocheError) -> None:
-    """Print an error: one line, and one with the remedy."""
-    say(f"{painted('cloche: error:', 'red', sys.stderr)} {problem.message}")
+    """Print an error: one line, and the remedy."""
+    say(f"{painted('cloche: error:', 'red', sys.stderr)} {one_line(problem.message)}")
     if problem.hint:
-        say(f"{painted('hint:', 'cyan', sys.stderr)} {problem.hint}")
+        hint = "\n".join(map(one_line, problem.hint.split("\n")))
+        say(f"{painted('hint:', 'cyan', sys.stderr)} {hint}")
 
 
 def warn(texts: Iterable[str]) -> None:
     for text in texts:
-        say(f"{painted('cloche: warning:', 'yellow', sys.stderr)} {text}")
+        say(f"{painted('cloche: warning:', 'yellow', sys.stderr)} {one_line(text)}")
 
 
 def say(text: str) -> None:
@@ -103,7 +104,7 @@ def result_line(result: Result, host: Host, milliseconds: float) -> str:
     plan, environment = result.plan, result.environment
     interpreter = environment.interpreter
     seeds = ", ".join(f"{image.distribution} {image.version}" for image in plan.images)
-    because = f" (from {plan.chosen_because})" if plan.chosen_because else ""
+    because = f" (from {one_line(plan.chosen_because)})" if plan.chosen_because else ""
     parts = [
         f"{plan.outcome} {one_line(shown(environment.location, host))}: {interpreter.name if interpreter else 'Python'}{because}",
         *([seeds] if seeds else []),
@@ -258,7 +259,7 @@ def plan_text(plan: Plan, host: Host) -> str:
     """Return a plan as lines: what it makes of what, and every operation."""
     environment = plan.environment
     interpreter = environment.interpreter
-    because = f" (from {plan.chosen_because})" if plan.chosen_because else ""
+    because = f" (from {one_line(plan.chosen_because)})" if plan.chosen_because else ""
     lines = [
         f"would be {plan.outcome}: {one_line(environment.location)}",
         f"python:     {interpreter.name if interpreter else '?'} at {interpreter.executable if interpreter else '?'}{because}",

@@ -36,6 +36,7 @@ OF_OTHERS = frozenset(option.name for verb in VERBS.values() for option in verb.
 
 TRUE = frozenset(("1", "true", "yes", "on"))
 FALSE = frozenset(("0", "false", "no", "off", ""))
+COUNTS = frozenset("0123456789")
 
 OPPOSITES = {"download": "no-download", "no-download": "download"}
 """Flags that undo each other: whichever a stronger source gives silences the other in weaker ones."""
@@ -194,7 +195,7 @@ def table_of(content: bytes, path: str, keys: tuple[str, ...], warnings: list[st
         import tomli as tomllib
     try:
         table: object = tomllib.loads(content.decode("utf-8-sig"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         warnings.append(f"`{path}` was left out: {error}")
         return {}
     for key in keys:
@@ -208,8 +209,8 @@ def as_values(option: Option, given: object, where: str) -> tuple[str, ...] | No
     :raises UsageError: it is not what the option takes.
     """
     if option.kind in ("flag", "count"):
-        if option.kind == "count" and isinstance(given, (int, str)) and str(given).isdigit():
-            return ("true",) * int(given)
+        if option.kind == "count" and str(given) in COUNTS:
+            return ("true",) * int(str(given))
         word = str(given).lower()
         if word not in TRUE | FALSE:
             raise UsageError(f"{where} is `{given}`, and has to be true or false")

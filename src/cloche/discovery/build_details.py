@@ -44,7 +44,7 @@ def _told(place: str, executable: str) -> Declared | None:
         details = json.loads(regular(os.path.join(place, NAME), LARGEST) or b"")
         if os.path.samefile(os.path.join(place, details["base_interpreter"]), executable):
             return _read(details)
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
         pass
     return None
 

@@ -232,7 +232,7 @@ def judge(text: bytes) -> Answer:
         if kind == "failed":
             return Answer(reason=f"cannot describe itself: {_printable(str(answer['reason']))}")
         interpreter = record.load(answer)
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         return Answer(reason=f"gives an answer that makes no sense: {_printable(str(error))}")
     if interpreter.os_name != os.name:
         return Answer(reason=f"is made for another system ({interpreter.platform})")

@@ -107,9 +107,9 @@ def read_wheel(path: str) -> Distribution:
     :raises SeedError: it is no wheel, or has an entry that no wheel may have; the message names it.
     """
     with _archive(path) as archive:
-        members = [info.filename for info in archive.infolist() if not info.is_dir()]
         for info in archive.infolist():
             _check_member(path, info)
+        members = [info.filename for info in archive.infolist() if not info.is_dir()]
         if sum(info.file_size for info in archive.infolist()) > LARGEST:
             raise _bad(path, f"it holds more than {LARGEST} bytes")
         dist_info = _only_dist_info(path, members)
@@ -409,7 +409,8 @@ def _shown(text: str) -> str:
 
 
 def _bad(location: str, reason: str) -> SeedError:
+    plain = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in reason[:500])
     return SeedError(
-        f"`{location}` is not used: {reason}",
+        f"`{location}` is not used: {plain}",
         hint="remove it or install it again, and name another version with `--pip` or `--seed` if that does not help",
     )
