@@ -81,8 +81,9 @@ class Peers:
         return filled
 
     def clear(self) -> None:
-        """Remove what the last command made."""
+        """Remove what the last command made; what that leaves to be written to the disk must not slow the next one."""
         shutil.rmtree(self.place / "env", ignore_errors=True)
+        os.sync()
 
     def capture(self, words: Sequence[str], environ: Mapping[str, str] | None = None) -> str:
         """Run a command and return what it printed on standard output.
