@@ -78,8 +78,8 @@ def version(one: Report) -> str:
 def table(reports: Sequence[Report], registry: Registry) -> Iterator[str]:
     """Yield the lines of a table that fits the terminal, or 80 columns where there is none."""
     head = ("plugin", "distribution", "status")
-    rows = [(one.source.name, f"{one.source.distribution} {version(one)}".strip(), one.status) for one in reports]
-    rows = [tuple(map(report.one_line, row)) for row in rows]
+    named = [(one.source.name, f"{one.source.distribution} {version(one)}".strip()) for one in reports]
+    rows = [(*map(report.one_line, names), one.status) for names, one in zip(named, reports, strict=True)]
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(3)]
     room = max(shutil.get_terminal_size().columns - sum(widths) - 6, 30)
     contents = [details(one, registry) for one in reports]
