@@ -1,0 +1,111 @@
+"""Operations make new entries, follow and overwrite nothing, and find another way where a file system lacks one."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from cloche import operations
+from cloche.operations import Copy, Ground, LayImage, Link, MakeDir, ManifestEntry, Write, perform, write_manifest
+
+
+@pytest.fixture(params=["from a descriptor", "by path"])
+def ground(tmp_path, request):
+    """An empty directory to perform in, reached in either way that platforms allow."""
+    root = tmp_path / "root"
+    root.mkdir()
+    descriptor = os.open(root, os.O_RDONLY) if request.param == "from a descriptor" else None
+    yield Ground(str(root), descriptor)
+    if descriptor is not None:
+        os.close(descriptor)
+
+
+@pytest.fixture
+def image(tmp_path):
+    """An image of three files in two directories, one of them executable."""
+    tree = tmp_path / "store" / "purelib"
+    (tree / "package" / "deep").mkdir(parents=True)
+    files = []
+    for path, mode in (("top.py", 0o444), ("package/tool", 0o555), ("package/deep/data", 0o444)):
+        (tree / path).write_text(path)
+        (tree / path).chmod(mode)
+        os.utime(tree / path, (1_000_000_000, 1_000_000_000))
+        files.append(ManifestEntry(path, len(path), 1_000_000_000 * 10**9, "0" * 64))
+    manifest = tmp_path / "store" / "purelib.manifest"
+    manifest.write_text(write_manifest(["package", "package/deep"], files))
+    return LayImage(".", str(tree), str(manifest), len(files), sum(entry.size for entry in files))
+
+
+def refusing(code: int):
+    """Return a stand-in for a system call that this file system does not have."""
+
+    def call(*arguments, **named):
+        raise OSError(code, os.strerror(code))
+
+    return call
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS])
+@pytest.mark.parametrize("mode", ["auto", "hardlink", "symlink", "clone"])
+def test_an_image_is_copied_where_its_files_cannot_be_shared(ground, image, monkeypatch, code, mode):
+    monkeypatch.setattr(os, "link", refusing(code))
+    monkeypatch.setattr(os, "symlink", refusing(code))
+    perform([image], ground, mode)
+    for path in ("top.py", "package/tool", "package/deep/data"):
+        made, source = (os.path.join(root, path) for root in (ground.root, image.source))
+        assert Path(made).read_text() == path
+        assert os.stat(made).st_nlink == 1
+        assert os.stat(made).st_mode & 0o777 == os.stat(source).st_mode & 0o777 | 0o200
+        assert os.stat(made).st_mtime == 1_000_000_000
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EACCES])
+def test_what_is_wrong_with_the_disk_is_no_reason_to_try_another_way(ground, image, monkeypatch, code):
+    monkeypatch.setattr(os, "link", refusing(code))
+    with pytest.raises(OSError, match=os.strerror(code)):
+        perform([image], ground, "hardlink")
+
+
+def test_the_files_of_an_image_are_shared_where_they_can_be(ground, image):
+    perform([image], ground, "hardlink")
+    assert os.path.samefile(os.path.join(ground.root, "top.py"), os.path.join(image.source, "top.py"))
+
+
+def test_a_link_becomes_a_copy_where_there_are_none(ground, tmp_path, monkeypatch):
+    (tmp_path / "python").write_text("binary")
+    (tmp_path / "python").chmod(0o755)
+    monkeypatch.setattr(os, "symlink", refusing(errno.EPERM))
+    links = [Link("bin/python", "/elsewhere", copy=str(tmp_path / "python")), Link("bin/python3", "python")]
+    perform([MakeDir("bin"), *links], ground, "auto")
+    for name in ("python", "python3"):
+        made = os.path.join(ground.root, "bin", name)
+        assert not os.path.islink(made)
+        assert Path(made).read_text() == "binary"
+        assert os.access(made, os.X_OK)
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "dangling link"])
+@pytest.mark.parametrize("operation", ["write", "copy", "link"])
+def test_nothing_that_is_there_is_followed_or_overwritten(ground, tmp_path, kind, operation):
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    there = os.path.join(ground.root, "name")
+    if kind == "file":
+        os.link(precious, there)
+    else:
+        os.symlink(precious if kind == "link" else tmp_path / "nothing", there)
+    made = {"write": Write("name", b"ours"), "copy": Copy("name", str(precious)), "link": Link("name", "ours")}
+    with pytest.raises(OSError, match=r"exists|Invalid argument"):
+        perform([made[operation]], ground, "auto")
+    assert precious.read_text() == "precious"
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_what_the_system_takes_in_pieces_is_written_whole(ground, monkeypatch):
+    write = os.write
+    monkeypatch.setattr(operations.os, "write", lambda descriptor, data: write(descriptor, bytes(data[:3])))
+    perform([Write("file", b"all of it")], ground, "auto")
+    assert Path(ground.root, "file").read_text() == "all of it"
