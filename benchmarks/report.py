@@ -47,8 +47,8 @@ def machine(results: dict[str, Any]) -> str:
 
 
 def comparison(seconds: dict[str, Times]) -> str:
-    """Return the table of peers: median milliseconds, cloche's part of it, and the goal."""
-    lines = ["| | | milliseconds | cloche takes | goal | |", "| --- | --- | ---: | ---: | ---: | --- |"]
+    """Return the table of peers: median milliseconds, how much of it cloche takes, and the goal."""
+    lines = ["| | | milliseconds | cloche / peer | goal | |", "| --- | --- | ---: | ---: | ---: | --- |"]
     for row in ROWS:
         if row.name in seconds:
             lines += rows_of(row, seconds[row.name])
@@ -66,9 +66,9 @@ def rows_of(row: Row, times: Times) -> Iterator[str]:
         cells = [title, peer, milliseconds(spread(times[peer]))]
         if peer in judged:
             goal, found = judged[peer]
-            cells += [f"{figures(found)} times", f"≤ {goal.most:g}", verdict(goal, found)]
+            cells += [figures(found), f"≤\u00a0{goal.most:g}", verdict(goal, found)]
         elif peer != "cloche":
-            cells += [f"{figures(judge(times, Goal(0, (peer,)))[1])} times", "", ""]
+            cells += [figures(judge(times, Goal(0, (peer,)))[1]), "", ""]
         else:
             cells += ["", "", ""]
         yield line(cells)
@@ -96,7 +96,7 @@ def disk(taken: dict[str, dict[str, int]]) -> str:
     ]
     for peer, own in taken.items():
         kilobytes = own["files"] / 1000
-        goal = [f"≤ {DISK}", "met" if kilobytes <= DISK else "missed"] if peer == "cloche" else ["", ""]
+        goal = [f"≤\u00a0{DISK}", "met" if kilobytes <= DISK else "missed"] if peer == "cloche" else ["", ""]
         lines.append(line([peer, f"{kilobytes:,.0f}".replace(",", "\u202f"), str(own["directories"]), *goal]))
     return "\n".join(lines)
 

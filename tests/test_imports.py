@@ -58,9 +58,6 @@ SEARCH = CREATE | frozenset(
 )
 """The same, for a Python that was asked for by its version; the finder of shims on PATH knows who makes them."""
 
-ARGPARSE = "import argparse; p = argparse.ArgumentParser(); p.add_argument('--one', help='two'); p.format_help()"
-"""Prints help and nothing else."""
-
 LIBRARY = frozenset("__future__ _sha2 _sha256 atexit errno fcntl itertools".split())
 """From the standard library, all of it written in C but `__future__`; older Pythons have the hash by another name."""
 
@@ -90,10 +87,10 @@ def user(tmp_path: Path) -> dict[str, str]:
     return clean_environ(tmp_path / "home", tmp_path / "cache")
 
 
-def loaded(*argv: str, user: dict[str, str], cwd: Path, beyond: str = "pass") -> tuple[set[str], set[str]]:
-    """Return which modules of cloche and which others a command line loads, `beyond` those of another program."""
+def loaded(*argv: str, user: dict[str, str], cwd: Path) -> tuple[set[str], set[str]]:
+    """Return which modules of cloche and which others a command line loads, beyond those of a Python that does nothing."""
     command = "from cloche.__main__ import run; run()"
-    names = imported(command, *argv, environ=user, cwd=cwd) - imported(beyond, environ=user, cwd=cwd)
+    names = imported(command, *argv, environ=user, cwd=cwd) - imported("pass", environ=user, cwd=cwd)
     ours = {name for name in names if name.partition(".")[0] == "cloche"}
     return ours, names - ours
 
@@ -119,8 +116,10 @@ def test_the_version_needs_nothing_but_what_prints_it(user: dict[str, str], tmp_
     assert others <= {"__future__", "atexit"}
 
 
-def test_help_needs_argparse_and_asks_neither_the_machine_nor_the_plugins(user: dict[str, str], tmp_path: Path) -> None:
-    ours, others = loaded("--help", user=user, cwd=tmp_path, beyond=ARGPARSE)
+def test_help_needs_the_tables_and_asks_neither_the_machine_nor_the_plugins(
+    user: dict[str, str], tmp_path: Path
+) -> None:
+    ours, others = loaded("--help", user=user, cwd=tmp_path)
 
     assert ours == HELP
     assert others <= LIBRARY
