@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -75,8 +76,10 @@ def test_the_tab_key_inserts_what_alone_fits(nu: str, script: Path, tmp_path: Pa
         shell.enter(
             f"$env.PROMPT_COMMAND = ''; $env.PROMPT_COMMAND_RIGHT = ''; $env.PROMPT_INDICATOR = '> '; source {script}"
         )
-        shell.expect("> ")
+        shell.expect("> ", 60)
         shell.enter("cloche cache ver\t --help")
-        shell.rest()
+        end = time.monotonic() + 60
+        while "usage: cloche cache" not in shell.shown and time.monotonic() < end:
+            shell.rest(60)
         assert "usage: cloche cache" in shell.shown
         assert "cloche cache verify" in shell.shown
