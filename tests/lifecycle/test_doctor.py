@@ -276,6 +276,7 @@ def test_a_configuration_that_is_gone_or_damaged_is_written_anew(cloche, empty, 
     if config is not None:
         (place / "pyvenv.cfg").write_text(config, errors="surrogateescape")
     assert found(cloche, place)["half-made"]["path"] == "pyvenv.cfg"
+    assert cloche("info", "--json", place).json["maker"] == "an unknown program"
     mended(cloche, place)
     assert run(place / "bin" / "python", "-c", "import sys; print(sys.prefix)").strip() == str(place)
     assert cloche("info", "--json", place).json["python"]["base_alive"]

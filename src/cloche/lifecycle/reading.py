@@ -123,7 +123,8 @@ def maker_of(settings: Mapping[str, str]) -> str:
     for name in ("cloche", "virtualenv", "uv"):
         if settings.get(name):
             return f"{name} {settings[name]}"
-    return "venv" if "-m venv" in settings.get("command", "-m venv") else "an unknown program"
+    by_venv = "include-system-site-packages" in settings and "-m venv" in settings.get("command", "-m venv")
+    return "venv" if by_venv else "an unknown program"
 
 
 def base_executables(settings: Mapping[str, str], host: Host) -> list[str]:
