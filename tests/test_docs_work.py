@@ -39,7 +39,12 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> None:
         missing("no package index can be reached")
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def by_night(path: Path) -> tuple[pytest.MarkDecorator, ...]:
+    """Return how to mark the test of a page: one that says that it takes long is followed by night."""
+    return (pytest.mark.nightly,) if "<!-- takes long -->" in path.read_text(encoding="utf-8") else ()
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, marks=by_night(path), id=path.stem) for path in PAGES])
 def test_following_a_page_to_the_letter_works(path: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     text = path.read_text(encoding="utf-8")
     for tool in re.findall(r"<!-- needs: (\S+) -->", text):
