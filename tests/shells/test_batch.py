@@ -30,6 +30,7 @@ from cloche.builtin.activators.batch import UNREADABLE, activator
 from cloche.errors import Inexpressible
 from cloche.template import resource
 from cloche.testing import activator_contract
+from cloche.value import replace
 from tests.shells.windows_driver import HOSTILE, describe, interpreter, slots_in_quotes, write
 from tests.tools import require
 
@@ -172,6 +173,35 @@ def test_nothing_in_a_directory_name_or_a_prompt_is_expanded(tmp_path: Path, cmd
         assert session.environs[f"after{number}"] == before, description
     assert session.output.strip() == ""
     assert not (tmp_path / "PWNED").exists()
+
+
+def test_a_relocatable_environment_is_found_where_it_lies(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
+    """Whatever it is called by then; the prompt is that name."""
+    made = replace(describe("C:\\made here", "made here", "nt"), placement="relocatable", naming="directory")
+    names = ["env", "two words", "R&D (x86)", "a$b"]
+    script = "set >before.env\n"
+    for number, name in enumerate(names):
+        write(activator, made, tmp_path / name / "Scripts")
+        script += f"""
+            cd "{name}"
+            call Scripts\\activate.bat
+            cd ..
+            set >active{number}.env
+            call deactivate
+            set >after{number}.env
+        """
+
+    session = cmd.run(script, tmp_path, delayed=delayed)
+
+    before = session.environs["before"]
+    for number, name in enumerate(names):
+        active, root = session.environs[f"active{number}"], windows_path(tmp_path / name)
+        assert active["VIRTUAL_ENV"] == root
+        assert active["VIRTUAL_ENV_PROMPT"] == name
+        assert active["PATH"] == f"{root}\\Scripts;{before['PATH']}", name
+        assert active["PROMPT"] == f"({name}) {before['PROMPT']}"
+        assert session.environs[f"after{number}"] == before, name
+    assert session.output.strip() == ""
 
 
 def test_the_programs_of_the_environment_are_found_first(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
