@@ -278,7 +278,9 @@ def command(request: Request, blueprint: Blueprint, environment: Environment, ho
 def keeps_directory(destination: Destination, way: Way, path: str) -> bool:
     """Return whether a real directory stands where a link between directories would go (`lib64`), and has to stay."""
     there = os.path.join(destination.target, path)
-    return way == "merge" and destination.state != "absent" and os.path.isdir(there) and not os.path.islink(there)
+    if way != "merge" or destination.state == "absent" or "/" in path:
+        return False  # only at the top a link stands for a directory, and in `bin` for a program
+    return os.path.isdir(there) and not os.path.islink(there)
 
 
 MANIFEST = ".cloche-manifest"

@@ -1,0 +1,22 @@
+"""What was put in the place of an environment's own files since it was made is replaced or refused, never kept as if right."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.trees import snapshot
+
+
+@pytest.mark.parametrize("entry", ["bin/python", "bin/activate", ".cloche-manifest"])
+def test_a_directory_where_a_file_belongs_is_refused_and_nothing_is_changed(cloche, entry):
+    assert cloche("env", "--no-seed").code == 0
+    (cloche.cwd / "env" / entry).unlink()
+    (cloche.cwd / "env" / entry).mkdir()
+    (cloche.cwd / "env" / entry / "mine").write_text("precious")
+    before = snapshot(cloche.cwd)
+
+    done = cloche("env", "--no-seed")
+
+    assert done.code == 4, done
+    assert entry in done.err
+    assert snapshot(cloche.cwd) == before
