@@ -43,7 +43,13 @@ class Peers:
     def install(self) -> None:
         """Install the peers as their users do, byte-compiled; get a wheel of the pip that they lay down, and let uv do so."""
         subprocess.run([sys.executable, "-m", "venv", self.root], check=True)
-        environ = {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        elsewhere = (
+            "PYTHONDONTWRITEBYTECODE",
+            "XDG_CACHE",
+            "XDG_DATA",
+            "UV_CACHE",
+        )  # what would keep them from `root` and `home`
+        environ = {name: text for name, text in os.environ.items() if not name.startswith(elsewhere)}
         pip = [self.root / "bin" / "python", "-m", "pip", "-q", "--disable-pip-version-check"]
         subprocess.run([*pip, "install", "-U", "pip"], check=True, env=environ)
         subprocess.run([*pip, "install", CHECKOUT, "virtualenv", "uv"], check=True, env=environ)

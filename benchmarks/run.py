@@ -78,6 +78,8 @@ def parse() -> argparse.Namespace:
     arguments = parser.parse_args()
     if unknown := set(arguments.row) - {row.name for row in ROWS}:
         parser.error(f"there is no row `{min(unknown)}`")
+    if sys.version_info < (3, 12) and not arguments.results:
+        parser.error("run it with Python 3.12 or later: before, uv and venv lay down more packages than pip")
     if arguments.publish and arguments.row:
         parser.error("--publish takes every row, from one run")
     return arguments

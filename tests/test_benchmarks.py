@@ -10,7 +10,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.interpreters import pyenv
 from tests.pages import REPOSITORY
+from tests.tools import require
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,3 +127,34 @@ def test_results_that_were_kept_can_be_shown_again(tmp_path: Path) -> None:
     assert done.stdout.decode() == report(MEASURED)
     assert picture.read_text(encoding="utf-8") == chart(MEASURED)
     assert (tmp_path / "speed.json").read_bytes() == data.read_bytes()
+
+
+@pytest.mark.nightly
+def test_the_peers_are_installed_and_measured(tmp_path: Path) -> None:
+    """One round of two rows, to see that the command works from beginning to end; it needs an index."""
+    data = tmp_path / "times.json"
+    argv = ["unseeded", "in-process", "--rounds", "1", "--directory", str(tmp_path), "--json", str(data)]
+
+    subprocess.run([pyenv("3.13"), str(BENCHMARKS / "run.py"), *argv], check=True)
+
+    seconds = json.loads(data.read_text(encoding="utf-8"))["seconds"]
+    assert {name: set(times) for name, times in seconds.items()} == {
+        "unseeded": {"cloche", "uv", "virtualenv", "venv"},
+        "in-process": {"cloche", "uv"},
+    }
+    assert all(taken > 0 for times in seconds.values() for rounds in times.values() for taken in rounds)
+
+
+@pytest.mark.nightly
+def test_where_the_time_goes_is_told_by_imports_and_system_calls(tmp_path: Path) -> None:
+    require("strace")
+    argv = ["unseeded", "--explain", "--directory", str(tmp_path)]
+
+    done = subprocess.run(
+        [pyenv("3.13"), str(BENCHMARKS / "run.py"), *argv], stdout=subprocess.PIPE, text=True, check=True
+    )
+
+    assert "of which cloche itself" in done.stdout
+    assert " cloche.memory" in done.stdout or " cloche.session" in done.stdout
+    assert "openat" in done.stdout
+    assert "pluggy" not in done.stdout  # what is explained is a warm run
