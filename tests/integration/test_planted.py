@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.trees import snapshot
@@ -20,3 +22,13 @@ def test_a_directory_where_a_file_belongs_is_refused_and_nothing_is_changed(cloc
     assert done.code == 4, done
     assert entry in done.err
     assert snapshot(cloche.cwd) == before
+
+
+def test_a_fifo_in_the_place_of_a_script_holds_nobody_up(cloche):
+    assert cloche("env", "--no-seed").code == 0
+    (cloche.cwd / "env" / "bin" / "activate").unlink()
+    os.mkfifo(cloche.cwd / "env" / "bin" / "activate")
+
+    assert cloche("env", "--no-seed").code == 0
+
+    assert (cloche.cwd / "env" / "bin" / "activate").is_file()
