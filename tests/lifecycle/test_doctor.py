@@ -361,3 +361,15 @@ def test_a_script_that_names_the_base_does_not_make_the_base_the_place_of_the_en
     assert "moved" not in found(cloche, place)
     mended(cloche, place)
     assert complaints(place) == []
+
+
+@pytest.mark.parametrize("place", ["bin/activate", "bin/pip", "pyvenv.cfg", "{info}/RECORD"])
+def test_a_fifo_in_the_place_of_a_file_holds_nobody_up(cloche, place) -> None:
+    assert cloche("env").code == 0
+    env = cloche.cwd / "env"
+    [info] = env.glob("lib/python*/site-packages/pip-*.dist-info")
+    path = env / place.format(info=info)
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    for command in (["doctor", env], ["info", env], ["doctor", "--fix", env], ["move", env, "moved"]):
+        assert cloche(*command).code in (0, 1)  # and not after a time-out

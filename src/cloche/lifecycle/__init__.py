@@ -4,6 +4,7 @@ Where to look, from what is asked of an environment down to the notations in its
 
 - what it is: `reading` (from `pyvenv.cfg` and the directories), `installed` and `record` (its distributions), `portrait`
   (all of it, for `cloche info`), `search` (where there are some);
+- what its files hold: `plain` opens them, whatever stands in their place;
 - whether it works: `examination` starts it, `case` holds what is known, `checks` find what is wrong, `diagnosis` asks them;
 - what is done to it: `mending`, `moving` with `outside`, `upgrading` with `inventory`, `running`; `basing` is on which
   interpreter it stands; every change goes through a `draft`, which one transaction makes real;

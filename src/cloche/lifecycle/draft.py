@@ -14,8 +14,9 @@ import shutil
 import stat
 
 from cloche.errors import ClocheError
+from cloche.lifecycle.plain import open_plain
 from cloche.lifecycle.record import digest, from_site, written_row
-from cloche.operations import Link, MakeDir, Rewrite, Write, open_quietly, perform
+from cloche.operations import Link, MakeDir, Rewrite, Write, perform
 from cloche.transaction import Transaction
 from cloche.transaction.hold import Hold
 from cloche.value import TYPE_CHECKING
@@ -51,8 +52,8 @@ class Draft:
         if path in self._dropped or path in self._links or self._goes_with_parent(path):
             return None
         try:
-            with open(self.on_disk(path), "rb", opener=lambda name, _: open_quietly(name)) as file:
-                return file.read() if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
+            with open_plain(self.on_disk(path)) as file:
+                return file.read()
         except OSError:
             return None
 

@@ -13,6 +13,7 @@ from email.parser import HeaderParser
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from cloche.lifecycle.plain import open_plain
 from cloche.lifecycle.record import Row, record_rows
 from cloche.model import EntryPoint
 from cloche.value import TYPE_CHECKING, replace, value
@@ -185,7 +186,7 @@ def file_of(url: str) -> str:
 def read(path: str) -> str:
     """Return a file's text with lines as they are; empty for one that cannot be read."""
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-            return file.read()
+        with open_plain(path) as file:
+            return file.read().decode("utf-8", "surrogateescape")
     except OSError:
         return ""

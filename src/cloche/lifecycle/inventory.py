@@ -17,6 +17,7 @@ from cloche.lifecycle.basing import NAME
 from cloche.lifecycle.draft import MANIFEST, parents
 from cloche.lifecycle.installed import in_site, sites
 from cloche.lifecycle.places import files, listed
+from cloche.lifecycle.plain import open_plain
 from cloche.lifecycle.record import digest, is_altered, written_row
 from cloche.lifecycle.relocation import within
 from cloche.lifecycle.shebangs import header_of, with_program
@@ -176,8 +177,8 @@ def loose_files(portrait: Portrait, everything: Iterable[Installed]) -> Iterator
 
 def text_of(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
+        with open_plain(path) as file:
+            return file.read().decode("utf-8", "replace").replace("\r\n", "\n")
     except OSError:
         return ""
 
@@ -251,7 +252,7 @@ def operations(inventory: Inventory, portrait: Portrait, way: Way, platform: str
 def brought(source: str, to: str, way: Way, portrait: Portrait, platform: str) -> tuple[Operation, str]:
     """Return the operation that brings one file, and its new hash if it is not the same file afterwards."""
     if within(to, way.new.bin):
-        with open(source, "rb") as file:
+        with open_plain(source) as file:
             content = file.read()
         header = header_of(content)
         name = posixpath.basename(header.program) if header else ""

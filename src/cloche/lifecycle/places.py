@@ -16,6 +16,7 @@ from cloche.lifecycle import activators, launchers
 from cloche.lifecycle.activators import SCRIPTS, patched, recorded_roots
 from cloche.lifecycle.draft import MANIFEST
 from cloche.lifecycle.installed import sites
+from cloche.lifecycle.plain import open_plain
 from cloche.lifecycle.relocation import Relocation, needle, within
 from cloche.lifecycle.shebangs import header_of, with_found_program, with_program
 from cloche.value import replace, value
@@ -365,7 +366,7 @@ def searched(path: str, needles: set[bytes]) -> bool:
     import mmap
 
     try:
-        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        with open_plain(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return any(content.find(one) >= 0 for one in needles)
     except (OSError, ValueError):
         return False

@@ -9,6 +9,7 @@ import io
 import os
 import posixpath
 
+from cloche.lifecycle.plain import open_plain
 from cloche.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def is_altered(path: str, recorded: str, size: str) -> bool:
             return True
         if size.isdigit() and os.path.getsize(path) != int(size):
             return True
-        with open(path, "rb") as file:
+        with open_plain(path) as file:
             return digest(file.read()) != recorded.rstrip("=")
     except OSError:
         return True

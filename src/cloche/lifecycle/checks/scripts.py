@@ -11,6 +11,7 @@ from cloche.lifecycle.basing import NAME
 from cloche.lifecycle.case import FIX, Finding
 from cloche.lifecycle.draft import MANIFEST
 from cloche.lifecycle.examination import same
+from cloche.lifecycle.plain import open_plain
 from cloche.lifecycle.shebangs import header_of
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def scripts(case: Case) -> Iterator[Finding]:
 
 def head(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
+        with open_plain(path) as file:
             return file.read(8192)
     except OSError:
         return b""
