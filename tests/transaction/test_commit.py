@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import threading
 
 import pytest
 
@@ -373,23 +374,41 @@ class Stop(Exception):
     """What a handler raises."""
 
 
-@pytest.fixture
-def heard():
-    """Raise `Stop` on SIGTERM, as the command line does."""
+@pytest.fixture(params=["alone", "beside another thread"])
+def terminate(request):
+    """Raise `Stop` on SIGTERM, as the command line does; return what sends it and waits until the process has it.
+
+    A thread that masks nothing is the one that the system gives it to.
+    """
 
     def stop(number, frame):
         raise Stop
 
-    before = signal.signal(signal.SIGTERM, stop)
-    yield
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    done = threading.Event()
+
+    def send():
+        os.kill(os.getpid(), signal.SIGTERM)
+        if request.param != "alone":
+            os.read(reading, 1)
+
+    if request.param != "alone":
+        threading.Thread(target=done.wait).start()
+    before, wakeup = signal.signal(signal.SIGTERM, stop), signal.set_wakeup_fd(writing)
+    yield send
+    signal.set_wakeup_fd(wakeup)
     signal.signal(signal.SIGTERM, before)
+    done.set()
+    os.close(reading)
+    os.close(writing)
 
 
 @pytest.mark.parametrize("way", ["new", "exchange", "merge", "merge-emptied"])
 @pytest.mark.parametrize("call", ["mkdir", "rename", "rmdir", "unlink", "chmod", "open"])
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_signal_in_any_call_leaves_what_was_there_or_what_is_new_and_nothing_else(
-    target, heard, request, monkeypatch, way, call, count
+    target, terminate, request, monkeypatch, way, call, count
 ):
     before = {} if way == "new" else request.getfixturevalue("old")
     original, calls = getattr(os, call), []
@@ -398,7 +417,7 @@ def test_a_signal_in_any_call_leaves_what_was_there_or_what_is_new_and_nothing_e
         result = original(*arguments, **named)
         calls.append(arguments)
         if len(calls) == count:
-            os.kill(os.getpid(), signal.SIGTERM)
+            terminate()
         return result
 
     with monkeypatch.context() as patch:

@@ -26,8 +26,8 @@ from cloche.operations import Ground
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from types import TracebackType
+    from collections.abc import Callable, Sequence
+    from types import FrameType, TracebackType
 
     from cloche.model import Way
     from cloche.transaction.journal import Action
@@ -302,22 +302,45 @@ def discard(staging: str) -> None:
 class Undisturbed:
     """Hold back the signals that ask to stop until what must not be left half-done is done; a context.
 
-    They arrive at its end, as if they had been sent then. On Windows, which cannot hold them back, nothing is done. A
-    program that is started within would never hear of these signals.
+    They arrive at its end, as if they had been sent then. Masking them is enough for a program of one thread. Where there
+    are more the system gives a signal to another thread, and Python runs its handler in the main one all the same, so the
+    handlers take turns with one that only notes what came. A program that is started within would never hear of these
+    signals.
     """
 
     def __enter__(self) -> None:
-        if MASKS:
-            self._before = _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
-            try:
+        self._came: list[int] = []
+        self._handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
+        self._before = _signal.pthread_sigmask(_signal.SIG_BLOCK, ()) if MASKS else set()
+        try:
+            if MASKS:
                 _signal.pthread_sigmask(_signal.SIG_BLOCK, STOPPING)
-            except BaseException:  # one had come already, and nothing has begun
-                self.__exit__()
-                raise
+            for number in STOPPING:
+                handler = _signal.getsignal(number)
+                if callable(handler):
+                    self._handlers[number] = handler
+                    _signal.signal(number, self._note)
+        except ValueError:  # not the main thread, the only one that handlers run in
+            self._handlers.clear()
+        except BaseException:  # one had come already, and nothing has begun
+            self.__exit__()
+            raise
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        self._came.append(number)
 
     def __exit__(self, *_: object) -> None:
-        if MASKS:
-            _signal.pthread_sigmask(_signal.SIG_SETMASK, self._before)
+        try:
+            for number, handler in list(self._handlers.items()):
+                _signal.signal(number, handler)
+                del self._handlers[number]
+        finally:
+            if self._handlers:  # one came while this was done: what is left is done all the same
+                self.__exit__()
+            elif MASKS:
+                _signal.pthread_sigmask(_signal.SIG_SETMASK, self._before)
+        while self._came:
+            _signal.raise_signal(self._came.pop(0))
 
 
 MASKS = hasattr(_signal, "pthread_sigmask")
