@@ -36,7 +36,8 @@ def supply_streams() -> None:
     for name in STREAMS:
         if getattr(sys, name) is None:  # the lowest descriptor that is free is then the stream's own
             descriptor = os.open(os.devnull, os.O_RDWR)
-            setattr(sys, name, os.fdopen(descriptor, "r" if name == "stdin" else "w", encoding="utf-8"))
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))  # they are never closed
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cloche.errors import UsageError
 
+USAGE = "usage: virtualenv [options] DEST"
+
 
 def version() -> str:
     """Return the version that the stand-in announces: of the virtualenv it stands for, and of cloche."""
@@ -22,16 +24,16 @@ def show(what: str) -> None:
         place = os.path.abspath(str(import_module("virtualenv").__file__))
         sys.stdout.write(f"virtualenv {version()} from {place}\n")
         return
-    from cloche.cli.help import parser_of
+    from cloche.cli.help import by_group, described, heading
     from cloche.cli.vocabulary import VERBS
 
-    parser = parser_of(VERBS["create"])
-    parser.prog, parser.usage, parser.epilog = "virtualenv", "virtualenv [options] DEST", None
-    parser.description = "Make a Python environment with cloche, which stands in for virtualenv here."
-    sys.stdout.write(parser.format_help())
+    lines = [USAGE, "", "Make a Python environment with cloche, which stands in for virtualenv here."]
+    for title, options in by_group(VERBS["create"], ()).items():
+        lines += ["", heading(title), *(line for option in options for line in described(option))]
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
 
 
 def usage(error: UsageError) -> str:
     """Return what is printed for arguments that make no sense."""
     text = f"virtualenv: error: {error.message}\n" + (f"hint: {error.hint}\n" if error.hint else "")
-    return "usage: virtualenv [options] DEST\n" + text.replace("`cloche", "`virtualenv")
+    return f"{USAGE}\n" + text.replace("`cloche", "`virtualenv")
