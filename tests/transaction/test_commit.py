@@ -389,8 +389,10 @@ def terminate(request):
     done = threading.Event()
 
     def send():
-        os.kill(os.getpid(), signal.SIGTERM)
-        if request.param != "alone":
+        if request.param == "alone":  # to this thread, whichever others the tests before have left
+            signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+        else:
+            os.kill(os.getpid(), signal.SIGTERM)
             os.read(reading, 1)
 
     if request.param != "alone":
