@@ -6,12 +6,26 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from tests.distributions import MODULE, make_wheel
 from tests.sweep.tool import Scenario
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MAKE = ["--activators", "bash,fish", "env"]
+SMALL = ["--no-pip", "--seed", "spam", "--find-links", "../wheels"]
+"""A distribution of three modules, so that every call of a run can be struck in a night: pip has a thousand of each kind."""
+
+
+def lay_in_wheels(work: Path) -> None:
+    """Make what `SMALL` takes, beside the directory in which environments are made."""
+    files = {
+        "spam/__init__.py": MODULE,
+        "spam/ham/__init__.py": "",
+        "spam/ham/eggs.py": "EGGS = 3\n",
+        "spam/menu.txt": "spam",
+    }
+    make_wheel(work / "wheels", files=files)
 
 
 def nothing(place: Path) -> None:
@@ -39,12 +53,13 @@ def directory(place: Path) -> None:
 
 
 SCENARIOS = {
-    f"{name} {cache}": Scenario(f"{name} {cache}", prepare, argv, cache)
+    f"{name} {cache}": Scenario(f"{name} {cache}", prepare, [*seeds, *argv], cache, scope)
     for cache in ("warm", "cold")
-    for name, prepare, argv in (
-        ("fresh", nothing, MAKE),
-        ("clear", environment, ["--clear", *MAKE]),
-        ("refresh", environment, MAKE),
-        ("add", directory, MAKE),
+    for name, prepare, seeds, argv, scope in (
+        ("fresh", nothing, SMALL, MAKE, "every"),
+        ("clear", environment, SMALL, ["--clear", *MAKE], "every"),
+        ("refresh", environment, SMALL, MAKE, "every"),
+        ("add", directory, SMALL, MAKE, "every"),
+        ("pip", nothing, [], MAKE, "sample"),
     )
 }

@@ -1,6 +1,7 @@
 """Killed, failed or interrupted at any file-system call, cloche leaves a destination that is whole or as it was.
 
-An even sample of the points runs by default; `CLOCHE_SWEEP=all` (the tox environment `nightly`) runs every one.
+An even sample of the points runs by default; `CLOCHE_SWEEP=all` (the tox environment `nightly`) strikes every one, with
+seeds that are small, and more of those of a run with pip.
 """
 
 from __future__ import annotations
@@ -11,15 +12,19 @@ import sys
 import pytest
 
 from tests.run import clean_environ
-from tests.sweep.scenarios import SCENARIOS
+from tests.sweep.scenarios import SCENARIOS, lay_in_wheels
 from tests.sweep.tool import FAULTS, STOPS, Sweep, evenly
 from tests.tools import require
 
+EVERY = os.environ.get("CLOCHE_SWEEP") == "all"
 SAMPLE = {"warm": 8, "cold": 4}
+LARGE_SAMPLE = 60
 
 
-def chosen(points, count):
-    return points if os.environ.get("CLOCHE_SWEEP") == "all" else list(evenly(points, count))
+def chosen(points, count, scope):
+    if EVERY and scope == "every":
+        return points
+    return list(evenly(points, LARGE_SAMPLE if EVERY else count))
 
 
 @pytest.mark.sweep
@@ -28,6 +33,7 @@ def chosen(points, count):
 def test_at_every_point_the_destination_is_whole_or_as_it_was(name, tmp_path):
     require("strace")
     (tmp_path / "home").mkdir()
+    lay_in_wheels(tmp_path)
     scenario = SCENARIOS[name]
     environ = clean_environ(tmp_path / "home", tmp_path / "cache")
     del environ["PYTHONWARNINGS"]  # a signal between `open` and `with` leaves a file to the collector
@@ -36,11 +42,11 @@ def test_at_every_point_the_destination_is_whole_or_as_it_was(name, tmp_path):
     assert len(points) > 50
     assert 10 < sweep.listening < len(points) - 10
     sample = SAMPLE[scenario.cache]
-    verdicts = [sweep.inject(point, "KILL") for point in chosen(points, sample)]
-    for number, point in enumerate(chosen(points[sweep.listening :], len(STOPS))):
+    verdicts = [sweep.inject(point, "KILL") for point in chosen(points, sample, scenario.scope)]
+    for number, point in enumerate(chosen(points[sweep.listening :], len(STOPS), scenario.scope)):
         verdicts.append(sweep.inject(point, list(STOPS)[number % len(STOPS)]))
-    for number, point in enumerate(chosen(points, sample)):
-        faults = FAULTS if os.environ.get("CLOCHE_SWEEP") == "all" else [FAULTS[number % len(FAULTS)]]
+    for number, point in enumerate(chosen(points, sample, scenario.scope)):
+        faults = FAULTS if EVERY and scenario.scope == "every" else [FAULTS[number % len(FAULTS)]]
         verdicts += [sweep.inject(point, fault) for fault in faults]
     wrong = [f"{verdict.fault} at {verdict.point}: {verdict.complaint}" for verdict in verdicts if verdict.complaint]
     assert not wrong, "\n".join(wrong)

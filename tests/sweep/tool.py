@@ -26,6 +26,9 @@ CALLS = (
 ).split()
 """Calls that change a file system, or that a change stands on; `openat` makes files as well as it reads them."""
 
+STRACE = ("strace", "-f", "-qq", "--seccomp-bpf")
+"""With its children, and at the pace of the program but for the calls that are looked at."""
+
 FAULTS = ("ENOSPC", "EIO", "EACCES", "EINTR")
 
 STOPS = {"INT": 130, "TERM": 143}
@@ -53,6 +56,8 @@ class Scenario(NamedTuple):
     argv: Sequence[str]
     cache: str
     """`warm` or `cold`."""
+    scope: str = "every"
+    """Whether `every` point is struck when there is time, or a `sample` at any time."""
 
 
 class Verdict(NamedTuple):
@@ -121,9 +126,7 @@ class Sweep:
         log = self.work / "strace.log"
         self._start(
             [
-                "strace",
-                "-f",
-                "-qq",
+                *STRACE,
                 "-e",
                 f"trace={','.join(CALLS)}",
                 "-e",
@@ -149,9 +152,7 @@ class Sweep:
         self._reset()
         what = f"signal={fault}" if fault == "KILL" or fault in STOPS else f"error={fault}"
         tampering = f"inject={point.call}:{what}:when={point.number}"
-        done = self._start(
-            ["strace", "-f", "-qq", "-e", f"trace={point.call}", "-e", tampering, "-o", os.devnull, *self.command]
-        )
+        done = self._start([*STRACE, "-e", f"trace={point.call}", "-e", tampering, "-o", os.devnull, *self.command])
         now = snapshot(self.place)
         left = tuple(path for path in sorted(now) if STAGING.match(path))
         tidy = {path: entry for path, entry in now.items() if path not in left}
