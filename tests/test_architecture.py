@@ -80,6 +80,7 @@ WARM = frozenset(
         "cloche.driver",
         "cloche.errors",
         "cloche.extension",
+        "cloche.hookspecs",
         "cloche.layout",
         "cloche.memory",
         "cloche.model",
@@ -96,7 +97,7 @@ WARM = frozenset(
         "cloche.value",
     )
 )
-"""Modules that an ordinary `cloche DEST` loads; everything else waits until it is needed."""
+"""Modules that an ordinary `cloche DEST` loads, with plugins or without; everything else waits until it is needed."""
 
 DEAR = frozenset(
     "re enum typing dataclasses pathlib json argparse subprocess shutil tempfile collections functools importlib "

@@ -9,14 +9,11 @@ Instead of an object, a hook may return a `Descriptor`: its implementation is im
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
-import pluggy
-
-from cloche.value import value
+from cloche.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any, Protocol, TypeVar, overload
 
     from cloche.model import Candidate, Environment, Host, Image, Interpreter, Layout, Result, Script, Wanted
     from cloche.operations import Operation
@@ -24,14 +21,77 @@ if TYPE_CHECKING:
     from cloche.spec import InterpreterSpec
     from cloche.store import Store
 
+    F = TypeVar("F", bound=Callable[..., Any])
+else:
+    Protocol = object  # `typing` costs 5 ms, and is for those who check types
+
 PROJECT = "cloche"
 """Name of the pluggy project and of the entry-point group."""
 
 API_VERSION = 1
 """Raised when a plugin written for an earlier one would break; hooks and arguments are added without raising it."""
 
-hookspec = pluggy.HookspecMarker(PROJECT)
-hookimpl = pluggy.HookimplMarker(PROJECT)
+
+def hookspec(function: F) -> F:
+    """Mark a hook as `pluggy.HookspecMarker` does."""
+    options = {"firstresult": False, "historic": False, "warn_on_impl": None, "warn_on_impl_args": None}
+    setattr(function, f"{PROJECT}_spec", options)
+    return function
+
+
+if TYPE_CHECKING:
+
+    @overload
+    def hookimpl(
+        function: F,
+        hookwrapper: bool = ...,
+        optionalhook: bool = ...,
+        tryfirst: bool = ...,
+        trylast: bool = ...,
+        specname: str | None = ...,
+        wrapper: bool = ...,
+    ) -> F: ...
+
+    @overload
+    def hookimpl(
+        function: None = ...,
+        hookwrapper: bool = ...,
+        optionalhook: bool = ...,
+        tryfirst: bool = ...,
+        trylast: bool = ...,
+        specname: str | None = ...,
+        wrapper: bool = ...,
+    ) -> Callable[[F], F]: ...
+
+
+def hookimpl(
+    function: F | None = None,
+    hookwrapper: bool = False,
+    optionalhook: bool = False,
+    tryfirst: bool = False,
+    trylast: bool = False,
+    specname: str | None = None,
+    wrapper: bool = False,
+) -> F | Callable[[F], F]:
+    """Mark a function as the implementation of a hook: `@hookimpl`, or with pluggy's options `@hookimpl(tryfirst=True)`.
+
+    It leaves the mark that `pluggy.HookimplMarker` leaves. A plugin's module can so be imported without pluggy, which
+    takes longer to import than an environment to make.
+    """
+
+    def mark(function: F) -> F:
+        options = {
+            "wrapper": wrapper,
+            "hookwrapper": hookwrapper,
+            "optionalhook": optionalhook,
+            "tryfirst": tryfirst,
+            "trylast": trylast,
+            "specname": specname,
+        }
+        setattr(function, f"{PROJECT}_impl", options)
+        return function
+
+    return mark if function is None else mark(function)
 
 
 @value
