@@ -117,3 +117,8 @@ def __getattr__(name: str) -> object:
             globals()[name] = found
             return found
     raise AttributeError(f"module `cloche` has no attribute `{name}`")
+
+
+def __dir__() -> list[str]:
+    """Names that have not been used yet are there as well."""
+    return sorted({*globals(), *__all__})

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 
+from cloche.errors import UsageError
 from cloche.model import Host, Request, Wanted
 from cloche.session import Session
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import TypeAlias
 
     from typing_extensions import TypedDict, Unpack
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     class Choices(TypedDict, total=False):
         """The arguments of `create`, which `plan`, `find` and `load` take as far as they mean something there."""
 
-        python: StrPath | Sequence[str] | None
+        python: StrPath | Sequence[StrPath] | None
         creator: str | None
         seeder: str | None
         seeds: Sequence[str] | None
@@ -47,6 +48,15 @@ CHOICES = frozenset(
     "options environ cache access".split()
 )
 
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "network": ("never", "last-resort", "newest"),
+    "existing": ("keep", "replace", "replace-anything"),
+    "site_packages": ("isolated", "system"),
+    "link_mode": ("auto", "clone", "hardlink", "copy", "symlink"),
+    "access": ("read-write", "read-only", "none"),
+}
+"""What the arguments that take one of a few words take. A wrong one must not pass for the default."""
+
 
 def current_host(environ: Mapping[str, str] | None = None) -> Host:
     """Return the world outside as it is now; `environ` stands for `os.environ`."""
@@ -63,23 +73,50 @@ def current_host(environ: Mapping[str, str] | None = None) -> Host:
     )
 
 
+def check(choices: Mapping[str, object]) -> None:
+    """Refuse what a type checker would.
+
+    :raises TypeError: there is no such argument, or it is of another kind.
+    :raises UsageError: a word that is none of those that there are.
+    """
+    if unknown := choices.keys() - CHOICES:
+        raise TypeError(f"unknown argument `{min(unknown)}`; there are {', '.join(sorted(CHOICES))}")
+    for name, words in WORDS.items():
+        if name in choices and choices[name] not in words:
+            there = f"{', '.join(f'`{word}`' for word in words[:-1])} or `{words[-1]}`"
+            raise UsageError(f"`{name}` is {there}, and not {choices[name]!r}")
+    for name in ("seeds", "find_links", "activators"):  # a text is a sequence of texts, its letters
+        if isinstance(choices.get(name), (str, bytes, os.PathLike)):
+            raise TypeError(f"`{name}` takes a list, and not {choices[name]!r} alone")
+    for name in ("creator", "seeder", "prompt"):
+        if not isinstance(choices.get(name), (str, type(None))):
+            raise TypeError(f"`{name}` takes a text, and not {choices[name]!r}")
+
+
+def texts(python: StrPath | Iterable[StrPath] | None) -> tuple[str, ...]:
+    """Return what may stand after `-p`, of one text or path or of several.
+
+    :raises TypeError: there is something else (`3.10` as a number would be `3.1`).
+    """
+    if python is None:
+        return ()
+    try:
+        pythons = (python,) if isinstance(python, (str, os.PathLike)) else python
+        return tuple(os.fspath(one) for one in pythons)
+    except TypeError:
+        raise TypeError(f"`python` takes a text or a path, or several, and not {python!r}") from None
+
+
 def request(destination: StrPath, host: Host, **choices: Unpack[Choices]) -> Request:
     """Return the request that these arguments stand for; see `create`."""
     from cloche.destination import absolute
 
-    if unknown := choices.keys() - CHOICES:
-        raise TypeError(f"unknown argument `{min(unknown)}`; there are {', '.join(sorted(CHOICES))}")
-    python = choices.get("python")
     seeds = choices.get("seeds", ("pip",))
     links = [os.path.join(host.cwd, one) for one in choices.get("find_links", ())]
     activators = choices.get("activators")
-    if python is None:
-        pythons: tuple[str, ...] = ()
-    else:
-        pythons = (os.fspath(python),) if isinstance(python, (str, os.PathLike)) else tuple(python)
     return Request(
         destination=absolute(os.fspath(destination), host),
-        pythons=pythons,
+        pythons=texts(choices.get("python")),
         creator=choices.get("creator"),
         seeder=choices.get("seeder"),
         wanted=Wanted(tuple(seeds), tuple(links), choices.get("network", "last-resort")) if seeds else None,
@@ -97,29 +134,32 @@ def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
     """Make an environment, all or nothing, and return it.
 
     Project files, user configuration and `CLOCHE_*` variables are not read: the same arguments mean the same anywhere.
+    Only `CLOCHE_DISABLE_PLUGINS` is heeded. What the command would warn of goes to the logger `cloche` (`logging`).
 
     :param destination: the directory to make; one that is an environment of the same Python is refreshed.
     :param python: what may stand after `-p`, or several in order of preference; by default the running Python's base.
     :param creator: name of a creator; by default `symlink`, on Windows `copy`.
     :param seeder: name of a seeder; by default `pip`.
-    :param seeds: requirements (`NAME` or `NAME==VERSION`) to lay into it; None or () for none.
+    :param seeds: requirements (`NAME` or `NAME==VERSION`) to lay into it, by default `pip`; None or () for none.
     :param find_links: directories with wheels that outrank every other source.
-    :param network: when seeds may be downloaded: `never`, `last-resort` or `newest`.
-    :param activators: names; None for every one that serves the target.
-    :param existing: `keep` what is there, `replace` an environment, `replace-anything`.
-    :param site_packages: `isolated`, or `system` to see the base interpreter's packages.
-    :param prompt: what an activated shell shows; `.` for the name of the current directory.
-    :param link_mode: how seeds reach it: `auto`, `clone`, `hardlink`, `copy`, `symlink`.
+    :param network: when seeds may be downloaded: `never`, `last-resort` (the default) or `newest`.
+    :param activators: names, () for none; None, the default, for every one that serves the target.
+    :param existing: `keep` what is there (the default), `replace` an environment, `replace-anything`.
+    :param site_packages: `isolated` (the default), or `system` to see the base interpreter's packages.
+    :param prompt: what an activated shell shows, by default the name of the directory; `.` for that of the current one.
+    :param link_mode: how seeds reach it: `auto` (the default), `clone`, `hardlink`, `copy`, `symlink`.
     :param relocatable: whether it is to work wherever it is moved or copied to, without anybody's help.
     :param options: options of plugins, by name.
     :param environ: environment variables to use instead of `os.environ`.
     :param cache: directory of the store; by default the user's.
-    :param access: what may be done with the store: `read-write`, `read-only`, `none`.
+    :param access: what may be done with the store: `read-write` (the default), `read-only`, `none`.
     :raises ClocheError: any refusal or failure (see `cloche.errors`); the destination is then as it was.
-    :raises TypeError: there is no such argument.
+    :raises TypeError: there is no such argument, or it takes something else.
     """
     with session(**choices) as run:
-        return run.create(request(destination, run.host, **choices)).environment
+        result = run.create(request(destination, run.host, **choices))
+    tell((*result.warnings, *result.plan.notes))
+    return result.environment
 
 
 def plan(destination: StrPath, **choices: Unpack[Choices]) -> Plan:
@@ -128,10 +168,12 @@ def plan(destination: StrPath, **choices: Unpack[Choices]) -> Plan:
     :raises ClocheError: what `create` would refuse.
     """
     with session(**choices) as run:
-        return run.plan(request(destination, run.host, **choices))
+        planned = run.plan(request(destination, run.host, **choices))
+    tell((*run.warnings, *planned.notes))
+    return planned
 
 
-def find(*specs: str, **choices: Unpack[Choices]) -> Interpreter:
+def find(*specs: StrPath, **choices: Unpack[Choices]) -> Interpreter:
     """Return the first interpreter that can be had of what is asked for; the running Python's base for nothing.
 
     :param specs: what may stand after `-p`.
@@ -139,7 +181,9 @@ def find(*specs: str, **choices: Unpack[Choices]) -> Interpreter:
     :raises UsageError: something that was asked for does not parse.
     """
     with session(**choices) as run:
-        return run.find(Request(destination="", pythons=specs)).interpreter
+        found = run.find(Request(destination="", pythons=texts(specs))).interpreter
+    tell(run.warnings)
+    return found
 
 
 def load(path: StrPath, **choices: Unpack[Choices]) -> Environment:
@@ -150,12 +194,16 @@ def load(path: StrPath, **choices: Unpack[Choices]) -> Environment:
     from cloche.lifecycle.reading import read
 
     with session(**choices) as run:
-        return read(os.fspath(path), run.host, run.probes)
+        environment = read(os.fspath(path), run.host, run.probes)
+    tell(run.warnings)
+    return environment
 
 
 def session(**choices: Unpack[Choices]) -> Session:
+    """Return a run with these arguments; see `check` for what it refuses."""
     from cloche.extension import blocked
 
+    check(choices)
     host = current_host(choices.get("environ"))
     cache = choices.get("cache")
     return Session(
@@ -164,3 +212,12 @@ def session(**choices: Unpack[Choices]) -> Session:
         access=choices.get("access", "read-write"),
         blocklist=blocked(host),
     )
+
+
+def tell(warnings: Sequence[str]) -> None:
+    """Hand what the command line would print as warnings to the logger `cloche`, which a program may turn off."""
+    if warnings:
+        import logging
+
+        for text in warnings:
+            logging.getLogger("cloche").warning("%s", text)

@@ -22,8 +22,9 @@ else:
 def value(cls: type[T]) -> type[T]:
     """Make `cls` a frozen value whose fields are its annotations, in order.
 
-    It gets a constructor (positional or by keyword, class attributes are the defaults), equality and hash by value, a
-    repr that reads as the call that makes it, and `__match_args__`. Assigning to a field raises `AttributeError`.
+    It gets a constructor (positional or by keyword, class attributes are the defaults), equality and hash by value (a
+    field without a hash, a mapping, counts for equality alone), a repr that reads as the call that makes it, and
+    `__match_args__`. Assigning to a field raises `AttributeError`.
     """
     names: tuple[str, ...] = tuple(cls.__annotations__)
     known = frozenset(names)
@@ -56,7 +57,8 @@ def value(cls: type[T]) -> type[T]:
         return all(getattr(self, name) == getattr(other, name) for name in names)
 
     def __hash__(self: object) -> int:
-        return hash((cls, *(getattr(self, name) for name in names)))
+        values = (getattr(self, name) for name in names)
+        return hash((cls, *(one for one in values if one.__hash__ is not None)))
 
     def __repr__(self: object) -> str:
         return f"{cls.__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
