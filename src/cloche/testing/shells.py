@@ -39,6 +39,8 @@ class Shell:
     activate: str = ". {script}"
     """A statement that runs the activation script."""
     deactivate: str = "deactivate"
+    call: str = "{command}"
+    """A statement that runs a program, where naming it with its arguments is not enough: `exec {command}`."""
     suffix: str = ""
     """What the name of a script to run has to end with."""
     leaves: tuple[str, ...] = ()
@@ -226,7 +228,9 @@ class Runner:
         """Return a statement that writes down the variables which a child process gets."""
         if not (directory / "dump.py").exists():
             (directory / "dump.py").write_text(DUMP)
-        return f"{sys.executable} -I -S {directory / 'dump.py'} {directory / name}"
+        words = [sys.executable, "-I", "-S", str(directory / "dump.py"), str(directory / name)]
+        quoted = [self.activator.quote(word) if " " in word else word for word in words]
+        return self.shell.call.replace("{command}", " ".join(quoted))
 
     def go_through(
         self, environments: Mapping[str, Sequence[Environment]], directory: Path, variables: Mapping[str, str]
