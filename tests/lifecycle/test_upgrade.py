@@ -173,6 +173,14 @@ def test_an_environment_goes_to_another_implementation_and_back(cloche, furnishe
         assert found(cloche, place) == []
 
 
+def test_an_environment_that_pypy_made_stays_one_of_pypy(cloche) -> None:
+    """Its `venv` does not write down that it was PyPy; a CPython of the same version is there, and a newer one."""
+    run(pypy(), "-m", "venv", "--without-pip", cloche.cwd / "env")
+    outcome = cloche("upgrade", cloche.cwd / "env", "--check", "--json")
+    assert outcome.json["interpreter"]["implementation"] == "pypy", outcome.err
+    assert outcome.json["kind"] == "nothing"
+
+
 @pytest.mark.nightly
 def test_an_environment_of_pypy_is_moved_and_mended(cloche, empty, wheels) -> None:
     old = cloche.cwd / "env"

@@ -11,13 +11,12 @@ from cloche.config import parse
 from cloche.discovery import find
 from cloche.drawing import draw
 from cloche.errors import InterpreterNotFound
-from cloche.lifecycle.reading import version_of
+from cloche.lifecycle.reading import kind_of, version_of
 from cloche.operations import Copy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cloche.lifecycle.draft import Draft
+    from cloche.lifecycle.portrait import Portrait
     from cloche.model import Environment, Interpreter, Request
     from cloche.session import Session
 
@@ -25,15 +24,16 @@ NAME = re.compile(r"(?P<kind>python|pypy|graalpy)(?P<version>\d(?:\.\d+)?)?t?d?w
 """How a Python is called in the directory for executables."""
 
 
-def replacement(settings: Mapping[str, str], session: Session) -> Interpreter | None:
+def replacement(portrait: Portrait, session: Session) -> Interpreter | None:
     """Return another interpreter of the kind that an environment was made for; None if there is none."""
-    version = version_of(settings)
-    implementation = settings.get("implementation", "cpython").lower()
-    spec = f"{implementation if implementation in ('cpython', 'pypy', 'graalpy') else 'cpython'}{version}"
+    version = version_of(portrait.settings)
     if not version:
         return None
+    implementation, build = kind_of(portrait.environment, portrait.settings)
     try:
-        return find([spec], session.host, session.registry.finders(), session.probes).interpreter
+        return find(
+            [f"{implementation}{version}{build}"], session.host, session.registry.finders(), session.probes
+        ).interpreter
     except InterpreterNotFound:
         return None
 

@@ -24,7 +24,7 @@ def take_up(path: str, session: Session) -> Case:
     environment = portrait.environment
     examined = examine(environment, session.host)
     alive = environment.interpreter is not None and not examined.failure
-    other = None if alive else environment.interpreter or replacement(portrait.settings, session)
+    other = None if alive else environment.interpreter or replacement(portrait, session)
     return Case(portrait, session.host, examined, other)
 
 

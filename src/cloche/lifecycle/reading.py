@@ -81,7 +81,7 @@ def known_settings(location: str) -> dict[str, str]:
     return {**inferred, **{key: text for key, text in settings.items() if text}}
 
 
-LIBRARY = re.compile(r"(?P<kind>python|pypy)(?P<version>\d[\d.]*)t?")
+LIBRARY = re.compile(r"(?P<kind>python|pypy)(?P<version>\d[\d.]*)(?P<threads>t?)")
 """How the directory below `lib` is called that is a Python's own."""
 
 IMPLEMENTATIONS = {"python": "CPython", "pypy": "PyPy"}
@@ -108,6 +108,25 @@ def contradicts(location: str, recorded: str, found: Interpreter) -> bool:
 def version_of(settings: Mapping[str, str]) -> str:
     """Return the version that a `pyvenv.cfg` names, as `3.12`; empty if it names none."""
     return ".".join((settings.get("version_info") or settings.get("version") or "").split(".")[:2])
+
+
+def kind_of(environment: Environment, settings: Mapping[str, str]) -> tuple[str, str]:
+    """Return the implementation that an environment was made for, and its build: `t`, `d`, both or nothing.
+
+    `venv` records neither. Where the base is gone, the directory for packages tells; not of a debug build.
+    """
+    if environment.interpreter is not None:
+        return environment.interpreter.implementation, build_of(environment.interpreter)
+    recorded = settings.get("implementation", "").lower()
+    library = LIBRARY.fullmatch(os.path.basename(os.path.dirname(environment.layout.purelib)))
+    found = IMPLEMENTATIONS[library["kind"]].lower() if library else "cpython"
+    named = {"graalvm": "graalpy"}.get(recorded, recorded)
+    threads = library["threads"] if library else ""
+    return (named if named in ("cpython", "pypy", "graalpy") else found), threads
+
+
+def build_of(interpreter: Interpreter) -> str:
+    return "t" * interpreter.free_threaded + "d" * interpreter.debug
 
 
 def standing_base(settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:

@@ -22,6 +22,7 @@ from cloche.lifecycle.inventory import Inventory, Loss, Way, operations, refusal
 from cloche.lifecycle.mending import drafted, recover, reseed, writer_for
 from cloche.lifecycle.moving import refuse_broken
 from cloche.lifecycle.places import program_of, relocate, retargeted, root_of_program
+from cloche.lifecycle.reading import build_of, kind_of
 from cloche.lifecycle.relocation import Relocation
 from cloche.model import Request, Wanted
 from cloche.operations import MakeDir, perform
@@ -114,25 +115,23 @@ def has_script(environment: Environment, name: str) -> bool:
 
 
 def same_minor(portrait: Portrait) -> str:
-    """Return what asks for the newest patch release of the version that an environment is for.
+    """Return what asks for the newest patch release of the Python that an environment is for, and of no other kind.
 
     :raises UsageError: that is not recorded.
     """
     parts = portrait.recorded_version.split(".")
     if len(parts) < 2 or not parts[1].isdigit():
         raise UsageError("its `pyvenv.cfg` does not say for which Python it is", hint="name one with `-p`")
-    implementation = portrait.settings.get("implementation", "cpython").lower()
-    known = implementation if implementation in ("pypy", "graalpy") else "cpython"
-    return f"{known}>={parts[0]}.{parts[1]},<{parts[0]}.{int(parts[1]) + 1}"
+    implementation, build = kind_of(portrait.environment, portrait.settings)
+    base = portrait.environment.interpreter
+    early = ".0a0" if base is not None and base.version[3] != "final" else ""
+    return f"{implementation}>={parts[0]}.{parts[1]}{early},<{parts[0]}.{int(parts[1]) + 1}{build}"
 
 
 def fits(portrait: Portrait, interpreter: Interpreter) -> bool:
     """Return whether what is installed was made for this version and implementation."""
-    recorded = portrait.recorded_version.split(".")[:2]
-    implementation = portrait.settings.get("implementation", "cpython").lower()
-    return recorded == interpreter.python_version.split(".") and implementation.startswith(
-        {"graalpy": "graal"}.get(interpreter.implementation, interpreter.implementation)
-    )
+    made_for = (portrait.recorded_version.split(".")[:2], kind_of(portrait.environment, portrait.settings))
+    return made_for == (interpreter.python_version.split("."), (interpreter.implementation, build_of(interpreter)))
 
 
 def is_usable(case: Case) -> bool:
@@ -245,23 +244,25 @@ def rebuild(upgrade: Upgrade, session: Session, *, losses: str = "refused", comm
         with Transaction(made.target, made.way) as transaction:
             staged = transaction.ground.root
             try:
-                perform(made.operations, transaction.ground, session.link_mode(made.link_mode))
-                perform(carried(upgrade, made), transaction.ground, "auto")
-                lost = (
-                    *inventory.losses,
-                    *install(inventory.anew, staged, made, session, losses=losses, commit=commit),
-                )
-                settle(upgrade, staged, made, session)
-                lost = (*lost, *missing(inventory, staged, made, lost))
-                refuse_losses(lost, losses, commit)
-                prove(made.environment, staged, upgrade, session)
+                with transaction.disturbed():
+                    perform(made.operations, transaction.ground, session.link_mode(made.link_mode))
+                    perform(carried(upgrade, made), transaction.ground, "auto")
+                    lost = (
+                        *inventory.losses,
+                        *install(inventory.anew, staged, made, session, losses=losses, commit=commit),
+                    )
+                    settle(upgrade, staged, made, session)
+                    lost = (*lost, *missing(inventory, staged, made, lost))
+                    refuse_losses(lost, losses, commit)
+                    prove(made.environment, staged, upgrade, session)
                 if commit == "no":
                     return Upgraded(made.environment, lost, notes=notes)
                 transaction.commit()
                 try:
-                    prove(made.environment, made.environment.location, upgrade, session)
-                    if wrong := activations(made.environment, session.host):
-                        raise broken(made.environment, f"{wrong[0]} does not lead to it")
+                    with transaction.disturbed():
+                        prove(made.environment, made.environment.location, upgrade, session)
+                        if wrong := activations(made.environment, session.host):
+                            raise broken(made.environment, f"{wrong[0]} does not lead to it")
                 except BaseException:
                     transaction.revert()
                     raise
