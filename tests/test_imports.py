@@ -31,19 +31,19 @@ COMMAND = START | frozenset(
 )
 """To understand a command line."""
 
-HELP = COMMAND | frozenset("cloche.cli.extras cloche.cli.help cloche.plugins".split())
+HELP = COMMAND | frozenset("cloche.cli.extras cloche.cli.help cloche.entrypoints".split())
 
 COMPLETION = COMMAND | frozenset("cloche.cli.completion cloche.cli.completion.suggestions".split())
 """To print the script of a shell."""
 
-KEY_PRESS = COMPLETION | frozenset("cloche.cli.extras cloche.plugins".split())
+KEY_PRESS = COMPLETION | frozenset("cloche.cli.extras cloche.entrypoints".split())
 """To say what could stand next."""
 
 CREATE = COMMAND | frozenset(
     """
     cloche.builtin cloche.builtin.activators cloche.builtin.activators.bash cloche.builtin.activators.csh
     cloche.builtin.activators.fish cloche.builtin.activators.powershell cloche.builtin.activators.python
-    cloche.cli.create cloche.cli.foreign cloche.cli.request cloche.cli.sources cloche.memory cloche.plugins
+    cloche.cli.create cloche.cli.foreign cloche.cli.request cloche.cli.sources cloche.entrypoints cloche.memory
     """.split()
 )
 """To make an environment that was asked for before."""

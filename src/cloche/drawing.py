@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from cloche.hookspecs import Activator, Creator, Seeder
     from cloche.model import Image, Interpreter, Request
-    from cloche.plugins import Provided, Registry
+    from cloche.plugins import Registry
+    from cloche.provided import Provided
     from cloche.store import Store
 
 

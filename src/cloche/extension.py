@@ -1,4 +1,4 @@
-"""The border to plugins: which are left out, what the others name, and whose failure it is when a call fails.
+"""The border to plugins: where they come from, which are left out, what they name, and whose failure a failed call is.
 
 A warm run loads this module, and none of what finds and loads plugins.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from cloche.errors import ClocheError, PluginError
-from cloche.value import TYPE_CHECKING
+from cloche.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -17,6 +17,25 @@ if TYPE_CHECKING:
     from cloche.model import Host
 
     T = TypeVar("T")
+
+
+@value
+class Source:
+    """Where a plugin comes from."""
+
+    name: str
+    """Name of the entry point."""
+    implementation: str
+    """`"package.module"` or `"package.module:attribute"`."""
+    distribution: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"`{self.name}` of {self.distribution} {self.version}".rstrip()
+
+    def told_from(self, other: Source) -> str:
+        """Return the name that leaves out this one and not the other."""
+        return self.name if self.name != other.name else self.distribution
 
 
 def blocked(host: Host, words: Iterable[str] = ()) -> frozenset[str]:

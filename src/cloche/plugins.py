@@ -1,32 +1,28 @@
-"""Find, block, load and report on plugins, and hold what they give; the pluggy manager does not leave this module.
+"""Block, load and report on plugins, and hold what they give; the pluggy manager does not leave this module.
 
-Entry points of group `cloche` are found by reading `entry_points.txt` in the directories of `sys.path`: 2 ms where
-`importlib.metadata` takes 35. Each plugin is loaded on its own: a broken one is named, skipped and remembered.
+Each plugin is loaded on its own: a broken one is named, skipped and reported.
 """
 
 from __future__ import annotations
 
-import os
-
+from cloche.entrypoints import Installed, normalised
 from cloche.errors import PluginError, UsageError
-from cloche.extension import cause, resolve
+from cloche.extension import Source, cause, resolve
+from cloche.provided import KINDS, Provided, collect
 from cloche.value import TYPE_CHECKING, value
 from cloche.value import replace as with_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from typing import Any, Literal, TypeAlias
+    from typing import Literal, TypeAlias
 
     import pluggy
 
     from cloche.hookspecs import Finder
     from cloche.model import Result
-    from cloche.options import Option
+    from cloche.provided import Kind
 
-    Kind: TypeAlias = Literal["finder", "creator", "seeder", "activator", "command"]
     Status: TypeAlias = Literal["loaded", "blocked", "failed", "shadowed"]
-
-KINDS: tuple[Kind, ...] = ("finder", "creator", "seeder", "activator", "command")
 
 BUILTIN = {"builtin": "cloche.builtin.plugin"}
 """The plugins in the box, by name: no scan finds them, so they are there in a zip archive too."""
@@ -52,70 +48,6 @@ ALIASES: Mapping[str, Mapping[str, str]] = {
     "activator": {"cshell": "csh"},
 }
 """Names that `virtualenv` has for the same things; the empty name is the default."""
-
-
-@value
-class Source:
-    """Where a plugin comes from."""
-
-    name: str
-    """Name of the entry point."""
-    implementation: str
-    """`"package.module"` or `"package.module:attribute"`."""
-    distribution: str
-    version: str
-
-    def __str__(self) -> str:
-        return f"`{self.name}` of {self.distribution} {self.version}".rstrip()
-
-    def told_from(self, other: Source) -> str:
-        """Return the name that leaves out this one and not the other."""
-        return self.name if self.name != other.name else self.distribution
-
-
-@value
-class Provided:
-    """One thing that a plugin gives."""
-
-    kind: Kind
-    name: str
-    source: Source
-    item: object
-    """The object itself or a `Descriptor` that names it."""
-
-    @property
-    def options(self) -> tuple[Option, ...]:
-        return tuple(getattr(self.item, "options", ()))
-
-    @property
-    def summary(self) -> str:
-        """What it is for, in a few words; empty if its plugin does not say."""
-        return str(getattr(self.item, "summary", ""))
-
-    @property
-    def replaces(self) -> str:
-        """Name of the built-in whose place it offers to take; empty for none."""
-        return str(getattr(self.item, "replaces", ""))
-
-    @property
-    def reference(self) -> str:
-        """`"package.module:attribute"` of the object, if it is named and not given."""
-        return str(getattr(self.item, "implementation", ""))
-
-    def resolve(self) -> Any:
-        """Return the object.
-
-        :raises PluginError: its module cannot be imported, or has no such attribute.
-        """
-        if not self.reference:
-            return self.item
-        try:
-            return resolve(self.reference)
-        except Exception as error:
-            raise PluginError(
-                f"{self.kind} `{self.name}` of plugin {self.source} cannot be loaded: {cause(error)}",
-                hint=f"reinstall {self.source.distribution}, or leave it out with `--no-plugin {self.source.name}`",
-            ) from error
 
 
 @value
@@ -250,80 +182,6 @@ class Registry:
         return [f"plugin {source} failed after the environment was made: {cause(error)}" for source, error in failures]
 
 
-# Finding
-
-
-def find_sources(path: Sequence[str]) -> list[Source]:
-    """Return the entry points of group `cloche` in these directories, by (distribution, name)."""
-    return [source for source, shadowed_by in scan(path) if not shadowed_by]
-
-
-def scan(path: Sequence[str]) -> list[tuple[Source, str]]:
-    """Return the entry points of group `cloche`, each with the directory of what keeps it from being used, or nothing.
-
-    Of a distribution that is installed twice the first one on the path is used, whatever it provides.
-    """
-    first: dict[str, tuple[str, str]] = {}
-    found: list[tuple[Source, str]] = []
-    for directory in dict.fromkeys(path):
-        for metadata in metadata_directories(directory):
-            distribution, version = identity(metadata)
-            winner = first.setdefault(distribution, (directory, metadata))
-            try:
-                with open(os.path.join(directory, metadata, "entry_points.txt"), "rb") as file:
-                    text = file.read()
-            except OSError:
-                continue
-            if b"[cloche]" in text:
-                shadowed_by = "" if winner == (directory, metadata) else winner[0]
-                pairs = section(text.decode("utf-8", "replace"), "cloche")
-                found += [(Source(name, value, distribution, version), shadowed_by) for name, value in pairs]
-    if any(os.path.isfile(entry) for entry in path):
-        found += [(source, "") for source in sources_by_metadata() if source.distribution not in first]
-    return sorted(found, key=lambda one: (one[0].distribution, one[0].name, one[1]))
-
-
-def metadata_directories(directory: str) -> list[str]:
-    """Return the names of the `*.dist-info` and `*.egg-info` directories in a directory; none if it cannot be read."""
-    try:
-        names = os.listdir(directory or ".")
-    except (OSError, ValueError):
-        return []
-    return sorted(name for name in names if name.endswith((".dist-info", ".egg-info")))
-
-
-def identity(metadata: str) -> tuple[str, str]:
-    """Return normalised name and version of a distribution by the name of its metadata directory."""
-    name, _, version = metadata.rpartition(".")[0].partition("-")
-    return normalised(name), version.partition("-")[0]
-
-
-def normalised(name: str) -> str:
-    """Return a distribution's name as PEP 503 compares names."""
-    return "-".join(part for part in name.lower().replace("_", "-").replace(".", "-").split("-") if part)
-
-
-def section(text: str, name: str) -> Iterator[tuple[str, str]]:
-    """Yield the (name, value) pairs of one section of an `entry_points.txt` (entry points specification)."""
-    inside = False
-    for line in text.splitlines():
-        line = line.strip()
-        if line.startswith("["):
-            inside = line == f"[{name}]"
-        elif inside and line and line[0] not in "#;" and "=" in line:
-            key, _, reference = line.partition("=")
-            yield key.strip(), reference.partition("[")[0].replace(" ", "")
-
-
-def sources_by_metadata() -> Iterator[Source]:
-    """Yield what `importlib.metadata` finds: for zip archives and other finders than directories."""
-    from importlib.metadata import entry_points
-
-    for point in entry_points(group="cloche"):
-        if point.dist is not None:
-            yield Source(point.name, point.value, normalised(point.dist.metadata["Name"]), point.dist.version)
-
-
 # Loading
 
 
@@ -345,7 +203,7 @@ def survey(
 ) -> Registry:
     """Load every plugin that is not blocked and return what they give, conflicts and all."""
     builtin = [Source(name, module, "cloche", "") for name, module in BUILTIN.items()]
-    found = scan(path)
+    found = Installed(path).scan()
     shadowed = [
         Report(source, "shadowed", f"{source.distribution} in `{place}` comes first")
         for source, place in found
@@ -383,7 +241,7 @@ def load_sources(
             another_name = manager.is_registered(plugin)
             if not another_name:
                 register(manager, plugin, str(source))
-            gives = list(collect(manager, plugin, source, ("command",) if another_name else KINDS))
+            gives = list(collect(only(manager, plugin), source, ("command",) if another_name else KINDS))
         except (Exception, SystemExit) as error:
             manager.unregister(name=str(source)) if manager.has_plugin(str(source)) else None
             reports.append(Report(source, "failed", cause(error)))
@@ -397,7 +255,7 @@ def load_sources(
     def created(result: Result) -> Iterator[tuple[Source, Exception]]:
         for source, plugin in loaded.items():
             try:
-                only(manager, "cloche_created", plugin)(result=result)
+                only(manager, plugin)("cloche_created", result=result)
             except Exception as error:
                 yield source, error
 
@@ -421,20 +279,15 @@ def register(manager: pluggy.PluginManager, plugin: object, name: str) -> None:
     manager.check_pending()
 
 
-def only(manager: pluggy.PluginManager, hook: str, plugin: object) -> Callable[..., list[Iterable[object]]]:
-    """Return a caller of one hook of one plugin, so that what it raises can be told to be its."""
-    return manager.subset_hook_caller(hook, [other for other in manager.get_plugins() if other is not plugin])
+def only(manager: pluggy.PluginManager, plugin: object) -> Callable[..., list[object]]:
+    """Return a caller of the hooks of one plugin, by their names, so that what it raises can be told to be its."""
 
+    def call(hook: str, **arguments: object) -> list[object]:
+        others = [other for other in manager.get_plugins() if other is not plugin]
+        answers: list[object] = manager.subset_hook_caller(hook, others)(**arguments)
+        return answers
 
-def command_sources(name: str, path: Sequence[str]) -> list[Source]:
-    """Return the plugins that may give a command of that name.
-
-    An entry point of the command's own name is asked alone. Without one, plugins are asked whose text mentions the hook, so
-    that a directory whose name might be a command costs next to nothing.
-    """
-    sources = find_sources(path)
-    named = [source for source in sources if source.name == name]
-    return named or [source for source in sources if mentions(source, path, b"cloche_commands")]
+    return call
 
 
 def load_command(name: str, sources: Sequence[Source], blocklist: frozenset[str] = frozenset()) -> Provided | None:
@@ -454,52 +307,6 @@ def load_command(name: str, sources: Sequence[Source], blocklist: frozenset[str]
                 hint=f"`./{name}` is the directory of that name",
             )
     return next((one for one in registry.all("command") if one.name == name), None)
-
-
-def mentions(source: Source, path: Sequence[str], text: bytes) -> bool:
-    """Return whether a plugin's module has this text in it; True where it cannot be read (a zip archive)."""
-    module = source.implementation.partition(":")[0].replace(".", os.sep)
-    for directory in path:
-        for name in (f"{module}.py", os.path.join(module, "__init__.py")):
-            try:
-                with open(os.path.join(directory, name), "rb") as file:
-                    return text in file.read()
-            except OSError:
-                continue
-    return True
-
-
-NEEDS: Mapping[Kind, tuple[str, ...]] = {
-    "finder": ("candidates",),
-    "creator": ("refusal", "operations"),
-    "seeder": ("refusal", "images"),
-    "activator": ("refusal", "quote", "scripts"),
-    "command": ("summary", "implementation"),
-}
-
-
-def collect(
-    manager: pluggy.PluginManager, plugin: object, source: Source, kinds: Iterable[Kind] = KINDS
-) -> Iterator[Provided]:
-    """Yield what one plugin gives; of several commands only the one that has the entry point's name, if one has it.
-
-    :raises TypeError: it gives something that is not what its hook is for.
-    """
-    for kind in kinds:
-        given: list[Provided] = []
-        for items in only(manager, f"cloche_{kind}s", plugin)():
-            if isinstance(items, str) or not hasattr(items, "__iter__"):
-                raise TypeError(f"cloche_{kind}s gave {items!r}, and has to give a list")
-            for item in items:
-                name = getattr(item, "name", None)
-                if not isinstance(name, str) or not name or any(letter.isspace() or letter in ",=" for letter in name):
-                    raise TypeError(f"cloche_{kind}s gave {item!r}, which has no name that can be asked for")
-                missing = [method for method in NEEDS[kind] if not hasattr(item, method)]
-                if missing and not (kind != "command" and hasattr(item, "implementation")):
-                    raise TypeError(f"the {kind} `{name}` has no `{missing[0]}`")
-                given.append(Provided(kind, name, source, item))
-        own = [one for one in given if one.name == source.name]
-        yield from own if kind == "command" and own else given
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.cli.command import may_be_foreign
-from cloche.plugins import find_sources
+from cloche.entrypoints import find_sources
 from tests.plugins.site import Site, giving, statuses
 from tests.plugins.test_loading import registry
 from tests.plugins.test_plugins_command import cloche, listed

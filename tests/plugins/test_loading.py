@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche import PluginError, UsageError
+from cloche.entrypoints import find_sources
 from cloche.extension import blocked
 from cloche.hookspecs import API_VERSION
-from cloche.plugins import KINDS, find_sources, load, survey
+from cloche.plugins import load, survey
+from cloche.provided import KINDS
 from cloche.session import Session
 from cloche.testing import fake_environment, fake_host
 from tests.plugins.site import Site, giving, reason, statuses

@@ -26,9 +26,10 @@ from cloche.discovery import home, probe
 from cloche.discovery.build_details import declared
 from cloche.discovery.cache import ProbeCache, witnesses
 from cloche.discovery.project import asked_by_project, requires_python
+from cloche.entrypoints import find_sources
 from cloche.errors import ClocheError, SeedError, UsageError
 from cloche.model import Host, Request
-from cloche.plugins import find_sources, load_sources
+from cloche.plugins import load_sources
 from cloche.spec import IMPLEMENTATIONS, MACHINES, InterpreterSpec
 from cloche.store.distributions import read_wheel
 

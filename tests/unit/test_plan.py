@@ -9,11 +9,13 @@ import pytest
 from cloche.builtin.creators.copy import creator as copy_creator
 from cloche.drawing import draw
 from cloche.errors import DestinationError, Inexpressible, PluginError, UsageError
+from cloche.extension import Source
 from cloche.layout import layout_of
 from cloche.model import EntryPoint, Host, Image, Request, Script
 from cloche.operations import Copy, LayImage, Link, MakeDir, ManifestEntry, Run, Write, write_manifest
 from cloche.planning import place
-from cloche.plugins import Provided, Registry, Source, load_sources
+from cloche.plugins import Registry, load_sources
+from cloche.provided import Provided
 from cloche.value import replace
 from tests.recorded import NAMES, recorded
 

@@ -6,8 +6,8 @@ import itertools
 import sys
 
 from cloche.cli.vocabulary import COMMON, VERBS
+from cloche.entrypoints import Installed
 from cloche.extension import blocked
-from cloche.plugins import KINDS, find_sources, load, load_sources, mentions
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from cloche.model import Host
     from cloche.options import Option
-    from cloche.plugins import Provided
+    from cloche.provided import Provided
 
 
 def declared(argv: Sequence[str], host: Host) -> tuple[Option, ...]:
@@ -23,8 +23,12 @@ def declared(argv: Sequence[str], host: Host) -> tuple[Option, ...]:
 
     A plugin is imported for this only if the text of its module can declare one.
     """
-    if "--no-plugins" in argv or not any(mentions(source, sys.path, b"ption") for source in find_sources(sys.path)):
+    installed = Installed(sys.path)
+    if "--no-plugins" in argv or not any(installed.mentions(source, b"ption") for source in installed.sources()):
         return ()
+    from cloche.plugins import load
+    from cloche.provided import KINDS
+
     registry = load(sys.path, blocked(host, left_out(argv)))
     taken = {option.name for option in (*COMMON, *VERBS["create"].options)}
     options = [option for kind in KINDS for provided in registry.all(kind) for option in provided.options]
@@ -36,9 +40,12 @@ def commands(argv: Sequence[str], host: Host) -> list[Provided]:
 
     A plugin is imported for this only if the text of its module can give one; a broken one gives none.
     """
-    sources = [source for source in find_sources(sys.path) if mentions(source, sys.path, b"cloche_commands")]
+    installed = Installed(sys.path)
+    sources = [source for source in installed.sources() if installed.mentions(source, b"cloche_commands")]
     if not sources or "--no-plugins" in argv:
         return []
+    from cloche.plugins import load_sources
+
     return list(load_sources(sources, blocked(host, left_out(argv))).all("command"))
 
 

@@ -7,9 +7,9 @@ import sys
 from cloche.cli.parser import Words, parse
 from cloche.cli.sources import blocklist_of, resolve
 from cloche.cli.vocabulary import COMMON, Verb
+from cloche.entrypoints import command_sources
 from cloche.errors import ClocheError, PluginError, UsageError
 from cloche.extension import cause
-from cloche.plugins import command_sources, load_command
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def run_foreign(name: str, before: Sequence[str], argv: Sequence[str], host: Hos
         return None
     given = parse([*before, name]).given
     settings = resolve(Words(Verb(name, "", ""), given, ()), host, COMMON)
+    from cloche.plugins import load_command
+
     command = load_command(name, sources, blocklist_of(settings, host))
     if command is None:
         return None

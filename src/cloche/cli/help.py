@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from cloche.options import Option
-    from cloche.plugins import Provided
+    from cloche.provided import Provided
 
 WIDTH = 80
 INDENT = 24

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from cloche.cli.parser import Words
     from cloche.model import Host
-    from cloche.plugins import Provided, Registry, Report
+    from cloche.plugins import Registry, Report
+    from cloche.provided import Provided
 
 
 STYLES = {"failed": "red", "blocked": "yellow", "shadowed": "yellow"}

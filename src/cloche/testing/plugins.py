@@ -7,14 +7,17 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cloche.entrypoints import find_sources
 from cloche.extension import resolve
-from cloche.plugins import KINDS, find_sources, load_sources
+from cloche.plugins import load_sources
+from cloche.provided import KINDS
 from cloche.testing.checks import Check, as_test, broken, watched
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cloche.plugins import Registry, Source
+    from cloche.extension import Source
+    from cloche.plugins import Registry
     from cloche.testing.checks import Test
 
 IMPORT = """\

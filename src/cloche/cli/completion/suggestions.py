@@ -148,7 +148,7 @@ def values(option: Option, word: str, host: Host) -> Suggestions:
             names += (("all", "every shell's"), ("none", "no script at all"))
         return Suggestions(fitting(names, word))
     if option.name == "no-plugin":
-        from cloche.plugins import find_sources
+        from cloche.entrypoints import find_sources
 
         return Suggestions(
             fitting(((one.distribution, f"version {one.version}") for one in find_sources(sys.path)), word)

@@ -1,0 +1,97 @@
+"""What plugins give, by kind and name, as their hooks answer; how the hooks are called is not its business."""
+
+from __future__ import annotations
+
+from cloche.errors import PluginError
+from cloche.extension import cause, resolve
+from cloche.value import TYPE_CHECKING, value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Any, Literal, TypeAlias
+
+    from cloche.extension import Source
+    from cloche.options import Option
+
+    Kind: TypeAlias = Literal["finder", "creator", "seeder", "activator", "command"]
+
+KINDS: tuple[Kind, ...] = ("finder", "creator", "seeder", "activator", "command")
+
+
+@value
+class Provided:
+    """One thing that a plugin gives."""
+
+    kind: Kind
+    name: str
+    source: Source
+    item: object
+    """The object itself or a `Descriptor` that names it."""
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        return tuple(getattr(self.item, "options", ()))
+
+    @property
+    def summary(self) -> str:
+        """What it is for, in a few words; empty if its plugin does not say."""
+        return str(getattr(self.item, "summary", ""))
+
+    @property
+    def replaces(self) -> str:
+        """Name of the built-in whose place it offers to take; empty for none."""
+        return str(getattr(self.item, "replaces", ""))
+
+    @property
+    def reference(self) -> str:
+        """`"package.module:attribute"` of the object, if it is named and not given."""
+        return str(getattr(self.item, "implementation", ""))
+
+    def resolve(self) -> Any:
+        """Return the object.
+
+        :raises PluginError: its module cannot be imported, or has no such attribute.
+        """
+        if not self.reference:
+            return self.item
+        try:
+            return resolve(self.reference)
+        except Exception as error:
+            raise PluginError(
+                f"{self.kind} `{self.name}` of plugin {self.source} cannot be loaded: {cause(error)}",
+                hint=f"reinstall {self.source.distribution}, or leave it out with `--no-plugin {self.source.name}`",
+            ) from error
+
+
+NEEDS: Mapping[Kind, tuple[str, ...]] = {
+    "finder": ("candidates",),
+    "creator": ("refusal", "operations"),
+    "seeder": ("refusal", "images"),
+    "activator": ("refusal", "quote", "scripts"),
+    "command": ("summary", "implementation"),
+}
+
+
+def collect(
+    answers: Callable[[str], Iterable[object]], source: Source, kinds: Iterable[Kind] = KINDS
+) -> Iterator[Provided]:
+    """Yield what one plugin gives; of several commands only the one that has the entry point's name, if one has it.
+
+    :param answers: calls a hook of that name, and returns what each of the plugin's implementations answers.
+    :raises TypeError: it gives something that is not what its hook is for.
+    """
+    for kind in kinds:
+        given: list[Provided] = []
+        for items in answers(f"cloche_{kind}s"):
+            if isinstance(items, str) or not hasattr(items, "__iter__"):
+                raise TypeError(f"cloche_{kind}s gave {items!r}, and has to give a list")
+            for item in items:
+                name = getattr(item, "name", None)
+                if not isinstance(name, str) or not name or any(letter.isspace() or letter in ",=" for letter in name):
+                    raise TypeError(f"cloche_{kind}s gave {item!r}, which has no name that can be asked for")
+                missing = [method for method in NEEDS[kind] if not hasattr(item, method)]
+                if missing and not (kind != "command" and hasattr(item, "implementation")):
+                    raise TypeError(f"the {kind} `{name}` has no `{missing[0]}`")
+                given.append(Provided(kind, name, source, item))
+        own = [one for one in given if one.name == source.name]
+        yield from own if kind == "command" and own else given
