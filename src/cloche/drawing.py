@@ -5,8 +5,8 @@ It asks plugins and the store and never hears of a destination, so what it decid
 
 from __future__ import annotations
 
-from cloche.errors import UsageError
-from cloche.extension import guarded
+from cloche.errors import ClocheError, PluginError, UsageError
+from cloche.extension import cause, guarded
 from cloche.layout import layout_of
 from cloche.model import Blueprint, Chosen
 from cloche.plugins import ALIASES
@@ -32,6 +32,7 @@ def draw(request: Request, interpreter: Interpreter, because: str, registry: Reg
     creator_name, creator = choose_creator(request, interpreter, registry)
     layout = layout_of(interpreter, own_options(request, registry.find("creator", creator_name)))
     seeder_name, images = choose_images(request, interpreter, registry, store)
+    activators, left_out = choose_activators(request, interpreter, registry)
     return Blueprint(
         interpreter=interpreter,
         chosen_because=because,
@@ -40,7 +41,8 @@ def draw(request: Request, interpreter: Interpreter, because: str, registry: Reg
         operations=tuple(guarded(lambda: list(creator.operations(interpreter, layout)), "creator", creator_name)),
         seeder=seeder_name,
         images=images,
-        activators=choose_activators(request, interpreter, registry),
+        activators=activators,
+        notes=left_out,
     )
 
 
@@ -51,8 +53,9 @@ def choose_creator(request: Request, interpreter: Interpreter, registry: Registr
     wanted = registry.find("creator", asked).name if asked else None
     refusals = []
     for name in defaults if wanted is None else [wanted]:
-        creator: Creator = registry.find("creator", name).resolve()
-        refusal = guarded(lambda: creator.refusal(interpreter), "creator", name)  # noqa: B023
+        provided = registry.find("creator", name)
+        creator: Creator = provided.resolve()
+        refusal = refusal_of(creator, provided, interpreter)
         if refusal is None:
             return name, creator
         refusals.append(f"`{name}`: {refusal}")
@@ -70,7 +73,7 @@ def choose_images(
         return None, ()
     provided = registry.find("seeder", request.seeder or "pip")
     seeder: Seeder = provided.resolve()
-    refusal = guarded(lambda: seeder.refusal(interpreter), "seeder", provided.name)
+    refusal = refusal_of(seeder, provided, interpreter)
     if refusal is not None:
         raise UsageError(
             f"seeder `{provided.name}` refuses {interpreter.name}: {refusal}",
@@ -81,17 +84,25 @@ def choose_images(
     return provided.name, tuple(images)
 
 
-def choose_activators(request: Request, interpreter: Interpreter, registry: Registry) -> tuple[Chosen, ...]:
-    """Return the activators that were asked for, else all that do not refuse the interpreter, by name."""
+def choose_activators(
+    request: Request, interpreter: Interpreter, registry: Registry
+) -> tuple[tuple[Chosen, ...], tuple[str, ...]]:
+    """Return the activators that were asked for, else all that do not refuse the interpreter, by name.
+
+    With them comes why others were left out that nobody asked for and that failed.
+    """
     by_name = request.activators is not None
     chosen: dict[str, Chosen] = {}
-    for provided in (
-        [registry.find("activator", name) for name in request.activators]
-        if request.activators is not None
-        else sorted(registry.all("activator"), key=lambda one: one.name)
-    ):
-        activator: Activator = provided.resolve()
-        refusal = guarded(lambda: activator.refusal(interpreter), "activator", provided.name)  # noqa: B023
+    left_out: list[str] = []
+    for provided in activators_to_ask(request, registry):
+        try:
+            refusal = refusal_of(provided.resolve(), provided, interpreter)
+        except ClocheError as error:
+            if by_name:
+                raise
+            why = cause(error.__cause__) if error.__cause__ else error.message
+            left_out.append(f"activator `{provided.name}` (plugin {provided.source}) was left out: {why}")
+            continue
         if refusal is None:
             chosen[provided.name] = Chosen(
                 provided.name,
@@ -105,7 +116,27 @@ def choose_activators(request: Request, interpreter: Interpreter, registry: Regi
                 f"activator `{provided.name}` refuses {interpreter.name}: {refusal}",
                 hint="leave it out of `--activators`",
             )
-    return tuple(chosen.values())
+    return tuple(chosen.values()), tuple(left_out)
+
+
+def activators_to_ask(request: Request, registry: Registry) -> list[Provided]:
+    """Return the activators that were asked for, else all that there are, by name."""
+    if request.activators is not None:
+        return [registry.find("activator", name) for name in request.activators]
+    return sorted(registry.all("activator"), key=lambda one: one.name)
+
+
+def refusal_of(item: Creator | Seeder | Activator, provided: Provided, interpreter: Interpreter) -> str | None:
+    """Return why what a plugin gives cannot serve an interpreter; None if it can.
+
+    :raises PluginError: it fails, or gives something else than a sentence.
+    """
+    refusal: object = guarded(lambda: item.refusal(interpreter), provided.kind, provided.name)
+    if refusal is None or isinstance(refusal, str):
+        return refusal
+    raise PluginError(
+        f"{provided.kind} `{provided.name}` of plugin {provided.source} refuses with {refusal!r}, which is no sentence"
+    )
 
 
 def own_options(request: Request, provided: Provided) -> Mapping[str, object]:

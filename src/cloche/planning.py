@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 
 from cloche import __version__, config
-from cloche.destination import inspect, is_relocatable, other_python, refuse_length
-from cloche.errors import DestinationError, Inexpressible, PluginError
-from cloche.extension import guarded, resolve
+from cloche.destination import inspect, is_relocatable, other_python, refuse_length, refuse_own
+from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError
+from cloche.extension import cause, guarded, resolve
 from cloche.model import Environment, Plan
 from cloche.operations import LayImage, Link, MakeDir, Write
 from cloche.store.laying import operations as image_operations
@@ -33,7 +33,7 @@ def place(blueprint: Blueprint, request: Request, host: Host) -> Plan:
     :raises Inexpressible: an activator that was asked for by name cannot express the destination or the prompt.
     """
     destination = inspect(request.destination, host)
-    way, outcome = way_into(destination, request, blueprint)
+    way, outcome = way_into(destination, request, blueprint, host)
     environment = Environment(
         location=destination.location,
         layout=blueprint.layout,
@@ -75,14 +75,15 @@ def place(blueprint: Blueprint, request: Request, host: Host) -> Plan:
     )
 
 
-def way_into(destination: Destination, request: Request, blueprint: Blueprint) -> tuple[Way, str]:
+def way_into(destination: Destination, request: Request, blueprint: Blueprint, host: Host) -> tuple[Way, str]:
     """Return how the new tree reaches its place, and what that amounts to.
 
-    :raises DestinationError: what is there must not be replaced, or is an environment of another Python.
+    :raises DestinationError: what is there must not be replaced, or is an environment of another Python, or runs cloche.
     """
     if destination.state in ("absent", "empty"):
         return ("merge" if destination.fixed else "new"), "created"
     if request.existing != "keep":
+        refuse_own(destination.location, host, "`--clear`")
         if destination.state == "directory" and request.existing == "replace":
             raise DestinationError(
                 f"`{destination.location}` is not an environment, and `--clear` would delete what is in it",
@@ -164,23 +165,27 @@ def scripts_of(chosen: Iterable[Chosen], environment: Environment) -> tuple[list
     """Return the activation scripts, the names of the activators that gave them, and why others were left out.
 
     :raises Inexpressible: an activator that was asked for by name cannot express a value.
-    :raises PluginError: an activator failed, or two write the same file.
+    :raises PluginError: an activator that was asked for by name failed, or two write the same file.
     """
     scripts: dict[str, tuple[Script, Chosen]] = {}
     names: list[str] = []
     left_out: list[str] = []
     for one in chosen:
-        activator: Activator = resolve(one.item) if isinstance(one.item, str) else one.item
         seen = replace(environment, options=one.options) if one.options else environment
         try:
-            own = guarded(lambda: list(activator.scripts(seen)), "activator", one.name)  # noqa: B023
+            own = guarded(lambda: scripts_by(one, seen), "activator", one.name)  # noqa: B023
         except Inexpressible as error:
             if one.asked == "by name":
                 raise
             left_out.append(f"activator `{one.name}` was left out: {error.message}")
             continue
+        except ClocheError as error:
+            if one.asked == "by name":
+                raise
+            why = cause(error.__cause__) if error.__cause__ else error.message
+            left_out.append(f"activator `{one.name}` (plugin {one.source}) was left out: {why}")
+            continue
         for script in own:
-            refuse_file_name(script, one)
             key = script.name.lower() if environment.os_name == "nt" else script.name
             other = scripts.setdefault(key, (script, one))
             if other[1] is not one:
@@ -193,10 +198,24 @@ def scripts_of(chosen: Iterable[Chosen], environment: Environment) -> tuple[list
     return [script for script, _ in scripts.values()], names, left_out
 
 
-def refuse_file_name(script: Script, chosen: Chosen) -> None:
-    """:raises PluginError: a script's name is a path, or one that the environment needs for itself."""
-    if script.name in ("", ".", "..") or any(separator in script.name for separator in "/\\\0:"):
-        raise PluginError(f"activator `{chosen.name}` (plugin {chosen.source}) writes `{script.name}`, no file name")
+def scripts_by(chosen: Chosen, environment: Environment) -> list[Script]:
+    """Return what one activator gives.
+
+    :raises Inexpressible: it cannot express a value, or has put one into a script that UTF-8 cannot hold.
+    :raises ValueError: a script's name is a path, or one that the environment needs for itself.
+    :raises Exception: whatever it raises, or it gives something that is no script.
+    """
+    activator: Activator = resolve(chosen.item) if isinstance(chosen.item, str) else chosen.item
+    scripts: list[Script] = []
+    for script in activator.scripts(environment):
+        if script.name in ("", ".", "..", *environment.layout.names) or any(one in script.name for one in "/\\\0:"):
+            raise ValueError(f"`{script.name}` cannot be the name of a script")
+        try:
+            as_write(script, environment.layout)
+        except UnicodeEncodeError:
+            raise Inexpressible("an activation script is UTF-8 and cannot hold a name that is not Unicode") from None
+        scripts.append(script)
+    return scripts
 
 
 def as_write(script: Script, layout: Layout) -> Write:

@@ -8,7 +8,7 @@ import pytest
 
 from cloche.builtin.creators.copy import creator as copy_creator
 from cloche.drawing import draw
-from cloche.errors import DestinationError, Inexpressible, PluginError, UsageError
+from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError, UsageError
 from cloche.extension import Source
 from cloche.layout import layout_of
 from cloche.model import EntryPoint, Host, Image, Request, Script
@@ -231,15 +231,65 @@ def test_two_activators_of_one_file_are_an_error_that_names_both(host):
         plan("cpython-3.12-linux", host, with_shells(Shell("one"), Shell("two")))
 
 
-@pytest.mark.parametrize("name", ["../escape", "a/b", "", "..", "a\\b", "C:x"])
-def test_a_script_stays_in_the_directory_of_executables(host, name):
-    with pytest.raises(PluginError, match="no file name"):
-        plan("cpython-3.12-linux", host, with_shells(Shell("one", scripts=(name,))))
+@pytest.mark.parametrize("name", ["../escape", "a/b", "", "..", "a\\b", "C:x", "python3", None, 3])
+def test_a_script_stays_in_the_directory_of_executables_beside_the_python(host, name):
+    with pytest.raises(PluginError, match="activator `one` failed: "):
+        plan("cpython-3.12-linux", host, with_shells(Shell("one", scripts=(name,))), activators=("one",))
 
 
 def test_what_a_plugin_raises_is_told_to_be_its(host):
     with pytest.raises(PluginError, match="activator `one` failed: ZeroDivisionError"):
-        plan("cpython-3.12-linux", host, with_shells(Shell("one", problem=ZeroDivisionError("x"))))
+        registry = with_shells(Shell("one", problem=ZeroDivisionError("x")))
+        plan("cpython-3.12-linux", host, registry, activators=("one",))
+
+
+class Confused(Shell):
+    """An activator with a method that gives what it must not, or raises it."""
+
+    def __init__(self, name, **wrong):
+        super().__init__(name)
+        for method, given in wrong.items():
+            setattr(self, method, lambda _, given=given: self.answer(given))
+
+    def answer(self, given):
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"refusal": KeyError("x")}, "KeyError: 'x'"),
+        ({"refusal": False}, "activator `bad` of plugin `mine` of acme 1.0 refuses with False, which is no sentence"),
+        ({"refusal": FileNotFoundError(2, "No such file or directory", "data")}, "FileNotFoundError: "),
+        ({"scripts": KeyError("x")}, "KeyError: 'x'"),
+        ({"scripts": FileNotFoundError(2, "No such file or directory", "data")}, "FileNotFoundError: "),
+        ({"scripts": None}, "TypeError: "),
+        ({"scripts": [("activate.bad", "text")]}, "AttributeError: "),
+        ({"scripts": [Script("activate.bad", b"text")]}, "AttributeError: "),
+        ({"scripts": [Script("activate.bad", "a\nb", newline=3)]}, "TypeError: "),
+        ({"scripts": [Script("python", "text")]}, "ValueError: `python` cannot be the name of a script"),
+    ],
+)
+def test_a_broken_activator_that_nobody_asked_for_is_left_out_and_named(host, wrong, why):
+    registry = with_shells(Shell("good"), Confused("bad", **wrong))
+
+    made = plan("cpython-3.12-linux", host, registry)
+
+    assert made.activators == ("good",)
+    assert made.notes[0].startswith(f"activator `bad` (plugin `mine` of acme 1.0) was left out: {why}")
+    with pytest.raises(ClocheError):
+        plan("cpython-3.12-linux", host, registry, activators=("bad",))
+
+
+def test_a_name_that_is_not_unicode_is_no_fault_of_an_activator_that_wrote_it_down(host):
+    registry = with_shells(Shell("good"), Confused("bad", scripts=[Script("activate.bad", "cd \udcff")]))
+
+    made = plan("cpython-3.12-linux", host, registry)
+
+    assert made.activators == ("good",)
+    assert "cannot hold a name that is not Unicode" in made.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,8 @@ def activation_scripts(environment: Environment, session: Session) -> dict[str, 
     if environment.interpreter is None:
         return {}
     try:
-        chosen = choose_activators(Request(destination=environment.location), environment.interpreter, session.registry)
+        request = Request(destination=environment.location)
+        chosen, _ = choose_activators(request, environment.interpreter, session.registry)
         scripts, _, _ = scripts_of(chosen, environment)
     except ClocheError:
         return {}
