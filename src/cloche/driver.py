@@ -51,7 +51,8 @@ def perform(plan: Plan) -> Result:
     started = perf_counter()
     with Transaction(plan.target, plan.way) as transaction:
         try:
-            perform_operations(plan.operations, transaction.ground, plan.link_mode)
+            with transaction.disturbed():
+                perform_operations(plan.operations, transaction.ground, plan.link_mode)
             transaction.commit()
         except OSError as error:
             raise failure(plan, error) from error

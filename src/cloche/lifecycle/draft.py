@@ -190,7 +190,8 @@ class Draft:
         with Hold(self.root), Transaction(self.root, "merge") as transaction:
             before: dict[str, int] = {}
             try:
-                perform(self.operations, transaction.ground, link_mode)
+                with transaction.disturbed():
+                    perform(self.operations, transaction.ground, link_mode)
                 for path, mode in sorted(self._modes.items()):
                     if path not in self._contents:
                         before[path] = stat.S_IMODE(os.lstat(self.on_disk(path)).st_mode)
@@ -199,7 +200,8 @@ class Draft:
                         os.chmod(os.path.join(transaction.ground.root, path), mode)
                 transaction.commit(self.dropped)
                 try:
-                    verify()
+                    with transaction.disturbed():
+                        verify()
                 except BaseException:
                     transaction.revert()
                     raise

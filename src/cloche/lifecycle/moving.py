@@ -127,18 +127,24 @@ def carry_out(moving: Moving, session: Session) -> Environment:
     before = examine(portrait.environment, host, modules)
     led_here = set(activations(portrait.environment, host))
     target = moving.destination.target
-    with Hold(moving.source):
-        make(moving, target)
+
+    def prove() -> Environment:
+        environment = read(moving.destination.location, host, session.probes)
+        refuse_broken(environment, before, examine(environment, host, modules))
+        wrong = [script for script in activations(environment, host) if script not in led_here]
+        if wrong:
+            raise ClocheError(f"the activation script {wrong[0]} does not lead to `{environment.location}`")
+        return environment
+
+    with Hold(moving.source), Transaction(target, "merge" if moving.destination.fixed else "new") as transaction:
+        make(moving, transaction)
         try:
-            environment = read(moving.destination.location, host, session.probes)
-            refuse_broken(environment, before, examine(environment, host, modules))
-            wrong = [script for script in activations(environment, host) if script not in led_here]
-            if wrong:
-                raise ClocheError(f"the activation script {wrong[0]} does not lead to `{environment.location}`")
+            with transaction.disturbed():
+                environment = prove()
             if moving.deed == "move":
                 take_away(moving.source)
         except BaseException as error:
-            take_away(target)
+            transaction.revert()
             if isinstance(error, OSError):
                 raise failure(moving.source, error) from error
             if isinstance(error, ClocheError):
@@ -150,22 +156,22 @@ def carry_out(moving: Moving, session: Session) -> Environment:
     return environment
 
 
-def make(moving: Moving, target: str) -> None:
+def make(moving: Moving, transaction: Transaction) -> None:
     """Make the whole new tree, all or nothing.
 
     :raises ClocheError: the system refused, or something else stands there by now.
     """
-    with Transaction(target, "merge" if moving.destination.fixed else "new") as transaction:
-        try:
+    try:
+        with transaction.disturbed():
             perform(moving.operations, transaction.ground, "auto")
-            os.chmod(transaction.ground.root, stat.S_IMODE(os.stat(moving.source).st_mode))
-            transaction.commit()
-        except DestinationChanged:
-            raise DestinationError(
-                f"something else has been put at `{moving.destination.location}`", hint="choose another place"
-            ) from None
-        except OSError as error:
-            raise failure(target, error) from error
+        os.chmod(transaction.ground.root, stat.S_IMODE(os.stat(moving.source).st_mode))
+        transaction.commit()
+    except DestinationChanged:
+        raise DestinationError(
+            f"something else has been put at `{moving.destination.location}`", hint="choose another place"
+        ) from None
+    except OSError as error:
+        raise failure(transaction.target, error) from error
 
 
 def refuse_broken(environment: Environment, before: Examined, after: Examined) -> None:

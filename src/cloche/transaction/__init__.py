@@ -27,7 +27,7 @@ from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import FrameType, TracebackType
+    from types import FrameType
 
     from cloche.model import Way
     from cloche.transaction.journal import Action
@@ -45,8 +45,8 @@ class DestinationChanged(Exception):
 class Transaction:
     """A staging directory and its way into place. Use it as a context; leaving it early undoes everything.
 
-    A signal that asks to stop is held back while the destination is being changed, or the staging directory removed: it
-    finds all of that done or none of it.
+    A signal that asks to stop is held back for all of the context, so that there is no instant in which one could leave
+    something behind. What takes long, or starts a program, belongs into `disturbed`.
 
     :raises DestinationError: the staging directory cannot be made, which says why.
     """
@@ -58,18 +58,22 @@ class Transaction:
         self._descriptors: list[int] = []
         self._staging = ""
         self._taken: list[Action] = []
+        self._undisturbed = Undisturbed()
 
     def __enter__(self) -> Transaction:
+        self._undisturbed.__enter__()
         try:
-            with Undisturbed():
-                self._open()
-        except OSError as error:
-            self._leave()
-            raise refused(self.target, error) from error
-        except BaseException:
-            self._leave()
+            self._open()
+        except BaseException as error:
+            self.__exit__()
+            if isinstance(error, OSError):
+                raise refused(self.target, error) from error
             raise
         return self
+
+    def disturbed(self) -> Disturbed:
+        """Return a context in which signals are heard: for what comes before the commit, and what looks at its result."""
+        return Disturbed(self._undisturbed)
 
     def _open(self) -> None:
         try:
@@ -120,14 +124,12 @@ class Transaction:
         :raises DestinationChanged: the destination is no longer what the plan was made for; nothing was done.
         :raises OSError: the system refused; what was there is back.
         """
-        with Undisturbed():
-            if self.way == "new":
-                self._rename_into_place()
-            else:
-                from cloche.transaction.merge import put_in_place
+        if self.way == "new":
+            self._rename_into_place()
+        else:
+            from cloche.transaction.merge import put_in_place
 
-                self._taken = put_in_place(self._staging, self.target, self.way, dropped)
-            self._parents = []
+            self._taken = put_in_place(self._staging, self.target, self.way, dropped)
 
     def revert(self) -> None:
         """Take a commit back: what was there is there again. Only while the context is open, and only once.
@@ -136,8 +138,7 @@ class Transaction:
         """
         from cloche.transaction.merge import take_out_again
 
-        with Undisturbed():
-            take_out_again(self._staging, self.target, self.way, self._taken)
+        take_out_again(self._staging, self.target, self.way, self._taken)
 
     def _rename_into_place(self) -> None:
         try:
@@ -155,24 +156,22 @@ class Transaction:
                 raise DestinationChanged from error
             raise
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._leave()
+    def __exit__(self, *_: object) -> None:
+        with self._undisturbed:  # unless it is so by now: a signal may just have ended `disturbed`
+            self._leave()
 
     def _leave(self) -> None:
         """Remove the staging directory with whatever is in it, and the parents that were made for nothing."""
-        with Undisturbed():
-            if self._staging:
-                discard(self._staging)
-            for descriptor in self._descriptors:
-                os.close(descriptor)
-            self._descriptors = []
-            for parent in reversed(self._parents):
-                try:
-                    os.rmdir(parent)
-                except OSError:
-                    break  # somebody uses it by now
+        if self._staging:
+            discard(self._staging)
+        for descriptor in self._descriptors:
+            os.close(descriptor)
+        self._descriptors = []
+        for parent in reversed(self._parents):
+            try:
+                os.rmdir(parent)
+            except OSError:
+                break  # the environment is there, or somebody else uses it by now
 
 
 def refused(target: str, error: OSError) -> ClocheError:
@@ -306,20 +305,26 @@ class Undisturbed:
     are more the system gives a signal to another thread, and Python runs its handler in the main one all the same, so the
     handlers take turns with one that only notes what came. A program that is started within would never hear of these
     signals.
+
+    Entering it twice is as good as once.
     """
 
-    def __enter__(self) -> None:
+    def __init__(self) -> None:
         self._came: list[int] = []
         self._handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
-        self._before = _signal.pthread_sigmask(_signal.SIG_BLOCK, ()) if MASKS else set()
+        self._before: set[int] | None = None
+
+    def __enter__(self) -> None:
+        if self._before is not None:
+            return
+        handlers = [(number, handler) for number in STOPPING if callable(handler := _signal.getsignal(number))]
         try:
+            self._before = _signal.pthread_sigmask(_signal.SIG_BLOCK, ()) if MASKS else set()
             if MASKS:
                 _signal.pthread_sigmask(_signal.SIG_BLOCK, STOPPING)
-            for number in STOPPING:
-                handler = _signal.getsignal(number)
-                if callable(handler):
-                    self._handlers[number] = handler
-                    _signal.signal(number, self._note)
+            for number, handler in handlers:
+                self._handlers[number] = handler
+                _signal.signal(number, self._note)
         except ValueError:  # not the main thread, the only one that handlers run in
             self._handlers.clear()
         except BaseException:  # one had come already, and nothing has begun
@@ -330,6 +335,9 @@ class Undisturbed:
         self._came.append(number)
 
     def __exit__(self, *_: object) -> None:
+        before, self._before = self._before, None
+        if MASKS and before is not None:
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, before)  # what comes now is noted yet
         try:
             for number, handler in list(self._handlers.items()):
                 _signal.signal(number, handler)
@@ -337,10 +345,21 @@ class Undisturbed:
         finally:
             if self._handlers:  # one came while this was done: what is left is done all the same
                 self.__exit__()
-            elif MASKS:
-                _signal.pthread_sigmask(_signal.SIG_SETMASK, self._before)
         while self._came:
             _signal.raise_signal(self._came.pop(0))
+
+
+class Disturbed:
+    """Let through, for what takes long, the signals that an `Undisturbed` around it holds back; a context."""
+
+    def __init__(self, around: Undisturbed) -> None:
+        self._around = around
+
+    def __enter__(self) -> None:
+        self._around.__exit__()
+
+    def __exit__(self, *_: object) -> None:
+        self._around.__enter__()
 
 
 MASKS = hasattr(_signal, "pthread_sigmask")
