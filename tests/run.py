@@ -43,6 +43,13 @@ class Cloche(NamedTuple):
         return Outcome(done.returncode, done.stdout, done.stderr)
 
 
+def with_cloche(environment: Path) -> list[str]:
+    """Return the command that runs cloche from an environment, as if it were installed there."""
+    [site] = environment.glob("lib/python*/site-packages")
+    (site / "cloche.pth").write_text("".join(f"{path}\n" for path in sys.path if os.path.isdir(path)))
+    return [str(environment / "bin" / "python"), "-m", "cloche"]
+
+
 def clean_environ(home: Path, cache: Path) -> dict[str, str]:
     """Return the environment of a user who has set nothing: what the machine needs, and a home of their own."""
     kept = {

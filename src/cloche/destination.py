@@ -133,6 +133,20 @@ def stands_in(target: str, host: Host) -> bool:
     return here == real or here.startswith(real.rstrip(os.sep) + os.sep)
 
 
+def refuse_own(location: str, host: Host, deed: str) -> None:
+    """:raises DestinationError: the Python that runs cloche, or cloche itself, lies in what is to be replaced.
+
+    :param deed: what would take it away, as the start of a sentence.
+    """
+    real = os.path.join(os.path.realpath(location), "")
+    for path in (os.path.dirname(host.executable), os.path.dirname(__file__)):
+        if path and os.path.join(os.path.realpath(path), "").startswith(real):
+            raise DestinationError(
+                f"this cloche runs from `{location}`, and {deed} would take it away",
+                hint="use a cloche that is installed somewhere else",
+            )
+
+
 def read_settings(root: str) -> dict[str, str]:
     """Return the settings of the `pyvenv.cfg` in a directory; empty if there is none that can be read."""
     return config.parse(read_regular(os.path.join(root, config.NAME), 1 << 20).decode("utf-8", "replace"))

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from tests.interpreters import pyenv
+from tests.run import Outcome, with_cloche
 from tests.trees import snapshot
 
 
@@ -55,6 +56,28 @@ def test_an_environment_is_added_to_a_directory_that_is_none_and_nothing_in_it_i
     assert not (cloche.cwd / "env" / ".gitignore").exists()
     assert refused(cloche("env", "--clear"), "--clear")
     assert (cloche.cwd / "env" / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+@pytest.mark.parametrize("spelling", ["env", "link"])
+def test_clear_does_not_take_away_the_environment_that_runs_cloche(cloche, spelling, force):
+    """Half of a run would find its modules gone, and so would every later one."""
+    env = cloche.cwd / "env"
+    assert cloche("env", "--no-seed").code == 0
+    (cloche.cwd / "link").symlink_to("env")
+    command = with_cloche(env)
+    before = snapshot(cloche.cwd)
+    environ = {name: text for name, text in cloche.environ.items() if name != "PYTHONWARNINGS"}
+    done = subprocess.run(
+        [*command, spelling, "--clear", "--no-seed", *force],
+        cwd=cloche.cwd,
+        env={**environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert refused(Outcome(done.returncode, done.stdout, done.stderr), "this cloche runs from", "--clear")
+    assert snapshot(cloche.cwd) == before
 
 
 def test_clear_removes_no_directory_that_is_no_environment_without_force(cloche):

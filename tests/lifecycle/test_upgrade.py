@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from tests.distributions import make_wheel
 from tests.interpreters import debian, pyenv, pypy
 from tests.lifecycle.furniture import complaints, furnish, makers, run
+from tests.run import with_cloche
 from tests.tools import missing
 from tests.trees import snapshot
 
@@ -247,6 +250,20 @@ def test_a_python_that_does_not_accept_the_pip_that_is_there_gets_the_newest_it_
     assert outcome.code == 0, outcome.err
     assert outcome.json["losses"] == []
     assert "python 3.7" in run(place / "bin" / "pip", "--version")
+
+
+def test_an_environment_that_runs_cloche_does_not_lose_it_to_another_python(cloche) -> None:
+    place = cloche.cwd / "env"
+    assert cloche("-p", sys.executable, "--no-seed", place).code == 0
+    command = with_cloche(place)
+    before = snapshot(place)
+    other = "3.12" if sys.version_info[:2] != (3, 12) else "3.11"
+    environ = {**cloche.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    words = [*command, "upgrade", place, "-p", pyenv(other)]
+    done = subprocess.run(words, cwd=cloche.cwd, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 4, done.stderr
+    assert "this cloche runs from" in done.stderr
+    assert snapshot(place) == before
 
 
 def test_a_pip_that_was_lost_with_its_directory_comes_again(cloche) -> None:

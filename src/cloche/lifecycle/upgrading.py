@@ -10,7 +10,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-from cloche.destination import absolute
+from cloche.destination import absolute, refuse_own
 from cloche.errors import ClocheError, SeedError, UsageError
 from cloche.lifecycle.activators import SCRIPTS
 from cloche.lifecycle.basing import NAME, in_style, rebase, same_abi
@@ -230,11 +230,12 @@ def rebuild(upgrade: Upgrade, session: Session, *, losses: str = "refused", comm
 
     :param losses: `refused` or `allowed`.
     :param commit: `no` builds and compares, and throws away what was built.
-    :raises ClocheError: something cannot come along and that is not allowed, or the new one does not work; nothing has
-        been changed.
+    :raises ClocheError: something cannot come along and that is not allowed, or the new one does not work, or cloche
+        itself runs from it; nothing has been changed.
     """
     inventory = upgrade.inventory
     assert inventory is not None
+    refuse_own(upgrade.location, session.host, "an upgrade to another Python")
     request = request_for(upgrade, session)
     refuse_losses(inventory.losses, losses, commit)
     blueprint = session.blueprint(request)
