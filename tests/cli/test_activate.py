@@ -70,6 +70,25 @@ def test_evaluating_the_line_activates(cloche: Cloche, command: Sequence[str]) -
     assert not (cloche.cwd / "PWNED").exists()
 
 
+@pytest.mark.parametrize("shell", ["bash", "dash", "zsh", "fish", "tcsh"])
+@pytest.mark.parametrize("name", ["-n", "~root", "a\\b", "it's"])
+def test_the_line_that_is_shown_when_one_is_made_can_be_pasted(cloche: Cloche, shell: str, name: str) -> None:
+    flags = {"zsh": ["-f"], "fish": ["--no-config"], "tcsh": ["-f"], "bash": ["--norc"], "dash": []}[shell]
+    program = require(shell)
+    done = cloche("--no-seed", "--", name, SHELL=f"/bin/{shell}")
+    line = done.out.partition("activate with: ")[2].strip()
+    tell = "printf %s $VIRTUAL_ENV:q" if shell == "tcsh" else 'printf %s "$VIRTUAL_ENV"'
+    ran = subprocess.run(
+        [program, *flags, "-c", f"{line}\n{tell}" if shell != "tcsh" else f"set prompt = ''; {line}; {tell}"],
+        cwd=cloche.cwd,
+        env=cloche.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.stdout, ran.returncode) == (str(cloche.cwd / name), 0), (line, ran.stderr)
+
+
 @pytest.mark.parametrize(
     ("shell", "line"),
     [

@@ -162,15 +162,20 @@ def activation(environment: Environment, activators: tuple[str, ...], host: Host
     if how is None or how.activator not in activators:
         return ""
     path = shown(environment.place(f"{environment.layout.bin}/{how.script}"), host)
-    if shell in BEFORE_A_NAME and not os.path.isabs(path) and not path.startswith("."):
+    relative = not os.path.isabs(path) and not path.startswith(".")
+    if relative and (shell in BEFORE_A_NAME or path[0] in "-+~"):  # an option, or somebody's home
         path = f"./{path}"
     line = how.line.format(quoted(path, shell))
     return line if line.isprintable() else ""
 
 
 def quoted(path: str, shell: str) -> str:
-    """Return a path as one word for people to paste; bare where every shell takes it so."""
-    if path[:1] != "-" and all(letter.isalnum() or letter in "/\\._-+@:,~" for letter in path):
+    """Return a path as one word for people to paste; bare where the shell takes it so.
+
+    A `~` means something only in the first place, and a backslash to the shells that did not come from Windows.
+    """
+    plain = "/._-+@:,~\\" if shell in ("cmd", "pwsh", "powershell") else "/._-+@:,~"
+    if path[:1] not in ("-", "~") and all(letter.isalnum() or letter in plain for letter in path):
         return path
     if shell == "cmd":
         return f'"{path}"'
