@@ -238,8 +238,8 @@ def test_a_script_stays_in_the_directory_of_executables_beside_the_python(host, 
 
 
 def test_what_a_plugin_raises_is_told_to_be_its(host):
+    registry = with_shells(Shell("one", problem=ZeroDivisionError("x")))
     with pytest.raises(PluginError, match="activator `one` failed: ZeroDivisionError"):
-        registry = with_shells(Shell("one", problem=ZeroDivisionError("x")))
         plan("cpython-3.12-linux", host, registry, activators=("one",))
 
 

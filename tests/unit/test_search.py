@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -363,6 +364,40 @@ def test_a_finder_that_fails_does_not_stop_the_others(machine: Machine) -> None:
     assert found.interpreter.executable == chosen
     (failed, _) = survey("3.12", machine.host, finders, machine.cache, ask=machine.ask).seen
     assert failed.reason.startswith("the finder failed: PermissionError")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("/usr/bin/python3", "TypeError: '/usr/bin/python3' is no `cloche.Candidate`"),
+        (None, "TypeError: None is no `cloche.Candidate`"),
+        (Candidate(PurePath("/usr/bin/python3"), "broken"), "TypeError: Candidate(path="),
+        (SystemExit(1), "SystemExit: 1"),
+    ],
+)
+def test_a_finder_that_gives_no_candidates_fails_like_any_other(machine: Machine, given: Any, told: str) -> None:
+    class Broken:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
+            if isinstance(given, BaseException):
+                raise given
+            yield given
+
+    finders: list[Finder] = [Broken("one"), Broken("other")]
+    seen = survey("3.12", machine.host, finders, machine.cache, ask=machine.ask).seen
+    assert [one.found_by for one in seen] == ["one", "other"]
+    assert all(one.reason.startswith(f"the finder failed: {told}") for one in seen)
+    with pytest.raises(InterpreterNotFound) as missing:
+        find(("3.12",), machine.host, finders, machine.cache, ask=machine.ask)
+    assert f"finder `other` failed: {told}" in str(missing.value.hint)
+
+
+def test_a_candidate_that_no_file_can_be_named_is_passed_over(machine: Machine) -> None:
+    machine.has("path", "CPython 3.12.1")
+    machine.finders["path"].paths.insert(0, "/opt/a\0b")
+    assert machine.find("3.12").found_by == "path"
 
 
 def test_finders_that_are_not_reached_are_not_even_loaded(machine: Machine) -> None:

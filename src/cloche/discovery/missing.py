@@ -70,6 +70,7 @@ def not_found(specs: Sequence[InterpreterSpec], search: Search, because: str = "
         "the nearest:" if misses else "there is no interpreter at all",
         *(f"  {miss}" for miss in misses),
         f"looked at: {', '.join(search.places)}",
+        *(f"finder `{name}` failed: {why}" for name, why in search.failed.items()),
     ]
     return InterpreterNotFound(f"no interpreter satisfies {asked}{origin}", hint="\n  ".join(told))
 

@@ -11,6 +11,7 @@ from time import monotonic
 
 from cloche.discovery import TRY_FIRST, home
 from cloche.discovery.cache import Answer, witnesses
+from cloche.extension import cause
 from cloche.model import Candidate
 from cloche.value import TYPE_CHECKING, replace, value
 
@@ -59,6 +60,8 @@ class Search:
         self._more = iter(finders)
         self.cache = cache
         self.ask = ask
+        self.failed: dict[str, str] = {}
+        """What went wrong in the finders that could not be asked, by their names."""
         self._known: dict[str, Answer] = {}
         self._spent = 0.0
 
@@ -119,9 +122,11 @@ class Search:
             if spec.name and finder.name != "path":  # only PATH knows names
                 continue
             try:
-                yield from finder.candidates(spec, self.host)
-            except Exception as error:  # a plugin's, or a directory nobody expected: the others can still find
-                yield Candidate("", finder.name, f"the finder failed: {type(error).__name__}: {error}")
+                for given in finder.candidates(spec, self.host):
+                    yield _sound(given)
+            except (Exception, SystemExit) as error:  # a plugin's, or a directory nobody expected: others can find
+                self.failed[finder.name] = cause(error)
+                yield Candidate("", finder.name, f"the finder failed: {cause(error)}")
 
     def _look(
         self,
@@ -135,7 +140,7 @@ class Search:
         new: list[tuple[Candidate, str]] = []
         for candidate in candidates:
             path = "" if candidate.note else self._behind(candidate.path)
-            identity = _identity(path or candidate.path)
+            identity = _identity(path or candidate.path or candidate.found_by)
             if identity not in looked_at:
                 looked_at.add(identity)
                 new.append((candidate, path))
@@ -268,6 +273,13 @@ def _numbered(directory: str) -> list[str]:
     return sorted((name for name, number in numbers.items() if number.isdigit()), key=lambda name: -int(numbers[name]))
 
 
+def _sound(given: object) -> Candidate:
+    """:raises TypeError: what a finder gives is no candidate."""
+    if isinstance(given, Candidate) and isinstance(given.path, str):
+        return given
+    raise TypeError(f"{given!r} is no `cloche.Candidate`")
+
+
 def _problem(path: str) -> str:
     """Return why it makes no sense to start a file, empty if it does."""
     if not os.path.isabs(path):  # a variable of a tool may say so; what is in the current directory is never started
@@ -301,7 +313,7 @@ def _probe() -> Ask:
 def _identity(path: str) -> object:
     try:
         status = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # there is none, or no file can be named so
         return path
     return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(path)
 
