@@ -145,4 +145,20 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("argv", ["env --no-seed", "env --no-seed --json", "--help", "--version"])
 def test_a_result_that_cannot_be_written_is_an_error_in_one_line(tmp_path: Path, argv: str) -> None:
     done = shell(f"cloche {argv} > /dev/full", tmp_path)
-    assert (done.returncode, done.stderr) == (1, "cloche: error: the system refused: no space left on device\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "cloche: error: the result cannot be written: no space left on device\n",
+    )
+
+
+@pytest.mark.parametrize("stream", ["2> /dev/full", "2>&-", "> /dev/full 2> /dev/full", "2> >(true)"])
+@pytest.mark.parametrize(("argv", "code"), [("--nothing", 2), ("-p 9.9 env", 3), ("--traceback -p 9.9 env", 3)])
+def test_an_error_that_cannot_be_written_keeps_its_code(tmp_path: Path, argv: str, code: int, stream: str) -> None:
+    done = shell(f"cloche {argv} {stream}", tmp_path)
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+def test_a_warning_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
+    done = shell("CLOCHE_NOTHING=1 cloche env --no-seed 2> /dev/full", tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith("created env")

@@ -31,30 +31,23 @@ def run_command(argv: Sequence[str], started: float) -> int:
         return dispatch(argv, started)
     except ClocheError as problem:
         if "--traceback" in argv or "--with-traceback" in argv or os.environ.get("CLOCHE_TRACEBACK") in ("1", "true"):
-            from traceback import print_exc
+            from traceback import format_exc
 
-            print_exc()
+            report.say(format_exc().rstrip())
         report.error(problem)
         return problem.exit_code
     except Interrupted as signal:
         report.say("cloche: interrupted")
         return signal.exit_code
     except BrokenPipeError:  # whoever reads our output has seen enough
-        silence()
         return 0
     except OSError as problem:
-        silence()
         where = f" (`{problem.filename}`)" if problem.filename else ""
         report.error(ClocheError(f"the system refused: {(problem.strerror or str(problem)).lower()}{where}"))
         return ClocheError.exit_code
     finally:
         report.pass_on()
         deafen()
-
-
-def silence() -> None:
-    """Let what could not be printed go nowhere, so that Python does not try again when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def dispatch(argv: Sequence[str], started: float) -> int:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 
+from cloche.errors import ClocheError
 from cloche.value import TYPE_CHECKING, fields, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import TextIO
 
-    from cloche.errors import ClocheError
     from cloche.model import Environment, Host, Plan, Result
     from cloche.operations import Operation
 
@@ -52,12 +52,38 @@ def warn(texts: Iterable[str]) -> None:
 
 def say(text: str) -> None:
     """Print a line on standard error, whatever its encoding can hold."""
-    emit(sys.stderr, f"{text}\n")
+    mutter(f"{text}\n")
+
+
+def mutter(text: str) -> None:
+    """Print text on standard error. Where that cannot be written nobody can be told, and the exit code has to be enough."""
+    try:
+        emit(sys.stderr, text)
+    except OSError:
+        silence(sys.stderr)
 
 
 def tell(text: str) -> None:
-    """Print a line on standard output, whatever its encoding can hold."""
-    emit(sys.stdout, f"{text}\n")
+    """Print a line on standard output, whatever its encoding can hold.
+
+    :raises ClocheError: it cannot be written.
+    :raises BrokenPipeError: whoever reads it has seen enough.
+    """
+    try:
+        emit(sys.stdout, f"{text}\n")
+    except OSError as problem:
+        silence(sys.stdout)
+        if isinstance(problem, BrokenPipeError):
+            raise
+        reason = (problem.strerror or str(problem)).lower()
+        raise ClocheError(f"the result cannot be written: {reason}") from problem
+
+
+def silence(stream: TextIO) -> None:
+    """Let what could not be printed go nowhere, so that Python does not try again when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def emit(stream: TextIO, text: str) -> None:
@@ -83,7 +109,7 @@ def passing(text: str) -> None:
         columns = os.get_terminal_size(sys.stderr.fileno()).columns
     except OSError:
         columns = 80
-    emit(sys.stderr, one_line(f"cloche: {text} ...")[: columns - 1])
+    mutter(one_line(f"cloche: {text} ...")[: columns - 1])
     _passing.append(text)
 
 
@@ -91,7 +117,7 @@ def pass_on() -> None:
     """Erase what `passing` has shown."""
     if _passing:
         _passing.clear()
-        emit(sys.stderr, "\r\x1b[K")
+        mutter("\r\x1b[K")
 
 
 def one_line(text: str) -> str:
