@@ -38,6 +38,17 @@ class Source:
         return self.name if self.name != other.name else self.distribution
 
 
+@value
+class Giver:
+    """A plugin that gives objects where others name them, and what it answered: each run has to ask it again."""
+
+    source: Source
+    hooks: tuple[str, ...]
+    """Those that it implements, sorted."""
+    answer: tuple[tuple[str, ...], ...]
+    """What `cloche.provided.told` makes of everything that it gives."""
+
+
 def blocked(host: Host, words: Iterable[str] = ()) -> frozenset[str]:
     """Return the names of plugins to leave out, of `--no-plugin` and `CLOCHE_DISABLE_PLUGINS`; `*` is every one."""
     variable = host.environ.get("CLOCHE_DISABLE_PLUGINS", "")

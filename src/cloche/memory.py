@@ -13,13 +13,14 @@ import sys
 from _imp import source_hash  # the SipHash of byte-code files, 3 ms cheaper than `hashlib`
 
 from cloche import __version__
+from cloche.extension import Giver, Source
 from cloche.model import Blueprint, Chosen, EntryPoint, Image, Interpreter, Layout, Request
 from cloche.operations import Copy, LayImage, Link, MakeDir, Run, Write, read_plain, replace_file
 from cloche.store.check import check_seal
 from cloche.value import TYPE_CHECKING, fields, replace, value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
     from cloche.model import Host
@@ -32,16 +33,21 @@ class Remembered:
     blueprint: Blueprint
     specs: tuple[str, ...]
     """Which Pythons were looked for; empty if it was the running one."""
-    finders: tuple[str, ...]
-    """`"package.module:attribute"` of those that were asked."""
+    finders: tuple[tuple[str, str], ...]
+    """Names of those to ask, each with where it stands (`"package.module:attribute"`); that is empty for an object."""
     listeners: str
     """The plugins that want to be told when an environment is made, for people; empty if none does."""
+    givers: tuple[Giver, ...] = ()
+    """The plugins that have to be asked for their objects."""
+    refused: Mapping[str, bool] = {}
+    """The activators that are objects, by name, and whether they refused the interpreter."""
 
 
 CLASSES = {
     cls.__name__: cls
     for cls in (
-        Blueprint, Chosen, Copy, EntryPoint, Image, Interpreter, LayImage, Layout, Link, MakeDir, Remembered, Run, Write,
+        Blueprint, Chosen, Copy, EntryPoint, Giver, Image, Interpreter, LayImage, Layout, Link, MakeDir, Remembered, Run,
+        Source, Write,
     )
 }  # fmt: skip
 

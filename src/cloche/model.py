@@ -338,7 +338,8 @@ class Chosen:
 
     name: str
     item: Any
-    """The object itself, or where it stands (`"package.module:attribute"`), to be loaded when it is used."""
+    """The object itself, or where it stands (`"package.module:attribute"`), to be loaded when it is used; None in the place
+    of an object where it is written down."""
     asked: str = "by default"
     """`by name` if the user named it: then what it cannot do is an error, and is left out otherwise."""
     source: str = ""

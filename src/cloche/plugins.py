@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from cloche.entrypoints import Installed, normalised
 from cloche.errors import PluginError, UsageError
-from cloche.extension import Source, cause, resolve
-from cloche.provided import KINDS, Provided, collect
+from cloche.extension import Giver, Source, cause, resolve
+from cloche.provided import KINDS, Provided, collect, plain_hooks, told
 from cloche.value import TYPE_CHECKING, value
 from cloche.value import replace as with_fields
 
@@ -61,6 +61,8 @@ class Report:
     hooks: tuple[str, ...] = ()
     provides: tuple[Provided, ...] = ()
     """Everything that it gives."""
+    plain: bool = False
+    """Whether its hooks can be called by their names, without pluggy."""
 
 
 class Registry:
@@ -172,6 +174,17 @@ class Registry:
         for one in self.all("finder"):
             yield one.resolve()
 
+    def givers(self, sources: Iterable[Source]) -> tuple[Giver, ...] | None:
+        """Return these plugins as what asks them again; None if one of them can be asked through pluggy alone."""
+        wanted = frozenset(sources)
+        reports = [report for report in self.reports if report.source in wanted]
+        if not all(report.plain for report in reports):
+            return None
+        try:
+            return tuple(Giver(report.source, report.hooks, told(report.provides)) for report in reports)
+        except Exception:
+            return None  # something that was given is odd in a way that nobody has asked for so far
+
     def listeners(self) -> str:
         """Return the plugins that want to be told when an environment is made, for people; empty if none does."""
         return ", ".join(str(report.source) for report in self.reports if "cloche_created" in report.hooks)
@@ -180,9 +193,6 @@ class Registry:
         """Tell plugins that an environment is in place; return what went wrong, a line each."""
         failures = self._created(result) if self._created else ()
         return [f"plugin {source} failed after the environment was made: {cause(error)}" for source, error in failures]
-
-
-# Loading
 
 
 def load(
@@ -250,7 +260,7 @@ def load_sources(
             loaded[source] = plugin
         provided += gives
         hooks = tuple(sorted(caller.name for caller in manager.get_hookcallers(plugin) or ()))
-        reports.append(Report(source, "loaded", "", hooks, tuple(gives)))
+        reports.append(Report(source, "loaded", "", hooks, tuple(gives), is_plain(manager, plugin)))
 
     def created(result: Result) -> Iterator[tuple[Source, Exception]]:
         for source, plugin in loaded.items():
@@ -288,6 +298,19 @@ def only(manager: pluggy.PluginManager, plugin: object) -> Callable[..., list[ob
         return answers
 
     return call
+
+
+def is_plain(manager: pluggy.PluginManager, plugin: object) -> bool:
+    """Return whether pluggy does no more with the hooks of a plugin than to call a function of each one's name."""
+    implementations = [
+        (caller.name, one.function)
+        for caller in manager.get_hookcallers(plugin) or ()
+        for one in caller.get_hookimpls()
+        if one.plugin is plugin
+    ]
+    return tuple(sorted(name for name, _ in implementations)) == plain_hooks(plugin) and all(
+        function == getattr(plugin, name) for name, function in implementations
+    )
 
 
 def load_command(name: str, sources: Sequence[Source], blocklist: frozenset[str] = frozenset()) -> Provided | None:

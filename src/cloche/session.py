@@ -148,9 +148,9 @@ class Session:
         :raises ClocheError: any refusal.
         """
         memory = self.memory
-        if (remembered := memory.recall(request, self.host)) and self._still_found(request, remembered):
+        if (remembered := memory.recall(request, self.host)) and (blueprint := self._still_so(request, remembered)):
             self._listeners = bool(remembered.listeners)
-            return remembered.blueprint
+            return blueprint
         return self._decide(request, memory)
 
     def _decide(self, request: Request, memory: Memory) -> Blueprint:
@@ -159,26 +159,66 @@ class Session:
         specs, because = self._asked(request)
         found = self._search(request, specs, because, self.registry.finders())
         blueprint = draw(request, found.interpreter, because, self.registry, self.store)
-        listeners = self.registry.listeners()
-        self._listeners = bool(listeners)
-        finders = tuple(one.reference for one in self.registry.all("finder"))
-        if all(finders) and not self.warnings:
-            from cloche.memory import Remembered, witnesses
-
-            packages = [report.source.implementation.partition(".")[0] for report in self.registry.reports]
-            packages = [package.partition(":")[0] for package in packages]
-            seen = [*witnesses(request, blueprint, self.host, packages), *self.store.places("wheels")]
-            memory.remember(request, self.host, Remembered(blueprint, specs, finders, listeners), seen)
+        self._listeners = bool(self.registry.listeners())
+        if not self.warnings:
+            self._remember(request, memory, blueprint, specs)
         return blueprint
 
-    def _still_found(self, request: Request, remembered: Remembered) -> bool:
+    def _remember(self, request: Request, memory: Memory, blueprint: Blueprint, specs: tuple[str, ...]) -> None:
+        """Keep what was decided, and in the place of objects whom to ask for them."""
+        from cloche.memory import Remembered, witnesses
+
+        chosen = {one.name: one for one in blueprint.activators}
+        activators = [
+            *(self.registry.all("activator") if request.activators is None else ()),
+            *(self.registry.find("activator", name) for name in chosen),
+        ]
+        finders = self.registry.all("finder")
+        needed = [*activators, *(finders if specs or request.try_first_with else ())]
+        givers = self.registry.givers(one.source for one in needed if not one.reference)
+        if givers is None or (givers and blueprint.notes):
+            return
+        named = (replace(one, item=one.item if isinstance(one.item, str) else None) for one in chosen.values())
+        decided = Remembered(
+            replace(blueprint, activators=tuple(named)),
+            specs,
+            tuple((one.name, one.reference) for one in finders),
+            self.registry.listeners(),
+            givers,
+            {one.name: one.name not in chosen for one in activators if not one.reference},
+        )
+        packages = [report.source.implementation.partition(".")[0] for report in self.registry.reports]
+        packages = [package.partition(":")[0] for package in packages]
+        seen = [*witnesses(request, blueprint, self.host, packages), *self.store.places("wheels")]
+        memory.remember(request, self.host, decided, seen)
+
+    def _still_so(self, request: Request, remembered: Remembered) -> Blueprint | None:
+        """Return what was remembered, with the objects that plugins give, if all that is asked each time is as it was."""
+        blueprint, objects = remembered.blueprint, {}
+        if remembered.givers:
+            from cloche.provided import ask_again
+
+            given = ask_again(remembered.givers, remembered.refused, blueprint.interpreter)
+            if given is None:
+                return None
+            objects = given
+        if not self._still_found(request, remembered, objects):
+            return None
+        if not remembered.refused:
+            return blueprint
+        activators = (replace(one, item=one.item or objects["activator", one.name]) for one in blueprint.activators)
+        return replace(blueprint, activators=tuple(activators))
+
+    def _still_found(self, request: Request, remembered: Remembered, objects: Mapping[tuple[str, str], Finder]) -> bool:
         """Return whether the search for what was remembered would find the same again; it costs little when it does."""
         if not remembered.specs and not request.try_first_with:
             return True  # the running Python, which is a witness
         from cloche.errors import InterpreterNotFound
         from cloche.extension import resolve
 
-        finders = (resolve(reference) for reference in remembered.finders)
+        finders = (
+            resolve(reference) if reference else objects["finder", name] for name, reference in remembered.finders
+        )
         try:
             found = self._search(request, remembered.specs, "", finders)
         except InterpreterNotFound:

@@ -82,6 +82,6 @@ def fields(item: object) -> dict[str, Any]:
     return {name: getattr(item, name) for name in names_of(type(item))}
 
 
-def replace(item: T, **changes: object) -> T:
+def replace(item: T, /, **changes: object) -> T:
     """Return a copy of a value with some fields changed."""
     return type(item)(**{**fields(item), **changes})
