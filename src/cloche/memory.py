@@ -104,6 +104,8 @@ class Memory:
         """Keep what was decided, if it holds nothing but plain values; failing to is no error."""
         if not self.directory or not self.writable:
             return
+        if any(image.bytecode == "missing" for image in decided.blueprint.images):
+            return  # whoever asks next is given better ones
         key = self._key(request, host)
         try:
             seen = [(path, signature(path)) for path in dict.fromkeys(witnesses)]

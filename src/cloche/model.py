@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     SitePackages: TypeAlias = Literal["isolated", "system"]
     """Whether the environment sees the base interpreter's own packages."""
 
+    Bytecode: TypeAlias = Literal["complete", "missing"]
+    """Of an image; `missing` leaves it to Python's first import. Used again, the image is made anew with all of it."""
+
     Network: TypeAlias = Literal["never", "last-resort", "newest"]
     """When seeds may be downloaded: never, if nothing local serves, or always to get the newest."""
 
@@ -273,7 +276,7 @@ class EntryPoint:
 
 @value
 class Image:
-    """An unpacked, byte-compiled wheel in the store, ready to be laid into environments of one ABI; immutable."""
+    """An unpacked wheel in the store, ready to be laid into environments of one ABI; immutable."""
 
     distribution: str
     """Normalised name: `pip`."""
@@ -287,6 +290,7 @@ class Image:
     """Number of files in the tree."""
     size: int
     """Their size in bytes."""
+    bytecode: Bytecode = "complete"
 
 
 @value

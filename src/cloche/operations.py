@@ -298,7 +298,11 @@ class Ground:
         for line in lines:
             size, mtime, _, path = line.split(" ", 3)
             here, there = (path, path) if source is not None else (os.path.join(root, path), os.path.join(prefix, path))
-            if not as_listed(os.stat(here, dir_fd=source, follow_symlinks=False), size, mtime):
+            try:
+                status = os.stat(here, dir_fd=source, follow_symlinks=False)
+            except FileNotFoundError:
+                raise DamagedImage(f"`{root}/{path}` is missing") from None
+            if not as_listed(status, size, mtime):
                 raise DamagedImage(f"`{root}/{path}` was changed")
             while True:
                 try:

@@ -6,6 +6,7 @@ import sys
 
 from cloche.driver import carry_out
 from cloche.errors import ClocheError
+from cloche.operations import DamagedImage
 from cloche.planning import place
 from cloche.store.check import check
 from cloche.value import TYPE_CHECKING, replace
@@ -252,10 +253,10 @@ class Session:
         request = replace(request, link_mode=self.link_mode(request.link_mode, blueprint.images))
         try:
             result = carry_out(lambda: place(blueprint, request, self.host))
-        except (ClocheError, OSError):
-            if not any(map(check, blueprint.images)):
+        except (ClocheError, OSError) as error:
+            if not isinstance(error, DamagedImage) and not any(map(check, blueprint.images)):
                 raise
-            blueprint = self._decide(request, self.memory)  # the store was harmed: its images are built again
+            blueprint = self._decide(request, self.memory)  # an image was harmed, or gave way to another meanwhile
             result = carry_out(lambda: place(blueprint, request, self.host))
         told = self.registry.created(result) if self._listeners else []
         return replace(result, warnings=(*self.warnings, *told))

@@ -33,7 +33,10 @@ class World(NamedTuple):
 
     place: Path
     good: Path
+    first: dict[str, tuple[object, ...]]
+    """The environment that is made from an image used for the first time, which has no byte-code."""
     model: dict[str, tuple[object, ...]]
+    """The one that is made from it later on."""
 
     @property
     def root(self) -> str:
@@ -86,11 +89,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> World:
     place = tmp_path_factory.mktemp("world")
     files = {"spam/__init__.py": "def main():\n    pass\n", "spam-1.0.data/scripts/tool": "#!python\nprint('tool')\n"}
     make_wheel(place / "wheels", files=files)
-    world = World(place, place / "good", {})
+    world = World(place, place / "good", {}, {})
     world.make()
-    world.make()
+    first = world.tree()
+    world.make()  # compiles
+    world.make()  # remembers
     shutil.copytree(world.root, world.good)
-    return world._replace(model=world.tree())
+    assert world.tree() != first
+    return world._replace(first=first, model=world.tree())
 
 
 @pytest.fixture
@@ -222,7 +228,7 @@ def test_a_damaged_directory_of_an_image_is_made_anew(world: World, what: str, d
     result = world.make()
 
     assert result.warnings == ()
-    assert world.tree() == world.model
+    assert world.tree() in (world.first, world.model)
     assert world.faults() == []
     assert stat.S_ISDIR(os.lstat(path).st_mode)
 
@@ -235,7 +241,7 @@ def test_without_one_of_its_directories_the_store_does_what_it_can(world: World,
 
     result = world.make()
 
-    assert world.tree() == world.model
+    assert world.tree() in (world.first, world.model)
     assert len(result.warnings) <= 1, "one line, and only where something was to be kept there"
     if damage in ("a file", "a FIFO"):
         assert any(f"`{path}` is not a directory" in fault for fault in world.faults())
@@ -274,7 +280,7 @@ def test_a_planted_link_is_not_followed(world: World, what: str, kind: str) -> N
 
     assert snapshot(victims) == before
     assert len(result.warnings) <= 1
-    assert world.tree() == world.model
+    assert world.tree() in (world.first, world.model)
 
 
 def test_what_was_added_is_never_laid_down_and_is_told(world: World) -> None:
@@ -296,7 +302,8 @@ def test_everything_in_it_is_for_its_user_alone_whatever_the_umask(world: World)
     remove(world.root)
     before = os.umask(0)
     try:
-        world.make()
+        for _ in range(2):  # to build, and to remember
+            world.make()
     finally:
         os.umask(before)
 

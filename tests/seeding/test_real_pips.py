@@ -54,6 +54,7 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_every_interpreter_gets_a_pip_that_runs_there(name: str, tmp_path: Path, cache: Path) -> None:
+    create(tmp_path / "first", name, cache)
     environment = create(tmp_path / "env", name, cache)
     assert environment.interpreter is not None
     version = environment.interpreter.python_version
@@ -170,13 +171,15 @@ def test_a_locale_without_letters_compiles_files_with_accents(
     monkeypatch.setenv("LC_ALL", "C")
     wheel = make_wheel(tmp_path / "wheels", files={"spam.py": "", "réseau/été.py": "x = 'é'\n"}, entry_points="")
 
-    environment = create(tmp_path / "env", name, tmp_path / "store", "spam", find_links=[wheel.parent])
+    for place in ("first", "env"):  # to unpack, and to compile
+        environment = create(tmp_path / place, name, tmp_path / "store", "spam", find_links=[wheel.parent])
 
     assert [path.name.partition(".")[0] for path in environment.purelib.rglob("réseau/**/*.pyc")] == ["été"]
 
 
 @pytest.mark.parametrize("name", ["3.8", "3.11"])
 def test_setuptools_comes_from_ensurepip_where_it_has_one(name: str, tmp_path: Path, cache: Path) -> None:
+    create(tmp_path / "first", name, cache, "pip", "setuptools")
     environment = create(tmp_path / "env", name, cache, "pip", "setuptools")
 
     said = ast.literal_eval(run(environment.executable, "-m", "pip", "list", "--format=json"))

@@ -21,16 +21,27 @@ from cloche.operations import read_manifest
 from cloche.store import Store, bytecode, images
 from cloche.store.check import check
 from cloche.store.distributions import read_installed, read_wheel
-from cloche.store.images import load, obtain, verify
+from cloche.store.images import load, verify
+from cloche.store.images import obtain as obtain_once
 from cloche.value import replace
 from tests.distributions import MODULE, host_at, install, make_wheel
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from cloche.model import Image, Interpreter
+    from cloche.store import Access
+    from cloche.store.distributions import Distribution
+
+
+def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -> Image:
+    """Return the image that runs after the first use: with byte-code."""
+    image = obtain_once(distribution, interpreter, store)
+    store.made.clear()  # as for another run
+    return obtain_once(distribution, interpreter, store) if store.keeps(image.root) else image
 
 
 @pytest.fixture(scope="module")
@@ -218,8 +229,52 @@ def test_an_image_is_built_once(tmp_path: Path, interpreter: Interpreter, store:
     assert obtain(read_wheel(str(full_wheel(tmp_path / "wheels"))), interpreter, store) == image
     assert snapshot(store.root) == before
     assert told == []
-    obtain(read_wheel(str(full_wheel(tmp_path / "wheels", "1.1"))), interpreter, store)
-    assert told == [f"unpacking spam 1.1 for {interpreter.name}"]
+
+
+def test_it_is_compiled_when_it_is_used_a_second_time(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
+    told: list[str] = []
+    store.progress = told.append
+    distribution = read_wheel(str(full_wheel(tmp_path / "wheels")))
+
+    first = obtain_once(distribution, interpreter, store)
+    assert first.bytecode == "missing"
+    assert not [path for path in snapshot(first.root) if path.endswith(".pyc")]
+    assert obtain_once(distribution, interpreter, store) == first, "a run that asks twice makes one environment"
+    with Store.open(store.host, store.root) as later:
+        later.progress = told.append
+        second = obtain_once(distribution, interpreter, later)
+    assert (second.root, second.bytecode) == (first.root, "complete")
+    assert second.files > first.files
+    assert verify(second.root) == []
+    assert told == [f"unpacking spam 1.0 for {interpreter.name}", f"compiling spam 1.0 for {interpreter.name}"]
+
+
+@pytest.mark.parametrize("access", ["read-only", "none"])
+def test_what_will_not_be_there_after_the_run_is_not_compiled(
+    access: Access, tmp_path: Path, interpreter: Interpreter, store: Store
+) -> None:
+    distribution = read_wheel(str(full_wheel(tmp_path / "wheels")))
+    first = obtain_once(distribution, interpreter, store)
+    with Store.open(store.host, store.root, access) as later:
+        again = obtain_once(distribution, interpreter, later)
+        assert again.bytecode == "missing"
+        assert (again.root == first.root) is (access == "read-only")
+
+
+def test_who_had_to_wait_for_the_first_builder_takes_what_it_has_built(
+    tmp_path: Path, interpreter: Interpreter, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distribution = read_wheel(str(full_wheel(tmp_path / "wheels")))
+    lock = store.lock
+
+    def lock_later(name: str) -> AbstractContextManager[str | None]:
+        with Store.open(store.host, store.root) as other:
+            assert obtain_once(distribution, interpreter, other).bytecode == "missing"
+        return lock(name)
+
+    monkeypatch.setattr(store, "lock", lock_later)
+    assert obtain_once(distribution, interpreter, store).bytecode == "missing"
+    assert store.made == set()
 
 
 def test_a_seeder_of_somebody_else_asks_the_store_for_the_image_of_a_wheel(
@@ -442,6 +497,13 @@ def left_over(store: Store) -> list[str]:
     ]
 
 
+def only_the_first(store: Store) -> bool:
+    """Return whether a store holds one whole image, that without byte-code."""
+    (name,) = left_over(store)
+    image = load(os.path.join(store.root, "images", name))
+    return image is not None and image.bytecode == "missing"
+
+
 # The target compiles, or does not
 
 
@@ -466,13 +528,13 @@ def test_an_interpreter_that_cannot_compile_is_named(
 
     assert reason in raised.value.message
     assert str(program) in raised.value.message
-    assert left_over(store) == []
+    assert only_the_first(store)
 
 
 def test_an_interpreter_that_is_gone_is_named(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
     with pytest.raises(SeedError, match="cannot be run"):
         obtain(read_wheel(str(make_wheel(tmp_path))), replace(interpreter, executable=str(tmp_path / "gone")), store)
-    assert left_over(store) == []
+    assert only_the_first(store)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
@@ -647,10 +709,10 @@ def test_sixteen_file_descriptors_are_enough(tmp_path: Path, interpreter: Interp
     limited = ["/bin/sh", "-c", 'ulimit -n 16 && exec "$@"', "sh"]
     command = [*limited, sys.executable, "-c", BUILDER, described, store.root, str(wheel)]
 
-    done = subprocess.run(command, input="go\n", capture_output=True, text=True, check=False)
-
-    assert (done.returncode, done.stderr) == (0, "")
-    assert verify(done.stdout.splitlines()[-1]) == []
+    for _ in range(2):  # to unpack, and to compile
+        done = subprocess.run(command, input="go\n", capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert verify(done.stdout.splitlines()[-1]) == []
 
 
 def test_what_a_killed_builder_left_is_swept_by_the_next_one(

@@ -52,6 +52,8 @@ class Store:
         """What the user should be told on standard error, one line each."""
         self.progress: Callable[[str], object] = str
         """Told what is about to be done where that may take seconds: `downloading pip==24.0`; by default nobody is."""
+        self.made: set[str] = set()
+        """Directories of the images that were made through this object: what is used again within a run is used once."""
         self._trusted = trusted
         self._scratch = ""
         self._ready: dict[str, str] = {}

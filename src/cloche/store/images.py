@@ -1,9 +1,13 @@
-"""Images: distributions unpacked and byte-compiled once for each ABI, published whole, and never changed afterwards.
+"""Images: distributions unpacked once for each ABI, published whole, and never changed afterwards.
 
 An image is a directory `images/<byte-code ABI>/<name>-<version>-<content>`. In it, for each tree of the wheel that has
 files, `purelib/…` holds the files, `purelib.manifest` lists them with size, time and hash, and `purelib.record` holds
 their rows of a RECORD, relative to the tree; `shebangs/` has the scripts whose first line names the environment's
 Python; `image.json` describes it, and `manifest` lists these files themselves.
+
+Byte-code that lies about for the very same ABI is taken over. To compile what is left takes longer than all else, so it
+waits until an image is used a second time, and another one with byte-code takes its place. Who makes one environment,
+in a fresh container say, does not pay for the next thousand.
 
 The time of every file is the same and derived from the content, so that equal images are equal on every machine, and
 byte-code of one is never taken for that of another. It is an even number of seconds, which every file system can hold.
@@ -30,7 +34,7 @@ from cloche.value import fields
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cloche.model import Host, Interpreter
+    from cloche.model import Bytecode, Host, Interpreter
     from cloche.store import Store
     from cloche.store.distributions import Distribution
 
@@ -49,7 +53,8 @@ DISCARDED = ".old"
 def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -> Image:
     """Return the image of a distribution for an interpreter's ABI, built now if the store has no whole one.
 
-    Several processes may do so at once: they get the same image, and one of them builds it.
+    One that an earlier run has built without byte-code is compiled. Several processes may build at once: they get the
+    same image, and one of them builds it.
 
     :raises SeedError: the distribution is damaged or hostile, or the interpreter cannot compile it.
     """
@@ -58,20 +63,24 @@ def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -
     attempts = 3
     while True:
         attempts -= 1
-        if image := _present(store, abi, name):
-            return image
+        found = _present(store, abi, name)
         images = os.path.join(store.room("images"), abi)
+        if found and (found.bytecode == "complete" or found.root in store.made or not store.keeps(images)):
+            return found
         try:
             _make_own_directory(images)
             with store.lock(f"{abi}-{name}") as holder:
-                if image := _present(store, abi, name):
-                    return image
+                meanwhile = _present(store, abi, name)
+                if meanwhile and (meanwhile.bytecode == "complete" or not found):
+                    return meanwhile
                 if holder is None:
                     _sweep(images, name)
                 elif holder:
                     store.warnings.append(f"building an image of `{name}` beside {holder}, which has it locked")
-                store.progress(f"unpacking {distribution.name} {distribution.version} for {interpreter.name}")
-                _make(distribution, interpreter, store.host, images, name)
+                again = os.path.lexists(os.path.join(images, name))
+                doing = "compiling" if again else "unpacking"
+                store.progress(f"{doing} {distribution.name} {distribution.version} for {interpreter.name}")
+                store.made.add(_make(distribution, interpreter, store.host, images, name, compiling=again))
         except FileNotFoundError as error:  # somebody is clearing the store under our hands
             if not attempts:
                 raise _hindered(distribution, images, error) from error
@@ -85,15 +94,18 @@ def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -
             )
 
 
-def _make(distribution: Distribution, interpreter: Interpreter, host: Host, images: str, name: str) -> None:
-    """Build an image and give it its name; whatever happens, nothing unfinished is left.
+def _make(
+    distribution: Distribution, interpreter: Interpreter, host: Host, images: str, name: str, *, compiling: bool
+) -> str:
+    """Build an image, give it its name, and return its directory; whatever happens, nothing unfinished is left.
 
     :raises FileNotFoundError: what was built has been removed meanwhile.
     """
     stage = os.path.join(images, f"{name}.{os.urandom(4).hex()}{UNFINISHED}")
     try:
-        _build(distribution, interpreter, host, stage)
-        _publish(stage, os.path.join(images, name))
+        place = os.path.join(images, name)
+        _publish(stage, place, _build(distribution, interpreter, host, stage, compiling=compiling))
+        return place
     except SeedError as error:
         if os.path.isdir(stage):
             raise
@@ -172,11 +184,14 @@ def _present(store: Store, abi: str, name: str) -> Image | None:
     return None
 
 
-def _build(distribution: Distribution, interpreter: Interpreter, host: Host, stage: str) -> None:
-    """Fill the new directory `stage` with the image of a distribution."""
+def _build(
+    distribution: Distribution, interpreter: Interpreter, host: Host, stage: str, *, compiling: bool
+) -> Bytecode:
+    """Fill the new directory `stage` with the image of a distribution; return what it has of byte-code."""
     os.mkdir(stage, 0o700)
     tree = _Trees(stage, 978307200 + 2 * (int(distribution.digest[:7], 16)))  # between 2001 and 2018
     compiler = bytecode.Compiler(interpreter, host, stage, tree.seconds, 0o444 if READ_ONLY else 0)
+    code: Bytecode = "complete"
     try:
         for file, content, executable in distribution.contents():
             if file.tree == "scripts" and content.startswith((b"#!python", b"#!pythonw")):
@@ -185,11 +200,13 @@ def _build(distribution: Distribution, interpreter: Interpreter, host: Host, sta
             tree.add(file.tree, file.path, content, executable=executable or file.tree == "scripts")
             if file.path.endswith(".py") and file.tree in ("purelib", "platlib"):
                 target = bytecode.cached_path(file.path, interpreter.cache_tag)
-                if code := bytecode.existing(distribution, file, content, interpreter):
+                if body := bytecode.existing(distribution, file, content, interpreter):
                     magic = bytes.fromhex(interpreter.magic)
-                    tree.add(file.tree, target, bytecode.header(magic, tree.seconds, len(content)) + code)
-                else:
+                    tree.add(file.tree, target, bytecode.header(magic, tree.seconds, len(content)) + body)
+                elif compiling:
                     compiler.add(f"{file.tree}/{file.path}", f"{file.tree}/{target}", len(content))
+                else:
+                    code = "missing"
         for name, text in (("INSTALLER", b"cloche\n"), ("REQUESTED", b"")):
             tree.add(distribution.root_tree, f"{distribution.dist_info}/{name}", text)
         for size, digest, path in compiler.results():
@@ -197,8 +214,9 @@ def _build(distribution: Distribution, interpreter: Interpreter, host: Host, sta
             tree.note(name, inside, size, digest)
     finally:
         compiler.close()
-    tree.seal(distribution)
+    tree.seal(distribution, code)
     _settle(stage)
+    return code
 
 
 class _Trees:
@@ -220,8 +238,8 @@ class _Trees:
         """Take up a file that somebody else has written."""
         self._files.setdefault(tree, {})[path] = (size, sha256)
 
-    def seal(self, distribution: Distribution) -> None:
-        """Write the manifests, the records and the description."""
+    def seal(self, distribution: Distribution, code: Bytecode) -> None:
+        """Write the manifests, the records and the description; `code` as `Image.bytecode` has it."""
         own: dict[str, tuple[int, str]] = {}
 
         def write(name: str, text: str) -> None:
@@ -240,6 +258,7 @@ class _Trees:
             "version": distribution.version,
             "entry_points": [fields(point) for point in distribution.entry_points],
             "dist_info": distribution.dist_info,
+            "bytecode": code,
             "files": sum(len(files) for tree, files in self._files.items() if tree != SHEBANGS),
             "size": sum(size for tree, files in self._files.items() if tree != SHEBANGS for size, _ in files.values()),
         }
@@ -335,10 +354,10 @@ def _sync(path: str) -> None:
         os.close(descriptor)
 
 
-def _publish(stage: str, place: str) -> None:
-    """Give a finished image its name; one that is there is kept if it is whole, else replaced."""
+def _publish(stage: str, place: str, code: Bytecode) -> None:
+    """Give a finished image its name; one that is there is kept if it is whole and has as much byte-code."""
     if os.path.lexists(place):
-        if load(place):
+        if (there := load(place)) and there.bytecode in ("complete", code):
             remove(stage)
             return
         discarded = f"{place}.{os.urandom(4).hex()}{DISCARDED}"
