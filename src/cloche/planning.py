@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from cloche.destination import Destination
     from cloche.hookspecs import Activator
-    from cloche.model import Blueprint, Chosen, Host, Image, Layout, Placement, Request, Script, Way
+    from cloche.model import Blueprint, Chosen, Host, Image, Layout, Placement, Request, Script, Wanted, Way
     from cloche.operations import Operation
 
 
@@ -279,19 +279,49 @@ def settings(
 
 
 def command(request: Request, blueprint: Blueprint, environment: Environment, host: Host) -> str:
-    """Return the command that makes this environment again, as a record for people and for `cloche upgrade`."""
-    words = [host.executable, "-m", "cloche", "--creator", blueprint.creator]
+    """Return the command that makes this environment again: a record for people, who can paste it into a POSIX shell.
+
+    What concerns the cache, the network and the options of plugins is not in it.
+    """
+    words = [host.executable, "-m", "cloche", "--python", blueprint.interpreter.executable]
+    words += ["--creator", blueprint.creator]
     if request.site_packages == "system":
         words.append("--system-site-packages")
-    if blueprint.seeder is None:
-        words.append("--no-seed")
+    words += seeds(request.wanted if blueprint.seeder else None)
+    if request.prompt is not None:
+        words += ["--prompt", environment.prompt]
     if request.activators is not None:
         words += ["--activators", ",".join(request.activators)]
     if not request.vcs_ignore:
         words.append("--no-vcs-ignore")
     if environment.placement == "relocatable":
         words.append("--relocatable")
-    return " ".join([*(word or '""' for word in words), environment.location])
+    return " ".join(quoted(word, host) for word in [*words, environment.location])
+
+
+def seeds(wanted: Wanted | None) -> Iterator[str]:
+    """Yield the options that ask for these seeds."""
+    if wanted is None:
+        yield "--no-seed"
+        return
+    if not any(one == "pip" or one.startswith("pip==") for one in wanted.requirements):
+        yield "--no-pip"
+    for one in wanted.requirements:
+        if one != "pip":
+            yield from ("--pip", one.removeprefix("pip==")) if one.startswith("pip==") else ("--seed", one)
+    for directory in wanted.find_links:
+        yield from ("--find-links", directory)
+
+
+PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-")
+"""Characters that mean themselves to a shell wherever they stand in a word."""
+
+
+def quoted(word: str, host: Host) -> str:
+    """Return a word as a POSIX shell reads it (`shlex` costs a warm run too much); on Windows as its own do."""
+    if word and PLAIN.issuperset(word.replace("\\", "") if host.os_name == "nt" else word):
+        return word
+    return f'"{word}"' if host.os_name == "nt" else "'" + word.replace("'", "'\"'\"'") + "'"
 
 
 def keeps_directory(destination: Destination, way: Way, path: str) -> bool:

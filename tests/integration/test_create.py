@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -45,6 +46,19 @@ def test_it_says_in_one_line_what_it_made_and_how_to_activate_it(cloche):
         r"activate with: source \.venv/bin/activate",
         line,
     )
+
+
+def test_the_command_that_is_recorded_makes_the_same_again(cloche):
+    """For the Python that was asked for, with each word as a shell reads it."""
+    options = ["--prompt", "it's $HOME", "--activators", "", "--system-site-packages", "--no-vcs-ignore", "--no-seed"]
+    assert cloche("a b/it's", "-p", pyenv("3.10"), *options).code == 0
+    place = cloche.cwd / "a b" / "it's"
+    before = snapshot(place)
+    [line] = [one for one in (place / "pyvenv.cfg").read_text().splitlines() if one.startswith("command = ")]
+    shutil.rmtree(place)
+    command = line.removeprefix("command = ")
+    subprocess.run(["sh", "-c", command], env=cloche.environ, check=True, stdout=subprocess.DEVNULL)
+    assert snapshot(place) == before
 
 
 @pytest.mark.parametrize("minor", MINORS)

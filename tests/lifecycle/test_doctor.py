@@ -55,6 +55,14 @@ def test_a_new_environment_is_healthy(cloche, empty, maker) -> None:
     assert snapshot(place) == before
 
 
+@pytest.mark.parametrize("name", ["new\nline", "blank ", "a\\b", "it's  $(two)"])
+def test_an_environment_with_an_odd_name_is_not_taken_for_one_that_was_moved(cloche, name) -> None:
+    assert cloche("--no-seed", name).code == 0
+    assert found(cloche, cloche.cwd / name) == {}
+    assert cloche("move", name, f"{name}'").code == 0
+    assert found(cloche, cloche.cwd / f"{name}'") == {}
+
+
 def test_an_old_pip_is_no_broken_pip(cloche) -> None:
     """What a Python of 2018 brings of itself is laid out otherwise than a pip of today."""
     assert cloche("-p", pyenv("3.6"), "env").code == 0

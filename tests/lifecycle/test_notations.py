@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import struct
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cloche.lifecycle import activators, launchers
-from cloche.lifecycle.places import of_command, relocated_lines, relocated_settings, relocated_urls
+from cloche.lifecycle.command import place_of, pointed
+from cloche.lifecycle.places import relocated_lines, relocated_settings, relocated_urls
 from cloche.lifecycle.relocation import Relocation, moved_around, needle
 from cloche.lifecycle.shebangs import header_of, with_program
 from tests.tools import require
@@ -221,13 +223,37 @@ def test_settings_change_where_they_name_the_place_and_nowhere_else() -> None:
     [
         ("/usr/bin/python -m venv /x/env", "/x/env"),
         ("/usr/bin/python -m venv --without-pip --prompt=a /x/my env", "/x/my env"),
-        ('/usr/bin/python -m cloche --creator symlink --activators "" --no-seed /x/env', "/x/env"),
+        ("/usr/bin/python -m venv /x/a\\b", "/x/a\\b"),
+        ("/usr/bin/python -m cloche --python /usr/bin/python3 --activators '' --no-seed /x/env", "/x/env"),
+        ("/usr/bin/python -m cloche --python /usr/bin/python3 --prompt '/y a' '/x/my env'", "/x/my env"),
+        ("/usr/bin/python -m cloche --python /usr/bin/python3 '/x/unclosed", ""),
         ("/usr/bin/python -m virtualenv -p 3.12 env", ""),
         ("", ""),
     ],
 )
 def test_the_command_that_made_an_environment_names_it(command: str, place: str) -> None:
-    assert of_command(command) == place
+    assert place_of(command, "/x/other") == place
+
+
+def test_a_place_that_cannot_be_written_in_a_line_is_known_again() -> None:
+    assert place_of("/usr/bin/python -m venv /x/new line", "/x/new\nline") == "/x/new\nline"
+    assert place_of("/usr/bin/python -m venv /x/blank", "/x/blank ") == "/x/blank "
+
+
+def test_a_command_moves_word_by_word() -> None:
+    """It is quoted anew: the new name may need other quotes."""
+    relocation = Relocation((("/x/a b", "/y/it's"),))
+    text = "command = /usr/bin/python -m cloche --python '/x/a b/python' '/x/a b'\n"
+    moved = relocated_settings(text, relocation).removeprefix("command = ")
+    assert shlex.split(moved)[-2:] == ["/y/it's/python", "/y/it's"]
+    assert place_of(moved.strip(), "") == "/y/it's"
+
+
+def test_a_command_names_the_interpreter_that_the_environment_was_brought_to() -> None:
+    command = "/usr/bin/python -m cloche --python '/old one/python' --creator symlink /x/env"
+    expected = "/usr/bin/python -m cloche --python /new/python --creator symlink /x/env"
+    assert pointed(command, "/new/python") == expected
+    assert pointed("/usr/bin/python -m venv --python /x/env", "/new") == "/usr/bin/python -m venv --python /x/env"
 
 
 def test_a_directory_around_an_environment_moves_with_it() -> None:

@@ -11,6 +11,7 @@ from cloche.config import parse
 from cloche.discovery import find
 from cloche.drawing import draw
 from cloche.errors import InterpreterNotFound
+from cloche.lifecycle.command import pointed
 from cloche.lifecycle.reading import kind_of, version_of
 from cloche.operations import Copy
 
@@ -100,7 +101,9 @@ def updated(text: str, interpreter: Interpreter) -> str:
     for line in text.splitlines(keepends=True):
         key, separator, setting = line.partition("=")
         name, old = key.strip().lower(), setting.strip()
-        if separator and name in known:
+        if separator and name == "command":
+            line = f"{key}={setting.replace(old, pointed(old, interpreter.executable), 1)}"
+        elif separator and name in known:
             new = in_style(old, interpreter) if name in ("version_info", "version") else known[name]
             ending = line[len(line.rstrip("\r\n")) :]
             line = line if old == new else f"{key}= {new}{ending}"

@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-import shlex
 from typing import TYPE_CHECKING
 
-from cloche.lifecycle import activators, launchers
+from cloche.lifecycle import activators, command, launchers
 from cloche.lifecycle.activators import SCRIPTS, patched, recorded_roots
 from cloche.lifecycle.draft import MANIFEST
 from cloche.lifecycle.installed import sites
@@ -91,7 +90,7 @@ def roots(
             for root in recorded_roots(text, dialects[str(shell)]):
                 inside = posixpath.normpath(root.replace("\\", "/")).endswith(f"/{layout.bin}")
                 found.setdefault(os.path.dirname(root) if inside else root, []).append(path)
-    destination = of_command(settings.get("command", ""))
+    destination = command.place_of(settings.get("command", ""), environment.location)
     if destination and environment.placement == "fixed":
         found.setdefault(destination, []).append(layout.config)
     scripts = own_scripts(environment, distributions)
@@ -114,19 +113,6 @@ def may_be_root(root: str, settings: Mapping[str, str]) -> bool:
     if root.rstrip("/\\") in ("", *bases):
         return False
     return not os.path.isdir(root) or os.path.isfile(os.path.join(root, "pyvenv.cfg")) or not os.listdir(root)
-
-
-def of_command(command: str) -> str:
-    """Return the environment that a `command` in `pyvenv.cfg` made: its last argument, which may hold spaces."""
-    match = re.search(r" -m (?:venv|cloche)(?: (?:--[\w-]+(?:=\S+)?|--(?:creator|activators) \S+))* (/.*)$", command)
-    if match is None:
-        return ""
-    path = match[1]
-    try:
-        words = shlex.split(path)
-    except ValueError:
-        words = []
-    return words[0] if len(words) == 1 else path
 
 
 def own_scripts(environment: Environment, distributions: list[Installed]) -> list[str]:
@@ -278,7 +264,10 @@ def relocated_settings(text: str, relocation: Relocation) -> str:
     lines = []
     for line in text.splitlines(keepends=True):
         key, separator, setting = line.partition("=")
-        if separator and key.strip() != "prompt":
+        if separator and key.strip() == "command":
+            words = setting.strip()
+            line = key + separator + setting.replace(words, command.relocated(words, relocation), 1)
+        elif separator and key.strip() != "prompt":
             line = key + separator + relocation.everything(setting)
         lines.append(line)
     return "".join(lines)

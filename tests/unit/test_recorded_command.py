@@ -1,0 +1,35 @@
+"""What `pyvenv.cfg` records of the options by which an environment was made."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from cloche.model import Host, Wanted
+from cloche.planning import quoted, seeds
+
+
+@pytest.mark.parametrize(
+    ("wanted", "options"),
+    [
+        (Wanted(), []),
+        (None, ["--no-seed"]),
+        (Wanted(("pip==24.0", "wheel")), ["--pip", "24.0", "--seed", "wheel"]),
+        (Wanted(("wheel",), ("/my wheels",)), ["--no-pip", "--seed", "wheel", "--find-links", "/my wheels"]),
+    ],
+)
+def test_seeds_are_recorded_as_the_options_that_ask_for_them(wanted: Wanted | None, options: list[str]) -> None:
+    assert list(seeds(wanted)) == options
+
+
+@pytest.mark.parametrize("word", ["", "plain", "it's", 'a "b"', "$HOME", "a\\b", "~", "x;y", "new\nline", "é"])
+def test_a_word_is_one_word_to_a_shell(word: str) -> None:
+    host = Host(environ={}, cwd="/", platform="linux", os_name="posix", executable="/usr/bin/python3")
+    assert shlex.split(quoted(word, host)) == [word]
+
+
+def test_a_windows_path_is_recorded_as_its_shells_read_it() -> None:
+    host = Host(environ={}, cwd="C:\\", platform="win32", os_name="nt", executable="C:\\python.exe")
+    assert quoted("C:\\Python\\python.exe", host) == "C:\\Python\\python.exe"
+    assert quoted("C:\\Program Files\\x", host) == '"C:\\Program Files\\x"'
