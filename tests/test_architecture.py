@@ -25,7 +25,7 @@ LAYERS = (
     ("value",),
     ("errors", "options"),
     ("model", "operations"),
-    ("spec", "layout", "config", "template"),
+    ("spec", "layout", "config", "template", "soundness"),
     ("hookspecs",),
     ("extension",),
     ("entrypoints", "provided"),

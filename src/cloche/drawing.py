@@ -8,15 +8,17 @@ from __future__ import annotations
 from cloche.errors import ClocheError, PluginError, UsageError
 from cloche.extension import cause, guarded
 from cloche.layout import layout_of
-from cloche.model import Blueprint, Chosen
+from cloche.model import Blueprint, Chosen, Image
 from cloche.plugins import ALIASES
+from cloche.soundness import flaw, missing
 from cloche.value import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cloche.hookspecs import Activator, Creator, Seeder
-    from cloche.model import Image, Interpreter, Request
+    from cloche.model import Interpreter, Layout, Request
+    from cloche.operations import Operation
     from cloche.plugins import Registry
     from cloche.provided import Provided
     from cloche.store import Store
@@ -30,7 +32,8 @@ def draw(request: Request, interpreter: Interpreter, because: str, registry: Reg
     :raises PluginError: something that was chosen is broken.
     """
     creator_name, creator = choose_creator(request, interpreter, registry)
-    layout = layout_of(interpreter, own_options(request, registry.find("creator", creator_name)))
+    provided = registry.find("creator", creator_name)
+    layout = layout_of(interpreter, own_options(request, provided))
     seeder_name, images = choose_images(request, interpreter, registry, store)
     activators, left_out = choose_activators(request, interpreter, registry)
     return Blueprint(
@@ -38,7 +41,7 @@ def draw(request: Request, interpreter: Interpreter, because: str, registry: Reg
         chosen_because=because,
         layout=layout,
         creator=creator_name,
-        operations=tuple(guarded(lambda: list(creator.operations(interpreter, layout)), "creator", creator_name)),
+        operations=operations_by(creator, provided, interpreter, layout),
         seeder=seeder_name,
         images=images,
         activators=activators,
@@ -65,6 +68,21 @@ def choose_creator(request: Request, interpreter: Interpreter, registry: Registr
     )
 
 
+def operations_by(
+    creator: Creator, provided: Provided, interpreter: Interpreter, layout: Layout
+) -> tuple[Operation, ...]:
+    """Return what makes the environment, without seeds and scripts.
+
+    :raises PluginError: the creator fails, or gives what cannot be performed or makes no Python.
+    """
+    operations = guarded(lambda: tuple(creator.operations(interpreter, layout)), "creator", provided.name)
+    if problem := flaw(operations):
+        raise PluginError(f"creator `{provided.name}` of plugin {provided.source} is broken: {problem}")
+    if path := missing(operations, [layout.executable]):
+        raise PluginError(f"creator `{provided.name}` of plugin {provided.source} is broken: it makes no `{path}`")
+    return operations
+
+
 def choose_images(
     request: Request, interpreter: Interpreter, registry: Registry, store: Store
 ) -> tuple[str | None, tuple[Image, ...]]:
@@ -80,8 +98,13 @@ def choose_images(
             hint="choose another with `--seeder`, or make the environment without seeds: `--no-seed`",
         )
     wanted = replace(request.wanted, options=own_options(request, provided))
-    images = guarded(lambda: list(seeder.images(interpreter, wanted, store)), "seeder", provided.name)
-    return provided.name, tuple(images)
+    images = guarded(lambda: tuple(seeder.images(interpreter, wanted, store)), "seeder", provided.name)
+    for image in images:
+        if type(image) is not Image:
+            raise PluginError(
+                f"seeder `{provided.name}` of plugin {provided.source} gives {image!r}, which is no image"
+            )
+    return provided.name, images
 
 
 def choose_activators(

@@ -111,6 +111,15 @@ def test_a_command_that_raises_is_told_to_be_its_plugins(site: Site) -> None:
     assert "in main" in traced.stderr
 
 
+def test_a_command_that_returns_no_exit_code_is_told(site: Site) -> None:
+    site.install("acme", wave=WAVE.replace("return 7", "return 'seven'"))
+
+    ran = cloche("wave")
+
+    assert ran.returncode == 6
+    assert "command `wave` of plugin `wave` of acme 1.0 failed: it returned 'seven', and not an exit code" in ran.stderr
+
+
 def test_errors_of_ours_that_a_command_raises_keep_their_exit_code(site: Site) -> None:
     site.install("acme", wave=WAVE.replace("return 7", "raise cloche.DestinationError('no sea', hint='go there')"))
 

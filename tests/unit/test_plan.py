@@ -11,7 +11,7 @@ from cloche.drawing import draw
 from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError, UsageError
 from cloche.extension import Source
 from cloche.layout import layout_of
-from cloche.model import EntryPoint, Host, Image, Request, Script
+from cloche.model import EntryPoint, Host, Image, Request, Script, Wanted
 from cloche.operations import Copy, LayImage, Link, MakeDir, ManifestEntry, Run, Write, write_manifest
 from cloche.planning import place
 from cloche.plugins import Registry, load_sources
@@ -34,7 +34,7 @@ def registry():
 
 def plan(name, host, registry, **asked):
     """Return the plan for a recorded interpreter, without seeds."""
-    request = Request(destination=os.path.join(host.cwd, "env"), wanted=None, **asked)
+    request = Request(destination=os.path.join(host.cwd, "env"), **{"wanted": None, **asked})
     return place(draw(request, recorded(name), "", registry, None), request, host)
 
 
@@ -326,3 +326,62 @@ def test_an_image_is_laid_with_its_scripts_and_a_record_of_all(host, registry, t
     assert written["bin/demo"].executable == "yes"
     record = written["lib/python3.12/site-packages/demo-1.0.dist-info/RECORD"].content.decode()
     assert record.startswith("demo.py,sha256=x,2\n../../../bin/demo,sha256=")
+
+
+class Draft:
+    """A creator of a third party."""
+
+    name = "draft"
+
+    def __init__(self, *operations, whole=True):
+        python = (MakeDir("bin"), Write("bin/python", b"", "yes")) if whole else ()
+        self.given = [*python, *operations]
+
+    def refusal(self, interpreter):
+        return None
+
+    def operations(self, interpreter, layout):
+        return self.given
+
+
+@pytest.mark.parametrize(
+    ("creator", "why"),
+    [
+        (Draft("mkdir"), "'mkdir' is no operation"),
+        (Draft(MakeDir("../../elsewhere")), "'../../elsewhere' is no plain path inside the environment"),
+        (Draft(MakeDir("/elsewhere")), "`/elsewhere` is an absolute path"),
+        (Draft(MakeDir(3)), "3 is no path"),
+        (Draft(Write("a/b", b"")), "`a/b` is made before its directory `a`"),
+        (Draft(Write("a", "text")), "the content of `a` is str, and has to be bytes"),
+        (Draft(Write("bin/python", b"")), "`bin/python` is made twice"),
+        (Draft(Write("pyvenv.cfg", b"")), "`pyvenv.cfg` is written by the core"),
+        (Draft(Run("ls", "list")), "has a text for arguments"),
+        (Draft(whole=False), "it makes no `bin/python`"),
+    ],
+)
+def test_a_creator_that_gives_what_cannot_be_performed_is_refused_while_planning(host, creator, why):
+    box = load_sources([BOX])
+    mine = Provided("creator", "draft", Source("mine", "mine", "acme", "1.0"), creator)
+    registry = Registry([*box.all("creator"), *box.all("seeder"), mine])
+
+    with pytest.raises(PluginError, match=r"creator `draft` of plugin `mine` of acme 1.0 is broken: ") as refused:
+        plan("cpython-3.12-linux", host, registry, creator="draft")
+    assert why in refused.value.message
+
+
+def test_a_seeder_that_gives_what_is_no_image_is_refused_while_planning(host):
+    class Careless:
+        name = "careless"
+
+        def refusal(self, interpreter):
+            return None
+
+        def images(self, interpreter, wanted, store):
+            return ["pip"]
+
+    box = load_sources([BOX])
+    mine = Provided("seeder", "careless", Source("mine", "mine", "acme", "1.0"), Careless())
+    registry = Registry([*box.all("creator"), mine])
+
+    with pytest.raises(PluginError, match=r"`careless` of plugin `mine` of acme 1.0 gives 'pip', which is no image"):
+        plan("cpython-3.12-linux", host, registry, seeder="careless", wanted=Wanted())

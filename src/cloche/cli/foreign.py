@@ -54,4 +54,8 @@ def run_foreign(name: str, before: Sequence[str], argv: Sequence[str], host: Hos
             f"command `{name}` of plugin {command.source} failed: {cause(error)}",
             hint="`CLOCHE_TRACEBACK=1` shows where",
         ) from error
-    return int(code or 0)
+    if not isinstance(code, (int, type(None))):
+        raise PluginError(
+            f"command `{name}` of plugin {command.source} failed: it returned {code!r}, and not an exit code"
+        )
+    return code or 0
