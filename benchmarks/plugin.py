@@ -1,7 +1,7 @@
 """A plugin for a shell that there is not; the benchmark installs many copies of it under names of their own.
 
 It offers its activator in two ways, and the entry point says which: by naming it, as the plugin in the box does, and by
-giving it. What is given cannot be remembered, so that a run with such a plugin decides everything anew.
+giving it. What is given cannot be remembered, so that a run imports such a plugin and asks it again.
 """
 
 from __future__ import annotations

@@ -160,3 +160,48 @@ def test_a_python_that_is_asked_for_is_looked_for_each_time_and_nothing_else(
 
     assert ours <= SEARCH
     assert others <= LIBRARY
+
+
+PLUGIN = """\
+from cloche import Descriptor, Script, hookimpl
+
+class Shell:
+    name = "acme"
+    def refusal(self, interpreter): return None
+    def quote(self, text): return text
+    def scripts(self, environment): return [Script(f"activate.{self.name}", "true\\n")]
+
+class Named(Shell):
+    name = "named"
+
+named = Named()
+
+@hookimpl
+def cloche_activators():
+    return [%s]
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere platformdirs says where the user's directories are")
+@pytest.mark.parametrize(
+    ("gives", "more"),
+    [
+        ("Descriptor('named', 'acme_plugin:named')", {"cloche.hookspecs"}),
+        ("Shell()", {"cloche.hookspecs", "cloche.provided"}),
+    ],
+    ids=["names", "gives"],
+)
+def test_a_plugin_costs_what_it_imports_and_never_pluggy(
+    gives: str, more: set[str], user: dict[str, str], tmp_path: Path
+) -> None:
+    site = tmp_path / "site"
+    (site / "acme-1.0.dist-info").mkdir(parents=True)
+    (site / "acme-1.0.dist-info" / "entry_points.txt").write_text("[cloche]\nacme = acme_plugin\n")
+    (site / "acme_plugin.py").write_text(PLUGIN % gives)
+    user = {**user, "PYTHONPATH": str(site)}
+
+    ours, others = warm("env", "--no-seed", user=user, cwd=tmp_path / "work")
+
+    assert ours == CREATE | more
+    assert others <= LIBRARY | {"acme_plugin"}
+    assert "acme_plugin" in others
