@@ -266,6 +266,23 @@ def test_an_environment_that_runs_cloche_does_not_lose_it_to_another_python(cloc
     assert snapshot(place) == before
 
 
+@pytest.mark.parametrize(("name", "remedy"), [("dated", "pip uninstall dated"), ("setuptools", "`--seeds`")])
+def test_what_the_new_python_cannot_import_is_refused_with_a_remedy(cloche, tmp_path: Path, name, remedy) -> None:
+    """It accepts every Python by its metadata, as an old setuptools does, and breaks when it is imported."""
+    content = {f"{name}/__init__.py": "import sys\nassert sys.version_info < (3, 12)\n", f"{name}/sub.py": ""}
+    wheel = make_wheel(tmp_path / "wheels", name, "0.1", content, entry_points=f"[console_scripts]\nd = {name}.sub:d\n")
+    place = cloche.cwd / "env"
+    assert cloche("-p", pyenv("3.11"), "--no-seed", place).code == 0
+    run(pyenv_host(), "-m", "pip", "--python", place / "bin" / "python", "install", "-q", "--no-index", wheel)
+    before = snapshot(place)
+    outcome = cloche("upgrade", place, "-p", "3.12")
+    assert outcome.code == 1
+    assert f"`{place}` would not work: its scripts cannot import `{name}.sub`" in outcome.err
+    assert remedy in outcome.err
+    assert "it is as it was" in outcome.err
+    assert snapshot(place) == before
+
+
 def test_a_pip_that_was_lost_with_its_directory_comes_again(cloche) -> None:
     place = cloche.cwd / "env"
     assert cloche("-p", pyenv("3.12"), place).code == 0

@@ -71,3 +71,17 @@ def test_an_environment_of_a_prerelease_goes_to_another_or_to_the_release() -> N
 def test_what_is_recorded_decides_where_the_base_is_gone() -> None:
     portrait = replace(portrait_of("CPython 3.11.7", base="gone"), settings={"implementation": "GraalVM"})
     assert parse(same_minor(portrait)).accepts(interpreter("GraalPy 3.11.7"))
+
+
+@pytest.mark.parametrize(
+    ("recorded", "text"),
+    [
+        ("3.12.1.final.0", "3.12.1"),
+        ("3.14.0.candidate.2", "3.14.0rc2"),
+        ("3.12.1", "3.12.1"),
+        ("3.12", "3.12"),
+        ("3.14.0rc2", "3.14.0rc2"),
+    ],
+)
+def test_a_version_is_told_as_releases_are_named(recorded: str, text: str) -> None:
+    assert portrait_of("CPython 3.12.1", recorded=recorded).version_text == text

@@ -53,7 +53,7 @@ def lines(portrait: Portrait) -> Iterator[tuple[str, str]]:
 
 def python_line(portrait: Portrait) -> str:
     interpreter, base = portrait.environment.interpreter, portrait.base
-    recorded = portrait.recorded_version or "an unknown version"
+    recorded = portrait.version_text or "an unknown version"
     if interpreter is not None:
         was = "" if versions_agree(recorded, interpreter.version_text) else f", made for {recorded}"
         return f"{interpreter.name} at {interpreter.executable}{was}"

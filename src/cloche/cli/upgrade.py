@@ -63,7 +63,7 @@ def rehearsed(planned: Upgrade, session: Session) -> Upgraded:
 def lines(planned: Upgrade, outcome: str, done: Upgraded | None, host: Host, milliseconds: float) -> Iterator[str]:
     location = report.one_line(report.shown(planned.location, host))
     interpreter, base = planned.interpreter, planned.portrait.base
-    was = planned.portrait.recorded_version or (base.version_text if base else "an unknown version")
+    was = planned.portrait.version_text or (base.version_text if base else "an unknown version")
     change = f"{interpreter.name}" + (f" instead of {was}" if planned.kind != "nothing" else "")
     seeds = "".join(f", {seed}" for seed in (done.seeds if done else ()))
     yield f"{outcome}: {location}: {change}{seeds}, {milliseconds:.0f} ms"

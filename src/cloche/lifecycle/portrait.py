@@ -44,6 +44,14 @@ class Portrait:
     """Bytes of files that it shares with a store, or with other environments, through hard links."""
 
     @property
+    def version_text(self) -> str:
+        """The recorded version as releases are named: `3.12.1` for `3.12.1.final.0`; empty if there is none."""
+        parts = self.recorded_version.split(".")
+        level, serial = parts[3:5] if len(parts) == 5 else ("final", "")
+        suffix = {"alpha": "a", "beta": "b", "candidate": "rc"}.get(level)
+        return ".".join(parts[:3]) + (f"{suffix}{serial}" if suffix else "")
+
+    @property
     def seeds(self) -> tuple[Installed, ...]:
         return tuple(one for one in self.distributions if one.key in SEEDS)
 

@@ -22,6 +22,7 @@ from cloche.lifecycle.inventory import Inventory, Loss, Way, operations, refusal
 from cloche.lifecycle.mending import drafted, recover, reseed, writer_for
 from cloche.lifecycle.moving import refuse_broken
 from cloche.lifecycle.places import program_of, relocate, retargeted, root_of_program
+from cloche.lifecycle.portrait import SEEDS
 from cloche.lifecycle.reading import build_of, kind_of
 from cloche.lifecycle.relocation import Relocation
 from cloche.model import Request, Wanted
@@ -218,8 +219,9 @@ def outdated(upgrade: Upgrade, session: Session) -> tuple[str, ...]:
     return tuple(found)
 
 
-def broken(environment: Environment, reason: str) -> ClocheError:
-    return ClocheError(f"`{environment.location}` would not work: {reason}", hint="it is as it was")
+def broken(environment: Environment, reason: str, remedy: str = "") -> ClocheError:
+    hint = f"{remedy}; it is as it was" if remedy else "it is as it was"
+    return ClocheError(f"`{environment.location}` would not work: {reason}", hint=hint)
 
 
 # Another ABI
@@ -468,4 +470,18 @@ def prove(environment: Environment, location: str, upgrade: Upgrade, session: Se
     if after.version[:2] != upgrade.interpreter.version[:2]:
         raise broken(environment, "its Python is another than was asked for")
     if location != environment.location:
-        refuse_broken(standing, examine(upgrade.portrait.environment, session.host, modules), after)
+        before = examine(upgrade.portrait.environment, session.host, modules)
+        try:
+            refuse_broken(standing, before, after)
+        except ClocheError as error:
+            lost = {*after.unresolvable} - {*before.unresolvable}
+            raise broken(environment, error.message, remedy_for(lost, upgrade)) from None
+
+
+def remedy_for(modules: set[str], upgrade: Upgrade) -> str:
+    """Return what helps where scripts cannot import modules, by whose they are; empty if there are none."""
+    owners = [one.key for one in upgrade.portrait.distributions if modules & {*modules_of([one])}]
+    if seeds := [name for name in owners if name in SEEDS]:
+        return f"`--seeds` brings {' and '.join(seeds)} up to date"
+    uninstalled = f"`python -m pip uninstall {' '.join(owners)}` in it, and install again afterwards"
+    return uninstalled if owners else ""

@@ -40,11 +40,11 @@ def base(case: Case) -> Iterator[Finding]:
     settings, interpreter = case.portrait.settings, case.environment.interpreter
     other, home = case.replacement, settings.get("home", "")
     if interpreter is None:
-        version = case.portrait.recorded_version or "an unknown version"
+        version = case.portrait.version_text or "an unknown version"
         if other is not None:
             remedy, mendable = f"{FIX} has it use {other.name} at `{other.executable}`", "yes"
         else:
-            again = f"install Python {case.portrait.recorded_version}".rstrip()
+            again = f"install Python {case.portrait.version_text}".rstrip()
             remedy, mendable = f"{again} again, or `cloche upgrade -p` to one that is there", "no"
         if (standing := case.portrait.base) is not None:
             message = f"its base in `{home}` is {standing.name} now, and it was made for {version}"
