@@ -10,6 +10,7 @@ from cloche.extension import cause, guarded
 from cloche.layout import layout_of
 from cloche.model import Blueprint, Chosen, Image
 from cloche.plugins import ALIASES
+from cloche.provided import KINDS
 from cloche.soundness import flaw, missing
 from cloche.value import TYPE_CHECKING, replace
 
@@ -31,6 +32,7 @@ def draw(request: Request, interpreter: Interpreter, because: str, registry: Reg
     :raises SeedError: a seed cannot be had.
     :raises PluginError: something that was chosen is broken.
     """
+    refuse_unknown_options(request, registry)
     creator_name, creator = choose_creator(request, interpreter, registry)
     provided = registry.find("creator", creator_name)
     layout = layout_of(interpreter, own_options(request, provided))
@@ -160,6 +162,16 @@ def refusal_of(item: Creator | Seeder | Activator, provided: Provided, interpret
     raise PluginError(
         f"{provided.kind} `{provided.name}` of plugin {provided.source} refuses with {refusal!r}, which is no sentence"
     )
+
+
+def refuse_unknown_options(request: Request, registry: Registry) -> None:
+    """:raises UsageError: an option that nothing has declared would silently do nothing."""
+    declared = {option.name for kind in KINDS for one in registry.all(kind) for option in one.options}
+    if unknown := request.options.keys() - declared:
+        there = ", ".join(f"`{name}`" for name in sorted(declared))
+        raise UsageError(
+            f"no plugin has an option `{min(unknown)}`", hint=f"there are {there}" if declared else "no plugin has any"
+        )
 
 
 def own_options(request: Request, provided: Provided) -> Mapping[str, object]:

@@ -12,6 +12,7 @@ import pytest
 import cloche
 from cloche.api import WORDS
 from tests.plugins.site import site
+from tests.plugins.test_options import GREETER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,3 +104,14 @@ def test_what_a_plan_leaves_out_is_logged(tmp_path: Path, caplog: pytest.LogCapt
     cloche.plan(tmp_path / "a\nb", seeds=None)
 
     assert any("csh cannot hold a newline" in record.getMessage() for record in caplog.records)
+
+
+def test_an_option_that_no_plugin_has_is_refused(site: Site, tmp_path: Path) -> None:
+    site.install("acme", greeter=GREETER)
+
+    cloche.create(tmp_path / "env", seeds=None, activators=["greeter"], options={"greeting": "you"})
+    with pytest.raises(cloche.UsageError, match="no plugin has an option `greting`") as refused:
+        cloche.create(tmp_path / "other", seeds=None, options={"greting": "you"})
+
+    assert (tmp_path / "env" / "bin" / "greet").read_text() == "hello you"
+    assert refused.value.hint == "there are `greeting`"
