@@ -156,6 +156,12 @@ def obstruct_with_everybody(home: Path) -> str:
     return "can be written by every user"
 
 
+def obstruct_with_its_group(home: Path) -> str:
+    (home / ".cache" / "cloche").mkdir(parents=True)
+    (home / ".cache" / "cloche").chmod(0o770)
+    return "can be written by its group"
+
+
 def obstruct_with_another_user(home: Path) -> str:
     if os.geteuid() != 0:
         missing("only the superuser can give a directory away")
@@ -178,6 +184,7 @@ OBSTRUCTIONS = [
     obstruct_with_link,
     obstruct_with_dangling_link,
     obstruct_with_everybody,
+    obstruct_with_its_group,
     obstruct_with_another_user,
     obstruct_with_another_users_home,
 ]
@@ -204,7 +211,13 @@ def test_where_it_cannot_be_a_private_temporary_directory_serves_and_one_line_sa
 
 @pytest.mark.parametrize(
     "obstruct",
-    [one for one in OBSTRUCTIONS if one not in (obstruct_with_another_user, obstruct_with_another_users_home)],
+    [
+        obstruct_with_file,
+        obstruct_with_file_above,
+        obstruct_with_link,
+        obstruct_with_dangling_link,
+        obstruct_with_everybody,
+    ],
 )
 def test_a_directory_that_was_named_and_cannot_be_used_is_an_error(
     obstruct: Callable[[Path], str], tmp_path: Path
@@ -219,6 +232,27 @@ def test_a_directory_that_was_named_and_cannot_be_used_is_an_error(
     assert reason in raised.value.message
     assert "--cache-dir" in str(raised.value.hint)
     assert snapshot(tmp_path) == before
+
+
+def test_a_directory_that_a_group_may_write_to_is_used_if_it_was_named(tmp_path: Path) -> None:
+    for directory in (tmp_path / "shared", tmp_path / "shared" / "images"):
+        directory.mkdir()
+        directory.chmod(0o2770)
+
+    with Store.open(host_at(tmp_path), str(tmp_path / "shared")) as store:
+        assert store.room("images") == str(tmp_path / "shared" / "images")
+        assert store.warnings == []
+
+
+def test_a_directory_inside_that_its_group_may_write_to_is_not_used(tmp_path: Path) -> None:
+    with Store.open(host_at(tmp_path)) as store:
+        os.mkdir(os.path.join(store.root, "images"))
+        os.chmod(os.path.join(store.root, "images"), 0o770)
+
+        assert store.places("images") == []
+        assert not store.room("images").startswith(store.root)
+        [warning] = store.warnings
+        assert "can be written by its group" in warning
 
 
 def test_an_unwritable_home_is_no_obstacle() -> None:

@@ -11,7 +11,7 @@ import stat
 
 from cloche.errors import ClocheError
 from cloche.store.place import cache_directory
-from cloche.value import TYPE_CHECKING
+from cloche.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,10 +40,20 @@ TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
 """
 
 
+@value
+class Trust:
+    """Who may change what is kept."""
+
+    users: frozenset[int]
+    """Those whose directories may be taken for ours."""
+    barred: int
+    """Permission bits with which a directory is not used."""
+
+
 class Store:
     """Directories that may be read, and directories that may be written, for each kind of thing that is kept."""
 
-    def __init__(self, host: Host, root: str, access: Access, trusted: frozenset[int] | None) -> None:
+    def __init__(self, host: Host, root: str, access: Access, trust: Trust | None) -> None:
         self.host = host
         self.root = root
         """The lasting directory, absolute; empty where there is none or it cannot be used."""
@@ -54,7 +64,7 @@ class Store:
         """Told what is about to be done where that may take seconds: `downloading pip==24.0`; by default nobody is."""
         self.made: set[str] = set()
         """Directories of the images that were made through this object: what is used again within a run is used once."""
-        self._trusted = trusted
+        self._trust = trust
         self._scratch = ""
         self._ready: dict[str, str] = {}
         self._closed = False
@@ -70,7 +80,7 @@ class Store:
             return cls(host, "", access, None)
         given = directory is not None
         root = os.path.join(host.cwd, directory) if directory is not None else cache_directory(host)
-        store = cls(host, root, access, _trusted(root, given))
+        store = cls(host, root, access, _trust(root, given))
         if reason := store._unusable(given):
             if given:
                 raise ClocheError(
@@ -86,14 +96,14 @@ class Store:
         found = []
         for root in filter(None, (self.root, self._scratch)):
             path = os.path.join(root, kind)
-            if path in self._ready.values() or (os.path.lexists(path) and not _mistrust(path, self._trusted)):
+            if path in self._ready.values() or (os.path.lexists(path) and not _mistrust(path, self._trust)):
                 found.append(path)
         return found
 
     def mistrusted(self) -> dict[str, str]:
         """Return what stands in the place of its directories and is not used, with the reason why."""
         paths = [os.path.join(self.root, kind) for kind in KINDS] if self.root else []
-        found = {path: _mistrust(path, self._trusted) for path in paths if os.path.lexists(path)}
+        found = {path: _mistrust(path, self._trust) for path in paths if os.path.lexists(path)}
         return {path: reason for path, reason in found.items() if reason}
 
     def room(self, kind: Kind) -> str:
@@ -165,7 +175,7 @@ class Store:
                 if self.access == "read-only":
                     return ""
                 self._make_root(given)
-            if reason := _mistrust(self.root, self._trusted):
+            if reason := _mistrust(self.root, self._trust):
                 return reason
             if self.access == "read-write" and not os.access(self.root, os.W_OK | os.X_OK):
                 if not os.access(self.root, os.R_OK | os.X_OK):
@@ -186,7 +196,7 @@ class Store:
         while not os.path.isdir(parent):
             missing.append(parent)
             parent = os.path.dirname(parent)
-        if not given and self._trusted is not None and (owner := os.stat(parent).st_uid) not in self._trusted:
+        if not given and self._trust is not None and (owner := os.stat(parent).st_uid) not in self._trust.users:
             raise PermissionError(0, f"would lie in `{parent}`, which belongs to user {owner}")
         for path in reversed(missing):
             _make_private(path)
@@ -209,7 +219,7 @@ class Store:
                 if not os.path.lexists(self.root):
                     self._make_root(given=True)
                 _make_private(path)
-                reason = _mistrust(path, self._trusted)
+                reason = _mistrust(path, self._trust)
                 if not reason and not os.access(path, os.W_OK | os.X_OK):
                     reason = "cannot be written"
             except FileNotFoundError as error:  # somebody clears it at this very moment
@@ -252,24 +262,25 @@ def _make_private(path: str) -> None:
         pass
 
 
-def _trusted(root: str, given: bool) -> frozenset[int] | None:
-    """Return the users whose files may be taken for ours; None where ownership has no such meaning.
+def _trust(root: str, given: bool) -> Trust | None:
+    """Return who may change the store; None where ownership has no such meaning.
 
-    They are the user, the superuser, and the owner of a directory that was named on the command line: whoever names
-    it trusts it.
+    Whoever names a directory trusts its owner, and its group if that may write to it. Otherwise only the user and the
+    superuser may.
     """
     if os.name == "nt":
         return None
     users = {os.geteuid(), 0}
-    if given:
-        try:
-            users.add(os.lstat(root).st_uid)
-        except (OSError, ValueError):
-            pass
-    return frozenset(users)
+    if not given:
+        return Trust(frozenset(users), stat.S_IWOTH | stat.S_IWGRP)
+    try:
+        users.add(os.lstat(root).st_uid)
+    except (OSError, ValueError):
+        pass
+    return Trust(frozenset(users), stat.S_IWOTH)
 
 
-def _mistrust(path: str, trusted: frozenset[int] | None) -> str:
+def _mistrust(path: str, trust: Trust | None) -> str:
     """Return why what stands at `path` must not be used as a directory of the store; empty if it may.
 
     :raises OSError: it cannot be looked at.
@@ -279,10 +290,12 @@ def _mistrust(path: str, trusted: frozenset[int] | None) -> str:
         return "is a link"
     if not stat.S_ISDIR(found.st_mode):
         return "is not a directory"
-    if trusted is not None and found.st_uid not in trusted:
+    if trust is not None and found.st_uid not in trust.users:
         return f"belongs to user {found.st_uid}"
-    if trusted is not None and found.st_mode & stat.S_IWOTH:
-        return "can be written by every user"
+    if trust is not None and found.st_mode & trust.barred:
+        if found.st_mode & stat.S_IWOTH:
+            return "can be written by every user"
+        return "can be written by its group, and was not chosen with `--cache-dir`"
     return ""
 
 
