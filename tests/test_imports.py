@@ -187,7 +187,7 @@ def cloche_activators():
     ("gives", "more"),
     [
         ("Descriptor('named', 'acme_plugin:named')", {"cloche.hookspecs"}),
-        ("Shell()", {"cloche.hookspecs", "cloche.provided"}),
+        ("Shell()", {"cloche.hookspecs", "cloche.provided", "cloche.shortcut"}),
     ],
     ids=["names", "gives"],
 )

@@ -46,7 +46,16 @@ class Giver:
     hooks: tuple[str, ...]
     """Those that it implements, sorted."""
     answer: tuple[tuple[str, ...], ...]
-    """What `cloche.provided.told` makes of everything that it gives."""
+    """What `cloche.shortcut.answer_of` makes of everything that it gives."""
+
+
+@value
+class Listener:
+    """A plugin that wants to be told when an environment is made."""
+
+    source: Source
+    arguments: tuple[str, ...] | None
+    """Those of the hook that its function takes; None where pluggy alone can call it."""
 
 
 def blocked(host: Host, words: Iterable[str] = ()) -> frozenset[str]:
@@ -88,6 +97,11 @@ def guarded(call: Callable[[], T], kind: str, name: str) -> T:
             f"{kind} `{name}` failed: {type(error).__name__}: {error}",
             hint="this is a defect of the plugin that gives it; `cloche plugins` tells which that is",
         ) from error
+
+
+def failure(source: Source, error: Exception) -> str:
+    """Return what is said of a plugin that failed when it was told of an environment."""
+    return f"plugin {source} failed after the environment was made: {cause(error)}"
 
 
 def cause(error: BaseException) -> str:

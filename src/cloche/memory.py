@@ -13,7 +13,7 @@ import sys
 from _imp import source_hash  # the SipHash of byte-code files, 3 ms cheaper than `hashlib`
 
 from cloche import __version__
-from cloche.extension import Giver, Source
+from cloche.extension import Giver, Listener, Source
 from cloche.model import Blueprint, Chosen, EntryPoint, Image, Interpreter, Layout, Request
 from cloche.operations import Copy, LayImage, Link, MakeDir, Run, Write, read_plain, replace_file
 from cloche.store.check import check_seal
@@ -35,8 +35,8 @@ class Remembered:
     """Which Pythons were looked for; empty if it was the running one."""
     finders: tuple[tuple[str, str], ...]
     """Names of those to ask, each with where it stands (`"package.module:attribute"`); that is empty for an object."""
-    listeners: str
-    """The plugins that want to be told when an environment is made, for people; empty if none does."""
+    listeners: tuple[Listener, ...]
+    """The plugins that want to be told when an environment is made."""
     givers: tuple[Giver, ...] = ()
     """The plugins that have to be asked for their objects."""
     refused: Mapping[str, bool] = {}
@@ -46,8 +46,8 @@ class Remembered:
 CLASSES = {
     cls.__name__: cls
     for cls in (
-        Blueprint, Chosen, Copy, EntryPoint, Giver, Image, Interpreter, LayImage, Layout, Link, MakeDir, Remembered, Run,
-        Source, Write,
+        Blueprint, Chosen, Copy, EntryPoint, Giver, Image, Interpreter, LayImage, Layout, Link, Listener, MakeDir, Remembered,
+        Run, Source, Write,
     )
 }  # fmt: skip
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from cloche.entrypoints import Installed, normalised
 from cloche.errors import PluginError, UsageError
-from cloche.extension import Giver, Source, cause, resolve
-from cloche.provided import KINDS, Provided, collect, plain_hooks, told
+from cloche.extension import Giver, Listener, Source, cause, failure, resolve
+from cloche.provided import KINDS, Provided, collect
+from cloche.shortcut import answer_of, plain_hooks
 from cloche.value import TYPE_CHECKING, value
 from cloche.value import replace as with_fields
 
@@ -61,8 +62,6 @@ class Report:
     hooks: tuple[str, ...] = ()
     provides: tuple[Provided, ...] = ()
     """Everything that it gives."""
-    plain: bool = False
-    """Whether its hooks can be called by their names, without pluggy."""
 
 
 class Registry:
@@ -75,7 +74,10 @@ class Registry:
         created: Callable[[Result], Iterable[tuple[Source, Exception]]] | None = None,
         replace: Mapping[str, str] | None = None,
         unknown: Iterable[str] = (),
+        listeners: Iterable[Listener] = (),
     ) -> None:
+        self.listeners = tuple(listeners)
+        """The plugins that want to be told when an environment is made."""
         self.conflicts: list[PluginError] = []
         """Two plugins that give the same kind of thing under one name; the first one's is kept."""
         blamed: dict[Source, str] = {}
@@ -175,24 +177,18 @@ class Registry:
             yield one.resolve()
 
     def givers(self, sources: Iterable[Source]) -> tuple[Giver, ...] | None:
-        """Return these plugins as what asks them again; None if one of them can be asked through pluggy alone."""
+        """Return some plugins as what asks them again; None if that cannot be told of one of them."""
         wanted = frozenset(sources)
         reports = [report for report in self.reports if report.source in wanted]
-        if not all(report.plain for report in reports):
-            return None
         try:
-            return tuple(Giver(report.source, report.hooks, told(report.provides)) for report in reports)
+            return tuple(Giver(report.source, report.hooks, answer_of(report.provides)) for report in reports)
         except Exception:
             return None  # something that was given is odd in a way that nobody has asked for so far
-
-    def listeners(self) -> str:
-        """Return the plugins that want to be told when an environment is made, for people; empty if none does."""
-        return ", ".join(str(report.source) for report in self.reports if "cloche_created" in report.hooks)
 
     def created(self, result: Result) -> list[str]:
         """Tell plugins that an environment is in place; return what went wrong, a line each."""
         failures = self._created(result) if self._created else ()
-        return [f"plugin {source} failed after the environment was made: {cause(error)}" for source, error in failures]
+        return [failure(source, error) for source, error in failures]
 
 
 def load(
@@ -260,7 +256,7 @@ def load_sources(
             loaded[source] = plugin
         provided += gives
         hooks = tuple(sorted(caller.name for caller in manager.get_hookcallers(plugin) or ()))
-        reports.append(Report(source, "loaded", "", hooks, tuple(gives), is_plain(manager, plugin)))
+        reports.append(Report(source, "loaded", "", hooks, tuple(gives)))
 
     def created(result: Result) -> Iterator[tuple[Source, Exception]]:
         for source, plugin in loaded.items():
@@ -269,7 +265,10 @@ def load_sources(
             except Exception as error:
                 yield source, error
 
-    return Registry(provided, [*reports, *others], created, replace, unknown)
+    listeners = [listener(manager, plugin, source) for source, plugin in loaded.items()]
+    return Registry(
+        provided, [*reports, *others], created, replace, unknown, [one for one in listeners if one is not None]
+    )
 
 
 def refuse_interface(version: object) -> None:
@@ -300,17 +299,11 @@ def only(manager: pluggy.PluginManager, plugin: object) -> Callable[..., list[ob
     return call
 
 
-def is_plain(manager: pluggy.PluginManager, plugin: object) -> bool:
-    """Return whether pluggy does no more with the hooks of a plugin than to call a function of each one's name."""
-    implementations = [
-        (caller.name, one.function)
-        for caller in manager.get_hookcallers(plugin) or ()
-        for one in caller.get_hookimpls()
-        if one.plugin is plugin
-    ]
-    return tuple(sorted(name for name, _ in implementations)) == plain_hooks(plugin) and all(
-        function == getattr(plugin, name) for name, function in implementations
-    )
+def listener(manager: pluggy.PluginManager, plugin: object, source: Source) -> Listener | None:
+    """Return a plugin as one that wants to be told of new environments; None if it does not."""
+    own = [one for one in manager.hook.cloche_created.get_hookimpls() if one.plugin is plugin]
+    plain = len(own) == 1 and "cloche_created" in plain_hooks(plugin)
+    return Listener(source, tuple(own[0].argnames) if plain else None) if own else None
 
 
 def load_command(name: str, sources: Sequence[Source], blocklist: frozenset[str] = frozenset()) -> Provided | None:

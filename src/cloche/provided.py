@@ -1,7 +1,4 @@
-"""What plugins give, by kind and name, as their hooks answer; and asking those again that answered before.
-
-It calls hooks by their names at most. Whatever else pluggy can do with hooks is for `cloche.plugins`, and so are conflicts.
-"""
+"""What plugins give, by kind and name, as their hooks answer; how the hooks are called is not its business."""
 
 from __future__ import annotations
 
@@ -13,8 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any, Literal, TypeAlias
 
-    from cloche.extension import Giver, Source
-    from cloche.model import Interpreter
+    from cloche.extension import Source
     from cloche.options import Option
 
     Kind: TypeAlias = Literal["finder", "creator", "seeder", "activator", "command"]
@@ -99,64 +95,3 @@ def collect(
                 given.append(Provided(kind, name, source, item))
         own = [one for one in given if one.name == source.name]
         yield from own if kind == "command" and own else given
-
-
-# Asking again
-
-
-def ask_again(
-    givers: Iterable[Giver], refused: Mapping[str, bool], interpreter: Interpreter
-) -> dict[tuple[str, str], Any] | None:
-    """Return what plugins give, by kind and name; None if they do not answer as they did.
-
-    :param refused: activators that are given as objects, and whether they refused the interpreter.
-    """
-    objects: dict[tuple[str, str], Any] = {}
-    try:
-        for giver in givers:
-            plugin = resolve(giver.source.implementation)
-            if plain_hooks(plugin) != giver.hooks:
-                return None
-            given = list(collect(by_name(plugin, giver.hooks), giver.source))
-            if told(given) != giver.answer:
-                return None
-            objects.update(((one.kind, one.name), one.item) for one in given)
-        for name, did in refused.items():
-            refusal = objects["activator", name].refusal(interpreter)
-            if not (isinstance(refusal, str) if did else refusal is None):
-                return None
-    except (Exception, SystemExit):
-        return None  # whoever decides anew comes upon it again, and knows how to tell
-    return objects
-
-
-def told(provided: Iterable[Provided]) -> tuple[tuple[str, ...], ...]:
-    """Return all about what a plugin gives that a choice can depend on, but for what the objects themselves answer."""
-    return tuple(
-        (one.kind, one.name, one.reference, one.replaces, *(option.name for option in one.options)) for one in provided
-    )
-
-
-def plain_hooks(plugin: object) -> tuple[str, ...]:
-    """Return the hooks, sorted, that a plugin implements by a function of the hook's name which wraps no other."""
-    from cloche import hookspecs
-
-    marks = {name: getattr(getattr(plugin, name, None), f"{hookspecs.PROJECT}_impl", None) for name in vars(hookspecs)}
-    odd = ("wrapper", "hookwrapper", "specname")
-    return tuple(
-        sorted(
-            name
-            for name, mark in marks.items()
-            if name.startswith("cloche_") and isinstance(mark, dict) and not any(mark.get(option) for option in odd)
-        )
-    )
-
-
-def by_name(plugin: object, hooks: Iterable[str]) -> Callable[[str], list[object]]:
-    """Return a caller of these plain hooks of a plugin; it returns what pluggy does, a list of what is not None."""
-
-    def call(hook: str) -> list[object]:
-        answer = getattr(plugin, hook)() if hook in hooks else None
-        return [] if answer is None else [answer]
-
-    return call

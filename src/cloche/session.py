@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from cloche.discovery import Found, Survey
     from cloche.discovery.cache import ProbeCache
+    from cloche.extension import Listener
     from cloche.hookspecs import Finder
     from cloche.memory import Memory, Remembered
     from cloche.model import Blueprint, Host, Image, Plan, Request, Result
@@ -43,7 +44,7 @@ class Session:
         self._replacements = replacements
         self._store: Store | None = None
         self._registry: Registry | None = None
-        self._listeners = True
+        self._listeners: tuple[Listener, ...] = ()
         self.warnings: list[str] = []
         self.progress: Callable[[str], object] = str
         """Is told what takes long while it is done (`downloading pip`), for people who wait."""
@@ -150,7 +151,7 @@ class Session:
         """
         memory = self.memory
         if (remembered := memory.recall(request, self.host)) and (blueprint := self._still_so(request, remembered)):
-            self._listeners = bool(remembered.listeners)
+            self._listeners = remembered.listeners
             return blueprint
         return self._decide(request, memory)
 
@@ -160,7 +161,7 @@ class Session:
         specs, because = self._asked(request)
         found = self._search(request, specs, because, self.registry.finders())
         blueprint = draw(request, found.interpreter, because, self.registry, self.store)
-        self._listeners = bool(self.registry.listeners())
+        self._listeners = self.registry.listeners
         if not self.warnings:
             self._remember(request, memory, blueprint, specs)
         return blueprint
@@ -184,7 +185,7 @@ class Session:
             replace(blueprint, activators=tuple(named)),
             specs,
             tuple((one.name, one.reference) for one in finders),
-            self.registry.listeners(),
+            self.registry.listeners,
             givers,
             {one.name: one.name not in chosen for one in activators if not one.reference},
         )
@@ -197,7 +198,7 @@ class Session:
         """Return what was remembered, with the objects that plugins give, if all that is asked each time is as it was."""
         blueprint, objects = remembered.blueprint, {}
         if remembered.givers:
-            from cloche.provided import ask_again
+            from cloche.shortcut import ask_again
 
             given = ask_again(remembered.givers, remembered.refused, blueprint.interpreter)
             if given is None:
@@ -258,5 +259,16 @@ class Session:
                 raise
             blueprint = self._decide(request, self.memory)  # an image was harmed, or gave way to another meanwhile
             result = carry_out(lambda: place(blueprint, request, self.host))
-        told = self.registry.created(result) if self._listeners else []
+        told = self._tell(result)
         return replace(result, warnings=(*self.warnings, *told))
+
+    def _tell(self, result: Result) -> list[str]:
+        """Tell plugins that an environment is in place; return what went wrong, a line each."""
+        if not self._listeners:
+            return []
+        if self._registry is None:
+            from cloche.shortcut import tell
+
+            if (told := tell(self._listeners, result)) is not None:
+                return told
+        return self.registry.created(result)

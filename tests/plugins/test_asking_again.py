@@ -217,3 +217,62 @@ def cloche_finders(): return [Finder()]
 
     assert [decided for decided, _ in (*first, *then)] == [True, False, True, False]
     assert first[0][1] == first[1][1] != then[0][1] == then[1][1]
+
+
+# Told of new environments
+
+CREATED = "@cloche.hookimpl\ndef cloche_created(result): "
+NOTE = "open(os.environ['NOTES'], 'a').write(result.environment.location + '\\n')"
+
+
+def noted(user: Cloche, site: Site, text: str, **variables: str) -> tuple[list[bool], list[str]]:
+    """Make an environment twice, and return which time anything was decided, and the notes of a plugin."""
+    notes = user.cwd / "notes"
+    site.install("acme", mine="import os\n" + text)
+    decided = [made(user, "--no-seed", NOTES=str(notes), **variables)[0] for _ in range(2)]
+    return decided, notes.read_text().splitlines()
+
+
+def test_a_plugin_is_told_of_every_environment_without_pluggy(site: Site, user: Cloche) -> None:
+    assert noted(user, site, CREATED + NOTE) == ([True, False], [str(user.cwd / "env")] * 2)
+
+
+def test_a_plugin_need_not_take_what_it_is_told(site: Site, user: Cloche) -> None:
+    without = CREATED.replace("(result)", "(more='none')") + NOTE.replace("result.environment.location", "more")
+
+    assert noted(user, site, without) == ([True, False], ["none"] * 2)
+
+
+SEVERAL = {
+    "a wrapper": CREATED.replace("hookimpl", "hookimpl(wrapper=True)") + f"\n    {NOTE}\n    return (yield)",
+    "another name": "@cloche.hookimpl(specname='cloche_created')\ndef more(result): " + NOTE,
+    "two functions": CREATED + "pass\n@cloche.hookimpl(specname='cloche_created')\ndef more(result): " + NOTE,
+}
+
+
+@pytest.mark.parametrize("text", SEVERAL.values(), ids=SEVERAL)
+def test_pluggy_tells_those_that_it_alone_can_tell(site: Site, user: Cloche, text: str) -> None:
+    assert noted(user, site, text) == ([True, True], [str(user.cwd / "env")] * 2)
+
+
+LATE = {
+    "as it is told": CREATED + f"assert not {later}, 'late'",
+    "as it is imported": f"assert not {later}, 'late'\n{CREATED}pass",
+}
+
+
+@pytest.mark.parametrize("text", LATE.values(), ids=LATE)
+def test_a_plugin_that_cannot_be_told_is_a_warning_as_ever(site: Site, user: Cloche, text: str) -> None:
+    site.install("acme", mine="import os\n" + text)
+    site.install("zebra", striped="import os\n" + CREATED + NOTE)
+    notes = user.cwd / "notes"
+    user("env", "--no-seed", NOTES=str(notes))
+
+    again = user("env", "--no-seed", NOTES=str(notes), LATER="1")
+    forget(user)
+
+    assert again.code == 0
+    assert "plugin `mine` of acme 1.0" in again.err
+    assert "AssertionError: late" in again.err
+    assert again.err == user("env", "--no-seed", NOTES=str(notes), LATER="1").err
+    assert len(notes.read_text().splitlines()) == 3

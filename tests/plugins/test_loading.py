@@ -296,7 +296,7 @@ def test_an_error_after_an_environment_is_made_is_told_and_does_not_keep_others_
 def test_who_wants_to_be_told_of_new_environments_is_known(site: Site) -> None:
     site.install("acme", mine="@cloche.hookimpl\ndef cloche_created(result): pass")
 
-    assert registry(site).listeners() == "`mine` of acme 1.0"
+    assert [str(one.source) for one in registry(site).listeners] == ["`mine` of acme 1.0"]
 
 
 # Blocked
