@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import select
 
 import pytest
 
+from cloche.api import session
+from cloche.lifecycle import examination
+from cloche.lifecycle.diagnosis import take_up
 from cloche.transaction import lock
 from tests.interpreters import pyenv
 from tests.lifecycle.furniture import complaints, run, wrong_records
@@ -371,7 +375,7 @@ def test_a_script_that_names_the_base_does_not_make_the_base_the_place_of_the_en
     assert complaints(place) == []
 
 
-@pytest.mark.parametrize("place", ["bin/activate", "bin/pip", "pyvenv.cfg", "{info}/RECORD"])
+@pytest.mark.parametrize("place", ["bin/activate", "bin/pip", "pyvenv.cfg", "{info}/RECORD", "{info}/../more.pth"])
 def test_a_fifo_in_the_place_of_a_file_holds_nobody_up(cloche, place) -> None:
     assert cloche("env").code == 0
     env = cloche.cwd / "env"
@@ -380,4 +384,35 @@ def test_a_fifo_in_the_place_of_a_file_holds_nobody_up(cloche, place) -> None:
     path.unlink(missing_ok=True)
     os.mkfifo(path)
     for command in (["doctor", env], ["info", env], ["doctor", "--fix", env], ["move", env, "moved"]):
-        assert cloche(*command).code in (0, 1)  # and not after a time-out
+        done = cloche(*command)
+        assert done.code in (0, 1)
+        assert "no answer" not in done.out + done.err  # it did not wait until it lost patience
+
+
+def test_a_pipe_that_every_python_would_wait_for_is_told_and_no_python_is_started(cloche) -> None:
+    assert cloche("env", "--no-seed").code == 0
+    os.mkfifo(site_of(cloche.cwd / "env") / "more.pth")
+    done = cloche("doctor", "env")
+    assert done.code == 1
+    [line] = done.out.splitlines()
+    assert "more.pth" in line
+    assert "a pipe or a device" in line
+
+
+def test_a_python_that_does_not_answer_is_ended_with_all_that_it_started(cloche, shared_cache, monkeypatch) -> None:
+    assert cloche("env", "--no-seed").code == 0
+    pipe, python = cloche.cwd / "pipe", cloche.cwd / "env" / "bin" / "python"
+    os.mkfifo(pipe)
+    python.unlink()
+    python.write_text(f"#!/bin/sh\nexec 9> '{pipe}'\nsleep 60 &\nsleep 60\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(examination, "PATIENCE", 0.5)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with session(environ=cloche.environ, cache=shared_cache / "cloche") as world:
+            examined = take_up(str(cloche.cwd / "env"), world).examined
+        assert "no answer" in examined.failure
+        assert select.select([reading], [], [], 30)[0], "somebody is left who could write"
+        assert os.read(reading, 1) == b""
+    finally:
+        os.close(reading)

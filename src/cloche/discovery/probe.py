@@ -72,7 +72,7 @@ def ask(
     except BaseException:  # an interrupt: nobody is left to read what they say
         waiting.clear()
         for process in tuple(running):
-            _kill(process, environ)
+            kill_all(process, environ)
         raise
     return answers
 
@@ -89,7 +89,7 @@ def _ask_one(
         try:
             output, outcome = _listen(process, end[::-1].encode(), deadline)
         finally:
-            _kill(process, environ)
+            kill_all(process, environ)
             running.discard(process)
         if not (process.returncode == 2 and b"nknown option" in output and isolation == ["-I"]):  # Python 2.7 has no -I
             break
@@ -199,8 +199,8 @@ def _pieces(descriptor: int, deadline: float) -> Iterator[bytes]:
             yield piece
 
 
-def _kill(process: subprocess.Popen[bytes], environ: Mapping[str, str]) -> None:
-    """End a candidate and everything that it started and that did not leave its session."""
+def kill_all(process: subprocess.Popen[bytes], environ: Mapping[str, str]) -> None:
+    """End the leader of a session and everything that it started and that did not leave the session."""
     if sys.platform == "win32":
         if process.poll() is None:
             killer = os.path.join(environ.get("SYSTEMROOT", "C:\\Windows"), "System32", "taskkill.exe")

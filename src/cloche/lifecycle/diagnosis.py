@@ -58,6 +58,7 @@ CODES = {
     "script-fixed": "a script in a relocatable environment would not survive a move",
     "script-foreign": "a script of a package here is started by another environment's Python",
     "seed-broken": "pip does not run",
+    "start-held-up": "a file that its Python reads when it starts is none, and it would wait for it",
     "world-writable": "every user may change what the environment runs",
 }
 """Every code of a finding, and what it stands for."""

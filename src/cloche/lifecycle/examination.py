@@ -8,14 +8,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import subprocess
 from typing import TYPE_CHECKING
 
 from cloche import template
+from cloche.discovery.probe import kill_all
+from cloche.lifecycle.places import site_files
 from cloche.value import value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from cloche.lifecycle.installed import Installed
     from cloche.model import Environment, Host
@@ -36,6 +39,8 @@ class Examined:
     """Modules, of those that were asked for, that cannot be found."""
     seed: str = ""
     """Why pip does not run; empty if it does, or there is none."""
+    obstacle: str = ""
+    """A file for which it would wait without end, relative to the root; it was not started then."""
 
 
 def modules_of(distributions: Iterable[Installed]) -> list[str]:
@@ -49,16 +54,10 @@ def examine(environment: Environment, host: Host, modules: Iterable[str] = (), *
     executable = environment.place(environment.layout.executable)
     asked = [*modules, *(["--seed"] if seed == "yes" else [])]
     environ = {name: text for name, text in host.environ.items() if not name.startswith(("PYTHON", "__PYVENV"))}
+    if obstacle := obstacle_to_start(environment):
+        return Examined(f"`{obstacle}` is no plain file, and it would wait for what comes out of it", obstacle=obstacle)
     try:
-        ran = subprocess.run(
-            [executable, "-I", "-B", "-c", program, *asked],
-            env=environ,
-            cwd=os.path.abspath(os.sep),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=PATIENCE,
-            check=False,
-        )
+        ran = ask([executable, "-I", "-B", "-c", program, *asked], environ, os.path.abspath(os.sep))
     except subprocess.TimeoutExpired:
         return Examined(f"gave no answer in {PATIENCE:.0f} s")
     except OSError as error:
@@ -72,6 +71,37 @@ def examine(environment: Environment, host: Host, modules: Iterable[str] = (), *
     except (IndexError, ValueError, KeyError, TypeError):
         said = ran.stderr.decode("utf-8", "replace").strip().splitlines()
         return Examined(said[-1] if said else f"ended with code {ran.returncode}")
+
+
+def obstacle_to_start(environment: Environment) -> str:
+    """Return a file that every Python here reads when it starts and that is a pipe or a device; empty if none is."""
+    beside = f"{environment.layout.bin}/pyvenv.cfg"
+    for path in (environment.layout.config, beside, *site_files(environment, ".pth")):
+        try:
+            kind = os.stat(environment.place(path)).st_mode
+        except OSError:
+            continue
+        if stat.S_ISFIFO(kind) or stat.S_ISCHR(kind) or stat.S_ISBLK(kind):
+            return path
+    return ""
+
+
+def ask(command: Sequence[str], environ: Mapping[str, str], directory: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a program that is given nothing to read, to its end; it ends with all that it started if we do not wait for it.
+
+    :raises subprocess.TimeoutExpired: it took longer than `PATIENCE`.
+    :raises OSError: it cannot be started.
+    """
+    nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
+    with subprocess.Popen(
+        command, env=environ, cwd=directory, stdin=nothing, stdout=pipe, stderr=pipe, start_new_session=True
+    ) as process:
+        try:
+            output, errors = process.communicate(timeout=PATIENCE)
+        except BaseException:
+            kill_all(process, environ)
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
 
 SHELLS = {
@@ -96,14 +126,10 @@ def activations(environment: Environment, host: Host) -> list[str]:
         environ = {name: text for name, text in host.environ.items() if not name.startswith(("VIRTUAL_ENV", "XDG_"))}
         flags = {"fish": ["--no-config"], "tcsh": ["-f"], "zsh": ["-f"], "bash": ["--norc", "--noprofile"]}
         try:
-            ran = subprocess.run(
+            ran = ask(
                 [found, *flags.get(shell, []), "-c", program.format(quoted)],
-                env={**environ, "TERM": "dumb", "HOME": "/nonexistent"},  # fish would leave its files there
-                cwd=os.path.dirname(path),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=PATIENCE,
-                check=False,
+                {**environ, "TERM": "dumb", "HOME": "/nonexistent"},  # fish would leave its files there
+                os.path.dirname(path),
             )
         except (OSError, subprocess.TimeoutExpired):
             continue

@@ -93,6 +93,9 @@ def start(case: Case) -> Iterator[Finding]:
         yield Finding(
             "half-made", layout.executable, "there is no Python in it", FIX, "yes" if case.replacement else "no"
         )
+    elif examined.obstacle:
+        message = "it is a pipe or a device, and every Python that starts here waits for what comes out of it"
+        yield Finding("start-held-up", examined.obstacle, message, "remove it")
     elif examined.failure and interpreter is not None:
         message = f"its Python does not start: {examined.failure}"
         yield Finding("python-dead", layout.executable, message, f"{FIX} has it use {interpreter.executable}", "yes")
