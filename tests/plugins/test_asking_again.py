@@ -150,6 +150,18 @@ def test_a_plugin_that_fails_when_it_is_asked_again_is_told_of_as_ever(site: Sit
     assert again.err == user("env", "--no-seed", LATER="1").err
 
 
+def test_an_object_that_failed_is_asked_again_and_may_refuse(site: Site, user: Cloche) -> None:
+    text = HOOK + "return [Late('one'), Shell('two')]\nclass Late(Shell):\n"
+    site.install(
+        "acme", mine=OBJECT + text + f"    def refusal(self, interpreter): return 'late' if {later} else 1 / 0"
+    )
+
+    first, then = user("env", "--no-seed"), user("other", "--no-seed", LATER="1")
+
+    assert "activator `one`" in first.err
+    assert (then.code, then.err) == (0, "")
+
+
 def test_an_object_writes_its_scripts_anew_each_time(site: Site, user: Cloche) -> None:
     site.install("acme", mine=OBJECT + HOOK + "return [Shell('mine', os.environ.get('LATER', ''))]")
     made(user, "--no-seed")
@@ -241,6 +253,15 @@ def test_a_plugin_need_not_take_what_it_is_told(site: Site, user: Cloche) -> Non
     without = CREATED.replace("(result)", "(more='none')") + NOTE.replace("result.environment.location", "more")
 
     assert noted(user, site, without) == ([True, False], ["none"] * 2)
+
+
+def test_what_is_a_hook_no_more_is_not_called(site: Site, user: Cloche) -> None:
+    text = CREATED + NOTE + f"\nif {later}: del cloche_created.cloche_impl"
+    _, notes = noted(user, site, text)
+
+    made(user, "--no-seed", NOTES=str(user.cwd / "notes"), LATER="1")
+
+    assert (user.cwd / "notes").read_text().splitlines() == notes
 
 
 SEVERAL = {
