@@ -55,9 +55,26 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         except OSError:
             pass  # it fails the long way too, where the error is told
-    from cloche.cli.command import run_command
+    try:
+        from cloche.cli.command import run_command
 
-    return run_command(argv, STARTED)
+        return run_command(argv, STARTED)
+    except ImportError as error:
+        if "--traceback" in argv:
+            raise
+        return cannot_load(error)
+
+
+def cannot_load(error: ImportError) -> int:
+    """Tell that a module is not there or cannot be read, without the modules that tell other errors."""
+    from cloche.errors import ClocheError
+
+    problem = ClocheError(
+        f"a module cannot be loaded: {error}",
+        hint=f"install cloche again, and see whether `{sys.executable}` is whole; `--traceback` tells who wants it",
+    )
+    sys.stderr.write(f"cloche: error: {problem.message}\nhint: {problem.hint}\n")
+    return problem.exit_code
 
 
 def run() -> NoReturn:

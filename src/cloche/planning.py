@@ -13,7 +13,7 @@ from cloche.destination import inspect, is_relocatable, other_python, refuse_len
 from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError
 from cloche.extension import cause, guarded, resolve
 from cloche.model import Environment, Plan
-from cloche.operations import LayImage, Link, MakeDir, Write
+from cloche.operations import LayImage, Link, MakeDir, Write, read_plain
 from cloche.store.laying import operations as image_operations
 from cloche.value import TYPE_CHECKING, replace
 
@@ -348,13 +348,21 @@ def manifest(operations: Iterable[Operation], earlier: Mapping[str, str]) -> Wri
 
 
 def earlier_manifest(destination: Destination, request: Request) -> dict[str, str]:
-    """Return what the manifest of an environment that is kept lists: hashes by path."""
+    """Return what the manifest of an environment that is kept lists: hashes by path.
+
+    :raises DestinationError: there is one, and the system does not let it be read.
+    """
     if destination.state != "environment" or request.existing != "keep":
         return {}
+    path = os.path.join(destination.target, MANIFEST)
     try:
-        with open(os.path.join(destination.target, MANIFEST), encoding="utf-8", errors="replace") as file:
-            lines = file.read().split("\n")
-    except OSError:
+        lines = read_plain(path).decode("utf-8", "replace").split("\n")
+    except OSError as error:
+        if os.path.isfile(path) and not os.path.islink(path):  # then something is listed, and must not be forgotten
+            raise DestinationError(
+                f"cannot read `{path}`: {(error.strerror or str(error)).lower()}",
+                hint="let it be read, or replace the environment with `--clear`",
+            ) from error
         return {}
     return {path: digest for digest, found, path in (line.partition("  ") for line in lines) if found}
 

@@ -42,6 +42,10 @@ LISTENING = re.compile(r"/cloche/(__pycache__/)?api\.")
 """What the command line loads first after it has begun to listen."""
 
 
+USES = {"cold": 0, "used once": 1, "warm": 3}
+"""How many runs a cache has seen: the first unpacks, the second compiles, the third finds everything remembered."""
+
+
 class Point(NamedTuple):
     call: str
     number: int
@@ -55,7 +59,7 @@ class Scenario(NamedTuple):
     """Makes what stands in an empty directory before the run; the destination is `env` in it."""
     argv: Sequence[str]
     cache: str
-    """`warm` or `cold`."""
+    """One of `USES`."""
     scope: str = "every"
     """Whether `every` point is struck when there is time, or a `sample` at any time."""
 
@@ -87,9 +91,12 @@ class Sweep:
         self.warm_cache = work / "warm"
         self.cache = work / "cache"
         self.listening = 0
-        self._reset()
-        self._start(self.command)
-        shutil.copytree(self.cache, self.warm_cache, symlinks=True)
+        self.warm_cache.mkdir()
+        for _ in range(USES[scenario.cache]):
+            self._reset()
+            self._start(self.command)
+            shutil.rmtree(self.warm_cache)
+            shutil.copytree(self.cache, self.warm_cache, symlinks=True)
         self._reset()
         self.before = snapshot(self.place)
         done = self._start(self.command)
@@ -101,8 +108,7 @@ class Sweep:
         for directory in (self.place, self.cache):
             shutil.rmtree(directory, ignore_errors=True)
         self.place.mkdir()
-        if self.scenario.cache == "warm" and self.warm_cache.exists():
-            shutil.copytree(self.warm_cache, self.cache, symlinks=True)
+        shutil.copytree(self.warm_cache, self.cache, symlinks=True)
         self.scenario.prepare(self.place)
 
     def _start(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
@@ -167,14 +173,14 @@ class Sweep:
             else "broken"
         )
         said = done.stderr.strip()
-        complaint = self._complaint(fault, state, done.returncode, said, left)
+        complaint = self._complaint(point, fault, state, done.returncode, said, left)
         again = self._start(self.command)
         after = snapshot(self.place)
         if again.returncode or not same(after, self.whole):
             complaint = complaint or f"the next run ended with {again.returncode}: {again.stderr.strip()[-300:]}"
         return Verdict(point, fault, state, done.returncode, said, left, complaint)
 
-    def _complaint(self, fault: str, state: str, code: int, said: str, left: Sequence[str]) -> str:
+    def _complaint(self, point: Point, fault: str, state: str, code: int, said: str, left: Sequence[str]) -> str:
         if state == "broken":
             return "the destination is neither what it was nor whole"
         if fault == "KILL":
@@ -183,13 +189,14 @@ class Sweep:
             return f"a traceback: {said[-600:]}"
         if code == 0 and state != "whole":
             return "it claims to be done and is not"
-        if left or state == "between":
+        held = (point.call, fault) == ("flock", "EACCES")  # what systems answer if another process has the lock
+        if (left and not held) or state == "between":
             return f"it stopped with {code} and left {left}"
         if fault in STOPS and code == STOPS[fault]:
             return "" if said.endswith("cloche: interrupted") else f"no message: {said[-300:]}"
         if fault in STOPS and code == 128 - STOPS[fault] and state == "whole":
             return ""  # it came when all was done and said
-        if code not in (0, 1, 3, 4, 5):
+        if code not in (0, 1, 3, 4, 5, 6):
             return f"exit code {code}: {said[-300:]}"
         if code and not said.startswith("cloche: "):
             return f"no message: {said[-300:]}"
@@ -202,7 +209,16 @@ def same(one: Mapping[str, tuple[object, ...]], other: Mapping[str, tuple[object
 
 
 def comparable(tree: Mapping[str, tuple[object, ...]]) -> dict[str, tuple[object, ...]]:
-    return {path: entry for path, entry in tree.items() if "__pycache__" not in path}
+    return {path: without_code(path, entry) for path, entry in tree.items() if "__pycache__" not in path}
+
+
+def without_code(path: str, entry: tuple[object, ...]) -> tuple[object, ...]:
+    """Return an entry of a tree, less what a RECORD says of byte-code, and the manifest of that RECORD."""
+    *rest, content = entry
+    if isinstance(content, bytes) and path.endswith(("/RECORD", "/.cloche-manifest")):
+        rows = content.splitlines(keepends=True)
+        content = b"".join(row for row in rows if not row.endswith((b".pyc,,\n", b"/RECORD\n")))
+    return (*rest, content)
 
 
 def evenly(points: Sequence[Point], count: int) -> Iterator[Point]:

@@ -27,15 +27,15 @@ def exchange(one: str, other: str) -> bool:
 
 def system_exchange(one: bytes, other: bytes) -> int:
     """Make the system call; return its error number, 0 for success."""
-    import ctypes
-
     try:
+        import ctypes
+
         library = ctypes.CDLL(None, use_errno=True)
         if sys.platform == "darwin":
             failed = library.renamex_np(one, other, 2)
         else:
             here = -100  # AT_FDCWD
             failed = library.renameat2(here, one, here, other, 2)
-    except (AttributeError, OSError, TypeError):
-        return errno.ENOSYS  # a C library that does not have it, or Windows
+    except (ImportError, AttributeError, OSError, TypeError):
+        return errno.ENOSYS  # a Python without `ctypes`, a C library that does not have it, or Windows
     return ctypes.get_errno() if failed else 0

@@ -55,10 +55,14 @@ def write_journal(staging: str, target: str, actions: Sequence[Action]) -> None:
     """
     root = os.path.relpath(target, os.path.dirname(staging))
     records = [HEADER, root, *(f"{action.verb} {action.mark} {action.path}" for action in actions), "end", ""]
-    with open(os.path.join(staging, JOURNAL), "wb") as file:
-        file.write("\0".join(records).encode("utf-8", "surrogateescape"))
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with open(os.path.join(staging, JOURNAL), "wb") as file:
+            file.write("\0".join(records).encode("utf-8", "surrogateescape"))
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        close_journal(staging)  # nothing was done yet, and nobody shall think so
+        raise
     synchronize(staging)
 
 
@@ -77,8 +81,17 @@ def synchronize(directory: str) -> None:
 
 
 def close_journal(staging: str) -> None:
-    """Note that all is done, or all is taken back."""
-    os.unlink(os.path.join(staging, JOURNAL))
+    """Note that all is done, or all is taken back.
+
+    :raises OSError: the system refuses every way of saying so; the next run will take it back.
+    """
+    journal = os.path.join(staging, JOURNAL)
+    try:
+        os.unlink(journal)
+    except FileNotFoundError:
+        pass
+    except OSError:
+        os.truncate(journal, 0)  # an empty one is that of a run that was killed before its first step
 
 
 def recover(staging: str) -> None:

@@ -55,7 +55,11 @@ def is_recent(status: os.stat_result) -> bool:
 
 def remove_unless_needed(staging: str) -> None:
     """Remove a staging directory of our own, unless what it keeps has still to be put back."""
-    if not os.path.lexists(os.path.join(staging, JOURNAL)):
+    try:
+        needed = os.lstat(os.path.join(staging, JOURNAL)).st_size > 0
+    except OSError:
+        needed = False
+    if not needed:
         remove(staging)
 
 

@@ -84,11 +84,13 @@ def replace(staging: str, target: str) -> list[Action]:
     try:
         take(actions[0], staging, target)
         os.rename(new, target)
+        close_journal(staging)
     except BaseException:
+        if not os.path.lexists(new):
+            os.rename(target, new)
         put_back(aside(staging), target)
         close_journal(staging)
         raise
-    close_journal(staging)
     return actions
 
 
@@ -100,11 +102,11 @@ def perform(steps: Iterable[Step], staging: str, target: str) -> list[Action]:
     try:
         for action in actions:
             take(action, staging, target)
+        close_journal(staging)  # from here on the new state counts
     except BaseException:
         undo(actions, staging, target)
         close_journal(staging)
         raise
-    close_journal(staging)  # from here on the new state counts
     return actions
 
 
