@@ -16,6 +16,7 @@ from cloche.cli.completion import bash_words, script
 from cloche.cli.completion.suggestions import SAFE, suggest
 from cloche.cli.vocabulary import COMMON, CREATE, VERBS
 from cloche.model import Host
+from cloche.value import replace
 from tests.plugins.site import Site, site
 from tests.tools import require
 
@@ -90,6 +91,37 @@ def test_a_command_that_is_run_is_somebody_elses_line(host: Host) -> None:
     )
 
 
+def furnish(place: Path) -> Path:
+    """Make an environment as completion sees it: programs, a script to be sourced, what no name of a program can be."""
+    (place / "bin").mkdir(parents=True)
+    for name in ("pytest", "python", "ruff", "a b", "$(touch PWNED)"):
+        (place / "bin" / name).touch(0o755)
+    (place / "bin" / "activate").touch(0o644)
+    (place / "bin" / "pycache").mkdir()
+    (place / "bin" / "pygone").symlink_to("/nowhere")
+    return place
+
+
+def test_programs_of_the_environment_can_be_run_in_it(host: Host) -> None:
+    furnish(Path(host.cwd) / "env")
+
+    assert words(host, "run", "env", "--", "") == ["pytest", "python", "ruff"]
+    assert words(host, "run", "./env/", "--", "py") == words(host, "run", "env", "py") == ["pytest", "python"]
+    assert suggest(["run", "env", "--", "py"], host).paths == "files"
+    assert words(host, "run", "env", "--", "python", "") == []
+    assert words(host, "run", "nowhere", "--", "") == words(host, "run", "a\0b", "--", "") == []
+    assert "--json" in words(host, "run", "env", "--")
+
+
+def test_programs_of_an_environment_on_windows_are_named_without_their_suffix(host: Host) -> None:
+    scripts = Path(host.cwd) / "env" / "Scripts"
+    scripts.mkdir(parents=True)
+    for name in ("python.exe", "Activate.ps1", "pip.EXE"):
+        (scripts / name).touch()
+
+    assert words(replace(host, os_name="nt"), "run", "env", "--", "p") == ["pip", "python"]
+
+
 def test_versions_are_those_of_the_pythons_that_were_met(host: Host) -> None:
     subprocess.run([sys.executable, "-m", "cloche", "-p", sys.executable, "--dry-run", host.cwd + "/x"], check=True)
     ours = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -160,6 +192,7 @@ def world(tmp_path: Path) -> dict[str, str]:
     for name in HOSTILE:
         (place / name).mkdir()
     (place / "file.txt").touch()
+    furnish(place / "venv")
     tools = tmp_path / "tools"
     tools.mkdir()
     (tools / "cloche").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cloche "$@"\n')
@@ -247,6 +280,7 @@ def test_the_tab_key_inserts_what_alone_fits(typist: Typist) -> None:
     assert typist.inserted("cloche --link-mode=har") == ["cloche", "--link-mode=hardlink"]
     assert typist.inserted("cloche env --dry") == ["cloche", "env", "--dry-run"]
     assert typist.inserted("cloche cache ver") == ["cloche", "cache", "verify"]
+    assert typist.inserted("cloche run venv -- pyte") == ["cloche", "run", "venv", "--", "pytest"]
 
 
 def test_the_tab_key_lists_what_fits_if_it_is_more(typist: Typist) -> None:
@@ -290,12 +324,14 @@ def test_fish_offers_the_same(world: dict[str, str]) -> None:
     offers = fish(
         world, "cloche doc", "cloche --link-mode har", "cloche --link-mode=har", "cloche cache ", "cloche info ./s"
     )
+    programs = fish(world, "cloche run venv -- r")
 
     assert offers[0] == ["doctor"]
     assert offers[1] == ["hardlink"]
     assert offers[2] == ["--link-mode=hardlink"]
     assert offers[3] == ["clear", "dir", "prune", "size", "verify"]
     assert offers[4] == ["./star*[x]/"]
+    assert programs == [["ruff"]]
     assert fish(world, "cloche --cache-dir=./s") == [["--cache-dir=./star*[x]/"]]
 
 
@@ -314,6 +350,7 @@ def test_powershell_offers_the_same(world: dict[str, str]) -> None:
         "cloche --link-mode har",
         "cloche --link-mode=har",
         "cloche cache ",
+        "cloche run venv -- r",
         "cloche info ./i",
         "cloche '",
     ]
@@ -332,7 +369,8 @@ def test_powershell_offers_the_same(world: dict[str, str]) -> None:
     assert offers[1] == ["hardlink"]
     assert offers[2] == ["--link-mode=hardlink"]
     assert sorted(offers[3]) == ["clear", "dir", "prune", "size", "verify"]
-    assert offers[4:] == [
+    assert offers[4] == ["ruff"]
+    assert offers[5:] == [
         [""],
         [""],
     ]  # names of files are left to PowerShell, in whose engine alone there is no cmdlet for them

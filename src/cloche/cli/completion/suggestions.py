@@ -6,6 +6,7 @@ are not among it.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from cloche.cli.parser import by_spelling
@@ -63,6 +64,8 @@ def suggest(words: Sequence[str], host: Host) -> Suggestions:
     place = find_place(words[:-1], host)
     if place.waiting is not None:
         return values(place.waiting, word, host)
+    if place.verb.rest and len(place.operands) == place.verb.most and (place.handed_on or not word.startswith("-")):
+        return Suggestions(fitting(programs(place.operands[-1], host), word), "files")
     if place.handed_on and place.verb.rest:
         return Suggestions(paths="files")
     if word.startswith("-") and not place.handed_on:
@@ -199,6 +202,25 @@ def pythons(word: str, host: Host) -> Suggestions:
                 found[f"{name}{one.python_version}{threads}"] = (one.version, one.name)
     newest = sorted(found.items(), key=lambda item: (item[0][0].isalpha(), [-number for number in item[1][0][:2]]))
     return Suggestions(fitting(((text, name) for text, (_, name) in newest), word))
+
+
+def programs(directory: str, host: Host) -> Iterator[tuple[str, str]]:
+    """Yield the names of the programs in the environment at a directory as it was typed; of none if it is no environment."""
+    root = os.path.join(host.cwd, os.path.expanduser(directory))
+    place = os.path.join(root, "Scripts" if host.os_name == "nt" else "bin")
+    try:
+        with os.scandir(place) as entries:
+            found = sorted((entry.name, entry.path) for entry in entries if entry.is_file())
+    except (OSError, ValueError):
+        return
+    for name, path in found:
+        if host.os_name == "nt":
+            name, suffix = os.path.splitext(name)
+            executable = suffix.lower() == ".exe"
+        else:
+            executable = os.access(path, os.X_OK)
+        if executable:
+            yield name, ""
 
 
 def components(option: str, host: Host) -> Iterator[tuple[str, str]]:
