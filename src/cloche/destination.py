@@ -186,8 +186,11 @@ def other_python(destination: Destination, interpreter: Interpreter, layout: Lay
     recorded = settings.get("version_info") or settings.get("version") or ""
     if recorded and recorded.split(".")[:2] != interpreter.python_version.split("."):
         return f"Python {'.'.join(recorded.split('.')[:3])}"
-    implementation = settings.get("implementation", "").lower()
-    if implementation and implementation != interpreter.implementation:
+    implementation = settings.get("implementation", "")
+    if (
+        implementation
+        and {"graalvm": "graalpy"}.get(kind := implementation.lower(), kind) != interpreter.implementation
+    ):
         return implementation
     if not os.path.isdir(os.path.join(destination.target, layout.purelib)):
         return "another Python"
