@@ -48,6 +48,13 @@ def test_it_says_in_one_line_what_it_made_and_how_to_activate_it(cloche):
     )
 
 
+@pytest.mark.parametrize("place", ["wheelhuose", "file:///opt/wheels"])
+def test_wheels_that_are_to_come_from_no_directory_are_warned_of(cloche, place):
+    """The seeds come from elsewhere then, which nobody would notice."""
+    done = cloche("env", "--no-seed", "--find-links", place)
+    assert (done.code, done.err) == (0, f"cloche: warning: `--find-links` names `{place}`, which is no directory\n")
+
+
 def test_the_command_that_is_recorded_makes_the_same_again(cloche):
     """For the Python that was asked for, with each word as a shell reads it."""
     options = ["--prompt", "it's $HOME", "--activators", "", "--system-site-packages", "--no-vcs-ignore", "--no-seed"]

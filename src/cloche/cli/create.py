@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from time import perf_counter
 
 from cloche.cli import report
@@ -36,6 +37,11 @@ def create(words: Words, host: Host, argv: Sequence[str], started: float) -> int
     with session_of(settings, host) as session:
         request = request_of(words.operands[0], settings, host, extra)
         report.warn(settings.warnings)
+        report.warn(
+            f"`--find-links` names `{one}`, which is no directory"
+            for one in settings.all("find-links")
+            if not os.path.isdir(os.path.join(host.cwd, one))
+        )
         if words.count("verbose"):
             report.warn(
                 f"`--{name}` was taken and has no effect" for name in sorted(INEFFECTIVE & settings.chosen.keys())
