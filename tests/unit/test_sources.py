@@ -99,6 +99,14 @@ def test_a_value_of_the_wrong_type_is_an_error_that_names_the_file(say):
         say(pyproject="[tool.cloche]\nprompt = [1, 2]\n")
 
 
+def test_a_version_without_quotes_is_refused_because_it_may_have_lost_its_last_digit(say):
+    """To TOML 3.10 is the number 3.1; a whole number says what it seems to."""
+    with pytest.raises(UsageError, match=r"pyproject\.toml cannot be 3\.1") as refused:
+        say(pyproject="[tool.cloche]\npython = 3.10\n")
+    assert "3.10 is 3.1" in refused.value.hint
+    assert say(pyproject="[tool.cloche]\npython = 3\n")[1].pythons == ("3",)
+
+
 def test_what_a_plugin_may_replace_is_read_from_the_config(say):
     settings, _ = say(user='replace = ["bash=acme"]\n')
     assert settings.replacements == {"bash": "acme"}

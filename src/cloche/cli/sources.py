@@ -219,10 +219,11 @@ def as_values(option: Option, given: object, where: str) -> tuple[str, ...] | No
         values = split(given, option) if option.kind == "list" else (given,)
     elif isinstance(given, list) and all(isinstance(one, str) for one in given) and option.kind in ("list", "words"):
         values = tuple(given) if option.kind == "list" else (",".join(given),)
-    elif isinstance(given, (int, float)) and not isinstance(given, bool) and option.kind in ("text", "list"):
+    elif isinstance(given, int) and not isinstance(given, bool) and option.kind in ("text", "list"):
         values = (str(given),)
     else:
-        raise UsageError(f"{where} cannot be {given!r}", hint=f"`{option.name}` takes {kind_of(option)}")
+        quotes = "; without quotes, 3.10 is 3.1" if isinstance(given, float) else ""
+        raise UsageError(f"{where} cannot be {given!r}", hint=f"`{option.name}` takes {kind_of(option)}{quotes}")
     for text in values:
         if option.choices and text not in option.choices:
             raise UsageError(f"{where} cannot be `{text}`", hint=f"choose one of {', '.join(option.choices)}")
