@@ -532,3 +532,28 @@ def test_nothing_that_lies_in_the_current_directory_is_loaded(tmp_path: Path) ->
 
     assert "trap" not in [one["name"] for one in json.loads(ran.stdout)["plugins"]]
     assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        giving("activator", "leaver", more="def scripts(self, environment): raise SystemExit"),
+        giving("activator", "leaver", more="def refusal(self, interpreter): raise SystemExit(0)"),
+        "@cloche.hookimpl\ndef cloche_activators(): return [cloche.Descriptor('leaver', 'fake_plugin_leaver:it')]",
+    ],
+)
+def test_a_plugin_that_ends_the_run_does_not_make_it_look_like_a_success(site: Site, tmp_path: Path, text: str) -> None:
+    site.install("acme", leaver=text)
+    site.module("raise SystemExit(0)", "fake_plugin_leaver")
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "cloche", "env", "--no-seed", "--activators", "leaver"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.returncode == 6
+    assert "SystemExit" in ran.stderr
+    assert not (tmp_path / "env").exists()

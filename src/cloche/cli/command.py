@@ -7,7 +7,7 @@ import sys
 
 from cloche.cli import report
 from cloche.cli.vocabulary import VERBS
-from cloche.errors import ClocheError, UsageError
+from cloche.errors import ClocheError, PluginError, UsageError
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def run_command(argv: Sequence[str], started: float) -> int:
 def dispatch(argv: Sequence[str], started: float) -> int:
     from cloche.api import current_host
     from cloche.cli.parser import first_operand, parse
-    from cloche.extension import resolve
+    from cloche.extension import cause, resolve
 
     host = current_host()
     first = first_operand(argv) if argv and argv[0][:1] == "-" else 0
@@ -85,7 +85,13 @@ def dispatch(argv: Sequence[str], started: float) -> int:
 
         report.tell(f"cloche {__version__}")
         return 0
-    code: int = resolve(words.verb.implementation)(words, host, argv, started)
+    try:
+        code: int = resolve(words.verb.implementation)(words, host, argv, started)
+    except SystemExit as error:  # none of ours raises it, and whoever does must not decide on the exit code
+        raise PluginError(
+            f"a plugin ended the run: {cause(error)}",
+            hint="find out which with `--no-plugin NAME`; `--traceback` tells where",
+        ) from error
     return code
 
 
