@@ -25,7 +25,7 @@ LAYERS = (
     ("value",),
     ("errors", "options"),
     ("model", "operations"),
-    ("spec", "layout", "config", "template", "soundness"),
+    ("spec", "layout", "config", "template", "soundness", "holder"),
     ("hookspecs",),
     ("extension",),
     ("entrypoints", "provided"),

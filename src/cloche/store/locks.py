@@ -10,10 +10,9 @@ import contextlib
 import errno
 import os
 import stat
-import sys
 from typing import TYPE_CHECKING
 
-from cloche.operations import read_plain
+from cloche.holder import author, sign, withdraw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,17 +34,16 @@ def hold(path: str, seconds: float) -> Iterator[str | None]:
         _refuse_planted(path)
         lock.acquire(poll_interval=0.02)
     except Timeout:
-        yield _holder(path)
+        yield author(f"{path}.holder")
         return
     except (OSError, NotImplementedError):  # no directory, a link in its place, a file system without locks
         yield ""
         return
+    note = sign(f"{path}.holder")
     try:
-        _sign(path)
         yield None
     finally:
-        with contextlib.suppress(OSError):
-            os.unlink(f"{path}.holder")
+        withdraw(f"{path}.holder", note)
         lock.release()
 
 
@@ -55,25 +53,3 @@ def _refuse_planted(path: str) -> None:
         found = os.lstat(path)
         if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
             raise OSError(errno.EINVAL, "not a lock file", path)
-
-
-def _sign(path: str) -> None:
-    """Write who we are beside the lock, for whoever waits for us too long."""
-    command = " ".join(sys.argv).replace("\n", " ")[:200]
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    with contextlib.suppress(OSError):
-        os.unlink(f"{path}.holder")  # of one that was killed
-    with contextlib.suppress(OSError):
-        descriptor = os.open(f"{path}.holder", flags, 0o600)
-        try:
-            os.write(descriptor, f"process {os.getpid()} (`{command}`)".encode("utf-8", "backslashreplace"))
-        finally:
-            os.close(descriptor)
-
-
-def _holder(path: str) -> str:
-    nameless = "a process that did not say its name"
-    try:
-        return read_plain(f"{path}.holder")[:400].decode("utf-8", "replace") or nameless
-    except OSError:
-        return nameless
