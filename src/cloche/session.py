@@ -178,7 +178,7 @@ class Session:
         finders = self.registry.all("finder")
         needed = [*activators, *(finders if specs or request.try_first_with else ())]
         givers = self.registry.givers(one.source for one in needed if not one.reference)
-        if givers is None or (givers and blueprint.notes):
+        if givers is None or blueprint.notes:  # what was left out may be mended where it stands, which no witness sees
             return
         named = (replace(one, item=one.item if isinstance(one.item, str) else None) for one in chosen.values())
         decided = Remembered(

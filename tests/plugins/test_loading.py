@@ -557,3 +557,22 @@ def test_a_plugin_that_ends_the_run_does_not_make_it_look_like_a_success(site: S
     assert ran.returncode == 6
     assert "SystemExit" in ran.stderr
     assert not (tmp_path / "env").exists()
+
+
+def test_an_activator_that_was_left_out_is_back_as_soon_as_its_module_is_mended(site: Site, tmp_path: Path) -> None:
+    site.install(
+        "acme",
+        late="@cloche.hookimpl\ndef cloche_activators(): return [cloche.Descriptor('late', 'fake_plugin_late:it')]",
+    )
+    site.module("raise ValueError('not yet')", "fake_plugin_late")
+    names = []
+    for number in range(3):
+        if number == 2:
+            (site.directory / "fake_plugin_late.py").write_text(
+                "import cloche\n" + giving("activator", "late") + "\nit = cloche_activators()[0]\n"
+            )
+        command = [sys.executable, "-B", "-m", "cloche", f"env{number}", "--no-seed", "--json"]
+        ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        names.append("late" in json.loads(ran.stdout)["plan"]["activators"])
+
+    assert names == [False, False, True]
