@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cloche.errors import PluginError
 from cloche.extension import cause, resolve
+from cloche.options import Option
 from cloche.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -11,7 +12,6 @@ if TYPE_CHECKING:
     from typing import Any, Literal, TypeAlias
 
     from cloche.extension import Source
-    from cloche.options import Option
 
     Kind: TypeAlias = Literal["finder", "creator", "seeder", "activator", "command"]
 
@@ -92,6 +92,9 @@ def collect(
                 missing = [method for method in NEEDS[kind] if not hasattr(item, method)]
                 if missing and not (kind != "command" and hasattr(item, "implementation")):
                     raise TypeError(f"the {kind} `{name}` has no `{missing[0]}`")
-                given.append(Provided(kind, name, source, item))
+                one = Provided(kind, name, source, item)
+                if wrong := [option for option in one.options if type(option) is not Option]:
+                    raise TypeError(f"the {kind} `{name}` has {wrong[0]!r} among its options, which is none")
+                given.append(one)
         own = [one for one in given if one.name == source.name]
         yield from own if kind == "command" and own else given

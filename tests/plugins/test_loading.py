@@ -221,6 +221,14 @@ BROKEN = {
     ),
     "no-list": ("@cloche.hookimpl\ndef cloche_creators(): return 3", "cloche_creators gave 3, and has to give a list"),
     "text": ("@cloche.hookimpl\ndef cloche_creators(): return 'abc'", "gave 'abc', and has to give a list"),
+    "options": (
+        "@cloche.hookimpl\ndef cloche_creators(): return [cloche.Descriptor('a', 'x:y', options=('greeting',))]",
+        "TypeError: the creator `a` has 'greeting' among its options, which is none",
+    ),
+    "no-options": (
+        "@cloche.hookimpl\ndef cloche_creators(): return [cloche.Descriptor('a', 'x:y', options=3)]",
+        "TypeError: 'int' object is not iterable",
+    ),
     "half": (
         "class Half:\n    name = 'half'\n@cloche.hookimpl\ndef cloche_creators(): return [Half()]",
         "TypeError: the creator `half` has no `refusal`",
