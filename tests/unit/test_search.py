@@ -491,6 +491,19 @@ def test_a_miss_names_the_nearest_where_it_looked_and_what_would_help(machine: M
     assert "`cloche pythons 3.14t --all`" in hint
 
 
+def test_a_miss_of_several_requests_says_of_a_place_what_is_wrong_with_it(machine: Machine) -> None:
+    """A Python elsewhere is not near to a place; what is near to the others is listed with its reason."""
+    there = machine.has("path", "CPython 3.9.18")
+    with pytest.raises(InterpreterNotFound) as caught:
+        machine.find("3.20", "/nowhere/python")
+    lines = [line.strip() for line in (caught.value.hint or "").splitlines()]
+    assert f"`{there}` is 3.9.18, not 3.20" in lines
+    assert any(line.startswith("`/nowhere/python` ") for line in lines)
+    with pytest.raises(InterpreterNotFound) as caught:
+        machine.find("/nowhere/python", "/nowhere/else")
+    assert "at all" not in (caught.value.hint or "")
+
+
 def test_a_miss_lists_three_at_most_and_each_once(machine: Machine) -> None:
     paths = [machine.has("path", f"CPython 3.{minor}.1") for minor in range(6, 14)]
     with pytest.raises(InterpreterNotFound) as caught:

@@ -64,15 +64,24 @@ def not_found(specs: Sequence[InterpreterSpec], search: Search, because: str = "
         )
     everything = f"`cloche pythons {quote(specs[0].text)} --all` shows everything, and why it was passed over"
     remedy = next(filter(None, (remedy_for(spec, search.host) for spec in specs)), "")
-    misses = nearest(specs, search)
+    kinds = [spec for spec in specs if not spec.is_exact]
+    misses = nearest(kinds, search)
+    heading = "the nearest:" if misses else "there is no interpreter at all"
     told = [
         f"`{remedy}` could help; {everything}" if remedy else everything,
-        "the nearest:" if misses else "there is no interpreter at all",
+        *(why for spec in specs if spec.is_exact for why in unusable(spec, search)),
+        *([heading] if kinds else []),
         *(f"  {miss}" for miss in misses),
         f"looked at: {', '.join(search.places)}",
         *(f"finder `{name}` failed: {why}" for name, why in search.failed.items()),
     ]
     return InterpreterNotFound(f"no interpreter satisfies {asked}{origin}", hint="\n  ".join(told))
+
+
+def unusable(spec: InterpreterSpec, search: Search) -> list[str]:
+    """Return why the file or the command that is named will not do."""
+    refused = [f"`{one.path}` {one.reason}" for one in search.sightings(spec) if one.reason]
+    return refused or [f"no interpreter on PATH is called `{spec.name}`"]
 
 
 def is_too_old(spec: InterpreterSpec) -> bool:
@@ -97,7 +106,7 @@ def old_ones(spec: InterpreterSpec, search: Search) -> list[Sighting]:
 
 
 def nearest(specs: Sequence[InterpreterSpec], search: Search) -> list[str]:
-    """Return the nearest misses, a line for each, with what is wrong with it."""
+    """Return the nearest misses of requests that name no place, a line for each, with what is wrong with it."""
     found: dict[str, tuple[tuple[object, ...], str]] = {}
     for spec in specs:
         for one in search.sightings(ANY, judge=spec, at_once=64):
