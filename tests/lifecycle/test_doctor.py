@@ -202,6 +202,17 @@ def test_what_every_user_may_write_to_is_closed(cloche, furnished) -> None:
     assert open_file.stat().st_mode & 0o777 == 0o664
 
 
+def test_the_lock_that_uv_leaves_is_no_open_door(cloche) -> None:
+    """`uv pip install` leaves an empty one that every user may take; anything else of that name is another matter."""
+    assert cloche("env", "--no-seed").code == 0
+    lock_of_uv = cloche.cwd / "env" / ".lock"
+    lock_of_uv.touch()
+    lock_of_uv.chmod(0o666)
+    assert found(cloche, cloche.cwd / "env") == {}
+    lock_of_uv.write_text("more")
+    assert "world-writable" in found(cloche, cloche.cwd / "env")
+
+
 def test_a_pip_that_does_not_run_is_laid_down_anew(cloche) -> None:
     place = cloche.cwd / "env"
     assert cloche("-p", pyenv("3.12"), place).code == 0

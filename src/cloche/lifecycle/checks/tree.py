@@ -42,14 +42,18 @@ def permissions(case: Case) -> Iterator[Finding]:
 
 
 def world_writable(root: str) -> list[str]:
-    """Return files and directories that every user may write to, relative to the root (`.` is the root itself)."""
+    """Return files and directories that every user may write to, relative to the root (`.` is the root itself).
+
+    Not uv's empty lock, which it lets every user take.
+    """
     if os.name == "nt":
         return []
     found = ["."] if stat.S_IMODE(os.stat(root).st_mode) & stat.S_IWOTH else []
     for parent, directories, names in os.walk(root):
         for name in [*directories, *names]:
             status = os.lstat(os.path.join(parent, name))
-            if status.st_mode & stat.S_IWOTH and not stat.S_ISLNK(status.st_mode):
+            is_lock = name == ".lock" and parent == root and stat.S_ISREG(status.st_mode) and not status.st_size
+            if status.st_mode & stat.S_IWOTH and not stat.S_ISLNK(status.st_mode) and not is_lock:
                 found.append(os.path.relpath(os.path.join(parent, name), root).replace(os.sep, "/"))
     return sorted(found)
 
