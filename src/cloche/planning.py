@@ -321,6 +321,8 @@ def quoted(word: str, host: Host) -> str:
     """Return a word as a POSIX shell reads it (`shlex` costs a warm run too much); on Windows as its own do."""
     if word and PLAIN.issuperset(word.replace("\\", "") if host.os_name == "nt" else word):
         return word
+    if host.os_name != "nt" and any("\ud800" <= letter <= "\udfff" for letter in word):  # bytes that are no UTF-8
+        return "\"$(printf '" + "".join(f"\\{byte:03o}" for byte in word.encode("utf-8", "surrogateescape")) + "')\""
     return f'"{word}"' if host.os_name == "nt" else "'" + word.replace("'", "'\"'\"'") + "'"
 
 

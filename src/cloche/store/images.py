@@ -64,8 +64,10 @@ def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -
     while True:
         attempts -= 1
         found = _present(store, abi, name)
+        if found and (found.bytecode == "complete" or found.root in store.made or not store.lasts):
+            return found
         images = os.path.join(store.room("images"), abi)
-        if found and (found.bytecode == "complete" or found.root in store.made or not store.keeps(images)):
+        if found and not store.keeps(images):
             return found
         try:
             _make_own_directory(images)
