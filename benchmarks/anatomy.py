@@ -74,7 +74,7 @@ def imported(peers: Peers, one: Command, *, cold: bool) -> list[Import]:
     """Return what is imported, in the order in which it was done: a module after what it imports."""
     traced = one._replace(environ=(*one.environ, ("PYTHONPROFILEIMPORTTIME", "1")))
     peers.run(traced)  # the variable is one of those that a remembered plan depends on
-    peers.clear()
+    peers.next_turn()
     done = subprocess.run(
         peers.words(traced.words),
         env={**peers.environ(cold=cold), **dict(traced.environ)},
@@ -90,7 +90,7 @@ def imported(peers: Peers, one: Command, *, cold: bool) -> list[Import]:
 def calls(peers: Peers, one: Command, *, cold: bool) -> dict[str, int]:
     """Return how often a command makes each system call, its child processes included."""
     peers.run(one, cold=cold)
-    peers.clear()
+    peers.next_turn()
     counts = peers.work / "calls"
     environ = {**peers.environ(cold=cold), **dict(one.environ)}
     peers.capture(["strace", "-f", "-c", "-U", "calls,name", "-o", str(counts), *one.words], environ)

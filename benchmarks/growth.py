@@ -118,7 +118,7 @@ def add_plugin(site: Path, name: str, how: str) -> None:
 
 def many(peers: Peers, count: int) -> list[dict[str, float]]:
     """Return for each hundred environments of one process the median seconds, and the memory after the last."""
-    peers.clear()
+    peers.next_turn()
     found = json.loads(peers.capture(["{bin}/python", "{here}/inside.py", "{env}", str(count)]))
     parts = []
     for first in range(0, count, 100):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -37,6 +36,7 @@ class Peers:
         self.place = work / "place"
         self.wheels = work / "wheels"
         self.home = work / "home"
+        self.turn = 0
         for directory in (self.place, self.wheels, self.home):
             directory.mkdir()
 
@@ -72,23 +72,31 @@ class Peers:
         """Return the variables of a user who has set nothing; a cold one has just come to this machine."""
         home = self.home
         if cold:
-            home = self.work / "cold"
-            shutil.rmtree(home, ignore_errors=True)
-            home.mkdir()
+            home = self.work / f"cold{self.turn}"
+            home.mkdir(exist_ok=True)
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         return {**kept, "HOME": str(home), "PATH": f"{self.root / 'bin'}:{os.environ.get('PATH', os.defpath)}"}
 
     def words(self, words: Sequence[str]) -> list[str]:
         """Return a command with its slots filled."""
-        slots = {"env": self.place / "env", "bin": self.root / "bin", "wheels": self.wheels, "here": HERE}
+        slots = {"env": self.environment, "bin": self.root / "bin", "wheels": self.wheels, "here": HERE}
         filled = list(words)
         for name, path in slots.items():
             filled = [word.replace(f"{{{name}}}", str(path)) for word in filled]
         return filled
 
-    def clear(self) -> None:
-        """Remove what the last command made; what that leaves to be written to the disk must not slow the next one."""
-        shutil.rmtree(self.place / "env", ignore_errors=True)
+    @property
+    def environment(self) -> Path:
+        """The destination of this turn."""
+        return self.place / f"env{self.turn}"
+
+    def next_turn(self) -> None:
+        """Make way for a command: what the last one left to be written to the disk must not slow it.
+
+        Nothing is removed: ext4 is slow, for a minute, to give away inodes that were just freed, and would be so the more
+        the more directories a peer makes.
+        """
+        self.turn += 1
         os.sync()
 
     def capture(self, words: Sequence[str], environ: Mapping[str, str] | None = None) -> str:
@@ -114,7 +122,7 @@ class Peers:
 
     def run(self, command: Command, *, cold: bool = False) -> float:
         """Run a command on a destination that is absent and return the seconds that an environment took."""
-        self.clear()
+        self.next_turn()
         environ = {**self.environ(cold=cold), **dict(command.environ)}
         started = perf_counter()
         printed = self.capture(command.words, environ)
@@ -129,7 +137,7 @@ class Peers:
         taken = {}
         for peer, line in (("cloche", CLOCHE), ("uv", UV_SEEDED), ("virtualenv", VIRTUALENV)):
             self.run(command(peer, line))
-            entries = [path.lstat() for path in (self.place / "env").rglob("*")]
+            entries = [path.lstat() for path in self.environment.rglob("*")]
             files = [one for one in entries if one.st_mode & 0o170000 != 0o040000]
             own = sum(one.st_size for one in files if one.st_nlink == 1)
             taken[peer] = {"files": own, "directories": len(entries) - len(files)}
