@@ -202,6 +202,13 @@ def test_what_every_user_may_write_to_is_closed(cloche, furnished) -> None:
     assert open_file.stat().st_mode & 0o777 == 0o664
 
 
+def test_a_single_file_that_names_another_place_is_told_as_one(cloche) -> None:
+    assert cloche("old", "--no-seed", "--activators", "none").code == 0
+    (cloche.cwd / "old").rename(cloche.cwd / "new")
+    message = found(cloche, cloche.cwd / "new")["moved"]["message"]
+    assert message == f"it was moved from there: `pyvenv.cfg` names `{cloche.cwd / 'old'}`"
+
+
 def test_the_lock_that_uv_leaves_is_no_open_door(cloche) -> None:
     """`uv pip install` leaves an empty one that every user may take; anything else of that name is another matter."""
     assert cloche("env", "--no-seed").code == 0

@@ -199,7 +199,7 @@ VERBS = {
         Verb("plugins", "what is loaded, from where, what it gives, what failed", "cloche.cli.plugins:plugins"),
         Verb(
             "cache",
-            "dir | size | verify | prune | clear",
+            "look after the cache: dir, size, verify, prune, clear",
             "cloche.cli.cache:cache",
             (),
             "ACTION",

@@ -28,7 +28,10 @@ def moved(case: Case) -> Iterator[Finding]:
     for root in old_roots:
         files = recorded.get(root, [])
         what = "copied" if os.path.isfile(os.path.join(root, "pyvenv.cfg")) else "moved"
-        message = f"it was {what} from there: {len(files)} files name `{root}`, among them `{files[0]}`"
+        naming = f"{len(files)} files name `{root}`, among them `{files[0]}`"
+        if len(files) == 1:
+            naming = f"`{files[0]}` names `{root}`"
+        message = f"it was {what} from there: {naming}"
         yield Finding("moved", root, message, f"{FIX} has all of them name `{case.root}`", "yes")
 
 
