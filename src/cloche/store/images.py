@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
 from cloche.model import EntryPoint, Image
-from cloche.operations import ManifestEntry, read_plain, write_manifest
+from cloche.operations import ManifestEntry, read_plain, write_all, write_manifest
 from cloche.store import bytecode
 from cloche.store.check import SEAL, check, check_tree, entries, sealed
 from cloche.value import fields
@@ -274,17 +274,23 @@ class _Trees:
         return write_manifest(sorted(directories), listed)
 
     def _write(self, path: str, content: bytes, mode: int) -> None:
-        for parent in reversed(list(_parents(path))):
-            if parent not in self._made:  # and never the root: if that is gone, somebody wants it to be
-                _make_directory(f"{self.root}/{parent}", 0o777)
-                self._made.add(parent)
+        self._make_parent(path)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         descriptor = os.open(f"{self.root}/{path}", flags, mode if READ_ONLY else 0o666)
-        with open(descriptor, "wb") as file:
-            file.write(content)
+        try:  # without a file object, of which there would be a thousand
+            write_all(descriptor, content)
             if READ_ONLY:
                 os.fchmod(descriptor, mode)  # whatever the umask: it is the environment's file too
+        finally:
+            os.close(descriptor)
         os.utime(f"{self.root}/{path}", (self.seconds, self.seconds))
+
+    def _make_parent(self, path: str) -> None:
+        parent = path.rpartition("/")[0]
+        if parent and parent not in self._made:  # and never the root: if that is gone, somebody wants it to be
+            self._make_parent(parent)
+            _make_directory(f"{self.root}/{parent}", 0o777)
+            self._made.add(parent)
 
 
 def _make_directory(path: str, mode: int) -> None:
