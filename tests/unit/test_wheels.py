@@ -14,7 +14,7 @@ import pytest
 from cloche.errors import SeedError, UsageError
 from cloche.model import Wanted
 from cloche.store import Store
-from cloche.store.requirements import Requirement, parse
+from cloche.store.requirements import Requirement, parse, parse_all
 from cloche.store.tags import abi, misfit, tag_misfit
 from cloche.store.wheels import choose, unmet
 from cloche.testing.fakes import fake_interpreter
@@ -534,3 +534,23 @@ def test_a_release_candidate_satisfies_what_its_release_will() -> None:
 
     assert allows(">=3.9", interpreter)
     assert not allows("<3.15.dev0", interpreter)
+
+
+@pytest.mark.parametrize(
+    ("texts", "wanted"),
+    [
+        (["pip", "pip"], ["pip"]),
+        (["pip", "PIP"], ["pip"]),
+        (["pip", "setuptools", "pip==24.0"], ["pip==24.0", "setuptools"]),
+        (["pip==24.0", "pip"], ["pip==24.0"]),
+        (["pip==24.0", "pip == 24.0.0"], ["pip==24.0"]),
+        (["ruamel.yaml", "Ruamel_Yaml==1.0"], ["ruamel-yaml==1.0"]),
+    ],
+)
+def test_a_distribution_that_is_asked_for_twice_is_wanted_once(texts: list[str], wanted: list[str]) -> None:
+    assert [str(one) for one in parse_all(texts)] == wanted
+
+
+def test_two_versions_of_one_distribution_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"`pip==24.0` and `pip==25.0` contradict each other"):
+        parse_all(["pip==24.0", "setuptools", "PIP==25.0"])

@@ -6,7 +6,10 @@ import re
 
 from cloche.errors import UsageError
 from cloche.store.distributions import normalised
-from cloche.value import value
+from cloche.value import TYPE_CHECKING, value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:==\s*([A-Za-z0-9.!+_-]+)\s*)?")
 
@@ -39,3 +42,19 @@ def parse(text: str) -> Requirement:
         except InvalidVersion:
             raise UsageError(f"`{version}` is no version of {name}", hint="write it as in `24.0`") from None
     return Requirement(normalised(name), version)
+
+
+def parse_all(texts: Iterable[str]) -> list[Requirement]:
+    """Return what is asked for, each distribution once: one that is asked for with a version and without has the version.
+
+    :raises UsageError: one cannot be read, or two versions of one distribution are asked for.
+    """
+    from packaging.version import Version
+
+    found: dict[str, Requirement] = {}
+    for one in map(parse, texts):
+        other = found.get(one.name, one)
+        if one.version and other.version and Version(one.version) != Version(other.version):
+            raise UsageError(f"`{other}` and `{one}` contradict each other", hint="ask for one of them")
+        found[one.name] = other if other.version else one
+    return list(found.values())

@@ -22,13 +22,13 @@ class Pip:
         """Return the images, every distribution chosen before the first is unpacked.
 
         :raises cloche.errors.SeedError: one cannot be had, is damaged, or cannot be compiled.
-        :raises cloche.errors.UsageError: what is wanted is not `NAME` or `NAME==VERSION`.
+        :raises cloche.errors.UsageError: what is wanted is not `NAME` or `NAME==VERSION`, or is two versions of one.
         """
         from cloche.store.images import obtain
-        from cloche.store.requirements import parse
+        from cloche.store.requirements import parse_all
         from cloche.store.wheels import choose, unmet
 
-        requirements = [parse(text) for text in wanted.requirements]
+        requirements = parse_all(wanted.requirements)
         distributions = [choose(requirement, interpreter, wanted, store) for requirement in requirements]
         store.warnings += unmet(distributions, interpreter)
         return [obtain(distribution, interpreter, store) for distribution in distributions]
