@@ -138,13 +138,25 @@ def refuse_own(location: str, host: Host, deed: str) -> None:
 
     :param deed: what would take it away, as the start of a sentence.
     """
-    real = os.path.join(os.path.realpath(location), "")
-    for path in (os.path.dirname(host.executable), os.path.dirname(__file__)):
-        if path and os.path.join(os.path.realpath(path), "").startswith(real):
-            raise DestinationError(
-                f"this cloche runs from `{location}`, and {deed} would take it away",
-                hint="use a cloche that is installed somewhere else",
-            )
+    if any(holds(location, path) for path in (os.path.dirname(host.executable), os.path.dirname(__file__)) if path):
+        raise DestinationError(
+            f"this cloche runs from `{location}`, and {deed} would take it away",
+            hint="use a cloche that is installed somewhere else",
+        )
+
+
+def refuse_base(location: str, interpreter: Interpreter) -> None:
+    """:raises DestinationError: the base interpreter of the new environment lies in what is to be replaced."""
+    if holds(location, interpreter.executable):
+        raise DestinationError(
+            f"`{location}` has the Python in it that the environment is to be made from, and `--clear` would delete it",
+            hint="choose another place, or another Python with `-p`",
+        )
+
+
+def holds(directory: str, path: str) -> bool:
+    """Return whether a path, links resolved, is a directory or lies in it."""
+    return os.path.join(os.path.realpath(path), "").startswith(os.path.join(os.path.realpath(directory), ""))
 
 
 def read_settings(root: str) -> dict[str, str]:

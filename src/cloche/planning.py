@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from cloche import __version__, config
-from cloche.destination import inspect, is_relocatable, other_python, refuse_length, refuse_own
+from cloche.destination import inspect, is_relocatable, other_python, refuse_base, refuse_length, refuse_own
 from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError
 from cloche.extension import cause, guarded, resolve
 from cloche.model import Environment, Plan
@@ -84,6 +84,7 @@ def way_into(destination: Destination, request: Request, blueprint: Blueprint, h
         return ("merge" if destination.fixed else "new"), "created"
     if request.existing != "keep":
         refuse_own(destination.location, host, "`--clear`")
+        refuse_base(destination.location, blueprint.interpreter)
         if destination.state == "directory" and request.existing == "replace":
             raise DestinationError(
                 f"`{destination.location}` is not an environment, and `--clear` would delete what is in it",

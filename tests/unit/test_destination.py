@@ -1,4 +1,4 @@
-"""What an existing `pyvenv.cfg` tells of the Python that an environment is for."""
+"""What a destination holds already: an environment of which Python, or the very Python that one is to be made from."""
 
 from __future__ import annotations
 
@@ -6,12 +6,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.destination import Destination, other_python
+from cloche.destination import Destination, other_python, refuse_base
+from cloche.errors import DestinationError
 from cloche.layout import layout_of
 from tests.unit.interpreters import interpreter
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def test_a_directory_with_the_base_in_it_is_not_replaced(tmp_path: Path) -> None:
+    """Even where it is reached by a link: the new environment would be made from what is gone."""
+    (tmp_path / "python" / "bin").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("python")
+    base = interpreter("CPython 3.12.1", str(tmp_path / "link" / "bin" / "python3.12"))
+    for place in ("python", "link", "python/bin"):
+        with pytest.raises(DestinationError, match="made from"):
+            refuse_base(str(tmp_path / place), base)
+    refuse_base(str(tmp_path / "pyth"), base)
 
 
 @pytest.mark.parametrize(
