@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +22,7 @@ from tests.trees import snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import FrameType
 
     from cloche.transaction.journal import Action
 
@@ -145,6 +148,38 @@ def test_a_move_that_does_not_work_leaves_the_old_place_as_it_was(cloche, empty,
     monkeypatch.setattr(moving, "refuse_broken", broken)
     with pytest.raises(ClocheError, match="would not work in its new place"):
         moving.carry_out(planned, world)
+    assert snapshot(cloche.cwd) == before
+
+
+class Stop(Exception):
+    """What the handler of a signal raises."""
+
+
+def stop(number: int, frame: FrameType | None) -> None:
+    raise Stop
+
+
+@pytest.mark.parametrize("deed", ["move", "copy"])
+def test_a_move_that_is_stopped_when_the_new_place_has_just_been_filled_takes_it_back(
+    cloche, empty, world, monkeypatch, deed
+) -> None:
+    old = empty()
+    before = snapshot(cloche.cwd)
+    planned = moving.plan(str(old), str(cloche.cwd / "parent" / "new"), deed, world)
+    commit = transaction.Transaction.commit
+
+    def committing(self: transaction.Transaction) -> None:
+        commit(self)
+        assert (cloche.cwd / "parent" / "new" / "pyvenv.cfg").exists()
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    monkeypatch.setattr(transaction.Transaction, "commit", committing)
+    handler = signal.signal(signal.SIGTERM, stop)
+    try:
+        with pytest.raises(Stop):
+            moving.carry_out(planned, world)
+    finally:
+        signal.signal(signal.SIGTERM, handler)
     assert snapshot(cloche.cwd) == before
 
 
