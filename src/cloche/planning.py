@@ -284,8 +284,9 @@ def command(request: Request, blueprint: Blueprint, environment: Environment, ho
 
     What concerns the cache, the network and the options of plugins is not in it.
     """
-    words = [host.executable, "-m", "cloche", "--python", blueprint.interpreter.executable]
-    words += ["--creator", blueprint.creator]
+    archive = getattr(globals().get("__loader__"), "archive", "")  # of a run from one file
+    words = [host.executable, *([os.path.join(host.cwd, archive)] if archive else ["-m", "cloche"])]
+    words += ["--python", blueprint.interpreter.executable, "--creator", blueprint.creator]
     if request.site_packages == "system":
         words.append("--system-site-packages")
     words += seeds(request.wanted if blueprint.seeder else None)

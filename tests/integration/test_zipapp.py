@@ -65,6 +65,23 @@ def test_it_makes_whole_environments_with_the_targets_own_pip(cloche: Archive) -
     assert cloche("env", "--clear").stdout.startswith("replaced env: ")
 
 
+def test_the_command_that_is_recorded_runs_the_archive(cloche: Archive) -> None:
+    assert cloche("env", "--no-seed").returncode == 0
+    config = cloche.place / "env" / "pyvenv.cfg"
+    [line] = [one for one in config.read_text().splitlines() if one.startswith("command = ")]
+    again = subprocess.run(
+        ["sh", "-c", line.removeprefix("command = ")],
+        cwd="/",
+        env=cloche.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert again.stdout.startswith("refreshed "), again.stderr
+    (cloche.place / "env").rename(cloche.place / "moved")
+    assert "moved: " in cloche("doctor", "moved").stdout
+
+
 def test_the_plugins_in_the_box_and_all_data_files_are_there(cloche: Archive) -> None:
     (builtin,) = json.loads(cloche("plugins", "--json").stdout)["plugins"]
 

@@ -20,7 +20,7 @@ OPTIONS = re.compile(r" -m venv(?: --[\w-]+(?:=\S+)?)* (/.*)$")
 
 def words_of(command: str) -> list[str]:
     """Return the words of a command that cloche wrote; none if it is somebody else's."""
-    if " -m cloche " not in command:
+    if " --python " not in command or " -m venv " in command:
         return []
     try:
         return shlex.split(command)
