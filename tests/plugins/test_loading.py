@@ -584,3 +584,27 @@ def test_an_activator_that_was_left_out_is_back_as_soon_as_its_module_is_mended(
         names.append("late" in json.loads(ran.stdout)["plan"]["activators"])
 
     assert names == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    "words", ["env --no-seed --json", "env --no-seed --dry-run --json", "plugins --json", "pythons 3 --json"]
+)
+def test_what_a_plugin_prints_does_not_get_between_json_and_who_reads_it(
+    site: Site, tmp_path: Path, words: str
+) -> None:
+    site.install("acme", talker="print('hello')\n" + giving("activator", "talker"))
+
+    command = [sys.executable, "-m", "cloche", *words.split()]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert "schema_version" in json.loads(ran.stdout)
+    assert "hello" in ran.stderr
+
+
+def test_standard_output_is_put_back_where_a_run_that_promised_json_fails(site: Site, tmp_path: Path) -> None:
+    site.install("acme", talker="print('hello')\n" + giving("activator", "talker"))
+
+    text = "import sys\nfrom cloche.__main__ import main\nprint(main(['env', '--json', '--activators', 'x']))"
+    ran = subprocess.run([sys.executable, "-c", text], cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert ran.stdout == "2\n"

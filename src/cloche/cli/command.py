@@ -46,6 +46,7 @@ def run_command(argv: Sequence[str], started: float) -> int:
         report.error(ClocheError(f"the system refused: {(problem.strerror or str(problem)).lower()}{where}"))
         return ClocheError.exit_code
     finally:
+        report.release()
         report.pass_on()
         deafen()
 
@@ -85,6 +86,8 @@ def dispatch(argv: Sequence[str], started: float) -> int:
 
         report.tell(f"cloche {__version__}")
         return 0
+    if words.flag("json"):
+        report.reserve()
     try:
         code: int = resolve(words.verb.implementation)(words, host, argv, started)
     except SystemExit as error:  # none of ours raises it, and whoever does must not decide on the exit code

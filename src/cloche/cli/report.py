@@ -248,10 +248,27 @@ def as_json(item: object) -> object:
     return item if item is None or isinstance(item, (str, int, float, bool)) else repr(item)
 
 
+_reserved: list[TextIO] = []
+"""Standard output, while it is kept for one JSON object."""
+
+
+def reserve() -> None:
+    """Keep standard output for `print_json`; what plugins print until then goes to standard error."""
+    _reserved.append(sys.stdout)
+    sys.stdout = sys.stderr
+
+
+def release() -> None:
+    """Put standard output back if it is kept."""
+    if _reserved:
+        sys.stdout = _reserved.pop()
+
+
 def print_json(**parts: object) -> None:
     """Print one JSON object with `schema_version` on standard output."""
     import json
 
+    release()
     tell(
         json.dumps(
             {"schema_version": SCHEMA_VERSION, **{name: as_json(part) for name, part in parts.items()}}, indent=2
