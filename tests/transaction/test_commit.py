@@ -474,6 +474,7 @@ def test_a_name_of_the_greatest_length_is_no_obstacle(tmp_path):
 def test_a_lock_that_is_held_too_long_is_named_with_its_holder(target, monkeypatch):
     os.mkdir(target)
     monkeypatch.setattr(hold, "PATIENCE", 0.05)
+    monkeypatch.setattr(hold, "NOTES", os.path.join(os.path.dirname(target), "notes-{}"))
     with hold.Hold(target), pytest.raises(ClocheError, match=f"process {os.getpid()}"), hold.Hold(target):
         pass
 

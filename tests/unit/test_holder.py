@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.holder import UNKNOWN, author, sign, withdraw
-from cloche.transaction.hold import Hold, holder, note_on
+from cloche.transaction import hold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,10 +113,43 @@ def test_where_no_note_can_be_left_nobody_is_stopped(place: str, tmp_path: Path)
     assert author(str(tmp_path / place)) == UNKNOWN
 
 
-def test_a_directory_that_is_held_has_its_note_elsewhere_and_only_meanwhile(tmp_path: Path) -> None:
-    note = note_on(str(tmp_path))
-    with Hold(str(tmp_path)):
-        assert holder(str(tmp_path)).startswith(f"process {os.getpid()} ")
-        assert os.listdir(tmp_path) == []
-    assert not os.path.lexists(note)
-    assert holder(str(tmp_path)) == UNKNOWN
+@pytest.fixture
+def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory for notes, which is not there yet."""
+    monkeypatch.setattr(hold, "NOTES", str(tmp_path / "notes-{}"))
+    return tmp_path / f"notes-{os.geteuid()}"
+
+
+def test_a_directory_that_is_held_has_its_note_elsewhere_and_only_meanwhile(tmp_path: Path, notes: Path) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+    with hold.Hold(str(target)):
+        assert hold.holder(str(target)).startswith(f"process {os.getpid()} ")
+        assert os.listdir(target) == []
+        assert stat.S_IMODE(notes.stat().st_mode) == 0o700
+    assert os.listdir(notes) == []
+    assert hold.holder(str(target)) == UNKNOWN
+
+
+def test_notes_that_killed_runs_left_are_removed_by_the_next_run_and_others_stay(
+    process: subprocess.Popen[bytes], tmp_path: Path, notes: Path
+) -> None:
+    notes.mkdir(mode=0o700)
+    (notes / "left").write_text("12 cloche\n")
+    (notes / "begun").write_text("")
+    os.rename(tmp_path / "note", notes / "living")
+    for old in ("left", "living"):
+        os.utime(notes / old, (0, 0))
+    with hold.Hold(str(tmp_path)):
+        assert len(os.listdir(notes)) == 3
+        assert author(str(notes / "living")).startswith(f"process {process.pid} ")
+    assert sorted(os.listdir(notes)) == ["begun", "living"]
+
+
+def test_a_directory_for_notes_that_others_may_use_is_left_alone(tmp_path: Path, notes: Path) -> None:
+    notes.mkdir()
+    notes.chmod(0o777)
+    (notes / "theirs").write_text("x")
+    with hold.Hold(str(tmp_path)):
+        assert hold.holder(str(tmp_path)) == UNKNOWN
+    assert os.listdir(notes) == ["theirs"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from time import monotonic, sleep
+import stat
+from time import monotonic, sleep, time
 
 from cloche.errors import ClocheError
 from cloche.holder import UNKNOWN, author, sign, withdraw
@@ -43,8 +44,11 @@ class Hold:
         if self._descriptor is None:
             return
         try:
-            self._place = note_on(self._descriptor)
-            self._note = sign(self._place)
+            if room := room_for_notes():
+                self._place = note_on(self._descriptor, room)
+                self._note = sign(self._place)
+        except OSError:
+            pass  # then nobody is told
         except BaseException:
             self.__exit__()
             raise
@@ -56,18 +60,43 @@ class Hold:
             self._descriptor = self._note = None
 
 
-def note_on(directory: str | int) -> str:
-    """Return where this user's runs leave a note about a directory: not in it, nor beside it, where it would be in the way.
+NOTES = "/tmp/cloche-{}"
+"""Where the runs of a user, by number, leave notes about directories that they hold: in these, or beside them, notes would
+be in the way. Runs have to agree on the place, so no variable counts."""
 
-    Runs have to agree on the place, so no variable counts.
-    """
+
+def room_for_notes() -> str:
+    """Return the directory for notes, made if need be and rid of those that killed runs left; empty if there can be none."""
+    room = NOTES.format(os.geteuid())
+    try:
+        os.mkdir(room, 0o700)
+    except FileExistsError:
+        pass
+    except OSError:
+        return ""
+    found = os.lstat(room)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        return ""  # somebody else's, or open to others
+    for name in os.listdir(room):
+        note = os.path.join(room, name)
+        try:
+            is_new = time() - os.lstat(note).st_mtime < PATIENCE  # perhaps not even locked yet
+            if not is_new and author(note) == UNKNOWN:
+                os.unlink(note)
+        except OSError:
+            pass  # another run removed it first
+    return room
+
+
+def note_on(directory: str | int, room: str) -> str:
+    """Return where a note about a directory is, whichever name it has by now."""
     status = os.stat(directory)
-    return f"/tmp/cloche-{os.geteuid()}-{status.st_dev:x}-{status.st_ino:x}.holder"
+    return os.path.join(room, f"{status.st_dev:x}-{status.st_ino:x}")
 
 
 def holder(path: str) -> str:
     """Return who holds the lock on a directory, for people."""
     try:
-        return author(note_on(path))
+        return author(note_on(path, NOTES.format(os.geteuid())))
     except OSError:
         return UNKNOWN
