@@ -77,7 +77,9 @@ def operations_by(
 
     :raises PluginError: the creator fails, or gives what cannot be performed or makes no Python.
     """
-    operations = guarded(lambda: tuple(creator.operations(interpreter, layout)), "creator", provided.name)
+    operations = guarded(
+        lambda: tuple(creator.operations(interpreter, layout)), "creator", provided.name, provided.source
+    )
     if problem := flaw(operations):
         raise PluginError(f"creator `{provided.name}` of plugin {provided.source} is broken: {problem}")
     if path := missing(operations, [layout.executable]):
@@ -100,7 +102,7 @@ def choose_images(
             hint="choose another with `--seeder`, or make the environment without seeds: `--no-seed`",
         )
     wanted = replace(request.wanted, options=own_options(request, provided))
-    images = guarded(lambda: tuple(seeder.images(interpreter, wanted, store)), "seeder", provided.name)
+    images = guarded(lambda: tuple(seeder.images(interpreter, wanted, store)), "seeder", provided.name, provided.source)
     for image in images:
         if type(image) is not Image:
             raise PluginError(
@@ -156,7 +158,7 @@ def refusal_of(item: Creator | Seeder | Activator, provided: Provided, interpret
 
     :raises PluginError: it fails, or gives something else than a sentence.
     """
-    refusal: object = guarded(lambda: item.refusal(interpreter), provided.kind, provided.name)
+    refusal: object = guarded(lambda: item.refusal(interpreter), provided.kind, provided.name, provided.source)
     if refusal is None or isinstance(refusal, str):
         return refusal
     raise PluginError(

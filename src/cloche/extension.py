@@ -78,8 +78,10 @@ def resolve(reference: str) -> Any:
     return found
 
 
-def guarded(call: Callable[[], T], kind: str, name: str) -> T:
-    """Call into a plugin; what it raises other than our own errors is told to be its.
+def guarded(call: Callable[[], T], kind: str, name: str, source: object) -> T:
+    """Call into what a plugin gives; what it raises other than our own errors is told to be the plugin's.
+
+    `source` is the plugin, for people. It must not end the run either, as `SystemExit` would.
 
     :raises PluginError: it raised something.
     """
@@ -90,21 +92,24 @@ def guarded(call: Callable[[], T], kind: str, name: str) -> T:
     except OSError as error:
         where = f" (`{error.filename}`)" if error.filename else ""
         raise ClocheError(
-            f"{kind} `{name}` cannot be asked: {(error.strerror or str(error)).lower()}{where}"
+            f"{kind} `{name}` of plugin {source} cannot be asked: {(error.strerror or str(error)).lower()}{where}"
         ) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(
-            f"{kind} `{name}` failed: {type(error).__name__}: {error}",
-            hint="this is a defect of the plugin that gives it; `cloche plugins` tells which that is",
+            f"{kind} `{name}` of plugin {source} failed: {cause(error)}",
+            hint="`--traceback` shows where; do without the plugin with `--no-plugin`, or tell its author",
         ) from error
 
 
-def failure(source: Source, error: Exception) -> str:
+def failure(source: Source, error: BaseException) -> str:
     """Return what is said of a plugin that failed when it was told of an environment."""
     return f"plugin {source} failed after the environment was made: {cause(error)}"
 
 
 def cause(error: BaseException) -> str:
-    """Return an exception as one line for people."""
-    text = " ".join(str(error).split())
+    """Return an exception as one line for people; it may be one that fails to describe itself."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:
+        text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

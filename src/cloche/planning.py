@@ -174,7 +174,7 @@ def scripts_of(chosen: Iterable[Chosen], environment: Environment) -> tuple[list
     for one in chosen:
         seen = replace(environment, options=one.options) if one.options else environment
         try:
-            own = guarded(lambda: scripts_by(one, seen), "activator", one.name)  # noqa: B023
+            own = guarded(lambda: scripts_by(one, seen), "activator", one.name, one.source)  # noqa: B023
         except Inexpressible as error:
             if one.asked == "by name":
                 raise

@@ -71,7 +71,7 @@ class Registry:
         self,
         provided: Iterable[Provided] = (),
         reports: Iterable[Report] = (),
-        created: Callable[[Result], Iterable[tuple[Source, Exception]]] | None = None,
+        created: Callable[[Result], Iterable[tuple[Source, BaseException]]] | None = None,
         replace: Mapping[str, str] | None = None,
         unknown: Iterable[str] = (),
         listeners: Iterable[Listener] = (),
@@ -258,11 +258,11 @@ def load_sources(
         hooks = tuple(sorted(caller.name for caller in manager.get_hookcallers(plugin) or ()))
         reports.append(Report(source, "loaded", "", hooks, tuple(gives)))
 
-    def created(result: Result) -> Iterator[tuple[Source, Exception]]:
+    def created(result: Result) -> Iterator[tuple[Source, BaseException]]:
         for source, plugin in loaded.items():
             try:
                 only(manager, plugin)("cloche_created", result=result)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 yield source, error
 
     listeners = [listener(manager, plugin, source) for source, plugin in loaded.items()]
@@ -276,7 +276,7 @@ def refuse_interface(version: object) -> None:
     from cloche.hookspecs import API_VERSION
 
     if version != API_VERSION:
-        raise ImportError(f"it is written for version {version} of the plugin interface, and this is {API_VERSION}")
+        raise ImportError(f"it is written for version {version!r} of the plugin interface, and this is {API_VERSION}")
 
 
 def register(manager: pluggy.PluginManager, plugin: object, name: str) -> None:

@@ -56,7 +56,7 @@ class Provided:
             return self.item
         try:
             return resolve(self.reference)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f"{self.kind} `{self.name}` of plugin {self.source} cannot be loaded: {cause(error)}",
                 hint=f"reinstall {self.source.distribution}, or leave it out with `--no-plugin {self.source.name}`",

@@ -63,7 +63,7 @@ def tell(listeners: Iterable[Listener], result: Result) -> list[str] | None:
     for listener, function in functions:
         try:
             function(*(result for _ in listener.arguments or ()))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             failures.append(failure(listener.source, error))
     return failures
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.distributions import make_wheel
 from tests.run import Cloche, clean_environ
 
 if TYPE_CHECKING:
@@ -111,22 +112,12 @@ def test_wheels_of_ones_own_come_first(cloche: Cloche, wheel: Path) -> None:
 
     assert said.code == 0, said.err
     assert seeds(said.json["plan"]) == ["leaf"]
+    assert said.json["plan"]["images"][0]["version"] == "1.0.post7"
 
 
 @pytest.fixture
 def wheel(tmp_path: Path) -> Path:
-    import zipfile
-
-    path = tmp_path / "wheels" / "leaf-1.0-py3-none-any.whl"
-    path.parent.mkdir()
-    info = "leaf-1.0.dist-info"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: leaf\nVersion: 1.0\n")
-        archive.writestr(
-            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        archive.writestr(f"{info}/RECORD", f"{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
-    return path
+    return make_wheel(tmp_path / "wheels", "leaf", "1.0.post7")
 
 
 @pytest.mark.parametrize("spelling", [["--prompt", "it's"], ["--prompt=it's"]])

@@ -185,7 +185,7 @@ class Sweep:
             return "the destination is neither what it was nor whole"
         if fault == "KILL":
             return ""
-        if "Traceback" in said:
+        if "Traceback" in said and "ERROR:root:code for hash" not in said:  # which Python itself logs, and goes on
             return f"a traceback: {said[-600:]}"
         if code == 0 and state != "whole":
             return "it claims to be done and is not"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import PurePath
@@ -261,6 +262,26 @@ def test_an_environment_whose_base_is_itself_is_passed_over(machine: Machine) ->
     (machine.root / "env" / "pyvenv.cfg").write_text(f"home = {os.path.dirname(path)}\n")
     (sighting,) = machine.survey("3.12")
     assert "is gone" in sighting.reason
+
+
+def test_an_environment_that_cannot_be_told_from_a_base_is_passed_over(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were it taken for a base, an environment would be made from an environment."""
+    machine.has("path", "is never asked", "env")
+    config = machine.root / "env" / "pyvenv.cfg"
+    config.write_text("home = /usr/bin\n")
+    really = os.open
+
+    def fail(path: str, *arguments: Any, **more: Any) -> int:
+        if path == str(config):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        return really(path, *arguments, **more)
+
+    monkeypatch.setattr(os, "open", fail)
+    (sighting,) = machine.survey("3.12")
+    assert sighting.reason == f"belongs to an environment whose `{config}` cannot be read"
+    assert machine.asked == []
 
 
 def test_an_environment_never_leads_to_the_current_directory(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

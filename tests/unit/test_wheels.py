@@ -22,6 +22,8 @@ from cloche.value import replace
 from tests.distributions import host_at, install, make_wheel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cloche.model import Interpreter, Network
     from cloche.store.distributions import Distribution
 
@@ -158,19 +160,54 @@ def test_a_directory_without_the_wheel_or_that_is_not_there_is_passed_over(
     assert chosen("spam", interpreter, store, tmp_path / "links", tmp_path / "missing").version == "1.0"
 
 
-def test_a_wheel_that_cannot_be_read_is_passed_over_with_its_reason(
+def not_an_archive(place: Path) -> None:
+    (place / "spam-4.0-py3-none-any.whl").write_bytes(b"not a zip archive")
+
+
+def a_directory(place: Path) -> None:
+    (place / "spam-4.0-py3-none-any.whl").mkdir()
+
+
+def without_metadata(place: Path) -> None:
+    make_wheel(place, version="4.0", METADATA="")
+
+
+UNREADABLE = [not_an_archive, a_directory, without_metadata]
+
+
+@pytest.mark.parametrize("damage", UNREADABLE)
+def test_a_wheel_that_was_named_and_cannot_be_read_is_an_error_lest_another_source_have_other_spam(
+    damage: Callable[[Path], None], tmp_path: Path, store: Store, interpreter: Interpreter
+) -> None:
+    links = tmp_path / "links"
+    make_wheel(links, version="1.0")
+    make_wheel(Path(store.room("wheels")), version="5.0")
+    damage(links)
+
+    raised = refusal("spam", interpreter, store, links)
+    assert "spam-4.0-py3-none-any.whl` is not used: " in raised.message
+    assert chosen("spam==1.0", interpreter, store, links).version == "1.0"
+
+
+@pytest.mark.parametrize("damage", UNREADABLE)
+def test_a_wheel_of_the_cache_that_cannot_be_read_is_passed_over(
+    damage: Callable[[Path], None], tmp_path: Path, store: Store, interpreter: Interpreter
+) -> None:
+    room = Path(store.room("wheels"))
+    make_wheel(room, version="1.0")
+    damage(room)
+
+    assert chosen("spam", interpreter, store, tmp_path / "links").version == "1.0"
+
+
+def test_a_wheel_with_the_name_of_another_is_passed_over_with_its_reason(
     tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
     links = tmp_path / "links"
     make_wheel(links, version="1.0")
-    make_wheel(links, version="2.0", METADATA="")
-    (links / "spam-3.0-py3-none-any.whl").write_bytes(b"not a zip archive")
-    (links / "spam-4.0-py3-none-any.whl").mkdir()
     make_wheel(links, version="5.0", name="eggs").rename(links / "spam-5.0-py3-none-any.whl")
 
     assert chosen("spam", interpreter, store, links).version == "1.0"
-    message = refusal("spam==3.0", interpreter, store, links).message
-    assert "cannot be opened" in message
     assert "is not `spam`" in refusal("spam==5.0", interpreter, store, links).message
 
 
@@ -418,11 +455,14 @@ def test_what_was_tried_is_told_source_by_source(tmp_path: Path, store: Store, i
 
 
 @pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid"), reason="permissions are those of POSIX")
-def test_a_directory_that_cannot_be_listed_is_no_crash(tmp_path: Path, store: Store, interpreter: Interpreter) -> None:
+def test_a_directory_that_was_named_and_cannot_be_listed_is_an_error(
+    tmp_path: Path, store: Store, interpreter: Interpreter
+) -> None:
     (tmp_path / "links").write_text("a file")
     make_wheel(Path(store.room("wheels")))
 
-    assert chosen("spam", interpreter, store, tmp_path / "links").version == "1.0"
+    raised = refusal("spam", interpreter, store, tmp_path / "links")
+    assert raised.message == f"`{tmp_path / 'links'}` cannot be read (Not a directory)"
     assert stat.S_ISREG((tmp_path / "links").stat().st_mode)
 
 

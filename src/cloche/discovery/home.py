@@ -27,10 +27,15 @@ def environment(executable: str) -> dict[str, str] | None:
 
     The rule is getpath's: a `pyvenv.cfg` that has `home`, beside the executable or one directory above, where the
     executable itself is not resolved.
+
+    :raises LookupError: it cannot be read, so that nobody can tell; the text is to be read after the path.
     """
     directory = os.path.dirname(executable)
     for place in (directory, os.path.dirname(directory)):
-        content = regular(os.path.join(place, config.NAME), LARGEST)
+        path = os.path.join(place, config.NAME)
+        content = regular(path, LARGEST)
+        if content is None and os.path.isfile(path):
+            raise LookupError(f"belongs to an environment whose `{path}` cannot be read")
         if content is not None:
             settings = config.parse(content.decode("utf-8", "surrogateescape"))
             return settings if settings.get("home") else None
@@ -57,7 +62,7 @@ def regular(path: str, largest: int) -> bytes | None:
 def base(executable: str) -> str:
     """Return the executable that stands behind an environment's, itself if it belongs to no environment.
 
-    :raises LookupError: the environment's base is gone; the text says where it was, to be read after the path.
+    :raises LookupError: the environment's base is gone, or cannot be told; the text is to be read after the path.
     """
     for _ in range(DEEPEST):
         settings = environment(executable)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from cloche.store.requirements import Requirement
 
 INDEX = "the index"
+NAMED = "`--find-links`"
+"""Names of sources, for people."""
 
 
 @value
@@ -40,7 +42,9 @@ class Offer:
 def choose(requirement: Requirement, interpreter: Interpreter, wanted: Wanted, store: Store) -> Distribution:
     """Return the distribution that serves; if it had to be downloaded, its wheel is in the store afterwards.
 
-    :raises SeedError: no source has one; the message says what each of them had.
+    What the user named and cannot be read is never passed over: another source may have another distribution of that name.
+
+    :raises SeedError: no source has one; the message says what each of them had. Or see above.
     """
     tried: list[str] = []
     for sources in _sources(requirement, interpreter, wanted, store):
@@ -49,6 +53,8 @@ def choose(requirement: Requirement, interpreter: Interpreter, wanted: Wanted, s
             try:
                 found = _matching(requirement, ask())
             except SeedError as error:
+                if source == NAMED:
+                    raise
                 tried.append(f"{source}: {error.message}")
                 if source == INDEX and wanted.network == "newest":
                     store.warnings.append(f"took what was at hand for `{requirement}`, because {error.message}")
@@ -60,6 +66,8 @@ def choose(requirement: Requirement, interpreter: Interpreter, wanted: Wanted, s
             try:
                 distribution = _read(offer)
             except SeedError as error:
+                if offer.source == NAMED:
+                    raise
                 tried.append(f"{offer.source}: {error.message}")
                 continue
             reason = _mismatch(distribution, requirement, interpreter)
@@ -123,7 +131,7 @@ def _sources(
         return [Offer(os.path.basename(wheel).split("-")[1], wheel)]
 
     if wanted.find_links:
-        yield {"`--find-links`": find_links}
+        yield {NAMED: find_links}
     if wanted.network == "newest":
         yield {INDEX: index}
     beside = {"beside cloche": lambda: list(_beside(name, store.host.cwd))} if name == "pip" else {}
