@@ -266,14 +266,15 @@ class Ground:
             directories, lines = read_manifest(read_plain(image.manifest).decode("utf-8"))
         except ValueError as error:
             raise DamagedImage(f"`{image.manifest}` is damaged: {error}") from None
+        kind = kind_of(image.manifest)
         if self.descriptor is None:
-            self._lay(directories, lines, image.source, self._at(image.path), None, None, link_mode)
+            self._lay(directories, lines, kind, image.source, self._at(image.path), None, None, link_mode)
             return
         source = os.open(image.source, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             target = os.open(image.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=self.descriptor)
             try:
-                self._lay(directories, lines, image.source, "", source, target, link_mode)
+                self._lay(directories, lines, kind, image.source, "", source, target, link_mode)
             finally:
                 os.close(target)
         finally:
@@ -283,6 +284,7 @@ class Ground:
         self,
         directories: list[str],
         lines: list[str],
+        kind: int,
         root: str,
         prefix: str,
         source: int | None,
@@ -302,7 +304,7 @@ class Ground:
                 status = os.stat(here, dir_fd=source, follow_symlinks=False)
             except FileNotFoundError:
                 raise DamagedImage(f"`{root}/{path}` is missing") from None
-            if not as_listed(status, size, mtime):
+            if not as_listed(status, size, mtime, kind):
                 raise DamagedImage(f"`{root}/{path}` was changed")
             while True:
                 try:
@@ -322,12 +324,24 @@ REGULAR = 0o100000 >> 12
 """Type of a plain file in the upper bits of its mode."""
 
 
-def as_listed(status: os.stat_result, size: str, mtime: str) -> bool:
+RUN_BITS = 0o111
+
+
+def kind_of(manifest: str) -> int:
+    """Return what a manifest and the files that it lists have in common: type and permission bits, less those to run it.
+
+    They were made with the same bits, which some file systems show as others.
+    """
+    return os.lstat(manifest).st_mode | RUN_BITS
+
+
+def as_listed(status: os.stat_result, size: str, mtime: str, kind: int) -> bool:
     """Return whether a file is the plain one of a manifest's line, as far as a cheap look at it can tell.
 
-    One that was cut short, emptied, replaced or edited in place shows another size or another time (in nanoseconds).
+    One that was cut short, emptied, replaced or edited in place shows another size or another time (in nanoseconds), and
+    one whose permissions were changed, in an environment that shares it by a hard link, another `kind_of`.
     """
-    return status.st_size == int(size) and status.st_mtime_ns == int(mtime) and status.st_mode >> 12 == REGULAR
+    return status.st_size == int(size) and status.st_mtime_ns == int(mtime) and status.st_mode | RUN_BITS == kind
 
 
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)

@@ -6,6 +6,7 @@ import ast
 import os
 import subprocess
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,8 +20,6 @@ from tests.distributions import host_at, make_wheel, wrong_rows
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cloche.model import Environment
 
 EVERY = [*interpreters.MINORS, "debian", "pypy"]
@@ -136,6 +135,17 @@ def test_what_somebody_changed_in_place_gets_into_no_other_environment(tmp_path:
     neighbour = create(tmp_path / "two", "3.11", tmp_path / "store", link_mode="hardlink")
 
     assert run(neighbour.executable, "-m", "pip", "--version")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="images are read-only on POSIX")
+def test_permissions_that_somebody_changed_get_into_no_other_environment(tmp_path: Path) -> None:
+    environment = create(tmp_path / "one", "3.11", tmp_path / "store", link_mode="hardlink")
+    inside = Path("lib", "python3.11", "site-packages", "pip", "__main__.py")
+    (environment.root / inside).chmod(0o666)
+
+    neighbour = create(tmp_path / "two", "3.11", tmp_path / "store", link_mode="hardlink")
+
+    assert (neighbour.root / inside).stat().st_mode & 0o777 == 0o444
 
 
 @pytest.mark.parametrize(

@@ -578,6 +578,7 @@ DAMAGE: dict[str, Callable[[str], object]] = {
     "emptied with its time kept": lambda root: rewrite(f"{root}/{VICTIM}", b"", same_time=True),
     "cut short": lambda root: os.truncate(f"{root}/{VICTIM}", 3),
     "altered": lambda root: rewrite(f"{root}/{VICTIM}", b"x = 2\n"),
+    "writable by everybody": lambda root: os.chmod(f"{root}/{VICTIM}", 0o666),
     "a directory": lambda root: (os.unlink(f"{root}/{VICTIM}"), os.mkdir(f"{root}/{VICTIM}")),
     "a link": lambda root: replace_by_link(f"{root}/{VICTIM}"),
     "a manifest missing": lambda root: os.unlink(f"{root}/purelib.manifest"),

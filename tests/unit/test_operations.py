@@ -36,6 +36,7 @@ def image(tmp_path):
         files.append(ManifestEntry(path, len(path), 1_000_000_000 * 10**9, "0" * 64))
     manifest = tmp_path / "store" / "purelib.manifest"
     manifest.write_text(write_manifest(["package", "package/deep"], files))
+    manifest.chmod(0o444)
     return LayImage(".", str(tree), str(manifest), len(files), sum(entry.size for entry in files))
 
 

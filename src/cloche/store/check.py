@@ -1,6 +1,6 @@
 """Whether an image is what was published: a cheap look at every file, which a warm run can afford.
 
-It compares size and time, as a file that was cut short, emptied, replaced or edited in place shows one or the other;
+It compares size, time and permissions, of which a file that was cut short, emptied, replaced or edited in place shows one;
 `cloche.store.images.verify` compares content.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from cloche.operations import as_listed, read_manifest, read_plain
+from cloche.operations import as_listed, kind_of, read_manifest, read_plain
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ def check_tree(root: str) -> str | None:
     try:
         for line in entries(root, SEAL)[1]:
             name = line.rpartition(" ")[2]
-            if name.endswith(".manifest") and (
-                reason := _check_files(f"{root}/{name.removesuffix('.manifest')}", entries(root, name)[1])
-            ):
-                return reason
+            if name.endswith(".manifest"):
+                tree = f"{root}/{name.removesuffix('.manifest')}"
+                if reason := _check_files(tree, entries(root, name)[1], kind_of(f"{root}/{name}")):
+                    return reason
     except (OSError, ValueError) as error:
         return f"`{root}` is damaged: {error}"
     return None
@@ -50,7 +50,7 @@ def check_seal(root: str) -> str | None:
         for place in (os.path.dirname(abi), abi):  # a link in the way would lead out of the store
             if os.lstat(place).st_mode & 0o170000 != DIRECTORY:
                 return f"`{place}` is not a directory"
-        return _check_files(root, entries(root, SEAL)[1])
+        return _check_files(root, entries(root, SEAL)[1], kind_of(f"{root}/{SEAL}"))
     except (OSError, ValueError) as error:
         return f"`{root}` is damaged: {error}"
 
@@ -73,7 +73,7 @@ def entries(root: str, name: str) -> tuple[list[str], list[str]]:
     return read_manifest(read_plain(f"{root}/{name}").decode("utf-8"))
 
 
-def _check_files(root: str, lines: list[str]) -> str | None:
+def _check_files(root: str, lines: list[str], kind: int) -> str | None:
     stat = os.stat
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW if BY_DESCRIPTOR else 0
     directory = os.open(root, flags) if BY_DESCRIPTOR else None  # a quarter of the time goes into long paths
@@ -86,7 +86,7 @@ def _check_files(root: str, lines: list[str]) -> str | None:
                 )
             except (FileNotFoundError, NotADirectoryError):
                 return f"`{root}/{path}` is missing"
-            if not as_listed(found, size, mtime):
+            if not as_listed(found, size, mtime, kind):
                 return f"`{root}/{path}` was changed"
     finally:
         if directory is not None:
