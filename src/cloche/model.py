@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     """Whether the environment sees the base interpreter's own packages."""
 
     Bytecode: TypeAlias = Literal["complete", "missing"]
-    """Of an image; `missing` leaves it to Python's first import. Used again, the image is made anew with all of it."""
+    """Of an image; `missing` leaves it to Python's first import. For the next environment the image is made with all of it."""
 
     Network: TypeAlias = Literal["never", "last-resort", "newest"]
     """When seeds may be downloaded: never, if nothing local serves, or always to get the newest."""

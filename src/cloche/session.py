@@ -259,6 +259,7 @@ class Session:
                 raise
             blueprint = self._decide(request, self.memory)  # an image was harmed, or gave way to another meanwhile
             result = carry_out(lambda: place(blueprint, request, self.host))
+        self.store.note_laid(result.plan.images)
         told = self._tell(result)
         return replace(result, warnings=(*self.warnings, *told))
 

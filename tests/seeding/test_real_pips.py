@@ -73,6 +73,18 @@ def test_every_interpreter_gets_a_pip_that_runs_there(name: str, tmp_path: Path,
     assert after == byte_code, "the interpreter takes its byte-code for valid and writes none"
 
 
+def test_the_first_environment_waits_for_no_compiler_and_the_second_has_byte_code(tmp_path: Path) -> None:
+    plan_images(tmp_path / "env", "3.12", tmp_path / "store")
+    made = []
+    for place in ("first", "second"):
+        environment = create(tmp_path / place, "3.12", tmp_path / "store")
+        made.append(len(list(environment.purelib.rglob("*.pyc"))))
+        plan_images(tmp_path / "env", "3.12", tmp_path / "store")
+
+    assert made[0] == 0
+    assert made[1] > 100
+
+
 @pytest.mark.parametrize("name", ["3.6", "3.8", "3.12", "3.13", "pypy"])
 def test_pip_lists_and_takes_away_what_was_laid_down(name: str, tmp_path: Path, cache: Path) -> None:
     environment = create(tmp_path / "env", name, cache)

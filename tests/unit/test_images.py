@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -> Image:
     """Return the image that runs after the first use: with byte-code."""
     image = obtain_once(distribution, interpreter, store)
-    store.made.clear()  # as for another run
+    store.note_laid([image])
     return obtain_once(distribution, interpreter, store) if store.keeps(image.root) else image
 
 
@@ -239,7 +239,9 @@ def test_it_is_compiled_when_it_is_used_a_second_time(tmp_path: Path, interprete
     first = obtain_once(distribution, interpreter, store)
     assert first.bytecode == "missing"
     assert not [path for path in snapshot(first.root) if path.endswith(".pyc")]
-    assert obtain_once(distribution, interpreter, store) == first, "a run that asks twice makes one environment"
+    with Store.open(store.host, store.root) as planning:
+        assert obtain_once(distribution, interpreter, planning) == first, "no environment has got it yet"
+    store.note_laid([first])
     with Store.open(store.host, store.root) as later:
         later.progress = told.append
         second = obtain_once(distribution, interpreter, later)
@@ -255,7 +257,9 @@ def test_what_will_not_be_there_after_the_run_is_not_compiled(
 ) -> None:
     distribution = read_wheel(str(full_wheel(tmp_path / "wheels")))
     first = obtain_once(distribution, interpreter, store)
+    store.note_laid([first])
     with Store.open(store.host, store.root, access) as later:
+        later.note_laid([first])
         again = obtain_once(distribution, interpreter, later)
         assert again.bytecode == "missing"
         assert (again.root == first.root) is (access == "read-only")
@@ -266,15 +270,17 @@ def test_who_had_to_wait_for_the_first_builder_takes_what_it_has_built(
 ) -> None:
     distribution = read_wheel(str(full_wheel(tmp_path / "wheels")))
     lock = store.lock
+    told: list[str] = []
+    store.progress = told.append
 
     def lock_later(name: str) -> AbstractContextManager[str | None]:
         with Store.open(store.host, store.root) as other:
-            assert obtain_once(distribution, interpreter, other).bytecode == "missing"
+            other.note_laid([obtain_once(distribution, interpreter, other)])
         return lock(name)
 
     monkeypatch.setattr(store, "lock", lock_later)
     assert obtain_once(distribution, interpreter, store).bytecode == "missing"
-    assert store.made == set()
+    assert told == []
 
 
 def test_a_seeder_of_somebody_else_asks_the_store_for_the_image_of_a_wheel(

@@ -14,7 +14,7 @@ from cloche.store.place import cache_directory
 from cloche.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
     from typing import Literal, TypeAlias
 
@@ -62,8 +62,6 @@ class Store:
         """What the user should be told on standard error, one line each."""
         self.progress: Callable[[str], object] = str
         """Told what is about to be done where that may take seconds: `downloading pip==24.0`; by default nobody is."""
-        self.made: set[str] = set()
-        """Directories of the images that were made through this object: what is used again within a run is used once."""
         self._trust = trust
         self._scratch = ""
         self._ready: dict[str, str] = {}
@@ -134,6 +132,15 @@ class Store:
         from cloche.store.images import obtain
 
         return obtain(read_wheel(wheel), interpreter, self)
+
+    def note_laid(self, images: Iterable[Image]) -> None:
+        """Note that an environment has got these images: those without byte-code are compiled for the next one."""
+        for image in images:
+            if image.bytecode == "missing" and self.keeps(image.root):
+                try:
+                    os.utime(image.root)  # see `cloche.store.images`
+                except OSError:
+                    pass  # somebody clears the store; there is nothing to compile then
 
     def give_up(self, kind: Kind, reason: str) -> None:
         """Make things of this kind in a temporary directory for the rest of the run, and say why, in a line."""

@@ -6,8 +6,9 @@ their rows of a RECORD, relative to the tree; `shebangs/` has the scripts whose 
 Python; `image.json` describes it, and `manifest` lists these files themselves.
 
 Byte-code that lies about for the very same ABI is taken over. To compile what is left takes longer than all else, so it
-waits until an image is used a second time, and another one with byte-code takes its place. Who makes one environment,
-in a fresh container say, does not pay for the next thousand.
+waits until an environment has got the image and another one is to: then one with byte-code takes its place. Who makes one
+environment, in a fresh container say, does not pay for the next thousand. The image's directory has the time of its files
+until it was laid down for the first time (see `Store.note_laid`).
 
 The time of every file is the same and derived from the content, so that equal images are equal on every machine, and
 byte-code of one is never taken for that of another. It is an even number of seconds, which every file system can hold.
@@ -53,8 +54,8 @@ DISCARDED = ".old"
 def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -> Image:
     """Return the image of a distribution for an interpreter's ABI, built now if the store has no whole one.
 
-    One that an earlier run has built without byte-code is compiled. Several processes may build at once: they get the
-    same image, and one of them builds it.
+    One without byte-code that an environment has got is compiled. Several processes may build at once: they get the same
+    image, and one of them builds it.
 
     :raises SeedError: the distribution is damaged or hostile, or the interpreter cannot compile it.
     """
@@ -64,7 +65,7 @@ def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -
     while True:
         attempts -= 1
         found = _present(store, abi, name)
-        if found and (found.bytecode == "complete" or found.root in store.made or not store.lasts):
+        if found and (found.bytecode == "complete" or not _was_laid(found) or not store.lasts):
             return found
         images = os.path.join(store.room("images"), abi)
         if found and not store.keeps(images):
@@ -82,7 +83,7 @@ def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -
                 again = os.path.lexists(os.path.join(images, name))
                 doing = "compiling" if again else "unpacking"
                 store.progress(f"{doing} {distribution.name} {distribution.version} for {interpreter.name}")
-                store.made.add(_make(distribution, interpreter, store.host, images, name, compiling=again))
+                _make(distribution, interpreter, store.host, images, name, compiling=again)
         except FileNotFoundError as error:  # somebody is clearing the store under our hands
             if not attempts:
                 raise _hindered(distribution, images, error) from error
@@ -98,16 +99,15 @@ def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -
 
 def _make(
     distribution: Distribution, interpreter: Interpreter, host: Host, images: str, name: str, *, compiling: bool
-) -> str:
-    """Build an image, give it its name, and return its directory; whatever happens, nothing unfinished is left.
+) -> None:
+    """Build an image and give it its name; whatever happens, nothing unfinished is left.
 
     :raises FileNotFoundError: what was built has been removed meanwhile.
     """
     stage = os.path.join(images, f"{name}.{os.urandom(4).hex()}{UNFINISHED}")
     try:
-        place = os.path.join(images, name)
-        _publish(stage, place, _build(distribution, interpreter, host, stage, compiling=compiling))
-        return place
+        code = _build(distribution, interpreter, host, stage, compiling=compiling)
+        _publish(stage, os.path.join(images, name), code)
     except SeedError as error:
         if os.path.isdir(stage):
             raise
@@ -121,6 +121,14 @@ def _hindered(distribution: Distribution, images: str, error: OSError) -> SeedEr
         f"the image of {distribution.name} {distribution.version} cannot be made in `{images}`: {error.strerror}",
         hint="name another place with `--cache-dir`, or make room",
     )
+
+
+def _was_laid(image: Image) -> bool:
+    """Return whether an environment has got an image; one that is gone meanwhile counts as one that is to be built."""
+    try:
+        return os.stat(image.root).st_mtime_ns != os.stat(os.path.join(image.root, "image.json")).st_mtime_ns
+    except OSError:
+        return True
 
 
 def load(root: str) -> Image | None:
@@ -217,6 +225,7 @@ def _build(
     finally:
         compiler.close()
     tree.seal(distribution, code)
+    os.utime(stage, (tree.seconds, tree.seconds))
     _settle(stage)
     return code
 
