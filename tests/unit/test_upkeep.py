@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import time
 from typing import TYPE_CHECKING
 
@@ -86,6 +87,7 @@ def test_faults_are_told_and_nothing_is_changed(store: Store, image: Image) -> N
     os.chmod(victim, 0o644)
     with open(victim, "r+b") as file:
         file.write(b"DEF")
+    os.chmod(victim, stat.S_IMODE(found.st_mode))
     os.utime(victim, ns=(found.st_atime_ns, found.st_mtime_ns))
     [wheel] = os.listdir(store.room("wheels"))
     with open(os.path.join(store.room("wheels"), wheel), "r+b") as file:
