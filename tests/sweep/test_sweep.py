@@ -54,5 +54,6 @@ def test_at_every_point_the_destination_is_whole_or_as_it_was(name, tmp_path):
     for number, point in enumerate([*chosen(ours, sample, scenario.scope), *first_of_each(ours)]):
         faults = FAULTS if EVERY and scenario.scope == "every" else [FAULTS[number % len(FAULTS)]]
         verdicts += [sweep.inject(point, fault) for fault in faults]
+    assert sum(verdict.struck for verdict in verdicts) > 0.9 * len(verdicts), "the tool has not done its work"
     wrong = [f"{verdict.fault} at {verdict.point}: {verdict.complaint}" for verdict in verdicts if verdict.complaint]
     assert not wrong, "\n".join(wrong)

@@ -6,7 +6,6 @@ injected in a run of its own. strace counts per kind and per process, children i
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -26,8 +25,8 @@ CALLS = (
 ).split()
 """Calls that change a file system, or that a change stands on; `openat` makes files as well as it reads them."""
 
-STRACE = ("strace", "-f", "-qq", "--seccomp-bpf")
-"""With its children, and at the pace of the program but for the calls that are looked at."""
+STRACE = ("strace", "-f", "-qq")
+"""With its children. Not with `--seccomp-bpf`, which is quicker and loses injected signals."""
 
 FAULTS = ("ENOSPC", "EIO", "EACCES", "EINTR")
 
@@ -77,6 +76,8 @@ class Verdict(NamedTuple):
     """What lies about besides the destination."""
     complaint: str
     """What is wrong with it, empty if nothing is."""
+    struck: bool
+    """Whether the run came to that point, and the fault was injected."""
 
 
 class Sweep:
@@ -158,7 +159,10 @@ class Sweep:
         self._reset()
         what = f"signal={fault}" if fault == "KILL" or fault in STOPS else f"error={fault}"
         tampering = f"inject={point.call}:{what}:when={point.number}"
-        done = self._start([*STRACE, "-e", f"trace={point.call}", "-e", tampering, "-o", os.devnull, *self.command])
+        log = self.work / "injected.log"
+        done = self._start([*STRACE, "-e", f"trace={point.call}", "-e", tampering, "-o", str(log), *self.command])
+        mark = "INJECTED" if what.startswith("error") else f"SIG{fault}"
+        struck = mark in log.read_text(errors="replace")
         now = snapshot(self.place)
         left = tuple(path for path in sorted(now) if STAGING.match(path))
         tidy = {path: entry for path, entry in now.items() if path not in left}
@@ -178,7 +182,7 @@ class Sweep:
         after = snapshot(self.place)
         if again.returncode or not same(after, self.whole):
             complaint = complaint or f"the next run ended with {again.returncode}: {again.stderr.strip()[-300:]}"
-        return Verdict(point, fault, state, done.returncode, said, left, complaint)
+        return Verdict(point, fault, state, done.returncode, said, left, complaint, struck)
 
     def _complaint(self, point: Point, fault: str, state: str, code: int, said: str, left: Sequence[str]) -> str:
         if state == "broken":
