@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from time import perf_counter
 
-from cloche.errors import ClocheError
+from cloche.errors import ClocheError, DestinationError
 from cloche.model import Result
 from cloche.operations import perform as perform_operations
 from cloche.transaction import DestinationChanged, Transaction
@@ -16,23 +17,32 @@ if TYPE_CHECKING:
     from cloche.model import Plan
 
 
-def carry_out(make_plan: Callable[[], Plan]) -> Result:
-    """Plan and perform; where something stands already, with other runs kept away meanwhile.
+def carry_out(make_plan: Callable[[], Plan], location: str) -> Result:
+    """Plan and perform, at the path `location`; where something stands already, with other runs kept away meanwhile.
 
     `make_plan` is called again if the destination turns out to be another than it planned for.
 
     :raises DestinationError: as the plan says, and if the system refuses the destination.
     :raises ClocheError: the system refused something else; the destination is as it was.
     """
-    plan = make_plan()
+    try:
+        plan = make_plan()
+    except DestinationError:
+        from cloche.transaction.leftovers import take_back
+
+        if not take_back(os.path.realpath(location)):  # then it was not a run that was killed that left it like this
+            raise
+        plan = make_plan()
     if plan.way == "new":
         try:
             return perform(plan)
         except DestinationChanged:
             pass
     from cloche.transaction.hold import Hold
+    from cloche.transaction.leftovers import take_back
 
     with Hold(plan.target):
+        take_back(plan.target)  # lest what a killed run has half done be planned for
         try:
             return perform(make_plan())
         except DestinationChanged:

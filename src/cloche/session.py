@@ -253,12 +253,12 @@ class Session:
         blueprint = self.blueprint(request)
         request = replace(request, link_mode=self.link_mode(request.link_mode, blueprint.images))
         try:
-            result = carry_out(lambda: place(blueprint, request, self.host))
+            result = carry_out(lambda: place(blueprint, request, self.host), request.destination)
         except (ClocheError, OSError) as error:
             if not isinstance(error, DamagedImage) and not any(map(check, blueprint.images)):
                 raise
             blueprint = self._decide(request, self.memory)  # an image was harmed, or gave way to another meanwhile
-            result = carry_out(lambda: place(blueprint, request, self.host))
+            result = carry_out(lambda: place(blueprint, request, self.host), request.destination)
         self.store.note_laid(result.plan.images)
         told = self._tell(result)
         return replace(result, warnings=(*self.warnings, *told))

@@ -283,3 +283,38 @@ def test_the_cache_can_go_at_any_moment_without_harm(cloche, tmp_path):
     subprocess.run(["rm", "-rf", str(cache)], check=True)
     python = cloche.cwd / "env" / "bin" / "python"
     assert subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
+
+
+KILLED_AT = """
+import os, sys
+import cloche.transaction.journal as journal
+import cloche.transaction.merge as merge
+take, left = journal.take, [int(sys.argv[1])]
+def die(action, staging, target):
+    if not left[0]:
+        os.kill(os.getpid(), 9)
+    left[0] -= 1
+    take(action, staging, target)
+merge.take = die
+from cloche.__main__ import main
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 3, 4])
+def test_a_run_that_was_killed_while_it_added_to_a_directory_is_taken_back_by_the_next(cloche, steps):
+    env = cloche.cwd / "env"
+    env.mkdir()
+    (env / "thesis.txt").write_text("precious")
+    words = ["--no-seed", "--activators", "bash", "env"]
+    command = [sys.executable, "-c", KILLED_AT, str(steps), *words]
+    done = subprocess.run(command, cwd=cloche.cwd, env=cloche.environ, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert (env / ".cloche-0" / "journal").exists()
+
+    again = cloche(*words)
+
+    assert (again.code, again.err) == (0, "")
+    assert (env / "thesis.txt").read_text() == "precious"
+    assert (env / "bin" / "python").exists()
+    assert not (env / ".cloche-0").exists()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 
-from cloche.transaction import Undisturbed, claim, discard, lock, short
+from cloche.transaction import SLOTS, Undisturbed, claim, discard, lock, short, sweep_all
 from cloche.transaction.journal import JOURNAL, recover
 
 UNLOCKED_LIFETIME = 24 * 3600
@@ -40,6 +40,14 @@ def sweep_up(staging: str) -> None:
     finally:
         if descriptor is not None:
             os.close(descriptor)
+
+
+def take_back(target: str) -> bool:
+    """Take back what killed runs had half done in the directory `target`; return whether there was anything."""
+    stem = os.path.join(target, ".cloche-")
+    found = any(os.path.lexists(f"{stem}{slot}") for slot in range(SLOTS))
+    sweep_all(stem)
+    return found
 
 
 def own(status: os.stat_result) -> bool:
