@@ -56,3 +56,18 @@ def clean_environ(home: Path, cache: Path) -> dict[str, str]:
         name: text for name, text in os.environ.items() if not name.startswith(("CLOCHE_", "VIRTUAL_ENV", "PYTHON"))
     }
     return {**kept, "HOME": str(home), "XDG_CACHE_HOME": str(cache), "SHELL": "/bin/bash", "PYTHONWARNINGS": "error"}
+
+
+def used_cache(directory: Path) -> Path:
+    """Fill a cache in an empty directory as a user does who has made environments before, and return the directory of caches.
+
+    So it does not depend on the order of tests which of them finds the seeds without byte-code.
+    """
+    cache = directory / "cache"
+    for name in ("home", "work"):
+        (directory / name).mkdir()
+    cloche = Cloche(directory / "work", clean_environ(directory / "home", cache))
+    for name in ("first", "second"):
+        done = cloche(name)
+        assert done.code == 0, done.err
+    return cache

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.run import Cloche, clean_environ
+from tests.run import Cloche, clean_environ, used_cache
 
 
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
+    return used_cache(tmp_path_factory.mktemp("used"))
 
 
 @pytest.fixture

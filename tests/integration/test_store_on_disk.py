@@ -147,9 +147,8 @@ def test_a_cache_that_goes_when_it_is_about_to_be_used_is_made_again(cloche: Clo
         "from cloche.__main__ import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
-    assert (
-        cloche("model", "--cache-dir", cache.with_name("another")).code == 0
-    )  # without byte-code, as what is made anew
+    model = cloche("model", "--cache-dir", cache.with_name("another"))  # without byte-code, as what is made anew
+    assert model.code == 0
     done = subprocess.run(
         [sys.executable, "-c", program, "env", "--cache-dir", str(cache)],
         cwd=cloche.cwd,
