@@ -57,7 +57,9 @@ def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -
     One without byte-code that an environment has got is compiled. Several processes may build at once: they get the same
     image, and one of them builds it.
 
-    :raises SeedError: the distribution is damaged or hostile, or the interpreter cannot compile it.
+    Where that fails, the one without is as good, and a warning says so.
+
+    :raises SeedError: the distribution is damaged or hostile.
     """
     name = image_name(distribution)
     abi = abi_name(interpreter)
@@ -84,6 +86,11 @@ def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -
                 doing = "compiling" if again else "unpacking"
                 store.progress(f"{doing} {distribution.name} {distribution.version} for {interpreter.name}")
                 _make(distribution, interpreter, store.host, images, name, compiling=again)
+        except SeedError as error:
+            if not found:
+                raise
+            store.warnings.append(f"{distribution.name} has no byte-code, because {error.message}")
+            return found
         except FileNotFoundError as error:  # somebody is clearing the store under our hands
             if not attempts:
                 raise _hindered(distribution, images, error) from error
