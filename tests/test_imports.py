@@ -24,9 +24,9 @@ START = frozenset("cloche cloche.__main__".split())
 COMMAND = START | frozenset(
     """
     cloche.api cloche.cli cloche.cli.command cloche.cli.parser cloche.cli.report cloche.cli.vocabulary cloche.config
-    cloche.destination cloche.driver cloche.errors cloche.extension cloche.model cloche.operations cloche.options
-    cloche.planning cloche.session cloche.store cloche.store.check cloche.store.laying cloche.store.place cloche.template
-    cloche.transaction cloche.value
+    cloche.destination cloche.driver cloche.errors cloche.extension cloche.files cloche.ground cloche.manifest
+    cloche.model cloche.operations cloche.options cloche.planning cloche.session cloche.store cloche.store.check
+    cloche.store.laying cloche.store.place cloche.template cloche.transaction cloche.value
     """.split()
 )
 """To understand a command line."""

@@ -6,8 +6,8 @@ import os
 from time import perf_counter
 
 from cloche.errors import ClocheError, DestinationError
+from cloche.ground import perform as perform_operations
 from cloche.model import Result
-from cloche.operations import perform as perform_operations
 from cloche.transaction import DestinationChanged, Transaction
 from cloche.value import TYPE_CHECKING
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from cloche.extension import Source
-from cloche.operations import open_quietly
+from cloche.files import open_quietly
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:

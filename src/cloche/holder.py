@@ -10,7 +10,7 @@ import os
 import stat
 import sys
 
-from cloche.operations import open_quietly
+from cloche.files import open_quietly
 
 UNKNOWN = "another process"
 

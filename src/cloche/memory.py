@@ -14,8 +14,9 @@ from _imp import source_hash  # the SipHash of byte-code files, 3 ms cheaper tha
 
 from cloche import __version__
 from cloche.extension import Giver, Listener, Source
+from cloche.files import read_plain, replace_file
 from cloche.model import Blueprint, Chosen, EntryPoint, Image, Interpreter, Layout, Request
-from cloche.operations import Copy, LayImage, Link, MakeDir, Run, Write, read_plain, replace_file
+from cloche.operations import Copy, LayImage, Link, MakeDir, Run, Write
 from cloche.store.check import check_seal
 from cloche.value import TYPE_CHECKING, fields, replace, value
 

@@ -12,8 +12,9 @@ from cloche import __version__, config
 from cloche.destination import inspect, is_relocatable, other_python, refuse_base, refuse_length, refuse_own
 from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError
 from cloche.extension import cause, guarded, resolve
+from cloche.files import read_plain
 from cloche.model import Environment, Plan
-from cloche.operations import LayImage, Link, MakeDir, Write, read_plain
+from cloche.operations import LayImage, Link, MakeDir, Write
 from cloche.store.laying import operations as image_operations
 from cloche.value import TYPE_CHECKING, replace
 

@@ -6,7 +6,7 @@ import sys
 
 from cloche.driver import carry_out
 from cloche.errors import ClocheError
-from cloche.operations import DamagedImage
+from cloche.manifest import DamagedImage
 from cloche.planning import place
 from cloche.store.check import check
 from cloche.value import TYPE_CHECKING, replace

@@ -194,7 +194,7 @@ def test_a_move_that_runs_out_of_space_leaves_the_old_place_as_it_was(cloche, em
         if len(calls) == 3:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("cloche.operations.write_all", full)
+    monkeypatch.setattr("cloche.ground.write_all", full)
     with pytest.raises(ClocheError, match="no space left"):
         moving.carry_out(planned, world)
     assert snapshot(cloche.cwd) == before

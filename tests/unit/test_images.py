@@ -17,7 +17,7 @@ import pytest
 from cloche.api import find
 from cloche.discovery import record
 from cloche.errors import SeedError
-from cloche.operations import read_manifest
+from cloche.manifest import read_manifest
 from cloche.store import Store, bytecode, images
 from cloche.store.check import check
 from cloche.store.distributions import read_installed, read_wheel
@@ -81,8 +81,7 @@ def full_wheel(directory: Path, version: str = "1.0") -> Path:
 
 
 def listed(image: Image, tree: str) -> list[str]:
-    with open(f"{image.root}/{tree}.manifest", encoding="utf-8", newline="") as file:
-        return [line.split(" ", 3)[3] for line in read_manifest(file.read())[1]]
+    return [*read_manifest(f"{image.root}/{tree}.manifest").paths]
 
 
 # What a wheel becomes
@@ -597,7 +596,7 @@ DAMAGE: dict[str, Callable[[str], object]] = {
     "a manifest cut short": lambda root: os.truncate(f"{root}/purelib.manifest", 100),
     "the seal missing": lambda root: os.unlink(f"{root}/manifest"),
     "the seal emptied": lambda root: rewrite(f"{root}/manifest", b"", same_time=True),
-    "the seal altered": lambda root: rewrite(f"{root}/manifest", b"cloche image 1\nx\nend\n"),
+    "the seal altered": lambda root: rewrite(f"{root}/manifest", b"cloche image 2\nx\nend\n"),
     "the record cut short": lambda root: os.truncate(f"{root}/purelib.record", 10),
     "a script altered": lambda root: rewrite(f"{root}/shebangs/tool", b"#!python\nevil()\n"),
     "the description altered": lambda root: rewrite(f"{root}/image.json", b"{}"),

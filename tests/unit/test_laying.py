@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from cloche.api import find
 from cloche.errors import SeedError
+from cloche.ground import perform
 from cloche.model import EntryPoint
-from cloche.operations import LayImage, MakeDir, Write, perform
+from cloche.operations import LayImage, MakeDir, Write
 from cloche.store import Store
 from cloche.store.distributions import read_wheel
 from cloche.store.images import obtain
@@ -57,7 +58,7 @@ def lay(image: Image, environment: Environment) -> Path:
     """Perform an image's operations in an environment with nothing else in it, and return its site-packages."""
     from pathlib import Path
 
-    from cloche.operations import Ground
+    from cloche.ground import Ground
 
     root = environment.location
     for directory in (environment.layout.bin, environment.layout.purelib):

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cloche import operations
-from cloche.operations import Copy, Ground, LayImage, Link, MakeDir, ManifestEntry, Write, perform, write_manifest
+from cloche import files
+from cloche.ground import Ground, perform
+from cloche.manifest import Manifest, write_manifest
+from cloche.operations import Copy, LayImage, Link, MakeDir, Write
 
 
 @pytest.fixture(params=["from a descriptor", "by path"])
@@ -28,16 +30,18 @@ def image(tmp_path):
     """An image of three files in two directories, one of them executable."""
     tree = tmp_path / "store" / "purelib"
     (tree / "package" / "deep").mkdir(parents=True)
-    files = []
+    files = {}
     for path, mode in (("top.py", 0o444), ("package/tool", 0o555), ("package/deep/data", 0o444)):
         (tree / path).write_text(path)
         (tree / path).chmod(mode)
         os.utime(tree / path, (1_000_000_000, 1_000_000_000))
-        files.append(ManifestEntry(path, len(path), 1_000_000_000 * 10**9, "0" * 64))
+        files[path] = len(path)
     manifest = tmp_path / "store" / "purelib.manifest"
-    manifest.write_text(write_manifest(["package", "package/deep"], files))
+    hashes = ["0" * 64] * len(files)
+    content = Manifest(["package", "package/deep"], [*files], [*files.values()], hashes, 1_000_000_000 * 10**9)
+    manifest.write_text(write_manifest(content))
     manifest.chmod(0o444)
-    return LayImage(".", str(tree), str(manifest), len(files), sum(entry.size for entry in files))
+    return LayImage(".", str(tree), str(manifest), len(files), sum(files.values()))
 
 
 def refusing(code: int):
@@ -107,6 +111,6 @@ def test_nothing_that_is_there_is_followed_or_overwritten(ground, tmp_path, kind
 
 def test_what_the_system_takes_in_pieces_is_written_whole(ground, monkeypatch):
     write = os.write
-    monkeypatch.setattr(operations.os, "write", lambda descriptor, data: write(descriptor, bytes(data[:3])))
+    monkeypatch.setattr(files.os, "write", lambda descriptor, data: write(descriptor, bytes(data[:3])))
     perform([Write("file", b"all of it")], ground, "auto")
     assert Path(ground.root, "file").read_text() == "all of it"

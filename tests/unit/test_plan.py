@@ -11,8 +11,9 @@ from cloche.drawing import draw
 from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError, UsageError
 from cloche.extension import Source
 from cloche.layout import layout_of
+from cloche.manifest import Manifest, write_manifest
 from cloche.model import EntryPoint, Host, Image, Request, Script, Wanted
-from cloche.operations import Copy, LayImage, Link, MakeDir, ManifestEntry, Run, Write, write_manifest
+from cloche.operations import Copy, LayImage, Link, MakeDir, Run, Write
 from cloche.planning import place
 from cloche.plugins import Registry, load_sources
 from cloche.provided import Provided
@@ -313,7 +314,7 @@ def test_an_image_is_laid_with_its_scripts_and_a_record_of_all(host, registry, t
     )
     (tmp_path / "image").mkdir()
     (tmp_path / "image" / "purelib.record").write_text("demo.py,sha256=x,2\n")
-    seal = write_manifest([], (ManifestEntry(f"purelib.{name}", 0, 0, "") for name in ("manifest", "record")))
+    seal = write_manifest(Manifest([], ["purelib.manifest", "purelib.record"], [0, 0], ["", ""], 0))
     (tmp_path / "image" / "manifest").write_text(seal)
     request = Request(destination=str(tmp_path / "env"), activators=())
     blueprint = replace(

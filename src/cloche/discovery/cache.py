@@ -13,7 +13,7 @@ import sys
 from _imp import source_hash  # the SipHash of byte-code files; `hashlib` would cost a millisecond
 
 from cloche.discovery import record
-from cloche.operations import read_plain, replace_file
+from cloche.files import read_plain, replace_file
 from cloche.template import resource
 from cloche.value import TYPE_CHECKING, value
 

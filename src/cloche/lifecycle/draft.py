@@ -14,9 +14,10 @@ import shutil
 import stat
 
 from cloche.errors import ClocheError
+from cloche.ground import perform
 from cloche.lifecycle.plain import open_plain
 from cloche.lifecycle.record import digest, from_site, written_row
-from cloche.operations import Link, MakeDir, Rewrite, Write, perform
+from cloche.operations import Link, MakeDir, Rewrite, Write
 from cloche.transaction import Transaction
 from cloche.transaction.hold import Hold
 from cloche.value import TYPE_CHECKING

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cloche.destination import absolute, inspect, stands_in
 from cloche.errors import ClocheError, DestinationError
+from cloche.ground import perform
 from cloche.lifecycle import outside
 from cloche.lifecycle.draft import Draft, failure
 from cloche.lifecycle.examination import activations, examine, modules_of, same
@@ -20,7 +21,7 @@ from cloche.lifecycle.places import relocate
 from cloche.lifecycle.portrait import portray
 from cloche.lifecycle.reading import read
 from cloche.lifecycle.relocation import Relocation, within
-from cloche.operations import CopyTree, perform
+from cloche.operations import CopyTree
 from cloche.transaction import DestinationChanged, Transaction
 from cloche.transaction.hold import Hold
 from cloche.transaction.leftovers import take_away

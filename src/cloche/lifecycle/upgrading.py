@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cloche.destination import absolute, refuse_own
 from cloche.errors import ClocheError, SeedError, UsageError
+from cloche.ground import perform
 from cloche.lifecycle.activators import SCRIPTS
 from cloche.lifecycle.basing import NAME, in_style, rebase, same_abi
 from cloche.lifecycle.diagnosis import diagnose, take_up
@@ -26,7 +27,7 @@ from cloche.lifecycle.portrait import SEEDS
 from cloche.lifecycle.reading import build_of, kind_of
 from cloche.lifecycle.relocation import Relocation
 from cloche.model import Request, Wanted
-from cloche.operations import MakeDir, perform
+from cloche.operations import MakeDir
 from cloche.planning import place
 from cloche.transaction import Transaction
 from cloche.transaction.hold import Hold

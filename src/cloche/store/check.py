@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 
-from cloche.operations import as_listed, kind_of, read_manifest, read_plain
+from cloche.files import DIRECTORY
+from cloche.manifest import DamagedImage, kind_of, look, read_manifest
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cloche.model import Image
 
 SEAL = "manifest"
@@ -19,7 +22,7 @@ SEAL = "manifest"
 
 BY_DESCRIPTOR = os.stat in os.supports_dir_fd
 
-DIRECTORY = 0o040000
+IS_DIRECTORY = 0o040000
 
 
 def check(image: Image) -> str | None:
@@ -32,12 +35,11 @@ def check_tree(root: str) -> str | None:
     if reason := check_seal(root):
         return reason
     try:
-        for line in entries(root, SEAL)[1]:
-            name = line.rpartition(" ")[2]
+        for name in sealed(root):
             if name.endswith(".manifest"):
-                tree = f"{root}/{name.removesuffix('.manifest')}"
-                if reason := _check_files(tree, entries(root, name)[1], kind_of(f"{root}/{name}")):
-                    return reason
+                _look(f"{root}/{name}", f"{root}/{name.removesuffix('.manifest')}")
+    except DamagedImage as error:
+        return error.message
     except (OSError, ValueError) as error:
         return f"`{root}` is damaged: {error}"
     return None
@@ -48,47 +50,29 @@ def check_seal(root: str) -> str | None:
     try:
         abi = os.path.dirname(root)
         for place in (os.path.dirname(abi), abi):  # a link in the way would lead out of the store
-            if os.lstat(place).st_mode & 0o170000 != DIRECTORY:
+            if os.lstat(place).st_mode & 0o170000 != IS_DIRECTORY:
                 return f"`{place}` is not a directory"
-        return _check_files(root, entries(root, SEAL)[1], kind_of(f"{root}/{SEAL}"))
+        _look(f"{root}/{SEAL}", root)
+    except DamagedImage as error:
+        return error.message
     except (OSError, ValueError) as error:
         return f"`{root}` is damaged: {error}"
+    return None
 
 
-def sealed(root: str) -> list[str]:
+def sealed(root: str) -> Sequence[str]:
     """Return the names of an image's own files, those in directories with `/`; what else lies there is not of it.
 
     :raises OSError: the seal cannot be read.
     :raises ValueError: it is not whole.
     """
-    return [line.split(" ", 3)[3] for line in entries(root, SEAL)[1]]
+    return read_manifest(f"{root}/{SEAL}").paths
 
 
-def entries(root: str, name: str) -> tuple[list[str], list[str]]:
-    """Return directories and file lines of one of an image's manifests (see `cloche.operations.read_manifest`).
-
-    :raises OSError: it cannot be read.
-    :raises ValueError: it is not whole.
-    """
-    return read_manifest(read_plain(f"{root}/{name}").decode("utf-8"))
-
-
-def _check_files(root: str, lines: list[str], kind: int) -> str | None:
-    stat = os.stat
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW if BY_DESCRIPTOR else 0
-    directory = os.open(root, flags) if BY_DESCRIPTOR else None  # a quarter of the time goes into long paths
+def _look(manifest: str, root: str) -> None:
+    directory = os.open(root, DIRECTORY) if BY_DESCRIPTOR else None
     try:
-        for line in lines:
-            size, mtime, _, path = line.split(" ", 3)
-            try:
-                found = stat(
-                    path if directory is not None else f"{root}/{path}", dir_fd=directory, follow_symlinks=False
-                )
-            except (FileNotFoundError, NotADirectoryError):
-                return f"`{root}/{path}` is missing"
-            if not as_listed(found, size, mtime, kind):
-                return f"`{root}/{path}` was changed"
+        look(read_manifest(manifest), kind_of(manifest), root, directory)
     finally:
         if directory is not None:
             os.close(directory)
-    return None

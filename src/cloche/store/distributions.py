@@ -15,8 +15,8 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
+from cloche.files import open_quietly
 from cloche.model import EntryPoint
-from cloche.operations import open_quietly
 from cloche.value import value
 
 if TYPE_CHECKING:

@@ -26,10 +26,11 @@ import stat
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
+from cloche.files import read_plain, write_all
+from cloche.manifest import Manifest, read_manifest, write_manifest
 from cloche.model import EntryPoint, Image
-from cloche.operations import ManifestEntry, read_plain, write_all, write_manifest
 from cloche.store import bytecode
-from cloche.store.check import SEAL, check, check_tree, entries, sealed
+from cloche.store.check import SEAL, check, check_tree, sealed
 from cloche.value import fields
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from cloche.store import Store
     from cloche.store.distributions import Distribution
 
-FORMAT = 1
+FORMAT = 2
 """Raised when images of an earlier one must not be used."""
 
 READ_ONLY = os.name != "nt"
@@ -159,14 +160,14 @@ def verify(root: str) -> list[str]:
     for name in names:
         if name.endswith(".manifest"):
             tree = name.removesuffix(".manifest")
-            directories, lines = entries(root, name)
-            wrong += _wrong_content(f"{root}/{tree}", lines)
-            known |= {tree, *(f"{tree}/{path}" for path in directories)}
-            known |= {f"{tree}/{line.split(' ', 3)[3]}" for line in lines}
-            linked = [f"{root}/{tree}/{path}" for path in directories if os.path.islink(f"{root}/{tree}/{path}")]
+            manifest = read_manifest(f"{root}/{name}")
+            wrong += _wrong_content(f"{root}/{tree}", manifest)
+            known |= {tree, *(f"{tree}/{path}" for path in (*manifest.directories, *manifest.paths))}
+            directories = (f"{root}/{tree}/{path}" for path in manifest.directories)
+            linked = filter(os.path.islink, directories)
             wrong += [f"`{path}` is a link" for path in linked]
     wrong += [f"`{root}/{path}` does not belong there" for path in sorted(_walk(root) - known)]
-    return wrong + _wrong_content(root, entries(root, SEAL)[1])
+    return wrong + _wrong_content(root, read_manifest(f"{root}/{SEAL}"))
 
 
 def remove(path: str) -> None:
@@ -285,9 +286,9 @@ class _Trees:
 
     def _manifest(self, files: dict[str, tuple[int, str]]) -> str:
         directories = {parent for path in files for parent in _parents(path)}
-        times = self.seconds * 10**9
-        listed = (ManifestEntry(path, size, times, digest) for path, (size, digest) in sorted(files.items()))
-        return write_manifest(sorted(directories), listed)
+        paths = sorted(files)
+        sizes, hashes = zip(*(files[path] for path in paths), strict=True) if paths else ((), ())
+        return write_manifest(Manifest(sorted(directories), paths, sizes, hashes, self.seconds * 10**9))
 
     def _write(self, path: str, content: bytes, mode: int) -> None:
         self._make_parent(path)
@@ -403,10 +404,9 @@ def _sweep(images: str, name: str) -> None:
             remove(os.path.join(images, entry))
 
 
-def _wrong_content(root: str, lines: Iterable[str]) -> list[str]:
+def _wrong_content(root: str, manifest: Manifest) -> list[str]:
     wrong = []
-    for line in lines:
-        _, _, digest, path = line.split(" ", 3)
+    for path, digest in zip(manifest.paths, manifest.hashes, strict=True):
         if hashlib.sha256(read_plain(f"{root}/{path}")).hexdigest() != digest:
             wrong.append(f"`{root}/{path}` has other content than when it was made")
     return wrong

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 
 from cloche.errors import SeedError
-from cloche.operations import LayImage, MakeDir, Write, read_plain
+from cloche.files import read_plain
+from cloche.manifest import read_manifest
+from cloche.operations import LayImage, MakeDir, Write
 from cloche.store.check import sealed
 from cloche.template import render, resource
 from cloche.value import TYPE_CHECKING
@@ -234,8 +236,8 @@ def _check_collisions(image: Image, trees: set[str], environment: Environment, s
     folded = {path.casefold() for path in taken}
     for tree, prefix in (("scripts", f"{layout.bin}/"), ("data", "")):
         if tree in trees:
-            for line in _lines(image.root, tree):
-                path = prefix + line.split(" ", 3)[3]
+            for name in read_manifest(f"{image.root}/{tree}.manifest").paths:
+                path = prefix + name
                 if path.casefold() in folded:
                     raise SeedError(
                         f"`{image.distribution}` {image.version} brings a file `{path}` of the environment's own",
@@ -245,14 +247,8 @@ def _check_collisions(image: Image, trees: set[str], environment: Environment, s
 
 def _measure(root: str, tree: str) -> tuple[int, int]:
     """Return number and total size of a tree's files."""
-    lines = _lines(root, tree)
-    return len(lines), sum(int(line.partition(" ")[0]) for line in lines)
-
-
-def _lines(root: str, tree: str) -> list[str]:
-    from cloche.store.check import entries
-
-    return entries(root, f"{tree}.manifest")[1]
+    sizes = read_manifest(f"{root}/{tree}.manifest").sizes
+    return len(sizes), sum(sizes)
 
 
 def _moved(record: str, prefix: str) -> str:

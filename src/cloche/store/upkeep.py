@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cloche.errors import ClocheError, SeedError
-from cloche.operations import read_plain
+from cloche.files import read_plain
 from cloche.store import GUESTS, KINDS
 from cloche.store.check import check_tree
 from cloche.store.distributions import read_wheel

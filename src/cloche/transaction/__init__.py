@@ -22,7 +22,7 @@ import errno
 import os
 
 from cloche.errors import ClocheError, DestinationError
-from cloche.operations import Ground
+from cloche.ground import Ground
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
