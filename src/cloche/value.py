@@ -29,21 +29,13 @@ def value(cls: type[T]) -> type[T]:
     names: tuple[str, ...] = tuple(cls.__annotations__)
     known = frozenset(names)
     defaults = {name: cls.__dict__[name] for name in names if name in cls.__dict__}
-    setter = object.__setattr__
 
     def __init__(self: object, *positional: Any, **named: Any) -> None:
-        if len(positional) > len(names):
-            raise TypeError(f"{cls.__name__} takes {len(names)} values, got {len(positional)}")
-        given = dict(zip(names, positional, strict=False))
-        if clash := given.keys() & named.keys():
-            raise TypeError(f"{cls.__name__} got `{min(clash)}` twice")
-        if unknown := named.keys() - known:
-            raise TypeError(f"{cls.__name__} has no field `{min(unknown)}`")
-        filled = {**defaults, **given, **named}
-        for name in names:
-            if name not in filled:
-                raise TypeError(f"{cls.__name__} needs `{name}`")
-            setter(self, name, filled[name])
+        given = {**dict(zip(names, positional, strict=False)), **named}
+        filled = {**defaults, **given}
+        if len(given) != len(positional) + len(named) or filled.keys() != known:
+            raise TypeError(complaint(cls, positional, named, filled))
+        self.__dict__.update(filled)  # at once: a run makes hundreds of values
 
     def __setattr__(self: object, name: str, _: object) -> None:
         raise AttributeError(f"{cls.__name__} is frozen, `{name}` cannot be set")
@@ -69,6 +61,18 @@ def value(cls: type[T]) -> type[T]:
         setattr(cls, "__repr__", __repr__)
     setattr(cls, "__match_args__", names)
     return cls
+
+
+def complaint(cls: type, positional: tuple[Any, ...], named: dict[str, Any], filled: dict[str, Any]) -> str:
+    """Return what is wrong with the arguments of a value's constructor; `filled` is what they make of its fields."""
+    names = names_of(cls)
+    if len(positional) > len(names):
+        return f"{cls.__name__} takes {len(names)} values, got {len(positional)}"
+    if clash := named.keys() & names[: len(positional)]:
+        return f"{cls.__name__} got `{min(clash)}` twice"
+    if unknown := named.keys() - names:
+        return f"{cls.__name__} has no field `{min(unknown)}`"
+    return f"{cls.__name__} needs `{next(name for name in names if name not in filled)}`"
 
 
 def names_of(cls: type) -> tuple[str, ...]:
