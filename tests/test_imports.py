@@ -58,8 +58,11 @@ SEARCH = CREATE | frozenset(
 )
 """The same, for a Python that was asked for by its version; the finder of shims on PATH knows who makes them."""
 
-LIBRARY = frozenset("__future__ _sha2 _sha256 atexit errno fcntl itertools".split())
-"""From the standard library, all of it written in C but `__future__`; older Pythons have the hash by another name."""
+LIBRARY = frozenset("__future__ _sha2 _sha256 atexit errno fcntl io itertools".split())
+"""From the standard library, all of it written in C but `__future__` and `io`.
+
+Older Pythons have the hash by another name, and those before 3.14 load `io` at every start.
+"""
 
 WARM_UP = 2
 """The first run builds what is missing, and leaves byte-code beside what it imported; the second sees that as a change."""
