@@ -127,7 +127,9 @@ class Session:
 
         specs, because = ((), "") if spec else self._asked(request)
         finders, first = self.registry.finders(), request.try_first_with
-        return survey(spec, self.host, finders, self.probes, first, otherwise=specs, because=because)
+        looked = survey(spec, self.host, finders, self.probes, first, otherwise=specs, because=because)
+        self.warnings += looked.found.warnings if looked.found else ()
+        return looked
 
     def _asked(self, request: Request) -> tuple[tuple[str, ...], str]:
         """Return which Pythons to look for, and which file says so if the user did not."""
@@ -142,6 +144,7 @@ class Session:
 
         first = request.try_first_with
         self.found = find(specs, self.host, finders, self.probes, try_first_with=first, because=because)
+        self.warnings += (one for one in self.found.warnings if one not in self.warnings)
         return replace(self.found, because=because)
 
     def blueprint(self, request: Request) -> Blueprint:
@@ -162,7 +165,7 @@ class Session:
         found = self._search(request, specs, because, self.registry.finders())
         blueprint = draw(request, found.interpreter, because, self.registry, self.store)
         self._listeners = self.registry.listeners
-        if not self.warnings:
+        if set(self.warnings) <= set(found.warnings):  # what the search has to say it says every time
             self._remember(request, memory, blueprint, specs)
         return blueprint
 

@@ -55,6 +55,13 @@ def test_wheels_that_are_to_come_from_no_directory_are_warned_of(cloche, place):
     assert (done.code, done.err) == (0, f"cloche: warning: `--find-links` names `{place}`, which is no directory\n")
 
 
+def test_a_hint_that_leads_nowhere_is_warned_of_each_time_and_harms_nothing(cloche):
+    for _ in range(2):
+        done = cloche("env", "--no-seed", "--try-first-with", "nowhere/python")
+        passed_over = f"`--try-first-with` was passed over: `{cloche.cwd / 'nowhere' / 'python'}` is not there"
+        assert (done.code, done.err) == (0, f"cloche: warning: {passed_over}\n")
+
+
 def test_the_command_that_is_recorded_makes_the_same_again(cloche):
     """For the Python that was asked for, with each word as a shell reads it."""
     options = ["--prompt", "it's $HOME", "--activators", "", "--system-site-packages", "--no-vcs-ignore", "--no-seed"]

@@ -153,6 +153,27 @@ def test_a_hint_that_satisfies_goes_before_everything(machine: Machine) -> None:
     assert (found.interpreter.executable, found.found_by) == (hinted, "try-first-with")
 
 
+def test_a_hint_that_is_no_interpreter_is_told_and_one_that_is_another_is_not(machine: Machine) -> None:
+    taken = machine.has("path", "CPython 3.12.9")
+    other = machine.has("elsewhere", "CPython 3.11.7")
+    broken = machine.has("elsewhere", "fails with exit code 2")
+    del machine.finders["elsewhere"]
+    told = (
+        "`--try-first-with` was passed over: `/nowhere/python` is not there",
+        f"`--try-first-with` was passed over: `{broken}` fails with exit code 2",
+    )
+    hints = ("/nowhere/python", other, broken)
+    for found in (machine.find("3.12", first=hints), machine.look("3.12", first=hints).found):
+        assert found is not None
+        assert (found.interpreter.executable, found.warnings) == (taken, told)
+    found = machine.find(first=("/nowhere/python",))
+    assert (found.interpreter.executable, found.warnings) == (taken, told[:1])
+    assert machine.find("3.11", first=(other, broken)).warnings == ()  # nobody has looked at the other one
+    with pytest.raises(InterpreterNotFound) as caught:
+        machine.find("3.99", first=hints)
+    assert [line.strip() for line in (caught.value.hint or "").splitlines()][-2:] == list(told)
+
+
 def test_a_hint_does_not_replace_a_path_that_was_asked_for(machine: Machine) -> None:
     asked = machine.has("path", "CPython 3.12.9")
     hinted = machine.has("elsewhere", "CPython 3.13.0")

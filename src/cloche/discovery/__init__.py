@@ -41,6 +41,8 @@ class Found:
     """What was asked for and is satisfied; empty if nothing was asked."""
     because: str
     """What decided on it, for people: "`-p 3.12`"."""
+    warnings: tuple[str, ...] = ()
+    """Which hints are no interpreters, and why: they were passed over, and the user thinks otherwise."""
 
 
 @value
@@ -73,7 +75,8 @@ def find(
         return Found(running(host, cache, ask), "current", "", because or RUNNING)
     from cloche.discovery.search import Search
 
-    return _choose(specs, Search(host, finders, cache, ask), try_first_with, because)
+    search = Search(host, finders, cache, ask)
+    return replace(_choose(specs, search, try_first_with, because), warnings=search.unfit_hints)
 
 
 def _choose(specs: Sequence[str], search: Search, try_first_with: Sequence[str], because: str) -> Found:
@@ -88,7 +91,7 @@ def _choose(specs: Sequence[str], search: Search, try_first_with: Sequence[str],
 
         raise not_found(wanted, search, because)
     for path in try_first_with:  # with nothing to satisfy: the first that is an interpreter at all
-        if (seen := search.find(InterpreterSpec(path, path=path))) is not None and seen.interpreter is not None:
+        if (seen := search.hinted(path)).interpreter is not None:
             return Found(seen.interpreter, TRY_FIRST, "", because or f"`--{TRY_FIRST} {path}`")
     return Found(running(search.host, search.cache, search.ask), "current", "", because or RUNNING)
 
@@ -122,6 +125,7 @@ def survey(
         seen += (one for one in others if known.isdisjoint((one.path, one.interpreter and one.interpreter.executable)))
     try:
         found = _choose(otherwise if spec is None else (spec,), search, try_first_with, because)
+        found = replace(found, warnings=search.unfit_hints)
     except InterpreterNotFound as problem:
         return Survey(tuple(seen), None, problem)
     return Survey(

@@ -74,6 +74,7 @@ def not_found(specs: Sequence[InterpreterSpec], search: Search, because: str = "
         *(f"  {miss}" for miss in misses),
         f"looked at: {', '.join(search.places)}",
         *(f"finder `{name}` failed: {why}" for name, why in search.failed.items()),
+        *search.unfit_hints,
     ]
     return InterpreterNotFound(f"no interpreter satisfies {asked}{origin}", hint="\n  ".join(told))
 

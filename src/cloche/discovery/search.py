@@ -13,6 +13,7 @@ from cloche.discovery import TRY_FIRST, home
 from cloche.discovery.cache import Answer, witnesses
 from cloche.extension import cause
 from cloche.model import Candidate
+from cloche.spec import ANY
 from cloche.value import TYPE_CHECKING, replace, value
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Search:
         self.ask = ask
         self.failed: dict[str, str] = {}
         """What went wrong in the finders that could not be asked, by their names."""
+        self._unfit: dict[str, str] = {}
         self._known: dict[str, Answer] = {}
         self._spent = 0.0
 
@@ -69,6 +71,11 @@ class Search:
     def places(self) -> list[str]:
         """Names of the finders that were asked or would be, in order."""
         return [finder.name for finder in self._each()]
+
+    @property
+    def unfit_hints(self) -> tuple[str, ...]:
+        """What there is to say of the hints that were looked at and are no interpreters."""
+        return tuple(f"`--{TRY_FIRST}` was passed over: `{path}` {reason}" for path, reason in self._unfit.items())
 
     def _each(self) -> Iterator[Finder]:
         """Yield the finders; those that are not reached need not even be loaded."""
@@ -87,6 +94,11 @@ class Search:
                 return sighting
             spare.append(sighting)
         return best(spec, spare)
+
+    def hinted(self, path: str) -> Sighting:
+        """Return what a hint is, whatever is asked for."""
+        hint = Candidate(located(path, self.host), TRY_FIRST)
+        return next(self._look([hint], ANY, None, set(), set()))
 
     def sightings(
         self,
@@ -152,6 +164,8 @@ class Search:
             answer = self._known[path or candidate.path]
             found = answer.interpreter
             if found is None:
+                if candidate.found_by == TRY_FIRST:
+                    self._unfit[candidate.path] = answer.reason
                 yield Sighting(candidate.path, candidate.found_by, reason=answer.reason, too_old=answer.too_old)
                 continue
             identity = _identity(found.executable)
