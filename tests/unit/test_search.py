@@ -533,6 +533,49 @@ def test_a_miss_names_the_nearest_where_it_looked_and_what_would_help(machine: M
     assert "`cloche pythons 3.14t --all`" in hint
 
 
+@pytest.mark.parametrize(
+    ("request_text", "missing"),
+    [
+        ("3.12-32", "build for 32 bits"),
+        ("3.12-arm64", "build for arm64"),
+        ("cpython-3.12-windows", "build for win32"),
+        ("cpython-3.12-linux-any-musl", "build for linux, musl"),
+        (">=3.12-32", "build for 32 bits"),
+        ("3.12d", "debug build"),
+        ("3.12t", "free-threaded build"),
+        ("3.12td-32", "free-threaded debug build for 32 bits"),
+    ],
+)
+def test_a_miss_of_a_version_that_is_there_says_which_build_is_missing(
+    machine: Machine, request_text: str, missing: str
+) -> None:
+    """To install that version once more would help nobody."""
+    machine.has("current", "CPython 3.12.1")
+    (machine.root / "uv").write_text("")
+    machine.environ["PATH"] = str(machine.root)
+    with pytest.raises(InterpreterNotFound) as caught:
+        machine.find(request_text)
+    hint = caught.value.hint or ""
+    assert f"  there is a CPython 3.12.1; what is missing is a {missing}\n" in hint
+    assert "uv python install" not in hint
+
+
+@pytest.mark.parametrize(
+    ("request_text", "remedy"), [("3.14-64", "uv python install 3.14"), ("3.14-32", ""), ("3.14rc1", "")]
+)
+def test_what_a_manager_would_install_is_named_where_it_is_what_was_asked_for(
+    machine: Machine, request_text: str, remedy: str
+) -> None:
+    machine.has("current", "CPython 3.12.1")
+    (machine.root / "uv").write_text("")
+    machine.environ["PATH"] = str(machine.root)
+    with pytest.raises(InterpreterNotFound) as caught:
+        machine.find(request_text)
+    hint = caught.value.hint or ""
+    assert (f"`{remedy}` could help" in hint) if remedy else ("uv python install" not in hint)
+    assert "what is missing" not in hint
+
+
 def test_a_miss_of_several_requests_says_of_a_place_what_is_wrong_with_it(machine: Machine) -> None:
     """A Python elsewhere is not near to a place; what is near to the others is listed with its reason."""
     there = machine.has("path", "CPython 3.9.18")

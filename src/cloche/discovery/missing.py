@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from cloche.errors import InterpreterNotFound
 from cloche.spec import ANY, contains
+from cloche.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloche.discovery.search import Search, Sighting
-    from cloche.model import Host, Version
+    from cloche.model import Version
     from cloche.spec import InterpreterSpec
 
 NEAREST = 3
@@ -33,6 +34,8 @@ REMEDIES = (
 """Commands that could provide what is missing, if they are there."""
 KNOWING_FREE_THREADED = 2
 """How many of them, from the first, write a free-threaded version as `3.14t`."""
+FREE_THREADED = (3, 13)
+"""The first Python that has a free-threaded build (PEP 703)."""
 
 LIST = "`cloche pythons` lists the interpreters that can be found"
 
@@ -63,12 +66,13 @@ def not_found(specs: Sequence[InterpreterSpec], search: Search, because: str = "
             f"environments need Python 3.6 or later, and {asked} is older{origin}{''.join(found[:1])}"
         )
     everything = f"`cloche pythons {quote(specs[0].text)} --all` shows everything, and why it was passed over"
-    remedy = next(filter(None, (remedy_for(spec, search.host) for spec in specs)), "")
+    remedy = next(filter(None, (remedy_for(spec, search) for spec in specs)), "")
     kinds = [spec for spec in specs if not spec.is_exact]
     misses = nearest(kinds, search)
     heading = "the nearest:" if misses else "there is no interpreter at all"
     told = [
         f"`{remedy}` could help; {everything}" if remedy else everything,
+        *(missing for spec in kinds if (missing := missing_build(spec, search))),
         *(why for spec in specs if spec.is_exact for why in unusable(spec, search)),
         *([heading] if kinds else []),
         *(f"  {miss}" for miss in misses),
@@ -118,6 +122,21 @@ def nearest(specs: Sequence[InterpreterSpec], search: Search) -> list[str]:
     return [text for _, text in sorted(found.values())[:NEAREST]]
 
 
+def missing_build(spec: InterpreterSpec, search: Search) -> str:
+    """Say which build is missing of a version that is there; empty where it is not the build."""
+    any_build = replace(spec, free_threaded=None, debug=None, bits=None, machine=None, platform=None, libc=None)
+    builds = (one.interpreter for one in search.sightings(ANY, judge=spec, at_once=64))
+    there = next((one for one in builds if one and any_build.accepts(one)), None)
+    words = [word for word, asked in (("free-threaded", spec.free_threaded), ("debug", spec.debug)) if asked]
+    places = (f"{spec.bits} bits" if spec.bits else "", spec.machine, spec.platform, spec.libc)
+    target = ", ".join(place for place in places if place)
+    if there is None or not (words or target):
+        return ""
+    return (
+        f"there is a {there.name}; what is missing is a {' '.join([*words, 'build'])}{' for ' * bool(target)}{target}"
+    )
+
+
 def distance(sighting: Sighting, spec: InterpreterSpec) -> tuple[object, ...]:
     """Order misses: the right version in the wrong build first, then the nearest minor version, then the newer."""
     assert sighting.interpreter is not None
@@ -134,12 +153,13 @@ def first_release(range_text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in digits if part.isascii() and part.isdigit())
 
 
-def remedy_for(spec: InterpreterSpec, host: Host) -> str:
+def remedy_for(spec: InterpreterSpec, search: Search) -> str:
     """Return a command that could install what is missing, by a manager that is on PATH; empty if there is none."""
-    if len(spec.release) < 2 or spec.implementation not in (None, "cpython") or spec.release[0] != 3 or spec.debug:
+    if len(spec.release) < 2 or spec.release[0] != 3 or spec.release[:2] < OLDEST:
         return ""
-    if spec.release[:2] < OLDEST:
+    if (spec.free_threaded and spec.release[:2] < FREE_THREADED) or not is_usual(spec, search):
         return ""
+    host = search.host
     version = ".".join(map(str, spec.release)) + "t" * bool(spec.free_threaded)
     directories = host.environ.get("PATH", "").split(";" if host.os_name == "nt" else ":")
     suffix = ".exe" if host.os_name == "nt" else ""
@@ -147,3 +167,17 @@ def remedy_for(spec: InterpreterSpec, host: Host) -> str:
         if any(os.path.isfile(os.path.join(place, command + suffix)) for place in directories if os.path.isabs(place)):
             return remedy.format(version)
     return ""
+
+
+def is_usual(spec: InterpreterSpec, search: Search) -> bool:
+    """Whether a request is satisfied by what managers install: a release of CPython, built for this machine.
+
+    What the machine is, the first interpreter tells that was found.
+    """
+    here = next((one.interpreter for one in search.sightings(ANY, at_once=64) if one.interpreter), None)
+    if here is None:
+        special = (spec.prerelease, spec.debug, spec.bits, spec.machine, spec.platform, spec.libc)
+        return spec.implementation in (None, "cpython") and not any(special)
+    major, minor, micro = (*spec.release, 0)[:3]
+    release = replace(here, implementation="cpython", version=(major, minor, micro, "final", 0), debug=False)
+    return spec.accepts(replace(release, free_threaded=bool(spec.free_threaded)))
