@@ -44,14 +44,14 @@ STAGING = "/.cloche-15/new/"
 
 
 def absolute(text: str, host: Host) -> str:
-    """Return a destination as an absolute path.
+    """Return where a directory is that somebody has named, as an absolute path.
 
     `..` is resolved as the system would, through links, since `link/..` is not where it seems to be.
 
     :raises UsageError: it is blank, or relative while the current directory has been removed.
     """
     if not text.strip():
-        raise UsageError("the destination is blank", hint="name a directory: `cloche .venv`")
+        raise UsageError("a blank text names no directory", hint="name one, as in `.venv`; is a variable not set?")
     if not os.path.isabs(text):
         if not host.cwd:
             raise UsageError(

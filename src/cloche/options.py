@@ -39,3 +39,8 @@ class Option:
     """For an alias that takes no value: what it stands for, as (option, value)."""
     hidden: bool = False
     """Accepted, and absent from the short help (another tool's spelling)."""
+
+    @property
+    def is_path(self) -> bool:
+        """Whether its value is the path of a file or a directory: a blank one would be the current directory's."""
+        return self.metavar in ("DIR", "EXE")

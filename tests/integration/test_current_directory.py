@@ -87,3 +87,28 @@ def test_the_installed_command_does_not_even_look_there_for_itself(cloche: Cloch
         )
         assert (done.returncode, done.stderr) == (0, b"")
         assert not traps.exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("",),
+        ("info", ""),
+        ("doctor", "--fix", " "),
+        ("doctor", "--find", ""),
+        ("move", "", "../moved"),
+        ("upgrade", ""),
+        ("run", "", "--", "python", "-c", "print('in it')"),
+        ("activate", ""),
+        ("cache", "clear", "--cache-dir", ""),
+        ("../other", "--find-links", ""),
+        ("../other", "--try-first-with", ""),
+    ],
+    ids=" ".join,
+)
+def test_a_blank_name_never_stands_for_it(cloche: Cloche, words: tuple[str, ...]) -> None:
+    """A variable that is not set leaves nothing of `"$VENV"`, and the directory may well be an environment."""
+    assert cloche(".", "--no-seed").code == 0
+    done = cloche(*words)
+    assert (done.code, done.out) == (2, "")
+    assert not (cloche.cwd.parent / "other").exists()

@@ -58,6 +58,8 @@ def test_after_two_dashes_everything_is_an_operand():
     [
         (["env", "--cleer"], "no option `--cleer`", "--clear"),
         (["env", "-x"], "no option `-x`", "--help"),
+        (["env", "--try-first-with", ""], "`--try-first-with` needs a value", "--try-first-with EXE"),
+        (["env", "--app-data= "], "`--app-data` needs a value", "--app-data DIR"),
         (["env", "-p"], "`-p` needs a value", "SPEC"),
         (["env", "--clear=yes"], "takes no value", "--clear"),
         (["env", "--link-mode", "teleport"], "cannot be `teleport`", "hardlink"),

@@ -99,6 +99,13 @@ def test_a_value_of_the_wrong_type_is_an_error_that_names_the_file(say):
         say(pyproject="[tool.cloche]\nprompt = [1, 2]\n")
 
 
+@pytest.mark.parametrize("setting", ["find-links = ['']", "try-first-with = [' ']", "cache-dir = ''"])
+def test_a_blank_path_is_refused_since_it_would_be_the_current_directory(say, setting):
+    with pytest.raises(UsageError, match="cannot be blank"):
+        say(pyproject=f"[tool.cloche]\n{setting}\n")
+    assert say(environ={"CLOCHE_FIND_LINKS": "", "CLOCHE_CACHE_DIR": ""}, pyproject="")[0].chosen == {}
+
+
 def test_a_version_without_quotes_is_refused_because_it_may_have_lost_its_last_digit(say):
     """To TOML 3.10 is the number 3.1; a whole number says what it seems to."""
     with pytest.raises(UsageError, match=r"pyproject\.toml cannot be 3\.1") as refused:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cloche.cli import report
 from cloche.cli.sources import resolve, session_of
 from cloche.cli.vocabulary import COMMON
+from cloche.destination import absolute
 from cloche.errors import ClocheError, UsageError
 from cloche.lifecycle.diagnosis import diagnose, take_up
 from cloche.lifecycle.mending import Mended, mend, recover
@@ -61,14 +62,14 @@ def doctor(words: Words, host: Host, argv: Sequence[str], started: float) -> int
 def wanted(words: Words, host: Host) -> list[str]:
     """Return the environments that were named, and those below the directories that were.
 
-    :raises UsageError: there are neither.
+    :raises UsageError: there are neither, or one is blank.
     """
-    paths = [os.path.join(host.cwd, operand) for operand in words.operands]
+    paths = [absolute(operand, host) for operand in words.operands]
     directories = words.given.get("find", ())
     if not paths and not directories:
         raise UsageError("`cloche doctor` needs ENV...", hint="name environments, or look for them with `--find DIR`")
     for directory in directories:
-        there = os.path.join(host.cwd, directory)
+        there = absolute(directory, host)
         if not os.path.isdir(there):
             raise UsageError(
                 f"there is no directory `{directory}`", hint="`--find` takes one with environments below it"

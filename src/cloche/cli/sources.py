@@ -225,6 +225,8 @@ def as_values(option: Option, given: object, where: str) -> tuple[str, ...] | No
         quotes = "; without quotes, 3.10 is 3.1" if isinstance(given, float) else ""
         raise UsageError(f"{where} cannot be {given!r}", hint=f"`{option.name}` takes {kind_of(option)}{quotes}")
     for text in values:
+        if option.is_path and not text.strip():
+            raise UsageError(f"{where} cannot be blank", hint=f"`{option.name}` takes a path")
         if option.choices and text not in option.choices:
             raise UsageError(f"{where} cannot be `{text}`", hint=f"choose one of {', '.join(option.choices)}")
     return values
@@ -241,7 +243,7 @@ def split(text: str, option: Option) -> tuple[str, ...]:
     """
     if "\n" in text:
         return tuple(line.strip() for line in text.split("\n") if line.strip())
-    if option.metavar in ("DIR", "EXE"):
+    if option.is_path:
         return tuple(part for part in text.split(os.pathsep) if part)
     parts: list[str] = []
     for part in text.split(","):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from cloche.destination import is_relocatable, read_settings
+from cloche.destination import absolute, is_relocatable, read_settings
 from cloche.discovery import describe
 from cloche.errors import DestinationError
 from cloche.layout import layout_of
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 def read(path: str, host: Host, cache: ProbeCache) -> Environment:
     """Return the environment at a path; its `interpreter` is None where the base is gone.
 
+    :raises UsageError: the path is blank.
     :raises DestinationError: there is no environment.
     """
-    location = os.path.normpath(os.path.join(host.cwd, path))
+    location = absolute(path, host)
     settings = known_settings(location)
     if not settings:
         raise no_environment(location)
