@@ -58,6 +58,10 @@ class Session:
         if self._store is not None:
             self._store.close()
 
+    def warn(self, texts: Iterable[str]) -> None:
+        """Have something told at the end, once, however often it was met."""
+        self.warnings += (text for text in texts if text not in self.warnings)
+
     @property
     def store(self) -> Store:
         """:raises ClocheError: the cache directory that was asked for cannot be used."""
@@ -128,7 +132,7 @@ class Session:
         specs, because = ((), "") if spec else self._asked(request)
         finders, first = self.registry.finders(), request.try_first_with
         looked = survey(spec, self.host, finders, self.probes, first, otherwise=specs, because=because)
-        self.warnings += looked.found.warnings if looked.found else ()
+        self.warn(looked.found.warnings if looked.found else ())
         return looked
 
     def _asked(self, request: Request) -> tuple[tuple[str, ...], str]:
@@ -137,14 +141,17 @@ class Session:
             return request.pythons, ""
         from cloche.discovery.project import asked_by_project
 
-        return asked_by_project(self.host)
+        passed_over: list[str] = []
+        asked = asked_by_project(self.host, passed_over)
+        self.warn(passed_over)
+        return asked
 
     def _search(self, request: Request, specs: tuple[str, ...], because: str, finders: Iterable[Finder]) -> Found:
         from cloche.discovery import find
 
         first = request.try_first_with
         self.found = find(specs, self.host, finders, self.probes, try_first_with=first, because=because)
-        self.warnings += (one for one in self.found.warnings if one not in self.warnings)
+        self.warn(self.found.warnings)
         return replace(self.found, because=because)
 
     def blueprint(self, request: Request) -> Blueprint:

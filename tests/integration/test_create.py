@@ -62,6 +62,16 @@ def test_a_hint_that_leads_nowhere_is_warned_of_each_time_and_harms_nothing(cloc
         assert (done.code, done.err) == (0, f"cloche: warning: {passed_over}\n")
 
 
+def test_a_version_file_that_is_not_understood_is_warned_of_each_time(cloche):
+    """The environment is for another Python than its author meant."""
+    (cloche.cwd / ".python-version").write_text("mine\n")
+    told = f"`.python-version` in {cloche.cwd} was passed over: `mine` is no request for a Python"
+    for words in (["env", "--no-seed"], ["env", "--no-seed"], ["env", "--dry-run"], ["pythons"]):
+        done = cloche(*words)
+        assert (done.code, done.err) == (0, f"cloche: warning: {told}\n")
+    assert cloche("env", "--no-seed", "-p", sys.executable).err == ""
+
+
 def test_the_command_that_is_recorded_makes_the_same_again(cloche):
     """For the Python that was asked for, with each word as a shell reads it."""
     options = ["--prompt", "it's $HOME", "--activators", "", "--system-site-packages", "--no-vcs-ignore", "--no-seed"]

@@ -100,6 +100,19 @@ def test_a_version_file_that_says_nothing_leaves_the_word_to_the_next(project: P
     assert asked(project)[0] == ("3.12",)
 
 
+def test_a_version_file_of_which_nothing_is_understood_is_told_with_its_first_line(project: Path) -> None:
+    (project / ".python-version").write_text("# ours\nmy-environment\n../bin/python\n")
+    (project.parent / ".python-version").write_text("3.12\nmy-environment\n")
+    warnings: list[str] = []
+    host = Host({}, str(project), sys.platform, os.name, sys.executable)
+    assert asked_by_project(host, warnings) == (("3.12",), f"`.python-version` in {project.parent}")
+    assert warnings == [f"`.python-version` in {project} was passed over: `my-environment` is no request for a Python"]
+    (project / ".python-version").write_text("# nothing yet\n\n")
+    warnings.clear()
+    asked_by_project(host, warnings)
+    assert warnings == []
+
+
 def test_a_name_that_pyenv_gave_is_what_it_stands_for(project: Path) -> None:
     versions = project / "pyenv" / "versions"
     for name in ("mine", "3.14-dev", "3.12"):

@@ -24,19 +24,25 @@ LARGEST_PROJECT = 1 << 20
 """Bytes of a `pyproject.toml` that are read."""
 
 
-def asked_by_project(host: Host) -> tuple[tuple[str, ...], str]:
+def asked_by_project(host: Host, warnings: list[str] | None = None) -> tuple[tuple[str, ...], str]:
     """Return what the project around the current directory asks for, and which file says so; ((), "") if none does.
 
     Nothing is asked for where the running Python is what the project wants: then there is only the file to name.
+
+    :param warnings: is told of version files that ask for something, and nothing that is understood here.
     """
     for directory in _upwards(host.cwd):
         for name in (".python-version", ".python-versions"):
             path = os.path.join(directory, name)
             if text := _read(path, LARGEST):
-                lines = [line.partition("#")[0].strip() for line in text.splitlines()]
+                lines = [line for whole in text.splitlines() if (line := whole.partition("#")[0].strip())]
                 for line in lines:
                     if request := understood(line) or named_by_pyenv(line, host):
                         return (() if request == "system" else (request,)), f"`{name}` in {directory}"
+                if lines and warnings is not None:
+                    warnings.append(
+                        f"`{name}` in {directory} was passed over: `{lines[0][:100]}` is no request for a Python"
+                    )
     for directory in _upwards(host.cwd):
         if text := _read(os.path.join(directory, "pyproject.toml"), LARGEST_PROJECT):
             wanted = requires_python(text)
