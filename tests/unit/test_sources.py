@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from cloche.cli.parser import parse
@@ -25,8 +27,7 @@ def say(tmp_path):
         config = tmp_path / "user.toml"
         if pyproject is not None:
             (project / "pyproject.toml").write_text(pyproject)
-        if user is not None:
-            config.write_text(user)
+        config.write_text(user or "")
         variables = {"CLOCHE_CONFIG_FILE": str(config), **dict(environ)}
         host = Host(variables, str(project), "linux", "posix", "/usr/bin/python3")
         settings = resolve(parse([*argv, "env"]), host, TABLE)
@@ -92,6 +93,20 @@ def test_a_file_that_does_not_parse_is_a_warning_and_says_nothing(say):
     settings, request = say(pyproject="[tool.cloche\nprompt = 3")
     assert "pyproject.toml" in settings.warnings[0]
     assert request.prompt is None
+
+
+@pytest.mark.parametrize("written", ["[[tool.cloche]]\nprompt = 'x'\n", "[tool]\ncloche = 3\n"])
+def test_settings_that_are_no_table_are_warned_of(say, written):
+    settings, request = say(pyproject=written)
+    assert [text.partition(" in ")[0] for text in settings.warnings] == ["`tool.cloche`"]
+    assert request.prompt is None
+
+
+def test_a_config_file_that_was_named_and_is_not_there_is_warned_of(say, tmp_path):
+    for path in (tmp_path / "nowhere.toml", tmp_path):
+        settings, _ = say(environ={"CLOCHE_CONFIG_FILE": str(path)})
+        assert settings.warnings == (f"`CLOCHE_CONFIG_FILE` names `{path}`, which is no file",)
+    assert say(environ={"CLOCHE_CONFIG_FILE": os.devnull})[0].warnings == ()
 
 
 def test_a_value_of_the_wrong_type_is_an_error_that_names_the_file(say):

@@ -150,8 +150,11 @@ def variables(host: Host, known: Mapping[str, Option], warnings: list[str]) -> l
 
 
 def files(host: Host, warnings: list[str]) -> list[tuple[str, dict[str, object]]]:
-    """Return what the nearest pyproject.toml and the user's config file say."""
+    """Return what the nearest pyproject.toml and the user's config file say; one that was named has to be there."""
     said = []
+    named = host.environ.get("CLOCHE_CONFIG_FILE")
+    if named and (os.path.isdir(named) or not os.path.exists(named)):  # the null device says that there is to be none
+        warnings.append(f"`CLOCHE_CONFIG_FILE` names `{named}`, which is no file")
     project = nearest_file(host.cwd, "pyproject.toml")
     for path, table in ((project, ("tool", "cloche")), (user_file(host), ())):
         content = read(path, b"cloche" if table else b"")
@@ -200,7 +203,10 @@ def table_of(content: bytes, path: str, keys: tuple[str, ...], warnings: list[st
         return {}
     for key in keys:
         table = table.get(key, {}) if isinstance(table, dict) else {}
-    return table if isinstance(table, dict) else {}
+    if isinstance(table, dict):
+        return table
+    warnings.append(f"`{'.'.join(keys)}` in {path} was left out: it is no table")
+    return {}
 
 
 def as_values(option: Option, given: object, where: str) -> tuple[str, ...] | None:
