@@ -173,6 +173,18 @@ def test_an_error_shows_where_it_came_from_if_that_is_asked(cloche: Cloche, spel
     assert "Traceback" not in cloche("env", "-p", "2.5").err
 
 
+@pytest.mark.parametrize(("text", "shows"), [("1", True), ("yes", True), ("0", False), ("perhaps", False)])
+def test_a_variable_asks_for_it_in_the_words_of_every_flag(cloche: Cloche, text: str, *, shows: bool) -> None:
+    assert ("Traceback" in cloche("info", "nowhere", CLOCHE_TRACEBACK=text).err) is shows
+    assert ("Traceback" in cloche("info", "nowhere", CLOCHE_WITH_TRACEBACK=text).err) is shows
+
+
+def test_a_config_file_asks_for_it_too(cloche: Cloche) -> None:
+    (cloche.cwd / "pyproject.toml").write_text("[tool.cloche]\ntraceback = true\nclear = 'perhaps'\n")
+    assert "Traceback" in cloche("env").err
+    assert "Traceback" not in cloche("env", CLOCHE_TRACEBACK="0").err
+
+
 INEFFECTIVE = [
     ["--no-periodic-update"],
     ["--reset-app-data"],

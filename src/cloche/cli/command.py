@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from cloche.cli import report
@@ -30,7 +29,7 @@ def run_command(argv: Sequence[str], started: float) -> int:
     try:
         return dispatch(argv, started)
     except ClocheError as problem:
-        if "--traceback" in argv or "--with-traceback" in argv or os.environ.get("CLOCHE_TRACEBACK") in ("1", "true"):
+        if wants_traceback(argv):
             from traceback import format_exc
 
             report.say(format_exc().rstrip())
@@ -49,6 +48,22 @@ def run_command(argv: Sequence[str], started: float) -> int:
         report.release()
         report.pass_on()
         deafen()
+
+
+def wants_traceback(argv: Sequence[str]) -> bool:
+    """Return whether any source asks for it, in any spelling; the error may be that the others make no sense."""
+    if "--traceback" in argv or "--with-traceback" in argv:
+        return True
+    from cloche.api import current_host
+    from cloche.cli.parser import Words
+    from cloche.cli.sources import resolve
+    from cloche.cli.vocabulary import COMMON, VIRTUALENV
+
+    spellings = [option for option in (*COMMON, *VIRTUALENV) if option.name in ("traceback", "with-traceback")]
+    try:
+        return resolve(Words(VERBS["create"], {}, ()), current_host(), spellings).flag("traceback")
+    except UsageError:
+        return False
 
 
 def dispatch(argv: Sequence[str], started: float) -> int:
