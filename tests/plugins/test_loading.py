@@ -601,6 +601,33 @@ def test_what_a_plugin_prints_does_not_get_between_json_and_who_reads_it(
     assert "hello" in ran.stderr
 
 
+OPTION = """options = (cloche.Option("greeting", "what to say"),)"""
+
+
+@pytest.mark.parametrize(
+    ("words", "variables"),
+    [
+        ("env --no-seed", {"CLOCHE_JSON": "1"}),
+        ("plugins", {"CLOCHE_JSON": "1"}),
+        ("env --no-seed --greeting hello --json", {}),
+        ("env --no-seed", {"CLOCHE_JSON": "1", "CLOCHE_GREETING": "hello"}),
+        ("config", {"CLOCHE_JSON": "1"}),
+    ],
+)
+def test_nor_where_a_variable_asks_for_json_or_options_of_plugins_are_looked_for(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, variables: dict[str, str]
+) -> None:
+    site.install("acme", talker="print('hello')\n" + giving("activator", "talker", more=OPTION))
+    for name, text in variables.items():
+        monkeypatch.setenv(name, text)
+
+    command = [sys.executable, "-m", "cloche", *words.split()]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert "schema_version" in json.loads(ran.stdout)
+    assert "hello" in ran.stderr
+
+
 def test_standard_output_is_put_back_where_a_run_that_promised_json_fails(site: Site, tmp_path: Path) -> None:
     site.install("acme", talker="print('hello')\n" + giving("activator", "talker"))
 

@@ -101,8 +101,6 @@ def dispatch(argv: Sequence[str], started: float) -> int:
 
         report.tell(f"cloche {__version__}")
         return 0
-    if words.flag("json"):
-        report.reserve()
     try:
         code: int = resolve(words.verb.implementation)(words, host, argv, started)
     except SystemExit as error:  # none of ours raises it, and whoever does must not decide on the exit code

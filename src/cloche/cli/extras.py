@@ -26,12 +26,15 @@ def declared(argv: Sequence[str], host: Host) -> tuple[Option, ...]:
     installed = Installed(sys.path)
     if "--no-plugins" in argv or not any(installed.mentions(source, b"ption") for source in installed.sources()):
         return ()
+    from contextlib import redirect_stdout
+
     from cloche.plugins import load
     from cloche.provided import KINDS
 
-    registry = load(sys.path, blocked(host, left_out(argv)))
     taken = {option.name for option in (*COMMON, *VERBS["create"].options)}
-    options = [option for kind in KINDS for provided in registry.all(kind) for option in provided.options]
+    with redirect_stdout(sys.stderr):  # it is not known yet whether it is to hold JSON alone
+        registry = load(sys.path, blocked(host, left_out(argv)))
+        options = [option for kind in KINDS for provided in registry.all(kind) for option in provided.options]
     return tuple(option for option in options if option.name not in taken)
 
 

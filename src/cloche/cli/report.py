@@ -254,8 +254,9 @@ _reserved: list[TextIO] = []
 
 def reserve() -> None:
     """Keep standard output for `print_json`; what plugins print until then goes to standard error."""
-    _reserved.append(sys.stdout)
-    sys.stdout = sys.stderr
+    if not _reserved:
+        _reserved.append(sys.stdout)
+        sys.stdout = sys.stderr
 
 
 def release() -> None:

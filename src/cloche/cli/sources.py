@@ -101,7 +101,9 @@ def resolve(words: Words, host: Host, options: Sequence[Option]) -> Settings:
 
 
 def session_of(settings: Settings, host: Host) -> Session:
-    """Return the session that these settings ask for."""
+    """Return the session that these settings ask for; with it plugins get to work, and JSON is to stand alone."""
+    if settings.flag("json"):
+        report.reserve()
     directory = settings.last("cache-dir")
     session = Session(
         host,
