@@ -153,6 +153,17 @@ def test_the_variables_as_dotenv_are_what_a_shell_reads_too(cloche: Cloche) -> N
     assert json.loads(done.stdout) == [made.location, ""]
 
 
+def test_the_last_of_two_formats_counts_and_one_contradicts_json(cloche: Cloche) -> None:
+    made = api.create(cloche.cwd / "env", seeds=None, activators=())
+    dotenv_form, json_form = ("--print-env", "dotenv"), ("--print-env", "json")
+
+    assert cloche("activate", made.location, *dotenv_form, *json_form).json["unset"] == ["PYTHONHOME"]
+    assert cloche("activate", made.location, *json_form, *dotenv_form).out.startswith("VIRTUAL_ENV='")
+    assert cloche("activate", made.location, *dotenv_form, CLOCHE_JSON="1").out.startswith("VIRTUAL_ENV='")
+    refused = cloche("activate", made.location, *dotenv_form, "--json")
+    assert (refused.code, refused.out) == (2, "")
+
+
 @pytest.mark.parametrize("text", ["a'b", "a\nb", "${HOME}", "\\\\server"])
 def test_what_readers_of_dotenv_files_do_not_agree_on_is_refused(text: str) -> None:
     with pytest.raises(Inexpressible):

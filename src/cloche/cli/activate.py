@@ -27,20 +27,24 @@ PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 
 def activate(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
     settings = resolve(words, host, COMMON)
+    form = words.given.get("print-env", ("json" if settings.flag("json") else "",))[-1]
+    if form == "dotenv" and words.flag("json"):
+        raise UsageError("`--json` and `--print-env dotenv` contradict each other", hint="choose one")
     with session_of(settings, host) as session:
         environment = read(words.operands[0], host, session.probes)
-        if words.given.get("print-env") == ("dotenv",):
+        if form == "dotenv":
             said = [f"{name}={dotenv(text)}" for name, text in variables(environment, host).items()]
             said += [f"{name}=" for name in GONE]  # an empty one is none for Python
-        elif "print-env" not in words.given and not settings.flag("json"):
+        elif not form:
             said = [line(environment, shell_of(words, host), session)]
         else:
             said = []
         report.warn((*settings.warnings, *session.warnings))
-    for one in said:
-        report.tell(one)
     if not said:
         report.print_json(set=variables(environment, host), unset=GONE)
+    report.release()  # a variable that asks for JSON is weaker than `--print-env`
+    for one in said:
+        report.tell(one)
     return 0
 
 
