@@ -65,6 +65,9 @@ def test_after_two_dashes_everything_is_an_operand():
         (["env", "--link-mode", "teleport"], "cannot be `teleport`", "hardlink"),
         ([], "needs the directory", "DEST"),
         (["a", "b"], "got `b` as well", "--help"),
+        (["docter", "env"], "got `env` as well", "did you mean `cloche doctor`?"),
+        (["upgarde", "env", "-p", "3.13"], "got `env` as well", "did you mean `cloche upgrade`?"),
+        (["move", "doctr", "b", "c"], "got `c` as well", "`cloche move --help`"),
         (["info"], "needs ENV", "info"),
     ],
 )

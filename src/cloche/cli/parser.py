@@ -131,6 +131,14 @@ def unknown(spelling: str, table: Mapping[str, Option], verb: Verb) -> UsageErro
     return UsageError(f"there is no option `{spelling}`", hint=hint)
 
 
+def misspelt(words: Words) -> str:
+    """Return a hint at the command that the first of too many operands may have been meant for; empty if at none."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(words.operands[0], VERBS, 1) if words.verb.name == "create" else []
+    return f"did you mean `cloche {near[0]}`?" if near else ""
+
+
 def check_operands(words: Words) -> None:
     """:raises UsageError: there are too few operands, or too many."""
     verb, count = words.verb, len(words.operands)
@@ -143,7 +151,7 @@ def check_operands(words: Words) -> None:
     if 0 <= verb.most < count:
         raise UsageError(
             f"`{command}` takes {verb.operands or 'no operand'}, and got `{words.operands[verb.most]}` as well",
-            hint=f"`{command} --help` tells more",
+            hint=misspelt(words) or f"`{command} --help` tells more",
         )
     for operand in words.operands[:1]:
         if verb.choices and operand not in verb.choices:
