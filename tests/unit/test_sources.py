@@ -89,6 +89,14 @@ def test_names_that_do_not_exist_are_warned_of_with_the_nearest_that_do(say):
     assert "`colour`" in warned
 
 
+def test_an_option_that_is_for_the_command_line_alone_is_not_called_none(say):
+    settings, _ = say(environ={"CLOCHE_QUIET": "1"}, pyproject="[tool.cloche]\ndry-run = true\n")
+    assert [text.partition(" has no effect: ")[2] for text in settings.warnings] == [
+        "`--quiet` is for the command line alone",
+        "`--dry-run` is for the command line alone",
+    ]
+
+
 def test_a_file_that_does_not_parse_is_a_warning_and_says_nothing(say):
     settings, request = say(pyproject="[tool.cloche\nprompt = 3")
     assert "pyproject.toml" in settings.warnings[0]

@@ -9,7 +9,7 @@ import os
 import sys
 
 from cloche.cli import report
-from cloche.cli.vocabulary import VERBS
+from cloche.cli.vocabulary import COMMON, VERBS
 from cloche.destination import read_regular
 from cloche.errors import UsageError
 from cloche.extension import blocked
@@ -33,6 +33,14 @@ OTHER_KEYS = frozenset(("replace",))
 
 OF_OTHERS = frozenset(option.name for verb in VERBS.values() for option in verb.options if option.sources == "all")
 """Options that some command has: they may stand in variables and files whichever command is run."""
+
+OF_ARGV = frozenset(
+    option.name
+    for verb in VERBS.values()
+    for option in (*COMMON, *verb.options)
+    if option.sources == "argv" and option.name not in OF_OTHERS
+)
+"""Options that mean something on the command line alone."""
 
 TRUE = frozenset(("1", "true", "yes", "on"))
 FALSE = frozenset(("0", "false", "no", "off", ""))
@@ -91,7 +99,7 @@ def resolve(words: Words, host: Host, options: Sequence[Option]) -> Settings:
                 if name in OF_OTHERS:
                     continue
                 near = nearest(name, known)
-                warnings.append(f"`{key}` in {origin} is no option" + (f"; did you mean `{near}`?" if near else ""))
+                warnings.append(f"`{key}` in {origin} {no_option(name, near)}")
             elif name not in before and OPPOSITES.get(name) not in before:
                 option = known[name]
                 values = as_values(option, given, f"`{key}` in {origin}")
@@ -144,8 +152,8 @@ def variables(host: Host, known: Mapping[str, Option], warnings: list[str]) -> l
             if name in OF_OTHERS:
                 continue
             near = nearest(name, known)
-            meant = f"; did you mean `{PREFIX}{near.upper().replace('-', '_')}`?" if near else ""
-            warnings.append(f"`{variable}` in the environment is no option{meant}")
+            meant = f"{PREFIX}{near.upper().replace('-', '_')}" if near else ""
+            warnings.append(f"`{variable}` in the environment {no_option(name, meant)}")
         elif text:
             said.append((variable, {name: text}))
     return said
@@ -270,6 +278,13 @@ def pairs(given: object, origin: str) -> dict[str, str]:
     if not isinstance(given, list) or not all(isinstance(one, str) and "=" in one for one in given):
         raise UsageError(f"`replace` in {origin} has to be a list of `BUILT-IN=NAME`")
     return {one.partition("=")[0].strip(): one.partition("=")[2].strip() for one in given}
+
+
+def no_option(name: str, near: str) -> str:
+    """Return what is to be said of a name that means nothing where it stands, behind it."""
+    if name in OF_ARGV:
+        return f"has no effect: `--{name}` is for the command line alone"
+    return "is no option" + (f"; did you mean `{near}`?" if near else "")
 
 
 def nearest(name: str, known: Mapping[str, Option]) -> str:
