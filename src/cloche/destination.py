@@ -154,6 +154,20 @@ def refuse_base(location: str, interpreter: Interpreter) -> None:
         )
 
 
+def refuse_inhabited(location: str, host: Host) -> None:
+    """:raises DestinationError: the directory to be replaced has the user's home in it, or that which the run started in.
+
+    That one itself can be meant: `cloche . --clear --force`.
+    """
+    user_home = host.environ.get("HOME") or host.environ.get("USERPROFILE", "")
+    for name, path in (("your home directory", user_home), ("the current directory", os.path.dirname(host.cwd))):
+        if path and holds(location, path):
+            raise DestinationError(
+                f"`{location}` has {name} in it, and `--clear` would delete it",
+                hint="choose another place; what is to be deleted there is for you to delete",
+            )
+
+
 def holds(directory: str, path: str) -> bool:
     """Return whether a path, links resolved, is a directory or lies in it."""
     return os.path.join(os.path.realpath(path), "").startswith(os.path.join(os.path.realpath(directory), ""))

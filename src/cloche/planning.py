@@ -9,7 +9,15 @@ from __future__ import annotations
 import os
 
 from cloche import __version__, config
-from cloche.destination import inspect, is_relocatable, other_python, refuse_base, refuse_length, refuse_own
+from cloche.destination import (
+    inspect,
+    is_relocatable,
+    other_python,
+    refuse_base,
+    refuse_inhabited,
+    refuse_length,
+    refuse_own,
+)
 from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError
 from cloche.extension import cause, guarded, resolve
 from cloche.files import read_plain
@@ -86,6 +94,8 @@ def way_into(destination: Destination, request: Request, blueprint: Blueprint, h
     if request.existing != "keep":
         refuse_own(destination.location, host, "`--clear`")
         refuse_base(destination.location, blueprint.interpreter)
+        if destination.state == "directory":
+            refuse_inhabited(destination.location, host)
         if destination.state == "directory" and request.existing == "replace":
             raise DestinationError(
                 f"`{destination.location}` is not an environment, and `--clear` would delete what is in it",

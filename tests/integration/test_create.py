@@ -256,3 +256,12 @@ def test_upgrading_pip_in_one_environment_touches_neither_the_store_nor_another(
     assert (snapshot(shared_cache / "cloche" / "images"), snapshot(cloche.cwd / "two")) == before
     assert cloche("one").code == 0
     assert "pip" in run(cloche.cwd / "one" / "bin" / "pip", "--version")
+
+
+def test_what_there_is_to_warn_of_is_told_before_an_error_too(cloche):
+    """The file that was passed over may be why another Python is looked at than was meant."""
+    (cloche.cwd / ".python-version").write_text("my-environment\n")
+    done = cloche("env", "--creator", "wishes")
+    assert done.code != 0
+    warned, failed = done.err.find("my-environment"), done.err.find("wishes")
+    assert 0 <= warned < failed

@@ -90,6 +90,26 @@ def test_clear_removes_no_directory_that_is_no_environment_without_force(cloche)
     assert not (cloche.cwd / "env" / "thesis.txt").exists()
 
 
+@pytest.mark.parametrize("force", [[], ["--force"]])
+@pytest.mark.parametrize(
+    ("destination", "says"),
+    [("..", "the current directory"), ("../..", "the current directory"), ("~", "your home"), ("link", "your home")],
+)
+def test_clear_never_takes_away_where_the_user_is_or_lives(cloche, destination, says, force):
+    """`cloche .. --clear --force` is a slip of two characters."""
+    deep = cloche.cwd / "one" / "two"
+    deep.mkdir(parents=True)
+    user_home = cloche.environ["HOME"]
+    (deep / "link").symlink_to(user_home)
+    (deep / "link" / "thesis.txt").write_text("precious")
+    before = snapshot(cloche.cwd)
+    place = user_home if destination == "~" else destination
+    assert refused(cloche(place, "--clear", "--no-seed", *force, cwd=deep), says, "another place")
+    assert snapshot(cloche.cwd) == before
+    assert os.path.isdir(user_home)
+    assert cloche(".", "--clear", "--no-seed", "--force", cwd=deep).code == 0
+
+
 @pytest.mark.parametrize("entry", ["bin", "pyvenv.cfg", "lib"])
 @pytest.mark.parametrize("kind", ["file", "link to a directory", "dangling link", "fifo", "hard link"])
 def test_what_lies_where_ours_goes_is_replaced_or_refused_and_never_followed(cloche, entry, kind):

@@ -11,7 +11,7 @@ import sys
 from cloche.cli import report
 from cloche.cli.vocabulary import COMMON, VERBS
 from cloche.destination import read_regular
-from cloche.errors import UsageError
+from cloche.errors import ClocheError, UsageError
 from cloche.extension import blocked
 from cloche.session import Session
 from cloche.value import TYPE_CHECKING, value
@@ -108,12 +108,21 @@ def resolve(words: Words, host: Host, options: Sequence[Option]) -> Settings:
     return Settings(chosen, tuple(warnings), replacements)
 
 
+class TellingSession(Session):
+    """A session whose warnings are told where a run ends in an error too: often they say why it does."""
+
+    def __exit__(self, *raised: object) -> None:
+        super().__exit__(*raised)
+        if isinstance(raised[1], ClocheError):
+            report.warn(self.warnings)
+
+
 def session_of(settings: Settings, host: Host) -> Session:
     """Return the session that these settings ask for; with it plugins get to work, and JSON is to stand alone."""
     if settings.flag("json"):
         report.reserve()
     directory = settings.last("cache-dir")
-    session = Session(
+    session = TellingSession(
         host,
         cache=os.path.join(host.cwd, directory) if directory else None,
         access="read-only" if settings.flag("read-only-cache") else "read-write",

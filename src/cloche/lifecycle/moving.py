@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from cloche.destination import absolute, inspect, stands_in
@@ -69,7 +70,9 @@ def plan(path: str, to: str, deed: Deed, session: Session) -> Moving:
     source = absolute(path, host)
     if os.path.islink(source):
         real = os.path.realpath(source)
-        raise DestinationError(f"`{source}` is a symbolic link to `{real}`", hint=f"move that: `cloche move {real} …`")
+        raise DestinationError(
+            f"`{source}` is a symbolic link to `{real}`", hint=f"move that: `cloche move {quote(real)} …`"
+        )
     recover(source)
     destination = inspect(absolute(to, host), host)
     refuse(source, destination, deed, session)

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from cloche.errors import ClocheError
@@ -59,7 +60,7 @@ def run_in(environment: Environment, command: Sequence[str], host: Host) -> int:
         raise CommandFailed(
             f"`{command[0]}` {'cannot be executed' if there else 'is not in the environment, and not on PATH'}",
             NOT_EXECUTABLE if there else NOT_FOUND,
-            hint=f"`cloche doctor {environment.location}` tells whether the environment is whole",
+            hint=f"`cloche doctor {quote(environment.location)}` tells whether the environment is whole",
         )
     if os.name == "nt":
         return subprocess.run([program, *command[1:]], env=environ, check=False).returncode
