@@ -166,3 +166,17 @@ def test_one_that_is_on_path_is_found_by_its_version_and_build(cloche: Cloche, t
     assert named.code == 0, named.err
     assert named.json["chosen"] == by_path["path"]
     assert os.path.samefile(by_path["path"], path)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_environment_outlives_a_link_to_its_interpreter(cloche: Cloche, tmp_path: Path, target: str) -> None:
+    link = tmp_path / "links" / "snake"
+    link.parent.mkdir()
+    link.symlink_to(executable(target))
+    for way in ("plain", "copies"):
+        done = cloche(way, "-p", link, "--no-seed", *WAYS[way])
+        assert (done.code, done.err) == (0, "")
+    link.unlink()
+    base = facts(executable(target))["prefix"]
+    for way in ("plain", "copies"):
+        assert run(cloche.cwd / way / "bin" / "python", "-c", "import sys; print(sys.base_prefix)") == base

@@ -543,7 +543,8 @@ class TestHome:
         tree.link("brew/opt/python@3.12", "../Cellar/python@3.12/3.12.7_1")
         tree.link("brew/bin/python3.12", "../Cellar/python@3.12/3.12.7_1/bin/python3.12")
         for start in ("brew/bin/python3.12", "brew/opt/python@3.12/bin/python3.12"):
-            settled = home.stable(tree.at(start), "lib/python3.12", "python3.12")
+            prefix = tree.at(f"brew/Cellar/python@3.12/3.12.7_1/{framework}")
+            settled = home.stable(tree.at(start), prefix, "lib/python3.12", "python3.12")
             assert settled == tree.at(f"brew/opt/python@3.12/{framework}/bin/python3.12")
 
     def test_uv_s_link_for_the_minor_version_is_kept(self, tree: Tree) -> None:
@@ -554,26 +555,37 @@ class TestHome:
         tree.link("uv/cpython-3.12-linux-x86_64-gnu", "cpython-3.12.4-linux-x86_64-gnu")
         tree.link("home/.local/bin/python3.12", tree.at("uv/cpython-3.12.4-linux-x86_64-gnu/bin/python3.12"))
         through_link = tree.at("uv/cpython-3.12-linux-x86_64-gnu/bin/python3.12")
-        assert home.stable(tree.at("home/.local/bin/python3.12"), "lib/python3.12", "python3.12") == through_link
-        assert home.stable(through_link, "lib/python3.12", "python3.12") == through_link
+        prefix = tree.at("uv/cpython-3.12.4-linux-x86_64-gnu")
+        for start in (tree.at("home/.local/bin/python3.12"), through_link):
+            assert home.stable(start, prefix, "lib/python3.12", "python3.12") == through_link
 
     def test_a_link_is_kept_from_which_the_standard_library_is_found(self, tree: Tree) -> None:
         tree.files("usr/bin/python3.11", "usr/lib/python3.11/os.py")
         tree.link("usr/bin/snake", "python3.11")
         tree.link("usr/bin/python3", "python3.11")
-        assert home.stable(tree.at("usr/bin/python3"), "lib/python3.11", "python3.11") == tree.at("usr/bin/python3.11")
+        usr, python = tree.at("usr"), tree.at("usr/bin/python3.11")
+        assert home.stable(tree.at("usr/bin/python3"), usr, "lib/python3.11", "python3.11") == python
         tree.link("opt/python", "../usr")
         through = tree.at("opt/python/bin/python3.11")
-        assert home.stable(through, "lib/python3.11", "python3.11") == through
+        assert home.stable(through, usr, "lib/python3.11", "python3.11") == through
+
+    def test_a_link_is_followed_where_the_standard_library_shows_below_the_wrong_prefix(self, tree: Tree) -> None:
+        tree.files("usr/bin/python3.11", "usr/lib/python3.11/os.py")
+        tree.link("lib", "usr/lib")
+        tree.link("home/bin/python", "../../usr/bin/python3.11")
+        settled = home.stable(tree.at("home/bin/python"), tree.at("usr"), "lib/python3.11", "python3.11")
+        assert settled == tree.at("usr/bin/python3.11")
 
     def test_dots_behind_a_linked_directory_are_not_taken_for_what_they_seem(self, tree: Tree) -> None:
         tree.files("real/deep/bin/x", "real/python/bin/python3.12", "real/python/lib/python3.12/os.py")
         tree.link("bin", "real/deep/bin")
         tree.link("real/deep/bin/python3.12", "../../python/bin/python3.12")
-        settled = home.stable(tree.at("bin/python3.12"), "lib/python3.12", "python3.12")
+        prefix = tree.at("real/python")
+        settled = home.stable(tree.at("bin/python3.12"), prefix, "lib/python3.12", "python3.12")
         assert os.path.samefile(settled, tree.at("real/python/bin/python3.12"))
 
     def test_links_that_lead_nowhere_or_in_a_circle_are_left_alone(self, tree: Tree) -> None:
         tree.link("a/python", "b")
         tree.link("a/b", "python")
-        assert home.stable(tree.at("a/python"), "lib/python3.12", "python3.12").startswith(tree.at("a"))
+        settled = home.stable(tree.at("a/python"), tree.at("usr"), "lib/python3.12", "python3.12")
+        assert settled.startswith(tree.at("a"))

@@ -115,19 +115,19 @@ def settled(interpreter: Interpreter) -> Interpreter:
     suffix = "t" if interpreter.free_threaded else ""
     kind = "pypy" if interpreter.implementation == "pypy" else "python"
     name = f"{kind}{interpreter.python_version}{suffix}"
-    return replace(interpreter, executable=stable(interpreter.executable, stdlib, name))
+    return replace(interpreter, executable=stable(interpreter.executable, interpreter.prefix, stdlib, name))
 
 
-def stable(executable: str, stdlib: str, name: str) -> str:
-    """Return the path of an executable that outlives an upgrade and from which the standard library is found.
+def stable(executable: str, prefix: str, stdlib: str, name: str) -> str:
+    """Return the path of an executable that outlives an upgrade and from which its prefix is found.
 
-    A link is followed only as long as `stdlib` (relative to the prefix) is not to be found from where it stands; links
-    among the parent directories stay, since they are how `opt/` of Homebrew or uv's `cpython-3.12-...` stay valid.
-    Beside `python3`, which may mean another version tomorrow, `name` is taken if it is the same file.
+    A link is followed only as long as `prefix`, by `stdlib` in it, is not to be found from where it stands; links among
+    the parent directories stay, since they are how `opt/` of Homebrew or uv's `cpython-3.12-...` stay valid. Beside
+    `python3`, which may mean another version tomorrow, `name` is taken if it is the same file.
     """
     path = executable
     for _ in range(DEEPEST):
-        if _reaches(path, stdlib) or not os.path.islink(path):
+        if _reaches(path, prefix, stdlib) or not os.path.islink(path):
             break
         joined = os.path.join(os.path.dirname(path), os.readlink(path))
         plain = os.path.normpath(joined)
@@ -140,11 +140,15 @@ def stable(executable: str, stdlib: str, name: str) -> str:
     return versioned if versioned != path and _is_same(versioned, path) else path
 
 
-def _reaches(executable: str, stdlib: str) -> bool:
+def _reaches(executable: str, prefix: str, stdlib: str) -> bool:
+    """Whether the first parent directory with the standard library is the prefix.
+
+    Where `/lib` is a link to `/usr/lib`, `/` has the system's own too, and every directory reaches that.
+    """
     place = os.path.dirname(executable)
     while True:
         if os.path.exists(os.path.join(place, stdlib, "os.py")):
-            return True
+            return _is_same(place, prefix)
         if place == (place := os.path.dirname(place)):
             return False
 
