@@ -219,6 +219,10 @@ class TestShims:
         shims.environ["PYENV_VERSION"] = "missing:3.12.9:3.11.7"
         assert self.behind(shims, "3")[:2] == ["3.12.9/bin/python3", "3.11.7/bin/python3"]
 
+    def test_a_version_file_names_one_version_a_line(self, shims: Tree) -> None:
+        shims.files("home/.python-version", text="\n3.12.1 3.11.7\n3.12.9\n")
+        assert self.behind(shims, "python3")[:2] == ["3.12.1/bin/python3", "3.12.9/bin/python3"]
+
     def test_a_prefix_means_the_newest_that_begins_with_it(self, shims: Tree) -> None:
         shims.environ["PYENV_VERSION"] = "3.12"
         assert self.behind(shims, "3")[0] == "3.12.9/bin/python3"

@@ -94,6 +94,24 @@ def test_comments_and_lines_that_say_nothing_are_passed_over(project: Path) -> N
     assert asked(project)[0] == ("3.12",)
 
 
+@pytest.mark.parametrize(
+    ("line", "request_text"),
+    [
+        ("3.12.1 3.11.7", "3.12.1"),
+        ("3.12\tuntil June", "3.12"),
+        (">=3.10, <3.13", ">=3.10, <3.13"),
+        (">=3.10 <3.13", None),
+        ("python for production", None),
+        ("system or not", None),
+    ],
+)
+def test_of_several_words_in_a_line_the_first_counts_if_it_is_a_version(
+    project: Path, line: str, request_text: str | None
+) -> None:
+    (project / ".python-version").write_text(f"{line}\n")
+    assert asked(project)[0] == ((request_text,) if request_text else ())
+
+
 def test_a_version_file_that_says_nothing_leaves_the_word_to_the_next(project: Path) -> None:
     (project / ".python-version").write_text("my-environment\n")
     (project.parent / ".python-version").write_text("3.12\n")

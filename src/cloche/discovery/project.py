@@ -37,7 +37,7 @@ def asked_by_project(host: Host, warnings: list[str] | None = None) -> tuple[tup
             if text := _read(path, LARGEST):
                 lines = [line for whole in text.splitlines() if (line := whole.partition("#")[0].strip())]
                 for line in lines:
-                    if request := understood(line) or named_by_pyenv(line, host):
+                    if request := understood(line) or named_by_pyenv(line, host) or understood(first_word(line)):
                         return (() if request == "system" else (request,)), f"`{name}` in {directory}"
                 if lines and warnings is not None:
                     warnings.append(
@@ -74,6 +74,12 @@ def understood(line: str) -> str:
     except UsageError:
         return ""
     return "" if spec.is_exact else lowered
+
+
+def first_word(line: str) -> str:
+    """Return the version that pyenv, which reads no further, takes a line for: `3.12.1 3.11.7` is 3.12.1; or empty."""
+    word = line.partition(" ")[0].partition("\t")[0]
+    return word if any(character.isdigit() for character in word) and not set(word) & set("<>=!~") else ""
 
 
 def named_by_pyenv(line: str, host: Host) -> str:

@@ -71,9 +71,9 @@ def _pyenv(host: Host) -> tuple[str, list[str]]:
     if active := host.environ.get("PYENV_VERSION", ""):
         return os.path.join(root, "versions"), active.split(":")
     for directory in _upwards(host.environ.get("PYENV_DIR") or host.cwd):
-        if words := _words(os.path.join(directory, ".python-version")):
-            return os.path.join(root, "versions"), words
-    return os.path.join(root, "versions"), _words(os.path.join(root, "version"))
+        if names := _named(os.path.join(directory, ".python-version")):
+            return os.path.join(root, "versions"), names
+    return os.path.join(root, "versions"), _named(os.path.join(root, "version"))
 
 
 def _asdf(host: Host) -> tuple[str, list[str]]:
@@ -114,9 +114,9 @@ def _tools(path: str) -> list[str]:
     return []
 
 
-def _words(path: str) -> list[str]:
-    """Return the words of a pyenv version file, comments left out."""
-    return [word for line in installs.text_of(path).splitlines() for word in line.partition("#")[0].split()]
+def _named(path: str) -> list[str]:
+    """Return what a pyenv version file names: the first word of each line, comments left out."""
+    return [word for line in installs.text_of(path).splitlines() for word in line.partition("#")[0].split()[:1]]
 
 
 def _upwards(directory: str) -> Iterator[str]:
