@@ -160,3 +160,20 @@ def test_a_cache_that_goes_when_it_is_about_to_be_used_is_made_again(cloche: Clo
 
     assert (done.returncode, done.stderr) == (0, "")
     assert set(snapshot(cloche.cwd / "env")) == set(snapshot(cloche.cwd / "model"))
+
+
+def test_links_may_point_into_a_cache_that_is_only_read(cloche: Cloche, tmp_path: Path) -> None:
+    """They change nothing there, and it stays; what this run alone has unpacked is copied instead."""
+    cache = tmp_path / "cache"
+    assert cloche("one", "--cache-dir", cache).code == 0
+    linked = cloche("two", "--cache-dir", cache, "--read-only-cache", "--link-mode", "symlink")
+    assert (linked.code, linked.err) == (0, "")
+    [module] = (cloche.cwd / "two").glob("lib/python*/site-packages/pip/__init__.py")
+    assert module.resolve().is_relative_to(cache.resolve())
+
+    (tmp_path / "empty").mkdir(mode=0o700)
+    copied = cloche("three", "--cache-dir", tmp_path / "empty", "--read-only-cache", "--link-mode", "symlink")
+    assert copied.code == 0
+    assert "cache that this run removes" in copied.err
+    [module] = (cloche.cwd / "three").glob("lib/python*/site-packages/pip/__init__.py")
+    assert not module.is_symlink()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from cloche.model import Interpreter
 
-FORMAT = "cloche probe 3"
+FORMAT = "cloche probe 4"
 LARGEST = 1 << 16
 """Bytes of an entry that are read."""
 

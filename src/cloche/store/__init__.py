@@ -121,7 +121,7 @@ class Store:
 
     def keeps(self, path: str) -> bool:
         """Whether what lies at `path` will be there after the run."""
-        return self.lasts and path.startswith(os.path.join(self.root, ""))
+        return bool(self.root) and path.startswith(os.path.join(self.root, ""))
 
     def image_of(self, wheel: str, interpreter: Interpreter) -> Image:
         """Return the image of a wheel file for an interpreter, built now if there is none: what a seeder gives.
@@ -136,7 +136,7 @@ class Store:
     def note_laid(self, images: Iterable[Image]) -> None:
         """Note that an environment has got these images: those without byte-code are compiled for the next one."""
         for image in images:
-            if image.bytecode == "missing" and self.keeps(image.root):
+            if image.bytecode == "missing" and self.lasts and self.keeps(image.root):
                 try:
                     os.utime(image.root)  # see `cloche.store.images`
                 except OSError:
