@@ -10,6 +10,7 @@ import os
 import statistics
 import subprocess
 import sys
+from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -81,9 +82,17 @@ class Peers:
         """Return a command with its slots filled."""
         slots = {"env": self.environment, "bin": self.root / "bin", "wheels": self.wheels, "here": HERE}
         filled = list(words)
+        if "{image}" in filled:
+            slots["image"] = self.image
         for name, path in slots.items():
             filled = [word.replace(f"{{{name}}}", str(path)) for word in filled]
         return filled
+
+    @cached_property
+    def image(self) -> Path:
+        """The files of pip as cloche keeps them, which it links into environments."""
+        root = Path(self.capture(["{bin}/cloche", "cache", "dir"]).strip())
+        return max(root.glob("images/*/pip-*/purelib"), key=os.path.getmtime)
 
     @property
     def environment(self) -> Path:

@@ -10,7 +10,8 @@ class Command(NamedTuple):
 
     peer: str
     words: tuple[str, ...]
-    """`{env}` is the destination, `{bin}` where the peers are, `{wheels}` a directory with wheels, `{here}` this one."""
+    """What stands in it: `{env}` the destination, `{bin}` where the peers are, `{wheels}` a directory with wheels, `{image}`
+    one with what cloche lays down for pip, `{here}` this one."""
     every: int = 1
     """It takes part in every n-th round only, since it is slow."""
     makes: int = 1
@@ -90,6 +91,11 @@ ROWS = (
             command("venv", VENV + " --without-pip"),
         ),
         (Goal(0.6, ("venv",)),),
+    ),
+    Row(
+        "least",
+        "with pip, beside what it consists of at least: a start of Python, and links",
+        (command("cloche", CLOCHE), BARE, command("cp", "cp -rl {image} {env}"), command("uv", UV_SEEDED)),
     ),
     Row(
         "first-pip",
