@@ -133,6 +133,23 @@ def test_the_python_is_what_cloche_understands(project: Path) -> None:
     assert (project / ".tox" / "range" / "pyvenv.cfg").is_file()
 
 
+def test_a_range_with_a_comma_is_one_wish_and_what_stands_behind_it_another(project: Path) -> None:
+    major, minor, *_ = cloche.find().version
+    no_python, this_one = f">={major}.{minor},<{major}.{minor}", f">={major}.{minor}, <{major}.{minor + 1}"
+    (project / "tox.ini").write_text(
+        "[tox]\nno_package = true\n[testenv]\nrunner = cloche\n"
+        f"[testenv:none]\nbase_python = {no_python}\n"
+        f"[testenv:second]\nbase_python = {no_python}, {major}.{minor}\n"
+        f"[testenv:range]\nbase_python = {this_one}\n"
+    )
+
+    said = tox(project, "run", "-e", "none,second,range", "--skip-missing-interpreters", "true")
+
+    assert "none: SKIP" in said
+    for made in ("second", "range"):
+        assert f"python-version = {major}.{minor}\n" in (project / ".tox" / made / "pyvenv.cfg").read_text()
+
+
 def test_an_interpreter_that_is_not_there_is_skipped_or_fails(project: Path) -> None:
     (project / "tox.ini").write_text("[tox]\nno_package = true\n[testenv]\nrunner = cloche\n")
 

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalVM"}
 """By `sys.implementation.name`: what tox calls it."""
 
+OPERATORS = ("<", ">", "=", "!", "~")
+"""With which the parts of a range begin."""
+
 
 class ClocheEnv(Python, ABC):
     """A tox environment in an environment that cloche makes: described first, and made if it is needed."""
@@ -90,7 +93,7 @@ class ClocheEnv(Python, ABC):
         import cloche
 
         try:
-            found = cloche.find(*base_python)
+            found = cloche.find(*whole_ranges(base_python))
         except cloche.InterpreterNotFound:
             return None
         except cloche.ClocheError as error:
@@ -165,6 +168,17 @@ class ClocheEnv(Python, ABC):
 
     def env_bin_dir(self) -> Path:
         return self.environment.bin
+
+
+def whole_ranges(specs: list[str]) -> list[str]:
+    """Return specs with the ranges whole again that tox takes apart at their commas (`>=3.10,<3.13`)."""
+    whole: list[str] = []
+    for spec in specs:
+        if whole and spec[:1] in OPERATORS and any(operator in whole[-1] for operator in OPERATORS):
+            whole[-1] += f",{spec}"
+        else:
+            whole.append(spec)
+    return whole
 
 
 def sentence(error: Exception) -> str:
