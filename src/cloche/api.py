@@ -57,6 +57,13 @@ WORDS: Mapping[str, tuple[str, ...]] = {
 }
 """What the arguments that take one of a few words take. A wrong one must not pass for the default."""
 
+ALONE: Mapping[str, tuple[tuple[type, ...], str]] = {
+    **dict.fromkeys(("creator", "seeder", "prompt"), ((str, type(None)), "a text")),
+    "relocatable": ((bool,), "True or False"),
+    "cache": ((str, os.PathLike, type(None)), "a text or a path"),
+}
+"""Of what kinds the other arguments are that take a single thing, and how that is said."""
+
 
 def current_host(environ: Mapping[str, str] | None = None) -> Host:
     """Return the world outside as it is now; `environ` stands for `os.environ`."""
@@ -88,39 +95,45 @@ def check(choices: Mapping[str, object]) -> None:
     for name in ("seeds", "find_links", "activators"):  # a text is a sequence of texts, its letters
         if isinstance(choices.get(name), (str, bytes, os.PathLike)):
             raise TypeError(f"`{name}` takes a list, and not {choices[name]!r} alone")
-    for name in ("creator", "seeder", "prompt"):
-        if not isinstance(choices.get(name), (str, type(None))):
-            raise TypeError(f"`{name}` takes a text, and not {choices[name]!r}")
+    for name, (kinds, takes) in ALONE.items():
+        if name in choices and not isinstance(choices[name], kinds):
+            raise TypeError(f"`{name}` takes {takes}, and not {choices[name]!r}")
+    for name in ("options", "environ"):
+        if not (hasattr(choices.get(name, {}), "keys") or (name == "environ" and choices[name] is None)):
+            raise TypeError(f"`{name}` takes a mapping, and not {choices[name]!r}")
 
 
-def texts(python: StrPath | Iterable[StrPath] | None) -> tuple[str, ...]:
-    """Return what may stand after `-p`, of one text or path or of several.
+def texts(name: str, given: StrPath | Iterable[StrPath] | None) -> tuple[str, ...]:
+    """Return an argument that takes several texts or paths as texts; for some a single one stands for itself.
 
     :raises TypeError: there is something else (`3.10` as a number would be `3.1`).
     """
-    if python is None:
+    if given is None:
         return ()
     try:
-        pythons = (python,) if isinstance(python, (str, os.PathLike)) else python
-        return tuple(os.fspath(one) for one in pythons)
+        found = tuple(os.fspath(one) for one in ((given,) if isinstance(given, (str, os.PathLike)) else given))
+        if all(isinstance(one, str) for one in found):
+            return found
     except TypeError:
-        raise TypeError(f"`python` takes a text or a path, or several, and not {python!r}") from None
+        pass
+    takes = "a text or a path, or several" if name in ("python", "specs") else "a list of texts"
+    raise TypeError(f"`{name}` takes {takes}, and not {given!r}")
 
 
 def request(destination: StrPath, host: Host, **choices: Unpack[Choices]) -> Request:
     """Return the request that these arguments stand for; see `create`."""
     from cloche.destination import absolute
 
-    seeds = choices.get("seeds", ("pip",))
-    links = [os.path.join(host.cwd, one) for one in choices.get("find_links", ())]
+    seeds = texts("seeds", choices.get("seeds", ("pip",)))
+    links = [os.path.join(host.cwd, one) for one in texts("find_links", choices.get("find_links"))]
     activators = choices.get("activators")
     return Request(
         destination=absolute(os.fspath(destination), host),
-        pythons=texts(choices.get("python")),
+        pythons=texts("python", choices.get("python")),
         creator=choices.get("creator"),
         seeder=choices.get("seeder"),
-        wanted=Wanted(tuple(seeds), tuple(links), choices.get("network", "last-resort")) if seeds else None,
-        activators=None if activators is None else tuple(activators),
+        wanted=Wanted(seeds, tuple(links), choices.get("network", "last-resort")) if seeds else None,
+        activators=None if activators is None else texts("activators", activators),
         existing=choices.get("existing", "keep"),
         site_packages=choices.get("site_packages", "isolated"),
         prompt=choices.get("prompt"),
@@ -176,12 +189,13 @@ def plan(destination: StrPath, **choices: Unpack[Choices]) -> Plan:
 def find(*specs: StrPath, **choices: Unpack[Choices]) -> Interpreter:
     """Return the first interpreter that can be had of what is asked for; the running Python's base for nothing.
 
-    :param specs: what may stand after `-p`.
+    :param specs: what may stand after `-p`; what `python` says, as for `create`, stands behind them.
     :raises InterpreterNotFound: there is none; the hint lists the nearest misses.
     :raises UsageError: something that was asked for does not parse.
     """
     with session(**choices) as run:
-        found = run.find(Request(destination="", pythons=texts(specs))).interpreter
+        pythons = (*texts("specs", specs), *texts("python", choices.get("python")))
+        found = run.find(Request(destination="", pythons=pythons)).interpreter
     tell(run.warnings)
     return found
 
@@ -208,7 +222,7 @@ def session(**choices: Unpack[Choices]) -> Session:
     cache = choices.get("cache")
     return Session(
         host,
-        cache=None if cache is None else os.path.join(host.cwd, cache),
+        cache=None if cache in (None, "") else os.path.join(host.cwd, cache),
         access=choices.get("access", "read-write"),
         blocklist=blocked(host),
     )

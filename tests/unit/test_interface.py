@@ -47,7 +47,15 @@ def test_each_word_that_there_is_can_be_asked_for(name: str, tmp_path: Path) -> 
         ({"find_links": Path("wheels")}, "`find_links` takes a list"),
         ({"python": 3.1}, "`python` takes a text or a path"),
         ({"python": ["3", 3.1]}, "`python` takes a text or a path"),
+        ({"python": [b"3.12"]}, "`python` takes a text or a path"),
+        ({"seeds": [5]}, "`seeds` takes a list of texts"),
+        ({"activators": [None]}, "`activators` takes a list of texts"),
+        ({"find_links": 5}, "`find_links` takes a list of texts"),
         ({"prompt": 3}, "`prompt` takes a text"),
+        ({"relocatable": "no"}, "`relocatable` takes True or False"),
+        ({"cache": 5}, "`cache` takes a text or a path"),
+        ({"options": ["a"]}, "`options` takes a mapping"),
+        ({"environ": "PATH"}, "`environ` takes a mapping"),
         ({"pyton": "3"}, "unknown argument `pyton`"),
     ],
 )
@@ -69,6 +77,24 @@ def test_a_python_may_be_asked_for_by_path_or_by_several() -> None:
 
     assert cloche.find(Path(running.executable)) == running
     assert cloche.plan("env", python=["3.99", Path(running.executable)], seeds=None).environment.interpreter == running
+
+
+def test_find_takes_what_create_takes_for_a_python_behind_what_stands_alone() -> None:
+    running = cloche.find()
+
+    assert cloche.find("3.99", python=running.executable) == running
+    with pytest.raises(cloche.InterpreterNotFound, match=r"`3\.99`"):
+        cloche.find(python="3.99")
+
+
+def test_an_empty_text_for_the_cache_is_not_the_current_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    cloche.plan("env", seeds=None, cache="")
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_every_value_can_be_compared_hashed_and_pickled(tmp_path: Path) -> None:
