@@ -86,6 +86,22 @@ def test_a_marker_says_what_it_is_made_with(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
 
 
+def test_a_marker_with_a_value_that_has_no_name_is_not_passed_over(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.cloche_env("3.9")
+        def test(cloche_env): ...
+        """
+    )
+
+    said = pytester.runpytest_subprocess()
+
+    said.assert_outcomes(errors=1)
+    said.stdout.fnmatch_lines(["*the marker `cloche_env` takes names and values*, and not '3.9' alone"])
+
+
 def test_a_factory_makes_several(cloche_env_factory: Factory) -> None:
     one, other = cloche_env_factory("one"), cloche_env_factory("one", seeds=None)
 

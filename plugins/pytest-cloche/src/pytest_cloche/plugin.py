@@ -57,6 +57,10 @@ def cloche_env_factory(tmp_path_factory: pytest.TempPathFactory) -> Factory:
 def cloche_env(request: pytest.FixtureRequest, cloche_env_factory: Factory) -> Env:
     """Return a fresh environment with pip in it, or with what the marker `cloche_env` asks for."""
     marker = request.node.get_closest_marker("cloche_env")
+    if marker and marker.args:
+        raise pytest.UsageError(
+            f"the marker `cloche_env` takes names and values (`python=...`), and not {marker.args[0]!r} alone"
+        )
     return cloche_env_factory(**(marker.kwargs if marker else {}))
 
 
