@@ -81,20 +81,21 @@ def resolve(reference: str) -> Any:
 def guarded(call: Callable[[], T], kind: str, name: str, source: object) -> T:
     """Call into what a plugin gives; what it raises other than our own errors is told to be the plugin's.
 
-    `source` is the plugin, for people. It must not end the run either, as `SystemExit` would.
+    `source` is the plugin, for people. Nothing that it raises ends the run, `SystemExit` and what a crash in compiled code
+    becomes included; only the user does that, by a signal.
 
     :raises PluginError: it raised something.
     """
     try:
         return call()
-    except ClocheError:
+    except (ClocheError, KeyboardInterrupt):
         raise
     except OSError as error:
         where = f" (`{error.filename}`)" if error.filename else ""
         raise ClocheError(
             f"{kind} `{name}` of plugin {source} cannot be asked: {(error.strerror or str(error)).lower()}{where}"
         ) from error
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise PluginError(
             f"{kind} `{name}` of plugin {source} failed: {cause(error)}",
             hint="`--traceback` shows where; do without the plugin with `--no-plugin`, or tell its author",

@@ -248,7 +248,9 @@ def load_sources(
             if not another_name:
                 register(manager, plugin, str(source))
             gives = list(collect(only(manager, plugin), source, ("command",) if another_name else KINDS))
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             manager.unregister(name=str(source)) if manager.has_plugin(str(source)) else None
             reports.append(Report(source, "failed", cause(error)))
             continue
@@ -262,7 +264,9 @@ def load_sources(
         for source, plugin in loaded.items():
             try:
                 only(manager, plugin)("cloche_created", result=result)
-            except (Exception, SystemExit) as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 yield source, error
 
     listeners = [listener(manager, plugin, source) for source, plugin in loaded.items()]

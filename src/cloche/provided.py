@@ -56,7 +56,9 @@ class Provided:
             return self.item
         try:
             return resolve(self.reference)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise PluginError(
                 f"{self.kind} `{self.name}` of plugin {self.source} cannot be loaded: {cause(error)}",
                 hint=f"reinstall {self.source.distribution}, or leave it out with `--no-plugin {self.source.name}`",

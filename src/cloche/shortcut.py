@@ -40,7 +40,9 @@ def ask_again(
             refusal = objects["activator", name].refusal(interpreter)
             if not (isinstance(refusal, str) if did else refusal is None):
                 return None
-    except (Exception, SystemExit):
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         return None  # whoever decides anew comes upon it again, and knows how to tell
     return objects
 
@@ -57,13 +59,17 @@ def tell(listeners: Iterable[Listener], result: Result) -> list[str] | None:
             if listener.arguments is None or "cloche_created" not in plain_hooks(plugin):
                 return None
             functions.append((listener, plugin.cloche_created))
-    except (Exception, SystemExit):
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         return None
     failures = []
     for listener, function in functions:
         try:
             function(*(result for _ in listener.arguments or ()))
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             failures.append(failure(listener.source, error))
     return failures
 

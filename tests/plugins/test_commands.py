@@ -111,6 +111,24 @@ def test_a_command_that_raises_is_told_to_be_its_plugins(site: Site) -> None:
     assert "in main" in traced.stderr
 
 
+@pytest.mark.parametrize(
+    ("raises", "code", "says"),
+    [
+        ("BaseException('of compiled code')", 6, "cloche: error: command `wave` of plugin `wave` of acme 1.0 failed"),
+        ("KeyboardInterrupt", 130, "cloche: interrupted"),
+        ("SystemExit(3)", 3, ""),
+    ],
+)
+def test_a_command_may_end_as_programs_do_and_no_other_way(site: Site, raises: str, code: int, says: str) -> None:
+    site.install("acme", wave=WAVE.replace("    return 7", f"    raise {raises}"))
+
+    ran = cloche("wave")
+
+    assert ran.returncode == code
+    assert ran.stderr.startswith(says)
+    assert "Traceback" not in ran.stderr
+
+
 def test_a_command_that_returns_no_exit_code_is_told(site: Site) -> None:
     site.install("acme", wave=WAVE.replace("return 7", "return 'seven'"))
 

@@ -209,6 +209,7 @@ BROKEN = {
     "import": ("import no_such_module_anywhere", "ModuleNotFoundError: No module named 'no_such_module_anywhere'"),
     "syntax": ("def (", "SyntaxError: invalid syntax"),
     "exit": ("raise SystemExit('goodbye')", "SystemExit: goodbye"),
+    "panic": ("class Panic(BaseException): pass\nraise Panic('of compiled code')", "Panic: of compiled code"),
     "arguments": ("@cloche.hookimpl\ndef cloche_creators(everything): return []", "PluginValidationError"),
     "unknown-hook": ("@cloche.hookimpl\ndef cloche_wizards(): return []", "PluginValidationError: unknown hook"),
     "raises": ("@cloche.hookimpl\ndef cloche_creators(): return 1 / 0", "ZeroDivisionError: division by zero"),
@@ -299,6 +300,27 @@ def test_an_error_after_an_environment_is_made_is_told_and_does_not_keep_others_
 
     assert complaints == ["plugin `first` of acme-a 1.0 failed after the environment was made: RuntimeError: no room"]
     assert "/env" in (tmp_path / "told").read_text()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_whatever_is_raised_after_an_environment_is_made_is_a_warning(site: Site, tmp_path: Path, times: int) -> None:
+    site.install("acme", panics="@cloche.hookimpl\ndef cloche_created(result): raise BaseException('of compiled code')")
+
+    for number in range(times):
+        command = [sys.executable, "-m", "cloche", f"env{number}", "--no-seed"]
+        ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert "plugin `panics` of acme 1.0 failed after the environment was made: BaseException" in ran.stderr
+
+
+def test_who_asks_to_stop_is_heard_while_a_plugin_is_imported(site: Site, tmp_path: Path) -> None:
+    site.install("acme", slow="import os, signal\nos.kill(os.getpid(), signal.SIGTERM)")
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "cloche", "env"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert (ran.returncode, ran.stderr) == (143, "cloche: interrupted\n")
 
 
 def test_who_wants_to_be_told_of_new_environments_is_known(site: Site) -> None:
@@ -547,6 +569,7 @@ def test_nothing_that_lies_in_the_current_directory_is_loaded(tmp_path: Path) ->
     [
         giving("activator", "leaver", more="def scripts(self, environment): raise SystemExit"),
         giving("activator", "leaver", more="def refusal(self, interpreter): raise SystemExit(0)"),
+        giving("activator", "leaver", more="def refusal(self, interpreter): raise BaseException('not SystemExit')"),
         "@cloche.hookimpl\ndef cloche_activators(): return [cloche.Descriptor('leaver', 'fake_plugin_leaver:it')]",
     ],
 )

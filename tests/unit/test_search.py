@@ -415,6 +415,7 @@ def test_a_finder_that_fails_does_not_stop_the_others(machine: Machine) -> None:
         (None, "TypeError: None is no `cloche.Candidate`"),
         (Candidate(PurePath("/usr/bin/python3"), "broken"), "TypeError: Candidate(path="),
         (SystemExit(1), "SystemExit: 1"),
+        (BaseException("of compiled code"), "BaseException: of compiled code"),
     ],
 )
 def test_a_finder_that_gives_no_candidates_fails_like_any_other(machine: Machine, given: Any, told: str) -> None:

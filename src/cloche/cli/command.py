@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
-class Interrupted(BaseException):
-    """A signal that asks to stop; unwinding undoes what is half-done."""
+class Interrupted(KeyboardInterrupt):
+    """A signal that asks to stop, whichever; unwinding undoes what is half-done."""
 
     def __init__(self, signal: int) -> None:
         super().__init__(signal)
@@ -35,9 +35,9 @@ def run_command(argv: Sequence[str], started: float) -> int:
             report.say(format_exc().rstrip())
         report.error(problem)
         return problem.exit_code
-    except Interrupted as signal:
+    except KeyboardInterrupt as stop:  # without a signal where a plugin's command reads the keys itself
         report.say("cloche: interrupted")
-        return signal.exit_code
+        return stop.exit_code if isinstance(stop, Interrupted) else 130
     except BrokenPipeError:  # whoever reads our output has seen enough
         return 0
     except OSError as problem:

@@ -47,9 +47,9 @@ def run_foreign(name: str, before: Sequence[str], argv: Sequence[str], host: Hos
     run = command.resolve()
     try:
         code = run(list(argv), host)
-    except ClocheError:
+    except (ClocheError, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:
+    except BaseException as error:
         raise PluginError(
             f"command `{name}` of plugin {command.source} failed: {cause(error)}",
             hint="`CLOCHE_TRACEBACK=1` shows where",

@@ -136,7 +136,9 @@ class Search:
             try:
                 for given in finder.candidates(spec, self.host):
                     yield _sound(given)
-            except (Exception, SystemExit) as error:  # a plugin's, or a directory nobody expected: others can find
+            except (KeyboardInterrupt, GeneratorExit):  # whoever asks has enough
+                raise
+            except BaseException as error:  # a plugin's, or a directory nobody expected: others can find
                 self.failed[finder.name] = cause(error)
                 yield Candidate("", finder.name, f"the finder failed: {cause(error)}")
 
