@@ -615,13 +615,14 @@ def test_an_activator_that_was_left_out_is_back_as_soon_as_its_module_is_mended(
 def test_what_a_plugin_prints_does_not_get_between_json_and_who_reads_it(
     site: Site, tmp_path: Path, words: str
 ) -> None:
-    site.install("acme", talker="print('hello')\n" + giving("activator", "talker"))
+    talk = "import os, sys\nprint('hello')\nsys.__stdout__.write('ahoy')\nos.system('echo goodbye')\n"
+    site.install("acme", talker=talk + giving("activator", "talker"))
 
     command = [sys.executable, "-m", "cloche", *words.split()]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
 
     assert "schema_version" in json.loads(ran.stdout)
-    assert "hello" in ran.stderr
+    assert all(said in ran.stderr for said in ("hello", "ahoy", "goodbye"))
 
 
 OPTION = """options = (cloche.Option("greeting", "what to say"),)"""
@@ -654,7 +655,10 @@ def test_nor_where_a_variable_asks_for_json_or_options_of_plugins_are_looked_for
 def test_standard_output_is_put_back_where_a_run_that_promised_json_fails(site: Site, tmp_path: Path) -> None:
     site.install("acme", talker="print('hello')\n" + giving("activator", "talker"))
 
-    text = "import sys\nfrom cloche.__main__ import main\nprint(main(['env', '--json', '--activators', 'x']))"
+    text = (
+        "import os\nfrom cloche.__main__ import main\nprint(main(['env', '--json', '--activators', 'x']), flush=True)"
+    )
+    text += "\nos.system('echo done')"
     ran = subprocess.run([sys.executable, "-c", text], cwd=tmp_path, capture_output=True, text=True, check=True)
 
-    assert ran.stdout == "2\n"
+    assert ran.stdout.split() == ["2", "done"]

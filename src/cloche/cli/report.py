@@ -248,21 +248,37 @@ def as_json(item: object) -> object:
     return item if item is None or isinstance(item, (str, int, float, bool)) else repr(item)
 
 
-_reserved: list[TextIO] = []
-"""Standard output, while it is kept for one JSON object."""
+_reserved: list[tuple[TextIO, int]] = []
+"""Standard output, while it is kept for one JSON object, and a descriptor that leads where its own led; -1 if it has none."""
 
 
 def reserve() -> None:
-    """Keep standard output for `print_json`; what plugins print until then goes to standard error."""
-    if not _reserved:
-        _reserved.append(sys.stdout)
-        sys.stdout = sys.stderr
+    """Keep standard output for `print_json`; what plugins and their programs print until then goes to standard error."""
+    if _reserved:
+        return
+    kept = -1
+    try:
+        sys.stdout.flush()
+        number, other = sys.stdout.fileno(), sys.stderr.fileno()
+        kept = os.dup(number)
+        os.dup2(other, number)
+    except (OSError, ValueError, AttributeError):
+        pass  # a stream without a descriptor, which no other program writes to
+    _reserved.append((sys.stdout, kept))
+    sys.stdout = sys.stderr
 
 
 def release() -> None:
     """Put standard output back if it is kept."""
     if _reserved:
-        sys.stdout = _reserved.pop()
+        sys.stdout, kept = _reserved.pop()
+        if kept >= 0:
+            try:
+                sys.stdout.flush()
+            except OSError:
+                pass  # what somebody has written past us, and standard error does not take
+            os.dup2(kept, sys.stdout.fileno())
+            os.close(kept)
 
 
 def print_json(**parts: object) -> None:
