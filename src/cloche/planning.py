@@ -214,13 +214,18 @@ def scripts_by(chosen: Chosen, environment: Environment) -> list[Script]:
     """Return what one activator gives.
 
     :raises Inexpressible: it cannot express a value, or has put one into a script that UTF-8 cannot hold.
-    :raises ValueError: a script's name is a path, or one that the environment needs for itself.
+    :raises ValueError: a script's name is a path, one that the environment needs for itself, or none that a file can have.
     :raises Exception: whatever it raises, or it gives something that is no script.
     """
     activator: Activator = resolve(chosen.item) if isinstance(chosen.item, str) else chosen.item
     scripts: list[Script] = []
     for script in activator.scripts(environment):
-        if script.name in ("", ".", "..", *environment.layout.names) or any(one in script.name for one in "/\\\0:"):
+        if (
+            script.name in ("", ".", "..", *environment.layout.names)
+            or any(one in script.name for one in "/\\:")
+            or not script.name.isprintable()  # the manifest is text, with a line for each
+            or len(script.name.encode("utf-8")) > 255
+        ):
             raise ValueError(f"`{script.name}` cannot be the name of a script")
         try:
             as_write(script, environment.layout)

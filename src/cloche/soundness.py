@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 RESERVED = ("pyvenv.cfg", ".cloche-manifest", ".gitignore", "CACHEDIR.TAG")
 """Files that the core writes."""
 
+LONGEST_NAME = 255
+"""Bytes that a name may have on most file systems."""
+
 
 def flaw(operations: Iterable[object]) -> str:
     """Return why these operations cannot be performed in this order in an empty directory; empty if they can.
@@ -64,12 +67,20 @@ def misplaced(path: object) -> str:
         return f"`{path}` is written with backslashes; an operation's path has `/` on every system"
     if "\0" in path or any(part in ("", ".", "..") for part in path.split("/")):
         return f"{path!r} is no plain path inside the environment"
+    if not path.isprintable():  # the manifest is text, with a line for each
+        return f"{path!r} has a character in it that cannot be printed"
+    if any(len(part.encode("utf-8")) > LONGEST_NAME for part in path.split("/")):
+        return f"`{path}` has a name in it that is longer than {LONGEST_NAME} bytes"
     return ""
 
 
 def misled(operation: MakeDir | Link | Copy | Write | Rewrite | LayImage) -> str:
     """Return what is wrong with what an operation puts at its path; empty if nothing is."""
     match operation:
+        case Link(path, target) if not is_a(target, str):
+            return f"the target of the link `{path}` is {type(target).__name__}, and has to be a text"
+        case Copy(path, source) if not is_a(source, str):
+            return f"what `{path}` is copied from is {type(source).__name__}, and has to be a text"
         case Link(path, target) if not target:
             return f"the link `{path}` has no target"
         case Link(path, target) if not absolute(target) and leaves(path, target):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import PurePosixPath
 
 import pytest
 
@@ -271,6 +272,9 @@ class Confused(Shell):
         ({"scripts": [Script("activate.bad", b"text")]}, "AttributeError: "),
         ({"scripts": [Script("activate.bad", "a\nb", newline=3)]}, "TypeError: "),
         ({"scripts": [Script("python", "text")]}, "ValueError: `python` cannot be the name of a script"),
+        ({"scripts": [Script("bad\udcff", "text")]}, "ValueError: `bad\udcff` cannot be the name of a script"),
+        ({"scripts": [Script("a\nbad", "text")]}, "ValueError: `a bad` cannot be the name of a script"),
+        ({"scripts": [Script("ß" * 128, "text")]}, "ValueError: `" + "ß" * 128 + "` cannot be the name of a script"),
     ],
 )
 def test_a_broken_activator_that_nobody_asked_for_is_left_out_and_named(host, wrong, why):
@@ -352,6 +356,11 @@ class Draft:
         (Draft(MakeDir("../../elsewhere")), "'../../elsewhere' is no plain path inside the environment"),
         (Draft(MakeDir("/elsewhere")), "`/elsewhere` is an absolute path"),
         (Draft(MakeDir(3)), "3 is no path"),
+        (Draft(MakeDir("a\nb")), "'a\\nb' has a character in it that cannot be printed"),
+        (Draft(Write("\udcff", b"")), "'\\udcff' has a character in it that cannot be printed"),
+        (Draft(MakeDir("ß" * 128)), "has a name in it that is longer than 255 bytes"),
+        (Draft(Link("a", 3)), "the target of the link `a` is int, and has to be a text"),
+        (Draft(Copy("a", PurePosixPath("/b"))), "what `a` is copied from is PurePosixPath, and has to be a text"),
         (Draft(Write("a/b", b"")), "`a/b` is made before its directory `a`"),
         (Draft(Write("a", "text")), "the content of `a` is str, and has to be bytes"),
         (Draft(Write("bin/python", b"")), "`bin/python` is made twice"),
