@@ -159,7 +159,7 @@ def refusal_of(item: Creator | Seeder | Activator, provided: Provided, interpret
     :raises PluginError: it fails, or gives something else than a sentence.
     """
     refusal: object = guarded(lambda: item.refusal(interpreter), provided.kind, provided.name, provided.source)
-    if refusal is None or isinstance(refusal, str):
+    if refusal is None or (isinstance(refusal, str) and refusal.strip()):
         return refusal
     raise PluginError(
         f"{provided.kind} `{provided.name}` of plugin {provided.source} refuses with {refusal!r}, which is no sentence"

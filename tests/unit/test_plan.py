@@ -264,6 +264,7 @@ class Confused(Shell):
     [
         ({"refusal": KeyError("x")}, "KeyError: 'x'"),
         ({"refusal": False}, "activator `bad` of plugin `mine` of acme 1.0 refuses with False, which is no sentence"),
+        ({"refusal": ""}, "activator `bad` of plugin `mine` of acme 1.0 refuses with '', which is no sentence"),
         ({"refusal": FileNotFoundError(2, "No such file or directory", "data")}, "FileNotFoundError: "),
         ({"scripts": KeyError("x")}, "KeyError: 'x'"),
         ({"scripts": FileNotFoundError(2, "No such file or directory", "data")}, "FileNotFoundError: "),
