@@ -94,9 +94,23 @@ def collect(
                 missing = [method for method in NEEDS[kind] if not hasattr(item, method)]
                 if missing and not (kind != "command" and hasattr(item, "implementation")):
                     raise TypeError(f"the {kind} `{name}` has no `{missing[0]}`")
+                if any(other.name == name for other in given):
+                    raise TypeError(f"cloche_{kind}s gave two of the name `{name}`")
+                for text in ("summary", "implementation", "replaces"):
+                    if not isinstance(found := getattr(item, text, ""), str):
+                        raise TypeError(f"the {kind} `{name}` has {found!r} for its `{text}`, which has to be a text")
                 one = Provided(kind, name, source, item)
                 if wrong := [option for option in one.options if type(option) is not Option]:
                     raise TypeError(f"the {kind} `{name}` has {wrong[0]!r} among its options, which is none")
+                if misnamed := [option.name for option in one.options if not can_be_an_option(option.name)]:
+                    raise TypeError(
+                        f"the {kind} `{name}` has an option {misnamed[0]!r}, and needs a name as `link-mode`"
+                    )
                 given.append(one)
         own = [one for one in given if one.name == source.name]
         yield from own if kind == "command" and own else given
+
+
+def can_be_an_option(name: object) -> bool:
+    """Return whether an option of that name can be asked for everywhere: small letters and digits, joined by hyphens."""
+    return isinstance(name, str) and name.isascii() and name.islower() and all(map(str.isalnum, name.split("-")))

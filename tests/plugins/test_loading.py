@@ -205,6 +205,12 @@ def test_plugins_in_an_archive_on_the_path_are_found_too(tmp_path: Path, monkeyp
 # Broken
 
 
+OPTION = """
+@cloche.hookimpl
+def cloche_creators():
+    return [cloche.Descriptor("a", "x:y", options=(cloche.Option(NAME, "say"),))]
+"""
+
 BROKEN = {
     "import": ("import no_such_module_anywhere", "ModuleNotFoundError: No module named 'no_such_module_anywhere'"),
     "syntax": ("def (", "SyntaxError: invalid syntax"),
@@ -229,6 +235,27 @@ BROKEN = {
     "no-options": (
         "@cloche.hookimpl\ndef cloche_creators(): return [cloche.Descriptor('a', 'x:y', options=3)]",
         "TypeError: 'int' object is not iterable",
+    ),
+    "option-with-hyphens": (
+        OPTION.replace("NAME", "'--greeting'"),
+        "TypeError: the creator `a` has an option '--greeting', and needs a name as `link-mode`",
+    ),
+    "option-without-a-name": (
+        OPTION.replace("NAME", "5"),
+        "TypeError: the creator `a` has an option 5, and needs a name as `link-mode`",
+    ),
+    "twice": (giving("creator", "one", "other", "one"), "TypeError: cloche_creators gave two of the name `one`"),
+    "without-end": (
+        "@cloche.hookimpl\ndef cloche_creators():\n    while True: yield cloche.Descriptor('a', 'x:y')",
+        "TypeError: cloche_creators gave two of the name `a`",
+    ),
+    "function": (
+        "@cloche.hookimpl\ndef cloche_commands(): return [cloche.Command('a', 'do it', len)]",
+        "TypeError: the command `a` has <built-in function len> for its `implementation`, which has to be a text",
+    ),
+    "summary": (
+        giving("creator", "a", more="summary = property(lambda self: 1 / 0)"),
+        "ZeroDivisionError: division by zero",
     ),
     "half": (
         "class Half:\n    name = 'half'\n@cloche.hookimpl\ndef cloche_creators(): return [Half()]",
