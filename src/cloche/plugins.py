@@ -62,6 +62,8 @@ class Report:
     hooks: tuple[str, ...] = ()
     provides: tuple[Provided, ...] = ()
     """Everything that it gives."""
+    error: BaseException | None = None
+    """What it failed with."""
 
 
 class Registry:
@@ -128,7 +130,7 @@ class Registry:
             raise PluginError(
                 f"no {kind} is named `{name}`; plugin {culprit.source}, which may give it, failed: {culprit.reason}",
                 hint="`cloche plugins` shows what is loaded and what failed",
-            )
+            ) from culprit.error
         from difflib import get_close_matches
 
         near = get_close_matches(name, named, 1)
@@ -252,7 +254,7 @@ def load_sources(
             raise
         except BaseException as error:
             manager.unregister(name=str(source)) if manager.has_plugin(str(source)) else None
-            reports.append(Report(source, "failed", cause(error)))
+            reports.append(Report(source, "failed", cause(error), error=error))
             continue
         if not another_name:
             loaded[source] = plugin
@@ -325,7 +327,7 @@ def load_command(name: str, sources: Sequence[Source], blocklist: frozenset[str]
             raise PluginError(
                 f"`{name}` may be a command of plugin {report.source}, which cannot be asked: {reason}",
                 hint=f"`./{name}` is the directory of that name",
-            )
+            ) from report.error
     return next((one for one in registry.all("command") if one.name == name), None)
 
 

@@ -90,6 +90,17 @@ def test_a_failed_plugin_is_listed_with_the_cause(site: Site) -> None:
     assert found["provides"] == []
 
 
+@pytest.mark.parametrize("words", ["plugins --traceback", "env --activators broken --traceback", "broken --traceback"])
+def test_where_a_plugin_fails_that_cannot_be_loaded_is_shown_to_who_asks(site: Site, words: str) -> None:
+    text = "# cloche_commands\n@cloche.hookimpl\ndef cloche_activators():\n    return [cloche.Activator]"
+    site.install("acme", broken=text)
+
+    ran = cloche(*words.split())
+
+    assert "line 5, in cloche_activators\n    return [cloche.Activator]" in ran.stderr
+    assert "AttributeError: module `cloche` has no attribute `Activator`" in ran.stderr
+
+
 def test_a_second_installation_is_listed_as_shadowed(site: Site, tmp_path: Path) -> None:
     site.install("acme", "2.0", new=giving("activator", "new"))
     second = Site(tmp_path / "second")

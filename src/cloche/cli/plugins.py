@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
+import traceback
 
 from cloche import __version__
 from cloche.cli import report
@@ -33,6 +34,9 @@ def plugins(words: Words, host: Host, argv: Sequence[str], started: float) -> in
         registry = session.survey()
     reports = [judged(one) for one in registry.reports]
     report.warn((*settings.warnings, *registry.misnomers()))
+    for one in reports if settings.flag("traceback") else ():
+        if one.error is not None:
+            report.say(f"plugin {one.source}:\n{''.join(traceback.format_exception(one.error)).rstrip()}")
     if settings.flag("json"):
         report.print_json(
             api_version=API_VERSION,
