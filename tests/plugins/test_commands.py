@@ -219,6 +219,41 @@ def test_an_option_before_a_plugins_command_does_not_make_it_a_directory(site: S
     assert cloche("--no-plugin", "acme", "wave").returncode == 6
 
 
+LEAVES_OUT = [
+    (["--no-plugins"], {}),
+    (["--no-plugin", "hands"], {}),
+    (["--no-plugin=acme"], {}),
+    ([], {"CLOCHE_DISABLE_PLUGINS": "acme"}),
+    ([], {"CLOCHE_NO_PLUGINS": "yes"}),
+    ([], {"CLOCHE_NO_PLUGIN": "hands"}),
+]
+
+
+@pytest.mark.parametrize(("words", "variables"), LEAVES_OUT)
+@pytest.mark.parametrize("command", ["env --dry-run", "env --dry-run --opton", "--help", "config", "plugins"])
+def test_a_plugin_that_is_left_out_is_not_imported_to_understand_the_command_line(
+    site: Site, tmp_path: Path, command: str, words: list[str], variables: dict[str, str]
+) -> None:
+    mark = tmp_path / "imported"
+    site.install("acme", hands=f"open({str(mark)!r}, 'w').close()  # an option\n{WAVE}")
+
+    ran = cloche(*command.split(), *words, **variables)
+
+    assert ran.returncode == (2 if "opton" in command else 0)
+    assert not mark.exists()
+
+
+def test_a_file_may_leave_out_a_plugin_before_the_command_line_is_understood(site: Site, tmp_path: Path) -> None:
+    mark = tmp_path / "imported"
+    site.install("acme", hands=f"open({str(mark)!r}, 'w').close()  # an option\n{WAVE}")
+    (tmp_path / "config.toml").write_text('no-plugin = ["hands"]\n')
+
+    ran = cloche("--help", CLOCHE_CONFIG_FILE=str(tmp_path / "config.toml"))
+
+    assert ran.returncode == 0
+    assert not mark.exists()
+
+
 def test_after_the_word_create_a_plugins_command_is_a_directory(site: Site) -> None:
     site.install("acme", wave=WAVE)
 

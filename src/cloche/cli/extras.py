@@ -7,7 +7,6 @@ import sys
 
 from cloche.cli.vocabulary import COMMON, VERBS
 from cloche.entrypoints import Installed
-from cloche.extension import blocked
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ def declared(argv: Sequence[str], host: Host) -> tuple[Option, ...]:
     A plugin is imported for this only if the text of its module can declare one.
     """
     installed = Installed(sys.path)
-    if "--no-plugins" in argv or not any(installed.mentions(source, b"ption") for source in installed.sources()):
+    if not any(installed.mentions(source, b"ption") for source in installed.sources()):
         return ()
     from contextlib import redirect_stdout
 
@@ -33,7 +32,7 @@ def declared(argv: Sequence[str], host: Host) -> tuple[Option, ...]:
 
     taken = {option.name for option in (*COMMON, *VERBS["create"].options)}
     with redirect_stdout(sys.stderr):  # it is not known yet whether it is to hold JSON alone
-        registry = load(sys.path, blocked(host, left_out(argv)))
+        registry = load(sys.path, left_out(argv, host))
         options = [option for kind in KINDS for provided in registry.all(kind) for option in provided.options]
     return tuple(option for option in options if option.name not in taken)
 
@@ -45,14 +44,25 @@ def commands(argv: Sequence[str], host: Host) -> list[Provided]:
     """
     installed = Installed(sys.path)
     sources = [source for source in installed.sources() if installed.mentions(source, b"cloche_commands")]
-    if not sources or "--no-plugins" in argv:
+    if not sources:
         return []
     from cloche.plugins import load_sources
 
-    return list(load_sources(sources, blocked(host, left_out(argv))).all("command"))
+    return list(load_sources(sources, left_out(argv, host)).all("command"))
 
 
-def left_out(argv: Sequence[str]) -> list[str]:
-    """Return the names after `--no-plugin`."""
+def left_out(argv: Sequence[str], host: Host) -> frozenset[str]:
+    """Return the names of plugins to leave out, of a command line that may only be understood with their help.
+
+    :raises UsageError: a variable or a config file says of `no-plugins` what makes no sense.
+    """
+    from cloche.cli.parser import Words
+    from cloche.cli.sources import blocklist_of, resolve
+
     names = [after for word, after in itertools.pairwise(argv) if word == "--no-plugin"]
-    return names + [word.partition("=")[2] for word in argv if word.startswith("--no-plugin=")]
+    names += [word.partition("=")[2] for word in argv if word.startswith("--no-plugin=")]
+    given = {"no-plugin": tuple(names)} if names else {}
+    if "--no-plugins" in argv:
+        given["no-plugins"] = ("true",)
+    about_plugins = [option for option in COMMON if option.group == "plugins"]
+    return blocklist_of(resolve(Words(VERBS["create"], given, ()), host, about_plugins), host)

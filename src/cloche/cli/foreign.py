@@ -34,9 +34,14 @@ def run_foreign(name: str, before: Sequence[str], argv: Sequence[str], host: Hos
         return None
     given = parse([*before, name]).given
     settings = resolve(Words(Verb(name, "", ""), given, ()), host, COMMON)
+    blocklist = blocklist_of(settings, host)
+    if not any(source.name == name for source in sources):  # it looks like a directory, and what follows like ours
+        from cloche.cli.extras import left_out
+
+        blocklist |= left_out(argv, host)
     from cloche.plugins import load_command
 
-    command = load_command(name, sources, blocklist_of(settings, host))
+    command = load_command(name, sources, blocklist)
     if command is None:
         return None
     if not given.keys() <= CHOOSING:
