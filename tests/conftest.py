@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.trees import Tree, differences
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -29,6 +31,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     dark = [item for item in items if item.get_closest_marker("nightly")]
     config.hook.pytest_deselected(items=dark)
     items[:] = [item for item in items if item not in dark]
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Say of trees that are not what they should be which paths differ, where all that they hold would be too much."""
+    if op == "==" and isinstance(left, Tree) and isinstance(right, Tree):
+        return ["two trees are the same", *differences(left, right)]
+    if op == "in" and isinstance(left, Tree) and isinstance(right, tuple):
+        told = [line for one in right if isinstance(one, Tree) for line in differences(left, one)]
+        return [f"a tree is one of {len(right)}", *told]
+    return None
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -60,9 +60,7 @@ def outcomes(running: Sequence[subprocess.Popen[str]]) -> list[tuple[int, str]]:
 
 
 def same_paths(one: Path, other: Path) -> bool:
-    return {path for path in snapshot(one) if "__pycache__" not in path} == {
-        path for path in snapshot(other) if "__pycache__" not in path
-    }
+    return snapshot(one).without_bytecode().keys() == snapshot(other).without_bytecode().keys()
 
 
 def test_those_who_make_one_environment_do_not_notice_that_others_of_them_are_killed(cloche):

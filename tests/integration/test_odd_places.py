@@ -153,7 +153,7 @@ def test_an_environment_in_a_containers_image_is_refreshed_and_replaced(cloche, 
     assert not (layered / "env" / "own").exists()
     assert os.listdir(layered) == ["env"]
     assert cloche("model").code == 0
-    assert snapshot(layered / "env").keys() == snapshot(cloche.cwd / "model").keys()
+    assert snapshot(layered / "env").paths() == snapshot(cloche.cwd / "model").paths()
     assert whole(layered / "env")
 
 

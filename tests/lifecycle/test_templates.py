@@ -13,11 +13,11 @@ from tests.trees import snapshot
 def test_what_is_laid_down_is_what_would_have_been_made_there(cloche, furnished, wheels, maker, tmp_path) -> None:
     place = furnished(maker)
     assert complaints(place, tmp_path.parent / "templates0") == []
-    laid = {path: entry for path, entry in snapshot(place).items() if "__pycache__" not in path}
+    laid = snapshot(place).without_bytecode()
     place.rename(tmp_path / "laid")
     (cloche.cwd / "projects").rename(tmp_path / "projects")
     MAKERS[maker](pyenv("3.12"), place)
     furnish(place, wheels, cloche.cwd / "projects")
-    made = {path: entry for path, entry in snapshot(place).items() if "__pycache__" not in path}
-    assert laid.keys() == made.keys()
+    made = snapshot(place).without_bytecode()
+    assert laid.paths() == made.paths()
     assert [path for path in made if laid[path] != made[path] and not path.endswith("RECORD")] == []

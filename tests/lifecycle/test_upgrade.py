@@ -16,7 +16,7 @@ from tests.interpreters import debian, pyenv, pypy
 from tests.lifecycle.furniture import complaints, furnish, makers, run
 from tests.run import with_cloche
 from tests.tools import missing
-from tests.trees import snapshot
+from tests.trees import Tree, snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,9 +158,9 @@ def test_a_patch_release_takes_the_place_of_another(cloche, furnished, maker) ->
     assert found(cloche, place) == []
 
 
-def sources(place) -> dict[str, object]:
+def sources(place) -> Tree:
     """Return what is below `lib`, but for the byte-code that a Python may write when it starts."""
-    return {path: entry for path, entry in snapshot(place / "lib").items() if "__pycache__" not in path}
+    return snapshot(place / "lib").without_bytecode()
 
 
 @pytest.mark.nightly
