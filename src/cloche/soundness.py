@@ -96,7 +96,7 @@ def leaves(path: str, target: str) -> bool:
     """Return whether a relative link leads out of the root."""
     depth = path.count("/")
     for part in target.split("/"):
-        depth += -1 if part == ".." else 1
+        depth += -1 if part == ".." else part not in ("", ".")
         if depth < 0:
             return True
     return False
