@@ -45,3 +45,9 @@ def test_prompts_of_other_tools_are_understood():
     assert config.parse('prompt = "double"')["prompt"] == "double"
     assert config.parse("prompt = bare words")["prompt"] == "bare words"
     assert config.parse("prompt = 'it\\'s'")["prompt"] == "it's"
+
+
+def test_a_prompt_that_is_no_literal_is_taken_as_it_stands_without_its_quotes():
+    assert config.parse("prompt = 'half")["prompt"] == "'half"
+    assert config.parse("prompt = 'C:\\Users'")["prompt"] == "C:\\Users"
+    assert config.parse("prompt = '\\N{no such name}'")["prompt"] == "\\N{no such name}"

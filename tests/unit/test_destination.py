@@ -1,18 +1,83 @@
-"""What a destination holds already: an environment of which Python, or the very Python that one is to be made from."""
+"""What a destination is, and holds already: which environment, if any, and what must not be replaced with it."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.destination import Destination, other_python, refuse_base
+import cloche
+from cloche.destination import (
+    Destination,
+    absolute,
+    inspect,
+    other_python,
+    read_regular,
+    refuse_base,
+    refuse_length,
+    refuse_own,
+)
 from cloche.errors import DestinationError
 from cloche.layout import layout_of
+from cloche.model import Host
 from tests.unit.interpreters import interpreter
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def host(cwd: Path, executable: str = "/usr/bin/python3") -> Host:
+    return Host({}, str(cwd), "linux", "posix", executable)
+
+
+def test_what_stands_behind_two_dots_is_where_the_system_would_find_it(tmp_path: Path) -> None:
+    (tmp_path / "real" / "inner").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real/inner")
+    assert absolute("link/../env", host(tmp_path)) == str(tmp_path / "real" / "env")
+    assert absolute("link/./env", host(tmp_path)) == str(tmp_path / "link" / "env")
+
+
+def test_a_configuration_without_a_home_makes_no_environment(tmp_path: Path) -> None:
+    for state, text in (("directory", "version = 3.12.1\n"), ("environment", "home = /usr/bin\n")):
+        (tmp_path / "pyvenv.cfg").write_text(text)
+        assert inspect(str(tmp_path), host(tmp_path.parent)).state == state
+
+
+def test_a_directory_is_not_exchanged_for_another_while_the_user_stands_in_it(tmp_path: Path) -> None:
+    (tmp_path / "env" / "bin").mkdir(parents=True)
+    (tmp_path / "env2").mkdir()
+    fixed = {name: inspect(str(tmp_path / "env"), host(tmp_path / name)).fixed for name in ("env", "env/bin", "env2")}
+    assert fixed == {"env": True, "env/bin": True, "env2": False}
+
+
+def test_neither_the_python_that_runs_cloche_nor_cloche_itself_is_taken_away(tmp_path: Path) -> None:
+    """A zip archive or a checkout on PYTHONPATH is run by a Python that lies somewhere else."""
+    python = host(tmp_path, str(tmp_path / "env" / "bin" / "python"))
+    for place in (str(tmp_path / "env"), os.path.dirname(cloche.__file__)):
+        with pytest.raises(DestinationError, match="this cloche runs from"):
+            refuse_own(place, python, "`--clear`")
+    refuse_own(str(tmp_path / "other"), python, "`--clear`")
+
+
+def test_a_path_that_the_system_could_not_open_is_refused_by_the_limit_of_the_system(tmp_path: Path) -> None:
+    target = f"/{'x' * 1100}"
+    refuse_length(target, (), 0, "linux")
+    with pytest.raises(DestinationError, match="1101 bytes long"):
+        refuse_length(target, (), 0, "darwin")
+
+
+def test_no_more_is_read_of_a_file_than_was_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x" * 100)
+    assert read_regular(str(tmp_path / "file"), 10) == b"x" * 10
+    assert read_regular(str(tmp_path / "file"), 1000) == b"x" * 100
+
+
+def test_an_environment_whose_packages_lie_elsewhere_is_of_another_python(tmp_path: Path) -> None:
+    python = interpreter("CPython 3.12.1")
+    settings = {"home": "/opt/python/bin"}
+    destination = Destination(str(tmp_path), str(tmp_path), "environment", settings, fixed=False)
+    assert other_python(destination, python, layout_of(python)) == "another Python"
 
 
 def test_a_directory_with_the_base_in_it_is_not_replaced(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloche.errors import Inexpressible
-from cloche.template import render, resource
+from cloche.template import relocatable, render, resource
 
 
 def bracket(text: str) -> str:
@@ -31,6 +31,11 @@ def test_a_value_is_never_looked_at_again(value):
 def test_a_slot_that_there_is_not_is_an_error_that_names_it(template):
     with pytest.raises(KeyError, match="__CLOCHE_"):
         render(template, {"ROOT": "/e"}, str)
+
+
+def test_a_script_that_finds_its_place_has_the_lines_from_the_root_to_the_prompt_replaced():
+    told = "# shows __CLOCHE_PROMPT__\nroot=__CLOCHE_ROOT__\nbin=__CLOCHE_BIN__\nprompt=__CLOCHE_PROMPT__\nrest\n"
+    assert relocatable(told, "here\n") == "# shows __CLOCHE_PROMPT__\nhere\nrest\n"
 
 
 def test_what_the_quoter_cannot_write_is_not_half_written():
