@@ -552,6 +552,7 @@ def test_a_good_creator_keeps_every_promise(tmp_path: Path) -> None:
         (Write("C:/note", b""), "is an absolute path"),
         (Write("../note", b""), "is no plain path"),
         (Write("bin//note", b""), "is no plain path"),
+        (Write("bin/no\0te", b""), "is no plain path"),
         (Write("bin\\note", b""), "with backslashes"),
         (Write("bin/python", b""), "is made twice"),
         (Write("lib", b""), "is made twice"),

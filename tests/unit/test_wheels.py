@@ -200,6 +200,25 @@ def test_a_wheel_of_the_cache_that_cannot_be_read_is_passed_over(
     assert chosen("spam", interpreter, store, tmp_path / "links").version == "1.0"
 
 
+def test_a_link_in_the_cache_is_no_wheel_of_it(tmp_path: Path, store: Store, interpreter: Interpreter) -> None:
+    room = Path(store.room("wheels"))
+    make_wheel(room, version="1.0")
+    (room / "spam-5.0-py3-none-any.whl").symlink_to(make_wheel(tmp_path / "elsewhere", version="5.0"))
+
+    assert chosen("spam", interpreter, store).version == "1.0"
+
+
+def test_a_file_whose_name_is_not_that_of_a_wheel_is_passed_over(
+    tmp_path: Path, store: Store, interpreter: Interpreter
+) -> None:
+    links = tmp_path / "links"
+    make_wheel(links, version="1.0")
+    for name in ("spam.whl", "spam-9.0.whl", "spam-9.0-1-2-py3-none-any.whl"):
+        (links / name).write_bytes(b"")
+
+    assert chosen("spam", interpreter, store, links).version == "1.0"
+
+
 def test_a_wheel_with_the_name_of_another_is_passed_over_with_its_reason(
     tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
@@ -250,7 +269,8 @@ def test_what_is_installed_has_the_same_name_for_its_content_as_its_wheel(
 
 @pytest.mark.usefixtures("site")
 @pytest.mark.parametrize(
-    ("in_store", "expected"), [("25.0", "26.0"), ("27.0", "27.0"), ("25.9.1", "26.0"), ("26.0.1", "26.0.1")]
+    ("in_store", "expected"),
+    [("25.0", "26.0"), ("27.0", "27.0"), ("25.9.1", "26.0"), ("26.0.1", "26.0.1"), ("26.0.0", "26.0")],
 )
 def test_the_newest_of_what_is_at_hand_is_used(
     in_store: str, expected: str, store: Store, interpreter: Interpreter
@@ -304,8 +324,11 @@ def test_a_pip_in_the_current_directory_is_not_beside_cloche(
     tmp_path: Path, store: Store, interpreter: Interpreter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = tmp_path / "project"
-    install(make_wheel(tmp_path / "planted", "pip", "99.0", {"pip/__init__.py": "planted"}), here)
-    monkeypatch.setattr(sys, "path", [str(here), ".", *sys.path])
+    files = {"pip/__init__.py": "planted", "pip/_vendor/__init__.py": "DEBUNDLED = False\n"}
+    planted = make_wheel(tmp_path / "planted", "pip", "99.0", files)
+    install(planted, here)
+    install(planted, here / "lib")
+    monkeypatch.setattr(sys, "path", [str(here), ".", "lib", *sys.path])
     monkeypatch.chdir(here)
     store.host = replace(store.host, cwd=str(here))
 
