@@ -53,6 +53,10 @@ def test_after_two_dashes_everything_is_an_operand():
     assert parse(["--", "-env"]).operands == ("-env",)
 
 
+def test_a_dash_alone_is_an_operand():
+    assert parse(["-"]).operands == ("-",)
+
+
 @pytest.mark.parametrize(
     ("argv", "says", "hint"),
     [
@@ -68,6 +72,7 @@ def test_after_two_dashes_everything_is_an_operand():
         (["docter", "env"], "got `env` as well", "did you mean `cloche doctor`?"),
         (["upgarde", "env", "-p", "3.13"], "got `env` as well", "did you mean `cloche upgrade`?"),
         (["move", "doctr", "b", "c"], "got `c` as well", "`cloche move --help`"),
+        (["env", "info"], "got `info` as well", "--help"),
         (["info"], "needs ENV", "info"),
     ],
 )
@@ -93,6 +98,8 @@ def test_aliases_stand_for_what_they_are_another_spelling_of():
 def test_options_that_plugins_declare_are_parsed_with_the_rest():
     words = parse(["env", "--wheelhouse", "/w"], [Option("wheelhouse", "where wheels are")])
     assert words.given["wheelhouse"] == ("/w",)
+    with pytest.raises(UsageError, match="--wheelhouse"):
+        parse(["info", "env", "--wheelhouse", "/w"], [Option("wheelhouse", "where wheels are")])
 
 
 def test_help_and_version_need_no_operand():

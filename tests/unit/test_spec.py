@@ -79,6 +79,12 @@ def test_an_empty_text_and_control_characters_are_refused(text: str) -> None:
         InterpreterSpec.parse(text)
 
 
+@pytest.mark.parametrize("text", ["3.12-32-64", "3.12-x86_64-arm64", "3.12-dbg-debug", "3.12+nogil", "3.12-32-sparc"])
+def test_a_build_or_a_machine_that_there_is_not_or_that_is_named_twice_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        InterpreterSpec.parse(text)
+
+
 @pytest.mark.parametrize(
     ("request_text", "name", "sentence"),
     [
