@@ -16,8 +16,9 @@ from cloche.lifecycle.activators import SCRIPTS
 from cloche.lifecycle.basing import NAME
 from cloche.lifecycle.draft import MANIFEST, parents
 from cloche.lifecycle.installed import in_site, sites
-from cloche.lifecycle.places import files, listed
+from cloche.lifecycle.places import files
 from cloche.lifecycle.plain import open_plain
+from cloche.lifecycle.reading import listed
 from cloche.lifecycle.record import digest, is_altered, written_row
 from cloche.lifecycle.relocation import within
 from cloche.lifecycle.shebangs import header_of, with_program

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche.destination import read_regular
-from cloche.lifecycle.places import listed
+from cloche.lifecycle.reading import listed
 from cloche.lifecycle.relocation import Relocation, within
 
 if TYPE_CHECKING:

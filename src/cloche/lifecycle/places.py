@@ -16,6 +16,7 @@ from cloche.lifecycle.activators import SCRIPTS, patched, recorded_roots
 from cloche.lifecycle.draft import MANIFEST
 from cloche.lifecycle.installed import sites
 from cloche.lifecycle.plain import open_plain
+from cloche.lifecycle.reading import listed
 from cloche.lifecycle.relocation import Relocation, needle, within
 from cloche.lifecycle.shebangs import header_of, with_found_program, with_program
 from cloche.value import replace, value
@@ -144,13 +145,6 @@ def root_of_program(program: str, scripts: str) -> str:
     if not re.match(r"(python|pypy|graalpy)", name) or not directory.endswith(f"/{scripts}"):
         return ""
     return program[: len(directory) - len(scripts) - 1]
-
-
-def listed(directory: str) -> list[str]:
-    try:
-        return sorted(os.listdir(directory))
-    except OSError:
-        return []
 
 
 # What is to be written

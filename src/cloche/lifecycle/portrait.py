@@ -7,8 +7,8 @@ import os
 from cloche.lifecycle.activators import SCRIPTS
 from cloche.lifecycle.draft import Draft
 from cloche.lifecycle.installed import Installed, installed
-from cloche.lifecycle.places import files, listed, roots
-from cloche.lifecycle.reading import known_settings, maker_of, read, standing_base
+from cloche.lifecycle.places import files, roots
+from cloche.lifecycle.reading import known_settings, listed, maker_of, read, standing_base
 from cloche.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:

@@ -164,13 +164,11 @@ def layout_on_disk(location: str) -> Layout:
     if not windows:
         candidates = [
             f"lib/{name}/site-packages"
-            for name in sorted(listed(os.path.join(location, "lib")))
+            for name in listed(os.path.join(location, "lib"))
             if os.path.isdir(os.path.join(location, "lib", name, "site-packages"))
         ]
         site = candidates[-1] if candidates else "lib/site-packages"
-    names = tuple(
-        sorted(name for name in listed(os.path.join(location, scripts)) if name.startswith(("python", "pypy")))
-    )
+    names = tuple(name for name in listed(os.path.join(location, scripts)) if name.startswith(("python", "pypy")))
     return Layout(
         bin=scripts,
         executable=f"{scripts}/python{suffix}",
@@ -182,7 +180,8 @@ def layout_on_disk(location: str) -> Layout:
 
 
 def listed(directory: str) -> list[str]:
+    """Return the names in a directory, sorted; none if it cannot be read."""
     try:
-        return os.listdir(directory)
+        return sorted(os.listdir(directory))
     except OSError:
         return []

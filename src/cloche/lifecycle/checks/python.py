@@ -9,8 +9,7 @@ from cloche.config import parse
 from cloche.lifecycle.basing import NAME, in_style
 from cloche.lifecycle.case import FIX, Finding
 from cloche.lifecycle.examination import same
-from cloche.lifecycle.places import listed
-from cloche.lifecycle.reading import LIBRARY, version_of
+from cloche.lifecycle.reading import LIBRARY, listed, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,6 +12,7 @@ from cloche.lifecycle.case import FIX, Finding
 from cloche.lifecycle.draft import MANIFEST
 from cloche.lifecycle.examination import same
 from cloche.lifecycle.plain import open_plain
+from cloche.lifecycle.reading import listed
 from cloche.lifecycle.shebangs import header_of
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def activation(case: Case) -> Iterator[Finding]:
 def scripts(case: Case) -> Iterator[Finding]:
     environment, draft = case.environment, case.draft
     own = set(places.own_scripts(environment, list(case.portrait.distributions)))
-    for name in places.listed(environment.place(environment.layout.bin)):
+    for name in listed(environment.place(environment.layout.bin)):
         path = f"{environment.layout.bin}/{name}"
         if draft.target(path) is not None or NAME.fullmatch(name):
             continue

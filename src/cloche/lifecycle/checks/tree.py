@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cloche.lifecycle import places
 from cloche.lifecycle.basing import NAME
 from cloche.lifecycle.case import FIX, Finding
+from cloche.lifecycle.reading import listed
 from cloche.lifecycle.relocation import within
 
 if TYPE_CHECKING:
@@ -67,12 +68,12 @@ def left_behind(case: Case) -> Iterator[Finding]:
 def leftovers(root: str) -> list[str]:
     """Return the staging directories in and beside an environment, absolute."""
     parent, name = os.path.split(root)
-    inside = [os.path.join(root, one) for one in places.listed(root) if re.fullmatch(r"\.cloche-\d+", one)]
+    inside = [os.path.join(root, one) for one in listed(root) if re.fullmatch(r"\.cloche-\d+", one)]
     stem = re.compile(rf"\.{re.escape(name)}\.cloche-\d+")
-    return inside + [os.path.join(parent, one) for one in places.listed(parent) if stem.fullmatch(one)]
+    return inside + [os.path.join(parent, one) for one in listed(parent) if stem.fullmatch(one)]
 
 
 def strays(directory: str) -> list[str]:
     """Return what may be staging directories for any name in a directory, absolute; some may be in use."""
-    found = [name for name in places.listed(directory) if re.fullmatch(r"\..+\.cloche-\d+", name)]
+    found = [name for name in listed(directory) if re.fullmatch(r"\..+\.cloche-\d+", name)]
     return [os.path.join(directory, name) for name in found]
