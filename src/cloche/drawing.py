@@ -6,7 +6,7 @@ It asks plugins and the store and never hears of a destination, so what it decid
 from __future__ import annotations
 
 from cloche.errors import ClocheError, PluginError, UsageError
-from cloche.extension import cause, guarded
+from cloche.extension import guarded, omission
 from cloche.layout import layout_of
 from cloche.model import Blueprint, Chosen, Image
 from cloche.plugins import ALIASES
@@ -127,8 +127,7 @@ def choose_activators(
         except ClocheError as error:
             if by_name:
                 raise
-            why = cause(error.__cause__) if error.__cause__ else error.message
-            left_out.append(f"activator `{provided.name}` (plugin {provided.source}) was left out: {why}")
+            left_out.append(omission(provided.name, provided.source, error))
             continue
         if refusal is None:
             chosen[provided.name] = Chosen(

@@ -107,6 +107,12 @@ def failure(source: Source, error: BaseException) -> str:
     return f"plugin {source} failed after the environment was made: {cause(error)}"
 
 
+def omission(activator: str, source: object, error: ClocheError) -> str:
+    """Return what is said of an activator that failed and that nobody asked for: the environment is made without it."""
+    why = cause(error.__cause__) if error.__cause__ else error.message
+    return f"activator `{activator}` (plugin {source}) was left out: {why}"
+
+
 def cause(error: BaseException) -> str:
     """Return an exception as one line for people; it may be one that fails to describe itself."""
     try:

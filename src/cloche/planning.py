@@ -19,7 +19,7 @@ from cloche.destination import (
     refuse_own,
 )
 from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError
-from cloche.extension import cause, guarded, resolve
+from cloche.extension import guarded, omission, resolve
 from cloche.files import read_plain
 from cloche.model import Environment, Plan
 from cloche.operations import LayImage, Link, MakeDir, Write
@@ -194,8 +194,7 @@ def scripts_of(chosen: Iterable[Chosen], environment: Environment) -> tuple[list
         except ClocheError as error:
             if one.asked == "by name":
                 raise
-            why = cause(error.__cause__) if error.__cause__ else error.message
-            left_out.append(f"activator `{one.name}` (plugin {one.source}) was left out: {why}")
+            left_out.append(omission(one.name, one.source, error))
             continue
         for script in own:
             key = script.name.lower() if environment.os_name == "nt" else script.name
