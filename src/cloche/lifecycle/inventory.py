@@ -188,7 +188,7 @@ def text_of(path: str) -> str:
 
 
 @value
-class Way:
+class Translation:
     """How paths in the old environment become paths in the new one."""
 
     old: Layout
@@ -216,7 +216,7 @@ class Way:
         return f"{self.new.bin}{path[len(self.old.bin) :]}" if within(path, self.old.bin) else path
 
 
-def operations(inventory: Inventory, portrait: Portrait, way: Way, platform: str) -> list[Operation]:
+def operations(inventory: Inventory, portrait: Portrait, translation: Translation, platform: str) -> list[Operation]:
     """Return the operations that bring what is carried over, and the loose files."""
     root = portrait.environment.location
     done: list[Operation] = []
@@ -225,10 +225,10 @@ def operations(inventory: Inventory, portrait: Portrait, way: Way, platform: str
         for row in one.rows:
             if row.path.endswith((".pyc", "/__pycache__")) or row.path == one.record:
                 continue
-            to = way.path(row.path, one.site)
-            operation, hashed = brought(os.path.join(root, row.path), to, way, portrait, platform)
+            to = translation.path(row.path, one.site)
+            operation, hashed = brought(os.path.join(root, row.path), to, translation, portrait, platform)
             done.append(operation)
-            there = posixpath.relpath(to, way.path(one.site, one.site))
+            there = posixpath.relpath(to, translation.path(one.site, one.site))
             record.append(
                 written_row(
                     [
@@ -238,27 +238,27 @@ def operations(inventory: Inventory, portrait: Portrait, way: Way, platform: str
                     ]
                 )
             )
-        own = way.path(one.record, one.site)
-        record.append(f"{posixpath.relpath(own, way.path(one.site, one.site))},,")
+        own = translation.path(one.record, one.site)
+        record.append(f"{posixpath.relpath(own, translation.path(one.site, one.site))},,")
         done.append(Rewrite(own, "".join(f"{line}\n" for line in record).encode(), os.path.join(root, one.record)))
     for path in inventory.loose:
         there = os.path.join(root, path)
         if os.path.islink(there):
-            done.append(Link(way.path(path), os.readlink(there)))
+            done.append(Link(translation.path(path), os.readlink(there)))
         else:
-            done.append(brought(there, way.path(path), way, portrait, platform)[0])
+            done.append(brought(there, translation.path(path), translation, portrait, platform)[0])
     return [*parents(done), *done]
 
 
-def brought(source: str, to: str, way: Way, portrait: Portrait, platform: str) -> tuple[Operation, str]:
+def brought(source: str, to: str, translation: Translation, portrait: Portrait, platform: str) -> tuple[Operation, str]:
     """Return the operation that brings one file, and its new hash if it is not the same file afterwards."""
-    if within(to, way.new.bin):
+    if within(to, translation.new.bin):
         with open_plain(source) as file:
             content = file.read()
         header = header_of(content)
         name = posixpath.basename(header.program) if header else ""
-        if header and NAME.fullmatch(name) and name not in way.new.names:
-            program = portrait.environment.place(way.new.executable)
+        if header and NAME.fullmatch(name) and name not in translation.new.names:
+            program = portrait.environment.place(translation.new.executable)
             changed = with_program(header, program, platform)
             if changed is not None and changed != content:
                 return Rewrite(to, changed, source), digest(changed)

@@ -19,7 +19,7 @@ from cloche.lifecycle.diagnosis import diagnose, take_up
 from cloche.lifecycle.draft import Draft, failure
 from cloche.lifecycle.examination import activations, examine, modules_of
 from cloche.lifecycle.installed import in_site, sites
-from cloche.lifecycle.inventory import Inventory, Loss, Way, operations, refusal, requirement, take
+from cloche.lifecycle.inventory import Inventory, Loss, Translation, operations, refusal, requirement, take
 from cloche.lifecycle.mending import drafted, recover, reseed, writer_for
 from cloche.lifecycle.moving import refuse_broken
 from cloche.lifecycle.places import program_of, relocate, retargeted, root_of_program
@@ -330,19 +330,19 @@ def serving(names: Sequence[str], interpreter: Interpreter, session: Session) ->
 def carried(upgrade: Upgrade, made: Plan) -> list[Operation]:
     """Return the operations for what comes along as it is; what the new environment has of itself is left to it."""
     assert upgrade.inventory is not None
-    way = way_of(upgrade, made)
+    translation = translation_of(upgrade, made)
     taken = {one.path for one in made.operations if hasattr(one, "path") and not isinstance(one, MakeDir)}
     platform = upgrade.interpreter.platform
     return [
         one
-        for one in operations(upgrade.inventory, upgrade.portrait, way, platform)
+        for one in operations(upgrade.inventory, upgrade.portrait, translation, platform)
         if isinstance(one, MakeDir) or getattr(one, "path", "") not in taken
     ]
 
 
-def way_of(upgrade: Upgrade, made: Plan) -> Way:
+def translation_of(upgrade: Upgrade, made: Plan) -> Translation:
     version = ".".join(upgrade.portrait.recorded_version.split(".")[:2])
-    return Way(
+    return Translation(
         upgrade.portrait.environment.layout, made.environment.layout, version, upgrade.interpreter.python_version
     )
 
