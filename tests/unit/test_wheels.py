@@ -303,6 +303,7 @@ def test_a_pip_that_a_distributor_has_taken_apart_is_not_used(
     [
         (lambda info: (info / "RECORD").unlink(), "`pip-26.0.dist-info/RECORD` is missing"),
         (lambda info: (info / "RECORD").write_text("a,b\n"), "its RECORD is not one"),
+        (lambda info: (info / "RECORD").write_text(2 * (info / "RECORD").read_text()), "its RECORD lists a file twice"),
         (lambda info: (info / "RECORD").write_text("pip/__init__.py,,\n"), "RECORD has no hash of `pip/__init__.py`"),
         (lambda info: (info / "RECORD").write_text("../../../share/x,sha256=a,1\n"), "outside site-packages"),
         (lambda info: (info / "METADATA").unlink(), "METADATA` is missing"),
@@ -317,6 +318,17 @@ def test_an_installed_pip_whose_record_does_not_tell_what_it_is_is_passed_over(
 
     assert chosen("pip", interpreter, store).version == "20.0"
     assert reason in refusal("pip==26.0", interpreter, store).message
+
+
+def test_a_pipe_in_the_place_of_an_installed_file_holds_nobody_up(
+    site: Path, store: Store, interpreter: Interpreter
+) -> None:
+    distribution = chosen("pip", interpreter, store)
+    (site / "pip" / "__init__.py").unlink()
+    os.mkfifo(site / "pip" / "__init__.py")
+
+    with pytest.raises(SeedError, match=r"`pip/__init__\.py` cannot be read"):
+        list(distribution.contents())
 
 
 @pytest.mark.usefixtures("site")

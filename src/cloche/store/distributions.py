@@ -363,7 +363,7 @@ def _reader(distribution: Distribution) -> Iterator[Callable[[str], tuple[bytes,
     if distribution.kind == "installed":
 
         def read_file(member: str) -> tuple[bytes, bool]:
-            descriptor = os.open(os.path.join(distribution.location, member), os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            descriptor = open_quietly(os.path.join(distribution.location, member))
             with open(descriptor, "rb", buffering=0) as file:
                 found = os.fstat(descriptor)
                 if not stat.S_ISREG(found.st_mode):
