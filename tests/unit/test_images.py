@@ -386,11 +386,10 @@ def test_what_virtualenv_has_laid_down_is_as_good_as_what_pip_has(
 # Wheels that become nothing
 
 
-def entry(name: str, kind: int = stat.S_IFREG, *, encrypted: bool = False) -> zipfile.ZipInfo:
+def entry(name: str, kind: int = stat.S_IFREG) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo("placeholder")
     info.filename = info.orig_filename = name
     info.external_attr = (kind | 0o644) << 16
-    info.flag_bits = 1 if encrypted else 0
     return info
 
 
@@ -412,6 +411,7 @@ HOSTILE: dict[str, tuple[dict[str, object], str]] = {
     "a pipe": ({"unlisted": [entry("pipe", stat.S_IFIFO)]}, "`pipe` is not a file"),
     "not in RECORD": ({"unlisted": ["planted.py"]}, "RECORD does not list `planted.py`"),
     "a wrong hash": ({"record": {"spam.py": "sha256=AAAA,3"}}, "`spam.py` is not what its RECORD says"),
+    "an empty hash": ({"record": {"spam.py": "sha256=,3"}}, "RECORD has no hash of `spam.py`"),
     "no hash": ({"record": {"spam.py": ","}}, "RECORD has no hash of `spam.py`"),
     "a weak hash": (
         {"record": {"spam.py": "md5=0TMnkhCZtrIjdTtJk6x3vw,3"}},
@@ -426,10 +426,15 @@ HOSTILE: dict[str, tuple[dict[str, object], str]] = {
         {"files": {"spam.py": "1", "spam-1.0.data/purelib/spam.py": "2"}},
         "are one file on some systems",
     ),
+    "two trees that are one": (
+        {"files": {"spam.py": "1", "spam-1.0.data/platlib/spam.py": "2"}},
+        "are one file on some systems",
+    ),
     "an unknown tree": ({"files": {"spam-1.0.data/elsewhere/x": "1"}}, "`spam-1.0.data/elsewhere/x` belongs nowhere"),
     "a tree as file": ({"files": {"spam-1.0.data/scripts": "1"}}, "`spam-1.0.data/scripts` belongs nowhere"),
     "two metadata directories": ({"files": {"eggs-1.0.dist-info/METADATA": ""}}, "it has 2 metadata directories"),
     "another name inside": ({"METADATA": "Name: eggs\nVersion: 1.0\n"}, "its metadata says `eggs`"),
+    "another version inside": ({"METADATA": "Name: spam\nVersion: 2.0\n"}, "its metadata says `spam` 2.0"),
     "a name that is a path": ({"METADATA": "Name: ../x\nVersion: 1.0\n"}, "is no name and version"),
     "a version that is a path": ({"METADATA": "Name: spam\nVersion: ../1\n"}, "is no name and version"),
     "a wheel of the future": ({"WHEEL": "Wheel-Version: 2.0\n"}, "it has wheel version `2.0`"),
@@ -465,6 +470,16 @@ def test_a_name_that_is_twice_in_the_archive_is_refused(tmp_path: Path) -> None:
         wheel = make_wheel(tmp_path, unlisted=["spam.py"])
 
     with pytest.raises(SeedError, match=r"`spam\.py` is in it twice"):
+        read_wheel(str(wheel))
+
+
+def test_an_encrypted_file_is_refused_by_name(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path)
+    content = bytearray(wheel.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1  # the flags of the first file, in the archive's directory
+    wheel.write_bytes(content)
+
+    with pytest.raises(SeedError, match=r"`spam\.py` is encrypted"):
         read_wheel(str(wheel))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloche.cli.parser import parse
+from cloche.cli.parser import first_operand, parse
 from cloche.errors import UsageError
 from cloche.options import Option
 
@@ -24,6 +24,7 @@ def test_a_directory_named_like_a_command_is_written_as_a_path():
     [
         ["-p", "3.12", "env"],
         ["-p3.12", "env"],
+        ["-p=3.12", "env"],
         ["--python", "3.12", "env"],
         ["--python=3.12", "env"],
         ["env", "-p", "3.12"],
@@ -58,6 +59,21 @@ def test_a_dash_alone_is_an_operand():
 
 
 @pytest.mark.parametrize(
+    ("argv", "number"),
+    [
+        (["env", "-v"], 0),
+        (["-p", "3.12", "env"], 2),
+        (["-vp3.12", "--json", "freeze", "-x"], 2),
+        (["--json", "--", "freeze"], 3),
+        (["--no-such-option", "freeze"], 2),
+        (["--json"], 1),
+    ],
+)
+def test_what_may_be_a_command_is_the_first_word_that_is_no_option_nor_its_value(argv, number):
+    assert first_operand(argv) == number
+
+
+@pytest.mark.parametrize(
     ("argv", "says", "hint"),
     [
         (["env", "--cleer"], "no option `--cleer`", "--clear"),
@@ -72,6 +88,7 @@ def test_a_dash_alone_is_an_operand():
         (["docter", "env"], "got `env` as well", "did you mean `cloche doctor`?"),
         (["upgarde", "env", "-p", "3.13"], "got `env` as well", "did you mean `cloche upgrade`?"),
         (["move", "doctr", "b", "c"], "got `c` as well", "`cloche move --help`"),
+        (["plugins", "a"], "takes no operand", "--help"),
         (["env", "info"], "got `info` as well", "--help"),
         (["info"], "needs ENV", "info"),
     ],

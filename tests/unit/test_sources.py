@@ -61,6 +61,18 @@ def test_a_flag_silences_its_opposite_in_weaker_sources(say):
     assert request.wanted.network == "newest"
 
 
+def test_another_spelling_in_a_weaker_source_does_not_undo_a_stronger_one(say):
+    _, request = say(["--find-links", "/near"], {"CLOCHE_EXTRA_SEARCH_DIR": "/far"})
+    assert request.wanted.find_links == ("/near",)
+    _, request = say(["--creator", "venv"], {"CLOCHE_COPIES": "1"})
+    assert request.creator == "venv"
+
+
+def test_an_empty_variable_says_nothing(say):
+    _, request = say(environ={"CLOCHE_PROMPT": ""}, pyproject='[tool.cloche]\nprompt = "project"\n')
+    assert request.prompt == "project"
+
+
 def test_a_download_cannot_be_wanted_and_forbidden(say):
     with pytest.raises(UsageError, match="contradict"):
         say(["--download", "--no-download"])
@@ -101,6 +113,8 @@ def test_a_file_that_does_not_parse_is_a_warning_and_says_nothing(say):
     settings, request = say(pyproject="[tool.cloche\nprompt = 3")
     assert "pyproject.toml" in settings.warnings[0]
     assert request.prompt is None
+    settings, _ = say(pyproject=f"[tool.cloche]\nprompt = {'[' * 100_000}")
+    assert "pyproject.toml" in settings.warnings[0]
 
 
 @pytest.mark.parametrize("written", ["[[tool.cloche]]\nprompt = 'x'\n", "[tool]\ncloche = 3\n"])
@@ -117,9 +131,24 @@ def test_a_config_file_that_was_named_and_is_not_there_is_warned_of(say, tmp_pat
     assert say(environ={"CLOCHE_CONFIG_FILE": os.devnull})[0].warnings == ()
 
 
-def test_a_value_of_the_wrong_type_is_an_error_that_names_the_file(say):
+def test_a_project_that_does_not_speak_of_cloche_is_none_of_its_business(say):
+    assert say(pyproject="[tool.other\nprompt = 3")[0].warnings == ()
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(say):
+    assert say(pyproject='\ufeff[tool.cloche]\nprompt = "project"\n')[1].prompt == "project"
+
+
+@pytest.mark.parametrize("wrong", ["[1, 2]", '["a"]', "true", "1.5", "{a = 1}"])
+def test_a_value_of_the_wrong_type_is_an_error_that_names_the_file(say, wrong):
     with pytest.raises(UsageError, match=r"pyproject\.toml"):
-        say(pyproject="[tool.cloche]\nprompt = [1, 2]\n")
+        say(pyproject=f"[tool.cloche]\nprompt = {wrong}\n")
+
+
+def test_a_word_that_is_none_of_those_that_there_are_is_an_error_wherever_it_stands(say):
+    with pytest.raises(UsageError, match="CLOCHE_LINK_MODE") as refused:
+        say(environ={"CLOCHE_LINK_MODE": "teleport"})
+    assert "hardlink" in refused.value.hint
 
 
 @pytest.mark.parametrize("setting", ["find-links = ['']", "try-first-with = [' ']", "cache-dir = ''"])
@@ -149,6 +178,7 @@ def test_what_a_plugin_may_replace_is_read_from_the_config(say):
     [
         ("3.12,3.11", ("3.12", "3.11")),
         (">=3.10,<3.13", (">=3.10,<3.13",)),
+        ("3.9,>=3.10,!=3.11,~=3.12,==3.12.*", ("3.9,>=3.10,!=3.11,~=3.12,==3.12.*",)),
         ("3.9\n>=3.10,<3.12", ("3.9", ">=3.10,<3.12")),
         (" , ", ()),
     ],

@@ -79,7 +79,9 @@ def test_an_empty_text_and_control_characters_are_refused(text: str) -> None:
         InterpreterSpec.parse(text)
 
 
-@pytest.mark.parametrize("text", ["3.12-32-64", "3.12-x86_64-arm64", "3.12-dbg-debug", "3.12+nogil", "3.12-32-sparc"])
+@pytest.mark.parametrize(
+    "text", ["3.12-32-64", "3.12-x86_64-arm64", "3.12-dbg-debug", "3.12+nogil", "3.12-32-sparc", "3.14rc1000"]
+)
 def test_a_build_or_a_machine_that_there_is_not_or_that_is_named_twice_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         InterpreterSpec.parse(text)
@@ -158,6 +160,11 @@ def test_plain_ranges_mean_what_packaging_says_they_mean(
     text = ",".join(f"{operator}{'.'.join(map(str, bound))}" for operator, bound in clauses)
     version = ".".join(map(str, release))
     assert contains(text, (*release, "final", 0)) == SpecifierSet(text).contains(version)
+
+
+def test_a_bound_with_more_parts_than_a_version_of_python_has_is_a_later_one() -> None:
+    assert not contains(">=3.10.0.1", (3, 10, 0, "final", 0))
+    assert contains(">=3.10.0.1", (3, 10, 1, "final", 0))
 
 
 def test_the_newest_prerelease_text_is_pep_440() -> None:
