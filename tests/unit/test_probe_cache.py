@@ -11,6 +11,7 @@ import pytest
 from cloche.discovery.cache import OTHER_ALGORITHMS, Answer, ProbeCache, is_whole, too_old, witnesses
 from cloche.value import replace
 from tests.recorded import recorded
+from tests.tools import missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,6 +66,7 @@ def test_a_reason_that_lasts_is_kept_and_one_that_may_pass_is_not(directory: str
     cache, path = ProbeCache(directory), installed.executable
     cache.put(path, Answer(reason="does not answer in time"), witnesses(path))
     assert cache.get(path) is None
+    assert not os.path.exists(directory)
     cache.put(path, too_old("2.7.18"), witnesses(path))
     assert cache.get(path) == too_old("2.7.18")
 
@@ -232,6 +234,23 @@ def test_the_directory_is_private_and_one_that_is_not_is_not_used(directory: str
     os.unlink(entry(directory))
     cache.put(installed.executable, Answer(installed), witnesses(installed.executable))
     assert os.listdir(directory) == []
+
+
+def test_a_directory_of_somebody_else_is_not_used(directory: str, installed: Interpreter) -> None:
+    if os.geteuid() != 0:
+        missing("only the superuser can give a directory away")
+    cache = keep(directory, installed)
+    os.chown(directory, 65534, 65534)
+    assert cache.get(installed.executable) is None
+    assert list(cache.remembered()) == []
+
+
+def test_only_interpreters_that_are_there_are_remembered(directory: str, installed: Interpreter) -> None:
+    cache = keep(directory, installed)
+    touch(installed.executable)
+    assert list(cache.remembered()) == [installed]
+    os.unlink(installed.executable)
+    assert list(cache.remembered()) == []
 
 
 def test_a_directory_that_is_a_link_is_not_used(tmp_path: Path, directory: str, installed: Interpreter) -> None:

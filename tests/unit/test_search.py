@@ -145,6 +145,13 @@ def test_what_is_not_ordinary_is_taken_where_nothing_else_satisfies(machine: Mac
         machine.find(">=3.15")
 
 
+def test_a_prerelease_goes_before_another_implementation(machine: Machine) -> None:
+    machine.has("path", "PyPy 3.15.0")
+    machine.has("path", "CPython 3.15.0t")
+    beta = machine.has("pyenv", "CPython 3.15.0b1")
+    assert machine.path("3.15") == beta
+
+
 def test_a_hint_that_satisfies_goes_before_everything(machine: Machine) -> None:
     machine.has("path", "CPython 3.12.9")
     hinted = machine.has("elsewhere", "CPython 3.12.1")
@@ -189,6 +196,14 @@ def test_a_path_is_that_interpreter_or_an_error(machine: Machine) -> None:
     assert caught.value.message == f"`{broken}` crashes"
 
 
+def test_a_file_that_nobody_may_execute_is_not_started(machine: Machine) -> None:
+    plain = machine.has("path", "CPython 3.12.1")
+    os.chmod(plain, 0o644)
+    with pytest.raises(InterpreterNotFound, match="is not executable"):
+        machine.find(plain)
+    assert machine.asked == []
+
+
 def test_a_path_may_be_relative_or_a_directory_or_begin_at_home(machine: Machine) -> None:
     path = machine.has("path", "CPython 3.12.1", "tools/python")
     machine.environ["HOME"] = str(machine.root / "tools")
@@ -207,10 +222,11 @@ def test_a_directory_may_have_numbered_names_only(machine: Machine) -> None:
 
 
 def test_of_numbered_names_in_a_directory_the_newest_is_meant(machine: Machine) -> None:
+    (machine.root / "several" / "bin").mkdir(parents=True)
+    (machine.root / "several" / "bin" / "python3.16-config").write_text("")
     for minor in (9, 12, 15, 14, 13):
         path = machine.has("path", f"CPython 3.{minor}.1", f"place{minor}")
         exact = machine.root / "several" / "bin" / f"python3.{minor}"
-        exact.parent.mkdir(parents=True, exist_ok=True)
         os.rename(path, exact)
         machine.answers[str(exact)] = Answer(interpreter(f"CPython 3.{minor}.1", str(exact)))
     assert machine.path("./several") == str(machine.root / "several" / "bin" / "python3.15")
@@ -223,6 +239,12 @@ def test_only_path_is_asked_for_a_command(machine: Machine) -> None:
     machine.finders["path"].paths.clear()
     with pytest.raises(InterpreterNotFound, match="no interpreter on PATH is called `my-python`"):
         machine.find("my-python")
+
+
+def test_of_a_command_the_first_on_path_is_meant_whatever_it_is(machine: Machine) -> None:
+    first = machine.has("path", "CPython 3.15.0b1")
+    machine.has("path", "CPython 3.12.1")
+    assert machine.path("my-python") == first
 
 
 def test_one_that_is_found_twice_is_looked_at_once(machine: Machine) -> None:
@@ -712,6 +734,12 @@ def test_what_says_of_itself_that_it_will_not_do_is_a_miss_like_any_other(machin
         machine.find("3.13")
     assert f"`{path}` is 3.14.0, not 3.13" in (caught.value.hint or "")
     assert [one.path for one in machine.look("3.13").seen if one.interpreter] == [path]
+
+
+def test_a_survey_asks_even_what_says_of_itself_that_it_will_not_do(machine: Machine) -> None:
+    path = with_details(machine, "CPython 3.14.0", json.dumps(details("../../bin/python3.14", "3.14.0", [])))
+    assert [(one.path, one.reason) for one in machine.survey("3.13")] == [(path, "is 3.14.0, not 3.13")]
+    assert machine.asked == [(path,)]
 
 
 def test_all_facts_of_what_is_chosen_come_from_the_probe(machine: Machine) -> None:
