@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import threading
 
@@ -11,7 +12,7 @@ import pytest
 
 from cloche import transaction
 from cloche.errors import ClocheError, DestinationError
-from cloche.transaction import Transaction, exchange, hold, journal, merge
+from cloche.transaction import Transaction, exchange, hold, journal, leftovers, merge
 from tests.trees import snapshot
 
 
@@ -35,7 +36,7 @@ def grow(ground_root: str) -> None:
 def old(target):
     """An environment with files of ours, of the user's, and some that should not be followed."""
     os.makedirs(os.path.join(target, "bin"))
-    os.makedirs(os.path.join(target, "lib", "own"))
+    os.makedirs(os.path.join(target, "lib", "own", "deep"))
     outside = os.path.join(os.path.dirname(target), "outside")
     with open(outside, "w") as file:
         file.write("precious")
@@ -45,6 +46,7 @@ def old(target):
         with open(os.path.join(target, path), "w") as file:
             file.write(text)
     os.chmod(os.path.join(target, "notes.txt"), 0o640)
+    os.chmod(os.path.join(target, "lib", "own"), 0o750)
     return snapshot(target)
 
 
@@ -107,6 +109,13 @@ def test_a_destination_that_somebody_else_made_meanwhile_is_not_touched(target):
     assert siblings(target) == []
 
 
+def test_a_file_that_somebody_else_made_meanwhile_is_not_touched(target, tmp_path):
+    with pytest.raises(transaction.DestinationChanged):
+        begun(target, lambda: (tmp_path / "env").write_text("theirs"))
+    assert (tmp_path / "env").read_text() == "theirs"
+    assert siblings(target) == []
+
+
 @pytest.mark.parametrize("system", ["that exchanges", "that does not"])
 def test_an_environment_is_replaced_whole_and_nothing_that_it_linked_to_is_touched(target, old, system, request):
     if system == "that does not":
@@ -147,6 +156,46 @@ def test_merging_what_is_there_already_changes_nothing(target):
     before = {path: os.lstat(os.path.join(target, path)).st_ino for path in snapshot(target)}
     commit(target, "merge")
     assert {path: os.lstat(os.path.join(target, path)).st_ino for path in snapshot(target)} == before
+
+
+@pytest.mark.parametrize("difference", ["mode", "name"])
+def test_a_file_of_the_same_bytes_is_replaced_where_its_mode_or_another_name_is_not_ours(target, difference):
+    commit(target, "new")
+    made = snapshot(target)
+    script = os.path.join(target, "bin", "activate")
+    if difference == "mode":
+        os.chmod(script, 0o777)
+    else:
+        os.link(script, os.path.join(os.path.dirname(target), "outside"))
+    commit(target, "merge")
+    assert snapshot(target) == made
+    assert os.stat(script).st_nlink == 1
+
+
+def test_what_makes_it_an_environment_comes_last(target, old, tmp_path):
+    grow(str(tmp_path / "new"))
+    (tmp_path / "new" / "zzz").write_text("")
+    assert [path for _, _, path in merge.differences(str(tmp_path / "new"), target, "")][-1] == "pyvenv.cfg"
+
+
+@pytest.mark.parametrize("way", ["exchange", "merge"])
+def test_a_system_that_can_exchange_and_fails_is_heard(target, old, way, monkeypatch):
+    monkeypatch.setattr(exchange, "system_exchange", lambda one, other: errno.EIO)
+    with pytest.raises(OSError, match="Input/output"):
+        commit(target, way)
+    assert snapshot(target) == old
+    assert siblings(target) == []
+
+
+def test_a_journal_that_cannot_be_written_is_none(target, old, monkeypatch):
+    def refuse(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OSError, match="No space"):
+        commit(target, "merge")
+    assert snapshot(target) == old
+    assert siblings(target) == []
 
 
 def test_emptying_takes_everything_away_and_keeps_the_directory_itself(target, old):
@@ -356,6 +405,54 @@ def test_a_journal_that_leads_elsewhere_is_not_followed_and_not_removed(target, 
         assert file.read() == "precious"
 
 
+def test_a_journal_that_was_not_finished_is_that_of_a_run_that_had_not_begun(target, old):
+    staging = planted(target, "env", "drop 0 notes.txt", "drop 0 bin", "drop 0 lib")
+    with open(os.path.join(staging, journal.JOURNAL), "r+") as file:
+        file.truncate(os.path.getsize(file.name) - len("end\0"))
+    transaction.sweep(staging)
+    assert snapshot(target) == old
+    assert siblings(target) == []
+
+
+def test_a_journal_of_another_version_is_not_followed_and_not_removed(target, old, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "HEADER", "cloche journal 999")
+        staging = planted(target, "env", "drop 0 notes.txt")
+    transaction.sweep(staging)
+    assert snapshot(target) == old
+    assert os.path.exists(os.path.join(staging, journal.JOURNAL))
+
+
+def test_what_somebody_has_put_in_the_place_of_something_new_stays_where_it_is(target, old):
+    added = iter(range(100))
+    assert killed(target, "merge", True, lambda what, path: what == "take" and next(added) == 3)
+    place = os.path.join(target, "lib", "new")
+    os.mkdir(f"{place}.theirs")  # while the other is there, or it may get the same inode
+    shutil.rmtree(place)
+    os.rename(f"{place}.theirs", place)
+    transaction.sweep(os.path.join(target, ".cloche-0"))
+    assert os.path.isdir(place)
+
+
+def test_leftovers_are_swept_wherever_they_are(target, old):
+    """Beside the environment where the next run works inside of it, and under a number that is not the first."""
+    parent = os.path.dirname(target)
+    for name in (".env.cloche-0", ".env.cloche-7"):
+        os.makedirs(os.path.join(parent, name, "new", "bin"))
+    commit(target, "merge")
+    assert siblings(target) == []
+
+
+def test_where_nothing_can_be_locked_a_leftover_is_one_that_is_old(target, old, monkeypatch):
+    staging = planted(target, "env", "drop 0 notes.txt")
+    monkeypatch.setattr(leftovers, "lock", lambda path: (None, "by nobody"))
+    transaction.sweep(staging)
+    assert os.path.exists(staging)
+    os.utime(staging, (0, 0))
+    transaction.sweep(staging)
+    assert siblings(target) == []
+
+
 def test_a_staging_directory_of_another_user_or_with_other_things_in_it_is_left_alone(target, old, monkeypatch):
     staging = planted(target, "env", "drop 0 notes.txt", inside=("mine.txt",))
     transaction.sweep(staging)
@@ -465,10 +562,10 @@ def test_something_else_with_the_name_of_a_staging_directory_is_left_alone(targe
     assert (tmp_path / ".env.cloche-1").read_text() == "a file"
 
 
-def test_a_name_of_the_greatest_length_is_no_obstacle(tmp_path):
-    target = str(tmp_path / ("n" * 255))
-    commit(target, "new")
-    assert os.listdir(tmp_path) == ["n" * 255]
+@pytest.mark.parametrize("name", ["n" * 255, "é" * 127])
+def test_a_name_of_the_greatest_length_is_no_obstacle(tmp_path, name):
+    commit(str(tmp_path / name), "new")
+    assert os.listdir(tmp_path) == [name]
 
 
 def test_a_lock_that_is_held_too_long_is_named_with_its_holder(target, monkeypatch):
