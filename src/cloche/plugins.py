@@ -178,14 +178,11 @@ class Registry:
         for one in self.all("finder"):
             yield one.resolve()
 
-    def givers(self, sources: Iterable[Source]) -> tuple[Giver, ...] | None:
-        """Return some plugins as what asks them again; None if that cannot be told of one of them."""
+    def givers(self, sources: Iterable[Source]) -> tuple[Giver, ...]:
+        """Return some plugins as what asks them again."""
         wanted = frozenset(sources)
-        reports = [report for report in self.reports if report.source in wanted]
-        try:
-            return tuple(Giver(report.source, report.hooks, answer_of(report.provides)) for report in reports)
-        except Exception:
-            return None  # something that was given is odd in a way that nobody has asked for so far
+        reports = (report for report in self.reports if report.source in wanted)
+        return tuple(Giver(report.source, report.hooks, answer_of(report.provides)) for report in reports)
 
     def created(self, result: Result) -> list[str]:
         """Tell plugins that an environment is in place; return what went wrong, a line each."""

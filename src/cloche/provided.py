@@ -27,25 +27,13 @@ class Provided:
     source: Source
     item: object
     """The object itself or a `Descriptor` that names it."""
-
-    @property
-    def options(self) -> tuple[Option, ...]:
-        return tuple(getattr(self.item, "options", ()))
-
-    @property
-    def summary(self) -> str:
-        """What it is for, in a few words; empty if its plugin does not say."""
-        return str(getattr(self.item, "summary", ""))
-
-    @property
-    def replaces(self) -> str:
-        """Name of the built-in whose place it offers to take; empty for none."""
-        return str(getattr(self.item, "replaces", ""))
-
-    @property
-    def reference(self) -> str:
-        """`"package.module:attribute"` of the object, if it is named and not given."""
-        return str(getattr(self.item, "implementation", ""))
+    options: tuple[Option, ...] = ()
+    summary: str = ""
+    """What it is for, in a few words; empty if its plugin does not say."""
+    replaces: str = ""
+    """Name of the built-in whose place it offers to take; empty for none."""
+    reference: str = ""
+    """`"package.module:attribute"` of the object, if it is named and not given."""
 
     def resolve(self) -> Any:
         """Return the object.
@@ -73,14 +61,20 @@ NEEDS: Mapping[Kind, tuple[str, ...]] = {
     "command": ("summary", "implementation"),
 }
 
+TEXTS = {"summary": "summary", "replaces": "replaces", "reference": "implementation"}
+"""Fields of what is provided, and the attributes of an object that they are read from."""
+
 
 def collect(
     answers: Callable[[str], Iterable[object]], source: Source, kinds: Iterable[Kind] = KINDS
 ) -> Iterator[Provided]:
     """Yield what one plugin gives; of several commands only the one that has the entry point's name, if one has it.
 
+    What an object says of itself is read here and nowhere else: an attribute may be code of the plugin's that fails.
+
     :param answers: calls a hook of that name, and returns what each of the plugin's implementations answers.
     :raises TypeError: it gives something that is not what its hook is for.
+    :raises Exception: whatever the plugin raises.
     """
     for kind in kinds:
         given: list[Provided] = []
@@ -96,10 +90,13 @@ def collect(
                     raise TypeError(f"the {kind} `{name}` has no `{missing[0]}`")
                 if any(other.name == name for other in given):
                     raise TypeError(f"cloche_{kind}s gave two of the name `{name}`")
-                for text in ("summary", "implementation", "replaces"):
-                    if not isinstance(found := getattr(item, text, ""), str):
-                        raise TypeError(f"the {kind} `{name}` has {found!r} for its `{text}`, which has to be a text")
-                one = Provided(kind, name, source, item)
+                texts = {field: getattr(item, attribute, "") for field, attribute in TEXTS.items()}
+                for field, text in texts.items():
+                    if not isinstance(text, str):
+                        raise TypeError(
+                            f"the {kind} `{name}` has {text!r} for its `{TEXTS[field]}`, which has to be a text"
+                        )
+                one = Provided(kind, name, source, item, tuple(getattr(item, "options", ())), **texts)
                 if wrong := [option for option in one.options if type(option) is not Option]:
                     raise TypeError(f"the {kind} `{name}` has {wrong[0]!r} among its options, which is none")
                 if misnamed := [option.name for option in one.options if not can_be_an_option(option.name)]:

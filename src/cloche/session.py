@@ -187,8 +187,7 @@ class Session:
         ]
         finders = self.registry.all("finder")
         needed = [*activators, *(finders if specs or request.try_first_with else ())]
-        givers = self.registry.givers(one.source for one in needed if not one.reference)
-        if givers is None or blueprint.notes:  # what was left out may be mended where it stands, which no witness sees
+        if blueprint.notes:  # what was left out may be mended where it stands, which no witness sees
             return
         named = (replace(one, item=one.item if isinstance(one.item, str) else None) for one in chosen.values())
         decided = Remembered(
@@ -196,7 +195,7 @@ class Session:
             specs,
             tuple((one.name, one.reference) for one in finders),
             self.registry.listeners,
-            givers,
+            self.registry.givers(one.source for one in needed if not one.reference),
             {one.name: one.name not in chosen for one in activators if not one.reference},
         )
         packages = [report.source.implementation.partition(".")[0] for report in self.registry.reports]

@@ -426,6 +426,27 @@ def test_a_session_tells_what_is_wrong_with_plugins(site: Site) -> None:
     ]
 
 
+@pytest.mark.parametrize("attribute", ["options", "summary", "replaces", "implementation", "name"])
+def test_an_object_that_fails_to_say_what_it_is_breaks_its_plugin_alone(site: Site, attribute: str) -> None:
+    failing = f"@property\ndef {attribute}(self): raise ValueError('out of order')\n@{attribute}.setter\n"
+    site.install("acme", mine=giving("activator", "fancy", more=f"{failing}def {attribute}(self, text): pass"))
+    site.install("zebra", yours=giving("activator", "plain"))
+
+    found = registry(site)
+
+    assert statuses(found) == {"mine": "failed", "yours": "loaded"}
+    assert "out of order" in found.complaints()[0]
+    assert names(found) == ["plain"]
+
+
+def test_of_several_that_failed_the_one_that_has_the_name_is_told(site: Site) -> None:
+    site.install("acme", broken="raise ValueError('one')")
+    site.install("zebra", fancy_shell="raise ValueError('two')")
+
+    with pytest.raises(PluginError, match=r"`fancy-shell` of zebra .* failed: ValueError: two"):
+        registry(site).find("activator", "fancy")
+
+
 # In conflict
 
 
@@ -466,6 +487,16 @@ def test_the_same_name_for_different_kinds_of_things_is_no_conflict(site: Site) 
     site.install("zebra", yours=giving("creator", "fancy"))
 
     assert registry(site).conflicts == []
+
+
+def test_a_module_with_two_entry_points_gives_what_are_no_commands_once(site: Site) -> None:
+    module = site.module(giving("activator", "fancy"))
+    site.metadata("acme", "1.0", {"one": module, "two": module})
+
+    found = registry(site)
+
+    assert names(found) == ["fancy"]
+    assert statuses(found) == {"one": "loaded", "two": "loaded"}
 
 
 def test_a_survey_shows_what_is_in_conflict_and_keeps_the_first(site: Site) -> None:
