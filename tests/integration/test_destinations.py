@@ -322,6 +322,20 @@ sys.exit(main(sys.argv[2:]))
 """
 
 
+def test_what_a_killed_run_had_half_done_is_not_taken_for_what_is_there(cloche):
+    """Its pip was in place when it was killed, and is taken back: the next run has to lay down another."""
+    assert cloche("--no-seed", "env").code == 0
+    killed = KILLED_AT.replace("not left[0]", 'action.path == "pyvenv.cfg"')
+    command = [sys.executable, "-c", killed, "0", "env"]
+    done = subprocess.run(command, cwd=cloche.cwd, env=cloche.environ, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert (cloche.cwd / "env" / "bin" / "pip").exists()
+
+    assert cloche("env").code == 0
+    command = [cloche.cwd / "env" / "bin" / "python", "-m", "pip", "--version"]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
 @pytest.mark.parametrize("steps", [0, 1, 2, 3, 4])
 def test_a_run_that_was_killed_while_it_added_to_a_directory_is_taken_back_by_the_next(cloche, steps):
     env = cloche.cwd / "env"

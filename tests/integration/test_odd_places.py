@@ -241,6 +241,8 @@ def test_a_parent_that_cannot_be_written_is_refused_and_an_empty_directory_in_it
         done = run(place / "empty", *argv)
         assert done.stdout.startswith(outcome), done.stderr
         assert whole(place / "empty")
+        assert (place / "empty" / "kept").exists() == (outcome == "refreshed")
+        (place / "empty" / "kept").write_text("")
     assert os.listdir(place) == ["empty"]
 
 

@@ -71,12 +71,24 @@ def test_files_keep_their_times_and_permissions_so_that_byte_code_stays_valid(cl
     secret = old / "secret.txt"
     secret.write_text(f"the place is {old}\n")
     secret.chmod(0o600)
+    old.chmod(0o750)
     time = source.stat().st_mtime_ns
     new = cloche.cwd / "new"
     assert cloche("move", old, new).code == 0
     assert (new / source.relative_to(old)).stat().st_mtime_ns == time
     assert (new / "secret.txt").read_text() == f"the place is {new}\n"
     assert (new / "secret.txt").stat().st_mode & 0o777 == 0o600
+    assert new.stat().st_mode & 0o777 == 0o750
+
+
+@pytest.mark.parametrize("maker", makers("venv", "virtualenv", "cloche"))
+def test_a_prompt_that_is_the_directorys_name_is_that_of_the_new_one(cloche, empty, maker) -> None:
+    old = empty(maker)
+    new = cloche.cwd / "elsewhere"
+    assert cloche("move", old, new).code == 0
+    shown = 'PS1= && . "$1"/bin/activate && echo "$VIRTUAL_ENV_PROMPT" && echo "${PS1@P}"'
+    said = [line.strip("() ") for line in run("bash", "--norc", "-c", shown, "-", new).splitlines()]
+    assert said == ["elsewhere", "elsewhere"]
 
 
 def test_a_dry_run_tells_what_would_be_done_and_does_none_of_it(cloche, furnished) -> None:

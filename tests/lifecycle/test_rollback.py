@@ -70,6 +70,34 @@ def test_a_draft_changes_nothing_until_it_is_performed_and_then_everything(tmp_p
     assert sorted(os.listdir(place)) == ["lib", "link", "script"]
 
 
+def test_what_goes_with_its_directory_is_gone_and_what_is_written_as_it_is_is_no_change(tmp_path: Path) -> None:
+    draft = Draft(str(tree(tmp_path / "env")))
+    draft.write("script", b"#!/old/bin/python\n")
+    draft.link("link", "/old")
+    assert draft.changed == []
+    draft.drop("gone")
+    assert draft.content("gone/file") is None
+    assert draft.changed == ["gone"]
+
+
+def test_permissions_are_as_they_were_where_the_result_does_not_do(tmp_path: Path) -> None:
+    place = tree(tmp_path / "env")
+    before = snapshot(place)
+    draft = edited(place)
+    draft.set_mode("lib/deep", 0o700)
+    draft.set_mode("script", 0o700)
+    seen = []
+
+    def verify() -> None:
+        seen.extend((place / path).stat().st_mode & 0o777 for path in ("lib/deep", "script"))
+        raise ClocheError("it does not do")
+
+    with pytest.raises(ClocheError, match="does not do"):
+        draft.perform(verify)
+    assert seen == [0o700, 0o700]
+    assert snapshot(place) == before
+
+
 @pytest.mark.parametrize("step", range(5))
 @pytest.mark.parametrize("exchanging", ["exchange", "rename"])
 def test_an_edit_that_fails_at_any_step_leaves_what_was_there(
@@ -134,6 +162,19 @@ def test_what_does_not_work_afterwards_is_taken_back(tmp_path: Path) -> None:
     with pytest.raises(ClocheError, match="does not work"):
         edited(place).perform(refuse)
     assert snapshot(place) == before
+
+
+def test_what_somebody_puts_at_the_destination_meanwhile_stays_and_so_does_the_environment(
+    cloche, empty, world
+) -> None:
+    old = empty()
+    planned = moving.plan(str(old), str(cloche.cwd / "new"), "move", world)
+    (cloche.cwd / "new").mkdir()
+    (cloche.cwd / "new" / "thesis.txt").write_text("precious")
+    before = snapshot(cloche.cwd)
+    with pytest.raises(ClocheError, match="something else has been put at"):
+        moving.carry_out(planned, world)
+    assert snapshot(cloche.cwd) == before
 
 
 def test_a_move_that_does_not_work_leaves_the_old_place_as_it_was(cloche, empty, world, monkeypatch) -> None:

@@ -167,6 +167,17 @@ def test_two_plugins_with_one_command_are_in_conflict(site: Site) -> None:
     assert "`--no-plugin zebra`" in ran.stderr
 
 
+def test_a_conflict_about_another_command_is_in_nobodys_way(site: Site) -> None:
+    other = 'return [cloche.Command("wave", "wave a hand", "THIS:main"), '
+    for name in ("acme", "zebra"):
+        more = other + f'cloche.Command("{name}-nods", "nod", "THIS:main"), cloche.Command("nod", "nod", "THIS:main")]'
+        mine = more.replace('"wave"', '"wave"' if name == "acme" else '"wink"')
+        site.install(name, hands=WAVE.replace('return [cloche.Command("wave", "wave a hand", "THIS:main")]', mine))
+
+    assert cloche("wave").returncode == 7
+    assert cloche("nod").returncode == 6
+
+
 def test_a_command_is_found_whatever_its_entry_point_is_called(site: Site) -> None:
     site.install("acme", hands=WAVE)
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,18 +18,19 @@ if TYPE_CHECKING:
 
 
 def cloche(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run cloche where no configuration of this machine can be found."""
+    """Run cloche where no configuration of this machine can be found, and nothing that it may make is left."""
     names = ("PYTHONPATH", "PATH", "SYSTEMROOT")
     kept = {name: os.environ[name] for name in names if name in os.environ}
     home = {"CLOCHE_CONFIG_FILE": os.devnull, "COLUMNS": "80"}
-    return subprocess.run(
-        [sys.executable, "-m", "cloche", *words],
-        env={**kept, **home, **variables},
-        cwd=os.path.abspath(os.sep),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as nowhere:
+        return subprocess.run(
+            [sys.executable, "-m", "cloche", *words],
+            env={**kept, **home, **variables},
+            cwd=nowhere,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
 
 def listed(*words: str, **variables: str) -> dict[str, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import signal
@@ -249,6 +250,22 @@ def test_a_failure_at_any_step_puts_back_every_byte_mode_and_link(target, old, w
     else:
         assert step >= len(taken)
     assert siblings(target) == []
+
+
+def test_a_journal_that_cannot_be_removed_is_emptied(target, old, monkeypatch):
+    unlink = os.unlink
+
+    def refuse(path, **more):
+        if os.path.basename(path) == journal.JOURNAL:
+            raise PermissionError(errno.EPERM, "Operation not permitted", path)
+        unlink(path, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", refuse)
+        commit(target, "merge")
+    transaction.sweep(os.path.join(target, ".cloche-0"))
+    assert snapshot(target)["pyvenv.cfg"][2] == b"home = /new\n"
+    assert ".cloche-0" not in os.listdir(target)
 
 
 def test_what_could_not_be_put_back_is_kept_for_the_next_run(target, old, monkeypatch):
@@ -549,6 +566,45 @@ def test_a_living_run_is_never_swept(target):
         assert snapshot(running.ground.root)["pyvenv.cfg"]
         running.commit()
     assert siblings(target) == []
+
+
+def test_a_lock_on_a_directory_that_another_has_taken_the_place_of_does_not_count(target, monkeypatch):
+    os.mkdir(target)
+    flock = fcntl.flock
+
+    def swept_meanwhile(descriptor, how):
+        os.rename(target, f"{target}.swept")
+        os.mkdir(target)
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", swept_meanwhile)
+    assert transaction.lock(target) == (None, "by another")
+
+
+def test_a_parent_that_another_run_takes_back_meanwhile_is_made_again(tmp_path, monkeypatch):
+    claim, tries = transaction.claim, []
+
+    def taken_back(stem):
+        tries.append(stem)
+        if len(tries) == 1:
+            os.rmdir(os.path.dirname(stem))
+        return claim(stem)
+
+    monkeypatch.setattr(transaction, "claim", taken_back)
+    commit(str(tmp_path / "a" / "env"), "new")
+    assert os.listdir(tmp_path / "a") == ["env"]
+
+
+def test_a_staging_directory_that_another_run_has_taken_for_a_leftover_is_left_to_it(target, monkeypatch):
+    lock, tries = transaction.lock, []
+
+    def late(path):
+        tries.append(path)
+        return (None, "by another") if len(tries) == 1 else lock(path)
+
+    monkeypatch.setattr(transaction, "lock", late)
+    with Transaction(target, "new") as running:
+        assert os.path.dirname(running.ground.root) == tries[1] != tries[0]
 
 
 def test_something_else_with_the_name_of_a_staging_directory_is_left_alone(target, tmp_path):

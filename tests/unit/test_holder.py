@@ -14,6 +14,7 @@ import pytest
 
 from cloche.holder import UNKNOWN, author, sign, withdraw
 from cloche.transaction import hold
+from tests.tools import missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -144,6 +145,21 @@ def test_notes_that_killed_runs_left_are_removed_by_the_next_run_and_others_stay
         assert len(os.listdir(notes)) == 3
         assert author(str(notes / "living")).startswith(f"process {process.pid} ")
     assert sorted(os.listdir(notes)) == ["begun", "living"]
+
+
+def test_a_directory_for_notes_of_somebody_else_is_left_alone(tmp_path: Path, notes: Path) -> None:
+    if os.geteuid() != 0:
+        missing("only the superuser can give a directory away")
+    notes.mkdir(mode=0o700)
+    os.chown(notes, 65534, 65534)
+    with hold.Hold(str(tmp_path)):
+        assert os.listdir(notes) == []
+
+
+def test_what_is_not_there_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hold, "PATIENCE", 0.0)
+    with hold.Hold(str(tmp_path / "gone")):
+        pass
 
 
 def test_a_directory_for_notes_that_others_may_use_is_left_alone(tmp_path: Path, notes: Path) -> None:

@@ -6,6 +6,7 @@ import shlex
 
 import pytest
 
+from cloche.lifecycle.command import place_of, pointed
 from cloche.model import Host, Wanted
 from cloche.planning import quoted, seeds
 
@@ -33,3 +34,15 @@ def test_a_windows_path_is_recorded_as_its_shells_read_it() -> None:
     host = Host(environ={}, cwd="C:\\", platform="win32", os_name="nt", executable="C:\\python.exe")
     assert quoted("C:\\Python\\python.exe", host) == "C:\\Python\\python.exe"
     assert quoted("C:\\Program Files\\x", host) == '"C:\\Program Files\\x"'
+
+
+def test_what_venv_records_is_read_by_its_own_rules() -> None:
+    """It quotes nothing, and its place is the rest of the line, whatever that looks like."""
+    assert place_of("/usr/bin/python3 -m venv --prompt=x /work/a --python b", "/elsewhere") == "/work/a --python b"
+    assert place_of("/opt/python3 -m cloche --python /usr/bin/python3 '/work/a b'", "/elsewhere") == "/work/a b"
+
+
+def test_a_command_names_another_interpreter_only_where_it_names_one() -> None:
+    command = "/opt/python3 -m cloche --python /usr/bin/python3.11 --creator symlink /work/env"
+    assert pointed(command, "/usr/bin/python3.12") == command.replace("3.11", "3.12")
+    assert pointed("/opt/python3 -m cloche --python /work/env", "/usr/bin/python3.12").endswith(" --python /work/env")
