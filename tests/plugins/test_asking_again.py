@@ -113,6 +113,8 @@ ANSWERS = {
     "a hook more": HOOK + f"return [Shell('one')]\nif {later}:\n"
     "    @cloche.hookimpl\n    def cloche_finders(): return [cloche.Descriptor('none', 'THIS:none')]",
     "a hook less": f"if not {later}:\n    @cloche.hookimpl\n    def cloche_activators(): return [Shell('one')]",
+    "an option": HOOK
+    + f"return [Shell('one')]\nif {later}: Shell.options = (cloche.Option('colour', 'of the prompt'),)",
     "an offer": HOOK + f"return [Shell('one')]\nif {later}: Shell.replaces = 'bash'",
 }
 
@@ -178,6 +180,7 @@ WRAPPED = {
     "a wrapper": "@cloche.hookimpl(wrapper=True)\ndef cloche_creators(): return (yield)",
     "an old wrapper": "@cloche.hookimpl(hookwrapper=True)\ndef cloche_creators(): yield",
     "another name": "@cloche.hookimpl(specname='cloche_activators')\ndef more(): return [Shell('more')]",
+    "the name of another": "@cloche.hookimpl(specname='cloche_finders')\ndef cloche_creators(): return []",
 }
 
 
@@ -277,13 +280,14 @@ def test_pluggy_tells_those_that_it_alone_can_tell(site: Site, user: Cloche, tex
 
 
 LATE = {
-    "as it is told": CREATED + f"assert not {later}, 'late'",
-    "as it is imported": f"assert not {later}, 'late'\n{CREATED}pass",
+    "as it is told": (CREATED + f"assert not {later}, 'late'", "AssertionError"),
+    "as it ends the run": (CREATED + f"{later} and __import__('sys').exit('late')", "SystemExit"),
+    "as it is imported": (f"assert not {later}, 'late'\n{CREATED}pass", "AssertionError"),
 }
 
 
-@pytest.mark.parametrize("text", LATE.values(), ids=LATE)
-def test_a_plugin_that_cannot_be_told_is_a_warning_as_ever(site: Site, user: Cloche, text: str) -> None:
+@pytest.mark.parametrize(("text", "told"), LATE.values(), ids=LATE)
+def test_a_plugin_that_cannot_be_told_is_a_warning_as_ever(site: Site, user: Cloche, text: str, told: str) -> None:
     site.install("acme", mine="import os\n" + text)
     site.install("zebra", striped="import os\n" + CREATED + NOTE)
     notes = user.cwd / "notes"
@@ -294,6 +298,6 @@ def test_a_plugin_that_cannot_be_told_is_a_warning_as_ever(site: Site, user: Clo
 
     assert again.code == 0
     assert "plugin `mine` of acme 1.0" in again.err
-    assert "AssertionError: late" in again.err
+    assert f"{told}: late" in again.err
     assert again.err == user("env", "--no-seed", NOTES=str(notes), LATER="1").err
     assert len(notes.read_text().splitlines()) == 3

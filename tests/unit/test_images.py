@@ -608,6 +608,7 @@ DAMAGE: dict[str, Callable[[str], object]] = {
     "writable by everybody": lambda root: os.chmod(f"{root}/{VICTIM}", 0o666),
     "a directory": lambda root: (os.unlink(f"{root}/{VICTIM}"), os.mkdir(f"{root}/{VICTIM}")),
     "a link": lambda root: replace_by_link(f"{root}/{VICTIM}"),
+    "its tree a link": lambda root: replace_by_link(f"{root}/purelib"),
     "a manifest missing": lambda root: os.unlink(f"{root}/purelib.manifest"),
     "a manifest cut short": lambda root: os.truncate(f"{root}/purelib.manifest", 100),
     "the seal missing": lambda root: os.unlink(f"{root}/manifest"),
@@ -636,6 +637,15 @@ def test_a_damaged_image_is_noticed_and_made_again(
     assert check(again) is None
     assert snapshot(again.root) == whole
     assert len(left_over(store)) == 1
+
+
+def test_an_image_that_a_link_leads_to_is_not_used(image: Image, store: Store) -> None:
+    for path in (image.root, os.path.dirname(image.root), os.path.join(store.root, "images")):
+        assert check(image) is None
+        replace_by_link(path)
+        assert check(image) is not None, path
+        os.unlink(path)
+        os.rename(f"{path}.real", path)
 
 
 def test_what_the_cheap_look_cannot_see_the_full_one_does(image: Image) -> None:
