@@ -121,26 +121,18 @@ def _spawn(command: list[str], environ: Mapping[str, str]) -> subprocess.Popen[b
     clean = {
         name: text for name, text in environ.items() if not name.upper().startswith(("PYTHON", "__PYVENV_LAUNCHER__"))
     }
-    cwd = os.path.dirname(command[0])
+    flags = 0
     if sys.platform == "win32":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=clean,
-            cwd=cwd,
-            creationflags=flags,
-        )
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=clean,
-        cwd=cwd,
-        start_new_session=True,
+        cwd=os.path.dirname(command[0]),
+        creationflags=flags,
+        start_new_session=True,  # which Windows has not, and passes over
     )
 
 
