@@ -8,7 +8,6 @@ from __future__ import annotations
 import configparser
 import json
 import os
-import re
 from email.parser import HeaderParser
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -16,6 +15,7 @@ from urllib.request import url2pathname
 from cloche.lifecycle.plain import open_plain
 from cloche.lifecycle.record import Row, record_rows
 from cloche.model import EntryPoint
+from cloche.store.distributions import normalised
 from cloche.value import TYPE_CHECKING, replace, value
 
 if TYPE_CHECKING:
@@ -54,19 +54,11 @@ class Installed:
     @property
     def key(self) -> str:
         """The name as it is compared (PEP 503)."""
-        return re.sub(r"[-_.]+", "-", self.name).lower()
+        return normalised(self.name)
 
     @property
     def record(self) -> str:
         return f"{self.metadata}/RECORD"
-
-    @property
-    def is_pure(self) -> bool:
-        """Whether it runs on every Python 3, whatever the version, the implementation and the machine."""
-        return bool(self.tags) and all(
-            "py3" in python.split(".") and abi == "none" and platform == "any"
-            for python, abi, platform in (tag.split("-") for tag in self.tags if tag.count("-") == 2)
-        )
 
 
 def sites(layout: Layout) -> list[str]:
