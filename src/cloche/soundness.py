@@ -61,7 +61,7 @@ def misplaced(path: object) -> str:
     """Return why a path is none inside of the environment; empty if it is one."""
     if not isinstance(path, str):
         return f"{path!r} is no path; it has to be a text"
-    if absolute(path):
+    if is_absolute(path):
         return f"`{path}` is an absolute path; an operation names its place relative to the environment's root"
     if "\\" in path:
         return f"`{path}` is written with backslashes; an operation's path has `/` on every system"
@@ -83,9 +83,9 @@ def misled(operation: MakeDir | Link | Copy | Write | Rewrite | LayImage) -> str
             return f"what `{path}` is copied from is {type(source).__name__}, and has to be a text"
         case Link(path, target) if not target:
             return f"the link `{path}` has no target"
-        case Link(path, target) if not absolute(target) and leaves(path, target):
+        case Link(path, target) if not is_absolute(target) and leaves(path, target):
             return f"the link `{path}` points out of the environment, to `{target}`"
-        case Copy(path, source) if not absolute(source):
+        case Copy(path, source) if not is_absolute(source):
             return f"`{path}` is copied from `{source}`, which is not an absolute path"
         case Write(path, content) | Rewrite(path, content) if not is_a(content, bytes):
             return f"the content of `{path}` is {type(content).__name__}, and has to be bytes"
@@ -120,6 +120,6 @@ def is_a(item: object, kind: type) -> bool:
     return isinstance(item, kind)
 
 
-def absolute(path: str) -> bool:
+def is_absolute(path: str) -> bool:
     """Return whether a path is absolute on any system."""
     return path.startswith(("/", "\\")) or path[1:2] == ":"
