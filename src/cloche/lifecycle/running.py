@@ -64,11 +64,8 @@ def run_in(environment: Environment, command: Sequence[str], host: Host) -> int:
         )
     if os.name == "nt":
         return subprocess.run([program, *command[1:]], env=environ, check=False).returncode
-    for number in (
-        signal.SIGPIPE,
-        signal.SIGXFSZ,
-    ):  # Python ignores them, and the command would; what `nohup` ignores stays
-        signal.signal(number, signal.SIG_DFL)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and the command would
+        signal.signal(number, signal.SIG_DFL)  # what `nohup` ignores stays so
     try:
         os.execve(program, list(command), environ)
     except OSError as error:
