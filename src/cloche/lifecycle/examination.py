@@ -19,6 +19,7 @@ from cloche.value import value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from typing import Literal
 
     from cloche.lifecycle.installed import Installed
     from cloche.model import Environment, Host
@@ -48,7 +49,9 @@ def modules_of(distributions: Iterable[Installed]) -> list[str]:
     return sorted({point.module for one in distributions for point in one.entry_points if point.module})
 
 
-def examine(environment: Environment, host: Host, modules: Iterable[str] = (), *, seed: str = "yes") -> Examined:
+def examine(
+    environment: Environment, host: Host, modules: Iterable[str] = (), *, seed: Literal["yes", "no"] = "yes"
+) -> Examined:
     """Start an environment's Python and ask."""
     program = template.resource(__name__, "_examine.py")
     executable = environment.place(environment.layout.executable)

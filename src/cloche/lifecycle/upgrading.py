@@ -47,6 +47,12 @@ if TYPE_CHECKING:
     Kind: TypeAlias = Literal["nothing", "rebase", "rebuild"]
     """`nothing` is to be done; it is pointed to another interpreter of its ABI; a new one takes its place."""
 
+    Losses: TypeAlias = Literal["refused", "allowed"]
+    """Whether something may stay behind."""
+
+    Commit: TypeAlias = Literal["yes", "no"]
+    """With `no` the new environment is built and compared, and thrown away."""
+
 
 @value
 class Upgrade:
@@ -228,11 +234,9 @@ def broken(environment: Environment, reason: str, remedy: str = "") -> ClocheErr
 # Another ABI
 
 
-def rebuild(upgrade: Upgrade, session: Session, *, losses: str = "refused", commit: str = "yes") -> Upgraded:
+def rebuild(upgrade: Upgrade, session: Session, *, losses: Losses = "refused", commit: Commit = "yes") -> Upgraded:
     """Build a new environment beside the old one, and exchange them.
 
-    :param losses: `refused` or `allowed`.
-    :param commit: `no` builds and compares, and throws away what was built.
     :raises ClocheError: something cannot come along and that is not allowed, or the new one does not work, or cloche
         itself runs from it; nothing has been changed.
     """
@@ -275,9 +279,9 @@ def rebuild(upgrade: Upgrade, session: Session, *, losses: str = "refused", comm
     return Upgraded(made.environment, lost, notes=notes)
 
 
-def refuse_losses(lost: Sequence[Loss], allowed: str, commit: str) -> None:
+def refuse_losses(lost: Sequence[Loss], losses: Losses, commit: Commit) -> None:
     """:raises ClocheError: something cannot come along, and may not stay behind."""
-    if lost and allowed != "allowed" and commit == "yes":
+    if lost and losses == "refused" and commit == "yes":
         shown = "; ".join(f"{one.what}: {one.why}" for one in lost)
         raise ClocheError(
             f"not everything can come along: {shown}", hint="`--allow-loss` goes on without it; nothing was changed"
@@ -348,7 +352,7 @@ def translation_of(upgrade: Upgrade, made: Plan) -> Translation:
 
 
 def install(
-    wanted: Sequence[Installed], staged: str, made: Plan, session: Session, *, losses: str, commit: str
+    wanted: Sequence[Installed], staged: str, made: Plan, session: Session, *, losses: Losses, commit: Commit
 ) -> list[Loss]:
     """Have pip install distributions into a staged environment, exactly those and nothing that they need besides.
 
@@ -360,7 +364,7 @@ def install(
     if not ran:
         demote(wanted, staged, made)
         return []
-    if losses != "allowed" and commit == "yes":
+    if losses == "refused" and commit == "yes":
         raise ClocheError(
             f"pip cannot install all of {', '.join(f'{one.key} {one.version}' for one in wanted)}: {ran}",
             hint="`--allow-loss` goes on without what cannot be had; nothing was changed",
