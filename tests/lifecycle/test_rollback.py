@@ -13,7 +13,7 @@ import pytest
 from cloche import transaction
 from cloche.api import session
 from cloche.errors import ClocheError
-from cloche.lifecycle import moving, upgrading
+from cloche.lifecycle import moving, rebuilding, upgrading
 from cloche.lifecycle.diagnosis import take_up
 from cloche.lifecycle.draft import Draft
 from cloche.lifecycle.mending import mend
@@ -253,9 +253,9 @@ def test_an_upgrade_that_does_not_work_puts_the_old_environment_back(cloche, emp
             assert (place / "lib" / "python3.12").exists()
             raise ClocheError("it does not work")
 
-    monkeypatch.setattr(upgrading, "prove", proof)
+    monkeypatch.setattr(rebuilding, "prove", proof)
     with pytest.raises(ClocheError, match="does not work"):
-        upgrading.rebuild(planned, world)
+        rebuilding.rebuild(planned, world)
     assert len(proved) == 2
     assert snapshot(cloche.cwd) == before
 

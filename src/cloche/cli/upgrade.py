@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from cloche.cli import report
 from cloche.cli.sources import resolve, session_of
 from cloche.cli.vocabulary import COMMON
-from cloche.lifecycle.upgrading import Upgraded, outdated, plan, point, rebuild
+from cloche.lifecycle.rebuilding import rebuild
+from cloche.lifecycle.upgrading import Upgraded, outdated, plan, point
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
