@@ -365,6 +365,8 @@ def test_metadata_that_says_nothing_is_found(cloche, furnished) -> None:
     (site_of(place) / "~lain-0.9.dist-info").mkdir()
     assert "pip was ended here" in found(cloche, place)["metadata-broken"]["message"]
     (site_of(place) / "~lain-0.9.dist-info").rmdir()
+    (about / "RECORD").write_bytes(b"")  # as a file is after a crash
+    assert found(cloche, place)["record-missing"]["path"].endswith("plain-1.0.dist-info/RECORD")
     (about / "RECORD").unlink()
     assert found(cloche, place)["record-missing"]["path"].endswith("plain-1.0.dist-info/RECORD")
     (about / "METADATA").write_text("")

@@ -69,7 +69,7 @@ def metadata(case: Case) -> Iterator[Finding]:
             remedy = f"remove it, and `python -m pip install --ignore-installed --no-deps {project}`"
             yield Finding("metadata-broken", path, message, remedy)
     for one in case.portrait.distributions:
-        if one.installer and one.metadata.endswith(".dist-info") and not os.path.exists(case.draft.on_disk(one.record)):
+        if one.installer and one.metadata.endswith(".dist-info") and not one.rows:
             message = f"{one.name} {one.version} has no list of its files, so pip cannot remove it"
             remedy = f"`python -m pip install --ignore-installed --no-deps {one.key}=={one.version}`"
             yield Finding("record-missing", one.record, message, remedy)
