@@ -11,7 +11,7 @@ from cloche.api import session
 from cloche.lifecycle import examination
 from cloche.lifecycle.diagnosis import take_up
 from cloche.transaction import lock
-from tests.interpreters import pyenv
+from tests.interpreters import debian, pyenv
 from tests.lifecycle.furniture import complaints, run, wrong_records
 from tests.trees import snapshot
 
@@ -348,6 +348,21 @@ def test_every_name_of_the_python_is_put_back(cloche, empty) -> None:
         (place / "bin" / name).unlink()
     mended(cloche, place)
     assert sorted(path.name for path in (place / "bin").glob("python*")) == names
+
+
+@pytest.mark.parametrize("lost", ["python3", "itself"])
+def test_a_python_that_leads_to_a_name_beside_it_that_is_lost_is_put_back(cloche, lost) -> None:
+    """As the distribution's `venv` has it: `python` leads to `python3`, and only that to the base."""
+    place = cloche.cwd / "env"
+    run(debian(), "-m", "venv", "--without-pip", place)
+    python = place / "bin" / "python"
+    (place / "bin" / os.readlink(python)).unlink()
+    if lost == "itself":
+        python.unlink()
+        python.symlink_to("python")
+    assert "python-dead" in found(cloche, place)
+    mended(cloche, place)
+    assert complaints(place, furnished=False) == []
 
 
 def test_a_script_that_nobody_may_execute_is_found(cloche, furnished) -> None:

@@ -75,14 +75,25 @@ def rebase(draft: Draft, environment: Environment, interpreter: Interpreter, ses
         draft.link(path, target)
     if own_files and f"{layout.bin}/python" in [*own_files, layout.executable]:
         draft.add(copies(environment, interpreter, session))
-    elif draft.target(layout.executable) is None:
+    elif not leads(draft, layout.executable):
         draft.link(layout.executable, interpreter.executable)
         for name in layout.names:
             path = f"{layout.bin}/{name}"
-            if path != layout.executable and path not in own_files and draft.target(path) is None:
+            if not leads(draft, path):
                 draft.link(path, posixpath.basename(layout.executable))
     config = layout.config
     draft.write_text(config, completed(updated(draft.text(config), interpreter), interpreter))
+
+
+def leads(draft: Draft, path: str) -> bool:
+    """Return whether a name is a file, or leads out of its environment: `python` to `python3` does if that is there."""
+    passed = set()
+    while (target := draft.target(path)) is not None and not os.path.isabs(target):
+        passed.add(path)
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+        if path in passed:
+            return False
+    return target is not None or os.path.isfile(draft.on_disk(path))
 
 
 def copies(environment: Environment, interpreter: Interpreter, session: Session) -> list[Copy]:
