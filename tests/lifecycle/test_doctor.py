@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 
 import pytest
 
@@ -362,6 +363,15 @@ def test_a_python_that_leads_to_a_name_beside_it_that_is_lost_is_put_back(cloche
         python.symlink_to("python")
     assert "python-dead" in found(cloche, place)
     mended(cloche, place)
+    assert complaints(place, furnished=False) == []
+
+
+@pytest.mark.parametrize("maker", ["venv", "uv", "cloche"])
+def test_a_directory_for_executables_that_is_gone_is_made_in_one_go(cloche, empty, maker) -> None:
+    place = empty(maker)
+    shutil.rmtree(place / "bin")
+    mended(cloche, place)
+    assert (place / "bin" / "activate").is_file()
     assert complaints(place, furnished=False) == []
 
 

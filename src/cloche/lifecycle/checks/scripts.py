@@ -39,7 +39,7 @@ def moved(case: Case) -> Iterator[Finding]:
 def activation(case: Case) -> Iterator[Finding]:
     """Not one activation script, by a maker that writes some last: its making was broken off before that."""
     layout, portrait = case.environment.layout, case.portrait
-    if portrait.activators or not os.path.isdir(case.environment.place(layout.bin)):
+    if portrait.activators:
         return
     written = [line.partition("  ")[2] for line in case.draft.text(MANIFEST).splitlines()]
     ours = any(path.rpartition("/")[2].lower() in SCRIPTS for path in written)
