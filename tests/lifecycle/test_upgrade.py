@@ -312,3 +312,19 @@ def test_seeds_are_brought_up_to_date(cloche, empty, tmp_path: Path) -> None:
     assert len(list(site.glob("pip-*.dist-info"))) == 1
     assert found(cloche, place) == []
     assert cloche("upgrade", "--check", "--seeds", place).code == 0
+
+
+def test_a_link_into_the_directory_for_packages_follows_it(cloche, furnished) -> None:
+    place = furnished("venv", "3.11")
+    package = next(place.glob("lib/*/site-packages/plain"))
+    (place / "absolute").symlink_to(package)
+    (place / "share" / "relative").symlink_to(os.path.relpath(package, place / "share"))
+    (package.parent / "by_hand.py").symlink_to("plain/cli.py")
+    (place / "bin" / "outward").symlink_to("/usr")
+    assert cloche("upgrade", place, "-p", "3.12").code == 0
+    for link in ("absolute", "share/relative"):
+        assert (place / link).samefile(next(place.glob("lib/*/site-packages/plain")))
+        assert not os.path.isabs(os.readlink(place / link))
+    assert os.readlink(next(place.glob("lib/*/site-packages/by_hand.py"))) == "plain/cli.py"
+    assert os.readlink(place / "bin" / "outward") == "/usr"
+    assert found(cloche, place) == []

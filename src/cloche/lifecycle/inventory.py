@@ -215,6 +215,15 @@ class Translation:
             return f"{self.new.bin}/{name.removesuffix(self.old_version)}{self.new_version}"
         return f"{self.new.bin}{path[len(self.old.bin) :]}" if within(path, self.old.bin) else path
 
+    def target(self, path: str, target: str) -> str:
+        """Return what the link at a path is to point to; one that leads out by an absolute path leads there still."""
+        if posixpath.isabs(target):
+            return target
+        inside = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+        if (moved := self.path(inside)) == inside and self.path(path) == path:
+            return target
+        return posixpath.relpath(moved, posixpath.dirname(self.path(path)) or ".")
+
 
 def operations(inventory: Inventory, portrait: Portrait, translation: Translation, platform: str) -> list[Operation]:
     """Return the operations that bring what is carried over, and the loose files."""
@@ -244,7 +253,7 @@ def operations(inventory: Inventory, portrait: Portrait, translation: Translatio
     for path in inventory.loose:
         there = os.path.join(root, path)
         if os.path.islink(there):
-            done.append(Link(translation.path(path), os.readlink(there)))
+            done.append(Link(translation.path(path), translation.target(path, os.readlink(there))))
         else:
             done.append(brought(there, translation.path(path), translation, portrait, platform)[0])
     return [*parents(done), *done]

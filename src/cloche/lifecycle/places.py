@@ -174,7 +174,7 @@ def relocate(draft: Draft, writer: Writer) -> list[str]:
     residue = []
     for file in files(draft.root):
         if file.kind == "link":
-            relocate_link(draft, file.path, writer.relocation)
+            relocate_link(draft, file.path, writer)
         elif file.kind == "file" and not file.path.endswith((".pyc", "/RECORD")) and file.path != MANIFEST:
             if file.size > TEXT_LIMIT:
                 if searched(draft.on_disk(file.path), needles):
@@ -208,18 +208,15 @@ def unedited(draft: Draft) -> frozenset[str]:
     return frozenset(found)
 
 
-def relocate_link(draft: Draft, path: str, relocation: Relocation) -> None:
+def relocate_link(draft: Draft, path: str, writer: Writer) -> None:
     """Make an absolute link into the environment a relative one, and point others to where their target is now."""
     target = draft.target(path)
     if target is None or not os.path.isabs(target):
         return
-    for old, _ in relocation.roots:
-        if within(target, old) and target != old:
-            inside = target[len(old) + 1 :]
-            draft.link(path, os.path.relpath(inside, os.path.dirname(path) or "."))
-            return
-    if (moved := relocation.path(target)) != target:
-        draft.link(path, moved)
+    moved, root = writer.relocation.path(target), writer.environment.location
+    if moved != target and within(moved, root) and moved != root:
+        moved = os.path.relpath(moved, os.path.dirname(os.path.join(root, path)))
+    draft.link(path, moved)
 
 
 def relocate_file(draft: Draft, path: str, content: bytes, writer: Writer) -> None:
