@@ -314,6 +314,24 @@ def test_seeds_are_brought_up_to_date(cloche, empty, tmp_path: Path) -> None:
     assert cloche("upgrade", "--check", "--seeds", place).code == 0
 
 
+def test_what_people_keep_in_an_environment_stays_as_it_is(cloche, empty) -> None:
+    """A lock of a program of theirs, a directory that a service logs to, one that nobody else may look into."""
+    place = empty("venv", "3.11")
+    (place / "var" / "log").mkdir(parents=True)
+    (place / "var" / "log").chmod(0o770)
+    (place / "var" / ".lock").write_text("theirs")
+    (place / "var" / "secret").mkdir()
+    (place / "var" / "secret" / "key").write_text("theirs")
+    (place / "var" / "secret").chmod(0o700)
+    place.chmod(0o750)
+    before = snapshot(place / "var")
+    assert cloche("upgrade", place, "-p", "3.12").code == 0
+    assert snapshot(place / "var") == before
+    assert place.stat().st_mode & 0o777 == 0o750
+    assert not (place / "include" / "python3.11").exists()
+    assert found(cloche, place) == []
+
+
 def test_a_link_into_the_directory_for_packages_follows_it(cloche, furnished) -> None:
     place = furnished("venv", "3.11")
     package = next(place.glob("lib/*/site-packages/plain"))

@@ -152,17 +152,21 @@ def requirement(one: Installed) -> list[str]:
     return [f"{one.key} @ {url}" + (f"#subdirectory={below}" if below else "")]
 
 
+HOOKS = ("_virtualenv.py", "_virtualenv.pth", "distutils-precedence.pth")
+"""What makers and setuptools put beside packages, for one version."""
+
+
 def loose_files(portrait: Portrait, everything: Iterable[Installed]) -> Iterator[str]:
     """Yield files that neither a package nor the maker of the environment put there."""
     root, layout = portrait.environment.location, portrait.environment.layout
     owned = {row.path for one in everything for row in one.rows}
     metadata = tuple(f"{one.metadata}/" for one in everything)
     names = {f"{layout.bin}/{point.name}" for one in everything for point in one.entry_points}
-    made = {layout.config, MANIFEST, ".gitignore", "CACHEDIR.TAG", *(one.metadata for one in everything)}
+    made = {layout.config, MANIFEST, ".gitignore", "CACHEDIR.TAG", ".lock", *(one.metadata for one in everything)}
     made |= {line.partition("  ")[2] for line in text_of(os.path.join(root, MANIFEST)).splitlines()}
     for file in files(root):
-        name = file.path.rpartition("/")[2]
-        in_bin = file.path == f"{layout.bin}/{name}"
+        directory, _, name = file.path.rpartition("/")
+        in_bin = directory == layout.bin
         if (
             file.kind == "other"
             or file.path in owned | made | names
@@ -170,7 +174,7 @@ def loose_files(portrait: Portrait, everything: Iterable[Installed]) -> Iterator
             or file.path.endswith(".pyc")
             or (in_bin and (NAME.fullmatch(name) or name.lower() in SCRIPTS))
             or (file.kind == "link" and file.path in ("lib64", "local", *(path for path, _ in layout.links)))
-            or name in ("_virtualenv.py", "_virtualenv.pth", "distutils-precedence.pth", ".lock")
+            or (name in HOOKS and posixpath.basename(directory) == "site-packages")
         ):
             continue
         yield file.path

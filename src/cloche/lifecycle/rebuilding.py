@@ -7,6 +7,7 @@ found out before that.
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,9 @@ from cloche.lifecycle.installed import in_site, sites
 from cloche.lifecycle.inventory import Loss, Translation, operations, requirement
 from cloche.lifecycle.mending import writer_for
 from cloche.lifecycle.moving import refuse_broken
-from cloche.lifecycle.places import program_of, relocate, retargeted, root_of_program
+from cloche.lifecycle.places import STAGING, program_of, relocate, retargeted, root_of_program
 from cloche.lifecycle.portrait import SEEDS
+from cloche.lifecycle.reading import LIBRARY
 from cloche.lifecycle.relocation import Relocation
 from cloche.lifecycle.upgrading import Upgraded, broken
 from cloche.model import Request, Wanted
@@ -81,6 +83,8 @@ def rebuild(upgrade: Upgrade, session: Session, *, losses: Losses = "refused", c
                     prove(made.environment, staged, upgrade, session)
                 if commit == "no":
                     return Upgraded(made.environment, lost, notes=notes)
+                with transaction.disturbed():
+                    keep_directories(upgrade, staged, made)
                 transaction.commit()
                 try:
                     with transaction.disturbed():
@@ -268,6 +272,27 @@ def settle(upgrade: Upgrade, staged: str, made: Plan, session: Session) -> None:
     retargeted(draft, environment, stale, upgrade.interpreter.platform)
     draft.seal()
     draft.overwrite()
+
+
+def keep_directories(upgrade: Upgrade, staged: str, made: Plan) -> None:
+    """Give directories the permissions that they had, and make those that were empty, but for what Python has of itself.
+
+    A service may write its logs to one, and of another nobody else may read.
+    """
+    root, way = upgrade.location, way_of(upgrade, made)
+    library = way.old.purelib.partition("/")[0]
+    kept = []
+    for directory, names, files in os.walk(root):
+        names[:] = [name for name in names if directory != root or not name.startswith(STAGING)]
+        path = os.path.relpath(directory, root).replace(os.sep, "/")
+        there = os.path.normpath(os.path.join(staged, way.path(path)))
+        own = path.partition("/")[0] == library or LIBRARY.fullmatch(os.path.basename(path))
+        if not names and not files and not own:
+            os.makedirs(there, exist_ok=True)
+        if os.path.isdir(there) and not os.path.islink(there):
+            kept.append((there, stat.S_IMODE(os.lstat(directory).st_mode)))
+    for there, mode in reversed(kept):  # what lies deeper first: the one above may not be entered afterwards
+        os.chmod(there, mode)
 
 
 def missing(inventory: Inventory, staged: str, made: Plan, lost: Sequence[Loss]) -> list[Loss]:
