@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 
@@ -172,3 +173,19 @@ def test_a_project_that_was_moved_with_its_environment_is_found_again(cloche, wh
     assert complaints(renamed / ".venv", project) == []
     frozen = run(renamed / ".venv" / "bin" / "python", "-c", "import by_finder; print(by_finder.__file__)")
     assert frozen.startswith(str(renamed))
+
+
+@pytest.mark.parametrize("deed", ["moved", "mended"])
+def test_what_was_added_to_an_activation_script_survives_every_move(cloche, deed) -> None:
+    places = [cloche.cwd / name for name in ("one", "two", "three")]
+    assert cloche("--no-seed", places[0]).code == 0
+    with open(places[0] / "bin" / "activate", "a", encoding="utf-8") as script:
+        script.write("export MINE='set here'\n")
+    for old, new in itertools.pairwise(places):
+        if deed == "moved":
+            assert cloche("move", old, new).code == 0
+        else:
+            old.rename(new)
+            assert cloche("doctor", "--fix", new).code == 0
+        assert (new / "bin" / "activate").read_text().endswith("\nexport MINE='set here'\n")
+        assert complaints(new, old, furnished=False) == []

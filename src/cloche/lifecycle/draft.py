@@ -172,13 +172,16 @@ class Draft:
         self.write_text(record, "".join(lines))
 
     def _manifest_lines(self, text: str, changed: set[str]) -> Iterator[str]:
+        """Yield the lines of the manifest; a file that somebody has edited keeps its own, or it would pass for ours."""
+        before = Draft(self.root)
         for line in text.splitlines(keepends=True):
-            _, _, path = line.rstrip("\n").partition("  ")
-            content = self.content(path) if path in changed else None
+            hashed, _, path = line.rstrip("\n").partition("  ")
             if path not in changed:
                 yield line
-            elif content is not None:
-                yield f"{hashlib.sha256(content).hexdigest()}  {path}\n"
+            elif (content := self.content(path)) is not None:
+                old = before.content(path)
+                is_edited = old is not None and hashlib.sha256(old).hexdigest() != hashed
+                yield line if is_edited else f"{hashlib.sha256(content).hexdigest()}  {path}\n"
 
     def perform(self, verify: Callable[[], None] = lambda: None, link_mode: LinkMode = "auto") -> None:
         """Make the environment what the draft says, all or nothing.
