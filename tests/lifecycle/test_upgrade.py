@@ -346,3 +346,17 @@ def test_a_link_into_the_directory_for_packages_follows_it(cloche, furnished) ->
     assert os.readlink(next(place.glob("lib/*/site-packages/by_hand.py"))) == "plain/cli.py"
     assert os.readlink(place / "bin" / "outward") == "/usr"
     assert found(cloche, place) == []
+
+
+def test_an_activation_script_that_was_edited_comes_along_as_it_is(cloche) -> None:
+    place = cloche.cwd / "env"
+    assert cloche("-p", pyenv("3.11"), "--no-seed", place).code == 0
+    script = place / "bin" / "activate"
+    edited = script.read_text() + "export MINE='set here'\n"
+    script.write_text(edited)
+    for minor in ("3.12", "3.11"):
+        outcome = cloche("upgrade", place, "-p", minor)
+        assert outcome.code == 0, outcome.err
+        assert script.read_text() == edited
+        assert complaints(place, furnished=False) == []
+        assert found(cloche, place) == []

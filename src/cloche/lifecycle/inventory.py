@@ -14,9 +14,9 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from cloche.lifecycle.activators import SCRIPTS
 from cloche.lifecycle.basing import NAME
-from cloche.lifecycle.draft import MANIFEST, parents
+from cloche.lifecycle.draft import MANIFEST, Draft, parents
 from cloche.lifecycle.installed import in_site, sites
-from cloche.lifecycle.places import files
+from cloche.lifecycle.places import files, written
 from cloche.lifecycle.plain import open_plain
 from cloche.lifecycle.reading import listed
 from cloche.lifecycle.record import digest, is_altered, written_row
@@ -52,6 +52,8 @@ class Inventory:
     """Installed again by pip, in the same version and from the same place."""
     loose: tuple[str, ...]
     """Files that belong to no package, relative to the root: taken over."""
+    edited: tuple[str, ...]
+    """Activation scripts of cloche that somebody has edited: taken over in place of new ones."""
     losses: tuple[Loss, ...]
 
 
@@ -87,7 +89,7 @@ def take(portrait: Portrait, target: Interpreter, seeds: Iterable[str] = ()) -> 
     loose = list(loose_files(portrait, everything))
     kept = [path for path in loose if not path.endswith((".so", ".pyd", ".dylib"))]
     losses += (Loss(path, "an extension module of no package") for path in sorted({*loose} - {*kept}))
-    return Inventory(tuple(carried), tuple(anew), tuple(kept), tuple(losses))
+    return Inventory(tuple(carried), tuple(anew), tuple(kept), tuple(edited_scripts(portrait)), tuple(losses))
 
 
 def refusal(one: Installed, target: Interpreter) -> str:
@@ -180,6 +182,21 @@ def loose_files(portrait: Portrait, everything: Iterable[Installed]) -> Iterator
         yield file.path
 
 
+def edited_scripts(portrait: Portrait) -> list[str]:
+    """Return the activation scripts that somebody has edited since cloche wrote them.
+
+    One that names the directory of the old version would not serve the new one. What other makers wrote is not known.
+    """
+    draft = Draft(portrait.environment.location)
+    return [
+        path
+        for path, state in written(draft).items()
+        if state == "edited"
+        and posixpath.basename(path).lower() in SCRIPTS
+        and portrait.environment.layout.purelib not in draft.text(path)
+    ]
+
+
 def text_of(path: str) -> str:
     try:
         with open_plain(path) as file:
@@ -254,7 +271,7 @@ def operations(inventory: Inventory, portrait: Portrait, translation: Translatio
         own = translation.path(one.record, one.site)
         record.append(f"{posixpath.relpath(own, translation.path(one.site, one.site))},,")
         done.append(Rewrite(own, "".join(f"{line}\n" for line in record).encode(), os.path.join(root, one.record)))
-    for path in inventory.loose:
+    for path in (*inventory.loose, *inventory.edited):
         there = os.path.join(root, path)
         if os.path.islink(there):
             done.append(Link(translation.path(path), translation.target(path, os.readlink(there))))

@@ -197,15 +197,19 @@ def relocate(draft: Draft, writer: Writer) -> list[str]:
 
 def unedited(draft: Draft) -> frozenset[str]:
     """Return the files that are as cloche wrote them."""
+    return frozenset(path for path, state in written(draft).items() if state == "unedited")
+
+
+def written(draft: Draft) -> dict[str, str]:
+    """Return the files that cloche wrote and that are there, each `unedited` or `edited`; none by another maker."""
     import hashlib
 
-    found = []
+    found = {}
     for line in draft.text(MANIFEST).splitlines():
         hashed, _, path = line.partition("  ")
-        content = draft.content(path)
-        if content is not None and hashlib.sha256(content).hexdigest() == hashed:
-            found.append(path)
-    return frozenset(found)
+        if (content := draft.content(path)) is not None:
+            found[path] = "unedited" if hashlib.sha256(content).hexdigest() == hashed else "edited"
+    return found
 
 
 def relocate_link(draft: Draft, path: str, writer: Writer) -> None:

@@ -65,13 +65,14 @@ def rebuild(upgrade: Upgrade, session: Session, *, losses: Losses = "refused", c
     refuse_losses(inventory.losses, losses, commit)
     blueprint = session.blueprint(request)
     notes = tuple(otherwise(upgrade, session))
+    astray = activations(upgrade.portrait.environment, session.host) if inventory.edited else []
     with Hold(upgrade.location):
         made = place(blueprint, request, session.host)
         with Transaction(made.target, made.way) as transaction:
             staged = transaction.ground.root
             try:
                 with transaction.disturbed():
-                    perform(made.operations, transaction.ground, session.link_mode(made.link_mode))
+                    perform(anew(upgrade, made), transaction.ground, session.link_mode(made.link_mode))
                     perform(carried(upgrade, made), transaction.ground, "auto")
                     lost = (
                         *inventory.losses,
@@ -89,7 +90,7 @@ def rebuild(upgrade: Upgrade, session: Session, *, losses: Losses = "refused", c
                 try:
                     with transaction.disturbed():
                         prove(made.environment, made.environment.location, upgrade, session)
-                        if wrong := activations(made.environment, session.host):
+                        if wrong := [one for one in activations(made.environment, session.host) if one not in astray]:
                             raise broken(made.environment, f"{wrong[0]} does not lead to it")
                 except BaseException:
                     transaction.revert()
@@ -151,11 +152,17 @@ def serving(names: Sequence[str], interpreter: Interpreter, session: Session) ->
     return tuple(found)
 
 
+def anew(upgrade: Upgrade, made: Plan) -> list[Operation]:
+    """Return the operations for what the new environment has of itself, but for scripts that come along as edited."""
+    assert upgrade.inventory is not None
+    return [one for one in made.operations if getattr(one, "path", "") not in upgrade.inventory.edited]
+
+
 def carried(upgrade: Upgrade, made: Plan) -> list[Operation]:
     """Return the operations for what comes along as it is; what the new environment has of itself is left to it."""
     assert upgrade.inventory is not None
     translation = translation_of(upgrade, made)
-    taken = {one.path for one in made.operations if hasattr(one, "path") and not isinstance(one, MakeDir)}
+    taken = {one.path for one in anew(upgrade, made) if hasattr(one, "path") and not isinstance(one, MakeDir)}
     platform = upgrade.interpreter.platform
     return [
         one
