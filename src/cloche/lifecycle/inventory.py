@@ -166,12 +166,13 @@ def loose_files(portrait: Portrait, everything: Iterable[Installed]) -> Iterator
     names = {f"{layout.bin}/{point.name}" for one in everything for point in one.entry_points}
     made = {layout.config, MANIFEST, ".gitignore", "CACHEDIR.TAG", ".lock", *(one.metadata for one in everything)}
     made |= {line.partition("  ")[2] for line in text_of(os.path.join(root, MANIFEST)).splitlines()}
+    known = owned | made | names
     for file in files(root):
         directory, _, name = file.path.rpartition("/")
         in_bin = directory == layout.bin
         if (
             file.kind == "other"
-            or file.path in owned | made | names
+            or file.path in known
             or file.path.startswith(metadata)
             or file.path.endswith(".pyc")
             or (in_bin and (NAME.fullmatch(name) or name.lower() in SCRIPTS))

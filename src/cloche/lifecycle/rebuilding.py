@@ -286,13 +286,13 @@ def keep_directories(upgrade: Upgrade, staged: str, made: Plan) -> None:
 
     A service may write its logs to one, and of another nobody else may read.
     """
-    root, way = upgrade.location, way_of(upgrade, made)
-    library = way.old.purelib.partition("/")[0]
+    root, translation = upgrade.location, translation_of(upgrade, made)
+    library = translation.old.purelib.partition("/")[0]
     kept = []
     for directory, names, files in os.walk(root):
         names[:] = [name for name in names if directory != root or not name.startswith(STAGING)]
         path = os.path.relpath(directory, root).replace(os.sep, "/")
-        there = os.path.normpath(os.path.join(staged, way.path(path)))
+        there = os.path.normpath(os.path.join(staged, translation.path(path)))
         own = path.partition("/")[0] == library or LIBRARY.fullmatch(os.path.basename(path))
         if not names and not files and not own:
             os.makedirs(there, exist_ok=True)
