@@ -97,8 +97,11 @@ def copy_file(
     reading = open_quietly(source, source_directory)
     try:
         status = os.fstat(reading)
-        writing = os.open(target, NEW_FILE, status.st_mode & 0o777 | 0o200, dir_fd=target_directory)
+        mode = status.st_mode & 0o777 | 0o200
+        writing = os.open(target, NEW_FILE, mode, dir_fd=target_directory)
         try:
+            if os.chmod in os.supports_fd:
+                os.chmod(writing, mode)  # whatever the umask
             while block := os.read(reading, 1 << 20):
                 write_all(writing, block)
             if os.utime in os.supports_fd:

@@ -92,6 +92,18 @@ def test_a_link_becomes_a_copy_where_there_are_none(ground, tmp_path, monkeypatc
         assert os.access(made, os.X_OK)
 
 
+def test_a_copy_has_the_permissions_of_its_source_whatever_the_umask(ground, tmp_path):
+    """A file that a group may write to is still the group's after a move to another disk."""
+    (tmp_path / "shared").write_text("ours")
+    (tmp_path / "shared").chmod(0o664)
+    before = os.umask(0o077)
+    try:
+        perform([Copy("shared", str(tmp_path / "shared"))], ground, "auto")
+    finally:
+        os.umask(before)
+    assert os.stat(os.path.join(ground.root, "shared")).st_mode & 0o777 == 0o664
+
+
 @pytest.mark.parametrize("kind", ["file", "link", "dangling link"])
 @pytest.mark.parametrize("operation", ["write", "copy", "link"])
 def test_nothing_that_is_there_is_followed_or_overwritten(ground, tmp_path, kind, operation):
