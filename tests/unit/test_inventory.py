@@ -10,7 +10,7 @@ import pytest
 from cloche.layout import layout_of
 from cloche.lifecycle.installed import Installed, in_site
 from cloche.lifecycle.inventory import is_carriable, is_whole, serves
-from cloche.lifecycle.upgrading import demote
+from cloche.lifecycle.rebuilding import demote
 from cloche.value import replace
 from tests.distributions import install, make_wheel
 from tests.unit.interpreters import interpreter
