@@ -7,6 +7,7 @@ import os
 
 from cloche import config
 from cloche.errors import DestinationError, UsageError
+from cloche.files import read_regular
 from cloche.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def inspect(location: str, host: Host) -> Destination:
         empty = next(entries, None) is None
     settings = {} if empty else read_settings(target)
     state: State = "empty" if empty else "environment" if settings.get("home") else "directory"
-    return Destination(location, target, state, settings, fixed=os.path.ismount(target) or stands_in(target, host))
+    return Destination(location, target, state, settings, fixed=is_mount_point(target) or stands_in(target, host))
 
 
 def refuse_text(location: str) -> None:
@@ -121,6 +122,21 @@ def first_file(path: str) -> str:
     while not os.path.lexists(path):
         path = os.path.dirname(path)
     return path
+
+
+def is_mount_point(path: str) -> bool:
+    """Return whether something is mounted at a directory, so that no rename can take it away.
+
+    `os.path.ismount` compares devices, of which a bind mount has the same on both sides; Linux lists it (proc(5),
+    `mountinfo`), with what would part its columns in octal.
+    """
+    if os.path.ismount(path):
+        return True
+    listed = (read_regular("/proc/self/mountinfo", 1 << 24) or b"").splitlines()
+    real = os.fsencode(os.path.realpath(path))
+    for character in (b"\\", b" ", b"\t", b"\n"):
+        real = real.replace(character, b"\\%03o" % ord(character))
+    return any(line.split(b" ", 5)[4:5] == [real] for line in listed)
 
 
 def stands_in(target: str, host: Host) -> bool:
@@ -175,35 +191,12 @@ def holds(directory: str, path: str) -> bool:
 
 def read_settings(root: str) -> dict[str, str]:
     """Return the settings of the `pyvenv.cfg` in a directory; empty if there is none that can be read."""
-    return config.parse(read_regular(os.path.join(root, config.NAME), 1 << 20).decode("utf-8", "replace"))
+    return config.parse((read_regular(os.path.join(root, config.NAME), 1 << 20) or b"").decode("utf-8", "replace"))
 
 
 def is_relocatable(settings: Mapping[str, str]) -> bool:
     """Return whether a `pyvenv.cfg` says that what is in the environment finds its place (cloche and uv write it)."""
     return settings.get("relocatable", "").lower() == "true"
-
-
-def read_regular(path: str, limit: int) -> bytes:
-    """Return at most `limit` bytes of a file that somebody else may have put there; nothing if it is no regular file.
-
-    A FIFO or a device in its place must not make a run wait.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except OSError:
-        return b""
-    try:
-        if os.fstat(descriptor).st_mode & 0o170000 != 0o100000:
-            return b""
-        pieces = []
-        while limit > 0 and (piece := os.read(descriptor, min(limit, 1 << 20))):
-            pieces.append(piece)
-            limit -= len(piece)
-        return b"".join(pieces)
-    except OSError:
-        return b""
-    finally:
-        os.close(descriptor)
 
 
 def other_python(destination: Destination, interpreter: Interpreter, layout: Layout) -> str | None:

@@ -59,6 +59,29 @@ def read_plain(path: str) -> bytes:
         os.close(descriptor)
 
 
+def read_regular(path: str, limit: int) -> bytes | None:
+    """Return at most `limit` bytes of a file that somebody else may have put there; None if it cannot be read or is none.
+
+    A FIFO or a device in its place must not make a run wait.
+    """
+    try:
+        descriptor = open_quietly(path)
+    except OSError:
+        return None
+    try:
+        if os.fstat(descriptor).st_mode >> 12 != REGULAR:
+            return None
+        pieces = []
+        while limit > 0 and (piece := os.read(descriptor, min(limit, 1 << 20))):
+            pieces.append(piece)
+            limit -= len(piece)
+        return b"".join(pieces)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
 def replace_file(path: str, content: bytes) -> None:
     """Put a private file where another one, a link or a directory may be, whole or not at all; nothing is followed.
 

@@ -120,6 +120,27 @@ def mount_point(tmp_path):
     subprocess.run(["umount", tmp_path / "env"], check=True)
 
 
+@pytest.fixture
+def bound(tmp_path):
+    """A directory of the same file system, mounted onto itself: its device tells nothing."""
+    place = tmp_path / "a bound \\ env"
+    place.mkdir()
+    yield mounted("none", place, "-o", "bind", str(place))
+    subprocess.run(["umount", place], check=True)
+
+
+def test_a_directory_that_is_bound_is_filled_refreshed_and_emptied_in_place(cloche, bound):
+    for outcome, argv in (("created", []), ("refreshed", []), ("replaced", ["--clear", "--force"])):
+        done = cloche(bound, "--no-seed", *argv)
+        assert (done.code, done.out.split()[0]) == (0, outcome), done.err
+        assert (bound / "bin" / "python").exists()
+        assert (bound / "notes.txt").exists() == (outcome == "refreshed")
+        (bound / "notes.txt").write_text("keep")
+    moved = cloche("move", bound, bound.parent / "elsewhere")
+    assert moved.code == 4
+    assert "mount point" in moved.err
+
+
 def test_a_mount_point_is_filled_refreshed_and_emptied_in_place(cloche, mount_point):
     for argv, outcome in (((), "created"), ((), "refreshed"), (("--clear",), "replaced")):
         done = cloche(mount_point, "--no-seed", *argv)

@@ -10,9 +10,9 @@ import sys
 
 from cloche.cli import report
 from cloche.cli.vocabulary import COMMON, VERBS
-from cloche.destination import read_regular
 from cloche.errors import ClocheError, UsageError
 from cloche.extension import blocked
+from cloche.files import read_regular
 from cloche.session import Session
 from cloche.value import TYPE_CHECKING, value
 
@@ -205,7 +205,7 @@ def user_file(host: Host) -> str:
 
 def read(path: str, needle: bytes) -> bytes:
     """Return a file's content if it mentions `needle`, else nothing: most projects have no table of ours to parse."""
-    content = read_regular(path, 1 << 22) if path else b""
+    content = (read_regular(path, 1 << 22) if path else None) or b""
     return content if needle in content else b""
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import os
 
-from cloche.discovery.home import regular
 from cloche.discovery.record import LEVELS
+from cloche.files import read_regular
 from cloche.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def declared(executable: str) -> Declared | None:
 
 def _told(place: str, executable: str) -> Declared | None:
     try:
-        details = json.loads(regular(os.path.join(place, NAME), LARGEST) or b"")
+        details = json.loads(read_regular(os.path.join(place, NAME), LARGEST) or b"")
         if os.path.samefile(os.path.join(place, details["base_interpreter"]), executable):
             return _read(details)
     except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from cloche import config
+from cloche.files import read_regular
 from cloche.value import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
@@ -33,30 +34,13 @@ def environment(executable: str) -> dict[str, str] | None:
     directory = os.path.dirname(executable)
     for place in (directory, os.path.dirname(directory)):
         path = os.path.join(place, config.NAME)
-        content = regular(path, LARGEST)
+        content = read_regular(path, LARGEST)
         if content is None and os.path.isfile(path):
             raise LookupError(f"belongs to an environment whose `{path}` cannot be read")
         if content is not None:
             settings = config.parse(content.decode("utf-8", "surrogateescape"))
             return settings if settings.get("home") else None
     return None
-
-
-def regular(path: str, largest: int) -> bytes | None:
-    """Return the first `largest` bytes of a file; None if it cannot be read or is none: a FIFO must hold nobody up."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except OSError:
-        return None
-    try:
-        if os.fstat(descriptor).st_mode & 0o170000 != 0o100000:
-            return None
-        with os.fdopen(os.dup(descriptor), "rb") as file:
-            return file.read(largest)
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
 
 
 def base(executable: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cloche.discovery.home import regular
+from cloche.files import read_regular
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _upwards(directory: str) -> Iterator[str]:
 
 def _read(path: str, largest: int) -> str:
     """Return the text of a file, empty if it is missing, no regular file, too large, or not UTF-8."""
-    content = regular(path, largest + 1)
+    content = read_regular(path, largest + 1)
     if content is None or len(content) > largest:
         return ""
     try:

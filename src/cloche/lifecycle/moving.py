@@ -11,7 +11,7 @@ import stat
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from cloche.destination import absolute, inspect, stands_in
+from cloche.destination import absolute, inspect, is_mount_point, stands_in
 from cloche.errors import ClocheError, DestinationError
 from cloche.ground import perform
 from cloche.lifecycle import outside
@@ -108,7 +108,7 @@ def refuse(source: str, destination: Destination, deed: Deed, session: Session) 
         )
     if deed == "copy":
         return
-    if os.path.ismount(source):
+    if is_mount_point(source):
         raise DestinationError(f"`{source}` is a mount point and cannot be moved", hint="`--copy` copies what is in it")
     if os.path.isdir(source) and stands_in(source, session.host):
         raise DestinationError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cloche.destination import read_regular
+from cloche.files import read_regular
 from cloche.lifecycle.reading import listed
 from cloche.lifecycle.relocation import Relocation, within
 
@@ -44,6 +44,8 @@ def names(path: str, location: str) -> bool:
     try:
         if os.path.islink(path):
             return within(os.path.join(os.path.dirname(path), os.readlink(path)), location)
-        return Relocation(((location, ""),)).names_old(read_regular(path, 1 << 16).decode("utf-8", "surrogateescape"))
+        return Relocation(((location, ""),)).names_old(
+            (read_regular(path, 1 << 16) or b"").decode("utf-8", "surrogateescape")
+        )
     except OSError:
         return False
