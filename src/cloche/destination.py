@@ -6,7 +6,7 @@ import errno
 import os
 
 from cloche import config
-from cloche.errors import DestinationError, UsageError
+from cloche.errors import DestinationError, UsageError, reason_of
 from cloche.files import read_regular
 from cloche.value import TYPE_CHECKING, value
 
@@ -90,7 +90,7 @@ def inspect(location: str, host: Host) -> Destination:
         if error.errno == errno.ENAMETOOLONG:
             refuse_length(target, (), 0, host.platform)
         raise DestinationError(
-            f"cannot look into `{location}`: {(error.strerror or str(error)).lower()}", hint="choose another place"
+            f"cannot look into `{location}`: {reason_of(error)}", hint="choose another place"
         ) from None
     with entries:
         empty = next(entries, None) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from time import perf_counter
 
-from cloche.errors import ClocheError, DestinationError
+from cloche.errors import ClocheError, DestinationError, reason_of
 from cloche.ground import perform as perform_operations
 from cloche.model import Result
 from cloche.transaction import DestinationChanged, Transaction
@@ -71,7 +71,7 @@ def perform(plan: Plan) -> Result:
 
 def failure(plan: Plan, error: OSError) -> ClocheError:
     """Return what a failing system call means: which file, in the place where it was to be, and why not."""
-    reason = (error.strerror or str(error)).lower()
+    reason = reason_of(error)
     name = error.filename2 or error.filename
     shown = f" (`{name}`)" if isinstance(name, str) else ""
     return ClocheError(

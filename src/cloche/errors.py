@@ -61,3 +61,9 @@ class PluginError(ClocheError):
     """A plugin failed, is missing, or claims a name that another one has; the message names the distributions."""
 
     exit_code = 6
+
+
+def reason_of(error: Exception) -> str:
+    """Return why the system refused something, as messages have it: the text of its `errno`, which begins in lower case."""
+    text = getattr(error, "strerror", None) or str(error)
+    return text[:1].lower() + text[1:]

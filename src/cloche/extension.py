@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from cloche.errors import ClocheError, PluginError
+from cloche.errors import ClocheError, PluginError, reason_of
 from cloche.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -92,9 +92,7 @@ def guarded(call: Callable[[], T], kind: str, name: str, source: object) -> T:
         raise
     except OSError as error:
         where = f" (`{error.filename}`)" if error.filename else ""
-        raise ClocheError(
-            f"{kind} `{name}` of plugin {source} cannot be asked: {(error.strerror or str(error)).lower()}{where}"
-        ) from error
+        raise ClocheError(f"{kind} `{name}` of plugin {source} cannot be asked: {reason_of(error)}{where}") from error
     except BaseException as error:
         raise PluginError(
             f"{kind} `{name}` of plugin {source} failed: {cause(error)}",

@@ -18,7 +18,7 @@ from cloche.destination import (
     refuse_length,
     refuse_own,
 )
-from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError
+from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError, reason_of
 from cloche.extension import guarded, omission, resolve
 from cloche.files import read_plain
 from cloche.model import Environment, Plan
@@ -379,7 +379,7 @@ def earlier_manifest(destination: Destination, request: Request) -> dict[str, st
     except OSError as error:
         if os.path.isfile(path) and not os.path.islink(path):  # then something is listed, and must not be forgotten
             raise DestinationError(
-                f"cannot read `{path}`: {(error.strerror or str(error)).lower()}",
+                f"cannot read `{path}`: {reason_of(error)}",
                 hint="let it be read, or replace the environment with `--clear`",
             ) from error
         return {}

@@ -473,7 +473,7 @@ def test_a_download_that_brings_nothing_leaves_nothing(
 
 def test_a_python_that_is_gone_is_told_as_such(store: Store, interpreter: Interpreter) -> None:
     message = refusal("spam", interpreter, store, network="last-resort").message
-    assert "cannot be run (No such file or directory)" in message
+    assert "cannot be run (no such file or directory)" in message
 
 
 def test_what_was_tried_is_told_source_by_source(tmp_path: Path, store: Store, interpreter: Interpreter) -> None:
@@ -497,7 +497,7 @@ def test_a_directory_that_was_named_and_cannot_be_listed_is_an_error(
     make_wheel(Path(store.room("wheels")))
 
     raised = refusal("spam", interpreter, store, tmp_path / "links")
-    assert raised.message == f"`{tmp_path / 'links'}` cannot be read (Not a directory)"
+    assert raised.message == f"`{tmp_path / 'links'}` cannot be read (not a directory)"
     assert stat.S_ISREG((tmp_path / "links").stat().st_mode)
 
 

@@ -6,7 +6,7 @@ import sys
 
 from cloche.cli import report
 from cloche.cli.vocabulary import VERBS
-from cloche.errors import ClocheError, PluginError, UsageError
+from cloche.errors import ClocheError, PluginError, UsageError, reason_of
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def run_command(argv: Sequence[str], started: float) -> int:
         return 0
     except OSError as problem:
         where = f" (`{problem.filename}`)" if problem.filename else ""
-        report.error(ClocheError(f"the system refused: {(problem.strerror or str(problem)).lower()}{where}"))
+        report.error(ClocheError(f"the system refused: {reason_of(problem)}{where}"))
         return ClocheError.exit_code
     finally:
         report.release()

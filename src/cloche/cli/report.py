@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cloche.errors import ClocheError
+from cloche.errors import ClocheError, reason_of
 from cloche.value import TYPE_CHECKING, fields, value
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def tell(text: str) -> None:
         silence(sys.stdout)
         if isinstance(problem, BrokenPipeError):
             raise
-        reason = (problem.strerror or str(problem)).lower()
+        reason = reason_of(problem)
         raise ClocheError(f"the result cannot be written: {reason}") from problem
 
 

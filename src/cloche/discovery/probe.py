@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cloche.discovery import record
 from cloche.discovery.cache import Answer, too_old
+from cloche.errors import reason_of
 from cloche.template import resource
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _ask_one(
         try:
             process = _start([path, *isolation, "-S", "-B", "-c", source, start, end], environ, running, deadline)
         except (OSError, ValueError) as error:
-            return Answer(reason=f"cannot be started: {getattr(error, 'strerror', None) or error}")
+            return Answer(reason=f"cannot be started: {reason_of(error)}")
         try:
             output, outcome = _listen(process, end[::-1].encode(), deadline)
         finally:

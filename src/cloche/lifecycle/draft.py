@@ -13,7 +13,7 @@ import os
 import shutil
 import stat
 
-from cloche.errors import ClocheError
+from cloche.errors import ClocheError, reason_of
 from cloche.ground import perform
 from cloche.lifecycle.plain import open_plain
 from cloche.lifecycle.record import digest, from_site, written_row
@@ -243,7 +243,7 @@ class Draft:
 
 def failure(root: str, error: OSError) -> ClocheError:
     """Return what a failing system call means for the environment."""
-    reason = (error.strerror or str(error)).lower()
+    reason = reason_of(error)
     name = error.filename2 or error.filename
     shown = f" (`{name}`)" if isinstance(name, str) else ""
     hint = "make room, and try again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "nothing was changed"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from cloche import template
 from cloche.discovery.probe import kill_all
+from cloche.errors import reason_of
 from cloche.lifecycle.places import site_files
 from cloche.value import value
 
@@ -64,7 +65,7 @@ def examine(
     except subprocess.TimeoutExpired:
         return Examined(f"gave no answer in {PATIENCE:.0f} s")
     except OSError as error:
-        return Examined((error.strerror or str(error)).lower())
+        return Examined(reason_of(error))
     lines = ran.stdout.decode("utf-8", "surrogateescape").strip().splitlines()
     try:
         facts = json.loads(lines[-1])

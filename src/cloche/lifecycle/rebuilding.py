@@ -12,7 +12,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from cloche.destination import refuse_own
-from cloche.errors import ClocheError
+from cloche.errors import ClocheError, reason_of
 from cloche.ground import perform
 from cloche.lifecycle.activators import SCRIPTS
 from cloche.lifecycle.basing import NAME
@@ -232,7 +232,7 @@ def pip(requirements: Sequence[str], staged: str, made: Plan, session: Session) 
             check=False,
         )
     except OSError as error:
-        return f"cannot be run ({error.strerror})"
+        return f"cannot be run ({reason_of(error)})"
     if not ran.returncode:
         return ""
     lines = [line.strip() for line in ran.stdout.decode("utf-8", "replace").splitlines() if line.strip()]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 
-from cloche.errors import ClocheError
+from cloche.errors import ClocheError, reason_of
 from cloche.store.place import cache_directory
 from cloche.value import TYPE_CHECKING, value
 
@@ -308,5 +308,5 @@ def _mistrust(path: str, trust: Trust | None) -> str:
 
 def _cause(error: Exception) -> str:
     """Return the reason of a failed system call as a lower-case fragment that follows the name of a directory."""
-    reason = getattr(error, "strerror", None) or str(error)
-    return reason if reason.startswith("would lie") else f"could not be made ({reason[:1].lower()}{reason[1:]})"
+    reason = reason_of(error)
+    return reason if reason.startswith("would lie") else f"could not be made ({reason})"

@@ -11,7 +11,7 @@ import sys
 from importlib.util import MAGIC_NUMBER, cache_from_source
 from typing import TYPE_CHECKING
 
-from cloche.errors import SeedError
+from cloche.errors import SeedError, reason_of
 from cloche.template import resource
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class Compiler:
             except OSError as error:
                 if self._processes:  # no memory or descriptors for more: one does it all
                     break
-                raise self._failure(f"cannot be run ({error.strerror})") from error
+                raise self._failure(f"cannot be run ({reason_of(error)})") from error
             self._processes.append(process)
             self._load.append(0)
 

@@ -25,7 +25,7 @@ import re
 import stat
 from typing import TYPE_CHECKING
 
-from cloche.errors import SeedError
+from cloche.errors import SeedError, reason_of
 from cloche.files import read_plain, write_all
 from cloche.manifest import Manifest, read_manifest, write_manifest
 from cloche.model import EntryPoint, Image
@@ -98,7 +98,7 @@ def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS) or not store.keeps(images):
                 raise _hindered(distribution, images, error) from error
-            store.give_up("images", f"cannot be written ({str(error.strerror).lower()})")
+            store.give_up("images", f"cannot be written ({reason_of(error)})")
         if not attempts:
             raise SeedError(
                 f"the image `{images}/{name}` is removed or damaged as often as it is made", hint="try again"
@@ -126,7 +126,7 @@ def _make(
 
 def _hindered(distribution: Distribution, images: str, error: OSError) -> SeedError:
     return SeedError(
-        f"the image of {distribution.name} {distribution.version} cannot be made in `{images}`: {error.strerror}",
+        f"the image of {distribution.name} {distribution.version} cannot be made in `{images}`: {reason_of(error)}",
         hint="name another place with `--cache-dir`, or make room",
     )
 

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
-from cloche.errors import SeedError
+from cloche.errors import SeedError, reason_of
 from cloche.store.tags import abi, supported
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def download(requirement: Requirement, interpreter: Interpreter, store: Store) -
         except subprocess.TimeoutExpired:
             raise _failure(requirement, f"took more than {PATIENCE:.0f} s") from None
         except OSError as error:
-            raise _failure(requirement, f"cannot be run ({error.strerror})") from error
+            raise _failure(requirement, f"cannot be run ({reason_of(error)})") from error
         found = [name for name in os.listdir(place) if name.endswith(".whl")]
         if ran.returncode != 0 or len(found) != 1:
             raise _failure(requirement, f"said: {_last_words(ran.stdout)}")

@@ -11,7 +11,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from cloche.errors import SeedError
+from cloche.errors import SeedError, reason_of
 from cloche.store.distributions import Distribution, normalised, read_installed, read_wheel
 from cloche.store.tags import misfit
 from cloche.value import replace, value
@@ -150,7 +150,7 @@ def wheels_in(place: str, name: str) -> list[Offer]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise SeedError(f"`{place}` cannot be read ({error.strerror})", hint="look at its permissions") from error
+        raise SeedError(f"`{place}` cannot be read ({reason_of(error)})", hint="look at its permissions") from error
     parts = ((file, file.removesuffix(".whl").split("-")) for file in files if file.endswith(".whl"))
     return [
         Offer(part[1], os.path.join(place, file))
@@ -255,7 +255,7 @@ def _read(offer: Offer) -> Distribution:
             if re.search(r"^DEBUNDLED = True", file.read(), re.MULTILINE):
                 raise SeedError(f"`{site}` has a pip without the libraries it needs, as distributors make it")
     except OSError as error:
-        raise SeedError(f"`{vendored}` cannot be read ({error.strerror})") from error
+        raise SeedError(f"`{vendored}` cannot be read ({reason_of(error)})") from error
     return distribution
 
 

@@ -21,7 +21,7 @@ import _signal  # what `signal` wraps: the wrapper's enums cost 1.5 ms
 import errno
 import os
 
-from cloche.errors import ClocheError, DestinationError
+from cloche.errors import ClocheError, DestinationError, reason_of
 from cloche.ground import Ground
 from cloche.value import TYPE_CHECKING
 
@@ -176,7 +176,7 @@ class Transaction:
 
 def refused(target: str, error: OSError) -> ClocheError:
     """Return the error to raise when the system does not let a staging directory be made for `target`."""
-    reason = (error.strerror or str(error)).lower()
+    reason = reason_of(error)
     message = f"cannot make an environment at `{target}`: {reason}"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return DestinationError(message, hint="choose a directory that you may write to")

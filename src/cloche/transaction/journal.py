@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from cloche.errors import ClocheError
+from cloche.errors import ClocheError, reason_of
 from cloche.transaction.exchange import exchange
 from cloche.value import TYPE_CHECKING, value
 
@@ -173,7 +173,7 @@ def undo(actions: Sequence[Action], staging: str, target: str) -> None:
             failure = failure or error
     if failure is not None:
         raise ClocheError(
-            f"not all of `{target}` could be put back: {(failure.strerror or str(failure)).lower()}",
+            f"not all of `{target}` could be put back: {reason_of(failure)}",
             hint=f"what is missing is in `{staging}`, and the next run puts it back",
         ) from failure
 
