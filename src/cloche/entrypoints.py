@@ -9,6 +9,7 @@ import os
 
 from cloche.extension import Source
 from cloche.files import open_quietly
+from cloche.model import normalised
 from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -107,11 +108,6 @@ def identity(metadata: str) -> tuple[str, str]:
     """Return normalised name and version of a distribution by the name of its metadata directory."""
     name, _, version = metadata.rpartition(".")[0].partition("-")
     return normalised(name), version.partition("-")[0]
-
-
-def normalised(name: str) -> str:
-    """Return a distribution's name as PEP 503 compares names."""
-    return "-".join(part for part in name.lower().replace("_", "-").replace(".", "-").split("-") if part)
 
 
 def section(text: str, name: str) -> Iterator[tuple[str, str]]:

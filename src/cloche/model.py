@@ -274,6 +274,11 @@ class EntryPoint:
     """`console` or `gui`."""
 
 
+def normalised(name: str) -> str:
+    """Return a distribution's name as names are compared (PEP 503)."""
+    return "-".join(part for part in name.lower().replace("_", "-").replace(".", "-").split("-") if part)
+
+
 @value
 class Image:
     """An unpacked wheel in the store, ready to be laid into environments of one ABI; immutable."""

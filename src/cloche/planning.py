@@ -21,7 +21,7 @@ from cloche.destination import (
 from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError, reason_of
 from cloche.extension import guarded, omission, resolve
 from cloche.files import read_plain
-from cloche.model import Environment, Plan
+from cloche.model import Environment, Plan, normalised
 from cloche.operations import LayImage, Link, MakeDir, Write
 from cloche.store.laying import operations as image_operations
 from cloche.value import TYPE_CHECKING, replace
@@ -163,7 +163,7 @@ def missing_images(blueprint: Blueprint, destination: Destination, way: Way) -> 
     for name in names:
         if name.endswith(".dist-info"):
             distribution, _, version = name.removesuffix(".dist-info").partition("-")
-            installed[distribution.lower().replace("_", "-").replace(".", "-")] = version
+            installed[normalised(distribution)] = version
     missing = [image for image in blueprint.images if image.distribution not in installed]
     notes = [
         f"{image.distribution} {installed[image.distribution]} is there and stays; {image.version} was not laid down"

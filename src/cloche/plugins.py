@@ -5,9 +5,10 @@ Each plugin is loaded on its own: a broken one is named, skipped and reported.
 
 from __future__ import annotations
 
-from cloche.entrypoints import Installed, normalised
+from cloche.entrypoints import Installed
 from cloche.errors import PluginError, UsageError
 from cloche.extension import Giver, Listener, Source, cause, failure, resolve
+from cloche.model import normalised
 from cloche.provided import KINDS, Provided, collect
 from cloche.shortcut import answer_of, plain_hooks
 from cloche.value import TYPE_CHECKING, value

@@ -14,8 +14,7 @@ from urllib.request import url2pathname
 
 from cloche.lifecycle.plain import open_plain
 from cloche.lifecycle.record import Row, record_rows
-from cloche.model import EntryPoint
-from cloche.store.distributions import normalised
+from cloche.model import EntryPoint, normalised
 from cloche.value import TYPE_CHECKING, replace, value
 
 if TYPE_CHECKING:

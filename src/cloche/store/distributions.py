@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
 from cloche.files import open_quietly
-from cloche.model import EntryPoint
+from cloche.model import EntryPoint, normalised
 from cloche.value import value
 
 if TYPE_CHECKING:
@@ -94,11 +94,6 @@ class Distribution:
                 if _digest(file.algorithm, content) != file.digest:
                     raise _bad(self.location, f"`{file.member}` is not what its RECORD says")
                 yield file, content, executable
-
-
-def normalised(name: str) -> str:
-    """Return a distribution's name as it is compared (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def read_wheel(path: str) -> Distribution:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from cloche.errors import UsageError
-from cloche.store.distributions import normalised
+from cloche.model import normalised
 from cloche.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:

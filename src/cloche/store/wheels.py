@@ -12,7 +12,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError, reason_of
-from cloche.store.distributions import Distribution, normalised, read_installed, read_wheel
+from cloche.model import normalised
+from cloche.store.distributions import Distribution, read_installed, read_wheel
 from cloche.store.tags import misfit
 from cloche.value import replace, value
 

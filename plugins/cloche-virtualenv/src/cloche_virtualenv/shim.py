@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from cloche import ClocheError, DestinationError, __version__
 from cloche.api import load
-from cloche.store.distributions import normalised
+from cloche.model import normalised
 from cloche.transaction.hold import Hold
 from cloche.value import fields, replace, value
 
