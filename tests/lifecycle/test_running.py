@@ -36,6 +36,17 @@ def test_everything_after_the_dashes_is_the_commands_own(cloche, empty) -> None:
     assert cloche("run", place, "python", "-c", echo, "--json").out == "['--json']\n"
 
 
+@pytest.mark.parametrize("source", ["option", "variable", "file"])
+def test_standard_output_is_the_commands_own_whatever_asks_for_json(cloche, empty, source) -> None:
+    place = empty()
+    if source == "file":
+        (cloche.cwd / "pyproject.toml").write_text("[tool.cloche]\njson = true\n")
+    options = ["--json"] if source == "option" else []
+    variables = {"CLOCHE_JSON": "1"} if source == "variable" else {}
+    outcome = cloche(*options, "run", place, "--", "sh", "-c", "echo said; echo told >&2", **variables)
+    assert (outcome.out, outcome.err) == ("said\n", "told\n")
+
+
 def test_the_exit_code_is_the_commands_own(cloche, empty) -> None:
     assert cloche("run", empty(), "--", "sh", "-c", "exit 42").code == 42
 

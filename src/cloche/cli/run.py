@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cloche.cli import report
 from cloche.cli.sources import resolve, session_of
 from cloche.cli.vocabulary import COMMON
 from cloche.errors import UsageError
@@ -24,4 +25,5 @@ def run(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
     settings = resolve(words, host, COMMON)
     with session_of(settings, host) as session:
         environment = read(words.operands[0], host, session.probes)
+    report.release()  # standard output is the command's, whatever asks for JSON
     return run_in(environment, command, host)
