@@ -110,16 +110,13 @@ def take(word: str, queue: list[str], table: Mapping[str, Option], given: dict[s
         for implied, implication in option.implies or ((name, "true"),):
             given.setdefault(implied, []).append(implication)
         return
-    is_there = bool(joined or text or queue)
-    if not (joined or text):
-        text = queue.pop() if is_there else ""
-    elif spelling[1] != "-":
-        text = text.removeprefix("=")
-    if not is_there or (option.is_path and not text.strip()):
+    attached = text if spelling[1] == "-" else text.removeprefix("=")
+    value = attached if joined or text else (queue.pop() if queue else None)
+    if value is None or (option.is_path and not value.strip()):
         raise UsageError(f"`{spelling}` needs a value", hint=f"`{spelling} {option.metavar or 'VALUE'}`")
-    if option.choices and text not in option.choices:
-        raise UsageError(f"`{spelling}` cannot be `{text}`", hint=f"choose one of {', '.join(option.choices)}")
-    given.setdefault(name, []).append(text)
+    if option.choices and value not in option.choices:
+        raise UsageError(f"`{spelling}` cannot be `{value}`", hint=f"choose one of {', '.join(option.choices)}")
+    given.setdefault(name, []).append(value)
 
 
 def unknown(spelling: str, table: Mapping[str, Option], verb: Verb) -> UsageError:

@@ -124,13 +124,15 @@ def nearest(specs: Sequence[InterpreterSpec], search: Search) -> list[str]:
 
 def missing_build(spec: InterpreterSpec, search: Search) -> str:
     """Say which build is missing of a version that is there; empty where it is not the build."""
-    any_build = replace(spec, free_threaded=None, debug=None, bits=None, machine=None, platform=None, libc=None)
-    builds = (one.interpreter for one in search.sightings(ANY, judge=spec, at_once=64))
-    there = next((one for one in builds if one and any_build.accepts(one)), None)
     words = [word for word, asked in (("free-threaded", spec.free_threaded), ("debug", spec.debug)) if asked]
     places = (f"{spec.bits} bits" if spec.bits else "", spec.machine, spec.platform, spec.libc)
     target = ", ".join(place for place in places if place)
-    if there is None or not (words or target):
+    if not (words or target):
+        return ""
+    any_build = replace(spec, free_threaded=None, debug=None, bits=None, machine=None, platform=None, libc=None)
+    builds = (one.interpreter for one in search.sightings(ANY, judge=spec, at_once=64))
+    there = next((one for one in builds if one and any_build.accepts(one)), None)
+    if there is None:
         return ""
     return (
         f"there is a {there.name}; what is missing is a {' '.join([*words, 'build'])}{' for ' * bool(target)}{target}"
