@@ -269,8 +269,8 @@ class Session:
             blueprint = self._decide(request, self.memory)  # an image was harmed, or gave way to another meanwhile
             result = carry_out(lambda: place(blueprint, request, self.host), request.destination)
         self.store.note_laid(result.plan.images)
-        told = self._tell(result)
-        return replace(result, warnings=(*self.warnings, *told))
+        self.warn(self._tell(result))
+        return replace(result, warnings=tuple(self.warnings))
 
     def _tell(self, result: Result) -> list[str]:
         """Tell plugins that an environment is in place; return what went wrong, a line each."""

@@ -266,3 +266,26 @@ def test_what_there_is_to_warn_of_is_told_before_an_error_too(cloche):
     assert done.code != 0
     warned, failed = done.err.find("my-environment"), done.err.find("wishes")
     assert 0 <= warned < failed
+
+
+@pytest.mark.parametrize("command", ["info nowhere", "move nowhere there", "upgrade nowhere", "run nowhere -- true"])
+def test_every_command_tells_of_settings_that_mean_nothing_before_an_error(cloche, command):
+    done = cloche(*command.split(), CLOCHE_NONSENSE="1")
+    assert done.code != 0
+    warned, failed = done.err.find("CLOCHE_NONSENSE"), done.err.find("error:")
+    assert 0 <= warned < failed
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
+def test_nothing_is_warned_of_twice_where_the_result_cannot_be_written(cloche):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "cloche", "env", "--dry-run"],
+            cwd=cloche.cwd,
+            env={**cloche.environ, "CLOCHE_NONSENSE": "1"},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr.count("CLOCHE_NONSENSE"), done.stderr.count("error:")) == (1, 1, 1)

@@ -39,7 +39,6 @@ def activate(words: Words, host: Host, argv: Sequence[str], started: float) -> i
             said = [line(environment, shell_of(words, host), session)]
         else:
             said = []
-        report.warn((*settings.warnings, *session.warnings))
     if not said:
         report.print_json(set=variables(environment, host), unset=GONE)
     report.release()  # a variable that asks for JSON is weaker than `--print-env`

@@ -36,7 +36,6 @@ def cache(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
     with session_of(settings, host) as session:
         session.progress("looking at the cache")
         done = ACTIONS[action](session.store)
-        report.warn((*settings.warnings, *session.warnings))
         directory = session.store.root or cache_directory(host)
     if settings.flag("json"):
         report.print_json(action=action, directory=directory, **done.facts)

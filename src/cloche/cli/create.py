@@ -36,7 +36,6 @@ def create(words: Words, host: Host, argv: Sequence[str], started: float) -> int
         settings = resolve(words, host, (*TABLE, *extra))
     with session_of(settings, host) as session:
         request = request_of(words.operands[0], settings, host, extra)
-        report.warn(settings.warnings)
         report.warn(
             f"`--find-links` names `{one}`, which is no directory"
             for one in settings.all("find-links")
@@ -46,18 +45,15 @@ def create(words: Words, host: Host, argv: Sequence[str], started: float) -> int
             report.warn(
                 f"`--{name}` was taken and has no effect" for name in sorted(INEFFECTIVE & settings.chosen.keys())
             )
-        if words.flag("dry-run"):
-            plan = session.plan(request)
-            if words.count("verbose"):
-                report.say(choice(plan, session.found, settings))
-            report.warn((*session.warnings, *plan.notes))
-            show_plan(plan, settings, host)
-            return 0
-        result = session.create(request)
-    if words.count("verbose"):
-        report.say(choice(result.plan, session.found, settings))
-    report.warn((*result.warnings, *result.plan.notes))
-    show_result(result, settings, words, host, started)
+        result = None if words.flag("dry-run") else session.create(request)
+        plan = session.plan(request) if result is None else result.plan
+        if words.count("verbose"):
+            report.say(choice(plan, session.found, settings))
+    report.warn(plan.notes)
+    if result is None:
+        show_plan(plan, settings, host)
+    else:
+        show_result(result, settings, words, host, started)
     return 0
 
 

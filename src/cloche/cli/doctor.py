@@ -51,7 +51,6 @@ def doctor(words: Words, host: Host, argv: Sequence[str], started: float) -> int
                 outcomes.append(outcome)
                 if len(paths) > 1:
                     session.progress(f"{len(outcomes)} of {len(paths)} environments")
-        report.warn((*settings.warnings, *session.warnings))
     if settings.flag("json"):
         report.print_json(environments=[as_json(outcome) for outcome in outcomes])
     else:

@@ -23,7 +23,6 @@ def info(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
     settings = resolve(words, host, COMMON)
     with session_of(settings, host) as session:
         portrait = portray(words.operands[0], host, session.probes)
-        report.warn((*settings.warnings, *session.warnings))
     if settings.flag("json"):
         report.print_json(**as_json(portrait))
         return 0

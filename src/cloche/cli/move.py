@@ -27,7 +27,6 @@ def move(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
         if not is_dry:
             session.progress(f"{'copying' if moving.deed == 'copy' else 'moving'} `{moving.source}`")
             carry_out(moving, session)
-        report.warn((*settings.warnings, *session.warnings))
     report.warn(f"`{path}` still names `{moving.source}`" for path in moving.residue)
     report.warn(f"{what} still names `{moving.source}`" for what in moving.mentions)
     outcome = ("would be " if is_dry else "") + ("moved" if moving.deed == "move" else "copied")

@@ -33,7 +33,7 @@ def plugins(words: Words, host: Host, argv: Sequence[str], started: float) -> in
     with session_of(settings, host) as session:
         registry = session.survey()
     reports = [judged(one) for one in registry.reports]
-    report.warn((*settings.warnings, *registry.misnomers()))
+    report.warn(registry.misnomers())
     for one in reports if settings.flag("traceback") else ():
         if one.error is not None:
             report.say(f"plugin {one.source}:\n{''.join(traceback.format_exception(one.error)).rstrip()}")

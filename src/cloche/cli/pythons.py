@@ -33,7 +33,6 @@ def pythons(words: Words, host: Host, argv: Sequence[str], started: float) -> in
         looked = session.pythons(
             Request("", settings.all("python"), settings.all("try-first-with"), consult="project"), spec
         )
-        report.warn((*settings.warnings, *session.warnings))
     if settings.flag("json"):
         report.print_json(**as_json(looked, spec))
     else:

@@ -109,26 +109,30 @@ def resolve(words: Words, host: Host, options: Sequence[Option]) -> Settings:
 
 
 class TellingSession(Session):
-    """A session whose warnings are told where a run ends in an error too: often they say why it does."""
+    """A session that tells at its end what there is to warn of; where that is an error, it often says why."""
+
+    def __init__(self, settings: Settings, host: Host) -> None:
+        directory = settings.last("cache-dir")
+        super().__init__(
+            host,
+            cache=os.path.join(host.cwd, directory) if directory else None,
+            access="read-only" if settings.flag("read-only-cache") else "read-write",
+            blocklist=blocklist_of(settings, host),
+            replacements=settings.replacements,
+        )
+        self._before = settings.warnings
 
     def __exit__(self, *raised: object) -> None:
         super().__exit__(*raised)
-        if isinstance(raised[1], ClocheError):
-            report.warn(self.warnings)
+        if raised[0] is None or isinstance(raised[1], ClocheError):
+            report.warn((*self._before, *self.warnings))
 
 
 def session_of(settings: Settings, host: Host) -> Session:
     """Return the session that these settings ask for; with it plugins get to work, and JSON is to stand alone."""
     if settings.flag("json"):
         report.reserve()
-    directory = settings.last("cache-dir")
-    session = TellingSession(
-        host,
-        cache=os.path.join(host.cwd, directory) if directory else None,
-        access="read-only" if settings.flag("read-only-cache") else "read-write",
-        blocklist=blocklist_of(settings, host),
-        replacements=settings.replacements,
-    )
+    session = TellingSession(settings, host)
     if "quiet" not in settings.chosen and report.can_pass(host):
         session.progress = report.passing
     return session

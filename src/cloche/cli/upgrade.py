@@ -35,7 +35,6 @@ def upgrade(words: Words, host: Host, argv: Sequence[str], started: float) -> in
             outcome, done = "upgraded", carried_out(planned, session, words)
         if done and planned.kind == "nothing" and not done.seeds:
             outcome = "up to date"
-        report.warn((*settings.warnings, *session.warnings))
     report.warn(f"{one.what} did not come along: {one.why}" for one in (done.losses if done else ()))
     report.warn(done.notes if done else ())
     if settings.flag("json"):
