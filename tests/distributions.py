@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from cloche.model import Host
+    from cloche.model.interpreter import Host
 
 MODULE = "def main():\n    print('spam')\n"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cloche.discovery import record
 
 if TYPE_CHECKING:
-    from cloche.model import Interpreter
+    from cloche.model.interpreter import Interpreter
 
 PLACE = os.path.join(os.path.dirname(__file__), "data", "probes")
 NAMES = sorted(name.removesuffix(".json") for name in os.listdir(PLACE))

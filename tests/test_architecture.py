@@ -22,17 +22,15 @@ REPOSITORY = Path(__file__).parent.parent
 SOURCES = REPOSITORY / "src"
 
 LAYERS = (
-    ("value",),
-    ("errors", "options"),
-    ("model", "operations", "files"),
-    ("spec", "layout", "config", "template", "soundness", "holder", "manifest"),
-    ("ground",),
-    ("hookspecs",),
-    ("extension",),
-    ("entrypoints", "provided"),
-    ("shortcut",),
-    ("plugins", "discovery", "store", "destination", "transaction"),
-    ("drawing", "planning", "driver", "memory"),
+    ("errors",),
+    ("model",),
+    ("fs",),
+    ("shells",),
+    ("apply",),
+    ("plugins",),
+    ("store",),
+    ("planning",),
+    ("discovery",),
     ("session",),
     ("lifecycle",),
     ("api",),
@@ -40,70 +38,69 @@ LAYERS = (
     ("cli",),
     ("__main__",),
 )
-"""The parts of the program, lowest first. A part imports from lower layers and itself; neighbours are strangers."""
+"""The packages and loose modules of cloche, lowest first. Each imports only what is below it."""
 
-TYPES_ONLY = {
-    ("hookspecs", "store"): "a seeder is handed the store, and its contract has to say so",
-}
-"""Names that a part needs in annotations from a higher one; nothing is imported when the program runs."""
-
-FOR_PLUGINS = frozenset(
-    ("facade", "hookspecs", "operations", "template", "errors", "model", "value", "options", "spec")
-)
-"""What a plugin builds on, those in the box included."""
-
-MORE_FOR_BUILTIN = {"seeders": frozenset(("store",))}
-"""What parts of the box work hand in hand with: the seeder with the store, which it fills."""
-
-STAND_INS = frozenset(("cloche-virtualenv",))
-"""Distributions that are no plugins but programs of their own on top of cloche, as its command line is one."""
-
-EVERYTHING = frozenset(name for names in LAYERS for name in names)
+PUBLIC = frozenset(("facade", "model", "errors", "shells", "testing", "cloche.plugins.hookspecs"))
+"""What plugins may import: packages and loose modules by name, one module of a package by its full name."""
 
 WARM = frozenset(
     (
         "cloche",
         "cloche.__main__",
         "cloche.api",
+        "cloche.apply",
+        "cloche.apply.driver",
+        "cloche.apply.executor",
+        "cloche.apply.file_list",
+        "cloche.apply.signals",
+        "cloche.apply.staging",
+        "cloche.apply.transaction",
         "cloche.cli",
-        "cloche.cli.command",
+        "cloche.cli.commands",
         "cloche.cli.create",
+        "cloche.cli.dispatch",
         "cloche.cli.parser",
         "cloche.cli.report",
         "cloche.cli.request",
-        "cloche.cli.sources",
-        "cloche.cli.vocabulary",
-        "cloche.config",
-        "cloche.destination",
+        "cloche.cli.settings",
         "cloche.discovery",
         "cloche.discovery.cache",
+        "cloche.discovery.describe",
         "cloche.discovery.home",
         "cloche.discovery.project",
         "cloche.discovery.record",
-        "cloche.driver",
-        "cloche.entrypoints",
         "cloche.errors",
-        "cloche.extension",
-        "cloche.files",
-        "cloche.ground",
-        "cloche.hookspecs",
-        "cloche.layout",
-        "cloche.manifest",
-        "cloche.memory",
+        "cloche.fs",
+        "cloche.fs.files",
+        "cloche.fs.locks",
         "cloche.model",
-        "cloche.operations",
-        "cloche.options",
+        "cloche.model.distribution",
+        "cloche.model.environment",
+        "cloche.model.interpreter",
+        "cloche.model.operations",
+        "cloche.model.options",
+        "cloche.model.plan",
+        "cloche.model.request",
+        "cloche.model.value",
         "cloche.planning",
-        "cloche.provided",
+        "cloche.planning.destination",
+        "cloche.planning.layout",
+        "cloche.planning.plan_at",
+        "cloche.planning.plan_cache",
+        "cloche.planning.pyvenv_cfg",
+        "cloche.plugins",
+        "cloche.plugins.components",
+        "cloche.plugins.entry_points",
+        "cloche.plugins.guard",
+        "cloche.plugins.hookspecs",
+        "cloche.plugins.shortcut",
         "cloche.session",
-        "cloche.shortcut",
+        "cloche.shells",
+        "cloche.shells.template",
         "cloche.store",
         "cloche.store.check",
-        "cloche.store.laying",
-        "cloche.store.place",
-        "cloche.template",
-        "cloche.transaction",
-        "cloche.value",
+        "cloche.store.directories",
+        "cloche.store.installation",
     )
 )
 """Modules that an ordinary `cloche DEST` loads, with plugins or without; everything else waits until it is needed."""
@@ -142,7 +139,7 @@ TREES = modules(SOURCES)
 
 
 def imports(importer: str, trees: dict[str, ast.Module] = TREES) -> Iterator[Import]:
-    """Yield what one module imports; `from cloche import config` is an import of `cloche.config`."""
+    """Yield what one module imports; `from cloche import config` is an import of `cloche.planning.pyvenv_cfg`."""
 
     def visit(node: ast.AST, when: str) -> Iterator[Import]:
         match node:
@@ -191,42 +188,67 @@ def test_every_part_of_the_program_has_a_layer() -> None:
 
 
 def test_imports_point_one_way() -> None:
-    """A part imports from lower layers only, whether at once or later: there are no cycles to be careful about."""
+    """A part imports from lower layers only, at the top of a module, inside a function, and for annotations."""
     against = [
         str(one)
         for one in own_imports()
-        if one.when != "for types"
-        and part(one.importer) not in ("builtin", part(one.imported))
+        if part(one.importer) not in ("builtin", part(one.imported))
         and not LEVEL[part(one.imported)] < LEVEL[part(one.importer)]
     ]
     assert against == []
 
 
-def test_annotations_do_not_point_upwards() -> None:
-    """What a part has to know of others to be read is below it or beside it."""
+def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Return the strongly connected components of a graph that have more than one node (Tarjan's algorithm)."""
+    index: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(node: str) -> None:
+        index[node] = lowest[node] = len(index)
+        stack.append(node)
+        for other in sorted(graph[node]):
+            if other not in index:
+                visit(other)
+            if other in stack:
+                lowest[node] = min(lowest[node], lowest[other])
+        if lowest[node] == index[node]:
+            at = stack.index(node)
+            if len(stack) - at > 1:
+                found.append(sorted(stack[at:]))
+            del stack[at:]
+
+    for node in sorted(graph):
+        if node not in index:
+            visit(node)
+    return found
+
+
+def graph_of(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
+    """Return which modules import which, at any time and for any reason."""
+    return {module: {one.imported for one in imports(module, trees)} & trees.keys() - {module} for module in trees}
+
+
+def test_no_modules_import_each_other() -> None:
+    """Annotations and imports inside functions count as well."""
+    assert cycles(graph_of(TREES)) == []
+
+
+def test_at_most_six_modules_lie_loose_beside_the_packages() -> None:
+    assert len([path for path in (SOURCES / "cloche").iterdir() if path.suffix == ".py"]) <= 6
+
+
+def is_public(module: str) -> bool:
+    return part(module) in PUBLIC or module in PUBLIC
+
+
+def test_the_plugins_in_the_box_import_only_what_is_public() -> None:
     against = [
         str(one)
         for one in own_imports()
-        if one.when == "for types"
-        and part(one.importer) not in ("builtin", part(one.imported))
-        and LEVEL[part(one.imported)] > LEVEL[part(one.importer)]
-        and (part(one.importer), part(one.imported)) not in TYPES_ONLY
+        if part(one.importer) == "builtin" and part(one.imported) != "builtin" and not is_public(one.imported)
     ]
-    assert against == []
-
-
-def test_the_list_of_exceptions_has_no_more_than_are_made() -> None:
-    made = {(part(one.importer), part(one.imported)) for one in own_imports() if one.when == "for types"}
-    assert made >= TYPES_ONLY.keys()
-
-
-def test_what_comes_in_the_box_builds_on_what_any_plugin_can_build_on() -> None:
-    against = []
-    for one in own_imports():
-        if part(one.importer) == "builtin" and part(one.imported) != "builtin":
-            _, _, kind, *_ = f"{one.importer}..".split(".")
-            if part(one.imported) not in FOR_PLUGINS | MORE_FOR_BUILTIN.get(kind, frozenset()):
-                against.append(str(one))
     assert against == []
 
 
@@ -244,10 +266,10 @@ def test_only_the_plugin_table_names_what_comes_in_the_box() -> None:
         ]
     table = next(
         node.lineno
-        for node in ast.walk(TREES["cloche.plugins"])
+        for node in ast.walk(TREES["cloche.plugins.registry"])
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and "BUILTIN" in ast.unparse(node).partition("=")[0]
     )
-    assert against == [f"cloche.plugins:{table} names 'cloche.builtin.plugin'"]
+    assert against == [f"cloche.plugins.registry:{table} names 'cloche.builtin.plugin'"]
 
 
 def distributions() -> list[Path]:
@@ -255,16 +277,20 @@ def distributions() -> list[Path]:
 
 
 @pytest.mark.parametrize("distribution", distributions(), ids=lambda path: path.name)
-def test_a_distribution_builds_on_what_any_plugin_can_build_on(distribution: Path) -> None:
+def test_a_distribution_imports_only_what_is_public(distribution: Path) -> None:
     trees = modules(distribution / "src")
-    allowed = EVERYTHING if distribution.name in STAND_INS else FOR_PLUGINS | {"testing"}
     against = [
         str(one)
         for module in trees
         for one in imports(module, trees | TREES)
-        if one.imported.partition(".")[0] == "cloche" and part(one.imported) not in allowed
+        if one.imported.partition(".")[0] == "cloche" and not is_public(one.imported)
     ]
-    assert against == []
+    assert against == [] or distribution.name == "cloche-virtualenv"
+
+
+@pytest.mark.parametrize("distribution", distributions(), ids=lambda path: path.name)
+def test_no_modules_of_a_distribution_import_each_other(distribution: Path) -> None:
+    assert cycles(graph_of(modules(distribution / "src"))) == [] or distribution.name == "cloche-virtualenv"
 
 
 def in_the_target(module: str) -> bool:
@@ -297,7 +323,7 @@ def test_environment_variables_are_read_once_at_the_border() -> None:
     assert against == []
 
 
-DECIDE_ABOUT_ENVIRONMENTS = frozenset("model spec layout config template hookspecs planning builtin".split())
+DECIDE_ABOUT_ENVIRONMENTS = frozenset("model shells planning builtin".split())
 
 
 def test_what_an_environment_is_like_follows_the_target_and_never_this_machine() -> None:
@@ -307,7 +333,7 @@ def test_what_an_environment_is_like_follows_the_target_and_never_this_machine()
         f"{module}:{line} asks for {name}"
         for module, tree in TREES.items()
         if part(module) in DECIDE_ABOUT_ENVIRONMENTS
-        and not module.startswith("cloche.builtin.finders")
+        and not module.startswith(("cloche.builtin.finders", "cloche.planning.destination"))
         and not in_the_target(module)
         for name, line in attributes(tree)
         if name in ours

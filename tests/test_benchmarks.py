@@ -155,6 +155,6 @@ def test_where_the_time_goes_is_told_by_imports_and_system_calls(tmp_path: Path)
     )
 
     assert "of which cloche itself" in done.stdout
-    assert " cloche.memory" in done.stdout or " cloche.session" in done.stdout
+    assert " cloche.planning.plan_cache" in done.stdout or " cloche.session" in done.stdout
     assert "openat" in done.stdout
     assert "pluggy" not in done.stdout  # what is explained is a warm run

@@ -13,8 +13,8 @@ import pytest
 
 import cloche
 from cloche.api import CHOICES
+from cloche.cli.commands import COMMANDS, COMMON
 from cloche.cli.parser import by_spelling, parse
-from cloche.cli.vocabulary import COMMON, VERBS
 from tests.pages import DOCS
 from tests.test_docs import variables
 from tests.tools import require
@@ -49,7 +49,7 @@ def test_every_command_of_ours_is_written_as_it_is_understood(path: Path) -> Non
 def test_every_option_that_is_named_beside_a_command_is_one_of_ours(path: Path) -> None:
     named = {text.split()[0] for text in spellings(path, 2) if text.startswith("--")}
 
-    assert {text for text in named if text not in by_spelling((*COMMON, *VERBS["create"].options))} <= {"--all"}
+    assert {text for text in named if text not in by_spelling((*COMMON, *COMMANDS["create"].options))} <= {"--all"}
 
 
 @pytest.mark.parametrize("path", COMING_FROM, ids=lambda path: path.stem)

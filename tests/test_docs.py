@@ -13,9 +13,11 @@ import pluggy
 import pytest
 
 import cloche
-from cloche import config, errors, hookspecs, testing
-from cloche.cli import sources
-from cloche.cli.vocabulary import COMMON, INEFFECTIVE, VERBS
+from cloche import errors, testing
+from cloche.cli import settings
+from cloche.cli.commands import COMMANDS, COMMON, INEFFECTIVE
+from cloche.planning import pyvenv_cfg
+from cloche.plugins import hookspecs
 from tests.pages import DOCS, REPOSITORY, blocks, cloche_errors, cloche_reference, page
 from tests.run import Cloche
 from tests.test_architecture import LAYERS
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize("verb", VERBS.values(), ids=lambda verb: verb.name)
+@pytest.mark.parametrize("verb", COMMANDS.values(), ids=lambda verb: verb.name)
 def test_every_command_is_documented_with_every_option_that_it_has(verb: object) -> None:
     text = page("reference/command-line.md")
 
@@ -35,9 +37,9 @@ def test_every_command_is_documented_with_every_option_that_it_has(verb: object)
 
 def variables() -> set[str]:
     """Return the name of every variable that is read."""
-    options = (*COMMON, *(option for verb in VERBS.values() for option in verb.options))
+    options = (*COMMON, *(option for verb in COMMANDS.values() for option in verb.options))
     return {cloche_reference.variable_of(option) for option in options if option.sources == "all"} | {
-        *sources.OTHER_VARIABLES
+        *settings.OTHER_VARIABLES
     }
 
 
@@ -48,7 +50,7 @@ def test_every_variable_is_documented() -> None:
 
 
 def test_every_key_of_a_config_file_that_is_no_option_is_documented() -> None:
-    assert {key for key in sources.OTHER_KEYS if f"`{key}`\n:" not in page("reference/settings.md")} == set()
+    assert {key for key in settings.OTHER_KEYS if f"`{key}`\n:" not in page("reference/settings.md")} == set()
 
 
 def test_every_option_that_has_no_effect_says_so() -> None:
@@ -165,10 +167,10 @@ def test_the_whole_contract_kit_is_documented() -> None:
 
 def test_every_key_of_pyvenv_cfg_is_documented(tmp_path: Path) -> None:
     plan = cloche.plan(tmp_path / "env", seeds=None, activators=[], prompt="x")
-    (written,) = (one.content for one in plan.operations if getattr(one, "path", "") == config.NAME)
+    (written,) = (one.content for one in plan.operations if getattr(one, "path", "") == pyvenv_cfg.NAME)
 
     text = page("reference/pyvenv-cfg.md")
-    assert [key for key in config.parse(written.decode()) if f"| `{key}` |" not in text] == []
+    assert [key for key in pyvenv_cfg.parse(written.decode()) if f"| `{key}` |" not in text] == []
 
 
 def test_the_picture_of_the_layers_shows_the_layers_that_the_tests_hold() -> None:

@@ -18,42 +18,48 @@ from tests.run import clean_environ
 if TYPE_CHECKING:
     from pathlib import Path
 
-START = frozenset("cloche cloche.__main__".split())
+START = frozenset("cloche cloche.__main__ cloche.model".split())
 """To print the version."""
 
 COMMAND = START | frozenset(
     """
-    cloche.api cloche.cli cloche.cli.command cloche.cli.parser cloche.cli.report cloche.cli.vocabulary cloche.config
-    cloche.destination cloche.driver cloche.errors cloche.extension cloche.files cloche.ground cloche.manifest
-    cloche.model cloche.operations cloche.options cloche.planning cloche.session cloche.store cloche.store.check
-    cloche.store.laying cloche.store.place cloche.template cloche.transaction cloche.value
+    cloche.api cloche.apply cloche.apply.driver cloche.apply.executor cloche.apply.file_list
+    cloche.apply.signals cloche.apply.staging cloche.apply.transaction cloche.cli cloche.cli.commands
+    cloche.cli.dispatch cloche.cli.parser cloche.cli.report cloche.errors cloche.fs cloche.fs.files
+    cloche.fs.locks cloche.model cloche.model.distribution cloche.model.environment cloche.model.interpreter
+    cloche.model.operations cloche.model.options cloche.model.plan cloche.model.request cloche.model.value
+    cloche.planning cloche.planning.destination cloche.planning.plan_at cloche.planning.pyvenv_cfg
+    cloche.plugins cloche.plugins.guard cloche.session cloche.shells cloche.shells.template cloche.store
+    cloche.store.check cloche.store.directories cloche.store.installation
     """.split()
 )
 """To understand a command line."""
 
-HELP = COMMAND | frozenset("cloche.cli.extras cloche.cli.help cloche.entrypoints".split())
+HELP = COMMAND | frozenset("cloche.cli.plugin_options cloche.cli.help cloche.plugins.entry_points".split())
 
 COMPLETION = COMMAND | frozenset("cloche.cli.completion cloche.cli.completion.suggestions".split())
 """To print the script of a shell."""
 
-KEY_PRESS = COMPLETION | frozenset("cloche.cli.extras cloche.entrypoints".split())
+KEY_PRESS = COMPLETION | frozenset("cloche.cli.plugin_options cloche.plugins.entry_points".split())
 """To say what could stand next."""
 
 CREATE = COMMAND | frozenset(
     """
     cloche.builtin cloche.builtin.activators cloche.builtin.activators.bash cloche.builtin.activators.csh
     cloche.builtin.activators.fish cloche.builtin.activators.powershell cloche.builtin.activators.python
-    cloche.cli.create cloche.cli.foreign cloche.cli.request cloche.cli.sources cloche.entrypoints cloche.memory
+    cloche.cli.create cloche.cli.plugin_command cloche.cli.request cloche.cli.settings
+    cloche.planning.plan_cache cloche.plugins.entry_points
     """.split()
 )
 """To make an environment that was asked for before."""
 
 SEARCH = CREATE | frozenset(
     """
-    cloche.builtin.finders cloche.builtin.finders.asdf cloche.builtin.finders.current cloche.builtin.finders.installs
-    cloche.builtin.finders.mise cloche.builtin.finders.path cloche.builtin.finders.pyenv cloche.builtin.finders.shims
-    cloche.discovery cloche.discovery.cache cloche.discovery.home cloche.discovery.record cloche.discovery.search
-    cloche.spec
+    cloche.builtin.finders cloche.builtin.finders.asdf cloche.builtin.finders.current
+    cloche.builtin.finders.installs cloche.builtin.finders.mise cloche.builtin.finders.path
+    cloche.builtin.finders.pyenv cloche.builtin.finders.shims cloche.discovery cloche.discovery.cache
+    cloche.discovery.describe cloche.discovery.home cloche.discovery.record cloche.discovery.search
+    cloche.model.spec
     """.split()
 )
 """The same, for a Python that was asked for by its version; the finder of shims on PATH knows who makes them."""
@@ -189,8 +195,8 @@ def cloche_activators():
 @pytest.mark.parametrize(
     ("gives", "more"),
     [
-        ("Descriptor('named', 'acme_plugin:named')", {"cloche.hookspecs"}),
-        ("Shell()", {"cloche.hookspecs", "cloche.provided", "cloche.shortcut"}),
+        ("Descriptor('named', 'acme_plugin:named')", {"cloche.plugins.hookspecs"}),
+        ("Shell()", {"cloche.plugins.hookspecs", "cloche.plugins.components", "cloche.plugins.shortcut"}),
     ],
     ids=["names", "gives"],
 )

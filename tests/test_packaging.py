@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cloche.cli.commands import COMMANDS, COMMON
 from cloche.cli.completion import script
-from cloche.cli.vocabulary import COMMON, VERBS
 from tests.test_architecture import REPOSITORY, tomllib
 from tests.tools import require
 
@@ -60,9 +60,9 @@ def test_the_manual_page_has_every_command_and_every_option_of_ours() -> None:
     text = cloche_manual.manual().replace("\\-", "-")
 
     assert [
-        verb.name for verb in VERBS.values() if verb.name != "create" and f'.SS "cloche {verb.name} ' not in text
+        verb.name for verb in COMMANDS.values() if verb.name != "create" and f'.SS "cloche {verb.name} ' not in text
     ] == []
-    options = [option for verb in VERBS.values() for option in (*verb.options, *COMMON) if not option.hidden]
+    options = [option for verb in COMMANDS.values() for option in (*verb.options, *COMMON) if not option.hidden]
     assert [option.name for option in options if f"--{option.name}" not in text] == []
     assert "--always-copy" not in text
 

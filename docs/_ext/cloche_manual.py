@@ -9,13 +9,13 @@ import re
 from typing import TYPE_CHECKING
 
 from cloche import __version__, errors
-from cloche.cli.vocabulary import COMMON, VERBS
+from cloche.cli.commands import COMMANDS, COMMON
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cloche.cli.vocabulary import Verb
-    from cloche.options import Option
+    from cloche.cli.commands import CommandSpec
+    from cloche.model.options import Option
 
 NAME = "cloche.1"
 
@@ -38,11 +38,11 @@ def manual() -> str:
 
 
 def lines() -> Iterator[str]:
-    create = VERBS["create"]
-    others = [verb for verb in VERBS.values() if verb is not create]
+    create = COMMANDS["create"]
+    others = [verb for verb in COMMANDS.values() if verb is not create]
     yield f'.TH CLOCHE 1 "" "cloche {__version__}" "User Commands"'
     yield from (".SH NAME", r"cloche \- make and look after Python environments", ".SH SYNOPSIS")
-    for number, verb in enumerate(VERBS.values()):
+    for number, verb in enumerate(COMMANDS.values()):
         yield from [*([".br"] if number else []), synopsis(verb)]
     yield from (".SH DESCRIPTION", *paragraph(DESCRIPTION))
     yield from (".SH OPTIONS", *paragraph("Options may stand before or after what they are for."))
@@ -60,7 +60,7 @@ def lines() -> Iterator[str]:
     yield from entry("130", "interrupted")
 
 
-def synopsis(verb: Verb) -> str:
+def synopsis(verb: CommandSpec) -> str:
     """Return how a command is written: its words bold, what stands for others in italics."""
     name, *operands = synopsis_text(verb).split(" [options]")
     return rf"\fB{escaped(name)}\fR [\fIoptions\fR]" + "".join(
@@ -68,7 +68,7 @@ def synopsis(verb: Verb) -> str:
     )
 
 
-def synopsis_text(verb: Verb) -> str:
+def synopsis_text(verb: CommandSpec) -> str:
     name = "cloche" if verb.name == "create" else f"cloche {verb.name}"
     return " ".join(filter(None, [name, "[options]", verb.operands, f"-- {verb.rest}" if verb.rest else ""]))
 

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 
 import cloche
 import cloche_errors
-from cloche import errors, hookspecs, testing
-from cloche.cli.vocabulary import COMMON, VERBS
+from cloche import errors, testing
+from cloche.cli.commands import COMMANDS, COMMON
+from cloche.plugins import hookspecs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sphinx.application import Sphinx
 
-    from cloche.cli.vocabulary import Verb
-    from cloche.options import Option
+    from cloche.cli.commands import CommandSpec
+    from cloche.model.options import Option
 
 SINCE = re.compile(r"^:since: (.+)$", re.MULTILINE)
 MARKER = re.compile(r"^<!-- generated: ([a-z-]+)(?: (\w+))? -->$", re.MULTILINE)
@@ -46,10 +47,10 @@ def fill(text: str) -> str:
 
 def commands() -> str:
     """Every command with its options, a table per heading of its help."""
-    return "\n".join("\n".join(command(verb)) for verb in VERBS.values())
+    return "\n".join("\n".join(command(verb)) for verb in COMMANDS.values())
 
 
-def command(verb: Verb) -> Iterator[str]:
+def command(verb: CommandSpec) -> Iterator[str]:
     yield f"(command-{verb.name})=\n\n### `{usage(verb)}`\n"
     yield f"{sentence(verb.summary)}\n"
     if verb.name == "create":
@@ -57,7 +58,7 @@ def command(verb: Verb) -> Iterator[str]:
     yield from by_group([option for option in verb.options if not option.hidden])
 
 
-def usage(verb: Verb) -> str:
+def usage(verb: CommandSpec) -> str:
     """Return how a command is written: `cloche run ENV -- CMD`."""
     name = "cloche" if verb.name == "create" else f"cloche {verb.name}"
     return " ".join(filter(None, [name, verb.operands, f"-- {verb.rest}" if verb.rest else ""]))
@@ -70,7 +71,7 @@ def common_options() -> str:
 
 def virtualenv_options() -> str:
     """The spellings of virtualenv that are understood."""
-    hidden = [option for verb in VERBS.values() for option in verb.options if option.hidden]
+    hidden = [option for verb in COMMANDS.values() for option in verb.options if option.hidden]
     return "\n".join(table("", hidden))
 
 

@@ -20,25 +20,17 @@ if TYPE_CHECKING:
         SeedError,
         UsageError,
     )
-    from cloche.hookspecs import Command, Descriptor, hookimpl
-    from cloche.model import (
-        Candidate,
-        Environment,
-        Host,
-        Image,
-        Interpreter,
-        Layout,
-        Plan,
-        Request,
-        Result,
-        Script,
-        Wanted,
-    )
-    from cloche.operations import Copy, LayImage, Link, MakeDir, Run, Write
-    from cloche.options import Option
-    from cloche.template import relocatable, render, resource
+    from cloche.model.distribution import Image
+    from cloche.model.environment import Environment, Layout, Script
+    from cloche.model.interpreter import Candidate, Host, Interpreter
+    from cloche.model.operations import Copy, InstallTree, LayImage, Link, MakeDir, Run, Write
+    from cloche.model.options import Option
+    from cloche.model.plan import Plan, Result
+    from cloche.model.request import Request, Wanted
+    from cloche.plugins.hookspecs import Command, Descriptor, hookimpl
+    from cloche.shells.template import relocatable, render, resource
 
-__version__ = "0.1.0"
+    __version__: str
 
 __all__ = [
     "Candidate",
@@ -51,6 +43,7 @@ __all__ = [
     "Host",
     "Image",
     "Inexpressible",
+    "InstallTree",
     "Interpreter",
     "InterpreterNotFound",
     "LayImage",
@@ -89,24 +82,17 @@ HOMES = {
         "SeedError",
         "UsageError",
     ),
-    "hookspecs": ("Command", "Descriptor", "hookimpl"),
-    "model": (
-        "Candidate",
-        "Environment",
-        "Host",
-        "Image",
-        "Interpreter",
-        "Layout",
-        "Plan",
-        "Request",
-        "Result",
-        "Script",
-        "Wanted",
-    ),
-    "operations": ("Copy", "LayImage", "Link", "MakeDir", "Run", "Write"),
-    "options": ("Option",),
-    "template": ("relocatable", "render", "resource"),
+    "model.distribution": ("Image",),
+    "model.environment": ("Environment", "Layout", "Script"),
+    "model.interpreter": ("Candidate", "Host", "Interpreter"),
+    "model.operations": ("Copy", "InstallTree", "LayImage", "Link", "MakeDir", "Run", "Write"),
+    "model.options": ("Option",),
+    "model.plan": ("Plan", "Result"),
+    "model.request": ("Request", "Wanted"),
+    "plugins.hookspecs": ("Command", "Descriptor", "hookimpl"),
+    "shells.template": ("relocatable", "render", "resource"),
 }
+"""The module that each public name comes from."""
 
 
 def __getattr__(name: str) -> object:
@@ -116,6 +102,10 @@ def __getattr__(name: str) -> object:
             found: object = getattr(sys.modules[f"cloche.{module}"], name)
             globals()[name] = found
             return found
+    if name == "__version__":
+        from cloche.model import VERSION
+
+        return VERSION
     raise AttributeError(f"module `cloche` has no attribute `{name}`")
 
 

@@ -47,16 +47,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         supply_streams()
     distrust_current_directory()
     if argv in (["--version"], ["-V"]):
-        from cloche import __version__
+        from cloche.model import VERSION
 
         try:
-            sys.stdout.write(f"cloche {__version__}\n")
+            sys.stdout.write(f"cloche {VERSION}\n")
             sys.stdout.flush()
             return 0
         except OSError:
             pass  # it fails the long way too, where the error is told
     try:
-        from cloche.cli.command import run_command
+        from cloche.cli.dispatch import run_command
 
         return run_command(argv, STARTED)
     except ImportError as error:

@@ -6,9 +6,10 @@ import os
 import sys
 
 from cloche.errors import UsageError
-from cloche.model import Host, Request, Wanted
+from cloche.model.interpreter import Host
+from cloche.model.request import Request, Wanted
+from cloche.model.value import TYPE_CHECKING
 from cloche.session import Session
-from cloche.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypedDict, Unpack
 
-    from cloche.model import Environment, Interpreter, Network, OnExisting, Plan, SitePackages
-    from cloche.operations import LinkMode
+    from cloche.model.environment import Environment
+    from cloche.model.interpreter import Interpreter
+    from cloche.model.operations import LinkMode
+    from cloche.model.plan import Plan
+    from cloche.model.request import Network, OnExisting, SitePackages
     from cloche.store import Access
 
     StrPath: TypeAlias = str | os.PathLike[str]
@@ -122,7 +126,7 @@ def texts(name: str, given: StrPath | Iterable[StrPath] | None) -> tuple[str, ..
 
 def request(destination: StrPath, host: Host, **choices: Unpack[Choices]) -> Request:
     """Return the request that these arguments stand for; see `create`."""
-    from cloche.destination import absolute
+    from cloche.planning.destination import absolute
 
     seeds = texts("seeds", choices.get("seeds", ("pip",)))
     links = [os.path.join(host.cwd, one) for one in texts("find_links", choices.get("find_links"))]
@@ -205,7 +209,7 @@ def load(path: StrPath, **choices: Unpack[Choices]) -> Environment:
 
     :raises DestinationError: there is none.
     """
-    from cloche.lifecycle.reading import read
+    from cloche.lifecycle.reader import read
 
     with session(**choices) as run:
         environment = read(os.fspath(path), run.host, run.probes)
@@ -215,7 +219,7 @@ def load(path: StrPath, **choices: Unpack[Choices]) -> Environment:
 
 def session(**choices: Unpack[Choices]) -> Session:
     """Return a run with these arguments; see `check` for what it refuses."""
-    from cloche.extension import blocked
+    from cloche.plugins.guard import blocked
 
     check(choices)
     host = current_host(choices.get("environ"))

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import sys
 
-from cloche.driver import carry_out
+from cloche.apply.driver import carry_out
+from cloche.apply.file_list import DamagedImage
 from cloche.errors import ClocheError
-from cloche.manifest import DamagedImage
-from cloche.planning import place
+from cloche.model.value import TYPE_CHECKING, replace
+from cloche.planning.plan_at import place
 from cloche.store.check import check
-from cloche.value import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from cloche.discovery import Found, Survey
     from cloche.discovery.cache import ProbeCache
-    from cloche.extension import Listener
-    from cloche.hookspecs import Finder
-    from cloche.memory import Memory, Remembered
-    from cloche.model import Blueprint, Host, Image, Plan, Request, Result
-    from cloche.operations import LinkMode
-    from cloche.plugins import Registry
+    from cloche.model.distribution import Image
+    from cloche.model.interpreter import Host
+    from cloche.model.operations import LinkMode
+    from cloche.model.plan import Blueprint, Plan, Result
+    from cloche.model.request import Request
+    from cloche.planning.plan_cache import CachedPlan, PlanCache
+    from cloche.plugins.guard import Listener
+    from cloche.plugins.hookspecs import Finder
+    from cloche.plugins.registry import Registry
     from cloche.store import Access, Store
+    from cloche.store.seeds import SeedStore
 
 
 class Session:
@@ -75,6 +79,13 @@ class Session:
         return self._store
 
     @property
+    def seed_store(self) -> SeedStore:
+        """The store as seeders see it."""
+        from cloche.store.seeds import SeedStore
+
+        return SeedStore(self.store)
+
+    @property
     def probes(self) -> ProbeCache:
         """What interpreters answered before."""
         from cloche.discovery.cache import ProbeCache
@@ -91,7 +102,7 @@ class Session:
     def registry(self) -> Registry:
         """:raises PluginError: two plugins are in conflict."""
         if self._registry is None:
-            from cloche.plugins import load
+            from cloche.plugins.registry import load
 
             self._registry = load(sys.path, self._blocklist, self._replacements)
             self.warnings += self._registry.complaints()
@@ -99,20 +110,20 @@ class Session:
 
     def survey(self) -> Registry:
         """Return everything about plugins, those in conflict with each other too."""
-        from cloche.plugins import survey
+        from cloche.plugins.registry import survey
 
         return survey(sys.path, self._blocklist, self._replacements)
 
     @property
-    def memory(self) -> Memory:
+    def memory(self) -> PlanCache:
         """Blueprints of earlier runs."""
-        from cloche.memory import Memory
+        from cloche.planning.plan_cache import PlanCache
 
         context = (self.store.root, *sorted(self._blocklist), repr(self._replacements))
         if self.store.lasts:
-            return Memory(self.store.room("plans"), True, context)
+            return PlanCache(self.store.room("plans"), True, context)
         places = self.store.places("plans")
-        return Memory(places[0] if places else "", False, context)
+        return PlanCache(places[0] if places else "", False, context)
 
     def find(self, request: Request) -> Found:
         """Return the interpreter for a request; `because` says what decided on it if the user did not.
@@ -165,20 +176,20 @@ class Session:
             return blueprint
         return self._decide(request, memory)
 
-    def _decide(self, request: Request, memory: Memory) -> Blueprint:
-        from cloche.drawing import draw
+    def _decide(self, request: Request, memory: PlanCache) -> Blueprint:
+        from cloche.planning.resolve import draw
 
         specs, because = self._asked(request)
         found = self._search(request, specs, because, self.registry.finders())
-        blueprint = draw(request, found.interpreter, because, self.registry, self.store)
+        blueprint = draw(request, found.interpreter, because, self.registry, self.seed_store)
         self._listeners = self.registry.listeners
         if set(self.warnings) <= set(found.warnings):  # what the search has to say it says every time
             self._remember(request, memory, blueprint, specs)
         return blueprint
 
-    def _remember(self, request: Request, memory: Memory, blueprint: Blueprint, specs: tuple[str, ...]) -> None:
+    def _remember(self, request: Request, memory: PlanCache, blueprint: Blueprint, specs: tuple[str, ...]) -> None:
         """Keep what was decided, and in the place of objects whom to ask for them."""
-        from cloche.memory import Remembered, witnesses
+        from cloche.planning.plan_cache import CachedPlan, witnesses
 
         chosen = {one.name: one for one in blueprint.activators}
         activators = [
@@ -190,7 +201,7 @@ class Session:
         if blueprint.notes:  # what was left out may be mended where it stands, which no witness sees
             return
         named = (replace(one, item=one.item if isinstance(one.item, str) else None) for one in chosen.values())
-        decided = Remembered(
+        decided = CachedPlan(
             replace(blueprint, activators=tuple(named)),
             specs,
             tuple((one.name, one.reference) for one in finders),
@@ -203,11 +214,11 @@ class Session:
         seen = [*witnesses(request, blueprint, self.host, packages), *self.store.places("wheels")]
         memory.remember(request, self.host, decided, seen)
 
-    def _still_so(self, request: Request, remembered: Remembered) -> Blueprint | None:
+    def _still_so(self, request: Request, remembered: CachedPlan) -> Blueprint | None:
         """Return what was remembered, with the objects that plugins give, if all that is asked each time is as it was."""
         blueprint, objects = remembered.blueprint, {}
         if remembered.givers:
-            from cloche.shortcut import ask_again
+            from cloche.plugins.shortcut import ask_again
 
             given = ask_again(remembered.givers, remembered.refused, blueprint.interpreter)
             if given is None:
@@ -220,12 +231,12 @@ class Session:
         activators = (replace(one, item=one.item or objects["activator", one.name]) for one in blueprint.activators)
         return replace(blueprint, activators=tuple(activators))
 
-    def _still_found(self, request: Request, remembered: Remembered, objects: Mapping[tuple[str, str], Finder]) -> bool:
+    def _still_found(self, request: Request, remembered: CachedPlan, objects: Mapping[tuple[str, str], Finder]) -> bool:
         """Return whether the search for what was remembered would find the same again; it costs little when it does."""
         if not remembered.specs and not request.try_first_with:
             return True  # the running Python, which is a witness
         from cloche.errors import InterpreterNotFound
-        from cloche.extension import resolve
+        from cloche.plugins.guard import resolve
 
         finders = (
             resolve(reference) if reference else objects["finder", name] for name, reference in remembered.finders
@@ -277,7 +288,7 @@ class Session:
         if not self._listeners:
             return []
         if self._registry is None:
-            from cloche.shortcut import tell
+            from cloche.plugins.shortcut import tell
 
             if (told := tell(self._listeners, result)) is not None:
                 return told

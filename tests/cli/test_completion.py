@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pexpect
 import pytest
 
+from cloche.cli.commands import COMMANDS, COMMON, CREATE
 from cloche.cli.completion import bash_words, script
 from cloche.cli.completion.suggestions import SAFE, suggest
-from cloche.cli.vocabulary import COMMON, CREATE, VERBS
-from cloche.model import Host
-from cloche.value import replace
+from cloche.model.interpreter import Host
+from cloche.model.value import replace
 from tests.plugins.site import Site, site
 from tests.tools import require
 
@@ -41,14 +41,14 @@ def words(host: Host, *line: str) -> list[str]:
 
 
 def test_commands_stand_at_the_beginning_or_the_directory_of_a_new_environment(host: Host) -> None:
-    assert words(host, "") == sorted(VERBS)
+    assert words(host, "") == sorted(COMMANDS)
     assert suggest([""], host).paths == "directories"
     assert words(host, "co") == ["completion", "config"]
     assert words(host, "-q", "do") == ["doctor"]
 
 
 def test_every_option_of_a_command_is_suggested_and_none_of_another_tools_spellings(host: Host) -> None:
-    for verb in VERBS.values():
+    for verb in COMMANDS.values():
         shown = {f"--{option.name}" for option in (*COMMON, *verb.options) if not option.hidden}
         assert set(words(host, verb.name, "--")) == shown
     assert set(words(host, "--")) == {f"--{option.name}" for option in (*COMMON, *CREATE)}
@@ -168,7 +168,7 @@ def test_a_name_that_a_shell_could_take_for_more_than_a_word_is_not_suggested(ho
     site.metadata("acme$(touch_PWNED)", "1.0", {"x": "x"})
 
     assert words(host, "--no-plugin", "") == []
-    every = [word for verb in VERBS.values() for word in (verb.name, *verb.choices)]
+    every = [word for verb in COMMANDS.values() for word in (verb.name, *verb.choices)]
     assert all(SAFE.issuperset(word) for word in every)
 
 

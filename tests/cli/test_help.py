@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
+from cloche.cli.commands import COMMANDS, COMMON
 from cloche.cli.help import help_text
-from cloche.cli.vocabulary import COMMON, VERBS
-from cloche.options import Option
+from cloche.model.options import Option
 
 
-@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS.keys())
+@pytest.mark.parametrize("verb", COMMANDS.values(), ids=COMMANDS.keys())
 def test_no_line_is_longer_than_80_columns(verb: object) -> None:
     long = Option("an-option-with-a-name-that-leaves-no-room-at-all", "what it does " * 20, metavar="A-LONG-WORD")
 
@@ -21,7 +21,7 @@ def test_no_line_is_longer_than_80_columns(verb: object) -> None:
         assert [line for line in text.splitlines() if len(line) > 80] == []
 
 
-@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS.keys())
+@pytest.mark.parametrize("verb", COMMANDS.values(), ids=COMMANDS.keys())
 def test_every_option_stands_below_what_it_is_for(verb: object) -> None:
     text = help_text(verb)
     for option in (*verb.options, *COMMON):
@@ -42,14 +42,14 @@ def test_spellings_of_virtualenv_are_shown_to_who_wants_to_see_more() -> None:
 
 
 def test_options_of_plugins_stand_below_a_heading_of_their_own() -> None:
-    text = help_text(VERBS["create"], [Option("rope", "how long"), Option("knot", "which one", group="seeds")])
+    text = help_text(COMMANDS["create"], [Option("rope", "how long"), Option("knot", "which one", group="seeds")])
 
     assert "\noptions of plugins:\n  --rope VALUE          how long\n" in text
     assert text.index("\nseeds:\n") < text.index("--knot") < text.index("\noutput:\n")
 
 
 def test_help_says_what_an_option_takes_and_how_often() -> None:
-    text = help_text(VERBS["create"])
+    text = help_text(COMMANDS["create"])
 
     assert "auto,\n                        clone, hardlink, copy, symlink" in text
     assert "  -p, --python SPEC     which Python; the first that is found of several; may be\n" in text
@@ -62,4 +62,4 @@ def test_headings_are_coloured_where_that_is_wanted() -> None:
     )
 
     assert done.stdout.startswith("\x1b[1musage:\x1b[0m cloche info")
-    assert "\x1b" not in help_text(VERBS["info"])
+    assert "\x1b" not in help_text(COMMANDS["info"])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PROGRAM = """
 import os, signal, sys, time, weakref
-from cloche.cli import command
+from cloche.cli import dispatch as command
 
 def send(number=signal.SIGTERM, times=1):
     for _ in range(times):
@@ -95,7 +95,7 @@ def test_signals_that_come_while_the_first_is_being_undone_wait_until_it_is() ->
 
 IN_PROCESS = """
 import os, signal, sys, threading
-from cloche.cli.command import run_command
+from cloche.cli.dispatch import run_command
 
 def mine(number, frame):
     print("mine")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cloche
-from cloche.config import parse
+from cloche.planning.pyvenv_cfg import parse
 from tests.clients.wheelhouse import make_wheelhouse
 
 if TYPE_CHECKING:

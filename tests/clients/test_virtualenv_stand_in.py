@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cloche
-from cloche.config import parse
+from cloche.planning.pyvenv_cfg import parse
 from tests.clients.conftest import made_by
 from tests.clients.wheelhouse import make_project
 from tests.tools import missing, require

@@ -14,17 +14,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloche.discovery import ProbeCache, find, probe, record, survey
+from cloche.discovery import find, probe, record, survey
+from cloche.discovery.cache import ProbeCache
 from cloche.errors import InterpreterNotFound
-from cloche.model import Candidate, Host
+from cloche.model.interpreter import Candidate, Host
 from tests.recorded import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from cloche.discovery import Answer
-    from cloche.spec import InterpreterSpec
+    from cloche.discovery.cache import Answer
+    from cloche.model.spec import InterpreterSpec
 
 HOST = Host(dict(os.environ), os.sep, sys.platform, os.name, sys.executable)
 ANSWER = record.dump(recorded("cpython-3.12-linux"))

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.discovery import ProbeCache, find, running
+from cloche.discovery import find
+from cloche.discovery.cache import ProbeCache
+from cloche.discovery.describe import running
 from cloche.discovery.probe import ask
 from cloche.errors import InterpreterNotFound
-from cloche.model import Host, Interpreter
+from cloche.model.interpreter import Host, Interpreter
 from tests import interpreters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cloche.discovery import Answer
+    from cloche.discovery.cache import Answer
 
 ENVIRON = dict(os.environ)
 HOST = Host(ENVIRON, os.sep, sys.platform, os.name, sys.executable)

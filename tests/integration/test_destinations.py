@@ -308,8 +308,8 @@ def test_the_cache_can_go_at_any_moment_without_harm(cloche, tmp_path):
 
 KILLED_AT = """
 import os, sys
-import cloche.transaction.journal as journal
-import cloche.transaction.merge as merge
+import cloche.apply.journal as journal
+import cloche.apply.merge as merge
 take, left = journal.take, [int(sys.argv[1])]
 def die(action, staging, target):
     if not left[0]:

@@ -10,12 +10,12 @@ import sys
 import pytest
 
 import cloche as api
-from cloche.operations import Write
+from cloche.model.operations import Write
+from cloche.shells.template import MARK
 from cloche.store import Store
 from cloche.store.distributions import read_wheel
 from cloche.store.images import obtain
-from cloche.store.laying import operations
-from cloche.template import MARK
+from cloche.store.installation import operations
 from cloche.testing.fakes import fake_environment, fake_interpreter
 from tests.distributions import host_at, make_wheel
 from tests.interpreters import MINORS, pypy

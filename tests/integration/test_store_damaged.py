@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from cloche.cli.cache import JUDGES
-from cloche.model import Request, Wanted
+from cloche.model.request import Request, Wanted
 from cloche.session import Session
 from cloche.store import KINDS, Store, upkeep
 from tests.distributions import host_at, make_wheel
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from _pytest.mark import ParameterSet
 
-    from cloche.model import Result
+    from cloche.model.plan import Result
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="permissions, links and FIFOs are those of POSIX")
 

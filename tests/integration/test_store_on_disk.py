@@ -137,7 +137,7 @@ def test_an_image_is_on_the_disk_before_it_has_its_name(cloche: Cloche, tmp_path
 def test_a_cache_that_goes_when_it_is_about_to_be_used_is_made_again(cloche: Cloche, cache: Path) -> None:
     """It goes when the new environment begins to be staged, which is when its files are wanted."""
     program = (
-        "import shutil, sys, cloche.transaction as transaction\n"
+        "import shutil, sys, cloche.apply.transaction as transaction\n"
         "entered = transaction.Transaction.__enter__\n"
         "def enter(self):\n"
         "    shutil.rmtree(sys.argv[3])\n"

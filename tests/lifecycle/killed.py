@@ -9,7 +9,7 @@ import signal
 import sys
 
 from cloche.__main__ import main
-from cloche.transaction import exchange
+from cloche.apply import exchange
 
 CALLS = "rename replace link symlink mkdir unlink rmdir chmod utime write".split()
 fatal = int(sys.argv[1])

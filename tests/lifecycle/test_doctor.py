@@ -9,9 +9,9 @@ import shutil
 import pytest
 
 from cloche.api import session
+from cloche.fs.locks import lock
 from cloche.lifecycle import examination
 from cloche.lifecycle.diagnosis import take_up
-from cloche.transaction import lock
 from tests.interpreters import debian, pyenv
 from tests.lifecycle.furniture import complaints, run, wrong_records
 from tests.trees import snapshot

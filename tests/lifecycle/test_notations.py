@@ -16,9 +16,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cloche.lifecycle import activators, launchers
-from cloche.lifecycle.command import place_of, pointed
-from cloche.lifecycle.places import relocated_lines, relocated_settings, relocated_urls
+from cloche.lifecycle import activation_scripts, launchers
+from cloche.lifecycle.embedded_paths import relocated_lines, relocated_settings, relocated_urls
+from cloche.lifecycle.recorded_command import place_of, pointed
 from cloche.lifecycle.relocation import Relocation, moved_around, needle
 from cloche.lifecycle.shebangs import header_of, with_program
 from tests.tools import require
@@ -293,11 +293,11 @@ def test_a_word_is_read_and_written_by_the_rules_of_its_shell(shell: str, spelle
     new = '/it\'s "a" $HOME `b` \\ !c (é)'
     program, flags, show = SHOW[shell]
     found = require(program)
-    dialect = activators.dialects({})[shell]
+    dialect = activation_scripts.dialects({})[shell]
     for line in LINES[shell]:
         text = line.format(spelled)
-        assert activators.recorded_roots(text, dialect) == ["/old"]
-        changed = activators.patched(text, dialect, lambda word, _: new if word == "/old" else word)
+        assert activation_scripts.recorded_roots(text, dialect) == ["/old"]
+        changed = activation_scripts.patched(text, dialect, lambda word, _: new if word == "/old" else word)
         environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}
         done = subprocess.run([found, *flags, show.format(changed)], capture_output=True, env=environ, check=False)
         assert done.stdout.decode().removesuffix("\n") == new, done.stderr
@@ -307,11 +307,11 @@ def test_a_word_is_read_and_written_by_the_rules_of_its_shell(shell: str, spelle
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\n"), min_size=1))
 def test_words_of_the_other_dialects_are_read_back_as_they_were_written(text: str) -> None:
     for shell in ("powershell", "nushell", "xonsh", "python", "fish"):
-        dialect = activators.dialects({})[shell]
+        dialect = activation_scripts.dialects({})[shell]
         assert dialect.decode(dialect.quote(text)) == text
 
 
 def test_a_word_that_is_only_known_when_the_script_runs_is_left_alone() -> None:
     text = 'PATH="$VIRTUAL_ENV/bin:$PATH"\nVIRTUAL_ENV=$(cygpath "$VIRTUAL_ENV")\nPS1="(`date`) /old"\n'
-    dialect = activators.dialects({})["bash"]
-    assert activators.patched(text, dialect, lambda word, _: "changed" if "/old" in word else word) == text
+    dialect = activation_scripts.dialects({})["bash"]
+    assert activation_scripts.patched(text, dialect, lambda word, _: "changed" if "/old" in word else word) == text

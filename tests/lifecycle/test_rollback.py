@@ -10,21 +10,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche import transaction
 from cloche.api import session
+from cloche.apply import exchange, merge, staging, transaction
 from cloche.errors import ClocheError
-from cloche.lifecycle import moving, rebuilding, upgrading
+from cloche.lifecycle import move as moving
+from cloche.lifecycle import rebuild as rebuilding
+from cloche.lifecycle import upgrade as upgrading
 from cloche.lifecycle.diagnosis import take_up
-from cloche.lifecycle.draft import Draft
-from cloche.lifecycle.mending import mend
-from cloche.transaction import exchange, merge
+from cloche.lifecycle.overlay import Overlay
+from cloche.lifecycle.repair import mend
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-    from cloche.transaction.journal import Action
+    from cloche.apply.journal import Action
 
 
 @pytest.fixture
@@ -46,8 +47,8 @@ def tree(place: Path) -> Path:
     return place
 
 
-def edited(place: Path) -> Draft:
-    draft = Draft(str(place))
+def edited(place: Path) -> Overlay:
+    draft = Overlay(str(place))
     draft.write("lib/deep/one.py", b"one = 2\n")
     draft.write("script", b"#!/new/bin/python\n")
     draft.write("lib/added", b"new\n")
@@ -71,7 +72,7 @@ def test_a_draft_changes_nothing_until_it_is_performed_and_then_everything(tmp_p
 
 
 def test_what_goes_with_its_directory_is_gone_and_what_is_written_as_it_is_is_no_change(tmp_path: Path) -> None:
-    draft = Draft(str(tree(tmp_path / "env")))
+    draft = Overlay(str(tree(tmp_path / "env")))
     draft.write("script", b"#!/old/bin/python\n")
     draft.link("link", "/old")
     assert draft.changed == []
@@ -147,7 +148,7 @@ def test_the_next_run_takes_back_what_a_killed_one_had_done(tmp_path, monkeypatc
         with pytest.raises(Killed):
             edited(place).perform()
     [left] = [name for name in os.listdir(place) if name.startswith(".cloche-")]
-    transaction.sweep(str(place / left))
+    staging.sweep(str(place / left))
     assert snapshot(place) == before
 
 
@@ -235,7 +236,7 @@ def test_a_move_that_runs_out_of_space_leaves_the_old_place_as_it_was(cloche, em
         if len(calls) == 3:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("cloche.ground.write_all", full)
+    monkeypatch.setattr("cloche.apply.executor.write_all", full)
     with pytest.raises(ClocheError, match="no space left"):
         moving.carry_out(planned, world)
     assert snapshot(cloche.cwd) == before

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cloche.plugins import Registry
+    from cloche.plugins.registry import Registry
 
 SERIAL = count()
 

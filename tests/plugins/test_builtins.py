@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloche.plugins import load
+from cloche.plugins.registry import load
 from cloche.testing import KINDS, creator_contract, finder_contract, seeder_contract
 from tests.recorded import NAMES, recorded
 

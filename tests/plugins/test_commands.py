@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.cli.command import may_be_foreign
-from cloche.entrypoints import find_sources
+from cloche.cli.dispatch import may_be_foreign
+from cloche.plugins.entry_points import find_sources
 from tests.plugins.site import Site, giving, statuses
 from tests.plugins.test_loading import registry
 from tests.plugins.test_plugins_command import cloche, listed
@@ -53,7 +53,11 @@ def test_a_name_that_no_plugin_has_is_a_directory_and_imports_none_to_find_out(s
     site.install("zebra", other=f"open({str(mark)!r}, 'w').close()\n")
 
     ran = subprocess.run(
-        [sys.executable, "-c", "from cloche.cli.foreign import run_foreign; print(run_foreign('venv', [], [], None))"],
+        [
+            sys.executable,
+            "-c",
+            "from cloche.cli.plugin_command import run_foreign; print(run_foreign('venv', [], [], None))",
+        ],
         capture_output=True,
         text=True,
         check=True,

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche import PluginError, UsageError
-from cloche.entrypoints import find_sources
-from cloche.extension import blocked
-from cloche.hookspecs import API_VERSION
-from cloche.plugins import load, survey
-from cloche.provided import KINDS
+from cloche.plugins.components import KINDS
+from cloche.plugins.entry_points import find_sources
+from cloche.plugins.guard import blocked
+from cloche.plugins.hookspecs import API_VERSION
+from cloche.plugins.registry import load, survey
 from cloche.session import Session
 from cloche.testing import fake_environment, fake_host
 from tests.plugins.site import Site, giving, reason, statuses
@@ -25,7 +25,7 @@ from tests.plugins.site import Site, giving, reason, statuses
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cloche.plugins import Registry
+    from cloche.plugins.registry import Registry
 
 
 def registry(site: Site, *blocklist: str, **replace: str) -> Registry:
@@ -569,7 +569,7 @@ def test_a_plugin_may_say_for_which_interface_it_is_written(site: Site) -> None:
 
 def test_the_interface_of_version_1_is_what_plugins_were_promised() -> None:
     """Hooks and arguments may be added to these; taking one away would need a new version."""
-    from cloche import hookspecs
+    from cloche.plugins import hookspecs
 
     promised = {
         "cloche_finders": (),

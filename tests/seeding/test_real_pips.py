@@ -20,7 +20,7 @@ from tests.distributions import host_at, make_wheel, wrong_rows
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
-    from cloche.model import Environment
+    from cloche.model.environment import Environment
 
 EVERY = [*interpreters.MINORS, "debian", "pypy"]
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import pexpect
 from hypothesis import strategies as st
 
-from cloche.model import Environment, Interpreter, Layout
+from cloche.model.environment import Environment, Layout
+from cloche.model.interpreter import Interpreter
 from cloche.testing.hostile import HOSTILE as CASES
 from tests.tools import require
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from cloche.hookspecs import Activator
+    from cloche.plugins.hookspecs import Activator
 
 HOSTILE = {
     **CASES,

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloche.builtin.activators.python import activator
-from cloche.template import resource
+from cloche.shells.template import resource
 from cloche.testing import activator_contract
 from tests.interpreters import MINORS, pyenv, pypy
 from tests.shells.windows_driver import HOSTILE_POSIX, describe, interpreter, write

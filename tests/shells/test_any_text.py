@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from cloche.hookspecs import Activator
+    from cloche.plugins.hookspecs import Activator
 
 TRICKY = "\\'\"`$!%^&|;<>(){}[]#~*?=,@+-:. \t\r\n\u2018\u2019\u201c\u201dPATH1_CLOCHE"
 """What shells do something about, and pieces of what they might then find."""

@@ -28,9 +28,9 @@ from hypothesis import strategies as st
 
 from cloche.builtin.activators.batch import UNREADABLE, activator
 from cloche.errors import Inexpressible
-from cloche.template import resource
+from cloche.model.value import replace
+from cloche.shells.template import resource
 from cloche.testing import activator_contract
-from cloche.value import replace
 from tests.shells.windows_driver import HOSTILE, describe, interpreter, slots_in_quotes, write
 from tests.tools import require
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cloche.builtin.activators.bash import activator
 from cloche.errors import Inexpressible
-from cloche.template import resource
+from cloche.shells.template import resource
 from cloche.testing import Shell, activator_contract
 from cloche.testing.hostile import directory_name
 from tests.shells.driver import (

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cloche.builtin.activators.powershell import activator
 from cloche.errors import Inexpressible
-from cloche.template import resource
+from cloche.shells.template import resource
 from cloche.testing import Shell, activator_contract
 from tests.shells.windows_driver import HOSTILE, HOSTILE_POSIX, describe, interpreter, slots_in_quotes, write
 from tests.tools import require

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.builtin.activators import bash, batch, csh, fish, powershell, python
+from cloche.model.value import replace
 from cloche.testing import Shell
 from cloche.testing.fakes import KINDS, fake_environment
 from cloche.testing.hostile import HOSTILE as NAMES
 from cloche.testing.hostile import directory_name
 from cloche.testing.shells import Runner
-from cloche.value import replace
 from tests.shells.driver import HOSTILE, Outcome, attempt, describe
 from tests.shells.test_posix_shells import SHELLS, STRICT
 from tests.tools import require
@@ -23,7 +23,7 @@ from tests.tools import require
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cloche.hookspecs import Activator
+    from cloche.plugins.hookspecs import Activator
 
 ACTIVATORS = {
     module.__name__.rpartition(".")[2]: module.activator for module in (bash, batch, csh, fish, powershell, python)

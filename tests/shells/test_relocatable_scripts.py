@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.store.laying import finding_lines
+from cloche.store.installation import finding_lines
 from cloche.testing.hostile import directory_name
 from tests.interpreters import MINORS, pyenv
 from tests.shells.driver import HOSTILE, real_python

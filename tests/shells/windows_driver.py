@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloche.model import Environment, Interpreter, Layout
+from cloche.model.environment import Environment, Layout
+from cloche.model.interpreter import Interpreter
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cloche.hookspecs import Activator
+    from cloche.plugins.hookspecs import Activator
 
 HOSTILE = {
     "plain": "env",

@@ -11,9 +11,10 @@ import threading
 
 import pytest
 
-from cloche import transaction
+from cloche.apply import exchange, hold, journal, leftovers, merge, transaction
+from cloche.apply import staging as staging_module
+from cloche.apply.transaction import Transaction
 from cloche.errors import ClocheError, DestinationError
-from cloche.transaction import Transaction, exchange, hold, journal, leftovers, merge
 from tests.trees import snapshot
 
 
@@ -263,7 +264,7 @@ def test_a_journal_that_cannot_be_removed_is_emptied(target, old, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(os, "unlink", refuse)
         commit(target, "merge")
-    transaction.sweep(os.path.join(target, ".cloche-0"))
+    staging_module.sweep(os.path.join(target, ".cloche-0"))
     assert snapshot(target)["pyvenv.cfg"][2] == b"home = /new\n"
     assert ".cloche-0" not in os.listdir(target)
 
@@ -285,7 +286,7 @@ def test_what_could_not_be_put_back_is_kept_for_the_next_run(target, old, monkey
         with pytest.raises(ClocheError, match="could be put back") as caught:
             commit(target, "merge")
     assert ".cloche-0" in caught.value.hint
-    transaction.sweep(os.path.join(target, ".cloche-0"))
+    staging_module.sweep(os.path.join(target, ".cloche-0"))
     assert snapshot(target) == old
 
 
@@ -323,7 +324,7 @@ def killed(target: str, way: str, exchanging: bool, fatal) -> bool:
 def test_the_next_run_undoes_what_a_killed_one_had_begun(target, old, way, system, step):
     taken = iter(range(100))
     if killed(target, way, system == "exchanging", lambda what, _: what == "take" and next(taken) == step):
-        transaction.sweep(os.path.join(target, ".cloche-0"))
+        staging_module.sweep(os.path.join(target, ".cloche-0"))
         assert snapshot(target) == old
     else:
         assert step >= 3
@@ -372,8 +373,8 @@ def test_what_cannot_be_renamed_whole_is_replaced_file_by_file_or_put_back(
     else:
         taken = iter(range(100))
         replaced = not killed(target, way, True, lambda what, _: what == "take" and next(taken) == step)
-        transaction.sweep(os.path.join(os.path.dirname(target), ".env.cloche-0"))
-        transaction.sweep(os.path.join(target, ".cloche-0"))
+        staging_module.sweep(os.path.join(os.path.dirname(target), ".env.cloche-0"))
+        staging_module.sweep(os.path.join(target, ".cloche-0"))
     if replaced:
         assert step > 8
         assert sorted(snapshot(target)) == [
@@ -392,7 +393,7 @@ def test_names_that_look_like_something_else_are_put_back_like_others(target, ol
     before = snapshot(target)
     taken = iter(range(100))
     assert killed(target, "merge-emptied", True, lambda what, _: what == "take" and next(taken) == step * 3)
-    transaction.sweep(os.path.join(target, ".cloche-0"))
+    staging_module.sweep(os.path.join(target, ".cloche-0"))
     assert snapshot(target) == before
 
 
@@ -415,7 +416,7 @@ def planted(target: str, *records: str, inside: tuple[str, ...] = ()) -> str:
 )
 def test_a_journal_that_leads_elsewhere_is_not_followed_and_not_removed(target, old, records):
     staging = planted(target, *records)
-    transaction.sweep(staging)
+    staging_module.sweep(staging)
     assert os.path.exists(os.path.join(staging, "old", "0"))
     assert snapshot(target) == old
     with open(os.path.join(os.path.dirname(target), "outside")) as file:
@@ -426,7 +427,7 @@ def test_a_journal_that_was_not_finished_is_that_of_a_run_that_had_not_begun(tar
     staging = planted(target, "env", "drop 0 notes.txt", "drop 0 bin", "drop 0 lib")
     with open(os.path.join(staging, journal.JOURNAL), "r+") as file:
         file.truncate(os.path.getsize(file.name) - len("end\0"))
-    transaction.sweep(staging)
+    staging_module.sweep(staging)
     assert snapshot(target) == old
     assert siblings(target) == []
 
@@ -435,7 +436,7 @@ def test_a_journal_of_another_version_is_not_followed_and_not_removed(target, ol
     with monkeypatch.context() as patch:
         patch.setattr(journal, "HEADER", "cloche journal 999")
         staging = planted(target, "env", "drop 0 notes.txt")
-    transaction.sweep(staging)
+    staging_module.sweep(staging)
     assert snapshot(target) == old
     assert os.path.exists(os.path.join(staging, journal.JOURNAL))
 
@@ -447,7 +448,7 @@ def test_what_somebody_has_put_in_the_place_of_something_new_stays_where_it_is(t
     os.mkdir(f"{place}.theirs")  # while the other is there, or it may get the same inode
     shutil.rmtree(place)
     os.rename(f"{place}.theirs", place)
-    transaction.sweep(os.path.join(target, ".cloche-0"))
+    staging_module.sweep(os.path.join(target, ".cloche-0"))
     assert os.path.isdir(place)
 
 
@@ -463,23 +464,23 @@ def test_leftovers_are_swept_wherever_they_are(target, old):
 def test_where_nothing_can_be_locked_a_leftover_is_one_that_is_old(target, old, monkeypatch):
     staging = planted(target, "env", "drop 0 notes.txt")
     monkeypatch.setattr(leftovers, "lock", lambda path: (None, "by nobody"))
-    transaction.sweep(staging)
+    staging_module.sweep(staging)
     assert os.path.exists(staging)
     os.utime(staging, (0, 0))
-    transaction.sweep(staging)
+    staging_module.sweep(staging)
     assert siblings(target) == []
 
 
 def test_a_staging_directory_of_another_user_or_with_other_things_in_it_is_left_alone(target, old, monkeypatch):
     staging = planted(target, "env", "drop 0 notes.txt", inside=("mine.txt",))
-    transaction.sweep(staging)
+    staging_module.sweep(staging)
     assert os.path.exists(os.path.join(staging, "mine.txt"))
     os.unlink(os.path.join(staging, "mine.txt"))
     with monkeypatch.context() as patch:
         patch.setattr(os, "geteuid", lambda: os.stat(staging).st_uid + 1)
-        transaction.sweep(staging)
+        staging_module.sweep(staging)
     assert snapshot(target) == old
-    transaction.sweep(staging)
+    staging_module.sweep(staging)
     assert not os.path.exists(staging)
     assert snapshot(target)["notes.txt"][2] == b"theirs"
 
@@ -554,7 +555,7 @@ def test_a_signal_in_any_call_leaves_what_was_there_or_what_is_new_and_nothing_e
 def test_an_environment_that_was_set_aside_when_a_run_was_killed_is_put_back(target, old):
     assert killed(target, "exchange", False, lambda what, path: what == "rename" and os.path.basename(path) == "new")
     assert not os.path.exists(target)
-    transaction.sweep(os.path.join(os.path.dirname(target), ".env.cloche-0"))
+    staging_module.sweep(os.path.join(os.path.dirname(target), ".env.cloche-0"))
     assert snapshot(target) == old
 
 
@@ -578,11 +579,11 @@ def test_a_lock_on_a_directory_that_another_has_taken_the_place_of_does_not_coun
         flock(descriptor, how)
 
     monkeypatch.setattr(fcntl, "flock", swept_meanwhile)
-    assert transaction.lock(target) == (None, "by another")
+    assert staging_module.lock(target) == (None, "by another")
 
 
 def test_a_parent_that_another_run_takes_back_meanwhile_is_made_again(tmp_path, monkeypatch):
-    claim, tries = transaction.claim, []
+    claim, tries = staging_module.claim, []
 
     def taken_back(stem):
         tries.append(stem)
@@ -596,13 +597,13 @@ def test_a_parent_that_another_run_takes_back_meanwhile_is_made_again(tmp_path, 
 
 
 def test_a_staging_directory_that_another_run_has_taken_for_a_leftover_is_left_to_it(target, monkeypatch):
-    lock, tries = transaction.lock, []
+    lock, tries = staging_module.lock, []
 
     def late(path):
         tries.append(path)
         return (None, "by another") if len(tries) == 1 else lock(path)
 
-    monkeypatch.setattr(transaction, "lock", late)
+    monkeypatch.setattr(staging_module, "lock", late)
     with Transaction(target, "new") as running:
         assert os.path.dirname(running.ground.root) == tries[1] != tries[0]
 
@@ -628,7 +629,7 @@ def test_a_lock_that_is_held_too_long_is_named_with_its_holder(target, monkeypat
     os.mkdir(target)
     monkeypatch.setattr(hold, "PATIENCE", 0.05)
     monkeypatch.setattr(hold, "NOTES", os.path.join(os.path.dirname(target), "notes-{}"))
-    with hold.Hold(target), pytest.raises(ClocheError, match=f"process {os.getpid()}"), hold.Hold(target):
+    with hold.TreeLock(target), pytest.raises(ClocheError, match=f"process {os.getpid()}"), hold.TreeLock(target):
         pass
 
 

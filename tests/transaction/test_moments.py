@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche import transaction
+from cloche.apply import signals
+from cloche.apply.transaction import Transaction
 from cloche.errors import ClocheError
-from cloche.lifecycle.draft import Draft
-from cloche.transaction import Transaction
+from cloche.lifecycle.overlay import Overlay
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def terminate(request: pytest.FixtureRequest) -> Iterator[Callable[[], None]]:
 
 GUARDED: frozenset[CodeType] = frozenset(
     function.__code__
-    for kind in (Transaction, transaction.Undisturbed, transaction.Disturbed)
+    for kind in (Transaction, signals.DeferredSignals, signals.DeliveredSignals)
     for function in vars(kind).values()
     if hasattr(function, "__code__")
 )
@@ -167,7 +167,7 @@ def test_an_edit_is_done_with_the_modes_that_belong_to_it_or_not_at_all(
         (place / "script").write_text("old")
         (place / "open").write_text("")
         (place / "open").chmod(0o666)
-        draft = Draft(str(place))
+        draft = Overlay(str(place))
         draft.write("script", b"new")
         draft.set_mode("open", 0o644)
         return draft.perform

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloche.model import Interpreter
+from cloche.model.interpreter import Interpreter
 
 LEVELS = {"a": "alpha", "b": "beta", "rc": "candidate"}
 

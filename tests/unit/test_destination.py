@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cloche
-from cloche.destination import (
+from cloche.errors import DestinationError
+from cloche.model.interpreter import Host
+from cloche.planning.destination import (
     Destination,
     absolute,
     inspect,
@@ -18,9 +20,7 @@ from cloche.destination import (
     refuse_length,
     refuse_own,
 )
-from cloche.errors import DestinationError
-from cloche.layout import layout_of
-from cloche.model import Host
+from cloche.planning.layout import layout_of
 from tests.unit.interpreters import interpreter
 
 if TYPE_CHECKING:

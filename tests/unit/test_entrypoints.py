@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.entrypoints import Installed
-from cloche.extension import Source
+from cloche.plugins.entry_points import Installed
+from cloche.plugins.guard import Source
 
 if TYPE_CHECKING:
     from pathlib import Path

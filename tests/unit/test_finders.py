@@ -18,13 +18,13 @@ from cloche.builtin.finders.pyenv import finder as pyenv
 from cloche.builtin.finders.uv import finder as uv
 from cloche.builtin.finders.windows_store import finder as windows_store
 from cloche.discovery import home
-from cloche.model import Candidate, Host
-from cloche.spec import InterpreterSpec
+from cloche.model.interpreter import Candidate, Host
+from cloche.model.spec import InterpreterSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cloche.hookspecs import Finder
+    from cloche.plugins.hookspecs import Finder
 
 
 class Tree:

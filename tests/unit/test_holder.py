@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.holder import UNKNOWN, author, sign, withdraw
-from cloche.transaction import hold
+from cloche.apply import hold
+from cloche.fs.lock_owner import UNKNOWN, author, sign, withdraw
 from tests.tools import missing
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SIGNING = """
 import sys, time
-from cloche.holder import sign
+from cloche.fs.lock_owner import sign
 assert sign(sys.argv[1]) is not None
 print("signed", flush=True)
 time.sleep(60)
@@ -124,7 +124,7 @@ def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_directory_that_is_held_has_its_note_elsewhere_and_only_meanwhile(tmp_path: Path, notes: Path) -> None:
     target = tmp_path / "target"
     target.mkdir()
-    with hold.Hold(str(target)):
+    with hold.TreeLock(str(target)):
         assert hold.holder(str(target)).startswith(f"process {os.getpid()} ")
         assert os.listdir(target) == []
         assert stat.S_IMODE(notes.stat().st_mode) == 0o700
@@ -141,7 +141,7 @@ def test_notes_that_killed_runs_left_are_removed_by_the_next_run_and_others_stay
     os.rename(tmp_path / "note", notes / "living")
     for old in ("left", "living"):
         os.utime(notes / old, (0, 0))
-    with hold.Hold(str(tmp_path)):
+    with hold.TreeLock(str(tmp_path)):
         assert len(os.listdir(notes)) == 3
         assert author(str(notes / "living")).startswith(f"process {process.pid} ")
     assert sorted(os.listdir(notes)) == ["begun", "living"]
@@ -152,13 +152,13 @@ def test_a_directory_for_notes_of_somebody_else_is_left_alone(tmp_path: Path, no
         missing("only the superuser can give a directory away")
     notes.mkdir(mode=0o700)
     os.chown(notes, 65534, 65534)
-    with hold.Hold(str(tmp_path)):
+    with hold.TreeLock(str(tmp_path)):
         assert os.listdir(notes) == []
 
 
 def test_what_is_not_there_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hold, "PATIENCE", 0.0)
-    with hold.Hold(str(tmp_path / "gone")):
+    with hold.TreeLock(str(tmp_path / "gone")):
         pass
 
 
@@ -166,6 +166,6 @@ def test_a_directory_for_notes_that_others_may_use_is_left_alone(tmp_path: Path,
     notes.mkdir()
     notes.chmod(0o777)
     (notes / "theirs").write_text("x")
-    with hold.Hold(str(tmp_path)):
+    with hold.TreeLock(str(tmp_path)):
         assert hold.holder(str(tmp_path)) == UNKNOWN
     assert os.listdir(notes) == ["theirs"]

@@ -9,7 +9,8 @@ import sys
 import pluggy
 import pytest
 
-from cloche import hookimpl, hookspecs
+from cloche import hookimpl
+from cloche.plugins import hookspecs
 
 OPTIONS = tuple(inspect.signature(pluggy.HookimplMarker.__call__).parameters)[2:]
 
@@ -68,5 +69,5 @@ def test_the_module_of_a_plugin_is_imported_without_pluggy() -> None:
     bare = subprocess.run(
         [sys.executable, "-c", "import sys; print(*sys.modules)"], capture_output=True, text=True, check=True
     ).stdout.split()
-    assert "cloche.hookspecs" in modules
+    assert "cloche.plugins.hookspecs" in modules
     assert {name for name in modules if not name.startswith("cloche")} <= {*bare, "__future__"}

@@ -18,19 +18,20 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from cloche.cli import report
+from cloche.cli.commands import COMMON, CREATE, VIRTUALENV
 from cloche.cli.parser import parse
 from cloche.cli.request import request_of
-from cloche.cli.sources import resolve
-from cloche.cli.vocabulary import COMMON, CREATE, VIRTUALENV
+from cloche.cli.settings import resolve
 from cloche.discovery import home, probe
 from cloche.discovery.build_details import declared
 from cloche.discovery.cache import ProbeCache, witnesses
 from cloche.discovery.project import asked_by_project, requires_python
-from cloche.entrypoints import find_sources
 from cloche.errors import ClocheError, SeedError, UsageError
-from cloche.model import Host, Request
-from cloche.plugins import load_sources
-from cloche.spec import IMPLEMENTATIONS, MACHINES, InterpreterSpec
+from cloche.model.interpreter import Host
+from cloche.model.request import Request
+from cloche.model.spec import IMPLEMENTATIONS, MACHINES, InterpreterSpec
+from cloche.plugins.entry_points import find_sources
+from cloche.plugins.registry import load_sources
 from cloche.store.distributions import read_wheel
 
 if TYPE_CHECKING:

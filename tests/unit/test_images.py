@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.api import find
+from cloche.apply.file_list import read_file_list
 from cloche.discovery import record
 from cloche.errors import SeedError
-from cloche.manifest import read_manifest
+from cloche.model.value import replace
 from cloche.store import Store, bytecode, images
 from cloche.store.check import check
 from cloche.store.distributions import read_installed, read_wheel
 from cloche.store.images import load, verify
 from cloche.store.images import obtain as obtain_once
-from cloche.value import replace
+from cloche.store.seeds import SeedStore
 from tests.distributions import MODULE, host_at, install, make_wheel
 from tests.trees import snapshot
 
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from cloche.model import Image, Interpreter
+    from cloche.model.distribution import Image
+    from cloche.model.interpreter import Interpreter
     from cloche.store import Access
     from cloche.store.distributions import Distribution
 
@@ -81,7 +83,7 @@ def full_wheel(directory: Path, version: str = "1.0") -> Path:
 
 
 def listed(image: Image, tree: str) -> list[str]:
-    return [*read_manifest(f"{image.root}/{tree}.manifest").paths]
+    return [*read_file_list(f"{image.root}/{tree}.manifest").paths]
 
 
 # What a wheel becomes
@@ -286,7 +288,7 @@ def test_who_had_to_wait_for_the_first_builder_takes_what_it_has_built(
 def test_a_seeder_of_somebody_else_asks_the_store_for_the_image_of_a_wheel(
     tmp_path: Path, interpreter: Interpreter, store: Store, image: Image
 ) -> None:
-    assert store.image_of(str(full_wheel(tmp_path / "wheels")), interpreter) == image
+    assert SeedStore(store).image_of(str(full_wheel(tmp_path / "wheels")), interpreter) == image
 
 
 def test_each_byte_code_has_its_own_image(tmp_path: Path, interpreter: Interpreter, store: Store, image: Image) -> None:

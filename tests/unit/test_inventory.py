@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cloche.layout import layout_of
 from cloche.lifecycle.installed import Installed, in_site
 from cloche.lifecycle.inventory import is_carriable, is_whole, serves
-from cloche.lifecycle.rebuilding import demote
-from cloche.value import replace
+from cloche.lifecycle.rebuild import demote
+from cloche.model.value import replace
+from cloche.planning.layout import layout_of
 from tests.distributions import install, make_wheel
 from tests.unit.interpreters import interpreter
 from tests.unit.test_upgrade_kinds import portrait_of

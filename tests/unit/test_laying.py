@@ -15,22 +15,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloche.api import find
+from cloche.apply.executor import perform
 from cloche.errors import SeedError
-from cloche.ground import perform
-from cloche.model import EntryPoint
-from cloche.operations import LayImage, MakeDir, Write
+from cloche.model.distribution import EntryPoint
+from cloche.model.operations import InstallTree, MakeDir, Write
+from cloche.model.value import replace
 from cloche.store import Store
 from cloche.store.distributions import read_wheel
 from cloche.store.images import obtain
-from cloche.store.laying import first_lines, operations, script_names
+from cloche.store.installation import first_lines, operations, script_names
 from cloche.testing.fakes import fake_environment, fake_interpreter
-from cloche.value import replace
 from tests.distributions import hashed, host_at, make_wheel, wrong_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cloche.model import Environment, Image, Interpreter
+    from cloche.model.distribution import Image
+    from cloche.model.environment import Environment
+    from cloche.model.interpreter import Interpreter
 
 PIP = "[console_scripts]\npip = pip._internal:main\npip3 = pip._internal:main\npip3.7 = pip._internal:main\n"
 
@@ -58,14 +60,14 @@ def lay(image: Image, environment: Environment) -> Path:
     """Perform an image's operations in an environment with nothing else in it, and return its site-packages."""
     from pathlib import Path
 
-    from cloche.ground import Ground
+    from cloche.apply.executor import StagingTree
 
     root = environment.location
     for directory in (environment.layout.bin, environment.layout.purelib):
         os.makedirs(os.path.join(root, directory))
     descriptor = os.open(root, os.O_RDONLY)
     try:
-        perform(operations(image, environment), Ground(root, descriptor), "auto")
+        perform(operations(image, environment), StagingTree(root, descriptor), "auto")
     finally:
         os.close(descriptor)
     return Path(root, environment.layout.purelib)
@@ -271,7 +273,7 @@ def test_a_distribution_of_platlib_has_its_metadata_there(
     environment = fake_environment(tmp_path / "env", interpreter, layout=layout)
     image = image_of(make_wheel(tmp_path / "wheels", pure=False), interpreter, store)
 
-    [lays] = [one for one in operations(image, environment) if isinstance(one, LayImage)]
+    [lays] = [one for one in operations(image, environment) if isinstance(one, InstallTree)]
 
     assert lays.path == "lib64/site"
     assert (lays.files, lays.size) == (image.files, image.size)
@@ -412,7 +414,7 @@ def test_an_image_that_vanished_is_an_os_error(tmp_path: Path, interpreter: Inte
 
 
 def test_laying_loads_nothing_that_a_warm_run_has_not_loaded() -> None:
-    program = "import sys; before = set(sys.modules); import cloche.store.laying, cloche.store.check; "
+    program = "import sys; before = set(sys.modules); import cloche.store.installation, cloche.store.check; "
     program += "print(*{one.partition('.')[0] for one in set(sys.modules) - before})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 

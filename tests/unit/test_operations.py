@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cloche import files
-from cloche.ground import Ground, perform
-from cloche.manifest import Manifest, write_manifest
-from cloche.operations import Copy, LayImage, Link, MakeDir, Write
+from cloche.apply.executor import StagingTree, perform
+from cloche.apply.file_list import FileList, format_file_list
+from cloche.fs import files
+from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Write
 
 
 @pytest.fixture(params=["from a descriptor", "by path"])
@@ -20,7 +20,7 @@ def ground(tmp_path, request):
     root = tmp_path / "root"
     root.mkdir()
     descriptor = os.open(root, os.O_RDONLY) if request.param == "from a descriptor" else None
-    yield Ground(str(root), descriptor)
+    yield StagingTree(str(root), descriptor)
     if descriptor is not None:
         os.close(descriptor)
 
@@ -38,10 +38,10 @@ def image(tmp_path):
         files[path] = len(path)
     manifest = tmp_path / "store" / "purelib.manifest"
     hashes = ["0" * 64] * len(files)
-    content = Manifest(["package", "package/deep"], [*files], [*files.values()], hashes, 1_000_000_000 * 10**9)
-    manifest.write_text(write_manifest(content))
+    content = FileList(["package", "package/deep"], [*files], [*files.values()], hashes, 1_000_000_000 * 10**9)
+    manifest.write_text(format_file_list(content))
     manifest.chmod(0o444)
-    return LayImage(".", str(tree), str(manifest), len(files), sum(files.values()))
+    return InstallTree(".", str(tree), str(manifest), len(files), sum(files.values()))
 
 
 def refusing(code: int):

@@ -6,7 +6,7 @@ import pytest
 
 from cloche.cli.parser import first_operand, parse
 from cloche.errors import UsageError
-from cloche.options import Option
+from cloche.model.options import Option
 
 
 def test_the_command_is_create_if_none_is_named():

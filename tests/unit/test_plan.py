@@ -7,18 +7,21 @@ from pathlib import PurePosixPath
 
 import pytest
 
+from cloche.apply.file_list import FileList, format_file_list
 from cloche.builtin.creators.copy import creator as copy_creator
-from cloche.drawing import draw
 from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError, UsageError
-from cloche.extension import Source
-from cloche.layout import layout_of
-from cloche.manifest import Manifest, write_manifest
-from cloche.model import EntryPoint, Host, Image, Request, Script, Wanted
-from cloche.operations import Copy, LayImage, Link, MakeDir, Run, Write
-from cloche.planning import place
-from cloche.plugins import Registry, load_sources
-from cloche.provided import Provided
-from cloche.value import replace
+from cloche.model.distribution import EntryPoint, Image
+from cloche.model.environment import Script
+from cloche.model.interpreter import Host
+from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
+from cloche.model.request import Request, Wanted
+from cloche.model.value import replace
+from cloche.planning.layout import layout_of
+from cloche.planning.plan_at import place
+from cloche.planning.resolve import draw
+from cloche.plugins.components import Component
+from cloche.plugins.guard import Source
+from cloche.plugins.registry import Registry, load_sources
 from tests.recorded import NAMES, recorded
 
 BOX = Source("builtin", "cloche.builtin.plugin", "cloche", "")
@@ -215,7 +218,7 @@ class Shell:
 
 def with_shells(*shells):
     box = load_sources([BOX])
-    mine = [Provided("activator", shell.name, Source("mine", "mine", "acme", "1.0"), shell) for shell in shells]
+    mine = [Component("activator", shell.name, Source("mine", "mine", "acme", "1.0"), shell) for shell in shells]
     return Registry([*(one for kind in ("creator", "seeder") for one in box.all(kind)), *mine])
 
 
@@ -319,14 +322,14 @@ def test_an_image_is_laid_with_its_scripts_and_a_record_of_all(host, registry, t
     )
     (tmp_path / "image").mkdir()
     (tmp_path / "image" / "purelib.record").write_text("demo.py,sha256=x,2\n")
-    seal = write_manifest(Manifest([], ["purelib.manifest", "purelib.record"], [0, 0], ["", ""], 0))
+    seal = format_file_list(FileList([], ["purelib.manifest", "purelib.record"], [0, 0], ["", ""], 0))
     (tmp_path / "image" / "manifest").write_text(seal)
     request = Request(destination=str(tmp_path / "env"), activators=())
     blueprint = replace(
         draw(replace(request, wanted=None), recorded("cpython-3.12-linux"), "", registry, None), images=(image,)
     )
     made = place(blueprint, request, host)
-    (laid,) = [one for one in made.operations if isinstance(one, LayImage)]
+    (laid,) = [one for one in made.operations if isinstance(one, InstallTree)]
     assert laid.path == "lib/python3.12/site-packages"
     written = {one.path: one for one in made.operations if isinstance(one, Write)}
     assert written["bin/demo"].executable == "yes"
@@ -334,7 +337,7 @@ def test_an_image_is_laid_with_its_scripts_and_a_record_of_all(host, registry, t
     assert record.startswith("demo.py,sha256=x,2\n../../../bin/demo,sha256=")
 
 
-class Draft:
+class Overlay:
     """A creator of a third party."""
 
     name = "draft"
@@ -353,26 +356,26 @@ class Draft:
 @pytest.mark.parametrize(
     ("creator", "why"),
     [
-        (Draft("mkdir"), "'mkdir' is no operation"),
-        (Draft(MakeDir("../../elsewhere")), "'../../elsewhere' is no plain path inside the environment"),
-        (Draft(MakeDir("/elsewhere")), "`/elsewhere` is an absolute path"),
-        (Draft(MakeDir(3)), "3 is no path"),
-        (Draft(MakeDir("a\nb")), "'a\\nb' has a character in it that cannot be printed"),
-        (Draft(Write("\udcff", b"")), "'\\udcff' has a character in it that cannot be printed"),
-        (Draft(MakeDir("ß" * 128)), "has a name in it that is longer than 255 bytes"),
-        (Draft(Link("a", 3)), "the target of the link `a` is int, and has to be a text"),
-        (Draft(Copy("a", PurePosixPath("/b"))), "what `a` is copied from is PurePosixPath, and has to be a text"),
-        (Draft(Write("a/b", b"")), "`a/b` is made before its directory `a`"),
-        (Draft(Write("a", "text")), "the content of `a` is str, and has to be bytes"),
-        (Draft(Write("bin/python", b"")), "`bin/python` is made twice"),
-        (Draft(Write("pyvenv.cfg", b"")), "`pyvenv.cfg` is written by the core"),
-        (Draft(Run("ls", "list")), "has a text for arguments"),
-        (Draft(whole=False), "it makes no `bin/python`"),
+        (Overlay("mkdir"), "'mkdir' is no operation"),
+        (Overlay(MakeDir("../../elsewhere")), "'../../elsewhere' is no plain path inside the environment"),
+        (Overlay(MakeDir("/elsewhere")), "`/elsewhere` is an absolute path"),
+        (Overlay(MakeDir(3)), "3 is no path"),
+        (Overlay(MakeDir("a\nb")), "'a\\nb' has a character in it that cannot be printed"),
+        (Overlay(Write("\udcff", b"")), "'\\udcff' has a character in it that cannot be printed"),
+        (Overlay(MakeDir("ß" * 128)), "has a name in it that is longer than 255 bytes"),
+        (Overlay(Link("a", 3)), "the target of the link `a` is int, and has to be a text"),
+        (Overlay(Copy("a", PurePosixPath("/b"))), "what `a` is copied from is PurePosixPath, and has to be a text"),
+        (Overlay(Write("a/b", b"")), "`a/b` is made before its directory `a`"),
+        (Overlay(Write("a", "text")), "the content of `a` is str, and has to be bytes"),
+        (Overlay(Write("bin/python", b"")), "`bin/python` is made twice"),
+        (Overlay(Write("pyvenv.cfg", b"")), "`pyvenv.cfg` is written by the core"),
+        (Overlay(Run("ls", "list")), "has a text for arguments"),
+        (Overlay(whole=False), "it makes no `bin/python`"),
     ],
 )
 def test_a_creator_that_gives_what_cannot_be_performed_is_refused_while_planning(host, creator, why):
     box = load_sources([BOX])
-    mine = Provided("creator", "draft", Source("mine", "mine", "acme", "1.0"), creator)
+    mine = Component("creator", "draft", Source("mine", "mine", "acme", "1.0"), creator)
     registry = Registry([*box.all("creator"), *box.all("seeder"), mine])
 
     with pytest.raises(PluginError, match=r"creator `draft` of plugin `mine` of acme 1.0 is broken: ") as refused:
@@ -391,7 +394,7 @@ def test_a_seeder_that_gives_what_is_no_image_is_refused_while_planning(host):
             return ["pip"]
 
     box = load_sources([BOX])
-    mine = Provided("seeder", "careless", Source("mine", "mine", "acme", "1.0"), Careless())
+    mine = Component("seeder", "careless", Source("mine", "mine", "acme", "1.0"), Careless())
     registry = Registry([*box.all("creator"), mine])
 
     with pytest.raises(PluginError, match=r"`careless` of plugin `mine` of acme 1.0 gives 'pip', which is no image"):

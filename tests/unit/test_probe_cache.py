@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.discovery.cache import OTHER_ALGORITHMS, Answer, ProbeCache, is_whole, too_old, witnesses
-from cloche.value import replace
+from cloche.model.value import replace
 from tests.recorded import recorded
 from tests.tools import missing
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from cloche.model import Interpreter
+    from cloche.model.interpreter import Interpreter
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloche.discovery.project import asked_by_project, requires_python, understood
-from cloche.model import Host
-from cloche.spec import InterpreterSpec
+from cloche.model.interpreter import Host
+from cloche.model.spec import InterpreterSpec
 
 if TYPE_CHECKING:
     from pathlib import Path

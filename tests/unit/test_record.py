@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cloche.discovery import record
-from cloche.value import fields
+from cloche.model.value import fields
 from tests.recorded import NAMES, recorded
 
 

@@ -6,9 +6,10 @@ import shlex
 
 import pytest
 
-from cloche.lifecycle.command import place_of, pointed
-from cloche.model import Host, Wanted
-from cloche.planning import quoted, seeds
+from cloche.lifecycle.recorded_command import place_of, pointed
+from cloche.model.interpreter import Host
+from cloche.model.request import Wanted
+from cloche.planning.plan_at import quoted, seeds
 
 
 @pytest.mark.parametrize(

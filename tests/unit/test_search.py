@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cloche.discovery import Answer, Found, ProbeCache, Survey, find, search, survey
-from cloche.discovery.cache import too_old
+from cloche.discovery import Found, Survey, find, search, survey
+from cloche.discovery.cache import Answer, ProbeCache, too_old
 from cloche.errors import InterpreterNotFound, UsageError
-from cloche.model import Candidate, Host
-from cloche.value import replace
+from cloche.model.interpreter import Candidate, Host
+from cloche.model.value import replace
 from tests.unit.interpreters import interpreter
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cloche.discovery.search import Sighting
-    from cloche.hookspecs import Finder
-    from cloche.spec import InterpreterSpec
+    from cloche.model.spec import InterpreterSpec
+    from cloche.plugins.hookspecs import Finder
 
 
 class Machine:

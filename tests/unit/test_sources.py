@@ -6,13 +6,14 @@ import os
 
 import pytest
 
+from cloche.cli.commands import COMMON, CREATE, VIRTUALENV
 from cloche.cli.parser import parse
 from cloche.cli.request import request_of
-from cloche.cli.sources import resolve, split
-from cloche.cli.vocabulary import COMMON, CREATE, VIRTUALENV
+from cloche.cli.settings import resolve, split
 from cloche.errors import UsageError
-from cloche.model import Host, Wanted
-from cloche.options import Option
+from cloche.model.interpreter import Host
+from cloche.model.options import Option
+from cloche.model.request import Wanted
 
 TABLE = (*COMMON, *CREATE, *VIRTUALENV)
 

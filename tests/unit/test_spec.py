@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
 from cloche.errors import UsageError
-from cloche.spec import ANY, InterpreterSpec, contains
-from cloche.value import replace
+from cloche.model.spec import ANY, InterpreterSpec, contains
+from cloche.model.value import replace
 from tests.unit.interpreters import interpreter
 
 PAGE = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "reference", "python-requests.md")

@@ -17,8 +17,8 @@ import pytest
 
 from cloche.errors import ClocheError
 from cloche.store import KINDS, Store
+from cloche.store.directories import cache_directory, config_directory
 from cloche.store.locks import hold
-from cloche.store.place import cache_directory, config_directory
 from cloche.testing.fakes import fake_host
 from tests.distributions import host_at
 from tests.tools import missing

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloche.errors import Inexpressible
-from cloche.template import relocatable, render, resource
+from cloche.shells.template import relocatable, render, resource
 
 
 def bracket(text: str) -> str:

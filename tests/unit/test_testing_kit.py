@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche import Candidate, Copy, Inexpressible, Link, MakeDir, Run, Script, SeedError, Write, render
-from cloche.model import Image
+from cloche.model.distribution import Image
 from cloche.testing import KINDS, Broken, Shell, Terminal, Watch, fake_environment, fake_host, fake_interpreter
 from cloche.testing.activators import activator_checks
 from cloche.testing.creators import creator_checks
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cloche import Environment, Host, Interpreter, Layout, Wanted
-    from cloche.operations import Operation
-    from cloche.spec import InterpreterSpec
+    from cloche.model.operations import Operation
+    from cloche.model.spec import InterpreterSpec
     from cloche.store import Store
     from cloche.testing import Check
 
@@ -656,7 +656,7 @@ class Drawer:
     def images(self, interpreter: Interpreter, wanted: Wanted, store: Store) -> list[Image]:
         if not wanted.find_links:
             raise SeedError(f"nothing in the drawer serves `{wanted.requirements[0]}`")
-        return [self.image(os.path.join(store.room("images"), "sample"))]
+        return [self.image(os.path.join(os.path.dirname(wanted.find_links[0]), "store", "images", "sample"))]
 
     def image(self, root: str) -> Image:
         os.makedirs(root, exist_ok=True)
@@ -690,7 +690,8 @@ def test_a_seeder_whose_image_lies_elsewhere_is_caught(tmp_path: Path) -> None:
 def test_a_seeder_that_gives_too_much_or_never_refuses_is_caught(tmp_path: Path) -> None:
     class Generous(Drawer):
         def images(self, interpreter: Interpreter, wanted: Wanted, store: Store) -> list[Image]:
-            return [self.image(os.path.join(store.room("images"), "sample"))] * 2
+            beside = os.path.dirname(wanted.find_links[0]) if wanted.find_links else os.sep
+            return [self.image(os.path.join(beside, "store", "images", "sample"))] * 2
 
     found = broken_promises(seeder_checks(Generous(), fake_interpreter()), tmp_path)
     assert "where one distribution, `cloche-sample`, is wanted" in found["images"]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from cloche.layout import layout_of
-from cloche.lifecycle.portrait import Portrait
-from cloche.lifecycle.upgrading import fits, same_minor
-from cloche.model import Environment
-from cloche.spec import parse
-from cloche.value import replace
+from cloche.lifecycle.info import EnvironmentInfo
+from cloche.lifecycle.upgrade import fits, same_minor
+from cloche.model.environment import Environment
+from cloche.model.spec import parse
+from cloche.model.value import replace
+from cloche.planning.layout import layout_of
 from tests.unit.interpreters import interpreter
 
 
-def portrait_of(name: str, *, base: str = "alive", recorded: str = "", **settings: str) -> Portrait:
+def portrait_of(name: str, *, base: str = "alive", recorded: str = "", **settings: str) -> EnvironmentInfo:
     """Return an environment as `venv` makes it, whose `pyvenv.cfg` tells nothing but the version."""
     made_for = interpreter(name)
     environment = Environment(
@@ -23,7 +23,7 @@ def portrait_of(name: str, *, base: str = "alive", recorded: str = "", **setting
         prompt="env",
         interpreter=made_for if base == "alive" else None,
     )
-    return Portrait(
+    return EnvironmentInfo(
         environment=environment,
         settings=settings,
         maker="venv",

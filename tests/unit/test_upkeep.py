@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from cloche.model import Image, Interpreter
+    from cloche.model.distribution import Image
+    from cloche.model.interpreter import Interpreter
 
 MONTHS = 100 * DAY
 

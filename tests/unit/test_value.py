@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloche.value import fields, replace, value
+from cloche.model.value import fields, replace, value
 
 
 @value

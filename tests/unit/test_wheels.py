@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.errors import SeedError, UsageError
-from cloche.model import Wanted
+from cloche.model.request import Wanted
+from cloche.model.value import replace
 from cloche.store import Store
 from cloche.store.requirements import Requirement, parse, parse_all
 from cloche.store.tags import abi, misfit, tag_misfit
 from cloche.store.wheels import choose, unmet
 from cloche.testing.fakes import fake_interpreter
-from cloche.value import replace
 from tests.distributions import host_at, install, make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cloche.model import Interpreter, Network
+    from cloche.model.interpreter import Interpreter
+    from cloche.model.request import Network
     from cloche.store.distributions import Distribution
 
 

@@ -11,7 +11,7 @@ import pexpect
 import pytest
 
 import cloche
-from cloche.value import replace
+from cloche.model.value import replace
 from cloche_example import Rc
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloche.hookspecs import Descriptor, hookimpl
+from cloche.plugins.hookspecs import Descriptor, hookimpl
 
 HERE = "cloche.builtin"
 

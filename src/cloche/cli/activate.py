@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 
 from cloche.cli import report
-from cloche.cli.sources import resolve, session_of
-from cloche.cli.vocabulary import COMMON
+from cloche.cli.commands import COMMON
+from cloche.cli.settings import resolve, session_of
 from cloche.errors import DestinationError, Inexpressible, UsageError
-from cloche.lifecycle.reading import read
-from cloche.value import TYPE_CHECKING
+from cloche.lifecycle.reader import read
+from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloche.cli.parser import Words
-    from cloche.model import Environment, Host
+    from cloche.cli.parser import ParsedArguments
+    from cloche.model.environment import Environment
+    from cloche.model.interpreter import Host
     from cloche.session import Session
 
 GONE = ("PYTHONHOME",)
@@ -25,7 +26,7 @@ PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 """What means nothing but itself in any shell, in the path of a script."""
 
 
-def activate(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
+def activate(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
     settings = resolve(words, host, COMMON)
     form = words.given.get("print-env", ("json" if settings.flag("json") else "",))[-1]
     if form == "dotenv" and words.flag("json"):
@@ -47,7 +48,7 @@ def activate(words: Words, host: Host, argv: Sequence[str], started: float) -> i
     return 0
 
 
-def shell_of(words: Words, host: Host) -> str:
+def shell_of(words: ParsedArguments, host: Host) -> str:
     """Return the name of the shell that was asked for, or of the one that runs this.
 
     :raises UsageError: nobody knows it.
@@ -91,14 +92,14 @@ def quoted(path: str, activator: str, session: Session) -> str:
         if one.name == activator:
             word: str = one.resolve().quote(path)
             return word
-    from cloche.lifecycle.activators import dialects
+    from cloche.lifecycle.activation_scripts import dialects
 
     return dialects({})[activator].quote(path)
 
 
 def variables(environment: Environment, host: Host) -> dict[str, str]:
     """Return what activation sets."""
-    from cloche.lifecycle.running import active
+    from cloche.lifecycle.run import active
 
     after = active(environment, host)
     return {name: after[name] for name in ("VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "PATH")}

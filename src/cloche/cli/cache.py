@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from cloche import memory
 from cloche.cli import report
+from cloche.cli.commands import COMMON
 from cloche.cli.info import human
-from cloche.cli.sources import resolve, session_of
-from cloche.cli.vocabulary import COMMON
+from cloche.cli.settings import resolve, session_of
 from cloche.discovery import cache as probes
+from cloche.model.value import TYPE_CHECKING, value
+from cloche.planning import plan_cache
 from cloche.store import upkeep
-from cloche.store.place import cache_directory
-from cloche.value import TYPE_CHECKING, value
+from cloche.store.directories import cache_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cloche.cli.parser import Words
-    from cloche.model import Host
+    from cloche.cli.parser import ParsedArguments
+    from cloche.model.interpreter import Host
     from cloche.store import Store
 
 
@@ -29,7 +29,7 @@ class Done:
     code: int = 0
 
 
-def cache(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
+def cache(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
     """Do one thing with the cache; 1 if `verify` finds damage."""
     action = words.operands[0]
     settings = resolve(words, host, COMMON)
@@ -45,7 +45,7 @@ def cache(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
     return done.code
 
 
-JUDGES: upkeep.Judges = {"interpreters": probes.is_whole, "plans": memory.is_whole}
+JUDGES: upkeep.Judges = {"interpreters": probes.is_whole, "plans": plan_cache.is_whole}
 
 
 def say_where(store: Store) -> Done:

@@ -6,19 +6,20 @@ import os
 from time import perf_counter
 
 from cloche.cli import report
+from cloche.cli.commands import COMMON, CREATE, INEFFECTIVE, VIRTUALENV
 from cloche.cli.request import request_of
-from cloche.cli.sources import resolve, session_of
-from cloche.cli.vocabulary import COMMON, CREATE, INEFFECTIVE, VIRTUALENV
-from cloche.value import TYPE_CHECKING
+from cloche.cli.settings import resolve, session_of
+from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloche.cli.parser import Words
-    from cloche.cli.sources import Settings
+    from cloche.cli.parser import ParsedArguments
+    from cloche.cli.settings import Settings
     from cloche.discovery import Found
-    from cloche.model import Host, Plan, Result
-    from cloche.options import Option
+    from cloche.model.interpreter import Host
+    from cloche.model.options import Option
+    from cloche.model.plan import Plan, Result
 
 
 TABLE = (*COMMON, *CREATE, *VIRTUALENV)
@@ -26,11 +27,11 @@ TABLE = (*COMMON, *CREATE, *VIRTUALENV)
 KNOWN = frozenset(option.name for option in TABLE)
 
 
-def create(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
+def create(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
     settings = resolve(words, host, TABLE)
     extra: tuple[Option, ...] = ()
     if settings.warnings or not words.given.keys() <= KNOWN:  # a name that is not ours may be a plugin's
-        from cloche.cli.extras import declared
+        from cloche.cli.plugin_options import declared
 
         extra = declared(argv, host)
         settings = resolve(words, host, (*TABLE, *extra))
@@ -74,7 +75,7 @@ def show_plan(plan: Plan, settings: Settings, host: Host) -> None:
         report.tell(report.plan_text(plan, host))
 
 
-def show_result(result: Result, settings: Settings, words: Words, host: Host, started: float) -> None:
+def show_result(result: Result, settings: Settings, words: ParsedArguments, host: Host, started: float) -> None:
     milliseconds = (perf_counter() - started) * 1000
     if settings.flag("json"):
         report.print_json(

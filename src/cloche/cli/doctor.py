@@ -8,21 +8,21 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from cloche.cli import report
-from cloche.cli.sources import resolve, session_of
-from cloche.cli.vocabulary import COMMON
-from cloche.destination import absolute
+from cloche.cli.commands import COMMON
+from cloche.cli.settings import resolve, session_of
 from cloche.errors import ClocheError, UsageError
 from cloche.lifecycle.diagnosis import diagnose, take_up
-from cloche.lifecycle.mending import Mended, mend, recover
-from cloche.lifecycle.search import environments_below
-from cloche.value import value
+from cloche.lifecycle.finder import environments_below
+from cloche.lifecycle.repair import Repaired, mend, recover
+from cloche.model.value import value
+from cloche.planning.destination import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from cloche.cli.parser import Words
+    from cloche.cli.parser import ParsedArguments
     from cloche.lifecycle.case import Finding
-    from cloche.model import Host
+    from cloche.model.interpreter import Host
     from cloche.session import Session
 
 AT_ONCE = 8
@@ -33,12 +33,12 @@ class Outcome:
     """What was found in one environment, and what became of it."""
 
     path: str
-    result: Mended
+    result: Repaired
     failure: ClocheError | None = None
     """Why it could not be looked at or mended."""
 
 
-def doctor(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
+def doctor(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
     settings = resolve(words, host, COMMON)
     paths = wanted(words, host)
     fix = words.flag("fix")
@@ -58,7 +58,7 @@ def doctor(words: Words, host: Host, argv: Sequence[str], started: float) -> int
     return int(any(outcome.failure or outcome.result.left for outcome in outcomes))
 
 
-def wanted(words: Words, host: Host) -> list[str]:
+def wanted(words: ParsedArguments, host: Host) -> list[str]:
     """Return the environments that were named, and those below the directories that were.
 
     :raises UsageError: there are neither, or one is blank.
@@ -88,12 +88,12 @@ def look_at(path: str, session: Session, *, fix: bool) -> Outcome:
         if fix:
             return Outcome(case.root, mend(case, session))
         findings = tuple(diagnose(case))
-        return Outcome(case.root, Mended(findings, findings))
+        return Outcome(case.root, Repaired(findings, findings))
     except ClocheError as problem:
-        return Outcome(path, Mended((), ()), problem)
+        return Outcome(path, Repaired((), ()), problem)
 
 
-def show(outcomes: Iterable[Outcome], words: Words) -> None:
+def show(outcomes: Iterable[Outcome], words: ParsedArguments) -> None:
     for outcome in outcomes:
         path = report.one_line(outcome.path)
         if outcome.failure is not None:

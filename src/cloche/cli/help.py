@@ -1,4 +1,4 @@
-"""Help, made from the tables in `cloche.cli.vocabulary`: options under what they are for, in at most 80 columns.
+"""Help, made from the tables in `cloche.cli.commands`: options under what they are for, in at most 80 columns.
 
 `argparse` would make it as well, from the same tables, and cost as much time as all the rest of `cloche --help`.
 """
@@ -8,15 +8,15 @@ from __future__ import annotations
 import sys
 
 from cloche.cli import report
-from cloche.cli.vocabulary import COMMON, VERBS, Verb
-from cloche.value import TYPE_CHECKING
+from cloche.cli.commands import COMMANDS, COMMON, CommandSpec
+from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Literal
 
-    from cloche.options import Option
-    from cloche.provided import Provided
+    from cloche.model.options import Option
+    from cloche.plugins.components import Component
 
 WIDTH = 80
 INDENT = 24
@@ -27,9 +27,9 @@ OF_PLUGINS = "options of plugins"
 
 
 def help_text(
-    verb: Verb,
+    verb: CommandSpec,
     extra: Sequence[Option] = (),
-    commands: Sequence[Provided] = (),
+    commands: Sequence[Component] = (),
     spellings: Literal["ours", "all"] = "ours",
 ) -> str:
     """Return the help of one command; for `create`, the one that needs no name, the other commands as well.
@@ -59,7 +59,7 @@ CLOSING = (
 )
 
 
-def usage(verb: Verb) -> str:
+def usage(verb: CommandSpec) -> str:
     """Return how a command is written: `cloche run [options] ENV -- CMD`."""
     name = "cloche" if verb.name == "create" else f"cloche {verb.name}"
     return " ".join(filter(None, [name, "[options]", verb.operands, f"-- {verb.rest}" if verb.rest else ""]))
@@ -69,7 +69,7 @@ def heading(text: str) -> str:
     return report.painted(f"{text}:", "bold", sys.stdout)
 
 
-def by_group(verb: Verb, extra: Sequence[Option]) -> dict[str, list[Option]]:
+def by_group(verb: CommandSpec, extra: Sequence[Option]) -> dict[str, list[Option]]:
     """Return what a command takes, by the heading that it stands under."""
     groups: dict[str, list[Option]] = {}
     for option in (*verb.options, *extra, *COMMON):
@@ -87,13 +87,13 @@ def described(option: Option) -> Iterator[str]:
     yield from entry(f"{short}--{option.name}{value}", f"{option.help}{choices}{repeat}")
 
 
-def commands_lines(given: Sequence[Provided]) -> Iterator[str]:
+def commands_lines(given: Sequence[Component]) -> Iterator[str]:
     """Yield the list of commands: ours, and those of plugins with whose they are."""
-    for verb in VERBS.values():
+    for verb in COMMANDS.values():
         yield from entry(verb.name, verb.summary, 14)
     for one in given:
         summary = f"{one.summary} ({one.source.distribution})"
-        if one.name in VERBS:
+        if one.name in COMMANDS:
             summary = f"is cloche's own; that of {one.source.distribution} is never run"
         yield from entry(report.one_line(one.name), report.one_line(summary), 14)
 

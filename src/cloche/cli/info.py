@@ -5,24 +5,24 @@ from __future__ import annotations
 import os
 
 from cloche.cli import report
-from cloche.cli.sources import resolve, session_of
-from cloche.cli.vocabulary import COMMON
-from cloche.lifecycle.portrait import portray
-from cloche.value import TYPE_CHECKING
+from cloche.cli.commands import COMMON
+from cloche.cli.settings import resolve, session_of
+from cloche.lifecycle.info import environment_info
+from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cloche.cli.parser import Words
+    from cloche.cli.parser import ParsedArguments
+    from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.installed import Installed
-    from cloche.lifecycle.portrait import Portrait
-    from cloche.model import Host
+    from cloche.model.interpreter import Host
 
 
-def info(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
+def info(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
     settings = resolve(words, host, COMMON)
     with session_of(settings, host) as session:
-        portrait = portray(words.operands[0], host, session.probes)
+        portrait = environment_info(words.operands[0], host, session.probes)
     if settings.flag("json"):
         report.print_json(**as_json(portrait))
         return 0
@@ -31,7 +31,7 @@ def info(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
     return 0
 
 
-def lines(portrait: Portrait) -> Iterator[tuple[str, str]]:
+def lines(portrait: EnvironmentInfo) -> Iterator[tuple[str, str]]:
     """Yield what people want to know, as (title, text)."""
     environment = portrait.environment
     yield "environment", environment.location
@@ -50,7 +50,7 @@ def lines(portrait: Portrait) -> Iterator[tuple[str, str]]:
     yield "size", f"{human(portrait.own_size)} of its own, {human(portrait.shared_size)} shared"
 
 
-def python_line(portrait: Portrait) -> str:
+def python_line(portrait: EnvironmentInfo) -> str:
     interpreter, base = portrait.environment.interpreter, portrait.base
     recorded = portrait.version_text or "an unknown version"
     if interpreter is not None:
@@ -67,7 +67,7 @@ def versions_agree(recorded: str, actual: str) -> bool:
     return parts == actual.split(".")[: len(parts)]
 
 
-def options(portrait: Portrait) -> Iterator[str]:
+def options(portrait: EnvironmentInfo) -> Iterator[str]:
     """Yield what was chosen when it was made, as far as it is recorded."""
     settings = portrait.settings
     if settings.get("include-system-site-packages", "").lower() == "true":
@@ -97,7 +97,7 @@ def human(size: float) -> str:
     return f"{size:.1f} GB"
 
 
-def as_json(portrait: Portrait) -> dict[str, object]:
+def as_json(portrait: EnvironmentInfo) -> dict[str, object]:
     return {
         "environment": report.environment_json(portrait.environment),
         "config": portrait.settings,

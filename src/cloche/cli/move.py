@@ -6,19 +6,19 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cloche.cli import report
-from cloche.cli.sources import resolve, session_of
-from cloche.cli.vocabulary import COMMON
-from cloche.lifecycle.moving import carry_out, plan
+from cloche.cli.commands import COMMON
+from cloche.cli.settings import resolve, session_of
+from cloche.lifecycle.move import carry_out, plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloche.cli.parser import Words
-    from cloche.lifecycle.moving import Moving
-    from cloche.model import Host
+    from cloche.cli.parser import ParsedArguments
+    from cloche.lifecycle.move import Moving
+    from cloche.model.interpreter import Host
 
 
-def move(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
+def move(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
     settings = resolve(words, host, COMMON)
     source, destination = words.operands
     is_dry = words.flag("dry-run")

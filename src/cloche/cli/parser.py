@@ -1,25 +1,25 @@
-"""Take a command line apart by the tables of `cloche.cli.vocabulary`; what the words mean is decided elsewhere.
+"""Take a command line apart by the tables of `cloche.cli.commands`; what the words mean is decided elsewhere.
 
 `argparse` would cost a run 7 ms.
 """
 
 from __future__ import annotations
 
-from cloche.cli.vocabulary import COMMON, VERBS, Verb
+from cloche.cli.commands import COMMANDS, COMMON, CommandSpec
 from cloche.errors import UsageError
-from cloche.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cloche.options import Option
+    from cloche.model.options import Option
 
 
 @value
-class Words:
+class ParsedArguments:
     """A command line taken apart."""
 
-    verb: Verb
+    verb: CommandSpec
     given: Mapping[str, tuple[str, ...]]
     """Values by option name, in the order given; a flag that stands there has `true`."""
     operands: tuple[str, ...]
@@ -33,7 +33,9 @@ class Words:
         return len(self.given.get(name, ()))
 
 
-def parse(argv: Sequence[str], extra: Sequence[Option] = (), verbs: Mapping[str, Verb] = VERBS) -> Words:
+def parse(
+    argv: Sequence[str], extra: Sequence[Option] = (), verbs: Mapping[str, CommandSpec] = COMMANDS
+) -> ParsedArguments:
     """Return what a command line says; options may stand before or after operands.
 
     :param extra: options that plugins declare, for `create`.
@@ -66,7 +68,7 @@ def parse(argv: Sequence[str], extra: Sequence[Option] = (), verbs: Mapping[str,
                 break
     if rest and not verb.rest:
         operands, rest = operands + rest, []
-    words = Words(verb, {name: tuple(values) for name, values in given.items()}, tuple(operands), tuple(rest))
+    words = ParsedArguments(verb, {name: tuple(values) for name, values in given.items()}, tuple(operands), tuple(rest))
     if not (words.flag("help") or words.flag("version")):
         check_operands(words)
     return words
@@ -74,7 +76,7 @@ def parse(argv: Sequence[str], extra: Sequence[Option] = (), verbs: Mapping[str,
 
 def first_operand(argv: Sequence[str]) -> int:
     """Return the number of the first word that is neither an option nor its value; that of words if there is none."""
-    verb = VERBS["create"]
+    verb = COMMANDS["create"]
     table = by_spelling((*COMMON, *verb.options))
     queue = list(reversed(argv))
     while queue and queue[-1].startswith("-") and queue[-1] not in ("-", "--"):
@@ -92,7 +94,9 @@ def by_spelling(options: Sequence[Option]) -> dict[str, Option]:
     return table
 
 
-def take(word: str, queue: list[str], table: Mapping[str, Option], given: dict[str, list[str]], verb: Verb) -> None:
+def take(
+    word: str, queue: list[str], table: Mapping[str, Option], given: dict[str, list[str]], verb: CommandSpec
+) -> None:
     """Take one option with its value from the queue (which is reversed) into `given`.
 
     :raises UsageError: there is no such option, it lacks its value, or has one where it takes none.
@@ -119,7 +123,7 @@ def take(word: str, queue: list[str], table: Mapping[str, Option], given: dict[s
     given.setdefault(name, []).append(value)
 
 
-def unknown(spelling: str, table: Mapping[str, Option], verb: Verb) -> UsageError:
+def unknown(spelling: str, table: Mapping[str, Option], verb: CommandSpec) -> UsageError:
     from difflib import get_close_matches
 
     near = get_close_matches(spelling, table, 1)
@@ -128,15 +132,15 @@ def unknown(spelling: str, table: Mapping[str, Option], verb: Verb) -> UsageErro
     return UsageError(f"there is no option `{spelling}`", hint=hint)
 
 
-def misspelt(words: Words) -> str:
+def misspelt(words: ParsedArguments) -> str:
     """Return a hint at the command that the first of too many operands may have been meant for; empty if at none."""
     from difflib import get_close_matches
 
-    near = get_close_matches(words.operands[0], VERBS, 1) if words.verb.name == "create" else []
+    near = get_close_matches(words.operands[0], COMMANDS, 1) if words.verb.name == "create" else []
     return f"did you mean `cloche {near[0]}`?" if near else ""
 
 
-def check_operands(words: Words) -> None:
+def check_operands(words: ParsedArguments) -> None:
     """:raises UsageError: there are too few operands, or too many."""
     verb, count = words.verb, len(words.operands)
     command = "cloche" if verb.name == "create" else f"cloche {verb.name}"

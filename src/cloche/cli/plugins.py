@@ -7,27 +7,27 @@ import sys
 import textwrap
 import traceback
 
-from cloche import __version__
 from cloche.cli import report
-from cloche.cli.sources import resolve, session_of
-from cloche.cli.vocabulary import COMMON, VERBS
-from cloche.hookspecs import API_VERSION
-from cloche.value import TYPE_CHECKING, replace
+from cloche.cli.commands import COMMANDS, COMMON
+from cloche.cli.settings import resolve, session_of
+from cloche.model import VERSION
+from cloche.model.value import TYPE_CHECKING, replace
+from cloche.plugins.hookspecs import API_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cloche.cli.parser import Words
-    from cloche.model import Host
-    from cloche.plugins import Registry, Report
-    from cloche.provided import Provided
+    from cloche.cli.parser import ParsedArguments
+    from cloche.model.interpreter import Host
+    from cloche.plugins.components import Component
+    from cloche.plugins.registry import Registry, Report
 
 
 STYLES = {"failed": "red", "blocked": "yellow", "shadowed": "yellow"}
 """How what became of a plugin is shown, if it is worth a look."""
 
 
-def plugins(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
+def plugins(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
     """Show every plugin, and what became of it; one that is broken, or in conflict, is no failure of this command."""
     settings = resolve(words, host, COMMON)
     with session_of(settings, host) as session:
@@ -50,7 +50,7 @@ def plugins(words: Words, host: Host, argv: Sequence[str], started: float) -> in
 
 def judged(one: Report) -> Report:
     """Return what is to be said of a plugin: one that gives a command which is ours has failed, and is never asked."""
-    taken = [given.name for given in one.provides if given.kind == "command" and given.name in VERBS]
+    taken = [given.name for given in one.provides if given.kind == "command" and given.name in COMMANDS]
     return replace(one, status="failed", reason=f"`{taken[0]}` is a command of cloche's own") if taken else one
 
 
@@ -77,7 +77,7 @@ def plugin_json(one: Report, registry: Registry) -> dict[str, object]:
 
 
 def version(one: Report) -> str:
-    return one.source.version or (__version__ if one.source.distribution == "cloche" else "")
+    return one.source.version or (VERSION if one.source.distribution == "cloche" else "")
 
 
 def table(reports: Sequence[Report], registry: Registry) -> Iterator[str]:
@@ -113,7 +113,7 @@ def details(one: Report, registry: Registry) -> list[str]:
     return texts + ["is told of new environments"] * ("cloche_created" in one.hooks)
 
 
-def named(given: Provided, registry: Registry) -> str:
+def named(given: Component, registry: Registry) -> str:
     if other := registry.replaced_by(given):
         return f"{given.name} (replaced by {other})"
     return given.name

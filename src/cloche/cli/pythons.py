@@ -5,23 +5,23 @@ from __future__ import annotations
 import sys
 
 from cloche.cli import report
-from cloche.cli.sources import resolve, session_of
-from cloche.cli.vocabulary import COMMON, CREATE
-from cloche.model import Request
-from cloche.value import TYPE_CHECKING
+from cloche.cli.commands import COMMON, CREATE
+from cloche.cli.settings import resolve, session_of
+from cloche.model.request import Request
+from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cloche.cli.parser import Words
+    from cloche.cli.parser import ParsedArguments
     from cloche.discovery import Survey
     from cloche.discovery.search import Sighting
-    from cloche.model import Host
+    from cloche.model.interpreter import Host
 
 HEAD = ("", "version", "implementation", "path", "found by")
 
 
-def pythons(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
+def pythons(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
     """Show every interpreter that satisfies SPEC, or every one there is, and mark the one that would be taken.
 
     Without SPEC that is the one that `cloche DEST` takes here: settings and the project's files have their say.

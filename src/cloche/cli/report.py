@@ -6,14 +6,16 @@ import os
 import sys
 
 from cloche.errors import ClocheError, reason_of
-from cloche.value import TYPE_CHECKING, fields, value
+from cloche.model.value import TYPE_CHECKING, fields, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import TextIO
 
-    from cloche.model import Environment, Host, Plan, Result
-    from cloche.operations import Operation
+    from cloche.model.environment import Environment
+    from cloche.model.interpreter import Host
+    from cloche.model.operations import Operation
+    from cloche.model.plan import Plan, Result
 
 SCHEMA_VERSION = 1
 """Of the objects that `--json` prints; raised when a key is removed or changes its meaning."""
@@ -206,7 +208,7 @@ def quoted(path: str, shell: str) -> str:
     if shell == "cmd":
         return f'"{path}"'
     if shell in ("nu", "nushell", "xonsh"):
-        from cloche.lifecycle.activators import dialects
+        from cloche.lifecycle.activation_scripts import dialects
 
         return dialects({})[SHELLS[shell].activator].quote(path)
     text = path.replace("'", "''" if shell in ("pwsh", "powershell", "elvish") else "'\\''")
@@ -235,7 +237,7 @@ def current_shell(host: Host) -> str:
 def as_json(item: object) -> object:
     """Return a value as what JSON can hold: fields by name, bytes as their length and hash."""
     if hasattr(type(item), "__match_args__") and not isinstance(item, (str, bytes, tuple, dict)):
-        kind = {"kind": type(item).__name__} if type(item).__module__ == "cloche.operations" else {}
+        kind = {"kind": type(item).__name__} if type(item).__module__ == "cloche.model.operations" else {}
         return {**kind, **{name: as_json(field) for name, field in fields(item).items()}}
     if isinstance(item, bytes):
         from hashlib import sha256
@@ -340,7 +342,7 @@ def plan_text(plan: Plan, host: Host) -> str:
 
 
 def operation_text(operation: Operation) -> str:
-    from cloche.operations import Copy, CopyTree, LayImage, Link, MakeDir, Rewrite, Run, Write
+    from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Rewrite, Run, Write
 
     match operation:
         case MakeDir(path):
@@ -355,7 +357,7 @@ def operation_text(operation: Operation) -> str:
             return f"rewrite   {one_line(path)} ({len(content)} bytes)"
         case CopyTree(source, _, mode):
             return f"{'link' if mode == 'hardlink' else 'copy'} all  from {one_line(source)}"
-        case LayImage(path, source, _, files, size):
+        case InstallTree(path, source, _, files, size):
             return f"lay       {path} from {source} ({files} files, {size} bytes)"
         case Run(arguments, purpose):
             return f"run       {arguments[0]} to {purpose}"

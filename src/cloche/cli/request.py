@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 
-from cloche.destination import absolute
 from cloche.errors import UsageError
-from cloche.model import Request, Wanted
-from cloche.value import TYPE_CHECKING
+from cloche.model.request import Request, Wanted
+from cloche.model.value import TYPE_CHECKING
+from cloche.planning.destination import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloche.cli.sources import Settings
-    from cloche.model import Host, Network, OnExisting
-    from cloche.operations import LinkMode
-    from cloche.options import Option
+    from cloche.cli.settings import Settings
+    from cloche.model.interpreter import Host
+    from cloche.model.operations import LinkMode
+    from cloche.model.options import Option
+    from cloche.model.request import Network, OnExisting
 
 
 def request_of(operand: str, settings: Settings, host: Host, extra: Sequence[Option] = ()) -> Request:

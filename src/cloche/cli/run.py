@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloche.cli import report
-from cloche.cli.sources import resolve, session_of
-from cloche.cli.vocabulary import COMMON
+from cloche.cli.commands import COMMON
+from cloche.cli.settings import resolve, session_of
 from cloche.errors import UsageError
-from cloche.lifecycle.reading import read
-from cloche.lifecycle.running import run_in
+from cloche.lifecycle.reader import read
+from cloche.lifecycle.run import run_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloche.cli.parser import Words
-    from cloche.model import Host
+    from cloche.cli.parser import ParsedArguments
+    from cloche.model.interpreter import Host
 
 
-def run(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
+def run(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
     command = (*words.operands[1:], *words.rest)
     if not command:
         raise UsageError("there is nothing to run", hint="`cloche run ENV -- COMMAND`")

@@ -1,105 +1,307 @@
-"""`cloche config [show]`: every setting, its value, and which source it comes from."""
+"""Where each option's value comes from: command line, `CLOCHE_*`, the project's pyproject.toml, the user's config file.
+
+The first of them that says something wins. A name that does not exist is a warning with the nearest one that does.
+"""
 
 from __future__ import annotations
 
-import os.path
+import os
 import sys
-from typing import TYPE_CHECKING
 
 from cloche.cli import report
-from cloche.cli.extras import declared
-from cloche.cli.sources import Settings, nearest_file, resolve, user_file
-from cloche.cli.vocabulary import COMMON, VERBS
-from cloche.store.place import cache_directory
-from cloche.value import value
+from cloche.cli.commands import COMMANDS, COMMON
+from cloche.errors import ClocheError, UsageError
+from cloche.fs.files import read_regular
+from cloche.model.value import TYPE_CHECKING, value
+from cloche.plugins.guard import blocked
+from cloche.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from cloche.cli.parser import Words
-    from cloche.model import Host
-    from cloche.options import Option
+    from cloche.cli.parser import ParsedArguments
+    from cloche.model.interpreter import Host
+    from cloche.model.options import Option
+
+PREFIX = "CLOCHE_"
+
+OTHER_VARIABLES = frozenset(("CLOCHE_DISABLE_PLUGINS", "CLOCHE_CONFIG_FILE", "CLOCHE_REQUIRE_ALL"))
+"""Variables that are no options: read by the plugin loader, by this module, by the tests."""
+
+OTHER_KEYS = frozenset(("replace",))
+"""Keys of config files that are no options: which built-ins plugins may replace."""
+
+OF_OTHERS = frozenset(option.name for verb in COMMANDS.values() for option in verb.options if option.sources == "all")
+"""Options that some command has: they may stand in variables and files whichever command is run."""
+
+OF_ARGV = frozenset(
+    option.name
+    for verb in COMMANDS.values()
+    for option in (*COMMON, *verb.options)
+    if option.sources == "argv" and option.name not in OF_OTHERS
+)
+"""Options that mean something on the command line alone."""
+
+TRUE = frozenset(("1", "true", "yes", "on"))
+FALSE = frozenset(("0", "false", "no", "off", ""))
+COUNTS = frozenset("0123456789")
+
+OPPOSITES = {"download": "no-download", "no-download": "download"}
+"""Flags that undo each other: whichever a stronger source gives silences the other in weaker ones."""
 
 
 @value
-class Row:
-    """What is said about one setting."""
+class Setting:
+    """What one source says of one option."""
 
-    name: str
-    value: str | bool | tuple[str, ...] | None
-    """As it would stand in a config file; None for nothing."""
+    values: tuple[str, ...]
     origin: str
-    """`command line`, `CLOCHE_PROMPT`, the path of a file, `default`."""
+    """For people: `command line`, `CLOCHE_PROMPT`, `/home/me/project/pyproject.toml`."""
 
 
-def config(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
-    extra = declared(argv, host)
-    options = {option.name: option for verb in VERBS.values() for option in verb.options}
-    table = [option for option in {**options, **{one.name: one for one in COMMON}}.values() if option.sources == "all"]
-    settings = resolve(words, host, (*table, *extra))
-    rows = [row(option, settings, host) for option in (*table, *extra) if is_shown(option, settings)]
-    rows += [Row("replace", tuple(f"{ours}={theirs}" for ours, theirs in settings.replacements.items()), "config file")]
-    files = [path for path in (nearest_file(host.cwd, "pyproject.toml"), user_file(host)) if path]
-    report.warn(settings.warnings)
-    if settings.flag("json"):
-        report.print_json(
-            settings=[{"name": one.name, "value": one.value, "origin": one.origin} for one in rows if is_said(one)],
-            files=[{"path": path, "there": os.path.isfile(path)} for path in files],
-            warnings=settings.warnings,
+@value
+class Settings:
+    """What was chosen, by option name, and what was said that means nothing."""
+
+    chosen: Mapping[str, Setting]
+    warnings: tuple[str, ...] = ()
+    replacements: Mapping[str, str] = {}
+    """Built-ins by name, and the plugin's component that may take their place."""
+
+    def all(self, name: str) -> tuple[str, ...]:
+        setting = self.chosen.get(name)
+        return setting.values if setting else ()
+
+    def last(self, name: str) -> str | None:
+        values = self.all(name)
+        return values[-1] if values else None
+
+    def flag(self, name: str) -> bool:
+        return self.last(name) == "true"
+
+
+def resolve(words: ParsedArguments, host: Host, options: Sequence[Option]) -> Settings:
+    """Return what all sources together say of these options.
+
+    :raises UsageError: a variable or a config file gives an option a value that it cannot have.
+    """
+    known = {option.name: option for option in options if option.sources == "all"}
+    warnings: list[str] = []
+    chosen = {name: Setting(values, "command line") for name, values in words.given.items()}
+    replacements: dict[str, str] = {}
+    for origin, said in (*variables(host, known, warnings), *files(host, warnings)):
+        before = frozenset(chosen)
+        for key, given in said.items():
+            name = key.replace("_", "-")
+            if name in OTHER_KEYS:
+                replacements.update(pairs(given, origin))
+            elif name not in known:
+                if name in OF_OTHERS:
+                    continue
+                near = nearest(name, known)
+                warnings.append(f"`{key}` in {origin} {no_option(name, near)}")
+            elif name not in before and OPPOSITES.get(name) not in before:
+                option = known[name]
+                values = as_values(option, given, f"`{key}` in {origin}")
+                if values is not None:
+                    put(chosen, option, Setting(values, origin), before)
+    return Settings(chosen, tuple(warnings), replacements)
+
+
+class TellingSession(Session):
+    """A session that tells at its end what there is to warn of; where that is an error, it often says why."""
+
+    def __init__(self, settings: Settings, host: Host) -> None:
+        directory = settings.last("cache-dir")
+        super().__init__(
+            host,
+            cache=os.path.join(host.cwd, directory) if directory else None,
+            access="read-only" if settings.flag("read-only-cache") else "read-write",
+            blocklist=blocklist_of(settings, host),
+            replacements=settings.replacements,
         )
-        return 0
-    for line in lines([one for one in rows if is_said(one)], files):
-        report.tell(line)
-    return 0
+        self._before = settings.warnings
+
+    def __exit__(self, *raised: object) -> None:
+        super().__exit__(*raised)
+        if raised[0] is None or isinstance(raised[1], ClocheError):
+            report.warn((*self._before, *self.warnings))
 
 
-def is_shown(option: Option, settings: Settings) -> bool:
-    """Return whether an option is a setting of its own; another tool's spelling is one only where it says something."""
-    if option.alias_of or option.implies:
-        return False
-    return not option.hidden or option.name in settings.chosen
+def session_of(settings: Settings, host: Host) -> Session:
+    """Return the session that these settings ask for; with it plugins get to work, and JSON is to stand alone."""
+    if settings.flag("json"):
+        report.reserve()
+    session = TellingSession(settings, host)
+    if "quiet" not in settings.chosen and report.can_pass(host):
+        session.progress = report.passing
+    return session
 
 
-def is_said(row: Row) -> bool:
-    return row.name != "replace" or bool(row.value)
+def blocklist_of(settings: Settings, host: Host) -> frozenset[str]:
+    """Return the names of plugins to leave out."""
+    everything = ("*",) if settings.flag("no-plugins") else ()
+    return blocked(host, (*settings.all("no-plugin"), *everything))
 
 
-def row(option: Option, settings: Settings, host: Host) -> Row:
-    """Return what is said about one option, the default if no source says anything."""
-    setting = settings.chosen.get(option.name)
-    if setting is None:
-        otherwise = {
-            "activators": "all",
-            "cache-dir": cache_directory(host) or None,
-            "creator": "copy" if host.os_name == "nt" else "symlink",
-            "link-mode": "auto",
-            "seeder": "pip",
-        }
-        nothing = False if option.kind == "flag" else () if option.kind == "list" else None
-        return Row(option.name, otherwise.get(option.name, nothing), "default")
-    if option.kind == "flag":
-        return Row(option.name, setting.values[-1] == "true", setting.origin)
-    return Row(option.name, setting.values if option.kind == "list" else setting.values[-1], setting.origin)
+def put(chosen: dict[str, Setting], option: Option, setting: Setting, before: frozenset[str]) -> None:
+    """Enter a setting under its own name or the one that it is another spelling of."""
+    if option.implies:
+        for name, implied in option.implies if setting.values[-1] == "true" else ():
+            if name not in before:
+                chosen[name] = Setting((implied,), setting.origin)
+    elif (name := option.alias_of or option.name) not in before:
+        chosen[name] = setting
 
 
-def lines(rows: Sequence[Row], files: Sequence[str]) -> Iterator[str]:
-    """Yield a table of the settings, in which defaults come last, and the files that were looked for."""
-    chosen = [one for one in rows if one.origin != "default"]
-    left = [one for one in rows if one.origin == "default"]
-    cells = [("setting", "value", "from"), *((one.name, shown(one.value), one.origin) for one in (*chosen, *left))]
-    widths = [max(len(row[column]) for row in cells) for column in range(2)]
-    for row in cells:
-        line = report.one_line(f"{row[0]:{widths[0]}}  {row[1]:{widths[1]}}  {row[2]}".rstrip())
-        yield report.painted(line, "bold", sys.stdout) if row is cells[0] else line
-    yield ""
-    for path in files:
-        yield report.one_line(f"file: {path}") + ("" if os.path.isfile(path) else " (not there)")
+def variables(host: Host, known: Mapping[str, Option], warnings: list[str]) -> list[tuple[str, dict[str, object]]]:
+    """Return what `CLOCHE_*` variables say, each as a source of its own; an empty one says nothing."""
+    said: list[tuple[str, dict[str, object]]] = []
+    for variable, text in sorted(host.environ.items()):
+        if not variable.startswith(PREFIX) or variable in OTHER_VARIABLES:
+            continue
+        name = variable.removeprefix(PREFIX).lower().replace("_", "-")
+        if name not in known:
+            if name in OF_OTHERS:
+                continue
+            near = nearest(name, known)
+            meant = f"{PREFIX}{near.upper().replace('-', '_')}" if near else ""
+            warnings.append(f"`{variable}` in the environment {no_option(name, meant)}")
+        elif text:
+            said.append((variable, {name: text}))
+    return said
 
 
-def shown(given: str | bool | tuple[str, ...] | None) -> str:
-    """Return a value as a config file has it, and nothing as a dash."""
-    if given is None or given == ():
-        return "-"
-    if isinstance(given, bool):
-        return str(given).lower()
-    return given if isinstance(given, str) else ", ".join(given)
+def files(host: Host, warnings: list[str]) -> list[tuple[str, dict[str, object]]]:
+    """Return what the nearest pyproject.toml and the user's config file say; one that was named has to be there."""
+    said = []
+    named = host.environ.get("CLOCHE_CONFIG_FILE")
+    if named and (os.path.isdir(named) or not os.path.exists(named)):  # the null device says that there is to be none
+        warnings.append(f"`CLOCHE_CONFIG_FILE` names `{named}`, which is no file")
+    project = nearest_file(host.cwd, "pyproject.toml")
+    for path, table in ((project, ("tool", "cloche")), (user_file(host), ())):
+        content = read(path, b"cloche" if table else b"")
+        if content:
+            said.append((path, table_of(content, path, table, warnings)))
+    return said
+
+
+def nearest_file(directory: str, name: str) -> str:
+    """Return the path of the first file of that name in a directory or above it; empty if there is none."""
+    while directory:
+        path = os.path.join(directory, name)
+        if os.path.isfile(path):
+            return path
+        parent = os.path.dirname(directory)
+        directory = "" if parent == directory else parent
+    return ""
+
+
+def user_file(host: Host) -> str:
+    """Return the path of the user's config file: `CLOCHE_CONFIG_FILE`, else where platformdirs puts it."""
+    if named := host.environ.get("CLOCHE_CONFIG_FILE"):
+        return named
+    from cloche.store.directories import config_directory
+
+    directory = config_directory(host)
+    return os.path.join(directory, "config.toml") if directory else ""
+
+
+def read(path: str, needle: bytes) -> bytes:
+    """Return a file's content if it mentions `needle`, else nothing: most projects have no table of ours to parse."""
+    content = (read_regular(path, 1 << 22) if path else None) or b""
+    return content if needle in content else b""
+
+
+def table_of(content: bytes, path: str, keys: tuple[str, ...], warnings: list[str]) -> dict[str, object]:
+    """Return one table of a TOML file; a file that does not parse is a warning and says nothing."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        table: object = tomllib.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        warnings.append(f"`{path}` was left out: {error}")
+        return {}
+    for key in keys:
+        table = table.get(key, {}) if isinstance(table, dict) else {}
+    if isinstance(table, dict):
+        return table
+    warnings.append(f"`{'.'.join(keys)}` in {path} was left out: it is no table")
+    return {}
+
+
+def as_values(option: Option, given: object, where: str) -> tuple[str, ...] | None:
+    """Return what a source says of an option as the values that the command line would have given.
+
+    :raises UsageError: it is not what the option takes.
+    """
+    if option.kind in ("flag", "count"):
+        if option.kind == "count" and str(given) in COUNTS:
+            return ("true",) * int(str(given))
+        word = str(given).lower()
+        if word not in TRUE | FALSE:
+            raise UsageError(f"{where} is `{given}`, and has to be true or false")
+        return ("true" if word in TRUE else "false",)
+    if isinstance(given, str):
+        values = split(given, option) if option.kind == "list" else (given,)
+    elif isinstance(given, list) and all(isinstance(one, str) for one in given) and option.kind in ("list", "words"):
+        values = tuple(given) if option.kind == "list" else (",".join(given),)
+    elif isinstance(given, int) and not isinstance(given, bool) and option.kind in ("text", "list"):
+        values = (str(given),)
+    else:
+        quotes = "; without quotes, 3.10 is 3.1" if isinstance(given, float) else ""
+        raise UsageError(f"{where} cannot be {given!r}", hint=f"`{option.name}` takes {kind_of(option)}{quotes}")
+    for text in values:
+        if option.is_path and not text.strip():
+            raise UsageError(f"{where} cannot be blank", hint=f"`{option.name}` takes a path")
+        if option.choices and text not in option.choices:
+            raise UsageError(f"{where} cannot be `{text}`", hint=f"choose one of {', '.join(option.choices)}")
+    return values
+
+
+def kind_of(option: Option) -> str:
+    return "a string" if option.kind == "text" else "a string or a list of strings"
+
+
+def split(text: str, option: Option) -> tuple[str, ...]:
+    """Return the values in a variable: a line each, or separated as PATH is (paths) or by commas.
+
+    A comma before an operator joins: `>=3.10,<3.13` is one value.
+    """
+    if "\n" in text:
+        return tuple(line.strip() for line in text.split("\n") if line.strip())
+    if option.is_path:
+        return tuple(part for part in text.split(os.pathsep) if part)
+    parts: list[str] = []
+    for part in text.split(","):
+        if parts and part.strip()[:1] in ("<", ">", "=", "!", "~"):
+            parts[-1] += f",{part.strip()}"
+        elif part.strip():
+            parts.append(part.strip())
+    return tuple(parts)
+
+
+def pairs(given: object, origin: str) -> dict[str, str]:
+    """Return `replace = ["bash=acme"]` as a mapping.
+
+    :raises UsageError: it is not a list of `BUILT-IN=NAME`.
+    """
+    if not isinstance(given, list) or not all(isinstance(one, str) and "=" in one for one in given):
+        raise UsageError(f"`replace` in {origin} has to be a list of `BUILT-IN=NAME`")
+    return {one.partition("=")[0].strip(): one.partition("=")[2].strip() for one in given}
+
+
+def no_option(name: str, near: str) -> str:
+    """Return what is to be said of a name that means nothing where it stands, behind it."""
+    if name in OF_ARGV:
+        return f"has no effect: `--{name}` is for the command line alone"
+    return "is no option" + (f"; did you mean `{near}`?" if near else "")
+
+
+def nearest(name: str, known: Mapping[str, Option]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, 1)
+    return near[0] if near else ""

@@ -6,21 +6,21 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cloche.cli import report
-from cloche.cli.sources import resolve, session_of
-from cloche.cli.vocabulary import COMMON
-from cloche.lifecycle.rebuilding import rebuild
-from cloche.lifecycle.upgrading import Upgraded, outdated, plan, point
+from cloche.cli.commands import COMMON
+from cloche.cli.settings import resolve, session_of
+from cloche.lifecycle.rebuild import rebuild
+from cloche.lifecycle.upgrade import Upgraded, outdated, plan, point
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cloche.cli.parser import Words
-    from cloche.lifecycle.upgrading import Upgrade
-    from cloche.model import Host
+    from cloche.cli.parser import ParsedArguments
+    from cloche.lifecycle.upgrade import Upgrade
+    from cloche.model.interpreter import Host
     from cloche.session import Session
 
 
-def upgrade(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
+def upgrade(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
     settings = resolve(words, host, COMMON)
     code = 0
     with session_of(settings, host) as session:
@@ -45,7 +45,7 @@ def upgrade(words: Words, host: Host, argv: Sequence[str], started: float) -> in
     return code
 
 
-def carried_out(planned: Upgrade, session: Session, words: Words) -> Upgraded:
+def carried_out(planned: Upgrade, session: Session, words: ParsedArguments) -> Upgraded:
     if planned.kind == "rebuild":
         session.progress(f"rebuilding for {planned.interpreter.name}")
         return rebuild(planned, session, losses="allowed" if words.flag("allow-loss") else "refused")

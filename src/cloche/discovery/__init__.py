@@ -7,25 +7,20 @@ Looking and asking are apart: finders read directories and give paths, one probe
 
 from __future__ import annotations
 
-import os
-
-from cloche.discovery import home
-from cloche.discovery.cache import Answer, ProbeCache, witnesses
-from cloche.value import TYPE_CHECKING, replace, value
+from cloche.discovery.describe import running
+from cloche.model.value import TYPE_CHECKING, replace, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from cloche.discovery.cache import ProbeCache
     from cloche.discovery.probe import Ask
     from cloche.discovery.search import Search, Sighting
     from cloche.errors import InterpreterNotFound
-    from cloche.hookspecs import Finder
-    from cloche.model import Host, Interpreter
-
-__all__ = ["Answer", "Found", "ProbeCache", "Survey", "describe", "find", "running", "survey"]
+    from cloche.model.interpreter import Host, Interpreter
+    from cloche.plugins.hookspecs import Finder
 
 RUNNING = "the Python that runs cloche"
-TRY_FIRST = "try-first-with"
 ALL_AT_ONCE = 64
 """Candidates that are looked at together where all of them will be."""
 
@@ -80,7 +75,7 @@ def find(
 
 
 def _choose(specs: Sequence[str], search: Search, try_first_with: Sequence[str], because: str) -> Found:
-    from cloche.spec import InterpreterSpec
+    from cloche.model.spec import InterpreterSpec
 
     wanted = [InterpreterSpec.parse(text) for text in specs]
     for spec in wanted:
@@ -92,7 +87,7 @@ def _choose(specs: Sequence[str], search: Search, try_first_with: Sequence[str],
         raise not_found(wanted, search, because)
     for path in try_first_with:  # with nothing to satisfy: the first that is an interpreter at all
         if (seen := search.hinted(path)).interpreter is not None:
-            return Found(seen.interpreter, TRY_FIRST, "", because or f"`--{TRY_FIRST} {path}`")
+            return Found(seen.interpreter, seen.found_by, "", because or f"`--{seen.found_by} {path}`")
     return Found(running(search.host, search.cache, search.ask), "current", "", because or RUNNING)
 
 
@@ -114,7 +109,7 @@ def survey(
     """
     from cloche.discovery.search import Search
     from cloche.errors import InterpreterNotFound
-    from cloche.spec import ANY, InterpreterSpec
+    from cloche.model.spec import ANY, InterpreterSpec
 
     search = Search(host, finders, cache, ask)
     judge = ANY if spec is None else InterpreterSpec.parse(spec)
@@ -132,59 +127,3 @@ def survey(
         tuple(replace(one, is_chosen=one.interpreter == found.interpreter) for one in seen),
         found,
     )
-
-
-def running(host: Host, cache: ProbeCache, ask: Ask | None = None) -> Interpreter:
-    """Return the base of the Python that runs cloche, without starting it if it can be known.
-
-    :raises InterpreterNotFound: its base is gone, or gives no answer.
-    """
-    from cloche.errors import InterpreterNotFound
-
-    if not host.executable:
-        raise InterpreterNotFound("the running Python does not know its own path", hint="choose one with `-p`")
-    try:
-        path = home.base(host.executable)
-    except LookupError as error:
-        raise InterpreterNotFound(f"`{host.executable}` {error}", hint="choose another one with `-p`") from None
-    answer = describe(path, host, cache, ask)
-    if answer.interpreter is None:
-        raise InterpreterNotFound(f"`{path}` {answer.reason}", hint="choose another one with `-p`")
-    return answer.interpreter
-
-
-def describe(path: str, host: Host, cache: ProbeCache, ask: Ask | None = None) -> Answer:
-    """Return what the executable at an absolute path is, or why it is no interpreter; never an environment's."""
-    answer = cache.get(path)
-    if answer is None:
-        before = witnesses(path)
-        answer = _ourselves(path, host) or _asked(path, host, ask)
-        cache.put(path, answer, before)
-    return answer
-
-
-def _ourselves(path: str, host: Host) -> Answer | None:
-    """Describe an executable from inside this process, if it is the one that runs here; None if it may not be."""
-    import sys
-
-    same = sys.executable == host.executable and not getattr(sys, "frozen", False)
-    if not same or any(name.startswith(("PYTHONHOME", "PYTHONPLATLIBDIR", "_PYTHON")) for name in host.environ):
-        return None  # what it says of itself would not be what it says when it is left alone
-    try:
-        if not os.path.samefile(path, sys.executable):  # a copied environment: its base may have been upgraded since
-            return None
-        from cloche.discovery import _probe, record
-
-        interpreter = record.load(_probe.facts())
-    except Exception:  # whatever it is that cannot be known from inside
-        return None
-    return Answer(home.settled(replace(interpreter, executable=path)))
-
-
-def _asked(path: str, host: Host, ask: Ask | None) -> Answer:
-    if ask is None:
-        from cloche.discovery import probe
-
-        ask = probe.ask
-    answer = ask([path], host.environ)[0]
-    return Answer(home.settled(replace(answer.interpreter, executable=path))) if answer.interpreter else answer

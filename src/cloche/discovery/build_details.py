@@ -9,11 +9,11 @@ import json
 import os
 
 from cloche.discovery.record import LEVELS
-from cloche.files import read_regular
-from cloche.value import TYPE_CHECKING, value
+from cloche.fs.files import read_regular
+from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
-    from cloche.model import Version
+    from cloche.model.interpreter import Version
 
 NAME = "build-details.json"
 LARGEST = 1 << 16

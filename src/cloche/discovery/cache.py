@@ -13,14 +13,14 @@ import sys
 from _imp import source_hash  # the SipHash of byte-code files; `hashlib` would cost a millisecond
 
 from cloche.discovery import record
-from cloche.files import read_plain, replace_file
-from cloche.template import resource
-from cloche.value import TYPE_CHECKING, value
+from cloche.fs.files import read_plain, replace_file
+from cloche.model.value import TYPE_CHECKING, value
+from cloche.shells.template import resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cloche.model import Interpreter
+    from cloche.model.interpreter import Interpreter
 
 FORMAT = "cloche probe 4"
 LARGEST = 1 << 16

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 
-from cloche import config
-from cloche.files import read_regular
-from cloche.value import TYPE_CHECKING, replace
+from cloche.fs.files import read_regular
+from cloche.model.value import TYPE_CHECKING, replace
+from cloche.planning import pyvenv_cfg
 
 if TYPE_CHECKING:
-    from cloche.model import Interpreter
+    from cloche.model.interpreter import Interpreter
 
 DEEPEST = 8
 """Environments made from environments made from ..., and links to links; beyond this it is a loop."""
@@ -33,12 +33,12 @@ def environment(executable: str) -> dict[str, str] | None:
     """
     directory = os.path.dirname(executable)
     for place in (directory, os.path.dirname(directory)):
-        path = os.path.join(place, config.NAME)
+        path = os.path.join(place, pyvenv_cfg.NAME)
         content = read_regular(path, LARGEST)
         if content is None and os.path.isfile(path):
             raise LookupError(f"belongs to an environment whose `{path}` cannot be read")
         if content is not None:
-            settings = config.parse(content.decode("utf-8", "surrogateescape"))
+            settings = pyvenv_cfg.parse(content.decode("utf-8", "surrogateescape"))
             return settings if settings.get("home") else None
     return None
 

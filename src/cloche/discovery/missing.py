@@ -10,15 +10,15 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from cloche.errors import InterpreterNotFound
-from cloche.spec import ANY, contains
-from cloche.value import replace
+from cloche.model.spec import ANY, contains
+from cloche.model.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloche.discovery.search import Search, Sighting
-    from cloche.model import Version
-    from cloche.spec import InterpreterSpec
+    from cloche.model.interpreter import Version
+    from cloche.model.spec import InterpreterSpec
 
 NEAREST = 3
 """Misses that are listed."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from cloche.discovery import record
 from cloche.discovery.cache import Answer, too_old
 from cloche.errors import reason_of
-from cloche.template import resource
+from cloche.shells.template import resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

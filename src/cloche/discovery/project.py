@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import sys
 
-from cloche.files import read_regular
-from cloche.value import TYPE_CHECKING
+from cloche.fs.files import read_regular
+from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cloche.model import Host
+    from cloche.model.interpreter import Host
 
 LARGEST = 1 << 16
 """Bytes of a version file that are read."""
@@ -58,7 +58,7 @@ def understood(line: str) -> str:
     pyenv writes names of installations: `3.12.1/envs/foo` is an environment on 3.12.1, `pypy3.10-7.3.12` is PyPy 3.10.
     """
     from cloche.errors import UsageError
-    from cloche.spec import parse
+    from cloche.model.spec import parse
 
     name = line.split("/", 1)[0].strip()
     if len(name) > 100 or name == "system":
@@ -128,7 +128,7 @@ def _plain(text: str) -> str | None:
 def _runs_here(wanted: str) -> bool | None:
     """Whether the running Python satisfies a PEP 440 range; None if it is none, of which pip is the one to complain."""
     from cloche.errors import UsageError
-    from cloche.spec import contains, parse
+    from cloche.model.spec import contains, parse
 
     try:
         spec = parse(wanted)

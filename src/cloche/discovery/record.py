@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cloche.model import Interpreter
-from cloche.value import TYPE_CHECKING, fields
+from cloche.model.interpreter import Interpreter
+from cloche.model.value import TYPE_CHECKING, fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -9,21 +9,21 @@ from __future__ import annotations
 import os
 from time import monotonic
 
-from cloche.discovery import TRY_FIRST, home
+from cloche.discovery import home
 from cloche.discovery.cache import Answer, witnesses
-from cloche.extension import cause
-from cloche.model import Candidate
-from cloche.spec import ANY
-from cloche.value import TYPE_CHECKING, replace, value
+from cloche.model.interpreter import Candidate
+from cloche.model.spec import ANY
+from cloche.model.value import TYPE_CHECKING, replace, value
+from cloche.plugins.guard import cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cloche.discovery.cache import ProbeCache
     from cloche.discovery.probe import Ask
-    from cloche.hookspecs import Finder
-    from cloche.model import Host, Interpreter
-    from cloche.spec import InterpreterSpec
+    from cloche.model.interpreter import Host, Interpreter
+    from cloche.model.spec import InterpreterSpec
+    from cloche.plugins.hookspecs import Finder
 
 BATCH = 4
 """Candidates that are looked at together, so that those which have to be started are started at the same time."""
@@ -35,6 +35,9 @@ IN_A_DIRECTORY = (
     *("Scripts/python.exe", "python.exe", "pypy3.exe", "pypy.exe", "bin/graalpy.exe"),
 )
 """Where the executable is in the directory of an environment or an installation."""
+
+TRY_FIRST = "try-first-with"
+"""How candidates that the user named with this option were found."""
 
 
 @value

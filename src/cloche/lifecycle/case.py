@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from cloche.lifecycle.draft import Draft
 from cloche.lifecycle.examination import same
+from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.relocation import Relocation, moved_around
-from cloche.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
     from cloche.lifecycle.examination import Examined
-    from cloche.lifecycle.portrait import Portrait
-    from cloche.model import Environment, Host, Interpreter
+    from cloche.lifecycle.info import EnvironmentInfo
+    from cloche.model.environment import Environment
+    from cloche.model.interpreter import Host, Interpreter
 
 
 @value
@@ -33,7 +34,7 @@ class Finding:
 class Case:
     """An environment that is looked into."""
 
-    portrait: Portrait
+    portrait: EnvironmentInfo
     host: Host
     examined: Examined
     replacement: Interpreter | None
@@ -48,8 +49,8 @@ class Case:
         return self.portrait.environment.location
 
     @property
-    def draft(self) -> Draft:
-        return Draft(self.root)
+    def draft(self) -> Overlay:
+        return Overlay(self.root)
 
     @property
     def old_roots(self) -> list[str]:

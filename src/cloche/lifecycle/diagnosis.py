@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloche.lifecycle.basing import replacement
 from cloche.lifecycle.case import Case
 from cloche.lifecycle.checks import CHECKS
 from cloche.lifecycle.examination import examine
-from cloche.lifecycle.portrait import portray
+from cloche.lifecycle.info import environment_info
+from cloche.lifecycle.rebase import replacement
 
 if TYPE_CHECKING:
     from cloche.lifecycle.case import Finding
@@ -20,7 +20,7 @@ def take_up(path: str, session: Session) -> Case:
 
     :raises DestinationError: there is none.
     """
-    portrait = portray(path, session.host, session.probes)
+    portrait = environment_info(path, session.host, session.probes)
     environment = portrait.environment
     examined = examine(environment, session.host)
     alive = environment.interpreter is not None and not examined.failure

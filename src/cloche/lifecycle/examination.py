@@ -12,18 +12,19 @@ import stat
 import subprocess
 from typing import TYPE_CHECKING
 
-from cloche import template
 from cloche.discovery.probe import kill_all
 from cloche.errors import reason_of
-from cloche.lifecycle.places import site_files
-from cloche.value import value
+from cloche.lifecycle.embedded_paths import site_files
+from cloche.model.value import value
+from cloche.shells import template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Literal
 
     from cloche.lifecycle.installed import Installed
-    from cloche.model import Environment, Host
+    from cloche.model.environment import Environment
+    from cloche.model.interpreter import Host
 
 PATIENCE = 60.0
 """Seconds after which a Python that does not answer counts as broken."""

@@ -14,13 +14,13 @@ from urllib.request import url2pathname
 
 from cloche.lifecycle.plain import open_plain
 from cloche.lifecycle.record import Row, record_rows
-from cloche.model import EntryPoint, normalised
-from cloche.value import TYPE_CHECKING, replace, value
+from cloche.model.distribution import EntryPoint, normalised
+from cloche.model.value import TYPE_CHECKING, replace, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cloche.model import Environment, Layout
+    from cloche.model.environment import Environment, Layout
 
 
 @value

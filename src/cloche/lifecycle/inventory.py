@@ -12,26 +12,27 @@ from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from cloche.lifecycle.activators import SCRIPTS
-from cloche.lifecycle.basing import NAME
-from cloche.lifecycle.draft import MANIFEST, Draft, parents
+from cloche.lifecycle.activation_scripts import SCRIPTS
+from cloche.lifecycle.embedded_paths import files, written
 from cloche.lifecycle.installed import in_site, sites
-from cloche.lifecycle.places import files, written
+from cloche.lifecycle.overlay import MANIFEST, Overlay, parents
 from cloche.lifecycle.plain import open_plain
-from cloche.lifecycle.reading import listed
+from cloche.lifecycle.reader import listed
+from cloche.lifecycle.rebase import NAME
 from cloche.lifecycle.record import digest, is_altered, written_row
 from cloche.lifecycle.relocation import within
 from cloche.lifecycle.shebangs import header_of, with_program
-from cloche.operations import Copy, Link, Rewrite
-from cloche.value import value
+from cloche.model.operations import Copy, Link, Rewrite
+from cloche.model.value import value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.installed import Installed
-    from cloche.lifecycle.portrait import Portrait
-    from cloche.model import Interpreter, Layout
-    from cloche.operations import Operation
+    from cloche.model.environment import Layout
+    from cloche.model.interpreter import Interpreter
+    from cloche.model.operations import Operation
 
 
 @value
@@ -57,7 +58,7 @@ class Inventory:
     losses: tuple[Loss, ...]
 
 
-def all_installed(portrait: Portrait) -> list[Installed]:
+def all_installed(portrait: EnvironmentInfo) -> list[Installed]:
     """Return what is installed, in every `site-packages` there is; of two of one name that which its Python sees."""
     root, own = portrait.environment.location, sites(portrait.environment.layout)
     found = {one.key: one for one in portrait.distributions}
@@ -69,7 +70,7 @@ def all_installed(portrait: Portrait) -> list[Installed]:
     return [found[key] for key in sorted(found)]
 
 
-def take(portrait: Portrait, target: Interpreter, seeds: Iterable[str] = ()) -> Inventory:
+def take(portrait: EnvironmentInfo, target: Interpreter, seeds: Iterable[str] = ()) -> Inventory:
     """Decide what becomes of each distribution; `seeds` are those that the new environment brings of itself."""
     root = portrait.environment.location
     carried, anew, losses = [], [], []
@@ -103,7 +104,7 @@ def refusal(one: Installed, target: Interpreter) -> str:
     return "" if accepts else f"it requires Python {one.requires_python}"
 
 
-def is_carriable(one: Installed, portrait: Portrait, target: Interpreter) -> bool:
+def is_carriable(one: Installed, portrait: EnvironmentInfo, target: Interpreter) -> bool:
     """Return whether the very files of a distribution serve another Python, by its tags (PEP 425)."""
     base = portrait.base
     same_machine = base is not None and (base.platform, base.machine, base.bits) == (
@@ -158,7 +159,7 @@ HOOKS = ("_virtualenv.py", "_virtualenv.pth", "distutils-precedence.pth")
 """What makers and setuptools put beside packages, for one version."""
 
 
-def loose_files(portrait: Portrait, everything: Iterable[Installed]) -> Iterator[str]:
+def loose_files(portrait: EnvironmentInfo, everything: Iterable[Installed]) -> Iterator[str]:
     """Yield files that neither a package nor the maker of the environment put there."""
     root, layout = portrait.environment.location, portrait.environment.layout
     owned = {row.path for one in everything for row in one.rows}
@@ -183,12 +184,12 @@ def loose_files(portrait: Portrait, everything: Iterable[Installed]) -> Iterator
         yield file.path
 
 
-def edited_scripts(portrait: Portrait) -> list[str]:
+def edited_scripts(portrait: EnvironmentInfo) -> list[str]:
     """Return the activation scripts that somebody has edited since cloche wrote them.
 
     One that names the directory of the old version would not serve the new one. What other makers wrote is not known.
     """
-    draft = Draft(portrait.environment.location)
+    draft = Overlay(portrait.environment.location)
     return [
         path
         for path, state in written(draft).items()
@@ -247,7 +248,9 @@ class Translation:
         return posixpath.relpath(moved, posixpath.dirname(self.path(path)) or ".")
 
 
-def operations(inventory: Inventory, portrait: Portrait, translation: Translation, platform: str) -> list[Operation]:
+def operations(
+    inventory: Inventory, portrait: EnvironmentInfo, translation: Translation, platform: str
+) -> list[Operation]:
     """Return the operations that bring what is carried over, and the loose files."""
     root = portrait.environment.location
     done: list[Operation] = []
@@ -281,7 +284,9 @@ def operations(inventory: Inventory, portrait: Portrait, translation: Translatio
     return [*parents(done), *done]
 
 
-def brought(source: str, to: str, translation: Translation, portrait: Portrait, platform: str) -> tuple[Operation, str]:
+def brought(
+    source: str, to: str, translation: Translation, portrait: EnvironmentInfo, platform: str
+) -> tuple[Operation, str]:
     """Return the operation that brings one file, and its new hash if it is not the same file afterwards."""
     if within(to, translation.new.bin):
         with open_plain(source) as file:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 
-from cloche.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from cloche.files import open_quietly
+from cloche.fs.files import open_quietly
 
 if TYPE_CHECKING:
     from typing import BinaryIO

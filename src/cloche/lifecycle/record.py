@@ -10,7 +10,7 @@ import os
 import posixpath
 
 from cloche.lifecycle.plain import open_plain
-from cloche.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

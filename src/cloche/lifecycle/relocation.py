@@ -13,7 +13,7 @@ import re
 from urllib.parse import quote as percent_encoded
 from urllib.parse import unquote as percent_decoded
 
-from cloche.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 import shlex
 
-from cloche.store.laying import SHEBANG_LIMIT, SHEBANG_LIMIT_MACOS, finding_lines, first_lines
-from cloche.value import value
+from cloche.model.value import value
+from cloche.store.installation import SHEBANG_LIMIT, SHEBANG_LIMIT_MACOS, finding_lines, first_lines
 
 
 @value

@@ -10,8 +10,8 @@ import os
 import stat
 
 from cloche.errors import ClocheError, reason_of
-from cloche.store.place import cache_directory
-from cloche.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, value
+from cloche.store.directories import cache_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from cloche.model import Host, Image, Interpreter
+    from cloche.model.distribution import Image
+    from cloche.model.interpreter import Host
 
     Access: TypeAlias = Literal["read-write", "read-only", "none"]
     """`read-only` uses what is there and writes nothing to it; `none` neither reads nor writes it. What such a run has
@@ -122,16 +123,6 @@ class Store:
     def keeps(self, path: str) -> bool:
         """Whether what lies at `path` will be there after the run."""
         return bool(self.root) and path.startswith(os.path.join(self.root, ""))
-
-    def image_of(self, wheel: str, interpreter: Interpreter) -> Image:
-        """Return the image of a wheel file for an interpreter, built now if there is none: what a seeder gives.
-
-        :raises SeedError: the wheel is damaged or hostile, or the interpreter cannot compile it.
-        """
-        from cloche.store.distributions import read_wheel
-        from cloche.store.images import obtain
-
-        return obtain(read_wheel(wheel), interpreter, self)
 
     def note_laid(self, images: Iterable[Image]) -> None:
         """Note that an environment has got these images: those without byte-code are compiled for the next one."""

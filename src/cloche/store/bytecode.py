@@ -12,12 +12,12 @@ from importlib.util import MAGIC_NUMBER, cache_from_source
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError, reason_of
-from cloche.template import resource
+from cloche.shells.template import resource
 
 if TYPE_CHECKING:
     import subprocess
 
-    from cloche.model import Host, Interpreter
+    from cloche.model.interpreter import Host, Interpreter
     from cloche.store.distributions import Distribution, File
 
 PATIENCE = 300.0

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 
-from cloche.files import DIRECTORY
-from cloche.manifest import DamagedImage, kind_of, look, read_manifest
-from cloche.value import TYPE_CHECKING
+from cloche.apply.file_list import DamagedImage, kind_of, look, read_file_list
+from cloche.fs.files import DIRECTORY
+from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloche.model import Image
+    from cloche.model.distribution import Image
 
 SEAL = "manifest"
 """Name of the manifest that lists an image's own files: the trees' manifests, their records, its description."""
@@ -66,13 +66,13 @@ def sealed(root: str) -> Sequence[str]:
     :raises OSError: the seal cannot be read.
     :raises ValueError: it is not whole.
     """
-    return read_manifest(f"{root}/{SEAL}").paths
+    return read_file_list(f"{root}/{SEAL}").paths
 
 
 def _look(manifest: str, root: str) -> None:
     directory = os.open(root, DIRECTORY) if BY_DESCRIPTOR else None
     try:
-        look(read_manifest(manifest), kind_of(manifest), root, directory)
+        look(read_file_list(manifest), kind_of(manifest), root, directory)
     finally:
         if directory is not None:
             os.close(directory)

@@ -15,9 +15,9 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
-from cloche.files import open_quietly
-from cloche.model import EntryPoint, normalised
-from cloche.value import value
+from cloche.fs.files import open_quietly
+from cloche.model.distribution import EntryPoint, normalised
+from cloche.model.value import value
 
 if TYPE_CHECKING:
     import zipfile

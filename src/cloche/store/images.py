@@ -25,18 +25,19 @@ import re
 import stat
 from typing import TYPE_CHECKING
 
+from cloche.apply.file_list import FileList, format_file_list, read_file_list
 from cloche.errors import SeedError, reason_of
-from cloche.files import read_plain, write_all
-from cloche.manifest import Manifest, read_manifest, write_manifest
-from cloche.model import EntryPoint, Image
+from cloche.fs.files import read_plain, write_all
+from cloche.model.distribution import EntryPoint, Image
+from cloche.model.value import fields
 from cloche.store import bytecode
 from cloche.store.check import SEAL, check, check_tree, sealed
-from cloche.value import fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cloche.model import Bytecode, Host, Interpreter
+    from cloche.model.distribution import Bytecode
+    from cloche.model.interpreter import Host, Interpreter
     from cloche.store import Store
     from cloche.store.distributions import Distribution
 
@@ -160,14 +161,14 @@ def verify(root: str) -> list[str]:
     for name in names:
         if name.endswith(".manifest"):
             tree = name.removesuffix(".manifest")
-            manifest = read_manifest(f"{root}/{name}")
+            manifest = read_file_list(f"{root}/{name}")
             wrong += _wrong_content(f"{root}/{tree}", manifest)
             known |= {tree, *(f"{tree}/{path}" for path in (*manifest.directories, *manifest.paths))}
             directories = (f"{root}/{tree}/{path}" for path in manifest.directories)
             linked = filter(os.path.islink, directories)
             wrong += [f"`{path}` is a link" for path in linked]
     wrong += [f"`{root}/{path}` does not belong there" for path in sorted(_walk(root) - known)]
-    return wrong + _wrong_content(root, read_manifest(f"{root}/{SEAL}"))
+    return wrong + _wrong_content(root, read_file_list(f"{root}/{SEAL}"))
 
 
 def remove(path: str) -> None:
@@ -288,7 +289,7 @@ class _Trees:
         directories = {parent for path in files for parent in _parents(path)}
         paths = sorted(files)
         sizes, hashes = zip(*(files[path] for path in paths), strict=True) if paths else ((), ())
-        return write_manifest(Manifest(sorted(directories), paths, sizes, hashes, self.seconds * 10**9))
+        return format_file_list(FileList(sorted(directories), paths, sizes, hashes, self.seconds * 10**9))
 
     def _write(self, path: str, content: bytes, mode: int) -> None:
         self._make_parent(path)
@@ -404,7 +405,7 @@ def _sweep(images: str, name: str) -> None:
             remove(os.path.join(images, entry))
 
 
-def _wrong_content(root: str, manifest: Manifest) -> list[str]:
+def _wrong_content(root: str, manifest: FileList) -> list[str]:
     wrong = []
     for path, digest in zip(manifest.paths, manifest.hashes, strict=True):
         if hashlib.sha256(read_plain(f"{root}/{path}")).hexdigest() != digest:

@@ -15,7 +15,7 @@ from cloche.store.tags import abi, supported
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cloche.model import Interpreter
+    from cloche.model.interpreter import Interpreter
     from cloche.store import Store
     from cloche.store.requirements import Requirement
 

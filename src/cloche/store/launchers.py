@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cloche.errors import SeedError
 
 if TYPE_CHECKING:
-    from cloche.model import Interpreter
+    from cloche.model.interpreter import Interpreter
 
 
 BESIDE = "<launcher_dir>\\"

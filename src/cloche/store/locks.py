@@ -12,7 +12,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from cloche.holder import author, sign, withdraw
+from cloche.fs.lock_owner import author, sign, withdraw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from cloche.errors import UsageError
-from cloche.model import normalised
-from cloche.value import TYPE_CHECKING, value
+from cloche.model.distribution import normalised
+from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

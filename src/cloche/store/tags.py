@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cloche.model import Interpreter
+    from cloche.model.interpreter import Interpreter
     from cloche.store.distributions import Distribution
 
 _PURE = re.compile(r"(?:py\d+\.)*py3(?:\.py\d+)*-none-any")
@@ -76,7 +76,7 @@ def _is_like_ours(interpreter: Interpreter) -> bool:
 
 def allows(requires_python: str, interpreter: Interpreter) -> bool:
     """Whether an interpreter satisfies a Requires-Python; one that cannot be read forbids nothing, as pip has it."""
-    from cloche.spec import contains
+    from cloche.model.spec import contains
 
     try:
         return not requires_python or contains(requires_python.replace(" ", ""), interpreter.version, prereleases=True)

@@ -12,13 +12,13 @@ import time
 from typing import TYPE_CHECKING
 
 from cloche.errors import ClocheError, SeedError
-from cloche.files import read_plain
+from cloche.fs.files import read_plain
+from cloche.model.value import value
 from cloche.store import GUESTS, KINDS
 from cloche.store.check import check_tree
 from cloche.store.distributions import read_wheel
 from cloche.store.images import DISCARDED, UNFINISHED, remove
 from cloche.store.images import verify as verify_image
-from cloche.value import value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

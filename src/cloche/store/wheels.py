@@ -12,15 +12,16 @@ import sys
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError, reason_of
-from cloche.model import normalised
+from cloche.model.distribution import normalised
+from cloche.model.value import replace, value
 from cloche.store.distributions import Distribution, read_installed, read_wheel
 from cloche.store.tags import misfit
-from cloche.value import replace, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cloche.model import Interpreter, Wanted
+    from cloche.model.interpreter import Interpreter
+    from cloche.model.request import Wanted
     from cloche.store import Store
     from cloche.store.requirements import Requirement
 

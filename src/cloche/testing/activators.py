@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloche.errors import Inexpressible
-from cloche.model import Script
-from cloche.template import MARK
+from cloche.model.environment import Script
+from cloche.shells.template import MARK
 from cloche.testing.checks import (
     Broken,
     Check,
@@ -31,8 +31,8 @@ from cloche.testing.shells import shell_checks
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from cloche.hookspecs import Activator
-    from cloche.model import Environment
+    from cloche.model.environment import Environment
+    from cloche.plugins.hookspecs import Activator
     from cloche.testing.checks import Test
     from cloche.testing.shells import Shell
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
+from cloche.model.value import value
 from cloche.testing.purity import Watch
-from cloche.value import value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cloche.layout import layout_of
-from cloche.soundness import flaw, missing, promised
+from cloche.planning.layout import layout_of
+from cloche.planning.validate import flaw, missing, promised
 from cloche.testing.checks import Check, as_test, broken, check_documented, check_name, check_sentence, twice
 from cloche.testing.fakes import KINDS
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from cloche.hookspecs import Creator
-    from cloche.model import Interpreter
+    from cloche.model.interpreter import Interpreter
+    from cloche.plugins.hookspecs import Creator
     from cloche.testing.checks import Test
 
 

@@ -6,9 +6,10 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from cloche.layout import layout_of
-from cloche.model import Environment, Host, Interpreter
-from cloche.value import replace
+from cloche.model.environment import Environment
+from cloche.model.interpreter import Host, Interpreter
+from cloche.model.value import replace
+from cloche.planning.layout import layout_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,8 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cloche.model import Candidate, Host
-from cloche.spec import InterpreterSpec
+from cloche.model.interpreter import Candidate, Host
+from cloche.model.spec import InterpreterSpec
 from cloche.testing.checks import Check, as_test, broken, check_documented, check_name, watched
 from cloche.testing.fakes import fake_host
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from cloche.hookspecs import Finder
+    from cloche.plugins.hookspecs import Finder
     from cloche.testing.checks import Test
 
 SPECS = ("3", "3.12", ">=3.8,<4", "pypy3.10", "python3", "3.13t", "/nowhere/python")

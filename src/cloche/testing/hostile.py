@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cloche.template import MARK
+from cloche.shells.template import MARK
 from cloche.testing.fakes import KINDS, fake_environment
 
 if TYPE_CHECKING:
-    from cloche.hookspecs import Activator
-    from cloche.model import Environment
+    from cloche.model.environment import Environment
+    from cloche.plugins.hookspecs import Activator
 
 HOSTILE = {
     "space": "two words",

@@ -7,22 +7,22 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cloche.entrypoints import find_sources
-from cloche.extension import resolve
-from cloche.plugins import load_sources
-from cloche.provided import KINDS
+from cloche.plugins.components import KINDS
+from cloche.plugins.entry_points import find_sources
+from cloche.plugins.guard import resolve
+from cloche.plugins.registry import load_sources
 from cloche.testing.checks import Check, as_test, broken, watched
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cloche.extension import Source
-    from cloche.plugins import Registry
+    from cloche.plugins.guard import Source
+    from cloche.plugins.registry import Registry
     from cloche.testing.checks import Test
 
 IMPORT = """\
 import sys
-from cloche.extension import resolve
+from cloche.plugins.guard import resolve
 from cloche.testing import Watch
 with Watch() as watch:
     resolve(sys.argv[1])

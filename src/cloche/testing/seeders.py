@@ -11,8 +11,10 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
-from cloche.model import Image, Wanted
+from cloche.model.distribution import Image
+from cloche.model.request import Wanted
 from cloche.store import Store
+from cloche.store.seeds import SeedStore
 from cloche.testing.checks import Check, as_test, broken, check_documented, check_name, check_sentence, twice
 from cloche.testing.fakes import KINDS, fake_host
 from cloche.testing.purity import STARTS
@@ -20,8 +22,8 @@ from cloche.testing.purity import STARTS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cloche.hookspecs import Seeder
-    from cloche.model import Interpreter
+    from cloche.model.interpreter import Interpreter
+    from cloche.plugins.hookspecs import Seeder
     from cloche.testing.checks import Test
 
 
@@ -67,7 +69,7 @@ def check_images(seeder: Seeder, interpreter: Interpreter | None, directory: Pat
     wanted = Wanted(("cloche-sample==1.0",), (str(directory / "wheels"),), "never")
     with Store.open(fake_host(environ=dict(os.environ)), str(directory / "store")) as store:
         allowed = (store.root, tempfile.gettempdir())
-        images = twice("`images`", lambda: list(seeder.images(target, wanted, store)), allowed, STARTS)
+        images = twice("`images`", lambda: list(seeder.images(target, wanted, SeedStore(store))), allowed, STARTS)
         if [getattr(image, "distribution", "") for image in images] != ["cloche-sample"]:
             broken(f"`images` gives {images!r} where one distribution, `cloche-sample`, is wanted")
         for image in images:
@@ -84,7 +86,7 @@ def check_missing(seeder: Seeder, interpreter: Interpreter | None, directory: Pa
     wanted = Wanted(("cloche-nobody-has-this",), (), "never")
     with Store.open(fake_host(environ=dict(os.environ)), str(directory / "store")) as store:
         try:
-            images = list(seeder.images(interpreter or running(), wanted, store))
+            images = list(seeder.images(interpreter or running(), wanted, SeedStore(store)))
         except SeedError as error:
             check_sentence("the message of `SeedError`", error.message)
             return

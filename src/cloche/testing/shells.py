@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloche.errors import Inexpressible
+from cloche.model.value import replace, value
 from cloche.testing.checks import Check, broken, skip
 from cloche.testing.fakes import KINDS, fake_environment
 from cloche.testing.hostile import HOSTILE, directory_name, served
-from cloche.value import replace, value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cloche.hookspecs import Activator
-    from cloche.model import Environment, Placement, Script
+    from cloche.model.environment import Environment, Placement, Script
+    from cloche.plugins.hookspecs import Activator
 
 
 @value

@@ -14,7 +14,7 @@ from cloche.store import Store
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cloche.model import Host
+    from cloche.model.interpreter import Host
 
 
 class AppData(DiskCache):

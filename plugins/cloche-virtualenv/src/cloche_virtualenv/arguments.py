@@ -9,22 +9,23 @@ import configparser
 import os
 from typing import TYPE_CHECKING
 
+from cloche.cli.commands import COMMANDS, COMMON, CREATE, INEFFECTIVE, VIRTUALENV
 from cloche.cli.parser import parse
 from cloche.cli.request import request_of
-from cloche.cli.sources import OPPOSITES, Setting, Settings, as_values, put
-from cloche.cli.vocabulary import COMMON, CREATE, INEFFECTIVE, VERBS, VIRTUALENV
+from cloche.cli.settings import OPPOSITES, Setting, Settings, as_values, put
 from cloche.errors import UsageError
-from cloche.value import replace, value
+from cloche.model.value import replace, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from cloche.model import Host, Request
-    from cloche.options import Option
+    from cloche.model.interpreter import Host
+    from cloche.model.options import Option
+    from cloche.model.request import Request
 
 PREFIX = "VIRTUALENV_"
 
-ONLY_CREATE = {"create": VERBS["create"]}
+ONLY_CREATE = {"create": COMMANDS["create"]}
 """There is one command: no destination is taken for the name of another."""
 
 

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from cloche.cli.report import tell
-from cloche.value import fields
+from cloche.model.value import fields
 from cloche_virtualenv import shim
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from cloche.api import current_host
 from cloche.errors import InterpreterNotFound
-from cloche.model import Request
+from cloche.model.request import Request
+from cloche.model.value import replace, value
 from cloche.session import Session
-from cloche.value import replace, value
 
 
 @value

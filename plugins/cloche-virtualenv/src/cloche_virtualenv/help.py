@@ -24,11 +24,11 @@ def show(what: str) -> None:
         place = os.path.abspath(str(import_module("virtualenv").__file__))
         sys.stdout.write(f"virtualenv {version()} from {place}\n")
         return
+    from cloche.cli.commands import COMMANDS
     from cloche.cli.help import by_group, described, heading
-    from cloche.cli.vocabulary import VERBS
 
     lines = [USAGE, "", "Make a Python environment with cloche, which stands in for virtualenv here."]
-    for title, options in by_group(VERBS["create"], ()).items():
+    for title, options in by_group(COMMANDS["create"], ()).items():
         lines += ["", heading(title), *(line for option in options for line in described(option))]
     sys.stdout.write("".join(f"{line}\n" for line in lines))
 

@@ -10,15 +10,15 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from cloche import config
 from cloche.api import current_host
-from cloche.destination import absolute
 from cloche.errors import ClocheError, UsageError
-from cloche.extension import blocked
-from cloche.layout import layout_of
-from cloche.model import Environment
+from cloche.model.environment import Environment
+from cloche.model.value import replace
+from cloche.planning import pyvenv_cfg
+from cloche.planning.destination import absolute
+from cloche.planning.layout import layout_of
+from cloche.plugins.guard import blocked
 from cloche.session import Session as Run
-from cloche.value import replace
 from cloche_virtualenv.arguments import interpret
 from cloche_virtualenv.help import show, usage, version
 
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from python_discovery import PythonInfo
     from typing_extensions import Self
 
-    from cloche.model import Host, Interpreter, Result
+    from cloche.model.interpreter import Host, Interpreter
+    from cloche.model.plan import Result
     from cloche_virtualenv.arguments import Asked
 
 OF_THE_USER = ("HOME", "USERPROFILE", "LOCALAPPDATA", "APPDATA", "XDG_CACHE_HOME", "SYSTEMROOT", "CLOCHE_CACHE_DIR")
@@ -199,7 +200,7 @@ class Creator:
     def pyenv_cfg(self) -> dict[str, str]:
         """What `pyvenv.cfg` says; empty while there is none."""
         try:
-            return config.parse(self.environment.config.read_text(encoding="utf-8"))
+            return pyvenv_cfg.parse(self.environment.config.read_text(encoding="utf-8"))
         except OSError:
             return {}
 

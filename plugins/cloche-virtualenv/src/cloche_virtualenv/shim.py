@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 
 from cloche import ClocheError, DestinationError, __version__
 from cloche.api import load
-from cloche.model import normalised
-from cloche.transaction.hold import Hold
-from cloche.value import fields, replace, value
+from cloche.apply.hold import TreeLock
+from cloche.model.distribution import normalised
+from cloche.model.value import fields, replace, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -111,7 +111,7 @@ def install(target: str) -> Status:
     """
     environment = load(target)
     refuse_python(environment)
-    with Hold(environment.location):
+    with TreeLock(environment.location):
         recover(environment)
         if (journal := read_journal(environment)) is not None:
             take_out(environment, journal)
@@ -140,7 +140,7 @@ def remove(target: str) -> Status:
     :raises DestinationError: `target` is no environment, or has no stand-in.
     """
     environment = load(target)
-    with Hold(environment.location):
+    with TreeLock(environment.location):
         recover(environment)
         journal = read_journal(environment)
         if journal is None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 import os
 
 from cloche.builtin.creators import posix, windows
-from cloche.operations import Copy, Link, MakeDir
-from cloche.value import TYPE_CHECKING
+from cloche.model.operations import Copy, Link, MakeDir
+from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cloche.model import Interpreter, Layout
-    from cloche.operations import Operation
+    from cloche.model.environment import Layout
+    from cloche.model.interpreter import Interpreter
+    from cloche.model.operations import Operation
 
 
 class CopyCreator:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from cloche.builtin.creators import posix
-from cloche.operations import Link
-from cloche.value import TYPE_CHECKING
+from cloche.model.operations import Link
+from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cloche.model import Interpreter, Layout
-    from cloche.operations import Operation
+    from cloche.model.environment import Layout
+    from cloche.model.interpreter import Interpreter
+    from cloche.model.operations import Operation
 
 
 class Symlink:

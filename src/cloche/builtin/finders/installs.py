@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 
-from cloche.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cloche.model import Host
-    from cloche.spec import InterpreterSpec
+    from cloche.model.interpreter import Host
+    from cloche.model.spec import InterpreterSpec
 
 COMMANDS = {"cpython": "python", "pypy": "pypy", "graalpy": "graalpy", "rustpython": "rustpython"}
 PREFIXES = {

@@ -6,14 +6,14 @@ import os
 import sys
 
 from cloche.builtin.finders import installs
-from cloche.model import Candidate
-from cloche.value import TYPE_CHECKING
+from cloche.model.interpreter import Candidate
+from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cloche.model import Host
-    from cloche.spec import InterpreterSpec
+    from cloche.model.interpreter import Host
+    from cloche.model.spec import InterpreterSpec
 
 
 class Mise:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 
 from cloche.builtin.finders import asdf, installs, mise, pyenv
-from cloche.value import TYPE_CHECKING
+from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cloche.model import Host
+    from cloche.model.interpreter import Host
 
 LARGEST_SHIM = 4096
 """Bytes; an executable that is larger is no shim."""

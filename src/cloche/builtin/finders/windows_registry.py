@@ -6,15 +6,15 @@ import os
 import sys
 
 from cloche.builtin.finders import installs
-from cloche.model import Candidate
-from cloche.value import TYPE_CHECKING, value
+from cloche.model.interpreter import Candidate
+from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Protocol
 
-    from cloche.model import Host
-    from cloche.spec import InterpreterSpec
+    from cloche.model.interpreter import Host
+    from cloche.model.spec import InterpreterSpec
 
     class Registry(Protocol):
         """The registry, read only; a key is written `HKEY_CURRENT_USER\\Software\\...`."""

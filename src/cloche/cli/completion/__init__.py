@@ -7,17 +7,17 @@ none goes stale. Names of files are always left to the shell, which knows how to
 from __future__ import annotations
 
 from cloche.cli.completion import suggestions
-from cloche.value import TYPE_CHECKING
+from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cloche.cli.completion.suggestions import Suggestions
-    from cloche.cli.parser import Words
-    from cloche.model import Host
+    from cloche.cli.parser import ParsedArguments
+    from cloche.model.interpreter import Host
 
 
-def completion(words: Words, host: Host, argv: Sequence[str], started: float) -> int:
+def completion(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
     """Print the script; with the words of a line after `--`, print what could stand for the last of them."""
     from cloche.cli import report
 
@@ -33,7 +33,7 @@ def completion(words: Words, host: Host, argv: Sequence[str], started: float) ->
 
 def script(shell: str) -> str:
     """Return the script for a shell; that for tcsh has tables in it, because tcsh lets no command say `a directory`."""
-    from cloche.template import render, resource
+    from cloche.shells.template import render, resource
 
     text = resource(__name__, f"complete.{EXTENSIONS.get(shell, shell)}")
     return render(text, tcsh_values(), str) if shell == "tcsh" else text
@@ -100,10 +100,10 @@ LINES: Mapping[str, Callable[[Suggestions], list[str]]] = {"bash": bare, "tcsh":
 
 def tcsh_values() -> dict[str, str]:
     """Return the slots of tcsh's script: what takes a directory, and what a file, as its patterns want them."""
-    from cloche.cli.vocabulary import COMMON, VERBS
+    from cloche.cli.commands import COMMANDS, COMMON
 
-    options = (*COMMON, *(one for verb in VERBS.values() for one in verb.options))
+    options = (*COMMON, *(one for verb in COMMANDS.values() for one in verb.options))
     directories = sorted({f"--{option.name}" for option in options if option.metavar == "DIR"})
     files = sorted({f"--{option.name}" for option in options if option.metavar == "EXE"})
-    verbs = [verb.name for verb in VERBS.values() if verb.operands.startswith(("ENV", "DEST"))]
+    verbs = [verb.name for verb in COMMANDS.values() if verb.operands.startswith(("ENV", "DEST"))]
     return {"DIRECTORIES": ",".join([*directories, *verbs]), "FILES": ",".join(files)}

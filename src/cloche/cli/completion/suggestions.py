@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 import sys
 
+from cloche.cli.commands import COMMANDS, COMMON, CommandSpec
 from cloche.cli.parser import by_spelling
-from cloche.cli.vocabulary import COMMON, VERBS, Verb
-from cloche.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Literal, TypeAlias
 
-    from cloche.model import Host
-    from cloche.options import Option
+    from cloche.model.interpreter import Host
+    from cloche.model.options import Option
 
     Paths: TypeAlias = Literal["none", "files", "directories"]
 
@@ -45,7 +45,7 @@ class Suggestions:
 class Place:
     """Where on a command line the cursor is, as far as the words before it tell."""
 
-    verb: Verb
+    verb: CommandSpec
     named: str
     """The command as it was typed; empty if none was, or a plugin's, or a directory."""
     operands: tuple[str, ...]
@@ -75,7 +75,7 @@ def suggest(words: Sequence[str], host: Host) -> Suggestions:
 
 def find_place(words: Sequence[str], host: Host) -> Place:
     """Follow the words as `cloche.cli.parser` does, and forgive everything."""
-    verb, named, handed_on = VERBS["create"], "", ""
+    verb, named, handed_on = COMMANDS["create"], "", ""
     table: tuple[Option, ...] = (*verb.options, *COMMON)
     seen: list[str] = []
     given: set[str] = set()
@@ -95,8 +95,8 @@ def find_place(words: Sequence[str], host: Host) -> Place:
             if option is not None:
                 given.add(option.name)
                 waiting = option if takes_value(option) and word in spellings(option) else None
-        elif not named and not seen and word in VERBS:
-            verb, named = VERBS[word], word
+        elif not named and not seen and word in COMMANDS:
+            verb, named = COMMANDS[word], word
             table = (*verb.options, *COMMON)
         else:
             seen.append(word)
@@ -151,7 +151,7 @@ def values(option: Option, word: str, host: Host) -> Suggestions:
             names += (("all", "every shell's"), ("none", "no script at all"))
         return Suggestions(fitting(names, word))
     if option.name == "no-plugin":
-        from cloche.entrypoints import find_sources
+        from cloche.plugins.entry_points import find_sources
 
         return Suggestions(
             fitting(((one.distribution, f"version {one.version}") for one in find_sources(sys.path)), word)
@@ -173,7 +173,7 @@ def operands(place: Place, word: str, host: Host) -> Suggestions:
     paths = KINDS_OF_PATHS.get(name.removesuffix("..."), "none")
     if place.named or number or place.handed_on:
         return Suggestions(paths=paths)
-    verbs = [(verb.name, verb.summary) for verb in VERBS.values()]
+    verbs = [(verb.name, verb.summary) for verb in COMMANDS.values()]
     return Suggestions(fitting([*verbs, *commands_of_plugins(host)], word), paths)
 
 
@@ -225,8 +225,8 @@ def programs(directory: str, host: Host) -> Iterator[tuple[str, str]]:
 
 def components(option: str, host: Host) -> Iterator[tuple[str, str]]:
     """Yield the names that an option of that name takes."""
-    from cloche.extension import blocked
-    from cloche.plugins import survey
+    from cloche.plugins.guard import blocked
+    from cloche.plugins.registry import survey
 
     for report in survey(sys.path, blocked(host)).reports:
         for one in report.provides:
@@ -236,12 +236,12 @@ def components(option: str, host: Host) -> Iterator[tuple[str, str]]:
 
 def extra(argv: Sequence[str], host: Host) -> tuple[Option, ...]:
     """Return the options that plugins declare."""
-    from cloche.cli.extras import declared
+    from cloche.cli.plugin_options import declared
 
     return declared(argv, host)
 
 
 def commands_of_plugins(host: Host) -> list[tuple[str, str]]:
-    from cloche.cli.extras import commands
+    from cloche.cli.plugin_options import commands
 
     return [(one.name, one.summary) for one in commands((), host)]

@@ -9,7 +9,7 @@ from cloche.lifecycle.checks.packages import doubles, extensions, metadata, path
 from cloche.lifecycle.checks.python import base, config, other_versions, start
 from cloche.lifecycle.checks.scripts import activation, moved, scripts
 from cloche.lifecycle.checks.tree import left_behind, links, permissions
-from cloche.value import TYPE_CHECKING
+from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from cloche.lifecycle import places
+from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import FIX, Finding
 from cloche.lifecycle.record import is_altered
 from cloche.lifecycle.relocation import within
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cloche.lifecycle.case import Case
     from cloche.lifecycle.installed import Installed
-    from cloche.model import Interpreter
+    from cloche.model.interpreter import Interpreter
 
 
 def extensions(case: Case) -> Iterator[Finding]:
@@ -58,7 +58,7 @@ def reinstall(one: Installed) -> str:
 def metadata(case: Case) -> Iterator[Finding]:
     """Metadata that nobody can read, and what pip leaves when it is killed while it replaces a package (`~ame`)."""
     known = {one.metadata for one in case.portrait.distributions}
-    for path in places.site_files(case.environment, ".dist-info"):
+    for path in embedded_paths.site_files(case.environment, ".dist-info"):
         name = path.rpartition("/")[2]
         if name.startswith("~"):
             message = "pip was ended here while it replaced a package"
@@ -98,7 +98,7 @@ def records(case: Case) -> Iterator[Finding]:
 def paths(case: Case) -> Iterator[Finding]:
     """`.pth` files and editable installs that lead nowhere."""
     relocation = case.relocation
-    for path in places.site_files(case.environment, ".pth"):
+    for path in embedded_paths.site_files(case.environment, ".pth"):
         site = os.path.dirname(os.path.join(case.root, path))
         for line in case.draft.text(path).splitlines():
             entry = line.strip()

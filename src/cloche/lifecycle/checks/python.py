@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cloche.config import parse
-from cloche.lifecycle.basing import NAME, in_style
 from cloche.lifecycle.case import FIX, Finding
 from cloche.lifecycle.examination import same
-from cloche.lifecycle.reading import LIBRARY, listed, version_of
+from cloche.lifecycle.reader import LIBRARY, listed, version_of
+from cloche.lifecycle.rebase import NAME, in_style
+from cloche.planning.pyvenv_cfg import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cloche.lifecycle.case import Case
-    from cloche.model import Interpreter
+    from cloche.model.interpreter import Interpreter
 
 
 def config(case: Case) -> Iterator[Finding]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cloche.lifecycle import places
-from cloche.lifecycle.activators import SCRIPTS
-from cloche.lifecycle.basing import NAME
+from cloche.lifecycle import embedded_paths
+from cloche.lifecycle.activation_scripts import SCRIPTS
 from cloche.lifecycle.case import FIX, Finding
-from cloche.lifecycle.draft import MANIFEST
 from cloche.lifecycle.examination import same
+from cloche.lifecycle.overlay import MANIFEST
 from cloche.lifecycle.plain import open_plain
-from cloche.lifecycle.reading import listed
+from cloche.lifecycle.reader import listed
+from cloche.lifecycle.rebase import NAME
 from cloche.lifecycle.shebangs import header_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ def moved(case: Case) -> Iterator[Finding]:
     old_roots = case.old_roots
     if not old_roots:
         return
-    recorded = places.roots(case.environment, case.portrait.settings, list(case.portrait.distributions), case.draft)
+    recorded = embedded_paths.roots(
+        case.environment, case.portrait.settings, list(case.portrait.distributions), case.draft
+    )
     for root in old_roots:
         files = recorded.get(root, [])
         what = "copied" if os.path.isfile(os.path.join(root, "pyvenv.cfg")) else "moved"
@@ -54,7 +56,7 @@ def activation(case: Case) -> Iterator[Finding]:
 
 def scripts(case: Case) -> Iterator[Finding]:
     environment, draft = case.environment, case.draft
-    own = set(places.own_scripts(environment, list(case.portrait.distributions)))
+    own = set(embedded_paths.own_scripts(environment, list(case.portrait.distributions)))
     for name in listed(environment.place(environment.layout.bin)):
         path = f"{environment.layout.bin}/{name}"
         if draft.target(path) is not None or NAME.fullmatch(name):
@@ -62,7 +64,7 @@ def scripts(case: Case) -> Iterator[Finding]:
         header = header_of(head(draft.on_disk(path)))
         if header is None or not header.program.startswith("/"):
             continue
-        root = places.root_of_program(header.program, environment.layout.bin)
+        root = embedded_paths.root_of_program(header.program, environment.layout.bin)
         if root in case.old_roots:
             continue  # `moved` says so
         if not os.path.exists(header.program) and not same(root, case.root):

@@ -7,10 +7,10 @@ import re
 import stat
 from typing import TYPE_CHECKING
 
-from cloche.lifecycle import places
-from cloche.lifecycle.basing import NAME
+from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import FIX, Finding
-from cloche.lifecycle.reading import listed
+from cloche.lifecycle.reader import listed
+from cloche.lifecycle.rebase import NAME
 from cloche.lifecycle.relocation import within
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def links(case: Case) -> Iterator[Finding]:
     bin_of = f"{case.environment.layout.bin}/"
-    for file in places.files(case.root):
+    for file in embedded_paths.files(case.root):
         if file.kind != "link" or os.path.exists(os.path.join(case.root, file.path)):
             continue
         is_python = file.path.startswith(bin_of) and NAME.fullmatch(file.path.removeprefix(bin_of))

@@ -6,12 +6,13 @@ A batch file is read by rules that escape little; what they leave no way to writ
 from __future__ import annotations
 
 from cloche.errors import Inexpressible
-from cloche.model import Script
-from cloche.template import relocatable, render, resource
-from cloche.value import TYPE_CHECKING
+from cloche.model.environment import Script
+from cloche.model.value import TYPE_CHECKING
+from cloche.shells.template import relocatable, render, resource
 
 if TYPE_CHECKING:
-    from cloche.model import Environment, Interpreter
+    from cloche.model.environment import Environment
+    from cloche.model.interpreter import Interpreter
 
 UNREADABLE = {"\0": "a NUL character", "\n": "a newline", "\r": "a carriage return", "\x1a": "an end-of-file character"}
 """What cmd stops at, or throws away, wherever it stands in a batch file."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from cloche.errors import Inexpressible
-from cloche.model import Script
-from cloche.template import relocatable, render, resource
-from cloche.value import TYPE_CHECKING
+from cloche.model.environment import Script
+from cloche.model.value import TYPE_CHECKING
+from cloche.shells.template import relocatable, render, resource
 
 if TYPE_CHECKING:
-    from cloche.model import Environment, Interpreter
+    from cloche.model.environment import Environment
+    from cloche.model.interpreter import Interpreter
 
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-")
 """Characters that mean nothing anywhere in a word."""

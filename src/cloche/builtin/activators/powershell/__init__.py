@@ -6,12 +6,13 @@ Its script must hold in the strictest session: strict mode, errors that stop, Co
 from __future__ import annotations
 
 from cloche.errors import Inexpressible
-from cloche.model import Script
-from cloche.template import relocatable, render, resource
-from cloche.value import TYPE_CHECKING
+from cloche.model.environment import Script
+from cloche.model.value import TYPE_CHECKING
+from cloche.shells.template import relocatable, render, resource
 
 if TYPE_CHECKING:
-    from cloche.model import Environment, Interpreter
+    from cloche.model.environment import Environment
+    from cloche.model.interpreter import Interpreter
 
 QUOTES = "'\u2018\u2019\u201a\u201b"
 """All that PowerShell takes for a single quote (`CharExtensions.IsSingleQuote` in its tokenizer)."""

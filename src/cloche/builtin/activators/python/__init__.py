@@ -6,12 +6,13 @@ encoding.
 
 from __future__ import annotations
 
-from cloche.model import Script
-from cloche.template import render, resource
-from cloche.value import TYPE_CHECKING
+from cloche.model.environment import Script
+from cloche.model.value import TYPE_CHECKING
+from cloche.shells.template import render, resource
 
 if TYPE_CHECKING:
-    from cloche.model import Environment, Interpreter
+    from cloche.model.environment import Environment
+    from cloche.model.interpreter import Interpreter
 
 
 class Python:

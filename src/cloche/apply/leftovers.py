@@ -1,0 +1,100 @@
+"""What has to go: staging directories that killed runs left, those that have served, and environments that moved.
+
+A staging directory is only taken for a leftover of ours if it is this user's and holds nothing else than such
+directories do: a journal is a list of files to be moved, and nobody else may tell us which.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from cloche.apply.journal import JOURNAL, recover
+from cloche.fs.locks import lock
+
+UNLOCKED_LIFETIME = 24 * 3600
+"""Seconds after which a staging directory counts as left behind where no lock can tell."""
+
+CONTENTS = frozenset(("new", "old", JOURNAL))
+"""What a staging directory may hold."""
+
+
+def sweep_up(staging: str) -> None:
+    """Undo and remove a staging directory whose owner is gone; leave one whose owner lives, and what is not ours."""
+    try:
+        status = os.lstat(staging)
+        if not stat.S_ISDIR(status.st_mode) or not own(status):
+            return
+        descriptor, held = lock(staging)
+    except OSError:
+        return
+    try:
+        if held == "by another" or (held == "by nobody" and is_recent(status)):
+            return
+        if not CONTENTS.issuperset(os.listdir(staging)):
+            return
+        recover(staging)
+        remove(staging)
+    except (FileNotFoundError, ValueError):
+        return  # somebody else swept it, where there are no locks; or its journal is none that we can follow
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def own(status: os.stat_result) -> bool:
+    """Return whether a file belongs to this user; where ownership has no such meaning, it does."""
+    return os.name == "nt" or status.st_uid == os.geteuid()
+
+
+def is_recent(status: os.stat_result) -> bool:
+    from time import time
+
+    return time() - status.st_mtime < UNLOCKED_LIFETIME
+
+
+def remove_unless_needed(staging: str) -> None:
+    """Remove a staging directory of our own, unless what it keeps has still to be put back."""
+    try:
+        needed = os.lstat(os.path.join(staging, JOURNAL)).st_size > 0
+    except OSError:
+        needed = False
+    if not needed:
+        remove(staging)
+
+
+def remove(path: str) -> None:
+    """Remove a tree, never following a link; what cannot be removed stays for a later sweep.
+
+    Directories that their owner cannot write are made writable. A path that is too long to be used in one piece is left to
+    `shutil`, which goes down from open descriptors, one for each level: of these there may be too few.
+    """
+    if not emptied(path):
+        import shutil
+
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def emptied(path: str) -> bool:
+    """Remove a tree as far as possible; return whether nothing is left of it."""
+    try:
+        try:
+            entries = list(os.scandir(path))
+            writable = os.access(path, os.W_OK | os.X_OK)
+        except PermissionError:
+            writable = False
+        if not writable:
+            os.chmod(path, 0o700)
+            entries = list(os.scandir(path))
+        gone = True
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                gone &= emptied(entry.path)
+            else:
+                os.unlink(entry.path)
+        os.rmdir(path)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return gone

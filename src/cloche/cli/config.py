@@ -1,0 +1,105 @@
+"""`cloche config [show]`: every setting, its value, and which source it comes from."""
+
+from __future__ import annotations
+
+import os.path
+import sys
+from typing import TYPE_CHECKING
+
+from cloche.cli import report
+from cloche.cli.commands import COMMANDS, COMMON
+from cloche.cli.plugin_options import declared
+from cloche.cli.settings import Settings, nearest_file, resolve, user_file
+from cloche.model.value import value
+from cloche.store.directories import cache_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cloche.cli.parser import ParsedArguments
+    from cloche.model.interpreter import Host
+    from cloche.model.options import Option
+
+
+@value
+class Row:
+    """What is said about one setting."""
+
+    name: str
+    value: str | bool | tuple[str, ...] | None
+    """As it would stand in a config file; None for nothing."""
+    origin: str
+    """`command line`, `CLOCHE_PROMPT`, the path of a file, `default`."""
+
+
+def config(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
+    extra = declared(argv, host)
+    options = {option.name: option for verb in COMMANDS.values() for option in verb.options}
+    table = [option for option in {**options, **{one.name: one for one in COMMON}}.values() if option.sources == "all"]
+    settings = resolve(words, host, (*table, *extra))
+    rows = [row(option, settings, host) for option in (*table, *extra) if is_shown(option, settings)]
+    rows += [Row("replace", tuple(f"{ours}={theirs}" for ours, theirs in settings.replacements.items()), "config file")]
+    files = [path for path in (nearest_file(host.cwd, "pyproject.toml"), user_file(host)) if path]
+    report.warn(settings.warnings)
+    if settings.flag("json"):
+        report.print_json(
+            settings=[{"name": one.name, "value": one.value, "origin": one.origin} for one in rows if is_said(one)],
+            files=[{"path": path, "there": os.path.isfile(path)} for path in files],
+            warnings=settings.warnings,
+        )
+        return 0
+    for line in lines([one for one in rows if is_said(one)], files):
+        report.tell(line)
+    return 0
+
+
+def is_shown(option: Option, settings: Settings) -> bool:
+    """Return whether an option is a setting of its own; another tool's spelling is one only where it says something."""
+    if option.alias_of or option.implies:
+        return False
+    return not option.hidden or option.name in settings.chosen
+
+
+def is_said(row: Row) -> bool:
+    return row.name != "replace" or bool(row.value)
+
+
+def row(option: Option, settings: Settings, host: Host) -> Row:
+    """Return what is said about one option, the default if no source says anything."""
+    setting = settings.chosen.get(option.name)
+    if setting is None:
+        otherwise = {
+            "activators": "all",
+            "cache-dir": cache_directory(host) or None,
+            "creator": "copy" if host.os_name == "nt" else "symlink",
+            "link-mode": "auto",
+            "seeder": "pip",
+        }
+        nothing = False if option.kind == "flag" else () if option.kind == "list" else None
+        return Row(option.name, otherwise.get(option.name, nothing), "default")
+    if option.kind == "flag":
+        return Row(option.name, setting.values[-1] == "true", setting.origin)
+    return Row(option.name, setting.values if option.kind == "list" else setting.values[-1], setting.origin)
+
+
+def lines(rows: Sequence[Row], files: Sequence[str]) -> Iterator[str]:
+    """Yield a table of the settings, in which defaults come last, and the files that were looked for."""
+    chosen = [one for one in rows if one.origin != "default"]
+    left = [one for one in rows if one.origin == "default"]
+    cells = [("setting", "value", "from"), *((one.name, shown(one.value), one.origin) for one in (*chosen, *left))]
+    widths = [max(len(row[column]) for row in cells) for column in range(2)]
+    for row in cells:
+        line = report.one_line(f"{row[0]:{widths[0]}}  {row[1]:{widths[1]}}  {row[2]}".rstrip())
+        yield report.painted(line, "bold", sys.stdout) if row is cells[0] else line
+    yield ""
+    for path in files:
+        yield report.one_line(f"file: {path}") + ("" if os.path.isfile(path) else " (not there)")
+
+
+def shown(given: str | bool | tuple[str, ...] | None) -> str:
+    """Return a value as a config file has it, and nothing as a dash."""
+    if given is None or given == ():
+        return "-"
+    if isinstance(given, bool):
+        return str(given).lower()
+    return given if isinstance(given, str) else ", ".join(given)

@@ -1,0 +1,1 @@
+"""Files and locks: how cloche touches the file system outside a transaction."""

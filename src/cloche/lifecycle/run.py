@@ -1,0 +1,77 @@
+"""Run a command as if an environment were active, in place of this process where the system can do that."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from cloche.errors import ClocheError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cloche.model.environment import Environment
+    from cloche.model.interpreter import Host
+
+NOT_FOUND = 127
+NOT_EXECUTABLE = 126
+"""Exit codes that shells give in these cases (POSIX 2.8.2)."""
+
+
+class CommandFailed(ClocheError):
+    """A command cannot be started; the exit code is the one that a shell would give."""
+
+    def __init__(self, message: str, code: int, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.exit_code = code
+
+
+def active(environment: Environment, host: Host) -> dict[str, str]:
+    """Return the environment variables that a command sees: what activating sets, and what it takes away."""
+    separator = ";" if environment.os_name == "nt" else ":"
+    scripts = environment.place(environment.layout.bin)
+    earlier = host.environ.get("VIRTUAL_ENV")
+    left = os.path.join(earlier, environment.layout.bin) if earlier else None
+    entries = [
+        entry for entry in host.environ.get("PATH", "").split(separator) if entry and entry not in (scripts, left)
+    ]
+    gone = ("PYTHONHOME", "__PYVENV_LAUNCHER__")
+    return {
+        **{name: text for name, text in host.environ.items() if name not in gone},
+        "VIRTUAL_ENV": environment.location,
+        "VIRTUAL_ENV_PROMPT": environment.prompt,
+        "PATH": separator.join([scripts, *entries]),
+    }
+
+
+def run_in(environment: Environment, command: Sequence[str], host: Host) -> int:
+    """Become a command; where a process cannot become another, wait for it and return its exit code.
+
+    :raises CommandFailed: it cannot be started.
+    """
+    environ = active(environment, host)
+    program = shutil.which(command[0], path=environ["PATH"])
+    if program is None:
+        there = os.path.lexists(command[0]) and os.sep in command[0]
+        raise CommandFailed(
+            f"`{command[0]}` {'cannot be executed' if there else 'is not in the environment, and not on PATH'}",
+            NOT_EXECUTABLE if there else NOT_FOUND,
+            hint=f"`cloche doctor {quote(environment.location)}` tells whether the environment is whole",
+        )
+    if os.name == "nt":
+        return subprocess.run([program, *command[1:]], env=environ, check=False).returncode
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and the command would
+        signal.signal(number, signal.SIG_DFL)  # what `nohup` ignores stays so
+    try:
+        os.execve(program, list(command), environ)
+    except OSError as error:
+        code = NOT_FOUND if error.errno == errno.ENOENT else NOT_EXECUTABLE
+        reason = "what its first line names is not there" if code == NOT_FOUND else (error.strerror or "").lower()
+        raise CommandFailed(
+            f"`{program}` cannot be started: {reason}", code, hint=f"`cloche doctor --fix {environment.location}`"
+        ) from None

@@ -1,0 +1,209 @@
+"""Decide what brings an environment to another Python, and point it to one of the same ABI.
+
+Every file stays then but for those that name the base. For any other ABI `rebuilding` makes a new environment.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from cloche.errors import ClocheError, SeedError, UsageError
+from cloche.lifecycle.diagnosis import diagnose, take_up
+from cloche.lifecycle.examination import examine, modules_of
+from cloche.lifecycle.inventory import Inventory, Loss, refusal, take
+from cloche.lifecycle.reader import build_of, kind_of
+from cloche.lifecycle.rebase import in_style, rebase, same_abi
+from cloche.lifecycle.repair import drafted, recover, reseed
+from cloche.model.request import Request, Wanted
+from cloche.model.value import replace, value
+from cloche.planning.destination import absolute
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Literal, TypeAlias
+
+    from cloche.lifecycle.case import Case
+    from cloche.lifecycle.info import EnvironmentInfo
+    from cloche.model.environment import Environment
+    from cloche.model.interpreter import Interpreter
+    from cloche.session import Session
+
+    Kind: TypeAlias = Literal["nothing", "rebase", "rebuild"]
+    """`nothing` is to be done; it is pointed to another interpreter of its ABI; a new one takes its place."""
+
+
+@value
+class Upgrade:
+    """What an upgrade would do."""
+
+    kind: Kind
+    case: Case
+    interpreter: Interpreter
+    inventory: Inventory | None = None
+    """For `rebuild`: what becomes of the packages."""
+    seeds: tuple[str, ...] = ()
+    """Seeds that are to be brought up to date; for `rebuild`, those that the new one gets from the store."""
+
+    @property
+    def portrait(self) -> EnvironmentInfo:
+        return self.case.portrait
+
+    @property
+    def location(self) -> str:
+        return self.portrait.environment.location
+
+
+@value
+class Upgraded:
+    """What became of it."""
+
+    environment: Environment
+    losses: tuple[Loss, ...] = ()
+    seeds: tuple[str, ...] = ()
+    """Seeds that were brought up to date, as `NAME VERSION`."""
+    notes: tuple[str, ...] = ()
+    """What is otherwise than it was, and no loss."""
+
+
+def plan(path: str, pythons: Sequence[str], seeds: Literal["keep", "newest"], session: Session) -> Upgrade:
+    """Decide what an upgrade is; by default to the newest patch release of the version it is for.
+
+    :raises DestinationError: there is no environment.
+    :raises InterpreterNotFound: there is no such Python.
+    """
+    location = absolute(path, session.host)
+    if os.path.islink(location):
+        location = os.path.realpath(location)
+    recover(location)
+    case = take_up(location, session)
+    portrait = case.portrait
+    if not pythons and seeds == "newest" and portrait.environment.interpreter is not None:
+        interpreter = portrait.environment.interpreter
+    else:
+        specs = tuple(pythons) or (same_minor(portrait),)
+        interpreter = session.find(Request(destination=location, pythons=specs)).interpreter
+    current = portrait.environment.interpreter
+    wanted = tuple(one.key for one in portrait.seeds) if seeds == "newest" else ()
+    if is_usable(case) and fits(portrait, interpreter):
+        if current is not None and interpreter.executable == current.executable and is_recorded(portrait, interpreter):
+            return Upgrade("nothing", case, interpreter, seeds=wanted)
+        if current is None or same_abi(current, interpreter):
+            return Upgrade("rebase", case, interpreter, seeds=wanted)
+    seeded = renewed(portrait, interpreter, wanted or ("pip",), session)
+    if all(one.key != "pip" for one in portrait.distributions) and has_script(portrait.environment, "pip"):
+        seeded = (*seeded, "pip")  # its package was lost with the directory for packages
+    return Upgrade("rebuild", case, interpreter, take(portrait, interpreter, seeded), seeded)
+
+
+def has_script(environment: Environment, name: str) -> bool:
+    suffix = ".exe" if environment.os_name == "nt" else ""
+    return os.path.isfile(environment.place(f"{environment.layout.bin}/{name}{suffix}"))
+
+
+def same_minor(portrait: EnvironmentInfo) -> str:
+    """Return what asks for the newest patch release of the Python that an environment is for, and of no other kind.
+
+    :raises UsageError: that is not recorded.
+    """
+    parts = portrait.recorded_version.split(".")
+    if len(parts) < 2 or not parts[1].isdigit():
+        raise UsageError("its `pyvenv.cfg` does not say for which Python it is", hint="name one with `-p`")
+    implementation, build = kind_of(portrait.environment, portrait.settings)
+    base = portrait.environment.interpreter
+    early = ".0a0" if base is not None and base.version[3] != "final" else ""
+    return f"{implementation}>={parts[0]}.{parts[1]}{early},<{parts[0]}.{int(parts[1]) + 1}{build}"
+
+
+def fits(portrait: EnvironmentInfo, interpreter: Interpreter) -> bool:
+    """Return whether what is installed was made for this version and implementation."""
+    made_for = (portrait.recorded_version.split(".")[:2], kind_of(portrait.environment, portrait.settings))
+    return made_for == (interpreter.python_version.split("."), (interpreter.implementation, build_of(interpreter)))
+
+
+def is_usable(case: Case) -> bool:
+    """Return whether pointing the environment elsewhere leaves it whole: it is of one version in all its parts."""
+    codes = {finding.code for finding in diagnose(case)}
+    site = os.path.isdir(case.environment.place(case.environment.layout.purelib))
+    return site and not codes & {"half-upgraded", "lib-of-other-version"}
+
+
+def is_recorded(portrait: EnvironmentInfo, interpreter: Interpreter) -> bool:
+    recorded = portrait.recorded_version
+    return bool(recorded) and recorded == in_style(recorded, interpreter)
+
+
+def point(upgrade: Upgrade, session: Session) -> Upgraded:
+    """Point an environment to another interpreter of its ABI, and lay down newer seeds if they are wanted.
+
+    :raises ClocheError: the system refused, or it did not work afterwards; it is as it was.
+    """
+    case, portrait = upgrade.case, upgrade.portrait
+    findings = [one for one in diagnose(case) if one.code in ("moved", "name-of-other-version")]
+    draft, _ = drafted(case, findings, session)
+    environment = portrait.environment
+    if upgrade.kind == "rebase":
+        rebase(draft, environment, upgrade.interpreter, session)
+    environment = replace(environment, interpreter=upgrade.interpreter)
+    seeded: tuple[str, ...] = ()
+    if wanted := outdated(upgrade, session):
+        seeded = tuple(reseed(draft, replace(portrait, environment=environment), wanted, session))
+    draft.seal()
+    modules = modules_of(portrait.distributions)
+    before = case.examined
+
+    def verify() -> None:
+        after = examine(environment, session.host, modules)
+        if after.failure:
+            raise broken(environment, f"its Python does not start: {after.failure}")
+        if after.version[:3] != upgrade.interpreter.version[:3]:
+            raise broken(environment, f"its Python is {'.'.join(map(str, after.version))}")
+        if after.seed and not before.seed:
+            raise broken(environment, f"pip does not run: {after.seed}")
+
+    draft.perform(verify, session.link_mode("auto"))
+    return Upgraded(environment, seeds=seeded)
+
+
+def renewed(
+    portrait: EnvironmentInfo, interpreter: Interpreter, names: Sequence[str], session: Session
+) -> tuple[str, ...]:
+    """Return the seeds of these names that are installed, and can be had in the same or a newer version.
+
+    An older one will do where the Python does not accept the one that is there.
+    """
+    from packaging.version import InvalidVersion, Version
+
+    from cloche.planning.resolve import choose_images
+
+    found = []
+    for one in portrait.distributions:
+        if one.key not in names:
+            continue
+        request = Request(destination=portrait.environment.location, wanted=Wanted((one.key,)))
+        try:
+            _, images = choose_images(request, interpreter, session.registry, session.seed_store)
+            newer = all(Version(image.version) >= Version(one.version) for image in images)
+            if newer or refusal(one, interpreter):
+                found.append(one.key)
+        except (SeedError, InvalidVersion):
+            continue  # what is there serves
+    return tuple(found)
+
+
+def outdated(upgrade: Upgrade, session: Session) -> tuple[str, ...]:
+    """Return the seeds, of those that are wanted, for which something newer than what is there can be had."""
+    from cloche.planning.resolve import choose_images
+
+    there = {one.key: one.version for one in upgrade.portrait.distributions}
+    found = []
+    for name in renewed(upgrade.portrait, upgrade.interpreter, upgrade.seeds, session):
+        request = Request(destination=upgrade.location, wanted=Wanted((name,)))
+        _, images = choose_images(request, upgrade.interpreter, session.registry, session.seed_store)
+        found += [one.distribution for one in images if one.version != there[one.distribution]]
+    return tuple(found)
+
+
+def broken(environment: Environment, reason: str, remedy: str = "") -> ClocheError:
+    hint = f"{remedy}; it is as it was" if remedy else "it is as it was"
+    return ClocheError(f"`{environment.location}` would not work: {reason}", hint=hint)

@@ -1,0 +1,83 @@
+"""What was decided: a blueprint, which does not depend on a place, a plan, which does, and the result."""
+
+from __future__ import annotations
+
+from cloche.model.value import TYPE_CHECKING, value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Literal, TypeAlias
+
+    from cloche.model.distribution import Image
+    from cloche.model.environment import Environment, Layout
+    from cloche.model.interpreter import Interpreter
+    from cloche.model.operations import LinkMode, Operation
+
+    Way: TypeAlias = Literal["new", "exchange", "merge", "merge-emptied"]
+    """How a staged tree reaches its place (see `cloche.apply.transaction`); `merge-emptied` first takes away what is there."""
+
+
+@value
+class ChosenComponent:
+    """One of the things that plugins give, selected."""
+
+    name: str
+    item: Any
+    """The object itself, or where it stands (`"package.module:attribute"`), to be loaded when it is used; None in the place
+    of an object where it is written down."""
+    asked: str = "by default"
+    """`by name` if the user named it: then what it cannot do is an error, and is left out otherwise."""
+    source: str = ""
+    """Plugin and distribution that give it, for people."""
+    options: Mapping[str, object] = {}
+    """What the user chose among the options that it declared."""
+
+
+@value
+class Blueprint:
+    """Everything that is decided about an environment before it is known where it will stand."""
+
+    interpreter: Interpreter
+    chosen_because: str
+    """What decided on this interpreter, for people: "`.python-version` in /home/me/project"; empty if it was asked."""
+    layout: Layout
+    creator: str
+    operations: tuple[Operation, ...]
+    """The creator's."""
+    seeder: str | None
+    images: tuple[Image, ...]
+    activators: tuple[ChosenComponent, ...]
+    notes: tuple[str, ...] = ()
+
+
+@value
+class Plan:
+    """Every decision taken and nothing done: what `--dry-run` prints and the driver performs."""
+
+    environment: Environment
+    target: str
+    """Absolute path of the directory to fill: the environment's own, or what its symbolic link points to."""
+    way: Way
+    """How the new tree reaches its place; see `cloche.apply.transaction`."""
+    outcome: str
+    """What it amounts to, for people: `created`, `replaced`, `refreshed`, `added`."""
+    operations: tuple[Operation, ...]
+    creator: str
+    seeder: str | None
+    images: tuple[Image, ...]
+    activators: tuple[str, ...]
+    link_mode: LinkMode
+    chosen_because: str = ""
+    notes: tuple[str, ...] = ()
+    """What was left out or is otherwise than asked, and why."""
+
+
+@value
+class Result:
+    """What happened."""
+
+    environment: Environment
+    plan: Plan
+    seconds: float
+    """Wall time in this process."""
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,58 @@
+"""Where things go in an environment: a pure function of the interpreter, for any platform on any platform."""
+
+from __future__ import annotations
+
+from cloche.model.environment import Layout
+from cloche.model.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cloche.model.interpreter import Interpreter
+
+
+def layout_of(interpreter: Interpreter, options: Mapping[str, object] | None = None) -> Layout:
+    """Return the layout of an environment of this interpreter; `options` are the creator's own."""
+    scheme = interpreter.scheme
+    windows = interpreter.os_name == "nt"
+    names = executable_names(interpreter)
+    return Layout(
+        bin=scheme["scripts"],
+        executable=f"{scheme['scripts']}/{names[0]}",
+        names=names,
+        purelib=scheme["purelib"],
+        platlib=scheme["platlib"],
+        include="Include" if windows else "include",
+        links=lib64(interpreter),
+        options=options or {},
+    )
+
+
+def executable_names(interpreter: Interpreter) -> tuple[str, ...]:
+    """Return the names under which the Python stands in `bin`, the main one first.
+
+    CPython's `venv` gives `python`, `python3` and the name it was started by; people and tools expect `python3.12` as
+    well, free-threaded builds have a `t` (PEP 703), PyPy and GraalPy have names of their own.
+    """
+    minor = interpreter.python_version
+    suffix = ".exe" if interpreter.os_name == "nt" else ""
+    names = ["python", "python3", f"python{minor}"]
+    if interpreter.free_threaded:
+        names.append(f"python{minor}t")
+    if interpreter.implementation == "pypy":
+        names += ["pypy", "pypy3", f"pypy{minor}"]
+    if interpreter.implementation == "graalpy":
+        names.append("graalpy")
+    if interpreter.os_name == "nt":
+        names += ["pypyw" if interpreter.implementation == "pypy" else "pythonw"]
+    return tuple(name + suffix for name in names)
+
+
+def lib64(interpreter: Interpreter) -> tuple[tuple[str, str], ...]:
+    """Return `lib64 -> lib` where `venv` makes it (64-bit POSIX but macOS), unless the scheme has a real `lib64`.
+
+    Source: `EnvBuilder.ensure_directories` in CPython's `Lib/venv/__init__.py`.
+    """
+    wanted = interpreter.os_name == "posix" and interpreter.bits == 64 and interpreter.platform != "darwin"
+    taken = any(path.partition("/")[0] == "lib64" for path in interpreter.scheme.values())
+    return (("lib64", "lib"),) if wanted and not taken else ()

@@ -1,0 +1,284 @@
+"""The hooks that a plugin may implement, and the protocols of what it gives.
+
+A plugin is a module (or any object) that an entry point of group `cloche` names. It imports `hookimpl` from `cloche`,
+implements the hooks it needs and returns descriptions; the core selects and performs. Nothing has to be inherited, and
+nothing that a plugin gives may write to disk. `:since:` tells the version of cloche that brought a hook.
+
+Instead of an object, a hook may return a `Descriptor`: its implementation is imported only when it is selected.
+"""
+
+from __future__ import annotations
+
+from cloche.model.value import TYPE_CHECKING, value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any, Protocol, TypeVar, overload
+
+    from cloche.model.distribution import Image
+    from cloche.model.environment import Environment, Layout, Script
+    from cloche.model.interpreter import Candidate, Host, Interpreter
+    from cloche.model.operations import Operation
+    from cloche.model.options import Option
+    from cloche.model.plan import Result
+    from cloche.model.request import Wanted
+    from cloche.model.spec import InterpreterSpec
+
+    F = TypeVar("F", bound=Callable[..., Any])
+else:
+    Protocol = object  # `typing` costs 5 ms, and is for those who check types
+
+PROJECT = "cloche"
+"""Name of the pluggy project and of the entry-point group."""
+
+API_VERSION = 1
+"""Raised when a plugin written for an earlier one would break; hooks and arguments are added without raising it."""
+
+
+def hookspec(function: F) -> F:
+    """Mark a hook as `pluggy.HookspecMarker` does."""
+    options = {"firstresult": False, "historic": False, "warn_on_impl": None, "warn_on_impl_args": None}
+    setattr(function, f"{PROJECT}_spec", options)
+    return function
+
+
+if TYPE_CHECKING:
+
+    @overload
+    def hookimpl(
+        function: F,
+        hookwrapper: bool = ...,
+        optionalhook: bool = ...,
+        tryfirst: bool = ...,
+        trylast: bool = ...,
+        specname: str | None = ...,
+        wrapper: bool = ...,
+    ) -> F: ...
+
+    @overload
+    def hookimpl(
+        function: None = ...,
+        hookwrapper: bool = ...,
+        optionalhook: bool = ...,
+        tryfirst: bool = ...,
+        trylast: bool = ...,
+        specname: str | None = ...,
+        wrapper: bool = ...,
+    ) -> Callable[[F], F]: ...
+
+
+def hookimpl(
+    function: F | None = None,
+    hookwrapper: bool = False,
+    optionalhook: bool = False,
+    tryfirst: bool = False,
+    trylast: bool = False,
+    specname: str | None = None,
+    wrapper: bool = False,
+) -> F | Callable[[F], F]:
+    """Mark a function as the implementation of a hook: `@hookimpl`, or with pluggy's options `@hookimpl(tryfirst=True)`.
+
+    It leaves the mark that `pluggy.HookimplMarker` leaves. A plugin's module can so be imported without pluggy, which
+    takes longer to import than an environment to make.
+    """
+
+    def mark(function: F) -> F:
+        options = {
+            "wrapper": wrapper,
+            "hookwrapper": hookwrapper,
+            "optionalhook": optionalhook,
+            "tryfirst": tryfirst,
+            "trylast": trylast,
+            "specname": specname,
+        }
+        setattr(function, f"{PROJECT}_impl", options)
+        return function
+
+    return mark if function is None else mark(function)
+
+
+@value
+class Descriptor:
+    """Stands for a finder, creator, seeder or activator whose module loads only when it is selected."""
+
+    name: str
+    implementation: str
+    """`"package.module:attribute"` of the object itself."""
+    summary: str = ""
+    """What it is for, as a lower-case fragment."""
+    options: tuple[Option, ...] = ()
+    replaces: str = ""
+    """Name of the built-in whose place it takes, if the user's config agrees (`replace = ["bash=name"]`)."""
+
+
+@value
+class Command:
+    """A command of the plugin's own: `cloche NAME`."""
+
+    name: str
+    summary: str
+    implementation: str
+    """`"package.module:attribute"` of a function `(argv: list[str], host: Host) -> int`, which returns the exit code."""
+
+
+class Finder(Protocol):
+    """Looks in one kind of place for executables that may be interpreters. It reads; it starts nothing."""
+
+    name: str
+
+    def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
+        """Yield candidates, the preferred first; those that cannot satisfy `spec` may be left out, or not."""
+
+
+class Creator(Protocol):
+    """Says which operations make an environment, without seeds and scripts."""
+
+    name: str
+
+    def refusal(self, interpreter: Interpreter) -> str | None:
+        """Return why it cannot serve this interpreter (`needs CPython, got PyPy 3.9.16`), None if it can."""
+
+    def operations(self, interpreter: Interpreter, layout: Layout) -> Iterable[Operation]:
+        """Return the operations in the order in which they are to be performed. It may read the base interpreter."""
+
+
+class SeedStore(Protocol):
+    """The cache of wheels and images, as a seeder sees it."""
+
+    def image_of(self, wheel: str, interpreter: Interpreter) -> Image:
+        """Return the image of a wheel file (its path) for an interpreter, built now unless there is one.
+
+        :raises cloche.errors.SeedError: the wheel is damaged or hostile, or the interpreter cannot compile it.
+        """
+
+    def images_for(self, wanted: Wanted, interpreter: Interpreter) -> list[Image]:
+        """Return one image per requirement, as the built-in seeder `pip` does.
+
+        :raises cloche.errors.SeedError: one cannot be found, is damaged, or cannot be compiled.
+        :raises cloche.errors.UsageError: a requirement is not `NAME` or `NAME==VERSION`.
+        """
+
+
+class Seeder(Protocol):
+    """Says which unpacked wheels are laid into an environment."""
+
+    name: str
+
+    def refusal(self, interpreter: Interpreter) -> str | None:
+        """Return why it cannot serve this interpreter (`has no wheels for PyPy`), None if it can."""
+
+    def images(self, interpreter: Interpreter, wanted: Wanted, store: SeedStore) -> Iterable[Image]:
+        """Return one image per distribution, all of them from `store`.
+
+        :raises cloche.errors.SeedError: a requirement cannot be had; the message says what was tried.
+        """
+
+
+class Activator(Protocol):
+    """Gives the scripts that activate an environment in one shell."""
+
+    name: str
+
+    def refusal(self, interpreter: Interpreter) -> str | None:
+        """Return why it has nothing to give for this interpreter (`for Windows only`), None if it has."""
+
+    def quote(self, text: str) -> str:
+        """Return `text` as one word of the shell's syntax, quotes included, with nothing in it expanded.
+
+        :raises cloche.errors.Inexpressible: the syntax has no way to write it.
+        """
+
+    def scripts(self, environment: Environment) -> Iterable[Script]:
+        """Return the scripts as text; most activators render a template with `environment.values`."""
+
+
+@hookspec
+def cloche_finders() -> Iterable[Finder | Descriptor]:
+    """Give places to look for interpreters. They are asked after the built-in ones, by name.
+
+    :since: 0.1
+
+    Example::
+
+        @cloche.hookimpl
+        def cloche_finders():
+            return [OptFinder()]
+    """
+    return ()
+
+
+@hookspec
+def cloche_creators() -> Iterable[Creator | Descriptor]:
+    """Give ways to make an environment, to be chosen with `--creator NAME`.
+
+    :since: 0.1
+
+    Example::
+
+        @cloche.hookimpl
+        def cloche_creators():
+            return [cloche.Descriptor("hardlink", "acme.hardlink:creator", summary="hard-links the executable")]
+    """
+    return ()
+
+
+@hookspec
+def cloche_seeders() -> Iterable[Seeder | Descriptor]:
+    """Give ways to put the first packages into an environment, to be chosen with `--seeder NAME`.
+
+    :since: 0.1
+
+    Example::
+
+        @cloche.hookimpl
+        def cloche_seeders():
+            return [WheelhouseSeeder()]
+    """
+    return ()
+
+
+@hookspec
+def cloche_activators() -> Iterable[Activator | Descriptor]:
+    """Give activation scripts for a shell. All that do not refuse are used, or those named with `--activators`.
+
+    :since: 0.1
+
+    Example::
+
+        @cloche.hookimpl
+        def cloche_activators():
+            return [Elvish()]
+    """
+    return ()
+
+
+@hookspec
+def cloche_commands() -> Iterable[Command]:
+    """Give commands of the plugin's own; one that has a built-in command's name is never run.
+
+    A command is found at once where an entry point of its own name leads to the plugin (`freeze = "acme.plugin"`); else
+    every plugin whose module mentions this hook is imported to find it.
+
+    :since: 0.1
+
+    Example::
+
+        @cloche.hookimpl
+        def cloche_commands():
+            return [cloche.Command("freeze", "print what is installed", "acme.freeze:main")]
+    """
+    return ()
+
+
+@hookspec
+def cloche_created(result: Result) -> None:
+    """Act on an environment that is in place. An error here becomes a warning and never a failure.
+
+    :since: 0.1
+
+    Example::
+
+        @cloche.hookimpl
+        def cloche_created(result):
+            (result.environment.root / ".envrc").write_text("source bin/activate")
+    """
