@@ -109,7 +109,7 @@ def paragraph(text: str) -> Iterator[str]:
 
 
 def line(text: str) -> str:
-    """Return text as one line of roff: text in backticks becomes bold, and a leading dot is no macro."""
+    """Return text as one line of roff: text in backticks becomes bold, and a leading dot is not a macro."""
     return r"\&" + re.sub(r"`([^`]*)`", r"\\fB\1\\fR", escaped(text))
 
 
