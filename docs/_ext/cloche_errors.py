@@ -150,13 +150,19 @@ def index() -> str:
     pages = {path: sorted(set().union(*(codes[text] for text in said_on(path)))) for path in PAGES.glob("*.md")}
     lines = []
     for path, ends in sorted(pages.items(), key=lambda item: (item[1], item[0])):
-        exits = f" (exit code {' or '.join(map(str, ends))})" if all(ends) else ""
+        exits = f" (exit code {alternatives(ends)})" if all(ends) else ""
         lines.append(f"[{title_of(path)}](errors/{path.name}){exits}")
         lines += [
             f"{': ' if position == 0 else '  '}- {code_span(text)}" for position, text in enumerate(said_on(path))
         ]
         lines.append("")
     return "\n".join(lines)
+
+
+def alternatives(codes: list[int]) -> str:
+    """Return exit codes as in prose: `1, 2 or 4`."""
+    *others, last = map(str, codes)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def code_span(text: str) -> str:
