@@ -1,6 +1,6 @@
-"""Find every message that cloche and its plugins can end with, and the page that explains it; it explains nothing itself.
+"""Find every error message of cloche and its plugins in the source, and the page that explains it.
 
-A message is compared as the reader sees it, with `…` for what differs from one time to another.
+Messages are compared as the reader sees them, with `…` for the parts that vary.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ VARIES = "…"
 
 
 class Message(NamedTuple):
-    """What one place in the source can raise."""
+    """A message that one place in the source can raise."""
 
     text: str
     exit_code: int
@@ -35,9 +35,9 @@ class Message(NamedTuple):
 
 
 def raised() -> list[Message]:
-    """Return every message that is in the source of cloche and of the plugins beside it.
+    """Return every message in the source of cloche and of the plugins in this repository.
 
-    :raises TypeError: one is put together in a way that cannot be read here.
+    :raises TypeError: a message is composed in a way that this module cannot read.
     """
     paths = [path for source in SOURCES for path in sorted(source.rglob("*.py"))]
     trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in paths}
@@ -54,9 +54,9 @@ def raised() -> list[Message]:
 
 
 def exit_codes(trees: dict[Path, ast.Module]) -> dict[str, int]:
-    """Return the classes of errors by name, those that a module makes for itself too, with their exit codes.
+    """Return the exit code of each error class by name, including classes that a module defines for itself.
 
-    It is 0 for a class whose instances have one each.
+    The code is 0 for a class whose instances have different exit codes.
     """
     codes = {
         name: item.exit_code
@@ -74,7 +74,7 @@ def exit_codes(trees: dict[Path, ast.Module]) -> dict[str, int]:
 
 
 def calls(function: ast.AST) -> Iterator[ast.Call]:
-    """Yield the calls in a function or module, without those in functions inside it."""
+    """Yield the calls in a function or module, except those in nested functions."""
     for node in ast.iter_child_nodes(function):
         if isinstance(node, ast.Call):
             yield node
@@ -83,7 +83,7 @@ def calls(function: ast.AST) -> Iterator[ast.Call]:
 
 
 def texts(node: ast.expr, function: ast.AST, where: str) -> list[str]:
-    """Return every text that an expression can be."""
+    """Return every text that an expression can evaluate to."""
     match node:
         case ast.Constant(str(text)):
             return [text]
@@ -99,11 +99,11 @@ def texts(node: ast.expr, function: ast.AST, where: str) -> list[str]:
         case ast.Name(name):
             if given := list(assignments(name, function)):
                 return [text for one in given for text in texts(one, function, where)]
-    raise TypeError(f"{where}: what is said there cannot be read: {ast.unparse(node)}")
+    raise TypeError(f"{where}: cannot read this message: {ast.unparse(node)}")
 
 
 def choices(choice: ast.IfExp) -> list[str]:
-    """Return the words that are chosen from within a text, if they are words."""
+    """Return both words of a conditional inside a text, or `…` if they are not constants."""
     match choice:
         case ast.IfExp(_, ast.Constant(str(one)), ast.Constant(str(other))):
             return [one, other]
@@ -119,7 +119,7 @@ def assignments(name: str, function: ast.AST) -> Iterator[ast.expr]:
 def explained() -> dict[str, Path]:
     """Return every message that a page explains, with that page.
 
-    :raises KeyError: two pages explain one message.
+    :raises KeyError: two pages explain the same message.
     """
     pages: dict[str, Path] = {}
     for path in sorted(PAGES.glob("*.md")):
@@ -131,7 +131,7 @@ def explained() -> dict[str, Path]:
 
 
 def said_on(path: Path) -> list[str]:
-    """Return the messages that a page explains, in its order."""
+    """Return the messages that a page explains, in the order of the page."""
     return [text for block in BLOCK.findall(path.read_text(encoding="utf-8")) for text in SAID.findall(block)]
 
 
@@ -140,9 +140,9 @@ def title_of(path: Path) -> str:
 
 
 def index() -> str:
-    """Return every message that is explained, under its page, with the exit codes that it comes with.
+    """Return a list of all pages with their exit codes and the messages that they explain.
 
-    :raises KeyError: a page explains a message that there is not.
+    :raises KeyError: a page explains a message that the program does not have.
     """
     codes: dict[str, set[int]] = {}
     for message in raised():
@@ -150,7 +150,7 @@ def index() -> str:
     pages = {path: sorted(set().union(*(codes[text] for text in said_on(path)))) for path in PAGES.glob("*.md")}
     lines = []
     for path, ends in sorted(pages.items(), key=lambda item: (item[1], item[0])):
-        exits = f" (exit code {' or '.join(map(str, ends))})" if all(ends) else ""
+        exits = f" (exit code {alternatives(ends)})" if all(ends) else ""
         lines.append(f"[{title_of(path)}](errors/{path.name}){exits}")
         lines += [
             f"{': ' if position == 0 else '  '}- {code_span(text)}" for position, text in enumerate(said_on(path))
@@ -159,6 +159,12 @@ def index() -> str:
     return "\n".join(lines)
 
 
+def alternatives(codes: list[int]) -> str:
+    """Return exit codes as in prose: `1, 2 or 4`."""
+    *others, last = map(str, codes)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def code_span(text: str) -> str:
-    """Return a text as code; one with backticks in it needs two around it."""
+    """Return a text as Markdown code; a text with backticks needs two around it."""
     return f"`` {text} ``" if "`" in text else f"`{text}`"

@@ -1,6 +1,6 @@
-"""Write the manual page cloche(1) from the program's own tables; the wheel has it in `share/man/man1`.
+"""Write the manual page cloche(1) from the program's own tables; a wheel contains it in `share/man/man1`.
 
-It needs nothing that is not in the source, because it runs while a wheel is built.
+This module runs while a wheel is built, so it needs nothing but the source.
 """
 
 from __future__ import annotations
@@ -20,20 +20,21 @@ if TYPE_CHECKING:
 NAME = "cloche.1"
 
 DESCRIPTION = """
-Makes Python environments: for any CPython (3.6 and later) or PyPy on the machine, all or nothing, with pip in them and
-activation scripts for the shells that people use. It also looks after environments that exist, whoever made them.
+Creates Python environments for any CPython (3.6 or later) or PyPy on the machine, with pip and with activation scripts
+for the usual shells. If a run fails, the destination is as it was before. cloche also inspects, repairs, moves and
+upgrades existing environments, no matter which tool created them.
 """
 
 SOURCES = """
-Every option but those that are for the command line only may stand in a variable, `CLOCHE_` and its name in capitals
-with `_` for `-`; in the table `[tool.cloche]` of the nearest `pyproject.toml`; and in the user's `config.toml`. The
-command line wins over variables, variables over the project, the project over the user. `cloche config` shows what each
-of them says.
+Most options can also be set in a variable, in the table `[tool.cloche]` of the nearest `pyproject.toml`, or in your own
+`config.toml`. The name of the variable is `CLOCHE_` and the name of the option in capitals, with `_` instead of `-`.
+The command line takes precedence over variables, variables over the project, and the project over your own file.
+`cloche config` shows every setting and where it comes from.
 """
 
 
 def manual() -> str:
-    """Return the page, as the `man` macros of roff have it."""
+    """Return the page as roff with the `man` macros."""
     return "\n".join(lines()) + "\n"
 
 
@@ -41,27 +42,27 @@ def lines() -> Iterator[str]:
     create = COMMANDS["create"]
     others = [verb for verb in COMMANDS.values() if verb is not create]
     yield f'.TH CLOCHE 1 "" "cloche {__version__}" "User Commands"'
-    yield from (".SH NAME", r"cloche \- make and look after Python environments", ".SH SYNOPSIS")
+    yield from (".SH NAME", r"cloche \- create and maintain Python environments", ".SH SYNOPSIS")
     for number, verb in enumerate(COMMANDS.values()):
         yield from [*([".br"] if number else []), synopsis(verb)]
     yield from (".SH DESCRIPTION", *paragraph(DESCRIPTION))
-    yield from (".SH OPTIONS", *paragraph("Options may stand before or after what they are for."))
+    yield from (".SH OPTIONS", *paragraph("Options can come before or after the other arguments."))
     yield from grouped([option for option in create.options if not option.hidden])
-    yield from (".SS Of every command", *entries(COMMON))
+    yield from (".SS Every command", *entries(COMMON))
     yield ".SH COMMANDS"
     for verb in others:
         yield f".SS {quoted(synopsis_text(verb))}"
         yield from paragraph(f"{verb.summary[0].upper()}{verb.summary[1:]}.")
         yield from entries(verb.options)
     yield from (".SH ENVIRONMENT", *paragraph(SOURCES), ".SH EXIT STATUS")
-    yield from entry("0", "done")
+    yield from entry("0", "success")
     for code, meaning in statuses():
         yield from entry(str(code), meaning)
     yield from entry("130", "interrupted")
 
 
 def synopsis(verb: CommandSpec) -> str:
-    """Return how a command is written: its words bold, what stands for others in italics."""
+    """Return the usage of a command, with its own words in bold and its placeholders in italics."""
     name, *operands = synopsis_text(verb).split(" [options]")
     return rf"\fB{escaped(name)}\fR [\fIoptions\fR]" + "".join(
         f" {escaped(word)}" if word == "--" else rf" \fI{escaped(word)}\fR" for word in "".join(operands).split()
@@ -74,7 +75,7 @@ def synopsis_text(verb: CommandSpec) -> str:
 
 
 def statuses() -> Iterator[tuple[int, str]]:
-    """Yield exit codes with what they mean, in the words of the errors that have them."""
+    """Yield each exit code with its meaning, taken from the docstring of the error class."""
     of_cloche = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.ClocheError)]
     for code, error in sorted({one.exit_code: one for one in reversed(of_cloche)}.items()):
         text = " ".join(str(error.__doc__).split())
@@ -108,7 +109,7 @@ def paragraph(text: str) -> Iterator[str]:
 
 
 def line(text: str) -> str:
-    """Return text as one line of input: what stands between back-quotes becomes bold, a leading dot stays a dot."""
+    """Return text as one line of roff: text in backticks becomes bold, and a leading dot is not a macro."""
     return r"\&" + re.sub(r"`([^`]*)`", r"\\fB\1\\fR", escaped(text))
 
 

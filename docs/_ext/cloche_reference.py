@@ -1,6 +1,6 @@
-"""Write the reference from the program itself: a page says `<!-- generated: NAME -->` where a function here writes.
+"""Generate the reference from the program: a function here replaces each `<!-- generated: NAME -->` in a page.
 
-It reads tables and docstrings and adds no words of its own about what they describe.
+The text comes from tables and docstrings. This module adds no descriptions of its own.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def setup(app: Sphinx) -> dict[str, bool]:
 
 
 def fill(text: str) -> str:
-    """Return a page with everything that it asks for.
+    """Return a page with all of its markers replaced.
 
-    :raises KeyError: it asks for something that there is no function for.
-    :raises AttributeError: it asks for a hook, or for what a hook gives, and there is none of that name.
+    :raises KeyError: no function has the name in a marker.
+    :raises AttributeError: a marker names a hook or a class that does not exist.
     """
     return MARKER.sub(lambda marker: ABOUT[marker[1]](marker[2]) if marker[2] else GENERATORS[marker[1]](), text)
 
@@ -46,7 +46,7 @@ def fill(text: str) -> str:
 
 
 def commands() -> str:
-    """Every command with its options, a table per heading of its help."""
+    """Return every command with its options, one table for each heading of its help."""
     return "\n".join("\n".join(command(verb)) for verb in COMMANDS.values())
 
 
@@ -54,23 +54,23 @@ def command(verb: CommandSpec) -> Iterator[str]:
     yield f"(command-{verb.name})=\n\n### `{usage(verb)}`\n"
     yield f"{sentence(verb.summary)}\n"
     if verb.name == "create":
-        yield "The word `create` may stand in front.\n"
+        yield "You can also write `cloche create DEST`.\n"
     yield from by_group([option for option in verb.options if not option.hidden])
 
 
 def usage(verb: CommandSpec) -> str:
-    """Return how a command is written: `cloche run ENV -- CMD`."""
+    """Return the usage of a command: `cloche run ENV -- CMD`."""
     name = "cloche" if verb.name == "create" else f"cloche {verb.name}"
     return " ".join(filter(None, [name, verb.operands, f"-- {verb.rest}" if verb.rest else ""]))
 
 
 def common_options() -> str:
-    """The options that every command takes."""
+    """Return the options that every command accepts."""
     return "\n".join(by_group(COMMON))
 
 
 def virtualenv_options() -> str:
-    """The spellings of virtualenv that are understood."""
+    """Return the options of virtualenv that cloche accepts."""
     hidden = [option for verb in COMMANDS.values() for option in verb.options if option.hidden]
     return "\n".join(table("", hidden))
 
@@ -81,7 +81,7 @@ def by_group(options: Sequence[Option]) -> Iterator[str]:
 
 
 def table(title: str, options: Iterable[Option]) -> Iterator[str]:
-    """Yield the lines of a table of options, with the variable that stands for each."""
+    """Yield the lines of a table of options, with the variable of each."""
     if title:
         yield f"**{title[0].upper()}{title[1:]}**\n"
     yield "| option | what it does | variable |\n| --- | --- | --- |"
@@ -96,7 +96,7 @@ def variable_of(option: Option) -> str:
 
 
 def spellings(option: Option) -> str:
-    """Return how an option is written: `-p SPEC`, `--python SPEC`."""
+    """Return the spellings of an option: `-p SPEC`, `--python SPEC`."""
     value = "" if option.kind in ("flag", "count") else f" {option.metavar or 'VALUE'}"
     names = [*([f"-{option.short}"] if option.short else []), f"--{option.name}"]
     return ", ".join(f"`{name}{value}`" for name in names)
@@ -112,18 +112,18 @@ def meaning(option: Option) -> str:
 
 
 def hook(name: str) -> str:
-    """One hook: signature, purpose, since when, example."""
+    """Return one hook: its signature, purpose, first version and example."""
     function = getattr(hookspecs, name)
     return f"```python\n{signature(name, function)}\n```\n\n{prose(inspect.getdoc(function))}\n"
 
 
 def protocol(name: str) -> str:
-    """What a hook gives: a protocol with its methods, or a value with its fields."""
+    """Return what a hook returns: a protocol with its methods, or a value with its fields."""
     return described(getattr(hookspecs, name, None) or getattr(cloche, name))
 
 
 def hooks() -> str:
-    """A table of all hooks."""
+    """Return a table of all hooks."""
     lines = ["| hook | what it is for | since |", "| --- | --- | --- |"]
     for name, function in vars(hookspecs).items():
         if name.startswith("cloche_"):
@@ -135,7 +135,7 @@ def hooks() -> str:
 
 
 def error_classes() -> str:
-    """Every error with its exit code, in the order of the tree."""
+    """Return a table of all errors with their exit codes, in the order of the source."""
     lines = ["| error | exit code | when |", "| --- | --- | --- |"]
     for name, item in vars(errors).items():
         if inspect.isclass(item) and issubclass(item, errors.ClocheError):
@@ -147,12 +147,12 @@ def error_classes() -> str:
 
 
 def functions() -> str:
-    """Every function of the facade."""
+    """Return every function of the facade."""
     return "\n".join(described_function(name, item) for name, item in facade() if inspect.isfunction(item))
 
 
 def values() -> str:
-    """Every value of the facade with its fields."""
+    """Return every value of the facade with its fields."""
     elsewhere = {"Command", "Descriptor", "Option"}
     return "\n".join(
         described(item)
@@ -162,7 +162,7 @@ def values() -> str:
 
 
 def contract_kit() -> str:
-    """Everything that `cloche.testing` offers: functions first."""
+    """Return everything in `cloche.testing`, functions first."""
     offered = [(name, getattr(testing, name)) for name in testing.__all__]
     constants = [f"- `{name}`: {', '.join(f'`{one}`' for one in item)}" for name, item in offered if not callable(item)]
     return "\n".join(
@@ -184,7 +184,7 @@ def facade() -> Iterator[tuple[str, object]]:
 
 
 def described(item: type) -> str:
-    """Return a class: what it is, its fields and properties, its public methods."""
+    """Return a class: its docstring, fields, properties and public methods."""
     lines = [f"### `{item.__name__}`\n", prose(inspect.getdoc(item)), ""]
     lines += [field_line(*field) for field in fields(item)]
     for name, method in vars(item).items():
@@ -201,7 +201,7 @@ def field_line(name: str, annotation: str, text: str) -> str:
 
 
 def fields(item: type) -> Iterator[tuple[str, str, str]]:
-    """Yield name, annotation and docstring of every field that a class declares, from its source."""
+    """Yield the name, annotation and docstring of every field in the source of a class."""
     (definition,) = ast.parse(inspect.getsource(item)).body
     assert isinstance(definition, ast.ClassDef)
     for node, following in zip(definition.body, [*definition.body[1:], None], strict=True):
@@ -215,7 +215,7 @@ def fields(item: type) -> Iterator[tuple[str, str, str]]:
 
 
 def signature(name: str, function: Callable[..., object]) -> str:
-    """Return a signature as it is written, without `self` and with the annotations as text."""
+    """Return a signature as in the source, without `self` and without quotes around annotations."""
     given = inspect.signature(function)
     parameters = [one for one in given.parameters.values() if one.name != "self"]
     returns = given.empty if given.return_annotation == "None" else given.return_annotation
@@ -224,7 +224,7 @@ def signature(name: str, function: Callable[..., object]) -> str:
 
 
 def prose(text: str | None) -> str:
-    """Return a docstring as Markdown: parameters and errors as a list, an example as a block."""
+    """Return a docstring as Markdown, with parameters and errors as a list and an example as a block."""
     lines: list[str] = []
     fence = ""
     for line in (text or "").splitlines():

@@ -1,6 +1,6 @@
-"""Show a terminal in a page: ```` ```{terminal} ```` has the commands, and the picture is taken when the page is built.
+"""Show a terminal in a page: ```` ```{terminal} ```` holds commands, and each build draws what they print.
 
-So the pictures are never older than cloche. In a checkout the page shows the commands.
+So the pictures are always up to date. In a checkout, the page shows the commands.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
 
 
 class Terminal(SphinxDirective):
-    """A line is a command; what `:before:` has is done beforehand, out of sight."""
+    """Run one command per line and show the output; the commands in `:before:` run first and are not shown."""
 
     has_content = True
     option_spec = {"before": directives.unchanged, "caption": directives.unchanged}  # noqa: RUF012
@@ -34,5 +34,5 @@ class Terminal(SphinxDirective):
     def run(self) -> Sequence[nodes.Node]:
         caption = escape(self.options.get("caption", ""))
         picture = drawn(typed(self.content, self.options.get("before", "")))
-        told = f"<figcaption>{caption}</figcaption>" if caption else ""
-        return [nodes.raw("", f'<figure class="terminal">{picture}{told}</figure>', format="html")]
+        figcaption = f"<figcaption>{caption}</figcaption>" if caption else ""
+        return [nodes.raw("", f'<figure class="terminal">{picture}{figcaption}</figure>', format="html")]

@@ -1,4 +1,4 @@
-"""Type commands into a shell in a real terminal, and draw what is then to be seen; nothing is made up or corrected."""
+"""Type commands into a shell in a real terminal, and draw the screen exactly as it is then."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from pyte.screens import Char
 
 COLUMNS, ROWS = 96, 400
-"""Of the terminal; rows that stay empty are not drawn."""
+"""The size of the terminal; rows that stay empty are not drawn."""
 
 PATIENCE = 120
-"""Seconds that one command may take, on a slow machine and with nothing cached."""
+"""Seconds that one command may take, even on a slow machine and with nothing cached."""
 
 WIDTH, HEIGHT, BASELINE, MARGIN = 8.4, 19, 14, 14
-"""Of a character, a line, and what is around them, in units of the picture."""
+"""The width of a character, the height and baseline of a line, and the margin, in units of the picture."""
 
 DONE = re.compile(rb"\x1b\]777;(\d+)\x07")
-"""What the shell says before each prompt: the exit code of the last command. Terminals show nothing of it."""
+"""What the shell sends before each prompt: the exit code of the last command. Terminals do not show it."""
 
 COLOURS = {
     "black": "#5c6370",
     "red": "#ff7b72",
     "green": "#7ee787",
-    "brown": "#e3b341",  # what terminals call yellow
+    "brown": "#e3b341",  # pyte's name for yellow
     "blue": "#79c0ff",
     "magenta": "#d2a8ff",
     "cyan": "#76e3ea",
@@ -45,9 +45,9 @@ PAPER, INK = "#161b22", "#d5dbe3"
 
 
 def typed(commands: Iterable[str], before: str = "") -> list[list[Char]]:
-    """Return the lines of a terminal in which a user with an empty home has typed some commands.
+    """Return the lines of a terminal after a user with an empty home directory has typed some commands.
 
-    :raises RuntimeError: the shell does not know one of them, or it ends in a traceback.
+    :raises RuntimeError: the shell does not know a command, or a command ends in a traceback.
     """
     with tempfile.TemporaryDirectory(prefix="me-") as home:
         here = Path(home, "work")
@@ -84,7 +84,7 @@ def typed(commands: Iterable[str], before: str = "") -> list[list[Char]]:
                 shell.expect(DONE)
                 stream.feed(shell.before)
                 if shell.match[1] == b"127" or b"Traceback (most" in shell.before:
-                    raise RuntimeError(f"`{command}` shows: {shell.before.decode()}")
+                    raise RuntimeError(f"`{command}` fails: {shell.before.decode()}")
         finally:
             shell.close(force=True)
     lines = [[screen.buffer[row][column] for column in range(COLUMNS)] for row in range(ROWS)]
@@ -98,7 +98,7 @@ def text_of(line: Iterable[Char]) -> str:
 
 
 def drawn(lines: list[list[Char]]) -> str:
-    """Return a terminal as SVG: text that can be selected, in the colours that the programs chose."""
+    """Return a terminal as SVG: selectable text in the colours that the programs chose."""
     width = 2 * MARGIN + WIDTH * max(map(len, map(text_of, lines)), default=0)
     height = 2 * MARGIN + HEIGHT * len(lines)
     parts = [
@@ -120,7 +120,7 @@ def drawn(lines: list[list[Char]]) -> str:
 
 
 def style_of(character: Char) -> str:
-    """Return what distinguishes a character, as attributes."""
+    """Return the style of a character as SVG attributes."""
     style = ""
     colour = character.fg.removeprefix("bright")
     if colour != "default":
