@@ -7,7 +7,7 @@ import sys
 
 from cloche.errors import UsageError
 from cloche.model.interpreter import Host
-from cloche.model.request import Request, Wanted
+from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import TYPE_CHECKING
 from cloche.session import Session
 
@@ -131,20 +131,23 @@ def request(destination: StrPath, host: Host, **choices: Unpack[Choices]) -> Req
     seeds = texts("seeds", choices.get("seeds", ("pip",)))
     links = [os.path.join(host.cwd, one) for one in texts("find_links", choices.get("find_links"))]
     activators = choices.get("activators")
-    return Request(
-        destination=absolute(os.fspath(destination), host),
+    spec = EnvironmentSpec(
         pythons=texts("python", choices.get("python")),
         creator=choices.get("creator"),
         seeder=choices.get("seeder"),
         wanted=Wanted(seeds, tuple(links), choices.get("network", "last-resort")) if seeds else None,
         activators=None if activators is None else texts("activators", activators),
-        existing=choices.get("existing", "keep"),
         site_packages=choices.get("site_packages", "isolated"),
+        options=choices.get("options", {}),
+    )
+    target = Target(
+        destination=absolute(os.fspath(destination), host),
+        existing=choices.get("existing", "keep"),
         prompt=choices.get("prompt"),
         link_mode=choices.get("link_mode", "auto"),
         placement="relocatable" if choices.get("relocatable", False) else "fixed",
-        options=choices.get("options", {}),
     )
+    return Request(spec, target)
 
 
 def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
@@ -199,7 +202,7 @@ def find(*specs: StrPath, **choices: Unpack[Choices]) -> Interpreter:
     """
     with session(**choices) as run:
         pythons = (*texts("specs", specs), *texts("python", choices.get("python")))
-        found = run.find(Request(destination="", pythons=pythons)).interpreter
+        found = run.find(EnvironmentSpec(pythons=pythons)).interpreter
     tell(run.warnings)
     return found
 
@@ -219,7 +222,7 @@ def load(path: StrPath, **choices: Unpack[Choices]) -> Environment:
 
 def session(**choices: Unpack[Choices]) -> Session:
     """Return a run with these arguments; see `check` for what it refuses."""
-    from cloche.plugins.guard import blocked
+    from cloche.plugins.guard import blocked_names
 
     check(choices)
     host = current_host(choices.get("environ"))
@@ -228,7 +231,7 @@ def session(**choices: Unpack[Choices]) -> Session:
         host,
         cache=None if cache in (None, "") else os.path.join(host.cwd, cache),
         access=choices.get("access", "read-write"),
-        blocklist=blocked(host),
+        blocklist=blocked_names(host),
     )
 
 

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from cloche.apply.driver import carry_out
 from cloche.apply.file_list import DamagedImage
 from cloche.errors import ClocheError
+from cloche.fs.inputs import UNRECORDED, Inputs
+from cloche.model.request import EnvironmentSpec
 from cloche.model.value import TYPE_CHECKING, replace
-from cloche.planning.plan_at import place
+from cloche.planning.plan_at import plan_at
+from cloche.plugins.guard import load_object
 from cloche.store.check import check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from cloche.discovery import Found, Survey
     from cloche.discovery.cache import ProbeCache
     from cloche.model.distribution import Image
-    from cloche.model.interpreter import Host
+    from cloche.model.interpreter import Host, Interpreter
     from cloche.model.operations import LinkMode
     from cloche.model.plan import Blueprint, Plan, Result
-    from cloche.model.request import Request
+    from cloche.model.request import Request, Wanted
     from cloche.planning.plan_cache import CachedPlan, PlanCache
-    from cloche.plugins.guard import Listener
     from cloche.plugins.hookspecs import Finder
     from cloche.plugins.registry import Registry
     from cloche.store import Access, Store
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """What a run knows of the world: host, store and plugins, each looked up when it is first needed; a context."""
+    """The state of one run: host, store and plugins, each looked up when it is first needed. A context manager."""
 
     def __init__(
         self,
@@ -48,10 +51,13 @@ class Session:
         self._replacements = replacements
         self._store: Store | None = None
         self._registry: Registry | None = None
-        self._listeners: tuple[Listener, ...] = ()
+        self._plugin_inputs = Inputs()
+        self._listens = False
         self.warnings: list[str] = []
+        self.plugin_errors: list[BaseException] = []
+        """What plugins failed with, where that is only a warning."""
         self.progress: Callable[[str], object] = str
-        """Is told what takes long while it is done (`downloading pip`), for people who wait."""
+        """Called with what is being done (`downloading pip`) when that may take seconds."""
         self.found: Found | None = None
         """What the search found; None for the running Python where it was known without one."""
 
@@ -63,7 +69,7 @@ class Session:
             self._store.close()
 
     def warn(self, texts: Iterable[str]) -> None:
-        """Have something told at the end, once, however often it was met."""
+        """Add warnings, each once; they are shown at the end of the run."""
         self.warnings += (text for text in texts if text not in self.warnings)
 
     @property
@@ -74,7 +80,7 @@ class Session:
 
             self._store = Store.open(self.host, self._cache, self._access)
             self.warnings += self._store.warnings
-            self._store.warnings = self.warnings  # what it has to say later is said with the rest
+            self._store.warnings = self.warnings  # later warnings of the store are shown with the others
             self._store.progress = self.progress
         return self._store
 
@@ -87,35 +93,29 @@ class Session:
 
     @property
     def probes(self) -> ProbeCache:
-        """What interpreters answered before."""
+        """What interpreters answered on earlier runs."""
         from cloche.discovery.cache import ProbeCache
 
         if self.store.lasts:
-            cache = ProbeCache(self.store.room("interpreters"))
+            cache = ProbeCache(self.store.room("interpreters"), environ=self.host.environ)
         else:
             places = self.store.places("interpreters")
-            cache = ProbeCache(places[0] if places else None, writable=False)
+            cache = ProbeCache(places[0] if places else None, writable=False, environ=self.host.environ)
         cache.progress = self.progress
         return cache
 
     @property
     def registry(self) -> Registry:
-        """:raises PluginError: two plugins are in conflict."""
+        """Everything that plugins offer; loading it imports every plugin."""
         if self._registry is None:
-            from cloche.plugins.registry import load
+            from cloche.plugins.registry import load_plugins
 
-            self._registry = load(sys.path, self._blocklist, self._replacements)
-            self.warnings += self._registry.complaints()
+            self._registry = load_plugins(sys.path, self._blocklist, self._replacements, self._plugin_inputs)
+            self.warn(self._registry.warnings)
         return self._registry
 
-    def survey(self) -> Registry:
-        """Return everything about plugins, those in conflict with each other too."""
-        from cloche.plugins.registry import survey
-
-        return survey(sys.path, self._blocklist, self._replacements)
-
     @property
-    def memory(self) -> PlanCache:
+    def plan_cache(self) -> PlanCache:
         """Blueprints of earlier runs."""
         from cloche.planning.plan_cache import PlanCache
 
@@ -125,134 +125,142 @@ class Session:
         places = self.store.places("plans")
         return PlanCache(places[0] if places else "", False, context)
 
-    def find(self, request: Request) -> Found:
-        """Return the interpreter for a request; `because` says what decided on it if the user did not.
+    def find(self, spec: EnvironmentSpec) -> Found:
+        """Return the interpreter for a spec; `because` says what chose it if the user did not.
 
         :raises InterpreterNotFound: there is none.
         """
-        specs, because = self._asked(request)
-        return self._search(request, specs, because, self.registry.finders())
+        pythons, because = self._asked(spec, UNRECORDED)
+        return self._search(spec, pythons, because, self.registry.finders(), UNRECORDED)
 
-    def pythons(self, request: Request, spec: str | None) -> Survey:
-        """Look at every interpreter there is, and at which is taken for a spec, or for the request if there is none.
+    def pythons(self, spec: EnvironmentSpec, text: str | None) -> Survey:
+        """Look at every interpreter on the machine, and at which one is used for `text`, or for the spec without it.
 
-        :raises UsageError: what is asked for makes no sense.
+        :raises UsageError: `text` is not a request for a Python.
         """
         from cloche.discovery import survey
 
-        specs, because = ((), "") if spec else self._asked(request)
-        finders, first = self.registry.finders(), request.try_first_with
-        looked = survey(spec, self.host, finders, self.probes, first, otherwise=specs, because=because)
+        pythons, because = ((), "") if text else self._asked(spec, UNRECORDED)
+        finders, first = self.registry.finders(), spec.try_first_with
+        looked = survey(text, self.host, finders, self.probes, first, otherwise=pythons, because=because)
         self.warn(looked.found.warnings if looked.found else ())
         return looked
 
-    def _asked(self, request: Request) -> tuple[tuple[str, ...], str]:
-        """Return which Pythons to look for, and which file says so if the user did not."""
-        if request.pythons or request.consult == "nothing":
-            return request.pythons, ""
+    def _asked(self, spec: EnvironmentSpec, inputs: Inputs) -> tuple[tuple[str, ...], str]:
+        """Return which Pythons to search for, and which file says so if the user did not."""
+        if spec.pythons or spec.consult == "nothing":
+            return spec.pythons, ""
         from cloche.discovery.project import asked_by_project
 
-        passed_over: list[str] = []
-        asked = asked_by_project(self.host, passed_over)
-        self.warn(passed_over)
+        warnings: list[str] = []
+        asked = asked_by_project(self.host, warnings, inputs)
+        self.warn(warnings)
         return asked
 
-    def _search(self, request: Request, specs: tuple[str, ...], because: str, finders: Iterable[Finder]) -> Found:
+    def _search(
+        self,
+        spec: EnvironmentSpec,
+        pythons: tuple[str, ...],
+        because: str,
+        finders: Iterable[Finder],
+        inputs: Inputs,
+    ) -> Found:
         from cloche.discovery import find
 
-        first = request.try_first_with
-        self.found = find(specs, self.host, finders, self.probes, try_first_with=first, because=because)
-        self.warn(self.found.warnings)
-        return replace(self.found, because=because)
+        first, probes = spec.try_first_with, self.probes
+        found = find(pythons, self.host, finders, probes, try_first_with=first, because=because, inputs=inputs)
+        self.found = found
+        self.warn(found.warnings)
+        return replace(found, because=because)
 
-    def blueprint(self, request: Request) -> Blueprint:
-        """Return the blueprint for a request, from memory if the same Python is found and nothing else has changed.
+    def blueprint(self, spec: EnvironmentSpec) -> Blueprint:
+        """Return the blueprint for a spec: from the plan cache if everything that decided it is unchanged.
 
         :raises ClocheError: any refusal.
         """
-        memory = self.memory
-        if (remembered := memory.recall(request, self.host)) and (blueprint := self._still_so(request, remembered)):
-            self._listeners = remembered.listeners
+        cached = self.plan_cache.find(spec, self.host)
+        if cached is not None and (blueprint := self._still_valid(spec, cached)):
+            self._listens = cached.listens
             return blueprint
-        return self._decide(request, memory)
+        return self._resolve(spec)
 
-    def _decide(self, request: Request, memory: PlanCache) -> Blueprint:
-        from cloche.planning.resolve import draw
+    def _resolve(self, spec: EnvironmentSpec) -> Blueprint:
+        """Resolve a spec, and store the blueprint in the plan cache if all of its inputs are known."""
+        from cloche.planning.resolve import resolve
 
-        specs, because = self._asked(request)
-        found = self._search(request, specs, because, self.registry.finders())
-        blueprint = draw(request, found.interpreter, because, self.registry, self.seed_store)
-        self._listeners = self.registry.listeners
-        if set(self.warnings) <= set(found.warnings):  # what the search has to say it says every time
-            self._remember(request, memory, blueprint, specs)
+        inputs = self.store.inputs = Inputs()
+        pythons, because = self._asked(spec, inputs)
+        found = self._search(spec, pythons, because, self.registry.finders(), inputs)
+        blueprint = resolve(spec, found.interpreter, because, self.registry, self.seed_store, inputs)
+        self._listens = self.registry.listens
+        repeated = set(self.warnings) <= set(found.warnings)  # the search, which runs every time, warns again
+        compiled = all(image.bytecode == "complete" for image in blueprint.images)  # else the next run gets better ones
+        if repeated and compiled and not inputs.undeclared:
+            self._store_plan(spec, pythons, blueprint, inputs)
         return blueprint
 
-    def _remember(self, request: Request, memory: PlanCache, blueprint: Blueprint, specs: tuple[str, ...]) -> None:
-        """Keep what was decided, and in the place of objects whom to ask for them."""
-        from cloche.planning.plan_cache import CachedPlan, witnesses
+    def _store_plan(
+        self, spec: EnvironmentSpec, pythons: tuple[str, ...], blueprint: Blueprint, inputs: Inputs
+    ) -> None:
+        from cloche.planning.plan_cache import CachedPlan
 
-        chosen = {one.name: one for one in blueprint.activators}
-        activators = [
-            *(self.registry.all("activator") if request.activators is None else ()),
-            *(self.registry.find("activator", name) for name in chosen),
-        ]
-        finders = self.registry.all("finder")
-        needed = [*activators, *(finders if specs or request.try_first_with else ())]
-        if blueprint.notes:  # what was left out may be mended where it stands, which no witness sees
-            return
-        named = (replace(one, item=one.item if isinstance(one.item, str) else None) for one in chosen.values())
-        decided = CachedPlan(
-            replace(blueprint, activators=tuple(named)),
-            specs,
-            tuple((one.name, one.reference) for one in finders),
-            self.registry.listeners,
-            self.registry.givers(one.source for one in needed if not one.reference),
-            {one.name: one.name not in chosen for one in activators if not one.reference},
+        registry = self.registry
+        inputs.update(self._plugin_inputs)
+        for path in module_files():
+            inputs.path(path)
+        cached = CachedPlan(
+            blueprint=blueprint,
+            specs=pythons,
+            finders=tuple((one.name, one.reference) for one in registry.all("finder")),
+            offers=registry.offers if registry.has_objects else None,
+            listens=registry.listens,
         )
-        packages = [report.source.implementation.partition(".")[0] for report in self.registry.reports]
-        packages = [package.partition(":")[0] for package in packages]
-        seen = [*witnesses(request, blueprint, self.host, packages), *self.store.places("wheels")]
-        memory.remember(request, self.host, decided, seen)
+        self.plan_cache.store(spec, self.host, cached, inputs.recorded)
 
-    def _still_so(self, request: Request, remembered: CachedPlan) -> Blueprint | None:
-        """Return what was remembered, with the objects that plugins give, if all that is asked each time is as it was."""
-        blueprint, objects = remembered.blueprint, {}
-        if remembered.givers:
-            from cloche.plugins.shortcut import ask_again
-
-            given = ask_again(remembered.givers, remembered.refused, blueprint.interpreter)
-            if given is None:
+    def _still_valid(self, spec: EnvironmentSpec, cached: CachedPlan) -> Blueprint | None:
+        """Return the blueprint of a cached plan if what is asked on every run still gives the same; else None."""
+        blueprint = cached.blueprint
+        if cached.offers is not None:
+            if self.registry.offers != cached.offers:
                 return None
-            objects = given
-        if not self._still_found(request, remembered, objects):
-            return None
-        if not remembered.refused:
-            return blueprint
-        activators = (replace(one, item=one.item or objects["activator", one.name]) for one in blueprint.activators)
-        return replace(blueprint, activators=tuple(activators))
+            from cloche.planning.resolve import choose_activators
 
-    def _still_found(self, request: Request, remembered: CachedPlan, objects: Mapping[tuple[str, str], Finder]) -> bool:
-        """Return whether the search for what was remembered would find the same again; it costs little when it does."""
-        if not remembered.specs and not request.try_first_with:
-            return True  # the running Python, which is a witness
-        from cloche.errors import InterpreterNotFound
-        from cloche.plugins.guard import resolve
+            blueprint = replace(blueprint, activators=choose_activators(spec, self.registry))
+        if cached.specs or spec.try_first_with:
+            from cloche.errors import InterpreterNotFound
 
-        finders = (
-            resolve(reference) if reference else objects["finder", name] for name, reference in remembered.finders
-        )
-        try:
-            found = self._search(request, remembered.specs, "", finders)
-        except InterpreterNotFound:
-            return False
-        return found.interpreter == remembered.blueprint.interpreter
+            try:
+                found = self._search(spec, cached.specs, "", self._cached_finders(cached), UNRECORDED)
+            except InterpreterNotFound:
+                return None  # resolving reports it
+            if found.interpreter != blueprint.interpreter:
+                return None
+        return blueprint
+
+    def _cached_finders(self, cached: CachedPlan) -> Iterable[Finder]:
+        """Return the finders; an ordinary run finds them without loading every plugin."""
+        if cached.offers is not None:
+            return self.registry.finders()
+        return (load_object(reference) for _, reference in cached.finders)
 
     def plan(self, request: Request) -> Plan:
-        """Decide everything, write nothing at or near the destination.
+        """Decide everything, and write nothing at or near the destination.
 
         :raises ClocheError: any refusal.
         """
-        return place(self.blueprint(request), request, self.host)
+        return plan_at(self.blueprint(request.spec), request.target, self.host)
+
+    def images_for(self, wanted: Wanted, interpreter: Interpreter) -> tuple[Image, ...]:
+        """Return the images of what is wanted, for an environment that exists already.
+
+        :raises SeedError: one cannot be found.
+        """
+        from cloche.planning.resolve import choose_images
+
+        _, images = choose_images(
+            EnvironmentSpec(wanted=wanted), interpreter, self.registry, self.seed_store, UNRECORDED
+        )
+        return images
 
     def link_mode(self, asked: LinkMode, images: Iterable[Image] = ()) -> LinkMode:
         """Return how seeds are laid down: a store that is not to be written to must not be linked to either."""
@@ -266,30 +274,35 @@ class Session:
         return asked
 
     def create(self, request: Request) -> Result:
-        """Make an environment.
+        """Create an environment.
 
         :raises ClocheError: any refusal or failure; the destination is then as it was.
         """
-        blueprint = self.blueprint(request)
-        request = replace(request, link_mode=self.link_mode(request.link_mode, blueprint.images))
+        blueprint = self.blueprint(request.spec)
+        target = replace(request.target, link_mode=self.link_mode(request.target.link_mode, blueprint.images))
         try:
-            result = carry_out(lambda: place(blueprint, request, self.host), request.destination)
+            result = carry_out(lambda: plan_at(blueprint, target, self.host), target.destination)
         except (ClocheError, OSError) as error:
             if not isinstance(error, DamagedImage) and not any(map(check, blueprint.images)):
                 raise
-            blueprint = self._decide(request, self.memory)  # an image was harmed, or gave way to another meanwhile
-            result = carry_out(lambda: place(blueprint, request, self.host), request.destination)
+            blueprint = self._resolve(request.spec)  # an image was damaged, or replaced by another one meanwhile
+            result = carry_out(lambda: plan_at(blueprint, target, self.host), target.destination)
         self.store.note_laid(result.plan.images)
-        self.warn(self._tell(result))
+        self._tell_created(result)
         return replace(result, warnings=tuple(self.warnings))
 
-    def _tell(self, result: Result) -> list[str]:
-        """Tell plugins that an environment is in place; return what went wrong, a line each."""
-        if not self._listeners:
-            return []
-        if self._registry is None:
-            from cloche.plugins.shortcut import tell
+    def _tell_created(self, result: Result) -> None:
+        """Tell plugins that an environment is in place; a failure of theirs is a warning."""
+        if self._listens:
+            for warning, error in self.registry.tell_created(result):
+                self.warn([warning])
+                self.plugin_errors.append(error)
 
-            if (told := tell(self._listeners, result)) is not None:
-                return told
-        return self.registry.created(result)
+
+def module_files() -> Iterator[str]:
+    """Yield the files of all imported modules that are not part of Python: cloche, plugins, and what these import."""
+    standard = os.path.dirname(os.__file__) + os.sep
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None)
+        if isinstance(path, str) and (not path.startswith(standard) or "site-packages" in path):
+            yield path

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from cloche.cli.cache import JUDGES
-from cloche.model.request import Request, Wanted
+from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
 from cloche.session import Session
 from cloche.store import KINDS, Store, upkeep
 from tests.distributions import host_at, make_wheel
@@ -47,7 +47,7 @@ class World(NamedTuple):
         shutil.rmtree(self.place / "env", ignore_errors=True)
         wanted = Wanted(requirements=("spam",), find_links=(str(self.place / "wheels"),))
         with Session(host_at(self.place), cache=self.root) as session:
-            return session.create(Request(destination=str(self.place / "env"), wanted=wanted))
+            return session.create(Request(EnvironmentSpec(wanted=wanted), Target(str(self.place / "env"))))
 
     def tree(self) -> Tree:
         return snapshot(self.place / "env")
@@ -340,7 +340,7 @@ def test_what_is_only_read_is_left_without_a_trace(world: World, plans: str, lin
     before = times(world.root)
     shutil.rmtree(world.place / "env", ignore_errors=True)
     wanted = Wanted(requirements=("spam",), find_links=(str(world.place / "wheels"),))
-    request = Request(destination=str(world.place / "env"), wanted=wanted, link_mode=link_mode)  # type: ignore[arg-type]
+    request = Request(EnvironmentSpec(wanted=wanted), Target(str(world.place / "env"), link_mode=link_mode))  # type: ignore[arg-type]
 
     with Session(host_at(world.place), cache=world.root, access="read-only") as session:
         result = session.create(request)
@@ -353,7 +353,7 @@ def test_what_is_only_read_is_left_without_a_trace(world: World, plans: str, lin
 def test_a_link_is_never_made_into_what_a_run_removes(world: World) -> None:
     plant_file(world.find("images"))
     wanted = Wanted(requirements=("spam",), find_links=(str(world.place / "wheels"),))
-    request = Request(destination=str(world.place / "env"), wanted=wanted, link_mode="symlink")
+    request = Request(EnvironmentSpec(wanted=wanted), Target(str(world.place / "env"), link_mode="symlink"))
 
     with Session(host_at(world.place), cache=world.root) as session:
         session.create(request)

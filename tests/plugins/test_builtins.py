@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from cloche.plugins.registry import load
+from cloche.plugins.registry import load_plugins
 from cloche.testing import KINDS, creator_contract, finder_contract, seeder_contract
 from tests.recorded import NAMES, recorded
 
-BOX = load([])
+BOX = load_plugins([])
 INTERPRETERS = {**KINDS, **{name: recorded(name) for name in NAMES}}
 
 for one in BOX.all("creator"):
-    globals()[f"test_creator_{one.name}"] = creator_contract(one.resolve(), INTERPRETERS)
+    globals()[f"test_creator_{one.name}"] = creator_contract(one.load(), INTERPRETERS)
 for one in BOX.all("seeder"):
-    globals()[f"test_seeder_{one.name}"] = seeder_contract(one.resolve())
+    globals()[f"test_seeder_{one.name}"] = seeder_contract(one.load())
 for one in BOX.all("finder"):
-    globals()[f"test_finder_{one.name.replace('-', '_')}"] = finder_contract(one.resolve())
+    globals()[f"test_finder_{one.name.replace('-', '_')}"] = finder_contract(one.load())
 
 
 @pytest.mark.parametrize("kind", ["finder", "creator", "seeder", "activator"])

@@ -77,7 +77,7 @@ def test_a_blocked_plugin_is_listed_and_was_not_imported(site: Site, tmp_path: P
         listed(CLOCHE_NO_PLUGIN="acme"),
         listed(CLOCHE_NO_PLUGINS="1"),
     ):
-        assert (found["mine"]["status"], found["mine"]["reason"]) == ("blocked", "left out as asked")
+        assert (found["mine"]["status"], found["mine"]["reason"]) == ("blocked", "left out with `--no-plugin`")
         assert found["builtin"]["status"] == "loaded"
     assert not mark.exists()
 
@@ -115,19 +115,20 @@ def test_a_second_installation_is_listed_as_shadowed(site: Site, tmp_path: Path)
     assert str(site.directory) in found["old"]["reason"]
 
 
-def test_plugins_in_conflict_are_listed_where_every_other_command_refuses(site: Site, tmp_path: Path) -> None:
+def test_a_conflict_is_listed_and_stops_no_command(site: Site, tmp_path: Path) -> None:
     site.install("acme", mine=giving("activator", "fancy"))
     site.install("zebra", yours=giving("activator", "fancy"))
 
-    found = listed()
-    refused = cloche("create", str(tmp_path / "env"), "--no-seed")
+    shown = cloche("plugins")
+    created = cloche("create", str(tmp_path / "env"), "--no-seed")
 
-    assert found["mine"]["status"] == "loaded"
-    assert found["yours"]["status"] == "failed"
-    assert "two plugins give the activator `fancy`" in found["yours"]["reason"]
-    assert refused.returncode == 6
-    assert "`mine` of acme 1.0 and `yours` of zebra 1.0" in refused.stderr
-    assert "hint: uninstall one of them, or leave it out with `--no-plugin yours`" in refused.stderr
+    assert "fancy (left out, `mine` of acme 1.0 offers it too)" in " ".join(shown.stdout.split())
+    assert created.returncode == 0
+    for ran in (shown, created):
+        assert ran.stderr == (
+            "cloche: warning: two plugins offer the activator `fancy`: `mine` of acme 1.0 is used, `yours` of zebra 1.0 is "
+            "left out; uninstall one of them, or leave one out with `--no-plugin yours`\n"
+        )
 
 
 def test_what_a_plugin_replaced_by_consent_is_shown_beside_it(site: Site, tmp_path: Path) -> None:
@@ -175,7 +176,7 @@ def test_names_that_no_plugin_has_are_told_on_standard_error(site: Site) -> None
 
     assert json.loads(ran.stdout)
     assert ran.stderr == (
-        "cloche: warning: no plugin is named `nushel`, so none was left out for it; did you mean `nushell`?\n"
+        "cloche: warning: unknown plugin `nushel`; nothing was left out for it; did you mean `nushell`?\n"
     )
 
 

@@ -121,7 +121,7 @@ def test_what_the_command_would_warn_of_is_logged(site: Site, tmp_path: Path, ca
         (
             "cloche",
             logging.WARNING,
-            "plugin `late` of acme-late 1.0 failed after the environment was made: ValueError: too late",
+            "plugin `late` of acme-late 1.0 failed after the environment was created: ValueError: too late",
         ),
     ]
 
@@ -136,8 +136,8 @@ def test_an_option_that_no_plugin_has_is_refused(site: Site, tmp_path: Path) -> 
     site.install("acme", greeter=GREETER)
 
     cloche.create(tmp_path / "env", seeds=None, activators=["greeter"], options={"greeting": "you"})
-    with pytest.raises(cloche.UsageError, match="no plugin has an option `greting`") as refused:
+    with pytest.raises(cloche.UsageError, match="unknown plugin option `greting`") as refused:
         cloche.create(tmp_path / "other", seeds=None, options={"greting": "you"})
 
     assert (tmp_path / "env" / "bin" / "greet").read_text() == "hello you"
-    assert refused.value.hint == "there are `greeting`"
+    assert refused.value.hint == "available: `greeting`"

@@ -10,15 +10,17 @@ import pytest
 from cloche.apply.file_list import FileList, format_file_list
 from cloche.builtin.creators.copy import creator as copy_creator
 from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError, UsageError
+from cloche.fs.inputs import UNRECORDED
 from cloche.model.distribution import EntryPoint, Image
 from cloche.model.environment import Script
 from cloche.model.interpreter import Host
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
-from cloche.model.request import Request, Wanted
-from cloche.model.value import replace
+from cloche.model.request import EnvironmentSpec, Target, Wanted
+from cloche.model.value import fields, replace
+from cloche.planning.destination import absolute
 from cloche.planning.layout import layout_of
-from cloche.planning.plan_at import place
-from cloche.planning.resolve import draw
+from cloche.planning.plan_at import plan_at
+from cloche.planning.resolve import resolve
 from cloche.plugins.components import Component
 from cloche.plugins.guard import Source
 from cloche.plugins.registry import Registry, load_sources
@@ -39,8 +41,14 @@ def registry():
 
 def plan(name, host, registry, **asked):
     """Return the plan for a recorded interpreter, without seeds."""
-    request = Request(destination=os.path.join(host.cwd, "env"), **{"wanted": None, **asked})
-    return place(draw(request, recorded(name), "", registry, None), request, host)
+    spec, target = requested(**{"destination": os.path.join(host.cwd, "env"), "wanted": None, **asked})
+    return plan_at(resolve(spec, recorded(name), "", registry, None, UNRECORDED), target, host)
+
+
+def requested(**asked):
+    """Return the two halves of a request: what the environment is, and where it goes."""
+    of_spec = {name: asked.pop(name) for name in list(asked) if name in fields(EnvironmentSpec())}
+    return EnvironmentSpec(**of_spec), Target(**asked)
 
 
 def paths(plan, kind):
@@ -169,7 +177,7 @@ def test_on_macos_there_is_no_lib64_and_a_framework_is_not_copied(host, registry
 def test_a_refusal_is_told_in_its_own_words(host, registry):
     with pytest.raises(UsageError, match="Windows"):
         plan("cpython-3.12-windows", host, registry, creator="symlink")
-    with pytest.raises(UsageError, match=r"activator `batch` refuses CPython 3\.12"):
+    with pytest.raises(UsageError, match=r"activator `batch` does not support CPython 3\.12"):
         plan("cpython-3.12-linux", host, registry, activators=("batch",))
 
 
@@ -266,13 +274,14 @@ class Confused(Shell):
     ("wrong", "why"),
     [
         ({"refusal": KeyError("x")}, "KeyError: 'x'"),
-        ({"refusal": False}, "activator `bad` of plugin `mine` of acme 1.0 refuses with False, which is no sentence"),
-        ({"refusal": ""}, "activator `bad` of plugin `mine` of acme 1.0 refuses with '', which is no sentence"),
+        ({"refusal": False}, "TypeError: `refusal` returned False: expected a sentence or None"),
+        ({"refusal": ""}, "TypeError: `refusal` returned '': expected a sentence or None"),
         ({"refusal": FileNotFoundError(2, "No such file or directory", "data")}, "FileNotFoundError: "),
         ({"scripts": KeyError("x")}, "KeyError: 'x'"),
         ({"scripts": FileNotFoundError(2, "No such file or directory", "data")}, "FileNotFoundError: "),
-        ({"scripts": None}, "TypeError: "),
-        ({"scripts": [("activate.bad", "text")]}, "AttributeError: "),
+        ({"scripts": None}, "TypeError: `scripts` returned None: expected a list of `cloche.Script`"),
+        ({"scripts": "text"}, "TypeError: `scripts` returned 'text': expected a list of `cloche.Script`"),
+        ({"scripts": [("activate.bad", "text")]}, "TypeError: `scripts` returned ('activate.bad', 'text'): expected"),
         ({"scripts": [Script("activate.bad", b"text")]}, "AttributeError: "),
         ({"scripts": [Script("activate.bad", "a\nb", newline=3)]}, "TypeError: "),
         ({"scripts": [Script("python", "text")]}, "ValueError: `python` cannot be the name of a script"),
@@ -287,7 +296,7 @@ def test_a_broken_activator_that_nobody_asked_for_is_left_out_and_named(host, wr
     made = plan("cpython-3.12-linux", host, registry)
 
     assert made.activators == ("good",)
-    assert made.notes[0].startswith(f"activator `bad` (plugin `mine` of acme 1.0) was left out: {why}")
+    assert made.notes[0].startswith(f"activator `bad` of plugin `mine` of acme 1.0 was left out: {why}")
     with pytest.raises(ClocheError):
         plan("cpython-3.12-linux", host, registry, activators=("bad",))
 
@@ -311,9 +320,8 @@ def test_a_name_that_is_not_unicode_is_no_fault_of_an_activator_that_wrote_it_do
     ],
 )
 def test_a_path_that_no_environment_can_have_is_refused(host, registry, destination, says):
-    request = Request(destination=os.path.join(host.cwd, destination), wanted=None)
     with pytest.raises(DestinationError, match=says):
-        place(draw(request, recorded("cpython-3.12-linux"), "", registry, None), request, host)
+        plan("cpython-3.12-linux", host, registry, destination=os.path.join(host.cwd, destination))
 
 
 def test_an_image_is_laid_with_its_scripts_and_a_record_of_all(host, registry, tmp_path):
@@ -324,11 +332,9 @@ def test_an_image_is_laid_with_its_scripts_and_a_record_of_all(host, registry, t
     (tmp_path / "image" / "purelib.record").write_text("demo.py,sha256=x,2\n")
     seal = format_file_list(FileList([], ["purelib.manifest", "purelib.record"], [0, 0], ["", ""], 0))
     (tmp_path / "image" / "manifest").write_text(seal)
-    request = Request(destination=str(tmp_path / "env"), activators=())
-    blueprint = replace(
-        draw(replace(request, wanted=None), recorded("cpython-3.12-linux"), "", registry, None), images=(image,)
-    )
-    made = place(blueprint, request, host)
+    spec, target = requested(destination=str(tmp_path / "env"), activators=(), wanted=None)
+    blueprint = resolve(spec, recorded("cpython-3.12-linux"), "", registry, None, UNRECORDED)
+    made = plan_at(replace(blueprint, images=(image,)), target, host)
     (laid,) = [one for one in made.operations if isinstance(one, InstallTree)]
     assert laid.path == "lib/python3.12/site-packages"
     written = {one.path: one for one in made.operations if isinstance(one, Write)}
@@ -337,7 +343,7 @@ def test_an_image_is_laid_with_its_scripts_and_a_record_of_all(host, registry, t
     assert record.startswith("demo.py,sha256=x,2\n../../../bin/demo,sha256=")
 
 
-class Overlay:
+class Drafted:
     """A creator of a third party."""
 
     name = "draft"
@@ -356,21 +362,21 @@ class Overlay:
 @pytest.mark.parametrize(
     ("creator", "why"),
     [
-        (Overlay("mkdir"), "'mkdir' is no operation"),
-        (Overlay(MakeDir("../../elsewhere")), "'../../elsewhere' is no plain path inside the environment"),
-        (Overlay(MakeDir("/elsewhere")), "`/elsewhere` is an absolute path"),
-        (Overlay(MakeDir(3)), "3 is no path"),
-        (Overlay(MakeDir("a\nb")), "'a\\nb' has a character in it that cannot be printed"),
-        (Overlay(Write("\udcff", b"")), "'\\udcff' has a character in it that cannot be printed"),
-        (Overlay(MakeDir("ß" * 128)), "has a name in it that is longer than 255 bytes"),
-        (Overlay(Link("a", 3)), "the target of the link `a` is int, and has to be a text"),
-        (Overlay(Copy("a", PurePosixPath("/b"))), "what `a` is copied from is PurePosixPath, and has to be a text"),
-        (Overlay(Write("a/b", b"")), "`a/b` is made before its directory `a`"),
-        (Overlay(Write("a", "text")), "the content of `a` is str, and has to be bytes"),
-        (Overlay(Write("bin/python", b"")), "`bin/python` is made twice"),
-        (Overlay(Write("pyvenv.cfg", b"")), "`pyvenv.cfg` is written by the core"),
-        (Overlay(Run("ls", "list")), "has a text for arguments"),
-        (Overlay(whole=False), "it makes no `bin/python`"),
+        (Drafted("mkdir"), "'mkdir' is no operation"),
+        (Drafted(MakeDir("../../elsewhere")), "'../../elsewhere' is no plain path inside the environment"),
+        (Drafted(MakeDir("/elsewhere")), "`/elsewhere` is an absolute path"),
+        (Drafted(MakeDir(3)), "3 is no path"),
+        (Drafted(MakeDir("a\nb")), "'a\\nb' has a character in it that cannot be printed"),
+        (Drafted(Write("\udcff", b"")), "'\\udcff' has a character in it that cannot be printed"),
+        (Drafted(MakeDir("ß" * 128)), "has a name in it that is longer than 255 bytes"),
+        (Drafted(Link("a", 3)), "the target of the link `a` is int, and has to be a text"),
+        (Drafted(Copy("a", PurePosixPath("/b"))), "what `a` is copied from is PurePosixPath, and has to be a text"),
+        (Drafted(Write("a/b", b"")), "`a/b` is made before its directory `a`"),
+        (Drafted(Write("a", "text")), "the content of `a` is str, and has to be bytes"),
+        (Drafted(Write("bin/python", b"")), "`bin/python` is made twice"),
+        (Drafted(Write("pyvenv.cfg", b"")), "`pyvenv.cfg` is written by the core"),
+        (Drafted(Run("ls", "list")), "has a text for arguments"),
+        (Drafted(whole=False), "it makes no `bin/python`"),
     ],
 )
 def test_a_creator_that_gives_what_cannot_be_performed_is_refused_while_planning(host, creator, why):
@@ -397,5 +403,58 @@ def test_a_seeder_that_gives_what_is_no_image_is_refused_while_planning(host):
     mine = Component("seeder", "careless", Source("mine", "mine", "acme", "1.0"), Careless())
     registry = Registry([*box.all("creator"), mine])
 
-    with pytest.raises(PluginError, match=r"`careless` of plugin `mine` of acme 1.0 gives 'pip', which is no image"):
+    with pytest.raises(
+        PluginError,
+        match=r"`careless` of plugin `mine` of acme 1.0 is broken: `images` returned 'pip', expected a `cloche.Image`",
+    ):
         plan("cpython-3.12-linux", host, registry, seeder="careless", wanted=Wanted())
+
+
+# Paths of the target
+
+
+def texts_in(item):
+    """Yield every text in a plan, however deep."""
+    if isinstance(item, str):
+        yield item
+    elif isinstance(item, bytes):
+        yield item.decode("utf-8", "replace")
+    elif isinstance(item, dict):
+        for one in (*item, *item.values()):
+            yield from texts_in(one)
+    elif isinstance(item, (tuple, list)):
+        for one in item:
+            yield from texts_in(one)
+    elif hasattr(type(item), "__match_args__"):
+        yield from texts_in(list(fields(item).values()))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "windows" in name])
+@pytest.mark.parametrize("prompt", [None, ".", "mine"])
+@pytest.mark.parametrize("placement", ["fixed", "relocatable"])
+def test_a_plan_for_windows_has_no_path_of_this_machine_in_it(name, prompt, placement, tmp_path, registry, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    windows = Host({}, "C:\\Users\\me\\project", "win32", "nt", "C:\\Python\\python.exe")
+    location = absolute("sub\\..\\.venv", windows)
+
+    made = plan(name, windows, registry, destination=location, prompt=prompt, placement=placement)
+
+    said = settings(made)
+    assert location == "C:\\Users\\me\\project\\.venv"
+    assert said["executable"] == recorded(name).executable
+    assert said["home"] == recorded(name).executable.rpartition("\\")[0]
+    assert made.environment.prompt == {None: ".venv", ".": "project", "mine": "mine"}[prompt]
+    found = [text for text in texts_in(made) if str(tmp_path) in text or os.path.dirname(os.__file__) in text]
+    assert found == []
+    assert not [text for text in texts_in(made) if text.startswith("/")]
+    assert [path for path in paths(made, Copy) if "\\" in path] == []
+
+
+def test_a_plan_for_linux_has_slashes_alone_wherever_it_is_made(registry, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = plan(
+        "cpython-3.12-linux", Host({}, "/work", "linux", "posix", "/usr/bin/python3"), registry, destination="/work/env"
+    )
+
+    assert settings(made)["executable"] == recorded("cpython-3.12-linux").executable
+    assert made.environment.place("bin/python") == "/work/env/bin/python"

@@ -90,7 +90,7 @@ def quoted(path: str, activator: str, session: Session) -> str:
         return path
     for one in session.registry.all("activator"):
         if one.name == activator:
-            word: str = one.resolve().quote(path)
+            word: str = one.load().quote(path)
             return word
     from cloche.lifecycle.activation_scripts import dialects
 

@@ -45,7 +45,7 @@ def cache(words: ParsedArguments, host: Host, argv: Sequence[str], started: floa
     return done.code
 
 
-JUDGES: upkeep.Judges = {"interpreters": probes.is_whole, "plans": plan_cache.is_whole}
+JUDGES: upkeep.Judges = {"interpreters": probes.is_whole, "plans": plan_cache.is_intact}
 
 
 def say_where(store: Store) -> Done:

@@ -69,7 +69,7 @@ def wants_traceback(argv: Sequence[str]) -> bool:
 def dispatch(argv: Sequence[str], started: float) -> int:
     from cloche.api import current_host
     from cloche.cli.parser import first_operand, parse
-    from cloche.plugins.guard import cause, resolve
+    from cloche.plugins.guard import cause, load_object
 
     host = current_host()
     first = first_operand(argv) if argv and argv[0][:1] == "-" else 0
@@ -102,7 +102,7 @@ def dispatch(argv: Sequence[str], started: float) -> int:
         report.tell(f"cloche {VERSION}")
         return 0
     try:
-        code: int = resolve(words.verb.implementation)(words, host, argv, started)
+        code: int = load_object(words.verb.implementation)(words, host, argv, started)
     except SystemExit as error:  # none of ours raises it, and whoever does must not decide on the exit code
         raise PluginError(
             f"a plugin ended the run: {cause(error)}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from cloche.cli import report
 from cloche.cli.commands import COMMON, CommandSpec
 from cloche.cli.parser import ParsedArguments, parse
 from cloche.cli.settings import blocklist_of, resolve
@@ -41,7 +42,8 @@ def run_foreign(name: str, before: Sequence[str], argv: Sequence[str], host: Hos
         blocklist |= left_out(argv, host)
     from cloche.plugins.registry import load_command
 
-    command = load_command(name, sources, blocklist)
+    command, warnings = load_command(name, sources, blocklist)
+    report.warn(warnings)
     if command is None:
         return None
     if not given.keys() <= CHOOSING:
@@ -49,7 +51,7 @@ def run_foreign(name: str, before: Sequence[str], argv: Sequence[str], host: Hos
             f"`{name}` is a command of plugin {command.source}, and its options stand behind it",
             hint=f"`cloche {name} {' '.join(before)}`, or `./{name}` for the directory of that name",
         )
-    run = command.resolve()
+    run = command.load()
     try:
         code = run(list(argv), host)
     except (ClocheError, KeyboardInterrupt, SystemExit):

@@ -28,11 +28,11 @@ def declared(argv: Sequence[str], host: Host) -> tuple[Option, ...]:
     from contextlib import redirect_stdout
 
     from cloche.plugins.components import KINDS
-    from cloche.plugins.registry import load
+    from cloche.plugins.registry import load_plugins
 
     taken = {option.name for option in (*COMMON, *COMMANDS["create"].options)}
     with redirect_stdout(sys.stderr):  # it is not known yet whether it is to hold JSON alone
-        registry = load(sys.path, left_out(argv, host))
+        registry = load_plugins(sys.path, left_out(argv, host))
         options = [option for kind in KINDS for provided in registry.all(kind) for option in provided.options]
     return tuple(option for option in options if option.name not in taken)
 

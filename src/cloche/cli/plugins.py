@@ -31,9 +31,9 @@ def plugins(words: ParsedArguments, host: Host, argv: Sequence[str], started: fl
     """Show every plugin, and what became of it; one that is broken, or in conflict, is no failure of this command."""
     settings = resolve(words, host, COMMON)
     with session_of(settings, host) as session:
-        registry = session.survey()
+        registry = session.registry
+        session.warnings[:] = registry.name_warnings  # the table shows the plugins that failed
     reports = [judged(one) for one in registry.reports]
-    report.warn(registry.misnomers())
     for one in reports if settings.flag("traceback") else ():
         if one.error is not None:
             report.say(f"plugin {one.source}:\n{''.join(traceback.format_exception(one.error)).rstrip()}")
@@ -114,6 +114,8 @@ def details(one: Report, registry: Registry) -> list[str]:
 
 
 def named(given: Component, registry: Registry) -> str:
+    if conflict := registry.conflict_of(given):
+        return f"{given.name} (left out, {conflict.used.source} offers it too)"
     if other := registry.replaced_by(given):
         return f"{given.name} (replaced by {other})"
     return given.name

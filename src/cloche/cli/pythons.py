@@ -7,7 +7,7 @@ import sys
 from cloche.cli import report
 from cloche.cli.commands import COMMON, CREATE
 from cloche.cli.settings import resolve, session_of
-from cloche.model.request import Request
+from cloche.model.request import EnvironmentSpec
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def pythons(words: ParsedArguments, host: Host, argv: Sequence[str], started: fl
     with session_of(settings, host) as session:
         session.progress("looking for interpreters")
         looked = session.pythons(
-            Request("", settings.all("python"), settings.all("try-first-with"), consult="project"), spec
+            EnvironmentSpec(settings.all("python"), settings.all("try-first-with"), consult="project"), spec
         )
     if settings.flag("json"):
         report.print_json(**as_json(looked, spec))

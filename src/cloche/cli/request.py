@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cloche.errors import UsageError
-from cloche.model.request import Request, Wanted
+from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import TYPE_CHECKING
 from cloche.planning.destination import absolute
 
@@ -25,8 +25,7 @@ def request_of(operand: str, settings: Settings, host: Host, extra: Sequence[Opt
     :raises UsageError: the settings contradict each other or make no sense.
     """
     links = settings.all("find-links")
-    return Request(
-        destination=absolute(operand, host),
+    spec = EnvironmentSpec(
         pythons=settings.all("python"),
         try_first_with=settings.all("try-first-with"),
         consult="project",
@@ -34,18 +33,22 @@ def request_of(operand: str, settings: Settings, host: Host, extra: Sequence[Opt
         seeder=settings.last("seeder"),
         wanted=wanted(settings, tuple(os.path.join(host.cwd, one) for one in links)),
         activators=activators(settings.last("activators")),
-        existing=existing(settings),
         site_packages="system" if settings.flag("system-site-packages") else "isolated",
-        prompt=settings.last("prompt"),
-        link_mode=link_mode(settings.last("link-mode")),
-        vcs_ignore=not settings.flag("no-vcs-ignore"),
-        placement="relocatable" if settings.flag("relocatable") else "fixed",
         options={
             option.name: settings.all(option.name) if option.kind == "list" else settings.last(option.name)
             for option in extra
             if option.name in settings.chosen
         },
     )
+    target = Target(
+        destination=absolute(operand, host),
+        existing=existing(settings),
+        prompt=settings.last("prompt"),
+        link_mode=link_mode(settings.last("link-mode")),
+        vcs_ignore=not settings.flag("no-vcs-ignore"),
+        placement="relocatable" if settings.flag("relocatable") else "fixed",
+    )
+    return Request(spec, target)
 
 
 def link_mode(text: str | None) -> LinkMode:

@@ -13,7 +13,7 @@ from cloche.cli.commands import COMMANDS, COMMON
 from cloche.errors import ClocheError, UsageError
 from cloche.fs.files import read_regular
 from cloche.model.value import TYPE_CHECKING, value
-from cloche.plugins.guard import blocked
+from cloche.plugins.guard import blocked_names
 from cloche.session import Session
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def session_of(settings: Settings, host: Host) -> Session:
 def blocklist_of(settings: Settings, host: Host) -> frozenset[str]:
     """Return the names of plugins to leave out."""
     everything = ("*",) if settings.flag("no-plugins") else ()
-    return blocked(host, (*settings.all("no-plugin"), *everything))
+    return blocked_names(host, (*settings.all("no-plugin"), *everything))
 
 
 def put(chosen: dict[str, Setting], option: Option, setting: Setting, before: frozenset[str]) -> None:

@@ -8,6 +8,7 @@ Looking and asking are apart: finders read directories and give paths, one probe
 from __future__ import annotations
 
 from cloche.discovery.describe import running
+from cloche.fs.inputs import UNRECORDED
 from cloche.model.value import TYPE_CHECKING, replace, value
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from cloche.discovery.probe import Ask
     from cloche.discovery.search import Search, Sighting
     from cloche.errors import InterpreterNotFound
+    from cloche.fs.inputs import Inputs
     from cloche.model.interpreter import Host, Interpreter
     from cloche.plugins.hookspecs import Finder
 
@@ -60,6 +62,7 @@ def find(
     *,
     because: str = "",
     ask: Ask | None = None,
+    inputs: Inputs = UNRECORDED,
 ) -> Found:
     """Return the interpreter for the first of `specs` that can be had; without any, the base of the running Python.
 
@@ -67,14 +70,16 @@ def find(
     :raises InterpreterNotFound: none can be had; the hint has the nearest misses and where they are.
     """
     if not specs and not try_first_with:
-        return Found(running(host, cache, ask), "current", "", because or RUNNING)
+        return Found(running(host, cache, ask, inputs), "current", "", because or RUNNING)
     from cloche.discovery.search import Search
 
     search = Search(host, finders, cache, ask)
-    return replace(_choose(specs, search, try_first_with, because), warnings=search.unfit_hints)
+    return replace(_choose(specs, search, try_first_with, because, inputs), warnings=search.unfit_hints)
 
 
-def _choose(specs: Sequence[str], search: Search, try_first_with: Sequence[str], because: str) -> Found:
+def _choose(
+    specs: Sequence[str], search: Search, try_first_with: Sequence[str], because: str, inputs: Inputs = UNRECORDED
+) -> Found:
     from cloche.model.spec import InterpreterSpec
 
     wanted = [InterpreterSpec.parse(text) for text in specs]
@@ -88,7 +93,7 @@ def _choose(specs: Sequence[str], search: Search, try_first_with: Sequence[str],
     for path in try_first_with:  # with nothing to satisfy: the first that is an interpreter at all
         if (seen := search.hinted(path)).interpreter is not None:
             return Found(seen.interpreter, seen.found_by, "", because or f"`--{seen.found_by} {path}`")
-    return Found(running(search.host, search.cache, search.ask), "current", "", because or RUNNING)
+    return Found(running(search.host, search.cache, search.ask, inputs), "current", "", because or RUNNING)
 
 
 def survey(

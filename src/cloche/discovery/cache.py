@@ -14,15 +14,16 @@ from _imp import source_hash  # the SipHash of byte-code files; `hashlib` would 
 
 from cloche.discovery import record
 from cloche.fs.files import read_plain, replace_file
+from cloche.fs.inputs import matching
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.shells.template import resource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from cloche.model.interpreter import Interpreter
 
-FORMAT = "cloche probe 4"
+FORMAT = "cloche probe 5"
 LARGEST = 1 << 16
 """Bytes of an entry that are read."""
 
@@ -46,8 +47,9 @@ def too_old(version: str) -> Answer:
 class ProbeCache:
     """Answers by executable, in one private directory; without a directory it holds nothing."""
 
-    def __init__(self, directory: str | None, writable: bool = True) -> None:
+    def __init__(self, directory: str | None, writable: bool = True, environ: Mapping[str, str] | None = None) -> None:
         self._directory = directory
+        self._loader = matching(environ or {}, LOADER)
         self._writable = writable
         self._probe = ""
         self.progress: Callable[[str], object] = str
@@ -58,7 +60,7 @@ class ProbeCache:
         if self._directory is None or not _is_private(self._directory):
             return None
         try:
-            lines = _read(os.path.join(self._directory, _name(executable)))
+            lines = _read(os.path.join(self._directory, _name(executable + self._loader)))
             files = [line[len("depends on ") :] for line in lines if line.startswith("depends on ")]
             head = self._head(executable, files)
             if lines[: len(head)] != head:
@@ -77,13 +79,13 @@ class ProbeCache:
         if witnesses(executable) != before:
             return
         found = answer.interpreter
-        files = [found.executable, os.path.join(found.stdlib, "os.py"), found.library] if found else []
+        files = files_behind(found)
         body = record.flatten(found) if found else [f"too-old {answer.too_old}"]
-        lines = [*self._head(executable, [path for path in files if path]), *body]
+        lines = [*self._head(executable, files), *body]
         try:
             os.makedirs(self._directory, mode=0o700, exist_ok=True)
             if _is_private(self._directory):
-                _write(os.path.join(self._directory, _name(executable)), lines)
+                _write(os.path.join(self._directory, _name(executable + self._loader)), lines)
         except (OSError, ValueError):
             return
 
@@ -108,17 +110,35 @@ class ProbeCache:
         return [
             f"{FORMAT} {self._probe}",
             f"executable {executable}",
+            f"loader {self._loader}",
             *witnesses(executable),
             *depends,
             *map(_seen, files),
         ]
 
 
+LOADER = ("DYLD_", "LD_", "LIBPATH", "SHLIB_PATH")
+"""Beginnings of the variables that dynamic loaders read: with others an executable may load another libpython, or none."""
+
+
+def files_read_at_start(executable: str) -> tuple[str, ...]:
+    """Return the files that a Python reads before it knows where it is (CPython, `Modules/getpath.py`)."""
+    directory = os.path.dirname(executable)
+    configs = (os.path.join(place, "pyvenv.cfg") for place in (directory, os.path.dirname(directory)))
+    return os.path.realpath(executable), *configs
+
+
+def files_behind(interpreter: Interpreter | None) -> list[str]:
+    """Return the files of an interpreter that change when it is upgraded or rebuilt."""
+    if interpreter is None:
+        return []
+    landmark = os.path.join(interpreter.stdlib, "os.py")
+    return [interpreter.executable, landmark, *([interpreter.library] if interpreter.library else [])]
+
+
 def witnesses(executable: str) -> list[str]:
     """Return what would be different if the executable were another, or belonged to another environment."""
-    real = os.path.realpath(executable)
-    directory = os.path.dirname(executable)
-    configs = [os.path.join(place, "pyvenv.cfg") for place in (directory, os.path.dirname(directory))]
+    real, *configs = files_read_at_start(executable)
     return [f"real {real}", *map(_seen, (real, *configs))]
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 
 from cloche.discovery import home
-from cloche.discovery.cache import Answer, ProbeCache, witnesses
+from cloche.discovery.cache import LOADER, Answer, ProbeCache, files_behind, files_read_at_start, witnesses
+from cloche.fs.inputs import UNRECORDED
 from cloche.model.value import TYPE_CHECKING, replace
 
 if TYPE_CHECKING:
     from cloche.discovery.probe import Ask
+    from cloche.fs.inputs import Inputs
     from cloche.model.interpreter import Host, Interpreter
 
 
-def running(host: Host, cache: ProbeCache, ask: Ask | None = None) -> Interpreter:
+def running(host: Host, cache: ProbeCache, ask: Ask | None = None, inputs: Inputs = UNRECORDED) -> Interpreter:
     """Return the base of the Python that runs cloche, without starting it if it can be known.
 
     :raises InterpreterNotFound: its base is gone, or gives no answer.
@@ -23,17 +25,30 @@ def running(host: Host, cache: ProbeCache, ask: Ask | None = None) -> Interprete
     if not host.executable:
         raise InterpreterNotFound("the running Python does not know its own path", hint="choose one with `-p`")
     try:
-        path = home.base(host.executable)
+        path = home.base(host.executable, inputs)
     except LookupError as error:
         raise InterpreterNotFound(f"`{host.executable}` {error}", hint="choose another one with `-p`") from None
-    answer = describe(path, host, cache, ask)
+    answer = describe(path, host, cache, ask, inputs)
     if answer.interpreter is None:
         raise InterpreterNotFound(f"`{path}` {answer.reason}", hint="choose another one with `-p`")
     return answer.interpreter
 
 
-def describe(path: str, host: Host, cache: ProbeCache, ask: Ask | None = None) -> Answer:
-    """Return what the executable at an absolute path is, or why it is no interpreter; never an environment's."""
+def describe(path: str, host: Host, cache: ProbeCache, ask: Ask | None = None, inputs: Inputs = UNRECORDED) -> Answer:
+    """Return what the executable at an absolute path is, or why it is no interpreter; never an environment's.
+
+    :param inputs: records what the answer depends on.
+    """
+    inputs.variables(host.environ, LOADER)
+    for one in files_read_at_start(path):
+        inputs.path(one)
+    answer = _answer(path, host, cache, ask)
+    for one in files_behind(answer.interpreter):
+        inputs.path(one)
+    return answer
+
+
+def _answer(path: str, host: Host, cache: ProbeCache, ask: Ask | None) -> Answer:
     answer = cache.get(path)
     if answer is None:
         before = witnesses(path)

@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 
 from cloche.fs.files import read_regular
+from cloche.fs.inputs import UNRECORDED
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning import pyvenv_cfg
 
 if TYPE_CHECKING:
+    from cloche.fs.inputs import Inputs
     from cloche.model.interpreter import Interpreter
 
 DEEPEST = 8
@@ -23,7 +25,7 @@ LARGEST = 1 << 16
 """Bytes of a `pyvenv.cfg` that are read."""
 
 
-def environment(executable: str) -> dict[str, str] | None:
+def environment(executable: str, inputs: Inputs = UNRECORDED) -> dict[str, str] | None:
     """Return the settings of the environment that an executable belongs to, None if it belongs to none.
 
     The rule is getpath's: a `pyvenv.cfg` that has `home`, beside the executable or one directory above, where the
@@ -34,6 +36,7 @@ def environment(executable: str) -> dict[str, str] | None:
     directory = os.path.dirname(executable)
     for place in (directory, os.path.dirname(directory)):
         path = os.path.join(place, pyvenv_cfg.NAME)
+        inputs.path(path)
         content = read_regular(path, LARGEST)
         if content is None and os.path.isfile(path):
             raise LookupError(f"belongs to an environment whose `{path}` cannot be read")
@@ -43,30 +46,33 @@ def environment(executable: str) -> dict[str, str] | None:
     return None
 
 
-def base(executable: str) -> str:
+def base(executable: str, inputs: Inputs = UNRECORDED) -> str:
     """Return the executable that stands behind an environment's, itself if it belongs to no environment.
 
     :raises LookupError: the environment's base is gone, or cannot be told; the text is to be read after the path.
     """
     for _ in range(DEEPEST):
-        settings = environment(executable)
+        inputs.path(executable)
+        settings = environment(executable, inputs)
         if settings is None:
             return executable
-        below = _behind(executable, settings)
+        below = _behind(executable, settings, inputs)
         if below is None:
             raise LookupError(f"belongs to an environment whose base, in {settings['home']}, is gone")
         executable = below
     raise LookupError("belongs to an environment whose base is an environment, and so on without an end")
 
 
-def _behind(executable: str, settings: dict[str, str]) -> str | None:
+def _behind(executable: str, settings: dict[str, str], inputs: Inputs) -> str | None:
     home = settings["home"]
     for name in _names(executable, settings):
         path = os.path.join(home, name)
+        inputs.path(path)
         if os.path.isabs(home) and os.path.isfile(path) and not _is_same(path, executable, whole=True):
             return path
     for key in ("base-executable", "executable"):
         path = settings.get(key, "")
+        inputs.path(path)
         if os.path.isabs(path) and os.path.isfile(path) and not _is_same(path, executable, whole=True):
             return path
     return None

@@ -11,11 +11,13 @@ import os
 import sys
 
 from cloche.fs.files import read_regular
+from cloche.fs.inputs import UNRECORDED
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cloche.fs.inputs import Inputs
     from cloche.model.interpreter import Host
 
 LARGEST = 1 << 16
@@ -24,7 +26,9 @@ LARGEST_PROJECT = 1 << 20
 """Bytes of a `pyproject.toml` that are read."""
 
 
-def asked_by_project(host: Host, warnings: list[str] | None = None) -> tuple[tuple[str, ...], str]:
+def asked_by_project(
+    host: Host, warnings: list[str] | None = None, inputs: Inputs = UNRECORDED
+) -> tuple[tuple[str, ...], str]:
     """Return what the project around the current directory asks for, and which file says so; ((), "") if none does.
 
     Nothing is asked for where the running Python is what the project wants: then there is only the file to name.
@@ -34,17 +38,21 @@ def asked_by_project(host: Host, warnings: list[str] | None = None) -> tuple[tup
     for directory in _upwards(host.cwd):
         for name in (".python-version", ".python-versions"):
             path = os.path.join(directory, name)
-            if text := _read(path, LARGEST):
+            if text := _read(path, LARGEST, inputs):
                 lines = [line for whole in text.splitlines() if (line := whole.partition("#")[0].strip())]
                 for line in lines:
-                    if request := understood(line) or named_by_pyenv(line, host) or understood(first_word(line)):
+                    if (
+                        request := understood(line)
+                        or named_by_pyenv(line, host, inputs)
+                        or understood(first_word(line))
+                    ):
                         return (() if request == "system" else (request,)), f"`{name}` in {directory}"
                 if lines and warnings is not None:
                     warnings.append(
                         f"`{name}` in {directory} was passed over: `{lines[0][:100]}` is no request for a Python"
                     )
     for directory in _upwards(host.cwd):
-        if text := _read(os.path.join(directory, "pyproject.toml"), LARGEST_PROJECT):
+        if text := _read(os.path.join(directory, "pyproject.toml"), LARGEST_PROJECT, inputs):
             wanted = requires_python(text)
             if not wanted or (runs_here := _runs_here(wanted)) is None:
                 return (), ""
@@ -82,12 +90,13 @@ def first_word(line: str) -> str:
     return word if any(character.isdigit() for character in word) and not set(word) & set("<>=!~") else ""
 
 
-def named_by_pyenv(line: str, host: Host) -> str:
+def named_by_pyenv(line: str, host: Host, inputs: Inputs) -> str:
     """Return the directory of what pyenv has under a name that says no version (`mine`, `3.14-dev`); empty if none."""
     name = line.strip()
-    root = host.environ.get("PYENV_ROOT") or os.path.join(host.environ.get("HOME", ""), ".pyenv")
+    root = inputs.variable(host.environ, "PYENV_ROOT") or os.path.join(inputs.variable(host.environ, "HOME"), ".pyenv")
     plain = 0 < len(name) <= 100 and name.isprintable() and not name.startswith(".") and not set(name) & set("/\\:")
     place = os.path.join(root, "versions", name)
+    inputs.path(os.path.join(place, "bin"))
     return place if plain and os.path.isabs(root) and os.path.isdir(os.path.join(place, "bin")) else ""
 
 
@@ -144,8 +153,9 @@ def _upwards(directory: str) -> Iterator[str]:
             return
 
 
-def _read(path: str, largest: int) -> str:
+def _read(path: str, largest: int, inputs: Inputs) -> str:
     """Return the text of a file, empty if it is missing, no regular file, too large, or not UTF-8."""
+    inputs.path(path)
     content = read_regular(path, largest + 1)
     if content is None or len(content) > largest:
         return ""

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 from cloche.discovery import find
 from cloche.errors import InterpreterNotFound
+from cloche.fs.inputs import UNRECORDED
 from cloche.lifecycle.reader import kind_of, version_of
 from cloche.lifecycle.recorded_command import pointed
 from cloche.model.operations import Copy
 from cloche.planning.pyvenv_cfg import parse
-from cloche.planning.resolve import draw
+from cloche.planning.resolve import resolve
 
 if TYPE_CHECKING:
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.overlay import Overlay
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
-    from cloche.model.request import Request
     from cloche.session import Session
 
 NAME = re.compile(r"(?P<kind>python|pypy|graalpy)(?P<version>\d(?:\.\d+)?)?t?d?w?(?:\.exe)?")
@@ -100,10 +100,10 @@ def leads(draft: Overlay, path: str) -> bool:
 
 def copies(environment: Environment, interpreter: Interpreter, session: Session) -> list[Copy]:
     """Return the operations that copy what an environment has of its interpreter."""
-    from cloche.model.request import Request
+    from cloche.model.request import EnvironmentSpec
 
-    request: Request = Request(destination=environment.location, creator="copy", wanted=None, activators=())
-    blueprint = draw(request, interpreter, "", session.registry, session.seed_store)
+    spec = EnvironmentSpec(creator="copy", wanted=None, activators=())
+    blueprint = resolve(spec, interpreter, "", session.registry, session.seed_store, UNRECORDED)
     return [one for one in blueprint.operations if isinstance(one, Copy)]
 
 

@@ -29,10 +29,10 @@ from cloche.lifecycle.relocation import Relocation
 from cloche.lifecycle.repair import writer_for
 from cloche.lifecycle.upgrade import Upgraded, broken
 from cloche.model.operations import MakeDir
-from cloche.model.request import Request, Wanted
+from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import replace
 from cloche.planning.destination import refuse_own
-from cloche.planning.plan_at import place
+from cloche.planning.plan_at import plan_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,11 +65,11 @@ def rebuild(upgrade: Upgrade, session: Session, *, losses: Losses = "refused", c
     refuse_own(upgrade.location, session.host, "an upgrade to another Python")
     request = request_for(upgrade, session)
     refuse_losses(inventory.losses, losses, commit)
-    blueprint = session.blueprint(request)
+    blueprint = session.blueprint(request.spec)
     notes = tuple(otherwise(upgrade, session))
     astray = activations(upgrade.portrait.environment, session.host) if inventory.edited else []
     with TreeLock(upgrade.location):
-        made = place(blueprint, request, session.host)
+        made = plan_at(blueprint, request.target, session.host)
         with Transaction(made.target, made.way) as transaction:
             staged = transaction.ground.root
             try:
@@ -120,18 +120,21 @@ def request_for(upgrade: Upgrade, session: Session) -> Request:
     shells = {SCRIPTS[name.lower()] for name in portrait.activators}
     offered = {one.name for one in session.registry.all("activator")}
     chosen = tuple(sorted(shells & offered)) if offered - shells or not shells else None
-    return Request(
-        destination=environment.location,
+    spec = EnvironmentSpec(
         pythons=(upgrade.interpreter.executable,),
         creator="copy" if is_copied and environment.os_name != "nt" else None,
         wanted=Wanted(upgrade.seeds) if upgrade.seeds else None,
         activators=serving(chosen, upgrade.interpreter, session) if chosen is not None else None,
-        existing="replace",
         site_packages="system" if settings.get("include-system-site-packages", "").lower() == "true" else "isolated",
+    )
+    target = Target(
+        destination=environment.location,
+        existing="replace",
         prompt=settings.get("prompt"),
         placement=environment.placement,
         vcs_ignore=os.path.lexists(os.path.join(environment.location, ".gitignore")),
     )
+    return Request(spec, target)
 
 
 def otherwise(upgrade: Upgrade, session: Session) -> Iterator[str]:
@@ -147,7 +150,7 @@ def serving(names: Sequence[str], interpreter: Interpreter, session: Session) ->
     found = []
     for name in names:
         try:
-            if session.registry.find("activator", name).resolve().refusal(interpreter) is None:
+            if session.registry.find("activator", name).load().refusal(interpreter) is None:
                 found.append(name)
         except ClocheError:
             continue

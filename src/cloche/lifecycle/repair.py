@@ -15,7 +15,7 @@ from cloche.lifecycle.examination import examine
 from cloche.lifecycle.installed import sites
 from cloche.lifecycle.overlay import MANIFEST, Overlay
 from cloche.lifecycle.rebase import rebase
-from cloche.model.request import Request
+from cloche.model.request import EnvironmentSpec
 from cloche.model.value import replace, value
 from cloche.planning.plan_at import as_write, scripts_of
 from cloche.planning.resolve import choose_activators
@@ -158,7 +158,7 @@ def quoters(session: Session) -> dict[str, Callable[[str], str]]:
     found = {}
     for provided in session.registry.all("activator"):
         try:
-            found[provided.name] = provided.resolve().quote
+            found[provided.name] = provided.load().quote
         except ClocheError:
             continue  # the environment's own scripts are then patched by rules of our own
     return found
@@ -176,9 +176,8 @@ def activation_scripts(environment: Environment, session: Session) -> dict[str, 
     if environment.interpreter is None:
         return {}
     try:
-        request = Request(destination=environment.location)
-        chosen, _ = choose_activators(request, environment.interpreter, session.registry)
-        scripts, _, _ = scripts_of(chosen, environment)
+        chosen = choose_activators(EnvironmentSpec(), session.registry)
+        scripts, _, _ = scripts_of(chosen, environment, environment.interpreter)
     except ClocheError:
         return {}
     return {write.path: write.content for write in (as_write(script, environment.layout) for script in scripts)}
@@ -191,13 +190,11 @@ def reseed(draft: Overlay, portrait: EnvironmentInfo, requirements: tuple[str, .
     """
     from cloche.model.operations import InstallTree, MakeDir, Write
     from cloche.model.request import Wanted
-    from cloche.planning.resolve import choose_images
     from cloche.store.installation import operations
 
     environment = portrait.environment
     assert environment.interpreter is not None
-    request = Request(destination=environment.location, wanted=Wanted(requirements))
-    _, images = choose_images(request, environment.interpreter, session.registry, session.seed_store)
+    images = session.images_for(Wanted(requirements), environment.interpreter)
     wanted = {image.distribution for image in images}
     for one in portrait.distributions:
         if one.key in wanted:

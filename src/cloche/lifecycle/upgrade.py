@@ -15,7 +15,7 @@ from cloche.lifecycle.inventory import Inventory, Loss, refusal, take
 from cloche.lifecycle.reader import build_of, kind_of
 from cloche.lifecycle.rebase import in_style, rebase, same_abi
 from cloche.lifecycle.repair import drafted, recover, reseed
-from cloche.model.request import Request, Wanted
+from cloche.model.request import EnvironmentSpec, Wanted
 from cloche.model.value import replace, value
 from cloche.planning.destination import absolute
 
@@ -82,7 +82,7 @@ def plan(path: str, pythons: Sequence[str], seeds: Literal["keep", "newest"], se
         interpreter = portrait.environment.interpreter
     else:
         specs = tuple(pythons) or (same_minor(portrait),)
-        interpreter = session.find(Request(destination=location, pythons=specs)).interpreter
+        interpreter = session.find(EnvironmentSpec(pythons=specs)).interpreter
     current = portrait.environment.interpreter
     wanted = tuple(one.key for one in portrait.seeds) if seeds == "newest" else ()
     if is_usable(case) and fits(portrait, interpreter):
@@ -174,15 +174,12 @@ def renewed(
     """
     from packaging.version import InvalidVersion, Version
 
-    from cloche.planning.resolve import choose_images
-
     found = []
     for one in portrait.distributions:
         if one.key not in names:
             continue
-        request = Request(destination=portrait.environment.location, wanted=Wanted((one.key,)))
         try:
-            _, images = choose_images(request, interpreter, session.registry, session.seed_store)
+            images = session.images_for(Wanted((one.key,)), interpreter)
             newer = all(Version(image.version) >= Version(one.version) for image in images)
             if newer or refusal(one, interpreter):
                 found.append(one.key)
@@ -193,13 +190,10 @@ def renewed(
 
 def outdated(upgrade: Upgrade, session: Session) -> tuple[str, ...]:
     """Return the seeds, of those that are wanted, for which something newer than what is there can be had."""
-    from cloche.planning.resolve import choose_images
-
     there = {one.key: one.version for one in upgrade.portrait.distributions}
     found = []
     for name in renewed(upgrade.portrait, upgrade.interpreter, upgrade.seeds, session):
-        request = Request(destination=upgrade.location, wanted=Wanted((name,)))
-        _, images = choose_images(request, upgrade.interpreter, session.registry, session.seed_store)
+        images = session.images_for(Wanted((name,)), upgrade.interpreter)
         found += [one.distribution for one in images if one.version != there[one.distribution]]
     return tuple(found)
 

@@ -6,10 +6,22 @@ from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import ModuleType
     from typing import TypeAlias
 
     Version: TypeAlias = tuple[int, int, int, str, int]
     """`sys.version_info` as a plain tuple: `(3, 12, 1, "final", 0)`."""
+
+
+def path_module(os_name: str) -> ModuleType:
+    """Return `ntpath` or `posixpath`: the functions for paths of a system with that `os.name`, on whatever system."""
+    if os_name == "nt":
+        import ntpath
+
+        return ntpath
+    import posixpath
+
+    return posixpath
 
 
 @value

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cloche.model.environment import Environment, Layout
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import LinkMode, Operation
+    from cloche.model.request import EnvironmentSpec
 
     Way: TypeAlias = Literal["new", "exchange", "merge", "merge-emptied"]
     """How a staged tree reaches its place (see `cloche.apply.transaction`); `merge-emptied` first takes away what is there."""
@@ -19,27 +20,28 @@ if TYPE_CHECKING:
 
 @value
 class ChosenComponent:
-    """One of the things that plugins give, selected."""
+    """A component of a plugin that was selected."""
 
     name: str
     item: Any
-    """The object itself, or where it stands (`"package.module:attribute"`), to be loaded when it is used; None in the place
-    of an object where it is written down."""
+    """The object itself, or its `"package.module:attribute"`, which is loaded when it is used."""
     asked: str = "by default"
-    """`by name` if the user named it: then what it cannot do is an error, and is left out otherwise."""
+    """`by name` if the user named it: then a refusal or failure is an error, otherwise the component is left out."""
     source: str = ""
-    """Plugin and distribution that give it, for people."""
+    """The plugin and distribution that offer it, for people."""
     options: Mapping[str, object] = {}
-    """What the user chose among the options that it declared."""
+    """What the user chose among the options that it declares."""
 
 
 @value
 class Blueprint:
-    """Everything that is decided about an environment before it is known where it will stand."""
+    """Everything that is decided about an environment before its place is known."""
 
+    spec: EnvironmentSpec
+    """What was asked for."""
     interpreter: Interpreter
     chosen_because: str
-    """What decided on this interpreter, for people: "`.python-version` in /home/me/project"; empty if it was asked."""
+    """What chose this interpreter, for people: "`.python-version` in /home/me/project"; empty if `-p` did."""
     layout: Layout
     creator: str
     operations: tuple[Operation, ...]
@@ -47,7 +49,7 @@ class Blueprint:
     seeder: str | None
     images: tuple[Image, ...]
     activators: tuple[ChosenComponent, ...]
-    notes: tuple[str, ...] = ()
+    """Those to ask for scripts. Whether one refuses the interpreter is asked for each plan."""
 
 
 @value

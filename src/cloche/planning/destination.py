@@ -7,6 +7,7 @@ import os
 
 from cloche.errors import DestinationError, UsageError, reason_of
 from cloche.fs.files import read_regular
+from cloche.model.interpreter import path_module
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.planning import pyvenv_cfg
 
@@ -46,22 +47,23 @@ STAGING = "/.cloche-15/new/"
 
 
 def absolute(text: str, host: Host) -> str:
-    """Return where a directory is that somebody has named, as an absolute path.
+    """Return a directory that the user named as an absolute path.
 
-    `..` is resolved as the system would, through links, since `link/..` is not where it seems to be.
+    `..` is resolved as the system would, through links, since `link/..` may be another directory than it seems to be.
 
     :raises UsageError: it is blank, or relative while the current directory has been removed.
     """
+    paths = path_module(host.os_name)
     if not text.strip():
-        raise UsageError("a blank text names no directory", hint="name one, as in `.venv`; is a variable not set?")
-    if not os.path.isabs(text):
+        raise UsageError("the name of the directory is blank", hint="name one, as in `.venv`; is a variable not set?")
+    if not paths.isabs(text):
         if not host.cwd:
             raise UsageError(
                 f"`{text}` is relative, and the current directory has been removed", hint="give an absolute path"
             )
-        text = os.path.join(host.cwd, text)
+        text = paths.join(host.cwd, text)
     parts = text.replace("\\", "/").split("/") if host.os_name == "nt" else text.split("/")
-    return os.path.realpath(text) if ".." in parts else os.path.normpath(text)
+    return str(paths.realpath(text) if ".." in parts else paths.normpath(text))
 
 
 def inspect(location: str, host: Host) -> Destination:
@@ -70,7 +72,7 @@ def inspect(location: str, host: Host) -> Destination:
     :raises DestinationError: it cannot be the root of an environment: a file, a dangling link, a path that PATH or
         UTF-8 cannot hold.
     """
-    refuse_text(location)
+    refuse_text(location, host)
     target = os.path.realpath(location) if os.path.islink(location) else location
     try:
         entries = os.scandir(target)
@@ -100,11 +102,12 @@ def inspect(location: str, host: Host) -> Destination:
     return Destination(location, target, state, settings, fixed=is_mount_point(target) or stands_in(target, host))
 
 
-def refuse_text(location: str) -> None:
+def refuse_text(location: str, host: Host) -> None:
     """:raises DestinationError: a path that cannot be activated or recorded, whatever stands there."""
-    if os.pathsep in location:
+    separator = path_module(host.os_name).pathsep
+    if separator in location:
         raise DestinationError(
-            f"`{location}` contains `{os.pathsep}`, which separates the entries of PATH",
+            f"`{location}` contains `{separator}`, which separates the entries of PATH",
             hint="choose a name without it: no shell could put the environment on PATH",
         )
     if "\0" in location:

@@ -1,18 +1,19 @@
-"""Put a blueprint at a place: the second and last step of deciding, after `cloche.planning.resolve`; it writes nothing.
+"""Plan a blueprint at a place: the second and last step of planning, after `cloche.planning.resolve`.
 
-A warm run goes through it, so it does only what depends on the destination. Every refusal that the first step could not
-make happens here.
+Every run goes through this module, so it does only what depends on the destination. Every refusal that the first step
+cannot know of happens here. Nothing is written.
 """
 
 from __future__ import annotations
 
 import os
 
-from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError, reason_of
+from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError, UsageError, reason_of
 from cloche.fs.files import read_plain
 from cloche.model import VERSION
 from cloche.model.distribution import normalised
-from cloche.model.environment import Environment
+from cloche.model.environment import Environment, Script
+from cloche.model.interpreter import path_module
 from cloche.model.operations import InstallTree, Link, MakeDir, Write
 from cloche.model.plan import Plan
 from cloche.model.value import TYPE_CHECKING, replace
@@ -26,52 +27,55 @@ from cloche.planning.destination import (
     refuse_length,
     refuse_own,
 )
-from cloche.plugins.guard import guarded, omission, resolve
+from cloche.plugins.guard import guarded, load_object, omission, refusal_of
 from cloche.store.installation import operations as image_operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
 
     from cloche.model.distribution import Image
-    from cloche.model.environment import Layout, Placement, Script
-    from cloche.model.interpreter import Host
+    from cloche.model.environment import Layout, Placement
+    from cloche.model.interpreter import Host, Interpreter
     from cloche.model.operations import Operation
     from cloche.model.plan import Blueprint, ChosenComponent, Way
-    from cloche.model.request import Request, Wanted
+    from cloche.model.request import Target, Wanted
     from cloche.planning.destination import Destination
     from cloche.plugins.hookspecs import Activator
 
 
-def place(blueprint: Blueprint, request: Request, host: Host) -> Plan:
-    """Put a blueprint at the request's destination.
+def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
+    """Return the plan that creates the environment of a blueprint at a target.
 
-    :raises DestinationError: the destination cannot be used, or holds what must not be touched.
+    :raises DestinationError: the destination cannot be used, or holds something that must not be changed.
+    :raises UsageError: an activator that was asked for by name does not support the interpreter.
     :raises Inexpressible: an activator that was asked for by name cannot express the destination or the prompt.
+    :raises PluginError: an activator that was asked for by name failed.
     """
-    destination = inspect(request.destination, host)
-    way, outcome = way_into(destination, request, blueprint, host)
+    destination = inspect(target.destination, host)
+    way, outcome = way_into(destination, target, blueprint, host)
     environment = Environment(
         location=destination.location,
         layout=blueprint.layout,
         os_name=blueprint.interpreter.os_name,
-        prompt=prompt_of(request, destination, host),
+        prompt=prompt_of(target, destination, host),
         interpreter=blueprint.interpreter,
-        placement=placement_of(request, destination, way),
-        naming="directory" if request.prompt is None else "chosen",
+        placement=placement_of(target, destination, way),
+        naming="directory" if target.prompt is None else "chosen",
     )
     images, notes = missing_images(blueprint, destination, way)
     if way == "merge":
         notes += left_fixed(environment, destination)
-    scripts, activators, left_out = scripts_of(blueprint.activators, environment)
+    scripts, activators, left_out = scripts_of(blueprint.activators, environment, blueprint.interpreter)
     operations: list[Operation] = [*blueprint.operations]
     for image in images:
         operations += image_operations(image, environment)
     operations += (as_write(script, blueprint.layout) for script in scripts)
-    operations += marks(request, blueprint, environment, destination, host)
+    operations += marks(target, blueprint, environment, destination, host)
     operations = [
         one for one in operations if not (isinstance(one, Link) and keeps_directory(destination, way, one.path))
     ]
-    operations.append(manifest(operations, earlier_manifest(destination, request)))
+    operations.append(manifest(operations, earlier_manifest(destination, target)))
     refuse_length(destination.target, operations, longest_in_images=120 if images else 0, platform=host.platform)
     if destination.state == "directory" and way == "merge":
         refuse_conflicts(destination, operations)
@@ -85,30 +89,30 @@ def place(blueprint: Blueprint, request: Request, host: Host) -> Plan:
         seeder=blueprint.seeder,
         images=tuple(images),
         activators=tuple(activators),
-        link_mode=request.link_mode,
+        link_mode=target.link_mode,
         chosen_because=blueprint.chosen_because,
-        notes=(*blueprint.notes, *notes, *left_out),
+        notes=(*notes, *left_out),
     )
 
 
-def way_into(destination: Destination, request: Request, blueprint: Blueprint, host: Host) -> tuple[Way, str]:
+def way_into(destination: Destination, target: Target, blueprint: Blueprint, host: Host) -> tuple[Way, str]:
     """Return how the new tree reaches its place, and what that amounts to.
 
     :raises DestinationError: what is there must not be replaced, or is an environment of another Python, or runs cloche.
     """
     if destination.state in ("absent", "empty"):
         return ("merge" if destination.fixed else "new"), "created"
-    if request.existing != "keep":
+    if target.existing != "keep":
         refuse_own(destination.location, host, "`--clear`")
         refuse_base(destination.location, blueprint.interpreter)
         if destination.state == "directory":
             refuse_inhabited(destination.location, host)
-        if destination.state == "directory" and request.existing == "replace":
+        if destination.state == "directory" and target.existing == "replace":
             raise DestinationError(
                 f"`{destination.location}` is not an environment, and `--clear` would delete what is in it",
                 hint="choose another place; `--clear --force` deletes it all the same",
             )
-        if request.existing == "replace" and (other := other_files(destination)):
+        if target.existing == "replace" and (other := other_files(destination)):
             raise DestinationError(
                 f"`{destination.location}` holds other things than an environment ({other}), and `--clear` would delete them",
                 hint="without `--clear` the environment is refreshed; `--clear --force` deletes everything",
@@ -136,17 +140,18 @@ def other_files(destination: Destination) -> str:
     return f"`{found[0]}`" if found else "it was added to a directory in use" if ADDED in destination.settings else ""
 
 
-def prompt_of(request: Request, destination: Destination, host: Host) -> str:
-    """Return what an activated shell shows: `.` is the name of the current directory, the default the environment's."""
-    if request.prompt == ".":
-        return os.path.basename(host.cwd)
-    return os.path.basename(destination.location) if request.prompt is None else request.prompt
+def prompt_of(target: Target, destination: Destination, host: Host) -> str:
+    """Return what an activated shell shows: by default the name of the environment's directory; see `Target.prompt`."""
+    if target.prompt not in (".", None):
+        return target.prompt
+    directory = host.cwd if target.prompt == "." else destination.location
+    return str(path_module(host.os_name).basename(directory))
 
 
-def placement_of(request: Request, destination: Destination, way: Way) -> Placement:
+def placement_of(target: Target, destination: Destination, way: Way) -> Placement:
     """Return whether an environment is to find its place: one that is refreshed stays relocatable if it was."""
     was = is_relocatable(destination.settings) and way == "merge"
-    return "relocatable" if was else request.placement
+    return "relocatable" if was else target.placement
 
 
 def left_fixed(environment: Environment, destination: Destination) -> list[str]:
@@ -181,29 +186,33 @@ def missing_images(blueprint: Blueprint, destination: Destination, way: Way) -> 
 
 
 def scripts_of(
-    chosen: Iterable[ChosenComponent], environment: Environment
+    activators: Iterable[ChosenComponent], environment: Environment, interpreter: Interpreter
 ) -> tuple[list[Script], list[str], list[str]]:
     """Return the activation scripts, the names of the activators that gave them, and why others were left out.
 
+    An activator that nobody asked for and that refuses the interpreter is left out without a word.
+
+    :raises UsageError: an activator that was asked for by name refuses the interpreter.
     :raises Inexpressible: an activator that was asked for by name cannot express a value.
     :raises PluginError: an activator that was asked for by name failed, or two write the same file.
     """
     scripts: dict[str, tuple[Script, ChosenComponent]] = {}
     names: list[str] = []
     left_out: list[str] = []
-    for one in chosen:
-        seen = replace(environment, options=one.options) if one.options else environment
+    for one in activators:
         try:
-            own = guarded(lambda: scripts_by(one, seen), "activator", one.name, one.source)  # noqa: B023
-        except Inexpressible as error:
-            if one.asked == "by name":
-                raise
-            left_out.append(f"activator `{one.name}` was left out: {error.message}")
-            continue
+            own = scripts_by(one, environment, interpreter)
         except ClocheError as error:
             if one.asked == "by name":
                 raise
-            left_out.append(omission(one.name, one.source, error))
+            reason = isinstance(error, Inexpressible)
+            left_out.append(
+                f"activator `{one.name}` was left out: {error.message}"
+                if reason
+                else omission(one.name, one.source, error)
+            )
+            continue
+        if own is None:
             continue
         for script in own:
             key = script.name.lower() if environment.os_name == "nt" else script.name
@@ -218,29 +227,52 @@ def scripts_of(
     return [script for script, _ in scripts.values()], names, left_out
 
 
-def scripts_by(chosen: ChosenComponent, environment: Environment) -> list[Script]:
-    """Return what one activator gives.
+def scripts_by(one: ChosenComponent, environment: Environment, interpreter: Interpreter) -> list[Script] | None:
+    """Return the scripts of one activator; None if it was not asked for by name and refuses the interpreter.
 
-    :raises Inexpressible: it cannot express a value, or has put one into a script that UTF-8 cannot hold.
-    :raises ValueError: a script's name is a path, one that the environment needs for itself, or none that a file can have.
-    :raises Exception: whatever it raises, or it gives something that is no script.
+    :raises UsageError: it was asked for by name, and refuses.
+    :raises Inexpressible: it cannot express a value, or put one that is not UTF-8 into a script.
+    :raises PluginError: it failed, or returned something other than scripts.
     """
-    activator: Activator = resolve(chosen.item) if isinstance(chosen.item, str) else chosen.item
-    scripts: list[Script] = []
-    for script in activator.scripts(environment):
+    origin = ("activator", one.name, one.source)
+    activator: Activator = guarded(lambda: load_object(one.item) if isinstance(one.item, str) else one.item, *origin)
+    if refusal := refusal_of(activator, interpreter, *origin):
+        if one.asked == "by name":
+            raise UsageError(
+                f"activator `{one.name}` does not support {interpreter.name}: {refusal}",
+                hint="leave it out of `--activators`",
+            )
+        return None
+    seen = replace(environment, options=one.options) if one.options else environment
+    return guarded(lambda: checked_scripts(activator.scripts(seen), environment.layout), *origin)
+
+
+def checked_scripts(scripts: Any, layout: Layout) -> list[Script]:
+    """Return what an activator returned as a list of scripts.
+
+    :raises TypeError: it is something else.
+    :raises ValueError: a script has a name that is a path, that no file can have, or that the environment needs.
+    :raises Inexpressible: a script has a text that UTF-8 cannot hold.
+    """
+    if isinstance(scripts, str) or not hasattr(scripts, "__iter__"):
+        raise TypeError(f"`scripts` returned {scripts!r}: expected a list of `cloche.Script`")
+    checked: list[Script] = []
+    for script in scripts:
+        if type(script) is not Script:
+            raise TypeError(f"`scripts` returned {script!r}: expected a `cloche.Script`")
         if (
-            script.name in ("", ".", "..", *environment.layout.names)
+            script.name in ("", ".", "..", *layout.names)
             or any(one in script.name for one in "/\\:")
-            or not script.name.isprintable()  # the manifest is text, with a line for each
+            or not script.name.isprintable()  # the manifest has one line for each file
             or len(script.name.encode("utf-8")) > 255
         ):
             raise ValueError(f"`{script.name}` cannot be the name of a script")
         try:
-            as_write(script, environment.layout)
+            as_write(script, layout)
         except UnicodeEncodeError:
             raise Inexpressible("an activation script is UTF-8 and cannot hold a name that is not Unicode") from None
-        scripts.append(script)
-    return scripts
+        checked.append(script)
+    return checked
 
 
 def as_write(script: Script, layout: Layout) -> Write:
@@ -257,24 +289,24 @@ Signature: 8a477f597d28d172789f06886806bc55
 
 
 def marks(
-    request: Request, blueprint: Blueprint, environment: Environment, destination: Destination, host: Host
+    target: Target, blueprint: Blueprint, environment: Environment, destination: Destination, host: Host
 ) -> Iterator[Write]:
     """Yield the files that tell what the directory is: to version control, to backups, to Python.
 
     Files of the first two kinds are left alone where they exist, and not put among the user's own files.
     """
-    if request.existing != "keep" or not (destination.state == "directory" or ADDED in destination.settings):
-        there = destination.target if destination.state == "environment" and request.existing == "keep" else ""
-        if request.vcs_ignore and not (there and os.path.lexists(os.path.join(there, ".gitignore"))):
+    if target.existing != "keep" or not (destination.state == "directory" or ADDED in destination.settings):
+        there = destination.target if destination.state == "environment" and target.existing == "keep" else ""
+        if target.vcs_ignore and not (there and os.path.lexists(os.path.join(there, ".gitignore"))):
             yield Write(".gitignore", b"*\n")
         if not (there and os.path.lexists(os.path.join(there, "CACHEDIR.TAG"))):
             yield Write("CACHEDIR.TAG", CACHE_TAG.encode())
-    said = settings(request, blueprint, environment, destination, host)
+    said = settings(target, blueprint, environment, destination, host)
     yield Write(blueprint.layout.config, pyvenv_cfg.dump(said).encode("utf-8"))
 
 
 def settings(
-    request: Request, blueprint: Blueprint, environment: Environment, destination: Destination, host: Host
+    target: Target, blueprint: Blueprint, environment: Environment, destination: Destination, host: Host
 ) -> dict[str, str]:
     """Return what `pyvenv.cfg` says: PEP 405's keys, and those that other tools have come to rely on."""
     interpreter = blueprint.interpreter
@@ -286,39 +318,39 @@ def settings(
         "python-version": interpreter.python_version,
         "version_info": ".".join(str(part) for part in interpreter.version),
         "version": ".".join(str(part) for part in interpreter.version[:3]),
-        "executable": os.path.realpath(interpreter.executable),
-        "command": command(request, blueprint, environment, host),
+        "executable": path_module(interpreter.os_name).realpath(interpreter.executable),
+        "command": command(target, blueprint, environment, host),
         "cloche": VERSION,
     }
-    if request.prompt is not None:
-        said["prompt"] = prompt_of(request, destination, host)
-    said["include-system-site-packages"] = "true" if request.site_packages == "system" else "false"
+    if target.prompt is not None:
+        said["prompt"] = prompt_of(target, destination, host)
+    said["include-system-site-packages"] = "true" if blueprint.spec.site_packages == "system" else "false"
     if environment.placement == "relocatable":
         said["relocatable"] = "true"  # the key by which uv knows one of its own
     said["base-prefix"] = interpreter.prefix
     said["base-exec-prefix"] = interpreter.exec_prefix
     said["base-executable"] = interpreter.executable
-    if request.existing == "keep" and (destination.state == "directory" or ADDED in destination.settings):
+    if target.existing == "keep" and (destination.state == "directory" or ADDED in destination.settings):
         said[ADDED] = "true"
-    return {**said, **{key: text for key, text in request.extra_settings.items() if key not in said}}
+    return {**said, **{key: text for key, text in target.extra_settings.items() if key not in said}}
 
 
-def command(request: Request, blueprint: Blueprint, environment: Environment, host: Host) -> str:
+def command(target: Target, blueprint: Blueprint, environment: Environment, host: Host) -> str:
     """Return the command that makes this environment again: a record for people, who can paste it into a POSIX shell.
 
     What concerns the cache, the network and the options of plugins is not in it.
     """
     archive = getattr(globals().get("__loader__"), "archive", "")  # of a run from one file
-    words = [host.executable, *([os.path.join(host.cwd, archive)] if archive else ["-m", "cloche"])]
+    words = [host.executable, *([path_module(host.os_name).join(host.cwd, archive)] if archive else ["-m", "cloche"])]
     words += ["--python", blueprint.interpreter.executable, "--creator", blueprint.creator]
-    if request.site_packages == "system":
+    if blueprint.spec.site_packages == "system":
         words.append("--system-site-packages")
-    words += seeds(request.wanted if blueprint.seeder else None)
-    if request.prompt is not None:
+    words += seeds(blueprint.spec.wanted if blueprint.seeder else None)
+    if target.prompt is not None:
         words += ["--prompt", environment.prompt]
-    if request.activators is not None:
-        words += ["--activators", ",".join(request.activators)]
-    if not request.vcs_ignore:
+    if blueprint.spec.activators is not None:
+        words += ["--activators", ",".join(blueprint.spec.activators)]
+    if not target.vcs_ignore:
         words.append("--no-vcs-ignore")
     if environment.placement == "relocatable":
         words.append("--relocatable")
@@ -375,12 +407,12 @@ def manifest(operations: Iterable[Operation], earlier: Mapping[str, str]) -> Wri
     return Write(MANIFEST, "".join(f"{digest}  {path}\n" for path, digest in sorted(listed.items())).encode("utf-8"))
 
 
-def earlier_manifest(destination: Destination, request: Request) -> dict[str, str]:
+def earlier_manifest(destination: Destination, target: Target) -> dict[str, str]:
     """Return what the manifest of an environment that is kept lists: hashes by path.
 
     :raises DestinationError: there is one, and the system does not let it be read.
     """
-    if destination.state != "environment" or request.existing != "keep":
+    if destination.state != "environment" or target.existing != "keep":
         return {}
     path = os.path.join(destination.target, MANIFEST)
     try:

@@ -1,8 +1,8 @@
-"""Remember blueprints, so that a run which asks for what was asked before decides nothing again.
+"""The plan cache: blueprints of earlier runs, so that a run which asks for the same again resolves nothing.
 
-A blueprint depends on the request, on this program and on what it saw of the machine. The first two make its key; what it
-saw is noted as witnesses, files and directories with their identity, size and times, and one that has changed makes the
-memory void. What was remembered is only ever used through `planning.place`, as a fresh blueprint is.
+A blueprint depends on what was asked for and on what was read to resolve it. The first is the key of an entry. The second
+was recorded by the code that read it (`cloche.fs.inputs`), is stored with the blueprint, and is compared before the
+blueprint is used. Nothing here knows what a component reads: one that does not say so is asked on every run.
 """
 
 from __future__ import annotations
@@ -13,81 +13,63 @@ import sys
 from _imp import source_hash  # the SipHash of byte-code files, 3 ms cheaper than `hashlib`
 
 from cloche.fs.files import read_plain, replace_file
+from cloche.fs.inputs import unchanged
 from cloche.model import VERSION
 from cloche.model.distribution import EntryPoint, Image
 from cloche.model.environment import Layout
 from cloche.model.interpreter import Interpreter
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
 from cloche.model.plan import Blueprint, ChosenComponent
-from cloche.model.request import Request
+from cloche.model.request import EnvironmentSpec, Wanted
 from cloche.model.value import TYPE_CHECKING, fields, replace, value
-from cloche.plugins.guard import Giver, Listener, Source
 from cloche.store.check import check_seal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
+    from cloche.fs.inputs import Recorded
     from cloche.model.interpreter import Host
 
 
 @value
 class CachedPlan:
-    """What an earlier run decided, and what it takes to make sure of it."""
+    """What an earlier run resolved, and what it takes to check that it still holds."""
 
     blueprint: Blueprint
+    """An activator that is an object, and not named, has None in its place."""
     specs: tuple[str, ...]
-    """Which Pythons were looked for; empty if it was the running one."""
+    """The Pythons that were searched for; empty if it was the running one, which the recorded inputs cover."""
     finders: tuple[tuple[str, str], ...]
-    """Names of those to ask, each with where it stands (`"package.module:attribute"`); that is empty for an object."""
-    listeners: tuple[Listener, ...]
-    """The plugins that want to be told when an environment is made."""
-    givers: tuple[Giver, ...] = ()
-    """The plugins that have to be asked for their objects."""
-    refused: Mapping[str, bool] = {}
-    """The activators that are objects, by name, and whether they refused the interpreter."""
+    """(name, `"package.module:attribute"`) of each finder, in order; the second is empty for an object."""
+    offers: tuple[tuple[str, ...], ...] | None
+    """What all plugins offered, if one of them offers objects; such plugins are asked again. Else None."""
+    listens: bool
+    """Whether a plugin wants to be told when an environment is in place."""
 
 
 CLASSES = {
     cls.__name__: cls
     for cls in (
         Blueprint,
+        CachedPlan,
         ChosenComponent,
         Copy,
         EntryPoint,
-        Giver,
+        EnvironmentSpec,
         Image,
-        Interpreter,
         InstallTree,
+        Interpreter,
         Layout,
         Link,
-        Listener,
         MakeDir,
-        CachedPlan,
         Run,
-        Source,
+        Wanted,
         Write,
     )
 }
 
-ENVIRONMENT = (
-    "PATH",
-    "HOME",
-    "PYENV_",
-    "UV_",
-    "MISE_",
-    "ASDF_",
-    "CONDA_",
-    "XDG_",
-    "PIP_",
-    "PYTHON",
-    "HOMEBREW_",
-    "TCL",
-)
-"""Beginnings of the variables that built-in finders and seeders look at."""
-
-MOST = 256
-"""Blueprints that are kept; the older half goes when there are more."""
+LIMIT = 256
+"""Number of entries to keep; the older half is removed when there are more."""
 
 
 @value
@@ -97,73 +79,66 @@ class PlanCache:
     directory: str
     writable: bool
     context: tuple[str, ...] = ()
-    """What else a blueprint depends on: which plugins are left out, where the store is."""
+    """What else a blueprint depends on and is known without reading: the store, and which plugins are left out."""
 
-    def recall(self, request: Request, host: Host) -> CachedPlan | None:
-        """Return what was decided for a request; None if nothing was, or if a witness has changed.
+    def find(self, spec: EnvironmentSpec, host: Host) -> CachedPlan | None:
+        """Return what was resolved for a spec; None if nothing was, or if a recorded input has changed.
 
-        Whether the same Python would still be found for `specs` is for the caller to see.
+        Whether a search for `specs` still finds the same Python, and plugins still offer the same objects, is for the
+        caller to check.
         """
         if not self.directory:
             return None
-        key = self._key(request, host)
+        key = self._key(spec, host)
         try:
-            kept = read_plain(self._path(key))
-            if not is_whole(kept):
+            content = read_plain(self._path(key))
+            if not is_intact(content):
                 return None
-            known, seen, flat = marshal.loads(kept[8:])
-            if known != key or any(signature(path) != was for path, was in seen):
+            stored_key, recorded, flat = marshal.loads(content[8:])
+            if stored_key != key or not unchanged(recorded, host.environ):
                 return None
-            remembered: CachedPlan = unflatten(flat)
+            cached: CachedPlan = unflatten(flat)
         except (OSError, ValueError, TypeError, EOFError, KeyError):
             return None
-        return None if any(check_seal(image.root) for image in remembered.blueprint.images) else remembered
+        return None if any(check_seal(image.root) for image in cached.blueprint.images) else cached
 
-    def remember(self, request: Request, host: Host, decided: CachedPlan, witnesses: Iterable[str]) -> None:
-        """Keep what was decided, if it holds nothing but plain values; failing to is no error."""
+    def store(self, spec: EnvironmentSpec, host: Host, cached: CachedPlan, recorded: Recorded) -> None:
+        """Store what was resolved, if it consists of plain values. It is no error if it cannot be stored."""
         if not self.directory or not self.writable:
             return
-        if any(image.bytecode == "missing" for image in decided.blueprint.images):
-            return  # whoever asks next is given better ones
-        key = self._key(request, host)
+        key = self._key(spec, host)
         try:
-            seen = [(path, signature(path)) for path in dict.fromkeys(witnesses)]
-            data = marshal.dumps((key, seen, flatten(decided)))
+            entry: Any = (key, recorded, flatten(without_objects(cached)))
+            data = marshal.dumps(entry)
             replace_file(self._path(key), source_hash(1, data) + data)
-            forget_old(self.directory)
+            remove_oldest(self.directory)
         except (OSError, ValueError):
             return
 
     def _path(self, key: str) -> str:
         return os.path.join(self.directory, source_hash(2, key.encode("utf-8", "surrogateescape")).hex())
 
-    def _key(self, request: Request, host: Host) -> str:
-        """Return everything that a blueprint depends on and that can be known without looking."""
-        elsewhere = Request(destination="")  # what concerns the place alone
-        names = ("destination", "prompt", "existing", "vcs_ignore", "link_mode", "placement", "extra_settings")
-        asked = fields(replace(request, **{name: getattr(elsewhere, name) for name in names}))
-        environ = sorted((name, text) for name, text in host.environ.items() if name.startswith(ENVIRONMENT))
-        return repr((VERSION, sys.version, host.executable, host.cwd, sys.path, self.context, asked, environ))
+    def _key(self, spec: EnvironmentSpec, host: Host) -> str:
+        """Return everything that a blueprint depends on and that is known without reading anything."""
+        return repr((VERSION, sys.version, host.executable, host.cwd, sys.path, self.context, fields(spec)))
 
 
-def is_whole(kept: bytes) -> bool:
-    """Whether a file of the memory is what was written."""
-    return source_hash(1, kept[8:]) == kept[:8]
+def without_objects(cached: CachedPlan) -> CachedPlan:
+    """Return a cached plan with None in place of activators that are objects: their plugins are asked for them again."""
+    blueprint = cached.blueprint
+    named = (one if isinstance(one.item, str) else replace(one, item=None) for one in blueprint.activators)
+    return replace(cached, blueprint=replace(blueprint, activators=tuple(named)))
 
 
-def signature(path: str) -> tuple[int, ...] | None:
-    """Return what is different when a file or a directory's list of names is; None if there is none."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+def is_intact(content: bytes) -> bool:
+    """Return whether an entry has the content it was stored with."""
+    return source_hash(1, content[8:]) == content[:8]
 
 
 def flatten(item: Any) -> Any:
-    """Return a value as what `marshal` can write: a list stands for a value, its class's name first.
+    """Return a value in a form that `marshal` can write: a list stands for a value, the name of its class first.
 
-    :raises ValueError: it holds something else than values and plain data.
+    :raises ValueError: it holds something other than values and plain data.
     """
     if item is None or isinstance(item, (str, bytes, int, float)):
         return item
@@ -173,7 +148,7 @@ def flatten(item: Any) -> Any:
         return {name: flatten(one) for name, one in item.items()}
     name = type(item).__name__
     if CLASSES.get(name) is not type(item):
-        raise ValueError(f"a {name} cannot be remembered")
+        raise ValueError(f"`{name}` cannot be stored in the plan cache")
     return [name, *(flatten(one) for one in fields(item).values())]
 
 
@@ -191,36 +166,9 @@ def unflatten(item: Any) -> Any:
     return item
 
 
-def forget_old(directory: str) -> None:
-    """Remove the older half of what is remembered if it has become too much."""
+def remove_oldest(directory: str) -> None:
+    """Remove the older half of the entries if there are more than `LIMIT`."""
     entries = list(os.scandir(directory))
-    if len(entries) > MOST:
+    if len(entries) > LIMIT:
         for entry in sorted(entries, key=lambda entry: entry.stat(follow_symlinks=False).st_mtime)[: len(entries) // 2]:
             os.unlink(entry.path)
-
-
-def witnesses(request: Request, blueprint: Blueprint, host: Host, packages: Iterable[str]) -> Iterator[str]:
-    """Yield the files and directories that decided on a blueprint, but for those that discovery looks at each time.
-
-    `packages` are the top-level names of what plugins were loaded from; a plugin may be edited where it stands.
-    """
-    yield from sys.path
-    ours = frozenset(("cloche", *packages))
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] in ours and getattr(module, "__file__", None):
-            yield str(module.__file__)
-    for executable in (host.executable, blueprint.interpreter.executable):
-        yield executable
-        yield os.path.realpath(executable)
-        for directory in (os.path.dirname(executable), os.path.dirname(os.path.dirname(executable))):
-            yield os.path.join(directory, "pyvenv.cfg")
-    yield os.path.join(blueprint.interpreter.stdlib, "os.py")
-    if blueprint.interpreter.library:
-        yield blueprint.interpreter.library
-    yield from request.wanted.find_links if request.wanted else ()
-    if request.consult == "project" and not request.pythons:
-        directory = host.cwd
-        while directory:
-            for name in (".python-version", ".python-versions", "pyproject.toml"):
-                yield os.path.join(directory, name)
-            directory = "" if os.path.dirname(directory) == directory else os.path.dirname(directory)

@@ -20,7 +20,7 @@ LONGEST_NAME = 255
 """Bytes that a name may have on most file systems."""
 
 
-def flaw(operations: Iterable[object]) -> str:
+def problem_with(operations: Iterable[object]) -> str:
     """Return why these operations cannot be performed in this order in an empty directory; empty if they can.
 
     Every path is relative and inside, is made once, and lies in a directory that was made before. What a program makes
@@ -41,7 +41,7 @@ def flaw(operations: Iterable[object]) -> str:
         if not isinstance(operation, (MakeDir, Link, Copy, Write, Rewrite, InstallTree)):
             return f"{operation!r} is no operation"
         path = operation.path
-        if problem := misplaced(path) or misled(operation):
+        if problem := problem_with_path(path) or problem_with_content(operation):
             return problem
         parent = path.rpartition("/")[0]
         if parent not in there and not unknown:
@@ -57,7 +57,7 @@ def flaw(operations: Iterable[object]) -> str:
     return ""
 
 
-def misplaced(path: object) -> str:
+def problem_with_path(path: object) -> str:
     """Return why a path is none inside of the environment; empty if it is one."""
     if not isinstance(path, str):
         return f"{path!r} is no path; it has to be a text"
@@ -74,7 +74,7 @@ def misplaced(path: object) -> str:
     return ""
 
 
-def misled(operation: MakeDir | Link | Copy | Write | Rewrite | InstallTree) -> str:
+def problem_with_content(operation: MakeDir | Link | Copy | Write | Rewrite | InstallTree) -> str:
     """Return what is wrong with what an operation puts at its path; empty if nothing is."""
     match operation:
         case Link(path, target) if not is_a(target, str):
@@ -83,7 +83,7 @@ def misled(operation: MakeDir | Link | Copy | Write | Rewrite | InstallTree) -> 
             return f"what `{path}` is copied from is {type(source).__name__}, and has to be a text"
         case Link(path, target) if not target:
             return f"the link `{path}` has no target"
-        case Link(path, target) if not is_absolute(target) and leaves(path, target):
+        case Link(path, target) if not is_absolute(target) and leads_out(path, target):
             return f"the link `{path}` points out of the environment, to `{target}`"
         case Copy(path, source) if not is_absolute(source):
             return f"`{path}` is copied from `{source}`, which is not an absolute path"
@@ -92,7 +92,7 @@ def misled(operation: MakeDir | Link | Copy | Write | Rewrite | InstallTree) -> 
     return ""
 
 
-def leaves(path: str, target: str) -> bool:
+def leads_out(path: str, target: str) -> bool:
     """Return whether a relative link leads out of the root."""
     depth = path.count("/")
     for part in target.split("/"):
@@ -102,7 +102,7 @@ def leaves(path: str, target: str) -> bool:
     return False
 
 
-def missing(operations: Sequence[object], paths: Iterable[str]) -> str:
+def missing_path(operations: Sequence[object], paths: Iterable[str]) -> str:
     """Return the first of these paths that is not made, unless a program or a copied tree may make it; else empty."""
     if any(isinstance(operation, (Run, CopyTree)) for operation in operations):
         return ""
@@ -110,7 +110,7 @@ def missing(operations: Sequence[object], paths: Iterable[str]) -> str:
     return next((path for path in paths if path not in made), "")
 
 
-def promised(layout: Layout) -> tuple[str, ...]:
+def required_paths(layout: Layout) -> tuple[str, ...]:
     """Return what a creator has to make: every name of the Python, and the directories for packages."""
     return (*(f"{layout.bin}/{name}" for name in layout.names), layout.purelib, layout.platlib)
 

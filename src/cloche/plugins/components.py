@@ -1,14 +1,14 @@
-"""What plugins give, by kind and name, as their hooks answer; how the hooks are called is not its business."""
+"""What plugins offer, as values: each component with its kind, its name and the plugin it comes from."""
 
 from __future__ import annotations
 
 from cloche.errors import PluginError
 from cloche.model.options import Option
 from cloche.model.value import TYPE_CHECKING, value
-from cloche.plugins.guard import cause, resolve
+from cloche.plugins.guard import cause, load_object
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Mapping
     from typing import Any, Literal, TypeAlias
 
     from cloche.plugins.guard import Source
@@ -17,25 +17,34 @@ if TYPE_CHECKING:
 
 KINDS: tuple[Kind, ...] = ("finder", "creator", "seeder", "activator", "command")
 
+NEEDS: Mapping[Kind, tuple[str, ...]] = {
+    "finder": ("candidates",),
+    "creator": ("refusal", "operations"),
+    "seeder": ("refusal", "images"),
+    "activator": ("refusal", "quote", "scripts"),
+    "command": ("summary", "implementation"),
+}
+"""What an object of each kind must have besides a name."""
+
 
 @value
 class Component:
-    """One thing that a plugin gives."""
+    """One thing that a plugin offers."""
 
     kind: Kind
     name: str
     source: Source
     item: object
-    """The object itself or a `Descriptor` that names it."""
+    """The object itself, or a `Descriptor` that names it."""
     options: tuple[Option, ...] = ()
     summary: str = ""
     """What it is for, in a few words; empty if its plugin does not say."""
     replaces: str = ""
-    """Name of the built-in whose place it offers to take; empty for none."""
+    """Name of the built-in component that it offers to replace; empty for none."""
     reference: str = ""
-    """`"package.module:attribute"` of the object, if it is named and not given."""
+    """`"package.module:attribute"` of the object if a `Descriptor` names it; empty for an object."""
 
-    def resolve(self) -> Any:
+    def load(self) -> Any:
         """Return the object.
 
         :raises PluginError: its module cannot be imported, or has no such attribute.
@@ -43,7 +52,7 @@ class Component:
         if not self.reference:
             return self.item
         try:
-            return resolve(self.reference)
+            return load_object(self.reference)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -53,61 +62,44 @@ class Component:
             ) from error
 
 
-NEEDS: Mapping[Kind, tuple[str, ...]] = {
-    "finder": ("candidates",),
-    "creator": ("refusal", "operations"),
-    "seeder": ("refusal", "images"),
-    "activator": ("refusal", "quote", "scripts"),
-    "command": ("summary", "implementation"),
-}
+def component_of(kind: Kind, item: object, source: Source) -> Component:
+    """Return what a hook returned as a component.
 
-TEXTS = {"summary": "summary", "replaces": "replaces", "reference": "implementation"}
-"""Fields of what is provided, and the attributes of an object that they are read from."""
+    This is the only code that reads the attributes with which an object describes itself: each may be code that fails.
 
-
-def collect(
-    answers: Callable[[str], Iterable[object]], source: Source, kinds: Iterable[Kind] = KINDS
-) -> Iterator[Component]:
-    """Yield what one plugin gives; of several commands only the one that has the entry point's name, if one has it.
-
-    What an object says of itself is read here and nowhere else: an attribute may be code of the plugin's that fails.
-
-    :param answers: calls a hook of that name, and returns what each of the plugin's implementations answers.
-    :raises TypeError: it gives something that is not what its hook is for.
-    :raises Exception: whatever the plugin raises.
+    :raises TypeError: it is not what the hook is for; the text names the hook and says what was expected.
+    :raises Exception: whatever an attribute of it raises.
     """
-    for kind in kinds:
-        given: list[Component] = []
-        for items in answers(f"cloche_{kind}s"):
-            if isinstance(items, str) or not hasattr(items, "__iter__"):
-                raise TypeError(f"cloche_{kind}s gave {items!r}, and has to give a list")
-            for item in items:
-                name = getattr(item, "name", None)
-                if not isinstance(name, str) or not name or any(letter.isspace() or letter in ",=" for letter in name):
-                    raise TypeError(f"cloche_{kind}s gave {item!r}, which has no name that can be asked for")
-                missing = [method for method in NEEDS[kind] if not hasattr(item, method)]
-                if missing and not (kind != "command" and hasattr(item, "implementation")):
-                    raise TypeError(f"the {kind} `{name}` has no `{missing[0]}`")
-                if any(other.name == name for other in given):
-                    raise TypeError(f"cloche_{kind}s gave two of the name `{name}`")
-                texts = {field: getattr(item, attribute, "") for field, attribute in TEXTS.items()}
-                for field, text in texts.items():
-                    if not isinstance(text, str):
-                        raise TypeError(
-                            f"the {kind} `{name}` has {text!r} for its `{TEXTS[field]}`, which has to be a text"
-                        )
-                one = Component(kind, name, source, item, tuple(getattr(item, "options", ())), **texts)
-                if wrong := [option for option in one.options if type(option) is not Option]:
-                    raise TypeError(f"the {kind} `{name}` has {wrong[0]!r} among its options, which is none")
-                if misnamed := [option.name for option in one.options if not can_be_an_option(option.name)]:
-                    raise TypeError(
-                        f"the {kind} `{name}` has an option {misnamed[0]!r}, and needs a name as `link-mode`"
-                    )
-                given.append(one)
-        own = [one for one in given if one.name == source.name]
-        yield from own if kind == "command" and own else given
+    hook = f"cloche_{kind}s"
+    name = getattr(item, "name", None)
+    if not isinstance(name, str) or not name or any(letter.isspace() or letter in ",=" for letter in name):
+        raise TypeError(f"`{hook}` returned {item!r}: expected a {kind} whose `name` is a word without `,` and `=`")
+    missing = [attribute for attribute in NEEDS[kind] if not hasattr(item, attribute)]
+    if missing and not (kind != "command" and hasattr(item, "implementation")):
+        raise TypeError(f"`{hook}` returned the {kind} `{name}`, which has no `{missing[0]}`")
+    summary = text_of(item, "summary", kind, name)
+    replaces = text_of(item, "replaces", kind, name)
+    reference = text_of(item, "implementation", kind, name)
+    options = tuple(getattr(item, "options", ()))
+    for option in options:
+        if type(option) is not Option:
+            raise TypeError(f"{kind} `{name}` has {option!r} in `options`: expected a `cloche.Option`")
+        if not is_option_name(option.name):
+            raise TypeError(f"{kind} `{name}` has an option {option.name!r}: expected a name such as `link-mode`")
+    return Component(kind, name, source, item, options, summary, replaces, reference)
 
 
-def can_be_an_option(name: object) -> bool:
-    """Return whether an option of that name can be asked for everywhere: small letters and digits, joined by hyphens."""
+def text_of(item: object, attribute: str, kind: Kind, name: str) -> str:
+    """Return a text attribute of what a hook returned, empty if it has none.
+
+    :raises TypeError: it is not a text.
+    """
+    text = getattr(item, attribute, "")
+    if not isinstance(text, str):
+        raise TypeError(f"{kind} `{name}` has {text!r} as `{attribute}`: expected a text")
+    return text
+
+
+def is_option_name(name: object) -> bool:
+    """Return whether an option can have that name everywhere: lower-case letters and digits, joined by hyphens."""
     return isinstance(name, str) and name.isascii() and name.islower() and all(map(str.isalnum, name.split("-")))

@@ -1,6 +1,6 @@
-"""Find plugins: the entry points of group `cloche`, and what the text of their modules tells; nothing is imported here.
+"""Find plugins: read the entry points of group `cloche`, without importing a plugin.
 
-They are found by reading `entry_points.txt` in the directories of `sys.path`: 2 ms where `importlib.metadata` takes 35.
+Reading `entry_points.txt` in the directories of `sys.path` takes 2 ms, where `importlib.metadata` takes 35.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from cloche.fs.files import open_quietly
+from cloche.fs.inputs import UNRECORDED
 from cloche.model.distribution import normalised
 from cloche.model.value import TYPE_CHECKING
 from cloche.plugins.guard import Source
@@ -15,21 +16,27 @@ from cloche.plugins.guard import Source
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from cloche.fs.inputs import Inputs
+
 
 class Installed:
-    """What stands in the directories of a path; each is listed once, since most of what is looked for is not there."""
+    """The distributions in the directories of a path. Each directory is listed once."""
 
-    def __init__(self, path: Iterable[str]) -> None:
-        self._names = {directory: names_in(directory) for directory in path}
+    def __init__(self, path: Iterable[str], inputs: Inputs = UNRECORDED) -> None:
+        self._inputs = inputs
+        self._names = {}
+        for directory in path:
+            inputs.path(directory or ".")
+            self._names[directory] = names_in(directory)
 
     def sources(self) -> list[Source]:
-        """Return the entry points of group `cloche`, by (distribution, name)."""
+        """Return the entry points of group `cloche` that are used, by (distribution, name)."""
         return [source for source, shadowed_by in self.scan() if not shadowed_by]
 
     def scan(self) -> list[tuple[Source, str]]:
-        """Return the entry points of group `cloche`, each with the directory of what keeps it from being used, or nothing.
+        """Return the entry points of group `cloche`, each with the directory that takes precedence over it, or "".
 
-        Of a distribution that is installed twice the first one on the path is used, whatever it provides.
+        Of a distribution that is installed twice, the first on the path is used, whatever it provides.
         """
         first: dict[str, tuple[str, str]] = {}
         found: list[tuple[Source, str]] = []
@@ -37,8 +44,10 @@ class Installed:
             for metadata in sorted(name for name in names if name.endswith((".dist-info", ".egg-info"))):
                 distribution, version = identity(metadata)
                 winner = first.setdefault(distribution, (directory, metadata))
+                path = os.path.join(directory, metadata, "entry_points.txt")
+                self._inputs.path(path)
                 try:
-                    text = content(os.path.join(directory, metadata, "entry_points.txt"))
+                    text = content(path)
                 except OSError:
                     continue
                 if b"[cloche]" in text:
@@ -105,9 +114,14 @@ def content(path: str) -> bytes:
 
 
 def identity(metadata: str) -> tuple[str, str]:
-    """Return normalised name and version of a distribution by the name of its metadata directory."""
-    name, _, version = metadata.rpartition(".")[0].partition("-")
-    return normalised(name), version.partition("-")[0]
+    """Return normalised name and version of a distribution, from the name of its metadata directory.
+
+    Installers escape `-` in names (PEP 427 and its successors); older ones did not, so the version starts at the first
+    `-` before a digit.
+    """
+    stem = metadata.rpartition(".")[0]
+    at = next((i for i in range(len(stem) - 1) if stem[i] == "-" and stem[i + 1].isdigit()), len(stem))
+    return normalised(stem[:at]), stem[at + 1 :].partition("-")[0]
 
 
 def section(text: str, name: str) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
-"""The border to plugins: where they come from, which are left out, what they name, and whose failure a failed call is.
+"""The border to plugins: where they come from, and how a failure of theirs is told from a failure of cloche.
 
-A warm run loads this module, and none of what finds and loads plugins.
+A warm run loads this module, and none of those that find and load plugins.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any, TypeVar
 
-    from cloche.model.interpreter import Host
+    from cloche.model.interpreter import Host, Interpreter
+    from cloche.plugins.hookspecs import Activator, Creator, Seeder
 
     T = TypeVar("T")
 
@@ -33,39 +34,19 @@ class Source:
     def __str__(self) -> str:
         return f"`{self.name}` of {self.distribution} {self.version}".rstrip()
 
-    def told_from(self, other: Source) -> str:
-        """Return the name that leaves out this one and not the other."""
+    def name_apart_from(self, other: Source) -> str:
+        """Return the name for `--no-plugin` that leaves out this plugin and not the other."""
         return self.name if self.name != other.name else self.distribution
 
 
-@value
-class Giver:
-    """A plugin that gives objects where others name them, and what it answered: each run has to ask it again."""
-
-    source: Source
-    hooks: tuple[str, ...]
-    """Those that it implements, sorted."""
-    answer: tuple[tuple[str, ...], ...]
-    """What `cloche.plugins.shortcut.answer_of` makes of everything that it gives."""
-
-
-@value
-class Listener:
-    """A plugin that wants to be told when an environment is made."""
-
-    source: Source
-    arguments: tuple[str, ...] | None
-    """Those of the hook that its function takes; None where pluggy alone can call it."""
-
-
-def blocked(host: Host, words: Iterable[str] = ()) -> frozenset[str]:
-    """Return the names of plugins to leave out, of `--no-plugin` and `CLOCHE_DISABLE_PLUGINS`; `*` is every one."""
+def blocked_names(host: Host, names: Iterable[str] = ()) -> frozenset[str]:
+    """Return the names of plugins to leave out: `names`, and those in `CLOCHE_DISABLE_PLUGINS`; `*` stands for all."""
     variable = host.environ.get("CLOCHE_DISABLE_PLUGINS", "")
-    names = [name.strip() for name in variable.replace("\n", ",").split(",")]
-    return frozenset(name for name in (*names, *words) if name)
+    listed = [name.strip() for name in variable.replace("\n", ",").split(",")]
+    return frozenset(name for name in (*listed, *names) if name)
 
 
-def resolve(reference: str) -> Any:
+def load_object(reference: str) -> Any:
     """Import `"package.module:attribute"` and return it.
 
     :raises Exception: whatever the import raises, or AttributeError.
@@ -79,12 +60,12 @@ def resolve(reference: str) -> Any:
 
 
 def guarded(call: Callable[[], T], kind: str, name: str, source: object) -> T:
-    """Call into what a plugin gives; what it raises other than our own errors is told to be the plugin's.
+    """Call into a component of a plugin. What it raises, other than an error of ours, is reported as the plugin's.
 
-    `source` is the plugin, for people. Nothing that it raises ends the run, `SystemExit` and what a crash in compiled code
-    becomes included; only the user does that, by a signal.
+    Only a signal from the user ends the run: `SystemExit` and crashes of compiled code become a `PluginError` too.
 
-    :raises PluginError: it raised something.
+    :param source: the plugin, for people.
+    :raises PluginError: the component failed.
     """
     try:
         return call()
@@ -92,27 +73,42 @@ def guarded(call: Callable[[], T], kind: str, name: str, source: object) -> T:
         raise
     except OSError as error:
         where = f" (`{error.filename}`)" if error.filename else ""
-        raise ClocheError(f"{kind} `{name}` of plugin {source} cannot be asked: {reason_of(error)}{where}") from error
+        raise ClocheError(f"{kind} `{name}` of plugin {source} failed: {reason_of(error)}{where}") from error
     except BaseException as error:
         raise PluginError(
             f"{kind} `{name}` of plugin {source} failed: {cause(error)}",
-            hint="`--traceback` shows where; do without the plugin with `--no-plugin`, or tell its author",
+            hint="`--traceback` shows where; `--no-plugin` leaves the plugin out",
         ) from error
 
 
-def failure(source: Source, error: BaseException) -> str:
-    """Return what is said of a plugin that failed when it was told of an environment."""
-    return f"plugin {source} failed after the environment was made: {cause(error)}"
+def refusal_of(
+    item: Creator | Seeder | Activator, interpreter: Interpreter, kind: str, name: str, source: object
+) -> str | None:
+    """Return why a component does not support an interpreter; None if it does.
+
+    :raises PluginError: it fails, or returns something other than a sentence.
+    """
+    return guarded(lambda: checked_refusal(item.refusal(interpreter)), kind, name, source)
+
+
+def checked_refusal(refusal: object) -> str | None:
+    """Return what a `refusal` method returned.
+
+    :raises TypeError: it is neither a sentence nor None.
+    """
+    if refusal is None or (isinstance(refusal, str) and refusal.strip()):
+        return refusal
+    raise TypeError(f"`refusal` returned {refusal!r}: expected a sentence or None")
 
 
 def omission(activator: str, source: object, error: ClocheError) -> str:
-    """Return what is said of an activator that failed and that nobody asked for: the environment is made without it."""
+    """Return the warning for an activator that failed and that the user did not ask for."""
     why = cause(error.__cause__) if error.__cause__ else error.message
-    return f"activator `{activator}` (plugin {source}) was left out: {why}"
+    return f"activator `{activator}` of plugin {source} was left out: {why}"
 
 
 def cause(error: BaseException) -> str:
-    """Return an exception as one line for people; it may be one that fails to describe itself."""
+    """Return an exception as one line for people. Its own `__str__` may fail."""
     try:
         text = " ".join(str(error).split())
     except Exception:

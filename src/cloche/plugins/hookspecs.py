@@ -1,10 +1,13 @@
-"""The hooks that a plugin may implement, and the protocols of what it gives.
+"""The hooks that a plugin may implement, and the protocols of what it returns.
 
-A plugin is a module (or any object) that an entry point of group `cloche` names. It imports `hookimpl` from `cloche`,
-implements the hooks it needs and returns descriptions; the core selects and performs. Nothing has to be inherited, and
-nothing that a plugin gives may write to disk. `:since:` tells the version of cloche that brought a hook.
+A plugin is a module, or any object, that an entry point of group `cloche` names. It imports `hookimpl` from `cloche`,
+implements the hooks it needs and returns components, which describe. The core selects and performs. A component inherits
+from nothing, and never writes into an environment. `:since:` is the version of cloche that introduced a hook.
 
-Instead of an object, a hook may return a `Descriptor`: its implementation is imported only when it is selected.
+Instead of an object, a hook may return a `Descriptor`, whose object is imported only when it is used. This is the faster
+way: a run whose plan is cached then needs neither the plugin nor pluggy. A hook that returns descriptors is called again
+when a file of its plugin changes, so it must not decide anything else. A plugin that returns objects, or implements
+`cloche_created`, is loaded on every run.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ PROJECT = "cloche"
 """Name of the pluggy project and of the entry-point group."""
 
 API_VERSION = 1
-"""Raised when a plugin written for an earlier one would break; hooks and arguments are added without raising it."""
+"""Increased when plugins written for an earlier version would break, and not when hooks or arguments are added."""
 
 
 def hookspec(function: F) -> F:
@@ -78,8 +81,8 @@ def hookimpl(
 ) -> F | Callable[[F], F]:
     """Mark a function as the implementation of a hook: `@hookimpl`, or with pluggy's options `@hookimpl(tryfirst=True)`.
 
-    It leaves the mark that `pluggy.HookimplMarker` leaves. A plugin's module can so be imported without pluggy, which
-    takes longer to import than an environment to make.
+    It leaves the mark that `pluggy.HookimplMarker` leaves, so that a plugin can be imported without pluggy, whose import
+    takes longer than creating an environment.
     """
 
     def mark(function: F) -> F:
@@ -99,7 +102,7 @@ def hookimpl(
 
 @value
 class Descriptor:
-    """Stands for a finder, creator, seeder or activator whose module loads only when it is selected."""
+    """Stands for a finder, creator, seeder or activator whose module is imported only when it is used."""
 
     name: str
     implementation: str
@@ -108,12 +111,12 @@ class Descriptor:
     """What it is for, as a lower-case fragment."""
     options: tuple[Option, ...] = ()
     replaces: str = ""
-    """Name of the built-in whose place it takes, if the user's config agrees (`replace = ["bash=name"]`)."""
+    """Name of the built-in component that it replaces, if the user's settings agree (`replace = ["bash=name"]`)."""
 
 
 @value
 class Command:
-    """A command of the plugin's own: `cloche NAME`."""
+    """A command that a plugin adds: `cloche NAME`."""
 
     name: str
     summary: str
@@ -122,24 +125,32 @@ class Command:
 
 
 class Finder(Protocol):
-    """Looks in one kind of place for executables that may be interpreters. It reads; it starts nothing."""
+    """Looks in one kind of place for executables that may be interpreters. It reads, and starts nothing.
+
+    Finders are asked in every search.
+    """
 
     name: str
 
     def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
-        """Yield candidates, the preferred first; those that cannot satisfy `spec` may be left out, or not."""
+        """Yield candidates, the preferred one first. Those that cannot satisfy `spec` may be left out."""
 
 
 class Creator(Protocol):
-    """Says which operations make an environment, without seeds and scripts."""
+    """Says which operations create an environment, without seeds and scripts.
+
+    A creator may have a method `inputs(interpreter, layout)`, which returns the paths of the files and directories that
+    its answer depends on. A directory stands for its list of names and the files in it. As long as they are unchanged, a
+    plan is reused. Without the method, the creator is asked on every run.
+    """
 
     name: str
 
     def refusal(self, interpreter: Interpreter) -> str | None:
-        """Return why it cannot serve this interpreter (`needs CPython, got PyPy 3.9.16`), None if it can."""
+        """Return why it does not support this interpreter (`needs CPython, got PyPy 3.9.16`), None if it does."""
 
     def operations(self, interpreter: Interpreter, layout: Layout) -> Iterable[Operation]:
-        """Return the operations in the order in which they are to be performed. It may read the base interpreter."""
+        """Return the operations in the order in which they are performed. It may read the base interpreter."""
 
 
 class SeedStore(Protocol):
@@ -160,27 +171,31 @@ class SeedStore(Protocol):
 
 
 class Seeder(Protocol):
-    """Says which unpacked wheels are laid into an environment."""
+    """Says which images (unpacked wheels) are installed into an environment.
+
+    A seeder may have a method `inputs(interpreter, wanted, store)`; see `Creator`. The store records what it reads itself:
+    a wheel for which an image was requested need not be declared, but the directory in which it was found does.
+    """
 
     name: str
 
     def refusal(self, interpreter: Interpreter) -> str | None:
-        """Return why it cannot serve this interpreter (`has no wheels for PyPy`), None if it can."""
+        """Return why it does not support this interpreter (`has no wheels for PyPy`), None if it does."""
 
     def images(self, interpreter: Interpreter, wanted: Wanted, store: SeedStore) -> Iterable[Image]:
         """Return one image per distribution, all of them from `store`.
 
-        :raises cloche.errors.SeedError: a requirement cannot be had; the message says what was tried.
+        :raises cloche.errors.SeedError: a requirement cannot be found; the message says what was tried.
         """
 
 
 class Activator(Protocol):
-    """Gives the scripts that activate an environment in one shell."""
+    """Returns the scripts that activate an environment in one shell. It is asked on every run."""
 
     name: str
 
     def refusal(self, interpreter: Interpreter) -> str | None:
-        """Return why it has nothing to give for this interpreter (`for Windows only`), None if it has."""
+        """Return why it has no scripts for this interpreter (`for Windows only`), None if it has."""
 
     def quote(self, text: str) -> str:
         """Return `text` as one word of the shell's syntax, quotes included, with nothing in it expanded.
@@ -194,7 +209,9 @@ class Activator(Protocol):
 
 @hookspec
 def cloche_finders() -> Iterable[Finder | Descriptor]:
-    """Give places to look for interpreters. They are asked after the built-in ones, by name.
+    """Return finders. They are asked after the built-in ones, in the order of their distributions and names.
+
+    An implementation with `tryfirst=True` is asked before the built-in ones.
 
     :since: 0.1
 
@@ -209,7 +226,7 @@ def cloche_finders() -> Iterable[Finder | Descriptor]:
 
 @hookspec
 def cloche_creators() -> Iterable[Creator | Descriptor]:
-    """Give ways to make an environment, to be chosen with `--creator NAME`.
+    """Return creators: ways to create an environment, chosen with `--creator NAME`.
 
     :since: 0.1
 
@@ -217,14 +234,14 @@ def cloche_creators() -> Iterable[Creator | Descriptor]:
 
         @cloche.hookimpl
         def cloche_creators():
-            return [cloche.Descriptor("hardlink", "acme.hardlink:creator", summary="hard-links the executable")]
+            return [cloche.Descriptor("copy-once", "acme.copying:creator", summary="copies the executable")]
     """
     return ()
 
 
 @hookspec
 def cloche_seeders() -> Iterable[Seeder | Descriptor]:
-    """Give ways to put the first packages into an environment, to be chosen with `--seeder NAME`.
+    """Return seeders: ways to put the first packages into an environment, chosen with `--seeder NAME`.
 
     :since: 0.1
 
@@ -239,7 +256,7 @@ def cloche_seeders() -> Iterable[Seeder | Descriptor]:
 
 @hookspec
 def cloche_activators() -> Iterable[Activator | Descriptor]:
-    """Give activation scripts for a shell. All that do not refuse are used, or those named with `--activators`.
+    """Return activators. All that do not refuse are used, or those named with `--activators`.
 
     :since: 0.1
 
@@ -254,9 +271,9 @@ def cloche_activators() -> Iterable[Activator | Descriptor]:
 
 @hookspec
 def cloche_commands() -> Iterable[Command]:
-    """Give commands of the plugin's own; one that has a built-in command's name is never run.
+    """Return commands. One with the name of a built-in command is never run.
 
-    A command is found at once where an entry point of its own name leads to the plugin (`freeze = "acme.plugin"`); else
+    A command is found at once if an entry point with its name leads to the plugin (`freeze = "acme.plugin"`). Otherwise
     every plugin whose module mentions this hook is imported to find it.
 
     :since: 0.1
@@ -272,7 +289,7 @@ def cloche_commands() -> Iterable[Command]:
 
 @hookspec
 def cloche_created(result: Result) -> None:
-    """Act on an environment that is in place. An error here becomes a warning and never a failure.
+    """Act on an environment that is in place. An error here is a warning and never a failure.
 
     :since: 0.1
 

@@ -1,33 +1,34 @@
-"""Block, load and report on plugins, and hold what they give; the pluggy manager does not leave this module.
+"""Everything that the loaded plugins offer, by kind and name, and what became of each plugin.
 
-Each plugin is loaded on its own: a broken one is named, skipped and reported.
+One plugin never stops another, nor a run that does not need it: a broken plugin, and the later of two components with one
+name, is left out with a warning. It is an error only if the user asks for it.
 """
 
 from __future__ import annotations
 
 from cloche.errors import PluginError, UsageError
+from cloche.fs.inputs import UNRECORDED
 from cloche.model.distribution import normalised
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.model.value import replace as with_fields
-from cloche.plugins.components import KINDS, Component, collect
+from cloche.plugins.components import KINDS, Component, component_of
 from cloche.plugins.entry_points import Installed
-from cloche.plugins.guard import Giver, Listener, Source, cause, failure, resolve
-from cloche.plugins.shortcut import answer_of, plain_hooks
+from cloche.plugins.guard import Source, cause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Literal, TypeAlias
 
-    import pluggy
-
+    from cloche.fs.inputs import Inputs
     from cloche.model.plan import Result
     from cloche.plugins.components import Kind
     from cloche.plugins.hookspecs import Finder
+    from cloche.plugins.manager import Hooks
 
     Status: TypeAlias = Literal["loaded", "blocked", "failed", "shadowed"]
 
 BUILTIN = {"builtin": "cloche.builtin.plugin"}
-"""The plugins in the box, by name: no scan finds them, so they are there in a zip archive too."""
+"""The plugins in the box, by name. They are listed here and not scanned for, so that they work in a zip archive too."""
 
 ALIASES: Mapping[str, Mapping[str, str]] = {
     "creator": dict.fromkeys(
@@ -49,7 +50,7 @@ ALIASES: Mapping[str, Mapping[str, str]] = {
     "seeder": {"app-data": "pip"},
     "activator": {"cshell": "csh"},
 }
-"""Names that `virtualenv` has for the same things; the empty name is the default."""
+"""virtualenv's names of the same components; the empty name stands for the default."""
 
 
 @value
@@ -62,43 +63,50 @@ class Report:
     """Why it failed or is blocked."""
     hooks: tuple[str, ...] = ()
     provides: tuple[Component, ...] = ()
-    """Everything that it gives."""
+    """Everything that it offers."""
     error: BaseException | None = None
     """What it failed with."""
 
 
+@value
+class Conflict:
+    """Two plugins offer a component of one kind and name. The first is used, the second left out."""
+
+    used: Component
+    left_out: Component
+
+    @property
+    def message(self) -> str:
+        used, other = self.used, self.left_out
+        return f"two plugins offer the {used.kind} `{used.name}`: {used.source} is used, {other.source} is left out"
+
+    @property
+    def hint(self) -> str:
+        name = self.left_out.source.name_apart_from(self.used.source)
+        return f"uninstall one of them, or leave one out with `--no-plugin {name}`"
+
+
 class Registry:
-    """Everything that the loaded plugins give, by kind and name."""
+    """Everything that the loaded plugins offer, by kind and name."""
 
     def __init__(
         self,
-        provided: Iterable[Component] = (),
+        components: Iterable[Component] = (),
         reports: Iterable[Report] = (),
-        created: Callable[[Result], Iterable[tuple[Source, BaseException]]] | None = None,
+        *,
+        hooks: Hooks | None = None,
         replace: Mapping[str, str] | None = None,
         unknown: Iterable[str] = (),
-        listeners: Iterable[Listener] = (),
     ) -> None:
-        self.listeners = tuple(listeners)
-        """The plugins that want to be told when an environment is made."""
-        self.conflicts: list[PluginError] = []
-        """Two plugins that give the same kind of thing under one name; the first one's is kept."""
-        blamed: dict[Source, str] = {}
-        self._created = created
+        self.reports = tuple(reports)
+        self.conflicts: list[Conflict] = []
+        self._hooks = hooks
         self._unknown = sorted(unknown)
         self._by_kind: dict[Kind, dict[str, Component]] = {kind: {} for kind in KINDS}
-        for one in provided:
-            other = self._by_kind[one.kind].setdefault(one.name, one)
-            if other is not one:
-                name = one.source.told_from(other.source)
-                message = f"two plugins give the {one.kind} `{one.name}`: {other.source} and {one.source}"
-                hint = f"uninstall one of them, or leave it out with `--no-plugin {name}`"
-                self.conflicts.append(PluginError(message, hint=hint))
-                blamed.setdefault(one.source, message)
-        self.reports = tuple(
-            with_fields(report, status="failed", reason=blamed[report.source]) if report.source in blamed else report
-            for report in reports
-        )
+        for one in components:
+            first = self._by_kind[one.kind].setdefault(one.name, one)
+            if first is not one:
+                self.conflicts.append(Conflict(first, one))
         self._agreed = dict(replace or {})
         self._waiting: set[tuple[Kind, str]] = set()
         for named in self._by_kind.values():
@@ -109,18 +117,18 @@ class Registry:
                     self._waiting.add((one.kind, one.name))
 
     def all(self, kind: Kind) -> list[Component]:
-        """Return everything of a kind, in the order in which it is asked or listed.
+        """Return all components of a kind, in the order in which they are asked or listed.
 
-        What wants to replace a built-in waits for the user's consent; until then it is used by name alone.
+        One that offers to replace a built-in waits for the user's consent; until then it is used only by name.
         """
         distinct = {one.name: one for one in self._by_kind[kind].values()}.values()
         return [one for one in distinct if (kind, one.name) not in self._waiting]
 
     def find(self, kind: Kind, name: str) -> Component:
-        """Return the one of that name.
+        """Return the component of that name.
 
-        :raises UsageError: there is none; the hint lists what there is.
-        :raises PluginError: there is none, and a plugin that failed to load may have given it.
+        :raises UsageError: there is none; the hint lists those that exist.
+        :raises PluginError: there is none, and a plugin that failed to load may offer it.
         """
         named = self._by_kind[kind]
         if found := named.get(name) or named.get(ALIASES.get(kind, {}).get(name, "")):
@@ -129,207 +137,214 @@ class Registry:
         if failed:
             culprit = next((report for report in failed if name in report.source.name), failed[0])
             raise PluginError(
-                f"no {kind} is named `{name}`; plugin {culprit.source}, which may give it, failed: {culprit.reason}",
-                hint="`cloche plugins` shows what is loaded and what failed",
+                f"unknown {kind} `{name}`; plugin {culprit.source}, which may offer it, failed: {culprit.reason}",
+                hint="`cloche plugins` lists the plugins and what went wrong",
             ) from culprit.error
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, named, 1)
-        meant = f"did you mean `{near[0]}`? " if near else ""
-        left_out = ", ".join(str(report.source) for report in self._with_status("blocked"))
+        near = suggestion(name, named)
+        available = ", ".join(f"`{one}`" for one in sorted(named))
+        blocked = ", ".join(str(report.source) for report in self._with_status("blocked"))
         raise UsageError(
-            f"no {kind} is named `{name}`",
-            hint=f"{meant}there are {', '.join(f'`{one}`' for one in sorted(named))}"
-            + (f"; left out: {left_out}" if left_out else ""),
+            f"unknown {kind} `{name}`{near}",
+            hint=f"available: {available}" + (f"; left out with `--no-plugin`: {blocked}" if blocked else ""),
         )
 
-    def complaints(self) -> list[str]:
-        """Return what the user should be told about plugins on any run, a line each."""
+    @property
+    def warnings(self) -> list[str]:
+        """What to tell the user about plugins on any run, one line each."""
         failed = [f"plugin {report.source} was skipped: {report.reason}" for report in self._with_status("failed")]
-        return failed + self.misnomers()
+        return [*failed, *self.name_warnings]
 
-    def misnomers(self) -> list[str]:
-        """Return which names of plugins in options and config files mean nothing, a line each."""
+    @property
+    def name_warnings(self) -> list[str]:
+        """Those of the warnings that are about names: two components with one name, and names of nothing."""
+        return [*(f"{one.message}; {one.hint}" for one in self.conflicts), *self._unknown_names()]
+
+    def _unknown_names(self) -> list[str]:
+        """Return which names of plugins in options and config files have no meaning, one line each."""
         names = [one for report in self.reports for one in (report.source.name, report.source.distribution)]
         lines = []
         for name in self._unknown:
             if name in BUILTIN:
-                lines.append(f"plugin `{name}` is cloche's own and is never left out")
+                lines.append(f"plugin `{name}` is part of cloche and cannot be left out")
             else:
-                lines.append(f"no plugin is named `{name}`, so none was left out for it{nearest(name, names)}")
+                lines.append(f"unknown plugin `{name}`; nothing was left out for it{suggestion(name, names)}")
         known = {name: one for named in self._by_kind.values() for name, one in named.items()}
         for replaced, name in self._agreed.items():
             if name not in known:
-                near = nearest(name, known.keys() - {replaced})
-                lines.append(f"nothing is named `{name}`, which may replace `{replaced}`{near}")
+                near = suggestion(name, known.keys() - {replaced})
+                lines.append(f"`replace` in the settings: unknown component `{name}` for `{replaced}`{near}")
             elif known[name].replaces != replaced:
-                lines.append(f"{known[name].kind} `{name}` may replace `{replaced}`, and does not offer to")
+                lines.append(
+                    f"`replace` in the settings: {known[name].kind} `{name}` does not offer to replace `{replaced}`"
+                )
         return lines
 
     def _with_status(self, status: Status) -> list[Report]:
         return [report for report in self.reports if report.status == status]
 
     def replaced_by(self, one: Component) -> str:
-        """Return the name of what has taken the place of something because the user agreed; empty if nothing has."""
+        """Return the name of the component that replaces another with the user's consent; empty if none does."""
         now = self._by_kind[one.kind].get(one.name, one)
-        return "" if now.source == one.source else now.name
+        return "" if now.source == one.source or now.name == one.name else now.name
+
+    def conflict_of(self, one: Component) -> Conflict | None:
+        """Return the conflict in which a component was left out; None if it was not."""
+        return next((conflict for conflict in self.conflicts if conflict.left_out == one), None)
 
     def finders(self) -> Iterator[Finder]:
-        """Yield the finders in the order in which they are asked; one loads when the search reaches it."""
+        """Yield the finders in the order in which they are asked. Each is loaded when the search reaches it."""
         for one in self.all("finder"):
-            yield one.resolve()
+            yield one.load()
 
-    def givers(self, sources: Iterable[Source]) -> tuple[Giver, ...]:
-        """Return some plugins as what asks them again."""
-        wanted = frozenset(sources)
-        reports = (report for report in self.reports if report.source in wanted)
-        return tuple(Giver(report.source, report.hooks, answer_of(report.provides)) for report in reports)
+    @property
+    def offers(self) -> tuple[tuple[str, ...], ...]:
+        """Everything about the components that a choice between them can depend on, as plain values.
 
-    def created(self, result: Result) -> list[str]:
-        """Tell plugins that an environment is in place; return what went wrong, a line each."""
-        failures = self._created(result) if self._created else ()
-        return [failure(source, error) for source, error in failures]
+        An object is asked again on every run, and its plugin may then offer another one.
+        """
+        return tuple(
+            (one.kind, name, one.name, str(one.source), one.reference, one.replaces, *(o.name for o in one.options))
+            for kind in KINDS
+            for name, one in self._by_kind[kind].items()
+        )
+
+    @property
+    def has_objects(self) -> bool:
+        """Whether a plugin offers objects, where others offer a `Descriptor`."""
+        return any(not one.reference for kind in KINDS for one in self._by_kind[kind].values())
+
+    @property
+    def listens(self) -> bool:
+        """Whether a plugin wants to be told when an environment is in place."""
+        return self._hooks is not None and self._hooks.implements("cloche_created")
+
+    def tell_created(self, result: Result) -> list[tuple[str, BaseException]]:
+        """Tell plugins that an environment is in place; return what went wrong, as (warning, error)."""
+        if self._hooks is None:
+            return []
+        self._hooks.failures.clear()
+        self._hooks.call("cloche_created", result=result)
+        return [
+            (f"plugin {source} failed after the environment was created: {cause(error)}", error)
+            for source, error in self._hooks.failures.items()
+        ]
 
 
-def load(
-    path: Sequence[str], blocklist: frozenset[str] = frozenset(), replace: Mapping[str, str] | None = None
+def load_plugins(
+    path: Sequence[str],
+    blocked: frozenset[str] = frozenset(),
+    replace: Mapping[str, str] | None = None,
+    inputs: Inputs = UNRECORDED,
 ) -> Registry:
-    """Load every plugin that is not blocked and return what they give.
+    """Load every plugin in the directories of `path` that is not blocked, and return what they offer.
 
-    :raises PluginError: two of them are in conflict. One that is broken is no error here: see `Registry.complaints`.
+    :param blocked: names of plugins or distributions; `*` stands for all but those in the box.
+    :param replace: by name of a built-in, the component that may replace it.
     """
-    registry = survey(path, blocklist, replace)
-    if registry.conflicts:
-        raise registry.conflicts[0]
-    return registry
-
-
-def survey(
-    path: Sequence[str], blocklist: frozenset[str] = frozenset(), replace: Mapping[str, str] | None = None
-) -> Registry:
-    """Load every plugin that is not blocked and return what they give, conflicts and all."""
-    builtin = [Source(name, module, "cloche", "") for name, module in BUILTIN.items()]
-    found = Installed(path).scan()
+    found = Installed(path, inputs).scan()
     shadowed = [
-        Report(source, "shadowed", f"{source.distribution} in `{place}` comes first")
+        Report(source, "shadowed", f"{source.distribution} in `{place}` takes precedence")
         for source, place in found
         if place
     ]
-    return load_sources([*builtin, *(source for source, place in found if not place)], blocklist, replace, shadowed)
+    builtin = [Source(name, module, "cloche", "") for name, module in BUILTIN.items()]
+    sources = [*builtin, *(source for source, place in found if not place)]
+    return load_sources(sources, blocked, replace, shadowed)
 
 
 def load_sources(
     sources: Sequence[Source],
-    blocklist: frozenset[str] = frozenset(),
+    blocked: frozenset[str] = frozenset(),
     replace: Mapping[str, str] | None = None,
     others: Iterable[Report] = (),
 ) -> Registry:
-    """Load these plugins in this order, ours and theirs by the same call; see `survey`."""
-    import pluggy
+    """Load these plugins, those in the box and all others in the same way; see `load_plugins`.
 
-    from cloche.plugins import hookspecs
+    :param others: reports on plugins that are not loaded, to be listed after these.
+    """
+    from cloche.plugins.manager import Hooks, register_all
 
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    reports: list[Report] = []
-    provided: list[Component] = []
-    loaded: dict[Source, object] = {}
-    unknown = set(blocklist - {"*"})
+    asked_for, named = [], set()
     for source in sources:
-        names = {name for name in blocklist if name == source.name or normalised(name) == source.distribution}
-        if source.implementation not in BUILTIN.values() and (names or "*" in blocklist):
-            unknown -= names
-            reports.append(Report(source, "blocked", "left out as asked"))
-            continue
-        try:
-            plugin = resolve(source.implementation)
-            refuse_interface(getattr(plugin, "cloche_api_version", 1))
-            another_name = manager.is_registered(plugin)
-            if not another_name:
-                register(manager, plugin, str(source))
-            gives = list(collect(only(manager, plugin), source, ("command",) if another_name else KINDS))
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            manager.unregister(name=str(source)) if manager.has_plugin(str(source)) else None
+        names = {name for name in blocked if name == source.name or normalised(name) == source.distribution}
+        if source.implementation in BUILTIN.values() or not (names or "*" in blocked):
+            asked_for.append(source)
+        else:
+            named |= names
+    hooks = Hooks()
+    registered = register_all(hooks, asked_for)
+    components, failures = components_of(hooks)
+    failures |= {source: outcome for source, outcome in registered.items() if isinstance(outcome, BaseException)}
+    usable = [one for one in components if one.source not in failures]
+    reports = []
+    for source in sources:
+        outcome = registered.get(source)
+        if error := failures.get(source):
             reports.append(Report(source, "failed", cause(error), error=error))
-            continue
-        if not another_name:
-            loaded[source] = plugin
-        provided += gives
-        hooks = tuple(sorted(caller.name for caller in manager.get_hookcallers(plugin) or ()))
-        reports.append(Report(source, "loaded", "", hooks, tuple(gives)))
+        elif isinstance(outcome, tuple):
+            provides = tuple(one for one in usable if one.source == source)
+            reports.append(Report(source, "loaded", "", outcome, provides))
+        else:
+            reports.append(Report(source, "blocked", "left out with `--no-plugin`"))
+    builtin_first = sorted(usable, key=lambda one: one.source.implementation not in BUILTIN.values())
+    in_order = usable if usable == builtin_first else precedence(usable)
+    return Registry(in_order, [*reports, *others], hooks=hooks, replace=replace, unknown=blocked - {"*"} - named)
 
-    def created(result: Result) -> Iterator[tuple[Source, BaseException]]:
-        for source, plugin in loaded.items():
+
+def precedence(components: Sequence[Component]) -> list[Component]:
+    """Return components in the order of their hooks, but a built-in before another one of its kind and name."""
+    builtin = {(one.kind, one.name): one for one in components if one.source.implementation in BUILTIN.values()}
+    first: list[Component] = []
+    later: list[Component] = []
+    for one in components:
+        own = builtin.get((one.kind, one.name))
+        (first if own is None or own is one else later).append(one)
+    return first + later
+
+
+def components_of(hooks: Hooks) -> tuple[list[Component], dict[Source, BaseException]]:
+    """Ask all plugins what they offer, with one call per hook; return it, and what plugins failed with."""
+    components: list[Component] = []
+    failures: dict[Source, BaseException] = {}
+    for kind in KINDS:
+        for item, source in hooks.offered(f"cloche_{kind}s"):
             try:
-                only(manager, plugin)("cloche_created", result=result)
+                one = component_of(kind, item, source)
+                if kind == "command":
+                    own = (other for other in hooks.entry_points(source) if other.name == one.name)
+                    one = with_fields(one, source=next(own, source))
+                if any((kind, one.name, source) == (other.kind, other.name, other.source) for other in components):
+                    raise TypeError(f"`cloche_{kind}s` returned two components named `{one.name}`")
+                components.append(one)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
-                yield source, error
-
-    listeners = [listener(manager, plugin, source) for source, plugin in loaded.items()]
-    return Registry(
-        provided, [*reports, *others], created, replace, unknown, [one for one in listeners if one is not None]
-    )
+                failures.setdefault(source, error)
+    failures = {**failures, **hooks.failures}
+    return components, {other: error for source, error in failures.items() for other in hooks.entry_points(source)}
 
 
-def refuse_interface(version: object) -> None:
-    """:raises ImportError: a plugin says that it was written for an interface that is not this one."""
-    from cloche.plugins.hookspecs import API_VERSION
+def load_command(
+    name: str, sources: Sequence[Source], blocked: frozenset[str] = frozenset()
+) -> tuple[Component | None, list[str]]:
+    """Return the command of that name, None if none of these plugins offers it; and what to warn of.
 
-    if version != API_VERSION:
-        raise ImportError(f"it is written for version {version!r} of the plugin interface, and this is {API_VERSION}")
-
-
-def register(manager: pluggy.PluginManager, plugin: object, name: str) -> None:
-    """Register one plugin.
-
-    :raises pluggy.PluginValidationError: it implements a hook that does not exist, or with arguments that do not.
+    :raises PluginError: the plugin of that name is broken or left out.
     """
-    manager.register(plugin, name=name)
-    manager.check_pending()
-
-
-def only(manager: pluggy.PluginManager, plugin: object) -> Callable[..., list[object]]:
-    """Return a caller of the hooks of one plugin, by their names, so that what it raises can be told to be its."""
-
-    def call(hook: str, **arguments: object) -> list[object]:
-        others = [other for other in manager.get_plugins() if other is not plugin]
-        answers: list[object] = manager.subset_hook_caller(hook, others)(**arguments)
-        return answers
-
-    return call
-
-
-def listener(manager: pluggy.PluginManager, plugin: object, source: Source) -> Listener | None:
-    """Return a plugin as one that wants to be told of new environments; None if it does not."""
-    own = [one for one in manager.hook.cloche_created.get_hookimpls() if one.plugin is plugin]
-    plain = len(own) == 1 and "cloche_created" in plain_hooks(plugin)
-    return Listener(source, tuple(own[0].argnames) if plain else None) if own else None
-
-
-def load_command(name: str, sources: Sequence[Source], blocklist: frozenset[str] = frozenset()) -> Component | None:
-    """Return the command of that name; None if none of these plugins gives it.
-
-    :raises PluginError: the plugin that has its name is broken or left out, or two have a command of that name.
-    """
-    registry = load_sources(sources, blocklist)
-    for conflict in registry.conflicts:
-        if f"`{name}`" in conflict.message:
-            raise conflict
+    registry = load_sources(sources, blocked)
     for report in registry.reports:
         if report.source.name == name and report.status in ("failed", "blocked"):
-            reason = report.reason if report.status == "failed" else "it is left out"
+            reason = f"it failed: {report.reason}" if report.status == "failed" else "it is left out with `--no-plugin`"
             raise PluginError(
-                f"`{name}` may be a command of plugin {report.source}, which cannot be asked: {reason}",
+                f"`{name}` may be a command of plugin {report.source}, but {reason}",
                 hint=f"`./{name}` is the directory of that name",
             ) from report.error
-    return next((one for one in registry.all("command") if one.name == name), None)
+    conflicts = [one for one in registry.conflicts if one.used.kind == "command" and one.used.name == name]
+    warnings = [f"{one.message}; {one.hint}" for one in conflicts]
+    return next((one for one in registry.all("command") if one.name == name), None), warnings
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
+def suggestion(name: str, names: Iterable[str]) -> str:
     """Return the question whether the nearest of some names was meant; empty if none is near."""
     from difflib import get_close_matches
 

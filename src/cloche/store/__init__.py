@@ -10,6 +10,7 @@ import os
 import stat
 
 from cloche.errors import ClocheError, reason_of
+from cloche.fs.inputs import UNRECORDED
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.store.directories import cache_directory
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from cloche.fs.inputs import Inputs
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Host
 
@@ -63,6 +65,8 @@ class Store:
         """What the user should be told on standard error, one line each."""
         self.progress: Callable[[str], object] = str
         """Told what is about to be done where that may take seconds: `downloading pip==24.0`; by default nobody is."""
+        self.inputs: Inputs = UNRECORDED
+        """Records what is read to choose a seed."""
         self._trust = trust
         self._scratch = ""
         self._ready: dict[str, str] = {}

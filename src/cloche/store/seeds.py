@@ -26,6 +26,7 @@ class SeedStore:
 
         :raises SeedError: the wheel is damaged or hostile, or the interpreter cannot compile it.
         """
+        self._store.inputs.path(wheel)
         return obtain(read_wheel(wheel), interpreter, self._store)
 
     def images_for(self, wanted: Wanted, interpreter: Interpreter) -> list[Image]:

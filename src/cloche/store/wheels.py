@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError, reason_of
+from cloche.fs.inputs import UNRECORDED
 from cloche.model.distribution import normalised
 from cloche.model.value import replace, value
 from cloche.store.distributions import Distribution, read_installed, read_wheel
@@ -20,6 +21,7 @@ from cloche.store.tags import misfit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from cloche.fs.inputs import Inputs
     from cloche.model.interpreter import Interpreter
     from cloche.model.request import Wanted
     from cloche.store import Store
@@ -66,6 +68,7 @@ def choose(requirement: Requirement, interpreter: Interpreter, wanted: Wanted, s
             offers += (replace(offer, source=source) for offer in found)
         for offer in _newest_first(offers):
             try:
+                store.inputs.path(offer.location)
                 distribution = _read(offer)
             except SeedError as error:
                 if offer.source == NAMED:
@@ -117,18 +120,20 @@ def _sources(
     name = requirement.name
 
     def find_links() -> list[Offer]:
-        return [offer for place in wanted.find_links for offer in wheels_in(place, name)]
+        return [offer for place in wanted.find_links for offer in wheels_in(place, name, store.inputs)]
 
     def cached() -> list[Offer]:
-        offers = (offer for place in store.places("wheels") for offer in wheels_in(place, name))
+        offers = (offer for place in store.places("wheels") for offer in wheels_in(place, name, store.inputs))
         return [offer for offer in offers if not os.path.islink(offer.location)]
 
     def ensurepip() -> list[Offer]:
-        return next(filter(None, (wheels_in(place, name) for place in _ensurepip(interpreter))), [])
+        places = _ensurepip(interpreter, store.inputs)
+        return next(filter(None, (wheels_in(place, name, store.inputs) for place in places)), [])
 
     def index() -> list[Offer]:
         from cloche.store.index import download
 
+        store.inputs.undeclared.append(INDEX)
         wheel = download(requirement, interpreter, store)
         return [Offer(os.path.basename(wheel).split("-")[1], wheel)]
 
@@ -136,17 +141,18 @@ def _sources(
         yield {NAMED: find_links}
     if wanted.network == "newest":
         yield {INDEX: index}
-    beside = {"beside cloche": lambda: list(_beside(name, store.host.cwd))} if name == "pip" else {}
+    beside = {"beside cloche": lambda: list(_beside(name, store.host.cwd, store.inputs))} if name == "pip" else {}
     yield {**beside, "the cache": cached, "its own ensurepip": ensurepip}
     if wanted.network == "last-resort":
         yield {INDEX: index}
 
 
-def wheels_in(place: str, name: str) -> list[Offer]:
+def wheels_in(place: str, name: str, inputs: Inputs = UNRECORDED) -> list[Offer]:
     """Return the wheels of one distribution in a directory; none if there is no such directory.
 
     :raises SeedError: the directory cannot be read.
     """
+    inputs.path(place)
     try:
         files = sorted(os.listdir(place))
     except FileNotFoundError:
@@ -161,7 +167,7 @@ def wheels_in(place: str, name: str) -> list[Offer]:
     ]
 
 
-def _beside(name: str, cwd: str) -> Iterator[Offer]:
+def _beside(name: str, cwd: str, inputs: Inputs) -> Iterator[Offer]:
     """Yield what is installed where the Python that runs cloche looks for modules, the current directory left out.
 
     `python -m cloche` has that directory on `sys.path`, and nothing that lies there may get into an environment.
@@ -170,6 +176,7 @@ def _beside(name: str, cwd: str) -> Iterator[Offer]:
     for site in sys.path:
         if not os.path.isabs(site) or os.path.realpath(site) == here:
             continue
+        inputs.path(site)
         try:
             entries = sorted(os.listdir(site))
         except OSError:  # a zip archive, or nothing at all
@@ -180,19 +187,21 @@ def _beside(name: str, cwd: str) -> Iterator[Offer]:
                 yield Offer(version, os.path.join(site, entry))
 
 
-def _ensurepip(interpreter: Interpreter) -> Iterator[str]:
+def _ensurepip(interpreter: Interpreter, inputs: Inputs) -> Iterator[str]:
     """Yield the directories in which an interpreter keeps the wheels of its own `ensurepip`.
 
     Distributors that keep them elsewhere say so with `--with-wheel-pkg-dir` (since 3.10), which the build's variables
     remember; PyPy of Debian has the directory in its source only.
     """
     yield os.path.join(interpreter.stdlib, "ensurepip", "_bundled")
+    inputs.path(interpreter.stdlib)
     try:
         files = [name for name in os.listdir(interpreter.stdlib) if name.startswith("_sysconfigdata")]
     except OSError:
         files = []
     for name in sorted(files):
         if name.endswith(".py"):
+            inputs.path(os.path.join(interpreter.stdlib, name))
             with open(os.path.join(interpreter.stdlib, name), encoding="utf-8", errors="replace") as file:
                 if match := re.search(r"""['"]WHEEL_PKG_DIR['"]: *['"](/[^'"]+)['"]""", file.read()):
                     yield match[1]

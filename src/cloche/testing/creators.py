@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cloche.planning.layout import layout_of
-from cloche.planning.validate import flaw, missing, promised
+from cloche.planning.validate import missing_path, problem_with, required_paths
 from cloche.testing.checks import Check, as_test, broken, check_documented, check_name, check_sentence, twice
 from cloche.testing.fakes import KINDS
 
@@ -67,7 +67,7 @@ def check_operations(creator: Creator, interpreter: Interpreter, _: Path) -> Non
         return
     layout = layout_of(interpreter)
     operations = twice("`operations`", lambda: list(creator.operations(interpreter, layout)))
-    if problem := flaw(operations):
+    if problem := problem_with(operations):
         broken(f"in `operations`, {problem}")
-    if path := missing(operations, promised(layout)):
+    if path := missing_path(operations, required_paths(layout)):
         broken(f"`{path}`, which the layout promises, is not made")

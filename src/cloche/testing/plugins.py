@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cloche.plugins.components import KINDS
 from cloche.plugins.entry_points import find_sources
-from cloche.plugins.guard import resolve
+from cloche.plugins.guard import load_object
 from cloche.plugins.registry import load_sources
 from cloche.testing.checks import Check, as_test, broken, watched
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 IMPORT = """\
 import sys
-from cloche.plugins.guard import resolve
+from cloche.plugins.guard import load_object
 from cloche.testing import Watch
 with Watch() as watch:
-    resolve(sys.argv[1])
+    load_object(sys.argv[1])
 print("\\n".join(watch.deeds), end="")
 """
 
@@ -86,7 +86,7 @@ def check_loads(name: str) -> None:
             broken(f"plugin {report.source} implements no hook; is `@cloche.hookimpl` missing?")
     for source in sources(name):
         points = {one.name for one in sources(name) if one.implementation == source.implementation}
-        plugin = resolve(source.implementation)
+        plugin = load_object(source.implementation)
         given = plugin.cloche_commands() if hasattr(plugin, "cloche_commands") else ()
         if missing := sorted({one.name for one in given} - points):
             broken(f"the command `{missing[0]}` needs an entry point of that name, or it is never found")
@@ -96,7 +96,7 @@ def check_references(name: str) -> None:
     """Every `package.module:attribute` that it gives can be imported, and is what it is given for."""
     registry = loaded(name)
     for one in [one for kind in KINDS for one in registry.all(kind)]:
-        item = one.resolve()
+        item = one.load()
         if one.kind == "command" and not callable(item):
             broken(f"command `{one.name}` names `{one.reference}`, which cannot be called")
         if one.kind != "command" and getattr(item, "name", one.name) != one.name:

@@ -27,6 +27,12 @@ class CopyCreator:
             return "the executable of a macOS framework build cannot run from another place; use `--creator symlink`"
         return posix.refusal(interpreter)
 
+    def inputs(self, interpreter: Interpreter, layout: Layout) -> tuple[str, ...]:
+        """Return the executable, which is searched for the way it finds its library; on Windows its directory."""
+        if interpreter.os_name == "nt":
+            return windows.inputs(interpreter)
+        return (os.path.realpath(interpreter.executable),)
+
     def operations(self, interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
         yield from posix.directories(layout)
         if interpreter.os_name == "nt":

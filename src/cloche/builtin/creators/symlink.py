@@ -22,6 +22,10 @@ class Symlink:
             return "a linked python.exe does not find its DLLs on Windows; `copy` uses Python's own launchers"
         return posix.refusal(interpreter)
 
+    def inputs(self, interpreter: Interpreter, layout: Layout) -> tuple[str, ...]:
+        """Return nothing: the operations follow from the interpreter alone."""
+        return ()
+
     def operations(self, interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
         yield from posix.directories(layout)
         main, *others = layout.names

@@ -33,6 +33,10 @@ class Venv:
     def refusal(self, interpreter: Interpreter) -> str | None:
         return None if interpreter.has_venv else f"{interpreter.name} has no `venv` module"
 
+    def inputs(self, interpreter: Interpreter, layout: Layout) -> tuple[str, ...]:
+        """Return nothing: the operations follow from the interpreter alone."""
+        return ()
+
     def operations(self, interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
         yield Run(
             (interpreter.executable, "-I", "-c", SCRIPT, "{root}"),

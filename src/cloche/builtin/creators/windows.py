@@ -30,6 +30,11 @@ def executables(interpreter: Interpreter, layout: Layout) -> Iterator[Operation]
         yield from _copies(interpreter, layout)
 
 
+def inputs(interpreter: Interpreter) -> tuple[str, ...]:
+    """Return the executable: an upgrade, which may change the files beside it, replaces it as well."""
+    return (interpreter.executable,)
+
+
 def _launchers(interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
     """Yield the launchers, which lie in `Lib\\venv\\scripts\\nt`.
 

@@ -20,6 +20,10 @@ class Pip:
         """Refuse Pythons for which no wheel has been made for years."""
         return None if interpreter.version >= (3, 6) else f"needs Python 3.6 or later, got {interpreter.name}"
 
+    def inputs(self, interpreter: Interpreter, wanted: Wanted, store: SeedStore) -> tuple[str, ...]:
+        """Return nothing: the store records what it reads."""
+        return ()
+
     def images(self, interpreter: Interpreter, wanted: Wanted, store: SeedStore) -> list[Image]:
         """Return the images.
 

@@ -225,10 +225,10 @@ def programs(directory: str, host: Host) -> Iterator[tuple[str, str]]:
 
 def components(option: str, host: Host) -> Iterator[tuple[str, str]]:
     """Yield the names that an option of that name takes."""
-    from cloche.plugins.guard import blocked
-    from cloche.plugins.registry import survey
+    from cloche.plugins.guard import blocked_names
+    from cloche.plugins.registry import load_plugins
 
-    for report in survey(sys.path, blocked(host)).reports:
+    for report in load_plugins(sys.path, blocked_names(host)).reports:
         for one in report.provides:
             if one.kind == option.removesuffix("s"):
                 yield one.name, one.summary

@@ -1,4 +1,4 @@
-"""What was decided once is remembered, and nobody can tell: the environment is the same to the last byte."""
+"""An environment from a cached plan is the same, to the last byte, as one that was resolved for it."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ REQUESTS = [
 
 
 def decides(cloche: Cloche, destination: str, *argv: str) -> bool:
-    """Make an environment, and return whether anything was decided for it: only that needs the plugin manager."""
+    """Create an environment and return whether it was resolved: only resolving needs the plugin manager."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "cloche", *argv, "--", destination],
         cwd=cloche.cwd,
@@ -88,7 +88,7 @@ def decides(cloche: Cloche, destination: str, *argv: str) -> bool:
 
 
 @pytest.mark.parametrize("asked", REQUESTS)
-def test_what_is_remembered_from_another_place_makes_the_same_environment(
+def test_a_plan_cached_at_another_place_gives_the_same_environment(
     asked: Asked, cloche: Cloche, shared_cache: Path
 ) -> None:
     argv = asked if isinstance(asked, list) else asked()
@@ -107,7 +107,7 @@ def test_what_is_remembered_from_another_place_makes_the_same_environment(
 
 
 @pytest.mark.parametrize("existing", [[], ["--clear"]], ids=["refreshed", "replaced"])
-def test_what_is_remembered_serves_an_environment_that_is_there_already(existing: list[str], cloche: Cloche) -> None:
+def test_a_cached_plan_serves_an_existing_environment(existing: list[str], cloche: Cloche) -> None:
     decides(cloche, "env")
     made = snapshot(cloche.cwd / "env")
     decides(cloche, "other")
