@@ -14,7 +14,7 @@ from cloche.store.check import check
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from cloche.discovery import Found, Survey
+    from cloche.discovery import FoundInterpreter, InterpreterListing
     from cloche.discovery.cache import ProbeCache
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Host
@@ -52,7 +52,7 @@ class Session:
         self.warnings: list[str] = []
         self.progress: Callable[[str], object] = str
         """Is told what takes long while it is done (`downloading pip`), for people who wait."""
-        self.found: Found | None = None
+        self.found: FoundInterpreter | None = None
         """What the search found; None for the running Python where it was known without one."""
 
     def __enter__(self) -> Session:
@@ -125,7 +125,7 @@ class Session:
         places = self.store.places("plans")
         return PlanCache(places[0] if places else "", False, context)
 
-    def find(self, request: Request) -> Found:
+    def find(self, request: Request) -> FoundInterpreter:
         """Return the interpreter for a request; `because` says what decided on it if the user did not.
 
         :raises InterpreterNotFound: there is none.
@@ -133,16 +133,16 @@ class Session:
         specs, because = self._asked(request)
         return self._search(request, specs, because, self.registry.finders())
 
-    def pythons(self, request: Request, spec: str | None) -> Survey:
+    def pythons(self, request: Request, spec: str | None) -> InterpreterListing:
         """Look at every interpreter there is, and at which is taken for a spec, or for the request if there is none.
 
         :raises UsageError: what is asked for makes no sense.
         """
-        from cloche.discovery import survey
+        from cloche.discovery import list_interpreters
 
         specs, because = ((), "") if spec else self._asked(request)
         finders, first = self.registry.finders(), request.try_first_with
-        looked = survey(spec, self.host, finders, self.probes, first, otherwise=specs, because=because)
+        looked = list_interpreters(spec, self.host, finders, self.probes, first, otherwise=specs, because=because)
         self.warn(looked.found.warnings if looked.found else ())
         return looked
 
@@ -157,11 +157,13 @@ class Session:
         self.warn(passed_over)
         return asked
 
-    def _search(self, request: Request, specs: tuple[str, ...], because: str, finders: Iterable[Finder]) -> Found:
-        from cloche.discovery import find
+    def _search(
+        self, request: Request, specs: tuple[str, ...], because: str, finders: Iterable[Finder]
+    ) -> FoundInterpreter:
+        from cloche.discovery import find_interpreter
 
         first = request.try_first_with
-        self.found = find(specs, self.host, finders, self.probes, try_first_with=first, because=because)
+        self.found = find_interpreter(specs, self.host, finders, self.probes, try_first_with=first, because=because)
         self.warn(self.found.warnings)
         return replace(self.found, because=because)
 

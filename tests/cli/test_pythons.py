@@ -92,9 +92,9 @@ def test_all_shows_what_was_passed_over_and_why(cloche: Cloche) -> None:
     versions = f"{cloche.environ['PYENV_ROOT']}/versions"
     told = {path.removeprefix(f"{versions}/"): reason for path, reason in reasons}
     assert told["3.8.99/bin/python"] == "fails with exit code 7: no luck today (found by pyenv)"
-    assert told["2.7.18/bin/python"] == "is Python 2.7.18, and environments need 3.6 or later (found by pyenv)"
+    assert told["2.7.18/bin/python"] == "is Python 2.7.18, but environments need 3.6 or later (found by pyenv)"
     shim = f"{cloche.environ['PATH']}/python3.12"
-    assert told[shim] == "is a shim of pyenv, and no version that has it is active (found by path)"
+    assert told[shim] == "is a shim of pyenv, but no active version provides it (found by path)"
     assert any(reason == "is 3.9.18, not 3.10 (found by pyenv)" for reason in told.values())
 
 
@@ -111,7 +111,7 @@ def test_a_python_that_is_too_old_is_named_and_nothing_else(cloche: Cloche) -> N
     assert done.code == 3
     path = f"{cloche.environ['PYENV_ROOT']}/versions/2.7.18/bin/python2.7"
     assert done.err == (
-        f"cloche: error: environments need Python 3.6 or later, and `2.7` is older; `{path}` is Python 2.7.18\n"
+        f"cloche: error: environments need Python 3.6 or later, but `2.7` is older; `{path}` is Python 2.7.18\n"
     )
 
 
@@ -161,7 +161,7 @@ def test_a_project_that_asks_for_what_is_not_there_does_not_hide_what_is(cloche:
     done = cloche("pythons")
     assert done.code == 0
     assert len(rows(done.out)) > 2
-    assert f"`3.99`, which is asked for by `.python-version` in {cloche.cwd}" in done.err
+    assert f"`3.99`, which `.python-version` in {cloche.cwd} asks for" in done.err
 
 
 def made(cloche: Cloche, *argv: str, **variables: str) -> tuple[str, str]:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.discovery import find
+from cloche.discovery import find_interpreter
 from cloche.discovery.cache import ProbeCache
 from cloche.discovery.describe import running
-from cloche.discovery.probe import ask
+from cloche.discovery.probe import probe_executables
 from cloche.errors import InterpreterNotFound
 from cloche.model.interpreter import Host, Interpreter
 from tests import interpreters
@@ -61,7 +61,7 @@ def said(executable: str, program: str) -> dict[str, object]:
 
 
 def found(path: str) -> Interpreter:
-    return find((path,), HOST, [], NOTHING).interpreter
+    return find_interpreter((path,), HOST, [], NOTHING).interpreter
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -115,7 +115,7 @@ def test_an_environment_leads_to_its_base(name: str, kind: str, tmp_path: object
 
 
 def test_the_running_python_describes_itself_as_the_probe_describes_it_from_outside() -> None:
-    inside = running(HOST, NOTHING, ask=lambda *_: pytest.fail("a process was started"))
+    inside = running(HOST, NOTHING, prober=lambda *_: pytest.fail("a process was started"))
     assert found(inside.executable) == inside
 
 
@@ -124,18 +124,18 @@ def test_a_process_is_started_where_variables_would_change_what_it_says_of_itsel
 
     def noted(paths: Sequence[str], environ: Mapping[str, str]) -> list[Answer]:
         asked.extend(paths)
-        return ask(paths, environ)
+        return probe_executables(paths, environ)
 
     host = Host({**ENVIRON, "PYTHONHOME": "/nowhere"}, os.sep, sys.platform, os.name, sys.executable)
-    assert running(host, NOTHING, ask=noted) == running(HOST, NOTHING)
+    assert running(host, NOTHING, prober=noted) == running(HOST, NOTHING)
     assert len(asked) == 1
 
 
 def test_python_2_says_its_version_and_no_more() -> None:
     with pytest.raises(InterpreterNotFound) as caught:
-        find((interpreters.pyenv("2.7"),), HOST, [], NOTHING)
+        find_interpreter((interpreters.pyenv("2.7"),), HOST, [], NOTHING)
     assert "is Python 2.7." in caught.value.message
-    assert caught.value.message.endswith("and environments need 3.6 or later")
+    assert caught.value.message.endswith("but environments need 3.6 or later")
 
 
 def test_the_probe_parses_on_every_python_that_may_be_asked() -> None:
@@ -166,13 +166,13 @@ def test_nothing_from_the_outside_reaches_the_probe(tmp_path: object) -> None:
         "__PYVENV_LAUNCHER__": os.path.join(trap, "python"),
     }
     for name in ("2.7", "3.6", "3.13", "debian", "pypy"):
-        calm, disturbed = ask([real(name)], ENVIRON), ask([real(name)], hostile)
+        calm, disturbed = probe_executables([real(name)], ENVIRON), probe_executables([real(name)], hostile)
         assert calm == disturbed
     before = os.getcwd()
     os.chdir(trap)
     try:
-        assert ask([interpreters.pyenv("2.7")], hostile)[0].reason.startswith("is Python 2.7.")
-        assert ask([interpreters.pyenv("3.6")], hostile)[0].interpreter is not None
+        assert probe_executables([interpreters.pyenv("2.7")], hostile)[0].reason.startswith("is Python 2.7.")
+        assert probe_executables([interpreters.pyenv("3.6")], hostile)[0].interpreter is not None
     finally:
         os.chdir(before)
 
@@ -201,10 +201,19 @@ def test_a_name_that_may_mean_another_version_tomorrow_is_replaced_by_the_exact_
     assert found(executable).executable == f"{executable}.{found(executable).version[1]}"
 
 
-@pytest.mark.parametrize("path", ["/nowhere/python", "/etc", "/etc/passwd", "/dev/null"])
-def test_a_path_without_a_python_is_refused_with_the_reason(path: str) -> None:
-    with pytest.raises(InterpreterNotFound, match="is "):
-        find((path,), HOST, [], NOTHING)
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/nowhere/python", "does not exist"),
+        ("/etc", "is a directory that contains no Python"),
+        ("/etc/passwd", "is not executable"),
+        ("/dev/null", "is not a regular file"),
+    ],
+)
+def test_a_path_without_a_python_is_rejected_with_the_reason(path: str, reason: str) -> None:
+    with pytest.raises(InterpreterNotFound) as caught:
+        find_interpreter((path,), HOST, [], NOTHING)
+    assert caught.value.message == f"`{path}` {reason}"
 
 
 def test_an_environment_whose_base_is_gone_says_where_it_was(tmp_path: object) -> None:
@@ -215,5 +224,5 @@ def test_an_environment_whose_base_is_gone_says_where_it_was(tmp_path: object) -
         os.chmod(file.fileno(), 0o755)
     with open(os.path.join(str(tmp_path), "env", "pyvenv.cfg"), "w") as file:
         file.write("home = /gone/bin\n")
-    with pytest.raises(InterpreterNotFound, match="base, in /gone/bin, is gone"):
-        find((os.path.join(str(tmp_path), "env"),), HOST, [], NOTHING)
+    with pytest.raises(InterpreterNotFound, match="base in `/gone/bin` no longer exists"):
+        find_interpreter((os.path.join(str(tmp_path), "env"),), HOST, [], NOTHING)

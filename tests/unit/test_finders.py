@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.builtin.finders import installs, python_org, windows_registry
+from cloche.builtin.finders import installations, python_org, windows_registry
 from cloche.builtin.finders.asdf import finder as asdf
 from cloche.builtin.finders.conda import finder as conda
 from cloche.builtin.finders.current import finder as current
@@ -17,7 +17,7 @@ from cloche.builtin.finders.path import finder as path
 from cloche.builtin.finders.pyenv import finder as pyenv
 from cloche.builtin.finders.uv import finder as uv
 from cloche.builtin.finders.windows_store import finder as windows_store
-from cloche.discovery import home
+from cloche.discovery import base_interpreter
 from cloche.model.interpreter import Candidate, Host
 from cloche.model.spec import InterpreterSpec
 
@@ -126,7 +126,7 @@ class TestPath:
         tree.files("apps/python.exe", text="")
         tree.environ["PATH"] = f"{tree.at('apps')};{tree.at('a')}"
         alias, *rest = tree.candidates(path, "3.12")
-        assert alias.note == "is an alias of the Microsoft Store"
+        assert alias.note == "is a Microsoft Store alias"
         assert [os.path.basename(one.path) for one in rest] == ["python3.12.exe", "python.exe"]
 
     def test_what_apple_puts_in_usr_bin_is_passed_over_without_the_developer_tools(self, tree: Tree) -> None:
@@ -134,9 +134,7 @@ class TestPath:
             pytest.skip("there is no /usr/bin/python3 here")
         tree.platform = "darwin"
         tree.environ["PATH"] = "/usr/bin"
-        assert {one.note for one in tree.candidates(path, "python3")} == {
-            "asks to install the developer tools when it is started"
-        }
+        assert {one.note for one in tree.candidates(path, "python3")} == {"only offers to install the developer tools"}
 
     def test_a_directory_that_is_called_like_an_interpreter_is_none(self, tree: Tree) -> None:
         tree.files("a/python3/readme")
@@ -208,7 +206,7 @@ class TestShims:
 
     def test_a_shim_of_a_version_that_is_not_active_is_passed_over_with_the_reason(self, shims: Tree) -> None:
         shims.files("home/.pyenv/version", text="3.11.7\n")
-        assert self.behind(shims, "python3.12")[0] == "is a shim of pyenv, and no version that has it is active"
+        assert self.behind(shims, "python3.12")[0] == "is a shim of pyenv, but no active version provides it"
         assert len(shims.found(pyenv, "3.12")) == 2
 
     def test_the_variable_goes_before_the_nearest_file_and_that_before_the_global_one(self, shims: Tree) -> None:
@@ -230,7 +228,7 @@ class TestShims:
     @pytest.mark.parametrize("version", ["../../evil", "/etc", "a/../../b", "x" * 200, "..", "", "\x1b[2J", "sys\\tem"])
     def test_a_version_that_is_no_name_is_passed_over(self, shims: Tree, version: str) -> None:
         shims.environ["PYENV_VERSION"] = version or ":"
-        assert all("no version that has it is active" in one for one in self.behind(shims, "3"))
+        assert all("no active version provides it" in one for one in self.behind(shims, "3"))
 
     def test_a_version_file_that_is_too_large_or_no_text_or_no_file_is_passed_over(self, shims: Tree) -> None:
         shims.files("home/project/.python-version", text="3.12.1 " * 20000)
@@ -239,7 +237,7 @@ class TestShims:
         os.unlink(shims.at("home/project/.python-version"))
         with open(shims.at("home/project/.python-version"), "wb") as file:
             file.write(b"\xff\xfe\x00")
-        assert "no version" in self.behind(shims, "3")[0]
+        assert "no active version" in self.behind(shims, "3")[0]
         os.unlink(shims.at("home/project/.python-version"))
         os.mkfifo(shims.at("home/project/.python-version"))
         assert self.behind(shims, "3")[0] == "3.11.7/bin/python3"
@@ -281,7 +279,7 @@ class TestShims:
         def active() -> list[str]:
             return [one.note or one.path.split("/")[-3] for one in tree.candidates(path, "python3")]
 
-        assert active() == ["is a shim of mise, and no version that has it is active"]
+        assert active() == ["is a shim of mise, but no active version provides it"]
         tree.environ["XDG_CONFIG_HOME"] = tree.at("config")
         tree.files("config/mise/config.toml", text='[tools]\npython = "3.11"\n')
         assert active() == ["3.11.7"]
@@ -481,7 +479,7 @@ class TestWindowsRegistry:
         entries = {
             f"{USER}\\Acme\\1\\InstallPath": {"ExecutablePath": "C:\\acme.exe", "ExecutableArguments": "--python"}
         }
-        assert self.given(tree, entries) == [("C:\\acme.exe", "is Acme\\1 only when it is started with `--python`")]
+        assert self.given(tree, entries) == [("C:\\acme.exe", "is Acme\\1 only when started with `--python`")]
 
     def test_the_launcher_s_default_goes_first(self, tree: Tree) -> None:
         entries = {
@@ -528,12 +526,14 @@ def test_the_store_s_pythons_are_found_by_their_aliases(tree: Tree) -> None:
 def test_names_of_installations_are_understood(
     name: str, implementation: str, version: tuple[int, ...], free_threaded: bool
 ) -> None:
-    assert installs.described(name) == installs.Described(implementation, version, free_threaded)
+    assert installations.parse_installation_name(name) == installations.InstallationName(
+        implementation, version, free_threaded
+    )
 
 
 @pytest.mark.parametrize("name", ["mine", "miniconda3-latest", "stackless-3.7.5", "jython-2.7.2", "", "-"])
 def test_names_that_say_nothing_certain_are_left_open(name: str) -> None:
-    assert installs.described(name) is None
+    assert installations.parse_installation_name(name) is None
 
 
 class TestHome:
@@ -548,8 +548,8 @@ class TestHome:
         tree.link("brew/bin/python3.12", "../Cellar/python@3.12/3.12.7_1/bin/python3.12")
         for start in ("brew/bin/python3.12", "brew/opt/python@3.12/bin/python3.12"):
             prefix = tree.at(f"brew/Cellar/python@3.12/3.12.7_1/{framework}")
-            settled = home.stable(tree.at(start), prefix, "lib/python3.12", "python3.12")
-            assert settled == tree.at(f"brew/opt/python@3.12/{framework}/bin/python3.12")
+            path = base_interpreter.stable_executable(tree.at(start), prefix, "lib/python3.12", "python3.12")
+            assert path == tree.at(f"brew/opt/python@3.12/{framework}/bin/python3.12")
 
     def test_uv_s_link_for_the_minor_version_is_kept(self, tree: Tree) -> None:
         tree.files(
@@ -561,35 +561,40 @@ class TestHome:
         through_link = tree.at("uv/cpython-3.12-linux-x86_64-gnu/bin/python3.12")
         prefix = tree.at("uv/cpython-3.12.4-linux-x86_64-gnu")
         for start in (tree.at("home/.local/bin/python3.12"), through_link):
-            assert home.stable(start, prefix, "lib/python3.12", "python3.12") == through_link
+            assert base_interpreter.stable_executable(start, prefix, "lib/python3.12", "python3.12") == through_link
 
     def test_a_link_is_kept_from_which_the_standard_library_is_found(self, tree: Tree) -> None:
         tree.files("usr/bin/python3.11", "usr/lib/python3.11/os.py")
         tree.link("usr/bin/snake", "python3.11")
         tree.link("usr/bin/python3", "python3.11")
         usr, python = tree.at("usr"), tree.at("usr/bin/python3.11")
-        assert home.stable(tree.at("usr/bin/python3"), usr, "lib/python3.11", "python3.11") == python
+        assert (
+            base_interpreter.stable_executable(tree.at("usr/bin/python3"), usr, "lib/python3.11", "python3.11")
+            == python
+        )
         tree.link("opt/python", "../usr")
         through = tree.at("opt/python/bin/python3.11")
-        assert home.stable(through, usr, "lib/python3.11", "python3.11") == through
+        assert base_interpreter.stable_executable(through, usr, "lib/python3.11", "python3.11") == through
 
     def test_a_link_is_followed_where_the_standard_library_shows_below_the_wrong_prefix(self, tree: Tree) -> None:
         tree.files("usr/bin/python3.11", "usr/lib/python3.11/os.py")
         tree.link("lib", "usr/lib")
         tree.link("home/bin/python", "../../usr/bin/python3.11")
-        settled = home.stable(tree.at("home/bin/python"), tree.at("usr"), "lib/python3.11", "python3.11")
-        assert settled == tree.at("usr/bin/python3.11")
+        path = base_interpreter.stable_executable(
+            tree.at("home/bin/python"), tree.at("usr"), "lib/python3.11", "python3.11"
+        )
+        assert path == tree.at("usr/bin/python3.11")
 
     def test_dots_behind_a_linked_directory_are_not_taken_for_what_they_seem(self, tree: Tree) -> None:
         tree.files("real/deep/bin/x", "real/python/bin/python3.12", "real/python/lib/python3.12/os.py")
         tree.link("bin", "real/deep/bin")
         tree.link("real/deep/bin/python3.12", "../../python/bin/python3.12")
         prefix = tree.at("real/python")
-        settled = home.stable(tree.at("bin/python3.12"), prefix, "lib/python3.12", "python3.12")
-        assert os.path.samefile(settled, tree.at("real/python/bin/python3.12"))
+        path = base_interpreter.stable_executable(tree.at("bin/python3.12"), prefix, "lib/python3.12", "python3.12")
+        assert os.path.samefile(path, tree.at("real/python/bin/python3.12"))
 
     def test_links_that_lead_nowhere_or_in_a_circle_are_left_alone(self, tree: Tree) -> None:
         tree.link("a/python", "b")
         tree.link("a/b", "python")
-        settled = home.stable(tree.at("a/python"), tree.at("usr"), "lib/python3.12", "python3.12")
-        assert settled.startswith(tree.at("a"))
+        path = base_interpreter.stable_executable(tree.at("a/python"), tree.at("usr"), "lib/python3.12", "python3.12")
+        assert path.startswith(tree.at("a"))

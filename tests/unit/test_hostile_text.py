@@ -22,8 +22,8 @@ from cloche.cli.commands import COMMON, CREATE, VIRTUALENV
 from cloche.cli.parser import parse
 from cloche.cli.request import request_of
 from cloche.cli.settings import resolve
-from cloche.discovery import home, probe
-from cloche.discovery.build_details import declared
+from cloche.discovery import base_interpreter, probe
+from cloche.discovery.build_details import read_build_details
 from cloche.discovery.cache import ProbeCache, witnesses
 from cloche.discovery.project import asked_by_project, requires_python
 from cloche.errors import ClocheError, SeedError, UsageError
@@ -170,7 +170,7 @@ def test_any_bytes_in_a_pyvenv_cfg_lead_to_a_base_or_to_none(content: bytes, tmp
     (tmp_path / "pyvenv.cfg").write_bytes(content)
 
     try:
-        found = home.base(str(tmp_path / "bin" / "python"))
+        found = base_interpreter.resolve_base(str(tmp_path / "bin" / "python"))
     except LookupError as error:
         found = f"/{error}"
     assert found.startswith("/")
@@ -179,7 +179,7 @@ def test_any_bytes_in_a_pyvenv_cfg_lead_to_a_base_or_to_none(content: bytes, tmp
 @given(answer=DATA)
 @example(answer={"kind": "too-old", "version": [float("inf"), 2, 3]})
 def test_any_answer_of_a_probe_is_a_reason_or_an_interpreter(answer: object) -> None:
-    judged = probe.judge(json.dumps(answer).encode())
+    judged = probe.parse_answer(json.dumps(answer).encode())
     assert judged.reason
     assert plain(judged.reason)
 
@@ -196,7 +196,7 @@ def test_any_build_details_are_a_declaration_or_nothing(details: object, number:
     base = {"base_interpreter": "../../bin/python3.14", "implementation": {"name": "cpython", "version": version}}
     for content in (details, base, {**base, "abi": details}):
         (place / "build-details.json").write_text(json.dumps(content))
-        declared(str(executable))
+        read_build_details(str(executable))
 
 
 @given(content=st.binary(max_size=300))

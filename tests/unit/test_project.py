@@ -124,7 +124,7 @@ def test_a_version_file_of_which_nothing_is_understood_is_told_with_its_first_li
     warnings: list[str] = []
     host = Host({}, str(project), sys.platform, os.name, sys.executable)
     assert asked_by_project(host, warnings) == (("3.12",), f"`.python-version` in {project.parent}")
-    assert warnings == [f"`.python-version` in {project} was passed over: `my-environment` is no request for a Python"]
+    assert warnings == [f"`.python-version` in {project} was ignored: `my-environment` is not a valid Python request"]
     (project / ".python-version").write_text("# nothing yet\n\n")
     warnings.clear()
     asked_by_project(host, warnings)

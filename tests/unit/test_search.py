@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cloche.discovery import Found, Survey, find, search, survey
+from cloche.discovery import FoundInterpreter, InterpreterListing, find_interpreter, list_interpreters, search
 from cloche.discovery.cache import Answer, ProbeCache, too_old
 from cloche.errors import InterpreterNotFound, UsageError
 from cloche.model.interpreter import Candidate, Host
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from cloche.discovery.search import Sighting
+    from cloche.discovery.search import SearchResult
     from cloche.model.spec import InterpreterSpec
     from cloche.plugins.hookspecs import Finder
 
@@ -51,7 +51,7 @@ class Machine:
         self.finders.setdefault(finder, Listed(finder)).paths.append(str(executable))
         return str(executable)
 
-    def ask(self, paths: Sequence[str], environ: Mapping[str, str]) -> list[Answer]:
+    def prober(self, paths: Sequence[str], environ: Mapping[str, str]) -> list[Answer]:
         del environ
         self.asked.append(tuple(paths))
         return [self.answers[path] for path in paths]
@@ -61,18 +61,20 @@ class Machine:
         running = next((path for finder in self.finders.values() for path in finder.paths), "")
         return Host(self.environ, str(self.root), "linux", "posix", running)
 
-    def find(self, *specs: str, first: Sequence[str] = ()) -> Found:
-        return find(specs, self.host, self.finders.values(), self.cache, first, ask=self.ask)
+    def find(self, *specs: str, first: Sequence[str] = ()) -> FoundInterpreter:
+        return find_interpreter(specs, self.host, self.finders.values(), self.cache, first, prober=self.prober)
 
     def path(self, *specs: str, first: Sequence[str] = ()) -> str:
         return self.find(*specs, first=first).interpreter.executable
 
-    def look(self, spec: str | None = None, first: Sequence[str] = (), otherwise: Sequence[str] = ()) -> Survey:
+    def listing(
+        self, spec: str | None = None, first: Sequence[str] = (), otherwise: Sequence[str] = ()
+    ) -> InterpreterListing:
         finders = self.finders.values()
-        return survey(spec, self.host, finders, self.cache, first, otherwise=otherwise, ask=self.ask)
+        return list_interpreters(spec, self.host, finders, self.cache, first, otherwise=otherwise, prober=self.prober)
 
-    def survey(self, spec: str | None = None) -> list[Sighting]:
-        return list(self.look(spec).seen)
+    def results(self, spec: str | None = None) -> list[SearchResult]:
+        return list(self.listing(spec).results)
 
 
 class Listed:
@@ -166,11 +168,11 @@ def test_a_hint_that_is_no_interpreter_is_told_and_one_that_is_another_is_not(ma
     broken = machine.has("elsewhere", "fails with exit code 2")
     del machine.finders["elsewhere"]
     told = (
-        "`--try-first-with` was passed over: `/nowhere/python` is not there",
-        f"`--try-first-with` was passed over: `{broken}` fails with exit code 2",
+        "`--try-first-with` was ignored: `/nowhere/python` does not exist",
+        f"`--try-first-with` was ignored: `{broken}` fails with exit code 2",
     )
     hints = ("/nowhere/python", other, broken)
-    for found in (machine.find("3.12", first=hints), machine.look("3.12", first=hints).found):
+    for found in (machine.find("3.12", first=hints), machine.listing("3.12", first=hints).found):
         assert found is not None
         assert (found.interpreter.executable, found.warnings) == (taken, told)
     found = machine.find(first=("/nowhere/python",))
@@ -185,7 +187,12 @@ def test_a_hint_does_not_replace_a_path_that_was_asked_for(machine: Machine) -> 
     asked = machine.has("path", "CPython 3.12.9")
     hinted = machine.has("elsewhere", "CPython 3.13.0")
     machine.finders.clear()
-    assert find((asked,), machine.host, [], machine.cache, (hinted,), ask=machine.ask).interpreter.executable == asked
+    assert (
+        find_interpreter(
+            (asked,), machine.host, [], machine.cache, (hinted,), prober=machine.prober
+        ).interpreter.executable
+        == asked
+    )
 
 
 def test_a_path_is_that_interpreter_or_an_error(machine: Machine) -> None:
@@ -237,7 +244,7 @@ def test_only_path_is_asked_for_a_command(machine: Machine) -> None:
     named = machine.has("path", "CPython 3.11.7")
     assert machine.path("my-python") == named
     machine.finders["path"].paths.clear()
-    with pytest.raises(InterpreterNotFound, match="no interpreter on PATH is called `my-python`"):
+    with pytest.raises(InterpreterNotFound, match="no command `my-python` found on PATH"):
         machine.find("my-python")
 
 
@@ -253,7 +260,7 @@ def test_one_that_is_found_twice_is_looked_at_once(machine: Machine) -> None:
     link.symlink_to(path)
     machine.finders["pyenv"] = Listed("pyenv")
     machine.finders["pyenv"].paths = [str(link), path]
-    assert [(one.path, one.found_by) for one in machine.survey()] == [(path, "path")]
+    assert [(one.path, one.found_by) for one in machine.results()] == [(path, "path")]
     assert machine.asked == [(path,)]
 
 
@@ -276,7 +283,7 @@ def test_a_shim_is_passed_over_with_the_reason_of_its_finder(machine: Machine) -
     machine.finders["path"].note = "is a shim with nothing behind it"
     chosen = machine.has("pyenv", "CPython 3.12.1")
     assert machine.path("3.12") == chosen
-    assert [one.reason for one in machine.survey("3.12")] == ["is a shim with nothing behind it", ""]
+    assert [one.reason for one in machine.results("3.12")] == ["is a shim with nothing behind it", ""]
 
 
 def test_an_environment_stands_for_its_base(machine: Machine) -> None:
@@ -303,8 +310,8 @@ def test_an_environment_of_an_environment_stands_for_the_base_of_both(machine: M
 def test_an_environment_whose_base_is_itself_is_passed_over(machine: Machine) -> None:
     path = machine.has("path", "is never asked", "env")
     (machine.root / "env" / "pyvenv.cfg").write_text(f"home = {os.path.dirname(path)}\n")
-    (sighting,) = machine.survey("3.12")
-    assert "is gone" in sighting.reason
+    (result,) = machine.results("3.12")
+    assert "no longer exists" in result.reason
 
 
 def test_an_environment_that_cannot_be_told_from_a_base_is_passed_over(
@@ -322,8 +329,8 @@ def test_an_environment_that_cannot_be_told_from_a_base_is_passed_over(
         return really(path, *arguments, **more)
 
     monkeypatch.setattr(os, "open", fail)
-    (sighting,) = machine.survey("3.12")
-    assert sighting.reason == f"belongs to an environment whose `{config}` cannot be read"
+    (result,) = machine.results("3.12")
+    assert result.reason == f"belongs to an environment whose `{config}` cannot be read"
     assert machine.asked == []
 
 
@@ -332,7 +339,7 @@ def test_an_environment_never_leads_to_the_current_directory(machine: Machine, m
     path = machine.has("path", "is never asked", "env")
     (machine.root / "env" / "pyvenv.cfg").write_text("home = base/bin\nexecutable = base/bin/python\n")
     monkeypatch.chdir(machine.root)
-    with pytest.raises(InterpreterNotFound, match="is gone"):
+    with pytest.raises(InterpreterNotFound, match="no longer exists"):
         machine.find(path)
     assert machine.asked == []
 
@@ -341,7 +348,7 @@ def test_what_a_finder_names_relatively_is_never_started(machine: Machine, monke
     path = machine.has("path", "CPython 3.12.1")
     machine.finders["path"].paths = [os.path.relpath(path, machine.root)]
     monkeypatch.chdir(machine.root)
-    assert [one.reason for one in machine.survey("3.12")] == ["is not an absolute path"]
+    assert [one.reason for one in machine.results("3.12")] == ["is not an absolute path"]
     assert machine.asked == []
 
 
@@ -395,7 +402,7 @@ def test_environments_that_are_each_other_s_base_are_passed_over(machine: Machin
     one, other = machine.has("path", "never asked", "one"), machine.has("path", "never asked", "other")
     (machine.root / "one" / "pyvenv.cfg").write_text(f"home = {os.path.dirname(other)}\n")
     (machine.root / "other" / "pyvenv.cfg").write_text(f"home = {os.path.dirname(one)}\n")
-    assert all("without an end" in sighting.reason for sighting in machine.survey("3.12"))
+    assert all("refer to each other in a circle" in result.reason for result in machine.results("3.12"))
 
 
 def test_a_wrapper_is_seen_through(machine: Machine) -> None:
@@ -405,14 +412,14 @@ def test_a_wrapper_is_seen_through(machine: Machine) -> None:
     machine.answers[wrapper] = machine.answers[real]
     found = machine.find("3.12")
     assert (found.interpreter.executable, found.found_by) == (real, "path")
-    assert [one.found_by for one in machine.survey("3.12")] == ["path"]
+    assert [one.found_by for one in machine.results("3.12")] == ["path"]
 
 
 def test_a_wrapper_of_a_wrapper_that_never_ends_is_passed_over(machine: Machine) -> None:
     one, other = machine.has("path", "a script"), machine.has("path", "another")
     machine.answers[one] = Answer(interpreter("CPython 3.12.1", other))
     machine.answers[other] = Answer(interpreter("CPython 3.12.1", one))
-    assert all("and so on" in sighting.reason for sighting in machine.survey("3.12"))
+    assert all("which in turn starts" in result.reason for result in machine.results("3.12"))
 
 
 def test_a_finder_that_fails_does_not_stop_the_others(machine: Machine) -> None:
@@ -424,18 +431,21 @@ def test_a_finder_that_fails_does_not_stop_the_others(machine: Machine) -> None:
 
     chosen = machine.has("path", "CPython 3.12.1")
     finders: list[Finder] = [Broken(), machine.finders["path"]]
-    found = find(("3.12",), machine.host, finders, machine.cache, ask=machine.ask)
+    found = find_interpreter(("3.12",), machine.host, finders, machine.cache, prober=machine.prober)
     assert found.interpreter.executable == chosen
-    (failed, _) = survey("3.12", machine.host, finders, machine.cache, ask=machine.ask).seen
+    (failed, _) = list_interpreters("3.12", machine.host, finders, machine.cache, prober=machine.prober).results
     assert failed.reason.startswith("the finder failed: PermissionError")
 
 
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ("/usr/bin/python3", "TypeError: '/usr/bin/python3' is no `cloche.Candidate`"),
-        (None, "TypeError: None is no `cloche.Candidate`"),
-        (Candidate(PurePath("/usr/bin/python3"), "broken"), "TypeError: Candidate(path="),
+        ("/usr/bin/python3", "TypeError: expected a `cloche.Candidate` but got '/usr/bin/python3'"),
+        (None, "TypeError: expected a `cloche.Candidate` but got None"),
+        (
+            Candidate(PurePath("/usr/bin/python3"), "broken"),
+            "TypeError: expected a `cloche.Candidate` but got Candidate(path=",
+        ),
         (SystemExit(1), "SystemExit: 1"),
         (BaseException("of compiled code"), "BaseException: of compiled code"),
     ],
@@ -451,11 +461,11 @@ def test_a_finder_that_gives_no_candidates_fails_like_any_other(machine: Machine
             yield given
 
     finders: list[Finder] = [Broken("one"), Broken("other")]
-    seen = survey("3.12", machine.host, finders, machine.cache, ask=machine.ask).seen
-    assert [one.found_by for one in seen] == ["one", "other"]
-    assert all(one.reason.startswith(f"the finder failed: {told}") for one in seen)
+    results = list_interpreters("3.12", machine.host, finders, machine.cache, prober=machine.prober).results
+    assert [one.found_by for one in results] == ["one", "other"]
+    assert all(one.reason.startswith(f"the finder failed: {told}") for one in results)
     with pytest.raises(InterpreterNotFound) as missing:
-        find(("3.12",), machine.host, finders, machine.cache, ask=machine.ask)
+        find_interpreter(("3.12",), machine.host, finders, machine.cache, prober=machine.prober)
     assert f"finder `other` failed: {told}" in str(missing.value.hint)
 
 
@@ -474,19 +484,19 @@ def test_finders_that_are_not_reached_are_not_even_loaded(machine: Machine) -> N
         yield machine.finders["path"]
         pytest.fail("another finder was loaded")
 
-    found = find(("3.12",), machine.host, loading(), machine.cache, ask=machine.ask)
+    found = find_interpreter(("3.12",), machine.host, loading(), machine.cache, prober=machine.prober)
     assert found.interpreter.executable == chosen
 
 
 def test_a_survey_shows_everything_and_what_would_be_chosen(machine: Machine) -> None:
     machine.has("current", "CPython 3.11.7")
-    machine.has("path", "is ended by SIGSEGV")
+    machine.has("path", "is terminated by SIGSEGV")
     machine.has("path", "CPython 3.12.1")
     machine.has("pyenv", "CPython 3.13.0t")
-    seen = [(one.found_by, one.reason, one.is_chosen) for one in machine.survey("3.12")]
-    assert seen == [
+    results = [(one.found_by, one.reason, one.is_chosen) for one in machine.results("3.12")]
+    assert results == [
         ("current", "is 3.11.7, not 3.12", False),
-        ("path", "is ended by SIGSEGV", False),
+        ("path", "is terminated by SIGSEGV", False),
         ("path", "", True),
         ("pyenv", "is 3.13.0, not 3.12", False),
     ]
@@ -496,7 +506,7 @@ def test_a_survey_without_a_request_passes_no_interpreter_over(machine: Machine)
     machine.has("current", "CPython 3.15.0b1")
     machine.has("path", "CPython 3.12.1")
     machine.has("pyenv", "CPython 3.13.0t")
-    assert [(one.reason, one.is_chosen) for one in machine.survey()] == [("", True), ("", False), ("", False)]
+    assert [(one.reason, one.is_chosen) for one in machine.results()] == [("", True), ("", False), ("", False)]
 
 
 def test_a_survey_marks_what_would_be_taken_whatever_decides(machine: Machine) -> None:
@@ -505,38 +515,38 @@ def test_a_survey_marks_what_would_be_taken_whatever_decides(machine: Machine) -
     hinted = machine.has("elsewhere", "CPython 3.12.9")
     machine.finders.pop("elsewhere")
 
-    def chosen(looked: Survey) -> list[str]:
+    def chosen(looked: InterpreterListing) -> list[str]:
         assert looked.found is not None
-        (path,) = [one.path for one in looked.seen if one.is_chosen]
+        (path,) = [one.path for one in looked.results if one.is_chosen]
         assert looked.found.interpreter.executable == path
         return [path, looked.found.found_by]
 
-    assert chosen(machine.look(otherwise=("3.99", "3.12"))) == [asked, "path"]
-    assert chosen(machine.look("3.12", first=(hinted,))) == [hinted, "try-first-with"]
-    assert chosen(machine.look(first=(hinted,))) == [hinted, "try-first-with"]
+    assert chosen(machine.listing(otherwise=("3.99", "3.12"))) == [asked, "path"]
+    assert chosen(machine.listing("3.12", first=(hinted,))) == [hinted, "try-first-with"]
+    assert chosen(machine.listing(first=(hinted,))) == [hinted, "try-first-with"]
     assert machine.asked[-1] == (hinted,)
 
 
 def test_a_survey_of_what_is_not_there_tells_why_as_the_search_does(machine: Machine) -> None:
     machine.has("path", "CPython 3.12.1")
-    looked = machine.look("3.99")
+    looked = machine.listing("3.99")
     assert looked.found is None
-    assert str(looked.problem) == "no interpreter satisfies `3.99`"
-    assert [one.is_chosen for one in looked.seen] == [False]
+    assert str(looked.error) == "no interpreter satisfies `3.99`"
+    assert [one.is_chosen for one in looked.results] == [False]
 
 
 def test_a_candidate_that_hangs_is_asked_once_however_often_it_is_needed(machine: Machine) -> None:
     hanging = machine.has("path", "does not answer in time")
-    machine.look("3.99")
+    machine.listing("3.99")
     assert machine.asked == [(hanging,)]
 
 
 def test_after_the_time_for_all_is_spent_nobody_is_asked(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    paths = [machine.has("path", "does not answer in time") for _ in range(2 * search.BATCH)]
-    monkeypatch.setattr(search, "PATIENCE", 0.0)
+    paths = [machine.has("path", "does not answer in time") for _ in range(2 * search.BATCH_SIZE)]
+    monkeypatch.setattr(search, "PROBE_BUDGET", 0.0)
     with pytest.raises(InterpreterNotFound):
         machine.find("3.12")
-    assert machine.asked == [tuple(paths[: search.BATCH])]
+    assert machine.asked == [tuple(paths[: search.BATCH_SIZE])]
 
 
 def test_a_miss_names_the_nearest_where_it_looked_and_what_would_help(machine: Machine) -> None:
@@ -551,7 +561,7 @@ def test_a_miss_names_the_nearest_where_it_looked_and_what_would_help(machine: M
     assert caught.value.message == "no interpreter satisfies `3.14t`"
     hint = caught.value.hint or ""
     assert hint.index(f"`{wrong_build}` is not free-threaded") < hint.index(f"`{near}` is 3.13.0, not 3.14")
-    assert "looked at: current, path, pyenv" in hint
+    assert "searched: current, path, pyenv" in hint
     assert "`uv python install 3.14t`" in hint
     assert "`cloche pythons 3.14t --all`" in hint
 
@@ -579,7 +589,7 @@ def test_a_miss_of_a_version_that_is_there_says_which_build_is_missing(
     with pytest.raises(InterpreterNotFound) as caught:
         machine.find(request_text)
     hint = caught.value.hint or ""
-    assert f"  there is a CPython 3.12.1; what is missing is a {missing}\n" in hint
+    assert f"  found CPython 3.12.1, but no {missing}\n" in hint
     assert "uv python install" not in hint
 
 
@@ -595,8 +605,8 @@ def test_what_a_manager_would_install_is_named_where_it_is_what_was_asked_for(
     with pytest.raises(InterpreterNotFound) as caught:
         machine.find(request_text)
     hint = caught.value.hint or ""
-    assert (f"`{remedy}` could help" in hint) if remedy else ("uv python install" not in hint)
-    assert "what is missing" not in hint
+    assert (f"try `{remedy}`" in hint) if remedy else ("uv python install" not in hint)
+    assert "but no" not in hint
 
 
 def test_a_miss_of_several_requests_says_of_a_place_what_is_wrong_with_it(machine: Machine) -> None:
@@ -644,7 +654,7 @@ def test_a_python_that_is_too_old_is_named_and_nothing_else_is(machine: Machine,
     with pytest.raises(InterpreterNotFound) as caught:
         machine.find(request_text)
     assert caught.value.message == (
-        f"environments need Python 3.6 or later, and `{request_text}` is older; `{old}` is Python 2.7.18"
+        f"environments need Python 3.6 or later, but `{request_text}` is older; `{old}` is Python 2.7.18"
     )
     assert caught.value.hint is None
     assert caught.value.exit_code == 3
@@ -655,7 +665,7 @@ def test_a_python_that_is_too_old_and_not_there_is_refused_likewise(machine: Mac
     machine.answers[old] = too_old("2.7.18")
     with pytest.raises(InterpreterNotFound) as caught:
         machine.find("3.5")
-    assert caught.value.message == "environments need Python 3.6 or later, and `3.5` is older"
+    assert caught.value.message == "environments need Python 3.6 or later, but `3.5` is older"
 
 
 @pytest.mark.parametrize("request_text", ["3", "3.6", ">=2.7", "<3.7", "3.99", ">=3.5,<3.7", "pypy"])
@@ -675,15 +685,17 @@ def test_a_miss_names_the_file_that_asks(machine: Machine) -> None:
     machine.has("path", "CPython 3.13.0")
     because = "`.python-version` in /home/me"
     with pytest.raises(InterpreterNotFound) as caught:
-        find(("3.14",), machine.host, machine.finders.values(), machine.cache, because=because, ask=machine.ask)
-    assert caught.value.message == f"no interpreter satisfies `3.14`, which is asked for by {because}"
+        find_interpreter(
+            ("3.14",), machine.host, machine.finders.values(), machine.cache, because=because, prober=machine.prober
+        )
+    assert caught.value.message == f"no interpreter satisfies `3.14`, which {because} asks for"
 
 
 def test_on_a_machine_without_any_python_it_says_so(machine: Machine) -> None:
     machine.finders["path"] = Listed("path")
     with pytest.raises(InterpreterNotFound) as caught:
         machine.find("3.14")
-    assert "there is no interpreter at all" in (caught.value.hint or "")
+    assert "there are no interpreters at all" in (caught.value.hint or "")
 
 
 def details(executable: str, version: str, flags: list[str]) -> dict[str, object]:
@@ -733,12 +745,12 @@ def test_what_says_of_itself_that_it_will_not_do_is_a_miss_like_any_other(machin
     with pytest.raises(InterpreterNotFound) as caught:
         machine.find("3.13")
     assert f"`{path}` is 3.14.0, not 3.13" in (caught.value.hint or "")
-    assert [one.path for one in machine.look("3.13").seen if one.interpreter] == [path]
+    assert [one.path for one in machine.listing("3.13").results if one.interpreter] == [path]
 
 
 def test_a_survey_asks_even_what_says_of_itself_that_it_will_not_do(machine: Machine) -> None:
     path = with_details(machine, "CPython 3.14.0", json.dumps(details("../../bin/python3.14", "3.14.0", [])))
-    assert [(one.path, one.reason) for one in machine.survey("3.13")] == [(path, "is 3.14.0, not 3.13")]
+    assert [(one.path, one.reason) for one in machine.results("3.13")] == [(path, "is 3.14.0, not 3.13")]
     assert machine.asked == [(path,)]
 
 

@@ -28,7 +28,7 @@ PATIENCE = 240
 """Seconds that one program may take; starting one takes one to five."""
 START = """\
 from cloche.discovery import probe
-probe.ask.__kwdefaults__.update(bound=200.0, patience=200.0)
+probe.probe_executables.__kwdefaults__.update(total_timeout=200.0, timeout=200.0)
 from cloche.__main__ import run
 run()
 """

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cloche.discovery import record
+from cloche.discovery import serialization
 from cloche.model.value import fields
 from tests.recorded import NAMES, recorded
 
@@ -15,8 +15,16 @@ from tests.recorded import NAMES, recorded
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recorded_interpreter_survives_the_way_through_json_and_through_lines(name: str) -> None:
     interpreter = recorded(name)
-    assert record.load(json.loads(json.dumps(record.dump(interpreter)))) == interpreter
-    assert record.load(record.unflatten(record.flatten(interpreter))) == interpreter
+    assert (
+        serialization.interpreter_from_dict(json.loads(json.dumps(serialization.interpreter_to_dict(interpreter))))
+        == interpreter
+    )
+    assert (
+        serialization.interpreter_from_dict(
+            serialization.dict_from_lines(serialization.interpreter_to_lines(interpreter))
+        )
+        == interpreter
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,7 +58,9 @@ def test_a_recorded_interpreter_survives_the_way_through_json_and_through_lines(
 )
 def test_a_claim_that_cannot_be_is_refused_by_the_name_of_its_field(field: str, claim: object) -> None:
     with pytest.raises(ValueError, match=f"`{field}`"):
-        record.load({**record.dump(recorded("cpython-3.12-linux")), field: claim})
+        serialization.interpreter_from_dict(
+            {**serialization.interpreter_to_dict(recorded("cpython-3.12-linux")), field: claim}
+        )
 
 
 @pytest.mark.parametrize(
@@ -58,30 +68,30 @@ def test_a_claim_that_cannot_be_is_refused_by_the_name_of_its_field(field: str, 
 )
 @pytest.mark.parametrize("key", ["purelib", "platlib", "scripts", "include"])
 def test_a_scheme_that_leaves_the_environment_is_refused(key: str, place: object) -> None:
-    claim: dict[str, Any] = record.dump(recorded("cpython-3.12-linux"))
+    claim: dict[str, Any] = serialization.interpreter_to_dict(recorded("cpython-3.12-linux"))
     claim["scheme"] = {**claim["scheme"], key: place}
     with pytest.raises(ValueError, match="`scheme`"):
-        record.load(claim)
+        serialization.interpreter_from_dict(claim)
 
 
 @pytest.mark.parametrize("field", sorted(fields(recorded("cpython-3.12-linux"))))
 def test_nothing_may_be_missing(field: str) -> None:
-    claim = record.dump(recorded("cpython-3.12-linux"))
+    claim = serialization.interpreter_to_dict(recorded("cpython-3.12-linux"))
     del claim[field]
     with pytest.raises(ValueError, match=f"`{field}` is missing"):
-        record.load(claim)
+        serialization.interpreter_from_dict(claim)
 
 
 def test_a_windows_path_is_absolute_on_windows_only() -> None:
-    windows = record.dump(recorded("cpython-3.12-windows"))
+    windows = serialization.interpreter_to_dict(recorded("cpython-3.12-windows"))
     with pytest.raises(ValueError, match="`executable`"):
-        record.load({**windows, "executable": "/usr/bin/python3"})
-    linux = record.dump(recorded("cpython-3.12-linux"))
+        serialization.interpreter_from_dict({**windows, "executable": "/usr/bin/python3"})
+    linux = serialization.interpreter_to_dict(recorded("cpython-3.12-linux"))
     with pytest.raises(ValueError, match="`executable`"):
-        record.load({**linux, "executable": "C:\\Python312\\python.exe"})
+        serialization.interpreter_from_dict({**linux, "executable": "C:\\Python312\\python.exe"})
 
 
 @pytest.mark.parametrize("claim", [None, [], "text", 3])
 def test_what_is_no_object_is_refused(claim: object) -> None:
-    with pytest.raises(ValueError, match="not an object"):
-        record.load(claim)
+    with pytest.raises(ValueError, match="not a JSON object"):
+        serialization.interpreter_from_dict(claim)
