@@ -1,4 +1,4 @@
-"""An interpreter as plain data, and back: what is claimed about it is checked before it is believed."""
+"""Test the conversion of an interpreter to plain data and back, with a check of every field."""
 
 from __future__ import annotations
 
@@ -7,28 +7,25 @@ from typing import Any
 
 import pytest
 
-from cloche.discovery import serialization
+from cloche.discovery.serialization import (
+    dict_from_lines,
+    interpreter_from_dict,
+    interpreter_to_dict,
+    interpreter_to_lines,
+)
 from cloche.model.value import fields
 from tests.recorded import NAMES, recorded
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_recorded_interpreter_survives_the_way_through_json_and_through_lines(name: str) -> None:
+def test_an_interpreter_survives_the_round_trip_through_json_and_lines(name: str) -> None:
     interpreter = recorded(name)
-    assert (
-        serialization.interpreter_from_dict(json.loads(json.dumps(serialization.interpreter_to_dict(interpreter))))
-        == interpreter
-    )
-    assert (
-        serialization.interpreter_from_dict(
-            serialization.dict_from_lines(serialization.interpreter_to_lines(interpreter))
-        )
-        == interpreter
-    )
+    assert interpreter_from_dict(json.loads(json.dumps(interpreter_to_dict(interpreter)))) == interpreter
+    assert interpreter_from_dict(dict_from_lines(interpreter_to_lines(interpreter))) == interpreter
 
 
 @pytest.mark.parametrize(
-    ("field", "claim"),
+    ("field", "value"),
     [
         ("executable", "python3"),
         ("executable", ""),
@@ -56,42 +53,40 @@ def test_a_recorded_interpreter_survives_the_way_through_json_and_through_lines(
         ("implementation", ["cpython"]),
     ],
 )
-def test_a_claim_that_cannot_be_is_refused_by_the_name_of_its_field(field: str, claim: object) -> None:
+def test_the_error_for_an_invalid_value_names_the_field(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"`{field}`"):
-        serialization.interpreter_from_dict(
-            {**serialization.interpreter_to_dict(recorded("cpython-3.12-linux")), field: claim}
-        )
+        interpreter_from_dict({**interpreter_to_dict(recorded("cpython-3.12-linux")), field: value})
 
 
 @pytest.mark.parametrize(
-    "place", ["/etc", "../outside", "lib/../../x", "C:\\x", "lib\\x", "lib//x", 'lib/"x', "lib/\n", None, 7, ""]
+    "path", ["/etc", "../outside", "lib/../../x", "C:\\x", "lib\\x", "lib//x", 'lib/"x', "lib/\n", None, 7, ""]
 )
 @pytest.mark.parametrize("key", ["purelib", "platlib", "scripts", "include"])
-def test_a_scheme_that_leaves_the_environment_is_refused(key: str, place: object) -> None:
-    claim: dict[str, Any] = serialization.interpreter_to_dict(recorded("cpython-3.12-linux"))
-    claim["scheme"] = {**claim["scheme"], key: place}
+def test_a_scheme_that_leaves_the_environment_is_rejected(key: str, path: object) -> None:
+    value: dict[str, Any] = interpreter_to_dict(recorded("cpython-3.12-linux"))
+    value["scheme"] = {**value["scheme"], key: path}
     with pytest.raises(ValueError, match="`scheme`"):
-        serialization.interpreter_from_dict(claim)
+        interpreter_from_dict(value)
 
 
 @pytest.mark.parametrize("field", sorted(fields(recorded("cpython-3.12-linux"))))
-def test_nothing_may_be_missing(field: str) -> None:
-    claim = serialization.interpreter_to_dict(recorded("cpython-3.12-linux"))
-    del claim[field]
+def test_every_field_is_required(field: str) -> None:
+    value = interpreter_to_dict(recorded("cpython-3.12-linux"))
+    del value[field]
     with pytest.raises(ValueError, match=f"`{field}` is missing"):
-        serialization.interpreter_from_dict(claim)
+        interpreter_from_dict(value)
 
 
-def test_a_windows_path_is_absolute_on_windows_only() -> None:
-    windows = serialization.interpreter_to_dict(recorded("cpython-3.12-windows"))
+def test_a_windows_path_is_absolute_only_on_windows() -> None:
+    windows = interpreter_to_dict(recorded("cpython-3.12-windows"))
     with pytest.raises(ValueError, match="`executable`"):
-        serialization.interpreter_from_dict({**windows, "executable": "/usr/bin/python3"})
-    linux = serialization.interpreter_to_dict(recorded("cpython-3.12-linux"))
+        interpreter_from_dict({**windows, "executable": "/usr/bin/python3"})
+    linux = interpreter_to_dict(recorded("cpython-3.12-linux"))
     with pytest.raises(ValueError, match="`executable`"):
-        serialization.interpreter_from_dict({**linux, "executable": "C:\\Python312\\python.exe"})
+        interpreter_from_dict({**linux, "executable": "C:\\Python312\\python.exe"})
 
 
-@pytest.mark.parametrize("claim", [None, [], "text", 3])
-def test_what_is_no_object_is_refused(claim: object) -> None:
+@pytest.mark.parametrize("value", [None, [], "text", 3])
+def test_a_value_that_is_not_an_object_is_rejected(value: object) -> None:
     with pytest.raises(ValueError, match="not a JSON object"):
-        serialization.interpreter_from_dict(claim)
+        interpreter_from_dict(value)
