@@ -6,7 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from cloche.discovery import record
+from cloche.discovery import serialization
 
 if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter
@@ -18,4 +18,4 @@ NAMES = sorted(name.removesuffix(".json") for name in os.listdir(PLACE))
 def recorded(name: str) -> Interpreter:
     """Return a recorded interpreter: `cpython-3.12-windows`."""
     with open(os.path.join(PLACE, f"{name}.json"), encoding="utf-8") as file:
-        return record.load(json.load(file))
+        return serialization.interpreter_from_dict(json.load(file))

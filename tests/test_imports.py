@@ -57,9 +57,9 @@ CREATE = COMMAND | frozenset(
 SEARCH = CREATE | frozenset(
     """
     cloche.builtin.finders cloche.builtin.finders.asdf cloche.builtin.finders.current
-    cloche.builtin.finders.installs cloche.builtin.finders.mise cloche.builtin.finders.path
-    cloche.builtin.finders.pyenv cloche.builtin.finders.shims cloche.discovery cloche.discovery.cache
-    cloche.discovery.describe cloche.discovery.home cloche.discovery.record cloche.discovery.search
+    cloche.builtin.finders.installations cloche.builtin.finders.mise cloche.builtin.finders.path
+    cloche.builtin.finders.pyenv cloche.builtin.finders.shims cloche.discovery cloche.discovery.base_interpreter
+    cloche.discovery.cache cloche.discovery.describe cloche.discovery.search cloche.discovery.serialization
     cloche.model.spec
     """.split()
 )

@@ -18,7 +18,7 @@ from cloche.store.check import check
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from cloche.discovery import Found, Survey
+    from cloche.discovery import FoundInterpreter, InterpreterListing
     from cloche.discovery.cache import ProbeCache
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Host, Interpreter
@@ -58,7 +58,7 @@ class Session:
         """What plugins failed with, where that is only a warning."""
         self.progress: Callable[[str], object] = str
         """Called with what is being done (`downloading pip`) when that may take seconds."""
-        self.found: Found | None = None
+        self.found: FoundInterpreter | None = None
         """What the search found; None for the running Python where it was known without one."""
 
     def __enter__(self) -> Session:
@@ -125,7 +125,7 @@ class Session:
         places = self.store.places("plans")
         return PlanCache(places[0] if places else "", False, context)
 
-    def find(self, spec: EnvironmentSpec) -> Found:
+    def find(self, spec: EnvironmentSpec) -> FoundInterpreter:
         """Return the interpreter for a spec; `because` says what chose it if the user did not.
 
         :raises InterpreterNotFound: there is none.
@@ -133,16 +133,16 @@ class Session:
         pythons, because = self._asked(spec, UNRECORDED)
         return self._search(spec, pythons, because, self.registry.finders(), UNRECORDED)
 
-    def pythons(self, spec: EnvironmentSpec, text: str | None) -> Survey:
+    def pythons(self, spec: EnvironmentSpec, text: str | None) -> InterpreterListing:
         """Look at every interpreter on the machine, and at which one is used for `text`, or for the spec without it.
 
         :raises UsageError: `text` is not a request for a Python.
         """
-        from cloche.discovery import survey
+        from cloche.discovery import list_interpreters
 
         pythons, because = ((), "") if text else self._asked(spec, UNRECORDED)
         finders, first = self.registry.finders(), spec.try_first_with
-        looked = survey(text, self.host, finders, self.probes, first, otherwise=pythons, because=because)
+        looked = list_interpreters(text, self.host, finders, self.probes, first, otherwise=pythons, because=because)
         self.warn(looked.found.warnings if looked.found else ())
         return looked
 
@@ -164,11 +164,13 @@ class Session:
         because: str,
         finders: Iterable[Finder],
         inputs: Inputs,
-    ) -> Found:
-        from cloche.discovery import find
+    ) -> FoundInterpreter:
+        from cloche.discovery import find_interpreter
 
         first, probes = spec.try_first_with, self.probes
-        found = find(pythons, self.host, finders, probes, try_first_with=first, because=because, inputs=inputs)
+        found = find_interpreter(
+            pythons, self.host, finders, probes, try_first_with=first, because=because, inputs=inputs
+        )
         self.found = found
         self.warn(found.warnings)
         return replace(found, because=because)

@@ -1,4 +1,4 @@
-"""`cloche pythons` shows what there is and what would be taken; `cloche DEST` takes that and says what decided."""
+"""Test that `cloche pythons` lists the interpreters and marks the one that `cloche DEST` uses, with the reason."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 @pytest.fixture
 def cloche(tmp_path: Path) -> Cloche:
-    """Return the command line on a machine whose pyenv has some versions of this machine's, and one that is broken."""
+    """Return the command line on a fake machine whose pyenv has real versions, a broken one and a Python 2.7."""
     versions = tmp_path / "pyenv" / "versions"
     versions.mkdir(parents=True)
     for minor in ("3.9", "3.10", "3.12"):
@@ -46,7 +46,7 @@ def cloche(tmp_path: Path) -> Cloche:
 
 
 def finder(minor: str) -> str:
-    """Return who finds a version first: the finder of the running Python is asked before that of pyenv."""
+    """Return the name of the finder that finds a version first: `current` comes before `pyenv`."""
     return "current" if minor == HERE else "pyenv"
 
 
@@ -55,16 +55,16 @@ import sys
 start, end = sys.argv[-2:]
 print(start[::-1] + '{"kind": "too-old", "version": [2, 7, 18, "final", 0]}' + end[::-1])
 """
-"""An executable that answers as a Python 2.7 does."""
+"""A script that answers the probe as Python 2.7 does."""
 
 
 def rows(text: str) -> list[list[str]]:
-    """Return the cells of each row of the table, without its head."""
+    """Return the cells of each row of the table, without the heading."""
     lines = text.split("\n\n")[0].splitlines()
     return [[cell for cell in line.split("  ") if cell.strip()] for line in lines[1:]]
 
 
-def test_every_interpreter_is_a_row_and_the_running_one_would_be_taken(cloche: Cloche) -> None:
+def test_every_interpreter_is_a_row_and_the_running_one_is_marked(cloche: Cloche) -> None:
     done = cloche("pythons")
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines()[0].endswith(" found by")
@@ -78,50 +78,50 @@ def test_every_interpreter_is_a_row_and_the_running_one_would_be_taken(cloche: C
     assert "3.8.99" not in done.out
 
 
-def test_with_a_request_only_what_satisfies_it_is_shown(cloche: Cloche) -> None:
+def test_only_matches_are_shown_for_a_request(cloche: Cloche) -> None:
     done = cloche("pythons", ">=3.9,<3.11")
     assert [row[-4].strip().rpartition(".")[0] for row in rows(done.out)] == ["3.10", "3.9"]
     assert [len(row) for row in rows(done.out)] == [5, 4]
     assert f"* is taken: `-p >=3.9,<3.11`, found by {finder('3.10')}" in done.out
 
 
-def test_all_shows_what_was_passed_over_and_why(cloche: Cloche) -> None:
-    shown, passed_over = cloche("pythons", "--all", "3.10").out.split("passed over:\n")
+def test_all_also_shows_skipped_candidates_with_the_reason(cloche: Cloche) -> None:
+    shown, skipped = cloche("pythons", "--all", "3.10").out.split("passed over:\n")
     assert len(rows(shown)) == 1
-    reasons = [line.split(" ", 1) for line in passed_over.replace("   ", "").splitlines()]
+    reasons = [line.split(" ", 1) for line in skipped.replace("   ", "").splitlines()]
     versions = f"{cloche.environ['PYENV_ROOT']}/versions"
-    told = {path.removeprefix(f"{versions}/"): reason for path, reason in reasons}
-    assert told["3.8.99/bin/python"] == "fails with exit code 7: no luck today (found by pyenv)"
-    assert told["2.7.18/bin/python"] == "is Python 2.7.18, and environments need 3.6 or later (found by pyenv)"
+    message = {path.removeprefix(f"{versions}/"): reason for path, reason in reasons}
+    assert message["3.8.99/bin/python"] == "fails with exit code 7: no luck today (found by pyenv)"
+    assert message["2.7.18/bin/python"] == "is Python 2.7.18, but environments need 3.6 or later (found by pyenv)"
     shim = f"{cloche.environ['PATH']}/python3.12"
-    assert told[shim] == "is a shim of pyenv, and no version that has it is active (found by path)"
-    assert any(reason == "is 3.9.18, not 3.10 (found by pyenv)" for reason in told.values())
+    assert message[shim] == "is a shim of pyenv, but no active version provides it (found by path)"
+    assert any(reason == "is 3.9.18, not 3.10 (found by pyenv)" for reason in message.values())
 
 
 @pytest.mark.parametrize("request_text", ["3.99", "3.8", "pypy3.7", "./nowhere", "my-python"])
-def test_a_request_that_nothing_satisfies_is_exit_3_as_it_is_for_create(cloche: Cloche, request_text: str) -> None:
+def test_a_request_without_a_match_exits_with_3_as_create_does(cloche: Cloche, request_text: str) -> None:
     done = cloche("pythons", request_text)
     assert (done.code, done.out) == (3, "")
     assert done.err == cloche("env", "-p", request_text).err
     assert "Traceback" not in done.err
 
 
-def test_a_python_that_is_too_old_is_named_and_nothing_else(cloche: Cloche) -> None:
+def test_the_error_for_an_old_version_names_the_old_python(cloche: Cloche) -> None:
     done = cloche("env", "-p", "2.7")
     assert done.code == 3
     path = f"{cloche.environ['PYENV_ROOT']}/versions/2.7.18/bin/python2.7"
     assert done.err == (
-        f"cloche: error: environments need Python 3.6 or later, and `2.7` is older; `{path}` is Python 2.7.18\n"
+        f"cloche: error: environments need Python 3.6 or later, but `2.7` is older; `{path}` is Python 2.7.18\n"
     )
 
 
-def test_a_request_that_makes_no_sense_is_a_usage_error(cloche: Cloche) -> None:
+def test_an_invalid_request_is_a_usage_error(cloche: Cloche) -> None:
     done = cloche("pythons", "3.x")
     assert (done.code, done.out) == (2, "")
     assert "did you mean `3`?" in done.err
 
 
-def test_json_has_what_satisfies_what_does_not_and_what_is_chosen(cloche: Cloche) -> None:
+def test_json_has_the_matches_the_other_candidates_and_the_choice(cloche: Cloche) -> None:
     answer = cloche("pythons", "3.12", "--json").json
     assert answer["schema_version"] == 1
     assert answer["request"] == "3.12"
@@ -130,20 +130,20 @@ def test_json_has_what_satisfies_what_does_not_and_what_is_chosen(cloche: Cloche
     assert answer["chosen_because"] == "`-p 3.12`"
     assert chosen["version"].startswith("3.12.")
     assert chosen["found_by"] in ("current", "pyenv")
-    passed_over = {one["seen_at"]: one for one in answer["passed_over"]}
-    old = passed_over[f"{cloche.environ['PYENV_ROOT']}/versions/2.7.18/bin/python"]
+    skipped = {one["seen_at"]: one for one in answer["passed_over"]}
+    old = skipped[f"{cloche.environ['PYENV_ROOT']}/versions/2.7.18/bin/python"]
     assert (old["version"], old["interpreter"]) == ("2.7.18", None)
     assert all(one["reason"] for one in answer["passed_over"])
 
 
-def test_json_is_one_object_where_nothing_satisfies_too(cloche: Cloche) -> None:
+def test_json_is_one_object_even_without_a_match(cloche: Cloche) -> None:
     done = cloche("pythons", "3.99", "--json")
     assert done.code == 3
     assert (done.json["pythons"], done.json["chosen"]) == ([], None)
     assert done.err.startswith("cloche: error: no interpreter satisfies `3.99`\n")
 
 
-def test_without_a_request_the_mark_is_where_settings_and_project_files_put_it(cloche: Cloche) -> None:
+def test_without_a_request_settings_and_project_files_decide_on_the_mark(cloche: Cloche) -> None:
     def marked(**variables: str) -> str:
         done = cloche("pythons", **variables)
         (row,) = [row for row in rows(done.out) if row[0] == "*"]
@@ -156,16 +156,16 @@ def test_without_a_request_the_mark_is_where_settings_and_project_files_put_it(c
     assert marked().endswith(f"* is taken: `.python-version` in {cloche.cwd}, found by pyenv")
 
 
-def test_a_project_that_asks_for_what_is_not_there_does_not_hide_what_is(cloche: Cloche) -> None:
+def test_interpreters_are_listed_even_if_the_project_requests_a_missing_one(cloche: Cloche) -> None:
     (cloche.cwd / ".python-version").write_text("3.99\n")
     done = cloche("pythons")
     assert done.code == 0
     assert len(rows(done.out)) > 2
-    assert f"`3.99`, which is asked for by `.python-version` in {cloche.cwd}" in done.err
+    assert f"`3.99`, which `.python-version` in {cloche.cwd} asks for" in done.err
 
 
-def made(cloche: Cloche, *argv: str, **variables: str) -> tuple[str, str]:
-    """Make an environment and return what was reported: the Python with its reason, and standard error."""
+def create(cloche: Cloche, *argv: str, **variables: str) -> tuple[str, str]:
+    """Create an environment; return the Python in the report with the reason for the choice, and standard error."""
     done = cloche("env", "--clear", "--no-seed", *argv, **variables)
     assert done.code == 0, done.err
     return done.out.partition(": ")[2].partition(" ms")[0].rpartition(", ")[0], done.err
@@ -184,37 +184,37 @@ def made(cloche: Cloche, *argv: str, **variables: str) -> tuple[str, str]:
         ("pyproject.toml", '[project]\nrequires-python = ">=3.9"\n', HERE),
     ],
 )
-def test_the_report_says_which_file_decided(cloche: Cloche, name: str, content: str, python: str) -> None:
-    """`{3.10}` stands for the name of a version that pyenv has."""
+def test_the_report_names_the_file_with_the_request(cloche: Cloche, name: str, content: str, python: str) -> None:
+    """In the content, `{3.10}` is replaced by the name of the installed patch release."""
     for minor in ("3.9", "3.10", "3.12"):
         content = content.replace(f"{{{minor}}}", os.path.basename(os.path.dirname(os.path.dirname(pyenv(minor)))))
     (cloche.cwd / name).write_text(content)
     below = cloche.cwd / "src" / "package"
     below.mkdir(parents=True)
-    said, _ = made(cloche._replace(cwd=below))
-    assert said.startswith(f"CPython {python}.")
+    summary, _ = create(cloche._replace(cwd=below))
+    assert summary.startswith(f"CPython {python}.")
     where = f"`requires-python` of {cloche.cwd / name}" if name == "pyproject.toml" else f"`{name}` in {cloche.cwd}"
-    assert said.endswith(f" (from {where})")
+    assert summary.endswith(f" (from {where})")
 
 
-def test_the_command_line_outranks_the_files_and_they_are_not_named(cloche: Cloche) -> None:
+def test_the_command_line_overrides_the_files_which_are_not_named(cloche: Cloche) -> None:
     (cloche.cwd / ".python-version").write_text("3.99\n")
-    said, _ = made(cloche, "-p", "3.10")
-    assert said.startswith("CPython 3.10.")
-    assert "from" not in said
+    summary, _ = create(cloche, "-p", "3.10")
+    assert summary.startswith("CPython 3.10.")
+    assert "from" not in summary
 
 
-def test_an_environment_of_pyenv_s_own_stands_for_its_base(cloche: Cloche, tmp_path: Path) -> None:
-    assert made(cloche, "-p", "3.10")[0].startswith("CPython 3.10.")
+def test_a_pyenv_virtualenv_environment_is_resolved_to_its_base(cloche: Cloche, tmp_path: Path) -> None:
+    assert create(cloche, "-p", "3.10")[0].startswith("CPython 3.10.")
     (cloche.cwd / "env").rename(tmp_path / "pyenv" / "versions" / "my-project")
     (cloche.cwd / ".python-version").write_text("my-project\n")
-    said, _ = made(cloche)
-    assert said.startswith("CPython 3.10.")
-    assert said.endswith(f"(from `.python-version` in {cloche.cwd})")
+    summary, _ = create(cloche)
+    assert summary.startswith("CPython 3.10.")
+    assert summary.endswith(f"(from `.python-version` in {cloche.cwd})")
 
 
 @pytest.mark.parametrize(
-    ("argv", "variables", "told"),
+    ("argv", "variables", "message"),
     [
         (["-p", "3.99", "-p", "3.10"], {}, f"found by {finder('3.10')}: `-p 3.10`"),
         ([], {"CLOCHE_PYTHON": "3.10"}, f"found by {finder('3.10')}: `-p 3.10` (CLOCHE_PYTHON)"),
@@ -224,16 +224,16 @@ def test_an_environment_of_pyenv_s_own_stands_for_its_base(cloche: Cloche, tmp_p
         (["-p", "{3.9}"], {}, "found by the path itself: `-p {3.9}`"),
     ],
 )
-def test_verbose_tells_which_finder_knew_it_and_what_decided(
-    cloche: Cloche, argv: list[str], variables: dict[str, str], told: str
+def test_verbose_shows_the_finder_and_the_reason_for_the_choice(
+    cloche: Cloche, argv: list[str], variables: dict[str, str], message: str
 ) -> None:
-    """Asked twice, since a plan that is remembered has to say the same."""
+    """The second run uses the plan cache, and must report the same."""
 
     def filled(text: str) -> str:
         return text.replace("{3.9}", pyenv("3.9")).replace("{3.10}", pyenv("3.10"))
 
     for _ in range(2):
-        _, err = made(cloche, "-v", *map(filled, argv), **variables)
+        _, err = create(cloche, "-v", *map(filled, argv), **variables)
         (line,) = err.splitlines()
         assert line.startswith("cloche: CPython 3.")
-        assert line.endswith(filled(told))
+        assert line.endswith(filled(message))

@@ -61,7 +61,7 @@ def test_what_takes_long_is_told_and_gone_afterwards(environ: dict[str, str], tm
     drawn = at_terminal(environ, tmp_path, "env", "-p", sys.executable)
     first, *more = left(drawn)
 
-    assert "asking an interpreter" in drawn
+    assert "checking an interpreter" in drawn
     assert "unpacking pip" in drawn
     assert first.startswith("created env: ")
     assert not {"asking", "unpacking"} & set(" ".join([first, *more]).split())

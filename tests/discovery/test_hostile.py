@@ -1,4 +1,4 @@
-"""Candidates that hang, flood, crash, lie or leave children behind: each becomes a reason, within a bound."""
+"""Test that executables which hang, crash, print too much or lie are rejected with a reason, within the timeout."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloche.discovery import find, probe, record, survey
+from cloche.discovery import find_interpreter, list_interpreters, probe, serialization
 from cloche.discovery.cache import ProbeCache
 from cloche.errors import InterpreterNotFound
 from cloche.model.interpreter import Candidate, Host
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cloche.model.spec import InterpreterSpec
 
 HOST = Host(dict(os.environ), os.sep, sys.platform, os.name, sys.executable)
-ANSWER = record.dump(recorded("cpython-3.12-linux"))
+ANSWER = serialization.interpreter_to_dict(recorded("cpython-3.12-linux"))
 
 SCRIPT = f"""#!{sys.executable}
 import json, os, sys, time
@@ -42,37 +42,43 @@ HOSTILE = {
     "hangs": ("time.sleep(60)", "does not answer in time"),
     "hangs after half an answer": ("print(start, flush=True); time.sleep(60)", "does not answer in time"),
     "closes its output and hangs": ("os.close(1); os.close(2); time.sleep(60)", "does not answer in time"),
-    "floods": ("data = b'x' * 65536\nwhile True: os.write(1, data)", "says more than 1 MiB, and nothing that is an"),
-    "floods the other stream": ("data = b'x' * 65536\nwhile True: os.write(2, data)", "says more than 1 MiB"),
-    "floods inside its answer": ("os.write(1, start.encode() + b'[' * (1 << 21))", "says more than 1 MiB"),
+    "floods": ("data = b'x' * 65536\nwhile True: os.write(1, data)", "prints more than 1 MiB without a valid answer"),
+    "floods the other stream": ("data = b'x' * 65536\nwhile True: os.write(2, data)", "prints more than 1 MiB"),
+    "floods inside its answer": ("os.write(1, start.encode() + b'[' * (1 << 21))", "prints more than 1 MiB"),
     "is silent": ("pass", "gives no answer"),
     "fails": ("sys.exit('no\\x1b[31m such luck')", "fails with exit code 1: no [31m such luck"),
-    "crashes": ("os.kill(os.getpid(), 11)", "is ended by SIGSEGV"),
+    "crashes": ("os.kill(os.getpid(), 11)", "is terminated by SIGSEGV"),
     "echoes its arguments": ("print(*sys.argv)", "gives no answer"),
-    "echoes them backwards, without an answer": ("print(start + end)", "gives an answer that makes no sense"),
-    "answers with garbage": ("answer('{')", "gives an answer that makes no sense"),
-    "answers with a deep nest": ("answer('[' * 100000)", "gives an answer that makes no sense"),
-    "answers with a list": ("answer([1, 2])", "gives an answer that makes no sense"),
-    "answers with a huge number": ("answer('{\"kind\": ' + '1' * 10000 + '}')", "gives an answer that makes no sense"),
-    "answers with bytes that are no text": ("os.write(1, start.encode() + b'\\xff' + end.encode())", "gives an answer"),
-    "misses a field": ("del ANSWER['prefix']; answer(ANSWER)", "gives an answer that makes no sense: `prefix` is miss"),
-    "lies about its version": ("answer({**ANSWER, 'version': 'newest'})", "no sense: `version` cannot be 'newest'"),
+    "echoes its arguments reversed, without an answer": ("print(start + end)", "gives an invalid answer"),
+    "answers with garbage": ("answer('{')", "gives an invalid answer"),
+    "answers with deeply nested lists": ("answer('[' * 100000)", "gives an invalid answer"),
+    "answers with a list": ("answer([1, 2])", "gives an invalid answer"),
+    "answers with a huge number": ("answer('{\"kind\": ' + '1' * 10000 + '}')", "gives an invalid answer"),
+    "answers with bytes that are not text": (
+        "os.write(1, start.encode() + b'\\xff' + end.encode())",
+        "gives an invalid answer: ",
+    ),
+    "misses a field": ("del ANSWER['prefix']; answer(ANSWER)", "gives an invalid answer: `prefix` is miss"),
+    "lies about its version": (
+        "answer({**ANSWER, 'version': 'newest'})",
+        "invalid answer: `version` has the invalid value 'newest'",
+    ),
     "leaves the environment": (
         "answer({**ANSWER, 'scheme': {**ANSWER['scheme'], 'purelib': '../../etc'}})",
-        "gives an answer that makes no sense: `scheme`",
+        "gives an invalid answer: `scheme`",
     ),
-    "is of another system": (
-        f"answer({{'kind': 'interpreter', **{record.dump(recorded('cpython-3.12-windows'))!r}}})",
-        "is made for another system (win32)",
+    "is built for another system": (
+        f"answer({{'kind': 'interpreter', **{serialization.interpreter_to_dict(recorded('cpython-3.12-windows'))!r}}})",
+        "is built for another operating system (win32)",
     ),
     "cannot describe itself": ("answer({'kind': 'failed', 'reason': 'a\\nb'})", "cannot describe itself: a b"),
-    "is too old in a strange way": ("answer({'kind': 'too-old', 'version': ['x']})", "gives an answer that makes no"),
+    "is too old, with an invalid version": ("answer({'kind': 'too-old', 'version': ['x']})", "gives an invalid answer"),
 }
 
 
 @pytest.fixture
 def script(tmp_path: Path) -> Callable[..., str]:
-    """Return how to make an executable that runs a program instead of being an interpreter."""
+    """Return a function that creates an executable script which runs a program instead of the probe."""
 
     def make(program: str, name: str = "python") -> str:
         path = tmp_path / name
@@ -84,44 +90,46 @@ def script(tmp_path: Path) -> Callable[..., str]:
 
 
 @pytest.mark.parametrize(("program", "reason"), HOSTILE.values(), ids=HOSTILE)
-def test_what_gives_no_honest_answer_becomes_a_reason(program: str, reason: str, script: Callable[..., str]) -> None:
-    began = time.monotonic()
-    (answer,) = probe.ask([script(program)], HOST.environ, patience=1.0)
+def test_an_executable_without_a_valid_answer_is_rejected_with_the_reason(
+    program: str, reason: str, script: Callable[..., str]
+) -> None:
+    started = time.monotonic()
+    (answer,) = probe.probe_executables([script(program)], HOST.environ, timeout=1.0)
     assert answer.interpreter is None
     assert reason in answer.reason
     assert "\n" not in answer.reason
     assert "\x1b" not in answer.reason
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - started < 3
 
 
-def test_noise_around_the_answer_does_no_harm(script: Callable[..., str]) -> None:
+def test_output_before_and_after_the_answer_is_ignored(script: Callable[..., str]) -> None:
     program = "print('welcome', start[:5], end='')\nanswer(ANSWER)\nprint('good bye' * 1000)"
-    (answer,) = probe.ask([script(program)], HOST.environ)
+    (answer,) = probe.probe_executables([script(program)], HOST.environ)
     assert answer.interpreter == recorded("cpython-3.12-linux")
 
 
-def test_an_answer_is_taken_though_its_giver_does_not_end(script: Callable[..., str]) -> None:
-    began = time.monotonic()
-    (answer,) = probe.ask([script("answer(ANSWER)\ntime.sleep(60)")], HOST.environ)
+def test_an_answer_is_accepted_even_if_the_process_does_not_exit(script: Callable[..., str]) -> None:
+    started = time.monotonic()
+    (answer,) = probe.probe_executables([script("answer(ANSWER)\ntime.sleep(60)")], HOST.environ)
     assert answer.interpreter is not None
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - started < 3
 
 
-def test_everything_that_a_candidate_started_is_killed_with_it(script: Callable[..., str], tmp_path: Path) -> None:
+def test_all_child_processes_are_killed(script: Callable[..., str], tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     program = (
         f"for _ in range(3):\n    if not os.fork():\n        os.fork()\n"
         f"        open({str(pids)!r}, 'a').write(f'{{os.getpid()}}\\n')\n        time.sleep(60)\n"
         f"time.sleep(0.3)\n"
     )
-    (answer,) = probe.ask([script(program)], HOST.environ, patience=1.0)
+    (answer,) = probe.probe_executables([script(program)], HOST.environ, timeout=1.0)
     assert answer.reason == "does not answer in time"
-    started = [int(line) for line in pids.read_text().split()]
-    assert len(started) == 6
+    children = [int(line) for line in pids.read_text().split()]
+    assert len(children) == 6
     deadline = time.monotonic() + 5
-    while any(is_running(pid) for pid in started) and time.monotonic() < deadline:
+    while any(is_running(pid) for pid in children) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not [pid for pid in started if is_running(pid)]
+    assert not [pid for pid in children if is_running(pid)]
 
 
 def is_running(pid: int) -> bool:
@@ -132,29 +140,29 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def test_a_grandchild_in_a_session_of_its_own_holds_nobody_up(script: Callable[..., str], tmp_path: Path) -> None:
+def test_a_grandchild_in_another_session_does_not_delay_the_probe(script: Callable[..., str], tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     program = (
         "if not os.fork():\n    os.setsid()\n    if os.fork(): os._exit(0)\n"
         f"    open({str(pid)!r}, 'w').write(str(os.getpid()))\n    time.sleep(60)\ntime.sleep(0.2)\n"
     )
-    began = time.monotonic()
-    (answer,) = probe.ask([script(program)], HOST.environ, patience=1.0)
+    started = time.monotonic()
+    (answer,) = probe.probe_executables([script(program)], HOST.environ, timeout=1.0)
     assert answer.reason == "does not answer in time"
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - started < 3
     os.kill(int(pid.read_text()), signal.SIGKILL)
 
 
-def test_many_that_hang_cost_no_more_than_one_bound(script: Callable[..., str]) -> None:
+def test_many_hanging_executables_take_no_longer_than_the_total_timeout(script: Callable[..., str]) -> None:
     paths = [script("time.sleep(60)", f"python{number}") for number in range(20)]
-    began = time.monotonic()
-    answers = probe.ask(paths, HOST.environ, bound=1.5, patience=1.0)
-    assert time.monotonic() - began < 4
+    started = time.monotonic()
+    answers = probe.probe_executables(paths, HOST.environ, total_timeout=1.5, timeout=1.0)
+    assert time.monotonic() - started < 4
     assert len(answers) == 20
     assert all(answer.reason for answer in answers)
 
 
-def test_those_that_hang_do_not_hide_the_one_that_answers(script: Callable[..., str]) -> None:
+def test_hanging_executables_do_not_hide_a_working_interpreter(script: Callable[..., str]) -> None:
     class Listed:
         name = "path"
 
@@ -164,58 +172,58 @@ def test_those_that_hang_do_not_hide_the_one_that_answers(script: Callable[..., 
             yield Candidate(sys.executable, self.name)
 
     def impatient(paths: Sequence[str], environ: Mapping[str, str]) -> list[Answer]:
-        return probe.ask(paths, environ, patience=1.0)
+        return probe.probe_executables(paths, environ, timeout=1.0)
 
     text = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    found = find((text,), HOST, [Listed()], ProbeCache(None), ask=impatient)
+    found = find_interpreter((text,), HOST, [Listed()], ProbeCache(None), prober=impatient)
     assert found.interpreter.python_version == text
-    seen = survey(text, HOST, [Listed()], ProbeCache(None), ask=impatient).seen
-    assert [one.reason for one in seen] == ["does not answer in time"] * 3 + [""]
-    assert [one.is_chosen for one in seen] == [False] * 3 + [True]
+    results = list_interpreters(text, HOST, [Listed()], ProbeCache(None), prober=impatient).results
+    assert [one.reason for one in results] == ["does not answer in time"] * 3 + [""]
+    assert [one.is_chosen for one in results] == [False] * 3 + [True]
 
 
-def test_few_file_descriptors_make_it_slower_and_not_wrong() -> None:
+def test_every_executable_is_probed_even_with_few_file_descriptors() -> None:
     program = (
         "import os, resource, sys; from cloche.discovery import probe\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))\n"
-        "print([answer.reason for answer in probe.ask([sys.executable] * 8, os.environ)])"
+        "print([answer.reason for answer in probe.probe_executables([sys.executable] * 8, os.environ)])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == f"{[''] * 8}\n"
 
 
-def test_what_cannot_be_started_becomes_a_reason(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_started_is_rejected_with_the_reason(tmp_path: Path) -> None:
     for name, content in (("empty", b""), ("elf", b"\x7fELF" + bytes(60)), ("lost", b"#!/nowhere/python\n")):
         path = tmp_path / name
         path.write_bytes(content)
         path.chmod(0o755)
-        (answer,) = probe.ask([str(path)], HOST.environ)
+        (answer,) = probe.probe_executables([str(path)], HOST.environ)
         assert answer.interpreter is None
         assert answer.reason
 
 
-def test_an_interpreter_with_a_sitecustomize_that_prints_is_understood(tmp_path: Path) -> None:
+def test_a_sitecustomize_that_prints_does_not_disturb_the_probe(tmp_path: Path) -> None:
     root = tmp_path / "env"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(root)], check=True)
     (site_packages,) = root.glob("lib/python*/site-packages")
     (site_packages / "sitecustomize.py").write_text('print(\'{"kind": "interpreter"}\' * 1000)')
-    assert find((str(root),), HOST, [], ProbeCache(None)).interpreter.version == sys.version_info
+    assert find_interpreter((str(root),), HOST, [], ProbeCache(None)).interpreter.version == sys.version_info
 
 
-def test_a_hostile_path_is_the_error_and_not_passed_over(script: Callable[..., str]) -> None:
-    with pytest.raises(InterpreterNotFound, match="is ended by SIGKILL"):
-        find((script("os.kill(os.getpid(), 9)"),), HOST, [], ProbeCache(None))
+def test_a_requested_path_that_fails_is_an_error(script: Callable[..., str]) -> None:
+    with pytest.raises(InterpreterNotFound, match="is terminated by SIGKILL"):
+        find_interpreter((script("os.kill(os.getpid(), 9)"),), HOST, [], ProbeCache(None))
 
 
-def test_an_interrupt_ends_what_was_started(script: Callable[..., str], tmp_path: Path) -> None:
+def test_an_interrupt_kills_the_probed_processes(script: Callable[..., str], tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     path = script(f"open({str(pid)!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)")
-    program = "import os, sys; from cloche.discovery import probe; probe.ask(sys.argv[1:], os.environ)"
-    asking = subprocess.Popen([sys.executable, "-c", program, path], stderr=subprocess.DEVNULL)
+    program = "import os, sys; from cloche.discovery import probe; probe.probe_executables(sys.argv[1:], os.environ)"
+    process = subprocess.Popen([sys.executable, "-c", program, path], stderr=subprocess.DEVNULL)
     while not (pid.exists() and pid.read_text()):
         time.sleep(0.01)
-    asking.send_signal(signal.SIGINT)
-    asking.wait(timeout=5)
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=5)
     deadline = time.monotonic() + 5
     while is_running(int(pid.read_text())) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -223,8 +231,8 @@ def test_an_interrupt_ends_what_was_started(script: Callable[..., str], tmp_path
 
 
 @given(st.binary(max_size=300))
-def test_whatever_stands_between_the_cookies_is_no_interpreter_or_a_checked_one(text: bytes) -> None:
-    answer = probe.judge(text)
+def test_any_text_between_the_cookies_is_either_rejected_or_a_valid_interpreter(text: bytes) -> None:
+    answer = probe.parse_answer(text)
     assert answer.reason
     assert "\n" not in answer.reason
 
@@ -233,6 +241,6 @@ def test_whatever_stands_between_the_cookies_is_no_interpreter_or_a_checked_one(
     st.sampled_from(sorted(ANSWER)),
     st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.lists(st.integers()),
 )
-def test_a_field_that_is_something_else_is_refused_or_believed_as_it_is(field: str, claim: object) -> None:
-    answer = probe.judge(json.dumps({**ANSWER, "kind": "interpreter", field: claim}).encode())
+def test_any_value_of_a_field_is_either_rejected_or_kept_unchanged(field: str, value: object) -> None:
+    answer = probe.parse_answer(json.dumps({**ANSWER, "kind": "interpreter", field: value}).encode())
     assert bool(answer.reason) is (answer.interpreter is None)

@@ -1,4 +1,4 @@
-"""The probe in real interpreters: what it says is what each of them says of itself, asked in its own words."""
+"""Test the probe in real interpreters: its facts equal what each interpreter reports by other means."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.discovery import find
+from cloche.discovery import find_interpreter
 from cloche.discovery.cache import ProbeCache
 from cloche.discovery.describe import running
-from cloche.discovery.probe import ask
+from cloche.discovery.probe import probe_executables
 from cloche.errors import InterpreterNotFound
 from cloche.model.interpreter import Host, Interpreter
 from tests import interpreters
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 ENVIRON = dict(os.environ)
 HOST = Host(ENVIRON, os.sep, sys.platform, os.name, sys.executable)
-NOTHING = ProbeCache(None)
+NO_CACHE = ProbeCache(None)
 
-SELF = """
+REPORT = """
 import json, os, sys, sysconfig, struct, importlib.util
 print(json.dumps({
     "version": list(sys.version_info), "bits": struct.calcsize("P") * 8, "platform": sys.platform,
@@ -38,57 +38,57 @@ print(json.dumps({
 }))
 """
 
-IN_AN_ENVIRONMENT = """
+RELATIVE_PATHS = """
 import json, os, sys, sysconfig
 paths = sysconfig.get_paths()
 root = sys.prefix
 print(json.dumps({key: os.path.relpath(paths[key], root) for key in ("purelib", "platlib", "scripts")}))
 """
 
-EVERY = [*interpreters.MINORS, "debian", "pypy"]
+ALL = [*interpreters.MINORS, "debian", "pypy"]
 
 
-def real(name: str) -> str:
+def executable_of(name: str) -> str:
     named = {"debian": interpreters.debian, "pypy": interpreters.pypy}
     return named[name]() if name in named else interpreters.pyenv(name)
 
 
-def said(executable: str, program: str) -> dict[str, object]:
-    """Return what a program prints when an interpreter runs it."""
+def run_program(executable: str, program: str) -> dict[str, object]:
+    """Return the JSON object that a program prints when an interpreter runs it."""
     done = subprocess.run([executable, "-I", "-c", program], capture_output=True, check=True, text=True)
-    told: dict[str, object] = json.loads(done.stdout)
-    return told
+    reported: dict[str, object] = json.loads(done.stdout)
+    return reported
 
 
-def found(path: str) -> Interpreter:
-    return find((path,), HOST, [], NOTHING).interpreter
+def find(path: str) -> Interpreter:
+    return find_interpreter((path,), HOST, [], NO_CACHE).interpreter
 
 
-@pytest.mark.parametrize("name", EVERY)
-def test_it_says_what_the_interpreter_says_of_itself(name: str) -> None:
-    interpreter = found(real(name))
-    told = said(interpreter.executable, SELF)
-    assert told == {key: getattr(interpreter, key) for key in told} | {"version": list(interpreter.version)}
+@pytest.mark.parametrize("name", ALL)
+def test_the_probe_reports_what_the_interpreter_reports(name: str) -> None:
+    interpreter = find(executable_of(name))
+    reported = run_program(interpreter.executable, REPORT)
+    assert reported == {key: getattr(interpreter, key) for key in reported} | {"version": list(interpreter.version)}
     assert interpreter.os_name == "posix"
     assert interpreter.has_venv
     assert not interpreter.free_threaded
     assert not interpreter.debug
 
 
-@pytest.mark.parametrize("name", EVERY)
-def test_an_environment_that_venv_makes_has_the_places_of_the_scheme(name: str, tmp_path: object) -> None:
-    interpreter = found(real(name))
+@pytest.mark.parametrize("name", ALL)
+def test_the_scheme_matches_an_environment_created_by_venv(name: str, tmp_path: object) -> None:
+    interpreter = find(executable_of(name))
     root = os.path.join(str(tmp_path), "env")
     subprocess.run([interpreter.executable, "-m", "venv", "--without-pip", root], check=True)
-    told = said(os.path.join(root, "bin", "python"), IN_AN_ENVIRONMENT)
-    assert told == {key: interpreter.scheme[key] for key in told}
+    reported = run_program(os.path.join(root, "bin", "python"), RELATIVE_PATHS)
+    assert reported == {key: interpreter.scheme[key] for key in reported}
     assert interpreter.scheme["include"] == "include"
     assert interpreter.scheme["data"] == ""
 
 
-@pytest.mark.parametrize("name", EVERY)
-def test_the_shared_library_is_the_one_that_the_loader_would_load(name: str) -> None:
-    interpreter = found(real(name))
+@pytest.mark.parametrize("name", ALL)
+def test_the_shared_library_is_the_one_that_the_loader_loads(name: str) -> None:
+    interpreter = find(executable_of(name))
     loaded = subprocess.run(["ldd", interpreter.executable], capture_output=True, check=True, text=True).stdout
     needed = [line.split() for line in loaded.splitlines() if "libpython" in line or "libpypy" in line]
     assert bool(interpreter.library) == bool(needed)
@@ -99,46 +99,46 @@ def test_the_shared_library_is_the_one_that_the_loader_would_load(name: str) -> 
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        *((name, "--symlinks") for name in EVERY),
-        *((name, "--copies") for name in EVERY if name != "pypy"),  # its `venv` would copy all of /usr/lib
+        *((name, "--symlinks") for name in ALL),
+        *((name, "--copies") for name in ALL if name != "pypy"),  # the `venv` of PyPy would copy all of /usr/lib
     ],
 )
-def test_an_environment_leads_to_its_base(name: str, kind: str, tmp_path: object) -> None:
-    interpreter = found(real(name))
+def test_an_environment_is_resolved_to_its_base_interpreter(name: str, kind: str, tmp_path: object) -> None:
+    interpreter = find(executable_of(name))
     inner, outer = os.path.join(str(tmp_path), "inner"), os.path.join(str(tmp_path), "outer")
     subprocess.run([interpreter.executable, "-m", "venv", "--without-pip", kind, inner], check=True)
-    assert found(os.path.join(inner, "bin", "python")) == interpreter
-    assert found(inner) == interpreter
+    assert find(os.path.join(inner, "bin", "python")) == interpreter
+    assert find(inner) == interpreter
     nested = [os.path.join(inner, "bin", "python"), "-m", "venv", "--without-pip", kind, outer]
     subprocess.run(nested, check=True)
-    assert found(outer) == interpreter
+    assert find(outer) == interpreter
 
 
-def test_the_running_python_describes_itself_as_the_probe_describes_it_from_outside() -> None:
-    inside = running(HOST, NOTHING, ask=lambda *_: pytest.fail("a process was started"))
-    assert found(inside.executable) == inside
+def test_the_in_process_description_equals_that_of_the_probe() -> None:
+    inside = running(HOST, NO_CACHE, prober=lambda *_: pytest.fail("a process was started"))
+    assert find(inside.executable) == inside
 
 
-def test_a_process_is_started_where_variables_would_change_what_it_says_of_itself() -> None:
-    asked: list[str] = []
+def test_the_running_python_is_probed_if_variables_would_change_its_description() -> None:
+    probed: list[str] = []
 
-    def noted(paths: Sequence[str], environ: Mapping[str, str]) -> list[Answer]:
-        asked.extend(paths)
-        return ask(paths, environ)
+    def recording_prober(paths: Sequence[str], environ: Mapping[str, str]) -> list[Answer]:
+        probed.extend(paths)
+        return probe_executables(paths, environ)
 
     host = Host({**ENVIRON, "PYTHONHOME": "/nowhere"}, os.sep, sys.platform, os.name, sys.executable)
-    assert running(host, NOTHING, ask=noted) == running(HOST, NOTHING)
-    assert len(asked) == 1
+    assert running(host, NO_CACHE, prober=recording_prober) == running(HOST, NO_CACHE)
+    assert len(probed) == 1
 
 
-def test_python_2_says_its_version_and_no_more() -> None:
+def test_python_2_reports_only_its_version() -> None:
     with pytest.raises(InterpreterNotFound) as caught:
-        find((interpreters.pyenv("2.7"),), HOST, [], NOTHING)
+        find_interpreter((interpreters.pyenv("2.7"),), HOST, [], NO_CACHE)
     assert "is Python 2.7." in caught.value.message
-    assert caught.value.message.endswith("and environments need 3.6 or later")
+    assert caught.value.message.endswith("but environments need 3.6 or later")
 
 
-def test_the_probe_parses_on_every_python_that_may_be_asked() -> None:
+def test_the_probe_is_valid_syntax_on_every_python() -> None:
     with open(os.path.join(os.path.dirname(sys.modules["cloche.discovery"].__file__ or ""), "_probe.py")) as file:
         source = file.read()
     ast.parse(source, feature_version=(3, 4))
@@ -148,7 +148,7 @@ def test_the_probe_parses_on_every_python_that_may_be_asked() -> None:
     )
 
 
-def test_nothing_from_the_outside_reaches_the_probe(tmp_path: object) -> None:
+def test_variables_and_files_do_not_influence_the_probe(tmp_path: object) -> None:
     trap = os.path.join(str(tmp_path), "trap")
     os.mkdir(trap)
     for name in ("sysconfig", "os", "sitecustomize", "usercustomize", "json"):
@@ -166,48 +166,60 @@ def test_nothing_from_the_outside_reaches_the_probe(tmp_path: object) -> None:
         "__PYVENV_LAUNCHER__": os.path.join(trap, "python"),
     }
     for name in ("2.7", "3.6", "3.13", "debian", "pypy"):
-        calm, disturbed = ask([real(name)], ENVIRON), ask([real(name)], hostile)
-        assert calm == disturbed
+        normal, influenced = (
+            probe_executables([executable_of(name)], ENVIRON),
+            probe_executables([executable_of(name)], hostile),
+        )
+        assert normal == influenced
     before = os.getcwd()
     os.chdir(trap)
     try:
-        assert ask([interpreters.pyenv("2.7")], hostile)[0].reason.startswith("is Python 2.7.")
-        assert ask([interpreters.pyenv("3.6")], hostile)[0].interpreter is not None
+        assert probe_executables([interpreters.pyenv("2.7")], hostile)[0].reason.startswith("is Python 2.7.")
+        assert probe_executables([interpreters.pyenv("3.6")], hostile)[0].interpreter is not None
     finally:
         os.chdir(before)
 
 
-def test_a_wrapper_leads_to_what_it_starts(tmp_path: object) -> None:
+def test_a_wrapper_is_resolved_to_the_interpreter_that_it_starts(tmp_path: object) -> None:
     wrapper = os.path.join(str(tmp_path), "python3.12")
     with open(wrapper, "w") as file:
         file.write(f'#!/bin/sh\necho "welcome to the wrapper"\nexec "{interpreters.pyenv("3.12")}" "$@"\n')
     os.chmod(wrapper, 0o755)
-    assert found(wrapper) == found(interpreters.pyenv("3.12"))
+    assert find(wrapper) == find(interpreters.pyenv("3.12"))
 
 
-def test_a_link_in_another_place_is_followed_only_as_far_as_the_standard_library(tmp_path: object) -> None:
-    real_one = found(interpreters.pyenv("3.12")).executable
+def test_a_link_is_followed_only_until_the_standard_library_is_found(tmp_path: object) -> None:
+    real_one = find(interpreters.pyenv("3.12")).executable
     alias = os.path.join(str(tmp_path), "opt")
     os.symlink(os.path.dirname(os.path.dirname(real_one)), alias)
     through_alias = os.path.join(alias, "bin", "python3.12")
-    lonely = os.path.join(str(tmp_path), "python")
-    os.symlink(through_alias, lonely)
-    assert found(through_alias).executable == through_alias
-    assert found(lonely).executable == through_alias
+    link = os.path.join(str(tmp_path), "python")
+    os.symlink(through_alias, link)
+    assert find(through_alias).executable == through_alias
+    assert find(link).executable == through_alias
 
 
-def test_a_name_that_may_mean_another_version_tomorrow_is_replaced_by_the_exact_one() -> None:
+def test_a_name_without_a_version_is_replaced_by_the_exact_one() -> None:
     executable = interpreters.debian()
-    assert found(executable).executable == f"{executable}.{found(executable).version[1]}"
+    assert find(executable).executable == f"{executable}.{find(executable).version[1]}"
 
 
-@pytest.mark.parametrize("path", ["/nowhere/python", "/etc", "/etc/passwd", "/dev/null"])
-def test_a_path_without_a_python_is_refused_with_the_reason(path: str) -> None:
-    with pytest.raises(InterpreterNotFound, match="is "):
-        find((path,), HOST, [], NOTHING)
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/nowhere/python", "does not exist"),
+        ("/etc", "is a directory that contains no Python"),
+        ("/etc/passwd", "is not executable"),
+        ("/dev/null", "is not a regular file"),
+    ],
+)
+def test_a_path_without_a_python_is_rejected_with_the_reason(path: str, reason: str) -> None:
+    with pytest.raises(InterpreterNotFound) as caught:
+        find_interpreter((path,), HOST, [], NO_CACHE)
+    assert caught.value.message == f"`{path}` {reason}"
 
 
-def test_an_environment_whose_base_is_gone_says_where_it_was(tmp_path: object) -> None:
+def test_the_error_for_a_missing_base_names_its_directory(tmp_path: object) -> None:
     binaries = os.path.join(str(tmp_path), "env", "bin")
     os.makedirs(binaries)
     os.symlink("/gone/bin/python3.12", os.path.join(binaries, "python3.12"))
@@ -215,5 +227,5 @@ def test_an_environment_whose_base_is_gone_says_where_it_was(tmp_path: object) -
         os.chmod(file.fileno(), 0o755)
     with open(os.path.join(str(tmp_path), "env", "pyvenv.cfg"), "w") as file:
         file.write("home = /gone/bin\n")
-    with pytest.raises(InterpreterNotFound, match="base, in /gone/bin, is gone"):
-        find((os.path.join(str(tmp_path), "env"),), HOST, [], NOTHING)
+    with pytest.raises(InterpreterNotFound, match="base in `/gone/bin` no longer exists"):
+        find_interpreter((os.path.join(str(tmp_path), "env"),), HOST, [], NO_CACHE)

@@ -58,14 +58,14 @@ def test_wheels_that_are_to_come_from_no_directory_are_warned_of(cloche, place):
 def test_a_hint_that_leads_nowhere_is_warned_of_each_time_and_harms_nothing(cloche):
     for _ in range(2):
         done = cloche("env", "--no-seed", "--try-first-with", "nowhere/python")
-        passed_over = f"`--try-first-with` was passed over: `{cloche.cwd / 'nowhere' / 'python'}` is not there"
+        passed_over = f"`--try-first-with` was ignored: `{cloche.cwd / 'nowhere' / 'python'}` does not exist"
         assert (done.code, done.err) == (0, f"cloche: warning: {passed_over}\n")
 
 
 def test_a_version_file_that_is_not_understood_is_warned_of_each_time(cloche):
     """The environment is for another Python than its author meant."""
     (cloche.cwd / ".python-version").write_text("mine\n")
-    told = f"`.python-version` in {cloche.cwd} was passed over: `mine` is no request for a Python"
+    told = f"`.python-version` in {cloche.cwd} was ignored: `mine` is not a valid Python request"
     for words in (["env", "--no-seed"], ["env", "--no-seed"], ["env", "--dry-run"], ["pythons"]):
         done = cloche(*words)
         assert (done.code, done.err) == (0, f"cloche: warning: {told}\n")

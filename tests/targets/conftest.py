@@ -1,4 +1,4 @@
-"""A command line with a home of its own, and wheels for each target; one store, as users have."""
+"""A command line with its own home directory, and one store for all tests, as users have."""
 
 from __future__ import annotations
 

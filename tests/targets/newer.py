@@ -1,11 +1,11 @@
-"""Get Pythons that this machine lacks from newer suites of Debian, and run tests with them.
+"""Provide Pythons from newer Debian suites, and run tests with them.
 
     python tests/targets/newer.py unpacked|compiled DIRECTORY COMMAND...
 
-Nothing outside of DIRECTORY is touched, and root is not needed: apt resolves and verifies with a state of its own, and
-the packages are unpacked, not installed. The C library comes with them, and executables are told where it is. Debian has
-no free-threaded Python: one is compiled from its source, which takes minutes.
-Where this cannot be done it says so and runs nothing, which is a failure if `CLOCHE_REQUIRE_ALL` is 1.
+Only DIRECTORY is changed, and root is not needed: apt resolves and verifies packages with its own state, and they are
+unpacked instead of installed. They include the C library, and the executables are patched to use it. Debian has no
+free-threaded Python, so that one is compiled from source, which takes minutes.
+If this is not possible, a message says why and no tests run; with `CLOCHE_REQUIRE_ALL=1` that is a failure.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ SOURCE_SUITE = os.environ.get("CLOCHE_DEBIAN_SOURCE_SUITE", "trixie")
 SOURCE = "python3.13"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 EXECUTABLES = {"python3.14": "python3.14-dev", "python3.14d": "python3.14-dbg", "python3.15": "python3.15-dev"}
-"""The executables that are wanted, each with the package that needs it and all that belongs to it."""
+"""The executables to provide, each with a package that depends on it and on its headers."""
 TOOLS = ("apt-get", "dpkg", "dpkg-deb", "gcc", "make", "tar")
 
 
-class Impossible(Exception):
-    """It cannot be done on this machine; the text says why."""
+class NotAvailable(Exception):
+    """The Pythons cannot be provided on this machine; the message says why."""
 
 
-def main(way: str, directory: Path, command: list[str]) -> int:
-    provide = {"unpacked": unpacked, "compiled": compiled}[way]
+def main(kind: str, directory: Path, command: list[str]) -> int:
+    prepare = {"unpacked": unpack, "compiled": compile_free_threaded}[kind]
     try:
-        if lacking := [tool for tool in TOOLS if not shutil.which(tool)]:
-            raise Impossible(f"there is no `{lacking[0]}`")
-        pythons = provide(directory)
-    except Impossible as reason:
+        if missing := [tool for tool in TOOLS if not shutil.which(tool)]:
+            raise NotAvailable(f"`{missing[0]}` is not installed")
+        pythons = prepare(directory)
+    except NotAvailable as reason:
         print(f"NOT TESTED with newer Pythons: {reason}", file=sys.stderr)
         return int(os.environ.get("CLOCHE_REQUIRE_ALL") == "1")
     environ = {**os.environ, "CLOCHE_TEST_PYTHONS": os.pathsep.join(map(str, pythons))}
@@ -43,25 +43,25 @@ def main(way: str, directory: Path, command: list[str]) -> int:
 
 
 def mirror() -> str:
-    """Return the archive that this machine's apt uses.
+    """Return the URL of the Debian archive that apt uses on this machine.
 
-    :raises Impossible: it has none of Debian.
+    :raises NotAvailable: apt uses no Debian archive.
     """
-    if named := os.environ.get("CLOCHE_DEBIAN_MIRROR"):
-        return named
-    listed = Path("/etc/apt")
-    for file in (listed / "sources.list", *sorted((listed / "sources.list.d").glob("*"))):
+    if configured := os.environ.get("CLOCHE_DEBIAN_MIRROR"):
+        return configured
+    sources = Path("/etc/apt")
+    for file in (sources / "sources.list", *sorted((sources / "sources.list.d").glob("*"))):
         text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
         for word in text.split():
             if word.startswith(("http://", "https://")) and word.rstrip("/").endswith("/debian"):
                 return word.rstrip("/")
-    raise Impossible("its apt has no Debian archive")
+    raise NotAvailable("apt is not configured with a Debian archive")
 
 
-def unpacked(directory: Path) -> list[Path]:
-    """Return the executables in DIRECTORY, unpacked now if they are not there.
+def unpack(directory: Path) -> list[Path]:
+    """Return the executables in DIRECTORY; unpack them first if necessary.
 
-    :raises Impossible: the archive cannot be had, or what is in it does not run here.
+    :raises NotAvailable: the packages cannot be downloaded, or do not run on this machine.
     """
     root, finished = directory / "root", directory / "finished"
     pythons = [root / "usr" / "bin" / name for name in EXECUTABLES]
@@ -78,10 +78,10 @@ def unpacked(directory: Path) -> list[Path]:
     return pythons
 
 
-def compiled(directory: Path) -> list[Path]:
-    """Return a free-threaded build in DIRECTORY, made now if it is not there.
+def compile_free_threaded(directory: Path) -> list[Path]:
+    """Return a free-threaded build in DIRECTORY; compile it first if necessary.
 
-    :raises Impossible: the source cannot be had, or cannot be compiled.
+    :raises NotAvailable: the source cannot be downloaded or compiled.
     """
     python, finished = directory / "root" / "bin" / f"{SOURCE}t", directory / "finished"
     if not finished.is_file():
@@ -102,11 +102,14 @@ def compiled(directory: Path) -> list[Path]:
 
 
 def apt_get(state: Path, source: str) -> list[str]:
-    """Return a command that knows one source of packages, which it verifies, on a machine that has nothing else."""
+    """Return an apt-get command with its own state, in which nothing is installed, and with one verified source.
+
+    :raises NotAvailable: the packages cannot be verified, or the source cannot be reached.
+    """
     if not os.path.isfile(KEYRING):
-        raise Impossible(f"there is no `{KEYRING}` to verify packages with")
-    for place in ("lists/partial", "archives/partial", "etc"):
-        (state / place).mkdir(parents=True)
+        raise NotAvailable(f"`{KEYRING}`, which verifies the packages, does not exist")
+    for directory in ("lists/partial", "archives/partial", "etc"):
+        (state / directory).mkdir(parents=True)
     (state / "status").touch()
     (state / "etc" / "sources.list").write_text(f"{source}\n")
     settings = {
@@ -126,9 +129,9 @@ def apt_get(state: Path, source: str) -> list[str]:
 
 
 def make_independent(executable: Path, root: Path) -> None:
-    """Have an executable use the loader and the libraries in `root`, wherever it is copied to.
+    """Patch an executable to use the loader and the libraries in `root`, even after it is copied.
 
-    First the libraries, then the loader: in the other order, or in one go, patchelf breaks executables of fixed position.
+    The library path has to be set first: otherwise patchelf breaks executables that are not position-independent.
     """
     (loader,) = root.glob("usr/lib/*/ld-linux-*.so.*")
     patchelf = [loader, "--library-path", loader.parent, root / "usr" / "bin" / "patchelf"]
@@ -141,8 +144,8 @@ def run(*command: object, cwd: Path | None = None) -> None:
     words = [*map(str, command)]
     done = subprocess.run(words, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        said = done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}"
-        raise Impossible(f"`{os.path.basename(str(command[0]))}` fails: {said.splitlines()[-1]}")
+        output = done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}"
+        raise NotAvailable(f"`{os.path.basename(str(command[0]))}` fails: {output.splitlines()[-1]}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Every Python that this machine has: an environment for it is quiet, and what pip installs into it works.
+"""Test environments of every Python on this machine: Python starts without warnings, and installed packages work.
 
-`CLOCHE_TEST_PYTHONS` names more of them, as PATH does; the tox environment `newer-pythons` provides some.
+`CLOCHE_TEST_PYTHONS` adds executables, separated as in PATH; the tox environment `newer-pythons` provides some.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 MORE = [path for path in os.environ.get("CLOCHE_TEST_PYTHONS", "").split(os.pathsep) if path]
 TARGETS = [*MINORS, "debian", "pypy", *MORE]
 
-WAYS = {
+OPTIONS = {
     "plain": (),
     "copies": ("--copies",),
     "system": ("--system-site-packages",),
     "both": ("--copies", "--system-site-packages"),
 }
-BY_DAY = [pytest.param(way, marks=[] if way == "plain" else pytest.mark.nightly) for way in WAYS]
+OPTION_NAMES = [pytest.param(options, marks=[] if options == "plain" else pytest.mark.nightly) for options in OPTIONS]
 
 QUIET = "import bz2, ctypes, hashlib, json, lzma, math, sqlite3, ssl, venv, zlib"
 
@@ -48,7 +48,7 @@ TAG = """
 try:
     from pip._vendor.packaging.tags import sys_tags
     print(next(iter(sys_tags())))
-except ImportError:  # pip 18, which Python 3.6 came with
+except ImportError:  # pip 18, which is bundled with Python 3.6
     from pip._internal.pep425tags import get_supported
     print("-".join(get_supported()[0]))
 """
@@ -77,14 +77,14 @@ PyMODINIT_FUNC PyInit_tiny(void) { return PyModuleDef_Init(&definition); }
 
 
 def executable(target: str) -> str:
-    """Return a target's interpreter, or skip."""
+    """Return the interpreter of a target, or skip the test."""
     if target in MORE:
         return target
     return {"debian": debian, "pypy": pypy}[target]() if target in ("debian", "pypy") else pyenv(target)
 
 
 def run(*command: object, quiet: bool = True) -> str:
-    """Run a program of an environment and return what it prints; it has to succeed, and to be quiet beside that."""
+    """Run a program of an environment and return its output; it must exit with 0, and with `quiet` without warnings."""
     clean = {name: text for name, text in os.environ.items() if not name.startswith(("PYTHON", "PIP_"))}
     clean["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, env=clean, timeout=120, check=False)
@@ -94,71 +94,74 @@ def run(*command: object, quiet: bool = True) -> str:
 
 
 def facts(python: object) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(run(python, "-c", FACTS))
-    return told
+    description: dict[str, Any] = json.loads(run(python, "-c", FACTS))
+    return description
 
 
-def make(cloche: Cloche, target: str, *argv: str) -> Path:
-    """Make an environment for a target and return its Python."""
+def create_environment(cloche: Cloche, target: str, *argv: str) -> Path:
+    """Create an environment for a target and return its Python."""
     done = cloche("env", "-p", executable(target), *argv)
     assert (done.code, done.err) == (0, "")
     return cloche.cwd / "env" / "bin" / "python"
 
 
-def built(python: Path, directory: Path) -> bytes:
-    """Compile the extension with the headers that an environment leads to, as a build backend does."""
-    told = facts(python)
-    source, result = directory / "tiny.c", directory / f"tiny{told['suffix']}"
+def compile_extension(python: Path, directory: Path) -> bytes:
+    """Return the extension module, compiled with the headers of an environment's base, as a build backend would."""
+    description = facts(python)
+    source, result = directory / "tiny.c", directory / f"tiny{description['suffix']}"
     source.write_text(EXTENSION)
-    include = told["paths"]["include"]
-    above = ("-idirafter", os.path.dirname(include))  # Debian's pyconfig.h includes one for the machine from there
-    run(require("gcc"), "-shared", "-fPIC", f"-I{include}", *above, source, "-o", result)
+    include = description["paths"]["include"]
+    # Debian's pyconfig.h includes the one for the architecture from the parent directory.
+    fallback = ("-idirafter", os.path.dirname(include))
+    run(require("gcc"), "-shared", "-fPIC", f"-I{include}", *fallback, source, "-o", result)
     return result.read_bytes()
 
 
-@pytest.mark.parametrize("way", BY_DAY)
+@pytest.mark.parametrize("options", OPTION_NAMES)
 @pytest.mark.parametrize("target", TARGETS)
-def test_what_pip_installs_works(cloche: Cloche, tmp_path: Path, target: str, way: str) -> None:
-    python = make(cloche, target, *WAYS[way])
-    told = facts(python)
-    assert python.is_symlink() is ("--copies" not in WAYS[way])
+def test_packages_installed_with_pip_work(cloche: Cloche, tmp_path: Path, target: str, options: str) -> None:
+    python = create_environment(cloche, target, *OPTIONS[options])
+    description = facts(python)
+    assert python.is_symlink() is ("--copies" not in OPTIONS[options])
     wheels = tmp_path / "wheels"
     script = "import sys\n\ndef main():\n    print(sys.prefix)\n"
     make_wheel(wheels, "hello", files={"hello.py": script}, entry_points="[console_scripts]\nhello = hello:main\n")
-    compiles = os.path.isfile(os.path.join(told["paths"]["include"], "Python.h"))
+    compiles = os.path.isfile(os.path.join(description["paths"]["include"], "Python.h"))
     names = ["hello", "tiny"] if compiles else ["hello"]
     if compiles:
-        library = {f"tiny{told['suffix']}": built(python, tmp_path)}
+        library = {f"tiny{description['suffix']}": compile_extension(python, tmp_path)}
         make_wheel(wheels, "tiny", files=library, tags=[run(python, "-c", TAG)], entry_points="", pure=False)
     pip = python.parent / "pip"
     run(pip, "install", "--no-index", "--find-links", wheels, "--no-cache-dir", *names)
     assert run(python.parent / "hello") == str(cloche.cwd / "env")
     if compiles:
         bits, path = run(python, "-W", "error", "-c", "import tiny; print(tiny.answer(), tiny.__file__)").split()
-        assert (bits, path) == ("64", os.path.join(told["paths"]["platlib"], f"tiny{told['suffix']}"))
+        assert (bits, path) == ("64", os.path.join(description["paths"]["platlib"], f"tiny{description['suffix']}"))
     listed = {one["name"] for one in json.loads(run(pip, "list", "--format=json"))}
     assert {*names, "pip"} <= listed
     run(pip, "uninstall", "--yes", *names)
     assert not (python.parent / "hello").exists()
     if not compiles:
-        missing(f"{target} has no `Python.h`: scripts were tried, extensions were not")
+        missing(f"{target} has no `Python.h`: only scripts were tested, no extension modules")
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_it_starts_without_a_word_and_shares_packages_only_if_asked_to(cloche: Cloche, target: str) -> None:
-    theirs = [place for place in facts(executable(target))["site"] if os.path.isdir(place)]
-    alone = facts(make(cloche, target, "--no-seed"))
-    assert not set(theirs) & set(alone["path"])
-    python = make(cloche, target, "--clear", "--no-seed", "--system-site-packages")
+def test_python_starts_silently_and_sees_system_packages_only_on_request(cloche: Cloche, target: str) -> None:
+    base_site_packages = [path for path in facts(executable(target))["site"] if os.path.isdir(path)]
+    alone = facts(create_environment(cloche, target, "--no-seed"))
+    assert not set(base_site_packages) & set(alone["path"])
+    python = create_environment(cloche, target, "--clear", "--no-seed", "--system-site-packages")
     shared = facts(python)
     assert shared["prefix"] == str(cloche.cwd / "env")
-    assert [place for place in shared["path"] if place in theirs] == theirs
-    assert shared["path"].index(os.path.realpath(shared["paths"]["purelib"])) < min(map(shared["path"].index, theirs))
+    assert [path for path in shared["path"] if path in base_site_packages] == base_site_packages
+    assert shared["path"].index(os.path.realpath(shared["paths"]["purelib"])) < min(
+        map(shared["path"].index, base_site_packages)
+    )
     assert run(python, "-W", "error", "-c", QUIET) == ""
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_one_that_is_on_path_is_found_by_its_version_and_build(cloche: Cloche, target: str) -> None:
+def test_an_interpreter_on_path_is_found_by_its_version_and_build(cloche: Cloche, target: str) -> None:
     path = executable(target)
     (by_path,) = cloche("pythons", path, "--json").json["pythons"]
     build = "t" * by_path["interpreter"]["free_threaded"] + "d" * by_path["interpreter"]["debug"]
@@ -169,14 +172,16 @@ def test_one_that_is_on_path_is_found_by_its_version_and_build(cloche: Cloche, t
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_an_environment_outlives_a_link_to_its_interpreter(cloche: Cloche, tmp_path: Path, target: str) -> None:
+def test_an_environment_works_after_a_link_to_its_interpreter_is_removed(
+    cloche: Cloche, tmp_path: Path, target: str
+) -> None:
     link = tmp_path / "links" / "snake"
     link.parent.mkdir()
     link.symlink_to(executable(target))
-    for way in ("plain", "copies"):
-        done = cloche(way, "-p", link, "--no-seed", *WAYS[way])
+    for options in ("plain", "copies"):
+        done = cloche(options, "-p", link, "--no-seed", *OPTIONS[options])
         assert (done.code, done.err) == (0, "")
     link.unlink()
     base = facts(executable(target))["prefix"]
-    for way in ("plain", "copies"):
-        assert run(cloche.cwd / way / "bin" / "python", "-c", "import sys; print(sys.base_prefix)") == base
+    for options in ("plain", "copies"):
+        assert run(cloche.cwd / options / "bin" / "python", "-c", "import sys; print(sys.base_prefix)") == base

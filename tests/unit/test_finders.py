@@ -1,4 +1,4 @@
-"""The places where interpreters are looked for, as directory trees like those that the tools lay out."""
+"""Test the finders on directory trees like those that the tools create, and the choice of a stable executable path."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.builtin.finders import installs, python_org, windows_registry
+from cloche.builtin.finders import installations, python_org, windows_registry
 from cloche.builtin.finders.asdf import finder as asdf
 from cloche.builtin.finders.conda import finder as conda
 from cloche.builtin.finders.current import finder as current
@@ -17,7 +17,7 @@ from cloche.builtin.finders.path import finder as path
 from cloche.builtin.finders.pyenv import finder as pyenv
 from cloche.builtin.finders.uv import finder as uv
 from cloche.builtin.finders.windows_store import finder as windows_store
-from cloche.discovery import home
+from cloche.discovery import base_interpreter
 from cloche.model.interpreter import Candidate, Host
 from cloche.model.spec import InterpreterSpec
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Tree:
-    """A directory that stands for the root of a machine."""
+    """A fake machine whose root is a temporary directory."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -41,7 +41,7 @@ class Tree:
         return str(self.root.joinpath(*relative.split("/")))
 
     def files(self, *relative: str, text: str = "\x7fELF" + "." * 5000) -> None:
-        """Make executables."""
+        """Create executables."""
         for one in relative:
             path = self.root.joinpath(*one.split("/"))
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,10 +62,10 @@ class Tree:
         return list(finder.candidates(InterpreterSpec.parse(request), self.host))
 
     def found(self, finder: Finder, request: str = "any") -> list[str]:
-        """Return the paths that a finder gives, relative to the root."""
-        given = self.candidates(finder, request)
-        assert {one.found_by for one in given} <= {finder.name}
-        return [os.path.relpath(one.path, self.root).replace(os.sep, "/") for one in given]
+        """Return the paths that a finder yields, relative to the root."""
+        candidates = self.candidates(finder, request)
+        assert {one.found_by for one in candidates} <= {finder.name}
+        return [os.path.relpath(one.path, self.root).replace(os.sep, "/") for one in candidates]
 
 
 @pytest.fixture
@@ -78,67 +78,63 @@ def test_current_is_the_python_that_runs_cloche(tree: Tree) -> None:
 
 
 class TestPath:
-    def test_directories_are_taken_in_order_and_names_the_most_specific_first(self, tree: Tree) -> None:
+    def test_directories_are_searched_in_order_and_specific_names_come_first(self, tree: Tree) -> None:
         tree.files("a/python3", "a/python3.12", "a/python", "a/python3.11", "b/python3.12", "b/pypy3.12", "b/perl")
         tree.environ["PATH"] = f"{tree.at('a')}:{tree.at('b')}"
         assert tree.found(path, "3.12") == ["a/python3.12", "a/python3", "a/python", "b/python3.12", "b/pypy3.12"]
         assert tree.found(path, "3.12.1") == tree.found(path, "3.12")
 
-    def test_where_any_minor_version_will_do_the_numbered_ones_come_newest_first(self, tree: Tree) -> None:
+    def test_versioned_names_come_newest_first_if_any_minor_version_matches(self, tree: Tree) -> None:
         tree.files(
             "a/python3.9", "a/python3.10", "a/python3.13t", "a/python3", "a/python3-config", "a/python3.12-gdb.py"
         )
         tree.environ["PATH"] = tree.at("a")
         assert tree.found(path, ">=3.9") == ["a/python3", "a/python3.13t", "a/python3.10", "a/python3.9"]
 
-    def test_empty_and_relative_entries_are_skipped_and_the_current_directory_is_never_one(
-        self, tree: Tree, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_empty_and_relative_entries_are_skipped(self, tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
         tree.files("home/project/python3.12", "home/project/bin/python3.12", "home/project/my-python")
         tree.environ["PATH"] = f":.:bin:./bin::{tree.at('nowhere')}:"
         monkeypatch.chdir(tree.at("home/project"))
         assert tree.found(path, "3.12") == []
         assert tree.found(path, "my-python") == []
 
-    def test_without_a_path_there_is_nothing(self, tree: Tree) -> None:
+    def test_without_path_there_are_no_candidates(self, tree: Tree) -> None:
         assert tree.found(path) == []
 
-    def test_a_command_is_looked_for_by_its_name_alone(self, tree: Tree) -> None:
+    def test_a_command_is_searched_for_by_its_exact_name(self, tree: Tree) -> None:
         tree.files("a/python3", "b/my-python", "c/my-python")
         tree.environ["PATH"] = f"{tree.at('a')}:{tree.at('b')}:{tree.at('c')}"
         assert tree.found(path, "my-python") == ["b/my-python", "c/my-python"]
 
-    def test_another_implementation_is_looked_for_by_its_own_names(self, tree: Tree) -> None:
+    def test_another_implementation_is_searched_for_by_its_own_names(self, tree: Tree) -> None:
         tree.files("a/pypy3", "a/pypy3.10", "a/python3.10", "a/graalpy")
         tree.environ["PATH"] = tree.at("a")
         assert tree.found(path, "pypy3.10") == ["a/pypy3.10", "a/pypy3", "a/python3.10"]
         assert tree.found(path, "graalpy") == ["a/graalpy", "a/python3.10"]
 
-    def test_a_free_threaded_one_is_looked_for_by_its_name_first(self, tree: Tree) -> None:
+    def test_the_free_threaded_name_comes_first_for_a_free_threaded_build(self, tree: Tree) -> None:
         tree.files("a/python3.13", "a/python3.13t", "a/python3")
         tree.environ["PATH"] = tree.at("a")
         assert tree.found(path, "3.13t") == ["a/python3.13t", "a/python3.13", "a/python3"]
         assert tree.found(path, "3.13") == ["a/python3.13", "a/python3"]
 
-    def test_on_windows_names_end_in_exe_and_aliases_of_the_store_are_passed_over(self, tree: Tree) -> None:
+    def test_on_windows_names_end_in_exe_and_store_aliases_are_skipped(self, tree: Tree) -> None:
         tree.platform = "win32"
         tree.files("a/python.exe", "a/python3.12.exe", "a/python")
         tree.files("apps/python.exe", text="")
         tree.environ["PATH"] = f"{tree.at('apps')};{tree.at('a')}"
         alias, *rest = tree.candidates(path, "3.12")
-        assert alias.note == "is an alias of the Microsoft Store"
+        assert alias.note == "is a Microsoft Store alias"
         assert [os.path.basename(one.path) for one in rest] == ["python3.12.exe", "python.exe"]
 
-    def test_what_apple_puts_in_usr_bin_is_passed_over_without_the_developer_tools(self, tree: Tree) -> None:
+    def test_apples_python3_is_skipped_without_the_developer_tools(self, tree: Tree) -> None:
         if not os.path.exists("/usr/bin/python3"):
-            pytest.skip("there is no /usr/bin/python3 here")
+            pytest.skip("/usr/bin/python3 does not exist")
         tree.platform = "darwin"
         tree.environ["PATH"] = "/usr/bin"
-        assert {one.note for one in tree.candidates(path, "python3")} == {
-            "asks to install the developer tools when it is started"
-        }
+        assert {one.note for one in tree.candidates(path, "python3")} == {"only offers to install the developer tools"}
 
-    def test_a_directory_that_is_called_like_an_interpreter_is_none(self, tree: Tree) -> None:
+    def test_a_directory_named_like_an_interpreter_is_ignored(self, tree: Tree) -> None:
         tree.files("a/python3/readme")
         tree.environ["PATH"] = tree.at("a")
         assert tree.found(path, "python3") == []
@@ -149,7 +145,7 @@ ASDF_SHIM = '#!/usr/bin/env bash\n# asdf-plugin: python 3.12.1\nexec /opt/asdf/b
 
 
 class TestPyenv:
-    def test_what_is_installed_is_found_newest_first_whatever_is_active(self, tree: Tree) -> None:
+    def test_all_installed_versions_are_found_newest_first(self, tree: Tree) -> None:
         for version in ("3.9.18", "3.12.1", "3.12.10", "3.13.0t", "2.7.18", "pypy3.10-7.3.12", "3.15-dev"):
             tree.files(f"home/.pyenv/versions/{version}/bin/python")
         assert [one.split("/")[3] for one in tree.found(pyenv)] == [
@@ -161,25 +157,25 @@ class TestPyenv:
         assert [one.split("/")[3] for one in tree.found(pyenv, "3.13")] == []
         assert [one.split("/")[3] for one in tree.found(pyenv, "3.13t")] == ["3.13.0t"]
 
-    def test_its_root_may_be_elsewhere(self, tree: Tree) -> None:
+    def test_the_root_can_be_set_by_a_variable(self, tree: Tree) -> None:
         tree.files("opt/pyenv/versions/3.12.1/bin/python")
         tree.environ["PYENV_ROOT"] = tree.at("opt/pyenv")
         assert tree.found(pyenv) == ["opt/pyenv/versions/3.12.1/bin/python"]
 
-    def test_a_name_that_says_nothing_is_a_candidate_for_every_request(self, tree: Tree) -> None:
+    def test_an_installation_with_a_custom_name_is_a_candidate_for_every_request(self, tree: Tree) -> None:
         tree.files("home/.pyenv/versions/mine/bin/python3", "home/.pyenv/versions/3.12.1/bin/python3")
         assert tree.found(pyenv, "3.11") == ["home/.pyenv/versions/mine/bin/python3"]
 
-    def test_an_installation_without_a_python_is_passed_over(self, tree: Tree) -> None:
+    def test_an_installation_without_a_python_is_ignored(self, tree: Tree) -> None:
         tree.files("home/.pyenv/versions/3.12.1/bin/pip", "home/.pyenv/versions/readme")
         assert tree.found(pyenv) == []
 
-    def test_without_a_home_there_is_nothing(self, tree: Tree) -> None:
+    def test_without_a_home_directory_there_are_no_candidates(self, tree: Tree) -> None:
         tree.environ.clear()
         for finder in (pyenv, uv, mise, asdf, conda, path):
             assert not [one for one in tree.found(finder) if not one.startswith("..")]
 
-    def test_on_windows_it_is_pyenv_win(self, tree: Tree) -> None:
+    def test_on_windows_pyenv_win_is_used(self, tree: Tree) -> None:
         tree.platform = "win32"
         tree.environ["USERPROFILE"] = tree.at("home")
         tree.files("home/.pyenv/pyenv-win/versions/3.12.1/python.exe")
@@ -199,63 +195,63 @@ class TestShims:
         tree.environ["PATH"] = tree.at("home/.pyenv/shims")
         return tree
 
-    def behind(self, tree: Tree, request: str) -> list[str]:
+    def targets(self, tree: Tree, request: str) -> list[str]:
         return [one.note or "/".join(one.path.split("/")[-3:]) for one in tree.candidates(path, request)]
 
-    def test_a_shim_is_what_the_global_version_has(self, shims: Tree) -> None:
+    def test_a_shim_is_resolved_by_the_global_version(self, shims: Tree) -> None:
         shims.files("home/.pyenv/version", text="3.11.7\n")
-        assert self.behind(shims, "3.11") == ["3.11.7/bin/python3.11", "3.11.7/bin/python3", "3.11.7/bin/python"]
+        assert self.targets(shims, "3.11") == ["3.11.7/bin/python3.11", "3.11.7/bin/python3", "3.11.7/bin/python"]
 
-    def test_a_shim_of_a_version_that_is_not_active_is_passed_over_with_the_reason(self, shims: Tree) -> None:
+    def test_a_shim_of_an_inactive_version_is_skipped_with_a_note(self, shims: Tree) -> None:
         shims.files("home/.pyenv/version", text="3.11.7\n")
-        assert self.behind(shims, "python3.12")[0] == "is a shim of pyenv, and no version that has it is active"
+        assert self.targets(shims, "python3.12")[0] == "is a shim of pyenv, but no active version provides it"
         assert len(shims.found(pyenv, "3.12")) == 2
 
-    def test_the_variable_goes_before_the_nearest_file_and_that_before_the_global_one(self, shims: Tree) -> None:
+    def test_the_variable_overrides_the_nearest_file_which_overrides_the_global_one(self, shims: Tree) -> None:
         shims.files("home/.pyenv/version", text="3.11.7\n")
-        assert self.behind(shims, "3")[0] == "3.11.7/bin/python3"
+        assert self.targets(shims, "3")[0] == "3.11.7/bin/python3"
         shims.files("home/.python-version", text="# comment\n3.12.1 # more\n")
-        assert self.behind(shims, "3")[0] == "3.12.1/bin/python3"
+        assert self.targets(shims, "3")[0] == "3.12.1/bin/python3"
         shims.environ["PYENV_VERSION"] = "missing:3.12.9:3.11.7"
-        assert self.behind(shims, "3")[:2] == ["3.12.9/bin/python3", "3.11.7/bin/python3"]
+        assert self.targets(shims, "3")[:2] == ["3.12.9/bin/python3", "3.11.7/bin/python3"]
 
-    def test_a_version_file_names_one_version_a_line(self, shims: Tree) -> None:
+    def test_only_the_first_word_of_each_line_of_a_version_file_counts(self, shims: Tree) -> None:
         shims.files("home/.python-version", text="\n3.12.1 3.11.7\n3.12.9\n")
-        assert self.behind(shims, "python3")[:2] == ["3.12.1/bin/python3", "3.12.9/bin/python3"]
+        assert self.targets(shims, "python3")[:2] == ["3.12.1/bin/python3", "3.12.9/bin/python3"]
 
-    def test_a_prefix_means_the_newest_that_begins_with_it(self, shims: Tree) -> None:
+    def test_a_version_prefix_selects_the_newest_match(self, shims: Tree) -> None:
         shims.environ["PYENV_VERSION"] = "3.12"
-        assert self.behind(shims, "3")[0] == "3.12.9/bin/python3"
+        assert self.targets(shims, "3")[0] == "3.12.9/bin/python3"
 
     @pytest.mark.parametrize("version", ["../../evil", "/etc", "a/../../b", "x" * 200, "..", "", "\x1b[2J", "sys\\tem"])
-    def test_a_version_that_is_no_name_is_passed_over(self, shims: Tree, version: str) -> None:
+    def test_a_version_that_is_not_a_directory_name_is_ignored(self, shims: Tree, version: str) -> None:
         shims.environ["PYENV_VERSION"] = version or ":"
-        assert all("no version that has it is active" in one for one in self.behind(shims, "3"))
+        assert all("no active version provides it" in one for one in self.targets(shims, "3"))
 
-    def test_a_version_file_that_is_too_large_or_no_text_or_no_file_is_passed_over(self, shims: Tree) -> None:
+    def test_a_version_file_that_is_too_large_or_not_a_text_file_is_ignored(self, shims: Tree) -> None:
         shims.files("home/project/.python-version", text="3.12.1 " * 20000)
         shims.files("home/.pyenv/version", text="3.11.7\n")
-        assert self.behind(shims, "3")[0] == "3.11.7/bin/python3"
+        assert self.targets(shims, "3")[0] == "3.11.7/bin/python3"
         os.unlink(shims.at("home/project/.python-version"))
         with open(shims.at("home/project/.python-version"), "wb") as file:
             file.write(b"\xff\xfe\x00")
-        assert "no version" in self.behind(shims, "3")[0]
+        assert "no active version" in self.targets(shims, "3")[0]
         os.unlink(shims.at("home/project/.python-version"))
         os.mkfifo(shims.at("home/project/.python-version"))
-        assert self.behind(shims, "3")[0] == "3.11.7/bin/python3"
+        assert self.targets(shims, "3")[0] == "3.11.7/bin/python3"
 
-    def test_an_environment_of_pyenv_virtualenv_is_what_it_is(self, shims: Tree) -> None:
+    def test_an_active_pyenv_virtualenv_environment_is_a_candidate(self, shims: Tree) -> None:
         shims.files("home/.pyenv/versions/3.12.1/envs/mine/bin/python3")
         shims.environ["PYENV_VERSION"] = "3.12.1/envs/mine"
         assert shims.found(path, "3")[0] == "home/.pyenv/versions/3.12.1/envs/mine/bin/python3"
 
-    def test_a_shim_is_known_by_its_content_in_any_directory(self, shims: Tree) -> None:
+    def test_a_shim_is_recognized_by_its_content_in_any_directory(self, shims: Tree) -> None:
         shims.files("elsewhere/python3", text=PYENV_SHIM)
         shims.files("home/.pyenv/version", text="3.12.1\n")
         shims.environ["PATH"] = shims.at("elsewhere")
         assert shims.found(path, "python3") == ["home/.pyenv/versions/3.12.1/bin/python3"]
 
-    def test_a_small_script_that_is_no_shim_is_a_candidate(self, tree: Tree) -> None:
+    def test_a_small_script_that_is_not_a_shim_is_a_candidate(self, tree: Tree) -> None:
         tree.files("a/python3", text='#!/bin/sh\nexec /opt/python/bin/python3 "$@"\n')
         tree.environ["PATH"] = tree.at("a")
         assert tree.found(path, "python3") == ["a/python3"]
@@ -281,7 +277,7 @@ class TestShims:
         def active() -> list[str]:
             return [one.note or one.path.split("/")[-3] for one in tree.candidates(path, "python3")]
 
-        assert active() == ["is a shim of mise, and no version that has it is active"]
+        assert active() == ["is a shim of mise, but no active version provides it"]
         tree.environ["XDG_CONFIG_HOME"] = tree.at("config")
         tree.files("config/mise/config.toml", text='[tools]\npython = "3.11"\n')
         assert active() == ["3.11.7"]
@@ -313,21 +309,21 @@ class TestUv:
         tree.files(f"{base}/.temp/x/bin/python3.12", f"{base}/.lock")
         return tree
 
-    def test_a_minor_version_is_found_by_the_link_that_moves_on_with_patches(self, managed: Tree) -> None:
+    def test_a_minor_version_is_found_by_the_link_that_is_updated(self, managed: Tree) -> None:
         assert [one.split("/")[5:] for one in managed.found(uv, "3.12")] == [
             ["cpython-3.12-linux-x86_64-gnu", "bin", "python3.12"],
             ["cpython-3.12.4-linux-x86_64-gnu", "bin", "python3.12"],
         ]
 
-    def test_a_patch_version_is_found_where_it_stays(self, managed: Tree) -> None:
+    def test_a_patch_version_is_found_in_its_own_directory(self, managed: Tree) -> None:
         assert [one.split("/")[5] for one in managed.found(uv, "3.12.9")] == ["cpython-3.12.9-linux-x86_64-gnu"]
 
-    def test_another_build_or_implementation_has_its_own_name(self, managed: Tree) -> None:
+    def test_other_builds_and_implementations_are_found_by_their_names(self, managed: Tree) -> None:
         assert [one.split("/")[-1] for one in managed.found(uv, "3.13t")] == ["python3.13t"]
         assert managed.found(uv, "3.13") == []
         assert [one.split("/")[-1] for one in managed.found(uv, "pypy")] == ["pypy3.10"]
 
-    def test_the_directory_may_be_elsewhere(self, tree: Tree) -> None:
+    def test_the_directory_can_be_set_by_a_variable(self, tree: Tree) -> None:
         tree.files("data/uv/python/cpython-3.12.4-linux-x86_64-gnu/bin/python3")
         tree.environ["XDG_DATA_HOME"] = tree.at("data")
         assert len(tree.found(uv)) == 1
@@ -361,10 +357,10 @@ def test_asdf_is_found_in_its_data_directory(tree: Tree) -> None:
 
 class TestConda:
     def here(self, tree: Tree, request: str = "any") -> list[str]:
-        """Return what is found below the root: there may be a conda on this machine too."""
+        """Return the paths below the root, because conda may also be installed on this machine."""
         return [one for one in tree.found(conda, request) if not one.startswith("..")]
 
-    def test_a_named_environment_stands_for_its_base(self, tree: Tree) -> None:
+    def test_a_named_environment_yields_its_base(self, tree: Tree) -> None:
         tree.files("opt/conda/conda-meta/history", "opt/conda/bin/python3.12")
         tree.files("opt/conda/envs/work/conda-meta/history", "opt/conda/envs/work/bin/python3.10")
         tree.environ["CONDA_PREFIX"] = tree.at("opt/conda/envs/work")
@@ -372,13 +368,13 @@ class TestConda:
         tree.environ["CONDA_PREFIX"] = tree.at("opt/conda")
         assert self.here(tree) == ["opt/conda/bin/python3.12"]
 
-    def test_the_base_is_known_from_the_command_that_runs_conda(self, tree: Tree) -> None:
+    def test_the_base_is_derived_from_the_conda_command(self, tree: Tree) -> None:
         tree.files("opt/conda/conda-meta/history", "opt/conda/bin/python3.12", "opt/conda/bin/conda")
         tree.environ["CONDA_EXE"] = tree.at("opt/conda/bin/conda")
         tree.environ["CONDA_PREFIX"] = tree.at("somewhere/else")
         assert self.here(tree) == ["opt/conda/bin/python3.12"]
 
-    def test_it_is_found_where_installers_put_it_though_it_is_not_active(self, tree: Tree) -> None:
+    def test_an_inactive_base_is_found_in_the_default_locations(self, tree: Tree) -> None:
         tree.files("home/miniforge3/conda-meta/history", "home/miniforge3/bin/python3")
         tree.files("home/anaconda3/bin/python3")
         assert self.here(tree) == ["home/miniforge3/bin/python3"]
@@ -390,7 +386,7 @@ class TestConda:
         assert self.here(tree) == ["home/miniconda3/python.exe"]
 
 
-def test_homebrew_is_found_by_the_links_that_it_keeps_for_upgrades(tree: Tree) -> None:
+def test_homebrew_pythons_are_found_by_their_opt_links(tree: Tree) -> None:
     tree.platform = "darwin"
     tree.environ["HOMEBREW_PREFIX"] = tree.at("brew")
     for formula, version, command in (
@@ -426,7 +422,7 @@ def test_framework_builds_are_found_newest_first(tree: Tree) -> None:
 
 
 class FakeRegistry:
-    """A registry made of paths: `{"HKEY_...\\\\Software\\\\...": {"": "default"}}`."""
+    """A fake registry: the values by the path of their key, `{"HKEY_...\\\\Software\\\\...": {"": "default"}}`."""
 
     def __init__(self, entries: dict[str, dict[str, str]]) -> None:
         self.entries = entries
@@ -445,11 +441,11 @@ ALL_32 = "HKEY_LOCAL_MACHINE\\Software\\WOW6432Node\\Python"
 
 
 class TestWindowsRegistry:
-    def given(self, tree: Tree, entries: dict[str, dict[str, str]], request: str = "any") -> list[tuple[str, str]]:
+    def candidates(self, tree: Tree, entries: dict[str, dict[str, str]], request: str = "any") -> list[tuple[str, str]]:
         finder = windows_registry.WindowsRegistry(FakeRegistry(entries))
         return [(one.path, one.note) for one in tree.candidates(finder, request)]
 
-    def test_python_core_comes_first_the_user_s_before_the_machine_s_and_newest_first(self, tree: Tree) -> None:
+    def test_python_core_comes_first_then_the_users_pythons_then_the_newest(self, tree: Tree) -> None:
         entries = {
             f"{ALL}\\PythonCore\\3.12\\InstallPath": {"ExecutablePath": "C:\\Python312\\python.exe"},
             f"{ALL_32}\\PythonCore\\3.12-32\\InstallPath": {"ExecutablePath": "C:\\Python312-32\\python.exe"},
@@ -458,44 +454,44 @@ class TestWindowsRegistry:
             f"{USER}\\PythonCore\\3.10\\InstallPath": {"ExecutablePath": "C:\\Users\\me\\310\\python.exe"},
             f"{USER}\\PyLauncher\\x\\InstallPath": {"ExecutablePath": "C:\\Windows\\py.exe"},
         }
-        assert [path for path, _ in self.given(tree, entries)] == [
+        assert [path for path, _ in self.candidates(tree, entries)] == [
             "C:\\Users\\me\\310\\python.exe",
             "C:\\Users\\me\\39\\python.exe",
             "C:\\Python312\\python.exe",
             "C:\\Python312-32\\python.exe",
             "C:\\conda\\python.exe",
         ]
-        assert [path for path, _ in self.given(tree, entries, "3.10")] == [
+        assert [path for path, _ in self.candidates(tree, entries, "3.10")] == [
             "C:\\Users\\me\\310\\python.exe",
             "C:\\conda\\python.exe",
         ]
 
-    def test_an_old_entry_has_a_directory_only(self, tree: Tree) -> None:
+    def test_an_old_entry_may_have_only_a_directory(self, tree: Tree) -> None:
         entries = {f"{ALL}\\PythonCore\\3.4\\InstallPath": {"": "C:\\Python34"}}
-        assert self.given(tree, entries) == [(os.path.join("C:\\Python34", "python.exe"), "")]
+        assert self.candidates(tree, entries) == [(os.path.join("C:\\Python34", "python.exe"), "")]
 
-    def test_an_entry_without_a_place_is_passed_over(self, tree: Tree) -> None:
-        assert self.given(tree, {f"{USER}\\PythonCore\\3.12": {"DisplayName": "Python"}}) == []
+    def test_an_entry_without_a_path_is_ignored(self, tree: Tree) -> None:
+        assert self.candidates(tree, {f"{USER}\\PythonCore\\3.12": {"DisplayName": "Python"}}) == []
 
-    def test_what_needs_arguments_is_passed_over_with_the_reason(self, tree: Tree) -> None:
+    def test_an_entry_that_needs_arguments_is_skipped_with_a_note(self, tree: Tree) -> None:
         entries = {
             f"{USER}\\Acme\\1\\InstallPath": {"ExecutablePath": "C:\\acme.exe", "ExecutableArguments": "--python"}
         }
-        assert self.given(tree, entries) == [("C:\\acme.exe", "is Acme\\1 only when it is started with `--python`")]
+        assert self.candidates(tree, entries) == [("C:\\acme.exe", "is Acme\\1 only when started with `--python`")]
 
-    def test_the_launcher_s_default_goes_first(self, tree: Tree) -> None:
+    def test_the_default_of_the_launcher_comes_first(self, tree: Tree) -> None:
         entries = {
             f"{USER}\\PythonCore\\3.13\\InstallPath": {"ExecutablePath": "C:\\313\\python.exe"},
             f"{USER}\\PythonCore\\3.12\\InstallPath": {"ExecutablePath": "C:\\312\\python.exe"},
         }
         tree.environ["PY_PYTHON"] = "3.12"
-        assert [path for path, _ in self.given(tree, entries)] == ["C:\\312\\python.exe", "C:\\313\\python.exe"]
+        assert [path for path, _ in self.candidates(tree, entries)] == ["C:\\312\\python.exe", "C:\\313\\python.exe"]
 
-    def test_elsewhere_there_is_no_registry(self, tree: Tree) -> None:
+    def test_on_other_systems_there_are_no_candidates(self, tree: Tree) -> None:
         assert tree.found(windows_registry.finder) == []
 
 
-def test_the_store_s_pythons_are_found_by_their_aliases(tree: Tree) -> None:
+def test_microsoft_store_pythons_are_found_by_their_aliases(tree: Tree) -> None:
     tree.platform = "win32"
     tree.environ["LOCALAPPDATA"] = tree.at("local")
     apps = "local/Microsoft/WindowsApps"
@@ -525,21 +521,23 @@ def test_the_store_s_pythons_are_found_by_their_aliases(tree: Tree) -> None:
         ("PythonCore-3.14", "cpython", (3, 14), False),
     ],
 )
-def test_names_of_installations_are_understood(
+def test_installation_names_are_parsed(
     name: str, implementation: str, version: tuple[int, ...], free_threaded: bool
 ) -> None:
-    assert installs.described(name) == installs.Described(implementation, version, free_threaded)
+    assert installations.parse_installation_name(name) == installations.InstallationName(
+        implementation, version, free_threaded
+    )
 
 
 @pytest.mark.parametrize("name", ["mine", "miniconda3-latest", "stackless-3.7.5", "jython-2.7.2", "", "-"])
-def test_names_that_say_nothing_certain_are_left_open(name: str) -> None:
-    assert installs.described(name) is None
+def test_unknown_installation_names_are_not_parsed(name: str) -> None:
+    assert installations.parse_installation_name(name) is None
 
 
-class TestHome:
-    """Which of its paths an environment should name."""
+class TestStableExecutable:
+    """Test which path of an interpreter environments should refer to."""
 
-    def test_homebrew_s_link_for_upgrades_is_kept(self, tree: Tree) -> None:
+    def test_the_opt_link_of_homebrew_is_kept(self, tree: Tree) -> None:
         framework = "Frameworks/Python.framework/Versions/3.12"
         tree.files(f"brew/Cellar/python@3.12/3.12.7_1/{framework}/bin/python3.12")
         tree.files(f"brew/Cellar/python@3.12/3.12.7_1/{framework}/lib/python3.12/os.py")
@@ -548,10 +546,10 @@ class TestHome:
         tree.link("brew/bin/python3.12", "../Cellar/python@3.12/3.12.7_1/bin/python3.12")
         for start in ("brew/bin/python3.12", "brew/opt/python@3.12/bin/python3.12"):
             prefix = tree.at(f"brew/Cellar/python@3.12/3.12.7_1/{framework}")
-            settled = home.stable(tree.at(start), prefix, "lib/python3.12", "python3.12")
-            assert settled == tree.at(f"brew/opt/python@3.12/{framework}/bin/python3.12")
+            path = base_interpreter.stable_executable(tree.at(start), prefix, "lib/python3.12", "python3.12")
+            assert path == tree.at(f"brew/opt/python@3.12/{framework}/bin/python3.12")
 
-    def test_uv_s_link_for_the_minor_version_is_kept(self, tree: Tree) -> None:
+    def test_the_minor_version_link_of_uv_is_kept(self, tree: Tree) -> None:
         tree.files(
             "uv/cpython-3.12.4-linux-x86_64-gnu/bin/python3.12",
             "uv/cpython-3.12.4-linux-x86_64-gnu/lib/python3.12/os.py",
@@ -561,35 +559,40 @@ class TestHome:
         through_link = tree.at("uv/cpython-3.12-linux-x86_64-gnu/bin/python3.12")
         prefix = tree.at("uv/cpython-3.12.4-linux-x86_64-gnu")
         for start in (tree.at("home/.local/bin/python3.12"), through_link):
-            assert home.stable(start, prefix, "lib/python3.12", "python3.12") == through_link
+            assert base_interpreter.stable_executable(start, prefix, "lib/python3.12", "python3.12") == through_link
 
-    def test_a_link_is_kept_from_which_the_standard_library_is_found(self, tree: Tree) -> None:
+    def test_a_link_is_kept_if_the_standard_library_is_found_from_it(self, tree: Tree) -> None:
         tree.files("usr/bin/python3.11", "usr/lib/python3.11/os.py")
         tree.link("usr/bin/snake", "python3.11")
         tree.link("usr/bin/python3", "python3.11")
         usr, python = tree.at("usr"), tree.at("usr/bin/python3.11")
-        assert home.stable(tree.at("usr/bin/python3"), usr, "lib/python3.11", "python3.11") == python
+        assert (
+            base_interpreter.stable_executable(tree.at("usr/bin/python3"), usr, "lib/python3.11", "python3.11")
+            == python
+        )
         tree.link("opt/python", "../usr")
         through = tree.at("opt/python/bin/python3.11")
-        assert home.stable(through, usr, "lib/python3.11", "python3.11") == through
+        assert base_interpreter.stable_executable(through, usr, "lib/python3.11", "python3.11") == through
 
-    def test_a_link_is_followed_where_the_standard_library_shows_below_the_wrong_prefix(self, tree: Tree) -> None:
+    def test_a_link_is_followed_if_it_leads_to_a_wrong_prefix(self, tree: Tree) -> None:
         tree.files("usr/bin/python3.11", "usr/lib/python3.11/os.py")
         tree.link("lib", "usr/lib")
         tree.link("home/bin/python", "../../usr/bin/python3.11")
-        settled = home.stable(tree.at("home/bin/python"), tree.at("usr"), "lib/python3.11", "python3.11")
-        assert settled == tree.at("usr/bin/python3.11")
+        path = base_interpreter.stable_executable(
+            tree.at("home/bin/python"), tree.at("usr"), "lib/python3.11", "python3.11"
+        )
+        assert path == tree.at("usr/bin/python3.11")
 
-    def test_dots_behind_a_linked_directory_are_not_taken_for_what_they_seem(self, tree: Tree) -> None:
+    def test_dots_after_a_linked_directory_are_resolved_by_the_system(self, tree: Tree) -> None:
         tree.files("real/deep/bin/x", "real/python/bin/python3.12", "real/python/lib/python3.12/os.py")
         tree.link("bin", "real/deep/bin")
         tree.link("real/deep/bin/python3.12", "../../python/bin/python3.12")
         prefix = tree.at("real/python")
-        settled = home.stable(tree.at("bin/python3.12"), prefix, "lib/python3.12", "python3.12")
-        assert os.path.samefile(settled, tree.at("real/python/bin/python3.12"))
+        path = base_interpreter.stable_executable(tree.at("bin/python3.12"), prefix, "lib/python3.12", "python3.12")
+        assert os.path.samefile(path, tree.at("real/python/bin/python3.12"))
 
-    def test_links_that_lead_nowhere_or_in_a_circle_are_left_alone(self, tree: Tree) -> None:
+    def test_broken_and_circular_links_are_left_unchanged(self, tree: Tree) -> None:
         tree.link("a/python", "b")
         tree.link("a/b", "python")
-        settled = home.stable(tree.at("a/python"), tree.at("usr"), "lib/python3.12", "python3.12")
-        assert settled.startswith(tree.at("a"))
+        path = base_interpreter.stable_executable(tree.at("a/python"), tree.at("usr"), "lib/python3.12", "python3.12")
+        assert path.startswith(tree.at("a"))

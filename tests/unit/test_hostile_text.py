@@ -1,4 +1,4 @@
-"""Whatever stands in a file, a variable or a wheel that somebody else has written is read as text, or refused in a line."""
+"""Test untrusted text in files, variables and wheels: it is accepted, or rejected with a printable one-line message."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from cloche.cli.commands import COMMON, CREATE, VIRTUALENV
 from cloche.cli.parser import parse
 from cloche.cli.request import request_of
 from cloche.cli.settings import resolve
-from cloche.discovery import home, probe
-from cloche.discovery.build_details import declared
-from cloche.discovery.cache import ProbeCache, witnesses
+from cloche.discovery import base_interpreter, probe
+from cloche.discovery.build_details import read_build_details
+from cloche.discovery.cache import ProbeCache, identity_lines
 from cloche.discovery.project import asked_by_project, requires_python
 from cloche.errors import ClocheError, SeedError, UsageError
 from cloche.model.interpreter import Host
@@ -44,17 +44,17 @@ OPTIONS = sorted(option.name for option in TABLE)
 
 ANYTHING = st.text(max_size=30) | st.text("\0\x1b[]\r\n\t'\"\\=#.,:;/-_ é\u2028\ud800", max_size=12)
 EXPRESSIBLE = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=30)
-"""What a variable can hold."""
+"""Text that an environment variable can hold."""
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | ANYTHING
 DATA = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANYTHING, inner, max_size=3))
 
 
-def plain(text: str) -> bool:
-    """Whether a text can move no cursor and change no terminal."""
+def is_printable(text: str) -> bool:
+    """Return whether a text has no control characters, which could change the terminal."""
     return all(character.isprintable() for character in text)
 
 
-# What may stand after -p
+# Requests for an interpreter
 
 
 @given(
@@ -66,7 +66,7 @@ def plain(text: str) -> bool:
     bits=st.sampled_from([None, 32, 64]),
     machine=st.sampled_from([None, *MACHINES]),
 )
-def test_a_request_means_what_it_was_put_together_from(
+def test_a_request_is_parsed_into_the_parts_that_it_was_built_from(
     implementation: str,
     at: str,
     release: tuple[int, ...],
@@ -98,7 +98,7 @@ def toml_key(key: str) -> str:
     table=st.dictionaries(st.sampled_from(OPTIONS) | ANYTHING, SCALARS | st.lists(SCALARS, max_size=3), max_size=4),
 )
 @example(variables={"\x1b]0;title\7": "1"}, table={"\x1b[31m\n": 1, "prompt": "\x1b[0m"})
-def test_settings_are_understood_or_refused_and_what_is_said_of_them_is_plain(
+def test_settings_are_accepted_or_rejected_with_a_printable_message(
     variables: dict[str, str], table: dict[str, object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = []
@@ -122,14 +122,14 @@ def test_settings_are_understood_or_refused_and_what_is_said_of_them_is_plain(
         report.warn(settings.warnings)
         assert isinstance(request, Request)
 
-    assert all(map(plain, capsys.readouterr().err.split("\n")))
+    assert all(map(is_printable, capsys.readouterr().err.split("\n")))
 
 
 @given(content=st.binary(max_size=200) | st.text("[]{}\"'=.#\\\n ab1-:", max_size=60).map(str.encode))
 @example(content=b"x = " + b"[" * 10_000)
 @example(content=b"x = " + b"1" * 10_000)
 @example(content=b'"a' + b'\x1b"=')
-def test_any_bytes_in_a_config_file_say_something_or_are_left_out_in_a_line(
+def test_any_config_file_is_read_or_ignored_with_a_one_line_warning(
     content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "config.toml").write_bytes(content)
@@ -141,36 +141,36 @@ def test_any_bytes_in_a_config_file_say_something_or_are_left_out_in_a_line(
     except UsageError as error:
         report.error(error)
 
-    assert all(map(plain, capsys.readouterr().err.split("\n")))
+    assert all(map(is_printable, capsys.readouterr().err.split("\n")))
 
 
 @given(content=st.binary(max_size=200) | st.text("[project]requires-python=\"'>=3.\\\n#", max_size=80).map(str.encode))
 @example(content=b"requires-python = " + b"[" * 10_000)
-def test_any_bytes_in_a_project_s_files_ask_for_something_or_nothing(content: bytes, tmp_path: Path) -> None:
+def test_any_project_file_requests_something_or_nothing(content: bytes, tmp_path: Path) -> None:
     for name in (".python-version", "pyproject.toml"):
         (tmp_path / name).write_bytes(content)
     host = Host({"HOME": str(tmp_path)}, str(tmp_path), "linux", "posix", sys.executable)
 
-    asked, because = asked_by_project(host)
+    requested, because = asked_by_project(host)
 
-    assert all(InterpreterSpec.parse(text) for text in asked)
-    assert because or not asked
+    assert all(InterpreterSpec.parse(text) for text in requested)
+    assert because or not requested
     requires_python(content.decode("utf-8", "replace"))
 
 
-# What interpreters and their environments say
+# Interpreters and environments
 
 
 @given(content=st.binary(max_size=200) | st.text("home=/\\.\n \0python-ver", max_size=80).map(str.encode))
 @example(content=b"home = /usr/bin\0")
 @example(content=b"home = /usr/bin\nexecutable = \0\nversion = 3.")
-def test_any_bytes_in_a_pyvenv_cfg_lead_to_a_base_or_to_none(content: bytes, tmp_path: Path) -> None:
+def test_any_pyvenv_cfg_leads_to_a_base_or_an_error(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir(exist_ok=True)
     (tmp_path / "bin" / "python").touch()
     (tmp_path / "pyvenv.cfg").write_bytes(content)
 
     try:
-        found = home.base(str(tmp_path / "bin" / "python"))
+        found = base_interpreter.resolve_base(str(tmp_path / "bin" / "python"))
     except LookupError as error:
         found = f"/{error}"
     assert found.startswith("/")
@@ -178,36 +178,36 @@ def test_any_bytes_in_a_pyvenv_cfg_lead_to_a_base_or_to_none(content: bytes, tmp
 
 @given(answer=DATA)
 @example(answer={"kind": "too-old", "version": [float("inf"), 2, 3]})
-def test_any_answer_of_a_probe_is_a_reason_or_an_interpreter(answer: object) -> None:
-    judged = probe.judge(json.dumps(answer).encode())
-    assert judged.reason
-    assert plain(judged.reason)
+def test_any_answer_of_a_probe_is_an_interpreter_or_a_reason(answer: object) -> None:
+    result = probe.parse_answer(json.dumps(answer).encode())
+    assert result.reason
+    assert is_printable(result.reason)
 
 
 @given(details=DATA, number=SCALARS)
 @example(details=None, number=float("inf"))
-def test_any_build_details_are_a_declaration_or_nothing(details: object, number: object, tmp_path: Path) -> None:
+def test_any_build_details_are_parsed_or_ignored(details: object, number: object, tmp_path: Path) -> None:
     executable = tmp_path / "bin" / "python3.14"
     executable.parent.mkdir(exist_ok=True)
     executable.touch()
-    place = tmp_path / "lib" / "python3.14"
-    place.mkdir(parents=True, exist_ok=True)
+    path = tmp_path / "lib" / "python3.14"
+    path.mkdir(parents=True, exist_ok=True)
     version = {"major": number, "minor": 14, "micro": 0, "releaselevel": "final", "serial": 0}
     base = {"base_interpreter": "../../bin/python3.14", "implementation": {"name": "cpython", "version": version}}
     for content in (details, base, {**base, "abi": details}):
-        (place / "build-details.json").write_text(json.dumps(content))
-        declared(str(executable))
+        (path / "build-details.json").write_text(json.dumps(content))
+        read_build_details(str(executable))
 
 
 @given(content=st.binary(max_size=300))
-def test_any_bytes_in_an_entry_of_the_cache_are_no_answer(content: bytes, tmp_path: Path) -> None:
+def test_random_bytes_in_a_cache_entry_are_ignored(content: bytes, tmp_path: Path) -> None:
     cache = ProbeCache(str(tmp_path / "answers"))
-    cache.put(sys.executable, probe.too_old("2.7.18"), witnesses(sys.executable))
+    cache.put(sys.executable, probe.too_old("2.7.18"), identity_lines(sys.executable))
     (entry,) = (tmp_path / "answers").iterdir()
-    whole = entry.read_bytes()
-    for damaged in (content, content + whole, whole + content, whole[: len(content)] + content):
+    entry_content = entry.read_bytes()
+    for damaged in (content, content + entry_content, entry_content + content, entry_content[: len(content)] + content):
         entry.write_bytes(damaged)
-        assert damaged == whole or cache.get(sys.executable) is None
+        assert damaged == entry_content or cache.get(sys.executable) is None
 
 
 # Plugins
@@ -216,9 +216,7 @@ def test_any_bytes_in_an_entry_of_the_cache_are_no_answer(content: bytes, tmp_pa
 @given(text=st.binary(max_size=80) | st.text("[cloche]\n=:.ab c[x]#;\0", max_size=80).map(str.encode), name=ANYTHING)
 @example(text=b"[cloche]\nx=\n", name="a")
 @example(text=b"[cloche]\n=a.b:c\n\x1b[31m=\x1b[31m\n..=..:..\n", name="a")
-def test_any_entry_points_are_plugins_that_load_or_that_are_said_to_fail(
-    text: bytes, name: str, tmp_path: Path
-) -> None:
+def test_any_entry_points_are_loaded_or_reported_as_broken(text: bytes, name: str, tmp_path: Path) -> None:
     site = tmp_path / "site"
     directory = site / f"{''.join(filter(str.isalnum, name)) or 'x'}-1.0.dist-info"
     try:
@@ -232,7 +230,7 @@ def test_any_entry_points_are_plugins_that_load_or_that_are_said_to_fail(
 
     assert len(registry.reports) == len(sources)
     assert all(one.status != "loaded" or one.provides == () for one in registry.reports)
-    assert all(plain(report.one_line(line)) for line in registry.complaints())
+    assert all(is_printable(report.one_line(line)) for line in registry.complaints())
     for path in directory.iterdir():
         path.unlink()
     directory.rmdir()
@@ -272,7 +270,12 @@ ABOUT = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
 def wheel_of(path: Path, members: list[tuple[str, int]], listed: list[str], texts: dict[str, str]) -> str:
-    """Write a wheel with these members besides its metadata, and with these names in its RECORD."""
+    """Write a wheel and return its path.
+
+    :param members: name and file type of the members that are not metadata.
+    :param listed: their names in RECORD.
+    :param texts: the metadata files by name.
+    """
     content = b"content"
     digest = "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
     rows = io.StringIO()
@@ -300,28 +303,28 @@ def wheel_of(path: Path, members: list[tuple[str, int]], listed: list[str], text
 @example(members=[("spam.py", 0), ("SPAM.py", 0)], others=[])
 @example(members=[("spam.py", stat.S_IFLNK)], others=[])
 @example(members=[("spam.py", 0), ("spam.py", 0)], others=[])
-def test_any_wheel_is_refused_in_a_line_or_stays_where_it_is_put(
+def test_any_wheel_is_rejected_in_one_line_or_stays_in_its_directory(
     members: list[tuple[str, int]], others: list[str], tmp_path: Path
 ) -> None:
     listed = [*dict.fromkeys(name for name, _ in members), *others]
     try:
         path = wheel_of(tmp_path / "spam.whl", members, listed, {"METADATA": METADATA, "WHEEL": ABOUT})
     except (UnicodeEncodeError, ValueError, csv.Error):
-        assume(False)  # it cannot even be written
+        assume(False)  # `zipfile` or `csv` cannot write it
 
     try:
         distribution = read_wheel(path)
         contents, refusal = list(distribution.contents()), ""
     except SeedError as error:
         contents, refusal = [], error.message
-    assert plain(refusal)
+    assert is_printable(refusal)
 
-    places = [f"{file.tree}/{file.path}" for file, _, _ in contents]
-    assert len({place.casefold() for place in places}) == len(places)
-    for place in places:
-        assert os.path.normpath(place) == place, "it is what it seems to be"
-        assert not place.startswith(("..", "/"))
-        assert not set(place) & set("\\:\0\n\r")
+    paths = [f"{file.tree}/{file.path}" for file, _, _ in contents]
+    assert len({path.casefold() for path in paths}) == len(paths)
+    for path in paths:
+        assert os.path.normpath(path) == path
+        assert not path.startswith(("..", "/"))
+        assert not set(path) & set("\\:\0\n\r")
     assert refusal or all(stat.S_IFMT(kind) in (0, stat.S_IFREG, stat.S_IFDIR) for _, kind in members)
 
 
@@ -332,9 +335,7 @@ def test_any_wheel_is_refused_in_a_line_or_stays_where_it_is_put(
 )
 @example(name="entry_points.txt", text="[console_scripts]\n../x = a:b", keep=False)
 @example(name="METADATA", text="Name: ../x\nVersion: 1.0", keep=False)
-def test_any_metadata_is_refused_in_a_line_or_means_what_it_may(
-    name: str, text: str, keep: bool, tmp_path: Path
-) -> None:
+def test_any_metadata_is_rejected_in_one_line_or_is_valid(name: str, text: str, keep: bool, tmp_path: Path) -> None:
     texts = {"METADATA": METADATA, "WHEEL": ABOUT}
     texts[name] = (texts.get(name, "") if keep else "") + text
     path = wheel_of(tmp_path / "spam.whl", [("spam.py", 0)], ["spam.py"], texts)
@@ -346,7 +347,7 @@ def test_any_metadata_is_refused_in_a_line_or_means_what_it_may(
     else:
         refusal = ""
 
-    assert plain(refusal)
+    assert is_printable(refusal)
     assert distribution is None or (distribution.name, distribution.version) == ("spam", "1.0")
     for point in distribution.entry_points if distribution else ():
         assert os.path.basename(point.name) == point.name

@@ -16,7 +16,7 @@ import pytest
 
 from cloche.api import find
 from cloche.apply.file_list import read_file_list
-from cloche.discovery import record
+from cloche.discovery import serialization
 from cloche.errors import SeedError
 from cloche.model.value import replace
 from cloche.store import Store, bytecode, images
@@ -709,12 +709,12 @@ def test_a_damaged_image_in_a_read_only_store_is_left_alone_and_not_used(
 
 BUILDER = """
 import json, sys
-from cloche.discovery import record
+from cloche.discovery import serialization
 from cloche.store import Store
 from cloche.store.distributions import read_wheel
 from cloche.store.images import obtain
 from cloche.testing.fakes import fake_host
-interpreter = record.load(json.loads(sys.argv[1]))
+interpreter = serialization.interpreter_from_dict(json.loads(sys.argv[1]))
 with Store.open(fake_host(), sys.argv[2]) as store:
     print("ready", flush=True)
     sys.stdin.readline()
@@ -728,7 +728,14 @@ def test_several_builders_at_once_make_one_image_and_no_error(
     tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
     wheel = full_wheel(tmp_path / "wheels")
-    command = [sys.executable, "-c", BUILDER, json.dumps(record.dump(interpreter)), store.root, str(wheel)]
+    command = [
+        sys.executable,
+        "-c",
+        BUILDER,
+        json.dumps(serialization.interpreter_to_dict(interpreter)),
+        store.root,
+        str(wheel),
+    ]
     builders = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     for builder in builders:
         assert builder.stdout is not None
@@ -745,7 +752,7 @@ def test_several_builders_at_once_make_one_image_and_no_error(
 def test_sixteen_file_descriptors_are_enough(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
     files = {f"spam/module{number}.py": MODULE for number in range(40)}
     wheel = make_wheel(tmp_path / "wheels", files=files, entry_points="")
-    described = json.dumps(record.dump(interpreter))
+    described = json.dumps(serialization.interpreter_to_dict(interpreter))
     limited = ["/bin/sh", "-c", 'ulimit -n 16 && exec "$@"', "sh"]
     command = [*limited, sys.executable, "-c", BUILDER, described, store.root, str(wheel)]
 

@@ -1,4 +1,4 @@
-"""The cache of probe answers: what is in it is true, or it is not used."""
+"""Test the probe cache: an entry that may be wrong is never used."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.discovery.cache import OTHER_ALGORITHMS, Answer, ProbeCache, is_whole, too_old, witnesses
+from cloche.discovery.cache import OTHER_ALGORITHMS, Answer, ProbeCache, identity_lines, is_whole, too_old
 from cloche.model.value import replace
 from tests.recorded import recorded
 from tests.tools import missing
@@ -43,10 +43,10 @@ def directory(tmp_path: Path) -> str:
     return str(tmp_path / "cache" / "probes")
 
 
-def keep(directory: str, interpreter: Interpreter) -> ProbeCache:
+def store(directory: str, interpreter: Interpreter) -> ProbeCache:
     cache = ProbeCache(directory)
     path = interpreter.executable
-    cache.put(path, Answer(interpreter), witnesses(path))
+    cache.put(path, Answer(interpreter), identity_lines(path))
     assert cache.get(path) == Answer(interpreter)
     return cache
 
@@ -56,18 +56,18 @@ def entry(directory: str) -> str:
     return os.path.join(directory, name)
 
 
-def test_an_answer_is_given_again_to_another_run(directory: str, installed: Interpreter) -> None:
-    keep(directory, installed)
+def test_an_answer_is_available_to_the_next_run(directory: str, installed: Interpreter) -> None:
+    store(directory, installed)
     assert ProbeCache(directory).get(installed.executable) == Answer(installed)
     assert ProbeCache(directory).get(installed.executable + "x") is None
 
 
-def test_a_reason_that_lasts_is_kept_and_one_that_may_pass_is_not(directory: str, installed: Interpreter) -> None:
+def test_only_permanent_failures_are_cached(directory: str, installed: Interpreter) -> None:
     cache, path = ProbeCache(directory), installed.executable
-    cache.put(path, Answer(reason="does not answer in time"), witnesses(path))
+    cache.put(path, Answer(reason="does not answer in time"), identity_lines(path))
     assert cache.get(path) is None
     assert not os.path.exists(directory)
-    cache.put(path, too_old("2.7.18"), witnesses(path))
+    cache.put(path, too_old("2.7.18"), identity_lines(path))
     assert cache.get(path) == too_old("2.7.18")
 
 
@@ -76,7 +76,7 @@ def touch(path: str) -> None:
 
 
 def rewrite(path: str) -> None:
-    """Change the bytes, and put size and time of modification back."""
+    """Change the content of a file, but not its size and modification time."""
     before = os.stat(path)
     with open(path, "r+") as file:
         file.write("other")
@@ -84,7 +84,7 @@ def rewrite(path: str) -> None:
 
 
 def exchange(path: str) -> None:
-    """Put another file of the same size and time in its place."""
+    """Replace a file by another one of the same size and modification time."""
     before = os.stat(path)
     with open(f"{path}.new", "w") as file:
         file.write("other")
@@ -94,36 +94,36 @@ def exchange(path: str) -> None:
 
 @pytest.mark.parametrize("change", [touch, rewrite, exchange, os.unlink])
 @pytest.mark.parametrize("field", ["executable", "library", "stdlib"])
-def test_whatever_an_answer_depends_on_may_not_change(
+def test_an_entry_is_invalid_if_a_file_that_it_depends_on_changes(
     field: str, change: Callable[[str], None], directory: str, installed: Interpreter
 ) -> None:
-    cache = keep(directory, installed)
+    cache = store(directory, installed)
     path = getattr(installed, field)
     change(os.path.join(path, "os.py") if field == "stdlib" else path)
     assert cache.get(installed.executable) is None
 
 
-@pytest.mark.parametrize("place", ["bin", "."])
-def test_becoming_an_environment_is_a_change(place: str, directory: str, installed: Interpreter) -> None:
-    cache = keep(directory, installed)
-    with open(os.path.join(installed.prefix, place, "pyvenv.cfg"), "w") as file:
+@pytest.mark.parametrize("subdirectory", ["bin", "."])
+def test_an_entry_is_invalid_if_a_pyvenv_cfg_appears(subdirectory: str, directory: str, installed: Interpreter) -> None:
+    cache = store(directory, installed)
+    with open(os.path.join(installed.prefix, subdirectory, "pyvenv.cfg"), "w") as file:
         file.write("home = /usr/bin\n")
     assert cache.get(installed.executable) is None
 
 
-def test_a_link_that_leads_elsewhere_is_a_change(tmp_path: Path, directory: str, installed: Interpreter) -> None:
+def test_an_entry_is_invalid_if_a_link_is_redirected(tmp_path: Path, directory: str, installed: Interpreter) -> None:
     link, other = tmp_path / "python3", tmp_path / "other"
     link.symlink_to(installed.executable)
     other.write_text("first")
-    cache = keep(directory, replace(installed, executable=str(link)))
+    cache = store(directory, replace(installed, executable=str(link)))
     link.unlink()
     link.symlink_to(other)
     assert cache.get(str(link)) is None
 
 
-def test_what_changed_while_it_was_asked_is_not_kept(directory: str, installed: Interpreter) -> None:
+def test_an_executable_that_changes_while_it_is_probed_is_not_cached(directory: str, installed: Interpreter) -> None:
     cache, path = ProbeCache(directory), installed.executable
-    before = witnesses(path)
+    before = identity_lines(path)
     rewrite(path)
     cache.put(path, Answer(installed), before)
     assert not os.path.exists(directory)
@@ -151,10 +151,10 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
-def test_a_damaged_entry_is_no_entry_and_is_written_anew(
+def test_a_damaged_entry_is_ignored_and_rewritten(
     damage: Callable[[bytes], bytes], directory: str, installed: Interpreter
 ) -> None:
-    cache = keep(directory, installed)
+    cache = store(directory, installed)
     with open(entry(directory), "r+b") as file:
         whole = file.read()
         assert damage(whole) != whole
@@ -162,7 +162,7 @@ def test_a_damaged_entry_is_no_entry_and_is_written_anew(
         file.truncate()
         file.write(damage(whole))
     assert cache.get(installed.executable) is None
-    keep(directory, installed)
+    store(directory, installed)
     with open(entry(directory), "rb") as file:
         assert file.read() == whole
 
@@ -176,11 +176,11 @@ def test_a_damaged_entry_is_no_entry_and_is_written_anew(
         (b"purelib lib/", b"purelib ../"),
     ],
 )
-def test_an_entry_that_was_written_to_say_what_cannot_be_is_no_entry(
+def test_an_entry_with_invalid_values_is_ignored(
     old: bytes, new: bytes, directory: str, installed: Interpreter
 ) -> None:
-    """Its digest is right; somebody else's program may have made it."""
-    cache = keep(directory, installed)
+    """The checksum is correct, so another program may have written the entry."""
+    cache = store(directory, installed)
     with open(entry(directory), "r+b") as file:
         text = file.read().rpartition(b"\nend ")[0]
         changed = text.replace(old, new)
@@ -191,40 +191,40 @@ def test_an_entry_that_was_written_to_say_what_cannot_be_is_no_entry(
     assert cache.get(installed.executable) is None
 
 
-def test_an_entry_that_is_a_link_is_not_read_and_is_replaced(
+def test_an_entry_that_is_a_link_is_not_read_but_replaced(
     tmp_path: Path, directory: str, installed: Interpreter
 ) -> None:
-    cache = keep(directory, installed)
+    cache = store(directory, installed)
     planted = tmp_path / "planted"
     os.rename(entry(directory), planted)
     content = planted.read_bytes()
     os.symlink(planted, os.path.join(directory, os.path.basename(cache_name(directory, installed))))
     assert cache.get(installed.executable) is None
-    keep(directory, installed)
+    store(directory, installed)
     assert planted.read_bytes() == content
     assert not os.path.islink(entry(directory))
 
 
 def cache_name(directory: str, interpreter: Interpreter) -> str:
-    """Return the name that the entry of an interpreter has, by having one written elsewhere."""
+    """Return the file name of an interpreter's entry, from an entry in another directory."""
     elsewhere = f"{directory}-elsewhere"
-    keep(elsewhere, interpreter)
+    store(elsewhere, interpreter)
     return entry(elsewhere)
 
 
-def test_an_entry_that_is_no_file_holds_nobody_up(directory: str, installed: Interpreter) -> None:
-    cache = keep(directory, installed)
+def test_an_entry_that_is_not_a_regular_file_does_not_block(directory: str, installed: Interpreter) -> None:
+    cache = store(directory, installed)
     path = entry(directory)
     os.unlink(path)
     os.mkfifo(path)
     assert cache.get(installed.executable) is None
-    keep(directory, installed)
+    store(directory, installed)
 
 
-def test_the_directory_is_private_and_one_that_is_not_is_not_used(directory: str, installed: Interpreter) -> None:
+def test_the_directory_is_created_private_and_is_not_used_otherwise(directory: str, installed: Interpreter) -> None:
     old = os.umask(0)
     try:
-        cache = keep(directory, installed)
+        cache = store(directory, installed)
     finally:
         os.umask(old)
     assert os.stat(directory).st_mode & 0o777 == 0o700
@@ -232,21 +232,21 @@ def test_the_directory_is_private_and_one_that_is_not_is_not_used(directory: str
     os.chmod(directory, 0o777)
     assert cache.get(installed.executable) is None
     os.unlink(entry(directory))
-    cache.put(installed.executable, Answer(installed), witnesses(installed.executable))
+    cache.put(installed.executable, Answer(installed), identity_lines(installed.executable))
     assert os.listdir(directory) == []
 
 
-def test_a_directory_of_somebody_else_is_not_used(directory: str, installed: Interpreter) -> None:
+def test_a_directory_of_another_user_is_not_used(directory: str, installed: Interpreter) -> None:
     if os.geteuid() != 0:
         missing("only the superuser can give a directory away")
-    cache = keep(directory, installed)
+    cache = store(directory, installed)
     os.chown(directory, 65534, 65534)
     assert cache.get(installed.executable) is None
     assert list(cache.remembered()) == []
 
 
-def test_only_interpreters_that_are_there_are_remembered(directory: str, installed: Interpreter) -> None:
-    cache = keep(directory, installed)
+def test_only_interpreters_that_exist_are_listed(directory: str, installed: Interpreter) -> None:
+    cache = store(directory, installed)
     touch(installed.executable)
     assert list(cache.remembered()) == [installed]
     os.unlink(installed.executable)
@@ -258,52 +258,52 @@ def test_a_directory_that_is_a_link_is_not_used(tmp_path: Path, directory: str, 
     target.mkdir(mode=0o700)
     os.makedirs(os.path.dirname(directory))
     os.symlink(target, directory)
-    ProbeCache(directory).put(installed.executable, Answer(installed), witnesses(installed.executable))
+    ProbeCache(directory).put(installed.executable, Answer(installed), identity_lines(installed.executable))
     assert list(target.iterdir()) == []
 
 
-def test_a_cache_that_may_not_be_written_serves_and_stays_as_it_is(directory: str, installed: Interpreter) -> None:
-    keep(directory, installed)
+def test_a_read_only_cache_is_used_but_not_changed(directory: str, installed: Interpreter) -> None:
+    store(directory, installed)
     before = os.stat(directory).st_mtime_ns
     cache = ProbeCache(directory, writable=False)
     assert cache.get(installed.executable) == Answer(installed)
     touch(installed.executable)
     assert cache.get(installed.executable) is None
-    cache.put(installed.executable, Answer(installed), witnesses(installed.executable))
+    cache.put(installed.executable, Answer(installed), identity_lines(installed.executable))
     assert cache.get(installed.executable) is None
     assert os.stat(directory).st_mtime_ns == before
 
 
-def test_without_a_directory_nothing_is_kept(installed: Interpreter) -> None:
+def test_without_a_directory_nothing_is_cached(installed: Interpreter) -> None:
     cache = ProbeCache(None)
-    cache.put(installed.executable, Answer(installed), witnesses(installed.executable))
+    cache.put(installed.executable, Answer(installed), identity_lines(installed.executable))
     assert cache.get(installed.executable) is None
 
 
-def test_a_place_where_nothing_can_be_written_is_no_error(tmp_path: Path, installed: Interpreter) -> None:
+def test_an_unwritable_directory_is_not_an_error(tmp_path: Path, installed: Interpreter) -> None:
     (tmp_path / "file").write_text("")
     cache = ProbeCache(str(tmp_path / "file" / "probes"))
-    cache.put(installed.executable, Answer(installed), witnesses(installed.executable))
+    cache.put(installed.executable, Answer(installed), identity_lines(installed.executable))
     assert cache.get(installed.executable) is None
 
 
-def test_what_a_killed_run_left_is_in_nobody_s_way(directory: str, installed: Interpreter) -> None:
-    keep(directory, installed)
+def test_leftovers_of_a_killed_run_do_no_harm(directory: str, installed: Interpreter) -> None:
+    store(directory, installed)
     path = entry(directory)
     os.rename(path, f"{path}.new")
-    keep(directory, installed)
+    store(directory, installed)
     assert os.listdir(directory) == [os.path.basename(path)]
 
 
-def test_a_directory_in_the_place_of_an_entry_goes(directory: str, installed: Interpreter) -> None:
-    keep(directory, installed)
+def test_a_directory_instead_of_an_entry_is_replaced(directory: str, installed: Interpreter) -> None:
+    store(directory, installed)
     path = entry(directory)
     os.unlink(path)
     os.makedirs(os.path.join(path, "more"))
-    keep(directory, installed)
+    store(directory, installed)
 
 
-def test_an_entry_of_a_python_with_another_hash_function_is_neither_damaged_nor_believed(tmp_path: Path) -> None:
+def test_an_entry_from_another_hash_function_is_neither_damaged_nor_used(tmp_path: Path) -> None:
     (algorithm, *_) = sorted(OTHER_ALGORITHMS)
     entry = tmp_path / "one.probe"
     entry.write_bytes(b"anything\nend %s 0123\n" % algorithm.encode())

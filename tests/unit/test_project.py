@@ -1,4 +1,4 @@
-"""What a project asks for: which file decides, how its lines are read, and what is left alone."""
+"""Test which Python a project requests: which file is used, how its lines are parsed, and what is ignored."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ if TYPE_CHECKING:
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
-def asked(directory: Path | str) -> tuple[tuple[str, ...], str]:
+def requested_by(directory: Path | str) -> tuple[tuple[str, ...], str]:
     return asked_by_project(Host({}, str(directory), sys.platform, os.name, sys.executable))
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Return a directory two levels below the temporary one, which stands for the home of a user."""
-    place = tmp_path / "work" / "project"
-    place.mkdir(parents=True)
-    return place
+    """Return a directory two levels below the temporary directory, so that a parent can have version files too."""
+    project_directory = tmp_path / "work" / "project"
+    project_directory.mkdir(parents=True)
+    return project_directory
 
 
-def test_a_project_that_says_nothing_asks_for_nothing(project: Path) -> None:
-    assert asked(project) == ((), "")
+def test_a_project_without_version_files_requests_nothing(project: Path) -> None:
+    assert requested_by(project) == ((), "")
 
 
-def test_the_nearest_version_file_decides(project: Path) -> None:
+def test_the_nearest_version_file_is_used(project: Path) -> None:
     (project.parent / ".python-version").write_text("3.11\n")
-    assert asked(project) == (("3.11",), f"`.python-version` in {project.parent}")
+    assert requested_by(project) == (("3.11",), f"`.python-version` in {project.parent}")
     (project / ".python-version").write_text("3.12\n")
-    assert asked(project) == (("3.12",), f"`.python-version` in {project}")
+    assert requested_by(project) == (("3.12",), f"`.python-version` in {project}")
 
 
-def test_a_version_file_decides_though_a_nearer_pyproject_says_more(project: Path) -> None:
+def test_a_version_file_takes_precedence_over_a_nearer_pyproject(project: Path) -> None:
     (project / "pyproject.toml").write_text('[project]\nrequires-python = ">=3.99"\n')
     (project.parent / ".python-version").write_text("3.11\n")
-    assert asked(project)[0] == ("3.11",)
+    assert requested_by(project)[0] == ("3.11",)
 
 
-def test_of_the_two_version_files_in_a_directory_the_singular_one_decides(project: Path) -> None:
+def test_python_version_takes_precedence_over_python_versions(project: Path) -> None:
     (project / ".python-versions").write_text("3.11\n3.12\n")
-    assert asked(project) == (("3.11",), f"`.python-versions` in {project}")
+    assert requested_by(project) == (("3.11",), f"`.python-versions` in {project}")
     (project / ".python-version").write_text("3.10\n")
-    assert asked(project)[0] == ("3.10",)
+    assert requested_by(project)[0] == ("3.10",)
 
 
 @pytest.mark.parametrize(
@@ -83,15 +83,15 @@ def test_of_the_two_version_files_in_a_directory_the_singular_one_decides(projec
         ("", ""),
     ],
 )
-def test_a_line_of_a_version_file_is_a_request_or_nothing(line: str, request_text: str) -> None:
+def test_a_line_of_a_version_file_is_parsed(line: str, request_text: str) -> None:
     assert understood(line) == request_text
 
 
-def test_comments_and_lines_that_say_nothing_are_passed_over(project: Path) -> None:
+def test_comments_and_invalid_lines_are_skipped(project: Path) -> None:
     (project / ".python-version").write_text(
         "\ufeff# for production\n\nmy-environment\n3.12 # until June\n3.11\n", "utf-8"
     )
-    assert asked(project)[0] == ("3.12",)
+    assert requested_by(project)[0] == ("3.12",)
 
 
 @pytest.mark.parametrize(
@@ -105,33 +105,33 @@ def test_comments_and_lines_that_say_nothing_are_passed_over(project: Path) -> N
         ("system or not", None),
     ],
 )
-def test_of_several_words_in_a_line_the_first_counts_if_it_is_a_version(
+def test_the_first_word_of_a_line_is_used_if_it_is_a_version(
     project: Path, line: str, request_text: str | None
 ) -> None:
     (project / ".python-version").write_text(f"{line}\n")
-    assert asked(project)[0] == ((request_text,) if request_text else ())
+    assert requested_by(project)[0] == ((request_text,) if request_text else ())
 
 
-def test_a_version_file_that_says_nothing_leaves_the_word_to_the_next(project: Path) -> None:
+def test_a_version_file_without_a_request_is_skipped(project: Path) -> None:
     (project / ".python-version").write_text("my-environment\n")
     (project.parent / ".python-version").write_text("3.12\n")
-    assert asked(project)[0] == ("3.12",)
+    assert requested_by(project)[0] == ("3.12",)
 
 
-def test_a_version_file_of_which_nothing_is_understood_is_told_with_its_first_line(project: Path) -> None:
+def test_an_invalid_version_file_causes_a_warning_with_its_first_line(project: Path) -> None:
     (project / ".python-version").write_text("# ours\nmy-environment\n../bin/python\n")
     (project.parent / ".python-version").write_text("3.12\nmy-environment\n")
     warnings: list[str] = []
     host = Host({}, str(project), sys.platform, os.name, sys.executable)
     assert asked_by_project(host, warnings) == (("3.12",), f"`.python-version` in {project.parent}")
-    assert warnings == [f"`.python-version` in {project} was passed over: `my-environment` is no request for a Python"]
+    assert warnings == [f"`.python-version` in {project} was ignored: `my-environment` is not a valid Python request"]
     (project / ".python-version").write_text("# nothing yet\n\n")
     warnings.clear()
     asked_by_project(host, warnings)
     assert warnings == []
 
 
-def test_a_name_that_pyenv_gave_is_what_it_stands_for(project: Path) -> None:
+def test_a_custom_name_of_a_pyenv_installation_is_its_directory(project: Path) -> None:
     versions = project / "pyenv" / "versions"
     for name in ("mine", "3.14-dev", "3.12"):
         (versions / name / "bin").mkdir(parents=True)
@@ -149,44 +149,44 @@ def test_a_name_that_pyenv_gave_is_what_it_stands_for(project: Path) -> None:
         assert asked_by_project(host)[0] == ((request,) if request else ())
 
 
-def test_system_means_the_running_python_and_is_named_as_the_reason(project: Path) -> None:
+def test_system_means_the_running_python_and_the_file_is_named(project: Path) -> None:
     (project / ".python-version").write_text("system\n")
-    assert asked(project) == ((), f"`.python-version` in {project}")
+    assert requested_by(project) == ((), f"`.python-version` in {project}")
 
 
 @pytest.mark.parametrize(
-    "content", [b"\xff\xfe3.12", b"3.12\n" * 100_000, b"\0\0\0"], ids=["no text", "large", "zeros"]
+    "content", [b"\xff\xfe3.12", b"3.12\n" * 100_000, b"\0\0\0"], ids=["not UTF-8", "large", "zeros"]
 )
-def test_a_version_file_that_is_no_text_or_too_large_is_left_alone(project: Path, content: bytes) -> None:
+def test_a_version_file_that_is_not_text_or_too_large_is_ignored(project: Path, content: bytes) -> None:
     (project / ".python-version").write_bytes(content)
-    assert asked(project) == ((), "")
+    assert requested_by(project) == ((), "")
 
 
-def test_what_is_no_file_holds_nobody_up(project: Path) -> None:
+def test_a_version_file_that_is_not_a_regular_file_does_not_block(project: Path) -> None:
     os.mkfifo(project / ".python-version")
     (project / "pyproject.toml").mkdir()
-    assert asked(project) == ((), "")
+    assert requested_by(project) == ((), "")
 
 
-def test_requires_python_is_satisfied_by_the_running_python_if_it_can_be(project: Path) -> None:
+def test_the_running_python_is_used_if_it_satisfies_requires_python(project: Path) -> None:
     path = project / "pyproject.toml"
     path.write_text(f'[project]\nname = "x"\nrequires-python = ">={HERE}"\n')
-    assert asked(project) == ((), f"`requires-python` of {path}")
+    assert requested_by(project) == ((), f"`requires-python` of {path}")
     path.write_text('[project]\nname = "x"\nrequires-python = ">=3.6,<3.7"\n')
-    assert asked(project) == ((">=3.6,<3.7",), f"`requires-python` of {path}")
+    assert requested_by(project) == ((">=3.6,<3.7",), f"`requires-python` of {path}")
 
 
 @pytest.mark.parametrize("wanted", [">=3.10 <3.12", "^3.9", "3.12", "pypy", "./python", "newest"])
-def test_a_requires_python_that_is_no_range_is_left_alone(project: Path, wanted: str) -> None:
+def test_an_invalid_requires_python_is_ignored(project: Path, wanted: str) -> None:
     (project / "pyproject.toml").write_text(f'[project]\nrequires-python = "{wanted}"\n')
-    assert asked(project) == ((), "")
+    assert requested_by(project) == ((), "")
 
 
-def test_only_the_nearest_pyproject_is_asked(project: Path) -> None:
+def test_only_the_nearest_pyproject_is_read(project: Path) -> None:
     (project.parent / "pyproject.toml").write_text('[project]\nrequires-python = "<3.7"\n')
-    assert asked(project)[0] == ("<3.7",)
+    assert requested_by(project)[0] == ("<3.7",)
     (project / "pyproject.toml").write_text("[tool.black]\n")
-    assert asked(project) == ((), "")
+    assert requested_by(project) == ((), "")
 
 
 @pytest.mark.parametrize(
@@ -213,15 +213,15 @@ def test_only_the_nearest_pyproject_is_asked(project: Path) -> None:
         ("", ""),
     ],
 )
-def test_requires_python_is_read_as_toml_has_it(text: str, wanted: str) -> None:
+def test_requires_python_is_read_as_toml(text: str, wanted: str) -> None:
     assert requires_python(text) == wanted
 
 
-def test_without_a_current_directory_nothing_is_asked_for() -> None:
-    assert asked("") == ((), "")
+def test_without_a_current_directory_nothing_is_requested() -> None:
+    assert requested_by("") == ((), "")
 
 
 @given(st.text(max_size=60))
-def test_whatever_stands_in_a_version_file_is_a_request_for_a_kind_of_interpreter_or_nothing(line: str) -> None:
+def test_any_line_of_a_version_file_is_a_valid_request_or_ignored(line: str) -> None:
     request = understood(line)
     assert request in ("", "system") or not InterpreterSpec.parse(request).is_exact

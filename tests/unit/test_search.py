@@ -1,4 +1,4 @@
-"""The search: what is chosen, what is passed over and why, with finders and a probe made for the purpose."""
+"""Test the search with fake finders and a fake probe: the choice, and the reason for every skipped candidate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cloche.discovery import Found, Survey, find, search, survey
+from cloche.discovery import FoundInterpreter, InterpreterListing, find_interpreter, list_interpreters, search
 from cloche.discovery.cache import Answer, ProbeCache, too_old
 from cloche.errors import InterpreterNotFound, UsageError
 from cloche.model.interpreter import Candidate, Host
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from cloche.discovery.search import Sighting
+    from cloche.discovery.search import SearchResult
     from cloche.model.spec import InterpreterSpec
     from cloche.plugins.hookspecs import Finder
 
 
 class Machine:
-    """A machine with interpreters at paths of our choosing, and finders that give them in the order of their making."""
+    """A fake machine: interpreters at chosen paths, and finders that yield them in the order of their creation."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.answers: dict[str, Answer] = {}
         self.finders: dict[str, Listed] = {}
-        self.asked: list[tuple[str, ...]] = []
+        self.probed: list[tuple[str, ...]] = []
         self.environ: dict[str, str] = {}
         self.cache = ProbeCache(str(root / "cache"))
 
     def has(self, finder: str, name: str, path: str = "") -> str:
-        """Put an interpreter where a finder finds it; `name` is what it is, or the reason for which it is not one."""
+        """Add a candidate to a finder and return its path; `name` is its name, or the reason why it is not usable."""
         directory = path or f"{finder}-{len(self.answers)}"
         executable = self.root / directory / "bin" / "python"
         executable.parent.mkdir(parents=True)
@@ -51,9 +51,9 @@ class Machine:
         self.finders.setdefault(finder, Listed(finder)).paths.append(str(executable))
         return str(executable)
 
-    def ask(self, paths: Sequence[str], environ: Mapping[str, str]) -> list[Answer]:
+    def prober(self, paths: Sequence[str], environ: Mapping[str, str]) -> list[Answer]:
         del environ
-        self.asked.append(tuple(paths))
+        self.probed.append(tuple(paths))
         return [self.answers[path] for path in paths]
 
     @property
@@ -61,18 +61,20 @@ class Machine:
         running = next((path for finder in self.finders.values() for path in finder.paths), "")
         return Host(self.environ, str(self.root), "linux", "posix", running)
 
-    def find(self, *specs: str, first: Sequence[str] = ()) -> Found:
-        return find(specs, self.host, self.finders.values(), self.cache, first, ask=self.ask)
+    def find(self, *specs: str, first: Sequence[str] = ()) -> FoundInterpreter:
+        return find_interpreter(specs, self.host, self.finders.values(), self.cache, first, prober=self.prober)
 
     def path(self, *specs: str, first: Sequence[str] = ()) -> str:
         return self.find(*specs, first=first).interpreter.executable
 
-    def look(self, spec: str | None = None, first: Sequence[str] = (), otherwise: Sequence[str] = ()) -> Survey:
+    def listing(
+        self, spec: str | None = None, first: Sequence[str] = (), otherwise: Sequence[str] = ()
+    ) -> InterpreterListing:
         finders = self.finders.values()
-        return survey(spec, self.host, finders, self.cache, first, otherwise=otherwise, ask=self.ask)
+        return list_interpreters(spec, self.host, finders, self.cache, first, otherwise=otherwise, prober=self.prober)
 
-    def survey(self, spec: str | None = None) -> list[Sighting]:
-        return list(self.look(spec).seen)
+    def results(self, spec: str | None = None) -> list[SearchResult]:
+        return list(self.listing(spec).results)
 
 
 class Listed:
@@ -91,7 +93,7 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def test_a_bare_request_takes_the_first_that_satisfies_it_in_finder_order(machine: Machine) -> None:
+def test_a_version_selects_the_first_match_in_finder_order(machine: Machine) -> None:
     machine.has("current", "CPython 3.11.7")
     first = machine.has("path", "CPython 3.12.1")
     machine.has("pyenv", "CPython 3.12.9")
@@ -100,7 +102,7 @@ def test_a_bare_request_takes_the_first_that_satisfies_it_in_finder_order(machin
     assert found.because == "`-p 3.12`"
 
 
-def test_a_range_takes_the_newest_that_satisfies_it(machine: Machine) -> None:
+def test_a_range_selects_the_newest_match(machine: Machine) -> None:
     machine.has("current", "CPython 3.11.7")
     machine.has("path", "CPython 3.12.1")
     newest = machine.has("pyenv", "CPython 3.12.9")
@@ -108,27 +110,27 @@ def test_a_range_takes_the_newest_that_satisfies_it(machine: Machine) -> None:
     assert machine.path(">=3.11,<3.13") == newest
 
 
-def test_of_two_that_are_equally_new_the_first_is_taken(machine: Machine) -> None:
+def test_a_range_selects_the_first_of_two_equally_new_matches(machine: Machine) -> None:
     first = machine.has("path", "CPython 3.12.1")
     machine.has("pyenv", "CPython 3.12.1")
     assert machine.path(">=3.11") == first
 
 
-def test_of_several_requests_the_first_that_can_be_had_is_taken(machine: Machine) -> None:
+def test_the_first_request_with_a_match_is_used(machine: Machine) -> None:
     machine.has("path", "CPython 3.11.7")
     second = machine.has("path", "CPython 3.12.1")
     assert machine.path("3.14", "3.12", "3.11") == second
     assert machine.find("3.14", "3.12", "3.11").spec == "3.12"
 
 
-def test_a_request_that_makes_no_sense_is_refused_though_another_could_be_had(machine: Machine) -> None:
+def test_an_invalid_request_is_an_error_even_if_another_has_a_match(machine: Machine) -> None:
     machine.has("path", "CPython 3.11.7")
     with pytest.raises(UsageError):
         machine.find("3.11", "3.x")
-    assert machine.asked == []
+    assert machine.probed == []
 
 
-def test_an_ordinary_interpreter_goes_before_another_implementation_and_a_prerelease(machine: Machine) -> None:
+def test_a_released_cpython_is_preferred_to_other_implementations_and_prereleases(machine: Machine) -> None:
     machine.has("current", "PyPy 3.12.1")
     machine.has("path", "CPython 3.12.0rc1")
     ordinary = machine.has("pyenv", "CPython 3.12.1")
@@ -136,7 +138,7 @@ def test_an_ordinary_interpreter_goes_before_another_implementation_and_a_prerel
     assert machine.path(">=3.12") == ordinary
 
 
-def test_what_is_not_ordinary_is_taken_where_nothing_else_satisfies(machine: Machine) -> None:
+def test_other_implementations_and_prereleases_are_used_if_nothing_else_matches(machine: Machine) -> None:
     pypy = machine.has("path", "PyPy 3.10.14")
     beta = machine.has("path", "CPython 3.15.0b1")
     assert machine.path("3.10") == pypy
@@ -145,50 +147,55 @@ def test_what_is_not_ordinary_is_taken_where_nothing_else_satisfies(machine: Mac
         machine.find(">=3.15")
 
 
-def test_a_prerelease_goes_before_another_implementation(machine: Machine) -> None:
+def test_a_prerelease_is_preferred_to_another_implementation(machine: Machine) -> None:
     machine.has("path", "PyPy 3.15.0")
     machine.has("path", "CPython 3.15.0t")
     beta = machine.has("pyenv", "CPython 3.15.0b1")
     assert machine.path("3.15") == beta
 
 
-def test_a_hint_that_satisfies_goes_before_everything(machine: Machine) -> None:
+def test_a_matching_try_first_with_path_is_preferred_to_everything(machine: Machine) -> None:
     machine.has("path", "CPython 3.12.9")
-    hinted = machine.has("elsewhere", "CPython 3.12.1")
-    unfit = machine.has("elsewhere", "CPython 3.11.7")
-    found = machine.find(">=3.12", first=(unfit, hinted))
-    assert (found.interpreter.executable, found.found_by) == (hinted, "try-first-with")
+    preferred = machine.has("elsewhere", "CPython 3.12.1")
+    mismatch = machine.has("elsewhere", "CPython 3.11.7")
+    found = machine.find(">=3.12", first=(mismatch, preferred))
+    assert (found.interpreter.executable, found.found_by) == (preferred, "try-first-with")
 
 
-def test_a_hint_that_is_no_interpreter_is_told_and_one_that_is_another_is_not(machine: Machine) -> None:
-    taken = machine.has("path", "CPython 3.12.9")
+def test_only_unusable_try_first_with_paths_cause_a_warning(machine: Machine) -> None:
+    chosen_path = machine.has("path", "CPython 3.12.9")
     other = machine.has("elsewhere", "CPython 3.11.7")
     broken = machine.has("elsewhere", "fails with exit code 2")
     del machine.finders["elsewhere"]
-    told = (
-        "`--try-first-with` was passed over: `/nowhere/python` is not there",
-        f"`--try-first-with` was passed over: `{broken}` fails with exit code 2",
+    message = (
+        "`--try-first-with` was ignored: `/nowhere/python` does not exist",
+        f"`--try-first-with` was ignored: `{broken}` fails with exit code 2",
     )
-    hints = ("/nowhere/python", other, broken)
-    for found in (machine.find("3.12", first=hints), machine.look("3.12", first=hints).found):
+    paths = ("/nowhere/python", other, broken)
+    for found in (machine.find("3.12", first=paths), machine.listing("3.12", first=paths).found):
         assert found is not None
-        assert (found.interpreter.executable, found.warnings) == (taken, told)
+        assert (found.interpreter.executable, found.warnings) == (chosen_path, message)
     found = machine.find(first=("/nowhere/python",))
-    assert (found.interpreter.executable, found.warnings) == (taken, told[:1])
-    assert machine.find("3.11", first=(other, broken)).warnings == ()  # nobody has looked at the other one
+    assert (found.interpreter.executable, found.warnings) == (chosen_path, message[:1])
+    assert machine.find("3.11", first=(other, broken)).warnings == ()  # the second path was not examined
     with pytest.raises(InterpreterNotFound) as caught:
-        machine.find("3.99", first=hints)
-    assert [line.strip() for line in (caught.value.hint or "").splitlines()][-2:] == list(told)
+        machine.find("3.99", first=paths)
+    assert [line.strip() for line in (caught.value.hint or "").splitlines()][-2:] == list(message)
 
 
-def test_a_hint_does_not_replace_a_path_that_was_asked_for(machine: Machine) -> None:
-    asked = machine.has("path", "CPython 3.12.9")
-    hinted = machine.has("elsewhere", "CPython 3.13.0")
+def test_try_first_with_does_not_override_a_requested_path(machine: Machine) -> None:
+    requested = machine.has("path", "CPython 3.12.9")
+    preferred = machine.has("elsewhere", "CPython 3.13.0")
     machine.finders.clear()
-    assert find((asked,), machine.host, [], machine.cache, (hinted,), ask=machine.ask).interpreter.executable == asked
+    assert (
+        find_interpreter(
+            (requested,), machine.host, [], machine.cache, (preferred,), prober=machine.prober
+        ).interpreter.executable
+        == requested
+    )
 
 
-def test_a_path_is_that_interpreter_or_an_error(machine: Machine) -> None:
+def test_a_path_selects_that_interpreter_or_is_an_error(machine: Machine) -> None:
     machine.has("path", "CPython 3.12.1")
     broken = machine.has("elsewhere", "crashes")
     with pytest.raises(InterpreterNotFound) as caught:
@@ -196,15 +203,15 @@ def test_a_path_is_that_interpreter_or_an_error(machine: Machine) -> None:
     assert caught.value.message == f"`{broken}` crashes"
 
 
-def test_a_file_that_nobody_may_execute_is_not_started(machine: Machine) -> None:
+def test_a_file_without_execute_permission_is_not_started(machine: Machine) -> None:
     plain = machine.has("path", "CPython 3.12.1")
     os.chmod(plain, 0o644)
     with pytest.raises(InterpreterNotFound, match="is not executable"):
         machine.find(plain)
-    assert machine.asked == []
+    assert machine.probed == []
 
 
-def test_a_path_may_be_relative_or_a_directory_or_begin_at_home(machine: Machine) -> None:
+def test_a_path_may_be_relative_a_directory_or_start_with_a_tilde(machine: Machine) -> None:
     path = machine.has("path", "CPython 3.12.1", "tools/python")
     machine.environ["HOME"] = str(machine.root / "tools")
     assert machine.path("tools/python") == path
@@ -213,7 +220,7 @@ def test_a_path_may_be_relative_or_a_directory_or_begin_at_home(machine: Machine
     assert machine.path("~/python") == path
 
 
-def test_a_directory_may_have_numbered_names_only(machine: Machine) -> None:
+def test_a_directory_may_contain_only_versioned_names(machine: Machine) -> None:
     path = machine.has("path", "CPython 3.12.1", "altinstall")
     exact = os.path.join(os.path.dirname(path), "python3.12")
     os.rename(path, exact)
@@ -221,131 +228,133 @@ def test_a_directory_may_have_numbered_names_only(machine: Machine) -> None:
     assert machine.path(str(machine.root / "altinstall")) == exact
 
 
-def test_of_numbered_names_in_a_directory_the_newest_is_meant(machine: Machine) -> None:
+def test_the_newest_of_the_versioned_names_in_a_directory_is_used(machine: Machine) -> None:
     (machine.root / "several" / "bin").mkdir(parents=True)
     (machine.root / "several" / "bin" / "python3.16-config").write_text("")
     for minor in (9, 12, 15, 14, 13):
-        path = machine.has("path", f"CPython 3.{minor}.1", f"place{minor}")
+        path = machine.has("path", f"CPython 3.{minor}.1", f"python{minor}")
         exact = machine.root / "several" / "bin" / f"python3.{minor}"
         os.rename(path, exact)
         machine.answers[str(exact)] = Answer(interpreter(f"CPython 3.{minor}.1", str(exact)))
     assert machine.path("./several") == str(machine.root / "several" / "bin" / "python3.15")
 
 
-def test_only_path_is_asked_for_a_command(machine: Machine) -> None:
+def test_only_the_path_finder_is_used_for_a_command(machine: Machine) -> None:
     machine.has("pyenv", "CPython 3.12.1")
     named = machine.has("path", "CPython 3.11.7")
     assert machine.path("my-python") == named
     machine.finders["path"].paths.clear()
-    with pytest.raises(InterpreterNotFound, match="no interpreter on PATH is called `my-python`"):
+    with pytest.raises(InterpreterNotFound, match="no command `my-python` found on PATH"):
         machine.find("my-python")
 
 
-def test_of_a_command_the_first_on_path_is_meant_whatever_it_is(machine: Machine) -> None:
+def test_a_command_selects_the_first_match_on_path_of_any_kind(machine: Machine) -> None:
     first = machine.has("path", "CPython 3.15.0b1")
     machine.has("path", "CPython 3.12.1")
     assert machine.path("my-python") == first
 
 
-def test_one_that_is_found_twice_is_looked_at_once(machine: Machine) -> None:
+def test_a_file_that_is_found_twice_is_probed_once(machine: Machine) -> None:
     path = machine.has("path", "CPython 3.12.1")
     link = machine.root / "python3"
     link.symlink_to(path)
     machine.finders["pyenv"] = Listed("pyenv")
     machine.finders["pyenv"].paths = [str(link), path]
-    assert [(one.path, one.found_by) for one in machine.survey()] == [(path, "path")]
-    assert machine.asked == [(path,)]
+    assert [(one.path, one.found_by) for one in machine.results()] == [(path, "path")]
+    assert machine.probed == [(path,)]
 
 
-def test_candidates_are_asked_together(machine: Machine) -> None:
+def test_candidates_are_probed_in_batches(machine: Machine) -> None:
     paths = [machine.has("path", f"CPython 3.{minor}.0") for minor in (10, 11, 12)]
     machine.find("3.12")
-    assert machine.asked == [tuple(paths)]
+    assert machine.probed == [tuple(paths)]
 
 
-def test_nothing_is_asked_twice_nor_in_the_next_run(machine: Machine) -> None:
+def test_no_executable_is_probed_twice_not_even_by_the_next_run(machine: Machine) -> None:
     machine.has("path", "CPython 3.11.7")
     machine.has("path", "CPython 3.12.1")
     machine.find("3.14", "3.13", "3.12")
     machine.find("3.12")
-    assert len(machine.asked) == 1
+    assert len(machine.probed) == 1
 
 
-def test_a_shim_is_passed_over_with_the_reason_of_its_finder(machine: Machine) -> None:
-    machine.has("path", "is never asked")
-    machine.finders["path"].note = "is a shim with nothing behind it"
+def test_a_shim_is_skipped_with_the_note_of_its_finder(machine: Machine) -> None:
+    machine.has("path", "is never probed")
+    machine.finders["path"].note = "is a shim that starts nothing"
     chosen = machine.has("pyenv", "CPython 3.12.1")
     assert machine.path("3.12") == chosen
-    assert [one.reason for one in machine.survey("3.12")] == ["is a shim with nothing behind it", ""]
+    assert [one.reason for one in machine.results("3.12")] == ["is a shim that starts nothing", ""]
 
 
-def test_an_environment_stands_for_its_base(machine: Machine) -> None:
+def test_an_environment_is_resolved_to_its_base(machine: Machine) -> None:
     base = machine.has("nowhere", "CPython 3.12.1", "base")
     machine.finders["nowhere"].paths.clear()
-    environment = machine.has("path", "is never asked", "env")
+    environment = machine.has("path", "is never probed", "env")
     (machine.root / "env" / "pyvenv.cfg").write_text(f"home = {os.path.dirname(base)}\n")
     assert machine.path("3.12") == base
     assert machine.path(environment) == base
-    assert machine.asked == [(base,)]
+    assert machine.probed == [(base,)]
 
 
-def test_an_environment_of_an_environment_stands_for_the_base_of_both(machine: Machine) -> None:
+def test_nested_environments_are_resolved_to_the_same_base(machine: Machine) -> None:
     base = machine.has("nowhere", "CPython 3.12.1", "base")
-    inner = machine.has("nowhere", "is never asked", "inner")
+    inner = machine.has("nowhere", "is never probed", "inner")
     machine.finders["nowhere"].paths.clear()
-    machine.has("path", "is never asked", "outer")
+    machine.has("path", "is never probed", "outer")
     (machine.root / "inner" / "pyvenv.cfg").write_text(f"home = {os.path.dirname(base)}\n")
     (machine.root / "outer" / "pyvenv.cfg").write_text(f"home = {os.path.dirname(inner)}\n")
     assert machine.path("3.12") == machine.path("./outer") == machine.path("./outer/bin/python") == base
-    assert machine.asked == [(base,)]
+    assert machine.probed == [(base,)]
 
 
-def test_an_environment_whose_base_is_itself_is_passed_over(machine: Machine) -> None:
-    path = machine.has("path", "is never asked", "env")
+def test_an_environment_that_names_itself_as_base_is_skipped(machine: Machine) -> None:
+    path = machine.has("path", "is never probed", "env")
     (machine.root / "env" / "pyvenv.cfg").write_text(f"home = {os.path.dirname(path)}\n")
-    (sighting,) = machine.survey("3.12")
-    assert "is gone" in sighting.reason
+    (result,) = machine.results("3.12")
+    assert "no longer exists" in result.reason
 
 
-def test_an_environment_that_cannot_be_told_from_a_base_is_passed_over(
+def test_an_environment_with_an_unreadable_pyvenv_cfg_is_skipped(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Were it taken for a base, an environment would be made from an environment."""
-    machine.has("path", "is never asked", "env")
+    """If it were mistaken for a base, the new environment would be based on an environment."""
+    machine.has("path", "is never probed", "env")
     config = machine.root / "env" / "pyvenv.cfg"
     config.write_text("home = /usr/bin\n")
-    really = os.open
+    real_open = os.open
 
     def fail(path: str, *arguments: Any, **more: Any) -> int:
         if path == str(config):
             raise OSError(errno.EIO, os.strerror(errno.EIO), path)
-        return really(path, *arguments, **more)
+        return real_open(path, *arguments, **more)
 
     monkeypatch.setattr(os, "open", fail)
-    (sighting,) = machine.survey("3.12")
-    assert sighting.reason == f"belongs to an environment whose `{config}` cannot be read"
-    assert machine.asked == []
+    (result,) = machine.results("3.12")
+    assert result.reason == f"belongs to an environment whose `{config}` cannot be read"
+    assert machine.probed == []
 
 
-def test_an_environment_never_leads_to_the_current_directory(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_home_is_not_resolved_in_the_current_directory(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     machine.has("nowhere", "CPython 3.12.1", "base")
-    path = machine.has("path", "is never asked", "env")
+    path = machine.has("path", "is never probed", "env")
     (machine.root / "env" / "pyvenv.cfg").write_text("home = base/bin\nexecutable = base/bin/python\n")
     monkeypatch.chdir(machine.root)
-    with pytest.raises(InterpreterNotFound, match="is gone"):
+    with pytest.raises(InterpreterNotFound, match="no longer exists"):
         machine.find(path)
-    assert machine.asked == []
+    assert machine.probed == []
 
 
-def test_what_a_finder_names_relatively_is_never_started(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_path_from_a_finder_is_never_started(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     path = machine.has("path", "CPython 3.12.1")
     machine.finders["path"].paths = [os.path.relpath(path, machine.root)]
     monkeypatch.chdir(machine.root)
-    assert [one.reason for one in machine.survey("3.12")] == ["is not an absolute path"]
-    assert machine.asked == []
+    assert [one.reason for one in machine.results("3.12")] == ["is not an absolute path"]
+    assert machine.probed == []
 
 
-def test_the_build_that_a_copied_environment_was_made_from_is_found_again(machine: Machine) -> None:
+def test_the_exact_build_of_a_copied_environment_is_found(machine: Machine) -> None:
     ordinary = machine.has("nowhere", "CPython 3.13.1", "base")
     directory = os.path.dirname(ordinary)
     for name, kind in (
@@ -358,7 +367,7 @@ def test_the_build_that_a_copied_environment_was_made_from_is_found_again(machin
             file.write(kind)
         os.chmod(path, 0o755)
         machine.answers[path] = Answer(interpreter(kind, path))
-    environment = machine.has("path", "is never asked", "env")
+    environment = machine.has("path", "is never probed", "env")
     for key in ("base-executable", "executable"):
         for name in ("python3.13", "python3.13t", "python3.13d"):
             path = os.path.join(directory, name)
@@ -367,8 +376,8 @@ def test_the_build_that_a_copied_environment_was_made_from_is_found_again(machin
             assert machine.path(environment) == path
 
 
-def test_a_name_without_a_version_is_not_taken_from_what_is_recorded(machine: Machine) -> None:
-    """`python3` in there may have come to mean another version since."""
+def test_a_recorded_name_without_a_version_is_not_used(machine: Machine) -> None:
+    """`python3` in the directory may be another version by now."""
     other = machine.has("nowhere", "CPython 3.14.0", "base")
     directory = os.path.dirname(other)
     exact = os.path.join(directory, "python3.13")
@@ -376,13 +385,13 @@ def test_a_name_without_a_version_is_not_taken_from_what_is_recorded(machine: Ma
         file.write("3.13")
     os.chmod(exact, 0o755)
     machine.answers[exact] = Answer(interpreter("CPython 3.13.1", exact))
-    environment = machine.has("path", "is never asked", "env")
+    environment = machine.has("path", "is never probed", "env")
     settings = f"home = {directory}\nversion = 3.13.1\nbase-executable = {other}\n"
     (machine.root / "env" / "pyvenv.cfg").write_text(settings)
     assert machine.path(environment) == exact
 
 
-def test_a_fifo_in_the_place_of_a_file_holds_nobody_up(machine: Machine) -> None:
+def test_a_fifo_instead_of_a_file_does_not_block_the_search(machine: Machine) -> None:
     path = machine.has("path", "CPython 3.14.0")
     os.mkfifo(machine.root / "path-0" / "pyvenv.cfg")
     stdlib = machine.root / "path-0" / "lib" / "python"
@@ -391,28 +400,28 @@ def test_a_fifo_in_the_place_of_a_file_holds_nobody_up(machine: Machine) -> None
     assert machine.path("3.14") == path
 
 
-def test_environments_that_are_each_other_s_base_are_passed_over(machine: Machine) -> None:
-    one, other = machine.has("path", "never asked", "one"), machine.has("path", "never asked", "other")
+def test_environments_that_name_each_other_as_base_are_skipped(machine: Machine) -> None:
+    one, other = machine.has("path", "is never probed", "one"), machine.has("path", "is never probed", "other")
     (machine.root / "one" / "pyvenv.cfg").write_text(f"home = {os.path.dirname(other)}\n")
     (machine.root / "other" / "pyvenv.cfg").write_text(f"home = {os.path.dirname(one)}\n")
-    assert all("without an end" in sighting.reason for sighting in machine.survey("3.12"))
+    assert all("refer to each other in a circle" in result.reason for result in machine.results("3.12"))
 
 
-def test_a_wrapper_is_seen_through(machine: Machine) -> None:
+def test_a_wrapper_is_resolved_to_its_interpreter(machine: Machine) -> None:
     real = machine.has("pyenv", "CPython 3.12.1")
     wrapper = machine.has("path", "a script")
     machine.finders = {"path": machine.finders["path"], "pyenv": machine.finders["pyenv"]}
     machine.answers[wrapper] = machine.answers[real]
     found = machine.find("3.12")
     assert (found.interpreter.executable, found.found_by) == (real, "path")
-    assert [one.found_by for one in machine.survey("3.12")] == ["path"]
+    assert [one.found_by for one in machine.results("3.12")] == ["path"]
 
 
-def test_a_wrapper_of_a_wrapper_that_never_ends_is_passed_over(machine: Machine) -> None:
+def test_wrappers_that_start_each_other_are_skipped(machine: Machine) -> None:
     one, other = machine.has("path", "a script"), machine.has("path", "another")
     machine.answers[one] = Answer(interpreter("CPython 3.12.1", other))
     machine.answers[other] = Answer(interpreter("CPython 3.12.1", one))
-    assert all("and so on" in sighting.reason for sighting in machine.survey("3.12"))
+    assert all("which in turn starts" in result.reason for result in machine.results("3.12"))
 
 
 def test_a_finder_that_fails_does_not_stop_the_others(machine: Machine) -> None:
@@ -424,48 +433,51 @@ def test_a_finder_that_fails_does_not_stop_the_others(machine: Machine) -> None:
 
     chosen = machine.has("path", "CPython 3.12.1")
     finders: list[Finder] = [Broken(), machine.finders["path"]]
-    found = find(("3.12",), machine.host, finders, machine.cache, ask=machine.ask)
+    found = find_interpreter(("3.12",), machine.host, finders, machine.cache, prober=machine.prober)
     assert found.interpreter.executable == chosen
-    (failed, _) = survey("3.12", machine.host, finders, machine.cache, ask=machine.ask).seen
+    (failed, _) = list_interpreters("3.12", machine.host, finders, machine.cache, prober=machine.prober).results
     assert failed.reason.startswith("the finder failed: PermissionError")
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("item", "message"),
     [
-        ("/usr/bin/python3", "TypeError: '/usr/bin/python3' is no `cloche.Candidate`"),
-        (None, "TypeError: None is no `cloche.Candidate`"),
-        (Candidate(PurePath("/usr/bin/python3"), "broken"), "TypeError: Candidate(path="),
+        ("/usr/bin/python3", "TypeError: expected a `cloche.Candidate` but got '/usr/bin/python3'"),
+        (None, "TypeError: expected a `cloche.Candidate` but got None"),
+        (
+            Candidate(PurePath("/usr/bin/python3"), "broken"),
+            "TypeError: expected a `cloche.Candidate` but got Candidate(path=",
+        ),
         (SystemExit(1), "SystemExit: 1"),
         (BaseException("of compiled code"), "BaseException: of compiled code"),
     ],
 )
-def test_a_finder_that_gives_no_candidates_fails_like_any_other(machine: Machine, given: Any, told: str) -> None:
+def test_a_finder_that_yields_something_else_or_raises_is_reported(machine: Machine, item: Any, message: str) -> None:
     class Broken:
         def __init__(self, name: str) -> None:
             self.name = name
 
         def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
-            if isinstance(given, BaseException):
-                raise given
-            yield given
+            if isinstance(item, BaseException):
+                raise item
+            yield item
 
     finders: list[Finder] = [Broken("one"), Broken("other")]
-    seen = survey("3.12", machine.host, finders, machine.cache, ask=machine.ask).seen
-    assert [one.found_by for one in seen] == ["one", "other"]
-    assert all(one.reason.startswith(f"the finder failed: {told}") for one in seen)
+    results = list_interpreters("3.12", machine.host, finders, machine.cache, prober=machine.prober).results
+    assert [one.found_by for one in results] == ["one", "other"]
+    assert all(one.reason.startswith(f"the finder failed: {message}") for one in results)
     with pytest.raises(InterpreterNotFound) as missing:
-        find(("3.12",), machine.host, finders, machine.cache, ask=machine.ask)
-    assert f"finder `other` failed: {told}" in str(missing.value.hint)
+        find_interpreter(("3.12",), machine.host, finders, machine.cache, prober=machine.prober)
+    assert f"finder `other` failed: {message}" in str(missing.value.hint)
 
 
-def test_a_candidate_that_no_file_can_be_named_is_passed_over(machine: Machine) -> None:
+def test_a_candidate_with_an_impossible_path_is_skipped(machine: Machine) -> None:
     machine.has("path", "CPython 3.12.1")
     machine.finders["path"].paths.insert(0, "/opt/a\0b")
     assert machine.find("3.12").found_by == "path"
 
 
-def test_finders_that_are_not_reached_are_not_even_loaded(machine: Machine) -> None:
+def test_finders_are_loaded_only_when_they_are_reached(machine: Machine) -> None:
     chosen = machine.has("path", "CPython 3.12.1")
     for number in range(8):
         machine.has("path", f"CPython 3.11.{number}")
@@ -474,74 +486,76 @@ def test_finders_that_are_not_reached_are_not_even_loaded(machine: Machine) -> N
         yield machine.finders["path"]
         pytest.fail("another finder was loaded")
 
-    found = find(("3.12",), machine.host, loading(), machine.cache, ask=machine.ask)
+    found = find_interpreter(("3.12",), machine.host, loading(), machine.cache, prober=machine.prober)
     assert found.interpreter.executable == chosen
 
 
-def test_a_survey_shows_everything_and_what_would_be_chosen(machine: Machine) -> None:
+def test_a_listing_contains_every_candidate_and_marks_the_choice(machine: Machine) -> None:
     machine.has("current", "CPython 3.11.7")
-    machine.has("path", "is ended by SIGSEGV")
+    machine.has("path", "is terminated by SIGSEGV")
     machine.has("path", "CPython 3.12.1")
     machine.has("pyenv", "CPython 3.13.0t")
-    seen = [(one.found_by, one.reason, one.is_chosen) for one in machine.survey("3.12")]
-    assert seen == [
+    results = [(one.found_by, one.reason, one.is_chosen) for one in machine.results("3.12")]
+    assert results == [
         ("current", "is 3.11.7, not 3.12", False),
-        ("path", "is ended by SIGSEGV", False),
+        ("path", "is terminated by SIGSEGV", False),
         ("path", "", True),
         ("pyenv", "is 3.13.0, not 3.12", False),
     ]
 
 
-def test_a_survey_without_a_request_passes_no_interpreter_over(machine: Machine) -> None:
+def test_a_listing_without_a_request_rejects_no_interpreter(machine: Machine) -> None:
     machine.has("current", "CPython 3.15.0b1")
     machine.has("path", "CPython 3.12.1")
     machine.has("pyenv", "CPython 3.13.0t")
-    assert [(one.reason, one.is_chosen) for one in machine.survey()] == [("", True), ("", False), ("", False)]
+    assert [(one.reason, one.is_chosen) for one in machine.results()] == [("", True), ("", False), ("", False)]
 
 
-def test_a_survey_marks_what_would_be_taken_whatever_decides(machine: Machine) -> None:
+def test_a_listing_marks_the_choice_whatever_it_is_based_on(machine: Machine) -> None:
     machine.has("current", "CPython 3.11.7")
-    asked = machine.has("path", "CPython 3.12.1")
-    hinted = machine.has("elsewhere", "CPython 3.12.9")
+    requested = machine.has("path", "CPython 3.12.1")
+    preferred = machine.has("elsewhere", "CPython 3.12.9")
     machine.finders.pop("elsewhere")
 
-    def chosen(looked: Survey) -> list[str]:
-        assert looked.found is not None
-        (path,) = [one.path for one in looked.seen if one.is_chosen]
-        assert looked.found.interpreter.executable == path
-        return [path, looked.found.found_by]
+    def chosen(listing: InterpreterListing) -> list[str]:
+        assert listing.found is not None
+        (path,) = [one.path for one in listing.results if one.is_chosen]
+        assert listing.found.interpreter.executable == path
+        return [path, listing.found.found_by]
 
-    assert chosen(machine.look(otherwise=("3.99", "3.12"))) == [asked, "path"]
-    assert chosen(machine.look("3.12", first=(hinted,))) == [hinted, "try-first-with"]
-    assert chosen(machine.look(first=(hinted,))) == [hinted, "try-first-with"]
-    assert machine.asked[-1] == (hinted,)
+    assert chosen(machine.listing(otherwise=("3.99", "3.12"))) == [requested, "path"]
+    assert chosen(machine.listing("3.12", first=(preferred,))) == [preferred, "try-first-with"]
+    assert chosen(machine.listing(first=(preferred,))) == [preferred, "try-first-with"]
+    assert machine.probed[-1] == (preferred,)
 
 
-def test_a_survey_of_what_is_not_there_tells_why_as_the_search_does(machine: Machine) -> None:
+def test_a_listing_without_a_match_has_the_error_of_the_search(machine: Machine) -> None:
     machine.has("path", "CPython 3.12.1")
-    looked = machine.look("3.99")
-    assert looked.found is None
-    assert str(looked.problem) == "no interpreter satisfies `3.99`"
-    assert [one.is_chosen for one in looked.seen] == [False]
+    listing = machine.listing("3.99")
+    assert listing.found is None
+    assert str(listing.error) == "no interpreter satisfies `3.99`"
+    assert [one.is_chosen for one in listing.results] == [False]
 
 
-def test_a_candidate_that_hangs_is_asked_once_however_often_it_is_needed(machine: Machine) -> None:
+def test_a_hanging_candidate_is_probed_only_once_per_search(machine: Machine) -> None:
     hanging = machine.has("path", "does not answer in time")
-    machine.look("3.99")
-    assert machine.asked == [(hanging,)]
+    machine.listing("3.99")
+    assert machine.probed == [(hanging,)]
 
 
-def test_after_the_time_for_all_is_spent_nobody_is_asked(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    paths = [machine.has("path", "does not answer in time") for _ in range(2 * search.BATCH)]
-    monkeypatch.setattr(search, "PATIENCE", 0.0)
+def test_no_candidate_is_probed_after_the_time_budget_is_used_up(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [machine.has("path", "does not answer in time") for _ in range(2 * search.BATCH_SIZE)]
+    monkeypatch.setattr(search, "PROBE_BUDGET", 0.0)
     with pytest.raises(InterpreterNotFound):
         machine.find("3.12")
-    assert machine.asked == [tuple(paths[: search.BATCH])]
+    assert machine.probed == [tuple(paths[: search.BATCH_SIZE])]
 
 
-def test_a_miss_names_the_nearest_where_it_looked_and_what_would_help(machine: Machine) -> None:
+def test_the_error_names_the_closest_matches_the_finders_and_a_remedy(machine: Machine) -> None:
     machine.has("current", "CPython 3.9.18")
-    near = machine.has("path", "CPython 3.13.0")
+    closest = machine.has("path", "CPython 3.13.0")
     wrong_build = machine.has("pyenv", "CPython 3.14.0")
     (machine.root / "uv").write_text("")
     machine.environ["PATH"] = f"::relative:{machine.root}"
@@ -550,8 +564,8 @@ def test_a_miss_names_the_nearest_where_it_looked_and_what_would_help(machine: M
     assert caught.value.exit_code == 3
     assert caught.value.message == "no interpreter satisfies `3.14t`"
     hint = caught.value.hint or ""
-    assert hint.index(f"`{wrong_build}` is not free-threaded") < hint.index(f"`{near}` is 3.13.0, not 3.14")
-    assert "looked at: current, path, pyenv" in hint
+    assert hint.index(f"`{wrong_build}` is not free-threaded") < hint.index(f"`{closest}` is 3.13.0, not 3.14")
+    assert "searched: current, path, pyenv" in hint
     assert "`uv python install 3.14t`" in hint
     assert "`cloche pythons 3.14t --all`" in hint
 
@@ -569,24 +583,22 @@ def test_a_miss_names_the_nearest_where_it_looked_and_what_would_help(machine: M
         ("3.12td-32", "free-threaded debug build for 32 bits"),
     ],
 )
-def test_a_miss_of_a_version_that_is_there_says_which_build_is_missing(
-    machine: Machine, request_text: str, missing: str
-) -> None:
-    """To install that version once more would help nobody."""
+def test_the_error_says_which_build_of_a_version_is_missing(machine: Machine, request_text: str, missing: str) -> None:
+    """Installing the same version again would not help."""
     machine.has("current", "CPython 3.12.1")
     (machine.root / "uv").write_text("")
     machine.environ["PATH"] = str(machine.root)
     with pytest.raises(InterpreterNotFound) as caught:
         machine.find(request_text)
     hint = caught.value.hint or ""
-    assert f"  there is a CPython 3.12.1; what is missing is a {missing}\n" in hint
+    assert f"  found CPython 3.12.1, but no {missing}\n" in hint
     assert "uv python install" not in hint
 
 
 @pytest.mark.parametrize(
     ("request_text", "remedy"), [("3.14-64", "uv python install 3.14"), ("3.14-32", ""), ("3.14rc1", "")]
 )
-def test_what_a_manager_would_install_is_named_where_it_is_what_was_asked_for(
+def test_an_install_command_is_suggested_only_if_it_would_provide_a_match(
     machine: Machine, request_text: str, remedy: str
 ) -> None:
     machine.has("current", "CPython 3.12.1")
@@ -595,12 +607,12 @@ def test_what_a_manager_would_install_is_named_where_it_is_what_was_asked_for(
     with pytest.raises(InterpreterNotFound) as caught:
         machine.find(request_text)
     hint = caught.value.hint or ""
-    assert (f"`{remedy}` could help" in hint) if remedy else ("uv python install" not in hint)
-    assert "what is missing" not in hint
+    assert (f"try `{remedy}`" in hint) if remedy else ("uv python install" not in hint)
+    assert "but no" not in hint
 
 
-def test_a_miss_of_several_requests_says_of_a_place_what_is_wrong_with_it(machine: Machine) -> None:
-    """A Python elsewhere is not near to a place; what is near to the others is listed with its reason."""
+def test_the_error_says_why_each_requested_path_or_command_is_unusable(machine: Machine) -> None:
+    """Only requests for a version have close matches; a path or a command is either usable or not."""
     there = machine.has("path", "CPython 3.9.18")
     with pytest.raises(InterpreterNotFound) as caught:
         machine.find("3.20", "/nowhere/python")
@@ -612,7 +624,7 @@ def test_a_miss_of_several_requests_says_of_a_place_what_is_wrong_with_it(machin
     assert "at all" not in (caught.value.hint or "")
 
 
-def test_a_miss_lists_three_at_most_and_each_once(machine: Machine) -> None:
+def test_the_error_lists_at_most_three_different_interpreters(machine: Machine) -> None:
     paths = [machine.has("path", f"CPython 3.{minor}.1") for minor in range(6, 14)]
     with pytest.raises(InterpreterNotFound) as caught:
         machine.find("3.20", ">=3.21")
@@ -623,71 +635,73 @@ def test_a_miss_lists_three_at_most_and_each_once(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_text", "near"),
+    ("request_text", "closest"),
     [("3.8.99", "3.8.1"), ("3.7", "3.8.1"), (">=3.12.5,<3.13", "3.12.1"), ("~=3.9.0", "3.10.1"), ("4.0", "3.13.1")],
 )
-def test_the_nearest_minor_version_is_named_first(machine: Machine, request_text: str, near: str) -> None:
+def test_the_closest_minor_version_is_listed_first(machine: Machine, request_text: str, closest: str) -> None:
     for minor in (8, 10, 12, 13):
         machine.has("path", f"CPython 3.{minor}.1")
     with pytest.raises(InterpreterNotFound) as caught:
         machine.find(request_text)
-    assert f"is {near}, not" in (caught.value.hint or "").splitlines()[2]
+    assert f"is {closest}, not" in (caught.value.hint or "").splitlines()[2]
 
 
 @pytest.mark.parametrize(
     "request_text", ["2.7", "2", "python2", "cp27", "2.7.18", "<3", "<3.6", "~=2.7", "==2.7.*", "!=3.*"]
 )
-def test_a_python_that_is_too_old_is_named_and_nothing_else_is(machine: Machine, request_text: str) -> None:
+def test_the_error_for_an_old_version_names_only_the_old_python(machine: Machine, request_text: str) -> None:
     machine.has("current", "CPython 3.12.1")
     old = machine.has("path", "2.7.18")
     machine.answers[old] = too_old("2.7.18")
     with pytest.raises(InterpreterNotFound) as caught:
         machine.find(request_text)
     assert caught.value.message == (
-        f"environments need Python 3.6 or later, and `{request_text}` is older; `{old}` is Python 2.7.18"
+        f"environments need Python 3.6 or later, but `{request_text}` is older; `{old}` is Python 2.7.18"
     )
     assert caught.value.hint is None
     assert caught.value.exit_code == 3
 
 
-def test_a_python_that_is_too_old_and_not_there_is_refused_likewise(machine: Machine) -> None:
+def test_the_error_for_an_old_version_is_the_same_if_it_is_not_installed(machine: Machine) -> None:
     old = machine.has("path", "2.7.18")
     machine.answers[old] = too_old("2.7.18")
     with pytest.raises(InterpreterNotFound) as caught:
         machine.find("3.5")
-    assert caught.value.message == "environments need Python 3.6 or later, and `3.5` is older"
+    assert caught.value.message == "environments need Python 3.6 or later, but `3.5` is older"
 
 
 @pytest.mark.parametrize("request_text", ["3", "3.6", ">=2.7", "<3.7", "3.99", ">=3.5,<3.7", "pypy"])
-def test_what_a_newer_python_can_satisfy_is_not_called_too_old(machine: Machine, request_text: str) -> None:
+def test_a_request_that_a_newer_python_satisfies_is_not_called_too_old(machine: Machine, request_text: str) -> None:
     machine.answers[machine.has("path", "2.7.18")] = too_old("2.7.18")
     with pytest.raises(InterpreterNotFound, match="no interpreter satisfies"):
         machine.find(request_text)
 
 
-def test_of_several_requests_one_may_be_too_old(machine: Machine) -> None:
+def test_one_of_several_requests_may_be_too_old(machine: Machine) -> None:
     machine.has("path", "CPython 3.12.1")
     with pytest.raises(InterpreterNotFound, match=r"no interpreter satisfies `2\.7` or `3\.99`"):
         machine.find("2.7", "3.99")
 
 
-def test_a_miss_names_the_file_that_asks(machine: Machine) -> None:
+def test_the_error_names_the_file_that_the_request_comes_from(machine: Machine) -> None:
     machine.has("path", "CPython 3.13.0")
     because = "`.python-version` in /home/me"
     with pytest.raises(InterpreterNotFound) as caught:
-        find(("3.14",), machine.host, machine.finders.values(), machine.cache, because=because, ask=machine.ask)
-    assert caught.value.message == f"no interpreter satisfies `3.14`, which is asked for by {because}"
+        find_interpreter(
+            ("3.14",), machine.host, machine.finders.values(), machine.cache, because=because, prober=machine.prober
+        )
+    assert caught.value.message == f"no interpreter satisfies `3.14`, which {because} asks for"
 
 
-def test_on_a_machine_without_any_python_it_says_so(machine: Machine) -> None:
+def test_the_error_says_that_there_are_no_interpreters_at_all(machine: Machine) -> None:
     machine.finders["path"] = Listed("path")
     with pytest.raises(InterpreterNotFound) as caught:
         machine.find("3.14")
-    assert "there is no interpreter at all" in (caught.value.hint or "")
+    assert "there are no interpreters at all" in (caught.value.hint or "")
 
 
 def details(executable: str, version: str, flags: list[str]) -> dict[str, object]:
-    """Return what a `build-details.json` says, as far as PEP 739 requires it."""
+    """Return the content of a `build-details.json` with the keys that PEP 739 requires."""
     major, minor, micro = map(int, version.split("."))
     numbers = {"major": major, "minor": minor, "micro": micro, "releaselevel": "final", "serial": 0}
     return {
@@ -702,7 +716,7 @@ def details(executable: str, version: str, flags: list[str]) -> dict[str, object
 
 
 def with_details(machine: Machine, name: str, content: str) -> str:
-    """Add an interpreter that is called `python3.14` and has a `build-details.json`."""
+    """Add an interpreter named `python3.14` with a `build-details.json`, and return its path."""
     path = machine.has("path", name)
     exact = os.path.join(os.path.dirname(path), "python3.14")
     os.rename(path, exact)
@@ -716,36 +730,36 @@ def with_details(machine: Machine, name: str, content: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("request_text", "taken"),
+    ("request_text", "chosen"),
     [("3.13", "CPython 3.13.1"), ("pypy", "PyPy 3.10.14"), ("3.14t", "CPython 3.14.0t"), ("<3.14", "CPython 3.13.1")],
 )
-def test_what_says_of_itself_that_it_will_not_do_is_not_started(
-    machine: Machine, request_text: str, taken: str
+def test_an_interpreter_that_build_details_rule_out_is_not_started(
+    machine: Machine, request_text: str, chosen: str
 ) -> None:
     with_details(machine, "CPython 3.14.0", json.dumps(details("../../bin/python3.14", "3.14.0", [])))
-    path = machine.has("path", taken)
+    path = machine.has("path", chosen)
     assert machine.path(request_text) == path
-    assert machine.asked == [(path,)]
+    assert machine.probed == [(path,)]
 
 
-def test_what_says_of_itself_that_it_will_not_do_is_a_miss_like_any_other(machine: Machine) -> None:
+def test_an_interpreter_that_build_details_rule_out_is_a_close_match(machine: Machine) -> None:
     path = with_details(machine, "CPython 3.14.0", json.dumps(details("../../bin/python3.14", "3.14.0", [])))
     with pytest.raises(InterpreterNotFound) as caught:
         machine.find("3.13")
     assert f"`{path}` is 3.14.0, not 3.13" in (caught.value.hint or "")
-    assert [one.path for one in machine.look("3.13").seen if one.interpreter] == [path]
+    assert [one.path for one in machine.listing("3.13").results if one.interpreter] == [path]
 
 
-def test_a_survey_asks_even_what_says_of_itself_that_it_will_not_do(machine: Machine) -> None:
+def test_a_listing_probes_even_what_build_details_rule_out(machine: Machine) -> None:
     path = with_details(machine, "CPython 3.14.0", json.dumps(details("../../bin/python3.14", "3.14.0", [])))
-    assert [(one.path, one.reason) for one in machine.survey("3.13")] == [(path, "is 3.14.0, not 3.13")]
-    assert machine.asked == [(path,)]
+    assert [(one.path, one.reason) for one in machine.results("3.13")] == [(path, "is 3.14.0, not 3.13")]
+    assert machine.probed == [(path,)]
 
 
-def test_all_facts_of_what_is_chosen_come_from_the_probe(machine: Machine) -> None:
+def test_every_fact_about_the_chosen_interpreter_comes_from_the_probe(machine: Machine) -> None:
     path = with_details(machine, "CPython 3.14.0", json.dumps(details("../../bin/python3.14", "3.14.0", [])))
     assert machine.path("3.14") == path
-    assert machine.asked == [(path,)]
+    assert machine.probed == [(path,)]
 
 
 @pytest.mark.parametrize(
@@ -760,6 +774,6 @@ def test_all_facts_of_what_is_chosen_come_from_the_probe(machine: Machine) -> No
         json.dumps({**details("../../bin/python3.14", "3.13.0", []), "base_interpreter": None}),
     ],
 )
-def test_details_that_make_no_sense_are_passed_over(machine: Machine, content: str) -> None:
+def test_invalid_build_details_are_ignored(machine: Machine, content: str) -> None:
     path = with_details(machine, "CPython 3.14.0", content)
     assert machine.path("3.14") == path

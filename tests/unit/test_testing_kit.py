@@ -1,4 +1,4 @@
-"""The contract kit lets a good plugin pass and says of a bad one which promise it breaks."""
+"""Test that correct plugins pass the contract kit, and that others fail with a message that names the problem."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ if test -n __CLOCHE_TK_LIBRARY__; then export TK_LIBRARY=__CLOCHE_TK_LIBRARY__; 
 DASH = Shell(("dash",), echo="printf %s {text}")
 
 
-class Good:
-    """Activates in dash."""
+class DashActivator:
+    """An activator for dash."""
 
     name = "good"
     template = TEMPLATE
 
     def refusal(self, interpreter: Interpreter) -> str | None:
-        return None if interpreter.os_name == "posix" else f"for POSIX systems, and {interpreter.name} is for Windows"
+        return None if interpreter.os_name == "posix" else f"for POSIX systems, but {interpreter.name} is for Windows"
 
     def quote(self, text: str) -> str:
         return "'" + text.replace("'", "'\\''") + "'"
@@ -66,106 +66,106 @@ class Good:
         return [Script("activate", render(self.template, environment.values, self.quote))]
 
 
-def broken_promises(checks: Iterable[Check], directory: Path, *names: str) -> dict[str, str]:
-    """Return the sentences about broken promises, by the name of the check; `names` are the only ones to look at."""
-    found = {}
+def failures(checks: Iterable[Check], directory: Path, *names: str) -> dict[str, str]:
+    """Return the messages of the failed checks by the name of the check; with `names`, run only these checks."""
+    messages = {}
     for number, check in enumerate(check for check in checks if not names or check.name in names):
         own = directory / str(number)
         own.mkdir()
         try:
             check.run(own)
-        except Broken as promise:
-            found[check.name] = str(promise)
-    return found
+        except Broken as violation:
+            messages[check.name] = str(violation)
+    return messages
 
 
-def without_a_shell(activator: Good, directory: Path, **more: list[str]) -> dict[str, str]:
-    return broken_promises(activator_checks(activator, **more), directory)
+def static_failures(activator: DashActivator, directory: Path, **more: list[str]) -> dict[str, str]:
+    return failures(activator_checks(activator, **more), directory)
 
 
-def in_the_shell(activator: Good, directory: Path, *names: str) -> dict[str, str]:
-    return broken_promises(activator_checks(activator, DASH, templates=[activator.template]), directory, *names)
+def shell_failures(activator: DashActivator, directory: Path, *names: str) -> dict[str, str]:
+    return failures(activator_checks(activator, DASH, templates=[activator.template]), directory, *names)
 
 
-def sentence(found: dict[str, str]) -> str:
-    return "\n".join(f"{name}: {text}" for name, text in found.items())
+def sentence(messages: dict[str, str]) -> str:
+    return "\n".join(f"{name}: {text}" for name, text in messages.items())
 
 
 # Activators
 
 
-def test_a_good_activator_keeps_every_promise_in_its_real_shell(tmp_path: Path) -> None:
+def test_a_correct_activator_passes_every_check_in_its_shell(tmp_path: Path) -> None:
     require("dash")
-    assert in_the_shell(Good(), tmp_path) == {}
+    assert shell_failures(DashActivator(), tmp_path) == {}
 
 
-def test_an_activator_that_writes_a_file_is_caught(tmp_path: Path) -> None:
-    class Writes(Good):
+def test_an_activator_that_writes_a_file_fails(tmp_path: Path) -> None:
+    class Writes(DashActivator):
         def scripts(self, environment: Environment) -> list[Script]:
             (tmp_path / "note").write_text(environment.location)
             return super().scripts(environment)
 
-    found = without_a_shell(Writes(), tmp_path)
-    assert f"`scripts` opens `{tmp_path / 'note'}` for writing" in found["scripts-cpython-3.12-linux"]
+    messages = static_failures(Writes(), tmp_path)
+    assert f"`scripts` opens `{tmp_path / 'note'}` for writing" in messages["scripts-cpython-3.12-linux"]
 
 
-def test_an_activator_that_makes_the_environment_itself_is_caught(tmp_path: Path) -> None:
-    class Makes(Good):
+def test_an_activator_that_creates_the_environment_fails(tmp_path: Path) -> None:
+    class Makes(DashActivator):
         def scripts(self, environment: Environment) -> list[Script]:
             os.makedirs(environment.location, exist_ok=True)
             return super().scripts(environment)
 
-    assert "`scripts` makes the directory" in without_a_shell(Makes(), tmp_path)["scripts-cpython-3.12-linux"]
+    assert "`scripts` creates the directory" in static_failures(Makes(), tmp_path)["scripts-cpython-3.12-linux"]
 
 
-def test_an_activator_that_starts_a_program_is_caught(tmp_path: Path) -> None:
-    class Asks(Good):
+def test_an_activator_that_starts_a_program_fails(tmp_path: Path) -> None:
+    class Asks(DashActivator):
         def scripts(self, environment: Environment) -> list[Script]:
             subprocess.run([sys.executable, "-c", ""], check=True)
             return super().scripts(environment)
 
-    found = without_a_shell(Asks(), tmp_path)["scripts-cpython-3.12-linux"]
-    assert f"starts the program `{sys.executable}`" in found
+    messages = static_failures(Asks(), tmp_path)["scripts-cpython-3.12-linux"]
+    assert f"starts the program `{sys.executable}`" in messages
 
 
-def test_an_activator_that_changes_variables_or_directory_is_caught_and_undone(tmp_path: Path) -> None:
-    class Moves(Good):
+def test_an_activator_that_changes_variables_or_the_directory_fails_and_is_undone(tmp_path: Path) -> None:
+    class Moves(DashActivator):
         def quote(self, text: str) -> str:
             os.environ["KIT_WAS_HERE"] = text
             os.chdir(tmp_path)
             return super().quote(text)
 
     before = os.getcwd()
-    found = without_a_shell(Moves(), tmp_path)["plain-texts"]
-    assert "sets the variable `KIT_WAS_HERE`" in found
-    assert "leaves the current directory changed" in found
+    messages = static_failures(Moves(), tmp_path)["plain-texts"]
+    assert "sets the variable `KIT_WAS_HERE`" in messages
+    assert "leaves the current directory changed" in messages
     assert "KIT_WAS_HERE" not in os.environ
     assert os.getcwd() == before
 
 
-def test_an_activator_whose_output_depends_on_chance_is_caught(tmp_path: Path) -> None:
-    class Varies(Good):
+def test_an_activator_with_random_output_fails(tmp_path: Path) -> None:
+    class Varies(DashActivator):
         def scripts(self, environment: Environment) -> list[Script]:
             [script] = super().scripts(environment)
             return [Script(script.name, f"{script.text}: {random.random()}\n")]
 
-    assert "another time for the same input" in without_a_shell(Varies(), tmp_path)["scripts-cpython-3.12-linux"]
+    assert "different results for the same input" in static_failures(Varies(), tmp_path)["scripts-cpython-3.12-linux"]
 
 
-def test_an_activator_whose_output_depends_on_the_users_variables_is_caught(tmp_path: Path) -> None:
-    class Looks(Good):
+def test_an_activator_whose_output_depends_on_variables_fails(tmp_path: Path) -> None:
+    class Looks(DashActivator):
         def scripts(self, environment: Environment) -> list[Script]:
             [script] = super().scripts(environment)
             return [Script(script.name, f"{script.text}: {os.environ.get('HOME')}\n")]
 
-    assert "another time for the same input" in without_a_shell(Looks(), tmp_path)["scripts-cpython-3.12-linux"]
+    assert "different results for the same input" in static_failures(Looks(), tmp_path)["scripts-cpython-3.12-linux"]
 
 
 @pytest.mark.parametrize("line", ['echo "__CLOCHE_ROOT__"', "echo 'at __CLOCHE_ROOT__'", 'a="it\\"s __CLOCHE_ROOT__"'])
-def test_a_slot_inside_quotes_is_found_with_its_line(tmp_path: Path, line: str) -> None:
-    found = without_a_shell(Good(), tmp_path, templates=[f"true\n{line}\n"])
-    assert list(found) == ["slots-stand-bare"]
-    assert found["slots-stand-bare"].startswith("`template 1`, line 2: `__CLOCHE_ROOT__` stands inside")
+def test_a_slot_inside_quotes_fails_with_its_line(tmp_path: Path, line: str) -> None:
+    messages = static_failures(DashActivator(), tmp_path, templates=[f"true\n{line}\n"])
+    assert list(messages) == ["slots-stand-bare"]
+    assert messages["slots-stand-bare"].startswith("`template 1`, line 2: `__CLOCHE_ROOT__` stands inside")
 
 
 @pytest.mark.parametrize(
@@ -177,19 +177,21 @@ def test_a_slot_inside_quotes_is_found_with_its_line(tmp_path: Path, line: str) 
         '"it\'s" __CLOCHE_ROOT__',
     ],
 )
-def test_a_slot_beside_quotes_stands_bare(tmp_path: Path, line: str) -> None:
-    assert without_a_shell(Good(), tmp_path, templates=[f"{line}\n"]) == {}
+def test_a_slot_next_to_quotes_passes(tmp_path: Path, line: str) -> None:
+    assert static_failures(DashActivator(), tmp_path, templates=[f"{line}\n"]) == {}
 
 
-def test_a_slot_in_a_comment_and_one_that_is_not_closed_are_found(tmp_path: Path) -> None:
-    assert "stands in a comment" in sentence(without_a_shell(Good(), tmp_path, templates=["  # __CLOCHE_ROOT__\n"]))
+def test_a_slot_in_a_comment_and_an_unclosed_slot_fail(tmp_path: Path) -> None:
+    assert "stands in a comment" in sentence(
+        static_failures(DashActivator(), tmp_path, templates=["  # __CLOCHE_ROOT__\n"])
+    )
     (tmp_path / "again").mkdir()
-    assert "is no slot" in sentence(without_a_shell(Good(), tmp_path / "again", templates=["a=__CLOCHE_ROOT\n"]))
+    assert "is no slot" in sentence(
+        static_failures(DashActivator(), tmp_path / "again", templates=["a=__CLOCHE_ROOT\n"])
+    )
 
 
-def test_slots_are_looked_for_in_the_files_beside_the_activators_module(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_templates_are_the_files_beside_the_activators_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "activator_with_a_bad_template"
     package.mkdir()
     (package / "__init__.py").write_text("class Activator:\n    def refusal(self, interpreter): return None\n")
@@ -201,125 +203,125 @@ def test_slots_are_looked_for_in_the_files_beside_the_activators_module(
         checks["slots-stand-bare"].run(tmp_path)
 
 
-def test_a_slot_that_was_not_filled_is_found(tmp_path: Path) -> None:
-    class Forgets(Good):
+def test_an_unfilled_slot_fails(tmp_path: Path) -> None:
+    class Forgets(DashActivator):
         def scripts(self, environment: Environment) -> list[Script]:
             return [Script("activate", self.template)]
 
     assert (
-        "has the slot `__CLOCHE_ROOT__` left in it" in without_a_shell(Forgets(), tmp_path)["scripts-pypy-3.10-linux"]
+        "has the slot `__CLOCHE_ROOT__` left in it" in static_failures(Forgets(), tmp_path)["scripts-pypy-3.10-linux"]
     )
 
 
-def test_values_that_are_looked_through_for_slots_again_are_found(tmp_path: Path) -> None:
-    class Replaces(Good):
+def test_slots_in_inserted_values_must_not_be_filled(tmp_path: Path) -> None:
+    class Replaces(DashActivator):
         def scripts(self, environment: Environment) -> list[Script]:
             text = self.template
             for name, value in environment.values.items():
                 text = text.replace(f"__CLOCHE_{name}__", self.quote(value))
             return [Script("activate", text)]
 
-    assert "a value is taken for a template" in without_a_shell(Replaces(), tmp_path)["slot-like-names"]
+    assert "a value is taken for a template" in static_failures(Replaces(), tmp_path)["slot-like-names"]
 
 
-def test_a_quoter_that_forgets_the_quote_is_caught_in_the_shell(tmp_path: Path) -> None:
+def test_quote_without_escaping_fails_in_the_shell(tmp_path: Path) -> None:
     require("dash")
 
-    class Forgets(Good):
+    class Forgets(DashActivator):
         def quote(self, text: str) -> str:
             return f"'{text}'"
 
-    found = in_the_shell(Forgets(), tmp_path, "quoting-single-quote", "quoting-space", "activation-single-quote")
-    assert "quoting-single-quote" in found
-    assert "activation-single-quote" in found
-    assert "quoting-space" not in found
+    messages = shell_failures(Forgets(), tmp_path, "quoting-single-quote", "quoting-space", "activation-single-quote")
+    assert "quoting-single-quote" in messages
+    assert "activation-single-quote" in messages
+    assert "quoting-space" not in messages
 
 
-def test_a_quoter_that_lets_the_shell_run_what_is_in_a_name_is_caught(tmp_path: Path) -> None:
+def test_quote_that_allows_command_substitution_fails(tmp_path: Path) -> None:
     require("dash")
 
-    class Expands(Good):
+    class Expands(DashActivator):
         def quote(self, text: str) -> str:
             return '"' + text.replace('"', '\\"') + '"'
 
-    found = in_the_shell(Expands(), tmp_path, "quoting-command", "activation-backtick")
-    assert "the shell runs what stands in 'a$(touch PWNED)b'" in found["quoting-command"]
-    assert "runs what stands in the name" in found["activation-backtick"]
+    messages = shell_failures(Expands(), tmp_path, "quoting-command", "activation-backtick")
+    assert "the shell runs what stands in 'a$(touch PWNED)b'" in messages["quoting-command"]
+    assert "runs what stands in the name" in messages["activation-backtick"]
 
 
-def test_a_quoter_that_refuses_ordinary_names_is_caught(tmp_path: Path) -> None:
-    class Refuses(Good):
+def test_quote_that_refuses_ordinary_names_fails(tmp_path: Path) -> None:
+    class Refuses(DashActivator):
         def quote(self, text: str) -> str:
             if " " in text:
                 raise Inexpressible("dash cannot hold a blank")
             return text
 
-    assert "`quote` cannot even write 'two words'" in without_a_shell(Refuses(), tmp_path)["plain-texts"]
+    assert "`quote` cannot even write 'two words'" in static_failures(Refuses(), tmp_path)["plain-texts"]
 
 
-def test_refusing_what_cannot_be_written_is_no_broken_promise(tmp_path: Path) -> None:
+def test_quote_may_refuse_text_that_the_shell_cannot_express(tmp_path: Path) -> None:
     require("dash")
 
-    class OneLine(Good):
+    class OneLine(DashActivator):
         def quote(self, text: str) -> str:
             if "\n" in text:
                 raise Inexpressible("this shell cannot hold a line break")
             return super().quote(text)
 
-    assert in_the_shell(OneLine(), tmp_path) == {}
+    assert shell_failures(OneLine(), tmp_path) == {}
 
 
-def test_any_other_error_about_a_name_is_a_broken_promise(tmp_path: Path) -> None:
-    class Stumbles(Good):
+def test_any_other_exception_for_a_name_fails(tmp_path: Path) -> None:
+    class Stumbles(DashActivator):
         def quote(self, text: str) -> str:
             return "'" + text.encode("ascii").decode() + "'"
 
     with pytest.raises(UnicodeEncodeError):
-        without_a_shell(Stumbles(), tmp_path)
+        static_failures(Stumbles(), tmp_path)
 
-    class Raises(Good):
+    class Raises(DashActivator):
         def quote(self, text: str) -> str:
             if "\t" in text:
                 raise ValueError("no tabs")
             return super().quote(text)
 
     (tmp_path / "again").mkdir()
-    assert "ValueError('no tabs')" in without_a_shell(Raises(), tmp_path / "again")["writes-or-refuses-tab"]
+    assert "ValueError('no tabs')" in static_failures(Raises(), tmp_path / "again")["writes-or-refuses-tab"]
 
 
 @pytest.mark.parametrize(
-    ("given", "complaint"),
+    ("text", "message"),
     [
-        ("Needs CPython", "begins with a capital"),
+        ("Needs CPython", "begins with a capital letter"),
         ("needs CPython.", "ends with a full stop"),
         ("", "is empty"),
-        ("no", "is one word"),
-        (" needs CPython", "begins or ends with blanks"),
+        ("no", "is a single word"),
+        (" needs CPython", "begins or ends with white space"),
         ("needs\nCPython", "has several lines"),
-        (False, "has to be None or a sentence"),
+        (False, "must be None or a sentence"),
     ],
 )
-def test_a_refusal_that_helps_nobody_is_caught(tmp_path: Path, given: object, complaint: str) -> None:
-    class Refuses(Good):
+def test_an_unhelpful_refusal_fails(tmp_path: Path, text: object, message: str) -> None:
+    class Refuses(DashActivator):
         def refusal(self, interpreter: Interpreter) -> str | None:
-            return None if interpreter.os_name == "posix" else given  # type: ignore[return-value]
+            return None if interpreter.os_name == "posix" else text  # type: ignore[return-value]
 
-    found = without_a_shell(Refuses(), tmp_path)
-    assert list(found) == ["refusal-cpython-3.12-windows"]
-    assert complaint in found["refusal-cpython-3.12-windows"]
+    messages = static_failures(Refuses(), tmp_path)
+    assert list(messages) == ["refusal-cpython-3.12-windows"]
+    assert message in messages["refusal-cpython-3.12-windows"]
 
 
-@pytest.mark.parametrize("given", ["CPython 3.12.1 has no `venv`", "`clink` is needed", "Windows is not served"])
-def test_a_refusal_may_begin_with_a_name(tmp_path: Path, given: str) -> None:
-    class Refuses(Good):
+@pytest.mark.parametrize("text", ["CPython 3.12.1 has no `venv`", "`clink` is needed", "Windows is not served"])
+def test_a_refusal_may_begin_with_a_capitalized_name(tmp_path: Path, text: str) -> None:
+    class Refuses(DashActivator):
         def refusal(self, interpreter: Interpreter) -> str | None:
-            return None if interpreter.os_name == "posix" else given
+            return None if interpreter.os_name == "posix" else text
 
-    assert without_a_shell(Refuses(), tmp_path) == {}
+    assert static_failures(Refuses(), tmp_path) == {}
 
 
 @pytest.mark.parametrize(
-    ("script", "complaint"),
+    ("script", "message"),
     [
         (Script("bin/activate", "true\n"), "has to be a file name"),
         (Script("", "true\n"), "has to be a file name"),
@@ -330,95 +332,96 @@ def test_a_refusal_may_begin_with_a_name(tmp_path: Path, given: str) -> None:
         ("true\n", "is no `cloche.Script`"),
     ],
 )
-def test_a_script_that_is_no_whole_text_file_is_caught(tmp_path: Path, script: Script, complaint: str) -> None:
-    class Gives(Good):
+def test_an_invalid_script_fails(tmp_path: Path, script: Script, message: str) -> None:
+    class Gives(DashActivator):
         def scripts(self, environment: Environment) -> list[Script]:
             return [script]
 
-    assert complaint in without_a_shell(Gives(), tmp_path)["scripts-cpython-3.12-linux"]
+    assert message in static_failures(Gives(), tmp_path)["scripts-cpython-3.12-linux"]
 
 
-def test_two_scripts_of_one_name_and_no_script_at_all_are_caught(tmp_path: Path) -> None:
-    class Gives(Good):
+def test_scripts_with_the_same_name_and_missing_scripts_fail(tmp_path: Path) -> None:
+    class Gives(DashActivator):
         def scripts(self, environment: Environment) -> list[Script]:
             return [] if environment.layout.purelib.startswith("lib/pypy") else super().scripts(environment) * 2
 
-    found = without_a_shell(Gives(), tmp_path)
-    assert "two scripts of the name `activate`" in found["scripts-cpython-3.12-linux"]
-    assert "`scripts` gives nothing" in found["scripts-pypy-3.10-linux"]
+    messages = static_failures(Gives(), tmp_path)
+    assert "two scripts of the name `activate`" in messages["scripts-cpython-3.12-linux"]
+    assert "`scripts` gives nothing" in messages["scripts-pypy-3.10-linux"]
 
 
 @pytest.mark.parametrize("name", ["Dash", "two words", "", "none", "a,b", None])
-def test_a_name_that_cannot_be_typed_is_caught(tmp_path: Path, name: str) -> None:
-    class Named(Good):
+def test_an_invalid_name_fails(tmp_path: Path, name: str) -> None:
+    class Named(DashActivator):
         pass
 
     Named.name = name
-    assert "name" in without_a_shell(Named(), tmp_path)
+    assert "name" in static_failures(Named(), tmp_path)
 
 
-def test_an_activator_that_leaves_a_trace_is_caught(tmp_path: Path) -> None:
+def test_an_activator_that_leaves_a_variable_after_deactivation_fails(tmp_path: Path) -> None:
     require("dash")
 
-    class Leaves(Good):
+    class Leaves(DashActivator):
         template = TEMPLATE + "export ACTIVATED_BY=me\n"
 
-    found = in_the_shell(Leaves(), tmp_path, "variables-unset")
-    assert "after deactivation `ACTIVATED_BY` is 'me', and was unset" in found["variables-unset"]
+    messages = shell_failures(Leaves(), tmp_path, "variables-unset")
+    assert "after deactivation `ACTIVATED_BY` is 'me', and was unset" in messages["variables-unset"]
 
 
-def test_an_activator_that_confuses_unset_and_empty_is_caught(tmp_path: Path) -> None:
+def test_an_activator_that_confuses_unset_with_empty_fails(tmp_path: Path) -> None:
     require("dash")
 
-    class Confuses(Good):
+    class Confuses(DashActivator):
         template = TEMPLATE.replace(
             '    eval "$_OLD_VARIABLES"\n', '    eval "$_OLD_VARIABLES"\n    export PYTHONHOME=\n'
         )
 
     assert (
-        "`PYTHONHOME` is '', and was unset" in in_the_shell(Confuses(), tmp_path, "variables-unset")["variables-unset"]
+        "`PYTHONHOME` is '', and was unset"
+        in shell_failures(Confuses(), tmp_path, "variables-unset")["variables-unset"]
     )
 
 
-def test_an_activator_that_forgets_a_variable_or_talks_is_caught(tmp_path: Path) -> None:
+def test_an_activator_that_forgets_a_variable_or_prints_text_fails(tmp_path: Path) -> None:
     require("dash")
 
-    class Forgets(Good):
+    class Forgets(DashActivator):
         template = TEMPLATE.replace("unset PYTHONHOME\n", "")
 
-    class Talks(Good):
+    class Talks(DashActivator):
         template = TEMPLATE + "echo welcome\n"
 
-    assert "while active `PYTHONHOME` is" in in_the_shell(Forgets(), tmp_path, "variables-set")["variables-set"]
+    assert "while active `PYTHONHOME` is" in shell_failures(Forgets(), tmp_path, "variables-set")["variables-set"]
     (tmp_path / "again").mkdir()
-    assert "says 'welcome\\n'" in in_the_shell(Talks(), tmp_path / "again", "variables-set")["variables-set"]
+    assert "says 'welcome\\n'" in shell_failures(Talks(), tmp_path / "again", "variables-set")["variables-set"]
 
 
-def test_activation_twice_that_needs_two_deactivations_is_caught(tmp_path: Path) -> None:
+def test_an_activator_that_needs_two_deactivations_after_two_activations_fails(tmp_path: Path) -> None:
     require("dash")
 
-    class Stacks(Good):
+    class Stacks(DashActivator):
         template = TEMPLATE.partition("\n")[2]
 
-    found = in_the_shell(Stacks(), tmp_path, "activated-twice", "nested")
-    assert "activated-twice" in found
-    assert "nested" in found
+    messages = shell_failures(Stacks(), tmp_path, "activated-twice", "nested")
+    assert "activated-twice" in messages
+    assert "nested" in messages
 
 
-def test_a_script_that_the_shell_cannot_read_is_told_with_what_the_shell_says(tmp_path: Path) -> None:
+def test_a_script_with_a_syntax_error_fails_with_the_message_of_the_shell(tmp_path: Path) -> None:
     require("dash")
 
-    class Garbled(Good):
+    class Garbled(DashActivator):
         template = TEMPLATE + "if\n"
 
-    found = in_the_shell(Garbled(), tmp_path, "variables-set")["variables-set"]
-    assert "the script stopped" in found
-    assert "yntax error" in found
+    messages = shell_failures(Garbled(), tmp_path, "variables-set")["variables-set"]
+    assert "the script stopped" in messages
+    assert "yntax error" in messages
 
 
-def test_a_shell_in_which_programs_have_to_be_called_says_how(tmp_path: Path) -> None:
-    class Program(Good):
-        """Activates in a running Python, which takes the name of a program for a variable."""
+def test_a_shell_may_need_its_own_syntax_to_call_a_program(tmp_path: Path) -> None:
+    class Program(DashActivator):
+        """An activator for a running Python, where the bare name of a program does not call it."""
 
         template = """\
 import os
@@ -445,10 +448,10 @@ for name, text in (("TCL_LIBRARY", __CLOCHE_TCL_LIBRARY__), ("TK_LIBRARY", __CLO
         call="__import__('os').system('{command}')",
     )
     checks = activator_checks(Program(), python, templates=[Program.template])
-    assert broken_promises(checks, tmp_path, "variables-unset", "activation-double-quote", "quoting-newline") == {}
+    assert failures(checks, tmp_path, "variables-unset", "activation-double-quote", "quoting-newline") == {}
 
 
-def test_the_kit_works_where_the_path_of_its_own_python_has_a_blank(
+def test_the_path_of_the_python_that_runs_the_kit_may_contain_a_space(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     require("dash")
@@ -457,18 +460,18 @@ def test_the_kit_works_where_the_path_of_its_own_python_has_a_blank(
     python.symlink_to(sys.executable)
     monkeypatch.setattr(sys, "executable", str(python))
 
-    assert in_the_shell(Good(), tmp_path, "variables-unset") == {}
+    assert shell_failures(DashActivator(), tmp_path, "variables-unset") == {}
 
 
-def test_the_contract_is_one_line_in_the_authors_test_module(tmp_path: Path) -> None:
-    """The cases are named for what they are about, and the shell's are skipped, loudly, where it is missing."""
+def test_a_contract_test_is_one_line_in_a_test_module(tmp_path: Path) -> None:
+    """Each check is a test case with its own name, and the cases that need a missing shell are skipped with a reason."""
     (tmp_path / "test_mine.py").write_text(
         textwrap.dedent(
             """
             from cloche.testing import Shell, activator_contract
 
             class Mine:
-                '''Activates in a shell that nobody has.'''
+                '''An activator for a shell that does not exist.'''
                 name = "mine"
                 def refusal(self, interpreter): return None
                 def quote(self, text): return repr(text)
@@ -499,7 +502,7 @@ def test_the_contract_is_one_line_in_the_authors_test_module(tmp_path: Path) -> 
     ran = subprocess.run(command, capture_output=True, text=True, check=False, env=variables, cwd=tmp_path)
     assert "test_contract[documentation] PASSED" in ran.stdout
     assert "test_contract[scripts-cpython-3.12-linux] FAILED" in ran.stdout
-    assert ran.stdout.count("`scripts` gives nothing") == 1  # and no traceback of the kit's own
+    assert ran.stdout.count("`scripts` gives nothing") == 1  # and the kit shows no traceback
     assert "test_contract[quoting-newline] SKIPPED" in ran.stdout
     assert "`no-such-shell` is not on PATH" in ran.stdout
     strict = subprocess.run(
@@ -511,8 +514,8 @@ def test_the_contract_is_one_line_in_the_authors_test_module(tmp_path: Path) -> 
 # Creators
 
 
-class Planner:
-    """Makes what it is told to make."""
+class SampleCreator:
+    """A creator with additional operations, and without one of the names of the executable."""
 
     name = "planner"
 
@@ -533,7 +536,7 @@ class Planner:
         yield from self.more
 
 
-def test_a_good_creator_keeps_every_promise(tmp_path: Path) -> None:
+def test_a_correct_creator_passes_every_check(tmp_path: Path) -> None:
     more = (
         MakeDir("share"),
         Write("share/note", b"text"),
@@ -541,11 +544,11 @@ def test_a_good_creator_keeps_every_promise(tmp_path: Path) -> None:
         Link("lib64", "lib"),
         Link("share/lib", ".././/lib"),
     )
-    assert broken_promises(creator_checks(Planner(*more)), tmp_path) == {}
+    assert failures(creator_checks(SampleCreator(*more)), tmp_path) == {}
 
 
 @pytest.mark.parametrize(
-    ("operation", "complaint"),
+    ("operation", "message"),
     [
         (Write("share/note", b""), "before its directory `share`"),
         (Write("/etc/note", b""), "is an absolute path"),
@@ -564,98 +567,99 @@ def test_a_good_creator_keeps_every_promise(tmp_path: Path) -> None:
         ("bin/note", "is no operation"),
     ],
 )
-def test_an_operation_that_could_not_be_performed_is_caught(
-    tmp_path: Path, operation: Operation, complaint: str
-) -> None:
-    found = broken_promises(creator_checks(Planner(operation)), tmp_path)
-    assert complaint in found["operations-cpython-3.12-linux"]
-    assert "operations-cpython-3.12-windows" not in found
+def test_an_impossible_operation_fails(tmp_path: Path, operation: Operation, message: str) -> None:
+    messages = failures(creator_checks(SampleCreator(operation)), tmp_path)
+    assert message in messages["operations-cpython-3.12-linux"]
+    assert "operations-cpython-3.12-windows" not in messages
 
 
-def test_a_creator_that_leaves_out_a_name_of_the_python_is_caught(tmp_path: Path) -> None:
-    found = broken_promises(creator_checks(Planner(without="python3")), tmp_path)
-    assert "`bin/python3`, which the layout promises, is not made" in found["operations-pypy-3.10-linux"]
+def test_a_creator_that_omits_a_name_of_the_executable_fails(tmp_path: Path) -> None:
+    messages = failures(creator_checks(SampleCreator(without="python3")), tmp_path)
+    assert (
+        "`operations` does not create `bin/python3`, which is part of the layout"
+        in messages["operations-pypy-3.10-linux"]
+    )
 
 
-def test_a_creator_that_hands_over_to_a_program_need_not_name_what_that_makes(tmp_path: Path) -> None:
+def test_a_creator_that_runs_a_program_may_leave_files_to_it(tmp_path: Path) -> None:
     more = (Run(("/bin/true",), "do nothing"), Write("share/note", b""))
-    assert broken_promises(creator_checks(Planner(*more, without="python3")), tmp_path) == {}
+    assert failures(creator_checks(SampleCreator(*more, without="python3")), tmp_path) == {}
 
 
-def test_a_creator_that_makes_directories_while_it_plans_is_caught(tmp_path: Path) -> None:
-    class Makes(Planner):
+def test_a_creator_that_creates_directories_while_planning_fails(tmp_path: Path) -> None:
+    class Makes(SampleCreator):
         def operations(self, interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
             os.makedirs(tmp_path / "planned", exist_ok=True)
             return super().operations(interpreter, layout)
 
-    assert "makes the directory" in broken_promises(creator_checks(Makes()), tmp_path)["operations-cpython-3.12-linux"]
+    assert "creates the directory" in failures(creator_checks(Makes()), tmp_path)["operations-cpython-3.12-linux"]
 
 
 # Finders
 
 
-class Shelf:
-    """Gives what stands on one shelf."""
+class SampleFinder:
+    """A finder that yields fixed candidates."""
 
-    name = "shelf"
+    name = "sample"
 
-    def __init__(self, *found: Candidate) -> None:
-        self.found = found
+    def __init__(self, *candidates: Candidate) -> None:
+        self._candidates = candidates
 
     def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
-        yield from self.found
+        yield from self._candidates
 
 
-def test_a_good_finder_keeps_every_promise(tmp_path: Path) -> None:
-    assert broken_promises(finder_checks(Shelf(Candidate("/opt/python", "shelf"))), tmp_path) == {}
+def test_a_correct_finder_passes_every_check(tmp_path: Path) -> None:
+    assert failures(finder_checks(SampleFinder(Candidate("/opt/python", "sample"))), tmp_path) == {}
 
 
 @pytest.mark.parametrize(
-    ("candidate", "complaint"),
+    ("candidate", "message"),
     [
-        (Candidate("python3", "shelf"), "is not an absolute path"),
-        (Candidate("/opt/python", "board"), "is found by `board`"),
-        (Candidate("/opt/python", "shelf", "Is broken."), "ends with a full stop"),
-        ("/opt/python", "is no `cloche.Candidate`"),
+        (Candidate("python3", "sample"), "is not an absolute path"),
+        (Candidate("/opt/python", "other"), "has the `found_by` 'other'"),
+        (Candidate("/opt/python", "sample", "Is broken."), "ends with a full stop"),
+        ("/opt/python", "is not a `cloche.Candidate`"),
     ],
 )
-def test_a_candidate_that_misleads_is_caught(tmp_path: Path, candidate: Candidate, complaint: str) -> None:
-    assert complaint in broken_promises(finder_checks(Shelf(candidate)), tmp_path)["candidates-empty-machine"]
+def test_an_invalid_candidate_fails(tmp_path: Path, candidate: Candidate, message: str) -> None:
+    assert message in failures(finder_checks(SampleFinder(candidate)), tmp_path)["candidates-empty-machine"]
 
 
-def test_a_finder_that_asks_the_interpreter_itself_is_caught(tmp_path: Path) -> None:
-    class Asks(Shelf):
+def test_a_finder_that_starts_an_interpreter_fails(tmp_path: Path) -> None:
+    class Asks(SampleFinder):
         def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
             subprocess.run([sys.executable, "-c", ""], check=True)
             return super().candidates(spec, host)
 
-    found = broken_promises(finder_checks(Asks()), tmp_path)
-    assert f"starts the program `{sys.executable}`" in found["candidates-this-machine"]
+    messages = failures(finder_checks(Asks()), tmp_path)
+    assert f"starts the program `{sys.executable}`" in messages["candidates-this-machine"]
 
 
-def test_a_finder_is_tried_on_the_machines_that_its_author_describes(tmp_path: Path) -> None:
-    class Trusts(Shelf):
+def test_a_finder_is_also_tested_on_additional_hosts(tmp_path: Path) -> None:
+    class Trusts(SampleFinder):
         def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
-            yield Candidate(host.environ.get("SHELF", "/opt/python"), self.name)
+            yield Candidate(host.environ.get("SAMPLE", "/opt/python"), self.name)
 
-    checks = finder_checks(Trusts(), {"relative-shelf": fake_host(environ={"SHELF": "python"})})
-    assert list(broken_promises(checks, tmp_path)) == ["candidates-relative-shelf"]
+    checks = finder_checks(Trusts(), {"relative-path": fake_host(environ={"SAMPLE": "python"})})
+    assert list(failures(checks, tmp_path)) == ["candidates-relative-path"]
 
 
 # Seeders
 
 
-class Drawer:
-    """Gives what lies in the drawer: a tree that it makes in the store."""
+class SampleSeeder:
+    """A seeder that returns one image, which it creates in the store."""
 
-    name = "drawer"
+    name = "sample"
 
     def refusal(self, interpreter: Interpreter) -> str | None:
         return None
 
     def images(self, interpreter: Interpreter, wanted: Wanted, store: Store) -> list[Image]:
         if not wanted.find_links:
-            raise SeedError(f"nothing in the drawer serves `{wanted.requirements[0]}`")
+            raise SeedError(f"no sample satisfies `{wanted.requirements[0]}`")
         return [self.image(os.path.join(os.path.dirname(wanted.find_links[0]), "store", "images", "sample"))]
 
     def image(self, root: str) -> Image:
@@ -663,46 +667,46 @@ class Drawer:
         return Image("cloche-sample", "1.0", root, (), "cloche_sample-1.0.dist-info", 0, 0)
 
 
-def test_a_good_seeder_keeps_every_promise(tmp_path: Path) -> None:
-    assert broken_promises(seeder_checks(Drawer(), fake_interpreter()), tmp_path) == {}
+def test_a_correct_seeder_passes_every_check(tmp_path: Path) -> None:
+    assert failures(seeder_checks(SampleSeeder(), fake_interpreter()), tmp_path) == {}
 
 
-def test_a_seeder_that_writes_beside_the_store_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_seeder_that_writes_outside_the_store_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
 
-    class Spills(Drawer):
+    class Spills(SampleSeeder):
         def image(self, root: str) -> Image:
             (tmp_path / "spilled").write_text(root)
             return super().image(root)
 
-    found = broken_promises(seeder_checks(Spills(), fake_interpreter()), tmp_path)
-    assert f"opens `{tmp_path / 'spilled'}` for writing" in found["images"]
+    messages = failures(seeder_checks(Spills(), fake_interpreter()), tmp_path)
+    assert f"opens `{tmp_path / 'spilled'}` for writing" in messages["images"]
 
 
-def test_a_seeder_whose_image_lies_elsewhere_is_caught(tmp_path: Path) -> None:
-    class Strays(Drawer):
+def test_a_seeder_with_an_image_outside_the_store_fails(tmp_path: Path) -> None:
+    class Strays(SampleSeeder):
         def image(self, root: str) -> Image:
             return super().image(str(tmp_path / "elsewhere"))
 
-    assert "is not in the store" in broken_promises(seeder_checks(Strays(), fake_interpreter()), tmp_path)["images"]
+    assert "is not in the store" in failures(seeder_checks(Strays(), fake_interpreter()), tmp_path)["images"]
 
 
-def test_a_seeder_that_gives_too_much_or_never_refuses_is_caught(tmp_path: Path) -> None:
-    class Generous(Drawer):
+def test_a_seeder_that_returns_too_many_images_or_raises_no_error_fails(tmp_path: Path) -> None:
+    class Generous(SampleSeeder):
         def images(self, interpreter: Interpreter, wanted: Wanted, store: Store) -> list[Image]:
             beside = os.path.dirname(wanted.find_links[0]) if wanted.find_links else os.sep
             return [self.image(os.path.join(beside, "store", "images", "sample"))] * 2
 
-    found = broken_promises(seeder_checks(Generous(), fake_interpreter()), tmp_path)
-    assert "where one distribution, `cloche-sample`, is wanted" in found["images"]
-    assert "has to raise `SeedError`" in found["what-nobody-has"]
+    messages = failures(seeder_checks(Generous(), fake_interpreter()), tmp_path)
+    assert "expected one image, of the distribution `cloche-sample`" in messages["images"]
+    assert "must raise `SeedError`" in messages["unavailable-distribution"]
 
 
 # Plugins as a whole
 
 
 def install(directory: Path, name: str, module: str) -> None:
-    """Put a distribution with a plugin of that name into a directory as an installer would."""
+    """Install a distribution with a plugin into a directory."""
     (directory / f"{name}.py").write_text(textwrap.dedent(module))
     metadata = directory / f"acme_{name}-1.0.dist-info"
     metadata.mkdir()
@@ -711,7 +715,7 @@ def install(directory: Path, name: str, module: str) -> None:
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory on the path of this process and of those that it starts."""
+    """Return a directory on the import path of this process and of its child processes."""
     directory = tmp_path / "site"
     directory.mkdir()
     monkeypatch.syspath_prepend(str(directory))
@@ -719,7 +723,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return directory
 
 
-def test_a_good_plugin_is_found_and_loads(tmp_path: Path, site: Path) -> None:
+def test_a_correct_plugin_passes_every_check(tmp_path: Path, site: Path) -> None:
     install(
         site,
         "kit_good",
@@ -731,16 +735,16 @@ def test_a_good_plugin_is_found_and_loads(tmp_path: Path, site: Path) -> None:
         def main(argv, host): return 0
         """,
     )
-    assert broken_promises(plugin_checks("kit_good"), tmp_path) == {}
+    assert failures(plugin_checks("kit_good"), tmp_path) == {}
     (tmp_path / "again").mkdir()
-    assert broken_promises(plugin_checks("acme-kit-good"), tmp_path / "again") == {}
+    assert failures(plugin_checks("acme-kit-good"), tmp_path / "again") == {}
 
 
-def test_a_plugin_that_is_not_installed_is_told_apart_from_a_broken_one(tmp_path: Path) -> None:
-    assert "no plugin `nowhere` is installed here" in broken_promises(plugin_checks("nowhere"), tmp_path)["installed"]
+def test_a_plugin_that_is_not_installed_fails(tmp_path: Path) -> None:
+    assert "plugin `nowhere` is not installed" in failures(plugin_checks("nowhere"), tmp_path)["installed"]
 
 
-def test_a_plugin_that_names_what_is_not_there_is_caught(tmp_path: Path, site: Path) -> None:
+def test_a_plugin_with_a_dead_reference_is_an_error(tmp_path: Path, site: Path) -> None:
     install(
         site,
         "kit_names",
@@ -752,22 +756,22 @@ def test_a_plugin_that_names_what_is_not_there_is_caught(tmp_path: Path, site: P
         """,
     )
     with pytest.raises(Exception, match=r"creator `kit` of plugin `kit_names` of acme-kit-names 1\.0 cannot be loaded"):
-        broken_promises(plugin_checks("kit_names"), tmp_path)
+        failures(plugin_checks("kit_names"), tmp_path)
 
 
-def test_a_plugin_that_writes_when_it_is_imported_is_caught(tmp_path: Path, site: Path) -> None:
+def test_a_plugin_that_writes_a_file_on_import_fails(tmp_path: Path, site: Path) -> None:
     install(site, "kit_writes", "open('written', 'w').close()\n")
-    found = broken_promises(plugin_checks("kit_writes"), tmp_path, "importing-does-nothing")
-    told = "importing plugin `kit_writes` of acme-kit-writes 1.0 opens `written` for writing"
-    assert told in found["importing-does-nothing"]
+    messages = failures(plugin_checks("kit_writes"), tmp_path, "import-without-side-effects")
+    message = "importing plugin `kit_writes` of acme-kit-writes 1.0 opens `written` for writing"
+    assert message in messages["import-without-side-effects"]
 
 
-def test_a_plugin_that_implements_no_hook_is_caught(tmp_path: Path, site: Path) -> None:
+def test_a_plugin_without_hooks_fails(tmp_path: Path, site: Path) -> None:
     install(site, "kit_forgets", "def cloche_creators(): return []\n")
-    assert "implements no hook" in broken_promises(plugin_checks("kit_forgets"), tmp_path)["loads"]
+    assert "implements no hook" in failures(plugin_checks("kit_forgets"), tmp_path)["loads"]
 
 
-def test_a_command_that_no_entry_point_leads_to_is_caught(tmp_path: Path, site: Path) -> None:
+def test_a_command_without_an_entry_point_fails(tmp_path: Path, site: Path) -> None:
     install(
         site,
         "kit_two",
@@ -779,7 +783,7 @@ def test_a_command_that_no_entry_point_leads_to_is_caught(tmp_path: Path, site: 
         def main(argv, host): return 0
         """,
     )
-    assert "the command `kit_lost` needs an entry point" in broken_promises(plugin_checks("kit_two"), tmp_path)["loads"]
+    assert "the command `kit_lost` needs an entry point" in failures(plugin_checks("kit_two"), tmp_path)["loads"]
 
 
 # At a terminal
@@ -791,7 +795,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
         yield shell
 
 
-def test_a_terminal_waits_for_the_prompt_that_is_drawn(terminal: Terminal) -> None:
+def test_a_terminal_waits_for_the_prompt(terminal: Terminal) -> None:
     terminal.expect("$ ")
     terminal.enter("PS1='later> '")
     terminal.expect("later> ")
@@ -800,13 +804,13 @@ def test_a_terminal_waits_for_the_prompt_that_is_drawn(terminal: Terminal) -> No
     assert "said" in terminal.shown.splitlines()
 
 
-def test_a_terminal_shows_what_is_there_instead_of_the_prompt(terminal: Terminal) -> None:
+def test_the_error_for_a_missing_prompt_contains_the_screen(terminal: Terminal) -> None:
     terminal.expect("$ ")
-    with pytest.raises(Broken, match=r"the prompt is not drawn as 'other> '; the screen is\n\$"):
+    with pytest.raises(Broken, match=r"the prompt 'other> ' does not appear; the screen is\n\$"):
         terminal.expect("other> ", seconds=0.5)
 
 
-def test_a_terminal_can_be_waited_for_without_knowing_its_prompt(terminal: Terminal) -> None:
+def test_a_terminal_can_wait_for_any_prompt(terminal: Terminal) -> None:
     terminal.rest()
     assert terminal.line == "$"
     terminal.enter("sleep 0.4; PS1='rested> '")
@@ -814,17 +818,17 @@ def test_a_terminal_can_be_waited_for_without_knowing_its_prompt(terminal: Termi
     assert terminal.line == "rested>"
 
 
-def test_a_terminal_survives_the_end_of_its_program(terminal: Terminal) -> None:
+def test_a_terminal_handles_the_exit_of_its_program(terminal: Terminal) -> None:
     terminal.expect("$ ")
     terminal.enter("exit")
-    with pytest.raises(Broken, match="the prompt is not drawn"):
+    with pytest.raises(Broken, match=r"the prompt .* does not appear"):
         terminal.expect("$ ", seconds=1)
 
 
-# The pieces
+# Fakes and watches
 
 
-def test_a_fake_interpreter_is_of_a_known_kind_and_takes_changes() -> None:
+def test_a_fake_interpreter_has_a_kind_and_changed_fields() -> None:
     assert fake_interpreter().name == "CPython 3.12.1"
     assert fake_interpreter("cpython-3.13t-linux").name == "CPython 3.13.0 free-threaded"
     assert fake_interpreter("pypy-3.10-linux", bits=32).bits == 32
@@ -847,7 +851,7 @@ def test_a_fake_host_has_no_variables() -> None:
     assert fake_host(platform="win32").platform == "win32"
 
 
-def test_a_watch_hears_nothing_of_reading_and_of_allowed_places(tmp_path: Path) -> None:
+def test_reading_and_writing_in_allowed_directories_are_not_side_effects(tmp_path: Path) -> None:
     (tmp_path / "allowed").mkdir()
     with Watch([str(tmp_path / "allowed")]) as watch:
         (tmp_path / "allowed" / "file").write_text("text")
@@ -855,23 +859,23 @@ def test_a_watch_hears_nothing_of_reading_and_of_allowed_places(tmp_path: Path) 
         os.listdir(tmp_path)
         os.stat(tmp_path)
         open(os.devnull, "w").close()
-    assert watch.deeds == []
+    assert watch.side_effects == []
     with Watch([str(tmp_path / "allowed")]) as watch:
         (tmp_path / "allowed-not").mkdir()
-    assert watch.deeds == [f"makes the directory `{tmp_path / 'allowed-not'}`"]
+    assert watch.side_effects == [f"creates the directory `{tmp_path / 'allowed-not'}`"]
 
 
-def test_a_watch_ends_when_it_is_left(tmp_path: Path) -> None:
+def test_a_watch_ends_with_its_context(tmp_path: Path) -> None:
     with Watch() as watch:
         pass
     (tmp_path / "later").mkdir()
-    assert watch.deeds == []
+    assert watch.side_effects == []
 
 
-def test_watches_hear_independently_of_each_other(tmp_path: Path) -> None:
+def test_nested_watches_are_independent(tmp_path: Path) -> None:
     with Watch() as outer:
         with Watch([str(tmp_path)]) as inner:
             (tmp_path / "file").write_text("text")
         os.remove(tmp_path / "file")
-    assert inner.deeds == []
-    assert outer.deeds == [f"opens `{tmp_path / 'file'}` for writing", f"removes `{tmp_path / 'file'}`"]
+    assert inner.side_effects == []
+    assert outer.side_effects == [f"opens `{tmp_path / 'file'}` for writing", f"removes `{tmp_path / 'file'}`"]

@@ -1,12 +1,11 @@
-"""cloche on Windows, as far as that can be had elsewhere: all of it runs in Wine, on a CPython for Windows.
+"""Test cloche on a CPython for Windows in Wine, which is the closest to Windows that a Linux machine has.
 
-Proved by this are what cloche does through the system that `os.name == "nt"` stands for (its places, renames, locks and
-processes, names that differ by case only), that a Windows CPython takes what is made for an environment, and that its
-scripts and distlib's launchers start it.
+These tests cover the code for `os.name == "nt"` (paths, renames, locks, processes, names that differ only in case), and
+show that a Windows CPython accepts the environments, and that their scripts and the launchers of distlib start it.
 
-Not proved are what is Windows' own: how it treats files in use and long paths, its registry and its Store, PowerShell.
-Nor are CPython's launchers, since its embeddable package has none: environments have copies of the executable. That they
-would be taken from their place is in `tests/unit/test_plan.py`, and the rules of cmd are in `tests/shells/test_batch.py`.
+They do not cover Windows itself: files in use, long paths, the registry, the Store, PowerShell. They do not cover
+CPython's launchers either, because the embeddable package has none, so that environments get copies of the executable.
+`tests/unit/test_plan.py` tests that the launchers are used, and `tests/shells/test_batch.py` tests the rules of cmd.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.distributions import make_wheel
-from tests.windows.world import World, windows_path
+from tests.windows.wine import WineWindows, windows_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,11 +29,11 @@ SCRIPT = "import sys\n\ndef main():\n    print(sys.prefix, sys.argv[1:], sep='|'
 
 
 @pytest.fixture(scope="session")
-def windows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Making Wine's world takes half a minute, so there is one for all tests."""
-    world = World(tmp_path_factory.mktemp("windows"))
-    yield world
-    world.close()
+def windows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WineWindows]:
+    """Return one Windows system for all tests, because creating a Wine prefix takes half a minute."""
+    machine = WineWindows(tmp_path_factory.mktemp("windows"))
+    yield machine
+    machine.close()
 
 
 @pytest.fixture
@@ -47,7 +46,7 @@ def settings(env: Path) -> dict[str, str]:
     return dict(line.split(" = ", 1) for line in lines)
 
 
-def install_hello(windows: World, env: Path) -> None:
+def install_hello(windows: WineWindows, env: Path) -> None:
     wheels = env.parent / "wheels"
     make_wheel(wheels, "hello", files={"hello.py": SCRIPT}, entry_points="[console_scripts]\nhello = hello:main\n")
     pip = env / "Scripts" / "pip.exe"
@@ -55,14 +54,14 @@ def install_hello(windows: World, env: Path) -> None:
 
 
 @pytest.mark.parametrize("version", ["3.8", "3.11", "3.13"])
-def test_an_environment_works_and_so_does_what_pip_installs_into_it(windows: World, env: Path, version: str) -> None:
+def test_an_environment_and_the_packages_in_it_work(windows: WineWindows, env: Path, version: str) -> None:
     base, root = windows.python(version), windows_path(env)
-    said = windows.cloche(root, "-p", windows_path(base / "python.exe"))
-    assert said.startswith(f"created {root}: CPython {version}")
+    output = windows.cloche(root, "-p", windows_path(base / "python.exe"))
+    assert output.startswith(f"created {root}: CPython {version}")
 
-    told = settings(env)
-    assert told["home"] == told["base-prefix"] == windows_path(base)
-    assert told["executable"] == windows_path(base / "python.exe")
+    config = settings(env)
+    assert config["home"] == config["base-prefix"] == windows_path(base)
+    assert config["executable"] == windows_path(base / "python.exe")
 
     python = env / "Scripts" / "python.exe"
     assert windows.run(python, "-c", PREFIX) == root
@@ -71,7 +70,7 @@ def test_an_environment_works_and_so_does_what_pip_installs_into_it(windows: Wor
     site = windows_path(env / "Lib" / "site-packages")
     by_module = windows.run(python, "-m", "pip", "--version")
     assert by_module == windows.run(env / "Scripts" / "pip.exe", "--version")
-    assert f"from {site}\\pip (python {version})".lower() in by_module.lower()  # Python 3.8 itself writes `lib`
+    assert f"from {site}\\pip (python {version})".lower() in by_module.lower()  # Python 3.8 reports `lib`
     assert list((env / "Lib" / "site-packages" / "pip" / "__pycache__").glob(f"*{version.replace('.', '')}.pyc"))
 
     install_hello(windows, env)
@@ -79,7 +78,7 @@ def test_an_environment_works_and_so_does_what_pip_installs_into_it(windows: Wor
     assert windows.cloche("doctor", root) == f"{root}: healthy"
 
 
-def test_activated_it_comes_first_and_deactivated_no_more(windows: World, env: Path) -> None:
+def test_activation_puts_the_environment_first_on_path_until_deactivation(windows: WineWindows, env: Path) -> None:
     windows.cloche(windows_path(env))
     install_hello(windows, env)
     windows.session(
@@ -103,11 +102,11 @@ def test_activated_it_comes_first_and_deactivated_no_more(windows: World, env: P
 
 
 def variables(listing: Path) -> dict[str, str]:
-    """Read what `set` writes."""
+    """Return the variables in the output of the command `set`."""
     return dict(line.split("=", 1) for line in listing.read_bytes().decode().split("\r\n") if line)
 
 
-def test_one_that_is_there_is_refreshed_or_replaced(windows: World, env: Path) -> None:
+def test_an_existing_environment_is_refreshed_or_replaced(windows: WineWindows, env: Path) -> None:
     root = windows_path(env)
     windows.cloche(root)
     install_hello(windows, env)
@@ -119,7 +118,7 @@ def test_one_that_is_there_is_refreshed_or_replaced(windows: World, env: Path) -
     assert [path for path in env.parent.iterdir() if path.name.startswith(f".{env.name}")] == []
 
 
-def test_a_move_takes_everything_along(windows: World, env: Path) -> None:
+def test_a_moved_environment_still_works(windows: WineWindows, env: Path) -> None:
     moved = env.parent / "other place"
     windows.cloche(windows_path(env))
     install_hello(windows, env)
@@ -130,7 +129,7 @@ def test_a_move_takes_everything_along(windows: World, env: Path) -> None:
     assert windows.cloche("doctor", windows_path(moved)) == f"{windows_path(moved)}: healthy"
 
 
-def test_a_relocatable_one_works_wherever_it_is_put(windows: World, env: Path) -> None:
+def test_a_relocatable_environment_works_from_any_path(windows: WineWindows, env: Path) -> None:
     elsewhere = env.parent / "else where"
     windows.cloche(windows_path(env), "--relocatable")
     env.rename(elsewhere)

@@ -1,1 +1,1 @@
-"""The plugins that come in the box; they stand on what any plugin may stand on."""
+"""The built-in plugins; they use only the modules that any plugin may use."""

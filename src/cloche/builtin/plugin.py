@@ -1,67 +1,67 @@
-"""The plugin in the box: it names everything that cloche brings, and loads none of it."""
+"""The built-in plugin: it lists every built-in component without loading any of them."""
 
 from __future__ import annotations
 
 from cloche.plugins.hookspecs import Descriptor, hookimpl
 
-HERE = "cloche.builtin"
+PACKAGE = "cloche.builtin"
 
 
-def listed(kind: str, attribute: str, *named: tuple[str, str]) -> list[Descriptor]:
-    """Return a descriptor per (name, summary); the module has the name, with `_` for `-` and `.`."""
+def descriptors(kind: str, attribute: str, *named: tuple[str, str]) -> list[Descriptor]:
+    """Return a descriptor for each (name, summary); the module has the same name, with `_` for `-` and `.`."""
     return [
-        Descriptor(name, f"{HERE}.{kind}.{name.replace('-', '_').replace('.', '_')}:{attribute}", summary)
+        Descriptor(name, f"{PACKAGE}.{kind}.{name.replace('-', '_').replace('.', '_')}:{attribute}", summary)
         for name, summary in named
     ]
 
 
 @hookimpl
 def cloche_finders() -> list[Descriptor]:
-    """Give the places to look, in the order in which they are asked."""
-    return listed(
+    """Return the finders in search order."""
+    return descriptors(
         "finders",
         "finder",
         ("current", "the Python that runs cloche"),
-        ("path", "the directories of PATH"),
-        ("pyenv", "the versions that pyenv has installed"),
-        ("uv", "the versions that uv manages"),
-        ("mise", "the versions that mise has installed"),
-        ("asdf", "the versions that asdf has installed"),
-        ("conda", "conda's base and the bases of its environments"),
-        ("homebrew", "Homebrew's own paths, which outlive a patch upgrade"),
-        ("python.org", "the framework builds of python.org on macOS"),
-        ("windows-registry", "what is registered on Windows (PEP 514)"),
-        ("windows-store", "what the Microsoft Store has installed"),
+        ("path", "the directories on PATH"),
+        ("pyenv", "versions installed by pyenv"),
+        ("uv", "versions installed by uv"),
+        ("mise", "versions installed by mise"),
+        ("asdf", "versions installed by asdf"),
+        ("conda", "base environments of conda, mamba and similar tools"),
+        ("homebrew", "versions installed by Homebrew"),
+        ("python.org", "framework builds from python.org on macOS"),
+        ("windows-registry", "versions in the Windows registry (PEP 514)"),
+        ("windows-store", "versions installed from the Microsoft Store"),
     )
 
 
 @hookimpl
 def cloche_creators() -> list[Descriptor]:
-    return listed(
+    return descriptors(
         "creators",
         "creator",
         ("symlink", "links to the base interpreter"),
-        ("copy", "copies the executable and what it needs to start"),
-        ("venv", "hands over to the interpreter's own `venv`"),
+        ("copy", "copies the executable and the libraries that it needs to start"),
+        ("venv", "runs the interpreter's own `venv` module"),
     )
 
 
 @hookimpl
 def cloche_seeders() -> list[Descriptor]:
-    return listed(
-        "seeders", "seeder", ("pip", "pip and what else is asked for, from what is on this machine if it can")
+    return descriptors(
+        "seeders", "seeder", ("pip", "pip and the requested packages, without downloading them if possible")
     )
 
 
 @hookimpl
 def cloche_activators() -> list[Descriptor]:
-    return listed(
+    return descriptors(
         "activators",
         "activator",
-        ("bash", "bash, and sh, dash, ksh, mksh, zsh"),
+        ("bash", "bash, sh, dash, ksh, mksh and zsh"),
         ("batch", "the Windows command prompt"),
         ("csh", "csh and tcsh"),
         ("fish", "fish"),
-        ("powershell", "PowerShell on every system"),
-        ("python", "a Python that is running"),
+        ("powershell", "PowerShell on all systems"),
+        ("python", "a running Python process"),
     )

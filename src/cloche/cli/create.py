@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cloche.cli.parser import ParsedArguments
     from cloche.cli.settings import Settings
-    from cloche.discovery import Found
+    from cloche.discovery import FoundInterpreter
     from cloche.model.interpreter import Host
     from cloche.model.options import Option
     from cloche.model.plan import Plan, Result
@@ -58,7 +58,7 @@ def create(words: ParsedArguments, host: Host, argv: Sequence[str], started: flo
     return 0
 
 
-def choice(plan: Plan, found: Found | None, settings: Settings) -> str:
+def choice(plan: Plan, found: FoundInterpreter | None, settings: Settings) -> str:
     """Return how the Python was chosen: which one, which finder knew of it, and what decided."""
     interpreter = plan.environment.interpreter
     asked = settings.chosen.get("python")

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cloche.cli.parser import ParsedArguments
-    from cloche.discovery import Survey
-    from cloche.discovery.search import Sighting
+    from cloche.discovery import InterpreterListing
+    from cloche.discovery.search import SearchResult
     from cloche.model.interpreter import Host
 
 HEAD = ("", "version", "implementation", "path", "found by")
@@ -38,18 +38,18 @@ def pythons(words: ParsedArguments, host: Host, argv: Sequence[str], started: fl
     else:
         for line in table(looked, everything=words.flag("all")):
             report.tell(line)
-    if looked.problem is None:
+    if looked.error is None:
         return 0
-    report.error(looked.problem)
-    return looked.problem.exit_code if spec is not None else 0
+    report.error(looked.error)
+    return looked.error.exit_code if spec is not None else 0
 
 
-def table(looked: Survey, *, everything: bool) -> Iterator[str]:
+def table(looked: InterpreterListing, *, everything: bool) -> Iterator[str]:
     """Yield the lines of a table of what satisfies the request, and what decided on the one that is marked.
 
     With `everything`, what was passed over comes below it, each with the reason.
     """
-    rows = [HEAD, *(row(one) for one in looked.seen if not one.reason)]
+    rows = [HEAD, *(row(one) for one in looked.results if not one.reason)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for cells in rows if len(rows) > 1 else []:
         line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
@@ -57,7 +57,7 @@ def table(looked: Survey, *, everything: bool) -> Iterator[str]:
         yield report.painted(line, style, sys.stdout) if style else line
     if looked.found is not None:
         yield f"\n* is taken: {report.one_line(looked.found.because)}, found by {looked.found.found_by}"
-    passed_over = [one for one in looked.seen if one.reason] if everything else []
+    passed_over = [one for one in looked.results if one.reason] if everything else []
     if passed_over:
         yield "\npassed over:"
     for one in passed_over:
@@ -65,7 +65,7 @@ def table(looked: Survey, *, everything: bool) -> Iterator[str]:
         yield report.one_line(f"   {path} {one.reason} (found by {one.found_by})")
 
 
-def row(one: Sighting) -> tuple[str, ...]:
+def row(one: SearchResult) -> tuple[str, ...]:
     found = one.interpreter
     assert found is not None  # who is none has a reason
     implementation, _, build = found.name.partition(f" {found.version_text}")
@@ -74,18 +74,18 @@ def row(one: Sighting) -> tuple[str, ...]:
     return ("*" * one.is_chosen, found.version_text, f"{implementation}{build}{bits}", path, one.found_by)
 
 
-def as_json(looked: Survey, spec: str | None) -> dict[str, object]:
+def as_json(looked: InterpreterListing, spec: str | None) -> dict[str, object]:
     found = looked.found
     return {
         "request": spec,
         "chosen": found.interpreter.executable if found else None,
         "chosen_because": found.because if found else None,
-        "pythons": [sighting_json(one) for one in looked.seen if not one.reason],
-        "passed_over": [{**sighting_json(one), "reason": one.reason} for one in looked.seen if one.reason],
+        "pythons": [result_json(one) for one in looked.results if not one.reason],
+        "passed_over": [{**result_json(one), "reason": one.reason} for one in looked.results if one.reason],
     }
 
 
-def sighting_json(one: Sighting) -> dict[str, object]:
+def result_json(one: SearchResult) -> dict[str, object]:
     found = one.interpreter
     return {
         "path": found.executable if found else one.path,

@@ -1,8 +1,8 @@
-"""Find the base interpreter that an environment is made for; what is chosen here is never itself an environment.
+"""Find the base interpreter to create an environment from; the result is never itself an environment.
 
-    request -> try-first-with -> finder -> finder -> ... -> first that satisfies (a range: newest that does)
+    request -> try-first-with -> finder -> finder -> ... -> first match (for a range: newest match)
 
-Looking and asking are apart: finders read directories and give paths, one probe says what stands at a path.
+Searching and probing are separate: finders read directories and yield paths; the probe describes what is at a path.
 """
 
 from __future__ import annotations
@@ -15,45 +15,43 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cloche.discovery.cache import ProbeCache
-    from cloche.discovery.probe import Ask
-    from cloche.discovery.search import Search, Sighting
+    from cloche.discovery.probe import Prober
+    from cloche.discovery.search import Search, SearchResult
     from cloche.errors import InterpreterNotFound
     from cloche.fs.inputs import Inputs
     from cloche.model.interpreter import Host, Interpreter
     from cloche.plugins.hookspecs import Finder
 
-RUNNING = "the Python that runs cloche"
-ALL_AT_ONCE = 64
-"""Candidates that are looked at together where all of them will be."""
+RUNNING_PYTHON = "the Python that runs cloche"
 
 
 @value
-class Found:
-    """The interpreter that was chosen."""
+class FoundInterpreter:
+    """The chosen interpreter."""
 
     interpreter: Interpreter
     found_by: str
-    """Name of the finder, `try-first-with`, or `the path itself`."""
+    """The name of the finder, `try-first-with`, or `the path itself`."""
     spec: str
-    """What was asked for and is satisfied; empty if nothing was asked."""
+    """The request that it satisfies; empty if there was none."""
     because: str
-    """What decided on it, for people: "`-p 3.12`"."""
+    """The reason for the choice, as shown to the user: "`-p 3.12`"."""
     warnings: tuple[str, ...] = ()
-    """Which hints are no interpreters, and why: they were passed over, and the user thinks otherwise."""
+    """One message for each `--try-first-with` path that is not a usable interpreter."""
 
 
 @value
-class Survey:
-    """Everything that there is, and what would be taken of it."""
+class InterpreterListing:
+    """Every candidate on this machine, and the one that would be chosen."""
 
-    seen: tuple[Sighting, ...]
-    """In the order of the search; a reason stands with each that does not satisfy the request."""
-    found: Found | None
-    problem: InterpreterNotFound | None = None
-    """Why nothing would be taken."""
+    results: tuple[SearchResult, ...]
+    """In search order; those that do not satisfy the request have a `reason`."""
+    found: FoundInterpreter | None
+    error: InterpreterNotFound | None = None
+    """Why no interpreter would be chosen."""
 
 
-def find(
+def find_interpreter(
     specs: Sequence[str],
     host: Host,
     finders: Iterable[Finder],
@@ -61,42 +59,44 @@ def find(
     try_first_with: Sequence[str] = (),
     *,
     because: str = "",
-    ask: Ask | None = None,
+    prober: Prober | None = None,
     inputs: Inputs = UNRECORDED,
-) -> Found:
-    """Return the interpreter for the first of `specs` that can be had; without any, the base of the running Python.
+) -> FoundInterpreter:
+    """Return the interpreter for the first of `specs` that has a match; without specs, the base of the running Python.
 
-    :raises UsageError: a request makes no sense; none of them is then looked for.
-    :raises InterpreterNotFound: none can be had; the hint has the nearest misses and where they are.
+    :raises UsageError: a spec cannot be parsed; nothing is searched for in that case.
+    :raises InterpreterNotFound: no spec has a match; the hint lists the closest ones.
     """
     if not specs and not try_first_with:
-        return Found(running(host, cache, ask, inputs), "current", "", because or RUNNING)
+        return FoundInterpreter(running(host, cache, prober, inputs), "current", "", because or RUNNING_PYTHON)
     from cloche.discovery.search import Search
 
-    search = Search(host, finders, cache, ask)
-    return replace(_choose(specs, search, try_first_with, because, inputs), warnings=search.unfit_hints)
+    search = Search(host, finders, cache, prober)
+    return replace(_choose(specs, search, try_first_with, because, inputs), warnings=search.try_first_warnings)
 
 
 def _choose(
     specs: Sequence[str], search: Search, try_first_with: Sequence[str], because: str, inputs: Inputs = UNRECORDED
-) -> Found:
+) -> FoundInterpreter:
     from cloche.model.spec import InterpreterSpec
 
     wanted = [InterpreterSpec.parse(text) for text in specs]
     for spec in wanted:
-        if (seen := search.find(spec, try_first_with)) is not None and seen.interpreter is not None:
-            return Found(seen.interpreter, seen.found_by, spec.text, because or f"`-p {spec.text}`")
+        if (match := search.find(spec, try_first_with)) is not None and match.interpreter is not None:
+            return FoundInterpreter(match.interpreter, match.found_by, spec.text, because or f"`-p {spec.text}`")
     if wanted:
-        from cloche.discovery.missing import not_found
+        from cloche.discovery.not_found import interpreter_not_found
 
-        raise not_found(wanted, search, because)
-    for path in try_first_with:  # with nothing to satisfy: the first that is an interpreter at all
-        if (seen := search.hinted(path)).interpreter is not None:
-            return Found(seen.interpreter, seen.found_by, "", because or f"`--{seen.found_by} {path}`")
-    return Found(running(search.host, search.cache, search.ask, inputs), "current", "", because or RUNNING)
+        raise interpreter_not_found(wanted, search, because)
+    for path in try_first_with:  # without a spec, any working interpreter is a match
+        if (result := search.inspect(path)).interpreter is not None:
+            return FoundInterpreter(result.interpreter, result.found_by, "", because or f"`--{result.found_by} {path}`")
+    return FoundInterpreter(
+        running(search.host, search.cache, search.prober, inputs), "current", "", because or RUNNING_PYTHON
+    )
 
 
-def survey(
+def list_interpreters(
     spec: str | None,
     host: Host,
     finders: Iterable[Finder],
@@ -105,30 +105,32 @@ def survey(
     *,
     otherwise: Sequence[str] = (),
     because: str = "",
-    ask: Ask | None = None,
-) -> Survey:
-    """Look at every candidate there is, and say which one `find` takes.
+    prober: Prober | None = None,
+) -> InterpreterListing:
+    """Return every candidate, and the one that `find_interpreter` would choose.
 
-    :param otherwise: what `find` is asked for if there is no `spec`.
-    :raises UsageError: a request makes no sense.
+    :param otherwise: the specs to choose by if `spec` is None.
+    :raises UsageError: a spec cannot be parsed.
     """
-    from cloche.discovery.search import Search
+    from cloche.discovery.search import LISTING_BATCH_SIZE, Search
     from cloche.errors import InterpreterNotFound
     from cloche.model.spec import ANY, InterpreterSpec
 
-    search = Search(host, finders, cache, ask)
-    judge = ANY if spec is None else InterpreterSpec.parse(spec)
-    seen = list(search.sightings(judge, try_first_with, judge=judge, at_once=ALL_AT_ONCE))
-    known = {one.path for one in seen} | {one.interpreter.executable for one in seen if one.interpreter}
-    if spec is not None and not judge.is_exact:  # finders leave out what they know to be something else
-        others = search.sightings(ANY, judge=judge, at_once=ALL_AT_ONCE)
-        seen += (one for one in others if known.isdisjoint((one.path, one.interpreter and one.interpreter.executable)))
+    search = Search(host, finders, cache, prober)
+    wanted = ANY if spec is None else InterpreterSpec.parse(spec)
+    results = list(search.results(wanted, try_first_with, judged_by=wanted, batch_size=LISTING_BATCH_SIZE))
+    known = {one.path for one in results} | {one.interpreter.executable for one in results if one.interpreter}
+    if spec is not None and not wanted.is_exact:  # add the candidates that finders leave out because they cannot match
+        others = search.results(ANY, judged_by=wanted, batch_size=LISTING_BATCH_SIZE)
+        results += (
+            one for one in others if known.isdisjoint((one.path, one.interpreter and one.interpreter.executable))
+        )
     try:
         found = _choose(otherwise if spec is None else (spec,), search, try_first_with, because)
-        found = replace(found, warnings=search.unfit_hints)
-    except InterpreterNotFound as problem:
-        return Survey(tuple(seen), None, problem)
-    return Survey(
-        tuple(replace(one, is_chosen=one.interpreter == found.interpreter) for one in seen),
+        found = replace(found, warnings=search.try_first_warnings)
+    except InterpreterNotFound as error:
+        return InterpreterListing(tuple(results), None, error)
+    return InterpreterListing(
+        tuple(replace(one, is_chosen=one.interpreter == found.interpreter) for one in results),
         found,
     )

@@ -1,15 +1,16 @@
-"""Run inside an interpreter, this prints everything that is known about it as one JSON object between two cookies.
+"""The probe: print everything that cloche needs to know about an interpreter as one JSON object between two cookies.
 
-It must parse on Python 2.7, so that an old interpreter answers with its version instead of a syntax error; it imports
-nothing but what the interpreter needs anyway, and it must not decide anything: it reports, discovery judges. Run as
-`python -I -S -B -c SOURCE START END`; `facts()` is also called in-process, to describe the Python that runs cloche.
+It runs inside that interpreter as `python -I -S -B -c SOURCE START END`; `facts()` is also called in-process, to
+describe the Python that runs cloche. It must parse on Python 2.7, so that an old interpreter answers with its version
+instead of a syntax error. It imports only modules that the interpreter loads anyway. It reports facts and makes no
+decisions; discovery does that.
 """
 # ruff: noqa: UP024, UP031
 
 import sys
 
 if __name__ == "__main__" and sys.path and not sys.path[0]:
-    del sys.path[0]  # the current directory, where there is no `-I` (2.7)
+    del sys.path[0]  # the current directory; Python 2.7 has no `-I` to leave it out
 
 import os
 import sysconfig
@@ -18,7 +19,7 @@ OLDEST = (3, 6)
 
 
 def facts():  # type: () -> dict[str, object]
-    """Return what this interpreter is; paths inside an environment are relative to its root and written with `/`."""
+    """Return the facts about this interpreter; the paths of `scheme` are relative to the root and separated by `/`."""
     variables = sysconfig.get_config_vars()
     implementation = sys.implementation.name
     windows = os.name == "nt"
@@ -61,7 +62,7 @@ def _extension_suffix():  # type: () -> str
 
 
 def _magic():  # type: () -> str
-    try:  # what `importlib.util` re-exports; importing that would cost more than all the rest
+    try:  # importing `importlib.util`, which re-exports it, takes longer than everything else here
         from _frozen_importlib_external import MAGIC_NUMBER
     except ImportError:
         from importlib.util import MAGIC_NUMBER
@@ -69,7 +70,7 @@ def _magic():  # type: () -> str
 
 
 def _machine(bits):  # type: (int) -> str
-    """The interpreter's own instruction set, which is not the machine's where a 32-bit one runs on 64 bits."""
+    """Return the instruction set of the interpreter, which differs from the machine's for 32-bit builds on 64 bits."""
     if not hasattr(os, "uname"):
         version = sys.version.lower()
         return "AMD64" if "amd64" in version else "ARM64" if "arm64" in version else "x86"
@@ -78,11 +79,11 @@ def _machine(bits):  # type: (int) -> str
 
 
 def _scheme(implementation, windows):  # type: (str, bool) -> dict[str, str]
-    """Expand the scheme that environments have, with every base directory replaced by a root that is taken off again.
+    """Return the paths of the install scheme for environments, relative to the root of the environment.
 
-    `venv` is the one to use where there is one (bpo-45413, Python 3.11). Before that it is the plain prefix scheme,
-    never the default one, which Debian and Fedora patch to mean `/usr/local`. Old PyPy has a scheme of its own.
-    `include` of `venv` schemes is the base's; where an environment has its own is convention.
+    The scheme is `venv` if it exists (bpo-45413, Python 3.11). Otherwise it is the plain prefix scheme, never the default
+    scheme, which Debian and Fedora change to `/usr/local`. Old versions of PyPy have their own. The `include` path of
+    these schemes is that of the base; `include` in an environment is a convention.
     """
     names = sysconfig.get_scheme_names()
     plain = "nt" if windows else "posix_prefix"
@@ -93,16 +94,19 @@ def _scheme(implementation, windows):  # type: (str, bool) -> dict[str, str]
     paths = sysconfig.get_paths(chosen, dict.fromkeys(bases, root))
     found = {"include": "Include" if windows else "include"}
     for key in ("scripts", "purelib", "platlib", "data"):
-        place = os.path.normpath(paths[key])
-        if place != root and not place.startswith(root + os.path.sep):
-            raise ValueError("its %s scheme puts %s outside of an environment, at %s" % (chosen, key, paths[key]))
-        found[key] = place[len(root) + 1 :].replace(os.path.sep, "/")
+        path = os.path.normpath(paths[key])
+        if path != root and not path.startswith(root + os.path.sep):
+            raise ValueError("its %s scheme puts %s outside the environment, at %s" % (chosen, key, paths[key]))
+        found[key] = path[len(root) + 1 :].replace(os.path.sep, "/")
     return found
 
 
 def _library(variables, prefix, implementation, windows):
     # type: (dict[str, object], str, str, bool) -> str
-    """Find the shared library that the executable needs to start; builds say how they were made, not how they load."""
+    """Return the path of the shared libpython that the executable needs to start; empty for a static build.
+
+    `sysconfig` names the libraries that were built, which need not be the one that is loaded.
+    """
     here = os.path.dirname(os.path.realpath(sys.executable)) if sys.executable else prefix
     if windows:
         flags = getattr(sys, "abiflags", "") or ("t" if variables.get("Py_GIL_DISABLED") else "")
@@ -110,12 +114,12 @@ def _library(variables, prefix, implementation, windows):
         names = [stem + ("_d" if hasattr(sys, "gettotalrefcount") else "") + ".dll"]
         if implementation != "cpython":
             names = [str(variables.get("LDLIBRARY") or "")]
-        places = [here, prefix]
+        directories = [here, prefix]
     else:
         names = [str(variables.get(key) or "") for key in ("INSTSONAME", "LDLIBRARY")]
         if variables.get("PYTHONFRAMEWORK"):
             names.insert(0, str(variables["PYTHONFRAMEWORK"]))
-        places = [
+        directories = [
             str(variables.get("LIBDIR") or ""),
             os.path.join(prefix, "lib"),
             here,
@@ -123,7 +127,7 @@ def _library(variables, prefix, implementation, windows):
             prefix,
         ]
         if variables.get("MULTIARCH"):
-            places.append(os.path.join(prefix, "lib", str(variables["MULTIARCH"])))
+            directories.append(os.path.join(prefix, "lib", str(variables["MULTIARCH"])))
     names = [os.path.basename(name) for name in names if name and not name.endswith(".a")]
     if sys.platform.startswith("linux") and implementation in ("cpython", "pypy"):
         loaded = _loaded(names)
@@ -131,14 +135,14 @@ def _library(variables, prefix, implementation, windows):
             return loaded
     for name in names:
         if windows or _mentions(sys.executable, name):
-            for place in places:
-                if place and os.path.isfile(os.path.join(place, name)):
-                    return os.path.normpath(os.path.join(place, name))
+            for directory in directories:
+                if directory and os.path.isfile(os.path.join(directory, name)):
+                    return os.path.normpath(os.path.join(directory, name))
     return ""
 
 
 def _loaded(names):  # type: (list[str]) -> str | None
-    """The one of these libraries that this process has loaded, empty for none, None where the system does not say."""
+    """Return the path of the library in `names` that this process has loaded, empty if none; None if unknown."""
     try:
         with open("/proc/self/maps", "rb") as maps:
             for line in maps:
@@ -151,7 +155,7 @@ def _loaded(names):  # type: (list[str]) -> str | None
 
 
 def _mentions(executable, name):  # type: (str, str) -> bool
-    """Whether the executable's load commands name a library; an executable that is all of Python is not searched."""
+    """Return whether the start of an executable, where the load commands are, contains the name of a library."""
     try:
         with open(executable, "rb") as binary:
             return name.encode() in binary.read(1 << 20)
@@ -160,23 +164,24 @@ def _mentions(executable, name):  # type: (str, str) -> bool
 
 
 def _tcl(prefix, windows):  # type: (str, bool) -> tuple[str, str]
-    """Where Tcl and Tk lie beside an interpreter that was made to be moved; Tcl looks for them from the executable.
+    """Return the Tcl and Tk directories of a relocatable interpreter; empty if Tcl finds them without help.
 
-    In an environment that look goes astray. Those of a distribution, of conda and of a framework know their place.
+    Tcl searches relative to the executable, so in an environment it does not find them. Builds of a Linux distribution,
+    of conda and macOS framework builds have absolute paths compiled in.
     """
     if not windows and (prefix in ("/usr", "/usr/local", "/") or os.path.isdir(os.path.join(prefix, "conda-meta"))):
         return "", ""
-    place = os.path.join(prefix, "tcl" if windows else "lib")
+    parent = os.path.join(prefix, "tcl" if windows else "lib")
     for version in ("9.1", "9.0", "8.7", "8.6", "8.5"):
-        tcl = os.path.join(place, "tcl" + version)
+        tcl = os.path.join(parent, "tcl" + version)
         if os.path.isfile(os.path.join(tcl, "init.tcl")):
-            tk = os.path.join(place, "tk" + version)
+            tk = os.path.join(parent, "tk" + version)
             return tcl, tk if os.path.isfile(os.path.join(tk, "tk.tcl")) else ""
     return "", ""
 
 
 def _json(item):  # type: (object) -> str
-    """As `json.dumps`, in ASCII; importing that would double what a probe costs."""
+    """Return a value as ASCII JSON; importing `json` would double the duration of a probe."""
     if isinstance(item, bool):
         return "true" if item else "false"
     if isinstance(item, int):
@@ -198,7 +203,7 @@ def _json(item):  # type: (object) -> str
 
 
 def main(start, end):  # type: (str, str) -> None
-    """Print the answer between the cookies, each reversed: a program that echoes its arguments gives no answer."""
+    """Print the answer between the reversed cookies, so that a program that echoes its arguments gives no answer."""
     if sys.version_info[:2] < OLDEST:
         answer = {"kind": "too-old", "version": list(sys.version_info)}  # type: dict[str, object]
     else:

@@ -1,6 +1,6 @@
-"""What an installation says of itself in `build-details.json` (PEP 739, Python 3.14); nothing is started for it.
+"""Installation metadata in `build-details.json` (PEP 739, Python 3.14), which is read without starting a process.
 
-It only serves to pass over what cannot satisfy a request: all facts of what is chosen come from the probe.
+It is used only to skip installations that cannot satisfy a request. Everything else comes from the probe.
 """
 
 from __future__ import annotations
@@ -8,54 +8,59 @@ from __future__ import annotations
 import json
 import os
 
-from cloche.discovery.record import LEVELS
+from cloche.discovery.serialization import RELEASE_LEVELS
 from cloche.fs.files import read_regular
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
     from cloche.model.interpreter import Version
 
-NAME = "build-details.json"
-LARGEST = 1 << 16
-"""Bytes that are read."""
+FILE_NAME = "build-details.json"
+MAX_BYTES = 1 << 16
+"""The maximum size of the file."""
 
 
 @value
-class Declared:
+class BuildDetails:
     implementation: str
     version: Version
     free_threaded: bool
     debug: bool
 
 
-def declared(executable: str) -> Declared | None:
-    """Return what stands beside the standard library of an executable, None if nothing, or nothing about it."""
+def read_build_details(executable: str) -> BuildDetails | None:
+    """Return the build details of an executable, None if there are none or they describe another executable."""
     real = os.path.realpath(executable)
     directory, name = os.path.split(real)
     prefix = os.path.dirname(directory)
-    places = [os.path.join(prefix, lib, name) for lib in ("lib", "lib64")]
+    stdlibs = [os.path.join(prefix, lib, name) for lib in ("lib", "lib64")]
     if name.lower().endswith(".exe"):
-        places = [os.path.join(directory, "Lib")]
-    return next((told for place in places if (told := _told(place, real)) is not None), None)
+        stdlibs = [os.path.join(directory, "Lib")]
+    return next((details for stdlib in stdlibs if (details := _read_if_about(stdlib, real)) is not None), None)
 
 
-def _told(place: str, executable: str) -> Declared | None:
+def _read_if_about(stdlib: str, executable: str) -> BuildDetails | None:
     try:
-        details = json.loads(read_regular(os.path.join(place, NAME), LARGEST) or b"")
-        if os.path.samefile(os.path.join(place, details["base_interpreter"]), executable):
-            return _read(details)
+        details = json.loads(read_regular(os.path.join(stdlib, FILE_NAME), MAX_BYTES) or b"")
+        if os.path.samefile(os.path.join(stdlib, details["base_interpreter"]), executable):
+            return _parse(details)
     except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
         pass
     return None
 
 
-def _read(details: dict[str, dict[str, dict[str, int]]]) -> Declared:
-    """:raises ValueError, TypeError, LookupError, AttributeError: it is not what PEP 739 says."""
+def _parse(details: dict[str, dict[str, dict[str, int]]]) -> BuildDetails:
+    """Return the build details in the content of the file.
+
+    :raises ValueError, TypeError, LookupError, AttributeError: the content does not follow PEP 739.
+    """
     implementation = details["implementation"]
     version = implementation["version"]
     level = str(version["releaselevel"])
-    if level not in LEVELS:
-        raise ValueError(f"no such release level: {level}")
+    if level not in RELEASE_LEVELS:
+        raise ValueError(f"unknown release level: {level}")
     flags = details.get("abi", {}).get("flags", {})
     numbers = (int(version["major"]), int(version["minor"]), int(version["micro"]))
-    return Declared(str(implementation["name"]), (*numbers, level, int(version["serial"])), "t" in flags, "d" in flags)
+    return BuildDetails(
+        str(implementation["name"]), (*numbers, level, int(version["serial"])), "t" in flags, "d" in flags
+    )

@@ -1,18 +1,18 @@
-"""What interpreters answered before, on disk, one file each; a doubtful entry is no entry, and nothing here raises.
+"""The probe cache: one file on disk per executable; an entry that may be stale or damaged is ignored, never an error.
 
-An entry is good as long as every file that its answer depends on is untouched: the executable, its libpython, the
+An entry is valid as long as every file that its answer depends on is unchanged: the executable, its libpython, the
 standard library's `os.py`, a `pyvenv.cfg` beside or above it (or the absence of one), and the probe itself.
 
-Entries are lines of text and not JSON, because `json` costs more to import than a whole run has to spend.
+Entries are lines of text instead of JSON because importing `json` takes longer than a whole run may take.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from _imp import source_hash  # the SipHash of byte-code files; `hashlib` would cost a millisecond
+from _imp import source_hash  # the SipHash that byte-code files use; importing `hashlib` takes a millisecond
 
-from cloche.discovery import record
+from cloche.discovery import serialization
 from cloche.fs.files import read_plain, replace_file
 from cloche.fs.inputs import matching
 from cloche.model.value import TYPE_CHECKING, value
@@ -25,38 +25,38 @@ if TYPE_CHECKING:
 
 FORMAT = "cloche probe 5"
 LARGEST = 1 << 16
-"""Bytes of an entry that are read."""
+"""The maximum size of an entry in bytes."""
 
 
 @value
 class Answer:
-    """What became of asking an executable what it is."""
+    """The result of probing an executable."""
 
     interpreter: Interpreter | None = None
     reason: str = ""
-    """Why there is no interpreter, to be read after the path (`is Python 2.7.18, and environments need ...`)."""
+    """Why there is no interpreter, phrased to follow the path: `is Python 2.7.18, but environments need ...`."""
     too_old: str = ""
-    """Version of a Python that is too old for environments (`2.7.18`); no other reason is kept."""
+    """The version of a Python that is too old for environments (`2.7.18`); the only failure that is cached."""
 
 
 def too_old(version: str) -> Answer:
-    """Return the answer of a Python that is too old."""
-    return Answer(reason=f"is Python {version}, and environments need 3.6 or later", too_old=version)
+    """Return the answer for a Python that is too old for environments."""
+    return Answer(reason=f"is Python {version}, but environments need 3.6 or later", too_old=version)
 
 
 class ProbeCache:
-    """Answers by executable, in one private directory; without a directory it holds nothing."""
+    """Answers by executable, in one private directory; without a directory, nothing is cached."""
 
     def __init__(self, directory: str | None, writable: bool = True, environ: Mapping[str, str] | None = None) -> None:
         self._directory = directory
-        self._loader = matching(environ or {}, LOADER)
+        self._loader = matching(environ or {}, LOADER_VARIABLES)
         self._writable = writable
         self._probe = ""
         self.progress: Callable[[str], object] = str
-        """Is told when interpreters are asked, because nothing here has their answers."""
+        """Called with a message before interpreters are probed that are not in the cache."""
 
     def get(self, executable: str) -> Answer | None:
-        """Return what was answered before, None if nothing was or if anything has changed since."""
+        """Return the cached answer for an executable, None if there is none or if anything that it depends on changed."""
         if self._directory is None or not _is_private(self._directory):
             return None
         try:
@@ -68,19 +68,22 @@ class ProbeCache:
             kind, _, version = lines[len(head)].partition(" ")
             if kind == "too-old" and version:
                 return too_old(version)
-            return Answer(record.load(record.unflatten(lines[len(head) :])))
+            return Answer(serialization.interpreter_from_dict(serialization.dict_from_lines(lines[len(head) :])))
         except (OSError, ValueError, LookupError):
             return None
 
     def put(self, executable: str, answer: Answer, before: list[str]) -> None:
-        """Keep an answer, if it may be kept; `before` is what `witnesses` said before the executable was asked."""
+        """Store an answer, unless it may be out of date already.
+
+        :param before: the result of `identity_lines` from before the executable was probed.
+        """
         if self._directory is None or not self._writable or not (answer.interpreter or answer.too_old):
             return
-        if witnesses(executable) != before:
+        if identity_lines(executable) != before:
             return
         found = answer.interpreter
-        files = files_behind(found)
-        body = record.flatten(found) if found else [f"too-old {answer.too_old}"]
+        files = files_of(found)
+        body = serialization.interpreter_to_lines(found) if found else [f"too-old {answer.too_old}"]
         lines = [*self._head(executable, files), *body]
         try:
             os.makedirs(self._directory, mode=0o700, exist_ok=True)
@@ -90,45 +93,45 @@ class ProbeCache:
             return
 
     def remembered(self) -> Iterator[Interpreter]:
-        """Yield the interpreters that were ever met and whose executables are there, whatever has become of them since."""
+        """Yield the cached interpreters whose executables exist, even if they have changed since."""
         if self._directory is None or not _is_private(self._directory):
             return
         for name in sorted(os.listdir(self._directory)):
             try:
                 lines = _read(os.path.join(self._directory, name))
                 last = max(number for number, line in enumerate(lines) if line.startswith(("seen ", "absent")))
-                found = record.load(record.unflatten(lines[last + 1 :]))
+                found = serialization.interpreter_from_dict(serialization.dict_from_lines(lines[last + 1 :]))
             except (OSError, ValueError, LookupError):
                 continue
             if os.path.exists(found.executable):
                 yield found
 
     def _head(self, executable: str, files: list[str]) -> list[str]:
-        """Return the lines that stand before the answer, as they would have to be now."""
+        """Return the first lines of an entry, before the answer, as they must be for the entry to be valid now."""
         self._probe = self._probe or _hash(resource("cloche.discovery.cache", "_probe.py"))
         depends = [f"depends on {path}" for path in files]
         return [
             f"{FORMAT} {self._probe}",
             f"executable {executable}",
             f"loader {self._loader}",
-            *witnesses(executable),
+            *identity_lines(executable),
             *depends,
             *map(_seen, files),
         ]
 
 
-LOADER = ("DYLD_", "LD_", "LIBPATH", "SHLIB_PATH")
-"""Beginnings of the variables that dynamic loaders read: with others an executable may load another libpython, or none."""
+LOADER_VARIABLES = ("DYLD_", "LD_", "LIBPATH", "SHLIB_PATH")
+"""Prefixes of the variables that dynamic loaders read. With other values an executable may load another libpython, or none."""
 
 
 def files_read_at_start(executable: str) -> tuple[str, ...]:
     """Return the files that a Python reads before it knows where it is (CPython, `Modules/getpath.py`)."""
     directory = os.path.dirname(executable)
-    configs = (os.path.join(place, "pyvenv.cfg") for place in (directory, os.path.dirname(directory)))
+    configs = (os.path.join(parent, "pyvenv.cfg") for parent in (directory, os.path.dirname(directory)))
     return os.path.realpath(executable), *configs
 
 
-def files_behind(interpreter: Interpreter | None) -> list[str]:
+def files_of(interpreter: Interpreter | None) -> list[str]:
     """Return the files of an interpreter that change when it is upgraded or rebuilt."""
     if interpreter is None:
         return []
@@ -136,8 +139,8 @@ def files_behind(interpreter: Interpreter | None) -> list[str]:
     return [interpreter.executable, landmark, *([interpreter.library] if interpreter.library else [])]
 
 
-def witnesses(executable: str) -> list[str]:
-    """Return what would be different if the executable were another, or belonged to another environment."""
+def identity_lines(executable: str) -> list[str]:
+    """Return lines that differ if the executable is replaced or comes to belong to another environment."""
     real, *configs = files_read_at_start(executable)
     return [f"real {real}", *map(_seen, (real, *configs))]
 
@@ -147,7 +150,7 @@ def _seen(path: str) -> str:
         status = os.stat(path)
     except OSError:
         return "absent"
-    changed = status.st_ctime_ns if os.name == "posix" else 0  # elsewhere it is the time of creation
+    changed = status.st_ctime_ns if os.name == "posix" else 0  # on Windows it is the creation time
     return f"seen {status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {changed}"
 
 
@@ -160,7 +163,7 @@ def _name(executable: str) -> str:
 
 
 def _is_private(directory: str) -> bool:
-    """Whether only the user, or root, can have put something there."""
+    """Return whether only the user and root can write to a directory."""
     try:
         status = os.lstat(directory)
     except OSError:
@@ -172,7 +175,8 @@ def _is_private(directory: str) -> bool:
 def _read(path: str) -> list[str]:
     """Return the lines of an entry.
 
-    :raises OSError, ValueError: there is none, it is a link or too large, it is not what was written, it is not text.
+    :raises OSError: it does not exist, or is not a regular file.
+    :raises ValueError: it is damaged, or too large.
     """
     data = read_plain(path)
     text, _, seal = data.decode("ascii").rpartition("\nend ")
@@ -182,22 +186,25 @@ def _read(path: str) -> list[str]:
 
 
 def is_whole(entry: bytes) -> bool:
-    """Whether an entry is what was written; one of a Python with another hash function cannot be told, and is none of ours."""
+    """Return whether an entry is intact; one that a Python with another hash function wrote is assumed to be."""
     text, _, seal = entry.decode("ascii", "replace").rpartition("\nend ")
     algorithm = seal.partition(" ")[0]
     return len(entry) <= LARGEST and (seal == _seal(text) or algorithm in OTHER_ALGORITHMS)
 
 
 OTHER_ALGORITHMS = frozenset(("siphash13", "siphash24", "fnv")) - {sys.hash_info.algorithm}
-"""Names of hash functions that other Pythons have (PEP 456; 3.11 changed from one to another)."""
+"""The hash functions of other Pythons (PEP 456; CPython 3.11 changed the default)."""
 
 
 def _seal(text: str) -> str:
-    """Return what stands after `end`."""
+    """Return the checksum that follows `end`, with the name of the hash function."""
     return f"{sys.hash_info.algorithm} {_hash(text)}\n"
 
 
 def _write(path: str, lines: list[str]) -> None:
-    """:raises OSError: the system refused."""
+    """Write an entry.
+
+    :raises OSError: the file cannot be written.
+    """
     text = b"\n".join(line.encode("unicode_escape") for line in lines).decode("ascii")
     replace_file(path, f"{text}\nend {_seal(text)}".encode("ascii"))

@@ -1,6 +1,6 @@
-"""Ask executables what they are, several at once and within one bound; whatever they do, it becomes an answer.
+"""Run the probe in executables, several in parallel and within a time limit; any failure becomes an answer as well.
 
-They run isolated, without input, away from the current directory, in a session of their own that is killed as a whole.
+Each runs isolated, without input, outside the current directory, and in its own session, which is killed as a whole.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import threading
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Protocol
 
-from cloche.discovery import record
+from cloche.discovery import serialization
 from cloche.discovery.cache import Answer, too_old
 from cloche.errors import reason_of
 from cloche.shells.template import resource
@@ -22,35 +22,39 @@ from cloche.shells.template import resource
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-BOUND = 10.0
-"""Seconds that all candidates together may take."""
-PATIENCE = 5.0
-"""Seconds that one candidate may take."""
-LARGEST = 1 << 20
-"""Bytes of output after which no answer is expected any more."""
-AT_ONCE = max(4, os.cpu_count() or 1)
-"""Candidates that run at the same time."""
-GRACE = 0.5
-"""Seconds between the end of a candidate's output and its own end."""
+TOTAL_TIMEOUT = 10.0
+"""Seconds that all executables together may take."""
+TIMEOUT = 5.0
+"""Seconds that one executable may take."""
+MAX_OUTPUT_BYTES = 1 << 20
+"""Bytes of output without an answer after which an executable is stopped."""
+MAX_PARALLEL = max(4, os.cpu_count() or 1)
+"""How many executables run at the same time."""
+EXIT_GRACE = 0.5
+"""Seconds that a process may take to exit after it has closed its output."""
 
 
-_ONE_BY_ONE = threading.Lock()
-"""Held while a process is started, which takes more file descriptors than listening to it does."""
+_SPAWN_LOCK = threading.Lock()
+"""Held while a process is started, because that takes more file descriptors than reading its output does."""
 
 
-class Ask(Protocol):
-    """How executables are asked: one answer for each path, in their order."""
+class Prober(Protocol):
+    """A function that probes executables and returns one answer per path, in the same order."""
 
     def __call__(self, paths: Sequence[str], environ: Mapping[str, str]) -> list[Answer]: ...
 
 
-def ask(
-    paths: Sequence[str], environ: Mapping[str, str], *, bound: float = BOUND, patience: float = PATIENCE
+def probe_executables(
+    paths: Sequence[str], environ: Mapping[str, str], *, total_timeout: float = TOTAL_TIMEOUT, timeout: float = TIMEOUT
 ) -> list[Answer]:
-    """Run the probe in each of the executables; a slow one costs `patience` seconds, all of them at most `bound`."""
+    """Run the probe in each executable and return the answers in the same order.
+
+    :param total_timeout: seconds that all executables together may take.
+    :param timeout: seconds that one executable may take.
+    """
     source = resource("cloche.discovery.probe", "_probe.py")
-    deadline = monotonic() + bound
-    answers = [Answer(reason="was not asked: others took all the time there is")] * len(paths)
+    deadline = monotonic() + total_timeout
+    answers = [Answer(reason="was not checked because other interpreters used up the time limit")] * len(paths)
     waiting = list(enumerate(paths))[::-1]
     running: set[subprocess.Popen[bytes]] = set()
 
@@ -58,27 +62,27 @@ def ask(
         while waiting and monotonic() < deadline:
             try:
                 at, path = waiting.pop()
-            except IndexError:  # another thread was quicker
+            except IndexError:  # another thread took the last one
                 return
-            until = min(deadline, monotonic() + patience)
-            answers[at] = _ask_one(path, source, environ, until, running)
+            until = min(deadline, monotonic() + timeout)
+            answers[at] = _probe_one(path, source, environ, until, running)
 
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(AT_ONCE, len(paths)) - 1)]
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(MAX_PARALLEL, len(paths)) - 1)]
     try:
         for thread in threads:
             thread.start()
         work()
         for thread in threads:
             thread.join()
-    except BaseException:  # an interrupt: nobody is left to read what they say
+    except BaseException:  # an interrupt: leave no process behind
         waiting.clear()
         for process in tuple(running):
-            kill_all(process, environ)
+            kill_process_tree(process, environ)
         raise
     return answers
 
 
-def _ask_one(
+def _probe_one(
     path: str, source: str, environ: Mapping[str, str], deadline: float, running: set[subprocess.Popen[bytes]]
 ) -> Answer:
     for isolation in (["-I"], ["-E", "-s"]):
@@ -88,26 +92,26 @@ def _ask_one(
         except (OSError, ValueError) as error:
             return Answer(reason=f"cannot be started: {reason_of(error)}")
         try:
-            output, outcome = _listen(process, end[::-1].encode(), deadline)
+            output, outcome = _read_output(process, end[::-1].encode(), deadline)
         finally:
-            kill_all(process, environ)
+            kill_process_tree(process, environ)
             running.discard(process)
         if not (process.returncode == 2 and b"nknown option" in output and isolation == ["-I"]):  # Python 2.7 has no -I
             break
     _, found, text = output.rpartition(start[::-1].encode())
     text, ended, _ = text.partition(end[::-1].encode())
     if found and ended:
-        return judge(text)
-    return Answer(reason=outcome or _ending(process.returncode, output))
+        return parse_answer(text)
+    return Answer(reason=outcome or _describe_exit(process.returncode, output))
 
 
 def _start(
     command: list[str], environ: Mapping[str, str], running: set[subprocess.Popen[bytes]], deadline: float
 ) -> subprocess.Popen[bytes]:
-    """Start a candidate, and add it to those that are running; where too many files are open, wait for the others."""
+    """Start a process and add it to `running`; if too many files are open, wait for other processes to end."""
     while True:
         try:
-            with _ONE_BY_ONE:
+            with _SPAWN_LOCK:
                 process = _spawn(command, environ)
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE) or not running or monotonic() > deadline:
@@ -133,31 +137,31 @@ def _spawn(command: list[str], environ: Mapping[str, str]) -> subprocess.Popen[b
         env=clean,
         cwd=os.path.dirname(command[0]),
         creationflags=flags,
-        start_new_session=True,  # which Windows has not, and passes over
+        start_new_session=True,  # ignored on Windows
     )
 
 
-def _listen(process: subprocess.Popen[bytes], end: bytes, deadline: float) -> tuple[bytes, str]:
-    """Return what a candidate says until its answer is complete, and why nothing more was heard, if it was too long."""
+def _read_output(process: subprocess.Popen[bytes], end: bytes, deadline: float) -> tuple[bytes, str]:
+    """Return the output of a process up to the end of its answer, and the reason if reading was given up before that."""
     assert process.stdout is not None
     output = b""
     try:
-        for piece in _pieces(process.stdout.fileno(), deadline):
+        for piece in _read_chunks(process.stdout.fileno(), deadline):
             output += piece
             if end in output[-len(piece) - len(end) :]:
                 return output, ""
-            if len(output) > LARGEST:
-                return output, f"says more than {LARGEST >> 20} MiB, and nothing that is an answer"
-        process.wait(timeout=max(0, min(GRACE, deadline - monotonic())))
+            if len(output) > MAX_OUTPUT_BYTES:
+                return output, f"prints more than {MAX_OUTPUT_BYTES >> 20} MiB without a valid answer"
+        process.wait(timeout=max(0, min(EXIT_GRACE, deadline - monotonic())))
     except (TimeoutError, subprocess.TimeoutExpired):
         return output, "does not answer in time"
     return output, ""
 
 
-def _pieces(descriptor: int, deadline: float) -> Iterator[bytes]:
-    """Yield what comes out of a pipe until nobody holds its other end.
+def _read_chunks(descriptor: int, deadline: float) -> Iterator[bytes]:
+    """Yield what is written to a pipe, until its other end is closed.
 
-    :raises TimeoutError: the deadline has come.
+    :raises TimeoutError: the deadline has passed.
     """
     if sys.platform == "win32":
         from queue import Empty, SimpleQueue
@@ -169,7 +173,7 @@ def _pieces(descriptor: int, deadline: float) -> Iterator[bytes]:
                 arrived.put(piece)
             arrived.put(b"")
 
-        threading.Thread(target=read, daemon=True).start()  # pipes cannot be polled there
+        threading.Thread(target=read, daemon=True).start()  # Windows cannot poll pipes
         while True:
             try:
                 piece = arrived.get(timeout=max(0, deadline - monotonic()))
@@ -192,8 +196,8 @@ def _pieces(descriptor: int, deadline: float) -> Iterator[bytes]:
             yield piece
 
 
-def kill_all(process: subprocess.Popen[bytes], environ: Mapping[str, str]) -> None:
-    """End the leader of a session and everything that it started and that did not leave the session."""
+def kill_process_tree(process: subprocess.Popen[bytes], environ: Mapping[str, str]) -> None:
+    """Kill the leader of a session and every process that it started in the same session."""
     if sys.platform == "win32":
         if process.poll() is None:
             killer = os.path.join(environ.get("SYSTEMROOT", "C:\\Windows"), "System32", "taskkill.exe")
@@ -207,13 +211,13 @@ def kill_all(process: subprocess.Popen[bytes], environ: Mapping[str, str]) -> No
     try:
         process.wait(timeout=1)
     except subprocess.TimeoutExpired:
-        pass  # it hangs in the kernel; nobody waits for it any more
+        pass  # it hangs in the kernel
     if process.stdout is not None:
         process.stdout.close()
 
 
-def judge(text: bytes) -> Answer:
-    """Make an answer of what stood between the cookies, which is still only what somebody claims."""
+def parse_answer(text: bytes) -> Answer:
+    """Return the answer in the output of a probe; the text is untrusted, so every field is checked."""
     import json
 
     try:
@@ -224,21 +228,21 @@ def judge(text: bytes) -> Answer:
             return too_old(version)
         if kind == "failed":
             return Answer(reason=f"cannot describe itself: {_printable(str(answer['reason']))}")
-        interpreter = record.load(answer)
+        interpreter = serialization.interpreter_from_dict(answer)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
-        return Answer(reason=f"gives an answer that makes no sense: {_printable(str(error))}")
+        return Answer(reason=f"gives an invalid answer: {_printable(str(error))}")
     if interpreter.os_name != os.name:
-        return Answer(reason=f"is made for another system ({interpreter.platform})")
+        return Answer(reason=f"is built for another operating system ({interpreter.platform})")
     return Answer(interpreter)
 
 
-def _ending(code: int | None, output: bytes) -> str:
-    """Say how a candidate ended that gave no answer."""
+def _describe_exit(code: int | None, output: bytes) -> str:
+    """Return how a process ended that gave no answer."""
     if code is not None and code < 0:
         try:
-            return f"is ended by {signal.Signals(-code).name}"
+            return f"is terminated by {signal.Signals(-code).name}"
         except ValueError:
-            return f"is ended by signal {-code}"
+            return f"is terminated by signal {-code}"
     lines = output.decode("utf-8", "replace").strip().splitlines()
     last = f": {_printable(lines[-1])}" if lines else ""
     return f"fails with exit code {code}{last}" if code else f"gives no answer{last}"

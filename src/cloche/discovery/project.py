@@ -1,8 +1,8 @@
-"""What a project asks for: its `.python-version`, else its `requires-python`; their texts are untrusted, and only read.
+"""The Python that a project requests: its `.python-version`, else its `requires-python`; both are untrusted text.
 
-.python-version   nearest, upwards: first line that asks for something       3.12  pypy3.10-7.3.12  3.12.1/envs/mine
-.python-versions  beside it, if there is no .python-version
-pyproject.toml    nearest, upwards: `requires-python` in `[project]`
+.python-version   the nearest upwards; the first valid line       3.12  pypy3.10-7.3.12  3.12.1/envs/mine
+.python-versions  in the same directory, if there is no .python-version
+pyproject.toml    the nearest upwards; `requires-python` in `[project]`
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Host
 
 LARGEST = 1 << 16
-"""Bytes of a version file that are read."""
+"""The maximum size of a version file in bytes."""
 LARGEST_PROJECT = 1 << 20
-"""Bytes of a `pyproject.toml` that are read."""
+"""The maximum size of a `pyproject.toml` in bytes."""
 
 
 def asked_by_project(
     host: Host, warnings: list[str] | None = None, inputs: Inputs = UNRECORDED
 ) -> tuple[tuple[str, ...], str]:
-    """Return what the project around the current directory asks for, and which file says so; ((), "") if none does.
+    """Return the specs that the project in the current directory requests, and the file they come from.
 
-    Nothing is asked for where the running Python is what the project wants: then there is only the file to name.
+    The specs are empty if the running Python satisfies the project; ((), "") means that no file requests a Python.
 
-    :param warnings: is told of version files that ask for something, and nothing that is understood here.
+    :param warnings: receives a message for each version file that has no valid line.
     """
     for directory in _upwards(host.cwd):
         for name in (".python-version", ".python-versions"):
@@ -49,7 +49,7 @@ def asked_by_project(
                         return (() if request == "system" else (request,)), f"`{name}` in {directory}"
                 if lines and warnings is not None:
                     warnings.append(
-                        f"`{name}` in {directory} was passed over: `{lines[0][:100]}` is no request for a Python"
+                        f"`{name}` in {directory} was ignored: `{lines[0][:100]}` is not a valid Python request"
                     )
     for directory in _upwards(host.cwd):
         if text := _read(os.path.join(directory, "pyproject.toml"), LARGEST_PROJECT, inputs):
@@ -61,9 +61,9 @@ def asked_by_project(
 
 
 def understood(line: str) -> str:
-    """Return the request that a line of a version file stands for, `system` for the running Python, empty if none.
+    """Return the request in a line of a version file: a spec, `system` for the running Python, or empty if not valid.
 
-    pyenv writes names of installations: `3.12.1/envs/foo` is an environment on 3.12.1, `pypy3.10-7.3.12` is PyPy 3.10.
+    pyenv writes names of installations: `3.12.1/envs/foo` is an environment of 3.12.1, `pypy3.10-7.3.12` is PyPy 3.10.
     """
     from cloche.errors import UsageError
     from cloche.model.spec import parse
@@ -85,23 +85,23 @@ def understood(line: str) -> str:
 
 
 def first_word(line: str) -> str:
-    """Return the version that pyenv, which reads no further, takes a line for: `3.12.1 3.11.7` is 3.12.1; or empty."""
+    """Return the first version in a line, as pyenv reads it: 3.12.1 for `3.12.1 3.11.7`; empty if there is none."""
     word = line.partition(" ")[0].partition("\t")[0]
     return word if any(character.isdigit() for character in word) and not set(word) & set("<>=!~") else ""
 
 
 def named_by_pyenv(line: str, host: Host, inputs: Inputs) -> str:
-    """Return the directory of what pyenv has under a name that says no version (`mine`, `3.14-dev`); empty if none."""
+    """Return the directory of a pyenv installation with a custom name (`mine`, `3.14-dev`); empty if there is none."""
     name = line.strip()
     root = inputs.variable(host.environ, "PYENV_ROOT") or os.path.join(inputs.variable(host.environ, "HOME"), ".pyenv")
     plain = 0 < len(name) <= 100 and name.isprintable() and not name.startswith(".") and not set(name) & set("/\\:")
-    place = os.path.join(root, "versions", name)
-    inputs.path(os.path.join(place, "bin"))
-    return place if plain and os.path.isabs(root) and os.path.isdir(os.path.join(place, "bin")) else ""
+    directory = os.path.join(root, "versions", name)
+    inputs.path(os.path.join(directory, "bin"))
+    return directory if plain and os.path.isabs(root) and os.path.isdir(os.path.join(directory, "bin")) else ""
 
 
 def requires_python(text: str) -> str:
-    """Return `requires-python` of a `pyproject.toml`, empty if it has none or is not one."""
+    """Return `requires-python` from the text of a `pyproject.toml`, empty if there is none or the text is not TOML."""
     if "requires-python" not in text:
         return ""
     if (found := _plain(text)) is not None:
@@ -119,7 +119,7 @@ def requires_python(text: str) -> str:
 
 
 def _plain(text: str) -> str | None:
-    """Return the value where a line says it plainly, None where it takes a TOML parser (10 ms) to be sure."""
+    """Return the value if it is a plain string on one line, None if only a TOML parser (10 ms) can tell."""
     if '"""' in text or "'''" in text or text.count("requires-python") != 1:
         return None
     table = ""
@@ -135,7 +135,7 @@ def _plain(text: str) -> str | None:
 
 
 def _runs_here(wanted: str) -> bool | None:
-    """Whether the running Python satisfies a PEP 440 range; None if it is none, of which pip is the one to complain."""
+    """Return whether the running Python satisfies a PEP 440 range; None if it is invalid, which pip reports."""
     from cloche.errors import UsageError
     from cloche.model.spec import contains, parse
 
@@ -154,7 +154,7 @@ def _upwards(directory: str) -> Iterator[str]:
 
 
 def _read(path: str, largest: int, inputs: Inputs) -> str:
-    """Return the text of a file, empty if it is missing, no regular file, too large, or not UTF-8."""
+    """Return the text of a file, empty if it is missing, not a regular file, too large, or not UTF-8."""
     inputs.path(path)
     content = read_regular(path, largest + 1)
     if content is None or len(content) > largest:

@@ -1,7 +1,7 @@
-"""Walk through the places where interpreters may be, look at what is there, and choose; how they are asked is not here.
+"""Search: collect the candidates that finders yield, find out what each of them is, and choose the best match.
 
-A request is answered by the first interpreter in finder order that satisfies it, a range by the newest one. Ordinary
-interpreters (CPython, released) go before others that would satisfy the request too; see `rank`.
+The best match is the first one in finder order, or for a range the newest one. Released builds of CPython are preferred
+to other interpreters that satisfy the request; see `rank`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from time import monotonic
 
-from cloche.discovery import home
-from cloche.discovery.cache import Answer, witnesses
+from cloche.discovery import base_interpreter
+from cloche.discovery.cache import Answer, identity_lines
 from cloche.model.interpreter import Candidate
 from cloche.model.spec import ANY
 from cloche.model.value import TYPE_CHECKING, replace, value
@@ -20,270 +20,278 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cloche.discovery.cache import ProbeCache
-    from cloche.discovery.probe import Ask
+    from cloche.discovery.probe import Prober
     from cloche.model.interpreter import Host, Interpreter
     from cloche.model.spec import InterpreterSpec
     from cloche.plugins.hookspecs import Finder
 
-BATCH = 4
-"""Candidates that are looked at together, so that those which have to be started are started at the same time."""
+BATCH_SIZE = 4
+"""How many candidates are examined together, so that those that are not cached are probed in parallel."""
+LISTING_BATCH_SIZE = 64
+"""The same, for a listing, which probes every candidate."""
 PATH_ITSELF = "the path itself"
-PATIENCE = 10.0
-"""Seconds of asking after which nobody else is asked in a search."""
-IN_A_DIRECTORY = (
+PROBE_BUDGET = 10.0
+"""Seconds of probing per search; after that, only cached candidates are considered."""
+RELATIVE_EXECUTABLES = (
     *("bin/python3", "bin/python", "bin/pypy3", "bin/pypy", "bin/graalpy"),
     *("Scripts/python.exe", "python.exe", "pypy3.exe", "pypy.exe", "bin/graalpy.exe"),
 )
-"""Where the executable is in the directory of an environment or an installation."""
+"""Paths of the executable, relative to the directory of an environment or an installation."""
 
 TRY_FIRST = "try-first-with"
-"""How candidates that the user named with this option were found."""
+"""`found_by` of the candidates that the user named with this option."""
 
 
 @value
-class Sighting:
-    """One candidate, and what it turned out to be."""
+class SearchResult:
+    """One candidate, with the interpreter that it is or the reason why it was skipped."""
 
     path: str
-    """As the finder gave it."""
+    """The path as the finder yielded it."""
     found_by: str
     interpreter: Interpreter | None = None
     reason: str = ""
-    """Why it was passed over, to be read after the path; empty if it satisfies the request."""
+    """Why it was skipped, phrased to follow the path; empty if it satisfies the request."""
     too_old: str = ""
-    """Its version, if it is a Python that is too old for environments: `2.7.18`."""
+    """The version of a Python that is too old for environments: `2.7.18`."""
     is_chosen: bool = False
 
 
 class Search:
-    """One search: remembers what it saw, so that no file is looked at twice."""
+    """One search; it keeps what it learns, so that no file is probed twice."""
 
-    def __init__(self, host: Host, finders: Iterable[Finder], cache: ProbeCache, ask: Ask | None = None) -> None:
+    def __init__(self, host: Host, finders: Iterable[Finder], cache: ProbeCache, prober: Prober | None = None) -> None:
         self.host = host
         self._finders: list[Finder] = []
-        self._more = iter(finders)
+        self._remaining = iter(finders)
         self.cache = cache
-        self.ask = ask
-        self.failed: dict[str, str] = {}
-        """What went wrong in the finders that could not be asked, by their names."""
-        self._unfit: dict[str, str] = {}
-        self._known: dict[str, Answer] = {}
-        self._spent = 0.0
+        self.prober = prober
+        self.failed_finders: dict[str, str] = {}
+        """The error of each finder that failed, by finder name."""
+        self._unusable_hints: dict[str, str] = {}
+        self._answers: dict[str, Answer] = {}
+        self._probe_seconds = 0.0
 
     @property
-    def places(self) -> list[str]:
-        """Names of the finders that were asked or would be, in order."""
-        return [finder.name for finder in self._each()]
+    def finder_names(self) -> list[str]:
+        """The names of all finders, in search order."""
+        return [finder.name for finder in self._iterate_finders()]
 
     @property
-    def unfit_hints(self) -> tuple[str, ...]:
-        """What there is to say of the hints that were looked at and are no interpreters."""
-        return tuple(f"`--{TRY_FIRST}` was passed over: `{path}` {reason}" for path, reason in self._unfit.items())
+    def try_first_warnings(self) -> tuple[str, ...]:
+        """One message for each `--try-first-with` path that was examined and is not a usable interpreter."""
+        return tuple(f"`--{TRY_FIRST}` was ignored: `{path}` {reason}" for path, reason in self._unusable_hints.items())
 
-    def _each(self) -> Iterator[Finder]:
-        """Yield the finders; those that are not reached need not even be loaded."""
+    def _iterate_finders(self) -> Iterator[Finder]:
+        """Yield the finders, each loaded only when it is reached."""
         yield from tuple(self._finders)
-        for finder in self._more:
+        for finder in self._remaining:
             self._finders.append(finder)
             yield finder
 
-    def find(self, spec: InterpreterSpec, first: Sequence[str] = ()) -> Sighting | None:
-        """Return the interpreter that satisfies a request, None if there is none."""
-        spare: list[Sighting] = []
-        for sighting in self.sightings(spec, first):
-            if sighting.reason or sighting.interpreter is None:
+    def find(self, spec: InterpreterSpec, first: Sequence[str] = ()) -> SearchResult | None:
+        """Return the best match for a request, None if there is none."""
+        alternatives: list[SearchResult] = []
+        for result in self.results(spec, first):
+            if result.reason or result.interpreter is None:
                 continue
-            if sighting.found_by == TRY_FIRST or (not spec.is_range and rank(spec, sighting.interpreter) == 0):
-                return sighting
-            spare.append(sighting)
-        return best(spec, spare)
+            if result.found_by == TRY_FIRST or (not spec.is_range and rank(spec, result.interpreter) == 0):
+                return result
+            alternatives.append(result)
+        return best_match(spec, alternatives)
 
-    def hinted(self, path: str) -> Sighting:
-        """Return what a hint is, whatever is asked for."""
-        hint = Candidate(located(path, self.host), TRY_FIRST)
-        return next(self._look([hint], ANY, None, set(), set()))
+    def inspect(self, path: str) -> SearchResult:
+        """Return what is at a `--try-first-with` path, regardless of any request."""
+        hint = Candidate(locate_executable(path, self.host), TRY_FIRST)
+        return next(self._examine([hint], ANY, None, set(), set()))
 
-    def sightings(
+    def results(
         self,
         spec: InterpreterSpec,
         first: Sequence[str] = (),
         *,
-        judge: InterpreterSpec | None = None,
-        at_once: int = BATCH,
-    ) -> Iterator[Sighting]:
-        """Yield every candidate for a request in finder order, each file once, with what it is.
+        judged_by: InterpreterSpec | None = None,
+        batch_size: int = BATCH_SIZE,
+    ) -> Iterator[SearchResult]:
+        """Yield a result for every candidate for `spec` in finder order, each file once.
 
-        With `judge`, the candidates are those for `spec`, and `judge` says what they are good for: they are shown,
-        and every one is asked, also where its installation says that it will not do.
+        :param first: the `--try-first-with` paths.
+        :param judged_by: the request to check the candidates against instead of `spec`. Every candidate is then probed,
+            even if its `build-details.json` rules it out, so that it can be listed.
+        :param batch_size: how many candidates to examine together.
         """
-        looked_at: set[object] = set()
-        shown: set[object] = set()
+        examined: set[object] = set()
+        reported: set[object] = set()
         batch: list[Candidate] = []
         for candidate in self._candidates(spec, first):
             batch.append(candidate)
-            if len(batch) >= at_once:
-                yield from self._look(batch, spec, judge, looked_at, shown)
+            if len(batch) >= batch_size:
+                yield from self._examine(batch, spec, judged_by, examined, reported)
                 batch = []
-        yield from self._look(batch, spec, judge, looked_at, shown)
+        yield from self._examine(batch, spec, judged_by, examined, reported)
 
     def _candidates(self, spec: InterpreterSpec, first: Sequence[str]) -> Iterator[Candidate]:
-        """Yield where an interpreter may be: the hinted ones, then what each finder gives."""
+        """Yield the candidates: the `--try-first-with` paths, then those of each finder."""
         if spec.path:
-            yield Candidate(located(spec.path, self.host), PATH_ITSELF)
+            yield Candidate(locate_executable(spec.path, self.host), PATH_ITSELF)
             return
         for path in first:
-            yield Candidate(located(path, self.host), TRY_FIRST)
-        for finder in self._each():
-            if spec.name and finder.name != "path":  # only PATH knows names
+            yield Candidate(locate_executable(path, self.host), TRY_FIRST)
+        for finder in self._iterate_finders():
+            if spec.name and finder.name != "path":  # only commands on PATH have arbitrary names
                 continue
             try:
                 for given in finder.candidates(spec, self.host):
-                    yield _sound(given)
-            except (KeyboardInterrupt, GeneratorExit):  # whoever asks has enough
+                    yield _checked_candidate(given)
+            except (KeyboardInterrupt, GeneratorExit):  # the search is over
                 raise
-            except BaseException as error:  # a plugin's, or a directory nobody expected: others can find
-                self.failed[finder.name] = cause(error)
+            except BaseException as error:  # a finder that fails must not stop the others
+                self.failed_finders[finder.name] = cause(error)
                 yield Candidate("", finder.name, f"the finder failed: {cause(error)}")
 
-    def _look(
+    def _examine(
         self,
         candidates: list[Candidate],
         spec: InterpreterSpec,
-        judge: InterpreterSpec | None,
-        looked_at: set[object],
-        shown: set[object],
-    ) -> Iterator[Sighting]:
-        """Find out what candidates are, those together that have to be started."""
+        judged_by: InterpreterSpec | None,
+        examined: set[object],
+        reported: set[object],
+    ) -> Iterator[SearchResult]:
+        """Yield what each of the candidates is; those that have to be started are started together.
+
+        `examined` and `reported` hold the files that earlier batches have examined and reported.
+        """
         new: list[tuple[Candidate, str]] = []
         for candidate in candidates:
-            path = "" if candidate.note else self._behind(candidate.path)
-            identity = _identity(path or candidate.path or candidate.found_by)
-            if identity not in looked_at:
-                looked_at.add(identity)
+            path = "" if candidate.note else self._base_executable(candidate.path)
+            identity = _file_identity(path or candidate.path or candidate.found_by)
+            if identity not in examined:
+                examined.add(identity)
                 new.append((candidate, path))
-        declined = self._fetch([path for _, path in new if path], None if judge else spec)
+        ruled_out = self._probe_unknown([path for _, path in new if path], None if judged_by else spec)
         for candidate, path in new:
-            if candidate.note or path in declined:
-                yield Sighting(candidate.path, candidate.found_by, reason=candidate.note or declined[path])
+            if candidate.note or path in ruled_out:
+                yield SearchResult(candidate.path, candidate.found_by, reason=candidate.note or ruled_out[path])
                 continue
-            answer = self._known[path or candidate.path]
+            answer = self._answers[path or candidate.path]
             found = answer.interpreter
             if found is None:
                 if candidate.found_by == TRY_FIRST:
-                    self._unfit[candidate.path] = answer.reason
-                yield Sighting(candidate.path, candidate.found_by, reason=answer.reason, too_old=answer.too_old)
+                    self._unusable_hints[candidate.path] = answer.reason
+                yield SearchResult(candidate.path, candidate.found_by, reason=answer.reason, too_old=answer.too_old)
                 continue
-            identity = _identity(found.executable)
-            if identity in shown:  # what starts it, a wrapper, was found before
+            identity = _file_identity(found.executable)
+            if identity in reported:  # the candidate is a wrapper of an interpreter that was already reported
                 continue
-            shown.add(identity)
-            yield Sighting(candidate.path, candidate.found_by, found, (judge or spec).refusal(found) or "")
+            reported.add(identity)
+            yield SearchResult(candidate.path, candidate.found_by, found, (judged_by or spec).refusal(found) or "")
 
-    def _behind(self, path: str) -> str:
-        """Return the executable to ask about a path: itself, or the base of its environment; empty if there is none."""
-        problem = _problem(path)
-        if not problem:
+    def _base_executable(self, path: str) -> str:
+        """Return the executable to probe: the path itself, or the base of its environment; empty if it is unusable."""
+        reason = _reason_not_runnable(path)
+        if not reason:
             try:
-                return home.base(path)
+                return base_interpreter.resolve_base(path)
             except LookupError as error:
-                problem = str(error)
-        self._known[path] = Answer(reason=problem)
+                reason = str(error)
+        self._answers[path] = Answer(reason=reason)
         return ""
 
-    def _fetch(self, paths: list[str], spec: InterpreterSpec | None) -> dict[str, str]:
-        """Learn what executables are: from before, from the cache, or by asking, as long as there is time.
+    def _probe_unknown(self, paths: list[str], spec: InterpreterSpec | None) -> dict[str, str]:
+        """Store an answer for each path in `_answers`: from the cache, else from the probe while the time budget lasts.
 
-        Return those that need not be asked, since their installation says that they do not satisfy `spec`, with the
-        reason.
+        With `spec`, return the paths that were not probed because their `build-details.json` rules them out, each with
+        the reason.
         """
-        declined: dict[str, str] = {}
+        ruled_out: dict[str, str] = {}
         unknown: dict[str, list[str]] = {}
         for path in paths:
-            if path in self._known:
+            if path in self._answers:
                 continue
-            if (kept := self.cache.get(path)) is not None:
-                self._known[path] = kept
-            elif spec is not None and (refusal := _declined(path, spec)):
-                declined[path] = refusal
-            elif self._spent > PATIENCE:
-                self._known[path] = Answer(reason="was not asked: others took all the time there is")
+            if (cached := self.cache.get(path)) is not None:
+                self._answers[path] = cached
+            elif spec is not None and (refusal := _refusal_from_build_details(path, spec)):
+                ruled_out[path] = refusal
+            elif self._probe_seconds > PROBE_BUDGET:
+                self._answers[path] = Answer(reason="was not checked because other interpreters used up the time limit")
             else:
-                unknown[path] = witnesses(path)
+                unknown[path] = identity_lines(path)
         if unknown:
-            ask = self.ask or _probe()
-            self.cache.progress("asking an interpreter" if len(unknown) == 1 else f"asking {len(unknown)} interpreters")
+            prober = self.prober or _default_prober()
+            counted = "an interpreter" if len(unknown) == 1 else f"{len(unknown)} interpreters"
+            self.cache.progress(f"checking {counted}")
             started = monotonic()
-            for (path, before), answer in zip(unknown.items(), ask(list(unknown), self.host.environ), strict=True):
-                self._known[path] = self._settle(path, answer, before, ask)
-            self._spent += monotonic() - started
-        return declined
+            for (path, before), answer in zip(unknown.items(), prober(list(unknown), self.host.environ), strict=True):
+                self._answers[path] = self._accept(path, answer, before, prober)
+            self._probe_seconds += monotonic() - started
+        return ruled_out
 
-    def _settle(self, path: str, answer: Answer, before: list[str], ask: Ask) -> Answer:
-        """Return the answer with the executable that environments should name, and keep it."""
+    def _accept(self, path: str, answer: Answer, before: list[str], prober: Prober) -> Answer:
+        """Cache an answer and return it, with the executable path that environments should refer to."""
         found = answer.interpreter
-        if found is not None and not _is_same(found.executable, path):  # it started another one: a wrapper, a shim
+        if found is not None and not _is_same(found.executable, path):  # a wrapper or shim that starts another one
             try:
-                path = home.base(found.executable)
+                path = base_interpreter.resolve_base(found.executable)
             except LookupError as error:
                 return Answer(reason=f"starts `{found.executable}`, which {error}")
-            before = witnesses(path)
-            answer = self.cache.get(path) or ask([path], self.host.environ)[0]
+            before = identity_lines(path)
+            answer = self.cache.get(path) or prober([path], self.host.environ)[0]
             found = answer.interpreter
             if found is not None and not _is_same(found.executable, path):
-                return Answer(reason=f"starts `{path}`, which starts `{found.executable}`, and so on")
+                return Answer(reason=f"starts `{path}`, which in turn starts `{found.executable}`")
         if found is not None:
-            answer = Answer(home.settled(replace(found, executable=path)))
+            answer = Answer(base_interpreter.with_stable_executable(replace(found, executable=path)))
         self.cache.put(path, answer, before)
         return answer
 
 
-def best(spec: InterpreterSpec, sightings: Sequence[Sighting]) -> Sighting | None:
-    """Return the one to take among those that satisfy a request: the best rank, for a range the newest, the first."""
+def best_match(spec: InterpreterSpec, results: Sequence[SearchResult]) -> SearchResult | None:
+    """Return the first result with the best rank, for a range the newest of these; None if there are no results."""
 
-    def order(sighting: Sighting) -> tuple[object, ...]:
-        assert sighting.interpreter is not None
-        newest = tuple(-part for part in _age(sighting.interpreter)) if spec.is_range else ()
-        return (rank(spec, sighting.interpreter), newest)
+    def order(result: SearchResult) -> tuple[object, ...]:
+        assert result.interpreter is not None
+        newest = tuple(-part for part in _version_order(result.interpreter)) if spec.is_range else ()
+        return (rank(spec, result.interpreter), newest)
 
-    return min(sightings, key=order, default=None)
+    return min(results, key=order, default=None)
 
 
 def rank(spec: InterpreterSpec, interpreter: Interpreter) -> int:
-    """Return how far an interpreter is from what people mean who did not say more: 0 for a released CPython.
+    """Return the preference for an interpreter, the lowest first: 0 for a released CPython or what the spec names.
 
-    Another implementation, a prerelease or a special build is taken if nothing ordinary satisfies the request.
+    Another implementation, a prerelease or a special build is chosen only if nothing else satisfies the request.
     """
     if spec.is_exact:
         return 0
-    foreign = not spec.implementation and interpreter.implementation != "cpython"
-    unfinished = not spec.prerelease and interpreter.version[3] != "final"
+    other_implementation = not spec.implementation and interpreter.implementation != "cpython"
+    prerelease = not spec.prerelease and interpreter.version[3] != "final"
     special = interpreter.free_threaded is not bool(spec.free_threaded) or interpreter.debug is not bool(spec.debug)
-    return 4 * foreign + 2 * unfinished + special
+    return 4 * other_implementation + 2 * prerelease + special
 
 
-def _age(interpreter: Interpreter) -> tuple[int, ...]:
+def _version_order(interpreter: Interpreter) -> tuple[int, ...]:
     major, minor, micro, level, serial = interpreter.version
     return (major, minor, micro, ("alpha", "beta", "candidate", "final").index(level), serial)
 
 
-def located(path: str, host: Host) -> str:
-    """Return the executable that a path from the command line means: itself, or the Python in that directory."""
+def locate_executable(path: str, host: Host) -> str:
+    """Return the executable for a path from the command line: the file itself, or the Python in that directory."""
     if path.startswith("~"):
         user_home = host.environ.get("HOME") or host.environ.get("USERPROFILE", "")
         path = user_home + path[1:] if path[1:2] in ("", "/", "\\") and user_home else os.path.expanduser(path)
     if not os.path.isabs(path) and host.cwd:
         path = os.path.normpath(os.path.join(host.cwd, path))
     if os.path.isdir(path):
-        for name in (*IN_A_DIRECTORY, *(f"bin/{name}" for name in _numbered(os.path.join(path, "bin")))):
-            if os.path.isfile(inside := os.path.join(path, *name.split("/"))):
-                return inside
+        for name in (*RELATIVE_EXECUTABLES, *(f"bin/{name}" for name in _versioned_names(os.path.join(path, "bin")))):
+            if os.path.isfile(executable := os.path.join(path, *name.split("/"))):
+                return executable
     if host.os_name == "nt" and not os.path.isfile(path) and os.path.isfile(f"{path}.exe"):
         return f"{path}.exe"
     return path
 
 
-def _numbered(directory: str) -> list[str]:
-    """Return the `python3.N` in a directory, newest first: `make altinstall` makes no other name."""
+def _versioned_names(directory: str) -> list[str]:
+    """Return the names `python3.N` in a directory, newest first: `make altinstall` installs no other name."""
     try:
         names = [name for name in os.listdir(directory) if name.startswith(("python3.", "pypy3."))]
     except OSError:
@@ -292,47 +300,54 @@ def _numbered(directory: str) -> list[str]:
     return sorted((name for name, number in numbers.items() if number.isdigit()), key=lambda name: -int(numbers[name]))
 
 
-def _sound(given: object) -> Candidate:
-    """:raises TypeError: what a finder gives is no candidate."""
-    if isinstance(given, Candidate) and isinstance(given.path, str):
-        return given
-    raise TypeError(f"{given!r} is no `cloche.Candidate`")
+def _checked_candidate(item: object) -> Candidate:
+    """Return an item that a finder yielded.
+
+    :raises TypeError: it is not a candidate.
+    """
+    if isinstance(item, Candidate) and isinstance(item.path, str):
+        return item
+    raise TypeError(f"expected a `cloche.Candidate` but got {item!r}")
 
 
-def _problem(path: str) -> str:
-    """Return why it makes no sense to start a file, empty if it does."""
-    if not os.path.isabs(path):  # a variable of a tool may say so; what is in the current directory is never started
+def _reason_not_runnable(path: str) -> str:
+    """Return why a file cannot be started, empty if it can."""
+    if not os.path.isabs(
+        path
+    ):  # it may come from an environment variable; never start what is in the current directory
         return "is not an absolute path"
     if os.path.isdir(path):
-        return "is a directory without a Python in it"
+        return "is a directory that contains no Python"
+    if os.path.exists(path) and not os.path.isfile(path):
+        return "is not a regular file"
     if not os.path.isfile(path):
-        return "is a link to nothing" if os.path.islink(path) else "is not there"
+        return "is a broken link" if os.path.islink(path) else "does not exist"
     return "" if os.access(path, os.X_OK) else "is not executable"
 
 
-def _declined(path: str, spec: InterpreterSpec) -> str:
-    """Return why an installation says that it does not satisfy a request, empty if it does not say so."""
-    from cloche.discovery.build_details import declared
+def _refusal_from_build_details(path: str, spec: InterpreterSpec) -> str:
+    """Return why an installation cannot satisfy a request according to its metadata, empty if it may."""
+    from cloche.discovery.build_details import read_build_details
 
-    told = declared(path)
-    if told is None:
+    details = read_build_details(path)
+    if details is None:
         return ""
     refusal = spec.refusal_of_build(
-        told.implementation, told.version, free_threaded=told.free_threaded, debug=told.debug
+        details.implementation, details.version, free_threaded=details.free_threaded, debug=details.debug
     )
     return refusal or ""
 
 
-def _probe() -> Ask:
-    from cloche.discovery.probe import ask  # it loads `subprocess`, which a cached answer does not need
+def _default_prober() -> Prober:
+    from cloche.discovery.probe import probe_executables  # loads `subprocess`, which cached answers do not need
 
-    return ask
+    return probe_executables
 
 
-def _identity(path: str) -> object:
+def _file_identity(path: str) -> object:
     try:
         status = os.stat(path)
-    except (OSError, ValueError):  # there is none, or no file can be named so
+    except (OSError, ValueError):  # it does not exist, or no file can have this name
         return path
     return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(path)
 
@@ -341,4 +356,4 @@ def _is_same(one: str, other: str) -> bool:
     try:
         return os.path.samefile(one, other)
     except OSError:
-        return True  # the aliases of the Microsoft Store cannot be looked at; there is no reason to doubt them
+        return True  # Microsoft Store aliases cannot be examined, so believe what the interpreter reported

@@ -12,7 +12,7 @@ import stat
 import subprocess
 from typing import TYPE_CHECKING
 
-from cloche.discovery.probe import kill_all
+from cloche.discovery.probe import kill_process_tree
 from cloche.errors import reason_of
 from cloche.lifecycle.embedded_paths import site_files
 from cloche.model.value import value
@@ -104,7 +104,7 @@ def ask(command: Sequence[str], environ: Mapping[str, str], directory: str) -> s
         try:
             output, errors = process.communicate(timeout=PATIENCE)
         except BaseException:
-            kill_all(process, environ)
+            kill_process_tree(process, environ)
             raise
     return subprocess.CompletedProcess(command, process.returncode, output, errors)
 

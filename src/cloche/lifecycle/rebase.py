@@ -7,7 +7,7 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
-from cloche.discovery import find
+from cloche.discovery import find_interpreter
 from cloche.errors import InterpreterNotFound
 from cloche.fs.inputs import UNRECORDED
 from cloche.lifecycle.reader import kind_of, version_of
@@ -34,7 +34,7 @@ def replacement(portrait: EnvironmentInfo, session: Session) -> Interpreter | No
         return None
     implementation, build = kind_of(portrait.environment, portrait.settings)
     try:
-        return find(
+        return find_interpreter(
             [f"{implementation}{version}{build}"], session.host, session.registry.finders(), session.probes
         ).interpreter
     except InterpreterNotFound:

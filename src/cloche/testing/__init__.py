@@ -1,13 +1,13 @@
-"""The contract kit: what the author of a plugin runs against it, in one line of pytest.
+"""The contract kit: tests that a plugin keeps its contract, in one line of pytest code.
 
-Each function below returns a test. Give it a name that pytest collects, and every promise is a case of its own::
+Each function whose name ends in `_contract` returns a test with one case per check. Give it a name that pytest collects::
 
     from cloche.testing import activator_contract
     from cloche_elvish import activator
 
     test_contract = activator_contract(activator, Shell(("elvish", "-norc"), echo="print {text}"))
 
-The kit holds for others what it holds for the plugins in the box; it knows nothing of them.
+The built-in plugins pass the same tests.
 """
 
 from __future__ import annotations

@@ -19,13 +19,13 @@ from cloche.testing.checks import (
     Check,
     as_test,
     broken,
+    call_twice,
     check_documented,
     check_name,
     check_sentence,
-    twice,
 )
 from cloche.testing.fakes import KINDS
-from cloche.testing.hostile import HOSTILE, PLAIN, at, directory_name, environment_of, served
+from cloche.testing.hostile import HOSTILE, PLAIN, absolute_path, directory_name, environment_of, supported_kinds
 from cloche.testing.shells import shell_checks
 
 if TYPE_CHECKING:
@@ -83,13 +83,13 @@ def check_named(activator: Activator) -> None:
 
 def check_serves(activator: Activator) -> None:
     """There is an interpreter that it does not refuse."""
-    if not served(activator):
+    if not supported_kinds(activator):
         broken("the activator refuses every interpreter that the kit has, so it can never be used")
 
 
 def check_refusal(activator: Activator, kind: str, _: Path) -> None:
     """It gives None or a sentence that a user can act on, always the same."""
-    check_sentence("`refusal`", twice("`refusal`", lambda: activator.refusal(KINDS[kind])))
+    check_sentence("`refusal`", call_twice("`refusal`", lambda: activator.refusal(KINDS[kind])))
 
 
 def check_scripts(activator: Activator, kind: str, directory: Path) -> None:
@@ -113,7 +113,7 @@ def check_scripts(activator: Activator, kind: str, directory: Path) -> None:
 
 def given(activator: Activator, environment: Environment) -> list[Script]:
     """Return what the activator gives, the same each time."""
-    scripts = twice("`scripts`", lambda: list(activator.scripts(environment)))
+    scripts = call_twice("`scripts`", lambda: list(activator.scripts(environment)))
     for script in scripts:
         if not isinstance(script, Script):
             broken(f"`scripts` gives {script!r}, which is no `cloche.Script`")
@@ -136,10 +136,10 @@ def check_text(script: Script) -> None:
 
 def check_slot_like(activator: Activator) -> None:
     """A directory that is named like a slot stays a directory."""
-    kind, name, prompt = served(activator)[0], f"{MARK}PROMPT__", "cloche0kit0prompt"
+    kind, name, prompt = supported_kinds(activator)[0], f"{MARK}PROMPT__", "cloche0kit0prompt"
     counts = []
     for directory in ("plain", name):
-        environment = environment_of(kind, at(kind, directory), prompt=prompt)
+        environment = environment_of(kind, absolute_path(kind, directory), prompt=prompt)
         try:
             scripts = given(activator, environment)
         except Inexpressible:
@@ -153,8 +153,8 @@ def check_slot_like(activator: Activator) -> None:
 
 def check_relocatable(activator: Activator) -> None:
     """What it gives for a relocatable environment is the same wherever that is made, or names the place where it is."""
-    kind = served(activator)[0]
-    places = [at(kind, name) for name in ("one", "other")]
+    kind = supported_kinds(activator)[0]
+    places = [absolute_path(kind, name) for name in ("one", "other")]
     texts = []
     for place in places:
         environment = environment_of(kind, place, placement="relocatable", naming="directory")
@@ -168,7 +168,7 @@ def check_plain(activator: Activator) -> None:
     """Letters, a blank and what lies beyond ASCII can be written, as one text that is always the same."""
     for text in PLAIN:
         try:
-            quoted = twice("`quote`", partial(activator.quote, text))
+            quoted = call_twice("`quote`", partial(activator.quote, text))
         except Inexpressible as error:
             broken(f"`quote` cannot even write {text!r}: {error.message}")
         if not isinstance(quoted, str):
@@ -177,8 +177,8 @@ def check_plain(activator: Activator) -> None:
 
 def check_hostile(activator: Activator, name: str, _: Path) -> None:
     """A difficult name is written or refused with `Inexpressible`; nothing else is raised."""
-    kind = served(activator)[0]
-    environment = environment_of(kind, at(kind, directory_name(HOSTILE[name])), prompt=HOSTILE[name])
+    kind = supported_kinds(activator)[0]
+    environment = environment_of(kind, absolute_path(kind, directory_name(HOSTILE[name])), prompt=HOSTILE[name])
     try:
         given(activator, environment)
     except Inexpressible as error:

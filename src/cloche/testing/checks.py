@@ -1,4 +1,4 @@
-"""Promises as values: a name, and a function that breaks with a sentence if the promise is not kept."""
+"""The checks of the contract kit as values, and functions that several kinds of checks use."""
 
 from __future__ import annotations
 
@@ -20,127 +20,142 @@ T = TypeVar("T")
 
 @value
 class Check:
-    """One promise."""
+    """One check of a contract."""
 
     name: str
-    """As it appears in a test's name: `quoting-newline`."""
+    """The identifier of the test case: `quoting-newline`."""
     run: Callable[[Path], None]
-    """Takes an empty directory; raises `Broken` with a sentence if the promise is broken."""
+    """The check itself. It receives an empty directory, and raises `Broken` if the plugin breaks the contract."""
 
 
 class Broken(AssertionError):
-    """A promise that is not kept; the message says which, and how it shows."""
+    """The plugin breaks the contract; the message says how."""
 
 
-def broken(sentence: str) -> NoReturn:
-    """:raises Broken: always."""
-    raise Broken(sentence)
+def broken(message: str) -> NoReturn:
+    """Report that the plugin breaks the contract.
+
+    :raises Broken: always, with this message.
+    """
+    raise Broken(message)
 
 
 def as_test(checks: Iterable[Check]) -> Test:
-    """Return a pytest test with a case per check; its name is the one that the author's module gives it."""
+    """Return a pytest test with one case per check."""
     import pytest
 
     @pytest.mark.parametrize("check", [pytest.param(check, id=check.name) for check in checks])
     def test_contract(check: Check, tmp_path: Path) -> None:
-        """The plugin keeps this promise of the contract."""
-        complaint = ""
+        """The plugin passes this check."""
+        message = ""
         try:
             check.run(tmp_path)
-        except Broken as promise:
-            complaint = str(promise)
-        if complaint:  # here, where no exception is being handled: pytest would show that as well
-            pytest.fail(complaint, pytrace=False)
+        except Broken as violation:
+            message = str(violation)
+        if message:  # outside of the `except` block, so that pytest does not show the exception as well
+            pytest.fail(message, pytrace=False)
 
     return test_contract
 
 
 def skip(reason: str) -> NoReturn:
-    """Skip the running test for a tool that is missing; with `CLOCHE_REQUIRE_ALL=1` a missing one is a failure."""
+    """Skip the running test because a tool is missing; with `CLOCHE_REQUIRE_ALL=1`, fail it instead."""
     import pytest
 
     if os.environ.get("CLOCHE_REQUIRE_ALL") == "1":
-        pytest.fail(f"CLOCHE_REQUIRE_ALL is set, and {reason}")
+        pytest.fail(f"CLOCHE_REQUIRE_ALL is set, but {reason}")
     pytest.skip(reason)
 
 
-def watched(what: str, call: Callable[[], T], allowed: Iterable[str] = (), unheard: Container[str] = ()) -> T:
-    """Return what a call returns.
+def call_without_side_effects(
+    what: str, call: Callable[[], T], allowed: Iterable[str] = (), ignored_events: Container[str] = ()
+) -> T:
+    """Return the result of a call.
 
-    :raises Broken: it does something to the world (see `Watch`).
+    :param what: the name of the call in messages.
+    :param allowed: directories in which it may write.
+    :param ignored_events: audit events that it may cause; see `Watch`.
+    :raises Broken: the call has a side effect.
     """
-    with Watch(allowed, unheard) as watch:
+    with Watch(allowed, ignored_events) as watch:
         result = call()
-    if watch.deeds:
-        broken(f"{what} {'; '.join(watch.deeds)}; a plugin describes, and the core performs")
+    if watch.side_effects:
+        broken(f"{what} {'; '.join(watch.side_effects)}; a plugin must not have side effects")
     return result
 
 
-def twice(what: str, call: Callable[[], T], allowed: Iterable[str] = (), unheard: Container[str] = ()) -> T:
-    """Return what a call returns, the second time from another directory and with other variables.
+def call_twice(what: str, call: Callable[[], T], allowed: Iterable[str] = (), ignored_events: Container[str] = ()) -> T:
+    """Return the result of a call that is made twice, in different directories and with different variables.
 
-    :raises Broken: the two results differ, or it does something to the world.
+    :raises Broken: the two results differ, or the call has a side effect.
     """
-    first = watched(what, call, allowed, unheard)
+    first = call_without_side_effects(what, call, allowed, ignored_events)
     variables, cwd = dict(os.environ), os.getcwd()
     try:
         os.chdir(os.path.abspath(os.sep))
         os.environ.clear()
         os.environ.update({"PATH": "", "HOME": "/nowhere", "LANG": "C", "CLOCHE_PROMPT": "another"})
-        second = watched(what, call, allowed, unheard)
+        second = call_without_side_effects(what, call, allowed, ignored_events)
     finally:
         os.environ.clear()
         os.environ.update(variables)
         os.chdir(cwd)
     if first != second:
-        broken(f"{what} gives {first!r} once and {second!r} another time for the same input")
+        broken(f"{what} returns different results for the same input: {first!r} and {second!r}")
     return first
 
 
-NAMES = ("Windows", "Linux", "Python", "PowerShell", "Tcl", "Debian", "Homebrew")
-"""Words that have a capital wherever they stand; those with a capital inside (`CPython`) are known by it."""
+CAPITALIZED_NAMES = ("Windows", "Linux", "Python", "PowerShell", "Tcl", "Debian", "Homebrew")
+"""Names that are always capitalized; those with another capital inside (`CPython`) need not be listed."""
 
 
 def check_sentence(what: str, text: object) -> None:
-    """:raises Broken: a reason for people is neither None nor a lower-case fragment in one line."""
+    """Check that a message for users is None, or a lower-case fragment on one line.
+
+    :raises Broken: it is not.
+    """
     if text is None:
         return
     if not isinstance(text, str):
-        broken(f"{what} is {text!r}; it has to be None or a sentence")
+        broken(f"{what} is {text!r}; it must be None or a sentence")
     first = text.partition(" ")[0]
     if not text.strip():
         broken(f"{what} is empty; say what is needed, or return None")
     if "\n" in text:
         broken(f"{what} has several lines: {text!r}")
     if text != text.strip():
-        broken(f"{what} begins or ends with blanks: {text!r}")
+        broken(f"{what} begins or ends with white space: {text!r}")
     if text.endswith("."):
         broken(f"{what} ends with a full stop: {text!r}")
     if " " not in text:
-        broken(f"{what} is one word, and should tell the user what is needed: {text!r}")
-    if first[:1].isupper() and first.strip(",:") not in NAMES and not any(letter.isupper() for letter in first[1:]):
-        broken(f"{what} begins with a capital: {text!r}")
+        broken(f"{what} is a single word; it must tell the user what is needed: {text!r}")
+    is_name = first.strip(",:") in CAPITALIZED_NAMES or any(letter.isupper() for letter in first[1:])
+    if first[:1].isupper() and not is_name:
+        broken(f"{what} begins with a capital letter: {text!r}")
 
 
 def check_name(kind: str, name: object) -> str:
-    """Return the name of what a plugin gives.
+    """Return the name of a component.
 
-    :raises Broken: users could not type it as a name.
+    :raises Broken: it cannot be used on the command line.
     """
     if not isinstance(name, str) or not name:
         broken(f"the {kind} has no name: {name!r}")
     if name.lower() != name or not all(letter.isalnum() or letter in "-_." for letter in name) or not name[0].isalnum():
-        broken(f"the {kind}'s name is {name!r}; it has to be lower-case letters, digits and dashes")
+        broken(f"the name of the {kind} is {name!r}; use only lower-case letters, digits, `-`, `_` and `.`")
     if name in ("all", "none"):
-        broken(f"the {kind}'s name is `{name}`, which means something else on the command line")
+        broken(f"the name of the {kind} is `{name}`, which has a special meaning on the command line")
     return name
 
 
 def check_documented(kind: str, item: object) -> None:
-    """:raises Broken: neither a summary nor a docstring says what the thing is for."""
+    """Check that a component has a summary or a docstring.
+
+    :raises Broken: it has neither.
+    """
     import sys
 
     module = sys.modules.get(type(item).__module__)
     texts = (getattr(item, "summary", ""), type(item).__doc__, getattr(module, "__doc__", ""))
     if not any(isinstance(text, str) and text.strip() for text in texts):
-        broken(f"the {kind} is not documented: give it a `summary`, or its class or module a docstring")
+        broken(f"the {kind} is not documented; add a `summary`, or a docstring to its class or module")

@@ -1,4 +1,4 @@
-"""What a creator promises: operations that stay inside the environment, in an order in which they can be performed."""
+"""The contract of creators: their operations stay inside the environment, and can be performed in order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloche.planning.layout import layout_of
 from cloche.planning.validate import missing_path, problem_with, required_paths
-from cloche.testing.checks import Check, as_test, broken, check_documented, check_name, check_sentence, twice
+from cloche.testing.checks import Check, as_test, broken, call_twice, check_documented, check_name, check_sentence
 from cloche.testing.fakes import KINDS
 
 if TYPE_CHECKING:
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 
 def creator_contract(creator: Creator, interpreters: Mapping[str, Interpreter] | None = None) -> Test:
-    """Return a test of everything that a creator promises.
+    """Return a test that a creator keeps its contract.
 
-    :param creator: the object itself.
-    :param interpreters: those to plan for, by the name of the case; by default the kit's own.
+    :param creator: the creator object.
+    :param interpreters: the interpreters to plan for, by the name of the test case; by default `KINDS`.
     """
     return as_test(creator_checks(creator, interpreters))
 
 
 def creator_checks(creator: Creator, interpreters: Mapping[str, Interpreter] | None = None) -> list[Check]:
-    """Return the promises one by one; see `creator_contract`."""
+    """Return the checks of `creator_contract`."""
     known = KINDS if interpreters is None else interpreters
     checks = [
         Check("name", lambda _: check_named(creator)),
         Check("documentation", lambda _: check_documented("creator", creator)),
-        Check("serves-something", lambda _: check_serves(creator, known.values())),
+        Check("supports-an-interpreter", lambda _: check_serves(creator, known.values())),
     ]
     for kind, interpreter in known.items():
         checks.append(Check(f"refusal-{kind}", partial(check_refusal, creator, interpreter)))
@@ -43,7 +43,7 @@ def creator_checks(creator: Creator, interpreters: Mapping[str, Interpreter] | N
 
 
 def check_named(creator: Creator) -> None:
-    """It has a name that can be typed after `--creator`, and everything that the core will call."""
+    """Check that the creator has a name for `--creator`, and every method that the core calls."""
     check_name("creator", getattr(creator, "name", None))
     for method in ("refusal", "operations"):
         if not callable(getattr(creator, method, None)):
@@ -51,23 +51,23 @@ def check_named(creator: Creator) -> None:
 
 
 def check_serves(creator: Creator, interpreters: Iterable[Interpreter]) -> None:
-    """There is an interpreter that it does not refuse."""
+    """Check that the creator supports at least one interpreter."""
     if all(creator.refusal(interpreter) is not None for interpreter in interpreters):
-        broken("the creator refuses every interpreter that the kit has, so it can never be used")
+        broken("the creator refuses every interpreter of the contract kit, so it can never be used")
 
 
 def check_refusal(creator: Creator, interpreter: Interpreter, _: Path) -> None:
-    """It gives None or a sentence that a user can act on, always the same."""
-    check_sentence("`refusal`", twice("`refusal`", lambda: creator.refusal(interpreter)))
+    """Check that `refusal` always returns the same result: None, or a sentence for users."""
+    check_sentence("`refusal`", call_twice("`refusal`", lambda: creator.refusal(interpreter)))
 
 
 def check_operations(creator: Creator, interpreter: Interpreter, _: Path) -> None:
-    """It gives operations that the core can perform in order in an empty directory, always the same."""
+    """Check that `operations` always returns the same operations, which can be performed in an empty directory."""
     if creator.refusal(interpreter) is not None:
         return
     layout = layout_of(interpreter)
-    operations = twice("`operations`", lambda: list(creator.operations(interpreter, layout)))
+    operations = call_twice("`operations`", lambda: list(creator.operations(interpreter, layout)))
     if problem := problem_with(operations):
         broken(f"in `operations`, {problem}")
     if path := missing_path(operations, required_paths(layout)):
-        broken(f"`{path}`, which the layout promises, is not made")
+        broken(f"`operations` does not create `{path}`, which is part of the layout")

@@ -1,4 +1,4 @@
-"""Values for tests: interpreters of several kinds, environments of theirs, and a host; nothing of them is on disk."""
+"""Fake interpreters of several kinds, environments and hosts for tests; none of them exists on disk."""
 
 from __future__ import annotations
 
@@ -107,13 +107,13 @@ KINDS: Mapping[str, Interpreter] = {
         library="/opt/pypy3.10/bin/libpypy3.10-c.so",
     ),
 }
-"""The interpreters that `fake_interpreter` has, by kind."""
+"""The interpreters that `fake_interpreter` can return, by kind."""
 
 
 def fake_interpreter(kind: str = "cpython-3.12-linux", **changes: object) -> Interpreter:
-    """Return an interpreter of one of `KINDS` with some fields changed.
+    """Return an interpreter of one of the `KINDS`, with some fields changed.
 
-    :raises TypeError: there is no such field.
+    :raises TypeError: a field does not exist.
     """
     return replace(KINDS[kind], **changes)
 
@@ -123,7 +123,7 @@ def fake_environment(
 ) -> Environment:
     """Return an environment at `root`, which need not exist, with some fields changed.
 
-    :raises TypeError: there is no such field.
+    :raises TypeError: a field does not exist.
     """
     interpreter = interpreter or fake_interpreter()
     location = os.fspath(root)
@@ -138,9 +138,9 @@ def fake_environment(
 
 
 def fake_host(**changes: object) -> Host:
-    """Return a host with no variables, whose current directory is the root; with some fields changed.
+    """Return a host without environment variables whose current directory is the root, with some fields changed.
 
-    :raises TypeError: there is no such field.
+    :raises TypeError: a field does not exist.
     """
     root = os.path.abspath(os.sep)
     host = Host(environ={}, cwd=root, platform=sys.platform, os_name=os.name, executable=sys.executable)

@@ -1,4 +1,4 @@
-"""Texts that are difficult to write in a shell, and places with such names; it knows no shell."""
+"""Texts that are difficult to quote in a shell, and paths with such names."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ HOSTILE = {
     "escape": "\x1b[31mred\x1b[0m",
     "long": "x" * 200,
 }
-"""Directory names and prompts that have broken activation scripts before, by the name of their case."""
+"""Directory names and prompts that activation scripts often fail to quote, by the name of the test case."""
 
 PLAIN = ("plain", "two words", "smørrebrød")
-"""What every shell has to be able to write: a quoter that refuses these refuses to work."""
+"""Texts that `quote` must accept in every shell."""
 
 
-def served(activator: Activator) -> list[str]:
-    """Return the kinds of interpreters that it does not refuse, those of this system first."""
+def supported_kinds(activator: Activator) -> list[str]:
+    """Return the kinds of interpreters that an activator supports, those for this operating system first."""
     kinds = [kind for kind, interpreter in KINDS.items() if activator.refusal(interpreter) is None]
     return sorted(kinds, key=lambda kind: KINDS[kind].os_name != os.name)
 
@@ -64,11 +64,11 @@ def environment_of(kind: str, root: str | os.PathLike[str], **changes: object) -
     return fake_environment(root, KINDS[kind], **changes)
 
 
-def at(kind: str, name: str) -> str:
-    """Return an absolute path that ends with `name`, for a system that may not be this one."""
+def absolute_path(kind: str, name: str) -> str:
+    """Return an absolute path that ends with `name`, for the operating system of a kind of interpreter."""
     return f"C:\\work\\{name}" if KINDS[kind].os_name == "nt" else f"/work/{name}"
 
 
 def directory_name(text: str) -> str:
-    """Return a difficult text as the name of a directory that can hold an environment (`:` would part it in PATH)."""
+    """Return a text as the name of a directory for an environment, without `/`, and without `:`, which PATH reserves."""
     return text.replace("/", "_").replace(":", "_")

@@ -1,4 +1,4 @@
-"""What a plugin as a whole promises: it is found, it loads without doing anything, and what it names is there."""
+"""The contract of plugins: they are found, have no side effects when loaded, and their references can be imported."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cloche.plugins.components import KINDS
 from cloche.plugins.entry_points import find_sources
 from cloche.plugins.guard import load_object
 from cloche.plugins.registry import load_sources
-from cloche.testing.checks import Check, as_test, broken, watched
+from cloche.testing.checks import Check, as_test, broken, call_without_side_effects
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,53 +26,59 @@ from cloche.plugins.guard import load_object
 from cloche.testing import Watch
 with Watch() as watch:
     load_object(sys.argv[1])
-print("\\n".join(watch.deeds), end="")
+print("\\n".join(watch.side_effects), end="")
 """
 
 
 def plugin_contract(name: str) -> Test:
-    """Return a test that the installed plugin of that name is found and loads.
+    """Return a test that an installed plugin is found and loads.
 
-    :param name: that of its entry point in group `cloche`, or of its distribution.
+    :param name: the name of its entry point in the group `cloche`, or of its distribution.
     """
     return as_test(plugin_checks(name))
 
 
 def plugin_checks(name: str) -> list[Check]:
-    """Return the promises one by one; see `plugin_contract`."""
+    """Return the checks of `plugin_contract`."""
     return [
         Check("installed", lambda _: check_installed(name)),
-        Check("importing-does-nothing", partial(check_import, name)),
+        Check("import-without-side-effects", partial(check_import, name)),
         Check("loads", lambda _: check_loads(name)),
-        Check("what-it-names-is-there", lambda _: check_references(name)),
+        Check("references", lambda _: check_references(name)),
     ]
 
 
-def sources(name: str) -> list[Source]:
-    """:raises Broken: there is no such plugin."""
+def plugin_sources(name: str) -> list[Source]:
+    """Return the entry points of a plugin.
+
+    :raises Broken: the plugin is not installed.
+    """
     found = [source for source in find_sources(sys.path) if name in (source.name, source.distribution)]
     if not found:
-        broken(f"no plugin `{name}` is installed here; its distribution needs an entry point in group `cloche`")
+        broken(f"plugin `{name}` is not installed; its distribution needs an entry point in the group `cloche`")
     return found
 
 
 def check_installed(name: str) -> None:
-    """The loader finds it."""
-    sources(name)
+    """Check that cloche finds the plugin."""
+    plugin_sources(name)
 
 
 def check_import(name: str, directory: Path) -> None:
-    """Importing it in a new interpreter writes nothing and starts nothing."""
-    for source in sources(name):
+    """Check that importing the plugin in a new process has no side effects."""
+    for source in plugin_sources(name):
         command = [sys.executable, "-c", IMPORT, source.implementation]
         ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=directory)
         if ran.returncode or ran.stdout:
             broken(f"importing plugin {source} {ran.stdout or 'fails: ' + ran.stderr[-600:]}")
 
 
-def loaded(name: str) -> Registry:
-    """:raises Broken: it does not load."""
-    registry = watched("loading the plugin", lambda: load_sources(sources(name)))
+def load_plugin(name: str) -> Registry:
+    """Return a registry with the components of a plugin.
+
+    :raises Broken: the plugin does not load.
+    """
+    registry = call_without_side_effects("loading the plugin", lambda: load_sources(plugin_sources(name)))
     for report in registry.reports:
         if report.status != "loaded":
             broken(f"plugin {report.source} is {report.status}: {report.reason}")
@@ -80,24 +86,24 @@ def loaded(name: str) -> Registry:
 
 
 def check_loads(name: str) -> None:
-    """Every hook that it implements exists, and gives things that have names."""
-    for report in loaded(name).reports:
+    """Check that the plugin implements a hook, and that every command of it has an entry point."""
+    for report in load_plugin(name).reports:
         if not report.hooks:
             broken(f"plugin {report.source} implements no hook; is `@cloche.hookimpl` missing?")
-    for source in sources(name):
-        points = {one.name for one in sources(name) if one.implementation == source.implementation}
+    for source in plugin_sources(name):
+        points = {one.name for one in plugin_sources(name) if one.implementation == source.implementation}
         plugin = load_object(source.implementation)
         given = plugin.cloche_commands() if hasattr(plugin, "cloche_commands") else ()
         if missing := sorted({one.name for one in given} - points):
-            broken(f"the command `{missing[0]}` needs an entry point of that name, or it is never found")
+            broken(f"the command `{missing[0]}` needs an entry point of the same name, or it will not be found")
 
 
 def check_references(name: str) -> None:
-    """Every `package.module:attribute` that it gives can be imported, and is what it is given for."""
-    registry = loaded(name)
+    """Check that every `package.module:attribute` of the plugin can be imported, and has the right type and name."""
+    registry = load_plugin(name)
     for one in [one for kind in KINDS for one in registry.all(kind)]:
         item = one.load()
         if one.kind == "command" and not callable(item):
-            broken(f"command `{one.name}` names `{one.reference}`, which cannot be called")
+            broken(f"command `{one.name}` refers to `{one.reference}`, which is not callable")
         if one.kind != "command" and getattr(item, "name", one.name) != one.name:
-            broken(f"the {one.kind} `{one.name}` calls itself `{item.name}`")
+            broken(f"the {one.kind} `{one.name}` refers to an object with the name `{item.name}`")

@@ -1,4 +1,4 @@
-"""Notice what code does to the world outside it: files, processes, variables, network; it hinders nothing."""
+"""Detection of side effects: changes to files, processes, variables and the network; nothing is prevented."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-DEEDS = {
-    "os.mkdir": "makes the directory `{}`",
+EVENTS = {
+    "os.mkdir": "creates the directory `{}`",
     "os.rmdir": "removes the directory `{}`",
     "os.remove": "removes `{}`",
     "os.rename": "renames `{}`",
-    "os.link": "links `{}`",
-    "os.symlink": "links `{}`",
+    "os.link": "creates a hard link to `{}`",
+    "os.symlink": "creates a link to `{}`",
     "os.chmod": "changes the mode of `{}`",
     "os.chown": "changes the owner of `{}`",
     "os.utime": "changes the times of `{}`",
@@ -44,24 +44,28 @@ DEEDS = {
     "winreg.DeleteKey": "writes to the registry",
     "winreg.DeleteValue": "writes to the registry",
 }
-"""What the interpreter tells of (PEP 578), as words; `{}` is what it is done to."""
+"""A description of each audit event (PEP 578) that is a side effect; `{}` is replaced by the object that it concerns."""
 
-STARTS = frozenset(event for event, deed in DEEDS.items() if deed.startswith("starts "))
-"""Those that start a program."""
+PROCESS_EVENTS = frozenset(event for event, phrase in EVENTS.items() if phrase.startswith("starts "))
+"""The events that start a process."""
 
-WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 class Watch:
-    """A context that collects in `deeds`, as phrases, what the thread that entered it does to the world.
+    """A context manager that collects the side effects of the current thread.
 
-    Reading is no deed, nor is what the import system does. Deeds below one of the `allowed` directories are left out,
-    and so are those of the kinds in `unheard`.
+    Reading is not a side effect, and neither is importing a module. When the context ends, changes to the environment
+    variables, the current directory and `sys.path` are undone.
+
+    :param allowed: directories in which everything is permitted.
+    :param ignored_events: audit events that are not collected.
     """
 
-    def __init__(self, allowed: Iterable[str] = (), unheard: Container[str] = ()) -> None:
-        self.deeds: list[str] = []
-        self._unheard = unheard
+    def __init__(self, allowed: Iterable[str] = (), ignored_events: Container[str] = ()) -> None:
+        self.side_effects: list[str] = []
+        """Descriptions of what happened, each once: "creates the directory `/tmp/x`"."""
+        self._ignored_events = ignored_events
         self._allowed = tuple(os.path.join(directory, "") for directory in allowed)
         self._thread = threading.get_ident()
         self._variables: dict[str, str] = {}
@@ -70,60 +74,65 @@ class Watch:
         self._byte_code = False
 
     def __enter__(self) -> Self:
-        global _listening
-        if not _listening:
-            _listening = True
-            sys.addaudithook(_hear)
+        global _hook_installed
+        if not _hook_installed:
+            _hook_installed = True
+            sys.addaudithook(_audit)
         self._variables, self._cwd, self._path = dict(os.environ), os.getcwd(), list(sys.path)
         self._byte_code, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-        _watches.append(self)
+        _active.append(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        _watches.remove(self)
+        _active.remove(self)
         sys.dont_write_bytecode = self._byte_code
         for name in sorted(self._variables.keys() | os.environ.keys()):
             if self._variables.get(name) != os.environ.get(name):
-                self._note(f"leaves the variable `{name}` of this process changed")
+                self._add(f"leaves the variable `{name}` of this process changed")
         if os.getcwd() != self._cwd:
-            self._note(f"leaves the current directory changed to `{os.getcwd()}`")
+            self._add(f"leaves the current directory changed to `{os.getcwd()}`")
             os.chdir(self._cwd)
         if sys.path != self._path:
-            self._note("leaves `sys.path` changed")
+            self._add("leaves `sys.path` changed")
             sys.path[:] = self._path
         if dict(os.environ) != self._variables:
             os.environ.clear()
             os.environ.update(self._variables)
 
-    def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Take notice of one event of the interpreter."""
-        if threading.get_ident() != self._thread or event in self._unheard:
+    @property
+    def deeds(self) -> list[str]:
+        """An alias of `side_effects`."""
+        return self.side_effects
+
+    def record(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Collect an audit event of the interpreter (PEP 578), if it is a side effect."""
+        if threading.get_ident() != self._thread or event in self._ignored_events:
             return
         first = arguments[0] if arguments else ""
-        if isinstance(first, int):  # a descriptor: opening it has been heard
+        if isinstance(first, int):  # a file descriptor: opening it has already been collected
             return
         subject = os.fsdecode(first) if isinstance(first, (str, bytes, os.PathLike)) else ""
         if event == "open":
             flags = arguments[2] if isinstance(arguments[2], int) else 0
-            if subject and subject != os.devnull and flags & WRITING and not self._may(subject):
-                self._note(f"opens `{subject}` for writing")
-        elif not (subject and self._may(subject)):
-            self._note(DEEDS[event].format(subject or "?"))
+            if subject and subject != os.devnull and flags & WRITE_FLAGS and not self._is_allowed(subject):
+                self._add(f"opens `{subject}` for writing")
+        elif not (subject and self._is_allowed(subject)):
+            self._add(EVENTS[event].format(subject or "?"))
 
-    def _may(self, path: str) -> bool:
+    def _is_allowed(self, path: str) -> bool:
         return os.path.join(os.path.abspath(path), "").startswith(self._allowed) if self._allowed else False
 
-    def _note(self, deed: str) -> None:
-        if deed not in self.deeds:
-            self.deeds.append(deed)
+    def _add(self, phrase: str) -> None:
+        if phrase not in self.side_effects:
+            self.side_effects.append(phrase)
 
 
-_watches: list[Watch] = []
-_listening = False
+_active: list[Watch] = []
+_hook_installed = False
 
 
-def _hear(event: str, arguments: tuple[Any, ...]) -> None:
-    """Hand an event on; a hook cannot be taken away again, so it has to cost nothing while nobody watches."""
-    if _watches and (event == "open" or event in DEEDS):
-        for watch in _watches:
-            watch.hear(event, arguments)
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    """Pass an event to the active watches; audit hooks cannot be removed, so this must be fast without any."""
+    if _active and (event == "open" or event in EVENTS):
+        for watch in _active:
+            watch.record(event, arguments)

@@ -1,4 +1,4 @@
-"""What a seeder promises: one image per distribution, out of the store, and nothing written anywhere else."""
+"""The contract of seeders: they return one image per distribution, from the store, and write nothing else."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from cloche.model.distribution import Image
 from cloche.model.request import Wanted
 from cloche.store import Store
 from cloche.store.seeds import SeedStore
-from cloche.testing.checks import Check, as_test, broken, check_documented, check_name, check_sentence, twice
+from cloche.testing.checks import Check, as_test, broken, call_twice, check_documented, check_name, check_sentence
 from cloche.testing.fakes import KINDS, fake_host
-from cloche.testing.purity import STARTS
+from cloche.testing.purity import PROCESS_EVENTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,29 +28,29 @@ if TYPE_CHECKING:
 
 
 def seeder_contract(seeder: Seeder, interpreter: Interpreter | None = None) -> Test:
-    """Return a test of everything that a seeder promises.
+    """Return a test that a seeder keeps its contract.
 
-    It is asked for a distribution that a directory of `find_links` has, and for one that nobody has.
+    The seeder is called for a distribution that is in a `find_links` directory, and for one that does not exist.
 
-    :param seeder: the object itself.
-    :param interpreter: a real one, since the target itself makes byte-code; by default the one that runs the tests.
+    :param seeder: the seeder object.
+    :param interpreter: a real interpreter, which compiles byte-code; by default the one that runs the tests.
     """
     return as_test(seeder_checks(seeder, interpreter))
 
 
 def seeder_checks(seeder: Seeder, interpreter: Interpreter | None = None) -> list[Check]:
-    """Return the promises one by one; see `seeder_contract`."""
+    """Return the checks of `seeder_contract`."""
     return [
         Check("name", lambda _: check_named(seeder)),
         Check("documentation", lambda _: check_documented("seeder", seeder)),
-        *(Check(f"refusal-{kind}", partial(check_refusal, seeder, one)) for kind, one in KINDS.items()),
+        *(Check(f"refusal-{kind}", partial(check_refusal, seeder, fake)) for kind, fake in KINDS.items()),
         Check("images", partial(check_images, seeder, interpreter)),
-        Check("what-nobody-has", partial(check_missing, seeder, interpreter)),
+        Check("unavailable-distribution", partial(check_unavailable, seeder, interpreter)),
     ]
 
 
 def check_named(seeder: Seeder) -> None:
-    """It has a name that can be typed after `--seeder`, and everything that the core will call."""
+    """Check that the seeder has a name for `--seeder`, and every method that the core calls."""
     check_name("seeder", getattr(seeder, "name", None))
     for method in ("refusal", "images"):
         if not callable(getattr(seeder, method, None)):
@@ -58,42 +58,44 @@ def check_named(seeder: Seeder) -> None:
 
 
 def check_refusal(seeder: Seeder, interpreter: Interpreter, _: Path) -> None:
-    """It gives None or a sentence that a user can act on, always the same."""
-    check_sentence("`refusal`", twice("`refusal`", lambda: seeder.refusal(interpreter)))
+    """Check that `refusal` always returns the same result: None, or a sentence for users."""
+    check_sentence("`refusal`", call_twice("`refusal`", lambda: seeder.refusal(interpreter)))
 
 
 def check_images(seeder: Seeder, interpreter: Interpreter | None, directory: Path) -> None:
-    """It gives one image for what is wanted, whole and in the store, and the same one the next time."""
-    target = interpreter or running()
+    """Check that `images` always returns the same image for a requirement, and that it is in the store."""
+    target = interpreter or running_interpreter()
     sample_wheel(directory / "wheels")
     wanted = Wanted(("cloche-sample==1.0",), (str(directory / "wheels"),), "never")
     with Store.open(fake_host(environ=dict(os.environ)), str(directory / "store")) as store:
         allowed = (store.root, tempfile.gettempdir())
-        images = twice("`images`", lambda: list(seeder.images(target, wanted, SeedStore(store))), allowed, STARTS)
+        images = call_twice(
+            "`images`", lambda: list(seeder.images(target, wanted, SeedStore(store))), allowed, PROCESS_EVENTS
+        )
         if [getattr(image, "distribution", "") for image in images] != ["cloche-sample"]:
-            broken(f"`images` gives {images!r} where one distribution, `cloche-sample`, is wanted")
+            broken(f"`images` returns {images!r}; expected one image, of the distribution `cloche-sample`")
         for image in images:
             if not isinstance(image, Image):
-                broken(f"`images` gives {image!r}, which is no `cloche.Image`")
+                broken(f"`images` returns {image!r}, which is not a `cloche.Image`")
             if os.path.commonpath([image.root, store.root]) != store.root or not os.path.isdir(image.root):
                 broken(f"the image `{image.root}` is not in the store `{store.root}`")
             if image.version != "1.0":
-                broken(f"the image is of version {image.version}, and 1.0 is wanted")
+                broken(f"the image has version {image.version}, but 1.0 was requested")
 
 
-def check_missing(seeder: Seeder, interpreter: Interpreter | None, directory: Path) -> None:
-    """What nobody has is a `SeedError` that says so."""
-    wanted = Wanted(("cloche-nobody-has-this",), (), "never")
+def check_unavailable(seeder: Seeder, interpreter: Interpreter | None, directory: Path) -> None:
+    """Check that `images` raises `SeedError` for a distribution that does not exist."""
+    wanted = Wanted(("cloche-does-not-exist",), (), "never")
     with Store.open(fake_host(environ=dict(os.environ)), str(directory / "store")) as store:
         try:
-            images = list(seeder.images(interpreter or running(), wanted, SeedStore(store)))
+            images = list(seeder.images(interpreter or running_interpreter(), wanted, SeedStore(store)))
         except SeedError as error:
             check_sentence("the message of `SeedError`", error.message)
             return
-        broken(f"`images` gives {images!r} for a distribution that nobody has, and has to raise `SeedError`")
+        broken(f"`images` returns {images!r} for a distribution that does not exist; it must raise `SeedError`")
 
 
-def running() -> Interpreter:
+def running_interpreter() -> Interpreter:
     """Return the base of the interpreter that runs the tests."""
     from cloche.api import find
 
@@ -101,7 +103,7 @@ def running() -> Interpreter:
 
 
 def sample_wheel(directory: Path) -> Path:
-    """Make a wheel of a distribution `cloche-sample` 1.0 in a directory, and return its path (PEP 427)."""
+    """Create a wheel of the distribution `cloche-sample` 1.0 in a directory (PEP 427), and return its path."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "cloche_sample-1.0-py3-none-any.whl"
     info = "cloche_sample-1.0.dist-info"

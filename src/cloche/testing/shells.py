@@ -19,7 +19,7 @@ from cloche.errors import Inexpressible
 from cloche.model.value import replace, value
 from cloche.testing.checks import Check, broken, skip
 from cloche.testing.fakes import KINDS, fake_environment
-from cloche.testing.hostile import HOSTILE, directory_name, served
+from cloche.testing.hostile import HOSTILE, directory_name, supported_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -186,7 +186,7 @@ class Runner:
 
     def prepared(self, directory: Path, name: str, prompt: str, tcl: str = "") -> Environment | None:
         """Return an environment of which nothing but the scripts exists; None if the activator cannot express it."""
-        kind = served(self.activator)[0]
+        kind = supported_kinds(self.activator)[0]
         changes = {"tcl_library": tcl, "tk_library": tcl and f"{tcl} tk"}
         root = directory / name
         environment = fake_environment(root, replace(KINDS[kind], **changes), prompt=prompt)
@@ -202,7 +202,7 @@ class Runner:
 
         The other one is still where it was made, so that a script which leads there by mistake succeeds.
         """
-        kind = served(self.activator)[0]
+        kind = supported_kinds(self.activator)[0]
         root = directory / "where it was made" / "env"
         original = fake_environment(root, KINDS[kind], placement="relocatable", naming="directory")
         scripts = list(self.activator.scripts(original))

@@ -1,6 +1,6 @@
-"""A shell at a terminal, and what stands on its screen: prompts can only be judged by what is drawn.
+"""A terminal that runs a shell and shows its screen, which is the only way to test a prompt.
 
-It needs `pexpect` and `pyte`, which the author's tests have to bring.
+It needs `pexpect` and `pyte`, which have to be installed for the tests.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Terminal:
-    """A program at a terminal of its own; a context, at the end of which the program is ended."""
+    """A context manager that runs a program in a terminal of its own, and stops it at the end."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Terminal:
             codec_errors="replace",
             dimensions=(rows, columns),
         )
-        self._screen.write_process_input = self._program.send  # the answers to questions such as where the cursor is
+        self._screen.write_process_input = self._program.send  # answers to requests such as the cursor position
 
     def __enter__(self) -> Terminal:
         return self
@@ -52,25 +52,25 @@ class Terminal:
 
     @property
     def shown(self) -> str:
-        """Everything on the screen, without what is blank at the end of lines and of the screen."""
+        """The text on the screen, without trailing white space."""
         return "\n".join(line.rstrip() for line in self._screen.display).rstrip()
 
     @property
     def line(self) -> str:
-        """The line of the cursor, without what is blank at its end."""
+        """The line that the cursor is on, without trailing white space."""
         return str(self._screen.display[self._screen.cursor.y]).rstrip()
 
     def enter(self, line: str) -> None:
-        """Type a line."""
+        """Type a line and press Enter."""
         self._watch(0.05)
         self._program.send(line)
         self._watch(0.05)
         self._program.send("\r")
 
     def rest(self, seconds: float = 20) -> None:
-        """Wait until the cursor stands behind some prompt and nothing has been drawn for a second.
+        """Wait until the cursor is after any prompt and the screen has not changed for a second.
 
-        :raises Broken: that does not happen in this time; shows the screen.
+        :raises Broken: this does not happen within `seconds`; the message contains the screen.
         """
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -78,12 +78,12 @@ class Terminal:
             self._watch(1)
             if self.line and self.shown == before:
                 return
-        broken(f"no prompt is drawn; the screen is\n{self.shown}")
+        broken(f"no prompt appears; the screen is\n{self.shown}")
 
     def expect(self, prompt: str, seconds: float = 20) -> None:
-        """Wait until the cursor stands behind this prompt, alone in its line, and stays there.
+        """Wait until the cursor is on a line that contains only this prompt, and stays there.
 
-        :raises Broken: it does not in this time; shows the screen.
+        :raises Broken: this does not happen within `seconds`; the message contains the screen.
         """
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -92,10 +92,10 @@ class Terminal:
                 self._watch(0.25)
                 if self.line == prompt.rstrip():
                     return
-        broken(f"the prompt is not drawn as {prompt!r}; the screen is\n{self.shown}")
+        broken(f"the prompt {prompt!r} does not appear; the screen is\n{self.shown}")
 
     def _watch(self, seconds: float) -> None:
-        """Draw what the program says until it says nothing for so long, or has ended."""
+        """Update the screen until the program has printed nothing for this time, or has exited."""
         try:
             while True:
                 self._stream.feed(self._program.read_nonblocking(1 << 16, seconds))

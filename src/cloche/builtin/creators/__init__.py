@@ -1,1 +1,1 @@
-"""How environments are made, a module for each way."""
+"""The built-in creators: one module for each."""

@@ -1,6 +1,6 @@
-"""The creator `copy`: an environment with an executable of its own, and what that needs to start.
+"""The creator `copy`: an environment with a copy of the executable and of the libraries that it needs to start.
 
-The standard library stays where it is; only what the loader looks for beside the executable is copied with it.
+The standard library is not copied; only the libraries that the loader expects beside the executable are.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class CopyCreator:
 
     def refusal(self, interpreter: Interpreter) -> str | None:
         if ".framework/" in interpreter.library:
-            return "the executable of a macOS framework build cannot run from another place; use `--creator symlink`"
+            return "the executable of a macOS framework build cannot be copied; use `--creator symlink`"
         return posix.refusal(interpreter)
 
     def inputs(self, interpreter: Interpreter, layout: Layout) -> tuple[str, ...]:
@@ -36,36 +36,37 @@ class CopyCreator:
     def operations(self, interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
         yield from posix.directories(layout)
         if interpreter.os_name == "nt":
-            yield from windows.executables(interpreter, layout)
+            yield from windows.python_executables(interpreter, layout)
             return
         main, *others = layout.names
         yield Copy(layout.executable, os.path.realpath(interpreter.executable))
         for name in others:
             yield Link(f"{layout.bin}/{name}", main)
-        yield from libraries(interpreter, layout)
+        yield from shared_library(interpreter, layout)
 
 
-def libraries(interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
-    """Yield the shared library, where the executable looks for it relative to itself.
+def shared_library(interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
+    """Yield a copy of the shared library if the executable looks for it relative to itself.
 
-    An executable that names the library's directory absolutely (most `--enable-shared` builds) finds it from anywhere.
+    Most `--enable-shared` builds have its absolute directory compiled in, and need no copy.
     """
     if not interpreter.library:
         return
     name = os.path.basename(interpreter.library)
-    if interpreter.implementation == "pypy":  # RUNPATH is `$ORIGIN`: beside the executable
+    if interpreter.implementation == "pypy":  # its RUNPATH is `$ORIGIN`, the directory of the executable
         yield Copy(f"{layout.bin}/{name}", interpreter.library)
         return
-    if origin_relative(os.path.realpath(interpreter.executable)):
+    if loads_relative_to_itself(os.path.realpath(interpreter.executable)):
         if layout.purelib.partition("/")[0] != "lib":
             yield MakeDir("lib")
         yield Copy(f"lib/{name}", interpreter.library)
 
 
-def origin_relative(executable: str) -> bool:
-    """Return whether an executable finds libraries relative to itself (`$ORIGIN`, on macOS `@executable_path`).
+def loads_relative_to_itself(executable: str) -> bool:
+    """Return whether an executable looks for libraries relative to itself (`$ORIGIN`, on macOS `@executable_path`).
 
-    The loader's tokens stand literally in the file; a launcher for a shared library is a few kilobytes.
+    The file contains the loader's tokens as plain text. The first MiB is enough, because an executable that uses a
+    shared library is small.
     """
     try:
         with open(executable, "rb") as file:

@@ -1,4 +1,4 @@
-"""What creators for POSIX have in common: whom they serve, and the directories."""
+"""Code that the creators share on POSIX: which interpreters they support, and the directories of an environment."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import Operation
 
-KNOWN = ("cpython", "pypy")
+SUPPORTED_IMPLEMENTATIONS = ("cpython", "pypy")
 
 
 def refusal(interpreter: Interpreter) -> str | None:
-    if interpreter.implementation not in KNOWN:
-        return f"needs CPython or PyPy, got {interpreter.name}; `--creator venv` hands over to its own `venv`"
+    if interpreter.implementation not in SUPPORTED_IMPLEMENTATIONS:
+        return f"needs CPython or PyPy, got {interpreter.name}; use `--creator venv`, which runs its own `venv` module"
     return None
 
 
 def directories(layout: Layout) -> Iterator[Operation]:
     """Yield every directory of an environment, parents first, and the links between them (`lib64 -> lib`)."""
-    made: set[str] = set()
+    created: set[str] = set()
     for path in (layout.bin, layout.include, layout.purelib, layout.platlib):
         parts = path.split("/")
         for count in range(1, len(parts) + 1):
             directory = "/".join(parts[:count])
-            if directory not in made:
-                made.add(directory)
+            if directory not in created:
+                created.add(directory)
                 yield MakeDir(directory)
     for path, target in layout.links:
         yield Link(path, target)

@@ -19,7 +19,7 @@ class Symlink:
 
     def refusal(self, interpreter: Interpreter) -> str | None:
         if interpreter.os_name == "nt":
-            return "a linked python.exe does not find its DLLs on Windows; `copy` uses Python's own launchers"
+            return "a linked python.exe cannot find its DLLs on Windows; use `--creator copy`"
         return posix.refusal(interpreter)
 
     def inputs(self, interpreter: Interpreter, layout: Layout) -> tuple[str, ...]:

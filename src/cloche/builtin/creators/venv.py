@@ -1,4 +1,4 @@
-"""The creator `venv`: hands over to the interpreter's own `venv`, for interpreters whose needs are not known here."""
+"""The creator `venv`: runs the interpreter's own `venv` module, for interpreters that no other creator supports."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Builder(venv.EnvBuilder):
 
 Builder(symlinks=os.name != "nt", with_pip=False).create(sys.argv[1])
 """
-"""Runs in the target: the directories and the executable are `venv`'s, scripts and configuration are written by us."""
+"""The program that runs in the target; `venv` creates directories and executables, and cloche writes all other files."""
 
 
 class Venv:
@@ -40,7 +40,7 @@ class Venv:
     def operations(self, interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
         yield Run(
             (interpreter.executable, "-I", "-c", SCRIPT, "{root}"),
-            purpose=f"let the `venv` of {interpreter.name} make the environment",
+            purpose=f"create the environment with the `venv` of {interpreter.name}",
         )
         yield from posix.directories(layout)
 

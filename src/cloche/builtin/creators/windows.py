@@ -1,6 +1,6 @@
-"""What starts the Python of an environment on Windows: a launcher of its own kind, or its executable with its DLLs.
+"""The executables of an environment on Windows: CPython's launchers, or copies of the executable with its DLLs.
 
-It plans for Windows on any system; it looks at the interpreter's files where they can be seen, and starts nothing.
+It works on every system, and reads the interpreter's directory only if that exists on this machine.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from cloche.model.operations import Operation
 
 
-def executables(interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
-    """Yield what stands in `Scripts` under the names of Python, and what that needs beside it.
+def python_executables(interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
+    """Yield the Python executables in `Scripts`, and the files that they need beside them.
 
-    CPython comes with launchers, as a part of `venv`: they read `pyvenv.cfg` and start the base interpreter. PyPy has
-    none, and its `venv` copies the executable with every DLL. CPython's embeddable package has no `venv`.
+    CPython's `venv` comes with launchers, which read `pyvenv.cfg` and start the base interpreter. PyPy has no launchers;
+    its `venv` copies the executable and every DLL. CPython's embeddable package has no `venv`.
     """
     if interpreter.implementation == "cpython" and interpreter.has_venv:
-        yield from _launchers(interpreter, layout)
+        yield from _venv_launchers(interpreter, layout)
     else:
-        yield from _copies(interpreter, layout)
+        yield from _copied_executables(interpreter, layout)
 
 
 def inputs(interpreter: Interpreter) -> tuple[str, ...]:
@@ -35,10 +35,10 @@ def inputs(interpreter: Interpreter) -> tuple[str, ...]:
     return (interpreter.executable,)
 
 
-def _launchers(interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
-    """Yield the launchers, which lie in `Lib\\venv\\scripts\\nt`.
+def _venv_launchers(interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
+    """Yield copies of the launchers in `Lib\\venv\\scripts\\nt`.
 
-    They are `python.exe` and `pythonw.exe` until 3.12, `venvlauncher.exe` and `venvwlauncher.exe` since 3.13, with `t`
+    Their names are `python.exe` and `pythonw.exe` until 3.12, `venvlauncher.exe` and `venvwlauncher.exe` since 3.13, with `t`
     for free-threaded builds (CPython `Lib/venv/__init__.py`, `setup_python`).
     """
     directory = "\\".join([interpreter.stdlib, "venv", "scripts", "nt"])
@@ -53,33 +53,33 @@ def _launchers(interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
         yield Copy(f"{layout.bin}/{name}", f"{directory}\\{launcher}")
 
 
-def _copies(interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
-    """Yield the executables themselves, with what the loader looks for beside them.
+def _copied_executables(interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
+    """Yield copies of the executables, and of the files that the loader expects beside them.
 
-    Python finds the rest by `home` in `pyvenv.cfg`, except a standard library that is a zip archive: it looks for that
-    beside its DLL (CPython `Modules/getpath.py`, and before 3.11 `PC/getpathp.c`). The `._pth` file of the embeddable
-    package stays behind, which would switch off `pyvenv.cfg`, `site` and with it all that is installed.
+    Python finds everything else by `home` in `pyvenv.cfg`, except a zipped standard library, which it expects beside
+    its DLL (CPython `Modules/getpath.py`, and before 3.11 `PC/getpathp.c`). The `._pth` file of the embeddable package
+    is not copied, because it disables `pyvenv.cfg` and `site`, and with them every installed package.
     """
     home, _, console = interpreter.executable.rpartition("\\")
     try:
         present = {name.lower(): name for name in sorted(os.listdir(home))}
-    except OSError:  # on another machine: what is known of it without looking
+    except OSError:  # the plan is for another machine: use the files that the interpreter's description names
         present = {name.lower(): name for name in [console, interpreter.library.rpartition("\\")[2]] if name}
     kind = "pypy" if console.lower().startswith("pypy") else "python"
-    named = console.lower().replace(kind, f"{kind}w", 1)
-    window = next((present[name] for name in (named, "pythonw.exe", "pypyw.exe") if name in present), "")
+    windowed_name = console.lower().replace(kind, f"{kind}w", 1)
+    windowed = next((present[name] for name in (windowed_name, "pythonw.exe", "pypyw.exe") if name in present), "")
     for name in layout.names:
-        if source := window if _is_windowed(name) else console:
+        if source := windowed if _is_windowed(name) else console:
             yield Copy(f"{layout.bin}/{name}", f"{home}\\{source}")
     for key, name in present.items():
-        if _is_needed(key, interpreter):
+        if _is_needed_by_copy(key, interpreter):
             yield Copy(f"{layout.bin}/{name}", f"{home}\\{name}")
 
 
-def _is_needed(name: str, interpreter: Interpreter) -> bool:
-    """Return whether a file beside the executable, its name in lower case, is needed beside a copy of it.
+def _is_needed_by_copy(name: str, interpreter: Interpreter) -> bool:
+    """Return whether a file beside the executable, with its name in lower case, is needed beside a copy of it.
 
-    CPython's other DLLs belong to extension modules, which find them where they are themselves.
+    CPython's other DLLs belong to extension modules, which look for them in their own directory.
     """
     if name.endswith(".dll"):
         return interpreter.implementation == "pypy" or name.startswith(("python", "vcruntime", "msvcr", "ucrtbase"))
@@ -88,5 +88,5 @@ def _is_needed(name: str, interpreter: Interpreter) -> bool:
 
 
 def _is_windowed(name: str) -> bool:
-    """Return whether an executable's name is that of the Python without a console."""
+    """Return whether an executable's name is that of the Python without a console window: `pythonw.exe`."""
     return name.removesuffix(".exe").endswith("w")

@@ -1,1 +1,1 @@
-"""Where interpreters are looked for, a module for each kind of place."""
+"""The built-in finders: one module for each source of interpreters."""

@@ -1,10 +1,10 @@
-"""What asdf has installed, read from disk."""
+"""The finder `asdf`: the Python versions that asdf has installed."""
 
 from __future__ import annotations
 
 import os
 
-from cloche.builtin.finders import installs
+from cloche.builtin.finders import installations
 from cloche.model.interpreter import Candidate
 from cloche.model.value import TYPE_CHECKING
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 class Asdf:
-    """Gives `$ASDF_DATA_DIR/installs/python/*/bin/python`, newest first."""
+    """Yields `$ASDF_DATA_DIR/installs/python/*/bin/python`, newest first."""
 
     name = "asdf"
 
     def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
-        if root := location(host):
-            for path in installs.installed(os.path.join(root, "installs", "python"), spec, host):
+        if root := data_directory(host):
+            for path in installations.installed_executables(os.path.join(root, "installs", "python"), spec, host):
                 yield Candidate(path, self.name)
 
 
-def location(host: Host) -> str:
-    """Return asdf's data directory, whether it exists or not; empty if it cannot be named."""
+def data_directory(host: Host) -> str:
+    """Return asdf's data directory, which need not exist; empty if it is unknown."""
     if root := host.environ.get("ASDF_DATA_DIR"):
         return root
     user_home = host.environ.get("HOME", "")

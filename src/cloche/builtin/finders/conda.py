@@ -1,10 +1,10 @@
-"""The base environments of conda, mamba and their like; a named environment stands for the base it was made from."""
+"""The finder `conda`: the base environments of conda, mamba and similar tools."""
 
 from __future__ import annotations
 
 import os
 
-from cloche.builtin.finders import installs
+from cloche.builtin.finders import installations
 from cloche.model.interpreter import Candidate
 from cloche.model.value import TYPE_CHECKING
 
@@ -14,23 +14,28 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Host
     from cloche.model.spec import InterpreterSpec
 
-USUAL = ("miniforge3", "mambaforge", "miniconda3", "anaconda3", "micromamba")
-"""Names of installations in the user's home and beside it."""
+INSTALLER_DIRECTORIES = ("miniforge3", "mambaforge", "miniconda3", "anaconda3", "micromamba")
+"""The directory names that installers use, in the home directory and in the system's directories."""
 
 
 class Conda:
-    """Gives the Python of each base environment: of the active one first, then of where installers put them."""
+    """Yields the Python of each base environment: the active one first, then those in the default locations.
+
+    A named environment counts as its base environment.
+    """
 
     name = "conda"
 
     def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
-        for root in dict.fromkeys(filter(None, roots(host))):
-            if os.path.isdir(os.path.join(root, "conda-meta")) and (path := installs.executable(root, spec, host)):
+        for root in dict.fromkeys(filter(None, base_directories(host))):
+            if os.path.isdir(os.path.join(root, "conda-meta")) and (
+                path := installations.find_executable(root, spec, host)
+            ):
                 yield Candidate(path, self.name)
 
 
-def roots(host: Host) -> Iterator[str]:
-    """Yield where a base environment may be."""
+def base_directories(host: Host) -> Iterator[str]:
+    """Yield the directories that may be base environments; some may be empty strings."""
     environ = host.environ
     yield environ.get("_CONDA_ROOT", "")
     for name in ("CONDA_EXE", "MAMBA_EXE"):  # .../bin/conda, ...\Scripts\conda.exe
@@ -42,9 +47,9 @@ def roots(host: Host) -> Iterator[str]:
     user_home = environ.get("HOME") or environ.get("USERPROFILE", "")
     for directory in (user_home, environ.get("LOCALAPPDATA", ""), environ.get("PROGRAMDATA", "")):
         if directory:
-            yield from (os.path.join(directory, name) for name in USUAL)
+            yield from (os.path.join(directory, name) for name in INSTALLER_DIRECTORIES)
     if host.os_name == "posix":
-        yield from ("/opt/conda", *(f"/opt/{name}" for name in USUAL))
+        yield from ("/opt/conda", *(f"/opt/{name}" for name in INSTALLER_DIRECTORIES))
         yield from ("/opt/homebrew/Caskroom/miniconda/base", "/opt/homebrew/Caskroom/miniforge/base")
 
 

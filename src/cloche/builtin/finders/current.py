@@ -1,4 +1,4 @@
-"""The Python that runs cloche; its base is found by discovery, as every candidate's is."""
+"""The finder `current`: the Python that runs cloche; discovery resolves its base, as for any candidate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Current:
-    """Gives one candidate."""
+    """Yields `sys.executable`."""
 
     name = "current"
 

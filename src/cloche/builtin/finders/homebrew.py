@@ -1,10 +1,10 @@
-"""What Homebrew has installed, by the `opt` links that it keeps for upgrades, never by the Cellar."""
+"""The finder `homebrew`: Homebrew's Pythons, by their `opt` links, which stay valid after an upgrade."""
 
 from __future__ import annotations
 
 import os
 
-from cloche.builtin.finders import installs
+from cloche.builtin.finders import installations
 from cloche.model.interpreter import Candidate
 from cloche.model.value import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ PREFIXES = {"darwin": ("/opt/homebrew", "/usr/local"), "linux": ("/home/linuxbre
 
 
 class Homebrew:
-    """Gives `opt/python@3.N/bin/python3.N`, newest first, then PyPy."""
+    """Yields `opt/python@3.N/bin/python3.N`, newest first, then PyPy."""
 
     name = "homebrew"
 
@@ -27,8 +27,10 @@ class Homebrew:
         for prefix in dict.fromkeys([*[own] * bool(own), *PREFIXES.get(host.platform, ())]):
             opt = os.path.join(prefix, "opt")
             formulas = [name for name in _names(opt) if name.startswith(("python@3.", "pypy3", "python-freethreading"))]
-            for formula in installs.newest_first([name for name in formulas if installs.may_satisfy(name, spec)]):
-                if path := installs.executable(os.path.join(opt, formula), spec, host):
+            for formula in installations.newest_first(
+                [name for name in formulas if installations.may_satisfy(name, spec)]
+            ):
+                if path := installations.find_executable(os.path.join(opt, formula), spec, host):
                     yield Candidate(path, self.name)
 
 

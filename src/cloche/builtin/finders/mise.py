@@ -1,11 +1,11 @@
-"""What mise has installed, read from disk, and what its configuration says."""
+"""The finder `mise`: the Python versions that mise has installed, and those in its configuration."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from cloche.builtin.finders import installs
+from cloche.builtin.finders import installations
 from cloche.model.interpreter import Candidate
 from cloche.model.value import TYPE_CHECKING
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 class Mise:
-    """Gives `$MISE_DATA_DIR/installs/python/*/bin/python`, newest first."""
+    """Yields `$MISE_DATA_DIR/installs/python/*/bin/python`, newest first."""
 
     name = "mise"
 
     def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
-        if root := location(host):
-            for path in installs.installed(os.path.join(root, "installs", "python"), spec, host):
+        if root := data_directory(host):
+            for path in installations.installed_executables(os.path.join(root, "installs", "python"), spec, host):
                 yield Candidate(path, self.name)
 
 
-def location(host: Host) -> str:
-    """Return mise's data directory, whether it exists or not; empty if it cannot be named."""
+def data_directory(host: Host) -> str:
+    """Return mise's data directory, which need not exist; empty if it is unknown."""
     if root := host.environ.get("MISE_DATA_DIR"):
         return root
     if host.os_name == "nt":
@@ -40,7 +40,7 @@ def location(host: Host) -> str:
 
 
 def user_config(host: Host) -> str:
-    """Return the path of the user's configuration; empty if it cannot be named."""
+    """Return the path of the user's configuration file; empty if it is unknown."""
     if path := host.environ.get("MISE_GLOBAL_CONFIG_FILE"):
         return path
     user_home = host.environ.get("HOME") or host.environ.get("USERPROFILE", "")
@@ -48,9 +48,9 @@ def user_config(host: Host) -> str:
     return os.path.join(config, "mise", "config.toml") if config else ""
 
 
-def versions(path: str) -> list[str]:
-    """Return the versions of Python that a configuration names, none if there is none: `python = ["3.12", "3.11"]`."""
-    content = installs.text_of(path)
+def configured_versions(path: str) -> list[str]:
+    """Return the Python versions in a configuration file: `python = ["3.12", "3.11"]` below `[tools]`."""
+    content = installations.read_text(path)
     if "python" not in content:
         return []
     if sys.version_info >= (3, 11):

@@ -1,10 +1,10 @@
-"""The directories of PATH, as they are: empty and relative entries are skipped, the current directory is never one."""
+"""The finder `path`: the directories on PATH; empty and relative entries, which mean the current one, are skipped."""
 
 from __future__ import annotations
 
 import os
 
-from cloche.builtin.finders import installs
+from cloche.builtin.finders import installations
 from cloche.model.interpreter import Candidate
 from cloche.model.value import TYPE_CHECKING
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Host
     from cloche.model.spec import InterpreterSpec
 
-LARGEST_SCRIPT = 4096
-"""Bytes; an executable that is larger is no shim."""
+MAX_SCRIPT_BYTES = 4096
+"""The maximum size of a shim in bytes."""
 DEVELOPER_TOOLS = "/Library/Developer/CommandLineTools/usr/bin"
-"""What stands behind the executables in `/usr/bin` of macOS, if it is installed."""
+"""The directory of the executables that those in `/usr/bin` on macOS start, if it is installed."""
 
 
 class Path:
-    """Gives, directory by directory, the names that a request may have, most specific first."""
+    """Yields the executables for a request, directory by directory, the most specific name first."""
 
     name = "path"
 
@@ -30,27 +30,29 @@ class Path:
         for directory in dict.fromkeys(host.environ.get("PATH", "").split(separator)):
             if os.path.isabs(directory):
                 for path in _executables(directory, spec, host):
-                    yield from self._seen_through(path, host)
+                    yield from self._candidates_for(path, host)
 
-    def _seen_through(self, path: str, host: Host) -> Iterator[Candidate]:
-        """Yield what an executable stands for: itself, if it is not one of those that start another."""
+    def _candidates_for(self, path: str, host: Host) -> Iterator[Candidate]:
+        """Yield the executable itself, or the ones that it starts if it is a shim."""
         if host.platform == "darwin" and os.path.dirname(path) == "/usr/bin":
-            behind = os.path.join(DEVELOPER_TOOLS, os.path.basename(path))
-            note = "" if os.path.isfile(behind) else "asks to install the developer tools when it is started"
-            yield Candidate(path if note else behind, self.name, note)
+            executable = os.path.join(DEVELOPER_TOOLS, os.path.basename(path))
+            if os.path.isfile(executable):
+                yield Candidate(executable, self.name)
+            else:
+                yield Candidate(path, self.name, "only offers to install the developer tools")
         elif host.platform == "win32" and _size(path) == 0:
-            yield Candidate(path, self.name, "is an alias of the Microsoft Store")
-        elif os.path.basename(os.path.dirname(path)) == "shims" or _size(path) <= LARGEST_SCRIPT:
+            yield Candidate(path, self.name, "is a Microsoft Store alias")
+        elif os.path.basename(os.path.dirname(path)) == "shims" or _size(path) <= MAX_SCRIPT_BYTES:
             from cloche.builtin.finders import shims
 
-            if not (manager := shims.manager(path, host)):
+            if not (manager := shims.find_manager(path, host)):
                 yield Candidate(path, self.name)
                 return
-            behind_it = list(shims.behind(path, manager, host))
-            for executable in behind_it:
-                yield Candidate(executable, self.name)
-            if not behind_it:
-                yield Candidate(path, self.name, f"is a shim of {manager}, and no version that has it is active")
+            targets = list(shims.find_targets(path, manager, host))
+            for target in targets:
+                yield Candidate(target, self.name)
+            if not targets:
+                yield Candidate(path, self.name, f"is a shim of {manager}, but no active version provides it")
         else:
             yield Candidate(path, self.name)
 
@@ -63,9 +65,9 @@ def _size(path: str) -> int:
 
 
 def _executables(directory: str, spec: InterpreterSpec, host: Host) -> Iterator[str]:
-    names = installs.commands(spec, host)
+    names = installations.command_names(spec, host)
     if not spec.name and len(spec.release) < 2:  # any minor version will do
-        names += installs.numbered(directory, spec)
+        names += installations.versioned_names(directory, spec)
     for name in dict.fromkeys(names):
         path = os.path.join(directory, name)
         if os.path.isfile(path):

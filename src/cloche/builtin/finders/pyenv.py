@@ -1,10 +1,10 @@
-"""What pyenv has installed, read from disk: its shims on PATH work for the version that is active, and for no other."""
+"""The finder `pyenv`: the versions that pyenv has installed; its shims on PATH start only the active one."""
 
 from __future__ import annotations
 
 import os
 
-from cloche.builtin.finders import installs
+from cloche.builtin.finders import installations
 from cloche.model.interpreter import Candidate
 from cloche.model.value import TYPE_CHECKING
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 class Pyenv:
-    """Gives `$PYENV_ROOT/versions/*/bin/python`, newest first; pyenv-win's `pyenv-win\\versions` on Windows."""
+    """Yields `$PYENV_ROOT/versions/*/bin/python`, newest first; pyenv-win's `pyenv-win\\versions` on Windows."""
 
     name = "pyenv"
 
     def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
-        if root := location(host):
-            for path in installs.installed(os.path.join(root, "versions"), spec, host):
+        if root := data_directory(host):
+            for path in installations.installed_executables(os.path.join(root, "versions"), spec, host):
                 yield Candidate(path, self.name)
 
 
-def location(host: Host) -> str:
-    """Return the directory of pyenv, whether it exists or not; empty if it cannot be named."""
+def data_directory(host: Host) -> str:
+    """Return pyenv's root directory, which need not exist; empty if it is unknown."""
     if root := host.environ.get("PYENV_ROOT"):
         return root
     if host.os_name == "nt":

@@ -1,10 +1,10 @@
-"""The framework builds for macOS that python.org distributes."""
+"""The finder `python.org`: the framework builds for macOS from python.org."""
 
 from __future__ import annotations
 
 import os
 
-from cloche.builtin.finders import installs
+from cloche.builtin.finders import installations
 from cloche.model.interpreter import Candidate
 from cloche.model.value import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class PythonOrg:
-    """Gives `Python.framework/Versions/3.N/bin/python3.N`, newest first; `PythonT.framework` has free-threaded ones."""
+    """Yields `Python.framework/Versions/3.N/bin/python3.N`, newest first; free-threaded: `PythonT.framework`."""
 
     name = "python.org"
 
@@ -32,7 +32,9 @@ class PythonOrg:
         )
         for library in (self._library, *[os.path.join(user_home, "Library")] * bool(user_home)):
             for framework in frameworks:
-                for path in installs.installed(os.path.join(library, "Frameworks", framework, "Versions"), spec, host):
+                for path in installations.installed_executables(
+                    os.path.join(library, "Frameworks", framework, "Versions"), spec, host
+                ):
                     yield Candidate(path, self.name)
 
 

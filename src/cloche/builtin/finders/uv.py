@@ -1,10 +1,10 @@
-"""What uv has installed (its managed Pythons), read from disk."""
+"""The finder `uv`: the Pythons that uv has installed."""
 
 from __future__ import annotations
 
 import os
 
-from cloche.builtin.finders import installs
+from cloche.builtin.finders import installations
 from cloche.model.interpreter import Candidate
 from cloche.model.value import TYPE_CHECKING
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 class Uv:
-    """Gives `$UV_PYTHON_INSTALL_DIR/cpython-3.12-*/bin/python`, newest first, by the link for the minor version."""
+    """Yields `$UV_PYTHON_INSTALL_DIR/cpython-3.12-*/bin/python`, newest first, by the link for the minor version."""
 
     name = "uv"
 
     def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
-        if root := location(host):
-            for path in installs.installed(root, spec, host):
+        if root := data_directory(host):
+            for path in installations.installed_executables(root, spec, host):
                 yield Candidate(path, self.name)
 
 
-def location(host: Host) -> str:
-    """Return the directory of uv's managed Pythons, whether it exists or not; empty if it cannot be named."""
+def data_directory(host: Host) -> str:
+    """Return the directory of uv's managed Pythons, which need not exist; empty if it is unknown."""
     if root := host.environ.get("UV_PYTHON_INSTALL_DIR"):
         return root
     if host.os_name == "nt":

@@ -1,11 +1,11 @@
-"""The Pythons that are registered in Windows (PEP 514), in the order in which the `py` launcher takes them."""
+"""The finder `windows-registry`: the Pythons in the Windows registry (PEP 514), in the order of the `py` launcher."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from cloche.builtin.finders import installs
+from cloche.builtin.finders import installations
 from cloche.model.interpreter import Candidate
 from cloche.model.value import TYPE_CHECKING, value
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from cloche.model.spec import InterpreterSpec
 
     class Registry(Protocol):
-        """The registry, read only; a key is written `HKEY_CURRENT_USER\\Software\\...`."""
+        """Read access to the registry; a key is written `HKEY_CURRENT_USER\\Software\\...`."""
 
         def keys(self, key: str) -> list[str]:
-            """Return the names of the keys below a key, none if there is no such key."""
+            """Return the names of the subkeys of a key; an empty list if the key does not exist."""
 
         def values(self, key: str) -> dict[str, str]:
-            """Return the texts in a key by name, the default under the empty one; none if there is no such key."""
+            """Return the string values of a key by name, the default value as ""; empty if the key does not exist."""
 
 
 ROOTS = (
@@ -31,24 +31,24 @@ ROOTS = (
     "HKEY_LOCAL_MACHINE\\Software\\Python",
     "HKEY_LOCAL_MACHINE\\Software\\WOW6432Node\\Python",
 )
-NOT_A_COMPANY = "PyLauncher"
+LAUNCHER_KEY = "PyLauncher"
 
 
 @value
-class Registered:
-    """One entry: a company's tag."""
+class RegisteredPython:
+    """One registered Python."""
 
     company: str
     tag: str
     path: str
     arguments: str
-    """What the executable has to be given to be this interpreter."""
+    """The arguments that the executable needs to be this interpreter."""
 
 
 class WindowsRegistry:
-    """Gives what is registered: PythonCore first, then other companies by name; the user's first, newest first.
+    """Yields PythonCore first, then other companies by name; of each, the user's Pythons first, then the newest.
 
-    The version that `PY_PYTHON` names, as for `py`, goes before all others.
+    As with `py`, the version in `PY_PYTHON` comes before all others.
     """
 
     name = "windows-registry"
@@ -57,30 +57,30 @@ class WindowsRegistry:
         self._registry = registry
 
     def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
-        registry = self._registry or (_registry() if host.platform == "win32" else None)
+        registry = self._registry or (_system_registry() if host.platform == "win32" else None)
         if registry is None:
             return
-        entries = list(registered(registry))
+        entries = list(registered_pythons(registry))
         preferred = host.environ.get("PY_PYTHON3") or host.environ.get("PY_PYTHON", "")
         entries.sort(key=lambda entry: not (preferred and entry.company == "PythonCore" and entry.tag == preferred))
         for entry in entries:
-            if entry.company == "PythonCore" and not installs.may_satisfy(entry.tag, spec):
+            if entry.company == "PythonCore" and not installations.may_satisfy(entry.tag, spec):
                 continue
             if entry.arguments:
-                note = f"is {entry.company}\\{entry.tag} only when it is started with `{entry.arguments}`"
+                note = f"is {entry.company}\\{entry.tag} only when started with `{entry.arguments}`"
                 yield Candidate(entry.path, self.name, note)
             else:
                 yield Candidate(entry.path, self.name)
 
 
-def registered(registry: Registry) -> Iterator[Registered]:
-    """Yield every entry that names an executable."""
+def registered_pythons(registry: Registry) -> Iterator[RegisteredPython]:
+    """Yield every registered Python that has an executable."""
     found = [
         (company != "PythonCore", company, root, tag)
         for root in ROOTS
         for company in registry.keys(root)
-        if company != NOT_A_COMPANY
-        for tag in installs.newest_first(registry.keys(f"{root}\\{company}"))
+        if company != LAUNCHER_KEY
+        for tag in installations.newest_first(registry.keys(f"{root}\\{company}"))
     ]
     found.sort(key=lambda entry: entry[:2])  # stable: roots and versions keep their order
     for _, company, root, tag in found:
@@ -88,14 +88,14 @@ def registered(registry: Registry) -> Iterator[Registered]:
         directory = install.get("", "")
         path = install.get("ExecutablePath") or (directory and os.path.join(directory, "python.exe"))
         if path:
-            yield Registered(company, tag, path, install.get("ExecutableArguments", ""))
+            yield RegisteredPython(company, tag, path, install.get("ExecutableArguments", ""))
 
 
 if sys.platform == "win32":
     import winreg
 
     class Winreg:
-        """The registry of this machine; 32-bit entries are in `WOW6432Node`, whatever runs this."""
+        """The registry of this machine, seen as a 64-bit program sees it: 32-bit entries are in `WOW6432Node`."""
 
         def _open(self, key: str) -> winreg.HKEYType:
             root, _, path = key.partition("\\")
@@ -116,12 +116,12 @@ if sys.platform == "win32":
                 return {}
             return {name: text for name, text, _ in entries if isinstance(text, str)}
 
-    def _registry() -> Registry | None:
+    def _system_registry() -> Registry | None:
         return Winreg()
 
 else:
 
-    def _registry() -> Registry | None:
+    def _system_registry() -> Registry | None:
         return None
 
 

@@ -1,10 +1,10 @@
-"""The Pythons that the Microsoft Store has installed, by the aliases that it keeps for upgrades."""
+"""The finder `windows-store`: the Pythons from the Microsoft Store, by their aliases, which stay valid."""
 
 from __future__ import annotations
 
 import os
 
-from cloche.builtin.finders import installs
+from cloche.builtin.finders import installations
 from cloche.model.interpreter import Candidate
 from cloche.model.value import TYPE_CHECKING
 
@@ -18,9 +18,9 @@ PACKAGE = "PythonSoftwareFoundation.Python."
 
 
 class WindowsStore:
-    """Gives `WindowsApps\\\\PythonSoftwareFoundation.Python.3.N_...\\\\python.exe`, newest first.
+    """Yields `WindowsApps\\\\PythonSoftwareFoundation.Python.3.N_...\\\\python.exe`, newest first.
 
-    The `python.exe` above those may be an alias that opens the Store instead.
+    The `python.exe` directly in `WindowsApps` may be an alias that opens the Store instead.
     """
 
     name = "windows-store"
@@ -34,9 +34,9 @@ class WindowsStore:
             names = [name[len(PACKAGE) :] for name in os.listdir(apps) if name.startswith(PACKAGE)]
         except OSError:
             return
-        for name in installs.newest_first([name for name in names if installs.may_satisfy(name, spec)]):
+        for name in installations.newest_first([name for name in names if installations.may_satisfy(name, spec)]):
             path = os.path.join(apps, PACKAGE + name, "python.exe")
-            if os.path.lexists(path):  # an alias is no file that could be opened
+            if os.path.lexists(path):  # an alias is not a regular file
                 yield Candidate(path, self.name)
 
 

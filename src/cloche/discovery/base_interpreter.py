@@ -1,0 +1,174 @@
+"""The base interpreter of an environment, and the path by which to refer to it; found from links and `pyvenv.cfg` alone.
+
+An environment refers to its base by a directory (`home` in `pyvenv.cfg`) and a file name. Both should stay valid when
+the base is upgraded, and the interpreter must find its standard library from them: CPython looks for
+`lib/pythonX.Y/os.py` in the parents of `home` (Modules/getpath.py, `STDLIB_LANDMARK`).
+"""
+
+from __future__ import annotations
+
+import os
+
+from cloche.fs.files import read_regular
+from cloche.fs.inputs import UNRECORDED
+from cloche.model.value import TYPE_CHECKING, replace
+from cloche.planning import pyvenv_cfg
+
+if TYPE_CHECKING:
+    from cloche.fs.inputs import Inputs
+    from cloche.model.interpreter import Interpreter
+
+MAX_DEPTH = 8
+"""How many environments based on environments, or links to links, to follow before assuming a loop."""
+
+MAX_BYTES = 1 << 16
+"""The maximum size of a `pyvenv.cfg`."""
+
+
+def environment_settings(executable: str, inputs: Inputs = UNRECORDED) -> dict[str, str] | None:
+    """Return the `pyvenv.cfg` of the environment that an executable belongs to, None if it belongs to none.
+
+    The rule is that of CPython's Modules/getpath.py: a `pyvenv.cfg` with the key `home`, beside the executable or one
+    directory above, without following links of the executable.
+
+    :raises LookupError: the file cannot be read; the message is phrased to follow the path of the executable.
+    """
+    directory = os.path.dirname(executable)
+    for candidate in (directory, os.path.dirname(directory)):
+        path = os.path.join(candidate, pyvenv_cfg.NAME)
+        inputs.path(path)
+        content = read_regular(path, MAX_BYTES)
+        if content is None and os.path.isfile(path):
+            raise LookupError(f"belongs to an environment whose `{path}` cannot be read")
+        if content is not None:
+            settings = pyvenv_cfg.parse(content.decode("utf-8", "surrogateescape"))
+            return settings if settings.get("home") else None
+    return None
+
+
+def resolve_base(executable: str, inputs: Inputs = UNRECORDED) -> str:
+    """Return the base executable of an environment's executable; any other executable is returned unchanged.
+
+    :raises LookupError: the base does not exist or cannot be determined; the message is phrased to follow the path.
+    """
+    for _ in range(MAX_DEPTH):
+        inputs.path(executable)
+        settings = environment_settings(executable, inputs)
+        if settings is None:
+            return executable
+        parent = _executable_in_home(executable, settings, inputs)
+        if parent is None:
+            raise LookupError(f"belongs to an environment whose base in `{settings['home']}` no longer exists")
+        executable = parent
+    raise LookupError("belongs to an environment whose bases refer to each other in a circle")
+
+
+def _executable_in_home(executable: str, settings: dict[str, str], inputs: Inputs) -> str | None:
+    home = settings["home"]
+    for name in _candidate_names(executable, settings):
+        path = os.path.join(home, name)
+        inputs.path(path)
+        if os.path.isabs(home) and os.path.isfile(path) and not _is_same(path, executable, textually=True):
+            return path
+    for key in ("base-executable", "executable"):
+        path = settings.get(key, "")
+        inputs.path(path)
+        if os.path.isabs(path) and os.path.isfile(path) and not _is_same(path, executable, textually=True):
+            return path
+    return None
+
+
+def _candidate_names(executable: str, settings: dict[str, str]) -> list[str]:
+    """Return the names that an environment's executable may have in `home`: the exact name first, `python` last.
+
+    The name `python` of a copied executable is not reliable, because `python` in `home` may be another version by now.
+    A recorded name with a version in it tells builds apart (`python3.13t`, `python3.13d`).
+    """
+    own = os.path.basename(executable)
+    suffix = ".exe" if own.lower().endswith(".exe") else ""
+    version = settings.get("version_info") or settings.get("version") or settings.get("python-version", "")
+    minor = ".".join(version.split(".")[:2])
+    kind = "pypy" if "pypy" in settings.get("implementation", own).lower() else "python"
+    linked = [os.path.basename(os.path.realpath(executable))] if os.path.islink(executable) else []
+    recorded = [settings.get(key, "") for key in ("base-executable", "executable")]
+    beside = [path for path in recorded if minor and minor in os.path.basename(path)]
+    named = [
+        os.path.basename(path) for path in beside if _is_same(os.path.dirname(path), settings["home"], textually=True)
+    ]
+    exact = [f"{kind}{minor}{suffix}"] if minor and not own.removesuffix(suffix).endswith("t") else []
+    return [*linked, *named, *exact, own, f"{kind}3{suffix}", f"{kind}{suffix}", f"python3{suffix}", f"python{suffix}"]
+
+
+def with_stable_executable(interpreter: Interpreter) -> Interpreter:
+    """Return the interpreter with the executable path that environments should refer to; see `stable_executable`."""
+    if interpreter.os_name == "nt":
+        return interpreter
+    stdlib = os.path.relpath(interpreter.stdlib, interpreter.prefix)
+    suffix = "t" if interpreter.free_threaded else ""
+    kind = "pypy" if interpreter.implementation == "pypy" else "python"
+    name = f"{kind}{interpreter.python_version}{suffix}"
+    return replace(interpreter, executable=stable_executable(interpreter.executable, interpreter.prefix, stdlib, name))
+
+
+def stable_executable(executable: str, prefix: str, stdlib: str, name: str) -> str:
+    """Return a path of an executable that stays valid after an upgrade and from which `prefix` can be found.
+
+    A link is followed only if `prefix` cannot be found from its own directory. Links among the parent directories are
+    kept: they are how `opt/` of Homebrew and `cpython-3.12-...` of uv stay valid. `python3` may be another version
+    after an upgrade, so `name`, which includes the version, is preferred if it is the same file.
+
+    :param stdlib: the standard library relative to `prefix`, by which `prefix` is recognized.
+    """
+    path = executable
+    for _ in range(MAX_DEPTH):
+        if _finds_prefix(path, prefix, stdlib) or not os.path.islink(path):
+            break
+        joined = os.path.join(os.path.dirname(path), os.readlink(path))
+        plain = os.path.normpath(joined)
+        if not _is_same(joined, plain):  # after a linked directory, `..` leads elsewhere
+            path = joined
+            break
+        path = _through_upgrade_link(plain)
+    path = _through_upgrade_link(path)
+    versioned = os.path.join(os.path.dirname(path), name)
+    return versioned if versioned != path and _is_same(versioned, path) else path
+
+
+def _finds_prefix(executable: str, prefix: str, stdlib: str) -> bool:
+    """Return whether the first parent directory that has the standard library is the prefix.
+
+    Where `/lib` is a link to `/usr/lib`, `/` appears to have the system's standard library as well.
+    """
+    directory = os.path.dirname(executable)
+    while True:
+        if os.path.exists(os.path.join(directory, stdlib, "os.py")):
+            return _is_same(directory, prefix)
+        if directory == (directory := os.path.dirname(directory)):
+            return False
+
+
+def _through_upgrade_link(path: str) -> str:
+    """Return the path through the link that Homebrew or uv updates on an upgrade; without one, the path itself."""
+    before, found, after = path.partition("/Cellar/")  # Homebrew: Cellar/python@3.12/3.12.4/... = opt/python@3.12/...
+    if found and after.count("/") > 1:
+        formula, _, rest = after.split("/", 2)
+        if _is_same(other := f"{before}/opt/{formula}/{rest}", path):
+            return other
+    parts = path.rsplit("/", 3)  # uv: cpython-3.12.4-linux-x86_64-gnu/bin/python3.12 = cpython-3.12-linux-.../bin/...
+    if len(parts) == 4 and parts[1].count("-") == 4:
+        implementation, version, rest = parts[1].split("-", 2)
+        number, variant, kind = version.partition("+")
+        minor = f"{implementation}-{'.'.join(number.split('.')[:2])}{variant}{kind}-{rest}"
+        if minor != parts[1] and _is_same(other := "/".join([parts[0], minor, *parts[2:]]), path):
+            return other
+    return path
+
+
+def _is_same(one: str, other: str, *, textually: bool = False) -> bool:
+    """Return whether two paths lead to the same file; with `textually`, whether they are the same path."""
+    if textually:
+        return os.path.normcase(os.path.abspath(one)) == os.path.normcase(os.path.abspath(other))
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False

@@ -1,0 +1,191 @@
+"""The error for a request that no interpreter satisfies: the closest matches, where cloche searched, and a remedy.
+
+Each of these is a line of the hint, so that it is easy to read in a terminal.
+"""
+
+from __future__ import annotations
+
+import os
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from cloche.discovery.search import LISTING_BATCH_SIZE
+from cloche.errors import InterpreterNotFound
+from cloche.model.spec import ANY, contains
+from cloche.model.value import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cloche.discovery.search import Search, SearchResult
+    from cloche.model.interpreter import Version
+    from cloche.model.spec import InterpreterSpec
+
+MAX_MISSES = 3
+"""How many of the closest matches to list."""
+
+INSTALL_COMMANDS = (
+    ("uv", "uv python install {}"),
+    ("pyenv", "pyenv install {}"),
+    ("mise", "mise install python@{}"),
+    ("asdf", "asdf install python {}"),
+    ("brew", "brew install python@{}"),
+    ("conda", "conda install python={}"),
+)
+"""Version managers and their commands that install a version."""
+FREE_THREADED_COMMANDS = 2
+"""How many of these, from the first, accept a free-threaded version as `3.14t`."""
+FIRST_FREE_THREADED = (3, 13)
+"""The first Python that has a free-threaded build (PEP 703)."""
+
+LIST_HINT = "`cloche pythons` lists the interpreters that can be found"
+
+OLDEST_SUPPORTED = (3, 6)
+"""The oldest Python that cloche can create environments for."""
+UNSUPPORTED_VERSIONS: tuple[Version, ...] = tuple(
+    (major, minor, micro, "final", 0)
+    for major, minor in ((2, 7), *((3, n) for n in range(6)))
+    for micro in (0, 1, 10, 18)
+)
+"""Sample versions before that, to test whether a range includes them."""
+
+
+def interpreter_not_found(specs: Sequence[InterpreterSpec], search: Search, because: str = "") -> InterpreterNotFound:
+    """Return the error for requests that nothing satisfies.
+
+    :param because: what the requests come from, if not from the user: "`.python-version` in /home/me".
+    """
+    origin = f", which {because} asks for" if because else ""
+    if len(specs) == 1 and specs[0].path:
+        result = next(search.results(specs[0]))
+        return InterpreterNotFound(f"`{result.path}` {result.reason}{origin}", hint=LIST_HINT)
+    if len(specs) == 1 and specs[0].name:
+        refused = [f"; `{one.path}` {one.reason}" for one in search.results(specs[0]) if one.reason]
+        hint = f"{LIST_HINT}; for a file in the current directory, write `./{specs[0].name}`"
+        return InterpreterNotFound(f"no command `{specs[0].name}` found on PATH{''.join(refused)}", hint=hint)
+    requested = " or ".join(f"`{spec.text}`" for spec in specs)
+    if all(is_too_old(spec) for spec in specs):
+        found = [f"; `{one.path}` is Python {one.too_old}" for spec in specs for one in too_old_matches(spec, search)]
+        return InterpreterNotFound(
+            f"environments need Python 3.6 or later, but {requested} is older{origin}{''.join(found[:1])}"
+        )
+    list_command = f"`cloche pythons {quote(specs[0].text)} --all` shows why each interpreter was skipped"
+    remedy = next(filter(None, (install_command(spec, search) for spec in specs)), "")
+    inexact = [spec for spec in specs if not spec.is_exact]
+    misses = nearest_misses(inexact, search)
+    heading = "closest matches:" if misses else "there are no interpreters at all"
+    lines = [
+        f"try `{remedy}`; {list_command}" if remedy else list_command,
+        *(missing_build for spec in inexact if (missing_build := missing_build_message(spec, search))),
+        *(reason for spec in specs if spec.is_exact for reason in reasons_unusable(spec, search)),
+        *([heading] if inexact else []),
+        *(f"  {miss}" for miss in misses),
+        f"searched: {', '.join(search.finder_names)}",
+        *(f"finder `{name}` failed: {reason}" for name, reason in search.failed_finders.items()),
+        *search.try_first_warnings,
+    ]
+    return InterpreterNotFound(f"no interpreter satisfies {requested}{origin}", hint="\n  ".join(lines))
+
+
+def reasons_unusable(spec: InterpreterSpec, search: Search) -> list[str]:
+    """Return why the file or the command that a request names cannot be used."""
+    refused = [f"`{one.path}` {one.reason}" for one in search.results(spec) if one.reason]
+    return refused or [f"no command `{spec.name}` found on PATH"]
+
+
+def is_too_old(spec: InterpreterSpec) -> bool:
+    """Return whether only Pythons before 3.6 can satisfy a request."""
+    if spec.release:
+        return spec.release[:2] < OLDEST_SUPPORTED[: len(spec.release)]
+    if not spec.range:
+        return False
+    newer: list[Version] = [(3, minor, micro, "final", 0) for minor in range(6, 30) for micro in (0, 1, 20)]
+    return any(contains(spec.range, one) for one in UNSUPPORTED_VERSIONS) and not any(
+        contains(spec.range, one) for one in newer
+    )
+
+
+def too_old_matches(spec: InterpreterSpec, search: Search) -> list[SearchResult]:
+    """Return the Pythons on this machine that satisfy a request but are too old for environments."""
+
+    def matches(one: SearchResult) -> bool:
+        parts = [int(part) for part in one.too_old.split(".")]
+        version: Version = (parts[0], parts[1], parts[2], "final", 0)
+        return contains(spec.range, version) if spec.range else version[: len(spec.release)] == spec.release
+
+    return [one for one in search.results(spec) if one.too_old and matches(one)]
+
+
+def nearest_misses(specs: Sequence[InterpreterSpec], search: Search) -> list[str]:
+    """Return the interpreters closest to any of the requests, a line for each, with what is different."""
+    found: dict[str, tuple[tuple[object, ...], str]] = {}
+    for spec in specs:
+        for one in search.results(ANY, judged_by=spec, batch_size=LISTING_BATCH_SIZE):
+            if one.interpreter is not None:
+                path = one.interpreter.executable
+                miss = (miss_distance(one, spec), f"`{path}` {one.reason}")
+                found[path] = min(found.get(path, miss), miss)
+    return [text for _, text in sorted(found.values())[:MAX_MISSES]]
+
+
+def missing_build_message(spec: InterpreterSpec, search: Search) -> str:
+    """Return which build is missing if the right version was found but not the right build; otherwise empty."""
+    build = [word for word, wanted in (("free-threaded", spec.free_threaded), ("debug", spec.debug)) if wanted]
+    machine = (f"{spec.bits} bits" if spec.bits else "", spec.machine, spec.platform, spec.libc)
+    target = ", ".join(part for part in machine if part)
+    if not (build or target):
+        return ""
+    any_build = replace(spec, free_threaded=None, debug=None, bits=None, machine=None, platform=None, libc=None)
+    interpreters = (one.interpreter for one in search.results(ANY, judged_by=spec, batch_size=LISTING_BATCH_SIZE))
+    found = next((one for one in interpreters if one and any_build.accepts(one)), None)
+    if found is None:
+        return ""
+    return f"found {found.name}, but no {' '.join([*build, 'build'])}{' for ' * bool(target)}{target}"
+
+
+def miss_distance(result: SearchResult, spec: InterpreterSpec) -> tuple[object, ...]:
+    """Return a sort key: the right version in another build first, then the closest minor version, then the newer."""
+    assert result.interpreter is not None
+    version = result.interpreter.version
+    wanted = spec.release or first_release(spec.range)
+    minor = abs(100 * (version[0] - wanted[0]) + version[1] - wanted[1]) if len(wanted) > 1 else 0
+    other_implementation = result.interpreter.implementation != (spec.implementation or "cpython")
+    return (other_implementation, minor, [-number for number in version[:3]])
+
+
+def first_release(range_text: str) -> tuple[int, ...]:
+    """Return the first version in the text of a range, as a point that is close to the range."""
+    digits = range_text.lstrip("<>=!~ ").partition(",")[0].split(".")
+    return tuple(int(part) for part in digits if part.isascii() and part.isdigit())
+
+
+def install_command(spec: InterpreterSpec, search: Search) -> str:
+    """Return the command of a version manager on PATH that could install a match; empty if there is none."""
+    if len(spec.release) < 2 or spec.release[0] != 3 or spec.release[:2] < OLDEST_SUPPORTED:
+        return ""
+    if (spec.free_threaded and spec.release[:2] < FIRST_FREE_THREADED) or not is_ordinary_build(spec, search):
+        return ""
+    host = search.host
+    version = ".".join(map(str, spec.release)) + "t" * bool(spec.free_threaded)
+    directories = host.environ.get("PATH", "").split(";" if host.os_name == "nt" else ":")
+    suffix = ".exe" if host.os_name == "nt" else ""
+    for command, remedy in INSTALL_COMMANDS[: FREE_THREADED_COMMANDS if spec.free_threaded else None]:
+        if any(os.path.isfile(os.path.join(place, command + suffix)) for place in directories if os.path.isabs(place)):
+            return remedy.format(version)
+    return ""
+
+
+def is_ordinary_build(spec: InterpreterSpec, search: Search) -> bool:
+    """Return whether a request accepts what version managers install: a release of CPython, built for this machine.
+
+    The machine is that of the first interpreter that the search finds.
+    """
+    local = next(
+        (one.interpreter for one in search.results(ANY, batch_size=LISTING_BATCH_SIZE) if one.interpreter), None
+    )
+    if local is None:
+        special = (spec.prerelease, spec.debug, spec.bits, spec.machine, spec.platform, spec.libc)
+        return spec.implementation in (None, "cpython") and not any(special)
+    major, minor, micro = (*spec.release, 0)[:3]
+    release = replace(local, implementation="cpython", version=(major, minor, micro, "final", 0), debug=False)
+    return spec.accepts(replace(release, free_threaded=bool(spec.free_threaded)))
