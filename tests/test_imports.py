@@ -18,7 +18,7 @@ from tests.run import clean_environ
 if TYPE_CHECKING:
     from pathlib import Path
 
-START = frozenset("cloche cloche.__main__ cloche.model".split())
+START = frozenset("cloche cloche.__main__ cloche.cpython cloche.model".split())
 """To print the version."""
 
 COMMAND = START | frozenset(

@@ -85,10 +85,10 @@ def run() -> NoReturn:
 
     Before cloche listens for signals, and when it has finished, there is nothing to undo: Ctrl-C just ends the process.
     """
-    import _signal  # what `signal` wraps, at no cost
+    from cloche.cpython import signal
 
-    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
-        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     code = main()
     try:
         sys.stdout.flush()
@@ -104,12 +104,10 @@ def run() -> NoReturn:
 
 def awaited() -> bool:
     """Return whether something wants the end of the process to be an orderly one: callbacks, threads, a debugger."""
-    import atexit
+    from cloche.cpython import count_exit_callbacks
 
-    callbacks = getattr(atexit, "_ncallbacks", None)  # CPython's own tests count them with it
     return (
-        callbacks is None
-        or callbacks() > 0
+        count_exit_callbacks() != 0  # None where they cannot be counted
         or "threading" in sys.modules
         or bool(sys.flags.interactive)
         or sys.getprofile() is not None

@@ -6,6 +6,7 @@ import sys
 
 from cloche.cli import report
 from cloche.cli.commands import COMMANDS
+from cloche.cpython import signal
 from cloche.errors import ClocheError, PluginError, UsageError, reason_of
 from cloche.model.value import TYPE_CHECKING
 
@@ -122,9 +123,8 @@ def may_be_foreign(word: str) -> bool:
 def listen() -> Callable[[], None]:
     """Turn the signals that ask to stop into `Interrupted`; return what ends that, and puts back what was there.
 
-    Once one has come the others wait until all is undone. `_signal` is what `signal` wraps: the wrapper's enums cost 1.5 ms.
+    Once one has come the others wait until all is undone.
     """
-    import _signal
 
     def stop(number: int, frame: FrameType | None) -> None:
         if not undoing():
@@ -132,10 +132,10 @@ def listen() -> Callable[[], None]:
 
     before = {}
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        number = getattr(_signal, name, None)
-        if number is not None and _signal.getsignal(number) is not _signal.SIG_IGN:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             try:
-                before[number] = _signal.signal(number, stop)
+                before[number] = signal.signal(number, stop)
             except ValueError:
                 break  # only the main thread of a program may listen
     hook = sys.unraisablehook
@@ -144,7 +144,7 @@ def listen() -> Callable[[], None]:
     def deafen() -> None:
         sys.unraisablehook = hook
         for number, handler in before.items():
-            _signal.signal(number, _signal.SIG_DFL if handler is None else handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     return deafen
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 import sys
-from _imp import source_hash  # the SipHash of byte-code files; `hashlib` would cost a millisecond
 
+from cloche.cpython import keyed_hash
 from cloche.discovery import record
 from cloche.fs.files import read_plain, replace_file
 from cloche.model.value import TYPE_CHECKING, value
@@ -132,7 +132,7 @@ def _seen(path: str) -> str:
 
 
 def _hash(text: str) -> str:
-    return source_hash(1, text.encode("utf-8", "surrogatepass")).hex()
+    return keyed_hash(1, text.encode("utf-8", "surrogatepass")).hex()
 
 
 def _name(executable: str) -> str:
