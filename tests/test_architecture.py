@@ -59,6 +59,7 @@ WARM = frozenset(
         "cloche.cli.commands",
         "cloche.cli.create",
         "cloche.cli.dispatch",
+        "cloche.cli.invocation",
         "cloche.cli.parser",
         "cloche.cli.report",
         "cloche.cli.request",

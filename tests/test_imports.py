@@ -25,7 +25,7 @@ COMMAND = START | frozenset(
     """
     cloche.api cloche.apply cloche.apply.driver cloche.apply.executor cloche.apply.file_list
     cloche.apply.signals cloche.apply.staging cloche.apply.transaction cloche.cli cloche.cli.commands
-    cloche.cli.dispatch cloche.cli.parser cloche.cli.report cloche.errors cloche.fs cloche.fs.files
+    cloche.cli.dispatch cloche.cli.invocation cloche.cli.parser cloche.cli.report cloche.errors cloche.fs cloche.fs.files
     cloche.fs.locks cloche.model cloche.model.distribution cloche.model.environment cloche.model.interpreter
     cloche.model.operations cloche.model.options cloche.model.plan cloche.model.request cloche.model.value
     cloche.planning cloche.planning.destination cloche.planning.plan_at cloche.planning.pyvenv_cfg
@@ -35,19 +35,19 @@ COMMAND = START | frozenset(
 )
 """To understand a command line."""
 
-HELP = COMMAND | frozenset("cloche.cli.plugin_options cloche.cli.help cloche.plugins.entry_points".split())
+HELP = COMMAND | frozenset("cloche.cli.help cloche.plugins.entry_points".split())
 
-COMPLETION = COMMAND | frozenset("cloche.cli.completion cloche.cli.completion.suggestions".split())
+COMPLETION = COMMAND | frozenset(("cloche.cli.completion",))
 """To print the script of a shell."""
 
-KEY_PRESS = COMPLETION | frozenset("cloche.cli.plugin_options cloche.plugins.entry_points".split())
+KEY_PRESS = COMPLETION | frozenset(("cloche.cli.completion.suggestions", "cloche.plugins.entry_points"))
 """To say what could stand next."""
 
 CREATE = COMMAND | frozenset(
     """
     cloche.builtin cloche.builtin.activators cloche.builtin.activators.bash cloche.builtin.activators.csh
     cloche.builtin.activators.fish cloche.builtin.activators.powershell cloche.builtin.activators.python
-    cloche.cli.create cloche.cli.plugin_command cloche.cli.request cloche.cli.settings
+    cloche.cli.create cloche.cli.request cloche.cli.settings
     cloche.planning.plan_cache cloche.plugins.entry_points
     """.split()
 )

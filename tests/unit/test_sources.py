@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 
 import pytest
 
-from cloche.cli.commands import COMMON, CREATE, VIRTUALENV
-from cloche.cli.parser import parse
+from cloche.cli.parser import parse_arguments
 from cloche.cli.request import request_of
-from cloche.cli.settings import resolve, split
+from cloche.cli.settings import read_sources, resolve_settings, split_values
 from cloche.errors import UsageError
 from cloche.model.interpreter import Host
 from cloche.model.options import Option
 from cloche.model.request import Wanted
-
-TABLE = (*COMMON, *CREATE, *VIRTUALENV)
 
 
 @pytest.fixture
@@ -31,7 +30,9 @@ def say(tmp_path):
         config.write_text(user or "")
         variables = {"CLOCHE_CONFIG_FILE": str(config), **dict(environ)}
         host = Host(variables, str(project), "linux", "posix", "/usr/bin/python3")
-        settings = resolve(parse([*argv, "env"]), host, TABLE)
+        arguments = parse_arguments([*argv, "env"])
+        settings = resolve_settings(arguments, read_sources(host))
+        settings.check()
         return settings, request_of("env", settings, host)
 
     return resolve_all
@@ -110,12 +111,41 @@ def test_an_option_that_is_for_the_command_line_alone_is_not_called_none(say):
     ]
 
 
-def test_a_file_that_does_not_parse_is_a_warning_and_says_nothing(say):
-    settings, request = say(pyproject="[tool.cloche\nprompt = 3")
-    assert "pyproject.toml" in settings.warnings[0]
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"[tool.cloche\nprompt = 3", r".+ \(at line 1, column 13\)"),
+        (b"[tool.cloche]\nprompt = 'x'\n\nprompt 3", r".+ \(at line 4, column 8\)"),
+        (b"[tool.cloche]\nprompt = '\xff'", r"it is not UTF-8 \(at line 2\)"),
+        (b"[tool.cloche]\nprompt = " + b"[" * 100_000, "it is nested too deeply"),
+        (b"#" * (1 << 22) + b"\n[tool.cloche]", "it is larger than 4 MiB"),
+    ],
+)
+def test_a_file_that_cannot_be_parsed_is_ignored_with_a_warning_that_says_where(say, tmp_path, content, why):
+    path = tmp_path / "project" / "pyproject.toml"
+    path.write_bytes(content)
+    settings, request = say()
+    assert len(settings.warnings) == 1
+    assert re.fullmatch(f"`{re.escape(str(path))}` is ignored: {why}", settings.warnings[0])
     assert request.prompt is None
-    settings, _ = say(pyproject=f"[tool.cloche]\nprompt = {'[' * 100_000}")
-    assert "pyproject.toml" in settings.warnings[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nowhere else is there a file that not even root can read")
+def test_a_file_that_cannot_be_read_is_ignored_with_a_warning(say):
+    settings, _ = say(environ={"CLOCHE_CONFIG_FILE": "/proc/self/mem"})
+    assert settings.warnings == ("`/proc/self/mem` is ignored: input/output error",)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
+def test_a_fifo_is_ignored_with_a_warning_and_makes_nobody_wait(say, tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    settings, _ = say(environ={"CLOCHE_CONFIG_FILE": str(tmp_path / "fifo")})
+    assert settings.warnings == (f"`{tmp_path / 'fifo'}` is ignored: it is not a regular file",)
+
+
+def test_a_config_file_that_does_not_exist_is_no_warning(say, tmp_path):
+    settings, _ = say(environ={"CLOCHE_CONFIG_FILE": "", "XDG_CONFIG_HOME": str(tmp_path / "none")})
+    assert settings.warnings == ()
 
 
 @pytest.mark.parametrize("written", ["[[tool.cloche]]\nprompt = 'x'\n", "[tool]\ncloche = 3\n"])
@@ -185,7 +215,7 @@ def test_what_a_plugin_may_replace_is_read_from_the_config(say):
     ],
 )
 def test_a_comma_before_an_operator_joins(text, parts):
-    assert split(text, Option("python", "", "list", "SPEC")) == parts
+    assert split_values(text, Option("python", "", "list", "SPEC")) == parts
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from cloche.cli import report
-from cloche.cli.commands import COMMON
 from cloche.cli.info import human
-from cloche.cli.settings import resolve, session_of
 from cloche.discovery import cache as probes
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.planning import plan_cache
@@ -13,10 +11,9 @@ from cloche.store import upkeep
 from cloche.store.directories import cache_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
-    from cloche.cli.parser import ParsedArguments
-    from cloche.model.interpreter import Host
+    from cloche.cli.invocation import Invocation
     from cloche.store import Store
 
 
@@ -29,17 +26,16 @@ class Done:
     code: int = 0
 
 
-def cache(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
+def cache(invocation: Invocation) -> int:
     """Do one thing with the cache; 1 if `verify` finds damage."""
-    action = words.operands[0]
-    settings = resolve(words, host, COMMON)
-    with session_of(settings, host) as session:
+    action, settings = invocation.arguments.operands[0], invocation.settings
+    with invocation.open_session() as session:
         session.progress("looking at the cache")
         done = ACTIONS[action](session.store)
-        directory = session.store.root or cache_directory(host)
+        directory = session.store.root or cache_directory(invocation.host)
     if settings.flag("json"):
         report.print_json(action=action, directory=directory, **done.facts)
-    elif not words.count("quiet") or action in ("dir", "size", "verify"):
+    elif not invocation.arguments.count("quiet") or action in ("dir", "size", "verify"):
         for line in done.lines or (directory,):
             report.tell(report.one_line(line))
     return done.code

@@ -8,8 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from cloche.cli import report
-from cloche.cli.commands import COMMON
-from cloche.cli.settings import resolve, session_of
 from cloche.errors import ClocheError, UsageError
 from cloche.lifecycle.diagnosis import diagnose, take_up
 from cloche.lifecycle.finder import environments_below
@@ -18,8 +16,9 @@ from cloche.model.value import value
 from cloche.planning.destination import absolute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
+    from cloche.cli.invocation import Invocation
     from cloche.cli.parser import ParsedArguments
     from cloche.lifecycle.case import Finding
     from cloche.model.interpreter import Host
@@ -38,11 +37,11 @@ class Outcome:
     """Why it could not be looked at or mended."""
 
 
-def doctor(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
-    settings = resolve(words, host, COMMON)
-    paths = wanted(words, host)
-    fix = words.flag("fix")
-    with session_of(settings, host) as session:
+def doctor(invocation: Invocation) -> int:
+    arguments, settings = invocation.arguments, invocation.settings
+    paths = environments_named(arguments, invocation.host)
+    fix = arguments.flag("fix")
+    with invocation.open_session() as session:
         session.registry.finders()  # what all share is made before they share it
         _ = session.probes
         outcomes = []
@@ -54,17 +53,17 @@ def doctor(words: ParsedArguments, host: Host, argv: Sequence[str], started: flo
     if settings.flag("json"):
         report.print_json(environments=[as_json(outcome) for outcome in outcomes])
     else:
-        show(outcomes, words)
+        print_outcomes(outcomes, arguments)
     return int(any(outcome.failure or outcome.result.left for outcome in outcomes))
 
 
-def wanted(words: ParsedArguments, host: Host) -> list[str]:
+def environments_named(arguments: ParsedArguments, host: Host) -> list[str]:
     """Return the environments that were named, and those below the directories that were.
 
     :raises UsageError: there are neither, or one is blank.
     """
-    paths = [absolute(operand, host) for operand in words.operands]
-    directories = words.given.get("find", ())
+    paths = [absolute(operand, host) for operand in arguments.operands]
+    directories = arguments.given.get("find", ())
     if not paths and not directories:
         raise UsageError("`cloche doctor` needs ENV...", hint="name environments, or look for them with `--find DIR`")
     for directory in directories:
@@ -93,7 +92,7 @@ def look_at(path: str, session: Session, *, fix: bool) -> Outcome:
         return Outcome(path, Repaired((), ()), problem)
 
 
-def show(outcomes: Iterable[Outcome], words: ParsedArguments) -> None:
+def print_outcomes(outcomes: Iterable[Outcome], arguments: ParsedArguments) -> None:
     for outcome in outcomes:
         path = report.one_line(outcome.path)
         if outcome.failure is not None:
@@ -105,7 +104,7 @@ def show(outcomes: Iterable[Outcome], words: ParsedArguments) -> None:
             report.tell(f"{path}: {line(finding)}; {report.one_line(finding.remedy)}")
         for note in outcome.result.notes:
             report.tell(f"{path}: note: {report.one_line(note)}")
-        if not outcome.result.left and not words.count("quiet"):
+        if not outcome.result.left and not arguments.count("quiet"):
             report.tell(f"{path}: {good('healthy')}")
 
 

@@ -5,24 +5,21 @@ from __future__ import annotations
 import os
 
 from cloche.cli import report
-from cloche.cli.commands import COMMON
-from cloche.cli.settings import resolve, session_of
 from cloche.lifecycle.info import environment_info
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from cloche.cli.parser import ParsedArguments
+    from cloche.cli.invocation import Invocation
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.installed import Installed
-    from cloche.model.interpreter import Host
 
 
-def info(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
-    settings = resolve(words, host, COMMON)
-    with session_of(settings, host) as session:
-        portrait = environment_info(words.operands[0], host, session.probes)
+def info(invocation: Invocation) -> int:
+    settings = invocation.settings
+    with invocation.open_session() as session:
+        portrait = environment_info(invocation.arguments.operands[0], invocation.host, session.probes)
     if settings.flag("json"):
         report.print_json(**as_json(portrait))
         return 0

@@ -8,8 +8,7 @@ import textwrap
 import traceback
 
 from cloche.cli import report
-from cloche.cli.commands import COMMANDS, COMMON
-from cloche.cli.settings import resolve, session_of
+from cloche.cli.commands import COMMANDS
 from cloche.model import VERSION
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.plugins.hookspecs import API_VERSION
@@ -17,8 +16,7 @@ from cloche.plugins.hookspecs import API_VERSION
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cloche.cli.parser import ParsedArguments
-    from cloche.model.interpreter import Host
+    from cloche.cli.invocation import Invocation
     from cloche.plugins.components import Component
     from cloche.plugins.registry import Registry, Report
 
@@ -27,10 +25,10 @@ STYLES = {"failed": "red", "blocked": "yellow", "shadowed": "yellow"}
 """How what became of a plugin is shown, if it is worth a look."""
 
 
-def plugins(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
+def plugins(invocation: Invocation) -> int:
     """Show every plugin, and what became of it; one that is broken, or in conflict, is no failure of this command."""
-    settings = resolve(words, host, COMMON)
-    with session_of(settings, host) as session:
+    settings = invocation.settings
+    with invocation.open_session() as session:
         registry = session.survey()
     reports = [judged(one) for one in registry.reports]
     report.warn(registry.misnomers())

@@ -5,30 +5,28 @@ from __future__ import annotations
 import sys
 
 from cloche.cli import report
-from cloche.cli.commands import COMMON, CREATE
-from cloche.cli.settings import resolve, session_of
 from cloche.model.request import Request
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from cloche.cli.parser import ParsedArguments
+    from cloche.cli.invocation import Invocation
     from cloche.discovery import Survey
     from cloche.discovery.search import Sighting
-    from cloche.model.interpreter import Host
 
 HEAD = ("", "version", "implementation", "path", "found by")
 
 
-def pythons(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
+def pythons(invocation: Invocation) -> int:
     """Show every interpreter that satisfies SPEC, or every one there is, and mark the one that would be taken.
 
     Without SPEC that is the one that `cloche DEST` takes here: settings and the project's files have their say.
     """
-    settings = resolve(words, host, (*COMMON, *CREATE))
-    spec = words.operands[0] if words.operands else None
-    with session_of(settings, host) as session:
+    settings = invocation.settings
+    operands = invocation.arguments.operands
+    spec = operands[0] if operands else None
+    with invocation.open_session() as session:
         session.progress("looking for interpreters")
         looked = session.pythons(
             Request("", settings.all("python"), settings.all("try-first-with"), consult="project"), spec
@@ -36,7 +34,7 @@ def pythons(words: ParsedArguments, host: Host, argv: Sequence[str], started: fl
     if settings.flag("json"):
         report.print_json(**as_json(looked, spec))
     else:
-        for line in table(looked, everything=words.flag("all")):
+        for line in table(looked, everything=invocation.arguments.flag("all")):
             report.tell(line)
     if looked.problem is None:
         return 0

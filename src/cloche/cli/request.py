@@ -10,16 +10,13 @@ from cloche.model.value import TYPE_CHECKING
 from cloche.planning.destination import absolute
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cloche.cli.settings import Settings
     from cloche.model.interpreter import Host
     from cloche.model.operations import LinkMode
-    from cloche.model.options import Option
     from cloche.model.request import Network, OnExisting
 
 
-def request_of(operand: str, settings: Settings, host: Host, extra: Sequence[Option] = ()) -> Request:
+def request_of(operand: str, settings: Settings, host: Host) -> Request:
     """Return the request for `cloche create OPERAND`.
 
     :raises UsageError: the settings contradict each other or make no sense.
@@ -42,7 +39,7 @@ def request_of(operand: str, settings: Settings, host: Host, extra: Sequence[Opt
         placement="relocatable" if settings.flag("relocatable") else "fixed",
         options={
             option.name: settings.all(option.name) if option.kind == "list" else settings.last(option.name)
-            for option in extra
+            for option in settings.plugin_options
             if option.name in settings.chosen
         },
     )

@@ -6,27 +6,27 @@ none goes stale. Names of files are always left to the shell, which knows how to
 
 from __future__ import annotations
 
-from cloche.cli.completion import suggestions
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cloche.cli.completion.suggestions import Suggestions
-    from cloche.cli.parser import ParsedArguments
-    from cloche.model.interpreter import Host
+    from cloche.cli.invocation import Invocation
 
 
-def completion(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
+def completion(invocation: Invocation) -> int:
     """Print the script; with the words of a line after `--`, print what could stand for the last of them."""
     from cloche.cli import report
 
-    shell, *line = words.operands
+    shell, *line = invocation.arguments.operands
     if not line:
         report.tell(script(shell).rstrip())
         return 0
+    from cloche.cli.completion.suggestions import suggest
+
     said = WORDS.get(shell, list)(line)
-    for text in LINES.get(shell, described)(suggestions.suggest(said, host)):
+    for text in LINES.get(shell, described)(suggest(said, invocation.host)):
         report.tell(text)
     return 0
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import sys
 
-from cloche.cli.commands import COMMANDS, COMMON, CommandSpec
-from cloche.cli.parser import by_spelling
+from cloche.cli.commands import COMMANDS, CommandSpec
+from cloche.cli.invocation import Invocation
+from cloche.cli.parser import is_option, options_by_spelling, options_of, split_option
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Suggestions:
 class Place:
     """Where on a command line the cursor is, as far as the words before it tell."""
 
-    verb: CommandSpec
+    command: CommandSpec
     named: str
     """The command as it was typed; empty if none was, or a plugin's, or a directory."""
     operands: tuple[str, ...]
@@ -61,53 +62,58 @@ class Place:
 def suggest(words: Sequence[str], host: Host) -> Suggestions:
     """Return what could stand for the last of these words, which are those behind `cloche`."""
     word = words[-1] if words else ""
-    place = find_place(words[:-1], host)
+    line = Invocation(words[:-1], host, 0.0)
+    place = find_place(line)
     if place.waiting is not None:
-        return values(place.waiting, word, host)
-    if place.verb.rest and len(place.operands) == place.verb.most and (place.handed_on or not word.startswith("-")):
+        return value_suggestions(place.waiting, word, host)
+    if (
+        place.command.rest
+        and len(place.operands) == place.command.most
+        and (place.handed_on or not word.startswith("-"))
+    ):
         return Suggestions(fitting(programs(place.operands[-1], host), word), "files")
-    if place.handed_on and place.verb.rest:
+    if place.handed_on and place.command.rest:
         return Suggestions(paths="files")
     if word.startswith("-") and not place.handed_on:
-        return options(place, word, words, host)
-    return operands(place, word, host)
+        return option_suggestions(place, word, line)
+    return operand_suggestions(place, word, line)
 
 
-def find_place(words: Sequence[str], host: Host) -> Place:
+def find_place(line: Invocation) -> Place:
     """Follow the words as `cloche.cli.parser` does, and forgive everything."""
-    verb, named, handed_on = COMMANDS["create"], "", ""
-    table: tuple[Option, ...] = (*verb.options, *COMMON)
+    command, named, handed_on = COMMANDS["create"], "", ""
+    table: tuple[Option, ...] = options_of(command)
     seen: list[str] = []
     given: set[str] = set()
     waiting: Option | None = None
-    for word in words:
+    for word in line.argv:
         if waiting is not None:
             waiting = None
         elif handed_on:
             seen.append(word)
         elif word == "--":
             handed_on = word
-        elif word.startswith("-") and word != "-":
+        elif is_option(word):
             option = option_of(word, table)
-            if option is None and word.startswith("--") and verb.name == "create":
-                table = (*table, *(one for one in extra(words, host) if one not in table))
+            if option is None and word.startswith("--") and command.name == "create":
+                table = (*table, *(one for one in line.plugin_options if one not in table))
                 option = option_of(word, table)
             if option is not None:
                 given.add(option.name)
                 waiting = option if takes_value(option) and word in spellings(option) else None
         elif not named and not seen and word in COMMANDS:
-            verb, named = COMMANDS[word], word
-            table = (*verb.options, *COMMON)
+            command, named = COMMANDS[word], word
+            table = options_of(command)
         else:
             seen.append(word)
-            if verb.rest and len(seen) > verb.most:
+            if command.rest and len(seen) > command.most:
                 handed_on = "--"
-    return Place(verb, named, tuple(seen), table, frozenset(given), waiting, handed_on)
+    return Place(command, named, tuple(seen), table, frozenset(given), waiting, handed_on)
 
 
 def option_of(word: str, table: Sequence[Option]) -> Option | None:
-    spelling = word.partition("=")[0] if word.startswith("--") else word[:2]
-    return by_spelling(table).get(spelling)
+    spelling, _, _ = split_option(word)
+    return options_by_spelling(table).get(spelling)
 
 
 def spellings(option: Option) -> tuple[str, ...]:
@@ -118,17 +124,17 @@ def takes_value(option: Option) -> bool:
     return option.kind not in ("flag", "count")
 
 
-def options(place: Place, word: str, words: Sequence[str], host: Host) -> Suggestions:
+def option_suggestions(place: Place, word: str, line: Invocation) -> Suggestions:
     """Return options, or the values of the one that is joined to its value: `--link-mode=co`, `-p3.1`."""
     spelling, joined, text = word.partition("=") if word.startswith("--") else (word[:2], word[2:], word[2:])
     table = place.options
-    if place.verb.name == "create":
-        table = (*table, *(one for one in extra(words, host) if one not in table))
-    option = by_spelling(table).get(spelling)
+    if place.command.name == "create":
+        table = (*table, *(one for one in line.plugin_options if one not in table))
+    option = options_by_spelling(table).get(spelling)
     if joined:
         if option is None or not takes_value(option):
             return Suggestions()
-        found = values(option, text, host)
+        found = value_suggestions(option, text, line.host)
         return Suggestions(found.words, found.paths, spelling + ("=" if word.startswith("--") else ""))
     shown = [
         (f"--{one.name}", one.help)
@@ -138,11 +144,11 @@ def options(place: Place, word: str, words: Sequence[str], host: Host) -> Sugges
     return Suggestions(fitting(shown, word))
 
 
-def values(option: Option, word: str, host: Host) -> Suggestions:
+def value_suggestions(option: Option, word: str, host: Host) -> Suggestions:
     """Return what could stand for the value of an option."""
     paths = KINDS_OF_PATHS.get(option.metavar, "none")
     if option.metavar == "SPEC":
-        return pythons(word, host)
+        return known_pythons(word, host)
     if option.name in ("creator", "seeder", "activators"):
         *before, _ = word.split(",") if option.kind == "words" else [word]
         head = "".join(f"{name}," for name in before)
@@ -159,22 +165,22 @@ def values(option: Option, word: str, host: Host) -> Suggestions:
     return Suggestions(fitting(((choice, "") for choice in option.choices), word), paths)
 
 
-def operands(place: Place, word: str, host: Host) -> Suggestions:
+def operand_suggestions(place: Place, word: str, line: Invocation) -> Suggestions:
     """Return what could stand for the next operand."""
-    names = place.verb.operands.replace("[", "").replace("]", "").split()
+    names = place.command.operands.replace("[", "").replace("]", "").split()
     number = len(place.operands)
-    if place.verb.choices:
-        return Suggestions(fitting(((choice, "") for choice in place.verb.choices), word) if number == 0 else ())
-    if not place.named and place.operands and place.operands[0] in (name for name, _ in commands_of_plugins(host)):
+    if place.command.choices:
+        return Suggestions(fitting(((choice, "") for choice in place.command.choices), word) if number == 0 else ())
+    if not place.named and place.operands and place.operands[0] in (name for name, _ in commands_of_plugins(line)):
         return Suggestions(paths="files")
     name = names[-1] if names and names[-1].endswith("...") else names[number] if number < len(names) else ""
     if name == "SPEC":
-        return pythons(word, host)
+        return known_pythons(word, line.host)
     paths = KINDS_OF_PATHS.get(name.removesuffix("..."), "none")
     if place.named or number or place.handed_on:
         return Suggestions(paths=paths)
-    verbs = [(verb.name, verb.summary) for verb in COMMANDS.values()]
-    return Suggestions(fitting([*verbs, *commands_of_plugins(host)], word), paths)
+    commands = [(command.name, command.summary) for command in COMMANDS.values()]
+    return Suggestions(fitting([*commands, *commands_of_plugins(line)], word), paths)
 
 
 def fitting(found: Iterable[tuple[str, str]], word: str) -> tuple[tuple[str, str], ...]:
@@ -186,7 +192,7 @@ def fitting(found: Iterable[tuple[str, str]], word: str) -> tuple[tuple[str, str
 # What else there is
 
 
-def pythons(word: str, host: Host) -> Suggestions:
+def known_pythons(word: str, host: Host) -> Suggestions:
     """Return the versions of the Pythons that are known from earlier runs, the newest first; paths where one begins."""
     if "/" in word or "\\" in word or word.startswith(("~", ".")):
         return Suggestions(paths="files")
@@ -234,14 +240,5 @@ def components(option: str, host: Host) -> Iterator[tuple[str, str]]:
                 yield one.name, one.summary
 
 
-def extra(argv: Sequence[str], host: Host) -> tuple[Option, ...]:
-    """Return the options that plugins declare."""
-    from cloche.cli.plugin_options import declared
-
-    return declared(argv, host)
-
-
-def commands_of_plugins(host: Host) -> list[tuple[str, str]]:
-    from cloche.cli.plugin_options import commands
-
-    return [(one.name, one.summary) for one in commands((), host)]
+def commands_of_plugins(line: Invocation) -> list[tuple[str, str]]:
+    return [(one.name, one.summary) for one in line.plugin_commands]
