@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from _thread import get_ident, start_new_thread
+from time import sleep
 
 from cloche.api import current_host
 from cloche.cli import report
@@ -121,19 +123,20 @@ def run_own_command(invocation: Invocation) -> int:
 class Interrupted(KeyboardInterrupt):
     """A signal asked the program to stop; unwinding the stack undoes what is half-done."""
 
-    def __init__(self, signal: int) -> None:
-        super().__init__(signal)
-        self.exit_code = 128 + signal
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+        self.exit_code = 128 + number
 
 
 def listen() -> Callable[[], None]:
-    """Turn the signals that ask to stop into `Interrupted`; return what ends that, and puts back what was there.
+    """Raise `Interrupted` for signals that ask to stop; return a function that restores the previous handlers.
 
-    Once one has come the others wait until all is undone.
+    After the first signal, the others are ignored until everything is undone.
     """
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if not undoing():
+        if not is_interrupted():
             raise Interrupted(number)
 
     before = {}
@@ -143,43 +146,46 @@ def listen() -> Callable[[], None]:
             try:
                 before[number] = signal.signal(number, stop)
             except ValueError:
-                break  # only the main thread of a program may listen
+                break  # only the main thread of a program may set handlers
     hook = sys.unraisablehook
-    sys.unraisablehook = insist(hook)
+    sys.unraisablehook = send_again(hook)
 
-    def deafen() -> None:
+    def restore() -> None:
         sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
-    return deafen
+    return restore
 
 
-def undoing() -> bool:
-    """Return whether an interruption is being handled: what is half-done is then being undone."""
+def is_interrupted() -> bool:
+    """Return whether an `Interrupted` is being handled, which means that work is being undone."""
     error = sys.exc_info()[1]
     while error is not None and not isinstance(error, Interrupted):
         error = error.__context__
     return error is not None
 
 
-def insist(hook: Callable[[UnraisableHookArgs], object]) -> Callable[[UnraisableHookArgs], None]:
-    """Return a hook for exceptions that nobody can catch, which raises a lost `Interrupted` once more.
+def send_again(hook: Callable[[UnraisableHookArgs], object]) -> Callable[[UnraisableHookArgs], None]:
+    """Return a hook for exceptions that nothing can catch. It sends the signal of a lost `Interrupted` again.
 
-    A signal may come while a destructor or a weak reference's callback runs, and Python drops what these raise. So it is
-    raised again by the next call or return that is none of the hook's own.
+    Python drops exceptions in destructors and in callbacks of weak references, and a signal may arrive while one runs. A
+    moment later it is over.
     """
 
-    def lost(unraisable: UnraisableHookArgs) -> None:
+    def sent_again(unraisable: UnraisableHookArgs) -> None:
         error = unraisable.exc_value
-        if not isinstance(error, Interrupted):
+        if isinstance(error, Interrupted):
+            start_new_thread(send_later, (error.number, get_ident()))
+        else:
             hook(unraisable)
-            return
 
-        def again(frame: FrameType, event: str, argument: object) -> None:
-            if frame.f_code is not lost.__code__:
-                raise error
+    return sent_again
 
-        sys.setprofile(again)
 
-    return lost
+def send_later(number: int, thread: int) -> None:
+    sleep(0.01)
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(thread, number)  # ends a call to the system in which that thread waits
+    else:
+        signal.raise_signal(number)
