@@ -123,9 +123,9 @@ def test_settings_are_understood_or_refused_and_what_is_said_of_them_is_plain(
         settings = settings_of_create(host)
         request = request_of("env", settings, host)
     except ClocheError as error:
-        report.error(error)
+        report.print_error(error)
     else:
-        report.warn(settings.warnings)
+        report.print_warnings(settings.warnings)
         assert isinstance(request, Request)
 
     assert all(map(plain, capsys.readouterr().err.split("\n")))
@@ -143,9 +143,9 @@ def test_any_bytes_in_a_config_file_say_something_or_are_left_out_in_a_line(
     host = Host({"CLOCHE_CONFIG_FILE": str(tmp_path / "config.toml")}, str(tmp_path), "linux", "posix", "")
 
     try:
-        report.warn(settings_of_create(host).warnings)
+        report.print_warnings(settings_of_create(host).warnings)
     except UsageError as error:
-        report.error(error)
+        report.print_error(error)
 
     assert all(map(plain, capsys.readouterr().err.split("\n")))
 

@@ -39,9 +39,9 @@ def activate(invocation: Invocation) -> int:
             said = []
     if not said:
         report.print_json(set=variables(environment, host), unset=GONE)
-    report.release()  # a variable that asks for JSON is weaker than `--print-env`
+    report.restore_stdout()  # a variable that asks for JSON is weaker than `--print-env`
     for one in said:
-        report.tell(one)
+        report.print_result(one)
     return 0
 
 

@@ -36,7 +36,7 @@ def config(invocation: Invocation) -> int:
     rows = [row_of(option, settings, host) for option in settings.options.values() if is_shown(option, settings)]
     rows += [Row("replace", tuple(f"{ours}={theirs}" for ours, theirs in settings.replacements.items()), "config file")]
     files = [path for path in (nearest_file(host.cwd, "pyproject.toml"), user_file(host)) if path]
-    report.warn(settings.warnings)
+    report.print_warnings(settings.warnings)
     if settings.flag("json"):
         report.print_json(
             settings=[{"name": one.name, "value": one.value, "origin": one.origin} for one in rows if is_said(one)],
@@ -45,7 +45,7 @@ def config(invocation: Invocation) -> int:
         )
         return 0
     for line in table_lines([one for one in rows if is_said(one)], files):
-        report.tell(line)
+        report.print_result(line)
     return 0
 
 
@@ -89,7 +89,7 @@ def table_lines(rows: Sequence[Row], files: Sequence[str]) -> Iterator[str]:
     widths = [max(len(row[column]) for row in cells) for column in range(2)]
     for row in cells:
         line = report.one_line(f"{row[0]:{widths[0]}}  {row[1]:{widths[1]}}  {row[2]}".rstrip())
-        yield report.painted(line, "bold", sys.stdout) if row is cells[0] else line
+        yield report.styled(line, "bold", sys.stdout) if row is cells[0] else line
     yield ""
     for path in files:
         yield report.one_line(f"file: {path}") + ("" if os.path.isfile(path) else " (not there)")

@@ -24,20 +24,20 @@ def create(invocation: Invocation) -> int:
     arguments, settings, host = invocation.arguments, invocation.settings, invocation.host
     with invocation.open_session() as session:
         request = request_of(arguments.operands[0], settings, host)
-        report.warn(
+        report.print_warnings(
             f"`--find-links` names `{one}`, which is no directory"
             for one in settings.all("find-links")
             if not os.path.isdir(os.path.join(host.cwd, one))
         )
         if arguments.count("verbose"):
-            report.warn(
+            report.print_warnings(
                 f"`--{name}` was taken and has no effect" for name in sorted(INEFFECTIVE & settings.chosen.keys())
             )
         result = None if arguments.flag("dry-run") else session.create(request)
         plan = session.plan(request) if result is None else result.plan
         if arguments.count("verbose"):
-            report.say(describe_choice(plan, session.found, settings))
-    report.warn(plan.notes)
+            report.print_message(describe_choice(plan, session.found, settings))
+    report.print_warnings(plan.notes)
     if result is None:
         print_plan(plan, settings, host)
     else:
@@ -59,7 +59,7 @@ def print_plan(plan: Plan, settings: Settings, host: Host) -> None:
     if settings.flag("json"):
         report.print_json(plan=report.plan_json(plan))
     else:
-        report.tell(report.plan_text(plan, host))
+        report.print_result(report.plan_text(plan, host))
 
 
 def print_result(result: Result, invocation: Invocation) -> None:
@@ -75,4 +75,4 @@ def print_result(result: Result, invocation: Invocation) -> None:
             },
         )
     elif not invocation.arguments.count("quiet"):
-        report.tell(report.result_line(result, invocation.host, milliseconds))
+        report.print_result(report.result_line(result, invocation.host, milliseconds))

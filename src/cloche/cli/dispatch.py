@@ -35,21 +35,21 @@ def run_command(argv: Sequence[str], started: float) -> int:
         if invocation is not None and invocation.wants_traceback:
             from traceback import format_exc
 
-            report.say(format_exc().rstrip())
-        report.error(error)
+            report.print_message(format_exc().rstrip())
+        report.print_error(error)
         return error.exit_code
     except KeyboardInterrupt as error:  # not by a signal where a plugin's command reads the keys itself
-        report.say("cloche: interrupted")
+        report.print_message("cloche: interrupted")
         return error.exit_code if isinstance(error, Interrupted) else 130
     except BrokenPipeError:  # the reader of our output has closed it
         return 0
     except OSError as error:
         where = f" (`{error.filename}`)" if error.filename else ""
-        report.error(ClocheError(f"the system refused: {reason_of(error)}{where}"))
+        report.print_error(ClocheError(f"the system refused: {reason_of(error)}{where}"))
         return ClocheError.exit_code
     finally:
-        report.release()
-        report.pass_on()
+        report.restore_stdout()
+        report.clear_progress()
         stop_listening()
 
 
@@ -92,16 +92,16 @@ def print_help(invocation: Invocation) -> int:
     command = invocation.arguments.command
     spellings: Literal["all", "ours"] = "all" if invocation.arguments.count("verbose") else "ours"
     if command.name == "create":
-        report.tell(help_text(command, invocation.plugin_options, invocation.plugin_commands, spellings))
+        report.print_result(help_text(command, invocation.plugin_options, invocation.plugin_commands, spellings))
     else:
-        report.tell(help_text(command, spellings=spellings))
+        report.print_result(help_text(command, spellings=spellings))
     return 0
 
 
 def print_version() -> int:
     from cloche.model import VERSION
 
-    report.tell(f"cloche {VERSION}")
+    report.print_result(f"cloche {VERSION}")
     return 0
 
 

@@ -46,12 +46,12 @@ def doctor(invocation: Invocation) -> int:
         _ = session.probes
         outcomes = []
         with ThreadPoolExecutor(min(AT_ONCE, len(paths) or 1)) as pool:
-            for outcome in pool.map(lambda path: look_at(path, session, fix=fix), paths):
+            for outcome in pool.map(lambda path: examine_environment(path, session, fix=fix), paths):
                 outcomes.append(outcome)
                 if len(paths) > 1:
                     session.progress(f"{len(outcomes)} of {len(paths)} environments")
     if settings.flag("json"):
-        report.print_json(environments=[as_json(outcome) for outcome in outcomes])
+        report.print_json(environments=[outcome_json(outcome) for outcome in outcomes])
     else:
         print_outcomes(outcomes, arguments)
     return int(any(outcome.failure or outcome.result.left for outcome in outcomes))
@@ -74,12 +74,12 @@ def environments_named(arguments: ParsedArguments, host: Host) -> list[str]:
             )
         below = environments_below(there)
         if not below:
-            report.warn([f"there is no environment below `{directory}`"])
+            report.print_warnings([f"there is no environment below `{directory}`"])
         paths += below
     return list(dict.fromkeys(os.path.normpath(path) for path in paths))
 
 
-def look_at(path: str, session: Session, *, fix: bool) -> Outcome:
+def examine_environment(path: str, session: Session, *, fix: bool) -> Outcome:
     try:
         if fix and not os.path.lexists(path):
             recover(path)  # a killed run may have set it aside
@@ -96,28 +96,28 @@ def print_outcomes(outcomes: Iterable[Outcome], arguments: ParsedArguments) -> N
     for outcome in outcomes:
         path = report.one_line(outcome.path)
         if outcome.failure is not None:
-            report.error(outcome.failure)
+            report.print_error(outcome.failure)
             continue
         for finding in outcome.result.mended:
-            report.tell(f"{path}: {good('mended')}: {line(finding)}")
+            report.print_result(f"{path}: {in_green('mended')}: {finding_line(finding)}")
         for finding in outcome.result.left:
-            report.tell(f"{path}: {line(finding)}; {report.one_line(finding.remedy)}")
+            report.print_result(f"{path}: {finding_line(finding)}; {report.one_line(finding.remedy)}")
         for note in outcome.result.notes:
-            report.tell(f"{path}: note: {report.one_line(note)}")
+            report.print_result(f"{path}: note: {report.one_line(note)}")
         if not outcome.result.left and not arguments.count("quiet"):
-            report.tell(f"{path}: {good('healthy')}")
+            report.print_result(f"{path}: {in_green('healthy')}")
 
 
-def good(word: str) -> str:
-    return report.painted(word, "green", sys.stdout)
+def in_green(word: str) -> str:
+    return report.styled(word, "green", sys.stdout)
 
 
-def line(finding: Finding) -> str:
-    code = report.painted(finding.code, "yellow", sys.stdout)
+def finding_line(finding: Finding) -> str:
+    code = report.styled(finding.code, "yellow", sys.stdout)
     return f"{code}: {report.one_line(f'{finding.path}: {finding.message}')}"
 
 
-def as_json(outcome: Outcome) -> dict[str, object]:
+def outcome_json(outcome: Outcome) -> dict[str, object]:
     mended = {(finding.code, finding.path) for finding in outcome.result.mended}
     return {
         "root": outcome.path,

@@ -22,23 +22,25 @@ def move(invocation: Invocation) -> int:
         if not is_dry:
             session.progress(f"{'copying' if moving.deed == 'copy' else 'moving'} `{moving.source}`")
             carry_out(moving, session)
-    report.warn(f"`{path}` still names `{moving.source}`" for path in moving.residue)
-    report.warn(f"{what} still names `{moving.source}`" for what in moving.mentions)
+    report.print_warnings(f"`{path}` still names `{moving.source}`" for path in moving.residue)
+    report.print_warnings(f"{what} still names `{moving.source}`" for what in moving.mentions)
     outcome = ("would be " if is_dry else "") + ("moved" if moving.deed == "move" else "copied")
     if settings.flag("json"):
-        report.print_json(**as_json(moving, outcome))
+        report.print_json(**move_json(moving, outcome))
     elif not arguments.count("quiet"):
-        there = report.one_line(report.shown(moving.destination.location, host))
-        here = report.one_line(report.shown(moving.source, host))
+        there = report.one_line(report.relative_path(moving.destination.location, host))
+        here = report.one_line(report.relative_path(moving.source, host))
         count = f"{len(moving.changed)} files name the new place"
-        report.tell(f"{outcome} {here} to {there}: {count}, {(perf_counter() - invocation.started) * 1000:.0f} ms")
+        report.print_result(
+            f"{outcome} {here} to {there}: {count}, {(perf_counter() - invocation.started) * 1000:.0f} ms"
+        )
         if is_dry or arguments.count("verbose"):
             for operation in moving.operations:
-                report.tell(f"  {report.operation_text(operation)}")
+                report.print_result(f"  {report.operation_text(operation)}")
     return 0
 
 
-def as_json(moving: Moving, outcome: str) -> dict[str, object]:
+def move_json(moving: Moving, outcome: str) -> dict[str, object]:
     return {
         "outcome": outcome,
         "from": moving.source,

@@ -32,27 +32,27 @@ def pythons(invocation: Invocation) -> int:
             Request("", settings.all("python"), settings.all("try-first-with"), consult="project"), spec
         )
     if settings.flag("json"):
-        report.print_json(**as_json(looked, spec))
+        report.print_json(**survey_json(looked, spec))
     else:
-        for line in table(looked, everything=invocation.arguments.flag("all")):
-            report.tell(line)
+        for line in table_lines(looked, everything=invocation.arguments.flag("all")):
+            report.print_result(line)
     if looked.problem is None:
         return 0
-    report.error(looked.problem)
+    report.print_error(looked.problem)
     return looked.problem.exit_code if spec is not None else 0
 
 
-def table(looked: Survey, *, everything: bool) -> Iterator[str]:
+def table_lines(looked: Survey, *, everything: bool) -> Iterator[str]:
     """Yield the lines of a table of what satisfies the request, and what decided on the one that is marked.
 
     With `everything`, what was passed over comes below it, each with the reason.
     """
-    rows = [HEAD, *(row(one) for one in looked.seen if not one.reason)]
+    rows = [HEAD, *(table_row(one) for one in looked.seen if not one.reason)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for cells in rows if len(rows) > 1 else []:
         line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
         style = "bold" if cells is HEAD else "green" if cells[0] else ""
-        yield report.painted(line, style, sys.stdout) if style else line
+        yield report.styled(line, style, sys.stdout) if style else line
     if looked.found is not None:
         yield f"\n* is taken: {report.one_line(looked.found.because)}, found by {looked.found.found_by}"
     passed_over = [one for one in looked.seen if one.reason] if everything else []
@@ -63,7 +63,7 @@ def table(looked: Survey, *, everything: bool) -> Iterator[str]:
         yield report.one_line(f"   {path} {one.reason} (found by {one.found_by})")
 
 
-def row(one: Sighting) -> tuple[str, ...]:
+def table_row(one: Sighting) -> tuple[str, ...]:
     found = one.interpreter
     assert found is not None  # who is none has a reason
     implementation, _, build = found.name.partition(f" {found.version_text}")
@@ -72,7 +72,7 @@ def row(one: Sighting) -> tuple[str, ...]:
     return ("*" * one.is_chosen, found.version_text, f"{implementation}{build}{bits}", path, one.found_by)
 
 
-def as_json(looked: Survey, spec: str | None) -> dict[str, object]:
+def survey_json(looked: Survey, spec: str | None) -> dict[str, object]:
     found = looked.found
     return {
         "request": spec,

@@ -20,5 +20,5 @@ def run(invocation: Invocation) -> int:
         raise UsageError("there is nothing to run", hint="`cloche run ENV -- COMMAND`")
     with invocation.open_session() as session:
         environment = read(arguments.operands[0], host, session.probes)
-    report.release()  # standard output is the command's, whatever asks for JSON
+    report.restore_stdout()  # standard output is the command's, whatever asks for JSON
     return run_in(environment, command, host)

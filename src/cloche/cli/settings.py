@@ -212,16 +212,16 @@ class ReportingSession(Session):
     def __exit__(self, *raised: object) -> None:
         super().__exit__(*raised)
         if raised[0] is None or isinstance(raised[1], ClocheError):
-            report.warn((*self._before, *self.warnings))
+            report.print_warnings((*self._before, *self.warnings))
 
 
 def open_session(settings: Settings, host: Host) -> Session:
     """Return the session that these settings ask for. From here on plugins may print, which must not mix with JSON."""
     if settings.flag("json"):
-        report.reserve()
+        report.reserve_stdout()
     session = ReportingSession(settings, host)
-    if "quiet" not in settings.chosen and report.can_pass(host):
-        session.progress = report.passing
+    if "quiet" not in settings.chosen and report.can_show_progress(host):
+        session.progress = report.show_progress
     return session
 
 
