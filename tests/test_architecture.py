@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).parent.parent
 SOURCES = REPOSITORY / "src"
 
 LAYERS = (
-    ("errors",),
+    ("errors", "cpython"),
     ("model",),
     ("fs",),
     ("shells",),
@@ -59,10 +59,12 @@ WARM = frozenset(
         "cloche.cli.commands",
         "cloche.cli.create",
         "cloche.cli.dispatch",
+        "cloche.cli.invocation",
         "cloche.cli.parser",
         "cloche.cli.report",
         "cloche.cli.request",
         "cloche.cli.settings",
+        "cloche.cpython",
         "cloche.discovery",
         "cloche.discovery.base_interpreter",
         "cloche.discovery.cache",
@@ -232,6 +234,35 @@ def graph_of(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
 def test_no_modules_import_each_other() -> None:
     """Annotations and imports inside functions count as well."""
     assert cycles(graph_of(TREES)) == []
+
+
+DOCUMENTED = (("os", "_exit"), ("_thread", ""))
+"""A function and a module whose names have an underscore, and that every Python has."""
+
+
+def is_private(one: Import) -> bool:
+    """Return whether an import is of a module that CPython keeps to itself, or of such a name in a public module."""
+    names = [name for name in one.names if (one.imported, name) not in DOCUMENTED]
+    package, *modules = one.imported.split(".")
+    if (package, "") in DOCUMENTED:
+        return False
+    return package in (*sys.stdlib_module_names, "_sha2") and any(map(is_underscored, (package, *modules, *names)))
+
+
+def is_underscored(name: str) -> bool:
+    return name.startswith("_") and not name.endswith("__")
+
+
+def test_only_one_module_uses_what_is_private_to_cpython() -> None:
+    """A program for another interpreter uses what that interpreter has, and cannot import the module."""
+    others = {name: tree for name, tree in TREES.items() if name != "cloche.cpython" and not in_the_target(name)}
+    against = [str(one) for module in others for one in imports(module) if is_private(one)]
+    for module, tree in others.items():
+        for name, line in attributes(tree):
+            owner, _, attribute = name.partition(".")
+            if owner in sys.stdlib_module_names and is_underscored(attribute) and (owner, attribute) not in DOCUMENTED:
+                against.append(f"{module}:{line} uses {name}")
+    assert against == []
 
 
 def test_at_most_six_modules_lie_loose_beside_the_packages() -> None:

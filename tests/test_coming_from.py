@@ -14,7 +14,7 @@ import pytest
 import cloche
 from cloche.api import CHOICES
 from cloche.cli.commands import COMMANDS, COMMON
-from cloche.cli.parser import by_spelling, parse
+from cloche.cli.parser import options_by_spelling, parse_arguments
 from tests.pages import DOCS
 from tests.test_docs import variables
 from tests.tools import require
@@ -42,14 +42,16 @@ def test_every_command_of_ours_is_written_as_it_is_understood(path: Path) -> Non
 
     assert len(ours) > 10
     for text in ours:
-        parse(words_of(text))
+        parse_arguments(words_of(text)).check()
 
 
 @pytest.mark.parametrize("path", COMING_FROM, ids=lambda path: path.stem)
 def test_every_option_that_is_named_beside_a_command_is_one_of_ours(path: Path) -> None:
     named = {text.split()[0] for text in spellings(path, 2) if text.startswith("--")}
 
-    assert {text for text in named if text not in by_spelling((*COMMON, *COMMANDS["create"].options))} <= {"--all"}
+    assert {text for text in named if text not in options_by_spelling((*COMMON, *COMMANDS["create"].options))} <= {
+        "--all"
+    }
 
 
 @pytest.mark.parametrize("path", COMING_FROM, ids=lambda path: path.stem)
@@ -74,7 +76,7 @@ def test_every_spelling_of_virtualenv_is_taken_as_it_stands() -> None:
 
     assert len(theirs) > 20
     for text in theirs:
-        parse([*words_of(text), *([] if ".venv" in text else [".venv"])])
+        parse_arguments([*words_of(text), *([] if ".venv" in text else [".venv"])]).check()
 
 
 @pytest.mark.parametrize(

@@ -18,17 +18,17 @@ from tests.run import clean_environ
 if TYPE_CHECKING:
     from pathlib import Path
 
-START = frozenset("cloche cloche.__main__ cloche.model".split())
+START = frozenset("cloche cloche.__main__ cloche.cpython cloche.model".split())
 """To print the version."""
 
 COMMAND = START | frozenset(
     """
     cloche.api cloche.apply cloche.apply.driver cloche.apply.executor cloche.apply.file_list
     cloche.apply.signals cloche.apply.staging cloche.apply.transaction cloche.cli cloche.cli.commands
-    cloche.cli.dispatch cloche.cli.parser cloche.cli.report cloche.errors cloche.fs cloche.fs.files
-    cloche.fs.inputs cloche.fs.locks cloche.model cloche.model.distribution cloche.model.environment
-    cloche.model.interpreter cloche.model.operations cloche.model.options cloche.model.plan
-    cloche.model.request cloche.model.value cloche.planning cloche.planning.destination
+    cloche.cli.dispatch cloche.cli.invocation cloche.cli.parser cloche.cli.report cloche.errors cloche.fs
+    cloche.fs.files cloche.fs.inputs cloche.fs.locks cloche.model cloche.model.distribution
+    cloche.model.environment cloche.model.interpreter cloche.model.operations cloche.model.options
+    cloche.model.plan cloche.model.request cloche.model.value cloche.planning cloche.planning.destination
     cloche.planning.plan_at cloche.planning.pyvenv_cfg cloche.plugins cloche.plugins.guard cloche.session
     cloche.shells cloche.shells.template cloche.store cloche.store.check cloche.store.directories
     cloche.store.installation
@@ -36,19 +36,19 @@ COMMAND = START | frozenset(
 )
 """To understand a command line."""
 
-HELP = COMMAND | frozenset("cloche.cli.plugin_options cloche.cli.help cloche.plugins.entry_points".split())
+HELP = COMMAND | frozenset("cloche.cli.help cloche.plugins.entry_points".split())
 
-COMPLETION = COMMAND | frozenset("cloche.cli.completion cloche.cli.completion.suggestions".split())
+COMPLETION = COMMAND | frozenset(("cloche.cli.completion",))
 """To print the script of a shell."""
 
-KEY_PRESS = COMPLETION | frozenset("cloche.cli.plugin_options cloche.plugins.entry_points".split())
+KEY_PRESS = COMPLETION | frozenset(("cloche.cli.completion.suggestions", "cloche.plugins.entry_points"))
 """To say what could stand next."""
 
 CREATE = COMMAND | frozenset(
     """
     cloche.builtin cloche.builtin.activators cloche.builtin.activators.bash cloche.builtin.activators.batch
     cloche.builtin.activators.csh cloche.builtin.activators.fish cloche.builtin.activators.powershell
-    cloche.builtin.activators.python cloche.cli.create cloche.cli.plugin_command cloche.cli.request
+    cloche.builtin.activators.python cloche.cli.create cloche.cli.request
     cloche.cli.settings cloche.planning.plan_cache cloche.plugins.entry_points
     """.split()
 )
@@ -58,9 +58,9 @@ SEARCH = CREATE | frozenset(
     """
     cloche.builtin.finders cloche.builtin.finders.asdf cloche.builtin.finders.current
     cloche.builtin.finders.installations cloche.builtin.finders.mise cloche.builtin.finders.path
-    cloche.builtin.finders.pyenv cloche.builtin.finders.shims cloche.discovery cloche.discovery.base_interpreter
-    cloche.discovery.cache cloche.discovery.describe cloche.discovery.search cloche.discovery.serialization
-    cloche.model.spec
+    cloche.builtin.finders.pyenv cloche.builtin.finders.shims cloche.discovery
+    cloche.discovery.base_interpreter cloche.discovery.cache cloche.discovery.describe cloche.discovery.search
+    cloche.discovery.serialization cloche.model.spec
     """.split()
 )
 """The same, for a Python that was asked for by its version; the finder of shims on PATH knows who makes them."""

@@ -40,20 +40,20 @@ def manual() -> str:
 
 def lines() -> Iterator[str]:
     create = COMMANDS["create"]
-    others = [verb for verb in COMMANDS.values() if verb is not create]
+    others = [command for command in COMMANDS.values() if command is not create]
     yield f'.TH CLOCHE 1 "" "cloche {__version__}" "User Commands"'
     yield from (".SH NAME", r"cloche \- create and maintain Python environments", ".SH SYNOPSIS")
-    for number, verb in enumerate(COMMANDS.values()):
-        yield from [*([".br"] if number else []), synopsis(verb)]
+    for number, command in enumerate(COMMANDS.values()):
+        yield from [*([".br"] if number else []), synopsis(command)]
     yield from (".SH DESCRIPTION", *paragraph(DESCRIPTION))
     yield from (".SH OPTIONS", *paragraph("Options can come before or after the other arguments."))
     yield from grouped([option for option in create.options if not option.hidden])
     yield from (".SS Every command", *entries(COMMON))
     yield ".SH COMMANDS"
-    for verb in others:
-        yield f".SS {quoted(synopsis_text(verb))}"
-        yield from paragraph(f"{verb.summary[0].upper()}{verb.summary[1:]}.")
-        yield from entries(verb.options)
+    for command in others:
+        yield f".SS {quoted(synopsis_text(command))}"
+        yield from paragraph(f"{command.summary[0].upper()}{command.summary[1:]}.")
+        yield from entries(command.options)
     yield from (".SH ENVIRONMENT", *paragraph(SOURCES), ".SH EXIT STATUS")
     yield from entry("0", "success")
     for code, meaning in statuses():
@@ -61,17 +61,17 @@ def lines() -> Iterator[str]:
     yield from entry("130", "interrupted")
 
 
-def synopsis(verb: CommandSpec) -> str:
+def synopsis(command: CommandSpec) -> str:
     """Return the usage of a command, with its own words in bold and its placeholders in italics."""
-    name, *operands = synopsis_text(verb).split(" [options]")
+    name, *operands = synopsis_text(command).split(" [options]")
     return rf"\fB{escaped(name)}\fR [\fIoptions\fR]" + "".join(
         f" {escaped(word)}" if word == "--" else rf" \fI{escaped(word)}\fR" for word in "".join(operands).split()
     )
 
 
-def synopsis_text(verb: CommandSpec) -> str:
-    name = "cloche" if verb.name == "create" else f"cloche {verb.name}"
-    return " ".join(filter(None, [name, "[options]", verb.operands, f"-- {verb.rest}" if verb.rest else ""]))
+def synopsis_text(command: CommandSpec) -> str:
+    name = "cloche" if command.name == "create" else f"cloche {command.name}"
+    return " ".join(filter(None, [name, "[options]", command.operands, f"-- {command.rest}" if command.rest else ""]))
 
 
 def statuses() -> Iterator[tuple[int, str]]:

@@ -47,21 +47,21 @@ def fill(text: str) -> str:
 
 def commands() -> str:
     """Return every command with its options, one table for each heading of its help."""
-    return "\n".join("\n".join(command(verb)) for verb in COMMANDS.values())
+    return "\n".join("\n".join(command_lines(command)) for command in COMMANDS.values())
 
 
-def command(verb: CommandSpec) -> Iterator[str]:
-    yield f"(command-{verb.name})=\n\n### `{usage(verb)}`\n"
-    yield f"{sentence(verb.summary)}\n"
-    if verb.name == "create":
+def command_lines(command: CommandSpec) -> Iterator[str]:
+    yield f"(command-{command.name})=\n\n### `{usage(command)}`\n"
+    yield f"{sentence(command.summary)}\n"
+    if command.name == "create":
         yield "You can also write `cloche create DEST`.\n"
-    yield from by_group([option for option in verb.options if not option.hidden])
+    yield from by_group([option for option in command.options if not option.hidden])
 
 
-def usage(verb: CommandSpec) -> str:
+def usage(command: CommandSpec) -> str:
     """Return the usage of a command: `cloche run ENV -- CMD`."""
-    name = "cloche" if verb.name == "create" else f"cloche {verb.name}"
-    return " ".join(filter(None, [name, verb.operands, f"-- {verb.rest}" if verb.rest else ""]))
+    name = "cloche" if command.name == "create" else f"cloche {command.name}"
+    return " ".join(filter(None, [name, command.operands, f"-- {command.rest}" if command.rest else ""]))
 
 
 def common_options() -> str:
@@ -71,7 +71,7 @@ def common_options() -> str:
 
 def virtualenv_options() -> str:
     """Return the options of virtualenv that cloche accepts."""
-    hidden = [option for verb in COMMANDS.values() for option in verb.options if option.hidden]
+    hidden = [option for command in COMMANDS.values() for option in command.options if option.hidden]
     return "\n".join(table("", hidden))
 
 

@@ -29,7 +29,7 @@ def distrust_current_directory() -> None:
 STREAMS = ("stdin", "stdout", "stderr")
 
 
-def supply_streams() -> None:
+def open_missing_streams() -> None:
     """Put streams that lead nowhere where the caller closed some, else files that are opened next would be taken for them."""
     import os
 
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0, or that of the error (see `cloche.errors`), 130 when interrupted."""
     argv = sys.argv[1:] if argv is None else argv
     if any(getattr(sys, name) is None for name in STREAMS):
-        supply_streams()
+        open_missing_streams()
     distrust_current_directory()
     if argv in (["--version"], ["-V"]):
         from cloche.model import VERSION
@@ -62,10 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ImportError as error:
         if "--traceback" in argv:
             raise
-        return cannot_load(error)
+        return report_import_error(error)
 
 
-def cannot_load(error: ImportError) -> int:
+def report_import_error(error: ImportError) -> int:
     """Tell that a module is not there or cannot be read, without the modules that tell other errors."""
     from cloche.errors import ClocheError
 
@@ -85,31 +85,29 @@ def run() -> NoReturn:
 
     Before cloche listens for signals, and when it has finished, there is nothing to undo: Ctrl-C just ends the process.
     """
-    import _signal  # what `signal` wraps, at no cost
+    from cloche.cpython import signal
 
-    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
-        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     code = main()
     try:
         sys.stdout.flush()
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         sys.exit(code)  # as Python tells it
-    if not awaited():
+    if not needs_orderly_exit():
         from os import _exit
 
         _exit(code)
     sys.exit(code)
 
 
-def awaited() -> bool:
+def needs_orderly_exit() -> bool:
     """Return whether something wants the end of the process to be an orderly one: callbacks, threads, a debugger."""
-    import atexit
+    from cloche.cpython import count_exit_callbacks
 
-    callbacks = getattr(atexit, "_ncallbacks", None)  # CPython's own tests count them with it
     return (
-        callbacks is None
-        or callbacks() > 0
+        count_exit_callbacks() != 0  # None where they cannot be counted
         or "threading" in sys.modules
         or bool(sys.flags.interactive)
         or sys.getprofile() is not None

@@ -68,7 +68,7 @@ def undoing():
             send(signal.SIGHUP)
         print("undone")
 
-def dispatch(argv, started):
+def dispatch(invocation):
     globals()[sys.argv[1]]()
     time.sleep(20)
     return 0

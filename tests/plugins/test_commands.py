@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.cli.dispatch import may_be_foreign
+from cloche.cli.dispatch import is_command_name
 from cloche.plugins.entry_points import find_sources
 from tests.plugins.site import Site, giving, statuses
 from tests.plugins.test_loading import registry
@@ -56,14 +56,14 @@ def test_a_name_that_no_plugin_has_is_a_directory_and_imports_none_to_find_out(s
         [
             sys.executable,
             "-c",
-            "from cloche.cli.plugin_command import run_foreign; print(run_foreign('venv', [], [], None))",
+            "from cloche.cli.dispatch import *; print(plugins_with_command(Invocation(['venv'], current_host(), 0.0)))",
         ],
         capture_output=True,
         text=True,
         check=True,
     )
 
-    assert ran.stdout == "None\n"
+    assert ran.stdout == "[]\n"
     assert not mark.exists()
 
 
@@ -80,12 +80,12 @@ def test_a_plugin_that_has_the_name_and_gives_no_command_leaves_it_to_a_director
     "word", [".venv", "./venv", "env/", "a/b", "a\\b", "", "-p", "--help", "create", "plugins", "~", "3"]
 )
 def test_what_cannot_be_a_plugins_command_is_never_looked_up(word: str) -> None:
-    assert not may_be_foreign(word)
+    assert not is_command_name(word)
 
 
 def test_a_bare_name_may_be_a_plugins_command() -> None:
-    assert may_be_foreign("venv")
-    assert may_be_foreign("virtualenv-shim")
+    assert is_command_name("venv")
+    assert is_command_name("virtualenv-shim")
 
 
 def test_a_command_of_a_plugin_that_fails_or_is_left_out_is_not_taken_for_a_directory(site: Site) -> None:

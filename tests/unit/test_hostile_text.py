@@ -18,10 +18,10 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from cloche.cli import report
-from cloche.cli.commands import COMMON, CREATE, VIRTUALENV
-from cloche.cli.parser import parse
+from cloche.cli.commands import COMMANDS
+from cloche.cli.parser import options_of, parse_arguments
 from cloche.cli.request import request_of
-from cloche.cli.settings import resolve
+from cloche.cli.settings import Settings, read_sources, resolve_settings
 from cloche.discovery import base_interpreter, probe
 from cloche.discovery.build_details import read_build_details
 from cloche.discovery.cache import ProbeCache, identity_lines
@@ -39,8 +39,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-TABLE = (*COMMON, *CREATE, *VIRTUALENV)
-OPTIONS = sorted(option.name for option in TABLE)
+OPTIONS = sorted(option.name for option in options_of(COMMANDS["create"]))
 
 ANYTHING = st.text(max_size=30) | st.text("\0\x1b[]\r\n\t'\"\\=#.,:;/-_ é\u2028\ud800", max_size=12)
 EXPRESSIBLE = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=30)
@@ -93,6 +92,13 @@ def toml_key(key: str) -> str:
     return json.dumps(key.encode("utf-8", "ignore").decode())
 
 
+def settings_of_create(host: Host) -> Settings:
+    """:raises UsageError: one of them has a wrong value."""
+    settings = resolve_settings(parse_arguments(["env"]), read_sources(host))
+    settings.check()
+    return settings
+
+
 @given(
     variables=st.dictionaries(st.sampled_from(OPTIONS) | ANYTHING, EXPRESSIBLE, max_size=4),
     table=st.dictionaries(st.sampled_from(OPTIONS) | ANYTHING, SCALARS | st.lists(SCALARS, max_size=3), max_size=4),
@@ -114,12 +120,12 @@ def test_settings_are_accepted_or_rejected_with_a_printable_message(
     host = Host(environ, str(tmp_path), "linux", "posix", sys.executable)
 
     try:
-        settings = resolve(parse(["env"]), host, TABLE)
+        settings = settings_of_create(host)
         request = request_of("env", settings, host)
     except ClocheError as error:
-        report.error(error)
+        report.print_error(error)
     else:
-        report.warn(settings.warnings)
+        report.print_warnings(settings.warnings)
         assert isinstance(request, Request)
 
     assert all(map(is_printable, capsys.readouterr().err.split("\n")))
@@ -137,9 +143,9 @@ def test_any_config_file_is_read_or_ignored_with_a_one_line_warning(
     host = Host({"CLOCHE_CONFIG_FILE": str(tmp_path / "config.toml")}, str(tmp_path), "linux", "posix", "")
 
     try:
-        report.warn(resolve(parse(["env"]), host, TABLE).warnings)
+        report.print_warnings(settings_of_create(host).warnings)
     except UsageError as error:
-        report.error(error)
+        report.print_error(error)
 
     assert all(map(is_printable, capsys.readouterr().err.split("\n")))
 

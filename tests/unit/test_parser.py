@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from cloche.cli.parser import first_operand, parse
+from cloche.cli.parser import ParsedArguments, accept_options, parse_arguments
 from cloche.errors import UsageError
 from cloche.model.options import Option
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def parse(argv: list[str], plugin_options: Sequence[Option] = ()) -> ParsedArguments:
+    """Return a command line that is valid once plugins have been asked.
+
+    :raises UsageError: it is not.
+    """
+    arguments = accept_options(parse_arguments(argv), plugin_options)
+    arguments.check()
+    return arguments
+
 
 def test_the_command_is_create_if_none_is_named():
-    assert parse(["env"]).verb.name == "create"
+    assert parse(["env"]).command.name == "create"
     assert parse(["create", "env"]).operands == ("env",)
 
 
@@ -64,13 +79,22 @@ def test_a_dash_alone_is_an_operand():
         (["env", "-v"], 0),
         (["-p", "3.12", "env"], 2),
         (["-vp3.12", "--json", "freeze", "-x"], 2),
-        (["--json", "--", "freeze"], 3),
-        (["--no-such-option", "freeze"], 2),
-        (["--json"], 1),
+        (["freeze", "--no-such-option", "-p"], 0),
+        (["--json", "--", "freeze"], -1),
+        (["--no-such-option", "freeze"], -1),
+        (["--link-mode", "teleport", "freeze"], -1),
+        (["create", "freeze"], -1),
+        (["--json"], -1),
     ],
 )
-def test_what_may_be_a_command_is_the_first_word_that_is_no_option_nor_its_value(argv, number):
-    assert first_operand(argv) == number
+def test_a_plugins_command_may_be_named_by_the_first_word_that_is_no_option_nor_its_value(argv, number):
+    assert parse_arguments(argv).first == number
+
+
+def test_the_options_before_a_plugins_command_are_told_from_those_after_it():
+    arguments = parse_arguments(["--no-plugin", "acme", "freeze", "--no-plugin", "zebra", "-q"])
+    assert arguments.leading == {"no-plugin": ("acme",)}
+    assert arguments.given == {"no-plugin": ("acme", "zebra"), "quiet": ("true",)}
 
 
 @pytest.mark.parametrize(
@@ -112,13 +136,54 @@ def test_aliases_stand_for_what_they_are_another_spelling_of():
     assert parse(["env", "--without-pip"]).given == {"no-seed": ("true",)}
 
 
-def test_options_that_plugins_declare_are_parsed_with_the_rest():
-    words = parse(["env", "--wheelhouse", "/w"], [Option("wheelhouse", "where wheels are")])
-    assert words.given["wheelhouse"] == ("/w",)
+WHEELHOUSE = Option("wheelhouse", "where wheels are", "list", short="w")
+FAST = Option("fast", "hurry", "flag", short="f")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["env", "--wheelhouse", "/w"],
+        ["--wheelhouse", "/w", "env"],
+        ["--wheelhouse=/w", "env"],
+        ["-w", "/w", "env"],
+        ["-w/w", "env"],
+        ["--wheelhouse", "/w", "create", "env"],
+        ["--wheelhouse", "/w", "--", "env"],
+    ],
+)
+def test_an_option_of_a_plugin_is_parsed_once_the_plugin_has_declared_it(argv):
+    arguments = parse(argv, [WHEELHOUSE])
+    assert arguments.given == {"wheelhouse": ("/w",)}
+    assert arguments.operands == ("env",)
+    with pytest.raises(UsageError, match=argv[0][:2] if argv[0] != "env" else "--wheelhouse"):
+        parse(argv)
+
+
+def test_options_of_plugins_keep_their_order_and_their_flags_stand_together_with_ours():
+    arguments = parse(["-w", "/a", "-vfq", "env", "--wheelhouse", "/b", "-fw", "/c"], [WHEELHOUSE, FAST])
+    assert arguments.given["wheelhouse"] == ("/a", "/b", "/c")
+    assert (arguments.count("fast"), arguments.count("verbose"), arguments.count("quiet")) == (2, 1, 1)
+    assert arguments.operands == ("env",)
+
+
+@pytest.mark.parametrize("argv", [["env", "--wheelhouse"], ["env", "--wheelhouse", "--json"], ["env", "-w", "--"]])
+def test_an_option_of_a_plugin_needs_its_value(argv):
+    with pytest.raises(UsageError, match="needs a value"):
+        parse(argv, [WHEELHOUSE])
+
+
+def test_a_flag_of_a_plugin_leaves_the_next_word_an_operand():
+    assert parse(["--fast", "env"], [FAST]).operands == ("env",)
+    with pytest.raises(UsageError):
+        parse(["--fast", "one", "two"], [FAST])
+
+
+def test_only_create_has_options_of_plugins():
     with pytest.raises(UsageError, match="--wheelhouse"):
-        parse(["info", "env", "--wheelhouse", "/w"], [Option("wheelhouse", "where wheels are")])
+        parse(["info", "env", "--wheelhouse", "/w"])
 
 
 def test_help_and_version_need_no_operand():
     assert parse(["--help"]).flag("help")
-    assert parse(["info", "-h"]).verb.name == "info"
+    assert parse(["info", "-h"]).command.name == "info"

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 
 import pytest
 
-from cloche.cli.commands import COMMON, CREATE, VIRTUALENV
-from cloche.cli.parser import parse
+from cloche.cli.parser import parse_arguments
 from cloche.cli.request import request_of
-from cloche.cli.settings import resolve, split
+from cloche.cli.settings import read_sources, resolve_settings, split_values
 from cloche.errors import UsageError
 from cloche.model.interpreter import Host
 from cloche.model.options import Option
 from cloche.model.request import Wanted
-
-TABLE = (*COMMON, *CREATE, *VIRTUALENV)
 
 
 @pytest.fixture
@@ -31,7 +30,9 @@ def say(tmp_path):
         config.write_text(user or "")
         variables = {"CLOCHE_CONFIG_FILE": str(config), **dict(environ)}
         host = Host(variables, str(project), "linux", "posix", "/usr/bin/python3")
-        settings = resolve(parse([*argv, "env"]), host, TABLE)
+        arguments = parse_arguments([*argv, "env"])
+        settings = resolve_settings(arguments, read_sources(host))
+        settings.check()
         return settings, request_of("env", settings, host)
 
     return resolve_all
@@ -47,31 +48,31 @@ def test_command_line_beats_variable_beats_project_beats_user(say):
     origins = {"argv": "command line", "environ": "CLOCHE_PROMPT", "pyproject": "pyproject.toml", "user": "user.toml"}
     for strongest, prompt in (("argv", "argv"), ("environ", "variable"), ("pyproject", "project"), ("user", "user")):
         settings, request = say(**sources)
-        assert request.prompt == prompt
+        assert request.target.prompt == prompt
         assert origins[strongest] in settings.chosen["prompt"].origin
         sources[strongest] = "" if strongest == "pyproject" else ()
 
 
 def test_a_list_on_the_command_line_replaces_the_configured_one(say):
     _, request = say(["-p", "3.12"], {"CLOCHE_PYTHON": "3.9"}, '[tool.cloche]\npython = ["3.8"]\n')
-    assert request.pythons == ("3.12",)
+    assert request.spec.pythons == ("3.12",)
 
 
 def test_a_flag_silences_its_opposite_in_weaker_sources(say):
     _, request = say(["--download"], {"CLOCHE_NO_DOWNLOAD": "1"})
-    assert request.wanted.network == "newest"
+    assert request.spec.wanted.network == "newest"
 
 
 def test_another_spelling_in_a_weaker_source_does_not_undo_a_stronger_one(say):
     _, request = say(["--find-links", "/near"], {"CLOCHE_EXTRA_SEARCH_DIR": "/far"})
-    assert request.wanted.find_links == ("/near",)
+    assert request.spec.wanted.find_links == ("/near",)
     _, request = say(["--creator", "venv"], {"CLOCHE_COPIES": "1"})
-    assert request.creator == "venv"
+    assert request.spec.creator == "venv"
 
 
 def test_an_empty_variable_says_nothing(say):
     _, request = say(environ={"CLOCHE_PROMPT": ""}, pyproject='[tool.cloche]\nprompt = "project"\n')
-    assert request.prompt == "project"
+    assert request.target.prompt == "project"
 
 
 def test_a_download_cannot_be_wanted_and_forbidden(say):
@@ -84,7 +85,7 @@ def test_a_download_cannot_be_wanted_and_forbidden(say):
 )
 def test_flags_in_variables_are_words(say, text, meant):
     _, request = say(environ={"CLOCHE_CLEAR": text})
-    assert request.existing == meant
+    assert request.target.existing == meant
 
 
 def test_a_flag_that_is_no_word_is_an_error_that_names_the_variable(say):
@@ -110,19 +111,48 @@ def test_an_option_that_is_for_the_command_line_alone_is_not_called_none(say):
     ]
 
 
-def test_a_file_that_does_not_parse_is_a_warning_and_says_nothing(say):
-    settings, request = say(pyproject="[tool.cloche\nprompt = 3")
-    assert "pyproject.toml" in settings.warnings[0]
-    assert request.prompt is None
-    settings, _ = say(pyproject=f"[tool.cloche]\nprompt = {'[' * 100_000}")
-    assert "pyproject.toml" in settings.warnings[0]
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"[tool.cloche\nprompt = 3", r".+ \(at line 1, column 13\)"),
+        (b"[tool.cloche]\nprompt = 'x'\n\nprompt 3", r".+ \(at line 4, column 8\)"),
+        (b"[tool.cloche]\nprompt = '\xff'", r"it is not UTF-8 \(at line 2\)"),
+        (b"[tool.cloche]\nprompt = " + b"[" * 100_000, "it is nested too deeply"),
+        (b"#" * (1 << 22) + b"\n[tool.cloche]", "it is larger than 4 MiB"),
+    ],
+)
+def test_a_file_that_cannot_be_parsed_is_ignored_with_a_warning_that_says_where(say, tmp_path, content, why):
+    path = tmp_path / "project" / "pyproject.toml"
+    path.write_bytes(content)
+    settings, request = say()
+    assert len(settings.warnings) == 1
+    assert re.fullmatch(f"`{re.escape(str(path))}` is ignored: {why}", settings.warnings[0])
+    assert request.target.prompt is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nowhere else is there a file that not even root can read")
+def test_a_file_that_cannot_be_read_is_ignored_with_a_warning(say):
+    settings, _ = say(environ={"CLOCHE_CONFIG_FILE": "/proc/self/mem"})
+    assert settings.warnings == ("`/proc/self/mem` is ignored: input/output error",)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
+def test_a_fifo_is_ignored_with_a_warning_and_makes_nobody_wait(say, tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    settings, _ = say(environ={"CLOCHE_CONFIG_FILE": str(tmp_path / "fifo")})
+    assert settings.warnings == (f"`{tmp_path / 'fifo'}` is ignored: it is not a regular file",)
+
+
+def test_a_config_file_that_does_not_exist_is_no_warning(say, tmp_path):
+    settings, _ = say(environ={"CLOCHE_CONFIG_FILE": "", "XDG_CONFIG_HOME": str(tmp_path / "none")})
+    assert settings.warnings == ()
 
 
 @pytest.mark.parametrize("written", ["[[tool.cloche]]\nprompt = 'x'\n", "[tool]\ncloche = 3\n"])
 def test_settings_that_are_no_table_are_warned_of(say, written):
     settings, request = say(pyproject=written)
     assert [text.partition(" in ")[0] for text in settings.warnings] == ["`tool.cloche`"]
-    assert request.prompt is None
+    assert request.target.prompt is None
 
 
 def test_a_config_file_that_was_named_and_is_not_there_is_warned_of(say, tmp_path):
@@ -137,7 +167,7 @@ def test_a_project_that_does_not_speak_of_cloche_is_none_of_its_business(say):
 
 
 def test_a_byte_order_mark_is_no_part_of_a_file(say):
-    assert say(pyproject='\ufeff[tool.cloche]\nprompt = "project"\n')[1].prompt == "project"
+    assert say(pyproject='\ufeff[tool.cloche]\nprompt = "project"\n')[1].target.prompt == "project"
 
 
 @pytest.mark.parametrize("wrong", ["[1, 2]", '["a"]', "true", "1.5", "{a = 1}"])
@@ -164,7 +194,7 @@ def test_a_version_without_quotes_is_refused_because_it_may_have_lost_its_last_d
     with pytest.raises(UsageError, match=r"pyproject\.toml cannot be 3\.1") as refused:
         say(pyproject="[tool.cloche]\npython = 3.10\n")
     assert "3.10 is 3.1" in refused.value.hint
-    assert say(pyproject="[tool.cloche]\npython = 3\n")[1].pythons == ("3",)
+    assert say(pyproject="[tool.cloche]\npython = 3\n")[1].spec.pythons == ("3",)
 
 
 def test_what_a_plugin_may_replace_is_read_from_the_config(say):
@@ -185,7 +215,7 @@ def test_what_a_plugin_may_replace_is_read_from_the_config(say):
     ],
 )
 def test_a_comma_before_an_operator_joins(text, parts):
-    assert split(text, Option("python", "", "list", "SPEC")) == parts
+    assert split_values(text, Option("python", "", "list", "SPEC")) == parts
 
 
 @pytest.mark.parametrize(
@@ -202,7 +232,7 @@ def test_a_comma_before_an_operator_joins(text, parts):
     ],
 )
 def test_what_is_seeded_can_be_said_in_many_ways(say, argv, wanted):
-    assert say(argv)[1].wanted == wanted
+    assert say(argv)[1].spec.wanted == wanted
 
 
 @pytest.mark.parametrize(
@@ -210,10 +240,10 @@ def test_what_is_seeded_can_be_said_in_many_ways(say, argv, wanted):
     [("bash,fish", ("bash", "fish")), ("", ()), ("none", ()), ("all", None), (" bash , csh", ("bash", "csh"))],
 )
 def test_activators_are_names_all_or_none(say, text, names):
-    assert say(["--activators", text])[1].activators == names
+    assert say(["--activators", text])[1].spec.activators == names
 
 
 def test_force_means_nothing_without_clear(say):
     with pytest.raises(UsageError, match="--clear"):
         say(["--force"])
-    assert say(["--clear", "--force"])[1].existing == "replace-anything"
+    assert say(["--clear", "--force"])[1].target.existing == "replace-anything"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import _signal  # what `signal` wraps: the wrapper's enums cost 1.5 ms
-
+from cloche.cpython import signal
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,14 +29,14 @@ class DeferredSignals:
     def __enter__(self) -> None:
         if self._before is not None:
             return
-        handlers = [(number, handler) for number in STOPPING if callable(handler := _signal.getsignal(number))]
+        handlers = [(number, handler) for number in STOPPING if callable(handler := signal.getsignal(number))]
         try:
-            self._before = _signal.pthread_sigmask(_signal.SIG_BLOCK, ()) if MASKS else set()
+            self._before = signal.pthread_sigmask(signal.SIG_BLOCK, ()) if MASKS else set()
             if MASKS:
-                _signal.pthread_sigmask(_signal.SIG_BLOCK, STOPPING)
+                signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
             for number, handler in handlers:
                 self._handlers[number] = handler
-                _signal.signal(number, self._note)
+                signal.signal(number, self._note)
         except ValueError:  # not the main thread, the only one that handlers run in
             self._handlers.clear()
         except BaseException:  # one had come already, and nothing has begun
@@ -50,16 +49,16 @@ class DeferredSignals:
     def __exit__(self, *_: object) -> None:
         before, self._before = self._before, None
         if MASKS and before is not None:
-            _signal.pthread_sigmask(_signal.SIG_SETMASK, before)  # what comes now is noted yet
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)  # what comes now is noted yet
         try:
             for number, handler in list(self._handlers.items()):
-                _signal.signal(number, handler)
+                signal.signal(number, handler)
                 del self._handlers[number]
         finally:
             if self._handlers:  # one came while this was done: what is left is done all the same
                 self.__exit__()
         while self._came:
-            _signal.raise_signal(self._came.pop(0))
+            signal.raise_signal(self._came.pop(0))
 
 
 class DeliveredSignals:
@@ -75,7 +74,7 @@ class DeliveredSignals:
         self._around.__enter__()
 
 
-MASKS = hasattr(_signal, "pthread_sigmask")
+MASKS = hasattr(signal, "pthread_sigmask")
 
-STOPPING = tuple(getattr(_signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(_signal, name))
+STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Signals that ask a program to stop."""

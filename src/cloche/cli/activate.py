@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 
 from cloche.cli import report
-from cloche.cli.commands import COMMON
-from cloche.cli.settings import resolve, session_of
 from cloche.errors import DestinationError, Inexpressible, UsageError
 from cloche.lifecycle.reader import read
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from cloche.cli.invocation import Invocation
     from cloche.cli.parser import ParsedArguments
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host
@@ -26,12 +23,12 @@ PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 """What means nothing but itself in any shell, in the path of a script."""
 
 
-def activate(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
-    settings = resolve(words, host, COMMON)
+def activate(invocation: Invocation) -> int:
+    words, host, settings = invocation.arguments, invocation.host, invocation.settings
     form = words.given.get("print-env", ("json" if settings.flag("json") else "",))[-1]
     if form == "dotenv" and words.flag("json"):
         raise UsageError("`--json` and `--print-env dotenv` contradict each other", hint="choose one")
-    with session_of(settings, host) as session:
+    with invocation.open_session() as session:
         environment = read(words.operands[0], host, session.probes)
         if form == "dotenv":
             said = [f"{name}={dotenv(text)}" for name, text in variables(environment, host).items()]
@@ -42,9 +39,9 @@ def activate(words: ParsedArguments, host: Host, argv: Sequence[str], started: f
             said = []
     if not said:
         report.print_json(set=variables(environment, host), unset=GONE)
-    report.release()  # a variable that asks for JSON is weaker than `--print-env`
+    report.restore_stdout()  # a variable that asks for JSON is weaker than `--print-env`
     for one in said:
-        report.tell(one)
+        report.print_result(one)
     return 0
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from cloche.cli import report
-from cloche.cli.commands import COMMON
-from cloche.cli.info import human
-from cloche.cli.settings import resolve, session_of
+from cloche.cli.info import human_size
 from cloche.discovery import cache as probes
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.planning import plan_cache
@@ -13,15 +11,14 @@ from cloche.store import upkeep
 from cloche.store.directories import cache_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
-    from cloche.cli.parser import ParsedArguments
-    from cloche.model.interpreter import Host
+    from cloche.cli.invocation import Invocation
     from cloche.store import Store
 
 
 @value
-class Done:
+class ActionResult:
     """What an action has to say, for people and for programs."""
 
     lines: tuple[str, ...]
@@ -29,61 +26,62 @@ class Done:
     code: int = 0
 
 
-def cache(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
+def cache(invocation: Invocation) -> int:
     """Do one thing with the cache; 1 if `verify` finds damage."""
-    action = words.operands[0]
-    settings = resolve(words, host, COMMON)
-    with session_of(settings, host) as session:
+    action, settings = invocation.arguments.operands[0], invocation.settings
+    with invocation.open_session() as session:
         session.progress("looking at the cache")
-        done = ACTIONS[action](session.store)
-        directory = session.store.root or cache_directory(host)
+        outcome = ACTIONS[action](session.store)
+        directory = session.store.root or cache_directory(invocation.host)
     if settings.flag("json"):
-        report.print_json(action=action, directory=directory, **done.facts)
-    elif not words.count("quiet") or action in ("dir", "size", "verify"):
-        for line in done.lines or (directory,):
-            report.tell(report.one_line(line))
-    return done.code
+        report.print_json(action=action, directory=directory, **outcome.facts)
+    elif not invocation.arguments.count("quiet") or action in ("dir", "size", "verify"):
+        for line in outcome.lines or (directory,):
+            report.print_result(report.one_line(line))
+    return outcome.code
 
 
 JUDGES: upkeep.Judges = {"interpreters": probes.is_whole, "plans": plan_cache.is_intact}
 
 
-def say_where(store: Store) -> Done:
-    return Done((), {})
+def show_directory(store: Store) -> ActionResult:
+    return ActionResult((), {})
 
 
-def size(store: Store) -> Done:
+def measure_cache(store: Store) -> ActionResult:
     usages = upkeep.size(store)
     total = sum(usage.size for usage in usages)
-    lines = [f"{usage.kind + ':':14}{human(usage.size):>10}  {usage.entries} entries" for usage in usages]
+    lines = [f"{usage.kind + ':':14}{human_size(usage.size):>10}  {usage.entries} entries" for usage in usages]
     facts = [{"kind": usage.kind, "entries": usage.entries, "size": usage.size} for usage in usages]
-    return Done((*lines, f"{'total:':14}{human(total):>10}"), {"kinds": facts, "size": total})
+    return ActionResult((*lines, f"{'total:':14}{human_size(total):>10}"), {"kinds": facts, "size": total})
 
 
-def verify(store: Store) -> Done:
+def verify_cache(store: Store) -> ActionResult:
     """Compare every hash; what is damaged is never used, and `prune` removes it."""
     damaged = upkeep.verify(store, JUDGES)
     lines = (*damaged, "`cloche cache prune` removes what is damaged") if damaged else ("every hash is right",)
-    return Done(lines, {"damaged": damaged}, 1 if damaged else 0)
+    return ActionResult(lines, {"damaged": damaged}, 1 if damaged else 0)
 
 
-def prune(store: Store) -> Done:
+def prune_cache(store: Store) -> ActionResult:
     removed = upkeep.prune(store, judges=JUDGES)
     total = sum(one.size for one in removed)
     lines = [f"removed {one.path}: {one.reason}" for one in removed]
     facts = [{"path": one.path, "reason": one.reason, "size": one.size} for one in removed]
-    return Done((*lines, f"removed {len(removed)} entries, {human(total)}"), {"removed": facts, "size": total})
+    return ActionResult(
+        (*lines, f"removed {len(removed)} entries, {human_size(total)}"), {"removed": facts, "size": total}
+    )
 
 
-def clear(store: Store) -> Done:
+def clear_cache(store: Store) -> ActionResult:
     total = upkeep.clear(store)
-    return Done((f"removed {human(total)}",), {"size": total})
+    return ActionResult((f"removed {human_size(total)}",), {"size": total})
 
 
-ACTIONS: Mapping[str, Callable[[Store], Done]] = {
-    "dir": say_where,
-    "size": size,
-    "verify": verify,
-    "prune": prune,
-    "clear": clear,
+ACTIONS: Mapping[str, Callable[[Store], ActionResult]] = {
+    "dir": show_directory,
+    "size": measure_cache,
+    "verify": verify_cache,
+    "prune": prune_cache,
+    "clear": clear_cache,
 }

@@ -20,7 +20,7 @@ class CommandSpec:
     summary: str
     """What it does, as a lower-case fragment."""
     implementation: str
-    """`"package.module:attribute"` of a function `(words, host) -> exit code`."""
+    """`"package.module:attribute"` of a function that takes an `Invocation` and returns an exit code."""
     options: tuple[Option, ...] = ()
     operands: str = ""
     """What it takes besides options, as help shows it: `DEST`, `[SPEC]`, `ENV...`."""
@@ -32,6 +32,8 @@ class CommandSpec:
     """What stands after `--` and is handed on unread: `CMD`."""
     choices: tuple[str, ...] = ()
     """The only words that its first operand can be; empty: any."""
+    reads: tuple[Option, ...] = ()
+    """Options of other commands that it reads from variables and config files."""
 
 
 COMMON = (
@@ -111,13 +113,21 @@ VIRTUALENV = (
     _alias("no-venv-redirect", "no effect: redirect files are a plugin's affair"),
 )
 
+COMMON_ALIASES = tuple(
+    alias
+    for alias in VIRTUALENV
+    for option in COMMON
+    if option.name in (alias.alias_of, *(implied for implied, _ in alias.implies))
+)
+"""The spellings of virtualenv for common options. In variables and config files, every command understands them."""
+
 INEFFECTIVE = frozenset(
     ("reset-app-data", "no-periodic-update", "upgrade-embed-wheels", "discovery", "venv-redirect", "no-venv-redirect")
 )
 
 COMMANDS = {
-    verb.name: verb
-    for verb in (
+    command.name: command
+    for command in (
         CommandSpec("create", "make an environment", "cloche.cli.create:create", CREATE + VIRTUALENV, "DEST", 1, 1),
         CommandSpec(
             "pythons",
@@ -127,6 +137,7 @@ COMMANDS = {
             "[SPEC]",
             0,
             1,
+            reads=CREATE,
         ),
         CommandSpec("info", "what an environment is, whoever made it", "cloche.cli.info:info", (), "ENV", 1, 1),
         CommandSpec(
@@ -158,7 +169,14 @@ COMMANDS = {
             "bring an environment to another Python, with what is installed in it",
             "cloche.cli.upgrade:upgrade",
             (
-                Option("python", "which Python; the newest of its version if not said", "list", "SPEC", short="p"),
+                Option(
+                    "python",
+                    "which Python; the newest of its version if not said",
+                    "list",
+                    "SPEC",
+                    short="p",
+                    sources="argv",
+                ),
                 Option("seeds", "bring pip and the other seeds up to date", "flag", sources="argv"),
                 Option("check", "change nothing; exit code 1 if something is to be done", "flag", sources="argv"),
                 Option("dry-run", "do everything but put it in place", "flag", sources="argv"),
@@ -216,6 +234,7 @@ COMMANDS = {
             0,
             1,
             choices=("show",),
+            reads=CREATE + VIRTUALENV,
         ),
         CommandSpec(
             "completion",

@@ -7,16 +7,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from cloche.cli import report
-from cloche.cli.commands import COMMANDS, COMMON
-from cloche.cli.plugin_options import declared
-from cloche.cli.settings import Settings, nearest_file, resolve, user_file
+from cloche.cli.settings import Settings, nearest_file, user_file
 from cloche.model.value import value
 from cloche.store.directories import cache_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cloche.cli.parser import ParsedArguments
+    from cloche.cli.invocation import Invocation
     from cloche.model.interpreter import Host
     from cloche.model.options import Option
 
@@ -32,15 +30,13 @@ class Row:
     """`command line`, `CLOCHE_PROMPT`, the path of a file, `default`."""
 
 
-def config(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
-    extra = declared(argv, host)
-    options = {option.name: option for verb in COMMANDS.values() for option in verb.options}
-    table = [option for option in {**options, **{one.name: one for one in COMMON}}.values() if option.sources == "all"]
-    settings = resolve(words, host, (*table, *extra))
-    rows = [row(option, settings, host) for option in (*table, *extra) if is_shown(option, settings)]
+def config(invocation: Invocation) -> int:
+    invocation.accept_plugin_options()
+    settings, host = invocation.settings, invocation.host
+    rows = [row_of(option, settings, host) for option in settings.options.values() if is_shown(option, settings)]
     rows += [Row("replace", tuple(f"{ours}={theirs}" for ours, theirs in settings.replacements.items()), "config file")]
     files = [path for path in (nearest_file(host.cwd, "pyproject.toml"), user_file(host)) if path]
-    report.warn(settings.warnings)
+    report.print_warnings(settings.warnings)
     if settings.flag("json"):
         report.print_json(
             settings=[{"name": one.name, "value": one.value, "origin": one.origin} for one in rows if is_said(one)],
@@ -48,8 +44,8 @@ def config(words: ParsedArguments, host: Host, argv: Sequence[str], started: flo
             warnings=settings.warnings,
         )
         return 0
-    for line in lines([one for one in rows if is_said(one)], files):
-        report.tell(line)
+    for line in table_lines([one for one in rows if is_said(one)], files):
+        report.print_result(line)
     return 0
 
 
@@ -64,7 +60,7 @@ def is_said(row: Row) -> bool:
     return row.name != "replace" or bool(row.value)
 
 
-def row(option: Option, settings: Settings, host: Host) -> Row:
+def row_of(option: Option, settings: Settings, host: Host) -> Row:
     """Return what is said about one option, the default if no source says anything."""
     setting = settings.chosen.get(option.name)
     if setting is None:
@@ -82,21 +78,24 @@ def row(option: Option, settings: Settings, host: Host) -> Row:
     return Row(option.name, setting.values if option.kind == "list" else setting.values[-1], setting.origin)
 
 
-def lines(rows: Sequence[Row], files: Sequence[str]) -> Iterator[str]:
+def table_lines(rows: Sequence[Row], files: Sequence[str]) -> Iterator[str]:
     """Yield a table of the settings, in which defaults come last, and the files that were looked for."""
     chosen = [one for one in rows if one.origin != "default"]
     left = [one for one in rows if one.origin == "default"]
-    cells = [("setting", "value", "from"), *((one.name, shown(one.value), one.origin) for one in (*chosen, *left))]
+    cells = [
+        ("setting", "value", "from"),
+        *((one.name, format_value(one.value), one.origin) for one in (*chosen, *left)),
+    ]
     widths = [max(len(row[column]) for row in cells) for column in range(2)]
     for row in cells:
         line = report.one_line(f"{row[0]:{widths[0]}}  {row[1]:{widths[1]}}  {row[2]}".rstrip())
-        yield report.painted(line, "bold", sys.stdout) if row is cells[0] else line
+        yield report.styled(line, "bold", sys.stdout) if row is cells[0] else line
     yield ""
     for path in files:
         yield report.one_line(f"file: {path}") + ("" if os.path.isfile(path) else " (not there)")
 
 
-def shown(given: str | bool | tuple[str, ...] | None) -> str:
+def format_value(given: str | bool | tuple[str, ...] | None) -> str:
     """Return a value as a config file has it, and nothing as a dash."""
     if given is None or given == ():
         return "-"

@@ -6,59 +6,46 @@ import os
 from time import perf_counter
 
 from cloche.cli import report
-from cloche.cli.commands import COMMON, CREATE, INEFFECTIVE, VIRTUALENV
+from cloche.cli.commands import INEFFECTIVE
 from cloche.cli.request import request_of
-from cloche.cli.settings import resolve, session_of
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cloche.cli.parser import ParsedArguments
+    from cloche.cli.invocation import Invocation
     from cloche.cli.settings import Settings
     from cloche.discovery import FoundInterpreter
     from cloche.model.interpreter import Host
-    from cloche.model.options import Option
     from cloche.model.plan import Plan, Result
 
 
-TABLE = (*COMMON, *CREATE, *VIRTUALENV)
-
-KNOWN = frozenset(option.name for option in TABLE)
-
-
-def create(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
-    settings = resolve(words, host, TABLE)
-    extra: tuple[Option, ...] = ()
-    if settings.warnings or not words.given.keys() <= KNOWN:  # a name that is not ours may be a plugin's
-        from cloche.cli.plugin_options import declared
-
-        extra = declared(argv, host)
-        settings = resolve(words, host, (*TABLE, *extra))
-    with session_of(settings, host) as session:
-        request = request_of(words.operands[0], settings, host, extra)
-        report.warn(
+def create(invocation: Invocation) -> int:
+    if invocation.settings.unknown:
+        invocation.accept_plugin_options()
+    arguments, settings, host = invocation.arguments, invocation.settings, invocation.host
+    with invocation.open_session() as session:
+        request = request_of(arguments.operands[0], settings, host)
+        report.print_warnings(
             f"`--find-links` names `{one}`, which is no directory"
             for one in settings.all("find-links")
             if not os.path.isdir(os.path.join(host.cwd, one))
         )
-        if words.count("verbose"):
-            report.warn(
+        if arguments.count("verbose"):
+            report.print_warnings(
                 f"`--{name}` was taken and has no effect" for name in sorted(INEFFECTIVE & settings.chosen.keys())
             )
-        result = None if words.flag("dry-run") else session.create(request)
+        result = None if arguments.flag("dry-run") else session.create(request)
         plan = session.plan(request) if result is None else result.plan
-        if words.count("verbose"):
-            report.say(choice(plan, session.found, settings))
-    report.warn(plan.notes)
+        if arguments.count("verbose"):
+            report.print_message(describe_choice(plan, session.found, settings))
+    report.print_warnings(plan.notes)
     if result is None:
-        show_plan(plan, settings, host)
+        print_plan(plan, settings, host)
     else:
-        show_result(result, settings, words, host, started)
+        print_result(result, invocation)
     return 0
 
 
-def choice(plan: Plan, found: FoundInterpreter | None, settings: Settings) -> str:
+def describe_choice(plan: Plan, found: FoundInterpreter | None, settings: Settings) -> str:
     """Return how the Python was chosen: which one, which finder knew of it, and what decided."""
     interpreter = plan.environment.interpreter
     asked = settings.chosen.get("python")
@@ -68,16 +55,16 @@ def choice(plan: Plan, found: FoundInterpreter | None, settings: Settings) -> st
     return report.one_line(f"cloche: {name}, found by {found.found_by if found else 'current'}: {because}")
 
 
-def show_plan(plan: Plan, settings: Settings, host: Host) -> None:
+def print_plan(plan: Plan, settings: Settings, host: Host) -> None:
     if settings.flag("json"):
         report.print_json(plan=report.plan_json(plan))
     else:
-        report.tell(report.plan_text(plan, host))
+        report.print_result(report.plan_text(plan, host))
 
 
-def show_result(result: Result, settings: Settings, words: ParsedArguments, host: Host, started: float) -> None:
-    milliseconds = (perf_counter() - started) * 1000
-    if settings.flag("json"):
+def print_result(result: Result, invocation: Invocation) -> None:
+    milliseconds = (perf_counter() - invocation.started) * 1000
+    if invocation.settings.flag("json"):
         report.print_json(
             plan=report.plan_json(result.plan),
             result={
@@ -87,5 +74,5 @@ def show_result(result: Result, settings: Settings, words: ParsedArguments, host
                 "warnings": list(result.warnings),
             },
         )
-    elif not words.count("quiet"):
-        report.tell(report.result_line(result, host, milliseconds))
+    elif not invocation.arguments.count("quiet"):
+        report.print_result(report.result_line(result, invocation.host, milliseconds))

@@ -3,107 +3,113 @@
 from __future__ import annotations
 
 import sys
+from _thread import get_ident, start_new_thread
+from time import sleep
 
+from cloche.api import current_host
 from cloche.cli import report
 from cloche.cli.commands import COMMANDS
-from cloche.errors import ClocheError, PluginError, UsageError, reason_of
+from cloche.cli.invocation import Invocation
+from cloche.cpython import signal
+from cloche.errors import ClocheError, PluginError, reason_of
 from cloche.model.value import TYPE_CHECKING
+from cloche.plugins.guard import cause, load_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from sys import UnraisableHookArgs
     from types import FrameType
+    from typing import Literal
 
-
-class Interrupted(KeyboardInterrupt):
-    """A signal that asks to stop, whichever; unwinding undoes what is half-done."""
-
-    def __init__(self, signal: int) -> None:
-        super().__init__(signal)
-        self.exit_code = 128 + signal
+    from cloche.plugins.guard import Source
 
 
 def run_command(argv: Sequence[str], started: float) -> int:
-    """Run a command line and return its exit code."""
-    deafen = listen()
+    """Run a command line and return its exit code; this is where errors become text."""
+    stop_listening = listen()
+    invocation: Invocation | None = None
     try:
-        return dispatch(argv, started)
-    except ClocheError as problem:
-        if wants_traceback(argv):
+        invocation = Invocation(argv, current_host(), started)
+        return dispatch(invocation)
+    except ClocheError as error:
+        if invocation is not None and invocation.wants_traceback:
             from traceback import format_exc
 
-            report.say(format_exc().rstrip())
-        report.error(problem)
-        return problem.exit_code
-    except KeyboardInterrupt as stop:  # without a signal where a plugin's command reads the keys itself
-        report.say("cloche: interrupted")
-        return stop.exit_code if isinstance(stop, Interrupted) else 130
-    except BrokenPipeError:  # whoever reads our output has seen enough
+            report.print_message(format_exc().rstrip())
+        report.print_error(error)
+        return error.exit_code
+    except KeyboardInterrupt as error:  # not by a signal where a plugin's command reads the keys itself
+        report.print_message("cloche: interrupted")
+        return error.exit_code if isinstance(error, Interrupted) else 130
+    except BrokenPipeError:  # the reader of our output has closed it
         return 0
-    except OSError as problem:
-        where = f" (`{problem.filename}`)" if problem.filename else ""
-        report.error(ClocheError(f"the system refused: {reason_of(problem)}{where}"))
+    except OSError as error:
+        where = f" (`{error.filename}`)" if error.filename else ""
+        report.print_error(ClocheError(f"the system refused: {reason_of(error)}{where}"))
         return ClocheError.exit_code
     finally:
-        report.release()
-        report.pass_on()
-        deafen()
+        report.restore_stdout()
+        report.clear_progress()
+        stop_listening()
 
 
-def wants_traceback(argv: Sequence[str]) -> bool:
-    """Return whether any source asks for it, in any spelling; the error may be that the others make no sense."""
-    if "--traceback" in argv or "--with-traceback" in argv:
-        return True
-    from cloche.api import current_host
-    from cloche.cli.commands import COMMON, VIRTUALENV
-    from cloche.cli.parser import ParsedArguments
-    from cloche.cli.settings import resolve
+def dispatch(invocation: Invocation) -> int:
+    """Run what a command line asks for: a plugin's command, help, the version, or one of our commands."""
+    if sources := plugins_with_command(invocation):
+        from cloche.cli.plugin_command import run_plugin_command
 
-    spellings = [option for option in (*COMMON, *VIRTUALENV) if option.name in ("traceback", "with-traceback")]
+        code = run_plugin_command(sources, invocation)
+        if code is not None:
+            return code
+    if invocation.arguments.unknown and invocation.arguments.command.name == "create":
+        invocation.accept_plugin_options()
+    invocation.arguments.check()
+    if invocation.arguments.flag("help"):
+        return print_help(invocation)
+    if invocation.arguments.flag("version"):
+        return print_version()
+    return run_own_command(invocation)
+
+
+def plugins_with_command(invocation: Invocation) -> list[Source]:
+    """Return the plugins that may offer a command with the name of the first operand."""
+    position = invocation.arguments.first
+    if position < 0 or not is_command_name(invocation.argv[position]):
+        return []
+    from cloche.plugins.entry_points import command_sources
+
+    return command_sources(invocation.argv[position], sys.path)
+
+
+def is_command_name(word: str) -> bool:
+    """Return whether a word may name a plugin's command: `.venv` and `./venv` may not, and cost nothing."""
+    return word[:1].isalpha() and word not in COMMANDS and "/" not in word and "\\" not in word
+
+
+def print_help(invocation: Invocation) -> int:
+    from cloche.cli.help import help_text
+
+    command = invocation.arguments.command
+    spellings: Literal["all", "ours"] = "all" if invocation.arguments.count("verbose") else "ours"
+    if command.name == "create":
+        report.print_result(help_text(command, invocation.plugin_options, invocation.plugin_commands, spellings))
+    else:
+        report.print_result(help_text(command, spellings=spellings))
+    return 0
+
+
+def print_version() -> int:
+    from cloche.model import VERSION
+
+    report.print_result(f"cloche {VERSION}")
+    return 0
+
+
+def run_own_command(invocation: Invocation) -> int:
+    """:raises PluginError: a plugin ends the process, which would decide on the exit code."""
     try:
-        return resolve(ParsedArguments(COMMANDS["create"], {}, ()), current_host(), spellings).flag("traceback")
-    except UsageError:
-        return False
-
-
-def dispatch(argv: Sequence[str], started: float) -> int:
-    from cloche.api import current_host
-    from cloche.cli.parser import first_operand, parse
-    from cloche.plugins.guard import cause, load_object
-
-    host = current_host()
-    first = first_operand(argv) if argv and argv[0][:1] == "-" else 0
-    if first < len(argv) and may_be_foreign(argv[first]):
-        from cloche.cli.plugin_command import run_foreign
-
-        foreign = run_foreign(argv[first], argv[:first], argv[first + 1 :], host)
-        if foreign is not None:
-            return foreign
-    try:
-        words = parse(argv)
-    except UsageError:
-        from cloche.cli.plugin_options import declared
-
-        if not (extra := declared(argv, host)):
-            raise
-        words = parse(argv, extra)
-    if words.flag("help"):
-        from cloche.cli.help import help_text
-        from cloche.cli.plugin_options import commands, declared
-
-        main = words.verb.name == "create"
-        given = commands(argv, host) if main else ()
-        extra = declared(argv, host) if main else ()
-        report.tell(help_text(words.verb, extra, given, "all" if words.count("verbose") else "ours"))
-        return 0
-    if words.flag("version"):
-        from cloche.model import VERSION
-
-        report.tell(f"cloche {VERSION}")
-        return 0
-    try:
-        code: int = load_object(words.verb.implementation)(words, host, argv, started)
-    except SystemExit as error:  # none of ours raises it, and whoever does must not decide on the exit code
+        code: int = load_object(invocation.arguments.command.implementation)(invocation)
+    except SystemExit as error:  # our own code never raises it
         raise PluginError(
             f"a plugin ended the run: {cause(error)}",
             hint="find out which with `--no-plugin NAME`; `--traceback` tells where",
@@ -111,69 +117,75 @@ def dispatch(argv: Sequence[str], started: float) -> int:
     return code
 
 
-def may_be_foreign(word: str) -> bool:
-    """Return whether a command line's first operand may be a command that a plugin gives: a name, and none of ours.
+# Signals
 
-    `.venv` and `./venv` cannot, and cost nothing; only a bare name has plugins looked through.
-    """
-    return word[:1].isalpha() and word not in COMMANDS and "/" not in word and "\\" not in word
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asked the program to stop; unwinding the stack undoes what is half-done."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+        self.exit_code = 128 + number
 
 
 def listen() -> Callable[[], None]:
-    """Turn the signals that ask to stop into `Interrupted`; return what ends that, and puts back what was there.
+    """Raise `Interrupted` for signals that ask to stop; return a function that restores the previous handlers.
 
-    Once one has come the others wait until all is undone. `_signal` is what `signal` wraps: the wrapper's enums cost 1.5 ms.
+    After the first signal, the others are ignored until everything is undone.
     """
-    import _signal
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if not undoing():
+        if not is_interrupted():
             raise Interrupted(number)
 
     before = {}
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        number = getattr(_signal, name, None)
-        if number is not None and _signal.getsignal(number) is not _signal.SIG_IGN:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             try:
-                before[number] = _signal.signal(number, stop)
+                before[number] = signal.signal(number, stop)
             except ValueError:
-                break  # only the main thread of a program may listen
+                break  # only the main thread of a program may set handlers
     hook = sys.unraisablehook
-    sys.unraisablehook = insist(hook)
+    sys.unraisablehook = send_again(hook)
 
-    def deafen() -> None:
+    def restore() -> None:
         sys.unraisablehook = hook
         for number, handler in before.items():
-            _signal.signal(number, _signal.SIG_DFL if handler is None else handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
-    return deafen
+    return restore
 
 
-def undoing() -> bool:
-    """Return whether an interruption is being handled: what is half-done is then being undone."""
+def is_interrupted() -> bool:
+    """Return whether an `Interrupted` is being handled, which means that work is being undone."""
     error = sys.exc_info()[1]
     while error is not None and not isinstance(error, Interrupted):
         error = error.__context__
     return error is not None
 
 
-def insist(hook: Callable[[UnraisableHookArgs], object]) -> Callable[[UnraisableHookArgs], None]:
-    """Return a hook for exceptions that nobody can catch, which raises a lost `Interrupted` once more.
+def send_again(hook: Callable[[UnraisableHookArgs], object]) -> Callable[[UnraisableHookArgs], None]:
+    """Return a hook for exceptions that nothing can catch. It sends the signal of a lost `Interrupted` again.
 
-    A signal may come while a destructor or a weak reference's callback runs, and Python drops what these raise. So it is
-    raised again by the next call or return that is none of the hook's own.
+    Python drops exceptions in destructors and in callbacks of weak references, and a signal may arrive while one runs. A
+    moment later it is over.
     """
 
-    def lost(unraisable: UnraisableHookArgs) -> None:
+    def sent_again(unraisable: UnraisableHookArgs) -> None:
         error = unraisable.exc_value
-        if not isinstance(error, Interrupted):
+        if isinstance(error, Interrupted):
+            start_new_thread(send_later, (error.number, get_ident()))
+        else:
             hook(unraisable)
-            return
 
-        def again(frame: FrameType, event: str, argument: object) -> None:
-            if frame.f_code is not lost.__code__:
-                raise error
+    return sent_again
 
-        sys.setprofile(again)
 
-    return lost
+def send_later(number: int, thread: int) -> None:
+    sleep(0.01)
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(thread, number)  # ends a call to the system in which that thread waits
+    else:
+        signal.raise_signal(number)

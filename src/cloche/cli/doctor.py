@@ -8,8 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from cloche.cli import report
-from cloche.cli.commands import COMMON
-from cloche.cli.settings import resolve, session_of
 from cloche.errors import ClocheError, UsageError
 from cloche.lifecycle.diagnosis import diagnose, take_up
 from cloche.lifecycle.finder import environments_below
@@ -18,8 +16,9 @@ from cloche.model.value import value
 from cloche.planning.destination import absolute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
+    from cloche.cli.invocation import Invocation
     from cloche.cli.parser import ParsedArguments
     from cloche.lifecycle.case import Finding
     from cloche.model.interpreter import Host
@@ -38,33 +37,33 @@ class Outcome:
     """Why it could not be looked at or mended."""
 
 
-def doctor(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
-    settings = resolve(words, host, COMMON)
-    paths = wanted(words, host)
-    fix = words.flag("fix")
-    with session_of(settings, host) as session:
+def doctor(invocation: Invocation) -> int:
+    arguments, settings = invocation.arguments, invocation.settings
+    paths = environments_named(arguments, invocation.host)
+    fix = arguments.flag("fix")
+    with invocation.open_session() as session:
         session.registry.finders()  # what all share is made before they share it
         _ = session.probes
         outcomes = []
         with ThreadPoolExecutor(min(AT_ONCE, len(paths) or 1)) as pool:
-            for outcome in pool.map(lambda path: look_at(path, session, fix=fix), paths):
+            for outcome in pool.map(lambda path: examine_environment(path, session, fix=fix), paths):
                 outcomes.append(outcome)
                 if len(paths) > 1:
                     session.progress(f"{len(outcomes)} of {len(paths)} environments")
     if settings.flag("json"):
-        report.print_json(environments=[as_json(outcome) for outcome in outcomes])
+        report.print_json(environments=[outcome_json(outcome) for outcome in outcomes])
     else:
-        show(outcomes, words)
+        print_outcomes(outcomes, arguments)
     return int(any(outcome.failure or outcome.result.left for outcome in outcomes))
 
 
-def wanted(words: ParsedArguments, host: Host) -> list[str]:
+def environments_named(arguments: ParsedArguments, host: Host) -> list[str]:
     """Return the environments that were named, and those below the directories that were.
 
     :raises UsageError: there are neither, or one is blank.
     """
-    paths = [absolute(operand, host) for operand in words.operands]
-    directories = words.given.get("find", ())
+    paths = [absolute(operand, host) for operand in arguments.operands]
+    directories = arguments.given.get("find", ())
     if not paths and not directories:
         raise UsageError("`cloche doctor` needs ENV...", hint="name environments, or look for them with `--find DIR`")
     for directory in directories:
@@ -75,12 +74,12 @@ def wanted(words: ParsedArguments, host: Host) -> list[str]:
             )
         below = environments_below(there)
         if not below:
-            report.warn([f"there is no environment below `{directory}`"])
+            report.print_warnings([f"there is no environment below `{directory}`"])
         paths += below
     return list(dict.fromkeys(os.path.normpath(path) for path in paths))
 
 
-def look_at(path: str, session: Session, *, fix: bool) -> Outcome:
+def examine_environment(path: str, session: Session, *, fix: bool) -> Outcome:
     try:
         if fix and not os.path.lexists(path):
             recover(path)  # a killed run may have set it aside
@@ -93,32 +92,32 @@ def look_at(path: str, session: Session, *, fix: bool) -> Outcome:
         return Outcome(path, Repaired((), ()), problem)
 
 
-def show(outcomes: Iterable[Outcome], words: ParsedArguments) -> None:
+def print_outcomes(outcomes: Iterable[Outcome], arguments: ParsedArguments) -> None:
     for outcome in outcomes:
         path = report.one_line(outcome.path)
         if outcome.failure is not None:
-            report.error(outcome.failure)
+            report.print_error(outcome.failure)
             continue
         for finding in outcome.result.mended:
-            report.tell(f"{path}: {good('mended')}: {line(finding)}")
+            report.print_result(f"{path}: {in_green('mended')}: {finding_line(finding)}")
         for finding in outcome.result.left:
-            report.tell(f"{path}: {line(finding)}; {report.one_line(finding.remedy)}")
+            report.print_result(f"{path}: {finding_line(finding)}; {report.one_line(finding.remedy)}")
         for note in outcome.result.notes:
-            report.tell(f"{path}: note: {report.one_line(note)}")
-        if not outcome.result.left and not words.count("quiet"):
-            report.tell(f"{path}: {good('healthy')}")
+            report.print_result(f"{path}: note: {report.one_line(note)}")
+        if not outcome.result.left and not arguments.count("quiet"):
+            report.print_result(f"{path}: {in_green('healthy')}")
 
 
-def good(word: str) -> str:
-    return report.painted(word, "green", sys.stdout)
+def in_green(word: str) -> str:
+    return report.styled(word, "green", sys.stdout)
 
 
-def line(finding: Finding) -> str:
-    code = report.painted(finding.code, "yellow", sys.stdout)
+def finding_line(finding: Finding) -> str:
+    code = report.styled(finding.code, "yellow", sys.stdout)
     return f"{code}: {report.one_line(f'{finding.path}: {finding.message}')}"
 
 
-def as_json(outcome: Outcome) -> dict[str, object]:
+def outcome_json(outcome: Outcome) -> dict[str, object]:
     mended = {(finding.code, finding.path) for finding in outcome.result.mended}
     return {
         "root": outcome.path,

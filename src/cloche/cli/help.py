@@ -27,7 +27,7 @@ OF_PLUGINS = "options of plugins"
 
 
 def help_text(
-    verb: CommandSpec,
+    command: CommandSpec,
     extra: Sequence[Option] = (),
     commands: Sequence[Component] = (),
     spellings: Literal["ours", "all"] = "ours",
@@ -38,18 +38,18 @@ def help_text(
     :param commands: commands that plugins give.
     :param spellings: whether other tools' spellings are shown too.
     """
-    main = verb.name == "create"
+    main = command.name == "create"
     lines = [
-        f"{heading('usage')} {usage(verb)}",
+        f"{heading('usage')} {usage_line(command)}",
         "",
-        *wrapped(f"{verb.summary[0].upper()}{verb.summary[1:]}.", 0),
+        *wrap_text(f"{command.summary[0].upper()}{command.summary[1:]}.", 0),
     ]
-    for title, options in by_group(verb, extra).items():
+    for title, options in options_by_group(command, extra).items():
         shown = [option for option in options if spellings == "all" or not option.hidden]
         if shown:
-            lines += ["", heading(title), *(line for option in shown for line in described(option))]
+            lines += ["", heading(title), *(line for option in shown for line in option_lines(option))]
     if main:
-        lines += ["", heading("commands"), *commands_lines(commands), "", *wrapped(CLOSING, 0)]
+        lines += ["", heading("commands"), *command_lines(commands), "", *wrap_text(CLOSING, 0)]
     return "\n".join(lines)
 
 
@@ -59,48 +59,48 @@ CLOSING = (
 )
 
 
-def usage(verb: CommandSpec) -> str:
+def usage_line(command: CommandSpec) -> str:
     """Return how a command is written: `cloche run [options] ENV -- CMD`."""
-    name = "cloche" if verb.name == "create" else f"cloche {verb.name}"
-    return " ".join(filter(None, [name, "[options]", verb.operands, f"-- {verb.rest}" if verb.rest else ""]))
+    name = "cloche" if command.name == "create" else f"cloche {command.name}"
+    return " ".join(filter(None, [name, "[options]", command.operands, f"-- {command.rest}" if command.rest else ""]))
 
 
 def heading(text: str) -> str:
-    return report.painted(f"{text}:", "bold", sys.stdout)
+    return report.styled(f"{text}:", "bold", sys.stdout)
 
 
-def by_group(verb: CommandSpec, extra: Sequence[Option]) -> dict[str, list[Option]]:
+def options_by_group(command: CommandSpec, extra: Sequence[Option]) -> dict[str, list[Option]]:
     """Return what a command takes, by the heading that it stands under."""
     groups: dict[str, list[Option]] = {}
-    for option in (*verb.options, *extra, *COMMON):
+    for option in (*command.options, *extra, *COMMON):
         title = OF_PLUGINS if option in extra and option.group == "options" else option.group
         groups.setdefault(title, []).append(option)
     return groups
 
 
-def described(option: Option) -> Iterator[str]:
+def option_lines(option: Option) -> Iterator[str]:
     """Yield the lines on one option."""
     value = "" if option.kind in ("flag", "count") else f" {option.metavar or 'VALUE'}"
     short = f"-{option.short}, " if option.short else ""
     choices = f": {', '.join(option.choices)}" if option.choices else ""
     repeat = "; may be repeated" if option.kind == "list" else ""
-    yield from entry(f"{short}--{option.name}{value}", f"{option.help}{choices}{repeat}")
+    yield from entry_lines(f"{short}--{option.name}{value}", f"{option.help}{choices}{repeat}")
 
 
-def commands_lines(given: Sequence[Component]) -> Iterator[str]:
+def command_lines(given: Sequence[Component]) -> Iterator[str]:
     """Yield the list of commands: ours, and those of plugins with whose they are."""
-    for verb in COMMANDS.values():
-        yield from entry(verb.name, verb.summary, 14)
+    for command in COMMANDS.values():
+        yield from entry_lines(command.name, command.summary, 14)
     for one in given:
         summary = f"{one.summary} ({one.source.distribution})"
         if one.name in COMMANDS:
             summary = f"is cloche's own; that of {one.source.distribution} is never run"
-        yield from entry(report.one_line(one.name), report.one_line(summary), 14)
+        yield from entry_lines(report.one_line(one.name), report.one_line(summary), 14)
 
 
-def entry(name: str, text: str, indent: int = INDENT) -> Iterator[str]:
+def entry_lines(name: str, text: str, indent: int = INDENT) -> Iterator[str]:
     """Yield the lines on one thing: its name, and behind or below it what it does."""
-    first, *others = wrapped(text, indent) or [""]
+    first, *others = wrap_text(text, indent) or [""]
     if len(name) + 4 <= indent:
         yield f"  {name}".ljust(indent) + first.lstrip()
     else:
@@ -109,7 +109,7 @@ def entry(name: str, text: str, indent: int = INDENT) -> Iterator[str]:
     yield from others
 
 
-def wrapped(text: str, indent: int) -> list[str]:
+def wrap_text(text: str, indent: int) -> list[str]:
     """Return text as lines that fit, each behind a margin; importing `textwrap` would take longer than all of them."""
     lines: list[str] = []
     line = ""

@@ -6,44 +6,41 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cloche.cli import report
-from cloche.cli.commands import COMMON
-from cloche.cli.settings import resolve, session_of
 from cloche.lifecycle.move import carry_out, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cloche.cli.parser import ParsedArguments
+    from cloche.cli.invocation import Invocation
     from cloche.lifecycle.move import Moving
-    from cloche.model.interpreter import Host
 
 
-def move(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
-    settings = resolve(words, host, COMMON)
-    source, destination = words.operands
-    is_dry = words.flag("dry-run")
-    with session_of(settings, host) as session:
-        moving = plan(source, destination, "copy" if words.flag("copy") else "move", session)
+def move(invocation: Invocation) -> int:
+    arguments, host, settings = invocation.arguments, invocation.host, invocation.settings
+    source, destination = arguments.operands
+    is_dry = arguments.flag("dry-run")
+    with invocation.open_session() as session:
+        moving = plan(source, destination, "copy" if arguments.flag("copy") else "move", session)
         if not is_dry:
             session.progress(f"{'copying' if moving.deed == 'copy' else 'moving'} `{moving.source}`")
             carry_out(moving, session)
-    report.warn(f"`{path}` still names `{moving.source}`" for path in moving.residue)
-    report.warn(f"{what} still names `{moving.source}`" for what in moving.mentions)
+    report.print_warnings(f"`{path}` still names `{moving.source}`" for path in moving.residue)
+    report.print_warnings(f"{what} still names `{moving.source}`" for what in moving.mentions)
     outcome = ("would be " if is_dry else "") + ("moved" if moving.deed == "move" else "copied")
     if settings.flag("json"):
-        report.print_json(**as_json(moving, outcome))
-    elif not words.count("quiet"):
-        there = report.one_line(report.shown(moving.destination.location, host))
-        here = report.one_line(report.shown(moving.source, host))
+        report.print_json(**move_json(moving, outcome))
+    elif not arguments.count("quiet"):
+        there = report.one_line(report.relative_path(moving.destination.location, host))
+        here = report.one_line(report.relative_path(moving.source, host))
         count = f"{len(moving.changed)} files name the new place"
-        report.tell(f"{outcome} {here} to {there}: {count}, {(perf_counter() - started) * 1000:.0f} ms")
-        if is_dry or words.count("verbose"):
+        report.print_result(
+            f"{outcome} {here} to {there}: {count}, {(perf_counter() - invocation.started) * 1000:.0f} ms"
+        )
+        if is_dry or arguments.count("verbose"):
             for operation in moving.operations:
-                report.tell(f"  {report.operation_text(operation)}")
+                report.print_result(f"  {report.operation_text(operation)}")
     return 0
 
 
-def as_json(moving: Moving, outcome: str) -> dict[str, object]:
+def move_json(moving: Moving, outcome: str) -> dict[str, object]:
     return {
         "outcome": outcome,
         "from": moving.source,

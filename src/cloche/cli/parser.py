@@ -1,13 +1,13 @@
-"""Take a command line apart by the tables of `cloche.cli.commands`; what the words mean is decided elsewhere.
+"""Parse a command line by the tables of `cloche.cli.commands`; what the values mean is decided elsewhere.
 
-`argparse` would cost a run 7 ms.
+`argparse` would take 7 ms to import.
 """
 
 from __future__ import annotations
 
 from cloche.cli.commands import COMMANDS, COMMON, CommandSpec
 from cloche.errors import UsageError
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, replace, value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,15 +16,33 @@ if TYPE_CHECKING:
 
 
 @value
-class ParsedArguments:
-    """A command line taken apart."""
+class UnknownOption:
+    """An option that is in no table; a plugin may declare it."""
 
-    verb: CommandSpec
+    word: str
+    following: int
+    """Index of the operand that may be its value, because it is the next word; -1 if there is none."""
+
+
+@value
+class ParsedArguments:
+    """A parsed command line. Errors are kept until `check`: options of plugins, or a plugin's command, may resolve them."""
+
+    command: CommandSpec
     given: Mapping[str, tuple[str, ...]]
-    """Values by option name, in the order given; a flag that stands there has `true`."""
+    """Values by option name, in the order given; those of a flag are `true`."""
     operands: tuple[str, ...]
     rest: tuple[str, ...] = ()
-    """What stands after `--` for a command that hands it on."""
+    """The words after `--`, for a command that passes them on."""
+    is_named: bool = False
+    """Whether the command was named; otherwise it is `create`."""
+    first: int = -1
+    """Position in argv of a first operand that may name a plugin's command; -1 if there is none."""
+    leading: Mapping[str, tuple[str, ...]] = {}
+    """The options before that operand."""
+    unknown: tuple[UnknownOption, ...] = ()
+    problem: UsageError | None = None
+    """The first error in an option."""
 
     def flag(self, name: str) -> bool:
         return self.given.get(name, ("false",))[-1] == "true"
@@ -32,79 +50,119 @@ class ParsedArguments:
     def count(self, name: str) -> int:
         return len(self.given.get(name, ()))
 
+    def check(self) -> None:
+        """:raises UsageError: an option is unknown or has the wrong value, or there are too few or too many operands."""
+        if self.problem is not None:
+            raise self.problem
+        for option in self.unknown:
+            spelling, _, _ = split_option(option.word)
+            raise unknown_option(spelling, options_by_spelling(options_of(self.command)), self.command)
+        if not (self.flag("help") or self.flag("version")):
+            check_operands(self)
 
-def parse(
-    argv: Sequence[str], extra: Sequence[Option] = (), verbs: Mapping[str, CommandSpec] = COMMANDS
-) -> ParsedArguments:
-    """Return what a command line says; options may stand before or after operands.
 
-    :param extra: options that plugins declare, for `create`.
-    :raises UsageError: it names an option that there is not, or lacks a value or an operand, or has one too many.
-    """
-    verb = verbs["create"]
-    table = by_spelling((*COMMON, *verb.options, *extra))
+def parse_arguments(argv: Sequence[str], commands: Mapping[str, CommandSpec] = COMMANDS) -> ParsedArguments:
+    """Parse a command line; options may come before or after operands."""
+    command, is_named = commands["create"], False
+    table = options_by_spelling(options_of(command))
     given: dict[str, list[str]] = {}
+    leading: dict[str, tuple[str, ...]] = {}
     operands: list[str] = []
     rest: list[str] = []
-    named = False
+    first = -1
+    unknown: list[UnknownOption] = []
+    problem: UsageError | None = None
     queue = list(reversed(argv))
     while queue:
         word = queue.pop()
         if word == "--":
             rest = queue[::-1]
             break
-        if word.startswith("-") and word != "-":
-            take(word, queue, table, given, verb)
-        elif not named and not operands and word in verbs:
-            named, verb = True, verbs[word]
-            table = by_spelling((*COMMON, *verb.options, *(extra if verb.name == "create" else ())))
-            for name in given:
-                if f"--{name}" not in table:
-                    raise unknown(f"--{name}", table, verb)
+        if is_option(word):
+            try:
+                if not parse_option(word, queue, table, given):
+                    has_operand = "=" not in word and bool(queue) and queue[-1] != "--" and not is_option(queue[-1])
+                    unknown.append(UnknownOption(word, len(operands) if has_operand else -1))
+            except UsageError as error:
+                problem = problem or error
+        elif word in commands and not (is_named or operands or unknown):
+            command, is_named = commands[word], True
+            table = options_by_spelling(options_of(command))
+            misplaced = [name for name in given if f"--{name}" not in table]
+            if misplaced and not problem:
+                problem = unknown_option(f"--{misplaced[0]}", table, command)
         else:
+            if not (is_named or operands or unknown or problem):
+                first = len(argv) - len(queue) - 1
+                leading = {name: tuple(values) for name, values in given.items()}
             operands.append(word)
-            if verb.rest and len(operands) > verb.most >= 0:
+            if command.rest and len(operands) > command.most >= 0:
                 rest = [operands.pop(), *queue[::-1]]
                 break
-    if rest and not verb.rest:
+    if rest and not command.rest:
         operands, rest = operands + rest, []
-    words = ParsedArguments(verb, {name: tuple(values) for name, values in given.items()}, tuple(operands), tuple(rest))
-    if not (words.flag("help") or words.flag("version")):
-        check_operands(words)
-    return words
+    values = {name: tuple(said) for name, said in given.items()}
+    return ParsedArguments(
+        command, values, tuple(operands), tuple(rest), is_named, first, leading, tuple(unknown), problem
+    )
 
 
-def first_operand(argv: Sequence[str]) -> int:
-    """Return the number of the first word that is neither an option nor its value; that of words if there is none."""
-    verb = COMMANDS["create"]
-    table = by_spelling((*COMMON, *verb.options))
-    queue = list(reversed(argv))
-    while queue and queue[-1].startswith("-") and queue[-1] not in ("-", "--"):
+def accept_options(arguments: ParsedArguments, options: Sequence[Option]) -> ParsedArguments:
+    """Return parsed arguments in which unknown options are known if they are among these, which plugins declare."""
+    table = options_by_spelling((*options_of(arguments.command), *options))
+    given = {name: list(values) for name, values in arguments.given.items()}
+    unknown: list[UnknownOption] = []
+    used: set[int] = set()
+    problem = arguments.problem
+    for option in arguments.unknown:
+        queue = [arguments.operands[option.following]] if option.following >= 0 else []
+        queue.append(option.word)
         try:
-            take(queue.pop(), queue, table, {}, verb)
-        except UsageError:
-            return len(argv)
-    return len(argv) if queue and queue[-1] == "--" else len(argv) - len(queue)
+            while queue and is_option(queue[-1]):
+                if not parse_option(queue.pop(), queue, table, given):
+                    unknown.append(option)
+                    break
+        except UsageError as error:
+            problem = problem or error
+        if not queue and option.following >= 0:
+            used.add(option.following)
+    operands = [operand for index, operand in enumerate(arguments.operands) if index not in used]
+    if used and not arguments.is_named and operands[:1] == [arguments.command.name]:
+        del operands[0]  # `cloche --greeting TEXT create DEST`
+    values = {name: tuple(said) for name, said in given.items()}
+    return replace(arguments, given=values, operands=tuple(operands), unknown=tuple(unknown), problem=problem)
 
 
-def by_spelling(options: Sequence[Option]) -> dict[str, Option]:
-    """Return a table of options by everything that may stand for them on a command line."""
+def options_of(command: CommandSpec) -> tuple[Option, ...]:
+    """Return every option that a command takes on its command line."""
+    return (*command.options, *COMMON)
+
+
+def options_by_spelling(options: Sequence[Option]) -> dict[str, Option]:
+    """Return options by everything that may name them on a command line: `--python`, `-p`."""
     table = {f"--{option.name}": option for option in options}
     table.update((f"-{option.short}", option) for option in options if option.short)
     return table
 
 
-def take(
-    word: str, queue: list[str], table: Mapping[str, Option], given: dict[str, list[str]], verb: CommandSpec
-) -> None:
-    """Take one option with its value from the queue (which is reversed) into `given`.
+def is_option(word: str) -> bool:
+    return word.startswith("-") and word != "-"
 
-    :raises UsageError: there is no such option, it lacks its value, or has one where it takes none.
+
+def split_option(word: str) -> tuple[str, str, str]:
+    """Return an option's spelling, the `=` behind a long one, and the text that is joined to it."""
+    return word.partition("=") if word.startswith("--") else (word[:2], "", word[2:])
+
+
+def parse_option(word: str, queue: list[str], table: Mapping[str, Option], given: dict[str, list[str]]) -> bool:
+    """Parse one option into `given`, with its value from the queue (which is reversed); return False if it is unknown.
+
+    :raises UsageError: its value is missing or not one of its choices, or it takes none.
     """
-    spelling, joined, text = word.partition("=") if word.startswith("--") else (word[:2], "", word[2:])
+    spelling, joined, text = split_option(word)
     option = table.get(spelling)
     if option is None:
-        raise unknown(spelling, table, verb)
+        return False
     name = option.alias_of or option.name
     if option.kind in ("flag", "count"):
         if joined:
@@ -113,7 +171,7 @@ def take(
             queue.append(f"-{text}")
         for implied, implication in option.implies or ((name, "true"),):
             given.setdefault(implied, []).append(implication)
-        return
+        return True
     attached = text if spelling[1] == "-" else text.removeprefix("=")
     value = attached if joined or text else (queue.pop() if queue else None)
     if value is None or (option.is_path and not value.strip()):
@@ -121,39 +179,38 @@ def take(
     if option.choices and value not in option.choices:
         raise UsageError(f"`{spelling}` cannot be `{value}`", hint=f"choose one of {', '.join(option.choices)}")
     given.setdefault(name, []).append(value)
+    return True
 
 
-def unknown(spelling: str, table: Mapping[str, Option], verb: CommandSpec) -> UsageError:
+def unknown_option(spelling: str, table: Mapping[str, Option], command: CommandSpec) -> UsageError:
     from difflib import get_close_matches
 
     near = get_close_matches(spelling, table, 1)
-    command = "" if verb.name == "create" else f"{verb.name} "
-    hint = f"did you mean `{near[0]}`?" if near else f"`cloche {command}--help` lists what there is"
+    name = "" if command.name == "create" else f"{command.name} "
+    hint = f"did you mean `{near[0]}`?" if near else f"`cloche {name}--help` lists what there is"
     return UsageError(f"there is no option `{spelling}`", hint=hint)
 
 
-def misspelt(words: ParsedArguments) -> str:
-    """Return a hint at the command that the first of too many operands may have been meant for; empty if at none."""
+def check_operands(arguments: ParsedArguments) -> None:
+    """:raises UsageError: there are too few operands, or too many, or the first is not one of its choices."""
+    command, operands = arguments.command, arguments.operands
+    name = "cloche" if command.name == "create" else f"cloche {command.name}"
+    if len(operands) < command.least:
+        what = {"create": "the directory to make", "cache": "what to do"}.get(command.name, command.operands)
+        raise UsageError(f"`{name}` needs {what}", hint=f"`{name} {command.operands}`; `{name} --help` tells more")
+    if 0 <= command.most < len(operands):
+        raise UsageError(
+            f"`{name}` takes {command.operands or 'no operand'}, and got `{operands[command.most]}` as well",
+            hint=suggest_command(arguments) or f"`{name} --help` tells more",
+        )
+    for operand in operands[:1]:
+        if command.choices and operand not in command.choices:
+            raise UsageError(f"`{name}` does not know `{operand}`", hint=f"choose one of {', '.join(command.choices)}")
+
+
+def suggest_command(arguments: ParsedArguments) -> str:
+    """Return a hint at the command that the first operand may have been meant for; empty if it resembles none."""
     from difflib import get_close_matches
 
-    near = get_close_matches(words.operands[0], COMMANDS, 1) if words.verb.name == "create" else []
+    near = get_close_matches(arguments.operands[0], COMMANDS, 1) if arguments.command.name == "create" else []
     return f"did you mean `cloche {near[0]}`?" if near else ""
-
-
-def check_operands(words: ParsedArguments) -> None:
-    """:raises UsageError: there are too few operands, or too many."""
-    verb, count = words.verb, len(words.operands)
-    command = "cloche" if verb.name == "create" else f"cloche {verb.name}"
-    if count < verb.least:
-        what = {"create": "the directory to make", "cache": "what to do"}.get(verb.name, verb.operands)
-        raise UsageError(
-            f"`{command}` needs {what}", hint=f"`{command} {verb.operands}`; `{command} --help` tells more"
-        )
-    if 0 <= verb.most < count:
-        raise UsageError(
-            f"`{command}` takes {verb.operands or 'no operand'}, and got `{words.operands[verb.most]}` as well",
-            hint=misspelt(words) or f"`{command} --help` tells more",
-        )
-    for operand in words.operands[:1]:
-        if verb.choices and operand not in verb.choices:
-            raise UsageError(f"`{command}` does not know `{operand}`", hint=f"choose one of {', '.join(verb.choices)}")

@@ -1,68 +1,64 @@
-"""Run a command that a plugin gives: `cloche NAME`; what follows the name is the plugin's own to read."""
+"""Run a command that a plugin offers: `cloche NAME`; the words after the name are for the plugin to parse."""
 
 from __future__ import annotations
 
-import sys
-
 from cloche.cli import report
-from cloche.cli.commands import COMMON, CommandSpec
-from cloche.cli.parser import ParsedArguments, parse
-from cloche.cli.settings import blocklist_of, resolve
+from cloche.cli.commands import CommandSpec
+from cloche.cli.settings import blocklist_of, resolve_settings
 from cloche.errors import ClocheError, PluginError, UsageError
-from cloche.model.value import TYPE_CHECKING
-from cloche.plugins.entry_points import command_sources
+from cloche.model.value import TYPE_CHECKING, replace
 from cloche.plugins.guard import cause
+from cloche.plugins.registry import load_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloche.model.interpreter import Host
+    from cloche.cli.invocation import Invocation
+    from cloche.plugins.components import Component
+    from cloche.plugins.guard import Source
+
+OURS = frozenset(("no-plugin", "no-plugins", "traceback"))
+"""Options that may come before a plugin's command: they are for cloche, not for the command."""
 
 
-CHOOSING = frozenset(("no-plugin", "no-plugins", "traceback"))
-"""Our options that may stand before a plugin's command: they are about plugins, and not for the command."""
+def run_plugin_command(sources: Sequence[Source], invocation: Invocation) -> int | None:
+    """Run the command that the first operand names and return its exit code; None if none of these plugins offers it.
 
-
-def run_foreign(name: str, before: Sequence[str], argv: Sequence[str], host: Host) -> int | None:
-    """Run the command of that name and return its exit code; None if no plugin has one.
-
-    :param before: options that stand before the name.
     :raises PluginError: the plugin that has it is broken or left out, or the command fails.
-    :raises UsageError: an option stands before the name that can only have been meant for the command.
+    :raises UsageError: an option that can only be meant for the command comes before its name.
     """
-    sources = command_sources(name, sys.path)
-    if not sources:
-        return None
-    given = parse([*before, name]).given
-    settings = resolve(ParsedArguments(CommandSpec(name, "", ""), given, ()), host, COMMON)
-    blocklist = blocklist_of(settings, host)
-    if not any(source.name == name for source in sources):  # it looks like a directory, and what follows like ours
-        from cloche.cli.plugin_options import left_out
-
-        blocklist |= left_out(argv, host)
-    from cloche.plugins.registry import load_command
-
+    arguments, argv = invocation.arguments, invocation.argv
+    name, before, after = argv[arguments.first], argv[: arguments.first], argv[arguments.first + 1 :]
+    is_certain = any(source.name == name for source in sources)
+    given = arguments.leading if is_certain else arguments.given  # what looks like a directory may have options of ours
+    only_common = replace(arguments, command=CommandSpec(name, "", ""), given=given)
+    blocklist = blocklist_of(resolve_settings(only_common, invocation.sources), invocation.host)
     command, warnings = load_command(name, sources, blocklist)
-    report.warn(warnings)
+    report.print_warnings(warnings)
     if command is None:
         return None
-    if not given.keys() <= CHOOSING:
+    if not arguments.leading.keys() <= OURS:
         raise UsageError(
             f"`{name}` is a command of plugin {command.source}, and its options stand behind it",
             hint=f"`cloche {name} {' '.join(before)}`, or `./{name}` for the directory of that name",
         )
+    return call_command(command, after, invocation)
+
+
+def call_command(command: Component, argv: Sequence[str], invocation: Invocation) -> int:
+    """:raises PluginError: the command fails, or does not return an exit code."""
     run = command.load()
     try:
-        code = run(list(argv), host)
+        code = run(list(argv), invocation.host)
     except (ClocheError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:
         raise PluginError(
-            f"command `{name}` of plugin {command.source} failed: {cause(error)}",
+            f"command `{command.name}` of plugin {command.source} failed: {cause(error)}",
             hint="`CLOCHE_TRACEBACK=1` shows where",
         ) from error
     if not isinstance(code, (int, type(None))):
         raise PluginError(
-            f"command `{name}` of plugin {command.source} failed: it returned {code!r}, and not an exit code"
+            f"command `{command.name}` of plugin {command.source} failed: it returned {code!r}, and not an exit code"
         )
     return code or 0

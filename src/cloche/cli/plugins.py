@@ -8,8 +8,7 @@ import textwrap
 import traceback
 
 from cloche.cli import report
-from cloche.cli.commands import COMMANDS, COMMON
-from cloche.cli.settings import resolve, session_of
+from cloche.cli.commands import COMMANDS
 from cloche.model import VERSION
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.plugins.hookspecs import API_VERSION
@@ -17,8 +16,7 @@ from cloche.plugins.hookspecs import API_VERSION
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cloche.cli.parser import ParsedArguments
-    from cloche.model.interpreter import Host
+    from cloche.cli.invocation import Invocation
     from cloche.plugins.components import Component
     from cloche.plugins.registry import Registry, Report
 
@@ -27,16 +25,16 @@ STYLES = {"failed": "red", "blocked": "yellow", "shadowed": "yellow"}
 """How what became of a plugin is shown, if it is worth a look."""
 
 
-def plugins(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
+def plugins(invocation: Invocation) -> int:
     """Show every plugin, and what became of it; one that is broken, or in conflict, is no failure of this command."""
-    settings = resolve(words, host, COMMON)
-    with session_of(settings, host) as session:
+    settings = invocation.settings
+    with invocation.open_session() as session:
         registry = session.registry
         session.warnings[:] = registry.name_warnings  # the table shows the plugins that failed
-    reports = [judged(one) for one in registry.reports]
+    reports = [with_taken_commands(one) for one in registry.reports]
     for one in reports if settings.flag("traceback") else ():
         if one.error is not None:
-            report.say(f"plugin {one.source}:\n{''.join(traceback.format_exception(one.error)).rstrip()}")
+            report.print_message(f"plugin {one.source}:\n{''.join(traceback.format_exception(one.error)).rstrip()}")
     if settings.flag("json"):
         report.print_json(
             api_version=API_VERSION,
@@ -44,11 +42,11 @@ def plugins(words: ParsedArguments, host: Host, argv: Sequence[str], started: fl
             conflicts=[{"message": conflict.message, "hint": conflict.hint} for conflict in registry.conflicts],
         )
     else:
-        report.tell("\n".join(table(reports, registry)))
+        report.print_result("\n".join(table_lines(reports, registry)))
     return 0
 
 
-def judged(one: Report) -> Report:
+def with_taken_commands(one: Report) -> Report:
     """Return what is to be said of a plugin: one that gives a command which is ours has failed, and is never asked."""
     taken = [given.name for given in one.provides if given.kind == "command" and given.name in COMMANDS]
     return replace(one, status="failed", reason=f"`{taken[0]}` is a command of cloche's own") if taken else one
@@ -58,7 +56,7 @@ def plugin_json(one: Report, registry: Registry) -> dict[str, object]:
     return {
         "name": one.source.name,
         "distribution": one.source.distribution,
-        "version": version(one),
+        "version": version_of(one),
         "implementation": one.source.implementation,
         "status": one.status,
         "reason": one.reason,
@@ -76,18 +74,18 @@ def plugin_json(one: Report, registry: Registry) -> dict[str, object]:
     }
 
 
-def version(one: Report) -> str:
+def version_of(one: Report) -> str:
     return one.source.version or (VERSION if one.source.distribution == "cloche" else "")
 
 
-def table(reports: Sequence[Report], registry: Registry) -> Iterator[str]:
+def table_lines(reports: Sequence[Report], registry: Registry) -> Iterator[str]:
     """Yield the lines of a table that fits the terminal, or 80 columns where there is none."""
     head = ("plugin", "distribution", "status")
-    named = [(one.source.name, f"{one.source.distribution} {version(one)}".strip()) for one in reports]
+    named = [(one.source.name, f"{one.source.distribution} {version_of(one)}".strip()) for one in reports]
     rows = [(*map(report.one_line, names), one.status) for names, one in zip(named, reports, strict=True)]
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(3)]
     room = max(shutil.get_terminal_size().columns - sum(widths) - 6, 30)
-    contents = [details(one, registry) for one in reports]
+    contents = [describe_offers(one, registry) for one in reports]
     for row, content in zip((head, *rows), (["gives"], *contents), strict=True):
         texts = [report.one_line(text) for text in content]
         lines = [line for text in texts for line in textwrap.wrap(text, room, subsequent_indent="  ")]
@@ -95,25 +93,25 @@ def table(reports: Sequence[Report], registry: Registry) -> Iterator[str]:
             cells = row if number == 0 else ("", "", "")
             padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
             if row is head:
-                yield report.painted("  ".join([*padded, line]).rstrip(), "bold", sys.stdout)
+                yield report.styled("  ".join([*padded, line]).rstrip(), "bold", sys.stdout)
                 continue
             if style := STYLES.get(cells[2]):
-                padded[2] = report.painted(padded[2], style, sys.stdout)
+                padded[2] = report.styled(padded[2], style, sys.stdout)
             yield "  ".join([*padded, line]).rstrip()
 
 
-def details(one: Report, registry: Registry) -> list[str]:
+def describe_offers(one: Report, registry: Registry) -> list[str]:
     """Return what a plugin gives, a text per kind; why, if it gives nothing."""
     if one.status != "loaded":
         return [one.reason]
     kinds: dict[str, list[str]] = {}
     for given in one.provides:
-        kinds.setdefault(given.kind, []).append(named(given, registry))
+        kinds.setdefault(given.kind, []).append(describe_component(given, registry))
     texts = [f"{kind}{'s' if len(names) > 1 else ''}: {', '.join(names)}" for kind, names in kinds.items()]
     return texts + ["is told of new environments"] * ("cloche_created" in one.hooks)
 
 
-def named(given: Component, registry: Registry) -> str:
+def describe_component(given: Component, registry: Registry) -> str:
     if conflict := registry.conflict_of(given):
         return f"{given.name} (left out, {conflict.used.source} offers it too)"
     if other := registry.replaced_by(given):

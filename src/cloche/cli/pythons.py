@@ -5,56 +5,54 @@ from __future__ import annotations
 import sys
 
 from cloche.cli import report
-from cloche.cli.commands import COMMON, CREATE
-from cloche.cli.settings import resolve, session_of
 from cloche.model.request import EnvironmentSpec
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from cloche.cli.parser import ParsedArguments
+    from cloche.cli.invocation import Invocation
     from cloche.discovery import InterpreterListing
     from cloche.discovery.search import SearchResult
-    from cloche.model.interpreter import Host
 
 HEAD = ("", "version", "implementation", "path", "found by")
 
 
-def pythons(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
+def pythons(invocation: Invocation) -> int:
     """Show every interpreter that satisfies SPEC, or every one there is, and mark the one that would be taken.
 
     Without SPEC that is the one that `cloche DEST` takes here: settings and the project's files have their say.
     """
-    settings = resolve(words, host, (*COMMON, *CREATE))
-    spec = words.operands[0] if words.operands else None
-    with session_of(settings, host) as session:
+    settings = invocation.settings
+    operands = invocation.arguments.operands
+    spec = operands[0] if operands else None
+    with invocation.open_session() as session:
         session.progress("looking for interpreters")
         looked = session.pythons(
             EnvironmentSpec(settings.all("python"), settings.all("try-first-with"), consult="project"), spec
         )
     if settings.flag("json"):
-        report.print_json(**as_json(looked, spec))
+        report.print_json(**listing_json(looked, spec))
     else:
-        for line in table(looked, everything=words.flag("all")):
-            report.tell(line)
+        for line in table_lines(looked, everything=invocation.arguments.flag("all")):
+            report.print_result(line)
     if looked.error is None:
         return 0
-    report.error(looked.error)
+    report.print_error(looked.error)
     return looked.error.exit_code if spec is not None else 0
 
 
-def table(looked: InterpreterListing, *, everything: bool) -> Iterator[str]:
+def table_lines(looked: InterpreterListing, *, everything: bool) -> Iterator[str]:
     """Yield the lines of a table of what satisfies the request, and what decided on the one that is marked.
 
     With `everything`, what was passed over comes below it, each with the reason.
     """
-    rows = [HEAD, *(row(one) for one in looked.results if not one.reason)]
+    rows = [HEAD, *(table_row(one) for one in looked.results if not one.reason)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for cells in rows if len(rows) > 1 else []:
         line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
         style = "bold" if cells is HEAD else "green" if cells[0] else ""
-        yield report.painted(line, style, sys.stdout) if style else line
+        yield report.styled(line, style, sys.stdout) if style else line
     if looked.found is not None:
         yield f"\n* is taken: {report.one_line(looked.found.because)}, found by {looked.found.found_by}"
     passed_over = [one for one in looked.results if one.reason] if everything else []
@@ -65,7 +63,7 @@ def table(looked: InterpreterListing, *, everything: bool) -> Iterator[str]:
         yield report.one_line(f"   {path} {one.reason} (found by {one.found_by})")
 
 
-def row(one: SearchResult) -> tuple[str, ...]:
+def table_row(one: SearchResult) -> tuple[str, ...]:
     found = one.interpreter
     assert found is not None  # who is none has a reason
     implementation, _, build = found.name.partition(f" {found.version_text}")
@@ -74,7 +72,7 @@ def row(one: SearchResult) -> tuple[str, ...]:
     return ("*" * one.is_chosen, found.version_text, f"{implementation}{build}{bits}", path, one.found_by)
 
 
-def as_json(looked: InterpreterListing, spec: str | None) -> dict[str, object]:
+def listing_json(looked: InterpreterListing, spec: str | None) -> dict[str, object]:
     found = looked.found
     return {
         "request": spec,

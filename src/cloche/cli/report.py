@@ -25,7 +25,7 @@ STYLES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 """Colours by name, as terminals number them (ECMA-48)."""
 
 
-def painted(text: str, style: str, stream: TextIO) -> str:
+def styled(text: str, style: str, stream: TextIO) -> str:
     """Return text in a colour, if the stream is a terminal that shows any, or the user insists; else as it is.
 
     `NO_COLOR` and `FORCE_COLOR`, set to anything, decide; the first of them has the last word.
@@ -39,87 +39,87 @@ def painted(text: str, style: str, stream: TextIO) -> str:
     return text
 
 
-def error(problem: ClocheError) -> None:
+def print_error(problem: ClocheError) -> None:
     """Print an error: one line, and the remedy."""
-    say(f"{painted('cloche: error:', 'red', sys.stderr)} {one_line(problem.message)}")
+    print_message(f"{styled('cloche: error:', 'red', sys.stderr)} {one_line(problem.message)}")
     if problem.hint:
         hint = "\n".join(map(one_line, problem.hint.split("\n")))
-        say(f"{painted('hint:', 'cyan', sys.stderr)} {hint}")
+        print_message(f"{styled('hint:', 'cyan', sys.stderr)} {hint}")
 
 
-def warn(texts: Iterable[str]) -> None:
+def print_warnings(texts: Iterable[str]) -> None:
     for text in texts:
-        say(f"{painted('cloche: warning:', 'yellow', sys.stderr)} {one_line(text)}")
+        print_message(f"{styled('cloche: warning:', 'yellow', sys.stderr)} {one_line(text)}")
 
 
-def say(text: str) -> None:
+def print_message(text: str) -> None:
     """Print a line on standard error, whatever its encoding can hold."""
-    mutter(f"{text}\n")
+    write_message(f"{text}\n")
 
 
-def mutter(text: str) -> None:
+def write_message(text: str) -> None:
     """Print text on standard error. Where that cannot be written nobody can be told, and the exit code has to be enough."""
     try:
-        emit(sys.stderr, text)
+        write_text(sys.stderr, text)
     except OSError:
-        silence(sys.stderr)
+        discard_output(sys.stderr)
 
 
-def tell(text: str) -> None:
+def print_result(text: str) -> None:
     """Print a line on standard output, whatever its encoding can hold.
 
     :raises ClocheError: it cannot be written.
     :raises BrokenPipeError: whoever reads it has seen enough.
     """
     try:
-        emit(sys.stdout, f"{text}\n")
+        write_text(sys.stdout, f"{text}\n")
     except OSError as problem:
-        silence(sys.stdout)
+        discard_output(sys.stdout)
         if isinstance(problem, BrokenPipeError):
             raise
         reason = reason_of(problem)
         raise ClocheError(f"the result cannot be written: {reason}") from problem
 
 
-def silence(stream: TextIO) -> None:
+def discard_output(stream: TextIO) -> None:
     """Let what could not be printed go nowhere, so that Python does not try again when it ends."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 
-def emit(stream: TextIO, text: str) -> None:
-    if _passing:
-        pass_on()
+def write_text(stream: TextIO, text: str) -> None:
+    if _progress:
+        clear_progress()
     encoding = getattr(stream, "encoding", None) or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
     stream.flush()
 
 
-_passing: list[str] = []
-"""What `passing` has left on the terminal."""
+_progress: list[str] = []
+"""What `show_progress` has left on the terminal."""
 
 
-def can_pass(host: Host) -> bool:
+def can_show_progress(host: Host) -> bool:
     """Return whether standard error is a terminal on which a line can be erased."""
     return sys.stderr.isatty() and host.environ.get("TERM") != "dumb"
 
 
-def passing(text: str) -> None:
+def show_progress(text: str) -> None:
     """Show on the terminal what is being done, until something else is printed or the run ends."""
     try:
         columns = os.get_terminal_size(sys.stderr.fileno()).columns
     except OSError:
         columns = 80
-    mutter(one_line(f"cloche: {text} ...")[: columns - 1])
-    _passing.append(text)
+    write_message(one_line(f"cloche: {text} ...")[: columns - 1])
+    _progress.append(text)
 
 
-def pass_on() -> None:
-    """Erase what `passing` has shown."""
-    if _passing:
-        _passing.clear()
-        mutter("\r\x1b[K")
+def clear_progress() -> None:
+    """Erase what `show_progress` has shown."""
+    if _progress:
+        _progress.clear()
+        write_message("\r\x1b[K")
 
 
 def one_line(text: str) -> str:
@@ -133,8 +133,9 @@ def result_line(result: Result, host: Host, milliseconds: float) -> str:
     interpreter = environment.interpreter
     seeds = ", ".join(f"{image.distribution} {image.version}" for image in plan.images)
     because = f" (from {one_line(plan.chosen_because)})" if plan.chosen_because else ""
+    location = one_line(relative_path(environment.location, host))
     parts = [
-        f"{plan.outcome} {one_line(shown(environment.location, host))}: {interpreter.name if interpreter else 'Python'}{because}",
+        f"{plan.outcome} {location}: {interpreter.name if interpreter else 'Python'}{because}",
         *([seeds] if seeds else []),
         f"{milliseconds:.0f} ms",
     ]
@@ -142,7 +143,7 @@ def result_line(result: Result, host: Host, milliseconds: float) -> str:
     return ", ".join(parts) + (f"; activate with: {hint}" if hint else "")
 
 
-def shown(path: str, host: Host) -> str:
+def relative_path(path: str, host: Host) -> str:
     """Return a path as the user would type it: relative if it lies below the current directory."""
     below = host.cwd.rstrip(os.sep) + os.sep
     return path.removeprefix(below) if host.cwd and path.startswith(below) else path
@@ -189,7 +190,7 @@ def activation(environment: Environment, activators: tuple[str, ...], host: Host
     how = SHELLS.get(shell)
     if how is None or how.activator not in activators:
         return ""
-    path = shown(environment.place(f"{environment.layout.bin}/{how.script}"), host)
+    path = relative_path(environment.place(f"{environment.layout.bin}/{how.script}"), host)
     relative = not os.path.isabs(path) and not path.startswith(".")
     if relative and (shell in BEFORE_A_NAME or path[0] in "-+~"):  # an option, or somebody's home
         path = f"./{path}"
@@ -254,7 +255,7 @@ _reserved: list[tuple[TextIO, int]] = []
 """Standard output, while it is kept for one JSON object, and a descriptor that leads where its own led; -1 if it has none."""
 
 
-def reserve() -> None:
+def reserve_stdout() -> None:
     """Keep standard output for `print_json`; what plugins and their programs print until then goes to standard error."""
     if _reserved:
         return
@@ -270,7 +271,7 @@ def reserve() -> None:
     sys.stdout = sys.stderr
 
 
-def release() -> None:
+def restore_stdout() -> None:
     """Put standard output back if it is kept."""
     if _reserved:
         sys.stdout, kept = _reserved.pop()
@@ -287,8 +288,8 @@ def print_json(**parts: object) -> None:
     """Print one JSON object with `schema_version` on standard output."""
     import json
 
-    release()
-    tell(
+    restore_stdout()
+    print_result(
         json.dumps(
             {"schema_version": SCHEMA_VERSION, **{name: as_json(part) for name, part in parts.items()}}, indent=2
         )

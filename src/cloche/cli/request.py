@@ -10,16 +10,13 @@ from cloche.model.value import TYPE_CHECKING
 from cloche.planning.destination import absolute
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cloche.cli.settings import Settings
     from cloche.model.interpreter import Host
     from cloche.model.operations import LinkMode
-    from cloche.model.options import Option
     from cloche.model.request import Network, OnExisting
 
 
-def request_of(operand: str, settings: Settings, host: Host, extra: Sequence[Option] = ()) -> Request:
+def request_of(operand: str, settings: Settings, host: Host) -> Request:
     """Return the request for `cloche create OPERAND`.
 
     :raises UsageError: the settings contradict each other or make no sense.
@@ -31,27 +28,27 @@ def request_of(operand: str, settings: Settings, host: Host, extra: Sequence[Opt
         consult="project",
         creator=settings.last("creator"),
         seeder=settings.last("seeder"),
-        wanted=wanted(settings, tuple(os.path.join(host.cwd, one) for one in links)),
-        activators=activators(settings.last("activators")),
+        wanted=wanted_seeds(settings, tuple(os.path.join(host.cwd, one) for one in links)),
+        activators=parse_activators(settings.last("activators")),
         site_packages="system" if settings.flag("system-site-packages") else "isolated",
         options={
             option.name: settings.all(option.name) if option.kind == "list" else settings.last(option.name)
-            for option in extra
+            for option in settings.plugin_options
             if option.name in settings.chosen
         },
     )
     target = Target(
         destination=absolute(operand, host),
-        existing=existing(settings),
+        existing=on_existing(settings),
         prompt=settings.last("prompt"),
-        link_mode=link_mode(settings.last("link-mode")),
+        link_mode=parse_link_mode(settings.last("link-mode")),
         vcs_ignore=not settings.flag("no-vcs-ignore"),
         placement="relocatable" if settings.flag("relocatable") else "fixed",
     )
     return Request(spec, target)
 
 
-def link_mode(text: str | None) -> LinkMode:
+def parse_link_mode(text: str | None) -> LinkMode:
     """Return a word that the tables have let through as what it means."""
     match text:
         case "clone" | "hardlink" | "copy" | "symlink":
@@ -60,7 +57,7 @@ def link_mode(text: str | None) -> LinkMode:
             return "auto"
 
 
-def existing(settings: Settings) -> OnExisting:
+def on_existing(settings: Settings) -> OnExisting:
     if not settings.flag("clear"):
         if settings.flag("force") and settings.chosen["force"].origin == "command line":
             raise UsageError("`--force` means nothing without `--clear`", hint="`--clear --force`")
@@ -68,7 +65,7 @@ def existing(settings: Settings) -> OnExisting:
     return "replace-anything" if settings.flag("force") else "replace"
 
 
-def activators(text: str | None) -> tuple[str, ...] | None:
+def parse_activators(text: str | None) -> tuple[str, ...] | None:
     """Return the names in `a,b`; None for every one (`all`, or nothing said), () for `none` or an empty string."""
     if text is None or text.strip() == "all":
         return None
@@ -77,7 +74,7 @@ def activators(text: str | None) -> tuple[str, ...] | None:
     return tuple(name.strip() for name in text.replace("\n", ",").split(",") if name.strip())
 
 
-def wanted(settings: Settings, links: tuple[str, ...]) -> Wanted | None:
+def wanted_seeds(settings: Settings, links: tuple[str, ...]) -> Wanted | None:
     """Return what is to be seeded; None for nothing.
 
     `embed` and `bundle` are what `virtualenv` calls the version at hand.
@@ -93,10 +90,10 @@ def wanted(settings: Settings, links: tuple[str, ...]) -> Wanted | None:
     requirements += (one for one in settings.all("seed") if one not in requirements)
     if not requirements:
         return None
-    return Wanted(tuple(requirements), links, network(settings))
+    return Wanted(tuple(requirements), links, network_policy(settings))
 
 
-def network(settings: Settings) -> Network:
+def network_policy(settings: Settings) -> Network:
     """:raises UsageError: the same source wants a download and forbids it."""
     wants, forbids = settings.flag("download"), settings.flag("no-download")
     if wants and forbids:

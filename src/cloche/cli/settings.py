@@ -1,6 +1,6 @@
-"""Where each option's value comes from: command line, `CLOCHE_*`, the project's pyproject.toml, the user's config file.
+"""Resolve settings: the command line, `CLOCHE_*` variables, the project's pyproject.toml, the user's config file.
 
-The first of them that says something wins. A name that does not exist is a warning with the nearest one that does.
+The first of them that sets an option wins. An unknown name is a warning with the closest known one.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ import os
 import sys
 
 from cloche.cli import report
-from cloche.cli.commands import COMMANDS, COMMON
-from cloche.errors import ClocheError, UsageError
+from cloche.cli.commands import COMMANDS, COMMON, COMMON_ALIASES
+from cloche.errors import ClocheError, UsageError, reason_of
 from cloche.fs.files import read_regular
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.model.value import TYPE_CHECKING, replace, value
 from cloche.plugins.guard import blocked_names
 from cloche.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cloche.cli.parser import ParsedArguments
     from cloche.model.interpreter import Host
@@ -26,33 +26,38 @@ if TYPE_CHECKING:
 PREFIX = "CLOCHE_"
 
 OTHER_VARIABLES = frozenset(("CLOCHE_DISABLE_PLUGINS", "CLOCHE_CONFIG_FILE", "CLOCHE_REQUIRE_ALL"))
-"""Variables that are no options: read by the plugin loader, by this module, by the tests."""
+"""Variables that are not options: read by the plugin loader, by this module, by the tests."""
 
 OTHER_KEYS = frozenset(("replace",))
-"""Keys of config files that are no options: which built-ins plugins may replace."""
+"""Keys of config files that are not options: which built-ins plugins may replace."""
 
-OF_OTHERS = frozenset(option.name for verb in COMMANDS.values() for option in verb.options if option.sources == "all")
-"""Options that some command has: they may stand in variables and files whichever command is run."""
-
-OF_ARGV = frozenset(
-    option.name
-    for verb in COMMANDS.values()
-    for option in (*COMMON, *verb.options)
-    if option.sources == "argv" and option.name not in OF_OTHERS
+SETTABLE = frozenset(
+    option.name for command in COMMANDS.values() for option in command.options if option.sources == "all"
 )
-"""Options that mean something on the command line alone."""
+"""Options of any command that variables and files may set; whichever command runs, they are not unknown."""
+
+ONLY_ARGUMENTS = frozenset(
+    option.name
+    for command in COMMANDS.values()
+    for option in (*COMMON, *command.options)
+    if option.sources == "argv" and option.name not in SETTABLE
+)
+"""Options that only the command line may set."""
 
 TRUE = frozenset(("1", "true", "yes", "on"))
 FALSE = frozenset(("0", "false", "no", "off", ""))
 COUNTS = frozenset("0123456789")
 
 OPPOSITES = {"download": "no-download", "no-download": "download"}
-"""Flags that undo each other: whichever a stronger source gives silences the other in weaker ones."""
+"""Flags that contradict each other: in a stronger source, one overrides the other in weaker ones."""
+
+LARGEST_FILE = 1 << 22
+"""Bytes of a config file that are read."""
 
 
 @value
 class Setting:
-    """What one source says of one option."""
+    """What one source says about one option."""
 
     values: tuple[str, ...]
     origin: str
@@ -60,13 +65,51 @@ class Setting:
 
 
 @value
+class Source:
+    """One variable, or the table in one config file."""
+
+    origin: str
+    """Name of the variable, or path of the file."""
+    said: Mapping[str, object]
+    is_variable: bool = False
+
+
+@value
+class Sources:
+    """Variables and config files, the strongest first."""
+
+    found: tuple[Source, ...]
+    warnings: tuple[str, ...] = ()
+    """Which files are ignored, and why."""
+
+
+@value
+class UnknownSetting:
+    """A name that is no option; a plugin may declare it."""
+
+    name: str
+    key: str
+    """The name as it is written."""
+    given: object
+    source: Source
+
+
+@value
 class Settings:
-    """What was chosen, by option name, and what was said that means nothing."""
+    """What was chosen, by option name, and what could not be understood."""
 
     chosen: Mapping[str, Setting]
-    warnings: tuple[str, ...] = ()
     replacements: Mapping[str, str] = {}
     """Built-ins by name, and the plugin's component that may take their place."""
+    options: Mapping[str, Option] = {}
+    """The options that variables and files may set."""
+    plugin_options: tuple[Option, ...] = ()
+    """Options that plugins declare, if plugins were asked."""
+    unknown: tuple[UnknownSetting, ...] = ()
+    problems: Mapping[str, UsageError] = {}
+    """Errors by the name of the setting."""
+    ignored: tuple[str, ...] = ()
+    """Warnings about files that are ignored."""
 
     def all(self, name: str) -> tuple[str, ...]:
         setting = self.chosen.get(name)
@@ -79,37 +122,81 @@ class Settings:
     def flag(self, name: str) -> bool:
         return self.last(name) == "true"
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return (*self.ignored, *(warning_of(one, self.options) for one in self.unknown))
 
-def resolve(words: ParsedArguments, host: Host, options: Sequence[Option]) -> Settings:
-    """Return what all sources together say of these options.
+    def check(self) -> None:
+        """:raises UsageError: a variable or a config file gives an option a wrong value."""
+        for problem in self.problems.values():
+            raise problem
 
-    :raises UsageError: a variable or a config file gives an option a value that it cannot have.
-    """
-    known = {option.name: option for option in options if option.sources == "all"}
-    warnings: list[str] = []
-    chosen = {name: Setting(values, "command line") for name, values in words.given.items()}
+
+def resolve_settings(arguments: ParsedArguments, sources: Sources) -> Settings:
+    """Return what the command line and the other sources together say about the options of a command."""
+    command = arguments.command
+    candidates = (*command.options, *command.reads, *COMMON, *COMMON_ALIASES)
+    options = {option.name: option for option in candidates if option.sources == "all"}
+    chosen = {name: Setting(values, "command line") for name, values in arguments.given.items()}
     replacements: dict[str, str] = {}
-    for origin, said in (*variables(host, known, warnings), *files(host, warnings)):
+    unknown: list[UnknownSetting] = []
+    problems: dict[str, UsageError] = {}
+    for source in sources.found:
         before = frozenset(chosen)
-        for key, given in said.items():
+        for key, given in source.said.items():
             name = key.replace("_", "-")
-            if name in OTHER_KEYS:
-                replacements.update(pairs(given, origin))
-            elif name not in known:
-                if name in OF_OTHERS:
-                    continue
-                near = nearest(name, known)
-                warnings.append(f"`{key}` in {origin} {no_option(name, near)}")
-            elif name not in before and OPPOSITES.get(name) not in before:
-                option = known[name]
-                values = as_values(option, given, f"`{key}` in {origin}")
-                if values is not None:
-                    put(chosen, option, Setting(values, origin), before)
-    return Settings(chosen, tuple(warnings), replacements)
+            try:
+                if name in OTHER_KEYS and not source.is_variable:
+                    replacements.update(parse_replacements(given, source.origin))
+                elif name in options:
+                    choose(chosen, options[name], key, given, source, before)
+                elif name not in SETTABLE:
+                    unknown.append(UnknownSetting(name, key, given, source))
+            except UsageError as error:
+                problems.setdefault(name, error)
+    return Settings(chosen, replacements, options, unknown=tuple(unknown), problems=problems, ignored=sources.warnings)
 
 
-class TellingSession(Session):
-    """A session that tells at its end what there is to warn of; where that is an error, it often says why."""
+def accept_settings(settings: Settings, options: Sequence[Option], arguments: ParsedArguments) -> Settings:
+    """Return settings in which unknown names are known if they are among these options, which plugins declare.
+
+    :raises UsageError: a variable or a config file gives one of them a wrong value.
+    """
+    known = {**settings.options, **{option.name: option for option in options if option.sources == "all"}}
+    given = {name: Setting(values, "command line") for name, values in arguments.given.items()}
+    chosen = {**settings.chosen, **given}
+    for one in settings.unknown:
+        if one.name in known:
+            choose(chosen, known[one.name], one.key, one.given, one.source, frozenset(chosen))
+    unknown = tuple(one for one in settings.unknown if one.name not in known)
+    return replace(settings, chosen=chosen, options=known, plugin_options=tuple(options), unknown=unknown)
+
+
+def choose(
+    chosen: dict[str, Setting], option: Option, key: str, given: object, source: Source, before: frozenset[str]
+) -> None:
+    """Enter what a source says about an option, unless a stronger one has set it (`before`); an empty variable is unset.
+
+    :raises UsageError: the option cannot have that value.
+    """
+    if option.name in before or OPPOSITES.get(option.name) in before or (source.is_variable and not given):
+        return
+    where = f"`{source.origin}`" if source.is_variable else f"`{key}` in {source.origin}"
+    enter_setting(chosen, option, Setting(parse_values(option, given, where), source.origin), before)
+
+
+def enter_setting(chosen: dict[str, Setting], option: Option, setting: Setting, before: frozenset[str]) -> None:
+    """Enter a setting under the option's own name, or under the one that it is another spelling of."""
+    if option.implies:
+        for name, implied in option.implies if setting.values[-1] == "true" else ():
+            if name not in before:
+                chosen[name] = Setting((implied,), setting.origin)
+    elif (name := option.alias_of or option.name) not in before:
+        chosen[name] = setting
+
+
+class ReportingSession(Session):
+    """A session that prints its warnings at its end, before an error too: they often explain it."""
 
     def __init__(self, settings: Settings, host: Host) -> None:
         directory = settings.last("cache-dir")
@@ -121,69 +208,69 @@ class TellingSession(Session):
             replacements=settings.replacements,
         )
         self._before = settings.warnings
+        self._shows_tracebacks = settings.flag("traceback")
 
     def __exit__(self, *raised: object) -> None:
         super().__exit__(*raised)
         if raised[0] is None or isinstance(raised[1], ClocheError):
-            report.warn((*self._before, *self.warnings))
+            report.print_warnings((*self._before, *self.warnings))
+            if self._shows_tracebacks and self.plugin_errors:
+                from traceback import format_exception
+
+                for error in self.plugin_errors:
+                    report.print_message("".join(format_exception(error)).rstrip())
 
 
-def session_of(settings: Settings, host: Host) -> Session:
-    """Return the session that these settings ask for; with it plugins get to work, and JSON is to stand alone."""
+def open_session(settings: Settings, host: Host) -> Session:
+    """Return the session that these settings ask for. From here on plugins may print, which must not mix with JSON."""
     if settings.flag("json"):
-        report.reserve()
-    session = TellingSession(settings, host)
-    if "quiet" not in settings.chosen and report.can_pass(host):
-        session.progress = report.passing
+        report.reserve_stdout()
+    session = ReportingSession(settings, host)
+    if "quiet" not in settings.chosen and report.can_show_progress(host):
+        session.progress = report.show_progress
     return session
 
 
 def blocklist_of(settings: Settings, host: Host) -> frozenset[str]:
-    """Return the names of plugins to leave out."""
+    """Return the names of plugins to leave out.
+
+    :raises UsageError: a variable or a config file gives these options a wrong value.
+    """
+    for name in ("no-plugin", "no-plugins"):
+        if name in settings.problems:
+            raise settings.problems[name]
     everything = ("*",) if settings.flag("no-plugins") else ()
     return blocked_names(host, (*settings.all("no-plugin"), *everything))
 
 
-def put(chosen: dict[str, Setting], option: Option, setting: Setting, before: frozenset[str]) -> None:
-    """Enter a setting under its own name or the one that it is another spelling of."""
-    if option.implies:
-        for name, implied in option.implies if setting.values[-1] == "true" else ():
-            if name not in before:
-                chosen[name] = Setting((implied,), setting.origin)
-    elif (name := option.alias_of or option.name) not in before:
-        chosen[name] = setting
+# Sources
 
 
-def variables(host: Host, known: Mapping[str, Option], warnings: list[str]) -> list[tuple[str, dict[str, object]]]:
-    """Return what `CLOCHE_*` variables say, each as a source of its own; an empty one says nothing."""
-    said: list[tuple[str, dict[str, object]]] = []
+def read_sources(host: Host) -> Sources:
+    """Read `CLOCHE_*` variables, the nearest pyproject.toml and the user's config file."""
+    warnings: list[str] = []
+    return Sources((*read_variables(host), *read_files(host, warnings)), tuple(warnings))
+
+
+def read_variables(host: Host) -> Iterator[Source]:
+    """Yield each `CLOCHE_*` variable that may be an option."""
     for variable, text in sorted(host.environ.items()):
-        if not variable.startswith(PREFIX) or variable in OTHER_VARIABLES:
-            continue
-        name = variable.removeprefix(PREFIX).lower().replace("_", "-")
-        if name not in known:
-            if name in OF_OTHERS:
-                continue
-            near = nearest(name, known)
-            meant = f"{PREFIX}{near.upper().replace('-', '_')}" if near else ""
-            warnings.append(f"`{variable}` in the environment {no_option(name, meant)}")
-        elif text:
-            said.append((variable, {name: text}))
-    return said
+        if variable.startswith(PREFIX) and variable not in OTHER_VARIABLES:
+            yield Source(variable, {variable.removeprefix(PREFIX).lower(): text}, True)
 
 
-def files(host: Host, warnings: list[str]) -> list[tuple[str, dict[str, object]]]:
-    """Return what the nearest pyproject.toml and the user's config file say; one that was named has to be there."""
-    said = []
+def read_files(host: Host, warnings: list[str]) -> Iterator[Source]:
+    """Yield the tables of the nearest pyproject.toml and the user's config file, which must exist if it was named."""
     named = host.environ.get("CLOCHE_CONFIG_FILE")
-    if named and (os.path.isdir(named) or not os.path.exists(named)):  # the null device says that there is to be none
+    if named and (os.path.isdir(named) or not os.path.exists(named)):  # the null device is a way to say none
         warnings.append(f"`CLOCHE_CONFIG_FILE` names `{named}`, which is no file")
     project = nearest_file(host.cwd, "pyproject.toml")
-    for path, table in ((project, ("tool", "cloche")), (user_file(host), ())):
-        content = read(path, b"cloche" if table else b"")
-        if content:
-            said.append((path, table_of(content, path, table, warnings)))
-    return said
+    for path, keys in ((project, ("tool", "cloche")), (user_file(host), ())):
+        content = read_config_file(path, warnings) if path else b""
+        if keys and b"cloche" not in content:  # most projects have no table of ours to parse
+            continue
+        if table := table_of(content, path, keys, warnings):
+            yield Source(path, table)
 
 
 def nearest_file(directory: str, name: str) -> str:
@@ -207,35 +294,63 @@ def user_file(host: Host) -> str:
     return os.path.join(directory, "config.toml") if directory else ""
 
 
-def read(path: str, needle: bytes) -> bytes:
-    """Return a file's content if it mentions `needle`, else nothing: most projects have no table of ours to parse."""
-    content = (read_regular(path, 1 << 22) if path else None) or b""
-    return content if needle in content else b""
+def read_config_file(path: str, warnings: list[str]) -> bytes:
+    """Return what a file holds, nothing if it does not exist; one that cannot be read is a warning."""
+    content = read_regular(path, LARGEST_FILE + 1)
+    if content is not None and len(content) <= LARGEST_FILE:
+        return content
+    if path == os.devnull or not os.path.lexists(path) or os.path.isdir(path):
+        return b""
+    warnings.append(f"`{path}` is ignored: {why_unreadable(path) if content is None else 'it is larger than 4 MiB'}")
+    return b""
+
+
+def why_unreadable(path: str) -> str:
+    if os.path.exists(path) and not os.path.isfile(path):
+        return "it is not a regular file"
+    try:
+        with open(path, "rb") as file:
+            file.read(1)
+    except OSError as error:
+        return reason_of(error)
+    return "it cannot be read"
 
 
 def table_of(content: bytes, path: str, keys: tuple[str, ...], warnings: list[str]) -> dict[str, object]:
-    """Return one table of a TOML file; a file that does not parse is a warning and says nothing."""
+    """Return one table of a TOML file; a file that cannot be parsed is a warning."""
+    if not content:
+        return {}
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
     try:
         table: object = tomllib.loads(content.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        warnings.append(f"`{path}` was left out: {error}")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        warnings.append(f"`{path}` is ignored: it is not UTF-8 (at line {line})")
+        return {}
+    except RecursionError:
+        warnings.append(f"`{path}` is ignored: it is nested too deeply")
+        return {}
+    except ValueError as error:
+        warnings.append(f"`{path}` is ignored: {reason_of(error)}")
         return {}
     for key in keys:
         table = table.get(key, {}) if isinstance(table, dict) else {}
     if isinstance(table, dict):
         return table
-    warnings.append(f"`{'.'.join(keys)}` in {path} was left out: it is no table")
+    warnings.append(f"`{'.'.join(keys)}` in {path} is ignored: it is not a table")
     return {}
 
 
-def as_values(option: Option, given: object, where: str) -> tuple[str, ...] | None:
-    """Return what a source says of an option as the values that the command line would have given.
+# Values
 
-    :raises UsageError: it is not what the option takes.
+
+def parse_values(option: Option, given: object, where: str) -> tuple[str, ...]:
+    """Return what a source says about an option as the values that the command line would have given.
+
+    :raises UsageError: the option cannot have that value.
     """
     if option.kind in ("flag", "count"):
         if option.kind == "count" and str(given) in COUNTS:
@@ -245,14 +360,14 @@ def as_values(option: Option, given: object, where: str) -> tuple[str, ...] | No
             raise UsageError(f"{where} is `{given}`, and has to be true or false")
         return ("true" if word in TRUE else "false",)
     if isinstance(given, str):
-        values = split(given, option) if option.kind == "list" else (given,)
+        values = split_values(given, option) if option.kind == "list" else (given,)
     elif isinstance(given, list) and all(isinstance(one, str) for one in given) and option.kind in ("list", "words"):
         values = tuple(given) if option.kind == "list" else (",".join(given),)
     elif isinstance(given, int) and not isinstance(given, bool) and option.kind in ("text", "list"):
         values = (str(given),)
     else:
         quotes = "; without quotes, 3.10 is 3.1" if isinstance(given, float) else ""
-        raise UsageError(f"{where} cannot be {given!r}", hint=f"`{option.name}` takes {kind_of(option)}{quotes}")
+        raise UsageError(f"{where} cannot be {given!r}", hint=f"`{option.name}` takes {describe_kind(option)}{quotes}")
     for text in values:
         if option.is_path and not text.strip():
             raise UsageError(f"{where} cannot be blank", hint=f"`{option.name}` takes a path")
@@ -261,11 +376,11 @@ def as_values(option: Option, given: object, where: str) -> tuple[str, ...] | No
     return values
 
 
-def kind_of(option: Option) -> str:
+def describe_kind(option: Option) -> str:
     return "a string" if option.kind == "text" else "a string or a list of strings"
 
 
-def split(text: str, option: Option) -> tuple[str, ...]:
+def split_values(text: str, option: Option) -> tuple[str, ...]:
     """Return the values in a variable: a line each, or separated as PATH is (paths) or by commas.
 
     A comma before an operator joins: `>=3.10,<3.13` is one value.
@@ -283,7 +398,7 @@ def split(text: str, option: Option) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def pairs(given: object, origin: str) -> dict[str, str]:
+def parse_replacements(given: object, origin: str) -> dict[str, str]:
     """Return `replace = ["bash=acme"]` as a mapping.
 
     :raises UsageError: it is not a list of `BUILT-IN=NAME`.
@@ -293,15 +408,16 @@ def pairs(given: object, origin: str) -> dict[str, str]:
     return {one.partition("=")[0].strip(): one.partition("=")[2].strip() for one in given}
 
 
-def no_option(name: str, near: str) -> str:
-    """Return what is to be said of a name that means nothing where it stands, behind it."""
-    if name in OF_ARGV:
-        return f"has no effect: `--{name}` is for the command line alone"
-    return "is no option" + (f"; did you mean `{near}`?" if near else "")
-
-
-def nearest(name: str, known: Mapping[str, Option]) -> str:
+def warning_of(unknown: UnknownSetting, options: Mapping[str, Option]) -> str:
+    """Return the warning about an unknown name, with the closest known one."""
+    origin = "the environment" if unknown.source.is_variable else unknown.source.origin
+    written = unknown.source.origin if unknown.source.is_variable else unknown.key
+    if unknown.name in ONLY_ARGUMENTS:
+        return f"`{written}` in {origin} has no effect: `--{unknown.name}` is for the command line alone"
     from difflib import get_close_matches
 
-    near = get_close_matches(name, known, 1)
-    return near[0] if near else ""
+    near = get_close_matches(unknown.name, options, 1)
+    if not near:
+        return f"`{written}` in {origin} is no option"
+    meant = f"{PREFIX}{near[0].upper().replace('-', '_')}" if unknown.source.is_variable else near[0]
+    return f"`{written}` in {origin} is no option; did you mean `{meant}`?"

@@ -6,53 +6,54 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cloche.cli import report
-from cloche.cli.commands import COMMON
-from cloche.cli.settings import resolve, session_of
 from cloche.lifecycle.rebuild import rebuild
 from cloche.lifecycle.upgrade import Upgraded, outdated, plan, point
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
+    from cloche.cli.invocation import Invocation
     from cloche.cli.parser import ParsedArguments
     from cloche.lifecycle.upgrade import Upgrade
     from cloche.model.interpreter import Host
     from cloche.session import Session
 
 
-def upgrade(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
-    settings = resolve(words, host, COMMON)
+def upgrade(invocation: Invocation) -> int:
+    arguments, settings = invocation.arguments, invocation.settings
     code = 0
-    with session_of(settings, host) as session:
-        pythons = words.given.get("python", ())
-        planned = plan(words.operands[0], pythons, "newest" if words.flag("seeds") else "keep", session)
-        if words.flag("check"):
+    with invocation.open_session() as session:
+        pythons = arguments.given.get("python", ())
+        planned = plan(arguments.operands[0], pythons, "newest" if arguments.flag("seeds") else "keep", session)
+        if arguments.flag("check"):
             due = planned.kind != "nothing" or bool(outdated(planned, session))
             outcome, done, code = ("due" if due else "up to date"), None, int(due)
-        elif words.flag("dry-run"):
-            outcome, done = "would be upgraded", rehearsed(planned, session)
+        elif arguments.flag("dry-run"):
+            outcome, done = "would be upgraded", rehearse_upgrade(planned, session)
         else:
-            outcome, done = "upgraded", carried_out(planned, session, words)
+            outcome, done = "upgraded", perform_upgrade(planned, session, arguments)
         if done and planned.kind == "nothing" and not done.seeds:
             outcome = "up to date"
-    report.warn(f"{one.what} did not come along: {one.why}" for one in (done.losses if done else ()))
-    report.warn(done.notes if done else ())
+    report.print_warnings(f"{one.what} did not come along: {one.why}" for one in (done.losses if done else ()))
+    report.print_warnings(done.notes if done else ())
     if settings.flag("json"):
-        report.print_json(**as_json(planned, outcome, done))
-    elif not words.count("quiet"):
-        for line in lines(planned, outcome, done, host, (perf_counter() - started) * 1000):
-            report.tell(line)
+        report.print_json(**upgrade_json(planned, outcome, done))
+    elif not arguments.count("quiet"):
+        for line in summary_lines(
+            planned, outcome, done, invocation.host, (perf_counter() - invocation.started) * 1000
+        ):
+            report.print_result(line)
     return code
 
 
-def carried_out(planned: Upgrade, session: Session, words: ParsedArguments) -> Upgraded:
+def perform_upgrade(planned: Upgrade, session: Session, arguments: ParsedArguments) -> Upgraded:
     if planned.kind == "rebuild":
         session.progress(f"rebuilding for {planned.interpreter.name}")
-        return rebuild(planned, session, losses="allowed" if words.flag("allow-loss") else "refused")
+        return rebuild(planned, session, losses="allowed" if arguments.flag("allow-loss") else "refused")
     return point(planned, session)
 
 
-def rehearsed(planned: Upgrade, session: Session) -> Upgraded:
+def rehearse_upgrade(planned: Upgrade, session: Session) -> Upgraded:
     """Do everything but put it in place: only so is it known what pip can have."""
     if planned.kind == "rebuild":
         session.progress(f"rehearsing for {planned.interpreter.name}")
@@ -60,8 +61,10 @@ def rehearsed(planned: Upgrade, session: Session) -> Upgraded:
     return Upgraded(planned.portrait.environment, seeds=outdated(planned, session))
 
 
-def lines(planned: Upgrade, outcome: str, done: Upgraded | None, host: Host, milliseconds: float) -> Iterator[str]:
-    location = report.one_line(report.shown(planned.location, host))
+def summary_lines(
+    planned: Upgrade, outcome: str, done: Upgraded | None, host: Host, milliseconds: float
+) -> Iterator[str]:
+    location = report.one_line(report.relative_path(planned.location, host))
     interpreter, base = planned.interpreter, planned.portrait.base
     was = planned.portrait.version_text or (base.version_text if base else "an unknown version")
     change = f"{interpreter.name}" + (f" instead of {was}" if planned.kind != "nothing" else "")
@@ -74,7 +77,7 @@ def lines(planned: Upgrade, outcome: str, done: Upgraded | None, host: Host, mil
             yield f"  installed by pip: {', '.join(f'{one.key} {one.version}' for one in inventory.anew)}"
 
 
-def as_json(planned: Upgrade, outcome: str, done: Upgraded | None) -> dict[str, object]:
+def upgrade_json(planned: Upgrade, outcome: str, done: Upgraded | None) -> dict[str, object]:
     inventory = planned.inventory
     return {
         "outcome": outcome,

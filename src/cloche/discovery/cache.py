@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 import sys
-from _imp import source_hash  # the SipHash that byte-code files use; importing `hashlib` takes a millisecond
 
+from cloche.cpython import keyed_hash
 from cloche.discovery import serialization
 from cloche.fs.files import read_plain, replace_file
 from cloche.fs.inputs import matching
@@ -155,7 +155,7 @@ def _seen(path: str) -> str:
 
 
 def _hash(text: str) -> str:
-    return source_hash(1, text.encode("utf-8", "surrogatepass")).hex()
+    return keyed_hash(1, text.encode("utf-8", "surrogatepass")).hex()
 
 
 def _name(executable: str) -> str:

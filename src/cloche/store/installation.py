@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from cloche.apply.file_list import read_file_list
+from cloche.cpython import import_sha256
 from cloche.errors import SeedError
 from cloche.fs.files import read_plain
 from cloche.model.operations import InstallTree, MakeDir, Write
@@ -18,19 +19,12 @@ from cloche.store.check import sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from hashlib import sha256
 
     from cloche.model.distribution import EntryPoint, Image
     from cloche.model.environment import Environment
     from cloche.model.operations import Operation
-else:
-    try:  # what `hashlib` wraps, 3 ms earlier
-        from _sha2 import sha256
-    except ImportError:
-        try:
-            from _sha256 import sha256
-        except ImportError:
-            from hashlib import sha256
+
+sha256 = import_sha256()
 
 BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 

@@ -10,9 +10,9 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche.cli.commands import COMMANDS, COMMON, CREATE, INEFFECTIVE, VIRTUALENV
-from cloche.cli.parser import parse
+from cloche.cli.parser import parse_arguments
 from cloche.cli.request import request_of
-from cloche.cli.settings import OPPOSITES, Setting, Settings, as_values, put
+from cloche.cli.settings import OPPOSITES, Setting, Settings, enter_setting, parse_values
 from cloche.errors import UsageError
 from cloche.model.value import replace, value
 
@@ -53,7 +53,8 @@ def interpret(arguments: Sequence[str], host: Host, extra_settings: Mapping[str,
     :param extra_settings: what `pyvenv.cfg` is to say besides cloche's own keys.
     :raises UsageError: they make no sense.
     """
-    words = parse(["create", *arguments], verbs=ONLY_CREATE)
+    words = parse_arguments(["create", *arguments], ONLY_CREATE)
+    words.check()
     chosen = {name: Setting(values, "command line") for name, values in words.given.items()}
     known = {option.name: option for option in (*COMMON, *CREATE, *VIRTUALENV)}
     for origin, said in (("environment", variables(host, known)), ("ini", ini(host))):
@@ -62,9 +63,9 @@ def interpret(arguments: Sequence[str], host: Host, extra_settings: Mapping[str,
             option = known.get(name)
             if option is None or name in before or OPPOSITES.get(name) in before or not text.strip():
                 continue
-            values = as_values(option, text, f"`{name}` in the {origin}")
-            if values is not None and (option.kind != "flag" or values[-1] == "true"):
-                put(chosen, option, Setting(values, origin), before)
+            values = parse_values(option, text, f"`{name}` in the {origin}")
+            if option.kind != "flag" or values[-1] == "true":
+                enter_setting(chosen, option, Setting(values, origin), before)
     settings = Settings(chosen)
     instead = "help" if words.flag("help") else "version" if words.flag("version") else ""
     request = None

@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from cloche.cli.report import tell
+from cloche.cli.report import print_result
 from cloche.model.value import fields
 from cloche_virtualenv import shim
 
@@ -37,7 +37,7 @@ def main(argv: list[str], host: Host) -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     told = {"install": shim.install, "remove": shim.remove, "status": shim.status}[asked.action](asked.environment)
-    tell(json.dumps({"schema_version": 1, **fields(told)}, indent=2) if asked.json else sentence(told))
+    print_result(json.dumps({"schema_version": 1, **fields(told)}, indent=2) if asked.json else sentence(told))
     return 0
 
 

@@ -25,11 +25,11 @@ def show(what: str) -> None:
         sys.stdout.write(f"virtualenv {version()} from {place}\n")
         return
     from cloche.cli.commands import COMMANDS
-    from cloche.cli.help import by_group, described, heading
+    from cloche.cli.help import heading, option_lines, options_by_group
 
     lines = [USAGE, "", "Make a Python environment with cloche, which stands in for virtualenv here."]
-    for title, options in by_group(COMMANDS["create"], ()).items():
-        lines += ["", heading(title), *(line for option in options for line in described(option))]
+    for title, options in options_by_group(COMMANDS["create"], ()).items():
+        lines += ["", heading(title), *(line for option in options for line in option_lines(option))]
     sys.stdout.write("".join(f"{line}\n" for line in lines))
 
 

@@ -6,28 +6,28 @@ none goes stale. Names of files are always left to the shell, which knows how to
 
 from __future__ import annotations
 
-from cloche.cli.completion import suggestions
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cloche.cli.completion.suggestions import Suggestions
-    from cloche.cli.parser import ParsedArguments
-    from cloche.model.interpreter import Host
+    from cloche.cli.invocation import Invocation
 
 
-def completion(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
+def completion(invocation: Invocation) -> int:
     """Print the script; with the words of a line after `--`, print what could stand for the last of them."""
     from cloche.cli import report
 
-    shell, *line = words.operands
+    shell, *line = invocation.arguments.operands
     if not line:
-        report.tell(script(shell).rstrip())
+        report.print_result(script(shell).rstrip())
         return 0
+    from cloche.cli.completion.suggestions import suggest
+
     said = WORDS.get(shell, list)(line)
-    for text in LINES.get(shell, described)(suggestions.suggest(said, host)):
-        report.tell(text)
+    for text in LINES.get(shell, lines_with_meanings)(suggest(said, invocation.host)):
+        report.print_result(text)
     return 0
 
 
@@ -56,7 +56,7 @@ def bash_words(words: Sequence[str]) -> list[str]:
     return joined
 
 
-def marked_words(words: Sequence[str]) -> list[str]:
+def powershell_words(words: Sequence[str]) -> list[str]:
     """Return PowerShell's words without the mark before each: older versions drop empty arguments."""
     return [word[1:] for word in words]
 
@@ -72,7 +72,7 @@ def tcsh_words(words: Sequence[str]) -> list[str]:
 
 WORDS: Mapping[str, Callable[[Sequence[str]], list[str]]] = {
     "bash": bash_words,
-    "powershell": marked_words,
+    "powershell": powershell_words,
     "tcsh": tcsh_words,
 }
 
@@ -80,30 +80,30 @@ WORDS: Mapping[str, Callable[[Sequence[str]], list[str]]] = {
 # What they are told
 
 
-def described(found: Suggestions) -> list[str]:
+def lines_with_meanings(found: Suggestions) -> list[str]:
     """Return the kind of paths that fit and what stands before them, then a line per word and what it is for."""
     return [f"{found.paths}\t{found.before}", *(f"{found.before}{word}\t{what}" for word, what in found.words)]
 
 
-def bare(found: Suggestions) -> list[str]:
+def lines_for_bash(found: Suggestions) -> list[str]:
     """Return the kind of paths that fit, then a line per word; bash puts them behind the `=`."""
     before = "" if found.before.endswith("=") else found.before
     return [found.paths, *(f"{before}{word}" for word, _ in found.words)]
 
 
-def words_only(found: Suggestions) -> list[str]:
+def lines_for_tcsh(found: Suggestions) -> list[str]:
     return [f"{found.before}{word}" for word, _ in found.words]
 
 
-LINES: Mapping[str, Callable[[Suggestions], list[str]]] = {"bash": bare, "tcsh": words_only}
+LINES: Mapping[str, Callable[[Suggestions], list[str]]] = {"bash": lines_for_bash, "tcsh": lines_for_tcsh}
 
 
 def tcsh_values() -> dict[str, str]:
     """Return the slots of tcsh's script: what takes a directory, and what a file, as its patterns want them."""
     from cloche.cli.commands import COMMANDS, COMMON
 
-    options = (*COMMON, *(one for verb in COMMANDS.values() for one in verb.options))
+    options = (*COMMON, *(one for command in COMMANDS.values() for one in command.options))
     directories = sorted({f"--{option.name}" for option in options if option.metavar == "DIR"})
     files = sorted({f"--{option.name}" for option in options if option.metavar == "EXE"})
-    verbs = [verb.name for verb in COMMANDS.values() if verb.operands.startswith(("ENV", "DEST"))]
-    return {"DIRECTORIES": ",".join([*directories, *verbs]), "FILES": ",".join(files)}
+    commands = [command.name for command in COMMANDS.values() if command.operands.startswith(("ENV", "DEST"))]
+    return {"DIRECTORIES": ",".join([*directories, *commands]), "FILES": ",".join(files)}

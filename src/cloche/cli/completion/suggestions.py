@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import sys
 
-from cloche.cli.commands import COMMANDS, COMMON, CommandSpec
-from cloche.cli.parser import by_spelling
+from cloche.cli.commands import COMMANDS, CommandSpec
+from cloche.cli.invocation import Invocation
+from cloche.cli.parser import is_option, options_by_spelling, options_of, split_option
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -42,10 +43,10 @@ class Suggestions:
 
 
 @value
-class Place:
+class CursorContext:
     """Where on a command line the cursor is, as far as the words before it tell."""
 
-    verb: CommandSpec
+    command: CommandSpec
     named: str
     """The command as it was typed; empty if none was, or a plugin's, or a directory."""
     operands: tuple[str, ...]
@@ -61,56 +62,61 @@ class Place:
 def suggest(words: Sequence[str], host: Host) -> Suggestions:
     """Return what could stand for the last of these words, which are those behind `cloche`."""
     word = words[-1] if words else ""
-    place = find_place(words[:-1], host)
-    if place.waiting is not None:
-        return values(place.waiting, word, host)
-    if place.verb.rest and len(place.operands) == place.verb.most and (place.handed_on or not word.startswith("-")):
-        return Suggestions(fitting(programs(place.operands[-1], host), word), "files")
-    if place.handed_on and place.verb.rest:
+    line = Invocation(words[:-1], host, 0.0)
+    context = read_context(line)
+    if context.waiting is not None:
+        return value_suggestions(context.waiting, word, host)
+    if (
+        context.command.rest
+        and len(context.operands) == context.command.most
+        and (context.handed_on or not word.startswith("-"))
+    ):
+        return Suggestions(matching_words(program_names(context.operands[-1], host), word), "files")
+    if context.handed_on and context.command.rest:
         return Suggestions(paths="files")
-    if word.startswith("-") and not place.handed_on:
-        return options(place, word, words, host)
-    return operands(place, word, host)
+    if word.startswith("-") and not context.handed_on:
+        return option_suggestions(context, word, line)
+    return operand_suggestions(context, word, line)
 
 
-def find_place(words: Sequence[str], host: Host) -> Place:
+def read_context(line: Invocation) -> CursorContext:
     """Follow the words as `cloche.cli.parser` does, and forgive everything."""
-    verb, named, handed_on = COMMANDS["create"], "", ""
-    table: tuple[Option, ...] = (*verb.options, *COMMON)
+    command, named, handed_on = COMMANDS["create"], "", ""
+    table: tuple[Option, ...] = options_of(command)
     seen: list[str] = []
     given: set[str] = set()
     waiting: Option | None = None
-    for word in words:
+    for word in line.argv:
         if waiting is not None:
             waiting = None
         elif handed_on:
             seen.append(word)
         elif word == "--":
             handed_on = word
-        elif word.startswith("-") and word != "-":
+        elif is_option(word):
             option = option_of(word, table)
-            if option is None and word.startswith("--") and verb.name == "create":
-                table = (*table, *(one for one in extra(words, host) if one not in table))
+            if option is None and word.startswith("--") and command.name == "create":
+                table = (*table, *(one for one in line.plugin_options if one not in table))
                 option = option_of(word, table)
             if option is not None:
                 given.add(option.name)
-                waiting = option if takes_value(option) and word in spellings(option) else None
+                waiting = option if takes_value(option) and word in spellings_of(option) else None
         elif not named and not seen and word in COMMANDS:
-            verb, named = COMMANDS[word], word
-            table = (*verb.options, *COMMON)
+            command, named = COMMANDS[word], word
+            table = options_of(command)
         else:
             seen.append(word)
-            if verb.rest and len(seen) > verb.most:
+            if command.rest and len(seen) > command.most:
                 handed_on = "--"
-    return Place(verb, named, tuple(seen), table, frozenset(given), waiting, handed_on)
+    return CursorContext(command, named, tuple(seen), table, frozenset(given), waiting, handed_on)
 
 
 def option_of(word: str, table: Sequence[Option]) -> Option | None:
-    spelling = word.partition("=")[0] if word.startswith("--") else word[:2]
-    return by_spelling(table).get(spelling)
+    spelling, _, _ = split_option(word)
+    return options_by_spelling(table).get(spelling)
 
 
-def spellings(option: Option) -> tuple[str, ...]:
+def spellings_of(option: Option) -> tuple[str, ...]:
     return (f"--{option.name}", *([f"-{option.short}"] if option.short else []))
 
 
@@ -118,66 +124,68 @@ def takes_value(option: Option) -> bool:
     return option.kind not in ("flag", "count")
 
 
-def options(place: Place, word: str, words: Sequence[str], host: Host) -> Suggestions:
+def option_suggestions(context: CursorContext, word: str, line: Invocation) -> Suggestions:
     """Return options, or the values of the one that is joined to its value: `--link-mode=co`, `-p3.1`."""
     spelling, joined, text = word.partition("=") if word.startswith("--") else (word[:2], word[2:], word[2:])
-    table = place.options
-    if place.verb.name == "create":
-        table = (*table, *(one for one in extra(words, host) if one not in table))
-    option = by_spelling(table).get(spelling)
+    table = context.options
+    if context.command.name == "create":
+        table = (*table, *(one for one in line.plugin_options if one not in table))
+    option = options_by_spelling(table).get(spelling)
     if joined:
         if option is None or not takes_value(option):
             return Suggestions()
-        found = values(option, text, host)
+        found = value_suggestions(option, text, line.host)
         return Suggestions(found.words, found.paths, spelling + ("=" if word.startswith("--") else ""))
     shown = [
         (f"--{one.name}", one.help)
         for one in table
-        if not one.hidden and (one.name not in place.given or one.kind in ("list", "count"))
+        if not one.hidden and (one.name not in context.given or one.kind in ("list", "count"))
     ]
-    return Suggestions(fitting(shown, word))
+    return Suggestions(matching_words(shown, word))
 
 
-def values(option: Option, word: str, host: Host) -> Suggestions:
+def value_suggestions(option: Option, word: str, host: Host) -> Suggestions:
     """Return what could stand for the value of an option."""
     paths = KINDS_OF_PATHS.get(option.metavar, "none")
     if option.metavar == "SPEC":
-        return pythons(word, host)
+        return known_pythons(word, host)
     if option.name in ("creator", "seeder", "activators"):
         *before, _ = word.split(",") if option.kind == "words" else [word]
         head = "".join(f"{name}," for name in before)
-        names = [(f"{head}{name}", what) for name, what in components(option.name, host) if name not in before]
+        names = [(f"{head}{name}", what) for name, what in component_names(option.name, host) if name not in before]
         if option.name == "activators" and not before:
             names += (("all", "every shell's"), ("none", "no script at all"))
-        return Suggestions(fitting(names, word))
+        return Suggestions(matching_words(names, word))
     if option.name == "no-plugin":
         from cloche.plugins.entry_points import find_sources
 
         return Suggestions(
-            fitting(((one.distribution, f"version {one.version}") for one in find_sources(sys.path)), word)
+            matching_words(((one.distribution, f"version {one.version}") for one in find_sources(sys.path)), word)
         )
-    return Suggestions(fitting(((choice, "") for choice in option.choices), word), paths)
+    return Suggestions(matching_words(((choice, "") for choice in option.choices), word), paths)
 
 
-def operands(place: Place, word: str, host: Host) -> Suggestions:
+def operand_suggestions(context: CursorContext, word: str, line: Invocation) -> Suggestions:
     """Return what could stand for the next operand."""
-    names = place.verb.operands.replace("[", "").replace("]", "").split()
-    number = len(place.operands)
-    if place.verb.choices:
-        return Suggestions(fitting(((choice, "") for choice in place.verb.choices), word) if number == 0 else ())
-    if not place.named and place.operands and place.operands[0] in (name for name, _ in commands_of_plugins(host)):
+    names = context.command.operands.replace("[", "").replace("]", "").split()
+    number = len(context.operands)
+    if context.command.choices:
+        return Suggestions(
+            matching_words(((choice, "") for choice in context.command.choices), word) if number == 0 else ()
+        )
+    if not context.named and context.operands and context.operands[0] in (name for name, _ in plugin_commands(line)):
         return Suggestions(paths="files")
     name = names[-1] if names and names[-1].endswith("...") else names[number] if number < len(names) else ""
     if name == "SPEC":
-        return pythons(word, host)
+        return known_pythons(word, line.host)
     paths = KINDS_OF_PATHS.get(name.removesuffix("..."), "none")
-    if place.named or number or place.handed_on:
+    if context.named or number or context.handed_on:
         return Suggestions(paths=paths)
-    verbs = [(verb.name, verb.summary) for verb in COMMANDS.values()]
-    return Suggestions(fitting([*verbs, *commands_of_plugins(host)], word), paths)
+    commands = [(command.name, command.summary) for command in COMMANDS.values()]
+    return Suggestions(matching_words([*commands, *plugin_commands(line)], word), paths)
 
 
-def fitting(found: Iterable[tuple[str, str]], word: str) -> tuple[tuple[str, str], ...]:
+def matching_words(found: Iterable[tuple[str, str]], word: str) -> tuple[tuple[str, str], ...]:
     """Return those that begin as the word does, each once, without any that a shell could take for something else."""
     once = {text: what for text, what in found if text.startswith(word) and SAFE.issuperset(text)}
     return tuple((text, " ".join(what.split())) for text, what in once.items())
@@ -186,7 +194,7 @@ def fitting(found: Iterable[tuple[str, str]], word: str) -> tuple[tuple[str, str
 # What else there is
 
 
-def pythons(word: str, host: Host) -> Suggestions:
+def known_pythons(word: str, host: Host) -> Suggestions:
     """Return the versions of the Pythons that are known from earlier runs, the newest first; paths where one begins."""
     if "/" in word or "\\" in word or word.startswith(("~", ".")):
         return Suggestions(paths="files")
@@ -201,10 +209,10 @@ def pythons(word: str, host: Host) -> Suggestions:
                 threads = "t" if one.free_threaded else ""
                 found[f"{name}{one.python_version}{threads}"] = (one.version, one.name)
     newest = sorted(found.items(), key=lambda item: (item[0][0].isalpha(), [-number for number in item[1][0][:2]]))
-    return Suggestions(fitting(((text, name) for text, (_, name) in newest), word))
+    return Suggestions(matching_words(((text, name) for text, (_, name) in newest), word))
 
 
-def programs(directory: str, host: Host) -> Iterator[tuple[str, str]]:
+def program_names(directory: str, host: Host) -> Iterator[tuple[str, str]]:
     """Yield the names of the programs in the environment at a directory as it was typed; of none if it is no environment."""
     root = os.path.join(host.cwd, os.path.expanduser(directory))
     place = os.path.join(root, "Scripts" if host.os_name == "nt" else "bin")
@@ -223,7 +231,7 @@ def programs(directory: str, host: Host) -> Iterator[tuple[str, str]]:
             yield name, ""
 
 
-def components(option: str, host: Host) -> Iterator[tuple[str, str]]:
+def component_names(option: str, host: Host) -> Iterator[tuple[str, str]]:
     """Yield the names that an option of that name takes."""
     from cloche.plugins.guard import blocked_names
     from cloche.plugins.registry import load_plugins
@@ -234,14 +242,5 @@ def components(option: str, host: Host) -> Iterator[tuple[str, str]]:
                 yield one.name, one.summary
 
 
-def extra(argv: Sequence[str], host: Host) -> tuple[Option, ...]:
-    """Return the options that plugins declare."""
-    from cloche.cli.plugin_options import declared
-
-    return declared(argv, host)
-
-
-def commands_of_plugins(host: Host) -> list[tuple[str, str]]:
-    from cloche.cli.plugin_options import commands
-
-    return [(one.name, one.summary) for one in commands((), host)]
+def plugin_commands(line: Invocation) -> list[tuple[str, str]]:
+    return [(one.name, one.summary) for one in line.plugin_commands]

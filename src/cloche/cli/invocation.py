@@ -1,0 +1,134 @@
+"""One run of the command line: what was typed, the settings, and what plugins add to both."""
+
+from __future__ import annotations
+
+import sys
+
+from cloche.cli.commands import COMMANDS
+from cloche.cli.parser import accept_options, options_of, parse_arguments
+from cloche.model.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cloche.cli.settings import Settings, Sources
+    from cloche.model.interpreter import Host
+    from cloche.model.options import Option
+    from cloche.plugins.components import Component
+    from cloche.session import Session
+
+
+class Invocation:
+    """What a command receives.
+
+    The command line is parsed once. Variables and config files are read once, when the first setting is needed.
+    """
+
+    def __init__(self, argv: Sequence[str], host: Host, started: float) -> None:
+        self.argv = tuple(argv)
+        self.arguments = parse_arguments(argv)
+        self.host = host
+        self.started = started
+        """When the program started, by `time.perf_counter`."""
+        self._sources: Sources | None = None
+        self._settings: Settings | None = None
+        self._plugin_options: tuple[Option, ...] | None = None
+
+    @property
+    def sources(self) -> Sources:
+        """What variables and config files say."""
+        if self._sources is None:
+            from cloche.cli.settings import read_sources
+
+            self._sources = read_sources(self.host)
+        return self._sources
+
+    @property
+    def unchecked_settings(self) -> Settings:
+        """As `settings`, with errors in it instead of raised."""
+        if self._settings is None:
+            from cloche.cli.settings import resolve_settings
+
+            self._settings = resolve_settings(self.arguments, self.sources)
+        return self._settings
+
+    @property
+    def settings(self) -> Settings:
+        """What the command line, variables and config files say together.
+
+        :raises UsageError: a variable or a config file gives an option a wrong value.
+        """
+        self.unchecked_settings.check()
+        return self.unchecked_settings
+
+    @property
+    def wants_traceback(self) -> bool:
+        """Whether an error is shown with its traceback, even if the error is in the command line or in a setting."""
+        return "--traceback" in self.argv or self.unchecked_settings.flag("traceback")
+
+    def open_session(self) -> Session:
+        """Return the session that the settings ask for."""
+        from cloche.cli.settings import open_session
+
+        return open_session(self.settings, self.host)
+
+    # Plugins
+
+    @property
+    def blocklist(self) -> frozenset[str]:
+        """Names of the plugins to leave out, whatever else is wrong with the settings.
+
+        :raises UsageError: a variable or a config file gives `no-plugin` or `no-plugins` a wrong value.
+        """
+        from cloche.cli.settings import blocklist_of
+
+        return blocklist_of(self.unchecked_settings, self.host)
+
+    @property
+    def plugin_options(self) -> tuple[Option, ...]:
+        """Options that plugins declare for `create`; a plugin is imported only if the text of its module can declare one."""
+        if self._plugin_options is None:
+            from cloche.plugins.entry_points import Installed
+
+            installed = Installed(sys.path)
+            may_declare = any(installed.mentions(source, b"ption") for source in installed.sources())
+            self._plugin_options = load_options(self.blocklist) if may_declare else ()
+        return self._plugin_options
+
+    @property
+    def plugin_commands(self) -> list[Component]:
+        """Commands that plugins offer, even one with the name of one of ours; plugins are imported as for options."""
+        from cloche.plugins.entry_points import Installed
+
+        installed = Installed(sys.path)
+        sources = [source for source in installed.sources() if installed.mentions(source, b"cloche_commands")]
+        if not sources:
+            return []
+        from cloche.plugins.registry import load_sources
+
+        return list(load_sources(sources, self.blocklist).all("command"))
+
+    def accept_plugin_options(self) -> None:
+        """Let plugins explain what is unknown: options on the command line, names in variables and config files.
+
+        :raises UsageError: a variable or a config file gives an option of a plugin a wrong value.
+        """
+        from cloche.cli.settings import accept_settings
+
+        before = self.unchecked_settings
+        self.arguments = accept_options(self.arguments, self.plugin_options)
+        self._settings = accept_settings(before, self.plugin_options, self.arguments)
+
+
+def load_options(blocklist: frozenset[str]) -> tuple[Option, ...]:
+    """Return the options of all plugins that are not left out, without those that have the name of one of ours."""
+    from contextlib import redirect_stdout
+
+    from cloche.plugins.components import KINDS
+    from cloche.plugins.registry import load_plugins
+
+    ours = {option.name for option in options_of(COMMANDS["create"])}
+    with redirect_stdout(sys.stderr):  # standard output may be for JSON
+        registry = load_plugins(sys.path, blocklist)
+        options = [option for kind in KINDS for component in registry.all(kind) for option in component.options]
+    return tuple(option for option in options if option.name not in ours)

@@ -1,0 +1,81 @@
+"""A Python without the private modules and functions that `cloche.cpython` uses makes the same environments."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.run import clean_environ
+from tests.trees import Tree, snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HIDE = """
+import atexit, hashlib, importlib.util, random, signal, subprocess, sys  # each uses private modules itself
+for name in ("_signal", "_imp", "_sha2", "_sha256"):
+    sys.modules[name] = None
+del atexit._ncallbacks
+"""
+
+INTERRUPT = """
+import os, signal, sys
+
+def interrupt(event, arguments):
+    if event == "os.mkdir" and "env" in os.fspath(arguments[0]):
+        signal.raise_signal(signal.SIGINT)
+
+sys.addaudithook(interrupt)
+"""
+
+RUN = """
+from cloche.__main__ import run
+run()
+"""
+
+
+def run(*program: str, directory: Path, cache: str) -> subprocess.CompletedProcess[str]:
+    """Run `cloche env` in a directory, by a program that may change the Python beforehand."""
+    for name in ("home", "work"):
+        (directory / name).mkdir(exist_ok=True)
+    return subprocess.run(
+        [sys.executable, "-c", "".join(program), "env"],
+        cwd=directory / "work",
+        env=clean_environ(directory / "home", directory / cache),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_an_environment_made_without_them_is_the_same(tmp_path: Path) -> None:
+    """The first run of each has an empty cache, and the second has what the first one kept."""
+    trees: dict[str, list[Tree]] = {"usual": [], "bare": []}
+    for cache, program in (("usual", (RUN,)), ("bare", (HIDE, RUN))):
+        for _ in range(2):
+            done = run(*program, directory=tmp_path, cache=cache)
+            assert (done.returncode, done.stderr) == (0, "")
+            trees[cache].append(snapshot(tmp_path / "work" / "env"))
+            (tmp_path / "work" / "env").rename(tmp_path / f"{cache}{len(trees[cache])}")
+
+    assert any("pip/__main__.py" in path for path in trees["usual"][0])
+    assert trees["bare"] == trees["usual"]
+
+
+def test_a_plan_that_was_cached_without_them_is_found_again(tmp_path: Path) -> None:
+    decided = "import atexit, sys; atexit.register(lambda: print('cloche.planning.resolve' in sys.modules))"
+
+    told = [run(HIDE, decided, RUN, directory=tmp_path, cache="bare").stdout.splitlines()[-1] for _ in range(3)]
+
+    assert (told[0], told[-1]) == ("True", "False")
+
+
+@pytest.mark.parametrize("hidden", [(), (HIDE,)], ids=["usual", "bare"])
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, hidden: tuple[str, ...]) -> None:
+    done = run(*hidden, INTERRUPT, RUN, directory=tmp_path, cache="cache")
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "cloche: interrupted\n")
+    assert list((tmp_path / "work").iterdir()) == []
