@@ -13,7 +13,18 @@ import pytest
 
 from cloche import Candidate, Copy, Inexpressible, Link, MakeDir, Run, Script, SeedError, Write, render
 from cloche.model import Image
-from cloche.testing import KINDS, Broken, Shell, Terminal, Watch, fake_environment, fake_host, fake_interpreter
+from cloche.template import MARK
+from cloche.testing import (
+    KINDS,
+    Broken,
+    NotApplicable,
+    Shell,
+    Terminal,
+    Watch,
+    fake_environment,
+    fake_host,
+    fake_interpreter,
+)
 from cloche.testing.activators import activator_checks
 from cloche.testing.creators import creator_checks
 from cloche.testing.finders import finder_checks
@@ -68,15 +79,20 @@ class Good:
 
 def broken_promises(checks: Iterable[Check], directory: Path, *names: str) -> dict[str, str]:
     """Return the sentences about broken promises, by the name of the check; `names` are the only ones to look at."""
-    found = {}
+    return outcomes(checks, directory, *names)[0]
+
+
+def outcomes(checks: Iterable[Check], directory: Path, *names: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what is broken, and why what was not looked at does not apply, both by the name of the check."""
+    found: dict[type[Exception], dict[str, str]] = {Broken: {}, NotApplicable: {}}
     for number, check in enumerate(check for check in checks if not names or check.name in names):
         own = directory / str(number)
         own.mkdir()
         try:
             check.run(own)
-        except Broken as promise:
-            found[check.name] = str(promise)
-    return found
+        except (Broken, NotApplicable) as told:
+            found[type(told)][check.name] = str(told)
+    return found[Broken], found[NotApplicable]
 
 
 def without_a_shell(activator: Good, directory: Path, **more: list[str]) -> dict[str, str]:
@@ -267,6 +283,31 @@ def test_refusing_what_cannot_be_written_is_no_broken_promise(tmp_path: Path) ->
             return super().quote(text)
 
     assert in_the_shell(OneLine(), tmp_path) == {}
+
+
+def test_what_an_activator_never_has_to_do_is_not_applicable_instead_of_kept(tmp_path: Path) -> None:
+    require("dash")
+
+    class OneLine(Good):
+        def quote(self, text: str) -> str:
+            if "\n" in text or text.startswith(f"/work/{MARK}"):
+                raise Inexpressible("this shell cannot hold it")
+            return super().quote(text)
+
+    kept = ("quoting-space", "activation-space", "scripts-cpython-3.12-linux", "writes-or-refuses-newline")
+    exempt = {
+        "scripts-cpython-3.12-windows": "the activator refuses CPython 3.12.1: for POSIX systems, and",
+        "slot-like-names": "this shell cannot hold it",
+        "slots-stand-bare": "no file with slots",
+        "quoting-newline": r"cannot express 'first\ntouch PWNED\nlast'",
+        "activation-newline": r"cannot serve an environment in 'first\n",
+        "copied-newline": r"cannot serve an environment copied to 'first\n",
+    }
+    broken, reasons = outcomes(activator_checks(OneLine(), DASH, templates=()), tmp_path, *kept, *exempt)
+
+    assert broken == {}
+    assert reasons.keys() == exempt.keys()
+    assert [name for name, text in exempt.items() if text not in reasons[name]] == []
 
 
 def test_any_other_error_about_a_name_is_a_broken_promise(tmp_path: Path) -> None:
@@ -478,7 +519,7 @@ def test_the_contract_is_one_line_in_the_authors_test_module(tmp_path: Path) -> 
             """
         )
     )
-    chosen = "documentation or scripts-cpython-3.12-linux or quoting-newline"
+    chosen = "documentation or scripts-cpython-3.12-linux or quoting-newline or slots-stand-bare"
     command = [
         sys.executable,
         "-m",
@@ -506,6 +547,9 @@ def test_the_contract_is_one_line_in_the_authors_test_module(tmp_path: Path) -> 
         command, capture_output=True, text=True, check=False, env={**variables, "CLOCHE_REQUIRE_ALL": "1"}, cwd=tmp_path
     )
     assert "test_contract[quoting-newline] FAILED" in strict.stdout
+    for either in (ran, strict):  # there is nothing to install for it
+        assert "test_contract[slots-stand-bare] SKIPPED" in either.stdout
+        assert "not applicable: no file with slots lies beside" in either.stdout
 
 
 # Creators
@@ -570,6 +614,11 @@ def test_an_operation_that_could_not_be_performed_is_caught(
     found = broken_promises(creator_checks(Planner(operation)), tmp_path)
     assert complaint in found["operations-cpython-3.12-linux"]
     assert "operations-cpython-3.12-windows" not in found
+
+
+def test_a_creator_has_no_operations_for_an_interpreter_that_it_refuses(tmp_path: Path) -> None:
+    _, reasons = outcomes(creator_checks(Planner()), tmp_path)
+    assert reasons == {"operations-cpython-3.12-windows": "the creator refuses CPython 3.12.1: needs symbolic links"}
 
 
 def test_a_creator_that_leaves_out_a_name_of_the_python_is_caught(tmp_path: Path) -> None:
@@ -697,6 +746,24 @@ def test_a_seeder_that_gives_too_much_or_never_refuses_is_caught(tmp_path: Path)
     assert "has to raise `SeedError`" in found["what-nobody-has"]
 
 
+def test_a_seeder_is_asked_for_nothing_for_an_interpreter_that_it_refuses(tmp_path: Path) -> None:
+    class Particular(Drawer):
+        def refusal(self, interpreter: Interpreter) -> str | None:
+            return None if interpreter.implementation == "pypy" else "needs PyPy"
+
+    broken, reasons = outcomes(seeder_checks(Particular(), fake_interpreter()), tmp_path)
+    assert broken == {}
+    assert reasons == dict.fromkeys(("images", "what-nobody-has"), "the seeder refuses CPython 3.12.1: needs PyPy")
+
+
+def test_a_seeder_that_refuses_everything_is_caught(tmp_path: Path) -> None:
+    class Never(Drawer):
+        def refusal(self, interpreter: Interpreter) -> str | None:
+            return "needs another day"
+
+    assert list(broken_promises(seeder_checks(Never(), fake_interpreter()), tmp_path)) == ["serves-something"]
+
+
 # Plugins as a whole
 
 
@@ -733,6 +800,21 @@ def test_a_good_plugin_is_found_and_loads(tmp_path: Path, site: Path) -> None:
     assert broken_promises(plugin_checks("kit_good"), tmp_path) == {}
     (tmp_path / "again").mkdir()
     assert broken_promises(plugin_checks("acme-kit-good"), tmp_path / "again") == {}
+
+
+def test_a_plugin_that_only_listens_names_nothing_that_could_be_missing(tmp_path: Path, site: Path) -> None:
+    install(
+        site,
+        "kit_listens",
+        """
+        import cloche
+        @cloche.hookimpl
+        def cloche_created(result): pass
+        """,
+    )
+    broken, reasons = outcomes(plugin_checks("kit_listens"), tmp_path)
+    assert broken == {}
+    assert list(reasons) == ["what-it-names-is-there"]
 
 
 def test_a_plugin_that_is_not_installed_is_told_apart_from_a_broken_one(tmp_path: Path) -> None:

@@ -25,7 +25,11 @@ class Check:
     name: str
     """As it appears in a test's name: `quoting-newline`."""
     run: Callable[[Path], None]
-    """Takes an empty directory; raises `Broken` with a sentence if the promise is broken."""
+    """Takes an empty directory.
+
+    :raises Broken: the plugin does not keep the promise; the message says how it shows.
+    :raises NotApplicable: the plugin never gets into the situation that the promise is about; the message says why.
+    """
 
 
 class Broken(AssertionError):
@@ -37,6 +41,15 @@ def broken(sentence: str) -> NoReturn:
     raise Broken(sentence)
 
 
+class NotApplicable(Exception):
+    """A promise about a situation that the plugin never gets into; the message says why."""
+
+
+def not_applicable(reason: str) -> NoReturn:
+    """:raises NotApplicable: always."""
+    raise NotApplicable(reason)
+
+
 def as_test(checks: Iterable[Check]) -> Test:
     """Return a pytest test with a case per check; its name is the one that the author's module gives it."""
     import pytest
@@ -44,19 +57,23 @@ def as_test(checks: Iterable[Check]) -> Test:
     @pytest.mark.parametrize("check", [pytest.param(check, id=check.name) for check in checks])
     def test_contract(check: Check, tmp_path: Path) -> None:
         """The plugin keeps this promise of the contract."""
-        complaint = ""
+        complaint = reason = ""
         try:
             check.run(tmp_path)
         except Broken as promise:
             complaint = str(promise)
+        except NotApplicable as exempt:
+            reason = str(exempt)
         if complaint:  # here, where no exception is being handled: pytest would show that as well
             pytest.fail(complaint, pytrace=False)
+        if reason:  # whatever CLOCHE_REQUIRE_ALL says: no tool is missing
+            pytest.skip(f"not applicable: {reason}")
 
     return test_contract
 
 
-def skip(reason: str) -> NoReturn:
-    """Skip the running test for a tool that is missing; with `CLOCHE_REQUIRE_ALL=1` a missing one is a failure."""
+def missing_tool(reason: str) -> NoReturn:
+    """Skip the running test because a tool is missing; with `CLOCHE_REQUIRE_ALL=1`, fail it."""
     import pytest
 
     if os.environ.get("CLOCHE_REQUIRE_ALL") == "1":

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 from cloche.layout import layout_of
 from cloche.soundness import flaw, missing, promised
-from cloche.testing.checks import Check, as_test, broken, check_documented, check_name, check_sentence, twice
+from cloche.testing.checks import (
+    Check,
+    as_test,
+    broken,
+    check_documented,
+    check_name,
+    check_sentence,
+    not_applicable,
+    twice,
+)
 from cloche.testing.fakes import KINDS
 
 if TYPE_CHECKING:
@@ -63,8 +72,8 @@ def check_refusal(creator: Creator, interpreter: Interpreter, _: Path) -> None:
 
 def check_operations(creator: Creator, interpreter: Interpreter, _: Path) -> None:
     """It gives operations that the core can perform in order in an empty directory, always the same."""
-    if creator.refusal(interpreter) is not None:
-        return
+    if (refusal := creator.refusal(interpreter)) is not None:
+        not_applicable(f"the creator refuses {interpreter.name}: {refusal}")
     layout = layout_of(interpreter)
     operations = twice("`operations`", lambda: list(creator.operations(interpreter, layout)))
     if problem := flaw(operations):

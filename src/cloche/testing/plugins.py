@@ -11,7 +11,7 @@ from cloche.entrypoints import find_sources
 from cloche.extension import resolve
 from cloche.plugins import load_sources
 from cloche.provided import KINDS
-from cloche.testing.checks import Check, as_test, broken, watched
+from cloche.testing.checks import Check, as_test, broken, not_applicable, watched
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,7 +95,10 @@ def check_loads(name: str) -> None:
 def check_references(name: str) -> None:
     """Every `package.module:attribute` that it gives can be imported, and is what it is given for."""
     registry = loaded(name)
-    for one in [one for kind in KINDS for one in registry.all(kind)]:
+    given = [one for kind in KINDS for one in registry.all(kind)]
+    if not given:
+        not_applicable("the plugin gives no component and no command")
+    for one in given:
         item = one.resolve()
         if one.kind == "command" and not callable(item):
             broken(f"command `{one.name}` names `{one.reference}`, which cannot be called")

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING
 from cloche.errors import SeedError
 from cloche.model import Image, Wanted
 from cloche.store import Store
-from cloche.testing.checks import Check, as_test, broken, check_documented, check_name, check_sentence, twice
+from cloche.testing.checks import (
+    Check,
+    as_test,
+    broken,
+    check_documented,
+    check_name,
+    check_sentence,
+    not_applicable,
+    twice,
+)
 from cloche.testing.fakes import KINDS, fake_host
 from cloche.testing.purity import STARTS
 
@@ -41,6 +50,7 @@ def seeder_checks(seeder: Seeder, interpreter: Interpreter | None = None) -> lis
     return [
         Check("name", lambda _: check_named(seeder)),
         Check("documentation", lambda _: check_documented("seeder", seeder)),
+        Check("serves-something", lambda _: check_serves(seeder, interpreter)),
         *(Check(f"refusal-{kind}", partial(check_refusal, seeder, one)) for kind, one in KINDS.items()),
         Check("images", partial(check_images, seeder, interpreter)),
         Check("what-nobody-has", partial(check_missing, seeder, interpreter)),
@@ -55,6 +65,12 @@ def check_named(seeder: Seeder) -> None:
             broken(f"the seeder has no method `{method}`")
 
 
+def check_serves(seeder: Seeder, interpreter: Interpreter | None) -> None:
+    """There is an interpreter that it does not refuse."""
+    if all(seeder.refusal(one) is not None for one in KINDS.values()) and seeder.refusal(interpreter or running()):
+        broken("the seeder refuses every interpreter that the kit has, so it can never be used")
+
+
 def check_refusal(seeder: Seeder, interpreter: Interpreter, _: Path) -> None:
     """It gives None or a sentence that a user can act on, always the same."""
     check_sentence("`refusal`", twice("`refusal`", lambda: seeder.refusal(interpreter)))
@@ -62,7 +78,7 @@ def check_refusal(seeder: Seeder, interpreter: Interpreter, _: Path) -> None:
 
 def check_images(seeder: Seeder, interpreter: Interpreter | None, directory: Path) -> None:
     """It gives one image for what is wanted, whole and in the store, and the same one the next time."""
-    target = interpreter or running()
+    target = accepted(seeder, interpreter)
     sample_wheel(directory / "wheels")
     wanted = Wanted(("cloche-sample==1.0",), (str(directory / "wheels"),), "never")
     with Store.open(fake_host(environ=dict(os.environ)), str(directory / "store")) as store:
@@ -81,14 +97,26 @@ def check_images(seeder: Seeder, interpreter: Interpreter | None, directory: Pat
 
 def check_missing(seeder: Seeder, interpreter: Interpreter | None, directory: Path) -> None:
     """What nobody has is a `SeedError` that says so."""
+    target = accepted(seeder, interpreter)
     wanted = Wanted(("cloche-nobody-has-this",), (), "never")
     with Store.open(fake_host(environ=dict(os.environ)), str(directory / "store")) as store:
         try:
-            images = list(seeder.images(interpreter or running(), wanted, store))
+            images = list(seeder.images(target, wanted, store))
         except SeedError as error:
             check_sentence("the message of `SeedError`", error.message)
             return
         broken(f"`images` gives {images!r} for a distribution that nobody has, and has to raise `SeedError`")
+
+
+def accepted(seeder: Seeder, interpreter: Interpreter | None) -> Interpreter:
+    """Return the interpreter to ask for.
+
+    :raises NotApplicable: the seeder refuses it, so the core would never ask.
+    """
+    target = interpreter or running()
+    if (refusal := seeder.refusal(target)) is not None:
+        not_applicable(f"the seeder refuses {target.name}: {refusal}")
+    return target
 
 
 def running() -> Interpreter:
