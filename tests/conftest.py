@@ -27,9 +27,10 @@ THEIRS = ("CLOCHE_", "VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "XDG_")
 
 @pytest.hookimpl(tryfirst=True)  # before what leaves out the clients
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what is thorough, and leave out what takes long.
+    """Mark the thorough tests, and leave out those that take long.
 
-    A test that is named (`file::test`) runs, and so does what `-m` selects; what is for the night `-m` has to name.
+    A test named on the command line (`file::test`) always runs. With `-m`, you choose: only `nightly` stays out unless the
+    expression names it.
     """
     config.stash[COLLECTED] = list(items)
     for item in thorough(items):
@@ -42,7 +43,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def is_named(item: pytest.Item, args: list[str]) -> bool:
-    """Whether an argument of the command line is this test or one of its cases, and not a whole file."""
+    """Whether the command line names this test or case, not just its file."""
     for arg in args:
         path, found, test = arg.partition("::")
         if found and item.path.name == Path(path).name and item.nodeid.partition("::")[2].startswith(test):

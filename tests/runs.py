@@ -1,15 +1,12 @@
-"""Which run a test belongs to: the one of `tox -e py`, which takes minutes, or the thorough one, which has all the rest.
+"""Divide the tests between the quick run, the thorough run and the nightly run; each case is in exactly one of them.
 
-Three runs share the tests, and each case is in exactly one of them:
+- `tox -e py` runs the quick tests, in minutes. Every module, command, component, shell and interpreter is in them.
+- `tox -e thorough` runs the cases that this module marks `thorough`. `.ci/run` runs both.
+- `tox -e nightly` runs the tests that are marked `nightly` or `clients` where they are defined, and sweeps in full.
 
-- `tox -e py` is for whoever changes something. It has every quick test, and a few cases of each slow kind: every shell,
-  interpreter, component and command is in it.
-- `tox -e thorough` has the cases that are marked `thorough` here. `.ci/run` runs it too.
-- `tox -e nightly` has what is marked `nightly` or `clients`, where it is defined.
-
-What is slow is a question of time, so it is answered here for all tests at once. Two kinds of tests are slow: those that
-have many cases, of which `few` or `each` choose some, and those that take seconds and test with a real tool what cheaper
-tests cover too: `NONE` leaves these to the thorough run. `pytest --durations=50` tells which tests should be looked at.
+One table decides, because only a measurement can tell what is slow. Some tests have many cases of one kind: `few` and
+`each` choose a sample for the quick run. Others take seconds because they use a real tool for what cheaper tests cover as
+well: `NONE` leaves them to the thorough run. `pytest --durations=50` shows which tests to look at.
 """
 
 from __future__ import annotations
@@ -32,16 +29,16 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 COLLECTED = pytest.StashKey[list[pytest.Item]]()
-"""Everything that this session has found, before some of it was left out."""
+"""All tests that the session collected, including those that it then left out."""
 
 
 def few(count: int) -> Choice:
-    """Choose so many of a test's cases, spread evenly over all of them."""
+    """Choose this number of cases of a test, evenly spread."""
     return lambda cases: cases if count >= len(cases) else [cases[n * len(cases) // count] for n in range(count)]
 
 
 def each(*names: str) -> Choice:
-    """Choose cases until every kind of value of these parameters has occurred; without the parameters, one."""
+    """Choose a case for each kind of value of these parameters; one case if the test does not have them."""
 
     def choose(cases: Sequence[pytest.Item]) -> Sequence[pytest.Item]:
         chosen, seen = [cases[0]], kinds(cases[0], names)
@@ -57,7 +54,7 @@ NONE = few(0)
 
 
 SLOW: dict[str, Choice] = {
-    # Runs that are killed, failed or crowded at many moments; `transaction` and `test_destinations` test each promise.
+    # Runs that are killed, failed or crowded at many moments. `transaction` and `test_destinations` test each promise.
     "sweep/*": NONE,
     "lifecycle/test_killed.py::*": NONE,
     "integration/test_crowds.py::*": NONE,
@@ -65,7 +62,7 @@ SLOW: dict[str, Choice] = {
     "integration/test_destinations.py::test_a_signal_ends_the_run*": few(3),
     "integration/test_destinations.py::*": few(4),
     "transaction/test_moments.py::*": few(1),
-    # Every interpreter: an environment of each is made and tried by `test_create`, and pip in some of them.
+    # Every interpreter: `test_create` creates and tries an environment of each.
     "integration/test_create.py::test_every_interpreter_*": each("minor", "creator"),
     "integration/test_create.py::test_pypy_*": few(1),
     "integration/test_create.py::test_pip_runs_from_*": few(3),
@@ -77,7 +74,7 @@ SLOW: dict[str, Choice] = {
     "targets/*": few(1),
     "discovery/test_probe.py::test_an_environment_leads_to_its_base": each("kind"),
     "discovery/test_probe.py::test_an_environment_that_venv_makes*": few(3),
-    # Every shell: the contract of its activator, once for each kind of promise, and a session of each mode.
+    # Every shell: one case for each kind of check in its activator's contract, and one session in each mode.
     "shells/*::test_contract": each("check"),
     "shells/test_batch.py::test_one_environment_takes_the_place_of_another": each("delayed"),
     "shells/test_batch.py::* (cmd)": NONE,
@@ -94,7 +91,7 @@ SLOW: dict[str, Choice] = {
     "cli/test_completion.py::test_names_of_directories_*": few(3),
     "cli/test_completion.py::test_powershell_*": NONE,
     "cli/test_activate.py::test_*": each("shell"),
-    # Environments of every maker, furnished by pip: `move`, `doctor` and `upgrade` do their work on one or two.
+    # Environments made by other tools and furnished by pip: one or two for each of `move`, `doctor` and `upgrade`.
     "lifecycle/test_templates.py::*": NONE,
     "lifecycle/test_moving.py::test_what_names_it_from_outside_*": NONE,
     "lifecycle/test_moving.py::test_a_project_that_was_moved_*": NONE,
@@ -126,17 +123,17 @@ SLOW: dict[str, Choice] = {
     "cli/test_interference.py::*": few(4),
     "plugins/test_asking_again.py::*": few(4),
     "plugins/test_commands.py::test_a_plugin_that_is_left_out_*": few(4),
-    # Pages that are followed to the letter: one of each part of the documentation.
+    # Pages followed to the letter: one for each part of the documentation.
     "test_docs_work.py::test_following_a_page_*": each("path"),
-    # The tools of the tests themselves.
-    "test_runs.py::test_what_is_asked_for_*": NONE,
+    # Tests of the tests.
+    "test_runs.py::test_the_runs_share_*": NONE,
     "test_trees.py::test_a_test_that_finds_large_trees_*": NONE,
 }
-"""What the quick run takes of tests, by file and function, and perhaps a fixture; the first that matches counts."""
+"""What the quick run takes of a test, by its file, its function and perhaps a fixture; the first match decides."""
 
 
 def thorough(items: Iterable[pytest.Item]) -> list[pytest.Item]:
-    """Return the cases that the quick run leaves out; which these are depends neither on their order nor on chance."""
+    """Return the cases that the quick run leaves out, whatever the order of the items."""
     tests: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
         if not any(item.get_closest_marker(name) for name in ("nightly", "clients")):
@@ -150,7 +147,7 @@ def thorough(items: Iterable[pytest.Item]) -> list[pytest.Item]:
 
 
 def matches(pattern: str, item: pytest.Item) -> bool:
-    """Whether a test is meant: `integration/*`, or `shells/test_batch.py::* (cmd)` if it uses a fixture."""
+    """Whether a pattern means a test: `integration/*`; `shells/test_batch.py::* (cmd)` if it uses the fixture `cmd`."""
     name, _, fixture = pattern.partition(" (")
     test = item.nodeid.partition("::")[2].partition("[")[0]
     path = item.path.relative_to(HERE).as_posix() if HERE in item.path.parents else ""
@@ -158,12 +155,12 @@ def matches(pattern: str, item: pytest.Item) -> bool:
 
 
 def position(item: pytest.Item) -> list[int]:
-    """Return where a case is among those of its test, as it is written there."""
+    """Return the position of a case among those of its test, in the order of its definition."""
     return list(item.callspec.indices.values()) if hasattr(item, "callspec") else []
 
 
 def kinds(item: pytest.Item, names: Iterable[str]) -> set[tuple[str, Hashable]]:
-    """Return the kinds of the values that a case has for some parameters: alike are promises about names, and pages."""
+    """Return the kinds of a case's values: pages of one directory, and checks with the same first word, are of one kind."""
     found: set[tuple[str, Hashable]] = set()
     for name in names:
         if hasattr(item, "callspec") and name in item.callspec.params:

@@ -1,4 +1,4 @@
-"""The tests are shared out among the runs: nothing is lost, and the quick run has every kind of everything."""
+"""The runs share all tests, and the quick run keeps a case of each kind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Parameters(NamedTuple):
 
 
 class Case(NamedTuple):
-    """What `each` and `few` know of a case."""
+    """The part of a test item that `each` and `few` use."""
 
     callspec: Parameters
 
@@ -47,7 +47,7 @@ def test_few_cases_are_spread_over_all() -> None:
     assert few(0)(numbers) == []
 
 
-def test_each_value_of_each_parameter_occurs_and_no_case_is_without_need() -> None:
+def test_each_value_of_each_parameter_occurs_in_as_few_cases_as_possible() -> None:
     found = values(each("shell", "name")(cases(shell=["sh", "zsh"], name=["a", "b", "c"], more=[1, 2])))
 
     assert {shell for shell, _, _ in found} == {"sh", "zsh"}
@@ -83,7 +83,7 @@ def test_a_case_belongs_to_one_run(request: pytest.FixtureRequest) -> None:
 
 
 def test_every_rule_is_about_some_test(request: pytest.FixtureRequest) -> None:
-    """Whoever renames a test finds the rule here, instead of a quick run that has become slow."""
+    """If you rename a test, rename it in the table too; otherwise the quick run would become slow."""
     if not any(REPOSITORY / arg == REPOSITORY / "tests" for arg in request.config.args):
         pytest.skip("only some of the tests were collected")
     items = request.config.stash[COLLECTED]
@@ -94,14 +94,14 @@ def test_every_rule_is_about_some_test(request: pytest.FixtureRequest) -> None:
 
 
 def collected(*arguments: str) -> set[str]:
-    """Return the cases that a run would have, of tests that have some for each of the three."""
+    """Return the cases that pytest collects."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *arguments]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return {line for line in done.stdout.splitlines() if "::" in line}
 
 
-def test_what_is_asked_for_is_collected_and_the_runs_share_all_tests() -> None:
+def test_the_runs_share_all_cases_and_a_named_case_always_runs() -> None:
     quick, late = collected("tests/targets"), collected("-m", "thorough", "tests/targets")
     night = collected("-m", "nightly", "tests/targets")
 
