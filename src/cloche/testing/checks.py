@@ -25,11 +25,8 @@ class Check:
     name: str
     """As it appears in a test's name: `quoting-newline`."""
     run: Callable[[Path], None]
-    """Takes an empty directory.
-
-    :raises Broken: the plugin does not keep the promise; the message says how it shows.
-    :raises NotApplicable: the plugin never gets into the situation that the promise is about; the message says why.
-    """
+    """Takes an empty directory; raises `Broken` with a sentence if the promise is broken, and `NotApplicable` with the reason
+    if the plugin never gets into the situation that the promise is about."""
 
 
 class Broken(AssertionError):
@@ -42,11 +39,14 @@ def broken(sentence: str) -> NoReturn:
 
 
 class NotApplicable(Exception):
-    """A promise about a situation that the plugin never gets into; the message says why."""
+    """A promise that does not apply to a plugin, which never gets into that situation; the message says why."""
 
 
 def not_applicable(reason: str) -> NoReturn:
-    """:raises NotApplicable: always."""
+    """Say that a promise does not apply to a plugin, and why.
+
+    :raises NotApplicable: always.
+    """
     raise NotApplicable(reason)
 
 
