@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.runs import COLLECTED, thorough
 from tests.trees import Tree, differences
 
 if TYPE_CHECKING:
@@ -24,13 +25,30 @@ KEPT = ("CLOCHE_REQUIRE_ALL", "CLOCHE_SWEEP")
 THEIRS = ("CLOCHE_", "VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "XDG_")
 
 
+@pytest.hookimpl(tryfirst=True)  # before what leaves out the clients
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is for the night, unless it is asked for."""
-    if "nightly" in str(config.getoption("markexpr")):
-        return
-    dark = [item for item in items if item.get_closest_marker("nightly")]
-    config.hook.pytest_deselected(items=dark)
-    items[:] = [item for item in items if item not in dark]
+    """Mark the thorough tests, and leave out those that take long.
+
+    A test named on the command line (`file::test`) always runs. With `-m`, you choose: only `nightly` stays out unless the
+    expression names it.
+    """
+    config.stash[COLLECTED] = list(items)
+    for item in thorough(items):
+        item.add_marker(pytest.mark.thorough)
+    chosen = str(config.getoption("markexpr"))
+    late = ["nightly"] * ("nightly" not in chosen) + ["thorough"] * (not chosen)
+    left_out = {item for item in items if any(map(item.get_closest_marker, late)) and not is_named(item, config.args)}
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]
+
+
+def is_named(item: pytest.Item, args: list[str]) -> bool:
+    """Whether the command line names this test or case, not just its file."""
+    for arg in args:
+        path, found, test = arg.partition("::")
+        if found and item.path.name == Path(path).name and item.nodeid.partition("::")[2].startswith(test):
+            return True
+    return False
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:

@@ -18,6 +18,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -41,6 +42,7 @@ ANY, ANY_LINES = ".*", r"(?:.*\n)*?"
 DONE = "-- done --"
 
 
+@cache
 def page(name: str) -> str:
     """Return a page of the documentation as it is built, with what is generated in it."""
     return cloche_reference.fill((DOCS / name).read_text(encoding="utf-8"))

@@ -1,0 +1,98 @@
+"""The pictures of terminals in the documentation show what a terminal shows."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.pages import DOCS  # puts the extensions of the documentation on the path
+from tests.tools import require
+
+import pictures  # isort: skip
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def seen(commands: Sequence[str], before: str = "") -> list[str]:
+    require("bash")
+    return [pictures.text_of(line) for line in pictures.typed(commands, before)]
+
+
+def picture(*commands: str) -> ET.Element:
+    """Return the picture of a terminal, parsed as the XML that it has to be."""
+    require("bash")
+    return ET.fromstring(pictures.drawn(pictures.typed(commands)))
+
+
+def size(root: ET.Element) -> tuple[float, float]:
+    left, top, width, height = map(float, root.attrib["viewBox"].split())
+    assert (left, top) == (0, 0)
+    return width, height
+
+
+def test_the_tests_are_of_the_extension_that_the_documentation_uses() -> None:
+    assert pictures.__file__ == str(DOCS / "_ext" / "pictures.py")
+
+
+def test_a_terminal_shows_what_is_typed_and_what_comes_back() -> None:
+    assert seen(["echo one", "x=two", "echo $x"]) == ["$ echo one", "one", "$ x=two", "$ echo $x", "two"]
+
+
+def test_what_is_done_beforehand_is_not_seen() -> None:
+    assert seen(["ls"], before="mkdir there; echo unseen") == ["$ ls", "there"]
+
+
+def test_the_home_directory_of_the_picture_is_empty() -> None:
+    assert seen(["ls -A ~", "pwd | sed s:$HOME:~:"]) == ["$ ls -A ~", "work", "$ pwd | sed s:$HOME:~:", "~/work"]
+
+
+def test_an_environment_is_activated_and_the_prompt_shows_it() -> None:
+    lines = seen(["cloche .venv --no-seed", "source .venv/bin/activate", "deactivate"])
+
+    assert lines[1].startswith("created .venv: CPython ")
+    assert lines[2:] == ["$ source .venv/bin/activate", "(.venv) $ deactivate"]
+
+
+def test_a_command_that_fails_is_shown_and_an_unknown_one_makes_no_picture() -> None:
+    assert seen(["false", "echo after"]) == ["$ false", "$ echo after", "after"]
+    with pytest.raises(RuntimeError, match="`no-such-command` shows: "):
+        seen(["no-such-command"])
+
+
+def test_a_traceback_makes_no_picture() -> None:
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        seen(["python -c 1/0"])
+
+
+def test_a_picture_holds_the_text_in_its_place_and_in_its_style() -> None:
+    red, bold = r"\033[31mred\033[0m", r"\033[1;4mbold\033[0m"
+    root = picture(f"printf '{red} {bold}\\n'")
+
+    texts = root.findall(f"{SVG}g/{SVG}text")
+    assert [text.text for text in texts[1:]] == ["red", "bold"]
+    assert texts[1].attrib["fill"] == pictures.COLOURS["red"]
+    assert "fill" not in texts[2].attrib
+    assert (texts[2].attrib["font-weight"], texts[2].attrib["text-decoration"]) == ("bold", "underline")
+    second_line = pictures.MARGIN + pictures.HEIGHT + pictures.BASELINE
+    assert [float(text.attrib["y"]) for text in texts[1:]] == [second_line, second_line]
+    assert float(texts[1].attrib["x"]) == pictures.MARGIN
+    assert float(texts[2].attrib["x"]) == pytest.approx(pictures.MARGIN + 4 * pictures.WIDTH)
+
+
+def test_a_picture_is_as_large_as_what_is_in_it() -> None:
+    (width, height), (wider, higher) = size(picture("true")), size(picture("echo " + "x" * 60, "true"))
+
+    assert wider - width == pytest.approx(pictures.WIDTH * (len("$ echo ") + 60 - len("$ true")))
+    assert higher - height == pytest.approx(2 * pictures.HEIGHT)
+
+
+def test_what_looks_like_markup_stays_text() -> None:
+    root = picture("echo '<script>&amp;</script>'")
+
+    assert root.findtext(f"{SVG}title") == "$ echo '<script>&amp;</script>'\n<script>&amp;</script>"
+    assert [one.tag for one in root.iter() if "script" in one.tag] == []

@@ -1,6 +1,6 @@
 """Killed, failed or interrupted at any file-system call, cloche leaves a destination that is whole or as it was.
 
-An even sample of the points runs by default; `CLOCHE_SWEEP=all` (the tox environment `nightly`) strikes every one, with
+An even sample of the points is struck by `tox -e thorough`; `CLOCHE_SWEEP=all` (`tox -e nightly`) strikes every one, with
 seeds that are small, and more of those of a run with pip.
 """
 

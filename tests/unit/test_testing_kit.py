@@ -13,7 +13,18 @@ import pytest
 
 from cloche import Candidate, Copy, Inexpressible, Link, MakeDir, Run, Script, SeedError, Write, render
 from cloche.model.distribution import Image
-from cloche.testing import KINDS, Broken, Shell, Terminal, Watch, fake_environment, fake_host, fake_interpreter
+from cloche.shells.template import MARK
+from cloche.testing import (
+    KINDS,
+    Broken,
+    NotApplicable,
+    Shell,
+    Terminal,
+    Watch,
+    fake_environment,
+    fake_host,
+    fake_interpreter,
+)
 from cloche.testing.activators import activator_checks
 from cloche.testing.creators import creator_checks
 from cloche.testing.finders import finder_checks
@@ -68,15 +79,20 @@ class DashActivator:
 
 def failures(checks: Iterable[Check], directory: Path, *names: str) -> dict[str, str]:
     """Return the messages of the failed checks by the name of the check; with `names`, run only these checks."""
-    messages = {}
+    return outcomes(checks, directory, *names)[0]
+
+
+def outcomes(checks: Iterable[Check], directory: Path, *names: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the messages of failed checks, and the reasons of those that do not apply, by the name of the check."""
+    messages: dict[type[Exception], dict[str, str]] = {Broken: {}, NotApplicable: {}}
     for number, check in enumerate(check for check in checks if not names or check.name in names):
         own = directory / str(number)
         own.mkdir()
         try:
             check.run(own)
-        except Broken as violation:
-            messages[check.name] = str(violation)
-    return messages
+        except (Broken, NotApplicable) as outcome:
+            messages[type(outcome)][check.name] = str(outcome)
+    return messages[Broken], messages[NotApplicable]
 
 
 def static_failures(activator: DashActivator, directory: Path, **more: list[str]) -> dict[str, str]:
@@ -268,7 +284,33 @@ def test_quote_may_refuse_text_that_the_shell_cannot_express(tmp_path: Path) -> 
                 raise Inexpressible("this shell cannot hold a line break")
             return super().quote(text)
 
-    assert shell_failures(OneLine(), tmp_path) == {}
+    names = [f"{kind}-newline" for kind in ("writes-or-refuses", "quoting", "activation", "copied")]
+    assert shell_failures(OneLine(), tmp_path, "plain-texts", *names) == {}
+
+
+def test_a_check_of_something_the_activator_never_does_is_not_applicable(tmp_path: Path) -> None:
+    require("dash")
+
+    class OneLine(DashActivator):
+        def quote(self, text: str) -> str:
+            if "\n" in text or text.startswith(f"/work/{MARK}"):
+                raise Inexpressible("this shell cannot hold it")
+            return super().quote(text)
+
+    passed = ("quoting-space", "activation-space", "scripts-cpython-3.12-linux", "writes-or-refuses-newline")
+    exempt = {
+        "scripts-cpython-3.12-windows": "the activator refuses CPython 3.12.1: for POSIX systems, and",
+        "slot-like-names": "this shell cannot hold it",
+        "slots-stand-bare": "no file with slots",
+        "quoting-newline": r"cannot express 'first\ntouch PWNED\nlast'",
+        "activation-newline": r"cannot serve an environment in 'first\n",
+        "copied-newline": r"cannot serve an environment copied to 'first\n",
+    }
+    messages, reasons = outcomes(activator_checks(OneLine(), DASH, templates=()), tmp_path, *passed, *exempt)
+
+    assert messages == {}
+    assert reasons.keys() == exempt.keys()
+    assert [name for name, text in exempt.items() if text not in reasons[name]] == []
 
 
 def test_any_other_exception_for_a_name_fails(tmp_path: Path) -> None:
@@ -481,7 +523,7 @@ def test_a_contract_test_is_one_line_in_a_test_module(tmp_path: Path) -> None:
             """
         )
     )
-    chosen = "documentation or scripts-cpython-3.12-linux or quoting-newline"
+    chosen = "documentation or scripts-cpython-3.12-linux or quoting-newline or slots-stand-bare"
     command = [
         sys.executable,
         "-m",
@@ -490,8 +532,6 @@ def test_a_contract_test_is_one_line_in_a_test_module(tmp_path: Path) -> None:
         "-rs",
         "-p",
         "no:cacheprovider",
-        "-p",
-        "no:randomly",
         "-k",
         chosen,
         str(tmp_path),
@@ -499,6 +539,7 @@ def test_a_contract_test_is_one_line_in_a_test_module(tmp_path: Path) -> None:
     variables = {
         name: text for name, text in os.environ.items() if name not in ("CLOCHE_REQUIRE_ALL", "PYTEST_ADDOPTS")
     }
+    variables["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the kit needs none, and to load them takes a second
     ran = subprocess.run(command, capture_output=True, text=True, check=False, env=variables, cwd=tmp_path)
     assert "test_contract[documentation] PASSED" in ran.stdout
     assert "test_contract[scripts-cpython-3.12-linux] FAILED" in ran.stdout
@@ -509,6 +550,9 @@ def test_a_contract_test_is_one_line_in_a_test_module(tmp_path: Path) -> None:
         command, capture_output=True, text=True, check=False, env={**variables, "CLOCHE_REQUIRE_ALL": "1"}, cwd=tmp_path
     )
     assert "test_contract[quoting-newline] FAILED" in strict.stdout
+    for either in (ran, strict):  # there is nothing to install for it
+        assert "test_contract[slots-stand-bare] SKIPPED" in either.stdout
+        assert "not applicable: no file with slots lies beside" in either.stdout
 
 
 # Creators
@@ -571,6 +615,11 @@ def test_an_impossible_operation_fails(tmp_path: Path, operation: Operation, mes
     messages = failures(creator_checks(SampleCreator(operation)), tmp_path)
     assert message in messages["operations-cpython-3.12-linux"]
     assert "operations-cpython-3.12-windows" not in messages
+
+
+def test_a_creator_has_no_operations_for_an_interpreter_that_it_refuses(tmp_path: Path) -> None:
+    _, reasons = outcomes(creator_checks(SampleCreator()), tmp_path)
+    assert reasons == {"operations-cpython-3.12-windows": "the creator refuses CPython 3.12.1: needs symbolic links"}
 
 
 def test_a_creator_that_omits_a_name_of_the_executable_fails(tmp_path: Path) -> None:
@@ -702,6 +751,25 @@ def test_a_seeder_that_returns_too_many_images_or_raises_no_error_fails(tmp_path
     assert "must raise `SeedError`" in messages["unavailable-distribution"]
 
 
+def test_a_seeder_is_asked_for_nothing_for_an_interpreter_that_it_refuses(tmp_path: Path) -> None:
+    class Particular(SampleSeeder):
+        def refusal(self, interpreter: Interpreter) -> str | None:
+            return None if interpreter.implementation == "pypy" else "needs PyPy"
+
+    messages, reasons = outcomes(seeder_checks(Particular(), fake_interpreter()), tmp_path)
+    expected = "the seeder refuses CPython 3.12.1: needs PyPy"
+    assert messages == {}
+    assert reasons == dict.fromkeys(("images", "unavailable-distribution"), expected)
+
+
+def test_a_seeder_that_refuses_everything_fails(tmp_path: Path) -> None:
+    class Never(SampleSeeder):
+        def refusal(self, interpreter: Interpreter) -> str | None:
+            return "needs another day"
+
+    assert list(failures(seeder_checks(Never(), fake_interpreter()), tmp_path)) == ["supports-an-interpreter"]
+
+
 # Plugins as a whole
 
 
@@ -738,6 +806,21 @@ def test_a_correct_plugin_passes_every_check(tmp_path: Path, site: Path) -> None
     assert failures(plugin_checks("kit_good"), tmp_path) == {}
     (tmp_path / "again").mkdir()
     assert failures(plugin_checks("acme-kit-good"), tmp_path / "again") == {}
+
+
+def test_a_plugin_that_only_listens_has_no_references_to_check(tmp_path: Path, site: Path) -> None:
+    install(
+        site,
+        "kit_listens",
+        """
+        import cloche
+        @cloche.hookimpl
+        def cloche_created(result): pass
+        """,
+    )
+    messages, reasons = outcomes(plugin_checks("kit_listens"), tmp_path)
+    assert messages == {}
+    assert list(reasons) == ["references"]
 
 
 def test_a_plugin_that_is_not_installed_fails(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ The built-in plugins pass the same tests.
 from __future__ import annotations
 
 from cloche.testing.activators import activator_contract
-from cloche.testing.checks import Broken, Check, broken
+from cloche.testing.checks import Broken, Check, NotApplicable, broken, not_applicable
 from cloche.testing.creators import creator_contract
 from cloche.testing.fakes import KINDS, fake_environment, fake_host, fake_interpreter
 from cloche.testing.finders import finder_contract
@@ -29,6 +29,7 @@ __all__ = [
     "KINDS",
     "Broken",
     "Check",
+    "NotApplicable",
     "Shell",
     "Terminal",
     "Watch",
@@ -39,6 +40,7 @@ __all__ = [
     "fake_host",
     "fake_interpreter",
     "finder_contract",
+    "not_applicable",
     "plugin_contract",
     "seeder_contract",
 ]

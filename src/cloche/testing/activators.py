@@ -23,6 +23,7 @@ from cloche.testing.checks import (
     check_documented,
     check_name,
     check_sentence,
+    not_applicable,
 )
 from cloche.testing.fakes import KINDS
 from cloche.testing.hostile import HOSTILE, PLAIN, absolute_path, directory_name, environment_of, supported_kinds
@@ -94,8 +95,8 @@ def check_refusal(activator: Activator, kind: str, _: Path) -> None:
 
 def check_scripts(activator: Activator, kind: str, directory: Path) -> None:
     """It gives scripts with file names for their names, whole texts, and the same ones each time."""
-    if activator.refusal(KINDS[kind]) is not None:
-        return
+    if (refusal := activator.refusal(KINDS[kind])) is not None:
+        not_applicable(f"the activator refuses {KINDS[kind].name}: {refusal}")
     scripts = given(activator, environment_of(kind, directory / "env"))
     if os.path.lexists(directory / "env"):
         broken("`scripts` makes the environment's directory; a plugin describes, and the core performs")
@@ -142,8 +143,8 @@ def check_slot_like(activator: Activator) -> None:
         environment = environment_of(kind, absolute_path(kind, directory), prompt=prompt)
         try:
             scripts = given(activator, environment)
-        except Inexpressible:
-            return
+        except Inexpressible as error:
+            not_applicable(f"the activator cannot write the name of a slot: {error.message}")
         counts.append(sum(script.text.count(prompt) for script in scripts))
     if counts[0] != counts[1]:
         broken(
@@ -209,6 +210,8 @@ def template_files(activator: Activator) -> dict[str, str]:
 
 def check_slots(templates: Mapping[str, str]) -> None:
     """Every slot is closed, and stands outside quotes and comments: the quoter brings the quotes."""
+    if not templates:
+        not_applicable("no file with slots lies beside the activator's module")
     for template, text in templates.items():
         for number, line in enumerate(text.splitlines(), 1):
             before = ""

@@ -25,7 +25,10 @@ class Check:
     name: str
     """The identifier of the test case: `quoting-newline`."""
     run: Callable[[Path], None]
-    """The check itself. It receives an empty directory, and raises `Broken` if the plugin breaks the contract."""
+    """The check itself. It receives an empty directory.
+
+    It raises `Broken` if the plugin breaks the contract, and `NotApplicable` if the plugin never gets into the situation.
+    """
 
 
 class Broken(AssertionError):
@@ -40,6 +43,18 @@ def broken(message: str) -> NoReturn:
     raise Broken(message)
 
 
+class NotApplicable(Exception):
+    """A check does not apply to the plugin, which never gets into that situation; the message says why."""
+
+
+def not_applicable(reason: str) -> NoReturn:
+    """Report that a check does not apply to the plugin.
+
+    :raises NotApplicable: always, with this reason.
+    """
+    raise NotApplicable(reason)
+
+
 def as_test(checks: Iterable[Check]) -> Test:
     """Return a pytest test with one case per check."""
     import pytest
@@ -47,18 +62,22 @@ def as_test(checks: Iterable[Check]) -> Test:
     @pytest.mark.parametrize("check", [pytest.param(check, id=check.name) for check in checks])
     def test_contract(check: Check, tmp_path: Path) -> None:
         """The plugin passes this check."""
-        message = ""
+        message = reason = ""
         try:
             check.run(tmp_path)
         except Broken as violation:
             message = str(violation)
+        except NotApplicable as exemption:
+            reason = str(exemption)
         if message:  # outside of the `except` block, so that pytest does not show the exception as well
             pytest.fail(message, pytrace=False)
+        if reason:  # whatever CLOCHE_REQUIRE_ALL says: no tool is missing
+            pytest.skip(f"not applicable: {reason}")
 
     return test_contract
 
 
-def skip(reason: str) -> NoReturn:
+def missing_tool(reason: str) -> NoReturn:
     """Skip the running test because a tool is missing; with `CLOCHE_REQUIRE_ALL=1`, fail it instead."""
     import pytest
 

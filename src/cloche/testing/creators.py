@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 from cloche.planning.layout import layout_of
 from cloche.planning.validate import missing_path, problem_with, required_paths
-from cloche.testing.checks import Check, as_test, broken, call_twice, check_documented, check_name, check_sentence
+from cloche.testing.checks import (
+    Check,
+    as_test,
+    broken,
+    call_twice,
+    check_documented,
+    check_name,
+    check_sentence,
+    not_applicable,
+)
 from cloche.testing.fakes import KINDS
 
 if TYPE_CHECKING:
@@ -63,8 +72,8 @@ def check_refusal(creator: Creator, interpreter: Interpreter, _: Path) -> None:
 
 def check_operations(creator: Creator, interpreter: Interpreter, _: Path) -> None:
     """Check that `operations` always returns the same operations, which can be performed in an empty directory."""
-    if creator.refusal(interpreter) is not None:
-        return
+    if (refusal := creator.refusal(interpreter)) is not None:
+        not_applicable(f"the creator refuses {interpreter.name}: {refusal}")
     layout = layout_of(interpreter)
     operations = call_twice("`operations`", lambda: list(creator.operations(interpreter, layout)))
     if problem := problem_with(operations):

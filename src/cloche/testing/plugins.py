@@ -11,7 +11,7 @@ from cloche.plugins.components import KINDS
 from cloche.plugins.entry_points import find_sources
 from cloche.plugins.guard import load_object
 from cloche.plugins.registry import load_sources
-from cloche.testing.checks import Check, as_test, broken, call_without_side_effects
+from cloche.testing.checks import Check, as_test, broken, call_without_side_effects, not_applicable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,7 +101,10 @@ def check_loads(name: str) -> None:
 def check_references(name: str) -> None:
     """Check that every `package.module:attribute` of the plugin can be imported, and has the right type and name."""
     registry = load_plugin(name)
-    for one in [one for kind in KINDS for one in registry.all(kind)]:
+    components = [one for kind in KINDS for one in registry.all(kind)]
+    if not components:
+        not_applicable("the plugin offers no component and no command")
+    for one in components:
         item = one.load()
         if one.kind == "command" and not callable(item):
             broken(f"command `{one.name}` refers to `{one.reference}`, which is not callable")

@@ -15,7 +15,16 @@ from cloche.model.distribution import Image
 from cloche.model.request import Wanted
 from cloche.store import Store
 from cloche.store.seeds import SeedStore
-from cloche.testing.checks import Check, as_test, broken, call_twice, check_documented, check_name, check_sentence
+from cloche.testing.checks import (
+    Check,
+    as_test,
+    broken,
+    call_twice,
+    check_documented,
+    check_name,
+    check_sentence,
+    not_applicable,
+)
 from cloche.testing.fakes import KINDS, fake_host
 from cloche.testing.purity import PROCESS_EVENTS
 
@@ -43,6 +52,7 @@ def seeder_checks(seeder: Seeder, interpreter: Interpreter | None = None) -> lis
     return [
         Check("name", lambda _: check_named(seeder)),
         Check("documentation", lambda _: check_documented("seeder", seeder)),
+        Check("supports-an-interpreter", lambda _: check_supports(seeder, interpreter)),
         *(Check(f"refusal-{kind}", partial(check_refusal, seeder, fake)) for kind, fake in KINDS.items()),
         Check("images", partial(check_images, seeder, interpreter)),
         Check("unavailable-distribution", partial(check_unavailable, seeder, interpreter)),
@@ -57,6 +67,13 @@ def check_named(seeder: Seeder) -> None:
             broken(f"the seeder has no method `{method}`")
 
 
+def check_supports(seeder: Seeder, interpreter: Interpreter | None) -> None:
+    """Check that the seeder supports at least one interpreter."""
+    known = (*KINDS.values(), interpreter or running_interpreter())
+    if all(seeder.refusal(one) is not None for one in known):
+        broken("the seeder refuses every interpreter of the contract kit, so it can never be used")
+
+
 def check_refusal(seeder: Seeder, interpreter: Interpreter, _: Path) -> None:
     """Check that `refusal` always returns the same result: None, or a sentence for users."""
     check_sentence("`refusal`", call_twice("`refusal`", lambda: seeder.refusal(interpreter)))
@@ -64,7 +81,7 @@ def check_refusal(seeder: Seeder, interpreter: Interpreter, _: Path) -> None:
 
 def check_images(seeder: Seeder, interpreter: Interpreter | None, directory: Path) -> None:
     """Check that `images` always returns the same image for a requirement, and that it is in the store."""
-    target = interpreter or running_interpreter()
+    target = supported(seeder, interpreter)
     sample_wheel(directory / "wheels")
     wanted = Wanted(("cloche-sample==1.0",), (str(directory / "wheels"),), "never")
     with Store.open(fake_host(environ=dict(os.environ)), str(directory / "store")) as store:
@@ -85,14 +102,26 @@ def check_images(seeder: Seeder, interpreter: Interpreter | None, directory: Pat
 
 def check_unavailable(seeder: Seeder, interpreter: Interpreter | None, directory: Path) -> None:
     """Check that `images` raises `SeedError` for a distribution that does not exist."""
+    target = supported(seeder, interpreter)
     wanted = Wanted(("cloche-does-not-exist",), (), "never")
     with Store.open(fake_host(environ=dict(os.environ)), str(directory / "store")) as store:
         try:
-            images = list(seeder.images(interpreter or running_interpreter(), wanted, SeedStore(store)))
+            images = list(seeder.images(target, wanted, SeedStore(store)))
         except SeedError as error:
             check_sentence("the message of `SeedError`", error.message)
             return
         broken(f"`images` returns {images!r} for a distribution that does not exist; it must raise `SeedError`")
+
+
+def supported(seeder: Seeder, interpreter: Interpreter | None) -> Interpreter:
+    """Return the interpreter to ask the seeder for.
+
+    :raises NotApplicable: the seeder refuses it, so the core would never ask.
+    """
+    target = interpreter or running_interpreter()
+    if (refusal := seeder.refusal(target)) is not None:
+        not_applicable(f"the seeder refuses {target.name}: {refusal}")
+    return target
 
 
 def running_interpreter() -> Interpreter:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from cloche.errors import Inexpressible
 from cloche.model.value import replace, value
-from cloche.testing.checks import Check, broken, skip
+from cloche.testing.checks import Check, broken, missing_tool, not_applicable
 from cloche.testing.fakes import KINDS, fake_environment
 from cloche.testing.hostile import HOSTILE, directory_name, supported_kinds
 
@@ -80,6 +80,8 @@ START: Mapping[str, Mapping[str, str]] = {
 }
 """What the variables may be before, by the name of the case."""
 
+WHERE: Mapping[Placement, str] = {"fixed": "in", "relocatable": "copied to"}
+
 RESTLESS = frozenset(("_", "SHLVL", "PWD", "OLDPWD", "COLUMNS", "LINES"))
 """Variables that are the shell's own bookkeeping."""
 
@@ -106,13 +108,13 @@ class Runner:
         self.activator = activator
         self.shell = shell
         self._echoed: dict[str, str | None] | None = None
-        self._activated: dict[str, dict[str, list[str]]] = {}
+        self._activated: dict[str, tuple[dict[str, list[str]], Ran]] = {}
 
     def program(self) -> str:
         """Return the shell's path, or skip."""
         found = shutil.which(self.shell.command[0])
         if not found:
-            skip(f"`{self.shell.command[0]}` is not on PATH")
+            missing_tool(f"`{self.shell.command[0]}` is not on PATH")
         return os.path.abspath(found)
 
     def run(self, statements: Sequence[str], directory: Path, variables: Mapping[str, str] | None = None) -> Ran:
@@ -161,7 +163,7 @@ class Runner:
         """A text that is quoted comes out of the shell as it is, and nothing in it is run."""
         self.program()
         if not self.expresses(HOSTILE[name]):
-            return
+            not_applicable(f"the shell cannot express {HOSTILE[name]!r}")
         if self._echoed is None:
             texts = {name: text for name, text in HOSTILE.items() if self.expresses(text)}
             together, ran = self.echo(texts)
@@ -257,6 +259,8 @@ class Runner:
             made = [self.prepared(Path(directory), name, f"({name})", "/lib/tcl 8.6") for name in dict.fromkeys(names)]
             known = {os.path.basename(one.location): one for one in made if one is not None}
             several = [known[name] for name in names if name in known]
+            if len(several) < len(names):
+                broken("the scripts cannot be written for an environment with a plain name")
             found, ran = self.go_through({case: several}, Path(directory), variables)
         self.complain(found[case], ran)
         if ran.output:
@@ -266,14 +270,16 @@ class Runner:
         """An environment of that name, made there or copied there, is activated and left; nothing in the name is run."""
         self.program()
         if placement not in self._activated:
-            together, ran = self.activate_hostile(placement, HOSTILE)
-            self._activated[placement] = {} if ran.left else together
-        if self._activated[placement].get(name) == []:
+            self._activated[placement] = self.activate_hostile(placement, HOSTILE)
+        together, ran = self._activated[placement]
+        if name not in together:
+            not_applicable(f"the activator cannot serve an environment {WHERE[placement]} {HOSTILE[name]!r}")
+        if together[name] == [] and not ran.left:
             return
         found, ran = self.activate_hostile(placement, {name: HOSTILE[name]})
         if ran.left:
             broken(f"activating an environment named {HOSTILE[name]!r} runs what stands in the name")
-        self.complain(found.get(name, []), ran)
+        self.complain(found[name], ran)
 
     def activate_hostile(self, placement: Placement, texts: Mapping[str, str]) -> tuple[dict[str, list[str]], Ran]:
         with tempfile.TemporaryDirectory() as directory:

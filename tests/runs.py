@@ -1,0 +1,174 @@
+"""Divide the tests between the quick run, the thorough run and the nightly run; each case is in exactly one of them.
+
+- `tox -e py` runs the quick tests, in minutes. Every module, command, component, shell and interpreter is in them.
+- `tox -e thorough` runs the cases that this module marks `thorough`. `.ci/run` runs both.
+- `tox -e nightly` runs the tests that are marked `nightly` or `clients` where they are defined, and sweeps in full.
+
+One table decides, because only a measurement can tell what is slow. Some tests have many cases of one kind: `few` and
+`each` choose a sample for the quick run. Others take seconds because they use a real tool for what cheaper tests cover as
+well: `NONE` leaves them to the thorough run. `pytest --durations=50` shows which tests to look at.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cloche.testing import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from typing import TypeAlias
+
+    Choice: TypeAlias = Callable[[Sequence[pytest.Item]], Sequence[pytest.Item]]
+
+HERE = Path(__file__).parent
+
+COLLECTED = pytest.StashKey[list[pytest.Item]]()
+"""All tests that the session collected, including those that it then left out."""
+
+
+def few(count: int) -> Choice:
+    """Choose this number of cases of a test, evenly spread."""
+    return lambda cases: cases if count >= len(cases) else [cases[n * len(cases) // count] for n in range(count)]
+
+
+def each(*names: str) -> Choice:
+    """Choose a case for each kind of value of these parameters; one case if the test does not have them."""
+
+    def choose(cases: Sequence[pytest.Item]) -> Sequence[pytest.Item]:
+        chosen, seen = [cases[0]], kinds(cases[0], names)
+        while new := max((kinds(case, names) - seen for case in cases), key=len):
+            chosen.append(next(case for case in cases if new <= kinds(case, names)))
+            seen |= new
+        return chosen
+
+    return choose
+
+
+NONE = few(0)
+
+
+SLOW: dict[str, Choice] = {
+    # Runs that are killed, failed or crowded at many moments. `transaction` and `test_destinations` test each promise.
+    "sweep/*": NONE,
+    "lifecycle/test_killed.py::*": NONE,
+    "integration/test_crowds.py::*": NONE,
+    "integration/test_destinations.py::test_a_run_that_was_killed_while_it_added*": few(1),
+    "integration/test_destinations.py::test_a_signal_ends_the_run*": few(3),
+    "integration/test_destinations.py::*": few(4),
+    "transaction/test_moments.py::*": few(1),
+    # Every interpreter: `test_create` creates and tries an environment of each.
+    "integration/test_create.py::test_every_interpreter_*": each("minor", "creator"),
+    "integration/test_create.py::test_pypy_*": few(1),
+    "integration/test_create.py::test_pip_runs_from_*": few(3),
+    "integration/test_create.py::test_upgrading_pip_*": NONE,
+    "seeding/test_real_pips.py::test_pip_*": NONE,
+    "seeding/test_real_pips.py::test_setuptools_*": NONE,
+    "seeding/test_real_pips.py::*_somebody_changed_*": NONE,
+    "seeding/*": few(1),
+    "targets/*": few(1),
+    "discovery/test_probe.py::test_an_environment_leads_to_its_base": each("kind"),
+    "discovery/test_probe.py::test_an_environment_that_venv_makes*": few(3),
+    # Every shell: one case for each kind of check in its activator's contract, and one session in each mode.
+    "shells/*::test_contract": each("check"),
+    "shells/test_batch.py::test_one_environment_takes_the_place_of_another": each("delayed"),
+    "shells/test_batch.py::* (cmd)": NONE,
+    "shells/test_powershell.py::test_one_environment_takes_the_place_of_another": each("session"),
+    "shells/test_powershell.py::* (tmp_path)": NONE,
+    "shells/test_any_text.py::*": NONE,
+    "shells/test_fish.py::test_every_text_survives_quoting": NONE,
+    "shells/test_csh.py::test_*": few(1),
+    "shells/test_posix_shells.py::test_names_are_only_names": few(3),
+    "shells/test_posix_shells.py::test_every_text_survives_quoting": few(3),
+    "shells/test_posix_shells.py::test_*prompt*": few(3),
+    "shells/test_relocatable_activation.py::test_the_directory_may_be_called_anything": few(2),
+    "shells/test_relocatable_scripts.py::test_the_directory_may_be_called_anything": few(2),
+    "cli/test_completion.py::test_names_of_directories_*": few(3),
+    "cli/test_completion.py::test_powershell_*": NONE,
+    "cli/test_activate.py::test_*": each("shell"),
+    # Environments made by other tools and furnished by pip: one or two for each of `move`, `doctor` and `upgrade`.
+    "lifecycle/test_templates.py::*": NONE,
+    "lifecycle/test_moving.py::test_what_names_it_from_outside_*": NONE,
+    "lifecycle/test_moving.py::test_a_project_that_was_moved_*": NONE,
+    "lifecycle/test_doctor.py::test_a_pip_that_does_not_run_*": NONE,
+    "lifecycle/test_doctor.py::test_a_script_that_names_the_base_*": NONE,
+    "lifecycle/test_doctor.py::test_what_venv_had_not_come_to_*": NONE,
+    "lifecycle/test_upgrade.py::test_an_upgrade_to_another_minor_version_*": each("maker"),
+    "lifecycle/test_upgrade.py::test_an_environment_goes_to_another_implementation_*": few(1),
+    "lifecycle/test_upgrade.py::test_an_environment_whose_base_is_gone_*": few(1),
+    "lifecycle/test_upgrade.py::test_options_are_kept": few(1),
+    "lifecycle/test_upgrade.py::test_checking_*": few(1),
+    "lifecycle/test_upgrade.py::test_what_people_keep_*": few(1),
+    "lifecycle/test_upgrade.py::*": NONE,
+    "lifecycle/*": few(1),
+    # Places, requests and damage of every kind.
+    "integration/test_odd_places.py::test_without_a_home_*": few(1),
+    "integration/test_odd_places.py::test_what_a_file_system_cannot_do_*": few(1),
+    "integration/test_odd_places.py::*": NONE,
+    "integration/test_relocatable.py::test_so_it_is_*": NONE,
+    "integration/test_relocatable.py::test_doctor_*": NONE,
+    "integration/test_relocatable.py::test_move_and_upgrade_*": NONE,
+    "integration/test_current_directory.py::test_a_blank_name_*": few(3),
+    "integration/test_plan_cache.py::*": few(3),
+    "integration/test_store_damaged.py::*": few(4),
+    "integration/test_zipapp.py::test_the_plugins_in_the_box_*": few(1),
+    "integration/test_zipapp.py::*": NONE,
+    "unit/test_laying.py::test_scripts_start_from_any_directory": few(4),
+    "unit/test_images.py::test_a_damaged_image_*": few(4),
+    "cli/test_interference.py::*": few(4),
+    "plugins/test_asking_again.py::*": few(4),
+    "plugins/test_commands.py::test_a_plugin_that_is_left_out_*": few(4),
+    # Pages followed to the letter: one for each part of the documentation.
+    "test_docs_work.py::test_following_a_page_*": each("path"),
+    # Tests of the tests.
+    "test_runs.py::test_the_runs_share_*": NONE,
+    "test_trees.py::test_a_test_that_finds_large_trees_*": NONE,
+}
+"""What the quick run takes of a test, by its file, its function and perhaps a fixture; the first match decides."""
+
+
+def thorough(items: Iterable[pytest.Item]) -> list[pytest.Item]:
+    """Return the cases that the quick run leaves out, whatever the order of the items."""
+    tests: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        if not any(item.get_closest_marker(name) for name in ("nightly", "clients")):
+            tests[item.nodeid.partition("[")[0]].append(item)
+    left: list[pytest.Item] = []
+    for cases in tests.values():
+        if choice := next((choice for pattern, choice in SLOW.items() if matches(pattern, cases[0])), None):
+            chosen = choice(sorted(cases, key=position))
+            left += [case for case in cases if case not in chosen]
+    return left
+
+
+def matches(pattern: str, item: pytest.Item) -> bool:
+    """Whether a pattern means a test: `integration/*`; `shells/test_batch.py::* (cmd)` if it uses the fixture `cmd`."""
+    name, _, fixture = pattern.partition(" (")
+    test = item.nodeid.partition("::")[2].partition("[")[0]
+    path = item.path.relative_to(HERE).as_posix() if HERE in item.path.parents else ""
+    return fnmatchcase(f"{path}::{test}", name) and fixture.rstrip(")") in ("", *getattr(item, "fixturenames", ()))
+
+
+def position(item: pytest.Item) -> list[int]:
+    """Return the position of a case among those of its test, in the order of its definition."""
+    return list(item.callspec.indices.values()) if hasattr(item, "callspec") else []
+
+
+def kinds(item: pytest.Item, names: Iterable[str]) -> set[tuple[str, Hashable]]:
+    """Return the kinds of a case's values: pages of one directory, and checks with the same first word, are of one kind."""
+    found: set[tuple[str, Hashable]] = set()
+    for name in names:
+        if hasattr(item, "callspec") and name in item.callspec.params:
+            value = item.callspec.params[name]
+            if isinstance(value, Check):
+                found.add((name, value.name.partition("-")[0]))
+            elif isinstance(value, Path):
+                found.add((name, value.parent))
+            else:
+                found.add((name, repr(value)))
+    return found
