@@ -56,8 +56,8 @@ def siblings(target: str) -> list[str]:
     return sorted(set(os.listdir(os.path.dirname(target))) - {"env", "outside"})
 
 
-def commit(target: str, way: str) -> None:
-    with Transaction(target, way) as running:
+def commit(target: str, strategy: str) -> None:
+    with Transaction(target, strategy) as running:
         grow(running.ground.root)
         running.commit()
 
@@ -180,11 +180,11 @@ def test_what_makes_it_an_environment_comes_last(target, old, tmp_path):
     assert [path for _, _, path in merge.differences(str(tmp_path / "new"), target, "")][-1] == "pyvenv.cfg"
 
 
-@pytest.mark.parametrize("way", ["exchange", "merge"])
-def test_a_system_that_can_exchange_and_fails_is_heard(target, old, way, monkeypatch):
+@pytest.mark.parametrize("strategy", ["exchange", "merge"])
+def test_a_system_that_can_exchange_and_fails_is_heard(target, old, strategy, monkeypatch):
     monkeypatch.setattr(exchange, "system_exchange", lambda one, other: errno.EIO)
     with pytest.raises(OSError, match="Input/output"):
-        commit(target, way)
+        commit(target, strategy)
     assert snapshot(target) == old
     assert siblings(target) == []
 
@@ -227,12 +227,12 @@ def test_what_cannot_be_merged_is_refused_before_anything_changes(target, obstac
     assert os.listdir(elsewhere) == []
 
 
-WAYS = [("merge", "exchanging"), ("merge", "not exchanging"), ("merge-emptied", "exchanging")]
+STRATEGIES = [("merge", "exchanging"), ("merge", "not exchanging"), ("merge-emptied", "exchanging")]
 
 
-@pytest.mark.parametrize(("way", "system"), WAYS)
+@pytest.mark.parametrize(("strategy", "system"), STRATEGIES)
 @pytest.mark.parametrize("step", range(6))
-def test_a_failure_at_any_step_puts_back_every_byte_mode_and_link(target, old, way, system, step, monkeypatch):
+def test_a_failure_at_any_step_puts_back_every_byte_mode_and_link(target, old, strategy, system, step, monkeypatch):
     if system == "not exchanging":
         monkeypatch.setattr(exchange, "system_exchange", cannot_exchange)
     take, taken = merge.take, []
@@ -245,7 +245,7 @@ def test_a_failure_at_any_step_puts_back_every_byte_mode_and_link(target, old, w
 
     monkeypatch.setattr(merge, "take", failing)
     try:
-        commit(target, way)
+        commit(target, strategy)
     except OSError:
         assert snapshot(target) == old
     else:
@@ -290,7 +290,7 @@ def test_what_could_not_be_put_back_is_kept_for_the_next_run(target, old, monkey
     assert snapshot(target) == old
 
 
-def killed(target: str, way: str, exchanging: bool, fatal) -> bool:
+def killed(target: str, strategy: str, exchanging: bool, fatal) -> bool:
     """Commit in a process of its own that ends on the spot when `fatal(what, path)` says so; return whether it did."""
     child = os.fork()
     if child == 0:
@@ -310,7 +310,7 @@ def killed(target: str, way: str, exchanging: bool, fatal) -> bool:
         if not exchanging:
             exchange.system_exchange = cannot_exchange
         try:
-            commit(target, way)
+            commit(target, strategy)
         except BaseException:
             os._exit(1)
         os._exit(0)
@@ -319,11 +319,11 @@ def killed(target: str, way: str, exchanging: bool, fatal) -> bool:
     return code == 9
 
 
-@pytest.mark.parametrize(("way", "system"), WAYS)
+@pytest.mark.parametrize(("strategy", "system"), STRATEGIES)
 @pytest.mark.parametrize("step", range(6))
-def test_the_next_run_undoes_what_a_killed_one_had_begun(target, old, way, system, step):
+def test_the_next_run_undoes_what_a_killed_one_had_begun(target, old, strategy, system, step):
     taken = iter(range(100))
-    if killed(target, way, system == "exchanging", lambda what, _: what == "take" and next(taken) == step):
+    if killed(target, strategy, system == "exchanging", lambda what, _: what == "take" and next(taken) == step):
         staging_module.sweep(os.path.join(target, ".cloche-0"))
         assert snapshot(target) == old
     else:
@@ -349,11 +349,11 @@ def layered(monkeypatch):
     monkeypatch.setattr(os, "rename", in_lower_layer(os.rename))
 
 
-@pytest.mark.parametrize("way", ["exchange", "merge-emptied"])
+@pytest.mark.parametrize("strategy", ["exchange", "merge-emptied"])
 @pytest.mark.parametrize("step", range(18))
 @pytest.mark.parametrize("end", ["failed", "killed"])
 def test_what_cannot_be_renamed_whole_is_replaced_file_by_file_or_put_back(
-    target, old, layered, way, step, end, monkeypatch
+    target, old, layered, strategy, step, end, monkeypatch
 ):
     if end == "failed":
         take, taken = merge.take, []
@@ -366,13 +366,13 @@ def test_what_cannot_be_renamed_whole_is_replaced_file_by_file_or_put_back(
 
         monkeypatch.setattr(merge, "take", failing)
         try:
-            commit(target, way)
+            commit(target, strategy)
             replaced = True
         except OSError:
             replaced = False
     else:
         taken = iter(range(100))
-        replaced = not killed(target, way, True, lambda what, _: what == "take" and next(taken) == step)
+        replaced = not killed(target, strategy, True, lambda what, _: what == "take" and next(taken) == step)
         staging_module.sweep(os.path.join(os.path.dirname(target), ".env.cloche-0"))
         staging_module.sweep(os.path.join(target, ".cloche-0"))
     if replaced:
@@ -521,13 +521,13 @@ def terminate(request):
     os.close(writing)
 
 
-@pytest.mark.parametrize("way", ["new", "exchange", "merge", "merge-emptied"])
+@pytest.mark.parametrize("strategy", ["new", "exchange", "merge", "merge-emptied"])
 @pytest.mark.parametrize("call", ["mkdir", "rename", "rmdir", "unlink", "chmod", "open"])
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_signal_in_any_call_leaves_what_was_there_or_what_is_new_and_nothing_else(
-    target, terminate, request, monkeypatch, way, call, count
+    target, terminate, request, monkeypatch, strategy, call, count
 ):
-    before = {} if way == "new" else request.getfixturevalue("old")
+    before = {} if strategy == "new" else request.getfixturevalue("old")
     original, calls = getattr(os, call), []
 
     def signalling(*arguments, **named):
@@ -540,7 +540,7 @@ def test_a_signal_in_any_call_leaves_what_was_there_or_what_is_new_and_nothing_e
     with monkeypatch.context() as patch:
         patch.setattr(os, call, signalling)
         try:
-            commit(target, way)
+            commit(target, strategy)
         except Stop:
             assert len(calls) >= count
         else:

@@ -33,7 +33,7 @@ def carry_out(make_plan: Callable[[], Plan], location: str) -> Result:
         if not take_back(os.path.realpath(location)):  # then it was not a run that was killed that left it like this
             raise
         plan = make_plan()
-    if plan.way == "new":
+    if plan.strategy == "new":
         try:
             return perform(plan)
         except DestinationChanged:
@@ -59,7 +59,7 @@ def perform(plan: Plan) -> Result:
     :raises ClocheError: see `carry_out`.
     """
     started = perf_counter()
-    with Transaction(plan.target, plan.way) as transaction:
+    with Transaction(plan.target, plan.strategy) as transaction:
         try:
             with transaction.disturbed():
                 perform_operations(plan.operations, transaction.ground, plan.link_mode)

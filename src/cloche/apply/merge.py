@@ -26,24 +26,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cloche.apply.journal import Action, Step
-    from cloche.model.plan import Way
+    from cloche.model.plan import Strategy
 
 
-def put_in_place(staging: str, target: str, way: Way, dropped: Sequence[str] = ()) -> list[Action]:
-    """Put `staging/new` where the directory `target` is, in another way than `new`; return the steps that it took.
+def put_in_place(staging: str, target: str, strategy: Strategy, dropped: Sequence[str] = ()) -> list[Action]:
+    """Put `staging/new` where the directory `target` is, with another strategy than `new`; return the steps that it took.
 
     What is `dropped` from the target goes before, as paths relative to it; only a merge can do that.
 
     :raises DestinationError: a directory is needed where something else stands, or the other way round; nothing is done.
     :raises OSError: the system refused; what was there is back.
     """
-    if way == "merge":
+    if strategy == "merge":
         drops: list[Step] = [("drop", 0, path) for path in dropped]
         return perform(
             [*drops, *differences(os.path.join(staging, "new"), target, "", frozenset(dropped))], staging, target
         )
     try:
-        if way == "exchange":
+        if strategy == "exchange":
             return replace(staging, target)
         return perform(emptying(staging, target), staging, target)
     except OSError as error:
@@ -53,7 +53,7 @@ def put_in_place(staging: str, target: str, way: Way, dropped: Sequence[str] = (
     return perform(emptying_by_file(staging, target), staging, target)
 
 
-def take_out_again(staging: str, target: str, way: Way, taken: Sequence[Action]) -> None:
+def take_out_again(staging: str, target: str, strategy: Strategy, taken: Sequence[Action]) -> None:
     """Take back what `put_in_place`, or one rename, has done.
 
     :raises OSError: the system refused; the next run tries again.
@@ -64,7 +64,7 @@ def take_out_again(staging: str, target: str, way: Way, taken: Sequence[Action])
         write_journal(staging, target, taken)
         undo(taken, staging, target)
         close_journal(staging)
-    elif way == "exchange" and not taken:
+    elif strategy == "exchange" and not taken:
         exchange(new, target)
     else:
         os.rename(target, new)

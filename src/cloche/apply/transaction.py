@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloche.apply.journal import Action
-    from cloche.model.plan import Way
+    from cloche.model.plan import Strategy
 
 DESCRIPTORS = os.open in os.supports_dir_fd and os.link in os.supports_dir_fd
 
@@ -48,9 +48,9 @@ class Transaction:
     :raises DestinationError: the staging directory cannot be made, which says why.
     """
 
-    def __init__(self, target: str, way: Way) -> None:
+    def __init__(self, target: str, strategy: Strategy) -> None:
         self.target = target
-        self.way: Way = way
+        self.strategy: Strategy = strategy
         self._parents: list[str] = []
         self._descriptors: list[int] = []
         self._staging = ""
@@ -76,12 +76,12 @@ class Transaction:
         try:
             descriptor = self._claim()
         except OSError as error:
-            beside = self.way in ("new", "exchange")
+            beside = self.strategy in ("new", "exchange")
             denied = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
             if not (beside and denied and os.path.isdir(self.target)):
                 raise
             # a directory that is ours in a parent that is not: it stays, and is filled in place
-            self.way = "merge" if self.way == "new" else "merge-emptied"
+            self.strategy = "merge" if self.strategy == "new" else "merge-emptied"
             descriptor = self._claim()
         if descriptor is not None:
             self._descriptors.append(descriptor)
@@ -96,7 +96,7 @@ class Transaction:
         """Make the staging directory; return the descriptor that holds its lock, if there are locks."""
         parent, name = os.path.split(self.target)
         beside = os.path.join(parent, f".{short(name)}.cloche-")
-        if self.way in ("merge", "merge-emptied"):
+        if self.strategy in ("merge", "merge-emptied"):
             sweep_all(beside)
             self._staging, descriptor = claim(os.path.join(self.target, ".cloche-"))
             return descriptor
@@ -121,12 +121,12 @@ class Transaction:
         :raises DestinationChanged: the destination is no longer what the plan was made for; nothing was done.
         :raises OSError: the system refused; what was there is back.
         """
-        if self.way == "new":
+        if self.strategy == "new":
             self._rename_into_place()
         else:
             from cloche.apply.merge import put_in_place
 
-            self._taken = put_in_place(self._staging, self.target, self.way, dropped)
+            self._taken = put_in_place(self._staging, self.target, self.strategy, dropped)
 
     def revert(self) -> None:
         """Take a commit back: what was there is there again. Only while the context is open, and only once.
@@ -135,7 +135,7 @@ class Transaction:
         """
         from cloche.apply.merge import take_out_again
 
-        take_out_again(self._staging, self.target, self.way, self._taken)
+        take_out_again(self._staging, self.target, self.strategy, self._taken)
 
     def _rename_into_place(self) -> None:
         try:

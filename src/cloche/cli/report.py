@@ -316,7 +316,7 @@ def plan_json(plan: Plan) -> dict[str, object]:
     """Return a plan with the environment as tools want it."""
     said = as_json(plan)
     assert isinstance(said, dict)
-    return {**said, "environment": environment_json(plan.environment)}
+    return {**said, "way": plan.strategy, "environment": environment_json(plan.environment)}
 
 
 # The plan, for people
@@ -335,7 +335,7 @@ def plan_text(plan: Plan, host: Host) -> str:
         f"activators: {', '.join(plan.activators) or 'none'}",
         f"prompt:     {one_line(environment.prompt)}",
         f"placement:  {environment.placement}",
-        f"in place:   {plan.way}",
+        f"strategy:   {plan.strategy}",
         "operations:",
     ]
     return "\n".join([*lines, *(f"  {operation_text(operation)}" for operation in plan.operations)])

@@ -70,7 +70,7 @@ def rebuild(upgrade: Upgrade, session: Session, *, losses: Losses = "refused", c
     astray = activations(upgrade.portrait.environment, session.host) if inventory.edited else []
     with TreeLock(upgrade.location):
         made = place(blueprint, request, session.host)
-        with Transaction(made.target, made.way) as transaction:
+        with Transaction(made.target, made.strategy) as transaction:
             staged = transaction.ground.root
             try:
                 with transaction.disturbed():

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from cloche.model.environment import Layout, Placement, Script
     from cloche.model.interpreter import Host
     from cloche.model.operations import Operation
-    from cloche.model.plan import Blueprint, ChosenComponent, Way
+    from cloche.model.plan import Blueprint, ChosenComponent, Strategy
     from cloche.model.request import Request, Wanted
     from cloche.planning.destination import Destination
     from cloche.plugins.hookspecs import Activator
@@ -49,18 +49,18 @@ def place(blueprint: Blueprint, request: Request, host: Host) -> Plan:
     :raises Inexpressible: an activator that was asked for by name cannot express the destination or the prompt.
     """
     destination = inspect(request.destination, host)
-    way, outcome = way_into(destination, request, blueprint, host)
+    strategy, outcome = strategy_for(destination, request, blueprint, host)
     environment = Environment(
         location=destination.location,
         layout=blueprint.layout,
         os_name=blueprint.interpreter.os_name,
         prompt=prompt_of(request, destination, host),
         interpreter=blueprint.interpreter,
-        placement=placement_of(request, destination, way),
+        placement=placement_of(request, destination, strategy),
         naming="directory" if request.prompt is None else "chosen",
     )
-    images, notes = missing_images(blueprint, destination, way)
-    if way == "merge":
+    images, notes = missing_images(blueprint, destination, strategy)
+    if strategy == "merge":
         notes += left_fixed(environment, destination)
     scripts, activators, left_out = scripts_of(blueprint.activators, environment)
     operations: list[Operation] = [*blueprint.operations]
@@ -69,16 +69,16 @@ def place(blueprint: Blueprint, request: Request, host: Host) -> Plan:
     operations += (as_write(script, blueprint.layout) for script in scripts)
     operations += marks(request, blueprint, environment, destination, host)
     operations = [
-        one for one in operations if not (isinstance(one, Link) and keeps_directory(destination, way, one.path))
+        one for one in operations if not (isinstance(one, Link) and keeps_directory(destination, strategy, one.path))
     ]
     operations.append(manifest(operations, earlier_manifest(destination, request)))
     refuse_length(destination.target, operations, longest_in_images=120 if images else 0, platform=host.platform)
-    if destination.state == "directory" and way == "merge":
+    if destination.state == "directory" and strategy == "merge":
         refuse_conflicts(destination, operations)
     return Plan(
         environment=environment,
         target=destination.target,
-        way=way,
+        strategy=strategy,
         outcome=outcome,
         operations=tuple(operations),
         creator=blueprint.creator,
@@ -91,8 +91,8 @@ def place(blueprint: Blueprint, request: Request, host: Host) -> Plan:
     )
 
 
-def way_into(destination: Destination, request: Request, blueprint: Blueprint, host: Host) -> tuple[Way, str]:
-    """Return how the new tree reaches its place, and what that amounts to.
+def strategy_for(destination: Destination, request: Request, blueprint: Blueprint, host: Host) -> tuple[Strategy, str]:
+    """Return how the new tree reaches its place, and the outcome in one word.
 
     :raises DestinationError: what is there must not be replaced, or is an environment of another Python, or runs cloche.
     """
@@ -143,9 +143,9 @@ def prompt_of(request: Request, destination: Destination, host: Host) -> str:
     return os.path.basename(destination.location) if request.prompt is None else request.prompt
 
 
-def placement_of(request: Request, destination: Destination, way: Way) -> Placement:
+def placement_of(request: Request, destination: Destination, strategy: Strategy) -> Placement:
     """Return whether an environment is to find its place: one that is refreshed stays relocatable if it was."""
-    was = is_relocatable(destination.settings) and way == "merge"
+    was = is_relocatable(destination.settings) and strategy == "merge"
     return "relocatable" if was else request.placement
 
 
@@ -158,9 +158,9 @@ def left_fixed(environment: Environment, destination: Destination) -> list[str]:
     return []
 
 
-def missing_images(blueprint: Blueprint, destination: Destination, way: Way) -> tuple[list[Image], list[str]]:
+def missing_images(blueprint: Blueprint, destination: Destination, strategy: Strategy) -> tuple[list[Image], list[str]]:
     """Return the images of distributions that are not there yet: what is installed in an environment stays as it is."""
-    if way != "merge" or destination.state in ("absent", "empty"):
+    if strategy != "merge" or destination.state in ("absent", "empty"):
         return list(blueprint.images), []
     try:
         names = os.listdir(os.path.join(destination.target, blueprint.layout.purelib))
@@ -352,10 +352,10 @@ def quoted(word: str, host: Host) -> str:
     return f'"{word}"' if host.os_name == "nt" else "'" + word.replace("'", "'\"'\"'") + "'"
 
 
-def keeps_directory(destination: Destination, way: Way, path: str) -> bool:
+def keeps_directory(destination: Destination, strategy: Strategy, path: str) -> bool:
     """Return whether a real directory stands where a link between directories would go (`lib64`), and has to stay."""
     there = os.path.join(destination.target, path)
-    if way != "merge" or destination.state == "absent" or "/" in path:
+    if strategy != "merge" or destination.state == "absent" or "/" in path:
         return False  # only at the top a link stands for a directory, and in `bin` for a program
     return os.path.isdir(there) and not os.path.islink(there)
 
