@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import shutil
 import signal
@@ -11,7 +10,7 @@ import threading
 
 import pytest
 
-from cloche.apply import exchange, hold, journal, leftovers, merge, transaction
+from cloche.apply import exchange, journal, leftovers, merge, transaction
 from cloche.apply import staging as staging_module
 from cloche.apply.transaction import Transaction
 from cloche.errors import ClocheError, DestinationError
@@ -463,7 +462,7 @@ def test_leftovers_are_swept_wherever_they_are(target, old):
 
 def test_where_nothing_can_be_locked_a_leftover_is_one_that_is_old(target, old, monkeypatch):
     staging = planted(target, "env", "drop 0 notes.txt")
-    monkeypatch.setattr(leftovers, "lock", lambda path: (None, "by nobody"))
+    monkeypatch.setattr(leftovers, "try_lock_directory", lambda path: (None, "unsupported"))
     staging_module.sweep(staging)
     assert os.path.exists(staging)
     os.utime(staging, (0, 0))
@@ -569,19 +568,6 @@ def test_a_living_run_is_never_swept(target):
     assert siblings(target) == []
 
 
-def test_a_lock_on_a_directory_that_another_has_taken_the_place_of_does_not_count(target, monkeypatch):
-    os.mkdir(target)
-    flock = fcntl.flock
-
-    def swept_meanwhile(descriptor, how):
-        os.rename(target, f"{target}.swept")
-        os.mkdir(target)
-        flock(descriptor, how)
-
-    monkeypatch.setattr(fcntl, "flock", swept_meanwhile)
-    assert staging_module.lock(target) == (None, "by another")
-
-
 def test_a_parent_that_another_run_takes_back_meanwhile_is_made_again(tmp_path, monkeypatch):
     claim, tries = staging_module.claim, []
 
@@ -597,13 +583,13 @@ def test_a_parent_that_another_run_takes_back_meanwhile_is_made_again(tmp_path, 
 
 
 def test_a_staging_directory_that_another_run_has_taken_for_a_leftover_is_left_to_it(target, monkeypatch):
-    lock, tries = staging_module.lock, []
+    lock, tries = staging_module.try_lock_directory, []
 
     def late(path):
         tries.append(path)
-        return (None, "by another") if len(tries) == 1 else lock(path)
+        return (None, "busy") if len(tries) == 1 else lock(path)
 
-    monkeypatch.setattr(staging_module, "lock", late)
+    monkeypatch.setattr(staging_module, "try_lock_directory", late)
     with Transaction(target, "new") as running:
         assert os.path.dirname(running.ground.root) == tries[1] != tries[0]
 
@@ -623,14 +609,6 @@ def test_something_else_with_the_name_of_a_staging_directory_is_left_alone(targe
 def test_a_name_of_the_greatest_length_is_no_obstacle(tmp_path, name):
     commit(str(tmp_path / name), "new")
     assert os.listdir(tmp_path) == [name]
-
-
-def test_a_lock_that_is_held_too_long_is_named_with_its_holder(target, monkeypatch):
-    os.mkdir(target)
-    monkeypatch.setattr(hold, "PATIENCE", 0.05)
-    monkeypatch.setattr(hold, "NOTES", os.path.join(os.path.dirname(target), "notes-{}"))
-    with hold.TreeLock(target), pytest.raises(ClocheError, match=f"process {os.getpid()}"), hold.TreeLock(target):
-        pass
 
 
 def test_a_parent_that_is_a_file_is_refused_with_a_reason(tmp_path):

@@ -38,10 +38,10 @@ def carry_out(make_plan: Callable[[], Plan], location: str) -> Result:
             return perform(plan)
         except DestinationChanged:
             pass
-    from cloche.apply.hold import TreeLock
     from cloche.apply.staging import take_back
+    from cloche.fs.locks import DirectoryLock
 
-    with TreeLock(plan.target):
+    with DirectoryLock(plan.target):
         take_back(plan.target)  # lest what a killed run has half done be planned for
         try:
             return perform(make_plan())

@@ -10,7 +10,7 @@ import os
 import stat
 
 from cloche.apply.journal import JOURNAL, recover
-from cloche.fs.locks import lock
+from cloche.fs.locks import try_lock_directory
 
 UNLOCKED_LIFETIME = 24 * 3600
 """Seconds after which a staging directory counts as left behind where no lock can tell."""
@@ -25,11 +25,11 @@ def sweep_up(staging: str) -> None:
         status = os.lstat(staging)
         if not stat.S_ISDIR(status.st_mode) or not own(status):
             return
-        descriptor, held = lock(staging)
+        descriptor, state = try_lock_directory(staging)
     except OSError:
         return
     try:
-        if held == "by another" or (held == "by nobody" and is_recent(status)):
+        if state == "busy" or (state == "unsupported" and is_recent(status)):
             return
         if not CONTENTS.issuperset(os.listdir(staging)):
             return

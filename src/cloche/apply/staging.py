@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cloche.fs.locks import lock
+from cloche.fs.locks import try_lock_directory
 
 SLOTS = 16
 """Staging directories that a run looks for; more than this many at once are made, and swept by one of the first."""
@@ -34,11 +34,11 @@ def claim(stem: str) -> tuple[str, int | None]:
             slot += 1
             continue
         try:
-            descriptor, held = lock(path)
+            descriptor, state = try_lock_directory(path)
         except OSError:
             os.rmdir(path)
             raise
-        if held != "by another":  # else somebody takes it for a leftover, in the instant before it was locked
+        if state != "busy":  # else another run took it for a leftover in the instant before it was locked
             return path, descriptor
 
 

@@ -12,7 +12,7 @@ A living owner holds a lock on its staging directory, and the system releases it
 be locked is what a killed run left, and is undone and removed by the next run that comes by.
 
 An ordinary run needs no more than this module, with the first way in it. The others, and what is done about leftovers,
-load when they are needed: `merge`, `exchange`, `journal`, `leftovers`, and `hold` for what exists already.
+load when they are needed: `merge`, `exchange`, `journal`, `leftovers`.
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from cloche.apply.executor import perform
-from cloche.apply.hold import TreeLock
 from cloche.apply.transaction import DestinationChanged, Transaction, take_away
 from cloche.errors import ClocheError, DestinationError
+from cloche.fs.locks import DirectoryLock
 from cloche.lifecycle import external_references
 from cloche.lifecycle.embedded_paths import relocate
 from cloche.lifecycle.examination import activations, examine, modules_of, same
@@ -139,7 +139,10 @@ def carry_out(moving: Moving, session: Session) -> Environment:
             raise ClocheError(f"the activation script {wrong[0]} does not lead to `{environment.location}`")
         return environment
 
-    with TreeLock(moving.source), Transaction(target, "merge" if moving.destination.fixed else "new") as transaction:
+    with (
+        DirectoryLock(moving.source),
+        Transaction(target, "merge" if moving.destination.fixed else "new") as transaction,
+    ):
         make(moving, transaction)
         try:
             with transaction.disturbed():

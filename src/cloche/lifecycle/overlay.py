@@ -14,9 +14,9 @@ import shutil
 import stat
 
 from cloche.apply.executor import perform
-from cloche.apply.hold import TreeLock
 from cloche.apply.transaction import Transaction
 from cloche.errors import ClocheError, reason_of
+from cloche.fs.locks import DirectoryLock
 from cloche.lifecycle.plain import open_plain
 from cloche.lifecycle.record import digest, from_site, written_row
 from cloche.model.operations import InstallTree, Link, MakeDir, Rewrite, Write
@@ -191,7 +191,7 @@ class Overlay:
         """
         if not self.changed:
             return
-        with TreeLock(self.root), Transaction(self.root, "merge") as transaction:
+        with DirectoryLock(self.root), Transaction(self.root, "merge") as transaction:
             before: dict[str, int] = {}
             try:
                 with transaction.disturbed():

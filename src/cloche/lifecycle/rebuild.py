@@ -12,9 +12,9 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from cloche.apply.executor import perform
-from cloche.apply.hold import TreeLock
 from cloche.apply.transaction import Transaction
 from cloche.errors import ClocheError, reason_of
+from cloche.fs.locks import DirectoryLock
 from cloche.lifecycle.activation_scripts import SCRIPTS
 from cloche.lifecycle.embedded_paths import STAGING, program_of, relocate, retargeted, root_of_program
 from cloche.lifecycle.examination import activations, examine, modules_of
@@ -68,7 +68,7 @@ def rebuild(upgrade: Upgrade, session: Session, *, losses: Losses = "refused", c
     blueprint = session.blueprint(request)
     notes = tuple(otherwise(upgrade, session))
     astray = activations(upgrade.portrait.environment, session.host) if inventory.edited else []
-    with TreeLock(upgrade.location):
+    with DirectoryLock(upgrade.location):
         made = place(blueprint, request, session.host)
         with Transaction(made.target, made.strategy) as transaction:
             staged = transaction.ground.root

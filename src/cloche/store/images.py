@@ -76,14 +76,14 @@ def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -
             return found
         try:
             _make_own_directory(images)
-            with store.lock(f"{abi}-{name}") as holder:
+            with store.lock(f"{abi}-{name}") as state:
                 meanwhile = _present(store, abi, name)
                 if meanwhile and (meanwhile.bytecode == "complete" or not found):
                     return meanwhile
-                if holder is None:
+                if state == "locked":
                     _sweep(images, name)
-                elif holder:
-                    store.warnings.append(f"building an image of `{name}` beside {holder}, which has it locked")
+                elif state == "busy":
+                    store.warnings.append(f"building an image of `{name}` while another process has it locked")
                 again = os.path.lexists(os.path.join(images, name))
                 doing = "compiling" if again else "unpacking"
                 store.progress(f"{doing} {distribution.name} {distribution.version} for {interpreter.name}")
