@@ -49,7 +49,6 @@ WARM = frozenset(
         "cloche.__main__",
         "cloche.api",
         "cloche.apply",
-        "cloche.apply.driver",
         "cloche.apply.executor",
         "cloche.apply.file_list",
         "cloche.apply.signals",

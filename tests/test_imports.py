@@ -23,7 +23,7 @@ START = frozenset("cloche cloche.__main__ cloche.model".split())
 
 COMMAND = START | frozenset(
     """
-    cloche.api cloche.apply cloche.apply.driver cloche.apply.executor cloche.apply.file_list
+    cloche.api cloche.apply cloche.apply.executor cloche.apply.file_list
     cloche.apply.signals cloche.apply.staging cloche.apply.transaction cloche.cli cloche.cli.commands
     cloche.cli.dispatch cloche.cli.parser cloche.cli.report cloche.errors cloche.fs cloche.fs.files
     cloche.fs.locks cloche.model cloche.model.distribution cloche.model.environment cloche.model.interpreter

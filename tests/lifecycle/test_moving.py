@@ -138,7 +138,7 @@ def test_an_environment_goes_across_file_systems(cloche, furnished) -> None:
 
 @pytest.mark.parametrize(
     ("destination", "said"),
-    [("env/inside", "lies in"), ("taken", "is there already"), ("a:b", "separates the entries of PATH")],
+    [("env/inside", "is inside"), ("taken", "already exists"), ("a:b", "separates the entries of PATH")],
 )
 def test_a_destination_that_cannot_be_is_refused_before_anything_is_done(cloche, empty, destination, said) -> None:
     old = empty()
@@ -155,7 +155,7 @@ def test_nobody_stands_in_a_directory_that_goes_away(cloche, empty) -> None:
     old = empty()
     outcome = cloche("move", old, cloche.cwd / "new", cwd=old / "bin")
     assert outcome.code == 4
-    assert "the current directory lies in" in outcome.err
+    assert "the current directory is inside" in outcome.err
     assert old.exists()
 
 

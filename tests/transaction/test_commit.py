@@ -57,7 +57,7 @@ def siblings(target: str) -> list[str]:
 
 def commit(target: str, strategy: str) -> None:
     with Transaction(target, strategy) as running:
-        grow(running.ground.root)
+        grow(running.tree.root)
         running.commit()
 
 
@@ -88,7 +88,7 @@ def test_an_empty_directory_gives_way_and_leaves_its_permissions(target):
 def begun(target: str, then) -> None:
     """Stage a tree, let something happen, and commit."""
     with Transaction(target, "new") as running:
-        grow(running.ground.root)
+        grow(running.tree.root)
         then()
         running.commit()
 
@@ -560,10 +560,10 @@ def test_an_environment_that_was_set_aside_when_a_run_was_killed_is_put_back(tar
 
 def test_a_living_run_is_never_swept(target):
     with Transaction(target, "new") as running:
-        grow(running.ground.root)
+        grow(running.tree.root)
         with Transaction(target, "new") as other:
-            assert other.ground.root != running.ground.root
-        assert snapshot(running.ground.root)["pyvenv.cfg"]
+            assert other.tree.root != running.tree.root
+        assert snapshot(running.tree.root)["pyvenv.cfg"]
         running.commit()
     assert siblings(target) == []
 
@@ -591,7 +591,7 @@ def test_a_staging_directory_that_another_run_has_taken_for_a_leftover_is_left_t
 
     monkeypatch.setattr(staging_module, "try_lock_directory", late)
     with Transaction(target, "new") as running:
-        assert os.path.dirname(running.ground.root) == tries[1] != tries[0]
+        assert os.path.dirname(running.tree.root) == tries[1] != tries[0]
 
 
 def test_something_else_with_the_name_of_a_staging_directory_is_left_alone(target, tmp_path):

@@ -7,13 +7,14 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from cloche.apply.staging import recover_environment
 from cloche.cli import report
 from cloche.cli.commands import COMMON
 from cloche.cli.settings import resolve, session_of
 from cloche.errors import ClocheError, UsageError
 from cloche.lifecycle.diagnosis import diagnose, take_up
 from cloche.lifecycle.finder import environments_below
-from cloche.lifecycle.repair import Repaired, mend, recover
+from cloche.lifecycle.repair import Repaired, mend
 from cloche.model.value import value
 from cloche.planning.destination import absolute
 
@@ -83,7 +84,7 @@ def wanted(words: ParsedArguments, host: Host) -> list[str]:
 def look_at(path: str, session: Session, *, fix: bool) -> Outcome:
     try:
         if fix and not os.path.lexists(path):
-            recover(path)  # a killed run may have set it aside
+            recover_environment(path)  # a killed run may have set it aside
         case = take_up(path, session)
         if fix:
             return Outcome(case.root, mend(case, session))

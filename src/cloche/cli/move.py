@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from cloche.cli import report
 from cloche.cli.commands import COMMON
 from cloche.cli.settings import resolve, session_of
-from cloche.lifecycle.move import carry_out, plan
+from cloche.lifecycle.move import move_environment, plan_move
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloche.cli.parser import ParsedArguments
-    from cloche.lifecycle.move import Moving
+    from cloche.lifecycle.move import MovePlan
     from cloche.model.interpreter import Host
 
 
@@ -23,13 +23,13 @@ def move(words: ParsedArguments, host: Host, argv: Sequence[str], started: float
     source, destination = words.operands
     is_dry = words.flag("dry-run")
     with session_of(settings, host) as session:
-        moving = plan(source, destination, "copy" if words.flag("copy") else "move", session)
+        moving = plan_move(source, destination, "copy" if words.flag("copy") else "move", session)
         if not is_dry:
-            session.progress(f"{'copying' if moving.deed == 'copy' else 'moving'} `{moving.source}`")
-            carry_out(moving, session)
+            session.progress(f"{'copying' if moving.action == 'copy' else 'moving'} `{moving.source}`")
+            move_environment(moving, session)
     report.warn(f"`{path}` still names `{moving.source}`" for path in moving.residue)
     report.warn(f"{what} still names `{moving.source}`" for what in moving.mentions)
-    outcome = ("would be " if is_dry else "") + ("moved" if moving.deed == "move" else "copied")
+    outcome = ("would be " if is_dry else "") + ("moved" if moving.action == "move" else "copied")
     if settings.flag("json"):
         report.print_json(**as_json(moving, outcome))
     elif not words.count("quiet"):
@@ -43,7 +43,7 @@ def move(words: ParsedArguments, host: Host, argv: Sequence[str], started: float
     return 0
 
 
-def as_json(moving: Moving, outcome: str) -> dict[str, object]:
+def as_json(moving: MovePlan, outcome: str) -> dict[str, object]:
     return {
         "outcome": outcome,
         "from": moving.source,

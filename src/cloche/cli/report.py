@@ -342,7 +342,7 @@ def plan_text(plan: Plan, host: Host) -> str:
 
 
 def operation_text(operation: Operation) -> str:
-    from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Rewrite, Run, Write
+    from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Remove, Rewrite, Run, SetMode, Write
 
     match operation:
         case MakeDir(path):
@@ -358,6 +358,10 @@ def operation_text(operation: Operation) -> str:
         case CopyTree(source, _, mode):
             return f"{'link' if mode == 'hardlink' else 'copy'} all  from {one_line(source)}"
         case InstallTree(path, source, _, files, size):
-            return f"lay       {path} from {source} ({files} files, {size} bytes)"
+            return f"install   {path} from {source} ({files} files, {size} bytes)"
+        case Remove(path):
+            return f"remove    {one_line(path)}"
+        case SetMode(path, mode):
+            return f"chmod     {one_line(path)} to {mode:o}"
         case Run(arguments, purpose):
             return f"run       {arguments[0]} to {purpose}"

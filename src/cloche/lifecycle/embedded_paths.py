@@ -11,6 +11,7 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
+from cloche.apply.staging import is_staging_inside
 from cloche.lifecycle import activation_scripts, launchers, recorded_command
 from cloche.lifecycle.activation_scripts import SCRIPTS, patched, recorded_roots
 from cloche.lifecycle.installed import sites
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 TEXT_LIMIT = 8 << 20
 """Bytes of the largest file that is read as text; larger ones are only searched."""
-
-STAGING = ".cloche-"
 
 
 @value
@@ -61,7 +60,7 @@ def files(root: str) -> Iterator[File]:
             if entry.is_symlink():
                 yield File(path, "link", 0)
             elif entry.is_dir(follow_symlinks=False):
-                if not (not below and entry.name.startswith(STAGING)):
+                if below or not is_staging_inside(entry.name):
                     stack.append(path)
             elif entry.is_file(follow_symlinks=False):
                 yield File(path, "file", entry.stat(follow_symlinks=False).st_size)

@@ -1,25 +1,21 @@
-"""What the files of an environment are to become: a layer over the tree on disk, which nothing here changes.
+"""An overlay: pending edits of an environment's tree, which is not changed before they are applied.
 
-Whatever mends, moves or upgrades an environment reads and writes through one draft, so that two remedies for the same
-file add up. In the end the draft is operations, which one transaction performs.
+A repair, a move or an upgrade reads and writes through one overlay, so that two edits of the same file add up. In the end
+the overlay is a list of operations.
 """
 
 from __future__ import annotations
 
 import csv
-import errno
 import hashlib
 import os
-import shutil
 import stat
 
-from cloche.apply.executor import perform
-from cloche.apply.transaction import Transaction
-from cloche.errors import ClocheError, reason_of
+from cloche.apply import apply
 from cloche.fs.locks import DirectoryLock
 from cloche.lifecycle.plain import open_plain
 from cloche.lifecycle.record import digest, from_site, written_row
-from cloche.model.operations import InstallTree, Link, MakeDir, Rewrite, Write
+from cloche.model.operations import InstallTree, Link, MakeDir, Remove, Rewrite, SetMode, Write
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -122,9 +118,8 @@ class Overlay:
         more = [one.path for one in self._more if hasattr(one, "path") and not isinstance(one, MakeDir)]
         return sorted({*self._contents, *self._links, *self._dropped, *self._modes, *more})
 
-    @property
-    def dropped(self) -> tuple[str, ...]:
-        return tuple(sorted(path for path in self._dropped if not self._goes_with_parent(path)))
+    def _is_gone(self, path: str) -> bool:
+        return path not in self._contents and (path in self._dropped or self._goes_with_parent(path))
 
     def _goes_with_parent(self, path: str) -> bool:
         parts = path.split("/")
@@ -132,7 +127,7 @@ class Overlay:
 
     @property
     def operations(self) -> list[Operation]:
-        """The operations that make the new entries, in an empty directory, their parents first."""
+        """The operations that turn the tree on disk into what it is to be."""
         made: list[Operation] = []
         for path, content in sorted(self._contents.items()):
             there = self.on_disk(path)
@@ -141,7 +136,9 @@ class Overlay:
             else:
                 made.append(Write(path, content, "yes" if path in self._executable else "no"))
         made += (Link(path, target) for path, target in sorted(self._links.items()))
-        return [*parents((*made, *self._more)), *made, *self._more]
+        removed = (Remove(path) for path in sorted(self._dropped) if not self._goes_with_parent(path))
+        modes = (SetMode(path, mode) for path, mode in sorted(self._modes.items()) if not self._is_gone(path))
+        return [*removed, *parents((*made, *self._more)), *made, *self._more, *modes]
 
     def seal(self) -> None:
         """Bring the lists of files up to date with what they list: every RECORD, and the manifest of a cloche's own.
@@ -183,71 +180,15 @@ class Overlay:
                 is_edited = old is not None and hashlib.sha256(old).hexdigest() != hashed
                 yield line if is_edited else f"{hashlib.sha256(content).hexdigest()}  {path}\n"
 
-    def perform(self, verify: Callable[[], None] = lambda: None, link_mode: LinkMode = "auto") -> None:
-        """Make the environment what the draft says, all or nothing.
+    def apply(self, verify: Callable[[], None] | None = None, link_mode: LinkMode = "auto") -> None:
+        """Make the environment what the overlay says, all or nothing.
 
-        :param verify: looks at the result, and raises what takes everything back.
+        :param verify: looks at the result; whatever it raises takes everything back.
         :raises ClocheError: the system refused something, or `verify` did; the environment is as it was.
         """
-        if not self.changed:
-            return
-        with DirectoryLock(self.root), Transaction(self.root, "merge") as transaction:
-            before: dict[str, int] = {}
-            try:
-                with transaction.disturbed():
-                    perform(self.operations, transaction.ground, link_mode)
-                for path, mode in sorted(self._modes.items()):
-                    if path not in self._contents:
-                        before[path] = stat.S_IMODE(os.lstat(self.on_disk(path)).st_mode)
-                        os.chmod(self.on_disk(path), mode)
-                    else:
-                        os.chmod(os.path.join(transaction.ground.root, path), mode)
-                transaction.commit(self.dropped)
-                try:
-                    with transaction.disturbed():
-                        verify()
-                except BaseException:
-                    transaction.revert()
-                    raise
-            except BaseException as error:
-                for path, mode in before.items():
-                    os.chmod(self.on_disk(path), mode)
-                if isinstance(error, OSError):
-                    raise failure(self.root, error) from error
-                raise
-
-    def overwrite(self) -> None:
-        """Make the files on disk what the draft says, one by one: for a tree that nobody sees yet.
-
-        :raises OSError: the system refused something.
-        """
-        for path in self.dropped:
-            there = self.on_disk(path)
-            if os.path.isdir(there) and not os.path.islink(there):
-                shutil.rmtree(there)
-            else:
-                os.unlink(there)
-        for path, content in self._contents.items():
-            there = self.on_disk(path)
-            mode = stat.S_IMODE(os.stat(there).st_mode) if os.path.isfile(there) else 0o644
-            with open(f"{there}.new", "wb") as file:
-                file.write(content)
-            os.chmod(f"{there}.new", mode)
-            os.replace(f"{there}.new", there)
-        for path, target in self._links.items():
-            there = self.on_disk(path)
-            if os.path.lexists(there):
-                os.unlink(there)
-            os.symlink(target, there)
-
-
-def failure(root: str, error: OSError) -> ClocheError:
-    """Return what a failing system call means for the environment."""
-    reason = reason_of(error)
-    name = error.filename2 or error.filename
-    shown = f" (`{name}`)" if isinstance(name, str) else ""
-    hint = "make room, and try again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "nothing was changed"
-    return ClocheError(f"cannot change `{root}`: {reason}{shown}", hint=hint)
+        if self.changed:
+            with DirectoryLock(self.root):
+                apply(self.operations, self.root, "merge", verify, link_mode=link_mode)
 
 
 def parents(operations: Iterable[Operation]) -> list[MakeDir]:

@@ -11,37 +11,37 @@ import stat
 import subprocess
 from typing import TYPE_CHECKING
 
-from cloche.apply.executor import perform
-from cloche.apply.transaction import Transaction
+from cloche.apply import apply, rehearse
+from cloche.apply.staging import is_staging_inside
 from cloche.errors import ClocheError, reason_of
 from cloche.fs.locks import DirectoryLock
 from cloche.lifecycle.activation_scripts import SCRIPTS
-from cloche.lifecycle.embedded_paths import STAGING, program_of, relocate, retargeted, root_of_program
+from cloche.lifecycle.embedded_paths import program_of, relocate, retargeted, root_of_program
 from cloche.lifecycle.examination import activations, examine, modules_of
 from cloche.lifecycle.info import SEEDS
 from cloche.lifecycle.installed import in_site, sites
 from cloche.lifecycle.inventory import Loss, Translation, operations, requirement
 from cloche.lifecycle.move import refuse_broken
-from cloche.lifecycle.overlay import Overlay, failure
+from cloche.lifecycle.overlay import Overlay, parents
 from cloche.lifecycle.reader import LIBRARY
 from cloche.lifecycle.rebase import NAME
 from cloche.lifecycle.relocation import Relocation
 from cloche.lifecycle.repair import writer_for
 from cloche.lifecycle.upgrade import Upgraded, broken
-from cloche.model.operations import MakeDir
+from cloche.model.operations import MakeDir, SetMode
 from cloche.model.request import Request, Wanted
 from cloche.model.value import replace
 from cloche.planning.destination import refuse_own
 from cloche.planning.plan_at import place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Literal, TypeAlias
 
     from cloche.lifecycle.installed import Installed
     from cloche.lifecycle.inventory import Inventory
     from cloche.lifecycle.upgrade import Upgrade
-    from cloche.model.environment import Environment
+    from cloche.model.environment import Environment, Layout
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import Operation
     from cloche.model.plan import Plan
@@ -57,8 +57,8 @@ if TYPE_CHECKING:
 def rebuild(upgrade: Upgrade, session: Session, *, losses: Losses = "refused", commit: Commit = "yes") -> Upgraded:
     """Build a new environment beside the old one, and exchange them.
 
-    :raises ClocheError: something cannot come along and that is not allowed, or the new one does not work, or cloche
-        itself runs from it; nothing has been changed.
+    :raises ClocheError: a package cannot be kept and losses are not allowed, or the new environment does not work, or
+        cloche itself runs from the old one; nothing was changed.
     """
     inventory = upgrade.inventory
     assert inventory is not None
@@ -68,38 +68,31 @@ def rebuild(upgrade: Upgrade, session: Session, *, losses: Losses = "refused", c
     blueprint = session.blueprint(request)
     notes = tuple(otherwise(upgrade, session))
     astray = activations(upgrade.portrait.environment, session.host) if inventory.edited else []
+    lost = [*inventory.losses]
     with DirectoryLock(upgrade.location):
         made = place(blueprint, request, session.host)
-        with Transaction(made.target, made.strategy) as transaction:
-            staged = transaction.ground.root
-            try:
-                with transaction.disturbed():
-                    perform(anew(upgrade, made), transaction.ground, session.link_mode(made.link_mode))
-                    perform(carried(upgrade, made), transaction.ground, "auto")
-                    lost = (
-                        *inventory.losses,
-                        *install(inventory.anew, staged, made, session, losses=losses, commit=commit),
-                    )
-                    settle(upgrade, staged, made, session)
-                    lost = (*lost, *missing(inventory, staged, made, lost))
-                    refuse_losses(lost, losses, commit)
-                    prove(made.environment, staged, upgrade, session)
-                if commit == "no":
-                    return Upgraded(made.environment, lost, notes=notes)
-                with transaction.disturbed():
-                    keep_directories(upgrade, staged, made)
-                transaction.commit()
-                try:
-                    with transaction.disturbed():
-                        prove(made.environment, made.environment.location, upgrade, session)
-                        if wrong := [one for one in activations(made.environment, session.host) if one not in astray]:
-                            raise broken(made.environment, f"{wrong[0]} does not lead to it")
-                except BaseException:
-                    transaction.revert()
-                    raise
-            except OSError as error:
-                raise failure(upgrade.location, error) from error
-    return Upgraded(made.environment, lost, notes=notes)
+
+        def complete(staged: str) -> list[Operation]:
+            failed, installed = install(inventory.anew, staged, made, session, losses=losses, commit=commit)
+            lost.extend(failed)
+            settle(upgrade, staged, made, installed, session).apply()
+            lost.extend(missing(inventory, staged, made, lost))
+            refuse_losses(lost, losses, commit)
+            verify_rebuilt(made.environment, staged, upgrade, session)
+            return kept_directories(upgrade, staged, made)
+
+        def verify() -> None:
+            verify_rebuilt(made.environment, made.environment.location, upgrade, session)
+            if wrong := [one for one in activations(made.environment, session.host) if one not in astray]:
+                raise broken(made.environment, f"{wrong[0]} does not lead to it")
+
+        operations = [*anew(upgrade, made), *carried(upgrade, made)]
+        link_mode = session.link_mode(made.link_mode)
+        if commit == "yes":
+            apply(operations, made.target, made.strategy, verify, link_mode=link_mode, complete=complete)
+        else:
+            rehearse(operations, made.target, made.strategy, complete, link_mode=link_mode)
+    return Upgraded(made.environment, tuple(lost), notes=notes)
 
 
 def refuse_losses(lost: Sequence[Loss], losses: Losses, commit: Commit) -> None:
@@ -182,31 +175,29 @@ def translation_of(upgrade: Upgrade, made: Plan) -> Translation:
 
 def install(
     wanted: Sequence[Installed], staged: str, made: Plan, session: Session, *, losses: Losses, commit: Commit
-) -> list[Loss]:
-    """Have pip install distributions into a staged environment, exactly those and nothing that they need besides.
+) -> tuple[list[Loss], Sequence[Installed]]:
+    """Let pip install exactly these distributions into a staged environment; return what it could not and could install.
 
     :raises ClocheError: pip failed, and nothing may be lost.
     """
     if not wanted:
-        return []
+        return [], ()
     ran = pip([word for one in wanted for word in requirement(one)], staged, made, session)
     if not ran:
-        demote(wanted, staged, made)
-        return []
+        return [], wanted
     if losses == "refused" and commit == "yes":
         raise ClocheError(
             f"pip cannot install all of {', '.join(f'{one.key} {one.version}' for one in wanted)}: {ran}",
             hint="`--allow-loss` goes on without what cannot be had; nothing was changed",
         )
     lost = []
-    had = []
+    installed = []
     for one in wanted:
         if reason := pip(requirement(one), staged, made, session):
             lost.append(Loss(f"{one.name} {one.version}", f"pip: {reason}"))
         else:
-            had.append(one)
-    demote(had, staged, made)
-    return lost
+            installed.append(one)
+    return lost, installed
 
 
 def pip(requirements: Sequence[str], staged: str, made: Plan, session: Session) -> str:
@@ -242,23 +233,17 @@ def pip(requirements: Sequence[str], staged: str, made: Plan, session: Session) 
     return errors[0].removeprefix("ERROR:").strip()
 
 
-def demote(wanted: Sequence[Installed], staged: str, made: Plan) -> None:
-    """Take the mark of being asked for by name (`REQUESTED`) from distributions that were not."""
-    along = {one.key for one in wanted if one.requested == "no" and not one.metadata.endswith(".egg-link")}
-    for site in sites(made.environment.layout):
-        for one in in_site(staged, site):
-            mark = os.path.join(staged, one.metadata, "REQUESTED")
-            if one.key in along and os.path.isfile(mark):
-                os.unlink(mark)
-                record = os.path.join(staged, one.record)
-                with open(record, encoding="utf-8", newline="") as file:
-                    lines = [line for line in file if "/REQUESTED," not in line]
-                with open(record, "w", encoding="utf-8", newline="") as file:
-                    file.writelines(lines)
+def unmark_requested(overlay: Overlay, installed: Iterable[Installed], layout: Layout) -> None:
+    """Remove the mark of a package that the user asked for (`REQUESTED`, PEP 376) where pip got its name from us only."""
+    along = {one.key for one in installed if one.requested == "no" and not one.metadata.endswith(".egg-link")}
+    for site in sites(layout):
+        for one in in_site(overlay.root, site):
+            if one.key in along:
+                overlay.drop(f"{one.metadata}/REQUESTED")
 
 
-def settle(upgrade: Upgrade, staged: str, made: Plan, session: Session) -> None:
-    """Have everything in a staged environment name the place where it will be, and the new version's directories."""
+def settle(upgrade: Upgrade, staged: str, made: Plan, installed: Sequence[Installed], session: Session) -> Overlay:
+    """Return the edits after which everything in a staged environment names its future path and the new directories."""
     location, old, new = made.environment.location, upgrade.portrait.environment.layout, made.environment.layout
     roots = [(staged, location)]
     if old.purelib != new.purelib:
@@ -279,29 +264,33 @@ def settle(upgrade: Upgrade, staged: str, made: Plan, session: Session) -> None:
             if NAME.fullmatch(name) and (name not in names or is_fixed):
                 stale.append(one.path)
     retargeted(draft, environment, stale, upgrade.interpreter.platform)
+    unmark_requested(draft, installed, new)
     draft.seal()
-    draft.overwrite()
+    return draft
 
 
-def keep_directories(upgrade: Upgrade, staged: str, made: Plan) -> None:
-    """Give directories the permissions that they had, and make those that were empty, but for what Python has of itself.
+def kept_directories(upgrade: Upgrade, staged: str, made: Plan) -> list[Operation]:
+    """Return the operations that keep the permissions of directories, and those that were empty; not Python's own.
 
-    A service may write its logs to one, and of another nobody else may read.
+    A service may write its logs to one, and another may be closed to other users.
     """
     root, translation = upgrade.location, translation_of(upgrade, made)
     library = translation.old.purelib.partition("/")[0]
-    kept = []
+    created: list[MakeDir] = []
+    modes: list[SetMode] = []
     for directory, names, files in os.walk(root):
-        names[:] = [name for name in names if directory != root or not name.startswith(STAGING)]
+        names[:] = [name for name in names if directory != root or not is_staging_inside(name)]
         path = os.path.relpath(directory, root).replace(os.sep, "/")
-        there = os.path.normpath(os.path.join(staged, translation.path(path)))
+        new = os.path.normpath(translation.path(path)).replace(os.sep, "/")
+        there = os.path.join(staged, new)
         own = path.partition("/")[0] == library or LIBRARY.fullmatch(os.path.basename(path))
-        if not names and not files and not own:
-            os.makedirs(there, exist_ok=True)
-        if os.path.isdir(there) and not os.path.islink(there):
-            kept.append((there, stat.S_IMODE(os.lstat(directory).st_mode)))
-    for there, mode in reversed(kept):  # what lies deeper first: the one above may not be entered afterwards
-        os.chmod(there, mode)
+        is_created = not names and not files and not own and not os.path.lexists(there)
+        if is_created:
+            created.append(MakeDir(new))
+        if is_created or (os.path.isdir(there) and not os.path.islink(there)):
+            modes.append(SetMode(new, stat.S_IMODE(os.lstat(directory).st_mode)))
+    modes.reverse()  # what is deeper first: afterwards the one above may be closed
+    return [*parents(created), *created, *modes]
 
 
 def missing(inventory: Inventory, staged: str, made: Plan, lost: Sequence[Loss]) -> list[Loss]:
@@ -315,7 +304,7 @@ def missing(inventory: Inventory, staged: str, made: Plan, lost: Sequence[Loss])
     ]
 
 
-def prove(environment: Environment, location: str, upgrade: Upgrade, session: Session) -> None:
+def verify_rebuilt(environment: Environment, location: str, upgrade: Upgrade, session: Session) -> None:
     """:raises ClocheError: an environment, as it stands at `location`, lacks what the old one had."""
     standing = replace(environment, location=location)
     modules = modules_of(one for site in sites(environment.layout) for one in in_site(location, site))

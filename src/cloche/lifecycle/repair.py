@@ -6,9 +6,9 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from cloche.apply.staging import sweep
+from cloche.apply.staging import recover_environment, staging_directories
 from cloche.errors import ClocheError
-from cloche.lifecycle.checks.tree import leftovers, strays, world_writable
+from cloche.lifecycle.checks.tree import world_writable
 from cloche.lifecycle.diagnosis import diagnose, take_up
 from cloche.lifecycle.embedded_paths import Writer, at, relocate, retargeted
 from cloche.lifecycle.examination import examine
@@ -54,9 +54,9 @@ def mend(case: Case, session: Session) -> Repaired:
     """
     findings = diagnose(case)
     standing = findings
-    changed = leftovers(case.root)
-    recover(case.root)
-    if changed:
+    left_behind = staging_directories(case.root)
+    recover_environment(case.root)
+    if left_behind:
         case = take_up(case.root, session)
         standing = diagnose(case)
     draft, notes = drafted(case, standing, session)
@@ -67,18 +67,9 @@ def mend(case: Case, session: Session) -> Repaired:
         if now.failure and not case.examined.failure:
             raise ClocheError(f"`{case.root}` would not work: {now.failure}", hint="it is as it was")
 
-    draft.perform(verify, session.link_mode("auto"))
+    draft.apply(verify, session.link_mode("auto"))
     after = take_up(case.root, session)
     return Repaired(tuple(findings), tuple(diagnose(after)), tuple(notes))
-
-
-def recover(location: str) -> None:
-    """Take back what a killed run had half done to an environment, and remove what it left.
-
-    What lies beside it goes as well, whichever name it was for: a run that was to move it may have been for another.
-    """
-    for path in [*leftovers(location), *strays(os.path.dirname(location))]:
-        sweep(path)
 
 
 REBASED = frozenset(("base-gone", "base-replaced", "base-upgraded", "config-disagrees", "python-dead"))

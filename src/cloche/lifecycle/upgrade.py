@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cloche.apply.staging import recover_environment
 from cloche.errors import ClocheError, SeedError, UsageError
 from cloche.lifecycle.diagnosis import diagnose, take_up
 from cloche.lifecycle.examination import examine, modules_of
 from cloche.lifecycle.inventory import Inventory, Loss, refusal, take
 from cloche.lifecycle.reader import build_of, kind_of
 from cloche.lifecycle.rebase import in_style, rebase, same_abi
-from cloche.lifecycle.repair import drafted, recover, reseed
+from cloche.lifecycle.repair import drafted, reseed
 from cloche.model.request import Request, Wanted
 from cloche.model.value import replace, value
 from cloche.planning.destination import absolute
@@ -75,7 +76,7 @@ def plan(path: str, pythons: Sequence[str], seeds: Literal["keep", "newest"], se
     location = absolute(path, session.host)
     if os.path.islink(location):
         location = os.path.realpath(location)
-    recover(location)
+    recover_environment(location)
     case = take_up(location, session)
     portrait = case.portrait
     if not pythons and seeds == "newest" and portrait.environment.interpreter is not None:
@@ -161,7 +162,7 @@ def point(upgrade: Upgrade, session: Session) -> Upgraded:
         if after.seed and not before.seed:
             raise broken(environment, f"pip does not run: {after.seed}")
 
-    draft.perform(verify, session.link_mode("auto"))
+    draft.apply(verify, session.link_mode("auto"))
     return Upgraded(environment, seeds=seeded)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from cloche.apply.file_list import DamagedImage, kind_of, look, read_file_list
+from cloche.apply.file_list import DamagedImage, check_files, kind_of, read_file_list
 from cloche.fs.files import DIRECTORY
 from cloche.model.value import TYPE_CHECKING
 
@@ -72,7 +72,7 @@ def sealed(root: str) -> Sequence[str]:
 def _look(manifest: str, root: str) -> None:
     directory = os.open(root, DIRECTORY) if BY_DESCRIPTOR else None
     try:
-        look(read_file_list(manifest), kind_of(manifest), root, directory)
+        check_files(read_file_list(manifest), kind_of(manifest), root, directory)
     finally:
         if directory is not None:
             os.close(directory)
