@@ -70,6 +70,7 @@ WARM = frozenset(
         "cloche.discovery.record",
         "cloche.errors",
         "cloche.fs",
+        "cloche.fs.checksums",
         "cloche.fs.files",
         "cloche.fs.locks",
         "cloche.model",

@@ -25,7 +25,7 @@ COMMAND = START | frozenset(
     """
     cloche.api cloche.apply cloche.apply.executor cloche.apply.file_list
     cloche.apply.signals cloche.apply.staging cloche.apply.transaction cloche.cli cloche.cli.commands
-    cloche.cli.dispatch cloche.cli.parser cloche.cli.report cloche.errors cloche.fs cloche.fs.files
+    cloche.cli.dispatch cloche.cli.parser cloche.cli.report cloche.errors cloche.fs cloche.fs.checksums cloche.fs.files
     cloche.fs.locks cloche.model cloche.model.distribution cloche.model.environment cloche.model.interpreter
     cloche.model.operations cloche.model.options cloche.model.plan cloche.model.request cloche.model.value
     cloche.planning cloche.planning.destination cloche.planning.plan_at cloche.planning.pyvenv_cfg

@@ -73,7 +73,7 @@ def test_a_package_is_not_marked_as_requested_when_only_the_upgrade_named_it_to_
     record.write_text(record.read_text() + "spam-1.0.dist-info/REQUESTED,,\n")
     overlay = Overlay(str(tmp_path))
     unmark_requested(overlay, [replace(spam, requested=requested)], layout_of(interpreter("CPython 3.12.1")))
-    overlay.seal()
+    overlay.update_checksums()
     overlay.apply()
     assert mark.exists() == (requested == "yes")
     assert ("REQUESTED" in record.read_text()) == (requested == "yes")

@@ -12,11 +12,11 @@ import re
 from typing import TYPE_CHECKING
 
 from cloche.apply.staging import is_staging_inside
+from cloche.fs.checksums import MANIFEST, parse_manifest, was_edited
+from cloche.fs.files import open_plain
 from cloche.lifecycle import activation_scripts, launchers, recorded_command
 from cloche.lifecycle.activation_scripts import SCRIPTS, patched, recorded_roots
 from cloche.lifecycle.installed import sites
-from cloche.lifecycle.overlay import MANIFEST
-from cloche.lifecycle.plain import open_plain
 from cloche.lifecycle.reader import listed
 from cloche.lifecycle.relocation import Relocation, needle, within
 from cloche.lifecycle.shebangs import header_of, with_found_program, with_program
@@ -201,13 +201,10 @@ def unedited(draft: Overlay) -> frozenset[str]:
 
 def written(draft: Overlay) -> dict[str, str]:
     """Return the files that cloche wrote and that are there, each `unedited` or `edited`; none by another maker."""
-    import hashlib
-
     found = {}
-    for line in draft.text(MANIFEST).splitlines():
-        hashed, _, path = line.partition("  ")
+    for path, digest in parse_manifest(draft.text(MANIFEST)).items():
         if (content := draft.content(path)) is not None:
-            found[path] = "unedited" if hashlib.sha256(content).hexdigest() == hashed else "edited"
+            found[path] = "edited" if was_edited(content, digest) else "unedited"
     return found
 
 

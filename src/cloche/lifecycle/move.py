@@ -83,7 +83,7 @@ def plan_move(path: str, to: str, action: Action, session: Session) -> MovePlan:
     moved = replace(info.environment, location=destination.location)
     writer = writer_for(info, moved, relocation, os.path.basename(source), session)
     residue = relocate(overlay, writer)
-    overlay.seal()
+    overlay.update_checksums()
     tree = CopyTree(source, tuple(overlay.changed), "hardlink" if action == "move" else "clone")
     operations = [tree, *overlay.operations]
     if destination.state == "absent":  # an existing directory keeps its own permissions

@@ -6,15 +6,13 @@ the overlay is a list of operations.
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import os
 import stat
 
 from cloche.apply import apply
+from cloche.fs.checksums import MANIFEST, update_manifest, update_record
+from cloche.fs.files import open_plain
 from cloche.fs.locks import DirectoryLock
-from cloche.lifecycle.plain import open_plain
-from cloche.lifecycle.record import digest, from_site, written_row
 from cloche.model.operations import InstallTree, Link, MakeDir, Remove, Rewrite, SetMode, Write
 from cloche.model.value import TYPE_CHECKING
 
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from cloche.model.operations import LinkMode, Operation
-
-MANIFEST = ".cloche-manifest"
 
 
 class Overlay:
@@ -140,45 +136,16 @@ class Overlay:
         modes = (SetMode(path, mode) for path, mode in sorted(self._modes.items()) if not self._is_gone(path))
         return [*removed, *parents((*made, *self._more)), *made, *self._more, *modes]
 
-    def seal(self) -> None:
-        """Bring the lists of files up to date with what they list: every RECORD, and the manifest of a cloche's own.
-
-        Rows keep their order; a file that a list does not have is not added to it.
-        """
-        changed = {*self._contents, *self._dropped}
-        for path in list(records(self.root)):
-            if self.content(path) is not None:
-                self._seal_record(path, changed)
+    def update_checksums(self) -> None:
+        """Bring every RECORD, and the manifest of an environment that cloche created, up to date with the other edits."""
+        changed = {path: self.content(path) for path in (*self._contents, *self._dropped)}
+        for record in list(records(self.root)):
+            if self.content(record) is not None:
+                others = {path: content for path, content in changed.items() if path != record}
+                self.write_text(record, update_record(self.text(record), record.rsplit("/", 2)[0], others))
         if manifest := self.text(MANIFEST):
-            self.write_text(MANIFEST, "".join(self._manifest_lines(manifest, changed)))
-
-    def _seal_record(self, record: str, changed: set[str]) -> None:
-        site = record.rsplit("/", 2)[0]
-        text = self.text(record)
-        lines = []
-        for line in text.splitlines(keepends=True):
-            row = next(csv.reader([line.rstrip("\r\n")]), [])
-            path = from_site(site, row[0]) if row else ""
-            if path in changed and path != record:
-                content = self.content(path)
-                if content is None and not path.endswith(".pyc"):
-                    continue
-                if content is not None and len(row) > 1 and row[1]:
-                    line = written_row([row[0], digest(content), str(len(content))]) + line[len(line.rstrip("\r\n")) :]
-            lines.append(line)
-        self.write_text(record, "".join(lines))
-
-    def _manifest_lines(self, text: str, changed: set[str]) -> Iterator[str]:
-        """Yield the lines of the manifest; a file that somebody has edited keeps its own, or it would pass for ours."""
-        before = Overlay(self.root)
-        for line in text.splitlines(keepends=True):
-            hashed, _, path = line.rstrip("\n").partition("  ")
-            if path not in changed:
-                yield line
-            elif (content := self.content(path)) is not None:
-                old = before.content(path)
-                is_edited = old is not None and hashlib.sha256(old).hexdigest() != hashed
-                yield line if is_edited else f"{hashlib.sha256(content).hexdigest()}  {path}\n"
+            changed = {path: self.content(path) for path in (*self._contents, *self._dropped)}
+            self.write(MANIFEST, update_manifest(manifest, changed, Overlay(self.root).content))
 
     def apply(self, verify: Callable[[], None] | None = None, link_mode: LinkMode = "auto") -> None:
         """Make the environment what the overlay says, all or nothing.

@@ -265,7 +265,7 @@ def settle(upgrade: Upgrade, staged: str, made: Plan, installed: Sequence[Instal
                 stale.append(one.path)
     retargeted(draft, environment, stale, upgrade.interpreter.platform)
     unmark_requested(draft, installed, new)
-    draft.seal()
+    draft.update_checksums()
     return draft
 
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from cloche.apply.staging import recover_environment, staging_directories
 from cloche.errors import ClocheError
+from cloche.fs.checksums import MANIFEST
 from cloche.lifecycle.checks.tree import world_writable
 from cloche.lifecycle.diagnosis import diagnose, take_up
 from cloche.lifecycle.embedded_paths import Writer, at, relocate, retargeted
 from cloche.lifecycle.examination import examine
 from cloche.lifecycle.installed import sites
-from cloche.lifecycle.overlay import MANIFEST, Overlay
+from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.rebase import rebase
 from cloche.model.request import Request
 from cloche.model.value import replace, value
@@ -60,7 +61,7 @@ def mend(case: Case, session: Session) -> Repaired:
         case = take_up(case.root, session)
         standing = diagnose(case)
     draft, notes = drafted(case, standing, session)
-    draft.seal()
+    draft.update_checksums()
 
     def verify() -> None:
         now = examine(replace(case.environment, interpreter=None), session.host, seed="no")

@@ -149,7 +149,7 @@ def point(upgrade: Upgrade, session: Session) -> Upgraded:
     seeded: tuple[str, ...] = ()
     if wanted := outdated(upgrade, session):
         seeded = tuple(reseed(draft, replace(portrait, environment=environment), wanted, session))
-    draft.seal()
+    draft.update_checksums()
     modules = modules_of(portrait.distributions)
     before = case.examined
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError, reason_of
+from cloche.fs.checksums import MANIFEST, format_manifest, parse_manifest, sha256_of
 from cloche.fs.files import read_plain
 from cloche.model import VERSION
 from cloche.model.distribution import normalised
@@ -360,19 +361,13 @@ def keeps_directory(destination: Destination, strategy: Strategy, path: str) -> 
     return os.path.isdir(there) and not os.path.islink(there)
 
 
-MANIFEST = ".cloche-manifest"
-"""Lists the generated files with their hashes, in the format of `sha256sum`, which can check it."""
-
-
 def manifest(operations: Iterable[Operation], earlier: Mapping[str, str]) -> Write:
-    """Return the list of what was generated, by which ours is told from the user's later on.
+    """Return the manifest, by which later runs tell files of cloche's from the user's.
 
-    `earlier` has hashes by path of what stands there already and is not written again.
+    `earlier` has hashes by path of files that exist already and are not written again.
     """
-    from cloche.store.installation import sha256_of
-
     listed = {**earlier, **{one.path: sha256_of(one.content) for one in operations if isinstance(one, Write)}}
-    return Write(MANIFEST, "".join(f"{digest}  {path}\n" for path, digest in sorted(listed.items())).encode("utf-8"))
+    return Write(MANIFEST, format_manifest(listed))
 
 
 def earlier_manifest(destination: Destination, request: Request) -> dict[str, str]:
@@ -384,7 +379,7 @@ def earlier_manifest(destination: Destination, request: Request) -> dict[str, st
         return {}
     path = os.path.join(destination.target, MANIFEST)
     try:
-        lines = read_plain(path).decode("utf-8", "replace").split("\n")
+        return parse_manifest(read_plain(path).decode("utf-8", "replace"))
     except OSError as error:
         if os.path.isfile(path) and not os.path.islink(path):  # then something is listed, and must not be forgotten
             raise DestinationError(
@@ -392,7 +387,6 @@ def earlier_manifest(destination: Destination, request: Request) -> dict[str, st
                 hint="let it be read, or replace the environment with `--clear`",
             ) from error
         return {}
-    return {path: digest for digest, found, path in (line.partition("  ") for line in lines) if found}
 
 
 def refuse_conflicts(destination: Destination, operations: Iterable[Operation]) -> None:

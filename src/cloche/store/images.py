@@ -16,7 +16,6 @@ byte-code of one is never taken for that of another. It is an even number of sec
 
 from __future__ import annotations
 
-import base64
 import errno
 import hashlib
 import json
@@ -27,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from cloche.apply.file_list import FileList, format_file_list, read_file_list
 from cloche.errors import SeedError, reason_of
+from cloche.fs.checksums import format_row, record_digest
 from cloche.fs.files import read_plain, write_all
 from cloche.model.distribution import EntryPoint, Image
 from cloche.model.value import fields
@@ -337,11 +337,10 @@ def _parents(path: str) -> Iterable[str]:
 
 
 def _record_row(path: str, size: int, sha256: str) -> str:
-    """Return a row of a RECORD; byte-code has no hash there, because Python makes it anew when it likes."""
-    quoted = f'"{path.replace(chr(34), chr(34) * 2)}"' if "," in path or '"' in path else path
+    """Return a row of a RECORD; byte-code has no hash there, because Python creates it again whenever it likes."""
     if path.endswith(".pyc"):
-        return f"{quoted},,\n"
-    return f"{quoted},sha256={base64.urlsafe_b64encode(bytes.fromhex(sha256)).decode().rstrip('=')},{size}\n"
+        return format_row(path)
+    return format_row(path, record_digest(bytes.fromhex(sha256)), size)
 
 
 def _settle(stage: str) -> None:

@@ -10,6 +10,7 @@ import os
 
 from cloche.apply.file_list import read_file_list
 from cloche.errors import SeedError
+from cloche.fs.checksums import digest_of, format_row, prefix_rows
 from cloche.fs.files import read_plain
 from cloche.model.operations import InstallTree, MakeDir, Write
 from cloche.model.value import TYPE_CHECKING
@@ -18,21 +19,10 @@ from cloche.store.check import sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from hashlib import sha256
 
     from cloche.model.distribution import EntryPoint, Image
     from cloche.model.environment import Environment
     from cloche.model.operations import Operation
-else:
-    try:  # what `hashlib` wraps, 3 ms earlier
-        from _sha2 import sha256
-    except ImportError:
-        try:
-            from _sha256 import sha256
-        except ImportError:
-            from hashlib import sha256
-
-BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 SHEBANG_LIMIT = 127
 """Most bytes of a script's first line, newline included, that Linux reads (255 since 5.1, but kernels live long)."""
@@ -70,15 +60,15 @@ def operations(image: Image, environment: Environment) -> list[Operation]:
         files, size = (image.files, image.size) if len(trees) == 1 else _measure(image.root, tree)
         done.append(InstallTree(place, f"{image.root}/{tree}", f"{image.root}/{tree}.manifest", files, size))
         record = read_plain(f"{image.root}/{tree}.record").decode("utf-8")
-        rows.append(record if place == site else _moved(record, _relative(place, site)))
+        rows.append(record if place == site else prefix_rows(record, _relative(place, site)))
     up = _relative(layout.bin, site)
     scripts = dict(_scripts(image, [name for name in own if name.startswith("shebangs/")], environment))
     if found & {"scripts", "data"}:
         _check_collisions(image, found, environment, scripts)
     for name, content in scripts.items():
         done.append(Write(f"{layout.bin}/{name}", content, executable="yes"))
-        rows.append(f"{_field(f'{up}/{name}')},sha256={_digest(content)},{len(content)}\n")
-    rows.append(f"{image.dist_info}/RECORD,,\n")
+        rows.append(format_row(f"{up}/{name}", digest_of(content), len(content)))
+    rows.append(format_row(f"{image.dist_info}/RECORD"))
     done.append(Write(f"{site}/{image.dist_info}/RECORD", "".join(rows).encode("utf-8")))
     return done
 
@@ -252,12 +242,6 @@ def _measure(root: str, tree: str) -> tuple[int, int]:
     return len(sizes), sum(sizes)
 
 
-def _moved(record: str, prefix: str) -> str:
-    """Return rows of a RECORD whose paths start one directory further away."""
-    rows = record.splitlines(keepends=True)
-    return "".join(f'"{prefix}/{row[1:]}' if row.startswith('"') else f"{prefix}/{row}" for row in rows)
-
-
 def _relative(path: str, start: str) -> str:
     """Return how to get from directory `start` to `path`, both relative to the root and written with `/`."""
     there, here = path.split("/") if path != "." else [], start.split("/")
@@ -265,23 +249,3 @@ def _relative(path: str, start: str) -> str:
     while same < min(len(there), len(here)) and there[same] == here[same]:
         same += 1
     return "/".join([*[".."] * (len(here) - same), *there[same:]])
-
-
-def _field(path: str) -> str:
-    """Return a path as a field of a RECORD, which is CSV."""
-    doubled = path.replace('"', '""')
-    return f'"{doubled}"' if "," in path or '"' in path else path
-
-
-def sha256_of(content: bytes) -> str:
-    """Return the hash of a content in hexadecimal, by the cheapest module that has it."""
-    return sha256(content).hexdigest()
-
-
-def _digest(content: bytes) -> str:
-    """Return the hash of a file as RECORD has it: URL-safe base64 without padding.
-
-    Spelled out for three files a run, since `binascii` loads zlib: half a millisecond.
-    """
-    number = int.from_bytes(sha256(content).digest() + b"\0", "big")  # 264 bits, 44 digits, the last is padding
-    return "".join(BASE64[number >> place & 63] for place in range(258, 0, -6))
