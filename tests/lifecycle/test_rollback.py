@@ -18,7 +18,7 @@ from cloche.lifecycle import rebuild as rebuilding
 from cloche.lifecycle import upgrade as upgrading
 from cloche.lifecycle.diagnosis import take_up
 from cloche.lifecycle.overlay import Overlay
-from cloche.lifecycle.repair import mend
+from cloche.lifecycle.repair import repair_environment
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def edited(place: Path) -> Overlay:
     draft.write("script", b"#!/new/bin/python\n")
     draft.write("lib/added", b"new\n")
     draft.link("link", "lib")
-    draft.drop("gone")
+    draft.remove("gone")
     return draft
 
 
@@ -76,7 +76,7 @@ def test_what_goes_with_its_directory_is_gone_and_what_is_written_as_it_is_is_no
     draft.write("script", b"#!/old/bin/python\n")
     draft.link("link", "/old")
     assert draft.changed == []
-    draft.drop("gone")
+    draft.remove("gone")
     assert draft.content("gone/file") is None
     assert draft.changed == ["gone"]
 
@@ -245,7 +245,7 @@ def test_a_move_that_runs_out_of_space_leaves_the_old_place_as_it_was(cloche, em
 def test_an_upgrade_that_does_not_work_puts_the_old_environment_back(cloche, empty, world, monkeypatch) -> None:
     place = empty("venv", "3.11")
     before = snapshot(cloche.cwd)
-    planned = upgrading.plan(str(place), ["3.12"], "keep", world)
+    planned = upgrading.plan_upgrade(str(place), ["3.12"], "keep", world)
     proved = []
 
     def proof(environment: object, location: str, *_: object) -> None:
@@ -272,5 +272,5 @@ def test_mending_that_does_not_work_is_taken_back(cloche, empty, world, monkeypa
     (place / "bin" / "python").chmod(0o755)
     changed = snapshot(place)
     with pytest.raises(ClocheError, match="would not work"):
-        mend(case, world)
+        repair_environment(case, world)
     assert snapshot(place) == changed != before

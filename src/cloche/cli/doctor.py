@@ -14,7 +14,7 @@ from cloche.cli.settings import resolve, session_of
 from cloche.errors import ClocheError, UsageError
 from cloche.lifecycle.diagnosis import diagnose, take_up
 from cloche.lifecycle.finder import environments_below
-from cloche.lifecycle.repair import Repaired, mend
+from cloche.lifecycle.repair import Repaired, repair_environment
 from cloche.model.value import value
 from cloche.planning.destination import absolute
 
@@ -87,7 +87,7 @@ def look_at(path: str, session: Session, *, fix: bool) -> Outcome:
             recover_environment(path)  # a killed run may have set it aside
         case = take_up(path, session)
         if fix:
-            return Outcome(case.root, mend(case, session))
+            return Outcome(case.root, repair_environment(case, session))
         findings = tuple(diagnose(case))
         return Outcome(case.root, Repaired(findings, findings))
     except ClocheError as problem:

@@ -9,7 +9,7 @@ from cloche.cli import report
 from cloche.cli.commands import COMMON
 from cloche.cli.settings import resolve, session_of
 from cloche.lifecycle.rebuild import rebuild
-from cloche.lifecycle.upgrade import Upgraded, outdated, plan, point
+from cloche.lifecycle.upgrade import Upgraded, outdated_seeds, plan_upgrade, upgrade_in_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,9 +25,9 @@ def upgrade(words: ParsedArguments, host: Host, argv: Sequence[str], started: fl
     code = 0
     with session_of(settings, host) as session:
         pythons = words.given.get("python", ())
-        planned = plan(words.operands[0], pythons, "newest" if words.flag("seeds") else "keep", session)
+        planned = plan_upgrade(words.operands[0], pythons, "newest" if words.flag("seeds") else "keep", session)
         if words.flag("check"):
-            due = planned.kind != "nothing" or bool(outdated(planned, session))
+            due = planned.kind != "nothing" or bool(outdated_seeds(planned, session))
             outcome, done, code = ("due" if due else "up to date"), None, int(due)
         elif words.flag("dry-run"):
             outcome, done = "would be upgraded", rehearsed(planned, session)
@@ -49,7 +49,7 @@ def carried_out(planned: Upgrade, session: Session, words: ParsedArguments) -> U
     if planned.kind == "rebuild":
         session.progress(f"rebuilding for {planned.interpreter.name}")
         return rebuild(planned, session, losses="allowed" if words.flag("allow-loss") else "refused")
-    return point(planned, session)
+    return upgrade_in_place(planned, session)
 
 
 def rehearsed(planned: Upgrade, session: Session) -> Upgraded:
@@ -57,7 +57,7 @@ def rehearsed(planned: Upgrade, session: Session) -> Upgraded:
     if planned.kind == "rebuild":
         session.progress(f"rehearsing for {planned.interpreter.name}")
         return rebuild(planned, session, losses="allowed", commit="no")
-    return Upgraded(planned.portrait.environment, seeds=outdated(planned, session))
+    return Upgraded(planned.portrait.environment, seeds=outdated_seeds(planned, session))
 
 
 def lines(planned: Upgrade, outcome: str, done: Upgraded | None, host: Host, milliseconds: float) -> Iterator[str]:

@@ -360,7 +360,7 @@ def drop_bytecode(draft: Overlay, path: str) -> None:
     stem = name.removesuffix(".py")
     for cached in listed(draft.on_disk(f"{directory}/__pycache__")):
         if cached.startswith(f"{stem}.") and cached.endswith(".pyc"):
-            draft.drop(f"{directory}/__pycache__/{cached}")
+            draft.remove(f"{directory}/__pycache__/{cached}")
 
 
 def retargeted(draft: Overlay, environment: Environment, scripts: list[str], platform: str) -> list[str]:

@@ -70,7 +70,7 @@ def all_installed(portrait: EnvironmentInfo) -> list[Installed]:
     return [found[key] for key in sorted(found)]
 
 
-def take(portrait: EnvironmentInfo, target: Interpreter, seeds: Iterable[str] = ()) -> Inventory:
+def take_inventory(portrait: EnvironmentInfo, target: Interpreter, seeds: Iterable[str] = ()) -> Inventory:
     """Decide what becomes of each distribution; `seeds` are those that the new environment brings of itself."""
     root = portrait.environment.location
     carried, anew, losses = [], [], []
@@ -248,7 +248,7 @@ class Translation:
         return posixpath.relpath(moved, posixpath.dirname(self.path(path)) or ".")
 
 
-def operations(
+def carrying_operations(
     inventory: Inventory, portrait: EnvironmentInfo, translation: Translation, platform: str
 ) -> list[Operation]:
     """Return the operations that bring what is carried over, and the loose files."""

@@ -184,7 +184,7 @@ def refuse_broken(environment: Environment, before: Examined, after: Examined) -
     if after.failure:
         raise ClocheError(f"its Python does not start: {after.failure}")
     if not same(after.prefix, environment.location):
-        raise ClocheError(f"its Python takes `{after.prefix}` for its place")
+        raise ClocheError(f"its Python reports `{after.prefix}` as its prefix")
     if lost := sorted(set(after.unresolvable) - set(before.unresolvable)):
         raise ClocheError(f"its scripts cannot import `{lost[0]}`")
     if after.seed and not before.seed:

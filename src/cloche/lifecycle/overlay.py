@@ -23,26 +23,26 @@ if TYPE_CHECKING:
 
 
 class Overlay:
-    """An environment's tree as it is to be. Paths are relative to the root, with `/`."""
+    """An environment's tree as it will be. Paths are relative to the root, with `/`."""
 
     def __init__(self, root: str) -> None:
         self.root = root
         self._contents: dict[str, bytes] = {}
         self._links: dict[str, str] = {}
-        self._dropped: set[str] = set()
+        self._removed: set[str] = set()
         self._more: list[Operation] = []
         self._modes: dict[str, int] = {}
         self._executable: set[str] = set()
 
     def on_disk(self, path: str) -> str:
-        """Return where a path stands now, absolute."""
+        """Return the absolute path of an entry as it is now."""
         return os.path.join(self.root, *path.split("/"))
 
     def content(self, path: str) -> bytes | None:
-        """Return what a file is to hold; None where there is to be no file."""
+        """Return the future content of a file; None if there will be no file."""
         if path in self._contents:
             return self._contents[path]
-        if path in self._dropped or path in self._links or self._goes_with_parent(path):
+        if path in self._removed or path in self._links or self._is_removed_with_parent(path):
             return None
         try:
             with open_plain(self.on_disk(path)) as file:
@@ -51,11 +51,11 @@ class Overlay:
             return None
 
     def text(self, path: str) -> str:
-        """Return a file's text; bytes that are no UTF-8 survive a round trip. Empty where there is no file."""
+        """Return the future text of a file, empty if there will be none; bytes that are not UTF-8 survive a round trip."""
         return (self.content(path) or b"").decode("utf-8", "surrogateescape")
 
     def write(self, path: str, content: bytes, executable: str = "no") -> None:
-        """Have a file hold `content`; one that is there keeps its permissions, and is left alone if it does already."""
+        """Write a file. An existing one keeps its permissions, and is left alone if it has this content already."""
         if content != self.content(path):
             self._forget(path)
             self._contents[path] = content
@@ -66,60 +66,60 @@ class Overlay:
         self.write(path, text.encode("utf-8", "surrogateescape"))
 
     def link(self, path: str, target: str) -> None:
-        """Have a symbolic link stand at a path."""
+        """Create a symbolic link."""
         if self.target(path) != target:
             self._forget(path)
             self._links[path] = target
 
     def target(self, path: str) -> str | None:
-        """Return what the link at a path points to; None where there is to be no link."""
+        """Return what the link at a path will point to; None if there will be no link."""
         if path in self._links:
             return self._links[path]
-        if path in self._dropped or path in self._contents or self._goes_with_parent(path):
+        if path in self._removed or path in self._contents or self._is_removed_with_parent(path):
             return None
         try:
             return os.readlink(self.on_disk(path))
         except OSError:
             return None
 
-    def drop(self, path: str) -> None:
-        """Have nothing stand at a path; a directory goes with all that is in it."""
+    def remove(self, path: str) -> None:
+        """Remove what is at a path, a directory with everything in it."""
         self._forget(path)
         for one in [*self._contents, *self._links]:
             if one.startswith(f"{path}/"):
                 self._forget(one)
         if os.path.lexists(self.on_disk(path)):
-            self._dropped.add(path)
+            self._removed.add(path)
 
     def add(self, operations: Iterable[Operation]) -> None:
-        """Have operations performed besides: an image laid, a file copied from outside."""
+        """Add other operations: to install an image, or to copy a file from outside."""
         self._more += operations
 
     def set_mode(self, path: str, mode: int) -> None:
-        """Have a file or directory that is there get other permission bits."""
+        """Change the permission bits of an existing file or directory."""
         self._modes[path] = mode
 
     def mode(self, path: str) -> int:
-        """Return the permission bits that a file or directory is to have."""
+        """Return the future permission bits of a file or directory."""
         return self._modes.get(path) or stat.S_IMODE(os.lstat(self.on_disk(path)).st_mode)
 
     def _forget(self, path: str) -> None:
         self._contents.pop(path, None)
         self._links.pop(path, None)
-        self._dropped.discard(path)
+        self._removed.discard(path)
 
     @property
     def changed(self) -> list[str]:
-        """Return every path that is to become another."""
+        """Return every path whose entry will be different."""
         more = [one.path for one in self._more if hasattr(one, "path") and not isinstance(one, MakeDir)]
-        return sorted({*self._contents, *self._links, *self._dropped, *self._modes, *more})
+        return sorted({*self._contents, *self._links, *self._removed, *self._modes, *more})
 
-    def _is_gone(self, path: str) -> bool:
-        return path not in self._contents and (path in self._dropped or self._goes_with_parent(path))
+    def _will_be_absent(self, path: str) -> bool:
+        return path not in self._contents and (path in self._removed or self._is_removed_with_parent(path))
 
-    def _goes_with_parent(self, path: str) -> bool:
+    def _is_removed_with_parent(self, path: str) -> bool:
         parts = path.split("/")
-        return any("/".join(parts[:count]) in self._dropped for count in range(1, len(parts)))
+        return any("/".join(parts[:count]) in self._removed for count in range(1, len(parts)))
 
     @property
     def operations(self) -> list[Operation]:
@@ -132,19 +132,19 @@ class Overlay:
             else:
                 made.append(Write(path, content, "yes" if path in self._executable else "no"))
         made += (Link(path, target) for path, target in sorted(self._links.items()))
-        removed = (Remove(path) for path in sorted(self._dropped) if not self._goes_with_parent(path))
-        modes = (SetMode(path, mode) for path, mode in sorted(self._modes.items()) if not self._is_gone(path))
+        removed = (Remove(path) for path in sorted(self._removed) if not self._is_removed_with_parent(path))
+        modes = (SetMode(path, mode) for path, mode in sorted(self._modes.items()) if not self._will_be_absent(path))
         return [*removed, *parents((*made, *self._more)), *made, *self._more, *modes]
 
     def update_checksums(self) -> None:
         """Bring every RECORD, and the manifest of an environment that cloche created, up to date with the other edits."""
-        changed = {path: self.content(path) for path in (*self._contents, *self._dropped)}
+        changed = {path: self.content(path) for path in (*self._contents, *self._removed)}
         for record in list(records(self.root)):
             if self.content(record) is not None:
                 others = {path: content for path, content in changed.items() if path != record}
                 self.write_text(record, update_record(self.text(record), record.rsplit("/", 2)[0], others))
         if manifest := self.text(MANIFEST):
-            changed = {path: self.content(path) for path in (*self._contents, *self._dropped)}
+            changed = {path: self.content(path) for path in (*self._contents, *self._removed)}
             self.write(MANIFEST, update_manifest(manifest, changed, Overlay(self.root).content))
 
     def apply(self, verify: Callable[[], None] | None = None, link_mode: LinkMode = "auto") -> None:
@@ -159,7 +159,7 @@ class Overlay:
 
 
 def parents(operations: Iterable[Operation]) -> list[MakeDir]:
-    """Return the directories that operations need, outermost first."""
+    """Return the operations that create the directories which others need, outermost first."""
     needed: set[str] = set()
     for operation in operations:
         parts = getattr(operation, "path", "").split("/")
@@ -170,7 +170,7 @@ def parents(operations: Iterable[Operation]) -> list[MakeDir]:
 
 
 def records(root: str) -> Iterator[str]:
-    """Yield every RECORD below a root, relative to it, with its directories as they are spelled on disk."""
+    """Yield the path of every RECORD in an environment, relative to its root and spelled as on disk."""
     for top in sorted(os.listdir(root)):
         parent = os.path.join(root, top)
         if top.lower() not in ("lib", "lib64") or os.path.islink(parent):

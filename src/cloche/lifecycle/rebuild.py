@@ -1,7 +1,7 @@
-"""Build an environment anew for a Python of another ABI, with what is installed in it.
+"""Rebuild an environment for a Python of another ABI, with what is installed in it.
 
-A whole environment is built beside the old one, proved, and exchanged with it in one step; what cannot come along is
-found out before that.
+A whole environment is created beside the old one, verified, and exchanged with it in one step. What cannot be kept is
+known before that.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cloche.lifecycle.embedded_paths import program_of, relocate, retargeted, ro
 from cloche.lifecycle.examination import activations, examine, modules_of
 from cloche.lifecycle.info import SEEDS
 from cloche.lifecycle.installed import in_site, sites
-from cloche.lifecycle.inventory import Loss, Translation, operations, requirement
+from cloche.lifecycle.inventory import Loss, Translation, carrying_operations, requirement
 from cloche.lifecycle.move import refuse_broken
 from cloche.lifecycle.overlay import Overlay, parents
 from cloche.lifecycle.reader import LIBRARY
@@ -48,10 +48,10 @@ if TYPE_CHECKING:
     from cloche.session import Session
 
     Losses: TypeAlias = Literal["refused", "allowed"]
-    """Whether something may stay behind."""
+    """Whether something may be lost."""
 
     Commit: TypeAlias = Literal["yes", "no"]
-    """With `no` the new environment is built and compared, and thrown away."""
+    """With `no` the new environment is created and compared, and thrown away."""
 
 
 def rebuild(upgrade: Upgrade, session: Session, *, losses: Losses = "refused", commit: Commit = "yes") -> Upgraded:
@@ -66,17 +66,17 @@ def rebuild(upgrade: Upgrade, session: Session, *, losses: Losses = "refused", c
     request = request_for(upgrade, session)
     refuse_losses(inventory.losses, losses, commit)
     blueprint = session.blueprint(request)
-    notes = tuple(otherwise(upgrade, session))
+    notes = tuple(activator_notes(upgrade, session))
     astray = activations(upgrade.portrait.environment, session.host) if inventory.edited else []
     lost = [*inventory.losses]
     with DirectoryLock(upgrade.location):
         made = place(blueprint, request, session.host)
 
         def complete(staged: str) -> list[Operation]:
-            failed, installed = install(inventory.anew, staged, made, session, losses=losses, commit=commit)
+            failed, installed = install_with_pip(inventory.anew, staged, made, session, losses=losses, commit=commit)
             lost.extend(failed)
-            settle(upgrade, staged, made, installed, session).apply()
-            lost.extend(missing(inventory, staged, made, lost))
+            settle_paths(upgrade, staged, made, installed, session).apply()
+            lost.extend(missing_packages(inventory, staged, made, lost))
             refuse_losses(lost, losses, commit)
             verify_rebuilt(made.environment, staged, upgrade, session)
             return kept_directories(upgrade, staged, made)
@@ -86,7 +86,7 @@ def rebuild(upgrade: Upgrade, session: Session, *, losses: Losses = "refused", c
             if wrong := [one for one in activations(made.environment, session.host) if one not in astray]:
                 raise broken(made.environment, f"{wrong[0]} does not lead to it")
 
-        operations = [*anew(upgrade, made), *carried(upgrade, made)]
+        operations = [*new_operations(upgrade, made), *carried_operations(upgrade, made)]
         link_mode = session.link_mode(made.link_mode)
         if commit == "yes":
             apply(operations, made.target, made.strategy, verify, link_mode=link_mode, complete=complete)
@@ -96,11 +96,14 @@ def rebuild(upgrade: Upgrade, session: Session, *, losses: Losses = "refused", c
 
 
 def refuse_losses(lost: Sequence[Loss], losses: Losses, commit: Commit) -> None:
-    """:raises ClocheError: something cannot come along, and may not stay behind."""
+    """Refuse losses that are not allowed.
+
+    :raises ClocheError: there is one.
+    """
     if lost and losses == "refused" and commit == "yes":
         shown = "; ".join(f"{one.what}: {one.why}" for one in lost)
         raise ClocheError(
-            f"not everything can come along: {shown}", hint="`--allow-loss` goes on without it; nothing was changed"
+            f"not everything can be kept: {shown}", hint="`--allow-loss` continues without it; nothing was changed"
         )
 
 
@@ -118,7 +121,7 @@ def request_for(upgrade: Upgrade, session: Session) -> Request:
         pythons=(upgrade.interpreter.executable,),
         creator="copy" if is_copied and environment.os_name != "nt" else None,
         wanted=Wanted(upgrade.seeds) if upgrade.seeds else None,
-        activators=serving(chosen, upgrade.interpreter, session) if chosen is not None else None,
+        activators=usable_activators(chosen, upgrade.interpreter, session) if chosen is not None else None,
         existing="replace",
         site_packages="system" if settings.get("include-system-site-packages", "").lower() == "true" else "isolated",
         prompt=settings.get("prompt"),
@@ -127,16 +130,16 @@ def request_for(upgrade: Upgrade, session: Session) -> Request:
     )
 
 
-def otherwise(upgrade: Upgrade, session: Session) -> Iterator[str]:
-    """Yield what the new environment will not be or have, because nothing here can make it so."""
+def activator_notes(upgrade: Upgrade, session: Session) -> Iterator[str]:
+    """Yield which activation scripts the new environment will not have, because no activator writes them."""
     offered = {one.name for one in session.registry.all("activator")}
     for name in upgrade.portrait.activators:
         if (shell := SCRIPTS[name.lower()]) not in offered:
-            yield f"`{name}` is not made anew: there is no activator `{shell}`; a plugin may give it"
+            yield f"`{name}` is not in the new environment: activator `{shell}` is not installed"
 
 
-def serving(names: Sequence[str], interpreter: Interpreter, session: Session) -> tuple[str, ...]:
-    """Return the activators, of those named, that can be loaded and do not refuse the interpreter."""
+def usable_activators(names: Sequence[str], interpreter: Interpreter, session: Session) -> tuple[str, ...]:
+    """Return the activators, of these names, that can be loaded and accept the interpreter."""
     found = []
     for name in names:
         try:
@@ -147,21 +150,21 @@ def serving(names: Sequence[str], interpreter: Interpreter, session: Session) ->
     return tuple(found)
 
 
-def anew(upgrade: Upgrade, made: Plan) -> list[Operation]:
-    """Return the operations for what the new environment has of itself, but for scripts that come along as edited."""
+def new_operations(upgrade: Upgrade, made: Plan) -> list[Operation]:
+    """Return the operations that create the new environment, but for scripts that are kept because they were edited."""
     assert upgrade.inventory is not None
     return [one for one in made.operations if getattr(one, "path", "") not in upgrade.inventory.edited]
 
 
-def carried(upgrade: Upgrade, made: Plan) -> list[Operation]:
-    """Return the operations for what comes along as it is; what the new environment has of itself is left to it."""
+def carried_operations(upgrade: Upgrade, made: Plan) -> list[Operation]:
+    """Return the operations for what is kept; what the new environment brings itself is left to it."""
     assert upgrade.inventory is not None
     translation = translation_of(upgrade, made)
-    taken = {one.path for one in anew(upgrade, made) if hasattr(one, "path") and not isinstance(one, MakeDir)}
+    taken = {one.path for one in new_operations(upgrade, made) if hasattr(one, "path") and not isinstance(one, MakeDir)}
     platform = upgrade.interpreter.platform
     return [
         one
-        for one in operations(upgrade.inventory, upgrade.portrait, translation, platform)
+        for one in carrying_operations(upgrade.inventory, upgrade.portrait, translation, platform)
         if isinstance(one, MakeDir) or getattr(one, "path", "") not in taken
     ]
 
@@ -173,7 +176,7 @@ def translation_of(upgrade: Upgrade, made: Plan) -> Translation:
     )
 
 
-def install(
+def install_with_pip(
     wanted: Sequence[Installed], staged: str, made: Plan, session: Session, *, losses: Losses, commit: Commit
 ) -> tuple[list[Loss], Sequence[Installed]]:
     """Let pip install exactly these distributions into a staged environment; return what it could not and could install.
@@ -182,28 +185,28 @@ def install(
     """
     if not wanted:
         return [], ()
-    ran = pip([word for one in wanted for word in requirement(one)], staged, made, session)
+    ran = run_pip([word for one in wanted for word in requirement(one)], staged, made, session)
     if not ran:
         return [], wanted
     if losses == "refused" and commit == "yes":
         raise ClocheError(
             f"pip cannot install all of {', '.join(f'{one.key} {one.version}' for one in wanted)}: {ran}",
-            hint="`--allow-loss` goes on without what cannot be had; nothing was changed",
+            hint="`--allow-loss` continues without what is not available; nothing was changed",
         )
     lost = []
     installed = []
     for one in wanted:
-        if reason := pip(requirement(one), staged, made, session):
+        if reason := run_pip(requirement(one), staged, made, session):
             lost.append(Loss(f"{one.name} {one.version}", f"pip: {reason}"))
         else:
             installed.append(one)
     return lost, installed
 
 
-def pip(requirements: Sequence[str], staged: str, made: Plan, session: Session) -> str:
-    """Run pip for a staged environment; return its last words if it failed, else nothing.
+def run_pip(requirements: Sequence[str], staged: str, made: Plan, session: Session) -> str:
+    """Run pip for a staged environment; return its error message, empty if it succeeded.
 
-    The environment's own pip, else the one that cloche depends on.
+    It is the environment's own pip, or else the one that cloche depends on.
     """
     layout, host = made.environment.layout, session.host
     python = os.path.join(staged, *layout.executable.split("/"))
@@ -229,7 +232,7 @@ def pip(requirements: Sequence[str], staged: str, made: Plan, session: Session) 
     if not ran.returncode:
         return ""
     lines = [line.strip() for line in ran.stdout.decode("utf-8", "replace").splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith(("ERROR", "error:"))] or lines[-1:] or ["it says nothing"]
+    errors = [line for line in lines if line.startswith(("ERROR", "error:"))] or lines[-1:] or ["no output"]
     return errors[0].removeprefix("ERROR:").strip()
 
 
@@ -239,10 +242,12 @@ def unmark_requested(overlay: Overlay, installed: Iterable[Installed], layout: L
     for site in sites(layout):
         for one in in_site(overlay.root, site):
             if one.key in along:
-                overlay.drop(f"{one.metadata}/REQUESTED")
+                overlay.remove(f"{one.metadata}/REQUESTED")
 
 
-def settle(upgrade: Upgrade, staged: str, made: Plan, installed: Sequence[Installed], session: Session) -> Overlay:
+def settle_paths(
+    upgrade: Upgrade, staged: str, made: Plan, installed: Sequence[Installed], session: Session
+) -> Overlay:
     """Return the edits after which everything in a staged environment names its future path and the new directories."""
     location, old, new = made.environment.location, upgrade.portrait.environment.layout, made.environment.layout
     roots = [(staged, location)]
@@ -250,23 +255,23 @@ def settle(upgrade: Upgrade, staged: str, made: Plan, installed: Sequence[Instal
         named = (*upgrade.portrait.recorded_roots, location)
         roots += ((f"{root}/{old.purelib}", f"{location}/{new.purelib}") for root in named)
     roots += [(root, location) for root in upgrade.case.old_roots]
-    draft = Overlay(staged)
+    overlay = Overlay(staged)
     environment = replace(made.environment, location=location)
     writer = writer_for(upgrade.portrait, environment, Relocation(tuple(roots)), os.path.basename(location), session)
-    relocate(draft, replace(writer, generated={}, prompts=None))
+    relocate(overlay, replace(writer, generated={}, prompts=None))
     names = set(new.names)
     stale = []
     for one in (row for site in sites(new) for found in in_site(staged, site) for row in found.rows):
         if one.path.startswith(f"{new.bin}/"):
-            program = program_of(draft, one.path)
+            program = program_of(overlay, one.path)
             name = os.path.basename(program.replace("\\", "/"))
             is_fixed = environment.placement == "relocatable" and root_of_program(program, new.bin) == location
             if NAME.fullmatch(name) and (name not in names or is_fixed):
                 stale.append(one.path)
-    retargeted(draft, environment, stale, upgrade.interpreter.platform)
-    unmark_requested(draft, installed, new)
-    draft.update_checksums()
-    return draft
+    retargeted(overlay, environment, stale, upgrade.interpreter.platform)
+    unmark_requested(overlay, installed, new)
+    overlay.update_checksums()
+    return overlay
 
 
 def kept_directories(upgrade: Upgrade, staged: str, made: Plan) -> list[Operation]:
@@ -293,8 +298,8 @@ def kept_directories(upgrade: Upgrade, staged: str, made: Plan) -> list[Operatio
     return [*parents(created), *created, *modes]
 
 
-def missing(inventory: Inventory, staged: str, made: Plan, lost: Sequence[Loss]) -> list[Loss]:
-    """Return what should be in a staged environment and is not, or is there in another version."""
+def missing_packages(inventory: Inventory, staged: str, made: Plan, lost: Sequence[Loss]) -> list[Loss]:
+    """Return the packages that a staged environment lacks, or has in another version."""
     there = {one.key: one.version for site in sites(made.environment.layout) for one in in_site(staged, site)}
     known = {one.what for one in lost}
     return [
@@ -305,7 +310,10 @@ def missing(inventory: Inventory, staged: str, made: Plan, lost: Sequence[Loss])
 
 
 def verify_rebuilt(environment: Environment, location: str, upgrade: Upgrade, session: Session) -> None:
-    """:raises ClocheError: an environment, as it stands at `location`, lacks what the old one had."""
+    """Verify the new environment in the directory `location`, where it is staged or in place.
+
+    :raises ClocheError: something that worked in the old environment does not work in it.
+    """
     standing = replace(environment, location=location)
     modules = modules_of(one for site in sites(environment.layout) for one in in_site(location, site))
     after = examine(standing, session.host, modules)
@@ -323,7 +331,7 @@ def verify_rebuilt(environment: Environment, location: str, upgrade: Upgrade, se
 
 
 def remedy_for(modules: set[str], upgrade: Upgrade) -> str:
-    """Return what helps where scripts cannot import modules, by whose they are; empty if there are none."""
+    """Return the hint for scripts that cannot import these modules, by their package; empty if there are none."""
     owners = [one.key for one in upgrade.portrait.distributions if modules & {*modules_of([one])}]
     if seeds := [name for name in owners if name in SEEDS]:
         return f"`--seeds` brings {' and '.join(seeds)} up to date"
