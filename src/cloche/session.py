@@ -14,7 +14,7 @@ from cloche.fs.locks import DirectoryLock
 from cloche.model.plan import Result
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.plan_at import place
-from cloche.store.check import check
+from cloche.store.check import check_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -281,7 +281,7 @@ class Session:
         try:
             plan = self._plan_and_apply(blueprint, request)
         except (ClocheError, OSError) as error:
-            if not isinstance(error, DamagedImage) and not any(map(check, blueprint.images)):
+            if not isinstance(error, DamagedImage) and not any(map(check_image, blueprint.images)):
                 raise
             blueprint = self._decide(request, self.memory)  # an image was damaged or replaced meanwhile
             plan = self._plan_and_apply(blueprint, request)

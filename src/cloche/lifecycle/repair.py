@@ -186,7 +186,7 @@ def reinstall_seeds(
     from cloche.model.operations import InstallTree, MakeDir, Write
     from cloche.model.request import Wanted
     from cloche.planning.resolve import choose_images
-    from cloche.store.installation import operations
+    from cloche.store.installation import image_operations
 
     environment = portrait.environment
     assert environment.interpreter is not None
@@ -203,7 +203,7 @@ def reinstall_seeds(
         for site in sites(environment.layout):
             if os.path.isdir(overlay.on_disk(f"{site}/{image.distribution}")):
                 overlay.remove(f"{site}/{image.distribution}")
-        for operation in operations(image, environment):
+        for operation in image_operations(image, environment):
             if isinstance(operation, Write):
                 overlay.write(operation.path, operation.content, operation.executable)
             elif isinstance(operation, (InstallTree, MakeDir)):

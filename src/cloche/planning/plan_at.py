@@ -28,7 +28,7 @@ from cloche.planning.destination import (
     refuse_own,
 )
 from cloche.plugins.guard import guarded, omission, resolve
-from cloche.store.installation import operations as image_operations
+from cloche.store.installation import image_operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -31,7 +31,7 @@ from cloche.fs.files import read_plain, write_all
 from cloche.model.distribution import EntryPoint, Image
 from cloche.model.value import fields
 from cloche.store import bytecode
-from cloche.store.check import SEAL, check, check_tree, sealed
+from cloche.store.check import SEAL, check_image, check_tree, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -148,7 +148,7 @@ def load(root: str) -> Image | None:
         image = Image(root=root, entry_points=points, **described)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-    return None if check(image) else image
+    return None if check_image(image) else image
 
 
 def verify(root: str) -> list[str]:
