@@ -11,7 +11,7 @@ import os
 
 from cloche.apply.file_list import DamagedImage, check_files, kind_of, read_file_list
 from cloche.errors import ClocheError
-from cloche.fs.files import DIRECTORY, NEW_FILE, copy_file, named, open_quietly, write_all
+from cloche.fs.files import DIRECTORY, NEW_FILE, copy_file, open_quietly, paths_in, write_all
 from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Remove, Rewrite, Run, SetMode, Write
 from cloche.model.value import TYPE_CHECKING
 
@@ -185,14 +185,14 @@ class StagingTree:
                 opened.append(os.open(operation.path, DIRECTORY, dir_fd=self.descriptor))
             source, target = opened or (None, None)
             check_files(files, kind_of(operation.file_list), operation.source, source)
-            for path in named(files.directories, self._at(operation.path), target):
+            for path in paths_in(files.directories, self._at(operation.path), target):
                 try:
                     os.mkdir(path, dir_fd=target)
                 except FileExistsError:
                     pass  # two images share a namespace package
             transfers = TRANSFERS[link_mode]
-            origins = named(files.paths, operation.source, source)
-            for here, there in zip(origins, named(files.paths, self._at(operation.path), target), strict=True):
+            origins = paths_in(files.paths, operation.source, source)
+            for here, there in zip(origins, paths_in(files.paths, self._at(operation.path), target), strict=True):
                 while True:
                     try:
                         transfers[0](here, there, source, target, operation.source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cloche.errors import ClocheError
-from cloche.fs.files import named, read_plain
+from cloche.fs.files import paths_in, read_plain
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def check_files(files: FileList, kind: int, root: str, directory: int | None) ->
     :raises DamagedImage: a file is not what was published.
     """
     stat, mtime = os.stat, files.mtime_ns
-    for path, name, size in zip(files.paths, named(files.paths, root, directory), files.sizes, strict=True):
+    for path, name, size in zip(files.paths, paths_in(files.paths, root, directory), files.sizes, strict=True):
         try:
             found = stat(name, dir_fd=directory, follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError):

@@ -34,7 +34,7 @@ def open_quietly(path: str, directory: int | None = None, *, more: int = 0) -> i
         return os.open(path, flags, dir_fd=directory)
 
 
-def named(paths: Sequence[str], root: str, directory: int | None) -> Sequence[str]:
+def paths_in(paths: Sequence[str], root: str, directory: int | None) -> Sequence[str]:
     """Return paths in the directory `root` as system calls need them: as they are if there is a descriptor of it, else absolute.
 
     Relative to a descriptor they are a quarter faster.
