@@ -49,7 +49,6 @@ WARM = frozenset(
         "cloche.__main__",
         "cloche.api",
         "cloche.apply",
-        "cloche.apply.driver",
         "cloche.apply.executor",
         "cloche.apply.file_list",
         "cloche.apply.signals",
@@ -73,6 +72,7 @@ WARM = frozenset(
         "cloche.discovery.serialization",
         "cloche.errors",
         "cloche.fs",
+        "cloche.fs.checksums",
         "cloche.fs.files",
         "cloche.fs.inputs",
         "cloche.fs.locks",
@@ -412,6 +412,40 @@ def test_nothing_is_imported_that_is_not_declared() -> None:
         and one.imported.partition(".")[0] not in there | ({"pytest"} if part(module) == "testing" else set())
     ]
     assert against == []
+
+
+APPLY = frozenset(("cloche.apply", "cloche.apply.file_list", "cloche.apply.staging"))
+"""What other packages may import of `apply`: the way to disk itself, and no part of it."""
+
+
+def test_apply_is_the_only_way_to_disk() -> None:
+    """No other package opens a transaction, or calls the executor or a journal."""
+    against = [
+        str(one)
+        for one in own_imports()
+        if part(one.imported) == "apply" and part(one.importer) != "apply" and one.imported not in APPLY
+    ]
+    assert against == []
+
+
+def test_only_one_module_takes_locks() -> None:
+    against = [
+        str(one)
+        for module in TREES
+        for one in imports(module)
+        if module != "cloche.fs.locks" and (one.imported == "filelock" or "flock" in one.names or "lockf" in one.names)
+    ]
+    assert against == []
+
+
+def test_one_module_names_the_staging_directory_and_one_the_manifest() -> None:
+    named = {
+        module
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(".cloche-")
+    }
+    assert named == {"cloche.apply.staging", "cloche.fs.checksums"}
 
 
 def test_every_module_says_what_it_is_for() -> None:

@@ -23,9 +23,9 @@ START = frozenset("cloche cloche.__main__ cloche.cpython cloche.model".split())
 
 COMMAND = START | frozenset(
     """
-    cloche.api cloche.apply cloche.apply.driver cloche.apply.executor cloche.apply.file_list
-    cloche.apply.signals cloche.apply.staging cloche.apply.transaction cloche.cli cloche.cli.commands
-    cloche.cli.dispatch cloche.cli.invocation cloche.cli.parser cloche.cli.report cloche.errors cloche.fs
+    cloche.api cloche.apply cloche.apply.executor cloche.apply.file_list cloche.apply.signals
+    cloche.apply.staging cloche.apply.transaction cloche.cli cloche.cli.commands cloche.cli.dispatch
+    cloche.cli.invocation cloche.cli.parser cloche.cli.report cloche.errors cloche.fs cloche.fs.checksums
     cloche.fs.files cloche.fs.inputs cloche.fs.locks cloche.model cloche.model.distribution
     cloche.model.environment cloche.model.interpreter cloche.model.operations cloche.model.options
     cloche.model.plan cloche.model.request cloche.model.value cloche.planning cloche.planning.destination
@@ -48,8 +48,8 @@ CREATE = COMMAND | frozenset(
     """
     cloche.builtin cloche.builtin.activators cloche.builtin.activators.bash cloche.builtin.activators.batch
     cloche.builtin.activators.csh cloche.builtin.activators.fish cloche.builtin.activators.powershell
-    cloche.builtin.activators.python cloche.cli.create cloche.cli.request
-    cloche.cli.settings cloche.planning.plan_cache cloche.plugins.entry_points
+    cloche.builtin.activators.python cloche.cli.create cloche.cli.request cloche.cli.settings
+    cloche.planning.plan_cache cloche.plugins.entry_points
     """.split()
 )
 """To make an environment that was asked for before."""

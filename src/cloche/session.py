@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+from time import perf_counter
 
-from cloche.apply.driver import carry_out
+from cloche.apply import DestinationChanged, apply
 from cloche.apply.file_list import DamagedImage
-from cloche.errors import ClocheError
+from cloche.apply.staging import recover_destination
+from cloche.errors import ClocheError, DestinationError
 from cloche.fs.inputs import UNRECORDED, Inputs
+from cloche.fs.locks import DirectoryLock
+from cloche.model.plan import Result
 from cloche.model.request import EnvironmentSpec
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.plan_at import plan_at
 from cloche.plugins.guard import load_object
-from cloche.store.check import check
+from cloche.store.check import check_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,8 +27,8 @@ if TYPE_CHECKING:
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Host, Interpreter
     from cloche.model.operations import LinkMode
-    from cloche.model.plan import Blueprint, Plan, Result
-    from cloche.model.request import Request, Wanted
+    from cloche.model.plan import Blueprint, Plan
+    from cloche.model.request import Request, Target, Wanted
     from cloche.planning.plan_cache import CachedPlan, PlanCache
     from cloche.plugins.hookspecs import Finder
     from cloche.plugins.registry import Registry
@@ -265,7 +269,7 @@ class Session:
         return images
 
     def link_mode(self, asked: LinkMode, images: Iterable[Image] = ()) -> LinkMode:
-        """Return how seeds are laid down: a store that is not to be written to must not be linked to either."""
+        """Return how to bring in the files of images: nothing may link into a store that is read-only or temporary."""
         if asked == "symlink" and not all(self.store.keeps(image.root) for image in images):
             self.warnings.append("the seeds were copied: links would point into a cache that this run removes")
             return "copy"
@@ -278,20 +282,49 @@ class Session:
     def create(self, request: Request) -> Result:
         """Create an environment.
 
-        :raises ClocheError: any refusal or failure; the destination is then as it was.
+        :raises ClocheError: any refusal or failure; the destination is as it was.
         """
+        started = perf_counter()
         blueprint = self.blueprint(request.spec)
         target = replace(request.target, link_mode=self.link_mode(request.target.link_mode, blueprint.images))
         try:
-            result = carry_out(lambda: plan_at(blueprint, target, self.host), target.destination)
+            plan = self._plan_and_apply(blueprint, target)
         except (ClocheError, OSError) as error:
-            if not isinstance(error, DamagedImage) and not any(map(check, blueprint.images)):
+            if not isinstance(error, DamagedImage) and not any(map(check_image, blueprint.images)):
                 raise
-            blueprint = self._resolve(request.spec)  # an image was damaged, or replaced by another one meanwhile
-            result = carry_out(lambda: plan_at(blueprint, target, self.host), target.destination)
-        self.store.note_laid(result.plan.images)
+            blueprint = self._resolve(request.spec)  # an image was damaged or replaced meanwhile
+            plan = self._plan_and_apply(blueprint, target)
+        result = Result(environment=plan.environment, plan=plan, seconds=perf_counter() - started)
+        self.store.note_laid(plan.images)
         self._tell_created(result)
         return replace(result, warnings=tuple(self.warnings))
+
+    def _plan_and_apply(self, blueprint: Blueprint, target: Target) -> Plan:
+        """Plan for the destination and apply the plan. If the destination changes meanwhile, lock it and do both again."""
+        try:
+            plan = plan_at(blueprint, target, self.host)
+        except DestinationError:
+            if not recover_destination(os.path.realpath(target.destination)):
+                raise
+            plan = plan_at(blueprint, target, self.host)  # the refusal was about what a killed run had left half done
+        if plan.strategy == "new":
+            try:
+                apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode)
+            except DestinationChanged:
+                pass  # another run was faster
+            else:
+                return plan
+        with DirectoryLock(plan.target):
+            recover_destination(plan.target)
+            plan = plan_at(blueprint, target, self.host)
+            try:
+                apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode)
+            except DestinationChanged:
+                raise ClocheError(
+                    f"`{plan.environment.location}` keeps changing while the environment is created",
+                    hint="find out which other program writes there, and try again",
+                ) from None
+        return plan
 
     def _tell_created(self, result: Result) -> None:
         """Tell plugins that an environment is in place; a failure of theirs is a warning."""

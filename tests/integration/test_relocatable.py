@@ -15,7 +15,7 @@ from cloche.shells.template import MARK
 from cloche.store import Store
 from cloche.store.distributions import read_wheel
 from cloche.store.images import obtain
-from cloche.store.installation import operations
+from cloche.store.installation import image_operations
 from cloche.testing.fakes import fake_environment, fake_interpreter
 from tests.distributions import host_at, make_wheel
 from tests.interpreters import MINORS, pypy
@@ -265,7 +265,7 @@ def test_for_windows_the_launchers_look_beside_themselves(tmp_path):
     image = obtain(read_wheel(str(wheel)), api.find(), Store.open(host_at(tmp_path / "home"), str(tmp_path / "store")))
     windows = fake_interpreter("cpython-3.12-windows")
     environment = fake_environment("C:\\work\\an env", windows, placement="relocatable", naming="directory")
-    written = {one.path: one.content for one in operations(image, environment) if isinstance(one, Write)}
+    written = {one.path: one.content for one in image_operations(image, environment) if isinstance(one, Write)}
     assert b"#!<launcher_dir>\\python.exe\r\n" in written["Scripts/say.exe"]
     assert b"#!<launcher_dir>\\pythonw.exe\r\n" in written["Scripts/show.exe"]
     assert not any(b"an env" in content for content in written.values())

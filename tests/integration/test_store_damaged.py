@@ -58,7 +58,7 @@ class World(NamedTuple):
 
     def only(self, *parts: str) -> str:
         """Return the path of what lies alone in a directory of the store."""
-        (name,) = [name for name in os.listdir(os.path.join(self.root, *parts)) if not name.endswith(".holder")]
+        (name,) = os.listdir(os.path.join(self.root, *parts))
         return os.path.join(*parts, name)
 
     def find(self, what: str) -> str:
@@ -79,7 +79,6 @@ class World(NamedTuple):
             "answer": self.only("interpreters"),
             "plan": self.only("plans"),
             "lock": self.only("locks"),
-            "holder": f"{self.only('locks')}.holder",
         }
         return os.path.join(self.root, inside.get(what, what))
 
@@ -250,7 +249,7 @@ def test_without_one_of_its_directories_the_store_does_what_it_can(world: World,
 # Planted
 
 
-VICTIMS = (*FILES, *DIRECTORIES, *KIND_DIRECTORIES, "lock", "holder")
+VICTIMS = (*FILES, *DIRECTORIES, *KIND_DIRECTORIES, "lock")
 LINKS = ("to a file", "to a directory", "to nothing", "to what it was", "hard")
 
 
@@ -272,7 +271,7 @@ def test_a_planted_link_is_not_followed(world: World, what: str, kind: str) -> N
         os.link(victims / "file", path)
     else:
         plant_link(path, str(victims / {"to a file": "file", "to a directory": "directory"}.get(kind, "nothing")))
-    if what in ("lock", "holder"):
+    if what == "lock":
         remove(world.find("image"))  # so that somebody locks
     before = snapshot(victims)
 

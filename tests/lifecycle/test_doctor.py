@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from cloche.api import session
-from cloche.fs.locks import lock
+from cloche.fs.locks import try_lock_directory
 from cloche.lifecycle import examination
 from cloche.lifecycle.diagnosis import take_up
 from tests.interpreters import debian, pyenv
@@ -24,8 +24,8 @@ class Held:
         self.path = path
 
     def __enter__(self) -> None:
-        self.descriptor, held = lock(str(self.path))
-        assert held == "by us"
+        self.descriptor, state = try_lock_directory(str(self.path))
+        assert state == "locked"
 
     def __exit__(self, *_: object) -> None:
         os.close(self.descriptor)

@@ -9,6 +9,7 @@ import shutil
 import pytest
 
 from tests.lifecycle.furniture import complaints, furnish, makers, run
+from tests.tools import require
 from tests.trees import snapshot
 
 HOSTILE = 'it\'s "a" $(place) é'
@@ -53,6 +54,16 @@ def test_a_name_full_of_quotes_is_only_a_name(cloche, furnished, maker) -> None:
     back = cloche.cwd / "plain"
     assert cloche("move", new, back).code == 0
     assert complaints(back, old, new) == []
+
+
+def test_the_manifest_of_a_moved_environment_is_up_to_date(cloche) -> None:
+    old, new = cloche.cwd / "old", cloche.cwd / "new"
+    assert cloche(old).code == 0
+    assert list(old.glob("lib/*/site-packages/pip-*/RECORD"))
+    command = [require("sha256sum"), "--check", "--strict", ".cloche-manifest"]
+    assert run(*command, cwd=old)
+    assert cloche("move", old, new).code == 0
+    assert run(*command, cwd=new)
 
 
 def test_a_copy_leaves_the_original_as_it_was(cloche, furnished) -> None:
@@ -138,7 +149,7 @@ def test_an_environment_goes_across_file_systems(cloche, furnished) -> None:
 
 @pytest.mark.parametrize(
     ("destination", "said"),
-    [("env/inside", "lies in"), ("taken", "is there already"), ("a:b", "separates the entries of PATH")],
+    [("env/inside", "is inside"), ("taken", "already exists"), ("a:b", "separates the entries of PATH")],
 )
 def test_a_destination_that_cannot_be_is_refused_before_anything_is_done(cloche, empty, destination, said) -> None:
     old = empty()
@@ -155,7 +166,7 @@ def test_nobody_stands_in_a_directory_that_goes_away(cloche, empty) -> None:
     old = empty()
     outcome = cloche("move", old, cloche.cwd / "new", cwd=old / "bin")
     assert outcome.code == 4
-    assert "the current directory lies in" in outcome.err
+    assert "the current directory is inside" in outcome.err
     assert old.exists()
 
 

@@ -18,7 +18,7 @@ from cloche.lifecycle import rebuild as rebuilding
 from cloche.lifecycle import upgrade as upgrading
 from cloche.lifecycle.diagnosis import take_up
 from cloche.lifecycle.overlay import Overlay
-from cloche.lifecycle.repair import mend
+from cloche.lifecycle.repair import repair_environment
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def edited(place: Path) -> Overlay:
     draft.write("script", b"#!/new/bin/python\n")
     draft.write("lib/added", b"new\n")
     draft.link("link", "lib")
-    draft.drop("gone")
+    draft.remove("gone")
     return draft
 
 
@@ -62,7 +62,7 @@ def test_a_draft_changes_nothing_until_it_is_performed_and_then_everything(tmp_p
     before = snapshot(place)
     draft = edited(place)
     assert snapshot(place) == before
-    draft.perform()
+    draft.apply()
     assert (place / "lib/deep/one.py").read_text() == "one = 2\n"
     assert (place / "script").stat().st_mode & 0o777 == 0o755
     assert os.readlink(place / "link") == "lib"
@@ -76,7 +76,7 @@ def test_what_goes_with_its_directory_is_gone_and_what_is_written_as_it_is_is_no
     draft.write("script", b"#!/old/bin/python\n")
     draft.link("link", "/old")
     assert draft.changed == []
-    draft.drop("gone")
+    draft.remove("gone")
     assert draft.content("gone/file") is None
     assert draft.changed == ["gone"]
 
@@ -94,7 +94,7 @@ def test_permissions_are_as_they_were_where_the_result_does_not_do(tmp_path: Pat
         raise ClocheError("it does not do")
 
     with pytest.raises(ClocheError, match="does not do"):
-        draft.perform(verify)
+        draft.apply(verify)
     assert seen == [0o700, 0o700]
     assert snapshot(place) == before
 
@@ -119,7 +119,7 @@ def test_an_edit_that_fails_at_any_step_leaves_what_was_there(
     if exchanging == "rename":
         monkeypatch.setattr(exchange, "system_exchange", lambda one, other: errno.ENOSYS)
     with pytest.raises(ClocheError, match="no space left"):
-        edited(place).perform()
+        edited(place).apply()
     assert len(taken) == step
     assert snapshot(place) == before
 
@@ -144,9 +144,9 @@ def test_the_next_run_takes_back_what_a_killed_one_had_done(tmp_path, monkeypatc
         patch.setattr(merge, "take", dying)
         patch.setattr(merge, "undo", lambda *_: None)  # nobody is there to undo it
         patch.setattr(merge, "close_journal", lambda staging: None)
-        patch.setattr(transaction.Transaction, "_leave", lambda self: [os.close(one) for one in self._descriptors])
+        patch.setattr(transaction.Transaction, "_close", lambda self: [os.close(one) for one in self._descriptors])
         with pytest.raises(Killed):
-            edited(place).perform()
+            edited(place).apply()
     [left] = [name for name in os.listdir(place) if name.startswith(".cloche-")]
     staging.sweep(str(place / left))
     assert snapshot(place) == before
@@ -161,7 +161,7 @@ def test_what_does_not_work_afterwards_is_taken_back(tmp_path: Path) -> None:
         raise ClocheError("it does not work")
 
     with pytest.raises(ClocheError, match="does not work"):
-        edited(place).perform(refuse)
+        edited(place).apply(refuse)
     assert snapshot(place) == before
 
 
@@ -169,19 +169,19 @@ def test_what_somebody_puts_at_the_destination_meanwhile_stays_and_so_does_the_e
     cloche, empty, world
 ) -> None:
     old = empty()
-    planned = moving.plan(str(old), str(cloche.cwd / "new"), "move", world)
+    planned = moving.plan_move(str(old), str(cloche.cwd / "new"), "move", world)
     (cloche.cwd / "new").mkdir()
     (cloche.cwd / "new" / "thesis.txt").write_text("precious")
     before = snapshot(cloche.cwd)
     with pytest.raises(ClocheError, match="something else has been put at"):
-        moving.carry_out(planned, world)
+        moving.move_environment(planned, world)
     assert snapshot(cloche.cwd) == before
 
 
 def test_a_move_that_does_not_work_leaves_the_old_place_as_it_was(cloche, empty, world, monkeypatch) -> None:
     old = empty()
     before = snapshot(cloche.cwd)
-    planned = moving.plan(str(old), str(cloche.cwd / "new"), "move", world)
+    planned = moving.plan_move(str(old), str(cloche.cwd / "new"), "move", world)
 
     def broken(*_: object) -> None:
         assert (cloche.cwd / "new" / "pyvenv.cfg").exists()
@@ -189,7 +189,7 @@ def test_a_move_that_does_not_work_leaves_the_old_place_as_it_was(cloche, empty,
 
     monkeypatch.setattr(moving, "refuse_broken", broken)
     with pytest.raises(ClocheError, match="would not work in its new place"):
-        moving.carry_out(planned, world)
+        moving.move_environment(planned, world)
     assert snapshot(cloche.cwd) == before
 
 
@@ -207,7 +207,7 @@ def test_a_move_that_is_stopped_when_the_new_place_has_just_been_filled_takes_it
 ) -> None:
     old = empty()
     before = snapshot(cloche.cwd)
-    planned = moving.plan(str(old), str(cloche.cwd / "parent" / "new"), deed, world)
+    planned = moving.plan_move(str(old), str(cloche.cwd / "parent" / "new"), deed, world)
     commit = transaction.Transaction.commit
 
     def committing(self: transaction.Transaction) -> None:
@@ -219,7 +219,7 @@ def test_a_move_that_is_stopped_when_the_new_place_has_just_been_filled_takes_it
     handler = signal.signal(signal.SIGTERM, stop)
     try:
         with pytest.raises(Stop):
-            moving.carry_out(planned, world)
+            moving.move_environment(planned, world)
     finally:
         signal.signal(signal.SIGTERM, handler)
     assert snapshot(cloche.cwd) == before
@@ -228,7 +228,7 @@ def test_a_move_that_is_stopped_when_the_new_place_has_just_been_filled_takes_it
 def test_a_move_that_runs_out_of_space_leaves_the_old_place_as_it_was(cloche, empty, world, monkeypatch) -> None:
     old = empty()
     before = snapshot(cloche.cwd)
-    planned = moving.plan(str(old), str(cloche.cwd / "new"), "copy", world)
+    planned = moving.plan_move(str(old), str(cloche.cwd / "new"), "copy", world)
     calls = []
 
     def full(*arguments: object) -> None:
@@ -238,14 +238,14 @@ def test_a_move_that_runs_out_of_space_leaves_the_old_place_as_it_was(cloche, em
 
     monkeypatch.setattr("cloche.apply.executor.write_all", full)
     with pytest.raises(ClocheError, match="no space left"):
-        moving.carry_out(planned, world)
+        moving.move_environment(planned, world)
     assert snapshot(cloche.cwd) == before
 
 
 def test_an_upgrade_that_does_not_work_puts_the_old_environment_back(cloche, empty, world, monkeypatch) -> None:
     place = empty("venv", "3.11")
     before = snapshot(cloche.cwd)
-    planned = upgrading.plan(str(place), ["3.12"], "keep", world)
+    planned = upgrading.plan_upgrade(str(place), ["3.12"], "keep", world)
     proved = []
 
     def proof(environment: object, location: str, *_: object) -> None:
@@ -254,7 +254,7 @@ def test_an_upgrade_that_does_not_work_puts_the_old_environment_back(cloche, emp
             assert (place / "lib" / "python3.12").exists()
             raise ClocheError("it does not work")
 
-    monkeypatch.setattr(rebuilding, "prove", proof)
+    monkeypatch.setattr(rebuilding, "verify_rebuilt", proof)
     with pytest.raises(ClocheError, match="does not work"):
         rebuilding.rebuild(planned, world)
     assert len(proved) == 2
@@ -272,5 +272,5 @@ def test_mending_that_does_not_work_is_taken_back(cloche, empty, world, monkeypa
     (place / "bin" / "python").chmod(0o755)
     changed = snapshot(place)
     with pytest.raises(ClocheError, match="would not work"):
-        mend(case, world)
+        repair_environment(case, world)
     assert snapshot(place) == changed != before

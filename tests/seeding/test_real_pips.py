@@ -13,7 +13,7 @@ import pytest
 
 import cloche
 from cloche.store import Store
-from cloche.store.check import check
+from cloche.store.check import check_image
 from cloche.store.images import verify
 from tests import interpreters
 from tests.distributions import host_at, make_wheel, wrong_rows
@@ -129,7 +129,7 @@ def test_pip_upgrades_itself_and_harms_neither_store_nor_neighbour(
     assert len(list(environment.purelib.glob("pip-*"))) == 1
     assert snapshot(neighbour.root) == before
     for image in plan_images(tmp_path / "three", name, cache):
-        assert check(image) is None
+        assert check_image(image) is None
         assert verify(image.root) == []
 
 

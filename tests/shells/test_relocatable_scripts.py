@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.store.installation import finding_lines
+from cloche.store.installation import relocatable_shebang_lines
 from cloche.testing.hostile import directory_name
 from tests.interpreters import MINORS, pyenv
 from tests.shells.driver import HOSTILE, real_python
@@ -41,7 +41,7 @@ def build(root: Path, python: str = ECHO) -> Path:
     """Make an environment with a Python that tells what it was called with, and a script; return the script."""
     (root / "bin").mkdir(parents=True)
     script = root / "bin" / "tool"
-    for path, content in ((root / "bin" / "python", python.encode()), (script, finding_lines("python"))):
+    for path, content in ((root / "bin" / "python", python.encode()), (script, relocatable_shebang_lines("python"))):
         path.write_bytes(content)
         path.chmod(0o755)
     return script
@@ -150,7 +150,7 @@ def with_python(root: Path) -> Path:
     """Make an environment with a real Python, and a script that tells where that thinks it is."""
     script = build(root)
     real_python(root)
-    script.write_bytes(finding_lines("python") + PROGRAM)
+    script.write_bytes(relocatable_shebang_lines("python") + PROGRAM)
     return script
 
 
@@ -192,7 +192,7 @@ def test_it_is_the_same_process_and_leaves_no_variable_behind(tmp_path: Path) ->
 def test_it_is_a_program_in_every_python(minor: str, tmp_path: Path) -> None:
     """Nothing in the first lines is an escape that a Python warns of."""
     script = tmp_path / "tool"
-    script.write_bytes(finding_lines("python") + b"print('here')\n")
+    script.write_bytes(relocatable_shebang_lines("python") + b"print('here')\n")
     done = subprocess.run(
         [pyenv(minor), "-W", "error", script], capture_output=True, text=True, check=False, env={"PATH": "/bin"}
     )
@@ -202,13 +202,13 @@ def test_it_is_a_program_in_every_python(minor: str, tmp_path: Path) -> None:
 def test_an_encoding_is_declared_where_python_looks_for_it(tmp_path: Path) -> None:
     script = tmp_path / "tool"
     script.write_bytes(
-        finding_lines("python", b"# -*- coding: latin-1 -*-\n") + "print(ascii('é'))\n".encode("latin-1")
+        relocatable_shebang_lines("python", b"# -*- coding: latin-1 -*-\n") + "print(ascii('é'))\n".encode("latin-1")
     )
     assert subprocess.run([sys.executable, script], capture_output=True, check=True).stdout == b"'\\xe9'\n"
 
 
 def test_shellcheck_finds_nothing_in_the_lines() -> None:
     """But for the last one, which no shell reaches."""
-    text = finding_lines("python").decode().removesuffix('"""\n')
+    text = relocatable_shebang_lines("python").decode().removesuffix('"""\n')
     done = subprocess.run([require("shellcheck"), "-"], input=text, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("", 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import shutil
 import signal
@@ -11,7 +10,7 @@ import threading
 
 import pytest
 
-from cloche.apply import exchange, hold, journal, leftovers, merge, transaction
+from cloche.apply import exchange, journal, leftovers, merge, transaction
 from cloche.apply import staging as staging_module
 from cloche.apply.transaction import Transaction
 from cloche.errors import ClocheError, DestinationError
@@ -56,9 +55,9 @@ def siblings(target: str) -> list[str]:
     return sorted(set(os.listdir(os.path.dirname(target))) - {"env", "outside"})
 
 
-def commit(target: str, way: str) -> None:
-    with Transaction(target, way) as running:
-        grow(running.ground.root)
+def commit(target: str, strategy: str) -> None:
+    with Transaction(target, strategy) as running:
+        grow(running.tree.root)
         running.commit()
 
 
@@ -89,7 +88,7 @@ def test_an_empty_directory_gives_way_and_leaves_its_permissions(target):
 def begun(target: str, then) -> None:
     """Stage a tree, let something happen, and commit."""
     with Transaction(target, "new") as running:
-        grow(running.ground.root)
+        grow(running.tree.root)
         then()
         running.commit()
 
@@ -180,11 +179,11 @@ def test_what_makes_it_an_environment_comes_last(target, old, tmp_path):
     assert [path for _, _, path in merge.differences(str(tmp_path / "new"), target, "")][-1] == "pyvenv.cfg"
 
 
-@pytest.mark.parametrize("way", ["exchange", "merge"])
-def test_a_system_that_can_exchange_and_fails_is_heard(target, old, way, monkeypatch):
+@pytest.mark.parametrize("strategy", ["exchange", "merge"])
+def test_a_system_that_can_exchange_and_fails_is_heard(target, old, strategy, monkeypatch):
     monkeypatch.setattr(exchange, "system_exchange", lambda one, other: errno.EIO)
     with pytest.raises(OSError, match="Input/output"):
-        commit(target, way)
+        commit(target, strategy)
     assert snapshot(target) == old
     assert siblings(target) == []
 
@@ -227,12 +226,12 @@ def test_what_cannot_be_merged_is_refused_before_anything_changes(target, obstac
     assert os.listdir(elsewhere) == []
 
 
-WAYS = [("merge", "exchanging"), ("merge", "not exchanging"), ("merge-emptied", "exchanging")]
+STRATEGIES = [("merge", "exchanging"), ("merge", "not exchanging"), ("merge-emptied", "exchanging")]
 
 
-@pytest.mark.parametrize(("way", "system"), WAYS)
+@pytest.mark.parametrize(("strategy", "system"), STRATEGIES)
 @pytest.mark.parametrize("step", range(6))
-def test_a_failure_at_any_step_puts_back_every_byte_mode_and_link(target, old, way, system, step, monkeypatch):
+def test_a_failure_at_any_step_puts_back_every_byte_mode_and_link(target, old, strategy, system, step, monkeypatch):
     if system == "not exchanging":
         monkeypatch.setattr(exchange, "system_exchange", cannot_exchange)
     take, taken = merge.take, []
@@ -245,7 +244,7 @@ def test_a_failure_at_any_step_puts_back_every_byte_mode_and_link(target, old, w
 
     monkeypatch.setattr(merge, "take", failing)
     try:
-        commit(target, way)
+        commit(target, strategy)
     except OSError:
         assert snapshot(target) == old
     else:
@@ -290,7 +289,7 @@ def test_what_could_not_be_put_back_is_kept_for_the_next_run(target, old, monkey
     assert snapshot(target) == old
 
 
-def killed(target: str, way: str, exchanging: bool, fatal) -> bool:
+def killed(target: str, strategy: str, exchanging: bool, fatal) -> bool:
     """Commit in a process of its own that ends on the spot when `fatal(what, path)` says so; return whether it did."""
     child = os.fork()
     if child == 0:
@@ -310,7 +309,7 @@ def killed(target: str, way: str, exchanging: bool, fatal) -> bool:
         if not exchanging:
             exchange.system_exchange = cannot_exchange
         try:
-            commit(target, way)
+            commit(target, strategy)
         except BaseException:
             os._exit(1)
         os._exit(0)
@@ -319,11 +318,11 @@ def killed(target: str, way: str, exchanging: bool, fatal) -> bool:
     return code == 9
 
 
-@pytest.mark.parametrize(("way", "system"), WAYS)
+@pytest.mark.parametrize(("strategy", "system"), STRATEGIES)
 @pytest.mark.parametrize("step", range(6))
-def test_the_next_run_undoes_what_a_killed_one_had_begun(target, old, way, system, step):
+def test_the_next_run_undoes_what_a_killed_one_had_begun(target, old, strategy, system, step):
     taken = iter(range(100))
-    if killed(target, way, system == "exchanging", lambda what, _: what == "take" and next(taken) == step):
+    if killed(target, strategy, system == "exchanging", lambda what, _: what == "take" and next(taken) == step):
         staging_module.sweep(os.path.join(target, ".cloche-0"))
         assert snapshot(target) == old
     else:
@@ -349,11 +348,11 @@ def layered(monkeypatch):
     monkeypatch.setattr(os, "rename", in_lower_layer(os.rename))
 
 
-@pytest.mark.parametrize("way", ["exchange", "merge-emptied"])
+@pytest.mark.parametrize("strategy", ["exchange", "merge-emptied"])
 @pytest.mark.parametrize("step", range(18))
 @pytest.mark.parametrize("end", ["failed", "killed"])
 def test_what_cannot_be_renamed_whole_is_replaced_file_by_file_or_put_back(
-    target, old, layered, way, step, end, monkeypatch
+    target, old, layered, strategy, step, end, monkeypatch
 ):
     if end == "failed":
         take, taken = merge.take, []
@@ -366,13 +365,13 @@ def test_what_cannot_be_renamed_whole_is_replaced_file_by_file_or_put_back(
 
         monkeypatch.setattr(merge, "take", failing)
         try:
-            commit(target, way)
+            commit(target, strategy)
             replaced = True
         except OSError:
             replaced = False
     else:
         taken = iter(range(100))
-        replaced = not killed(target, way, True, lambda what, _: what == "take" and next(taken) == step)
+        replaced = not killed(target, strategy, True, lambda what, _: what == "take" and next(taken) == step)
         staging_module.sweep(os.path.join(os.path.dirname(target), ".env.cloche-0"))
         staging_module.sweep(os.path.join(target, ".cloche-0"))
     if replaced:
@@ -463,7 +462,7 @@ def test_leftovers_are_swept_wherever_they_are(target, old):
 
 def test_where_nothing_can_be_locked_a_leftover_is_one_that_is_old(target, old, monkeypatch):
     staging = planted(target, "env", "drop 0 notes.txt")
-    monkeypatch.setattr(leftovers, "lock", lambda path: (None, "by nobody"))
+    monkeypatch.setattr(leftovers, "try_lock_directory", lambda path: (None, "unsupported"))
     staging_module.sweep(staging)
     assert os.path.exists(staging)
     os.utime(staging, (0, 0))
@@ -521,13 +520,13 @@ def terminate(request):
     os.close(writing)
 
 
-@pytest.mark.parametrize("way", ["new", "exchange", "merge", "merge-emptied"])
+@pytest.mark.parametrize("strategy", ["new", "exchange", "merge", "merge-emptied"])
 @pytest.mark.parametrize("call", ["mkdir", "rename", "rmdir", "unlink", "chmod", "open"])
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_signal_in_any_call_leaves_what_was_there_or_what_is_new_and_nothing_else(
-    target, terminate, request, monkeypatch, way, call, count
+    target, terminate, request, monkeypatch, strategy, call, count
 ):
-    before = {} if way == "new" else request.getfixturevalue("old")
+    before = {} if strategy == "new" else request.getfixturevalue("old")
     original, calls = getattr(os, call), []
 
     def signalling(*arguments, **named):
@@ -540,7 +539,7 @@ def test_a_signal_in_any_call_leaves_what_was_there_or_what_is_new_and_nothing_e
     with monkeypatch.context() as patch:
         patch.setattr(os, call, signalling)
         try:
-            commit(target, way)
+            commit(target, strategy)
         except Stop:
             assert len(calls) >= count
         else:
@@ -561,25 +560,12 @@ def test_an_environment_that_was_set_aside_when_a_run_was_killed_is_put_back(tar
 
 def test_a_living_run_is_never_swept(target):
     with Transaction(target, "new") as running:
-        grow(running.ground.root)
+        grow(running.tree.root)
         with Transaction(target, "new") as other:
-            assert other.ground.root != running.ground.root
-        assert snapshot(running.ground.root)["pyvenv.cfg"]
+            assert other.tree.root != running.tree.root
+        assert snapshot(running.tree.root)["pyvenv.cfg"]
         running.commit()
     assert siblings(target) == []
-
-
-def test_a_lock_on_a_directory_that_another_has_taken_the_place_of_does_not_count(target, monkeypatch):
-    os.mkdir(target)
-    flock = fcntl.flock
-
-    def swept_meanwhile(descriptor, how):
-        os.rename(target, f"{target}.swept")
-        os.mkdir(target)
-        flock(descriptor, how)
-
-    monkeypatch.setattr(fcntl, "flock", swept_meanwhile)
-    assert staging_module.lock(target) == (None, "by another")
 
 
 def test_a_parent_that_another_run_takes_back_meanwhile_is_made_again(tmp_path, monkeypatch):
@@ -597,15 +583,15 @@ def test_a_parent_that_another_run_takes_back_meanwhile_is_made_again(tmp_path, 
 
 
 def test_a_staging_directory_that_another_run_has_taken_for_a_leftover_is_left_to_it(target, monkeypatch):
-    lock, tries = staging_module.lock, []
+    lock, tries = staging_module.try_lock_directory, []
 
     def late(path):
         tries.append(path)
-        return (None, "by another") if len(tries) == 1 else lock(path)
+        return (None, "busy") if len(tries) == 1 else lock(path)
 
-    monkeypatch.setattr(staging_module, "lock", late)
+    monkeypatch.setattr(staging_module, "try_lock_directory", late)
     with Transaction(target, "new") as running:
-        assert os.path.dirname(running.ground.root) == tries[1] != tries[0]
+        assert os.path.dirname(running.tree.root) == tries[1] != tries[0]
 
 
 def test_something_else_with_the_name_of_a_staging_directory_is_left_alone(target, tmp_path):
@@ -623,14 +609,6 @@ def test_something_else_with_the_name_of_a_staging_directory_is_left_alone(targe
 def test_a_name_of_the_greatest_length_is_no_obstacle(tmp_path, name):
     commit(str(tmp_path / name), "new")
     assert os.listdir(tmp_path) == [name]
-
-
-def test_a_lock_that_is_held_too_long_is_named_with_its_holder(target, monkeypatch):
-    os.mkdir(target)
-    monkeypatch.setattr(hold, "PATIENCE", 0.05)
-    monkeypatch.setattr(hold, "NOTES", os.path.join(os.path.dirname(target), "notes-{}"))
-    with hold.TreeLock(target), pytest.raises(ClocheError, match=f"process {os.getpid()}"), hold.TreeLock(target):
-        pass
 
 
 def test_a_parent_that_is_a_file_is_refused_with_a_reason(tmp_path):

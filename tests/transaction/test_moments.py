@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.apply import signals
+from cloche.apply import apply, signals
 from cloche.apply.transaction import Transaction
 from cloche.errors import ClocheError
 from cloche.lifecycle.overlay import Overlay
@@ -66,12 +66,17 @@ def terminate(request: pytest.FixtureRequest) -> Iterator[Callable[[], None]]:
 
 
 GUARDED: frozenset[CodeType] = frozenset(
-    function.__code__
-    for kind in (Transaction, signals.DeferredSignals, signals.DeliveredSignals)
-    for function in vars(kind).values()
-    if hasattr(function, "__code__")
+    (
+        apply.__code__,
+        *(
+            function.__code__
+            for kind in (Transaction, signals.DeferredSignals, signals.DeliveredSignals)
+            for function in vars(kind).values()
+            if hasattr(function, "__code__")
+        ),
+    )
 )
-"""What a transaction does itself, without what it calls elsewhere."""
+"""What `apply` and a transaction do themselves, without what they call elsewhere."""
 
 
 def struck(act: Callable[[], object], moment: int, strike: Callable[[], None]) -> str:
@@ -128,8 +133,8 @@ def test_a_new_environment_is_there_whole_or_nothing_is_left_of_it(
 
         def make() -> None:
             with Transaction(target, "new") as running:
-                with running.disturbed():
-                    os.mkdir(os.path.join(running.ground.root, "lib"))
+                with running.delivered_signals():
+                    os.mkdir(os.path.join(running.tree.root, "lib"))
                 running.commit()
 
         return make
@@ -147,7 +152,7 @@ def test_a_failure_that_a_signal_follows_leaves_nothing(terminate: Callable[[], 
 
         def fail() -> None:
             try:
-                with Transaction(target, "new") as running, running.disturbed():
+                with Transaction(target, "new") as running, running.delivered_signals():
                     raise ClocheError("it does not work")
             except ClocheError:
                 pass
@@ -170,7 +175,7 @@ def test_an_edit_is_done_with_the_modes_that_belong_to_it_or_not_at_all(
         draft = Overlay(str(place))
         draft.write("script", b"new")
         draft.set_mode("open", 0o644)
-        return draft.perform
+        return lambda: draft.apply(lambda: None)
 
     for moment, end in moments(prepare, terminate):
         assert end == "stopped", moment

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cloche.lifecycle.installed import Installed, in_site
 from cloche.lifecycle.inventory import is_carriable, is_whole, serves
-from cloche.lifecycle.rebuild import demote
+from cloche.lifecycle.overlay import Overlay
+from cloche.lifecycle.rebuild import unmark_requested
 from cloche.model.value import replace
 from cloche.planning.layout import layout_of
 from tests.distributions import install, make_wheel
@@ -65,13 +65,15 @@ def test_what_was_altered_or_is_gone_is_not_whole(spam: Installed, tmp_path: Pat
 
 
 @pytest.mark.parametrize("requested", ["yes", "no"])
-def test_what_came_along_is_not_marked_as_asked_for_when_pip_has_installed_it_by_name(
+def test_a_package_is_not_marked_as_requested_when_only_the_upgrade_named_it_to_pip(
     spam: Installed, tmp_path: Path, requested: str
 ) -> None:
     mark, record = tmp_path / spam.metadata / "REQUESTED", tmp_path / spam.record
     mark.write_text("")
     record.write_text(record.read_text() + "spam-1.0.dist-info/REQUESTED,,\n")
-    made: Any = SimpleNamespace(environment=SimpleNamespace(layout=layout_of(interpreter("CPython 3.12.1"))))
-    demote([replace(spam, requested=requested)], str(tmp_path), made)
+    overlay = Overlay(str(tmp_path))
+    unmark_requested(overlay, [replace(spam, requested=requested)], layout_of(interpreter("CPython 3.12.1")))
+    overlay.update_checksums()
+    overlay.apply()
     assert mark.exists() == (requested == "yes")
     assert ("REQUESTED" in record.read_text()) == (requested == "yes")

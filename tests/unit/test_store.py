@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import stat
-import subprocess
 import sys
 import tempfile
 import traceback
@@ -18,7 +16,6 @@ import pytest
 from cloche.errors import ClocheError
 from cloche.store import KINDS, Store
 from cloche.store.directories import cache_directory, config_directory
-from cloche.store.locks import hold
 from cloche.testing.fakes import fake_host
 from tests.distributions import host_at
 from tests.tools import missing
@@ -336,45 +333,3 @@ def test_it_may_vanish_at_any_moment(tmp_path: Path) -> None:
 
     assert store.places("images") == []
     assert os.path.isdir(Store.open(host_at(tmp_path)).room("images"))
-
-
-# Locks
-
-HOLDER = """
-import sys, time
-from cloche.store.locks import hold
-with hold(sys.argv[1], 5) as other:
-    assert other is None
-    print("held", flush=True)
-    time.sleep(60)
-"""
-
-
-def test_a_lock_that_is_held_too_long_is_named_with_its_holder(tmp_path: Path) -> None:
-    path = str(tmp_path / "a.lock")
-    with subprocess.Popen([sys.executable, "-c", HOLDER, path], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        try:
-            with hold(path, 0.1) as holder:
-                assert holder is not None
-                assert f"process {process.pid} " in holder
-        finally:
-            process.send_signal(signal.SIGKILL)
-    with hold(path, 5) as holder:
-        assert holder is None, "the system releases what a killed process held"
-
-
-def test_a_lock_that_cannot_be_had_at_all_stops_nobody(tmp_path: Path) -> None:
-    with hold(str(tmp_path / "no" / "such" / "directory"), 5) as holder:
-        assert holder == ""
-
-
-def test_a_link_in_the_place_of_a_lock_is_not_followed(tmp_path: Path) -> None:
-    victim = tmp_path / "victim"
-    victim.write_text("precious")
-    (tmp_path / "a.lock").symlink_to(victim)
-
-    with hold(str(tmp_path / "a.lock"), 5) as holder:
-        assert holder == ""
-    assert victim.read_text() == "precious"

@@ -13,7 +13,7 @@ import pytest
 from cloche.api import find
 from cloche.errors import ClocheError, SeedError
 from cloche.store import KINDS, Store
-from cloche.store.check import check
+from cloche.store.check import check_image
 from cloche.store.distributions import read_wheel
 from cloche.store.images import UNFINISHED, obtain
 from cloche.store.upkeep import DAY, clear, prune, size, verify
@@ -77,7 +77,7 @@ def test_a_whole_one_has_no_faults(store: Store, image: Image) -> None:
     before = snapshot(store.root)
 
     assert verify(store) == []
-    assert check(image) is None
+    assert check_image(image) is None
     assert snapshot(store.root) == before
 
 
@@ -137,7 +137,7 @@ def test_an_image_that_an_environment_shares_stays(tmp_path: Path, store: Store,
     os.link(f"{image.root}/purelib/spam.py", tmp_path / "spam.py")
 
     assert image.root not in {one.path for one in prune(store, time.time() + MONTHS)}
-    assert check(image) is None
+    assert check_image(image) is None
 
 
 def test_clearing_removes_what_is_ours_and_nothing_else(tmp_path: Path, store: Store, image: Image) -> None:
@@ -186,7 +186,7 @@ def test_a_read_only_store_is_not_looked_after(work: type[object], tmp_path: Pat
         work(reader)
     assert snapshot(store.root) == before
     assert verify(store) == []
-    assert check(image) is None
+    assert check_image(image) is None
 
 
 CALLS = ("link", "lstat", "makedirs", "mkdir", "open", "rename", "scandir", "stat", "utime")
@@ -206,7 +206,7 @@ def test_it_may_be_cleared_at_any_moment(
         image = obtain(distribution, interpreter, store)
         if not made.stop():
             break  # it needs no more calls than that
-        finished += check(image) is None
+        finished += check_image(image) is None
     assert moment > 30
     assert finished >= moment // 4 - 5, "only in the last moments can what is finished be taken away"
     assert store.warnings == []

@@ -1,1 +1,108 @@
-"""Carry out operations, all or nothing: staging, transaction, journal, and recovery of what killed runs left."""
+"""The only way to disk: carry out the operations of a create, a move, a repair or an upgrade, all or nothing.
+
+`apply` reads as the table of contents of this package:
+
+1. open a *transaction*, which owns a *staging* directory and defers *signals*;
+2. stage: the *executor* performs the operations in an empty staging tree;
+3. commit: put that tree in place by a rename, an *exchange*, or a *merge* that keeps a *journal*;
+4. verify: look at the result, and take the commit back if it does not do;
+5. close: remove the staging directory. If the run is killed first, the next one finds it among the *leftovers*.
+"""
+
+from __future__ import annotations
+
+from cloche.apply.transaction import DestinationChanged, Transaction, remove_directory
+from cloche.errors import ClocheError, reason_of
+from cloche.model.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import TypeAlias
+
+    from cloche.model.operations import LinkMode, Operation
+    from cloche.model.plan import Strategy
+
+    Complete: TypeAlias = Callable[[str], Iterable[Operation]]
+    """Gets the absolute path of the staged tree, may run programs there, and returns more operations."""
+
+__all__ = ("DestinationChanged", "apply", "rehearse")
+
+
+def apply(
+    operations: Iterable[Operation],
+    target: str,
+    strategy: Strategy,
+    verify: Callable[[], None] | None = None,
+    *,
+    link_mode: LinkMode = "auto",
+    complete: Complete | None = None,
+    moved_from: str = "",
+) -> None:
+    """Perform operations and put the result at `target`, all or nothing.
+
+    Unless the strategy is `new`, the caller holds the lock of what it changes (`DirectoryLock`): it has to plan under the
+    same lock.
+
+    :param verify: looks at the result; whatever it raises takes everything back.
+    :param link_mode: how the files of an image are brought in.
+    :param complete: called with the staged tree before the commit, for what cannot be known earlier.
+    :param moved_from: absolute path of a directory that goes in the same transaction, after `verify`.
+
+    :raises DestinationChanged: with the strategy `new`, something has appeared at the target; nothing was changed.
+    :raises ClocheError: the system refused something, or `complete` or `verify` raised it; nothing was changed.
+    """
+    with Transaction(target, strategy) as transaction:
+        try:
+            with transaction.delivered_signals():
+                stage(transaction, operations, complete, link_mode)
+            transaction.commit()
+            try:
+                if verify is not None:
+                    with transaction.delivered_signals():
+                        verify()
+                if moved_from:
+                    remove_directory(moved_from)
+            except BaseException:
+                transaction.revert()
+                raise
+        except OSError as error:
+            raise cannot_write(target, error) from error
+
+
+def rehearse(
+    operations: Iterable[Operation],
+    target: str,
+    strategy: Strategy,
+    complete: Complete,
+    *,
+    link_mode: LinkMode = "auto",
+) -> None:
+    """Do what `apply` does before the commit, then throw the staged tree away: to learn whether `complete` succeeds.
+
+    :raises ClocheError: the system refused something, or `complete` raised it.
+    """
+    with Transaction(target, strategy) as transaction:
+        try:
+            with transaction.delivered_signals():
+                stage(transaction, operations, complete, link_mode)
+        except OSError as error:
+            raise cannot_write(target, error) from error
+
+
+def stage(
+    transaction: Transaction, operations: Iterable[Operation], complete: Complete | None, link_mode: LinkMode
+) -> None:
+    """Perform operations in the staging tree, then those with which `complete` completes it."""
+    transaction.perform(operations, link_mode)
+    if complete is not None:
+        transaction.perform(complete(transaction.tree.root), link_mode)
+
+
+def cannot_write(target: str, error: OSError) -> ClocheError:
+    """Return the error for people when a system call failed: where, why, and which file, if one is to blame."""
+    name = error.filename2 or error.filename
+    shown = f" (`{name}`)" if isinstance(name, str) and name != target else ""
+    return ClocheError(
+        f"cannot write `{target}`: {reason_of(error)}{shown}",
+        hint="nothing was changed; fix the cause and try again",
+    )

@@ -1,7 +1,7 @@
-"""Exchange one directory entry for another in one step, where the system can; a caller has another way where not.
+"""Exchange two directory entries in one step, where the system can; callers have another way where it cannot.
 
-Linux has `renameat2(RENAME_EXCHANGE)` since 3.15, macOS `renamex_np(RENAME_SWAP)` since 10.12. Both are one step for
-everybody who looks on, on local file systems; NFS, SMB, vfat and older FUSE file systems have neither.
+Linux has `renameat2(RENAME_EXCHANGE)` since 3.15, macOS `renamex_np(RENAME_SWAP)` since 10.12. Both are atomic on local
+file systems. NFS, SMB, vfat and older FUSE file systems have neither.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import os
 import sys
 
 UNABLE = frozenset((errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EPERM, errno.EXDEV))
-"""What systems answer that cannot exchange these two; `EPERM` comes from filters of system calls (seccomp)."""
+"""Errors of systems that cannot exchange these two; `EPERM` comes from filters of system calls (seccomp)."""
 
 
 def exchange(one: str, other: str) -> bool:
     """Exchange two directory entries in one step; False where the system or the file system cannot.
 
-    :raises OSError: it can, and this failed; nothing was done.
+    :raises OSError: it can, and this failed; nothing was changed.
     """
     code = system_exchange(os.fsencode(one), os.fsencode(other))
     if code and code not in UNABLE:
@@ -37,5 +37,5 @@ def system_exchange(one: bytes, other: bytes) -> int:
             here = -100  # AT_FDCWD
             failed = library.renameat2(here, one, here, other, 2)
     except (ImportError, AttributeError, OSError, TypeError):
-        return errno.ENOSYS  # a Python without `ctypes`, a C library that does not have it, or Windows
+        return errno.ENOSYS  # a Python without `ctypes`, a C library without the function, or Windows
     return ctypes.get_errno() if failed else 0

@@ -1,6 +1,6 @@
-"""The only code that performs operations: it fills a directory, and knows nothing of what stands around that.
+"""Perform operations: fill a staging tree, knowing nothing of what is around it.
 
-Performing makes new directory entries and never follows or overwrites one that is there: the transaction gives it an
+The executor creates new directory entries. It never follows or overwrites one that exists: the transaction gives it an
 empty directory.
 """
 
@@ -9,49 +9,58 @@ from __future__ import annotations
 import errno
 import os
 
-from cloche.apply.file_list import DamagedImage, kind_of, look, read_file_list
+from cloche.apply.file_list import DamagedImage, check_files, kind_of, read_file_list
 from cloche.errors import ClocheError
-from cloche.fs.files import DIRECTORY, NEW_FILE, copy_file, named, open_quietly, write_all
-from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Rewrite, Run, Write
+from cloche.fs.files import DIRECTORY, NEW_FILE, copy_file, open_quietly, paths_in, write_all
+from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Remove, Rewrite, Run, SetMode, Write
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import TypeAlias
 
     from cloche.model.operations import LinkMode, Operation
 
+    Transfer: TypeAlias = Callable[[str, str, int | None, int | None, str], None]
+    """Brings a file to a new path: its path, the new one, the descriptors that these are relative to (None if they are
+    absolute), and the absolute path of the directory that the file is in."""
 
-def perform(operations: Iterable[Operation], ground: StagingTree, link_mode: LinkMode) -> None:
-    """Perform operations in order in an empty directory.
 
-    :raises OSError: the first one that the system refuses; what was made until then is left for the caller to remove.
+def perform(operations: Iterable[Operation], tree: StagingTree, link_mode: LinkMode) -> None:
+    """Perform operations in order in a staging tree.
+
+    :raises OSError: the system refused one; what was made until then is left for the caller to remove.
     :raises ClocheError: a program that was run failed.
     """
     for operation in operations:
         match operation:
             case MakeDir(path):
-                ground.make_directory(path)
+                tree.make_directory(path)
             case Link(path, target, copy):
-                ground.link(path, target, copy)
+                tree.link(path, target, copy)
             case Copy(path, source):
-                ground.copy(path, source)
+                tree.copy(path, source)
             case Write(path, content, executable):
-                ground.write(path, content, 0o777 if executable == "yes" else 0o666)
+                tree.write(path, content, 0o777 if executable == "yes" else 0o666)
             case Rewrite(path, content, old):
-                ground.rewrite(path, content, old)
+                tree.rewrite(path, content, old)
             case CopyTree(source, without, mode):
-                ground.copy_tree(source, frozenset(without), mode)
+                tree.copy_tree(source, frozenset(without), mode)
             case InstallTree():
-                ground.lay(operation, link_mode)
+                tree.install_tree(operation, link_mode)
+            case SetMode(path, mode):
+                tree.set_mode(path, mode)
+            case Remove(path):
+                tree.remove(path)
             case Run(arguments, purpose):
-                ground.run(arguments, purpose)
+                tree.run(arguments, purpose)
 
 
 class StagingTree:
     """The directory in which operations are performed.
 
-    Where the platform can, every path is resolved from an open descriptor of the directory: quicker, not bound by the
-    length limit of absolute paths, and indifferent to somebody renaming a parent meanwhile.
+    Where the platform can, every path is resolved from an open descriptor of the directory. That is quicker, has no limit
+    on the length of absolute paths, and does not care if a parent is renamed meanwhile.
     """
 
     def __init__(self, root: str, descriptor: int | None) -> None:
@@ -72,7 +81,7 @@ class StagingTree:
             os.symlink(target, self._at(path), dir_fd=self.descriptor)
         except FileExistsError:
             if os.readlink(self._at(path), dir_fd=self.descriptor) != target:
-                raise  # else the interpreter's own `venv` made the same one
+                raise  # otherwise the interpreter's own `venv` made the same link
         except OSError as error:
             if error.errno not in LINKLESS:
                 raise
@@ -105,7 +114,7 @@ class StagingTree:
             os.chmod(self._at(path), status.st_mode & 0o7777, dir_fd=self.descriptor)
 
     def copy_tree(self, source: str, without: frozenset[str], link_mode: LinkMode, below: str = "") -> None:
-        """Copy what is below `source`, the directories' times last: making entries changes them."""
+        """Copy what is below `source`. The times of directories are set last: creating entries changes them."""
         with os.scandir(os.path.join(source, below)) as scanned:
             entries = sorted(scanned, key=lambda entry: entry.name)
         for entry in entries:
@@ -120,22 +129,42 @@ class StagingTree:
                 self.copy_tree(source, without, link_mode, path)
                 os.chmod(self._at(path), status.st_mode & 0o7777, dir_fd=self.descriptor)
                 os.utime(self._at(path), ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=self.descriptor)
-            elif entry.is_file(follow_symlinks=False):  # a socket or a pipe belongs to whoever listens there
-                self._bring(entry.path, path, link_mode)
+            elif entry.is_file(follow_symlinks=False):  # a socket or a pipe belongs to the process that listens there
+                self._transfer(entry.path, path, link_mode)
 
-    def _bring(self, source: str, path: str, link_mode: LinkMode) -> None:
-        *sharing, copying = WAYS[link_mode]
-        for way in sharing:
+    def _transfer(self, source: str, path: str, link_mode: LinkMode) -> None:
+        *sharing, copying = TRANSFERS[link_mode]
+        for transfer in sharing:
             try:
-                way(source, self._at(path), None, self.descriptor, "")
+                transfer(source, self._at(path), None, self.descriptor, "")
                 return
             except OSError as error:
                 if error.errno not in LINKLESS:
                     raise
         copying(source, self._at(path), None, self.descriptor, "")
 
+    def set_mode(self, path: str, mode: int) -> None:
+        there = self._at(path)
+        if (
+            os.stat(there, dir_fd=self.descriptor, follow_symlinks=False).st_mode >> 12 != 0o12
+        ):  # a link has none of its own
+            os.chmod(there, mode, dir_fd=self.descriptor)
+
+    def remove(self, path: str) -> None:
+        there = self._at(path)
+        try:
+            is_directory = os.stat(there, dir_fd=self.descriptor, follow_symlinks=False).st_mode >> 12 == 0o4
+        except FileNotFoundError:
+            return
+        if is_directory:
+            from shutil import rmtree
+
+            rmtree(os.path.join(self.root, *path.split("/")))
+        else:
+            os.unlink(there, dir_fd=self.descriptor)
+
     def run(self, arguments: tuple[str, ...], purpose: str) -> None:
-        import subprocess  # only the creator that hands over needs it
+        import subprocess  # only the creator that hands over to `venv` needs it
 
         command = [argument.replace("{root}", self.root) for argument in arguments]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
@@ -143,37 +172,37 @@ class StagingTree:
             said = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
             raise ClocheError(f"cannot {purpose}: {said}")
 
-    def lay(self, image: InstallTree, link_mode: LinkMode) -> None:
-        """Lay the files of an image, if all of them are what was published.
+    def install_tree(self, operation: InstallTree, link_mode: LinkMode) -> None:
+        """Bring in the files of an image, if all of them are what was published.
 
-        :raises DamagedImage: one is not; nothing was laid.
+        :raises DamagedImage: one is not; nothing was brought in.
         """
         opened: list[int] = []
         try:
-            manifest = read_file_list(image.manifest)
+            files = read_file_list(operation.file_list)
             if self.descriptor is not None:
-                opened.append(os.open(image.source, DIRECTORY))
-                opened.append(os.open(image.path, DIRECTORY, dir_fd=self.descriptor))
+                opened.append(os.open(operation.source, DIRECTORY))
+                opened.append(os.open(operation.path, DIRECTORY, dir_fd=self.descriptor))
             source, target = opened or (None, None)
-            look(manifest, kind_of(image.manifest), image.source, source)
-            for path in named(manifest.directories, self._at(image.path), target):
+            check_files(files, kind_of(operation.file_list), operation.source, source)
+            for path in paths_in(files.directories, self._at(operation.path), target):
                 try:
                     os.mkdir(path, dir_fd=target)
                 except FileExistsError:
                     pass  # two images share a namespace package
-            ways = WAYS[link_mode]
-            origins = named(manifest.paths, image.source, source)
-            for here, there in zip(origins, named(manifest.paths, self._at(image.path), target), strict=True):
+            transfers = TRANSFERS[link_mode]
+            origins = paths_in(files.paths, operation.source, source)
+            for here, there in zip(origins, paths_in(files.paths, self._at(operation.path), target), strict=True):
                 while True:
                     try:
-                        ways[0](here, there, source, target, image.source)
+                        transfers[0](here, there, source, target, operation.source)
                         break
                     except OSError as error:
-                        if len(ways) == 1 or error.errno not in LINKLESS:
+                        if len(transfers) == 1 or error.errno not in LINKLESS:
                             raise
-                        ways = ways[1:]  # what one file of an image refuses, the others do too
+                        transfers = transfers[1:]  # what one file of an image refuses, the others do too
         except ValueError as error:
-            raise DamagedImage(f"`{image.manifest}` is damaged: {error}") from None
+            raise DamagedImage(f"`{operation.file_list}` is damaged: {error}") from None
         finally:
             for descriptor in opened:
                 os.close(descriptor)
@@ -182,7 +211,7 @@ class StagingTree:
 LINKLESS = frozenset(
     (errno.EPERM, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
 )
-"""What systems answer where a file system, or a pair of them, has no such link."""
+"""Errors that mean: this file system, or this pair of them, does not support such a link."""
 
 
 def _clone(here: str, there: str, source: int | None, target: int | None, root: str) -> None:
@@ -220,10 +249,11 @@ def _symbolic_link(here: str, there: str, source: int | None, target: int | None
     os.symlink(os.path.join(root, here), there, dir_fd=target)
 
 
-WAYS: dict[LinkMode, tuple[Callable[[str, str, int | None, int | None, str], None], ...]] = {
+TRANSFERS: dict[LinkMode, tuple[Transfer, ...]] = {
     "auto": (_clone, _hard_link, _copy),
     "clone": (_clone, _copy),
     "hardlink": (_hard_link, _copy),
     "copy": (_copy,),
     "symlink": (_symbolic_link, _copy),
 }
+"""What to try for each link mode, in order; the last one always works."""

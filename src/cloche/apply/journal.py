@@ -1,7 +1,7 @@
-"""The journal of a commit that takes many steps: what each step is, how it is taken, and how it is taken back.
+"""The journal of a commit that takes many steps: what each step is, how it is taken, and how it is undone.
 
-All steps are noted durably before the first one is taken, and the journal goes when the last one is done. So as long as
-there is one, the staging directory holds what was there before, and whoever reads it can put that back.
+All steps are written to disk before the first one is taken, and the journal is removed when the last one is done. So as
+long as there is a journal, the staging directory holds what was there before, and any run can put that back.
 """
 
 from __future__ import annotations
@@ -16,17 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Literal, TypeAlias
 
-    CommandSpec: TypeAlias = Literal["add", "swap", "drop", "remove", "set-aside"]
-    """Add an entry, swap one for another, drop one, remove an empty directory, set the whole environment aside."""
+    Kind: TypeAlias = Literal["add", "swap", "drop", "remove", "mode", "set-aside"]
+    """Add an entry, swap one for another, drop one, remove an empty directory, change permission bits, set the whole
+    environment aside."""
 
-    Step: TypeAlias = tuple[CommandSpec, int, str]
-    """Verb, mark and path of an action: all but its number."""
+    Step: TypeAlias = tuple[Kind, int, str]
+    """Kind, mark and path of an action: all but its number."""
 
-COMMANDS: dict[str, CommandSpec] = {
+KINDS: dict[str, Kind] = {
     "add": "add",
     "swap": "swap",
     "drop": "drop",
     "remove": "remove",
+    "mode": "mode",
     "set-aside": "set-aside",
 }
 
@@ -40,40 +42,45 @@ HEADER = "cloche journal 2"
 class Action:
     """One step of a commit."""
 
-    verb: CommandSpec
+    kind: Kind
     mark: int
-    """Of `add` and `swap` the inode of the new entry, by which a later run can tell whether the step was taken; of
-    `remove` the directory's permission bits; else 0."""
+    """What a later run needs to undo the step. For `add` and `swap` the inode of the new entry, which tells whether the step
+    was taken; for `remove` the directory's permission bits; for `mode` a `mode_change`; otherwise 0."""
     path: str
-    """Relative to the root, with `/`; empty for the root itself."""
+    """Relative to the root, with `/`; empty or `.` for the root itself."""
     number: int
     """Its place among the steps; the old entry is kept under that name meanwhile."""
 
 
+def mode_change(old: int, new: int) -> int:
+    """Return the mark of a step that changes permission bits: the old ones in the low twelve bits, above them the new."""
+    return new << 12 | old
+
+
 def numbered(steps: Iterable[Step]) -> list[Action]:
-    return [Action(verb, mark, path, number) for number, (verb, mark, path) in enumerate(steps)]
+    return [Action(kind, mark, path, number) for number, (kind, mark, path) in enumerate(steps)]
 
 
 def write_journal(staging: str, target: str, actions: Sequence[Action]) -> None:
-    """Note what is going to be done at `target`, durably, before the first step.
+    """Write down, durably, what is going to be done at `target`, before the first step.
 
     `target` is the parent of the staging directory, or lies in it. Records end with a NUL, which no path contains.
     """
     root = os.path.relpath(target, os.path.dirname(staging))
-    records = [HEADER, root, *(f"{action.verb} {action.mark} {action.path}" for action in actions), "end", ""]
+    records = [HEADER, root, *(f"{action.kind} {action.mark} {action.path}" for action in actions), "end", ""]
     try:
         with open(os.path.join(staging, JOURNAL), "wb") as file:
             file.write("\0".join(records).encode("utf-8", "surrogateescape"))
             file.flush()
             os.fsync(file.fileno())
     except BaseException:
-        close_journal(staging)  # nothing was done yet, and nobody shall think so
+        close_journal(staging)  # no step was taken, and no later run may undo any
         raise
     synchronize(staging)
 
 
 def synchronize(directory: str) -> None:
-    """Let the list of names in a directory outlast a power failure, where the system can do that."""
+    """Let the list of names in a directory survive a power failure, where the system can do that."""
     try:
         descriptor = os.open(directory, os.O_RDONLY)
     except OSError:
@@ -81,15 +88,15 @@ def synchronize(directory: str) -> None:
     try:
         os.fsync(descriptor)
     except OSError:
-        pass  # nor can every file system
+        pass  # some file systems cannot
     finally:
         os.close(descriptor)
 
 
 def close_journal(staging: str) -> None:
-    """Note that all is done, or all is taken back.
+    """Note that everything is done, or everything is undone.
 
-    :raises OSError: the system refuses every way of saying so; the next run will take it back.
+    :raises OSError: the system refuses both ways of noting it; the next run will undo the steps.
     """
     journal = os.path.join(staging, JOURNAL)
     try:
@@ -97,11 +104,11 @@ def close_journal(staging: str) -> None:
     except FileNotFoundError:
         pass
     except OSError:
-        os.truncate(journal, 0)  # an empty one is that of a run that was killed before its first step
+        os.truncate(journal, 0)  # an empty journal is that of a run that was killed before its first step
 
 
 def recover(staging: str) -> None:
-    """Put back what a run that was killed in the middle of a commit had already changed.
+    """Undo what a run that was killed in the middle of a commit had already changed.
 
     :raises ValueError: there is a journal, and it is not one of ours.
     :raises ClocheError: something could not be put back; the next run tries again.
@@ -112,25 +119,25 @@ def recover(staging: str) -> None:
     except FileNotFoundError:
         return
     if records[-2:] != ["end", ""]:
-        return  # it was killed before the first step
+        return  # the run was killed before the first step
     if header != HEADER:
         raise ValueError("the journal of another version")
     root, *lines = records[:-2]
-    undo(numbered(map(step, lines)), staging, os.path.join(os.path.dirname(staging), inside(root)))
+    undo(numbered(map(parse_step, lines)), staging, os.path.join(os.path.dirname(staging), inside(root)))
 
 
-def step(record: str) -> Step:
-    """:raises ValueError: this is no record of a journal."""
-    verb, mark, path = record.split(" ", 2)
-    if verb not in COMMANDS:
-        raise ValueError(f"`{verb}` is no step")
-    return COMMANDS[verb], int(mark), inside(path)
+def parse_step(record: str) -> Step:
+    """:raises ValueError: this is not a record of a journal."""
+    kind, mark, path = record.split(" ", 2)
+    if kind not in KINDS:
+        raise ValueError(f"unknown step `{kind}`")
+    return KINDS[kind], int(mark), inside(path)
 
 
 def inside(path: str) -> str:
-    """Return a relative path that leads nowhere else; `.` is the root itself.
+    """Return a relative path that does not leave the directory; `.` is the root itself.
 
-    :raises ValueError: it leads elsewhere.
+    :raises ValueError: it does.
     """
     if os.path.isabs(path) or ".." in path.split("/"):
         raise ValueError(f"`{path}` leads out of the directory")
@@ -140,13 +147,15 @@ def inside(path: str) -> str:
 def take(action: Action, staging: str, target: str) -> None:
     """Take one step. Each leaves the target with the old entry or the new one, never with neither, where it can."""
     new, there = os.path.join(staging, "new", action.path), os.path.join(target, action.path)
-    if action.verb == "add":
+    if action.kind == "add":
         os.rename(new, there)
-    elif action.verb == "drop":
+    elif action.kind == "drop":
         os.rename(there, kept(action, staging))
-    elif action.verb == "remove":
+    elif action.kind == "remove":
         os.rmdir(there)
-    elif action.verb == "set-aside":
+    elif action.kind == "mode":
+        os.chmod(there, action.mark >> 12)
+    elif action.kind == "set-aside":
         os.rename(target, aside(staging))
     elif not exchange(new, there):
         try:
@@ -157,7 +166,7 @@ def take(action: Action, staging: str, target: str) -> None:
 
 
 def kept(action: Action, staging: str) -> str:
-    """Return where the old entry is put meanwhile: one flat name, since its directory may not exist there."""
+    """Return where the old entry is put meanwhile: under a flat name, since its directory may not exist there."""
     return os.path.join(staging, "old", str(action.number))
 
 
@@ -167,7 +176,7 @@ def aside(staging: str) -> str:
 
 
 def undo(actions: Sequence[Action], staging: str, target: str) -> None:
-    """Take back, last first, the steps that were taken; the inode tells which were. Goes on whatever fails.
+    """Undo, last first, the steps that were taken. Goes on when one fails.
 
     :raises ClocheError: something could not be put back; the next run tries again.
     """
@@ -185,9 +194,10 @@ def undo(actions: Sequence[Action], staging: str, target: str) -> None:
 
 
 def take_back(action: Action, staging: str, target: str) -> None:
+    """Undo one step if it was taken."""
     new, there = os.path.join(staging, "new", action.path), os.path.join(target, action.path)
     old = kept(action, staging)
-    match action.verb:
+    match action.kind:
         case "set-aside":
             put_back(aside(staging), target)
         case "add":
@@ -197,6 +207,9 @@ def take_back(action: Action, staging: str, target: str) -> None:
             if not os.path.lexists(there):
                 os.mkdir(there)
                 os.chmod(there, action.mark)
+        case "mode":
+            if os.path.exists(there) and not os.path.islink(there):
+                os.chmod(there, action.mark & 0o7777)
         case "drop" | "swap" if os.path.lexists(old):
             os.replace(old, there)
         case "swap" if os.lstat(new).st_ino != action.mark:
@@ -204,6 +217,6 @@ def take_back(action: Action, staging: str, target: str) -> None:
 
 
 def put_back(old: str, target: str) -> None:
-    """Put back an environment that was set aside, if nothing has taken its place."""
+    """Put back an environment that was set aside, unless something has taken its place."""
     if os.path.lexists(old) and not os.path.lexists(target):
         os.rename(old, target)

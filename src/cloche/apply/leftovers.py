@@ -1,7 +1,7 @@
-"""What has to go: staging directories that killed runs left, those that have served, and environments that moved.
+"""Undo and remove staging directories that killed runs left, and remove those that have served.
 
-A staging directory is only taken for a leftover of ours if it is this user's and holds nothing else than such
-directories do: a journal is a list of files to be moved, and nobody else may tell us which.
+Only a directory that belongs to this user and holds nothing but what staging directories hold counts as a leftover: a
+journal is a list of files to move, and no other user may tell us which.
 """
 
 from __future__ import annotations
@@ -10,40 +10,40 @@ import os
 import stat
 
 from cloche.apply.journal import JOURNAL, recover
-from cloche.fs.locks import lock
+from cloche.fs.locks import try_lock_directory
 
 UNLOCKED_LIFETIME = 24 * 3600
-"""Seconds after which a staging directory counts as left behind where no lock can tell."""
+"""Seconds after which a staging directory counts as left behind where there are no locks."""
 
 CONTENTS = frozenset(("new", "old", JOURNAL))
 """What a staging directory may hold."""
 
 
-def sweep_up(staging: str) -> None:
-    """Undo and remove a staging directory whose owner is gone; leave one whose owner lives, and what is not ours."""
+def sweep_leftover(staging: str) -> None:
+    """Undo and remove what a killed run left in a staging directory; leave one that is in use, and what is not ours."""
     try:
         status = os.lstat(staging)
         if not stat.S_ISDIR(status.st_mode) or not own(status):
             return
-        descriptor, held = lock(staging)
+        descriptor, state = try_lock_directory(staging)
     except OSError:
         return
     try:
-        if held == "by another" or (held == "by nobody" and is_recent(status)):
+        if state == "busy" or (state == "unsupported" and is_recent(status)):
             return
         if not CONTENTS.issuperset(os.listdir(staging)):
             return
         recover(staging)
         remove(staging)
     except (FileNotFoundError, ValueError):
-        return  # somebody else swept it, where there are no locks; or its journal is none that we can follow
+        return  # another run swept it, where there are no locks; or its journal is not one that we can follow
     finally:
         if descriptor is not None:
             os.close(descriptor)
 
 
 def own(status: os.stat_result) -> bool:
-    """Return whether a file belongs to this user; where ownership has no such meaning, it does."""
+    """Return whether a file belongs to this user; always where files have no such owners."""
     return os.name == "nt" or status.st_uid == os.geteuid()
 
 
@@ -54,7 +54,7 @@ def is_recent(status: os.stat_result) -> bool:
 
 
 def remove_unless_needed(staging: str) -> None:
-    """Remove a staging directory of our own, unless what it keeps has still to be put back."""
+    """Remove a staging directory of our own, unless it keeps something that has to be put back."""
     try:
         needed = os.lstat(os.path.join(staging, JOURNAL)).st_size > 0
     except OSError:
@@ -66,16 +66,16 @@ def remove_unless_needed(staging: str) -> None:
 def remove(path: str) -> None:
     """Remove a tree, never following a link; what cannot be removed stays for a later sweep.
 
-    Directories that their owner cannot write are made writable. A path that is too long to be used in one piece is left to
-    `shutil`, which goes down from open descriptors, one for each level: of these there may be too few.
+    Directories that their owner may not write to are made writable. A path that is too long for the system is left to
+    `shutil`, which descends from open descriptors, one for each level; not first, because there may be too few of these.
     """
-    if not emptied(path):
+    if not remove_tree(path):
         import shutil
 
         shutil.rmtree(path, ignore_errors=True)
 
 
-def emptied(path: str) -> bool:
+def remove_tree(path: str) -> bool:
     """Remove a tree as far as possible; return whether nothing is left of it."""
     try:
         try:
@@ -89,7 +89,7 @@ def emptied(path: str) -> bool:
         gone = True
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                gone &= emptied(entry.path)
+                gone &= remove_tree(entry.path)
             else:
                 os.unlink(entry.path)
         os.rmdir(path)

@@ -1,6 +1,6 @@
-"""Put a staged tree in the place of something that is there: exchanged for it, or merged into it step by step.
+"""Put a staged tree in the place of something that exists: exchange the two, or merge one into the other step by step.
 
-Either all of it happens or what was there is there again, links, modes and bytes. It knows nothing of locks.
+Either all of it happens, or what was there is there again: links, permission bits and content.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from cloche.apply.exchange import exchange
 from cloche.apply.journal import (
     aside,
     close_journal,
+    mode_change,
     numbered,
     put_back,
     take,
@@ -20,53 +21,66 @@ from cloche.apply.journal import (
     write_journal,
 )
 from cloche.errors import DestinationError
+from cloche.model.operations import Remove, SetMode
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cloche.apply.journal import Action, Step
-    from cloche.model.plan import Way
+    from cloche.model.operations import Operation
+    from cloche.model.plan import Strategy
 
 
-def put_in_place(staging: str, target: str, way: Way, dropped: Sequence[str] = ()) -> list[Action]:
-    """Put `staging/new` where the directory `target` is, in another way than `new`; return the steps that it took.
+def in_place(operations: Iterable[Operation]) -> tuple[list[Operation], list[Remove | SetMode]]:
+    """Split the operations of a merge into those for the staging tree and those that concern what exists already."""
+    staged: list[Operation] = []
+    changes: list[Remove | SetMode] = []
+    for operation in operations:
+        if isinstance(operation, (Remove, SetMode)):
+            changes.append(operation)
+        else:
+            staged.append(operation)
+    return staged, changes
 
-    What is `dropped` from the target goes before, as paths relative to it; only a merge can do that.
 
-    :raises DestinationError: a directory is needed where something else stands, or the other way round; nothing is done.
-    :raises OSError: the system refused; what was there is back.
+def put_in_place(
+    staging: str, target: str, strategy: Strategy, changes: Iterable[Remove | SetMode] = ()
+) -> list[Action]:
+    """Put `staging/new` where the directory `target` is, by another strategy than `new`; return the steps taken.
+
+    `changes` are for the strategy `merge`: entries of the target that go first, and permission bits that change last.
+
+    :raises DestinationError: a directory is needed where something else exists, or the reverse; nothing was changed.
+    :raises OSError: the system refused something; what was there is back.
     """
-    if way == "merge":
-        drops: list[Step] = [("drop", 0, path) for path in dropped]
-        return perform(
-            [*drops, *differences(os.path.join(staging, "new"), target, "", frozenset(dropped))], staging, target
-        )
+    if strategy == "merge":
+        return take_steps(merging(staging, target, [*changes]), staging, target)
     try:
-        if way == "exchange":
+        if strategy == "exchange":
             return replace(staging, target)
-        return perform(emptying(staging, target), staging, target)
+        return take_steps(emptying(staging, target), staging, target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-    # a directory from a lower layer of an overlay (a container's image) cannot be renamed, but what is in it can
-    return perform(emptying_by_file(staging, target), staging, target)
+    # a directory from a lower layer of an overlay file system (a container's image) cannot be renamed, its files can
+    return take_steps(emptying_by_file(staging, target), staging, target)
 
 
-def take_out_again(staging: str, target: str, way: Way, taken: Sequence[Action]) -> None:
+def take_out_again(staging: str, target: str, strategy: Strategy, taken: Sequence[Action]) -> None:
     """Take back what `put_in_place`, or one rename, has done.
 
     :raises OSError: the system refused; the next run tries again.
     :raises ClocheError: likewise.
     """
     new = os.path.join(staging, "new")
-    if any(action.verb != "set-aside" for action in taken):
+    if any(action.kind != "set-aside" for action in taken):
         write_journal(staging, target, taken)
         undo(taken, staging, target)
         close_journal(staging)
-    elif way == "exchange" and not taken:
+    elif strategy == "exchange" and not taken:
         exchange(new, target)
-    else:
+    elif strategy in ("new", "exchange"):  # a merge without steps had nothing to do
         os.rename(target, new)
         put_back(aside(staging), target)
 
@@ -74,7 +88,7 @@ def take_out_again(staging: str, target: str, way: Way, taken: Sequence[Action])
 def replace(staging: str, target: str) -> list[Action]:
     """Replace the whole directory, in one step where the system can.
 
-    Elsewhere the old one is first renamed aside, noted in the journal: for that instant the destination is absent.
+    Elsewhere the old one is first renamed aside, noted in the journal. For that instant the destination is absent.
     """
     new = os.path.join(staging, "new")
     if exchange(new, target):
@@ -94,8 +108,8 @@ def replace(staging: str, target: str) -> list[Action]:
     return actions
 
 
-def perform(steps: Iterable[Step], staging: str, target: str) -> list[Action]:
-    """Take steps, noted in a journal before the first; on any failure put back what was there."""
+def take_steps(steps: Iterable[Step], staging: str, target: str) -> list[Action]:
+    """Take steps, all noted in a journal before the first; on any failure put back what was there."""
     actions = numbered(steps)
     os.makedirs(aside(staging), exist_ok=True)
     write_journal(staging, target, actions)
@@ -108,6 +122,32 @@ def perform(steps: Iterable[Step], staging: str, target: str) -> list[Action]:
         close_journal(staging)
         raise
     return actions
+
+
+def merging(staging: str, target: str, changes: Sequence[Remove | SetMode]) -> Iterator[Step]:
+    """Yield the steps that remove what is to go, bring in everything in `staging/new`, and change permission bits."""
+    new = os.path.join(staging, "new")
+    removed = [
+        one.path for one in changes if isinstance(one, Remove) and os.path.lexists(os.path.join(target, one.path))
+    ]
+    modes = {one.path: one.mode for one in changes if isinstance(one, SetMode)}
+    kept: list[Step] = []
+    for path, mode in sorted(modes.items(), reverse=True):  # a directory after what is in it: it may become closed
+        there = os.path.join(target, path)
+        if is_brought(os.path.join(new, path), there):
+            os.chmod(os.path.join(new, path), mode)
+        elif not os.path.islink(there):
+            kept.append(("mode", mode_change(stat.S_IMODE(os.lstat(there).st_mode), mode), path))
+    yield from (("drop", 0, path) for path in removed)
+    yield from differences(new, target, "", frozenset(removed))
+    yield from kept
+
+
+def is_brought(new: str, there: str) -> bool:
+    """Return whether the commit brings in an entry that has a mode, rather than keep a directory that exists."""
+    if not os.path.lexists(new) or os.path.islink(new):
+        return False
+    return not os.path.isdir(new) or not os.path.isdir(there)
 
 
 def differences(new: str, target: str, below: str, dropped: frozenset[str] = frozenset()) -> Iterator[Step]:
@@ -146,7 +186,7 @@ def differences(new: str, target: str, below: str, dropped: frozenset[str] = fro
 
 
 def emptying(staging: str, target: str) -> Iterator[Step]:
-    """Yield the steps that take away everything in `target` and then add everything in `staging/new`."""
+    """Yield the steps that take out everything in `target` and then add everything in `staging/new`."""
     for name in sorted(os.listdir(target)):
         if os.path.join(target, name) != staging:
             yield "drop", 0, name
@@ -155,7 +195,7 @@ def emptying(staging: str, target: str) -> Iterator[Step]:
 
 
 def emptying_by_file(staging: str, target: str) -> Iterator[Step]:
-    """Yield the steps that do what `emptying` does and rename no directory that was there."""
+    """Yield the steps that do what `emptying` does without renaming an existing directory."""
     new = os.path.join(staging, "new")
     dropped, left = [], []
     for directory, names, files in os.walk(target):
@@ -170,13 +210,13 @@ def emptying_by_file(staging: str, target: str) -> Iterator[Step]:
                 left.append(path)
     for path in dropped:
         yield "drop", 0, path
-    for path in reversed(left):  # `os.walk` comes to what is in a directory after the directory
+    for path in reversed(left):  # `os.walk` names a directory before what is in it
         yield "remove", stat.S_IMODE(os.lstat(os.path.join(target, path)).st_mode), path
     yield from differences(new, target, "", frozenset((*dropped, *left)))
 
 
 def same_file(one: str, other: str) -> bool:
-    """Return whether two entries that are no directories are equal: link text, or bytes and permission bits."""
+    """Return whether two entries that are not directories are equal: link text, or content and permission bits."""
     first, second = os.lstat(one), os.lstat(other)
     if first.st_mode != second.st_mode or first.st_size != second.st_size:
         return False
@@ -184,6 +224,6 @@ def same_file(one: str, other: str) -> bool:
     if kind == 0o120000:
         return os.readlink(one) == os.readlink(other)
     if kind != 0o100000 or second.st_nlink != 1:
-        return os.path.samestat(first, second)  # a name that somebody else shares is replaced, not trusted
+        return os.path.samestat(first, second)  # a file that has a second name elsewhere is replaced, not trusted
     with open(one, "rb") as left, open(other, "rb") as right:
         return left.read() == right.read()

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 class DeferredSignals:
-    """Hold back the signals that ask to stop until what must not be left half-done is done; a context.
+    """Defer the signals that ask a program to stop until what must not be left half done is done; a context.
 
-    They arrive at its end, as if they had been sent then. Masking them is enough for a program of one thread. Where there
-    are more the system gives a signal to another thread, and Python runs its handler in the main one all the same, so the
-    handlers take turns with one that only notes what came. A program that is started within would never hear of these
+    They arrive at its end, as if they had been sent then. Masking them is enough in a program with one thread. With more
+    threads the system delivers a signal to another one, and Python still runs its handler in the main thread; so the
+    handlers are replaced by one that only notes what came. A program that is started inside would never receive these
     signals.
 
-    Entering it twice is as good as once.
+    Entering it twice is the same as once.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class DeferredSignals:
                 signal.signal(number, self._note)
         except ValueError:  # not the main thread, the only one that handlers run in
             self._handlers.clear()
-        except BaseException:  # one had come already, and nothing has begun
+        except BaseException:  # a signal had come already, and nothing has begun
             self.__exit__()
             raise
 
@@ -49,20 +49,20 @@ class DeferredSignals:
     def __exit__(self, *_: object) -> None:
         before, self._before = self._before, None
         if MASKS and before is not None:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)  # what comes now is noted yet
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)  # what arrives now is still only noted
         try:
             for number, handler in list(self._handlers.items()):
                 signal.signal(number, handler)
                 del self._handlers[number]
         finally:
-            if self._handlers:  # one came while this was done: what is left is done all the same
+            if self._handlers:  # a signal arrived meanwhile; restore the rest all the same
                 self.__exit__()
         while self._came:
             signal.raise_signal(self._came.pop(0))
 
 
 class DeliveredSignals:
-    """Let through, for what takes long, the signals that an `DeferredSignals` around it holds back; a context."""
+    """Deliver, for what takes long, the signals that a `DeferredSignals` around it defers; a context."""
 
     def __init__(self, around: DeferredSignals) -> None:
         self._around = around

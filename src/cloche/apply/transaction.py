@@ -1,18 +1,19 @@
-"""Stage an environment beside its destination and put it in place, all or nothing; what it contains is not known here.
+"""Stage a tree beside its destination and put it in place, all or nothing; what the tree contains is not known here.
 
-A transaction owns a *staging directory* next to the destination (`.NAME.cloche-0`), or inside it where nothing can be
-renamed over it (a mount point). The new tree grows in `new/` there, and reaches its place in one of three ways:
+A transaction owns a *staging directory* beside the destination (`.NAME.cloche-0`), or inside it where nothing can be
+renamed over it (a mount point). The new tree grows in `new/` there. It reaches its place by one of these strategies:
 
 - `new`: one rename onto a destination that is absent or an empty directory;
-- `exchange`: one exchange with the environment that is there, which is removed afterwards;
-- `merge`: entry by entry into a directory that stays, each replaced atomically and noted in a journal beforehand, so
-  that a failure, or the next run after a kill, puts back what was there.
+- `exchange`: one exchange with the directory that exists, which is removed afterwards;
+- `merge`: entry by entry into a directory that stays. Each step is atomic and is noted in a journal beforehand, so that a
+  failure, or the next run after a kill, puts back what was there;
+- `merge-emptied`: the same, after taking out everything that the directory holds.
 
-A living owner holds a lock on its staging directory, and the system releases it however the run ends. So one that can
-be locked is what a killed run left, and is undone and removed by the next run that comes by.
+A running process holds a lock on its staging directory, and the system releases it however the process ends. So a staging
+directory that can be locked was left by a killed run; the next run that comes by undoes and removes it.
 
-An ordinary run needs no more than this module, with the first way in it. The others, and what is done about leftovers,
-load when they are needed: `merge`, `exchange`, `journal`, `leftovers`, and `hold` for what exists already.
+A warm run needs no more than this module and the strategy `new`. `merge`, `exchange`, `journal` and `leftovers` load when
+they are needed.
 """
 
 from __future__ import annotations
@@ -20,45 +21,47 @@ from __future__ import annotations
 import errno
 import os
 
-from cloche.apply.executor import StagingTree
+from cloche.apply.executor import StagingTree, perform
 from cloche.apply.signals import DeferredSignals, DeliveredSignals
-from cloche.apply.staging import claim, discard, short, sweep_all
+from cloche.apply.staging import claim, discard, stem_beside, stem_inside, sweep_all
 from cloche.errors import ClocheError, DestinationError, reason_of
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from cloche.apply.journal import Action
-    from cloche.model.plan import Way
+    from cloche.model.operations import LinkMode, Operation, Remove, SetMode
+    from cloche.model.plan import Strategy
 
 DESCRIPTORS = os.open in os.supports_dir_fd and os.link in os.supports_dir_fd
 
 
 class DestinationChanged(Exception):
-    """Somebody else put something at the destination since the plan was made; plan again, holding the lock."""
+    """Another program has put something at the destination since the plan was made; lock it and plan again."""
 
 
 class Transaction:
-    """A staging directory and its way into place. Use it as a context; leaving it early undoes everything.
+    """A staging directory and its way into place; a context that undoes everything when it is left early.
 
-    A signal that asks to stop is held back for all of the context, so that there is no instant in which one could leave
-    something behind. What takes long, or starts a program, belongs into `disturbed`.
+    Signals that ask to stop are deferred inside the context, so that none can arrive at an instant in which it would leave
+    something behind. What takes long, or starts a program, belongs into `delivered_signals`.
 
-    :raises DestinationError: the staging directory cannot be made, which says why.
+    :raises ClocheError: the staging directory cannot be created.
     """
 
-    def __init__(self, target: str, way: Way) -> None:
+    def __init__(self, target: str, strategy: Strategy) -> None:
         self.target = target
-        self.way: Way = way
+        self.strategy: Strategy = strategy
         self._parents: list[str] = []
         self._descriptors: list[int] = []
         self._staging = ""
+        self._changes: list[Remove | SetMode] = []
         self._taken: list[Action] = []
-        self._undisturbed = DeferredSignals()
+        self._deferred = DeferredSignals()
 
     def __enter__(self) -> Transaction:
-        self._undisturbed.__enter__()
+        self._deferred.__enter__()
         try:
             self._open()
         except BaseException as error:
@@ -68,43 +71,42 @@ class Transaction:
             raise
         return self
 
-    def disturbed(self) -> DeliveredSignals:
-        """Return a context in which signals are heard: for what comes before the commit, and what looks at its result."""
-        return DeliveredSignals(self._undisturbed)
+    def delivered_signals(self) -> DeliveredSignals:
+        """Return a context in which signals are delivered: for staging, and for looking at the result."""
+        return DeliveredSignals(self._deferred)
 
     def _open(self) -> None:
         try:
             descriptor = self._claim()
         except OSError as error:
-            beside = self.way in ("new", "exchange")
+            beside = self.strategy in ("new", "exchange")
             denied = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
             if not (beside and denied and os.path.isdir(self.target)):
                 raise
-            # a directory that is ours in a parent that is not: it stays, and is filled in place
-            self.way = "merge" if self.way == "new" else "merge-emptied"
+            # our directory in a parent that we may not write to: it stays, and is filled in place
+            self.strategy = "merge" if self.strategy == "new" else "merge-emptied"
             descriptor = self._claim()
         if descriptor is not None:
             self._descriptors.append(descriptor)
         os.mkdir(self._new)
-        ground = None
+        root = None
         if DESCRIPTORS:
-            ground = os.open(self._new, os.O_RDONLY | os.O_DIRECTORY)
-            self._descriptors.append(ground)
-        self.ground = StagingTree(self._new, ground)
+            root = os.open(self._new, os.O_RDONLY | os.O_DIRECTORY)
+            self._descriptors.append(root)
+        self.tree = StagingTree(self._new, root)
 
     def _claim(self) -> int | None:
-        """Make the staging directory; return the descriptor that holds its lock, if there are locks."""
-        parent, name = os.path.split(self.target)
-        beside = os.path.join(parent, f".{short(name)}.cloche-")
-        if self.way in ("merge", "merge-emptied"):
+        """Create the staging directory; return the descriptor that holds its lock, None where there are no locks."""
+        beside = stem_beside(self.target)
+        if self.strategy in ("merge", "merge-emptied"):
             sweep_all(beside)
-            self._staging, descriptor = claim(os.path.join(self.target, ".cloche-"))
+            self._staging, descriptor = claim(stem_inside(self.target))
             return descriptor
         attempts = 8
         while True:
             attempts -= 1
             try:
-                make_parents(parent, self._parents)
+                make_parents(os.path.dirname(self.target), self._parents)
                 self._staging, descriptor = claim(beside)
                 return descriptor
             except FileNotFoundError:  # another run had made the parent, and took it back when it failed
@@ -115,18 +117,31 @@ class Transaction:
     def _new(self) -> str:
         return os.path.join(self._staging, "new")
 
-    def commit(self, dropped: Sequence[str] = ()) -> None:
-        """Put the staged tree in place; a merge first takes away what is `dropped`, as paths relative to the root.
+    def perform(self, operations: Iterable[Operation], link_mode: LinkMode) -> None:
+        """Perform operations in the staging tree; a merge keeps what concerns the destination itself for the commit.
 
-        :raises DestinationChanged: the destination is no longer what the plan was made for; nothing was done.
-        :raises OSError: the system refused; what was there is back.
+        :raises OSError: the system refused something.
+        :raises ClocheError: a program that was run failed.
         """
-        if self.way == "new":
+        if self.strategy == "merge":
+            from cloche.apply.merge import in_place
+
+            operations, changes = in_place(operations)
+            self._changes += changes
+        perform(operations, self.tree, link_mode)
+
+    def commit(self) -> None:
+        """Put the staging tree in place.
+
+        :raises DestinationChanged: something has appeared at the target; nothing was changed.
+        :raises OSError: the system refused something; what was there is back.
+        """
+        if self.strategy == "new":
             self._rename_into_place()
         else:
             from cloche.apply.merge import put_in_place
 
-            self._taken = put_in_place(self._staging, self.target, self.way, dropped)
+            self._taken = put_in_place(self._staging, self.target, self.strategy, self._changes)
 
     def revert(self) -> None:
         """Take a commit back: what was there is there again. Only while the context is open, and only once.
@@ -135,7 +150,7 @@ class Transaction:
         """
         from cloche.apply.merge import take_out_again
 
-        take_out_again(self._staging, self.target, self.way, self._taken)
+        take_out_again(self._staging, self.target, self.strategy, self._taken)
 
     def _rename_into_place(self) -> None:
         try:
@@ -154,10 +169,10 @@ class Transaction:
             raise
 
     def __exit__(self, *_: object) -> None:
-        with self._undisturbed:  # unless it is so by now: a signal may just have ended `disturbed`
-            self._leave()
+        with self._deferred:  # unless they are deferred already: a signal may just have ended `delivered_signals`
+            self._close()
 
-    def _leave(self) -> None:
+    def _close(self) -> None:
         """Remove the staging directory with whatever is in it, and the parents that were made for nothing."""
         if self._staging:
             discard(self._staging)
@@ -168,24 +183,23 @@ class Transaction:
             try:
                 os.rmdir(parent)
             except OSError:
-                break  # the environment is there, or somebody else uses it by now
+                break  # the environment is there, or another program uses it by now
 
 
 def refused(target: str, error: OSError) -> ClocheError:
-    """Return the error to raise when the system does not let a staging directory be made for `target`."""
-    reason = reason_of(error)
-    message = f"cannot make an environment at `{target}`: {reason}"
+    """Return the error to raise when no staging directory can be created for `target`."""
+    message = f"cannot write `{target}`: {reason_of(error)}"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return DestinationError(message, hint="choose a directory that you may write to")
     if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOENT):
-        return DestinationError(message, hint="choose another place")
+        return DestinationError(message, hint="choose another directory")
     return ClocheError(message)
 
 
 def make_parents(path: str, made: list[str]) -> None:
-    """Make a directory and its parents; note in `made` those that were made, outermost first."""
+    """Create a directory and its parents; add to `made` those that did not exist, outermost first."""
     missing: list[str] = []
-    while not os.path.isdir(path) and os.path.dirname(path) != path:  # a drive that is not there has no parent
+    while not os.path.isdir(path) and os.path.dirname(path) != path:  # a drive that does not exist has no parent
         missing.append(path)
         path = os.path.dirname(path)
     for parent in reversed(missing):
@@ -198,16 +212,15 @@ def make_parents(path: str, made: list[str]) -> None:
             made.append(parent)
 
 
-def take_away(target: str) -> None:
-    """Remove a whole directory: for others it is gone in one step.
+def remove_directory(path: str) -> None:
+    """Remove a directory with everything in it; others see it disappear in one step.
 
-    :raises OSError: the system refused; it is as it was.
+    :raises OSError: the system refused; the directory is as it was.
     """
-    parent, name = os.path.split(target)
     with DeferredSignals():
-        staging, descriptor = claim(os.path.join(parent, f".{short(name)}.cloche-"))
+        staging, descriptor = claim(stem_beside(path))
         try:
-            os.rename(target, os.path.join(staging, "old"))
+            os.rename(path, os.path.join(staging, "old"))
         finally:
             discard(staging)
             if descriptor is not None:

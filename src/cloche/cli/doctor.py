@@ -7,11 +7,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from cloche.apply.staging import recover_environment
 from cloche.cli import report
 from cloche.errors import ClocheError, UsageError
 from cloche.lifecycle.diagnosis import diagnose, take_up
 from cloche.lifecycle.finder import environments_below
-from cloche.lifecycle.repair import Repaired, mend, recover
+from cloche.lifecycle.repair import Repaired, repair_environment
 from cloche.model.value import value
 from cloche.planning.destination import absolute
 
@@ -82,10 +83,10 @@ def environments_named(arguments: ParsedArguments, host: Host) -> list[str]:
 def examine_environment(path: str, session: Session, *, fix: bool) -> Outcome:
     try:
         if fix and not os.path.lexists(path):
-            recover(path)  # a killed run may have set it aside
+            recover_environment(path)  # a killed run may have set it aside
         case = take_up(path, session)
         if fix:
-            return Outcome(case.root, mend(case, session))
+            return Outcome(case.root, repair_environment(case, session))
         findings = tuple(diagnose(case))
         return Outcome(case.root, Repaired(findings, findings))
     except ClocheError as problem:

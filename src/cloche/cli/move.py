@@ -6,11 +6,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cloche.cli import report
-from cloche.lifecycle.move import carry_out, plan
+from cloche.lifecycle.move import move_environment, plan_move
 
 if TYPE_CHECKING:
     from cloche.cli.invocation import Invocation
-    from cloche.lifecycle.move import Moving
+    from cloche.lifecycle.move import MovePlan
 
 
 def move(invocation: Invocation) -> int:
@@ -18,13 +18,13 @@ def move(invocation: Invocation) -> int:
     source, destination = arguments.operands
     is_dry = arguments.flag("dry-run")
     with invocation.open_session() as session:
-        moving = plan(source, destination, "copy" if arguments.flag("copy") else "move", session)
+        moving = plan_move(source, destination, "copy" if arguments.flag("copy") else "move", session)
         if not is_dry:
-            session.progress(f"{'copying' if moving.deed == 'copy' else 'moving'} `{moving.source}`")
-            carry_out(moving, session)
+            session.progress(f"{'copying' if moving.action == 'copy' else 'moving'} `{moving.source}`")
+            move_environment(moving, session)
     report.print_warnings(f"`{path}` still names `{moving.source}`" for path in moving.residue)
     report.print_warnings(f"{what} still names `{moving.source}`" for what in moving.mentions)
-    outcome = ("would be " if is_dry else "") + ("moved" if moving.deed == "move" else "copied")
+    outcome = ("would be " if is_dry else "") + ("moved" if moving.action == "move" else "copied")
     if settings.flag("json"):
         report.print_json(**move_json(moving, outcome))
     elif not arguments.count("quiet"):
@@ -40,7 +40,7 @@ def move(invocation: Invocation) -> int:
     return 0
 
 
-def move_json(moving: Moving, outcome: str) -> dict[str, object]:
+def move_json(moving: MovePlan, outcome: str) -> dict[str, object]:
     return {
         "outcome": outcome,
         "from": moving.source,

@@ -317,7 +317,7 @@ def plan_json(plan: Plan) -> dict[str, object]:
     """Return a plan with the environment as tools want it."""
     said = as_json(plan)
     assert isinstance(said, dict)
-    return {**said, "environment": environment_json(plan.environment)}
+    return {**said, "way": plan.strategy, "environment": environment_json(plan.environment)}
 
 
 # The plan, for people
@@ -336,14 +336,14 @@ def plan_text(plan: Plan, host: Host) -> str:
         f"activators: {', '.join(plan.activators) or 'none'}",
         f"prompt:     {one_line(environment.prompt)}",
         f"placement:  {environment.placement}",
-        f"in place:   {plan.way}",
+        f"strategy:   {plan.strategy}",
         "operations:",
     ]
     return "\n".join([*lines, *(f"  {operation_text(operation)}" for operation in plan.operations)])
 
 
 def operation_text(operation: Operation) -> str:
-    from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Rewrite, Run, Write
+    from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Remove, Rewrite, Run, SetMode, Write
 
     match operation:
         case MakeDir(path):
@@ -359,6 +359,10 @@ def operation_text(operation: Operation) -> str:
         case CopyTree(source, _, mode):
             return f"{'link' if mode == 'hardlink' else 'copy'} all  from {one_line(source)}"
         case InstallTree(path, source, _, files, size):
-            return f"lay       {path} from {source} ({files} files, {size} bytes)"
+            return f"install   {path} from {source} ({files} files, {size} bytes)"
+        case Remove(path):
+            return f"remove    {one_line(path)}"
+        case SetMode(path, mode):
+            return f"chmod     {one_line(path)} to {mode:o}"
         case Run(arguments, purpose):
             return f"run       {arguments[0]} to {purpose}"

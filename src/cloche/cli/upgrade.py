@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloche.cli import report
 from cloche.lifecycle.rebuild import rebuild
-from cloche.lifecycle.upgrade import Upgraded, outdated, plan, point
+from cloche.lifecycle.upgrade import Upgraded, outdated_seeds, plan_upgrade, upgrade_in_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +24,9 @@ def upgrade(invocation: Invocation) -> int:
     code = 0
     with invocation.open_session() as session:
         pythons = arguments.given.get("python", ())
-        planned = plan(arguments.operands[0], pythons, "newest" if arguments.flag("seeds") else "keep", session)
+        planned = plan_upgrade(arguments.operands[0], pythons, "newest" if arguments.flag("seeds") else "keep", session)
         if arguments.flag("check"):
-            due = planned.kind != "nothing" or bool(outdated(planned, session))
+            due = planned.kind != "nothing" or bool(outdated_seeds(planned, session))
             outcome, done, code = ("due" if due else "up to date"), None, int(due)
         elif arguments.flag("dry-run"):
             outcome, done = "would be upgraded", rehearse_upgrade(planned, session)
@@ -50,7 +50,7 @@ def perform_upgrade(planned: Upgrade, session: Session, arguments: ParsedArgumen
     if planned.kind == "rebuild":
         session.progress(f"rebuilding for {planned.interpreter.name}")
         return rebuild(planned, session, losses="allowed" if arguments.flag("allow-loss") else "refused")
-    return point(planned, session)
+    return upgrade_in_place(planned, session)
 
 
 def rehearse_upgrade(planned: Upgrade, session: Session) -> Upgraded:
@@ -58,7 +58,7 @@ def rehearse_upgrade(planned: Upgrade, session: Session) -> Upgraded:
     if planned.kind == "rebuild":
         session.progress(f"rehearsing for {planned.interpreter.name}")
         return rebuild(planned, session, losses="allowed", commit="no")
-    return Upgraded(planned.portrait.environment, seeds=outdated(planned, session))
+    return Upgraded(planned.portrait.environment, seeds=outdated_seeds(planned, session))
 
 
 def summary_lines(

@@ -8,7 +8,7 @@ from cloche.lifecycle.case import Case
 from cloche.lifecycle.checks import CHECKS
 from cloche.lifecycle.examination import examine
 from cloche.lifecycle.info import environment_info
-from cloche.lifecycle.rebase import replacement
+from cloche.lifecycle.rebase import find_replacement
 
 if TYPE_CHECKING:
     from cloche.lifecycle.case import Finding
@@ -24,7 +24,7 @@ def take_up(path: str, session: Session) -> Case:
     environment = portrait.environment
     examined = examine(environment, session.host)
     alive = environment.interpreter is not None and not examined.failure
-    other = None if alive else environment.interpreter or replacement(portrait, session)
+    other = None if alive else environment.interpreter or find_replacement(portrait, session)
     return Case(portrait, session.host, examined, other)
 
 

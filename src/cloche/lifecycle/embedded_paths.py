@@ -11,11 +11,12 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
+from cloche.apply.staging import is_staging_inside
+from cloche.fs.checksums import MANIFEST, parse_manifest, was_edited
+from cloche.fs.files import open_plain
 from cloche.lifecycle import activation_scripts, launchers, recorded_command
 from cloche.lifecycle.activation_scripts import SCRIPTS, patched, recorded_roots
 from cloche.lifecycle.installed import sites
-from cloche.lifecycle.overlay import MANIFEST
-from cloche.lifecycle.plain import open_plain
 from cloche.lifecycle.reader import listed
 from cloche.lifecycle.relocation import Relocation, needle, within
 from cloche.lifecycle.shebangs import header_of, with_found_program, with_program
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 TEXT_LIMIT = 8 << 20
 """Bytes of the largest file that is read as text; larger ones are only searched."""
-
-STAGING = ".cloche-"
 
 
 @value
@@ -61,7 +60,7 @@ def files(root: str) -> Iterator[File]:
             if entry.is_symlink():
                 yield File(path, "link", 0)
             elif entry.is_dir(follow_symlinks=False):
-                if not (not below and entry.name.startswith(STAGING)):
+                if below or not is_staging_inside(entry.name):
                     stack.append(path)
             elif entry.is_file(follow_symlinks=False):
                 yield File(path, "file", entry.stat(follow_symlinks=False).st_size)
@@ -202,13 +201,10 @@ def unedited(draft: Overlay) -> frozenset[str]:
 
 def written(draft: Overlay) -> dict[str, str]:
     """Return the files that cloche wrote and that are there, each `unedited` or `edited`; none by another maker."""
-    import hashlib
-
     found = {}
-    for line in draft.text(MANIFEST).splitlines():
-        hashed, _, path = line.partition("  ")
+    for path, digest in parse_manifest(draft.text(MANIFEST)).items():
         if (content := draft.content(path)) is not None:
-            found[path] = "unedited" if hashlib.sha256(content).hexdigest() == hashed else "edited"
+            found[path] = "edited" if was_edited(content, digest) else "unedited"
     return found
 
 
@@ -364,7 +360,7 @@ def drop_bytecode(draft: Overlay, path: str) -> None:
     stem = name.removesuffix(".py")
     for cached in listed(draft.on_disk(f"{directory}/__pycache__")):
         if cached.startswith(f"{stem}.") and cached.endswith(".pyc"):
-            draft.drop(f"{directory}/__pycache__/{cached}")
+            draft.remove(f"{directory}/__pycache__/{cached}")
 
 
 def retargeted(draft: Overlay, environment: Environment, scripts: list[str], platform: str) -> list[str]:

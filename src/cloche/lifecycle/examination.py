@@ -60,7 +60,7 @@ def examine(
     asked = [*modules, *(["--seed"] if seed == "yes" else [])]
     environ = {name: text for name, text in host.environ.items() if not name.startswith(("PYTHON", "__PYVENV"))}
     if obstacle := obstacle_to_start(environment):
-        return Examined(f"`{obstacle}` is no plain file, and it would wait for what comes out of it", obstacle=obstacle)
+        return Examined(f"`{obstacle}` is not a regular file; reading it would block", obstacle=obstacle)
     try:
         ran = ask([executable, "-I", "-B", "-c", program, *asked], environ, os.path.abspath(os.sep))
     except subprocess.TimeoutExpired:

@@ -12,8 +12,8 @@ from email.parser import HeaderParser
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from cloche.lifecycle.plain import open_plain
-from cloche.lifecycle.record import Row, record_rows
+from cloche.fs.checksums import Row, read_record
+from cloche.fs.files import open_plain
 from cloche.model.distribution import EntryPoint, normalised
 from cloche.model.value import TYPE_CHECKING, replace, value
 
@@ -103,7 +103,7 @@ def described(root: str, site: str, metadata: str, file: str, editable: str = ""
         version=version,
         site=site,
         metadata=metadata,
-        rows=tuple(record_rows(read(os.path.join(there, "RECORD")), site)),
+        rows=tuple(read_record(read(os.path.join(there, "RECORD")), site)),
         installer=read(os.path.join(there, "INSTALLER")).strip(),
         requested="yes" if os.path.isfile(os.path.join(there, "REQUESTED")) else "no",
         tags=tuple(expanded(tag for tag in wheel.get_all("Tag", []))),

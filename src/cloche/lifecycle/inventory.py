@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from cloche.fs.checksums import MANIFEST, digest_of, format_row, is_modified, parse_manifest
+from cloche.fs.files import open_plain
 from cloche.lifecycle.activation_scripts import SCRIPTS
 from cloche.lifecycle.embedded_paths import files, written
 from cloche.lifecycle.installed import in_site, sites
-from cloche.lifecycle.overlay import MANIFEST, Overlay, parents
-from cloche.lifecycle.plain import open_plain
+from cloche.lifecycle.overlay import Overlay, parents
 from cloche.lifecycle.reader import listed
 from cloche.lifecycle.rebase import NAME
-from cloche.lifecycle.record import digest, is_altered, written_row
 from cloche.lifecycle.relocation import within
 from cloche.lifecycle.shebangs import header_of, with_program
 from cloche.model.operations import Copy, Link, Rewrite
@@ -70,7 +70,7 @@ def all_installed(portrait: EnvironmentInfo) -> list[Installed]:
     return [found[key] for key in sorted(found)]
 
 
-def take(portrait: EnvironmentInfo, target: Interpreter, seeds: Iterable[str] = ()) -> Inventory:
+def take_inventory(portrait: EnvironmentInfo, target: Interpreter, seeds: Iterable[str] = ()) -> Inventory:
     """Decide what becomes of each distribution; `seeds` are those that the new environment brings of itself."""
     root = portrait.environment.location
     carried, anew, losses = [], [], []
@@ -137,7 +137,7 @@ def is_whole(one: Installed, root: str) -> bool:
     return bool(rows) and not any(
         row.path.startswith(("/", "../"))
         or not os.path.lexists(os.path.join(root, row.path))
-        or (row.digest.startswith("sha256=") and is_altered(os.path.join(root, row.path), row.digest, ""))
+        or (row.digest.startswith("sha256=") and is_modified(os.path.join(root, row.path), row.digest))
         for row in rows
     )
 
@@ -166,7 +166,7 @@ def loose_files(portrait: EnvironmentInfo, everything: Iterable[Installed]) -> I
     metadata = tuple(f"{one.metadata}/" for one in everything)
     names = {f"{layout.bin}/{point.name}" for one in everything for point in one.entry_points}
     made = {layout.config, MANIFEST, ".gitignore", "CACHEDIR.TAG", ".lock", *(one.metadata for one in everything)}
-    made |= {line.partition("  ")[2] for line in text_of(os.path.join(root, MANIFEST)).splitlines()}
+    made |= parse_manifest(text_of(os.path.join(root, MANIFEST))).keys()
     known = owned | made | names
     for file in files(root):
         directory, _, name = file.path.rpartition("/")
@@ -248,7 +248,7 @@ class Translation:
         return posixpath.relpath(moved, posixpath.dirname(self.path(path)) or ".")
 
 
-def operations(
+def carrying_operations(
     inventory: Inventory, portrait: EnvironmentInfo, translation: Translation, platform: str
 ) -> list[Operation]:
     """Return the operations that bring what is carried over, and the loose files."""
@@ -263,18 +263,11 @@ def operations(
             operation, hashed = brought(os.path.join(root, row.path), to, translation, portrait, platform)
             done.append(operation)
             there = posixpath.relpath(to, translation.path(one.site, one.site))
-            record.append(
-                written_row(
-                    [
-                        there,
-                        hashed or row.digest,
-                        str(len(operation.content)) if hashed and isinstance(operation, Rewrite) else row.size,
-                    ]
-                )
-            )
+            size = len(operation.content) if hashed and isinstance(operation, Rewrite) else row.size
+            record.append(format_row(there, hashed or row.digest, size))
         own = translation.path(one.record, one.site)
-        record.append(f"{posixpath.relpath(own, translation.path(one.site, one.site))},,")
-        done.append(Rewrite(own, "".join(f"{line}\n" for line in record).encode(), os.path.join(root, one.record)))
+        record.append(format_row(posixpath.relpath(own, translation.path(one.site, one.site))))
+        done.append(Rewrite(own, "".join(record).encode(), os.path.join(root, one.record)))
     for path in (*inventory.loose, *inventory.edited):
         there = os.path.join(root, path)
         if os.path.islink(there):
@@ -297,5 +290,5 @@ def brought(
             program = portrait.environment.place(translation.new.executable)
             changed = with_program(header, program, platform)
             if changed is not None and changed != content:
-                return Rewrite(to, changed, source), digest(changed)
+                return Rewrite(to, changed, source), digest_of(changed)
     return Copy(to, os.path.realpath(source)), ""

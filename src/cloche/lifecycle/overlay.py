@@ -1,25 +1,19 @@
-"""What the files of an environment are to become: a layer over the tree on disk, which nothing here changes.
+"""An overlay: pending edits of an environment's tree, which is not changed before they are applied.
 
-Whatever mends, moves or upgrades an environment reads and writes through one draft, so that two remedies for the same
-file add up. In the end the draft is operations, which one transaction performs.
+A repair, a move or an upgrade reads and writes through one overlay, so that two edits of the same file add up. In the end
+the overlay is a list of operations.
 """
 
 from __future__ import annotations
 
-import csv
-import errno
-import hashlib
 import os
-import shutil
 import stat
 
-from cloche.apply.executor import perform
-from cloche.apply.hold import TreeLock
-from cloche.apply.transaction import Transaction
-from cloche.errors import ClocheError, reason_of
-from cloche.lifecycle.plain import open_plain
-from cloche.lifecycle.record import digest, from_site, written_row
-from cloche.model.operations import InstallTree, Link, MakeDir, Rewrite, Write
+from cloche.apply import apply
+from cloche.fs.checksums import MANIFEST, update_manifest, update_record
+from cloche.fs.files import open_plain
+from cloche.fs.locks import DirectoryLock
+from cloche.model.operations import InstallTree, Link, MakeDir, Remove, Rewrite, SetMode, Write
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,30 +21,28 @@ if TYPE_CHECKING:
 
     from cloche.model.operations import LinkMode, Operation
 
-MANIFEST = ".cloche-manifest"
-
 
 class Overlay:
-    """An environment's tree as it is to be. Paths are relative to the root, with `/`."""
+    """An environment's tree as it will be. Paths are relative to the root, with `/`."""
 
     def __init__(self, root: str) -> None:
         self.root = root
         self._contents: dict[str, bytes] = {}
         self._links: dict[str, str] = {}
-        self._dropped: set[str] = set()
+        self._removed: set[str] = set()
         self._more: list[Operation] = []
         self._modes: dict[str, int] = {}
         self._executable: set[str] = set()
 
     def on_disk(self, path: str) -> str:
-        """Return where a path stands now, absolute."""
+        """Return the absolute path of an entry as it is now."""
         return os.path.join(self.root, *path.split("/"))
 
     def content(self, path: str) -> bytes | None:
-        """Return what a file is to hold; None where there is to be no file."""
+        """Return the future content of a file; None if there will be no file."""
         if path in self._contents:
             return self._contents[path]
-        if path in self._dropped or path in self._links or self._goes_with_parent(path):
+        if path in self._removed or path in self._links or self._is_removed_with_parent(path):
             return None
         try:
             with open_plain(self.on_disk(path)) as file:
@@ -59,11 +51,11 @@ class Overlay:
             return None
 
     def text(self, path: str) -> str:
-        """Return a file's text; bytes that are no UTF-8 survive a round trip. Empty where there is no file."""
+        """Return the future text of a file, empty if there will be none; bytes that are not UTF-8 survive a round trip."""
         return (self.content(path) or b"").decode("utf-8", "surrogateescape")
 
     def write(self, path: str, content: bytes, executable: str = "no") -> None:
-        """Have a file hold `content`; one that is there keeps its permissions, and is left alone if it does already."""
+        """Write a file. An existing one keeps its permissions, and is left alone if it has this content already."""
         if content != self.content(path):
             self._forget(path)
             self._contents[path] = content
@@ -74,65 +66,64 @@ class Overlay:
         self.write(path, text.encode("utf-8", "surrogateescape"))
 
     def link(self, path: str, target: str) -> None:
-        """Have a symbolic link stand at a path."""
+        """Create a symbolic link."""
         if self.target(path) != target:
             self._forget(path)
             self._links[path] = target
 
     def target(self, path: str) -> str | None:
-        """Return what the link at a path points to; None where there is to be no link."""
+        """Return what the link at a path will point to; None if there will be no link."""
         if path in self._links:
             return self._links[path]
-        if path in self._dropped or path in self._contents or self._goes_with_parent(path):
+        if path in self._removed or path in self._contents or self._is_removed_with_parent(path):
             return None
         try:
             return os.readlink(self.on_disk(path))
         except OSError:
             return None
 
-    def drop(self, path: str) -> None:
-        """Have nothing stand at a path; a directory goes with all that is in it."""
+    def remove(self, path: str) -> None:
+        """Remove what is at a path, a directory with everything in it."""
         self._forget(path)
         for one in [*self._contents, *self._links]:
             if one.startswith(f"{path}/"):
                 self._forget(one)
         if os.path.lexists(self.on_disk(path)):
-            self._dropped.add(path)
+            self._removed.add(path)
 
     def add(self, operations: Iterable[Operation]) -> None:
-        """Have operations performed besides: an image laid, a file copied from outside."""
+        """Add other operations: to install an image, or to copy a file from outside."""
         self._more += operations
 
     def set_mode(self, path: str, mode: int) -> None:
-        """Have a file or directory that is there get other permission bits."""
+        """Change the permission bits of an existing file or directory."""
         self._modes[path] = mode
 
     def mode(self, path: str) -> int:
-        """Return the permission bits that a file or directory is to have."""
+        """Return the future permission bits of a file or directory."""
         return self._modes.get(path) or stat.S_IMODE(os.lstat(self.on_disk(path)).st_mode)
 
     def _forget(self, path: str) -> None:
         self._contents.pop(path, None)
         self._links.pop(path, None)
-        self._dropped.discard(path)
+        self._removed.discard(path)
 
     @property
     def changed(self) -> list[str]:
-        """Return every path that is to become another."""
+        """Return every path whose entry will be different."""
         more = [one.path for one in self._more if hasattr(one, "path") and not isinstance(one, MakeDir)]
-        return sorted({*self._contents, *self._links, *self._dropped, *self._modes, *more})
+        return sorted({*self._contents, *self._links, *self._removed, *self._modes, *more})
 
-    @property
-    def dropped(self) -> tuple[str, ...]:
-        return tuple(sorted(path for path in self._dropped if not self._goes_with_parent(path)))
+    def _will_be_absent(self, path: str) -> bool:
+        return path not in self._contents and (path in self._removed or self._is_removed_with_parent(path))
 
-    def _goes_with_parent(self, path: str) -> bool:
+    def _is_removed_with_parent(self, path: str) -> bool:
         parts = path.split("/")
-        return any("/".join(parts[:count]) in self._dropped for count in range(1, len(parts)))
+        return any("/".join(parts[:count]) in self._removed for count in range(1, len(parts)))
 
     @property
     def operations(self) -> list[Operation]:
-        """The operations that make the new entries, in an empty directory, their parents first."""
+        """The operations that turn the tree on disk into what it is to be."""
         made: list[Operation] = []
         for path, content in sorted(self._contents.items()):
             there = self.on_disk(path)
@@ -141,117 +132,34 @@ class Overlay:
             else:
                 made.append(Write(path, content, "yes" if path in self._executable else "no"))
         made += (Link(path, target) for path, target in sorted(self._links.items()))
-        return [*parents((*made, *self._more)), *made, *self._more]
+        removed = (Remove(path) for path in sorted(self._removed) if not self._is_removed_with_parent(path))
+        modes = (SetMode(path, mode) for path, mode in sorted(self._modes.items()) if not self._will_be_absent(path))
+        return [*removed, *parents((*made, *self._more)), *made, *self._more, *modes]
 
-    def seal(self) -> None:
-        """Bring the lists of files up to date with what they list: every RECORD, and the manifest of a cloche's own.
-
-        Rows keep their order; a file that a list does not have is not added to it.
-        """
-        changed = {*self._contents, *self._dropped}
-        for path in list(records(self.root)):
-            if self.content(path) is not None:
-                self._seal_record(path, changed)
+    def update_checksums(self) -> None:
+        """Bring every RECORD, and the manifest of an environment that cloche created, up to date with the other edits."""
+        changed = {path: self.content(path) for path in (*self._contents, *self._removed)}
+        for record in list(records(self.root)):
+            if self.content(record) is not None:
+                others = {path: content for path, content in changed.items() if path != record}
+                self.write_text(record, update_record(self.text(record), record.rsplit("/", 2)[0], others))
         if manifest := self.text(MANIFEST):
-            self.write_text(MANIFEST, "".join(self._manifest_lines(manifest, changed)))
+            changed = {path: self.content(path) for path in (*self._contents, *self._removed)}
+            self.write(MANIFEST, update_manifest(manifest, changed, Overlay(self.root).content))
 
-    def _seal_record(self, record: str, changed: set[str]) -> None:
-        site = record.rsplit("/", 2)[0]
-        text = self.text(record)
-        lines = []
-        for line in text.splitlines(keepends=True):
-            row = next(csv.reader([line.rstrip("\r\n")]), [])
-            path = from_site(site, row[0]) if row else ""
-            if path in changed and path != record:
-                content = self.content(path)
-                if content is None and not path.endswith(".pyc"):
-                    continue
-                if content is not None and len(row) > 1 and row[1]:
-                    line = written_row([row[0], digest(content), str(len(content))]) + line[len(line.rstrip("\r\n")) :]
-            lines.append(line)
-        self.write_text(record, "".join(lines))
+    def apply(self, verify: Callable[[], None] | None = None, link_mode: LinkMode = "auto") -> None:
+        """Make the environment what the overlay says, all or nothing.
 
-    def _manifest_lines(self, text: str, changed: set[str]) -> Iterator[str]:
-        """Yield the lines of the manifest; a file that somebody has edited keeps its own, or it would pass for ours."""
-        before = Overlay(self.root)
-        for line in text.splitlines(keepends=True):
-            hashed, _, path = line.rstrip("\n").partition("  ")
-            if path not in changed:
-                yield line
-            elif (content := self.content(path)) is not None:
-                old = before.content(path)
-                is_edited = old is not None and hashlib.sha256(old).hexdigest() != hashed
-                yield line if is_edited else f"{hashlib.sha256(content).hexdigest()}  {path}\n"
-
-    def perform(self, verify: Callable[[], None] = lambda: None, link_mode: LinkMode = "auto") -> None:
-        """Make the environment what the draft says, all or nothing.
-
-        :param verify: looks at the result, and raises what takes everything back.
+        :param verify: looks at the result; whatever it raises takes everything back.
         :raises ClocheError: the system refused something, or `verify` did; the environment is as it was.
         """
-        if not self.changed:
-            return
-        with TreeLock(self.root), Transaction(self.root, "merge") as transaction:
-            before: dict[str, int] = {}
-            try:
-                with transaction.disturbed():
-                    perform(self.operations, transaction.ground, link_mode)
-                for path, mode in sorted(self._modes.items()):
-                    if path not in self._contents:
-                        before[path] = stat.S_IMODE(os.lstat(self.on_disk(path)).st_mode)
-                        os.chmod(self.on_disk(path), mode)
-                    else:
-                        os.chmod(os.path.join(transaction.ground.root, path), mode)
-                transaction.commit(self.dropped)
-                try:
-                    with transaction.disturbed():
-                        verify()
-                except BaseException:
-                    transaction.revert()
-                    raise
-            except BaseException as error:
-                for path, mode in before.items():
-                    os.chmod(self.on_disk(path), mode)
-                if isinstance(error, OSError):
-                    raise failure(self.root, error) from error
-                raise
-
-    def overwrite(self) -> None:
-        """Make the files on disk what the draft says, one by one: for a tree that nobody sees yet.
-
-        :raises OSError: the system refused something.
-        """
-        for path in self.dropped:
-            there = self.on_disk(path)
-            if os.path.isdir(there) and not os.path.islink(there):
-                shutil.rmtree(there)
-            else:
-                os.unlink(there)
-        for path, content in self._contents.items():
-            there = self.on_disk(path)
-            mode = stat.S_IMODE(os.stat(there).st_mode) if os.path.isfile(there) else 0o644
-            with open(f"{there}.new", "wb") as file:
-                file.write(content)
-            os.chmod(f"{there}.new", mode)
-            os.replace(f"{there}.new", there)
-        for path, target in self._links.items():
-            there = self.on_disk(path)
-            if os.path.lexists(there):
-                os.unlink(there)
-            os.symlink(target, there)
-
-
-def failure(root: str, error: OSError) -> ClocheError:
-    """Return what a failing system call means for the environment."""
-    reason = reason_of(error)
-    name = error.filename2 or error.filename
-    shown = f" (`{name}`)" if isinstance(name, str) else ""
-    hint = "make room, and try again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "nothing was changed"
-    return ClocheError(f"cannot change `{root}`: {reason}{shown}", hint=hint)
+        if self.changed:
+            with DirectoryLock(self.root):
+                apply(self.operations, self.root, "merge", verify, link_mode=link_mode)
 
 
 def parents(operations: Iterable[Operation]) -> list[MakeDir]:
-    """Return the directories that operations need, outermost first."""
+    """Return the operations that create the directories which others need, outermost first."""
     needed: set[str] = set()
     for operation in operations:
         parts = getattr(operation, "path", "").split("/")
@@ -262,7 +170,7 @@ def parents(operations: Iterable[Operation]) -> list[MakeDir]:
 
 
 def records(root: str) -> Iterator[str]:
-    """Yield every RECORD below a root, relative to it, with its directories as they are spelled on disk."""
+    """Yield the path of every RECORD in an environment, relative to its root and spelled as on disk."""
     for top in sorted(os.listdir(root)):
         parent = os.path.join(root, top)
         if top.lower() not in ("lib", "lib64") or os.path.islink(parent):

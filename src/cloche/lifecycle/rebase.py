@@ -1,4 +1,4 @@
-"""Which base interpreter an environment stands on, and what it takes to stand it on another of the same ABI."""
+"""Rebase an environment: connect it to another base interpreter of the same ABI."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from cloche.session import Session
 
 NAME = re.compile(r"(?P<kind>python|pypy|graalpy)(?P<version>\d(?:\.\d+)?)?t?d?w?(?:\.exe)?")
-"""How a Python is called in the directory for executables."""
+"""File names of a Python in `bin` or `Scripts`."""
 
 
-def replacement(portrait: EnvironmentInfo, session: Session) -> Interpreter | None:
-    """Return another interpreter of the kind that an environment was made for; None if there is none."""
+def find_replacement(portrait: EnvironmentInfo, session: Session) -> Interpreter | None:
+    """Return another interpreter of the kind that an environment was created for; None if there is none."""
     version = version_of(portrait.settings)
     if not version:
         return None
@@ -41,7 +41,7 @@ def replacement(portrait: EnvironmentInfo, session: Session) -> Interpreter | No
         return None
 
 
-def same_abi(one: Interpreter, other: Interpreter) -> bool:
+def has_same_abi(one: Interpreter, other: Interpreter) -> bool:
     """Return whether what is installed for one interpreter runs on the other unchanged, byte-code included."""
 
     def abi(interpreter: Interpreter) -> tuple[object, ...]:
@@ -59,47 +59,47 @@ def same_abi(one: Interpreter, other: Interpreter) -> bool:
     return abi(one) == abi(other)
 
 
-def rebase(draft: Overlay, environment: Environment, interpreter: Interpreter, session: Session) -> None:
-    """Stand an environment on an interpreter of the same ABI: its executable and its `pyvenv.cfg`."""
+def rebase(overlay: Overlay, environment: Environment, interpreter: Interpreter, session: Session) -> None:
+    """Connect an environment to an interpreter of the same ABI: its executables and its `pyvenv.cfg`."""
     layout = environment.layout
-    directory = draft.on_disk(layout.bin)
+    directory = overlay.on_disk(layout.bin)
     links = {}
     own_files = []
     for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else ():
         path = f"{layout.bin}/{name}"
         if NAME.fullmatch(name):
-            target = draft.target(path)
+            target = overlay.target(path)
             if target is None:
                 own_files.append(path)
             elif os.path.isabs(target):
                 links[path] = interpreter.executable
     for path, target in links.items():
-        draft.link(path, target)
+        overlay.link(path, target)
     if own_files and f"{layout.bin}/python" in [*own_files, layout.executable]:
-        draft.add(copies(environment, interpreter, session))
-    elif not leads(draft, layout.executable):
-        draft.link(layout.executable, interpreter.executable)
+        overlay.add(copied_executables(environment, interpreter, session))
+    elif not leads_out(overlay, layout.executable):
+        overlay.link(layout.executable, interpreter.executable)
         for name in layout.names:
             path = f"{layout.bin}/{name}"
-            if not leads(draft, path):
-                draft.link(path, posixpath.basename(layout.executable))
+            if not leads_out(overlay, path):
+                overlay.link(path, posixpath.basename(layout.executable))
     config = layout.config
-    draft.write_text(config, completed(updated(draft.text(config), interpreter), interpreter))
+    overlay.write_text(config, complete_settings(update_settings(overlay.text(config), interpreter), interpreter))
 
 
-def leads(draft: Overlay, path: str) -> bool:
-    """Return whether a name is a file, or leads out of its environment: `python` to `python3` does if that is there."""
+def leads_out(overlay: Overlay, path: str) -> bool:
+    """Return whether a name is a file or a link that ends outside, perhaps through others: `python` to `python3`."""
     passed = set()
-    while (target := draft.target(path)) is not None and not os.path.isabs(target):
+    while (target := overlay.target(path)) is not None and not os.path.isabs(target):
         passed.add(path)
         path = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
         if path in passed:
             return False
-    return target is not None or os.path.isfile(draft.on_disk(path))
+    return target is not None or os.path.isfile(overlay.on_disk(path))
 
 
-def copies(environment: Environment, interpreter: Interpreter, session: Session) -> list[Copy]:
-    """Return the operations that copy what an environment has of its interpreter."""
+def copied_executables(environment: Environment, interpreter: Interpreter, session: Session) -> list[Copy]:
+    """Return the operations that copy the interpreter's executables into an environment."""
     from cloche.model.request import EnvironmentSpec
 
     spec = EnvironmentSpec(creator="copy", wanted=None, activators=())
@@ -107,8 +107,8 @@ def copies(environment: Environment, interpreter: Interpreter, session: Session)
     return [one for one in blueprint.operations if isinstance(one, Copy)]
 
 
-def updated(text: str, interpreter: Interpreter) -> str:
-    """Return a `pyvenv.cfg` that names another interpreter; only keys that are there change, each in its own style."""
+def update_settings(text: str, interpreter: Interpreter) -> str:
+    """Return a `pyvenv.cfg` that names another interpreter; only existing keys change, each in its own style."""
     known = settings_of(interpreter)
     lines = []
     for line in text.splitlines(keepends=True):
@@ -117,15 +117,15 @@ def updated(text: str, interpreter: Interpreter) -> str:
         if separator and name == "command":
             line = f"{key}={setting.replace(old, pointed(old, interpreter.executable), 1)}"
         elif separator and name in known:
-            new = in_style(old, interpreter) if name in ("version_info", "version") else known[name]
+            new = version_like(old, interpreter) if name in ("version_info", "version") else known[name]
             ending = line[len(line.rstrip("\r\n")) :]
             line = line if old == new else f"{key}= {new}{ending}"
         lines.append(line)
     return "".join(lines)
 
 
-def completed(text: str, interpreter: Interpreter) -> str:
-    """Return a `pyvenv.cfg` with what makes a directory an environment (PEP 405), if that is missing; no damaged lines."""
+def complete_settings(text: str, interpreter: Interpreter) -> str:
+    """Return a `pyvenv.cfg` with the keys that PEP 405 requires, if any is missing; damaged lines are then left out."""
     known = parse(text)
     missing = {
         "home": known.get("home") or settings_of(interpreter)["home"],
@@ -139,7 +139,7 @@ def completed(text: str, interpreter: Interpreter) -> str:
 
 
 def settings_of(interpreter: Interpreter) -> dict[str, str]:
-    """Return what `pyvenv.cfg` says of an interpreter."""
+    """Return the settings in `pyvenv.cfg` that describe an interpreter."""
     separator = "\\" if interpreter.os_name == "nt" else "/"
     return {
         "home": interpreter.executable.rpartition(separator)[0],
@@ -153,7 +153,7 @@ def settings_of(interpreter: Interpreter) -> dict[str, str]:
     }
 
 
-def in_style(old: str, interpreter: Interpreter) -> str:
+def version_like(old: str, interpreter: Interpreter) -> str:
     """Return an interpreter's version with as many parts as the old text has: `3.12`, `3.12.1`, `3.12.1.final.0`."""
     count = len(old.split("."))
     return ".".join(str(part) for part in interpreter.version[: count if count in (2, 3, 5) else 3])

@@ -1,4 +1,4 @@
-"""What mends an environment: each remedy edits one draft, and the draft becomes real all at once or not at all."""
+"""Repair an environment: every repair edits one overlay, which is then applied, all or nothing."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from cloche.apply.staging import sweep
+from cloche.apply.staging import recover_environment, staging_directories
 from cloche.errors import ClocheError
-from cloche.lifecycle.checks.tree import leftovers, strays, world_writable
+from cloche.fs.checksums import MANIFEST
+from cloche.lifecycle.checks.tree import world_writable
 from cloche.lifecycle.diagnosis import diagnose, take_up
 from cloche.lifecycle.embedded_paths import Writer, at, relocate, retargeted
 from cloche.lifecycle.examination import examine
 from cloche.lifecycle.installed import sites
-from cloche.lifecycle.overlay import MANIFEST, Overlay
+from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.rebase import rebase
 from cloche.model.request import EnvironmentSpec
 from cloche.model.value import replace, value
@@ -32,14 +33,14 @@ if TYPE_CHECKING:
 
 @value
 class Repaired:
-    """What became of an environment."""
+    """The result of a repair."""
 
     findings: tuple[Finding, ...]
     """What was wrong before."""
     left: tuple[Finding, ...]
     """What is wrong now."""
     notes: tuple[str, ...] = ()
-    """What nobody but its owner can decide: files that still name the old place."""
+    """What only the user can decide: files that still name the old path."""
 
     @property
     def mended(self) -> tuple[Finding, ...]:
@@ -47,47 +48,38 @@ class Repaired:
         return tuple(finding for finding in self.findings if (finding.code, finding.path) not in still)
 
 
-def mend(case: Case, session: Session) -> Repaired:
-    """Mend what can be mended, in one transaction, and look again.
+def repair_environment(case: Case, session: Session) -> Repaired:
+    """Repair what can be repaired, in one transaction, and examine the environment again.
 
     :raises ClocheError: the system refused; the environment is as it was.
     """
     findings = diagnose(case)
     standing = findings
-    changed = leftovers(case.root)
-    recover(case.root)
-    if changed:
+    left_behind = staging_directories(case.root)
+    recover_environment(case.root)
+    if left_behind:
         case = take_up(case.root, session)
         standing = diagnose(case)
-    draft, notes = drafted(case, standing, session)
-    draft.seal()
+    overlay, notes = repairs(case, standing, session)
+    overlay.update_checksums()
 
     def verify() -> None:
         now = examine(replace(case.environment, interpreter=None), session.host, seed="no")
         if now.failure and not case.examined.failure:
             raise ClocheError(f"`{case.root}` would not work: {now.failure}", hint="it is as it was")
 
-    draft.perform(verify, session.link_mode("auto"))
+    overlay.apply(verify, session.link_mode("auto"))
     after = take_up(case.root, session)
     return Repaired(tuple(findings), tuple(diagnose(after)), tuple(notes))
 
 
-def recover(location: str) -> None:
-    """Take back what a killed run had half done to an environment, and remove what it left.
-
-    What lies beside it goes as well, whichever name it was for: a run that was to move it may have been for another.
-    """
-    for path in [*leftovers(location), *strays(os.path.dirname(location))]:
-        sweep(path)
-
-
 REBASED = frozenset(("base-gone", "base-replaced", "base-upgraded", "config-disagrees", "python-dead"))
-"""What standing the environment on its interpreter anew mends, besides what of `half-made` is the Python's."""
+"""Findings that a rebase onto the environment's own interpreter repairs; also those of `half-made` that concern the Python."""
 
 
-def drafted(case: Case, findings: list[Finding], session: Session) -> tuple[Overlay, list[str]]:
-    """Return a draft in which everything mendable is mended, and what has to be told."""
-    draft = Overlay(case.root)
+def repairs(case: Case, findings: list[Finding], session: Session) -> tuple[Overlay, list[str]]:
+    """Return an overlay with every repair, and notes for the user."""
+    overlay = Overlay(case.root)
     codes = {finding.code for finding in findings if finding.mendable == "yes"}
     environment = case.environment
     notes: list[str] = []
@@ -95,36 +87,36 @@ def drafted(case: Case, findings: list[Finding], session: Session) -> tuple[Over
     layout = environment.layout
     unmade = {finding.path for finding in findings if finding.code == "half-made" and finding.mendable == "yes"}
     if interpreter is not None and (codes & REBASED or unmade & {layout.config, layout.executable}):
-        rebase(draft, environment, interpreter, session)
+        rebase(overlay, environment, interpreter, session)
     if layout.bin in unmade:
         for path, content in activation_scripts(replace(environment, interpreter=interpreter), session).items():
-            draft.write(path, content)
+            overlay.write(path, content)
     if "moved" in codes:
         was = os.path.basename(case.old_roots[0])
         writer = writer_for(case.portrait, replace(environment, interpreter=interpreter), case.relocation, was, session)
-        residue = relocate(draft, writer)
+        residue = relocate(overlay, writer)
         notes += (f"`{path}` still names `{case.old_roots[0]}`" for path in residue)
     by_code: dict[str, list[str]] = {}
     for finding in findings:
         if finding.mendable == "yes":
             by_code.setdefault(finding.code, []).append(finding.path)
     for path in by_code.get("name-of-other-version", []):
-        draft.drop(path)
+        overlay.remove(path)
     misled = [path for code in ("script-dead", "script-fixed", "script-foreign") for path in by_code.get(code, [])]
-    retargeted(draft, environment, misled, platform(case))
+    retargeted(overlay, environment, misled, platform_of(case))
     for path in misled:
-        mode = draft.mode(path)
+        mode = overlay.mode(path)
         if not mode & stat.S_IXUSR:
-            draft.set_mode(path, mode | (mode & 0o444) >> 2)  # whoever may read it may execute it
+            overlay.set_mode(path, mode | (mode & 0o444) >> 2)  # who may read it may run it
     if "world-writable" in codes:
         for path in world_writable(case.root):
-            draft.set_mode(path, draft.mode(path) & ~stat.S_IWOTH)
+            overlay.set_mode(path, overlay.mode(path) & ~stat.S_IWOTH)
     if ("seed-broken" in codes or "pip" in unmade) and environment.interpreter is not None:
-        reseed(draft, case.portrait, ("pip",), session)
-    return draft, notes
+        reinstall_seeds(overlay, case.portrait, ("pip",), session)
+    return overlay, notes
 
 
-def platform(case: Case) -> str:
+def platform_of(case: Case) -> str:
     interpreter = case.environment.interpreter or case.replacement
     return interpreter.platform if interpreter else case.host.platform
 
@@ -132,10 +124,10 @@ def platform(case: Case) -> str:
 def writer_for(
     portrait: EnvironmentInfo, environment: Environment, relocation: Relocation, was: str, session: Session
 ) -> Writer:
-    """Return what it takes to write an environment's own places for where it is to be.
+    """Return what is needed to write the paths that are embedded in an environment as they will be.
 
-    :param environment: as it is to be, but for its prompt.
-    :param was: the name of the directory that it had.
+    :param environment: as it will be, except for its prompt.
+    :param was: the old name of its directory.
     """
     moved = at(replace(environment, prompt=portrait.environment.prompt), environment.location)
     derived = "prompt" not in portrait.settings
@@ -147,32 +139,32 @@ def writer_for(
         environment=moved,
         relocation=relocation,
         platform=interpreter.platform if interpreter else session.host.platform,
-        quoters=quoters(session),
-        generated=generated(portrait, moved, session),
+        quoters=quote_functions(session),
+        generated=generated_scripts(portrait, moved, session),
         prompts=(was, name) if derived and was != name else None,
     )
 
 
-def quoters(session: Session) -> dict[str, Callable[[str], str]]:
-    """Return how shells quote, by the names of the activators that can be loaded."""
+def quote_functions(session: Session) -> dict[str, Callable[[str], str]]:
+    """Return the quote functions of the activators that can be loaded, by name."""
     found = {}
     for provided in session.registry.all("activator"):
         try:
             found[provided.name] = provided.load().quote
         except ClocheError:
-            continue  # the environment's own scripts are then patched by rules of our own
+            continue  # the scripts in the environment are then patched by our own rules
     return found
 
 
-def generated(portrait: EnvironmentInfo, environment: Environment, session: Session) -> dict[str, bytes]:
-    """Return the activation scripts that cloche would write for an environment, if it made this one."""
+def generated_scripts(portrait: EnvironmentInfo, environment: Environment, session: Session) -> dict[str, bytes]:
+    """Return the activation scripts that cloche would write for an environment, if cloche created it."""
     if not os.path.isfile(os.path.join(portrait.environment.location, MANIFEST)):
         return {}
     return activation_scripts(environment, session)
 
 
 def activation_scripts(environment: Environment, session: Session) -> dict[str, bytes]:
-    """Return the scripts of all activators that suit an environment, by path; none if its interpreter is not known."""
+    """Return the scripts of all activators that accept an environment, by path; none if its interpreter is unknown."""
     if environment.interpreter is None:
         return {}
     try:
@@ -183,14 +175,16 @@ def activation_scripts(environment: Environment, session: Session) -> dict[str, 
     return {write.path: write.content for write in (as_write(script, environment.layout) for script in scripts)}
 
 
-def reseed(draft: Overlay, portrait: EnvironmentInfo, requirements: tuple[str, ...], session: Session) -> list[str]:
-    """Have seeds laid down anew in place of what is there; return what they are.
+def reinstall_seeds(
+    overlay: Overlay, portrait: EnvironmentInfo, requirements: tuple[str, ...], session: Session
+) -> list[str]:
+    """Install seeds again in the place of what is there; return them as `NAME VERSION`.
 
-    :raises SeedError: one cannot be had.
+    :raises SeedError: one is not available.
     """
     from cloche.model.operations import InstallTree, MakeDir, Write
     from cloche.model.request import Wanted
-    from cloche.store.installation import operations
+    from cloche.store.installation import image_operations
 
     environment = portrait.environment
     assert environment.interpreter is not None
@@ -200,15 +194,15 @@ def reseed(draft: Overlay, portrait: EnvironmentInfo, requirements: tuple[str, .
         if one.key in wanted:
             for row in one.rows:
                 if not row.path.startswith(("/", "../")):
-                    draft.drop(row.path)
-            draft.drop(one.metadata)
+                    overlay.remove(row.path)
+            overlay.remove(one.metadata)
     for image in images:
         for site in sites(environment.layout):
-            if os.path.isdir(draft.on_disk(f"{site}/{image.distribution}")):
-                draft.drop(f"{site}/{image.distribution}")
-        for operation in operations(image, environment):
+            if os.path.isdir(overlay.on_disk(f"{site}/{image.distribution}")):
+                overlay.remove(f"{site}/{image.distribution}")
+        for operation in image_operations(image, environment):
             if isinstance(operation, Write):
-                draft.write(operation.path, operation.content, operation.executable)
+                overlay.write(operation.path, operation.content, operation.executable)
             elif isinstance(operation, (InstallTree, MakeDir)):
-                draft.add([operation])
+                overlay.add([operation])
     return [f"{image.distribution} {image.version}" for image in images]

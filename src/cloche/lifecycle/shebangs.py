@@ -9,7 +9,7 @@ import re
 import shlex
 
 from cloche.model.value import value
-from cloche.store.installation import SHEBANG_LIMIT, SHEBANG_LIMIT_MACOS, finding_lines, first_lines
+from cloche.store.installation import SHEBANG_LIMIT, SHEBANG_LIMIT_MACOS, relocatable_shebang_lines, shebang_lines
 
 
 @value
@@ -104,7 +104,7 @@ def with_program(header: Header, program: str, platform: str) -> bytes | None:
         return direct + header.newline + header.coding + header.body
     if not _PYTHON.fullmatch(re.split(r"[/\\]", program)[-1]):
         return None  # the lines below are a string to Python only
-    trampoline = with_arguments(first_lines(program, platform, header.coding), header)
+    trampoline = with_arguments(shebang_lines(program, platform, header.coding), header)
     if header.arguments and not trampoline.startswith(b"#!/bin/sh\n"):
         return None
     return trampoline + header.body
@@ -114,7 +114,7 @@ def with_found_program(header: Header, name: str) -> bytes | None:
     """Return the whole script for a Python that lies beside it, wherever that is; None for any other program."""
     if not _PYTHON.fullmatch(name):
         return None
-    return with_arguments(finding_lines(name, header.coding), header) + header.body
+    return with_arguments(relocatable_shebang_lines(name, header.coding), header) + header.body
 
 
 def with_arguments(lines: bytes, header: Header) -> bytes:

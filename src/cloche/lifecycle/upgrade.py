@@ -1,6 +1,6 @@
-"""Decide what brings an environment to another Python, and point it to one of the same ABI.
+"""Upgrade an environment: decide how, and rebase it onto another interpreter of the same ABI.
 
-Every file stays then but for those that name the base. For any other ABI `rebuilding` makes a new environment.
+A rebase keeps every file but those that name the base interpreter. For another ABI `rebuild` creates a new environment.
 """
 
 from __future__ import annotations
@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cloche.apply.staging import recover_environment
 from cloche.errors import ClocheError, SeedError, UsageError
 from cloche.lifecycle.diagnosis import diagnose, take_up
 from cloche.lifecycle.examination import examine, modules_of
-from cloche.lifecycle.inventory import Inventory, Loss, refusal, take
+from cloche.lifecycle.inventory import Inventory, Loss, refusal, take_inventory
 from cloche.lifecycle.reader import build_of, kind_of
-from cloche.lifecycle.rebase import in_style, rebase, same_abi
-from cloche.lifecycle.repair import drafted, recover, reseed
+from cloche.lifecycle.rebase import has_same_abi, rebase, version_like
+from cloche.lifecycle.repair import reinstall_seeds, repairs
 from cloche.model.request import EnvironmentSpec, Wanted
 from cloche.model.value import replace, value
 from cloche.planning.destination import absolute
@@ -30,20 +31,20 @@ if TYPE_CHECKING:
     from cloche.session import Session
 
     Kind: TypeAlias = Literal["nothing", "rebase", "rebuild"]
-    """`nothing` is to be done; it is pointed to another interpreter of its ABI; a new one takes its place."""
+    """`nothing`: it is up to date; `rebase`: onto another interpreter of its ABI; `rebuild`: a new environment replaces it."""
 
 
 @value
 class Upgrade:
-    """What an upgrade would do."""
+    """Every decision about an upgrade; nothing is done yet."""
 
     kind: Kind
     case: Case
     interpreter: Interpreter
     inventory: Inventory | None = None
-    """For `rebuild`: what becomes of the packages."""
+    """For `rebuild`: what happens to each package."""
     seeds: tuple[str, ...] = ()
-    """Seeds that are to be brought up to date; for `rebuild`, those that the new one gets from the store."""
+    """Seeds to upgrade as well; for `rebuild`, those that the new environment gets from the store."""
 
     @property
     def portrait(self) -> EnvironmentInfo:
@@ -56,18 +57,18 @@ class Upgrade:
 
 @value
 class Upgraded:
-    """What became of it."""
+    """The result of an upgrade."""
 
     environment: Environment
     losses: tuple[Loss, ...] = ()
     seeds: tuple[str, ...] = ()
-    """Seeds that were brought up to date, as `NAME VERSION`."""
+    """Seeds that were upgraded, as `NAME VERSION`."""
     notes: tuple[str, ...] = ()
-    """What is otherwise than it was, and no loss."""
+    """What is different now, and not a loss."""
 
 
-def plan(path: str, pythons: Sequence[str], seeds: Literal["keep", "newest"], session: Session) -> Upgrade:
-    """Decide what an upgrade is; by default to the newest patch release of the version it is for.
+def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newest"], session: Session) -> Upgrade:
+    """Decide how to upgrade an environment; by default to the newest patch release of its version.
 
     :raises DestinationError: there is no environment.
     :raises InterpreterNotFound: there is no such Python.
@@ -75,25 +76,25 @@ def plan(path: str, pythons: Sequence[str], seeds: Literal["keep", "newest"], se
     location = absolute(path, session.host)
     if os.path.islink(location):
         location = os.path.realpath(location)
-    recover(location)
+    recover_environment(location)
     case = take_up(location, session)
     portrait = case.portrait
     if not pythons and seeds == "newest" and portrait.environment.interpreter is not None:
         interpreter = portrait.environment.interpreter
     else:
-        specs = tuple(pythons) or (same_minor(portrait),)
+        specs = tuple(pythons) or (same_minor_spec(portrait),)
         interpreter = session.find(EnvironmentSpec(pythons=specs)).interpreter
     current = portrait.environment.interpreter
     wanted = tuple(one.key for one in portrait.seeds) if seeds == "newest" else ()
-    if is_usable(case) and fits(portrait, interpreter):
+    if is_usable(case) and is_made_for(portrait, interpreter):
         if current is not None and interpreter.executable == current.executable and is_recorded(portrait, interpreter):
             return Upgrade("nothing", case, interpreter, seeds=wanted)
-        if current is None or same_abi(current, interpreter):
+        if current is None or has_same_abi(current, interpreter):
             return Upgrade("rebase", case, interpreter, seeds=wanted)
-    seeded = renewed(portrait, interpreter, wanted or ("pip",), session)
+    seeded = renewable_seeds(portrait, interpreter, wanted or ("pip",), session)
     if all(one.key != "pip" for one in portrait.distributions) and has_script(portrait.environment, "pip"):
-        seeded = (*seeded, "pip")  # its package was lost with the directory for packages
-    return Upgrade("rebuild", case, interpreter, take(portrait, interpreter, seeded), seeded)
+        seeded = (*seeded, "pip")  # its package was lost with `site-packages`
+    return Upgrade("rebuild", case, interpreter, take_inventory(portrait, interpreter, seeded), seeded)
 
 
 def has_script(environment: Environment, name: str) -> bool:
@@ -101,10 +102,10 @@ def has_script(environment: Environment, name: str) -> bool:
     return os.path.isfile(environment.place(f"{environment.layout.bin}/{name}{suffix}"))
 
 
-def same_minor(portrait: EnvironmentInfo) -> str:
-    """Return what asks for the newest patch release of the Python that an environment is for, and of no other kind.
+def same_minor_spec(portrait: EnvironmentInfo) -> str:
+    """Return the spec of the newest patch release of an environment's Python, of the same kind.
 
-    :raises UsageError: that is not recorded.
+    :raises UsageError: its `pyvenv.cfg` does not record the version.
     """
     parts = portrait.recorded_version.split(".")
     if len(parts) < 2 or not parts[1].isdigit():
@@ -115,14 +116,14 @@ def same_minor(portrait: EnvironmentInfo) -> str:
     return f"{implementation}>={parts[0]}.{parts[1]}{early},<{parts[0]}.{int(parts[1]) + 1}{build}"
 
 
-def fits(portrait: EnvironmentInfo, interpreter: Interpreter) -> bool:
-    """Return whether what is installed was made for this version and implementation."""
+def is_made_for(portrait: EnvironmentInfo, interpreter: Interpreter) -> bool:
+    """Return whether what is installed is for this version and implementation."""
     made_for = (portrait.recorded_version.split(".")[:2], kind_of(portrait.environment, portrait.settings))
     return made_for == (interpreter.python_version.split("."), (interpreter.implementation, build_of(interpreter)))
 
 
 def is_usable(case: Case) -> bool:
-    """Return whether pointing the environment elsewhere leaves it whole: it is of one version in all its parts."""
+    """Return whether an environment can be rebased: all its parts are of one version."""
     codes = {finding.code for finding in diagnose(case)}
     site = os.path.isdir(case.environment.place(case.environment.layout.purelib))
     return site and not codes & {"half-upgraded", "lib-of-other-version"}
@@ -130,25 +131,25 @@ def is_usable(case: Case) -> bool:
 
 def is_recorded(portrait: EnvironmentInfo, interpreter: Interpreter) -> bool:
     recorded = portrait.recorded_version
-    return bool(recorded) and recorded == in_style(recorded, interpreter)
+    return bool(recorded) and recorded == version_like(recorded, interpreter)
 
 
-def point(upgrade: Upgrade, session: Session) -> Upgraded:
-    """Point an environment to another interpreter of its ABI, and lay down newer seeds if they are wanted.
+def upgrade_in_place(upgrade: Upgrade, session: Session) -> Upgraded:
+    """Rebase an environment onto another interpreter of its ABI, and upgrade seeds if that was asked for.
 
-    :raises ClocheError: the system refused, or it did not work afterwards; it is as it was.
+    :raises ClocheError: the system refused something, or the environment did not work afterwards; it is as it was.
     """
     case, portrait = upgrade.case, upgrade.portrait
     findings = [one for one in diagnose(case) if one.code in ("moved", "name-of-other-version")]
-    draft, _ = drafted(case, findings, session)
+    overlay, _ = repairs(case, findings, session)
     environment = portrait.environment
     if upgrade.kind == "rebase":
-        rebase(draft, environment, upgrade.interpreter, session)
+        rebase(overlay, environment, upgrade.interpreter, session)
     environment = replace(environment, interpreter=upgrade.interpreter)
     seeded: tuple[str, ...] = ()
-    if wanted := outdated(upgrade, session):
-        seeded = tuple(reseed(draft, replace(portrait, environment=environment), wanted, session))
-    draft.seal()
+    if wanted := outdated_seeds(upgrade, session):
+        seeded = tuple(reinstall_seeds(overlay, replace(portrait, environment=environment), wanted, session))
+    overlay.update_checksums()
     modules = modules_of(portrait.distributions)
     before = case.examined
 
@@ -161,16 +162,16 @@ def point(upgrade: Upgrade, session: Session) -> Upgraded:
         if after.seed and not before.seed:
             raise broken(environment, f"pip does not run: {after.seed}")
 
-    draft.perform(verify, session.link_mode("auto"))
+    overlay.apply(verify, session.link_mode("auto"))
     return Upgraded(environment, seeds=seeded)
 
 
-def renewed(
+def renewable_seeds(
     portrait: EnvironmentInfo, interpreter: Interpreter, names: Sequence[str], session: Session
 ) -> tuple[str, ...]:
-    """Return the seeds of these names that are installed, and can be had in the same or a newer version.
+    """Return the installed seeds, of these names, that are available in the same or a newer version.
 
-    An older one will do where the Python does not accept the one that is there.
+    An older version is accepted if the Python does not accept the installed one.
     """
     from packaging.version import InvalidVersion, Version
 
@@ -184,15 +185,15 @@ def renewed(
             if newer or refusal(one, interpreter):
                 found.append(one.key)
         except (SeedError, InvalidVersion):
-            continue  # what is there serves
+            continue  # the installed one stays
     return tuple(found)
 
 
-def outdated(upgrade: Upgrade, session: Session) -> tuple[str, ...]:
-    """Return the seeds, of those that are wanted, for which something newer than what is there can be had."""
+def outdated_seeds(upgrade: Upgrade, session: Session) -> tuple[str, ...]:
+    """Return the seeds to upgrade for which another version than the installed one is available."""
     there = {one.key: one.version for one in upgrade.portrait.distributions}
     found = []
-    for name in renewed(upgrade.portrait, upgrade.interpreter, upgrade.seeds, session):
+    for name in renewable_seeds(upgrade.portrait, upgrade.interpreter, upgrade.seeds, session):
         images = session.images_for(Wanted((name,)), upgrade.interpreter)
         found += [one.distribution for one in images if one.version != there[one.distribution]]
     return tuple(found)

@@ -1,6 +1,6 @@
-"""What a plan consists of: values that say what is to be made; `cloche.apply.executor` is what performs them.
+"""What a plan consists of: values that say what to create or change. `cloche.apply` carries them out, all or nothing.
 
-An operation names its place relative to the environment's root, with `/`.
+An operation names its path relative to the environment's root, with `/`.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 
 @value
 class MakeDir:
-    """Make a directory; its parent is made by an earlier operation or is the root. One that is there is kept."""
+    """Create a directory. Its parent is the root or is created by an earlier operation. An existing one is kept."""
 
     path: str
 
 
 @value
 class Link:
-    """Make a symbolic link; where the file system has none, copy what it would point to."""
+    """Create a symbolic link. Where the file system has none, copy what it would point to."""
 
     path: str
     target: str
-    """As it will stand in the link: absolute, or relative to the link's directory."""
+    """The text of the link: an absolute path, or one relative to the link's directory."""
     copy: str = ""
-    """Absolute path of the file to copy instead; empty: the file in the environment that `target` names."""
+    """Absolute path of the file to copy instead. If empty, it is the file in the environment that `target` names."""
 
 
 @value
 class Copy:
-    """Copy a file from outside the environment, its permission bits included."""
+    """Copy a file from outside the environment, with its permission bits."""
 
     path: str
     source: str
@@ -48,42 +48,47 @@ class Write:
     path: str
     content: bytes
     executable: str = "no"
-    """`yes` for a file that is run: mode 0o777 less the umask, else 0o666 less the umask."""
+    """`yes` for a file that is run: its mode is 0o777 less the umask, otherwise 0o666 less the umask."""
 
 
 @value
 class Rewrite:
-    """Write a file that will take the place of another one, whose permission bits and owner it gets."""
+    """Write a file that replaces another one, with the permission bits and the owner of that file."""
 
     path: str
     content: bytes
     old: str
-    """Absolute path of the file that it takes after."""
+    """Absolute path of the file that is replaced."""
 
 
 @value
 class CopyTree:
-    """Fill the root with what a directory holds: links as links, permission bits and times kept."""
+    """Fill the root with the content of a directory; links stay links, permission bits and times are kept."""
 
     source: str
     """Absolute."""
     without: tuple[str, ...] = ()
-    """Paths in it to leave out; a directory with all that is in it."""
+    """Paths in it to leave out; a directory with everything in it."""
     link_mode: LinkMode = "copy"
 
 
 @value
 class InstallTree:
-    """Lay the files of one image directory into a directory of the environment, as its manifest lists them."""
+    """Install the files of one directory of an image into a directory of the environment."""
 
     path: str
     source: str
-    """Absolute path of the tree in the store."""
-    manifest: str
-    """Absolute path of its manifest (see `read_file_list`)."""
+    """Absolute path of the directory in the store."""
+    file_list: str
+    """Absolute path of the file that lists its files (see `cloche.apply.file_list`)."""
     files: int
     size: int
     """Bytes of all files together."""
+
+    @property
+    def manifest(self) -> str:
+        """The name of `file_list` in version 0.1, kept for plugins that use it."""
+        return self.file_list
 
 
 LayImage = InstallTree
@@ -91,8 +96,24 @@ LayImage = InstallTree
 
 
 @value
+class Remove:
+    """Remove what is at a path, a directory with everything in it. It is no error if nothing is there."""
+
+    path: str
+
+
+@value
+class SetMode:
+    """Change the permission bits of a file or a directory; not of a file of an image, which environments share."""
+
+    path: str
+    """`.` for the root."""
+    mode: int
+
+
+@value
 class Run:
-    """Run a program that makes part of the environment; `{root}` in an argument stands for the directory to fill."""
+    """Run a program that creates part of the environment; `{root}` in an argument stands for the directory to fill."""
 
     arguments: tuple[str, ...]
     purpose: str
@@ -100,4 +121,4 @@ class Run:
 
 
 if TYPE_CHECKING:
-    Operation: TypeAlias = MakeDir | Link | Copy | CopyTree | Write | Rewrite | InstallTree | Run
+    Operation: TypeAlias = MakeDir | Link | Copy | CopyTree | Write | Rewrite | InstallTree | Remove | SetMode | Run

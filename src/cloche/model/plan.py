@@ -14,8 +14,12 @@ if TYPE_CHECKING:
     from cloche.model.operations import LinkMode, Operation
     from cloche.model.request import EnvironmentSpec
 
-    Way: TypeAlias = Literal["new", "exchange", "merge", "merge-emptied"]
-    """How a staged tree reaches its place (see `cloche.apply.transaction`); `merge-emptied` first takes away what is there."""
+    Strategy: TypeAlias = Literal["new", "exchange", "merge", "merge-emptied"]
+    """How a staged tree reaches its place (see `cloche.apply.transaction`).
+
+    `new` renames it onto a destination that is absent or empty, `exchange` exchanges it for the directory that exists,
+    `merge` adds it to that directory entry by entry, and `merge-emptied` does the same after removing what is in there.
+    """
 
 
 @value
@@ -54,15 +58,15 @@ class Blueprint:
 
 @value
 class Plan:
-    """Every decision taken and nothing done: what `--dry-run` prints and the driver performs."""
+    """Every decision taken and nothing done: what `--dry-run` prints and `cloche.apply` carries out."""
 
     environment: Environment
     target: str
     """Absolute path of the directory to fill: the environment's own, or what its symbolic link points to."""
-    way: Way
-    """How the new tree reaches its place; see `cloche.apply.transaction`."""
+    strategy: Strategy
+    """How the new tree reaches its place."""
     outcome: str
-    """What it amounts to, for people: `created`, `replaced`, `refreshed`, `added`."""
+    """The result in one word, for people: `created`, `replaced`, `refreshed`, `added`."""
     operations: tuple[Operation, ...]
     creator: str
     seeder: str | None
@@ -72,6 +76,11 @@ class Plan:
     chosen_because: str = ""
     notes: tuple[str, ...] = ()
     """What was left out or is otherwise than asked, and why."""
+
+    @property
+    def way(self) -> Strategy:
+        """The name of `strategy` in version 0.1, kept for code that uses it."""
+        return self.strategy
 
 
 @value

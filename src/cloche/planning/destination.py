@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
+from cloche.apply.staging import LONGEST_STAGED
 from cloche.errors import DestinationError, UsageError, reason_of
 from cloche.fs.files import read_regular
 from cloche.model.interpreter import path_module
@@ -41,9 +42,6 @@ PATH_MAX = 4096
 """Bytes of an absolute path that Linux accepts, the final NUL included."""
 
 PATH_MAX_MACOS = 1024
-
-STAGING = "/.cloche-15/new/"
-"""What a file's path has besides while its new version waits to take its place."""
 
 
 def absolute(text: str, host: Host) -> str:
@@ -243,7 +241,7 @@ def refuse_length(target: str, operations: Iterable[Operation], longest_in_image
     """:raises DestinationError: a path inside would be longer than the system accepts."""
     most = PATH_MAX_MACOS if platform == "darwin" else PATH_MAX
     longest = max((len(operation.path) for operation in operations if hasattr(operation, "path")), default=0)
-    if len(os.fsencode(target)) + len(STAGING) + max(longest, longest_in_images) >= most:
+    if len(os.fsencode(target)) + len(LONGEST_STAGED) + max(longest, longest_in_images) >= most:
         raise DestinationError(
             f"the destination's path is {len(os.fsencode(target))} bytes long: files in it could not be opened",
             hint=f"choose a shorter one; the system's limit for a whole path is {most - 1} bytes",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError, UsageError, reason_of
+from cloche.fs.checksums import MANIFEST, format_manifest, parse_manifest, sha256_of
 from cloche.fs.files import read_plain
 from cloche.model import VERSION
 from cloche.model.distribution import normalised
@@ -28,7 +29,7 @@ from cloche.planning.destination import (
     refuse_own,
 )
 from cloche.plugins.guard import guarded, load_object, omission, refusal_of
-from cloche.store.installation import operations as image_operations
+from cloche.store.installation import image_operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from cloche.model.environment import Layout, Placement
     from cloche.model.interpreter import Host, Interpreter
     from cloche.model.operations import Operation
-    from cloche.model.plan import Blueprint, ChosenComponent, Way
+    from cloche.model.plan import Blueprint, ChosenComponent, Strategy
     from cloche.model.request import Target, Wanted
     from cloche.planning.destination import Destination
     from cloche.plugins.hookspecs import Activator
@@ -53,18 +54,18 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
     :raises PluginError: an activator that was asked for by name failed.
     """
     destination = inspect(target.destination, host)
-    way, outcome = way_into(destination, target, blueprint, host)
+    strategy, outcome = strategy_for(destination, target, blueprint, host)
     environment = Environment(
         location=destination.location,
         layout=blueprint.layout,
         os_name=blueprint.interpreter.os_name,
         prompt=prompt_of(target, destination, host),
         interpreter=blueprint.interpreter,
-        placement=placement_of(target, destination, way),
+        placement=placement_of(target, destination, strategy),
         naming="directory" if target.prompt is None else "chosen",
     )
-    images, notes = missing_images(blueprint, destination, way)
-    if way == "merge":
+    images, notes = missing_images(blueprint, destination, strategy)
+    if strategy == "merge":
         notes += left_fixed(environment, destination)
     scripts, activators, left_out = scripts_of(blueprint.activators, environment, blueprint.interpreter)
     operations: list[Operation] = [*blueprint.operations]
@@ -73,16 +74,16 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
     operations += (as_write(script, blueprint.layout) for script in scripts)
     operations += marks(target, blueprint, environment, destination, host)
     operations = [
-        one for one in operations if not (isinstance(one, Link) and keeps_directory(destination, way, one.path))
+        one for one in operations if not (isinstance(one, Link) and keeps_directory(destination, strategy, one.path))
     ]
     operations.append(manifest(operations, earlier_manifest(destination, target)))
     refuse_length(destination.target, operations, longest_in_images=120 if images else 0, platform=host.platform)
-    if destination.state == "directory" and way == "merge":
+    if destination.state == "directory" and strategy == "merge":
         refuse_conflicts(destination, operations)
     return Plan(
         environment=environment,
         target=destination.target,
-        way=way,
+        strategy=strategy,
         outcome=outcome,
         operations=tuple(operations),
         creator=blueprint.creator,
@@ -95,8 +96,8 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
     )
 
 
-def way_into(destination: Destination, target: Target, blueprint: Blueprint, host: Host) -> tuple[Way, str]:
-    """Return how the new tree reaches its place, and what that amounts to.
+def strategy_for(destination: Destination, target: Target, blueprint: Blueprint, host: Host) -> tuple[Strategy, str]:
+    """Return how the new tree reaches its place, and the outcome in one word.
 
     :raises DestinationError: what is there must not be replaced, or is an environment of another Python, or runs cloche.
     """
@@ -148,9 +149,9 @@ def prompt_of(target: Target, destination: Destination, host: Host) -> str:
     return str(path_module(host.os_name).basename(directory))
 
 
-def placement_of(target: Target, destination: Destination, way: Way) -> Placement:
+def placement_of(target: Target, destination: Destination, strategy: Strategy) -> Placement:
     """Return whether an environment is to find its place: one that is refreshed stays relocatable if it was."""
-    was = is_relocatable(destination.settings) and way == "merge"
+    was = is_relocatable(destination.settings) and strategy == "merge"
     return "relocatable" if was else target.placement
 
 
@@ -163,9 +164,9 @@ def left_fixed(environment: Environment, destination: Destination) -> list[str]:
     return []
 
 
-def missing_images(blueprint: Blueprint, destination: Destination, way: Way) -> tuple[list[Image], list[str]]:
+def missing_images(blueprint: Blueprint, destination: Destination, strategy: Strategy) -> tuple[list[Image], list[str]]:
     """Return the images of distributions that are not there yet: what is installed in an environment stays as it is."""
-    if way != "merge" or destination.state in ("absent", "empty"):
+    if strategy != "merge" or destination.state in ("absent", "empty"):
         return list(blueprint.images), []
     try:
         names = os.listdir(os.path.join(destination.target, blueprint.layout.purelib))
@@ -384,27 +385,21 @@ def quoted(word: str, host: Host) -> str:
     return f'"{word}"' if host.os_name == "nt" else "'" + word.replace("'", "'\"'\"'") + "'"
 
 
-def keeps_directory(destination: Destination, way: Way, path: str) -> bool:
+def keeps_directory(destination: Destination, strategy: Strategy, path: str) -> bool:
     """Return whether a real directory stands where a link between directories would go (`lib64`), and has to stay."""
     there = os.path.join(destination.target, path)
-    if way != "merge" or destination.state == "absent" or "/" in path:
+    if strategy != "merge" or destination.state == "absent" or "/" in path:
         return False  # only at the top a link stands for a directory, and in `bin` for a program
     return os.path.isdir(there) and not os.path.islink(there)
 
 
-MANIFEST = ".cloche-manifest"
-"""Lists the generated files with their hashes, in the format of `sha256sum`, which can check it."""
-
-
 def manifest(operations: Iterable[Operation], earlier: Mapping[str, str]) -> Write:
-    """Return the list of what was generated, by which ours is told from the user's later on.
+    """Return the manifest, by which later runs tell files of cloche's from the user's.
 
-    `earlier` has hashes by path of what stands there already and is not written again.
+    `earlier` has hashes by path of files that exist already and are not written again.
     """
-    from cloche.store.installation import sha256_of
-
     listed = {**earlier, **{one.path: sha256_of(one.content) for one in operations if isinstance(one, Write)}}
-    return Write(MANIFEST, "".join(f"{digest}  {path}\n" for path, digest in sorted(listed.items())).encode("utf-8"))
+    return Write(MANIFEST, format_manifest(listed))
 
 
 def earlier_manifest(destination: Destination, target: Target) -> dict[str, str]:
@@ -416,7 +411,7 @@ def earlier_manifest(destination: Destination, target: Target) -> dict[str, str]
         return {}
     path = os.path.join(destination.target, MANIFEST)
     try:
-        lines = read_plain(path).decode("utf-8", "replace").split("\n")
+        return parse_manifest(read_plain(path).decode("utf-8", "replace"))
     except OSError as error:
         if os.path.isfile(path) and not os.path.islink(path):  # then something is listed, and must not be forgotten
             raise DestinationError(
@@ -424,7 +419,6 @@ def earlier_manifest(destination: Destination, target: Target) -> dict[str, str]
                 hint="let it be read, or replace the environment with `--clear`",
             ) from error
         return {}
-    return {path: digest for digest, found, path in (line.partition("  ") for line in lines) if found}
 
 
 def refuse_conflicts(destination: Destination, operations: Iterable[Operation]) -> None:

@@ -5,6 +5,7 @@ What holds here is what can be known from the operations alone. The rest of what
 
 from __future__ import annotations
 
+from cloche.fs.checksums import MANIFEST
 from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Rewrite, Run, Write
 from cloche.model.value import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from cloche.model.environment import Layout
 
-RESERVED = ("pyvenv.cfg", ".cloche-manifest", ".gitignore", "CACHEDIR.TAG")
+RESERVED = ("pyvenv.cfg", MANIFEST, ".gitignore", "CACHEDIR.TAG")
 """Files that the core writes."""
 
 LONGEST_NAME = 255

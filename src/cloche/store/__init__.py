@@ -16,12 +16,12 @@ from cloche.store.directories import cache_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from contextlib import AbstractContextManager
     from typing import Literal, TypeAlias
 
     from typing_extensions import Self
 
     from cloche.fs.inputs import Inputs
+    from cloche.fs.locks import LockFile
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Host
 
@@ -143,14 +143,11 @@ class Store:
         self._ready[kind] = self._temporary_room(kind)
         self.warnings.append(f"working without the cache of {kind}, because `{path}` {reason}")
 
-    def lock(self, name: str, seconds: float = 60.0) -> AbstractContextManager[str | None]:
-        """Hold the lock of that name, to save others from doing the same work; no correctness may depend on it.
+    def lock(self, name: str, seconds: float = 60.0) -> LockFile:
+        """Return the lock of that name, for processes that would otherwise do the same work."""
+        from cloche.fs.locks import LockFile
 
-        It gives None if it is held, else who held it for all of `seconds`; an empty text where there are no locks.
-        """
-        from cloche.store.locks import hold
-
-        return hold(os.path.join(self.room("locks"), f"{name}.lock"), seconds)
+        return LockFile(os.path.join(self.room("locks"), f"{name}.lock"), seconds)
 
     def close(self) -> None:
         """Remove what does not outlast the run; the store may be used again afterwards."""

@@ -1,14 +1,13 @@
-"""Whether an image is what was published: a cheap look at every file, which a warm run can afford.
+"""Check that an image is what was published, quickly enough for a warm run.
 
-It compares size, time and permissions, of which a file that was cut short, emptied, replaced or edited in place shows one;
-`cloche.store.images.verify` compares content.
+The check compares size, time and permissions of every file. `cloche.store.images.verify` compares content.
 """
 
 from __future__ import annotations
 
 import os
 
-from cloche.apply.file_list import DamagedImage, kind_of, look, read_file_list
+from cloche.apply.file_list import DamagedImage, check_files, kind_of, read_file_list
 from cloche.fs.files import DIRECTORY
 from cloche.model.value import TYPE_CHECKING
 
@@ -18,26 +17,26 @@ if TYPE_CHECKING:
     from cloche.model.distribution import Image
 
 SEAL = "manifest"
-"""Name of the manifest that lists an image's own files: the trees' manifests, their records, its description."""
+"""Name of the file list of an image's own files: the file lists and records of its trees, and its description."""
 
 BY_DESCRIPTOR = os.stat in os.supports_dir_fd
 
 IS_DIRECTORY = 0o040000
 
 
-def check(image: Image) -> str | None:
-    """Return why an image must not be used, None if nothing speaks against it."""
+def check_image(image: Image) -> str | None:
+    """Return why an image must not be used, None if it is intact."""
     return check_tree(image.root)
 
 
 def check_tree(root: str) -> str | None:
-    """As `check`, for the image in the directory `root`."""
+    """Check the image in the directory `root`, like `check_image`."""
     if reason := check_seal(root):
         return reason
     try:
         for name in sealed(root):
             if name.endswith(".manifest"):
-                _look(f"{root}/{name}", f"{root}/{name.removesuffix('.manifest')}")
+                _check(f"{root}/{name}", f"{root}/{name.removesuffix('.manifest')}")
     except DamagedImage as error:
         return error.message
     except (OSError, ValueError) as error:
@@ -46,13 +45,13 @@ def check_tree(root: str) -> str | None:
 
 
 def check_seal(root: str) -> str | None:
-    """As `check_tree`, for what says which files there are; who lays these down looks at each of them anyway."""
+    """Check only the image's own files. That is enough where its trees are going to be installed, which checks them."""
     try:
         abi = os.path.dirname(root)
         for place in (os.path.dirname(abi), abi):  # a link in the way would lead out of the store
             if os.lstat(place).st_mode & 0o170000 != IS_DIRECTORY:
                 return f"`{place}` is not a directory"
-        _look(f"{root}/{SEAL}", root)
+        _check(f"{root}/{SEAL}", root)
     except DamagedImage as error:
         return error.message
     except (OSError, ValueError) as error:
@@ -61,18 +60,18 @@ def check_seal(root: str) -> str | None:
 
 
 def sealed(root: str) -> Sequence[str]:
-    """Return the names of an image's own files, those in directories with `/`; what else lies there is not of it.
+    """Return the paths of an image's own files, with `/`; nothing else in its directory belongs to it.
 
-    :raises OSError: the seal cannot be read.
-    :raises ValueError: it is not whole.
+    :raises OSError: the list cannot be read.
+    :raises ValueError: it is not complete.
     """
     return read_file_list(f"{root}/{SEAL}").paths
 
 
-def _look(manifest: str, root: str) -> None:
+def _check(file_list: str, root: str) -> None:
     directory = os.open(root, DIRECTORY) if BY_DESCRIPTOR else None
     try:
-        look(read_file_list(manifest), kind_of(manifest), root, directory)
+        check_files(read_file_list(file_list), kind_of(file_list), root, directory)
     finally:
         if directory is not None:
             os.close(directory)

@@ -15,6 +15,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
+from cloche.fs.checksums import parse_rows
 from cloche.fs.files import open_quietly
 from cloche.model.distribution import EntryPoint, normalised
 from cloche.model.value import value
@@ -293,11 +294,9 @@ def _record_rows(location: str, text: str) -> list[tuple[str, str, str]]:
 
     rows = []
     try:
-        for row in csv.reader(text.splitlines(), strict=True):
-            if row:
-                name, hashed, _ = row
-                algorithm, _, digest = hashed.partition("=")
-                rows.append((name.replace("\\", "/") if os.name == "nt" else name, algorithm, digest))
+        for name, hashed, _ in parse_rows(text, strict=True):
+            algorithm, _, digest = hashed.partition("=")
+            rows.append((name.replace("\\", "/") if os.name == "nt" else name, algorithm, digest))
     except (csv.Error, ValueError) as error:
         raise _bad(location, f"its RECORD is not one ({error})") from error
     if len({name for name, _, _ in rows}) != len(rows):

@@ -16,7 +16,6 @@ byte-code of one is never taken for that of another. It is an even number of sec
 
 from __future__ import annotations
 
-import base64
 import errno
 import hashlib
 import json
@@ -27,11 +26,12 @@ from typing import TYPE_CHECKING
 
 from cloche.apply.file_list import FileList, format_file_list, read_file_list
 from cloche.errors import SeedError, reason_of
+from cloche.fs.checksums import format_row, record_digest
 from cloche.fs.files import read_plain, write_all
 from cloche.model.distribution import EntryPoint, Image
 from cloche.model.value import fields
 from cloche.store import bytecode
-from cloche.store.check import SEAL, check, check_tree, sealed
+from cloche.store.check import SEAL, check_image, check_tree, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,14 +76,14 @@ def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -
             return found
         try:
             _make_own_directory(images)
-            with store.lock(f"{abi}-{name}") as holder:
+            with store.lock(f"{abi}-{name}") as state:
                 meanwhile = _present(store, abi, name)
                 if meanwhile and (meanwhile.bytecode == "complete" or not found):
                     return meanwhile
-                if holder is None:
+                if state == "locked":
                     _sweep(images, name)
-                elif holder:
-                    store.warnings.append(f"building an image of `{name}` beside {holder}, which has it locked")
+                elif state == "busy":
+                    store.warnings.append(f"building an image of `{name}` while another process has it locked")
                 again = os.path.lexists(os.path.join(images, name))
                 doing = "compiling" if again else "unpacking"
                 store.progress(f"{doing} {distribution.name} {distribution.version} for {interpreter.name}")
@@ -148,7 +148,7 @@ def load(root: str) -> Image | None:
         image = Image(root=root, entry_points=points, **described)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-    return None if check(image) else image
+    return None if check_image(image) else image
 
 
 def verify(root: str) -> list[str]:
@@ -337,11 +337,10 @@ def _parents(path: str) -> Iterable[str]:
 
 
 def _record_row(path: str, size: int, sha256: str) -> str:
-    """Return a row of a RECORD; byte-code has no hash there, because Python makes it anew when it likes."""
-    quoted = f'"{path.replace(chr(34), chr(34) * 2)}"' if "," in path or '"' in path else path
+    """Return a row of a RECORD; byte-code has no hash there, because Python creates it again whenever it likes."""
     if path.endswith(".pyc"):
-        return f"{quoted},,\n"
-    return f"{quoted},sha256={base64.urlsafe_b64encode(bytes.fromhex(sha256)).decode().rstrip('=')},{size}\n"
+        return format_row(path)
+    return format_row(path, record_digest(bytes.fromhex(sha256)), size)
 
 
 def _settle(stage: str) -> None:

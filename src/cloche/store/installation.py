@@ -1,7 +1,7 @@
-"""The operations that lay an image into an environment: its files, its scripts, and the RECORD that lists them all.
+"""The operations that install an image: its files, its scripts, and the RECORD that lists them all.
 
-A warm run loads this module. It writes nothing; it reads the image's own records, which hold all that is the same in
-every environment.
+A warm run loads this module. It writes nothing. It reads the records in the image, which hold everything that is the same
+in every environment.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 
 from cloche.apply.file_list import read_file_list
-from cloche.cpython import import_sha256
 from cloche.errors import SeedError
+from cloche.fs.checksums import digest_of, format_row, prefix_rows
 from cloche.fs.files import read_plain
 from cloche.model.operations import InstallTree, MakeDir, Write
 from cloche.model.value import TYPE_CHECKING
@@ -24,28 +24,24 @@ if TYPE_CHECKING:
     from cloche.model.environment import Environment
     from cloche.model.operations import Operation
 
-sha256 = import_sha256()
-
-BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-
 SHEBANG_LIMIT = 127
-"""Most bytes of a script's first line, newline included, that Linux reads (255 since 5.1, but kernels live long)."""
+"""Length in bytes, newline included, of the longest first line that Linux reads (255 since 5.1, but old kernels are in use)."""
 
 SHEBANG_LIMIT_MACOS = 512
 
 
-def operations(image: Image, environment: Environment) -> list[Operation]:
-    """Return the operations that lay `image` into `environment`; what a creator makes (`bin`, site-packages) is there.
+def image_operations(image: Image, environment: Environment) -> list[Operation]:
+    """Return the operations that install an image in an environment whose directories exist (`bin`, `site-packages`).
 
-    :raises SeedError: it has a file where the environment has one of its own.
-    :raises OSError, ValueError: the image is gone or damaged; whoever checked it before may have it built again.
+    :raises SeedError: the image contains a file that the environment has itself.
+    :raises OSError, ValueError: the image was removed or damaged since it was checked.
     """
     layout = environment.layout
     places = {
         "purelib": layout.purelib,
         "platlib": layout.platlib,
         "scripts": layout.bin,
-        "headers": _headers_place(image, environment),
+        "headers": _headers_directory(image, environment),
         "data": ".",
     }
     own = sealed(image.root)
@@ -64,25 +60,25 @@ def operations(image: Image, environment: Environment) -> list[Operation]:
         files, size = (image.files, image.size) if len(trees) == 1 else _measure(image.root, tree)
         done.append(InstallTree(place, f"{image.root}/{tree}", f"{image.root}/{tree}.manifest", files, size))
         record = read_plain(f"{image.root}/{tree}.record").decode("utf-8")
-        rows.append(record if place == site else _moved(record, _relative(place, site)))
+        rows.append(record if place == site else prefix_rows(record, _relative(place, site)))
     up = _relative(layout.bin, site)
-    scripts = dict(_scripts(image, [name for name in own if name.startswith("shebangs/")], environment))
+    scripts = dict(_own_scripts(image, [name for name in own if name.startswith("shebangs/")], environment))
     if found & {"scripts", "data"}:
         _check_collisions(image, found, environment, scripts)
     for name, content in scripts.items():
         done.append(Write(f"{layout.bin}/{name}", content, executable="yes"))
-        rows.append(f"{_field(f'{up}/{name}')},sha256={_digest(content)},{len(content)}\n")
-    rows.append(f"{image.dist_info}/RECORD,,\n")
+        rows.append(format_row(f"{up}/{name}", digest_of(content), len(content)))
+    rows.append(format_row(f"{image.dist_info}/RECORD"))
     done.append(Write(f"{site}/{image.dist_info}/RECORD", "".join(rows).encode("utf-8")))
     return done
 
 
 def script_names(entry_points: tuple[EntryPoint, ...], version: str) -> dict[str, EntryPoint]:
-    """Return the scripts to be made, by name; those that name a Python's version are given that of the target.
+    """Return the scripts to create, by name. A version in a name is replaced by that of the target.
 
-    `pip3.7`, declared beside `pip` for the same function, stands for `pip3.12` in an environment of 3.12, and `pip3`
-    for `pip3` and `pip3.12`; `easy_install-3.6` likewise. A name that only happens to end in a digit is left alone. An
-    empty `version` leaves every name as it was declared.
+    `pip3.7`, declared beside `pip` for the same function, becomes `pip3.12` in an environment of 3.12, and `pip3` becomes
+    `pip3` and `pip3.12`; `easy_install-3.6` likewise. A name that only happens to end in a digit stays. With an empty
+    `version` every name stays as it was declared.
     """
     declared = {point.name: point for point in entry_points}
     names: dict[str, EntryPoint] = {}
@@ -102,12 +98,11 @@ def script_names(entry_points: tuple[EntryPoint, ...], version: str) -> dict[str
 CODING = b"# -*- coding: utf-8 -*-\n"
 
 
-def first_lines(python: str, platform: str, coding: bytes = CODING) -> bytes:
-    """Return what makes a POSIX system run the rest of a file with the interpreter at the absolute path `python`.
+def shebang_lines(python: str, platform: str, coding: bytes = CODING) -> bytes:
+    """Return the first lines of a script that a POSIX system runs with the interpreter at the absolute path `python`.
 
-    The kernel splits the first line at white space and cuts it off, and Python refuses one that is not UTF-8. A path
-    that cannot stand there is left to `sh`: the lines are a shell script that replaces itself, and to Python a string
-    that nobody uses.
+    The kernel splits the first line at white space and truncates it, and Python refuses one that is not UTF-8. A path that
+    does not fit there is left to `sh`: the lines are a shell script that replaces itself, and to Python an unused string.
     """
     path = python.encode("utf-8", "surrogateescape")
     limit = SHEBANG_LIMIT_MACOS if platform == "darwin" else SHEBANG_LIMIT
@@ -116,27 +111,27 @@ def first_lines(python: str, platform: str, coding: bytes = CODING) -> bytes:
     return b'#!/bin/sh\n%s""":"\nexec %s "$0" "$@"\n"""\n' % (coding, _shell_word(python))
 
 
-def finding_lines(name: str, coding: bytes = CODING) -> bytes:
-    """Return what runs the rest of a file with the interpreter called `name` that lies beside it, wherever that is.
+def relocatable_shebang_lines(name: str, coding: bytes = CODING) -> bytes:
+    """Return the first lines of a script that runs with the interpreter called `name` in the same directory, wherever that is.
 
-    As `first_lines` has it for `sh`, but the path is found when the script starts: from the name that it was called by
-    and, where that is a link, through `readlink`. `--` is for a relative path that begins with a dash.
+    Like the lines for `sh` in `shebang_lines`, but the path is found when the script starts: from the name by which it was
+    called and, if that is a link, through `readlink`. `--` is for a relative path that begins with a dash.
     """
     text = render(resource(__name__, "relocatable.sh"), {"EXECUTABLE": name}, str)
     return b"#!/bin/sh --\n" + coding + text.encode()
 
 
-def _start(environment: Environment, coding: bytes = CODING) -> bytes:
+def _shebang(environment: Environment, coding: bytes = CODING) -> bytes:
     """Return the first lines of a script on POSIX."""
     executable = environment.layout.executable
     if environment.placement == "relocatable":
-        return finding_lines(executable.rpartition("/")[2], coding)
+        return relocatable_shebang_lines(executable.rpartition("/")[2], coding)
     platform = environment.interpreter.platform if environment.interpreter else ""
-    return first_lines(environment.place(executable), platform, coding)
+    return shebang_lines(environment.place(executable), platform, coding)
 
 
-def _scripts(image: Image, waiting: list[str], environment: Environment) -> Iterator[tuple[str, bytes]]:
-    """Yield what only this environment has: the scripts that are declared, and those that wait for their first line."""
+def _own_scripts(image: Image, waiting: list[str], environment: Environment) -> Iterator[tuple[str, bytes]]:
+    """Yield the scripts that only this environment has: those that are declared, and those that lack a first line."""
     interpreter = environment.interpreter
     version = interpreter.python_version if interpreter else ""
     if environment.os_name == "nt":
@@ -146,26 +141,26 @@ def _scripts(image: Image, waiting: list[str], environment: Environment) -> Iter
         if environment.placement == "relocatable":
             python = BESIDE + environment.layout.executable.rpartition("/")[2]
         for name, point in script_names(image.entry_points, version).items():
-            yield f"{name}.exe", launcher(interpreter, python, point.kind, _body(point))
+            yield f"{name}.exe", launcher(interpreter, python, point.kind, _script_body(point))
         for path in waiting:
             kind, rest = _split_script(read_plain(f"{image.root}/{path}"))
             yield f"{path.partition('/')[2].removesuffix('.py')}.exe", launcher(interpreter, python, kind, rest)
         return
-    start = _start(environment)
+    start = _shebang(environment)
     for name, point in script_names(image.entry_points, version).items():
-        yield name, start + _body(point)
+        yield name, start + _script_body(point)
     for path in waiting:
         name = path.partition("/")[2]
         _, rest = _split_script(read_plain(f"{image.root}/{path}"))
         line, _, after = rest.partition(b"\n")
         if line.startswith(b"#") and b"coding" in line:  # it counts in the first two lines only (PEP 263)
-            yield name, _start(environment, line + b"\n") + after
+            yield name, _shebang(environment, line + b"\n") + after
         else:
-            yield name, _start(environment, b"") + rest
+            yield name, _shebang(environment, b"") + rest
 
 
-def _body(point: EntryPoint) -> bytes:
-    """Return the program that calls an entry point; the guard is for `multiprocessing`, which imports it again."""
+def _script_body(point: EntryPoint) -> bytes:
+    """Return the program that calls an entry point; `multiprocessing` imports it again, hence the guard."""
     return (
         "import sys\n"
         f"from {point.module} import {point.attribute.partition('.')[0]}\n"
@@ -183,11 +178,11 @@ def _split_script(content: bytes) -> tuple[str, bytes]:
 
 
 def _shell_word(path: str) -> bytes:
-    """Return a path as one word of `sh` that can stand in a Python string of three double quotes.
+    """Return a path as one word of `sh` that is also valid inside a Python string with three double quotes.
 
-    Inside double quotes the backslash and the quote itself are escaped in the same way by both. `$` and the backquote
-    go into single quotes, as Python knows no escape for them, and bytes that are not UTF-8 are printed from their
-    octal numbers, which mean the same to both. No three double quotes ever meet.
+    In double quotes both escape the backslash and the quote in the same way. `$` and the backquote go into single quotes,
+    since Python has no escape for them, and bytes that are not UTF-8 are printed from their octal numbers, which mean the
+    same to both. There are never three double quotes in a row.
     """
     word = b""
     for kind, piece in _runs(path):
@@ -203,7 +198,7 @@ def _shell_word(path: str) -> bytes:
 
 
 def _runs(path: str) -> Iterator[tuple[str, str]]:
-    """Yield the longest parts of a path that a shell would expand, that are bytes and no text, and that are neither."""
+    """Yield the parts of a path that a shell would expand, that are bytes but not text, and that are neither, with their kind."""
     kinds = ["expanded" if one in "$`" else "text" if _is_text(one) else "binary" for one in path]
     start = 0
     for end in range(1, len(path) + 1):
@@ -217,15 +212,15 @@ def _is_text(path: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in path)
 
 
-def _headers_place(image: Image, environment: Environment) -> str:
-    """Return where the headers of a distribution go: below the environment's own, as pip has it."""
+def _headers_directory(image: Image, environment: Environment) -> str:
+    """Return the directory for the headers of a distribution: below the environment's own, as for pip."""
     interpreter = environment.interpreter
     python = f"python{interpreter.python_version}" if interpreter else environment.layout.include.rpartition("/")[2]
     return f"{environment.layout.include.partition('/')[0]}/site/{python}/{image.distribution}"
 
 
 def _check_collisions(image: Image, trees: set[str], environment: Environment, scripts: dict[str, bytes]) -> None:
-    """Refuse a wheel that brings a file which the environment has of its own, its Python or configuration say."""
+    """Refuse a wheel that contains a file which the environment has itself: its Python, for example, or its configuration."""
     layout = environment.layout
     taken = {layout.config, layout.executable, *(f"{layout.bin}/{name}" for name in (*layout.names, *scripts))}
     folded = {path.casefold() for path in taken}
@@ -235,7 +230,7 @@ def _check_collisions(image: Image, trees: set[str], environment: Environment, s
                 path = prefix + name
                 if path.casefold() in folded:
                     raise SeedError(
-                        f"`{image.distribution}` {image.version} brings a file `{path}` of the environment's own",
+                        f"`{image.distribution}` {image.version} contains `{path}`, a file of the environment itself",
                         hint="leave it out of the seeds, and install it with pip if you trust it",
                     )
 
@@ -246,36 +241,10 @@ def _measure(root: str, tree: str) -> tuple[int, int]:
     return len(sizes), sum(sizes)
 
 
-def _moved(record: str, prefix: str) -> str:
-    """Return rows of a RECORD whose paths start one directory further away."""
-    rows = record.splitlines(keepends=True)
-    return "".join(f'"{prefix}/{row[1:]}' if row.startswith('"') else f"{prefix}/{row}" for row in rows)
-
-
 def _relative(path: str, start: str) -> str:
-    """Return how to get from directory `start` to `path`, both relative to the root and written with `/`."""
+    """Return `path` relative to the directory `start`; both are relative to the root, with `/`."""
     there, here = path.split("/") if path != "." else [], start.split("/")
     same = 0
     while same < min(len(there), len(here)) and there[same] == here[same]:
         same += 1
     return "/".join([*[".."] * (len(here) - same), *there[same:]])
-
-
-def _field(path: str) -> str:
-    """Return a path as a field of a RECORD, which is CSV."""
-    doubled = path.replace('"', '""')
-    return f'"{doubled}"' if "," in path or '"' in path else path
-
-
-def sha256_of(content: bytes) -> str:
-    """Return the hash of a content in hexadecimal, by the cheapest module that has it."""
-    return sha256(content).hexdigest()
-
-
-def _digest(content: bytes) -> str:
-    """Return the hash of a file as RECORD has it: URL-safe base64 without padding.
-
-    Spelled out for three files a run, since `binascii` loads zlib: half a millisecond.
-    """
-    number = int.from_bytes(sha256(content).digest() + b"\0", "big")  # 264 bits, 44 digits, the last is padding
-    return "".join(BASE64[number >> place & 63] for place in range(258, 0, -6))

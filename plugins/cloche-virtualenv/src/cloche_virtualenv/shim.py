@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from cloche import ClocheError, DestinationError, __version__
 from cloche.api import load
-from cloche.apply.hold import TreeLock
+from cloche.fs.locks import DirectoryLock
 from cloche.model.distribution import normalised
 from cloche.model.value import fields, replace, value
 
@@ -111,7 +111,7 @@ def install(target: str) -> Status:
     """
     environment = load(target)
     refuse_python(environment)
-    with TreeLock(environment.location):
+    with DirectoryLock(environment.location):
         recover(environment)
         if (journal := read_journal(environment)) is not None:
             take_out(environment, journal)
@@ -140,7 +140,7 @@ def remove(target: str) -> Status:
     :raises DestinationError: `target` is no environment, or has no stand-in.
     """
     environment = load(target)
-    with TreeLock(environment.location):
+    with DirectoryLock(environment.location):
         recover(environment)
         journal = read_journal(environment)
         if journal is None:

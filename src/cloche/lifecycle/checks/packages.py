@@ -6,9 +6,9 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from cloche.fs.checksums import is_modified
 from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import FIX, Finding
-from cloche.lifecycle.record import is_altered
 from cloche.lifecycle.relocation import within
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def records(case: Case) -> Iterator[Finding]:
             if not os.path.lexists(there):
                 if one.key != "pip":  # `seed` says so
                     missing.append(row.path)
-            elif row.digest.startswith("sha256=") and is_altered(there, row.digest, row.size):
+            elif row.digest.startswith("sha256=") and is_modified(there, row.digest, row.size):
                 altered.append(row.path)
         for code, paths, what in (("record-missing", missing, "missing"), ("record-altered", altered, "altered")):
             if paths:

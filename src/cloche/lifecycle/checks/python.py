@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cloche.lifecycle.case import FIX, Finding
 from cloche.lifecycle.examination import same
 from cloche.lifecycle.reader import LIBRARY, listed, version_of
-from cloche.lifecycle.rebase import NAME, in_style
+from cloche.lifecycle.rebase import NAME, version_like
 from cloche.planning.pyvenv_cfg import parse
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def base(case: Case) -> Iterator[Finding]:
     for key in ("version_info", "version", "python-version"):
         if not (recorded := settings.get(key)):
             continue
-        actual = in_style(recorded, interpreter) if key != "python-version" else interpreter.python_version
+        actual = version_like(recorded, interpreter) if key != "python-version" else interpreter.python_version
         if recorded != actual:
             disagreeing.append(f"`{key}` is {recorded}")
     if disagreeing and version_of(settings) != interpreter.python_version:

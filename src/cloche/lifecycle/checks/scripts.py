@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cloche.fs.checksums import MANIFEST, parse_manifest
+from cloche.fs.files import open_plain
 from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.activation_scripts import SCRIPTS
 from cloche.lifecycle.case import FIX, Finding
 from cloche.lifecycle.examination import same
-from cloche.lifecycle.overlay import MANIFEST
-from cloche.lifecycle.plain import open_plain
 from cloche.lifecycle.reader import listed
 from cloche.lifecycle.rebase import NAME
 from cloche.lifecycle.shebangs import header_of
@@ -43,7 +43,7 @@ def activation(case: Case) -> Iterator[Finding]:
     layout, portrait = case.environment.layout, case.portrait
     if portrait.activators:
         return
-    written = [line.partition("  ")[2] for line in case.draft.text(MANIFEST).splitlines()]
+    written = [*parse_manifest(case.draft.text(MANIFEST))]
     ours = any(path.rpartition("/")[2].lower() in SCRIPTS for path in written)
     by_venv = portrait.maker == "venv" and portrait.settings.get("command", "")
     if ours or by_venv or portrait.maker.startswith("uv "):

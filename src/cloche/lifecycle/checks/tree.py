@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from typing import TYPE_CHECKING
 
+from cloche.apply.staging import staging_directories
 from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import FIX, Finding
-from cloche.lifecycle.reader import listed
 from cloche.lifecycle.rebase import NAME
 from cloche.lifecycle.relocation import within
 
@@ -60,20 +59,6 @@ def world_writable(root: str) -> list[str]:
 
 
 def left_behind(case: Case) -> Iterator[Finding]:
-    for path in leftovers(case.root):
+    for path in staging_directories(case.root):
         message = "a run of cloche was ended here before it was done"
         yield Finding("left-behind", path, message, f"{FIX} undoes and removes it", "yes")
-
-
-def leftovers(root: str) -> list[str]:
-    """Return the staging directories in and beside an environment, absolute."""
-    parent, name = os.path.split(root)
-    inside = [os.path.join(root, one) for one in listed(root) if re.fullmatch(r"\.cloche-\d+", one)]
-    stem = re.compile(rf"\.{re.escape(name)}\.cloche-\d+")
-    return inside + [os.path.join(parent, one) for one in listed(parent) if stem.fullmatch(one)]
-
-
-def strays(directory: str) -> list[str]:
-    """Return what may be staging directories for any name in a directory, absolute; some may be in use."""
-    found = [name for name in listed(directory) if re.fullmatch(r"\..+\.cloche-\d+", name)]
-    return [os.path.join(directory, name) for name in found]

@@ -1,4 +1,4 @@
-"""Laying an image: which operations it takes, scripts that start from anywhere, and a RECORD that tells the truth."""
+"""Installing an image: which operations it takes, scripts that start from anywhere, and a RECORD that is true."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cloche.model.value import replace
 from cloche.store import Store
 from cloche.store.distributions import read_wheel
 from cloche.store.images import obtain
-from cloche.store.installation import first_lines, operations, script_names
+from cloche.store.installation import image_operations, script_names, shebang_lines
 from cloche.testing.fakes import fake_environment, fake_interpreter
 from tests.distributions import hashed, host_at, make_wheel, wrong_rows
 
@@ -53,11 +53,11 @@ def image_of(wheel: Path, interpreter: Interpreter, store: Store) -> Image:
 
 
 def written(image: Image, environment: Environment) -> dict[str, bytes]:
-    return {one.path: one.content for one in operations(image, environment) if isinstance(one, Write)}
+    return {one.path: one.content for one in image_operations(image, environment) if isinstance(one, Write)}
 
 
-def lay(image: Image, environment: Environment) -> Path:
-    """Perform an image's operations in an environment with nothing else in it, and return its site-packages."""
+def install_image(image: Image, environment: Environment) -> Path:
+    """Install an image in an environment with nothing else in it; return its `site-packages`."""
     from pathlib import Path
 
     from cloche.apply.executor import StagingTree
@@ -67,7 +67,7 @@ def lay(image: Image, environment: Environment) -> Path:
         os.makedirs(os.path.join(root, directory))
     descriptor = os.open(root, os.O_RDONLY)
     try:
-        perform(operations(image, environment), StagingTree(root, descriptor), "auto")
+        perform(image_operations(image, environment), StagingTree(root, descriptor), "auto")
     finally:
         os.close(descriptor)
     return Path(root, environment.layout.purelib)
@@ -112,16 +112,16 @@ def test_a_digit_at_the_end_of_another_program_is_no_version() -> None:
 
 
 def test_a_path_that_a_first_line_can_hold_stands_there() -> None:
-    assert first_lines("/home/me/.venv/bin/python", "linux").startswith(b"#!/home/me/.venv/bin/python\n# -*- coding")
-    assert first_lines("/home/mé/.venv/bin/python", "linux").startswith("#!/home/mé/.venv/bin/python\n".encode())
+    assert shebang_lines("/home/me/.venv/bin/python", "linux").startswith(b"#!/home/me/.venv/bin/python\n# -*- coding")
+    assert shebang_lines("/home/mé/.venv/bin/python", "linux").startswith("#!/home/mé/.venv/bin/python\n".encode())
 
 
 @pytest.mark.parametrize(("platform", "longest"), [("linux", 127), ("darwin", 512), ("freebsd14", 127), ("", 127)])
 def test_a_first_line_is_never_longer_than_the_platform_reads(platform: str, longest: int) -> None:
     fits = "/" + "x" * (longest - 4)
 
-    assert first_lines(fits, platform).split(b"\n")[0] == b"#!" + fits.encode()
-    assert first_lines(f"{fits}x", platform).split(b"\n")[0] == b"#!/bin/sh"
+    assert shebang_lines(fits, platform).split(b"\n")[0] == b"#!" + fits.encode()
+    assert shebang_lines(f"{fits}x", platform).split(b"\n")[0] == b"#!/bin/sh"
 
 
 HOSTILE = {
@@ -169,7 +169,7 @@ def test_scripts_start_from_any_directory(case: str, tmp_path: Path, interpreter
         os.makedirs(root)
     except OSError:
         pytest.skip("this file system has no such names")
-    site = lay(image_of(make_wheel(tmp_path / "wheels", files=files), interpreter, store), environment)
+    site = install_image(image_of(make_wheel(tmp_path / "wheels", files=files), interpreter, store), environment)
     with_python(environment, interpreter)
     expected = repr(os.fsencode(environment.place(environment.layout.executable))).encode() + b" --an argument\n"
     empty = tmp_path / "empty"
@@ -196,7 +196,7 @@ def test_scripts_start_from_any_directory(case: str, tmp_path: Path, interpreter
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
 @given(st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1, max_size=40))
 def test_what_precedes_a_script_is_python_whatever_the_path(text: str) -> None:
-    code = first_lines(f"/ {text}", "linux") + b"result = 1\n"
+    code = shebang_lines(f"/ {text}", "linux") + b"result = 1\n"
     found: dict[str, object] = {}
 
     exec(compile(code, "script", "exec", dont_inherit=True), found)
@@ -208,7 +208,7 @@ def test_what_precedes_a_script_is_python_whatever_the_path(text: str) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
 @given(st.text(st.sampled_from("ab \t\n'\"$`\\!#;&|(){}[]*?~-é%"), min_size=1, max_size=20))
 def test_the_shell_reads_any_path_as_it_is(text: str) -> None:
-    code = first_lines(f"/ {text}", "linux").replace(b"exec ", b"exec printf %s ", 1).replace(b' "$0" "$@"', b"", 1)
+    code = shebang_lines(f"/ {text}", "linux").replace(b"exec ", b"exec printf %s ", 1).replace(b' "$0" "$@"', b"", 1)
 
     done = subprocess.run(["/bin/sh"], input=code, capture_output=True, check=True)
 
@@ -240,7 +240,7 @@ def test_an_attribute_of_an_attribute_is_called(tmp_path: Path, interpreter: Int
 # RECORD
 
 
-def test_what_is_laid_down_is_what_record_says(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
+def test_every_installed_file_is_what_record_says(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
     data = "spam-1.0.data"
     files = {
         "spam/__init__.py": "def main(): pass\n",
@@ -254,7 +254,7 @@ def test_what_is_laid_down_is_what_record_says(tmp_path: Path, interpreter: Inte
     }
     environment = fake_environment(tmp_path / "env", interpreter)
 
-    site = lay(image_of(make_wheel(tmp_path / "wheels", files=files), interpreter, store), environment)
+    site = install_image(image_of(make_wheel(tmp_path / "wheels", files=files), interpreter, store), environment)
 
     assert wrong_rows(site, "spam-1.0.dist-info") == []
     rows = (site / "spam-1.0.dist-info" / "RECORD").read_text().splitlines()
@@ -273,10 +273,10 @@ def test_a_distribution_of_platlib_has_its_metadata_there(
     environment = fake_environment(tmp_path / "env", interpreter, layout=layout)
     image = image_of(make_wheel(tmp_path / "wheels", pure=False), interpreter, store)
 
-    [lays] = [one for one in operations(image, environment) if isinstance(one, InstallTree)]
+    [tree] = [one for one in image_operations(image, environment) if isinstance(one, InstallTree)]
 
-    assert lays.path == "lib64/site"
-    assert (lays.files, lays.size) == (image.files, image.size)
+    assert tree.path == "lib64/site"
+    assert (tree.files, tree.size) == (image.files, image.size)
     files = written(image, environment)
     assert b"../../bin/spam,sha256=" in files["lib64/site/spam-1.0.dist-info/RECORD"]
 
@@ -301,7 +301,7 @@ def test_the_same_image_and_place_give_the_same_operations(
     image = image_of(make_wheel(tmp_path / "wheels"), interpreter, store)
     environment = fake_environment(tmp_path / "env", interpreter)
 
-    assert operations(image, environment) == operations(image, environment)
+    assert image_operations(image, environment) == image_operations(image, environment)
 
 
 # Files that are not the wheel's to bring
@@ -320,8 +320,8 @@ def test_a_wheel_may_not_bring_what_the_environment_has_of_its_own(
     wheel = make_wheel(tmp_path / "wheels", files={"spam.py": "", f"spam-1.0.data/{name}": "evil"})
     image = image_of(wheel, interpreter, store)
 
-    with pytest.raises(SeedError, match="of the environment's own"):
-        operations(image, fake_environment(tmp_path / "env", interpreter))
+    with pytest.raises(SeedError, match="a file of the environment itself"):
+        image_operations(image, fake_environment(tmp_path / "env", interpreter))
 
 
 # Windows
@@ -400,7 +400,7 @@ def test_headers_make_the_directories_that_they_need(tmp_path: Path, interpreter
     image = image_of(make_wheel(tmp_path / "w", files={"spam-1.0.data/headers/spam.h": ""}), interpreter, store)
 
     environment = fake_environment("/e")
-    made = [one.path for one in operations(image, environment) if isinstance(one, MakeDir)]
+    made = [one.path for one in image_operations(image, environment) if isinstance(one, MakeDir)]
 
     assert made == ["include", "include/site", "include/site/python3.12", "include/site/python3.12/spam"]
 
@@ -410,10 +410,10 @@ def test_an_image_that_vanished_is_an_os_error(tmp_path: Path, interpreter: Inte
     shutil.rmtree(image.root)
 
     with pytest.raises(OSError, match=r"spam-1\.0"):
-        operations(image, fake_environment(tmp_path / "env", interpreter))
+        image_operations(image, fake_environment(tmp_path / "env", interpreter))
 
 
-def test_laying_loads_nothing_that_a_warm_run_has_not_loaded() -> None:
+def test_installing_loads_nothing_that_a_warm_run_has_not_loaded() -> None:
     program = "import sys; before = set(sys.modules); import cloche.store.installation, cloche.store.check; "
     program += "print(*{one.partition('.')[0] for one in set(sys.modules) - before})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

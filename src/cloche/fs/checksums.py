@@ -1,0 +1,181 @@
+"""Checksums of files, as an environment records them.
+
+- `RECORD`, one for each package (PEP 376, PEP 627): a CSV file of path, hash and size. Paths are relative to the directory
+  that the package is installed in.
+- `.cloche-manifest`, one for each environment: what cloche generated, in the format of `sha256sum`, which can check it.
+  Paths are relative to the root.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+
+from cloche.cpython import import_sha256
+from cloche.fs.files import open_plain
+from cloche.model.value import TYPE_CHECKING, value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+sha256 = import_sha256()
+
+
+def sha256_of(content: bytes) -> str:
+    """Return the SHA-256 of a content in hexadecimal."""
+    return sha256(content).hexdigest()
+
+
+# RECORD
+
+
+@value
+class Row:
+    """One row of a RECORD."""
+
+    path: str
+    """Relative to the environment's root, with `/`; absolute for a file outside."""
+    digest: str
+    """As the RECORD has it, `sha256=…`; empty if it has none."""
+    size: str
+
+
+BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+def record_digest(sha256_bytes: bytes) -> str:
+    """Return a SHA-256 as RECORD has it: URL-safe base64 without padding.
+
+    It is spelled out because `binascii` loads zlib, which takes half a millisecond.
+    """
+    number = int.from_bytes(sha256_bytes + b"\0", "big")  # 264 bits, 44 digits, the last one is padding
+    return "sha256=" + "".join(BASE64[number >> place & 63] for place in range(258, 0, -6))
+
+
+def digest_of(content: bytes) -> str:
+    """Return the hash of a content as RECORD has it."""
+    return record_digest(sha256(content).digest())
+
+
+def format_row(path: str, digest: str = "", size: int | str = "") -> str:
+    """Return a row of a RECORD, with its line end; byte-code and the RECORD itself have neither hash nor size."""
+    return f"{_field(path)},{_field(digest)},{size}\n"
+
+
+def _field(text: str) -> str:
+    if not any(one in text for one in ',"\r\n'):
+        return text
+    doubled = text.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def prefix_rows(record: str, prefix: str) -> str:
+    """Return rows of a RECORD whose paths start in another directory, `prefix` away."""
+    rows = _lines(record)
+    return "".join(f'"{prefix}/{row[1:]}' if row.startswith('"') else f"{prefix}/{row}" for row in rows)
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines of a text with their ends; unlike `splitlines` not split where a file name has a separator."""
+    *whole, rest = text.split("\n")
+    return [*(f"{line}\n" for line in whole), *([rest] if rest else [])]
+
+
+def parse_rows(text: str, *, strict: bool = False) -> Iterator[list[str]]:
+    """Yield the fields of each row of a RECORD.
+
+    :raises csv.Error: it is not CSV, and `strict`.
+    """
+    import csv
+    import io
+
+    return (row for row in csv.reader(io.StringIO(text, newline=""), strict=strict) if row)
+
+
+def read_record(text: str, site: str) -> Iterator[Row]:
+    """Yield the rows of the RECORD of a package in the directory `site`; rows without a path are left out."""
+    for row in parse_rows(text):
+        if row[0]:
+            path, digest, size = (*row, "", "")[:3]
+            yield Row(from_site(site, path), digest, size)
+
+
+def from_site(site: str, path: str) -> str:
+    """Return a path that is relative to a `site-packages` as one that is relative to the root."""
+    path = path.replace("\\", "/")
+    return path if path.startswith("/") or path[1:2] == ":" else posixpath.normpath(f"{site}/{path}")
+
+
+def update_record(text: str, site: str, changed: Mapping[str, bytes | None]) -> str:
+    """Return a RECORD after files have changed: their new content by path from the root, None if they are removed.
+
+    Rows keep their order. A row without a hash gets none, and no row is added. Byte-code keeps its row when it is removed,
+    because Python creates it again.
+    """
+    lines = []
+    for line in _lines(text):
+        row = next(parse_rows(line), [])
+        path = from_site(site, row[0]) if row else ""
+        if path in changed:
+            content = changed[path]
+            if content is None and not path.endswith(".pyc"):
+                continue
+            if content is not None and len(row) > 1 and row[1]:
+                ending = line[len(line.rstrip("\r\n")) :]
+                line = format_row(row[0], digest_of(content), len(content)).rstrip("\n") + ending
+        lines.append(line)
+    return "".join(lines)
+
+
+def is_modified(path: str, digest: str, size: str = "") -> bool:
+    """Return whether the file at an absolute path is missing, or is not what its row in a RECORD says."""
+    try:
+        if os.path.isdir(path):
+            return True
+        if size.isdigit() and os.path.getsize(path) != int(size):
+            return True
+        with open_plain(path) as file:
+            return digest_of(file.read()) != digest.rstrip("=")
+    except OSError:
+        return True
+
+
+# The manifest
+
+MANIFEST = ".cloche-manifest"
+"""Its name in the environment's root."""
+
+
+def format_manifest(hashes: Mapping[str, str]) -> bytes:
+    """Return a manifest of these hashes in hexadecimal, by path."""
+    return "".join(f"{digest}  {path}\n" for path, digest in sorted(hashes.items())).encode("utf-8", "surrogateescape")
+
+
+def parse_manifest(text: str) -> dict[str, str]:
+    """Return the hashes in a manifest by path; lines that are not of a manifest are left out."""
+    lines = (line.rstrip("\r").partition("  ") for line in text.split("\n"))
+    return {path: digest for digest, separator, path in lines if separator}
+
+
+def was_edited(content: bytes, digest: str) -> bool:
+    """Return whether a file was modified after cloche created it, by its hash in the manifest."""
+    return sha256_of(content) != digest
+
+
+def update_manifest(text: str, changed: Mapping[str, bytes | None], before: Callable[[str], bytes | None]) -> bytes:
+    """Return a manifest after files have changed: their new content by path, None if they are removed.
+
+    A file that was edited before keeps its old hash, or it would look as if cloche had created it as it is.
+
+    :param before: returns the content that a file had before, None if it did not exist.
+    """
+    hashes = parse_manifest(text)
+    if not (listed := changed.keys() & hashes.keys()):
+        return text.encode("utf-8", "surrogateescape")
+    for path in listed:
+        content, old = changed[path], before(path)
+        if content is None:
+            del hashes[path]
+        elif old is None or not was_edited(old, hashes[path]):
+            hashes[path] = sha256_of(content)
+    return format_manifest(hashes)

@@ -1,0 +1,127 @@
+"""RECORD and the manifest say what is in a file, in the formats that other tools read and write."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloche.fs.checksums import (
+    digest_of,
+    format_manifest,
+    format_row,
+    from_site,
+    is_modified,
+    parse_manifest,
+    prefix_rows,
+    read_record,
+    sha256_of,
+    update_manifest,
+    update_record,
+    was_edited,
+)
+from tests.tools import require
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAMES = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0/\\"), min_size=1)
+
+
+# RECORD
+
+
+@given(st.binary())
+def test_a_digest_is_url_safe_base64_without_padding(content: bytes) -> None:
+    encoded = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode()
+    assert digest_of(content) == f"sha256={encoded.rstrip('=')}"
+
+
+@given(NAMES, st.integers(0))
+def test_a_row_is_read_by_csv_as_it_was_written(name: str, size: int) -> None:
+    row = format_row(name, digest_of(b""), size)
+    assert [*csv.reader(io.StringIO(row, newline=""), strict=True)] == [[name, digest_of(b""), str(size)]]
+
+
+@pytest.mark.parametrize("name", ["spam.py", "a,b.py", 'say "x".py', "line\u2028separator.py"])
+def test_rows_are_read_from_the_directory_that_they_are_moved_away_from(name: str) -> None:
+    [row] = read_record(prefix_rows(format_row(name, "sha256=x", 3), "../../bin"), "lib/site")
+    assert (row.path, row.digest, row.size) == (f"bin/{name}", "sha256=x", "3")
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("spam/x.py", "Lib/site-packages/spam/x.py"),
+        ("..\\..\\Scripts\\spam.exe", "Scripts/spam.exe"),
+        ("/etc/spam", "/etc/spam"),
+        ("C:\\spam\\x.py", "C:/spam/x.py"),
+    ],
+)
+def test_a_row_names_a_path_below_the_root_or_an_absolute_one(path: str, meant: str) -> None:
+    assert from_site("Lib/site-packages", path) == meant
+
+
+def test_a_file_is_unmodified_if_it_has_its_hash_with_or_without_padding(tmp_path: Path) -> None:
+    """The standard wants no padding; some installers write it."""
+    file = tmp_path / "file"
+    file.write_bytes(b"text")
+    assert not is_modified(str(file), digest_of(b"text"), "4")
+    assert not is_modified(str(file), f"{digest_of(b'text')}=")
+    assert is_modified(str(file), digest_of(b"text"), "5")
+    assert is_modified(str(file), digest_of(b"other"))
+    assert is_modified(str(tmp_path), digest_of(b"text"))
+    assert is_modified(str(tmp_path / "gone"), digest_of(b"text"))
+
+
+def test_an_updated_record_keeps_its_order_and_its_line_ends() -> None:
+    before = 'b.py,sha256=old,3\r\n"a,1.py",sha256=old,3\r\nunhashed,,\r\nx.pyc,,\r\ngone.py,sha256=old,3\r\n../bin/s,sha256=old,'
+    changed = {
+        "site/a,1.py": b"new",
+        "site/unhashed": b"new",
+        "site/x.pyc": None,
+        "site/gone.py": None,
+        "bin/s": b"",
+        "c": b"",
+    }
+    after = update_record(before, "site", changed)
+    new, empty = digest_of(b"new"), digest_of(b"")
+    assert after == f'b.py,sha256=old,3\r\n"a,1.py",{new},3\r\nunhashed,,\r\nx.pyc,,\r\n../bin/s,{empty},0'
+
+
+# The manifest
+
+
+@given(st.dictionaries(st.text(st.characters(categories=("L", "N", "P")), min_size=1), st.binary().map(sha256_of)))
+def test_a_manifest_is_parsed_as_it_was_formatted(hashes: dict[str, str]) -> None:
+    assert parse_manifest(format_manifest(hashes).decode()) == hashes
+
+
+def test_a_manifest_can_be_checked_by_sha256sum(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "activate").write_bytes(b"text\n")
+    (tmp_path / "manifest").write_bytes(format_manifest({"bin/activate": sha256_of(b"text\n")}))
+    command = [require("sha256sum"), "--check", "--strict", "manifest"]
+    assert subprocess.run(command, cwd=tmp_path, check=False, capture_output=True).returncode == 0
+
+
+def test_an_updated_manifest_keeps_the_old_hash_of_a_file_that_was_edited() -> None:
+    files = {"edited": b"theirs", "ours": b"ours", "removed": b"ours"}
+    before = {"edited": sha256_of(b"ours"), "ours": sha256_of(b"ours"), "removed": sha256_of(b"ours"), "x": "y"}
+    changed = {"edited": b"new", "ours": b"new", "removed": None, "unlisted": b"new"}
+    after = parse_manifest(update_manifest(format_manifest(before).decode(), changed, files.get).decode())
+    assert after == {"edited": sha256_of(b"ours"), "ours": sha256_of(b"new"), "x": "y"}
+    assert was_edited(b"new", after["edited"])
+    assert not was_edited(b"new", after["ours"])
+
+
+def test_a_manifest_of_other_files_is_not_touched() -> None:
+    text = "not a manifest\r\nxyz  file\n"
+    assert update_manifest(text, {"other": b"new"}, {}.get) == text.encode()

@@ -1,0 +1,135 @@
+"""Two processes never hold the same lock, and a killed process holds none."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cloche.errors import ClocheError
+from cloche.fs import locks
+from cloche.fs.locks import DirectoryLock, LockFile, try_lock_directory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOLDER = """
+import sys, time
+from cloche.fs import locks
+with getattr(locks, sys.argv[1])(*sys.argv[2:3], *map(float, sys.argv[3:])) as state:
+    print(state if isinstance(state, str) else "locked", flush=True)
+    time.sleep(60)
+"""
+
+
+class Holder:
+    """Another process that holds a lock, and is killed at the end; a context."""
+
+    def __init__(self, *arguments: object) -> None:
+        command = [sys.executable, "-c", HOLDER, *map(str, arguments)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
+
+    def __enter__(self) -> None:
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == b"locked\n"
+
+    def __exit__(self, *_: object) -> None:
+        assert self.process.stdout is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.process.stdout.close()
+
+
+# Directories
+
+
+def test_a_directory_is_locked_by_one_process_at_a_time(tmp_path: Path) -> None:
+    with Holder("DirectoryLock", tmp_path):
+        assert try_lock_directory(str(tmp_path)) == (None, "busy")
+    descriptor, state = try_lock_directory(str(tmp_path))  # the holder was killed
+    assert state == "locked"
+    assert descriptor is not None
+    os.close(descriptor)
+
+
+def test_waiting_too_long_for_a_directory_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "PATIENCE", 0.05)
+    with Holder("DirectoryLock", tmp_path), pytest.raises(ClocheError) as raised, DirectoryLock(str(tmp_path)):
+        pass
+    assert str(raised.value.message).startswith(f"another process has been changing `{tmp_path}` for more than")
+
+
+def test_a_lock_on_a_directory_leaves_nothing_in_it_or_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "env").mkdir()
+    with DirectoryLock(str(tmp_path / "env")):
+        assert os.listdir(tmp_path) == ["env"]
+        assert os.listdir(tmp_path / "env") == []
+
+
+def test_a_directory_is_free_after_the_lock(tmp_path: Path) -> None:
+    with DirectoryLock(str(tmp_path)):
+        assert try_lock_directory(str(tmp_path)) == (None, "busy")
+    with DirectoryLock(str(tmp_path)):
+        pass
+
+
+def test_a_directory_that_does_not_exist_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "PATIENCE", 0.0)
+    with DirectoryLock(str(tmp_path / "gone")):
+        pass
+
+
+def test_a_lock_on_a_directory_that_was_replaced_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "env"
+    target.mkdir()
+    flock = fcntl.flock
+
+    def replace_first(descriptor: int, how: int) -> None:
+        target.rename(tmp_path / "swept")
+        target.mkdir()
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", replace_first)
+    assert try_lock_directory(str(target)) == (None, "busy")
+
+
+# Files
+
+
+def test_a_lock_file_is_locked_by_one_process_at_a_time(tmp_path: Path) -> None:
+    path = str(tmp_path / "a.lock")
+    with Holder("LockFile", path, 5), LockFile(path, 0.1) as state:
+        assert state == "busy"
+    with LockFile(path, 5) as state:
+        assert state == "locked"  # the holder was killed
+
+
+def test_where_no_lock_file_can_be_the_work_goes_on(tmp_path: Path) -> None:
+    with LockFile(str(tmp_path / "no" / "such" / "directory"), 5) as state:
+        assert state == "unsupported"
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("kind", ["symbolic link", "hard link", "FIFO", "directory"])
+def test_a_lock_file_is_never_something_else(tmp_path: Path, kind: str) -> None:
+    victim, path = tmp_path / "victim", tmp_path / "a.lock"
+    victim.write_text("precious")
+    match kind:
+        case "symbolic link":
+            path.symlink_to(victim)
+        case "hard link":
+            path.hardlink_to(victim)
+        case "FIFO":
+            os.mkfifo(path)
+        case _:
+            path.mkdir()
+    with LockFile(str(path), 5) as state:
+        assert state == "unsupported"
+    assert victim.read_text() == "precious"
