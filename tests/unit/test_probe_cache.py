@@ -133,18 +133,18 @@ DAMAGE = {
     "emptied": lambda data: data[:0],
     "cut in the middle": lambda data: data[: len(data) // 2],
     "cut by one byte": lambda data: data[:-1],
-    "with one digit that was flipped": lambda data: data.replace(b"version 3.12.1.final.0", b"version 3.13.1.final.0"),
-    "written over": lambda data: bytes(len(data)),
+    "with one changed digit": lambda data: data.replace(b"version 3.12.1.final.0", b"version 3.13.1.final.0"),
+    "overwritten": lambda data: bytes(len(data)),
     "of another format": lambda data: data.replace(b"cloche probe", b"eclipse bell", 1),
     "of another probe": lambda data: data.replace(data.split()[3], b"0" * 16, 1),
     "of another executable": lambda data: data.replace(b"/bin/python3.12", b"/bin/python3.13"),
-    "with a version that is none": lambda data: data.replace(b"version 3.12.1.final.0", b"version 3.twelve"),
+    "with an invalid version": lambda data: data.replace(b"version 3.12.1.final.0", b"version 3.twelve"),
     "with half a version": lambda data: data.replace(b"version 3.12.1.final.0", b"version 3.12"),
     "without a field": lambda data: data.replace(b"\nmagic cb0d0d0a", b""),
     "with a scheme that leaves": lambda data: data.replace(b"purelib lib/", b"purelib ../"),
     "with a wrong escape": lambda data: data.replace(b"\\xe9", b"\\xz9"),
-    "with bytes that are no text": lambda data: data.replace(b"posix", b"p\xffsix"),
-    "with something behind it": lambda data: data + b"more",
+    "with bytes that are not text": lambda data: data.replace(b"posix", b"p\xffsix"),
+    "with text after the end": lambda data: data + b"more",
     "too large": lambda data: b"x" * (1 << 20) + data,
     "nothing but an end": lambda data: data[-5:],
 }
@@ -238,7 +238,7 @@ def test_the_directory_is_created_private_and_is_not_used_otherwise(directory: s
 
 def test_a_directory_of_another_user_is_not_used(directory: str, installed: Interpreter) -> None:
     if os.geteuid() != 0:
-        missing("only the superuser can give a directory away")
+        missing("only the superuser can change the owner of a directory")
     cache = store(directory, installed)
     os.chown(directory, 65534, 65534)
     assert cache.get(installed.executable) is None

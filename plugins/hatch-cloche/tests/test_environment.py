@@ -1,4 +1,4 @@
-"""The environment type, in an unmodified hatch: `hatch` runs as a program, in projects of these tests."""
+"""Test the environment type in an unmodified hatch, which runs as a program in temporary projects."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def project(tmp_path: Path) -> Path:
 def hatch(project: Path, *arguments: str, code: int = 0) -> str:
     (project.parent / "config.toml").touch()
     data = {f"HATCH_{name}_DIR": str(project.parent / name.lower()) for name in ("DATA", "CACHE")}
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "hatch", *arguments],
         cwd=project,
         env={**os.environ, **data, "HATCH_CONFIG": str(project.parent / "config.toml"), "NO_COLOR": "1"},
@@ -46,15 +46,15 @@ def hatch(project: Path, *arguments: str, code: int = 0) -> str:
         encoding="utf-8",
         check=False,
     )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout.strip()
+    assert result.returncode == code, result.stdout + result.stderr
+    return result.stdout.strip()
 
 
 def settings(project: Path, name: str) -> str:
     return (Path(hatch(project, "env", "find", name)) / "pyvenv.cfg").read_text()
 
 
-def test_an_environment_is_made_and_used_again(project: Path) -> None:
+def test_an_environment_is_created_and_reused(project: Path) -> None:
     show = ["python", "-c", "import sys; print(sys.prefix)"]
 
     prefix = Path(hatch(project, "-e", "ours", "run", *show).splitlines()[-1])
@@ -66,13 +66,13 @@ def test_an_environment_is_made_and_used_again(project: Path) -> None:
     assert not prefix.exists()
 
 
-def test_the_packages_of_the_base_are_seen_if_that_is_asked(project: Path) -> None:
+def test_system_packages_are_visible_on_request(project: Path) -> None:
     hatch(project, "env", "create", "system")
 
     assert "include-system-site-packages = true" in settings(project, "system")
 
 
-def test_nothing_changes_where_the_type_is_not_asked_for(project: Path) -> None:
+def test_environments_of_other_types_do_not_change(project: Path) -> None:
     hatch(project, "env", "create", "default")
 
     assert "\ncloche = " not in settings(project, "default")

@@ -1,4 +1,4 @@
-"""The backend, in an unmodified nox: `nox` runs as a program, on noxfiles of these tests."""
+"""Test the backend in an unmodified nox, which runs as a program on temporary noxfiles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ README = Path(__file__).parent.parent / "README.md"
 
 def nox(directory: Path, *arguments: str, code: int = 0, **variables: str) -> str:
     environ = {name: text for name, text in os.environ.items() if not name.startswith("NOX")}
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "nox", *arguments],
         cwd=directory,
         env={**environ, "NO_COLOR": "1", **variables},
@@ -23,30 +23,30 @@ def nox(directory: Path, *arguments: str, code: int = 0, **variables: str) -> st
         encoding="utf-8",
         check=False,
     )
-    assert done.returncode == code, done.stdout
-    return done.stdout
+    assert result.returncode == code, result.stdout
+    return result.stdout
 
 
 def noxfile(directory: Path, head: str, sessions: str) -> None:
     (directory / "noxfile.py").write_text(f"{head}\n\n{sessions}\n")
 
 
-def test_the_three_lines_of_the_readme_make_it_the_default(tmp_path: Path) -> None:
+def test_the_three_lines_in_the_readme_make_cloche_the_default(tmp_path: Path) -> None:
     lines = README.read_text().partition("```python\n")[2].partition("```")[0]
     noxfile(tmp_path, lines, f"@nox.session\ndef a(session):\n    {SHOW}")
-    made = tmp_path / ".nox" / "a"
+    environment = tmp_path / ".nox" / "a"
 
-    assert str(made) in nox(tmp_path)
+    assert str(environment) in nox(tmp_path)
     assert len([line for line in lines.splitlines() if line]) == 3
-    assert "\ncloche = " in (made / "pyvenv.cfg").read_text()
-    (made / "keepsake").touch()
+    assert "\ncloche = " in (environment / "pyvenv.cfg").read_text()
+    (environment / "keepsake").touch()
     nox(tmp_path, "-r", NOX_ENABLE_STALENESS_CHECK="1")
-    assert (made / "keepsake").exists()
+    assert (environment / "keepsake").exists()
     nox(tmp_path)
-    assert not (made / "keepsake").exists()
+    assert not (environment / "keepsake").exists()
 
 
-def test_only_sessions_that_ask_for_it_use_it(tmp_path: Path) -> None:
+def test_only_sessions_with_the_backend_use_it(tmp_path: Path) -> None:
     noxfile(
         tmp_path,
         "import nox, nox_cloche\nnox_cloche.register()",
@@ -63,11 +63,11 @@ def test_only_sessions_that_ask_for_it_use_it(tmp_path: Path) -> None:
     assert "\ncloche = " not in theirs
 
 
-def test_a_refusal_of_cloche_fails_the_session(tmp_path: Path) -> None:
+def test_an_error_of_cloche_fails_the_session(tmp_path: Path) -> None:
     noxfile(
         tmp_path,
         "import nox, nox_cloche\nnox_cloche.register()",
         f"@nox.session(venv_backend='cloche', venv_params=['--no-such-option'])\ndef ours(session):\n    {SHOW}",
     )
 
-    assert "there is no option `--no-such-option`" in nox(tmp_path, code=1)
+    assert "option `--no-such-option`" in nox(tmp_path, code=1)

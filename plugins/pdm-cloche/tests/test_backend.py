@@ -1,4 +1,4 @@
-"""The backend, in an unmodified pdm: `pdm` runs as a program, in projects of these tests."""
+"""Test the backend in an unmodified pdm, which runs as a program in temporary projects."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pdm(project: Path, *arguments: str, code: int = 0, **variables: str) -> str:
         "PDM_IGNORE_ACTIVE_VENV": "1",
         **variables,
     }
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "pdm", *arguments],
         cwd=project,
         env=environ,
@@ -40,22 +40,22 @@ def pdm(project: Path, *arguments: str, code: int = 0, **variables: str) -> str:
         encoding="utf-8",
         check=False,
     )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout.strip()
+    assert result.returncode == code, result.stdout + result.stderr
+    return result.stdout.strip()
 
 
-def test_an_environment_is_made_and_used_again(project: Path) -> None:
-    made = project / ".venv"
+def test_an_environment_is_created_and_reused(project: Path) -> None:
+    environment = project / ".venv"
 
     pdm(project, "install", "--no-self", PDM_VENV_BACKEND="cloche")
-    assert "\ncloche = " in (made / "pyvenv.cfg").read_text()
-    assert not list(made.glob("lib/*/site-packages/pip"))
-    (made / "keepsake").touch()
-    assert pdm(project, "run", "python", "-c", "import sys; print(sys.prefix)") == str(made)
-    assert (made / "keepsake").exists()
+    assert "\ncloche = " in (environment / "pyvenv.cfg").read_text()
+    assert not list(environment.glob("lib/*/site-packages/pip"))
+    (environment / "keepsake").touch()
+    assert pdm(project, "run", "python", "-c", "import sys; print(sys.prefix)") == str(environment)
+    assert (environment / "keepsake").exists()
 
 
-def test_it_takes_cloches_options_and_pdms_own(project: Path) -> None:
+def test_options_of_cloche_and_of_pdm_are_accepted(project: Path) -> None:
     pdm(project, "config", "venv.backend", "cloche")
     pdm(project, "config", "venv.prompt", "it's {project_name}")
 
@@ -68,11 +68,11 @@ def test_it_takes_cloches_options_and_pdms_own(project: Path) -> None:
     assert list(project.glob(".venv/lib/*/site-packages/pip"))
 
 
-def test_a_refusal_of_cloche_is_a_failure_of_pdm(project: Path) -> None:
+def test_an_error_of_cloche_fails_the_pdm_command(project: Path) -> None:
     pdm(project, "venv", "create", sys.executable, "--no-such-option", PDM_VENV_BACKEND="cloche", code=1)
 
 
-def test_nothing_changes_where_it_is_not_asked_for(project: Path) -> None:
+def test_projects_without_the_backend_do_not_change(project: Path) -> None:
     pdm(project, "install", "--no-self")
 
     assert "\ncloche = " not in (project / ".venv" / "pyvenv.cfg").read_text()

@@ -1,4 +1,4 @@
-"""The fixtures, in test suites of their own."""
+"""Test the fixtures in temporary test suites."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def plain(pytester: pytest.Pytester) -> None:
-    """Suites within run without other plugins' habits."""
+def plain_configuration(pytester: pytest.Pytester) -> None:
+    """Configure the temporary test suites to run without random order and without a cache."""
     pytester.makeini("[pytest]\naddopts = -p no:randomly -p no:cacheprovider --strict-markers")
 
 
-def test_each_test_has_an_environment_of_its_own(pytester: pytest.Pytester) -> None:
+def test_each_test_has_its_own_environment(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
         seen = []
@@ -39,7 +39,7 @@ def test_each_test_has_an_environment_of_its_own(pytester: pytest.Pytester) -> N
 
 
 @pytest.mark.parametrize(("scope", "count"), [("function", 4), ("class", 3), ("module", 2), ("session", 1)])
-def test_the_scope_is_a_setting(pytester: pytest.Pytester, scope: str, count: int) -> None:
+def test_the_scope_can_be_configured(pytester: pytest.Pytester, scope: str, count: int) -> None:
     tests = """
         import pathlib
 
@@ -61,16 +61,16 @@ def test_the_scope_is_a_setting(pytester: pytest.Pytester, scope: str, count: in
     assert len(set((pytester.path / "seen").read_text().split())) == count
 
 
-def test_a_scope_that_there_is_not_is_a_usage_error(pytester: pytest.Pytester) -> None:
+def test_an_unknown_scope_is_a_usage_error(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test(cloche_env): pass")
 
-    said = pytester.runpytest_subprocess("-o", "cloche_env_scope=day")
+    result = pytester.runpytest_subprocess("-o", "cloche_env_scope=day")
 
-    assert "choose one of function, class" in said.stdout.str() + said.stderr.str()
-    assert said.ret != 0
+    assert "choose one of function, class" in result.stdout.str() + result.stderr.str()
+    assert result.ret != 0
 
 
-def test_a_marker_says_what_it_is_made_with(pytester: pytest.Pytester) -> None:
+def test_the_marker_passes_arguments_to_create(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
         import pytest
@@ -86,7 +86,7 @@ def test_a_marker_says_what_it_is_made_with(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
 
 
-def test_a_marker_with_a_value_that_has_no_name_is_not_passed_over(pytester: pytest.Pytester) -> None:
+def test_a_marker_with_a_positional_argument_is_an_error(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
         import pytest
@@ -96,13 +96,13 @@ def test_a_marker_with_a_value_that_has_no_name_is_not_passed_over(pytester: pyt
         """
     )
 
-    said = pytester.runpytest_subprocess()
+    result = pytester.runpytest_subprocess()
 
-    said.assert_outcomes(errors=1)
-    said.stdout.fnmatch_lines(["*the marker `cloche_env` takes names and values*, and not '3.9' alone"])
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*the marker `cloche_env` accepts only keyword arguments*, but got '3.9'"])
 
 
-def test_a_factory_makes_several(cloche_env_factory: Factory) -> None:
+def test_a_factory_creates_several_environments(cloche_env_factory: Factory) -> None:
     one, other = cloche_env_factory("one"), cloche_env_factory("one", seeds=None)
 
     assert one.root.name == other.root.name == "one"
@@ -112,38 +112,38 @@ def test_a_factory_makes_several(cloche_env_factory: Factory) -> None:
 def test_a_program_runs_as_if_the_environment_were_active(cloche_env: Env, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", "/nowhere")
 
-    said = cloche_env.run("python", "-c", "import os; print(sorted(os.environ))", EXTRA="1")
+    result = cloche_env.run("python", "-c", "import os; print(sorted(os.environ))", EXTRA="1")
 
-    assert "'VIRTUAL_ENV'" in said
-    assert "'EXTRA'" in said
-    assert "'PYTHONPATH'" not in said
+    assert "'VIRTUAL_ENV'" in result
+    assert "'EXTRA'" in result
+    assert "'PYTHONPATH'" not in result
     assert cloche_env.run("pip", "--version").startswith("pip ")
 
 
-def test_a_program_that_fails_is_shown_with_all_it_said(cloche_env: Env) -> None:
-    with pytest.raises(AssertionError, match="ended with 3\nout\nerr"):
+def test_the_error_of_a_failed_program_contains_its_output(cloche_env: Env) -> None:
+    with pytest.raises(AssertionError, match="exited with 3\nout\nerr"):
         cloche_env.run("python", "-c", "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)")
 
     assert cloche_env.run("python", "-c", "print('out'); raise SystemExit(3)", check=False) == "out\n"
 
 
-def test_nothing_is_installed_from_the_index_unasked(cloche_env: Env) -> None:
+def test_packages_are_installed_from_the_index_only_on_request(cloche_env: Env) -> None:
     with pytest.raises(AssertionError, match="No matching distribution"):
         cloche_env.install("wheel")
 
 
-def test_an_environment_takes_milliseconds(cloche_env_factory: Factory) -> None:
-    """The first fills cloche's cache; the best of some is a tenth of a second at most, however busy the machine."""
-    took = []
+def test_an_environment_is_created_in_milliseconds(cloche_env_factory: Factory) -> None:
+    """The first run fills the cache; the fastest of the others takes at most 0.1 s, even on a busy machine."""
+    seconds = []
     for _ in range(6):
         started = time.perf_counter()
         cloche_env_factory()
-        took.append(time.perf_counter() - started)
+        seconds.append(time.perf_counter() - started)
 
-    assert min(took[1:]) < 0.1
+    assert min(seconds[1:]) < 0.1
 
 
-def test_cloche_is_not_loaded_by_a_suite_that_does_not_use_it(pytester: pytest.Pytester) -> None:
+def test_a_test_suite_that_does_not_use_the_plugin_does_not_import_cloche(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("import sys\n\ndef test(): assert 'cloche' not in sys.modules")
 
     pytester.runpytest_subprocess().assert_outcomes(passed=1)

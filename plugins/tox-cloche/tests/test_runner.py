@@ -1,4 +1,4 @@
-"""The runner, in an unmodified tox: `tox` runs as a program, in projects of these tests."""
+"""Test the runner in an unmodified tox, which runs as a program in temporary projects."""
 
 from __future__ import annotations
 
@@ -51,52 +51,52 @@ def project(tmp_path: Path) -> Path:
     return project
 
 
-def outside() -> dict[str, str]:
-    """Return the variables as they are where no tox runs: the one that runs these tests says where its own things are."""
+def environ_without_tox() -> dict[str, str]:
+    """Return the environment variables without those of the tox that runs these tests."""
     return {name: text for name, text in os.environ.items() if not name.startswith(("TOX_", "VIRTUAL_ENV"))}
 
 
 def tox(project: Path, *arguments: str, code: int = 0) -> str:
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "tox", *arguments],
         cwd=project,
-        env={**outside(), "PIP_NO_INDEX": "1", "NO_COLOR": "1", "TOX_PARALLEL_NO_SPINNER": "1"},
+        env={**environ_without_tox(), "PIP_NO_INDEX": "1", "NO_COLOR": "1", "TOX_PARALLEL_NO_SPINNER": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         check=False,
     )
-    assert done.returncode == code, done.stdout
-    return done.stdout
+    assert result.returncode == code, result.stdout
+    return result.stdout
 
 
-def test_nothing_changes_where_the_runner_is_not_asked_for(project: Path) -> None:
+def test_environments_without_the_runner_do_not_change(project: Path) -> None:
     (project / "tox.ini").write_text("[tox]\nno_package = true\n[testenv:py]\n")
 
-    said = tox(project, "config", "-e", "py", "-k", "runner")
+    output = tox(project, "config", "-e", "py", "-k", "runner")
 
-    assert "runner = virtualenv" in said
+    assert "runner = virtualenv" in output
 
 
-def test_an_environment_is_described_made_used_again_and_made_anew(project: Path) -> None:
+def test_an_environment_is_created_reused_and_recreated(project: Path) -> None:
     (project / "tox.ini").write_text(
         "[tox]\nno_package = true\n[testenv]\nrunner = cloche\ncommands = python -c 'import sys; print(sys.prefix)'\n"
     )
-    made = project / ".tox" / "py"
+    environment = project / ".tox" / "py"
 
-    assert f"env_python = {made}" in tox(project, "config", "-e", "py", "-k", "env_python")
-    assert not made.exists()
-    assert str(made) in tox(project, "run", "-e", "py")
-    assert "\ncloche = " in (made / "pyvenv.cfg").read_text()
-    (made / "keepsake").touch()
+    assert f"env_python = {environment}" in tox(project, "config", "-e", "py", "-k", "env_python")
+    assert not environment.exists()
+    assert str(environment) in tox(project, "run", "-e", "py")
+    assert "\ncloche = " in (environment / "pyvenv.cfg").read_text()
+    (environment / "keepsake").touch()
     tox(project, "run", "-e", "py")
-    assert (made / "keepsake").exists()
+    assert (environment / "keepsake").exists()
     tox(project, "run", "-r", "-e", "py")
-    assert not (made / "keepsake").exists()
+    assert not (environment / "keepsake").exists()
 
 
-def test_the_package_is_built_in_an_environment_of_cloche(project: Path) -> None:
+def test_the_package_is_built_in_an_environment_created_by_cloche(project: Path) -> None:
     (project / "pyproject.toml").write_text(PYPROJECT)
     (project / "backend.py").write_text(BACKEND)
     (project / "tox.ini").write_text(
@@ -107,20 +107,20 @@ def test_the_package_is_built_in_an_environment_of_cloche(project: Path) -> None
     assert "True" in tox(project, "run", "-e", "py")
 
 
-def test_another_choice_of_site_packages_makes_the_environment_anew(project: Path) -> None:
+def test_a_changed_system_site_packages_recreates_the_environment(project: Path) -> None:
     ini = "[tox]\nno_package = true\n[testenv]\nrunner = cloche\nsystem_site_packages = {}\n"
     settings = project / ".tox" / "py" / "pyvenv.cfg"
 
-    said = []
+    matches = []
     for choice in ("false", "true"):
         (project / "tox.ini").write_text(ini.format(choice))
         tox(project, "run", "-e", "py")
-        said.append(f"include-system-site-packages = {choice}" in settings.read_text())
+        matches.append(f"include-system-site-packages = {choice}" in settings.read_text())
 
-    assert said == [True, True]
+    assert matches == [True, True]
 
 
-def test_the_python_is_what_cloche_understands(project: Path) -> None:
+def test_base_python_accepts_the_requests_of_cloche(project: Path) -> None:
     executable = cloche.find().executable
     (project / "tox.ini").write_text(
         f"[tox]\nno_package = true\n[testenv]\nrunner = cloche\ncommands = python -c 'import sys; print(sys.version)'\n"
@@ -133,7 +133,7 @@ def test_the_python_is_what_cloche_understands(project: Path) -> None:
     assert (project / ".tox" / "range" / "pyvenv.cfg").is_file()
 
 
-def test_a_range_with_a_comma_is_one_wish_and_what_stands_behind_it_another(project: Path) -> None:
+def test_a_range_with_a_comma_is_one_request_and_an_alternative_may_follow(project: Path) -> None:
     major, minor, *_ = cloche.find().version
     no_python, this_one = f">={major}.{minor},<{major}.{minor}", f">={major}.{minor}, <{major}.{minor + 1}"
     (project / "tox.ini").write_text(
@@ -143,14 +143,14 @@ def test_a_range_with_a_comma_is_one_wish_and_what_stands_behind_it_another(proj
         f"[testenv:range]\nbase_python = {this_one}\n"
     )
 
-    said = tox(project, "run", "-e", "none,second,range", "--skip-missing-interpreters", "true")
+    output = tox(project, "run", "-e", "none,second,range", "--skip-missing-interpreters", "true")
 
-    assert "none: SKIP" in said
-    for made in ("second", "range"):
-        assert f"python-version = {major}.{minor}\n" in (project / ".tox" / made / "pyvenv.cfg").read_text()
+    assert "none: SKIP" in output
+    for environment in ("second", "range"):
+        assert f"python-version = {major}.{minor}\n" in (project / ".tox" / environment / "pyvenv.cfg").read_text()
 
 
-def test_an_interpreter_that_is_not_there_is_skipped_or_fails(project: Path) -> None:
+def test_a_missing_interpreter_is_skipped_or_an_error(project: Path) -> None:
     (project / "tox.ini").write_text("[tox]\nno_package = true\n[testenv]\nrunner = cloche\n")
 
     assert "py27: SKIP" in tox(project, "run", "-e", "py27,py", "--skip-missing-interpreters", "true")

@@ -81,9 +81,9 @@ def _machine(bits):  # type: (int) -> str
 def _scheme(implementation, windows):  # type: (str, bool) -> dict[str, str]
     """Return the paths of the install scheme for environments, relative to the root of the environment.
 
-    The scheme is `venv` if it exists (bpo-45413, Python 3.11). Otherwise it is the plain prefix scheme, never the default
-    scheme, which Debian and Fedora change to `/usr/local`. Old versions of PyPy have their own. The `include` path of
-    these schemes is that of the base; `include` in an environment is a convention.
+    The scheme is `venv` if it exists (bpo-45413, Python 3.11). Otherwise it is the plain prefix scheme, never the
+    default one, which Debian and Fedora change to `/usr/local`. Old versions of PyPy have their own. The `include` path
+    of these schemes is that of the base; `include` in an environment is a convention.
     """
     names = sysconfig.get_scheme_names()
     plain = "nt" if windows else "posix_prefix"

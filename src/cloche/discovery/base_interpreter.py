@@ -1,4 +1,6 @@
-"""The base interpreter of an environment, and the path by which to refer to it; found from links and `pyvenv.cfg` alone.
+"""The base interpreter of an environment, and the path by which to refer to it.
+
+Both are found from links and `pyvenv.cfg`, without starting a process.
 
 An environment refers to its base by a directory (`home` in `pyvenv.cfg`) and a file name. Both should stay valid when
 the base is upgraded, and the interpreter must find its standard library from them: CPython looks for
@@ -26,7 +28,7 @@ MAX_BYTES = 1 << 16
 
 
 def environment_settings(executable: str, inputs: Inputs = UNRECORDED) -> dict[str, str] | None:
-    """Return the `pyvenv.cfg` of the environment that an executable belongs to, None if it belongs to none.
+    """Return the settings of the environment that an executable belongs to, None if it belongs to none.
 
     The rule is that of CPython's Modules/getpath.py: a `pyvenv.cfg` with the key `home`, beside the executable or one
     directory above, without following links of the executable.
@@ -56,29 +58,25 @@ def resolve_base(executable: str, inputs: Inputs = UNRECORDED) -> str:
         settings = environment_settings(executable, inputs)
         if settings is None:
             return executable
-        parent = _executable_in_home(executable, settings, inputs)
-        if parent is None:
+        base = _direct_base(executable, settings, inputs)
+        if base is None:
             raise LookupError(f"belongs to an environment whose base in `{settings['home']}` no longer exists")
-        executable = parent
+        executable = base
     raise LookupError("belongs to an environment whose bases refer to each other in a circle")
 
 
-def _executable_in_home(executable: str, settings: dict[str, str], inputs: Inputs) -> str | None:
-    home = settings["home"]
-    for name in _candidate_names(executable, settings):
-        path = os.path.join(home, name)
+def _direct_base(executable: str, settings: dict[str, str], inputs: Inputs) -> str | None:
+    """Return the executable that the settings refer to: in `home`, else by its recorded path; None if neither exists."""
+    in_home = [os.path.join(settings["home"], name) for name in _names_in_home(executable, settings)]
+    recorded = [settings.get(key, "") for key in ("base-executable", "executable")]
+    for path in (*in_home, *recorded):
         inputs.path(path)
-        if os.path.isabs(home) and os.path.isfile(path) and not _is_same(path, executable, textually=True):
-            return path
-    for key in ("base-executable", "executable"):
-        path = settings.get(key, "")
-        inputs.path(path)
-        if os.path.isabs(path) and os.path.isfile(path) and not _is_same(path, executable, textually=True):
+        if os.path.isabs(path) and os.path.isfile(path) and not _is_same_path(path, executable):
             return path
     return None
 
 
-def _candidate_names(executable: str, settings: dict[str, str]) -> list[str]:
+def _names_in_home(executable: str, settings: dict[str, str]) -> list[str]:
     """Return the names that an environment's executable may have in `home`: the exact name first, `python` last.
 
     The name `python` of a copied executable is not reliable, because `python` in `home` may be another version by now.
@@ -91,10 +89,8 @@ def _candidate_names(executable: str, settings: dict[str, str]) -> list[str]:
     kind = "pypy" if "pypy" in settings.get("implementation", own).lower() else "python"
     linked = [os.path.basename(os.path.realpath(executable))] if os.path.islink(executable) else []
     recorded = [settings.get(key, "") for key in ("base-executable", "executable")]
-    beside = [path for path in recorded if minor and minor in os.path.basename(path)]
-    named = [
-        os.path.basename(path) for path in beside if _is_same(os.path.dirname(path), settings["home"], textually=True)
-    ]
+    versioned = [path for path in recorded if minor and minor in os.path.basename(path)]
+    named = [os.path.basename(path) for path in versioned if _is_same_path(os.path.dirname(path), settings["home"])]
     exact = [f"{kind}{minor}{suffix}"] if minor and not own.removesuffix(suffix).endswith("t") else []
     return [*linked, *named, *exact, own, f"{kind}3{suffix}", f"{kind}{suffix}", f"python3{suffix}", f"python{suffix}"]
 
@@ -125,13 +121,13 @@ def stable_executable(executable: str, prefix: str, stdlib: str, name: str) -> s
             break
         joined = os.path.join(os.path.dirname(path), os.readlink(path))
         plain = os.path.normpath(joined)
-        if not _is_same(joined, plain):  # after a linked directory, `..` leads elsewhere
+        if not _is_same_file(joined, plain):  # after a linked directory, `..` leads elsewhere
             path = joined
             break
         path = _through_upgrade_link(plain)
     path = _through_upgrade_link(path)
     versioned = os.path.join(os.path.dirname(path), name)
-    return versioned if versioned != path and _is_same(versioned, path) else path
+    return versioned if versioned != path and _is_same_file(versioned, path) else path
 
 
 def _finds_prefix(executable: str, prefix: str, stdlib: str) -> bool:
@@ -142,7 +138,7 @@ def _finds_prefix(executable: str, prefix: str, stdlib: str) -> bool:
     directory = os.path.dirname(executable)
     while True:
         if os.path.exists(os.path.join(directory, stdlib, "os.py")):
-            return _is_same(directory, prefix)
+            return _is_same_file(directory, prefix)
         if directory == (directory := os.path.dirname(directory)):
             return False
 
@@ -152,22 +148,23 @@ def _through_upgrade_link(path: str) -> str:
     before, found, after = path.partition("/Cellar/")  # Homebrew: Cellar/python@3.12/3.12.4/... = opt/python@3.12/...
     if found and after.count("/") > 1:
         formula, _, rest = after.split("/", 2)
-        if _is_same(other := f"{before}/opt/{formula}/{rest}", path):
+        if _is_same_file(other := f"{before}/opt/{formula}/{rest}", path):
             return other
     parts = path.rsplit("/", 3)  # uv: cpython-3.12.4-linux-x86_64-gnu/bin/python3.12 = cpython-3.12-linux-.../bin/...
     if len(parts) == 4 and parts[1].count("-") == 4:
         implementation, version, rest = parts[1].split("-", 2)
         number, variant, kind = version.partition("+")
         minor = f"{implementation}-{'.'.join(number.split('.')[:2])}{variant}{kind}-{rest}"
-        if minor != parts[1] and _is_same(other := "/".join([parts[0], minor, *parts[2:]]), path):
+        if minor != parts[1] and _is_same_file(other := "/".join([parts[0], minor, *parts[2:]]), path):
             return other
     return path
 
 
-def _is_same(one: str, other: str, *, textually: bool = False) -> bool:
-    """Return whether two paths lead to the same file; with `textually`, whether they are the same path."""
-    if textually:
-        return os.path.normcase(os.path.abspath(one)) == os.path.normcase(os.path.abspath(other))
+def _is_same_path(one: str, other: str) -> bool:
+    return os.path.normcase(os.path.abspath(one)) == os.path.normcase(os.path.abspath(other))
+
+
+def _is_same_file(one: str, other: str) -> bool:
     try:
         return os.path.samefile(one, other)
     except OSError:

@@ -56,7 +56,7 @@ class ProbeCache:
         """Called with a message before interpreters are probed that are not in the cache."""
 
     def get(self, executable: str) -> Answer | None:
-        """Return the cached answer for an executable, None if there is none or if anything that it depends on changed."""
+        """Return the cached answer for an executable, None if there is none or if it may be out of date."""
         if self._directory is None or not _is_private(self._directory):
             return None
         try:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Version
     from cloche.model.spec import InterpreterSpec
 
-MAX_MISSES = 3
+MAX_CLOSEST_MATCHES = 3
 """How many of the closest matches to list."""
 
 INSTALL_COMMANDS = (
@@ -72,14 +72,14 @@ def interpreter_not_found(specs: Sequence[InterpreterSpec], search: Search, beca
     list_command = f"`cloche pythons {quote(specs[0].text)} --all` shows why each interpreter was skipped"
     remedy = next(filter(None, (install_command(spec, search) for spec in specs)), "")
     inexact = [spec for spec in specs if not spec.is_exact]
-    misses = nearest_misses(inexact, search)
-    heading = "closest matches:" if misses else "there are no interpreters at all"
+    matches = closest_matches(inexact, search)
+    heading = "closest matches:" if matches else "no interpreters were found at all"
     lines = [
         f"try `{remedy}`; {list_command}" if remedy else list_command,
         *(missing_build for spec in inexact if (missing_build := missing_build_message(spec, search))),
         *(reason for spec in specs if spec.is_exact for reason in reasons_unusable(spec, search)),
         *([heading] if inexact else []),
-        *(f"  {miss}" for miss in misses),
+        *(f"  {match}" for match in matches),
         f"searched: {', '.join(search.finder_names)}",
         *(f"finder `{name}` failed: {reason}" for name, reason in search.failed_finders.items()),
         *search.try_first_warnings,
@@ -116,16 +116,16 @@ def too_old_matches(spec: InterpreterSpec, search: Search) -> list[SearchResult]
     return [one for one in search.results(spec) if one.too_old and matches(one)]
 
 
-def nearest_misses(specs: Sequence[InterpreterSpec], search: Search) -> list[str]:
-    """Return the interpreters closest to any of the requests, a line for each, with what is different."""
+def closest_matches(specs: Sequence[InterpreterSpec], search: Search) -> list[str]:
+    """Return a line for each of the interpreters closest to the requests, with the difference."""
     found: dict[str, tuple[tuple[object, ...], str]] = {}
     for spec in specs:
         for one in search.results(ANY, judged_by=spec, batch_size=LISTING_BATCH_SIZE):
             if one.interpreter is not None:
                 path = one.interpreter.executable
-                miss = (miss_distance(one, spec), f"`{path}` {one.reason}")
-                found[path] = min(found.get(path, miss), miss)
-    return [text for _, text in sorted(found.values())[:MAX_MISSES]]
+                match = (distance(one, spec), f"`{path}` {one.reason}")
+                found[path] = min(found.get(path, match), match)
+    return [text for _, text in sorted(found.values())[:MAX_CLOSEST_MATCHES]]
 
 
 def missing_build_message(spec: InterpreterSpec, search: Search) -> str:
@@ -143,7 +143,7 @@ def missing_build_message(spec: InterpreterSpec, search: Search) -> str:
     return f"found {found.name}, but no {' '.join([*build, 'build'])}{' for ' * bool(target)}{target}"
 
 
-def miss_distance(result: SearchResult, spec: InterpreterSpec) -> tuple[object, ...]:
+def distance(result: SearchResult, spec: InterpreterSpec) -> tuple[object, ...]:
     """Return a sort key: the right version in another build first, then the closest minor version, then the newer."""
     assert result.interpreter is not None
     version = result.interpreter.version
@@ -167,10 +167,11 @@ def install_command(spec: InterpreterSpec, search: Search) -> str:
         return ""
     host = search.host
     version = ".".join(map(str, spec.release)) + "t" * bool(spec.free_threaded)
-    directories = host.environ.get("PATH", "").split(";" if host.os_name == "nt" else ":")
+    entries = host.environ.get("PATH", "").split(";" if host.os_name == "nt" else ":")
+    directories = [entry for entry in entries if os.path.isabs(entry)]
     suffix = ".exe" if host.os_name == "nt" else ""
     for command, remedy in INSTALL_COMMANDS[: FREE_THREADED_COMMANDS if spec.free_threaded else None]:
-        if any(os.path.isfile(os.path.join(place, command + suffix)) for place in directories if os.path.isabs(place)):
+        if any(os.path.isfile(os.path.join(directory, command + suffix)) for directory in directories):
             return remedy.format(version)
     return ""
 

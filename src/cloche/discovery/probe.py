@@ -142,7 +142,7 @@ def _spawn(command: list[str], environ: Mapping[str, str]) -> subprocess.Popen[b
 
 
 def _read_output(process: subprocess.Popen[bytes], end: bytes, deadline: float) -> tuple[bytes, str]:
-    """Return the output of a process up to the end of its answer, and the reason if reading was given up before that."""
+    """Return the output of a process up to the end of its answer, and why reading stopped if there is no answer."""
     assert process.stdout is not None
     output = b""
     try:

@@ -68,7 +68,7 @@ class Search:
         self.prober = prober
         self.failed_finders: dict[str, str] = {}
         """The error of each finder that failed, by finder name."""
-        self._unusable_hints: dict[str, str] = {}
+        self._unusable_try_first: dict[str, str] = {}
         self._answers: dict[str, Answer] = {}
         self._probe_seconds = 0.0
 
@@ -80,7 +80,8 @@ class Search:
     @property
     def try_first_warnings(self) -> tuple[str, ...]:
         """One message for each `--try-first-with` path that was examined and is not a usable interpreter."""
-        return tuple(f"`--{TRY_FIRST}` was ignored: `{path}` {reason}" for path, reason in self._unusable_hints.items())
+        unusable = self._unusable_try_first.items()
+        return tuple(f"`--{TRY_FIRST}` was ignored: `{path}` {reason}" for path, reason in unusable)
 
     def _iterate_finders(self) -> Iterator[Finder]:
         """Yield the finders, each loaded only when it is reached."""
@@ -102,8 +103,8 @@ class Search:
 
     def inspect(self, path: str) -> SearchResult:
         """Return what is at a `--try-first-with` path, regardless of any request."""
-        hint = Candidate(locate_executable(path, self.host), TRY_FIRST)
-        return next(self._examine([hint], ANY, None, set(), set()))
+        candidate = Candidate(locate_executable(path, self.host), TRY_FIRST)
+        return next(self._examine([candidate], ANY, None, set(), set()))
 
     def results(
         self,
@@ -141,8 +142,8 @@ class Search:
             if spec.name and finder.name != "path":  # only commands on PATH have arbitrary names
                 continue
             try:
-                for given in finder.candidates(spec, self.host):
-                    yield _checked_candidate(given)
+                for item in finder.candidates(spec, self.host):
+                    yield _checked_candidate(item)
             except (KeyboardInterrupt, GeneratorExit):  # the search is over
                 raise
             except BaseException as error:  # a finder that fails must not stop the others
@@ -177,7 +178,7 @@ class Search:
             found = answer.interpreter
             if found is None:
                 if candidate.found_by == TRY_FIRST:
-                    self._unusable_hints[candidate.path] = answer.reason
+                    self._unusable_try_first[candidate.path] = answer.reason
                 yield SearchResult(candidate.path, candidate.found_by, reason=answer.reason, too_old=answer.too_old)
                 continue
             identity = _file_identity(found.executable)

@@ -1,6 +1,7 @@
 """The contract kit: tests that a plugin keeps its contract, in one line of pytest code.
 
-Each function whose name ends in `_contract` returns a test with one case per check. Give it a name that pytest collects::
+Each function whose name ends in `_contract` returns a test with one case per check. Assign it to a name that pytest
+collects::
 
     from cloche.testing import activator_contract
     from cloche_elvish import activator

@@ -67,7 +67,7 @@ def check_named(finder: Finder) -> None:
 
 
 def check_candidates(finder: Finder, make_host: Callable[[Path], Host], directory: Path) -> None:
-    """Check that `candidates` always yields the same absolute paths with the name of the finder, without side effects."""
+    """Check that `candidates` always yields the same absolute paths with the finder's name, without side effects."""
     host = make_host(directory)
     for text in SPECS:
         spec = InterpreterSpec.parse(text)

@@ -70,5 +70,5 @@ def absolute_path(kind: str, name: str) -> str:
 
 
 def directory_name(text: str) -> str:
-    """Return a text as the name of a directory for an environment, without `/`, and without `:`, which PATH reserves."""
+    """Return a text as the name of an environment's directory, without `/` and `:`, which paths and PATH reserve."""
     return text.replace("/", "_").replace(":", "_")

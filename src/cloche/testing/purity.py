@@ -44,7 +44,7 @@ EVENTS = {
     "winreg.DeleteKey": "writes to the registry",
     "winreg.DeleteValue": "writes to the registry",
 }
-"""A description of each audit event (PEP 578) that is a side effect; `{}` is replaced by the object that it concerns."""
+"""The audit events that are side effects (PEP 578), with a description; `{}` is replaced by the affected object."""
 
 PROCESS_EVENTS = frozenset(event for event, phrase in EVENTS.items() if phrase.startswith("starts "))
 """The events that start a process."""

@@ -1,7 +1,7 @@
-"""Writes the file `.venv` beside a new environment of a project, so that tools find it (PEP 832, a draft).
+"""A plugin that writes a file `.venv` beside a new environment of a project, so that tools find it (PEP 832, a draft).
 
-The file holds one line, the environment's directory relative to the file. Only the place beside a `pyproject.toml` is
-claimed, and only if it is free or the file there is a redirect to another environment of cloche's.
+The file contains one line, the path of the environment relative to the file. It is written only beside a
+`pyproject.toml`, and only if `.venv` does not exist or is a redirect to another environment that cloche created.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ def cloche_created(result: Result) -> None:
     if root.name == NAME or not (root.parent / "pyproject.toml").is_file():
         return
     if root.name != root.name.strip() or len(root.name.splitlines()) != 1:
-        raise ValueError(f"`{redirect}` cannot name {root.name!r}: one line has to hold it")
+        raise ValueError(f"`{redirect}` cannot contain the name {root.name!r}, which does not fit on one line")
     if not os.path.lexists(redirect):
         with redirect.open("x", encoding="utf-8", newline="\n") as file:
             file.write(f"{root.name}\n")
-    elif is_ours(redirect):
-        draft = redirect.with_name(f"{NAME}.{os.getpid()}")
-        draft.write_text(f"{root.name}\n", encoding="utf-8", newline="\n")
-        os.replace(draft, redirect)
+    elif is_redirect_to_cloche(redirect):
+        temporary = redirect.with_name(f"{NAME}.{os.getpid()}")
+        temporary.write_text(f"{root.name}\n", encoding="utf-8", newline="\n")
+        os.replace(temporary, redirect)
 
 
-def is_ours(redirect: Path) -> bool:
-    """Return whether a file is a redirect to an environment that cloche made."""
+def is_redirect_to_cloche(redirect: Path) -> bool:
+    """Return whether a file is a redirect to an environment that cloche created."""
     if redirect.is_symlink() or not redirect.is_file():
         return False
     try:

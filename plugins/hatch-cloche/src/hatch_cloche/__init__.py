@@ -1,4 +1,4 @@
-"""The hatch environments that cloche makes: `type = "cloche"`. Nothing that does not ask for it is changed."""
+"""A hatch plugin that creates environments with cloche if their configuration has `type = "cloche"`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The environment type `cloche`: all that hatch's own type does, in environments that cloche makes."""
+"""The environment type `cloche`: like hatch's own type, but cloche creates the environments."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import cloche
 
 
 class ClocheVirtualEnv(VirtualEnv):
-    """An environment of hatch's."""
+    """A hatch environment that cloche creates."""
 
     def create(self, python: str, *, allow_system_packages: bool = False) -> None:
-        """Make the environment.
+        """Create the environment.
 
-        :raises OSError: it cannot be made; the message says why and what helps.
+        :raises OSError: it cannot be created; the message contains the reason and a hint.
         """
         try:
             cloche.create(
@@ -30,11 +30,11 @@ class ClocheVirtualEnv(VirtualEnv):
 
 
 class TempClocheVirtualEnv(TempVirtualEnv, ClocheVirtualEnv):
-    """One that lasts no longer than a build."""
+    """A temporary environment for a build."""
 
 
 class ClocheEnvironment(VirtualEnvironment):
-    """`type = "cloche"` in `[tool.hatch.envs.NAME]`."""
+    """The environment type for `type = "cloche"` in `[tool.hatch.envs.NAME]`."""
 
     PLUGIN_NAME = "cloche"
 

@@ -1,4 +1,4 @@
-"""The nox environments that cloche makes. nox has no place for plugins, so a noxfile asks for it::
+"""A nox backend that creates environments with cloche. nox has no plugin system, so a noxfile registers it::
 
 import nox
 import nox_cloche
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ClocheEnv(nox.virtualenv.VirtualEnv):
-    """An environment of a session; `venv_params` are options of cloche's command line."""
+    """The environment of a session; `venv_params` are options of the cloche command line."""
 
     def __init__(
         self,
@@ -31,13 +31,13 @@ class ClocheEnv(nox.virtualenv.VirtualEnv):
         *,
         reuse_existing: bool = False,
         venv_params: Sequence[str] = (),
-        **others: Any,
+        **options: Any,
     ) -> None:
-        # nox knows the names of its own backends alone; `venv` is the one that ours is equal to.
+        # nox accepts only the names of its own backends here; `venv` is the one that behaves most like this one.
         super().__init__(
             location,
             interpreter,
-            **{**others, "reuse_existing": reuse_existing, "venv_backend": "venv", "venv_params": venv_params},
+            **{**options, "reuse_existing": reuse_existing, "venv_backend": "venv", "venv_params": venv_params},
         )
 
     @property
@@ -45,7 +45,7 @@ class ClocheEnv(nox.virtualenv.VirtualEnv):
         return "cloche"
 
     def _check_reused_environment_type(self) -> bool:
-        """Return whether what stands there may be used again: an environment with pip in it, and not one of conda's."""
+        """Return whether the directory is an environment that nox may reuse, not one created by uv or conda."""
         settings = self._read_pyvenv_cfg()
         return (
             settings is not None
@@ -54,11 +54,11 @@ class ClocheEnv(nox.virtualenv.VirtualEnv):
         )
 
     def create(self) -> bool:
-        """Make the environment; return False if the one that is there is used again."""
+        """Create the environment; return False if an existing one is reused."""
         if not self._clean_location():
             self._reused = True
             return False
-        ignore(Path(self.location).parent)
+        write_gitignore(Path(self.location).parent)
         python = self._resolved_interpreter
         command = [sys.executable, "-m", "cloche", self.location, "--python", python, *self.venv_params]
         nox.logger.logger.info(
@@ -68,18 +68,18 @@ class ClocheEnv(nox.virtualenv.VirtualEnv):
         return True
 
 
-def ignore(directory: Path) -> None:
-    """Let version control leave out the directory of nox's environments, as nox does for its own."""
+def write_gitignore(directory: Path) -> None:
+    """Write a `.gitignore` into the directory of nox environments, as nox does."""
     directory.mkdir(parents=True, exist_ok=True)
-    marker = directory / ".gitignore"
-    if not marker.exists():
-        marker.write_text("*\n", encoding="utf-8")
+    gitignore = directory / ".gitignore"
+    if not gitignore.exists():
+        gitignore.write_text("*\n", encoding="utf-8")
 
 
 def register(*, default: bool = False) -> None:
-    """Make the backend `cloche` known to nox, for `venv_backend="cloche"` in a noxfile and `NOX_DEFAULT_VENV_BACKEND`.
+    """Register the backend `cloche`, for `venv_backend="cloche"` in a noxfile and for `NOX_DEFAULT_VENV_BACKEND`.
 
-    :param default: let sessions that name no backend use it.
+    :param default: use it for sessions that name no backend.
     """
     nox.virtualenv.ALL_VENVS["cloche"] = ClocheEnv
     if default:

@@ -1,4 +1,4 @@
-"""The pdm environments that cloche makes: `venv.backend = cloche`. Nothing that does not ask for it is changed."""
+"""A pdm plugin that creates environments with cloche if the configuration has `venv.backend = cloche`."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ if TYPE_CHECKING:
 
 
 class ClocheBackend(Backend):
-    """Hands over to cloche's command line, so that `pdm venv create PYTHON OPTIONS` takes its options."""
+    """A backend that runs the cloche command line, so that `pdm venv create PYTHON OPTIONS` accepts its options."""
 
     def pip_args(self, with_pip: bool) -> Iterable[str]:
         return () if with_pip else ("--no-seed",)
 
     def perform_create(self, location: Path, args: tuple[str, ...], prompt: str | None = None) -> None:
         python = str(self._resolved_interpreter.executable)
-        shown = ("--prompt", prompt) if prompt else ()
-        self.subprocess_call([sys.executable, "-m", "cloche", str(location), "--python", python, *shown, *args])
+        prompt_options = ("--prompt", prompt) if prompt else ()
+        self.subprocess_call(
+            [sys.executable, "-m", "cloche", str(location), "--python", python, *prompt_options, *args]
+        )
 
 
 def register(core: Core) -> None:
-    """Make the backend known to pdm."""
+    """Register the backend."""
     cast("dict[str, type[Backend]]", BACKENDS)["cloche"] = ClocheBackend

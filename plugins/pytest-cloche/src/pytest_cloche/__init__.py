@@ -1,4 +1,4 @@
-"""Fresh Python environments for tests; for annotations, `Env` is what the fixtures give."""
+"""A pytest plugin that gives tests fresh Python environments; `Env` is their type, for annotations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An environment as a test wants it: where things are, and a way to run what is in it."""
+"""The environment that tests get: its paths, and functions to run programs and install packages."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ if TYPE_CHECKING:
 
     from cloche import Environment, Interpreter
 
-OUTSIDE = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV_PROMPT", "__PYVENV_LAUNCHER__")
-"""Variables by which the Python that runs the tests would have a part in another one."""
+EXCLUDED_VARIABLES = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV_PROMPT", "__PYVENV_LAUNCHER__")
+"""Variables of the Python that runs the tests which would influence another Python."""
 
-
-LIST = """
+LIST_PACKAGES = """
 import json
 from importlib.metadata import distributions
 print(json.dumps({one.metadata["Name"]: one.version for one in distributions()}))
@@ -26,7 +25,7 @@ print(json.dumps({one.metadata["Name"]: one.version for one in distributions()})
 
 @dataclass(frozen=True)
 class Env:
-    """An environment that belongs to a test."""
+    """A Python environment for a test."""
 
     environment: Environment
 
@@ -36,12 +35,12 @@ class Env:
 
     @property
     def python(self) -> Path:
-        """Its Python."""
+        """The environment's Python executable."""
         return self.environment.executable
 
     @property
     def bin(self) -> Path:
-        """Where its console scripts stand."""
+        """The directory of executables and console scripts."""
         return self.environment.bin
 
     @property
@@ -56,21 +55,21 @@ class Env:
 
     @property
     def environ(self) -> dict[str, str]:
-        """The environment variables as they are when it is active."""
-        kept = {name: text for name, text in os.environ.items() if name not in OUTSIDE}
-        path = os.pathsep.join(filter(None, [str(self.bin), kept.get("PATH")]))
-        return {**kept, "VIRTUAL_ENV": str(self.root), "PATH": path}
+        """The environment variables that programs get when the environment is active."""
+        inherited = {name: text for name, text in os.environ.items() if name not in EXCLUDED_VARIABLES}
+        path = os.pathsep.join(filter(None, [str(self.bin), inherited.get("PATH")]))
+        return {**inherited, "VIRTUAL_ENV": str(self.root), "PATH": path}
 
     def run(self, program: str | Path, *arguments: str | Path, check: bool = True, **variables: str) -> str:
-        """Run a program as if the environment were active, and return what it writes on standard output.
+        """Run a program as if the environment were active, and return its standard output.
 
-        :param program: a path, or the name of a program; that of the environment comes first.
-        :param check: whether another exit code than 0 is an error.
-        :param variables: environment variables besides `environ`.
-        :raises AssertionError: it ended with another exit code than 0; the message has all its output.
+        :param program: a path, or the name of a program; programs of the environment are preferred.
+        :param check: whether a nonzero exit code is an error.
+        :param variables: environment variables in addition to `environ`.
+        :raises AssertionError: the exit code is not 0; the message contains all output.
         """
-        done = subprocess.run(
-            [self._found(program), *map(str, arguments)],
+        result = subprocess.run(
+            [self._program_path(program), *map(str, arguments)],
             env={**self.environ, **variables},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -78,26 +77,27 @@ class Env:
             errors="replace",
             check=False,
         )
-        if check and done.returncode != 0:
-            raise AssertionError(f"{program} ended with {done.returncode}\n{done.stdout}{done.stderr}")
-        return done.stdout
+        if check and result.returncode != 0:
+            raise AssertionError(f"{program} exited with {result.returncode}\n{result.stdout}{result.stderr}")
+        return result.stdout
 
-    def _found(self, program: str | Path) -> str:
-        """Return the path of a program: on Windows PATH of the child is not searched."""
+    def _program_path(self, program: str | Path) -> str:
+        """Return the path of a program, because on Windows the PATH of the child process is not searched."""
         from shutil import which
 
         return which(str(program), path=self.environ["PATH"]) or str(program)
 
     def install(self, *requirements: str | Path, index: bool = False) -> None:
-        """Install with the environment's pip; from the index only if that is asked.
+        """Install packages with the environment's pip.
 
-        :raises AssertionError: pip failed; the message has all its output.
+        :param index: whether to install from the package index.
+        :raises AssertionError: pip fails; the message contains all output.
         """
         offline = [] if index else ["--no-index", "--no-build-isolation"]
         quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
         self.run(self.python, "-m", "pip", "install", *quiet, *offline, *requirements)
 
     def packages(self) -> dict[str, str]:
-        """Return what is installed: version by name."""
-        found: dict[str, str] = json.loads(self.run(self.python, "-c", LIST))
+        """Return the versions of the installed packages, by name."""
+        found: dict[str, str] = json.loads(self.run(self.python, "-c", LIST_PACKAGES))
         return found

@@ -1,6 +1,6 @@
-"""The tox environments that cloche makes: `runner = cloche`. Nothing that does not ask for it is changed.
+"""A tox plugin that creates environments with cloche if their configuration has `runner = cloche`.
 
-tox loads this module whenever it starts, so it imports cloche only when an environment is looked at.
+tox imports this module on every start, so the module imports cloche only when an environment is used.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
     from cloche import Environment, Interpreter
 
-IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalVM"}
-"""By `sys.implementation.name`: what tox calls it."""
+TOX_IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalVM"}
+"""The names that tox uses, by `sys.implementation.name`."""
 
 OPERATORS = ("<", ">", "=", "!", "~")
-"""With which the parts of a range begin."""
+"""The first characters of the clauses of a range."""
 
 
 class ClocheEnv(Python, ABC):
-    """A tox environment in an environment that cloche makes: described first, and made if it is needed."""
+    """A tox environment that cloche creates; its paths are known before it exists."""
 
     def __init__(self, create_args: ToxEnvCreateArgs) -> None:
         self._executor: Execute | None = None
@@ -49,7 +49,7 @@ class ClocheEnv(Python, ABC):
             keys=["system_site_packages", "sitepackages"],
             of_type=bool,
             default=False,
-            desc="let the environment see the packages of the Python that it is made of",
+            desc="give the environment access to the packages of its base Python",
         )
 
     @property
@@ -76,14 +76,14 @@ class ClocheEnv(Python, ABC):
 
     @classmethod
     def python_spec_for_path(cls, path: Path) -> PythonSpec:
-        """Return what tox is to think of a path that is given as `base_python`."""
+        """Return the spec that tox uses for a path in `base_python`."""
         import cloche
 
         try:
             found = cloche.find(str(path))
         except cloche.ClocheError as error:
             raise RuntimeError(f"could not query python information for {path}: {error.message}") from error
-        name = IMPLEMENTATIONS.get(found.implementation, found.implementation)
+        name = TOX_IMPLEMENTATIONS.get(found.implementation, found.implementation)
         build = "t" * found.free_threaded + "d" * found.debug
         return PythonSpec.from_string_spec(
             f"{name}{found.version[0]}{found.version[1]}{build}-{found.bits}-{found.machine}"
@@ -93,13 +93,13 @@ class ClocheEnv(Python, ABC):
         import cloche
 
         try:
-            found = cloche.find(*whole_ranges(base_python))
+            found = cloche.find(*join_ranges(base_python))
         except cloche.InterpreterNotFound:
             return None
         except cloche.ClocheError as error:
-            raise Fail(sentence(error)) from error
+            raise Fail(one_line(error)) from error
         return PythonInfo(
-            implementation=IMPLEMENTATIONS.get(found.implementation, found.implementation),
+            implementation=TOX_IMPLEMENTATIONS.get(found.implementation, found.implementation),
             version_info=VersionInfo(*found.version),
             version=found.version_text,
             is_64=found.bits == 64,
@@ -111,7 +111,7 @@ class ClocheEnv(Python, ABC):
         )
 
     def python_cache(self) -> dict[str, Any]:
-        """Return what makes an environment another one, so that tox makes it anew."""
+        """Return the values whose change makes tox recreate the environment."""
         return {
             **super().python_cache(),
             "cloche": self._interpreter.executable,
@@ -125,9 +125,9 @@ class ClocheEnv(Python, ABC):
 
     @property
     def environment(self) -> Environment:
-        """The environment, whether it is there or not.
+        """The environment, which may not exist yet.
 
-        :raises Skip: there is no such interpreter.
+        :raises Skip: the interpreter was not found.
         """
         if self._environment is None:
             import cloche
@@ -136,7 +136,7 @@ class ClocheEnv(Python, ABC):
                 executable = self._interpreter.executable
             except Fail as error:
                 raise Skip(str(error)) from error
-            # A plan is nothing but a description: whatever stands there now, tox will have taken it away.
+            # The plan is only used for its paths. tox removes an existing directory before it creates the environment.
             self._environment = cloche.plan(
                 self.env_dir, python=executable, seeds=None, activators=(), existing="replace-anything"
             ).environment
@@ -152,7 +152,7 @@ class ClocheEnv(Python, ABC):
                 site_packages="system" if self.conf["system_site_packages"] else "isolated",
             )
         except cloche.ClocheError as error:
-            raise Fail(sentence(error)) from error
+            raise Fail(one_line(error)) from error
 
     def prepend_env_var_path(self) -> list[Path]:
         return [self.environment.bin]
@@ -170,25 +170,25 @@ class ClocheEnv(Python, ABC):
         return self.environment.bin
 
 
-def whole_ranges(specs: list[str]) -> list[str]:
-    """Return specs with the ranges whole again that tox takes apart at their commas (`>=3.10,<3.13`)."""
-    whole: list[str] = []
+def join_ranges(specs: list[str]) -> list[str]:
+    """Return the specs with ranges put together again, because tox splits them at commas (`>=3.10,<3.13`)."""
+    joined: list[str] = []
     for spec in specs:
-        if whole and spec[:1] in OPERATORS and any(operator in whole[-1] for operator in OPERATORS):
-            whole[-1] += f",{spec}"
+        if joined and spec[:1] in OPERATORS and any(operator in joined[-1] for operator in OPERATORS):
+            joined[-1] += f",{spec}"
         else:
-            whole.append(spec)
-    return whole
+            joined.append(spec)
+    return joined
 
 
-def sentence(error: Exception) -> str:
-    """Return an error of cloche in one line."""
+def one_line(error: Exception) -> str:
+    """Return the message of a cloche error with its hint, on one line."""
     hint = getattr(error, "hint", None)
     return f"{error} ({hint})" if hint else str(error)
 
 
 class ClocheRunner(ClocheEnv, PythonRun):
-    """Where commands run."""
+    """An environment in which tox runs commands."""
 
     @staticmethod
     def id() -> str:
@@ -211,7 +211,7 @@ class ClocheRunner(ClocheEnv, PythonRun):
 
 
 class ClochePackager(Pep517VenvPackager, ClocheEnv):
-    """Where packages are built by their backend (PEP 517)."""
+    """An environment in which a build backend builds packages (PEP 517)."""
 
     @staticmethod
     def id() -> str:
@@ -219,7 +219,7 @@ class ClochePackager(Pep517VenvPackager, ClocheEnv):
 
 
 class ClocheCmdBuilder(VenvCmdBuilder, ClocheEnv):
-    """Where packages are built by a command (`package = external`)."""
+    """An environment in which a command builds packages (`package = external`)."""
 
     @staticmethod
     def id() -> str:

@@ -24,7 +24,7 @@ class Builder(venv.EnvBuilder):
 
 Builder(symlinks=os.name != "nt", with_pip=False).create(sys.argv[1])
 """
-"""The program that runs in the target; `venv` creates directories and executables, and cloche writes all other files."""
+"""The program that runs in the target: `venv` creates directories and executables, cloche writes all other files."""
 
 
 class Venv:

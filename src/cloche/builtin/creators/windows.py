@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def python_executables(interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
     """Yield the Python executables in `Scripts`, and the files that they need beside them.
 
-    CPython's `venv` comes with launchers, which read `pyvenv.cfg` and start the base interpreter. PyPy has no launchers;
-    its `venv` copies the executable and every DLL. CPython's embeddable package has no `venv`.
+    CPython's `venv` comes with launchers, which read `pyvenv.cfg` and start the base interpreter. PyPy has no
+    launchers; its `venv` copies the executable and every DLL. CPython's embeddable package has no `venv`.
     """
     if interpreter.implementation == "cpython" and interpreter.has_venv:
         yield from _venv_launchers(interpreter, layout)
@@ -38,8 +38,8 @@ def inputs(interpreter: Interpreter) -> tuple[str, ...]:
 def _venv_launchers(interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
     """Yield copies of the launchers in `Lib\\venv\\scripts\\nt`.
 
-    Their names are `python.exe` and `pythonw.exe` until 3.12, `venvlauncher.exe` and `venvwlauncher.exe` since 3.13, with `t`
-    for free-threaded builds (CPython `Lib/venv/__init__.py`, `setup_python`).
+    Their names are `python.exe` and `pythonw.exe` until 3.12, `venvlauncher.exe` and `venvwlauncher.exe` since 3.13,
+    with `t` for free-threaded builds (CPython `Lib/venv/__init__.py`, `setup_python`).
     """
     directory = "\\".join([interpreter.stdlib, "venv", "scripts", "nt"])
     threads = "t" if interpreter.free_threaded else ""

@@ -42,7 +42,7 @@ class InstallationName:
 def parse_installation_name(name: str) -> InstallationName | None:
     """Return the parts of an installation's name, None if it has no known form.
 
-    Known forms: `3.12.1`, `3.13.0t`, `cpython-3.12.4-linux-x86_64-gnu`, `pypy3.10-7.3.12`, `graalpy-24.1.0`, `python@3.12`.
+    Examples: `3.12.1`, `3.13.0t`, `cpython-3.12.4-linux-x86_64-gnu`, `pypy3.10-7.3.12`, `graalpy-24.1.0`, `python@3.12`.
     """
     lowered = name.lower()
     implementation = "cpython"
