@@ -90,10 +90,10 @@ class Session:
         """What interpreters answered before."""
         from cloche.discovery.cache import ProbeCache
 
-        if self.store.lasts:
-            cache = ProbeCache(self.store.room("interpreters"))
+        if self.store.is_persistent:
+            cache = ProbeCache(self.store.writable_directory("interpreters"))
         else:
-            places = self.store.places("interpreters")
+            places = self.store.readable_directories("interpreters")
             cache = ProbeCache(places[0] if places else None, writable=False)
         cache.progress = self.progress
         return cache
@@ -120,9 +120,9 @@ class Session:
         from cloche.planning.plan_cache import PlanCache
 
         context = (self.store.root, *sorted(self._blocklist), repr(self._replacements))
-        if self.store.lasts:
-            return PlanCache(self.store.room("plans"), True, context)
-        places = self.store.places("plans")
+        if self.store.is_persistent:
+            return PlanCache(self.store.writable_directory("plans"), True, context)
+        places = self.store.readable_directories("plans")
         return PlanCache(places[0] if places else "", False, context)
 
     def find(self, request: Request) -> Found:
@@ -211,7 +211,7 @@ class Session:
         )
         packages = [report.source.implementation.partition(".")[0] for report in self.registry.reports]
         packages = [package.partition(":")[0] for package in packages]
-        seen = [*witnesses(request, blueprint, self.host, packages), *self.store.places("wheels")]
+        seen = [*witnesses(request, blueprint, self.host, packages), *self.store.readable_directories("wheels")]
         memory.remember(request, self.host, decided, seen)
 
     def _still_so(self, request: Request, remembered: CachedPlan) -> Blueprint | None:
@@ -256,7 +256,7 @@ class Session:
 
     def link_mode(self, asked: LinkMode, images: Iterable[Image] = ()) -> LinkMode:
         """Return how seeds are laid down: a store that is not to be written to must not be linked to either."""
-        if asked == "symlink" and not all(self.store.keeps(image.root) for image in images):
+        if asked == "symlink" and not all(self.store.is_persistent_path(image.root) for image in images):
             self.warnings.append("the seeds were copied: links would point into a cache that this run removes")
             return "copy"
         if asked in ("auto", "hardlink") and self.store.access == "read-only":
@@ -279,7 +279,7 @@ class Session:
                 raise
             blueprint = self._decide(request, self.memory)  # an image was harmed, or gave way to another meanwhile
             result = carry_out(lambda: place(blueprint, request, self.host), request.destination)
-        self.store.note_laid(result.plan.images)
+        self.store.mark_installed(result.plan.images)
         self.warn(self._tell(result))
         return replace(result, warnings=tuple(self.warnings))
 

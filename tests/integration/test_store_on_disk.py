@@ -120,7 +120,7 @@ def test_what_cannot_be_kept_is_made_all_the_same_and_one_line_says_so(
     assert done.code == 0
     (line,) = done.err.splitlines()
     assert line.startswith("cloche: warning: ")
-    assert "cannot be written" in line
+    assert "is not writable" in line
     assert (cloche.cwd / "env" / "bin" / "pip").exists()
 
 

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -> Image:
     """Return the image that runs after the first use: with byte-code."""
     image = obtain_once(distribution, interpreter, store)
-    store.note_laid([image])
-    return obtain_once(distribution, interpreter, store) if store.keeps(image.root) else image
+    store.mark_installed([image])
+    return obtain_once(distribution, interpreter, store) if store.is_persistent_path(image.root) else image
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +243,7 @@ def test_it_is_compiled_when_it_is_used_a_second_time(tmp_path: Path, interprete
     assert not [path for path in snapshot(first.root) if path.endswith(".pyc")]
     with Store.open(store.host, store.root) as planning:
         assert obtain_once(distribution, interpreter, planning) == first, "no environment has got it yet"
-    store.note_laid([first])
+    store.mark_installed([first])
     with Store.open(store.host, store.root) as later:
         later.progress = told.append
         second = obtain_once(distribution, interpreter, later)
@@ -259,9 +259,9 @@ def test_what_will_not_be_there_after_the_run_is_not_compiled(
 ) -> None:
     distribution = read_wheel(str(full_wheel(tmp_path / "wheels")))
     first = obtain_once(distribution, interpreter, store)
-    store.note_laid([first])
+    store.mark_installed([first])
     with Store.open(store.host, store.root, access) as later:
-        later.note_laid([first])
+        later.mark_installed([first])
         again = obtain_once(distribution, interpreter, later)
         assert again.bytecode == "missing"
         assert (again.root == first.root) is (access == "read-only")
@@ -277,7 +277,7 @@ def test_who_had_to_wait_for_the_first_builder_takes_what_it_has_built(
 
     def lock_later(name: str) -> AbstractContextManager[str | None]:
         with Store.open(store.host, store.root) as other:
-            other.note_laid([obtain_once(distribution, interpreter, other)])
+            other.mark_installed([obtain_once(distribution, interpreter, other)])
         return lock(name)
 
     monkeypatch.setattr(store, "lock", lock_later)
@@ -303,7 +303,7 @@ def test_an_abi_that_is_no_file_name_is_none(tmp_path: Path, interpreter: Interp
     hostile = replace(interpreter, cache_tag="../../../planted")
     image = obtain(read_wheel(str(make_wheel(tmp_path / "w", files={"spam.txt": "no module"}))), hostile, store)
 
-    assert os.path.dirname(os.path.dirname(image.root)) == store.room("images")
+    assert os.path.dirname(os.path.dirname(image.root)) == store.writable_directory("images")
 
 
 # What is installed
@@ -514,7 +514,7 @@ def left_over(store: Store) -> list[str]:
     """Return every image in a store, and what was to become one."""
     return [
         os.path.join(abi, name)
-        for room in store.places("images")
+        for room in store.readable_directories("images")
         for abi in os.listdir(room)
         for name in os.listdir(os.path.join(room, abi))
     ]
@@ -759,7 +759,7 @@ def test_what_a_killed_builder_left_is_swept_by_the_next_one(
     tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
     distribution = read_wheel(str(full_wheel(tmp_path / "wheels")))
-    room = os.path.join(store.room("images"), images.abi_name(interpreter))
+    room = os.path.join(store.writable_directory("images"), images.abi_name(interpreter))
     os.makedirs(os.path.join(room, f"{images.image_name(distribution)}.0badcafe{images.UNFINISHED}", "purelib"))
     os.makedirs(os.path.join(room, "another-1.0-0.0badcafe.new"))
 
@@ -773,7 +773,7 @@ def test_without_the_lock_nothing_of_a_living_builder_is_swept(
 ) -> None:
     distribution = read_wheel(str(full_wheel(tmp_path / "wheels")))
     name = images.image_name(distribution)
-    room = os.path.join(store.room("images"), images.abi_name(interpreter))
+    room = os.path.join(store.writable_directory("images"), images.abi_name(interpreter))
     os.makedirs(os.path.join(room, f"{name}.0badcafe{images.UNFINISHED}"))
     lock = store.lock
     monkeypatch.setattr(store, "lock", lambda name: lock(name, 0.1))

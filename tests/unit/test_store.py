@@ -91,7 +91,7 @@ def test_it_is_private_to_its_user_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         store = Store.open(host_at(tmp_path))
-        rooms = [store.room(kind) for kind in KINDS]
+        rooms = [store.writable_directory(kind) for kind in KINDS]
     finally:
         os.umask(before)
 
@@ -116,7 +116,7 @@ def test_the_mode_of_a_directory_that_is_named_is_left_alone(tmp_path: Path) -> 
     store = Store.open(host_at(tmp_path), str(tmp_path / "cache"))
 
     assert stat.S_IMODE((tmp_path / "cache").stat().st_mode) == 0o755
-    assert stat.S_IMODE(os.stat(store.room("images")).st_mode) == 0o700
+    assert stat.S_IMODE(os.stat(store.writable_directory("images")).st_mode) == 0o700
 
 
 def test_a_relative_name_is_below_the_current_directory(tmp_path: Path) -> None:
@@ -141,25 +141,25 @@ def obstruct_with_link(home: Path) -> str:
     (home / ".cache").mkdir()
     (home / "elsewhere").mkdir()
     (home / ".cache" / "cloche").symlink_to(home / "elsewhere")
-    return "is a link"
+    return "is a symbolic link"
 
 
 def obstruct_with_dangling_link(home: Path) -> str:
     (home / ".cache").mkdir()
     (home / ".cache" / "cloche").symlink_to(home / "nowhere")
-    return "is a link"
+    return "is a symbolic link"
 
 
 def obstruct_with_everybody(home: Path) -> str:
     (home / ".cache" / "cloche").mkdir(parents=True)
     (home / ".cache" / "cloche").chmod(0o777)
-    return "can be written by every user"
+    return "is writable by every user"
 
 
 def obstruct_with_its_group(home: Path) -> str:
     (home / ".cache" / "cloche").mkdir(parents=True)
     (home / ".cache" / "cloche").chmod(0o770)
-    return "can be written by its group"
+    return "is writable by its group"
 
 
 def obstruct_with_another_user(home: Path) -> str:
@@ -175,7 +175,7 @@ def obstruct_with_another_users_home(home: Path) -> str:
         missing("only the superuser can give a directory away")
     (home / ".cache").mkdir()
     os.chown(home / ".cache", 65534, 65534)
-    return "which belongs to user 65534"
+    return "belongs to user 65534"
 
 
 OBSTRUCTIONS = [
@@ -198,15 +198,15 @@ def test_where_it_cannot_be_a_private_temporary_directory_serves_and_one_line_sa
     before = snapshot(tmp_path)
 
     with Store.open(host_at(tmp_path)) as store:
-        room = store.room("images")
+        room = store.writable_directory("images")
         assert stat.S_IMODE(os.stat(room).st_mode) == 0o700
-        assert store.places("images") == [room]
-        assert not store.lasts
+        assert store.readable_directories("images") == [room]
+        assert not store.is_persistent
     assert not os.path.exists(room)
     assert snapshot(tmp_path) == before
     [warning] = store.warnings
     assert reason in warning
-    assert warning.startswith("working without a cache, because `")
+    assert warning.startswith("continuing without a cache: `")
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_a_directory_that_a_group_may_write_to_is_used_if_it_was_named(tmp_path:
         directory.chmod(0o2770)
 
     with Store.open(host_at(tmp_path), str(tmp_path / "shared")) as store:
-        assert store.room("images") == str(tmp_path / "shared" / "images")
+        assert store.writable_directory("images") == str(tmp_path / "shared" / "images")
         assert store.warnings == []
 
 
@@ -249,10 +249,10 @@ def test_a_directory_inside_that_its_group_may_write_to_is_not_used(tmp_path: Pa
         os.mkdir(os.path.join(store.root, "images"))
         os.chmod(os.path.join(store.root, "images"), 0o770)
 
-        assert store.places("images") == []
-        assert not store.room("images").startswith(store.root)
+        assert store.readable_directories("images") == []
+        assert not store.writable_directory("images").startswith(store.root)
         [warning] = store.warnings
-        assert "can be written by its group" in warning
+        assert "is writable by its group" in warning
 
 
 def test_an_unwritable_home_is_no_obstacle() -> None:
@@ -261,7 +261,7 @@ def test_an_unwritable_home_is_no_obstacle() -> None:
 
         def work() -> None:
             with Store.open(host_at(Path(place))) as store:
-                assert os.path.isdir(store.room("images"))
+                assert os.path.isdir(store.writable_directory("images"))
                 assert "permission denied" in store.warnings[0]
 
         as_nobody(work)
@@ -269,8 +269,8 @@ def test_an_unwritable_home_is_no_obstacle() -> None:
 
 def test_a_home_that_nobody_knows_is_no_obstacle() -> None:
     with Store.open(fake_host(environ={"HOME": ""})) as store:
-        assert os.path.isdir(store.room("wheels"))
-    assert "has no home directory to lie in" in store.warnings[0]
+        assert os.path.isdir(store.writable_directory("wheels"))
+    assert "no home directory" in store.warnings[0]
 
 
 def test_a_name_with_a_nul_is_an_error_and_no_crash(tmp_path: Path) -> None:
@@ -287,11 +287,11 @@ def test_a_link_planted_inside_is_not_followed(kind: str, tmp_path: Path) -> Non
     (root / kind).symlink_to(victim)
 
     with Store.open(host_at(tmp_path)) as store:
-        room = store.room(kind)  # type: ignore[arg-type]
+        room = store.writable_directory(kind)  # type: ignore[arg-type]
         assert not room.startswith(str(root))
-        assert store.places(kind) == [room]  # type: ignore[arg-type]
+        assert store.readable_directories(kind) == [room]  # type: ignore[arg-type]
     assert os.listdir(victim) == []
-    assert "is a link" in store.warnings[0]
+    assert "is a symbolic link" in store.warnings[0]
 
 
 # Read-only, and not at all
@@ -299,33 +299,33 @@ def test_a_link_planted_inside_is_not_followed(kind: str, tmp_path: Path) -> Non
 
 def test_a_read_only_store_is_not_written_to(tmp_path: Path) -> None:
     store = Store.open(host_at(tmp_path))
-    written = os.path.join(store.room("images"), "an-image")
+    written = os.path.join(store.writable_directory("images"), "an-image")
     os.mkdir(written)
     before = snapshot(tmp_path)
 
     with Store.open(host_at(tmp_path), access="read-only") as reader:
-        assert reader.places("images") == [store.room("images")]
-        assert not reader.room("images").startswith(str(tmp_path / ".cache"))
+        assert reader.readable_directories("images") == [store.writable_directory("images")]
+        assert not reader.writable_directory("images").startswith(str(tmp_path / ".cache"))
         with reader.lock("x"):
             pass
-        assert not reader.lasts
+        assert not reader.is_persistent
     assert snapshot(tmp_path) == before
 
 
 def test_a_read_only_store_that_is_not_there_is_empty_and_stays_away(tmp_path: Path) -> None:
     with Store.open(host_at(tmp_path), str(tmp_path / "cache"), "read-only") as store:
-        assert store.places("images") == []
+        assert store.readable_directories("images") == []
     assert os.listdir(tmp_path) == []
     assert store.warnings == []
 
 
 def test_without_a_store_nothing_is_read_or_written(tmp_path: Path) -> None:
-    Store.open(host_at(tmp_path)).room("images")
+    Store.open(host_at(tmp_path)).writable_directory("images")
     before = snapshot(tmp_path)
 
     with Store.open(host_at(tmp_path), access="none") as store:
-        assert store.places("images") == []
-        assert os.path.isdir(store.room("images"))
+        assert store.readable_directories("images") == []
+        assert os.path.isdir(store.writable_directory("images"))
     assert snapshot(tmp_path) == before
     assert store.warnings == []
 
@@ -334,8 +334,8 @@ def test_it_may_vanish_at_any_moment(tmp_path: Path) -> None:
     store = Store.open(host_at(tmp_path))
     os.rename(store.root, tmp_path / "gone")
 
-    assert store.places("images") == []
-    assert os.path.isdir(Store.open(host_at(tmp_path)).room("images"))
+    assert store.readable_directories("images") == []
+    assert os.path.isdir(Store.open(host_at(tmp_path)).writable_directory("images"))
 
 
 # Locks

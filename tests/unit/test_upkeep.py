@@ -50,9 +50,9 @@ def fill(store: Store) -> None:
     """Put one thing of every other kind into a store."""
     from pathlib import Path
 
-    make_wheel(Path(store.room("wheels")))
+    make_wheel(Path(store.writable_directory("wheels")))
     for kind in ("interpreters", "plans"):
-        (Path(store.room(kind)) / "entry").write_text("12345")
+        (Path(store.writable_directory(kind)) / "entry").write_text("12345")
 
 
 def test_what_it_holds_is_measured_by_kind(store: Store, image: Image) -> None:
@@ -90,8 +90,8 @@ def test_faults_are_told_and_nothing_is_changed(store: Store, image: Image) -> N
         file.write(b"DEF")
     os.chmod(victim, stat.S_IMODE(found.st_mode))
     os.utime(victim, ns=(found.st_atime_ns, found.st_mtime_ns))
-    [wheel] = os.listdir(store.room("wheels"))
-    with open(os.path.join(store.room("wheels"), wheel), "r+b") as file:
+    [wheel] = os.listdir(store.writable_directory("wheels"))
+    with open(os.path.join(store.writable_directory("wheels"), wheel), "r+b") as file:
         file.truncate(100)
     before = snapshot(store.root)
 
@@ -108,8 +108,8 @@ def test_what_is_damaged_or_abandoned_is_pruned_at_once(store: Store, image: Ima
     os.truncate(f"{image.root}/purelib/spam.py", 2)
     stage = f"{image.root}.0badcafe{UNFINISHED}"
     shutil.copytree(image.root, stage)
-    os.truncate(os.path.join(store.room("wheels"), os.listdir(store.room("wheels"))[0]), 10)
-    os.mkdir(os.path.join(store.room("wheels"), ".download-x"))
+    os.truncate(os.path.join(store.writable_directory("wheels"), os.listdir(store.writable_directory("wheels"))[0]), 10)
+    os.mkdir(os.path.join(store.writable_directory("wheels"), ".download-x"))
 
     removed = prune(store)
 
@@ -117,7 +117,7 @@ def test_what_is_damaged_or_abandoned_is_pruned_at_once(store: Store, image: Ima
     assert os.path.isdir(stage), "whoever builds it may still live"
     later = {one.path: one.reason for one in prune(store, time.time() + 2 * DAY)}
     assert later[stage] == "abandoned"
-    assert later[os.path.join(store.room("wheels"), ".download-x")] == "abandoned"
+    assert later[os.path.join(store.writable_directory("wheels"), ".download-x")] == "abandoned"
 
 
 def test_what_has_not_been_used_for_a_month_is_pruned(store: Store, image: Image) -> None:
@@ -168,7 +168,7 @@ def test_clearing_and_pruning_follow_no_link(tmp_path: Path, store: Store, image
     before = snapshot(victim)
     os.symlink(victim, os.path.join(os.path.dirname(image.root), "planted"))
     os.symlink(victim, os.path.join(store.root, "wheels"))
-    os.symlink(tmp_path / "wheels", os.path.join(store.room("images"), "cpython-000"))
+    os.symlink(tmp_path / "wheels", os.path.join(store.writable_directory("images"), "cpython-000"))
 
     removed = prune(store, time.time() + MONTHS)
     clear(store)

@@ -144,7 +144,7 @@ def test_directories_that_are_named_outrank_a_newer_wheel_elsewhere(
     tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
     make_wheel(tmp_path / "links", version="1.0")
-    make_wheel(Path(store.room("wheels")), version="2.0")
+    make_wheel(Path(store.writable_directory("wheels")), version="2.0")
     make_wheel(Path(interpreter.stdlib) / "ensurepip" / "_bundled", version="3.0")
 
     assert chosen("spam", interpreter, store, tmp_path / "links").version == "1.0"
@@ -156,7 +156,7 @@ def test_a_directory_without_the_wheel_or_that_is_not_there_is_passed_over(
     tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
     make_wheel(tmp_path / "links", name="eggs")
-    make_wheel(Path(store.room("wheels")))
+    make_wheel(Path(store.writable_directory("wheels")))
 
     assert chosen("spam", interpreter, store, tmp_path / "links", tmp_path / "missing").version == "1.0"
 
@@ -182,7 +182,7 @@ def test_a_wheel_that_was_named_and_cannot_be_read_is_an_error_lest_another_sour
 ) -> None:
     links = tmp_path / "links"
     make_wheel(links, version="1.0")
-    make_wheel(Path(store.room("wheels")), version="5.0")
+    make_wheel(Path(store.writable_directory("wheels")), version="5.0")
     damage(links)
 
     raised = refusal("spam", interpreter, store, links)
@@ -194,7 +194,7 @@ def test_a_wheel_that_was_named_and_cannot_be_read_is_an_error_lest_another_sour
 def test_a_wheel_of_the_cache_that_cannot_be_read_is_passed_over(
     damage: Callable[[Path], None], tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
-    room = Path(store.room("wheels"))
+    room = Path(store.writable_directory("wheels"))
     make_wheel(room, version="1.0")
     damage(room)
 
@@ -202,7 +202,7 @@ def test_a_wheel_of_the_cache_that_cannot_be_read_is_passed_over(
 
 
 def test_a_link_in_the_cache_is_no_wheel_of_it(tmp_path: Path, store: Store, interpreter: Interpreter) -> None:
-    room = Path(store.room("wheels"))
+    room = Path(store.writable_directory("wheels"))
     make_wheel(room, version="1.0")
     (room / "spam-5.0-py3-none-any.whl").symlink_to(make_wheel(tmp_path / "elsewhere", version="5.0"))
 
@@ -276,7 +276,7 @@ def test_what_is_installed_has_the_same_name_for_its_content_as_its_wheel(
 def test_the_newest_of_what_is_at_hand_is_used(
     in_store: str, expected: str, store: Store, interpreter: Interpreter
 ) -> None:
-    make_wheel(Path(store.room("wheels")), "pip", in_store)
+    make_wheel(Path(store.writable_directory("wheels")), "pip", in_store)
 
     assert chosen("pip", interpreter, store).version == expected
 
@@ -414,8 +414,8 @@ def test_the_index_is_the_last_resort_and_what_it_gives_is_kept(
 
     distribution = chosen("spam==1.0", interpreter, store, network="last-resort")
 
-    assert distribution.location == os.path.join(store.room("wheels"), wheel.name)
-    assert os.listdir(store.room("wheels")) == [wheel.name]
+    assert distribution.location == os.path.join(store.writable_directory("wheels"), wheel.name)
+    assert os.listdir(store.writable_directory("wheels")) == [wheel.name]
     assert told == ["downloading spam==1.0 for CPython 3.12.1"]
     arguments = (seen / "arguments").read_text().split("\n")[:-1]
     assert arguments[:3] == ["-m", "pip", "download"]
@@ -435,7 +435,7 @@ def test_nothing_is_downloaded_where_something_is_at_hand(
     network: Network, tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
     seen = fake_pip(tmp_path, store, "exit 1")
-    make_wheel(Path(store.room("wheels")))
+    make_wheel(Path(store.writable_directory("wheels")))
 
     assert chosen("spam", interpreter, store, network=network).version == "1.0"
     assert list(seen.iterdir()) == []
@@ -443,7 +443,7 @@ def test_nothing_is_downloaded_where_something_is_at_hand(
 
 @needs_sh
 def test_the_index_comes_first_if_the_newest_is_wanted(tmp_path: Path, store: Store, interpreter: Interpreter) -> None:
-    make_wheel(Path(store.room("wheels")), version="1.0")
+    make_wheel(Path(store.writable_directory("wheels")), version="1.0")
     fake_pip(tmp_path, store, f"cp {make_wheel(tmp_path / 'index', version='2.0')} $dest/")
 
     assert chosen("spam", interpreter, store, network="newest").version == "2.0"
@@ -453,7 +453,7 @@ def test_the_index_comes_first_if_the_newest_is_wanted(tmp_path: Path, store: St
 def test_without_an_index_the_newest_at_hand_does_and_that_is_said(
     tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
-    make_wheel(Path(store.room("wheels")), version="1.0")
+    make_wheel(Path(store.writable_directory("wheels")), version="1.0")
     fake_pip(tmp_path, store, "echo 'WARNING: slow'; echo 'ERROR: no route to host'; exit 1")
 
     assert chosen("spam", interpreter, store, network="newest").version == "1.0"
@@ -469,7 +469,7 @@ def test_a_download_that_brings_nothing_leaves_nothing(
     fake_pip(tmp_path, store, script)
 
     assert "pip was to download `spam`" in refusal("spam", interpreter, store, network="last-resort").message
-    assert os.listdir(store.room("wheels")) == []
+    assert os.listdir(store.writable_directory("wheels")) == []
 
 
 def test_a_python_that_is_gone_is_told_as_such(store: Store, interpreter: Interpreter) -> None:
@@ -479,7 +479,7 @@ def test_a_python_that_is_gone_is_told_as_such(store: Store, interpreter: Interp
 
 def test_what_was_tried_is_told_source_by_source(tmp_path: Path, store: Store, interpreter: Interpreter) -> None:
     make_wheel(tmp_path / "links", version="1.0", requires_python=">=3.13")
-    make_wheel(Path(store.room("wheels")), version="2.0", tags=["cp39-cp39-win_amd64"])
+    make_wheel(Path(store.writable_directory("wheels")), version="2.0", tags=["cp39-cp39-win_amd64"])
 
     error = refusal("spam", interpreter, store, tmp_path / "links")
 
@@ -495,7 +495,7 @@ def test_a_directory_that_was_named_and_cannot_be_listed_is_an_error(
     tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
     (tmp_path / "links").write_text("a file")
-    make_wheel(Path(store.room("wheels")))
+    make_wheel(Path(store.writable_directory("wheels")))
 
     raised = refusal("spam", interpreter, store, tmp_path / "links")
     assert raised.message == f"`{tmp_path / 'links'}` cannot be read (not a directory)"

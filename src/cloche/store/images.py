@@ -8,7 +8,7 @@ Python; `image.json` describes it, and `manifest` lists these files themselves.
 Byte-code that lies about for the very same ABI is taken over. To compile what is left takes longer than all else, so it
 waits until an environment has got the image and another one is to: then one with byte-code takes its place. Who makes one
 environment, in a fresh container say, does not pay for the next thousand. The image's directory has the time of its files
-until it was laid down for the first time (see `Store.note_laid`).
+until it was laid down for the first time (see `Store.mark_installed`).
 
 The time of every file is the same and derived from the content, so that equal images are equal on every machine, and
 byte-code of one is never taken for that of another. It is an even number of seconds, which every file system can hold.
@@ -69,10 +69,10 @@ def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -
     while True:
         attempts -= 1
         found = _present(store, abi, name)
-        if found and (found.bytecode == "complete" or not _was_laid(found) or not store.lasts):
+        if found and (found.bytecode == "complete" or not _was_laid(found) or not store.is_persistent):
             return found
-        images = os.path.join(store.room("images"), abi)
-        if found and not store.keeps(images):
+        images = os.path.join(store.writable_directory("images"), abi)
+        if found and not store.is_persistent_path(images):
             return found
         try:
             _make_own_directory(images)
@@ -97,9 +97,9 @@ def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -
             if not attempts:
                 raise _hindered(distribution, images, error) from error
         except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS) or not store.keeps(images):
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS) or not store.is_persistent_path(images):
                 raise _hindered(distribution, images, error) from error
-            store.give_up("images", f"cannot be written ({reason_of(error)})")
+            store.fall_back_to_temporary("images", f"is not writable ({reason_of(error)})")
         if not attempts:
             raise SeedError(
                 f"the image `{images}/{name}` is removed or damaged as often as it is made", hint="try again"
@@ -197,7 +197,7 @@ def image_name(distribution: Distribution) -> str:
 
 
 def _present(store: Store, abi: str, name: str) -> Image | None:
-    for place in store.places("images"):
+    for place in store.readable_directories("images"):
         if image := load(os.path.join(place, abi, name)):
             return image
     return None

@@ -28,7 +28,7 @@ def download(requirement: Requirement, interpreter: Interpreter, store: Store) -
 
     :raises SeedError: pip cannot be run or found none; the message has its last words.
     """
-    room = store.room("wheels")
+    room = store.writable_directory("wheels")
     store.progress(f"downloading {requirement} for {interpreter.name}")
     with tempfile.TemporaryDirectory(prefix=".download-", dir=room) as place:
         command = [store.host.executable or sys.executable, "-m", "pip", *_arguments(requirement, interpreter, place)]

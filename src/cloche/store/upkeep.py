@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cloche.errors import ClocheError, SeedError
 from cloche.fs.files import read_plain
 from cloche.model.value import value
-from cloche.store import GUESTS, KINDS
+from cloche.store import KINDS, PLUGIN_KINDS
 from cloche.store.check import check_tree
 from cloche.store.distributions import read_wheel
 from cloche.store.images import DISCARDED, UNFINISHED, remove
@@ -70,7 +70,7 @@ def size(store: Store) -> list[Usage]:
 
 def verify(store: Store, judges: Judges | None = None) -> list[str]:
     """Return what is wrong in the store, one line each, every hash compared; nothing is changed."""
-    wrong = [f"`{path}` {reason}" for path, reason in store.mistrusted().items()]
+    wrong = [f"`{path}` {reason}" for path, reason in store.untrusted_directories().items()]
     for kind, judge in (judges or {}).items():
         wrong += [f"`{path}` is damaged" for path in _entries(store, kind) if not _is_whole(path, judge)]
     for path in _entries(store, "images"):
@@ -111,13 +111,13 @@ def clear(store: Store) -> int:
     _require_writable(store)
     total = sum(usage.size for usage in size(store))
     for kind in _kinds(store):
-        for place in store.places(kind):
+        for place in store.readable_directories(kind):
             aside = f"{place}.{os.urandom(4).hex()}{DISCARDED}"
             try:
                 os.rename(place, aside)  # nobody shall see half an image
             except FileNotFoundError:
                 pass
-    ours = (*KINDS, *GUESTS)
+    ours = (*KINDS, *PLUGIN_KINDS)
     for name in _names(store.root):
         if name.endswith(DISCARDED) and name.partition(".")[0] in ours:  # those of a run that was killed, too
             remove(os.path.join(store.root, name))
@@ -130,7 +130,7 @@ def clear(store: Store) -> int:
 
 
 def _require_writable(store: Store) -> None:
-    if not store.lasts:
+    if not store.is_persistent:
         raise ClocheError(
             f"the cache `{store.root}` may not be written" if store.root else "there is no cache that could be changed",
             hint="leave out `--read-only-cache`, or name the cache with `--cache-dir`",
@@ -139,12 +139,12 @@ def _require_writable(store: Store) -> None:
 
 def _kinds(store: Store) -> list[Kind]:
     """Return what the store has directories for, and what others have put beside them."""
-    return [*KINDS, *(kind for kind in GUESTS if store.places(kind))]
+    return [*KINDS, *(kind for kind in PLUGIN_KINDS if store.readable_directories(kind))]
 
 
 def _entries(store: Store, kind: Kind) -> Iterator[str]:
     """Yield the path of each thing of a kind; images lie one level deeper, below the name of their ABI."""
-    for place in store.places(kind):
+    for place in store.readable_directories(kind):
         for name in _names(place):
             path = os.path.join(place, name)
             if kind == "images" and os.path.isdir(path) and not os.path.islink(path):

@@ -120,7 +120,7 @@ def _sources(
         return [offer for place in wanted.find_links for offer in wheels_in(place, name)]
 
     def cached() -> list[Offer]:
-        offers = (offer for place in store.places("wheels") for offer in wheels_in(place, name))
+        offers = (offer for place in store.readable_directories("wheels") for offer in wheels_in(place, name))
         return [offer for offer in offers if not os.path.islink(offer.location)]
 
     def ensurepip() -> list[Offer]:
