@@ -67,9 +67,9 @@ class World(NamedTuple):
         inside = {
             "ABI": self.only("images"),
             "image": image,
-            "seal": f"{image}/manifest",
+            "own file list": f"{image}/image.files",
             "description": f"{image}/image.json",
-            "list": f"{image}/purelib.manifest",
+            "file list": f"{image}/purelib.files",
             "record": f"{image}/purelib.record",
             "tree": f"{image}/purelib",
             "package": f"{image}/purelib/spam",
@@ -160,7 +160,7 @@ def move_behind_link(path: str, aside: str) -> None:
 
 
 FILES = (
-    *("seal", "description", "list", "record", "module", "byte-code", "script"),
+    *("own file list", "description", "file list", "record", "module", "byte-code", "script"),
     *("answer", "plan"),
 )
 DIRECTORIES = ("ABI", "image", "tree", "package")
@@ -285,7 +285,7 @@ def test_a_planted_link_is_not_followed(world: World, what: str, kind: str) -> N
 
 def test_what_was_added_is_never_laid_down_and_is_told(world: World) -> None:
     image = world.find("image")
-    for name in ("purelib/planted.py", "shebangs/planted", "planted", "platlib.manifest", "purelib/spam/planted.py"):
+    for name in ("purelib/planted.py", "shebangs/planted", "planted", "platlib.files", "purelib/spam/planted.py"):
         change_new(f"{image}/{name}", b"#!python\n")
     os.mkdir(f"{image}/platlib")
 

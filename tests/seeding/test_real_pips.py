@@ -14,7 +14,7 @@ import pytest
 import cloche
 from cloche.store import Store
 from cloche.store.check import check
-from cloche.store.images import verify
+from cloche.store.images import verify_image
 from tests import interpreters
 from tests.distributions import host_at, make_wheel, wrong_rows
 from tests.trees import snapshot
@@ -130,7 +130,7 @@ def test_pip_upgrades_itself_and_harms_neither_store_nor_neighbour(
     assert snapshot(neighbour.root) == before
     for image in plan_images(tmp_path / "three", name, cache):
         assert check(image) is None
-        assert verify(image.root) == []
+        assert verify_image(image.root) == []
 
 
 def plan_images(root: Path, name: str, cache: Path) -> list[cloche.Image]:
@@ -225,15 +225,15 @@ def test_a_pinned_pip_comes_from_the_directory_that_is_named(tmp_path: Path, cac
 def test_every_wheel_of_ensurepip_on_this_machine_passes_as_one(tmp_path: Path) -> None:
     from cloche.api import find
     from cloche.store.distributions import read_wheel
-    from cloche.store.images import obtain
-    from cloche.store.wheels import wheels_in
+    from cloche.store.images import find_or_build_image
+    from cloche.store.wheels import wheels_in_directory
 
     interpreter = find()
     wheels = [
         offer.location
         for minor in interpreters.MINORS
         for name in ("pip", "setuptools")
-        for offer in wheels_in(
+        for offer in wheels_in_directory(
             os.path.join(os.path.dirname(python(minor)), "..", "lib", f"python{minor}", "ensurepip", "_bundled"), name
         )
     ]
@@ -243,4 +243,4 @@ def test_every_wheel_of_ensurepip_on_this_machine_passes_as_one(tmp_path: Path) 
                 members = [name for name in archive.namelist() if not name.endswith("/RECORD")]
             distribution = read_wheel(wheel)
             assert sorted(file.member for file in distribution.files) == sorted(members)
-        assert obtain(read_wheel(wheels[0]), interpreter, store).files > 100
+        assert find_or_build_image(read_wheel(wheels[0]), interpreter, store).files > 100

@@ -322,8 +322,8 @@ def test_an_image_is_laid_with_its_scripts_and_a_record_of_all(host, registry, t
     )
     (tmp_path / "image").mkdir()
     (tmp_path / "image" / "purelib.record").write_text("demo.py,sha256=x,2\n")
-    seal = format_file_list(FileList([], ["purelib.manifest", "purelib.record"], [0, 0], ["", ""], 0))
-    (tmp_path / "image" / "manifest").write_text(seal)
+    own_files = format_file_list(FileList([], ["purelib.files", "purelib.record"], [0, 0], ["", ""], 0))
+    (tmp_path / "image" / "image.files").write_text(own_files)
     request = Request(destination=str(tmp_path / "env"), activators=())
     blueprint = replace(
         draw(replace(request, wanted=None), recorded("cpython-3.12-linux"), "", registry, None), images=(image,)

@@ -15,7 +15,7 @@ from cloche.errors import ClocheError, SeedError
 from cloche.store import KINDS, Store
 from cloche.store.check import check
 from cloche.store.distributions import read_wheel
-from cloche.store.images import UNFINISHED, obtain
+from cloche.store.images import UNFINISHED, find_or_build_image
 from cloche.store.upkeep import DAY, clear, prune, size, verify
 from tests.distributions import host_at, make_wheel
 from tests.trees import snapshot
@@ -43,7 +43,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def image(tmp_path: Path, interpreter: Interpreter, store: Store) -> Image:
-    return obtain(read_wheel(str(make_wheel(tmp_path / "wheels"))), interpreter, store)
+    return find_or_build_image(read_wheel(str(make_wheel(tmp_path / "wheels"))), interpreter, store)
 
 
 def fill(store: Store) -> None:
@@ -98,7 +98,7 @@ def test_faults_are_told_and_nothing_is_changed(store: Store, image: Image) -> N
     faults = verify(store)
 
     assert len(faults) == 2
-    assert "spam.py` has other content" in faults[0]
+    assert "spam.py` was modified after it was created" in faults[0]
     assert wheel in faults[1]
     assert snapshot(store.root) == before
 
@@ -148,7 +148,7 @@ def test_clearing_removes_what_is_ours_and_nothing_else(tmp_path: Path, store: S
     assert clear(store) > image.size
 
     assert sorted(os.listdir(store.root)) == ["images.backup", "notes.txt"]
-    again = obtain(read_wheel(str(tmp_path / "wheels" / "spam-1.0-py3-none-any.whl")), find(), store)
+    again = find_or_build_image(read_wheel(str(tmp_path / "wheels" / "spam-1.0-py3-none-any.whl")), find(), store)
     assert again == image
 
 
@@ -203,7 +203,7 @@ def test_it_may_be_cleared_at_any_moment(
     for moment in range(0, 1000, 4):
         clear(store)
         made.start(moment)
-        image = obtain(distribution, interpreter, store)
+        image = find_or_build_image(distribution, interpreter, store)
         if not made.stop():
             break  # it needs no more calls than that
         finished += check(image) is None
@@ -246,5 +246,5 @@ def test_a_store_that_is_cleared_again_and_again_is_an_error_and_no_endless_loop
 ) -> None:
     store.progress = lambda _: clear(store)
 
-    with pytest.raises(SeedError, match="cannot be made in"):
-        obtain(read_wheel(str(make_wheel(tmp_path / "wheels"))), interpreter, store)
+    with pytest.raises(SeedError, match="cannot be created in"):
+        find_or_build_image(read_wheel(str(make_wheel(tmp_path / "wheels"))), interpreter, store)

@@ -1,7 +1,7 @@
 """Whether an image is what was published: a cheap look at every file, which a warm run can afford.
 
 It compares size, time and permissions, of which a file that was cut short, emptied, replaced or edited in place shows one;
-`cloche.store.images.verify` compares content.
+`cloche.store.images.verify_image` compares content.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
     from cloche.model.distribution import Image
 
-SEAL = "manifest"
-"""Name of the manifest that lists an image's own files: the trees' manifests, their records, its description."""
+FILE_LIST_SUFFIX = ".files"
+"""The suffix of the list of a tree's files: `purelib.files` lists what is in `purelib`."""
+
+OWN_FILE_LIST = "image.files"
+"""The list of an image's own files: the file lists of its trees, their records, and its description."""
 
 BY_DESCRIPTOR = os.stat in os.supports_dir_fd
 
@@ -36,8 +39,8 @@ def check_tree(root: str) -> str | None:
         return reason
     try:
         for name in sealed(root):
-            if name.endswith(".manifest"):
-                _look(f"{root}/{name}", f"{root}/{name.removesuffix('.manifest')}")
+            if name.endswith(FILE_LIST_SUFFIX):
+                _look(f"{root}/{name}", f"{root}/{name.removesuffix(FILE_LIST_SUFFIX)}")
     except DamagedImage as error:
         return error.message
     except (OSError, ValueError) as error:
@@ -52,7 +55,7 @@ def check_seal(root: str) -> str | None:
         for place in (os.path.dirname(abi), abi):  # a link in the way would lead out of the store
             if os.lstat(place).st_mode & 0o170000 != IS_DIRECTORY:
                 return f"`{place}` is not a directory"
-        _look(f"{root}/{SEAL}", root)
+        _look(f"{root}/{OWN_FILE_LIST}", root)
     except DamagedImage as error:
         return error.message
     except (OSError, ValueError) as error:
@@ -63,16 +66,16 @@ def check_seal(root: str) -> str | None:
 def sealed(root: str) -> Sequence[str]:
     """Return the names of an image's own files, those in directories with `/`; what else lies there is not of it.
 
-    :raises OSError: the seal cannot be read.
+    :raises OSError: the list cannot be read.
     :raises ValueError: it is not whole.
     """
-    return read_file_list(f"{root}/{SEAL}").paths
+    return read_file_list(f"{root}/{OWN_FILE_LIST}").paths
 
 
-def _look(manifest: str, root: str) -> None:
+def _look(file_list: str, root: str) -> None:
     directory = os.open(root, DIRECTORY) if BY_DESCRIPTOR else None
     try:
-        look(read_file_list(manifest), kind_of(manifest), root, directory)
+        look(read_file_list(file_list), kind_of(file_list), root, directory)
     finally:
         if directory is not None:
             os.close(directory)

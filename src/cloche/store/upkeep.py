@@ -17,8 +17,7 @@ from cloche.model.value import value
 from cloche.store import KINDS, PLUGIN_KINDS
 from cloche.store.check import check_tree
 from cloche.store.distributions import read_wheel
-from cloche.store.images import DISCARDED, UNFINISHED, remove
-from cloche.store.images import verify as verify_image
+from cloche.store.images import DISCARDED, UNFINISHED, remove_path, verify_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -99,7 +98,7 @@ def prune(store: Store, now: float | None = None, judges: Judges | None = None) 
             reason = "damaged" if judge and not _is_whole(path, judge) else _needless(kind, path, now)
             if reason:
                 removed.append(Removal(path, reason, _size(path)))
-                remove(path)
+                remove_path(path)
     return removed
 
 
@@ -120,7 +119,7 @@ def clear(store: Store) -> int:
     ours = (*KINDS, *PLUGIN_KINDS)
     for name in _names(store.root):
         if name.endswith(DISCARDED) and name.partition(".")[0] in ours:  # those of a run that was killed, too
-            remove(os.path.join(store.root, name))
+            remove_path(os.path.join(store.root, name))
     try:
         os.unlink(os.path.join(store.root, "CACHEDIR.TAG"))
         os.rmdir(store.root)
