@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from cloche.cli.cache import JUDGES
+from cloche.cli.cache import CONTENT_CHECKS
 from cloche.model.request import Request, Wanted
 from cloche.session import Session
-from cloche.store import KINDS, Store, upkeep
+from cloche.store import KINDS, Store, maintenance
 from tests.distributions import host_at, make_wheel
 from tests.trees import Tree, snapshot
 
@@ -54,7 +54,7 @@ class World(NamedTuple):
 
     def faults(self) -> list[str]:
         with Store.open(host_at(self.place), self.root) as store:
-            return upkeep.verify(store, JUDGES)
+            return maintenance.verify_store(store, CONTENT_CHECKS)
 
     def only(self, *parts: str) -> str:
         """Return the path of what lies alone in a directory of the store."""

@@ -9,7 +9,7 @@ from cloche.cli.settings import resolve, session_of
 from cloche.discovery import cache as probes
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.planning import plan_cache
-from cloche.store import upkeep
+from cloche.store import maintenance
 from cloche.store.directories import cache_directory
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def cache(words: ParsedArguments, host: Host, argv: Sequence[str], started: floa
     return done.code
 
 
-JUDGES: upkeep.Judges = {"interpreters": probes.is_whole, "plans": plan_cache.is_whole}
+CONTENT_CHECKS: maintenance.ContentChecks = {"interpreters": probes.is_whole, "plans": plan_cache.is_whole}
 
 
 def say_where(store: Store) -> Done:
@@ -53,7 +53,7 @@ def say_where(store: Store) -> Done:
 
 
 def size(store: Store) -> Done:
-    usages = upkeep.size(store)
+    usages = maintenance.measure_store(store)
     total = sum(usage.size for usage in usages)
     lines = [f"{usage.kind + ':':14}{human(usage.size):>10}  {usage.entries} entries" for usage in usages]
     facts = [{"kind": usage.kind, "entries": usage.entries, "size": usage.size} for usage in usages]
@@ -62,13 +62,13 @@ def size(store: Store) -> Done:
 
 def verify(store: Store) -> Done:
     """Compare every hash; what is damaged is never used, and `prune` removes it."""
-    damaged = upkeep.verify(store, JUDGES)
+    damaged = maintenance.verify_store(store, CONTENT_CHECKS)
     lines = (*damaged, "`cloche cache prune` removes what is damaged") if damaged else ("every hash is right",)
     return Done(lines, {"damaged": damaged}, 1 if damaged else 0)
 
 
 def prune(store: Store) -> Done:
-    removed = upkeep.prune(store, judges=JUDGES)
+    removed = maintenance.prune_store(store, checks=CONTENT_CHECKS)
     total = sum(one.size for one in removed)
     lines = [f"removed {one.path}: {one.reason}" for one in removed]
     facts = [{"path": one.path, "reason": one.reason, "size": one.size} for one in removed]
@@ -76,7 +76,7 @@ def prune(store: Store) -> Done:
 
 
 def clear(store: Store) -> Done:
-    total = upkeep.clear(store)
+    total = maintenance.clear_store(store)
     return Done((f"removed {human(total)}",), {"size": total})
 
 

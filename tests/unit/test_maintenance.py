@@ -1,4 +1,4 @@
-"""Looking after the store: it is measured, checked, pruned and cleared, and nobody else's files are touched."""
+"""Maintenance of the store: it is measured, verified, pruned and cleared, and files of others stay untouched."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cloche.store import KINDS, Store
 from cloche.store.check import check
 from cloche.store.distributions import read_wheel
 from cloche.store.images import UNFINISHED, find_or_build_image
-from cloche.store.upkeep import DAY, clear, prune, size, verify
+from cloche.store.maintenance import DAY, clear_store, measure_store, prune_store, verify_store
 from tests.distributions import host_at, make_wheel
 from tests.trees import snapshot
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
 
-MONTHS = 100 * DAY
+LONG = 100 * DAY
 
 
 @pytest.fixture(scope="module")
 def interpreter() -> Interpreter:
-    """The base of the Python that runs the tests."""
+    """The base interpreter of the Python that runs the tests."""
     return find()
 
 
@@ -47,7 +47,7 @@ def image(tmp_path: Path, interpreter: Interpreter, store: Store) -> Image:
 
 
 def fill(store: Store) -> None:
-    """Put one thing of every other kind into a store."""
+    """Put one entry of every other kind into a store."""
     from pathlib import Path
 
     make_wheel(Path(store.writable_directory("wheels")))
@@ -55,9 +55,9 @@ def fill(store: Store) -> None:
         (Path(store.writable_directory(kind)) / "entry").write_text("12345")
 
 
-def test_what_it_holds_is_measured_by_kind(store: Store, image: Image) -> None:
+def test_disk_usage_is_measured_by_kind(store: Store, image: Image) -> None:
     fill(store)
-    found = {usage.kind: usage for usage in size(store)}
+    found = {usage.kind: usage for usage in measure_store(store)}
 
     assert list(found) == list(KINDS)
     assert {kind: usage.entries for kind, usage in found.items()} == dict.fromkeys(KINDS, 1)
@@ -65,23 +65,23 @@ def test_what_it_holds_is_measured_by_kind(store: Store, image: Image) -> None:
     assert found["plans"].size == 5
 
 
-def test_an_empty_one_holds_nothing(store: Store) -> None:
-    assert {usage.size for usage in size(store)} == {0}
-    assert verify(store) == []
-    assert prune(store) == []
-    assert clear(store) == 0
+def test_an_empty_store_has_no_content_and_no_problems(store: Store) -> None:
+    assert {usage.size for usage in measure_store(store)} == {0}
+    assert verify_store(store) == []
+    assert prune_store(store) == []
+    assert clear_store(store) == 0
 
 
-def test_a_whole_one_has_no_faults(store: Store, image: Image) -> None:
+def test_an_intact_store_has_no_problems(store: Store, image: Image) -> None:
     fill(store)
     before = snapshot(store.root)
 
-    assert verify(store) == []
+    assert verify_store(store) == []
     assert check(image) is None
     assert snapshot(store.root) == before
 
 
-def test_faults_are_told_and_nothing_is_changed(store: Store, image: Image) -> None:
+def test_verify_reports_problems_and_changes_nothing(store: Store, image: Image) -> None:
     fill(store)
     victim = f"{image.root}/purelib/spam.py"
     found = os.stat(victim)
@@ -95,15 +95,15 @@ def test_faults_are_told_and_nothing_is_changed(store: Store, image: Image) -> N
         file.truncate(100)
     before = snapshot(store.root)
 
-    faults = verify(store)
+    problems = verify_store(store)
 
-    assert len(faults) == 2
-    assert "spam.py` was modified after it was created" in faults[0]
-    assert wheel in faults[1]
+    assert len(problems) == 2
+    assert "spam.py` was modified after it was created" in problems[0]
+    assert wheel in problems[1]
     assert snapshot(store.root) == before
 
 
-def test_what_is_damaged_or_abandoned_is_pruned_at_once(store: Store, image: Image) -> None:
+def test_prune_removes_damaged_files_at_once_and_leftovers_after_a_day(store: Store, image: Image) -> None:
     fill(store)
     os.truncate(f"{image.root}/purelib/spam.py", 2)
     stage = f"{image.root}.0badcafe{UNFINISHED}"
@@ -111,41 +111,41 @@ def test_what_is_damaged_or_abandoned_is_pruned_at_once(store: Store, image: Ima
     os.truncate(os.path.join(store.writable_directory("wheels"), os.listdir(store.writable_directory("wheels"))[0]), 10)
     os.mkdir(os.path.join(store.writable_directory("wheels"), ".download-x"))
 
-    removed = prune(store)
+    removed = prune_store(store)
 
     assert sorted(one.reason for one in removed) == ["damaged", "damaged"]
-    assert os.path.isdir(stage), "whoever builds it may still live"
-    later = {one.path: one.reason for one in prune(store, time.time() + 2 * DAY)}
+    assert os.path.isdir(stage), "the process that builds it may still be running"
+    later = {one.path: one.reason for one in prune_store(store, time.time() + 2 * DAY)}
     assert later[stage] == "abandoned"
     assert later[os.path.join(store.writable_directory("wheels"), ".download-x")] == "abandoned"
 
 
-def test_what_has_not_been_used_for_a_month_is_pruned(store: Store, image: Image) -> None:
+def test_prune_removes_files_that_were_unused_for_a_month(store: Store, image: Image) -> None:
     fill(store)
 
-    assert prune(store) == []
-    removed = {one.path: one for one in prune(store, time.time() + MONTHS)}
+    assert prune_store(store) == []
+    removed = {one.path: one for one in prune_store(store, time.time() + LONG)}
 
     assert removed[image.root].reason == "unused for 100 days"
     assert removed[image.root].size > image.size
     assert not os.path.exists(image.root)
-    assert {usage.entries for usage in size(store)} == {0}
+    assert {usage.entries for usage in measure_store(store)} == {0}
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a file system with hard links is needed")
-def test_an_image_that_an_environment_shares_stays(tmp_path: Path, store: Store, image: Image) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="it needs a file system with hard links")
+def test_prune_keeps_an_image_that_an_environment_shares(tmp_path: Path, store: Store, image: Image) -> None:
     os.link(f"{image.root}/purelib/spam.py", tmp_path / "spam.py")
 
-    assert image.root not in {one.path for one in prune(store, time.time() + MONTHS)}
+    assert image.root not in {one.path for one in prune_store(store, time.time() + LONG)}
     assert check(image) is None
 
 
-def test_clearing_removes_what_is_ours_and_nothing_else(tmp_path: Path, store: Store, image: Image) -> None:
+def test_clear_removes_only_files_of_the_store(tmp_path: Path, store: Store, image: Image) -> None:
     fill(store)
     (tmp_path / "store" / "notes.txt").write_text("mine")
     (tmp_path / "store" / "images.backup").mkdir()
 
-    assert clear(store) > image.size
+    assert clear_store(store) > image.size
 
     assert sorted(os.listdir(store.root)) == ["images.backup", "notes.txt"]
     again = find_or_build_image(read_wheel(str(tmp_path / "wheels" / "spam-1.0-py3-none-any.whl")), find(), store)
@@ -153,15 +153,15 @@ def test_clearing_removes_what_is_ours_and_nothing_else(tmp_path: Path, store: S
 
 
 @pytest.mark.usefixtures("image")
-def test_clearing_takes_the_directory_along_if_nothing_else_is_in_it(store: Store) -> None:
-    clear(store)
+def test_clear_removes_the_directory_if_it_is_empty_then(store: Store) -> None:
+    clear_store(store)
 
     assert not os.path.exists(store.root)
     assert store.warnings == []
 
 
-@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
-def test_clearing_and_pruning_follow_no_link(tmp_path: Path, store: Store, image: Image) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="creating links needs privileges on Windows")
+def test_clear_and_prune_follow_no_links(tmp_path: Path, store: Store, image: Image) -> None:
     victim = tmp_path / "victim"
     shutil.copytree(image.root, victim)
     os.utime(victim, (0, 0))
@@ -170,8 +170,8 @@ def test_clearing_and_pruning_follow_no_link(tmp_path: Path, store: Store, image
     os.symlink(victim, os.path.join(store.root, "wheels"))
     os.symlink(tmp_path / "wheels", os.path.join(store.writable_directory("images"), "cpython-000"))
 
-    removed = prune(store, time.time() + MONTHS)
-    clear(store)
+    removed = prune_store(store, time.time() + LONG)
+    clear_store(store)
 
     assert "damaged" in {one.reason for one in removed}
     assert snapshot(victim) == before
@@ -179,41 +179,43 @@ def test_clearing_and_pruning_follow_no_link(tmp_path: Path, store: Store, image
     assert os.listdir(store.root) == ["wheels"]
 
 
-@pytest.mark.parametrize("work", [prune, clear])
-def test_a_read_only_store_is_not_looked_after(work: type[object], tmp_path: Path, store: Store, image: Image) -> None:
+@pytest.mark.parametrize("work", [prune_store, clear_store])
+def test_a_read_only_store_is_neither_pruned_nor_cleared(
+    work: type[object], tmp_path: Path, store: Store, image: Image
+) -> None:
     before = snapshot(store.root)
     with Store.open(host_at(tmp_path), store.root, "read-only") as reader, pytest.raises(ClocheError):
         work(reader)
     assert snapshot(store.root) == before
-    assert verify(store) == []
+    assert verify_store(store) == []
     assert check(image) is None
 
 
 CALLS = ("link", "lstat", "makedirs", "mkdir", "open", "rename", "scandir", "stat", "utime")
 
 
-def test_it_may_be_cleared_at_any_moment(
+def test_clearing_the_store_at_any_moment_disturbs_no_builder(
     tmp_path: Path, interpreter: Interpreter, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before its first call of the system, before its fifth, ...: whoever works in it gets an image all the same."""
+    """The store is cleared before the first system call of a build, before the fifth, and so on; each build succeeds."""
     distribution = read_wheel(str(make_wheel(tmp_path / "wheels")))
-    made = Countdown(store, monkeypatch)
-    finished = 0
+    countdown = Countdown(store, monkeypatch)
+    intact = 0
 
     for moment in range(0, 1000, 4):
-        clear(store)
-        made.start(moment)
+        clear_store(store)
+        countdown.start(moment)
         image = find_or_build_image(distribution, interpreter, store)
-        if not made.stop():
-            break  # it needs no more calls than that
-        finished += check(image) is None
+        if not countdown.stop():
+            break  # the build made fewer calls than that
+        intact += check(image) is None
     assert moment > 30
-    assert finished >= moment // 4 - 5, "only in the last moments can what is finished be taken away"
+    assert intact >= moment // 4 - 5, "a finished image is lost only if the store is cleared in the last moments"
     assert store.warnings == []
 
 
 class Countdown:
-    """Clears a store before a given number of calls into the file system have been made."""
+    """Clears a store before the n-th call into the file system."""
 
     def __init__(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         self.store = store
@@ -226,7 +228,7 @@ class Countdown:
             if self.left >= 0:
                 self.left -= 1
                 if self.left < 0:
-                    clear(self.store)
+                    clear_store(self.store)
             return function(*arguments, **named)
 
         return call
@@ -235,16 +237,16 @@ class Countdown:
         self.left = calls
 
     def stop(self) -> bool:
-        """Return whether it has cleared the store."""
+        """Return whether the store was cleared."""
         cleared = self.left < 0
         self.left = -1
         return cleared
 
 
-def test_a_store_that_is_cleared_again_and_again_is_an_error_and_no_endless_loop(
+def test_a_store_that_is_cleared_again_and_again_is_an_error(
     tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
-    store.progress = lambda _: clear(store)
+    store.progress = lambda _: clear_store(store)
 
     with pytest.raises(SeedError, match="cannot be created in"):
         find_or_build_image(read_wheel(str(make_wheel(tmp_path / "wheels"))), interpreter, store)
