@@ -10,7 +10,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from cloche.errors import InterpreterNotFound
-from cloche.model.spec import ANY, contains
+from cloche.model.spec import ANY, range_contains
 from cloche.model.value import replace
 
 if TYPE_CHECKING:
@@ -96,7 +96,9 @@ def is_too_old(spec: InterpreterSpec) -> bool:
     if not spec.range:
         return False
     newer: list[Version] = [(3, minor, micro, "final", 0) for minor in range(6, 30) for micro in (0, 1, 20)]
-    return any(contains(spec.range, one) for one in OLDER) and not any(contains(spec.range, one) for one in newer)
+    return any(range_contains(spec.range, one) for one in OLDER) and not any(
+        range_contains(spec.range, one) for one in newer
+    )
 
 
 def old_ones(spec: InterpreterSpec, search: Search) -> list[Sighting]:
@@ -105,7 +107,7 @@ def old_ones(spec: InterpreterSpec, search: Search) -> list[Sighting]:
     def meant(one: Sighting) -> bool:
         parts = [int(part) for part in one.too_old.split(".")]
         version: Version = (parts[0], parts[1], parts[2], "final", 0)
-        return contains(spec.range, version) if spec.range else version[: len(spec.release)] == spec.release
+        return range_contains(spec.range, version) if spec.range else version[: len(spec.release)] == spec.release
 
     return [one for one in search.sightings(spec) if one.too_old and meant(one)]
 

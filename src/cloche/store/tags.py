@@ -76,9 +76,11 @@ def _runs_on_our_platform(interpreter: Interpreter) -> bool:
 
 def satisfies_requires_python(requires_python: str, interpreter: Interpreter) -> bool:
     """Return whether an interpreter satisfies a Requires-Python; like pip, ignore one that cannot be parsed."""
-    from cloche.model.spec import contains
+    from cloche.model.spec import range_contains
 
     try:
-        return not requires_python or contains(requires_python.replace(" ", ""), interpreter.version, prereleases=True)
+        return not requires_python or range_contains(
+            requires_python.replace(" ", ""), interpreter.version, prereleases=True
+        )
     except ValueError:
         return True
