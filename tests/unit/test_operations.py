@@ -36,12 +36,12 @@ def image(tmp_path):
         (tree / path).chmod(mode)
         os.utime(tree / path, (1_000_000_000, 1_000_000_000))
         files[path] = len(path)
-    file_list = tmp_path / "store" / "purelib.files"
+    manifest = tmp_path / "store" / "purelib.manifest"
     hashes = ["0" * 64] * len(files)
     content = FileList(["package", "package/deep"], [*files], [*files.values()], hashes, 1_000_000_000 * 10**9)
-    file_list.write_text(format_file_list(content))
-    file_list.chmod(0o444)
-    return InstallTree(".", str(tree), str(file_list), len(files), sum(files.values()))
+    manifest.write_text(format_file_list(content))
+    manifest.chmod(0o444)
+    return InstallTree(".", str(tree), str(manifest), len(files), sum(files.values()))
 
 
 def refusing(code: int):

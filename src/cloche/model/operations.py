@@ -1,6 +1,6 @@
-"""Operations: the steps of a plan, as values. `cloche.apply.executor` performs them.
+"""What a plan consists of: values that say what is to be made; `cloche.apply.executor` is what performs them.
 
-The `path` of an operation is relative to the environment's root and uses `/`.
+An operation names its place relative to the environment's root, with `/`.
 """
 
 from __future__ import annotations
@@ -11,85 +11,79 @@ if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
     LinkMode: TypeAlias = Literal["auto", "clone", "hardlink", "copy", "symlink"]
-    """How to get the files of an image into an environment; `auto` uses the first of clone, hardlink and copy that works."""
+    """How the files of an image reach an environment; `auto` is the first of clone, hardlink, copy that works."""
 
 
 @value
 class MakeDir:
-    """Create a directory, unless it exists. Its parent is the root, or created by an earlier operation."""
+    """Make a directory; its parent is made by an earlier operation or is the root. One that is there is kept."""
 
     path: str
 
 
 @value
 class Link:
-    """Create a symbolic link; if the file system does not support links, copy the file that it would point to."""
+    """Make a symbolic link; where the file system has none, copy what it would point to."""
 
     path: str
     target: str
-    """The text of the link: absolute, or relative to the link's directory."""
+    """As it will stand in the link: absolute, or relative to the link's directory."""
     copy: str = ""
-    """Absolute path of the file to copy instead; if empty, the file in the environment that `target` names."""
+    """Absolute path of the file to copy instead; empty: the file in the environment that `target` names."""
 
 
 @value
 class Copy:
-    """Copy a file from outside the environment, with its permission bits."""
+    """Copy a file from outside the environment, its permission bits included."""
 
     path: str
     source: str
-    """Absolute path."""
+    """Absolute."""
 
 
 @value
 class Write:
-    """Write a file with the given content."""
+    """Write a file whose content is known."""
 
     path: str
     content: bytes
     executable: str = "no"
-    """`yes` or `no`: the permissions are 0o777 or 0o666, minus the umask."""
+    """`yes` for a file that is run: mode 0o777 less the umask, else 0o666 less the umask."""
 
 
 @value
 class Rewrite:
-    """Write a file that replaces another one, and gets its permission bits and owner."""
+    """Write a file that will take the place of another one, whose permission bits and owner it gets."""
 
     path: str
     content: bytes
     old: str
-    """Absolute path of the file to replace."""
+    """Absolute path of the file that it takes after."""
 
 
 @value
 class CopyTree:
-    """Copy the content of a directory into the root, with links, permission bits and times."""
+    """Fill the root with what a directory holds: links as links, permission bits and times kept."""
 
     source: str
-    """Absolute path."""
+    """Absolute."""
     without: tuple[str, ...] = ()
-    """Paths to leave out, relative to `source`; a directory is left out with its content."""
+    """Paths in it to leave out; a directory with all that is in it."""
     link_mode: LinkMode = "copy"
 
 
 @value
 class InstallTree:
-    """Install one tree of an image into a directory of the environment: the files in its file list."""
+    """Lay the files of one image directory into a directory of the environment, as its manifest lists them."""
 
     path: str
     source: str
     """Absolute path of the tree in the store."""
-    file_list: str
-    """Absolute path of the tree's file list, which `cloche.apply.file_list` reads."""
+    manifest: str
+    """Absolute path of its manifest (see `read_file_list`)."""
     files: int
-    """Number of files."""
     size: int
-    """Total size of the files in bytes."""
-
-    @property
-    def manifest(self) -> str:
-        """The former name of `file_list`, kept for plugins that use it."""
-        return self.file_list
+    """Bytes of all files together."""
 
 
 LayImage = InstallTree
@@ -98,11 +92,11 @@ LayImage = InstallTree
 
 @value
 class Run:
-    """Run a program that creates part of the environment; `{root}` in an argument is replaced by the directory to fill."""
+    """Run a program that makes part of the environment; `{root}` in an argument stands for the directory to fill."""
 
     arguments: tuple[str, ...]
     purpose: str
-    """What it does, for messages: "create the environment with the interpreter's own venv"."""
+    """What it does, for people: "let the interpreter's own venv make the environment"."""
 
 
 if TYPE_CHECKING:

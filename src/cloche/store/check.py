@@ -72,10 +72,10 @@ def sealed(root: str) -> Sequence[str]:
     return read_file_list(f"{root}/{OWN_FILE_LIST}").paths
 
 
-def _look(file_list: str, root: str) -> None:
+def _look(manifest: str, root: str) -> None:
     directory = os.open(root, DIRECTORY) if BY_DESCRIPTOR else None
     try:
-        look(read_file_list(file_list), kind_of(file_list), root, directory)
+        look(read_file_list(manifest), kind_of(manifest), root, directory)
     finally:
         if directory is not None:
             os.close(directory)
