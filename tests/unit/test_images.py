@@ -550,9 +550,9 @@ def has_only_uncompiled_image(store: Store) -> bool:
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        ("echo broken >&2; exit 3", "exit code 3, broken"),
-        ("cat > /dev/null", "exit code 0, no error message"),
-        ("kill -9 $$", "exit code -9"),
+        ("echo broken >&2; exit 3", "exited with code 3: broken"),
+        ("cat > /dev/null", "exited with code 0: no error message"),
+        ("kill -9 $$", "exited with code -9"),
     ],
 )
 def test_a_warning_names_the_interpreter_that_cannot_compile(

@@ -126,7 +126,7 @@ class Compiler:
             lines = output.splitlines()
             if process.returncode != 0 or lines[-1:] != [b"end"]:
                 last = errors.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no error message"]
-                raise self._compiler_error(f"exit code {process.returncode}, {last[0]}")
+                raise self._compiler_error(f"exited with code {process.returncode}: {last[0]}")
             for line in lines[:-1]:
                 size, digest, path = line.split(b" ", 2)
                 compiled.append((int(size), digest.decode(), os.fsdecode(path)))

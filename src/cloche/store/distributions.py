@@ -27,7 +27,7 @@ TREES = ("purelib", "platlib", "headers", "scripts", "data")
 """The parts of an environment that a wheel may install into, as named in its `.data` directory (PEP 427)."""
 
 MAX_UNPACKED_SIZE = 1 << 30
-"""The most bytes that a distribution may unpack to; a larger one is treated as an attack."""
+"""The largest size of an unpacked distribution in bytes; a larger one is treated as an attack."""
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._!+-]*[A-Za-z0-9])?")
@@ -56,15 +56,16 @@ class Distribution:
     """The metadata and the file list of a wheel or of an installed distribution."""
 
     name: str
-    """Normalised (PEP 503): `pip`."""
+    """Normalized (PEP 503): `pip`."""
     version: str
     location: str
-    """The wheel file, or the directory into which it is installed."""
+    """Path of the wheel file, or of the site-packages directory."""
     kind: str
     """`wheel` or `installed`."""
     dist_info: str
+    """Name of its metadata directory: `pip-26.3.dist-info`."""
     root_tree: str
-    """`purelib` or `platlib`: the tree for files outside the `.data` directory."""
+    """`purelib` or `platlib`: the tree for the files outside the `.data` directory."""
     tags: frozenset[str]
     """Its wheel tags (PEP 425): `py3-none-any`."""
     requires_python: str
@@ -109,7 +110,7 @@ def read_wheel(path: str) -> Distribution:
             raise _unusable(path, f"it unpacks to more than {MAX_UNPACKED_SIZE} bytes")
         dist_info = _find_dist_info(path, members)
 
-        def text(name: str, missing: str | None = None) -> str:
+        def read_text(name: str, missing: str | None = None) -> str:
             if f"{dist_info}/{name}" not in members and missing is not None:
                 return missing
             try:
@@ -117,14 +118,14 @@ def read_wheel(path: str) -> Distribution:
             except Exception as error:  # zipfile raises many kinds of exceptions for a damaged archive
                 raise _unusable(path, f"`{dist_info}/{name}` cannot be read ({error})") from error
 
-        return _distribution(
+        return _build_distribution(
             path,
             "wheel",
             dist_info,
-            metadata=text("METADATA"),
-            wheel=text("WHEEL"),
-            entry_points=text("entry_points.txt", ""),
-            rows=_record_rows(path, text("RECORD")),
+            metadata=read_text("METADATA"),
+            wheel=read_text("WHEEL"),
+            entry_points=read_text("entry_points.txt", ""),
+            rows=_parse_record(path, read_text("RECORD")),
             members=members,
         )
 
@@ -137,7 +138,7 @@ def read_installed(site: str, dist_info: str) -> Distribution:
     :raises SeedError: its RECORD is missing or incomplete, or it installed files outside site-packages.
     """
 
-    def text(name: str, missing: str | None = None) -> str:
+    def read_text(name: str, missing: str | None = None) -> str:
         try:
             with open(os.path.join(site, dist_info, name), encoding="utf-8") as file:
                 return file.read()
@@ -148,11 +149,11 @@ def read_installed(site: str, dist_info: str) -> Distribution:
         except (OSError, ValueError) as error:
             raise _unusable(site, f"`{dist_info}/{name}` cannot be read ({error})") from error
 
-    entry_points = text("entry_points.txt", "")
-    scripts = {entry.name for entry in _entry_points(site, entry_points)}
+    entry_points = read_text("entry_points.txt", "")
+    scripts = {entry.name for entry in _parse_entry_points(site, entry_points)}
     rows = []
     marker = dist_info.replace(".dist-info", ".virtualenv")  # virtualenv adds it, and `__pycache__`, to RECORD
-    for name, algorithm, digest in _record_rows(site, text("RECORD")):
+    for name, algorithm, digest in _parse_record(site, read_text("RECORD")):
         if (
             name.endswith((".pyc", "/__pycache__"))
             or name == marker
@@ -164,19 +165,19 @@ def read_installed(site: str, dist_info: str) -> Distribution:
                 continue
             raise _unusable(site, f"it installed `{name}` outside site-packages")
         rows.append((name, algorithm, digest))
-    return _distribution(
+    return _build_distribution(
         site,
         "installed",
         dist_info,
-        metadata=text("METADATA"),
-        wheel=text("WHEEL"),
+        metadata=read_text("METADATA"),
+        wheel=read_text("WHEEL"),
         entry_points=entry_points,
         rows=rows,
         members=[name for name, _, _ in rows],
     )
 
 
-def _distribution(
+def _build_distribution(
     location: str,
     kind: str,
     dist_info: str,
@@ -187,17 +188,17 @@ def _distribution(
     rows: Iterable[tuple[str, str, str]],
     members: list[str],
 ) -> Distribution:
-    headers = _headers(metadata)
-    about = _headers(wheel)
-    name, version = normalised(_first(headers, "name")), _first(headers, "version")
+    headers = _parse_headers(metadata)
+    about = _parse_headers(wheel)
+    name, version = normalised(_first_value(headers, "name")), _first_value(headers, "version")
     if not _NAME.fullmatch(name) or not _VERSION.fullmatch(version):
         raise _unusable(location, f"`{name}` `{version}` is not a valid name and version")
     stem, _, stem_version = dist_info.removesuffix(".dist-info").partition("-")
     if normalised(stem) != name or stem_version.replace("_", "-") != version.replace("_", "-"):
         raise _unusable(location, f"its metadata says `{name}` {version}, but its directory is `{dist_info}`")
-    if _first(about, "wheel-version").partition(".")[0] != "1":
-        raise _unusable(location, f"wheel version `{_first(about, 'wheel-version')}` is not supported")
-    root_tree = "purelib" if _first(about, "root-is-purelib").lower() == "true" else "platlib"
+    if _first_value(about, "wheel-version").partition(".")[0] != "1":
+        raise _unusable(location, f"wheel version `{_first_value(about, 'wheel-version')}` is not supported")
+    root_tree = "purelib" if _first_value(about, "root-is-purelib").lower() == "true" else "platlib"
     return Distribution(
         name=name,
         version=version,
@@ -206,14 +207,14 @@ def _distribution(
         dist_info=dist_info,
         root_tree=root_tree,
         tags=frozenset(about.get("tag", [])),
-        requires_python=_first(headers, "requires-python"),
+        requires_python=_first_value(headers, "requires-python"),
         requires=tuple(headers.get("requires-dist", [])),
-        entry_points=_entry_points(location, entry_points),
-        files=_files(location, dist_info, root_tree, rows, members),
+        entry_points=_parse_entry_points(location, entry_points),
+        files=_listed_files(location, dist_info, root_tree, rows, members),
     )
 
 
-def _files(
+def _listed_files(
     location: str, dist_info: str, root_tree: str, rows: Iterable[tuple[str, str, str]], members: list[str]
 ) -> tuple[File, ...]:
     """Return the files to unpack; RECORD must list exactly the files that exist."""
@@ -255,11 +256,11 @@ def _check_path(location: str, name: str) -> None:
     """Refuse a name that means another path on some system, or that does not fit on a line of a RECORD or file list."""
     parts = name.split("/")
     if any(part in ("", ".", "..") for part in parts):
-        raise _unusable(location, f"`{_escaped(name)}` is not a safe relative path")
+        raise _unusable(location, f"`{_escape(name)}` is not a safe relative path")
     if any(ord(character) < 32 or character in "\\:\x7f\x85\u2028\u2029" for character in name):
-        raise _unusable(location, f"`{_escaped(name)}` contains a character that is not allowed in file names")
+        raise _unusable(location, f"`{_escape(name)}` contains a character that is not allowed in file names")
     if any(part.endswith((" ", ".")) for part in parts):
-        raise _unusable(location, f"`{_escaped(name)}` names another file on Windows")
+        raise _unusable(location, f"`{_escape(name)}` names another file on Windows")
 
 
 def _check_collisions(location: str, files: Iterable[File]) -> None:
@@ -290,7 +291,7 @@ def _find_dist_info(location: str, members: Iterable[str]) -> str:
     return found.pop()
 
 
-def _record_rows(location: str, text: str) -> list[tuple[str, str, str]]:
+def _parse_record(location: str, text: str) -> list[tuple[str, str, str]]:
     """Return the rows of a RECORD (PEP 376, PEP 427), each as name, hash algorithm and hash."""
     import csv
 
@@ -308,7 +309,7 @@ def _record_rows(location: str, text: str) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _headers(text: str) -> dict[str, list[str]]:
+def _parse_headers(text: str) -> dict[str, list[str]]:
     """Return the fields of a METADATA or WHEEL file (in RFC 822 format), by lower-case name."""
     fields: dict[str, list[str]] = {}
     last: list[str] = []
@@ -325,11 +326,11 @@ def _headers(text: str) -> dict[str, list[str]]:
     return fields
 
 
-def _first(headers: dict[str, list[str]], name: str) -> str:
+def _first_value(headers: dict[str, list[str]], name: str) -> str:
     return headers.get(name, [""])[0]
 
 
-def _entry_points(location: str, text: str) -> tuple[EntryPoint, ...]:
+def _parse_entry_points(location: str, text: str) -> tuple[EntryPoint, ...]:
     """Return the console and GUI scripts that an `entry_points.txt` declares (entry points specification)."""
     kinds = {"[console_scripts]": "console", "[gui_scripts]": "gui"}
     kind, found = "", []
@@ -341,7 +342,7 @@ def _entry_points(location: str, text: str) -> tuple[EntryPoint, ...]:
             module, _, attribute = (part.strip() for part in reference.partition("[")[0].partition(":"))
             usable = not re.search(r"[\\/:\x00-\x1f\x7f]", name) and name not in ("", ".", "..")
             if not usable or not _DOTTED.fullmatch(module) or not _DOTTED.fullmatch(attribute):
-                raise _unusable(location, f"its entry point `{_escaped(line)}` is not valid")
+                raise _unusable(location, f"its entry point `{_escape(line)}` is not valid")
             found.append(EntryPoint(name, module, attribute, kind))
     names = [entry.name.casefold() for entry in found]
     if len(set(names)) != len(names):
@@ -363,10 +364,10 @@ def _open_members(distribution: Distribution) -> Iterator[Callable[[str], tuple[
         def read_file(member: str) -> tuple[bytes, bool]:
             descriptor = open_quietly(os.path.join(distribution.location, member))
             with open(descriptor, "rb", buffering=0) as file:
-                found = os.fstat(descriptor)
-                if not stat.S_ISREG(found.st_mode):
+                mode = os.fstat(descriptor).st_mode
+                if not stat.S_ISREG(mode):
                     raise OSError("not a regular file")
-                return file.read(), bool(found.st_mode & stat.S_IXUSR) and os.name != "nt"
+                return file.read(), bool(mode & stat.S_IXUSR) and os.name != "nt"
 
         yield read_file
         return
@@ -393,7 +394,7 @@ def _open_archive(path: str) -> Iterator[zipfile.ZipFile]:
             raise _unusable(path, f"it cannot be opened ({error})") from error
         names = [info.filename for info in archive.infolist()]
         if len(set(names)) != len(names):
-            raise _unusable(path, f"`{_escaped(max(names, key=names.count))}` occurs in it twice")
+            raise _unusable(path, f"`{_escape(max(names, key=names.count))}` occurs in it twice")
         yield archive
 
 
@@ -401,7 +402,7 @@ def _digest(algorithm: str, content: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.new(algorithm, content).digest()).decode().rstrip("=")
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     """Return untrusted text as one line of at most 200 characters, with control characters escaped."""
     return text.encode("unicode_escape", "backslashreplace").decode()[:200]
 

@@ -58,9 +58,9 @@ def parse_requirements(texts: Iterable[str]) -> list[Requirement]:
     from packaging.version import Version
 
     found: dict[str, Requirement] = {}
-    for one in map(parse_requirement, texts):
-        other = found.get(one.name, one)
-        if one.version and other.version and Version(one.version) != Version(other.version):
-            raise UsageError(f"`{other}` and `{one}` contradict each other", hint="keep only one of them")
-        found[one.name] = other if other.version else one
+    for requirement in map(parse_requirement, texts):
+        other = found.get(requirement.name, requirement)
+        if requirement.version and other.version and Version(requirement.version) != Version(other.version):
+            raise UsageError(f"`{other}` and `{requirement}` contradict each other", hint="keep only one of them")
+        found[requirement.name] = other if other.version else requirement
     return list(found.values())

@@ -1,4 +1,4 @@
-"""Compatibility of a distribution with an interpreter, judged by its Requires-Python and its wheel tags."""
+"""Compatibility of a distribution with an interpreter, based on its Requires-Python and its wheel tags."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def supported_tags(interpreter: Interpreter) -> Iterator[str]:
     from packaging import tags
 
     version = interpreter.version[:2]
-    platforms = list(tags.platform_tags()) if _runs_on_our_platform(interpreter) else ["any"]
+    platforms = list(tags.platform_tags()) if _has_our_platform(interpreter) else ["any"]
     own = abi_tag(interpreter)
     short = f"{'pp' if interpreter.implementation == 'pypy' else 'cp'}{version[0]}{version[1]}"
     if interpreter.implementation == "cpython":
@@ -66,7 +66,7 @@ def abi_tag(interpreter: Interpreter) -> str:
     return parts[0] if parts[0].startswith("cp") else "_".join(parts[:2])  # `cp312-win_amd64`, `pypy39-pp73-linux`
 
 
-def _runs_on_our_platform(interpreter: Interpreter) -> bool:
+def _has_our_platform(interpreter: Interpreter) -> bool:
     """Return whether an interpreter has the platform, machine and pointer size of the Python that runs cloche."""
     import platform
 
