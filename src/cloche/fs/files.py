@@ -1,4 +1,4 @@
-"""Reading and writing regular files safely: links are not followed, reads do not block, and writes are atomic."""
+"""Plain files, read and written: nothing is followed, nothing waits, and nothing is left half-written in place of another."""
 
 from __future__ import annotations
 
@@ -14,46 +14,43 @@ DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLO
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 REGULAR = 0o100000 >> 12
-"""The type of a regular file, from the upper bits of `st_mode`."""
+"""Type of a plain file in the upper bits of its mode."""
 
 
 def write_all(descriptor: int, content: bytes) -> None:
-    """Write all of `content`, in several calls if the system accepts only a part of it."""
+    """Write all of `content`; the system may take it in pieces."""
     view = memoryview(content)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
 def open_quietly(path: str, directory: int | None = None, *, more: int = 0) -> int:
-    """Open a file for reading, without blocking on a FIFO, and without updating the access time of a file that we own.
-
-    :param more: further flags for `os.open`.
-    """
+    """Open a file for reading, without a trace in its time of access where it is ours; a FIFO holds nobody up."""
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | more
     try:
         return os.open(path, flags | getattr(os, "O_NOATIME", 0), dir_fd=directory)
-    except PermissionError:  # Linux allows O_NOATIME only to the owner of the file
+    except PermissionError:  # another user's: Linux grants that to the owner alone
         return os.open(path, flags, dir_fd=directory)
 
 
 def named(paths: Sequence[str], root: str, directory: int | None) -> Sequence[str]:
-    """Return the paths of files in `root` for system calls: relative to its open descriptor, or absolute without one.
+    """Return paths in the directory `root` as the system takes them, with its open descriptor or where there is none.
 
-    Paths relative to a descriptor make the calls a quarter faster.
+    Relative to a descriptor they are quicker by a quarter.
     """
     return paths if directory is not None else [os.path.join(root, path) for path in paths]
 
 
 def read_plain(path: str) -> bytes:
-    """Return the content of a regular file; do not follow a link.
+    """Return what a plain file holds, never through a link.
 
-    :raises OSError: the file cannot be read, or is not a regular file.
+    :raises OSError: it cannot be read, or is none.
     """
     descriptor = open_quietly(path, more=getattr(os, "O_NOFOLLOW", 0))
     try:
         status = os.fstat(descriptor)
         if status.st_mode >> 12 != REGULAR:
-            raise OSError(errno.EINVAL, "not a regular file", path)
+            raise OSError(errno.EINVAL, "not a plain file", path)
         pieces = []
         while piece := os.read(descriptor, status.st_size + 1):
             pieces.append(piece)
@@ -63,9 +60,9 @@ def read_plain(path: str) -> bytes:
 
 
 def read_regular(path: str, limit: int) -> bytes | None:
-    """Return at most `limit` bytes of a file that anyone may have created; None if it is not a readable regular file.
+    """Return at most `limit` bytes of a file that somebody else may have put there; None if it cannot be read or is none.
 
-    A FIFO or a device at `path` does not block.
+    A FIFO or a device in its place must not make a run wait.
     """
     try:
         descriptor = open_quietly(path)
@@ -86,16 +83,14 @@ def read_regular(path: str, limit: int) -> bytes | None:
 
 
 def replace_file(path: str, content: bytes) -> None:
-    """Write a private file atomically; it replaces a file, a link or a directory at `path`, and no link is followed.
+    """Put a private file where another one, a link or a directory may be, whole or not at all; nothing is followed.
 
-    :raises OSError: the file cannot be written; the old one may still exist.
+    :raises OSError: the system refused; what was there may still be.
     """
     temporary = f"{path}.new"
     try:
         descriptor = os.open(temporary, NEW_FILE, 0o600)
-    except (
-        FileExistsError
-    ):  # left by a killed run; a running one would rename our file instead of its own, which does no harm
+    except FileExistsError:  # of a run that was killed; one that lives puts ours in place, and is no worse off
         os.unlink(temporary)
         descriptor = os.open(temporary, NEW_FILE, 0o600)
     try:
@@ -118,9 +113,9 @@ def replace_file(path: str, content: bytes) -> None:
 def copy_file(
     source: str, target: str, source_directory: int | None = None, target_directory: int | None = None
 ) -> None:
-    """Copy a file to a new file, with its permission bits and its modification time, which keeps byte-code valid.
+    """Copy a file's bytes, permission bits and modification time (byte-code stays valid by it) to a new file.
 
-    The owner may write to the copy, even if the original is read-only as in an image, because nobody shares the copy.
+    Its owner may write to it: files of an image are read-only because environments share them, and a copy is not shared.
     """
     reading = open_quietly(source, source_directory)
     try:
@@ -129,7 +124,7 @@ def copy_file(
         writing = os.open(target, NEW_FILE, mode, dir_fd=target_directory)
         try:
             if os.chmod in os.supports_fd:
-                os.chmod(writing, mode)  # not reduced by the umask
+                os.chmod(writing, mode)  # whatever the umask
             while block := os.read(reading, 1 << 20):
                 write_all(writing, block)
             if os.utime in os.supports_fd:
