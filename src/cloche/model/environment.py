@@ -60,10 +60,14 @@ class Environment:
     naming: Naming = "chosen"
     """`directory` if the prompt is the name of the root directory."""
 
-    def place(self, relative: str) -> str:
+    def path_to(self, relative: str) -> str:
         """Return the absolute path of a path relative to the root, with the separators of the target platform."""
         separator = "\\" if self.os_name == "nt" else "/"
         return separator.join([self.location.rstrip(separator) or separator, *relative.split("/")])
+
+    def place(self, relative: str) -> str:
+        """Return the same as `path_to`; this is its former name, kept for plugins."""
+        return self.path_to(relative)
 
     @property
     def values(self) -> dict[str, str]:
@@ -77,10 +81,10 @@ class Environment:
         up = "/".join([".."] * (self.layout.bin.count("/") + 1))
         return {
             "ROOT": self.location,
-            "BIN": self.place(self.layout.bin),
+            "BIN": self.path_to(self.layout.bin),
             "BIN_NAME": self.layout.bin,
             "PROMPT": self.prompt,
-            "PKG_CONFIG": self.place("lib/pkgconfig"),
+            "PKG_CONFIG": self.path_to("lib/pkgconfig"),
             "TCL_LIBRARY": self.interpreter.tcl_library if self.interpreter else "",
             "TK_LIBRARY": self.interpreter.tk_library if self.interpreter else "",
             "SITE": f"{up}/{self.layout.purelib}",
@@ -102,10 +106,11 @@ class Environment:
     def _path(self, relative: str) -> Path:
         from pathlib import Path  # takes 8 ms, which the command line saves
 
-        return Path(self.place(relative)) if relative else Path(self.location)
+        return Path(self.path_to(relative)) if relative else Path(self.location)
 
     @property
     def root(self) -> Path:
+        """The root directory."""
         return self._path("")
 
     @property

@@ -50,7 +50,7 @@ def value(cls: type[T]) -> type[T]:
 
     def __hash__(self: object) -> int:
         values = (getattr(self, name) for name in names)
-        return hash((cls, *(one for one in values if one.__hash__ is not None)))
+        return hash((cls, *(field for field in values if field.__hash__ is not None)))
 
     def __repr__(self: object) -> str:
         return f"{cls.__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
