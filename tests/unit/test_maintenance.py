@@ -215,7 +215,7 @@ def test_clearing_the_store_at_any_moment_disturbs_no_builder(
 
 
 class Countdown:
-    """Clears a store before the n-th call into the file system."""
+    """Clear a store before the n-th call into the file system."""
 
     def __init__(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         self.store = store

@@ -111,7 +111,7 @@ def test_a_refusal_names_what_was_found_and_what_was_requested(request_text: str
     assert InterpreterSpec.parse(request_text).refusal(interpreter(name)) == sentence
 
 
-def test_only_a_range_is_a_range() -> None:
+def test_only_version_specifiers_are_a_range() -> None:
     assert InterpreterSpec.parse(">=3.10").is_range
     assert not InterpreterSpec.parse("3").is_range
     assert not InterpreterSpec.parse("./python").is_range

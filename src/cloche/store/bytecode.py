@@ -60,7 +60,7 @@ def bytecode_path(source: str, cache_tag: str) -> str:
 
 
 class Compiler:
-    """Compiles source files in processes of the target Python, while other files are still being unpacked.
+    """Compile source files in processes of the target Python, while other files are still being unpacked.
 
     The first call of `add` starts the processes.
     """

@@ -240,7 +240,7 @@ def _build(
 
 
 class _ImageWriter:
-    """Writes the files of a new image and keeps the list of them."""
+    """Write the files of a new image, and keep the list of them."""
 
     def __init__(self, root: str, seconds: int) -> None:
         self.root = root

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SeedStore:
-    """Implements `cloche.plugins.hookspecs.SeedStore` with the store of one run."""
+    """Implement `cloche.plugins.hookspecs.SeedStore` with the store of one run."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cloche.store.requirements import Requirement
 
 INDEX = "the index"
-NAMED = "`--find-links`"
+FIND_LINKS = "`--find-links`"
 """Names of sources in messages."""
 
 
@@ -54,11 +54,11 @@ def choose_distribution(
     tried: list[str] = []
     for sources in _sources(requirement, interpreter, wanted, store):
         candidates: list[SeedCandidate] = []
-        for source, ask in sources.items():
+        for source, list_candidates in sources.items():
             try:
-                found = _with_requested_version(requirement, ask())
+                found = _with_requested_version(requirement, list_candidates())
             except SeedError as error:
-                if source == NAMED:
+                if source == FIND_LINKS:
                     raise
                 tried.append(f"{source}: {error.message}")
                 if source == INDEX and wanted.network == "newest":
@@ -71,7 +71,7 @@ def choose_distribution(
             try:
                 distribution = _read_candidate(candidate)
             except SeedError as error:
-                if candidate.source == NAMED:
+                if candidate.source == FIND_LINKS:
                     raise
                 tried.append(f"{candidate.source}: {error.message}")
                 continue
@@ -146,7 +146,7 @@ def _sources(
         return [SeedCandidate(os.path.basename(wheel).split("-")[1], wheel)]
 
     if wanted.find_links:
-        yield {NAMED: find_links}
+        yield {FIND_LINKS: find_links}
     if wanted.network == "newest":
         yield {INDEX: index}
     beside = {"beside cloche": lambda: list(_installed_beside_cloche(name, store.host.cwd))} if name == "pip" else {}
