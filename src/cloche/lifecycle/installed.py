@@ -14,7 +14,7 @@ from urllib.request import url2pathname
 
 from cloche.lifecycle.plain import open_plain
 from cloche.lifecycle.record import Row, record_rows
-from cloche.model.distribution import EntryPoint, normalize_name
+from cloche.model.distribution import EntryPoint, normalised
 from cloche.model.value import TYPE_CHECKING, replace, value
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Installed:
     @property
     def key(self) -> str:
         """The name as it is compared (PEP 503)."""
-        return normalize_name(self.name)
+        return normalised(self.name)
 
     @property
     def record(self) -> str:

@@ -11,7 +11,7 @@ import os
 from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError, reason_of
 from cloche.fs.files import read_plain
 from cloche.model import VERSION
-from cloche.model.distribution import normalize_name
+from cloche.model.distribution import normalised
 from cloche.model.environment import Environment
 from cloche.model.operations import InstallTree, Link, MakeDir, Write
 from cloche.model.plan import Plan
@@ -170,7 +170,7 @@ def missing_images(blueprint: Blueprint, destination: Destination, way: Way) -> 
     for name in names:
         if name.endswith(".dist-info"):
             distribution, _, version = name.removesuffix(".dist-info").partition("-")
-            installed[normalize_name(distribution)] = version
+            installed[normalised(distribution)] = version
     missing = [image for image in blueprint.images if image.distribution not in installed]
     notes = [
         f"{image.distribution} {installed[image.distribution]} is there and stays; {image.version} was not laid down"

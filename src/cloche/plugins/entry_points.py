@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from cloche.fs.files import open_quietly
-from cloche.model.distribution import normalize_name
+from cloche.model.distribution import normalised
 from cloche.model.value import TYPE_CHECKING
 from cloche.plugins.guard import Source
 
@@ -107,7 +107,7 @@ def content(path: str) -> bytes:
 def identity(metadata: str) -> tuple[str, str]:
     """Return normalised name and version of a distribution by the name of its metadata directory."""
     name, _, version = metadata.rpartition(".")[0].partition("-")
-    return normalize_name(name), version.partition("-")[0]
+    return normalised(name), version.partition("-")[0]
 
 
 def section(text: str, name: str) -> Iterator[tuple[str, str]]:
@@ -128,4 +128,4 @@ def sources_by_metadata() -> Iterator[Source]:
 
     for point in entry_points(group="cloche"):
         if point.dist is not None:
-            yield Source(point.name, point.value, normalize_name(point.dist.metadata["Name"]), point.dist.version)
+            yield Source(point.name, point.value, normalised(point.dist.metadata["Name"]), point.dist.version)

@@ -6,7 +6,7 @@ Each plugin is loaded on its own: a broken one is named, skipped and reported.
 from __future__ import annotations
 
 from cloche.errors import PluginError, UsageError
-from cloche.model.distribution import normalize_name
+from cloche.model.distribution import normalised
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.model.value import replace as with_fields
 from cloche.plugins.components import KINDS, Component, collect
@@ -236,7 +236,7 @@ def load_sources(
     loaded: dict[Source, object] = {}
     unknown = set(blocklist - {"*"})
     for source in sources:
-        names = {name for name in blocklist if name == source.name or normalize_name(name) == source.distribution}
+        names = {name for name in blocklist if name == source.name or normalised(name) == source.distribution}
         if source.implementation not in BUILTIN.values() and (names or "*" in blocklist):
             unknown -= names
             reports.append(Report(source, "blocked", "left out as asked"))

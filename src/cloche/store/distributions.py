@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
 from cloche.fs.files import open_quietly
-from cloche.model.distribution import EntryPoint, normalize_name
+from cloche.model.distribution import EntryPoint, normalised
 from cloche.model.value import value
 
 if TYPE_CHECKING:
@@ -190,11 +190,11 @@ def _build_distribution(
 ) -> Distribution:
     headers = _parse_headers(metadata)
     about = _parse_headers(wheel)
-    name, version = normalize_name(_first_value(headers, "name")), _first_value(headers, "version")
+    name, version = normalised(_first_value(headers, "name")), _first_value(headers, "version")
     if not _NAME.fullmatch(name) or not _VERSION.fullmatch(version):
         raise _unusable(location, f"`{name}` `{version}` is not a valid name and version")
     stem, _, stem_version = dist_info.removesuffix(".dist-info").partition("-")
-    if normalize_name(stem) != name or stem_version.replace("_", "-") != version.replace("_", "-"):
+    if normalised(stem) != name or stem_version.replace("_", "-") != version.replace("_", "-"):
         raise _unusable(location, f"its metadata says `{name}` {version}, but its directory is `{dist_info}`")
     if _first_value(about, "wheel-version").partition(".")[0] != "1":
         raise _unusable(location, f"wheel version `{_first_value(about, 'wheel-version')}` is not supported")

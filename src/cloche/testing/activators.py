@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cloche.errors import Inexpressible
 from cloche.model.environment import Script
-from cloche.shells.template import SLOT_PREFIX
+from cloche.shells.template import MARK
 from cloche.testing.checks import (
     Broken,
     Check,
@@ -129,14 +129,14 @@ def check_text(script: Script) -> None:
         broken(f"`{script.name}` holds carriage returns; write `\\n`, and say `newline='\\r\\n'` where they belong")
     if not script.text.endswith("\n"):
         broken(f"`{script.name}` does not end with a line end")
-    if SLOT_PREFIX in script.text:
-        name = SLOT_PREFIX + script.text.partition(SLOT_PREFIX)[2].partition("__")[0]
+    if MARK in script.text:
+        name = MARK + script.text.partition(MARK)[2].partition("__")[0]
         broken(f"`{script.name}` has the slot `{name}__` left in it; put values in with `cloche.render`")
 
 
 def check_slot_like(activator: Activator) -> None:
     """A directory that is named like a slot stays a directory."""
-    kind, name, prompt = served(activator)[0], f"{SLOT_PREFIX}PROMPT__", "cloche0kit0prompt"
+    kind, name, prompt = served(activator)[0], f"{MARK}PROMPT__", "cloche0kit0prompt"
     counts = []
     for directory in ("plain", name):
         environment = environment_of(kind, at(kind, directory), prompt=prompt)
@@ -202,7 +202,7 @@ def template_files(activator: Activator) -> dict[str, str]:
     for path in sorted(Path(origin).parent.iterdir()):
         if path.is_file() and path.suffix not in (".py", ".pyc"):
             text = path.read_text("utf-8-sig", errors="replace")
-            if SLOT_PREFIX in text:
+            if MARK in text:
                 found[path.name] = text
     return found
 
@@ -212,17 +212,17 @@ def check_slots(templates: Mapping[str, str]) -> None:
     for template, text in templates.items():
         for number, line in enumerate(text.splitlines(), 1):
             before = ""
-            for piece in line.split(SLOT_PREFIX)[1:]:
-                before = line[: line.index(SLOT_PREFIX, len(before))]
+            for piece in line.split(MARK)[1:]:
+                before = line[: line.index(MARK, len(before))]
                 name, closed, _ = piece.partition("__")
-                slot, where = f"{SLOT_PREFIX}{name}__", f"`{template}`, line {number}"
+                slot, where = f"{MARK}{name}__", f"`{template}`, line {number}"
                 if not closed or not name.replace("_", "").isalnum() or name.upper() != name:
-                    broken(f"{where}: `{SLOT_PREFIX}{name[:20]}` is no slot; one looks like `{SLOT_PREFIX}ROOT__`")
+                    broken(f"{where}: `{MARK}{name[:20]}` is no slot; one looks like `{MARK}ROOT__`")
                 if quote := open_quote(before):
                     broken(f"{where}: `{slot}` stands inside {quote}quotes{quote}; `quote` brings its own")
                 if before.lstrip()[:1] == "#" or before.lstrip()[:4].lower() in ("rem ", "@rem"):
                     broken(f"{where}: `{slot}` stands in a comment, which a line break in a name would end")
-                before += SLOT_PREFIX
+                before += MARK
 
 
 def open_quote(text: str) -> str:

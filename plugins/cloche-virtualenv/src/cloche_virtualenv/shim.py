@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from cloche import ClocheError, DestinationError, __version__
 from cloche.api import load
 from cloche.apply.hold import TreeLock
-from cloche.model.distribution import normalize_name
+from cloche.model.distribution import normalised
 from cloche.model.value import fields, replace, value
 
 if TYPE_CHECKING:
@@ -302,7 +302,7 @@ def dist_info(environment: Environment) -> str:
     """Return the metadata directory of the `virtualenv` that is installed, absolute; empty if there is none."""
     site = environment.place(environment.layout.purelib)
     for name in sorted(os.listdir(site)) if os.path.isdir(site) else ():
-        if name.endswith(".dist-info") and normalize_name(name.partition("-")[0]) == "virtualenv":
+        if name.endswith(".dist-info") and normalised(name.partition("-")[0]) == "virtualenv":
             return os.path.join(site, name)
     return ""
 
