@@ -1,4 +1,4 @@
-"""Hook of the build: puts the manual page, made from the tables of the command line, into the wheel."""
+"""Build hook: add the manual page to the wheel, generated from the definitions of the commands and options."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class ManualHook(BuildHookInterface):
-    """Writes cloche(1) to a temporary directory for as long as the build takes."""
+    """Write cloche(1) to a temporary directory, which is removed after the build."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, object]) -> None:
-        sys.path[:0] = [str(Path(self.root) / place) for place in ("src", "docs/_ext")]
+        sys.path[:0] = [str(Path(self.root) / directory) for directory in ("src", "docs/_ext")]
         import cloche_manual
 
-        self.scratch = tempfile.TemporaryDirectory()
-        page = Path(self.scratch.name) / cloche_manual.NAME
+        self.temporary = tempfile.TemporaryDirectory()
+        page = Path(self.temporary.name) / cloche_manual.NAME
         page.write_text(cloche_manual.manual(), encoding="utf-8", newline="\n")
         shared = build_data["shared_data"]
         assert isinstance(shared, dict)
         shared[str(page)] = f"share/man/man1/{cloche_manual.NAME}"
 
     def finalize(self, version: str, build_data: dict[str, object], artifact_path: str) -> None:
-        self.scratch.cleanup()
+        self.temporary.cleanup()

@@ -1,4 +1,4 @@
-"""A bar chart of the medians, as SVG: from the results alone, without a library, for light and for dark screens."""
+"""A bar chart of the median times as SVG, built from the results without a library, for light and dark screens."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
     from rows import Row
 
-SHOWN = ("seeded", "unseeded", "first-pip", "in-process", "cold")
-"""The rows that make a picture; the others are in the table."""
+CHART_ROWS = ("seeded", "unseeded", "first-pip", "in-process", "cold")
+"""The rows in the chart; the table has all of them."""
 
 WIDTH, LEFT, RIGHT = 720, 110, 90
-"""Of the picture, of the names before the bars, of the figures behind them."""
+"""The width of the chart, of the names before the bars, and of the figures after them, in pixels."""
 
 BAR, GAP = 16, 6
-SCALES = 3
-"""A bar that is more than so many times as long as the next one is cut off, so that the others can be seen."""
+MAX_RATIO = 3
+"""If the longest bar is more than this many times as long as the next one, it is cut off, so that the others stay visible."""
 
 STYLE = """
 text { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #57606a }
@@ -42,19 +42,19 @@ path { fill: #ffffff }
 
 
 def chart(results: dict[str, Any]) -> str:
-    """Return the picture; a reader of the text in it hears every figure."""
+    """Return the chart; every figure is also text in it, so that a screen reader can read it."""
     parts: list[str] = []
     y = 8
     for row in ROWS:
-        if row.name in SHOWN and row.name in results["seconds"]:
+        if row.name in CHART_ROWS and row.name in results["seconds"]:
             y += 22
             parts.append(text(16, y, row.title, "title"))
             y += 10
-            drawn = list(bars(row, results["seconds"][row.name], y))
-            parts += drawn
-            y += len(drawn) * (BAR + GAP) + 8
+            row_bars = list(bars(row, results["seconds"][row.name], y))
+            parts += row_bars
+            y += len(row_bars) * (BAR + GAP) + 8
     y += 22
-    parts.append(text(16, y, "milliseconds, median of one run; less is better; each block has a scale of its own"))
+    parts.append(text(16, y, "median time of one run in milliseconds; less is better; each block has its own scale"))
     height = y + 16
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
@@ -64,29 +64,29 @@ def chart(results: dict[str, Any]) -> str:
 
 
 def bars(row: Row, times: dict[str, list[float | None]], y: int) -> Iterator[str]:
-    """Yield the bar of each peer with its name and its figure, one below the other from `y` on."""
+    """Yield the bar of each peer with its name and its figure, from `y` downwards."""
     medians = {command.peer: spread(times[command.peer]).median * 1000 for command in row.commands}
     *_, second, longest = [0.0, *sorted(medians.values())]
-    most = longest if longest <= SCALES * second else second * 1.25
+    limit = longest if longest <= MAX_RATIO * second else second * 1.25
     space = WIDTH - LEFT - RIGHT
-    for peer, taken in medians.items():
-        width = max(2, round(min(1.0, taken / most) * space))
+    for peer, median in medians.items():
+        width = max(2, round(min(1.0, median / limit) * space))
         kind = "cloche" if peer == "cloche" else "other"
-        part = text(LEFT - 8, y + BAR - 4, peer, "own" if kind == "cloche" else "", "end")
-        part += f'<rect class="{kind}" x="{LEFT}" y="{y}" width="{width}" height="{BAR}" rx="2"/>'
-        if taken > most:  # two slanting cuts: this bar is longer than there is room for
-            part += f'<path d="M{LEFT + width - 34} {y + BAR}l8 -{BAR}h5l-8 {BAR}z"/>'
-        part += text(LEFT + width + 8, y + BAR - 4, figure(taken), "own" if kind == "cloche" else "")
-        yield part
+        bar = text(LEFT - 8, y + BAR - 4, peer, "own" if kind == "cloche" else "", "end")
+        bar += f'<rect class="{kind}" x="{LEFT}" y="{y}" width="{width}" height="{BAR}" rx="2"/>'
+        if median > limit:  # a slanting gap shows that the bar is cut off
+            bar += f'<path d="M{LEFT + width - 34} {y + BAR}l8 -{BAR}h5l-8 {BAR}z"/>'
+        bar += text(LEFT + width + 8, y + BAR - 4, format_milliseconds(median), "own" if kind == "cloche" else "")
+        yield bar
         y += BAR + GAP
 
 
-def figure(milliseconds: float) -> str:
+def format_milliseconds(milliseconds: float) -> str:
     digits = 1 if milliseconds < 9.95 else 0
     return f"{milliseconds:,.{digits}f}".replace(",", "\u202f")
 
 
 def text(x: int, y: int, words: str, kind: str = "", anchor: str = "start") -> str:
-    shown = f' class="{kind}"' if kind else ""
-    shown += f' text-anchor="{anchor}"' if anchor != "start" else ""
-    return f'<text x="{x}" y="{y}"{shown}>{escape(words.replace("`", ""))}</text>'
+    attributes = f' class="{kind}"' if kind else ""
+    attributes += f' text-anchor="{anchor}"' if anchor != "start" else ""
+    return f'<text x="{x}" y="{y}"{attributes}>{escape(words.replace("`", ""))}</text>'

@@ -1,4 +1,4 @@
-"""How cost grows with what there is: seeds, interpreters, plugins, and environments made by one process."""
+"""How the time of a command grows with the number of seeds, interpreters, plugins, and environments in one process."""
 
 from __future__ import annotations
 
@@ -23,60 +23,62 @@ PACKAGES = tuple(
     "pip setuptools wheel packaging pluggy iniconfig attrs certifi idna six typing-extensions click filelock pathspec tomli "
     "zipp colorama tomlkit wcwidth urllib3".split()
 )
-"""Twenty packages that are the same on every machine."""
+"""Twenty packages with wheels that are the same on every platform."""
 
 
 class Series(NamedTuple):
-    """One thing that there may be more of."""
+    """Measurements of one command, with a growing number of something."""
 
     name: str
     title: str
     counts: tuple[int, ...]
-    what: str
-    """What is done when there are that many, for people."""
+    label: str
+    """The command, as the report shows it."""
     line: str
-    more: str = ""
-    """Words for the end of the line; `{version}` is this Python's, without its patch."""
+    options: str = ""
+    """Further arguments; `{version}` is replaced by the version of this Python, without its patch."""
 
 
 SERIES = (
     Series("seeds", "seeds", (1, 5, 20), "`cloche DEST --seed …`", CLOCHE),
     Series("interpreters", "interpreters in pyenv", (0, 10, 100), "`cloche DEST`", CLOCHE),
-    Series("interpreters-asked", "interpreters in pyenv", (0, 10, 100), "`cloche DEST -p 3.X`", CLOCHE, "-p {version}"),
+    Series(
+        "interpreters-requested", "interpreters in pyenv", (0, 10, 100), "`cloche DEST -p 3.X`", CLOCHE, "-p {version}"
+    ),
     Series("pythons", "interpreters in pyenv", (0, 10, 100), "`cloche pythons`", "{bin}/cloche pythons"),
-    Series("plugins-naming", "plugins that name an activator", (0, 5, 50), "`cloche DEST`", CLOCHE),
-    Series("plugins-giving", "plugins that give an activator", (0, 5, 50), "`cloche DEST`", CLOCHE),
+    Series("plugins-descriptor", "plugins with an activator as a `Descriptor`", (0, 5, 50), "`cloche DEST`", CLOCHE),
+    Series("plugins-object", "plugins with an activator as an object", (0, 5, 50), "`cloche DEST`", CLOCHE),
 )
 
 
 def measure_growth(peers: Peers, rounds: int, environments: int) -> dict[str, Any]:
-    """Return the seconds by series and count, as `rounds.measure` has them, and what each hundred environments took."""
+    """Return the times of every series, by series and count, and those of each hundred environments of one process."""
     peers.download(PACKAGES)
     variants = {
-        "seeds": seeds,
-        "interpreters": interpreters,
-        "interpreters-asked": interpreters,
-        "pythons": interpreters,
-        "plugins-naming": plugins,
-        "plugins-giving": plugins,
+        "seeds": seed_commands,
+        "interpreters": interpreter_commands,
+        "interpreters-requested": interpreter_commands,
+        "pythons": interpreter_commands,
+        "plugins-descriptor": plugin_commands,
+        "plugins-object": plugin_commands,
     }
     seconds = {}
     for series in SERIES:
         row = Row(series.name, series.title, tuple(variants[series.name](peers, series)))
-        for one in row.commands:
-            peers.run(one)  # what is new is built and compiled
+        for variant in row.commands:
+            peers.run(variant)  # builds and compiles the images
         seconds[series.name] = measure(peers, row, rounds)
-    return {"seconds": seconds, "environments": many(peers, environments)}
+    return {"seconds": seconds, "environments": measure_one_process(peers, environments)}
 
 
-def seeds(peers: Peers, series: Series) -> Iterator[Command]:
+def seed_commands(peers: Peers, series: Series) -> Iterator[Command]:
     for count in series.counts:
-        wanted = [word for package in PACKAGES[:count] for word in ("--seed", package)]
-        yield command(str(count), " ".join([series.line, "--find-links", str(peers.wheels), *wanted]))
+        seeds = [word for package in PACKAGES[:count] for word in ("--seed", package)]
+        yield command(str(count), " ".join([series.line, "--find-links", str(peers.wheels), *seeds]))
 
 
-def interpreters(peers: Peers, series: Series) -> Iterator[Command]:
-    """A version of pyenv is a copy of this Python's executable with a link to its library: one more to be looked at."""
+def interpreter_commands(peers: Peers, series: Series) -> Iterator[Command]:
+    """Yield a command for each number of pyenv versions: copies of this executable, with a link to its library."""
     version = ".".join(map(str, sys.version_info[:2]))
     for count in series.counts:
         root = peers.work / f"pyenv-{count}"
@@ -84,7 +86,7 @@ def interpreters(peers: Peers, series: Series) -> Iterator[Command]:
             (root / "versions").mkdir(parents=True)
             for number in range(count):
                 add_interpreter(root / "versions" / f"{version}.{sys.version_info[2]}-{number}")
-        words = (*series.line.split(), *series.more.format(version=version).split())
+        words = (*series.line.split(), *series.options.format(version=version).split())
         yield Command(str(count), words, environ=(("PYENV_ROOT", str(root)),))
 
 
@@ -96,34 +98,34 @@ def add_interpreter(prefix: Path) -> None:
     (prefix / "lib").symlink_to(Path(sys.base_prefix) / "lib")
 
 
-def plugins(peers: Peers, series: Series) -> Iterator[Command]:
-    """Each is installed as pip leaves it, in a directory of its own on `PYTHONPATH`."""
-    how = series.name.rpartition("-")[2]
+def plugin_commands(peers: Peers, series: Series) -> Iterator[Command]:
+    """Yield a command for each number of plugins, which are installed in a directory on `PYTHONPATH`."""
+    attribute = f"with_{series.name.rpartition('-')[2]}"
     for count in series.counts:
         site = peers.work / f"{series.name}-{count}"
         site.mkdir()
         for number in range(count):
-            add_plugin(site, f"shell{number}", how)
+            add_plugin(site, f"shell{number}", attribute)
         yield Command(str(count), tuple(series.line.split()), environ=(("PYTHONPATH", str(site)),))
 
 
-def add_plugin(site: Path, name: str, how: str) -> None:
+def add_plugin(site: Path, name: str, attribute: str) -> None:
     info = site / f"{name}-1.0.dist-info"
     info.mkdir()
     for suffix in ("", "_activator"):
         shutil.copy(HERE / f"plugin{suffix}.py", site / f"{name}{suffix}.py")
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[cloche]\n{name} = {name}:{how}\n")
+    (info / "entry_points.txt").write_text(f"[cloche]\n{name} = {name}:{attribute}\n")
 
 
-def many(peers: Peers, count: int) -> list[dict[str, float]]:
-    """Return for each hundred environments of one process the median seconds, and the memory after the last."""
+def measure_one_process(peers: Peers, count: int) -> list[dict[str, float]]:
+    """Create environments in one process; return the median seconds of each hundred, and the memory after its last."""
     peers.next_turn()
-    found = json.loads(peers.capture(["{bin}/python", "{here}/inside.py", "{env}", str(count)]))
+    measured = json.loads(peers.capture(["{bin}/python", "{here}/in_process.py", "{env}", str(count)]))
     parts = []
     for first in range(0, count, 100):
-        seconds = found["seconds"][first : first + 100]
+        seconds = measured["seconds"][first : first + 100]
         last = first + len(seconds)
-        memory = found["memory"][last - 1]
+        memory = measured["memory"][last - 1]
         parts.append({"first": first + 1, "last": last, "seconds": statistics.median(seconds), "memory": memory})
     return parts

@@ -1,6 +1,6 @@
-"""The peers, installed into an environment of their own, and the one directory in which all of them work.
+"""The peers (cloche and the tools it is compared with), installed into one environment, and their working directory.
 
-Making it takes the network, or whatever pip is configured to use instead; measuring does not.
+Installing them needs the network, or the index that pip is configured to use. Measuring does not.
 """
 
 from __future__ import annotations
@@ -24,33 +24,29 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parent
-KEPT = ("LANG", "LC_ALL", "TZ", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
-"""What the peers see of the user's variables: any other could make one of them slower than it has to be."""
+KEPT_VARIABLES = ("LANG", "LC_ALL", "TZ", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
+"""The environment variables of the user that the peers get; others could slow one of them down."""
 
 
 class Peers:
-    """cloche, uv, virtualenv and venv, for the Python that runs this; everything they write is below one directory."""
+    """cloche, uv, virtualenv and venv for the Python that runs this; they write only below the directory `work`."""
 
     def __init__(self, work: Path) -> None:
         self.work = work
         self.root = work / "peers"
-        self.place = work / "place"
+        self.directory = work / "environments"
         self.wheels = work / "wheels"
         self.home = work / "home"
         self.turn = 0
-        for directory in (self.place, self.wheels, self.home):
+        for directory in (self.directory, self.wheels, self.home):
             directory.mkdir()
 
     def install(self) -> None:
-        """Install the peers as their users do, byte-compiled; get a wheel of the pip that they lay down, and let uv do so."""
+        """Install the peers like their users do, with byte-code; download a wheel of pip, and let uv cache pip."""
         subprocess.run([sys.executable, "-m", "venv", self.root], check=True)
-        elsewhere = (
-            "PYTHONDONTWRITEBYTECODE",
-            "XDG_CACHE",
-            "XDG_DATA",
-            "UV_CACHE",
-        )  # what would keep them from `root` and `home`
-        environ = {name: text for name, text in os.environ.items() if not name.startswith(elsewhere)}
+        # these variables would prevent byte-code, or move the caches out of `home`
+        removed = ("PYTHONDONTWRITEBYTECODE", "XDG_CACHE", "XDG_DATA", "UV_CACHE")
+        environ = {name: text for name, text in os.environ.items() if not name.startswith(removed)}
         pip = [self.root / "bin" / "python", "-m", "pip", "-q", "--disable-pip-version-check"]
         subprocess.run([*pip, "install", "-U", "pip"], check=True, env=environ)
         subprocess.run([*pip, "install", CHECKOUT, "virtualenv", "uv"], check=True, env=environ)
@@ -58,28 +54,28 @@ class Peers:
         self.capture(UV_SEEDED.replace("--offline ", "").split(), {**environ, **self.environ()})
 
     def download(self, names: Iterable[str]) -> None:
-        """Get wheels that fit everywhere, without what they need."""
+        """Download the pure wheels of some packages, without dependencies."""
         pip = [self.root / "bin" / "python", "-m", "pip", "-q", "--disable-pip-version-check"]
-        only = ["--only-binary", ":all:", "--platform", "any", "--no-deps"]
-        subprocess.run([*pip, "download", *only, "-d", self.wheels, *names], check=True)
+        options = ["--only-binary", ":all:", "--platform", "any", "--no-deps"]
+        subprocess.run([*pip, "download", *options, "-d", self.wheels, *names], check=True)
 
     def versions(self) -> dict[str, str]:
-        """Return the version of every peer, and of the pip that they lay down."""
-        shown = self.capture(["{bin}/python", "-m", "pip", "list", "--format", "json"])
-        installed = {one["name"]: one["version"] for one in json.loads(shown)}
+        """Return the versions of the peers, and of the pip that they install."""
+        listing = self.capture(["{bin}/python", "-m", "pip", "list", "--format", "json"])
+        installed = {package["name"]: package["version"] for package in json.loads(listing)}
         return {name: installed[name] for name in ("cloche", "uv", "virtualenv", "pip")}
 
     def environ(self, *, cold: bool = False) -> dict[str, str]:
-        """Return the variables of a user who has set nothing; a cold one has just come to this machine."""
+        """Return the environment variables of a user without settings; `cold` gives an empty home directory."""
         home = self.home
         if cold:
             home = self.work / f"cold{self.turn}"
             home.mkdir(exist_ok=True)
-        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
         return {**kept, "HOME": str(home), "PATH": f"{self.root / 'bin'}:{os.environ.get('PATH', os.defpath)}"}
 
-    def words(self, words: Sequence[str]) -> list[str]:
-        """Return a command with its slots filled."""
+    def fill_slots(self, words: Sequence[str]) -> list[str]:
+        """Return the words of a command, with its slots replaced by paths."""
         slots = {"env": self.environment, "bin": self.root / "bin", "wheels": self.wheels, "here": HERE}
         filled = list(words)
         if "{image}" in filled:
@@ -90,35 +86,35 @@ class Peers:
 
     @cached_property
     def image(self) -> Path:
-        """The files of pip as cloche keeps them, which it links into environments."""
+        """The directory of pip's files in cloche's cache, from which environments get hard links."""
         root = Path(self.capture(["{bin}/cloche", "cache", "dir"]).strip())
         return max(root.glob("images/*/pip-*/purelib"), key=os.path.getmtime)
 
     @property
     def environment(self) -> Path:
-        """The destination of this turn."""
-        return self.place / f"env{self.turn}"
+        """The destination of the current turn."""
+        return self.directory / f"env{self.turn}"
 
     def next_turn(self) -> None:
-        """Make way for a command: what the last one left to be written to the disk must not slow it.
+        """Prepare for the next command, which must not be slowed by unwritten data of the last one.
 
-        Nothing is removed: ext4 is slow, for a minute, to give away inodes that were just freed, and would be so the more
-        the more directories a peer makes.
+        Environments are not removed: for a minute, ext4 is slow to reuse inodes that were just freed, so a removal would
+        slow down the peers that create many directories.
         """
         self.turn += 1
         os.sync()
 
     def capture(self, words: Sequence[str], environ: Mapping[str, str] | None = None) -> str:
-        """Run a command and return what it printed on standard output.
+        """Run a command and return its standard output.
 
-        :raises SystemExit: it fails.
+        :raises SystemExit: the command fails.
         """
-        filled = self.words(words)
+        filled = self.fill_slots(words)
         with open(self.work / "output", "w+") as out, open(self.work / "errors", "w+") as err:
             code = subprocess.call(
                 filled,
                 env=environ or self.environ(),
-                cwd=self.place,
+                cwd=self.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -130,7 +126,7 @@ class Peers:
             return out.read()
 
     def run(self, command: Command, *, cold: bool = False) -> float:
-        """Run a command on a destination that is absent and return the seconds that an environment took."""
+        """Run a command with a new destination; return the seconds for one environment."""
         self.next_turn()
         environ = {**self.environ(cold=cold), **dict(command.environ)}
         started = perf_counter()
@@ -139,15 +135,15 @@ class Peers:
         return statistics.median(json.loads(printed)["seconds"]) if command.makes > 1 else seconds
 
     def disk(self) -> dict[str, dict[str, int]]:
-        """Return what a seeded environment takes for itself, by peer: bytes of `files`, and number of `directories`.
+        """Return the disk usage of a seeded environment, by peer: the bytes in `files` and the number of `directories`.
 
-        A file with another name elsewhere, in a cache, is not its own. What a directory takes is up to the file system.
+        A file with a hard link elsewhere, in a cache, does not count. The size of a directory depends on the file system.
         """
-        taken = {}
+        usage = {}
         for peer, line in (("cloche", CLOCHE), ("uv", UV_SEEDED), ("virtualenv", VIRTUALENV)):
             self.run(command(peer, line))
             entries = [path.lstat() for path in self.environment.rglob("*")]
-            files = [one for one in entries if one.st_mode & 0o170000 != 0o040000]
-            own = sum(one.st_size for one in files if one.st_nlink == 1)
-            taken[peer] = {"files": own, "directories": len(entries) - len(files)}
-        return taken
+            files = [entry for entry in entries if entry.st_mode & 0o170000 != 0o040000]
+            own = sum(file.st_size for file in files if file.st_nlink == 1)
+            usage[peer] = {"files": own, "directories": len(entries) - len(files)}
+        return usage

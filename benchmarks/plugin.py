@@ -1,7 +1,7 @@
-"""A plugin for a shell that there is not; the benchmark installs many copies of it under names of their own.
+"""A plugin for a shell that does not exist; the benchmark installs many copies of it under different names.
 
-It offers its activator in two ways, and the entry point says which: by naming it, as the plugin in the box does, and by
-giving it. What is given cannot be remembered, so that a run imports such a plugin and asks it again.
+The entry point selects how the plugin returns its activator: as a `Descriptor`, like the built-in plugin, or as an
+object. Objects cannot be cached, so every run imports such a plugin and calls its hook.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from cloche import Descriptor, hookimpl
 ACTIVATOR = f"{__name__}_activator"
 
 
-class Naming:
+class WithDescriptor:
     @hookimpl
     def cloche_activators(self) -> list[Descriptor]:
         return [Descriptor(__name__, f"{ACTIVATOR}:activator", "nothing")]
 
 
-class Giving:
+class WithObject:
     @hookimpl
     def cloche_activators(self) -> list[object]:
         return [import_module(ACTIVATOR).activator]
 
 
-naming, giving = Naming(), Giving()
+with_descriptor, with_object = WithDescriptor(), WithObject()

@@ -1,4 +1,4 @@
-"""The activator of `plugin.py`, in a module of its own, so that one that is named is loaded without its plugin."""
+"""The activator of `plugin.py`, in its own module, so that a `Descriptor` loads it without the plugin."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Activator:
         return "'" + text.replace("'", "''") + "'"
 
     def scripts(self, environment: Environment) -> list[Script]:
-        return [Script(f"activate.{self.name}", "# nothing\n")]
+        return [Script(f"activate.{self.name}", "# an empty script\n")]
 
 
 activator = Activator()

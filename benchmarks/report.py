@@ -1,11 +1,11 @@
-"""What a run found, as Markdown: from the results alone, as they are in the JSON file, and without measuring."""
+"""The report: the results of a run as Markdown, built from the content of the JSON file."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from growth import SERIES
-from rounds import judge, spread, verdict
+from rounds import compare, spread, verdict
 from rows import ROWS, Goal
 
 if TYPE_CHECKING:
@@ -14,19 +14,18 @@ if TYPE_CHECKING:
     from rounds import Spread, Times
     from rows import Row
 
-TO = "\u2013"
-"""Between the ends of a range."""
+EN_DASH = "\u2013"
 
-IDLE = 0.75
-"""The load of a machine that has as good as nothing to do."""
+MAX_IDLE_LOAD = 0.75
+"""The highest load average of a machine that counts as idle."""
 
-DISK = 150
-"""The most kilobytes that a seeded environment may take for itself."""
+DISK_GOAL = 150
+"""The most kilobytes that a seeded environment should use."""
 
 
 def report(results: dict[str, Any]) -> str:
-    """Return everything that was found."""
-    parts = [machine(results)]
+    """Return the whole report."""
+    parts = [conditions(results)]
     if results.get("seconds"):
         parts.append(comparison(results["seconds"]))
     if results.get("disk"):
@@ -36,18 +35,18 @@ def report(results: dict[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def machine(results: dict[str, Any]) -> str:
-    """Return where, when and with what was measured, in a sentence."""
-    found, versions = results["machine"], results["versions"]
+def conditions(results: dict[str, Any]) -> str:
+    """Return a sentence about date, machine and versions."""
+    machine, versions = results["machine"], results["versions"]
     peers = ", ".join(f"{name} {version}" for name, version in versions.items())
     return (
-        f"Measured on {results['measured']}: {found['python']} on {found['system']}, {found['cores']} cores "
-        f"({found['processor']}), {found['filesystem']}; {peers}."
+        f"Measured on {results['measured']}: {machine['python']} on {machine['system']}, {machine['cores']} cores "
+        f"({machine['processor']}), {machine['filesystem']}; {peers}."
     )
 
 
 def comparison(seconds: dict[str, Times]) -> str:
-    """Return the table of peers: median milliseconds, how much of it cloche takes, and the goal."""
+    """Return the table of the peers: median milliseconds, ratio and goal."""
     lines = ["| | | milliseconds | cloche / peer | goal | |", "| --- | --- | ---: | ---: | ---: | --- |"]
     for row in ROWS:
         if row.name in seconds:
@@ -56,65 +55,65 @@ def comparison(seconds: dict[str, Times]) -> str:
 
 
 def rows_of(row: Row, times: Times) -> Iterator[str]:
-    """Yield a line for each peer; a goal about the best of several stands with the one that is."""
-    judged = {}
+    """Yield a line for each peer; a goal with several peers is shown with the fastest."""
+    goals = {}
     for goal in row.goals:
-        peer, found = judge(times, goal)
-        judged[peer] = (goal, found)
-    for place, peer in enumerate(times):
-        title = "" if place else row.title
-        cells = [title, peer, milliseconds(spread(times[peer]))]
-        if peer in judged:
-            goal, found = judged[peer]
-            cells += [figures(found), f"≤\u00a0{goal.most:g}", verdict(goal, found)]
+        peer, ratio = compare(times, goal)
+        goals[peer] = (goal, ratio)
+    for index, peer in enumerate(times):
+        title = "" if index else row.title
+        cells = [title, peer, format_milliseconds(spread(times[peer]))]
+        if peer in goals:
+            goal, ratio = goals[peer]
+            cells += [format_ratio(ratio), f"≤\u00a0{goal.limit:g}", verdict(goal, ratio)]
         elif peer != "cloche":
-            cells += [figures(judge(times, Goal(0, (peer,)))[1]), "", ""]
+            cells += [format_ratio(compare(times, Goal(0, (peer,)))[1]), "", ""]
         else:
             cells += ["", "", ""]
         yield line(cells)
 
 
-def milliseconds(found: Spread) -> str:
-    """Return a median with its quartiles, seconds shown as milliseconds."""
-    digits = 1 if found.median < 0.0995 else 0
-    low, median, high = (f"{one * 1000:,.{digits}f}".replace(",", "\u202f") for one in found)
-    return f"{median} ({low}{TO}{high})"
+def format_milliseconds(seconds: Spread) -> str:
+    """Return a median and its quartiles in milliseconds."""
+    digits = 1 if seconds.median < 0.0995 else 0
+    low, median, high = (f"{figure * 1000:,.{digits}f}".replace(",", "\u202f") for figure in seconds)
+    return f"{median} ({low}{EN_DASH}{high})"
 
 
-def figures(found: Spread) -> str:
-    """Return a ratio with its quartiles."""
-    digits = 2 if found.median >= 0.1 else 3
-    low, median, high = (f"{one:.{digits}f}" for one in found)
-    return f"{median} ({low}{TO}{high})"
+def format_ratio(ratio: Spread) -> str:
+    """Return the median of a ratio and its quartiles."""
+    digits = 2 if ratio.median >= 0.1 else 3
+    low, median, high = (f"{figure:.{digits}f}" for figure in ratio)
+    return f"{median} ({low}{EN_DASH}{high})"
 
 
-def disk(taken: dict[str, dict[str, int]]) -> str:
-    """Return what a seeded environment takes on the disk."""
+def disk(usage: dict[str, dict[str, int]]) -> str:
+    """Return the table of the disk usage of a seeded environment."""
     lines = [
-        "| a warm environment with pip | kB of its own | directories | goal | |",
+        "| disk usage with pip, everything cached | kB without shared files | directories | goal | |",
         "| --- | ---: | ---: | ---: | --- |",
     ]
-    for peer, own in taken.items():
+    for peer, own in usage.items():
         kilobytes = own["files"] / 1000
-        goal = [f"≤\u00a0{DISK}", "met" if kilobytes <= DISK else "missed"] if peer == "cloche" else ["", ""]
+        goal = [f"≤\u00a0{DISK_GOAL}", "met" if kilobytes <= DISK_GOAL else "missed"] if peer == "cloche" else ["", ""]
         lines.append(line([peer, f"{kilobytes:,.0f}".replace(",", "\u202f"), str(own["directories"]), *goal]))
     return "\n".join(lines)
 
 
-def growth(found: dict[str, Any]) -> str:
-    """Return a table for each thing that there may be more of."""
+def growth(results: dict[str, Any]) -> str:
+    """Return a table for each series, and one for the environments of one process."""
     tables = []
     for series in SERIES:
-        if series.name in found["seconds"]:
-            times = found["seconds"][series.name]
+        if series.name in results["seconds"]:
+            times = results["seconds"][series.name]
             header = [series.title, *times]
-            medians = [series.what, *(milliseconds(spread(times[name])) for name in times)]
+            medians = [series.label, *(format_milliseconds(spread(times[name])) for name in times)]
             tables.append(table(header, [medians]))
-    if made := found.get("environments"):
-        shown = [made[place] for place in sorted({0, len(made) // 4, len(made) // 2, len(made) - 1})]
-        header = ["environments made in one process", *(f"{one['first']}{TO}{one['last']}" for one in shown)]
-        medians = ["milliseconds each", *(f"{one['seconds'] * 1000:.1f}" for one in shown)]
-        memory = ["memory of the process, MB", *(f"{one['memory'] / 1e6:.1f}" for one in shown)]
+    if parts := results.get("environments"):
+        shown = [parts[index] for index in sorted({0, len(parts) // 4, len(parts) // 2, len(parts) - 1})]
+        header = ["environments in one process", *(f"{part['first']}{EN_DASH}{part['last']}" for part in shown)]
+        medians = ["milliseconds each", *(f"{part['seconds'] * 1000:.1f}" for part in shown)]
+        memory = ["memory of the process, MB", *(f"{part['memory'] / 1e6:.1f}" for part in shown)]
         tables.append(table(header, [medians, memory]))
     return "\n\n".join(tables)
 
@@ -128,12 +127,12 @@ def line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |")
 
 
-def doubts(results: dict[str, Any]) -> Iterator[str]:
-    """Yield what speaks against believing the figures."""
-    if results["load"] > IDLE:
-        yield f"the machine had other work (load {results['load']:.1f} at the beginning): measure again when it has none"
+def quality_warnings(results: dict[str, Any]) -> Iterator[str]:
+    """Yield reasons to distrust the figures."""
+    if results["load"] > MAX_IDLE_LOAD:
+        yield f"the machine was busy (load {results['load']:.1f} at the start): measure again when it is idle"
     for name, times in results.get("seconds", {}).items():
         for peer in times:
-            found = spread(times[peer])
-            if found.high - found.low > 0.35 * found.median:
-                yield f"{name}: half of the times of {peer} are as far apart as {milliseconds(found)} ms"
+            seconds = spread(times[peer])
+            if seconds.high - seconds.low > 0.35 * seconds.median:
+                yield f"{name}: the times of {peer} vary widely: {format_milliseconds(seconds)} ms"

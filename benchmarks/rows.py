@@ -1,4 +1,4 @@
-"""What is compared: situations with a command for each peer, and how much of a peer's time cloche may take."""
+"""The rows of the comparison: tasks with a command for each peer, and the goals for cloche."""
 
 from __future__ import annotations
 
@@ -6,29 +6,30 @@ from typing import NamedTuple
 
 
 class Command(NamedTuple):
-    """What one peer does in one situation."""
+    """The command of one peer for one task."""
 
     peer: str
     words: tuple[str, ...]
-    """What stands in it: `{env}` the destination, `{bin}` where the peers are, `{wheels}` a directory with wheels, `{image}`
-    one with what cloche lays down for pip, `{here}` this one."""
+    """Its words. Slots: `{env}` is the destination, `{bin}` the directory of the peers' executables, `{wheels}` a directory
+    with wheels, `{image}` the directory of pip's files in cloche's cache, `{here}` the directory of this module."""
     every: int = 1
-    """It takes part in every n-th round only, since it is slow."""
+    """It runs only in every n-th round; for slow commands."""
     makes: int = 1
-    """How many environments it makes; if several, it prints a JSON object with a list of `seconds`, one for each."""
+    """How many environments it creates. If several, it prints a JSON object with a list of `seconds`, one for each."""
     environ: tuple[tuple[str, str], ...] = ()
-    """Variables that are set for it."""
+    """Additional environment variables."""
 
 
 class Goal(NamedTuple):
-    """The most that cloche may take of the time of a peer; of several, the fastest is meant."""
+    """The highest acceptable ratio of the time of cloche to the time of a peer."""
 
-    most: float
+    limit: float
     peers: tuple[str, ...]
+    """If there are several, the fastest counts."""
 
 
 class Row(NamedTuple):
-    """One situation."""
+    """One task."""
 
     name: str
     title: str
@@ -36,8 +37,8 @@ class Row(NamedTuple):
     goals: tuple[Goal, ...] = ()
     cold: bool = False
     """Whether every run starts with an empty home directory, so that nothing is cached."""
-    more: int = 1
-    """How many times as many rounds it gets, since they are short."""
+    round_factor: int = 1
+    """Multiplies the number of rounds; for fast commands."""
 
 
 def command(peer: str, line: str, every: int = 1) -> Command:
@@ -45,29 +46,30 @@ def command(peer: str, line: str, every: int = 1) -> Command:
 
 
 def first_pip(peer: str, line: str, every: int = 1) -> Command:
-    """As `command`, and then the first start of the pip that it brought."""
+    """Return a command that creates an environment and then starts its pip for the first time."""
     return Command(peer, ("sh", "-c", f"{line} && {{env}}/bin/python -m pip --version"), every)
 
 
-def inside(*options: str) -> Command:
-    """Return a process that makes one environment after the other."""
-    return Command(
-        "cloche", ("{bin}/python", "{here}/inside.py", "{env}", str(MADE_INSIDE), *options), makes=MADE_INSIDE
-    )
+def in_process(*options: str) -> Command:
+    """Return a command that creates several environments in one process."""
+    words = ("{bin}/python", "{here}/in_process.py", "{env}", str(PER_PROCESS), *options)
+    return Command("cloche", words, makes=PER_PROCESS)
 
 
-MADE_INSIDE = 20
+PER_PROCESS = 20
+"""Environments that one process creates."""
 UV = "{bin}/uv venv -q --offline -p {bin}/python"
 UV_SEEDED = UV + " --seed {env}"
 UV_COLD = UV + " --seed --no-index --find-links {wheels} {env}"
-"""Nothing may come from the network, so what uv has not got yet comes from a directory."""
+"""Without the network: uv takes pip from a directory, because it is not in its cache."""
 VIRTUALENV = "{bin}/virtualenv --no-periodic-update {env}"
-"""Without the process that it starts in the background, which would slow whoever is measured next."""
+"""Without its background process, which would slow down the next command."""
 VENV = "{bin}/python -m venv {env}"
 CLOCHE = "{bin}/cloche {env}"
 BARE = command("python", "{bin}/python -c pass")
-"""The start of the interpreter, with `site`, that no Python program can do without."""
+"""The start of an interpreter with `site`: the minimum for every Python program."""
 SLOW = 5
+"""`every` of slow commands."""
 
 ROWS = (
     Row(
@@ -93,13 +95,13 @@ ROWS = (
         (Goal(0.6, ("venv",)),),
     ),
     Row(
-        "least",
-        "with pip, beside what it consists of at least: a start of Python, and links",
+        "minimum",
+        "with pip, compared with the minimum: a start of Python, and hard links",
         (command("cloche", CLOCHE), BARE, command("cp", "cp -rl {image} {env}"), command("uv", UV_SEEDED)),
     ),
     Row(
         "first-pip",
-        "with pip, and its first start",
+        "with pip, including the first start of pip",
         (
             first_pip("cloche", CLOCHE),
             first_pip("uv", UV_SEEDED),
@@ -110,14 +112,14 @@ ROWS = (
     ),
     Row(
         "in-process",
-        "with pip, in a process that runs already",
-        (inside(), command("uv", UV_SEEDED)),
+        "with pip, in a running process",
+        (in_process(), command("uv", UV_SEEDED)),
         (Goal(0.25, ("uv",)),),
     ),
     Row(
         "in-process-again",
-        "the same, each removed before the next is made",
-        (inside("--remove"), command("uv", UV_SEEDED)),
+        "the same, but each is removed before the next",
+        (in_process("--remove"), command("uv", UV_SEEDED)),
         (Goal(0.25, ("uv",)),),
     ),
     Row(
@@ -129,7 +131,7 @@ ROWS = (
     ),
     Row(
         "cold-first-pip",
-        "with pip, nothing cached, and its first start",
+        "with pip, nothing cached, including the first start of pip",
         (first_pip("cloche", CLOCHE), first_pip("uv", UV_COLD), first_pip("virtualenv", VIRTUALENV)),
         (Goal(1.0, ("uv", "virtualenv")),),
         cold=True,
@@ -144,7 +146,7 @@ ROWS = (
             command("virtualenv", "{bin}/virtualenv --version"),
         ),
         (Goal(1.5, ("python",)),),
-        more=2,
+        round_factor=2,
     ),
     Row(
         "help",
@@ -156,21 +158,21 @@ ROWS = (
             command("virtualenv", "{bin}/virtualenv --help"),
         ),
         (Goal(3.0, ("python",)),),
-        more=2,
+        round_factor=2,
     ),
     Row(
         "completion",
         "`completion bash`",
         (command("cloche", "{bin}/cloche completion bash"), BARE),
         (Goal(3.0, ("python",)),),
-        more=2,
+        round_factor=2,
     ),
     Row(
-        "key-press",
-        "what stands next, asked by a shell",
+        "suggestions",
+        "suggestions for a shell's completion",
         (command("cloche", "{bin}/cloche completion bash -- cloche mo"), BARE),
         (Goal(3.0, ("python",)),),
-        more=2,
+        round_factor=2,
     ),
 )
-"""Every row of the report, in its order."""
+"""The rows, in the order of the report."""

@@ -1,7 +1,8 @@
-"""Build `cloche.pyz`, one file with cloche and all that it needs: `tox -e zipapp`, or `make_zipapp.py [FILE]`.
+"""Build `cloche.pyz`, one file with cloche and its dependencies: `tox -e zipapp`, or `make_zipapp.py [FILE]`.
 
-What is installed beside the Python that runs this goes into it, and serves that version and later ones. pip is left out: seeds
-cannot come from an archive, and those of the target's own `ensurepip` do as well. The same input makes the same bytes.
+The archive contains the distributions that are installed for the Python that runs this script, and works with that version
+of Python and later ones. It does not contain pip, because seeds cannot come from an archive; environments get the pip of
+the target's `ensurepip`. The same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import re
 import stat
 import sys
 import zipfile
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.metadata import Distribution, PackageNotFoundError
+from importlib.metadata import distribution as find_distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,17 +22,17 @@ import cloche
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LEFT_OUT = frozenset(("pip",))
-COMPILED = (".pyc", ".so", ".pyd")
-OF_THE_INSTALLER = frozenset(("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "entry_points.txt"))
+EXCLUDED_DISTRIBUTIONS = frozenset(("pip",))
+COMPILED_SUFFIXES = (".pyc", ".so", ".pyd")
+INSTALLATION_FILES = frozenset(("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "entry_points.txt"))
 
-OLDEST = sys.version_info[:2]
+MINIMUM = sys.version_info[:2]
 
 MAIN = f"""\
 import sys
 
-if sys.version_info < {OLDEST}:
-    sys.exit("cloche: error: this archive needs Python {OLDEST[0]}.{OLDEST[1]} or later; `-p` is for environments of others")
+if sys.version_info < {MINIMUM}:
+    sys.exit("cloche: error: this archive needs Python {MINIMUM[0]}.{MINIMUM[1]} or later; choose the target with `-p`")
 import os
 
 sys.path[0] = os.path.abspath(sys.path[0])
@@ -41,53 +43,53 @@ run()
 
 
 def main(target: str = "cloche.pyz") -> None:
-    contents = {"__main__.py": MAIN, **dict(package(Path(cloche.__file__).parent))}
-    for one in needed("cloche"):
-        if one.name != "cloche":
-            contents.update(installed(one))
+    contents = {"__main__.py": MAIN, **dict(package_files(Path(cloche.__file__).parent))}
+    for distribution in with_dependencies("cloche"):
+        if distribution.name != "cloche":
+            contents.update(distribution_files(distribution))
     Path(target).parent.mkdir(parents=True, exist_ok=True)
-    write(Path(target), contents)
+    write_archive(Path(target), contents)
     print(f"{target}: {len(contents)} files, {os.path.getsize(target)} bytes")
 
 
-def needed(name: str, seen: set[str] | None = None) -> Iterator[Distribution]:
-    """Yield a distribution and all that it needs, as far as it is installed; extras are nobody's need."""
+def with_dependencies(name: str, seen: set[str] | None = None) -> Iterator[Distribution]:
+    """Yield a distribution and its installed dependencies, recursively, without extras."""
     seen = set() if seen is None else seen
     seen.add(name)
     try:
-        found = distribution(name)
-    except PackageNotFoundError:  # for another version of Python, as its marker says
+        distribution = find_distribution(name)
+    except PackageNotFoundError:  # a dependency for another version of Python
         return
-    yield found
-    for requirement in found.requires or ():
-        required = re.split(r"[^\w.-]", requirement)[0]
-        if "extra ==" not in requirement and required not in seen | LEFT_OUT:
-            yield from needed(required, seen)
+    yield distribution
+    for requirement in distribution.requires or ():
+        dependency = re.split(r"[^\w.-]", requirement)[0]
+        if "extra ==" not in requirement and dependency not in seen | EXCLUDED_DISTRIBUTIONS:
+            yield from with_dependencies(dependency, seen)
 
 
-def package(directory: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the files of cloche itself, from wherever it is imported: it may be installed as it is edited."""
+def package_files(directory: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the files of the package cloche; it may be an editable installation, which has no list of them."""
     for path in sorted(directory.rglob("*")):
-        if path.is_file() and path.suffix not in COMPILED and ".mypy_cache" not in path.parts:
+        if path.is_file() and path.suffix not in COMPILED_SUFFIXES and ".mypy_cache" not in path.parts:
             yield path.relative_to(directory.parent).as_posix(), path.read_bytes()
 
 
-def installed(one: Distribution) -> Iterator[tuple[str, bytes]]:
+def distribution_files(distribution: Distribution) -> Iterator[tuple[str, bytes]]:
     """Yield the files of a distribution.
 
-    :raises SystemExit: a module is there in compiled form only, for one version of Python.
+    :raises SystemExit: a module exists only in compiled form, for one version of Python.
     """
-    names = {path.as_posix() for path in one.files or ()}
-    for path in one.files or ():
-        source = f"{path.as_posix().partition('.')[0]}.py"  # mypyc keeps it, and adds one library that has none
+    names = {path.as_posix() for path in distribution.files or ()}
+    for path in distribution.files or ():
+        source = f"{path.as_posix().partition('.')[0]}.py"  # mypyc keeps the source, and adds one library without one
         if path.suffix in (".so", ".pyd") and source not in names and "__mypyc" not in path.name:
-            sys.exit(f"{one.name} cannot go into an archive: `{path}` is compiled, and has no source beside it")
-        if ".." not in path.parts and path.suffix not in COMPILED and path.name not in OF_THE_INSTALLER:
+            sys.exit(f"`{distribution.name}` cannot be archived: `{path}` is compiled and has no source")
+        if ".." not in path.parts and path.suffix not in COMPILED_SUFFIXES and path.name not in INSTALLATION_FILES:
             yield path.as_posix(), Path(str(path.locate())).read_bytes()
 
 
-def write(target: Path, contents: dict[str, bytes]) -> None:
-    """Write an archive that is a program: sorted, without dates, behind a first line for the system."""
+def write_archive(target: Path, contents: dict[str, bytes]) -> None:
+    """Write an executable zip archive: a shebang line, then the files in order of name, all with the same date."""
     with target.open("wb") as file:
         file.write(b"#!/usr/bin/env python3\n")
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -1,22 +1,25 @@
-"""Everything that can go wrong, as values: a message with facts, a hint with the remedy, an exit code.
+"""The exceptions of cloche: each has a message with facts, a hint with the remedy, and an exit code.
 
-    ClocheError                1  it failed
-    ├── UsageError             2  what was asked for makes no sense
-    │   └── Inexpressible      2  a shell's syntax cannot hold a text
-    ├── InterpreterNotFound    3  no such interpreter
+    ClocheError                1  the operation failed
+    ├── UsageError             2  the request is not valid
+    │   └── Inexpressible      2  a shell's syntax cannot express a text
+    ├── InterpreterNotFound    3  no interpreter satisfies the request
     ├── DestinationError       4  the destination is refused
     ├── SeedError              5  seeding failed
     └── PluginError            6  a plugin is broken, missing or in conflict
 
-A message is a lower-case fragment with names in backticks and no full stop. `cli/report.py` is the only place that
-turns an error into terminal text.
+A message is a lower-case fragment with names in backticks and no full stop. Only `cli/report.py` turns an error into
+terminal text.
 """
 
 from __future__ import annotations
 
 
 class ClocheError(Exception):
-    """Something failed; `message` says what, `hint` (or None) what would help, `exit_code` what a shell is told."""
+    """An operation failed.
+
+    `message` says what failed, `hint` says what to do (or is None), and `exit_code` is the exit code of the command.
+    """
 
     exit_code = 1
 
@@ -27,43 +30,44 @@ class ClocheError(Exception):
 
 
 class UsageError(ClocheError):
-    """What was asked for makes no sense, whatever the machine looks like."""
+    """The request is not valid on any machine."""
 
     exit_code = 2
 
 
 class Inexpressible(UsageError):
-    """A text that a shell's syntax has no way to write; the message names the shell and what it cannot hold.
+    """A shell's syntax cannot express a text; the message names the shell and the text.
 
-    Quoters raise it. The activator is then left out with the reason, or, if it was asked for by name, refused.
+    The quoters of activators raise it. The activator is then left out with this reason; if the user named it, that is an
+    error.
     """
 
 
 class InterpreterNotFound(ClocheError):
-    """No interpreter satisfies what was asked; the hint lists the nearest misses and where they are."""
+    """No interpreter satisfies the request; the hint lists the nearest ones and their paths."""
 
     exit_code = 3
 
 
 class DestinationError(ClocheError):
-    """The destination cannot hold an environment, or holds something that must not be touched."""
+    """The destination cannot hold an environment, or has files that must not be changed."""
 
     exit_code = 4
 
 
 class SeedError(ClocheError):
-    """No source could provide a seed for this interpreter, or a seed is damaged; the message says what was tried."""
+    """No source has a seed for this interpreter, or a seed is damaged; the message says what was tried."""
 
     exit_code = 5
 
 
 class PluginError(ClocheError):
-    """A plugin failed, is missing, or claims a name that another one has; the message names the distributions."""
+    """A plugin failed, is missing, or has the same name as another one; the message names the distributions."""
 
     exit_code = 6
 
 
 def reason_of(error: Exception) -> str:
-    """Return why the system refused something, as messages have it: the text of its `errno`, which begins in lower case."""
+    """Return the reason of a failed system call for a message: the text of its `errno`, starting in lower case."""
     text = getattr(error, "strerror", None) or str(error)
     return text[:1].lower() + text[1:]

@@ -100,10 +100,10 @@ class Session:
         """What interpreters answered on earlier runs."""
         from cloche.discovery.cache import ProbeCache
 
-        if self.store.lasts:
-            cache = ProbeCache(self.store.room("interpreters"), environ=self.host.environ)
+        if self.store.is_persistent:
+            cache = ProbeCache(self.store.writable_directory("interpreters"), environ=self.host.environ)
         else:
-            places = self.store.places("interpreters")
+            places = self.store.readable_directories("interpreters")
             cache = ProbeCache(places[0] if places else None, writable=False, environ=self.host.environ)
         cache.progress = self.progress
         return cache
@@ -124,9 +124,9 @@ class Session:
         from cloche.planning.plan_cache import PlanCache
 
         context = (self.store.root, *sorted(self._blocklist), repr(self._replacements))
-        if self.store.lasts:
-            return PlanCache(self.store.room("plans"), True, context)
-        places = self.store.places("plans")
+        if self.store.is_persistent:
+            return PlanCache(self.store.writable_directory("plans"), True, context)
+        places = self.store.readable_directories("plans")
         return PlanCache(places[0] if places else "", False, context)
 
     def find(self, spec: EnvironmentSpec) -> FoundInterpreter:
@@ -270,7 +270,7 @@ class Session:
 
     def link_mode(self, asked: LinkMode, images: Iterable[Image] = ()) -> LinkMode:
         """Return how to bring in the files of images: nothing may link into a store that is read-only or temporary."""
-        if asked == "symlink" and not all(self.store.keeps(image.root) for image in images):
+        if asked == "symlink" and not all(self.store.is_persistent_path(image.root) for image in images):
             self.warnings.append("the seeds were copied: links would point into a cache that this run removes")
             return "copy"
         if asked in ("auto", "hardlink") and self.store.access == "read-only":
@@ -295,7 +295,7 @@ class Session:
             blueprint = self._resolve(request.spec)  # an image was damaged or replaced meanwhile
             plan = self._plan_and_apply(blueprint, target)
         result = Result(environment=plan.environment, plan=plan, seconds=perf_counter() - started)
-        self.store.note_laid(plan.images)
+        self.store.mark_installed(plan.images)
         self._tell_created(result)
         return replace(result, warnings=tuple(self.warnings))
 

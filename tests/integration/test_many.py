@@ -11,7 +11,7 @@ import pytest
 
 from tests.run import clean_environ
 
-INSIDE = Path(__file__).parents[2] / "benchmarks" / "inside.py"
+INSIDE = Path(__file__).parents[2] / "benchmarks" / "in_process.py"
 
 
 @pytest.mark.nightly

@@ -14,7 +14,7 @@ from cloche.model.operations import Write
 from cloche.shells.template import MARK
 from cloche.store import Store
 from cloche.store.distributions import read_wheel
-from cloche.store.images import obtain
+from cloche.store.images import find_or_build_image
 from cloche.store.installation import image_operations
 from cloche.testing.fakes import fake_environment, fake_interpreter
 from tests.distributions import host_at, make_wheel
@@ -262,7 +262,9 @@ def test_for_windows_the_launchers_look_beside_themselves(tmp_path):
     """In the notation of distlib's launchers; none of them tells the place."""
     scripts = "[gui_scripts]\nshow = spam:a\n[console_scripts]\nsay = spam:b\n"
     wheel = make_wheel(tmp_path / "wheels", "spam", "1.0", {"spam.py": ""}, entry_points=scripts)
-    image = obtain(read_wheel(str(wheel)), api.find(), Store.open(host_at(tmp_path / "home"), str(tmp_path / "store")))
+    image = find_or_build_image(
+        read_wheel(str(wheel)), api.find(), Store.open(host_at(tmp_path / "home"), str(tmp_path / "store"))
+    )
     windows = fake_interpreter("cpython-3.12-windows")
     environment = fake_environment("C:\\work\\an env", windows, placement="relocatable", naming="directory")
     written = {one.path: one.content for one in image_operations(image, environment) if isinstance(one, Write)}

@@ -1,4 +1,4 @@
-"""Whatever becomes of the store, the next environment is whole, the store is mended, and nothing outside is touched."""
+"""A damaged store: the next environment is complete, the store is repaired, and nothing outside it is touched."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from cloche.cli.cache import JUDGES
+from cloche.cli.cache import CONTENT_CHECKS
 from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
 from cloche.session import Session
-from cloche.store import KINDS, Store, upkeep
+from cloche.store import KINDS, Store, maintenance
 from tests.distributions import host_at, make_wheel
 from tests.trees import Tree, snapshot
 
@@ -25,58 +25,59 @@ if TYPE_CHECKING:
 
     from cloche.model.plan import Result
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="permissions, links and FIFOs are those of POSIX")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="it tests POSIX permissions, links and FIFOs")
 
 
 class World(NamedTuple):
-    """A store with one of everything in it, and the environment that is made from it."""
+    """A store with one entry of every kind, and the environment that is created from it."""
 
-    place: Path
+    directory: Path
     good: Path
+    """A copy of the intact store."""
     first: Tree
-    """The environment that is made from an image used for the first time, which has no byte-code."""
+    """The environment of the first run, without byte-code."""
     model: Tree
-    """The one that is made from it later on."""
+    """The environment of later runs."""
 
     @property
     def root(self) -> str:
-        return str(self.place / "store")
+        return str(self.directory / "store")
 
-    def make(self) -> Result:
-        """Make the environment from scratch, in a run of its own."""
-        shutil.rmtree(self.place / "env", ignore_errors=True)
-        wanted = Wanted(requirements=("spam",), find_links=(str(self.place / "wheels"),))
-        with Session(host_at(self.place), cache=self.root) as session:
-            return session.create(Request(EnvironmentSpec(wanted=wanted), Target(str(self.place / "env"))))
+    def create(self) -> Result:
+        """Create the environment from scratch, in a new session."""
+        shutil.rmtree(self.directory / "env", ignore_errors=True)
+        wanted = Wanted(requirements=("spam",), find_links=(str(self.directory / "wheels"),))
+        with Session(host_at(self.directory), cache=self.root) as session:
+            return session.create(Request(EnvironmentSpec(wanted=wanted), Target(str(self.directory / "env"))))
 
     def tree(self) -> Tree:
-        return snapshot(self.place / "env")
+        return snapshot(self.directory / "env")
 
-    def faults(self) -> list[str]:
-        with Store.open(host_at(self.place), self.root) as store:
-            return upkeep.verify(store, JUDGES)
+    def problems(self) -> list[str]:
+        with Store.open(host_at(self.directory), self.root) as store:
+            return maintenance.verify_store(store, CONTENT_CHECKS)
 
     def only(self, *parts: str) -> str:
-        """Return the path of what lies alone in a directory of the store."""
+        """Return the path of the only entry in a directory of the store, relative to the store."""
         (name,) = os.listdir(os.path.join(self.root, *parts))
         return os.path.join(*parts, name)
 
     def find(self, what: str) -> str:
-        """Return the path of something in the store."""
+        """Return the path of an entry of the store, given its description."""
         image = self.only(self.only("images"))
         inside = {
             "ABI": self.only("images"),
             "image": image,
-            "seal": f"{image}/manifest",
+            "own file list": f"{image}/image.files",
             "description": f"{image}/image.json",
-            "list": f"{image}/purelib.manifest",
+            "file list": f"{image}/purelib.files",
             "record": f"{image}/purelib.record",
             "tree": f"{image}/purelib",
             "package": f"{image}/purelib/spam",
             "module": f"{image}/purelib/spam/__init__.py",
             "byte-code": f"{image}/purelib/spam/__pycache__/__init__.{sys.implementation.cache_tag}.pyc",
             "script": f"{image}/shebangs/tool",
-            "answer": self.only("interpreters"),
+            "probe result": self.only("interpreters"),
             "plan": self.only("plans"),
             "lock": self.only("locks"),
         }
@@ -84,28 +85,28 @@ class World(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> World:
-    place = tmp_path_factory.mktemp("world")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> World:
+    directory = tmp_path_factory.mktemp("world")
     files = {"spam/__init__.py": "def main():\n    pass\n", "spam-1.0.data/scripts/tool": "#!python\nprint('tool')\n"}
-    make_wheel(place / "wheels", files=files)
-    world = World(place, place / "good", {}, {})
-    world.make()
+    make_wheel(directory / "wheels", files=files)
+    world = World(directory, directory / "good", {}, {})
+    world.create()
     first = world.tree()
-    world.make()  # compiles
-    world.make()  # remembers
+    world.create()  # compiles
+    world.create()  # caches the plan
     shutil.copytree(world.root, world.good)
     assert world.tree() != first
     return world._replace(first=first, model=world.tree())
 
 
 @pytest.fixture
-def world(made: World) -> World:
-    """The store as it was first, and nothing beside it that a test before has left."""
-    for name in os.listdir(made.place):
+def world(pristine: World) -> World:
+    """The intact store, without files of earlier tests beside it."""
+    for name in os.listdir(pristine.directory):
         if name not in ("wheels", "good"):
-            remove(str(made.place / name))
-    shutil.copytree(made.good, made.root)
-    return made
+            remove(str(pristine.directory / name))
+    shutil.copytree(pristine.good, pristine.root)
+    return pristine
 
 
 def remove(path: str) -> None:
@@ -128,7 +129,7 @@ def read(path: str) -> bytes:
         return file.read()
 
 
-def flipped(content: bytes) -> bytes:
+def flip_bit(content: bytes) -> bytes:
     middle = len(content) // 2
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
@@ -159,110 +160,110 @@ def move_behind_link(path: str, aside: str) -> None:
 
 
 FILES = (
-    *("seal", "description", "list", "record", "module", "byte-code", "script"),
-    *("answer", "plan"),
+    *("own file list", "description", "file list", "record", "module", "byte-code", "script"),
+    *("probe result", "plan"),
 )
 DIRECTORIES = ("ABI", "image", "tree", "package")
 KIND_DIRECTORIES = ("images", "interpreters", "plans", "locks", "wheels")
 
 DAMAGE_TO_FILES: dict[str, Callable[[str], object]] = {
     "missing": remove,
-    "cut short": lambda path: change(path, read(path)[: len(read(path)) // 2]),
+    "truncated": lambda path: change(path, read(path)[: len(read(path)) // 2]),
     "emptied": lambda path: change(path, b""),
-    "one bit flipped": lambda path: change(path, flipped(read(path))),
-    "written over": lambda path: change(path, bytes(len(read(path)))),
-    "a directory": plant_directory,
-    "a FIFO": lambda path: (remove(path), os.mkfifo(path)),
+    "one bit flipped": lambda path: change(path, flip_bit(read(path))),
+    "overwritten": lambda path: change(path, bytes(len(read(path)))),
+    "replaced by a directory": plant_directory,
+    "replaced by a FIFO": lambda path: (remove(path), os.mkfifo(path)),
 }
 
 DAMAGE_TO_DIRECTORIES: dict[str, Callable[[str], object]] = {
     "missing": remove,
     "emptied": lambda path: (remove(path), os.mkdir(path)),
-    "a file": plant_file,
-    "a FIFO": lambda path: (remove(path), os.mkfifo(path)),
+    "replaced by a file": plant_file,
+    "replaced by a FIFO": lambda path: (remove(path), os.mkfifo(path)),
 }
 
 
-def test_the_store_that_is_going_to_be_damaged_is_whole_and_used(world: World) -> None:
+def test_the_store_is_intact_and_used_before_it_is_damaged(world: World) -> None:
     before = {path: os.lstat(os.path.join(world.root, path)).st_ino for path in snapshot(world.root)}
 
-    world.make()
+    world.create()
 
     assert world.tree() == world.model
-    assert world.faults() == []
+    assert world.problems() == []
     assert before == {path: os.lstat(os.path.join(world.root, path)).st_ino for path in snapshot(world.root)}
 
 
-def every(whats: Iterable[str], damages: Iterable[str]) -> list[ParameterSet]:
-    """Return all pairs; a fourth of them, with everything at least once, is tried in every run."""
+def combinations(entries: Iterable[str], damages: Iterable[str]) -> list[ParameterSet]:
+    """Return all pairs; a fourth of them, with every value at least once, is tested in every run, the rest at night."""
     return [
         pytest.param(what, damage, marks=[pytest.mark.nightly] if (column + row) % 4 else [], id=f"{what}, {damage}")
-        for column, what in enumerate(whats)
+        for column, what in enumerate(entries)
         for row, damage in enumerate(damages)
     ]
 
 
-@pytest.mark.parametrize(("what", "damage"), every(FILES, DAMAGE_TO_FILES))
-def test_a_damaged_file_is_told_and_made_anew(world: World, what: str, damage: str) -> None:
+@pytest.mark.parametrize(("what", "damage"), combinations(FILES, DAMAGE_TO_FILES))
+def test_a_damaged_file_is_reported_and_created_again(world: World, what: str, damage: str) -> None:
     path = world.find(what)
     DAMAGE_TO_FILES[damage](path)
 
-    if damage != "missing" or what not in ("answer", "plan"):
-        assert world.faults() != []
-    if what == "answer":
-        remove(os.path.join(world.root, "plans"))  # who remembers the plan asks nobody
-    result = world.make()
+    if damage != "missing" or what not in ("probe result", "plan"):
+        assert world.problems() != []
+    if what == "probe result":
+        remove(os.path.join(world.root, "plans"))  # a run with a cached plan does not probe
+    result = world.create()
 
     assert result.warnings == ()
     assert world.tree() == world.model
-    assert world.faults() == []
+    assert world.problems() == []
     assert stat.S_ISREG(os.lstat(path).st_mode)
 
 
-@pytest.mark.parametrize(("what", "damage"), every(DIRECTORIES, DAMAGE_TO_DIRECTORIES))
-def test_a_damaged_directory_of_an_image_is_made_anew(world: World, what: str, damage: str) -> None:
+@pytest.mark.parametrize(("what", "damage"), combinations(DIRECTORIES, DAMAGE_TO_DIRECTORIES))
+def test_a_damaged_directory_of_an_image_is_created_again(world: World, what: str, damage: str) -> None:
     path = world.find(what)
     DAMAGE_TO_DIRECTORIES[damage](path)
 
-    result = world.make()
+    result = world.create()
 
     assert result.warnings == ()
     assert world.tree() in (world.first, world.model)
-    assert world.faults() == []
+    assert world.problems() == []
     assert stat.S_ISDIR(os.lstat(path).st_mode)
 
 
-@pytest.mark.parametrize(("what", "damage"), every(KIND_DIRECTORIES, DAMAGE_TO_DIRECTORIES))
-def test_without_one_of_its_directories_the_store_does_what_it_can(world: World, what: str, damage: str) -> None:
+@pytest.mark.parametrize(("what", "damage"), combinations(KIND_DIRECTORIES, DAMAGE_TO_DIRECTORIES))
+def test_a_store_with_an_unusable_directory_still_works(world: World, what: str, damage: str) -> None:
     path = world.find(what)
     remove(path)
     DAMAGE_TO_DIRECTORIES[damage](path)
 
-    result = world.make()
+    result = world.create()
 
     assert world.tree() in (world.first, world.model)
-    assert len(result.warnings) <= 1, "one line, and only where something was to be kept there"
-    if damage in ("a file", "a FIFO"):
-        assert any(f"`{path}` is not a directory" in fault for fault in world.faults())
+    assert len(result.warnings) <= 1, "one line, and only if the run wanted to write there"
+    if damage in ("replaced by a file", "replaced by a FIFO"):
+        assert any(f"`{path}` is not a directory" in problem for problem in world.problems())
 
 
-# Planted
+# Planted links and files
 
 
 VICTIMS = (*FILES, *DIRECTORIES, *KIND_DIRECTORIES, "lock")
-LINKS = ("to a file", "to a directory", "to nothing", "to what it was", "hard")
+LINKS = ("to a file", "to a directory", "to nothing", "to the original", "hard")
 
 
-@pytest.mark.parametrize(("what", "kind"), every(VICTIMS, LINKS))
+@pytest.mark.parametrize(("what", "kind"), combinations(VICTIMS, LINKS))
 def test_a_planted_link_is_not_followed(world: World, what: str, kind: str) -> None:
-    """Nor is what it leads to changed, and what is made is what is always made."""
-    victims = world.place / "victims"
+    """The target of the link stays unchanged, and the environment is the usual one."""
+    victims = world.directory / "victims"
     victims.mkdir()
     (victims / "file").write_text("precious")
     (victims / "directory").mkdir()
     (victims / "directory" / "file").write_text("precious")
     path = world.find(what)
-    if kind == "to what it was":
+    if kind == "to the original":
         if not os.path.lexists(path):
             plant_directory(path)
         move_behind_link(path, str(victims / "real"))
@@ -272,24 +273,24 @@ def test_a_planted_link_is_not_followed(world: World, what: str, kind: str) -> N
     else:
         plant_link(path, str(victims / {"to a file": "file", "to a directory": "directory"}.get(kind, "nothing")))
     if what == "lock":
-        remove(world.find("image"))  # so that somebody locks
+        remove(world.find("image"))  # so that the run takes the lock
     before = snapshot(victims)
 
-    result = world.make()
+    result = world.create()
 
     assert snapshot(victims) == before
     assert len(result.warnings) <= 1
     assert world.tree() in (world.first, world.model)
 
 
-def test_what_was_added_is_never_laid_down_and_is_told(world: World) -> None:
+def test_files_added_to_an_image_are_reported_and_not_installed(world: World) -> None:
     image = world.find("image")
-    for name in ("purelib/planted.py", "shebangs/planted", "planted", "platlib.manifest", "purelib/spam/planted.py"):
+    for name in ("purelib/planted.py", "shebangs/planted", "planted", "platlib.files", "purelib/spam/planted.py"):
         change_new(f"{image}/{name}", b"#!python\n")
     os.mkdir(f"{image}/platlib")
 
-    assert len(world.faults()) == 6
-    world.make()
+    assert len(world.problems()) == 6
+    world.create()
 
     assert world.tree() == world.model
 
@@ -297,12 +298,12 @@ def test_what_was_added_is_never_laid_down_and_is_told(world: World) -> None:
 # Permissions
 
 
-def test_everything_in_it_is_for_its_user_alone_whatever_the_umask(world: World) -> None:
+def test_the_store_is_private_whatever_the_umask(world: World) -> None:
     remove(world.root)
     before = os.umask(0)
     try:
-        for _ in range(2):  # to build, and to remember
-            world.make()
+        for _ in range(2):  # the first builds, the second caches the plan
+            world.create()
     finally:
         os.umask(before)
 
@@ -312,12 +313,12 @@ def test_everything_in_it_is_for_its_user_alone_whatever_the_umask(world: World)
         assert mode == (0o600 if kind == "CACHEDIR.TAG" else 0o700), kind
     assert stat.S_IMODE(os.stat(world.find("ABI")).st_mode) == 0o700
     assert stat.S_IMODE(os.stat(world.find("image")).st_mode) == 0o700
-    for what in ("answer", "plan", "lock"):
+    for what in ("probe result", "plan", "lock"):
         assert stat.S_IMODE(os.stat(world.find(what)).st_mode) == 0o600
 
 
-def times(root: str) -> dict[str, tuple[int, ...]]:
-    """Return what a look, a link or a change leaves in the records of every file and directory."""
+def timestamps(root: str) -> dict[str, tuple[int, ...]]:
+    """Return the times and link count of every file and directory; reading, linking and changing a file alter them."""
     found = {}
     for path in ("", *snapshot(root)):
         status = os.lstat(os.path.join(root, path))
@@ -325,41 +326,43 @@ def times(root: str) -> dict[str, tuple[int, ...]]:
     return found
 
 
-@pytest.mark.skipif(not hasattr(os, "O_NOATIME"), reason="the system cannot read without a trace")
-@pytest.mark.parametrize("plans", ["there", "gone"])
+@pytest.mark.skipif(
+    not hasattr(os, "O_NOATIME"), reason="the system cannot read a file without updating its access time"
+)
+@pytest.mark.parametrize("plans", ["present", "missing"])
 @pytest.mark.parametrize("link_mode", ["auto", "hardlink", "copy"])
-def test_what_is_only_read_is_left_without_a_trace(world: World, plans: str, link_mode: str) -> None:
-    """Not by a look, and not by a hard link, which is a change of the file."""
-    if plans == "gone":
+def test_a_read_only_store_keeps_all_its_timestamps(world: World, plans: str, link_mode: str) -> None:
+    """Neither reading nor hard links, which change a file's link count, alter it."""
+    if plans == "missing":
         remove(world.find("plans"))
     for parent, _, names in os.walk(world.root):
         for name in names:
             path = os.path.join(parent, name)
-            os.utime(path, ns=(1, os.lstat(path).st_mtime_ns))  # so old that the system would note the next look
-    before = times(world.root)
-    shutil.rmtree(world.place / "env", ignore_errors=True)
-    wanted = Wanted(requirements=("spam",), find_links=(str(world.place / "wheels"),))
-    request = Request(EnvironmentSpec(wanted=wanted), Target(str(world.place / "env"), link_mode=link_mode))  # type: ignore[arg-type]
+            os.utime(path, ns=(1, os.lstat(path).st_mtime_ns))  # old enough that the system updates it on the next read
+    before = timestamps(world.root)
+    shutil.rmtree(world.directory / "env", ignore_errors=True)
+    wanted = Wanted(requirements=("spam",), find_links=(str(world.directory / "wheels"),))
+    request = Request(EnvironmentSpec(wanted=wanted), Target(str(world.directory / "env"), link_mode=link_mode))  # type: ignore[arg-type]
 
-    with Session(host_at(world.place), cache=world.root, access="read-only") as session:
+    with Session(host_at(world.directory), cache=world.root, access="read-only") as session:
         result = session.create(request)
 
-    assert times(world.root) == before
+    assert timestamps(world.root) == before
     assert world.tree().without_permissions() == world.model.without_permissions()
     assert len(result.warnings) == (link_mode == "hardlink")
 
 
-def test_a_link_is_never_made_into_what_a_run_removes(world: World) -> None:
+def test_no_symlink_points_into_the_temporary_cache_of_a_run(world: World) -> None:
     plant_file(world.find("images"))
-    wanted = Wanted(requirements=("spam",), find_links=(str(world.place / "wheels"),))
-    request = Request(EnvironmentSpec(wanted=wanted), Target(str(world.place / "env"), link_mode="symlink"))
+    wanted = Wanted(requirements=("spam",), find_links=(str(world.directory / "wheels"),))
+    request = Request(EnvironmentSpec(wanted=wanted), Target(str(world.directory / "env"), link_mode="symlink"))
 
-    with Session(host_at(world.place), cache=world.root) as session:
+    with Session(host_at(world.directory), cache=world.root) as session:
         session.create(request)
 
     links = [path for path, (kind, _, _) in world.tree().items() if kind == stat.S_IFLNK and "site-packages" in path]
     assert links == []
 
 
-def test_every_directory_of_the_store_is_among_those_that_are_damaged() -> None:
+def test_the_damage_covers_every_directory_of_the_store() -> None:
     assert set(KIND_DIRECTORIES) == set(KINDS)

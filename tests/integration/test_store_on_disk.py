@@ -1,4 +1,4 @@
-"""What a run asks of the system: nothing of a store that is only read, and the disk before an image gets its name."""
+"""System calls of a run: none that change a read-only store, and a flush before an image gets its name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.trees import snapshot
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the tools are those of Linux")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it needs tools of Linux")
 
 CHANGES = (
     "mkdir,mkdirat,rmdir,unlink,unlinkat,link,linkat,symlink,symlinkat,rename,renameat,renameat2,truncate,ftruncate,"
@@ -27,11 +27,11 @@ CHANGES = (
 
 
 def traced(cloche: Cloche, calls: str, *argv: object, **variables: str) -> tuple[Outcome, list[str]]:
-    """Run a command and return what became of it, and the calls of these kinds that it and its children made."""
+    """Run a command under strace; return its outcome, and the given system calls of it and its child processes."""
     log = cloche.cwd.parent / "strace.log"
-    watching = [require("strace"), "-f", "-y", "-qq", "-o", str(log), "-e", f"trace={calls}"]
+    strace = [require("strace"), "-f", "-y", "-qq", "-o", str(log), "-e", f"trace={calls}"]
     done = subprocess.run(
-        [*watching, sys.executable, "-m", "cloche", *map(str, argv)],
+        [*strace, sys.executable, "-m", "cloche", *map(str, argv)],
         cwd=cloche.cwd,
         env={**cloche.environ, **variables},
         capture_output=True,
@@ -42,8 +42,8 @@ def traced(cloche: Cloche, calls: str, *argv: object, **variables: str) -> tuple
     return Outcome(done.returncode, done.stdout, done.stderr), [line.partition(" ")[2].strip() for line in lines]
 
 
-def powerless(cloche: Cloche, *argv: object, **variables: str) -> Outcome:
-    """Run a command as a user for whom permissions count, which they do not for the superuser."""
+def unprivileged(cloche: Cloche, *argv: object, **variables: str) -> Outcome:
+    """Run a command without the privileges of the superuser, who could ignore permissions."""
     dropped = "-dac_override,-dac_read_search,-fowner"
     command = [require("setpriv"), "--bounding-set", dropped, "--inh-caps", dropped] if os.geteuid() == 0 else []
     done = subprocess.run(
@@ -59,83 +59,81 @@ def powerless(cloche: Cloche, *argv: object, **variables: str) -> Outcome:
 
 @pytest.fixture
 def cache(cloche: Cloche, shared_cache: Path, tmp_path: Path) -> Path:
-    """A cache with all that it takes for the environment of a plain `cloche env`, and nothing else."""
+    """A cache with everything that a plain `cloche env` needs, and nothing else."""
     assert cloche("env").code == 0
     shutil.rmtree(cloche.cwd / "env")
     (abi,) = (shared_cache / "cloche" / "images").glob(f"{sys.implementation.cache_tag}-*")
-    place = tmp_path / "own-cache"
-    shutil.copytree(abi, place / "images" / abi.name)
-    shutil.copytree(shared_cache / "cloche" / "interpreters", place / "interpreters")
-    for parent, _, _ in os.walk(place):
+    cache = tmp_path / "own-cache"
+    shutil.copytree(abi, cache / "images" / abi.name)
+    shutil.copytree(shared_cache / "cloche" / "interpreters", cache / "interpreters")
+    for parent, _, _ in os.walk(cache):
         os.chmod(parent, 0o700)
-    return place
+    return cache
 
 
-def close(place: Path) -> None:
-    """Let nobody write into a directory or anything below."""
-    for parent, _, _ in os.walk(place):
+def make_read_only(directory: Path) -> None:
+    """Make a directory and the directories below it read-only."""
+    for parent, _, _ in os.walk(directory):
         os.chmod(parent, 0o500)
 
 
-def records(place: Path) -> dict[str, tuple[int, ...]]:
-    """Return what a look, a link or a change leaves in the records of every file and directory."""
+def timestamps(directory: Path) -> dict[str, tuple[int, ...]]:
+    """Return the times and link count of every file and directory; reading, linking and changing a file alter them."""
     found = {}
-    for path in (".", *snapshot(place)):
-        status = os.lstat(place / path)
+    for path in (".", *snapshot(directory)):
+        status = os.lstat(directory / path)
         found[path] = (status.st_atime_ns, status.st_mtime_ns, status.st_ctime_ns, status.st_nlink)
     return found
 
 
-def test_a_cache_that_is_only_read_is_asked_for_nothing_else(cloche: Cloche, cache: Path) -> None:
+def test_a_read_only_cache_is_only_opened_for_reading(cloche: Cloche, cache: Path) -> None:
     done, calls = traced(cloche, CHANGES, "env", "--cache-dir", cache, "--read-only-cache")
 
     assert (done.code, done.err) == (0, "")
     inside = [call for call in calls if str(cache) in call]
-    assert inside != [], "its files are opened"
+    assert inside != [], "the run reads files of the cache"
     assert [call for call in inside if not re.match(r"open(at)?\(.*O_RDONLY", call)] == []
 
 
-def test_a_cache_without_permission_to_write_serves_in_full_and_silently(cloche: Cloche, cache: Path) -> None:
-    close(cache)
-    before = records(cache)
+def test_a_cache_without_write_permission_is_used_without_a_warning(cloche: Cloche, cache: Path) -> None:
+    make_read_only(cache)
+    before = timestamps(cache)
 
-    done = powerless(cloche, "env", "--cache-dir", cache)
+    done = unprivileged(cloche, "env", "--cache-dir", cache)
 
     assert (done.code, done.err) == (0, "")
     assert (cloche.cwd / "env" / "bin" / "pip").exists()
-    assert records(cache) == before
+    assert timestamps(cache) == before
 
 
-@pytest.mark.parametrize("closed", ["all of it", "the images of one ABI"])
-def test_what_cannot_be_kept_is_made_all_the_same_and_one_line_says_so(
-    cloche: Cloche, cache: Path, closed: str
-) -> None:
+@pytest.mark.parametrize("read_only", ["the whole cache", "the images of one ABI"])
+def test_images_that_cannot_be_cached_are_built_with_a_warning(cloche: Cloche, cache: Path, read_only: str) -> None:
     (abi,) = (cache / "images").iterdir()
     for image in abi.iterdir():
         shutil.rmtree(image)
-    close(cache if closed == "all of it" else abi)
+    make_read_only(cache if read_only == "the whole cache" else abi)
 
-    done = powerless(cloche, "env", "--cache-dir", cache)
+    done = unprivileged(cloche, "env", "--cache-dir", cache)
 
     assert done.code == 0
     (line,) = done.err.splitlines()
     assert line.startswith("cloche: warning: ")
-    assert "cannot be written" in line
+    assert "is not writable" in line
     assert (cloche.cwd / "env" / "bin" / "pip").exists()
 
 
-def test_an_image_is_on_the_disk_before_it_has_its_name(cloche: Cloche, tmp_path: Path) -> None:
+def test_an_image_is_flushed_to_the_disk_before_it_is_renamed(cloche: Cloche, tmp_path: Path) -> None:
     done, calls = traced(cloche, "syncfs,fsync,rename,renameat,renameat2", "env", "--cache-dir", tmp_path / "fresh")
 
     assert done.code == 0
     images = [call for call in calls if "/fresh/images/" in call]
-    named = next(at for at, call in enumerate(images) if call.startswith("rename"))
-    assert any(re.match(r"(syncfs|fsync)\(.*\.new", call) for call in images[:named]), "its content, first"
-    assert any(call.startswith("fsync") for call in images[named:]), "and its name, afterwards"
+    renamed = next(at for at, call in enumerate(images) if call.startswith("rename"))
+    assert any(re.match(r"(syncfs|fsync)\(.*\.new", call) for call in images[:renamed]), "its content is flushed first"
+    assert any(call.startswith("fsync") for call in images[renamed:]), "its name is flushed afterwards"
 
 
-def test_a_cache_that_goes_when_it_is_about_to_be_used_is_made_again(cloche: Cloche, cache: Path) -> None:
-    """It goes when the new environment begins to be staged, which is when its files are wanted."""
+def test_a_cache_that_vanishes_while_an_environment_is_staged_is_built_again(cloche: Cloche, cache: Path) -> None:
+    """It is removed when staging begins, which is when its files are needed."""
     program = (
         "import shutil, sys, cloche.apply.transaction as transaction\n"
         "entered = transaction.Transaction.__enter__\n"
@@ -147,7 +145,9 @@ def test_a_cache_that_goes_when_it_is_about_to_be_used_is_made_again(cloche: Clo
         "from cloche.__main__ import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
-    model = cloche("model", "--cache-dir", cache.with_name("another"))  # without byte-code, as what is made anew
+    model = cloche(
+        "model", "--cache-dir", cache.with_name("another")
+    )  # without byte-code, like an image that is built again
     assert model.code == 0
     done = subprocess.run(
         [sys.executable, "-c", program, "env", "--cache-dir", str(cache)],
@@ -162,8 +162,8 @@ def test_a_cache_that_goes_when_it_is_about_to_be_used_is_made_again(cloche: Clo
     assert snapshot(cloche.cwd / "env").paths() == snapshot(cloche.cwd / "model").paths()
 
 
-def test_links_may_point_into_a_cache_that_is_only_read(cloche: Cloche, tmp_path: Path) -> None:
-    """They change nothing there, and it stays; what this run alone has unpacked is copied instead."""
+def test_symlinks_may_point_into_a_read_only_cache(cloche: Cloche, tmp_path: Path) -> None:
+    """Such links do not change the cache, and it persists; files in the temporary cache of a run are copied instead."""
     cache = tmp_path / "cache"
     assert cloche("one", "--cache-dir", cache).code == 0
     linked = cloche("two", "--cache-dir", cache, "--read-only-cache", "--link-mode", "symlink")

@@ -1,4 +1,4 @@
-"""pip in environments of every interpreter on this machine: it runs, upgrades itself, and harms nothing but itself."""
+"""pip in environments of every interpreter on this machine: it runs, and upgrades itself without side effects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 import cloche
 from cloche.store import Store
 from cloche.store.check import check_image
-from cloche.store.images import verify
+from cloche.store.images import verify_image
 from tests import interpreters
 from tests.distributions import host_at, make_wheel, wrong_rows
 from tests.trees import snapshot
@@ -27,7 +27,7 @@ EVERY = [*interpreters.MINORS, "debian", "pypy"]
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One store for all tests of this module."""
+    """One store for all tests in this module."""
     return tmp_path_factory.mktemp("cache") / "store"
 
 
@@ -36,14 +36,14 @@ def python(name: str) -> str:
 
 
 def create(root: Path, name: str, cache: Path, *seeds: str, **choices: object) -> Environment:
-    """Make an environment without the network."""
+    """Create an environment without using the network."""
     return cloche.create(
         root, python=python(name), cache=cache, seeds=seeds or ("pip",), network="never", activators=(), **choices
     )
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
-    """Run a program as a user would who has set nothing, and return its output; nothing may stand on standard error."""
+    """Run a program without the user's Python and pip settings; return its output, and check that it reports no errors."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith(("PYTHON", "PIP_"))}
     environ = {**kept, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INDEX": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environ, cwd=cwd, check=False)
@@ -63,42 +63,42 @@ def test_every_interpreter_gets_a_pip_that_runs_there(name: str, tmp_path: Path,
     scripts = {f"pip{suffix}" for suffix in ("", "3", version)}
     assert {path.name for path in environment.bin.iterdir()} >= scripts
     for command in (*([environment.bin / script] for script in sorted(scripts)), [environment.executable, "-m", "pip"]):
-        said = run(*command, "--version")
-        assert said.startswith(f"pip {info.name.split('-')[1].removesuffix('.dist')}")
-        assert str(environment.purelib) in said
-        assert f"(python {version})" in said
+        output = run(*command, "--version")
+        assert output.startswith(f"pip {info.name.split('-')[1].removesuffix('.dist')}")
+        assert str(environment.purelib) in output
+        assert f"(python {version})" in output
     assert wrong_rows(environment.purelib, info.name) == []
     assert (info / "INSTALLER").read_text() == "cloche\n"
     after = {path: path.stat().st_mtime_ns for path in environment.purelib.rglob("*.pyc")}
-    assert after == byte_code, "the interpreter takes its byte-code for valid and writes none"
+    assert after == byte_code, "the interpreter accepts the byte-code, so it writes none"
 
 
-def test_the_first_environment_waits_for_no_compiler_and_the_second_has_byte_code(tmp_path: Path) -> None:
+def test_the_first_environment_has_no_byte_code_and_the_second_one_has(tmp_path: Path) -> None:
     plan_images(tmp_path / "env", "3.12", tmp_path / "store")
-    made = []
-    for place in ("first", "second"):
-        environment = create(tmp_path / place, "3.12", tmp_path / "store")
-        made.append(len(list(environment.purelib.rglob("*.pyc"))))
+    compiled = []
+    for directory in ("first", "second"):
+        environment = create(tmp_path / directory, "3.12", tmp_path / "store")
+        compiled.append(len(list(environment.purelib.rglob("*.pyc"))))
         plan_images(tmp_path / "env", "3.12", tmp_path / "store")
 
-    assert made[0] == 0
-    assert made[1] > 100
+    assert compiled[0] == 0
+    assert compiled[1] > 100
 
 
 @pytest.mark.parametrize("name", ["3.6", "3.8", "3.12", "3.13", "pypy"])
-def test_pip_lists_and_takes_away_what_was_laid_down(name: str, tmp_path: Path, cache: Path) -> None:
+def test_pip_can_uninstall_itself(name: str, tmp_path: Path, cache: Path) -> None:
     environment = create(tmp_path / "env", name, cache)
     run(environment.executable, "-c", "import pip._internal.commands.install")
 
-    said = run(environment.executable, "-m", "pip", "uninstall", "--yes", "pip")
+    output = run(environment.executable, "-m", "pip", "uninstall", "--yes", "pip")
 
-    assert "Successfully uninstalled pip" in said
+    assert "Successfully uninstalled pip" in output
     assert list(environment.purelib.glob("pip*")) == []
     assert list(environment.bin.glob("pip*")) == []
 
 
 def newer_pip(environment: Environment, directory: Path) -> Path:
-    """Make a wheel of a later version from the pip in an environment."""
+    """Build a wheel of a later version from the pip in an environment."""
     [info] = environment.purelib.glob("pip-*.dist-info")
     version = info.name.removesuffix(".dist-info").partition("-")[2]
     files = {
@@ -114,23 +114,23 @@ def newer_pip(environment: Environment, directory: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["3.7", "3.13"])
 @pytest.mark.parametrize("link_mode", ["hardlink", "copy"])
-def test_pip_upgrades_itself_and_harms_neither_store_nor_neighbour(
+def test_pip_can_upgrade_itself_without_changing_the_store_or_another_environment(
     link_mode: str, name: str, tmp_path: Path, cache: Path
 ) -> None:
     environment = create(tmp_path / "one", name, cache, link_mode=link_mode)
-    neighbour = create(tmp_path / "two", name, cache, link_mode=link_mode)
+    other = create(tmp_path / "two", name, cache, link_mode=link_mode)
     wheel = newer_pip(environment, tmp_path / "wheels")
-    before = snapshot(neighbour.root)
+    before = snapshot(other.root)
 
     run(environment.executable, "-m", "pip", "install", "--upgrade", "--find-links", wheel.parent, "pip")
 
     assert run(environment.bin / "pip", "--version").startswith("pip 99.0 ")
     assert wrong_rows(environment.purelib, "pip-99.0.dist-info") == []
     assert len(list(environment.purelib.glob("pip-*"))) == 1
-    assert snapshot(neighbour.root) == before
+    assert snapshot(other.root) == before
     for image in plan_images(tmp_path / "three", name, cache):
         assert check_image(image) is None
-        assert verify(image.root) == []
+        assert verify_image(image.root) == []
 
 
 def plan_images(root: Path, name: str, cache: Path) -> list[cloche.Image]:
@@ -138,26 +138,26 @@ def plan_images(root: Path, name: str, cache: Path) -> list[cloche.Image]:
     return list(cloche.plan(root, python=python(name), **choices).images)  # type: ignore[arg-type]
 
 
-def test_what_somebody_changed_in_place_gets_into_no_other_environment(tmp_path: Path) -> None:
+def test_a_file_modified_in_one_environment_is_intact_in_the_next(tmp_path: Path) -> None:
     environment = create(tmp_path / "one", "3.11", tmp_path / "store", link_mode="hardlink")
     victim = environment.purelib / "pip" / "__main__.py"
     victim.chmod(0o644)
     victim.write_text("raise SystemExit('changed')\n")
 
-    neighbour = create(tmp_path / "two", "3.11", tmp_path / "store", link_mode="hardlink")
+    other = create(tmp_path / "two", "3.11", tmp_path / "store", link_mode="hardlink")
 
-    assert run(neighbour.executable, "-m", "pip", "--version")
+    assert run(other.executable, "-m", "pip", "--version")
 
 
-@pytest.mark.skipif(os.name == "nt", reason="images are read-only on POSIX")
-def test_permissions_that_somebody_changed_get_into_no_other_environment(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="images are read-only only on POSIX")
+def test_permissions_changed_in_one_environment_are_intact_in_the_next(tmp_path: Path) -> None:
     environment = create(tmp_path / "one", "3.11", tmp_path / "store", link_mode="hardlink")
     inside = Path("lib", "python3.11", "site-packages", "pip", "__main__.py")
     (environment.root / inside).chmod(0o666)
 
-    neighbour = create(tmp_path / "two", "3.11", tmp_path / "store", link_mode="hardlink")
+    other = create(tmp_path / "two", "3.11", tmp_path / "store", link_mode="hardlink")
 
-    assert (neighbour.root / inside).stat().st_mode & 0o777 == 0o444
+    assert (other.root / inside).stat().st_mode & 0o777 == 0o444
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_pip_runs_from_a_hostile_directory(directory: str, tmp_path: Path, cache
     assert not list(tmp_path.rglob("planted"))
 
 
-def test_what_lies_in_the_current_directory_is_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_modules_in_the_current_directory_are_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = tmp_path / "project"
     here.mkdir()
     for module in ("pip", "sysconfig", "marshal", "hashlib", "importlib", "site", "sitecustomize", "os"):
@@ -187,53 +187,53 @@ def test_what_lies_in_the_current_directory_is_never_run(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize("name", ["3.6", "3.12", "pypy"])
-def test_a_locale_without_letters_compiles_files_with_accents(
+def test_files_with_non_ascii_names_are_compiled_in_the_c_locale(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LC_ALL", "C")
     wheel = make_wheel(tmp_path / "wheels", files={"spam.py": "", "réseau/été.py": "x = 'é'\n"}, entry_points="")
 
-    for place in ("first", "env"):  # to unpack, and to compile
-        environment = create(tmp_path / place, name, tmp_path / "store", "spam", find_links=[wheel.parent])
+    for directory in ("first", "env"):  # the first unpacks, the second compiles
+        environment = create(tmp_path / directory, name, tmp_path / "store", "spam", find_links=[wheel.parent])
 
     assert [path.name.partition(".")[0] for path in environment.purelib.rglob("réseau/**/*.pyc")] == ["été"]
 
 
 @pytest.mark.parametrize("name", ["3.8", "3.11"])
-def test_setuptools_comes_from_ensurepip_where_it_has_one(name: str, tmp_path: Path, cache: Path) -> None:
+def test_setuptools_comes_from_ensurepip_if_it_has_it(name: str, tmp_path: Path, cache: Path) -> None:
     create(tmp_path / "first", name, cache, "pip", "setuptools")
     environment = create(tmp_path / "env", name, cache, "pip", "setuptools")
 
-    said = ast.literal_eval(run(environment.executable, "-m", "pip", "list", "--format=json"))
-    assert {one["name"] for one in said} == {"pip", "setuptools"}
+    listed = ast.literal_eval(run(environment.executable, "-m", "pip", "list", "--format=json"))
+    assert {entry["name"] for entry in listed} == {"pip", "setuptools"}
     for info in environment.purelib.glob("*.dist-info"):
         assert wrong_rows(environment.purelib, info.name) == []
 
 
-def test_a_pinned_pip_comes_from_the_directory_that_is_named(tmp_path: Path, cache: Path) -> None:
+def test_a_pinned_pip_comes_from_the_find_links_directory(tmp_path: Path, cache: Path) -> None:
     environment = create(tmp_path / "one", "3.12", cache)
     newer_pip(environment, tmp_path / "wheels")
 
     pinned = create(tmp_path / "two", "3.12", cache, "pip==99.0", find_links=[tmp_path / "wheels"])
 
     assert run(pinned.bin / "pip", "--version").startswith("pip 99.0 ")
-    with pytest.raises(cloche.SeedError, match=r"no `pip==98\.0` for CPython 3\.12"):
+    with pytest.raises(cloche.SeedError, match=r"no `pip==98\.0` found for CPython 3\.12"):
         create(tmp_path / "three", "3.12", cache, "pip==98.0")
     assert not (tmp_path / "three").exists()
 
 
-def test_every_wheel_of_ensurepip_on_this_machine_passes_as_one(tmp_path: Path) -> None:
+def test_every_ensurepip_wheel_on_this_machine_is_a_valid_wheel(tmp_path: Path) -> None:
     from cloche.api import find
     from cloche.store.distributions import read_wheel
-    from cloche.store.images import obtain
-    from cloche.store.wheels import wheels_in
+    from cloche.store.images import find_or_build_image
+    from cloche.store.wheels import wheels_in_directory
 
     interpreter = find()
     wheels = [
-        offer.location
+        wheel.location
         for minor in interpreters.MINORS
         for name in ("pip", "setuptools")
-        for offer in wheels_in(
+        for wheel in wheels_in_directory(
             os.path.join(os.path.dirname(python(minor)), "..", "lib", f"python{minor}", "ensurepip", "_bundled"), name
         )
     ]
@@ -243,4 +243,4 @@ def test_every_wheel_of_ensurepip_on_this_machine_passes_as_one(tmp_path: Path) 
                 members = [name for name in archive.namelist() if not name.endswith("/RECORD")]
             distribution = read_wheel(wheel)
             assert sorted(file.member for file in distribution.files) == sorted(members)
-        assert obtain(read_wheel(wheels[0]), interpreter, store).files > 100
+        assert find_or_build_image(read_wheel(wheels[0]), interpreter, store).files > 100

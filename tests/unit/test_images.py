@@ -1,4 +1,4 @@
-"""Images: what a wheel becomes, which wheels become nothing, and that a damaged image is never used."""
+"""Images: what a wheel is unpacked to, which wheels are refused, and that damaged images are never used."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ from cloche.model.value import replace
 from cloche.store import Store, bytecode, images
 from cloche.store.check import check_image
 from cloche.store.distributions import read_installed, read_wheel
-from cloche.store.images import load, verify
-from cloche.store.images import obtain as obtain_once
+from cloche.store.images import find_or_build_image, load_image, verify_image
 from cloche.store.seeds import SeedStore
 from tests.distributions import MODULE, host_at, install, make_wheel
 from tests.trees import snapshot
@@ -39,16 +38,16 @@ if TYPE_CHECKING:
     from cloche.store.distributions import Distribution
 
 
-def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -> Image:
-    """Return the image that runs after the first use: with byte-code."""
-    image = obtain_once(distribution, interpreter, store)
-    store.note_laid([image])
-    return obtain_once(distribution, interpreter, store) if store.keeps(image.root) else image
+def build_compiled_image(distribution: Distribution, interpreter: Interpreter, store: Store) -> Image:
+    """Return the image that the second environment gets: with byte-code, unless the store is temporary."""
+    image = find_or_build_image(distribution, interpreter, store)
+    store.mark_installed([image])
+    return find_or_build_image(distribution, interpreter, store) if store.is_persistent_path(image.root) else image
 
 
 @pytest.fixture(scope="module")
 def interpreter() -> Interpreter:
-    """The base of the Python that runs the tests."""
+    """The base interpreter of the Python that runs the tests."""
     return find()
 
 
@@ -61,7 +60,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def image(tmp_path: Path, interpreter: Interpreter, store: Store) -> Image:
     """The image of a small wheel with a package, a script, data and a header."""
-    return obtain(read_wheel(str(full_wheel(tmp_path / "wheels"))), interpreter, store)
+    return build_compiled_image(read_wheel(str(full_wheel(tmp_path / "wheels"))), interpreter, store)
 
 
 def full_wheel(directory: Path, version: str = "1.0") -> Path:
@@ -82,24 +81,24 @@ def full_wheel(directory: Path, version: str = "1.0") -> Path:
     return make_wheel(directory, version=version, files=files)
 
 
-def listed(image: Image, tree: str) -> list[str]:
-    return [*read_file_list(f"{image.root}/{tree}.manifest").paths]
+def files_in(image: Image, tree: str) -> list[str]:
+    return [*read_file_list(f"{image.root}/{tree}.files").paths]
 
 
-# What a wheel becomes
+# What a wheel is unpacked to
 
 
 def test_every_tree_of_a_wheel_is_unpacked_and_listed(image: Image) -> None:
     tag = sys.implementation.cache_tag
     assert sorted(os.listdir(image.root)) == sorted(
-        ["image.json", "manifest", "shebangs"]
+        ["image.files", "image.json", "shebangs"]
         + [
             f"{tree}{suffix}"
             for tree in ("purelib", "platlib", "scripts", "data", "headers")
-            for suffix in ("", ".manifest", ".record")
+            for suffix in ("", ".files", ".record")
         ]
     )
-    assert sorted(listed(image, "purelib")) == sorted(
+    assert sorted(files_in(image, "purelib")) == sorted(
         [
             *(
                 f"spam-1.0.dist-info/{name}"
@@ -117,10 +116,10 @@ def test_every_tree_of_a_wheel_is_unpacked_and_listed(image: Image) -> None:
             *(f"spam/deep/er/__pycache__/module.{tag}.pyc", f"__pycache__/réseau.{tag}.pyc"),
         ]
     )
-    assert listed(image, "scripts") == ["run.sh"]
+    assert files_in(image, "scripts") == ["run.sh"]
     assert os.listdir(f"{image.root}/shebangs") == ["tool"]
-    assert listed(image, "data") == ["share/man/man1/spam.1"]
-    assert listed(image, "headers") == ["spam.h"]
+    assert files_in(image, "data") == ["share/man/man1/spam.1"]
+    assert files_in(image, "headers") == ["spam.h"]
     with open(f"{image.root}/purelib/spam-1.0.dist-info/INSTALLER") as file:
         assert file.read() == "cloche\n"
     files = [os.path.join(parent, name) for parent, _, names in os.walk(image.root) for name in names]
@@ -128,14 +127,14 @@ def test_every_tree_of_a_wheel_is_unpacked_and_listed(image: Image) -> None:
         path for path in files if os.path.relpath(path, image.root).partition(os.sep)[1] and "shebangs" not in path
     ]
     assert (image.files, image.size) == (len(trees), sum(map(os.path.getsize, trees)))
-    assert verify(image.root) == []
+    assert verify_image(image.root) == []
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows does not remove read-only files")
-def test_its_files_are_read_only_whatever_the_umask(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot remove read-only files")
+def test_image_files_are_read_only_whatever_the_umask(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
     before = os.umask(0o077)
     try:
-        image = obtain(read_wheel(str(full_wheel(tmp_path))), interpreter, store)
+        image = build_compiled_image(read_wheel(str(full_wheel(tmp_path))), interpreter, store)
     finally:
         os.umask(before)
 
@@ -143,11 +142,11 @@ def test_its_files_are_read_only_whatever_the_umask(tmp_path: Path, interpreter:
         for name in names:
             mode = stat.S_IMODE(os.stat(os.path.join(parent, name)).st_mode)
             assert mode == (0o555 if name in ("tool", "run.sh") else 0o444), name
-    shutil.rmtree(image.root)  # which is no obstacle to removing them
+    shutil.rmtree(image.root)  # read-only files can still be removed
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such bit")
-def test_what_is_executable_in_the_wheel_stays_so(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no executable bit")
+def test_executable_files_in_a_wheel_stay_executable(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
     path = make_wheel(tmp_path, files={"spam/helper": "#!/bin/sh\n"})
     with zipfile.ZipFile(path) as archive:
         entries = [(info, archive.read(info)) for info in archive.infolist()]
@@ -156,12 +155,12 @@ def test_what_is_executable_in_the_wheel_stays_so(tmp_path: Path, interpreter: I
             info.external_attr = (0o100755 if info.filename == "spam/helper" else 0o100644) << 16
             archive.writestr(info, content)
 
-    image = obtain(read_wheel(str(path)), interpreter, store)
+    image = build_compiled_image(read_wheel(str(path)), interpreter, store)
 
     assert stat.S_IMODE(os.stat(f"{image.root}/purelib/spam/helper").st_mode) == 0o555
 
 
-def test_its_byte_code_is_taken_for_valid_by_the_target(image: Image, interpreter: Interpreter) -> None:
+def test_the_target_accepts_the_byte_code_of_an_image(image: Image, interpreter: Interpreter) -> None:
     program = "import sys; sys.path.insert(0, sys.argv[1]); import spam, spam.deep.er.module, réseau"
     done = subprocess.run(
         [interpreter.executable, "-I", "-S", "-v", "-c", program, f"{image.root}/purelib"],
@@ -177,9 +176,7 @@ def test_its_byte_code_is_taken_for_valid_by_the_target(image: Image, interprete
     assert "# wrote" not in done.stderr
 
 
-def test_nothing_of_the_wheel_is_run_while_it_is_compiled(
-    tmp_path: Path, interpreter: Interpreter, store: Store
-) -> None:
+def test_compiling_a_wheel_runs_none_of_its_code(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
     marker = tmp_path / "ran"
     plant = f"open({str(marker)!r}, 'w').close()\n"
     files = {
@@ -187,7 +184,7 @@ def test_nothing_of_the_wheel_is_run_while_it_is_compiled(
         **dict.fromkeys(["sitecustomize.py", "usercustomize.py", "marshal.py", "hashlib.py", "os.py"], plant),
     }
 
-    obtain(read_wheel(str(make_wheel(tmp_path / "wheels", files=files))), interpreter, store)
+    build_compiled_image(read_wheel(str(make_wheel(tmp_path / "wheels", files=files))), interpreter, store)
 
     assert not marker.exists()
 
@@ -195,22 +192,26 @@ def test_nothing_of_the_wheel_is_run_while_it_is_compiled(
 @pytest.mark.parametrize(
     "variable", ["PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "SOURCE_DATE_EPOCH", "PYTHONOPTIMIZE"]
 )
-def test_what_the_user_has_set_for_python_does_not_change_an_image(
+def test_python_variables_of_the_user_do_not_change_an_image(
     variable: str, tmp_path: Path, interpreter: Interpreter, image: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wheel = read_wheel(str(full_wheel(tmp_path / "wheels")))  # `zipfile` heeds one of them since 3.14
+    wheel = read_wheel(
+        str(full_wheel(tmp_path / "wheels"))
+    )  # first, because `zipfile` reads SOURCE_DATE_EPOCH since Python 3.14
     monkeypatch.setenv(variable, "1")
     with Store.open(host_at(tmp_path, **{variable: "1"}), str(tmp_path / "other")) as other:
-        again = obtain(wheel, interpreter, other)
+        again = build_compiled_image(wheel, interpreter, other)
 
-    assert listed(again, "purelib") == listed(image, "purelib")
+    assert files_in(again, "purelib") == files_in(image, "purelib")
     assert snapshot(again.root) == snapshot(image.root)
 
 
-def test_equal_wheels_make_equal_images_times_included(tmp_path: Path, interpreter: Interpreter, image: Image) -> None:
+def test_equal_wheels_give_equal_images_with_equal_times(
+    tmp_path: Path, interpreter: Interpreter, image: Image
+) -> None:
     with Store.open(host_at(tmp_path), str(tmp_path / "other")) as other:
-        again = obtain(read_wheel(str(full_wheel(tmp_path / "more wheels"))), interpreter, other)
-        newer = obtain(read_wheel(str(full_wheel(tmp_path / "wheels", "1.1"))), interpreter, other)
+        again = build_compiled_image(read_wheel(str(full_wheel(tmp_path / "more wheels"))), interpreter, other)
+        newer = build_compiled_image(read_wheel(str(full_wheel(tmp_path / "wheels", "1.1"))), interpreter, other)
 
         def times(image: Image) -> set[int]:
             paths = (os.path.join(parent, name) for parent, _, names in os.walk(image.root) for name in names)
@@ -218,107 +219,115 @@ def test_equal_wheels_make_equal_images_times_included(tmp_path: Path, interpret
 
         [time] = times(image)
         assert times(again) == {time}
-        assert times(newer) != {time}, "byte-code of one must not be taken for that of the other"
-        assert time % (2 * 10**9) == 0, "file systems that count in two seconds can hold it"
+        assert times(newer) != {time}, "byte-code of one image must not be valid for the other"
+        assert time % (2 * 10**9) == 0, "FAT stores times with a resolution of two seconds"
         assert os.path.basename(again.root) == os.path.basename(image.root)
 
 
 def test_an_image_is_built_once(tmp_path: Path, interpreter: Interpreter, store: Store, image: Image) -> None:
     before = snapshot(store.root)
-    told: list[str] = []
-    store.progress = told.append
+    progress: list[str] = []
+    store.progress = progress.append
 
-    assert obtain(read_wheel(str(full_wheel(tmp_path / "wheels"))), interpreter, store) == image
+    assert build_compiled_image(read_wheel(str(full_wheel(tmp_path / "wheels"))), interpreter, store) == image
     assert snapshot(store.root) == before
-    assert told == []
+    assert progress == []
 
 
-def test_it_is_compiled_when_it_is_used_a_second_time(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
-    told: list[str] = []
-    store.progress = told.append
+def test_an_image_is_compiled_for_its_second_environment(
+    tmp_path: Path, interpreter: Interpreter, store: Store
+) -> None:
+    progress: list[str] = []
+    store.progress = progress.append
     distribution = read_wheel(str(full_wheel(tmp_path / "wheels")))
 
-    first = obtain_once(distribution, interpreter, store)
+    first = find_or_build_image(distribution, interpreter, store)
     assert first.bytecode == "missing"
     assert not [path for path in snapshot(first.root) if path.endswith(".pyc")]
     with Store.open(store.host, store.root) as planning:
-        assert obtain_once(distribution, interpreter, planning) == first, "no environment has got it yet"
-    store.note_laid([first])
+        assert find_or_build_image(distribution, interpreter, planning) == first, "no environment uses it yet"
+    store.mark_installed([first])
     with Store.open(store.host, store.root) as later:
-        later.progress = told.append
-        second = obtain_once(distribution, interpreter, later)
+        later.progress = progress.append
+        second = find_or_build_image(distribution, interpreter, later)
     assert (second.root, second.bytecode) == (first.root, "complete")
     assert second.files > first.files
-    assert verify(second.root) == []
-    assert told == [f"unpacking spam 1.0 for {interpreter.name}", f"compiling spam 1.0 for {interpreter.name}"]
+    assert verify_image(second.root) == []
+    assert progress == [f"unpacking spam 1.0 for {interpreter.name}", f"compiling spam 1.0 for {interpreter.name}"]
 
 
 @pytest.mark.parametrize("access", ["read-only", "none"])
-def test_what_will_not_be_there_after_the_run_is_not_compiled(
+def test_images_are_not_compiled_if_the_result_cannot_be_kept(
     access: Access, tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
     distribution = read_wheel(str(full_wheel(tmp_path / "wheels")))
-    first = obtain_once(distribution, interpreter, store)
-    store.note_laid([first])
+    first = find_or_build_image(distribution, interpreter, store)
+    store.mark_installed([first])
     with Store.open(store.host, store.root, access) as later:
-        later.note_laid([first])
-        again = obtain_once(distribution, interpreter, later)
+        later.mark_installed([first])
+        again = find_or_build_image(distribution, interpreter, later)
         assert again.bytecode == "missing"
         assert (again.root == first.root) is (access == "read-only")
 
 
-def test_who_had_to_wait_for_the_first_builder_takes_what_it_has_built(
+def test_a_process_that_waited_for_the_lock_uses_the_image_built_meanwhile(
     tmp_path: Path, interpreter: Interpreter, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     distribution = read_wheel(str(full_wheel(tmp_path / "wheels")))
     lock = store.lock
-    told: list[str] = []
-    store.progress = told.append
+    progress: list[str] = []
+    store.progress = progress.append
 
     def lock_later(name: str) -> LockFile:
         with Store.open(store.host, store.root) as other:
-            other.note_laid([obtain_once(distribution, interpreter, other)])
+            other.mark_installed([find_or_build_image(distribution, interpreter, other)])
         return lock(name)
 
     monkeypatch.setattr(store, "lock", lock_later)
-    assert obtain_once(distribution, interpreter, store).bytecode == "missing"
-    assert told == []
+    assert find_or_build_image(distribution, interpreter, store).bytecode == "missing"
+    assert progress == []
 
 
-def test_a_seeder_of_somebody_else_asks_the_store_for_the_image_of_a_wheel(
+def test_a_seeder_plugin_gets_the_image_of_a_wheel_from_the_store(
     tmp_path: Path, interpreter: Interpreter, store: Store, image: Image
 ) -> None:
     assert SeedStore(store).image_of(str(full_wheel(tmp_path / "wheels")), interpreter) == image
 
 
-def test_each_byte_code_has_its_own_image(tmp_path: Path, interpreter: Interpreter, store: Store, image: Image) -> None:
+def test_each_kind_of_byte_code_has_its_own_image(
+    tmp_path: Path, interpreter: Interpreter, store: Store, image: Image
+) -> None:
     other = replace(interpreter, cache_tag="cpython-399", magic="00000d0a")
 
-    again = obtain(read_wheel(str(full_wheel(tmp_path / "wheels"))), other, store)
+    again = build_compiled_image(read_wheel(str(full_wheel(tmp_path / "wheels"))), other, store)
 
     assert again.root != image.root
 
 
-def test_an_abi_that_is_no_file_name_is_none(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
+def test_a_cache_tag_that_is_a_path_does_not_lead_out_of_the_store(
+    tmp_path: Path, interpreter: Interpreter, store: Store
+) -> None:
     hostile = replace(interpreter, cache_tag="../../../planted")
-    image = obtain(read_wheel(str(make_wheel(tmp_path / "w", files={"spam.txt": "no module"}))), hostile, store)
+    image = build_compiled_image(
+        read_wheel(str(make_wheel(tmp_path / "w", files={"spam.txt": "no module"}))), hostile, store
+    )
 
-    assert os.path.dirname(os.path.dirname(image.root)) == store.room("images")
+    assert os.path.dirname(os.path.dirname(image.root)) == store.writable_directory("images")
 
 
-# What is installed
+# Installed distributions
 
 
-def test_byte_code_that_lies_beside_what_is_installed_is_taken_over(
+def test_byte_code_of_an_installed_distribution_is_reused(
     tmp_path: Path, interpreter: Interpreter, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     info = install(make_wheel(tmp_path), tmp_path / "site")
     subprocess.run([sys.executable, "-m", "compileall", "-q", str(tmp_path / "site")], check=True)
     monkeypatch.setattr(bytecode.Compiler, "_start", None)  # nothing is left to compile
 
-    image = obtain(read_installed(str(tmp_path / "site"), info.name), interpreter, store)
+    image = build_compiled_image(read_installed(str(tmp_path / "site"), info.name), interpreter, store)
 
-    assert f"__pycache__/spam.{sys.implementation.cache_tag}.pyc" in listed(image, "purelib")
+    assert f"__pycache__/spam.{sys.implementation.cache_tag}.pyc" in files_in(image, "purelib")
     program = "import sys; sys.path.insert(0, sys.argv[1]); import spam; spam.main()"
     command = [interpreter.executable, "-I", "-S", "-v", "-c", program, f"{image.root}/purelib"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -336,16 +345,16 @@ def test_byte_code_that_lies_beside_what_is_installed_is_taken_over(
         lambda pyc: pyc.write_bytes(pyc.read_bytes()[:10]),
         lambda pyc: pyc.unlink(),
     ],
-    ids=["another magic", "another time", "by hash", "cut short", "missing"],
+    ids=["another magic number", "another time", "hash-based", "truncated", "missing"],
 )
-def test_byte_code_that_may_be_of_something_else_is_made_anew(
+def test_byte_code_that_does_not_match_its_source_is_compiled_again(
     spoil: Callable[[Path], object], tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
     info = install(make_wheel(tmp_path), tmp_path / "site")
     subprocess.run([sys.executable, "-m", "compileall", "-q", str(tmp_path / "site")], check=True)
     spoil(tmp_path / "site" / "__pycache__" / f"spam.{sys.implementation.cache_tag}.pyc")
 
-    image = obtain(read_installed(str(tmp_path / "site"), info.name), interpreter, store)
+    image = build_compiled_image(read_installed(str(tmp_path / "site"), info.name), interpreter, store)
 
     with open(f"{image.root}/purelib/__pycache__/spam.{sys.implementation.cache_tag}.pyc", "rb") as file:
         header = file.read(16)
@@ -355,21 +364,19 @@ def test_byte_code_that_may_be_of_something_else_is_made_anew(
     )
 
 
-def test_what_was_changed_after_it_was_installed_is_refused(
-    tmp_path: Path, interpreter: Interpreter, store: Store
-) -> None:
+def test_an_installed_file_that_was_modified_is_refused(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
     info = install(make_wheel(tmp_path), tmp_path / "site")
     (tmp_path / "site" / "spam.py").write_text("patched\n")
 
-    with pytest.raises(SeedError, match=r"`spam\.py` is not what its RECORD says"):
-        obtain(read_installed(str(tmp_path / "site"), info.name), interpreter, store)
-    assert left_over(store) == []
+    with pytest.raises(SeedError, match=r"`spam\.py` does not match its hash in RECORD"):
+        build_compiled_image(read_installed(str(tmp_path / "site"), info.name), interpreter, store)
+    assert images_in(store) == []
 
 
-def test_what_virtualenv_has_laid_down_is_as_good_as_what_pip_has(
+def test_a_distribution_that_virtualenv_installed_can_be_used(
     tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
-    """Its RECORD lists a marker of its own, directories, and byte-code that is not there, all without a hash."""
+    """Its RECORD lists virtualenv's marker, directories, and byte-code that does not exist, all without a hash."""
     info = install(make_wheel(tmp_path), tmp_path / "site")
     record = info / "RECORD"
     strange = [
@@ -379,13 +386,13 @@ def test_what_virtualenv_has_laid_down_is_as_good_as_what_pip_has(
     ]
     record.write_text("\n".join([record.read_text().rstrip("\n"), *strange, ""]))
 
-    image = obtain(read_installed(str(tmp_path / "site"), info.name), interpreter, store)
+    image = build_compiled_image(read_installed(str(tmp_path / "site"), info.name), interpreter, store)
 
-    assert "spam.py" in listed(image, "purelib")
-    assert not any("virtualenv" in name for name in listed(image, "purelib"))
+    assert "spam.py" in files_in(image, "purelib")
+    assert not any("virtualenv" in name for name in files_in(image, "purelib"))
 
 
-# Wheels that become nothing
+# Wheels that are refused
 
 
 def entry(name: str, kind: int = stat.S_IFREG) -> zipfile.ZipInfo:
@@ -396,60 +403,69 @@ def entry(name: str, kind: int = stat.S_IFREG) -> zipfile.ZipInfo:
 
 
 HOSTILE: dict[str, tuple[dict[str, object], str]] = {
-    "above": ({"unlisted": ["../planted.py"]}, "`../planted.py` leads out of its directory"),
-    "deep above": ({"unlisted": ["spam/../../planted.py"]}, "`spam/../../planted.py` leads out"),
-    "absolute": ({"unlisted": ["/planted.py"]}, "`/planted.py` leads out"),
-    "two slashes": ({"unlisted": ["spam//planted.py"]}, "`spam//planted.py` leads out"),
-    "a dot": ({"unlisted": ["./planted.py"]}, "`./planted.py` leads out"),
-    "a drive": ({"unlisted": ["C:planted.py"]}, "`C:planted.py` has a character"),
-    "a stream": ({"unlisted": ["spam.py:hidden"]}, "`spam.py:hidden` has a character"),
-    "backslashes": ({"unlisted": [entry("..\\planted.py")]}, "has a character"),
-    "a newline": ({"unlisted": ["a\nb.py"]}, "`a\\nb.py` has a character"),
-    "a nul": ({"unlisted": [entry("planted.py\0.txt")]}, "has a character"),
-    "a line separator": ({"unlisted": ["a\u2028b.py"]}, "has a character"),
-    "a trailing dot": ({"unlisted": ["planted.py."]}, "is another name on Windows"),
-    "a link": ({"unlisted": [entry("link", stat.S_IFLNK)]}, "`link` is not a file"),
-    "a device": ({"unlisted": [entry("null", stat.S_IFCHR)]}, "`null` is not a file"),
-    "a pipe": ({"unlisted": [entry("pipe", stat.S_IFIFO)]}, "`pipe` is not a file"),
+    "parent directory": ({"unlisted": ["../planted.py"]}, "`../planted.py` is not a safe relative path"),
+    "nested parent directory": (
+        {"unlisted": ["spam/../../planted.py"]},
+        "`spam/../../planted.py` is not a safe relative path",
+    ),
+    "absolute": ({"unlisted": ["/planted.py"]}, "`/planted.py` is not a safe relative path"),
+    "empty path component": ({"unlisted": ["spam//planted.py"]}, "`spam//planted.py` is not a safe relative path"),
+    "current directory": ({"unlisted": ["./planted.py"]}, "`./planted.py` is not a safe relative path"),
+    "a drive": ({"unlisted": ["C:planted.py"]}, "`C:planted.py` contains a character"),
+    "a stream": ({"unlisted": ["spam.py:hidden"]}, "`spam.py:hidden` contains a character"),
+    "backslashes": ({"unlisted": [entry("..\\planted.py")]}, "contains a character"),
+    "a newline": ({"unlisted": ["a\nb.py"]}, "`a\\nb.py` contains a character"),
+    "a NUL": ({"unlisted": [entry("planted.py\0.txt")]}, "contains a character"),
+    "a line separator": ({"unlisted": ["a\u2028b.py"]}, "contains a character"),
+    "a trailing dot": ({"unlisted": ["planted.py."]}, "names another file on Windows"),
+    "a link": ({"unlisted": [entry("link", stat.S_IFLNK)]}, "`link` is not a regular file"),
+    "a device": ({"unlisted": [entry("null", stat.S_IFCHR)]}, "`null` is not a regular file"),
+    "a pipe": ({"unlisted": [entry("pipe", stat.S_IFIFO)]}, "`pipe` is not a regular file"),
     "not in RECORD": ({"unlisted": ["planted.py"]}, "RECORD does not list `planted.py`"),
-    "a wrong hash": ({"record": {"spam.py": "sha256=AAAA,3"}}, "`spam.py` is not what its RECORD says"),
-    "an empty hash": ({"record": {"spam.py": "sha256=,3"}}, "RECORD has no hash of `spam.py`"),
-    "no hash": ({"record": {"spam.py": ","}}, "RECORD has no hash of `spam.py`"),
+    "a wrong hash": ({"record": {"spam.py": "sha256=AAAA,3"}}, "`spam.py` does not match its hash in RECORD"),
+    "an empty hash": ({"record": {"spam.py": "sha256=,3"}}, "RECORD has no hash for `spam.py`"),
+    "a row without hash": ({"record": {"spam.py": ","}}, "RECORD has no hash for `spam.py`"),
     "a weak hash": (
         {"record": {"spam.py": "md5=0TMnkhCZtrIjdTtJk6x3vw,3"}},
-        "RECORD has no hash of `spam.py`, or a weak",
+        "RECORD has no hash for `spam.py`, or only a weak one",
     ),
     "a missing file": ({"record": {"gone.py": "sha256=AAAA,3"}}, "`gone.py` is missing"),
-    "a path in RECORD": ({"record": {"../gone.py": "sha256=AAAA,3"}}, "`../gone.py` leads out"),
-    "another case": ({"files": {"spam.py": "1", "SPAM.py": "2"}}, "are one file on some systems"),
-    "other accents": ({"files": {"\u00e9.py": "1", "e\u0301.py": "2"}}, "are one file on some systems"),
-    "a file as directory": ({"files": {"spam": "1", "spam/x.py": "2"}}, "is a file and the directory of"),
-    "two ways to one file": (
+    "a path in RECORD": ({"record": {"../gone.py": "sha256=AAAA,3"}}, "`../gone.py` is not a safe relative path"),
+    "names that differ in case": ({"files": {"spam.py": "1", "SPAM.py": "2"}}, "are the same file on some systems"),
+    "names that differ in Unicode form": (
+        {"files": {"\u00e9.py": "1", "e\u0301.py": "2"}},
+        "are the same file on some systems",
+    ),
+    "a file as directory": ({"files": {"spam": "1", "spam/x.py": "2"}}, "is both a file and the directory of"),
+    "a file given twice": (
         {"files": {"spam.py": "1", "spam-1.0.data/purelib/spam.py": "2"}},
-        "are one file on some systems",
+        "are the same file on some systems",
     ),
-    "two trees that are one": (
+    "the same file in purelib and platlib": (
         {"files": {"spam.py": "1", "spam-1.0.data/platlib/spam.py": "2"}},
-        "are one file on some systems",
+        "are the same file on some systems",
     ),
-    "an unknown tree": ({"files": {"spam-1.0.data/elsewhere/x": "1"}}, "`spam-1.0.data/elsewhere/x` belongs nowhere"),
-    "a tree as file": ({"files": {"spam-1.0.data/scripts": "1"}}, "`spam-1.0.data/scripts` belongs nowhere"),
+    "an unknown tree": (
+        {"files": {"spam-1.0.data/elsewhere/x": "1"}},
+        "`spam-1.0.data/elsewhere/x` is not in a known part",
+    ),
+    "a tree as file": ({"files": {"spam-1.0.data/scripts": "1"}}, "`spam-1.0.data/scripts` is not in a known part"),
     "two metadata directories": ({"files": {"eggs-1.0.dist-info/METADATA": ""}}, "it has 2 metadata directories"),
     "another name inside": ({"METADATA": "Name: eggs\nVersion: 1.0\n"}, "its metadata says `eggs`"),
     "another version inside": ({"METADATA": "Name: spam\nVersion: 2.0\n"}, "its metadata says `spam` 2.0"),
-    "a name that is a path": ({"METADATA": "Name: ../x\nVersion: 1.0\n"}, "is no name and version"),
-    "a version that is a path": ({"METADATA": "Name: spam\nVersion: ../1\n"}, "is no name and version"),
-    "a wheel of the future": ({"WHEEL": "Wheel-Version: 2.0\n"}, "it has wheel version `2.0`"),
-    "a script that is a path": ({"entry_points": "[console_scripts]\n../x = spam:main\n"}, "is none"),
-    "a script without a name": ({"entry_points": "[console_scripts]\n = spam:main\n"}, "is none"),
-    "a script that is code": ({"entry_points": "[gui_scripts]\nx = spam:main();evil\n"}, "is none"),
-    "a script of no function": ({"entry_points": "[console_scripts]\nx = spam\n"}, "is none"),
+    "a name that is a path": ({"METADATA": "Name: ../x\nVersion: 1.0\n"}, "is not a valid name and version"),
+    "a version that is a path": ({"METADATA": "Name: spam\nVersion: ../1\n"}, "is not a valid name and version"),
+    "a later wheel version": ({"WHEEL": "Wheel-Version: 2.0\n"}, "wheel version `2.0` is not supported"),
+    "a script that is a path": ({"entry_points": "[console_scripts]\n../x = spam:main\n"}, "is not valid"),
+    "a script without a name": ({"entry_points": "[console_scripts]\n = spam:main\n"}, "is not valid"),
+    "a script that is code": ({"entry_points": "[gui_scripts]\nx = spam:main();evil\n"}, "is not valid"),
+    "a script without a function": ({"entry_points": "[console_scripts]\nx = spam\n"}, "is not valid"),
     "a script twice": ({"entry_points": "[console_scripts]\nx = a:b\nX = c:d\n"}, "it declares a script twice"),
 }
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_a_wheel_with_anything_that_no_wheel_may_have_is_refused_by_name(
+def test_a_hostile_or_invalid_wheel_is_refused_by_name(
     case: str, tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
     details, reason = HOSTILE[case]
@@ -457,25 +473,25 @@ def test_a_wheel_with_anything_that_no_wheel_may_have_is_refused_by_name(
     before = snapshot(tmp_path / "wheels")
 
     with pytest.raises(SeedError) as raised:
-        obtain(read_wheel(str(wheel)), interpreter, store)
+        build_compiled_image(read_wheel(str(wheel)), interpreter, store)
 
     assert reason in raised.value.message
     assert str(wheel) in raised.value.message
     assert "\n" not in raised.value.message
-    assert left_over(store) == []
+    assert images_in(store) == []
     assert snapshot(tmp_path / "wheels") == before
     assert not list(tmp_path.rglob("planted*"))
 
 
-def test_a_name_that_is_twice_in_the_archive_is_refused(tmp_path: Path) -> None:
+def test_an_archive_with_a_duplicate_name_is_refused(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="Duplicate name"):
         wheel = make_wheel(tmp_path, unlisted=["spam.py"])
 
-    with pytest.raises(SeedError, match=r"`spam\.py` is in it twice"):
+    with pytest.raises(SeedError, match=r"`spam\.py` occurs in it twice"):
         read_wheel(str(wheel))
 
 
-def test_an_encrypted_file_is_refused_by_name(tmp_path: Path) -> None:
+def test_an_encrypted_file_in_a_wheel_is_refused_by_name(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
     content = bytearray(wheel.read_bytes())
     content[content.index(b"PK\x01\x02") + 8] |= 1  # the flags of the first file, in the archive's directory
@@ -485,98 +501,104 @@ def test_an_encrypted_file_is_refused_by_name(tmp_path: Path) -> None:
         read_wheel(str(wheel))
 
 
-def test_an_archive_that_would_fill_the_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cloche.store.distributions.LARGEST", 1 << 20)
+def test_an_archive_that_unpacks_to_too_many_bytes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloche.store.distributions.MAX_UNPACKED_SIZE", 1 << 20)
     wheel = make_wheel(tmp_path, files={"bomb.txt": b"\0" * (2 << 20)})
 
-    with pytest.raises(SeedError, match="it holds more than 1048576 bytes"):
+    with pytest.raises(SeedError, match="it unpacks to more than 1048576 bytes"):
         read_wheel(str(wheel))
 
 
 @pytest.mark.parametrize("where", range(10, 1400, 97))
-def test_a_wheel_with_a_broken_byte_is_refused_or_means_the_same(
+def test_a_wheel_with_a_corrupted_byte_is_refused_or_unpacks_to_the_same_files(
     where: int, tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
     wheel = make_wheel(tmp_path)
-    whole = obtain(read_wheel(str(wheel)), interpreter, store)
+    intact = build_compiled_image(read_wheel(str(wheel)), interpreter, store)
     content = bytearray(wheel.read_bytes())
     content[where % len(content)] ^= 0xFF
     wheel.write_bytes(content)
 
     try:
-        image = obtain(read_wheel(str(wheel)), interpreter, store)
+        image = build_compiled_image(read_wheel(str(wheel)), interpreter, store)
     except SeedError:
         return
-    assert snapshot(f"{image.root}/purelib") == snapshot(f"{whole.root}/purelib")
+    assert snapshot(f"{image.root}/purelib") == snapshot(f"{intact.root}/purelib")
 
 
-def left_over(store: Store) -> list[str]:
-    """Return every image in a store, and what was to become one."""
+def images_in(store: Store) -> list[str]:
+    """Return every image in a store, finished or not, relative to its directory of images."""
     return [
         os.path.join(abi, name)
-        for room in store.places("images")
-        for abi in os.listdir(room)
-        for name in os.listdir(os.path.join(room, abi))
+        for directory in store.readable_directories("images")
+        for abi in os.listdir(directory)
+        for name in os.listdir(os.path.join(directory, abi))
     ]
 
 
-def only_the_first(store: Store) -> bool:
-    """Return whether a store holds one whole image, that without byte-code."""
-    (name,) = left_over(store)
-    image = load(os.path.join(store.root, "images", name))
+def has_only_uncompiled_image(store: Store) -> bool:
+    """Return whether a store holds exactly one intact image, and that one has no byte-code."""
+    (name,) = images_in(store)
+    image = load_image(os.path.join(store.root, "images", name))
     return image is not None and image.bytecode == "missing"
 
 
-# The target compiles, or does not
+# Interpreters that fail to compile
 
 
-@pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
+@pytest.mark.skipif(os.name == "nt", reason="the fake interpreter is a shell script")
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        ("echo broken >&2; exit 3", "ended with 3 and said: broken"),
-        ("cat > /dev/null", "ended with 0 and said: nothing"),
-        ("kill -9 $$", "ended with -9"),
+        ("echo broken >&2; exit 3", "exited with code 3: broken"),
+        ("cat > /dev/null", "exited with code 0: no error message"),
+        ("kill -9 $$", "exited with code -9"),
     ],
 )
-def test_an_interpreter_that_cannot_compile_is_named(
+def test_a_warning_names_the_interpreter_that_cannot_compile(
     script: str, reason: str, tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
     program = tmp_path / "python"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
 
-    image = obtain(read_wheel(str(make_wheel(tmp_path))), replace(interpreter, executable=str(program)), store)
+    image = build_compiled_image(
+        read_wheel(str(make_wheel(tmp_path))), replace(interpreter, executable=str(program)), store
+    )
 
     assert image.bytecode == "missing"
     (warning,) = store.warnings
-    assert warning.startswith(f"spam has no byte-code, because `{program}` was to byte-compile seeds and ")
+    assert warning.startswith(
+        f"spam is installed without byte-code: `{program}` could not compile the seeds to byte-code: "
+    )
     assert reason in warning
-    assert only_the_first(store)
+    assert has_only_uncompiled_image(store)
 
 
-def test_an_interpreter_that_is_gone_is_named(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
-    image = obtain(
+def test_a_warning_says_that_the_interpreter_does_not_exist(
+    tmp_path: Path, interpreter: Interpreter, store: Store
+) -> None:
+    image = build_compiled_image(
         read_wheel(str(make_wheel(tmp_path))), replace(interpreter, executable=str(tmp_path / "gone")), store
     )
 
     assert image.bytecode == "missing"
     assert "cannot be run" in store.warnings[0]
-    assert only_the_first(store)
+    assert has_only_uncompiled_image(store)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
-def test_an_interpreter_that_never_ends_is_given_up(
+@pytest.mark.skipif(os.name == "nt", reason="the fake interpreter is a shell script")
+def test_an_interpreter_that_does_not_end_is_killed(
     tmp_path: Path, interpreter: Interpreter, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bytecode, "PATIENCE", 0.2)
+    monkeypatch.setattr(bytecode, "TIMEOUT_SECONDS", 0.2)
     program = tmp_path / "python"
     program.write_text("#!/bin/sh\nexec sleep 60\n")
     program.chmod(0o755)
 
-    obtain(read_wheel(str(make_wheel(tmp_path))), replace(interpreter, executable=str(program)), store)
+    build_compiled_image(read_wheel(str(make_wheel(tmp_path))), replace(interpreter, executable=str(program)), store)
 
-    assert "took more than 0 s" in store.warnings[0]
+    assert "timed out after 0 s" in store.warnings[0]
 
 
 # Damage
@@ -601,47 +623,50 @@ def replace_by_link(path: str) -> None:
 
 DAMAGE: dict[str, Callable[[str], object]] = {
     "missing": lambda root: os.unlink(f"{root}/{VICTIM}"),
-    "its directory missing": lambda root: shutil.rmtree(f"{root}/purelib/spam/deep"),
-    "its tree missing": lambda root: shutil.rmtree(f"{root}/purelib"),
+    "directory missing": lambda root: shutil.rmtree(f"{root}/purelib/spam/deep"),
+    "tree missing": lambda root: shutil.rmtree(f"{root}/purelib"),
     "emptied": lambda root: rewrite(f"{root}/{VICTIM}", b""),
-    "emptied with its time kept": lambda root: rewrite(f"{root}/{VICTIM}", b"", same_time=True),
-    "cut short": lambda root: os.truncate(f"{root}/{VICTIM}", 3),
-    "altered": lambda root: rewrite(f"{root}/{VICTIM}", b"x = 2\n"),
+    "emptied, time kept": lambda root: rewrite(f"{root}/{VICTIM}", b"", same_time=True),
+    "truncated": lambda root: os.truncate(f"{root}/{VICTIM}", 3),
+    "modified": lambda root: rewrite(f"{root}/{VICTIM}", b"x = 2\n"),
     "writable by everybody": lambda root: os.chmod(f"{root}/{VICTIM}", 0o666),
-    "a directory": lambda root: (os.unlink(f"{root}/{VICTIM}"), os.mkdir(f"{root}/{VICTIM}")),
-    "a link": lambda root: replace_by_link(f"{root}/{VICTIM}"),
-    "its tree a link": lambda root: replace_by_link(f"{root}/purelib"),
-    "a manifest missing": lambda root: os.unlink(f"{root}/purelib.manifest"),
-    "a manifest cut short": lambda root: os.truncate(f"{root}/purelib.manifest", 100),
-    "the seal missing": lambda root: os.unlink(f"{root}/manifest"),
-    "the seal emptied": lambda root: rewrite(f"{root}/manifest", b"", same_time=True),
-    "the seal altered": lambda root: rewrite(f"{root}/manifest", b"cloche image 2\nx\nend\n"),
-    "the record cut short": lambda root: os.truncate(f"{root}/purelib.record", 10),
-    "a script altered": lambda root: rewrite(f"{root}/shebangs/tool", b"#!python\nevil()\n"),
-    "the description altered": lambda root: rewrite(f"{root}/image.json", b"{}"),
-    "the description missing": lambda root: os.unlink(f"{root}/image.json"),
-    "everything gone": lambda root: [os.unlink(f"{root}/manifest"), os.unlink(f"{root}/image.json")],
+    "replaced by a directory": lambda root: (os.unlink(f"{root}/{VICTIM}"), os.mkdir(f"{root}/{VICTIM}")),
+    "replaced by a link": lambda root: replace_by_link(f"{root}/{VICTIM}"),
+    "tree replaced by a link": lambda root: replace_by_link(f"{root}/purelib"),
+    "file list missing": lambda root: os.unlink(f"{root}/purelib.files"),
+    "file list truncated": lambda root: os.truncate(f"{root}/purelib.files", 100),
+    "list of its own files missing": lambda root: os.unlink(f"{root}/image.files"),
+    "list of its own files emptied": lambda root: rewrite(f"{root}/image.files", b"", same_time=True),
+    "list of its own files modified": lambda root: rewrite(f"{root}/image.files", b"cloche image 2\nx\nend\n"),
+    "record truncated": lambda root: os.truncate(f"{root}/purelib.record", 10),
+    "script modified": lambda root: rewrite(f"{root}/shebangs/tool", b"#!python\nevil()\n"),
+    "description modified": lambda root: rewrite(f"{root}/image.json", b"{}"),
+    "description missing": lambda root: os.unlink(f"{root}/image.json"),
+    "file list and description missing": lambda root: [
+        os.unlink(f"{root}/image.files"),
+        os.unlink(f"{root}/image.json"),
+    ],
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_image_is_noticed_and_made_again(
+def test_a_damaged_image_is_detected_and_built_again(
     damage: str, tmp_path: Path, interpreter: Interpreter, store: Store, image: Image
 ) -> None:
-    whole = snapshot(image.root)
+    intact = snapshot(image.root)
     DAMAGE[damage](image.root)
 
     assert check_image(image) is not None
-    assert load(image.root) is None
-    again = obtain(read_wheel(str(full_wheel(tmp_path / "wheels"))), interpreter, store)
+    assert load_image(image.root) is None
+    again = build_compiled_image(read_wheel(str(full_wheel(tmp_path / "wheels"))), interpreter, store)
 
     assert again == image
     assert check_image(again) is None
-    assert snapshot(again.root) == whole
-    assert len(left_over(store)) == 1
+    assert snapshot(again.root) == intact
+    assert len(images_in(store)) == 1
 
 
-def test_an_image_that_a_link_leads_to_is_not_used(image: Image, store: Store) -> None:
+def test_an_image_behind_a_symbolic_link_is_not_used(image: Image, store: Store) -> None:
     for path in (image.root, os.path.dirname(image.root), os.path.join(store.root, "images")):
         assert check_image(image) is None
         replace_by_link(path)
@@ -650,32 +675,31 @@ def test_an_image_that_a_link_leads_to_is_not_used(image: Image, store: Store) -
         os.rename(f"{path}.real", path)
 
 
-def test_what_the_cheap_look_cannot_see_the_full_one_does(image: Image) -> None:
+def test_verify_detects_a_change_that_the_quick_check_misses(image: Image) -> None:
     rewrite(f"{image.root}/{VICTIM}", b"y = 1\n", same_time=True)
 
     assert check_image(image) is None
-    [wrong] = verify(image.root)
-    assert wrong.startswith(f"`{image.root}/{VICTIM}` has other content")
+    assert verify_image(image.root) == [f"`{image.root}/{VICTIM}` was modified after it was created"]
 
 
-def test_a_file_that_was_added_is_seen_by_the_full_look(image: Image) -> None:
+def test_verify_detects_an_added_file(image: Image) -> None:
     with open(f"{image.root}/purelib/planted.py", "w"):
         pass
 
-    assert verify(image.root) == [f"`{image.root}/purelib/planted.py` does not belong there"]
+    assert verify_image(image.root) == [f"`{image.root}/purelib/planted.py` is not part of the image"]
 
 
-def test_an_image_that_is_not_there_is_damaged(image: Image) -> None:
+def test_an_image_that_does_not_exist_is_damaged(image: Image) -> None:
     shutil.rmtree(image.root)
 
     assert "damaged" in str(check_image(image))
-    assert verify(image.root)
+    assert verify_image(image.root)
 
 
 # Read-only
 
 
-def test_a_read_only_store_serves_fully_and_is_not_written_to(
+def test_a_read_only_store_is_used_and_never_written_to(
     tmp_path: Path, interpreter: Interpreter, store: Store, image: Image
 ) -> None:
     def everything() -> dict[str, tuple[int, int]]:
@@ -684,47 +708,47 @@ def test_a_read_only_store_serves_fully_and_is_not_written_to(
 
     before = everything()
     with Store.open(host_at(tmp_path), store.root, "read-only") as reader:
-        assert obtain(read_wheel(str(full_wheel(tmp_path / "wheels"))), interpreter, reader) == image
-        other = obtain(read_wheel(str(make_wheel(tmp_path, name="eggs"))), interpreter, reader)
+        assert build_compiled_image(read_wheel(str(full_wheel(tmp_path / "wheels"))), interpreter, reader) == image
+        other = build_compiled_image(read_wheel(str(make_wheel(tmp_path, name="eggs"))), interpreter, reader)
         assert not other.root.startswith(store.root)
         assert check_image(other) is None
     assert everything() == before
-    assert check_image(other) is not None, "what such a run had to make is gone with it"
+    assert check_image(other) is not None, "images that such a run creates are removed at its end"
 
 
-def test_a_damaged_image_in_a_read_only_store_is_left_alone_and_not_used(
+def test_a_damaged_image_in_a_read_only_store_is_not_used_and_not_changed(
     tmp_path: Path, interpreter: Interpreter, store: Store, image: Image
 ) -> None:
     os.truncate(f"{image.root}/{VICTIM}", 1)
     before = snapshot(store.root)
 
     with Store.open(host_at(tmp_path), store.root, "read-only") as reader:
-        again = obtain(read_wheel(str(full_wheel(tmp_path / "wheels"))), interpreter, reader)
+        again = build_compiled_image(read_wheel(str(full_wheel(tmp_path / "wheels"))), interpreter, reader)
         assert check_image(again) is None
         assert again.root != image.root
     assert snapshot(store.root) == before
 
 
-# Crowds
+# Several processes at once
 
 BUILDER = """
 import json, sys
 from cloche.discovery import serialization
 from cloche.store import Store
 from cloche.store.distributions import read_wheel
-from cloche.store.images import obtain
+from cloche.store.images import find_or_build_image
 from cloche.testing.fakes import fake_host
 interpreter = serialization.interpreter_from_dict(json.loads(sys.argv[1]))
 with Store.open(fake_host(), sys.argv[2]) as store:
     print("ready", flush=True)
     sys.stdin.readline()
-    image = obtain(read_wheel(sys.argv[3]), interpreter, store)
+    image = find_or_build_image(read_wheel(sys.argv[3]), interpreter, store)
     assert not store.warnings, store.warnings
     print(image.root)
 """
 
 
-def test_several_builders_at_once_make_one_image_and_no_error(
+def test_several_builders_at_once_build_one_image_without_errors(
     tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
     wheel = full_wheel(tmp_path / "wheels")
@@ -744,11 +768,11 @@ def test_several_builders_at_once_make_one_image_and_no_error(
 
     assert [builder.returncode for builder in builders] == [0] * 4
     assert len(roots) == 1
-    assert len(left_over(store)) == 1
-    assert verify(roots.pop().strip()) == []
+    assert len(images_in(store)) == 1
+    assert verify_image(roots.pop().strip()) == []
 
 
-@pytest.mark.skipif(os.name == "nt", reason="the limit is set by a shell of POSIX")
+@pytest.mark.skipif(os.name == "nt", reason="the limit is set by a POSIX shell")
 def test_sixteen_file_descriptors_are_enough(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
     files = {f"spam/module{number}.py": MODULE for number in range(40)}
     wheel = make_wheel(tmp_path / "wheels", files=files, entry_points="")
@@ -756,44 +780,44 @@ def test_sixteen_file_descriptors_are_enough(tmp_path: Path, interpreter: Interp
     limited = ["/bin/sh", "-c", 'ulimit -n 16 && exec "$@"', "sh"]
     command = [*limited, sys.executable, "-c", BUILDER, described, store.root, str(wheel)]
 
-    for _ in range(2):  # to unpack, and to compile
+    for _ in range(2):  # the first run unpacks, the second compiles
         done = subprocess.run(command, input="go\n", capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
-        assert verify(done.stdout.splitlines()[-1]) == []
+        assert verify_image(done.stdout.splitlines()[-1]) == []
 
 
-def test_what_a_killed_builder_left_is_swept_by_the_next_one(
+def test_the_next_builder_removes_the_leftovers_of_a_killed_one(
     tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
     distribution = read_wheel(str(full_wheel(tmp_path / "wheels")))
-    room = os.path.join(store.room("images"), images.abi_name(interpreter))
-    os.makedirs(os.path.join(room, f"{images.image_name(distribution)}.0badcafe{images.UNFINISHED}", "purelib"))
-    os.makedirs(os.path.join(room, "another-1.0-0.0badcafe.new"))
+    directory = os.path.join(store.writable_directory("images"), images.abi_name(interpreter))
+    os.makedirs(os.path.join(directory, f"{images.image_name(distribution)}.0badcafe{images.UNFINISHED}", "purelib"))
+    os.makedirs(os.path.join(directory, "another-1.0-0.0badcafe.new"))
 
-    obtain(distribution, interpreter, store)
+    build_compiled_image(distribution, interpreter, store)
 
-    assert sorted(os.listdir(room)) == sorted(["another-1.0-0.0badcafe.new", images.image_name(distribution)])
+    assert sorted(os.listdir(directory)) == sorted(["another-1.0-0.0badcafe.new", images.image_name(distribution)])
 
 
-def test_without_the_lock_nothing_of_a_living_builder_is_swept(
+def test_a_builder_without_the_lock_removes_nothing_of_another_builder(
     tmp_path: Path, interpreter: Interpreter, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     distribution = read_wheel(str(full_wheel(tmp_path / "wheels")))
     name = images.image_name(distribution)
-    room = os.path.join(store.room("images"), images.abi_name(interpreter))
-    os.makedirs(os.path.join(room, f"{name}.0badcafe{images.UNFINISHED}"))
+    directory = os.path.join(store.writable_directory("images"), images.abi_name(interpreter))
+    os.makedirs(os.path.join(directory, f"{name}.0badcafe{images.UNFINISHED}"))
     lock = store.lock
     monkeypatch.setattr(store, "lock", lambda name: lock(name, 0.1))
 
     with lock(f"{images.abi_name(interpreter)}-{name}"):
-        obtain(distribution, interpreter, store)
+        build_compiled_image(distribution, interpreter, store)
 
-    assert f"{name}.0badcafe{images.UNFINISHED}" in os.listdir(room)
-    assert "another process has it locked" in store.warnings[0]
+    assert f"{name}.0badcafe{images.UNFINISHED}" in os.listdir(directory)
+    assert "another process still holds the lock" in store.warnings[0]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="limits are those of POSIX")
-def test_no_room_is_an_error_of_one_line(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="the limit is one of POSIX")
+def test_a_full_disk_is_a_seed_error(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
     import resource
 
     wheel = make_wheel(tmp_path)
@@ -801,8 +825,8 @@ def test_no_room_is_an_error_of_one_line(tmp_path: Path, interpreter: Interprete
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
     try:
         with pytest.raises(SeedError) as raised:
-            obtain(read_wheel(str(wheel)), interpreter, store)
+            build_compiled_image(read_wheel(str(wheel)), interpreter, store)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert "cannot be made in" in raised.value.message
-    assert left_over(store) == []
+    assert "cannot be created in" in raised.value.message
+    assert images_in(store) == []

@@ -22,7 +22,7 @@ from cloche.model.operations import InstallTree, MakeDir, Write
 from cloche.model.value import replace
 from cloche.store import Store
 from cloche.store.distributions import read_wheel
-from cloche.store.images import obtain
+from cloche.store.images import find_or_build_image
 from cloche.store.installation import image_operations, script_names, shebang_lines
 from cloche.testing.fakes import fake_environment, fake_interpreter
 from tests.distributions import hashed, host_at, make_wheel, wrong_rows
@@ -49,7 +49,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def image_of(wheel: Path, interpreter: Interpreter, store: Store) -> Image:
-    return obtain(read_wheel(str(wheel)), interpreter, store)
+    return find_or_build_image(read_wheel(str(wheel)), interpreter, store)
 
 
 def written(image: Image, environment: Environment) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""The store: where it lies, who may look into it, and what happens where it cannot be."""
+"""The store: its location, its permissions, and what happens if its directory cannot be used."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from tests.trees import snapshot
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="permissions and links are those of POSIX")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="it tests POSIX permissions and links")
 
 
-def as_nobody(work: Callable[[], None]) -> None:
-    """Run `work` in a child process whose user is not the superuser, for whom no directory is unwritable."""
+def as_ordinary_user(work: Callable[[], None]) -> None:
+    """Run `work` in a child process without the privileges of the superuser, who could write to any directory."""
     child = os.fork()
     if child == 0:
         try:
@@ -44,10 +44,10 @@ def as_nobody(work: Callable[[], None]) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-# Where it lies
+# Its location
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere platformdirs itself is asked")
+@pytest.mark.skipif(sys.platform != "linux", reason="on other systems, cloche uses platformdirs itself")
 @pytest.mark.parametrize(
     "variables",
     [
@@ -59,9 +59,7 @@ def as_nobody(work: Callable[[], None]) -> None:
         {},
     ],
 )
-def test_directories_are_those_that_platformdirs_names(
-    variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_directories_are_those_of_platformdirs(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name, raising=False)
     for name, text in variables.items():
@@ -72,7 +70,7 @@ def test_directories_are_those_that_platformdirs_names(
     assert os.path.normpath(config_directory(host)) == os.path.normpath(platformdirs.user_config_dir("cloche"))
 
 
-def test_a_relative_path_in_a_variable_counts_for_nothing() -> None:
+def test_a_relative_path_in_an_xdg_variable_is_ignored() -> None:
     """XDG Base Directory Specification; platformdirs follows it since 4.12."""
     host = fake_host(environ={"HOME": "/home/me", "XDG_CACHE_HOME": "relative", "XDG_CONFIG_HOME": "./relative"})
 
@@ -80,47 +78,47 @@ def test_a_relative_path_in_a_variable_counts_for_nothing() -> None:
     assert config_directory(host) == "/home/me/.config/cloche"
 
 
-def test_a_home_that_is_no_absolute_path_is_no_home() -> None:
+def test_a_relative_home_directory_is_ignored() -> None:
     assert cache_directory(fake_host(environ={"HOME": "here"}, platform="linux")) == ""
 
 
-def test_it_is_private_to_its_user_whatever_the_umask(tmp_path: Path) -> None:
+def test_the_store_is_private_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         store = Store.open(host_at(tmp_path))
-        rooms = [store.room(kind) for kind in KINDS]
+        directories = [store.writable_directory(kind) for kind in KINDS]
     finally:
         os.umask(before)
 
     assert store.root == str(tmp_path / ".cache" / "cloche")
-    for path in (store.root, *rooms):
+    for path in (store.root, *directories):
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o700
         assert path.startswith(store.root)
     assert store.warnings == []
 
 
-def test_it_is_marked_as_a_cache(tmp_path: Path) -> None:
+def test_the_store_is_marked_as_a_cache(tmp_path: Path) -> None:
     store = Store.open(host_at(tmp_path))
 
     with open(os.path.join(store.root, "CACHEDIR.TAG"), "rb") as file:
         assert file.read().startswith(b"Signature: 8a477f597d28d172789f06886806bc55\n")
 
 
-def test_the_mode_of_a_directory_that_is_named_is_left_alone(tmp_path: Path) -> None:
+def test_the_permissions_of_a_given_directory_are_kept(tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir(mode=0o755)
     (tmp_path / "cache").chmod(0o755)
 
     store = Store.open(host_at(tmp_path), str(tmp_path / "cache"))
 
     assert stat.S_IMODE((tmp_path / "cache").stat().st_mode) == 0o755
-    assert stat.S_IMODE(os.stat(store.room("images")).st_mode) == 0o700
+    assert stat.S_IMODE(os.stat(store.writable_directory("images")).st_mode) == 0o700
 
 
-def test_a_relative_name_is_below_the_current_directory(tmp_path: Path) -> None:
+def test_a_relative_directory_is_below_the_current_directory(tmp_path: Path) -> None:
     assert Store.open(host_at(tmp_path), "here").root == str(tmp_path / "here")
 
 
-# Where it cannot be
+# Directories that cannot be used
 
 
 def obstruct_with_file(home: Path) -> str:
@@ -138,30 +136,30 @@ def obstruct_with_link(home: Path) -> str:
     (home / ".cache").mkdir()
     (home / "elsewhere").mkdir()
     (home / ".cache" / "cloche").symlink_to(home / "elsewhere")
-    return "is a link"
+    return "is a symbolic link"
 
 
 def obstruct_with_dangling_link(home: Path) -> str:
     (home / ".cache").mkdir()
     (home / ".cache" / "cloche").symlink_to(home / "nowhere")
-    return "is a link"
+    return "is a symbolic link"
 
 
-def obstruct_with_everybody(home: Path) -> str:
+def obstruct_with_permissions_for_everybody(home: Path) -> str:
     (home / ".cache" / "cloche").mkdir(parents=True)
     (home / ".cache" / "cloche").chmod(0o777)
-    return "can be written by every user"
+    return "is writable by every user"
 
 
-def obstruct_with_its_group(home: Path) -> str:
+def obstruct_with_permissions_for_its_group(home: Path) -> str:
     (home / ".cache" / "cloche").mkdir(parents=True)
     (home / ".cache" / "cloche").chmod(0o770)
-    return "can be written by its group"
+    return "is writable by its group"
 
 
 def obstruct_with_another_user(home: Path) -> str:
     if os.geteuid() != 0:
-        missing("only the superuser can give a directory away")
+        missing("only the superuser can change the owner of a directory")
     (home / ".cache" / "cloche").mkdir(parents=True)
     os.chown(home / ".cache" / "cloche", 65534, 65534)
     return "belongs to user 65534"
@@ -169,10 +167,10 @@ def obstruct_with_another_user(home: Path) -> str:
 
 def obstruct_with_another_users_home(home: Path) -> str:
     if os.geteuid() != 0:
-        missing("only the superuser can give a directory away")
+        missing("only the superuser can change the owner of a directory")
     (home / ".cache").mkdir()
     os.chown(home / ".cache", 65534, 65534)
-    return "which belongs to user 65534"
+    return "belongs to user 65534"
 
 
 OBSTRUCTIONS = [
@@ -180,30 +178,30 @@ OBSTRUCTIONS = [
     obstruct_with_file_above,
     obstruct_with_link,
     obstruct_with_dangling_link,
-    obstruct_with_everybody,
-    obstruct_with_its_group,
+    obstruct_with_permissions_for_everybody,
+    obstruct_with_permissions_for_its_group,
     obstruct_with_another_user,
     obstruct_with_another_users_home,
 ]
 
 
 @pytest.mark.parametrize("obstruct", OBSTRUCTIONS)
-def test_where_it_cannot_be_a_private_temporary_directory_serves_and_one_line_says_so(
+def test_an_unusable_cache_is_replaced_by_a_temporary_directory_with_a_warning(
     obstruct: Callable[[Path], str], tmp_path: Path
 ) -> None:
     reason = obstruct(tmp_path)
     before = snapshot(tmp_path)
 
     with Store.open(host_at(tmp_path)) as store:
-        room = store.room("images")
-        assert stat.S_IMODE(os.stat(room).st_mode) == 0o700
-        assert store.places("images") == [room]
-        assert not store.lasts
-    assert not os.path.exists(room)
+        directory = store.writable_directory("images")
+        assert stat.S_IMODE(os.stat(directory).st_mode) == 0o700
+        assert store.readable_directories("images") == [directory]
+        assert not store.is_persistent
+    assert not os.path.exists(directory)
     assert snapshot(tmp_path) == before
     [warning] = store.warnings
     assert reason in warning
-    assert warning.startswith("working without a cache, because `")
+    assert warning.startswith("continuing without a cache: `")
 
 
 @pytest.mark.parametrize(
@@ -213,12 +211,10 @@ def test_where_it_cannot_be_a_private_temporary_directory_serves_and_one_line_sa
         obstruct_with_file_above,
         obstruct_with_link,
         obstruct_with_dangling_link,
-        obstruct_with_everybody,
+        obstruct_with_permissions_for_everybody,
     ],
 )
-def test_a_directory_that_was_named_and_cannot_be_used_is_an_error(
-    obstruct: Callable[[Path], str], tmp_path: Path
-) -> None:
+def test_a_given_directory_that_cannot_be_used_is_an_error(obstruct: Callable[[Path], str], tmp_path: Path) -> None:
     reason = obstruct(tmp_path)
     before = snapshot(tmp_path)
 
@@ -231,52 +227,52 @@ def test_a_directory_that_was_named_and_cannot_be_used_is_an_error(
     assert snapshot(tmp_path) == before
 
 
-def test_a_directory_that_a_group_may_write_to_is_used_if_it_was_named(tmp_path: Path) -> None:
+def test_a_group_writable_directory_is_used_if_it_is_given(tmp_path: Path) -> None:
     for directory in (tmp_path / "shared", tmp_path / "shared" / "images"):
         directory.mkdir()
         directory.chmod(0o2770)
 
     with Store.open(host_at(tmp_path), str(tmp_path / "shared")) as store:
-        assert store.room("images") == str(tmp_path / "shared" / "images")
+        assert store.writable_directory("images") == str(tmp_path / "shared" / "images")
         assert store.warnings == []
 
 
-def test_a_directory_inside_that_its_group_may_write_to_is_not_used(tmp_path: Path) -> None:
+def test_a_group_writable_directory_inside_the_default_store_is_not_used(tmp_path: Path) -> None:
     with Store.open(host_at(tmp_path)) as store:
         os.mkdir(os.path.join(store.root, "images"))
         os.chmod(os.path.join(store.root, "images"), 0o770)
 
-        assert store.places("images") == []
-        assert not store.room("images").startswith(store.root)
+        assert store.readable_directories("images") == []
+        assert not store.writable_directory("images").startswith(store.root)
         [warning] = store.warnings
-        assert "can be written by its group" in warning
+        assert "is writable by its group" in warning
 
 
-def test_an_unwritable_home_is_no_obstacle() -> None:
-    with tempfile.TemporaryDirectory() as place:  # that of pytest is closed to other users
-        os.chmod(place, 0o555)
+def test_a_read_only_home_directory_gives_a_warning() -> None:
+    with tempfile.TemporaryDirectory() as home:  # other users cannot enter that of pytest
+        os.chmod(home, 0o555)
 
         def work() -> None:
-            with Store.open(host_at(Path(place))) as store:
-                assert os.path.isdir(store.room("images"))
+            with Store.open(host_at(Path(home))) as store:
+                assert os.path.isdir(store.writable_directory("images"))
                 assert "permission denied" in store.warnings[0]
 
-        as_nobody(work)
+        as_ordinary_user(work)
 
 
-def test_a_home_that_nobody_knows_is_no_obstacle() -> None:
+def test_an_unknown_home_directory_gives_a_warning() -> None:
     with Store.open(fake_host(environ={"HOME": ""})) as store:
-        assert os.path.isdir(store.room("wheels"))
-    assert "has no home directory to lie in" in store.warnings[0]
+        assert os.path.isdir(store.writable_directory("wheels"))
+    assert "no home directory" in store.warnings[0]
 
 
-def test_a_name_with_a_nul_is_an_error_and_no_crash(tmp_path: Path) -> None:
+def test_a_directory_with_a_nul_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ClocheError):
         Store.open(host_at(tmp_path), f"{tmp_path}/a\0b")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_link_planted_inside_is_not_followed(kind: str, tmp_path: Path) -> None:
+def test_a_symbolic_link_inside_the_store_is_not_followed(kind: str, tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.mkdir()
     root = tmp_path / ".cache" / "cloche"
@@ -284,52 +280,54 @@ def test_a_link_planted_inside_is_not_followed(kind: str, tmp_path: Path) -> Non
     (root / kind).symlink_to(victim)
 
     with Store.open(host_at(tmp_path)) as store:
-        room = store.room(kind)  # type: ignore[arg-type]
-        assert not room.startswith(str(root))
-        assert store.places(kind) == [room]  # type: ignore[arg-type]
+        directory = store.writable_directory(kind)  # type: ignore[arg-type]
+        assert not directory.startswith(str(root))
+        assert store.readable_directories(kind) == [directory]  # type: ignore[arg-type]
     assert os.listdir(victim) == []
-    assert "is a link" in store.warnings[0]
+    assert "is a symbolic link" in store.warnings[0]
 
 
-# Read-only, and not at all
+# Read-only access, and none
 
 
 def test_a_read_only_store_is_not_written_to(tmp_path: Path) -> None:
     store = Store.open(host_at(tmp_path))
-    written = os.path.join(store.room("images"), "an-image")
+    written = os.path.join(store.writable_directory("images"), "an-image")
     os.mkdir(written)
     before = snapshot(tmp_path)
 
     with Store.open(host_at(tmp_path), access="read-only") as reader:
-        assert reader.places("images") == [store.room("images")]
-        assert not reader.room("images").startswith(str(tmp_path / ".cache"))
+        assert reader.readable_directories("images") == [store.writable_directory("images")]
+        assert not reader.writable_directory("images").startswith(str(tmp_path / ".cache"))
         with reader.lock("x"):
             pass
-        assert not reader.lasts
+        assert not reader.is_persistent
     assert snapshot(tmp_path) == before
 
 
-def test_a_read_only_store_that_is_not_there_is_empty_and_stays_away(tmp_path: Path) -> None:
+def test_a_read_only_store_that_does_not_exist_is_not_created(tmp_path: Path) -> None:
     with Store.open(host_at(tmp_path), str(tmp_path / "cache"), "read-only") as store:
-        assert store.places("images") == []
+        assert store.readable_directories("images") == []
     assert os.listdir(tmp_path) == []
     assert store.warnings == []
 
 
-def test_without_a_store_nothing_is_read_or_written(tmp_path: Path) -> None:
-    Store.open(host_at(tmp_path)).room("images")
+def test_without_access_the_store_is_neither_read_nor_written(tmp_path: Path) -> None:
+    Store.open(host_at(tmp_path)).writable_directory("images")
     before = snapshot(tmp_path)
 
     with Store.open(host_at(tmp_path), access="none") as store:
-        assert store.places("images") == []
-        assert os.path.isdir(store.room("images"))
+        assert store.readable_directories("images") == []
+        assert os.path.isdir(store.writable_directory("images"))
     assert snapshot(tmp_path) == before
     assert store.warnings == []
 
 
-def test_it_may_vanish_at_any_moment(tmp_path: Path) -> None:
+def test_a_store_that_vanishes_is_created_again(tmp_path: Path) -> None:
     store = Store.open(host_at(tmp_path))
     os.rename(store.root, tmp_path / "gone")
 
-    assert store.places("images") == []
-    assert os.path.isdir(Store.open(host_at(tmp_path)).room("images"))
+    assert store.readable_directories("images") == []
+    assert os.path.isdir(Store.open(host_at(tmp_path)).writable_directory("images"))
+    assert store.readable_directories("images") == []
+    assert os.path.isdir(Store.open(host_at(tmp_path)).writable_directory("images"))

@@ -1,4 +1,4 @@
-"""Slots are filled in one pass, bare, and never again."""
+"""Script templates: slots are replaced by quoted values, in one pass."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ def test_each_slot_is_replaced_by_its_quoted_value():
 
 
 @given(st.text())
-def test_a_value_is_never_looked_at_again(value):
+def test_a_value_is_never_searched_for_slots(value):
     hostile = f"__CLOCHE_PROMPT__{value}__CLOCHE_ROOT__"
     assert render("__CLOCHE_ROOT__", {"ROOT": hostile, "PROMPT": "x"}, str) == hostile
 
 
-@pytest.mark.parametrize("template", ["__CLOCHE_NOBODY__", "__CLOCHE_ROOT", "__CLOCHE_ROOT_ x"])
-def test_a_slot_that_there_is_not_is_an_error_that_names_it(template):
+@pytest.mark.parametrize("template", ["__CLOCHE_UNKNOWN__", "__CLOCHE_ROOT", "__CLOCHE_ROOT_ x"])
+def test_an_unknown_slot_is_an_error_that_names_it(template):
     with pytest.raises(KeyError, match="__CLOCHE_"):
         render(template, {"ROOT": "/e"}, str)
 
 
-def test_a_script_that_finds_its_place_has_the_lines_from_the_root_to_the_prompt_replaced():
-    told = "# shows __CLOCHE_PROMPT__\nroot=__CLOCHE_ROOT__\nbin=__CLOCHE_BIN__\nprompt=__CLOCHE_PROMPT__\nrest\n"
-    assert relocatable(told, "here\n") == "# shows __CLOCHE_PROMPT__\nhere\nrest\n"
+def test_a_relocatable_template_has_other_lines_from_the_root_to_the_prompt():
+    template = "# shows __CLOCHE_PROMPT__\nroot=__CLOCHE_ROOT__\nbin=__CLOCHE_BIN__\nprompt=__CLOCHE_PROMPT__\nrest\n"
+    assert relocatable(template, "here\n") == "# shows __CLOCHE_PROMPT__\nhere\nrest\n"
 
 
-def test_what_the_quoter_cannot_write_is_not_half_written():
+def test_a_value_that_cannot_be_quoted_is_an_error():
     def quote(text: str) -> str:
         raise Inexpressible(f"no way to write {text}")
 
@@ -46,7 +46,7 @@ def test_what_the_quoter_cannot_write_is_not_half_written():
         render("x __CLOCHE_ROOT__", {"ROOT": "/e"}, quote)
 
 
-def test_a_resource_is_read_from_a_directory_and_from_a_zip_archive(tmp_path, monkeypatch):
+def test_a_data_file_is_read_from_a_directory_and_from_a_zip_archive(tmp_path, monkeypatch):
     import sys
     import zipfile
 

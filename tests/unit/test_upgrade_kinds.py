@@ -7,7 +7,7 @@ import pytest
 from cloche.lifecycle.info import EnvironmentInfo
 from cloche.lifecycle.upgrade import is_made_for, same_minor_spec
 from cloche.model.environment import Environment
-from cloche.model.spec import parse
+from cloche.model.spec import parse_spec
 from cloche.model.value import replace
 from cloche.planning.layout import layout_of
 from tests.unit.interpreters import interpreter
@@ -50,27 +50,27 @@ def portrait_of(name: str, *, base: str = "alive", recorded: str = "", **setting
 def test_the_newest_patch_release_is_one_of_the_same_kind(made_for: str, other: str, base: str) -> None:
     """`venv` does not record the implementation, nor whether it is free-threaded; what is newer is not the same."""
     portrait = portrait_of(made_for, base=base)
-    assert parse(same_minor_spec(portrait)).accepts(interpreter(made_for))
-    assert not parse(same_minor_spec(portrait)).accepts(interpreter(other))
+    assert parse_spec(same_minor_spec(portrait)).accepts(interpreter(made_for))
+    assert not parse_spec(same_minor_spec(portrait)).accepts(interpreter(other))
     assert is_made_for(portrait, interpreter(made_for))
     assert not is_made_for(portrait, interpreter(other))
 
 
 def test_an_environment_of_a_debug_build_stays_one() -> None:
     portrait = portrait_of("CPython 3.12.1d")
-    assert parse(same_minor_spec(portrait)).accepts(interpreter("CPython 3.12.2d"))
-    assert not parse(same_minor_spec(portrait)).accepts(interpreter("CPython 3.12.2"))
+    assert parse_spec(same_minor_spec(portrait)).accepts(interpreter("CPython 3.12.2d"))
+    assert not parse_spec(same_minor_spec(portrait)).accepts(interpreter("CPython 3.12.2"))
 
 
 def test_an_environment_of_a_prerelease_goes_to_another_or_to_the_release() -> None:
-    asked = parse(same_minor_spec(portrait_of("CPython 3.15.0b1")))
+    asked = parse_spec(same_minor_spec(portrait_of("CPython 3.15.0b1")))
     assert all(asked.accepts(interpreter(f"CPython {version}")) for version in ("3.15.0b1", "3.15.0rc1", "3.15.0"))
     assert not any(asked.accepts(interpreter(f"CPython {version}")) for version in ("3.14.9", "3.16.0a1"))
 
 
 def test_what_is_recorded_decides_where_the_base_is_gone() -> None:
     portrait = replace(portrait_of("CPython 3.11.7", base="gone"), settings={"implementation": "GraalVM"})
-    assert parse(same_minor_spec(portrait)).accepts(interpreter("GraalPy 3.11.7"))
+    assert parse_spec(same_minor_spec(portrait)).accepts(interpreter("GraalPy 3.11.7"))
 
 
 @pytest.mark.parametrize(

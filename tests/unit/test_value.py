@@ -1,4 +1,4 @@
-"""Frozen values behave as frozen dataclasses do."""
+"""Frozen values behave like frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ class Point:
         return self.x + self.y
 
 
-def test_fields_are_given_by_position_or_by_name_and_defaults_fill_in():
+def test_fields_are_positional_or_keyword_arguments_with_defaults():
     assert Point(1) == Point(x=1, y=0) == Point(1, 0)
     assert Point(1, y=2).total == 3
 
 
 @pytest.mark.parametrize(
-    ("positional", "named", "says"),
+    ("positional", "named", "message"),
     [
-        ((), {}, "needs `x`"),
-        ((1, 2, 3), {}, "takes 2"),
-        ((1,), {"x": 2}, "`x` twice"),
+        ((), {}, "is missing `x`"),
+        ((1, 2, 3), {}, "takes 2 arguments"),
+        ((1,), {"x": 2}, "multiple values for `x`"),
         ((1,), {"z": 2}, "no field `z`"),
     ],
 )
-def test_a_wrong_call_names_what_is_wrong(positional, named, says):
-    with pytest.raises(TypeError, match=says):
+def test_a_wrong_constructor_call_raises_a_type_error(positional, named, message):
+    with pytest.raises(TypeError, match=message):
         Point(*positional, **named)
 
 
-def test_a_field_can_neither_be_set_nor_deleted():
+def test_a_field_cannot_be_set_or_deleted():
     point = Point(1)
     with pytest.raises(AttributeError, match="frozen"):
         point.x = 2
@@ -44,17 +44,17 @@ def test_a_field_can_neither_be_set_nor_deleted():
         del point.x
 
 
-def test_equality_and_hash_go_by_value_and_class():
+def test_equality_and_hash_depend_on_class_and_fields():
     assert hash(Point(1, 2)) == hash(Point(1, 2))
     assert Point(1, 2) != Point(2, 1)
     assert Point(1, 2) != (1, 2)
 
 
-def test_a_repr_reads_as_the_call_that_makes_it():
+def test_the_repr_is_a_constructor_call():
     assert repr(Point(1)) == "Point(x=1, y=0)"
 
 
-def test_a_value_can_be_matched_taken_apart_and_copied_with_changes():
+def test_a_value_can_be_matched_listed_and_copied_with_changes():
     match Point(1, 2):
         case Point(x, y):
             assert (x, y) == (1, 2)

@@ -1,4 +1,4 @@
-"""Where a seed comes from: the sources in their order, what fits an interpreter, and what is said when nothing does."""
+"""The choice of a seed: the order of the sources, compatibility with an interpreter, and the error if nothing matches."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from cloche.errors import SeedError, UsageError
 from cloche.model.request import Wanted
 from cloche.model.value import replace
 from cloche.store import Store
-from cloche.store.requirements import Requirement, parse, parse_all
-from cloche.store.tags import abi, misfit, tag_misfit
-from cloche.store.wheels import choose, unmet
+from cloche.store.requirements import Requirement, parse_requirement, parse_requirements
+from cloche.store.tags import abi_tag, incompatibility, tag_incompatibility
+from cloche.store.wheels import choose_distribution, missing_dependencies
 from cloche.testing.fakes import fake_interpreter
 from tests.distributions import host_at, install, make_wheel
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """An empty store on a machine where no pip is installed beside cloche."""
-    for name in ("packaging.specifiers", "packaging.tags"):  # they lie where that pip does
+    """An empty store, with a `sys.path` on which no pip is installed."""
+    for name in ("packaging.specifiers", "packaging.tags"):  # imported before their directory leaves the path
         importlib.import_module(name)
     bare = [one for one in sys.path if os.path.isdir(one) and not list(Path(one).glob("pip-*"))]
     monkeypatch.setattr(sys, "path", bare)
@@ -41,15 +41,15 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 @pytest.fixture
 def interpreter(tmp_path: Path) -> Interpreter:
-    """A CPython 3.12 whose ensurepip has nothing."""
+    """A CPython 3.12 without wheels in its ensurepip."""
     return fake_interpreter(stdlib=str(tmp_path / "stdlib"))
 
 
 def chosen(
     wanted: str, interpreter: Interpreter, store: Store, *find_links: Path, network: Network = "never"
 ) -> Distribution:
-    requirement = parse(wanted)
-    return choose(requirement, interpreter, Wanted((wanted,), tuple(map(str, find_links)), network), store)
+    requirement = parse_requirement(wanted)
+    return choose_distribution(requirement, interpreter, Wanted((wanted,), tuple(map(str, find_links)), network), store)
 
 
 def refusal(
@@ -62,7 +62,7 @@ def refusal(
     return raised.value
 
 
-# What can be asked for
+# Requirements
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,8 @@ def refusal(
         ("spam==2!1.0rc1+local.1", "spam", "2!1.0rc1+local.1"),
     ],
 )
-def test_a_seed_is_a_name_and_perhaps_a_version(text: str, name: str, version: str) -> None:
-    assert parse(text) == Requirement(name, version)
+def test_a_requirement_is_a_name_with_an_optional_version(text: str, name: str, version: str) -> None:
+    assert parse_requirement(text) == Requirement(name, version)
 
 
 @pytest.mark.parametrize(
@@ -101,15 +101,15 @@ def test_a_seed_is_a_name_and_perhaps_a_version(text: str, name: str, version: s
         *("pip\n--pre", "pip==24.0 --pre", "../pip", "pip==1.0/../../x"),
     ],
 )
-def test_anything_else_is_refused_and_never_reaches_pip(text: str) -> None:
+def test_any_other_text_is_not_a_requirement(text: str) -> None:
     with pytest.raises(UsageError):
-        parse(text)
+        parse_requirement(text)
 
 
-# Which of several
+# Several candidates
 
 
-def test_the_newest_that_fits_is_chosen(tmp_path: Path, store: Store, interpreter: Interpreter) -> None:
+def test_the_newest_compatible_version_is_chosen(tmp_path: Path, store: Store, interpreter: Interpreter) -> None:
     links = tmp_path / "links"
     make_wheel(links, version="1.9")
     make_wheel(links, version="1.10")
@@ -121,7 +121,7 @@ def test_the_newest_that_fits_is_chosen(tmp_path: Path, store: Store, interprete
     assert chosen("spam", replace(interpreter, version=(3, 13, 0, "final", 0)), store, links).version == "2.0"
 
 
-def test_a_prerelease_is_taken_if_there_is_nothing_else(tmp_path: Path, store: Store, interpreter: Interpreter) -> None:
+def test_a_prerelease_is_chosen_if_there_is_no_release(tmp_path: Path, store: Store, interpreter: Interpreter) -> None:
     make_wheel(tmp_path / "links", version="4.0rc1")
     make_wheel(tmp_path / "links", version="4.0rc2")
 
@@ -131,7 +131,7 @@ def test_a_prerelease_is_taken_if_there_is_nothing_else(tmp_path: Path, store: S
 @pytest.mark.parametrize(
     ("wanted", "version"), [("spam==1.9", "1.9"), ("spam==1.9.0", "1.9"), ("spam==2.0", "2.0+ours")]
 )
-def test_a_version_that_is_named_is_the_only_one(
+def test_only_the_requested_version_is_chosen(
     wanted: str, version: str, tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
     for one in ("1.9", "1.10", "2.0+ours"):
@@ -140,11 +140,11 @@ def test_a_version_that_is_named_is_the_only_one(
     assert chosen(wanted, interpreter, store, tmp_path / "links").version == version
 
 
-def test_directories_that_are_named_outrank_a_newer_wheel_elsewhere(
+def test_a_find_links_directory_takes_precedence_over_newer_wheels_elsewhere(
     tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
     make_wheel(tmp_path / "links", version="1.0")
-    make_wheel(Path(store.room("wheels")), version="2.0")
+    make_wheel(Path(store.writable_directory("wheels")), version="2.0")
     make_wheel(Path(interpreter.stdlib) / "ensurepip" / "_bundled", version="3.0")
 
     assert chosen("spam", interpreter, store, tmp_path / "links").version == "1.0"
@@ -152,66 +152,64 @@ def test_directories_that_are_named_outrank_a_newer_wheel_elsewhere(
     assert chosen("spam==3.0", interpreter, store, tmp_path / "links").version == "3.0"
 
 
-def test_a_directory_without_the_wheel_or_that_is_not_there_is_passed_over(
+def test_a_find_links_directory_without_the_wheel_is_skipped(
     tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
     make_wheel(tmp_path / "links", name="eggs")
-    make_wheel(Path(store.room("wheels")))
+    make_wheel(Path(store.writable_directory("wheels")))
 
     assert chosen("spam", interpreter, store, tmp_path / "links", tmp_path / "missing").version == "1.0"
 
 
-def not_an_archive(place: Path) -> None:
-    (place / "spam-4.0-py3-none-any.whl").write_bytes(b"not a zip archive")
+def not_an_archive(directory: Path) -> None:
+    (directory / "spam-4.0-py3-none-any.whl").write_bytes(b"not a zip archive")
 
 
-def a_directory(place: Path) -> None:
-    (place / "spam-4.0-py3-none-any.whl").mkdir()
+def a_directory(directory: Path) -> None:
+    (directory / "spam-4.0-py3-none-any.whl").mkdir()
 
 
-def without_metadata(place: Path) -> None:
-    make_wheel(place, version="4.0", METADATA="")
+def without_metadata(directory: Path) -> None:
+    make_wheel(directory, version="4.0", METADATA="")
 
 
 UNREADABLE = [not_an_archive, a_directory, without_metadata]
 
 
 @pytest.mark.parametrize("damage", UNREADABLE)
-def test_a_wheel_that_was_named_and_cannot_be_read_is_an_error_lest_another_source_have_other_spam(
+def test_an_unreadable_wheel_in_find_links_is_an_error(
     damage: Callable[[Path], None], tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
     links = tmp_path / "links"
     make_wheel(links, version="1.0")
-    make_wheel(Path(store.room("wheels")), version="5.0")
+    make_wheel(Path(store.writable_directory("wheels")), version="5.0")
     damage(links)
 
-    raised = refusal("spam", interpreter, store, links)
-    assert "spam-4.0-py3-none-any.whl` is not used: " in raised.message
+    error = refusal("spam", interpreter, store, links)
+    assert "spam-4.0-py3-none-any.whl` cannot be used: " in error.message
     assert chosen("spam==1.0", interpreter, store, links).version == "1.0"
 
 
 @pytest.mark.parametrize("damage", UNREADABLE)
-def test_a_wheel_of_the_cache_that_cannot_be_read_is_passed_over(
+def test_an_unreadable_wheel_in_the_cache_is_skipped(
     damage: Callable[[Path], None], tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
-    room = Path(store.room("wheels"))
-    make_wheel(room, version="1.0")
-    damage(room)
+    wheels = Path(store.writable_directory("wheels"))
+    make_wheel(wheels, version="1.0")
+    damage(wheels)
 
     assert chosen("spam", interpreter, store, tmp_path / "links").version == "1.0"
 
 
-def test_a_link_in_the_cache_is_no_wheel_of_it(tmp_path: Path, store: Store, interpreter: Interpreter) -> None:
-    room = Path(store.room("wheels"))
-    make_wheel(room, version="1.0")
-    (room / "spam-5.0-py3-none-any.whl").symlink_to(make_wheel(tmp_path / "elsewhere", version="5.0"))
+def test_a_symbolic_link_in_the_cache_is_ignored(tmp_path: Path, store: Store, interpreter: Interpreter) -> None:
+    wheels = Path(store.writable_directory("wheels"))
+    make_wheel(wheels, version="1.0")
+    (wheels / "spam-5.0-py3-none-any.whl").symlink_to(make_wheel(tmp_path / "elsewhere", version="5.0"))
 
     assert chosen("spam", interpreter, store).version == "1.0"
 
 
-def test_a_file_whose_name_is_not_that_of_a_wheel_is_passed_over(
-    tmp_path: Path, store: Store, interpreter: Interpreter
-) -> None:
+def test_a_file_without_a_valid_wheel_name_is_skipped(tmp_path: Path, store: Store, interpreter: Interpreter) -> None:
     links = tmp_path / "links"
     make_wheel(links, version="1.0")
     for name in ("spam.whl", "spam-9.0.whl", "spam-9.0-1-2-py3-none-any.whl"):
@@ -220,7 +218,7 @@ def test_a_file_whose_name_is_not_that_of_a_wheel_is_passed_over(
     assert chosen("spam", interpreter, store, links).version == "1.0"
 
 
-def test_a_wheel_with_the_name_of_another_is_passed_over_with_its_reason(
+def test_a_wheel_whose_metadata_has_another_name_is_skipped(
     tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
     links = tmp_path / "links"
@@ -236,15 +234,15 @@ def test_a_wheel_with_the_name_of_another_is_passed_over_with_its_reason(
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store) -> Path:
-    """A site-packages directory of the Python that runs cloche, with a pip in it."""
-    del store  # it empties the path first
+    """A site-packages directory on the `sys.path` of the Python that runs cloche, with pip in it."""
+    del store  # its fixture must change the path first
     wheel = make_wheel(
         tmp_path / "made", "pip", "26.0", {"pip/__init__.py": "", "pip/_vendor/__init__.py": "DEBUNDLED = False\n"}
     )
-    place = tmp_path / "site-packages"
-    install(wheel, place)
-    monkeypatch.setattr(sys, "path", ["", str(tmp_path / "python.zip"), str(place), *sys.path])
-    return place
+    directory = tmp_path / "site-packages"
+    install(wheel, directory)
+    monkeypatch.setattr(sys, "path", ["", str(tmp_path / "python.zip"), str(directory), *sys.path])
+    return directory
 
 
 def test_the_pip_beside_cloche_is_used(site: Path, store: Store, interpreter: Interpreter) -> None:
@@ -258,7 +256,7 @@ def test_the_pip_beside_cloche_is_used(site: Path, store: Store, interpreter: In
 
 
 @pytest.mark.usefixtures("site")
-def test_what_is_installed_has_the_same_name_for_its_content_as_its_wheel(
+def test_a_wheel_and_the_distribution_installed_from_it_have_the_same_digest(
     tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
     beside = chosen("pip", interpreter, store)
@@ -273,15 +271,13 @@ def test_what_is_installed_has_the_same_name_for_its_content_as_its_wheel(
     ("in_store", "expected"),
     [("25.0", "26.0"), ("27.0", "27.0"), ("25.9.1", "26.0"), ("26.0.1", "26.0.1"), ("26.0.0", "26.0")],
 )
-def test_the_newest_of_what_is_at_hand_is_used(
-    in_store: str, expected: str, store: Store, interpreter: Interpreter
-) -> None:
-    make_wheel(Path(store.room("wheels")), "pip", in_store)
+def test_the_newest_local_pip_is_used(in_store: str, expected: str, store: Store, interpreter: Interpreter) -> None:
+    make_wheel(Path(store.writable_directory("wheels")), "pip", in_store)
 
     assert chosen("pip", interpreter, store).version == expected
 
 
-def test_only_pip_is_taken_from_beside_cloche(
+def test_only_pip_is_used_from_beside_cloche(
     tmp_path: Path, site: Path, store: Store, interpreter: Interpreter
 ) -> None:
     install(make_wheel(tmp_path / "made"), site)
@@ -289,29 +285,29 @@ def test_only_pip_is_taken_from_beside_cloche(
     assert "nothing" in refusal("spam", interpreter, store).message
 
 
-def test_a_pip_that_a_distributor_has_taken_apart_is_not_used(
+def test_a_debundled_pip_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store, interpreter: Interpreter
 ) -> None:
     files = {"pip/__init__.py": "", "pip/_vendor/__init__.py": "x = 1\nDEBUNDLED = True\n"}
     install(make_wheel(tmp_path / "made", "pip", "26.0", files), tmp_path / "site")
     monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
 
-    assert "without the libraries it needs" in refusal("pip", interpreter, store).message
+    assert "lacks its bundled libraries" in refusal("pip", interpreter, store).message
 
 
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
         (lambda info: (info / "RECORD").unlink(), "`pip-26.0.dist-info/RECORD` is missing"),
-        (lambda info: (info / "RECORD").write_text("a,b\n"), "its RECORD is not one"),
+        (lambda info: (info / "RECORD").write_text("a,b\n"), "its RECORD is not valid"),
         (lambda info: (info / "RECORD").write_text(2 * (info / "RECORD").read_text()), "its RECORD lists a file twice"),
-        (lambda info: (info / "RECORD").write_text("pip/__init__.py,,\n"), "RECORD has no hash of `pip/__init__.py`"),
+        (lambda info: (info / "RECORD").write_text("pip/__init__.py,,\n"), "RECORD has no hash for `pip/__init__.py`"),
         (lambda info: (info / "RECORD").write_text("../../../share/x,sha256=a,1\n"), "outside site-packages"),
         (lambda info: (info / "METADATA").unlink(), "METADATA` is missing"),
         (lambda info: (info / "WHEEL").write_bytes(b"\xff\xfe"), "WHEEL` cannot be read"),
     ],
 )
-def test_an_installed_pip_whose_record_does_not_tell_what_it_is_is_passed_over(
+def test_an_installed_pip_with_a_damaged_record_is_skipped(
     damage: object, reason: str, site: Path, store: Store, interpreter: Interpreter
 ) -> None:
     damage(site / "pip-26.0.dist-info")  # type: ignore[operator]
@@ -321,7 +317,7 @@ def test_an_installed_pip_whose_record_does_not_tell_what_it_is_is_passed_over(
     assert reason in refusal("pip==26.0", interpreter, store).message
 
 
-def test_a_pipe_in_the_place_of_an_installed_file_holds_nobody_up(
+def test_a_named_pipe_instead_of_an_installed_file_does_not_block(
     site: Path, store: Store, interpreter: Interpreter
 ) -> None:
     distribution = chosen("pip", interpreter, store)
@@ -333,7 +329,7 @@ def test_a_pipe_in_the_place_of_an_installed_file_holds_nobody_up(
 
 
 @pytest.mark.usefixtures("site")
-def test_a_pip_in_the_current_directory_is_not_beside_cloche(
+def test_a_pip_in_the_current_directory_is_not_used(
     tmp_path: Path, store: Store, interpreter: Interpreter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = tmp_path / "project"
@@ -352,7 +348,7 @@ def test_a_pip_in_the_current_directory_is_not_beside_cloche(
 
 
 @pytest.mark.parametrize("quote", ["'", '"'])
-def test_wheels_of_ensurepip_are_found_where_the_distributor_keeps_them(
+def test_ensurepip_wheels_are_found_where_a_linux_distribution_keeps_them(
     quote: str, tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
     make_wheel(tmp_path / "python-wheels", "pip", "23.0")
@@ -365,7 +361,7 @@ def test_wheels_of_ensurepip_are_found_where_the_distributor_keeps_them(
     assert chosen("pip", interpreter, store).version == "23.0"
 
 
-def test_an_old_python_gets_the_pip_that_runs_there(site: Path, store: Store, interpreter: Interpreter) -> None:
+def test_an_old_python_gets_a_pip_that_supports_it(site: Path, store: Store, interpreter: Interpreter) -> None:
     metadata = (site / "pip-26.0.dist-info" / "METADATA").read_text()
     (site / "pip-26.0.dist-info" / "METADATA").write_text(metadata + "Requires-Python: >=3.9\n")
     make_wheel(
@@ -381,7 +377,7 @@ def test_an_old_python_gets_the_pip_that_runs_there(site: Path, store: Store, in
 
 
 def fake_pip(tmp_path: Path, store: Store, script: str) -> Path:
-    """Make the Python that runs cloche a shell script, and return the directory in which it tells what it saw."""
+    """Replace the Python that runs cloche by a shell script; return the directory where it records how it was run."""
     seen = tmp_path / "seen"
     seen.mkdir()
     program = tmp_path / "python"
@@ -396,17 +392,17 @@ def fake_pip(tmp_path: Path, store: Store, script: str) -> Path:
     return seen
 
 
-needs_sh = pytest.mark.skipif(os.name == "nt", reason="the stand-in for pip is a shell script")
+needs_sh = pytest.mark.skipif(os.name == "nt", reason="the fake pip is a shell script")
 
 
 @needs_sh
-def test_the_index_is_the_last_resort_and_what_it_gives_is_kept(
+def test_a_wheel_is_downloaded_as_a_last_resort_and_kept_in_the_store(
     tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
     wheel = make_wheel(tmp_path / "index")
     seen = fake_pip(tmp_path, store, f"cp {wheel} $dest/")
-    told: list[str] = []
-    store.progress = told.append
+    progress: list[str] = []
+    store.progress = progress.append
     store.host = replace(
         store.host,
         environ={**store.host.environ, "PIP_INDEX_URL": "https://example.org", "PIP_REQUIRE_VIRTUALENV": "1"},
@@ -414,9 +410,9 @@ def test_the_index_is_the_last_resort_and_what_it_gives_is_kept(
 
     distribution = chosen("spam==1.0", interpreter, store, network="last-resort")
 
-    assert distribution.location == os.path.join(store.room("wheels"), wheel.name)
-    assert os.listdir(store.room("wheels")) == [wheel.name]
-    assert told == ["downloading spam==1.0 for CPython 3.12.1"]
+    assert distribution.location == os.path.join(store.writable_directory("wheels"), wheel.name)
+    assert os.listdir(store.writable_directory("wheels")) == [wheel.name]
+    assert progress == ["downloading spam==1.0 for CPython 3.12.1"]
     arguments = (seen / "arguments").read_text().split("\n")[:-1]
     assert arguments[:3] == ["-m", "pip", "download"]
     assert arguments[-2:] == ["--", "spam==1.0"]
@@ -425,84 +421,86 @@ def test_the_index_is_the_last_resort_and_what_it_gives_is_kept(
     assert "cp312" in arguments
     assert "PIP_INDEX_URL=https://example.org" in (seen / "environ").read_text()
     assert "PIP_REQUIRE_VIRTUALENV=0" in (seen / "environ").read_text()
-    assert (seen / "listing").read_text().split() == [".", ".."], "pip must not find modules where it is started"
-    assert chosen("spam", interpreter, store).location == distribution.location, "the next time it is at hand"
+    assert (seen / "listing").read_text().split() == [".", ".."], (
+        "pip must not import modules from its current directory"
+    )
+    assert chosen("spam", interpreter, store).location == distribution.location, "the next run finds it in the store"
 
 
 @needs_sh
 @pytest.mark.parametrize("network", ["last-resort", "never"])
-def test_nothing_is_downloaded_where_something_is_at_hand(
+def test_nothing_is_downloaded_if_a_local_wheel_is_compatible(
     network: Network, tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
     seen = fake_pip(tmp_path, store, "exit 1")
-    make_wheel(Path(store.room("wheels")))
+    make_wheel(Path(store.writable_directory("wheels")))
 
     assert chosen("spam", interpreter, store, network=network).version == "1.0"
     assert list(seen.iterdir()) == []
 
 
 @needs_sh
-def test_the_index_comes_first_if_the_newest_is_wanted(tmp_path: Path, store: Store, interpreter: Interpreter) -> None:
-    make_wheel(Path(store.room("wheels")), version="1.0")
+def test_the_index_is_asked_first_if_the_newest_version_is_wanted(
+    tmp_path: Path, store: Store, interpreter: Interpreter
+) -> None:
+    make_wheel(Path(store.writable_directory("wheels")), version="1.0")
     fake_pip(tmp_path, store, f"cp {make_wheel(tmp_path / 'index', version='2.0')} $dest/")
 
     assert chosen("spam", interpreter, store, network="newest").version == "2.0"
 
 
 @needs_sh
-def test_without_an_index_the_newest_at_hand_does_and_that_is_said(
+def test_a_failed_download_falls_back_to_a_local_wheel_with_a_warning(
     tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
-    make_wheel(Path(store.room("wheels")), version="1.0")
+    make_wheel(Path(store.writable_directory("wheels")), version="1.0")
     fake_pip(tmp_path, store, "echo 'WARNING: slow'; echo 'ERROR: no route to host'; exit 1")
 
     assert chosen("spam", interpreter, store, network="newest").version == "1.0"
     [warning] = store.warnings
-    assert warning == "took what was at hand for `spam`, because pip was to download `spam` and said: no route to host"
+    assert warning == "using a local `spam`: pip could not download `spam`: no route to host"
 
 
 @needs_sh
 @pytest.mark.parametrize("script", ["exit 0", "kill -9 $$", "touch $dest/a.whl $dest/b.whl", "touch $dest/a.tar.gz"])
-def test_a_download_that_brings_nothing_leaves_nothing(
-    script: str, tmp_path: Path, store: Store, interpreter: Interpreter
-) -> None:
+def test_a_failed_download_leaves_no_files(script: str, tmp_path: Path, store: Store, interpreter: Interpreter) -> None:
     fake_pip(tmp_path, store, script)
 
-    assert "pip was to download `spam`" in refusal("spam", interpreter, store, network="last-resort").message
-    assert os.listdir(store.room("wheels")) == []
+    assert "pip could not download `spam`" in refusal("spam", interpreter, store, network="last-resort").message
+    assert os.listdir(store.writable_directory("wheels")) == []
 
 
-def test_a_python_that_is_gone_is_told_as_such(store: Store, interpreter: Interpreter) -> None:
+def test_the_error_says_that_the_python_for_pip_does_not_exist(store: Store, interpreter: Interpreter) -> None:
     message = refusal("spam", interpreter, store, network="last-resort").message
     assert "cannot be run (no such file or directory)" in message
 
 
-def test_what_was_tried_is_told_source_by_source(tmp_path: Path, store: Store, interpreter: Interpreter) -> None:
+def test_the_error_lists_what_each_source_has(tmp_path: Path, store: Store, interpreter: Interpreter) -> None:
     make_wheel(tmp_path / "links", version="1.0", requires_python=">=3.13")
-    make_wheel(Path(store.room("wheels")), version="2.0", tags=["cp39-cp39-win_amd64"])
+    make_wheel(Path(store.writable_directory("wheels")), version="2.0", tags=["cp39-cp39-win_amd64"])
 
     error = refusal("spam", interpreter, store, tmp_path / "links")
 
     assert error.message == (
-        "no `spam` for CPython 3.12.1: `--find-links`: spam 1.0 needs Python >=3.13; "
-        "its own ensurepip: nothing; the cache: spam 2.0 is for cp39-cp39-win_amd64"
+        "no `spam` found for CPython 3.12.1: `--find-links`: spam 1.0 needs Python >=3.13; "
+        "its own ensurepip: nothing found; the cache: spam 2.0 is built for cp39-cp39-win_amd64"
     )
     assert "--download" in str(error.hint)
 
 
-@pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid"), reason="permissions are those of POSIX")
-def test_a_directory_that_was_named_and_cannot_be_listed_is_an_error(
+@pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid"), reason="it tests POSIX permissions")
+def test_a_find_links_directory_that_cannot_be_read_is_an_error(
     tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
     (tmp_path / "links").write_text("a file")
-    make_wheel(Path(store.room("wheels")))
+    make_wheel(Path(store.writable_directory("wheels")))
 
-    raised = refusal("spam", interpreter, store, tmp_path / "links")
-    assert raised.message == f"`{tmp_path / 'links'}` cannot be read (not a directory)"
+    error = refusal("spam", interpreter, store, tmp_path / "links")
+    assert error.message == f"`{tmp_path / 'links'}` cannot be read (not a directory)"
     assert stat.S_ISREG((tmp_path / "links").stat().st_mode)
 
 
-def test_what_a_seed_needs_and_does_not_get_is_told(tmp_path: Path, interpreter: Interpreter) -> None:
+def test_missing_dependencies_of_a_seed_are_reported(tmp_path: Path, interpreter: Interpreter) -> None:
     from cloche.store.distributions import read_wheel
 
     needs = [
@@ -516,14 +514,14 @@ def test_what_a_seed_needs_and_does_not_get_is_told(tmp_path: Path, interpreter:
     spam = read_wheel(str(make_wheel(tmp_path, requires=needs)))
     two = read_wheel(str(make_wheel(tmp_path, "spam.two", entry_points="")))
 
-    assert unmet([spam, two], interpreter) == [
-        "spam 1.0 needs `eggs`, which is not seeded",
-        "spam 1.0 needs `toast`, which is not seeded",
+    assert missing_dependencies([spam, two], interpreter) == [
+        "spam 1.0 requires `eggs`, which is not seeded",
+        "spam 1.0 requires `toast`, which is not seeded",
     ]
-    assert unmet([two], interpreter) == []
+    assert missing_dependencies([two], interpreter) == []
 
 
-# What fits
+# Compatibility
 
 
 @pytest.mark.parametrize(
@@ -537,14 +535,12 @@ def test_what_a_seed_needs_and_does_not_get_is_told(tmp_path: Path, interpreter:
         ("pypy-3.10-linux", {}, "pypy310_pp73"),
     ],
 )
-def test_the_abi_is_the_one_that_extension_modules_are_named_by(
-    kind: str, changes: dict[str, object], tag: str
-) -> None:
-    assert abi(fake_interpreter(kind, **changes)) == tag
+def test_the_abi_tag_matches_the_names_of_extension_modules(kind: str, changes: dict[str, object], tag: str) -> None:
+    assert abi_tag(fake_interpreter(kind, **changes)) == tag
 
 
 @pytest.mark.parametrize(
-    ("tags", "fits"),
+    ("tags", "compatible"),
     [
         (["py3-none-any"], True),
         (["py2-none-any", "py3-none-any"], True),
@@ -561,30 +557,30 @@ def test_the_abi_is_the_one_that_extension_modules_are_named_by(
         ([], False),
     ],
 )
-def test_pure_wheels_fit_by_python_version(tags: list[str], fits: bool) -> None:
-    assert (tag_misfit(tags, fake_interpreter()) is None) is fits
+def test_a_pure_wheel_is_compatible_by_its_python_version(tags: list[str], compatible: bool) -> None:
+    assert (tag_incompatibility(tags, fake_interpreter()) is None) is compatible
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the tags are those of Linux")
-def test_wheels_of_a_platform_fit_an_interpreter_of_this_platform_only() -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="it tests the tags of Linux")
+def test_a_platform_wheel_is_compatible_only_with_an_interpreter_of_this_platform() -> None:
     import platform
 
     ours = fake_interpreter(machine=platform.machine(), bits=64)
     tag = f"linux_{platform.machine()}"
 
-    assert tag_misfit([f"cp312-cp312-{tag}"], ours) is None
-    assert tag_misfit([f"cp37-abi3-{tag}"], ours) is None
-    assert tag_misfit([f"cp311-cp311-{tag}"], ours) is not None
-    assert tag_misfit([f"cp312-cp312t-{tag}"], ours) is not None
-    assert tag_misfit([f"cp312-cp312-{tag}"], replace(ours, machine="riscv64")) is not None
+    assert tag_incompatibility([f"cp312-cp312-{tag}"], ours) is None
+    assert tag_incompatibility([f"cp37-abi3-{tag}"], ours) is None
+    assert tag_incompatibility([f"cp311-cp311-{tag}"], ours) is not None
+    assert tag_incompatibility([f"cp312-cp312t-{tag}"], ours) is not None
+    assert tag_incompatibility([f"cp312-cp312-{tag}"], replace(ours, machine="riscv64")) is not None
     free_threaded = fake_interpreter("cpython-3.13t-linux", machine=platform.machine())
-    assert tag_misfit([f"cp313-cp313t-{tag}"], free_threaded) is None
-    assert tag_misfit([f"cp313-cp313-{tag}"], free_threaded) is not None
-    assert tag_misfit([f"cp37-abi3-{tag}"], free_threaded) is not None
+    assert tag_incompatibility([f"cp313-cp313t-{tag}"], free_threaded) is None
+    assert tag_incompatibility([f"cp313-cp313-{tag}"], free_threaded) is not None
+    assert tag_incompatibility([f"cp37-abi3-{tag}"], free_threaded) is not None
 
 
 @pytest.mark.parametrize(
-    ("requires", "fits"),
+    ("requires", "compatible"),
     [
         ("", True),
         (">=3.9", True),
@@ -596,20 +592,20 @@ def test_wheels_of_a_platform_fit_an_interpreter_of_this_platform_only() -> None
         ("nonsense", True),
     ],
 )
-def test_requires_python_decides(requires: str, fits: bool, tmp_path: Path) -> None:
+def test_requires_python_decides_on_compatibility(requires: str, compatible: bool, tmp_path: Path) -> None:
     from cloche.store.distributions import read_wheel
 
     distribution = read_wheel(str(make_wheel(tmp_path, requires_python=requires)))
 
-    assert (misfit(distribution, fake_interpreter()) is None) is fits
+    assert (incompatibility(distribution, fake_interpreter()) is None) is compatible
 
 
-def test_a_release_candidate_satisfies_what_its_release_will() -> None:
+def test_a_release_candidate_satisfies_the_bounds_of_its_release() -> None:
     interpreter = fake_interpreter(version=(3, 15, 0, "candidate", 1))
-    from cloche.store.tags import allows
+    from cloche.store.tags import satisfies_requires_python
 
-    assert allows(">=3.9", interpreter)
-    assert not allows("<3.15.dev0", interpreter)
+    assert satisfies_requires_python(">=3.9", interpreter)
+    assert not satisfies_requires_python("<3.15.dev0", interpreter)
 
 
 @pytest.mark.parametrize(
@@ -623,10 +619,10 @@ def test_a_release_candidate_satisfies_what_its_release_will() -> None:
         (["ruamel.yaml", "Ruamel_Yaml==1.0"], ["ruamel-yaml==1.0"]),
     ],
 )
-def test_a_distribution_that_is_asked_for_twice_is_wanted_once(texts: list[str], wanted: list[str]) -> None:
-    assert [str(one) for one in parse_all(texts)] == wanted
+def test_requirements_for_the_same_distribution_are_merged(texts: list[str], wanted: list[str]) -> None:
+    assert [str(one) for one in parse_requirements(texts)] == wanted
 
 
-def test_two_versions_of_one_distribution_are_refused() -> None:
+def test_two_versions_of_a_distribution_are_refused() -> None:
     with pytest.raises(UsageError, match=r"`pip==24.0` and `pip==25.0` contradict each other"):
-        parse_all(["pip==24.0", "setuptools", "PIP==25.0"])
+        parse_requirements(["pip==24.0", "setuptools", "PIP==25.0"])

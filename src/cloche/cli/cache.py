@@ -7,7 +7,7 @@ from cloche.cli.info import human_size
 from cloche.discovery import cache as probes
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.planning import plan_cache
-from cloche.store import upkeep
+from cloche.store import maintenance
 from cloche.store.directories import cache_directory
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def cache(invocation: Invocation) -> int:
     return outcome.code
 
 
-JUDGES: upkeep.Judges = {"interpreters": probes.is_whole, "plans": plan_cache.is_intact}
+CONTENT_CHECKS: maintenance.ContentChecks = {"interpreters": probes.is_whole, "plans": plan_cache.is_intact}
 
 
 def show_directory(store: Store) -> ActionResult:
@@ -49,7 +49,7 @@ def show_directory(store: Store) -> ActionResult:
 
 
 def measure_cache(store: Store) -> ActionResult:
-    usages = upkeep.size(store)
+    usages = maintenance.measure_store(store)
     total = sum(usage.size for usage in usages)
     lines = [f"{usage.kind + ':':14}{human_size(usage.size):>10}  {usage.entries} entries" for usage in usages]
     facts = [{"kind": usage.kind, "entries": usage.entries, "size": usage.size} for usage in usages]
@@ -58,13 +58,13 @@ def measure_cache(store: Store) -> ActionResult:
 
 def verify_cache(store: Store) -> ActionResult:
     """Compare every hash; what is damaged is never used, and `prune` removes it."""
-    damaged = upkeep.verify(store, JUDGES)
+    damaged = maintenance.verify_store(store, CONTENT_CHECKS)
     lines = (*damaged, "`cloche cache prune` removes what is damaged") if damaged else ("every hash is right",)
     return ActionResult(lines, {"damaged": damaged}, 1 if damaged else 0)
 
 
 def prune_cache(store: Store) -> ActionResult:
-    removed = upkeep.prune(store, judges=JUDGES)
+    removed = maintenance.prune_store(store, checks=CONTENT_CHECKS)
     total = sum(one.size for one in removed)
     lines = [f"removed {one.path}: {one.reason}" for one in removed]
     facts = [{"path": one.path, "reason": one.reason, "size": one.size} for one in removed]
@@ -74,7 +74,7 @@ def prune_cache(store: Store) -> ActionResult:
 
 
 def clear_cache(store: Store) -> ActionResult:
-    total = upkeep.clear(store)
+    total = maintenance.clear_store(store)
     return ActionResult((f"removed {human_size(total)}",), {"size": total})
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cloche.discovery.search import LISTING_BATCH_SIZE
 from cloche.errors import InterpreterNotFound
-from cloche.model.spec import ANY, contains
+from cloche.model.spec import ANY, range_contains
 from cloche.model.value import replace
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ def is_too_old(spec: InterpreterSpec) -> bool:
     if not spec.range:
         return False
     newer: list[Version] = [(3, minor, micro, "final", 0) for minor in range(6, 30) for micro in (0, 1, 20)]
-    return any(contains(spec.range, one) for one in UNSUPPORTED_VERSIONS) and not any(
-        contains(spec.range, one) for one in newer
+    return any(range_contains(spec.range, one) for one in UNSUPPORTED_VERSIONS) and not any(
+        range_contains(spec.range, one) for one in newer
     )
 
 
@@ -111,7 +111,7 @@ def too_old_matches(spec: InterpreterSpec, search: Search) -> list[SearchResult]
     def matches(one: SearchResult) -> bool:
         parts = [int(part) for part in one.too_old.split(".")]
         version: Version = (parts[0], parts[1], parts[2], "final", 0)
-        return contains(spec.range, version) if spec.range else version[: len(spec.release)] == spec.release
+        return range_contains(spec.range, version) if spec.range else version[: len(spec.release)] == spec.release
 
     return [one for one in search.results(spec) if one.too_old and matches(one)]
 

@@ -66,7 +66,7 @@ def understood(line: str) -> str:
     pyenv writes names of installations: `3.12.1/envs/foo` is an environment of 3.12.1, `pypy3.10-7.3.12` is PyPy 3.10.
     """
     from cloche.errors import UsageError
-    from cloche.model.spec import parse
+    from cloche.model.spec import parse_spec
 
     name = line.split("/", 1)[0].strip()
     if len(name) > 100 or name == "system":
@@ -78,7 +78,7 @@ def understood(line: str) -> str:
         version = lowered[len(kind) :].partition("-")[0] if kind == "pypy" else ""
         lowered = f"{kind}{version}"
     try:
-        spec = parse(lowered)
+        spec = parse_spec(lowered)
     except UsageError:
         return ""
     return "" if spec.is_exact else lowered
@@ -137,13 +137,13 @@ def _plain(text: str) -> str | None:
 def _runs_here(wanted: str) -> bool | None:
     """Return whether the running Python satisfies a PEP 440 range; None if it is invalid, which pip reports."""
     from cloche.errors import UsageError
-    from cloche.model.spec import contains, parse
+    from cloche.model.spec import parse_spec, range_contains
 
     try:
-        spec = parse(wanted)
+        spec = parse_spec(wanted)
     except UsageError:
         return None
-    return contains(spec.range, sys.version_info[:5]) if spec.is_range else None
+    return range_contains(spec.range, sys.version_info[:5]) if spec.is_range else None
 
 
 def _upwards(directory: str) -> Iterator[str]:

@@ -216,7 +216,7 @@ def run_pip(requirements: Sequence[str], staged: str, made: Plan, session: Sessi
     own = os.path.isdir(os.path.join(staged, *layout.purelib.split("/"), "pip"))
     command = [python, "-m", "pip"] if own else [host.executable, "-m", "pip", "--python", python]
     command += ["install", "--no-deps", "--no-warn-script-location", "--ignore-installed"]
-    command += [f"--find-links={directory}" for directory in session.store.places("wheels")]
+    command += [f"--find-links={directory}" for directory in session.store.readable_directories("wheels")]
     dropped = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
     environ = {name: text for name, text in host.environ.items() if name not in dropped and name[:6] != "PYTHON"}
     environ |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_REQUIRE_VIRTUALENV": "0"}

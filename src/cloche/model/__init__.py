@@ -1,4 +1,4 @@
-"""Frozen values that travel through cloche; nothing here reads or writes anything."""
+"""Frozen values that the other packages pass to each other; this package performs no I/O."""
 
 from __future__ import annotations
 

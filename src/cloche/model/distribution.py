@@ -1,4 +1,4 @@
-"""Distributions: their names, their entry points, and the images that they become."""
+"""Distributions: their names, their entry points, and their images."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
     Bytecode: TypeAlias = Literal["complete", "missing"]
-    """Of an image; `missing` leaves it to Python's first import. For the next environment the image is made with all of it."""
+    """Whether an image has the byte-code of all its modules. Where it is `missing`, Python compiles modules on import, and the
+    image gets its byte-code for the next environment."""
 
 
 @value
 class EntryPoint:
-    """A console script that a wheel declares (entry points specification, `console_scripts` and `gui_scripts`)."""
+    """A script that a wheel declares as `console_scripts` or `gui_scripts` (entry points specification)."""
 
     name: str
     module: str
@@ -23,24 +24,24 @@ class EntryPoint:
 
 
 def normalised(name: str) -> str:
-    """Return a distribution's name as names are compared (PEP 503)."""
+    """Return the normalized name of a distribution, for comparison (PEP 503)."""
     return "-".join(part for part in name.lower().replace("_", "-").replace(".", "-").split("-") if part)
 
 
 @value
 class Image:
-    """An unpacked wheel in the store, ready to be laid into environments of one ABI; immutable."""
+    """An unpacked wheel in the store, ready to install into environments of one ABI; it never changes."""
 
     distribution: str
-    """Normalised name: `pip`."""
+    """Normalized name: `pip`."""
     version: str
     root: str
-    """Directory in the store; see `cloche.store.images`."""
+    """Its directory in the store; see `cloche.store.images`."""
     entry_points: tuple[EntryPoint, ...]
     dist_info: str
-    """Name of its metadata directory: `pip-26.3.dist-info`."""
+    """Name of the metadata directory: `pip-26.3.dist-info`."""
     files: int
-    """Number of files in the tree."""
+    """Number of files to install."""
     size: int
-    """Their size in bytes."""
+    """Total size of these files in bytes."""
     bytecode: Bytecode = "complete"

@@ -1,4 +1,4 @@
-"""What an environment looks like on disk, for any platform on any platform.
+"""The layout of an environment on disk, for every platform and independent of the platform that cloche runs on.
 
 Paths inside an environment are relative to its root and use `/` on every platform.
 """
@@ -15,72 +15,76 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter
 
     Placement: TypeAlias = Literal["fixed", "relocatable"]
-    """Whether what is generated in an environment names the place where it is, or finds it each time it runs."""
+    """Whether the scripts in an environment contain its absolute path, or find it each time they run."""
 
     Naming: TypeAlias = Literal["chosen", "directory"]
-    """Where a prompt comes from: somebody chose it, or it is the name of the directory."""
+    """Where the prompt comes from: the user chose it, or it is the name of the environment's directory."""
 
 
 @value
 class Layout:
-    """Where things stand in an environment: paths relative to the root, with `/`, as the interpreter's scheme has them."""
+    """The paths in an environment, relative to the root and with `/`, from the interpreter's sysconfig scheme."""
 
     bin: str
     """`bin` or `Scripts`."""
     executable: str
-    """The Python in it: `bin/python`, `Scripts/python.exe`."""
+    """Its Python: `bin/python`, `Scripts/python.exe`."""
     names: tuple[str, ...]
-    """Every name the Python has in `bin`: `python`, `python3`, `python3.12`."""
+    """Every name of the Python in `bin`: `python`, `python3`, `python3.12`."""
     purelib: str
     platlib: str
     include: str
     links: tuple[tuple[str, str], ...] = ()
-    """Links between the environment's own directories, as (path, target): `lib64 -> lib` where venv makes one."""
+    """Symbolic links between the environment's directories, as (path, target): `lib64 -> lib` where venv creates one."""
     config: str = "pyvenv.cfg"
     options: Mapping[str, object] = {}
-    """What the user chose among the creator's own options."""
+    """The values of the creator's own options."""
 
 
 @value
 class Environment:
-    """An environment on disk, or one that a plan describes; whoever made it."""
+    """An environment: one on disk, created by any tool, or one that a plan describes."""
 
     location: str
-    """The root, absolute, as text."""
+    """Absolute path of the root."""
     layout: Layout
     os_name: str
     prompt: str
-    """What an activated shell shows; the name of the root directory if none was chosen."""
+    """The text that an activated shell shows; by default, the name of the root directory."""
     interpreter: Interpreter | None = None
-    """The base interpreter; None where the environment names one that is gone."""
+    """The base interpreter; None if it no longer exists."""
     options: Mapping[str, object] = {}
-    """What the user chose among the options of the activator that is asked."""
+    """The values of the options of the activator that gets this environment."""
     placement: Placement = "fixed"
-    """`relocatable`: its scripts are to find it when they run, since it may have been moved or copied by then."""
+    """`relocatable` if its scripts must find it when they run, because it may have been moved or copied."""
     naming: Naming = "chosen"
-    """`directory`: nobody chose the prompt, which is the name of the root directory."""
+    """`directory` if the prompt is the name of the root directory."""
 
-    def place(self, relative: str) -> str:
-        """Return the absolute path, in the target's own spelling, of a path relative to the root."""
+    def path_to(self, relative: str) -> str:
+        """Return the absolute path of a path relative to the root, with the separators of the target platform."""
         separator = "\\" if self.os_name == "nt" else "/"
         return separator.join([self.location.rstrip(separator) or separator, *relative.split("/")])
 
+    def place(self, relative: str) -> str:
+        """Return the same as `path_to`; this is its former name, kept for plugins."""
+        return self.path_to(relative)
+
     @property
     def values(self) -> dict[str, str]:
-        """The slots that activation scripts may use, by name (see `cloche.shells.template`).
+        """The values for the slots of activation scripts, by name (see `cloche.shells.template`).
 
-        `ROOT` the environment, `BIN` its executables' directory (absolute), `BIN_NAME` the same relative to the root,
-        `PROMPT` what to show, `PKG_CONFIG` its pkg-config directory, `TCL_LIBRARY` and `TK_LIBRARY` (may be empty),
-        `SITE` its purelib relative to `BIN`, `PLATSITE` its platlib relative to `BIN`, `NAMING` always `chosen`: the
-        prompt stands as it is.
+        `ROOT`: the environment; `BIN`: its directory of executables, absolute; `BIN_NAME`: the same, relative to the root;
+        `PROMPT`: the text to show; `PKG_CONFIG`: its pkg-config directory; `TCL_LIBRARY`, `TK_LIBRARY`: may be empty;
+        `SITE`, `PLATSITE`: its purelib and platlib, relative to `BIN`; `NAMING`: always `chosen`, so that the script uses
+        the prompt as it is.
         """
         up = "/".join([".."] * (self.layout.bin.count("/") + 1))
         return {
             "ROOT": self.location,
-            "BIN": self.place(self.layout.bin),
+            "BIN": self.path_to(self.layout.bin),
             "BIN_NAME": self.layout.bin,
             "PROMPT": self.prompt,
-            "PKG_CONFIG": self.place("lib/pkgconfig"),
+            "PKG_CONFIG": self.path_to("lib/pkgconfig"),
             "TCL_LIBRARY": self.interpreter.tcl_library if self.interpreter else "",
             "TK_LIBRARY": self.interpreter.tk_library if self.interpreter else "",
             "SITE": f"{up}/{self.layout.purelib}",
@@ -90,32 +94,33 @@ class Environment:
 
     @property
     def values_anywhere(self) -> dict[str, str]:
-        """The slots that mean the same wherever the environment is, for scripts of a relocatable one.
+        """The values for the slots of a relocatable environment's scripts: those that do not contain its path.
 
-        As `values`, without those that name the place. `PROMPT` is what was chosen, and empty if it is to be the name of
-        the directory; which of the two, `NAMING` tells (`chosen`, `directory`).
+        They are those of `values` without the absolute paths. `PROMPT` is the chosen prompt, or empty if the script must
+        show the name of the directory. `NAMING` says which: `chosen` or `directory`.
         """
-        here = ("ROOT", "BIN", "PKG_CONFIG")
-        values = {name: text for name, text in self.values.items() if name not in here}
+        absolute = ("ROOT", "BIN", "PKG_CONFIG")
+        values = {name: text for name, text in self.values.items() if name not in absolute}
         return {**values, "PROMPT": self.prompt if self.naming == "chosen" else "", "NAMING": self.naming}
 
     def _path(self, relative: str) -> Path:
-        from pathlib import Path  # 8 ms that the command line need not pay
+        from pathlib import Path  # takes 8 ms, which the command line saves
 
-        return Path(self.place(relative)) if relative else Path(self.location)
+        return Path(self.path_to(relative)) if relative else Path(self.location)
 
     @property
     def root(self) -> Path:
+        """The root directory."""
         return self._path("")
 
     @property
     def executable(self) -> Path:
-        """The environment's own Python."""
+        """The Python of the environment."""
         return self._path(self.layout.executable)
 
     @property
     def bin(self) -> Path:
-        """Where console scripts stand: `bin` or `Scripts`."""
+        """The directory of executables and scripts: `bin` or `Scripts`."""
         return self._path(self.layout.bin)
 
     @property
@@ -138,11 +143,11 @@ class Environment:
 
 @value
 class Script:
-    """A file that an activator gives for the directory of executables."""
+    """A file that an activator adds to the directory of executables."""
 
     name: str
-    """File name, without a directory: `activate.fish`."""
+    """The file name, without a directory: `activate.fish`."""
     text: str
     newline: str = "\n"
     byte_order_mark: bool = False
-    """Windows PowerShell 5.1 reads anything beyond ASCII wrongly without one."""
+    """Whether the file begins with one. Windows PowerShell 5.1 needs it to read non-ASCII text correctly."""

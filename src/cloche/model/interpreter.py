@@ -1,4 +1,4 @@
-"""The machine as cloche sees it, and the interpreters on it."""
+"""The state of the machine that cloche runs on, and the interpreters on it."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def path_module(os_name: str) -> ModuleType:
 
 @value
 class Host:
-    """Everything that is read from the world outside, taken once at the border."""
+    """The state of the process and its machine, read once at the start of a run."""
 
     environ: Mapping[str, str]
     """The environment variables."""
     cwd: str
-    """The current directory, absolute; empty if it has been removed."""
+    """The current directory, absolute; empty if it was removed."""
     platform: str
     """`sys.platform` of the Python that runs cloche."""
     os_name: str
@@ -42,76 +42,77 @@ class Host:
 
 @value
 class Interpreter:
-    """A base interpreter (never an environment), as one run of the probe described it."""
+    """A base interpreter (never an environment), as described by one run of the probe."""
 
     executable: str
-    """Absolute path of the base interpreter, as the user sees it: a stable alias is kept, an environment is not."""
+    """Absolute path of the base interpreter. A stable alias such as `/usr/bin/python3` is kept; an environment is replaced by
+    its base."""
     implementation: str
     """`sys.implementation.name`: `cpython`, `pypy`, `graalpy`."""
     version: Version
     platform: str
-    """`sys.platform` of the target."""
+    """Its `sys.platform`."""
     os_name: str
-    """`os.name` of the target: `posix` or `nt`. Every decision about an environment follows this, never our own."""
+    """Its `os.name`: `posix` or `nt`. Every decision about an environment uses this, not the `os.name` of cloche's process."""
     machine: str
-    """The instruction set, as `platform.machine()` spells it: `x86_64`, `aarch64`, `AMD64`."""
+    """The instruction set, as `platform.machine()` returns it: `x86_64`, `aarch64`, `AMD64`."""
     bits: int
-    """Width of a pointer: 64 or 32."""
+    """Size of a pointer: 64 or 32."""
     free_threaded: bool
-    """Built without the GIL (PEP 703)."""
+    """Whether it is built without the GIL (PEP 703)."""
     debug: bool
-    """Built with assertions and reference counts (`--with-pydebug`)."""
+    """Whether it is a debug build (`--with-pydebug`)."""
     prefix: str
     """`sys.base_prefix`."""
     exec_prefix: str
     """`sys.base_exec_prefix`."""
     stdlib: str
-    """Directory of the standard library (holds `os.py`)."""
+    """The directory of the standard library, which has `os.py`."""
     scheme: Mapping[str, str]
-    """Where things go inside an environment (`scripts`, `purelib`, `platlib`, `include`, `data`): its own sysconfig
-    scheme for environments, made relative to the root (`lib/python3.12/site-packages`)."""
+    """The paths of its sysconfig scheme for environments (`scripts`, `purelib`, `platlib`, `include`, `data`), relative to
+    the environment's root: `lib/python3.12/site-packages`."""
     cache_tag: str
-    """`sys.implementation.cache_tag`: names byte-code files (`cpython-312`)."""
+    """`sys.implementation.cache_tag`, part of the names of byte-code files: `cpython-312`."""
     magic: str
-    """The byte-code magic number in hexadecimal; byte-code is valid for exactly one."""
+    """The magic number of its byte-code, in hexadecimal; other byte-code is not valid for it."""
     soabi: str
-    """`SOABI`: names extension modules (`cpython-312-x86_64-linux-gnu`); empty where there is none."""
+    """`SOABI`, part of the names of extension modules: `cpython-312-x86_64-linux-gnu`; empty if it has none."""
     library: str
-    """The shared libpython that the executable needs at start, absolute; empty for a static build."""
+    """Absolute path of the shared libpython that the executable loads; empty for a static build."""
     has_venv: bool
     """Whether its standard library has `venv`."""
     tcl_library: str
-    """Directory that Tcl must be told of inside an environment; empty where it finds its own way."""
+    """The value that `TCL_LIBRARY` needs in an environment; empty if Tcl finds its library without it."""
     tk_library: str
-    """As `tcl_library`, for Tk."""
+    """The same for `TK_LIBRARY`."""
 
     @property
     def version_text(self) -> str:
-        """The version as releases are named: `3.12.1`, `3.14.0rc2`."""
+        """The version as text: `3.12.1`, `3.14.0rc2`."""
         major, minor, micro, level, serial = self.version
         suffix = "" if level == "final" else f"{ {'alpha': 'a', 'beta': 'b', 'candidate': 'rc'}[level] }{serial}"
         return f"{major}.{minor}.{micro}{suffix}"
 
     @property
     def python_version(self) -> str:
-        """Major and minor version: `3.12`."""
+        """Major and minor version as text: `3.12`."""
         return f"{self.version[0]}.{self.version[1]}"
 
     @property
     def name(self) -> str:
-        """What people call it: `CPython 3.12.1`, `PyPy 3.9.16`, `CPython 3.13.0 free-threaded`."""
-        known = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalPy"}
-        words = [known.get(self.implementation, self.implementation), self.version_text]
+        """A name for messages: `CPython 3.12.1`, `PyPy 3.9.16`, `CPython 3.13.0 free-threaded`."""
+        names = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalPy"}
+        words = [names.get(self.implementation, self.implementation), self.version_text]
         words += ["free-threaded"] * self.free_threaded + ["debug"] * self.debug
         return " ".join(words)
 
 
 @value
 class Candidate:
-    """An executable that may be an interpreter, and who says so."""
+    """An executable that may be an interpreter, and the finder that found it."""
 
     path: str
     found_by: str
-    """Name of the finder."""
+    """The name of the finder."""
     note: str = ""
-    """Why it is passed over without being asked (a shim with nothing behind it, say); empty for a real candidate."""
+    """Why it is skipped without being probed, for example "a shim without an interpreter"; empty for a real candidate."""

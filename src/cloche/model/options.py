@@ -1,4 +1,4 @@
-"""Options as data: one description serves the command line, `CLOCHE_*` variables, the config files, help and the docs."""
+"""Options as data: one description for the command line, `CLOCHE_*` variables, config files, help and documentation."""
 
 from __future__ import annotations
 
@@ -8,39 +8,39 @@ if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
     Kind: TypeAlias = Literal["text", "flag", "list", "words", "count"]
-    """`text` one value, the last one wins; `flag` takes none; `list` may be repeated; `words` is one comma-separated
-    value; `count` counts."""
+    """The kind of value: `text` is one value, the last one wins; `flag` takes no value; `list` may be repeated; `words` is one
+    comma-separated value; `count` is the number of times that it is given."""
 
 
 @value
 class Option:
-    """One thing that a user may choose."""
+    """One option."""
 
     name: str
     """`link-mode`: `--link-mode`, `CLOCHE_LINK_MODE` and `link-mode` in a config file."""
     help: str
-    """What it does, as a lower-case fragment."""
+    """Its effect, as a lower-case fragment."""
     kind: Kind = "text"
     metavar: str = ""
-    """What stands for the value in help: `SPEC`."""
+    """The placeholder for the value in help: `SPEC`."""
     choices: tuple[str, ...] = ()
-    """The only values it takes; empty: any."""
+    """The allowed values; empty if all are."""
     short: str = ""
-    """A one-letter spelling: `p` for `-p`."""
+    """The letter of its short form: `p` for `-p`."""
     negation: str = ""
-    """For a flag: the option whose effect it undoes (`no-download` undoes `download`)."""
+    """For a flag: the option that it turns off (`no-download` turns off `download`)."""
     group: str = "options"
-    """Heading in help."""
+    """The heading under which help lists it."""
     sources: Literal["all", "argv"] = "all"
-    """`argv`: it makes no sense in a variable or a config file."""
+    """`argv` if it is not accepted in variables and config files."""
     alias_of: str = ""
-    """The option that this is another spelling of; the value is handed on."""
+    """The option that this one is another name of; it gets the value."""
     implies: tuple[tuple[str, str], ...] = ()
-    """For an alias that takes no value: what it stands for, as (option, value)."""
+    """For an alias without a value: the options that it sets, as (option, value)."""
     hidden: bool = False
-    """Accepted, and absent from the short help (another tool's spelling)."""
+    """Whether the short help leaves it out, for example because it is another tool's name for an option."""
 
     @property
     def is_path(self) -> bool:
-        """Whether its value is the path of a file or a directory: a blank one would be the current directory's."""
+        """Whether its value is the path of a file or directory. An empty value would mean the current directory."""
         return self.metavar in ("DIR", "EXE")

@@ -1,12 +1,12 @@
-"""What a user may ask for after `-p`, and whether an interpreter satisfies it; it looks at nothing on the machine.
+"""Python requests: the values of `-p`, and whether an interpreter satisfies one. Nothing is read from the machine.
 
-path             anything with a separator in it
-version          3  3.12  3.12.1  312  3.14.0rc1            [python | implementation [@]] in front of it
-range            >=3.10,<3.13  ~=3.11.0  !=3.12.*           PEP 440, likewise
-build            t  d  td  +freethreaded  +debug  +gil  -dbg  -debug      behind a version
-bits, machine    -64  -32  -x86_64  -arm64                  behind that
-key              cpython-3.12.3-linux-x86_64-gnu            uv's names; `any` in any place
-name             my-python                                  anything else that can be a command
+path             any text with a separator
+version          3  3.12  3.12.1  312  3.14.0rc1            may follow `python` or an implementation, with or without `@`
+range            >=3.10,<3.13  ~=3.11.0  !=3.12.*           PEP 440; may follow the same words
+build            t  d  td  +freethreaded  +debug  +gil  -dbg  -debug      after a version
+bits, machine    -64  -32  -x86_64  -arm64                  after the build
+key              cpython-3.12.3-linux-x86_64-gnu            uv's names of installations; each part may be `any`
+name             my-python                                  any other text that can be a command
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from cloche.model.value import TYPE_CHECKING, replace, value
 if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter, Version
 
-ANY_PYTHON = ("", "any", "py", "python")
-"""Words that leave the implementation open."""
+ANY_IMPLEMENTATION = ("", "any", "py", "python")
+"""Words that match every implementation."""
 
 IMPLEMENTATIONS = {
     "cp": "cpython",
@@ -52,7 +52,7 @@ MACHINES = {
     "x86": ("i386", "i486", "i586", "i686", "x86"),
     "x86_64": ("x86_64", "amd64"),
 }
-"""Every spelling of an instruction set, with those that `platform.machine()` may have for it, in lower case."""
+"""Each name of an instruction set, with the values of `platform.machine()` that it matches, in lower case."""
 
 PLATFORMS = {"darwin": "darwin", "freebsd": "freebsd", "linux": "linux", "macos": "darwin", "win32": "win32"}
 PLATFORMS["windows"] = "win32"
@@ -60,22 +60,22 @@ LIBCS = ("gnu", "gnueabi", "gnueabihf", "musl", "none")
 
 LEVELS = {"a": "alpha", "alpha": "alpha", "b": "beta", "beta": "beta", "c": "candidate", "rc": "candidate"}
 OPERATORS = "<>=!~"
-GRAMMAR = "write a version (`3.12`), a range (`>=3.10,<3.13`), an implementation (`pypy3.10`), a command or a path"
+FORMS = "write a version (`3.12`), a range (`>=3.10,<3.13`), an implementation (`pypy3.10`), a command or a path"
 
 
 @value
 class InterpreterSpec:
-    """One request for an interpreter. A field that is None, or empty, is left open."""
+    """One request for an interpreter. A field that is None or empty matches everything."""
 
     text: str
-    """As it was written."""
+    """The text of the request."""
     path: str = ""
-    """A file or a directory; nothing else is then asked."""
+    """A file or a directory; all other fields are then empty."""
     name: str = ""
-    """A command to be looked for on PATH; nothing else is then asked."""
+    """A command on PATH; all other fields are then empty."""
     implementation: str | None = None
     release: tuple[int, ...] = ()
-    """Major, minor and micro version, as many as were written."""
+    """Major, minor and micro version; only the numbers in the request."""
     prerelease: tuple[str, int] | None = None
     """Level and serial as in `sys.version_info`: `("candidate", 1)`."""
     range: str = ""
@@ -85,32 +85,36 @@ class InterpreterSpec:
     bits: int | None = None
     machine: str | None = None
     platform: str | None = None
-    """As `sys.platform` begins."""
+    """The beginning of `sys.platform`."""
     libc: str | None = None
 
     @staticmethod
     def parse(text: str) -> InterpreterSpec:
-        """Return what `text` asks for.
+        """Parse a request.
 
-        :raises UsageError: it is none of the forms above; the hint has the nearest one.
+        :raises UsageError: `text` has none of the forms above; the hint has the nearest one.
         """
-        return parse(text)
+        return parse_spec(text)
 
     @property
     def is_range(self) -> bool:
-        """Whether several versions are welcome alike, so that the newest is the one to take."""
+        """Whether it is a range, of which the newest version is preferred."""
         return bool(self.range)
 
     @property
     def is_exact(self) -> bool:
-        """Whether a place is named instead of a kind of interpreter."""
+        """Whether it names one executable, by path or command, instead of a kind of interpreter."""
         return bool(self.path or self.name)
 
     def accepts(self, interpreter: Interpreter) -> bool:
+        """Return whether an interpreter satisfies the request."""
         return self.refusal(interpreter) is None
 
     def refusal(self, interpreter: Interpreter) -> str | None:
-        """Return why an interpreter is not what was asked for, to be read after its path (`is 3.11.7, not 3.12`)."""
+        """Return why an interpreter does not satisfy the request; None if it does.
+
+        The text continues a sentence that begins with the interpreter's path: `is 3.11.7, not 3.12`.
+        """
         refusal = self.refusal_of_build(
             interpreter.implementation,
             interpreter.version,
@@ -122,34 +126,34 @@ class InterpreterSpec:
     def refusal_of_build(
         self, implementation: str, version: Version, *, free_threaded: bool, debug: bool
     ) -> str | None:
-        """As `refusal`, as far as it can be told without the machine."""
+        """Like `refusal`, but ignore the bits, the machine, the platform and the C library."""
         if self.is_exact:
             return None
-        name = _text(version[:3], version[3:])
+        name = _format_version(version[:3], version[3:])
         if self.implementation and implementation != self.implementation:
-            found, asked = (NAMES.get(one, one) for one in (implementation, self.implementation))
-            return f"is {found} {name}, not {asked}"
+            found, wanted = (NAMES.get(each, each) for each in (implementation, self.implementation))
+            return f"is {found} {name}, not {wanted}"
         if self.release and version[: len(self.release)] != self.release:
-            return f"is {name}, not {_text(self.release, self.prerelease)}"
+            return f"is {name}, not {_format_version(self.release, self.prerelease)}"
         if self.prerelease and version[3:] != self.prerelease:
-            return f"is {name}, not {_text(self.release, self.prerelease)}"
-        if self.range and not contains(self.range, version):
-            if contains(self.range, version, prereleases=True):
-                return f"is {name}, a prerelease, which has to be asked for: `{name}`"
+            return f"is {name}, not {_format_version(self.release, self.prerelease)}"
+        if self.range and not range_contains(self.range, version):
+            if range_contains(self.range, version, prereleases=True):
+                return f"is {name}, a prerelease; to allow it, request `{name}`"
             return f"is {name}, not {self.range}"
-        if version[3] != "final" and not self._welcomes_prereleases:
-            return f"is {name}, a prerelease, which has to be asked for: `{name}`"
-        minor = _text(version[:2], None)
+        if version[3] != "final" and not self._allows_prereleases:
+            return f"is {name}, a prerelease; to allow it, request `{name}`"
+        minor = _format_version(version[:2], None)
         if self.free_threaded is not None and free_threaded != self.free_threaded:
-            extra = f"is free-threaded, which has to be asked for: `{minor}t`"
-            return extra if free_threaded else "is not free-threaded"
+            refusal = f"is free-threaded; to allow it, request `{minor}t`"
+            return refusal if free_threaded else "is not free-threaded"
         if self.debug is not None and debug != self.debug:
-            return f"is a debug build, which has to be asked for: `{minor}d`" if debug else "is not a debug build"
+            return f"is a debug build; to allow it, request `{minor}d`" if debug else "is not a debug build"
         return None
 
     @property
-    def _welcomes_prereleases(self) -> bool:
-        """A minor version may have nothing but prereleases yet; who names it gets one, if there is no release."""
+    def _allows_prereleases(self) -> bool:
+        """Whether a prerelease can match. It can for a minor version, which may not have a release yet."""
         return self.free_threaded is None or bool(self.prerelease or self.range) or len(self.release) > 1
 
     def _refusal_of_machine(self, interpreter: Interpreter) -> str | None:
@@ -165,51 +169,54 @@ class InterpreterSpec:
 
 
 ANY = InterpreterSpec("any", free_threaded=None, debug=None)
-"""Every interpreter there is."""
+"""The request that every interpreter satisfies."""
 
 
-def parse(text: str) -> InterpreterSpec:
-    """As `InterpreterSpec.parse`."""
+def parse_spec(text: str) -> InterpreterSpec:
+    """Parse a request; see `InterpreterSpec.parse`."""
     stripped = text.strip()
     if not stripped or any(ord(character) < 32 for character in stripped):
-        raise UsageError(f"`{text!r}` names no Python" if stripped else "an empty text names no Python", hint=GRAMMAR)
+        raise UsageError(
+            f"the Python request `{text!r}` contains control characters" if stripped else "the Python request is empty",
+            hint=FORMS,
+        )
     if "/" in stripped or "\\" in stripped or (stripped[0] == "~" and stripped[:2] != "~="):
         return InterpreterSpec(text, path=stripped)
     lowered = stripped.lower()
     if lowered == ANY.text:
         return ANY
     if any(character in lowered for character in "<>="):
-        return _range(text, lowered)
-    if spec := _release(text, lowered) or _key(text, lowered):
+        return _parse_range(text, lowered)
+    if spec := _parse_release(text, lowered) or _parse_uv_key(text, lowered):
         return spec
     if (stripped[0].isalpha() or stripped[0] == "_") and all(
         character.isalnum() or character in "._+-" for character in stripped
     ):
         return InterpreterSpec(text, name=stripped)
-    raise UsageError(f"`{text}` is not a way to ask for a Python", hint=_nearest(stripped))
+    raise UsageError(f"`{text}` is not a valid Python request", hint=_suggestion(stripped))
 
 
-def _range(text: str, lowered: str) -> InterpreterSpec:
+def _parse_range(text: str, lowered: str) -> InterpreterSpec:
     start = min(lowered.find(character) for character in OPERATORS if character in lowered)
     word, specifiers = lowered[:start].strip().rstrip("@"), lowered[start:]
-    if word not in ANY_PYTHON and word not in IMPLEMENTATIONS:
-        raise UsageError(f"`{text}` is not a range of Python versions", hint=_nearest(text))
-    specifiers, traits = _build_and_machine(specifiers)
+    if word not in ANY_IMPLEMENTATION and word not in IMPLEMENTATIONS:
+        raise UsageError(f"`{text}` is not a valid range of Python versions", hint=_suggestion(text))
+    specifiers, traits = _split_traits(specifiers)
     if traits is None:
-        raise UsageError(f"`{text}` is not a range of Python versions", hint=_nearest(text))
-    range_text = ",".join(_widened(clause.strip()) for clause in specifiers.split(","))
-    if _simple(range_text) is None:
+        raise UsageError(f"`{text}` is not a valid range of Python versions", hint=_suggestion(text))
+    range_text = ",".join(_widen_to_minor(clause.strip()) for clause in specifiers.split(","))
+    if _simple_clauses(range_text) is None:
         from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
         try:
             SpecifierSet(range_text)
         except InvalidSpecifier:
-            raise UsageError(f"`{text}` is not a range of Python versions", hint=_nearest(text)) from None
+            raise UsageError(f"`{text}` is not a valid range of Python versions", hint=_suggestion(text)) from None
     return replace(InterpreterSpec(text, implementation=IMPLEMENTATIONS.get(word), range=range_text), **traits)
 
 
-def _widened(clause: str) -> str:
-    """`==3.12` and `!=3.12` speak of every 3.12, as nobody means 3.12.0 alone by them."""
+def _widen_to_minor(clause: str) -> str:
+    """Return a clause in which `==3.12` and `!=3.12` mean every 3.12, because nobody means only 3.12.0."""
     for operator in ("===", "==", "!="):
         if clause.startswith(operator):
             release = clause[len(operator) :].strip()
@@ -219,19 +226,27 @@ def _widened(clause: str) -> str:
     return clause
 
 
-def contains(range_text: str, version: Version, *, prereleases: bool = False) -> bool:
-    """Whether PEP 440 specifiers contain a version; a prerelease only if they speak of one, or with `prereleases`."""
-    if version[3] == "final" and (clauses := _simple(range_text)) is not None:
+def range_contains(range_text: str, version: Version, *, prereleases: bool = False) -> bool:
+    """Return whether a PEP 440 range contains a version.
+
+    A prerelease is contained only if the range names one, or if `prereleases` is true.
+    """
+    if version[3] == "final" and (clauses := _simple_clauses(range_text)) is not None:
         release = version[:3]
         return all(release >= bound if operator == ">=" else release < bound for operator, bound in clauses)
     from packaging.specifiers import SpecifierSet
 
     specifiers = SpecifierSet(range_text)
-    return specifiers.contains(_text(version[:3], version[3:]), prereleases=prereleases or bool(specifiers.prereleases))
+    return specifiers.contains(
+        _format_version(version[:3], version[3:]), prereleases=prereleases or bool(specifiers.prereleases)
+    )
 
 
-def _simple(range_text: str) -> list[tuple[str, tuple[int, ...]]] | None:
-    """Return the clauses of a range that has `>=` and `<` only, which needs no `packaging` (20 ms to load)."""
+def _simple_clauses(range_text: str) -> list[tuple[str, tuple[int, ...]]] | None:
+    """Return the clauses of a range of only `>=` and `<`, as operator and version; None for any other range.
+
+    Such a range can be compared without `packaging`, which takes 20 ms to import.
+    """
     clauses: list[tuple[str, tuple[int, ...]]] = []
     for clause in range_text.split(","):
         operator = ">=" if clause.startswith(">=") else "<"
@@ -247,34 +262,37 @@ def _simple(range_text: str) -> list[tuple[str, tuple[int, ...]]] | None:
     return clauses
 
 
-def _release(text: str, lowered: str) -> InterpreterSpec | None:
-    """`[implementation[@]][version][build][-bits][-machine]`, or None."""
+def _parse_release(text: str, lowered: str) -> InterpreterSpec | None:
+    """Parse `[implementation[@]][version][build][-bits][-machine]`; return None if the text has another form."""
     length = next((at for at, character in enumerate(lowered) if not character.isalpha()), len(lowered))
     word, rest = lowered[:length], lowered[length:]
-    if word not in ANY_PYTHON and word not in IMPLEMENTATIONS:
+    if word not in ANY_IMPLEMENTATION and word not in IMPLEMENTATIONS:
         return None
     if rest.startswith("@") and not (rest := rest[1:]):
         return None
-    version, traits = _build_and_machine(rest)
+    version, traits = _split_traits(rest)
     if traits is None:
         return None
-    parsed = _version(version) if version else ((), None)
+    parsed = _parse_version(version) if version else ((), None)
     if parsed is None:
         return None
     traits.update(release=parsed[0], prerelease=parsed[1])
     return replace(InterpreterSpec(text, implementation=IMPLEMENTATIONS.get(word)), **traits)
 
 
-def _key(text: str, lowered: str) -> InterpreterSpec | None:
-    """`implementation-version-platform-machine-libc`, from the left, each of them `any` if need be; or None."""
+def _parse_uv_key(text: str, lowered: str) -> InterpreterSpec | None:
+    """Parse `implementation-version-platform-machine-libc`; return None if the text has another form.
+
+    Parts may be missing at the end, and each may be `any`.
+    """
     word, *segments = lowered.split("-")
-    if (word not in ANY_PYTHON and word not in IMPLEMENTATIONS) or not 1 <= len(segments) <= 4:
+    if (word not in ANY_IMPLEMENTATION and word not in IMPLEMENTATIONS) or not 1 <= len(segments) <= 4:
         return None
     version, platform, machine, libc = (
         "" if part == "any" else part for part in [*segments, *["any"] * (4 - len(segments))]
     )
-    number, traits = _build_and_machine(version)
-    parsed = _version(number) if number else ((), None)
+    number, traits = _split_traits(version)
+    parsed = _parse_version(number) if number else ((), None)
     known = (not platform or platform in PLATFORMS, not machine or machine in MACHINES, not libc or libc in LIBCS)
     if traits is None or parsed is None or not all(known):
         return None
@@ -283,8 +301,8 @@ def _key(text: str, lowered: str) -> InterpreterSpec | None:
     return replace(InterpreterSpec(text, implementation=IMPLEMENTATIONS.get(word)), **traits)
 
 
-def _build_and_machine(text: str) -> tuple[str, dict[str, object] | None]:
-    """Take what stands behind a version off it; the second is None if it makes no sense."""
+def _split_traits(text: str) -> tuple[str, dict[str, object] | None]:
+    """Split a text into the version and the traits after it, as fields of the spec; None if the traits are not valid."""
     traits: dict[str, object] = {}
     while "-" in text:
         text, _, word = text.rpartition("-")
@@ -310,8 +328,8 @@ def _build_and_machine(text: str) -> tuple[str, dict[str, object] | None]:
     return text.strip(), traits
 
 
-def _version(text: str) -> tuple[tuple[int, ...], tuple[str, int] | None] | None:
-    """`3`, `3.12`, `3.12.1`, `312`, `3.14rc1`, `3.14.0rc1`."""
+def _parse_version(text: str) -> tuple[tuple[int, ...], tuple[str, int] | None] | None:
+    """Parse `3`, `3.12`, `3.12.1`, `312`, `3.14rc1` or `3.14.0rc1` into release and prerelease; None for another form."""
     length = next((at for at, character in enumerate(text) if character not in "0123456789."), len(text))
     numbers, suffix = text[:length], text[length:]
     if not numbers or any(not part or len(part) > 4 for part in numbers.split(".")) or numbers.count(".") > 2:
@@ -328,21 +346,22 @@ def _version(text: str) -> tuple[tuple[int, ...], tuple[str, int] | None] | None
     return (*release, 0)[:3], (LEVELS[level], int(serial))
 
 
-def _text(release: tuple[int, ...], suffix: tuple[str, int] | None) -> str:
+def _format_version(release: tuple[int, ...], suffix: tuple[str, int] | None) -> str:
+    """Return a version as releases are named: `3.12.1`, `3.14.0rc2`."""
     level, serial = suffix or ("final", 0)
     letters = {"alpha": "a", "beta": "b", "candidate": "rc"}.get(level, "")
     return f"{'.'.join(map(str, release))}{letters}{serial if letters else ''}"
 
 
-def _nearest(text: str) -> str:
-    """The form that is nearest to what was written, as a hint."""
+def _suggestion(text: str) -> str:
+    """Return a hint: the valid request that is nearest to `text`."""
     if text.startswith("."):
-        return f"a path has a separator in it: `./{text}`"
+        return f"write a path with a separator: `./{text}`"
     lowered = text.strip().lower()
     if any(character in lowered for character in "<>="):
         for wrong, right in (("=>", ">="), ("=<", "<="), ("=", ""), ("=", "==")):
             guess = lowered.replace(wrong, right, 1)
-            if lowered.startswith(wrong) and not lowered.startswith("==") and _parses(guess):
+            if lowered.startswith(wrong) and not lowered.startswith("==") and _is_valid(guess):
                 return f"did you mean `{guess}`?"
         words = lowered.replace(",", " ").split()
         joined: list[str] = []
@@ -352,21 +371,21 @@ def _nearest(text: str) -> str:
             else:
                 joined.append(word)
         guess = ",".join(joined)
-        if guess != lowered and _parses(guess):
+        if guess != lowered and _is_valid(guess):
             return f"did you mean `{guess}`?"
-        return "a range is written as in `>=3.10,<3.13`"
+        return "write a range such as `>=3.10,<3.13`"
     digits = "".join(character if character.isdigit() or character == "." else " " for character in lowered).split()
     for number in digits:
         guess = ".".join(part for part in number.split(".") if part)
         guess = ".".join(guess.split(".")[:3])
-        if guess and guess != lowered and _version(guess):
+        if guess and guess != lowered and _parse_version(guess):
             return f"did you mean `{guess}`?"
-    return GRAMMAR
+    return FORMS
 
 
-def _parses(text: str) -> bool:
+def _is_valid(text: str) -> bool:
     try:
-        parse(text)
+        parse_spec(text)
     except UsageError:
         return False
     return True

@@ -1,6 +1,6 @@
-"""Frozen values: what `dataclasses` gives, without the 13 ms that importing it costs a run.
+"""Frozen values: a small replacement for `dataclasses`, which takes 13 ms to import.
 
-It must not grow features: no field functions, no ordering, no inheritance between values.
+Do not add features here: no field functions, no ordering, no inheritance between values.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ else:
 
 @dataclass_transform(frozen_default=True)
 def value(cls: type[T]) -> type[T]:
-    """Make `cls` a frozen value whose fields are its annotations, in order.
+    """Turn `cls` into a frozen value whose fields are its annotations, in order.
 
-    It gets a constructor (positional or by keyword, class attributes are the defaults), equality and hash by value (a
-    field without a hash, a mapping, counts for equality alone), a repr that reads as the call that makes it, and
-    `__match_args__`. Assigning to a field raises `AttributeError`.
+    It gets a constructor with positional and keyword arguments (class attributes are the defaults), equality and hash by
+    value, a repr in the form of a constructor call, and `__match_args__`. A field that is not hashable, such as a mapping,
+    counts for equality only. Assigning to a field raises `AttributeError`.
     """
     names: tuple[str, ...] = tuple(cls.__annotations__)
     known = frozenset(names)
@@ -34,14 +34,14 @@ def value(cls: type[T]) -> type[T]:
         given = {**dict(zip(names, positional, strict=False)), **named}
         filled = {**defaults, **given}
         if len(given) != len(positional) + len(named) or filled.keys() != known:
-            raise TypeError(complaint(cls, positional, named, filled))
-        self.__dict__.update(filled)  # at once: a run makes hundreds of values
+            raise TypeError(_argument_error(cls, positional, named, filled))
+        self.__dict__.update(filled)  # in one step, because a run creates hundreds of values
 
     def __setattr__(self: object, name: str, _: object) -> None:
-        raise AttributeError(f"{cls.__name__} is frozen, `{name}` cannot be set")
+        raise AttributeError(f"cannot set `{name}`: {cls.__name__} is frozen")
 
     def __delattr__(self: object, name: str) -> None:
-        raise AttributeError(f"{cls.__name__} is frozen, `{name}` cannot be deleted")
+        raise AttributeError(f"cannot delete `{name}`: {cls.__name__} is frozen")
 
     def __eq__(self: object, other: object) -> bool:
         if other.__class__ is not cls:
@@ -50,7 +50,7 @@ def value(cls: type[T]) -> type[T]:
 
     def __hash__(self: object) -> int:
         values = (getattr(self, name) for name in names)
-        return hash((cls, *(one for one in values if one.__hash__ is not None)))
+        return hash((cls, *(field for field in values if field.__hash__ is not None)))
 
     def __repr__(self: object) -> str:
         return f"{cls.__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
@@ -63,27 +63,27 @@ def value(cls: type[T]) -> type[T]:
     return cls
 
 
-def complaint(cls: type, positional: tuple[Any, ...], named: dict[str, Any], filled: dict[str, Any]) -> str:
-    """Return what is wrong with the arguments of a value's constructor; `filled` is what they make of its fields."""
-    names = names_of(cls)
+def _argument_error(cls: type, positional: tuple[Any, ...], named: dict[str, Any], filled: dict[str, Any]) -> str:
+    """Return what is wrong with the arguments of a constructor; `filled` has the resulting fields."""
+    names = _field_names(cls)
     if len(positional) > len(names):
-        return f"{cls.__name__} takes {len(names)} values, got {len(positional)}"
+        return f"{cls.__name__} takes {len(names)} arguments, got {len(positional)}"
     if clash := named.keys() & names[: len(positional)]:
-        return f"{cls.__name__} got `{min(clash)}` twice"
+        return f"{cls.__name__} got multiple values for `{min(clash)}`"
     if unknown := named.keys() - names:
         return f"{cls.__name__} has no field `{min(unknown)}`"
-    return f"{cls.__name__} needs `{next(name for name in names if name not in filled)}`"
+    return f"{cls.__name__} is missing `{next(name for name in names if name not in filled)}`"
 
 
-def names_of(cls: type) -> tuple[str, ...]:
-    """Return the names of a value class's fields, in the order in which it declares them."""
+def _field_names(cls: type) -> tuple[str, ...]:
+    """Return the names of a value class's fields, in order of declaration."""
     names: tuple[str, ...] = cls.__dict__["__match_args__"]
     return names
 
 
 def fields(item: object) -> dict[str, Any]:
-    """Return a value's fields by name, in the order in which its class declares them."""
-    return {name: getattr(item, name) for name in names_of(type(item))}
+    """Return the fields of a value by name, in order of declaration."""
+    return {name: getattr(item, name) for name in _field_names(type(item))}
 
 
 def replace(item: T, /, **changes: object) -> T:

@@ -1,7 +1,7 @@
-"""Put values into a script's slots.
+"""Script templates: replace slots with quoted values.
 
-A slot is `__CLOCHE_NAME__` and stands bare in the template: the quoter supplies the quotes of the shell's own syntax.
-One pass: a value is never looked at again, so a directory named like a slot stays a directory name.
+A slot is `__CLOCHE_NAME__`. It stands outside quotes in the template, because the quoter adds the quotes of the shell's
+syntax. Values are inserted in one pass and never searched for slots, so a directory named like a slot is safe.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ MARK = "__CLOCHE_"
 def render(text: str, values: Mapping[str, str], quote: Callable[[str], str]) -> str:
     """Return `text` with each slot replaced by its quoted value.
 
-    :raises KeyError: a slot that `values` does not have, or one that is not closed; names the slot.
-    :raises cloche.errors.Inexpressible: `quote` cannot write a value in its shell's syntax.
+    :raises KeyError: `values` has no value for a slot, or a slot is not closed; names the slot.
+    :raises cloche.errors.Inexpressible: `quote` cannot express a value in its shell's syntax.
     """
     first, *pieces = text.split(MARK)
     rendered = [first]
@@ -31,10 +31,10 @@ def render(text: str, values: Mapping[str, str], quote: Callable[[str], str]) ->
 
 
 def relocatable(text: str, here: str) -> str:
-    """Return the template of a script that finds its place when it runs, made of one that is told its place.
+    """Return the template of a relocatable script, which finds its environment when it runs.
 
-    The lines with the slots `ROOT` and `PROMPT`, and what is between them, are replaced by `here`, which has to set the
-    same variables. What comes of it is rendered with `Environment.values_anywhere`.
+    The lines from the slot `ROOT` to the slot `PROMPT` are replaced by `here`, which must set the same variables. Render
+    the result with `Environment.values_anywhere`.
     """
     start = text.rfind("\n", 0, text.index(f"{MARK}ROOT__")) + 1
     end = text.index("\n", text.index(f"{MARK}PROMPT__", start)) + 1
@@ -42,9 +42,10 @@ def relocatable(text: str, here: str) -> str:
 
 
 def resource(module: str, name: str) -> str:
-    """Return the text of a data file that lies beside the module of that name, from a directory or a zip archive.
+    """Return the text of a data file in the directory of a module; the module may be in a zip archive.
 
-    :raises OSError: there is no such file.
+    :param module: the name of an imported module.
+    :raises OSError: the file cannot be read.
     """
     import os
     import sys
@@ -52,7 +53,7 @@ def resource(module: str, name: str) -> str:
     spec = sys.modules[module].__spec__
     load = getattr(spec.loader, "get_data", None) if spec else None
     if spec is None or spec.origin is None or load is None:
-        raise OSError(f"`{module}` has no place where `{name}` could lie")
+        raise OSError(f"`{module}` has no directory with data files")
     path = os.path.join(os.path.dirname(spec.origin), name)
     data: bytes = load(path)
     return data.decode("utf-8")

@@ -1,7 +1,7 @@
-"""The store: where seeds, and facts that are dear to find out, are kept between runs.
+"""The store: the cache directories that hold wheels, images, plans and probe results between runs.
 
-A warm run loads this module, so it does no more than say which directories may be used, and make them. What it keeps
-can be lost at any moment without harm to an environment, is private to its user, and is never reached through a link.
+Every warm run loads this module, so it only decides which directories are usable and creates them. Deleting the store at
+any moment harms no environment. It is private to its user, and symbolic links in it are never followed.
 """
 
 from __future__ import annotations
@@ -26,56 +26,60 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Host
 
     Access: TypeAlias = Literal["read-write", "read-only", "none"]
-    """`read-only` uses what is there and writes nothing to it; `none` neither reads nor writes it. What such a run has
-    to make all the same lies in a private temporary directory until `close`."""
+    """`read-only` uses the store without writing to it; `none` ignores it. Files that such a run needs are created in a
+    private temporary directory, which `close` removes."""
 
     Kind: TypeAlias = Literal["interpreters", "wheels", "images", "plans", "locks", "packed", "python-discovery"]
 
 KINDS: tuple[Kind, ...] = ("interpreters", "wheels", "images", "plans", "locks")
-"""Its directories: answers of the probe, downloaded wheels, unpacked wheels, plans of earlier runs, lock files."""
+"""The store's directories: probe results, downloaded wheels, unpacked wheels, cached plans, lock files."""
 
-GUESTS: tuple[Kind, ...] = ("packed", "python-discovery")
-"""Directories that the stand-in for virtualenv keeps beside them: wheels packed from images, answers in another form."""
+PLUGIN_KINDS: tuple[Kind, ...] = ("packed", "python-discovery")
+"""Directories that `cloche-virtualenv` adds: wheels packed from images, and probe results in virtualenv's form."""
 
 TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
-# A cache of cloche: everything in it can be made again, and may be removed at any time.
+# This is the cache of cloche. You can delete it at any time: cloche creates its contents again.
 # See https://bford.info/cachedir/
 """
 
 
 @value
 class Trust:
-    """Who may change what is kept."""
+    """Which directories are safe to use."""
 
     users: frozenset[int]
-    """Those whose directories may be taken for ours."""
-    barred: int
-    """Permission bits with which a directory is not used."""
+    """User ids that may own them."""
+    forbidden_mode: int
+    """Permission bits that they must not have."""
 
 
 class Store:
-    """Directories that may be read, and directories that may be written, for each kind of thing that is kept."""
+    """For each kind of file, the directories to read it from and the directory to write it to."""
 
     def __init__(self, host: Host, root: str, access: Access, trust: Trust | None) -> None:
         self.host = host
         self.root = root
-        """The lasting directory, absolute; empty where there is none or it cannot be used."""
+        """The persistent directory, absolute; empty if there is none or it cannot be used."""
         self.access = access
         self.warnings: list[str] = []
-        """What the user should be told on standard error, one line each."""
+        """Warnings for the user, one line each."""
         self.progress: Callable[[str], object] = str
-        """Told what is about to be done where that may take seconds: `downloading pip==24.0`; by default nobody is."""
+        """Called before a step that may take seconds, with its description: `downloading pip==24.0`."""
         self.inputs: Inputs = UNRECORDED
         """Records what is read to choose a seed."""
         self._trust = trust
-        self._scratch = ""
-        self._ready: dict[str, str] = {}
-        self._closed = False
-        """Whether it is read-only because the system says so, which the user may not know."""
+        self._temporary = ""
+        """A directory that `close` removes; empty until it is needed."""
+        self._writable: dict[str, str] = {}
+        """The directories that were prepared for writing, by kind."""
+        self._read_only_on_disk = False
+        """Whether the access is read-only because of the root's permissions, which the user may not know."""
 
     @classmethod
     def open(cls, host: Host, directory: str | None = None, access: Access = "read-write") -> Store:
-        """Return the store in `directory`, or in the default place; one that cannot be used is replaced for this run.
+        """Return the store in `directory`, or in the user's cache directory.
+
+        If the user's cache directory cannot be used, the run continues with a temporary one and a warning.
 
         :raises ClocheError: `directory` was given and cannot be used.
         """
@@ -84,79 +88,81 @@ class Store:
         given = directory is not None
         root = os.path.join(host.cwd, directory) if directory is not None else cache_directory(host)
         store = cls(host, root, access, _trust(root, given))
-        if reason := store._unusable(given):
+        if problem := store._prepare_root(given):
             if given:
                 raise ClocheError(
-                    f"the cache directory `{root}` {reason}",
-                    hint="name another with `--cache-dir`, or leave the choice to cloche",
+                    f"the cache directory `{root}` {problem}",
+                    hint="choose another directory with `--cache-dir`, or leave that option out",
                 )
             store.root = ""
-            store.warnings.append(f"working without a cache, because `{root or '~/.cache/cloche'}` {reason}")
+            store.warnings.append(f"continuing without a cache: `{root or '~/.cache/cloche'}` {problem}")
         return store
 
-    def places(self, kind: Kind) -> list[str]:
-        """Return the directories in which things of this kind may be found; each exists and can be trusted."""
+    def readable_directories(self, kind: Kind) -> list[str]:
+        """Return the directories to look for this kind of file in; each exists and is safe to use."""
         found = []
-        for root in filter(None, (self.root, self._scratch)):
+        for root in filter(None, (self.root, self._temporary)):
             path = os.path.join(root, kind)
-            if path in self._ready.values() or (os.path.lexists(path) and not _mistrust(path, self._trust)):
+            if path in self._writable.values() or (os.path.lexists(path) and not _problem(path, self._trust)):
                 found.append(path)
         return found
 
-    def mistrusted(self) -> dict[str, str]:
-        """Return what stands in the place of its directories and is not used, with the reason why."""
+    def untrusted_directories(self) -> dict[str, str]:
+        """Return the paths in the store that are not used because they are unsafe, each with the reason."""
         paths = [os.path.join(self.root, kind) for kind in KINDS] if self.root else []
-        found = {path: _mistrust(path, self._trust) for path in paths if os.path.lexists(path)}
-        return {path: reason for path, reason in found.items() if reason}
+        problems = {path: _problem(path, self._trust) for path in paths if os.path.lexists(path)}
+        return {path: problem for path, problem in problems.items() if problem}
 
-    def room(self, kind: Kind) -> str:
-        """Return a directory in which things of this kind may be made; it exists, and may last no longer than the run.
+    def writable_directory(self, kind: Kind) -> str:
+        """Return an existing directory to create this kind of file in: in the store, else a temporary one.
 
-        :raises ClocheError: there is not even a temporary directory.
+        :raises ClocheError: no temporary directory can be created either.
         """
-        ready = self._ready.get(kind)
-        if ready is None or not os.path.isdir(ready):  # anybody may clear the cache at any moment
-            ready = self._ready[kind] = self._lasting_room(kind) or self._temporary_room(kind)
+        ready = self._writable.get(kind)
+        if ready is None or not os.path.isdir(ready):  # another process may have cleared the cache
+            ready = self._writable[kind] = self._persistent_directory(kind) or self._temporary_directory(kind)
         return ready
 
     @property
-    def lasts(self) -> bool:
-        """Whether what is made now will be there after the run, so that links into it may be made."""
+    def is_persistent(self) -> bool:
+        """Whether files created now outlive the run, so that an environment may link to them."""
         return bool(self.root) and self.access == "read-write"
 
-    def keeps(self, path: str) -> bool:
-        """Whether what lies at `path` will be there after the run."""
+    def is_persistent_path(self, path: str) -> bool:
+        """Return whether the file at `path` outlives the run."""
         return bool(self.root) and path.startswith(os.path.join(self.root, ""))
 
-    def note_laid(self, images: Iterable[Image]) -> None:
-        """Note that an environment has got these images: those without byte-code are compiled for the next one."""
+    def mark_installed(self, images: Iterable[Image]) -> None:
+        """Record that an environment uses these images: those without byte-code are compiled for the next one."""
         for image in images:
-            if image.bytecode == "missing" and self.lasts and self.keeps(image.root):
+            if image.bytecode == "missing" and self.is_persistent and self.is_persistent_path(image.root):
                 try:
                     os.utime(image.root)  # see `cloche.store.images`
                 except OSError:
-                    pass  # somebody clears the store; there is nothing to compile then
+                    pass  # another process cleared the store, so there is nothing left to compile
 
-    def give_up(self, kind: Kind, reason: str) -> None:
-        """Make things of this kind in a temporary directory for the rest of the run, and say why, in a line."""
+    def fall_back_to_temporary(self, kind: Kind, problem: str) -> None:
+        """Create this kind of file in a temporary directory for the rest of the run, and warn with the reason."""
         path = os.path.join(self.root, kind)
-        self._ready[kind] = self._temporary_room(kind)
-        self.warnings.append(f"working without the cache of {kind}, because `{path}` {reason}")
+        self._writable[kind] = self._temporary_directory(kind)
+        self._warn_not_cached(kind, path, problem)
 
     def lock(self, name: str, seconds: float = 60.0) -> LockFile:
         """Return the lock of that name, for processes that would otherwise do the same work."""
         from cloche.fs.locks import LockFile
 
-        return LockFile(os.path.join(self.room("locks"), f"{name}.lock"), seconds)
+        return LockFile(os.path.join(self.writable_directory("locks"), f"{name}.lock"), seconds)
 
     def close(self) -> None:
-        """Remove what does not outlast the run; the store may be used again afterwards."""
-        if self._scratch:
+        """Remove the temporary directory; the store may be used again afterwards."""
+        if self._temporary:
             import shutil
 
-            shutil.rmtree(self._scratch, ignore_errors=True)
-            self._ready = {kind: path for kind, path in self._ready.items() if not path.startswith(self._scratch)}
-            self._scratch = ""
+            shutil.rmtree(self._temporary, ignore_errors=True)
+            self._writable = {
+                kind: path for kind, path in self._writable.items() if not path.startswith(self._temporary)
+            }
+            self._temporary = ""
 
     def __enter__(self) -> Self:
         return self
@@ -164,31 +170,31 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _unusable(self, given: bool) -> str:
-        """Return why the root cannot be used, empty if it can; in a store that may be written it exists afterwards."""
+    def _prepare_root(self, given: bool) -> str:
+        """Create the root unless the store is read-only; return why it cannot be used, or an empty string."""
         if not self.root:
-            return "has no home directory to lie in"
+            return "cannot be created (no home directory)"
         try:
-            present = os.path.lexists(self.root)
-            if not present:
+            if not os.path.lexists(self.root):
                 if self.access == "read-only":
                     return ""
-                self._make_root(given)
-            if reason := _mistrust(self.root, self._trust):
-                return reason
+                self._create_root(given)
+            if problem := _problem(self.root, self._trust):
+                return problem
             if self.access == "read-write" and not os.access(self.root, os.W_OK | os.X_OK):
                 if not os.access(self.root, os.R_OK | os.X_OK):
-                    return "cannot be read"
+                    return "is not readable"
                 self.access = "read-only"
-                self._closed = True
+                self._read_only_on_disk = True
         except (OSError, ValueError) as error:
-            return _cause(error)
+            return _creation_problem(error)
         return ""
 
-    def _make_root(self, given: bool) -> None:
-        """Make the root and its missing parents for this user alone, and mark it as a cache.
+    def _create_root(self, given: bool) -> None:
+        """Create the root and its missing parents for this user alone, and mark it as a cache.
 
-        :raises OSError: it cannot be made, or lies in another user's directory (as under `sudo` with the user's HOME).
+        :raises OSError: it cannot be created, or the nearest existing parent belongs to another user. That is so under
+            `sudo` with the HOME of the user who called it.
         """
         parent = os.path.dirname(self.root)
         missing = [self.root]
@@ -196,9 +202,9 @@ class Store:
             missing.append(parent)
             parent = os.path.dirname(parent)
         if not given and self._trust is not None and (owner := os.stat(parent).st_uid) not in self._trust.users:
-            raise PermissionError(0, f"would lie in `{parent}`, which belongs to user {owner}")
+            raise PermissionError(0, f"`{parent}` belongs to user {owner}")
         for path in reversed(missing):
-            _make_private(path)
+            _create_private_directory(path)
         try:
             tag = os.open(os.path.join(self.root, "CACHEDIR.TAG"), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
@@ -208,52 +214,56 @@ class Store:
         finally:
             os.close(tag)
 
-    def _lasting_room(self, kind: str) -> str:
-        if not self.lasts:
+    def _persistent_directory(self, kind: str) -> str:
+        """Return the store's directory for `kind`, created if necessary; an empty string if it cannot be used."""
+        if not self.is_persistent:
             return ""
         path = os.path.join(self.root, kind)
-        reason = ""
+        problem = ""
         for _ in range(3):
             try:
                 if not os.path.lexists(self.root):
-                    self._make_root(given=True)
-                _make_private(path)
-                reason = _mistrust(path, self._trust)
-                if not reason and not os.access(path, os.W_OK | os.X_OK):
-                    reason = "cannot be written"
-            except FileNotFoundError as error:  # somebody clears it at this very moment
-                reason = _cause(error)
+                    self._create_root(given=True)
+                _create_private_directory(path)
+                problem = _problem(path, self._trust)
+                if not problem and not os.access(path, os.W_OK | os.X_OK):
+                    problem = "is not writable"
+            except FileNotFoundError as error:  # another process is clearing the store
+                problem = _creation_problem(error)
                 continue
             except OSError as error:
-                reason = _cause(error)
+                problem = _creation_problem(error)
             break
-        if not reason:
+        if not problem:
             return path
-        self.warnings.append(f"working without the cache of {kind}, because `{path}` {reason}")
+        self._warn_not_cached(kind, path, problem)
         return ""
 
-    def _temporary_room(self, kind: str) -> str:
-        if not self._scratch:
-            if self._closed:
-                self.warnings.append(f"nothing is kept for later, because `{self.root}` cannot be written")
+    def _temporary_directory(self, kind: str) -> str:
+        if not self._temporary:
+            if self._read_only_on_disk:
+                self.warnings.append(f"this run caches nothing: `{self.root}` is not writable")
             import tempfile
 
             try:
-                self._scratch = tempfile.mkdtemp(prefix="cloche-")
+                self._temporary = tempfile.mkdtemp(prefix="cloche-")
             except OSError as error:
                 raise ClocheError(
-                    f"there is nowhere to work: no cache, and no temporary directory ({_cause(error)})",
-                    hint="set `TMPDIR` or `--cache-dir` to a directory that can be written",
+                    f"no temporary directory can be created ({reason_of(error)})",
+                    hint="set `TMPDIR` or `--cache-dir` to a writable directory",
                 ) from None
-        path = os.path.join(self._scratch, kind)
-        _make_private(path)
+        path = os.path.join(self._temporary, kind)
+        _create_private_directory(path)
         return path
 
+    def _warn_not_cached(self, kind: str, path: str, problem: str) -> None:
+        self.warnings.append(f"continuing without the cache of {kind}: `{path}` {problem}")
 
-def _make_private(path: str) -> None:
-    """Make a directory for this user alone, or keep what is there.
 
-    :raises OSError: it cannot be made.
+def _create_private_directory(path: str) -> None:
+    """Create a directory for this user alone, unless something exists at `path`.
+
+    :raises OSError: it cannot be created.
     """
     try:
         os.mkdir(path, 0o700)
@@ -262,10 +272,10 @@ def _make_private(path: str) -> None:
 
 
 def _trust(root: str, given: bool) -> Trust | None:
-    """Return who may change the store; None where ownership has no such meaning.
+    """Return which directories are safe to use; None on Windows, where ownership does not decide this.
 
-    Whoever names a directory trusts its owner, and its group if that may write to it. Otherwise only the user and the
-    superuser may.
+    A user who names a directory trusts its owner, and its group if the group may write to it. In the default directory,
+    only the user and the superuser may write.
     """
     if os.name == "nt":
         return None
@@ -279,26 +289,27 @@ def _trust(root: str, given: bool) -> Trust | None:
     return Trust(frozenset(users), stat.S_IWOTH)
 
 
-def _mistrust(path: str, trust: Trust | None) -> str:
-    """Return why what stands at `path` must not be used as a directory of the store; empty if it may.
+def _problem(path: str, trust: Trust | None) -> str:
+    """Return why `path` is not safe to use as a directory of the store; an empty string if it is.
 
-    :raises OSError: it cannot be looked at.
+    The text continues a sentence that begins with the path: "belongs to user 1000".
+
+    :raises OSError: its status cannot be read.
     """
-    found = os.lstat(path)
-    if stat.S_ISLNK(found.st_mode):
-        return "is a link"
-    if not stat.S_ISDIR(found.st_mode):
+    status = os.lstat(path)
+    if stat.S_ISLNK(status.st_mode):
+        return "is a symbolic link"
+    if not stat.S_ISDIR(status.st_mode):
         return "is not a directory"
-    if trust is not None and found.st_uid not in trust.users:
-        return f"belongs to user {found.st_uid}"
-    if trust is not None and found.st_mode & trust.barred:
-        if found.st_mode & stat.S_IWOTH:
-            return "can be written by every user"
-        return "can be written by its group, and was not chosen with `--cache-dir`"
+    if trust is not None and status.st_uid not in trust.users:
+        return f"belongs to user {status.st_uid}"
+    if trust is not None and status.st_mode & trust.forbidden_mode:
+        if status.st_mode & stat.S_IWOTH:
+            return "is writable by every user"
+        return "is writable by its group, which is allowed only for a directory named with `--cache-dir`"
     return ""
 
 
-def _cause(error: Exception) -> str:
-    """Return the reason of a failed system call as a lower-case fragment that follows the name of a directory."""
-    reason = reason_of(error)
-    return reason if reason.startswith("would lie") else f"could not be made ({reason})"
+def _creation_problem(error: Exception) -> str:
+    """Return a failure to create a directory as a text that continues a sentence beginning with its path."""
+    return f"cannot be created ({reason_of(error)})"

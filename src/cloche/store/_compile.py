@@ -1,8 +1,8 @@
-"""Runs inside the target interpreter (CPython 3.6 and later, PyPy): compiles the files that it is told of.
+"""A script for the target interpreter (CPython 3.6 and later, PyPy) that compiles the files named on standard input.
 
-It imports nothing but the standard library, and never what it compiles. Each line of standard input is the path of a
-source file relative to the directory given, a NUL, and the path of its byte-code file; once there are no more, it
-answers on standard output with the size, the SHA-256 and the path of every byte-code file that it has made.
+It imports only the standard library, and never imports what it compiles. Each line of input has the path of a source file,
+a NUL, and the path of its byte-code file, both relative to the given directory. At the end of the input, the script prints
+one line for each byte-code file (size, SHA-256, path), then `end`.
 """
 
 import hashlib
@@ -13,13 +13,17 @@ import sys
 
 
 def main(root: str, mtime: int, mode: int) -> None:
-    """Compile below `root`, for sources whose time is `mtime` seconds; `mode` of 0 leaves the permissions alone."""
+    """Compile files below `root`.
+
+    :param mtime: modification time of the sources and of their byte-code, in seconds.
+    :param mode: permission bits of the byte-code files; 0 keeps the default.
+    """
     header = importlib.util.MAGIC_NUMBER
-    if sys.hexversion >= 0x3070000:  # PEP 552: no flags, that is, valid while time and size of the source are the same
+    if sys.hexversion >= 0x3070000:  # PEP 552: no flags means that time and size of the source decide
         header += b"\0\0\0\0"
     header += (mtime & 0xFFFFFFFF).to_bytes(4, "little")
-    directory = os.fsencode(root)  # the locale need not be able to say what files are called
-    answers = []
+    directory = os.fsencode(root)  # file names may not be valid in the encoding of the locale
+    results = []
     for line in sys.stdin.buffer:
         source, target = line.rstrip(b"\n").split(b"\0")
         with open(os.path.join(directory, source), "rb") as file:
@@ -28,7 +32,7 @@ def main(root: str, mtime: int, mode: int) -> None:
             code = compile(text, os.fsdecode(source.partition(b"/")[2]), "exec", dont_inherit=True)
             data = header + (len(text) & 0xFFFFFFFF).to_bytes(4, "little") + marshal.dumps(code)
         except (SyntaxError, ValueError, RecursionError, OverflowError):
-            continue  # it is for another Python, or a test of one
+            continue  # source for another version of Python, or test data
         path = os.path.join(directory, target)
         try:
             os.mkdir(os.path.dirname(path))
@@ -39,8 +43,8 @@ def main(root: str, mtime: int, mode: int) -> None:
         os.utime(path, (mtime, mtime))
         if mode:
             os.chmod(path, mode)
-        answers.append(b"%d %s %s\n" % (len(data), hashlib.sha256(data).hexdigest().encode(), target))
-    sys.stdout.buffer.write(b"".join(answers) + b"end\n")
+        results.append(b"%d %s %s\n" % (len(data), hashlib.sha256(data).hexdigest().encode(), target))
+    sys.stdout.buffer.write(b"".join(results) + b"end\n")
 
 
 if __name__ == "__main__":

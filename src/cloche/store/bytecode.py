@@ -1,6 +1,6 @@
-"""Byte-code for the files of an image: taken over where it exists for the very same ABI, else made by the target.
+"""Byte-code for the files of an image: reused if it exists for exactly the same ABI, else compiled by the target Python.
 
-It never runs anything of the distribution that it compiles.
+Nothing of the distribution that is compiled is ever executed.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Host, Interpreter
     from cloche.store.distributions import Distribution, File
 
-PATIENCE = 300.0
-"""Seconds after which an interpreter that compiles is given up."""
+TIMEOUT_SECONDS = 300.0
+"""Seconds after which a compiling interpreter is killed."""
 
-PROCESSES = 4
-"""Most interpreters that compile at once; starting more costs what they save."""
+MAX_PROCESSES = 4
+"""The most interpreters that compile at the same time; starting more costs as much as they save."""
 
 
-def existing(distribution: Distribution, file: File, source: bytes, interpreter: Interpreter) -> bytes | None:
-    """Return the byte-code that lies beside an installed source file, less its header; None if it is not for this ABI.
+def reusable_bytecode(distribution: Distribution, file: File, source: bytes, interpreter: Interpreter) -> bytes | None:
+    """Return the byte-code of an installed source file without its header; None if there is none for this ABI.
 
-    Only byte-code that the interpreter that runs cloche would itself take for valid is used (PEP 552, by time).
+    The byte-code is used only if the Python that runs cloche would load it too (time-based `.pyc` files, PEP 552).
     """
     if (
         distribution.kind != "installed"
@@ -45,113 +45,123 @@ def existing(distribution: Distribution, file: File, source: bytes, interpreter:
         seconds = int(os.stat(path).st_mtime)
     except (OSError, NotImplementedError):
         return None
-    return data[16:] if data[:16] == header(MAGIC_NUMBER, seconds, len(source)) else None
+    return data[16:] if data[:16] == bytecode_header(MAGIC_NUMBER, seconds, len(source)) else None
 
 
-def header(magic: bytes, seconds: int, size: int) -> bytes:
-    """Return what byte-code of Python 3.7 and later starts with (PEP 552) for a source of that time and size."""
+def bytecode_header(magic: bytes, seconds: int, size: int) -> bytes:
+    """Return the header of a `.pyc` file for Python 3.7 and later (PEP 552), for a source of that time and size."""
     return magic + bytes(4) + (seconds & 0xFFFFFFFF).to_bytes(4, "little") + (size & 0xFFFFFFFF).to_bytes(4, "little")
 
 
-def cached_path(source: str, cache_tag: str) -> str:
-    """Return where the byte-code of a source file lies (PEP 3147); both are relative and written with `/`."""
+def bytecode_path(source: str, cache_tag: str) -> str:
+    """Return the path of a source file's byte-code (PEP 3147); both paths are relative and written with `/`."""
     directory, slash, name = source.rpartition("/")
     return f"{directory}{slash}__pycache__/{name.removesuffix('.py')}.{cache_tag}.pyc"
 
 
 class Compiler:
-    """Interpreters that compile while files are still being unpacked; none is started before there is work."""
+    """Compile source files in processes of the target Python, while other files are still being unpacked.
+
+    The first call of `add` starts the processes.
+    """
 
     def __init__(self, interpreter: Interpreter, host: Host, root: str, mtime: int, mode: int) -> None:
-        """Prepare to compile files below `root`, whose time is `mtime` seconds, to byte-code files of that mode."""
+        """Prepare to compile files below `root`.
+
+        :param mtime: modification time of every source file and byte-code file, in seconds.
+        :param mode: permission bits of the byte-code files; 0 keeps the default.
+        """
         self._interpreter = interpreter
         self._environ = {name: text for name, text in host.environ.items() if name != "__PYVENV_LAUNCHER__"}
         self._root = root
         self._arguments = [root, str(mtime), str(mode)]
         self._processes: list[subprocess.Popen[bytes]] = []
         self._load: list[int] = []
+        """An estimate of the work given to each process so far."""
 
     def close(self) -> None:
-        """End what still runs."""
+        """Kill the processes that are still running."""
         for process in self._processes:
             if process.poll() is None:
                 process.kill()
             process.wait()
             for stream in (process.stdin, process.stdout, process.stderr):
                 if stream:
-                    with contextlib.suppress(OSError):  # what it was still to be told, and it has died
+                    with contextlib.suppress(OSError):  # unsent input of a process that has died
                         stream.close()
 
     def add(self, source: str, target: str, size: int) -> None:
-        """Have a file compiled; paths are relative to the root.
+        """Compile `source`, a file of `size` bytes, to `target`; both paths are relative to the root.
 
         :raises SeedError: the interpreter cannot be run.
         """
         if not self._processes:
             self._start()
-        which = self._load.index(min(self._load))
-        self._load[which] += size + 1000  # opening and writing costs about as much as compiling that many bytes
-        pipe = self._processes[which].stdin
+        index = self._load.index(min(self._load))
+        self._load[index] += size + 1000  # opening and writing a file costs about as much as compiling 1000 bytes
+        pipe = self._processes[index].stdin
         assert pipe is not None
         try:
             pipe.write(os.fsencode(f"{source}\0{target}\n"))
         except BrokenPipeError:
-            pass  # it has died, which `results` will report
+            pass  # the process has died; `results` reports it
 
     def results(self) -> list[tuple[int, str, str]]:
-        """Wait until all is compiled, and return size, SHA-256 in hexadecimal and path of each byte-code file.
+        """Wait for the processes; return the size, SHA-256 in hexadecimal and path of each byte-code file.
 
-        :raises SeedError: an interpreter failed; that a file does not compile is no failure.
+        Files that do not compile are left out.
+
+        :raises SeedError: an interpreter failed.
         """
         if not self._processes:
             return []
         import subprocess
 
-        made = []
+        compiled = []
         for process in self._processes:
             try:
-                output, complaint = process.communicate(timeout=PATIENCE)
+                output, errors = process.communicate(timeout=TIMEOUT_SECONDS)
             except subprocess.TimeoutExpired:
-                raise self._failure(f"took more than {PATIENCE:.0f} s") from None
+                raise self._compiler_error(f"timed out after {TIMEOUT_SECONDS:.0f} s") from None
             lines = output.splitlines()
             if process.returncode != 0 or lines[-1:] != [b"end"]:
-                said = complaint.decode("utf-8", "replace").strip().splitlines()[-1:] or ["nothing"]
-                raise self._failure(f"ended with {process.returncode} and said: {said[0]}")
+                last = errors.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no error message"]
+                raise self._compiler_error(f"exited with code {process.returncode}: {last[0]}")
             for line in lines[:-1]:
                 size, digest, path = line.split(b" ", 2)
-                made.append((int(size), digest.decode(), os.fsdecode(path)))
-        return made
+                compiled.append((int(size), digest.decode(), os.fsdecode(path)))
+        return compiled
 
     def _start(self) -> None:
         import subprocess
 
         script = resource(__name__, "_compile.py")
         command = [self._interpreter.executable, "-I", "-S", "-W", "ignore", "-c", script, *self._arguments]
-        for _ in range(min(PROCESSES, _processors())):
+        for _ in range(min(MAX_PROCESSES, _available_processors())):
             try:
                 process = subprocess.Popen(
                     command,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
-                    bufsize=0,  # it is to begin at once
+                    bufsize=0,  # the process starts compiling with the first line
                     cwd=self._root,
                     env=self._environ,
                 )
             except OSError as error:
-                if self._processes:  # no memory or descriptors for more: one does it all
+                if self._processes:  # out of memory or descriptors: continue with the processes that have started
                     break
-                raise self._failure(f"cannot be run ({reason_of(error)})") from error
+                raise self._compiler_error(f"cannot be run ({reason_of(error)})") from error
             self._processes.append(process)
             self._load.append(0)
 
-    def _failure(self, reason: str) -> SeedError:
+    def _compiler_error(self, reason: str) -> SeedError:
         return SeedError(
-            f"`{self._interpreter.executable}` was to byte-compile seeds and {reason}",
-            hint="see whether it runs at all, or make the environment with `--no-seed`",
+            f"`{self._interpreter.executable}` could not compile the seeds to byte-code: {reason}",
+            hint="check that this Python starts, or use `--no-seed`",
         )
 
 
-def _processors() -> int:
+def _available_processors() -> int:
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -1,6 +1,6 @@
 """Check that an image is what was published, quickly enough for a warm run.
 
-The check compares size, time and permissions of every file. `cloche.store.images.verify` compares content.
+The check compares size, time and permissions of every file. `cloche.store.images.verify_image` compares content.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
     from cloche.model.distribution import Image
 
-SEAL = "manifest"
-"""Name of the file list of an image's own files: the file lists and records of its trees, and its description."""
+FILE_LIST_SUFFIX = ".files"
+"""The suffix of the list of a tree's files: `purelib.files` lists what is in `purelib`."""
+
+OWN_FILE_LIST = "image.files"
+"""The list of an image's own files: the file lists of its trees, their records, and its description."""
 
 BY_DESCRIPTOR = os.stat in os.supports_dir_fd
 
@@ -35,8 +38,8 @@ def check_tree(root: str) -> str | None:
         return reason
     try:
         for name in sealed(root):
-            if name.endswith(".manifest"):
-                _check(f"{root}/{name}", f"{root}/{name.removesuffix('.manifest')}")
+            if name.endswith(FILE_LIST_SUFFIX):
+                _check(f"{root}/{name}", f"{root}/{name.removesuffix(FILE_LIST_SUFFIX)}")
     except DamagedImage as error:
         return error.message
     except (OSError, ValueError) as error:
@@ -51,7 +54,7 @@ def check_seal(root: str) -> str | None:
         for place in (os.path.dirname(abi), abi):  # a link in the way would lead out of the store
             if os.lstat(place).st_mode & 0o170000 != IS_DIRECTORY:
                 return f"`{place}` is not a directory"
-        _check(f"{root}/{SEAL}", root)
+        _check(f"{root}/{OWN_FILE_LIST}", root)
     except DamagedImage as error:
         return error.message
     except (OSError, ValueError) as error:
@@ -65,7 +68,7 @@ def sealed(root: str) -> Sequence[str]:
     :raises OSError: the list cannot be read.
     :raises ValueError: it is not complete.
     """
-    return read_file_list(f"{root}/{SEAL}").paths
+    return read_file_list(f"{root}/{OWN_FILE_LIST}").paths
 
 
 def _check(file_list: str, root: str) -> None:

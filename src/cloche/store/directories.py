@@ -1,4 +1,4 @@
-"""The user's directories for cloche: what is kept, and settings; finding them must cost a warm run nothing."""
+"""The user's cache and configuration directories; a warm run must find them without importing platformdirs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def cache_directory(host: Host) -> str:
-    """Return the directory that platformdirs calls the user's cache of `cloche`; empty where there is no home.
+    """Return the user's cache directory for cloche, as platformdirs defines it; empty without a home directory.
 
     On Linux that is `$XDG_CACHE_HOME/cloche` if the variable holds an absolute path, else `~/.cache/cloche` (XDG Base
-    Directory Specification), worked out here because importing platformdirs costs 18 ms.
+    Directory Specification). This function finds it itself, because importing platformdirs takes 18 ms.
     """
     if host.platform != "linux":
         import platformdirs
@@ -24,7 +24,7 @@ def cache_directory(host: Host) -> str:
 
 
 def config_directory(host: Host) -> str:
-    """Return the directory that platformdirs calls the user's configuration of `cloche`; empty without a home."""
+    """Return the user's configuration directory for cloche, as platformdirs defines it; empty without a home directory."""
     if host.platform != "linux":
         import platformdirs
 
@@ -41,13 +41,13 @@ def _xdg(host: Host, variable: str, below_home: str) -> str:
 
 
 def _home(host: Host) -> str:
-    """Return `$HOME`, else what the password database says; empty if neither is an absolute path."""
+    """Return `$HOME`, else the home directory in the password database; empty if it is not an absolute path."""
     home = host.environ.get("HOME")
     if home is None:
         import pwd
 
         try:
             home = pwd.getpwuid(os.getuid()).pw_dir
-        except KeyError:  # a user id without an entry, as containers have it
+        except KeyError:  # containers often run with a user id that has no entry
             return ""
     return home if os.path.isabs(home) else ""

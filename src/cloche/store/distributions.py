@@ -1,6 +1,6 @@
-"""A distribution to be unpacked: a wheel file, or one that is installed; what it contains, and if that can be true.
+"""Distributions to unpack: a wheel file or an installed distribution, read and validated.
 
-It reads and judges; it writes nothing and runs nothing. Everything in a wheel is untrusted: names, sizes, hashes, text.
+This module writes nothing and runs nothing. Everything in a wheel is untrusted: names, sizes, hashes and text.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 TREES = ("purelib", "platlib", "headers", "scripts", "data")
-"""Where a wheel may put files, as its `.data` directory names them (binary distribution format)."""
+"""The parts of an environment that a wheel may install into, as named in its `.data` directory (PEP 427)."""
 
-LARGEST = 1 << 30
-"""Bytes a distribution may have unpacked; more is taken for an attack."""
+MAX_UNPACKED_SIZE = 1 << 30
+"""The largest size of an unpacked distribution in bytes; a larger one is treated as an attack."""
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._!+-]*[A-Za-z0-9])?")
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _GENERATED = ("INSTALLER", "REQUESTED", "RECORD", "RECORD.jws", "RECORD.p7s", "direct_url.json")
-"""Files of the metadata directory that whoever installs writes anew, or that sign the RECORD that is written anew."""
+"""Metadata files that every installer writes itself, and signatures of the RECORD that it replaces."""
 
 
 @value
 class File:
-    """One file that is to be unpacked."""
+    """One file to unpack."""
 
     tree: str
     """One of `TREES`."""
@@ -54,104 +54,107 @@ class File:
 
 @value
 class Distribution:
-    """What a wheel or an installed distribution says of itself."""
+    """The metadata and the file list of a wheel or of an installed distribution."""
 
     name: str
-    """Normalised (PEP 503): `pip`."""
+    """Normalized (PEP 503): `pip`."""
     version: str
     location: str
-    """The wheel file, or the directory into which it is installed."""
+    """Path of the wheel file, or of the site-packages directory."""
     kind: str
     """`wheel` or `installed`."""
     dist_info: str
+    """Name of its metadata directory: `pip-26.3.dist-info`."""
     root_tree: str
-    """`purelib` or `platlib`: where what lies outside the `.data` directory goes."""
+    """`purelib` or `platlib`: the tree for the files outside the `.data` directory."""
     tags: frozenset[str]
-    """What it runs on: `py3-none-any`."""
+    """Its wheel tags (PEP 425): `py3-none-any`."""
     requires_python: str
-    """As its metadata has it (PEP 345); empty if it does not say."""
+    """`Requires-Python` (PEP 345); empty if the metadata has none."""
     requires: tuple[str, ...]
-    """The other distributions it needs, as its metadata has them."""
+    """Its dependencies: the `Requires-Dist` lines of the metadata."""
     entry_points: tuple[EntryPoint, ...]
     files: tuple[File, ...]
 
     @property
     def digest(self) -> str:
-        """A name for its content in hexadecimal; the same for a wheel and for what was installed from it."""
+        """A hash of the content, in hexadecimal; equal for a wheel and for the distribution installed from it."""
         rows = sorted(f"{file.tree}/{file.path},{file.algorithm}={file.digest}" for file in self.files)
         return hashlib.sha256("\n".join([self.name, self.version, *rows]).encode()).hexdigest()
 
     def contents(self) -> Iterator[tuple[File, bytes, bool]]:
-        """Yield each file, what it holds, and whether it is to be executable; every hash is checked.
+        """Yield each file, its content, and whether it is executable; check every hash.
 
         :raises SeedError: a file is damaged or missing; the message names it.
         """
-        with _reader(self) as read:
+        with _open_members(self) as read:
             for file in self.files:
                 try:
                     content, executable = read(file.member)
-                except Exception as error:  # a damaged archive makes zipfile raise nearly anything
-                    raise _bad(self.location, f"`{file.member}` cannot be read ({error})") from error
+                except Exception as error:  # zipfile raises many kinds of exceptions for a damaged archive
+                    raise _unusable(self.location, f"`{file.member}` cannot be read ({error})") from error
                 if _digest(file.algorithm, content) != file.digest:
-                    raise _bad(self.location, f"`{file.member}` is not what its RECORD says")
+                    raise _unusable(self.location, f"`{file.member}` does not match its hash in RECORD")
                 yield file, content, executable
 
 
 def read_wheel(path: str) -> Distribution:
-    """Return what the wheel at `path` contains.
+    """Read and validate the wheel at `path`.
 
-    :raises SeedError: it is no wheel, or has an entry that no wheel may have; the message names it.
+    :raises SeedError: it is not a wheel, or has an entry that a wheel must not have; the message names it.
     """
-    with _archive(path) as archive:
+    with _open_archive(path) as archive:
         for info in archive.infolist():
             _check_member(path, info)
         members = [info.filename for info in archive.infolist() if not info.is_dir()]
-        if sum(info.file_size for info in archive.infolist()) > LARGEST:
-            raise _bad(path, f"it holds more than {LARGEST} bytes")
-        dist_info = _only_dist_info(path, members)
+        if sum(info.file_size for info in archive.infolist()) > MAX_UNPACKED_SIZE:
+            raise _unusable(path, f"it unpacks to more than {MAX_UNPACKED_SIZE} bytes")
+        dist_info = _find_dist_info(path, members)
 
-        def text(name: str, missing: str | None = None) -> str:
+        def read_text(name: str, missing: str | None = None) -> str:
             if f"{dist_info}/{name}" not in members and missing is not None:
                 return missing
             try:
                 return archive.read(f"{dist_info}/{name}").decode("utf-8")
-            except Exception as error:  # a damaged archive makes zipfile raise nearly anything
-                raise _bad(path, f"`{dist_info}/{name}` cannot be read ({error})") from error
+            except Exception as error:  # zipfile raises many kinds of exceptions for a damaged archive
+                raise _unusable(path, f"`{dist_info}/{name}` cannot be read ({error})") from error
 
-        return _describe(
+        return _build_distribution(
             path,
             "wheel",
             dist_info,
-            metadata=text("METADATA"),
-            wheel=text("WHEEL"),
-            entry_points=text("entry_points.txt", ""),
-            rows=_record_rows(path, text("RECORD")),
+            metadata=read_text("METADATA"),
+            wheel=read_text("WHEEL"),
+            entry_points=read_text("entry_points.txt", ""),
+            rows=_parse_record(path, read_text("RECORD")),
             members=members,
         )
 
 
 def read_installed(site: str, dist_info: str) -> Distribution:
-    """Return what the distribution with metadata directory `dist_info` in site-packages `site` was installed from.
+    """Read an installed distribution, given the site-packages directory and the name of its metadata directory.
 
-    :raises SeedError: its RECORD does not tell, or it was changed by whoever packaged it.
+    The result equals that of the wheel it was installed from.
+
+    :raises SeedError: its RECORD is missing or incomplete, or it installed files outside site-packages.
     """
 
-    def text(name: str, missing: str | None = None) -> str:
+    def read_text(name: str, missing: str | None = None) -> str:
         try:
             with open(os.path.join(site, dist_info, name), encoding="utf-8") as file:
                 return file.read()
         except FileNotFoundError as error:
             if missing is not None:
                 return missing
-            raise _bad(site, f"`{dist_info}/{name}` is missing") from error
+            raise _unusable(site, f"`{dist_info}/{name}` is missing") from error
         except (OSError, ValueError) as error:
-            raise _bad(site, f"`{dist_info}/{name}` cannot be read ({error})") from error
+            raise _unusable(site, f"`{dist_info}/{name}` cannot be read ({error})") from error
 
-    entry_points = text("entry_points.txt", "")
-    scripts = {entry.name for entry in _entry_points(site, entry_points)}
+    entry_points = read_text("entry_points.txt", "")
+    scripts = {entry.name for entry in _parse_entry_points(site, entry_points)}
     rows = []
-    marker = dist_info.replace(".dist-info", ".virtualenv")  # it lists that, and directories of byte-code
-    for name, algorithm, digest in _record_rows(site, text("RECORD")):
+    marker = dist_info.replace(".dist-info", ".virtualenv")  # virtualenv adds it, and `__pycache__`, to RECORD
+    for name, algorithm, digest in _parse_record(site, read_text("RECORD")):
         if (
             name.endswith((".pyc", "/__pycache__"))
             or name == marker
@@ -161,21 +164,21 @@ def read_installed(site: str, dist_info: str) -> Distribution:
         if name.startswith(("/", "..")):
             if _is_script(os.path.basename(name), scripts):
                 continue
-            raise _bad(site, f"it has installed `{name}` outside site-packages")
+            raise _unusable(site, f"it installed `{name}` outside site-packages")
         rows.append((name, algorithm, digest))
-    return _describe(
+    return _build_distribution(
         site,
         "installed",
         dist_info,
-        metadata=text("METADATA"),
-        wheel=text("WHEEL"),
+        metadata=read_text("METADATA"),
+        wheel=read_text("WHEEL"),
         entry_points=entry_points,
         rows=rows,
         members=[name for name, _, _ in rows],
     )
 
 
-def _describe(
+def _build_distribution(
     location: str,
     kind: str,
     dist_info: str,
@@ -186,17 +189,17 @@ def _describe(
     rows: Iterable[tuple[str, str, str]],
     members: list[str],
 ) -> Distribution:
-    headers = _headers(metadata)
-    about = _headers(wheel)
-    name, version = normalised(_one(headers, "name")), _one(headers, "version")
+    headers = _parse_headers(metadata)
+    about = _parse_headers(wheel)
+    name, version = normalised(_first_value(headers, "name")), _first_value(headers, "version")
     if not _NAME.fullmatch(name) or not _VERSION.fullmatch(version):
-        raise _bad(location, f"`{name}` `{version}` is no name and version")
+        raise _unusable(location, f"`{name}` `{version}` is not a valid name and version")
     stem, _, stem_version = dist_info.removesuffix(".dist-info").partition("-")
     if normalised(stem) != name or stem_version.replace("_", "-") != version.replace("_", "-"):
-        raise _bad(location, f"its metadata says `{name}` {version}, and its directory `{dist_info}`")
-    if _one(about, "wheel-version").partition(".")[0] != "1":
-        raise _bad(location, f"it has wheel version `{_one(about, 'wheel-version')}`")
-    root_tree = "purelib" if _one(about, "root-is-purelib").lower() == "true" else "platlib"
+        raise _unusable(location, f"its metadata says `{name}` {version}, but its directory is `{dist_info}`")
+    if _first_value(about, "wheel-version").partition(".")[0] != "1":
+        raise _unusable(location, f"wheel version `{_first_value(about, 'wheel-version')}` is not supported")
+    root_tree = "purelib" if _first_value(about, "root-is-purelib").lower() == "true" else "platlib"
     return Distribution(
         name=name,
         version=version,
@@ -205,17 +208,17 @@ def _describe(
         dist_info=dist_info,
         root_tree=root_tree,
         tags=frozenset(about.get("tag", [])),
-        requires_python=_one(headers, "requires-python"),
+        requires_python=_first_value(headers, "requires-python"),
         requires=tuple(headers.get("requires-dist", [])),
-        entry_points=_entry_points(location, entry_points),
-        files=_files(location, dist_info, root_tree, rows, members),
+        entry_points=_parse_entry_points(location, entry_points),
+        files=_listed_files(location, dist_info, root_tree, rows, members),
     )
 
 
-def _files(
+def _listed_files(
     location: str, dist_info: str, root_tree: str, rows: Iterable[tuple[str, str, str]], members: list[str]
 ) -> tuple[File, ...]:
-    """Return the files that are to be unpacked: those that RECORD lists, which must be those that are there."""
+    """Return the files to unpack; RECORD must list exactly the files that exist."""
     data = f"{dist_info.removesuffix('.dist-info')}.data/"
     listed: dict[str, File] = {}
     for name, algorithm, digest in rows:
@@ -223,73 +226,74 @@ def _files(
         if name.startswith(f"{dist_info}/") and name.partition("/")[2] in _GENERATED:
             continue
         if algorithm not in ("sha256", "sha384", "sha512") or not digest:
-            raise _bad(location, f"RECORD has no hash of `{name}`, or a weak one")
+            raise _unusable(location, f"RECORD has no hash for `{name}`, or only a weak one")
         tree, path = root_tree, name
         if name.startswith(data):
             tree, _, path = name.removeprefix(data).partition("/")
             if tree not in TREES or not path:
-                raise _bad(location, f"`{name}` belongs nowhere")
+                raise _unusable(location, f"`{name}` is not in a known part of the `.data` directory")
         listed[name] = File(tree, path, name, algorithm, digest)
     unlisted = [name for name in members if name not in listed]
     for name in unlisted:
         if not (name.startswith(f"{dist_info}/") and name.partition("/")[2] in _GENERATED):
-            raise _bad(location, f"RECORD does not list `{name}`")
+            raise _unusable(location, f"RECORD does not list `{name}`")
     if missing := listed.keys() - set(members):
-        raise _bad(location, f"`{min(missing)}` is missing")
+        raise _unusable(location, f"`{min(missing)}` is missing")
     _check_collisions(location, listed.values())
     return tuple(listed.values())
 
 
 def _check_member(location: str, info: zipfile.ZipInfo) -> None:
-    """Refuse an archive's entry that is not a plain file with a harmless name."""
-    _check_path(location, info.orig_filename.removesuffix("/"))  # zipfile itself cuts `filename` at a NUL
+    """Refuse an entry of an archive that is not a regular file with a safe name."""
+    _check_path(location, info.orig_filename.removesuffix("/"))  # zipfile truncates `filename` at a NUL
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise _bad(location, f"`{info.filename}` is not a file")
+        raise _unusable(location, f"`{info.filename}` is not a regular file")
     if info.flag_bits & 0x1:
-        raise _bad(location, f"`{info.filename}` is encrypted")
+        raise _unusable(location, f"`{info.filename}` is encrypted")
 
 
 def _check_path(location: str, name: str) -> None:
-    """Refuse a name that would be another path somewhere, or that no line of a RECORD or manifest can hold."""
+    """Refuse a name that means another path on some system, or that does not fit on a line of a RECORD or file list."""
     parts = name.split("/")
     if any(part in ("", ".", "..") for part in parts):
-        raise _bad(location, f"`{_shown(name)}` leads out of its directory")
+        raise _unusable(location, f"`{_escape(name)}` is not a safe relative path")
     if any(ord(character) < 32 or character in "\\:\x7f\x85\u2028\u2029" for character in name):
-        raise _bad(location, f"`{_shown(name)}` has a character that no file in a wheel may have")
+        raise _unusable(location, f"`{_escape(name)}` contains a character that is not allowed in file names")
     if any(part.endswith((" ", ".")) for part in parts):
-        raise _bad(location, f"`{_shown(name)}` is another name on Windows")
+        raise _unusable(location, f"`{_escape(name)}` names another file on Windows")
 
 
 def _check_collisions(location: str, files: Iterable[File]) -> None:
-    """Refuse two files in one place, where case and the form of accents may not count, and a file that is a directory.
+    """Refuse two files with the same path, and a file with the path of a directory.
 
-    `purelib` and `platlib` are one place nearly everywhere.
+    Paths are compared as on file systems that ignore case and the Unicode form of accents. `purelib` and `platlib` count
+    as the same directory, because they are in nearly all environments.
     """
     seen: dict[str, str] = {}
     for file in files:
-        place = "lib" if file.tree.endswith("lib") else file.tree
-        key = unicodedata.normalize("NFC", f"{place}/{file.path}").casefold()
+        tree = "lib" if file.tree.endswith("lib") else file.tree
+        key = unicodedata.normalize("NFC", f"{tree}/{file.path}").casefold()
         if key in seen:
-            raise _bad(location, f"`{seen[key]}` and `{file.member}` are one file on some systems")
+            raise _unusable(location, f"`{seen[key]}` and `{file.member}` are the same file on some systems")
         seen[key] = file.member
     for key, name in seen.items():
         parent = key.rpartition("/")[0]
         while parent:
             if parent in seen:
-                raise _bad(location, f"`{seen[parent]}` is a file and the directory of `{name}`")
+                raise _unusable(location, f"`{seen[parent]}` is both a file and the directory of `{name}`")
             parent = parent.rpartition("/")[0]
 
 
-def _only_dist_info(location: str, members: Iterable[str]) -> str:
+def _find_dist_info(location: str, members: Iterable[str]) -> str:
     found = {top for top, slash, _ in (name.partition("/") for name in members) if slash and top.endswith(".dist-info")}
     if len(found) != 1:
-        raise _bad(location, f"it has {len(found)} metadata directories where a wheel has one")
+        raise _unusable(location, f"it has {len(found)} metadata directories instead of one")
     return found.pop()
 
 
-def _record_rows(location: str, text: str) -> list[tuple[str, str, str]]:
-    """Return the rows of a RECORD (PEP 376, PEP 427) as name, hash algorithm and hash."""
+def _parse_record(location: str, text: str) -> list[tuple[str, str, str]]:
+    """Return the rows of a RECORD (PEP 376, PEP 427), each as name, hash algorithm and hash."""
     import csv
 
     rows = []
@@ -298,14 +302,14 @@ def _record_rows(location: str, text: str) -> list[tuple[str, str, str]]:
             algorithm, _, digest = hashed.partition("=")
             rows.append((name.replace("\\", "/") if os.name == "nt" else name, algorithm, digest))
     except (csv.Error, ValueError) as error:
-        raise _bad(location, f"its RECORD is not one ({error})") from error
+        raise _unusable(location, f"its RECORD is not valid ({error})") from error
     if len({name for name, _, _ in rows}) != len(rows):
-        raise _bad(location, "its RECORD lists a file twice")
+        raise _unusable(location, "its RECORD lists a file twice")
     return rows
 
 
-def _headers(text: str) -> dict[str, list[str]]:
-    """Return the header fields of a METADATA or WHEEL file by lower-case name (of RFC 822, as much as these use)."""
+def _parse_headers(text: str) -> dict[str, list[str]]:
+    """Return the fields of a METADATA or WHEEL file (in RFC 822 format), by lower-case name."""
     fields: dict[str, list[str]] = {}
     last: list[str] = []
     for line in text.splitlines():
@@ -321,12 +325,12 @@ def _headers(text: str) -> dict[str, list[str]]:
     return fields
 
 
-def _one(headers: dict[str, list[str]], name: str) -> str:
+def _first_value(headers: dict[str, list[str]], name: str) -> str:
     return headers.get(name, [""])[0]
 
 
-def _entry_points(location: str, text: str) -> tuple[EntryPoint, ...]:
-    """Return the scripts that an `entry_points.txt` declares (entry points specification)."""
+def _parse_entry_points(location: str, text: str) -> tuple[EntryPoint, ...]:
+    """Return the console and GUI scripts that an `entry_points.txt` declares (entry points specification)."""
     kinds = {"[console_scripts]": "console", "[gui_scripts]": "gui"}
     kind, found = "", []
     for line in (line.strip() for line in text.splitlines()):
@@ -337,36 +341,36 @@ def _entry_points(location: str, text: str) -> tuple[EntryPoint, ...]:
             module, _, attribute = (part.strip() for part in reference.partition("[")[0].partition(":"))
             usable = not re.search(r"[\\/:\x00-\x1f\x7f]", name) and name not in ("", ".", "..")
             if not usable or not _DOTTED.fullmatch(module) or not _DOTTED.fullmatch(attribute):
-                raise _bad(location, f"its entry point `{_shown(line)}` is none")
+                raise _unusable(location, f"its entry point `{_escape(line)}` is not valid")
             found.append(EntryPoint(name, module, attribute, kind))
     names = [entry.name.casefold() for entry in found]
     if len(set(names)) != len(names):
-        raise _bad(location, "it declares a script twice")
+        raise _unusable(location, "it declares a script twice")
     return tuple(found)
 
 
 def _is_script(name: str, declared: set[str]) -> bool:
-    """Whether a file name is that of a script that an installer makes for a declared one, as `pip3.12` for `pip`."""
+    """Return whether an installer creates a script of this name for one of the declared ones: `pip3.12` for `pip`."""
     stem = name.removesuffix(".exe").removesuffix("-script.py").removesuffix("-script.pyw")
     return stem in declared or re.sub(r"-?\d+(\.\d+)?$", "", stem) in declared
 
 
 @contextlib.contextmanager
-def _reader(distribution: Distribution) -> Iterator[Callable[[str], tuple[bytes, bool]]]:
-    """Give a function that reads a member and tells whether it is executable."""
+def _open_members(distribution: Distribution) -> Iterator[Callable[[str], tuple[bytes, bool]]]:
+    """Open a distribution; give a function that returns the content of a member, and whether it is executable."""
     if distribution.kind == "installed":
 
         def read_file(member: str) -> tuple[bytes, bool]:
             descriptor = open_quietly(os.path.join(distribution.location, member))
             with open(descriptor, "rb", buffering=0) as file:
-                found = os.fstat(descriptor)
-                if not stat.S_ISREG(found.st_mode):
-                    raise OSError("not a file")
-                return file.read(), bool(found.st_mode & stat.S_IXUSR) and os.name != "nt"
+                mode = os.fstat(descriptor).st_mode
+                if not stat.S_ISREG(mode):
+                    raise OSError("not a regular file")
+                return file.read(), bool(mode & stat.S_IXUSR) and os.name != "nt"
 
         yield read_file
         return
-    with _archive(distribution.location) as archive:
+    with _open_archive(distribution.location) as archive:
 
         def read_member(member: str) -> tuple[bytes, bool]:
             info = archive.getinfo(member)
@@ -376,20 +380,20 @@ def _reader(distribution: Distribution) -> Iterator[Callable[[str], tuple[bytes,
 
 
 @contextlib.contextmanager
-def _archive(path: str) -> Iterator[zipfile.ZipFile]:
+def _open_archive(path: str) -> Iterator[zipfile.ZipFile]:
     import zipfile
 
     with contextlib.ExitStack() as opened:
         try:
             file = opened.enter_context(open(path, "rb", opener=lambda name, _: open_quietly(name)))
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise OSError("not a file")
+                raise OSError("not a regular file")
             archive = opened.enter_context(zipfile.ZipFile(file))
-        except Exception as error:  # a damaged archive makes zipfile raise nearly anything
-            raise _bad(path, f"it cannot be opened ({error})") from error
+        except Exception as error:  # zipfile raises many kinds of exceptions for a damaged archive
+            raise _unusable(path, f"it cannot be opened ({error})") from error
         names = [info.filename for info in archive.infolist()]
         if len(set(names)) != len(names):
-            raise _bad(path, f"`{_shown(max(names, key=names.count))}` is in it twice")
+            raise _unusable(path, f"`{_escape(max(names, key=names.count))}` occurs in it twice")
         yield archive
 
 
@@ -397,14 +401,14 @@ def _digest(algorithm: str, content: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.new(algorithm, content).digest()).decode().rstrip("=")
 
 
-def _shown(text: str) -> str:
-    """Return untrusted text as one line that says what it is."""
+def _escape(text: str) -> str:
+    """Return untrusted text as one line of at most 200 characters, with control characters escaped."""
     return text.encode("unicode_escape", "backslashreplace").decode()[:200]
 
 
-def _bad(location: str, reason: str) -> SeedError:
+def _unusable(location: str, reason: str) -> SeedError:
     plain = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in reason[:500])
     return SeedError(
-        f"`{location}` is not used: {plain}",
-        hint="remove it or install it again, and name another version with `--pip` or `--seed` if that does not help",
+        f"`{location}` cannot be used: {plain}",
+        hint="delete or reinstall it, or choose another version with `--pip` or `--seed`",
     )

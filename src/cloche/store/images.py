@@ -1,17 +1,17 @@
-"""Images: distributions unpacked once for each ABI, published whole, and never changed afterwards.
+"""Images: distributions, unpacked once for each ABI, published whole, and never changed afterwards.
 
-An image is a directory `images/<byte-code ABI>/<name>-<version>-<content>`. In it, for each tree of the wheel that has
-files, `purelib/…` holds the files, `purelib.manifest` lists them with size, time and hash, and `purelib.record` holds
-their rows of a RECORD, relative to the tree; `shebangs/` has the scripts whose first line names the environment's
-Python; `image.json` describes it, and `manifest` lists these files themselves.
+An image is a directory `images/<byte-code ABI>/<name>-<version>-<content>`. For each tree of the wheel that has files, it
+holds the files in `purelib/…`, a list of them with size, time and hash in `purelib.files`, and their rows of a RECORD,
+relative to the tree, in `purelib.record`. `shebangs/` holds the scripts whose first line must name the environment's
+Python, `image.json` describes the image, and `image.files` lists the image's own files (lists, records, description).
 
-Byte-code that lies about for the very same ABI is taken over. To compile what is left takes longer than all else, so it
-waits until an environment has got the image and another one is to: then one with byte-code takes its place. Who makes one
-environment, in a fresh container say, does not pay for the next thousand. The image's directory has the time of its files
-until it was laid down for the first time (see `Store.note_laid`).
+Byte-code that already exists for exactly this ABI is reused. Compiling the rest takes longer than everything else, so a new
+image is published without it. The first environment that uses the image marks it (see `Store.mark_installed`), and the
+second one triggers the compilation. If you create one environment, say in a fresh container, you do not pay for the
+next thousand. The mark is the time of the image's directory: until then, it equals the time of the image's files.
 
-The time of every file is the same and derived from the content, so that equal images are equal on every machine, and
-byte-code of one is never taken for that of another. It is an even number of seconds, which every file system can hold.
+All files of an image have the same time, which is derived from the content. So equal images are equal on every machine,
+and byte-code of one image is never valid for another. It is an even number of seconds, which every file system can store.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from cloche.fs.files import read_plain, write_all
 from cloche.model.distribution import EntryPoint, Image
 from cloche.model.value import fields
 from cloche.store import bytecode
-from cloche.store.check import SEAL, check_image, check_tree, sealed
+from cloche.store.check import FILE_LIST_SUFFIX, OWN_FILE_LIST, check_image, check_tree, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,77 +41,77 @@ if TYPE_CHECKING:
     from cloche.store import Store
     from cloche.store.distributions import Distribution
 
-FORMAT = 2
-"""Raised when images of an earlier one must not be used."""
+FORMAT = 3
+"""Raised when images of an earlier version must not be used."""
 
 READ_ONLY = os.name != "nt"
-"""Whether files are made read-only, so that an editor that opens one in an environment stops before it changes it in
-all of them. Windows would not let such files be removed."""
+"""Whether files are created read-only. An editor that opens one in an environment then refuses to change it in all
+environments that share it. Windows cannot delete read-only files."""
 
 SHEBANGS = "shebangs"
 UNFINISHED = ".new"
 DISCARDED = ".old"
 
 
-def obtain(distribution: Distribution, interpreter: Interpreter, store: Store) -> Image:
-    """Return the image of a distribution for an interpreter's ABI, built now if the store has no whole one.
+def find_or_build_image(distribution: Distribution, interpreter: Interpreter, store: Store) -> Image:
+    """Return the image of a distribution for an interpreter's ABI, and build it if the store has no intact one.
 
-    One without byte-code that an environment has got is compiled. Several processes may build at once: they get the same
-    image, and one of them builds it.
+    An image without byte-code that an environment already uses is built again with byte-code. If that fails, the
+    existing image is returned, with a warning. When several processes need the same image, one of them builds it.
 
-    Where that fails, the one without is as good, and a warning says so.
-
-    :raises SeedError: the distribution is damaged or hostile.
+    :raises SeedError: the distribution is damaged or hostile, or the image cannot be created.
     """
     name = image_name(distribution)
     abi = abi_name(interpreter)
     attempts = 3
     while True:
         attempts -= 1
-        found = _present(store, abi, name)
-        if found and (found.bytecode == "complete" or not _was_laid(found) or not store.lasts):
+        found = _find_image(store, abi, name)
+        if found and (found.bytecode == "complete" or not _was_installed(found) or not store.is_persistent):
             return found
-        images = os.path.join(store.room("images"), abi)
-        if found and not store.keeps(images):
+        images = os.path.join(store.writable_directory("images"), abi)
+        if found and not store.is_persistent_path(images):
             return found
         try:
-            _make_own_directory(images)
+            _create_real_directory(images)
             with store.lock(f"{abi}-{name}") as state:
-                meanwhile = _present(store, abi, name)
+                meanwhile = _find_image(store, abi, name)
                 if meanwhile and (meanwhile.bytecode == "complete" or not found):
                     return meanwhile
                 if state == "locked":
-                    _sweep(images, name)
+                    _remove_leftovers(images, name)
                 elif state == "busy":
-                    store.warnings.append(f"building an image of `{name}` while another process has it locked")
-                again = os.path.lexists(os.path.join(images, name))
-                doing = "compiling" if again else "unpacking"
-                store.progress(f"{doing} {distribution.name} {distribution.version} for {interpreter.name}")
-                _make(distribution, interpreter, store.host, images, name, compiling=again)
+                    store.warnings.append(
+                        f"another process still holds the lock on the image `{name}`; building it anyway"
+                    )
+                exists = os.path.lexists(os.path.join(images, name))
+                action = "compiling" if exists else "unpacking"
+                store.progress(f"{action} {distribution.name} {distribution.version} for {interpreter.name}")
+                _build_and_publish(distribution, interpreter, store.host, images, name, compiling=exists)
         except SeedError as error:
             if not found:
                 raise
-            store.warnings.append(f"{distribution.name} has no byte-code, because {error.message}")
+            store.warnings.append(f"{distribution.name} is installed without byte-code: {error.message}")
             return found
-        except FileNotFoundError as error:  # somebody is clearing the store under our hands
+        except FileNotFoundError as error:  # another process is clearing the store
             if not attempts:
-                raise _hindered(distribution, images, error) from error
+                raise _cannot_create(distribution, images, error) from error
         except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS) or not store.keeps(images):
-                raise _hindered(distribution, images, error) from error
-            store.give_up("images", f"cannot be written ({reason_of(error)})")
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS) or not store.is_persistent_path(images):
+                raise _cannot_create(distribution, images, error) from error
+            store.fall_back_to_temporary("images", f"is not writable ({reason_of(error)})")
         if not attempts:
             raise SeedError(
-                f"the image `{images}/{name}` is removed or damaged as often as it is made", hint="try again"
+                f"the image `{images}/{name}` was removed or damaged each time it was built", hint="try again"
             )
 
 
-def _make(
+def _build_and_publish(
     distribution: Distribution, interpreter: Interpreter, host: Host, images: str, name: str, *, compiling: bool
 ) -> None:
-    """Build an image and give it its name; whatever happens, nothing unfinished is left.
+    """Build an image in a staging directory and rename it to `name`; the staging directory is always removed.
 
-    :raises FileNotFoundError: what was built has been removed meanwhile.
+    :raises FileNotFoundError: another process removed the staging directory.
     """
     stage = os.path.join(images, f"{name}.{os.urandom(4).hex()}{UNFINISHED}")
     try:
@@ -122,57 +122,56 @@ def _make(
             raise
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), stage) from error
     finally:
-        remove(stage)
+        remove_path(stage)
 
 
-def _hindered(distribution: Distribution, images: str, error: OSError) -> SeedError:
+def _cannot_create(distribution: Distribution, images: str, error: OSError) -> SeedError:
     return SeedError(
-        f"the image of {distribution.name} {distribution.version} cannot be made in `{images}`: {reason_of(error)}",
-        hint="name another place with `--cache-dir`, or make room",
+        f"the image of {distribution.name} {distribution.version} cannot be created in `{images}`: {reason_of(error)}",
+        hint="free some space, or choose another directory with `--cache-dir`",
     )
 
 
-def _was_laid(image: Image) -> bool:
-    """Return whether an environment has got an image; one that is gone meanwhile counts as one that is to be built."""
+def _was_installed(image: Image) -> bool:
+    """Return whether an environment has used the image; True also if the image has been removed meanwhile."""
     try:
         return os.stat(image.root).st_mtime_ns != os.stat(os.path.join(image.root, "image.json")).st_mtime_ns
     except OSError:
         return True
 
 
-def load(root: str) -> Image | None:
-    """Return the image in that directory; None if there is none, or it is not whole."""
+def load_image(root: str) -> Image | None:
+    """Return the image in the directory `root`; None if there is none or it is damaged."""
     try:
-        described = json.loads(read_plain(os.path.join(root, "image.json")))
-        points = tuple(EntryPoint(**point) for point in described.pop("entry_points"))
-        image = Image(root=root, entry_points=points, **described)
+        description = json.loads(read_plain(os.path.join(root, "image.json")))
+        points = tuple(EntryPoint(**point) for point in description.pop("entry_points"))
+        image = Image(root=root, entry_points=points, **description)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return None if check_image(image) else image
 
 
-def verify(root: str) -> list[str]:
-    """Return what is wrong with the image in that directory, every file's content compared; empty if nothing is."""
-    if reason := check_tree(root):
-        return [reason]
+def verify_image(root: str) -> list[str]:
+    """Compare the hash of every file of an image; return one line for each problem."""
+    if problem := check_tree(root):
+        return [problem]
     names = sealed(root)
-    wrong = []
-    known = {SEAL, *names, *(parent for name in names for parent in _parents(name))}
+    problems = []
+    known = {OWN_FILE_LIST, *names, *(parent for name in names for parent in _parents(name))}
     for name in names:
-        if name.endswith(".manifest"):
-            tree = name.removesuffix(".manifest")
-            manifest = read_file_list(f"{root}/{name}")
-            wrong += _wrong_content(f"{root}/{tree}", manifest)
-            known |= {tree, *(f"{tree}/{path}" for path in (*manifest.directories, *manifest.paths))}
-            directories = (f"{root}/{tree}/{path}" for path in manifest.directories)
-            linked = filter(os.path.islink, directories)
-            wrong += [f"`{path}` is a link" for path in linked]
-    wrong += [f"`{root}/{path}` does not belong there" for path in sorted(_walk(root) - known)]
-    return wrong + _wrong_content(root, read_file_list(f"{root}/{SEAL}"))
+        if name.endswith(FILE_LIST_SUFFIX):
+            tree = name.removesuffix(FILE_LIST_SUFFIX)
+            file_list = read_file_list(f"{root}/{name}")
+            problems += _changed_files(f"{root}/{tree}", file_list)
+            known |= {tree, *(f"{tree}/{path}" for path in (*file_list.directories, *file_list.paths))}
+            directories = (f"{root}/{tree}/{path}" for path in file_list.directories)
+            problems += [f"`{path}` is a symbolic link" for path in filter(os.path.islink, directories)]
+    problems += [f"`{root}/{path}` is not part of the image" for path in sorted(_walk(root) - known)]
+    return problems + _changed_files(root, read_file_list(f"{root}/{OWN_FILE_LIST}"))
 
 
-def remove(path: str) -> None:
-    """Remove an image or what stands in its place, never following a link; what cannot be removed stays."""
+def remove_path(path: str) -> None:
+    """Remove a file, a link or a directory tree, without following links; ignore what cannot be removed."""
     if os.path.isdir(path) and not os.path.islink(path):
         import shutil
 
@@ -185,20 +184,20 @@ def remove(path: str) -> None:
 
 
 def abi_name(interpreter: Interpreter) -> str:
-    """Return the name of the directory for images of one byte-code: `cpython-312-cb0d0d0a`."""
+    """Return the name of the directory for images whose byte-code this interpreter can use: `cpython-312-cb0d0d0a`."""
     name = f"{interpreter.cache_tag}-{interpreter.magic}"
     return name if re.fullmatch(r"[A-Za-z0-9._-]{1,80}", name) else hashlib.sha256(name.encode()).hexdigest()[:32]
 
 
 def image_name(distribution: Distribution) -> str:
-    """Return the name of a distribution's image: its name and version, and a short one for its content."""
+    """Return the directory name of a distribution's image: name, version, and a hash of the content."""
     content = hashlib.sha256(f"{FORMAT} {distribution.digest}".encode()).hexdigest()
     return f"{distribution.name}-{distribution.version}-{content[:16]}"
 
 
-def _present(store: Store, abi: str, name: str) -> Image | None:
-    for place in store.places("images"):
-        if image := load(os.path.join(place, abi, name)):
+def _find_image(store: Store, abi: str, name: str) -> Image | None:
+    for images in store.readable_directories("images"):
+        if image := load_image(os.path.join(images, abi, name)):
             return image
     return None
 
@@ -206,60 +205,62 @@ def _present(store: Store, abi: str, name: str) -> Image | None:
 def _build(
     distribution: Distribution, interpreter: Interpreter, host: Host, stage: str, *, compiling: bool
 ) -> Bytecode:
-    """Fill the new directory `stage` with the image of a distribution; return what it has of byte-code."""
+    """Create the image of a distribution in the new directory `stage`; return whether its byte-code is complete."""
     os.mkdir(stage, 0o700)
-    tree = _Trees(stage, 978307200 + 2 * (int(distribution.digest[:7], 16)))  # between 2001 and 2018
-    compiler = bytecode.Compiler(interpreter, host, stage, tree.seconds, 0o444 if READ_ONLY else 0)
+    writer = _ImageWriter(stage, 978307200 + 2 * (int(distribution.digest[:7], 16)))  # between 2001 and 2018
+    compiler = bytecode.Compiler(interpreter, host, stage, writer.seconds, 0o444 if READ_ONLY else 0)
     code: Bytecode = "complete"
     try:
         for file, content, executable in distribution.contents():
             if file.tree == "scripts" and content.startswith((b"#!python", b"#!pythonw")):
-                tree.add(SHEBANGS, file.path, content, executable=True)
+                writer.add(SHEBANGS, file.path, content, executable=True)
                 continue
-            tree.add(file.tree, file.path, content, executable=executable or file.tree == "scripts")
+            writer.add(file.tree, file.path, content, executable=executable or file.tree == "scripts")
             if file.path.endswith(".py") and file.tree in ("purelib", "platlib"):
-                target = bytecode.cached_path(file.path, interpreter.cache_tag)
-                if body := bytecode.existing(distribution, file, content, interpreter):
+                target = bytecode.bytecode_path(file.path, interpreter.cache_tag)
+                if body := bytecode.reusable_bytecode(distribution, file, content, interpreter):
                     magic = bytes.fromhex(interpreter.magic)
-                    tree.add(file.tree, target, bytecode.header(magic, tree.seconds, len(content)) + body)
+                    header = bytecode.bytecode_header(magic, writer.seconds, len(content))
+                    writer.add(file.tree, target, header + body)
                 elif compiling:
                     compiler.add(f"{file.tree}/{file.path}", f"{file.tree}/{target}", len(content))
                 else:
                     code = "missing"
         for name, text in (("INSTALLER", b"cloche\n"), ("REQUESTED", b"")):
-            tree.add(distribution.root_tree, f"{distribution.dist_info}/{name}", text)
+            writer.add(distribution.root_tree, f"{distribution.dist_info}/{name}", text)
         for size, digest, path in compiler.results():
             name, _, inside = path.partition("/")
-            tree.note(name, inside, size, digest)
+            writer.register(name, inside, size, digest)
     finally:
         compiler.close()
-    tree.seal(distribution, code)
-    os.utime(stage, (tree.seconds, tree.seconds))
-    _settle(stage)
+    writer.finish(distribution, code)
+    os.utime(stage, (writer.seconds, writer.seconds))
+    _flush(stage)
     return code
 
 
-class _Trees:
-    """The trees of an image that is being built."""
+class _ImageWriter:
+    """Write the files of a new image, and keep the list of them."""
 
     def __init__(self, root: str, seconds: int) -> None:
         self.root = root
         self.seconds = seconds
-        """The time of every file in it."""
+        """The modification time of every file, in seconds since the epoch."""
         self._files: dict[str, dict[str, tuple[int, str]]] = {}
-        self._made: set[str] = set()
+        """Size and SHA-256 of each file, by tree and path."""
+        self._created: set[str] = set()
 
     def add(self, tree: str, path: str, content: bytes, *, executable: bool = False) -> None:
-        """Write a new file."""
-        self.note(tree, path, len(content), hashlib.sha256(content).hexdigest())
+        """Write a new file and register it."""
+        self.register(tree, path, len(content), hashlib.sha256(content).hexdigest())
         self._write(f"{tree}/{path}", content, 0o555 if executable else 0o444)
 
-    def note(self, tree: str, path: str, size: int, sha256: str) -> None:
-        """Take up a file that somebody else has written."""
+    def register(self, tree: str, path: str, size: int, sha256: str) -> None:
+        """Add a file that the compiler has written to the file list."""
         self._files.setdefault(tree, {})[path] = (size, sha256)
 
-    def seal(self, distribution: Distribution, code: Bytecode) -> None:
-        """Write the manifests, the records and the description; `code` as `Image.bytecode` has it."""
+    def finish(self, distribution: Distribution, code: Bytecode) -> None:
+        """Write the file lists, the records and the description; `code` becomes `Image.bytecode`."""
         own: dict[str, tuple[int, str]] = {}
 
         def write(name: str, text: str) -> None:
@@ -269,11 +270,11 @@ class _Trees:
 
         for tree, files in self._files.items():
             if tree == SHEBANGS:
-                own.update({f"{SHEBANGS}/{path}": noted for path, noted in files.items()})
+                own.update({f"{SHEBANGS}/{path}": size_and_hash for path, size_and_hash in files.items()})
                 continue
-            write(f"{tree}.manifest", self._manifest(files))
+            write(f"{tree}{FILE_LIST_SUFFIX}", self._file_list(files))
             write(f"{tree}.record", "".join(_record_row(path, *files[path]) for path in sorted(files)))
-        described = {
+        description = {
             "distribution": distribution.name,
             "version": distribution.version,
             "entry_points": [fields(point) for point in distribution.entry_points],
@@ -282,36 +283,38 @@ class _Trees:
             "files": sum(len(files) for tree, files in self._files.items() if tree != SHEBANGS),
             "size": sum(size for tree, files in self._files.items() if tree != SHEBANGS for size, _ in files.values()),
         }
-        write("image.json", json.dumps(described, indent=1, sort_keys=True) + "\n")
-        self._write(SEAL, self._manifest(own).encode("utf-8"), 0o444)
+        write("image.json", json.dumps(description, indent=1, sort_keys=True) + "\n")
+        self._write(OWN_FILE_LIST, self._file_list(own).encode("utf-8"), 0o444)
 
-    def _manifest(self, files: dict[str, tuple[int, str]]) -> str:
+    def _file_list(self, files: dict[str, tuple[int, str]]) -> str:
         directories = {parent for path in files for parent in _parents(path)}
         paths = sorted(files)
         sizes, hashes = zip(*(files[path] for path in paths), strict=True) if paths else ((), ())
         return format_file_list(FileList(sorted(directories), paths, sizes, hashes, self.seconds * 10**9))
 
     def _write(self, path: str, content: bytes, mode: int) -> None:
-        self._make_parent(path)
+        self._create_parent(path)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         descriptor = os.open(f"{self.root}/{path}", flags, mode if READ_ONLY else 0o666)
-        try:  # without a file object, of which there would be a thousand
+        try:  # faster than a file object for each of a thousand files
             write_all(descriptor, content)
             if READ_ONLY:
-                os.fchmod(descriptor, mode)  # whatever the umask: it is the environment's file too
+                os.fchmod(descriptor, mode)  # not reduced by the umask: environments share this file
         finally:
             os.close(descriptor)
         os.utime(f"{self.root}/{path}", (self.seconds, self.seconds))
 
-    def _make_parent(self, path: str) -> None:
+    def _create_parent(self, path: str) -> None:
         parent = path.rpartition("/")[0]
-        if parent and parent not in self._made:  # and never the root: if that is gone, somebody wants it to be
-            self._make_parent(parent)
-            _make_directory(f"{self.root}/{parent}", 0o777)
-            self._made.add(parent)
+        if (
+            parent and parent not in self._created
+        ):  # never the root: if it is gone, another process removed it on purpose
+            self._create_parent(parent)
+            _create_directory(f"{self.root}/{parent}", 0o777)
+            self._created.add(parent)
 
 
-def _make_directory(path: str, mode: int) -> None:
+def _create_directory(path: str, mode: int) -> None:
     try:
         os.mkdir(path, mode)
     except FileExistsError:
@@ -319,8 +322,8 @@ def _make_directory(path: str, mode: int) -> None:
             raise
 
 
-def _make_own_directory(path: str) -> None:
-    """Make a directory that is none of others': a link in its place would lead a builder out of the store."""
+def _create_real_directory(path: str) -> None:
+    """Create a private directory; replace a link or file at `path`, because a link would lead out of the store."""
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
@@ -337,39 +340,40 @@ def _parents(path: str) -> Iterable[str]:
 
 
 def _record_row(path: str, size: int, sha256: str) -> str:
-    """Return a row of a RECORD; byte-code has no hash there, because Python creates it again whenever it likes."""
+    """Return a row of a RECORD; byte-code gets no hash, because Python may write it again at any time."""
     if path.endswith(".pyc"):
         return format_row(path)
     return format_row(path, record_digest(bytes.fromhex(sha256)), size)
 
 
-def _settle(stage: str) -> None:
-    """Have the system write everything in `stage` to the disk, in one request where it knows one (`syncfs`, Linux)."""
+def _flush(stage: str) -> None:
+    """Write everything in `stage` to the disk, with one `syncfs` where the system has it (Linux)."""
     descriptor = os.open(stage, os.O_RDONLY) if os.name != "nt" else -1
     try:
-        if descriptor >= 0 and _sync_file_system(descriptor):
+        if descriptor >= 0 and _flush_file_system(descriptor):
             return
         for parent, _, names in os.walk(stage):
             for name in names:
-                _sync(os.path.join(parent, name))
-            _sync(parent)
+                _flush_path(os.path.join(parent, name))
+            _flush_path(parent)
     finally:
         if descriptor >= 0:
             os.close(descriptor)
 
 
-def _sync_file_system(descriptor: int) -> bool:
+def _flush_file_system(descriptor: int) -> bool:
+    """Flush the file system of an open file; return False where the system cannot do that."""
     try:
         import ctypes
 
-        failed: int = ctypes.CDLL(None).syncfs(descriptor)  # 20 ms, where 900 times `fsync` takes 500
+        status: int = ctypes.CDLL(None).syncfs(descriptor)  # 20 ms, where 900 calls of `fsync` take 500 ms
     except (ImportError, AttributeError, OSError, TypeError):
         return False
-    return failed == 0
+    return status == 0
 
 
-def _sync(path: str) -> None:
-    """Write one file or directory to the disk; on Windows only files opened for writing can be, so nothing is."""
+def _flush_path(path: str) -> None:
+    """Flush one file or directory to the disk; does nothing on Windows, where that requires opening it for writing."""
     if os.name == "nt":
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -379,37 +383,37 @@ def _sync(path: str) -> None:
         os.close(descriptor)
 
 
-def _publish(stage: str, place: str, code: Bytecode) -> None:
-    """Give a finished image its name; one that is there is kept if it is whole and has as much byte-code."""
-    if os.path.lexists(place):
-        if (there := load(place)) and there.bytecode in ("complete", code):
-            remove(stage)
+def _publish(stage: str, target: str, code: Bytecode) -> None:
+    """Rename a finished image to `target`, unless an intact image with at least as much byte-code is there."""
+    if os.path.lexists(target):
+        if (existing := load_image(target)) and existing.bytecode in ("complete", code):
+            remove_path(stage)
             return
-        discarded = f"{place}.{os.urandom(4).hex()}{DISCARDED}"
-        os.rename(place, discarded)
-        remove(discarded)
+        discarded = f"{target}.{os.urandom(4).hex()}{DISCARDED}"
+        os.rename(target, discarded)
+        remove_path(discarded)
     try:
-        os.rename(stage, place)
+        os.rename(stage, target)
     except OSError:
-        if not load(place):  # another process was quicker, and its image is as good
+        if not load_image(target):  # otherwise another process published an equal image first
             raise
-        remove(stage)
-    _sync(os.path.dirname(place))
+        remove_path(stage)
+    _flush_path(os.path.dirname(target))
 
 
-def _sweep(images: str, name: str) -> None:
-    """Remove what builders of this image left that were killed; the lock says that none of them lives."""
+def _remove_leftovers(images: str, name: str) -> None:
+    """Remove what killed processes left of this image; holding the lock means that no process is building it."""
     for entry in os.listdir(images):
         if entry.startswith(f"{name}.") and entry.endswith((UNFINISHED, DISCARDED)):
-            remove(os.path.join(images, entry))
+            remove_path(os.path.join(images, entry))
 
 
-def _wrong_content(root: str, manifest: FileList) -> list[str]:
-    wrong = []
-    for path, digest in zip(manifest.paths, manifest.hashes, strict=True):
+def _changed_files(root: str, file_list: FileList) -> list[str]:
+    problems = []
+    for path, digest in zip(file_list.paths, file_list.hashes, strict=True):
         if hashlib.sha256(read_plain(f"{root}/{path}")).hexdigest() != digest:
-            wrong.append(f"`{root}/{path}` has other content than when it was made")
-    return wrong
+            problems.append(f"`{root}/{path}` was modified after it was created")
+    return problems
 
 
 def _walk(root: str) -> set[str]:

@@ -15,7 +15,7 @@ from cloche.fs.files import read_plain
 from cloche.model.operations import InstallTree, MakeDir, Write
 from cloche.model.value import TYPE_CHECKING
 from cloche.shells.template import render, resource
-from cloche.store.check import sealed
+from cloche.store.check import FILE_LIST_SUFFIX, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ def image_operations(image: Image, environment: Environment) -> list[Operation]:
         "data": ".",
     }
     own = sealed(image.root)
-    found = {name.removesuffix(".manifest") for name in own if name.endswith(".manifest")}
+    found = {name.removesuffix(FILE_LIST_SUFFIX) for name in own if name.endswith(FILE_LIST_SUFFIX)}
     trees = [tree for tree in places if tree in found]
     in_platlib = "platlib" in found and os.path.isdir(f"{image.root}/platlib/{image.dist_info}")
     site = layout.platlib if in_platlib else layout.purelib
@@ -58,7 +58,7 @@ def image_operations(image: Image, environment: Environment) -> list[Operation]:
             parts = place.split("/")
             done += [MakeDir("/".join(parts[: end + 1])) for end in range(len(parts))]
         files, size = (image.files, image.size) if len(trees) == 1 else _measure(image.root, tree)
-        done.append(InstallTree(place, f"{image.root}/{tree}", f"{image.root}/{tree}.manifest", files, size))
+        done.append(InstallTree(place, f"{image.root}/{tree}", f"{image.root}/{tree}{FILE_LIST_SUFFIX}", files, size))
         record = read_plain(f"{image.root}/{tree}.record").decode("utf-8")
         rows.append(record if place == site else prefix_rows(record, _relative(place, site)))
     up = _relative(layout.bin, site)
@@ -135,16 +135,16 @@ def _own_scripts(image: Image, waiting: list[str], environment: Environment) -> 
     interpreter = environment.interpreter
     version = interpreter.python_version if interpreter else ""
     if environment.os_name == "nt":
-        from cloche.store.launchers import BESIDE, launcher
+        from cloche.store.launchers import LAUNCHER_DIRECTORY, build_launcher
 
         python = environment.place(environment.layout.executable)
         if environment.placement == "relocatable":
-            python = BESIDE + environment.layout.executable.rpartition("/")[2]
+            python = LAUNCHER_DIRECTORY + environment.layout.executable.rpartition("/")[2]
         for name, point in script_names(image.entry_points, version).items():
-            yield f"{name}.exe", launcher(interpreter, python, point.kind, _script_body(point))
+            yield f"{name}.exe", build_launcher(interpreter, python, point.kind, _script_body(point))
         for path in waiting:
             kind, rest = _split_script(read_plain(f"{image.root}/{path}"))
-            yield f"{path.partition('/')[2].removesuffix('.py')}.exe", launcher(interpreter, python, kind, rest)
+            yield f"{path.partition('/')[2].removesuffix('.py')}.exe", build_launcher(interpreter, python, kind, rest)
         return
     start = _shebang(environment)
     for name, point in script_names(image.entry_points, version).items():
@@ -226,7 +226,7 @@ def _check_collisions(image: Image, trees: set[str], environment: Environment, s
     folded = {path.casefold() for path in taken}
     for tree, prefix in (("scripts", f"{layout.bin}/"), ("data", "")):
         if tree in trees:
-            for name in read_file_list(f"{image.root}/{tree}.manifest").paths:
+            for name in read_file_list(f"{image.root}/{tree}{FILE_LIST_SUFFIX}").paths:
                 path = prefix + name
                 if path.casefold() in folded:
                     raise SeedError(
@@ -237,7 +237,7 @@ def _check_collisions(image: Image, trees: set[str], environment: Environment, s
 
 def _measure(root: str, tree: str) -> tuple[int, int]:
     """Return number and total size of a tree's files."""
-    sizes = read_file_list(f"{root}/{tree}.manifest").sizes
+    sizes = read_file_list(f"{root}/{tree}{FILE_LIST_SUFFIX}").sizes
     return len(sizes), sum(sizes)
 
 

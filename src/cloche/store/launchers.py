@@ -1,6 +1,6 @@
-"""Windows executables that start a script: a launcher of distlib, a first line that names the Python, and the script.
+"""Windows executables that start a script: a launcher from distlib, a first line that names the Python, and the script.
 
-Only plans of Windows environments load this module; it reads the launchers and starts nothing.
+Only a plan for a Windows environment loads this module. It builds the executables and never runs one.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter
 
 
-BESIDE = "<launcher_dir>\\"
-"""What stands for a launcher's own directory in its first line (distlib, `PC/launcher.c`, 0.3.3 and later)."""
+LAUNCHER_DIRECTORY = "<launcher_dir>\\"
+"""The placeholder for the launcher's own directory in its first line (distlib 0.3.3 and later, `PC/launcher.c`)."""
 
 
-def launcher(interpreter: Interpreter | None, python: str, kind: str, body: bytes) -> bytes:
-    """Return an executable that runs the program `body` with the Python at the absolute path `python`, or `BESIDE` it.
+def build_launcher(interpreter: Interpreter | None, python: str, kind: str, body: bytes) -> bytes:
+    """Return an executable that runs the Python program `body`; the same arguments give the same bytes.
 
-    It is a launcher with a zip archive behind it: Python is given the executable's own path, and runs the `__main__.py`
-    in the archive. The same arguments give the same bytes.
+    The launcher passes its own path to Python, which runs the `__main__.py` in the zip archive at the executable's end.
 
-    :raises SeedError: distlib has no launcher for that machine.
+    :param python: absolute path of the Python, or a path that starts with `LAUNCHER_DIRECTORY`.
+    :param kind: `console` or `gui`.
+    :raises SeedError: distlib has no launcher for the interpreter's machine.
     """
     if kind == "gui":
         directory, separator, name = python.rpartition("\\")
@@ -36,11 +37,11 @@ def launcher(interpreter: Interpreter | None, python: str, kind: str, body: byte
     with zipfile.ZipFile(archive, "w") as writer:
         writer.writestr(zipfile.ZipInfo("__main__.py", (2001, 1, 1, 0, 0, 0)), body)
     first_line = f"#!{quoted}\r\n".encode("utf-8", "surrogatepass")
-    return _executable(_name(interpreter, kind)) + first_line + archive.getvalue()
+    return _read_launcher(_launcher_name(interpreter, kind)) + first_line + archive.getvalue()
 
 
-def _name(interpreter: Interpreter | None, kind: str) -> str:
-    """Return the file name under which distlib has the launcher for an interpreter's machine."""
+def _launcher_name(interpreter: Interpreter | None, kind: str) -> str:
+    """Return the file name of distlib's launcher for an interpreter's machine: `t64-arm.exe`."""
     machine = interpreter.machine.lower() if interpreter else "amd64"
     bits = interpreter.bits if interpreter else 64
     suffix = "-arm" if machine in ("arm64", "aarch64") and bits == 64 else ""
@@ -48,7 +49,7 @@ def _name(interpreter: Interpreter | None, kind: str) -> str:
 
 
 @functools.cache
-def _executable(name: str) -> bytes:
+def _read_launcher(name: str) -> bytes:
     import pkgutil
 
     try:
@@ -58,6 +59,6 @@ def _executable(name: str) -> bytes:
     if data is None:
         raise SeedError(
             f"distlib has no launcher `{name}` for scripts on Windows",
-            hint="install the whole of distlib (distributors of Linux leave its launchers out)",
+            hint="reinstall distlib with pip; the packages of Linux distributions lack its launchers",
         )
     return data

@@ -1,4 +1,4 @@
-"""What may be asked for as a seed: a distribution by its name, in one version or in the newest that fits."""
+"""Requirements: which distributions to seed, each in a given version or in the newest compatible one."""
 
 from __future__ import annotations
 
@@ -16,45 +16,51 @@ _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?
 
 @value
 class Requirement:
-    """A distribution that is wanted, in one version or in the newest that fits."""
+    """A distribution to seed."""
 
     name: str
+    """Normalized (PEP 503): `pip`."""
     version: str = ""
+    """Empty for the newest compatible version."""
 
     def __str__(self) -> str:
         return f"{self.name}=={self.version}" if self.version else self.name
 
 
-def parse(text: str) -> Requirement:
-    """Return what `NAME` or `NAME==VERSION` asks for.
+def parse_requirement(text: str) -> Requirement:
+    """Parse `NAME` or `NAME==VERSION`.
 
-    :raises UsageError: it is neither.
+    :raises UsageError: `text` has neither form.
     """
     from packaging.version import InvalidVersion, Version
 
     match = _REQUIREMENT.fullmatch(text)
     if match is None:
-        raise UsageError(f"`{text}` is no seed", hint="write `NAME` or `NAME==VERSION`, as in `pip` or `pip==24.0`")
+        raise UsageError(
+            f"`{text}` is not a valid seed", hint="write `NAME` or `NAME==VERSION`, for example `pip` or `pip==24.0`"
+        )
     name, version = match.groups(default="")
     if version:
         try:
             Version(version)
         except InvalidVersion:
-            raise UsageError(f"`{version}` is no version of {name}", hint="write it as in `24.0`") from None
+            raise UsageError(
+                f"`{version}` is not a valid version of {name}", hint="write a version such as `24.0`"
+            ) from None
     return Requirement(normalised(name), version)
 
 
-def parse_all(texts: Iterable[str]) -> list[Requirement]:
-    """Return what is asked for, each distribution once: one that is asked for with a version and without has the version.
+def parse_requirements(texts: Iterable[str]) -> list[Requirement]:
+    """Parse several requirements and merge those of the same distribution; a given version wins over none.
 
-    :raises UsageError: one cannot be read, or two versions of one distribution are asked for.
+    :raises UsageError: a requirement is not valid, or two of them ask for different versions of a distribution.
     """
     from packaging.version import Version
 
     found: dict[str, Requirement] = {}
-    for one in map(parse, texts):
-        other = found.get(one.name, one)
-        if one.version and other.version and Version(one.version) != Version(other.version):
-            raise UsageError(f"`{other}` and `{one}` contradict each other", hint="ask for one of them")
-        found[one.name] = other if other.version else one
+    for requirement in map(parse_requirement, texts):
+        other = found.get(requirement.name, requirement)
+        if requirement.version and other.version and Version(requirement.version) != Version(other.version):
+            raise UsageError(f"`{other}` and `{requirement}` contradict each other", hint="keep only one of them")
+        found[requirement.name] = other if other.version else requirement
     return list(found.values())

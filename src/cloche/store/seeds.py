@@ -1,12 +1,12 @@
-"""The store as a seeder sees it: wheels and requirements go in, images come out."""
+"""The interface of the store for seeders: they pass wheels and requirements, and get images."""
 
 from __future__ import annotations
 
 from cloche.model.value import TYPE_CHECKING
 from cloche.store.distributions import read_wheel
-from cloche.store.images import obtain
-from cloche.store.requirements import parse_all
-from cloche.store.wheels import choose, unmet
+from cloche.store.images import find_or_build_image
+from cloche.store.requirements import parse_requirements
+from cloche.store.wheels import choose_distribution, missing_dependencies
 
 if TYPE_CHECKING:
     from cloche.model.distribution import Image
@@ -16,28 +16,30 @@ if TYPE_CHECKING:
 
 
 class SeedStore:
-    """Implements `cloche.plugins.hookspecs.SeedStore` on the store of one run."""
+    """Implement `cloche.plugins.hookspecs.SeedStore` with the store of one run."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def image_of(self, wheel: str, interpreter: Interpreter) -> Image:
-        """Return the image of a wheel file, built now unless the store has it.
+        """Return the image of a wheel file; build it if the store does not have it.
 
         :raises SeedError: the wheel is damaged or hostile, or the interpreter cannot compile it.
         """
         self._store.inputs.path(wheel)
-        return obtain(read_wheel(wheel), interpreter, self._store)
+        return find_or_build_image(read_wheel(wheel), interpreter, self._store)
 
     def images_for(self, wanted: Wanted, interpreter: Interpreter) -> list[Image]:
-        """Return one image per requirement, each from the nearest source that has it.
+        """Return one image per requirement, each from the first source that has a compatible distribution.
 
-        Every distribution is chosen before the first is unpacked.
+        All distributions are chosen before the first one is unpacked.
 
-        :raises SeedError: one cannot be found, is damaged, or cannot be compiled.
-        :raises UsageError: a requirement is not `NAME` or `NAME==VERSION`, or two versions of one are wanted.
+        :raises SeedError: a distribution cannot be found, or is damaged.
+        :raises UsageError: a requirement is not `NAME` or `NAME==VERSION`, or two versions of a distribution are requested.
         """
-        requirements = parse_all(wanted.requirements)
-        distributions = [choose(requirement, interpreter, wanted, self._store) for requirement in requirements]
-        self._store.warnings += unmet(distributions, interpreter)
-        return [obtain(distribution, interpreter, self._store) for distribution in distributions]
+        requirements = parse_requirements(wanted.requirements)
+        distributions = [
+            choose_distribution(requirement, interpreter, wanted, self._store) for requirement in requirements
+        ]
+        self._store.warnings += missing_dependencies(distributions, interpreter)
+        return [find_or_build_image(distribution, interpreter, self._store) for distribution in distributions]

@@ -1,4 +1,4 @@
-"""Whether a distribution runs on an interpreter: its Requires-Python and its wheel tags; it looks at nothing else."""
+"""Compatibility of a distribution with an interpreter, based on its Requires-Python and its wheel tags."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ if TYPE_CHECKING:
 _PURE = re.compile(r"(?:py\d+\.)*py3(?:\.py\d+)*-none-any")
 
 
-def misfit(distribution: Distribution, interpreter: Interpreter) -> str | None:
-    """Return why a distribution does not run on an interpreter (`needs Python >=3.9`), None if it does."""
-    if not allows(distribution.requires_python, interpreter):
+def incompatibility(distribution: Distribution, interpreter: Interpreter) -> str | None:
+    """Return why a distribution does not run on an interpreter (`needs Python >=3.9`); None if it does."""
+    if not satisfies_requires_python(distribution.requires_python, interpreter):
         return f"needs Python {distribution.requires_python}"
-    return tag_misfit(distribution.tags, interpreter)
+    return tag_incompatibility(distribution.tags, interpreter)
 
 
-def tag_misfit(tags: Iterable[str], interpreter: Interpreter) -> str | None:
-    """Return why none of the tags of a wheel (`py2.py3-none-any`) serves an interpreter, None if one does."""
+def tag_incompatibility(tags: Iterable[str], interpreter: Interpreter) -> str | None:
+    """Return why no tag of a wheel (`py2.py3-none-any`) is compatible with an interpreter; None if one is."""
     tags = list(tags)
     if any(_PURE.fullmatch(tag) for tag in tags):
         return None
     from packaging.tags import parse_tag
 
-    offered = {tag for text in tags if text.count("-") == 2 for tag in parse_tag(text)}
-    if offered.isdisjoint(tag for text in supported(interpreter) for tag in parse_tag(text)):
-        return f"is for {', '.join(sorted(tags)) or 'nothing that its tags name'}"
+    provided = {tag for text in tags if text.count("-") == 2 for tag in parse_tag(text)}
+    if provided.isdisjoint(tag for text in supported_tags(interpreter) for tag in parse_tag(text)):
+        return f"is built for {', '.join(sorted(tags))}" if tags else "has no wheel tags"
     return None
 
 
-def supported(interpreter: Interpreter) -> Iterator[str]:
-    """Yield the tags that serve an interpreter, the most specific first (PEP 425).
+def supported_tags(interpreter: Interpreter) -> Iterator[str]:
+    """Yield the tags that an interpreter supports, most specific first (PEP 425).
 
-    Those of a platform are known for the platform that cloche itself runs on only; elsewhere pure wheels alone serve.
+    Platform tags are only known for the platform that cloche runs on. For another platform, only pure wheels match.
     """
     from packaging import tags
 
     version = interpreter.version[:2]
-    platforms = list(tags.platform_tags()) if _is_like_ours(interpreter) else ["any"]
-    own = abi(interpreter)
+    platforms = list(tags.platform_tags()) if _has_our_platform(interpreter) else ["any"]
+    own = abi_tag(interpreter)
     short = f"{'pp' if interpreter.implementation == 'pypy' else 'cp'}{version[0]}{version[1]}"
     if interpreter.implementation == "cpython":
         yield from map(str, tags.cpython_tags(version, [own] if own else [], platforms))
@@ -53,8 +53,8 @@ def supported(interpreter: Interpreter) -> Iterator[str]:
     yield from map(str, tags.compatible_tags(version, short, platforms))
 
 
-def abi(interpreter: Interpreter) -> str:
-    """Return the tag of an interpreter's own ABI (`cp312`, `cp313t`, `cp36m`, `pypy39_pp73`); empty if it has none."""
+def abi_tag(interpreter: Interpreter) -> str:
+    """Return an interpreter's ABI tag (`cp312`, `cp313t`, `cp36m`, `pypy39_pp73`); empty if it has none."""
     parts = interpreter.soabi.split("-")
     if len(parts) < 2:
         if interpreter.implementation != "cpython":
@@ -66,19 +66,21 @@ def abi(interpreter: Interpreter) -> str:
     return parts[0] if parts[0].startswith("cp") else "_".join(parts[:2])  # `cp312-win_amd64`, `pypy39-pp73-linux`
 
 
-def _is_like_ours(interpreter: Interpreter) -> bool:
-    """Whether what the platform of the Python that runs cloche can load, that of the interpreter can load too."""
+def _has_our_platform(interpreter: Interpreter) -> bool:
+    """Return whether an interpreter has the platform, machine and pointer size of the Python that runs cloche."""
     import platform
 
     ours = (sys.platform, platform.machine().lower(), 64 if sys.maxsize > 2**32 else 32)
     return ours == (interpreter.platform, interpreter.machine.lower(), interpreter.bits)
 
 
-def allows(requires_python: str, interpreter: Interpreter) -> bool:
-    """Whether an interpreter satisfies a Requires-Python; one that cannot be read forbids nothing, as pip has it."""
-    from cloche.model.spec import contains
+def satisfies_requires_python(requires_python: str, interpreter: Interpreter) -> bool:
+    """Return whether an interpreter satisfies a Requires-Python; like pip, ignore one that cannot be parsed."""
+    from cloche.model.spec import range_contains
 
     try:
-        return not requires_python or contains(requires_python.replace(" ", ""), interpreter.version, prereleases=True)
+        return not requires_python or range_contains(
+            requires_python.replace(" ", ""), interpreter.version, prereleases=True
+        )
     except ValueError:
         return True

@@ -1,7 +1,7 @@
-"""Where seeds come from: which distribution, of all that can be had, is the one for an interpreter.
+"""The choice of a distribution for each seed, from several sources.
 
-The first source that has something fitting wins, and every refusal is remembered for the error that says what was
-tried. Nothing is unpacked here, and the network is the last resort.
+The first source with a compatible distribution wins. If no source has one, the error lists what was tried. This module
+unpacks nothing. By default, it uses the network only if every other source fails.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cloche.fs.inputs import UNRECORDED
 from cloche.model.distribution import normalised
 from cloche.model.value import replace, value
 from cloche.store.distributions import Distribution, read_installed, read_wheel
-from cloche.store.tags import misfit
+from cloche.store.tags import incompatibility
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,72 +28,80 @@ if TYPE_CHECKING:
     from cloche.store.requirements import Requirement
 
 INDEX = "the index"
-NAMED = "`--find-links`"
-"""Names of sources, for people."""
+FIND_LINKS = "`--find-links`"
+"""Names of sources in messages."""
 
 
 @value
-class Offer:
-    """A distribution that a source has, before anybody has looked into it."""
+class SeedCandidate:
+    """A distribution that a source offers, known only by its file name."""
 
     version: str
     location: str
-    """The wheel, or the metadata directory of what is installed."""
+    """Path of the wheel, or of the metadata directory of an installed distribution."""
     source: str = ""
-    """Whose offer it is, for people: `the cache`."""
+    """The name of the source in messages: `the cache`."""
 
 
-def choose(requirement: Requirement, interpreter: Interpreter, wanted: Wanted, store: Store) -> Distribution:
-    """Return the distribution that serves; if it had to be downloaded, its wheel is in the store afterwards.
+def choose_distribution(
+    requirement: Requirement, interpreter: Interpreter, wanted: Wanted, store: Store
+) -> Distribution:
+    """Return the distribution to seed; a downloaded wheel is in the store afterwards.
 
-    What the user named and cannot be read is never passed over: another source may have another distribution of that name.
+    A wheel from `--find-links` that cannot be read is an error, not a reason to try the next source: another source may
+    have a different distribution of that name.
 
-    :raises SeedError: no source has one; the message says what each of them had. Or see above.
+    :raises SeedError: no source has a compatible distribution, and the message lists why; or see above.
     """
     tried: list[str] = []
     for sources in _sources(requirement, interpreter, wanted, store):
-        offers: list[Offer] = []
-        for source, ask in sources.items():
+        candidates: list[SeedCandidate] = []
+        for source, list_candidates in sources.items():
             try:
-                found = _matching(requirement, ask())
+                found = _with_requested_version(requirement, list_candidates())
             except SeedError as error:
-                if source == NAMED:
+                if source == FIND_LINKS:
                     raise
                 tried.append(f"{source}: {error.message}")
                 if source == INDEX and wanted.network == "newest":
-                    store.warnings.append(f"took what was at hand for `{requirement}`, because {error.message}")
+                    store.warnings.append(f"using a local `{requirement}`: {error.message}")
                 continue
             if not found:
-                tried.append(f"{source}: nothing")
-            offers += (replace(offer, source=source) for offer in found)
-        for offer in _newest_first(offers):
+                tried.append(f"{source}: nothing found")
+            candidates += (replace(candidate, source=source) for candidate in found)
+        for candidate in _newest_first(candidates):
             try:
-                store.inputs.path(offer.location)
-                distribution = _read(offer)
+                store.inputs.path(candidate.location)
+                distribution = _read_candidate(candidate)
             except SeedError as error:
-                if offer.source == NAMED:
+                if candidate.source == FIND_LINKS:
                     raise
-                tried.append(f"{offer.source}: {error.message}")
+                tried.append(f"{candidate.source}: {error.message}")
                 continue
             reason = _mismatch(distribution, requirement, interpreter)
             if reason is None:
                 return distribution
-            tried.append(f"{offer.source}: {distribution.name} {distribution.version} {reason}")
+            tried.append(f"{candidate.source}: {distribution.name} {distribution.version} {reason}")
     raise SeedError(
-        f"no `{requirement}` for {interpreter.name}: {'; '.join(tried)}",
-        hint=_remedy(requirement, wanted),
+        f"no `{requirement}` found for {interpreter.name}: {'; '.join(tried)}",
+        hint=_hint(requirement, wanted),
     )
 
 
-def unmet(distributions: list[Distribution], interpreter: Interpreter) -> list[str]:
-    """Return what distributions need that is not among them, as sentences: seeds are laid down without dependencies."""
-    needs = [(one, need) for one in distributions for need in one.requires if "extra" not in need.partition(";")[2]]
-    if not needs:
+def missing_dependencies(distributions: list[Distribution], interpreter: Interpreter) -> list[str]:
+    """Return one sentence for each dependency that is not among the distributions: seeds are installed without them."""
+    dependencies = [
+        (distribution, text)
+        for distribution in distributions
+        for text in distribution.requires
+        if "extra" not in text.partition(";")[2]
+    ]
+    if not dependencies:
         return []
     from packaging import requirements
 
-    there = {distribution.name for distribution in distributions}
-    target = {
+    seeded = {distribution.name for distribution in distributions}
+    markers = {
         "implementation_name": interpreter.implementation,
         "os_name": interpreter.os_name,
         "platform_machine": interpreter.machine,
@@ -103,74 +111,85 @@ def unmet(distributions: list[Distribution], interpreter: Interpreter) -> list[s
         "sys_platform": interpreter.platform,
     }
     missing = []
-    for distribution, text in needs:
+    for distribution, text in dependencies:
         try:
-            need = requirements.Requirement(text)
+            dependency = requirements.Requirement(text)
         except requirements.InvalidRequirement:
             continue
-        if normalised(need.name) not in there and (need.marker is None or need.marker.evaluate(target)):
-            missing.append(f"{distribution.name} {distribution.version} needs `{need.name}`, which is not seeded")
+        applies = dependency.marker is None or dependency.marker.evaluate(markers)
+        if applies and normalised(dependency.name) not in seeded:
+            missing.append(
+                f"{distribution.name} {distribution.version} requires `{dependency.name}`, which is not seeded"
+            )
     return missing
 
 
 def _sources(
     requirement: Requirement, interpreter: Interpreter, wanted: Wanted, store: Store
-) -> Iterator[dict[str, Callable[[], list[Offer]]]]:
-    """Yield the sources in the order in which they are asked; of several at once the newest offer that fits wins."""
+) -> Iterator[dict[str, Callable[[], list[SeedCandidate]]]]:
+    """Yield groups of sources, in the order to try them; within a group, the newest compatible candidate wins."""
     name = requirement.name
 
-    def find_links() -> list[Offer]:
-        return [offer for place in wanted.find_links for offer in wheels_in(place, name, store.inputs)]
+    def find_links() -> list[SeedCandidate]:
+        return [
+            wheel for directory in wanted.find_links for wheel in wheels_in_directory(directory, name, store.inputs)
+        ]
 
-    def cached() -> list[Offer]:
-        offers = (offer for place in store.places("wheels") for offer in wheels_in(place, name, store.inputs))
-        return [offer for offer in offers if not os.path.islink(offer.location)]
+    def cached() -> list[SeedCandidate]:
+        directories = store.readable_directories("wheels")
+        wheels = [wheel for directory in directories for wheel in wheels_in_directory(directory, name, store.inputs)]
+        return [wheel for wheel in wheels if not os.path.islink(wheel.location)]
 
-    def ensurepip() -> list[Offer]:
-        places = _ensurepip(interpreter, store.inputs)
-        return next(filter(None, (wheels_in(place, name, store.inputs) for place in places)), [])
+    def ensurepip() -> list[SeedCandidate]:
+        directories = _ensurepip_directories(interpreter, store.inputs)
+        return next(filter(None, (wheels_in_directory(directory, name, store.inputs) for directory in directories)), [])
 
-    def index() -> list[Offer]:
-        from cloche.store.index import download
+    def index() -> list[SeedCandidate]:
+        from cloche.store.index import download_wheel
 
         store.inputs.undeclared.append(INDEX)
-        wheel = download(requirement, interpreter, store)
-        return [Offer(os.path.basename(wheel).split("-")[1], wheel)]
+        wheel = download_wheel(requirement, interpreter, store)
+        return [SeedCandidate(os.path.basename(wheel).split("-")[1], wheel)]
 
     if wanted.find_links:
-        yield {NAMED: find_links}
+        yield {FIND_LINKS: find_links}
     if wanted.network == "newest":
         yield {INDEX: index}
-    beside = {"beside cloche": lambda: list(_beside(name, store.host.cwd, store.inputs))} if name == "pip" else {}
+    beside = (
+        {"beside cloche": lambda: list(_installed_beside_cloche(name, store.host.cwd, store.inputs))}
+        if name == "pip"
+        else {}
+    )
     yield {**beside, "the cache": cached, "its own ensurepip": ensurepip}
     if wanted.network == "last-resort":
         yield {INDEX: index}
 
 
-def wheels_in(place: str, name: str, inputs: Inputs = UNRECORDED) -> list[Offer]:
-    """Return the wheels of one distribution in a directory; none if there is no such directory.
+def wheels_in_directory(directory: str, name: str, inputs: Inputs = UNRECORDED) -> list[SeedCandidate]:
+    """Return the wheels of one distribution in a directory; an empty list if the directory does not exist.
 
     :raises SeedError: the directory cannot be read.
     """
-    inputs.path(place)
+    inputs.path(directory)
     try:
-        files = sorted(os.listdir(place))
+        files = sorted(os.listdir(directory))
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise SeedError(f"`{place}` cannot be read ({reason_of(error)})", hint="look at its permissions") from error
+        raise SeedError(f"`{directory}` cannot be read ({reason_of(error)})", hint="check its permissions") from error
     parts = ((file, file.removesuffix(".whl").split("-")) for file in files if file.endswith(".whl"))
     return [
-        Offer(part[1], os.path.join(place, file))
+        SeedCandidate(part[1], os.path.join(directory, file))
         for file, part in parts
         if len(part) in (5, 6) and normalised(part[0]) == name
     ]
 
 
-def _beside(name: str, cwd: str, inputs: Inputs) -> Iterator[Offer]:
-    """Yield what is installed where the Python that runs cloche looks for modules, the current directory left out.
+def _installed_beside_cloche(name: str, cwd: str, inputs: Inputs) -> Iterator[SeedCandidate]:
+    """Yield the installed distributions called `name` on the `sys.path` of the Python that runs cloche.
 
-    `python -m cloche` has that directory on `sys.path`, and nothing that lies there may get into an environment.
+    The current directory is skipped: `python -m cloche` adds it to `sys.path`, but nothing in it may get into an
+    environment.
     """
     here = os.path.realpath(cwd) if cwd else ""
     for site in sys.path:
@@ -179,19 +198,19 @@ def _beside(name: str, cwd: str, inputs: Inputs) -> Iterator[Offer]:
         inputs.path(site)
         try:
             entries = sorted(os.listdir(site))
-        except OSError:  # a zip archive, or nothing at all
+        except OSError:  # a zip archive, or a directory that does not exist
             continue
         for entry in entries:
             stem, dash, version = entry.removesuffix(".dist-info").partition("-")
             if entry.endswith(".dist-info") and dash and normalised(stem) == name:
-                yield Offer(version, os.path.join(site, entry))
+                yield SeedCandidate(version, os.path.join(site, entry))
 
 
-def _ensurepip(interpreter: Interpreter, inputs: Inputs) -> Iterator[str]:
-    """Yield the directories in which an interpreter keeps the wheels of its own `ensurepip`.
+def _ensurepip_directories(interpreter: Interpreter, inputs: Inputs) -> Iterator[str]:
+    """Yield the directories that may hold the wheels of an interpreter's own `ensurepip`.
 
-    Distributors that keep them elsewhere say so with `--with-wheel-pkg-dir` (since 3.10), which the build's variables
-    remember; PyPy of Debian has the directory in its source only.
+    Linux distributions move them with the configure option `--with-wheel-pkg-dir` (since 3.10), which is recorded in the
+    build variables of `sysconfig`. Debian's PyPy only has the directory in its source code.
     """
     yield os.path.join(interpreter.stdlib, "ensurepip", "_bundled")
     inputs.path(interpreter.stdlib)
@@ -209,76 +228,76 @@ def _ensurepip(interpreter: Interpreter, inputs: Inputs) -> Iterator[str]:
         yield "/usr/share/python-wheels"
 
 
-def _matching(requirement: Requirement, offers: list[Offer]) -> list[Offer]:
-    """Return the offers whose version is asked for; those whose version is none are never."""
+def _with_requested_version(requirement: Requirement, candidates: list[SeedCandidate]) -> list[SeedCandidate]:
+    """Return the candidates of the requested version; those whose version is not valid (PEP 440) never match."""
     if not requirement.version:
-        return offers
+        return candidates
     from packaging.version import InvalidVersion, Version
 
     pinned = Version(requirement.version)
     found = []
-    for offer in offers:
+    for candidate in candidates:
         try:
-            version = Version(offer.version.replace("_", "-"))
+            version = Version(candidate.version.replace("_", "-"))
         except InvalidVersion:
             continue
         if pinned in (version, Version(version.public)):
-            found.append(offer)
+            found.append(candidate)
     return found
 
 
-def _newest_first(offers: list[Offer]) -> list[Offer]:
-    """Return offers sorted by version, those that are no releases last; of equal ones the first remains the first."""
-    if all(offer.version.replace(".", "").isdecimal() for offer in offers):
-        return sorted(offers, key=lambda offer: _release(offer.version), reverse=True)
-    from packaging.version import InvalidVersion, Version  # 17 ms that few runs have to spend
+def _newest_first(candidates: list[SeedCandidate]) -> list[SeedCandidate]:
+    """Return candidates sorted by version, prereleases last; candidates of the same version keep their order."""
+    if all(candidate.version.replace(".", "").isdecimal() for candidate in candidates):
+        return sorted(candidates, key=lambda candidate: _release_key(candidate.version), reverse=True)
+    from packaging.version import InvalidVersion, Version  # takes 17 ms, and few runs need it
 
     known = []
-    for offer in offers:
+    for candidate in candidates:
         try:
-            version = Version(offer.version.replace("_", "-"))
+            version = Version(candidate.version.replace("_", "-"))
         except InvalidVersion:
             continue
-        known.append((not version.is_prerelease, version, offer))
-    return [offer for _, _, offer in sorted(known, key=lambda one: one[:2], reverse=True)]
+        known.append((not version.is_prerelease, version, candidate))
+    return [candidate for _, _, candidate in sorted(known, key=lambda entry: entry[:2], reverse=True)]
 
 
-def _release(version: str) -> tuple[int, ...]:
-    """Return a version of nothing but numbers, comparable: 24.0 and 24 are the same."""
+def _release_key(version: str) -> tuple[int, ...]:
+    """Return a sort key for a version that consists of numbers: 24.0 and 24 are equal."""
     numbers = [int(number) for number in version.split(".") if number]
     while numbers and numbers[-1] == 0:
         numbers.pop()
     return tuple(numbers)
 
 
-def _read(offer: Offer) -> Distribution:
-    """Return what an offer contains.
+def _read_candidate(candidate: SeedCandidate) -> Distribution:
+    """Return the distribution of a candidate.
 
-    :raises SeedError: it cannot be used.
+    :raises SeedError: the candidate cannot be used.
     """
-    if offer.location.endswith(".whl"):
-        return read_wheel(offer.location)
-    site, dist_info = os.path.split(offer.location)
+    if candidate.location.endswith(".whl"):
+        return read_wheel(candidate.location)
+    site, dist_info = os.path.split(candidate.location)
     distribution = read_installed(site, dist_info)
     vendored = os.path.join(site, "pip", "_vendor", "__init__.py")
     try:
         with open(vendored, encoding="utf-8") as file:
             if re.search(r"^DEBUNDLED = True", file.read(), re.MULTILINE):
-                raise SeedError(f"`{site}` has a pip without the libraries it needs, as distributors make it")
+                raise SeedError(f"the pip in `{site}` lacks its bundled libraries, as packaged by Linux distributions")
     except OSError as error:
         raise SeedError(f"`{vendored}` cannot be read ({reason_of(error)})") from error
     return distribution
 
 
 def _mismatch(distribution: Distribution, requirement: Requirement, interpreter: Interpreter) -> str | None:
-    """Return why a distribution is not the one (`needs Python >=3.9`), None if it is."""
+    """Return why a distribution does not meet a requirement (`needs Python >=3.9`); None if it does."""
     if distribution.name != requirement.name:
         return f"is not `{requirement.name}`"
-    return misfit(distribution, interpreter)
+    return incompatibility(distribution, interpreter)
 
 
-def _remedy(requirement: Requirement, wanted: Wanted) -> str:
-    remedies = ["give a directory that has its wheel with `--find-links`", "leave seeds out with `--no-seed`"]
+def _hint(requirement: Requirement, wanted: Wanted) -> str:
+    remedies = ["name a directory that has its wheel with `--find-links`", "create the environment with `--no-seed`"]
     if wanted.network == "never":
         remedies.insert(0, "allow the network with `--download`")
     if requirement.version:

@@ -29,7 +29,7 @@ class AppData(DiskCache):
     def of_user(cls, host: Host) -> AppData | None:
         """Return the user's own; None where there is no place for it."""
         with Store.open(host, host.environ.get("CLOCHE_CACHE_DIR") or None) as store:
-            return cls(os.path.join(store.root, "python-discovery")) if store.lasts else None
+            return cls(os.path.join(store.root, "python-discovery")) if store.is_persistent else None
 
     def close(self) -> None:
         """Do nothing: everything is on disk already."""

@@ -44,7 +44,7 @@ def get_embed_wheel(distribution: str, for_py_version: str) -> Wheel | None:
             image = session.blueprint(request).images[0]
         except InterpreterNotFound:  # whoever asks has one that cloche does not find, and pip is the same for it
             image = session.blueprint(replace(request, pythons=())).images[0]
-        place = os.path.join(session.store.root, "packed") if session.store.lasts else tempfile.mkdtemp()
+        place = os.path.join(session.store.root, "packed") if session.store.is_persistent else tempfile.mkdtemp()
         os.makedirs(place, mode=0o700, exist_ok=True)
         path = os.path.join(place, f"{image.distribution}-{image.version}-py3-none-any.whl")
         if not os.path.isfile(path):

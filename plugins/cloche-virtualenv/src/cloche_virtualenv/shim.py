@@ -466,9 +466,9 @@ def console_script(environment: Environment) -> tuple[str, bytes]:
     python = environment.place(environment.layout.executable)
     body = "import sys\nfrom virtualenv.__main__ import run_with_catch\n\nsys.exit(run_with_catch())\n"
     if environment.os_name == "nt":
-        from cloche.store.launchers import launcher
+        from cloche.store.launchers import build_launcher
 
-        program = launcher(environment.interpreter, python, "console", body.encode())
+        program = build_launcher(environment.interpreter, python, "console", body.encode())
         return f"{environment.layout.bin}/virtualenv.exe", program
     if len(python.encode()) > 120 or " " in python:  # more than the system reads of a first line
         first = f"#!/bin/sh\n'''exec' {sh_word(python)} \"$0\" \"$@\"\n' '''\n"

@@ -1,9 +1,9 @@
-"""Make environments in one process, and print how long each took and how much memory there was after it, as JSON.
+"""Create environments in one process, and print the time of each and the memory after it, as JSON.
 
-    python inside.py DEST COUNT [--remove]
+    python in_process.py DEST COUNT [--remove]
 
-`cloche` has to be importable, and nothing else is imported, so that the memory is its own. The first environment warms
-the caches and is not counted.
+`cloche` must be importable. Nothing else is imported, so that the memory is that of cloche. One environment is created
+first to warm the caches, and is not counted.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from time import perf_counter
 import cloche
 
 
-def resident() -> int:
-    """Return the bytes of memory that this process has at the moment; 0 where the system does not tell."""
+def resident_memory() -> int:
+    """Return the resident memory of this process in bytes; 0 if the system does not report it."""
     try:
         with open("/proc/self/statm", "rb") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -28,15 +28,15 @@ def main() -> None:
     destination, count, *options = sys.argv[1:]
     seconds, memory = [], []
     for number in range(int(count) + 1):
-        place = destination if "--remove" in options else os.path.join(destination, str(number))
+        environment = destination if "--remove" in options else os.path.join(destination, str(number))
         started = perf_counter()
-        cloche.create(place)
+        cloche.create(environment)
         seconds.append(round(perf_counter() - started, 6))
-        memory.append(resident())
+        memory.append(resident_memory())
         if "--remove" in options:
             from shutil import rmtree
 
-            rmtree(place)
+            rmtree(environment)
     print(f'{{"seconds": {seconds[1:]}, "memory": {memory[1:]}}}')
 
 

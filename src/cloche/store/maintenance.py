@@ -1,0 +1,226 @@
+"""Maintenance of the store: measure, verify, prune and clear it.
+
+Nothing here can harm an environment, because an environment owns its files. Only files that the store created are
+removed, and links are not followed. A process that uses the store at the same time creates removed files again.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from typing import TYPE_CHECKING
+
+from cloche.errors import ClocheError, SeedError
+from cloche.fs.files import read_plain
+from cloche.model.value import value
+from cloche.store import KINDS, PLUGIN_KINDS
+from cloche.store.check import check_tree
+from cloche.store.distributions import read_wheel
+from cloche.store.images import DISCARDED, UNFINISHED, remove_path, verify_image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import TypeAlias
+
+    from cloche.store import Kind, Store
+
+    ContentChecks: TypeAlias = Mapping[Kind, Callable[[bytes], bool]]
+    """By kind, a function that returns whether a file's content is intact; for files whose format the store does not know."""
+
+DAY = 86400.0
+
+ABANDONED = DAY
+"""The age in seconds at which leftovers of a killed process are removed; no build takes that long."""
+
+UNUSED = 30 * DAY
+"""The age in seconds at which unused files are removed."""
+
+
+@value
+class Usage:
+    """The disk usage of one kind of file."""
+
+    kind: str
+    entries: int
+    """Number of images, wheels, probe results, and so on."""
+    size: int
+    """In bytes, including files that environments share by hard links."""
+
+
+@value
+class Removal:
+    """A file or directory that was removed."""
+
+    path: str
+    reason: str
+    """A lower-case fragment: `damaged`, `unused for 31 days`."""
+    size: int
+    """In bytes."""
+
+
+def measure_store(store: Store) -> list[Usage]:
+    """Return the disk usage of each kind of file; zero if the store cannot be used."""
+    usage = []
+    for kind in _kinds(store):
+        paths = list(_entries(store, kind))
+        usage.append(Usage(kind, len(paths), sum(map(_size, paths))))
+    return usage
+
+
+def verify_store(store: Store, checks: ContentChecks | None = None) -> list[str]:
+    """Compare every hash in the store; return one line for each problem, and change nothing."""
+    problems = [f"`{path}` {problem}" for path, problem in store.untrusted_directories().items()]
+    for kind, check in (checks or {}).items():
+        problems += [f"`{path}` is damaged" for path in _entries(store, kind) if not _is_intact(path, check)]
+    for path in _entries(store, "images"):
+        if not path.endswith((UNFINISHED, DISCARDED)):
+            problems += verify_image(path)
+    for path in _entries(store, "wheels"):
+        if problem := _wheel_problem(path):
+            problems.append(problem)
+    return problems
+
+
+def prune_store(store: Store, now: float | None = None, checks: ContentChecks | None = None) -> list[Removal]:
+    """Remove damaged files, leftovers of killed processes, and files unused for a month; return the removals.
+
+    An image is in use as long as an environment shares its files by hard links. Where environments are copies, an unused
+    image is removed, and built again for the next environment.
+
+    :param now: the current time in seconds since the epoch; by default, that of the system.
+    :raises ClocheError: the store is read-only, or there is none.
+    """
+    _require_writable(store)
+    now = time.time() if now is None else now
+    removed = []
+    for kind in _kinds(store):
+        for path in _entries(store, kind):
+            check = (checks or {}).get(kind)
+            reason = "damaged" if check and not _is_intact(path, check) else _removal_reason(kind, path, now)
+            if reason:
+                removed.append(Removal(path, reason, _size(path)))
+                remove_path(path)
+    return removed
+
+
+def clear_store(store: Store) -> int:
+    """Remove every file of the store, and return their size in bytes; other files in its directory stay.
+
+    :raises ClocheError: the store is read-only, or there is none.
+    """
+    _require_writable(store)
+    total = sum(usage.size for usage in measure_store(store))
+    for kind in _kinds(store):
+        for directory in store.readable_directories(kind):
+            try:  # no process must see an image that is half removed
+                os.rename(directory, f"{directory}.{os.urandom(4).hex()}{DISCARDED}")
+            except FileNotFoundError:
+                pass
+    ours = (*KINDS, *PLUGIN_KINDS)
+    for name in _names(store.root):
+        if name.endswith(DISCARDED) and name.partition(".")[0] in ours:  # also those of a killed run
+            remove_path(os.path.join(store.root, name))
+    try:
+        os.unlink(os.path.join(store.root, "CACHEDIR.TAG"))
+        os.rmdir(store.root)
+    except OSError:
+        pass  # the directory has files of the user or of another process
+    return total
+
+
+def _require_writable(store: Store) -> None:
+    if not store.is_persistent:
+        raise ClocheError(
+            f"the cache `{store.root}` is read-only" if store.root else "there is no cache to change",
+            hint="leave out `--read-only-cache`, or choose a writable cache with `--cache-dir`",
+        )
+
+
+def _kinds(store: Store) -> list[Kind]:
+    """Return the kinds of the store, and those of plugins that have a directory in it."""
+    return [*KINDS, *(kind for kind in PLUGIN_KINDS if store.readable_directories(kind))]
+
+
+def _entries(store: Store, kind: Kind) -> Iterator[str]:
+    """Yield the path of each entry of a kind; images are one level deeper, in a directory for each ABI."""
+    for directory in store.readable_directories(kind):
+        for name in _names(directory):
+            path = os.path.join(directory, name)
+            if kind == "images" and os.path.isdir(path) and not os.path.islink(path):
+                yield from (os.path.join(path, image) for image in _names(path))
+            else:
+                yield path
+
+
+def _is_intact(path: str, check: Callable[[bytes], bool]) -> bool:
+    try:
+        return path.endswith(UNFINISHED) or check(read_plain(path))
+    except FileNotFoundError:
+        return True  # another process removed it
+    except OSError:
+        return False
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except OSError:
+        return []
+
+
+def _removal_reason(kind: Kind, path: str, now: float) -> str:
+    """Return why `prune_store` removes a path; an empty string if it keeps it."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return ""
+    age = now - max(status.st_mtime, status.st_ctime)
+    if kind == "images":
+        if path.endswith((UNFINISHED, DISCARDED)):
+            return "abandoned" if age > ABANDONED else ""
+        if not stat.S_ISDIR(status.st_mode) or check_tree(path):
+            return "damaged"
+        if _is_shared(path):
+            return ""
+    if path.endswith(UNFINISHED) or (kind == "wheels" and not path.endswith(".whl")):
+        return "abandoned" if age > ABANDONED else ""
+    if kind == "wheels" and _wheel_problem(path):
+        return "damaged"
+    return f"unused for {age / DAY:.0f} days" if age > UNUSED else ""
+
+
+def _wheel_problem(wheel: str) -> str:
+    """Return what is wrong with a wheel; an empty string if it is intact, or if it is still being downloaded."""
+    if not wheel.endswith(".whl"):
+        return ""
+    try:
+        for _ in read_wheel(wheel).contents():
+            pass
+    except SeedError as error:
+        return error.message
+    return ""
+
+
+def _is_shared(image: str) -> bool:
+    """Return whether an environment has hard links to an image's files."""
+    for parent, _, names in os.walk(image):
+        for name in names:
+            if name.endswith(".py"):
+                return os.lstat(os.path.join(parent, name)).st_nlink > 1
+    return False
+
+
+def _size(path: str) -> int:
+    """Return the size in bytes of a file, or of all files in a directory; links are not followed."""
+    total = 0
+    for parent, _, names in os.walk(path):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(parent, name)).st_size
+            except OSError:
+                pass
+    try:
+        return total if os.path.isdir(path) else os.lstat(path).st_size
+    except OSError:
+        return total
