@@ -147,7 +147,7 @@ def test_a_result_that_cannot_be_written_is_an_error_in_one_line(tmp_path: Path,
     done = shell(f"cloche {argv} > /dev/full", tmp_path)
     assert (done.returncode, done.stderr) == (
         1,
-        "cloche: error: the result cannot be written: no space left on device\n",
+        "cloche: error: cannot write the result: no space left on device\n",
     )
 
 
