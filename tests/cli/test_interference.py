@@ -179,3 +179,22 @@ def test_a_warning_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     done = shell("CLOCHE_NOTHING=1 cloche env --no-seed 2> /dev/full", tmp_path)
     assert done.returncode == 0
     assert done.stdout.startswith("created env")
+
+
+BROKEN = """
+import sys
+sys.modules["cloche.cli.dispatch"] = None
+from cloche.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_module_that_cannot_be_imported_is_an_error_with_a_hint() -> None:
+    done = run(BROKEN, "env")
+    assert (done.returncode, done.stdout) == (1, "")
+    error, hint = done.stderr.splitlines()
+    assert error.startswith("cloche: error: cannot import a module: ")
+    assert (
+        hint == f"hint: reinstall cloche, and check that `{sys.executable}` is intact; `--traceback` shows the import"
+    )
+    assert "Traceback" in run(BROKEN, "env", "--traceback").stderr

@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
 
 def create(invocation: Invocation) -> int:
-    if invocation.settings.unknown:
-        invocation.accept_plugin_options()
-    arguments, settings, host = invocation.arguments, invocation.settings, invocation.host
+    host = invocation.host
     with invocation.open_session() as session:
+        arguments, settings = invocation.arguments, invocation.settings
         request = request_of(arguments.operands[0], settings, host)
         report.print_warnings(
             f"`--find-links` is set to `{one}`, which is not a directory"

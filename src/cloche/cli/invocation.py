@@ -67,9 +67,11 @@ class Invocation:
         return "--traceback" in self.argv or self.unchecked_settings.flag("traceback")
 
     def open_session(self) -> Session:
-        """Return the session that the settings ask for."""
+        """Return the session that the settings ask for; plugins may explain unknown names in them."""
         from cloche.cli.settings import open_session
 
+        if self.settings.unknown:
+            self.accept_plugin_options()
         return open_session(self.settings, self.host)
 
     # Plugins
@@ -125,10 +127,10 @@ def load_options(blocklist: frozenset[str]) -> tuple[Option, ...]:
     from contextlib import redirect_stdout
 
     from cloche.plugins.components import KINDS
-    from cloche.plugins.registry import load
+    from cloche.plugins.registry import survey
 
     ours = {option.name for option in options_of(COMMANDS["create"])}
     with redirect_stdout(sys.stderr):  # standard output may be for JSON
-        registry = load(sys.path, blocklist)
+        registry = survey(sys.path, blocklist)  # a conflict is reported when a component is used
         options = [option for kind in KINDS for component in registry.all(kind) for option in component.options]
     return tuple(option for option in options if option.name not in ours)
