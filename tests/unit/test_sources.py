@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from cloche.cli.commands import COMMANDS
 from cloche.cli.parser import parse_arguments
 from cloche.cli.request import request_of
 from cloche.cli.settings import read_sources, resolve_settings, split_values
@@ -68,6 +69,14 @@ def test_another_spelling_in_a_weaker_source_does_not_undo_a_stronger_one(say):
     assert request.wanted.find_links == ("/near",)
     _, request = say(["--creator", "venv"], {"CLOCHE_COPIES": "1"})
     assert request.creator == "venv"
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_reads_common_options_in_the_spelling_of_virtualenv(command, tmp_path):
+    variables = {"CLOCHE_APP_DATA": "/cache", "CLOCHE_WITH_TRACEBACK": "1", "CLOCHE_CONFIG_FILE": os.devnull}
+    sources = read_sources(Host(variables, str(tmp_path), "linux", "posix", "/usr/bin/python3"))
+    settings = resolve_settings(parse_arguments([command]), sources)
+    assert (settings.last("cache-dir"), settings.flag("traceback"), settings.warnings) == ("/cache", True, ())
 
 
 def test_an_empty_variable_says_nothing(say):
