@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.cli.commands import COMMANDS, COMMON
-from cloche.cli.completion import script
+from cloche.cli.completion import completion_script
 from tests.test_architecture import REPOSITORY, tomllib
 from tests.tools import require
 
@@ -79,7 +79,7 @@ def test_the_manual_page_and_completions_are_installed_where_systems_look_for_th
 
     assert texts == {
         "share/man/man1/cloche.1": cloche_manual.manual(),
-        "share/bash-completion/completions/cloche": script("bash"),
-        "share/fish/vendor_completions.d/cloche.fish": script("fish"),
-        "share/zsh/site-functions/_cloche": script("zsh"),
+        "share/bash-completion/completions/cloche": completion_script("bash"),
+        "share/fish/vendor_completions.d/cloche.fish": completion_script("fish"),
+        "share/zsh/site-functions/_cloche": completion_script("zsh"),
     }

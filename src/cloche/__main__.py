@@ -14,7 +14,7 @@ STARTED = perf_counter()
 
 
 def distrust_current_directory() -> None:
-    """Take the current directory off `sys.path`, where `python -m` puts it: nothing that lies there is to be imported."""
+    """Remove the current directory from `sys.path`, where `python -m` puts it: nothing in it must be imported."""
     from os import getcwd
     from os.path import isabs
 
@@ -30,14 +30,14 @@ STREAMS = ("stdin", "stdout", "stderr")
 
 
 def open_missing_streams() -> None:
-    """Put streams that lead nowhere where the caller closed some, else files that are opened next would be taken for them."""
+    """Open the null device for streams that the caller closed; otherwise the next file to be opened takes their number."""
     import os
 
     for name in STREAMS:
-        if getattr(sys, name) is None:  # the lowest descriptor that is free is then the stream's own
+        if getattr(sys, name) is None:  # gets the lowest free number, which is the stream's
             descriptor = os.open(os.devnull, os.O_RDWR)
             mode = "r" if name == "stdin" else "w"
-            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))  # they are never closed
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))  # never closed
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
             return 0
         except OSError:
-            pass  # it fails the long way too, where the error is told
+            pass  # the normal path hits the same error and reports it
     try:
         from cloche.cli.dispatch import run_command
 
@@ -66,24 +66,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def report_import_error(error: ImportError) -> int:
-    """Tell that a module is not there or cannot be read, without the modules that tell other errors."""
+    """Report that a module cannot be imported, without the modules that report other errors."""
     from cloche.errors import ClocheError
 
     problem = ClocheError(
-        f"a module cannot be loaded: {error}",
-        hint=f"install cloche again, and see whether `{sys.executable}` is whole; `--traceback` tells who wants it",
+        f"cannot import a module: {error}",
+        hint=f"reinstall cloche, and check that `{sys.executable}` is intact; `--traceback` shows the import",
     )
     sys.stderr.write(f"cloche: error: {problem.message}\nhint: {problem.hint}\n")
     return problem.exit_code
 
 
 def run() -> NoReturn:
-    """Entry point of the console script: it ends the process. Whoever wants to go on afterwards calls `main`.
+    """Run the console script and end the process; to continue afterwards, call `main` instead.
 
-    Taking a Python apart object by object takes longer than some environments take to make, and the system frees the
-    memory anyway. So if nobody has asked to be called at the end, or watches, the process ends where it stands.
+    Freeing every object takes longer than creating some environments, and the system frees the memory anyway. So the
+    process ends at once, unless an exit callback, a thread, a debugger or a profiler waits for an orderly exit.
 
-    Before cloche listens for signals, and when it has finished, there is nothing to undo: Ctrl-C just ends the process.
+    Before cloche handles signals, and after it has finished, there is nothing to undo: Ctrl-C just ends the process.
     """
     from cloche.cpython import signal
 
@@ -94,7 +94,7 @@ def run() -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
-        sys.exit(code)  # as Python tells it
+        sys.exit(code)  # Python reports the error
     if not needs_orderly_exit():
         from os import _exit
 
@@ -103,7 +103,7 @@ def run() -> NoReturn:
 
 
 def needs_orderly_exit() -> bool:
-    """Return whether something wants the end of the process to be an orderly one: callbacks, threads, a debugger."""
+    """Return whether something needs an orderly exit: callbacks, threads, a debugger, a profiler."""
     from cloche.cpython import count_exit_callbacks
 
     return (

@@ -13,7 +13,7 @@ import pexpect
 import pytest
 
 from cloche.cli.commands import COMMANDS, COMMON, CREATE
-from cloche.cli.completion import bash_words, script
+from cloche.cli.completion import bash_words, completion_script
 from cloche.cli.completion.suggestions import SAFE, suggest
 from cloche.model.interpreter import Host
 from cloche.model.value import replace
@@ -377,8 +377,8 @@ def test_powershell_offers_the_same(world: dict[str, str]) -> None:
 
 
 def test_the_scripts_for_bash_and_zsh_are_sound(tmp_path: Path) -> None:
-    (tmp_path / "complete.bash").write_text(script("bash"))
-    (tmp_path / "complete.zsh").write_text(script("zsh"))
+    (tmp_path / "complete.bash").write_text(completion_script("bash"))
+    (tmp_path / "complete.zsh").write_text(completion_script("zsh"))
     checked = subprocess.run(
         [require("shellcheck"), "--shell=bash", str(tmp_path / "complete.bash")],
         capture_output=True,

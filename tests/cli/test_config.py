@@ -49,7 +49,7 @@ def test_show_is_what_is_meant_and_what_is_chosen_comes_first(cloche: Cloche) ->
     assert head.split() == ["setting", "value", "from"]
     assert first.split() == ["prompt", "two\\nlines", "CLOCHE_PROMPT"]
     assert done.out == cloche("config", "show", CLOCHE_PROMPT="two\nlines").out
-    assert "config.toml (not there)" in done.out
+    assert "config.toml (does not exist)" in done.out
     assert cloche("config", "set").code == 2
 
 
@@ -58,7 +58,7 @@ def test_a_name_that_does_not_exist_is_told_with_the_nearest_that_does(cloche: C
     done = cloche("config", "--json", CLOCHE_PROMT="x")
 
     assert done.code == 0
-    assert "`CLOCHE_PROMT` in the environment is no option; did you mean `CLOCHE_PROMPT`?" in done.err
+    assert "unknown variable `CLOCHE_PROMT`; did you mean `CLOCHE_PROMPT`?" in done.err
     assert "did you mean `link-mode`?" in done.err
     assert len(done.json["warnings"]) == 2
 

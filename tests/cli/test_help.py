@@ -38,7 +38,7 @@ def test_spellings_of_virtualenv_are_shown_to_who_wants_to_see_more() -> None:
 
     assert "--always-copy" not in shown[0]
     assert "`cloche --help -v` lists them" in " ".join(shown[0].split())
-    assert "  --always-copy         as --creator copy" in shown[1].splitlines()
+    assert "  --always-copy         same as --creator copy" in shown[1].splitlines()
 
 
 def test_options_of_plugins_stand_below_a_heading_of_their_own() -> None:
@@ -51,8 +51,8 @@ def test_options_of_plugins_stand_below_a_heading_of_their_own() -> None:
 def test_help_says_what_an_option_takes_and_how_often() -> None:
     text = help_text(COMMANDS["create"])
 
-    assert "auto,\n                        clone, hardlink, copy, symlink" in text
-    assert "  -p, --python SPEC     which Python; the first that is found of several; may be\n" in text
+    assert "environment:\n                        auto, clone, hardlink, copy, symlink" in text
+    assert "which Python to use; of several, the first one found;\n                        may be repeated\n" in text
 
 
 def test_headings_are_coloured_where_that_is_wanted() -> None:

@@ -57,6 +57,18 @@ def generator():
     next(started)
     del started
 
+def another_error():
+    hooked = []
+    sys.unraisablehook = hooked.append
+    class Broken:
+        def __del__(self):
+            raise ValueError("kept")
+    restore = command.listen()
+    Broken()
+    restore()
+    print(hooked[0].exc_value)
+    send()
+
 def undoing():
     try:
         send()
@@ -83,12 +95,17 @@ def run(program: str, *argv: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("where", ["destructor", "destructor_in_a_destructor", "callback", "generator"])
-def test_a_signal_where_python_drops_exceptions_still_ends_the_run(where: str) -> None:
+def test_a_signal_during_a_destructor_or_callback_still_ends_the_run(where: str) -> None:
     done = run(PROGRAM, where)
     assert (done.returncode, done.stderr) == (143, "cloche: interrupted\n")
 
 
-def test_signals_that_come_while_the_first_is_being_undone_wait_until_it_is() -> None:
+def test_other_errors_in_destructors_still_reach_the_hook_that_was_set() -> None:
+    done = run(PROGRAM, "another_error")
+    assert (done.returncode, done.stdout, done.stderr) == (143, "kept\n", "cloche: interrupted\n")
+
+
+def test_further_signals_do_not_interrupt_undoing() -> None:
     done = run(PROGRAM, "undoing")
     assert (done.returncode, done.stdout, done.stderr) == (143, "undone\n", "cloche: interrupted\n")
 
@@ -110,7 +127,7 @@ threading.Thread(target=run_command, args=(["--version"], 0.0)).start()
 """
 
 
-def test_a_program_that_calls_the_command_line_has_its_own_handlers_afterwards() -> None:
+def test_the_handlers_of_a_calling_program_are_restored() -> None:
     done = run(IN_PROCESS)
     assert done.stderr == ""
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["cloche", "mine", "cloche"]
@@ -143,11 +160,11 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("argv", ["env --no-seed", "env --no-seed --json", "--help", "--version"])
-def test_a_result_that_cannot_be_written_is_an_error_in_one_line(tmp_path: Path, argv: str) -> None:
+def test_a_result_that_cannot_be_written_is_one_line_of_error(tmp_path: Path, argv: str) -> None:
     done = shell(f"cloche {argv} > /dev/full", tmp_path)
     assert (done.returncode, done.stderr) == (
         1,
-        "cloche: error: the result cannot be written: no space left on device\n",
+        "cloche: error: cannot write the result: no space left on device\n",
     )
 
 
@@ -162,3 +179,22 @@ def test_a_warning_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     done = shell("CLOCHE_NOTHING=1 cloche env --no-seed 2> /dev/full", tmp_path)
     assert done.returncode == 0
     assert done.stdout.startswith("created env")
+
+
+BROKEN = """
+import sys
+sys.modules["cloche.cli.dispatch"] = None
+from cloche.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_module_that_cannot_be_imported_is_an_error_with_a_hint() -> None:
+    done = run(BROKEN, "env")
+    assert (done.returncode, done.stdout) == (1, "")
+    error, hint = done.stderr.splitlines()
+    assert error.startswith("cloche: error: cannot import a module: ")
+    assert (
+        hint == f"hint: reinstall cloche, and check that `{sys.executable}` is intact; `--traceback` shows the import"
+    )
+    assert "Traceback" in run(BROKEN, "env", "--traceback").stderr

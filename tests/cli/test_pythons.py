@@ -74,7 +74,7 @@ def test_every_interpreter_is_a_row_and_the_running_one_is_marked(cloche: Cloche
     assert [version.rpartition(".")[0] for version, finder in seen if finder == "pyenv"] == [
         minor for minor in ("3.12", "3.10", "3.9") if minor != HERE
     ]
-    assert "* is taken: the Python that runs cloche, found by current" in done.out
+    assert "* chosen: the Python that runs cloche, found by current" in done.out
     assert "3.8.99" not in done.out
 
 
@@ -82,11 +82,11 @@ def test_only_matches_are_shown_for_a_request(cloche: Cloche) -> None:
     done = cloche("pythons", ">=3.9,<3.11")
     assert [row[-4].strip().rpartition(".")[0] for row in rows(done.out)] == ["3.10", "3.9"]
     assert [len(row) for row in rows(done.out)] == [5, 4]
-    assert f"* is taken: `-p >=3.9,<3.11`, found by {finder('3.10')}" in done.out
+    assert f"* chosen: `-p >=3.9,<3.11`, found by {finder('3.10')}" in done.out
 
 
 def test_all_also_shows_skipped_candidates_with_the_reason(cloche: Cloche) -> None:
-    shown, skipped = cloche("pythons", "--all", "3.10").out.split("passed over:\n")
+    shown, skipped = cloche("pythons", "--all", "3.10").out.split("not used:\n")
     assert len(rows(shown)) == 1
     reasons = [line.split(" ", 1) for line in skipped.replace("   ", "").splitlines()]
     versions = f"{cloche.environ['PYENV_ROOT']}/versions"
@@ -153,7 +153,7 @@ def test_without_a_request_settings_and_project_files_decide_on_the_mark(cloche:
     assert "3.10." in marked(CLOCHE_PYTHON="3.99,3.10")
     (cloche.cwd / ".python-version").write_text("3.9\n")
     assert marked().startswith("3.9.")
-    assert marked().endswith(f"* is taken: `.python-version` in {cloche.cwd}, found by pyenv")
+    assert marked().endswith(f"* chosen: `.python-version` in {cloche.cwd}, found by pyenv")
 
 
 def test_interpreters_are_listed_even_if_the_project_requests_a_missing_one(cloche: Cloche) -> None:

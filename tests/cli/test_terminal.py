@@ -68,10 +68,10 @@ def test_what_takes_long_is_told_and_gone_afterwards(environ: dict[str, str], tm
 
 
 def test_nobody_who_cannot_see_it_go_is_told(environ: dict[str, str], tmp_path: Path) -> None:
-    assert "looking" in at_terminal(environ, tmp_path, "cache", "verify")
-    assert "looking" not in at_terminal(environ, tmp_path, "cache", "verify", "-q")
-    assert "looking" not in at_terminal({**environ, "TERM": "dumb"}, tmp_path, "cache", "verify")
-    assert "looking" not in through_pipe({**environ, "FORCE_COLOR": "1"}, tmp_path, "cache", "verify")
+    assert "reading the cache" in at_terminal(environ, tmp_path, "cache", "verify")
+    assert "reading" not in at_terminal(environ, tmp_path, "cache", "verify", "-q")
+    assert "reading" not in at_terminal({**environ, "TERM": "dumb"}, tmp_path, "cache", "verify")
+    assert "reading" not in through_pipe({**environ, "FORCE_COLOR": "1"}, tmp_path, "cache", "verify")
 
 
 def test_a_line_about_progress_never_takes_more_than_one(environ: dict[str, str], tmp_path: Path) -> None:

@@ -52,7 +52,10 @@ def test_it_says_in_one_line_what_it_made_and_how_to_activate_it(cloche):
 def test_wheels_that_are_to_come_from_no_directory_are_warned_of(cloche, place):
     """The seeds come from elsewhere then, which nobody would notice."""
     done = cloche("env", "--no-seed", "--find-links", place)
-    assert (done.code, done.err) == (0, f"cloche: warning: `--find-links` names `{place}`, which is no directory\n")
+    assert (done.code, done.err) == (
+        0,
+        f"cloche: warning: `--find-links` is set to `{place}`, which is not a directory\n",
+    )
 
 
 def test_a_hint_that_leads_nowhere_is_warned_of_each_time_and_harms_nothing(cloche):
@@ -176,7 +179,7 @@ def test_quiet_says_nothing_and_an_error_goes_to_standard_error_alone(cloche):
     assert cloche("env", "-q", "--no-seed") == (0, "", "")
     done = cloche("env", "--frobnicate")
     assert (done.code, done.out) == (2, "")
-    assert done.err.splitlines()[0] == "cloche: error: there is no option `--frobnicate`"
+    assert done.err.splitlines()[0] == "cloche: error: unknown option `--frobnicate`"
 
 
 def test_system_site_packages_are_seen_only_if_asked_for(cloche):

@@ -295,7 +295,7 @@ def test_what_stands_there_instead_of_an_environment_is_told(cloche, tmp_path) -
 def test_a_search_that_finds_nothing_says_so(cloche) -> None:
     outcome = cloche("doctor", "--find", ".")
     assert outcome.code == 0
-    assert "there is no environment below `.`" in outcome.err
+    assert "no environment found below `.`" in outcome.err
     assert cloche("doctor", "--find", "nonesuch").code == 2
 
 

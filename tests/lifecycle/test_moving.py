@@ -119,8 +119,8 @@ def test_what_cannot_be_rewritten_is_told(cloche, furnished) -> None:
     (old / "notes.txt").write_text(f"see {old}/lib\n")
     outcome = cloche("move", old, cloche.cwd / "a b")
     assert outcome.code == 0
-    assert "`lib/tool.bin` still names" in outcome.err
-    assert "`notes.txt` still names" in outcome.err
+    assert "`lib/tool.bin` still contains" in outcome.err
+    assert "`notes.txt` still contains" in outcome.err
 
 
 def test_what_names_it_from_outside_is_told_and_not_touched(cloche, furnished) -> None:
@@ -128,7 +128,7 @@ def test_what_names_it_from_outside_is_told_and_not_touched(cloche, furnished) -
     rc = cloche.cwd / ".envrc"
     rc.write_text(f"source {old}/bin/activate\n")
     outcome = cloche("move", old, cloche.cwd / "new", VIRTUAL_ENV=str(old))
-    assert f"`{rc}` still names `{old}`" in outcome.err
+    assert f"`{rc}` still contains `{old}`" in outcome.err
     assert "this shell, in which it is active" in outcome.err
     assert rc.read_text() == f"source {old}/bin/activate\n"
 

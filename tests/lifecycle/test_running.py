@@ -114,7 +114,7 @@ def test_info_tells_who_made_it_for_which_python_with_what_in_it(cloche, furnish
     assert "activate.fish" in said["activators"]
     assert said["size"]["own"] > 0
     text = cloche("info", place).out
-    assert "made by:      venv" in text
+    assert "created by:   venv" in text
     assert "by_finder 1.0 from" in text
 
 
@@ -125,4 +125,4 @@ def test_info_tells_of_files_that_an_environment_shares_with_the_store(cloche) -
     assert said["size"]["shared"] > 1_000_000 > said["size"]["own"]
     place.rename(cloche.cwd / "moved")
     text = cloche("info", cloche.cwd / "moved").out
-    assert f"made at:      {place}" in text
+    assert f"created at:   {place}" in text

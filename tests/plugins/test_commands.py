@@ -139,7 +139,9 @@ def test_a_command_that_returns_no_exit_code_is_told(site: Site) -> None:
     ran = cloche("wave")
 
     assert ran.returncode == 6
-    assert "command `wave` of plugin `wave` of acme 1.0 failed: it returned 'seven', and not an exit code" in ran.stderr
+    assert (
+        "command `wave` of plugin `wave` of acme 1.0 failed: it returned 'seven' instead of an exit code" in ran.stderr
+    )
 
 
 def test_errors_of_ours_that_a_command_raises_keep_their_exit_code(site: Site) -> None:
@@ -228,7 +230,7 @@ def test_an_option_before_a_plugins_command_does_not_make_it_a_directory(site: S
     allowed = [cloche(*argv).returncode for argv in (["--no-plugin", "zebra", "wave"], ["--traceback", "wave"])]
 
     assert [ran.returncode for ran in refused] == [2, 2, 2]
-    assert "`wave` is a command of plugin `wave` of acme 1.0, and its options stand behind it" in refused[0].stderr
+    assert "options of command `wave` of plugin `wave` of acme 1.0 must follow its name" in refused[0].stderr
     assert "hint: `cloche wave -p 3.12`, or `./wave` for the directory" in refused[1].stderr
     assert allowed == [7, 7]
     assert cloche("--no-plugin", "acme", "wave").returncode == 6
@@ -283,7 +285,7 @@ def test_help_lists_commands_of_plugins_and_whose_they_are(site: Site) -> None:
     shown = cloche("--help").stdout.splitlines()
 
     assert "  wave        wave a hand (acme)" in shown
-    assert "  plugins     is cloche's own; that of acme is never run" in shown
+    assert "  plugins     never run (acme): cloche has a command of this name" in shown
     assert "wave" not in cloche("--help", "--no-plugins").stdout
     assert "wave" not in cloche("info", "--help").stdout
 

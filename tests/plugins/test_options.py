@@ -56,6 +56,14 @@ def test_it_is_taken_from_the_command_line_a_variable_and_the_config(site: Site,
     assert greeting(tmp_path) == "hello project"
 
 
+def test_in_a_config_file_it_is_not_unknown_to_other_commands(site: Site, tmp_path: Path) -> None:
+    site.install("acme", greeter=GREETER)
+    (tmp_path / "pyproject.toml").write_text('[tool.cloche]\ngreeting = "project"\n')
+
+    assert [cloche(tmp_path, *argv).stderr for argv in (["cache", "dir"], ["config"], ["plugins"])] == ["", "", ""]
+    assert "unknown option `greeting` in" in cloche(tmp_path, "cache", "dir", "--no-plugins").stderr
+
+
 def test_it_is_in_the_help_under_its_own_heading(site: Site, tmp_path: Path) -> None:
     site.install("acme", greeter=GREETER)
 

@@ -154,7 +154,7 @@ def test_the_table_fits_the_terminal_and_keeps_reasons_whole(site: Site) -> None
     ran = cloche("plugins", COLUMNS="70")
 
     lines = ran.stdout.splitlines()
-    assert lines[0].split() == ["plugin", "distribution", "status", "gives"]
+    assert lines[0].split() == ["plugin", "distribution", "status", "offers"]
     assert max(len(line) for line in lines) <= 70
     assert "a reason that is long enough to need more than one line of it" in " ".join(ran.stdout.split())
     assert ran.stderr == ""

@@ -24,12 +24,12 @@ def parse(argv: list[str], plugin_options: Sequence[Option] = ()) -> ParsedArgum
     return arguments
 
 
-def test_the_command_is_create_if_none_is_named():
+def test_create_is_the_default_command():
     assert parse(["env"]).command.name == "create"
     assert parse(["create", "env"]).operands == ("env",)
 
 
-def test_a_directory_named_like_a_command_is_written_as_a_path():
+def test_a_path_is_never_a_command():
     assert parse(["./info"]).operands == ("./info",)
     assert parse(["info", "info"]).operands == ("info",)
 
@@ -45,7 +45,7 @@ def test_a_directory_named_like_a_command_is_written_as_a_path():
         ["env", "-p", "3.12"],
     ],
 )
-def test_a_value_may_be_joined_or_not_and_options_stand_on_either_side(argv):
+def test_values_may_be_attached_and_options_may_follow_operands(argv):
     words = parse(argv)
     assert words.given["python"] == ("3.12",)
     assert words.operands == ("env",)
@@ -55,7 +55,7 @@ def test_repeated_options_keep_their_order():
     assert parse(["-p", "3.12", "env", "-p", ">=3.9,<3.11"]).given["python"] == ("3.12", ">=3.9,<3.11")
 
 
-def test_short_flags_may_stand_together_and_count():
+def test_short_flags_can_be_combined_and_counted():
     words = parse(["-vvq", "env"])
     assert (words.count("verbose"), words.count("quiet")) == (2, 1)
 
@@ -87,11 +87,11 @@ def test_a_dash_alone_is_an_operand():
         (["--json"], -1),
     ],
 )
-def test_a_plugins_command_may_be_named_by_the_first_word_that_is_no_option_nor_its_value(argv, number):
+def test_only_the_first_operand_may_name_a_command_of_a_plugin(argv, number):
     assert parse_arguments(argv).first == number
 
 
-def test_the_options_before_a_plugins_command_are_told_from_those_after_it():
+def test_options_before_the_first_operand_are_kept_apart():
     arguments = parse_arguments(["--no-plugin", "acme", "freeze", "--no-plugin", "zebra", "-q"])
     assert arguments.leading == {"no-plugin": ("acme",)}
     assert arguments.given == {"no-plugin": ("acme", "zebra"), "quiet": ("true",)}
@@ -100,37 +100,41 @@ def test_the_options_before_a_plugins_command_are_told_from_those_after_it():
 @pytest.mark.parametrize(
     ("argv", "says", "hint"),
     [
-        (["env", "--cleer"], "no option `--cleer`", "--clear"),
-        (["env", "-x"], "no option `-x`", "--help"),
+        (["env", "--cleer"], "unknown option `--cleer`", "--clear"),
+        (["env", "-x"], "unknown option `-x`", "--help"),
         (["env", "--try-first-with", ""], "`--try-first-with` needs a value", "--try-first-with EXE"),
         (["env", "--app-data= "], "`--app-data` needs a value", "--app-data DIR"),
         (["env", "-p"], "`-p` needs a value", "SPEC"),
         (["env", "--clear=yes"], "takes no value", "--clear"),
-        (["env", "--link-mode", "teleport"], "cannot be `teleport`", "hardlink"),
-        ([], "needs the directory", "DEST"),
-        (["a", "b"], "got `b` as well", "--help"),
-        (["docter", "env"], "got `env` as well", "did you mean `cloche doctor`?"),
-        (["upgarde", "env", "-p", "3.13"], "got `env` as well", "did you mean `cloche upgrade`?"),
-        (["move", "doctr", "b", "c"], "got `c` as well", "`cloche move --help`"),
-        (["plugins", "a"], "takes no operand", "--help"),
-        (["env", "info"], "got `info` as well", "--help"),
-        (["info"], "needs ENV", "info"),
+        (["env", "--link-mode", "teleport"], "invalid value `teleport` for `--link-mode`", "hardlink"),
+        ([], "missing argument DEST", "`cloche DEST`"),
+        (["a", "b"], "unexpected argument `b`: only one DEST is allowed", "--help"),
+        (["docter", "env"], "unexpected argument `env`", "did you mean `cloche doctor`?"),
+        (["upgarde", "env", "-p", "3.13"], "unexpected argument `env`", "did you mean `cloche upgrade`?"),
+        (["move", "doctr", "b", "c"], "unexpected argument `c`: only ENV and DEST are allowed", "`cloche move --help`"),
+        (["plugins", "a"], "unexpected argument `a`: none is allowed", "--help"),
+        (["env", "info"], "unexpected argument `info`", "--help"),
+        (["info"], "missing argument ENV", "`cloche info ENV`"),
+        (["move", "env"], "missing argument DEST", "`cloche move ENV DEST`"),
+        (["cache", "dir", "size"], "unexpected argument `size`: only one argument is allowed", "--help"),
+        (["pythons", "3", "4"], "unexpected argument `4`: only one SPEC is allowed", "--help"),
+        (["cache", "empty"], "unknown argument `empty`", "prune"),
     ],
 )
-def test_what_makes_no_sense_is_told_with_the_nearest_that_does(argv, says, hint):
+def test_invalid_command_lines_are_errors_with_a_useful_hint(argv, says, hint):
     with pytest.raises(UsageError) as caught:
         parse(argv)
     assert says in caught.value.message
     assert hint in caught.value.hint
 
 
-def test_an_option_before_the_command_has_to_be_one_of_its_own():
+def test_an_option_before_a_command_must_belong_to_that_command():
     assert parse(["--json", "info", "env"]).flag("json")
     with pytest.raises(UsageError, match="--clear"):
         parse(["--clear", "info", "env"])
 
 
-def test_aliases_stand_for_what_they_are_another_spelling_of():
+def test_aliases_set_the_option_that_they_stand_for():
     assert parse(["env", "--copies"]).given == {"creator": ("copy",)}
     assert parse(["env", "--extra-search-dir", "w"]).given == {"find-links": ("w",)}
     assert parse(["env", "--without-pip"]).given == {"no-seed": ("true",)}
@@ -152,7 +156,7 @@ FAST = Option("fast", "hurry", "flag", short="f")
         ["--wheelhouse", "/w", "--", "env"],
     ],
 )
-def test_an_option_of_a_plugin_is_parsed_once_the_plugin_has_declared_it(argv):
+def test_an_unknown_option_is_accepted_when_a_plugin_declares_it(argv):
     arguments = parse(argv, [WHEELHOUSE])
     assert arguments.given == {"wheelhouse": ("/w",)}
     assert arguments.operands == ("env",)
@@ -160,7 +164,7 @@ def test_an_option_of_a_plugin_is_parsed_once_the_plugin_has_declared_it(argv):
         parse(argv)
 
 
-def test_options_of_plugins_keep_their_order_and_their_flags_stand_together_with_ours():
+def test_options_of_plugins_keep_their_order_and_combine_with_ours():
     arguments = parse(["-w", "/a", "-vfq", "env", "--wheelhouse", "/b", "-fw", "/c"], [WHEELHOUSE, FAST])
     assert arguments.given["wheelhouse"] == ("/a", "/b", "/c")
     assert (arguments.count("fast"), arguments.count("verbose"), arguments.count("quiet")) == (2, 1, 1)
@@ -173,13 +177,13 @@ def test_an_option_of_a_plugin_needs_its_value(argv):
         parse(argv, [WHEELHOUSE])
 
 
-def test_a_flag_of_a_plugin_leaves_the_next_word_an_operand():
+def test_the_word_after_a_flag_of_a_plugin_is_an_operand():
     assert parse(["--fast", "env"], [FAST]).operands == ("env",)
     with pytest.raises(UsageError):
         parse(["--fast", "one", "two"], [FAST])
 
 
-def test_only_create_has_options_of_plugins():
+def test_other_commands_have_no_options_of_plugins():
     with pytest.raises(UsageError, match="--wheelhouse"):
         parse(["info", "env", "--wheelhouse", "/w"])
 

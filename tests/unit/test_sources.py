@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from cloche.cli.commands import COMMANDS
 from cloche.cli.parser import parse_arguments
 from cloche.cli.request import request_of
 from cloche.cli.settings import read_sources, resolve_settings, split_values
@@ -70,6 +71,14 @@ def test_another_spelling_in_a_weaker_source_does_not_undo_a_stronger_one(say):
     assert request.spec.creator == "venv"
 
 
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_reads_common_options_in_the_spelling_of_virtualenv(command, tmp_path):
+    variables = {"CLOCHE_APP_DATA": "/cache", "CLOCHE_WITH_TRACEBACK": "1", "CLOCHE_CONFIG_FILE": os.devnull}
+    sources = read_sources(Host(variables, str(tmp_path), "linux", "posix", "/usr/bin/python3"))
+    settings = resolve_settings(parse_arguments([command]), sources)
+    assert (settings.last("cache-dir"), settings.flag("traceback"), settings.warnings) == ("/cache", True, ())
+
+
 def test_an_empty_variable_says_nothing(say):
     _, request = say(environ={"CLOCHE_PROMPT": ""}, pyproject='[tool.cloche]\nprompt = "project"\n')
     assert request.target.prompt == "project"
@@ -93,7 +102,7 @@ def test_a_flag_that_is_no_word_is_an_error_that_names_the_variable(say):
         say(environ={"CLOCHE_CLEAR": "perhaps"})
 
 
-def test_names_that_do_not_exist_are_warned_of_with_the_nearest_that_do(say):
+def test_unknown_names_are_warnings_with_the_closest_known_name(say):
     settings, _ = say(environ={"CLOCHE_CLEARR": "1"}, pyproject='[tool.cloche]\npromt = "x"\n', user="colour = 3\n")
     warned = "\n".join(settings.warnings)
     assert "CLOCHE_CLEARR" in warned
@@ -103,11 +112,11 @@ def test_names_that_do_not_exist_are_warned_of_with_the_nearest_that_do(say):
     assert "`colour`" in warned
 
 
-def test_an_option_that_is_for_the_command_line_alone_is_not_called_none(say):
+def test_options_that_only_the_command_line_may_set_are_named_as_such(say):
     settings, _ = say(environ={"CLOCHE_QUIET": "1"}, pyproject="[tool.cloche]\ndry-run = true\n")
     assert [text.partition(" has no effect: ")[2] for text in settings.warnings] == [
-        "`--quiet` is for the command line alone",
-        "`--dry-run` is for the command line alone",
+        "`--quiet` works only on the command line",
+        "`--dry-run` works only on the command line",
     ]
 
 
@@ -121,7 +130,7 @@ def test_an_option_that_is_for_the_command_line_alone_is_not_called_none(say):
         (b"#" * (1 << 22) + b"\n[tool.cloche]", "it is larger than 4 MiB"),
     ],
 )
-def test_a_file_that_cannot_be_parsed_is_ignored_with_a_warning_that_says_where(say, tmp_path, content, why):
+def test_an_invalid_file_is_ignored_with_a_warning_that_has_the_position(say, tmp_path, content, why):
     path = tmp_path / "project" / "pyproject.toml"
     path.write_bytes(content)
     settings, request = say()
@@ -131,19 +140,19 @@ def test_a_file_that_cannot_be_parsed_is_ignored_with_a_warning_that_says_where(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="nowhere else is there a file that not even root can read")
-def test_a_file_that_cannot_be_read_is_ignored_with_a_warning(say):
+def test_an_unreadable_file_is_ignored_with_a_warning(say):
     settings, _ = say(environ={"CLOCHE_CONFIG_FILE": "/proc/self/mem"})
     assert settings.warnings == ("`/proc/self/mem` is ignored: input/output error",)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
-def test_a_fifo_is_ignored_with_a_warning_and_makes_nobody_wait(say, tmp_path):
+def test_a_fifo_is_ignored_with_a_warning_and_does_not_block(say, tmp_path):
     os.mkfifo(tmp_path / "fifo")
     settings, _ = say(environ={"CLOCHE_CONFIG_FILE": str(tmp_path / "fifo")})
     assert settings.warnings == (f"`{tmp_path / 'fifo'}` is ignored: it is not a regular file",)
 
 
-def test_a_config_file_that_does_not_exist_is_no_warning(say, tmp_path):
+def test_a_missing_config_file_is_not_a_warning(say, tmp_path):
     settings, _ = say(environ={"CLOCHE_CONFIG_FILE": "", "XDG_CONFIG_HOME": str(tmp_path / "none")})
     assert settings.warnings == ()
 
@@ -155,10 +164,10 @@ def test_settings_that_are_no_table_are_warned_of(say, written):
     assert request.target.prompt is None
 
 
-def test_a_config_file_that_was_named_and_is_not_there_is_warned_of(say, tmp_path):
+def test_a_missing_config_file_that_was_named_is_a_warning(say, tmp_path):
     for path in (tmp_path / "nowhere.toml", tmp_path):
         settings, _ = say(environ={"CLOCHE_CONFIG_FILE": str(path)})
-        assert settings.warnings == (f"`CLOCHE_CONFIG_FILE` names `{path}`, which is no file",)
+        assert settings.warnings == (f"`CLOCHE_CONFIG_FILE` is set to `{path}`, which is not a file",)
     assert say(environ={"CLOCHE_CONFIG_FILE": os.devnull})[0].warnings == ()
 
 
@@ -183,15 +192,15 @@ def test_a_word_that_is_none_of_those_that_there_are_is_an_error_wherever_it_sta
 
 
 @pytest.mark.parametrize("setting", ["find-links = ['']", "try-first-with = [' ']", "cache-dir = ''"])
-def test_a_blank_path_is_refused_since_it_would_be_the_current_directory(say, setting):
-    with pytest.raises(UsageError, match="cannot be blank"):
+def test_a_blank_path_is_an_error(say, setting):
+    with pytest.raises(UsageError, match="must not be blank"):
         say(pyproject=f"[tool.cloche]\n{setting}\n")
     assert say(environ={"CLOCHE_FIND_LINKS": "", "CLOCHE_CACHE_DIR": ""}, pyproject="")[0].chosen == {}
 
 
-def test_a_version_without_quotes_is_refused_because_it_may_have_lost_its_last_digit(say):
+def test_a_version_without_quotes_is_an_error(say):
     """To TOML 3.10 is the number 3.1; a whole number says what it seems to."""
-    with pytest.raises(UsageError, match=r"pyproject\.toml cannot be 3\.1") as refused:
+    with pytest.raises(UsageError, match=r"invalid value 3\.1 for `python` in .*pyproject\.toml") as refused:
         say(pyproject="[tool.cloche]\npython = 3.10\n")
     assert "3.10 is 3.1" in refused.value.hint
     assert say(pyproject="[tool.cloche]\npython = 3\n")[1].spec.pythons == ("3",)
@@ -243,7 +252,7 @@ def test_activators_are_names_all_or_none(say, text, names):
     assert say(["--activators", text])[1].spec.activators == names
 
 
-def test_force_means_nothing_without_clear(say):
+def test_force_needs_clear(say):
     with pytest.raises(UsageError, match="--clear"):
         say(["--force"])
     assert say(["--clear", "--force"])[1].target.existing == "replace-anything"

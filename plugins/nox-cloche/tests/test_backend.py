@@ -70,4 +70,4 @@ def test_an_error_of_cloche_fails_the_session(tmp_path: Path) -> None:
         f"@nox.session(venv_backend='cloche', venv_params=['--no-such-option'])\ndef ours(session):\n    {SHOW}",
     )
 
-    assert "option `--no-such-option`" in nox(tmp_path, code=1)
+    assert "unknown option `--no-such-option`" in nox(tmp_path, code=1)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @value
 class ActionResult:
-    """What an action has to say, for people and for programs."""
+    """What an action reports, for people and for programs."""
 
     lines: tuple[str, ...]
     facts: Mapping[str, object]
@@ -27,10 +27,10 @@ class ActionResult:
 
 
 def cache(invocation: Invocation) -> int:
-    """Do one thing with the cache; 1 if `verify` finds damage."""
+    """Perform one action on the cache; return 1 if `verify` finds damage."""
     action, settings = invocation.arguments.operands[0], invocation.settings
     with invocation.open_session() as session:
-        session.progress("looking at the cache")
+        session.progress("reading the cache")
         outcome = ACTIONS[action](session.store)
         directory = session.store.root or cache_directory(invocation.host)
     if settings.flag("json"):
@@ -57,9 +57,9 @@ def measure_cache(store: Store) -> ActionResult:
 
 
 def verify_cache(store: Store) -> ActionResult:
-    """Compare every hash; what is damaged is never used, and `prune` removes it."""
+    """Compare every hash. A damaged entry is never used, and `prune` removes it."""
     damaged = maintenance.verify_store(store, CONTENT_CHECKS)
-    lines = (*damaged, "`cloche cache prune` removes what is damaged") if damaged else ("every hash is right",)
+    lines = (*damaged, "`cloche cache prune` removes damaged entries") if damaged else ("all hashes match",)
     return ActionResult(lines, {"damaged": damaged}, 1 if damaged else 0)
 
 

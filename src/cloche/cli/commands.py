@@ -1,6 +1,6 @@
-"""What the command line understands: every command with its options, as data.
+"""Every command with its options, as data.
 
-Parsing, help, completion, variables, config files and the reference pages all read these tables.
+The parser, help, completion, variables, config files and the reference pages all read these tables.
 """
 
 from __future__ import annotations
@@ -23,94 +23,97 @@ class CommandSpec:
     """`"package.module:attribute"` of a function that takes an `Invocation` and returns an exit code."""
     options: tuple[Option, ...] = ()
     operands: str = ""
-    """What it takes besides options, as help shows it: `DEST`, `[SPEC]`, `ENV...`."""
+    """The operands, as help shows them: `DEST`, `[SPEC]`, `ENV...`."""
     least: int = 0
-    """How many operands it needs."""
+    """The smallest number of operands."""
     most: int = 0
-    """How many operands it takes; -1 for any number."""
+    """The largest number of operands; -1 for any number."""
     rest: str = ""
-    """What stands after `--` and is handed on unread: `CMD`."""
+    """What follows `--` and is passed on as it is: `CMD`."""
     choices: tuple[str, ...] = ()
-    """The only words that its first operand can be; empty: any."""
+    """The allowed values of the first operand; empty for any."""
     reads: tuple[Option, ...] = ()
     """Options of other commands that it reads from variables and config files."""
 
 
 COMMON = (
     Option("json", "print one JSON object with `schema_version` on standard output", "flag", group="output"),
-    Option("quiet", "say less; twice: only errors", "count", short="q", group="output", sources="argv"),
-    Option("verbose", "say more", "count", short="v", group="output", sources="argv"),
-    Option("traceback", "show where in the program an error came from", "flag", group="output"),
-    Option("cache-dir", "where seeds and facts about interpreters are kept", metavar="DIR", group="cache"),
-    Option("read-only-cache", "use the cache and never write to it", "flag", group="cache"),
-    Option("no-plugin", "leave out a plugin, by its own or its distribution's name", "list", "NAME", group="plugins"),
-    Option("no-plugins", "leave out every plugin that did not come in the box", "flag", group="plugins"),
+    Option("quiet", "print less; twice: only errors", "count", short="q", group="output", sources="argv"),
+    Option("verbose", "print more", "count", short="v", group="output", sources="argv"),
+    Option("traceback", "show the traceback of an error", "flag", group="output"),
+    Option("cache-dir", "the cache directory, for seeds and facts about interpreters", metavar="DIR", group="cache"),
+    Option("read-only-cache", "use the cache, but do not write to it", "flag", group="cache"),
+    Option("no-plugin", "leave out a plugin, by its name or its distribution's", "list", "NAME", group="plugins"),
+    Option("no-plugins", "leave out all plugins that are not built in", "flag", group="plugins"),
     Option("version", "print the version", "flag", group="output", sources="argv"),
-    Option("help", "print this", "flag", short="h", group="output", sources="argv"),
+    Option("help", "show this help", "flag", short="h", group="output", sources="argv"),
 )
 
 CREATE = (
-    Option("python", "which Python; the first that is found of several", "list", "SPEC", short="p", group="python"),
-    Option("try-first-with", "an interpreter to try before any other", "list", "EXE", group="python"),
-    Option("creator", "how the environment is made", metavar="NAME", group="components"),
-    Option("seeder", "what puts the first packages into it", metavar="NAME", group="components"),
-    Option("activators", "for which shells: names, `all` or `none`", "words", "a,b", group="components"),
-    Option("clear", "replace the environment that is there", "flag", group="destination"),
-    Option("force", "let --clear delete a directory that is no environment", "flag", group="destination"),
-    Option("system-site-packages", "let it see the base interpreter's packages", "flag", group="environment"),
+    Option("python", "which Python to use; of several, the first one found", "list", "SPEC", short="p", group="python"),
+    Option("try-first-with", "an interpreter to try first", "list", "EXE", group="python"),
+    Option("creator", "how to create the environment", metavar="NAME", group="components"),
+    Option("seeder", "what installs the first packages", metavar="NAME", group="components"),
+    Option("activators", "shells to activate it in: names, `all` or `none`", "words", "a,b", group="components"),
+    Option("clear", "replace an existing environment", "flag", group="destination"),
+    Option("force", "let --clear delete a directory that is not an environment", "flag", group="destination"),
+    Option("system-site-packages", "give access to the packages of the base interpreter", "flag", group="environment"),
     Option(
-        "prompt", "what an activated shell shows; `.` the current directory's name", metavar="TEXT", group="environment"
+        "prompt",
+        "what an activated shell shows; `.` for the name of the current directory",
+        metavar="TEXT",
+        group="environment",
     ),
-    Option("relocatable", "let it work wherever it is moved or copied to", "flag", group="environment"),
-    Option("no-vcs-ignore", "do not tell version control to ignore it", "flag", group="environment"),
-    Option("no-seed", "put no packages into it", "flag", group="seeds"),
-    Option("pip", "which pip", metavar="VERSION", group="seeds"),
-    Option("seed", "one more package to put into it", "list", "REQUIREMENT", group="seeds"),
-    Option("download", "get the newest seeds from the index", "flag", group="seeds"),
+    Option("relocatable", "make it work from any directory, even after a move or copy", "flag", group="environment"),
+    Option("no-vcs-ignore", "do not make version control ignore it", "flag", group="environment"),
+    Option("no-seed", "do not install any packages", "flag", group="seeds"),
+    Option("pip", "which version of pip to install", metavar="VERSION", group="seeds"),
+    Option("seed", "one more package to install", "list", "REQUIREMENT", group="seeds"),
+    Option("download", "download the newest seeds from the index", "flag", group="seeds"),
     Option("no-download", "never use the network", "flag", negation="download", group="seeds"),
-    Option("find-links", "a directory with wheels to prefer", "list", "DIR", group="seeds"),
+    Option("find-links", "a directory whose wheels are preferred", "list", "DIR", group="seeds"),
     Option(
         "link-mode",
-        "how seeds reach the environment from the cache",
+        "how to bring seeds from the cache into the environment",
         metavar="MODE",
         choices=("auto", "clone", "hardlink", "copy", "symlink"),
         group="seeds",
     ),
-    Option("dry-run", "print the plan and change nothing", "flag", group="output", sources="argv"),
+    Option("dry-run", "print the plan, but change nothing", "flag", group="output", sources="argv"),
 )
 
 
 def _alias(
     name: str, meaning: str, metavar: str = "", *, of: str = "", implies: tuple[tuple[str, str], ...] = ()
 ) -> Option:
-    """Return an option that is another tool's spelling; one with a metavar takes a value."""
+    """Return an option in another tool's spelling; with a metavar, it takes a value."""
     kind: Kind = "flag" if not metavar else "list" if of == "find-links" else "text"
     group = "spellings of virtualenv"
     return Option(name, meaning, kind, metavar, group=group, alias_of=of, implies=implies, hidden=True)
 
 
 VIRTUALENV = (
-    _alias("without-pip", "as --no-seed", implies=(("no-seed", "true"),)),
-    _alias("copies", "as --creator copy", implies=(("creator", "copy"),)),
-    _alias("always-copy", "as --creator copy", implies=(("creator", "copy"),)),
-    _alias("symlinks", "as --creator symlink", implies=(("creator", "symlink"),)),
-    _alias("extra-search-dir", "as --find-links", "DIR", of="find-links"),
-    _alias("setuptools", "which setuptools to put into it", "VERSION"),
-    _alias("wheel", "which wheel to put into it", "VERSION"),
-    _alias("no-pip", "put no pip into it"),
-    _alias("no-setuptools", "put no setuptools into it (as is the default)"),
-    _alias("no-wheel", "put no wheel into it (as is the default)"),
-    _alias("never-download", "as --no-download", implies=(("no-download", "true"),)),
-    _alias("app-data", "as --cache-dir", "DIR", of="cache-dir"),
-    _alias("read-only-app-data", "as --read-only-cache", implies=(("read-only-cache", "true"),)),
-    _alias("symlink-app-data", "as --link-mode symlink", implies=(("link-mode", "symlink"),)),
-    _alias("with-traceback", "as --traceback", implies=(("traceback", "true"),)),
+    _alias("without-pip", "same as --no-seed", implies=(("no-seed", "true"),)),
+    _alias("copies", "same as --creator copy", implies=(("creator", "copy"),)),
+    _alias("always-copy", "same as --creator copy", implies=(("creator", "copy"),)),
+    _alias("symlinks", "same as --creator symlink", implies=(("creator", "symlink"),)),
+    _alias("extra-search-dir", "same as --find-links", "DIR", of="find-links"),
+    _alias("setuptools", "which version of setuptools to install", "VERSION"),
+    _alias("wheel", "which version of wheel to install", "VERSION"),
+    _alias("no-pip", "do not install pip"),
+    _alias("no-setuptools", "do not install setuptools (the default)"),
+    _alias("no-wheel", "do not install wheel (the default)"),
+    _alias("never-download", "same as --no-download", implies=(("no-download", "true"),)),
+    _alias("app-data", "same as --cache-dir", "DIR", of="cache-dir"),
+    _alias("read-only-app-data", "same as --read-only-cache", implies=(("read-only-cache", "true"),)),
+    _alias("symlink-app-data", "same as --link-mode symlink", implies=(("link-mode", "symlink"),)),
+    _alias("with-traceback", "same as --traceback", implies=(("traceback", "true"),)),
     _alias("reset-app-data", "no effect: `cloche cache clear` empties the cache"),
-    _alias("no-periodic-update", "no effect: nothing is ever updated in the background"),
+    _alias("no-periodic-update", "no effect: nothing is updated in the background"),
     _alias("upgrade-embed-wheels", "no effect: no wheels are embedded"),
-    _alias("discovery", "no effect: there is one discovery", "NAME"),
-    _alias("venv-redirect", "no effect: redirect files are a plugin's affair"),
-    _alias("no-venv-redirect", "no effect: redirect files are a plugin's affair"),
+    _alias("discovery", "no effect: there is only one way of discovery", "NAME"),
+    _alias("venv-redirect", "no effect: a plugin provides redirect files"),
+    _alias("no-venv-redirect", "no effect: a plugin provides redirect files"),
 )
 
 COMMON_ALIASES = tuple(
@@ -128,25 +131,27 @@ INEFFECTIVE = frozenset(
 COMMANDS = {
     command.name: command
     for command in (
-        CommandSpec("create", "make an environment", "cloche.cli.create:create", CREATE + VIRTUALENV, "DEST", 1, 1),
+        CommandSpec("create", "create an environment", "cloche.cli.create:create", CREATE + VIRTUALENV, "DEST", 1, 1),
         CommandSpec(
             "pythons",
-            "every interpreter that can be found, and why others were passed over",
+            "list the interpreters that can be found, and why others are not used",
             "cloche.cli.pythons:pythons",
-            (Option("all", "show every candidate that was passed over, and why", "flag", sources="argv"),),
+            (Option("all", "also list the candidates that are not used, and why", "flag", sources="argv"),),
             "[SPEC]",
             0,
             1,
             reads=CREATE,
         ),
-        CommandSpec("info", "what an environment is, whoever made it", "cloche.cli.info:info", (), "ENV", 1, 1),
+        CommandSpec(
+            "info", "describe an environment, whichever tool created it", "cloche.cli.info:info", (), "ENV", 1, 1
+        ),
         CommandSpec(
             "doctor",
-            "what is wrong with environments, whoever made them",
+            "find what is wrong with environments, whichever tool created them",
             "cloche.cli.doctor:doctor",
             (
-                Option("fix", "mend what can be mended", "flag", sources="argv"),
-                Option("find", "look for environments below a directory", "list", "DIR", sources="argv"),
+                Option("fix", "repair what can be repaired", "flag", sources="argv"),
+                Option("find", "search a directory for environments", "list", "DIR", sources="argv"),
             ),
             "ENV...",
             0,
@@ -154,11 +159,11 @@ COMMANDS = {
         ),
         CommandSpec(
             "move",
-            "move an environment, and everything inside that knows where it was",
+            "move an environment, and update every path to it inside",
             "cloche.cli.move:move",
             (
-                Option("copy", "leave the original where it is", "flag", sources="argv"),
-                Option("dry-run", "print what would be done and change nothing", "flag", sources="argv"),
+                Option("copy", "keep the original", "flag", sources="argv"),
+                Option("dry-run", "print what would be done, but change nothing", "flag", sources="argv"),
             ),
             "ENV DEST",
             2,
@@ -166,21 +171,21 @@ COMMANDS = {
         ),
         CommandSpec(
             "upgrade",
-            "bring an environment to another Python, with what is installed in it",
+            "switch an environment to another Python, and keep what is installed in it",
             "cloche.cli.upgrade:upgrade",
             (
                 Option(
                     "python",
-                    "which Python; the newest of its version if not said",
+                    "which Python to use; by default the newest of the same version",
                     "list",
                     "SPEC",
                     short="p",
                     sources="argv",
                 ),
-                Option("seeds", "bring pip and the other seeds up to date", "flag", sources="argv"),
-                Option("check", "change nothing; exit code 1 if something is to be done", "flag", sources="argv"),
-                Option("dry-run", "do everything but put it in place", "flag", sources="argv"),
-                Option("allow-loss", "go on without what cannot come along", "flag", sources="argv"),
+                Option("seeds", "update pip and the other seeds", "flag", sources="argv"),
+                Option("check", "change nothing; exit with 1 if an upgrade is due", "flag", sources="argv"),
+                Option("dry-run", "do everything except replace the environment", "flag", sources="argv"),
+                Option("allow-loss", "continue without what cannot be carried over", "flag", sources="argv"),
             ),
             "ENV",
             1,
@@ -198,10 +203,10 @@ COMMANDS = {
         ),
         CommandSpec(
             "activate",
-            "the line that activates an environment in a shell",
+            "print the command that activates an environment in a shell",
             "cloche.cli.activate:activate",
             (
-                Option("shell", "for which shell, if not for the one that runs this", metavar="NAME", sources="argv"),
+                Option("shell", "which shell; by default the current one", metavar="NAME", sources="argv"),
                 Option(
                     "print-env",
                     "print the variables that activation sets instead",
@@ -214,10 +219,12 @@ COMMANDS = {
             1,
             1,
         ),
-        CommandSpec("plugins", "what is loaded, from where, what it gives, what failed", "cloche.cli.plugins:plugins"),
+        CommandSpec(
+            "plugins", "list the plugins, what they offer, and which of them failed", "cloche.cli.plugins:plugins"
+        ),
         CommandSpec(
             "cache",
-            "look after the cache: dir, size, verify, prune, clear",
+            "manage the cache: dir, size, verify, prune, clear",
             "cloche.cli.cache:cache",
             (),
             "ACTION",
@@ -227,7 +234,7 @@ COMMANDS = {
         ),
         CommandSpec(
             "config",
-            "every setting, its value, and where that comes from",
+            "show every setting, its value and its source",
             "cloche.cli.config:config",
             (),
             "[show]",
@@ -238,7 +245,7 @@ COMMANDS = {
         ),
         CommandSpec(
             "completion",
-            "the script that completes `cloche` in a shell",
+            "print the script for completion in a shell",
             "cloche.cli.completion:completion",
             (),
             "SHELL",
@@ -248,4 +255,4 @@ COMMANDS = {
         ),
     )
 }
-"""Every command by name; `create` is the one that is meant if none is named."""
+"""Every command by name; `create` is the default."""

@@ -1,4 +1,4 @@
-"""`cloche config [show]`: every setting, its value, and which source it comes from."""
+"""`cloche config [show]`: every setting, its value and its source."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @value
 class Row:
-    """What is said about one setting."""
+    """One setting."""
 
     name: str
     value: str | bool | tuple[str, ...] | None
-    """As it would stand in a config file; None for nothing."""
+    """As in a config file; None if it has no value."""
     origin: str
     """`command line`, `CLOCHE_PROMPT`, the path of a file, `default`."""
 
@@ -39,47 +39,48 @@ def config(invocation: Invocation) -> int:
     report.print_warnings(settings.warnings)
     if settings.flag("json"):
         report.print_json(
-            settings=[{"name": one.name, "value": one.value, "origin": one.origin} for one in rows if is_said(one)],
+            settings=[{"name": one.name, "value": one.value, "origin": one.origin} for one in rows if is_set(one)],
             files=[{"path": path, "there": os.path.isfile(path)} for path in files],
             warnings=settings.warnings,
         )
         return 0
-    for line in table_lines([one for one in rows if is_said(one)], files):
+    for line in table_lines([one for one in rows if is_set(one)], files):
         report.print_result(line)
     return 0
 
 
 def is_shown(option: Option, settings: Settings) -> bool:
-    """Return whether an option is a setting of its own; another tool's spelling is one only where it says something."""
+    """Return whether to list an option; another tool's spelling is listed only if some source sets it."""
     if option.alias_of or option.implies:
         return False
     return not option.hidden or option.name in settings.chosen
 
 
-def is_said(row: Row) -> bool:
+def is_set(row: Row) -> bool:
+    """Return whether to list a row; `replace` is no option, and is listed only if it is set."""
     return row.name != "replace" or bool(row.value)
 
 
 def row_of(option: Option, settings: Settings, host: Host) -> Row:
-    """Return what is said about one option, the default if no source says anything."""
+    """Return the row for one option, with the default if no source sets it."""
     setting = settings.chosen.get(option.name)
     if setting is None:
-        otherwise = {
+        defaults = {
             "activators": "all",
             "cache-dir": cache_directory(host) or None,
             "creator": "copy" if host.os_name == "nt" else "symlink",
             "link-mode": "auto",
             "seeder": "pip",
         }
-        nothing = False if option.kind == "flag" else () if option.kind == "list" else None
-        return Row(option.name, otherwise.get(option.name, nothing), "default")
+        empty = False if option.kind == "flag" else () if option.kind == "list" else None
+        return Row(option.name, defaults.get(option.name, empty), "default")
     if option.kind == "flag":
         return Row(option.name, setting.values[-1] == "true", setting.origin)
     return Row(option.name, setting.values if option.kind == "list" else setting.values[-1], setting.origin)
 
 
 def table_lines(rows: Sequence[Row], files: Sequence[str]) -> Iterator[str]:
-    """Yield a table of the settings, in which defaults come last, and the files that were looked for."""
+    """Yield a table of the settings, defaults last, and the config files."""
     chosen = [one for one in rows if one.origin != "default"]
     left = [one for one in rows if one.origin == "default"]
     cells = [
@@ -92,11 +93,11 @@ def table_lines(rows: Sequence[Row], files: Sequence[str]) -> Iterator[str]:
         yield report.styled(line, "bold", sys.stdout) if row is cells[0] else line
     yield ""
     for path in files:
-        yield report.one_line(f"file: {path}") + ("" if os.path.isfile(path) else " (not there)")
+        yield report.one_line(f"file: {path}") + ("" if os.path.isfile(path) else " (does not exist)")
 
 
 def format_value(given: str | bool | tuple[str, ...] | None) -> str:
-    """Return a value as a config file has it, and nothing as a dash."""
+    """Return a value as in a config file, or a dash for no value."""
     if given is None or given == ():
         return "-"
     if isinstance(given, bool):

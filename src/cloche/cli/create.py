@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 
 def create(invocation: Invocation) -> int:
-    if invocation.settings.unknown:
-        invocation.accept_plugin_options()
-    arguments, settings, host = invocation.arguments, invocation.settings, invocation.host
+    host = invocation.host
     with invocation.open_session() as session:
+        arguments, settings = invocation.arguments, invocation.settings
         request = request_of(arguments.operands[0], settings, host)
         report.print_warnings(
-            f"`--find-links` names `{one}`, which is no directory"
+            f"`--find-links` is set to `{one}`, which is not a directory"
             for one in settings.all("find-links")
             if not os.path.isdir(os.path.join(host.cwd, one))
         )
         if arguments.count("verbose"):
             report.print_warnings(
-                f"`--{name}` was taken and has no effect" for name in sorted(INEFFECTIVE & settings.chosen.keys())
+                f"`--{name}` is accepted for compatibility and ignored"
+                for name in sorted(INEFFECTIVE & settings.chosen.keys())
             )
         result = None if arguments.flag("dry-run") else session.create(request)
         plan = session.plan(request) if result is None else result.plan
@@ -46,7 +46,7 @@ def create(invocation: Invocation) -> int:
 
 
 def describe_choice(plan: Plan, found: FoundInterpreter | None, settings: Settings) -> str:
-    """Return how the Python was chosen: which one, which finder knew of it, and what decided."""
+    """Return which Python was chosen, which finder found it, and why it was chosen."""
     interpreter = plan.environment.interpreter
     asked = settings.chosen.get("python")
     origin = "" if asked is None or asked.origin == "command line" else f" ({asked.origin})"

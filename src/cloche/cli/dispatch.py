@@ -45,7 +45,7 @@ def run_command(argv: Sequence[str], started: float) -> int:
         return 0
     except OSError as error:
         where = f" (`{error.filename}`)" if error.filename else ""
-        report.print_error(ClocheError(f"the system refused: {reason_of(error)}{where}"))
+        report.print_error(ClocheError(f"system error: {reason_of(error)}{where}"))
         return ClocheError.exit_code
     finally:
         report.restore_stdout()
@@ -111,8 +111,8 @@ def run_own_command(invocation: Invocation) -> int:
         code: int = load_object(invocation.arguments.command.implementation)(invocation)
     except SystemExit as error:  # our own code never raises it
         raise PluginError(
-            f"a plugin ended the run: {cause(error)}",
-            hint="find out which with `--no-plugin NAME`; `--traceback` tells where",
+            f"a plugin ended the process: {cause(error)}",
+            hint="`--traceback` shows where; leave plugins out with `--no-plugin NAME` to find it",
         ) from error
     return code
 

@@ -30,12 +30,12 @@ AT_ONCE = 8
 
 @value
 class Outcome:
-    """What was found in one environment, and what became of it."""
+    """What was found in one environment, and what was repaired."""
 
     path: str
     result: Repaired
     failure: ClocheError | None = None
-    """Why it could not be looked at or mended."""
+    """Why it could not be examined or repaired."""
 
 
 def doctor(invocation: Invocation) -> int:
@@ -43,7 +43,7 @@ def doctor(invocation: Invocation) -> int:
     paths = environments_named(arguments, invocation.host)
     fix = arguments.flag("fix")
     with invocation.open_session() as session:
-        session.registry.finders()  # what all share is made before they share it
+        session.registry.finders()  # the threads share these, so they are loaded first
         _ = session.probes
         outcomes = []
         with ThreadPoolExecutor(min(AT_ONCE, len(paths) or 1)) as pool:
@@ -59,23 +59,26 @@ def doctor(invocation: Invocation) -> int:
 
 
 def environments_named(arguments: ParsedArguments, host: Host) -> list[str]:
-    """Return the environments that were named, and those below the directories that were.
+    """Return the environments that are named, and those below the directories of `--find`.
 
-    :raises UsageError: there are neither, or one is blank.
+    :raises UsageError: none is named, a name is blank, or `--find` does not name a directory.
     """
     paths = [absolute(operand, host) for operand in arguments.operands]
     directories = arguments.given.get("find", ())
     if not paths and not directories:
-        raise UsageError("`cloche doctor` needs ENV...", hint="name environments, or look for them with `--find DIR`")
+        raise UsageError(
+            "missing argument ENV", hint="name one or more environments, or search for them with `--find DIR`"
+        )
     for directory in directories:
         there = absolute(directory, host)
         if not os.path.isdir(there):
             raise UsageError(
-                f"there is no directory `{directory}`", hint="`--find` takes one with environments below it"
+                f"`{directory}` is not a directory",
+                hint="`--find` takes a directory with environments somewhere below it",
             )
         below = environments_below(there)
         if not below:
-            report.print_warnings([f"there is no environment below `{directory}`"])
+            report.print_warnings([f"no environment found below `{directory}`"])
         paths += below
     return list(dict.fromkeys(os.path.normpath(path) for path in paths))
 
@@ -83,7 +86,7 @@ def environments_named(arguments: ParsedArguments, host: Host) -> list[str]:
 def examine_environment(path: str, session: Session, *, fix: bool) -> Outcome:
     try:
         if fix and not os.path.lexists(path):
-            recover_environment(path)  # a killed run may have set it aside
+            recover_environment(path)  # a run that was killed may have set it aside
         case = take_up(path, session)
         if fix:
             return Outcome(case.root, repair_environment(case, session))
@@ -100,7 +103,7 @@ def print_outcomes(outcomes: Iterable[Outcome], arguments: ParsedArguments) -> N
             report.print_error(outcome.failure)
             continue
         for finding in outcome.result.mended:
-            report.print_result(f"{path}: {in_green('mended')}: {finding_line(finding)}")
+            report.print_result(f"{path}: {in_green('repaired')}: {finding_line(finding)}")
         for finding in outcome.result.left:
             report.print_result(f"{path}: {finding_line(finding)}; {report.one_line(finding.remedy)}")
         for note in outcome.result.notes:

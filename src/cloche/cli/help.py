@@ -1,6 +1,6 @@
-"""Help, made from the tables in `cloche.cli.commands`: options under what they are for, in at most 80 columns.
+"""Format help from the tables in `cloche.cli.commands`: options by group, in at most 80 columns.
 
-`argparse` would make it as well, from the same tables, and cost as much time as all the rest of `cloche --help`.
+Importing `argparse` would take as long as all the rest of `cloche --help`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 WIDTH = 80
 INDENT = 24
-"""Column at which what something does begins."""
+"""Column at which descriptions begin."""
 
 OF_PLUGINS = "options of plugins"
-"""Heading of options whose plugin has chosen none."""
+"""Heading for options of plugins that set no group."""
 
 
 def help_text(
@@ -32,10 +32,10 @@ def help_text(
     commands: Sequence[Component] = (),
     spellings: Literal["ours", "all"] = "ours",
 ) -> str:
-    """Return the help of one command; for `create`, the one that needs no name, the other commands as well.
+    """Return the help of one command; that of `create`, the default, lists the other commands too.
 
     :param extra: options that plugins declare.
-    :param commands: commands that plugins give.
+    :param commands: commands that plugins offer.
     :param spellings: whether other tools' spellings are shown too.
     """
     main = command.name == "create"
@@ -54,8 +54,8 @@ def help_text(
 
 
 CLOSING = (
-    "`cloche COMMAND --help` tells what each takes. A directory named like a command: `./doctor`. "
-    "Options of virtualenv are understood too; `cloche --help -v` lists them."
+    "`cloche COMMAND --help` shows the options of a command. Write `./doctor` for a directory named like a command. "
+    "The options of virtualenv work too; `cloche --help -v` lists them."
 )
 
 
@@ -70,7 +70,7 @@ def heading(text: str) -> str:
 
 
 def options_by_group(command: CommandSpec, extra: Sequence[Option]) -> dict[str, list[Option]]:
-    """Return what a command takes, by the heading that it stands under."""
+    """Return the options of a command by heading."""
     groups: dict[str, list[Option]] = {}
     for option in (*command.options, *extra, *COMMON):
         title = OF_PLUGINS if option in extra and option.group == "options" else option.group
@@ -79,7 +79,7 @@ def options_by_group(command: CommandSpec, extra: Sequence[Option]) -> dict[str,
 
 
 def option_lines(option: Option) -> Iterator[str]:
-    """Yield the lines on one option."""
+    """Yield the lines for one option."""
     value = "" if option.kind in ("flag", "count") else f" {option.metavar or 'VALUE'}"
     short = f"-{option.short}, " if option.short else ""
     choices = f": {', '.join(option.choices)}" if option.choices else ""
@@ -88,18 +88,18 @@ def option_lines(option: Option) -> Iterator[str]:
 
 
 def command_lines(given: Sequence[Component]) -> Iterator[str]:
-    """Yield the list of commands: ours, and those of plugins with whose they are."""
+    """Yield the list of commands: ours, and those of plugins with the distribution they come from."""
     for command in COMMANDS.values():
         yield from entry_lines(command.name, command.summary, 14)
     for one in given:
         summary = f"{one.summary} ({one.source.distribution})"
         if one.name in COMMANDS:
-            summary = f"is cloche's own; that of {one.source.distribution} is never run"
+            summary = f"never run ({one.source.distribution}): cloche has a command of this name"
         yield from entry_lines(report.one_line(one.name), report.one_line(summary), 14)
 
 
 def entry_lines(name: str, text: str, indent: int = INDENT) -> Iterator[str]:
-    """Yield the lines on one thing: its name, and behind or below it what it does."""
+    """Yield the lines for one entry: its name, and beside or below it what it does."""
     first, *others = wrap_text(text, indent) or [""]
     if len(name) + 4 <= indent:
         yield f"  {name}".ljust(indent) + first.lstrip()
@@ -110,7 +110,7 @@ def entry_lines(name: str, text: str, indent: int = INDENT) -> Iterator[str]:
 
 
 def wrap_text(text: str, indent: int) -> list[str]:
-    """Return text as lines that fit, each behind a margin; importing `textwrap` would take longer than all of them."""
+    """Wrap text into indented lines; importing `textwrap` would take longer than all of them."""
     lines: list[str] = []
     line = ""
     for word in text.split():

@@ -29,13 +29,13 @@ def info(invocation: Invocation) -> int:
 
 
 def summary_lines(facts: EnvironmentInfo) -> Iterator[tuple[str, str]]:
-    """Yield what people want to know, as (title, text)."""
+    """Yield the lines of the summary, as (title, text)."""
     environment = facts.environment
     yield "environment", environment.location
     elsewhere = [root for root in facts.recorded_roots if not is_same_directory(root, environment.location)]
     if elsewhere:
-        yield "made at", f"{', '.join(elsewhere)} (`cloche doctor --fix` mends what still points there)"
-    yield "made by", facts.maker
+        yield "created at", f"{', '.join(elsewhere)} (`cloche doctor --fix` repairs what still points there)"
+    yield "created by", facts.maker
     yield "python", python_line(facts)
     yield "prompt", environment.prompt
     yield "options", ", ".join(recorded_options(facts)) or "none"
@@ -51,21 +51,21 @@ def python_line(facts: EnvironmentInfo) -> str:
     interpreter, base = facts.environment.interpreter, facts.base
     recorded = facts.version_text or "an unknown version"
     if interpreter is not None:
-        was = "" if versions_agree(recorded, interpreter.version_text) else f", made for {recorded}"
+        was = "" if versions_agree(recorded, interpreter.version_text) else f", created for {recorded}"
         return f"{interpreter.name} at {interpreter.executable}{was}"
     if base is not None:
-        return f"{recorded}, but {base.name} stands at {base.executable} now"
-    return f"{recorded}, gone from {facts.settings['home']}"
+        return f"{recorded}, but {base.executable} is {base.name} now"
+    return f"{recorded}, no longer in {facts.settings['home']}"
 
 
 def versions_agree(recorded: str, actual: str) -> bool:
-    """Return whether `3.12.1.final.0`, `3.12.1` or `3.12` is said of 3.12.1."""
+    """Return whether a recorded version (`3.12.1.final.0`, `3.12.1` or `3.12`) matches the actual one (`3.12.1`)."""
     parts = recorded.split(".")[:3]
     return parts == actual.split(".")[: len(parts)]
 
 
 def recorded_options(facts: EnvironmentInfo) -> Iterator[str]:
-    """Yield what was chosen when it was made, as far as it is recorded."""
+    """Yield the options that it was created with, as far as they are recorded."""
     settings = facts.settings
     if settings.get("include-system-site-packages", "").lower() == "true":
         yield "system-site-packages"
@@ -86,7 +86,7 @@ def is_same_directory(one: str, other: str) -> bool:
 
 
 def human_size(size: float) -> str:
-    """Return a number of bytes as people read it: `7.4 MB`."""
+    """Return a number of bytes in readable form: `7.4 MB`."""
     for unit in ("bytes", "kB", "MB"):
         if size < 1000:
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"

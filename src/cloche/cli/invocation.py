@@ -67,9 +67,11 @@ class Invocation:
         return "--traceback" in self.argv or self.unchecked_settings.flag("traceback")
 
     def open_session(self) -> Session:
-        """Return the session that the settings ask for."""
+        """Return the session that the settings ask for; plugins may explain unknown names in them."""
         from cloche.cli.settings import open_session
 
+        if self.settings.unknown:
+            self.accept_plugin_options()
         return open_session(self.settings, self.host)
 
     # Plugins

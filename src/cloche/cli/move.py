@@ -22,15 +22,15 @@ def move(invocation: Invocation) -> int:
         if not is_dry:
             session.progress(f"{'copying' if moving.action == 'copy' else 'moving'} `{moving.source}`")
             move_environment(moving, session)
-    report.print_warnings(f"`{path}` still names `{moving.source}`" for path in moving.residue)
-    report.print_warnings(f"{what} still names `{moving.source}`" for what in moving.mentions)
+    report.print_warnings(f"`{path}` still contains `{moving.source}`" for path in moving.residue)
+    report.print_warnings(f"{what} still contains `{moving.source}`" for what in moving.mentions)
     outcome = ("would be " if is_dry else "") + ("moved" if moving.action == "move" else "copied")
     if settings.flag("json"):
         report.print_json(**move_json(moving, outcome))
     elif not arguments.count("quiet"):
         there = report.one_line(report.relative_path(moving.destination.location, host))
         here = report.one_line(report.relative_path(moving.source, host))
-        count = f"{len(moving.changed)} files name the new place"
+        count = f"{len(moving.changed)} files updated"
         report.print_result(
             f"{outcome} {here} to {there}: {count}, {(perf_counter() - invocation.started) * 1000:.0f} ms"
         )

@@ -177,7 +177,7 @@ def parse_option(word: str, queue: list[str], table: Mapping[str, Option], given
     if value is None or (option.is_path and not value.strip()):
         raise UsageError(f"`{spelling}` needs a value", hint=f"`{spelling} {option.metavar or 'VALUE'}`")
     if option.choices and value not in option.choices:
-        raise UsageError(f"`{spelling}` cannot be `{value}`", hint=f"choose one of {', '.join(option.choices)}")
+        raise UsageError(f"invalid value `{value}` for `{spelling}`", hint=f"choose one of {', '.join(option.choices)}")
     given.setdefault(name, []).append(value)
     return True
 
@@ -187,8 +187,8 @@ def unknown_option(spelling: str, table: Mapping[str, Option], command: CommandS
 
     near = get_close_matches(spelling, table, 1)
     name = "" if command.name == "create" else f"{command.name} "
-    hint = f"did you mean `{near[0]}`?" if near else f"`cloche {name}--help` lists what there is"
-    return UsageError(f"there is no option `{spelling}`", hint=hint)
+    hint = f"did you mean `{near[0]}`?" if near else f"`cloche {name}--help` lists all options"
+    return UsageError(f"unknown option `{spelling}`", hint=hint)
 
 
 def check_operands(arguments: ParsedArguments) -> None:
@@ -196,16 +196,24 @@ def check_operands(arguments: ParsedArguments) -> None:
     command, operands = arguments.command, arguments.operands
     name = "cloche" if command.name == "create" else f"cloche {command.name}"
     if len(operands) < command.least:
-        what = {"create": "the directory to make", "cache": "what to do"}.get(command.name, command.operands)
-        raise UsageError(f"`{name}` needs {what}", hint=f"`{name} {command.operands}`; `{name} --help` tells more")
+        missing = command.operands.split()[len(operands)]
+        raise UsageError(f"missing argument {missing}", hint=f"`{name} {command.operands}`; see `{name} --help`")
     if 0 <= command.most < len(operands):
         raise UsageError(
-            f"`{name}` takes {command.operands or 'no operand'}, and got `{operands[command.most]}` as well",
-            hint=suggest_command(arguments) or f"`{name} --help` tells more",
+            f"unexpected argument `{operands[command.most]}`: {describe_limit(command)}",
+            hint=suggest_command(arguments) or f"see `{name} --help`",
         )
     for operand in operands[:1]:
         if command.choices and operand not in command.choices:
-            raise UsageError(f"`{name}` does not know `{operand}`", hint=f"choose one of {', '.join(command.choices)}")
+            raise UsageError(f"unknown argument `{operand}`", hint=f"choose one of {', '.join(command.choices)}")
+
+
+def describe_limit(command: CommandSpec) -> str:
+    """Return how many arguments a command takes: `only one DEST is allowed`."""
+    names = ["argument"] if command.choices else command.operands.strip("[]").split()
+    if not names:
+        return "none is allowed"
+    return f"only {' and '.join(names)} are allowed" if len(names) > 1 else f"only one {names[0]} is allowed"
 
 
 def suggest_command(arguments: ParsedArguments) -> str:

@@ -39,7 +39,7 @@ def run_plugin_command(sources: Sequence[Source], invocation: Invocation) -> int
         return None
     if not arguments.leading.keys() <= OURS:
         raise UsageError(
-            f"`{name}` is a command of plugin {command.source}, and its options stand behind it",
+            f"options of command `{name}` of plugin {command.source} must follow its name",
             hint=f"`cloche {name} {' '.join(before)}`, or `./{name}` for the directory of that name",
         )
     return call_command(command, after, invocation)
@@ -59,6 +59,6 @@ def call_command(command: Component, argv: Sequence[str], invocation: Invocation
         ) from error
     if not isinstance(code, (int, type(None))):
         raise PluginError(
-            f"command `{command.name}` of plugin {command.source} failed: it returned {code!r}, and not an exit code"
+            f"command `{command.name}` of plugin {command.source} failed: it returned {code!r} instead of an exit code"
         )
     return code or 0

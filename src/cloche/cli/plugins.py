@@ -1,4 +1,4 @@
-"""`cloche plugins`."""
+"""`cloche plugins`: the plugins, what they offer, and which of them failed."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 STYLES = {"failed": "red", "blocked": "yellow", "shadowed": "yellow"}
-"""How what became of a plugin is shown, if it is worth a look."""
+"""Colours of the states that deserve attention."""
 
 
 def plugins(invocation: Invocation) -> int:
-    """Show every plugin, and what became of it; one that is broken, or in conflict, is no failure of this command."""
+    """List every plugin and its status; a broken plugin or a conflict is not an error of this command."""
     settings = invocation.settings
     with invocation.open_session() as session:
         registry = session.registry
@@ -47,7 +47,7 @@ def plugins(invocation: Invocation) -> int:
 
 
 def with_taken_commands(one: Report) -> Report:
-    """Return what is to be said of a plugin: one that gives a command which is ours has failed, and is never asked."""
+    """Return a report that says so if the plugin offers a command with the name of one of ours, which is never run."""
     taken = [given.name for given in one.provides if given.kind == "command" and given.name in COMMANDS]
     return replace(one, status="failed", reason=f"`{taken[0]}` is a command of cloche's own") if taken else one
 
@@ -79,14 +79,14 @@ def version_of(one: Report) -> str:
 
 
 def table_lines(reports: Sequence[Report], registry: Registry) -> Iterator[str]:
-    """Yield the lines of a table that fits the terminal, or 80 columns where there is none."""
+    """Yield the lines of a table that fits the terminal, or 80 columns."""
     head = ("plugin", "distribution", "status")
     named = [(one.source.name, f"{one.source.distribution} {version_of(one)}".strip()) for one in reports]
     rows = [(*map(report.one_line, names), one.status) for names, one in zip(named, reports, strict=True)]
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(3)]
     room = max(shutil.get_terminal_size().columns - sum(widths) - 6, 30)
     contents = [describe_offers(one, registry) for one in reports]
-    for row, content in zip((head, *rows), (["gives"], *contents), strict=True):
+    for row, content in zip((head, *rows), (["offers"], *contents), strict=True):
         texts = [report.one_line(text) for text in content]
         lines = [line for text in texts for line in textwrap.wrap(text, room, subsequent_indent="  ")]
         for number, line in enumerate(lines or [""]):
@@ -101,14 +101,14 @@ def table_lines(reports: Sequence[Report], registry: Registry) -> Iterator[str]:
 
 
 def describe_offers(one: Report, registry: Registry) -> list[str]:
-    """Return what a plugin gives, a text per kind; why, if it gives nothing."""
+    """Return what a plugin offers, one text per kind, or why it offers nothing."""
     if one.status != "loaded":
         return [one.reason]
     kinds: dict[str, list[str]] = {}
     for given in one.provides:
         kinds.setdefault(given.kind, []).append(describe_component(given, registry))
     texts = [f"{kind}{'s' if len(names) > 1 else ''}: {', '.join(names)}" for kind, names in kinds.items()]
-    return texts + ["is told of new environments"] * ("cloche_created" in one.hooks)
+    return texts + ["listens for new environments"] * ("cloche_created" in one.hooks)
 
 
 def describe_component(given: Component, registry: Registry) -> str:

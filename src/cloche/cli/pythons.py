@@ -1,4 +1,4 @@
-"""`cloche pythons [SPEC]`."""
+"""`cloche pythons [SPEC]`: the interpreters that can be found, and which of them would be used."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ HEAD = ("", "version", "implementation", "path", "found by")
 
 
 def pythons(invocation: Invocation) -> int:
-    """Show every interpreter that satisfies SPEC, or every one there is, and mark the one that would be taken.
+    """List all interpreters, or those that satisfy SPEC, and mark the one that would be used.
 
-    Without SPEC that is the one that `cloche DEST` takes here: settings and the project's files have their say.
+    Without SPEC, that is the one that `cloche DEST` would use here, by the settings and the project's files.
     """
     settings = invocation.settings
     operands = invocation.arguments.operands
@@ -43,9 +43,9 @@ def pythons(invocation: Invocation) -> int:
 
 
 def table_lines(looked: InterpreterListing, *, everything: bool) -> Iterator[str]:
-    """Yield the lines of a table of what satisfies the request, and what decided on the one that is marked.
+    """Yield the lines of a table of the interpreters that satisfy the request, and why the marked one was chosen.
 
-    With `everything`, what was passed over comes below it, each with the reason.
+    With `everything`, the candidates that are not used follow, each with the reason.
     """
     rows = [HEAD, *(table_row(one) for one in looked.results if not one.reason)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -54,10 +54,10 @@ def table_lines(looked: InterpreterListing, *, everything: bool) -> Iterator[str
         style = "bold" if cells is HEAD else "green" if cells[0] else ""
         yield report.styled(line, style, sys.stdout) if style else line
     if looked.found is not None:
-        yield f"\n* is taken: {report.one_line(looked.found.because)}, found by {looked.found.found_by}"
+        yield f"\n* chosen: {report.one_line(looked.found.because)}, found by {looked.found.found_by}"
     passed_over = [one for one in looked.results if one.reason] if everything else []
     if passed_over:
-        yield "\npassed over:"
+        yield "\nnot used:"
     for one in passed_over:
         path = one.interpreter.executable if one.interpreter else one.path
         yield report.one_line(f"   {path} {one.reason} (found by {one.found_by})")
@@ -65,7 +65,7 @@ def table_lines(looked: InterpreterListing, *, everything: bool) -> Iterator[str
 
 def table_row(one: SearchResult) -> tuple[str, ...]:
     found = one.interpreter
-    assert found is not None  # who is none has a reason
+    assert found is not None  # only a candidate with a reason has no interpreter
     implementation, _, build = found.name.partition(f" {found.version_text}")
     bits = "" if found.bits == 64 else f" {found.bits}-bit"
     path = report.one_line(found.executable)

@@ -1,4 +1,4 @@
-"""Everything that people or programs get to read: results on standard output, the rest on standard error."""
+"""All output: results on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ if TYPE_CHECKING:
     from cloche.model.plan import Plan, Result
 
 SCHEMA_VERSION = 1
-"""Of the objects that `--json` prints; raised when a key is removed or changes its meaning."""
-
+"""Version of the objects that `--json` prints; increased when a key is removed or changes its meaning."""
 
 STYLES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 """Colours by name, as terminals number them (ECMA-48)."""
 
 
 def styled(text: str, style: str, stream: TextIO) -> str:
-    """Return text in a colour, if the stream is a terminal that shows any, or the user insists; else as it is.
+    """Return text in a colour if the stream is a terminal that shows colours; else unchanged.
 
-    `NO_COLOR` and `FORCE_COLOR`, set to anything, decide; the first of them has the last word.
+    `NO_COLOR` and `FORCE_COLOR` override that if they are not empty; `NO_COLOR` wins.
     """
     environ = os.environ
     if environ.get("NO_COLOR"):
@@ -40,7 +39,7 @@ def styled(text: str, style: str, stream: TextIO) -> str:
 
 
 def print_error(problem: ClocheError) -> None:
-    """Print an error: one line, and the remedy."""
+    """Print an error in one line, and its hint."""
     print_message(f"{styled('cloche: error:', 'red', sys.stderr)} {one_line(problem.message)}")
     if problem.hint:
         hint = "\n".join(map(one_line, problem.hint.split("\n")))
@@ -53,12 +52,12 @@ def print_warnings(texts: Iterable[str]) -> None:
 
 
 def print_message(text: str) -> None:
-    """Print a line on standard error, whatever its encoding can hold."""
+    """Print a line on standard error, with escapes for what its encoding cannot represent."""
     write_message(f"{text}\n")
 
 
 def write_message(text: str) -> None:
-    """Print text on standard error. Where that cannot be written nobody can be told, and the exit code has to be enough."""
+    """Print text on standard error. If that is impossible, only the exit code is left to report an error."""
     try:
         write_text(sys.stderr, text)
     except OSError:
@@ -66,10 +65,10 @@ def write_message(text: str) -> None:
 
 
 def print_result(text: str) -> None:
-    """Print a line on standard output, whatever its encoding can hold.
+    """Print a line on standard output, with escapes for what its encoding cannot represent.
 
     :raises ClocheError: it cannot be written.
-    :raises BrokenPipeError: whoever reads it has seen enough.
+    :raises BrokenPipeError: the reader has closed it.
     """
     try:
         write_text(sys.stdout, f"{text}\n")
@@ -78,11 +77,11 @@ def print_result(text: str) -> None:
         if isinstance(problem, BrokenPipeError):
             raise
         reason = reason_of(problem)
-        raise ClocheError(f"the result cannot be written: {reason}") from problem
+        raise ClocheError(f"cannot write the result: {reason}") from problem
 
 
 def discard_output(stream: TextIO) -> None:
-    """Let what could not be printed go nowhere, so that Python does not try again when it ends."""
+    """Redirect a stream that cannot be written to the null device, so that Python does not try again when it exits."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
@@ -106,7 +105,7 @@ def can_show_progress(host: Host) -> bool:
 
 
 def show_progress(text: str) -> None:
-    """Show on the terminal what is being done, until something else is printed or the run ends."""
+    """Show on the terminal what is being done, until other output replaces it or the run ends."""
     try:
         columns = os.get_terminal_size(sys.stderr.fileno()).columns
     except OSError:
@@ -123,12 +122,12 @@ def clear_progress() -> None:
 
 
 def one_line(text: str) -> str:
-    """Return text that may come from anywhere (a directory's name) as something that cannot move the cursor."""
+    """Return text from any source (the name of a directory) in a form that cannot move the cursor."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def result_line(result: Result, host: Host, milliseconds: float) -> str:
-    """Return what was made, in one line: which Python, where, with what, how long it took, how to activate it."""
+    """Return one line about a new environment: which Python, where, its seeds, how long it took, how to activate it."""
     plan, environment = result.plan, result.environment
     interpreter = environment.interpreter
     seeds = ", ".join(f"{image.distribution} {image.version}" for image in plan.images)
@@ -144,7 +143,7 @@ def result_line(result: Result, host: Host, milliseconds: float) -> str:
 
 
 def relative_path(path: str, host: Host) -> str:
-    """Return a path as the user would type it: relative if it lies below the current directory."""
+    """Return a path as the user would type it: relative if it is below the current directory."""
     below = host.cwd.rstrip(os.sep) + os.sep
     return path.removeprefix(below) if host.cwd and path.startswith(below) else path
 
@@ -236,7 +235,7 @@ def current_shell(host: Host) -> str:
 
 
 def as_json(item: object) -> object:
-    """Return a value as what JSON can hold: fields by name, bytes as their length and hash."""
+    """Return a value in a form that JSON can represent: fields by name, bytes as their length and hash."""
     if hasattr(type(item), "__match_args__") and not isinstance(item, (str, bytes, tuple, dict)):
         kind = {"kind": type(item).__name__} if type(item).__module__ == "cloche.model.operations" else {}
         return {**kind, **{name: as_json(field) for name, field in fields(item).items()}}
@@ -252,11 +251,11 @@ def as_json(item: object) -> object:
 
 
 _reserved: list[tuple[TextIO, int]] = []
-"""Standard output, while it is kept for one JSON object, and a descriptor that leads where its own led; -1 if it has none."""
+"""Standard output while it is reserved for one JSON object, with a duplicate of its descriptor; -1 if it has none."""
 
 
 def reserve_stdout() -> None:
-    """Keep standard output for `print_json`; what plugins and their programs print until then goes to standard error."""
+    """Reserve standard output for `print_json`; until then, what plugins and programs print goes to standard error."""
     if _reserved:
         return
     kept = -1
@@ -266,20 +265,20 @@ def reserve_stdout() -> None:
         kept = os.dup(number)
         os.dup2(other, number)
     except (OSError, ValueError, AttributeError):
-        pass  # a stream without a descriptor, which no other program writes to
+        pass  # a stream without a descriptor, to which no other program writes
     _reserved.append((sys.stdout, kept))
     sys.stdout = sys.stderr
 
 
 def restore_stdout() -> None:
-    """Put standard output back if it is kept."""
+    """Restore standard output if it is reserved."""
     if _reserved:
         sys.stdout, kept = _reserved.pop()
         if kept >= 0:
             try:
                 sys.stdout.flush()
             except OSError:
-                pass  # what somebody has written past us, and standard error does not take
+                pass  # output of a plugin that standard error does not accept
             os.dup2(kept, sys.stdout.fileno())
             os.close(kept)
 
@@ -297,7 +296,7 @@ def print_json(**parts: object) -> None:
 
 
 def environment_json(environment: Environment) -> dict[str, object]:
-    """Return an environment as tools want it: absolute paths."""
+    """Return an environment for other tools, with absolute paths."""
     layout = environment.layout
     return {
         "root": environment.location,
@@ -314,7 +313,7 @@ def environment_json(environment: Environment) -> dict[str, object]:
 
 
 def plan_json(plan: Plan) -> dict[str, object]:
-    """Return a plan with the environment as tools want it."""
+    """Return a plan for other tools, with absolute paths for the environment."""
     said = as_json(plan)
     assert isinstance(said, dict)
     return {**said, "way": plan.strategy, "environment": environment_json(plan.environment)}
@@ -324,7 +323,7 @@ def plan_json(plan: Plan) -> dict[str, object]:
 
 
 def plan_text(plan: Plan, host: Host) -> str:
-    """Return a plan as lines: what it makes of what, and every operation."""
+    """Return a plan in readable form: the choices, then every operation."""
     environment = plan.environment
     interpreter = environment.interpreter
     because = f" (from {one_line(plan.chosen_because)})" if plan.chosen_because else ""

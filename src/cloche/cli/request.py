@@ -1,4 +1,4 @@
-"""Turn what the command line and the other sources say into a request; flags become words here and end here."""
+"""Turn settings into a request: flags become typed values here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def request_of(operand: str, settings: Settings, host: Host) -> Request:
     """Return the request for `cloche create OPERAND`.
 
-    :raises UsageError: the settings contradict each other or make no sense.
+    :raises UsageError: the settings contradict each other.
     """
     links = settings.all("find-links")
     spec = EnvironmentSpec(
@@ -49,7 +49,7 @@ def request_of(operand: str, settings: Settings, host: Host) -> Request:
 
 
 def parse_link_mode(text: str | None) -> LinkMode:
-    """Return a word that the tables have let through as what it means."""
+    """Return a choice that the parser has checked as its type."""
     match text:
         case "clone" | "hardlink" | "copy" | "symlink":
             return text
@@ -60,13 +60,13 @@ def parse_link_mode(text: str | None) -> LinkMode:
 def on_existing(settings: Settings) -> OnExisting:
     if not settings.flag("clear"):
         if settings.flag("force") and settings.chosen["force"].origin == "command line":
-            raise UsageError("`--force` means nothing without `--clear`", hint="`--clear --force`")
+            raise UsageError("`--force` needs `--clear`", hint="`--clear --force`")
         return "keep"
     return "replace-anything" if settings.flag("force") else "replace"
 
 
 def parse_activators(text: str | None) -> tuple[str, ...] | None:
-    """Return the names in `a,b`; None for every one (`all`, or nothing said), () for `none` or an empty string."""
+    """Return the names in `a,b`; None for all of them (`all`, or no setting), () for `none` or an empty string."""
     if text is None or text.strip() == "all":
         return None
     if text.strip() in ("", "none"):
@@ -75,9 +75,9 @@ def parse_activators(text: str | None) -> tuple[str, ...] | None:
 
 
 def wanted_seeds(settings: Settings, links: tuple[str, ...]) -> Wanted | None:
-    """Return what is to be seeded; None for nothing.
+    """Return the packages to seed; None for nothing.
 
-    `embed` and `bundle` are what `virtualenv` calls the version at hand.
+    `embed` and `bundle` are virtualenv's words for the version that needs no download.
     """
     if settings.flag("no-seed"):
         return None
@@ -94,7 +94,7 @@ def wanted_seeds(settings: Settings, links: tuple[str, ...]) -> Wanted | None:
 
 
 def network_policy(settings: Settings) -> Network:
-    """:raises UsageError: the same source wants a download and forbids it."""
+    """:raises UsageError: one source both asks for a download and forbids it."""
     wants, forbids = settings.flag("download"), settings.flag("no-download")
     if wants and forbids:
         raise UsageError("`--download` and `--no-download` contradict each other", hint="choose one")

@@ -17,8 +17,8 @@ def run(invocation: Invocation) -> int:
     arguments, host = invocation.arguments, invocation.host
     command = (*arguments.operands[1:], *arguments.rest)
     if not command:
-        raise UsageError("there is nothing to run", hint="`cloche run ENV -- COMMAND`")
+        raise UsageError("missing argument CMD", hint="`cloche run ENV -- CMD`")
     with invocation.open_session() as session:
         environment = read(arguments.operands[0], host, session.probes)
-    report.restore_stdout()  # standard output is the command's, whatever asks for JSON
+    report.restore_stdout()  # even with `--json`, standard output belongs to the command
     return run_in(environment, command, host)

@@ -263,7 +263,7 @@ def read_files(host: Host, warnings: list[str]) -> Iterator[Source]:
     """Yield the tables of the nearest pyproject.toml and the user's config file, which must exist if it was named."""
     named = host.environ.get("CLOCHE_CONFIG_FILE")
     if named and (os.path.isdir(named) or not os.path.exists(named)):  # the null device is a way to say none
-        warnings.append(f"`CLOCHE_CONFIG_FILE` names `{named}`, which is no file")
+        warnings.append(f"`CLOCHE_CONFIG_FILE` is set to `{named}`, which is not a file")
     project = nearest_file(host.cwd, "pyproject.toml")
     for path, keys in ((project, ("tool", "cloche")), (user_file(host), ())):
         content = read_config_file(path, warnings) if path else b""
@@ -357,7 +357,7 @@ def parse_values(option: Option, given: object, where: str) -> tuple[str, ...]:
             return ("true",) * int(str(given))
         word = str(given).lower()
         if word not in TRUE | FALSE:
-            raise UsageError(f"{where} is `{given}`, and has to be true or false")
+            raise UsageError(f"{where} must be true or false, not `{given}`")
         return ("true" if word in TRUE else "false",)
     if isinstance(given, str):
         values = split_values(given, option) if option.kind == "list" else (given,)
@@ -367,12 +367,14 @@ def parse_values(option: Option, given: object, where: str) -> tuple[str, ...]:
         values = (str(given),)
     else:
         quotes = "; without quotes, 3.10 is 3.1" if isinstance(given, float) else ""
-        raise UsageError(f"{where} cannot be {given!r}", hint=f"`{option.name}` takes {describe_kind(option)}{quotes}")
+        raise UsageError(
+            f"invalid value {given!r} for {where}", hint=f"`{option.name}` takes {describe_kind(option)}{quotes}"
+        )
     for text in values:
         if option.is_path and not text.strip():
-            raise UsageError(f"{where} cannot be blank", hint=f"`{option.name}` takes a path")
+            raise UsageError(f"{where} must not be blank", hint=f"`{option.name}` takes a path")
         if option.choices and text not in option.choices:
-            raise UsageError(f"{where} cannot be `{text}`", hint=f"choose one of {', '.join(option.choices)}")
+            raise UsageError(f"invalid value `{text}` for {where}", hint=f"choose one of {', '.join(option.choices)}")
     return values
 
 
@@ -404,20 +406,22 @@ def parse_replacements(given: object, origin: str) -> dict[str, str]:
     :raises UsageError: it is not a list of `BUILT-IN=NAME`.
     """
     if not isinstance(given, list) or not all(isinstance(one, str) and "=" in one for one in given):
-        raise UsageError(f"`replace` in {origin} has to be a list of `BUILT-IN=NAME`")
+        raise UsageError(f"`replace` in {origin} must be a list of `BUILT-IN=NAME`")
     return {one.partition("=")[0].strip(): one.partition("=")[2].strip() for one in given}
 
 
 def warning_of(unknown: UnknownSetting, options: Mapping[str, Option]) -> str:
     """Return the warning about an unknown name, with the closest known one."""
-    origin = "the environment" if unknown.source.is_variable else unknown.source.origin
-    written = unknown.source.origin if unknown.source.is_variable else unknown.key
+    is_variable, origin = unknown.source.is_variable, unknown.source.origin
+    where = f"`{origin}`" if is_variable else f"`{unknown.key}` in {origin}"
     if unknown.name in ONLY_ARGUMENTS:
-        return f"`{written}` in {origin} has no effect: `--{unknown.name}` is for the command line alone"
+        return f"{where} has no effect: `--{unknown.name}` works only on the command line"
     from difflib import get_close_matches
 
-    near = get_close_matches(unknown.name, options, 1)
-    if not near:
-        return f"`{written}` in {origin} is no option"
-    meant = f"{PREFIX}{near[0].upper().replace('-', '_')}" if unknown.source.is_variable else near[0]
-    return f"`{written}` in {origin} is no option; did you mean `{meant}`?"
+    near = [
+        f"{PREFIX}{name.upper().replace('-', '_')}" if is_variable else name
+        for name in get_close_matches(unknown.name, options, 1)
+    ]
+    return f"unknown {'variable' if is_variable else 'option'} {where}" + (
+        f"; did you mean `{near[0]}`?" if near else ""
+    )

@@ -34,7 +34,7 @@ def upgrade(invocation: Invocation) -> int:
             outcome, done = "upgraded", perform_upgrade(planned, session, arguments)
         if done and planned.kind == "nothing" and not done.seeds:
             outcome = "up to date"
-    report.print_warnings(f"{one.what} did not come along: {one.why}" for one in (done.losses if done else ()))
+    report.print_warnings(f"{one.what} was not carried over: {one.why}" for one in (done.losses if done else ()))
     report.print_warnings(done.notes if done else ())
     if settings.flag("json"):
         report.print_json(**upgrade_json(planned, outcome, done))
@@ -54,7 +54,7 @@ def perform_upgrade(planned: Upgrade, session: Session, arguments: ParsedArgumen
 
 
 def rehearse_upgrade(planned: Upgrade, session: Session) -> Upgraded:
-    """Do everything but put it in place: only so is it known what pip can have."""
+    """Do everything except the last step; only pip can tell what it can install."""
     if planned.kind == "rebuild":
         session.progress(f"rehearsing for {planned.interpreter.name}")
         return rebuild(planned, session, losses="allowed", commit="no")
@@ -72,7 +72,7 @@ def summary_lines(
     yield f"{outcome}: {location}: {change}{seeds}, {milliseconds:.0f} ms"
     if planned.inventory is not None:
         inventory = planned.inventory
-        yield f"  carried over: {len(inventory.carried)} packages, {len(inventory.loose)} files of none"
+        yield f"  carried over: {len(inventory.carried)} packages, {len(inventory.loose)} files outside packages"
         if inventory.anew:
             yield f"  installed by pip: {', '.join(f'{one.key} {one.version}' for one in inventory.anew)}"
 

@@ -1,7 +1,7 @@
-"""`cloche completion SHELL`: the script that completes `cloche` there, or, for that script, what could stand next.
+"""`cloche completion SHELL`: the completion script for a shell, or, when that script asks, the suggestions.
 
-The scripts lie beside this module and know nothing of commands and options: each asks cloche at every key press, so that
-none goes stale. Names of files are always left to the shell, which knows how to quote them.
+The scripts are files beside this module. They contain no commands and options but ask cloche at every key press, so they
+never go stale. Completing file names is left to the shell, which knows how to quote them.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def completion(invocation: Invocation) -> int:
-    """Print the script; with the words of a line after `--`, print what could stand for the last of them."""
+    """Print the script; if the words of a command line follow, print suggestions for the last of them."""
     from cloche.cli import report
 
     shell, *line = invocation.arguments.operands
     if not line:
-        report.print_result(script(shell).rstrip())
+        report.print_result(completion_script(shell).rstrip())
         return 0
     from cloche.cli.completion.suggestions import suggest
 
@@ -31,8 +31,8 @@ def completion(invocation: Invocation) -> int:
     return 0
 
 
-def script(shell: str) -> str:
-    """Return the script for a shell; that for tcsh has tables in it, because tcsh lets no command say `a directory`."""
+def completion_script(shell: str) -> str:
+    """Return the script for a shell. That for tcsh contains tables: in tcsh, a command cannot ask for a directory."""
     from cloche.shells.template import render, resource
 
     text = resource(__name__, f"complete.{EXTENSIONS.get(shell, shell)}")
@@ -46,7 +46,7 @@ EXTENSIONS: Mapping[str, str] = {"nushell": "nu", "powershell": "ps1"}
 
 
 def bash_words(words: Sequence[str]) -> list[str]:
-    """Return bash's words as the user typed them: bash parts `--name=value` at the `=`."""
+    """Return bash's words as the user typed them: bash splits `--name=value` at the `=`."""
     joined: list[str] = []
     for word in words:
         if joined and joined[-1].startswith("--") and (word == "=" or joined[-1].endswith("=")):
@@ -57,12 +57,12 @@ def bash_words(words: Sequence[str]) -> list[str]:
 
 
 def powershell_words(words: Sequence[str]) -> list[str]:
-    """Return PowerShell's words without the mark before each: older versions drop empty arguments."""
+    """Return PowerShell's words without the mark before each, which keeps older versions from dropping empty ones."""
     return [word[1:] for word in words]
 
 
 def tcsh_words(words: Sequence[str]) -> list[str]:
-    """Return the words of `COMMAND_LINE`, which tcsh sets for whoever completes; it can pass none on itself."""
+    """Return the words of `COMMAND_LINE`, which tcsh sets because it cannot pass words to a completion command."""
     import os
 
     line = os.environ.get("COMMAND_LINE", "")
@@ -77,16 +77,16 @@ WORDS: Mapping[str, Callable[[Sequence[str]], list[str]]] = {
 }
 
 
-# What they are told
+# What the scripts receive
 
 
 def lines_with_meanings(found: Suggestions) -> list[str]:
-    """Return the kind of paths that fit and what stands before them, then a line per word and what it is for."""
+    """Return the kind of paths that fit and their prefix, then a line for each word and its meaning."""
     return [f"{found.paths}\t{found.before}", *(f"{found.before}{word}\t{what}" for word, what in found.words)]
 
 
 def lines_for_bash(found: Suggestions) -> list[str]:
-    """Return the kind of paths that fit, then a line per word; bash puts them behind the `=`."""
+    """Return the kind of paths that fit, then a line for each word; bash adds them after the `=`."""
     before = "" if found.before.endswith("=") else found.before
     return [found.paths, *(f"{before}{word}" for word, _ in found.words)]
 
@@ -99,7 +99,7 @@ LINES: Mapping[str, Callable[[Suggestions], list[str]]] = {"bash": lines_for_bas
 
 
 def tcsh_values() -> dict[str, str]:
-    """Return the slots of tcsh's script: what takes a directory, and what a file, as its patterns want them."""
+    """Return the values for tcsh's script: patterns of what takes a directory, and of what takes a file."""
     from cloche.cli.commands import COMMANDS, COMMON
 
     options = (*COMMON, *(one for command in COMMANDS.values() for one in command.options))

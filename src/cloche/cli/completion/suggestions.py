@@ -1,7 +1,7 @@
-"""What could stand next on a command line: read from the tables, and from nothing that is dear to ask.
+"""Suggest what can come next on a command line, from the tables and from other sources that are cheap to read.
 
-It never fails on a line that makes no sense: nothing is suggested then. What it says is safe in any shell; names of files
-are not among it.
+An invalid command line is not an error; there are no suggestions then. Suggestions are safe in any shell, and are never
+names of files.
 """
 
 from __future__ import annotations
@@ -24,43 +24,43 @@ if TYPE_CHECKING:
     Paths: TypeAlias = Literal["none", "files", "directories"]
 
 KINDS_OF_PATHS: dict[str, Paths] = {"DIR": "directories", "ENV": "directories", "DEST": "directories", "EXE": "files"}
-"""By what stands for a value or an operand in help."""
+"""By the name of a value or an operand in help."""
 
 SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.,=+")
-"""What the words consist of; no shell has a meaning for any of it inside a word."""
+"""The characters of suggestions; inside a word, they are ordinary characters in every shell."""
 
 
 @value
 class Suggestions:
-    """What could stand for the word at the cursor."""
+    """Suggestions for the word at the cursor."""
 
     words: tuple[tuple[str, str], ...] = ()
-    """Words, and what each is for, as one line; all begin as the word at the cursor does."""
+    """Words with their meanings, each in one line; they start with the word at the cursor."""
     paths: Paths = "none"
-    """Which paths could stand there as well."""
+    """Which paths fit as well."""
     before: str = ""
-    """What the word at the cursor begins with that words and paths do not: `--find-links=`."""
+    """The part of the word at the cursor that words and paths do not repeat: `--find-links=`."""
 
 
 @value
 class CursorContext:
-    """Where on a command line the cursor is, as far as the words before it tell."""
+    """What the words before the cursor say about the word at the cursor."""
 
     command: CommandSpec
     named: str
-    """The command as it was typed; empty if none was, or a plugin's, or a directory."""
+    """The name of our command if it was typed; otherwise empty."""
     operands: tuple[str, ...]
     options: tuple[Option, ...]
     given: frozenset[str]
-    """Names of the options that are there already."""
+    """Names of the options that are already given."""
     waiting: Option | None = None
     """The option whose value comes next."""
     handed_on: str = ""
-    """`--`, if only operands, or a command of somebody else, can follow."""
+    """`--` if only operands, or words for another program, can follow."""
 
 
 def suggest(words: Sequence[str], host: Host) -> Suggestions:
-    """Return what could stand for the last of these words, which are those behind `cloche`."""
+    """Return suggestions for the last of these words, which follow `cloche`."""
     word = words[-1] if words else ""
     line = Invocation(words[:-1], host, 0.0)
     context = read_context(line)
@@ -80,7 +80,7 @@ def suggest(words: Sequence[str], host: Host) -> Suggestions:
 
 
 def read_context(line: Invocation) -> CursorContext:
-    """Follow the words as `cloche.cli.parser` does, and forgive everything."""
+    """Read the words as `cloche.cli.parser` does, but stop before the last one and accept errors."""
     command, named, handed_on = COMMANDS["create"], "", ""
     table: tuple[Option, ...] = options_of(command)
     seen: list[str] = []
@@ -125,7 +125,7 @@ def takes_value(option: Option) -> bool:
 
 
 def option_suggestions(context: CursorContext, word: str, line: Invocation) -> Suggestions:
-    """Return options, or the values of the one that is joined to its value: `--link-mode=co`, `-p3.1`."""
+    """Return options, or values of the option if it is joined to its value: `--link-mode=co`, `-p3.1`."""
     spelling, joined, text = word.partition("=") if word.startswith("--") else (word[:2], word[2:], word[2:])
     table = context.options
     if context.command.name == "create":
@@ -145,7 +145,7 @@ def option_suggestions(context: CursorContext, word: str, line: Invocation) -> S
 
 
 def value_suggestions(option: Option, word: str, host: Host) -> Suggestions:
-    """Return what could stand for the value of an option."""
+    """Return suggestions for the value of an option."""
     paths = KINDS_OF_PATHS.get(option.metavar, "none")
     if option.metavar == "SPEC":
         return known_pythons(word, host)
@@ -154,7 +154,7 @@ def value_suggestions(option: Option, word: str, host: Host) -> Suggestions:
         head = "".join(f"{name}," for name in before)
         names = [(f"{head}{name}", what) for name, what in component_names(option.name, host) if name not in before]
         if option.name == "activators" and not before:
-            names += (("all", "every shell's"), ("none", "no script at all"))
+            names += (("all", "all activation scripts"), ("none", "no activation script"))
         return Suggestions(matching_words(names, word))
     if option.name == "no-plugin":
         from cloche.plugins.entry_points import find_sources
@@ -166,7 +166,7 @@ def value_suggestions(option: Option, word: str, host: Host) -> Suggestions:
 
 
 def operand_suggestions(context: CursorContext, word: str, line: Invocation) -> Suggestions:
-    """Return what could stand for the next operand."""
+    """Return suggestions for the next operand."""
     names = context.command.operands.replace("[", "").replace("]", "").split()
     number = len(context.operands)
     if context.command.choices:
@@ -186,16 +186,16 @@ def operand_suggestions(context: CursorContext, word: str, line: Invocation) -> 
 
 
 def matching_words(found: Iterable[tuple[str, str]], word: str) -> tuple[tuple[str, str], ...]:
-    """Return those that begin as the word does, each once, without any that a shell could take for something else."""
+    """Return the suggestions that start with the word, without duplicates and without any that a shell could misread."""
     once = {text: what for text, what in found if text.startswith(word) and SAFE.issuperset(text)}
     return tuple((text, " ".join(what.split())) for text, what in once.items())
 
 
-# What else there is
+# Values
 
 
 def known_pythons(word: str, host: Host) -> Suggestions:
-    """Return the versions of the Pythons that are known from earlier runs, the newest first; paths where one begins."""
+    """Return the versions of Pythons known from earlier runs, the newest first, or paths if the word is the start of one."""
     if "/" in word or "\\" in word or word.startswith(("~", ".")):
         return Suggestions(paths="files")
     from cloche.discovery.cache import ProbeCache
@@ -213,7 +213,7 @@ def known_pythons(word: str, host: Host) -> Suggestions:
 
 
 def program_names(directory: str, host: Host) -> Iterator[tuple[str, str]]:
-    """Yield the names of the programs in the environment at a directory as it was typed; of none if it is no environment."""
+    """Yield the names of the programs of an environment; `directory` is as the user typed it and may be anything."""
     root = os.path.join(host.cwd, os.path.expanduser(directory))
     place = os.path.join(root, "Scripts" if host.os_name == "nt" else "bin")
     try:
@@ -232,7 +232,7 @@ def program_names(directory: str, host: Host) -> Iterator[tuple[str, str]]:
 
 
 def component_names(option: str, host: Host) -> Iterator[tuple[str, str]]:
-    """Yield the names that an option of that name takes."""
+    """Yield the names of components that an option (`creator`, `activators`) takes."""
     from cloche.plugins.guard import blocked_names
     from cloche.plugins.registry import load_plugins
 
