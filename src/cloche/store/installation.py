@@ -141,27 +141,38 @@ def _start(environment: Environment, coding: bytes = CODING) -> bytes:
     return first_lines(environment.place(executable), platform, coding)
 
 
+def entry_point_script(name: str, point: EntryPoint, environment: Environment) -> tuple[str, bytes]:
+    """Return file name and content of the script that runs an entry point with the environment's Python."""
+    if environment.os_name == "nt":
+        from cloche.store.launchers import launcher
+
+        return f"{name}.exe", launcher(environment.interpreter, _launched(environment), point.kind, _body(point))
+    return name, _start(environment) + _body(point)
+
+
+def _launched(environment: Environment) -> str:
+    """Return the Python that a launcher starts: its absolute path, or where it is seen from the launcher."""
+    if environment.placement == "relocatable":
+        from cloche.store.launchers import BESIDE
+
+        return BESIDE + environment.layout.executable.rpartition("/")[2]
+    return environment.place(environment.layout.executable)
+
+
 def _scripts(image: Image, waiting: list[str], environment: Environment) -> Iterator[tuple[str, bytes]]:
     """Yield what only this environment has: the scripts that are declared, and those that wait for their first line."""
     interpreter = environment.interpreter
     version = interpreter.python_version if interpreter else ""
-    if environment.os_name == "nt":
-        from cloche.store.launchers import BESIDE, launcher
-
-        python = environment.place(environment.layout.executable)
-        if environment.placement == "relocatable":
-            python = BESIDE + environment.layout.executable.rpartition("/")[2]
-        for name, point in script_names(image.entry_points, version).items():
-            yield f"{name}.exe", launcher(interpreter, python, point.kind, _body(point))
-        for path in waiting:
-            kind, rest = _split_script(read_plain(f"{image.root}/{path}"))
-            yield f"{path.partition('/')[2].removesuffix('.py')}.exe", launcher(interpreter, python, kind, rest)
-        return
-    start = _start(environment)
     for name, point in script_names(image.entry_points, version).items():
-        yield name, start + _body(point)
+        yield entry_point_script(name, point, environment)
     for path in waiting:
         name = path.partition("/")[2]
+        if environment.os_name == "nt":
+            from cloche.store.launchers import launcher
+
+            kind, rest = _split_script(read_plain(f"{image.root}/{path}"))
+            yield f"{name.removesuffix('.py')}.exe", launcher(interpreter, _launched(environment), kind, rest)
+            continue
         _, rest = _split_script(read_plain(f"{image.root}/{path}"))
         line, _, after = rest.partition(b"\n")
         if line.startswith(b"#") and b"coding" in line:  # it counts in the first two lines only (PEP 263)
