@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cloche
-from cloche_virtualenv import shim
+from cloche_virtualenv import stand_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ def _stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Make the stand-in importable as `virtualenv`."""
     root = tmp_path_factory.mktemp("stand-in")
     environment = cloche.plan(root / "env", seeds=None, activators=()).environment
-    shim.prepare(environment, str(root), "21.99.0+cloche.test", {})
+    stand_in.write_stand_in(environment, str(root), "21.99.0+cloche.test", {})
     site = str(root / environment.layout.purelib)
     sys.path.insert(0, site)
     yield
