@@ -38,7 +38,7 @@ TRY = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import virtualenv.app_data, virtualenv.info, virtualenv.discovery.cached_py_info, virtualenv.seed.wheels.embed
-import virtualenv.__main__, virtualenv.run.session, virtualenv.util.subprocess
+import virtualenv.__main__, virtualenv.config.cli.parser, virtualenv.run.session, virtualenv.util.subprocess
 print(virtualenv.__version__)
 """
 
