@@ -171,9 +171,10 @@ def test_a_setting_that_would_not_be_read_back_is_refused(key: str, text: str, t
 
 def test_a_program_that_changes_an_environment_locks_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = cloche.create(tmp_path / "env", seeds=None)
-    monkeypatch.setattr("cloche.apply.hold.PATIENCE", 0.1)
+    lock = cloche.lock_environment(environment.location)
+    monkeypatch.setattr(f"{type(lock).__module__}.PATIENCE", 0.1)
 
-    with cloche.lock_environment(environment.location), pytest.raises(cloche.ClocheError, match="has been changing"):
+    with lock, pytest.raises(cloche.ClocheError, match="has been changing"):
         cloche.create(tmp_path / "env", seeds=None)
     cloche.create(tmp_path / "env", seeds=None)
 

@@ -49,8 +49,8 @@ def read_options(
     variables = {key: environ.get(f"{PREFIX}{key.upper()}", "") for option in OPTIONS for key in keys_of(option)}
     sources = {
         "cli": given,
-        "env var": convert(variables, PREFIX, warnings),
-        "file": convert(read_config_file(environ, warnings), "", warnings),
+        "env var": values_in(variables, PREFIX, warnings),
+        "file": values_in(read_config_file(environ, warnings), "", warnings),
         "default": {option.attribute: option.default for option in reversed(OPTIONS)},
     }
     options.env = environ
@@ -63,7 +63,7 @@ def read_options(
         setattr(options, option.attribute, list(chosen) if option.kind == "list" else chosen)
     if options.activators is not None:
         options.activators = options.activators.replace(",", " ").split()
-    check(parser, options)
+    check_values(parser, options)
     return warnings
 
 
@@ -128,7 +128,7 @@ def keys_of(option: Option) -> list[str]:
     return [name.lstrip("-").replace("-", "_") for name in option.names]
 
 
-def convert(texts: Mapping[str, str], prefix: str, warnings: list[str]) -> dict[str, object]:
+def values_in(texts: Mapping[str, str], prefix: str, warnings: list[str]) -> dict[str, object]:
     """Return the values of a source by attribute; of two options of one attribute the later counts.
 
     :param texts: what the source says, by the key that an option has in the file.
@@ -204,7 +204,7 @@ def read_config_file(environ: Mapping[str, str], warnings: list[str]) -> dict[st
     return {name.replace("-", "_"): text.strip() for name, text in parser.items("virtualenv")}
 
 
-def check(parser: argparse.ArgumentParser, options: Options) -> None:
+def check_values(parser: argparse.ArgumentParser, options: Options) -> None:
     """Refuse values that are wrong on every machine.
 
     :raises SystemExit: with 2.

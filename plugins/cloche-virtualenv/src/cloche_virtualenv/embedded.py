@@ -53,7 +53,7 @@ def get_embed_wheel(distribution: str, for_py_version: str | None) -> Wheel | No
         path = os.path.join(directory, f"pip-{version}-py3-none-any.whl")
         if not os.path.isfile(path):
             os.makedirs(directory, mode=0o700, exist_ok=True)
-            pack(os.fspath(site), ("pip", metadata), path)
+            pack_wheel(os.fspath(site), ("pip", metadata), path)
     return Wheel(Path(path), "pip", version)
 
 
@@ -69,7 +69,7 @@ def environment_with_pip(scratch: str, python: str | None, cache: Cache) -> cloc
         return cloche.create(destination, activators=(), **cache)
 
 
-def pack(site: str, directories: tuple[str, str], path: str) -> None:
+def pack_wheel(site: str, directories: tuple[str, str], path: str) -> None:
     """Write a distribution's package and metadata, without byte-code, into a wheel; nobody sees it half written."""
     files: dict[str, bytes] = {}
     for top in directories:

@@ -33,7 +33,7 @@ def run(
         for name in ignored_options(session.options):
             print(f"virtualenv: `{name}` is accepted for compatibility and ignored", file=sys.stderr)
     if session.verbosity > 1:
-        print(report(session, (perf_counter() - started) * 1000))
+        print(report_of(session, (perf_counter() - started) * 1000))
 
 
 def run_with_catch(args: Sequence[str] | None, env: Mapping[str, str] | None, announced: Announced) -> NoReturn:
@@ -51,7 +51,7 @@ def run_with_catch(args: Sequence[str] | None, env: Mapping[str, str] | None, an
     raise SystemExit(0)
 
 
-def report(session: Session, milliseconds: float) -> str:
+def report_of(session: Session, milliseconds: float) -> str:
     """Return what was created, in lines that start like virtualenv's."""
     assert session.result is not None
     plan, interpreter = session.result.plan, session.result.environment.interpreter
