@@ -10,7 +10,17 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cloche.api import create, find, load, plan
+    from cloche.api import (
+        cache_directory,
+        console_script,
+        create,
+        create_with_result,
+        describe,
+        find,
+        load,
+        lock_environment,
+        plan,
+    )
     from cloche.errors import (
         ClocheError,
         DestinationError,
@@ -61,10 +71,15 @@ __all__ = [
     "UsageError",
     "Wanted",
     "Write",
+    "cache_directory",
+    "console_script",
     "create",
+    "create_with_result",
+    "describe",
     "find",
     "hookimpl",
     "load",
+    "lock_environment",
     "plan",
     "relocatable",
     "render",
@@ -72,7 +87,17 @@ __all__ = [
 ]
 
 HOMES = {
-    "api": ("create", "find", "load", "plan"),
+    "api": (
+        "cache_directory",
+        "console_script",
+        "create",
+        "create_with_result",
+        "describe",
+        "find",
+        "load",
+        "lock_environment",
+        "plan",
+    ),
     "errors": (
         "ClocheError",
         "DestinationError",

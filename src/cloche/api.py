@@ -1,4 +1,4 @@
-"""The Python interface: functions of plain values, for programs that make or read environments."""
+"""The Python interface: functions of plain values, for programs that create or read environments."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import sys
 
 from cloche.errors import UsageError
+from cloche.model.environment import Environment
 from cloche.model.interpreter import Host
 from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import TYPE_CHECKING
@@ -13,23 +14,25 @@ from cloche.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
     from typing import TypeAlias
 
     from typing_extensions import TypedDict, Unpack
 
-    from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
-    from cloche.model.operations import LinkMode
-    from cloche.model.plan import Plan
+    from cloche.model.operations import LinkMode, Write
+    from cloche.model.plan import Plan, Result
     from cloche.model.request import Network, OnExisting, SitePackages
     from cloche.store import Access
 
     StrPath: TypeAlias = str | os.PathLike[str]
 
     class Choices(TypedDict, total=False):
-        """The arguments of `create`, which `plan`, `find` and `load` take as far as they mean something there."""
+        """The arguments of `create`. The other functions accept them all and use those that concern them."""
 
         python: StrPath | Sequence[StrPath] | None
+        try_first_with: Sequence[StrPath]
         creator: str | None
         seeder: str | None
         seeds: Sequence[str] | None
@@ -40,7 +43,9 @@ if TYPE_CHECKING:
         site_packages: SitePackages
         prompt: str | None
         link_mode: LinkMode
+        vcs_ignore: bool
         relocatable: bool
+        pyvenv_cfg: Mapping[str, str]
         options: Mapping[str, object]
         environ: Mapping[str, str] | None
         cache: StrPath | None
@@ -48,8 +53,8 @@ if TYPE_CHECKING:
 
 
 CHOICES = frozenset(
-    "python creator seeder seeds find_links network activators existing site_packages prompt link_mode relocatable "
-    "options environ cache access".split()
+    "python try_first_with creator seeder seeds find_links network activators existing site_packages prompt link_mode "
+    "vcs_ignore relocatable pyvenv_cfg options environ cache access".split()
 )
 
 WORDS: Mapping[str, tuple[str, ...]] = {
@@ -59,18 +64,21 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "link_mode": ("auto", "clone", "hardlink", "copy", "symlink"),
     "access": ("read-write", "read-only", "none"),
 }
-"""What the arguments that take one of a few words take. A wrong one must not pass for the default."""
+"""The arguments with a fixed set of values. An unknown value is an error: it must not count as the default."""
 
-ALONE: Mapping[str, tuple[tuple[type, ...], str]] = {
-    **dict.fromkeys(("creator", "seeder", "prompt"), ((str, type(None)), "a text")),
-    "relocatable": ((bool,), "True or False"),
-    "cache": ((str, os.PathLike, type(None)), "a text or a path"),
+SINGLE_VALUES: Mapping[str, tuple[tuple[type, ...], str]] = {
+    **dict.fromkeys(("creator", "seeder", "prompt"), ((str, type(None)), "a string")),
+    **dict.fromkeys(("vcs_ignore", "relocatable"), ((bool,), "True or False")),
+    "cache": ((str, os.PathLike, type(None)), "a string or a path"),
 }
-"""Of what kinds the other arguments are that take a single thing, and how that is said."""
+"""The other arguments that are a single value: their types, and how an error names them."""
+
+SEQUENCES = ("try_first_with", "seeds", "find_links", "activators")
+"""The arguments that are lists. A string is a sequence too, of its letters, and never what was meant."""
 
 
 def current_host(environ: Mapping[str, str] | None = None) -> Host:
-    """Return the world outside as it is now; `environ` stands for `os.environ`."""
+    """Return the machine, the user and the current directory as they are now; `environ` replaces `os.environ`."""
     try:
         cwd = os.getcwd()
     except OSError:
@@ -84,33 +92,33 @@ def current_host(environ: Mapping[str, str] | None = None) -> Host:
     )
 
 
-def check(choices: Mapping[str, object]) -> None:
-    """Refuse what a type checker would.
+def check_choices(choices: Mapping[str, object]) -> None:
+    """Refuse what a type checker would refuse, since not every program is checked.
 
-    :raises TypeError: there is no such argument, or it is of another kind.
-    :raises UsageError: a word that is none of those that there are.
+    :raises TypeError: unknown argument, or wrong type.
+    :raises UsageError: unknown value of an argument that has a fixed set of values.
     """
     if unknown := choices.keys() - CHOICES:
-        raise TypeError(f"unknown argument `{min(unknown)}`; there are {', '.join(sorted(CHOICES))}")
+        raise TypeError(f"unknown argument `{min(unknown)}`; known are {', '.join(sorted(CHOICES))}")
     for name, words in WORDS.items():
         if name in choices and choices[name] not in words:
-            there = f"{', '.join(f'`{word}`' for word in words[:-1])} or `{words[-1]}`"
-            raise UsageError(f"`{name}` is {there}, and not {choices[name]!r}")
-    for name in ("seeds", "find_links", "activators"):  # a text is a sequence of texts, its letters
+            allowed = f"{', '.join(f'`{word}`' for word in words[:-1])} or `{words[-1]}`"
+            raise UsageError(f"`{name}` must be {allowed}, not {choices[name]!r}")
+    for name in SEQUENCES:
         if isinstance(choices.get(name), (str, bytes, os.PathLike)):
-            raise TypeError(f"`{name}` takes a list, and not {choices[name]!r} alone")
-    for name, (kinds, takes) in ALONE.items():
-        if name in choices and not isinstance(choices[name], kinds):
-            raise TypeError(f"`{name}` takes {takes}, and not {choices[name]!r}")
-    for name in ("options", "environ"):
+            raise TypeError(f"`{name}` must be a list, not {choices[name]!r}")
+    for name, (types, expected) in SINGLE_VALUES.items():
+        if name in choices and not isinstance(choices[name], types):
+            raise TypeError(f"`{name}` must be {expected}, not {choices[name]!r}")
+    for name in ("options", "environ", "pyvenv_cfg"):
         if not (hasattr(choices.get(name, {}), "keys") or (name == "environ" and choices[name] is None)):
-            raise TypeError(f"`{name}` takes a mapping, and not {choices[name]!r}")
+            raise TypeError(f"`{name}` must be a mapping, not {choices[name]!r}")
 
 
-def texts(name: str, given: StrPath | Iterable[StrPath] | None) -> tuple[str, ...]:
-    """Return an argument that takes several texts or paths as texts; for some a single one stands for itself.
+def as_strings(name: str, given: StrPath | Iterable[StrPath] | None) -> tuple[str, ...]:
+    """Return the strings and paths of an argument as strings; a single one counts as a list of one.
 
-    :raises TypeError: there is something else (`3.10` as a number would be `3.1`).
+    :raises TypeError: it contains something else (the number `3.10` would be `3.1`).
     """
     if given is None:
         return ()
@@ -120,23 +128,46 @@ def texts(name: str, given: StrPath | Iterable[StrPath] | None) -> tuple[str, ..
             return found
     except TypeError:
         pass
-    takes = "a text or a path, or several" if name in ("python", "specs") else "a list of texts"
-    raise TypeError(f"`{name}` takes {takes}, and not {given!r}")
+    expected = "a string, a path, or a list of them" if name in ("python", "specs") else "a list of strings"
+    raise TypeError(f"`{name}` must be {expected}, not {given!r}")
 
 
-def request(destination: StrPath, host: Host, **choices: Unpack[Choices]) -> Request:
-    """Return the request that these arguments stand for; see `create`."""
+def as_settings(given: Mapping[str, str]) -> dict[str, str]:
+    """Return additional settings for `pyvenv.cfg`.
+
+    :raises TypeError: a key or a value is not a string.
+    :raises UsageError: the file format cannot hold a key or a value, or a reader would read something else.
+    """
+    items: Iterable[tuple[object, object]] = given.items()
+    for key, text in items:
+        if not (isinstance(key, str) and isinstance(text, str)):
+            raise TypeError(f"`pyvenv_cfg` must map strings to strings, not {key!r} to {text!r}")
+        if key != " ".join(key.lower().split()) or key[:1] in ("", "#") or "=" in key:
+            raise UsageError(
+                f"`pyvenv_cfg` cannot hold the key {key!r}", hint="use lower-case words, without `=`, on one line"
+            )
+        if text.splitlines() not in ([], [text]) or text != text.strip():
+            raise UsageError(
+                f"`pyvenv_cfg` cannot hold {text!r} for `{key}`",
+                hint="a value is one line, without spaces at its start and its end",
+            )
+    return dict(given)
+
+
+def request_for(destination: StrPath, host: Host, **choices: Unpack[Choices]) -> Request:
+    """Return these arguments as a request; see `create` for their meaning."""
     from cloche.planning.destination import absolute
 
-    seeds = texts("seeds", choices.get("seeds", ("pip",)))
-    links = [os.path.join(host.cwd, one) for one in texts("find_links", choices.get("find_links"))]
+    seeds = as_strings("seeds", choices.get("seeds", ("pip",)))
+    links = [os.path.join(host.cwd, one) for one in as_strings("find_links", choices.get("find_links"))]
     activators = choices.get("activators")
     spec = EnvironmentSpec(
-        pythons=texts("python", choices.get("python")),
+        pythons=as_strings("python", choices.get("python")),
+        try_first_with=as_strings("try_first_with", choices.get("try_first_with")),
         creator=choices.get("creator"),
         seeder=choices.get("seeder"),
         wanted=Wanted(seeds, tuple(links), choices.get("network", "last-resort")) if seeds else None,
-        activators=None if activators is None else texts("activators", activators),
+        activators=None if activators is None else as_strings("activators", activators),
         site_packages=choices.get("site_packages", "isolated"),
         options=choices.get("options", {}),
     )
@@ -145,86 +176,185 @@ def request(destination: StrPath, host: Host, **choices: Unpack[Choices]) -> Req
         existing=choices.get("existing", "keep"),
         prompt=choices.get("prompt"),
         link_mode=choices.get("link_mode", "auto"),
+        vcs_ignore=choices.get("vcs_ignore", True),
         placement="relocatable" if choices.get("relocatable", False) else "fixed",
+        extra_settings=as_settings(choices.get("pyvenv_cfg", {})),
     )
     return Request(spec, target)
 
 
 def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
-    """Make an environment, all or nothing, and return it.
+    """Create an environment, all or nothing, and return it.
 
-    Project files, user configuration and `CLOCHE_*` variables are not read: the same arguments mean the same anywhere.
-    Only `CLOCHE_DISABLE_PLUGINS` is heeded. What the command would warn of goes to the logger `cloche` (`logging`).
+    Project files, user configuration and `CLOCHE_*` variables are not read, so the same arguments have the same result
+    everywhere. The only exception is `CLOCHE_DISABLE_PLUGINS`. What the command would print as warnings goes to the
+    logger `cloche` (`logging`).
 
-    :param destination: the directory to make; one that is an environment of the same Python is refreshed.
-    :param python: what may stand after `-p`, or several in order of preference; by default the running Python's base.
+    :param destination: the directory to create; an existing environment of the same Python is refreshed.
+    :param python: a request as `-p` accepts it, or several in order of preference; by default the base interpreter of
+        the running Python.
+    :param try_first_with: executables of interpreters to look at before all others.
     :param creator: name of a creator; by default `symlink`, on Windows `copy`.
     :param seeder: name of a seeder; by default `pip`.
-    :param seeds: requirements (`NAME` or `NAME==VERSION`) to lay into it, by default `pip`; None or () for none.
-    :param find_links: directories with wheels that outrank every other source.
+    :param seeds: requirements (`NAME` or `NAME==VERSION`) to install, by default `pip`; None or () for none.
+    :param find_links: directories with wheels that are preferred to every other source.
     :param network: when seeds may be downloaded: `never`, `last-resort` (the default) or `newest`.
-    :param activators: names, () for none; None, the default, for every one that serves the target.
-    :param existing: `keep` what is there (the default), `replace` an environment, `replace-anything`.
+    :param activators: names, () for none; None, the default, for all that support the interpreter.
+    :param existing: `keep` what exists (the default), `replace` an environment, `replace-anything`.
     :param site_packages: `isolated` (the default), or `system` to see the base interpreter's packages.
-    :param prompt: what an activated shell shows, by default the name of the directory; `.` for that of the current one.
-    :param link_mode: how seeds reach it: `auto` (the default), `clone`, `hardlink`, `copy`, `symlink`.
-    :param relocatable: whether it is to work wherever it is moved or copied to, without anybody's help.
+    :param prompt: what an activated shell shows, by default the name of the directory; `.` for the name of the current
+        directory.
+    :param link_mode: how seeds get into the environment: `auto` (the default), `clone`, `hardlink`, `copy`, `symlink`.
+    :param vcs_ignore: whether to write a `.gitignore` that keeps the environment out of version control.
+    :param relocatable: whether the environment works wherever it is moved or copied to.
+    :param pyvenv_cfg: additional settings for `pyvenv.cfg`, for a program that marks its environments; cloche's own keys
+        keep cloche's values.
     :param options: options of plugins, by name.
     :param environ: environment variables to use instead of `os.environ`.
-    :param cache: directory of the store; by default the user's.
-    :param access: what may be done with the store: `read-write` (the default), `read-only`, `none`.
+    :param cache: the cache directory; by default the user's.
+    :param access: how to use the cache: `read-write` (the default), `read-only`, `none`.
     :raises ClocheError: any refusal or failure (see `cloche.errors`); the destination is then as it was.
-    :raises TypeError: there is no such argument, or it takes something else.
+    :raises TypeError: unknown argument, or wrong type.
     """
-    with session(**choices) as run:
-        result = run.create(request(destination, run.host, **choices))
-    tell((*result.warnings, *result.plan.notes))
+    result = create_with_result(destination, **choices)
+    log_warnings((*result.warnings, *result.plan.notes))
     return result.environment
 
 
-def plan(destination: StrPath, **choices: Unpack[Choices]) -> Plan:
-    """Describe the environment that `create` would make from the same arguments, and write nothing near it.
+def create_with_result(destination: StrPath, **choices: Unpack[Choices]) -> Result:
+    """Create an environment as `create` does, and return what was decided and what happened.
 
-    :raises ClocheError: what `create` would refuse.
+    For programs that report to their users: warnings are in the result (`warnings`, and `notes` of its `plan`) and are
+    not logged.
+
+    :raises ClocheError: see `create`.
     """
-    with session(**choices) as run:
-        planned = run.plan(request(destination, run.host, **choices))
-    tell((*run.warnings, *planned.notes))
+    with open_session(**choices) as run:
+        return run.create(request_for(destination, run.host, **choices))
+
+
+def plan(destination: StrPath, **choices: Unpack[Choices]) -> Plan:
+    """Return what `create` would do with the same arguments, and write nothing at or near the destination.
+
+    :raises ClocheError: whatever `create` would refuse.
+    """
+    with open_session(**choices) as run:
+        planned = run.plan(request_for(destination, run.host, **choices))
+    log_warnings((*run.warnings, *planned.notes))
     return planned
 
 
-def find(*specs: StrPath, **choices: Unpack[Choices]) -> Interpreter:
-    """Return the first interpreter that can be had of what is asked for; the running Python's base for nothing.
+def describe(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
+    """Return the environment that `create` would create, whatever exists at the destination now.
 
-    :param specs: what may stand after `-p`; what `python` says, as for `create`, stands behind them.
-    :raises InterpreterNotFound: there is none; the hint lists the nearest misses.
-    :raises UsageError: something that was asked for does not parse.
+    It finds the interpreter, and decides nothing else. For programs that need the paths of an environment before they
+    create it, or before they remove what is in its place.
+
+    :raises InterpreterNotFound: no matching interpreter; the hint lists the nearest misses.
+    :raises UsageError: an argument cannot be understood.
     """
-    with session(**choices) as run:
-        pythons = (*texts("specs", specs), *texts("python", choices.get("python")))
-        found = run.find(EnvironmentSpec(pythons=pythons)).interpreter
-    tell(run.warnings)
+    from cloche.planning.layout import layout_of
+
+    with open_session(**choices) as run:
+        request = request_for(destination, run.host, **choices)
+        interpreter = run.find(request.spec).interpreter
+    log_warnings(run.warnings)
+    target = request.target
+    prompt = os.path.basename(target.destination) if target.prompt is None else target.prompt
+    return Environment(
+        location=target.destination,
+        layout=layout_of(interpreter),
+        os_name=interpreter.os_name,
+        prompt=os.path.basename(run.host.cwd) if prompt == "." else prompt,
+        interpreter=interpreter,
+        placement=target.placement,
+        naming="directory" if target.prompt is None else "chosen",
+    )
+
+
+def find(*specs: StrPath, **choices: Unpack[Choices]) -> Interpreter:
+    """Return the first matching interpreter; without a request, the base interpreter of the running Python.
+
+    :param specs: requests as `-p` accepts them; those in `python`, as for `create`, come after them.
+    :raises InterpreterNotFound: no matching interpreter; the hint lists the nearest misses.
+    :raises UsageError: a request cannot be understood.
+    """
+    with open_session(**choices) as run:
+        pythons = (*as_strings("specs", specs), *as_strings("python", choices.get("python")))
+        first = as_strings("try_first_with", choices.get("try_first_with"))
+        found = run.find(EnvironmentSpec(pythons=pythons, try_first_with=first)).interpreter
+    log_warnings(run.warnings)
     return found
 
 
 def load(path: StrPath, **choices: Unpack[Choices]) -> Environment:
-    """Return the environment at a path, whoever made it (PEP 405).
+    """Return the environment at a path, whichever tool created it (PEP 405).
 
-    :raises DestinationError: there is none.
+    :raises DestinationError: there is no environment.
     """
     from cloche.lifecycle.reader import read
 
-    with session(**choices) as run:
+    with open_session(**choices) as run:
         environment = read(os.fspath(path), run.host, run.probes)
-    tell(run.warnings)
+    log_warnings(run.warnings)
     return environment
 
 
-def session(**choices: Unpack[Choices]) -> Session:
-    """Return a run with these arguments; see `check` for what it refuses."""
+def lock_environment(path: StrPath) -> AbstractContextManager[object]:
+    """Return a context in which no other run of cloche changes the environment at a path.
+
+    For programs that change an environment themselves. It waits for a run that is changing the environment. Readers and
+    tools other than cloche are not locked out.
+
+    :raises ClocheError: another run keeps it locked for a minute.
+    """
+    from cloche.fs.locks import DirectoryLock
+
+    return DirectoryLock(os.fspath(path))
+
+
+def console_script(environment: Environment, name: str, target: str) -> Write:
+    """Return the script that calls a function with an environment's Python, as an operation: its path and content.
+
+    On Windows it is an executable. It works for every path that an environment can have.
+
+    :param name: the command, without a suffix: `pip`.
+    :param target: the function, as an entry point names it: `package.module:attribute`.
+    :raises UsageError: the name cannot be a file name, or the target is not in that form.
+    """
+    from cloche.model.distribution import EntryPoint
+    from cloche.model.operations import Write
+    from cloche.store.installation import entry_point_script
+
+    module, _, attribute = target.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), *attribute.split("."))):
+        raise UsageError(f"`{target}` is not a function of a module", hint="name it as in `package.module:function`")
+    if name in ("", ".", "..") or any(letter in name for letter in "/\\:\0"):
+        raise UsageError(f"`{name}` cannot be the name of a script", hint="use a file name, as in `pip`")
+    file_name, content = entry_point_script(name, EntryPoint(name, module, attribute), environment)
+    return Write(f"{environment.layout.bin}/{file_name}", content, executable="yes")
+
+
+def cache_directory(**choices: Unpack[Choices]) -> Path | None:
+    """Return the cache directory; None if this run would work without a lasting one.
+
+    It belongs to the user alone, and everything in it may be deleted at any time.
+
+    :raises ClocheError: `cache` cannot be used.
+    """
+    from pathlib import Path
+
+    with open_session(**choices) as run:
+        found = run.store.root if run.store.is_persistent else ""
+    log_warnings(run.warnings)
+    return Path(found) if found else None
+
+
+def open_session(**choices: Unpack[Choices]) -> Session:
+    """Return a run with these arguments; see `check_choices` for what it refuses."""
     from cloche.plugins.guard import blocked_names
 
-    check(choices)
+    check_choices(choices)
     host = current_host(choices.get("environ"))
     cache = choices.get("cache")
     return Session(
@@ -235,8 +365,8 @@ def session(**choices: Unpack[Choices]) -> Session:
     )
 
 
-def tell(warnings: Sequence[str]) -> None:
-    """Hand what the command line would print as warnings to the logger `cloche`, which a program may turn off."""
+def log_warnings(warnings: Sequence[str]) -> None:
+    """Send what the command line would print as warnings to the logger `cloche`, which a program may turn off."""
     if warnings:
         import logging
 

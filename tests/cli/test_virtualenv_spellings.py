@@ -1,4 +1,4 @@
-"""`alias virtualenv=cloche`: every spelling of virtualenv's command line is taken, and means what it means there."""
+"""`alias virtualenv=cloche`: every spelling of virtualenv's command line is accepted, and means the same."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def cloche(tmp_path: Path) -> Cloche:
 
 @pytest.fixture
 def plan_for(cloche: Cloche) -> Callable[..., Plan]:
-    """Return a function that gives the plan for a command line."""
+    """Return a function that returns the plan for a command line."""
 
     def ask(*argv: str) -> Plan:
         said = cloche(*argv, "--dry-run", "--json")
@@ -42,7 +42,7 @@ def seeds(plan: Plan) -> list[str]:
 
 
 def settings(cloche: Cloche, *argv: str) -> str:
-    """Make an environment and return its pyvenv.cfg."""
+    """Create an environment and return its `pyvenv.cfg`."""
     said = cloche(*argv)
     assert said.code == 0, said.err
     return (cloche.cwd / "env" / "pyvenv.cfg").read_text()
@@ -60,7 +60,7 @@ def settings(cloche: Cloche, *argv: str) -> str:
         (["--symlinks", "--copies"], "copy"),
     ],
 )
-def test_how_it_is_made(plan_for: Callable[..., Plan], spelling: list[str], creator: str) -> None:
+def test_the_creator_is_chosen(plan_for: Callable[..., Plan], spelling: list[str], creator: str) -> None:
     assert plan_for("env", "--no-seed", *spelling)["creator"] == creator
 
 
@@ -81,7 +81,7 @@ def test_how_it_is_made(plan_for: Callable[..., Plan], spelling: list[str], crea
         (["--no-download"], ["pip"]),
     ],
 )
-def test_what_is_put_into_it(plan_for: Callable[..., Plan], spelling: list[str], expected: list[str]) -> None:
+def test_the_seeds_are_chosen(plan_for: Callable[..., Plan], spelling: list[str], expected: list[str]) -> None:
     assert seeds(plan_for(*spelling, "env")) == expected
 
 
@@ -94,20 +94,20 @@ def test_what_is_put_into_it(plan_for: Callable[..., Plan], spelling: list[str],
         (["--activators", "bash, fish,powershell"], ["bash", "fish", "powershell"]),
     ],
 )
-def test_which_shells_it_serves(plan_for: Callable[..., Plan], spelling: list[str], expected: list[str]) -> None:
+def test_the_activators_are_chosen(plan_for: Callable[..., Plan], spelling: list[str], expected: list[str]) -> None:
     assert sorted(plan_for("env", "--no-seed", *spelling)["activators"]) == expected
 
 
 @pytest.mark.parametrize(
     "spelling", [["-p", "3"], ["-p3"], ["--python", "3"], ["--python=3"], ["-p", "2.7", "-p", "3"]]
 )
-def test_which_python(plan_for: Callable[..., Plan], spelling: list[str]) -> None:
+def test_the_python_is_chosen(plan_for: Callable[..., Plan], spelling: list[str]) -> None:
     plan = plan_for("env", "--no-seed", *spelling)
 
     assert plan["environment"]["interpreter"]["version"][0] == 3
 
 
-def test_wheels_of_ones_own_come_first(cloche: Cloche, wheel: Path) -> None:
+def test_wheels_of_the_user_are_preferred(cloche: Cloche, wheel: Path) -> None:
     said = cloche("env", "--extra-search-dir", wheel.parent, "--no-pip", "--seed", "leaf", "--dry-run", "--json")
 
     assert said.code == 0, said.err
@@ -121,21 +121,21 @@ def wheel(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("spelling", [["--prompt", "it's"], ["--prompt=it's"]])
-def test_what_the_shell_shows(cloche: Cloche, spelling: list[str]) -> None:
+def test_the_prompt_is_chosen(cloche: Cloche, spelling: list[str]) -> None:
     assert 'prompt = "it\'s"\n' in settings(cloche, "env", "--no-seed", *spelling)
 
 
-def test_a_dot_is_the_name_of_the_current_directory(cloche: Cloche) -> None:
+def test_a_dot_as_prompt_is_the_name_of_the_current_directory(cloche: Cloche) -> None:
     assert f"prompt = '{cloche.cwd.name}'\n" in settings(cloche, "env", "--no-seed", "--prompt", ".")
 
 
-def test_the_packages_of_the_base_can_be_seen(cloche: Cloche) -> None:
+def test_the_packages_of_the_base_interpreter_are_visible(cloche: Cloche) -> None:
     said = settings(cloche, "--system-site-packages", "env", "--no-seed")
 
     assert "include-system-site-packages = true\n" in said
 
 
-def test_clear_makes_it_anew(cloche: Cloche) -> None:
+def test_clear_replaces_the_environment(cloche: Cloche) -> None:
     settings(cloche, "env", "--no-seed")
     (cloche.cwd / "env" / "keepsake").touch()
     settings(cloche, "env", "--no-seed")
@@ -144,13 +144,13 @@ def test_clear_makes_it_anew(cloche: Cloche) -> None:
     assert not (cloche.cwd / "env" / "keepsake").exists()
 
 
-def test_version_control_may_see_it(cloche: Cloche) -> None:
+def test_the_file_for_version_control_is_left_out(cloche: Cloche) -> None:
     settings(cloche, "env", "--no-seed", "--no-vcs-ignore")
 
     assert not (cloche.cwd / "env" / ".gitignore").exists()
 
 
-def test_the_cache_may_be_elsewhere(cloche: Cloche) -> None:
+def test_the_cache_directory_is_chosen(cloche: Cloche) -> None:
     settings(cloche, "env", "--app-data", "cache")
     assert (cloche.cwd / "cache" / "images").is_dir()
     before = sorted((cloche.cwd / "cache").rglob("*"))
@@ -160,12 +160,12 @@ def test_the_cache_may_be_elsewhere(cloche: Cloche) -> None:
     assert sorted((cloche.cwd / "cache").rglob("*")) == before
 
 
-def test_packages_may_be_links_into_the_cache(plan_for: Callable[..., Plan]) -> None:
+def test_packages_are_links_into_the_cache(plan_for: Callable[..., Plan]) -> None:
     assert plan_for("env", "--symlink-app-data")["link_mode"] == "symlink"
 
 
 @pytest.mark.parametrize("spelling", ["--traceback", "--with-traceback"])
-def test_an_error_shows_where_it_came_from_if_that_is_asked(cloche: Cloche, spelling: str) -> None:
+def test_an_error_shows_a_traceback_on_request(cloche: Cloche, spelling: str) -> None:
     said = cloche("env", "-p", "2.5", spelling)
 
     assert said.code == 3
@@ -174,12 +174,12 @@ def test_an_error_shows_where_it_came_from_if_that_is_asked(cloche: Cloche, spel
 
 
 @pytest.mark.parametrize(("text", "shows"), [("1", True), ("yes", True), ("0", False), ("perhaps", False)])
-def test_a_variable_asks_for_it_in_the_words_of_every_flag(cloche: Cloche, text: str, *, shows: bool) -> None:
+def test_a_variable_requests_a_traceback_like_any_flag(cloche: Cloche, text: str, *, shows: bool) -> None:
     assert ("Traceback" in cloche("info", "nowhere", CLOCHE_TRACEBACK=text).err) is shows
     assert ("Traceback" in cloche("info", "nowhere", CLOCHE_WITH_TRACEBACK=text).err) is shows
 
 
-def test_a_config_file_asks_for_it_too(cloche: Cloche) -> None:
+def test_a_config_file_requests_a_traceback(cloche: Cloche) -> None:
     (cloche.cwd / "pyproject.toml").write_text("[tool.cloche]\ntraceback = true\nclear = 'perhaps'\n")
     assert "Traceback" in cloche("env").err
     assert "Traceback" not in cloche("env", CLOCHE_TRACEBACK="0").err
@@ -205,15 +205,15 @@ def test_what_has_no_effect_says_so_if_one_listens(cloche: Cloche, spelling: lis
     assert not told(cloche("env", "--no-seed", *spelling))
 
 
-def test_it_is_as_talkative_as_one_wants(cloche: Cloche) -> None:
+def test_the_verbosity_is_chosen(cloche: Cloche) -> None:
     assert cloche("one", "--no-seed", "-q").out == ""
     assert cloche("two", "--no-seed", "-qq").out == ""
     assert cloche("three", "--no-seed", "-vvv").code == 0
 
 
 @pytest.mark.parametrize("spelling", ["-h", "--help"])
-def test_help_can_be_read_by_programs(cloche: Cloche, spelling: str) -> None:
-    """Ansible looks for words that begin with `--`: no colour, no page turner, exit code 0."""
+def test_programs_can_read_the_help(cloche: Cloche, spelling: str) -> None:
+    """Ansible looks for words that begin with `--`: no colour, no pager, exit code 0."""
     said = cloche(spelling)
 
     assert said.code == 0
@@ -221,7 +221,7 @@ def test_help_can_be_read_by_programs(cloche: Cloche, spelling: str) -> None:
     assert "--system-site-packages" in said.out.split()
 
 
-def test_the_version_can_be_read_by_programs(cloche: Cloche) -> None:
+def test_programs_can_read_the_version(cloche: Cloche) -> None:
     said = cloche("--version")
 
     assert said.code == 0

@@ -1,7 +1,7 @@
-"""Tools from the index, each in an environment of its own that cloche made, with the stand-in for virtualenv in it.
+"""Tools from the index, each in its own environment that cloche created, with the stand-in for virtualenv in it.
 
-They run with `pytest -m clients` or `pytest tests/clients` alone: installing the tools takes the network and a minute.
-`CLOCHE_CLIENTS_DIR` names a directory in which the installed tools are kept from one run to the next.
+These tests run only with `pytest -m clients` or `pytest tests/clients`, because installing the tools needs the network and
+a minute. `CLOCHE_CLIENTS_DIR` names a directory that keeps the installed tools from one run to the next.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ HERE = Path(__file__).parent
 PLUGINS = HERE.parent.parent / "plugins"
 
 KEPT = os.environ.get("CLOCHE_CLIENTS_DIR")
-"""Read before the tests get an environment of their own."""
+"""Read before the tests replace the variables."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark these tests, and leave them out unless they are asked for."""
+    """Mark these tests, and deselect them unless they are requested."""
     ours = [item for item in items if HERE in item.path.parents]
     for item in ours:
         item.add_marker(pytest.mark.clients)
@@ -54,7 +54,7 @@ class Tool:
     said: list[str] = field(default_factory=list)
 
     def __call__(self, *arguments: str | Path, cwd: Path, code: int = 0, **variables: str) -> str:
-        """Run the tool and return everything that it printed; fail if it ends with another exit code."""
+        """Run the tool and return everything that it printed; fail if it exits with another code."""
         return self.run(self.environment.bin / self.name, *arguments, cwd=cwd, code=code, **variables)
 
     def python(self, *arguments: str | Path, cwd: Path, code: int = 0, **variables: str) -> str:
@@ -73,7 +73,7 @@ class Tool:
             timeout=300,
             check=False,
         )
-        assert done.returncode == code, f"{program.name} {arguments} ended with {done.returncode}:\n{done.stdout}"
+        assert done.returncode == code, f"{program.name} {arguments} exited with {done.returncode}:\n{done.stdout}"
         self.said.append(done.stdout)
         return done.stdout
 
@@ -85,8 +85,8 @@ def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of the tools' environments."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "")  # each its own: one would renew what another one runs
+    """The directory with the environments of the tools."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")  # one for each process: it must not update what another one runs
     directory = Path(KEPT).resolve() / worker if KEPT else tmp_path_factory.mktemp("tools")
     directory.mkdir(parents=True, exist_ok=True)
     return directory
@@ -94,7 +94,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def user(tmp_path_factory: pytest.TempPathFactory, wheelhouse: Path) -> dict[str, str]:
-    """The environment variables of a user with an empty home, no index, and the wheelhouse."""
+    """The environment variables of a user with an empty home directory and the wheelhouse instead of an index."""
     home = tmp_path_factory.mktemp("home")
     kept = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYENV_ROOT", "SYSTEMROOT", "TEMP", "TMP")
     return {
@@ -117,7 +117,7 @@ def user(tmp_path_factory: pytest.TempPathFactory, wheelhouse: Path) -> dict[str
 
 @pytest.fixture(scope="session")
 def installed(tools: Path) -> Callable[..., cloche.Environment]:
-    """Return a function that gives the environment of a tool, installed from the index if it is not there yet."""
+    """Return a function that returns the environment of a tool, and installs it from the index if necessary."""
 
     def install(name: str, *requirements: str) -> cloche.Environment:
         ready = tools / f"{name}.json"
@@ -134,7 +134,7 @@ def installed(tools: Path) -> Callable[..., cloche.Environment]:
 
 @pytest.fixture(scope="session")
 def client(installed: Callable[..., cloche.Environment], user: dict[str, str]) -> Callable[..., Tool]:
-    """Return a function that gives a tool with the stand-in for virtualenv in its environment."""
+    """Return a function that returns a tool with the stand-in for virtualenv in its environment."""
 
     def prepare(name: str, *requirements: str) -> Tool:
         environment = installed(name, *(requirements or (name, "virtualenv")))
@@ -145,7 +145,7 @@ def client(installed: Callable[..., cloche.Environment], user: dict[str, str]) -
 
 
 def shim(action: str, environment: str) -> dict[str, object]:
-    """Run `cloche virtualenv-shim` from cloche's own environment and return what it tells."""
+    """Run `cloche virtualenv-shim` from cloche's own environment and return its JSON output."""
     program = (
         "import sys\nfrom cloche.api import current_host\nfrom cloche_virtualenv.command import main\n"
         "sys.exit(main(sys.argv[1:], current_host()))"
@@ -159,11 +159,11 @@ def shim(action: str, environment: str) -> dict[str, object]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    told: dict[str, object] = json.loads(done.stdout)
-    return told
+    status: dict[str, object] = json.loads(done.stdout)
+    return status
 
 
 def made_by(root: Path | str) -> str:
-    """Return who made an environment, by its pyvenv.cfg: `cloche`, `virtualenv`, `uv`, or `venv`."""
+    """Return which tool created an environment, by its `pyvenv.cfg`: `cloche`, `virtualenv`, `uv`, or `venv`."""
     settings = parse((Path(root) / "pyvenv.cfg").read_text(encoding="utf-8"))
     return next((name for name in ("cloche", "uv", "virtualenv") if name in settings), "venv")

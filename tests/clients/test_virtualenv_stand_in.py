@@ -1,4 +1,4 @@
-"""The tools that call virtualenv, unmodified from the index, on the stand-in: what they make is made by cloche."""
+"""The tools that call virtualenv, unmodified from the index, on the stand-in: cloche creates their environments."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def another_python() -> Interpreter:
 
 
 def keepsake(environment: Path) -> Path:
-    """Put a file into an environment that is gone if the environment is made anew."""
+    """Put a file into an environment, which disappears if the environment is created again."""
     path = environment / "keepsake"
     path.write_text("here")
     return path
 
 
-def test_tox_makes_reuses_and_remakes_environments(client: Callable[..., Tool], tmp_path: Path) -> None:
-    """A packaged project in two environments, described first, then made, then used again, then made anew."""
+def test_tox_creates_reuses_and_recreates_environments(client: Callable[..., Tool], tmp_path: Path) -> None:
+    """A packaged project in two environments, which are described, created, reused, and created again."""
     tox = client("tox")
     project = make_project(tmp_path / "a project")
     (project / "tox.ini").write_text(
@@ -62,9 +62,7 @@ def test_tox_makes_reuses_and_remakes_environments(client: Callable[..., Tool], 
     assert not kept.exists()
 
 
-def test_tox_asks_for_another_python_and_skips_one_that_is_not_there(
-    client: Callable[..., Tool], tmp_path: Path
-) -> None:
+def test_tox_asks_for_another_python_and_skips_a_missing_one(client: Callable[..., Tool], tmp_path: Path) -> None:
     tox = client("tox")
     other = another_python()
     name = f"py{other.python_version.replace('.', '')}"
@@ -80,7 +78,7 @@ def test_tox_asks_for_another_python_and_skips_one_that_is_not_there(
     assert made_by(tmp_path / ".tox" / name) == "cloche"
 
 
-def test_nox_makes_and_reuses_environments(client: Callable[..., Tool], tmp_path: Path) -> None:
+def test_nox_creates_and_reuses_environments(client: Callable[..., Tool], tmp_path: Path) -> None:
     nox = client("nox")
     (tmp_path / "noxfile.py").write_text(
         "import nox\n\n@nox.session\ndef plain(session):\n    session.install('leaf')\n"
@@ -102,7 +100,7 @@ def test_nox_makes_and_reuses_environments(client: Callable[..., Tool], tmp_path
     assert [one.exists() for one in kept] == [False, False]
 
 
-def test_pre_commit_installs_a_hook_once_and_finds_it_healthy(client: Callable[..., Tool], tmp_path: Path) -> None:
+def test_pre_commit_installs_a_hook_once_and_considers_it_healthy(client: Callable[..., Tool], tmp_path: Path) -> None:
     require("git")
     pre_commit = client("pre-commit")
     hook = make_project(tmp_path / "hook")
@@ -137,7 +135,9 @@ def commit(directory: Path, tool: Tool) -> None:
         git(directory, tool, *arguments)
 
 
-def test_poetry_makes_an_environment_and_says_how_to_activate_it(client: Callable[..., Tool], tmp_path: Path) -> None:
+def test_poetry_creates_an_environment_and_prints_how_to_activate_it(
+    client: Callable[..., Tool], tmp_path: Path
+) -> None:
     poetry = client("poetry")
     project = tmp_path / "project"
     project.mkdir()
@@ -167,9 +167,7 @@ def test_poetry_makes_an_environment_and_says_how_to_activate_it(client: Callabl
     assert str(project / ".venv" / "bin" / "activate") in activate
 
 
-def test_poetry_runs_pip_out_of_the_wheel_that_virtualenv_would_embed(
-    client: Callable[..., Tool], tmp_path: Path
-) -> None:
+def test_poetry_runs_pip_from_the_embedded_wheel(client: Callable[..., Tool], tmp_path: Path) -> None:
     poetry = client("poetry")
     program = (
         "from pathlib import Path\nfrom poetry.utils.env import EnvManager, VirtualEnv\n"
@@ -183,7 +181,7 @@ def test_poetry_runs_pip_out_of_the_wheel_that_virtualenv_would_embed(
     assert made_by(tmp_path / "env") == "cloche"
 
 
-def test_hatch_makes_and_reuses_an_environment(client: Callable[..., Tool], tmp_path: Path) -> None:
+def test_hatch_creates_and_reuses_an_environment(client: Callable[..., Tool], tmp_path: Path) -> None:
     hatch = client("hatch")
     project = tmp_path / "project"
     project.mkdir()
@@ -202,7 +200,7 @@ def test_hatch_makes_and_reuses_an_environment(client: Callable[..., Tool], tmp_
     assert kept.exists()
 
 
-def test_pipenv_makes_and_reuses_an_environment(client: Callable[..., Tool], tmp_path: Path) -> None:
+def test_pipenv_creates_and_reuses_an_environment(client: Callable[..., Tool], tmp_path: Path) -> None:
     pipenv = client("pipenv")
     (tmp_path / "Pipfile").write_text("[packages]\n")
     variables = {"PIPENV_VENV_IN_PROJECT": "1", "PIPENV_IGNORE_VIRTUALENVS": "1"}
@@ -218,7 +216,7 @@ def test_pipenv_makes_and_reuses_an_environment(client: Callable[..., Tool], tmp
 
 
 def test_build_without_pip_of_its_own_isolates_builds(client: Callable[..., Tool], tmp_path: Path) -> None:
-    """build turns to virtualenv where it has no pip; the wheel tells in what kind of environment it was made."""
+    """build uses virtualenv if it has no pip. The wheel contains the `pyvenv.cfg` of the environment that it was built in."""
     build = client("build", "build[virtualenv]")
     subprocess.run(
         [build.environment.executable, "-m", "pip", "uninstall", "--quiet", "--yes", "pip"],
@@ -236,7 +234,7 @@ def test_build_without_pip_of_its_own_isolates_builds(client: Callable[..., Tool
     assert "cloche" in settings
 
 
-def test_pdm_makes_and_reuses_environments(client: Callable[..., Tool], tmp_path: Path) -> None:
+def test_pdm_creates_and_reuses_environments(client: Callable[..., Tool], tmp_path: Path) -> None:
     pdm = client("pdm")
     project = tmp_path / "project"
     project.mkdir()

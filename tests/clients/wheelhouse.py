@@ -1,4 +1,4 @@
-"""Tiny distributions for tools to install without an index: a library, and a build backend written for these tests."""
+"""Tiny distributions that tools install without an index: a library, and a build backend written for these tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 LEAF = "ANSWER = 42\n"
 
 BACKEND = '''\
-"""A build backend (PEP 517, PEP 660) for projects of one module; the wheel tells in which environment it was built."""
+"""A build backend (PEP 517, PEP 660) for projects of one module. The wheel contains the `pyvenv.cfg` of its build environment."""
 
 import base64
 import hashlib
@@ -112,7 +112,7 @@ def make_wheelhouse(directory: Path) -> Path:
 
 
 def make_project(directory: Path, more: str = "") -> Path:
-    """Write a project that the tiny backend builds; `more` goes to the end of its pyproject.toml."""
+    """Write a project that the tiny backend builds; `more` is appended to its `pyproject.toml`."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "pyproject.toml").write_text(PROJECT + more, encoding="utf-8")
     (directory / "project.py").write_text(MODULE, encoding="utf-8")

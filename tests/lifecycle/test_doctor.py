@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from cloche.api import session
+from cloche.api import open_session
 from cloche.fs.locks import try_lock_directory
 from cloche.lifecycle import examination
 from cloche.lifecycle.diagnosis import take_up
@@ -454,7 +454,7 @@ def test_a_python_that_does_not_answer_is_ended_with_all_that_it_started(cloche,
     monkeypatch.setattr(examination, "PATIENCE", 0.5)
     reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        with session(environ=cloche.environ, cache=shared_cache / "cloche") as world:
+        with open_session(environ=cloche.environ, cache=shared_cache / "cloche") as world:
             examined = take_up(str(cloche.cwd / "env"), world).examined
         assert "no answer" in examined.failure
         assert select.select([reading], [], [], 30)[0], "somebody is left who could write"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.api import session
+from cloche.api import open_session
 from cloche.apply import exchange, merge, staging, transaction
 from cloche.errors import ClocheError
 from cloche.lifecycle import move as moving
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def world(cloche, shared_cache):
     """A session in this process, with the store of the command lines."""
-    with session(environ=cloche.environ, cache=shared_cache / "cloche") as run:
+    with open_session(environ=cloche.environ, cache=shared_cache / "cloche") as run:
         yield run
 
 

@@ -1,9 +1,12 @@
-"""The functions of the package, as a program calls them: what they refuse, what they tell, what can be done with it."""
+"""The functions of the package, as a program calls them: what they refuse, what they return, what they log."""
 
 from __future__ import annotations
 
 import logging
+import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +14,9 @@ import pytest
 
 import cloche
 from cloche.api import WORDS
+from cloche.planning import pyvenv_cfg
+from cloche.testing.fakes import fake_environment, fake_interpreter
+from tests.interpreters import pyenv
 from tests.plugins.site import site
 from tests.plugins.test_options import GREETER
 
@@ -23,17 +29,17 @@ __all__ = ["site"]
 
 
 @pytest.mark.parametrize("name", sorted(WORDS))
-def test_a_word_that_there_is_not_is_refused_and_never_taken_for_the_default(name: str, tmp_path: Path) -> None:
+def test_an_unknown_value_is_refused_and_does_not_count_as_the_default(name: str, tmp_path: Path) -> None:
     choices: dict[str, Any] = {"seeds": None, name: "read-onyl"}
 
-    with pytest.raises(cloche.UsageError, match=f"`{name}` is `{WORDS[name][0]}`.* and not 'read-onyl'"):
+    with pytest.raises(cloche.UsageError, match=f"`{name}` must be `{WORDS[name][0]}`.*, not 'read-onyl'"):
         cloche.create(tmp_path / "env", **choices)
 
     assert not (tmp_path / "env").exists()
 
 
 @pytest.mark.parametrize("name", sorted(WORDS))
-def test_each_word_that_there_is_can_be_asked_for(name: str, tmp_path: Path) -> None:
+def test_every_documented_value_is_accepted(name: str, tmp_path: Path) -> None:
     for word in WORDS[name]:
         choices: dict[str, Any] = {"seeds": None, name: word}
         assert cloche.plan(tmp_path / "env", **choices).outcome == "created"
@@ -42,32 +48,37 @@ def test_each_word_that_there_is_can_be_asked_for(name: str, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("choices", "says"),
     [
-        ({"seeds": "pip"}, "`seeds` takes a list"),
-        ({"activators": "bash"}, "`activators` takes a list"),
-        ({"find_links": Path("wheels")}, "`find_links` takes a list"),
-        ({"python": 3.1}, "`python` takes a text or a path"),
-        ({"python": ["3", 3.1]}, "`python` takes a text or a path"),
-        ({"python": [b"3.12"]}, "`python` takes a text or a path"),
-        ({"seeds": [5]}, "`seeds` takes a list of texts"),
-        ({"activators": [None]}, "`activators` takes a list of texts"),
-        ({"find_links": 5}, "`find_links` takes a list of texts"),
-        ({"prompt": 3}, "`prompt` takes a text"),
-        ({"relocatable": "no"}, "`relocatable` takes True or False"),
-        ({"cache": 5}, "`cache` takes a text or a path"),
-        ({"options": ["a"]}, "`options` takes a mapping"),
-        ({"environ": "PATH"}, "`environ` takes a mapping"),
+        ({"seeds": "pip"}, "`seeds` must be a list"),
+        ({"activators": "bash"}, "`activators` must be a list"),
+        ({"find_links": Path("wheels")}, "`find_links` must be a list"),
+        ({"python": 3.1}, "`python` must be a string, a path, or a list of them"),
+        ({"python": ["3", 3.1]}, "`python` must be a string, a path, or a list of them"),
+        ({"python": [b"3.12"]}, "`python` must be a string, a path, or a list of them"),
+        ({"seeds": [5]}, "`seeds` must be a list of strings"),
+        ({"activators": [None]}, "`activators` must be a list of strings"),
+        ({"find_links": 5}, "`find_links` must be a list of strings"),
+        ({"prompt": 3}, "`prompt` must be a string"),
+        ({"relocatable": "no"}, "`relocatable` must be True or False"),
+        ({"cache": 5}, "`cache` must be a string or a path"),
+        ({"vcs_ignore": None}, "`vcs_ignore` must be True or False"),
+        ({"try_first_with": "python3"}, "`try_first_with` must be a list"),
+        ({"try_first_with": [3]}, "`try_first_with` must be a list of strings"),
+        ({"pyvenv_cfg": [("a", "b")]}, "`pyvenv_cfg` must be a mapping"),
+        ({"pyvenv_cfg": {"a": 1}}, "`pyvenv_cfg` must map strings to strings, not 'a' to 1"),
+        ({"options": ["a"]}, "`options` must be a mapping"),
+        ({"environ": "PATH"}, "`environ` must be a mapping"),
         ({"pyton": "3"}, "unknown argument `pyton`"),
     ],
 )
-def test_an_argument_of_another_kind_is_told_by_its_name(choices: dict[str, Any], says: str, tmp_path: Path) -> None:
+def test_an_argument_of_the_wrong_type_is_named(choices: dict[str, Any], says: str, tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=says):
         cloche.create(tmp_path / "env", **choices)
 
     assert not (tmp_path / "env").exists()
 
 
-@pytest.mark.parametrize("ask", [cloche.find, cloche.load, cloche.plan])
-def test_no_function_passes_over_an_argument_that_it_does_not_know(ask: Callable[..., object]) -> None:
+@pytest.mark.parametrize("ask", [cloche.find, cloche.load, cloche.plan, cloche.describe, cloche.create_with_result])
+def test_every_function_refuses_an_unknown_argument(ask: Callable[..., object]) -> None:
     with pytest.raises(TypeError, match="unknown argument `cahe`"):
         ask("3", cahe="elsewhere")
 
@@ -87,7 +98,147 @@ def test_find_takes_what_create_takes_for_a_python_behind_what_stands_alone() ->
         cloche.find(python="3.99")
 
 
-def test_an_empty_text_for_the_cache_is_not_the_current_directory(
+def test_an_interpreter_may_be_looked_at_before_all_others(tmp_path: Path) -> None:
+    other = pyenv("3.10" if sys.version_info >= (3, 11) else "3.12")
+
+    found = cloche.find("3", try_first_with=[other])
+    planned = cloche.plan(tmp_path / "env", python="3", try_first_with=[Path(other)], seeds=None).environment
+
+    assert found == cloche.find(other) != cloche.find("3")
+    assert planned.interpreter == found
+
+
+@pytest.mark.parametrize("choices", [{}, {"prompt": "it's"}, {"prompt": "."}, {"relocatable": True}])
+def test_a_description_is_the_environment_that_a_plan_has(choices: dict[str, Any], tmp_path: Path) -> None:
+    described = cloche.describe(tmp_path / "env", **choices)
+
+    assert described == cloche.plan(tmp_path / "env", seeds=None, **choices).environment
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_description_does_not_depend_on_what_exists(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(cloche.DestinationError):
+        cloche.plan(tmp_path / "file")
+    assert cloche.describe(tmp_path / "file").root == tmp_path / "file"
+
+
+def test_a_result_has_the_plan_and_the_warnings_and_logs_nothing(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.install("acme", broken="raise RuntimeError('out of order')")
+
+    result = cloche.create_with_result(tmp_path / "env", seeds=None, activators=["python"])
+
+    assert (result.plan.outcome, result.plan.activators) == ("created", ("python",))
+    assert result.environment == cloche.load(tmp_path / "env")
+    assert [text for text in result.warnings if "out of order" in text]
+    assert [record for record in caplog.records if record.funcName == "log_warnings"] == []
+
+
+def test_a_program_may_leave_out_the_file_for_version_control(tmp_path: Path) -> None:
+    cloche.create(tmp_path / "one", seeds=None)
+    cloche.create(tmp_path / "two", seeds=None, vcs_ignore=False)
+
+    assert [(tmp_path / name / ".gitignore").exists() for name in ("one", "two")] == [True, False]
+
+
+def test_a_program_may_add_its_own_settings_to_pyvenv_cfg(tmp_path: Path) -> None:
+    cloche.create(tmp_path / "env", seeds=None, pyvenv_cfg={"acme": "1.2 = three", "home": "/nowhere", "empty": ""})
+
+    settings = pyvenv_cfg.parse((tmp_path / "env" / "pyvenv.cfg").read_text())
+    assert (settings["acme"], settings["empty"]) == ("1.2 = three", "")
+    assert settings["home"] != "/nowhere"
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        *((key, "x") for key in ("", "Upper", " padded", "a=b", "a\nb", "# comment")),
+        *(
+            ("key", text)
+            for text in (" padded", "padded ", "two\nlines", "two\rlines", "two\u2028lines", "end\n", "\n")
+        ),
+    ],
+)
+def test_a_setting_that_would_not_be_read_back_is_refused(key: str, text: str, tmp_path: Path) -> None:
+    with pytest.raises(cloche.UsageError, match="`pyvenv_cfg` cannot hold"):
+        cloche.create(tmp_path / "env", seeds=None, pyvenv_cfg={key: text})
+
+    assert not (tmp_path / "env").exists()
+
+
+def test_a_program_that_changes_an_environment_locks_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = cloche.create(tmp_path / "env", seeds=None)
+    lock = cloche.lock_environment(environment.location)
+    monkeypatch.setattr(f"{type(lock).__module__}.PATIENCE", 0.1)
+
+    with lock, pytest.raises(cloche.ClocheError, match="has been changing"):
+        cloche.create(tmp_path / "env", seeds=None)
+    cloche.create(tmp_path / "env", seeds=None)
+
+
+@pytest.mark.parametrize("name", ["env", "a b$(touch x)`touch x`'\"é"])
+@pytest.mark.parametrize("relocatable", [False, True])
+def test_a_console_script_calls_its_function_wherever_the_environment_is(
+    name: str, relocatable: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    environment = cloche.create(tmp_path / name, seeds=None, activators=(), relocatable=relocatable)
+    (environment.purelib / "acme.py").write_text("import sys\nclass tool:\n    main = lambda: print(sys.prefix)\n")
+
+    script = cloche.console_script(environment, "acme-tool", "acme:tool.main")
+    path = environment.root / script.path
+    path.write_bytes(script.content)
+    path.chmod(0o755)
+
+    assert (path.parent, script.executable) == (environment.bin, "yes")
+    said = subprocess.run([path], capture_output=True, text=True, encoding="utf-8", check=True).stdout
+    assert said == f"{environment.root}\n"
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+
+
+def test_a_console_script_for_windows_is_an_executable() -> None:
+    windows = fake_environment(r"C:\Users\me\my env", fake_interpreter("cpython-3.12-windows"))
+
+    script = cloche.console_script(windows, "acme", "acme:main")
+
+    assert script.path == "Scripts/acme.exe"
+    assert script.content.startswith(b"MZ")
+    assert b'#!"C:\\Users\\me\\my env\\Scripts\\python.exe"' in script.content
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [*(("acme", target) for target in ("acme", "acme:", ":main", "a b:c", "a:b;c", "")), ("a/b", "a:b"), ("", "a:b")],
+)
+def test_a_console_script_that_cannot_work_is_refused(name: str, target: str, tmp_path: Path) -> None:
+    environment = cloche.describe(tmp_path / "env")
+
+    with pytest.raises(cloche.UsageError):
+        cloche.console_script(environment, name, target)
+
+
+def test_the_cache_directory_is_there_and_private(tmp_path: Path) -> None:
+    found = cloche.cache_directory(cache=tmp_path / "cache")
+
+    assert found == tmp_path / "cache"
+    assert found.stat().st_mode & 0o777 == 0o700
+    assert cloche.cache_directory() == Path(os.environ["XDG_CACHE_HOME"], "cloche")
+    assert cloche.cache_directory(environ={"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / "cloche"
+
+
+def test_a_run_without_a_lasting_cache_has_no_cache_directory(tmp_path: Path) -> None:
+    assert cloche.cache_directory(access="none") is None
+    assert cloche.cache_directory(access="read-only") is None
+    assert cloche.cache_directory(environ={"HOME": ""}) is None
+    (tmp_path / "file").touch()
+    with pytest.raises(cloche.ClocheError, match="the cache directory"):
+        cloche.cache_directory(cache=tmp_path / "file")
+
+
+def test_an_empty_string_for_the_cache_is_not_the_current_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import csv
+import hashlib
+import logging
 import os
 import subprocess
 import sys
+import tempfile
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import cloche
-from cloche_virtualenv import shim
+from cloche_virtualenv import stand_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +30,7 @@ def _stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Make the stand-in importable as `virtualenv`."""
     root = tmp_path_factory.mktemp("stand-in")
     environment = cloche.plan(root / "env", seeds=None, activators=()).environment
-    shim.prepare(environment, str(root), "21.99.0+cloche.test", {})
+    stand_in.write_stand_in(environment, str(root), "21.99.0+cloche.test", {})
     site = str(root / environment.layout.purelib)
     sys.path.insert(0, site)
     yield
@@ -33,14 +39,23 @@ def _stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         del sys.modules[name]
 
 
+@pytest.fixture(autouse=True)
+def _level() -> Iterator[None]:
+    """Restore the level of the logger, which a verbosity sets for the whole process."""
+    logger = logging.getLogger("cloche")
+    before = logger.level
+    yield
+    logger.setLevel(before)
+
+
 @pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
-    """The variables of a user without an ini file."""
+    """The variables of a user without a configuration file."""
     return {"VIRTUALENV_CONFIG_FILE": str(tmp_path / "none.ini")}
 
 
-def test_a_session_describes_and_touches_nothing(tmp_path: Path, env: dict[str, str]) -> None:
-    """As tox does: the description has to hold before the environment is there, and it may never be."""
+def test_a_session_describes_without_touching_anything(tmp_path: Path, env: dict[str, str]) -> None:
+    """As tox does: the description must be valid before the environment exists, which it may never do."""
     from virtualenv import session_via_cli
 
     session = session_via_cli([str(tmp_path / "env"), "--python=3"], options=None, setup_logging=False, env=env)
@@ -57,7 +72,7 @@ def test_a_session_describes_and_touches_nothing(tmp_path: Path, env: dict[str, 
     assert creator.pyenv_cfg["virtualenv"] == "21.99.0+cloche.test"
 
 
-def test_the_interpreter_is_what_python_discovery_says(tmp_path: Path, env: dict[str, str]) -> None:
+def test_the_interpreter_is_described_by_python_discovery(tmp_path: Path, env: dict[str, str]) -> None:
     from python_discovery import PythonInfo
     from virtualenv import session_via_cli
     from virtualenv.discovery.py_info import PythonInfo as Same
@@ -70,8 +85,8 @@ def test_the_interpreter_is_what_python_discovery_says(tmp_path: Path, env: dict
     assert interpreter.system_executable == cloche.find().executable
 
 
-def test_an_environment_is_made_and_its_session_returned(tmp_path: Path, env: dict[str, str]) -> None:
-    """As build does: no activators, an empty directory that is there."""
+def test_an_environment_is_created_and_its_session_returned(tmp_path: Path, env: dict[str, str]) -> None:
+    """As build does: no activators, and an empty directory that exists already."""
     from virtualenv import cli_run
 
     (tmp_path / "env").mkdir()
@@ -86,7 +101,7 @@ def test_an_environment_is_made_and_its_session_returned(tmp_path: Path, env: di
     assert (result.activators, result.seeder) == ([], "pip")
 
 
-def test_no_interpreter_is_a_runtime_error(tmp_path: Path, env: dict[str, str]) -> None:
+def test_a_missing_interpreter_is_a_runtime_error(tmp_path: Path, env: dict[str, str]) -> None:
     from virtualenv import session_via_cli
 
     with pytest.raises(RuntimeError, match=r"failed to find interpreter for 2\.7"):
@@ -94,7 +109,7 @@ def test_no_interpreter_is_a_runtime_error(tmp_path: Path, env: dict[str, str]) 
 
 
 @pytest.mark.parametrize("arguments", [[], ["env", "--no-such-option"], ["env", "other"], ["env", "--link-mode", "x"]])
-def test_arguments_without_sense_end_the_program(
+def test_invalid_arguments_exit_with_2(
     arguments: list[str], env: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     from virtualenv import session_via_cli
@@ -108,7 +123,7 @@ def test_arguments_without_sense_end_the_program(
     assert "`cloche" not in said
 
 
-def test_a_refusal_is_a_runtime_error_with_its_remedy(tmp_path: Path, env: dict[str, str]) -> None:
+def test_a_refusal_is_a_runtime_error_with_its_hint(tmp_path: Path, env: dict[str, str]) -> None:
     from virtualenv import cli_run
 
     (tmp_path / "file").touch()
@@ -130,7 +145,7 @@ def test_a_refusal_is_a_runtime_error_with_its_remedy(tmp_path: Path, env: dict[
         ({"VIRTUALENV_WITHOUT_PIP": "1"}, [], "--no-seed"),
     ],
 )
-def test_variables_speak_where_arguments_are_silent(
+def test_variables_set_what_arguments_do_not(
     tmp_path: Path, env: dict[str, str], variables: dict[str, str], argv: list[str], expected: str
 ) -> None:
     from virtualenv import cli_run
@@ -140,7 +155,7 @@ def test_variables_speak_where_arguments_are_silent(
     assert expected in (tmp_path / "env" / "pyvenv.cfg").read_text()
 
 
-def test_an_ini_file_speaks_where_variables_are_silent(tmp_path: Path) -> None:
+def test_the_file_sets_what_variables_do_not(tmp_path: Path) -> None:
     from virtualenv import cli_run
 
     ini = tmp_path / "virtualenv.ini"
@@ -153,10 +168,10 @@ def test_an_ini_file_speaks_where_variables_are_silent(tmp_path: Path) -> None:
     assert "include-system-site-packages = true" in said
 
 
-def test_settings_of_cloches_own_command_line_have_no_part(
+def test_settings_of_cloche_have_no_effect(
     tmp_path: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A tool has to get the same environment wherever it runs."""
+    """A tool must get the same environment wherever it runs."""
     from virtualenv import cli_run
 
     (tmp_path / "pyproject.toml").write_text('[project]\nrequires-python = "<3"\n[tool.cloche]\nprompt = "project"\n')
@@ -167,7 +182,7 @@ def test_settings_of_cloches_own_command_line_have_no_part(
     assert "prompt" not in (tmp_path / "env" / "pyvenv.cfg").read_text()
 
 
-def test_pip_runs_out_of_the_wheel_that_would_be_embedded() -> None:
+def test_pip_runs_from_the_embedded_wheel() -> None:
     """As poetry does in an environment without pip."""
     from virtualenv.seed.wheels.embed import get_embed_wheel
 
@@ -176,10 +191,38 @@ def test_pip_runs_out_of_the_wheel_that_would_be_embedded() -> None:
 
     assert str(wheel.path) in said.stdout
     assert get_embed_wheel("pip", "3.99").path == wheel.path
+    assert get_embed_wheel("pip", None).path == wheel.path
     assert get_embed_wheel("setuptools", "3.11") is None
 
 
-def test_python_discovery_takes_the_cache_that_tox_asks_for(tmp_path: Path) -> None:
+def test_pip_installs_the_embedded_wheel(tmp_path: Path) -> None:
+    from virtualenv.seed.wheels.embed import get_embed_wheel
+
+    wheel = get_embed_wheel("pip", None)
+    options = ["--no-index", "--no-deps", "--disable-pip-version-check", "--target", tmp_path / "site"]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, wheel.path], capture_output=True, check=True)
+
+    with zipfile.ZipFile(wheel.path) as archive:
+        info = f"pip-{wheel.version}.dist-info"
+        rows = list(csv.reader(archive.read(f"{info}/RECORD").decode().splitlines()))
+        assert {row[0] for row in rows} == set(archive.namelist())
+        for path, hashed, _ in rows:
+            digest = base64.urlsafe_b64encode(hashlib.sha256(archive.read(path)).digest()).rstrip(b"=").decode()
+            assert hashed == ("" if path.endswith("/RECORD") else f"sha256={digest}")
+    assert (tmp_path / "site" / "pip" / "__init__.py").is_file()
+
+
+def test_an_embedded_wheel_needs_no_lasting_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from virtualenv.seed.wheels.embed import get_embed_wheel
+
+    monkeypatch.setenv("HOME", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    assert get_embed_wheel("pip", None).path.is_relative_to(tmp_path)
+
+
+def test_python_discovery_accepts_the_cache_that_tox_asks_for(tmp_path: Path) -> None:
     from virtualenv.app_data import make_app_data
     from virtualenv.discovery.cached_py_info import from_exe
     from virtualenv.discovery.py_info import PythonInfo
@@ -190,6 +233,92 @@ def test_python_discovery_takes_the_cache_that_tox_asks_for(tmp_path: Path) -> N
         cache.close()
 
 
+def test_a_cache_that_cannot_be_created_is_none(tmp_path: Path) -> None:
+    from virtualenv.app_data import make_app_data
+
+    (tmp_path / "file").touch()
+    variables = {"VIRTUALENV_OVERRIDE_APP_DATA": str(tmp_path / "override")}
+
+    assert make_app_data(str(tmp_path / "file" / "cache"), read_only=False, env={}) is None
+    assert make_app_data(None, read_only=False, env={"CLOCHE_CACHE_DIR": str(tmp_path / "file")}) is None
+    assert make_app_data(None, read_only=False, env=variables).folder == str(tmp_path / "override")
+
+
+def test_a_program_that_passes_options_gets_what_was_parsed(tmp_path: Path, env: dict[str, str]) -> None:
+    from virtualenv import session_via_cli
+    from virtualenv.config.cli.parser import VirtualEnvOptions
+
+    options = VirtualEnvOptions(unrelated="kept")
+    assert options.verbosity is None
+    session = session_via_cli(
+        [str(tmp_path / "env"), "-p", "3", "-v"], options, env={**env, "VIRTUALENV_PROMPT": "x"}, setup_logging=False
+    )
+
+    assert session.options is options
+    assert (options.dest, options.python, options.prompt) == (str(tmp_path / "env"), ["3"], "x")
+    assert (options.verbosity, session.verbosity, options.unrelated) == (3, 3, "kept")
+    assert [options.get_source(name) for name in ("python", "prompt", "clear")] == ["cli", "env var", "default"]
+
+
+def test_a_session_describes_what_replaces_another_environment(tmp_path: Path, env: dict[str, str]) -> None:
+    """As tox does before it removes the environment of another Python."""
+    from virtualenv import session_via_cli
+
+    (tmp_path / "env").mkdir()
+    (tmp_path / "env" / "pyvenv.cfg").write_text("home = /nowhere\nversion = 3.2.1\n")
+    session = session_via_cli([str(tmp_path / "env")], env=env)
+
+    assert session.creator.exe.name.startswith("python")
+    assert session.creator.pyenv_cfg == {"home": "/nowhere", "version": "3.2.1"}
+    with pytest.raises(RuntimeError, match=r"is an environment of Python 3\.2\.1, not of"):
+        session.run()
+
+
+def test_requests_may_be_separated_in_a_variable(tmp_path: Path, env: dict[str, str]) -> None:
+    from virtualenv import session_via_cli
+
+    requests = os.pathsep.join(["2.1", "3.99", sys.executable])
+    session = session_via_cli([str(tmp_path / "env")], env={**env, "VIRTUALENV_PYTHON": requests})
+
+    assert session.interpreter.version_info.major == 3
+
+
+def test_a_hint_names_only_options_that_virtualenv_has(tmp_path: Path, env: dict[str, str]) -> None:
+    from virtualenv import cli_run
+
+    (tmp_path / "pyproject.toml").touch()
+
+    with pytest.raises(RuntimeError, match=r"is not an environment.*\(choose another place\)$"):
+        cli_run([str(tmp_path), "--clear"], env=env)
+
+
+def test_a_cache_that_cannot_be_created_does_not_stop_the_run(
+    tmp_path: Path, env: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    from virtualenv import cli_run
+
+    (tmp_path / "file").touch()
+
+    cli_run([str(tmp_path / "env"), "--app-data", str(tmp_path / "file" / "cache")], env=env)
+
+    assert list(tmp_path.glob("env/lib/*/site-packages/pip/__init__.py"))
+    assert [text for text in caplog.messages if "cannot be created" in text]
+
+
+@pytest.mark.parametrize(("arguments", "logs"), [([], True), (["-q"], False)])
+def test_the_verbosity_decides_on_warnings(
+    arguments: list[str], logs: bool, tmp_path: Path, env: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    from virtualenv import session_via_cli
+
+    session_via_cli([str(tmp_path / "env"), *arguments], env={**env, "VIRTUALENV_CLEAR": "perhaps"})
+
+    assert any("`VIRTUALENV_CLEAR`" in text for text in caplog.messages) is logs
+    before = logging.getLogger("cloche").level
+    session_via_cli([str(tmp_path / "env"), "-vvv"], setup_logging=False, env=env)
+    assert logging.getLogger("cloche").level == before
+
+
 @pytest.fixture
 def run(tmp_path: Path, env: dict[str, str]) -> Callable[..., tuple[int, str]]:
     """Return a function that runs `virtualenv` as a program: exit code and output."""
@@ -197,12 +326,12 @@ def run(tmp_path: Path, env: dict[str, str]) -> Callable[..., tuple[int, str]]:
 
     site = str(Path(virtualenv.__file__).parent.parent)
 
-    def call(*arguments: str) -> tuple[int, str]:
+    def call(*arguments: str, **variables: str) -> tuple[int, str]:
         program = f"import sys; sys.path.insert(0, {site!r}); from virtualenv.__main__ import run_with_catch as r; r()"
         done = subprocess.run(
             [sys.executable, "-c", program, *arguments],
             cwd=tmp_path,
-            env={**os.environ, **env},
+            env={**os.environ, **env, **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -213,7 +342,7 @@ def run(tmp_path: Path, env: dict[str, str]) -> Callable[..., tuple[int, str]]:
     return call
 
 
-def test_the_program_says_what_it_made(run: Callable[..., tuple[int, str]]) -> None:
+def test_the_program_reports_what_it_created(run: Callable[..., tuple[int, str]]) -> None:
     code, said = run("env")
 
     assert code == 0
@@ -222,15 +351,21 @@ def test_the_program_says_what_it_made(run: Callable[..., tuple[int, str]]) -> N
     assert run("other", "-qq") == (0, "")
 
 
-def test_the_program_ends_as_virtualenv_does(run: Callable[..., tuple[int, str]]) -> None:
+def test_the_program_exits_as_virtualenv_does(run: Callable[..., tuple[int, str]]) -> None:
     code, said = run("env", "-p", "2.7")
     assert (code, said.partition(":")[0]) == (1, "RuntimeError")
     assert run("--no-such-option", "env")[0] == 2
     assert run()[0] == 2
     assert "Traceback" in run("env", "-p", "2.7", "--with-traceback")[1]
+    assert "Traceback" in run("env", "-p", "2.7", VIRTUALENV_WITH_TRACEBACK="1")[1]
+    assert run("env", "--without-scm-ignore-files")[0] == 2
 
 
-def test_the_program_tells_its_version_and_its_options(run: Callable[..., tuple[int, str]]) -> None:
+def test_an_upgrade_of_embedded_wheels_needs_no_destination(run: Callable[..., tuple[int, str]]) -> None:
+    assert run("--upgrade-embed-wheels") == (0, "cloche embeds no wheels, so there is nothing to upgrade\n")
+
+
+def test_the_program_prints_its_version_and_its_options(run: Callable[..., tuple[int, str]]) -> None:
     assert run("--version")[1].startswith("virtualenv 21.99.0+cloche.test from ")
     code, said = run("--help")
     assert code == 0
@@ -238,12 +373,15 @@ def test_the_program_tells_its_version_and_its_options(run: Callable[..., tuple[
     assert "\x1b" not in said
 
 
-def test_the_program_says_what_has_no_effect_if_one_listens(run: Callable[..., tuple[int, str]]) -> None:
-    assert "`--no-periodic-update` was taken and has no effect" in run("env", "--no-periodic-update", "-v")[1]
-    assert "no effect" not in run("env", "--no-periodic-update")[1]
+def test_the_program_names_ignored_options_if_it_is_verbose(run: Callable[..., tuple[int, str]]) -> None:
+    assert (
+        "`--no-periodic-update` is accepted for compatibility and ignored"
+        in run("env", "--no-periodic-update", "-v")[1]
+    )
+    assert "for compatibility" not in run("env", "--no-periodic-update")[1]
 
 
-def test_a_destination_may_be_named_like_a_command(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+def test_a_destination_may_have_the_name_of_a_command(run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
     for name in ("create", "doctor", "virtualenv-shim"):
         assert run(name, "--no-seed")[0] == 0
         assert (tmp_path / name / "pyvenv.cfg").is_file()

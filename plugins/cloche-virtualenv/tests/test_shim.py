@@ -1,4 +1,4 @@
-"""Into a tool's environment and out again: visible, all or nothing, and exactly as it was."""
+"""The stand-in is installed visibly, all or nothing, and is removed exactly."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ import pytest
 
 import cloche
 from cloche import ClocheError, DestinationError
-from cloche_virtualenv import shim
+from cloche_virtualenv import shim, stand_in
+from cloche_virtualenv.journal import KEEP
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,12 +30,12 @@ VERSION = "20.1.2"
 def tool(tmp_path: Path) -> cloche.Environment:
     """An environment with pip and `virtualenv`."""
     environment = cloche.create(tmp_path / "a tool", activators=())
-    lay(environment, virtualenv_wheel(tmp_path, VERSION))
+    install(environment, virtualenv_wheel(tmp_path, VERSION))
     return environment
 
 
-def lay(environment: cloche.Environment, wheel: Path) -> None:
-    """Install a wheel of `virtualenv` as pip would, a second faster."""
+def install(environment: cloche.Environment, wheel: Path) -> None:
+    """Install a wheel of `virtualenv` as pip does, but a second faster."""
     script = environment.bin / "virtualenv"
     program = "import virtualenv.__main__ as m; m.run_with_catch()"
     script.write_text(f"#!/bin/sh\nexec '{environment.executable}' -c '{program}'\n")
@@ -75,12 +76,12 @@ def digest(content: bytes) -> str:
 
 
 def tree(root: Path) -> dict[str, tuple[object, ...]]:
-    """Return what is in an environment, less what the stand-in keeps: content or target, mode and time of each file."""
+    """Return content or target, mode and time of each file in an environment, except what the stand-in keeps."""
     found: dict[str, tuple[object, ...]] = {}
     for path in sorted(root.rglob("*")):
         status = path.lstat()
         what = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
-        if not {"__pycache__", shim.KEEP} & set(path.parts):
+        if not {"__pycache__", KEEP} & set(path.parts):
             times = () if path.is_dir() else (status.st_mtime_ns,)
             found[str(path.relative_to(root))] = (what, status.st_mode, *times)
     return found
@@ -91,7 +92,7 @@ def said_by(tool: cloche.Environment, *arguments: str) -> str:
     return subprocess.run([tool.bin / "virtualenv", *arguments], capture_output=True, text=True, check=True).stdout
 
 
-def test_it_comes_is_seen_works_and_goes(tool: cloche.Environment, tmp_path: Path) -> None:
+def test_the_stand_in_is_installed_works_and_is_removed(tool: cloche.Environment, tmp_path: Path) -> None:
     before = tree(tool.root)
 
     status = shim.install(tool.location)
@@ -105,18 +106,18 @@ def test_it_comes_is_seen_works_and_goes(tool: cloche.Environment, tmp_path: Pat
     status = shim.remove(tool.location)
     assert (status.installed, status.announced) == (False, VERSION)
     assert tree(tool.root) == before
-    assert not (tool.root / shim.KEEP).exists()
+    assert not (tool.root / KEEP).exists()
     assert said_by(tool) == "the real one\n"
 
 
 def settings_of(root: Path) -> str:
-    """Return pyvenv.cfg with the stand-in's key behind cloche's."""
+    """Return the lines of cloche and of the stand-in in `pyvenv.cfg`."""
     lines = (root / "pyvenv.cfg").read_text().splitlines(keepends=True)
     ours = [line for line in lines if line.startswith(("cloche =", "virtualenv ="))]
     return "\n" + "".join(ours)
 
 
-def test_pip_sees_it_as_any_other_distribution(tool: cloche.Environment) -> None:
+def test_pip_lists_it_like_any_distribution(tool: cloche.Environment) -> None:
     shim.install(tool.location)
     pip = [tool.executable, "-m", "pip", "--disable-pip-version-check"]
 
@@ -125,7 +126,7 @@ def test_pip_sees_it_as_any_other_distribution(tool: cloche.Environment) -> None
     subprocess.run([*pip, "check"], capture_output=True, check=True)
 
 
-def test_its_record_names_every_file_with_its_hash(tool: cloche.Environment) -> None:
+def test_its_record_lists_every_file_with_its_hash(tool: cloche.Environment) -> None:
     shim.install(tool.location)
     (metadata,) = tool.purelib.glob("virtualenv-*.dist-info")
 
@@ -140,7 +141,7 @@ def test_its_record_names_every_file_with_its_hash(tool: cloche.Environment) -> 
     assert files == set(rows)
 
 
-def test_it_comes_where_there_was_no_virtualenv(tmp_path: Path) -> None:
+def test_it_can_be_installed_without_a_virtualenv(tmp_path: Path) -> None:
     environment = cloche.create(tmp_path / "env", seeds=None, activators=())
     before = tree(environment.root)
 
@@ -150,7 +151,7 @@ def test_it_comes_where_there_was_no_virtualenv(tmp_path: Path) -> None:
     assert tree(environment.root) == before
 
 
-def test_a_second_time_renews_it(tool: cloche.Environment) -> None:
+def test_installing_it_again_updates_it(tool: cloche.Environment) -> None:
     before = tree(tool.root)
     first = shim.install(tool.location)
 
@@ -159,7 +160,7 @@ def test_a_second_time_renews_it(tool: cloche.Environment) -> None:
     assert tree(tool.root) == before
 
 
-def test_what_pip_installs_over_it_stays(tool: cloche.Environment, tmp_path: Path) -> None:
+def test_a_virtualenv_that_pip_installs_over_it_stays(tool: cloche.Environment, tmp_path: Path) -> None:
     shim.install(tool.location)
     pip_install(tool, virtualenv_wheel(tmp_path, "30.0"))
 
@@ -168,22 +169,22 @@ def test_what_pip_installs_over_it_stays(tool: cloche.Environment, tmp_path: Pat
     assert said_by(tool) == "the real one\n"
     status = shim.remove(tool.location)
     assert (status.announced, status.replaced) == ("30.0", False)
-    assert not (tool.root / shim.KEEP).exists()
+    assert not (tool.root / KEEP).exists()
     assert shim.install(tool.location).kept == "30.0"
 
 
-def test_what_is_no_environment_is_refused(tmp_path: Path) -> None:
+def test_a_directory_that_is_not_an_environment_is_refused(tmp_path: Path) -> None:
     for action in (shim.install, shim.remove, shim.status):
         with pytest.raises(DestinationError, match="is not an environment"):
             action(str(tmp_path))
 
 
-def test_there_is_nothing_to_remove_where_it_is_not(tool: cloche.Environment) -> None:
+def test_it_cannot_be_removed_if_it_is_not_installed(tool: cloche.Environment) -> None:
     with pytest.raises(DestinationError, match="there is no stand-in"):
         shim.remove(tool.location)
 
 
-def test_a_virtualenv_that_could_not_be_put_back_is_refused(tool: cloche.Environment) -> None:
+def test_a_virtualenv_that_could_not_be_restored_is_refused(tool: cloche.Environment) -> None:
     (metadata,) = tool.purelib.glob("virtualenv-*.dist-info")
     record = metadata / "RECORD"
     lines = record.read_text()
@@ -206,13 +207,15 @@ def test_a_virtualenv_that_could_not_be_put_back_is_refused(tool: cloche.Environ
 def test_a_python_that_cannot_run_cloche_is_refused(tool: cloche.Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shim, "OLDEST", (9, 0))
 
-    with pytest.raises(DestinationError, match=r"cloche runs on Python 3\.10 or later"):
+    with pytest.raises(DestinationError, match=r"cloche needs Python 3\.10 or later"):
         shim.install(tool.location)
 
 
-def test_a_stand_in_that_does_not_work_never_comes(tool: cloche.Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stand_in_that_does_not_work_is_not_installed(
+    tool: cloche.Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = tree(tool.root)
-    monkeypatch.setattr(shim, "TRY", "raise SystemExit('broken')")
+    monkeypatch.setattr(stand_in, "TRY", "raise SystemExit('broken')")
 
     with pytest.raises(ClocheError, match=r"does not work in .* broken"):
         shim.install(tool.location)
@@ -222,7 +225,7 @@ def test_a_stand_in_that_does_not_work_never_comes(tool: cloche.Environment, mon
 
 @pytest.mark.parametrize("action", ["install", "remove"])
 @pytest.mark.parametrize("count", range(6))
-def test_a_rename_that_fails_changes_nothing(
+def test_a_failed_rename_changes_nothing(
     tool: cloche.Environment, monkeypatch: pytest.MonkeyPatch, action: str, count: int
 ) -> None:
     if action == "remove":
@@ -232,7 +235,7 @@ def test_a_rename_that_fails_changes_nothing(
 
     def failing(source: str, target: str) -> None:
         if next(left, None) is None:
-            monkeypatch.setattr(os, "rename", rename)  # once: what undoes it works
+            monkeypatch.setattr(os, "rename", rename)  # only once, so that the changes can be undone
             raise PermissionError(13, "Permission denied", source)
         rename(source, target)
 
@@ -245,7 +248,8 @@ def test_a_rename_that_fails_changes_nothing(
 
 KILLED = """
 import os, sys
-from cloche_virtualenv import shim
+from cloche_virtualenv import shim, stand_in
+from cloche_virtualenv.journal import KEEP
 action, location, count = sys.argv[1:]
 rename, left = os.rename, iter(range(int(count)))
 def dying(source, target):
@@ -259,7 +263,7 @@ getattr(shim, action)(location)
 
 @pytest.mark.parametrize("action", ["install", "remove"])
 @pytest.mark.parametrize("count", [0, 2, 5])
-def test_the_next_run_puts_right_what_a_killed_one_left(tool: cloche.Environment, action: str, count: int) -> None:
+def test_the_next_run_repairs_what_a_killed_one_left(tool: cloche.Environment, action: str, count: int) -> None:
     before = tree(tool.root)
     if action == "remove":
         shim.install(tool.location)
@@ -273,7 +277,7 @@ def test_the_next_run_puts_right_what_a_killed_one_left(tool: cloche.Environment
     assert tree(tool.root) == before
 
 
-def test_the_command_tells_what_it_did(tool: cloche.Environment) -> None:
+def test_the_command_reports_what_it_did(tool: cloche.Environment) -> None:
     def run(*arguments: str, code: int = 0) -> str:
         command = [sys.executable, "-m", "cloche", "virtualenv-shim", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -288,7 +292,7 @@ def test_the_command_tells_what_it_did(tool: cloche.Environment) -> None:
     run(code=2)
 
 
-def test_what_it_borrows_from_is_told_when_it_is_gone(tool: cloche.Environment) -> None:
+def test_the_directory_it_borrows_from_is_named_if_it_does_not_exist(tool: cloche.Environment) -> None:
     shim.install(tool.location)
     places = tool.purelib / "virtualenv" / "_places.py"
     places.write_text('PLACES = {"cloche_virtualenv": "/nowhere", "cloche": "/nowhere"}\n')
@@ -296,4 +300,4 @@ def test_what_it_borrows_from_is_told_when_it_is_gone(tool: cloche.Environment) 
     done = subprocess.run([tool.bin / "virtualenv"], capture_output=True, text=True, check=False)
 
     assert done.returncode == 1
-    assert "is gone from `/nowhere`: install cloche there again" in done.stderr
+    assert "does not exist any more in `/nowhere`: install cloche there again" in done.stderr

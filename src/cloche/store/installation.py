@@ -130,27 +130,40 @@ def _shebang(environment: Environment, coding: bytes = CODING) -> bytes:
     return shebang_lines(environment.place(executable), platform, coding)
 
 
+def entry_point_script(name: str, point: EntryPoint, environment: Environment) -> tuple[str, bytes]:
+    """Return file name and content of the script that runs an entry point with the environment's Python."""
+    if environment.os_name == "nt":
+        from cloche.store.launchers import build_launcher
+
+        return f"{name}.exe", build_launcher(
+            environment.interpreter, _launched(environment), point.kind, _script_body(point)
+        )
+    return name, _shebang(environment) + _script_body(point)
+
+
+def _launched(environment: Environment) -> str:
+    """Return the Python that a launcher starts: its absolute path, or its path relative to the launcher."""
+    if environment.placement == "relocatable":
+        from cloche.store.launchers import LAUNCHER_DIRECTORY
+
+        return LAUNCHER_DIRECTORY + environment.layout.executable.rpartition("/")[2]
+    return environment.place(environment.layout.executable)
+
+
 def _own_scripts(image: Image, waiting: list[str], environment: Environment) -> Iterator[tuple[str, bytes]]:
     """Yield the scripts that only this environment has: those that are declared, and those that lack a first line."""
     interpreter = environment.interpreter
     version = interpreter.python_version if interpreter else ""
-    if environment.os_name == "nt":
-        from cloche.store.launchers import LAUNCHER_DIRECTORY, build_launcher
-
-        python = environment.place(environment.layout.executable)
-        if environment.placement == "relocatable":
-            python = LAUNCHER_DIRECTORY + environment.layout.executable.rpartition("/")[2]
-        for name, point in script_names(image.entry_points, version).items():
-            yield f"{name}.exe", build_launcher(interpreter, python, point.kind, _script_body(point))
-        for path in waiting:
-            kind, rest = _split_script(read_plain(f"{image.root}/{path}"))
-            yield f"{path.partition('/')[2].removesuffix('.py')}.exe", build_launcher(interpreter, python, kind, rest)
-        return
-    start = _shebang(environment)
     for name, point in script_names(image.entry_points, version).items():
-        yield name, start + _script_body(point)
+        yield entry_point_script(name, point, environment)
     for path in waiting:
         name = path.partition("/")[2]
+        if environment.os_name == "nt":
+            from cloche.store.launchers import build_launcher
+
+            kind, rest = _split_script(read_plain(f"{image.root}/{path}"))
+            yield f"{name.removesuffix('.py')}.exe", build_launcher(interpreter, _launched(environment), kind, rest)
+            continue
         _, rest = _split_script(read_plain(f"{image.root}/{path}"))
         line, _, after = rest.partition(b"\n")
         if line.startswith(b"#") and b"coding" in line:  # it counts in the first two lines only (PEP 263)

@@ -1,4 +1,4 @@
-"""`virtualenv.app_data`: where `python_discovery` keeps what it learns of interpreters, beside cloche's own cache."""
+"""`virtualenv.app_data`: a directory for what `python_discovery` knows about interpreters, in cloche's cache."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING
 
 from python_discovery import DiskCache
 
-from cloche.api import current_host
-from cloche.store import Store
+import cloche
+from cloche_virtualenv.request import user_cache
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cloche.model.interpreter import Host
-
 
 class AppData(DiskCache):
-    """A cache that `python_discovery` takes, in a directory of ours."""
+    """A cache of `python_discovery`."""
 
     def __init__(self, folder: str) -> None:
         super().__init__(Path(folder))
@@ -26,15 +24,25 @@ class AppData(DiskCache):
         self.lock = Path(folder)
 
     @classmethod
-    def of_user(cls, host: Host) -> AppData | None:
-        """Return the user's own; None where there is no place for it."""
-        with Store.open(host, host.environ.get("CLOCHE_CACHE_DIR") or None) as store:
-            return cls(os.path.join(store.root, "python-discovery")) if store.is_persistent else None
+    def of_user(cls, environ: Mapping[str, str]) -> AppData | None:
+        """Return the user's own; None if there is no lasting cache."""
+        try:
+            directory = cloche.cache_directory(**user_cache(environ))
+        except cloche.ClocheError:  # the cache that was asked for cannot be used
+            return None
+        return cls(os.path.join(directory, "python-discovery")) if directory else None
 
     def close(self) -> None:
         """Do nothing: everything is on disk already."""
 
 
 def make_app_data(folder: str | None, *, read_only: bool, env: Mapping[str, str]) -> AppData | None:
-    """Return the cache in `folder`, or the user's own; None if there is no place for one."""
-    return AppData(os.path.abspath(folder)) if folder else AppData.of_user(current_host(env))
+    """Return the cache in `folder`, by default the user's own; None if there can be none, as for `python_discovery`."""
+    folder = folder or env.get("VIRTUALENV_OVERRIDE_APP_DATA", "").strip()
+    if not folder:
+        return AppData.of_user(env)
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    except OSError:
+        return None
+    return AppData(os.path.abspath(folder))

@@ -1,109 +1,233 @@
-"""The command line of virtualenv, its `VIRTUALENV_*` variables and its `virtualenv.ini`, as a request to cloche.
-
-It decides what was asked for and looks for nothing: neither interpreters nor what stands at the destination.
-"""
+"""Read the options of one run, from the command line, the `VIRTUALENV_*` variables, and `virtualenv.ini`."""
 
 from __future__ import annotations
 
+import argparse
 import configparser
 import os
 from typing import TYPE_CHECKING
 
-from cloche.cli.commands import COMMANDS, COMMON, CREATE, INEFFECTIVE, VIRTUALENV
-from cloche.cli.parser import parse_arguments
-from cloche.cli.request import request_of
-from cloche.cli.settings import OPPOSITES, Setting, Settings, enter_setting, parse_values
-from cloche.errors import UsageError
-from cloche.model.value import replace, value
+from packaging.version import InvalidVersion, Version
+
+from cloche.model.value import value
+from cloche_virtualenv.options import KEEP, OPTIONS, Options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
-    from cloche.model.interpreter import Host
-    from cloche.model.options import Option
-    from cloche.model.request import Request
+    from cloche_virtualenv.options import Option
 
 PREFIX = "VIRTUALENV_"
 
-ONLY_CREATE = {"create": COMMANDS["create"]}
-"""There is one command: no destination is taken for the name of another."""
+BOOLEANS = {"1": True, "yes": True, "true": True, "on": True, "0": False, "no": False, "false": False, "off": False}
+
+OPERATORS = ("<", ">", "=", "!", "~")
+"""How the parts of a version range begin, which a comma separates as well."""
 
 
 @value
-class Asked:
-    """What a command line of virtualenv asks for."""
+class Announced:
+    """The virtualenv that the stand-in claims to be."""
 
-    request: Request | None
-    """None if it asks for help or for the version alone."""
-    instead: str
-    """`help` or `version` if one of them is asked for; else empty."""
-    verbosity: int
-    """As virtualenv counts it: 2, more for each `-v`, less for each `-q`."""
-    with_traceback: bool
-    cache: str | None
-    """Directory of the store; None for the user's own."""
-    read_only_cache: bool
-    notes: tuple[str, ...] = ()
-    """What was taken and has no effect, a line each."""
+    version: str
+    file: str
+    """The `__init__.py` of the stand-in."""
 
 
-def interpret(arguments: Sequence[str], host: Host, extra_settings: Mapping[str, str]) -> Asked:
-    """Return what the arguments, and where they are silent the variables and the ini file, ask for.
+def read_options(
+    arguments: Sequence[str], options: Options, environ: Mapping[str, str], announced: Announced
+) -> list[str]:
+    """Fill `options`; return warnings about invalid values in variables and in the file, which virtualenv ignores too.
 
-    :param extra_settings: what `pyvenv.cfg` is to say besides cloche's own keys.
-    :raises UsageError: they make no sense.
+    :raises SystemExit: with 2 for invalid arguments; with 0 if they ask for anything but an environment. What the user
+        needs to know is then printed.
     """
-    words = parse_arguments(["create", *arguments], ONLY_CREATE)
-    words.check()
-    chosen = {name: Setting(values, "command line") for name, values in words.given.items()}
-    known = {option.name: option for option in (*COMMON, *CREATE, *VIRTUALENV)}
-    for origin, said in (("environment", variables(host, known)), ("ini", ini(host))):
-        before = frozenset(chosen)
-        for name, text in said:
-            option = known.get(name)
-            if option is None or name in before or OPPOSITES.get(name) in before or not text.strip():
-                continue
-            values = parse_values(option, text, f"`{name}` in the {origin}")
-            if option.kind != "flag" or values[-1] == "true":
-                enter_setting(chosen, option, Setting(values, origin), before)
-    settings = Settings(chosen)
-    instead = "help" if words.flag("help") else "version" if words.flag("version") else ""
-    request = None
-    if not instead:
-        request = request_of(words.operands[0], settings, host)
-        request = replace(request, consult="nothing", extra_settings=dict(extra_settings))
-    directory = settings.last("cache-dir") or host.environ.get("VIRTUALENV_OVERRIDE_APP_DATA", "").strip()
-    return Asked(
-        request,
-        instead,
-        verbosity=max(2 + len(settings.all("verbose")) - len(settings.all("quiet")), 0),
-        with_traceback=settings.flag("traceback"),
-        cache=os.path.join(host.cwd, directory) if directory else None,
-        read_only_cache=settings.flag("read-only-cache"),
-        notes=tuple(f"`--{name}` was taken and has no effect" for name in sorted(INEFFECTIVE & chosen.keys())),
+    parser = parser_for(announced)
+    given = vars(parser.parse_args(arguments))
+    warnings: list[str] = []
+    variables = {key: environ.get(f"{PREFIX}{key.upper()}", "") for option in OPTIONS for key in keys_of(option)}
+    sources = {
+        "cli": given,
+        "env var": values_in(variables, PREFIX, warnings),
+        "file": values_in(read_config_file(environ, warnings), "", warnings),
+        "default": {option.attribute: option.default for option in reversed(OPTIONS)},
+    }
+    options.env = environ
+    options.dest = given["dest"]
+    for option in OPTIONS:
+        found = [(name, values[option.attribute]) for name, values in sources.items() if option.attribute in values]
+        options.sources[option.attribute], chosen = found[0]
+        if option.kind == "count" and len(found) > 1 and found[0][0] == "cli":
+            chosen += found[1][1]  # the command line counts from what is configured
+        setattr(options, option.attribute, list(chosen) if option.kind == "list" else chosen)
+    if options.activators is not None:
+        options.activators = options.activators.replace(",", " ").split()
+    check_values(parser, options)
+    return warnings
+
+
+def parser_for(announced: Announced) -> argparse.ArgumentParser:
+    """Return the parser of the command line. It sets only what is given, since other sources may set the rest."""
+    parser = argparse.ArgumentParser(
+        "virtualenv",
+        usage="%(prog)s [options] DEST",
+        description="Create a Python environment with cloche, which stands in for virtualenv here.",
+        argument_default=argparse.SUPPRESS,
     )
+    parser.add_argument("dest", metavar="DEST", help="the directory of the environment")
+    parser.add_argument(
+        "--version",
+        action=PrintAndExit,
+        const=f"virtualenv {announced.version} from {announced.file}",
+        help="print the version",
+    )
+    parser.add_argument(
+        "--upgrade-embed-wheels",
+        action=PrintAndExit,
+        const="cloche embeds no wheels, so there is nothing to upgrade",
+        help="do nothing: no wheels are embedded",
+    )
+    adders = {"": parser.add_argument}
+    for option in OPTIONS:
+        if option.group not in adders:
+            adders[option.group] = parser.add_mutually_exclusive_group().add_argument
+        add = adders[option.group]
+        match option.kind:
+            case "flag":
+                add(*option.names, dest=option.attribute, action="store_const", const=option.true, help=option.summary)
+            case "count":
+                add(*option.names, dest=option.attribute, action="count", help=option.summary)
+            case "text":
+                add(*option.names, dest=option.attribute, metavar=option.metavar, help=option.summary)
+            case "list":
+                add(
+                    *option.names,
+                    dest=option.attribute,
+                    nargs="+" if option.attribute == "extra_search_dir" else 1,
+                    action="extend",
+                    metavar=option.metavar,
+                    help=option.summary,
+                )
+    return parser
 
 
-def variables(host: Host, known: Mapping[str, Option]) -> Iterator[tuple[str, str]]:
-    """Yield what `VIRTUALENV_*` variables say; those that name no option are other programs' affair."""
-    for variable, text in sorted(host.environ.items()):
-        name = variable.removeprefix(PREFIX).lower().replace("_", "-")
-        if variable.startswith(PREFIX) and name in known:
-            yield name, text
+class PrintAndExit(argparse.Action):
+    """Prints its `const` on one line, however long, and ends the program with 0."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(nargs=0, **settings)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(self.const)
+        parser.exit()
 
 
-def ini(host: Host) -> Iterator[tuple[str, str]]:
-    """Yield what the section `[virtualenv]` of the ini file says, if there is one that can be read."""
-    path = host.environ.get("VIRTUALENV_CONFIG_FILE")
-    if path is None:
+def keys_of(option: Option) -> list[str]:
+    """Return the keys that an option has in the configuration file."""
+    return [name.lstrip("-").replace("-", "_") for name in option.names]
+
+
+def values_in(texts: Mapping[str, str], prefix: str, warnings: list[str]) -> dict[str, object]:
+    """Return the values of a source by attribute; of two options of one attribute the later counts.
+
+    :param texts: what the source says, by the key that an option has in the file.
+    """
+    values: dict[str, object] = {}
+    for option in OPTIONS:
+        for key in keys_of(option):
+            text = texts.get(key, "")
+            try:
+                converted = value_of(option, text) if text else KEEP
+            except ValueError:
+                name = f"{prefix}{key.upper()}" if prefix else key
+                expected = "a number" if option.kind == "count" else "true or false"
+                warnings.append(f"`{name}` must be {expected}, not `{text}`: it is ignored")
+                continue
+            if converted is not KEEP:
+                values[option.attribute] = converted
+                break
+    return values
+
+
+def value_of(option: Option, text: str) -> object:
+    """Return what a text stands for.
+
+    :raises ValueError: it is not a boolean, or not a number.
+    """
+    match option.kind:
+        case "flag":
+            if text.lower() not in BOOLEANS:
+                raise ValueError(text)
+            return option.true if BOOLEANS[text.lower()] else option.false
+        case "count":
+            return int(text)
+        case "text":
+            return text
+        case "list":
+            return tuple(item for line in lines_of(text) for item in line.split(os.pathsep) if item)
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the items of a list: one on each line, or separated by commas.
+
+    A comma before an operator belongs to a version range: `>=3.10,<3.13` is one item.
+    """
+    lines = text.splitlines()
+    if len(lines) > 1:
+        return [line.strip() for line in lines if line.strip()]
+    items: list[str] = []
+    for part in text.split(","):
+        item = part.strip()
+        if items and item.startswith(OPERATORS) and any(operator in items[-1] for operator in OPERATORS):
+            items[-1] += f",{item}"
+        elif item:
+            items.append(item)
+    return items
+
+
+def read_config_file(environ: Mapping[str, str], warnings: list[str]) -> dict[str, str]:
+    """Return the section `[virtualenv]` of the configuration file; a file that cannot be read is a warning."""
+    path = environ.get("VIRTUALENV_CONFIG_FILE")
+    if not path:
         import platformdirs
 
         path = os.path.join(platformdirs.user_config_dir("virtualenv", "pypa"), "virtualenv.ini")
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read(path, encoding="utf-8")
-    except (configparser.Error, UnicodeDecodeError) as error:
-        raise UsageError(f"`{path}` cannot be read: {str(error).splitlines()[0]}") from None
-    if parser.has_section("virtualenv"):
-        for name, text in parser.items("virtualenv"):
-            yield name.replace("_", "-"), text.strip()
+        parser.read(path, encoding="utf-8-sig")
+    except (configparser.Error, OSError, UnicodeDecodeError) as error:
+        warnings.append(f"`{path}` cannot be read, and is ignored: {str(error).splitlines()[0]}")
+        return {}
+    if not parser.has_section("virtualenv"):
+        return {}
+    return {name.replace("-", "_"): text.strip() for name, text in parser.items("virtualenv")}
+
+
+def check_values(parser: argparse.ArgumentParser, options: Options) -> None:
+    """Refuse values that are wrong on every machine.
+
+    :raises SystemExit: with 2.
+    """
+    if not options.dest.strip():
+        parser.error("DEST is blank; for the current directory, use `.`")
+    if options.app_data is not None and not options.app_data.strip():
+        parser.error("argument --app-data: the directory is blank")
+    for name in ("pip", "setuptools", "wheel"):
+        version = getattr(options, name)
+        try:
+            if version not in ("bundle", "embed", "none"):
+                Version(version)
+        except InvalidVersion:
+            parser.error(f"argument --{name}: `{version}` is not a version, nor `bundle`, `embed` or `none`")
+
+
+def ignored_options(options: Options) -> list[str]:
+    """Return the options that were set and have no effect, as on the command line."""
+    return [
+        option.names[0]
+        for option in OPTIONS
+        if option.is_ignored
+        and options.get_source(option.attribute) != "default"
+        and (option.kind != "flag" or getattr(options, option.attribute) == option.true)
+    ]

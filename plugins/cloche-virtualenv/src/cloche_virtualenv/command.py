@@ -1,12 +1,12 @@
-"""`cloche virtualenv-shim install | remove | status ENV`."""
+"""The command `cloche virtualenv-shim install | remove | status ENV`."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from typing import TYPE_CHECKING
 
-from cloche.cli.report import print_result
 from cloche.model.value import fields
 from cloche_virtualenv import shim
 
@@ -18,16 +18,17 @@ if TYPE_CHECKING:
 def main(argv: list[str], host: Host) -> int:
     """Run the command and return the exit code.
 
-    :raises ClocheError: a refusal or failure; the environment is as it was.
+    :raises ClocheError: any refusal or failure; the environment is as it was.
     """
     parser = argparse.ArgumentParser(
-        prog="cloche virtualenv-shim", description="Let a tool that calls virtualenv make its environments with cloche."
+        prog="cloche virtualenv-shim",
+        description="Let a tool that calls virtualenv create its environments with cloche.",
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="install | remove | status")
     for name, text in (
-        ("install", "put a stand-in for virtualenv into the tool's environment; what is there is kept"),
-        ("remove", "put back what was there"),
-        ("status", "tell what is there"),
+        ("install", "install a stand-in for virtualenv into the tool's environment; the original is kept"),
+        ("remove", "remove the stand-in and restore the original"),
+        ("status", "show which virtualenv is installed"),
     ):
         action = actions.add_parser(name, help=text, description=text)
         action.add_argument("environment", metavar="ENV", help="the environment that the tool is installed in")
@@ -36,20 +37,22 @@ def main(argv: list[str], host: Host) -> int:
         asked = parser.parse_args(argv)
     except SystemExit as stop:
         return int(stop.code or 0)
-    told = {"install": shim.install, "remove": shim.remove, "status": shim.status}[asked.action](asked.environment)
-    print_result(json.dumps({"schema_version": 1, **fields(told)}, indent=2) if asked.json else sentence(told))
+    actions_by_name = {"install": shim.install, "remove": shim.remove, "status": shim.status}
+    status = actions_by_name[asked.action](asked.environment)
+    text = json.dumps({"schema_version": 1, **fields(status)}, indent=2) if asked.json else text_of(status)
+    encoding = sys.stdout.encoding or "utf-8"  # a path may hold what a terminal cannot show
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
     return 0
 
 
-def sentence(status: Status) -> str:
-    """Return what stands for virtualenv in an environment, in words."""
+def text_of(status: Status) -> str:
+    """Return in words which virtualenv an environment has."""
     kept = f"; virtualenv {status.kept} is kept aside" if status.kept else ""
     if status.installed:
-        borrowed = f"\nborrowed: {', '.join(f'{name} from {place}' for name, place in status.borrowed.items())}"
-        return f"{status.environment}: cloche stands in for virtualenv, as version {status.announced}{kept}" + (
-            borrowed if status.borrowed else ""
-        )
-    there = f"virtualenv {status.announced}" if status.announced else "no virtualenv"
+        modules = ", ".join(f"{name} from {directory}" for name, directory in status.borrowed.items())
+        borrowed = f"\nborrowed: {modules}" if modules else ""
+        return f"{status.environment}: cloche stands in for virtualenv {status.announced}{kept}{borrowed}"
+    found = f"virtualenv {status.announced}" if status.announced else "no virtualenv"
     if status.replaced:
-        return f"{status.environment}: {there}, installed over the stand-in since{kept}"
-    return f"{status.environment}: {there}, no stand-in"
+        return f"{status.environment}: {found}, installed over the stand-in{kept}"
+    return f"{status.environment}: {found}, no stand-in"

@@ -1,6 +1,6 @@
-"""`virtualenv.seed.wheels.embed`: a wheel of pip as a file, for tools that run pip out of it.
+"""`virtualenv.seed.wheels.embed`: a wheel of pip, for tools that run pip from it.
 
-cloche embeds no wheels; this one is packed from the image in the store that environments get as well.
+cloche embeds no wheels. This one is packed from the pip that an environment gets.
 """
 
 from __future__ import annotations
@@ -9,12 +9,18 @@ import os
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cloche.api import current_host
-from cloche.errors import InterpreterNotFound
-from cloche.model.request import Request
-from cloche.model.value import replace, value
-from cloche.session import Session
+import cloche
+from cloche.model.value import value
+from cloche_virtualenv.record import record_of
+from cloche_virtualenv.request import user_cache
+
+if TYPE_CHECKING:
+    from cloche_virtualenv.request import Cache
+
+OF_THE_INSTALLATION = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
+"""Files of the metadata that describe the installation, not the wheel."""
 
 
 @value
@@ -30,35 +36,53 @@ class Wheel:
         return self.path.name
 
 
-def get_embed_wheel(distribution: str, for_py_version: str) -> Wheel | None:
-    """Return a wheel of `pip` that runs on a Python `X.Y`; None for anything else, which virtualenv would have.
+def get_embed_wheel(distribution: str, for_py_version: str | None) -> Wheel | None:
+    """Return a wheel of `pip` that runs on a Python `X.Y`; None for any other distribution.
 
-    :raises ClocheError: no pip can be had.
+    :raises ClocheError: no pip can be found or downloaded.
     """
     if distribution != "pip":
         return None
-    host = current_host()
-    with Session(host, cache=host.environ.get("CLOCHE_CACHE_DIR") or None) as session:
-        request = Request("", pythons=(for_py_version,), activators=())
-        try:
-            image = session.blueprint(request).images[0]
-        except InterpreterNotFound:  # whoever asks has one that cloche does not find, and pip is the same for it
-            image = session.blueprint(replace(request, pythons=())).images[0]
-        place = os.path.join(session.store.root, "packed") if session.store.is_persistent else tempfile.mkdtemp()
-        os.makedirs(place, mode=0o700, exist_ok=True)
-        path = os.path.join(place, f"{image.distribution}-{image.version}-py3-none-any.whl")
+    cache = user_cache(os.environ)
+    kept = cloche.cache_directory(**cache)
+    directory = os.path.join(kept, "packed") if kept else tempfile.mkdtemp()
+    with tempfile.TemporaryDirectory() as scratch:
+        site = environment_with_pip(scratch, for_py_version, cache).purelib
+        (metadata,) = (name for name in os.listdir(site) if name.startswith("pip-") and name.endswith(".dist-info"))
+        version = metadata.removeprefix("pip-").removesuffix(".dist-info")
+        path = os.path.join(directory, f"pip-{version}-py3-none-any.whl")
         if not os.path.isfile(path):
-            pack(os.path.join(image.root, "purelib"), path)
-    return Wheel(Path(path), image.distribution, image.version)
+            os.makedirs(directory, mode=0o700, exist_ok=True)
+            pack_wheel(os.fspath(site), ("pip", metadata), path)
+    return Wheel(Path(path), "pip", version)
 
 
-def pack(tree: str, path: str) -> None:
-    """Write the files of a directory, less their byte-code, into an archive; it appears at `path` whole or not."""
+def environment_with_pip(scratch: str, python: str | None, cache: Cache) -> cloche.Environment:
+    """Create an environment with pip, for the Python of that version if cloche finds it.
+
+    The tool has a Python of that version in any case, and pip is the same for it.
+    """
+    destination = os.path.join(scratch, "environment")
+    try:
+        return cloche.create(destination, python=python, activators=(), **cache)
+    except cloche.InterpreterNotFound:
+        return cloche.create(destination, activators=(), **cache)
+
+
+def pack_wheel(site: str, directories: tuple[str, str], path: str) -> None:
+    """Write a distribution's package and metadata, without byte-code, into a wheel; nobody sees it half written."""
+    files: dict[str, bytes] = {}
+    for top in directories:
+        for directory, _, names in os.walk(os.path.join(site, top)):
+            for name in sorted(names):
+                if name.endswith(".pyc") or (top == directories[1] and name in OF_THE_INSTALLATION):
+                    continue
+                full = os.path.join(directory, name)
+                with open(full, "rb") as file:
+                    files[os.path.relpath(full, site).replace(os.sep, "/")] = file.read()
+    files[f"{directories[1]}/RECORD"] = record_of(files, f"{directories[1]}/RECORD")
     draft = f"{path}.{os.getpid()}"
     with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
-        for directory, _, names in os.walk(tree):
-            for name in sorted(names):
-                if not name.endswith(".pyc"):
-                    full = os.path.join(directory, name)
-                    archive.write(full, os.path.relpath(full, tree).replace(os.sep, "/"))
+        for name, content in files.items():
+            archive.writestr(name, content)
     os.replace(draft, path)

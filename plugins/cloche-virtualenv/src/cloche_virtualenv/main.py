@@ -1,4 +1,4 @@
-"""`virtualenv` and `python -m virtualenv`: what they print and the exit code they end with, 0, 1 or 2."""
+"""The program `virtualenv`: what it prints, and its exit codes 0, 1 and 2."""
 
 from __future__ import annotations
 
@@ -6,50 +6,57 @@ import sys
 from time import perf_counter
 from typing import TYPE_CHECKING, NoReturn
 
+from cloche_virtualenv.arguments import ignored_options
+from cloche_virtualenv.options import Options
 from cloche_virtualenv.session import cli_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cloche_virtualenv.arguments import Announced
     from cloche_virtualenv.session import Session
 
+IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalVM"}
 
-def run(args: Sequence[str] | None = None, options: object = None, env: Mapping[str, str] | None = None) -> None:
-    """Make the environment that the arguments ask for and say what was made.
 
-    :raises SystemExit: with 2, the arguments make no sense; with 0, they ask for help or the version.
-    :raises RuntimeError: the environment cannot be made.
+def run(
+    args: Sequence[str] | None, options: Options | None, env: Mapping[str, str] | None, announced: Announced
+) -> None:
+    """Create the environment that the arguments ask for and report it.
+
+    :raises SystemExit: with 2 for invalid arguments; with 0 if they ask for the help or the version.
+    :raises RuntimeError: the environment cannot be created.
     """
     started = perf_counter()
-    session = cli_run(sys.argv[1:] if args is None else args, options, env=env)
+    session = cli_run(sys.argv[1:] if args is None else args, options, True, env, announced)
     if session.verbosity > 2:
-        sys.stderr.writelines(f"virtualenv: {note}\n" for note in session.asked.notes)
+        for name in ignored_options(session.options):
+            print(f"virtualenv: `{name}` is accepted for compatibility and ignored", file=sys.stderr)
     if session.verbosity > 1:
-        sys.stdout.write(report(session, (perf_counter() - started) * 1000))
+        print(report_of(session, (perf_counter() - started) * 1000))
 
 
-def run_with_catch(args: Sequence[str] | None = None, env: Mapping[str, str] | None = None) -> NoReturn:
-    """Entry point of the console script."""
-    given = sys.argv[1:] if args is None else args
+def run_with_catch(args: Sequence[str] | None, env: Mapping[str, str] | None, announced: Announced) -> NoReturn:
+    """Run the program and exit: with 0, with 1 for a failure, or with 2 for invalid arguments."""
+    options = Options()
     try:
-        run(args, env=env)
+        run(args, options, env, announced)
     except (RuntimeError, OSError) as error:
-        if "--with-traceback" in given or "--traceback" in given:
+        if getattr(options, "with_traceback", False):
             raise
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         raise SystemExit(1) from None
     raise SystemExit(0)
 
 
-def report(session: Session, milliseconds: float) -> str:
-    """Return what was made, in lines that begin as virtualenv's do."""
+def report_of(session: Session, milliseconds: float) -> str:
+    """Return what was created, in lines that start like virtualenv's."""
     assert session.result is not None
     plan, interpreter = session.result.plan, session.result.environment.interpreter
     assert interpreter is not None
-    names = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalVM"}
-    name = names.get(interpreter.implementation, interpreter.implementation)
+    name = IMPLEMENTATIONS.get(interpreter.implementation, interpreter.implementation)
     spec = name + ".".join(map(str, interpreter.version))
     lines = [
         f"created virtual environment {spec}-{interpreter.bits} in {milliseconds:.0f}ms",
@@ -60,4 +67,4 @@ def report(session: Session, milliseconds: float) -> str:
         lines.append(f"    added seed packages: {seeds}")
     if plan.activators:
         lines.append(f"  activators {','.join(plan.activators)}")
-    return "".join(f"{line}\n" for line in lines)
+    return "\n".join(lines)

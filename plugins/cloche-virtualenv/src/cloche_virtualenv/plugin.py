@@ -1,4 +1,4 @@
-"""The plugin: it names the command `cloche virtualenv-shim` and loads none of it."""
+"""The plugin: it names the command `cloche virtualenv-shim`, and loads nothing of it."""
 
 from __future__ import annotations
 

@@ -1,123 +1,124 @@
-"""What `virtualenv.session_via_cli` and `virtualenv.cli_run` give: an environment described, then made by cloche.
+"""What `virtualenv.session_via_cli` and `virtualenv.cli_run` return: an environment, described and then created.
 
-Describing looks for the interpreter and touches nothing at the destination; tox describes environments that it never
-makes. The attributes are those that tools use; they hold before the environment is there.
+A description finds the interpreter and does not touch the destination; tox describes environments that it never
+creates. The attributes are those that tools use, and they are valid before the environment exists.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
+import re
 from typing import TYPE_CHECKING
 
-from cloche.api import current_host
-from cloche.errors import ClocheError, UsageError
-from cloche.model.environment import Environment
-from cloche.model.value import replace
-from cloche.planning import pyvenv_cfg
-from cloche.planning.destination import absolute
-from cloche.planning.layout import layout_of
-from cloche.plugins.guard import blocked
-from cloche.session import Session as Run
-from cloche_virtualenv.arguments import interpret
-from cloche_virtualenv.help import show, usage, version
+import cloche
+from cloche_virtualenv.app_data import AppData
+from cloche_virtualenv.arguments import read_options
+from cloche_virtualenv.options import OPTIONS, Options
+from cloche_virtualenv.request import choices_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-    from types import TracebackType
 
     from python_discovery import PythonInfo
     from typing_extensions import Self
 
-    from cloche.model.interpreter import Host, Interpreter
-    from cloche.model.plan import Result
-    from cloche_virtualenv.arguments import Asked
+    from cloche_virtualenv.arguments import Announced
+    from cloche_virtualenv.request import Choices
 
-OF_THE_USER = ("HOME", "USERPROFILE", "LOCALAPPDATA", "APPDATA", "XDG_CACHE_HOME", "SYSTEMROOT", "CLOCHE_CACHE_DIR")
-"""Variables that say where the user's cache is: tools that pass few variables on still share one cache."""
+USER_VARIABLES = ("HOME", "USERPROFILE", "LOCALAPPDATA", "APPDATA", "XDG_CACHE_HOME", "SYSTEMROOT", "CLOCHE_CACHE_DIR")
+"""They locate the user's cache. Tools that pass few variables on still share one cache."""
+
+LEVELS = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
+"""What is logged, by verbosity."""
+
+LOGGER = logging.getLogger("cloche")
 
 
 def cli_run(
-    args: Sequence[str], options: object = None, setup_logging: bool = True, env: Mapping[str, str] | None = None
+    args: Sequence[str],
+    options: Options | None,
+    setup_logging: bool,
+    env: Mapping[str, str] | None,
+    announced: Announced,
 ) -> Session:
-    """Make an environment and return its session; parameters and errors as of `session_via_cli`."""
-    with session_via_cli(args, options, setup_logging, env) as session:
+    """Create an environment and return its session; parameters and errors as for `session_via_cli`."""
+    with session_via_cli(args, options, setup_logging, env, announced) as session:
         session.run()
     return session
 
 
 def session_via_cli(
     args: Sequence[str],
-    options: object = None,
-    setup_logging: bool = True,
-    env: Mapping[str, str] | None = None,
+    options: Options | None,
+    setup_logging: bool,
+    env: Mapping[str, str] | None,
+    announced: Announced,
 ) -> Session:
     """Describe the environment that a command line of virtualenv asks for.
 
+    :param options: gets the parsed options.
+    :param setup_logging: whether the verbosity decides what cloche logs; otherwise that is left to the program.
     :param env: environment variables to use instead of `os.environ`.
-    :raises SystemExit: with 2, the arguments make no sense; with 0, they ask for help or the version.
-    :raises RuntimeError: no interpreter serves.
+    :raises SystemExit: with 2 for invalid arguments; with 0 if they ask for the help or the version.
+    :raises RuntimeError: there is no such interpreter.
     """
-    host = world(env)
-    try:
-        asked = interpret([os.fspath(one) for one in args], host, {"virtualenv": version()})
-    except UsageError as error:
-        sys.stderr.write(usage(error))
-        raise SystemExit(2) from None
-    if asked.instead:
-        show(asked.instead)
-        raise SystemExit(0)
-    return Session(asked, host)
+    environ = environment_variables(env)
+    options = Options() if options is None else options
+    warnings = read_options([os.fspath(one) for one in args], options, environ, announced)
+    if setup_logging:
+        LOGGER.setLevel(LEVELS[min(options.verbosity or 0, len(LEVELS) - 1)])
+    choices = choices_for(options, environ, announced.version, warnings)
+    for warning in warnings:
+        LOGGER.warning("%s", warning)
+    return Session(options, choices)
 
 
-def world(env: Mapping[str, str] | None) -> Host:
-    """Return the world outside, with `env` for the environment variables."""
+def environment_variables(env: Mapping[str, str] | None) -> Mapping[str, str]:
+    """Return the variables of a run: those of the process, or `env` and what locates the user's cache."""
     if env is None:
-        return current_host()
-    return current_host({**{name: os.environ[name] for name in OF_THE_USER if name in os.environ}, **env})
+        return dict(os.environ)
+    return {**{name: os.environ[name] for name in USER_VARIABLES if name in os.environ}, **env}
 
 
 class Session:
-    """One environment: described when it is built, made by `run`; a context that tidies up."""
+    """One environment: described when the session is made, created by `run`."""
 
-    def __init__(self, asked: Asked, host: Host) -> None:
-        """:raises RuntimeError: no interpreter serves."""
-        assert asked.request is not None
-        self.asked = asked
-        self.verbosity = asked.verbosity
-        self.result: Result | None = None
-        self._run = Run(
-            host,
-            cache=asked.cache or host.environ.get("CLOCHE_CACHE_DIR") or None,
-            access="read-only" if asked.read_only_cache else "read-write",
-            blocklist=blocked(host),
-        )
-        wanted = ", ".join(asked.request.pythons) or "the running Python"
+    def __init__(self, options: Options, choices: Choices) -> None:
+        """:raises RuntimeError: there is no such interpreter."""
+        self.options = options
+        self.verbosity: int = options.verbosity or 0
+        self.result: cloche.Result | None = None
+        """What was created; None before `run`."""
         try:
-            found = self._run.find(asked.request).interpreter
-        except ClocheError as error:
-            raise RuntimeError(f"failed to find interpreter for {wanted}: {sentence(error)}") from error
-        self.request = replace(asked.request, pythons=(found.executable,), try_first_with=())
-        self.creator = Creator(absolute(self.request.destination, host), found, host)
+            environment = cloche.describe(options.dest, **choices)
+        except (cloche.InterpreterNotFound, cloche.UsageError) as error:
+            wanted = ", ".join(options.python) or "the running Python"
+            raise RuntimeError(f"failed to find interpreter for {wanted}: {text_of(error)}") from error
+        except cloche.ClocheError as error:
+            raise RuntimeError(text_of(error)) from error
+        assert environment.interpreter is not None
+        self._choices: Choices = {**choices, "python": [environment.interpreter.executable], "try_first_with": ()}
+        self.creator = Creator(environment, choices["environ"])
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._run.__exit__(kind, error, traceback)
+    def __exit__(self, *_: object) -> None:
+        """Do nothing: a session keeps nothing open."""
 
     def run(self) -> None:
-        """Make the environment, all or nothing.
+        """Create the environment, all or nothing.
 
         :raises RuntimeError: any refusal or failure; the destination is then as it was.
         """
         try:
-            self.result = self._run.create(self.request)
-        except ClocheError as error:
-            raise RuntimeError(sentence(error)) from error
+            self.result = cloche.create_with_result(self.options.dest, **self._choices)
+        except cloche.ClocheError as error:
+            raise RuntimeError(text_of(error)) from error
+        for warning in (*self.result.warnings, *self.result.plan.notes):
+            LOGGER.warning("%s", warning)
 
     @property
     def interpreter(self) -> PythonInfo:
@@ -125,7 +126,7 @@ class Session:
 
     @property
     def seeder(self) -> str:
-        """Name of the seeder that was used; empty before `run`, and if there was nothing to seed."""
+        """Name of the seeder that was used; empty before `run`, and if there was nothing to install."""
         return (self.result.plan.seeder or "") if self.result else ""
 
     @property
@@ -134,35 +135,36 @@ class Session:
         return list(self.result.plan.activators) if self.result else []
 
 
-def sentence(error: ClocheError) -> str:
-    return error.message + (f" ({error.hint})" if error.hint else "")
+def text_of(error: cloche.ClocheError) -> str:
+    """Return an error with its hint, without those parts of the hint that are about options of cloche alone."""
+    known = {name for option in OPTIONS for name in option.names}
+    parts = (error.hint or "").replace("`--cache-dir`", "`--app-data`").split("; ")
+    possible = "; ".join(part for part in parts if known.issuperset(re.findall(r"--[a-z][a-z-]*", part)))
+    return f"{error.message} ({possible})" if possible else error.message
 
 
 class Creator:
-    """Where things stand in an environment, whether it is there or not."""
+    """The paths of an environment, whether it exists or not."""
 
-    def __init__(self, location: str, interpreter: Interpreter, host: Host) -> None:
-        self._host = host
-        self._base = interpreter
+    def __init__(self, environment: cloche.Environment, environ: Mapping[str, str]) -> None:
+        self.environment = environment
+        self._environ = environ
         self._info: PythonInfo | None = None
-        self.environment = Environment(
-            location, layout_of(interpreter), interpreter.os_name, os.path.basename(location), interpreter
-        )
 
     @property
     def interpreter(self) -> PythonInfo:
-        """The base interpreter as `python_discovery` describes it, which tools share.
+        """The base interpreter as `python_discovery` describes it, which tools use as well.
 
-        :raises RuntimeError: it cannot be asked.
+        :raises RuntimeError: it cannot be queried.
         """
         if self._info is None:
             from python_discovery import PythonInfo
 
-            from cloche_virtualenv.app_data import AppData
-
-            self._info = PythonInfo.from_exe(self._base.executable, AppData.of_user(self._host), env=self._host.environ)
+            assert self.environment.interpreter is not None
+            executable = self.environment.interpreter.executable
+            self._info = PythonInfo.from_exe(executable, AppData.of_user(self._environ), env=self._environ)
             if self._info is None:
-                raise RuntimeError(f"failed to query `{self._base.executable}`")
+                raise RuntimeError(f"failed to query `{executable}`")
         return self._info
 
     @property
@@ -178,7 +180,7 @@ class Creator:
         return self.environment.bin
 
     script_dir = bin_dir
-    """virtualenv tells apart where Python and where console scripts stand; no environment of cloche does."""
+    """virtualenv distinguishes between the directories of Python and of console scripts. In cloche they are the same."""
 
     @property
     def purelib(self) -> Path:
@@ -198,12 +200,14 @@ class Creator:
 
     @property
     def pyenv_cfg(self) -> dict[str, str]:
-        """What `pyvenv.cfg` says; empty while there is none."""
+        """The settings in `pyvenv.cfg`; empty while there is none."""
         try:
-            return pyvenv_cfg.parse(self.environment.config.read_text(encoding="utf-8"))
+            lines = self.environment.config.read_text(encoding="utf-8").split("\n")
         except OSError:
             return {}
+        pairs = [line.partition("=") for line in lines]
+        return {key.strip(): text.strip() for key, separator, text in pairs if separator}
 
     def script(self, name: str) -> Path:
-        """Return where a console script stands."""
+        """Return the path of a console script."""
         return self.script_dir / (f"{name}.exe" if self.environment.os_name == "nt" else name)

@@ -1,4 +1,4 @@
-"""A stand-in for virtualenv that makes environments with cloche; `cloche virtualenv-shim` put it here."""
+"""A stand-in for virtualenv that creates environments with cloche; `cloche virtualenv-shim` installed it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from virtualenv import _borrowed
 
 _borrowed.lend()
 
-from virtualenv.run import cli_run, session_via_cli  # noqa: E402  (what it imports has to be lent first)
+from virtualenv.run import cli_run, session_via_cli  # noqa: E402  (what it imports may be borrowed)
 from virtualenv.version import __version__  # noqa: E402
 
 __all__ = ["__version__", "cli_run", "session_via_cli"]

@@ -1,6 +1,6 @@
-"""Lends a tool's Python the modules of cloche that its environment lacks, by name; nothing else becomes importable.
+"""Makes the modules of cloche importable that a tool's environment lacks, and nothing else.
 
-`_places.py` beside this file says where each of them stands.
+`_places.py` beside this file has their names and directories.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Borrowed:
-    """Finds modules that stand in cloche's own environment, after every other finder has found nothing."""
+    """Finds modules in cloche's own environment, after all other finders."""
 
     @staticmethod
     def find_spec(
@@ -33,7 +33,7 @@ class Borrowed:
             return None
         if not os.path.isdir(PLACES[name]):
             raise ModuleNotFoundError(
-                f"`{name}`, which the stand-in for virtualenv uses, is gone from `{PLACES[name]}`: "
+                f"`{name}`, which the stand-in for virtualenv needs, does not exist any more in `{PLACES[name]}`: "
                 "install cloche there again, or reinstall virtualenv here with pip",
                 name=name,
             )
@@ -41,7 +41,7 @@ class Borrowed:
 
     @staticmethod
     def find_distributions(context: DistributionFinder.Context | None = None) -> Iterable[Distribution]:
-        """Yield the metadata of a distribution if it is asked for by name: lists show what is really installed."""
+        """Return the metadata of a distribution that is asked for by name. Lists show only what is installed here."""
         module = ((context and context.name) or "").lower().replace("-", "_")
         if context is None or module not in PLACES:
             return ()
@@ -50,6 +50,6 @@ class Borrowed:
 
 
 def lend() -> None:
-    """Make what is borrowed importable."""
+    """Make the borrowed modules importable."""
     if PLACES and Borrowed not in sys.meta_path:
         sys.meta_path.append(Borrowed)  # type: ignore[arg-type]

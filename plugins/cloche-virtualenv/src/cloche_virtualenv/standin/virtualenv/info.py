@@ -10,7 +10,7 @@ IS_CPYTHON = sys.implementation.name == "cpython"
 
 
 def fs_supports_symlink() -> bool:
-    """Return whether symbolic links can be made where temporary files are."""
+    """Return whether the directory for temporary files supports symbolic links."""
     with tempfile.TemporaryDirectory() as directory:
         try:
             os.symlink(directory, os.path.join(directory, "link"))

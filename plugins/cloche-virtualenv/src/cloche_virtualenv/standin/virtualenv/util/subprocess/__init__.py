@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 class LogCmd:
-    """A command as a log shows it; tox redacts it there."""
+    """A command for a log, in which tox hides secrets."""
 
     def __init__(self, cmd: Sequence[str], env: Mapping[str, str] | None = None) -> None:
         self.cmd = cmd

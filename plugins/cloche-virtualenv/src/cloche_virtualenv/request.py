@@ -1,0 +1,116 @@
+"""Translate virtualenv's options into arguments of `cloche.create`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Literal
+
+    from cloche_virtualenv.options import Options
+
+SOURCES = ("cli", "env var", "file")
+"""Where an option may be set, the strongest first."""
+
+
+class Cache(TypedDict):
+    """Which cache to use, and how."""
+
+    cache: str | None
+    access: Literal["read-write", "read-only", "none"]
+    environ: Mapping[str, str]
+
+
+class Choices(Cache):
+    """The arguments of `cloche.create`."""
+
+    python: Sequence[str]
+    try_first_with: Sequence[str]
+    creator: str | None
+    seeder: str
+    seeds: Sequence[str]
+    find_links: Sequence[str]
+    network: Literal["never", "last-resort", "newest"]
+    activators: Sequence[str] | None
+    existing: Literal["keep", "replace"]
+    site_packages: Literal["isolated", "system"]
+    prompt: str | None
+    link_mode: Literal["auto", "symlink"]
+    vcs_ignore: bool
+    pyvenv_cfg: Mapping[str, str]
+
+
+def choices_for(options: Options, environ: Mapping[str, str], version: str, warnings: list[str]) -> Choices:
+    """Return the arguments of `cloche.create` for an environment.
+
+    :param version: the virtualenv that the environment says it was created by.
+    """
+    return {
+        **cache_for(options, environ, warnings),
+        "python": options.python,
+        "try_first_with": options.try_first_with,
+        "creator": creator_for(options),
+        "seeder": options.seeder,
+        "seeds": seeds_for(options),
+        "find_links": [directory for directory in options.extra_search_dir if os.path.isdir(directory)],
+        "network": "newest" if options.download else "last-resort" if options.download is None else "never",
+        "activators": options.activators,
+        "existing": "replace" if options.clear else "keep",
+        "site_packages": "system" if options.system_site else "isolated",
+        "prompt": options.prompt,
+        "link_mode": "symlink" if options.symlink_app_data else "auto",
+        "vcs_ignore": not options.no_vcs_ignore,
+        "pyvenv_cfg": {"virtualenv": version},
+    }
+
+
+def creator_for(options: Options) -> str | None:
+    """Return the creator; None to leave the choice to cloche.
+
+    Of `--copies` and `--symlinks` the one from the stronger source counts, and copies if it is the same source.
+    """
+    if options.creator != "builtin":
+        return str(options.creator)
+    for source in SOURCES:
+        if options.copies and options.get_source("copies") == source:
+            return "copy"
+        if options.symlinks and options.get_source("symlinks") == source:
+            return "symlink"
+    return None
+
+
+def seeds_for(options: Options) -> list[str]:
+    """Return the requirements to install. `bundle` and `embed` mean the version that cloche chooses."""
+    if options.no_seed:
+        return []
+    seeds = []
+    for name in ("pip", "setuptools", "wheel"):
+        version = getattr(options, name)
+        if version != "none" and not getattr(options, f"no_{name}"):
+            seeds.append(name if version in ("bundle", "embed") else f"{name}=={version}")
+    return seeds
+
+
+def cache_for(options: Options, environ: Mapping[str, str], warnings: list[str]) -> Cache:
+    """Return which cache to use. As virtualenv does, work in a temporary directory if there can be none."""
+    directory = options.app_data or environ.get("VIRTUALENV_OVERRIDE_APP_DATA", "").strip()
+    if options.read_only_app_data:
+        return {**user_cache(environ, directory), "access": "read-only"}
+    if directory:
+        try:
+            os.makedirs(directory, mode=0o700, exist_ok=True)
+        except OSError as error:
+            warnings.append(f"working without a cache, because `{directory}` cannot be created: {error.strerror}")
+            return {"cache": None, "access": "none", "environ": environ}
+    return user_cache(environ, directory)
+
+
+def user_cache(environ: Mapping[str, str], directory: str = "") -> Cache:
+    """Return the cache in a directory, by default the one that `cloche` itself uses."""
+    return {
+        "cache": os.path.abspath(directory) if directory else environ.get("CLOCHE_CACHE_DIR") or None,
+        "access": "read-write",
+        "environ": environ,
+    }

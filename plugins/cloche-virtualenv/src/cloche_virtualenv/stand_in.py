@@ -1,0 +1,148 @@
+"""The files of the stand-in for virtualenv, and what it needs from elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from cloche import ClocheError, console_script
+from cloche_virtualenv.record import record_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from cloche import Environment
+
+DISTRIBUTIONS = {
+    "cloche": "cloche",
+    "cloche_virtualenv": "cloche-virtualenv",
+    "python_discovery": "python-discovery",
+    "filelock": "filelock",
+    "platformdirs": "platformdirs",
+    "pluggy": "pluggy",
+    "packaging": "packaging",
+    "distlib": "distlib",
+    "tomli": "tomli",
+}
+"""What the stand-in imports, by module, and the distribution that contains it."""
+
+SHOW_MISSING = """
+import importlib.util, json, sys
+print(json.dumps([name for name in sys.argv[1:] if importlib.util.find_spec(name) is None]))
+"""
+
+TRY = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import virtualenv.app_data, virtualenv.info, virtualenv.discovery.cached_py_info, virtualenv.seed.wheels.embed
+import virtualenv.__main__, virtualenv.config.cli.parser, virtualenv.run.session, virtualenv.util.subprocess
+print(virtualenv.__version__)
+"""
+
+
+def missing_modules(environment: Environment) -> list[str]:
+    """Return the modules that the stand-in needs and the environment does not have."""
+    base = environment.interpreter
+    needs_tomli = base is not None and base.version < (3, 11)
+    names = [name for name in DISTRIBUTIONS if name != "tomli" or needs_tomli]
+    found: list[str] = json.loads(run_in(environment, SHOW_MISSING, *names))
+    return found
+
+
+def directories_of(modules: Sequence[str]) -> dict[str, str]:
+    """Return the directories from which this program imports modules.
+
+    :raises ClocheError: it does not have one of them either.
+    """
+    found = {}
+    for name in modules:
+        try:
+            origin = os.path.abspath(str(import_module(name).__file__))
+        except ImportError:
+            raise ClocheError(
+                f"the tool needs `{name}`, and neither it nor cloche has it",
+                hint=f"install {DISTRIBUTIONS[name]} into one of the two environments",
+            ) from None
+        is_package = os.path.basename(origin).startswith("__init__.")
+        found[name] = os.path.dirname(os.path.dirname(origin) if is_package else origin)
+    return found
+
+
+def write_stand_in(environment: Environment, root: str, announced: str, borrowed: Mapping[str, str]) -> list[str]:
+    """Write the stand-in below `root`, laid out as in the environment; return its pieces, relative to `root`.
+
+    :param borrowed: directories of the modules that the environment lacks.
+    """
+    site, info = environment.layout.purelib, f"virtualenv-{announced}.dist-info"
+    script = console_script(environment, "virtualenv", "virtualenv.__main__:run_with_catch")
+    files = {f"virtualenv/{path}": content for path, content in package_files()}
+    files["virtualenv/version.py"] = f"__version__ = {announced!r}\n".encode()
+    rows = "".join(f"    {name!r}: {directory!r},\n" for name, directory in borrowed.items())
+    files["virtualenv/_places.py"] = f"PLACES: dict[str, str] = {{\n{rows}}}\n".encode()
+    own = [DISTRIBUTIONS[name] for name in ("cloche", "cloche_virtualenv", "python_discovery") if name not in borrowed]
+    files[f"{info}/METADATA"] = "".join(
+        [
+            f"Metadata-Version: 2.1\nName: virtualenv\nVersion: {announced}\n",
+            "Summary: Stands in for virtualenv and creates environments with cloche\n",
+            *(f"Requires-Dist: {name}\n" for name in own),
+        ]
+    ).encode()
+    files[f"{info}/WHEEL"] = (
+        b"Wheel-Version: 1.0\nGenerator: cloche-virtualenv\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    )
+    files[f"{info}/INSTALLER"] = b"cloche-virtualenv\n"
+    files[f"{info}/entry_points.txt"] = b"[console_scripts]\nvirtualenv = virtualenv.__main__:run_with_catch\n"
+    up = "/".join([".."] * (site.count("/") + 1))
+    files[f"{up}/{script.path}"] = script.content
+    files[f"{info}/RECORD"] = record_of(files, f"{info}/RECORD")
+    for path, content in files.items():
+        full = os.path.normpath(os.path.join(root, *site.split("/"), *path.split("/")))
+        os.makedirs(os.path.dirname(full), exist_ok=True)
+        with open(full, "wb") as file:
+            file.write(content)
+    os.chmod(os.path.join(root, *script.path.split("/")), 0o755)
+    return [f"{site}/virtualenv", f"{site}/{info}", script.path]
+
+
+def package_files() -> Iterator[tuple[str, bytes]]:
+    """Yield the files of the package `virtualenv`, relative to it."""
+    root = os.path.join(os.path.dirname(__file__), "standin", "virtualenv")
+    for directory, _, names in os.walk(root):
+        for name in sorted(names):
+            path = os.path.join(directory, name)
+            if not name.endswith(".pyc"):
+                with open(path, "rb") as file:
+                    yield os.path.relpath(path, root).replace(os.sep, "/"), file.read()
+
+
+def check_stand_in(environment: Environment, root: str, announced: str) -> None:
+    """:raises ClocheError: the stand-in below `root` does not work with the environment's Python."""
+    site = os.path.join(root, *environment.layout.purelib.split("/"))
+    said = run_in(environment, TRY, site).strip()
+    if said != announced:
+        raise ClocheError(f"the stand-in says that it is virtualenv `{said}`, not `{announced}`")
+
+
+def run_in(environment: Environment, program: str, *arguments: str) -> str:
+    """Run a program with the environment's Python and return what it prints.
+
+    :raises ClocheError: it failed; the message has the last line of its error output.
+    """
+    python = environment.place(environment.layout.executable)
+    done = subprocess.run(
+        [python, "-I", "-B", "-c", program, *arguments],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise ClocheError(
+            f"the stand-in does not work in `{environment.location}`: {said[-1]}",
+            hint="install `cloche-virtualenv` there with pip, and try again",
+        )
+    return done.stdout
