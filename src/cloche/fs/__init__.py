@@ -1,1 +1,1 @@
-"""Files and locks: how cloche touches the file system outside a transaction."""
+"""What is below every other package: regular files, checksums of files, locks."""
