@@ -313,9 +313,12 @@ def environment_json(environment: Environment) -> dict[str, object]:
 
 
 def plan_json(plan: Plan) -> dict[str, object]:
-    """Return a plan with the environment as tools want it."""
+    """Return a plan with the environment as tools want it; some values also under their names of version 0.1."""
     said = as_json(plan)
     assert isinstance(said, dict)
+    for operation in said["operations"]:
+        if operation["kind"] == "InstallTree":
+            operation["manifest"] = operation["file_list"]
     return {**said, "way": plan.strategy, "environment": environment_json(plan.environment)}
 
 

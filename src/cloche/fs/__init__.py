@@ -1,1 +1,1 @@
-"""What is below every other package: regular files, checksums of files, locks."""
+"""Read and write regular files, compute their checksums, and take locks."""
