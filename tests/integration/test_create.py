@@ -175,6 +175,14 @@ def test_json_is_one_object_with_the_plan_and_the_result(cloche):
     assert made["result"]["outcome"] == "created"
 
 
+def test_json_has_old_names_for_what_was_renamed(cloche):
+    plan = cloche("env", "--dry-run", "--json").json["plan"]
+    assert plan["strategy"] == plan["way"] == "new"
+    trees = [one for one in plan["operations"] if one["kind"] == "InstallTree"]
+    assert trees
+    assert all(one["manifest"] == one["file_list"] for one in trees)
+
+
 def test_quiet_says_nothing_and_an_error_goes_to_standard_error_alone(cloche):
     assert cloche("env", "-q", "--no-seed") == (0, "", "")
     done = cloche("env", "--frobnicate")

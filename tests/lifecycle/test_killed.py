@@ -66,7 +66,7 @@ def test_a_killed_move_leaves_the_old_environment_or_the_new_one(cloche, empty) 
 
 
 @pytest.mark.timeout(0)
-def test_killed_mending_is_taken_back_or_done_by_the_next_run(cloche, empty) -> None:
+def test_a_killed_repair_is_undone_and_done_by_the_next_run(cloche, empty) -> None:
     first = empty()
     place = cloche.cwd / "renamed"
     first.rename(place)

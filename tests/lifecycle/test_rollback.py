@@ -1,4 +1,4 @@
-"""Whatever fails on the way, the environment is what it was; whoever is killed leaves what the next run takes back."""
+"""Whatever fails, the environment is what it was; what a killed run left half done, the next run undoes."""
 
 from __future__ import annotations
 
@@ -48,21 +48,21 @@ def tree(place: Path) -> Path:
 
 
 def edited(place: Path) -> Overlay:
-    draft = Overlay(str(place))
-    draft.write("lib/deep/one.py", b"one = 2\n")
-    draft.write("script", b"#!/new/bin/python\n")
-    draft.write("lib/added", b"new\n")
-    draft.link("link", "lib")
-    draft.remove("gone")
-    return draft
+    overlay = Overlay(str(place))
+    overlay.write("lib/deep/one.py", b"one = 2\n")
+    overlay.write("script", b"#!/new/bin/python\n")
+    overlay.write("lib/added", b"new\n")
+    overlay.link("link", "lib")
+    overlay.remove("gone")
+    return overlay
 
 
-def test_a_draft_changes_nothing_until_it_is_performed_and_then_everything(tmp_path: Path) -> None:
+def test_an_overlay_changes_nothing_until_it_is_applied(tmp_path: Path) -> None:
     place = tree(tmp_path / "env")
     before = snapshot(place)
-    draft = edited(place)
+    overlay = edited(place)
     assert snapshot(place) == before
-    draft.apply()
+    overlay.apply()
     assert (place / "lib/deep/one.py").read_text() == "one = 2\n"
     assert (place / "script").stat().st_mode & 0o777 == 0o755
     assert os.readlink(place / "link") == "lib"
@@ -71,22 +71,22 @@ def test_a_draft_changes_nothing_until_it_is_performed_and_then_everything(tmp_p
     assert sorted(os.listdir(place)) == ["lib", "link", "script"]
 
 
-def test_what_goes_with_its_directory_is_gone_and_what_is_written_as_it_is_is_no_change(tmp_path: Path) -> None:
-    draft = Overlay(str(tree(tmp_path / "env")))
-    draft.write("script", b"#!/old/bin/python\n")
-    draft.link("link", "/old")
-    assert draft.changed == []
-    draft.remove("gone")
-    assert draft.content("gone/file") is None
-    assert draft.changed == ["gone"]
+def test_an_overlay_knows_what_will_be_different(tmp_path: Path) -> None:
+    overlay = Overlay(str(tree(tmp_path / "env")))
+    overlay.write("script", b"#!/old/bin/python\n")
+    overlay.link("link", "/old")
+    assert overlay.changed == []
+    overlay.remove("gone")
+    assert overlay.content("gone/file") is None
+    assert overlay.changed == ["gone"]
 
 
-def test_permissions_are_as_they_were_where_the_result_does_not_do(tmp_path: Path) -> None:
+def test_a_failed_verification_restores_permissions(tmp_path: Path) -> None:
     place = tree(tmp_path / "env")
     before = snapshot(place)
-    draft = edited(place)
-    draft.set_mode("lib/deep", 0o700)
-    draft.set_mode("script", 0o700)
+    overlay = edited(place)
+    overlay.set_mode("lib/deep", 0o700)
+    overlay.set_mode("script", 0o700)
     seen = []
 
     def verify() -> None:
@@ -94,7 +94,7 @@ def test_permissions_are_as_they_were_where_the_result_does_not_do(tmp_path: Pat
         raise ClocheError("it does not do")
 
     with pytest.raises(ClocheError, match="does not do"):
-        draft.apply(verify)
+        overlay.apply(verify)
     assert seen == [0o700, 0o700]
     assert snapshot(place) == before
 
@@ -142,7 +142,7 @@ def test_the_next_run_takes_back_what_a_killed_one_had_done(tmp_path, monkeypatc
 
     with monkeypatch.context() as patch:
         patch.setattr(merge, "take", dying)
-        patch.setattr(merge, "undo", lambda *_: None)  # nobody is there to undo it
+        patch.setattr(merge, "undo", lambda *_: None)  # a killed process undoes nothing
         patch.setattr(merge, "close_journal", lambda staging: None)
         patch.setattr(transaction.Transaction, "_close", lambda self: [os.close(one) for one in self._descriptors])
         with pytest.raises(Killed):
@@ -152,7 +152,7 @@ def test_the_next_run_takes_back_what_a_killed_one_had_done(tmp_path, monkeypatc
     assert snapshot(place) == before
 
 
-def test_what_does_not_work_afterwards_is_taken_back(tmp_path: Path) -> None:
+def test_a_failed_verification_restores_everything(tmp_path: Path) -> None:
     place = tree(tmp_path / "env")
     before = snapshot(place)
 
@@ -165,9 +165,7 @@ def test_what_does_not_work_afterwards_is_taken_back(tmp_path: Path) -> None:
     assert snapshot(place) == before
 
 
-def test_what_somebody_puts_at_the_destination_meanwhile_stays_and_so_does_the_environment(
-    cloche, empty, world
-) -> None:
+def test_a_move_does_not_touch_what_appears_at_the_destination(cloche, empty, world) -> None:
     old = empty()
     planned = moving.plan_move(str(old), str(cloche.cwd / "new"), "move", world)
     (cloche.cwd / "new").mkdir()
@@ -178,7 +176,7 @@ def test_what_somebody_puts_at_the_destination_meanwhile_stays_and_so_does_the_e
     assert snapshot(cloche.cwd) == before
 
 
-def test_a_move_that_does_not_work_leaves_the_old_place_as_it_was(cloche, empty, world, monkeypatch) -> None:
+def test_a_move_that_does_not_work_is_undone(cloche, empty, world, monkeypatch) -> None:
     old = empty()
     before = snapshot(cloche.cwd)
     planned = moving.plan_move(str(old), str(cloche.cwd / "new"), "move", world)
@@ -202,9 +200,7 @@ def stop(number: int, frame: FrameType | None) -> None:
 
 
 @pytest.mark.parametrize("deed", ["move", "copy"])
-def test_a_move_that_is_stopped_when_the_new_place_has_just_been_filled_takes_it_back(
-    cloche, empty, world, monkeypatch, deed
-) -> None:
+def test_a_move_that_is_stopped_after_the_commit_is_undone(cloche, empty, world, monkeypatch, deed) -> None:
     old = empty()
     before = snapshot(cloche.cwd)
     planned = moving.plan_move(str(old), str(cloche.cwd / "parent" / "new"), deed, world)
@@ -225,7 +221,7 @@ def test_a_move_that_is_stopped_when_the_new_place_has_just_been_filled_takes_it
     assert snapshot(cloche.cwd) == before
 
 
-def test_a_move_that_runs_out_of_space_leaves_the_old_place_as_it_was(cloche, empty, world, monkeypatch) -> None:
+def test_a_move_that_runs_out_of_space_is_undone(cloche, empty, world, monkeypatch) -> None:
     old = empty()
     before = snapshot(cloche.cwd)
     planned = moving.plan_move(str(old), str(cloche.cwd / "new"), "copy", world)
@@ -242,7 +238,7 @@ def test_a_move_that_runs_out_of_space_leaves_the_old_place_as_it_was(cloche, em
     assert snapshot(cloche.cwd) == before
 
 
-def test_an_upgrade_that_does_not_work_puts_the_old_environment_back(cloche, empty, world, monkeypatch) -> None:
+def test_an_upgrade_that_does_not_work_is_undone(cloche, empty, world, monkeypatch) -> None:
     place = empty("venv", "3.11")
     before = snapshot(cloche.cwd)
     planned = upgrading.plan_upgrade(str(place), ["3.12"], "keep", world)
@@ -261,7 +257,7 @@ def test_an_upgrade_that_does_not_work_puts_the_old_environment_back(cloche, emp
     assert snapshot(cloche.cwd) == before
 
 
-def test_mending_that_does_not_work_is_taken_back(cloche, empty, world, monkeypatch) -> None:
+def test_a_repair_that_does_not_work_is_undone(cloche, empty, world, monkeypatch) -> None:
     old = empty()
     place = cloche.cwd / "renamed"
     old.rename(place)

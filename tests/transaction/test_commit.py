@@ -94,7 +94,7 @@ def begun(target: str, then) -> None:
 
 
 @pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
-def test_what_is_left_early_leaves_nothing_not_even_parents(tmp_path, failure):
+def test_a_transaction_that_is_left_early_leaves_nothing_not_even_parents(tmp_path, failure):
     def fail():
         raise failure
 
@@ -173,14 +173,14 @@ def test_a_file_of_the_same_bytes_is_replaced_where_its_mode_or_another_name_is_
     assert os.stat(script).st_nlink == 1
 
 
-def test_what_makes_it_an_environment_comes_last(target, old, tmp_path):
+def test_pyvenv_cfg_comes_last(target, old, tmp_path):
     grow(str(tmp_path / "new"))
     (tmp_path / "new" / "zzz").write_text("")
     assert [path for _, _, path in merge.differences(str(tmp_path / "new"), target, "")][-1] == "pyvenv.cfg"
 
 
 @pytest.mark.parametrize("strategy", ["exchange", "merge"])
-def test_a_system_that_can_exchange_and_fails_is_heard(target, old, strategy, monkeypatch):
+def test_a_failing_exchange_is_an_error(target, old, strategy, monkeypatch):
     monkeypatch.setattr(exchange, "system_exchange", lambda one, other: errno.EIO)
     with pytest.raises(OSError, match="Input/output"):
         commit(target, strategy)
@@ -188,7 +188,7 @@ def test_a_system_that_can_exchange_and_fails_is_heard(target, old, strategy, mo
     assert siblings(target) == []
 
 
-def test_a_journal_that_cannot_be_written_is_none(target, old, monkeypatch):
+def test_a_journal_that_cannot_be_written_stops_the_commit(target, old, monkeypatch):
     def refuse(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -558,7 +558,7 @@ def test_an_environment_that_was_set_aside_when_a_run_was_killed_is_put_back(tar
     assert snapshot(target) == old
 
 
-def test_a_living_run_is_never_swept(target):
+def test_a_staging_directory_in_use_is_never_swept(target):
     with Transaction(target, "new") as running:
         grow(running.tree.root)
         with Transaction(target, "new") as other:

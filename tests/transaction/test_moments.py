@@ -1,4 +1,4 @@
-"""A signal that comes at any moment, between any two steps of the interpreter, finds all done or none of it."""
+"""A signal at any moment, between any two steps of the interpreter, finds everything done or nothing."""
 
 from __future__ import annotations
 
@@ -124,9 +124,7 @@ def moments(prepare: Callable[[int], Callable[[], object]], strike: Callable[[],
     assert moment > 200
 
 
-def test_a_new_environment_is_there_whole_or_nothing_is_left_of_it(
-    terminate: Callable[[], None], tmp_path: Path
-) -> None:
+def test_a_new_environment_is_complete_or_absent(terminate: Callable[[], None], tmp_path: Path) -> None:
     def prepare(moment: int) -> Callable[[], object]:
         target = str(tmp_path / str(moment) / "parent" / "env")
         os.mkdir(tmp_path / str(moment))
@@ -163,19 +161,17 @@ def test_a_failure_that_a_signal_follows_leaves_nothing(terminate: Callable[[], 
         assert os.listdir(tmp_path / str(moment)) == [], moment
 
 
-def test_an_edit_is_done_with_the_modes_that_belong_to_it_or_not_at_all(
-    terminate: Callable[[], None], tmp_path: Path
-) -> None:
+def test_an_edit_and_its_permissions_are_both_applied_or_neither(terminate: Callable[[], None], tmp_path: Path) -> None:
     def prepare(moment: int) -> Callable[[], object]:
         place = tmp_path / str(moment) / "env"
         place.mkdir(parents=True)
         (place / "script").write_text("old")
         (place / "open").write_text("")
         (place / "open").chmod(0o666)
-        draft = Overlay(str(place))
-        draft.write("script", b"new")
-        draft.set_mode("open", 0o644)
-        return lambda: draft.apply(lambda: None)
+        overlay = Overlay(str(place))
+        overlay.write("script", b"new")
+        overlay.set_mode("open", 0o644)
+        return lambda: overlay.apply(lambda: None)
 
     for moment, end in moments(prepare, terminate):
         assert end == "stopped", moment

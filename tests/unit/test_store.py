@@ -329,5 +329,3 @@ def test_a_store_that_vanishes_is_created_again(tmp_path: Path) -> None:
 
     assert store.readable_directories("images") == []
     assert os.path.isdir(Store.open(host_at(tmp_path)).writable_directory("images"))
-    assert store.readable_directories("images") == []
-    assert os.path.isdir(Store.open(host_at(tmp_path)).writable_directory("images"))

@@ -190,7 +190,7 @@ def refused(target: str, error: OSError) -> ClocheError:
     """Return the error to raise when no staging directory can be created for `target`."""
     message = f"cannot write `{target}`: {reason_of(error)}"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return DestinationError(message, hint="choose a directory that you may write to")
+        return DestinationError(message, hint="change its permissions, or choose another directory")
     if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOENT):
         return DestinationError(message, hint="choose another directory")
     return ClocheError(message)

@@ -313,9 +313,12 @@ def environment_json(environment: Environment) -> dict[str, object]:
 
 
 def plan_json(plan: Plan) -> dict[str, object]:
-    """Return a plan for other tools, with absolute paths for the environment."""
+    """Return a plan for other tools, with absolute paths for the environment, and some values also by their names of 0.1."""
     said = as_json(plan)
     assert isinstance(said, dict)
+    for operation in said["operations"]:
+        if operation["kind"] == "InstallTree":
+            operation["manifest"] = operation["file_list"]
     return {**said, "way": plan.strategy, "environment": environment_json(plan.environment)}
 
 

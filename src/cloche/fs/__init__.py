@@ -1,1 +1,1 @@
-"""Files and locks: how cloche touches the file system outside a transaction."""
+"""Read and write regular files, compute their checksums, and take locks."""
