@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Host
     from cloche.model.operations import LinkMode
-    from cloche.model.plan import Blueprint, Plan, Result
+    from cloche.model.plan import Blueprint, ChosenComponent, Plan, Result
     from cloche.model.request import Request
     from cloche.planning.plan_cache import CachedPlan, PlanCache
     from cloche.plugins.guard import Listener
@@ -49,6 +49,8 @@ class Session:
         self._store: Store | None = None
         self._registry: Registry | None = None
         self._listeners: tuple[Listener, ...] = ()
+        self.activators: tuple[ChosenComponent, ...] = ()
+        """Those that wrote scripts into the environment that was created, or tried to."""
         self.warnings: list[str] = []
         self.progress: Callable[[str], object] = str
         """Is told what takes long while it is done (`downloading pip`), for people who wait."""
@@ -279,6 +281,7 @@ class Session:
                 raise
             blueprint = self._decide(request, self.memory)  # an image was harmed, or gave way to another meanwhile
             result = carry_out(lambda: place(blueprint, request, self.host), request.destination)
+        self.activators = blueprint.activators
         self.store.note_laid(result.plan.images)
         self.warn(self._tell(result))
         return replace(result, warnings=tuple(self.warnings))

@@ -9,17 +9,18 @@ from cloche.cli import report
 from cloche.cli.commands import COMMON, CREATE, INEFFECTIVE, VIRTUALENV
 from cloche.cli.request import request_of
 from cloche.cli.settings import resolve, session_of
+from cloche.cli.user_shell import activation_hint
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from cloche.cli.parser import ParsedArguments
     from cloche.cli.settings import Settings
     from cloche.discovery import Found
     from cloche.model.interpreter import Host
     from cloche.model.options import Option
-    from cloche.model.plan import Plan, Result
+    from cloche.model.plan import ChosenComponent, Plan, Result
 
 
 TABLE = (*COMMON, *CREATE, *VIRTUALENV)
@@ -54,7 +55,7 @@ def create(words: ParsedArguments, host: Host, argv: Sequence[str], started: flo
     if result is None:
         show_plan(plan, settings, host)
     else:
-        show_result(result, settings, words, host, started)
+        show_result(result, session.activators, settings, words, host, started)
     return 0
 
 
@@ -75,7 +76,14 @@ def show_plan(plan: Plan, settings: Settings, host: Host) -> None:
         report.tell(report.plan_text(plan, host))
 
 
-def show_result(result: Result, settings: Settings, words: ParsedArguments, host: Host, started: float) -> None:
+def show_result(
+    result: Result,
+    activators: Iterable[ChosenComponent],
+    settings: Settings,
+    words: ParsedArguments,
+    host: Host,
+    started: float,
+) -> None:
     milliseconds = (perf_counter() - started) * 1000
     if settings.flag("json"):
         report.print_json(
@@ -88,4 +96,4 @@ def show_result(result: Result, settings: Settings, words: ParsedArguments, host
             },
         )
     elif not words.count("quiet"):
-        report.tell(report.result_line(result, host, milliseconds))
+        report.tell(report.result_line(result, host, milliseconds, activation_hint(result, activators, host)))

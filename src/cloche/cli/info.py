@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def info(words: ParsedArguments, host: Host, argv: Sequence[str], started: float) -> int:
     settings = resolve(words, host, COMMON)
     with session_of(settings, host) as session:
-        portrait = environment_info(words.operands[0], host, session.probes)
+        portrait = environment_info(words.operands[0], session)
     if settings.flag("json"):
         report.print_json(**as_json(portrait))
         return 0

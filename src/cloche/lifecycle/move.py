@@ -75,7 +75,7 @@ def plan(path: str, to: str, deed: Deed, session: Session) -> Moving:
     recover(source)
     destination = inspect(absolute(to, host), host)
     refuse(source, destination, deed, session)
-    portrait = environment_info(source, host, session.probes)
+    portrait = environment_info(source, session)
     old = [source, os.path.realpath(source), *portrait.recorded_roots]
     relocation = Relocation(tuple((root, destination.location) for root in dict.fromkeys(old)))
     draft = Overlay(source)

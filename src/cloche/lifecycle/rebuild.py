@@ -15,7 +15,6 @@ from cloche.apply.executor import perform
 from cloche.apply.hold import TreeLock
 from cloche.apply.transaction import Transaction
 from cloche.errors import ClocheError, reason_of
-from cloche.lifecycle.activation_scripts import SCRIPTS
 from cloche.lifecycle.embedded_paths import STAGING, program_of, relocate, retargeted, root_of_program
 from cloche.lifecycle.examination import activations, examine, modules_of
 from cloche.lifecycle.info import SEEDS
@@ -117,7 +116,7 @@ def request_for(upgrade: Upgrade, session: Session) -> Request:
     environment, settings = portrait.environment, portrait.settings
     executable = environment.place(environment.layout.executable)
     is_copied = os.path.isfile(executable) and not os.path.islink(executable)
-    shells = {SCRIPTS[name.lower()] for name in portrait.activators}
+    shells = {portrait.shells[name.lower()].name for name in portrait.activators}
     offered = {one.name for one in session.registry.all("activator")}
     chosen = tuple(sorted(shells & offered)) if offered - shells or not shells else None
     return Request(
@@ -138,7 +137,7 @@ def otherwise(upgrade: Upgrade, session: Session) -> Iterator[str]:
     """Yield what the new environment will not be or have, because nothing here can make it so."""
     offered = {one.name for one in session.registry.all("activator")}
     for name in upgrade.portrait.activators:
-        if (shell := SCRIPTS[name.lower()]) not in offered:
+        if (shell := upgrade.portrait.shells[name.lower()].name) not in offered:
             yield f"`{name}` is not made anew: there is no activator `{shell}`; a plugin may give it"
 
 

@@ -21,8 +21,6 @@ from cloche.planning.plan_at import as_write, scripts_of
 from cloche.planning.resolve import choose_activators
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cloche.lifecycle.case import Case, Finding
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.relocation import Relocation
@@ -147,21 +145,10 @@ def writer_for(
         environment=moved,
         relocation=relocation,
         platform=interpreter.platform if interpreter else session.host.platform,
-        quoters=quoters(session),
+        shells=portrait.shells,
         generated=generated(portrait, moved, session),
         prompts=(was, name) if derived and was != name else None,
     )
-
-
-def quoters(session: Session) -> dict[str, Callable[[str], str]]:
-    """Return how shells quote, by the names of the activators that can be loaded."""
-    found = {}
-    for provided in session.registry.all("activator"):
-        try:
-            found[provided.name] = provided.resolve().quote
-        except ClocheError:
-            continue  # the environment's own scripts are then patched by rules of our own
-    return found
 
 
 def generated(portrait: EnvironmentInfo, environment: Environment, session: Session) -> dict[str, bytes]:
