@@ -13,6 +13,7 @@ import pytest
 
 from cloche import Candidate, Copy, Inexpressible, Link, MakeDir, Run, Script, SeedError, Write, render
 from cloche.model.distribution import Image
+from cloche.shells import posix
 from cloche.testing import KINDS, Broken, Shell, Terminal, Watch, fake_environment, fake_host, fake_interpreter
 from cloche.testing.activators import activator_checks
 from cloche.testing.creators import creator_checks
@@ -22,7 +23,7 @@ from cloche.testing.seeders import seeder_checks
 from tests.tools import require
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from cloche import Environment, Host, Interpreter, Layout, Wanted
@@ -506,6 +507,79 @@ def test_the_contract_is_one_line_in_the_authors_test_module(tmp_path: Path) -> 
         command, capture_output=True, text=True, check=False, env={**variables, "CLOCHE_REQUIRE_ALL": "1"}, cwd=tmp_path
     )
     assert "test_contract[quoting-newline] FAILED" in strict.stdout
+
+
+# What an activator says about its shell
+
+
+class Telling(Good):
+    """Activates in dash, and tells how."""
+
+    shells = ("dash", "sh")
+    script_names = ("activate", "activate.sh")
+    read_words = staticmethod(posix.read_words)
+
+    def source_line(self, path: str) -> str:
+        return f". {self.quote(path)}"
+
+
+def test_an_activator_that_tells_the_truth_about_its_shell_keeps_every_promise(tmp_path: Path) -> None:
+    require("dash")
+    assert in_the_shell(Telling(), tmp_path) == {}
+
+
+def test_a_command_that_does_not_activate_is_caught_in_the_shell(tmp_path: Path) -> None:
+    require("dash")
+
+    class Forgets(Telling):
+        def source_line(self, path: str) -> str:
+            return f": {self.quote(path)}"
+
+    found = in_the_shell(Forgets(), tmp_path, "source-line-space")
+    assert "after : './two words/bin/activate' `VIRTUAL_ENV` is unset" in found["source-line-space"]
+
+
+def test_a_command_that_runs_what_stands_in_a_name_is_caught_in_the_shell(tmp_path: Path) -> None:
+    require("dash")
+
+    class Doubles(Telling):
+        def source_line(self, path: str) -> str:
+            return f'. "{path}"'
+
+    found = in_the_shell(Doubles(), tmp_path, "source-line-command")
+    assert "runs what stands in the name" in found["source-line-command"]
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        (lambda path: f". {path}\ntrue", "gives several lines"),
+        (lambda path: "", "has to give a command"),
+        (lambda path: None, "has to give a command"),
+    ],
+)
+def test_a_command_that_cannot_be_typed_is_caught(line: Callable[[str], str], complaint: str, tmp_path: Path) -> None:
+    activator = Telling()
+    vars(activator)["source_line"] = line
+    assert complaint in without_a_shell(activator, tmp_path)["source-line"]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "given", "check", "complaint"),
+    [
+        ("shells", "dash", "shells", "has to be a tuple of names"),
+        ("script_names", (), "script-names", "has to be a tuple of names"),
+        ("script_names", ("activate.sh",), "script-names", "gives `activate`, which is not one of"),
+        ("script_names", ("activate.sh", "activate"), "script-names", "the script to activate with is `activate`"),
+        ("read_words", lambda line: iter(()), "read-words", "does not find 'plain'"),
+    ],
+)
+def test_an_untrue_attribute_is_caught(
+    attribute: str, given: object, check: str, complaint: str, tmp_path: Path
+) -> None:
+    activator = Telling()
+    vars(activator)[attribute] = given
+    assert complaint in without_a_shell(activator, tmp_path)[check]
 
 
 # Creators

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from cloche.errors import Inexpressible
 from cloche.model.environment import Script
 from cloche.shells.template import MARK
+from cloche.shells.words import Word
 from cloche.testing.checks import (
     Broken,
     Check,
@@ -29,7 +30,7 @@ from cloche.testing.hostile import HOSTILE, PLAIN, at, directory_name, environme
 from cloche.testing.shells import shell_checks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from cloche.model.environment import Environment
     from cloche.plugins.hookspecs import Activator
@@ -63,6 +64,14 @@ def activator_checks(
         Check("slot-like-names", lambda _: check_slot_like(activator)),
         Check("plain-texts", lambda _: check_plain(activator)),
     ]
+    if hasattr(activator, "source_line"):
+        checks.append(Check("source-line", lambda _: check_source_line(activator)))
+    if hasattr(activator, "shells"):
+        checks.append(Check("shells", lambda _: check_texts("shells", activator.shells)))
+    if hasattr(activator, "script_names"):
+        checks.append(Check("script-names", lambda _: check_script_names(activator, activator.script_names)))
+    if hasattr(activator, "read_words"):
+        checks.append(Check("read-words", lambda _: check_read_words(activator, activator.read_words)))
     for kind in KINDS:
         checks.append(Check(f"refusal-{kind}", partial(check_refusal, activator, kind)))
         checks.append(Check(f"scripts-{kind}", partial(check_scripts, activator, kind)))
@@ -187,6 +196,55 @@ def check_hostile(activator: Activator, name: str, _: Path) -> None:
         raise
     except Exception as error:
         broken(f"`scripts` raises {error!r} for {HOSTILE[name]!r}; what cannot be written is `Inexpressible`")
+
+
+# What it says about its shell
+
+
+def check_source_line(activator: Activator) -> None:
+    """The command is one line, the same each time; a path that cannot be typed is refused with `Inexpressible`."""
+    for text in (*PLAIN, *HOSTILE.values()):
+        path = f"./{directory_name(text)}/bin/activate"
+        try:
+            line: object = twice("`source_line`", partial(activator.source_line, path))
+        except Inexpressible as error:
+            check_sentence("the message of `Inexpressible`", error.message)
+            if text in PLAIN:
+                broken(f"`source_line` cannot even write {path!r}: {error.message}")
+            continue
+        if not isinstance(line, str) or not line.strip():
+            broken(f"`source_line` gives {line!r} for {path!r}, and has to give a command")
+        if "\n" in line and "\n" not in path:
+            broken(f"`source_line` gives several lines for {path!r}; a user types one")
+
+
+def check_texts(attribute: str, texts: object) -> None:
+    """It is a tuple of names, and not a single text by mistake."""
+    if not isinstance(texts, tuple) or not texts or not all(isinstance(text, str) and text for text in texts):
+        broken(f"`{attribute}` is {texts!r}, and has to be a tuple of names")
+
+
+def check_script_names(activator: Activator, names: tuple[str, ...]) -> None:
+    """Its own scripts are among those of its shell, the first of them first."""
+    check_texts("script_names", names)
+    kind = served(activator)[0]
+    own = [script.name for script in given(activator, environment_of(kind, at(kind, "env")))]
+    if missing := [name for name in own if name.lower() not in map(str.lower, names)]:
+        broken(f"`scripts` gives `{missing[0]}`, which is not one of `script_names`")
+    if own and own[0] != names[0]:
+        broken(f"`script_names` begins with `{names[0]}`, and the script to activate with is `{own[0]}`")
+
+
+def check_read_words(activator: Activator, read_words: Callable[[str], Iterable[Word]]) -> None:
+    """A word that `quote` has written is found, and stands for the text that was quoted."""
+    for text in (*PLAIN, *HOSTILE.values()):
+        try:
+            quoted = activator.quote(text)
+        except Inexpressible:
+            continue
+        found = list(read_words(f"x {quoted}"))
+        if Word(2, 2 + len(quoted), text) not in found:
+            broken(f"`read_words` does not find {text!r} in {f'x {quoted}'!r}, but {found!r}")
 
 
 # Templates
