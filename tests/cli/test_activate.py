@@ -182,9 +182,12 @@ def test_a_plugin_that_fails_to_tell_its_command_is_named_and_the_environment_is
     site.install("acme-shell", acme=giving("activator", "acme", more="def source_line(self, path): return 1 / 0"))
     done = cloche("env", "--no-seed", SHELL="/bin/acme", PYTHONPATH=str(site.directory))
 
-    assert done.code == 0
+    asked = cloche("activate", "env", "--shell", "acme", PYTHONPATH=str(site.directory))
+
+    assert (done.code, asked.code) == (0, 6)
     assert done.out.startswith("created env")
-    assert "activator `acme` of plugin `acme` of acme-shell 1.0 failed: ZeroDivisionError" in done.err
+    for err in (done.err, asked.err):
+        assert "activator `acme` of plugin `acme` of acme-shell 1.0 failed: ZeroDivisionError" in err
 
 
 def test_an_environment_of_venv_is_activated_as_well(cloche: Cloche) -> None:

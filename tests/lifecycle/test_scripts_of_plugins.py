@@ -78,10 +78,18 @@ def test_info_lists_the_script_and_doctor_finds_the_place_that_it_names(cloche: 
     assert script.read_text() == f"set VIRTUAL_ENV '{cloche.cwd}/moved'\n"
 
 
-def test_a_plugin_that_fails_is_named_and_stops_nothing(cloche: Cloche, site: Site) -> None:
+@pytest.mark.parametrize(
+    "more",
+    [
+        "def scripts(self, environment): return 1 / 0",
+        "def read_words(self, line): yield 1 / 0",
+    ],
+    ids=["scripts", "read_words"],
+)
+def test_a_plugin_that_fails_is_named_and_stops_nothing(cloche: Cloche, site: Site, more: str) -> None:
     cloche("env", "--no-seed")
     (cloche.cwd / "env" / "bin" / "activate.acme").write_text(f"set ROOT '{cloche.cwd}/env'\n")
-    site.install("acme-shell", acme=giving("activator", "acme", more="def scripts(self, environment): return 1 / 0"))
+    site.install("acme-shell", acme=giving("activator", "acme", more=more))
 
     moved = cloche("move", "env", "other")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cloche.errors import ClocheError, Inexpressible
+from cloche.errors import ClocheError
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.plugins.guard import guarded
 from cloche.shells import elsewhere
@@ -13,11 +13,14 @@ from cloche.shells.words import Word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from typing import TypeVar
 
     from cloche.model.environment import Environment
     from cloche.plugins.components import Component
     from cloche.session import Session
     from cloche.shells.shell import Shell
+
+    T = TypeVar("T")
 
 
 def shells_by_script(names: Iterable[str], environment: Environment, session: Session) -> Mapping[str, Shell]:
@@ -48,15 +51,37 @@ def shells_of_plugins(session: Session, environment: Environment) -> list[Shell]
         return []
     for one in activators:
         try:
-            found.append(shell_of_component(one, plain))
+            found.append(shell_of_component(one, plain, session))
         except ClocheError as error:
             session.warn([error.message])
     return found
 
 
-def shell_of_component(one: Component, environment: Environment) -> Shell:
-    """:raises ClocheError: the plugin failed."""
-    return guarded(lambda: shell_of_activator(one.resolve(), environment), "activator", one.name, one.source)
+def shell_of_component(one: Component, environment: Environment, session: Session) -> Shell:
+    """Return the shell of a plugin's activator, with the plugin named where one of its functions fails.
+
+    :raises PluginError: the plugin failed.
+    """
+
+    def guard(call: Callable[[], T]) -> T:
+        return guarded(call, "activator", one.name, one.source)
+
+    shell = guard(lambda: shell_of_activator(one.resolve(), environment))
+    source_line = shell.source_line
+
+    def read_words(line: str) -> list[Word]:
+        try:
+            return guard(lambda: list(shell.read_words(line)))
+        except ClocheError as error:
+            session.warn([error.message])
+            return []
+
+    return replace(
+        shell,
+        quote=lambda text: guard(lambda: shell.quote(text)),
+        read_words=read_words,
+        source_line=None if source_line is None else lambda path: guard(lambda: source_line(path)),
+    )
 
 
 def recorded_roots(text: str, shell: Shell) -> list[str]:
@@ -94,7 +119,7 @@ def rewrite_line(line: str, shell: Shell, change: Callable[[str, str], str]) -> 
             continue
         try:
             quoted = shell.quote(new)
-        except Inexpressible:
+        except ClocheError:  # it cannot be written in this shell, or a plugin failed
             continue
         proposed = changed[: word.start] + quoted + changed[word.end :]
         if Word(word.start, word.start + len(quoted), new) in shell.read_words(proposed):
