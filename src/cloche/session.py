@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Host, Interpreter
     from cloche.model.operations import LinkMode
-    from cloche.model.plan import Blueprint, Plan
+    from cloche.model.plan import Blueprint, ChosenComponent, Plan
     from cloche.model.request import Request, Target, Wanted
     from cloche.planning.plan_cache import CachedPlan, PlanCache
     from cloche.plugins.hookspecs import Finder
@@ -57,6 +57,8 @@ class Session:
         self._registry: Registry | None = None
         self._plugin_inputs = Inputs()
         self._listens = False
+        self.activators: tuple[ChosenComponent, ...] = ()
+        """The activators that were asked for the scripts of the environment that was created."""
         self.warnings: list[str] = []
         self.plugin_errors: list[BaseException] = []
         """What plugins failed with, where that is only a warning."""
@@ -294,6 +296,7 @@ class Session:
                 raise
             blueprint = self._resolve(request.spec)  # an image was damaged or replaced meanwhile
             plan = self._plan_and_apply(blueprint, target)
+        self.activators = blueprint.activators
         result = Result(environment=plan.environment, plan=plan, seconds=perf_counter() - started)
         self.store.mark_installed(plan.images)
         self._tell_created(result)

@@ -14,12 +14,17 @@ import pytest
 import cloche as api
 from cloche.cli.activate import dotenv
 from cloche.errors import Inexpressible
+from tests.plugins.site import giving, site
 from tests.run import Cloche, clean_environ
 from tests.tools import require
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from tests.plugins.site import Site
+
+__all__ = ["site"]
 
 HOSTILE = "it's  $(touch PWNED)!`x`;#"
 
@@ -70,40 +75,119 @@ def test_evaluating_the_line_activates(cloche: Cloche, command: Sequence[str]) -
     assert not (cloche.cwd / "PWNED").exists()
 
 
-@pytest.mark.parametrize("shell", ["bash", "dash", "zsh", "fish", "tcsh"])
-@pytest.mark.parametrize("name", ["-n", "~root", "a\\b", "it's"])
-def test_the_line_that_is_shown_when_one_is_made_can_be_pasted(cloche: Cloche, shell: str, name: str) -> None:
-    flags = {"zsh": ["-f"], "fish": ["--no-config"], "tcsh": ["-f"], "bash": ["--norc"], "dash": []}[shell]
-    program = require(shell)
-    done = cloche("--no-seed", "--", name, SHELL=f"/bin/{shell}")
-    line = done.out.partition("activate with: ")[2].strip()
-    tell = "printf %s $VIRTUAL_ENV:q" if shell == "tcsh" else 'printf %s "$VIRTUAL_ENV"'
-    ran = subprocess.run(
-        [program, *flags, "-c", f"{line}\n{tell}" if shell != "tcsh" else f"set prompt = ''; {line}; {tell}"],
-        cwd=cloche.cwd,
-        env=cloche.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (ran.stdout, ran.returncode) == (str(cloche.cwd / name), 0), (line, ran.stderr)
-
-
 @pytest.mark.parametrize(
     ("shell", "line"),
     [
-        ("nushell", 'overlay use "{}/activate.nu"'),
-        ("elvish", "eval (slurp < '{}/activate.elv')"),
-        ("xonsh", "source '{}/activate.xsh'"),
-        ("cmd", '"{}/activate.bat"'),
+        ("bash", "source 'it'\\''s/bin/activate'"),
+        ("sh", ". 'it'\\''s/bin/activate'"),
+        ("fish", "source 'it\\'s/bin/activate.fish'"),
+        ("tcsh", "source it\\'s/bin/activate.csh"),
+        ("pwsh", ". 'it''s/bin/activate.ps1'"),
+        ("ion", ""),
+        ("elvish", ""),
     ],
 )
-def test_scripts_of_plugins_and_of_other_makers_have_their_line_too(cloche: Cloche, shell: str, line: str) -> None:
-    made = api.create(cloche.cwd / "an env", seeds=None, activators=())
-    for name in ("activate.nu", "activate.elv", "activate.xsh", "activate.bat"):
-        (made.bin / name).touch()
+def test_creating_an_environment_ends_with_the_command_for_the_login_shell(
+    cloche: Cloche, shell: str, line: str
+) -> None:
+    done = cloche("it's", "--no-seed", SHELL=f"/bin/{shell}")
 
-    assert cloche("activate", "an env", "--shell", shell).out == line.format(made.bin) + "\n"
+    assert done.out.partition("activate with: ")[2].strip() == line
+
+
+@pytest.mark.parametrize("name", ["-n", "~root", "+x"])
+def test_a_name_that_a_shell_would_take_for_something_else_follows_a_dot(cloche: Cloche, name: str) -> None:
+    done = cloche("--no-seed", "--", name)
+
+    assert f"./{name}/bin/activate" in done.out.partition("activate with: ")[2]
+
+
+def test_there_is_no_command_where_its_script_was_not_written_or_cannot_be_typed(cloche: Cloche) -> None:
+    assert "activate with" not in cloche("one", "--no-seed", "--activators", "fish").out
+    assert "activate with" not in cloche("--no-seed", "--", "two\nlines").out
+
+
+def test_the_shell_that_starts_cloche_counts_before_the_login_shell(cloche: Cloche) -> None:
+    bash = require("bash")
+    script = f"'{sys.executable}' -m cloche env --no-seed; true"  # `true`, lest bash becomes the Python
+    done = subprocess.run(
+        [bash, "-c", script],
+        cwd=cloche.cwd,
+        env={**cloche.environ, "SHELL": "/bin/fish"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.endswith("activate with: source env/bin/activate\n")
+
+
+def test_cmd_runs_the_script_itself(cloche: Cloche) -> None:
+    made = api.create(cloche.cwd / "an env", seeds=None, activators=())
+    (made.bin / "activate.bat").touch()
+
+    assert cloche("activate", "an env", "--shell", "cmd").out == f'"{made.bin}/activate.bat"\n'
+
+
+def test_a_python_that_is_running_has_its_command_too(cloche: Cloche) -> None:
+    made = api.create(cloche.cwd / HOSTILE, seeds=None, activators=["python"])
+    line = cloche("activate", made.location, "--shell", "python").out
+
+    program = f"{line}\nimport os; print(os.environ['VIRTUAL_ENV'])"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert told == f"{made.location}\n"
+
+
+# Shells of plugins
+
+OLD = ""
+"""As plugins were before they could tell how their scripts are used."""
+
+LINE = "def source_line(self, path): return f'read {path!r}'"
+"""As a plugin is that only has what it must have."""
+
+WHOLE = """
+shells = ("acmesh", "acme")
+script_names = ("activate.acme",)
+def source_line(self, path): return f"read {path!r}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "program", "line"),
+    [
+        (LINE, "acme", "read 'env/bin/activate.acme'"),
+        (WHOLE, "acmesh", "read 'env/bin/activate.acme'"),
+        (WHOLE, "other", ""),
+        (OLD, "acme", ""),
+    ],
+)
+def test_the_shell_of_a_plugin_gets_its_command(cloche: Cloche, site: Site, more: str, program: str, line: str) -> None:
+    site.install("acme-shell", acme=giving("activator", "acme", more=more))
+    python_path = {"PYTHONPATH": str(site.directory)}
+
+    for _ in range(3):  # decided, decided again for the byte-code that is new, remembered
+        done = cloche("env", "--no-seed", SHELL=f"/bin/{program}", **python_path)
+        assert done.out.partition("activate with: ")[2].strip() == line
+
+    asked = cloche("activate", "env", "--shell", program, **python_path)
+    found = cloche("activate", "env", SHELL=f"/bin/{program}", **python_path)
+    assert asked.out.strip() == found.out.strip() == line.replace("env/", f"{cloche.cwd}/env/")
+    assert asked.code == found.code == (0 if line else 2)
+
+
+def test_a_plugin_that_fails_to_tell_its_command_is_named_and_the_environment_is_there(
+    cloche: Cloche, site: Site
+) -> None:
+    site.install("acme-shell", acme=giving("activator", "acme", more="def source_line(self, path): return 1 / 0"))
+    done = cloche("env", "--no-seed", SHELL="/bin/acme", PYTHONPATH=str(site.directory))
+
+    asked = cloche("activate", "env", "--shell", "acme", PYTHONPATH=str(site.directory))
+
+    assert (done.code, asked.code) == (0, 6)
+    assert done.out.startswith("created env")
+    for err in (done.err, asked.err):
+        assert "activator `acme` of plugin `acme` of acme-shell 1.0 failed: ZeroDivisionError" in err
 
 
 def test_an_environment_of_venv_is_activated_as_well(cloche: Cloche) -> None:
@@ -116,11 +200,17 @@ def test_an_environment_of_venv_is_activated_as_well(cloche: Cloche) -> None:
 
 def test_what_is_not_there_is_told_with_what_does_without(cloche: Cloche) -> None:
     api.create(cloche.cwd / "env", seeds=None, activators=())
-    refused = {shell: cloche("activate", "env", "--shell", shell, SHELL="/bin/ion") for shell in ("bash", "rc", "")}
+    shells = ("bash", "rc", "nu", "")
+    refused = {shell: cloche("activate", "env", "--shell", shell, SHELL="/bin/ion") for shell in shells}
+    unknown = cloche("activate", "env", SHELL="")
 
-    assert {shell: done.code for shell, done in refused.items()} == {"bash": 4, "rc": 2, "": 2}
+    assert {shell: done.code for shell, done in refused.items()} == {"bash": 4, "rc": 2, "nu": 2, "": 2}
     assert "has no script for `bash`" in refused["bash"].err
-    assert "nobody knows how to activate in `rc`" in refused["rc"].err
+    assert "no activator serves the shell `rc`" in refused["rc"].err
+    assert "no activator serves the shell `nu`" in refused["nu"].err
+    assert "install `cloche-nushell`" in refused["nu"].err
+    assert "no activator serves the shell `ion`" in refused[""].err
+    assert (unknown.code, "cannot tell which shell runs this" in unknown.err) == (2, True)
     assert all("--print-env" in done.err for done in refused.values())
     assert cloche("activate", "nowhere").code == 4
 

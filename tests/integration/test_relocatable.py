@@ -11,7 +11,7 @@ import pytest
 
 import cloche as api
 from cloche.model.operations import Write
-from cloche.shells.template import MARK
+from cloche.shells.template import SLOT_PREFIX
 from cloche.store import Store
 from cloche.store.distributions import read_wheel
 from cloche.store.images import find_or_build_image
@@ -22,7 +22,7 @@ from tests.interpreters import MINORS, pypy
 from tests.tools import require
 from tests.trees import snapshot
 
-NAMES = ["two words", 'it\'s "$HOME" `id` $(id)', "-n", "x" * 200, f"{MARK}ROOT__ é 日本"]
+NAMES = ["two words", 'it\'s "$HOME" `id` $(id)', "-n", "x" * 200, f"{SLOT_PREFIX}ROOT__ é 日本"]
 """Names of directories that a first line cannot hold, or that a careless script would run."""
 
 

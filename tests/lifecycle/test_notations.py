@@ -10,18 +10,24 @@ import struct
 import subprocess
 import sys
 import zipfile
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cloche.lifecycle import activation_scripts, launchers
+from cloche.lifecycle import launchers
+from cloche.lifecycle.activation_scripts import recorded_roots, rewrite_script
 from cloche.lifecycle.embedded_paths import relocated_lines, relocated_settings, relocated_urls
 from cloche.lifecycle.recorded_command import place_of, pointed
 from cloche.lifecycle.relocation import Relocation, moved_around, needle
 from cloche.lifecycle.shebangs import header_of, with_program
+from cloche.shells.catalogue import shell_of_program
 from tests.tools import require
+
+if TYPE_CHECKING:
+    from cloche.shells.shell import Shell
 
 OLD = "/work/old env"
 NEW = '/work/it\'s "new" $HOME'
@@ -269,49 +275,80 @@ def test_what_is_searched_for_stands_in_every_notation(name: str) -> None:
         assert needle(path) in notation.encode("utf-8")
 
 
-# Words of shells
+# Activation scripts
 
 LINES = {
     "bash": ["VIRTUAL_ENV={}", "export VIRTUAL_ENV={}", "# don't\nVIRTUAL_ENV={}"],
     "fish": ["set -gx VIRTUAL_ENV {}"],
-    "csh": ["setenv VIRTUAL_ENV {}"],
+    "tcsh": ["setenv VIRTUAL_ENV {}"],
 }
 SPELLED = {
     "bash": ["/old", "'/old'", '"/old"', "'/o'\"ld\"", "\\/old"],
     "fish": ["/old", "'/old'", '"/old"'],
-    "csh": ["/old", "'/old'", '"/old"'],
+    "tcsh": ["/old", "'/old'", '"/old"'],
 }
 SHOW = {
-    "bash": ("bash", ["-c"], '{}\nprintf %s "$VIRTUAL_ENV"'),
-    "fish": ("fish", ["--no-config", "-c"], "{}\nprintf %s $VIRTUAL_ENV"),
-    "csh": ("tcsh", ["-f", "-c"], "{} ; printenv VIRTUAL_ENV"),
+    "bash": (["-c"], '{}\nprintf %s "$VIRTUAL_ENV"'),
+    "fish": (["--no-config", "-c"], "{}\nprintf %s $VIRTUAL_ENV"),
+    "tcsh": (["-f", "-c"], "{} ; printenv VIRTUAL_ENV"),
 }
 
 
-@pytest.mark.parametrize(("shell", "spelled"), [(shell, word) for shell in SPELLED for word in SPELLED[shell]])
-def test_a_word_is_read_and_written_by_the_rules_of_its_shell(shell: str, spelled: str) -> None:
+def shell_named(program: str) -> Shell:
+    shell = shell_of_program(program)
+    assert shell is not None
+    return shell
+
+
+@pytest.mark.parametrize(("program", "spelled"), [(program, word) for program in SPELLED for word in SPELLED[program]])
+def test_the_root_in_a_script_is_read_and_rewritten_by_the_rules_of_its_shell(program: str, spelled: str) -> None:
     new = '/it\'s "a" $HOME `b` \\ !c (é)'
-    program, flags, show = SHOW[shell]
-    found = require(program)
-    dialect = activation_scripts.dialects({})[shell]
-    for line in LINES[shell]:
+    flags, show = SHOW[program]
+    found, shell = require(program), shell_named(program)
+    for line in LINES[program]:
         text = line.format(spelled)
-        assert activation_scripts.recorded_roots(text, dialect) == ["/old"]
-        changed = activation_scripts.patched(text, dialect, lambda word, _: new if word == "/old" else word)
+        assert recorded_roots(text, shell) == ["/old"]
+        changed = rewrite_script(text, shell, lambda word, _: new if word == "/old" else word)
         environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}
         done = subprocess.run([found, *flags, show.format(changed)], capture_output=True, env=environ, check=False)
         assert done.stdout.decode().removesuffix("\n") == new, done.stderr
 
 
-@settings(max_examples=50)
-@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\n"), min_size=1))
-def test_words_of_the_other_dialects_are_read_back_as_they_were_written(text: str) -> None:
-    for shell in ("powershell", "nushell", "xonsh", "python", "fish"):
-        dialect = activation_scripts.dialects({})[shell]
-        assert dialect.decode(dialect.quote(text)) == text
+@pytest.mark.parametrize(
+    ("program", "line", "root"),
+    [
+        ("bash", 'VIRTUAL_ENV=$(cygpath "/old env")', "/old env"),
+        ("tcsh", "set VIRTUAL_ENV='/old env'", "/old env"),
+        ("pwsh", "$env:VIRTUAL_ENV = '/it''s old'", "/it's old"),
+        ("cmd", 'set "VIRTUAL_ENV=C:\\old env"', "C:\\old env"),
+        ("cmd", "@set VIRTUAL_ENV=C:\\old^&env", "C:\\old&env"),
+        ("nu", "let virtual_env = r#'/old env'#", "/old env"),
+        ("xonsh", '$VIRTUAL_ENV = "/old env"', "/old env"),
+    ],
+)
+def test_the_root_is_found_in_the_notations_of_other_makers(program: str, line: str, root: str) -> None:
+    assert recorded_roots(line, shell_named(program)) == [root]
+
+
+@pytest.mark.parametrize(
+    ("line", "new", "expected"),
+    [
+        ('@set "VIRTUAL_ENV=C:\\old"', "C:\\new 100%", '@set "VIRTUAL_ENV=C:\\new 100%%"'),
+        ("@set VIRTUAL_ENV=C:\\old\r\n", "C:\\a&b", "@set VIRTUAL_ENV=C:\\a^&b\r\n"),
+        ('@set "VIRTUAL_ENV=C:\\old"', "C:\\a&b", '@set "VIRTUAL_ENV=C:\\old"'),
+    ],
+)
+def test_a_batch_file_changes_only_where_the_new_text_reads_back(line: str, new: str, expected: str) -> None:
+    """Our quoter writes carets, which between quotes are no escapes."""
+    assert rewrite_script(line, shell_named("cmd"), lambda word, _: new if word == "C:\\old" else word) == expected
 
 
 def test_a_word_that_is_only_known_when_the_script_runs_is_left_alone() -> None:
     text = 'PATH="$VIRTUAL_ENV/bin:$PATH"\nVIRTUAL_ENV=$(cygpath "$VIRTUAL_ENV")\nPS1="(`date`) /old"\n'
-    dialect = activation_scripts.dialects({})["bash"]
-    assert activation_scripts.patched(text, dialect, lambda word, _: "changed" if "/old" in word else word) == text
+    assert rewrite_script(text, shell_named("bash"), lambda word, _: "changed" if "/old" in word else word) == text
+
+
+@pytest.mark.parametrize(("new", "expected"), [("/new env", "let x = r#'/new env'#"), ("/it's", "let x = r#'/old'#")])
+def test_a_script_for_a_shell_without_its_plugin_follows_to_a_plain_path(new: str, expected: str) -> None:
+    line = "let x = r#'/old'#"
+    assert rewrite_script(line, shell_named("nu"), lambda word, _: new if word == "/old" else word) == expected

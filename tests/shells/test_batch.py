@@ -26,9 +26,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloche.builtin.activators.batch import UNREADABLE, activator
+from cloche.builtin.activators.batch import activator
 from cloche.errors import Inexpressible
 from cloche.model.value import replace
+from cloche.shells.batch import UNREADABLE
 from cloche.shells.template import resource
 from cloche.testing import activator_contract
 from tests.shells.windows_driver import HOSTILE, describe, interpreter, slots_in_quotes, write

@@ -13,7 +13,7 @@ import pytest
 
 from cloche import Candidate, Copy, Inexpressible, Link, MakeDir, Run, Script, SeedError, Write, render
 from cloche.model.distribution import Image
-from cloche.shells.template import MARK
+from cloche.shells import posix
 from cloche.testing import (
     KINDS,
     Broken,
@@ -33,7 +33,7 @@ from cloche.testing.seeders import seeder_checks
 from tests.tools import require
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from cloche import Environment, Host, Interpreter, Layout, Wanted
@@ -240,7 +240,7 @@ def test_slots_in_inserted_values_must_not_be_filled(tmp_path: Path) -> None:
     assert "a value is taken for a template" in static_failures(Replaces(), tmp_path)["slot-like-names"]
 
 
-def test_quote_without_escaping_fails_in_the_shell(tmp_path: Path) -> None:
+def test_quote_without_escaping_fails_shell_failures(tmp_path: Path) -> None:
     require("dash")
 
     class Forgets(DashActivator):
@@ -293,7 +293,7 @@ def test_a_check_of_something_the_activator_never_does_is_not_applicable(tmp_pat
 
     class OneLine(DashActivator):
         def quote(self, text: str) -> str:
-            if "\n" in text or text.startswith(f"/work/{MARK}"):
+            if "\n" in text or text.startswith("/work/__CLOCHE_"):
                 raise Inexpressible("this shell cannot hold it")
             return super().quote(text)
 
@@ -553,6 +553,79 @@ def test_a_contract_test_is_one_line_in_a_test_module(tmp_path: Path) -> None:
     for either in (ran, strict):  # there is nothing to install for it
         assert "test_contract[slots-stand-bare] SKIPPED" in either.stdout
         assert "not applicable: no file with slots lies beside" in either.stdout
+
+
+# What an activator says about its shell
+
+
+class Telling(DashActivator):
+    """Activates in dash, and tells how."""
+
+    shells = ("dash", "sh")
+    script_names = ("activate", "activate.sh")
+    read_words = staticmethod(posix.read_words)
+
+    def source_line(self, path: str) -> str:
+        return f". {self.quote(path)}"
+
+
+def test_an_activator_that_tells_the_truth_about_its_shell_keeps_every_promise(tmp_path: Path) -> None:
+    require("dash")
+    assert shell_failures(Telling(), tmp_path) == {}
+
+
+def test_a_command_that_does_not_activate_is_caught_shell_failures(tmp_path: Path) -> None:
+    require("dash")
+
+    class Forgets(Telling):
+        def source_line(self, path: str) -> str:
+            return f": {self.quote(path)}"
+
+    found = shell_failures(Forgets(), tmp_path, "source-line-space")
+    assert "after : './two words/bin/activate' `VIRTUAL_ENV` is unset" in found["source-line-space"]
+
+
+def test_a_command_that_runs_what_stands_in_a_name_is_caught_shell_failures(tmp_path: Path) -> None:
+    require("dash")
+
+    class Doubles(Telling):
+        def source_line(self, path: str) -> str:
+            return f'. "{path}"'
+
+    found = shell_failures(Doubles(), tmp_path, "source-line-command")
+    assert "runs what stands in the name" in found["source-line-command"]
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        (lambda path: f". {path}\ntrue", "gives several lines"),
+        (lambda path: "", "has to give a command"),
+        (lambda path: None, "has to give a command"),
+    ],
+)
+def test_a_command_that_cannot_be_typed_is_caught(line: Callable[[str], str], complaint: str, tmp_path: Path) -> None:
+    activator = Telling()
+    vars(activator)["source_line"] = line
+    assert complaint in static_failures(activator, tmp_path)["source-line"]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "given", "check", "complaint"),
+    [
+        ("shells", "dash", "shells", "has to be a tuple of names"),
+        ("script_names", (), "script-names", "has to be a tuple of names"),
+        ("script_names", ("activate.sh",), "script-names", "gives `activate`, which is not one of"),
+        ("script_names", ("activate.sh", "activate"), "script-names", "the script to activate with is `activate`"),
+        ("read_words", lambda line: iter(()), "read-words", "does not find 'plain'"),
+    ],
+)
+def test_an_untrue_attribute_is_caught(
+    attribute: str, given: object, check: str, complaint: str, tmp_path: Path
+) -> None:
+    activator = Telling()
+    vars(activator)[attribute] = given
+    assert complaint in static_failures(activator, tmp_path)[check]
 
 
 # Creators

@@ -32,6 +32,7 @@ def portrait_of(name: str, *, base: str = "alive", recorded: str = "", **setting
         recorded_roots=(),
         distributions=(),
         activators=(),
+        shells={},
         own_size=0,
         shared_size=0,
     )

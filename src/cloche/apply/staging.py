@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 SLOTS = 16
 """How many numbers a run looks at for leftovers. More runs at once get higher numbers; one of the first sweeps those."""
 
-MARK = ".cloche-"
+SLOT_PREFIX = ".cloche-"
 """In every name of a staging directory: `.cloche-0` inside a destination, `.NAME.cloche-0` beside the destination `NAME`."""
 
-LONGEST_STAGED = f"/{MARK}{SLOTS - 1}/new/"
+LONGEST_STAGED = f"/{SLOT_PREFIX}{SLOTS - 1}/new/"
 """What a path is longer by while its new content waits in a staging directory inside the destination."""
 
 
 def stem_inside(target: str) -> str:
     """Return the path of a staging directory in `target`, but for the number."""
-    return os.path.join(target, MARK)
+    return os.path.join(target, SLOT_PREFIX)
 
 
 def stem_beside(target: str) -> str:
@@ -35,12 +35,12 @@ def stem_beside(target: str) -> str:
         from zlib import crc32
 
         name = f"{crc32(os.fsencode(name)):08x}"
-    return os.path.join(parent, f".{name}{MARK}")
+    return os.path.join(parent, f".{name}{SLOT_PREFIX}")
 
 
 def is_staging_inside(name: str) -> bool:
     """Return whether an entry of an environment's root is a staging directory, by its name."""
-    return name.startswith(MARK) and name[len(MARK) :].isdecimal()
+    return name.startswith(SLOT_PREFIX) and name[len(SLOT_PREFIX) :].isdecimal()
 
 
 def staging_directories(target: str) -> list[str]:
@@ -55,7 +55,7 @@ def staging_directories_in(parent: str) -> list[str]:
     """Return every staging directory that lies in `parent` and stands beside its destination, whichever that is."""
     found = []
     for name in names_in(parent):
-        stem, mark, number = name.rpartition(MARK)
+        stem, mark, number = name.rpartition(SLOT_PREFIX)
         if mark and stem[:1] == "." and stem != "." and number.isdecimal():
             found.append(os.path.join(parent, name))
     return found

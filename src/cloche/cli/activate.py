@@ -1,26 +1,29 @@
-"""`cloche activate ENV`: the line that activates an environment in a shell, or what activation sets, for any other."""
+"""`cloche activate ENV`: the command that activates an environment in a shell, or for others what activation sets."""
 
 from __future__ import annotations
 
 import os
 
 from cloche.cli import report
+from cloche.cli.user_shell import login_program, parent_program
 from cloche.errors import DestinationError, Inexpressible, UsageError
+from cloche.lifecycle.activation_scripts import shells_of_plugins
 from cloche.lifecycle.reader import read
 from cloche.model.value import TYPE_CHECKING
+from cloche.shells.catalogue import MODULES, built_in_shells, shell_of_program, shell_with_program
+from cloche.shells.elsewhere import DISTRIBUTIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cloche.cli.invocation import Invocation
-    from cloche.cli.parser import ParsedArguments
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host
     from cloche.session import Session
+    from cloche.shells.shell import Shell
 
 GONE = ("PYTHONHOME",)
 """Variables that activation takes away."""
-
-PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-")
-"""What means nothing but itself in any shell, in the path of a script."""
 
 
 def activate(invocation: Invocation) -> int:
@@ -31,67 +34,65 @@ def activate(invocation: Invocation) -> int:
     with invocation.open_session() as session:
         environment = read(words.operands[0], host, session.probes)
         if form == "dotenv":
-            said = [f"{name}={dotenv(text)}" for name, text in variables(environment, host).items()]
-            said += [f"{name}=" for name in GONE]  # an empty one is none for Python
+            lines = [f"{name}={dotenv(text)}" for name, text in variables(environment, host).items()]
+            lines += [f"{name}=" for name in GONE]  # an empty one is none for Python
         elif not form:
-            said = [line(environment, shell_of(words, host), session)]
+            shell = shell_for(words.given.get("shell", ("",))[-1], environment, session)
+            lines = [activation_line(environment, *shell)]
         else:
-            said = []
-    if not said:
+            lines = []
+    if not lines:
         report.print_json(set=variables(environment, host), unset=GONE)
     report.restore_stdout()  # a variable that asks for JSON is weaker than `--print-env`
-    for one in said:
-        report.print_result(one)
+    for line in lines:
+        report.print_result(line)
     return 0
 
 
-def shell_of(words: ParsedArguments, host: Host) -> str:
-    """Return the name of the shell that was asked for, or of the one that runs this.
+def shell_for(asked: str, environment: Environment, session: Session) -> tuple[str, Shell]:
+    """Return the shell that was asked for, or else the one that runs this, with its name.
 
-    :raises UsageError: nobody knows it.
+    :raises UsageError: no activator serves it.
     """
-    shell: str = words.given.get("shell", (report.current_shell(host),))[-1]
-    if shell in report.SHELLS:
-        return shell
+    host, built_in = session.host, built_in_shells()
+    name = asked or parent_program(host)
+    shell = shell_with_program(name, built_in) or (activator_shell(name, built_in) if asked else None)
+    if shell is None:
+        plugins = shells_of_plugins(session, environment)
+        shell = shell_with_program(name, plugins) or (activator_shell(name, plugins) if asked else None)
+        if shell is None and not asked and name not in MODULES:
+            name = login_program(host)
+            shell = shell_with_program(name, (*plugins, *built_in))
+    if shell is not None and shell.source_line is not None:
+        return name, shell
+    known = shell_of_program(name)
+    distribution = DISTRIBUTIONS.get(known.name) if known else None
     raise UsageError(
-        f"nobody knows how to activate in `{shell}`" if shell else "nobody knows which shell this is",
-        hint="name one with `--shell`, or take the variables: `--print-env json`, `--print-env dotenv`",
+        f"no activator serves the shell `{name}`" if name else "cannot tell which shell runs this",
+        hint=(f"install `{distribution}` beside cloche" if distribution else "name a shell with `--shell`")
+        + ", or take the variables: `--print-env json`, `--print-env dotenv`",
     )
 
 
-def line(environment: Environment, shell: str, session: Session) -> str:
+def activator_shell(name: str, shells: Iterable[Shell]) -> Shell | None:
+    """Return the first of some shells whose activator has a name."""
+    return next((shell for shell in shells if shell.name == name), None)
+
+
+def activation_line(environment: Environment, program: str, shell: Shell) -> str:
     """Return the command that activates an environment in a shell, from any directory.
 
     :raises DestinationError: the environment has no script for that shell.
     :raises Inexpressible: the shell cannot write the script's path.
     """
-    how = report.SHELLS[shell]
     directory = environment.place(environment.layout.bin)
     names = {name.lower(): name for name in sorted(os.listdir(directory), reverse=True)}  # `venv` writes `Activate.ps1`
-    if how.script not in names:
+    script = shell.script_names[0].lower()
+    if script not in names or shell.source_line is None:
         raise DestinationError(
-            f"`{environment.location}` has no script for `{shell}`",
-            hint="`cloche run` and `--print-env` need none",
+            f"`{environment.location}` has no script for `{program}`", hint="`cloche run` and `--print-env` need none"
         )
-    path = environment.place(f"{environment.layout.bin}/{names[how.script]}")
-    return how.line.format(quoted(path, how.activator, session))
-
-
-def quoted(path: str, activator: str, session: Session) -> str:
-    """Return a path as one word, by the quoter of the shell's activator where it has to be quoted at all."""
-    if activator == "batch":
-        if '"' in path or "%" in path:
-            raise Inexpressible("the Windows command prompt cannot hold `%` in the name of a script")
-        return f'"{path}"'
-    if PLAIN.issuperset(path):
-        return path
-    for one in session.registry.all("activator"):
-        if one.name == activator:
-            word: str = one.load().quote(path)
-            return word
-    from cloche.lifecycle.activation_scripts import dialects
-
-    return dialects({})[activator].quote(path)
+    return shell.source_line(environment.place(f"{environment.layout.bin}/{names[script]}"))
 
 
 def variables(environment: Environment, host: Host) -> dict[str, str]:

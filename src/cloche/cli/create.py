@@ -8,14 +8,17 @@ from time import perf_counter
 from cloche.cli import report
 from cloche.cli.commands import INEFFECTIVE
 from cloche.cli.request import request_of
+from cloche.cli.user_shell import activation_hint
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cloche.cli.invocation import Invocation
     from cloche.cli.settings import Settings
     from cloche.discovery import FoundInterpreter
     from cloche.model.interpreter import Host
-    from cloche.model.plan import Plan, Result
+    from cloche.model.plan import ChosenComponent, Plan, Result
 
 
 def create(invocation: Invocation) -> int:
@@ -41,7 +44,7 @@ def create(invocation: Invocation) -> int:
     if result is None:
         print_plan(plan, settings, host)
     else:
-        print_result(result, invocation)
+        print_result(result, session.activators, invocation)
     return 0
 
 
@@ -62,7 +65,7 @@ def print_plan(plan: Plan, settings: Settings, host: Host) -> None:
         report.print_result(report.plan_text(plan, host))
 
 
-def print_result(result: Result, invocation: Invocation) -> None:
+def print_result(result: Result, activators: Iterable[ChosenComponent], invocation: Invocation) -> None:
     milliseconds = (perf_counter() - invocation.started) * 1000
     if invocation.settings.flag("json"):
         report.print_json(
@@ -75,4 +78,5 @@ def print_result(result: Result, invocation: Invocation) -> None:
             },
         )
     elif not invocation.arguments.count("quiet"):
-        report.print_result(report.result_line(result, invocation.host, milliseconds))
+        hint = activation_hint(result, activators, invocation.host)
+        report.print_result(report.result_line(result, invocation.host, milliseconds, hint))

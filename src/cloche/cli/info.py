@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def info(invocation: Invocation) -> int:
     settings = invocation.settings
     with invocation.open_session() as session:
-        facts = environment_info(invocation.arguments.operands[0], invocation.host, session.probes)
+        facts = environment_info(invocation.arguments.operands[0], session)
     if settings.flag("json"):
         report.print_json(**info_json(facts))
         return 0

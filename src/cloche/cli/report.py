@@ -6,10 +6,10 @@ import os
 import sys
 
 from cloche.errors import ClocheError, reason_of
-from cloche.model.value import TYPE_CHECKING, fields, value
+from cloche.model.value import TYPE_CHECKING, fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from typing import TextIO
 
     from cloche.model.environment import Environment
@@ -126,8 +126,11 @@ def one_line(text: str) -> str:
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
-def result_line(result: Result, host: Host, milliseconds: float) -> str:
-    """Return one line about a new environment: which Python, where, its seeds, how long it took, how to activate it."""
+def result_line(result: Result, host: Host, milliseconds: float, hint: str) -> str:
+    """Return one line about a new environment: which Python, where, its seeds, how long it took, how to activate it.
+
+    :param hint: the command that activates it; empty if there is none.
+    """
     plan, environment = result.plan, result.environment
     interpreter = environment.interpreter
     seeds = ", ".join(f"{image.distribution} {image.version}" for image in plan.images)
@@ -138,7 +141,6 @@ def result_line(result: Result, host: Host, milliseconds: float) -> str:
         *([seeds] if seeds else []),
         f"{milliseconds:.0f} ms",
     ]
-    hint = activation(environment, plan.activators, host)
     return ", ".join(parts) + (f"; activate with: {hint}" if hint else "")
 
 
@@ -146,89 +148,6 @@ def relative_path(path: str, host: Host) -> str:
     """Return a path as the user would type it: relative if it is below the current directory."""
     below = host.cwd.rstrip(os.sep) + os.sep
     return path.removeprefix(below) if host.cwd and path.startswith(below) else path
-
-
-@value
-class Sourcing:
-    """How an environment is activated in one shell."""
-
-    activator: str
-    """Name of the activator that gives the script."""
-    line: str
-    """The command, with `{}` for the script."""
-    script: str
-    """The script's name, in lower case."""
-
-
-_POSIX = Sourcing("bash", ". {}", "activate")
-_BASH = Sourcing("bash", "source {}", "activate")
-_CSH = Sourcing("csh", "source {}", "activate.csh")
-_POWERSHELL = Sourcing("powershell", ". {}", "activate.ps1")
-_NUSHELL = Sourcing("nushell", "overlay use {}", "activate.nu")
-
-SHELLS: Mapping[str, Sourcing] = {
-    **dict.fromkeys(("bash", "zsh"), _BASH),
-    **dict.fromkeys(("sh", "dash", "ksh", "mksh"), _POSIX),
-    **dict.fromkeys(("csh", "tcsh"), _CSH),
-    "fish": Sourcing("fish", "source {}", "activate.fish"),
-    **dict.fromkeys(("pwsh", "powershell"), _POWERSHELL),
-    "cmd": Sourcing("batch", "{}", "activate.bat"),
-    **dict.fromkeys(("nu", "nushell"), _NUSHELL),
-    "xonsh": Sourcing("xonsh", "source {}", "activate.xsh"),
-    "elvish": Sourcing("elvish", "eval (slurp < {})", "activate.elv"),
-}
-"""By the shell's name."""
-
-BEFORE_A_NAME = ("sh", "dash", "ksh", "mksh", "pwsh", "powershell")
-"""Shells that look for a script on PATH unless its name has a directory in it."""
-
-
-def activation(environment: Environment, activators: tuple[str, ...], host: Host) -> str:
-    """Return the command that activates an environment in the user's shell; empty if its script was not written."""
-    shell = current_shell(host)
-    how = SHELLS.get(shell)
-    if how is None or how.activator not in activators:
-        return ""
-    path = relative_path(environment.place(f"{environment.layout.bin}/{how.script}"), host)
-    relative = not os.path.isabs(path) and not path.startswith(".")
-    if relative and (shell in BEFORE_A_NAME or path[0] in "-+~"):  # an option, or somebody's home
-        path = f"./{path}"
-    line = how.line.format(quoted(path, shell))
-    return line if line.isprintable() else ""
-
-
-def quoted(path: str, shell: str) -> str:
-    """Return a path as one word for people to paste; bare where the shell takes it so.
-
-    A `~` means something only in the first place, and a backslash to the shells that did not come from Windows.
-    """
-    plain = "/._-+@:,~\\" if shell in ("cmd", "pwsh", "powershell") else "/._-+@:,~"
-    if path[:1] not in ("-", "~") and all(letter.isalnum() or letter in plain for letter in path):
-        return path
-    if shell == "cmd":
-        return f'"{path}"'
-    if shell in ("nu", "nushell", "xonsh"):
-        from cloche.lifecycle.activation_scripts import dialects
-
-        return dialects({})[SHELLS[shell].activator].quote(path)
-    text = path.replace("'", "''" if shell in ("pwsh", "powershell", "elvish") else "'\\''")
-    if shell in ("csh", "tcsh"):  # its history expansion works inside quotes
-        text = text.replace("!", "\\!")
-    return f"'{text}'"
-
-
-def current_shell(host: Host) -> str:
-    """Return the name of the shell that started this program, else of the user's login shell; empty if unknown."""
-    if host.os_name == "nt":
-        return "powershell" if host.environ.get("PSMODULEPATH") and not host.environ.get("PROMPT") else "cmd"
-    try:
-        with open(f"/proc/{os.getppid()}/comm", encoding="utf-8", errors="replace") as file:
-            parent = file.read().strip()
-    except OSError:
-        parent = ""
-    if parent in SHELLS:
-        return parent
-    return os.path.basename(host.environ.get("SHELL", ""))
 
 
 # JSON

@@ -1,187 +1,131 @@
-"""Activation scripts of any maker: finding the words of a shell that name the environment, and writing them anew.
-
-A word is taken apart by the shell's own rules and quoted by the quoter of the shell's activator, so that a name with a
-quote or a dollar sign means itself afterwards, whatever it was written like before.
-"""
+"""Activation scripts of any maker: which shell reads each, which root it records, and how it is made to name another."""
 
 from __future__ import annotations
 
-import ast
 import re
-import shlex
 
-from cloche.errors import Inexpressible
-from cloche.model.value import TYPE_CHECKING, value
+from cloche.errors import ClocheError
+from cloche.model.value import TYPE_CHECKING, replace
+from cloche.plugins.guard import guarded
+from cloche.shells import elsewhere
+from cloche.shells.catalogue import BUILT_IN, built_in_shells, shell_of_activator
+from cloche.shells.words import Word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import TypeVar
+
+    from cloche.model.environment import Environment
+    from cloche.plugins.components import Component
+    from cloche.session import Session
+    from cloche.shells.shell import Shell
+
+    T = TypeVar("T")
 
 
-@value
-class Dialect:
-    """How a shell writes one word."""
+def shells_by_script(names: Iterable[str], environment: Environment, session: Session) -> Mapping[str, Shell]:
+    """Return the shells that read activation scripts, by the scripts' file names in lower case.
 
-    word: re.Pattern[str]
-    decode: Callable[[str], str | None]
-    """What a word stands for; None if that is not known before the script runs."""
-    quote: Callable[[str], str]
-
-
-def posix_word(word: str) -> str | None:
-    bare = re.sub(r"'[^']*'|\\.", "", word)
-    if re.search(r"[$`]", bare):
-        return None
-    try:
-        parts = shlex.split(word)
-    except ValueError:
-        return None
-    return parts[0] if len(parts) == 1 else None
-
-
-def csh_word(word: str) -> str | None:
-    """As `posix_word`; csh expands `!` inside single quotes too, so that there alone a backslash before it is no text."""
-    return posix_word(
-        re.sub(r"\\.|'[^']*'", lambda piece: piece[0].replace("\\!", "!") if piece[0][0] == "'" else piece[0], word)
-    )
-
-
-def fish_word(word: str) -> str | None:
-    pieces = []
-    for piece in re.findall(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\\.|[^'\"\\]+", word):
-        if piece[0] == "'":
-            pieces.append(re.sub(r"\\([\\'])", r"\1", piece[1:-1]))
-        elif piece[0] == '"':
-            if re.search(r"(?<!\\)[$(]", piece):
-                return None
-            pieces.append(re.sub(r'\\([\\"$])', r"\1", piece[1:-1]))
-        elif piece[0] == "\\":
-            pieces.append(piece[1:])
-        elif re.search(r"[$()]", piece):
-            return None
-        else:
-            pieces.append(piece)
-    return "".join(pieces)
-
-
-def powershell_word(word: str) -> str | None:
-    if word[0] == "'":
-        return word[1:-1].replace("''", "'")
-    if re.search(r"(?<!`)\$", word):
-        return None
-    return re.sub(r"`(.)", r"\1", word[1:-1])
-
-
-def python_word(word: str) -> str | None:
-    try:
-        decoded = ast.literal_eval(word)
-    except (ValueError, SyntaxError):
-        return None
-    return decoded if isinstance(decoded, str) else None
-
-
-def nushell_word(word: str) -> str | None:
-    if word.startswith("r#"):
-        return word.strip("r#")[1:-1]
-    if word[0] in "'`":
-        return word[1:-1]
-    return python_word(word)
-
-
-def nushell_quote(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-    return f'"{escaped}"'
-
-
-_POSIX = re.compile(r"(?:'[^']*'|\"(?:[^\"\\]|\\.)*\"|\\.|[^\s'\"\\;&|()<>`])+")
-_FISH = re.compile(r"(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\\.|[^\s'\"\\;&|()<>])+")
-_POWERSHELL = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"`]|`.)*\"")
-_PYTHON = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
-_NUSHELL = re.compile(r"r#'.*?'#|'[^']*'|`[^`]*`|\"(?:[^\"\\]|\\.)*\"")
-
-SCRIPTS: Mapping[str, str] = {
-    "activate": "bash",
-    "activate.bash": "bash",
-    "activate.sh": "bash",
-    "activate.csh": "csh",
-    "deactivate.csh": "csh",
-    "activate.fish": "fish",
-    "activate.ps1": "powershell",
-    "activate.nu": "nushell",
-    "activate.xsh": "xonsh",
-    "activate.bat": "batch",
-    "deactivate.bat": "batch",
-    "pydoc.bat": "batch",
-    "activate_this.py": "python",
-    "activate.elv": "elvish",
-}
-"""Activation scripts of all makers by lower-case file name, and the shell that reads them."""
-
-
-def dialects(quoters: Mapping[str, Callable[[str], str]]) -> Mapping[str, Dialect]:
-    """Return the dialects, by shell; `quoters` are those of activators, by the activator's name."""
-    return {
-        "bash": Dialect(_POSIX, posix_word, quoters.get("bash", shlex.quote)),
-        "csh": Dialect(_POSIX, csh_word, quoters.get("csh", lambda text: shlex.quote(text).replace("!", "\\!"))),
-        "fish": Dialect(_FISH, fish_word, quoters.get("fish", fish_quote)),
-        "powershell": Dialect(_POWERSHELL, powershell_word, quoters.get("powershell", powershell_quote)),
-        "nushell": Dialect(_NUSHELL, nushell_word, nushell_quote),
-        "xonsh": Dialect(_PYTHON, python_word, repr),
-        "python": Dialect(_PYTHON, python_word, repr),
-        "elvish": Dialect(_POWERSHELL, powershell_word, powershell_quote),
-    }
-
-
-def fish_quote(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
-def powershell_quote(text: str) -> str:
-    doubled = text.replace("'", "''")
-    return f"'{doubled}'"
-
-
-def patched(text: str, dialect: Dialect, change: Callable[[str, str], str]) -> str:
-    """Return a script in which `change` was applied to what every word stands for.
-
-    `change` is given that and the line it stands on. Lines are looked at one by one: an apostrophe in a comment opens
-    no quote that later lines would close. A word that the shell cannot write stays as it was.
+    :param names: the files beside the environment's Python: plugins are loaded only if there is a script among them that
+        may be theirs.
     """
-    lines = text.splitlines(keepends=True)
-    return "".join(
-        dialect.word.sub(lambda match: word_changed(match[0], line, dialect, change), line)  # noqa: B023
-        for line in lines
+    built_in = by_script(built_in_shells())
+    if any("activate" in name.lower() and name.lower() not in built_in for name in names):
+        return {**by_script(elsewhere.SHELLS), **by_script(shells_of_plugins(session, environment)), **built_in}
+    return {**by_script(elsewhere.SHELLS), **built_in}
+
+
+def by_script(shells: Iterable[Shell]) -> dict[str, Shell]:
+    return {name.lower(): shell for shell in shells for name in shell.script_names}
+
+
+def shells_of_plugins(session: Session, environment: Environment) -> list[Shell]:
+    """Return the shells that activators of plugins serve; a plugin that fails is left out, with a warning."""
+    location = "C:\\environment" if environment.os_name == "nt" else "/environment"
+    plain = replace(environment, location=location, prompt="environment")  # no shell has trouble with that
+    found = []
+    try:
+        activators = [one for one in session.registry.all("activator") if one.name not in BUILT_IN]
+    except ClocheError as error:
+        session.warn([error.message])
+        return []
+    for one in activators:
+        try:
+            found.append(shell_of_component(one, plain, session))
+        except ClocheError as error:
+            session.warn([error.message])
+    return found
+
+
+def shell_of_component(one: Component, environment: Environment, session: Session) -> Shell:
+    """Return the shell of a plugin's activator, with the plugin named where one of its functions fails.
+
+    :raises PluginError: the plugin failed.
+    """
+
+    def guard(call: Callable[[], T]) -> T:
+        return guarded(call, "activator", one.name, one.source)
+
+    shell = guard(lambda: shell_of_activator(one.load(), environment))
+    source_line = shell.source_line
+
+    def read_words(line: str) -> list[Word]:
+        try:
+            return guard(lambda: list(shell.read_words(line)))
+        except ClocheError as error:
+            session.warn([error.message])
+            return []
+
+    return replace(
+        shell,
+        quote=lambda text: guard(lambda: shell.quote(text)),
+        read_words=read_words,
+        source_line=None if source_line is None else lambda path: guard(lambda: source_line(path)),
     )
 
 
-def word_changed(word: str, line: str, dialect: Dialect, change: Callable[[str, str], str]) -> str:
-    assignment = re.match(r"[A-Za-z_]\w*=", word)
-    name = assignment[0] if assignment and word[0] not in "'\"" else ""
-    old = dialect.decode(word[len(name) :])
-    if not old:
-        return word
-    new = change(old, line)
-    if new == old:
-        return word
-    try:
-        return name + dialect.quote(new)
-    except Inexpressible:
-        return word
+def recorded_roots(text: str, shell: Shell) -> list[str]:
+    """Return the absolute paths that an activation script takes for the environment's own."""
+    return [
+        word.text
+        for line in split_lines(text)
+        for word in shell.read_words(line)
+        if BEFORE_ROOT.search(line[: word.start]) and ABSOLUTE.match(word.text)
+    ]
 
 
-_NAMES_ROOT = re.compile(
-    r"(?:virtual_?env|virtual_root)[\"']?\s*(?::?=\s*|\s)(?:\$\(cygpath\s+(?:-\w\s+)?)?", re.IGNORECASE
+BEFORE_ROOT = re.compile(
+    r"(?:virtual_?env|virtual_root)[\"']?\s*(?::?=\s*|\s)(?:r#+)?(?:\$\(cygpath\s+(?:-\w\s+)?)?\Z", re.IGNORECASE
 )
 """What stands directly before the root in an assignment, in any shell."""
 
+ABSOLUTE = re.compile(r"(/(?!dev/).|[A-Za-z]:[\\/].)")
 
-def recorded_roots(text: str, dialect: Dialect) -> list[str]:
-    """Return the absolute paths that an activation script takes for the environment's own."""
-    found = []
-    for line in text.splitlines():
-        for name in _NAMES_ROOT.finditer(line):
-            match = dialect.word.match(line, name.end())
-            decoded = dialect.decode(match[0]) if match else None
-            if decoded and re.match(r"(/(?!dev/).|[A-Za-z]:[\\/].)", decoded):
-                found.append(decoded)
-    return found
+
+def rewrite_script(text: str, shell: Shell, change: Callable[[str, str], str]) -> str:
+    """Return a script in which `change` was applied to what every word stands for.
+
+    `change` is given that and the line it is on. Each line is read by itself: an apostrophe in a comment opens no quote
+    that later lines would close. A word that the shell cannot write there stays as it was.
+    """
+    return "".join(rewrite_line(line, shell, change) for line in split_lines(text))
+
+
+def rewrite_line(line: str, shell: Shell, change: Callable[[str, str], str]) -> str:
+    changed = line
+    for word in reversed([*shell.read_words(line)]):  # from the end, so that the positions before it stay true
+        new = change(word.text, line)
+        if new == word.text:
+            continue
+        try:
+            quoted = shell.quote(new)
+        except ClocheError:  # it cannot be written in this shell, or a plugin failed
+            continue
+        proposed = changed[: word.start] + quoted + changed[word.end :]
+        if Word(word.start, word.start + len(quoted), new) in shell.read_words(proposed):
+            changed = proposed
+    return changed
+
+
+def split_lines(text: str) -> list[str]:
+    return re.findall(r"[^\n]*\n|[^\n]+", text)

@@ -20,7 +20,7 @@ def take_up(path: str, session: Session) -> Case:
 
     :raises DestinationError: there is none.
     """
-    portrait = environment_info(path, session.host, session.probes)
+    portrait = environment_info(path, session)
     environment = portrait.environment
     examined = examine(environment, session.host)
     alive = environment.interpreter is not None and not examined.failure

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from cloche.apply.staging import is_staging_inside
 from cloche.fs.checksums import MANIFEST, parse_manifest, was_edited
 from cloche.fs.files import open_plain
-from cloche.lifecycle import activation_scripts, launchers, recorded_command
-from cloche.lifecycle.activation_scripts import SCRIPTS, patched, recorded_roots
+from cloche.lifecycle import launchers, recorded_command
+from cloche.lifecycle.activation_scripts import recorded_roots, rewrite_script
 from cloche.lifecycle.installed import sites
 from cloche.lifecycle.reader import listed
 from cloche.lifecycle.relocation import Relocation, needle, within
@@ -23,12 +23,13 @@ from cloche.lifecycle.shebangs import header_of, with_found_program, with_progra
 from cloche.model.value import replace, value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from cloche.lifecycle.installed import Installed
     from cloche.lifecycle.overlay import Overlay
     from cloche.lifecycle.shebangs import Header
     from cloche.model.environment import Environment
+    from cloche.shells.shell import Shell
 
 TEXT_LIMIT = 8 << 20
 """Bytes of the largest file that is read as text; larger ones are only searched."""
@@ -72,7 +73,11 @@ def files(root: str) -> Iterator[File]:
 
 
 def roots(
-    environment: Environment, settings: Mapping[str, str], distributions: list[Installed], draft: Overlay
+    environment: Environment,
+    settings: Mapping[str, str],
+    distributions: list[Installed],
+    shells: Mapping[str, Shell],
+    draft: Overlay,
 ) -> dict[str, list[str]]:
     """Return every place that the environment takes for its own root, and the files that say so.
 
@@ -81,13 +86,11 @@ def roots(
     made tells where that was, and claims nothing.
     """
     found: dict[str, list[str]] = {}
-    dialects = activation_scripts.dialects({})
     layout = environment.layout
     for name in listed(draft.on_disk(layout.bin)):
         path = f"{layout.bin}/{name}"
-        if (shell := SCRIPTS.get(name.lower())) in dialects:
-            text = draft.text(path)
-            for root in recorded_roots(text, dialects[str(shell)]):
+        if shell := shells.get(name.lower()):
+            for root in recorded_roots(draft.text(path), shell):
                 inside = posixpath.normpath(root.replace("\\", "/")).endswith(f"/{layout.bin}")
                 found.setdefault(os.path.dirname(root) if inside else root, []).append(path)
     destination = recorded_command.place_of(settings.get("command", ""), environment.location)
@@ -158,8 +161,8 @@ class Writer:
     relocation: Relocation
     platform: str
     """`sys.platform` of the target, by which a first line is judged."""
-    quoters: Mapping[str, Callable[[str], str]]
-    """How shells quote, by the name of the activator that knows."""
+    shells: Mapping[str, Shell]
+    """Those that read its activation scripts, by the scripts' file names in lower case."""
     generated: Mapping[str, bytes]
     """The activation scripts as cloche would write them at the new place, by path."""
     prompts: tuple[str, str] | None = None
@@ -226,8 +229,8 @@ def relocate_file(draft: Overlay, path: str, content: bytes, writer: Writer) -> 
     relocation = writer.relocation
     if path == writer.environment.layout.config:
         draft.write_text(path, relocated_settings(text, relocation))
-    elif path.startswith(f"{writer.environment.layout.bin}/") and name in SCRIPTS:
-        draft.write_text(path, relocated_activator(text, SCRIPTS[name], writer))
+    elif path.startswith(f"{writer.environment.layout.bin}/") and name in writer.shells:
+        draft.write_text(path, relocated_activator(text, writer.shells[name], writer))
     elif content.startswith(b"MZ"):
         if changed := launchers.with_program_of(content, lambda program: relocation.path(program)):
             draft.write(path, changed)
@@ -264,14 +267,9 @@ def relocated_settings(text: str, relocation: Relocation) -> str:
     return "".join(lines)
 
 
-def relocated_activator(text: str, shell: str, writer: Writer) -> str:
+def relocated_activator(text: str, shell: Shell, writer: Writer) -> str:
     """Return an activation script of another maker, or one that was edited, for the new place."""
     relocation = writer.relocation
-    dialect = activation_scripts.dialects(writer.quoters).get(shell)
-    if dialect is None:  # batch files have no words: a setting is the rest of its line
-        for old, new in relocation.roots:
-            text = text.replace(old.replace("%", "%%"), new.replace("%", "%%"))
-        return text
 
     def change(word: str, line: str) -> str:
         moved = relocation.everything(word)
@@ -282,7 +280,7 @@ def relocated_activator(text: str, shell: str, writer: Writer) -> str:
                     return after
         return moved
 
-    text = patched(text, dialect, change)
+    text = rewrite_script(text, shell, change)
     if writer.prompts and re.fullmatch(r"[\w.+@-]+", writer.prompts[1]):
         old, new = writer.prompts
         text = re.sub(rf'(PS1="|prompt = ["\'])\({re.escape(old)}\) ', lambda match: f"{match[1]}({new}) ", text)
@@ -294,7 +292,7 @@ def is_prompted(path: str, content: bytes, writer: Writer) -> bool:
     name = path.rpartition("/")[2].lower()
     return (
         writer.prompts is not None
-        and name in SCRIPTS
+        and name in writer.shells
         and path.startswith(f"{writer.environment.layout.bin}/")
         and os.fsencode(writer.prompts[0]) in content
     )

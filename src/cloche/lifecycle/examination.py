@@ -17,6 +17,7 @@ from cloche.errors import reason_of
 from cloche.lifecycle.embedded_paths import site_files
 from cloche.model.value import value
 from cloche.shells import template
+from cloche.shells.catalogue import built_in_shells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from cloche.lifecycle.installed import Installed
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host
+    from cloche.shells.shell import Shell
 
 PATIENCE = 60.0
 """Seconds after which a Python that does not answer counts as broken."""
@@ -109,39 +111,36 @@ def ask(command: Sequence[str], environ: Mapping[str, str], directory: str) -> s
     return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
 
-SHELLS = {
-    "bash": ("activate", ". {} && printf '%s\\n' \"$VIRTUAL_ENV\" && command -v python"),
-    "dash": ("activate", ". {} && printf '%s\\n' \"$VIRTUAL_ENV\" && command -v python"),
-    "zsh": ("activate", ". {} && printf '%s\\n' \"$VIRTUAL_ENV\" && command -v python"),
-    "fish": ("activate.fish", "source {}; and echo $VIRTUAL_ENV; and command -s python"),
-    "tcsh": ("activate.csh", "set prompt = ''; source {} && echo $VIRTUAL_ENV:q && which python"),
-}
-"""By shell: the script it reads, and a program that activates and tells the result. The script's name is quoted."""
-
-
 def activations(environment: Environment, host: Host) -> list[str]:
     """Activate in every shell that is on this machine; return the scripts that did not lead here, with the shell."""
-    wrong = []
-    for shell, (script, program) in SHELLS.items():
-        path = environment.place(f"{environment.layout.bin}/{script}")
-        found = shutil.which(shell, path=host.environ.get("PATH"))
-        if found is None or not os.path.isfile(path):
-            continue
-        quoted = "./" + script
-        environ = {name: text for name, text in host.environ.items() if not name.startswith(("VIRTUAL_ENV", "XDG_"))}
-        flags = {"fish": ["--no-config"], "tcsh": ["-f"], "zsh": ["-f"], "bash": ["--norc", "--noprofile"]}
-        try:
-            ran = ask(
-                [found, *flags.get(shell, []), "-c", program.format(quoted)],
-                {**environ, "TERM": "dumb", "HOME": "/nonexistent"},  # fish would leave its files there
-                os.path.dirname(path),
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            continue
-        told = ran.stdout.decode("utf-8", "surrogateescape").splitlines()
-        if not any(same(line, environment.location) for line in told[:2]):
-            wrong.append(f"{script} ({shell})")
+    wrong: list[str] = []
+    for shell in built_in_shells():
+        script = shell.script_names[0]
+        if os.path.isfile(environment.place(f"{environment.layout.bin}/{script}")):
+            wrong += [
+                f"{script} ({program})"
+                for program in shell.trial_options
+                if try_activation(environment, shell, program, host) == "elsewhere"
+            ]
     return wrong
+
+
+def try_activation(
+    environment: Environment, shell: Shell, program: str, host: Host
+) -> Literal["here", "elsewhere", "unknown"]:
+    """Activate an environment in a shell; return where that leads, `unknown` if the shell cannot be run."""
+    found = shutil.which(program, path=host.environ.get("PATH"))
+    if found is None or shell.source_line is None:
+        return "unknown"
+    text = shell.trial.format(line=shell.source_line(f"./{shell.script_names[0]}"))
+    environ = {name: text for name, text in host.environ.items() if not name.startswith(("VIRTUAL_ENV", "XDG_"))}
+    environ |= {"TERM": "dumb", "HOME": "/nonexistent"}  # fish would leave its files there
+    try:
+        ran = ask([found, *shell.trial_options[program], text], environ, environment.place(environment.layout.bin))
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    told = ran.stdout.decode("utf-8", "surrogateescape").splitlines()
+    return "here" if any(same(line, environment.location) for line in told[:2]) else "elsewhere"
 
 
 def same(one: str, other: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cloche.lifecycle.activation_scripts import SCRIPTS
+from cloche.lifecycle.activation_scripts import shells_by_script
 from cloche.lifecycle.embedded_paths import files, roots
 from cloche.lifecycle.installed import Installed, installed
 from cloche.lifecycle.overlay import Overlay
@@ -14,9 +14,10 @@ from cloche.model.value import TYPE_CHECKING, value
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cloche.discovery.cache import ProbeCache
     from cloche.model.environment import Environment
-    from cloche.model.interpreter import Host, Interpreter
+    from cloche.model.interpreter import Interpreter
+    from cloche.session import Session
+    from cloche.shells.shell import Shell
 
 SEEDS = ("pip", "setuptools", "wheel")
 """Distributions that makers put into new environments."""
@@ -39,6 +40,8 @@ class EnvironmentInfo:
     distributions: tuple[Installed, ...]
     activators: tuple[str, ...]
     """File names of its activation scripts."""
+    shells: Mapping[str, Shell]
+    """Those that read activation scripts, by the scripts' file names in lower case."""
     own_size: int
     """Bytes of files that are its alone."""
     shared_size: int
@@ -61,17 +64,19 @@ class EnvironmentInfo:
         return tuple(one for one in self.distributions if one.editable)
 
 
-def environment_info(path: str, host: Host, cache: ProbeCache) -> EnvironmentInfo:
+def environment_info(path: str, session: Session) -> EnvironmentInfo:
     """Return what can be seen of the environment at a path.
 
     :raises DestinationError: there is none.
     """
+    host, cache = session.host, session.probes
     environment = read(path, host, cache)
     settings = known_settings(environment.location)
     distributions = installed(environment)
-    recorded = roots(environment, settings, distributions, Overlay(environment.location))
+    names = listed(environment.place(environment.layout.bin))
+    shells = shells_by_script(names, environment, session)
+    recorded = roots(environment, settings, distributions, shells, Overlay(environment.location))
     own, shared = sizes(environment.location)
-    scripts = listed(environment.place(environment.layout.bin))
     return EnvironmentInfo(
         environment=environment,
         settings=settings,
@@ -80,7 +85,8 @@ def environment_info(path: str, host: Host, cache: ProbeCache) -> EnvironmentInf
         base=environment.interpreter or standing_base(settings, host, cache),
         recorded_roots=tuple(sorted(recorded, key=lambda root: -len(recorded[root]))),
         distributions=tuple(distributions),
-        activators=tuple(name for name in scripts if name.lower() in SCRIPTS),
+        activators=tuple(name for name in names if name.lower() in shells),
+        shells=shells,
         own_size=own,
         shared_size=shared,
     )

@@ -14,7 +14,6 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from cloche.fs.checksums import MANIFEST, digest_of, format_row, is_modified, parse_manifest
 from cloche.fs.files import open_plain
-from cloche.lifecycle.activation_scripts import SCRIPTS
 from cloche.lifecycle.embedded_paths import files, written
 from cloche.lifecycle.installed import in_site, sites
 from cloche.lifecycle.overlay import Overlay, parents
@@ -176,7 +175,7 @@ def loose_files(portrait: EnvironmentInfo, everything: Iterable[Installed]) -> I
             or file.path in known
             or file.path.startswith(metadata)
             or file.path.endswith(".pyc")
-            or (in_bin and (NAME.fullmatch(name) or name.lower() in SCRIPTS))
+            or (in_bin and (NAME.fullmatch(name) or name.lower() in portrait.shells))
             or (file.kind == "link" and file.path in ("lib64", "local", *(path for path, _ in layout.links)))
             or (name in HOOKS and posixpath.basename(directory) == "site-packages")
         ):
@@ -194,7 +193,7 @@ def edited_scripts(portrait: EnvironmentInfo) -> list[str]:
         path
         for path, state in written(draft).items()
         if state == "edited"
-        and posixpath.basename(path).lower() in SCRIPTS
+        and posixpath.basename(path).lower() in portrait.shells
         and portrait.environment.layout.purelib not in draft.text(path)
     ]
 

@@ -76,7 +76,7 @@ def plan_move(path: str, to: str, action: Action, session: Session) -> MovePlan:
     recover_environment(source)
     destination = inspect(absolute(to, host), host)
     refuse_move(source, destination, action, session)
-    info = environment_info(source, host, session.probes)
+    info = environment_info(source, session)
     old = [source, os.path.realpath(source), *info.recorded_roots]
     relocation = Relocation(tuple((root, destination.location) for root in dict.fromkeys(old)))
     overlay = Overlay(source)

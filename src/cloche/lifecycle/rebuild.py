@@ -15,7 +15,6 @@ from cloche.apply import apply, rehearse
 from cloche.apply.staging import is_staging_inside
 from cloche.errors import ClocheError, reason_of
 from cloche.fs.locks import DirectoryLock
-from cloche.lifecycle.activation_scripts import SCRIPTS
 from cloche.lifecycle.embedded_paths import program_of, relocate, retargeted, root_of_program
 from cloche.lifecycle.examination import activations, examine, modules_of
 from cloche.lifecycle.info import SEEDS
@@ -113,7 +112,7 @@ def request_for(upgrade: Upgrade, session: Session) -> Request:
     environment, settings = portrait.environment, portrait.settings
     executable = environment.place(environment.layout.executable)
     is_copied = os.path.isfile(executable) and not os.path.islink(executable)
-    shells = {SCRIPTS[name.lower()] for name in portrait.activators}
+    shells = {portrait.shells[name.lower()].name for name in portrait.activators}
     offered = {one.name for one in session.registry.all("activator")}
     chosen = tuple(sorted(shells & offered)) if offered - shells or not shells else None
     spec = EnvironmentSpec(
@@ -137,7 +136,7 @@ def activator_notes(upgrade: Upgrade, session: Session) -> Iterator[str]:
     """Yield which activation scripts the new environment will not have, because no activator writes them."""
     offered = {one.name for one in session.registry.all("activator")}
     for name in upgrade.portrait.activators:
-        if (shell := SCRIPTS[name.lower()]) not in offered:
+        if (shell := upgrade.portrait.shells[name.lower()].name) not in offered:
             yield f"`{name}` is not in the new environment: activator `{shell}` is not installed"
 
 

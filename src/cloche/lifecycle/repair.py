@@ -22,8 +22,6 @@ from cloche.planning.plan_at import as_write, scripts_of
 from cloche.planning.resolve import choose_activators
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cloche.lifecycle.case import Case, Finding
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.relocation import Relocation
@@ -139,21 +137,10 @@ def writer_for(
         environment=moved,
         relocation=relocation,
         platform=interpreter.platform if interpreter else session.host.platform,
-        quoters=quote_functions(session),
+        shells=portrait.shells,
         generated=generated_scripts(portrait, moved, session),
         prompts=(was, name) if derived and was != name else None,
     )
-
-
-def quote_functions(session: Session) -> dict[str, Callable[[str], str]]:
-    """Return the quote functions of the activators that can be loaded, by name."""
-    found = {}
-    for provided in session.registry.all("activator"):
-        try:
-            found[provided.name] = provided.load().quote
-        except ClocheError:
-            continue  # the scripts in the environment are then patched by our own rules
-    return found
 
 
 def generated_scripts(portrait: EnvironmentInfo, environment: Environment, session: Session) -> dict[str, bytes]:

@@ -190,7 +190,16 @@ class Seeder(Protocol):
 
 
 class Activator(Protocol):
-    """Returns the scripts that activate an environment in one shell. It is asked on every run."""
+    """Returns the scripts that activate an environment in one shell. It is asked on every run.
+
+    An activator may also have these attributes:
+
+    - `shells`: the names of the programs that read its scripts, if they differ from its own `name`;
+    - `script_names`: the file names of all scripts in the shell's language, whoever wrote them. The one to activate with
+      comes first. Without it, they are the names that `scripts` gives;
+    - `read_words(line)`: yields a `cloche.shells.words.Word` for each word of a line that stands for a known text.
+      Without it, only words that `quote` has written are found when an environment moves.
+    """
 
     name: str
 
@@ -205,6 +214,15 @@ class Activator(Protocol):
 
     def scripts(self, environment: Environment) -> Iterable[Script]:
         """Return the scripts as text; most activators render a template with `environment.values`."""
+
+    def source_line(self, path: str) -> str:
+        """Return the command that a user types to activate, given the path of the script.
+
+        The path is absolute, or relative to the current directory. It does not begin with `-` or `~`. An activator that
+        was written before cloche asked for this works without it, and cloche does not tell how to use its script.
+
+        :raises cloche.errors.Inexpressible: the path cannot be typed in this shell.
+        """
 
 
 @hookspec

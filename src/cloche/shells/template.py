@@ -11,7 +11,7 @@ from cloche.model.value import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-MARK = "__CLOCHE_"
+SLOT_PREFIX = "__CLOCHE_"
 
 
 def render(text: str, values: Mapping[str, str], quote: Callable[[str], str]) -> str:
@@ -20,12 +20,12 @@ def render(text: str, values: Mapping[str, str], quote: Callable[[str], str]) ->
     :raises KeyError: `values` has no value for a slot, or a slot is not closed; names the slot.
     :raises cloche.errors.Inexpressible: `quote` cannot express a value in its shell's syntax.
     """
-    first, *pieces = text.split(MARK)
+    first, *pieces = text.split(SLOT_PREFIX)
     rendered = [first]
     for piece in pieces:
         name, closed, rest = piece.partition("__")
         if not closed or name not in values:
-            raise KeyError(f"{MARK}{name[:40]}{closed}")
+            raise KeyError(f"{SLOT_PREFIX}{name[:40]}{closed}")
         rendered += [quote(values[name]), rest]
     return "".join(rendered)
 
@@ -36,8 +36,8 @@ def relocatable(text: str, here: str) -> str:
     The lines from the slot `ROOT` to the slot `PROMPT` are replaced by `here`, which must set the same variables. Render
     the result with `Environment.values_anywhere`.
     """
-    start = text.rfind("\n", 0, text.index(f"{MARK}ROOT__")) + 1
-    end = text.index("\n", text.index(f"{MARK}PROMPT__", start)) + 1
+    start = text.rfind("\n", 0, text.index(f"{SLOT_PREFIX}ROOT__")) + 1
+    end = text.index("\n", text.index(f"{SLOT_PREFIX}PROMPT__", start)) + 1
     return text[:start] + here + text[end:]
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from cloche.errors import Inexpressible
 from cloche.model.environment import Script
-from cloche.shells.template import MARK
+from cloche.shells.template import SLOT_PREFIX
+from cloche.shells.words import Word
 from cloche.testing.checks import (
     Broken,
     Check,
@@ -30,7 +31,7 @@ from cloche.testing.hostile import HOSTILE, PLAIN, absolute_path, directory_name
 from cloche.testing.shells import shell_checks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from cloche.model.environment import Environment
     from cloche.plugins.hookspecs import Activator
@@ -64,6 +65,14 @@ def activator_checks(
         Check("slot-like-names", lambda _: check_slot_like(activator)),
         Check("plain-texts", lambda _: check_plain(activator)),
     ]
+    if hasattr(activator, "source_line"):
+        checks.append(Check("source-line", lambda _: check_source_line(activator)))
+    if hasattr(activator, "shells"):
+        checks.append(Check("shells", lambda _: check_texts("shells", activator.shells)))
+    if hasattr(activator, "script_names"):
+        checks.append(Check("script-names", lambda _: check_script_names(activator, activator.script_names)))
+    if hasattr(activator, "read_words"):
+        checks.append(Check("read-words", lambda _: check_read_words(activator, activator.read_words)))
     for kind in KINDS:
         checks.append(Check(f"refusal-{kind}", partial(check_refusal, activator, kind)))
         checks.append(Check(f"scripts-{kind}", partial(check_scripts, activator, kind)))
@@ -130,14 +139,14 @@ def check_text(script: Script) -> None:
         broken(f"`{script.name}` holds carriage returns; write `\\n`, and say `newline='\\r\\n'` where they belong")
     if not script.text.endswith("\n"):
         broken(f"`{script.name}` does not end with a line end")
-    if MARK in script.text:
-        name = MARK + script.text.partition(MARK)[2].partition("__")[0]
+    if SLOT_PREFIX in script.text:
+        name = SLOT_PREFIX + script.text.partition(SLOT_PREFIX)[2].partition("__")[0]
         broken(f"`{script.name}` has the slot `{name}__` left in it; put values in with `cloche.render`")
 
 
 def check_slot_like(activator: Activator) -> None:
     """A directory that is named like a slot stays a directory."""
-    kind, name, prompt = supported_kinds(activator)[0], f"{MARK}PROMPT__", "cloche0kit0prompt"
+    kind, name, prompt = supported_kinds(activator)[0], f"{SLOT_PREFIX}PROMPT__", "cloche0kit0prompt"
     counts = []
     for directory in ("plain", name):
         environment = environment_of(kind, absolute_path(kind, directory), prompt=prompt)
@@ -190,6 +199,55 @@ def check_hostile(activator: Activator, name: str, _: Path) -> None:
         broken(f"`scripts` raises {error!r} for {HOSTILE[name]!r}; what cannot be written is `Inexpressible`")
 
 
+# What it says about its shell
+
+
+def check_source_line(activator: Activator) -> None:
+    """The command is one line, the same each time; a path that cannot be typed is refused with `Inexpressible`."""
+    for text in (*PLAIN, *HOSTILE.values()):
+        path = f"./{directory_name(text)}/bin/activate"
+        try:
+            line: object = call_twice("`source_line`", partial(activator.source_line, path))
+        except Inexpressible as error:
+            check_sentence("the message of `Inexpressible`", error.message)
+            if text in PLAIN:
+                broken(f"`source_line` cannot even write {path!r}: {error.message}")
+            continue
+        if not isinstance(line, str) or not line.strip():
+            broken(f"`source_line` gives {line!r} for {path!r}, and has to give a command")
+        if "\n" in line and "\n" not in path:
+            broken(f"`source_line` gives several lines for {path!r}; a user types one")
+
+
+def check_texts(attribute: str, texts: object) -> None:
+    """It is a tuple of names, and not a single text by mistake."""
+    if not isinstance(texts, tuple) or not texts or not all(isinstance(text, str) and text for text in texts):
+        broken(f"`{attribute}` is {texts!r}, and has to be a tuple of names")
+
+
+def check_script_names(activator: Activator, names: tuple[str, ...]) -> None:
+    """Its own scripts are among those of its shell, the first of them first."""
+    check_texts("script_names", names)
+    kind = supported_kinds(activator)[0]
+    own = [script.name for script in given(activator, environment_of(kind, absolute_path(kind, "env")))]
+    if missing := [name for name in own if name.lower() not in map(str.lower, names)]:
+        broken(f"`scripts` gives `{missing[0]}`, which is not one of `script_names`")
+    if own and own[0] != names[0]:
+        broken(f"`script_names` begins with `{names[0]}`, and the script to activate with is `{own[0]}`")
+
+
+def check_read_words(activator: Activator, read_words: Callable[[str], Iterable[Word]]) -> None:
+    """A word that `quote` has written is found, and stands for the text that was quoted."""
+    for text in (*PLAIN, *HOSTILE.values()):
+        try:
+            quoted = activator.quote(text)
+        except Inexpressible:
+            continue
+        found = list(read_words(f"x {quoted}"))
+        if Word(2, 2 + len(quoted), text) not in found:
+            broken(f"`read_words` does not find {text!r} in {f'x {quoted}'!r}, but {found!r}")
+
+
 # Templates
 
 
@@ -203,7 +261,7 @@ def template_files(activator: Activator) -> dict[str, str]:
     for path in sorted(Path(origin).parent.iterdir()):
         if path.is_file() and path.suffix not in (".py", ".pyc"):
             text = path.read_text("utf-8-sig", errors="replace")
-            if MARK in text:
+            if SLOT_PREFIX in text:
                 found[path.name] = text
     return found
 
@@ -215,17 +273,17 @@ def check_slots(templates: Mapping[str, str]) -> None:
     for template, text in templates.items():
         for number, line in enumerate(text.splitlines(), 1):
             before = ""
-            for piece in line.split(MARK)[1:]:
-                before = line[: line.index(MARK, len(before))]
+            for piece in line.split(SLOT_PREFIX)[1:]:
+                before = line[: line.index(SLOT_PREFIX, len(before))]
                 name, closed, _ = piece.partition("__")
-                slot, where = f"{MARK}{name}__", f"`{template}`, line {number}"
+                slot, where = f"{SLOT_PREFIX}{name}__", f"`{template}`, line {number}"
                 if not closed or not name.replace("_", "").isalnum() or name.upper() != name:
-                    broken(f"{where}: `{MARK}{name[:20]}` is no slot; one looks like `{MARK}ROOT__`")
+                    broken(f"{where}: `{SLOT_PREFIX}{name[:20]}` is no slot; one looks like `{SLOT_PREFIX}ROOT__`")
                 if quote := open_quote(before):
                     broken(f"{where}: `{slot}` stands inside {quote}quotes{quote}; `quote` brings its own")
                 if before.lstrip()[:1] == "#" or before.lstrip()[:4].lower() in ("rem ", "@rem"):
                     broken(f"{where}: `{slot}` stands in a comment, which a line break in a name would end")
-                before += MARK
+                before += SLOT_PREFIX
 
 
 def open_quote(text: str) -> str:

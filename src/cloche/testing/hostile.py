@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cloche.shells.template import MARK
+from cloche.shells.template import SLOT_PREFIX
 from cloche.testing.fakes import KINDS, fake_environment
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ HOSTILE = {
     "hash": "a #b # c",
     "caret": "a ^b",
     "at": "@(touch PWNED) @a",
-    "slot": f"{MARK}PROMPT__ {MARK}ROOT__",
+    "slot": f"{SLOT_PREFIX}PROMPT__ {SLOT_PREFIX}ROOT__",
     "raw-string-end": "'# \"# '## ''' \"\"\"",
     "escape": "\x1b[31mred\x1b[0m",
     "long": "x" * 200,

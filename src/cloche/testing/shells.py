@@ -109,6 +109,7 @@ class Runner:
         self.shell = shell
         self._echoed: dict[str, str | None] | None = None
         self._activated: dict[str, tuple[dict[str, list[str]], Ran]] = {}
+        self._typed: tuple[dict[str, list[str]], Ran] | None = None
 
     def program(self) -> str:
         """Return the shell's path, or skip."""
@@ -118,11 +119,12 @@ class Runner:
         return os.path.abspath(found)
 
     def run(self, statements: Sequence[str], directory: Path, variables: Mapping[str, str] | None = None) -> Ran:
-        """Run statements as a script, in an empty directory, with few variables beside `variables`."""
+        """Run statements as a script in its own directory, with few variables beside `variables`."""
         for name in ("home", "cwd"):
             (directory / name).mkdir(exist_ok=True)
-        script = directory / f"script{self.shell.suffix}"
+        script = directory / "cwd" / f"script{self.shell.suffix}"  # some shells look for files beside the script
         script.write_bytes("\n".join([*statements, ""]).encode("utf-8"))
+        there = os.listdir(directory / "cwd")
         kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TMPDIR", "TEMP") if name in os.environ}
         own = {"HOME": str(directory / "home"), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TERM": "dumb"}
         ran = subprocess.run(
@@ -138,7 +140,7 @@ class Runner:
             ran.stdout.decode("utf-8", "replace"),
             ran.stderr.decode("utf-8", "replace"),
             ran.returncode,
-            tuple(sorted(os.listdir(directory / "cwd"))),
+            tuple(sorted({*os.listdir(directory / "cwd")} - {*there})),
         )
 
     # Quoting
@@ -292,14 +294,57 @@ class Runner:
             possible = {name: [one] for name, one in prepared.items() if one is not None}
             return self.go_through(possible, Path(directory), {})
 
+    # The command that users type
+
+    def check_source_line(self, name: str, _: Path) -> None:
+        """The command of `source_line` activates an environment of that name; nothing in the name is run."""
+        self.program()
+        if self._typed is None:
+            self._typed = self.type_commands(HOSTILE)
+        together, ran = self._typed
+        if name not in together:
+            not_applicable(f"`source_line` refuses a path with {HOSTILE[name]!r}")
+        if together[name] == [] and not ran.left:
+            return
+        found, ran = self.type_commands({name: HOSTILE[name]})
+        if ran.left:
+            broken(f"the command that `source_line` returns for {HOSTILE[name]!r} runs what stands in the name")
+        self.complain(found[name], ran)
+
+    def type_commands(self, texts: Mapping[str, str]) -> tuple[dict[str, list[str]], Ran]:
+        """Activate environments of these names by relative paths, in one shell. Return what is wrong, by case."""
+        with tempfile.TemporaryDirectory() as directory:
+            statements, made = [], {}
+            for number, (name, text) in enumerate(texts.items()):
+                environment = self.prepared(Path(directory, "cwd"), directory_name(text), "prompt")
+                if environment is None:
+                    continue
+                script = next(iter(self.activator.scripts(environment))).name
+                try:
+                    line = self.activator.source_line(f"./{directory_name(text)}/{environment.layout.bin}/{script}")
+                except Inexpressible:
+                    continue
+                made[name] = (environment, line, f"typed{number}.json")
+                statements += [line, self.dump(Path(directory), made[name][2])]
+            ran = self.run(statements, Path(directory))
+            found = {}
+            for name, (environment, line, file) in made.items():
+                variables = read(Path(directory, file)) or {}
+                told = variables.get("VIRTUAL_ENV")
+                found[name] = [] if told == environment.location else [f"after {line} `VIRTUAL_ENV` is {shown(told)}"]
+        return found, ran
+
     def complain(self, found: Sequence[str], ran: Ran) -> None:
         if found:
             broken("; ".join(found) + ran.explained())
 
 
 def shell_checks(activator: Activator, shell: Shell) -> list[Check]:
+    """Return the checks that run an activator's scripts in its shell."""
     runner = Runner(activator, shell)
+    typed = HOSTILE if hasattr(activator, "source_line") else ()
     return [
+        *(Check(f"source-line-{name}", partial(runner.check_source_line, name)) for name in typed),
         *(Check(f"quoting-{name}", partial(runner.check_quoting, name)) for name in HOSTILE),
         *(Check(f"activation-{name}", partial(runner.check_hostile_activation, "fixed", name)) for name in HOSTILE),
         *(Check(f"copied-{name}", partial(runner.check_hostile_activation, "relocatable", name)) for name in HOSTILE),

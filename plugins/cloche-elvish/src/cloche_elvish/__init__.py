@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cloche import Environment, Inexpressible, Interpreter, Script, hookimpl, render, resource
+from cloche.shells.shell import PLAIN
 
 
 class Elvish:
@@ -27,6 +28,9 @@ class Elvish:
 
     def scripts(self, environment: Environment) -> list[Script]:
         return [Script("activate.elv", render(resource(__name__, "activate.elv"), environment.values, self.quote))]
+
+    def source_line(self, path: str) -> str:
+        return f"eval (slurp < {path if PLAIN.issuperset(path) else self.quote(path)})"
 
 
 activator = Elvish()

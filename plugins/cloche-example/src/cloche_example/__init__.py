@@ -21,6 +21,9 @@ class Rc:
         template = resource(__name__, "activate.rc")
         return [Script("activate.rc", render(template, environment.values, self.quote))]
 
+    def source_line(self, path: str) -> str:
+        return f". {self.quote(path)}"
+
 
 @hookimpl
 def cloche_activators() -> list[Rc]:

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from cloche import Environment, Inexpressible, Interpreter, Script, hookimpl, relocatable, render, resource
+from cloche.shells.shell import PLAIN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cloche.shells.words import Word
 
 ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -11,6 +18,7 @@ class Nushell:
     """The activator `nushell`."""
 
     name = "nushell"
+    shells = ("nu", "nushell")
     summary = "Nushell on every system"
 
     def refusal(self, interpreter: Interpreter) -> str | None:
@@ -33,6 +41,29 @@ class Nushell:
         if environment.placement == "relocatable":
             template, values = relocatable(template, resource(__name__, "here.nu")), environment.values_anywhere
         return [Script("activate.nu", render(template, values, self.quote))]
+
+    def source_line(self, path: str) -> str:
+        return f"overlay use {path if PLAIN.issuperset(path) else self.quote(path)}"
+
+    def read_words(self, line: str) -> Iterator[Word]:
+        """Yield the strings of a line: raw, in quotes of any kind, in backquotes."""
+        from cloche.shells.words import words_matching
+
+        return words_matching(line, r"""r(#+)'.*?'\1|(?<!\$)'[^']*'|`[^`]*`|(?<!\$)"(?:[^"\\]|\\.)*\"""", meaning)
+
+
+def meaning(word: str) -> str | None:
+    """Return what a string stands for; None if it has an escape that `quote` does not write."""
+    import re
+
+    if word[0] == "r":
+        return word.strip("r#")[1:-1]
+    if word[0] != '"':
+        return word[1:-1]
+    texts = {escape: text for text, escape in ESCAPES.items()}
+    if not texts.keys() >= {*re.findall(r"\\.", word)}:
+        return None
+    return re.sub(r"\\.", lambda escape: texts[escape[0]], word[1:-1])
 
 
 activator = Nushell()

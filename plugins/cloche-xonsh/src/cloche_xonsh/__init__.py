@@ -5,6 +5,14 @@ from __future__ import annotations
 import re
 
 from cloche import Environment, Inexpressible, Interpreter, Script, hookimpl, relocatable, render, resource
+from cloche.shells import python
+from cloche.shells.shell import PLAIN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cloche.shells.words import Word
 
 EXPANDED = re.compile(r"""\$(?:\w+|\{(['"]?)\w+\1\})|=~|:~""")
 """What xonsh replaces in the directories of a variable whose name ends with PATH, each time it looks at one."""
@@ -42,6 +50,13 @@ class Xonsh:
         if expanded := EXPANDED.search(environment.location):
             raise Inexpressible(f"xonsh would expand `{expanded[0]}` in an entry of PATH")
         return [Script("activate.xsh", render(resource(__name__, "activate.xsh"), environment.values, self.quote))]
+
+    def source_line(self, path: str) -> str:
+        """Return the command; a quoted word would be expanded, what Python works out is not."""
+        return f"source {path if PLAIN.issuperset(path) else f'@({self.quote(path)})'}"
+
+    def read_words(self, line: str) -> Iterator[Word]:
+        return python.read_words(line)
 
 
 activator = Xonsh()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from cloche.fs.checksums import MANIFEST, parse_manifest
 from cloche.fs.files import open_plain
 from cloche.lifecycle import embedded_paths
-from cloche.lifecycle.activation_scripts import SCRIPTS
 from cloche.lifecycle.case import FIX, Finding
 from cloche.lifecycle.examination import same
 from cloche.lifecycle.reader import listed
@@ -25,8 +24,9 @@ def moved(case: Case) -> Iterator[Finding]:
     old_roots = case.old_roots
     if not old_roots:
         return
+    portrait = case.portrait
     recorded = embedded_paths.roots(
-        case.environment, case.portrait.settings, list(case.portrait.distributions), case.draft
+        case.environment, portrait.settings, list(portrait.distributions), portrait.shells, case.draft
     )
     for root in old_roots:
         files = recorded.get(root, [])
@@ -44,7 +44,7 @@ def activation(case: Case) -> Iterator[Finding]:
     if portrait.activators:
         return
     written = [*parse_manifest(case.draft.text(MANIFEST))]
-    ours = any(path.rpartition("/")[2].lower() in SCRIPTS for path in written)
+    ours = any(path.rpartition("/")[2].lower() in portrait.shells for path in written)
     by_venv = portrait.maker == "venv" and portrait.settings.get("command", "")
     if ours or by_venv or portrait.maker.startswith("uv "):
         message = f"there is no activation script in it, and {portrait.maker} writes some"

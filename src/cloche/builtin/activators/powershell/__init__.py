@@ -5,37 +5,25 @@ Its script must hold in the strictest session: strict mode, errors that stop, Co
 
 from __future__ import annotations
 
-from cloche.errors import Inexpressible
 from cloche.model.environment import Script
 from cloche.model.value import TYPE_CHECKING
+from cloche.shells import powershell
 from cloche.shells.template import relocatable, render, resource
 
 if TYPE_CHECKING:
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
 
-QUOTES = "'\u2018\u2019\u201a\u201b"
-"""All that PowerShell takes for a single quote (`CharExtensions.IsSingleQuote` in its tokenizer)."""
-
 
 class PowerShell:
     """The activator `powershell`."""
 
     name = "powershell"
+    quote = staticmethod(powershell.quote)
+    source_line = staticmethod(powershell.source_line)
 
     def refusal(self, interpreter: Interpreter) -> str | None:
         return None
-
-    def quote(self, text: str) -> str:
-        """Return `text` as a verbatim string: in it nothing means anything but single quotes, which are doubled.
-
-        :raises Inexpressible: it holds a NUL, which ends an environment variable, or what is not Unicode.
-        """
-        if "\0" in text:
-            raise Inexpressible("powershell cannot hold a NUL character")
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise Inexpressible("powershell cannot hold a name that is not Unicode")
-        return "'" + "".join(character * (1 + (character in QUOTES)) for character in text) + "'"
 
     def scripts(self, environment: Environment) -> list[Script]:
         """Return the script; on POSIX under both names that tools look for, since a file system may tell them apart.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cloche.model.environment import Script
 from cloche.model.value import TYPE_CHECKING
+from cloche.shells import python
 from cloche.shells.template import render, resource
 
 if TYPE_CHECKING:
@@ -19,13 +20,11 @@ class Python:
     """The activator `python`."""
 
     name = "python"
+    quote = staticmethod(python.quote)
+    source_line = staticmethod(python.source_line)
 
     def refusal(self, interpreter: Interpreter) -> str | None:
         return None
-
-    def quote(self, text: str) -> str:
-        """Return `text` as a string literal in ASCII; there is nothing that it cannot hold."""
-        return ascii(text)
 
     def scripts(self, environment: Environment) -> list[Script]:
         values = environment.values if environment.placement == "fixed" else environment.values_anywhere

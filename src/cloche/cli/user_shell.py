@@ -1,0 +1,90 @@
+"""The user's shell: which one it is, and the command that activates a new environment in it."""
+
+from __future__ import annotations
+
+import os
+
+from cloche.cli.report import print_warnings, relative_path
+from cloche.errors import ClocheError, Inexpressible
+from cloche.model.value import TYPE_CHECKING
+from cloche.plugins.guard import guarded, load_object
+from cloche.shells.catalogue import BUILT_IN, MODULES, programs_of, shell_of_activator, shell_of_program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, TypeVar
+
+    from cloche.model.environment import Environment
+    from cloche.model.interpreter import Host
+    from cloche.model.plan import ChosenComponent, Result
+    from cloche.shells.shell import Shell
+
+    T = TypeVar("T")
+
+
+def activation_hint(result: Result, chosen: Iterable[ChosenComponent], host: Host) -> str:
+    """Return the command that activates a new environment in the user's shell; empty if there is none.
+
+    :param chosen: the activators that its scripts come from.
+    """
+    environment, names = result.environment, result.plan.activators
+    plugins = [one for one in chosen if one.name in names and one.name not in BUILT_IN]
+    try:
+        serving = {program: one for one in plugins for program in ask(one, programs_of)}
+        parent = parent_program(host)
+        program = parent if parent in MODULES or parent in serving else login_program(host)
+        if program in serving:
+            return ask(serving[program], lambda one: hint_in(shell_of_activator(one, environment), environment, host))
+        shell = shell_of_program(program)
+        return hint_in(shell, environment, host) if shell and shell.name in names else ""
+    except ClocheError as error:  # of a plugin; the environment is there all the same
+        print_warnings([error.message])
+        return ""
+
+
+def ask(chosen: ChosenComponent, question: Callable[[Any], T]) -> T:
+    """Return what the answer to a question about an activator is.
+
+    :raises PluginError: its plugin failed.
+    """
+    item = chosen.item
+    return guarded(
+        lambda: question(load_object(item) if isinstance(item, str) else item), "activator", chosen.name, chosen.source
+    )
+
+
+def hint_in(shell: Shell, environment: Environment, host: Host) -> str:
+    """Return the command that activates an environment in a shell; empty if that cannot be typed there."""
+    if shell.source_line is None:
+        return ""
+    script = environment.place(f"{environment.layout.bin}/{shell.script_names[0]}")
+    for path in (as_typed(script, host), script):
+        try:
+            line = shell.source_line(path)
+        except Inexpressible:
+            continue
+        return line if line.isprintable() else ""
+    return ""
+
+
+def as_typed(path: str, host: Host) -> str:
+    """Return a path as users type it, which no shell takes for an option or somebody's home."""
+    path = relative_path(path, host)
+    is_safe = os.path.isabs(path) or path[0].isalnum() or path[0] in "._"
+    return path if is_safe else f".{os.sep}{path}"
+
+
+def parent_program(host: Host) -> str:
+    """Return the name of the program that started this one, a shell or another; empty if it is not known."""
+    if host.os_name == "nt":
+        return "powershell" if host.environ.get("PSMODULEPATH") and not host.environ.get("PROMPT") else "cmd"
+    try:
+        with open(f"/proc/{os.getppid()}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def login_program(host: Host) -> str:
+    """Return the name of the user's login shell; empty if it is not known."""
+    return os.path.basename(host.environ.get("SHELL", ""))

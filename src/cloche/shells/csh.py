@@ -1,0 +1,72 @@
+"""csh and tcsh, which can be trusted with less than a POSIX shell."""
+
+from __future__ import annotations
+
+from cloche.errors import Inexpressible
+from cloche.model.value import TYPE_CHECKING
+from cloche.shells.shell import PLAIN, Shell, is_unicode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cloche.shells.words import Word
+
+
+def quote(text: str) -> str:
+    """Return `text` as one word, with a backslash before each character that could mean something.
+
+    Quotes would not do: `!` is expanded inside them, and what a backslash does there depends on `backslash_quote`.
+
+    :raises Inexpressible: it holds a newline (one after a backslash becomes a blank), a NUL or what is not Unicode.
+    """
+    if "\n" in text:
+        raise Inexpressible("csh cannot hold a newline")
+    if "\0" in text:
+        raise Inexpressible("csh cannot hold a NUL character")
+    if not is_unicode(text):
+        raise Inexpressible("an activation script is UTF-8 and cannot hold a name that is not Unicode")
+    return "".join(c if c in PLAIN or c >= "\x80" else f"\\{c}" for c in text) or "''"
+
+
+def source_line(path: str) -> str:
+    return f"source {quote(path)}"
+
+
+WORD = r"""(?:[A-Za-z_]\w*=)?(?P<word>(?:'[^']*'|"[^"]*"|\\.|[^\s'"\\;&|()<>`])+)"""
+"""A word, or the value in `set NAME=value`."""
+
+
+def read_words(line: str) -> Iterator[Word]:
+    """Yield the words of a line that hold no expansion."""
+    from cloche.shells.words import words_matching
+
+    return words_matching(line, WORD, meaning)
+
+
+def meaning(word: str) -> str | None:
+    """Return what a word stands for; in quotes a backslash is one, unless it stands before an exclamation mark."""
+    import re
+
+    texts = []
+    for piece in re.findall(r"""'[^']*'|"[^"]*"|\\.|[^'"\\]+""", word):
+        if piece[0] != "'" and piece[0] != "\\" and ("$" in piece or "`" in piece):
+            return None
+        if piece[0] in "'\"":
+            texts.append(piece[1:-1].replace("\\!", "!"))
+        else:
+            texts.append(piece.removeprefix("\\"))
+    return "".join(texts)
+
+
+SHELLS = (
+    Shell(
+        name="csh",
+        programs=("csh", "tcsh"),
+        script_names=("activate.csh", "deactivate.csh"),
+        quote=quote,
+        read_words=read_words,
+        source_line=source_line,
+        trial="set prompt = ''; {line} && echo $VIRTUAL_ENV:q",
+        trial_options={"tcsh": ("-f", "-c")},
+    ),
+)

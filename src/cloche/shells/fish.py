@@ -1,0 +1,72 @@
+"""fish, in every version from 3.0 on."""
+
+from __future__ import annotations
+
+from cloche.errors import Inexpressible
+from cloche.model.value import TYPE_CHECKING
+from cloche.shells.shell import PLAIN, Shell, is_unicode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cloche.shells.words import Word
+
+
+def quote(text: str) -> str:
+    """Return `text` as one word: bare if it is plain, else in single quotes.
+
+    :raises Inexpressible: it holds a NUL or what is not Unicode.
+    """
+    if text and PLAIN.issuperset(text):
+        return text
+    if "\0" in text:
+        raise Inexpressible("fish cannot hold a NUL character")
+    if not is_unicode(text):
+        raise Inexpressible("an activation script is UTF-8 and cannot hold a name that is not Unicode")
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def source_line(path: str) -> str:
+    return f"source {quote(path)}"
+
+
+def read_words(line: str) -> Iterator[Word]:
+    """Yield the words of a line that hold no expansion."""
+    from cloche.shells.words import words_matching
+
+    pattern = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\;&|()<>])+"""
+    return words_matching(line, pattern, meaning)
+
+
+def meaning(word: str) -> str | None:
+    import re
+
+    texts = []
+    for piece in re.findall(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\\.|[^'"\\]+""", word):
+        if piece[0] == "'":
+            texts.append(re.sub(r"\\([\\'])", r"\1", piece[1:-1]))
+        elif piece[0] == "\\":
+            if piece[1].isalnum():  # an escape: `\n`, `\x41`
+                return None
+            texts.append(piece[1:])
+        elif "$" in re.sub(r"\\.", "", piece):
+            return None
+        elif piece[0] == '"':
+            texts.append(re.sub(r'\\([\\"$])', r"\1", piece[1:-1]))
+        else:
+            texts.append(piece)
+    return "".join(texts)
+
+
+SHELLS = (
+    Shell(
+        name="fish",
+        programs=("fish",),
+        script_names=("activate.fish",),
+        quote=quote,
+        read_words=read_words,
+        source_line=source_line,
+        trial="{line}; and echo $VIRTUAL_ENV",
+        trial_options={"fish": ("--no-config", "-c")},
+    ),
+)

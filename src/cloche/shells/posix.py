@@ -1,0 +1,91 @@
+"""bash and every other shell of the POSIX family: sh, dash, ksh, mksh, yash, zsh, BusyBox."""
+
+from __future__ import annotations
+
+from cloche.errors import Inexpressible
+from cloche.model.value import TYPE_CHECKING
+from cloche.shells.shell import PLAIN, Shell, is_unicode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cloche.shells.words import Word
+
+
+def quote(text: str) -> str:
+    """Return `text` as one word: bare if it is plain, else in single quotes.
+
+    :raises Inexpressible: it holds a NUL or what is not Unicode.
+    """
+    if text and PLAIN.issuperset(text):
+        return text
+    if "\0" in text:
+        raise Inexpressible("a POSIX shell cannot hold a NUL character")
+    if not is_unicode(text):
+        raise Inexpressible("an activation script is UTF-8 and cannot hold a name that is not Unicode")
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def source_line(path: str) -> str:
+    """Return the command that every shell of the family knows."""
+    return f". {quote(path)}"
+
+
+def source_line_of_bash(path: str) -> str:
+    """Return the command in the words that users of bash and zsh type."""
+    return f"source {quote(path)}"
+
+
+WORD = r"""(?:[A-Za-z_]\w*=)?(?P<word>(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\;&|()<>`])+)"""
+"""A word, or the value of an assignment."""
+
+
+def read_words(line: str) -> Iterator[Word]:
+    """Yield the words of a line that hold no expansion."""
+    from cloche.shells.words import words_matching
+
+    return words_matching(line, WORD, meaning)
+
+
+def meaning(word: str) -> str | None:
+    import re
+
+    texts = []
+    for piece in re.findall(r"""'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^'"\\]+""", word):
+        unescaped = piece if piece[0] == "'" else re.sub(r"\\.", "", piece)
+        if piece[0] == "'":
+            texts.append(piece[1:-1])
+        elif "$" in unescaped or "`" in unescaped:
+            return None
+        elif piece[0] == '"':
+            texts.append(re.sub(r'\\([\\"$`])', r"\1", piece[1:-1]))
+        else:
+            texts.append(piece.removeprefix("\\"))
+    return "".join(texts)
+
+
+SCRIPT_NAMES = ("activate", "activate.sh", "activate.bash")
+TRIAL = "{line} && printf '%s\\n' \"$VIRTUAL_ENV\""
+
+SHELLS = (
+    Shell(
+        name="bash",
+        programs=("bash", "zsh"),
+        script_names=SCRIPT_NAMES,
+        quote=quote,
+        read_words=read_words,
+        source_line=source_line_of_bash,
+        trial=TRIAL,
+        trial_options={"bash": ("--norc", "--noprofile", "-c"), "zsh": ("-f", "-c")},
+    ),
+    Shell(
+        name="bash",
+        programs=("sh", "ash", "dash", "ksh", "ksh93", "mksh", "yash"),
+        script_names=SCRIPT_NAMES,
+        quote=quote,
+        read_words=read_words,
+        source_line=source_line,
+        trial=TRIAL,
+        trial_options={"dash": ("-c",)},
+    ),
+)

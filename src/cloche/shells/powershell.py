@@ -1,0 +1,68 @@
+"""Windows PowerShell 5.1 and PowerShell 7, on every system."""
+
+from __future__ import annotations
+
+from cloche.errors import Inexpressible
+from cloche.model.value import TYPE_CHECKING
+from cloche.shells.shell import PLAIN, Shell, is_unicode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cloche.shells.words import Word
+
+QUOTES = "'\u2018\u2019\u201a\u201b"
+"""All that PowerShell takes for a single quote (`CharExtensions.IsSingleQuote` in its tokenizer)."""
+
+
+def quote(text: str) -> str:
+    """Return `text` as a verbatim string: in it nothing means anything but single quotes, which are doubled.
+
+    :raises Inexpressible: it holds a NUL, which ends an environment variable, or what is not Unicode.
+    """
+    if "\0" in text:
+        raise Inexpressible("powershell cannot hold a NUL character")
+    if not is_unicode(text):
+        raise Inexpressible("powershell cannot hold a name that is not Unicode")
+    return "'" + "".join(character * (1 + (character in QUOTES)) for character in text) + "'"
+
+
+def source_line(path: str) -> str:
+    """Return the command that runs a script in the current scope.
+
+    :raises Inexpressible: it is a relative path on POSIX with a backslash, which would name a module: `module\\command`.
+    """
+    if "\\" in path and "/" in path[1:] and path[0] != "/":
+        raise Inexpressible("powershell cannot hold a backslash in a relative path")
+    is_plain = (PLAIN | {"\\", ":"}).issuperset(path)
+    return f". {path if is_plain else quote(path)}"
+
+
+def read_words(line: str) -> Iterator[Word]:
+    """Yield the strings of a line that hold no expansion."""
+    from cloche.shells.words import words_matching
+
+    verbatim = f"[{QUOTES}](?:[^{QUOTES}]|[{QUOTES}]{{2}})*[{QUOTES}]"
+    return words_matching(line, rf'{verbatim}|"(?:[^"`]|`.|"")*"', meaning)
+
+
+def meaning(word: str) -> str | None:
+    import re
+
+    if word[0] in QUOTES:
+        return re.sub(f"[{QUOTES}]([{QUOTES}])", r"\1", word[1:-1])
+    if "$" in re.sub("`.", "", word) or any(map(str.isalnum, re.findall("`(.)", word))):  # `n is a newline
+        return None
+    return re.sub('[`"](.)', r"\1", word[1:-1])
+
+
+SHELLS = (
+    Shell(
+        name="powershell",
+        programs=("pwsh", "powershell"),
+        script_names=("activate.ps1",),
+        quote=quote,
+        read_words=read_words,
+        source_line=source_line,
+    ),
+)

@@ -1,0 +1,39 @@
+"""A Python that is running already: no shell, but it reads a script of its own."""
+
+from __future__ import annotations
+
+from cloche.model.value import TYPE_CHECKING
+from cloche.shells.shell import Shell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cloche.shells.words import Word
+
+
+def quote(text: str) -> str:
+    """Return `text` as a string literal in ASCII; there is nothing that it cannot hold."""
+    return ascii(text)
+
+
+def source_line(path: str) -> str:
+    return f"import runpy; runpy.run_path({quote(path)})"
+
+
+def read_words(line: str) -> Iterator[Word]:
+    """Yield the string literals of a line."""
+    from cloche.shells.words import python_literal, words_matching
+
+    return words_matching(line, r"""(?<!\w)[A-Za-z]{0,2}(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", python_literal)
+
+
+SHELLS = (
+    Shell(
+        name="python",
+        programs=(),
+        script_names=("activate_this.py",),
+        quote=quote,
+        read_words=read_words,
+        source_line=source_line,
+    ),
+)

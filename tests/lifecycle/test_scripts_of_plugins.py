@@ -1,0 +1,98 @@
+"""Activation scripts for the shells of plugins: seen by `info`, and moved with the environment when they were edited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.plugins.site import Site, giving, site
+from tests.run import Cloche, clean_environ
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["site"]
+
+SCRIPTS = """
+def quote(self, text): return "<" + text.replace(">", ">>") + ">"
+def scripts(self, environment):
+    return [cloche.Script("activate.acme", cloche.render("set ROOT __CLOCHE_ROOT__\\n", environment.values, self.quote))]
+"""
+
+READER = """
+shells = ("acmesh",)
+def read_words(self, line):
+    from cloche.shells.words import words_matching
+    return words_matching(line, "<[^>]*(?:>>[^>]*)*>", lambda word: word[1:-1].replace(">>", ">"))
+"""
+
+IN_QUOTES = """
+def quote(self, text): return "'" + text.replace("'", "''") + "'"
+def scripts(self, environment):
+    return [cloche.Script("activate.acme", cloche.render("set ROOT __CLOCHE_ROOT__\\n", environment.values, self.quote))]
+"""
+
+
+@pytest.fixture
+def cloche(tmp_path: Path, site: Site) -> Cloche:
+    environ = clean_environ(tmp_path / "home", tmp_path / "cache")
+    (tmp_path / "work").mkdir()
+    return Cloche(tmp_path / "work", {**environ, "PYTHONPATH": str(site.directory)})
+
+
+@pytest.mark.parametrize(
+    ("more", "root"),
+    [
+        pytest.param(SCRIPTS + READER, "<{}>", id="a reader of its own"),
+        pytest.param(IN_QUOTES, "'{}'", id="only a quoter"),
+    ],
+)
+def test_an_edited_script_follows_a_move(cloche: Cloche, site: Site, more: str, root: str) -> None:
+    site.install("acme-shell", acme=giving("activator", "acme", more=more))
+    assert cloche("an env", "--no-seed").code == 0
+    script = cloche.cwd / "an env" / "bin" / "activate.acme"
+    text = f"{script.read_text()}run {root.format(cloche.cwd / 'an env' / 'tools')}\nsay mine\n"
+    script.write_text(text)
+
+    moved = cloche("move", "an env", "another's > $env")
+
+    assert (moved.code, moved.err) == (0, "")
+    new = str(cloche.cwd / "another's > $env")
+    quoted = new.replace(">", ">>") if root[0] == "<" else new.replace("'", "''")
+    assert (cloche.cwd / "another's > $env" / "bin" / "activate.acme").read_text() == (
+        f"set ROOT {root.format(quoted)}\nrun {root.format(quoted + '/tools')}\nsay mine\n"
+    )
+
+
+def test_info_lists_the_script_and_doctor_finds_the_place_that_it_names(cloche: Cloche, site: Site) -> None:
+    site.install("acme-shell", acme=giving("activator", "acme", more=IN_QUOTES))
+    cloche("env", "--no-seed", "--activators", "acme")
+    (cloche.cwd / "env").rename(cloche.cwd / "moved")
+    script = cloche.cwd / "moved" / "bin" / "activate.acme"
+    script.write_text(script.read_text().replace("ROOT", "VIRTUAL_ENV"))
+
+    assert "activate.acme" in cloche("info", "moved").out
+    assert f"`{cloche.cwd}/env`" in cloche("doctor", "moved").out
+    cloche("doctor", "moved", "--fix")
+    assert script.read_text() == f"set VIRTUAL_ENV '{cloche.cwd}/moved'\n"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "def scripts(self, environment): return 1 / 0",
+        "def read_words(self, line): yield 1 / 0",
+    ],
+    ids=["scripts", "read_words"],
+)
+def test_a_plugin_that_fails_is_named_and_stops_nothing(cloche: Cloche, site: Site, more: str) -> None:
+    cloche("env", "--no-seed")
+    (cloche.cwd / "env" / "bin" / "activate.acme").write_text(f"set ROOT '{cloche.cwd}/env'\n")
+    site.install("acme-shell", acme=giving("activator", "acme", more=more))
+
+    moved = cloche("move", "env", "other")
+
+    assert moved.code == 0
+    assert "activator `acme` of plugin `acme` of acme-shell 1.0 failed: ZeroDivisionError" in moved.err
+    assert (cloche.cwd / "other" / "bin" / "activate.acme").read_text() == f"set ROOT '{cloche.cwd}/other'\n"

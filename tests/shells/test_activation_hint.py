@@ -1,0 +1,113 @@
+"""The command at the end of `cloche DEST`, pasted into every shell, for directories with names that are hard to type."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cloche.cli.user_shell import hint_in
+from cloche.model.interpreter import Host
+from cloche.shells.catalogue import shell_of_program
+from cloche.testing.fakes import KINDS, fake_environment
+from cloche.testing.hostile import HOSTILE, directory_name
+from cloche.testing.shells import write
+from tests.tools import require
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from cloche.model.environment import Environment
+
+NAMES = [
+    *map(directory_name, HOSTILE.values()),
+    "-n",
+    "--",
+    "+x",
+    "~",
+    "~root",
+    "=ls",
+    "!!",
+    "%HOME%",
+    "@home",
+    ".hidden",
+    "2024",
+    "é",
+    "ends in a blank ",
+    "ends in a backslash\\",
+    "`",
+    "$",
+    "[a-z]?",
+    "\u2019",
+]
+
+TELL = "printf '%s\\n' \"=$VIRTUAL_ENV=\""
+
+PASTED = {
+    "bash": (["bash", "--norc", "--noprofile"], f"set -o history -o histexpand\n{{}}\n{TELL}"),
+    "sh": (["sh"], f"{{}}\n{TELL}"),
+    "dash": (["dash"], f"{{}}\n{TELL}"),
+    "zsh": (["zsh", "-f"], f"{{}}\n{TELL}"),
+    "ksh": (["ksh"], f"{{}}\n{TELL}"),
+    "mksh": (["mksh"], f"{{}}\n{TELL}"),
+    "yash": (["yash", "--norcfile", "--noprofile"], f"{{}}\n{TELL}"),
+    "tcsh": (["tcsh", "-f"], "set prompt = ''\n{}\n/usr/bin/printf '=%s=\\n' $VIRTUAL_ENV:q"),
+    "fish": (["fish", "--no-config"], "{}\necho =$VIRTUAL_ENV="),
+    "pwsh": (["pwsh", "-NoProfile", "-File"], '{}\nWrite-Output "=$env:VIRTUAL_ENV="'),
+}
+"""How a script is run by each shell, and a script that tells of one hint."""
+
+
+def host_in(directory: Path) -> Host:
+    return Host({}, str(directory), sys.platform, os.name, sys.executable)
+
+
+def make(directory: Path, name: str, program: str) -> Environment:
+    """Write nothing of an environment but the script for one shell."""
+    shell = shell_of_program(program)
+    assert shell is not None
+    kind = next(kind for kind, one in KINDS.items() if one.os_name == os.name)
+    environment = fake_environment(directory / name, KINDS[kind])
+    activator = __import__(f"cloche.builtin.activators.{shell.name}", fromlist=["activator"]).activator
+    write(activator.scripts(environment), environment)
+    return environment
+
+
+@pytest.mark.parametrize("program", PASTED)
+def test_the_hint_activates_whatever_the_name_of_the_directory(program: str, tmp_path: Path) -> None:
+    shell, (command, tell) = shell_of_program(program), PASTED[program]
+    assert shell is not None
+    require(command[0])
+    lines, wanted = [], []
+    for name in dict.fromkeys(NAMES):
+        if program == "tcsh" and "\n" in name:
+            continue  # it has no script
+        environment = make(tmp_path, name, program)
+        hint = hint_in(shell, environment, host_in(tmp_path))
+        assert bool(hint) == name.isprintable()
+        if hint:
+            lines.append(tell.replace("{}", hint))
+            wanted.append(f"={environment.location}=")
+
+    assert pasted(command, lines, tmp_path) == wanted
+    assert not (tmp_path / "PWNED").exists()
+
+
+def pasted(command: Sequence[str], lines: Sequence[str], directory: Path) -> list[str]:
+    """Return what a shell prints that runs these lines in a directory."""
+    script = directory / "script.ps1"
+    script.write_text("\n".join([*lines, ""]), "utf-8")
+    ran = subprocess.run(
+        [*command, str(script)],
+        cwd=directory,
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8", "TERM": "dumb"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    assert ran.stderr == b""
+    return ran.stdout.decode("utf-8").splitlines()

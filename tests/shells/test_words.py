@@ -1,0 +1,189 @@
+"""Words of every shell: what is quoted reads back as itself, and what others wrote is read as their shell reads it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from cloche.errors import Inexpressible
+from cloche.shells import batch, elsewhere
+from cloche.shells.catalogue import BUILT_IN, MODULES, built_in_shells, shell_of_program, shells_of
+from cloche.shells.words import Word, words_written_by
+from tests.tools import require
+
+if TYPE_CHECKING:
+    from cloche.shells.shell import Shell
+
+SHELLS = {"/".join((shell.name, *shell.programs)): shell for shell in built_in_shells() if shell.name != "batch"}
+"""By a name for the test; a batch file has words in some places only."""
+
+each_shell = pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS.keys())
+
+
+@each_shell
+@given(text=st.text(min_size=1))
+@example('it\'s "a" $b `c` \\ !d %e%\n\u2018f\u2019')
+@example("\\'")
+@example("''")
+def test_a_quoted_text_reads_back_as_itself(shell: Shell, text: str) -> None:
+    try:
+        quoted = shell.quote(text)
+    except Inexpressible:
+        return
+    assert [*shell.read_words(quoted)] == [Word(0, len(quoted), text)]
+
+
+@given(text=st.text(min_size=1))
+@example('a!b^c%d%"e"&(f)')
+def test_the_value_of_a_setting_reads_back_as_itself(text: str) -> None:
+    try:
+        line = f"@set VIRTUAL_ENV={batch.quote(text)}"
+    except Inexpressible:
+        return
+    assert [*batch.read_words(line)] == [Word(17, len(line), text)]
+
+
+POSIX_WORDS = ["/old", "'/old'", '"/old"', "'/o'\"ld\"", "\\/old", '"a\\$b\\\\c\\d"', "a\\'b'\"c'", "'a\\b'"]
+FISH_WORDS = ["/old", "'/old'", '"/old"', "\\/old", "'a\\'b\\\\c\\d'", '"a\\$b\\"c\\d"', '"(a)"']
+CSH_WORDS = ["/old", "'/old'", '"/old"', "\\/old\\ \\'b", "'a\\!b\\c'", '"a\\!b\\c"']
+POWERSHELL_WORDS = ["'/old'", "'it''s'", "'a\u2018\u2019b'", '"a`$b""c``d`"e"', "'$a`n'"]
+
+SPELLED = [
+    ("bash", ["-c"], "printf %s {}", POSIX_WORDS),
+    ("dash", ["-c"], "printf %s {}", POSIX_WORDS),
+    ("zsh", ["-f", "-c"], "printf %s {}", POSIX_WORDS),
+    ("fish", ["--no-config", "-c"], "printf %s {}", FISH_WORDS),
+    ("tcsh", ["-f", "-c"], "printf %s {}", CSH_WORDS),
+    ("pwsh", ["-NoProfile", "-Command"], "[Console]::Write({})", POWERSHELL_WORDS),
+]
+
+
+@pytest.mark.parametrize(
+    ("program", "options", "show", "word"),
+    [(program, options, show, word) for program, options, show, words in SPELLED for word in words],
+)
+def test_a_word_means_to_us_what_it_means_to_its_shell(program: str, options: list[str], show: str, word: str) -> None:
+    shell = shell_of_program(program)
+    assert shell is not None
+
+    [found] = [one for one in shell.read_words(f"x {word}") if one.end == len(word) + 2]
+
+    environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}
+    command = [require(program), *options, show.format(word)]
+    ran = subprocess.run(command, capture_output=True, encoding="utf-8", env=environ, check=True)
+    assert found == Word(2, len(word) + 2, ran.stdout)
+
+
+@pytest.mark.parametrize(
+    ("program", "line"),
+    [
+        ("bash", '"$HOME/x"'),
+        ("bash", "`date`"),
+        ("bash", "$'a'"),
+        ("fish", '"$HOME/x"'),
+        ("fish", "$HOME"),
+        ("fish", "\\n"),
+        ("tcsh", '"\\$HOME"'),
+        ("pwsh", '"$HOME/x"'),
+        ("pwsh", '"a`nb"'),
+        ("cmd", "set VIRTUAL_ENV=%HOME%"),
+        ("cmd", '@set "VIRTUAL_ENV=%%~fi%"'),
+    ],
+)
+def test_what_is_known_only_when_the_line_runs_is_no_word(program: str, line: str) -> None:
+    shell = shell_of_program(program)
+    assert shell is not None
+    assert [word for word in shell.read_words(line) if word.text not in ("date", "a")] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ('@for %%i in ("C:\\an env") do @set "VIRTUAL_ENV=%%~fi"', "C:\\an env"),
+        ('@set "VIRTUAL_ENV=C:\\100%% env"', "C:\\100% env"),
+        ("@set VIRTUAL_ENV=C:\\a^&b", "C:\\a&b"),
+        ("set VIRTUAL_ENV=C:\\an env\r\n", "C:\\an env"),
+    ],
+)
+def test_settings_of_a_batch_file_are_read_as_all_makers_write_them(line: str, word: str) -> None:
+    assert word in [one.text for one in batch.read_words(line)]
+
+
+@pytest.mark.parametrize("literal", ["r'C:\\new'", "u'a'", "'a\\n'", '"it\'s"'])
+def test_a_literal_of_python_is_read_with_its_prefix(literal: str) -> None:
+    python = SHELLS["python"]
+    assert [word.text for word in python.read_words(f"x = {literal}")] == [eval(literal)]
+
+
+@pytest.mark.parametrize("literal", ["f'{x}'", "b'a'", "rb'a'"])
+def test_what_is_no_text_in_python_is_no_word(literal: str) -> None:
+    assert [*SHELLS["python"].read_words(f"x = {literal}")] == []
+
+
+# Shells of plugins
+
+
+def doubled(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def escaped(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+@pytest.mark.parametrize("quote", [doubled, escaped, ascii, partial(str)])
+@pytest.mark.parametrize("text", ["/plain", "an env", "it's", 'say "x"', "a\\b", "$HOME"])
+def test_without_a_reader_the_words_are_those_that_the_quoter_writes(quote, text: str) -> None:
+    line = f"set x {quote(text)}"
+    found = [word.text for word in words_written_by(quote, line)]
+    assert text in found or quote(text) == text  # a bare word ends at a blank
+
+
+def test_without_a_reader_nothing_is_taken_for_a_word_that_the_quoter_would_write_otherwise() -> None:
+    assert [*words_written_by(doubled, 'x "it\'s" $HOME "\'"')] == []
+
+
+@pytest.mark.parametrize("line", ["x = '/an env'", 'x = "/an env"', "x = r#'/an env'#"])
+def test_scripts_for_a_shell_without_its_plugin_are_read_where_any_shell_would_agree(line: str) -> None:
+    assert [word.text for word in elsewhere.read_words(line)] == ["/an env"]
+
+
+@pytest.mark.parametrize("text", ["it's", "$HOME", "a\\b", "{x}", "a`b"])
+def test_nothing_difficult_is_read_for_a_shell_without_its_plugin(text: str) -> None:
+    assert text not in [word.text for word in elsewhere.read_words(f"x = {elsewhere.quote(text)}")]
+
+
+# The catalogue
+
+
+def test_the_index_of_programs_names_the_modules_that_have_them() -> None:
+    owners = {
+        program: module
+        for module in (*BUILT_IN.values(), "elsewhere")
+        for shell in shells_of(module)
+        for program in shell.programs
+    }
+    assert dict(MODULES) == owners
+
+
+def test_each_shell_is_named_for_the_activator_that_serves_it() -> None:
+    assert {name: {shell.name for shell in shells_of(module)} for name, module in BUILT_IN.items()} == {
+        name: {name} for name in BUILT_IN
+    }
+
+
+@each_shell
+def test_each_shell_activates_with_the_script_that_its_activator_gives(shell: Shell) -> None:
+    from cloche.testing.fakes import KINDS, fake_environment
+
+    __import__(f"cloche.builtin.activators.{shell.name}")
+    activator = sys.modules[f"cloche.builtin.activators.{shell.name}"].activator
+    environment = fake_environment("/env", next(iter(KINDS.values())))
+    assert shell.script_names[0] in [script.name for script in activator.scripts(environment)]
