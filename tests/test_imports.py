@@ -46,11 +46,12 @@ KEY_PRESS = COMPLETION | frozenset(("cloche.cli.completion.suggestions", "cloche
 
 CREATE = COMMAND | frozenset(
     """
-    cloche.builtin cloche.builtin.activators cloche.builtin.activators.bash cloche.builtin.activators.csh
-    cloche.builtin.activators.fish cloche.builtin.activators.powershell cloche.builtin.activators.python
-    cloche.cli.create cloche.cli.request cloche.cli.settings cloche.cli.user_shell
-    cloche.planning.plan_cache cloche.plugins.entry_points cloche.shells.catalogue cloche.shells.csh
-    cloche.shells.fish cloche.shells.posix cloche.shells.powershell cloche.shells.python cloche.shells.shell
+    cloche.builtin cloche.builtin.activators cloche.builtin.activators.bash cloche.builtin.activators.batch
+    cloche.builtin.activators.csh cloche.builtin.activators.fish cloche.builtin.activators.powershell
+    cloche.builtin.activators.python cloche.cli.create cloche.cli.request cloche.cli.settings
+    cloche.cli.user_shell cloche.planning.plan_cache cloche.plugins.entry_points cloche.shells.batch
+    cloche.shells.catalogue cloche.shells.csh cloche.shells.fish cloche.shells.posix cloche.shells.powershell
+    cloche.shells.python cloche.shells.shell
     """.split()
 )
 """To make an environment that was asked for before."""
