@@ -526,3 +526,33 @@ def test_the_place_where_it_was_made_stands_in_the_script_once() -> None:
 @pytest.mark.parametrize("name", ["activate.bat", "deactivate.bat", "routines.bat", "pydoc.bat"])
 def test_no_slot_of_the_template_stands_in_quotes(name: str) -> None:
     assert slots_in_quotes(resource("cloche.builtin.activators.batch", name), comment="@rem") == []
+
+
+def test_the_command_that_users_type_activates_whatever_the_name_of_the_directory(tmp_path: Path, cmd: Cmd) -> None:
+    names = [
+        name
+        for name in NAMES.values()
+        if name.isascii() and not set(name) & set('"%!<>|*?:\t') and name.strip(" .") == name  # Wine types ASCII
+    ]
+    commands = []
+    for number, name in enumerate(names):
+        make(tmp_path / name, f"C:\\env{number}")
+        start = "" if name[0].isalnum() else ".\\"
+        commands += [activator.source_line(f"{start}{name}\\Scripts\\activate.bat"), f"set >told{number}.env"]
+
+    child = cmd.spawn("/v:on", cwd=tmp_path)
+    child.expect_exact(">")
+    for command in (*commands, "exit"):
+        child.send(f"{command}\r")
+    child.expect_exact(pexpect.EOF)
+    child.close()
+
+    assert len(names) > 10
+    for number, name in enumerate(names):
+        told = variables((tmp_path / f"told{number}.env").read_bytes())
+        assert told["VIRTUAL_ENV"] == f"C:\\env{number}", name
+
+
+def test_a_path_that_cmd_would_expand_has_no_command() -> None:
+    with pytest.raises(Inexpressible, match="cannot hold `%`"):
+        activator.source_line("C:\\100%\\Scripts\\activate.bat")
