@@ -118,10 +118,10 @@ SLOW: dict[str, Choice] = {
     "integration/test_store_damaged.py::*": few(4),
     "integration/test_zipapp.py::test_the_plugins_in_the_box_*": few(1),
     "integration/test_zipapp.py::*": NONE,
-    "unit/test_laying.py::test_scripts_start_from_any_directory": few(4),
+    "unit/test_installation.py::test_scripts_start_from_any_directory": few(4),
     "unit/test_images.py::test_a_damaged_image_*": few(4),
     "cli/test_interference.py::*": few(4),
-    "plugins/test_asking_again.py::*": few(4),
+    "plugins/test_plan_cache.py::*": few(4),
     "plugins/test_commands.py::test_a_plugin_that_is_left_out_*": few(4),
     # Pages followed to the letter: one for each part of the documentation.
     "test_docs_work.py::test_following_a_page_*": each("path"),

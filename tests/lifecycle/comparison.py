@@ -146,7 +146,7 @@ DEEDS = (
         },
     ),
     Deed(
-        "moved by `mv`, then mended",
+        "moved by `mv`, then repaired",
         minor("3.11"),
         renamed,
         "moved",

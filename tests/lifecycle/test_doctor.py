@@ -1,4 +1,4 @@
-"""What is wrong with an environment is found, named and explained, and what can be mended is."""
+"""What is wrong with an environment is found, named and explained, and what can be repaired is."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def found(cloche, place) -> dict[str, dict]:
     return {one["code"]: one for one in environment["findings"]}
 
 
-def mended(cloche, place) -> None:
+def repaired(cloche, place) -> None:
     outcome = cloche("doctor", "--fix", place)
     assert outcome.code == 0, outcome.out + outcome.err
     assert found(cloche, place) == {}
@@ -92,9 +92,9 @@ def test_an_environment_whose_base_is_gone_gets_another_of_the_same_version(cloc
                 name.unlink()
                 name.symlink_to(f"{gone}/bin/python3.12")
     finding = found(cloche, place)["base-gone"]
-    assert finding["mendable"]
+    assert finding["repairable"]
     assert "/opt/gone/bin" in finding["message"]
-    mended(cloche, place)
+    repaired(cloche, place)
     assert run(python, "-c", "import sys; print(sys.version_info[:2])").strip() == "(3, 12)"
     assert [line for line in config.read_text().splitlines() if gone in line and not line.startswith("command")] == []
 
@@ -104,7 +104,7 @@ def test_a_base_that_became_another_patch_release_is_entered(cloche, empty) -> N
     config = place / "pyvenv.cfg"
     config.write_text(config.read_text().replace("version = 3.12.", "version = 3.12.9"))
     assert "3.12.9" in found(cloche, place)["base-upgraded"]["message"]
-    mended(cloche, place)
+    repaired(cloche, place)
     assert "3.12.9" not in config.read_text()
 
 
@@ -140,8 +140,8 @@ def test_a_script_of_a_package_here_is_started_by_the_python_here(cloche, furnis
     assert codes["script-dead"]["path"] == "bin/plain-say"
     assert codes["record-altered"]["path"] == "bin/plain-say"
     script.write_text(f"#!{pyenv('3.12')}\n{body}")
-    assert found(cloche, place)["script-foreign"]["mendable"]
-    mended(cloche, place)
+    assert found(cloche, place)["script-foreign"]["repairable"]
+    repaired(cloche, place)
     assert complaints(place) == []
 
 
@@ -151,7 +151,7 @@ def test_a_script_that_somebody_else_put_there_may_name_another_python(cloche, e
     script.write_text(f"#!{pyenv('3.11')}\nprint('mine')\n")
     assert found(cloche, place) == {}
     script.write_text("#!/opt/gone/python\n")
-    assert not found(cloche, place)["script-dead"]["mendable"]
+    assert not found(cloche, place)["script-dead"]["repairable"]
 
 
 def test_what_was_installed_and_is_not_there_or_was_changed_is_found(cloche, furnished) -> None:
@@ -198,7 +198,7 @@ def test_what_every_user_may_write_to_is_closed(cloche, furnished) -> None:
     open_file.chmod(0o666)
     (place / "bin").chmod(0o777)
     assert "1 more" in found(cloche, place)["world-writable"]["message"]
-    mended(cloche, place)
+    repaired(cloche, place)
     assert (place / "bin").stat().st_mode & 0o777 == 0o775
     assert open_file.stat().st_mode & 0o777 == 0o664
 
@@ -228,7 +228,7 @@ def test_a_pip_that_does_not_run_is_laid_down_anew(cloche) -> None:
     broken.unlink()
     (site_of(place) / "pip" / "left.py").write_text("import nothing\n")
     assert {"seed-broken"} == found(cloche, place).keys()
-    mended(cloche, place)
+    repaired(cloche, place)
     assert run(place / "bin" / "pip", "--version").startswith("pip ")
     assert not (site_of(place) / "pip" / "left.py").exists()
     assert wrong_records(place) == []
@@ -237,8 +237,8 @@ def test_a_pip_that_does_not_run_is_laid_down_anew(cloche) -> None:
 def test_what_a_killed_run_left_is_removed(cloche, empty) -> None:
     place = empty("venv")
     (place / ".cloche-0" / "new").mkdir(parents=True)
-    assert found(cloche, place)["left-behind"]["mendable"]
-    mended(cloche, place)
+    assert found(cloche, place)["left-behind"]["repairable"]
+    repaired(cloche, place)
     assert not (place / ".cloche-0").exists()
 
 
@@ -250,7 +250,7 @@ def test_what_was_left_beside_goes_with_the_next_run_that_comes_by(cloche, empty
     (used / "new").mkdir(parents=True)
     (other / "chapters").mkdir(parents=True)
     with Held(used):
-        mended(cloche, place)
+        repaired(cloche, place)
     assert not left.exists()
     assert used.exists()
     assert other.exists()
@@ -308,7 +308,7 @@ def test_a_configuration_that_is_gone_or_damaged_is_written_anew(cloche, empty, 
         (place / "pyvenv.cfg").write_text(config, errors="surrogateescape")
     assert found(cloche, place)["half-made"]["path"] == "pyvenv.cfg"
     assert cloche("info", "--json", place).json["maker"] == "an unknown program"
-    mended(cloche, place)
+    repaired(cloche, place)
     assert run(place / "bin" / "python", "-c", "import sys; print(sys.prefix)").strip() == str(place)
     assert cloche("info", "--json", place).json["python"]["base_alive"]
 
@@ -320,11 +320,11 @@ def test_a_configuration_that_contradicts_all_the_rest_is_what_is_wrong(cloche, 
     text = config.read_text()
     config.write_text(text.replace("version = 3.12.", "version = 3.13."))
     assert "it is of CPython 3.12" in found(cloche, place)["config-disagrees"]["message"]
-    mended(cloche, place)
+    repaired(cloche, place)
     assert config.read_text() == text
     config.write_text(text.replace(f"home = {os.path.dirname(pyenv('3.12'))}", "home = /usr/sbin"))
     assert "`home` is `/usr/sbin`" in found(cloche, place)["config-disagrees"]["message"]
-    mended(cloche, place)
+    repaired(cloche, place)
 
 
 def test_what_venv_had_not_come_to_is_made(cloche, tmp_path) -> None:
@@ -337,7 +337,7 @@ def test_what_venv_had_not_come_to_is_made(cloche, tmp_path) -> None:
     config = place / "pyvenv.cfg"
     config.write_text(config.read_text().replace(" --without-pip", ""))
     assert found(cloche, place)["half-made"]["path"] == "pip"
-    mended(cloche, place)
+    repaired(cloche, place)
     assert run(place / "bin" / "pip", "--version").startswith("pip ")
     assert complaints(place, furnished=False) == []
 
@@ -347,7 +347,7 @@ def test_every_name_of_the_python_is_put_back(cloche, empty) -> None:
     names = sorted(path.name for path in (place / "bin").glob("python*"))
     for name in names:
         (place / "bin" / name).unlink()
-    mended(cloche, place)
+    repaired(cloche, place)
     assert sorted(path.name for path in (place / "bin").glob("python*")) == names
 
 
@@ -362,7 +362,7 @@ def test_a_python_that_leads_to_a_name_beside_it_that_is_lost_is_put_back(cloche
         python.unlink()
         python.symlink_to("python")
     assert "python-dead" in found(cloche, place)
-    mended(cloche, place)
+    repaired(cloche, place)
     assert complaints(place, furnished=False) == []
 
 
@@ -370,7 +370,7 @@ def test_a_python_that_leads_to_a_name_beside_it_that_is_lost_is_put_back(cloche
 def test_a_directory_for_executables_that_is_gone_is_made_in_one_go(cloche, empty, maker) -> None:
     place = empty(maker)
     shutil.rmtree(place / "bin")
-    mended(cloche, place)
+    repaired(cloche, place)
     assert (place / "bin" / "activate").is_file()
     assert complaints(place, furnished=False) == []
 
@@ -380,7 +380,7 @@ def test_a_script_that_nobody_may_execute_is_found(cloche, furnished) -> None:
     script = place / "bin" / "plain-say"
     script.chmod(0o644)
     assert found(cloche, place)["script-dead"]["message"] == "nobody may execute it"
-    mended(cloche, place)
+    repaired(cloche, place)
     assert complaints(place) == []
 
 
@@ -416,7 +416,7 @@ def test_a_script_that_names_the_base_does_not_make_the_base_the_place_of_the_en
     for name in (place / "bin").glob("*activate*"):
         name.unlink()
     assert "moved" not in found(cloche, place)
-    mended(cloche, place)
+    repaired(cloche, place)
     assert complaints(place) == []
 
 

@@ -35,8 +35,8 @@ def test_an_environment_that_somebody_moved_is_mended(cloche, furnished, maker) 
     found = cloche("doctor", new)
     assert found.code == 1
     assert "moved: " in found.out
-    mended = cloche("doctor", "--fix", new)
-    assert mended.code == 0, mended.out + mended.err
+    repaired = cloche("doctor", "--fix", new)
+    assert repaired.code == 0, repaired.out + repaired.err
     assert complaints(new, old) == []
     again = snapshot(new)
     assert cloche("doctor", "--fix", new).out == f"{new}: healthy\n"
@@ -179,14 +179,14 @@ def test_a_project_that_was_moved_with_its_environment_is_found_again(cloche, wh
     project.rename(renamed)
     [case] = cloche("doctor", "--json", renamed / ".venv").json["environments"]
     assert {one["code"] for one in case["findings"]} == {"moved", "path-dead", "editable-dead"}
-    assert all(one["mendable"] for one in case["findings"])
+    assert all(one["repairable"] for one in case["findings"])
     assert cloche("doctor", "--fix", renamed / ".venv").code == 0
     assert complaints(renamed / ".venv", project) == []
     frozen = run(renamed / ".venv" / "bin" / "python", "-c", "import by_finder; print(by_finder.__file__)")
     assert frozen.startswith(str(renamed))
 
 
-@pytest.mark.parametrize("deed", ["moved", "mended"])
+@pytest.mark.parametrize("deed", ["moved", "repaired"])
 def test_what_was_added_to_an_activation_script_survives_every_move(cloche, deed) -> None:
     places = [cloche.cwd / name for name in ("one", "two", "three")]
     assert cloche("--no-seed", places[0]).code == 0

@@ -15,7 +15,7 @@ from cloche.planning.destination import (
     absolute,
     inspect,
     other_python,
-    read_regular,
+    read_at_most,
     refuse_base,
     refuse_length,
     refuse_own,
@@ -69,8 +69,8 @@ def test_a_path_that_the_system_could_not_open_is_refused_by_the_limit_of_the_sy
 
 def test_no_more_is_read_of_a_file_than_was_asked_for(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * 100)
-    assert read_regular(str(tmp_path / "file"), 10) == b"x" * 10
-    assert read_regular(str(tmp_path / "file"), 1000) == b"x" * 100
+    assert read_at_most(str(tmp_path / "file"), 10) == b"x" * 10
+    assert read_at_most(str(tmp_path / "file"), 1000) == b"x" * 100
 
 
 def test_an_environment_whose_packages_lie_elsewhere_is_of_another_python(tmp_path: Path) -> None:

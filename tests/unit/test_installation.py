@@ -171,7 +171,7 @@ def test_scripts_start_from_any_directory(case: str, tmp_path: Path, interpreter
         pytest.skip("this file system has no such names")
     site = install_image(image_of(make_wheel(tmp_path / "wheels", files=files), interpreter, store), environment)
     with_python(environment, interpreter)
-    expected = repr(os.fsencode(environment.place(environment.layout.executable))).encode() + b" --an argument\n"
+    expected = repr(os.fsencode(environment.path_to(environment.layout.executable))).encode() + b" --an argument\n"
     empty = tmp_path / "empty"
     empty.mkdir()
 

@@ -48,11 +48,11 @@ def test_the_tags_tell_which_files_serve_another_python(tag: str, name: str, doe
 
 
 def test_what_is_made_for_a_machine_stays_on_it(spam: Installed) -> None:
-    portrait, target = portrait_of("CPython 3.11.7"), interpreter("CPython 3.12.1")
+    info, target = portrait_of("CPython 3.11.7"), interpreter("CPython 3.12.1")
     stable = replace(spam, tags=("cp39-abi3-linux_x86_64",))
-    assert is_carriable(stable, portrait, target)
-    assert not is_carriable(stable, portrait, replace(target, machine="aarch64"))
-    assert is_carriable(spam, portrait, replace(target, machine="aarch64"))
+    assert is_carriable(stable, info, target)
+    assert not is_carriable(stable, info, replace(target, machine="aarch64"))
+    assert is_carriable(spam, info, replace(target, machine="aarch64"))
 
 
 def test_what_was_altered_or_is_gone_is_not_whole(spam: Installed, tmp_path: Path) -> None:

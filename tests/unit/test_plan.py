@@ -346,7 +346,7 @@ def test_an_image_is_laid_with_its_scripts_and_a_record_of_all(host, registry, t
 class Drafted:
     """A creator of a third party."""
 
-    name = "draft"
+    name = "overlay"
 
     def __init__(self, *operations, whole=True):
         python = (MakeDir("bin"), Write("bin/python", b"", "yes")) if whole else ()
@@ -381,11 +381,11 @@ class Drafted:
 )
 def test_a_creator_that_gives_what_cannot_be_performed_is_refused_while_planning(host, creator, why):
     box = load_sources([BOX])
-    mine = Component("creator", "draft", Source("mine", "mine", "acme", "1.0"), creator)
+    mine = Component("creator", "overlay", Source("mine", "mine", "acme", "1.0"), creator)
     registry = Registry([*box.all("creator"), *box.all("seeder"), mine])
 
-    with pytest.raises(PluginError, match=r"creator `draft` of plugin `mine` of acme 1.0 is broken: ") as refused:
-        plan("cpython-3.12-linux", host, registry, creator="draft")
+    with pytest.raises(PluginError, match=r"creator `overlay` of plugin `mine` of acme 1.0 is broken: ") as refused:
+        plan("cpython-3.12-linux", host, registry, creator="overlay")
     assert why in refused.value.message
 
 
@@ -457,4 +457,4 @@ def test_a_plan_for_linux_has_slashes_alone_wherever_it_is_made(registry, tmp_pa
     )
 
     assert settings(made)["executable"] == recorded("cpython-3.12-linux").executable
-    assert made.environment.place("bin/python") == "/work/env/bin/python"
+    assert made.environment.path_to("bin/python") == "/work/env/bin/python"

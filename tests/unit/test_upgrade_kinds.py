@@ -50,17 +50,17 @@ def portrait_of(name: str, *, base: str = "alive", recorded: str = "", **setting
 )
 def test_the_newest_patch_release_is_one_of_the_same_kind(made_for: str, other: str, base: str) -> None:
     """`venv` does not record the implementation, nor whether it is free-threaded; what is newer is not the same."""
-    portrait = portrait_of(made_for, base=base)
-    assert parse_spec(same_minor_spec(portrait)).accepts(interpreter(made_for))
-    assert not parse_spec(same_minor_spec(portrait)).accepts(interpreter(other))
-    assert is_made_for(portrait, interpreter(made_for))
-    assert not is_made_for(portrait, interpreter(other))
+    info = portrait_of(made_for, base=base)
+    assert parse_spec(same_minor_spec(info)).accepts(interpreter(made_for))
+    assert not parse_spec(same_minor_spec(info)).accepts(interpreter(other))
+    assert is_made_for(info, interpreter(made_for))
+    assert not is_made_for(info, interpreter(other))
 
 
 def test_an_environment_of_a_debug_build_stays_one() -> None:
-    portrait = portrait_of("CPython 3.12.1d")
-    assert parse_spec(same_minor_spec(portrait)).accepts(interpreter("CPython 3.12.2d"))
-    assert not parse_spec(same_minor_spec(portrait)).accepts(interpreter("CPython 3.12.2"))
+    info = portrait_of("CPython 3.12.1d")
+    assert parse_spec(same_minor_spec(info)).accepts(interpreter("CPython 3.12.2d"))
+    assert not parse_spec(same_minor_spec(info)).accepts(interpreter("CPython 3.12.2"))
 
 
 def test_an_environment_of_a_prerelease_goes_to_another_or_to_the_release() -> None:
@@ -70,8 +70,8 @@ def test_an_environment_of_a_prerelease_goes_to_another_or_to_the_release() -> N
 
 
 def test_what_is_recorded_decides_where_the_base_is_gone() -> None:
-    portrait = replace(portrait_of("CPython 3.11.7", base="gone"), settings={"implementation": "GraalVM"})
-    assert parse_spec(same_minor_spec(portrait)).accepts(interpreter("GraalPy 3.11.7"))
+    info = replace(portrait_of("CPython 3.11.7", base="gone"), settings={"implementation": "GraalVM"})
+    assert parse_spec(same_minor_spec(info)).accepts(interpreter("GraalPy 3.11.7"))
 
 
 @pytest.mark.parametrize(

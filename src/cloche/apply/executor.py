@@ -11,7 +11,7 @@ import os
 
 from cloche.apply.file_list import DamagedImage, check_files, kind_of, read_file_list
 from cloche.errors import ClocheError
-from cloche.fs.files import DIRECTORY, NEW_FILE, copy_file, open_quietly, paths_in, write_all
+from cloche.fs.files import DIRECTORY, NEW_FILE, copy_file, open_for_reading, paths_in, write_all
 from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Remove, Rewrite, Run, SetMode, Write
 from cloche.model.value import TYPE_CHECKING
 
@@ -220,7 +220,7 @@ def _clone(here: str, there: str, source: int | None, target: int | None, root: 
         from fcntl import ioctl
     except ImportError:
         raise OSError(errno.ENOSYS, "no clones on this platform") from None
-    reading = open_quietly(here, source)
+    reading = open_for_reading(here, source)
     try:
         status = os.fstat(reading)
         writing = os.open(there, NEW_FILE, status.st_mode & 0o777 | 0o200, dir_fd=target)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cloche.errors import ClocheError
-from cloche.fs.files import paths_in, read_plain
+from cloche.fs.files import paths_in, read_regular_file
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def read_file_list(path: str) -> FileList:
     :raises OSError: it cannot be read.
     :raises ValueError: it is not a complete file list.
     """
-    lines = read_plain(path).decode("utf-8").split("\n")
+    lines = read_regular_file(path).decode("utf-8").split("\n")
     directories, files, mtime = (int(word) for word in lines[1].split(" ")) if len(lines) > 1 else (0, 0, 0)
     if lines[0] != HEADER or lines[-2:] != ["end", ""] or len(lines) != 4 + directories + 3 * files:
         raise ValueError("not a complete file list")

@@ -85,14 +85,14 @@ def activation_line(environment: Environment, program: str, shell: Shell) -> str
     :raises DestinationError: the environment has no script for that shell.
     :raises Inexpressible: the shell cannot write the script's path.
     """
-    directory = environment.place(environment.layout.bin)
+    directory = environment.path_to(environment.layout.bin)
     names = {name.lower(): name for name in sorted(os.listdir(directory), reverse=True)}  # `venv` writes `Activate.ps1`
     script = shell.script_names[0].lower()
     if script not in names or shell.source_line is None:
         raise DestinationError(
             f"`{environment.location}` has no script for `{program}`", hint="`cloche run` and `--print-env` need none"
         )
-    return shell.source_line(environment.place(f"{environment.layout.bin}/{names[script]}"))
+    return shell.source_line(environment.path_to(f"{environment.layout.bin}/{names[script]}"))
 
 
 def variables(environment: Environment, host: Host) -> dict[str, str]:

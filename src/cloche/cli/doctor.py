@@ -102,7 +102,7 @@ def print_outcomes(outcomes: Iterable[Outcome], arguments: ParsedArguments) -> N
         if outcome.failure is not None:
             report.print_error(outcome.failure)
             continue
-        for finding in outcome.result.mended:
+        for finding in outcome.result.repaired:
             report.print_result(f"{path}: {in_green('repaired')}: {finding_line(finding)}")
         for finding in outcome.result.left:
             report.print_result(f"{path}: {finding_line(finding)}; {report.one_line(finding.remedy)}")
@@ -122,7 +122,7 @@ def finding_line(finding: Finding) -> str:
 
 
 def outcome_json(outcome: Outcome) -> dict[str, object]:
-    mended = {(finding.code, finding.path) for finding in outcome.result.mended}
+    repaired = {(finding.code, finding.path) for finding in outcome.result.repaired}
     return {
         "root": outcome.path,
         "healthy": not outcome.failure and not outcome.result.left,
@@ -133,8 +133,8 @@ def outcome_json(outcome: Outcome) -> dict[str, object]:
                 "path": finding.path,
                 "message": finding.message,
                 "remedy": finding.remedy,
-                "mendable": finding.mendable == "yes",
-                "mended": (finding.code, finding.path) in mended,
+                "repairable": finding.repairable == "yes",
+                "repaired": (finding.code, finding.path) in repaired,
             }
             for finding in dict.fromkeys((*outcome.result.findings, *outcome.result.left))
         ],

@@ -40,7 +40,7 @@ def summary_lines(facts: EnvironmentInfo) -> Iterator[tuple[str, str]]:
     yield "prompt", environment.prompt
     yield "options", ", ".join(recorded_options(facts)) or "none"
     yield "seeds", ", ".join(f"{one.key} {one.version}" for one in facts.seeds) or "none"
-    yield "packages", f"{len(facts.distributions)} in {environment.place(environment.layout.purelib)}"
+    yield "packages", f"{len(facts.distributions)} in {environment.path_to(environment.layout.purelib)}"
     for one in facts.editable:
         yield "editable", f"{one.name} {one.version} from {one.editable}"
     yield "activate", ", ".join(facts.activators) or "none"
@@ -73,7 +73,7 @@ def recorded_options(facts: EnvironmentInfo) -> Iterator[str]:
         yield "prompt"
     if facts.environment.placement == "relocatable":
         yield "relocatable"
-    executable = facts.environment.place(facts.environment.layout.executable)
+    executable = facts.environment.path_to(facts.environment.layout.executable)
     if not os.path.islink(executable) and os.path.isfile(executable) and facts.environment.os_name != "nt":
         yield "copies"
 

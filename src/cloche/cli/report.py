@@ -219,12 +219,12 @@ def environment_json(environment: Environment) -> dict[str, object]:
     layout = environment.layout
     return {
         "root": environment.location,
-        "executable": environment.place(layout.executable),
-        "bin": environment.place(layout.bin),
-        "purelib": environment.place(layout.purelib),
-        "platlib": environment.place(layout.platlib),
-        "include": environment.place(layout.include),
-        "config": environment.place(layout.config),
+        "executable": environment.path_to(layout.executable),
+        "bin": environment.path_to(layout.bin),
+        "purelib": environment.path_to(layout.purelib),
+        "platlib": environment.path_to(layout.platlib),
+        "include": environment.path_to(layout.include),
+        "config": environment.path_to(layout.config),
         "prompt": environment.prompt,
         "placement": environment.placement,
         "interpreter": as_json(environment.interpreter),

@@ -11,7 +11,7 @@ import sys
 from cloche.cli import report
 from cloche.cli.commands import COMMANDS, COMMON, COMMON_ALIASES
 from cloche.errors import ClocheError, UsageError, reason_of
-from cloche.fs.files import read_regular
+from cloche.fs.files import read_at_most
 from cloche.model.value import TYPE_CHECKING, replace, value
 from cloche.plugins.guard import blocked_names
 from cloche.session import Session
@@ -296,7 +296,7 @@ def user_file(host: Host) -> str:
 
 def read_config_file(path: str, warnings: list[str]) -> bytes:
     """Return what a file holds, nothing if it does not exist; one that cannot be read is a warning."""
-    content = read_regular(path, LARGEST_FILE + 1)
+    content = read_at_most(path, LARGEST_FILE + 1)
     if content is not None and len(content) <= LARGEST_FILE:
         return content
     if path == os.devnull or not os.path.lexists(path) or os.path.isdir(path):

@@ -58,15 +58,15 @@ def rehearse_upgrade(planned: Upgrade, session: Session) -> Upgraded:
     if planned.kind == "rebuild":
         session.progress(f"rehearsing for {planned.interpreter.name}")
         return rebuild(planned, session, losses="allowed", commit="no")
-    return Upgraded(planned.portrait.environment, seeds=outdated_seeds(planned, session))
+    return Upgraded(planned.info.environment, seeds=outdated_seeds(planned, session))
 
 
 def summary_lines(
     planned: Upgrade, outcome: str, done: Upgraded | None, host: Host, milliseconds: float
 ) -> Iterator[str]:
     location = report.one_line(report.relative_path(planned.location, host))
-    interpreter, base = planned.interpreter, planned.portrait.base
-    was = planned.portrait.version_text or (base.version_text if base else "an unknown version")
+    interpreter, base = planned.interpreter, planned.info.base
+    was = planned.info.version_text or (base.version_text if base else "an unknown version")
     change = f"{interpreter.name}" + (f" instead of {was}" if planned.kind != "nothing" else "")
     seeds = "".join(f", {seed}" for seed in (done.seeds if done else ()))
     yield f"{outcome}: {location}: {change}{seeds}, {milliseconds:.0f} ms"
@@ -83,7 +83,7 @@ def upgrade_json(planned: Upgrade, outcome: str, done: Upgraded | None) -> dict[
         "outcome": outcome,
         "kind": planned.kind,
         "environment": planned.location,
-        "from": planned.portrait.version_text,
+        "from": planned.info.version_text,
         "to": planned.interpreter.version_text,
         "interpreter": report.as_json(planned.interpreter),
         "carried": [f"{one.key}=={one.version}" for one in inventory.carried] if inventory else [],

@@ -57,7 +57,7 @@ def hint_in(shell: Shell, environment: Environment, host: Host) -> str:
     """Return the command that activates an environment in a shell; empty if that cannot be typed there."""
     if shell.source_line is None:
         return ""
-    script = environment.place(f"{environment.layout.bin}/{shell.script_names[0]}")
+    script = environment.path_to(f"{environment.layout.bin}/{shell.script_names[0]}")
     for path in (as_typed(script, host), script):
         try:
             line = shell.source_line(path)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 
-from cloche.fs.files import read_regular
+from cloche.fs.files import read_at_most
 from cloche.fs.inputs import UNRECORDED
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning import pyvenv_cfg
@@ -39,7 +39,7 @@ def environment_settings(executable: str, inputs: Inputs = UNRECORDED) -> dict[s
     for candidate in (directory, os.path.dirname(directory)):
         path = os.path.join(candidate, pyvenv_cfg.NAME)
         inputs.path(path)
-        content = read_regular(path, MAX_BYTES)
+        content = read_at_most(path, MAX_BYTES)
         if content is None and os.path.isfile(path):
             raise LookupError(f"belongs to an environment whose `{path}` cannot be read")
         if content is not None:

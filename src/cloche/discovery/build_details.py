@@ -9,7 +9,7 @@ import json
 import os
 
 from cloche.discovery.serialization import RELEASE_LEVELS
-from cloche.fs.files import read_regular
+from cloche.fs.files import read_at_most
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def read_build_details(executable: str) -> BuildDetails | None:
 
 def _read_if_about(stdlib: str, executable: str) -> BuildDetails | None:
     try:
-        details = json.loads(read_regular(os.path.join(stdlib, FILE_NAME), MAX_BYTES) or b"")
+        details = json.loads(read_at_most(os.path.join(stdlib, FILE_NAME), MAX_BYTES) or b"")
         if os.path.samefile(os.path.join(stdlib, details["base_interpreter"]), executable):
             return _parse(details)
     except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):

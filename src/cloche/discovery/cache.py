@@ -13,7 +13,7 @@ import sys
 
 from cloche.cpython import keyed_hash
 from cloche.discovery import serialization
-from cloche.fs.files import read_plain, replace_file
+from cloche.fs.files import read_regular_file, replace_file
 from cloche.fs.inputs import matching
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.shells.template import resource
@@ -178,7 +178,7 @@ def _read(path: str) -> list[str]:
     :raises OSError: it does not exist, or is not a regular file.
     :raises ValueError: it is damaged, or too large.
     """
-    data = read_plain(path)
+    data = read_regular_file(path)
     text, _, seal = data.decode("ascii").rpartition("\nend ")
     if len(data) > LARGEST or seal != _seal(text):
         raise ValueError("the entry is damaged")

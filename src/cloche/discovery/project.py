@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cloche.fs.files import read_regular
+from cloche.fs.files import read_at_most
 from cloche.fs.inputs import UNRECORDED
 from cloche.model.value import TYPE_CHECKING
 
@@ -156,7 +156,7 @@ def _upwards(directory: str) -> Iterator[str]:
 def _read(path: str, largest: int, inputs: Inputs) -> str:
     """Return the text of a file, empty if it is missing, not a regular file, too large, or not UTF-8."""
     inputs.path(path)
-    content = read_regular(path, largest + 1)
+    content = read_at_most(path, largest + 1)
     if content is None or len(content) > largest:
         return ""
     try:

@@ -12,7 +12,7 @@ import os
 import posixpath
 
 from cloche.cpython import import_sha256
-from cloche.fs.files import open_plain
+from cloche.fs.files import open_regular_file
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def is_modified(path: str, digest: str, size: str = "") -> bool:
             return True
         if size.isdigit() and os.path.getsize(path) != int(size):
             return True
-        with open_plain(path) as file:
+        with open_regular_file(path) as file:
             return digest_of(file.read()) != digest.rstrip("=")
     except OSError:
         return True

@@ -25,7 +25,7 @@ def write_all(descriptor: int, content: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def open_quietly(path: str, directory: int | None = None, *, more: int = 0) -> int:
+def open_for_reading(path: str, directory: int | None = None, *, more: int = 0) -> int:
     """Open a file for reading. The access time of our own files is not changed, and a FIFO does not block."""
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | more
     try:
@@ -42,12 +42,12 @@ def paths_in(paths: Sequence[str], root: str, directory: int | None) -> Sequence
     return paths if directory is not None else [os.path.join(root, path) for path in paths]
 
 
-def read_plain(path: str) -> bytes:
+def read_regular_file(path: str) -> bytes:
     """Return the content of a regular file; a symbolic link is not followed.
 
     :raises OSError: it cannot be read, or is not a regular file.
     """
-    descriptor = open_quietly(path, more=getattr(os, "O_NOFOLLOW", 0))
+    descriptor = open_for_reading(path, more=getattr(os, "O_NOFOLLOW", 0))
     try:
         status = os.fstat(descriptor)
         if status.st_mode >> 12 != REGULAR:
@@ -60,22 +60,22 @@ def read_plain(path: str) -> bytes:
         os.close(descriptor)
 
 
-def open_plain(path: str) -> BinaryIO:
+def open_regular_file(path: str) -> BinaryIO:
     """Open a regular file, or a link to one, for reading bytes.
 
     :raises OSError: it cannot be opened, or is something else: a FIFO, a device, a directory.
     """
-    descriptor = open_quietly(path)
+    descriptor = open_for_reading(path)
     if os.fstat(descriptor).st_mode >> 12 != REGULAR:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a regular file", path)
     return open(descriptor, "rb")
 
 
-def read_regular(path: str, limit: int) -> bytes | None:
+def read_at_most(path: str, limit: int) -> bytes | None:
     """Return at most `limit` bytes of a file that may be anything; None if it cannot be read or is not a regular file."""
     try:
-        descriptor = open_quietly(path)
+        descriptor = open_for_reading(path)
     except OSError:
         return None
     try:
@@ -127,7 +127,7 @@ def copy_file(
 
     Its owner may write to it: files of an image are read-only because environments share them, and a copy is not shared.
     """
-    reading = open_quietly(source, source_directory)
+    reading = open_for_reading(source, source_directory)
     try:
         status = os.fstat(reading)
         mode = status.st_mode & 0o777 | 0o200

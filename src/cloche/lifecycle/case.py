@@ -26,7 +26,7 @@ class Finding:
     """What is wrong, as a lower-case fragment."""
     remedy: str
     """What would mend it."""
-    mendable: str = "no"
+    repairable: str = "no"
     """`yes` if `cloche doctor --fix` does it."""
 
 
@@ -34,7 +34,7 @@ class Finding:
 class Case:
     """An environment that is looked into."""
 
-    portrait: EnvironmentInfo
+    info: EnvironmentInfo
     host: Host
     examined: Examined
     replacement: Interpreter | None
@@ -42,20 +42,20 @@ class Case:
 
     @property
     def environment(self) -> Environment:
-        return self.portrait.environment
+        return self.info.environment
 
     @property
     def root(self) -> str:
-        return self.portrait.environment.location
+        return self.info.environment.location
 
     @property
-    def draft(self) -> Overlay:
+    def overlay(self) -> Overlay:
         return Overlay(self.root)
 
     @property
     def old_roots(self) -> list[str]:
         """The places that files in it take for its root and that are another."""
-        return [root for root in self.portrait.recorded_roots if not same(root, self.root)]
+        return [root for root in self.info.recorded_roots if not same(root, self.root)]
 
     @property
     def relocation(self) -> Relocation:

@@ -20,12 +20,12 @@ def take_up(path: str, session: Session) -> Case:
 
     :raises DestinationError: there is none.
     """
-    portrait = environment_info(path, session)
-    environment = portrait.environment
+    info = environment_info(path, session)
+    environment = info.environment
     examined = examine(environment, session.host)
     alive = environment.interpreter is not None and not examined.failure
-    other = None if alive else environment.interpreter or find_replacement(portrait, session)
-    return Case(portrait, session.host, examined, other)
+    other = None if alive else environment.interpreter or find_replacement(info, session)
+    return Case(info, session.host, examined, other)
 
 
 def diagnose(case: Case) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""The places in an environment that name where it is: found by what the files are, and written anew in a draft.
+"""The places in an environment that name where it is: found by what the files are, and written anew in a overlay.
 
 This is all that cloche knows of the notations in which installers and makers of environments write a path down. The
 rest of the lifecycle asks which roots are recorded, and has them replaced.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cloche.apply.staging import is_staging_inside
 from cloche.fs.checksums import MANIFEST, parse_manifest, was_edited
-from cloche.fs.files import open_plain
+from cloche.fs.files import open_regular_file
 from cloche.lifecycle import launchers, recorded_command
 from cloche.lifecycle.activation_scripts import recorded_roots, rewrite_script
 from cloche.lifecycle.installed import sites
@@ -77,7 +77,7 @@ def roots(
     settings: Mapping[str, str],
     distributions: list[Installed],
     shells: Mapping[str, Shell],
-    draft: Overlay,
+    overlay: Overlay,
 ) -> dict[str, list[str]]:
     """Return every place that the environment takes for its own root, and the files that say so.
 
@@ -87,10 +87,10 @@ def roots(
     """
     found: dict[str, list[str]] = {}
     layout = environment.layout
-    for name in listed(draft.on_disk(layout.bin)):
+    for name in listed(overlay.on_disk(layout.bin)):
         path = f"{layout.bin}/{name}"
         if shell := shells.get(name.lower()):
-            for root in recorded_roots(draft.text(path), shell):
+            for root in recorded_roots(overlay.text(path), shell):
                 inside = posixpath.normpath(root.replace("\\", "/")).endswith(f"/{layout.bin}")
                 found.setdefault(os.path.dirname(root) if inside else root, []).append(path)
     destination = recorded_command.place_of(settings.get("command", ""), environment.location)
@@ -99,7 +99,7 @@ def roots(
     scripts = own_scripts(environment, distributions)
     by_script: dict[str, list[str]] = {}
     for path in scripts:
-        program = program_of(draft, path)
+        program = program_of(overlay, path)
         if program and (root := root_of_program(program, layout.bin)):
             by_script.setdefault(root, []).append(path)
     for root, paths in by_script.items():
@@ -129,11 +129,11 @@ def own_scripts(environment: Environment, distributions: list[Installed]) -> lis
     return sorted((listed_there | declared) & present)
 
 
-def program_of(draft: Overlay, path: str) -> str:
+def program_of(overlay: Overlay, path: str) -> str:
     """Return the program that a script names; empty if it names none."""
-    if draft.target(path) is not None:
+    if overlay.target(path) is not None:
         return ""
-    content = draft.content(path) or b""
+    content = overlay.content(path) or b""
     if content.startswith(b"MZ"):
         split = launchers.split(content)
         return split.program if split else ""
@@ -169,88 +169,88 @@ class Writer:
     """(old, new) if the prompt follows the directory's name and that changes."""
 
 
-def relocate(draft: Overlay, writer: Writer) -> list[str]:
+def relocate(overlay: Overlay, writer: Writer) -> list[str]:
     """Have every place in an environment name its new root; return the files that still name the old one."""
     needles = {needle(old) for old, _ in (*writer.relocation.roots, *writer.relocation.around)} - {b""}
-    ours = unedited(draft)
+    ours = unedited(overlay)
     residue = []
-    for file in files(draft.root):
+    for file in files(overlay.root):
         if file.kind == "link":
-            relocate_link(draft, file.path, writer)
+            relocate_link(overlay, file.path, writer)
         elif file.kind == "file" and not file.path.endswith((".pyc", "/RECORD")) and file.path != MANIFEST:
             if file.size > TEXT_LIMIT:
-                if searched(draft.on_disk(file.path), needles):
+                if searched(overlay.on_disk(file.path), needles):
                     residue.append(file.path)
                 continue
-            content = draft.content(file.path)
+            content = overlay.content(file.path)
             if content is None:
                 continue
             if file.path in ours and file.path in writer.generated:
-                draft.write(file.path, writer.generated[file.path])
+                overlay.write(file.path, writer.generated[file.path])
             elif any(one in content for one in needles) or is_prompted(file.path, content, writer):
-                relocate_file(draft, file.path, content, writer)
-                left = draft.content(file.path) or b""
+                relocate_file(overlay, file.path, content, writer)
+                left = overlay.content(file.path) or b""
                 if writer.relocation.names_old(left.decode("utf-8", "surrogateescape")):
                     residue.append(file.path)
-    for path in draft.changed:
-        drop_bytecode(draft, path)
+    for path in overlay.changed:
+        drop_bytecode(overlay, path)
     return sorted(residue)
 
 
-def unedited(draft: Overlay) -> frozenset[str]:
+def unedited(overlay: Overlay) -> frozenset[str]:
     """Return the files that are as cloche wrote them."""
-    return frozenset(path for path, state in written(draft).items() if state == "unedited")
+    return frozenset(path for path, state in written(overlay).items() if state == "unedited")
 
 
-def written(draft: Overlay) -> dict[str, str]:
+def written(overlay: Overlay) -> dict[str, str]:
     """Return the files that cloche wrote and that are there, each `unedited` or `edited`; none by another maker."""
     found = {}
-    for path, digest in parse_manifest(draft.text(MANIFEST)).items():
-        if (content := draft.content(path)) is not None:
+    for path, digest in parse_manifest(overlay.text(MANIFEST)).items():
+        if (content := overlay.content(path)) is not None:
             found[path] = "edited" if was_edited(content, digest) else "unedited"
     return found
 
 
-def relocate_link(draft: Overlay, path: str, writer: Writer) -> None:
+def relocate_link(overlay: Overlay, path: str, writer: Writer) -> None:
     """Make an absolute link into the environment a relative one, and point others to where their target is now."""
-    target = draft.target(path)
+    target = overlay.target(path)
     if target is None or not os.path.isabs(target):
         return
     moved, root = writer.relocation.path(target), writer.environment.location
     if moved != target and within(moved, root) and moved != root:
         moved = os.path.relpath(moved, os.path.dirname(os.path.join(root, path)))
-    draft.link(path, moved)
+    overlay.link(path, moved)
 
 
-def relocate_file(draft: Overlay, path: str, content: bytes, writer: Writer) -> None:
+def relocate_file(overlay: Overlay, path: str, content: bytes, writer: Writer) -> None:
     """Have one file name the new root, in the notation that a file of its kind has."""
     text = content.decode("utf-8", "surrogateescape")
     name = path.rpartition("/")[2].lower()
     relocation = writer.relocation
     if path == writer.environment.layout.config:
-        draft.write_text(path, relocated_settings(text, relocation))
+        overlay.write_text(path, relocated_settings(text, relocation))
     elif path.startswith(f"{writer.environment.layout.bin}/") and name in writer.shells:
-        draft.write_text(path, relocated_activator(text, writer.shells[name], writer))
+        overlay.write_text(path, relocated_activator(text, writer.shells[name], writer))
     elif content.startswith(b"MZ"):
         if changed := launchers.with_program_of(content, lambda program: relocation.path(program)):
-            draft.write(path, changed)
+            overlay.write(path, changed)
     elif content.startswith(b"#!"):
-        draft.write(path, relocated_script(path, content, writer))
+        overlay.write(path, relocated_script(path, content, writer))
     elif b"\0" in content:
         return
     elif name == "direct_url.json":
-        draft.write_text(path, relocated_urls(text, relocation))
+        overlay.write_text(path, relocated_urls(text, relocation))
     elif name.endswith((".json", ".ipynb", ".webmanifest")):
-        draft.write_text(path, relocation.json(relocated_urls(text, relocation)))
+        overlay.write_text(path, relocation.json(relocated_urls(text, relocation)))
     elif name.endswith(".pth"):
-        draft.write_text(path, relocated_lines(text, relocation))
+        overlay.write_text(path, relocated_lines(text, relocation))
     elif name.endswith(".egg-link"):
         lines = text.splitlines(keepends=True)
-        draft.write_text(path, "".join(moved_line(line, relocation) for line in lines))
+        overlay.write_text(path, "".join(moved_line(line, relocation) for line in lines))
     elif name.endswith((".py", ".pyi", ".xsh")):
-        draft.write_text(path, relocation.python(text))
+        overlay.write_text(path, relocation.python(text))
     else:
-        draft.write_text(path, relocation.plain(text))
+        overlay.write_text(path, relocation.plain(text))
 
 
 def relocated_settings(text: str, relocation: Relocation) -> str:
@@ -344,41 +344,41 @@ def searched(path: str, needles: set[bytes]) -> bool:
     import mmap
 
     try:
-        with open_plain(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        with open_regular_file(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return any(content.find(one) >= 0 for one in needles)
     except (OSError, ValueError):
         return False
 
 
-def drop_bytecode(draft: Overlay, path: str) -> None:
+def drop_bytecode(overlay: Overlay, path: str) -> None:
     """Drop the byte-code of a changed source: one of the unchecked kind (PEP 552) would be believed for ever."""
     if not path.endswith(".py"):
         return
     directory, _, name = path.rpartition("/")
     stem = name.removesuffix(".py")
-    for cached in listed(draft.on_disk(f"{directory}/__pycache__")):
+    for cached in listed(overlay.on_disk(f"{directory}/__pycache__")):
         if cached.startswith(f"{stem}.") and cached.endswith(".pyc"):
-            draft.remove(f"{directory}/__pycache__/{cached}")
+            overlay.remove(f"{directory}/__pycache__/{cached}")
 
 
-def retargeted(draft: Overlay, environment: Environment, scripts: list[str], platform: str) -> list[str]:
+def retargeted(overlay: Overlay, environment: Environment, scripts: list[str], platform: str) -> list[str]:
     """Have scripts name the environment's own Python, under the name they use if it has that; return the others."""
     left = []
     layout = environment.layout
     for path in scripts:
-        content = draft.content(path) or b""
+        content = overlay.content(path) or b""
         header = header_of(content)
         if header is None:
             left.append(path)
             continue
         name = posixpath.basename(header.program.replace("\\", "/"))
         own = name if name in layout.names else posixpath.basename(layout.executable)
-        program = environment.place(f"{layout.bin}/{own}")
+        program = environment.path_to(f"{layout.bin}/{own}")
         changed = restarted(header, program, path, environment, platform)
         if changed is None:
             left.append(path)
         else:
-            draft.write(path, changed)
+            overlay.write(path, changed)
     return left
 
 
@@ -388,7 +388,7 @@ def restarted(header: Header, program: str, path: str, environment: Environment,
     None if no header can be written that names it.
     """
     scripts, name = environment.layout.bin, posixpath.basename(program)
-    is_beside = program == environment.place(f"{scripts}/{name}") and posixpath.dirname(path) == scripts
+    is_beside = program == environment.path_to(f"{scripts}/{name}") and posixpath.dirname(path) == scripts
     if environment.placement == "relocatable" and environment.os_name != "nt" and is_beside:
         return with_found_program(header, name)
     return with_program(header, program, platform)

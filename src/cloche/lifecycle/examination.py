@@ -58,7 +58,7 @@ def examine(
 ) -> Examined:
     """Start an environment's Python and ask."""
     program = template.resource(__name__, "_examine.py")
-    executable = environment.place(environment.layout.executable)
+    executable = environment.path_to(environment.layout.executable)
     asked = [*modules, *(["--seed"] if seed == "yes" else [])]
     environ = {name: text for name, text in host.environ.items() if not name.startswith(("PYTHON", "__PYVENV"))}
     if obstacle := obstacle_to_start(environment):
@@ -85,7 +85,7 @@ def obstacle_to_start(environment: Environment) -> str:
     beside = f"{environment.layout.bin}/pyvenv.cfg"
     for path in (environment.layout.config, beside, *site_files(environment, ".pth")):
         try:
-            kind = os.stat(environment.place(path)).st_mode
+            kind = os.stat(environment.path_to(path)).st_mode
         except OSError:
             continue
         if stat.S_ISFIFO(kind) or stat.S_ISCHR(kind) or stat.S_ISBLK(kind):
@@ -116,7 +116,7 @@ def activations(environment: Environment, host: Host) -> list[str]:
     wrong: list[str] = []
     for shell in built_in_shells():
         script = shell.script_names[0]
-        if os.path.isfile(environment.place(f"{environment.layout.bin}/{script}")):
+        if os.path.isfile(environment.path_to(f"{environment.layout.bin}/{script}")):
             wrong += [
                 f"{script} ({program})"
                 for program in shell.trial_options
@@ -136,7 +136,7 @@ def try_activation(
     environ = {name: text for name, text in host.environ.items() if not name.startswith(("VIRTUAL_ENV", "XDG_"))}
     environ |= {"TERM": "dumb", "HOME": "/nonexistent"}  # fish would leave its files there
     try:
-        ran = ask([found, *shell.trial_options[program], text], environ, environment.place(environment.layout.bin))
+        ran = ask([found, *shell.trial_options[program], text], environ, environment.path_to(environment.layout.bin))
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
     told = ran.stdout.decode("utf-8", "surrogateescape").splitlines()

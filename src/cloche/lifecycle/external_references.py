@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cloche.fs.files import read_regular
+from cloche.fs.files import read_at_most
 from cloche.lifecycle.reader import listed
 from cloche.lifecycle.relocation import Relocation, within
 
@@ -45,7 +45,7 @@ def names(path: str, location: str) -> bool:
         if os.path.islink(path):
             return within(os.path.join(os.path.dirname(path), os.readlink(path)), location)
         return Relocation(((location, ""),)).names_old(
-            (read_regular(path, 1 << 16) or b"").decode("utf-8", "surrogateescape")
+            (read_at_most(path, 1 << 16) or b"").decode("utf-8", "surrogateescape")
         )
     except OSError:
         return False

@@ -73,7 +73,7 @@ def environment_info(path: str, session: Session) -> EnvironmentInfo:
     environment = read(path, host, cache)
     settings = known_settings(environment.location)
     distributions = installed(environment)
-    names = listed(environment.place(environment.layout.bin))
+    names = listed(environment.path_to(environment.layout.bin))
     shells = shells_by_script(names, environment, session)
     recorded = roots(environment, settings, distributions, shells, Overlay(environment.location))
     own, shared = sizes(environment.location)

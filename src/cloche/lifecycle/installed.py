@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from cloche.fs.checksums import Row, read_record
-from cloche.fs.files import open_plain
-from cloche.model.distribution import EntryPoint, normalised
+from cloche.fs.files import open_regular_file
+from cloche.model.distribution import EntryPoint, normalize_name
 from cloche.model.value import TYPE_CHECKING, replace, value
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Installed:
     @property
     def key(self) -> str:
         """The name as it is compared (PEP 503)."""
-        return normalised(self.name)
+        return normalize_name(self.name)
 
     @property
     def record(self) -> str:
@@ -177,7 +177,7 @@ def file_of(url: str) -> str:
 def read(path: str) -> str:
     """Return a file's text with lines as they are; empty for one that cannot be read."""
     try:
-        with open_plain(path) as file:
+        with open_regular_file(path) as file:
             return file.read().decode("utf-8", "surrogateescape")
     except OSError:
         return ""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from cloche.fs.checksums import MANIFEST, digest_of, format_row, is_modified, parse_manifest
-from cloche.fs.files import open_plain
+from cloche.fs.files import open_regular_file
 from cloche.lifecycle.embedded_paths import files, written
 from cloche.lifecycle.installed import in_site, sites
 from cloche.lifecycle.overlay import Overlay, parents
@@ -57,10 +57,10 @@ class Inventory:
     losses: tuple[Loss, ...]
 
 
-def all_installed(portrait: EnvironmentInfo) -> list[Installed]:
+def all_installed(info: EnvironmentInfo) -> list[Installed]:
     """Return what is installed, in every `site-packages` there is; of two of one name that which its Python sees."""
-    root, own = portrait.environment.location, sites(portrait.environment.layout)
-    found = {one.key: one for one in portrait.distributions}
+    root, own = info.environment.location, sites(info.environment.layout)
+    found = {one.key: one for one in info.distributions}
     for name in listed(os.path.join(root, "lib")):
         site = f"lib/{name}/site-packages"
         if site not in own and re.fullmatch(r"(python|pypy)\d[\d.]*t?", name):
@@ -69,27 +69,27 @@ def all_installed(portrait: EnvironmentInfo) -> list[Installed]:
     return [found[key] for key in sorted(found)]
 
 
-def take_inventory(portrait: EnvironmentInfo, target: Interpreter, seeds: Iterable[str] = ()) -> Inventory:
+def take_inventory(info: EnvironmentInfo, target: Interpreter, seeds: Iterable[str] = ()) -> Inventory:
     """Decide what becomes of each distribution; `seeds` are those that the new environment brings of itself."""
-    root = portrait.environment.location
+    root = info.environment.location
     carried, anew, losses = [], [], []
     seeded = frozenset(seeds)
-    everything = all_installed(portrait)
+    everything = all_installed(info)
     for one in everything:
         if one.key in seeded:
             continue
         if reason := refusal(one, target):
             losses.append(Loss(f"{one.name} {one.version}", reason))
-        elif is_carriable(one, portrait, target) and is_whole(one, root):
+        elif is_carriable(one, info, target) and is_whole(one, root):
             carried.append(one)
         elif requirement(one):
             anew.append(one)
         else:
             losses.append(Loss(f"{one.name} {one.version}", "its metadata does not say where it can be had"))
-    loose = list(loose_files(portrait, everything))
+    loose = list(loose_files(info, everything))
     kept = [path for path in loose if not path.endswith((".so", ".pyd", ".dylib"))]
     losses += (Loss(path, "an extension module of no package") for path in sorted({*loose} - {*kept}))
-    return Inventory(tuple(carried), tuple(anew), tuple(kept), tuple(edited_scripts(portrait)), tuple(losses))
+    return Inventory(tuple(carried), tuple(anew), tuple(kept), tuple(edited_scripts(info)), tuple(losses))
 
 
 def refusal(one: Installed, target: Interpreter) -> str:
@@ -103,9 +103,9 @@ def refusal(one: Installed, target: Interpreter) -> str:
     return "" if accepts else f"it requires Python {one.requires_python}"
 
 
-def is_carriable(one: Installed, portrait: EnvironmentInfo, target: Interpreter) -> bool:
+def is_carriable(one: Installed, info: EnvironmentInfo, target: Interpreter) -> bool:
     """Return whether the very files of a distribution serve another Python, by its tags (PEP 425)."""
-    base = portrait.base
+    base = info.base
     same_machine = base is not None and (base.platform, base.machine, base.bits) == (
         target.platform,
         target.machine,
@@ -158,9 +158,9 @@ HOOKS = ("_virtualenv.py", "_virtualenv.pth", "distutils-precedence.pth")
 """What makers and setuptools put beside packages, for one version."""
 
 
-def loose_files(portrait: EnvironmentInfo, everything: Iterable[Installed]) -> Iterator[str]:
+def loose_files(info: EnvironmentInfo, everything: Iterable[Installed]) -> Iterator[str]:
     """Yield files that neither a package nor the maker of the environment put there."""
-    root, layout = portrait.environment.location, portrait.environment.layout
+    root, layout = info.environment.location, info.environment.layout
     owned = {row.path for one in everything for row in one.rows}
     metadata = tuple(f"{one.metadata}/" for one in everything)
     names = {f"{layout.bin}/{point.name}" for one in everything for point in one.entry_points}
@@ -175,7 +175,7 @@ def loose_files(portrait: EnvironmentInfo, everything: Iterable[Installed]) -> I
             or file.path in known
             or file.path.startswith(metadata)
             or file.path.endswith(".pyc")
-            or (in_bin and (NAME.fullmatch(name) or name.lower() in portrait.shells))
+            or (in_bin and (NAME.fullmatch(name) or name.lower() in info.shells))
             or (file.kind == "link" and file.path in ("lib64", "local", *(path for path, _ in layout.links)))
             or (name in HOOKS and posixpath.basename(directory) == "site-packages")
         ):
@@ -183,24 +183,24 @@ def loose_files(portrait: EnvironmentInfo, everything: Iterable[Installed]) -> I
         yield file.path
 
 
-def edited_scripts(portrait: EnvironmentInfo) -> list[str]:
+def edited_scripts(info: EnvironmentInfo) -> list[str]:
     """Return the activation scripts that somebody has edited since cloche wrote them.
 
     One that names the directory of the old version would not serve the new one. What other makers wrote is not known.
     """
-    draft = Overlay(portrait.environment.location)
+    overlay = Overlay(info.environment.location)
     return [
         path
-        for path, state in written(draft).items()
+        for path, state in written(overlay).items()
         if state == "edited"
-        and posixpath.basename(path).lower() in portrait.shells
-        and portrait.environment.layout.purelib not in draft.text(path)
+        and posixpath.basename(path).lower() in info.shells
+        and info.environment.layout.purelib not in overlay.text(path)
     ]
 
 
 def text_of(path: str) -> str:
     try:
-        with open_plain(path) as file:
+        with open_regular_file(path) as file:
             return file.read().decode("utf-8", "replace").replace("\r\n", "\n")
     except OSError:
         return ""
@@ -248,10 +248,10 @@ class Translation:
 
 
 def carrying_operations(
-    inventory: Inventory, portrait: EnvironmentInfo, translation: Translation, platform: str
+    inventory: Inventory, info: EnvironmentInfo, translation: Translation, platform: str
 ) -> list[Operation]:
     """Return the operations that bring what is carried over, and the loose files."""
-    root = portrait.environment.location
+    root = info.environment.location
     done: list[Operation] = []
     for one in inventory.carried:
         record: list[str] = []
@@ -259,7 +259,7 @@ def carrying_operations(
             if row.path.endswith((".pyc", "/__pycache__")) or row.path == one.record:
                 continue
             to = translation.path(row.path, one.site)
-            operation, hashed = brought(os.path.join(root, row.path), to, translation, portrait, platform)
+            operation, hashed = brought(os.path.join(root, row.path), to, translation, info, platform)
             done.append(operation)
             there = posixpath.relpath(to, translation.path(one.site, one.site))
             size = len(operation.content) if hashed and isinstance(operation, Rewrite) else row.size
@@ -272,21 +272,21 @@ def carrying_operations(
         if os.path.islink(there):
             done.append(Link(translation.path(path), translation.target(path, os.readlink(there))))
         else:
-            done.append(brought(there, translation.path(path), translation, portrait, platform)[0])
+            done.append(brought(there, translation.path(path), translation, info, platform)[0])
     return [*parents(done), *done]
 
 
 def brought(
-    source: str, to: str, translation: Translation, portrait: EnvironmentInfo, platform: str
+    source: str, to: str, translation: Translation, info: EnvironmentInfo, platform: str
 ) -> tuple[Operation, str]:
     """Return the operation that brings one file, and its new hash if it is not the same file afterwards."""
     if within(to, translation.new.bin):
-        with open_plain(source) as file:
+        with open_regular_file(source) as file:
             content = file.read()
         header = header_of(content)
         name = posixpath.basename(header.program) if header else ""
         if header and NAME.fullmatch(name) and name not in translation.new.names:
-            program = portrait.environment.place(translation.new.executable)
+            program = info.environment.path_to(translation.new.executable)
             changed = with_program(header, program, platform)
             if changed is not None and changed != content:
                 return Rewrite(to, changed, source), digest_of(changed)

@@ -11,7 +11,7 @@ import stat
 
 from cloche.apply import apply
 from cloche.fs.checksums import MANIFEST, update_manifest, update_record
-from cloche.fs.files import open_plain
+from cloche.fs.files import open_regular_file
 from cloche.fs.locks import DirectoryLock
 from cloche.model.operations import InstallTree, Link, MakeDir, Remove, Rewrite, SetMode, Write
 from cloche.model.value import TYPE_CHECKING
@@ -45,7 +45,7 @@ class Overlay:
         if path in self._removed or path in self._links or self._is_removed_with_parent(path):
             return None
         try:
-            with open_plain(self.on_disk(path)) as file:
+            with open_regular_file(self.on_disk(path)) as file:
                 return file.read()
         except OSError:
             return None

@@ -27,12 +27,12 @@ NAME = re.compile(r"(?P<kind>python|pypy|graalpy)(?P<version>\d(?:\.\d+)?)?t?d?w
 """File names of a Python in `bin` or `Scripts`."""
 
 
-def find_replacement(portrait: EnvironmentInfo, session: Session) -> Interpreter | None:
+def find_replacement(info: EnvironmentInfo, session: Session) -> Interpreter | None:
     """Return another interpreter of the kind that an environment was created for; None if there is none."""
-    version = version_of(portrait.settings)
+    version = version_of(info.settings)
     if not version:
         return None
-    implementation, build = kind_of(portrait.environment, portrait.settings)
+    implementation, build = kind_of(info.environment, info.settings)
     try:
         return find_interpreter(
             [f"{implementation}{version}{build}"], session.host, session.registry.finders(), session.probes

@@ -66,7 +66,7 @@ def rebuild(upgrade: Upgrade, session: Session, *, losses: Losses = "refused", c
     refuse_losses(inventory.losses, losses, commit)
     blueprint = session.blueprint(request.spec)
     notes = tuple(activator_notes(upgrade, session))
-    astray = activations(upgrade.portrait.environment, session.host) if inventory.edited else []
+    astray = activations(upgrade.info.environment, session.host) if inventory.edited else []
     lost = [*inventory.losses]
     with DirectoryLock(upgrade.location):
         made = plan_at(blueprint, request.target, session.host)
@@ -108,11 +108,11 @@ def refuse_losses(lost: Sequence[Loss], losses: Losses, commit: Commit) -> None:
 
 def request_for(upgrade: Upgrade, session: Session) -> Request:
     """Return the request for an environment like the one there is, for the new Python."""
-    portrait = upgrade.portrait
-    environment, settings = portrait.environment, portrait.settings
-    executable = environment.place(environment.layout.executable)
+    info = upgrade.info
+    environment, settings = info.environment, info.settings
+    executable = environment.path_to(environment.layout.executable)
     is_copied = os.path.isfile(executable) and not os.path.islink(executable)
-    shells = {portrait.shells[name.lower()].name for name in portrait.activators}
+    shells = {info.shells[name.lower()].name for name in info.activators}
     offered = {one.name for one in session.registry.all("activator")}
     chosen = tuple(sorted(shells & offered)) if offered - shells or not shells else None
     spec = EnvironmentSpec(
@@ -135,8 +135,8 @@ def request_for(upgrade: Upgrade, session: Session) -> Request:
 def activator_notes(upgrade: Upgrade, session: Session) -> Iterator[str]:
     """Yield which activation scripts the new environment will not have, because no activator writes them."""
     offered = {one.name for one in session.registry.all("activator")}
-    for name in upgrade.portrait.activators:
-        if (shell := upgrade.portrait.shells[name.lower()].name) not in offered:
+    for name in upgrade.info.activators:
+        if (shell := upgrade.info.shells[name.lower()].name) not in offered:
             yield f"`{name}` is not in the new environment: activator `{shell}` is not installed"
 
 
@@ -166,15 +166,15 @@ def carried_operations(upgrade: Upgrade, made: Plan) -> list[Operation]:
     platform = upgrade.interpreter.platform
     return [
         one
-        for one in carrying_operations(upgrade.inventory, upgrade.portrait, translation, platform)
+        for one in carrying_operations(upgrade.inventory, upgrade.info, translation, platform)
         if isinstance(one, MakeDir) or getattr(one, "path", "") not in taken
     ]
 
 
 def translation_of(upgrade: Upgrade, made: Plan) -> Translation:
-    version = ".".join(upgrade.portrait.recorded_version.split(".")[:2])
+    version = ".".join(upgrade.info.recorded_version.split(".")[:2])
     return Translation(
-        upgrade.portrait.environment.layout, made.environment.layout, version, upgrade.interpreter.python_version
+        upgrade.info.environment.layout, made.environment.layout, version, upgrade.interpreter.python_version
     )
 
 
@@ -251,15 +251,15 @@ def settle_paths(
     upgrade: Upgrade, staged: str, made: Plan, installed: Sequence[Installed], session: Session
 ) -> Overlay:
     """Return the edits after which everything in a staged environment names its future path and the new directories."""
-    location, old, new = made.environment.location, upgrade.portrait.environment.layout, made.environment.layout
+    location, old, new = made.environment.location, upgrade.info.environment.layout, made.environment.layout
     roots = [(staged, location)]
     if old.purelib != new.purelib:
-        named = (*upgrade.portrait.recorded_roots, location)
+        named = (*upgrade.info.recorded_roots, location)
         roots += ((f"{root}/{old.purelib}", f"{location}/{new.purelib}") for root in named)
     roots += [(root, location) for root in upgrade.case.old_roots]
     overlay = Overlay(staged)
     environment = replace(made.environment, location=location)
-    writer = writer_for(upgrade.portrait, environment, Relocation(tuple(roots)), os.path.basename(location), session)
+    writer = writer_for(upgrade.info, environment, Relocation(tuple(roots)), os.path.basename(location), session)
     relocate(overlay, replace(writer, generated={}, prompts=None))
     names = set(new.names)
     stale = []
@@ -324,7 +324,7 @@ def verify_rebuilt(environment: Environment, location: str, upgrade: Upgrade, se
     if after.version[:2] != upgrade.interpreter.version[:2]:
         raise broken(environment, "its Python is another than was asked for")
     if location != environment.location:
-        before = examine(upgrade.portrait.environment, session.host, modules)
+        before = examine(upgrade.info.environment, session.host, modules)
         try:
             refuse_broken(standing, before, after)
         except ClocheError as error:
@@ -334,7 +334,7 @@ def verify_rebuilt(environment: Environment, location: str, upgrade: Upgrade, se
 
 def remedy_for(modules: set[str], upgrade: Upgrade) -> str:
     """Return the hint for scripts that cannot import these modules, by their package; empty if there are none."""
-    owners = [one.key for one in upgrade.portrait.distributions if modules & {*modules_of([one])}]
+    owners = [one.key for one in upgrade.info.distributions if modules & {*modules_of([one])}]
     if seeds := [name for name in owners if name in SEEDS]:
         return f"`--seeds` brings {' and '.join(seeds)} up to date"
     uninstalled = f"`python -m pip uninstall {' '.join(owners)}` in it, and install again afterwards"

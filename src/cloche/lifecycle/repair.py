@@ -41,7 +41,7 @@ class Repaired:
     """What only the user can decide: files that still name the old path."""
 
     @property
-    def mended(self) -> tuple[Finding, ...]:
+    def repaired(self) -> tuple[Finding, ...]:
         still = {(finding.code, finding.path) for finding in self.left}
         return tuple(finding for finding in self.findings if (finding.code, finding.path) not in still)
 
@@ -78,12 +78,12 @@ REBASED = frozenset(("base-gone", "base-replaced", "base-upgraded", "config-disa
 def repairs(case: Case, findings: list[Finding], session: Session) -> tuple[Overlay, list[str]]:
     """Return an overlay with every repair, and notes for the user."""
     overlay = Overlay(case.root)
-    codes = {finding.code for finding in findings if finding.mendable == "yes"}
+    codes = {finding.code for finding in findings if finding.repairable == "yes"}
     environment = case.environment
     notes: list[str] = []
     interpreter = environment.interpreter or case.replacement
     layout = environment.layout
-    unmade = {finding.path for finding in findings if finding.code == "half-made" and finding.mendable == "yes"}
+    unmade = {finding.path for finding in findings if finding.code == "half-made" and finding.repairable == "yes"}
     if interpreter is not None and (codes & REBASED or unmade & {layout.config, layout.executable}):
         rebase(overlay, environment, interpreter, session)
     if layout.bin in unmade:
@@ -91,12 +91,12 @@ def repairs(case: Case, findings: list[Finding], session: Session) -> tuple[Over
             overlay.write(path, content)
     if "moved" in codes:
         was = os.path.basename(case.old_roots[0])
-        writer = writer_for(case.portrait, replace(environment, interpreter=interpreter), case.relocation, was, session)
+        writer = writer_for(case.info, replace(environment, interpreter=interpreter), case.relocation, was, session)
         residue = relocate(overlay, writer)
         notes += (f"`{path}` still names `{case.old_roots[0]}`" for path in residue)
     by_code: dict[str, list[str]] = {}
     for finding in findings:
-        if finding.mendable == "yes":
+        if finding.repairable == "yes":
             by_code.setdefault(finding.code, []).append(finding.path)
     for path in by_code.get("name-of-other-version", []):
         overlay.remove(path)
@@ -110,7 +110,7 @@ def repairs(case: Case, findings: list[Finding], session: Session) -> tuple[Over
         for path in world_writable(case.root):
             overlay.set_mode(path, overlay.mode(path) & ~stat.S_IWOTH)
     if ("seed-broken" in codes or "pip" in unmade) and environment.interpreter is not None:
-        reinstall_seeds(overlay, case.portrait, ("pip",), session)
+        reinstall_seeds(overlay, case.info, ("pip",), session)
     return overlay, notes
 
 
@@ -120,15 +120,15 @@ def platform_of(case: Case) -> str:
 
 
 def writer_for(
-    portrait: EnvironmentInfo, environment: Environment, relocation: Relocation, was: str, session: Session
+    info: EnvironmentInfo, environment: Environment, relocation: Relocation, was: str, session: Session
 ) -> Writer:
     """Return what is needed to write the paths that are embedded in an environment as they will be.
 
     :param environment: as it will be, except for its prompt.
     :param was: the old name of its directory.
     """
-    moved = at(replace(environment, prompt=portrait.environment.prompt), environment.location)
-    derived = "prompt" not in portrait.settings
+    moved = at(replace(environment, prompt=info.environment.prompt), environment.location)
+    derived = "prompt" not in info.settings
     name = os.path.basename(environment.location)
     if derived:
         moved = replace(moved, prompt=name)
@@ -137,15 +137,15 @@ def writer_for(
         environment=moved,
         relocation=relocation,
         platform=interpreter.platform if interpreter else session.host.platform,
-        shells=portrait.shells,
-        generated=generated_scripts(portrait, moved, session),
+        shells=info.shells,
+        generated=generated_scripts(info, moved, session),
         prompts=(was, name) if derived and was != name else None,
     )
 
 
-def generated_scripts(portrait: EnvironmentInfo, environment: Environment, session: Session) -> dict[str, bytes]:
+def generated_scripts(info: EnvironmentInfo, environment: Environment, session: Session) -> dict[str, bytes]:
     """Return the activation scripts that cloche would write for an environment, if cloche created it."""
-    if not os.path.isfile(os.path.join(portrait.environment.location, MANIFEST)):
+    if not os.path.isfile(os.path.join(info.environment.location, MANIFEST)):
         return {}
     return activation_scripts(environment, session)
 
@@ -163,7 +163,7 @@ def activation_scripts(environment: Environment, session: Session) -> dict[str, 
 
 
 def reinstall_seeds(
-    overlay: Overlay, portrait: EnvironmentInfo, requirements: tuple[str, ...], session: Session
+    overlay: Overlay, info: EnvironmentInfo, requirements: tuple[str, ...], session: Session
 ) -> list[str]:
     """Install seeds again in the place of what is there; return them as `NAME VERSION`.
 
@@ -173,11 +173,11 @@ def reinstall_seeds(
     from cloche.model.request import Wanted
     from cloche.store.installation import image_operations
 
-    environment = portrait.environment
+    environment = info.environment
     assert environment.interpreter is not None
     images = session.images_for(Wanted(requirements), environment.interpreter)
     wanted = {image.distribution for image in images}
-    for one in portrait.distributions:
+    for one in info.distributions:
         if one.key in wanted:
             for row in one.rows:
                 if not row.path.startswith(("/", "../")):

@@ -34,7 +34,7 @@ class CommandFailed(ClocheError):
 def active(environment: Environment, host: Host) -> dict[str, str]:
     """Return the environment variables that a command sees: what activating sets, and what it takes away."""
     separator = ";" if environment.os_name == "nt" else ":"
-    scripts = environment.place(environment.layout.bin)
+    scripts = environment.path_to(environment.layout.bin)
     earlier = host.environ.get("VIRTUAL_ENV")
     left = os.path.join(earlier, environment.layout.bin) if earlier else None
     entries = [

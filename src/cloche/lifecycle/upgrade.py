@@ -47,12 +47,12 @@ class Upgrade:
     """Seeds to upgrade as well; for `rebuild`, those that the new environment gets from the store."""
 
     @property
-    def portrait(self) -> EnvironmentInfo:
-        return self.case.portrait
+    def info(self) -> EnvironmentInfo:
+        return self.case.info
 
     @property
     def location(self) -> str:
-        return self.portrait.environment.location
+        return self.info.environment.location
 
 
 @value
@@ -78,59 +78,59 @@ def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newe
         location = os.path.realpath(location)
     recover_environment(location)
     case = take_up(location, session)
-    portrait = case.portrait
-    if not pythons and seeds == "newest" and portrait.environment.interpreter is not None:
-        interpreter = portrait.environment.interpreter
+    info = case.info
+    if not pythons and seeds == "newest" and info.environment.interpreter is not None:
+        interpreter = info.environment.interpreter
     else:
-        specs = tuple(pythons) or (same_minor_spec(portrait),)
+        specs = tuple(pythons) or (same_minor_spec(info),)
         interpreter = session.find(EnvironmentSpec(pythons=specs)).interpreter
-    current = portrait.environment.interpreter
-    wanted = tuple(one.key for one in portrait.seeds) if seeds == "newest" else ()
-    if is_usable(case) and is_made_for(portrait, interpreter):
-        if current is not None and interpreter.executable == current.executable and is_recorded(portrait, interpreter):
+    current = info.environment.interpreter
+    wanted = tuple(one.key for one in info.seeds) if seeds == "newest" else ()
+    if is_usable(case) and is_made_for(info, interpreter):
+        if current is not None and interpreter.executable == current.executable and is_recorded(info, interpreter):
             return Upgrade("nothing", case, interpreter, seeds=wanted)
         if current is None or has_same_abi(current, interpreter):
             return Upgrade("rebase", case, interpreter, seeds=wanted)
-    seeded = renewable_seeds(portrait, interpreter, wanted or ("pip",), session)
-    if all(one.key != "pip" for one in portrait.distributions) and has_script(portrait.environment, "pip"):
+    seeded = renewable_seeds(info, interpreter, wanted or ("pip",), session)
+    if all(one.key != "pip" for one in info.distributions) and has_script(info.environment, "pip"):
         seeded = (*seeded, "pip")  # its package was lost with `site-packages`
-    return Upgrade("rebuild", case, interpreter, take_inventory(portrait, interpreter, seeded), seeded)
+    return Upgrade("rebuild", case, interpreter, take_inventory(info, interpreter, seeded), seeded)
 
 
 def has_script(environment: Environment, name: str) -> bool:
     suffix = ".exe" if environment.os_name == "nt" else ""
-    return os.path.isfile(environment.place(f"{environment.layout.bin}/{name}{suffix}"))
+    return os.path.isfile(environment.path_to(f"{environment.layout.bin}/{name}{suffix}"))
 
 
-def same_minor_spec(portrait: EnvironmentInfo) -> str:
+def same_minor_spec(info: EnvironmentInfo) -> str:
     """Return the spec of the newest patch release of an environment's Python, of the same kind.
 
     :raises UsageError: its `pyvenv.cfg` does not record the version.
     """
-    parts = portrait.recorded_version.split(".")
+    parts = info.recorded_version.split(".")
     if len(parts) < 2 or not parts[1].isdigit():
         raise UsageError("its `pyvenv.cfg` does not say for which Python it is", hint="name one with `-p`")
-    implementation, build = kind_of(portrait.environment, portrait.settings)
-    base = portrait.environment.interpreter
+    implementation, build = kind_of(info.environment, info.settings)
+    base = info.environment.interpreter
     early = ".0a0" if base is not None and base.version[3] != "final" else ""
     return f"{implementation}>={parts[0]}.{parts[1]}{early},<{parts[0]}.{int(parts[1]) + 1}{build}"
 
 
-def is_made_for(portrait: EnvironmentInfo, interpreter: Interpreter) -> bool:
+def is_made_for(info: EnvironmentInfo, interpreter: Interpreter) -> bool:
     """Return whether what is installed is for this version and implementation."""
-    made_for = (portrait.recorded_version.split(".")[:2], kind_of(portrait.environment, portrait.settings))
+    made_for = (info.recorded_version.split(".")[:2], kind_of(info.environment, info.settings))
     return made_for == (interpreter.python_version.split("."), (interpreter.implementation, build_of(interpreter)))
 
 
 def is_usable(case: Case) -> bool:
     """Return whether an environment can be rebased: all its parts are of one version."""
     codes = {finding.code for finding in diagnose(case)}
-    site = os.path.isdir(case.environment.place(case.environment.layout.purelib))
+    site = os.path.isdir(case.environment.path_to(case.environment.layout.purelib))
     return site and not codes & {"half-upgraded", "lib-of-other-version"}
 
 
-def is_recorded(portrait: EnvironmentInfo, interpreter: Interpreter) -> bool:
-    recorded = portrait.recorded_version
+def is_recorded(info: EnvironmentInfo, interpreter: Interpreter) -> bool:
+    recorded = info.recorded_version
     return bool(recorded) and recorded == version_like(recorded, interpreter)
 
 
@@ -139,18 +139,18 @@ def upgrade_in_place(upgrade: Upgrade, session: Session) -> Upgraded:
 
     :raises ClocheError: the system refused something, or the environment did not work afterwards; it is as it was.
     """
-    case, portrait = upgrade.case, upgrade.portrait
+    case, info = upgrade.case, upgrade.info
     findings = [one for one in diagnose(case) if one.code in ("moved", "name-of-other-version")]
     overlay, _ = repairs(case, findings, session)
-    environment = portrait.environment
+    environment = info.environment
     if upgrade.kind == "rebase":
         rebase(overlay, environment, upgrade.interpreter, session)
     environment = replace(environment, interpreter=upgrade.interpreter)
     seeded: tuple[str, ...] = ()
     if wanted := outdated_seeds(upgrade, session):
-        seeded = tuple(reinstall_seeds(overlay, replace(portrait, environment=environment), wanted, session))
+        seeded = tuple(reinstall_seeds(overlay, replace(info, environment=environment), wanted, session))
     overlay.update_checksums()
-    modules = modules_of(portrait.distributions)
+    modules = modules_of(info.distributions)
     before = case.examined
 
     def verify() -> None:
@@ -167,7 +167,7 @@ def upgrade_in_place(upgrade: Upgrade, session: Session) -> Upgraded:
 
 
 def renewable_seeds(
-    portrait: EnvironmentInfo, interpreter: Interpreter, names: Sequence[str], session: Session
+    info: EnvironmentInfo, interpreter: Interpreter, names: Sequence[str], session: Session
 ) -> tuple[str, ...]:
     """Return the installed seeds, of these names, that are available in the same or a newer version.
 
@@ -176,7 +176,7 @@ def renewable_seeds(
     from packaging.version import InvalidVersion, Version
 
     found = []
-    for one in portrait.distributions:
+    for one in info.distributions:
         if one.key not in names:
             continue
         try:
@@ -191,9 +191,9 @@ def renewable_seeds(
 
 def outdated_seeds(upgrade: Upgrade, session: Session) -> tuple[str, ...]:
     """Return the seeds to upgrade for which another version than the installed one is available."""
-    there = {one.key: one.version for one in upgrade.portrait.distributions}
+    there = {one.key: one.version for one in upgrade.info.distributions}
     found = []
-    for name in renewable_seeds(upgrade.portrait, upgrade.interpreter, upgrade.seeds, session):
+    for name in renewable_seeds(upgrade.info, upgrade.interpreter, upgrade.seeds, session):
         images = session.images_for(Wanted((name,)), upgrade.interpreter)
         found += [one.distribution for one in images if one.version != there[one.distribution]]
     return tuple(found)

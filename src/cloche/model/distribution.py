@@ -23,7 +23,7 @@ class EntryPoint:
     """`console` or `gui`."""
 
 
-def normalised(name: str) -> str:
+def normalize_name(name: str) -> str:
     """Return the normalized name of a distribution, for comparison (PEP 503)."""
     return "-".join(part for part in name.lower().replace("_", "-").replace(".", "-").split("-") if part)
 

@@ -7,7 +7,7 @@ import os
 
 from cloche.apply.staging import LONGEST_STAGED
 from cloche.errors import DestinationError, UsageError, reason_of
-from cloche.fs.files import read_regular
+from cloche.fs.files import read_at_most
 from cloche.model.interpreter import path_module
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.planning import pyvenv_cfg
@@ -134,7 +134,7 @@ def is_mount_point(path: str) -> bool:
     """
     if os.path.ismount(path):
         return True
-    listed = (read_regular("/proc/self/mountinfo", 1 << 24) or b"").splitlines()
+    listed = (read_at_most("/proc/self/mountinfo", 1 << 24) or b"").splitlines()
     real = os.fsencode(os.path.realpath(path))
     for character in (b"\\", b" ", b"\t", b"\n"):
         real = real.replace(character, b"\\%03o" % ord(character))
@@ -151,14 +151,14 @@ def stands_in(target: str, host: Host) -> bool:
     return here == real or here.startswith(real.rstrip(os.sep) + os.sep)
 
 
-def refuse_own(location: str, host: Host, deed: str) -> None:
+def refuse_own(location: str, host: Host, action: str) -> None:
     """:raises DestinationError: the Python that runs cloche, or cloche itself, lies in what is to be replaced.
 
-    :param deed: what would take it away, as the start of a sentence.
+    :param action: what would take it away, as the start of a sentence.
     """
     if any(holds(location, path) for path in (os.path.dirname(host.executable), os.path.dirname(__file__)) if path):
         raise DestinationError(
-            f"this cloche runs from `{location}`, and {deed} would take it away",
+            f"this cloche runs from `{location}`, and {action} would take it away",
             hint="use a cloche that is installed somewhere else",
         )
 
@@ -194,7 +194,7 @@ def holds(directory: str, path: str) -> bool:
 def read_settings(root: str) -> dict[str, str]:
     """Return the settings of the `pyvenv.cfg` in a directory; empty if there is none that can be read."""
     return pyvenv_cfg.parse(
-        (read_regular(os.path.join(root, pyvenv_cfg.NAME), 1 << 20) or b"").decode("utf-8", "replace")
+        (read_at_most(os.path.join(root, pyvenv_cfg.NAME), 1 << 20) or b"").decode("utf-8", "replace")
     )
 
 

@@ -10,9 +10,9 @@ import os
 
 from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError, UsageError, reason_of
 from cloche.fs.checksums import MANIFEST, format_manifest, parse_manifest, sha256_of
-from cloche.fs.files import read_plain
+from cloche.fs.files import read_regular_file
 from cloche.model import VERSION
-from cloche.model.distribution import normalised
+from cloche.model.distribution import normalize_name
 from cloche.model.environment import Environment, Script
 from cloche.model.interpreter import path_module
 from cloche.model.operations import InstallTree, Link, MakeDir, Write
@@ -176,7 +176,7 @@ def missing_images(blueprint: Blueprint, destination: Destination, strategy: Str
     for name in names:
         if name.endswith(".dist-info"):
             distribution, _, version = name.removesuffix(".dist-info").partition("-")
-            installed[normalised(distribution)] = version
+            installed[normalize_name(distribution)] = version
     missing = [image for image in blueprint.images if image.distribution not in installed]
     notes = [
         f"{image.distribution} {installed[image.distribution]} is there and stays; {image.version} was not laid down"
@@ -411,7 +411,7 @@ def earlier_manifest(destination: Destination, target: Target) -> dict[str, str]
         return {}
     path = os.path.join(destination.target, MANIFEST)
     try:
-        return parse_manifest(read_plain(path).decode("utf-8", "replace"))
+        return parse_manifest(read_regular_file(path).decode("utf-8", "replace"))
     except OSError as error:
         if os.path.isfile(path) and not os.path.islink(path):  # then something is listed, and must not be forgotten
             raise DestinationError(

@@ -12,7 +12,7 @@ import os
 import sys
 
 from cloche.cpython import keyed_hash
-from cloche.fs.files import read_plain, replace_file
+from cloche.fs.files import read_regular_file, replace_file
 from cloche.fs.inputs import unchanged
 from cloche.model import VERSION
 from cloche.model.distribution import EntryPoint, Image
@@ -22,7 +22,7 @@ from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
 from cloche.model.plan import Blueprint, ChosenComponent
 from cloche.model.request import EnvironmentSpec, Wanted
 from cloche.model.value import TYPE_CHECKING, fields, replace, value
-from cloche.store.check import check_seal
+from cloche.store.check import check_own_files
 
 if TYPE_CHECKING:
     from typing import Any
@@ -91,7 +91,7 @@ class PlanCache:
             return None
         key = self._key(spec, host)
         try:
-            content = read_plain(self._path(key))
+            content = read_regular_file(self._path(key))
             if not is_intact(content):
                 return None
             stored_key, recorded, flat = marshal.loads(content[8:])
@@ -100,7 +100,7 @@ class PlanCache:
             cached: CachedPlan = unflatten(flat)
         except (OSError, ValueError, TypeError, EOFError, KeyError):
             return None
-        return None if any(check_seal(image.root) for image in cached.blueprint.images) else cached
+        return None if any(check_own_files(image.root) for image in cached.blueprint.images) else cached
 
     def store(self, spec: EnvironmentSpec, host: Host, cached: CachedPlan, recorded: Recorded) -> None:
         """Store what was resolved, if it consists of plain values. It is no error if it cannot be stored."""

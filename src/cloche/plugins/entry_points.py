@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 
-from cloche.fs.files import open_quietly
+from cloche.fs.files import open_for_reading
 from cloche.fs.inputs import UNRECORDED
-from cloche.model.distribution import normalised
+from cloche.model.distribution import normalize_name
 from cloche.model.value import TYPE_CHECKING
 from cloche.plugins.guard import Source
 
@@ -103,7 +103,7 @@ def content(path: str) -> bytes:
 
     :raises OSError: it cannot be read.
     """
-    descriptor = open_quietly(path)
+    descriptor = open_for_reading(path)
     try:
         pieces = []
         while piece := os.read(descriptor, 1 << 16):
@@ -114,14 +114,14 @@ def content(path: str) -> bytes:
 
 
 def identity(metadata: str) -> tuple[str, str]:
-    """Return normalised name and version of a distribution, from the name of its metadata directory.
+    """Return the normalized name and version of a distribution, from the name of its metadata directory.
 
     Installers escape `-` in names (PEP 427 and its successors); older ones did not, so the version starts at the first
     `-` before a digit.
     """
     stem = metadata.rpartition(".")[0]
     at = next((i for i in range(len(stem) - 1) if stem[i] == "-" and stem[i + 1].isdigit()), len(stem))
-    return normalised(stem[:at]), stem[at + 1 :].partition("-")[0]
+    return normalize_name(stem[:at]), stem[at + 1 :].partition("-")[0]
 
 
 def section(text: str, name: str) -> Iterator[tuple[str, str]]:
@@ -142,4 +142,4 @@ def sources_by_metadata() -> Iterator[Source]:
 
     for point in entry_points(group="cloche"):
         if point.dist is not None:
-            yield Source(point.name, point.value, normalised(point.dist.metadata["Name"]), point.dist.version)
+            yield Source(point.name, point.value, normalize_name(point.dist.metadata["Name"]), point.dist.version)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cloche.errors import PluginError, UsageError
 from cloche.fs.inputs import UNRECORDED
-from cloche.model.distribution import normalised
+from cloche.model.distribution import normalize_name
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.model.value import replace as with_fields
 from cloche.plugins.components import KINDS, Component, component_of
@@ -266,7 +266,7 @@ def load_sources(
 
     asked_for, named = [], set()
     for source in sources:
-        names = {name for name in blocked if name == source.name or normalised(name) == source.distribution}
+        names = {name for name in blocked if name == source.name or normalize_name(name) == source.distribution}
         if source.implementation in BUILTIN.values() or not (names or "*" in blocked):
             asked_for.append(source)
         else:

@@ -34,10 +34,10 @@ def check_image(image: Image) -> str | None:
 
 def check_tree(root: str) -> str | None:
     """Check the image in the directory `root`, like `check_image`."""
-    if reason := check_seal(root):
+    if reason := check_own_files(root):
         return reason
     try:
-        for name in sealed(root):
+        for name in own_files(root):
             if name.endswith(FILE_LIST_SUFFIX):
                 _check(f"{root}/{name}", f"{root}/{name.removesuffix(FILE_LIST_SUFFIX)}")
     except DamagedImage as error:
@@ -47,7 +47,7 @@ def check_tree(root: str) -> str | None:
     return None
 
 
-def check_seal(root: str) -> str | None:
+def check_own_files(root: str) -> str | None:
     """Check only the image's own files. That is enough where its trees are going to be installed, which checks them."""
     try:
         abi = os.path.dirname(root)
@@ -62,7 +62,7 @@ def check_seal(root: str) -> str | None:
     return None
 
 
-def sealed(root: str) -> Sequence[str]:
+def own_files(root: str) -> Sequence[str]:
     """Return the paths of an image's own files, with `/`; nothing else in its directory belongs to it.
 
     :raises OSError: the list cannot be read.

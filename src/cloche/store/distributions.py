@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
 from cloche.fs.checksums import parse_rows
-from cloche.fs.files import open_quietly
-from cloche.model.distribution import EntryPoint, normalised
+from cloche.fs.files import open_for_reading
+from cloche.model.distribution import EntryPoint, normalize_name
 from cloche.model.value import value
 
 if TYPE_CHECKING:
@@ -191,11 +191,11 @@ def _build_distribution(
 ) -> Distribution:
     headers = _parse_headers(metadata)
     about = _parse_headers(wheel)
-    name, version = normalised(_first_value(headers, "name")), _first_value(headers, "version")
+    name, version = normalize_name(_first_value(headers, "name")), _first_value(headers, "version")
     if not _NAME.fullmatch(name) or not _VERSION.fullmatch(version):
         raise _unusable(location, f"`{name}` `{version}` is not a valid name and version")
     stem, _, stem_version = dist_info.removesuffix(".dist-info").partition("-")
-    if normalised(stem) != name or stem_version.replace("_", "-") != version.replace("_", "-"):
+    if normalize_name(stem) != name or stem_version.replace("_", "-") != version.replace("_", "-"):
         raise _unusable(location, f"its metadata says `{name}` {version}, but its directory is `{dist_info}`")
     if _first_value(about, "wheel-version").partition(".")[0] != "1":
         raise _unusable(location, f"wheel version `{_first_value(about, 'wheel-version')}` is not supported")
@@ -361,7 +361,7 @@ def _open_members(distribution: Distribution) -> Iterator[Callable[[str], tuple[
     if distribution.kind == "installed":
 
         def read_file(member: str) -> tuple[bytes, bool]:
-            descriptor = open_quietly(os.path.join(distribution.location, member))
+            descriptor = open_for_reading(os.path.join(distribution.location, member))
             with open(descriptor, "rb", buffering=0) as file:
                 mode = os.fstat(descriptor).st_mode
                 if not stat.S_ISREG(mode):
@@ -385,7 +385,7 @@ def _open_archive(path: str) -> Iterator[zipfile.ZipFile]:
 
     with contextlib.ExitStack() as opened:
         try:
-            file = opened.enter_context(open(path, "rb", opener=lambda name, _: open_quietly(name)))
+            file = opened.enter_context(open(path, "rb", opener=lambda name, _: open_for_reading(name)))
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise OSError("not a regular file")
             archive = opened.enter_context(zipfile.ZipFile(file))

@@ -27,11 +27,11 @@ from typing import TYPE_CHECKING
 from cloche.apply.file_list import FileList, format_file_list, read_file_list
 from cloche.errors import SeedError, reason_of
 from cloche.fs.checksums import format_row, record_digest
-from cloche.fs.files import read_plain, write_all
+from cloche.fs.files import read_regular_file, write_all
 from cloche.model.distribution import EntryPoint, Image
 from cloche.model.value import fields
 from cloche.store import bytecode
-from cloche.store.check import FILE_LIST_SUFFIX, OWN_FILE_LIST, check_image, check_tree, sealed
+from cloche.store.check import FILE_LIST_SUFFIX, OWN_FILE_LIST, check_image, check_tree, own_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -143,7 +143,7 @@ def _was_installed(image: Image) -> bool:
 def load_image(root: str) -> Image | None:
     """Return the image in the directory `root`; None if there is none or it is damaged."""
     try:
-        description = json.loads(read_plain(os.path.join(root, "image.json")))
+        description = json.loads(read_regular_file(os.path.join(root, "image.json")))
         points = tuple(EntryPoint(**point) for point in description.pop("entry_points"))
         image = Image(root=root, entry_points=points, **description)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
@@ -155,7 +155,7 @@ def verify_image(root: str) -> list[str]:
     """Compare the hash of every file of an image; return one line for each problem."""
     if problem := check_tree(root):
         return [problem]
-    names = sealed(root)
+    names = own_files(root)
     problems = []
     known = {OWN_FILE_LIST, *names, *(parent for name in names for parent in _parents(name))}
     for name in names:
@@ -411,7 +411,7 @@ def _remove_leftovers(images: str, name: str) -> None:
 def _changed_files(root: str, file_list: FileList) -> list[str]:
     problems = []
     for path, digest in zip(file_list.paths, file_list.hashes, strict=True):
-        if hashlib.sha256(read_plain(f"{root}/{path}")).hexdigest() != digest:
+        if hashlib.sha256(read_regular_file(f"{root}/{path}")).hexdigest() != digest:
             problems.append(f"`{root}/{path}` was modified after it was created")
     return problems
 

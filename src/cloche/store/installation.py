@@ -11,11 +11,11 @@ import os
 from cloche.apply.file_list import read_file_list
 from cloche.errors import SeedError
 from cloche.fs.checksums import digest_of, format_row, prefix_rows
-from cloche.fs.files import read_plain
+from cloche.fs.files import read_regular_file
 from cloche.model.operations import InstallTree, MakeDir, Write
 from cloche.model.value import TYPE_CHECKING
 from cloche.shells.template import render, resource
-from cloche.store.check import FILE_LIST_SUFFIX, sealed
+from cloche.store.check import FILE_LIST_SUFFIX, own_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ def image_operations(image: Image, environment: Environment) -> list[Operation]:
         "headers": _headers_directory(image, environment),
         "data": ".",
     }
-    own = sealed(image.root)
+    own = own_files(image.root)
     found = {name.removesuffix(FILE_LIST_SUFFIX) for name in own if name.endswith(FILE_LIST_SUFFIX)}
     trees = [tree for tree in places if tree in found]
     in_platlib = "platlib" in found and os.path.isdir(f"{image.root}/platlib/{image.dist_info}")
@@ -59,7 +59,7 @@ def image_operations(image: Image, environment: Environment) -> list[Operation]:
             done += [MakeDir("/".join(parts[: end + 1])) for end in range(len(parts))]
         files, size = (image.files, image.size) if len(trees) == 1 else _measure(image.root, tree)
         done.append(InstallTree(place, f"{image.root}/{tree}", f"{image.root}/{tree}{FILE_LIST_SUFFIX}", files, size))
-        record = read_plain(f"{image.root}/{tree}.record").decode("utf-8")
+        record = read_regular_file(f"{image.root}/{tree}.record").decode("utf-8")
         rows.append(record if place == site else prefix_rows(record, _relative(place, site)))
     up = _relative(layout.bin, site)
     scripts = dict(_own_scripts(image, [name for name in own if name.startswith("shebangs/")], environment))
@@ -127,7 +127,7 @@ def _shebang(environment: Environment, coding: bytes = CODING) -> bytes:
     if environment.placement == "relocatable":
         return relocatable_shebang_lines(executable.rpartition("/")[2], coding)
     platform = environment.interpreter.platform if environment.interpreter else ""
-    return shebang_lines(environment.place(executable), platform, coding)
+    return shebang_lines(environment.path_to(executable), platform, coding)
 
 
 def entry_point_script(name: str, point: EntryPoint, environment: Environment) -> tuple[str, bytes]:
@@ -147,7 +147,7 @@ def _launched(environment: Environment) -> str:
         from cloche.store.launchers import LAUNCHER_DIRECTORY
 
         return LAUNCHER_DIRECTORY + environment.layout.executable.rpartition("/")[2]
-    return environment.place(environment.layout.executable)
+    return environment.path_to(environment.layout.executable)
 
 
 def _own_scripts(image: Image, waiting: list[str], environment: Environment) -> Iterator[tuple[str, bytes]]:
@@ -161,10 +161,10 @@ def _own_scripts(image: Image, waiting: list[str], environment: Environment) -> 
         if environment.os_name == "nt":
             from cloche.store.launchers import build_launcher
 
-            kind, rest = _split_script(read_plain(f"{image.root}/{path}"))
+            kind, rest = _split_script(read_regular_file(f"{image.root}/{path}"))
             yield f"{name.removesuffix('.py')}.exe", build_launcher(interpreter, _launched(environment), kind, rest)
             continue
-        _, rest = _split_script(read_plain(f"{image.root}/{path}"))
+        _, rest = _split_script(read_regular_file(f"{image.root}/{path}"))
         line, _, after = rest.partition(b"\n")
         if line.startswith(b"#") and b"coding" in line:  # it counts in the first two lines only (PEP 263)
             yield name, _shebang(environment, line + b"\n") + after

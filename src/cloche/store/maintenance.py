@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cloche.errors import ClocheError, SeedError
-from cloche.fs.files import read_plain
+from cloche.fs.files import read_regular_file
 from cloche.model.value import value
 from cloche.store import KINDS, PLUGIN_KINDS
 from cloche.store.check import check_tree
@@ -155,7 +155,7 @@ def _entries(store: Store, kind: Kind) -> Iterator[str]:
 
 def _is_intact(path: str, check: Callable[[bytes], bool]) -> bool:
     try:
-        return path.endswith(UNFINISHED) or check(read_plain(path))
+        return path.endswith(UNFINISHED) or check(read_regular_file(path))
     except FileNotFoundError:
         return True  # another process removed it
     except OSError:

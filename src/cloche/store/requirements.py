@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from cloche.errors import UsageError
-from cloche.model.distribution import normalised
+from cloche.model.distribution import normalize_name
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def parse_requirement(text: str) -> Requirement:
             raise UsageError(
                 f"`{version}` is not a valid version of {name}", hint="write a version such as `24.0`"
             ) from None
-    return Requirement(normalised(name), version)
+    return Requirement(normalize_name(name), version)
 
 
 def parse_requirements(texts: Iterable[str]) -> list[Requirement]:

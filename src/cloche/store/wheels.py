@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError, reason_of
 from cloche.fs.inputs import UNRECORDED
-from cloche.model.distribution import normalised
+from cloche.model.distribution import normalize_name
 from cloche.model.value import replace, value
 from cloche.store.distributions import Distribution, read_installed, read_wheel
 from cloche.store.tags import incompatibility
@@ -117,7 +117,7 @@ def missing_dependencies(distributions: list[Distribution], interpreter: Interpr
         except requirements.InvalidRequirement:
             continue
         applies = dependency.marker is None or dependency.marker.evaluate(markers)
-        if applies and normalised(dependency.name) not in seeded:
+        if applies and normalize_name(dependency.name) not in seeded:
             missing.append(
                 f"{distribution.name} {distribution.version} requires `{dependency.name}`, which is not seeded"
             )
@@ -181,7 +181,7 @@ def wheels_in_directory(directory: str, name: str, inputs: Inputs = UNRECORDED) 
     return [
         SeedCandidate(part[1], os.path.join(directory, file))
         for file, part in parts
-        if len(part) in (5, 6) and normalised(part[0]) == name
+        if len(part) in (5, 6) and normalize_name(part[0]) == name
     ]
 
 
@@ -202,7 +202,7 @@ def _installed_beside_cloche(name: str, cwd: str, inputs: Inputs) -> Iterator[Se
             continue
         for entry in entries:
             stem, dash, version = entry.removesuffix(".dist-info").partition("-")
-            if entry.endswith(".dist-info") and dash and normalised(stem) == name:
+            if entry.endswith(".dist-info") and dash and normalize_name(stem) == name:
                 yield SeedCandidate(version, os.path.join(site, entry))
 
 

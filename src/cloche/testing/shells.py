@@ -225,7 +225,7 @@ class Runner:
     def activation(self, environment: Environment) -> str:
         """Return the statement that activates; its script is the first one that the activator gives."""
         script = next(iter(self.activator.scripts(environment)))
-        path = environment.place(f"{environment.layout.bin}/{script.name}")
+        path = environment.path_to(f"{environment.layout.bin}/{script.name}")
         return self.shell.activate.replace("{script}", self.activator.quote(path))
 
     def dump(self, directory: Path, name: str) -> str:

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche import DestinationError
-from cloche.model.distribution import normalised
+from cloche.model.distribution import normalize_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 def metadata_directory(environment: Environment) -> str:
     """Return the metadata directory of the installed `virtualenv`, absolute; empty if there is none."""
-    site = environment.place(environment.layout.purelib)
+    site = environment.path_to(environment.layout.purelib)
     for name in sorted(os.listdir(site)) if os.path.isdir(site) else ():
-        if name.endswith(".dist-info") and normalised(name.partition("-")[0]) == "virtualenv":
+        if name.endswith(".dist-info") and normalize_name(name.partition("-")[0]) == "virtualenv":
             return os.path.join(site, name)
     return ""
 
@@ -37,9 +37,9 @@ def pieces_of_virtualenv(environment: Environment) -> tuple[list[str], str]:
     site = environment.layout.purelib
     metadata = metadata_directory(environment)
     if not metadata:
-        if os.path.lexists(environment.place(f"{site}/virtualenv")):
+        if os.path.lexists(environment.path_to(f"{site}/virtualenv")):
             raise DestinationError(
-                f"`{environment.place(f'{site}/virtualenv')}` belongs to no installed distribution",
+                f"`{environment.path_to(f'{site}/virtualenv')}` belongs to no installed distribution",
                 hint="move it away, or install virtualenv with pip",
             )
         return [], ""
@@ -47,7 +47,7 @@ def pieces_of_virtualenv(environment: Environment) -> tuple[list[str], str]:
     for path in recorded_paths(metadata):
         first, _, rest = path.partition("/")
         if first == ".." or os.path.isabs(path):
-            inside = os.path.relpath(os.path.join(environment.place(site), path), environment.location)
+            inside = os.path.relpath(os.path.join(environment.path_to(site), path), environment.location)
             piece = inside.replace(os.sep, "/")
         else:
             piece = f"{site}/{first}"
@@ -57,7 +57,7 @@ def pieces_of_virtualenv(environment: Environment) -> tuple[list[str], str]:
                 f"such as `{path}`",
                 hint="reinstall it with pip, not in editable mode",
             )
-        if os.path.lexists(environment.place(piece)):
+        if os.path.lexists(environment.path_to(piece)):
             pieces[piece] = None
     return list(pieces), version_of(metadata)
 

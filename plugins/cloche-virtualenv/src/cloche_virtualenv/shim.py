@@ -120,7 +120,7 @@ def take_out(environment: Environment, journal: Journal) -> None:
 def check_python(environment: Environment) -> None:
     """:raises DestinationError: the environment's Python cannot run cloche."""
     base = environment.interpreter
-    if base is None or not os.path.exists(environment.place(environment.layout.executable)):
+    if base is None or not os.path.exists(environment.path_to(environment.layout.executable)):
         raise DestinationError(
             f"the Python of `{environment.location}` does not exist any more", hint="`cloche doctor` shows more"
         )

@@ -131,7 +131,7 @@ def run_in(environment: Environment, program: str, *arguments: str) -> str:
 
     :raises ClocheError: it failed; the message has the last line of its error output.
     """
-    python = environment.place(environment.layout.executable)
+    python = environment.path_to(environment.layout.executable)
     done = subprocess.run(
         [python, "-I", "-B", "-c", program, *arguments],
         capture_output=True,

@@ -23,7 +23,7 @@ def extensions(case: Case) -> Iterator[Finding]:
     interpreter = case.environment.interpreter
     if interpreter is None or not interpreter.soabi:
         return
-    for one in case.portrait.distributions:
+    for one in case.info.distributions:
         wrong = [row.path for row in one.rows if is_for_other_abi(row.path, interpreter)]
         wrong = [path for path in wrong if os.path.exists(os.path.join(case.root, path))]
         if wrong and not any(runs_here(row.path, interpreter, wrong) for row in one.rows):
@@ -57,7 +57,7 @@ def reinstall(one: Installed) -> str:
 
 def metadata(case: Case) -> Iterator[Finding]:
     """Metadata that nobody can read, and what pip leaves when it is killed while it replaces a package (`~ame`)."""
-    known = {one.metadata for one in case.portrait.distributions}
+    known = {one.metadata for one in case.info.distributions}
     for path in embedded_paths.site_files(case.environment, ".dist-info"):
         name = path.rpartition("/")[2]
         if name.startswith("~"):
@@ -68,7 +68,7 @@ def metadata(case: Case) -> Iterator[Finding]:
             project = name.partition("-")[0]
             remedy = f"remove it, and `python -m pip install --ignore-installed --no-deps {project}`"
             yield Finding("metadata-broken", path, message, remedy)
-    for one in case.portrait.distributions:
+    for one in case.info.distributions:
         if one.installer and one.metadata.endswith(".dist-info") and not one.rows:
             message = f"{one.name} {one.version} has no list of its files, so pip cannot remove it"
             remedy = f"`python -m pip install --ignore-installed --no-deps {one.key}=={one.version}`"
@@ -77,7 +77,7 @@ def metadata(case: Case) -> Iterator[Finding]:
 
 def records(case: Case) -> Iterator[Finding]:
     """What RECORD lists and is not there, or is not what was installed."""
-    for one in case.portrait.distributions:
+    for one in case.info.distributions:
         missing, altered = [], []
         for row in one.rows:
             there = os.path.join(case.root, row.path)
@@ -100,7 +100,7 @@ def paths(case: Case) -> Iterator[Finding]:
     relocation = case.relocation
     for path in embedded_paths.site_files(case.environment, ".pth"):
         site = os.path.dirname(os.path.join(case.root, path))
-        for line in case.draft.text(path).splitlines():
+        for line in case.overlay.text(path).splitlines():
             entry = line.strip()
             if not entry or entry.startswith("#") or line.startswith(("import ", "import\t")):
                 continue
@@ -109,7 +109,7 @@ def paths(case: Case) -> Iterator[Finding]:
                 message = f"it adds `{entry}` to the search path, and nothing is there"
                 remedy = "put that directory back, or uninstall what brought the file"
                 yield dead("path-dead", path, message, remedy, relocation.path(there), there)
-    for one in case.portrait.distributions:
+    for one in case.info.distributions:
         if one.editable and not os.path.exists(one.editable):
             message = f"{one.name} {one.version} is developed in `{one.editable}`, and nothing is there"
             remedy = f"`python -m pip install --no-deps -e` with its place, or `python -m pip uninstall {one.key}`"
@@ -127,7 +127,7 @@ def dead(code: str, path: str, message: str, remedy: str, now: str, was: str) ->
 
 def doubles(case: Case) -> Iterator[Finding]:
     seen: dict[tuple[str, str], Installed] = {}
-    for one in case.portrait.distributions:
+    for one in case.info.distributions:
         if one.metadata.endswith(".egg-link"):
             continue
         other = seen.setdefault((one.key, one.site), one)
@@ -141,7 +141,7 @@ def doubles(case: Case) -> Iterator[Finding]:
 def seed(case: Case) -> Iterator[Finding]:
     missing = [
         row.path
-        for one in case.portrait.distributions
+        for one in case.info.distributions
         if one.key == "pip"
         for row in one.rows
         if not row.path.endswith((".pyc", "/__pycache__")) and not os.path.lexists(os.path.join(case.root, row.path))

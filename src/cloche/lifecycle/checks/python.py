@@ -23,34 +23,34 @@ def config(case: Case) -> Iterator[Finding]:
     name = case.environment.layout.config
     missing = [key for key in ("home", "version") if not said(name, key, case)]
     if missing:
-        what = "is not there" if not os.path.isfile(case.environment.place(name)) else f"has no `{missing[0]}`"
-        mendable = "yes" if case.environment.interpreter or case.replacement else "no"
+        what = "is not there" if not os.path.isfile(case.environment.path_to(name)) else f"has no `{missing[0]}`"
+        repairable = "yes" if case.environment.interpreter or case.replacement else "no"
         yield Finding(
-            "half-made", name, f"`{name}` {what}: its making was broken off, or it was damaged", FIX, mendable
+            "half-made", name, f"`{name}` {what}: its making was broken off, or it was damaged", FIX, repairable
         )
 
 
 def said(name: str, key: str, case: Case) -> str:
-    settings = parse(case.draft.text(name))
+    settings = parse(case.overlay.text(name))
     return settings.get(key) or (settings.get("version_info", "") if key == "version" else "")
 
 
 def base(case: Case) -> Iterator[Finding]:
-    settings, interpreter = case.portrait.settings, case.environment.interpreter
+    settings, interpreter = case.info.settings, case.environment.interpreter
     other, home = case.replacement, settings.get("home", "")
     if interpreter is None:
-        version = case.portrait.version_text or "an unknown version"
+        version = case.info.version_text or "an unknown version"
         if other is not None:
-            remedy, mendable = f"{FIX} has it use {other.name} at `{other.executable}`", "yes"
+            remedy, repairable = f"{FIX} has it use {other.name} at `{other.executable}`", "yes"
         else:
-            again = f"install Python {case.portrait.version_text}".rstrip()
-            remedy, mendable = f"{again} again, or `cloche upgrade -p` to one that is there", "no"
-        if (standing := case.portrait.base) is not None:
+            again = f"install Python {case.info.version_text}".rstrip()
+            remedy, repairable = f"{again} again, or `cloche upgrade -p` to one that is there", "no"
+        if (standing := case.info.base) is not None:
             message = f"its base in `{home}` is {standing.name} now, and it was made for {version}"
-            yield Finding("base-replaced", home, message, remedy, mendable)
+            yield Finding("base-replaced", home, message, remedy, repairable)
         else:
             message = f"its base, Python {version}{f' in `{home}`' if home else ''}, is gone"
-            yield Finding("base-gone", home or case.environment.layout.executable, message, remedy, mendable)
+            yield Finding("base-gone", home or case.environment.layout.executable, message, remedy, repairable)
         return
     disagreeing = []
     for key in ("version_info", "version", "python-version"):
@@ -84,8 +84,8 @@ def has(home: str, interpreter: Interpreter) -> bool:
 
 def start(case: Case) -> Iterator[Finding]:
     layout, examined, interpreter = case.environment.layout, case.examined, case.environment.interpreter
-    executable = case.environment.place(layout.executable)
-    if not os.path.isdir(case.environment.place(layout.purelib)):
+    executable = case.environment.path_to(layout.executable)
+    if not os.path.isdir(case.environment.path_to(layout.purelib)):
         remedy = "`cloche upgrade` makes it whole, and takes along what is installed elsewhere in it"
         yield Finding("half-made", layout.purelib, "there is no directory for packages", remedy)
     if not os.path.lexists(executable):
@@ -113,18 +113,18 @@ def other_versions(case: Case) -> Iterator[Finding]:
     layout, interpreter = case.environment.layout, case.environment.interpreter
     if interpreter is None or case.environment.os_name == "nt":
         return
-    for name in listed(case.environment.place(layout.bin)):
+    for name in listed(case.environment.path_to(layout.bin)):
         match = NAME.fullmatch(name)
         if match and match["version"] and "." in match["version"] and match["version"] != interpreter.python_version:
             message = f"it is named for another version, and starts {interpreter.name}"
             yield Finding("name-of-other-version", f"{layout.bin}/{name}", message, f"{FIX} removes it", "yes")
     own = layout.purelib.split("/")[1] if layout.purelib.count("/") >= 2 else ""
-    for name in listed(case.environment.place("lib")):
+    for name in listed(case.environment.path_to("lib")):
         site = f"lib/{name}/site-packages"
         if name == own or not LIBRARY.fullmatch(name):
             continue
-        if os.path.isdir(case.environment.place(site)) and own:
-            count = sum(entry.endswith(".dist-info") for entry in listed(case.environment.place(site)))
+        if os.path.isdir(case.environment.path_to(site)) and own:
+            count = sum(entry.endswith(".dist-info") for entry in listed(case.environment.path_to(site)))
             message = f"a directory of another version, with {count} packages that this Python does not see"
             remedy = "`cloche upgrade` takes them along; remove it if they are not needed"
             yield Finding("lib-of-other-version", f"lib/{name}", message, remedy)

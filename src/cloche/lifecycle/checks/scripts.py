@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche.fs.checksums import MANIFEST, parse_manifest
-from cloche.fs.files import open_plain
+from cloche.fs.files import open_regular_file
 from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import FIX, Finding
 from cloche.lifecycle.examination import same
@@ -24,9 +24,9 @@ def moved(case: Case) -> Iterator[Finding]:
     old_roots = case.old_roots
     if not old_roots:
         return
-    portrait = case.portrait
+    info = case.info
     recorded = embedded_paths.roots(
-        case.environment, portrait.settings, list(portrait.distributions), portrait.shells, case.draft
+        case.environment, info.settings, list(info.distributions), info.shells, case.overlay
     )
     for root in old_roots:
         files = recorded.get(root, [])
@@ -40,39 +40,41 @@ def moved(case: Case) -> Iterator[Finding]:
 
 def activation(case: Case) -> Iterator[Finding]:
     """Not one activation script, by a maker that writes some last: its making was broken off before that."""
-    layout, portrait = case.environment.layout, case.portrait
-    if portrait.activators:
+    layout, info = case.environment.layout, case.info
+    if info.activators:
         return
-    written = [*parse_manifest(case.draft.text(MANIFEST))]
-    ours = any(path.rpartition("/")[2].lower() in portrait.shells for path in written)
-    by_venv = portrait.maker == "venv" and portrait.settings.get("command", "")
-    if ours or by_venv or portrait.maker.startswith("uv "):
-        message = f"there is no activation script in it, and {portrait.maker} writes some"
+    written = [*parse_manifest(case.overlay.text(MANIFEST))]
+    ours = any(path.rpartition("/")[2].lower() in info.shells for path in written)
+    by_venv = info.maker == "venv" and info.settings.get("command", "")
+    if ours or by_venv or info.maker.startswith("uv "):
+        message = f"there is no activation script in it, and {info.maker} writes some"
         yield Finding("half-made", layout.bin, message, FIX, "yes" if case.environment.interpreter else "no")
-    if by_venv and "--without-pip" not in by_venv and all(one.key != "pip" for one in portrait.distributions):
+    if by_venv and "--without-pip" not in by_venv and all(one.key != "pip" for one in info.distributions):
         message = "there is no pip in it, and venv was to put it there"
         yield Finding("half-made", "pip", message, FIX, "yes" if case.environment.interpreter else "no")
 
 
 def scripts(case: Case) -> Iterator[Finding]:
-    environment, draft = case.environment, case.draft
-    own = set(embedded_paths.own_scripts(environment, list(case.portrait.distributions)))
-    for name in listed(environment.place(environment.layout.bin)):
+    environment, overlay = case.environment, case.overlay
+    own = set(embedded_paths.own_scripts(environment, list(case.info.distributions)))
+    for name in listed(environment.path_to(environment.layout.bin)):
         path = f"{environment.layout.bin}/{name}"
-        if draft.target(path) is not None or NAME.fullmatch(name):
+        if overlay.target(path) is not None or NAME.fullmatch(name):
             continue
-        header = header_of(head(draft.on_disk(path)))
+        header = header_of(head(overlay.on_disk(path)))
         if header is None or not header.program.startswith("/"):
             continue
         root = embedded_paths.root_of_program(header.program, environment.layout.bin)
         if root in case.old_roots:
             continue  # `moved` says so
         if not os.path.exists(header.program) and not same(root, case.root):
-            mendable = "yes" if path in own else "no"
+            repairable = "yes" if path in own else "no"
             remedy = (
                 f"{FIX} has it started by its own Python" if path in own else "reinstall what brought it, or remove it"
             )
-            yield Finding("script-dead", path, f"it is started by `{header.program}`, which is gone", remedy, mendable)
+            yield Finding(
+                "script-dead", path, f"it is started by `{header.program}`, which is gone", remedy, repairable
+            )
         elif not os.path.exists(header.program) and os.path.basename(header.program) not in environment.layout.names:
             yield Finding(
                 "script-dead",
@@ -81,7 +83,7 @@ def scripts(case: Case) -> Iterator[Finding]:
                 f"{FIX} has it started by `{os.path.basename(environment.layout.executable)}`",
                 "yes",
             )
-        elif path in own and not os.access(draft.on_disk(path), os.X_OK):
+        elif path in own and not os.access(overlay.on_disk(path), os.X_OK):
             yield Finding("script-dead", path, "nobody may execute it", FIX, "yes")
         elif path in own and (not root or not same(root, case.root)) and os.path.basename(header.program) != "env":
             message = f"it is of a package here, and is started by `{header.program}`"
@@ -93,7 +95,7 @@ def scripts(case: Case) -> Iterator[Finding]:
 
 def head(path: str) -> bytes:
     try:
-        with open_plain(path) as file:
+        with open_regular_file(path) as file:
             return file.read(8192)
     except OSError:
         return b""
