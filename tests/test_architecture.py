@@ -436,6 +436,21 @@ def test_apply_is_the_only_way_to_disk() -> None:
     assert against == []
 
 
+def test_no_code_that_resolves_a_spec_knows_a_destination() -> None:
+    """That a blueprint depends on no destination is a fact of types: neither module has the name of one."""
+    from cloche.model.plan import Blueprint
+
+    names = {
+        name
+        for module in ("resolve", "plan_cache")
+        for one in imports(f"cloche.planning.{module}")
+        for name in one.names
+    }
+    assert "EnvironmentSpec" in names
+    assert not names & {"Request", "Target", "Plan", "Environment"}
+    assert not {"target", "destination", "environment"} & {*Blueprint.__match_args__}
+
+
 def test_only_one_module_takes_locks() -> None:
     against = [
         str(one)

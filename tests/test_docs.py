@@ -182,6 +182,24 @@ def test_the_picture_of_the_layers_shows_the_layers_that_the_tests_hold() -> Non
     assert {name for names in LAYERS for name in names if f"`{name}`" not in text} <= {"__main__"}
 
 
+def test_the_architecture_page_names_only_files_that_exist() -> None:
+    package = REPOSITORY / "src/cloche"
+    named = set(re.findall(r"[a-z_/]+\.py\b", page("explanation/architecture.md")))
+
+    assert len(named) > 15
+    assert [
+        name for name in sorted(named) if not (package / name).is_file() and not (REPOSITORY / name).is_file()
+    ] == []
+
+
+def test_each_question_about_the_program_is_answered_by_at_most_three_files() -> None:
+    section = page("explanation/architecture.md").partition("\n## One question, three files\n")[2].partition("\n## ")[0]
+    answers = {row.split("|")[1].strip(): row.count(".py`") for row in section.splitlines() if row.count("?")}
+
+    assert len(answers) == 6
+    assert {question: count for question, count in answers.items() if not 1 <= count <= 3} == {}
+
+
 def test_a_page_that_asks_for_something_unknown_is_an_error() -> None:
     with pytest.raises(KeyError, match="poems"):
         cloche_reference.fill("<!-- generated: poems -->\n")
