@@ -346,7 +346,7 @@ def attributes(tree: ast.AST) -> Iterator[tuple[str, int]]:
             yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
 
 
-READ_AT_THE_BORDER = ("cloche.__main__", "cloche.api", "cloche.cli.", "cloche.testing")
+READ_AT_THE_BORDER = ("cloche.__main__", "cloche.session", "cloche.cli.", "cloche.testing")
 
 
 def test_environment_variables_are_read_once_at_the_border() -> None:

@@ -23,15 +23,13 @@ START = frozenset("cloche cloche.__main__ cloche.cpython cloche.model".split())
 
 COMMAND = START | frozenset(
     """
-    cloche.api cloche.apply cloche.apply.executor cloche.apply.file_list cloche.apply.signals
+    cloche.apply cloche.apply.executor cloche.apply.signals
     cloche.apply.staging cloche.apply.transaction cloche.cli cloche.cli.commands cloche.cli.dispatch
     cloche.cli.invocation cloche.cli.parser cloche.cli.report cloche.errors cloche.fs cloche.fs.checksums
     cloche.fs.files cloche.fs.inputs cloche.fs.locks cloche.model cloche.model.distribution
     cloche.model.environment cloche.model.interpreter cloche.model.operations cloche.model.options
     cloche.model.plan cloche.model.request cloche.model.value cloche.planning cloche.planning.destination
     cloche.planning.plan_at cloche.planning.pyvenv_cfg cloche.plugins cloche.plugins.guard cloche.session
-    cloche.shells cloche.shells.template cloche.store cloche.store.check cloche.store.directories
-    cloche.store.installation
     """.split()
 )
 """To understand a command line."""
@@ -49,12 +47,15 @@ CREATE = COMMAND | frozenset(
     cloche.builtin cloche.builtin.activators cloche.builtin.activators.bash cloche.builtin.activators.batch
     cloche.builtin.activators.csh cloche.builtin.activators.fish cloche.builtin.activators.powershell
     cloche.builtin.activators.python cloche.cli.create cloche.cli.request cloche.cli.settings
-    cloche.cli.user_shell cloche.planning.plan_cache cloche.plugins.entry_points cloche.shells.batch
+    cloche.cli.user_shell cloche.planning.plan_cache cloche.plugins.entry_points cloche.shells cloche.shells.batch
     cloche.shells.catalogue cloche.shells.csh cloche.shells.fish cloche.shells.posix cloche.shells.powershell
-    cloche.shells.python cloche.shells.shell
+    cloche.shells.python cloche.shells.shell cloche.shells.template cloche.store cloche.store.directories
     """.split()
 )
-"""To make an environment that was asked for before."""
+"""To create an environment without seeds, with options that were used before."""
+
+SEEDED = CREATE | frozenset("cloche.apply.file_list cloche.store.check cloche.store.installation".split())
+"""The same, with seeds."""
 
 SEARCH = CREATE | frozenset(
     """
@@ -67,7 +68,7 @@ SEARCH = CREATE | frozenset(
 )
 """The same, for a Python that was asked for by its version; the finder of shims on PATH knows who makes them."""
 
-LIBRARY = frozenset("__future__ _sha2 _sha256 atexit errno fcntl io itertools".split())
+LIBRARY = frozenset("__future__ _sha2 _sha256 atexit errno fcntl gc io itertools".split())
 """From the standard library, all of it written in C but `__future__` and `io`.
 
 Older Pythons have the hash by another name, and those before 3.14 load `io` at every start.
@@ -125,7 +126,7 @@ def test_the_version_needs_nothing_but_what_prints_it(user: dict[str, str], tmp_
     ours, others = loaded("--version", user=user, cwd=tmp_path)
 
     assert ours == START
-    assert others <= {"__future__", "atexit"}
+    assert others <= {"__future__", "atexit", "gc"}
 
 
 def test_help_needs_the_tables_and_asks_neither_the_machine_nor_the_plugins(
@@ -152,13 +153,13 @@ def test_a_key_press_in_a_shell_looks_for_commands_of_plugins_besides(user: dict
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere platformdirs says where the user's directories are")
-@pytest.mark.parametrize("seeds", [[], ["--no-seed"]], ids=["with pip", "without"])
+@pytest.mark.parametrize(("seeds", "expected"), [([], SEEDED), (["--no-seed"], CREATE)], ids=["with pip", "without"])
 def test_what_was_asked_before_is_made_without_deciding_again(
-    seeds: list[str], user: dict[str, str], tmp_path: Path
+    seeds: list[str], expected: frozenset[str], user: dict[str, str], tmp_path: Path
 ) -> None:
     ours, others = warm("env", *seeds, user=user, cwd=tmp_path / "work")
 
-    assert ours == CREATE
+    assert ours == expected
     assert others <= LIBRARY
 
 

@@ -85,8 +85,11 @@ def run() -> NoReturn:
 
     Before cloche handles signals, and after it has finished, there is nothing to undo: Ctrl-C just ends the process.
     """
+    import gc
+
     from cloche.cpython import signal
 
+    gc.set_threshold(100_000)  # an ordinary run creates fewer objects than that, and leaves no cycles worth looking for
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     code = main()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from cloche.errors import UsageError
 from cloche.model.environment import Environment
-from cloche.model.interpreter import Host
 from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import TYPE_CHECKING
-from cloche.session import Session
+from cloche.session import Session, current_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypedDict, Unpack
 
-    from cloche.model.interpreter import Interpreter
+    from cloche.model.interpreter import Host, Interpreter
     from cloche.model.operations import LinkMode, Write
     from cloche.model.plan import Plan, Result
     from cloche.model.request import Network, OnExisting, SitePackages
@@ -75,21 +73,6 @@ SINGLE_VALUES: Mapping[str, tuple[tuple[type, ...], str]] = {
 
 SEQUENCES = ("try_first_with", "seeds", "find_links", "activators")
 """The arguments that are lists. A string is a sequence too, of its letters, and never what was meant."""
-
-
-def current_host(environ: Mapping[str, str] | None = None) -> Host:
-    """Return the machine, the user and the current directory as they are now; `environ` replaces `os.environ`."""
-    try:
-        cwd = os.getcwd()
-    except OSError:
-        cwd = ""
-    return Host(
-        environ=dict(os.environ) if environ is None else environ,
-        cwd=cwd,
-        platform=sys.platform,
-        os_name=os.name,
-        executable=sys.executable,
-    )
 
 
 def check_choices(choices: Mapping[str, object]) -> None:

@@ -7,17 +7,16 @@ import sys
 from time import perf_counter
 
 from cloche.apply import DestinationChanged, apply
-from cloche.apply.file_list import DamagedImage
 from cloche.apply.staging import recover_destination
 from cloche.errors import ClocheError, DestinationError
 from cloche.fs.inputs import UNRECORDED, Inputs
 from cloche.fs.locks import DirectoryLock
+from cloche.model.interpreter import Host
 from cloche.model.plan import Result
 from cloche.model.request import EnvironmentSpec
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.plan_at import plan_at
 from cloche.plugins.guard import load_object
-from cloche.store.check import check_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from cloche.discovery import FoundInterpreter, InterpreterListing
     from cloche.discovery.cache import ProbeCache
     from cloche.model.distribution import Image
-    from cloche.model.interpreter import Host, Interpreter
+    from cloche.model.interpreter import Interpreter
     from cloche.model.operations import LinkMode
     from cloche.model.plan import Blueprint, ChosenComponent, Plan
     from cloche.model.request import Request, Target, Wanted
@@ -34,6 +33,21 @@ if TYPE_CHECKING:
     from cloche.plugins.registry import Registry
     from cloche.store import Access, Store
     from cloche.store.seeds import SeedStore
+
+
+def current_host(environ: Mapping[str, str] | None = None) -> Host:
+    """Return the machine, the user and the current directory as they are now; `environ` replaces `os.environ`."""
+    try:
+        cwd = os.getcwd()
+    except OSError:
+        cwd = ""
+    return Host(
+        environ=dict(os.environ) if environ is None else environ,
+        cwd=cwd,
+        platform=sys.platform,
+        os_name=os.name,
+        executable=sys.executable,
+    )
 
 
 class Session:
@@ -292,7 +306,7 @@ class Session:
         try:
             plan = self._plan_and_apply(blueprint, target)
         except (ClocheError, OSError) as error:
-            if not isinstance(error, DamagedImage) and not any(map(check_image, blueprint.images)):
+            if not concerns_images(error, blueprint.images):
                 raise
             blueprint = self._resolve(request.spec)  # an image was damaged or replaced meanwhile
             plan = self._plan_and_apply(blueprint, target)
@@ -335,6 +349,14 @@ class Session:
             for warning, error in self.registry.tell_created(result):
                 self.warn([warning])
                 self.plugin_errors.append(error)
+
+
+def concerns_images(error: Exception, images: Iterable[Image]) -> bool:
+    """Return whether an error may be due to images that were damaged or replaced after the run chose them."""
+    from cloche.apply.file_list import DamagedImage
+    from cloche.store.check import check_image
+
+    return isinstance(error, DamagedImage) or any(map(check_image, images))
 
 
 def module_files() -> Iterator[str]:

@@ -147,7 +147,7 @@ def client(installed: Callable[..., cloche.Environment], user: dict[str, str]) -
 def shim(action: str, environment: str) -> dict[str, object]:
     """Run `cloche virtualenv-shim` from cloche's own environment and return its JSON output."""
     program = (
-        "import sys\nfrom cloche.api import current_host\nfrom cloche_virtualenv.command import main\n"
+        "import sys\nfrom cloche.session import current_host\nfrom cloche_virtualenv.command import main\n"
         "sys.exit(main(sys.argv[1:], current_host()))"
     )
     source = str(PLUGINS / "cloche-virtualenv" / "src")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 
-from cloche.apply.file_list import DamagedImage, check_files, kind_of, read_file_list
 from cloche.errors import ClocheError
 from cloche.fs.files import DIRECTORY, NEW_FILE, copy_file, open_for_reading, paths_in, write_all
 from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Remove, Rewrite, Run, SetMode, Write
@@ -177,6 +176,8 @@ class StagingTree:
 
         :raises DamagedImage: one is not; nothing was brought in.
         """
+        from cloche.apply.file_list import DamagedImage, check_files, kind_of, read_file_list  # not without seeds
+
         opened: list[int] = []
         try:
             files = read_file_list(operation.file_list)

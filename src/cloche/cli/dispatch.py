@@ -6,7 +6,6 @@ import sys
 from _thread import get_ident, start_new_thread
 from time import sleep
 
-from cloche.api import current_host
 from cloche.cli import report
 from cloche.cli.commands import COMMANDS
 from cloche.cli.invocation import Invocation
@@ -14,6 +13,7 @@ from cloche.cpython import signal
 from cloche.errors import ClocheError, PluginError, reason_of
 from cloche.model.value import TYPE_CHECKING
 from cloche.plugins.guard import cause, load_object
+from cloche.session import current_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

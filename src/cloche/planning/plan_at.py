@@ -29,7 +29,6 @@ from cloche.planning.destination import (
     refuse_own,
 )
 from cloche.plugins.guard import guarded, load_object, omission, refusal_of
-from cloche.store.installation import image_operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -69,8 +68,11 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
         notes += left_fixed(environment, destination)
     scripts, activators, left_out = scripts_of(blueprint.activators, environment, blueprint.interpreter)
     operations: list[Operation] = [*blueprint.operations]
-    for image in images:
-        operations += image_operations(image, environment)
+    if images:
+        from cloche.store.installation import image_operations
+
+        for image in images:
+            operations += image_operations(image, environment)
     operations += (as_write(script, blueprint.layout) for script in scripts)
     operations += marks(target, blueprint, environment, destination, host)
     operations = [

@@ -22,9 +22,9 @@ from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
 from cloche.model.plan import Blueprint, ChosenComponent
 from cloche.model.request import EnvironmentSpec, Wanted
 from cloche.model.value import TYPE_CHECKING, fields, replace, value
-from cloche.store.check import check_own_files
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from cloche.fs.inputs import Recorded
@@ -100,7 +100,7 @@ class PlanCache:
             cached: CachedPlan = unflatten(flat)
         except (OSError, ValueError, TypeError, EOFError, KeyError):
             return None
-        return None if any(check_own_files(image.root) for image in cached.blueprint.images) else cached
+        return cached if are_intact(cached.blueprint.images) else None
 
     def store(self, spec: EnvironmentSpec, host: Host, cached: CachedPlan, recorded: Recorded) -> None:
         """Store what was resolved, if it consists of plain values. It is no error if it cannot be stored."""
@@ -128,6 +128,15 @@ def without_objects(cached: CachedPlan) -> CachedPlan:
     blueprint = cached.blueprint
     named = (one if isinstance(one.item, str) else replace(one, item=None) for one in blueprint.activators)
     return replace(cached, blueprint=replace(blueprint, activators=tuple(named)))
+
+
+def are_intact(images: Sequence[Image]) -> bool:
+    """Return whether the store still has these images; applying the plan checks their trees."""
+    if not images:
+        return True
+    from cloche.store.check import check_own_files
+
+    return not any(check_own_files(image.root) for image in images)
 
 
 def is_intact(content: bytes) -> bool:
