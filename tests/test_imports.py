@@ -36,10 +36,12 @@ COMMAND = START | frozenset(
 
 HELP = COMMAND | frozenset("cloche.cli.help cloche.plugins.entry_points".split())
 
-COMPLETION = COMMAND | frozenset(("cloche.cli.completion",))
+COMPLETION = COMMAND | frozenset("cloche.cli.completion cloche.shells cloche.shells.template".split())
 """To print the script of a shell."""
 
-KEY_PRESS = COMPLETION | frozenset(("cloche.cli.completion.suggestions", "cloche.plugins.entry_points"))
+KEY_PRESS = COMMAND | frozenset(
+    "cloche.cli.completion cloche.cli.completion.suggestions cloche.plugins.entry_points".split()
+)
 """To say what could stand next."""
 
 CREATE = COMMAND | frozenset(
