@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from cloche.model.operations import Copy, InstallTree, LayImage, Link, MakeDir, Run, Write
     from cloche.model.options import Option
     from cloche.model.plan import Plan, Result
-    from cloche.model.request import Request, Wanted
+    from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
     from cloche.plugins.hookspecs import Command, Descriptor, hookimpl
     from cloche.shells.template import relocatable, render, resource
 
@@ -50,6 +50,7 @@ __all__ = [
     "Descriptor",
     "DestinationError",
     "Environment",
+    "EnvironmentSpec",
     "Host",
     "Image",
     "Inexpressible",
@@ -68,6 +69,7 @@ __all__ = [
     "Run",
     "Script",
     "SeedError",
+    "Target",
     "UsageError",
     "Wanted",
     "Write",
@@ -113,7 +115,7 @@ HOMES = {
     "model.operations": ("Copy", "InstallTree", "LayImage", "Link", "MakeDir", "Run", "Write"),
     "model.options": ("Option",),
     "model.plan": ("Plan", "Result"),
-    "model.request": ("Request", "Wanted"),
+    "model.request": ("EnvironmentSpec", "Request", "Target", "Wanted"),
     "plugins.hookspecs": ("Command", "Descriptor", "hookimpl"),
     "shells.template": ("relocatable", "render", "resource"),
 }
