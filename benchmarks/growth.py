@@ -48,6 +48,7 @@ SERIES = (
     Series("pythons", "interpreters in pyenv", (0, 10, 100), "`cloche pythons`", "{bin}/cloche pythons"),
     Series("plugins-descriptor", "plugins with an activator as a `Descriptor`", (0, 5, 50), "`cloche DEST`", CLOCHE),
     Series("plugins-object", "plugins with an activator as an object", (0, 5, 50), "`cloche DEST`", CLOCHE),
+    Series("plugins-listener", "plugins that listen to `cloche_created`", (0, 1, 5), "`cloche DEST`", CLOCHE),
 )
 
 
@@ -61,6 +62,7 @@ def measure_growth(peers: Peers, rounds: int, environments: int) -> dict[str, An
         "pythons": interpreter_commands,
         "plugins-descriptor": plugin_commands,
         "plugins-object": plugin_commands,
+        "plugins-listener": plugin_commands,
     }
     seconds = {}
     for series in SERIES:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from cloche import Descriptor, hookimpl
+from cloche import Descriptor, Result, hookimpl
 
 ACTIVATOR = f"{__name__}_activator"
 
@@ -25,4 +25,10 @@ class WithObject:
         return [import_module(ACTIVATOR).activator]
 
 
-with_descriptor, with_object = WithDescriptor(), WithObject()
+class WithListener:
+    @hookimpl
+    def cloche_created(self, result: Result) -> None:
+        pass
+
+
+with_descriptor, with_object, with_listener = WithDescriptor(), WithObject(), WithListener()
