@@ -51,8 +51,8 @@ def run_in_terminal(commands: Iterable[str], before: str = "") -> list[list[Char
     :raises RuntimeError: a command is not found, or prints a traceback.
     """
     with tempfile.TemporaryDirectory(prefix="me-") as home:
-        here = Path(home, "work")
-        here.mkdir()
+        directory = Path(home, "work")
+        directory.mkdir()
         environ = {
             "HOME": home,
             "LANG": "C.UTF-8",
@@ -66,7 +66,7 @@ def run_in_terminal(commands: Iterable[str], before: str = "") -> list[list[Char
         shell = pexpect.spawn(
             "bash",
             ["--norc", "--noprofile", "-i"],
-            cwd=str(here),
+            cwd=str(directory),
             env=environ,
             dimensions=(ROWS, COLUMNS),
             timeout=TIMEOUT,
