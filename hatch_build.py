@@ -20,7 +20,7 @@ class ManualHook(BuildHookInterface):
 
         self.temporary = tempfile.TemporaryDirectory()
         page = Path(self.temporary.name) / cloche_manual.NAME
-        page.write_text(cloche_manual.manual(), encoding="utf-8", newline="\n")
+        page.write_text(cloche_manual.manual_page(), encoding="utf-8", newline="\n")
         shared = build_data["shared_data"]
         assert isinstance(shared, dict)
         shared[str(page)] = f"share/man/man1/{cloche_manual.NAME}"

@@ -1,4 +1,4 @@
-"""Configuration of Sphinx; what it says about cloche itself comes from the program."""
+"""Sphinx configuration."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ release = version = __version__
 extensions = ["cloche_reference", "cloche_terminal", "myst_parser"]
 exclude_patterns = ["_build", "changelog"]
 nitpicky = True
-smartquotes = False  # `--clear` is to stay as it is
+smartquotes = False  # keep the two hyphens of options
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 
@@ -36,4 +36,4 @@ html_show_sourcelink = False
 
 
 def setup(app: Sphinx) -> None:
-    app.add_lexer("rc", BashLexer)  # Pygments has none for it, and this one is near enough
+    app.add_lexer("rc", BashLexer)  # Pygments has no lexer for rc, whose syntax is close to that of bash

@@ -45,7 +45,7 @@ DONE = "-- done --"
 @cache
 def page(name: str) -> str:
     """Return a page of the documentation as it is built, with what is generated in it."""
-    return cloche_reference.fill((DOCS / name).read_text(encoding="utf-8"))
+    return cloche_reference.expand_markers((DOCS / name).read_text(encoding="utf-8"))
 
 
 class Block(NamedTuple):

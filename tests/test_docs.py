@@ -113,22 +113,22 @@ def test_every_error_is_documented_with_its_exit_code() -> None:
 
 
 def test_every_message_that_cloche_can_end_with_is_explained_on_a_page() -> None:
-    pages = cloche_errors.explained()
+    pages = cloche_errors.pages_by_message()
 
-    assert [message for message in cloche_errors.raised() if message.text not in pages] == []
+    assert [message for message in cloche_errors.messages_in_source() if message.text not in pages] == []
 
 
 def test_no_page_explains_a_message_that_there_is_not() -> None:
-    said = {message.text for message in cloche_errors.raised()}
+    said = {message.text for message in cloche_errors.messages_in_source()}
 
-    assert [(path.name, text) for text, path in cloche_errors.explained().items() if text not in said] == []
+    assert [(path.name, text) for text, path in cloche_errors.pages_by_message().items() if text not in said] == []
 
 
 @pytest.mark.parametrize("path", sorted(cloche_errors.PAGES.glob("*.md")), ids=lambda path: path.stem)
 def test_a_page_of_errors_has_the_message_its_cause_and_its_cure(path: Path) -> None:
     headings = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
 
-    assert cloche_errors.said_on(path)
+    assert cloche_errors.messages_on(path)
     assert headings[1:] == ["## Cause", "## Cure"]
 
 
@@ -149,7 +149,7 @@ def test_messages_are_read_from_the_source_as_people_see_them(
     (tmp_path / "module.py").write_text(source, encoding="utf-8")
     monkeypatch.setattr(cloche_errors, "SOURCES", (tmp_path,))
 
-    assert [message.text for message in cloche_errors.raised()] == messages
+    assert [message.text for message in cloche_errors.messages_in_source()] == messages
 
 
 def test_the_whole_facade_is_documented() -> None:
@@ -202,7 +202,7 @@ def test_each_question_about_the_program_is_answered_by_at_most_three_files() ->
 
 def test_a_page_that_asks_for_something_unknown_is_an_error() -> None:
     with pytest.raises(KeyError, match="poems"):
-        cloche_reference.fill("<!-- generated: poems -->\n")
+        cloche_reference.expand_markers("<!-- generated: poems -->\n")
 
 
 def test_every_plugin_has_a_place_in_the_reference() -> None:

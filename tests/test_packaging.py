@@ -50,14 +50,14 @@ def test_the_scripts_of_continuous_integration_pass_shellcheck() -> None:
 @pytest.mark.parametrize("checker", [["groff", "-man", "-Tutf8", "-ww", "-z"], ["mandoc", "-Tlint", "-Werror"]])
 def test_readers_of_manual_pages_have_no_complaints(tmp_path: Path, checker: list[str]) -> None:
     page = tmp_path / "cloche.1"
-    page.write_text(cloche_manual.manual(), encoding="utf-8")
+    page.write_text(cloche_manual.manual_page(), encoding="utf-8")
     done = subprocess.run([require(checker[0]), *checker[1:], str(page)], capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_the_manual_page_has_every_command_and_every_option_of_ours() -> None:
-    text = cloche_manual.manual().replace("\\-", "-")
+    text = cloche_manual.manual_page().replace("\\-", "-")
 
     assert [
         verb.name for verb in COMMANDS.values() if verb.name != "create" and f'.SS "cloche {verb.name} ' not in text
@@ -78,7 +78,7 @@ def test_the_manual_page_and_completions_are_installed_where_systems_look_for_th
     }
 
     assert texts == {
-        "share/man/man1/cloche.1": cloche_manual.manual(),
+        "share/man/man1/cloche.1": cloche_manual.manual_page(),
         "share/bash-completion/completions/cloche": completion_script("bash"),
         "share/fish/vendor_completions.d/cloche.fish": completion_script("fish"),
         "share/zsh/site-functions/_cloche": completion_script("zsh"),

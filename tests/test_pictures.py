@@ -20,13 +20,13 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def seen(commands: Sequence[str], before: str = "") -> list[str]:
     require("bash")
-    return [pictures.text_of(line) for line in pictures.typed(commands, before)]
+    return [pictures.text_of(line) for line in pictures.run_in_terminal(commands, before)]
 
 
 def picture(*commands: str) -> ET.Element:
     """Return the picture of a terminal, parsed as the XML that it has to be."""
     require("bash")
-    return ET.fromstring(pictures.drawn(pictures.typed(commands)))
+    return ET.fromstring(pictures.render_svg(pictures.run_in_terminal(commands)))
 
 
 def size(root: ET.Element) -> tuple[float, float]:
@@ -60,7 +60,7 @@ def test_an_environment_is_activated_and_the_prompt_shows_it() -> None:
 
 def test_a_command_that_fails_is_shown_and_an_unknown_one_makes_no_picture() -> None:
     assert seen(["false", "echo after"]) == ["$ false", "$ echo after", "after"]
-    with pytest.raises(RuntimeError, match="`no-such-command` shows: "):
+    with pytest.raises(RuntimeError, match="`no-such-command` failed: "):
         seen(["no-such-command"])
 
 
@@ -75,7 +75,7 @@ def test_a_picture_holds_the_text_in_its_place_and_in_its_style() -> None:
 
     texts = root.findall(f"{SVG}g/{SVG}text")
     assert [text.text for text in texts[1:]] == ["red", "bold"]
-    assert texts[1].attrib["fill"] == pictures.COLOURS["red"]
+    assert texts[1].attrib["fill"] == pictures.COLORS["red"]
     assert "fill" not in texts[2].attrib
     assert (texts[2].attrib["font-weight"], texts[2].attrib["text-decoration"]) == ("bold", "underline")
     second_line = pictures.MARGIN + pictures.HEIGHT + pictures.BASELINE

@@ -1,6 +1,6 @@
-"""Write the manual page cloche(1) from the program's own tables; a wheel contains it in `share/man/man1`.
+"""The manual page cloche(1), generated from the definitions of the commands, options and errors.
 
-This module runs while a wheel is built, so it needs nothing but the source.
+The build of a wheel runs this module, so it imports nothing that is not in the source tree.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ for the usual shells. If a run fails, the destination is as it was before. cloch
 upgrades existing environments, no matter which tool created them.
 """
 
-SOURCES = """
+ENVIRONMENT = """
 Most options can also be set in a variable, in the table `[tool.cloche]` of the nearest `pyproject.toml`, or in your own
 `config.toml`. The name of the variable is `CLOCHE_` and the name of the option in capitals, with `_` instead of `-`.
 The command line takes precedence over variables, variables over the project, and the project over your own file.
@@ -33,12 +33,12 @@ The command line takes precedence over variables, variables over the project, an
 """
 
 
-def manual() -> str:
-    """Return the page as roff with the `man` macros."""
-    return "\n".join(lines()) + "\n"
+def manual_page() -> str:
+    """Return the manual page as roff with the `man` macros."""
+    return "\n".join(page_lines()) + "\n"
 
 
-def lines() -> Iterator[str]:
+def page_lines() -> Iterator[str]:
     create = COMMANDS["create"]
     others = [command for command in COMMANDS.values() if command is not create]
     yield f'.TH CLOCHE 1 "" "cloche {__version__}" "User Commands"'
@@ -47,25 +47,25 @@ def lines() -> Iterator[str]:
         yield from [*([".br"] if number else []), synopsis(command)]
     yield from (".SH DESCRIPTION", *paragraph(DESCRIPTION))
     yield from (".SH OPTIONS", *paragraph("Options can come before or after the other arguments."))
-    yield from grouped([option for option in create.options if not option.hidden])
-    yield from (".SS Every command", *entries(COMMON))
+    yield from option_groups([option for option in create.options if not option.hidden])
+    yield from (".SS Every command", *option_entries(COMMON))
     yield ".SH COMMANDS"
     for command in others:
-        yield f".SS {quoted(synopsis_text(command))}"
+        yield f".SS {quote(synopsis_text(command))}"
         yield from paragraph(f"{command.summary[0].upper()}{command.summary[1:]}.")
-        yield from entries(command.options)
-    yield from (".SH ENVIRONMENT", *paragraph(SOURCES), ".SH EXIT STATUS")
+        yield from option_entries(command.options)
+    yield from (".SH ENVIRONMENT", *paragraph(ENVIRONMENT), ".SH EXIT STATUS")
     yield from entry("0", "success")
-    for code, meaning in statuses():
+    for code, meaning in exit_statuses():
         yield from entry(str(code), meaning)
     yield from entry("130", "interrupted")
 
 
 def synopsis(command: CommandSpec) -> str:
-    """Return the usage of a command, with its own words in bold and its placeholders in italics."""
+    """Return the usage of a command, with its literal words in bold and its placeholders in italics."""
     name, *operands = synopsis_text(command).split(" [options]")
-    return rf"\fB{escaped(name)}\fR [\fIoptions\fR]" + "".join(
-        f" {escaped(word)}" if word == "--" else rf" \fI{escaped(word)}\fR" for word in "".join(operands).split()
+    return rf"\fB{escape(name)}\fR [\fIoptions\fR]" + "".join(
+        f" {escape(word)}" if word == "--" else rf" \fI{escape(word)}\fR" for word in "".join(operands).split()
     )
 
 
@@ -74,24 +74,27 @@ def synopsis_text(command: CommandSpec) -> str:
     return " ".join(filter(None, [name, "[options]", command.operands, f"-- {command.rest}" if command.rest else ""]))
 
 
-def statuses() -> Iterator[tuple[int, str]]:
+def exit_statuses() -> Iterator[tuple[int, str]]:
     """Yield each exit code with its meaning, taken from the docstring of the error class."""
-    of_cloche = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.ClocheError)]
-    for code, error in sorted({one.exit_code: one for one in reversed(of_cloche)}.items()):
-        text = " ".join(str(error.__doc__).split())
+    classes = [
+        item for item in vars(errors).values() if isinstance(item, type) and issubclass(item, errors.ClocheError)
+    ]
+    first_classes = {error_class.exit_code: error_class for error_class in reversed(classes)}
+    for code, error_class in sorted(first_classes.items()):
+        text = " ".join(str(error_class.__doc__).split())
         yield code, text.partition("; ")[0].rstrip(".")
 
 
-def grouped(options: Iterable[Option]) -> Iterator[str]:
+def option_groups(options: Iterable[Option]) -> Iterator[str]:
     groups: dict[str, list[Option]] = {}
     for option in options:
         groups.setdefault(option.group, []).append(option)
     for title, group in groups.items():
-        yield f".SS {quoted(title[0].upper() + title[1:])}"
-        yield from entries(group)
+        yield f".SS {quote(title[0].upper() + title[1:])}"
+        yield from option_entries(group)
 
 
-def entries(options: Iterable[Option]) -> Iterator[str]:
+def option_entries(options: Iterable[Option]) -> Iterator[str]:
     for option in options:
         value = "" if option.kind in ("flag", "count") else f" {option.metavar or 'VALUE'}"
         short = f"-{option.short}, " if option.short else ""
@@ -101,21 +104,21 @@ def entries(options: Iterable[Option]) -> Iterator[str]:
 
 
 def entry(term: str, text: str) -> Iterator[str]:
-    yield from (".TP", rf"\fB{escaped(term)}\fR", line(text))
+    yield from (".TP", rf"\fB{escape(term)}\fR", roff_line(text))
 
 
 def paragraph(text: str) -> Iterator[str]:
-    yield line(" ".join(text.split()))
+    yield roff_line(" ".join(text.split()))
 
 
-def line(text: str) -> str:
-    """Return text as one line of roff: text in backticks becomes bold, and a leading dot is not a macro."""
-    return r"\&" + re.sub(r"`([^`]*)`", r"\\fB\1\\fR", escaped(text))
+def roff_line(text: str) -> str:
+    """Return text as one line of roff, with text in backticks in bold and a leading dot protected."""
+    return r"\&" + re.sub(r"`([^`]*)`", r"\\fB\1\\fR", escape(text))
 
 
-def quoted(text: str) -> str:
-    return '"' + escaped(text).replace('"', r"\(dq") + '"'
+def quote(text: str) -> str:
+    return '"' + escape(text).replace('"', r"\(dq") + '"'
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     return text.replace("\\", r"\e").replace("-", r"\-").replace("'", r"\(aq")

@@ -1,6 +1,6 @@
-"""Generate the reference from the program: a function here replaces each `<!-- generated: NAME -->` in a page.
+"""The generated parts of the reference: the Sphinx extension that replaces each `<!-- generated: NAME -->`.
 
-The text comes from tables and docstrings. This module adds no descriptions of its own.
+The text comes from tables and docstrings in the source. This module adds no descriptions.
 """
 
 from __future__ import annotations
@@ -29,33 +29,35 @@ MARKER = re.compile(r"^<!-- generated: ([a-z-]+)(?: (\w+))? -->$", re.MULTILINE)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.connect("source-read", lambda _app, _page, source: source.__setitem__(0, fill(source[0])))
+    app.connect("source-read", lambda _app, _page, source: source.__setitem__(0, expand_markers(source[0])))
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
-def fill(text: str) -> str:
-    """Return a page with all of its markers replaced.
+def expand_markers(text: str) -> str:
+    """Return the text of a page with its markers replaced by what they name.
 
-    :raises KeyError: no function has the name in a marker.
-    :raises AttributeError: a marker names a hook or a class that does not exist.
+    :raises KeyError: a marker has an unknown name.
+    :raises AttributeError: a marker names a hook or class that does not exist.
     """
-    return MARKER.sub(lambda marker: ABOUT[marker[1]](marker[2]) if marker[2] else GENERATORS[marker[1]](), text)
+    return MARKER.sub(
+        lambda marker: GENERATORS_FOR[marker[1]](marker[2]) if marker[2] else GENERATORS[marker[1]](), text
+    )
 
 
 # The command line
 
 
 def commands() -> str:
-    """Return every command with its options, one table for each heading of its help."""
+    """Return a section for each command, with one table for each group of options in its help."""
     return "\n".join("\n".join(command_lines(command)) for command in COMMANDS.values())
 
 
 def command_lines(command: CommandSpec) -> Iterator[str]:
     yield f"(command-{command.name})=\n\n### `{usage(command)}`\n"
-    yield f"{sentence(command.summary)}\n"
+    yield f"{as_sentence(command.summary)}\n"
     if command.name == "create":
         yield "You can also write `cloche create DEST`.\n"
-    yield from by_group([option for option in command.options if not option.hidden])
+    yield from tables_by_group([option for option in command.options if not option.hidden])
 
 
 def usage(command: CommandSpec) -> str:
@@ -66,28 +68,28 @@ def usage(command: CommandSpec) -> str:
 
 def common_options() -> str:
     """Return the options that every command accepts."""
-    return "\n".join(by_group(COMMON))
+    return "\n".join(tables_by_group(COMMON))
 
 
 def virtualenv_options() -> str:
     """Return the options of virtualenv that cloche accepts."""
     hidden = [option for command in COMMANDS.values() for option in command.options if option.hidden]
-    return "\n".join(table("", hidden))
+    return "\n".join(option_table("", hidden))
 
 
-def by_group(options: Sequence[Option]) -> Iterator[str]:
+def tables_by_group(options: Sequence[Option]) -> Iterator[str]:
     for group in dict.fromkeys(option.group for option in options):
-        yield from table(group, (option for option in options if option.group == group))
+        yield from option_table(group, (option for option in options if option.group == group))
 
 
-def table(title: str, options: Iterable[Option]) -> Iterator[str]:
+def option_table(title: str, options: Iterable[Option]) -> Iterator[str]:
     """Yield the lines of a table of options, with the variable of each."""
     if title:
         yield f"**{title[0].upper()}{title[1:]}**\n"
     yield "| option | what it does | variable |\n| --- | --- | --- |"
     for option in options:
         variable = f"`{variable_of(option)}`" if option.sources == "all" else ""
-        yield f"| {spellings(option)} | {escaped(meaning(option))} | {variable} |"
+        yield f"| {spellings(option)} | {escape_cell(description(option))} | {variable} |"
     yield ""
 
 
@@ -102,7 +104,7 @@ def spellings(option: Option) -> str:
     return ", ".join(f"`{name}{value}`" for name in names)
 
 
-def meaning(option: Option) -> str:
+def description(option: Option) -> str:
     choices = f": {', '.join(f'`{choice}`' for choice in option.choices)}" if option.choices else ""
     repeat = "; may be repeated" if option.kind in ("list", "count") else ""
     return f"{option.help}{choices}{repeat}"
@@ -111,18 +113,18 @@ def meaning(option: Option) -> str:
 # Hooks and errors
 
 
-def hook(name: str) -> str:
-    """Return one hook: its signature, purpose, first version and example."""
+def hook_section(name: str) -> str:
+    """Return the signature of a hook and its docstring."""
     function = getattr(hookspecs, name)
-    return f"```python\n{signature(name, function)}\n```\n\n{prose(inspect.getdoc(function))}\n"
+    return f"```python\n{signature_of(name, function)}\n```\n\n{docstring_as_markdown(inspect.getdoc(function))}\n"
 
 
-def protocol(name: str) -> str:
-    """Return what a hook returns: a protocol with its methods, or a value with its fields."""
-    return described(getattr(hookspecs, name, None) or getattr(cloche, name))
+def protocol_section(name: str) -> str:
+    """Return a section about a protocol or value class that hooks use."""
+    return class_section(getattr(hookspecs, name, None) or getattr(cloche, name))
 
 
-def hooks() -> str:
+def hook_table() -> str:
     """Return a table of all hooks."""
     lines = ["| hook | what it is for | since |", "| --- | --- | --- |"]
     for name, function in vars(hookspecs).items():
@@ -130,16 +132,18 @@ def hooks() -> str:
             text = str(inspect.getdoc(function))
             purpose = " ".join(text.partition("\n\n")[0].split())
             (since,) = SINCE.findall(text)
-            lines.append(f"| [`{name}`](hooks/{name}.md) | {escaped(purpose)} | {since} |")
+            lines.append(f"| [`{name}`](hooks/{name}.md) | {escape_cell(purpose)} | {since} |")
     return "\n".join(lines)
 
 
-def error_classes() -> str:
-    """Return a table of all errors with their exit codes, in the order of the source."""
+def error_table() -> str:
+    """Return a table of all error classes with their exit codes, in the order of the source."""
     lines = ["| error | exit code | when |", "| --- | --- | --- |"]
     for name, item in vars(errors).items():
         if inspect.isclass(item) and issubclass(item, errors.ClocheError):
-            lines.append(f"| `{name}` | {item.exit_code} | {escaped(' '.join(str(inspect.getdoc(item)).split()))} |")
+            lines.append(
+                f"| `{name}` | {item.exit_code} | {escape_cell(' '.join(str(inspect.getdoc(item)).split()))} |"
+            )
     return "\n".join(lines)
 
 
@@ -147,52 +151,54 @@ def error_classes() -> str:
 
 
 def functions() -> str:
-    """Return every function of the facade."""
-    return "\n".join(described_function(name, item) for name, item in facade() if inspect.isfunction(item))
+    """Return a section for each public function of `cloche`."""
+    return "\n".join(function_section(name, item) for name, item in public_names() if inspect.isfunction(item))
 
 
 def values() -> str:
-    """Return every value of the facade with its fields."""
-    elsewhere = {"Command", "Descriptor", "Option"}
+    """Return a section for each public value class of `cloche`."""
+    on_other_pages = {"Command", "Descriptor", "Option"}
     return "\n".join(
-        described(item)
-        for name, item in facade()
-        if inspect.isclass(item) and not issubclass(item, Exception) and name not in elsewhere
+        class_section(item)
+        for name, item in public_names()
+        if inspect.isclass(item) and not issubclass(item, Exception) and name not in on_other_pages
     )
 
 
 def contract_kit() -> str:
-    """Return everything in `cloche.testing`, functions first."""
-    offered = [(name, getattr(testing, name)) for name in testing.__all__]
-    constants = [f"- `{name}`: {', '.join(f'`{one}`' for one in item)}" for name, item in offered if not callable(item)]
+    """Return a section for each public function and class of `cloche.testing`, and a list of the constants."""
+    members = [(name, getattr(testing, name)) for name in testing.__all__]
+    constants = [
+        f"- `{name}`: {', '.join(f'`{text}`' for text in item)}" for name, item in members if not callable(item)
+    ]
     return "\n".join(
         [
-            *(described_function(name, item) for name, item in offered if inspect.isfunction(item)),
-            *(described(item) for _, item in offered if inspect.isclass(item)),
+            *(function_section(name, item) for name, item in members if inspect.isfunction(item)),
+            *(class_section(item) for _, item in members if inspect.isclass(item)),
             *constants,
         ]
     )
 
 
-def described_function(name: str, function: Callable[..., object]) -> str:
-    return f"### `{signature(name, function)}`\n\n{prose(inspect.getdoc(function))}\n"
+def function_section(name: str, function: Callable[..., object]) -> str:
+    return f"### `{signature_of(name, function)}`\n\n{docstring_as_markdown(inspect.getdoc(function))}\n"
 
 
-def facade() -> Iterator[tuple[str, object]]:
+def public_names() -> Iterator[tuple[str, object]]:
     for name in cloche.__all__:
         yield name, getattr(cloche, name)
 
 
-def described(item: type) -> str:
-    """Return a class: its docstring, fields, properties and public methods."""
-    lines = [f"### `{item.__name__}`\n", prose(inspect.getdoc(item)), ""]
+def class_section(item: type) -> str:
+    """Return a section about a class: its docstring, fields, properties and public methods."""
+    lines = [f"### `{item.__name__}`\n", docstring_as_markdown(inspect.getdoc(item)), ""]
     lines += [field_line(*field) for field in fields(item)]
     for name, method in vars(item).items():
         if isinstance(method, property):
             lines.append(field_line(name, str(method.fget.__annotations__["return"]), inspect.getdoc(method) or ""))
     for name, method in vars(item).items():
         if inspect.isfunction(method) and not name.startswith("_"):
-            lines += ["", f"`{signature(name, method)}`\n", prose(inspect.getdoc(method))]
+            lines += ["", f"`{signature_of(name, method)}`\n", docstring_as_markdown(inspect.getdoc(method))]
     return "\n".join([*lines, ""])
 
 
@@ -211,20 +217,20 @@ def fields(item: type) -> Iterator[tuple[str, str, str]]:
             yield node.target.id, ast.unparse(node.annotation), text
 
 
-# Words
+# Text
 
 
-def signature(name: str, function: Callable[..., object]) -> str:
+def signature_of(name: str, function: Callable[..., object]) -> str:
     """Return a signature as in the source, without `self` and without quotes around annotations."""
-    given = inspect.signature(function)
-    parameters = [one for one in given.parameters.values() if one.name != "self"]
-    returns = given.empty if given.return_annotation == "None" else given.return_annotation
-    text = str(given.replace(parameters=parameters, return_annotation=returns))
+    signature = inspect.signature(function)
+    parameters = [parameter for parameter in signature.parameters.values() if parameter.name != "self"]
+    returns = signature.empty if signature.return_annotation == "None" else signature.return_annotation
+    text = str(signature.replace(parameters=parameters, return_annotation=returns))
     return name + re.sub(r"(: |-> )'([^']*)'", r"\1\2", text)
 
 
-def prose(text: str | None) -> str:
-    """Return a docstring as Markdown, with parameters and errors as a list and an example as a block."""
+def docstring_as_markdown(text: str | None) -> str:
+    """Return a docstring as Markdown, with parameters and exceptions as a list and the example as a code block."""
     lines: list[str] = []
     fence = ""
     for line in (text or "").splitlines():
@@ -242,22 +248,22 @@ def prose(text: str | None) -> str:
     return "\n".join([*lines, fence])
 
 
-def sentence(fragment: str) -> str:
+def as_sentence(fragment: str) -> str:
     return f"{fragment[0].upper()}{fragment[1:]}."
 
 
-def escaped(cell: str) -> str:
+def escape_cell(cell: str) -> str:
     return cell.replace("|", "\\|")
 
 
-ABOUT: dict[str, Callable[[str], str]] = {"hook": hook, "protocol": protocol}
+GENERATORS_FOR: dict[str, Callable[[str], str]] = {"hook": hook_section, "protocol": protocol_section}
 GENERATORS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "common-options": common_options,
     "virtualenv-options": virtualenv_options,
-    "hooks": hooks,
-    "errors": error_classes,
-    "messages": cloche_errors.index,
+    "hooks": hook_table,
+    "errors": error_table,
+    "messages": cloche_errors.message_index,
     "functions": functions,
     "values": values,
     "contract-kit": contract_kit,

@@ -1,6 +1,6 @@
-"""Show a terminal in a page: ```` ```{terminal} ```` holds commands, and each build draws what they print.
+"""The directive ```` ```{terminal} ````: it runs its commands at each build, and shows the terminal as a picture.
 
-So the pictures are always up to date. In a checkout, the page shows the commands.
+So the pictures are always up to date. If you read the page as a file, you see the commands.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective
 
-from pictures import drawn, typed
+from pictures import render_svg, run_in_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,13 +26,16 @@ def setup(app: Sphinx) -> dict[str, bool]:
 
 
 class Terminal(SphinxDirective):
-    """Run one command per line and show the output; the commands in `:before:` run first and are not shown."""
+    """A picture of the commands, one per line, and their output.
+
+    The commands in the option `before` run first and are not shown.
+    """
 
     has_content = True
     option_spec = {"before": directives.unchanged, "caption": directives.unchanged}  # noqa: RUF012
 
     def run(self) -> Sequence[nodes.Node]:
         caption = escape(self.options.get("caption", ""))
-        picture = drawn(typed(self.content, self.options.get("before", "")))
+        picture = render_svg(run_in_terminal(self.content, self.options.get("before", "")))
         figcaption = f"<figcaption>{caption}</figcaption>" if caption else ""
         return [nodes.raw("", f'<figure class="terminal">{picture}{figcaption}</figure>', format="html")]

@@ -1,4 +1,4 @@
-"""Type commands into a shell in a real terminal, and draw the screen exactly as it is then."""
+"""Pictures of terminals: the output of commands that run in a real terminal, as SVG."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from pyte.screens import Char
 
 COLUMNS, ROWS = 96, 400
-"""The size of the terminal; rows that stay empty are not drawn."""
+"""The size of the terminal; empty rows at the end are not drawn."""
 
-PATIENCE = 120
-"""Seconds that one command may take, even on a slow machine and with nothing cached."""
+TIMEOUT = 120
+"""The time limit for one command, in seconds: enough for a slow machine with an empty cache."""
 
 WIDTH, HEIGHT, BASELINE, MARGIN = 8.4, 19, 14, 14
-"""The width of a character, the height and baseline of a line, and the margin, in units of the picture."""
+"""The width of a character, the height and baseline of a line, and the margin, in SVG user units."""
 
-DONE = re.compile(rb"\x1b\]777;(\d+)\x07")
-"""What the shell sends before each prompt: the exit code of the last command. Terminals do not show it."""
+PROMPT_MARK = re.compile(rb"\x1b\]777;(\d+)\x07")
+"""The escape sequence before each prompt, with the exit code of the last command; terminals do not show it."""
 
-COLOURS = {
+COLORS = {
     "black": "#5c6370",
     "red": "#ff7b72",
     "green": "#7ee787",
@@ -41,17 +41,18 @@ COLOURS = {
     "cyan": "#76e3ea",
     "white": "#f0f6fc",
 }
-PAPER, INK = "#161b22", "#d5dbe3"
+BACKGROUND, FOREGROUND = "#161b22", "#d5dbe3"
 
 
-def typed(commands: Iterable[str], before: str = "") -> list[list[Char]]:
-    """Return the lines of a terminal after a user with an empty home directory has typed some commands.
+def run_in_terminal(commands: Iterable[str], before: str = "") -> list[list[Char]]:
+    """Run commands in bash, with an empty home directory, and return the lines of the terminal.
 
-    :raises RuntimeError: the shell does not know a command, or a command ends in a traceback.
+    :param before: shell commands to run first; their output is not shown.
+    :raises RuntimeError: a command is not found, or prints a traceback.
     """
     with tempfile.TemporaryDirectory(prefix="me-") as home:
-        here = Path(home, "work")
-        here.mkdir()
+        directory = Path(home, "work")
+        directory.mkdir()
         environ = {
             "HOME": home,
             "LANG": "C.UTF-8",
@@ -65,26 +66,26 @@ def typed(commands: Iterable[str], before: str = "") -> list[list[Char]]:
         shell = pexpect.spawn(
             "bash",
             ["--norc", "--noprofile", "-i"],
-            cwd=str(here),
+            cwd=str(directory),
             env=environ,
             dimensions=(ROWS, COLUMNS),
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
         )
         try:
-            shell.expect(DONE)
+            shell.expect(PROMPT_MARK)
             if before:
                 shell.sendline(f"{{ {before}; }} >/dev/null 2>&1; clear")
-                shell.expect(DONE)
+                shell.expect(PROMPT_MARK)
             screen = pyte.Screen(COLUMNS, ROWS)
             stream = pyte.ByteStream(screen)
             for command in commands:
                 shell.expect_exact(b"$ ")
                 stream.feed(shell.before + shell.after)
                 shell.sendline(command)
-                shell.expect(DONE)
+                shell.expect(PROMPT_MARK)
                 stream.feed(shell.before)
                 if shell.match[1] == b"127" or b"Traceback (most" in shell.before:
-                    raise RuntimeError(f"`{command}` fails: {shell.before.decode()}")
+                    raise RuntimeError(f"`{command}` failed: {shell.before.decode()}")
         finally:
             shell.close(force=True)
     lines = [[screen.buffer[row][column] for column in range(COLUMNS)] for row in range(ROWS)]
@@ -97,34 +98,34 @@ def text_of(line: Iterable[Char]) -> str:
     return "".join(character.data for character in line).rstrip()
 
 
-def drawn(lines: list[list[Char]]) -> str:
-    """Return a terminal as SVG: selectable text in the colours that the programs chose."""
+def render_svg(lines: list[list[Char]]) -> str:
+    """Return lines of a terminal as SVG, with selectable text in the colors that the programs chose."""
     width = 2 * MARGIN + WIDTH * max(map(len, map(text_of, lines)), default=0)
     height = 2 * MARGIN + HEIGHT * len(lines)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" role="img">',
         f"<title>{escape(chr(10).join(map(text_of, lines)))}</title>",
-        f'<rect width="100%" height="100%" rx="6" fill="{PAPER}"/>',
-        f'<g font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,monospace" font-size="14" fill="{INK}">',
+        f'<rect width="100%" height="100%" rx="6" fill="{BACKGROUND}"/>',
+        f'<g font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,monospace" font-size="14" fill="{FOREGROUND}">',
     ]
     for row, line in enumerate(lines):
         column = 0
         for style, run in groupby(line, key=style_of):
             text = "".join(character.data for character in run)
             if text.strip():
-                place = f'x="{MARGIN + WIDTH * column:g}" y="{MARGIN + HEIGHT * row + BASELINE:g}"'
+                position = f'x="{MARGIN + WIDTH * column:g}" y="{MARGIN + HEIGHT * row + BASELINE:g}"'
                 length = f'textLength="{WIDTH * len(text):g}" lengthAdjust="spacingAndGlyphs"'
-                parts.append(f'<text {place} {length} xml:space="preserve"{style}>{escape(text)}</text>')
+                parts.append(f'<text {position} {length} xml:space="preserve"{style}>{escape(text)}</text>')
             column += len(text)
     return "\n".join([*parts, "</g></svg>"])
 
 
 def style_of(character: Char) -> str:
-    """Return the style of a character as SVG attributes."""
+    """Return the SVG attributes for the style of a character."""
     style = ""
-    colour = character.fg.removeprefix("bright")
-    if colour != "default":
-        style += f' fill="{COLOURS.get(colour, f"#{colour}")}"'
+    color = character.fg.removeprefix("bright")
+    if color != "default":
+        style += f' fill="{COLORS.get(color, f"#{color}")}"'
     if character.bold:
         style += ' font-weight="bold"'
     if character.underscore:

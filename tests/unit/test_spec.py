@@ -37,7 +37,7 @@ def names(cell: str) -> list[str]:
     return cell.split("`")[1::2]
 
 
-KINDS = rows("Request", "Asks for", "Takes", "Passes over")
+KINDS = rows("Request", "Asks for", "Matches", "Does not match")
 PLACES = rows("Request", "Is read as", "Meaning")
 REFUSED = rows("Request", "Hint")
 
