@@ -38,8 +38,8 @@ STOPS = {"INT": 130, "TERM": 143}
 STAGING = re.compile(r"(env/)?\.(env\.)?cloche-\d+(/|$)")
 """Matches a staging directory beside or in the destination, and the paths below it."""
 
-HANDLERS_INSTALLED = re.compile(r"/cloche/(__pycache__/)?api\.")
-"""Matches the first module that the command line imports after it has installed its signal handlers."""
+HANDLER_INSTALLED = re.compile(r"rt_sigaction\(SIGTERM, \{sa_handler=0x")
+"""Matches the call with which cloche starts to handle SIGTERM; Python itself installs no handler for it."""
 
 CACHE_USES = {"cold": 0, "used once": 1, "warm": 3}
 """By state of a cache: the number of runs that have used it. The first run unpacks, the second compiles, the third reuses."""
@@ -69,7 +69,7 @@ class Verdict(NamedTuple):
     point: Point
     fault: str
     state: str
-    """`before`, `complete`, `undoable` (an unfinished commit that the next run undoes), or `broken`."""
+    """`unchanged`, `complete`, `undoable` (an unfinished commit that the next run undoes), or `broken`."""
     exit_code: int
     errors: str
     leftovers: tuple[str, ...]
@@ -92,6 +92,7 @@ class Sweep:
         self.warm_cache = work / "warm"
         self.cache = work / "cache"
         self.first_handled = 0
+        """The index of the first point after cloche has installed its signal handlers; see `points`."""
         self.warm_cache.mkdir()
         for _ in range(CACHE_USES[scenario.cache]):
             self._reset()
@@ -127,7 +128,7 @@ class Sweep:
     def points(self) -> list[Point]:
         """Return every point of the run, in the order of the first occurrence.
 
-        Also set `first_handled`: the index of the first point at which cloche handles signals.
+        Also set `first_handled`.
         """
         self._reset()
         log = self.work / "strace.log"
@@ -135,7 +136,7 @@ class Sweep:
             [
                 *STRACE,
                 "-e",
-                f"trace={','.join(CALLS)}",
+                f"trace={','.join((*CALLS, 'rt_sigaction'))}",
                 "-e",
                 "signal=none",
                 "-o",
@@ -147,9 +148,10 @@ class Sweep:
         points: dict[Point, None] = {}
         self.first_handled = 0
         for line in log.read_text(errors="replace").splitlines():
-            if not self.first_handled and HANDLERS_INSTALLED.search(line):
+            if not self.first_handled and HANDLER_INSTALLED.search(line):
                 self.first_handled = len(points)
-            if found := re.match(r"(\d+)\s+(\w+)\(", line):
+            found = re.match(r"(\d+)\s+(\w+)\(", line)
+            if found and found.group(2) in CALLS:
                 counts[found.group(1), found.group(2)] += 1
                 points[Point(found.group(2), counts[found.group(1), found.group(2)])] = None
         return list(points)
@@ -170,7 +172,7 @@ class Sweep:
         state = (
             "complete"
             if same(rest, self.complete)
-            else "before"
+            else "unchanged"
             if same(rest, self.before)
             else "undoable"
             if journal
