@@ -1,7 +1,7 @@
 """Compare how tools move, repair and upgrade real environments.
 
-Each tool created an environment with the same content. Then an *event* happens to it, for example a move or the removal of
-its base. Each tool that can handle the event runs its commands, and the same checks run on every result.
+An *event* happens to an environment that a tool created: for example, it is moved, or its base is deleted. Every tool that
+can handle the event then runs its commands, and the same checks run on each result.
 """
 
 from __future__ import annotations

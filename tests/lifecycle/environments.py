@@ -78,7 +78,7 @@ def make_project(parent: Path, name: str, kind: str) -> Path:
     """Write a project whose editable install is of a kind that `backend.py` describes, and return its directory."""
     directory = parent / name
     (directory / "src" / name).mkdir(parents=True)
-    (directory / "src" / name / "__init__.py").write_text(f"WHO = {name!r}\n")
+    (directory / "src" / name / "__init__.py").write_text(f"NAME = {name!r}\n")
     (directory / "src" / name / "cli.py").write_text(f"def main():\n    print({name!r})\n")
     (directory / "backend.py").write_text(BACKEND)
     (directory / "project.json").write_text(json.dumps({"name": name, "kind": kind}))

@@ -1,8 +1,8 @@
 """Template directories: created once, then copied to any path as if they had been created there.
 
 Creating an environment takes a second or more, and each test needs its own. The copies must not depend on the code of
-cloche that moves environments. This module replaces one spelling of the path only, the plain one, which every tool uses
-if the path needs no quotes.
+cloche that moves environments. This module replaces only the plain path, because every tool writes a path as it is if the
+path needs no quotes.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def locked(directory: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def find(cloche, env) -> dict[str, dict]:
+def diagnose(cloche, env) -> dict[str, dict]:
     """Run `cloche doctor` and return its findings by code."""
     outcome = cloche("doctor", "--json", env)
     [environment] = outcome.json["environments"]
@@ -46,7 +46,7 @@ def fix(cloche, env) -> None:
     """Run `cloche doctor --fix` and check that the environment is healthy afterwards."""
     outcome = cloche("doctor", "--fix", env)
     assert outcome.code == 0, outcome.out + outcome.err
-    assert find(cloche, env) == {}
+    assert diagnose(cloche, env) == {}
 
 
 def site_packages(env):
@@ -67,19 +67,19 @@ def test_a_new_environment_is_healthy(cloche, empty_env, created_by) -> None:
 @pytest.mark.parametrize("name", ["new\nline", "blank ", "a\\b", "it's  $(two)"])
 def test_an_odd_name_does_not_make_an_environment_look_moved(cloche, name) -> None:
     assert cloche("--no-seed", name).code == 0
-    assert find(cloche, cloche.cwd / name) == {}
+    assert diagnose(cloche, cloche.cwd / name) == {}
     assert cloche("move", name, f"{name}'").code == 0
-    assert find(cloche, cloche.cwd / f"{name}'") == {}
+    assert diagnose(cloche, cloche.cwd / f"{name}'") == {}
 
 
 def test_an_old_pip_is_not_reported_as_broken(cloche) -> None:
     """The pip that Python 3.6 bundles has another layout than a current one."""
     assert cloche("-p", pyenv("3.6"), "env").code == 0
-    assert find(cloche, cloche.cwd / "env") == {}
+    assert diagnose(cloche, cloche.cwd / "env") == {}
 
 
 def test_an_environment_with_packages_is_healthy(cloche, populated_env) -> None:
-    assert find(cloche, populated_env("venv")) == {}
+    assert diagnose(cloche, populated_env("venv")) == {}
 
 
 @pytest.mark.parametrize("created_by", ["venv", "uv", "cloche", "cloche-copy"])
@@ -91,11 +91,11 @@ def test_a_deleted_base_is_replaced_by_another_python_of_the_same_version(cloche
     config.write_text(config.read_text().replace(os.path.dirname(os.path.dirname(pyenv("3.12"))), gone))
     python = env / "bin" / "python"
     if python.is_symlink():
-        for name in (env / "bin").glob("python*"):
-            if os.path.isabs(os.readlink(name)):
-                name.unlink()
-                name.symlink_to(f"{gone}/bin/python3.12")
-    finding = find(cloche, env)["base-gone"]
+        for link in (env / "bin").glob("python*"):
+            if os.path.isabs(os.readlink(link)):
+                link.unlink()
+                link.symlink_to(f"{gone}/bin/python3.12")
+    finding = diagnose(cloche, env)["base-gone"]
     assert finding["repairable"]
     assert "/opt/gone/bin" in finding["message"]
     fix(cloche, env)
@@ -107,7 +107,7 @@ def test_a_base_upgraded_to_another_patch_release_is_recorded(cloche, empty_env)
     env = empty_env("venv")
     config = env / "pyvenv.cfg"
     config.write_text(config.read_text().replace("version = 3.12.", "version = 3.12.9"))
-    assert "3.12.9" in find(cloche, env)["base-upgraded"]["message"]
+    assert "3.12.9" in diagnose(cloche, env)["base-upgraded"]["message"]
     fix(cloche, env)
     assert "3.12.9" not in config.read_text()
 
@@ -115,11 +115,11 @@ def test_a_base_upgraded_to_another_patch_release_is_recorded(cloche, empty_env)
 def test_an_environment_half_upgraded_by_venv_is_found(cloche, empty_env) -> None:
     env = empty_env("venv", "3.11")
     run(pyenv("3.12"), "-m", "venv", "--without-pip", "--upgrade", env)
-    finding = find(cloche, env)["half-upgraded"]
+    finding = diagnose(cloche, env)["half-upgraded"]
     assert "its Python is 3.11" in finding["message"]
     assert "cloche upgrade" in finding["remedy"]
     assert cloche("upgrade", env, "-p", "3.12").code == 0
-    assert find(cloche, env) == {}
+    assert diagnose(cloche, env) == {}
     assert os.listdir(env / "lib") == ["python3.12"]
 
 
@@ -127,7 +127,7 @@ def test_names_and_directories_of_another_version_are_found(cloche, empty_env) -
     env = empty_env("venv")
     (env / "bin" / "python3.9").symlink_to("python")
     (env / "lib" / "python3.9" / "site-packages").mkdir(parents=True)
-    findings = find(cloche, env)
+    findings = diagnose(cloche, env)
     assert findings["name-of-other-version"]["path"] == "bin/python3.9"
     assert findings["lib-of-other-version"]["path"] == "lib/python3.9"
     assert cloche("doctor", "--fix", env).code == 1
@@ -140,11 +140,11 @@ def test_a_package_script_with_another_python_is_repaired(cloche, populated_env)
     script = env / "bin" / "plain-say"
     body = script.read_text().partition("\n")[2]
     script.write_text(f"#!/opt/gone/python3\n{body}")
-    findings = find(cloche, env)
+    findings = diagnose(cloche, env)
     assert findings["script-dead"]["path"] == "bin/plain-say"
     assert findings["record-altered"]["path"] == "bin/plain-say"
     script.write_text(f"#!{pyenv('3.12')}\n{body}")
-    assert find(cloche, env)["script-foreign"]["repairable"]
+    assert diagnose(cloche, env)["script-foreign"]["repairable"]
     fix(cloche, env)
     assert find_problems(env) == []
 
@@ -153,16 +153,16 @@ def test_a_script_of_the_user_may_have_another_python(cloche, empty_env) -> None
     env = empty_env("venv")
     script = env / "bin" / "mine"
     script.write_text(f"#!{pyenv('3.11')}\nprint('mine')\n")
-    assert find(cloche, env) == {}
+    assert diagnose(cloche, env) == {}
     script.write_text("#!/opt/gone/python\n")
-    assert not find(cloche, env)["script-dead"]["repairable"]
+    assert not diagnose(cloche, env)["script-dead"]["repairable"]
 
 
 def test_missing_and_modified_files_of_packages_are_found(cloche, populated_env) -> None:
     env = populated_env("venv")
     (site_packages(env) / "plain" / "__init__.py").unlink()
     (site_packages(env) / "plain" / "cli.py").write_text("changed = True\n")
-    findings = find(cloche, env)
+    findings = diagnose(cloche, env)
     assert findings["record-missing"]["path"].endswith("plain/__init__.py")
     assert findings["record-altered"]["path"].endswith("plain/cli.py")
     assert "pip install --force-reinstall --no-deps plain==1.0" in findings["record-missing"]["remedy"]
@@ -174,7 +174,7 @@ def test_extension_modules_for_another_python_are_found(cloche, populated_env) -
     (site_packages(env) / name).write_bytes(b"\x7fELF")
     with open(next(site_packages(env).glob("plain-*/RECORD")), "a") as record:
         record.write(f"{name},,\n")
-    assert find(cloche, env)["extension-for-other-abi"]["path"].endswith(name)
+    assert diagnose(cloche, env)["extension-for-other-abi"]["path"].endswith(name)
 
 
 def test_dangling_links_and_missing_search_paths_are_found(cloche, populated_env) -> None:
@@ -182,7 +182,7 @@ def test_dangling_links_and_missing_search_paths_are_found(cloche, populated_env
     (env / "bin" / "tool").symlink_to("/opt/gone/tool")
     (site_packages(env) / "dead.pth").write_text("# a comment\n/opt/gone/lib\n")
     (cloche.cwd / "projects" / "by_path").rename(cloche.cwd / "projects" / "other")
-    findings = find(cloche, env)
+    findings = diagnose(cloche, env)
     assert findings["link-dangling"]["path"] == "bin/tool"
     assert "/opt/gone/lib" in cloche("doctor", env).out
     assert "by_path" in findings["editable-dead"]["message"]
@@ -193,24 +193,24 @@ def test_a_package_installed_in_two_versions_is_found(cloche, populated_env) -> 
     second = site_packages(env) / "plain-2.0.dist-info"
     second.mkdir()
     (second / "METADATA").write_text("Metadata-Version: 2.1\nName: Plain\nVersion: 2.0\n")
-    assert "1.0 and 2.0" in find(cloche, env)["installed-twice"]["message"]
+    assert "1.0 and 2.0" in diagnose(cloche, env)["installed-twice"]["message"]
 
 
 def test_world_writable_files_are_found_and_restricted(cloche, populated_env) -> None:
     env = populated_env("venv")
-    open_file = site_packages(env) / "plain" / "cli.py"
-    open_file.chmod(0o666)
+    writable = site_packages(env) / "plain" / "cli.py"
+    writable.chmod(0o666)
     (env / "bin").chmod(0o777)
-    assert "1 more" in find(cloche, env)["world-writable"]["message"]
+    assert "1 more" in diagnose(cloche, env)["world-writable"]["message"]
     fix(cloche, env)
     assert (env / "bin").stat().st_mode & 0o777 == 0o775
-    assert open_file.stat().st_mode & 0o777 == 0o664
+    assert writable.stat().st_mode & 0o777 == 0o664
 
 
 def test_the_message_for_a_single_file_with_the_old_path_names_it(cloche) -> None:
     assert cloche("old", "--no-seed", "--activators", "none").code == 0
     (cloche.cwd / "old").rename(cloche.cwd / "new")
-    message = find(cloche, cloche.cwd / "new")["moved"]["message"]
+    message = diagnose(cloche, cloche.cwd / "new")["moved"]["message"]
     assert message == f"it was moved from there: `pyvenv.cfg` names `{cloche.cwd / 'old'}`"
 
 
@@ -220,9 +220,9 @@ def test_the_world_writable_lock_file_of_uv_is_not_reported(cloche) -> None:
     lock_of_uv = cloche.cwd / "env" / ".lock"
     lock_of_uv.touch()
     lock_of_uv.chmod(0o666)
-    assert find(cloche, cloche.cwd / "env") == {}
-    lock_of_uv.write_text("more")
-    assert "world-writable" in find(cloche, cloche.cwd / "env")
+    assert diagnose(cloche, cloche.cwd / "env") == {}
+    lock_of_uv.write_text("content")
+    assert "world-writable" in diagnose(cloche, cloche.cwd / "env")
 
 
 def test_a_broken_pip_is_installed_again(cloche) -> None:
@@ -231,7 +231,7 @@ def test_a_broken_pip_is_installed_again(cloche) -> None:
     broken = site_packages(env) / "pip" / "_internal" / "cli" / "main.py"
     broken.unlink()
     (site_packages(env) / "pip" / "stale.py").write_text("import nothing\n")
-    assert {"seed-broken"} == find(cloche, env).keys()
+    assert {"seed-broken"} == diagnose(cloche, env).keys()
     fix(cloche, env)
     assert run(env / "bin" / "pip", "--version").startswith("pip ")
     assert not (site_packages(env) / "pip" / "stale.py").exists()
@@ -241,7 +241,7 @@ def test_a_broken_pip_is_installed_again(cloche) -> None:
 def test_the_staging_directory_of_a_killed_run_is_removed(cloche, empty_env) -> None:
     env = empty_env("venv")
     (env / ".cloche-0" / "new").mkdir(parents=True)
-    assert find(cloche, env)["left-behind"]["repairable"]
+    assert diagnose(cloche, env)["left-behind"]["repairable"]
     fix(cloche, env)
     assert not (env / ".cloche-0").exists()
 
@@ -310,8 +310,8 @@ def test_a_missing_or_damaged_pyvenv_cfg_is_restored(cloche, empty_env, config) 
     (env / "pyvenv.cfg").unlink()
     if config is not None:
         (env / "pyvenv.cfg").write_text(config, errors="surrogateescape")
-    assert find(cloche, env)["half-made"]["path"] == "pyvenv.cfg"
-    assert cloche("info", "--json", env).json["created_by"] == "an unknown program"
+    assert diagnose(cloche, env)["half-made"]["path"] == "pyvenv.cfg"
+    assert cloche("info", "--json", env).json["maker"] == "an unknown program"
     fix(cloche, env)
     assert run(env / "bin" / "python", "-c", "import sys; print(sys.prefix)").strip() == str(env)
     assert cloche("info", "--json", env).json["python"]["base_alive"]
@@ -322,11 +322,11 @@ def test_a_pyvenv_cfg_that_contradicts_the_rest_is_corrected(cloche, empty_env) 
     config = env / "pyvenv.cfg"
     text = config.read_text()
     config.write_text(text.replace("version = 3.12.", "version = 3.13."))
-    assert "it is of CPython 3.12" in find(cloche, env)["config-disagrees"]["message"]
+    assert "it is of CPython 3.12" in diagnose(cloche, env)["config-disagrees"]["message"]
     fix(cloche, env)
     assert config.read_text() == text
     config.write_text(text.replace(f"home = {os.path.dirname(pyenv('3.12'))}", "home = /usr/sbin"))
-    assert "`home` is `/usr/sbin`" in find(cloche, env)["config-disagrees"]["message"]
+    assert "`home` is `/usr/sbin`" in diagnose(cloche, env)["config-disagrees"]["message"]
     fix(cloche, env)
 
 
@@ -336,10 +336,10 @@ def test_an_unfinished_environment_of_venv_is_completed(cloche, tmp_path) -> Non
     run(pyenv("3.12"), "-m", "venv", "--without-pip", env)
     for script in (env / "bin").glob("*ctivate*"):
         script.unlink()
-    assert find(cloche, env)["half-made"]["path"] == "bin"
+    assert diagnose(cloche, env)["half-made"]["path"] == "bin"
     config = env / "pyvenv.cfg"
     config.write_text(config.read_text().replace(" --without-pip", ""))
-    assert find(cloche, env)["half-made"]["path"] == "pip"
+    assert diagnose(cloche, env)["half-made"]["path"] == "pip"
     fix(cloche, env)
     assert run(env / "bin" / "pip", "--version").startswith("pip ")
     assert find_problems(env, populated=False) == []
@@ -364,7 +364,7 @@ def test_a_missing_link_between_python_and_the_base_is_restored(cloche, damage) 
     if damage == "python links to itself":
         python.unlink()
         python.symlink_to("python")
-    assert "python-dead" in find(cloche, env)
+    assert "python-dead" in diagnose(cloche, env)
     fix(cloche, env)
     assert find_problems(env, populated=False) == []
 
@@ -382,7 +382,7 @@ def test_a_script_without_execute_permission_is_repaired(cloche, populated_env) 
     env = populated_env("venv")
     script = env / "bin" / "plain-say"
     script.chmod(0o644)
-    assert find(cloche, env)["script-dead"]["message"] == "nobody may execute it"
+    assert diagnose(cloche, env)["script-dead"]["message"] == "nobody may execute it"
     fix(cloche, env)
     assert find_problems(env) == []
 
@@ -391,14 +391,14 @@ def test_incomplete_metadata_is_found(cloche, populated_env) -> None:
     env = populated_env("venv")
     dist_info = next(site_packages(env).glob("plain-*"))
     (site_packages(env) / "~lain-0.9.dist-info").mkdir()
-    assert "pip was ended here" in find(cloche, env)["metadata-broken"]["message"]
+    assert "pip was ended here" in diagnose(cloche, env)["metadata-broken"]["message"]
     (site_packages(env) / "~lain-0.9.dist-info").rmdir()
     (dist_info / "RECORD").write_bytes(b"")  # as after a crash of the system
-    assert find(cloche, env)["record-missing"]["path"].endswith("plain-1.0.dist-info/RECORD")
+    assert diagnose(cloche, env)["record-missing"]["path"].endswith("plain-1.0.dist-info/RECORD")
     (dist_info / "RECORD").unlink()
-    assert find(cloche, env)["record-missing"]["path"].endswith("plain-1.0.dist-info/RECORD")
+    assert diagnose(cloche, env)["record-missing"]["path"].endswith("plain-1.0.dist-info/RECORD")
     (dist_info / "METADATA").write_text("")
-    assert find(cloche, env)["metadata-broken"]["path"].endswith("plain-1.0.dist-info")
+    assert diagnose(cloche, env)["metadata-broken"]["path"].endswith("plain-1.0.dist-info")
 
 
 def test_every_finding_is_documented() -> None:
@@ -412,9 +412,9 @@ def test_scripts_with_the_python_of_the_base_do_not_make_an_environment_look_mov
     for name in ("plain-say", "plain-show", "by_path", "by_finder", "vendored"):
         script = env / "bin" / name
         script.write_text(f"#!{pyenv('3.12')}\n" + script.read_text().partition("\n")[2])
-    for name in (env / "bin").glob("*activate*"):
-        name.unlink()
-    assert "moved" not in find(cloche, env)
+    for script in (env / "bin").glob("*activate*"):
+        script.unlink()
+    assert "moved" not in diagnose(cloche, env)
     fix(cloche, env)
     assert find_problems(env) == []
 

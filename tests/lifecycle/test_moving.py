@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -138,13 +139,13 @@ def test_an_environment_is_moved_to_another_file_system(cloche, populated_env) -
     if not os.path.isdir(other) or os.stat(other).st_dev == os.stat(cloche.cwd).st_dev:
         pytest.skip("there is only one file system")
     old = populated_env("venv")
-    env = os.path.join(other, f"cloche-test-{os.getpid()}")
+    new = Path(other, f"cloche-test-{os.getpid()}")
     try:
-        assert cloche("move", old, env).code == 0
-        assert find_problems(type(old)(env), old) == []
+        assert cloche("move", old, new).code == 0
+        assert find_problems(new, old) == []
         assert not old.exists()
     finally:
-        shutil.rmtree(env, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)
 
 
 @pytest.mark.parametrize(
@@ -177,9 +178,9 @@ def test_editable_installs_of_a_project_moved_with_its_environment_are_repaired(
     populate(environment, wheels, project)
     renamed = cloche.cwd / "renamed"
     project.rename(renamed)
-    [case] = cloche("doctor", "--json", renamed / ".venv").json["environments"]
-    assert {finding["code"] for finding in case["findings"]} == {"moved", "path-dead", "editable-dead"}
-    assert all(finding["repairable"] for finding in case["findings"])
+    [report] = cloche("doctor", "--json", renamed / ".venv").json["environments"]
+    assert {finding["code"] for finding in report["findings"]} == {"moved", "path-dead", "editable-dead"}
+    assert all(finding["repairable"] for finding in report["findings"])
     assert cloche("doctor", "--fix", renamed / ".venv").code == 0
     assert find_problems(renamed / ".venv", project) == []
     imported = run(renamed / ".venv" / "bin" / "python", "-c", "import by_finder; print(by_finder.__file__)")

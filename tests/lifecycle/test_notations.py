@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 OLD = "/work/old env"
 NEW = '/work/it\'s "new" $HOME'
-MOVED = Relocation(((OLD, NEW),))
+QUOTED = Relocation(((OLD, NEW),))
 PLAIN = Relocation((("/work/old", "/work/new"),))
 
 BODY = b"import sys\nprint(sys.argv[1:])\n"
@@ -115,14 +115,14 @@ def test_a_rewritten_launcher_keeps_its_executable_and_its_archive() -> None:
     with zipfile.ZipFile(archive, "w") as writer:
         writer.writestr("__main__.py", "print('hello')\n")
     content = b"MZ" + b"\0#!not this\n" * 50 + b"#!C:\\old\\Scripts\\python.exe\r\n" + archive.getvalue()
-    moved = launchers.with_program_of(content, lambda path: path.replace("old", "new env"))
-    assert moved is not None
-    assert moved.startswith(content[:400])
-    parts = launchers.split(moved)
+    rewritten = launchers.with_program_of(content, lambda path: path.replace("old", "new env"))
+    assert rewritten is not None
+    assert rewritten.startswith(content[:400])
+    parts = launchers.split(rewritten)
     assert parts is not None
     assert parts.program == "C:\\new env\\Scripts\\python.exe"
-    assert b'#!"C:\\new env\\Scripts\\python.exe"\r\nPK' in moved
-    with zipfile.ZipFile(io.BytesIO(moved)) as reader:
+    assert b'#!"C:\\new env\\Scripts\\python.exe"\r\nPK' in rewritten
+    with zipfile.ZipFile(io.BytesIO(rewritten)) as reader:
         assert reader.read("__main__.py") == b"print('hello')\n"
     assert launchers.split(b"MZ" + b"\0" * 100) is None
 
@@ -135,7 +135,7 @@ def test_a_launcher_that_ends_with_the_path_of_its_python_is_rewritten(kind: byt
         encoded = path.encode()
         return b"MZ" + b"\0" * 50 + b"PK archive" + encoded + struct.pack("<I", len(encoded)) + kind
 
-    old, new = "C:\\old\\Scripts\\python.exe", "C:\\näher am\\Scripts\\python.exe"
+    old, new = "C:\\old\\Scripts\\python.exe", "C:\\café au lait\\Scripts\\python.exe"
     launcher = launchers.split(make_launcher(old))
     assert launcher is not None
     assert launcher.program == old
@@ -168,15 +168,15 @@ def test_a_path_in_text_is_replaced_only_if_it_is_complete(text: str, expected: 
 
 def test_text_of_unknown_notation_is_not_rewritten_if_the_path_needs_quotes() -> None:
     text = f"cd {OLD}/lib"
-    assert MOVED.plain(text) == text
-    assert MOVED.names_old(text)
+    assert QUOTED.plain(text) == text
+    assert QUOTED.names_old(text)
 
 
 def test_a_path_moved_into_its_old_directory_is_rewritten_once() -> None:
-    inner = Relocation((("/a", "/a/b"),))
-    assert inner.path("/a/bin") == "/a/b/bin"
-    assert inner.path(inner.path("/a/bin")) == "/a/b/bin"
-    assert inner.plain(inner.plain("x /a/bin y")) == "x /a/b/bin y"
+    relocation = Relocation((("/a", "/a/b"),))
+    assert relocation.path("/a/bin") == "/a/b/bin"
+    assert relocation.path(relocation.path("/a/bin")) == "/a/b/bin"
+    assert relocation.plain(relocation.plain("x /a/bin y")) == "x /a/b/bin y"
 
 
 @given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=20))
@@ -200,19 +200,19 @@ def test_python_code_can_hold_any_new_path(name: str) -> None:
 
 
 def test_invalid_python_is_not_rewritten() -> None:
-    assert MOVED.python("print 'python 2', '/work/old env'") == "print 'python 2', '/work/old env'"
+    assert QUOTED.python("print 'python 2', '/work/old env'") == "print 'python 2', '/work/old env'"
 
 
 def test_the_path_in_a_url_is_percent_encoded() -> None:
     text = '{"dir_info": {"editable": true}, "url": "file:///work/old%20env/src/x"}'
-    url = json.loads(relocated_urls(text, MOVED))["url"]
+    url = json.loads(relocated_urls(text, QUOTED))["url"]
     assert unquote(urlsplit(url).path) == f"{NEW}/src/x"
-    assert relocated_urls('{"url": "https://work/old%20env"}', MOVED) == '{"url": "https://work/old%20env"}'
+    assert relocated_urls('{"url": "https://work/old%20env"}', QUOTED) == '{"url": "https://work/old%20env"}'
 
 
 def test_both_kinds_of_lines_in_a_pth_file_are_rewritten() -> None:
     text = f"{OLD}/src\r\n# {OLD}\nimport site; site.addsitedir('{OLD}/more')\nrelative\n{OLD}er\n"
-    lines = relocated_lines(text, MOVED).splitlines(keepends=True)
+    lines = relocated_lines(text, QUOTED).splitlines(keepends=True)
     assert lines[0] == f"{NEW}/src\r\n"
     assert lines[2] == f"import site; site.addsitedir({NEW + '/more'!r})\n"
     assert lines[3:] == ["relative\n", f"{OLD}er\n"]
@@ -221,7 +221,7 @@ def test_both_kinds_of_lines_in_a_pth_file_are_rewritten() -> None:
 def test_only_settings_that_hold_the_path_are_rewritten() -> None:
     text = f"home = /usr/bin\nprompt = '{OLD}'\ncommand = /usr/bin/python -m venv {OLD}\n"
     expected = f"home = /usr/bin\nprompt = '{OLD}'\ncommand = /usr/bin/python -m venv {NEW}\n"
-    assert relocated_settings(text, MOVED) == expected
+    assert relocated_settings(text, QUOTED) == expected
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ PRINT_ROOT = {
 }
 
 
-def shell_named(program: str) -> Shell:
+def find_shell(program: str) -> Shell:
     shell = shell_of_program(program)
     assert shell is not None
     return shell
@@ -306,14 +306,14 @@ def shell_named(program: str) -> Shell:
 def test_the_root_in_a_script_is_read_and_rewritten_as_its_shell_quotes(program: str, spelling: str) -> None:
     new = '/it\'s "a" $HOME `b` \\ !c (é)'
     flags, template = PRINT_ROOT[program]
-    executable, shell = require(program), shell_named(program)
+    executable, shell = require(program), find_shell(program)
     for line in ASSIGNMENTS[program]:
         text = line.format(spelling)
         assert recorded_roots(text, shell) == ["/old"]
-        changed = rewrite_script(text, shell, lambda word, _: new if word == "/old" else word)
+        rewritten = rewrite_script(text, shell, lambda word, _: new if word == "/old" else word)
         environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}
         done = subprocess.run(
-            [executable, *flags, template.format(changed)], capture_output=True, env=environ, check=False
+            [executable, *flags, template.format(rewritten)], capture_output=True, env=environ, check=False
         )
         assert done.stdout.decode().removesuffix("\n") == new, done.stderr
 
@@ -331,7 +331,7 @@ def test_the_root_in_a_script_is_read_and_rewritten_as_its_shell_quotes(program:
     ],
 )
 def test_the_root_is_read_from_scripts_of_other_tools(program: str, line: str, root: str) -> None:
-    assert recorded_roots(line, shell_named(program)) == [root]
+    assert recorded_roots(line, find_shell(program)) == [root]
 
 
 @pytest.mark.parametrize(
@@ -344,15 +344,15 @@ def test_the_root_is_read_from_scripts_of_other_tools(program: str, line: str, r
 )
 def test_a_batch_file_is_rewritten_only_if_the_result_reads_back(line: str, new: str, expected: str) -> None:
     """The batch quoter escapes with carets, which are ordinary characters between quotes."""
-    assert rewrite_script(line, shell_named("cmd"), lambda word, _: new if word == "C:\\old" else word) == expected
+    assert rewrite_script(line, find_shell("cmd"), lambda word, _: new if word == "C:\\old" else word) == expected
 
 
 def test_words_with_expansions_are_not_rewritten() -> None:
     text = 'PATH="$VIRTUAL_ENV/bin:$PATH"\nVIRTUAL_ENV=$(cygpath "$VIRTUAL_ENV")\nPS1="(`date`) /old"\n'
-    assert rewrite_script(text, shell_named("bash"), lambda word, _: "changed" if "/old" in word else word) == text
+    assert rewrite_script(text, find_shell("bash"), lambda word, _: "changed" if "/old" in word else word) == text
 
 
 @pytest.mark.parametrize(("new", "expected"), [("/new env", "let x = r#'/new env'#"), ("/it's", "let x = r#'/old'#")])
 def test_a_script_for_the_shell_of_a_missing_plugin_is_rewritten_for_plain_paths(new: str, expected: str) -> None:
     line = "let x = r#'/old'#"
-    assert rewrite_script(line, shell_named("nu"), lambda word, _: new if word == "/old" else word) == expected
+    assert rewrite_script(line, find_shell("nu"), lambda word, _: new if word == "/old" else word) == expected

@@ -13,9 +13,7 @@ import pytest
 from cloche.api import open_session
 from cloche.apply import exchange, merge, staging, transaction
 from cloche.errors import ClocheError
-from cloche.lifecycle import move as moving
-from cloche.lifecycle import rebuild as rebuilding
-from cloche.lifecycle import upgrade as upgrading
+from cloche.lifecycle import move, rebuild, upgrade
 from cloche.lifecycle.diagnosis import take_up
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.repair import repair_environment
@@ -101,21 +99,21 @@ def test_a_failed_verification_restores_permissions(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("step", range(5))
-@pytest.mark.parametrize("exchanging", ["exchange", "rename"])
-def test_an_edit_that_fails_at_any_step_restores_everything(tmp_path, monkeypatch, step: int, exchanging: str) -> None:
+@pytest.mark.parametrize("system_call", ["exchange", "rename"])
+def test_an_edit_that_fails_at_any_step_restores_everything(tmp_path, monkeypatch, step: int, system_call: str) -> None:
     env = make_tree(tmp_path / "env")
     before = snapshot(env)
     done = []
 
-    def failing(action: Action, staging: str, target: str) -> None:
+    def fail_at_step(action: Action, staging: str, target: str) -> None:
         if len(done) == step:
             raise OSError(errno.ENOSPC, "No space left on device", action.path)
         done.append(action)
         original(action, staging, target)
 
     original = merge.take
-    monkeypatch.setattr(merge, "take", failing)
-    if exchanging == "rename":
+    monkeypatch.setattr(merge, "take", fail_at_step)
+    if system_call == "rename":
         monkeypatch.setattr(exchange, "system_exchange", lambda one, other: errno.ENOSYS)
     with pytest.raises(ClocheError, match="no space left"):
         edit(env).apply()
@@ -133,14 +131,14 @@ def test_the_next_run_undoes_a_killed_edit(tmp_path, monkeypatch, step: int) -> 
     class Killed(BaseException):
         pass
 
-    def dying(action: Action, staging: str, target: str) -> None:
+    def die_at_step(action: Action, staging: str, target: str) -> None:
         if len(done) == step:
             raise Killed
         done.append(action)
         original(action, staging, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(merge, "take", dying)
+        patch.setattr(merge, "take", die_at_step)
         patch.setattr(merge, "undo", lambda *_: None)  # a killed process undoes nothing
         patch.setattr(merge, "close_journal", lambda staging: None)
         patch.setattr(
@@ -148,8 +146,8 @@ def test_the_next_run_undoes_a_killed_edit(tmp_path, monkeypatch, step: int) -> 
         )
         with pytest.raises(Killed):
             edit(env).apply()
-    [left] = [name for name in os.listdir(env) if name.startswith(".cloche-")]
-    staging.sweep(str(env / left))
+    [leftover] = [name for name in os.listdir(env) if name.startswith(".cloche-")]
+    staging.sweep(str(env / leftover))
     assert snapshot(env) == before
 
 
@@ -157,38 +155,38 @@ def test_a_failed_verification_restores_everything(tmp_path: Path) -> None:
     env = make_tree(tmp_path / "env")
     before = snapshot(env)
 
-    def refuse() -> None:
+    def fail() -> None:
         assert (env / "lib/added").exists()
         raise ClocheError("it does not work")
 
     with pytest.raises(ClocheError, match="does not work"):
-        edit(env).apply(refuse)
+        edit(env).apply(fail)
     assert snapshot(env) == before
 
 
 def test_a_move_keeps_files_that_appear_at_the_destination(cloche, empty_env, session) -> None:
     old = empty_env()
-    plan = moving.plan_move(str(old), str(cloche.cwd / "new"), "move", session)
+    plan = move.plan_move(str(old), str(cloche.cwd / "new"), "move", session)
     (cloche.cwd / "new").mkdir()
     (cloche.cwd / "new" / "thesis.txt").write_text("precious")
     before = snapshot(cloche.cwd)
     with pytest.raises(ClocheError, match="something else has been put at"):
-        moving.move_environment(plan, session)
+        move.move_environment(plan, session)
     assert snapshot(cloche.cwd) == before
 
 
-def test_a_move_that_does_not_work_is_undone(cloche, empty_env, session, monkeypatch) -> None:
+def test_a_move_that_fails_verification_is_undone(cloche, empty_env, session, monkeypatch) -> None:
     old = empty_env()
     before = snapshot(cloche.cwd)
-    plan = moving.plan_move(str(old), str(cloche.cwd / "new"), "move", session)
+    plan = move.plan_move(str(old), str(cloche.cwd / "new"), "move", session)
 
-    def broken(*_: object) -> None:
+    def fail(*_: object) -> None:
         assert (cloche.cwd / "new" / "pyvenv.cfg").exists()
         raise ClocheError("its Python does not start")
 
-    monkeypatch.setattr(moving, "refuse_broken", broken)
+    monkeypatch.setattr(move, "refuse_broken", fail)
     with pytest.raises(ClocheError, match="would not work in its new place"):
-        moving.move_environment(plan, session)
+        move.move_environment(plan, session)
     assert snapshot(cloche.cwd) == before
 
 
@@ -196,27 +194,27 @@ class Stop(Exception):
     """Raised by the signal handler of a test."""
 
 
-def stop(number: int, frame: FrameType | None) -> None:
+def raise_stop(number: int, frame: FrameType | None) -> None:
     raise Stop
 
 
 @pytest.mark.parametrize("action", ["move", "copy"])
-def test_a_move_that_is_stopped_after_the_commit_is_undone(cloche, empty_env, session, monkeypatch, action) -> None:
+def test_a_move_interrupted_after_the_commit_is_undone(cloche, empty_env, session, monkeypatch, action) -> None:
     old = empty_env()
     before = snapshot(cloche.cwd)
-    plan = moving.plan_move(str(old), str(cloche.cwd / "parent" / "new"), action, session)
+    plan = move.plan_move(str(old), str(cloche.cwd / "parent" / "new"), action, session)
     commit = transaction.Transaction.commit
 
-    def committing(self: transaction.Transaction) -> None:
+    def commit_and_signal(self: transaction.Transaction) -> None:
         commit(self)
         assert (cloche.cwd / "parent" / "new" / "pyvenv.cfg").exists()
         signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
 
-    monkeypatch.setattr(transaction.Transaction, "commit", committing)
-    handler = signal.signal(signal.SIGTERM, stop)
+    monkeypatch.setattr(transaction.Transaction, "commit", commit_and_signal)
+    handler = signal.signal(signal.SIGTERM, raise_stop)
     try:
         with pytest.raises(Stop):
-            moving.move_environment(plan, session)
+            move.move_environment(plan, session)
     finally:
         signal.signal(signal.SIGTERM, handler)
     assert snapshot(cloche.cwd) == before
@@ -225,24 +223,24 @@ def test_a_move_that_is_stopped_after_the_commit_is_undone(cloche, empty_env, se
 def test_a_move_that_runs_out_of_space_is_undone(cloche, empty_env, session, monkeypatch) -> None:
     old = empty_env()
     before = snapshot(cloche.cwd)
-    plan = moving.plan_move(str(old), str(cloche.cwd / "new"), "copy", session)
+    plan = move.plan_move(str(old), str(cloche.cwd / "new"), "copy", session)
     calls = []
 
-    def full(*arguments: object) -> None:
+    def fail_third_write(*arguments: object) -> None:
         calls.append(arguments)
         if len(calls) == 3:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("cloche.apply.executor.write_all", full)
+    monkeypatch.setattr("cloche.apply.executor.write_all", fail_third_write)
     with pytest.raises(ClocheError, match="no space left"):
-        moving.move_environment(plan, session)
+        move.move_environment(plan, session)
     assert snapshot(cloche.cwd) == before
 
 
-def test_an_upgrade_that_does_not_work_is_undone(cloche, empty_env, session, monkeypatch) -> None:
+def test_an_upgrade_that_fails_verification_is_undone(cloche, empty_env, session, monkeypatch) -> None:
     env = empty_env("venv", "3.11")
     before = snapshot(cloche.cwd)
-    plan = upgrading.plan_upgrade(str(env), ["3.12"], "keep", session)
+    plan = upgrade.plan_upgrade(str(env), ["3.12"], "keep", session)
     verified = []
 
     def verify(environment: object, location: str, *_: object) -> None:
@@ -251,14 +249,14 @@ def test_an_upgrade_that_does_not_work_is_undone(cloche, empty_env, session, mon
             assert (env / "lib" / "python3.12").exists()
             raise ClocheError("it does not work")
 
-    monkeypatch.setattr(rebuilding, "verify_rebuilt", verify)
+    monkeypatch.setattr(rebuild, "verify_rebuilt", verify)
     with pytest.raises(ClocheError, match="does not work"):
-        rebuilding.rebuild(plan, session)
+        rebuild.rebuild(plan, session)
     assert len(verified) == 2
     assert snapshot(cloche.cwd) == before
 
 
-def test_a_repair_that_does_not_work_is_undone(cloche, empty_env, session, monkeypatch) -> None:
+def test_a_repair_that_fails_verification_is_undone(cloche, empty_env, session, monkeypatch) -> None:
     old = empty_env()
     env = cloche.cwd / "renamed"
     old.rename(env)

@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 __all__ = ["site"]
 
-SCRIPTS = """
+ANGLE_QUOTES = """
 def quote(self, text): return "<" + text.replace(">", ">>") + ">"
 def scripts(self, environment):
     return [cloche.Script("activate.acme", cloche.render("set ROOT __CLOCHE_ROOT__\\n", environment.values, self.quote))]
 """
 
-READER = """
+READ_WORDS = """
 shells = ("acmesh",)
 def read_words(self, line):
     from cloche.shells.words import words_matching
     return words_matching(line, "<[^>]*(?:>>[^>]*)*>", lambda word: word[1:-1].replace(">>", ">"))
 """
 
-IN_QUOTES = """
+SINGLE_QUOTES = """
 def quote(self, text): return "'" + text.replace("'", "''") + "'"
 def scripts(self, environment):
     return [cloche.Script("activate.acme", cloche.render("set ROOT __CLOCHE_ROOT__\\n", environment.values, self.quote))]
@@ -44,8 +44,8 @@ def cloche(tmp_path: Path, site: Site) -> Cloche:
 @pytest.mark.parametrize(
     ("more", "root"),
     [
-        pytest.param(SCRIPTS + READER, "<{}>", id="with read_words"),
-        pytest.param(IN_QUOTES, "'{}'", id="with quote only"),
+        pytest.param(ANGLE_QUOTES + READ_WORDS, "<{}>", id="with read_words"),
+        pytest.param(SINGLE_QUOTES, "'{}'", id="with quote only"),
     ],
 )
 def test_a_move_rewrites_an_edited_script(cloche: Cloche, site: Site, more: str, root: str) -> None:
@@ -66,7 +66,7 @@ def test_a_move_rewrites_an_edited_script(cloche: Cloche, site: Site, more: str,
 
 
 def test_info_lists_the_script_and_doctor_reads_its_root(cloche: Cloche, site: Site) -> None:
-    site.install("acme-shell", acme=giving("activator", "acme", more=IN_QUOTES))
+    site.install("acme-shell", acme=giving("activator", "acme", more=SINGLE_QUOTES))
     cloche("env", "--no-seed", "--activators", "acme")
     (cloche.cwd / "env").rename(cloche.cwd / "moved")
     script = cloche.cwd / "moved" / "bin" / "activate.acme"

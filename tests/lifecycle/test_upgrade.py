@@ -47,7 +47,7 @@ def test_an_upgrade_to_another_minor_version_carries_everything_over(cloche, pop
     assert sorted(os.listdir(cloche.cwd)) == ["env", "projects"]
 
 
-def test_the_installer_the_source_and_the_request_of_packages_are_kept(cloche, populated_env) -> None:
+def test_the_origin_of_packages_is_kept(cloche, populated_env) -> None:
     env = populated_env("venv", "3.11")
 
     def read_origins() -> dict[str, tuple]:
@@ -172,7 +172,7 @@ def test_an_environment_is_upgraded_to_another_implementation_and_back(cloche, p
 
 
 def test_an_environment_created_by_pypy_is_upgraded_to_pypy(cloche) -> None:
-    """The `venv` of PyPy does not record the implementation. CPython of the same version and newer is available too."""
+    """The `venv` of PyPy does not record the implementation. CPython is available too, in the same and in newer versions."""
     run(pypy(), "-m", "venv", "--without-pip", cloche.cwd / "env")
     outcome = cloche("upgrade", cloche.cwd / "env", "--check", "--json")
     assert outcome.json["interpreter"]["implementation"] == "pypy", outcome.err
@@ -184,12 +184,12 @@ def test_an_environment_of_pypy_is_moved_and_repaired(cloche, empty_env, wheels)
     old = cloche.cwd / "env"
     assert cloche("-p", pypy(), old).code == 0
     populate(old, wheels, cloche.cwd / "projects")
-    env = cloche.cwd / "moved"
-    assert cloche("move", old, env).code == 0
-    assert find_problems(env, old) == []
-    env.rename(old)
+    new = cloche.cwd / "moved"
+    assert cloche("move", old, new).code == 0
+    assert find_problems(new, old) == []
+    new.rename(old)
     assert cloche("doctor", "--fix", old).code == 0
-    assert find_problems(old, env) == []
+    assert find_problems(old, new) == []
 
 
 def test_the_options_of_the_environment_are_kept(cloche, empty_env) -> None:
@@ -212,8 +212,8 @@ def test_check_sets_the_exit_code_and_changes_nothing(cloche, empty_env) -> None
     outcome = cloche("upgrade", "--check", env, "-p", "3.12", "--json")
     assert (outcome.code, outcome.json["outcome"]) == (1, "due")
     assert snapshot(env) == before
-    for words in ([], ["--dry-run"]):
-        assert cloche("upgrade", env, *words).out.startswith("up to date")
+    for options in ([], ["--dry-run"]):
+        assert cloche("upgrade", env, *options).out.startswith("up to date")
     assert snapshot(env) == before
 
 
@@ -221,10 +221,10 @@ def test_an_environment_with_a_deleted_base_can_be_upgraded(cloche, populated_en
     env = populated_env("venv", "3.11")
     config = env / "pyvenv.cfg"
     config.write_text(config.read_text().replace(os.path.dirname(pyenv("3.11")), "/opt/gone/bin"))
-    for name in (env / "bin").glob("python*"):
-        if os.path.isabs(os.readlink(name)):
-            name.unlink()
-            name.symlink_to("/opt/gone/bin/python3.11")
+    for link in (env / "bin").glob("python*"):
+        if os.path.isabs(os.readlink(link)):
+            link.unlink()
+            link.symlink_to("/opt/gone/bin/python3.11")
     assert cloche("upgrade", env, "-p", "3.13").code == 0
     assert find_problems(env) == []
     assert finding_codes(cloche, env) == []
