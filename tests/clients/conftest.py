@@ -61,7 +61,7 @@ class Tool:
         return self.run(self.environment.executable, *arguments, cwd=cwd, code=code, **variables)
 
     def run(self, program: Path, *arguments: str | Path, cwd: Path, code: int = 0, **variables: str) -> str:
-        """Run a program with the variables of the tool; otherwise like calling the tool."""
+        """Run another program with the variables of the tool; otherwise the same as `__call__`."""
         done = subprocess.run(
             [program, *arguments],
             cwd=cwd,
@@ -84,10 +84,9 @@ def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tools_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the directory of the environments of the tools."""
-    worker = os.environ.get(
-        "PYTEST_XDIST_WORKER", ""
-    )  # one directory per process, so that no process updates a tool that another one runs
+    """Return the directory in which the tools are installed."""
+    # One directory per process, so that no process updates a tool that another one runs.
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     directory = Path(TOOLS_DIRECTORY).resolve() / worker if TOOLS_DIRECTORY else tmp_path_factory.mktemp("tools")
     directory.mkdir(parents=True, exist_ok=True)
     return directory

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.interpreters import debian, pyenv
-from tests.lifecycle.environments import activation_problems, find_tool, populate, record_problems, run, run_uv_venv
+from tests.lifecycle.environments import activation_problems, create_with_uv, find_tool, populate, record_problems, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 CREATE_WITH_PIP: Mapping[str, Callable[[str, Path], object]] = {
     "venv": lambda python, env: run(python, "-m", "venv", env),
     "virtualenv": lambda python, env: run(find_tool("virtualenv"), "-q", "-p", python, env),
-    "uv": lambda python, env: run_uv_venv("--seed", "-p", python, env),
-    "uv --relocatable": lambda python, env: run_uv_venv("--seed", "--relocatable", "-p", python, env),
+    "uv": lambda python, env: create_with_uv("--seed", "-p", python, env),
+    "uv --relocatable": lambda python, env: create_with_uv("--seed", "--relocatable", "-p", python, env),
     "cloche": lambda python, env: run(*cloche_command("-q", "-p", python, env)),
 }
 """By tool: create an environment with pip, for a Python, at a path."""

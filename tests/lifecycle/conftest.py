@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-TOOLS = os.environ.get("CLOCHE_TEST_TOOLS")
+TOOLS_DIRECTORY = os.environ.get("CLOCHE_TEST_TOOLS")
 """Read before the tests replace the variables."""
 
 
@@ -50,8 +50,8 @@ def populated_env(
     cloche: Cloche, wheels: Path, templates: Templates, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Path]:
     """Return a function that creates an environment with typical content; its projects are in `projects` beside it."""
-    if TOOLS:
-        monkeypatch.setenv("CLOCHE_TEST_TOOLS", TOOLS)
+    if TOOLS_DIRECTORY:
+        monkeypatch.setenv("CLOCHE_TEST_TOOLS", TOOLS_DIRECTORY)
 
     def create_env(created_by: str, minor: str = "3.12", name: str = "env") -> Path:
         def create(directory: Path) -> None:
@@ -67,8 +67,8 @@ def populated_env(
 @pytest.fixture
 def empty_env(cloche: Cloche, templates: Templates, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Return a function that creates an environment without packages."""
-    if TOOLS:
-        monkeypatch.setenv("CLOCHE_TEST_TOOLS", TOOLS)
+    if TOOLS_DIRECTORY:
+        monkeypatch.setenv("CLOCHE_TEST_TOOLS", TOOLS_DIRECTORY)
 
     def create_env(created_by: str = "venv", minor: str = "3.12", name: str = "env") -> Path:
         def create(directory: Path) -> None:

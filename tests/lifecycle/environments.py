@@ -47,31 +47,31 @@ def run(*command: object, environ: Mapping[str, str] | None = None, cwd: Path | 
     return done.stdout
 
 
-def run_cloche(*arguments: object) -> str:
-    """Run cloche without seeds and without messages."""
+def create_with_cloche(*arguments: object) -> str:
+    """Create an environment with cloche, without seeds and without messages."""
     return run(sys.executable, "-m", "cloche", "--no-seed", "-q", *arguments)
 
 
-def run_uv_venv(*arguments: object) -> str:
-    """Run `uv venv`, without the settings of a project around it."""
+def create_with_uv(*arguments: object) -> str:
+    """Create an environment with uv, without the settings of a project in a parent directory."""
     return run(find_tool("uv"), "venv", "-q", "--no-project", *arguments)
 
 
 CREATE_WITH: Mapping[str, Callable[[str, Path], object]] = {
     "venv": lambda python, env: run(python, "-m", "venv", "--without-pip", env),
     "virtualenv": lambda python, env: run(find_tool("virtualenv"), "--no-seed", "-q", "-p", python, env),
-    "uv": lambda python, env: run_uv_venv("-p", python, env),
-    "uv-relocatable": lambda python, env: run_uv_venv("--relocatable", "-p", python, env),
-    "cloche": lambda python, env: run_cloche("-p", python, env),
-    "cloche-copy": lambda python, env: run_cloche("--creator", "copy", "-p", python, env),
-    "cloche-relocatable": lambda python, env: run_cloche("--relocatable", "-p", python, env),
+    "uv": lambda python, env: create_with_uv("-p", python, env),
+    "uv-relocatable": lambda python, env: create_with_uv("--relocatable", "-p", python, env),
+    "cloche": lambda python, env: create_with_cloche("-p", python, env),
+    "cloche-copy": lambda python, env: create_with_cloche("--creator", "copy", "-p", python, env),
+    "cloche-relocatable": lambda python, env: create_with_cloche("--relocatable", "-p", python, env),
 }
 """By tool: create an environment without packages, for a Python, at a path."""
 
 
-def every_tool(*by_day: str) -> list[object]:
-    """Return a parameter for each of `CREATE_WITH`; those not named here run at night only, because all take minutes."""
-    return [pytest.param(tool, marks=[] if tool in by_day else pytest.mark.nightly) for tool in CREATE_WITH]
+def every_tool(*daily: str) -> list[object]:
+    """Return a parameter for each tool in `CREATE_WITH`. Only the `daily` ones run outside the nightly tests, to save time."""
+    return [pytest.param(tool, marks=[] if tool in daily else pytest.mark.nightly) for tool in CREATE_WITH]
 
 
 def make_project(parent: Path, name: str, kind: str) -> Path:
@@ -116,7 +116,7 @@ def populate(environment: Path, wheels: Path, projects: Path) -> None:
     kernel.write_text(json.dumps({"argv": [str(python), "-m", "ipykernel"], "display_name": "mine"}))
     (environment / "bin" / "by-hand").symlink_to(environment / "bin" / "plain-say")
     site_packages = next((environment / "lib").glob("*/site-packages"))
-    (site_packages / "people.pth").write_text(f"{environment / 'src' / 'vendored'}\n")
+    (site_packages / "extra.pth").write_text(f"{environment / 'src' / 'vendored'}\n")
 
 
 def find_problems(environment: Path, *old_paths: Path, populated: bool = True) -> list[str]:
@@ -144,7 +144,7 @@ def find_problems(environment: Path, *old_paths: Path, populated: bool = True) -
 
 
 def content_problems(environment: Path) -> list[str]:
-    """Return what does not work of the content that `populate` installs."""
+    """Return what does not work in the content that `populate` installs."""
     problems = []
     for script, expected in (
         ("plain-say", "plain"),
