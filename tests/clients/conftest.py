@@ -1,4 +1,4 @@
-"""Tools from the index, each in its own environment that cloche created, with the stand-in for virtualenv in it.
+"""Install tools from the index, each in an environment that cloche created and that contains the stand-in for virtualenv.
 
 These tests run only with `pytest -m clients` or `pytest tests/clients`, because installing the tools needs the network and
 a minute. `CLOCHE_CLIENTS_DIR` names a directory that keeps the installed tools from one run to the next.
@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 PLUGINS = HERE.parent.parent / "plugins"
 
-KEPT = os.environ.get("CLOCHE_CLIENTS_DIR")
+TOOLS_DIRECTORY = os.environ.get("CLOCHE_CLIENTS_DIR")
 """Read before the tests replace the variables."""
 
 
@@ -46,12 +46,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @dataclass
 class Tool:
-    """An installed tool, and how to run it."""
+    """An installed tool, and the variables to run it with."""
 
     name: str
     environment: cloche.Environment
     environ: Mapping[str, str]
-    said: list[str] = field(default_factory=list)
 
     def __call__(self, *arguments: str | Path, cwd: Path, code: int = 0, **variables: str) -> str:
         """Run the tool and return everything that it printed; fail if it exits with another code."""
@@ -62,6 +61,7 @@ class Tool:
         return self.run(self.environment.executable, *arguments, cwd=cwd, code=code, **variables)
 
     def run(self, program: Path, *arguments: str | Path, cwd: Path, code: int = 0, **variables: str) -> str:
+        """Run another program with the variables of the tool; otherwise the same as `__call__`."""
         done = subprocess.run(
             [program, *arguments],
             cwd=cwd,
@@ -74,7 +74,6 @@ class Tool:
             check=False,
         )
         assert done.returncode == code, f"{program.name} {arguments} exited with {done.returncode}:\n{done.stdout}"
-        self.said.append(done.stdout)
         return done.stdout
 
 
@@ -84,21 +83,22 @@ def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory with the environments of the tools."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "")  # one for each process: it must not update what another one runs
-    directory = Path(KEPT).resolve() / worker if KEPT else tmp_path_factory.mktemp("tools")
+def tools_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory in which the tools are installed."""
+    # One directory per process, so that no process updates a tool that another one runs.
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    directory = Path(TOOLS_DIRECTORY).resolve() / worker if TOOLS_DIRECTORY else tmp_path_factory.mktemp("tools")
     directory.mkdir(parents=True, exist_ok=True)
     return directory
 
 
 @pytest.fixture(scope="session")
-def user(tmp_path_factory: pytest.TempPathFactory, wheelhouse: Path) -> dict[str, str]:
-    """The environment variables of a user with an empty home directory and the wheelhouse instead of an index."""
+def user_environ(tmp_path_factory: pytest.TempPathFactory, wheelhouse: Path) -> dict[str, str]:
+    """Return the variables of a user with an empty home directory, and with the wheelhouse instead of an index."""
     home = tmp_path_factory.mktemp("home")
-    kept = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYENV_ROOT", "SYSTEMROOT", "TEMP", "TMP")
+    inherited = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYENV_ROOT", "SYSTEMROOT", "TEMP", "TMP")
     return {
-        **{name: os.environ[name] for name in kept if name in os.environ},
+        **{name: os.environ[name] for name in inherited if name in os.environ},
         "HOME": str(home),
         "XDG_CACHE_HOME": str(home / "cache"),
         "PIP_NO_INDEX": "1",
@@ -116,14 +116,14 @@ def user(tmp_path_factory: pytest.TempPathFactory, wheelhouse: Path) -> dict[str
 
 
 @pytest.fixture(scope="session")
-def installed(tools: Path) -> Callable[..., cloche.Environment]:
-    """Return a function that returns the environment of a tool, and installs it from the index if necessary."""
+def install_tool(tools_directory: Path) -> Callable[..., cloche.Environment]:
+    """Return a function that installs a tool from the index, unless it is installed, and returns its environment."""
 
     def install(name: str, *requirements: str) -> cloche.Environment:
-        ready = tools / f"{name}.json"
+        ready = tools_directory / f"{name}.json"
         if ready.is_file() and json.loads(ready.read_text()) == list(requirements):
-            return cloche.load(tools / name)
-        environment = cloche.create(tools / name, existing="replace")
+            return cloche.load(tools_directory / name)
+        environment = cloche.create(tools_directory / name, existing="replace")
         pip = [environment.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements]
         subprocess.run(pip, check=True, capture_output=True)
         ready.write_text(json.dumps(requirements))
@@ -133,18 +133,18 @@ def installed(tools: Path) -> Callable[..., cloche.Environment]:
 
 
 @pytest.fixture(scope="session")
-def client(installed: Callable[..., cloche.Environment], user: dict[str, str]) -> Callable[..., Tool]:
+def client(install_tool: Callable[..., cloche.Environment], user_environ: dict[str, str]) -> Callable[..., Tool]:
     """Return a function that returns a tool with the stand-in for virtualenv in its environment."""
 
     def prepare(name: str, *requirements: str) -> Tool:
-        environment = installed(name, *(requirements or (name, "virtualenv")))
-        shim("install", environment.location)
-        return Tool(name, environment, user)
+        environment = install_tool(name, *(requirements or (name, "virtualenv")))
+        run_shim_command("install", environment.location)
+        return Tool(name, environment, user_environ)
 
     return prepare
 
 
-def shim(action: str, environment: str) -> dict[str, object]:
+def run_shim_command(action: str, environment: str) -> dict[str, object]:
     """Run `cloche virtualenv-shim` from cloche's own environment and return its JSON output."""
     program = (
         "import sys\nfrom cloche.session import current_host\nfrom cloche_virtualenv.command import main\n"
@@ -163,7 +163,7 @@ def shim(action: str, environment: str) -> dict[str, object]:
     return status
 
 
-def made_by(root: Path | str) -> str:
+def creator_of(root: Path | str) -> str:
     """Return which tool created an environment, by its `pyvenv.cfg`: `cloche`, `virtualenv`, `uv`, or `venv`."""
     settings = parse((Path(root) / "pyvenv.cfg").read_text(encoding="utf-8"))
     return next((name for name in ("cloche", "uv", "virtualenv") if name in settings), "venv")

@@ -1,4 +1,4 @@
-"""The tools that call virtualenv, unmodified from the index, on the stand-in: cloche creates their environments."""
+"""Test that tools which call virtualenv, unmodified from the index, create their environments with cloche."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import cloche
 from cloche.planning.pyvenv_cfg import parse
-from tests.clients.conftest import made_by
+from tests.clients.conftest import creator_of
 from tests.clients.wheelhouse import make_project
 from tests.tools import missing, require
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 IMPORT_LEAF = "import leaf, sys; print('leaf', leaf.ANSWER, sys.prefix)"
 
 
-def another_python() -> Interpreter:
+def find_another_python() -> Interpreter:
     """Return a Python of another version than the one that runs the tests."""
     ours = ".".join(map(str, sys.version_info[:2]))
     try:
         return cloche.find(*(version for version in ("3.13", "3.12", "3.11", "3.10") if version != ours))
     except cloche.InterpreterNotFound:
-        missing("there is no second Python")
+        missing("no Python of another version found")
 
 
-def keepsake(environment: Path) -> Path:
-    """Put a file into an environment, which disappears if the environment is created again."""
-    path = environment / "keepsake"
-    path.write_text("here")
+def add_marker(environment: Path) -> Path:
+    """Add a file to an environment and return its path; it disappears if the environment is created again."""
+    path = environment / "marker"
+    path.touch()
     return path
 
 
 def test_tox_creates_reuses_and_recreates_environments(client: Callable[..., Tool], tmp_path: Path) -> None:
-    """A packaged project in two environments, which are described, created, reused, and created again."""
+    """`tox config` creates nothing, and a packaged project is installed in two environments."""
     tox = client("tox")
     project = make_project(tmp_path / "a project")
     (project / "tox.ini").write_text(
@@ -54,28 +54,28 @@ def test_tox_creates_reuses_and_recreates_environments(client: Callable[..., Too
     first = tox("run", cwd=project)
     assert first.count("hello from the project") == 2
     environments = [project / ".tox" / name for name in ("py", "other", ".pkg")]
-    assert [made_by(one) for one in environments] == ["cloche"] * 3
-    kept = keepsake(project / ".tox" / "py")
+    assert [creator_of(environment) for environment in environments] == ["cloche"] * 3
+    marker = add_marker(project / ".tox" / "py")
     tox("run", cwd=project)
-    assert kept.exists()
+    assert marker.exists()
     tox("run", "-r", "-e", "py", cwd=project)
-    assert not kept.exists()
+    assert not marker.exists()
 
 
-def test_tox_asks_for_another_python_and_skips_a_missing_one(client: Callable[..., Tool], tmp_path: Path) -> None:
+def test_tox_uses_another_python_and_skips_a_missing_one(client: Callable[..., Tool], tmp_path: Path) -> None:
     tox = client("tox")
-    other = another_python()
+    other = find_another_python()
     name = f"py{other.python_version.replace('.', '')}"
     (tmp_path / "tox.ini").write_text(
         f"[tox]\nno_package = true\nenv_list = {name}, py27\nskip_missing_interpreters = true\n"
         '[testenv]\ncommands = python -c "import sys; print(sys.version_info[:2])"\n'
     )
 
-    said = tox("run", cwd=tmp_path, PATH=os.pathsep.join([os.path.dirname(other.executable), os.environ["PATH"]]))
+    output = tox("run", cwd=tmp_path, PATH=os.pathsep.join([os.path.dirname(other.executable), os.environ["PATH"]]))
 
-    assert str(other.version[:2]) in said
-    assert "py27: SKIP" in said
-    assert made_by(tmp_path / ".tox" / name) == "cloche"
+    assert str(other.version[:2]) in output
+    assert "py27: SKIP" in output
+    assert creator_of(tmp_path / ".tox" / name) == "cloche"
 
 
 def test_nox_creates_and_reuses_environments(client: Callable[..., Tool], tmp_path: Path) -> None:
@@ -90,14 +90,14 @@ def test_nox_creates_and_reuses_environments(client: Callable[..., Tool], tmp_pa
     first = nox(cwd=tmp_path)
     assert "leaf 42" in first
     environments = [tmp_path / ".nox" / name for name in ("plain", "system")]
-    assert [made_by(one) for one in environments] == ["cloche", "cloche"]
-    settings = [parse((one / "pyvenv.cfg").read_text()) for one in environments]
-    assert [one["include-system-site-packages"] for one in settings] == ["false", "true"]
-    kept = [keepsake(one) for one in environments]
+    assert [creator_of(environment) for environment in environments] == ["cloche", "cloche"]
+    settings = [parse((environment / "pyvenv.cfg").read_text()) for environment in environments]
+    assert [config["include-system-site-packages"] for config in settings] == ["false", "true"]
+    markers = [add_marker(environment) for environment in environments]
     second = nox("-r", cwd=tmp_path, NOX_ENABLE_STALENESS_CHECK="1")
-    assert [one.exists() for one in kept] == [True, True], second
+    assert [marker.exists() for marker in markers] == [True, True], second
     nox(cwd=tmp_path)
-    assert [one.exists() for one in kept] == [False, False]
+    assert [marker.exists() for marker in markers] == [False, False]
 
 
 def test_pre_commit_installs_a_hook_once_and_considers_it_healthy(client: Callable[..., Tool], tmp_path: Path) -> None:
@@ -118,12 +118,12 @@ def test_pre_commit_installs_a_hook_once_and_considers_it_healthy(client: Callab
 
     assert "checked in" in pre_commit("run", "--all-files", cwd=work, PRE_COMMIT_HOME=home)
     (environment,) = Path(home).glob("repo*/py_env-*")
-    assert made_by(environment) == "cloche"
-    kept = keepsake(environment)
+    assert creator_of(environment) == "cloche"
+    marker = add_marker(environment)
     again = pre_commit("run", "--all-files", cwd=work, PRE_COMMIT_HOME=home)
     assert "checked in" in again
     assert "Installing environment" not in again
-    assert kept.exists()
+    assert marker.exists()
 
 
 def git(directory: Path, tool: Tool, *arguments: str) -> str:
@@ -156,11 +156,11 @@ def test_poetry_creates_an_environment_and_prints_how_to_activate_it(
     }
 
     poetry("install", cwd=project, **variables)
-    assert made_by(project / ".venv") == "cloche"
+    assert creator_of(project / ".venv") == "cloche"
     assert "leaf 42" in poetry("run", "python", "-c", IMPORT_LEAF, cwd=project, **variables)
-    kept = keepsake(project / ".venv")
+    marker = add_marker(project / ".venv")
     poetry("install", cwd=project, **variables)
-    assert kept.exists()
+    assert marker.exists()
     assert parse((project / ".venv" / "pyvenv.cfg").read_text())["prompt"] == "it's project"
     assert not list((project / ".venv").glob("lib/*/site-packages/pip"))
     activate = poetry("env", "activate", cwd=project, **variables)
@@ -174,11 +174,11 @@ def test_poetry_runs_pip_from_the_embedded_wheel(client: Callable[..., Tool], tm
         "EnvManager.build_venv(Path('env'))\nprint(VirtualEnv(Path('env').resolve()).run_pip('--version'))\n"
     )
 
-    said = poetry.python("-c", program, cwd=tmp_path)
+    output = poetry.python("-c", program, cwd=tmp_path)
 
-    assert said.startswith("pip ")
-    assert ".whl" in said
-    assert made_by(tmp_path / "env") == "cloche"
+    assert output.startswith("pip ")
+    assert ".whl" in output
+    assert creator_of(tmp_path / "env") == "cloche"
 
 
 def test_hatch_creates_and_reuses_an_environment(client: Callable[..., Tool], tmp_path: Path) -> None:
@@ -194,10 +194,10 @@ def test_hatch_creates_and_reuses_an_environment(client: Callable[..., Tool], tm
 
     assert "leaf 42" in hatch("run", "python", "-c", IMPORT_LEAF, cwd=project, **variables)
     root = Path(hatch("env", "find", cwd=project, **variables).strip())
-    assert made_by(root) == "cloche"
-    kept = keepsake(root)
+    assert creator_of(root) == "cloche"
+    marker = add_marker(root)
     assert "leaf 42" in hatch("run", "python", "-c", IMPORT_LEAF, cwd=project, **variables)
-    assert kept.exists()
+    assert marker.exists()
 
 
 def test_pipenv_creates_and_reuses_an_environment(client: Callable[..., Tool], tmp_path: Path) -> None:
@@ -207,15 +207,15 @@ def test_pipenv_creates_and_reuses_an_environment(client: Callable[..., Tool], t
 
     first = pipenv("install", "--skip-lock", cwd=tmp_path, **variables)
     assert "created virtual environment" in first
-    assert made_by(tmp_path / ".venv") == "cloche"
-    kept = keepsake(tmp_path / ".venv")
+    assert creator_of(tmp_path / ".venv") == "cloche"
+    marker = add_marker(tmp_path / ".venv")
     pipenv("install", "--skip-lock", cwd=tmp_path, **variables)
-    assert kept.exists()
+    assert marker.exists()
     pipenv("run", "pip", "install", "-q", "leaf", cwd=tmp_path, **variables)
     assert "leaf 42" in pipenv("run", "python", "-c", IMPORT_LEAF, cwd=tmp_path, **variables)
 
 
-def test_build_without_pip_of_its_own_isolates_builds(client: Callable[..., Tool], tmp_path: Path) -> None:
+def test_build_without_pip_creates_isolated_environments(client: Callable[..., Tool], tmp_path: Path) -> None:
     """build uses virtualenv if it has no pip. The wheel contains the `pyvenv.cfg` of the environment that it was built in."""
     build = client("build", "build[virtualenv]")
     subprocess.run(
@@ -226,9 +226,9 @@ def test_build_without_pip_of_its_own_isolates_builds(client: Callable[..., Tool
     build.name = "pyproject-build"
     project = make_project(tmp_path / "project")
 
-    said = build("-v", cwd=project)
+    output = build("-v", cwd=project)
 
-    assert "virtualenv+pip" in said
+    assert "virtualenv+pip" in output
     with zipfile.ZipFile(project / "dist" / "project-1.0-py3-none-any.whl") as wheel:
         settings = parse(wheel.read("project-1.0.dist-info/built-in.cfg").decode())
     assert "cloche" in settings
@@ -242,12 +242,12 @@ def test_pdm_creates_and_reuses_environments(client: Callable[..., Tool], tmp_pa
     variables = {"PDM_CHECK_UPDATE": "0", "PDM_IGNORE_ACTIVE_VENV": "1"}
 
     pdm("install", "--no-self", cwd=project, **variables)
-    assert made_by(project / ".venv") == "cloche"
-    kept = keepsake(project / ".venv")
+    assert creator_of(project / ".venv") == "cloche"
+    marker = add_marker(project / ".venv")
     pdm("install", "--no-self", cwd=project, **variables)
-    assert kept.exists()
+    assert marker.exists()
     pdm("venv", "create", "--name", "with-pip", "--with-pip", cwd=project, **variables)
     other = Path(pdm("venv", "--path", "with-pip", cwd=project, **variables).strip())
-    assert made_by(other) == "cloche"
+    assert creator_of(other) == "cloche"
     assert (other / "bin" / "pip").exists()
     assert not (project / ".venv" / "bin" / "pip").exists()

@@ -1,4 +1,4 @@
-"""Tiny distributions that tools install without an index: a library, and a build backend written for these tests."""
+"""Write small distributions that tools install without an index: a library, and a build backend for these tests."""
 
 from __future__ import annotations
 

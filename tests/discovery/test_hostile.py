@@ -163,7 +163,7 @@ def test_many_hanging_executables_take_no_longer_than_the_total_timeout(script: 
 
 
 def test_hanging_executables_do_not_hide_a_working_interpreter(script: Callable[..., str]) -> None:
-    class Listed:
+    class ListFinder:
         name = "path"
 
         def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
@@ -171,15 +171,15 @@ def test_hanging_executables_do_not_hide_a_working_interpreter(script: Callable[
                 yield Candidate(script("time.sleep(60)", f"python{number}"), self.name)
             yield Candidate(sys.executable, self.name)
 
-    def impatient(paths: Sequence[str], environ: Mapping[str, str]) -> list[Answer]:
+    def probe_briefly(paths: Sequence[str], environ: Mapping[str, str]) -> list[Answer]:
         return probe.probe_executables(paths, environ, timeout=1.0)
 
     text = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    found = find_interpreter((text,), HOST, [Listed()], ProbeCache(None), prober=impatient)
+    found = find_interpreter((text,), HOST, [ListFinder()], ProbeCache(None), prober=probe_briefly)
     assert found.interpreter.python_version == text
-    results = list_interpreters(text, HOST, [Listed()], ProbeCache(None), prober=impatient).results
-    assert [one.reason for one in results] == ["does not answer in time"] * 3 + [""]
-    assert [one.is_chosen for one in results] == [False] * 3 + [True]
+    results = list_interpreters(text, HOST, [ListFinder()], ProbeCache(None), prober=probe_briefly).results
+    assert [result.reason for result in results] == ["does not answer in time"] * 3 + [""]
+    assert [result.is_chosen for result in results] == [False] * 3 + [True]
 
 
 def test_every_executable_is_probed_even_with_few_file_descriptors() -> None:

@@ -45,12 +45,12 @@ root = sys.prefix
 print(json.dumps({key: os.path.relpath(paths[key], root) for key in ("purelib", "platlib", "scripts")}))
 """
 
-ALL = [*interpreters.MINORS, "debian", "pypy"]
+INTERPRETERS = [*interpreters.MINORS, "debian", "pypy"]
 
 
-def executable_of(name: str) -> str:
-    named = {"debian": interpreters.debian, "pypy": interpreters.pypy}
-    return named[name]() if name in named else interpreters.pyenv(name)
+def find_executable(name: str) -> str:
+    finders = {"debian": interpreters.debian, "pypy": interpreters.pypy}
+    return finders[name]() if name in finders else interpreters.pyenv(name)
 
 
 def run_program(executable: str, program: str) -> dict[str, object]:
@@ -64,9 +64,9 @@ def find(path: str) -> Interpreter:
     return find_interpreter((path,), HOST, [], NO_CACHE).interpreter
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", INTERPRETERS)
 def test_the_probe_reports_what_the_interpreter_reports(name: str) -> None:
-    interpreter = find(executable_of(name))
+    interpreter = find(find_executable(name))
     reported = run_program(interpreter.executable, REPORT)
     assert reported == {key: getattr(interpreter, key) for key in reported} | {"version": list(interpreter.version)}
     assert interpreter.os_name == "posix"
@@ -75,9 +75,9 @@ def test_the_probe_reports_what_the_interpreter_reports(name: str) -> None:
     assert not interpreter.debug
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", INTERPRETERS)
 def test_the_scheme_matches_an_environment_created_by_venv(name: str, tmp_path: object) -> None:
-    interpreter = find(executable_of(name))
+    interpreter = find(find_executable(name))
     root = os.path.join(str(tmp_path), "env")
     subprocess.run([interpreter.executable, "-m", "venv", "--without-pip", root], check=True)
     reported = run_program(os.path.join(root, "bin", "python"), RELATIVE_PATHS)
@@ -86,9 +86,9 @@ def test_the_scheme_matches_an_environment_created_by_venv(name: str, tmp_path: 
     assert interpreter.scheme["data"] == ""
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", INTERPRETERS)
 def test_the_shared_library_is_the_one_that_the_loader_loads(name: str) -> None:
-    interpreter = find(executable_of(name))
+    interpreter = find(find_executable(name))
     loaded = subprocess.run(["ldd", interpreter.executable], capture_output=True, check=True, text=True).stdout
     needed = [line.split() for line in loaded.splitlines() if "libpython" in line or "libpypy" in line]
     assert bool(interpreter.library) == bool(needed)
@@ -99,12 +99,14 @@ def test_the_shared_library_is_the_one_that_the_loader_loads(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        *((name, "--symlinks") for name in ALL),
-        *((name, "--copies") for name in ALL if name != "pypy"),  # the `venv` of PyPy would copy all of /usr/lib
+        *((name, "--symlinks") for name in INTERPRETERS),
+        *(
+            (name, "--copies") for name in INTERPRETERS if name != "pypy"
+        ),  # the `venv` of PyPy would copy all of /usr/lib
     ],
 )
 def test_an_environment_is_resolved_to_its_base_interpreter(name: str, kind: str, tmp_path: object) -> None:
-    interpreter = find(executable_of(name))
+    interpreter = find(find_executable(name))
     inner, outer = os.path.join(str(tmp_path), "inner"), os.path.join(str(tmp_path), "outer")
     subprocess.run([interpreter.executable, "-m", "venv", "--without-pip", kind, inner], check=True)
     assert find(os.path.join(inner, "bin", "python")) == interpreter
@@ -115,8 +117,8 @@ def test_an_environment_is_resolved_to_its_base_interpreter(name: str, kind: str
 
 
 def test_the_in_process_description_equals_that_of_the_probe() -> None:
-    inside = running(HOST, NO_CACHE, prober=lambda *_: pytest.fail("a process was started"))
-    assert find(inside.executable) == inside
+    description = running(HOST, NO_CACHE, prober=lambda *_: pytest.fail("a process was started"))
+    assert find(description.executable) == description
 
 
 def test_the_running_python_is_probed_if_variables_would_change_its_description() -> None:
@@ -167,8 +169,8 @@ def test_variables_and_files_do_not_influence_the_probe(tmp_path: object) -> Non
     }
     for name in ("2.7", "3.6", "3.13", "debian", "pypy"):
         normal, influenced = (
-            probe_executables([executable_of(name)], ENVIRON),
-            probe_executables([executable_of(name)], hostile),
+            probe_executables([find_executable(name)], ENVIRON),
+            probe_executables([find_executable(name)], hostile),
         )
         assert normal == influenced
     before = os.getcwd()
@@ -189,9 +191,9 @@ def test_a_wrapper_is_resolved_to_the_interpreter_that_it_starts(tmp_path: objec
 
 
 def test_a_link_is_followed_only_until_the_standard_library_is_found(tmp_path: object) -> None:
-    real_one = find(interpreters.pyenv("3.12")).executable
+    executable = find(interpreters.pyenv("3.12")).executable
     alias = os.path.join(str(tmp_path), "opt")
-    os.symlink(os.path.dirname(os.path.dirname(real_one)), alias)
+    os.symlink(os.path.dirname(os.path.dirname(executable)), alias)
     through_alias = os.path.join(alias, "bin", "python3.12")
     link = os.path.join(str(tmp_path), "python")
     os.symlink(through_alias, link)

@@ -1,7 +1,7 @@
-"""A build backend that lies in the project it builds; its editable wheels have the forms that the real ones give.
+"""An in-tree build backend for editable projects, whose wheels resemble those of the common backends.
 
-`path`: a `.pth` with the source directory (hatchling, flit, PDM). `finder`: a `.pth` that imports a module that maps
-names to places (setuptools).
+Kinds: `path` writes a `.pth` with the source directory, as hatchling, flit and PDM do. `finder` writes a `.pth` that
+imports a module with a mapping from names to paths, as setuptools does.
 """
 
 import base64
@@ -36,18 +36,18 @@ def install():
 """
 
 
-def about():
-    with open(os.path.join(HERE, "form.json"), encoding="utf-8") as file:
+def read_project():
+    with open(os.path.join(HERE, "project.json"), encoding="utf-8") as file:
         return json.load(file)
 
 
 def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
-    name, form = about()["name"], about()["form"]
+    name, kind = read_project()["name"], read_project()["kind"]
     source = os.path.join(HERE, "src")
-    if form == "path":
-        return written(wheel_directory, name, {name + ".pth": source + "\n"})
+    if kind == "path":
+        return write_wheel(wheel_directory, name, {name + ".pth": source + "\n"})
     module = f"__editable___{name}_1_0_finder"
-    return written(
+    return write_wheel(
         wheel_directory,
         name,
         {
@@ -58,15 +58,15 @@ def build_editable(wheel_directory, config_settings=None, metadata_directory=Non
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    name = about()["name"]
+    name = read_project()["name"]
     files = {}
     for file in ("__init__.py", "cli.py"):
         with open(os.path.join(HERE, "src", name, file), encoding="utf-8") as source:
             files[f"{name}/{file}"] = source.read()
-    return written(wheel_directory, name, files)
+    return write_wheel(wheel_directory, name, files)
 
 
-def written(directory, name, files):
+def write_wheel(directory, name, files):
     info = f"{name}-1.0.dist-info"
     files = dict(files)
     files[info + "/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"

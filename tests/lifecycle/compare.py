@@ -1,9 +1,9 @@
-"""Print the table of `docs/explanation/lifecycle.md`: what tools make of environments that were moved, upgraded, orphaned.
+"""Print the table of `docs/explanation/lifecycle.md`, which compares how tools move, repair and upgrade environments.
 
     python -m tests.lifecycle.compare
 
-The tools are taken from PATH, or from the directory `CLOCHE_TEST_TOOLS`; virtualenv-tools3 reads byte-code, and has to run on
-Python 3.11 as the environments do. It takes an index, and minutes.
+The tools are searched for in the directory `CLOCHE_TEST_TOOLS`, then on PATH. virtualenv-tools3 has to run on Python 3.11,
+like the environments, because it reads their byte-code. The comparison needs a package index and takes minutes.
 """
 
 from __future__ import annotations
@@ -13,36 +13,37 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.lifecycle.comparison import CHECKS, DEEDS, MAKERS, compare
-from tests.lifecycle.furniture import run, tool, wheelhouse
+from tests.lifecycle.comparison import CHECKS, CREATE_WITH_PIP, EVENTS, compare_tools
+from tests.lifecycle.environments import find_tool, make_wheelhouse, run
 
 
 def main() -> None:
-    tools = list(dict.fromkeys(name for deed in DEEDS for name in deed.remedies))
-    print(f"| what happened | maker | {' | '.join(tools)} |")
+    tools = list(dict.fromkeys(tool for event in EVENTS for tool in event.commands))
+    print(f"| what happened | created by | {' | '.join(tools)} |")
     print(f"|---|---|{'---|' * len(tools)}")
-    with tempfile.TemporaryDirectory() as place:
-        wheels = wheelhouse(Path(place) / "wheels")
-        for number, deed in enumerate(DEEDS):
-            makers: dict[tuple[str, ...], list[str]] = {}
-            for maker in MAKERS:
-                work = Path(place) / f"{number}-{maker.replace(' ', '')}"
+    with tempfile.TemporaryDirectory() as directory:
+        wheels = make_wheelhouse(Path(directory) / "wheels")
+        for number, event in enumerate(EVENTS):
+            creators_by_cells: dict[tuple[str, ...], list[str]] = {}
+            for creator in CREATE_WITH_PIP:
+                work = Path(directory) / f"{number}-{creator.replace(' ', '')}"
                 work.mkdir()
-                verdicts = {one.tool: one.wrong for one in compare(deed, maker, work, wheels)}
-                makers.setdefault(tuple(shown(verdicts.get(name)) for name in tools), []).append(maker)
-            for cells, alike in makers.items():
-                which = ", ".join(alike) if len(alike) < len(MAKERS) else "any"
-                print(f"| {deed.name} | {which} | {' | '.join(cells)} |", flush=True)
+                failed = {verdict.tool: verdict.failed for verdict in compare_tools(event, creator, work, wheels)}
+                cells = tuple(cell_text(failed.get(tool)) for tool in tools)
+                creators_by_cells.setdefault(cells, []).append(creator)
+            for cells, creators in creators_by_cells.items():
+                created_by = ", ".join(creators) if len(creators) < len(CREATE_WITH_PIP) else "any"
+                print(f"| {event.name} | {created_by} | {' | '.join(cells)} |", flush=True)
     sys.stderr.write(f"checks: {', '.join(CHECKS)}\n")
-    sys.stderr.write(f"cloche {version('cloche')}, {run(tool('uv'), '--version').strip()}, ")
-    sys.stderr.write(f"{run(tool('virtualenv'), '--version').split(' from ')[0].strip()}\n")
+    sys.stderr.write(f"cloche {version('cloche')}, {run(find_tool('uv'), '--version').strip()}, ")
+    sys.stderr.write(f"{run(find_tool('virtualenv'), '--version').split(' from ')[0].strip()}\n")
 
 
-def shown(wrong: tuple[str, ...] | None) -> str:
-    """Return a cell of the table: what is wrong, if anything; a tool without a verdict does not claim to do this."""
-    if wrong is None:
+def cell_text(failed: tuple[str, ...] | None) -> str:
+    """Return a cell of the table: the failed checks, `correct` if all pass, or nothing if the tool was not tried."""
+    if failed is None:
         return ""
-    return ", ".join(wrong) if wrong else "right"
+    return ", ".join(failed) if failed else "correct"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""What becomes of a real environment in each of the situations that environments meet, by each tool that claims to help.
+"""Compare how tools move, repair and upgrade real environments.
 
-A *deed* happens to an environment of a *maker*; a *remedy* is what a tool has for it. The same checks judge them all.
+An *event* happens to an environment that a tool created: for example, it is moved, or its base is deleted. Every tool that
+can handle the event then runs its commands, and the same checks run on each result.
 """
 
 from __future__ import annotations
@@ -14,293 +15,296 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.interpreters import debian, pyenv
-from tests.lifecycle.furniture import furnish, run, tool, wrong_activation, wrong_records
+from tests.lifecycle.environments import activation_problems, create_with_uv, find_tool, populate, record_problems, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from typing import TypeAlias
 
-    Maker = Callable[[str, Path], None]
+    Commands: TypeAlias = list[list[object]]
 
-MAKERS: Mapping[str, Maker] = {
-    "venv": lambda python, place: run_quietly(python, "-m", "venv", place),
-    "virtualenv": lambda python, place: run_quietly(tool("virtualenv"), "-q", "-p", python, place),
-    "uv": lambda python, place: run_quietly(tool("uv"), "venv", "-q", "--no-project", "--seed", "-p", python, place),
-    "uv --relocatable": lambda python, place: run_quietly(
-        tool("uv"), "venv", "-q", "--no-project", "--seed", "--relocatable", "-p", python, place
-    ),
-    "cloche": lambda python, place: run_quietly(sys.executable, "-m", "cloche", "-q", "-p", python, place),
+CREATE_WITH_PIP: Mapping[str, Callable[[str, Path], object]] = {
+    "venv": lambda python, env: run(python, "-m", "venv", env),
+    "virtualenv": lambda python, env: run(find_tool("virtualenv"), "-q", "-p", python, env),
+    "uv": lambda python, env: create_with_uv("--seed", "-p", python, env),
+    "uv --relocatable": lambda python, env: create_with_uv("--seed", "--relocatable", "-p", python, env),
+    "cloche": lambda python, env: run(*cloche_command("-q", "-p", python, env)),
 }
+"""By tool: create an environment with pip, for a Python, at a path."""
 
-REAL = ("markupsafe",)
-"""What is installed from the index besides the furniture: an extension module."""
-
-
-def run_quietly(*command: object) -> None:
-    run(*command)
+FROM_INDEX = ("markupsafe",)
+"""A package with an extension module, which is installed in addition to what `populate` installs."""
 
 
-class Deed(NamedTuple):
-    """What happens to an environment at `work/env`, and what it is to be afterwards."""
+class Event(NamedTuple):
+    """Something that happens to the environment `env` in a directory `work`, and the expected state after its repair."""
 
     name: str
     base: Callable[[], str]
-    """The Python that the environment is made with."""
-    happens: Callable[[Path], None]
-    """What somebody has done before the tool is called, in the directory `work`."""
-    ends: str
-    """The name of the directory where the environment is then to work."""
-    version: Callable[[], str]
-    """The Python that it is then to run."""
-    remedies: Mapping[str, Callable[[Path], list[list[object]]]]
-    """By tool: its commands."""
+    """Return the Python for which the environment is created; an empty string stands for a Python that can be deleted."""
+    happen: Callable[[Path], None]
+    """Do in `work` what happens before the tools run."""
+    final_name: str
+    """The name in `work` that the environment has in the end."""
+    final_python: Callable[[], str]
+    """Return a Python of the version that the environment has in the end."""
+    commands: Mapping[str, Callable[[Path], Commands]]
+    """By tool: return the commands that handle the event."""
 
 
 class Verdict(NamedTuple):
-    deed: str
-    maker: str
+    event: str
+    created_by: str
     tool: str
-    wrong: tuple[str, ...]
-    """Nothing if all is right."""
+    failed: tuple[str, ...]
+    """The names of the failed checks; `fails` if a command of the tool fails."""
 
 
-# Deeds
+# Events
 
 
-def nothing(work: Path) -> None:
-    """The tool does it all."""
+def do_nothing(work: Path) -> None:
+    """Leave everything to the tool."""
 
 
-def renamed(work: Path) -> None:
+def rename_environment(work: Path) -> None:
     (work / "env").rename(work / "moved")
 
 
-def base_deleted(work: Path) -> None:
+def delete_base(work: Path) -> None:
     shutil.rmtree(work / "base")
 
 
-def python_of(work: Path) -> Path:
-    """Return the executable of a Python that can be deleted: the library is linked, the rest is its own."""
-    real = Path(os.path.realpath(pyenv("3.11"))).parents[1]
+def create_deletable_python(work: Path) -> Path:
+    """Return the executable of a Python that a test can delete: a copy that links to the library of the original."""
+    original = Path(os.path.realpath(pyenv("3.11"))).parents[1]
     base = work / "base"
     (base / "bin").mkdir(parents=True)
-    shutil.copy2(real / "bin" / "python3.11", base / "bin" / "python3.11")
+    shutil.copy2(original / "bin" / "python3.11", base / "bin" / "python3.11")
     for name in ("python3", "python"):
         (base / "bin" / name).symlink_to("python3.11")
     for name in ("lib", "include"):
-        (base / name).symlink_to(real / name)
+        (base / name).symlink_to(original / name)
     return base / "bin" / "python3.11"
 
 
-def cloche(*words: object) -> list[object]:
-    return [sys.executable, "-m", "cloche", *words]
+def cloche_command(*arguments: object) -> list[object]:
+    return [sys.executable, "-m", "cloche", *arguments]
 
 
-def venv_upgrade(python: Callable[[], str], name: str) -> Callable[[Path], list[list[object]]]:
+def upgrade_with_venv(python: Callable[[], str], name: str) -> Callable[[Path], Commands]:
     return lambda work: [[python(), "-m", "venv", "--upgrade", work / name]]
 
 
-def uv_again(python: Callable[[], str], name: str) -> Callable[[Path], list[list[object]]]:
+def recreate_with_uv(python: Callable[[], str], name: str) -> Callable[[Path], Commands]:
     return lambda work: [
-        [tool("uv"), "venv", "-q", "--no-project", "--seed", "--allow-existing", "-p", python(), work / name]
+        [find_tool("uv"), "venv", "-q", "--no-project", "--seed", "--allow-existing", "-p", python(), work / name]
     ]
 
 
-def minor(name: str) -> Callable[[], str]:
-    return lambda: pyenv(name)
+def pyenv_python(minor: str) -> Callable[[], str]:
+    return lambda: pyenv(minor)
 
 
-def to_another(name: str, base: Callable[[], str], target: Callable[[], str]) -> Deed:
-    return Deed(
+def upgrade(name: str, base: Callable[[], str], target: Callable[[], str]) -> Event:
+    """Return the event that the environment is to run another Python."""
+    return Event(
         name,
         base,
-        nothing,
+        do_nothing,
         "env",
         target,
         {
-            "cloche": lambda work: [cloche("upgrade", work / "env", "-p", target())],
-            "venv --upgrade": venv_upgrade(target, "env"),
-            "uv venv --allow-existing": uv_again(target, "env"),
+            "cloche": lambda work: [cloche_command("upgrade", work / "env", "-p", target())],
+            "venv --upgrade": upgrade_with_venv(target, "env"),
+            "uv venv --allow-existing": recreate_with_uv(target, "env"),
         },
     )
 
 
-DEEDS = (
-    Deed(
+EVENTS = (
+    Event(
         "moved by the tool",
-        minor("3.11"),
-        nothing,
+        pyenv_python("3.11"),
+        do_nothing,
         "moved",
-        minor("3.11"),
+        pyenv_python("3.11"),
         {
-            "cloche": lambda work: [cloche("move", work / "env", work / "moved")],
+            "cloche": lambda work: [cloche_command("move", work / "env", work / "moved")],
             "virtualenv-clone": lambda work: [
-                [tool("virtualenv-clone"), work / "env", work / "moved"],
+                [find_tool("virtualenv-clone"), work / "env", work / "moved"],
                 ["rm", "-r", work / "env"],
             ],
             "venv-pack": lambda work: [
-                [tool("venv-pack"), "-q", "-p", work / "env", "-o", work / "env.tar"],
+                [find_tool("venv-pack"), "-q", "-p", work / "env", "-o", work / "env.tar"],
                 ["mkdir", work / "moved"],
                 ["tar", "-xf", work / "env.tar", "-C", work / "moved"],
                 ["rm", "-r", work / "env", work / "env.tar"],
             ],
         },
     ),
-    Deed(
+    Event(
         "moved by `mv`, then repaired",
-        minor("3.11"),
-        renamed,
+        pyenv_python("3.11"),
+        rename_environment,
         "moved",
-        minor("3.11"),
+        pyenv_python("3.11"),
         {
-            "cloche": lambda work: [cloche("doctor", "--fix", work / "moved")],
+            "cloche": lambda work: [cloche_command("doctor", "--fix", work / "moved")],
             "virtualenv-tools3": lambda work: [
-                [tool("virtualenv-tools"), f"--update-path={work / 'moved'}", work / "moved"]
+                [find_tool("virtualenv-tools"), f"--update-path={work / 'moved'}", work / "moved"]
             ],
-            "venv --upgrade": venv_upgrade(minor("3.11"), "moved"),
-            "uv venv --allow-existing": uv_again(minor("3.11"), "moved"),
+            "venv --upgrade": upgrade_with_venv(pyenv_python("3.11"), "moved"),
+            "uv venv --allow-existing": recreate_with_uv(pyenv_python("3.11"), "moved"),
         },
     ),
-    to_another("another patch release", debian, minor("3.11")),
-    to_another("a newer minor version", minor("3.11"), minor("3.12")),
-    to_another("an older minor version", minor("3.12"), minor("3.11")),
-    Deed(
-        "the base was deleted",
+    upgrade("upgraded to another patch release", debian, pyenv_python("3.11")),
+    upgrade("upgraded to a newer minor version", pyenv_python("3.11"), pyenv_python("3.12")),
+    upgrade("changed to an older minor version", pyenv_python("3.12"), pyenv_python("3.11")),
+    Event(
+        "base deleted, then repaired",
         lambda: "",
-        base_deleted,
+        delete_base,
         "env",
-        minor("3.11"),
+        pyenv_python("3.11"),
         {
-            "cloche": lambda work: [cloche("doctor", "--fix", work / "env")],
-            "venv --upgrade": venv_upgrade(minor("3.11"), "env"),
-            "uv venv --allow-existing": uv_again(minor("3.11"), "env"),
+            "cloche": lambda work: [cloche_command("doctor", "--fix", work / "env")],
+            "venv --upgrade": upgrade_with_venv(pyenv_python("3.11"), "env"),
+            "uv venv --allow-existing": recreate_with_uv(pyenv_python("3.11"), "env"),
         },
     ),
 )
 
-# Judging
+# Checks
 
 
-def check_python(environment: Path, version: str, gone: Path) -> None:
-    ask = "import sys; print(sys.prefix); print(sys.version.split()[0])"
-    prefix, runs = run(environment / "bin" / "python", "-I", "-c", ask).splitlines()
+def check_python(environment: Path, python: str, old_path: Path) -> None:
+    program = "import sys; print(sys.prefix); print(sys.version.split()[0])"
+    prefix, version = run(environment / "bin" / "python", "-I", "-c", program).splitlines()
     assert os.path.samefile(prefix, environment)
-    assert runs == run(version, "-c", "import sys; print(sys.version.split()[0])").strip()
+    assert version == run(python, "-c", "import sys; print(sys.version.split()[0])").strip()
 
 
-def check_scripts(environment: Path, version: str, gone: Path) -> None:
-    for script, said in (("plain-say", "plain"), ("plain-show", "plain"), ("by-hand", "plain")):
-        words = run(environment / "bin" / script).split()
-        assert words[0] == said
-        assert os.path.samefile(words[1], environment)
+def check_scripts(environment: Path, python: str, old_path: Path) -> None:
+    for script in ("plain-say", "plain-show", "by-hand"):
+        name, prefix = run(environment / "bin" / script).split()
+        assert name == "plain"
+        assert os.path.samefile(prefix, environment)
 
 
-def check_pip(environment: Path, version: str, gone: Path) -> None:
+def check_pip(environment: Path, python: str, old_path: Path) -> None:
     for command in ([environment / "bin" / "pip"], [environment / "bin" / "python", "-m", "pip"]):
-        where = run(*command, "--version").split(" from ")[1]
-        assert where.startswith((str(environment), os.path.realpath(environment)))
+        location = run(*command, "--version").split(" from ")[1]
+        assert location.startswith((str(environment), os.path.realpath(environment)))
 
 
-def check_extension(environment: Path, version: str, gone: Path) -> None:
+def check_extension_module(environment: Path, python: str, old_path: Path) -> None:
     run(environment / "bin" / "python", "-I", "-c", "import markupsafe._speedups")
 
 
-def check_editables(environment: Path, version: str, gone: Path) -> None:
+def check_editables(environment: Path, python: str, old_path: Path) -> None:
     for script in ("by_path", "by_finder"):
         assert run(environment / "bin" / script).split() == [script]
-    where = run(environment / "bin" / "python", "-I", "-c", "import vendored; print(vendored.__file__)").strip()
-    assert os.path.realpath(where).startswith(os.path.realpath(environment))
+    imported = run(environment / "bin" / "python", "-I", "-c", "import vendored; print(vendored.__file__)").strip()
+    assert os.path.realpath(imported).startswith(os.path.realpath(environment))
 
 
-def check_activation(environment: Path, version: str, gone: Path) -> None:
-    assert wrong_activation(environment) == []
+def check_activation(environment: Path, python: str, old_path: Path) -> None:
+    assert activation_problems(environment) == []
 
 
-def check_kernel(environment: Path, version: str, gone: Path) -> None:
+def check_kernel(environment: Path, python: str, old_path: Path) -> None:
     kernel = json.loads((environment / "share/jupyter/kernels/mine/kernel.json").read_text())
     assert kernel["argv"][0] == str(environment / "bin" / "python")
 
 
-def check_records(environment: Path, version: str, gone: Path) -> None:
-    assert wrong_records(environment) == []
+def check_records(environment: Path, python: str, old_path: Path) -> None:
+    assert record_problems(environment) == []
 
 
-def check_version_in_config(environment: Path, version: str, gone: Path) -> None:
+def check_config(environment: Path, python: str, old_path: Path) -> None:
     config = (environment / "pyvenv.cfg").read_text()
     settings = dict(line.split(" = ", 1) for line in config.splitlines() if " = " in line)
-    said = settings.get("version_info") or settings["version"]
-    actual = run(version, "-c", "import sys; print(sys.version.split()[0])").strip()
-    assert said.split(".")[:3] == actual.split(".")[: len(said.split(".")[:3])]
+    recorded = settings.get("version_info") or settings["version"]
+    actual = run(python, "-c", "import sys; print(sys.version.split()[0])").strip()
+    assert recorded.split(".")[:3] == actual.split(".")[: len(recorded.split(".")[:3])]
     assert os.path.isdir(settings["home"])
 
 
-def check_leftovers(environment: Path, version: str, gone: Path) -> None:
-    """Nothing has the name of another version, and no text names the old place."""
-    own = run(version, "-c", "import sys; print('python%d.%d' % sys.version_info[:2])").strip()
-    assert [name for name in os.listdir(environment / "lib") if name != own] == []
-    assert [path for path in (environment / "bin").glob("python3.*") if path.name != own] == []
-    if gone != environment:
+def check_leftovers(environment: Path, python: str, old_path: Path) -> None:
+    """Check that no file name contains another version, and no file contains the old path."""
+    name = run(python, "-c", "import sys; print('python%d.%d' % sys.version_info[:2])").strip()
+    assert [entry for entry in os.listdir(environment / "lib") if entry != name] == []
+    assert [path for path in (environment / "bin").glob("python3.*") if path.name != name] == []
+    if old_path != environment:
         for path in environment.rglob("*"):
             if path.is_symlink():
-                assert not os.readlink(path).startswith(f"{gone}/"), path
+                assert not os.readlink(path).startswith(f"{old_path}/"), path
             elif path.is_file() and path.suffix != ".pyc":
                 content = path.read_bytes()
-                assert f"{gone}/".encode() not in content, path
-                assert not content.rstrip().endswith(bytes(gone)), path
+                assert f"{old_path}/".encode() not in content, path
+                assert not content.rstrip().endswith(bytes(old_path)), path
 
 
 CHECKS: Mapping[str, Callable[[Path, str, Path], None]] = {
     "Python": check_python,
-    "`pyvenv.cfg`": check_version_in_config,
+    "`pyvenv.cfg`": check_config,
     "scripts": check_scripts,
     "pip": check_pip,
-    "extension module": check_extension,
+    "extension module": check_extension_module,
     "editables": check_editables,
     "activation": check_activation,
     "kernel": check_kernel,
     "RECORD": check_records,
     "leftovers": check_leftovers,
 }
+"""By name: assert that an environment is correct, given a Python of its expected version and the path that it had before."""
 
 
-def judged(environment: Path, version: str, gone: Path) -> tuple[str, ...]:
+def failed_checks(environment: Path, python: str, old_path: Path) -> tuple[str, ...]:
     """Return the names of the checks that an environment fails."""
-    wrong = []
+    failed = []
     for name, check in CHECKS.items():
         try:
-            check(environment, version, gone)
+            check(environment, python, old_path)
         except (AssertionError, OSError, ValueError, LookupError):
-            wrong.append(name)
-    return tuple(wrong)
+            failed.append(name)
+    return tuple(failed)
 
 
-# Running
+# The comparison
 
 
-def compare(deed: Deed, maker: str, work: Path, wheels: Path, tools: tuple[str, ...] = ()) -> Iterator[Verdict]:
-    """Have a deed happen to one environment, and each tool remedy it; `work` is an empty directory.
+def compare_tools(
+    event: Event, created_by: str, work: Path, wheels: Path, tools: tuple[str, ...] = ()
+) -> Iterator[Verdict]:
+    """Create an environment in the empty directory `work`, and yield a verdict for each tool that handles an event.
 
-    What was wrong before is nobody's fault.
+    Checks that already fail before the event do not count. `tools` restricts the comparison to these tools.
     """
     environment, saved = work / "env", work.with_name(f"{work.name}-saved")
-    MAKERS[maker](deed.base() or str(python_of(work)), environment)
-    furnish(environment, wheels, work / "projects")
+    CREATE_WITH_PIP[created_by](event.base() or str(create_deletable_python(work)), environment)
+    populate(environment, wheels, work / "projects")
     python = environment / "bin" / "python"
-    run(sys.executable, "-m", "pip", "--python", python, "install", "-q", "--disable-pip-version-check", *REAL)
-    before = judged(environment, deed.base() or pyenv("3.11"), environment)
+    run(sys.executable, "-m", "pip", "--python", python, "install", "-q", "--disable-pip-version-check", *FROM_INDEX)
+    failed_before = failed_checks(environment, event.base() or pyenv("3.11"), environment)
     shutil.copytree(work, saved, symlinks=True)
-    for name, remedy in deed.remedies.items():
-        if tools and name not in tools:
+    for tool, commands in event.commands.items():
+        if tools and tool not in tools:
             continue
         shutil.rmtree(work)
         shutil.copytree(saved, work, symlinks=True)
-        deed.happens(work)
-        failed = any(ended(command) for command in remedy(work))
-        wrong = [one for one in judged(work / deed.ends, deed.version(), environment) if one not in before]
-        yield Verdict(deed.name, maker, name, ("fails",) if failed else tuple(wrong))
+        event.happen(work)
+        if any(exit_code(command) for command in commands(work)):
+            failed: tuple[str, ...] = ("fails",)
+        else:
+            checked = failed_checks(work / event.final_name, event.final_python(), environment)
+            failed = tuple(name for name in checked if name not in failed_before)
+        yield Verdict(event.name, created_by, tool, failed)
 
 
-def ended(command: list[object]) -> int:
-    """Run a tool's command, and return its exit code."""
+def exit_code(command: list[object]) -> int:
+    """Run a command and return its exit code."""
     words = [str(word) for word in command]
     done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=300, check=False)
     return done.returncode

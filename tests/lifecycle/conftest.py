@@ -1,4 +1,4 @@
-"""A command line with a home and a store of its own, and environments of every maker, furnished by pip."""
+"""A command line with its own home directory and a used cache, and environments of every tool, with and without content."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.interpreters import debian, pyenv
-from tests.lifecycle.furniture import MAKERS, furnish, wheelhouse
+from tests.lifecycle.environments import CREATE_WITH, make_wheelhouse, populate
 from tests.lifecycle.templates import Templates
 from tests.run import Cloche, clean_environ, used_cache
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-TOOLS = os.environ.get("CLOCHE_TEST_TOOLS")
-"""Read before the tests get an environment of their own."""
+TOOLS_DIRECTORY = os.environ.get("CLOCHE_TEST_TOOLS")
+"""Read before the tests replace the variables."""
 
 
 @pytest.fixture(scope="session")
@@ -31,13 +31,13 @@ def cloche(tmp_path: Path, shared_cache: Path) -> Cloche:
     work = tmp_path / "work"
     work.mkdir()
     environ = clean_environ(tmp_path / "home", shared_cache)
-    del environ["PYTHONWARNINGS"]  # pip, in the environments, is not ours
+    del environ["PYTHONWARNINGS"]  # pip, which runs in the environments, may emit warnings
     return Cloche(work, environ)
 
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return wheelhouse(tmp_path_factory.mktemp("wheels"))
+    return make_wheelhouse(tmp_path_factory.mktemp("wheels"))
 
 
 @pytest.fixture(scope="session")
@@ -46,35 +46,35 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
 
 
 @pytest.fixture
-def furnished(
+def populated_env(
     cloche: Cloche, wheels: Path, templates: Templates, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Path]:
-    """Make an environment and furnish it; its projects stand beside it."""
-    if TOOLS:
-        monkeypatch.setenv("CLOCHE_TEST_TOOLS", TOOLS)
+    """Return a function that creates an environment with typical content; its projects are in `projects` beside it."""
+    if TOOLS_DIRECTORY:
+        monkeypatch.setenv("CLOCHE_TEST_TOOLS", TOOLS_DIRECTORY)
 
-    def make(maker: str, minor: str = "3.12", name: str = "env") -> Path:
-        def made(place: Path) -> None:
-            MAKERS[maker](debian() if minor == "debian" else pyenv(minor), place / name)
-            furnish(place / name, wheels, place / "projects")
+    def create_env(created_by: str, minor: str = "3.12", name: str = "env") -> Path:
+        def create(directory: Path) -> None:
+            CREATE_WITH[created_by](debian() if minor == "debian" else pyenv(minor), directory / name)
+            populate(directory / name, wheels, directory / "projects")
 
-        templates.lay(f"furnished-{maker}-{minor}-{name.replace('/', '-')}", made, cloche.cwd)
+        templates.copy_to(cloche.cwd, f"populated-{created_by}-{minor}-{name.replace('/', '-')}", create)
         return cloche.cwd / name
 
-    return make
+    return create_env
 
 
 @pytest.fixture
-def empty(cloche: Cloche, templates: Templates, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Make an environment with nothing in it."""
-    if TOOLS:
-        monkeypatch.setenv("CLOCHE_TEST_TOOLS", TOOLS)
+def empty_env(cloche: Cloche, templates: Templates, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Return a function that creates an environment without packages."""
+    if TOOLS_DIRECTORY:
+        monkeypatch.setenv("CLOCHE_TEST_TOOLS", TOOLS_DIRECTORY)
 
-    def make(maker: str = "venv", minor: str = "3.12", name: str = "env") -> Path:
-        def made(place: Path) -> None:
-            MAKERS[maker](pyenv(minor), place / name)
+    def create_env(created_by: str = "venv", minor: str = "3.12", name: str = "env") -> Path:
+        def create(directory: Path) -> None:
+            CREATE_WITH[created_by](pyenv(minor), directory / name)
 
-        templates.lay(f"empty-{maker}-{minor}-{name.replace('/', '-')}", made, cloche.cwd)
+        templates.copy_to(cloche.cwd, f"empty-{created_by}-{minor}-{name.replace('/', '-')}", create)
         return cloche.cwd / name
 
-    return make
+    return create_env

@@ -1,7 +1,8 @@
-"""Directories that are made once and laid down anywhere, as if they had been made there.
+"""Template directories: created once, then copied to any path as if they had been created there.
 
-Their makers take a second or more for an environment, and a test wants one for itself. It must not be cloche that moves
-the copies: this knows one notation, the path as it is, which all makers use where a path is plain.
+Creating an environment takes a second or more, and each test needs its own. The copies must not depend on the code of
+cloche that moves environments. This module replaces only the plain path, because every tool writes a path as it is if the
+path needs no quotes.
 """
 
 from __future__ import annotations
@@ -21,61 +22,62 @@ if TYPE_CHECKING:
 
 
 class Templates:
-    """Directories by key, each made when it is first wanted."""
+    """Template directories by key, each created when it is first used."""
 
-    def __init__(self, place: Path) -> None:
-        self._place = place
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
 
-    def lay(self, key: str, make: Callable[[Path], None], place: Path) -> None:
-        """Have what `make` puts into an empty directory stand in `place`, beside what is there."""
-        template = self._place / key
+    def copy_to(self, destination: Path, key: str, create: Callable[[Path], None]) -> None:
+        """Add to `destination` what `create` writes to an empty directory."""
+        template = self._directory / key
         if not template.exists():
-            made = self._place / f"{key}-in-the-making"
-            shutil.rmtree(made, ignore_errors=True)
-            made.mkdir()
-            make(made)
+            unfinished = self._directory / f"{key}-unfinished"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir()
+            create(unfinished)
             template.mkdir()
-            copied(made, template)
-        copied(template, place)
+            copy_relocated(unfinished, template)
+        copy_relocated(template, destination)
 
 
-def copied(old: Path, new: Path) -> None:
-    """Copy what is in a directory, with every path that leads into it, and with lists of hashes that are true."""
+def copy_relocated(old: Path, new: Path) -> None:
+    """Copy the content of a directory; update the paths that lead into it, and the hashes in RECORDs and manifests."""
     changed = set()
     for parent, names, files in os.walk(old):
-        there = new / os.path.relpath(parent, old)
-        there.mkdir(exist_ok=True)
-        shutil.copystat(parent, there)
+        directory = new / os.path.relpath(parent, old)
+        directory.mkdir(exist_ok=True)
+        shutil.copystat(parent, directory)
         for name in (*files, *(name for name in names if os.path.islink(os.path.join(parent, name)))):
-            if copied_file(os.path.join(parent, name), there / name, str(old), str(new)):
-                changed.add(there / name)
+            if copy_file(os.path.join(parent, name), directory / name, str(old), str(new)):
+                changed.add(directory / name)
     for source in [path for path in changed if path.suffix == ".py"]:
         for cached in (source.parent / "__pycache__").glob(f"{source.stem}.*.pyc"):
             cached.unlink()
     for record in new.glob("**/*.dist-info/RECORD"):
-        rewritten(record, lambda text, record=record: rows(text, record.parent.parent, changed))
+        rewrite(record, lambda text, record=record: update_record(text, record.parent.parent, changed))
     for manifest in new.glob("**/.cloche-manifest"):
-        rewritten(manifest, lambda text, manifest=manifest: lines(text, manifest.parent, changed))
+        rewrite(manifest, lambda text, manifest=manifest: update_manifest(text, manifest.parent, changed))
 
 
-def copied_file(source: str, to: Path, old: str, new: str) -> bool:
-    """Copy a file or a link; return whether it is another than it was."""
+def copy_file(source: str, target: Path, old: str, new: str) -> bool:
+    """Copy a file or link, with `old` replaced by `new`; return whether the content of a file changed."""
     if os.path.islink(source):
-        to.symlink_to(os.readlink(source).replace(old, new))
+        target.symlink_to(os.readlink(source).replace(old, new))
         return False
-    shutil.copy2(source, to)
+    shutil.copy2(source, target)
     with open(source, "rb") as file:
         content = file.read()
-    moved = content.replace(old.encode(), new.encode())
-    if moved == content or b"\0" in content:
+    relocated = content.replace(old.encode(), new.encode())
+    if relocated == content or b"\0" in content:
         return False
     status = os.stat(source)
-    to.write_bytes(moved)
-    os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))
+    target.write_bytes(relocated)
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
     return True
 
 
-def rewritten(path: Path, change: Callable[[str], str]) -> None:
+def rewrite(path: Path, change: Callable[[str], str]) -> None:
+    """Replace the text of a file if `change` returns another one."""
     with open(path, encoding="utf-8", newline="") as file:
         text = file.read()
     if (new := change(text)) != text:
@@ -83,27 +85,27 @@ def rewritten(path: Path, change: Callable[[str], str]) -> None:
             file.write(new)
 
 
-def rows(text: str, site: Path, changed: set[Path]) -> str:
-    """Return a RECORD with the hashes and sizes of files that were changed."""
-    found = []
+def update_record(text: str, site_packages: Path, changed: set[Path]) -> str:
+    """Return a RECORD with the new hashes and sizes of the changed files."""
+    lines = []
     for line in text.splitlines(keepends=True):
         [(name, digest, _)] = csv.reader([line])
-        path = Path(os.path.normpath(site / name))
+        path = Path(os.path.normpath(site_packages / name))
         if digest and path in changed:
             content = path.read_bytes()
-            written = io.StringIO()
-            csv.writer(written, lineterminator="").writerow([name, hashed(content), len(content)])
-            line = written.getvalue() + line[len(line.rstrip()) :]
-        found.append(line)
-    return "".join(found)
+            row = io.StringIO()
+            csv.writer(row, lineterminator="").writerow([name, hashed(content), len(content)])
+            line = row.getvalue() + line[len(line.rstrip()) :]
+        lines.append(line)
+    return "".join(lines)
 
 
-def lines(text: str, root: Path, changed: set[Path]) -> str:
-    """Return cloche's list of what it made with the hashes of files that were changed."""
-    found = []
+def update_manifest(text: str, root: Path, changed: set[Path]) -> str:
+    """Return the manifest of an environment with the new hashes of the changed files."""
+    lines = []
     for line in text.splitlines(keepends=True):
         _, _, path = line.rstrip("\n").partition("  ")
         if root / path in changed:
             line = f"{hashlib.sha256((root / path).read_bytes()).hexdigest()}  {path}\n"
-        found.append(line)
-    return "".join(found)
+        lines.append(line)
+    return "".join(lines)

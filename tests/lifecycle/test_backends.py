@@ -1,4 +1,4 @@
-"""The editable installs of the real build backends, and real packages, moved and upgraded; it takes the index."""
+"""Test moves and upgrades with real packages and the editable installs of real build backends, from the index."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lifecycle.furniture import complaints, run
+from tests.lifecycle.environments import find_problems, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,17 +51,18 @@ install(FILES "${CMAKE_CURRENT_BINARY_DIR}/built.py" DESTINATION edited)
 """
 
 
-def project(place: Path, name: str) -> Path:
+def make_project(directory: Path, name: str) -> Path:
+    """Write a project for one of `BACKENDS`, and return its directory."""
     backend, kind = BACKENDS[name]
-    (place / "src" / "edited").mkdir(parents=True)
-    (place / "src" / "edited" / "__init__.py").write_text("")
-    (place / "src" / "edited" / "cli.py").write_text("def main():\n    print('edited')\n")
-    (place / "pyproject.toml").write_text(PROJECT.format(backend=backend))
+    (directory / "src" / "edited").mkdir(parents=True)
+    (directory / "src" / "edited" / "__init__.py").write_text("")
+    (directory / "src" / "edited" / "cli.py").write_text("def main():\n    print('edited')\n")
+    (directory / "pyproject.toml").write_text(PROJECT.format(backend=backend))
     if kind == "meson":
-        (place / "meson.build").write_text(MESON)
+        (directory / "meson.build").write_text(MESON)
     if kind == "cmake":
-        (place / "CMakeLists.txt").write_text(CMAKE)
-    return place
+        (directory / "CMakeLists.txt").write_text(CMAKE)
+    return directory
 
 
 def install(environment: Path, *words: object) -> None:
@@ -70,49 +71,49 @@ def install(environment: Path, *words: object) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_an_editable_install_inside_goes_along(cloche, empty, backend) -> None:
-    """As `pip install -e git+…` has it: the project lies in the environment's own `src`."""
-    old = empty("venv")
+def test_an_editable_project_inside_an_environment_works_after_a_move(cloche, empty_env, backend) -> None:
+    """pip clones the project of `pip install -e git+…` into the `src` directory of the environment."""
+    old = empty_env("venv")
     config = ["--config-settings", "editable_mode=strict"] if backend.endswith("strict") else []
-    install(old, *config, "-e", project(old / "src" / "edited", backend))
-    new = cloche.cwd / "new place"
+    install(old, *config, "-e", make_project(old / "src" / "edited", backend))
+    new = cloche.cwd / "new env"
     outcome = cloche("move", old, new)
     assert outcome.code == 0, outcome.err
-    if backend == "meson":  # its build directory names the place, and rebuilding needs the tools that made it
+    if backend == "meson":  # its build directory contains the old path, and a new build needs the build tools
         return
     assert run(new / "bin" / "edited") == "edited\n"
     if backend == "scikit-build":
         assert run(new / "bin" / "python", "-c", "import edited.built; print(edited.built.BUILT)") == "True\n"
     assert str(new) in run(new / "bin" / "python", "-c", "import edited.cli; print(edited.cli.__file__)")
-    origin = json.loads(next(new.glob("lib/*/site-packages/edited-*.dist-info/direct_url.json")).read_text())
-    assert origin["url"].endswith("/new%20place/src/edited")
-    assert [one for one in complaints(new, old, furnished=False) if "/src/edited/" not in one] == []
+    direct_url = json.loads(next(new.glob("lib/*/site-packages/edited-*.dist-info/direct_url.json")).read_text())
+    assert direct_url["url"].endswith("/new%20env/src/edited")
+    assert [problem for problem in find_problems(new, old, populated=False) if "/src/edited/" not in problem] == []
 
 
 @pytest.mark.parametrize("backend", [name for name in BACKENDS if name != "meson"])
-def test_an_editable_install_outside_stays_where_it_is_through_an_upgrade(cloche, empty, backend) -> None:
-    place = empty("venv", "3.11")
+def test_an_editable_project_outside_an_environment_works_after_an_upgrade(cloche, empty_env, backend) -> None:
+    env = empty_env("venv", "3.11")
     config = ["--config-settings", "editable_mode=strict"] if backend.endswith("strict") else []
-    install(place, *config, "-e", project(cloche.cwd / "edited", backend))
-    outcome = cloche("upgrade", place, "-p", "3.12")
+    install(env, *config, "-e", make_project(cloche.cwd / "edited", backend))
+    outcome = cloche("upgrade", env, "-p", "3.12")
     assert outcome.code == 0, outcome.err
-    assert run(place / "bin" / "edited") == "edited\n"
-    assert complaints(place, furnished=False) == []
-    assert cloche("doctor", place).out == f"{place}: healthy\n"
+    assert run(env / "bin" / "edited") == "edited\n"
+    assert find_problems(env, populated=False) == []
+    assert cloche("doctor", env).out == f"{env}: healthy\n"
 
 
-def test_real_packages_survive_a_move_and_an_upgrade_up_and_down(cloche, empty) -> None:
-    old = empty("venv", "3.11")
+def test_real_packages_work_after_a_move_an_upgrade_and_a_downgrade(cloche, empty_env) -> None:
+    old = empty_env("venv", "3.11")
     install(old, "markupsafe", "jinja2", "ipykernel", "virtualenv", "ruff")
     run(old / "bin" / "python", "-m", "ipykernel", "install", "--sys-prefix", "--name", "mine")
     frozen = run(sys.executable, "-m", "pip", "--python", old / "bin" / "python", "freeze")
-    place = cloche.cwd / "it's there"
-    assert cloche("move", old, place).code == 0
-    assert complaints(place, old, furnished=False) == []
+    env = cloche.cwd / "it's there"
+    assert cloche("move", old, env).code == 0
+    assert find_problems(env, old, populated=False) == []
     for minor in ("3.12", "3.11"):
-        outcome = cloche("upgrade", place, "-p", minor)
+        outcome = cloche("upgrade", env, "-p", minor)
         assert outcome.code == 0, outcome.err
-        assert run(sys.executable, "-m", "pip", "--python", place / "bin" / "python", "freeze") == frozen
-        assert run(place / "bin" / "ruff", "--version").startswith("ruff")
-        assert run(place / "bin" / "jupyter", "kernelspec", "list", "--json")
-        assert complaints(place, old, furnished=False) == []
+        assert run(sys.executable, "-m", "pip", "--python", env / "bin" / "python", "freeze") == frozen
+        assert run(env / "bin" / "ruff", "--version").startswith("ruff")
+        assert run(env / "bin" / "jupyter", "kernelspec", "list", "--json")
+        assert find_problems(env, old, populated=False) == []

@@ -1,298 +1,302 @@
-"""What is wrong with an environment is found, named and explained, and what can be repaired is."""
+"""Test `cloche doctor`: which problems it finds in an environment, and which of them `--fix` repairs."""
 
 from __future__ import annotations
 
 import os
 import select
 import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cloche.api import open_session
 from cloche.fs.locks import try_lock_directory
 from cloche.lifecycle import examination
-from cloche.lifecycle.diagnosis import take_up
+from cloche.lifecycle.diagnosis import CODES, take_up
 from tests.interpreters import debian, pyenv
-from tests.lifecycle.furniture import complaints, run, wrong_records
+from tests.lifecycle.environments import find_problems, record_problems, run
 from tests.trees import snapshot
 
-
-class Held:
-    """Hold a directory as a living run does; a context."""
-
-    def __init__(self, path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        self.descriptor, state = try_lock_directory(str(self.path))
-        assert state == "locked"
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self.descriptor)
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
-def found(cloche, place) -> dict[str, dict]:
-    """Return the findings of `cloche doctor` by code."""
-    outcome = cloche("doctor", "--json", place)
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Lock a directory, as a run in progress does."""
+    descriptor, state = try_lock_directory(str(directory))
+    assert state == "locked"
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def diagnose(cloche, env) -> dict[str, dict]:
+    """Run `cloche doctor` and return its findings by code."""
+    outcome = cloche("doctor", "--json", env)
     [environment] = outcome.json["environments"]
     assert outcome.code == (0 if environment["healthy"] else 1)
-    return {one["code"]: one for one in environment["findings"]}
+    return {finding["code"]: finding for finding in environment["findings"]}
 
 
-def repaired(cloche, place) -> None:
-    outcome = cloche("doctor", "--fix", place)
+def fix(cloche, env) -> None:
+    """Run `cloche doctor --fix` and check that the environment is healthy afterwards."""
+    outcome = cloche("doctor", "--fix", env)
     assert outcome.code == 0, outcome.out + outcome.err
-    assert found(cloche, place) == {}
+    assert diagnose(cloche, env) == {}
 
 
-def site_of(place):
-    return next(place.glob("lib/*/site-packages"))
+def site_packages(env):
+    return next(env.glob("lib/*/site-packages"))
 
 
 @pytest.mark.parametrize(
-    "maker", ["venv", "virtualenv", "uv", "uv-relocatable", "cloche", "cloche-copy", "cloche-relocatable"]
+    "created_by", ["venv", "virtualenv", "uv", "uv-relocatable", "cloche", "cloche-copy", "cloche-relocatable"]
 )
-def test_a_new_environment_is_healthy(cloche, empty, maker) -> None:
-    place = empty(maker)
-    before = snapshot(place)
-    outcome = cloche("doctor", place)
-    assert (outcome.code, outcome.out) == (0, f"{place}: healthy\n")
-    assert snapshot(place) == before
+def test_a_new_environment_is_healthy(cloche, empty_env, created_by) -> None:
+    env = empty_env(created_by)
+    before = snapshot(env)
+    outcome = cloche("doctor", env)
+    assert (outcome.code, outcome.out) == (0, f"{env}: healthy\n")
+    assert snapshot(env) == before
 
 
 @pytest.mark.parametrize("name", ["new\nline", "blank ", "a\\b", "it's  $(two)"])
-def test_an_environment_with_an_odd_name_is_not_taken_for_one_that_was_moved(cloche, name) -> None:
+def test_an_odd_name_does_not_make_an_environment_look_moved(cloche, name) -> None:
     assert cloche("--no-seed", name).code == 0
-    assert found(cloche, cloche.cwd / name) == {}
+    assert diagnose(cloche, cloche.cwd / name) == {}
     assert cloche("move", name, f"{name}'").code == 0
-    assert found(cloche, cloche.cwd / f"{name}'") == {}
+    assert diagnose(cloche, cloche.cwd / f"{name}'") == {}
 
 
-def test_an_old_pip_is_no_broken_pip(cloche) -> None:
-    """What a Python of 2018 brings of itself is laid out otherwise than a pip of today."""
+def test_an_old_pip_is_not_reported_as_broken(cloche) -> None:
+    """The pip that Python 3.6 bundles has another layout than a current one."""
     assert cloche("-p", pyenv("3.6"), "env").code == 0
-    assert found(cloche, cloche.cwd / "env") == {}
+    assert diagnose(cloche, cloche.cwd / "env") == {}
 
 
-def test_a_furnished_environment_is_healthy(cloche, furnished) -> None:
-    assert found(cloche, furnished("venv")) == {}
+def test_an_environment_with_packages_is_healthy(cloche, populated_env) -> None:
+    assert diagnose(cloche, populated_env("venv")) == {}
 
 
-@pytest.mark.parametrize("maker", ["venv", "uv", "cloche", "cloche-copy"])
-def test_an_environment_whose_base_is_gone_gets_another_of_the_same_version(cloche, empty, maker) -> None:
-    """A Python that was uninstalled: the executable is dead, the configuration names a directory that is not there."""
-    place = empty(maker)
-    config = place / "pyvenv.cfg"
+@pytest.mark.parametrize("created_by", ["venv", "uv", "cloche", "cloche-copy"])
+def test_a_deleted_base_is_replaced_by_another_python_of_the_same_version(cloche, empty_env, created_by) -> None:
+    """After Python was uninstalled, the executable is a dangling link, and `home` does not exist."""
+    env = empty_env(created_by)
+    config = env / "pyvenv.cfg"
     gone = "/opt/gone"
     config.write_text(config.read_text().replace(os.path.dirname(os.path.dirname(pyenv("3.12"))), gone))
-    python = place / "bin" / "python"
+    python = env / "bin" / "python"
     if python.is_symlink():
-        for name in (place / "bin").glob("python*"):
-            if os.path.isabs(os.readlink(name)):
-                name.unlink()
-                name.symlink_to(f"{gone}/bin/python3.12")
-    finding = found(cloche, place)["base-gone"]
+        for link in (env / "bin").glob("python*"):
+            if os.path.isabs(os.readlink(link)):
+                link.unlink()
+                link.symlink_to(f"{gone}/bin/python3.12")
+    finding = diagnose(cloche, env)["base-gone"]
     assert finding["repairable"]
     assert "/opt/gone/bin" in finding["message"]
-    repaired(cloche, place)
+    fix(cloche, env)
     assert run(python, "-c", "import sys; print(sys.version_info[:2])").strip() == "(3, 12)"
     assert [line for line in config.read_text().splitlines() if gone in line and not line.startswith("command")] == []
 
 
-def test_a_base_that_became_another_patch_release_is_entered(cloche, empty) -> None:
-    place = empty("venv")
-    config = place / "pyvenv.cfg"
+def test_a_base_upgraded_to_another_patch_release_is_recorded(cloche, empty_env) -> None:
+    env = empty_env("venv")
+    config = env / "pyvenv.cfg"
     config.write_text(config.read_text().replace("version = 3.12.", "version = 3.12.9"))
-    assert "3.12.9" in found(cloche, place)["base-upgraded"]["message"]
-    repaired(cloche, place)
+    assert "3.12.9" in diagnose(cloche, env)["base-upgraded"]["message"]
+    fix(cloche, env)
     assert "3.12.9" not in config.read_text()
 
 
-def test_what_the_standard_upgrade_leaves_half_done_is_told_apart(cloche, empty) -> None:
-    place = empty("venv", "3.11")
-    run(pyenv("3.12"), "-m", "venv", "--without-pip", "--upgrade", place)
-    finding = found(cloche, place)["half-upgraded"]
+def test_an_environment_half_upgraded_by_venv_is_found(cloche, empty_env) -> None:
+    env = empty_env("venv", "3.11")
+    run(pyenv("3.12"), "-m", "venv", "--without-pip", "--upgrade", env)
+    finding = diagnose(cloche, env)["half-upgraded"]
     assert "its Python is 3.11" in finding["message"]
     assert "cloche upgrade" in finding["remedy"]
-    assert cloche("upgrade", place, "-p", "3.12").code == 0
-    assert found(cloche, place) == {}
-    assert os.listdir(place / "lib") == ["python3.12"]
+    assert cloche("upgrade", env, "-p", "3.12").code == 0
+    assert diagnose(cloche, env) == {}
+    assert os.listdir(env / "lib") == ["python3.12"]
 
 
-def test_names_and_directories_of_another_version_are_found(cloche, empty) -> None:
-    place = empty("venv")
-    (place / "bin" / "python3.9").symlink_to("python")
-    (place / "lib" / "python3.9" / "site-packages").mkdir(parents=True)
-    codes = found(cloche, place)
-    assert codes["name-of-other-version"]["path"] == "bin/python3.9"
-    assert codes["lib-of-other-version"]["path"] == "lib/python3.9"
-    assert cloche("doctor", "--fix", place).code == 1
-    assert not os.path.lexists(place / "bin" / "python3.9")
-    assert (place / "lib" / "python3.9").exists()
+def test_names_and_directories_of_another_version_are_found(cloche, empty_env) -> None:
+    env = empty_env("venv")
+    (env / "bin" / "python3.9").symlink_to("python")
+    (env / "lib" / "python3.9" / "site-packages").mkdir(parents=True)
+    findings = diagnose(cloche, env)
+    assert findings["name-of-other-version"]["path"] == "bin/python3.9"
+    assert findings["lib-of-other-version"]["path"] == "lib/python3.9"
+    assert cloche("doctor", "--fix", env).code == 1
+    assert not os.path.lexists(env / "bin" / "python3.9")
+    assert (env / "lib" / "python3.9").exists()
 
 
-def test_a_script_of_a_package_here_is_started_by_the_python_here(cloche, furnished) -> None:
-    place = furnished("venv")
-    script = place / "bin" / "plain-say"
+def test_a_package_script_with_another_python_is_repaired(cloche, populated_env) -> None:
+    env = populated_env("venv")
+    script = env / "bin" / "plain-say"
     body = script.read_text().partition("\n")[2]
     script.write_text(f"#!/opt/gone/python3\n{body}")
-    codes = found(cloche, place)
-    assert codes["script-dead"]["path"] == "bin/plain-say"
-    assert codes["record-altered"]["path"] == "bin/plain-say"
+    findings = diagnose(cloche, env)
+    assert findings["script-dead"]["path"] == "bin/plain-say"
+    assert findings["record-altered"]["path"] == "bin/plain-say"
     script.write_text(f"#!{pyenv('3.12')}\n{body}")
-    assert found(cloche, place)["script-foreign"]["repairable"]
-    repaired(cloche, place)
-    assert complaints(place) == []
+    assert diagnose(cloche, env)["script-foreign"]["repairable"]
+    fix(cloche, env)
+    assert find_problems(env) == []
 
 
-def test_a_script_that_somebody_else_put_there_may_name_another_python(cloche, empty) -> None:
-    place = empty("venv")
-    script = place / "bin" / "mine"
+def test_a_script_of_the_user_may_have_another_python(cloche, empty_env) -> None:
+    env = empty_env("venv")
+    script = env / "bin" / "mine"
     script.write_text(f"#!{pyenv('3.11')}\nprint('mine')\n")
-    assert found(cloche, place) == {}
+    assert diagnose(cloche, env) == {}
     script.write_text("#!/opt/gone/python\n")
-    assert not found(cloche, place)["script-dead"]["repairable"]
+    assert not diagnose(cloche, env)["script-dead"]["repairable"]
 
 
-def test_what_was_installed_and_is_not_there_or_was_changed_is_found(cloche, furnished) -> None:
-    place = furnished("venv")
-    (site_of(place) / "plain" / "__init__.py").unlink()
-    (site_of(place) / "plain" / "cli.py").write_text("changed = True\n")
-    codes = found(cloche, place)
-    assert codes["record-missing"]["path"].endswith("plain/__init__.py")
-    assert codes["record-altered"]["path"].endswith("plain/cli.py")
-    assert "pip install --force-reinstall --no-deps plain==1.0" in codes["record-missing"]["remedy"]
+def test_missing_and_modified_files_of_packages_are_found(cloche, populated_env) -> None:
+    env = populated_env("venv")
+    (site_packages(env) / "plain" / "__init__.py").unlink()
+    (site_packages(env) / "plain" / "cli.py").write_text("changed = True\n")
+    findings = diagnose(cloche, env)
+    assert findings["record-missing"]["path"].endswith("plain/__init__.py")
+    assert findings["record-altered"]["path"].endswith("plain/cli.py")
+    assert "pip install --force-reinstall --no-deps plain==1.0" in findings["record-missing"]["remedy"]
 
 
-def test_extension_modules_for_another_python_are_found(cloche, furnished) -> None:
-    place = furnished("venv")
+def test_extension_modules_for_another_python_are_found(cloche, populated_env) -> None:
+    env = populated_env("venv")
     name = "plain/fast.cpython-39-x86_64-linux-gnu.so"
-    (site_of(place) / name).write_bytes(b"\x7fELF")
-    with open(next(site_of(place).glob("plain-*/RECORD")), "a") as record:
+    (site_packages(env) / name).write_bytes(b"\x7fELF")
+    with open(next(site_packages(env).glob("plain-*/RECORD")), "a") as record:
         record.write(f"{name},,\n")
-    assert found(cloche, place)["extension-for-other-abi"]["path"].endswith(name)
+    assert diagnose(cloche, env)["extension-for-other-abi"]["path"].endswith(name)
 
 
-def test_links_and_search_paths_that_lead_nowhere_are_found(cloche, furnished) -> None:
-    place = furnished("venv")
-    (place / "bin" / "tool").symlink_to("/opt/gone/tool")
-    (site_of(place) / "dead.pth").write_text("# a comment\n/opt/gone/lib\n")
+def test_dangling_links_and_missing_search_paths_are_found(cloche, populated_env) -> None:
+    env = populated_env("venv")
+    (env / "bin" / "tool").symlink_to("/opt/gone/tool")
+    (site_packages(env) / "dead.pth").write_text("# a comment\n/opt/gone/lib\n")
     (cloche.cwd / "projects" / "by_path").rename(cloche.cwd / "projects" / "other")
-    codes = found(cloche, place)
-    assert codes["link-dangling"]["path"] == "bin/tool"
-    assert "/opt/gone/lib" in cloche("doctor", place).out
-    assert "by_path" in codes["editable-dead"]["message"]
+    findings = diagnose(cloche, env)
+    assert findings["link-dangling"]["path"] == "bin/tool"
+    assert "/opt/gone/lib" in cloche("doctor", env).out
+    assert "by_path" in findings["editable-dead"]["message"]
 
 
-def test_two_versions_of_a_package_over_each_other_are_found(cloche, furnished) -> None:
-    place = furnished("venv")
-    second = site_of(place) / "plain-2.0.dist-info"
+def test_a_package_installed_in_two_versions_is_found(cloche, populated_env) -> None:
+    env = populated_env("venv")
+    second = site_packages(env) / "plain-2.0.dist-info"
     second.mkdir()
     (second / "METADATA").write_text("Metadata-Version: 2.1\nName: Plain\nVersion: 2.0\n")
-    assert "1.0 and 2.0" in found(cloche, place)["installed-twice"]["message"]
+    assert "1.0 and 2.0" in diagnose(cloche, env)["installed-twice"]["message"]
 
 
-def test_what_every_user_may_write_to_is_closed(cloche, furnished) -> None:
-    place = furnished("venv")
-    open_file = site_of(place) / "plain" / "cli.py"
-    open_file.chmod(0o666)
-    (place / "bin").chmod(0o777)
-    assert "1 more" in found(cloche, place)["world-writable"]["message"]
-    repaired(cloche, place)
-    assert (place / "bin").stat().st_mode & 0o777 == 0o775
-    assert open_file.stat().st_mode & 0o777 == 0o664
+def test_world_writable_files_are_found_and_restricted(cloche, populated_env) -> None:
+    env = populated_env("venv")
+    writable = site_packages(env) / "plain" / "cli.py"
+    writable.chmod(0o666)
+    (env / "bin").chmod(0o777)
+    assert "1 more" in diagnose(cloche, env)["world-writable"]["message"]
+    fix(cloche, env)
+    assert (env / "bin").stat().st_mode & 0o777 == 0o775
+    assert writable.stat().st_mode & 0o777 == 0o664
 
 
-def test_a_single_file_that_names_another_place_is_told_as_one(cloche) -> None:
+def test_the_message_for_a_single_file_with_the_old_path_names_it(cloche) -> None:
     assert cloche("old", "--no-seed", "--activators", "none").code == 0
     (cloche.cwd / "old").rename(cloche.cwd / "new")
-    message = found(cloche, cloche.cwd / "new")["moved"]["message"]
+    message = diagnose(cloche, cloche.cwd / "new")["moved"]["message"]
     assert message == f"it was moved from there: `pyvenv.cfg` names `{cloche.cwd / 'old'}`"
 
 
-def test_the_lock_that_uv_leaves_is_no_open_door(cloche) -> None:
-    """`uv pip install` leaves an empty one that every user may take; anything else of that name is another matter."""
+def test_the_world_writable_lock_file_of_uv_is_not_reported(cloche) -> None:
+    """`uv pip install` leaves an empty `.lock` that every user may write to. A `.lock` with content is reported."""
     assert cloche("env", "--no-seed").code == 0
     lock_of_uv = cloche.cwd / "env" / ".lock"
     lock_of_uv.touch()
     lock_of_uv.chmod(0o666)
-    assert found(cloche, cloche.cwd / "env") == {}
-    lock_of_uv.write_text("more")
-    assert "world-writable" in found(cloche, cloche.cwd / "env")
+    assert diagnose(cloche, cloche.cwd / "env") == {}
+    lock_of_uv.write_text("content")
+    assert "world-writable" in diagnose(cloche, cloche.cwd / "env")
 
 
-def test_a_pip_that_does_not_run_is_laid_down_anew(cloche) -> None:
-    place = cloche.cwd / "env"
-    assert cloche("-p", pyenv("3.12"), place).code == 0
-    broken = site_of(place) / "pip" / "_internal" / "cli" / "main.py"
+def test_a_broken_pip_is_installed_again(cloche) -> None:
+    env = cloche.cwd / "env"
+    assert cloche("-p", pyenv("3.12"), env).code == 0
+    broken = site_packages(env) / "pip" / "_internal" / "cli" / "main.py"
     broken.unlink()
-    (site_of(place) / "pip" / "left.py").write_text("import nothing\n")
-    assert {"seed-broken"} == found(cloche, place).keys()
-    repaired(cloche, place)
-    assert run(place / "bin" / "pip", "--version").startswith("pip ")
-    assert not (site_of(place) / "pip" / "left.py").exists()
-    assert wrong_records(place) == []
+    (site_packages(env) / "pip" / "stale.py").write_text("import nothing\n")
+    assert {"seed-broken"} == diagnose(cloche, env).keys()
+    fix(cloche, env)
+    assert run(env / "bin" / "pip", "--version").startswith("pip ")
+    assert not (site_packages(env) / "pip" / "stale.py").exists()
+    assert record_problems(env) == []
 
 
-def test_what_a_killed_run_left_is_removed(cloche, empty) -> None:
-    place = empty("venv")
-    (place / ".cloche-0" / "new").mkdir(parents=True)
-    assert found(cloche, place)["left-behind"]["repairable"]
-    repaired(cloche, place)
-    assert not (place / ".cloche-0").exists()
+def test_the_staging_directory_of_a_killed_run_is_removed(cloche, empty_env) -> None:
+    env = empty_env("venv")
+    (env / ".cloche-0" / "new").mkdir(parents=True)
+    assert diagnose(cloche, env)["left-behind"]["repairable"]
+    fix(cloche, env)
+    assert not (env / ".cloche-0").exists()
 
 
-def test_what_was_left_beside_goes_with_the_next_run_that_comes_by(cloche, empty) -> None:
-    """A killed `cloche move` leaves it under the name that the environment was to get, or had; not what is in use."""
-    place = empty("venv")
-    left, used, other = (cloche.cwd / f".{name}.cloche-0" for name in ("gone", "busy", "thesis"))
-    (left / "old" / "bin").mkdir(parents=True)
-    (used / "new").mkdir(parents=True)
-    (other / "chapters").mkdir(parents=True)
-    with Held(used):
-        repaired(cloche, place)
-    assert not left.exists()
-    assert used.exists()
-    assert other.exists()
+def test_fix_removes_what_a_killed_move_left_beside_the_environment(cloche, empty_env) -> None:
+    """A killed `cloche move` leaves a staging directory beside its source or destination. Locked ones are in use."""
+    env = empty_env("venv")
+    leftover, in_use, unrelated = (cloche.cwd / f".{name}.cloche-0" for name in ("gone", "busy", "thesis"))
+    (leftover / "old" / "bin").mkdir(parents=True)
+    (in_use / "new").mkdir(parents=True)
+    (unrelated / "chapters").mkdir(parents=True)
+    with locked(in_use):
+        fix(cloche, env)
+    assert not leftover.exists()
+    assert in_use.exists()
+    assert unrelated.exists()
 
 
-def test_many_environments_are_found_and_looked_at_at_once(cloche, empty) -> None:
+def test_find_checks_every_environment_below_a_directory(cloche, empty_env) -> None:
     for name in ("one/.venv", "two/deep/env"):
-        empty(name=name)
-    moved = empty(name="three")
+        empty_env(name=name)
+    moved = empty_env(name="three")
     moved.rename(cloche.cwd / "four")
     (cloche.cwd / "one" / "node_modules").mkdir()
     outcome = cloche("doctor", "--json", "--find", ".")
     assert outcome.code == 1
-    roots = {os.path.relpath(one["root"], cloche.cwd): one["healthy"] for one in outcome.json["environments"]}
-    assert roots == {"one/.venv": True, "two/deep/env": True, "four": False}
+    healthy = {os.path.relpath(env["root"], cloche.cwd): env["healthy"] for env in outcome.json["environments"]}
+    assert healthy == {"one/.venv": True, "two/deep/env": True, "four": False}
 
 
-def test_what_is_no_environment_is_an_error_of_its_own(cloche, empty) -> None:
-    place = empty()
-    outcome = cloche("doctor", place, cloche.cwd / "nothing")
+def test_a_missing_environment_is_an_error_and_the_others_are_checked(cloche, empty_env) -> None:
+    env = empty_env()
+    outcome = cloche("doctor", env, cloche.cwd / "nothing")
     assert outcome.code == 1
-    assert f"{place}: healthy" in outcome.out
+    assert f"{env}: healthy" in outcome.out
     assert "there is nothing at" in outcome.err
     assert cloche("doctor").code == 2
 
 
-def test_what_stands_there_instead_of_an_environment_is_told(cloche, tmp_path) -> None:
+def test_the_error_for_a_path_without_an_environment_names_what_it_is(cloche, tmp_path) -> None:
     (tmp_path / "conda" / "conda-meta").mkdir(parents=True)
     (tmp_path / "file").write_text("")
     base = os.path.dirname(os.path.dirname(pyenv("3.12")))
-    for place, said in (
+    for path, message in (
         (tmp_path / "conda", "is an environment of conda"),
         (tmp_path / "file", "it is a file"),
         (tmp_path, "it has no `pyvenv.cfg`"),
         (base, "it has no `pyvenv.cfg`"),
     ):
-        outcome = cloche("info", place)
+        outcome = cloche("info", path)
         assert outcome.code == 4
-        assert said in outcome.err
+        assert message in outcome.err
 
 
-def test_a_search_that_finds_nothing_says_so(cloche) -> None:
+def test_a_search_without_results_is_reported(cloche) -> None:
     outcome = cloche("doctor", "--find", ".")
     assert outcome.code == 0
     assert "no environment found below `.`" in outcome.err
@@ -300,143 +304,138 @@ def test_a_search_that_finds_nothing_says_so(cloche) -> None:
 
 
 @pytest.mark.parametrize("config", [None, "", "home = /ro", "\0\udcff"])
-def test_a_configuration_that_is_gone_or_damaged_is_written_anew(cloche, empty, config) -> None:
-    """What it has to say, the rest of the environment tells: where its Python leads, how its directories are called."""
-    place = empty("virtualenv")
-    (place / "pyvenv.cfg").unlink()
+def test_a_missing_or_damaged_pyvenv_cfg_is_restored(cloche, empty_env, config) -> None:
+    """Its content follows from the rest of the environment: the target of its Python, and the names of its directories."""
+    env = empty_env("virtualenv")
+    (env / "pyvenv.cfg").unlink()
     if config is not None:
-        (place / "pyvenv.cfg").write_text(config, errors="surrogateescape")
-    assert found(cloche, place)["half-made"]["path"] == "pyvenv.cfg"
-    assert cloche("info", "--json", place).json["maker"] == "an unknown program"
-    repaired(cloche, place)
-    assert run(place / "bin" / "python", "-c", "import sys; print(sys.prefix)").strip() == str(place)
-    assert cloche("info", "--json", place).json["python"]["base_alive"]
+        (env / "pyvenv.cfg").write_text(config, errors="surrogateescape")
+    assert diagnose(cloche, env)["half-made"]["path"] == "pyvenv.cfg"
+    assert cloche("info", "--json", env).json["maker"] == "an unknown program"
+    fix(cloche, env)
+    assert run(env / "bin" / "python", "-c", "import sys; print(sys.prefix)").strip() == str(env)
+    assert cloche("info", "--json", env).json["python"]["base_alive"]
 
 
-def test_a_configuration_that_contradicts_all_the_rest_is_what_is_wrong(cloche, empty) -> None:
-    """And not the Python, nor the directories that are named for it."""
-    place = empty("venv")
-    config = place / "pyvenv.cfg"
+def test_a_pyvenv_cfg_that_contradicts_the_rest_is_corrected(cloche, empty_env) -> None:
+    env = empty_env("venv")
+    config = env / "pyvenv.cfg"
     text = config.read_text()
     config.write_text(text.replace("version = 3.12.", "version = 3.13."))
-    assert "it is of CPython 3.12" in found(cloche, place)["config-disagrees"]["message"]
-    repaired(cloche, place)
+    assert "it is of CPython 3.12" in diagnose(cloche, env)["config-disagrees"]["message"]
+    fix(cloche, env)
     assert config.read_text() == text
     config.write_text(text.replace(f"home = {os.path.dirname(pyenv('3.12'))}", "home = /usr/sbin"))
-    assert "`home` is `/usr/sbin`" in found(cloche, place)["config-disagrees"]["message"]
-    repaired(cloche, place)
+    assert "`home` is `/usr/sbin`" in diagnose(cloche, env)["config-disagrees"]["message"]
+    fix(cloche, env)
 
 
-def test_what_venv_had_not_come_to_is_made(cloche, tmp_path) -> None:
-    """Interrupted in `ensurepip`, or without one as on Debian: no pip, and no activation scripts after it."""
-    place = tmp_path / "env"
-    run(pyenv("3.12"), "-m", "venv", "--without-pip", place)
-    for script in (place / "bin").glob("*ctivate*"):
+def test_an_unfinished_environment_of_venv_is_completed(cloche, tmp_path) -> None:
+    """If `ensurepip` is interrupted, or missing as on Debian, there is no pip, and there are no activation scripts."""
+    env = tmp_path / "env"
+    run(pyenv("3.12"), "-m", "venv", "--without-pip", env)
+    for script in (env / "bin").glob("*ctivate*"):
         script.unlink()
-    assert found(cloche, place)["half-made"]["path"] == "bin"
-    config = place / "pyvenv.cfg"
+    assert diagnose(cloche, env)["half-made"]["path"] == "bin"
+    config = env / "pyvenv.cfg"
     config.write_text(config.read_text().replace(" --without-pip", ""))
-    assert found(cloche, place)["half-made"]["path"] == "pip"
-    repaired(cloche, place)
-    assert run(place / "bin" / "pip", "--version").startswith("pip ")
-    assert complaints(place, furnished=False) == []
+    assert diagnose(cloche, env)["half-made"]["path"] == "pip"
+    fix(cloche, env)
+    assert run(env / "bin" / "pip", "--version").startswith("pip ")
+    assert find_problems(env, populated=False) == []
 
 
-def test_every_name_of_the_python_is_put_back(cloche, empty) -> None:
-    place = empty("cloche")
-    names = sorted(path.name for path in (place / "bin").glob("python*"))
+def test_every_missing_name_of_the_python_is_restored(cloche, empty_env) -> None:
+    env = empty_env("cloche")
+    names = sorted(path.name for path in (env / "bin").glob("python*"))
     for name in names:
-        (place / "bin" / name).unlink()
-    repaired(cloche, place)
-    assert sorted(path.name for path in (place / "bin").glob("python*")) == names
+        (env / "bin" / name).unlink()
+    fix(cloche, env)
+    assert sorted(path.name for path in (env / "bin").glob("python*")) == names
 
 
-@pytest.mark.parametrize("lost", ["python3", "itself"])
-def test_a_python_that_leads_to_a_name_beside_it_that_is_lost_is_put_back(cloche, lost) -> None:
-    """As the distribution's `venv` has it: `python` leads to `python3`, and only that to the base."""
-    place = cloche.cwd / "env"
-    run(debian(), "-m", "venv", "--without-pip", place)
-    python = place / "bin" / "python"
-    (place / "bin" / os.readlink(python)).unlink()
-    if lost == "itself":
+@pytest.mark.parametrize("damage", ["python3 missing", "python links to itself"])
+def test_a_missing_link_between_python_and_the_base_is_restored(cloche, damage) -> None:
+    """With Debian's `venv`, `python` links to `python3`, and only `python3` links to the base."""
+    env = cloche.cwd / "env"
+    run(debian(), "-m", "venv", "--without-pip", env)
+    python = env / "bin" / "python"
+    (env / "bin" / os.readlink(python)).unlink()
+    if damage == "python links to itself":
         python.unlink()
         python.symlink_to("python")
-    assert "python-dead" in found(cloche, place)
-    repaired(cloche, place)
-    assert complaints(place, furnished=False) == []
+    assert "python-dead" in diagnose(cloche, env)
+    fix(cloche, env)
+    assert find_problems(env, populated=False) == []
 
 
-@pytest.mark.parametrize("maker", ["venv", "uv", "cloche"])
-def test_a_directory_for_executables_that_is_gone_is_made_in_one_go(cloche, empty, maker) -> None:
-    place = empty(maker)
-    shutil.rmtree(place / "bin")
-    repaired(cloche, place)
-    assert (place / "bin" / "activate").is_file()
-    assert complaints(place, furnished=False) == []
+@pytest.mark.parametrize("created_by", ["venv", "uv", "cloche"])
+def test_a_missing_directory_of_executables_is_restored(cloche, empty_env, created_by) -> None:
+    env = empty_env(created_by)
+    shutil.rmtree(env / "bin")
+    fix(cloche, env)
+    assert (env / "bin" / "activate").is_file()
+    assert find_problems(env, populated=False) == []
 
 
-def test_a_script_that_nobody_may_execute_is_found(cloche, furnished) -> None:
-    place = furnished("venv")
-    script = place / "bin" / "plain-say"
+def test_a_script_without_execute_permission_is_repaired(cloche, populated_env) -> None:
+    env = populated_env("venv")
+    script = env / "bin" / "plain-say"
     script.chmod(0o644)
-    assert found(cloche, place)["script-dead"]["message"] == "nobody may execute it"
-    repaired(cloche, place)
-    assert complaints(place) == []
+    assert diagnose(cloche, env)["script-dead"]["message"] == "nobody may execute it"
+    fix(cloche, env)
+    assert find_problems(env) == []
 
 
-def test_metadata_that_says_nothing_is_found(cloche, furnished) -> None:
-    place = furnished("venv")
-    about = next(site_of(place).glob("plain-*"))
-    (site_of(place) / "~lain-0.9.dist-info").mkdir()
-    assert "pip was ended here" in found(cloche, place)["metadata-broken"]["message"]
-    (site_of(place) / "~lain-0.9.dist-info").rmdir()
-    (about / "RECORD").write_bytes(b"")  # as a file is after a crash
-    assert found(cloche, place)["record-missing"]["path"].endswith("plain-1.0.dist-info/RECORD")
-    (about / "RECORD").unlink()
-    assert found(cloche, place)["record-missing"]["path"].endswith("plain-1.0.dist-info/RECORD")
-    (about / "METADATA").write_text("")
-    assert found(cloche, place)["metadata-broken"]["path"].endswith("plain-1.0.dist-info")
+def test_incomplete_metadata_is_found(cloche, populated_env) -> None:
+    env = populated_env("venv")
+    dist_info = next(site_packages(env).glob("plain-*"))
+    (site_packages(env) / "~lain-0.9.dist-info").mkdir()
+    assert "pip was ended here" in diagnose(cloche, env)["metadata-broken"]["message"]
+    (site_packages(env) / "~lain-0.9.dist-info").rmdir()
+    (dist_info / "RECORD").write_bytes(b"")  # as after a crash of the system
+    assert diagnose(cloche, env)["record-missing"]["path"].endswith("plain-1.0.dist-info/RECORD")
+    (dist_info / "RECORD").unlink()
+    assert diagnose(cloche, env)["record-missing"]["path"].endswith("plain-1.0.dist-info/RECORD")
+    (dist_info / "METADATA").write_text("")
+    assert diagnose(cloche, env)["metadata-broken"]["path"].endswith("plain-1.0.dist-info")
 
 
-def test_every_code_is_in_the_reference() -> None:
-    from pathlib import Path
-
-    from cloche.lifecycle.diagnosis import CODES
-
+def test_every_finding_is_documented() -> None:
     page = (Path(__file__).parents[2] / "docs" / "reference" / "findings.md").read_text(encoding="utf-8")
     assert [code for code in CODES if f"`{code}`" not in page] == []
 
 
-def test_a_script_that_names_the_base_does_not_make_the_base_the_place_of_the_environment(cloche, furnished) -> None:
-    """Else mending would have the environment's Python be a link to itself."""
-    place = furnished("uv")
+def test_scripts_with_the_python_of_the_base_do_not_make_an_environment_look_moved(cloche, populated_env) -> None:
+    """Otherwise the repair would turn the Python of the environment into a link to itself."""
+    env = populated_env("uv")
     for name in ("plain-say", "plain-show", "by_path", "by_finder", "vendored"):
-        script = place / "bin" / name
+        script = env / "bin" / name
         script.write_text(f"#!{pyenv('3.12')}\n" + script.read_text().partition("\n")[2])
-    for name in (place / "bin").glob("*activate*"):
-        name.unlink()
-    assert "moved" not in found(cloche, place)
-    repaired(cloche, place)
-    assert complaints(place) == []
+    for script in (env / "bin").glob("*activate*"):
+        script.unlink()
+    assert "moved" not in diagnose(cloche, env)
+    fix(cloche, env)
+    assert find_problems(env) == []
 
 
-@pytest.mark.parametrize("place", ["bin/activate", "bin/pip", "pyvenv.cfg", "{info}/RECORD", "{info}/../more.pth"])
-def test_a_fifo_in_the_place_of_a_file_holds_nobody_up(cloche, place) -> None:
+@pytest.mark.parametrize("path", ["bin/activate", "bin/pip", "pyvenv.cfg", "{info}/RECORD", "{info}/../more.pth"])
+def test_a_fifo_instead_of_a_file_does_not_block(cloche, path) -> None:
     assert cloche("env").code == 0
     env = cloche.cwd / "env"
     [info] = env.glob("lib/python*/site-packages/pip-*.dist-info")
-    path = env / place.format(info=info)
-    path.unlink(missing_ok=True)
-    os.mkfifo(path)
+    fifo = env / path.format(info=info)
+    fifo.unlink(missing_ok=True)
+    os.mkfifo(fifo)
     for command in (["doctor", env], ["info", env], ["doctor", "--fix", env], ["move", env, "moved"]):
         done = cloche(*command)
         assert done.code in (0, 1)
-        assert "no answer" not in done.out + done.err  # it did not wait until it lost patience
+        assert "no answer" not in done.out + done.err  # it did not run into the timeout
 
 
-def test_a_pipe_that_every_python_would_wait_for_is_told_and_no_python_is_started(cloche) -> None:
+def test_a_fifo_that_would_block_python_is_reported_before_python_starts(cloche) -> None:
     assert cloche("env", "--no-seed").code == 0
-    os.mkfifo(site_of(cloche.cwd / "env") / "more.pth")
+    os.mkfifo(site_packages(cloche.cwd / "env") / "more.pth")
     done = cloche("doctor", "env")
     assert done.code == 1
     [line] = done.out.splitlines()
@@ -444,7 +443,7 @@ def test_a_pipe_that_every_python_would_wait_for_is_told_and_no_python_is_starte
     assert "a pipe or a device" in line
 
 
-def test_a_python_that_does_not_answer_is_ended_with_all_that_it_started(cloche, shared_cache, monkeypatch) -> None:
+def test_a_python_that_does_not_answer_is_killed_with_its_children(cloche, shared_cache, monkeypatch) -> None:
     assert cloche("env", "--no-seed").code == 0
     pipe, python = cloche.cwd / "pipe", cloche.cwd / "env" / "bin" / "python"
     os.mkfifo(pipe)
@@ -452,12 +451,12 @@ def test_a_python_that_does_not_answer_is_ended_with_all_that_it_started(cloche,
     python.write_text(f"#!/bin/sh\nexec 9> '{pipe}'\nsleep 60 &\nsleep 60\n")
     python.chmod(0o755)
     monkeypatch.setattr(examination, "PATIENCE", 0.5)
-    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        with open_session(environ=cloche.environ, cache=shared_cache / "cloche") as world:
-            examined = take_up(str(cloche.cwd / "env"), world).examined
+        with open_session(environ=cloche.environ, cache=shared_cache / "cloche") as session:
+            examined = take_up(str(cloche.cwd / "env"), session).examined
         assert "no answer" in examined.failure
-        assert select.select([reading], [], [], 30)[0], "somebody is left who could write"
-        assert os.read(reading, 1) == b""
+        assert select.select([reader], [], [], 30)[0], "a process still has the pipe open for writing"
+        assert os.read(reader, 1) == b""
     finally:
-        os.close(reading)
+        os.close(reader)

@@ -1,4 +1,4 @@
-"""Killed at any call that changes the file system, a command leaves a whole environment: the old or the new one."""
+"""Test that a command killed at any call that changes the file system leaves the old environment or the new one."""
 
 from __future__ import annotations
 
@@ -9,29 +9,36 @@ from pathlib import Path
 
 import pytest
 
-from tests.lifecycle.furniture import complaints
-from tests.sweep.tool import evenly
+from tests.lifecycle.environments import find_problems
+from tests.sweep.injection import evenly
 from tests.trees import snapshot
 
 pytestmark = pytest.mark.sweep
 
-DRIVER = Path(__file__).with_name("killed.py")
+DRIVER = Path(__file__).with_name("kill_at_call.py")
 SAMPLE = 8
 
 
-def run(cloche, fatal: int, *argv: object) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, DRIVER, str(fatal), *map(str, argv)]
+def run_and_kill(cloche, call: int, *arguments: object) -> int:
+    """Run cloche, kill it at a call, and return its exit code."""
+    return run_driver(cloche, call, *arguments).returncode
+
+
+def count_calls(cloche, *arguments: object) -> int:
+    """Run cloche to the end and return the number of calls at which it can be killed."""
+    done = run_driver(cloche, 0, *arguments)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout.split()[-1])
+
+
+def run_driver(cloche, call: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, DRIVER, str(call), *map(str, arguments)]
     return subprocess.run(words, env=cloche.environ, cwd=cloche.cwd, capture_output=True, text=True, check=False)
 
 
-def points(total: int) -> list[int]:
-    every = range(1, total + 1)
-    return list(every) if os.environ.get("CLOCHE_SWEEP") == "all" else list(evenly(list(every), SAMPLE))
-
-
-def counted(done: subprocess.CompletedProcess[str]) -> int:
-    assert done.returncode == 0, done.stderr
-    return int(done.stdout.split()[-1])
+def select_calls(total: int) -> list[int]:
+    calls = list(range(1, total + 1))
+    return calls if os.environ.get("CLOCHE_SWEEP") == "all" else evenly(calls, SAMPLE)
 
 
 def without_staging(tree: dict) -> dict:
@@ -39,17 +46,17 @@ def without_staging(tree: dict) -> dict:
 
 
 @pytest.mark.timeout(0)
-def test_a_killed_move_leaves_the_old_environment_or_the_new_one(cloche, empty) -> None:
-    old, new = empty(), cloche.cwd / "new"
-    for _ in range(2):  # the first asks the interpreter, and keeps the answer
-        total = counted(run(cloche, 0, "move", old, new))
-        counted(run(cloche, 0, "move", new, old))
+def test_a_killed_move_leaves_the_old_environment_or_the_new_one(cloche, empty_env) -> None:
+    old, new = empty_env(), cloche.cwd / "new"
+    for _ in range(2):  # the first run also probes the interpreter and caches the answer
+        total = count_calls(cloche, "move", old, new)
+        count_calls(cloche, "move", new, old)
     assert total > 50
     before = snapshot(old)
-    for point in points(total):
-        assert run(cloche, point, "move", old, new).returncode == -9
+    for call in select_calls(total):
+        assert run_and_kill(cloche, call, "move", old, new) == -9
         if new.exists():
-            assert complaints(new, furnished=False) == []
+            assert find_problems(new, populated=False) == []
             if old.exists():
                 assert snapshot(old) == before
                 assert cloche("move", "--copy", old, cloche.cwd / "third").code == 0
@@ -66,41 +73,41 @@ def test_a_killed_move_leaves_the_old_environment_or_the_new_one(cloche, empty) 
 
 
 @pytest.mark.timeout(0)
-def test_a_killed_repair_is_undone_and_done_by_the_next_run(cloche, empty) -> None:
-    first = empty()
-    place = cloche.cwd / "renamed"
-    first.rename(place)
-    before = snapshot(place)
-    cloche("doctor", place)  # asks the interpreter, and keeps the answer
-    total = counted(run(cloche, 0, "doctor", "--fix", place))
-    after = snapshot(place)
-    for point in points(total):
-        subprocess.run(["rm", "-rf", place], check=True)
-        subprocess.run(["cp", "-a", empty(name="env"), place], check=True)
+def test_the_next_run_undoes_and_repeats_a_killed_repair(cloche, empty_env) -> None:
+    first = empty_env()
+    env = cloche.cwd / "renamed"
+    first.rename(env)
+    before = snapshot(env)
+    cloche("doctor", env)  # probes the interpreter and caches the answer
+    total = count_calls(cloche, "doctor", "--fix", env)
+    after = snapshot(env)
+    for call in select_calls(total):
+        subprocess.run(["rm", "-rf", env], check=True)
+        subprocess.run(["cp", "-a", empty_env(name="env"), env], check=True)
         subprocess.run(["rm", "-rf", first], check=True)
-        assert snapshot(place).paths() == before.paths()
-        assert run(cloche, point, "doctor", "--fix", place).returncode == -9
-        assert cloche("doctor", "--fix", place).code == 0
-        assert snapshot(place) == after, point
-        assert complaints(place, first, furnished=False) == []
+        assert snapshot(env).paths() == before.paths()
+        assert run_and_kill(cloche, call, "doctor", "--fix", env) == -9
+        assert cloche("doctor", "--fix", env).code == 0
+        assert snapshot(env) == after, call
+        assert find_problems(env, first, populated=False) == []
         assert os.listdir(cloche.cwd) == ["renamed"]
 
 
 @pytest.mark.timeout(0)
-def test_a_killed_upgrade_leaves_the_old_environment_or_the_new_one(cloche, empty) -> None:
-    place = empty("venv", "3.11")
-    before = snapshot(place)
-    subprocess.run(["cp", "-a", place, cloche.cwd / "kept"], check=True)
-    counted(run(cloche, 0, "upgrade", "--dry-run", place, "-p", "3.12"))  # what it asks for the first time is kept
-    total = counted(run(cloche, 0, "upgrade", place, "-p", "3.12"))
-    for point in points(total):
-        subprocess.run(["rm", "-rf", place], check=True)
-        subprocess.run(["cp", "-a", cloche.cwd / "kept", place], check=True)
-        assert run(cloche, point, "upgrade", place, "-p", "3.12").returncode == -9
-        assert cloche("upgrade", place, "-p", "3.11").code == 0  # comes by, and takes back what was half done
-        assert (place / "lib" / "python3.11").exists()
-        assert cloche("doctor", place).code == 0
-        if without_staging(snapshot(place)) == before:
+def test_a_killed_upgrade_leaves_the_old_environment_or_the_new_one(cloche, empty_env) -> None:
+    env = empty_env("venv", "3.11")
+    before = snapshot(env)
+    subprocess.run(["cp", "-a", env, cloche.cwd / "original"], check=True)
+    count_calls(cloche, "upgrade", "--dry-run", env, "-p", "3.12")  # probes the interpreter and caches the answer
+    total = count_calls(cloche, "upgrade", env, "-p", "3.12")
+    for call in select_calls(total):
+        subprocess.run(["rm", "-rf", env], check=True)
+        subprocess.run(["cp", "-a", cloche.cwd / "original", env], check=True)
+        assert run_and_kill(cloche, call, "upgrade", env, "-p", "3.12") == -9
+        assert cloche("upgrade", env, "-p", "3.11").code == 0  # removes what the killed run left
+        assert (env / "lib" / "python3.11").exists()
+        assert cloche("doctor", env).code == 0
+        if without_staging(snapshot(env)) == before:
             continue
-        assert complaints(place, furnished=False) == []
-    assert sorted(os.listdir(cloche.cwd)) == ["env", "kept"]
+        assert find_problems(env, populated=False) == []
+    assert sorted(os.listdir(cloche.cwd)) == ["env", "original"]

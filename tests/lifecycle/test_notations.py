@@ -1,4 +1,4 @@
-"""The notations of paths: read in every dialect, and written so that what reads them gets the same path."""
+"""Test that paths are read and rewritten in every notation: shebangs, launchers, JSON, Python, URLs, `.pth`, shells."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 OLD = "/work/old env"
 NEW = '/work/it\'s "new" $HOME'
-MOVED = Relocation(((OLD, NEW),))
+QUOTED = Relocation(((OLD, NEW),))
 PLAIN = Relocation((("/work/old", "/work/new"),))
 
 BODY = b"import sys\nprint(sys.argv[1:])\n"
 
-DIALECTS = {
+SHEBANGS = {
     "direct": b"#!/x/bin/python3 -E\n",
     "distlib": b"#!/bin/sh\n'''exec' /x/bin/python3 \"$0\" \"$@\"\n' '''\n",
     "pip with spaces": b"#!/bin/sh\n'''exec' \"/x y/bin/python3\" \"$0\" \"$@\"\n' '''\n",
@@ -46,7 +46,7 @@ DIALECTS = {
 
 
 @pytest.mark.parametrize(
-    ("dialect", "program"),
+    ("form", "program"),
     [
         ("direct", "/x/bin/python3"),
         ("distlib", "/x/bin/python3"),
@@ -55,35 +55,35 @@ DIALECTS = {
         ("cloche", "/x y/bin/python3"),
     ],
 )
-def test_every_dialect_of_a_first_line_is_read(dialect: str, program: str) -> None:
-    header = header_of(DIALECTS[dialect] + BODY)
+def test_every_form_of_a_shebang_is_read(form: str, program: str) -> None:
+    header = header_of(SHEBANGS[form] + BODY)
     assert header is not None
     assert (header.program, header.body) == (program, BODY)
-    assert header.arguments == ("-E" if dialect == "direct" else "")
+    assert header.arguments == ("-E" if form == "direct" else "")
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        b"echo no script\n",
+        b"echo no shebang\n",
         b"#!/bin/sh\necho a shell script\n",
         b"#!/bin/sh\n'''exec' \"$(dirname -- \"$(realpath -- \"$0\")\")\"/'python' \"$0\" \"$@\"\n' '''\n",
         b'#!/bin/sh\nexec python "$0\n',
     ],
 )
-def test_what_names_no_program_is_left_alone(content: bytes) -> None:
+def test_scripts_without_the_path_of_a_program_are_ignored(content: bytes) -> None:
     assert header_of(content) is None
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("place", ["plain", 'it\'s "a" $(touch x) `y` \\ é', "l" * 200])
-def test_a_script_runs_with_the_program_that_was_written(tmp_path, dialect: str, place: str) -> None:
-    """The system, sh and Python all read it, arguments and encoding included."""
-    directory = tmp_path / place
+@pytest.mark.parametrize("form", SHEBANGS)
+@pytest.mark.parametrize("name", ["plain", 'it\'s "a" $(touch x) `y` \\ é', "l" * 200])
+def test_a_rewritten_script_starts_with_the_new_program(tmp_path, form: str, name: str) -> None:
+    """The kernel, sh and Python all read the new lines, which keep the arguments and the encoding."""
+    directory = tmp_path / name
     directory.mkdir()
     program = directory / "python3"
     program.symlink_to(sys.executable)
-    header = header_of(DIALECTS[dialect] + BODY)
+    header = header_of(SHEBANGS[form] + BODY)
     assert header is not None
     content = with_program(header, str(program), "linux")
     assert content is not None
@@ -92,55 +92,55 @@ def test_a_script_runs_with_the_program_that_was_written(tmp_path, dialect: str,
     script.chmod(0o755)
     done = subprocess.run([script, "a b", "$c"], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert (done.stdout, done.stderr) == ("['a b', '$c']\n", "")
-    again = header_of(content)
-    assert again is not None
-    assert (again.program, again.body) == (str(program), BODY)
-    assert sorted(os.listdir(tmp_path)) == sorted([place, "script"])
+    rewritten = header_of(content)
+    assert rewritten is not None
+    assert (rewritten.program, rewritten.body) == (str(program), BODY)
+    assert sorted(os.listdir(tmp_path)) == sorted([name, "script"])
 
 
-def test_a_first_line_that_fits_becomes_one_again() -> None:
-    header = header_of(DIALECTS["cloche"] + BODY)
+def test_a_short_path_is_written_as_a_shebang() -> None:
+    header = header_of(SHEBANGS["cloche"] + BODY)
     assert header is not None
     assert with_program(header, "/x/bin/python3", "linux") == b"#!/x/bin/python3\n# -*- coding: utf-8 -*-\n" + BODY
 
 
-def test_what_is_no_python_cannot_be_started_by_lines_that_python_would_have_to_read() -> None:
+def test_only_python_scripts_can_start_with_sh_lines() -> None:
     header = header_of(b"#!/x/bin/node\nconsole.log()\n")
     assert header is not None
     assert with_program(header, "/a b/bin/node", "linux") is None
 
 
-def test_a_launcher_keeps_its_program_and_its_archive() -> None:
+def test_a_rewritten_launcher_keeps_its_executable_and_its_archive() -> None:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as writer:
         writer.writestr("__main__.py", "print('hello')\n")
     content = b"MZ" + b"\0#!not this\n" * 50 + b"#!C:\\old\\Scripts\\python.exe\r\n" + archive.getvalue()
-    moved = launchers.with_program_of(content, lambda path: path.replace("old", "new place"))
-    assert moved is not None
-    assert moved.startswith(content[:400])
-    parts = launchers.split(moved)
+    rewritten = launchers.with_program_of(content, lambda path: path.replace("old", "new env"))
+    assert rewritten is not None
+    assert rewritten.startswith(content[:400])
+    parts = launchers.split(rewritten)
     assert parts is not None
-    assert parts.program == "C:\\new place\\Scripts\\python.exe"
-    assert b'#!"C:\\new place\\Scripts\\python.exe"\r\nPK' in moved
-    with zipfile.ZipFile(io.BytesIO(moved)) as reader:
+    assert parts.program == "C:\\new env\\Scripts\\python.exe"
+    assert b'#!"C:\\new env\\Scripts\\python.exe"\r\nPK' in rewritten
+    with zipfile.ZipFile(io.BytesIO(rewritten)) as reader:
         assert reader.read("__main__.py") == b"print('hello')\n"
     assert launchers.split(b"MZ" + b"\0" * 100) is None
 
 
 @pytest.mark.parametrize("kind", [b"UVSC", b"UVPY"])
-def test_a_launcher_that_ends_with_the_path_of_its_python_gets_another(kind: bytes) -> None:
-    """uv wrote such ones: the archive before it, if there is one, stays where it is."""
+def test_a_launcher_that_ends_with_the_path_of_its_python_is_rewritten(kind: bytes) -> None:
+    """uv before 0.9.9 wrote such launchers. An archive before the path is kept."""
 
-    def written(path: str) -> bytes:
+    def make_launcher(path: str) -> bytes:
         encoded = path.encode()
         return b"MZ" + b"\0" * 50 + b"PK archive" + encoded + struct.pack("<I", len(encoded)) + kind
 
-    old, new = "C:\\old\\Scripts\\python.exe", "C:\\näher am\\Scripts\\python.exe"
-    launcher = launchers.split(written(old))
+    old, new = "C:\\old\\Scripts\\python.exe", "C:\\café au lait\\Scripts\\python.exe"
+    launcher = launchers.split(make_launcher(old))
     assert launcher is not None
     assert launcher.program == old
-    assert launchers.with_program_of(written(old), lambda _: new) == written(new)
-    assert launchers.with_program_of(written(old), lambda path: path) == written(old)
+    assert launchers.with_program_of(make_launcher(old), lambda _: new) == make_launcher(new)
+    assert launchers.with_program_of(make_launcher(old), lambda path: path) == make_launcher(old)
     assert launchers.split(b"MZ" + struct.pack("<I", 999_999) + kind) is None
     assert launchers.split(b"MZ\xff" + struct.pack("<I", 1) + kind) is None
 
@@ -162,26 +162,26 @@ def test_a_launcher_that_ends_with_the_path_of_its_python_gets_another(kind: byt
         ),
     ],
 )
-def test_a_path_in_text_is_replaced_where_it_is_whole(text: str, expected: str) -> None:
+def test_a_path_in_text_is_replaced_only_if_it_is_complete(text: str, expected: str) -> None:
     assert PLAIN.plain(text) == expected
 
 
-def test_text_of_unknown_notation_gets_no_name_that_would_need_quotes() -> None:
+def test_text_of_unknown_notation_is_not_rewritten_if_the_path_needs_quotes() -> None:
     text = f"cd {OLD}/lib"
-    assert MOVED.plain(text) == text
-    assert MOVED.names_old(text)
+    assert QUOTED.plain(text) == text
+    assert QUOTED.names_old(text)
 
 
-def test_what_went_into_a_directory_of_its_old_place_is_moved_once() -> None:
-    inner = Relocation((("/a", "/a/b"),))
-    assert inner.path("/a/bin") == "/a/b/bin"
-    assert inner.path(inner.path("/a/bin")) == "/a/b/bin"
-    assert inner.plain(inner.plain("x /a/bin y")) == "x /a/b/bin y"
+def test_a_path_moved_into_its_old_directory_is_rewritten_once() -> None:
+    relocation = Relocation((("/a", "/a/b"),))
+    assert relocation.path("/a/bin") == "/a/b/bin"
+    assert relocation.path(relocation.path("/a/bin")) == "/a/b/bin"
+    assert relocation.plain(relocation.plain("x /a/bin y")) == "x /a/b/bin y"
 
 
 @given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=20))
 @example('it\'s "a" \\ $b é\n')
-def test_json_says_the_new_path_whatever_it_is(name: str) -> None:
+def test_json_can_hold_any_new_path(name: str) -> None:
     relocation = Relocation((("/work/old", f"/work/{name}"),))
     for ascii_only in (True, False):
         text = json.dumps({"argv": ["/work/old/bin/python", "/work/older"]}, ensure_ascii=ascii_only)
@@ -190,7 +190,7 @@ def test_json_says_the_new_path_whatever_it_is(name: str) -> None:
 
 @given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=20))
 @example('it\'s "a" \\ $b é\n')
-def test_python_says_the_new_path_whatever_it_is(name: str) -> None:
+def test_python_code_can_hold_any_new_path(name: str) -> None:
     relocation = Relocation((("/work/old", f"/work/{name}"),))
     source = "# é /work/old\nMAPPING = {'a': '/work/old/src/a', 'é': \"/work/older\"}; B = r'/work/old'\n"
     namespace: dict[str, object] = {}
@@ -199,33 +199,33 @@ def test_python_says_the_new_path_whatever_it_is(name: str) -> None:
     assert namespace["B"] == f"/work/{name}"
 
 
-def test_python_that_does_not_parse_is_left_alone() -> None:
-    assert MOVED.python("print 'python 2', '/work/old env'") == "print 'python 2', '/work/old env'"
+def test_invalid_python_is_not_rewritten() -> None:
+    assert QUOTED.python("print 'python 2', '/work/old env'") == "print 'python 2', '/work/old env'"
 
 
-def test_urls_are_percent_encoded() -> None:
+def test_the_path_in_a_url_is_percent_encoded() -> None:
     text = '{"dir_info": {"editable": true}, "url": "file:///work/old%20env/src/x"}'
-    url = json.loads(relocated_urls(text, MOVED))["url"]
+    url = json.loads(relocated_urls(text, QUOTED))["url"]
     assert unquote(urlsplit(url).path) == f"{NEW}/src/x"
-    assert relocated_urls('{"url": "https://work/old%20env"}', MOVED) == '{"url": "https://work/old%20env"}'
+    assert relocated_urls('{"url": "https://work/old%20env"}', QUOTED) == '{"url": "https://work/old%20env"}'
 
 
-def test_path_files_have_lines_of_paths_and_lines_of_python() -> None:
+def test_both_kinds_of_lines_in_a_pth_file_are_rewritten() -> None:
     text = f"{OLD}/src\r\n# {OLD}\nimport site; site.addsitedir('{OLD}/more')\nrelative\n{OLD}er\n"
-    lines = relocated_lines(text, MOVED).splitlines(keepends=True)
+    lines = relocated_lines(text, QUOTED).splitlines(keepends=True)
     assert lines[0] == f"{NEW}/src\r\n"
     assert lines[2] == f"import site; site.addsitedir({NEW + '/more'!r})\n"
     assert lines[3:] == ["relative\n", f"{OLD}er\n"]
 
 
-def test_settings_change_where_they_name_the_place_and_nowhere_else() -> None:
+def test_only_settings_that_hold_the_path_are_rewritten() -> None:
     text = f"home = /usr/bin\nprompt = '{OLD}'\ncommand = /usr/bin/python -m venv {OLD}\n"
     expected = f"home = /usr/bin\nprompt = '{OLD}'\ncommand = /usr/bin/python -m venv {NEW}\n"
-    assert relocated_settings(text, MOVED) == expected
+    assert relocated_settings(text, QUOTED) == expected
 
 
 @pytest.mark.parametrize(
-    ("command", "place"),
+    ("command", "root"),
     [
         ("/usr/bin/python -m venv /x/env", "/x/env"),
         ("/usr/bin/python -m venv --without-pip --prompt=a /x/my env", "/x/my env"),
@@ -237,39 +237,39 @@ def test_settings_change_where_they_name_the_place_and_nowhere_else() -> None:
         ("", ""),
     ],
 )
-def test_the_command_that_made_an_environment_names_it(command: str, place: str) -> None:
-    assert place_of(command, "/x/other") == place
+def test_the_root_is_read_from_the_recorded_command(command: str, root: str) -> None:
+    assert place_of(command, "/x/other") == root
 
 
-def test_a_place_that_cannot_be_written_in_a_line_is_known_again() -> None:
+def test_a_root_that_the_config_cannot_hold_exactly_is_recognized() -> None:
     assert place_of("/usr/bin/python -m venv /x/new line", "/x/new\nline") == "/x/new\nline"
     assert place_of("/usr/bin/python -m venv /x/blank", "/x/blank ") == "/x/blank "
 
 
-def test_a_command_moves_word_by_word() -> None:
-    """It is quoted anew: the new name may need other quotes."""
+def test_a_recorded_command_is_rewritten_word_by_word() -> None:
+    """Each word is quoted again, because the new path may need other quotes."""
     relocation = Relocation((("/x/a b", "/y/it's"),))
     text = "command = /usr/bin/python -m cloche --python '/x/a b/python' '/x/a b'\n"
-    moved = relocated_settings(text, relocation).removeprefix("command = ")
-    assert shlex.split(moved)[-2:] == ["/y/it's/python", "/y/it's"]
-    assert place_of(moved.strip(), "") == "/y/it's"
+    rewritten = relocated_settings(text, relocation).removeprefix("command = ")
+    assert shlex.split(rewritten)[-2:] == ["/y/it's/python", "/y/it's"]
+    assert place_of(rewritten.strip(), "") == "/y/it's"
 
 
-def test_a_command_names_the_interpreter_that_the_environment_was_brought_to() -> None:
+def test_a_recorded_command_is_rewritten_for_another_interpreter() -> None:
     command = "/usr/bin/python -m cloche --python '/old one/python' --creator symlink /x/env"
     expected = "/usr/bin/python -m cloche --python /new/python --creator symlink /x/env"
     assert pointed(command, "/new/python") == expected
     assert pointed("/usr/bin/python -m venv --python /x/env", "/new") == "/usr/bin/python -m venv --python /x/env"
 
 
-def test_a_directory_around_an_environment_moves_with_it() -> None:
+def test_a_moved_parent_directory_is_inferred() -> None:
     assert moved_around("/x/a/.venv", "/x/b/.venv") == (("/x/a", "/x/b"),)
     assert moved_around("/x/a/.venv", "/x/a/env") == ()
     assert moved_around("/x/p/q/.venv", "/y/p/q/.venv") == (("/x", "/y"),)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20))
-def test_what_is_searched_for_stands_in_every_notation(name: str) -> None:
+def test_the_search_text_occurs_in_every_notation(name: str) -> None:
     path = f"/work/{name}"
     for notation in (path, json.dumps(path), json.dumps(path, ensure_ascii=False), repr(path)):
         assert needle(path) in notation.encode("utf-8")
@@ -277,40 +277,44 @@ def test_what_is_searched_for_stands_in_every_notation(name: str) -> None:
 
 # Activation scripts
 
-LINES = {
+ASSIGNMENTS = {
     "bash": ["VIRTUAL_ENV={}", "export VIRTUAL_ENV={}", "# don't\nVIRTUAL_ENV={}"],
     "fish": ["set -gx VIRTUAL_ENV {}"],
     "tcsh": ["setenv VIRTUAL_ENV {}"],
 }
-SPELLED = {
+SPELLINGS = {
     "bash": ["/old", "'/old'", '"/old"', "'/o'\"ld\"", "\\/old"],
     "fish": ["/old", "'/old'", '"/old"'],
     "tcsh": ["/old", "'/old'", '"/old"'],
 }
-SHOW = {
+PRINT_ROOT = {
     "bash": (["-c"], '{}\nprintf %s "$VIRTUAL_ENV"'),
     "fish": (["--no-config", "-c"], "{}\nprintf %s $VIRTUAL_ENV"),
     "tcsh": (["-f", "-c"], "{} ; printenv VIRTUAL_ENV"),
 }
 
 
-def shell_named(program: str) -> Shell:
+def find_shell(program: str) -> Shell:
     shell = shell_of_program(program)
     assert shell is not None
     return shell
 
 
-@pytest.mark.parametrize(("program", "spelled"), [(program, word) for program in SPELLED for word in SPELLED[program]])
-def test_the_root_in_a_script_is_read_and_rewritten_by_the_rules_of_its_shell(program: str, spelled: str) -> None:
+@pytest.mark.parametrize(
+    ("program", "spelling"), [(program, word) for program in SPELLINGS for word in SPELLINGS[program]]
+)
+def test_the_root_in_a_script_is_read_and_rewritten_as_its_shell_quotes(program: str, spelling: str) -> None:
     new = '/it\'s "a" $HOME `b` \\ !c (é)'
-    flags, show = SHOW[program]
-    found, shell = require(program), shell_named(program)
-    for line in LINES[program]:
-        text = line.format(spelled)
+    flags, template = PRINT_ROOT[program]
+    executable, shell = require(program), find_shell(program)
+    for line in ASSIGNMENTS[program]:
+        text = line.format(spelling)
         assert recorded_roots(text, shell) == ["/old"]
-        changed = rewrite_script(text, shell, lambda word, _: new if word == "/old" else word)
+        rewritten = rewrite_script(text, shell, lambda word, _: new if word == "/old" else word)
         environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}
-        done = subprocess.run([found, *flags, show.format(changed)], capture_output=True, env=environ, check=False)
+        done = subprocess.run(
+            [executable, *flags, template.format(rewritten)], capture_output=True, env=environ, check=False
+        )
         assert done.stdout.decode().removesuffix("\n") == new, done.stderr
 
 
@@ -326,8 +330,8 @@ def test_the_root_in_a_script_is_read_and_rewritten_by_the_rules_of_its_shell(pr
         ("xonsh", '$VIRTUAL_ENV = "/old env"', "/old env"),
     ],
 )
-def test_the_root_is_found_in_the_notations_of_other_makers(program: str, line: str, root: str) -> None:
-    assert recorded_roots(line, shell_named(program)) == [root]
+def test_the_root_is_read_from_scripts_of_other_tools(program: str, line: str, root: str) -> None:
+    assert recorded_roots(line, find_shell(program)) == [root]
 
 
 @pytest.mark.parametrize(
@@ -338,17 +342,17 @@ def test_the_root_is_found_in_the_notations_of_other_makers(program: str, line: 
         ('@set "VIRTUAL_ENV=C:\\old"', "C:\\a&b", '@set "VIRTUAL_ENV=C:\\old"'),
     ],
 )
-def test_a_batch_file_changes_only_where_the_new_text_reads_back(line: str, new: str, expected: str) -> None:
-    """Our quoter writes carets, which between quotes are no escapes."""
-    assert rewrite_script(line, shell_named("cmd"), lambda word, _: new if word == "C:\\old" else word) == expected
+def test_a_batch_file_is_rewritten_only_if_the_result_reads_back(line: str, new: str, expected: str) -> None:
+    """The batch quoter escapes with carets, which are ordinary characters between quotes."""
+    assert rewrite_script(line, find_shell("cmd"), lambda word, _: new if word == "C:\\old" else word) == expected
 
 
-def test_a_word_that_is_only_known_when_the_script_runs_is_left_alone() -> None:
+def test_words_with_expansions_are_not_rewritten() -> None:
     text = 'PATH="$VIRTUAL_ENV/bin:$PATH"\nVIRTUAL_ENV=$(cygpath "$VIRTUAL_ENV")\nPS1="(`date`) /old"\n'
-    assert rewrite_script(text, shell_named("bash"), lambda word, _: "changed" if "/old" in word else word) == text
+    assert rewrite_script(text, find_shell("bash"), lambda word, _: "changed" if "/old" in word else word) == text
 
 
 @pytest.mark.parametrize(("new", "expected"), [("/new env", "let x = r#'/new env'#"), ("/it's", "let x = r#'/old'#")])
-def test_a_script_for_a_shell_without_its_plugin_follows_to_a_plain_path(new: str, expected: str) -> None:
+def test_a_script_for_the_shell_of_a_missing_plugin_is_rewritten_for_plain_paths(new: str, expected: str) -> None:
     line = "let x = r#'/old'#"
-    assert rewrite_script(line, shell_named("nu"), lambda word, _: new if word == "/old" else word) == expected
+    assert rewrite_script(line, find_shell("nu"), lambda word, _: new if word == "/old" else word) == expected

@@ -1,4 +1,4 @@
-"""Whatever fails, the environment is what it was; what a killed run left half done, the next run undoes."""
+"""Test that a failed move, repair or upgrade restores the environment, and that the next run undoes a killed one."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ import pytest
 from cloche.api import open_session
 from cloche.apply import exchange, merge, staging, transaction
 from cloche.errors import ClocheError
-from cloche.lifecycle import move as moving
-from cloche.lifecycle import rebuild as rebuilding
-from cloche.lifecycle import upgrade as upgrading
+from cloche.lifecycle import move, rebuild, upgrade
 from cloche.lifecycle.diagnosis import take_up
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.repair import repair_environment
@@ -29,244 +27,245 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def world(cloche, shared_cache):
-    """A session in this process, with the store of the command lines."""
-    with open_session(environ=cloche.environ, cache=shared_cache / "cloche") as run:
-        yield run
+def session(cloche, shared_cache):
+    """Open a session in this process, with the cache that the `cloche` fixture uses."""
+    with open_session(environ=cloche.environ, cache=shared_cache / "cloche") as opened:
+        yield opened
 
 
-def tree(place: Path) -> Path:
-    """Make a directory as an environment has it, with a file, a script, a link and a directory to lose."""
-    (place / "lib" / "deep").mkdir(parents=True)
-    (place / "lib" / "deep" / "one.py").write_text("one = 1\n")
-    (place / "script").write_text("#!/old/bin/python\n")
-    (place / "script").chmod(0o755)
-    (place / "link").symlink_to("/old")
-    (place / "gone").mkdir()
-    (place / "gone" / "file").write_text("old\n")
-    return place
+def make_tree(env: Path) -> Path:
+    """Create a small tree with a file, a script, a link and a directory to remove."""
+    (env / "lib" / "deep").mkdir(parents=True)
+    (env / "lib" / "deep" / "one.py").write_text("one = 1\n")
+    (env / "script").write_text("#!/old/bin/python\n")
+    (env / "script").chmod(0o755)
+    (env / "link").symlink_to("/old")
+    (env / "unwanted").mkdir()
+    (env / "unwanted" / "file").write_text("old\n")
+    return env
 
 
-def edited(place: Path) -> Overlay:
-    overlay = Overlay(str(place))
+def edit(env: Path) -> Overlay:
+    """Return an overlay with edits of every kind."""
+    overlay = Overlay(str(env))
     overlay.write("lib/deep/one.py", b"one = 2\n")
     overlay.write("script", b"#!/new/bin/python\n")
     overlay.write("lib/added", b"new\n")
     overlay.link("link", "lib")
-    overlay.remove("gone")
+    overlay.remove("unwanted")
     return overlay
 
 
 def test_an_overlay_changes_nothing_until_it_is_applied(tmp_path: Path) -> None:
-    place = tree(tmp_path / "env")
-    before = snapshot(place)
-    overlay = edited(place)
-    assert snapshot(place) == before
+    env = make_tree(tmp_path / "env")
+    before = snapshot(env)
+    overlay = edit(env)
+    assert snapshot(env) == before
     overlay.apply()
-    assert (place / "lib/deep/one.py").read_text() == "one = 2\n"
-    assert (place / "script").stat().st_mode & 0o777 == 0o755
-    assert os.readlink(place / "link") == "lib"
-    assert not (place / "gone").exists()
-    assert (place / "lib/added").read_text() == "new\n"
-    assert sorted(os.listdir(place)) == ["lib", "link", "script"]
+    assert (env / "lib/deep/one.py").read_text() == "one = 2\n"
+    assert (env / "script").stat().st_mode & 0o777 == 0o755
+    assert os.readlink(env / "link") == "lib"
+    assert not (env / "unwanted").exists()
+    assert (env / "lib/added").read_text() == "new\n"
+    assert sorted(os.listdir(env)) == ["lib", "link", "script"]
 
 
-def test_an_overlay_knows_what_will_be_different(tmp_path: Path) -> None:
-    overlay = Overlay(str(tree(tmp_path / "env")))
+def test_an_overlay_lists_only_real_changes(tmp_path: Path) -> None:
+    overlay = Overlay(str(make_tree(tmp_path / "env")))
     overlay.write("script", b"#!/old/bin/python\n")
     overlay.link("link", "/old")
     assert overlay.changed == []
-    overlay.remove("gone")
-    assert overlay.content("gone/file") is None
-    assert overlay.changed == ["gone"]
+    overlay.remove("unwanted")
+    assert overlay.content("unwanted/file") is None
+    assert overlay.changed == ["unwanted"]
 
 
 def test_a_failed_verification_restores_permissions(tmp_path: Path) -> None:
-    place = tree(tmp_path / "env")
-    before = snapshot(place)
-    overlay = edited(place)
+    env = make_tree(tmp_path / "env")
+    before = snapshot(env)
+    overlay = edit(env)
     overlay.set_mode("lib/deep", 0o700)
     overlay.set_mode("script", 0o700)
-    seen = []
+    modes = []
 
     def verify() -> None:
-        seen.extend((place / path).stat().st_mode & 0o777 for path in ("lib/deep", "script"))
-        raise ClocheError("it does not do")
+        modes.extend((env / path).stat().st_mode & 0o777 for path in ("lib/deep", "script"))
+        raise ClocheError("it does not work")
 
-    with pytest.raises(ClocheError, match="does not do"):
+    with pytest.raises(ClocheError, match="does not work"):
         overlay.apply(verify)
-    assert seen == [0o700, 0o700]
-    assert snapshot(place) == before
+    assert modes == [0o700, 0o700]
+    assert snapshot(env) == before
 
 
 @pytest.mark.parametrize("step", range(5))
-@pytest.mark.parametrize("exchanging", ["exchange", "rename"])
-def test_an_edit_that_fails_at_any_step_leaves_what_was_there(
-    tmp_path, monkeypatch, step: int, exchanging: str
-) -> None:
-    place = tree(tmp_path / "env")
-    before = snapshot(place)
-    taken = []
+@pytest.mark.parametrize("system_call", ["exchange", "rename"])
+def test_an_edit_that_fails_at_any_step_restores_everything(tmp_path, monkeypatch, step: int, system_call: str) -> None:
+    env = make_tree(tmp_path / "env")
+    before = snapshot(env)
+    done = []
 
-    def failing(action: Action, staging: str, target: str) -> None:
-        if len(taken) == step:
+    def fail_at_step(action: Action, staging: str, target: str) -> None:
+        if len(done) == step:
             raise OSError(errno.ENOSPC, "No space left on device", action.path)
-        taken.append(action)
+        done.append(action)
         original(action, staging, target)
 
     original = merge.take
-    monkeypatch.setattr(merge, "take", failing)
-    if exchanging == "rename":
+    monkeypatch.setattr(merge, "take", fail_at_step)
+    if system_call == "rename":
         monkeypatch.setattr(exchange, "system_exchange", lambda one, other: errno.ENOSYS)
     with pytest.raises(ClocheError, match="no space left"):
-        edited(place).apply()
-    assert len(taken) == step
-    assert snapshot(place) == before
+        edit(env).apply()
+    assert len(done) == step
+    assert snapshot(env) == before
 
 
 @pytest.mark.parametrize("step", range(5))
-def test_the_next_run_takes_back_what_a_killed_one_had_done(tmp_path, monkeypatch, step: int) -> None:
-    place = tree(tmp_path / "env")
-    before = snapshot(place)
+def test_the_next_run_undoes_a_killed_edit(tmp_path, monkeypatch, step: int) -> None:
+    env = make_tree(tmp_path / "env")
+    before = snapshot(env)
     original = merge.take
-    taken = []
+    done = []
 
     class Killed(BaseException):
         pass
 
-    def dying(action: Action, staging: str, target: str) -> None:
-        if len(taken) == step:
+    def die_at_step(action: Action, staging: str, target: str) -> None:
+        if len(done) == step:
             raise Killed
-        taken.append(action)
+        done.append(action)
         original(action, staging, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(merge, "take", dying)
+        patch.setattr(merge, "take", die_at_step)
         patch.setattr(merge, "undo", lambda *_: None)  # a killed process undoes nothing
         patch.setattr(merge, "close_journal", lambda staging: None)
-        patch.setattr(transaction.Transaction, "_close", lambda self: [os.close(one) for one in self._descriptors])
+        patch.setattr(
+            transaction.Transaction, "_close", lambda self: [os.close(number) for number in self._descriptors]
+        )
         with pytest.raises(Killed):
-            edited(place).apply()
-    [left] = [name for name in os.listdir(place) if name.startswith(".cloche-")]
-    staging.sweep(str(place / left))
-    assert snapshot(place) == before
+            edit(env).apply()
+    [leftover] = [name for name in os.listdir(env) if name.startswith(".cloche-")]
+    staging.sweep(str(env / leftover))
+    assert snapshot(env) == before
 
 
 def test_a_failed_verification_restores_everything(tmp_path: Path) -> None:
-    place = tree(tmp_path / "env")
-    before = snapshot(place)
+    env = make_tree(tmp_path / "env")
+    before = snapshot(env)
 
-    def refuse() -> None:
-        assert (place / "lib/added").exists()
+    def fail() -> None:
+        assert (env / "lib/added").exists()
         raise ClocheError("it does not work")
 
     with pytest.raises(ClocheError, match="does not work"):
-        edited(place).apply(refuse)
-    assert snapshot(place) == before
+        edit(env).apply(fail)
+    assert snapshot(env) == before
 
 
-def test_a_move_does_not_touch_what_appears_at_the_destination(cloche, empty, world) -> None:
-    old = empty()
-    planned = moving.plan_move(str(old), str(cloche.cwd / "new"), "move", world)
+def test_a_move_keeps_files_that_appear_at_the_destination(cloche, empty_env, session) -> None:
+    old = empty_env()
+    plan = move.plan_move(str(old), str(cloche.cwd / "new"), "move", session)
     (cloche.cwd / "new").mkdir()
     (cloche.cwd / "new" / "thesis.txt").write_text("precious")
     before = snapshot(cloche.cwd)
     with pytest.raises(ClocheError, match="something else has been put at"):
-        moving.move_environment(planned, world)
+        move.move_environment(plan, session)
     assert snapshot(cloche.cwd) == before
 
 
-def test_a_move_that_does_not_work_is_undone(cloche, empty, world, monkeypatch) -> None:
-    old = empty()
+def test_a_move_that_fails_verification_is_undone(cloche, empty_env, session, monkeypatch) -> None:
+    old = empty_env()
     before = snapshot(cloche.cwd)
-    planned = moving.plan_move(str(old), str(cloche.cwd / "new"), "move", world)
+    plan = move.plan_move(str(old), str(cloche.cwd / "new"), "move", session)
 
-    def broken(*_: object) -> None:
+    def fail(*_: object) -> None:
         assert (cloche.cwd / "new" / "pyvenv.cfg").exists()
         raise ClocheError("its Python does not start")
 
-    monkeypatch.setattr(moving, "refuse_broken", broken)
+    monkeypatch.setattr(move, "refuse_broken", fail)
     with pytest.raises(ClocheError, match="would not work in its new place"):
-        moving.move_environment(planned, world)
+        move.move_environment(plan, session)
     assert snapshot(cloche.cwd) == before
 
 
 class Stop(Exception):
-    """What the handler of a signal raises."""
+    """Raised by the signal handler of a test."""
 
 
-def stop(number: int, frame: FrameType | None) -> None:
+def raise_stop(number: int, frame: FrameType | None) -> None:
     raise Stop
 
 
-@pytest.mark.parametrize("deed", ["move", "copy"])
-def test_a_move_that_is_stopped_after_the_commit_is_undone(cloche, empty, world, monkeypatch, deed) -> None:
-    old = empty()
+@pytest.mark.parametrize("action", ["move", "copy"])
+def test_a_move_interrupted_after_the_commit_is_undone(cloche, empty_env, session, monkeypatch, action) -> None:
+    old = empty_env()
     before = snapshot(cloche.cwd)
-    planned = moving.plan_move(str(old), str(cloche.cwd / "parent" / "new"), deed, world)
+    plan = move.plan_move(str(old), str(cloche.cwd / "parent" / "new"), action, session)
     commit = transaction.Transaction.commit
 
-    def committing(self: transaction.Transaction) -> None:
+    def commit_and_signal(self: transaction.Transaction) -> None:
         commit(self)
         assert (cloche.cwd / "parent" / "new" / "pyvenv.cfg").exists()
         signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
 
-    monkeypatch.setattr(transaction.Transaction, "commit", committing)
-    handler = signal.signal(signal.SIGTERM, stop)
+    monkeypatch.setattr(transaction.Transaction, "commit", commit_and_signal)
+    handler = signal.signal(signal.SIGTERM, raise_stop)
     try:
         with pytest.raises(Stop):
-            moving.move_environment(planned, world)
+            move.move_environment(plan, session)
     finally:
         signal.signal(signal.SIGTERM, handler)
     assert snapshot(cloche.cwd) == before
 
 
-def test_a_move_that_runs_out_of_space_is_undone(cloche, empty, world, monkeypatch) -> None:
-    old = empty()
+def test_a_move_that_runs_out_of_space_is_undone(cloche, empty_env, session, monkeypatch) -> None:
+    old = empty_env()
     before = snapshot(cloche.cwd)
-    planned = moving.plan_move(str(old), str(cloche.cwd / "new"), "copy", world)
+    plan = move.plan_move(str(old), str(cloche.cwd / "new"), "copy", session)
     calls = []
 
-    def full(*arguments: object) -> None:
+    def fail_third_write(*arguments: object) -> None:
         calls.append(arguments)
         if len(calls) == 3:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("cloche.apply.executor.write_all", full)
+    monkeypatch.setattr("cloche.apply.executor.write_all", fail_third_write)
     with pytest.raises(ClocheError, match="no space left"):
-        moving.move_environment(planned, world)
+        move.move_environment(plan, session)
     assert snapshot(cloche.cwd) == before
 
 
-def test_an_upgrade_that_does_not_work_is_undone(cloche, empty, world, monkeypatch) -> None:
-    place = empty("venv", "3.11")
+def test_an_upgrade_that_fails_verification_is_undone(cloche, empty_env, session, monkeypatch) -> None:
+    env = empty_env("venv", "3.11")
     before = snapshot(cloche.cwd)
-    planned = upgrading.plan_upgrade(str(place), ["3.12"], "keep", world)
-    proved = []
+    plan = upgrade.plan_upgrade(str(env), ["3.12"], "keep", session)
+    verified = []
 
-    def proof(environment: object, location: str, *_: object) -> None:
-        proved.append(location)
-        if location == str(place):
-            assert (place / "lib" / "python3.12").exists()
+    def verify(environment: object, location: str, *_: object) -> None:
+        verified.append(location)
+        if location == str(env):
+            assert (env / "lib" / "python3.12").exists()
             raise ClocheError("it does not work")
 
-    monkeypatch.setattr(rebuilding, "verify_rebuilt", proof)
+    monkeypatch.setattr(rebuild, "verify_rebuilt", verify)
     with pytest.raises(ClocheError, match="does not work"):
-        rebuilding.rebuild(planned, world)
-    assert len(proved) == 2
+        rebuild.rebuild(plan, session)
+    assert len(verified) == 2
     assert snapshot(cloche.cwd) == before
 
 
-def test_a_repair_that_does_not_work_is_undone(cloche, empty, world, monkeypatch) -> None:
-    old = empty()
-    place = cloche.cwd / "renamed"
-    old.rename(place)
-    before = snapshot(place)
-    case = take_up(str(place), world)
-    (place / "bin" / "python").unlink()
-    (place / "bin" / "python").write_text("#!/bin/sh\nexit 3\n")
-    (place / "bin" / "python").chmod(0o755)
-    changed = snapshot(place)
+def test_a_repair_that_fails_verification_is_undone(cloche, empty_env, session, monkeypatch) -> None:
+    old = empty_env()
+    env = cloche.cwd / "renamed"
+    old.rename(env)
+    before = snapshot(env)
+    case = take_up(str(env), session)
+    (env / "bin" / "python").unlink()
+    (env / "bin" / "python").write_text("#!/bin/sh\nexit 3\n")
+    (env / "bin" / "python").chmod(0o755)
+    changed = snapshot(env)
     with pytest.raises(ClocheError, match="would not work"):
-        repair_environment(case, world)
-    assert snapshot(place) == changed != before
+        repair_environment(case, session)
+    assert snapshot(env) == changed != before

@@ -1,4 +1,4 @@
-"""Activation scripts for the shells of plugins: seen by `info`, and moved with the environment when they were edited."""
+"""Test activation scripts for the shells of plugins: `info` lists them, and `move` and `doctor --fix` rewrite edited ones."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 __all__ = ["site"]
 
-SCRIPTS = """
+ANGLE_QUOTES = """
 def quote(self, text): return "<" + text.replace(">", ">>") + ">"
 def scripts(self, environment):
     return [cloche.Script("activate.acme", cloche.render("set ROOT __CLOCHE_ROOT__\\n", environment.values, self.quote))]
 """
 
-READER = """
+READ_WORDS = """
 shells = ("acmesh",)
 def read_words(self, line):
     from cloche.shells.words import words_matching
     return words_matching(line, "<[^>]*(?:>>[^>]*)*>", lambda word: word[1:-1].replace(">>", ">"))
 """
 
-IN_QUOTES = """
+SINGLE_QUOTES = """
 def quote(self, text): return "'" + text.replace("'", "''") + "'"
 def scripts(self, environment):
     return [cloche.Script("activate.acme", cloche.render("set ROOT __CLOCHE_ROOT__\\n", environment.values, self.quote))]
@@ -44,11 +44,11 @@ def cloche(tmp_path: Path, site: Site) -> Cloche:
 @pytest.mark.parametrize(
     ("more", "root"),
     [
-        pytest.param(SCRIPTS + READER, "<{}>", id="a reader of its own"),
-        pytest.param(IN_QUOTES, "'{}'", id="only a quoter"),
+        pytest.param(ANGLE_QUOTES + READ_WORDS, "<{}>", id="with read_words"),
+        pytest.param(SINGLE_QUOTES, "'{}'", id="with quote only"),
     ],
 )
-def test_an_edited_script_follows_a_move(cloche: Cloche, site: Site, more: str, root: str) -> None:
+def test_a_move_rewrites_an_edited_script(cloche: Cloche, site: Site, more: str, root: str) -> None:
     site.install("acme-shell", acme=giving("activator", "acme", more=more))
     assert cloche("an env", "--no-seed").code == 0
     script = cloche.cwd / "an env" / "bin" / "activate.acme"
@@ -65,8 +65,8 @@ def test_an_edited_script_follows_a_move(cloche: Cloche, site: Site, more: str, 
     )
 
 
-def test_info_lists_the_script_and_doctor_finds_the_place_that_it_names(cloche: Cloche, site: Site) -> None:
-    site.install("acme-shell", acme=giving("activator", "acme", more=IN_QUOTES))
+def test_info_lists_the_script_and_doctor_reads_its_root(cloche: Cloche, site: Site) -> None:
+    site.install("acme-shell", acme=giving("activator", "acme", more=SINGLE_QUOTES))
     cloche("env", "--no-seed", "--activators", "acme")
     (cloche.cwd / "env").rename(cloche.cwd / "moved")
     script = cloche.cwd / "moved" / "bin" / "activate.acme"
@@ -86,7 +86,7 @@ def test_info_lists_the_script_and_doctor_finds_the_place_that_it_names(cloche: 
     ],
     ids=["scripts", "read_words"],
 )
-def test_a_plugin_that_fails_is_named_and_stops_nothing(cloche: Cloche, site: Site, more: str) -> None:
+def test_a_failing_plugin_is_named_and_does_not_stop_a_move(cloche: Cloche, site: Site, more: str) -> None:
     cloche("env", "--no-seed")
     (cloche.cwd / "env" / "bin" / "activate.acme").write_text(f"set ROOT '{cloche.cwd}/env'\n")
     site.install("acme-shell", acme=giving("activator", "acme", more=more))

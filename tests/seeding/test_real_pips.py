@@ -1,4 +1,4 @@
-"""pip in environments of every interpreter on this machine: it runs, and upgrades itself without side effects."""
+"""Test pip in environments of every interpreter on this machine: it runs, and it can upgrade and uninstall itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.trees import snapshot
 if TYPE_CHECKING:
     from cloche.model.environment import Environment
 
-EVERY = [*interpreters.MINORS, "debian", "pypy"]
+INTERPRETERS = [*interpreters.MINORS, "debian", "pypy"]
 
 
 @pytest.fixture(scope="module")
@@ -31,28 +31,28 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache") / "store"
 
 
-def python(name: str) -> str:
+def find_python(name: str) -> str:
     return {"debian": interpreters.debian, "pypy": interpreters.pypy}.get(name, lambda: interpreters.pyenv(name))()
 
 
 def create(root: Path, name: str, cache: Path, *seeds: str, **choices: object) -> Environment:
-    """Create an environment without using the network."""
+    """Create an environment for an interpreter without the network."""
     return cloche.create(
-        root, python=python(name), cache=cache, seeds=seeds or ("pip",), network="never", activators=(), **choices
+        root, python=find_python(name), cache=cache, seeds=seeds or ("pip",), network="never", activators=(), **choices
     )
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
-    """Run a program without the user's Python and pip settings; return its output, and check that it reports no errors."""
-    kept = {name: text for name, text in os.environ.items() if not name.startswith(("PYTHON", "PIP_"))}
-    environ = {**kept, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INDEX": "1"}
+    """Run a program without the user's settings for Python and pip, check that it reports no errors, and return its output."""
+    inherited = {name: text for name, text in os.environ.items() if not name.startswith(("PYTHON", "PIP_"))}
+    environ = {**inherited, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INDEX": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environ, cwd=cwd, check=False)
     assert (done.returncode, done.stderr) == (0, ""), f"{command}: {done.stdout}{done.stderr}"
     return done.stdout
 
 
-@pytest.mark.parametrize("name", EVERY)
-def test_every_interpreter_gets_a_pip_that_runs_there(name: str, tmp_path: Path, cache: Path) -> None:
+@pytest.mark.parametrize("name", INTERPRETERS)
+def test_every_interpreter_gets_a_working_pip(name: str, tmp_path: Path, cache: Path) -> None:
     create(tmp_path / "first", name, cache)
     environment = create(tmp_path / "env", name, cache)
     assert environment.interpreter is not None
@@ -73,7 +73,7 @@ def test_every_interpreter_gets_a_pip_that_runs_there(name: str, tmp_path: Path,
     assert after == byte_code, "the interpreter accepts the byte-code, so it writes none"
 
 
-def test_the_first_environment_has_no_byte_code_and_the_second_one_has(tmp_path: Path) -> None:
+def test_only_the_second_environment_has_byte_code(tmp_path: Path) -> None:
     plan_images(tmp_path / "env", "3.12", tmp_path / "store")
     compiled = []
     for directory in ("first", "second"):
@@ -97,7 +97,7 @@ def test_pip_can_uninstall_itself(name: str, tmp_path: Path, cache: Path) -> Non
     assert list(environment.bin.glob("pip*")) == []
 
 
-def newer_pip(environment: Environment, directory: Path) -> Path:
+def make_newer_pip(environment: Environment, directory: Path) -> Path:
     """Build a wheel of a later version from the pip in an environment."""
     [info] = environment.purelib.glob("pip-*.dist-info")
     version = info.name.removesuffix(".dist-info").partition("-")[2]
@@ -119,7 +119,7 @@ def test_pip_can_upgrade_itself_without_changing_the_store_or_another_environmen
 ) -> None:
     environment = create(tmp_path / "one", name, cache, link_mode=link_mode)
     other = create(tmp_path / "two", name, cache, link_mode=link_mode)
-    wheel = newer_pip(environment, tmp_path / "wheels")
+    wheel = make_newer_pip(environment, tmp_path / "wheels")
     before = snapshot(other.root)
 
     run(environment.executable, "-m", "pip", "install", "--upgrade", "--find-links", wheel.parent, "pip")
@@ -135,14 +135,14 @@ def test_pip_can_upgrade_itself_without_changing_the_store_or_another_environmen
 
 def plan_images(root: Path, name: str, cache: Path) -> list[cloche.Image]:
     choices = {"cache": cache, "network": "never", "activators": ()}
-    return list(cloche.plan(root, python=python(name), **choices).images)  # type: ignore[arg-type]
+    return list(cloche.plan(root, python=find_python(name), **choices).images)  # type: ignore[arg-type]
 
 
 def test_a_file_modified_in_one_environment_is_intact_in_the_next(tmp_path: Path) -> None:
     environment = create(tmp_path / "one", "3.11", tmp_path / "store", link_mode="hardlink")
-    victim = environment.purelib / "pip" / "__main__.py"
-    victim.chmod(0o644)
-    victim.write_text("raise SystemExit('changed')\n")
+    modified = environment.purelib / "pip" / "__main__.py"
+    modified.chmod(0o644)
+    modified.write_text("raise SystemExit('changed')\n")
 
     other = create(tmp_path / "two", "3.11", tmp_path / "store", link_mode="hardlink")
 
@@ -152,12 +152,12 @@ def test_a_file_modified_in_one_environment_is_intact_in_the_next(tmp_path: Path
 @pytest.mark.skipif(os.name == "nt", reason="images are read-only only on POSIX")
 def test_permissions_changed_in_one_environment_are_intact_in_the_next(tmp_path: Path) -> None:
     environment = create(tmp_path / "one", "3.11", tmp_path / "store", link_mode="hardlink")
-    inside = Path("lib", "python3.11", "site-packages", "pip", "__main__.py")
-    (environment.root / inside).chmod(0o666)
+    relative = Path("lib", "python3.11", "site-packages", "pip", "__main__.py")
+    (environment.root / relative).chmod(0o666)
 
     other = create(tmp_path / "two", "3.11", tmp_path / "store", link_mode="hardlink")
 
-    assert (other.root / inside).stat().st_mode & 0o777 == 0o444
+    assert (other.root / relative).stat().st_mode & 0o777 == 0o444
 
 
 @pytest.mark.parametrize(
@@ -174,14 +174,14 @@ def test_pip_runs_from_a_hostile_directory(directory: str, tmp_path: Path, cache
 
 
 def test_modules_in_the_current_directory_are_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = tmp_path / "project"
-    here.mkdir()
+    project = tmp_path / "project"
+    project.mkdir()
     for module in ("pip", "sysconfig", "marshal", "hashlib", "importlib", "site", "sitecustomize", "os"):
-        (here / f"{module}.py").write_text(f"open({str(tmp_path / 'planted')!r}, 'w').close()\n")
-    monkeypatch.chdir(here)
+        (project / f"{module}.py").write_text(f"open({str(tmp_path / 'planted')!r}, 'w').close()\n")
+    monkeypatch.chdir(project)
 
     environment = create(tmp_path / "env", "3.10", tmp_path / "store")
-    run(environment.bin / "pip", "--version", cwd=here)
+    run(environment.bin / "pip", "--version", cwd=project)
 
     assert not (tmp_path / "planted").exists()
 
@@ -200,7 +200,7 @@ def test_files_with_non_ascii_names_are_compiled_in_the_c_locale(
 
 
 @pytest.mark.parametrize("name", ["3.8", "3.11"])
-def test_setuptools_comes_from_ensurepip_if_it_has_it(name: str, tmp_path: Path, cache: Path) -> None:
+def test_setuptools_comes_from_ensurepip_if_bundled(name: str, tmp_path: Path, cache: Path) -> None:
     create(tmp_path / "first", name, cache, "pip", "setuptools")
     environment = create(tmp_path / "env", name, cache, "pip", "setuptools")
 
@@ -212,7 +212,7 @@ def test_setuptools_comes_from_ensurepip_if_it_has_it(name: str, tmp_path: Path,
 
 def test_a_pinned_pip_comes_from_the_find_links_directory(tmp_path: Path, cache: Path) -> None:
     environment = create(tmp_path / "one", "3.12", cache)
-    newer_pip(environment, tmp_path / "wheels")
+    make_newer_pip(environment, tmp_path / "wheels")
 
     pinned = create(tmp_path / "two", "3.12", cache, "pip==99.0", find_links=[tmp_path / "wheels"])
 
@@ -234,7 +234,8 @@ def test_every_ensurepip_wheel_on_this_machine_is_a_valid_wheel(tmp_path: Path) 
         for minor in interpreters.MINORS
         for name in ("pip", "setuptools")
         for wheel in wheels_in_directory(
-            os.path.join(os.path.dirname(python(minor)), "..", "lib", f"python{minor}", "ensurepip", "_bundled"), name
+            os.path.join(os.path.dirname(find_python(minor)), "..", "lib", f"python{minor}", "ensurepip", "_bundled"),
+            name,
         )
     ]
     with Store.open(host_at(tmp_path), str(tmp_path / "store")) as store:

@@ -1,4 +1,4 @@
-"""The situations in which environments are made, killed and failed."""
+"""The situations in which a sweep creates environments and injects faults."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import sys
 from typing import TYPE_CHECKING
 
 from tests.distributions import MODULE, make_wheel
-from tests.sweep.tool import Scenario
+from tests.sweep.injection import Scenario
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-MAKE = ["--activators", "bash,fish", "env"]
-SMALL = ["--no-pip", "--seed", "spam", "--find-links", "../wheels"]
-"""A distribution of three modules, so that every call of a run can be struck in a night: pip has a thousand of each kind."""
+ARGUMENTS = ["--activators", "bash,fish", "env"]
+SMALL_SEED = ["--no-pip", "--seed", "spam", "--find-links", "../wheels"]
+"""Options for a seed with three modules, so that a night is enough for a fault at every call; pip has a thousand files."""
 
 
-def lay_in_wheels(work: Path) -> None:
-    """Make what `SMALL` takes, beside the directory in which environments are made."""
+def make_small_seed(work: Path) -> None:
+    """Create the wheel that `SMALL_SEED` selects, in `wheels` beside the directory of the run."""
     files = {
         "spam/__init__.py": MODULE,
         "spam/ham/__init__.py": "",
@@ -28,38 +28,38 @@ def lay_in_wheels(work: Path) -> None:
     make_wheel(work / "wheels", files=files)
 
 
-def nothing(place: Path) -> None:
-    """There is nothing at the destination."""
+def leave_absent(directory: Path) -> None:
+    """Do not create the destination."""
 
 
-def environment(place: Path) -> None:
-    """There is an environment of the same Python, without seeds, with a file of the user's and one of ours damaged."""
+def create_environment(directory: Path) -> None:
+    """Create an environment for the same Python without seeds; add a file, and damage the activation script."""
     subprocess.run(
         [sys.executable, "-m", "cloche", "--no-seed", "--activators", "bash", "env"],
-        cwd=place,
+        cwd=directory,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=True,
     )
-    (place / "env" / "notes.txt").write_text("keep")
-    (place / "env" / "bin" / "activate").write_text("damaged")
+    (directory / "env" / "notes.txt").write_text("keep")
+    (directory / "env" / "bin" / "activate").write_text("damaged")
 
 
-def directory(place: Path) -> None:
-    """There is a directory of the user's that is no environment."""
-    (place / "env" / "lib").mkdir(parents=True)
-    (place / "env" / "thesis.txt").write_text("precious")
-    (place / "env" / "lib" / "thesis.bib").write_text("precious")
+def create_directory(directory: Path) -> None:
+    """Create a directory with other files."""
+    (directory / "env" / "lib").mkdir(parents=True)
+    (directory / "env" / "thesis.txt").write_text("precious")
+    (directory / "env" / "lib" / "thesis.bib").write_text("precious")
 
 
 SCENARIOS = {
-    f"{name} {cache}": Scenario(f"{name} {cache}", prepare, [*seeds, *argv], cache, scope)
-    for name, prepare, seeds, argv, scope, caches in (
-        ("fresh", nothing, SMALL, MAKE, "every", ("warm", "used once", "cold")),
-        ("clear", environment, SMALL, ["--clear", *MAKE], "every", ("warm", "cold")),
-        ("refresh", environment, SMALL, MAKE, "every", ("warm", "cold")),
-        ("add", directory, SMALL, MAKE, "every", ("warm", "cold")),
-        ("pip", nothing, [], MAKE, "sample", ("warm", "cold")),
+    f"{name} {cache}": Scenario(f"{name} {cache}", prepare, [*seeds, *arguments], cache, scope)
+    for name, prepare, seeds, arguments, scope, caches in (
+        ("fresh", leave_absent, SMALL_SEED, ARGUMENTS, "every", ("warm", "used once", "cold")),
+        ("clear", create_environment, SMALL_SEED, ["--clear", *ARGUMENTS], "every", ("warm", "cold")),
+        ("refresh", create_environment, SMALL_SEED, ARGUMENTS, "every", ("warm", "cold")),
+        ("add", create_directory, SMALL_SEED, ARGUMENTS, "every", ("warm", "cold")),
+        ("pip", leave_absent, [], ARGUMENTS, "sample", ("warm", "cold")),
     )
     for cache in caches
 }

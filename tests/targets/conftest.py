@@ -1,4 +1,4 @@
-"""A command line with its own home directory, and one store for all tests, as users have."""
+"""A command line with its own home directory, and one cache for all tests."""
 
 from __future__ import annotations
 

@@ -2,10 +2,11 @@
 
     python tests/targets/newer.py unpacked|compiled DIRECTORY COMMAND...
 
-Only DIRECTORY is changed, and root is not needed: apt resolves and verifies packages with its own state, and they are
-unpacked instead of installed. They include the C library, and the executables are patched to use it. Debian has no
+This changes only DIRECTORY and needs no root permissions: apt resolves and verifies packages with a state of its own, and
+they are unpacked instead of installed. They include the C library, and the executables are patched to use it. Debian has no
 free-threaded Python, so that one is compiled from source, which takes minutes.
-If this is not possible, a message says why and no tests run; with `CLOCHE_REQUIRE_ALL=1` that is a failure.
+
+If this is not possible, a message says why, and no tests run; with `CLOCHE_REQUIRE_ALL=1` that is a failure.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from tests.run import Cloche
 
-MORE = [path for path in os.environ.get("CLOCHE_TEST_PYTHONS", "").split(os.pathsep) if path]
-TARGETS = [*MINORS, "debian", "pypy", *MORE]
+EXTRA_PYTHONS = [path for path in os.environ.get("CLOCHE_TEST_PYTHONS", "").split(os.pathsep) if path]
+TARGETS = [*MINORS, "debian", "pypy", *EXTRA_PYTHONS]
 
 OPTIONS = {
     "plain": (),
@@ -30,9 +30,9 @@ OPTIONS = {
     "system": ("--system-site-packages",),
     "both": ("--copies", "--system-site-packages"),
 }
-OPTION_NAMES = [pytest.param(options, marks=[] if options == "plain" else pytest.mark.nightly) for options in OPTIONS]
+OPTION_PARAMS = [pytest.param(options, marks=[] if options == "plain" else pytest.mark.nightly) for options in OPTIONS]
 
-QUIET = "import bz2, ctypes, hashlib, json, lzma, math, sqlite3, ssl, venv, zlib"
+IMPORTS = "import bz2, ctypes, hashlib, json, lzma, math, sqlite3, ssl, venv, zlib"
 
 FACTS = """
 import json, os, site, sys, sysconfig
@@ -76,38 +76,38 @@ PyMODINIT_FUNC PyInit_tiny(void) { return PyModuleDef_Init(&definition); }
 """
 
 
-def executable(target: str) -> str:
+def find_executable(target: str) -> str:
     """Return the interpreter of a target, or skip the test."""
-    if target in MORE:
+    if target in EXTRA_PYTHONS:
         return target
     return {"debian": debian, "pypy": pypy}[target]() if target in ("debian", "pypy") else pyenv(target)
 
 
 def run(*command: object, quiet: bool = True) -> str:
-    """Run a program of an environment and return its output; it must exit with 0, and with `quiet` without warnings."""
-    clean = {name: text for name, text in os.environ.items() if not name.startswith(("PYTHON", "PIP_"))}
-    clean["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, env=clean, timeout=120, check=False)
+    """Run a program and return its output; check that it exits with 0 and, if `quiet`, prints no warnings."""
+    environ = {name: text for name, text in os.environ.items() if not name.startswith(("PYTHON", "PIP_"))}
+    environ["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, env=environ, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert not (quiet and done.stderr)
     return done.stdout.strip()
 
 
-def facts(python: object) -> dict[str, Any]:
+def read_facts(python: object) -> dict[str, Any]:
     description: dict[str, Any] = json.loads(run(python, "-c", FACTS))
     return description
 
 
 def create_environment(cloche: Cloche, target: str, *argv: str) -> Path:
     """Create an environment for a target and return its Python."""
-    done = cloche("env", "-p", executable(target), *argv)
+    done = cloche("env", "-p", find_executable(target), *argv)
     assert (done.code, done.err) == (0, "")
     return cloche.cwd / "env" / "bin" / "python"
 
 
 def compile_extension(python: Path, directory: Path) -> bytes:
     """Return the extension module, compiled with the headers of an environment's base, as a build backend would."""
-    description = facts(python)
+    description = read_facts(python)
     source, result = directory / "tiny.c", directory / f"tiny{description['suffix']}"
     source.write_text(EXTENSION)
     include = description["paths"]["include"]
@@ -117,11 +117,11 @@ def compile_extension(python: Path, directory: Path) -> bytes:
     return result.read_bytes()
 
 
-@pytest.mark.parametrize("options", OPTION_NAMES)
+@pytest.mark.parametrize("options", OPTION_PARAMS)
 @pytest.mark.parametrize("target", TARGETS)
 def test_packages_installed_with_pip_work(cloche: Cloche, tmp_path: Path, target: str, options: str) -> None:
     python = create_environment(cloche, target, *OPTIONS[options])
-    description = facts(python)
+    description = read_facts(python)
     assert python.is_symlink() is ("--copies" not in OPTIONS[options])
     wheels = tmp_path / "wheels"
     script = "import sys\n\ndef main():\n    print(sys.prefix)\n"
@@ -137,7 +137,7 @@ def test_packages_installed_with_pip_work(cloche: Cloche, tmp_path: Path, target
     if compiles:
         bits, path = run(python, "-W", "error", "-c", "import tiny; print(tiny.answer(), tiny.__file__)").split()
         assert (bits, path) == ("64", os.path.join(description["paths"]["platlib"], f"tiny{description['suffix']}"))
-    listed = {one["name"] for one in json.loads(run(pip, "list", "--format=json"))}
+    listed = {package["name"] for package in json.loads(run(pip, "list", "--format=json"))}
     assert {*names, "pip"} <= listed
     run(pip, "uninstall", "--yes", *names)
     assert not (python.parent / "hello").exists()
@@ -146,28 +146,28 @@ def test_packages_installed_with_pip_work(cloche: Cloche, tmp_path: Path, target
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_python_starts_silently_and_sees_system_packages_only_on_request(cloche: Cloche, target: str) -> None:
-    base_site_packages = [path for path in facts(executable(target))["site"] if os.path.isdir(path)]
-    alone = facts(create_environment(cloche, target, "--no-seed"))
-    assert not set(base_site_packages) & set(alone["path"])
+def test_python_starts_without_warnings_and_sees_system_packages_only_on_request(cloche: Cloche, target: str) -> None:
+    base_site_packages = [path for path in read_facts(find_executable(target))["site"] if os.path.isdir(path)]
+    isolated = read_facts(create_environment(cloche, target, "--no-seed"))
+    assert not set(base_site_packages) & set(isolated["path"])
     python = create_environment(cloche, target, "--clear", "--no-seed", "--system-site-packages")
-    shared = facts(python)
+    shared = read_facts(python)
     assert shared["prefix"] == str(cloche.cwd / "env")
     assert [path for path in shared["path"] if path in base_site_packages] == base_site_packages
     assert shared["path"].index(os.path.realpath(shared["paths"]["purelib"])) < min(
         map(shared["path"].index, base_site_packages)
     )
-    assert run(python, "-W", "error", "-c", QUIET) == ""
+    assert run(python, "-W", "error", "-c", IMPORTS) == ""
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_an_interpreter_on_path_is_found_by_its_version_and_build(cloche: Cloche, target: str) -> None:
-    path = executable(target)
+    path = find_executable(target)
     (by_path,) = cloche("pythons", path, "--json").json["pythons"]
     build = "t" * by_path["interpreter"]["free_threaded"] + "d" * by_path["interpreter"]["debug"]
-    named = cloche("pythons", f"=={by_path['version']}{build}", "--json", PATH=os.path.dirname(path))
-    assert named.code == 0, named.err
-    assert named.json["chosen"] == by_path["path"]
+    by_version = cloche("pythons", f"=={by_path['version']}{build}", "--json", PATH=os.path.dirname(path))
+    assert by_version.code == 0, by_version.err
+    assert by_version.json["chosen"] == by_path["path"]
     assert os.path.samefile(by_path["path"], path)
 
 
@@ -177,11 +177,11 @@ def test_an_environment_works_after_a_link_to_its_interpreter_is_removed(
 ) -> None:
     link = tmp_path / "links" / "snake"
     link.parent.mkdir()
-    link.symlink_to(executable(target))
+    link.symlink_to(find_executable(target))
     for options in ("plain", "copies"):
         done = cloche(options, "-p", link, "--no-seed", *OPTIONS[options])
         assert (done.code, done.err) == (0, "")
     link.unlink()
-    base = facts(executable(target))["prefix"]
+    base = read_facts(find_executable(target))["prefix"]
     for options in ("plain", "copies"):
         assert run(cloche.cwd / options / "bin" / "python", "-c", "import sys; print(sys.base_prefix)") == base

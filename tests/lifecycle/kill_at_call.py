@@ -1,6 +1,6 @@
-"""Runs cloche and kills itself at the k-th call that changes a file system: `python killed.py K ARGUMENT...`.
+"""Run cloche and kill it at its K-th call that changes the file system: `python kill_at_call.py K ARGUMENT...`.
 
-With K = 0 it prints the number of calls instead.
+With K = 0, nothing is killed, and the last line of the output is the number of such calls.
 """
 
 import errno
@@ -12,25 +12,26 @@ from cloche.__main__ import main
 from cloche.apply import exchange
 
 CALLS = "rename replace link symlink mkdir unlink rmdir chmod utime write".split()
-fatal = int(sys.argv[1])
-counted = [0]
+fatal_call = int(sys.argv[1])
+calls = 0
 
 
 def counting(original):
     def call(*arguments, **named):
-        counted[0] += 1
-        if counted[0] == fatal:
+        global calls
+        calls += 1
+        if calls == fatal_call:
             os.kill(os.getpid(), signal.SIGKILL)
         return original(*arguments, **named)
 
     return call
 
 
-# without `exchange`, so that the way with more steps is the one that is killed in
+# Without `exchange`, cloche takes more steps, so there are more points at which it can be killed.
 exchange.system_exchange = lambda one, other: errno.ENOSYS
 for name in CALLS:
     setattr(os, name, counting(getattr(os, name)))
 code = main(sys.argv[2:])
-if not fatal:
-    sys.stdout.write(f"\n{counted[0]}\n")
+if not fatal_call:
+    sys.stdout.write(f"\n{calls}\n")
 sys.exit(code)
