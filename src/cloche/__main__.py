@@ -59,18 +59,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         from cloche.cli.dispatch import run_command
 
         return run_command(argv, STARTED)
-    except ImportError as error:
+    except (ImportError, OSError) as error:  # `run_command` reports all other errors
         if "--traceback" in argv:
             raise
         return report_import_error(error)
 
 
-def report_import_error(error: ImportError) -> int:
-    """Report that a module cannot be imported, without the modules that report other errors."""
-    from cloche.errors import ClocheError
+def report_import_error(error: ImportError | OSError) -> int:
+    """Report that a module cannot be imported or read, without the modules that report other errors."""
+    from cloche.errors import ClocheError, reason_of
 
+    where = f" (`{error.filename}`)" if isinstance(error, OSError) else ""
     problem = ClocheError(
-        f"cannot import a module: {error}",
+        f"cannot import a module: {reason_of(error)}{where}",
         hint=f"reinstall cloche, and check that `{sys.executable}` is intact; `--traceback` shows the import",
     )
     sys.stderr.write(f"cloche: error: {problem.message}\nhint: {problem.hint}\n")

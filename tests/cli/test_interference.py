@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import shlex
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cloche.cli import dispatch
 from tests.run import clean_environ
 from tests.tools import require
 
@@ -198,3 +201,14 @@ def test_a_module_that_cannot_be_imported_is_an_error_with_a_hint() -> None:
         hint == f"hint: reinstall cloche, and check that `{sys.executable}` is intact; `--traceback` shows the import"
     )
     assert "Traceback" in run(BROKEN, "env", "--traceback").stderr
+
+
+def test_a_module_that_cannot_be_read_is_an_error_with_a_hint() -> None:
+    """Python reads the source if it cannot read the byte-code, so both fail here."""
+    source = dispatch.__file__
+    fault = ["--inject=openat:error=EIO", "-P", source, "-P", importlib.util.cache_from_source(source)]
+    command = [require("strace"), "-f", "-qq", "-o", os.devnull, *fault, sys.executable, "-m", "cloche", "env"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == f"cloche: error: cannot import a module: input/output error (`{source}`)"
