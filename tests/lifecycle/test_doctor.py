@@ -11,7 +11,7 @@ import pytest
 from cloche.api import open_session
 from cloche.fs.locks import try_lock_directory
 from cloche.lifecycle import examination
-from cloche.lifecycle.diagnosis import take_up
+from cloche.lifecycle.diagnosis import open_case
 from tests.interpreters import debian, pyenv
 from tests.lifecycle.furniture import complaints, run, wrong_records
 from tests.trees import snapshot
@@ -451,11 +451,11 @@ def test_a_python_that_does_not_answer_is_ended_with_all_that_it_started(cloche,
     python.unlink()
     python.write_text(f"#!/bin/sh\nexec 9> '{pipe}'\nsleep 60 &\nsleep 60\n")
     python.chmod(0o755)
-    monkeypatch.setattr(examination, "PATIENCE", 0.5)
+    monkeypatch.setattr(examination, "TIMEOUT", 0.5)
     reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
         with open_session(environ=cloche.environ, cache=shared_cache / "cloche") as world:
-            examined = take_up(str(cloche.cwd / "env"), world).examined
+            examined = open_case(str(cloche.cwd / "env"), world).examination
         assert "no answer" in examined.failure
         assert select.select([reading], [], [], 30)[0], "somebody is left who could write"
         assert os.read(reading, 1) == b""

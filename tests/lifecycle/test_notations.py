@@ -18,11 +18,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cloche.lifecycle import launchers
-from cloche.lifecycle.activation_scripts import recorded_roots, rewrite_script
-from cloche.lifecycle.embedded_paths import relocated_lines, relocated_settings, relocated_urls
-from cloche.lifecycle.recorded_command import place_of, pointed
-from cloche.lifecycle.relocation import Relocation, moved_around, needle
-from cloche.lifecycle.shebangs import header_of, with_program
+from cloche.lifecycle.activation_scripts import rewrite_script, roots_in_script
+from cloche.lifecycle.embedded_paths import relocate_pth, relocate_settings, relocate_urls
+from cloche.lifecycle.recorded_command import recorded_destination, replace_interpreter
+from cloche.lifecycle.relocation import Relocation, moved_parent, needle
+from cloche.lifecycle.shebangs import parse_header, script_with_program
 from cloche.shells.catalogue import shell_of_program
 from tests.tools import require
 
@@ -56,7 +56,7 @@ DIALECTS = {
     ],
 )
 def test_every_dialect_of_a_first_line_is_read(dialect: str, program: str) -> None:
-    header = header_of(DIALECTS[dialect] + BODY)
+    header = parse_header(DIALECTS[dialect] + BODY)
     assert header is not None
     assert (header.program, header.body) == (program, BODY)
     assert header.arguments == ("-E" if dialect == "direct" else "")
@@ -72,7 +72,7 @@ def test_every_dialect_of_a_first_line_is_read(dialect: str, program: str) -> No
     ],
 )
 def test_what_names_no_program_is_left_alone(content: bytes) -> None:
-    assert header_of(content) is None
+    assert parse_header(content) is None
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -83,31 +83,33 @@ def test_a_script_runs_with_the_program_that_was_written(tmp_path, dialect: str,
     directory.mkdir()
     program = directory / "python3"
     program.symlink_to(sys.executable)
-    header = header_of(DIALECTS[dialect] + BODY)
+    header = parse_header(DIALECTS[dialect] + BODY)
     assert header is not None
-    content = with_program(header, str(program), "linux")
+    content = script_with_program(header, str(program), "linux")
     assert content is not None
     script = tmp_path / "script"
     script.write_bytes(content)
     script.chmod(0o755)
     done = subprocess.run([script, "a b", "$c"], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert (done.stdout, done.stderr) == ("['a b', '$c']\n", "")
-    again = header_of(content)
+    again = parse_header(content)
     assert again is not None
     assert (again.program, again.body) == (str(program), BODY)
     assert sorted(os.listdir(tmp_path)) == sorted([place, "script"])
 
 
 def test_a_first_line_that_fits_becomes_one_again() -> None:
-    header = header_of(DIALECTS["cloche"] + BODY)
+    header = parse_header(DIALECTS["cloche"] + BODY)
     assert header is not None
-    assert with_program(header, "/x/bin/python3", "linux") == b"#!/x/bin/python3\n# -*- coding: utf-8 -*-\n" + BODY
+    assert (
+        script_with_program(header, "/x/bin/python3", "linux") == b"#!/x/bin/python3\n# -*- coding: utf-8 -*-\n" + BODY
+    )
 
 
 def test_what_is_no_python_cannot_be_started_by_lines_that_python_would_have_to_read() -> None:
-    header = header_of(b"#!/x/bin/node\nconsole.log()\n")
+    header = parse_header(b"#!/x/bin/node\nconsole.log()\n")
     assert header is not None
-    assert with_program(header, "/a b/bin/node", "linux") is None
+    assert script_with_program(header, "/a b/bin/node", "linux") is None
 
 
 def test_a_launcher_keeps_its_program_and_its_archive() -> None:
@@ -115,16 +117,16 @@ def test_a_launcher_keeps_its_program_and_its_archive() -> None:
     with zipfile.ZipFile(archive, "w") as writer:
         writer.writestr("__main__.py", "print('hello')\n")
     content = b"MZ" + b"\0#!not this\n" * 50 + b"#!C:\\old\\Scripts\\python.exe\r\n" + archive.getvalue()
-    moved = launchers.with_program_of(content, lambda path: path.replace("old", "new place"))
+    moved = launchers.replace_program(content, lambda path: path.replace("old", "new place"))
     assert moved is not None
     assert moved.startswith(content[:400])
-    parts = launchers.split(moved)
+    parts = launchers.parse_launcher(moved)
     assert parts is not None
     assert parts.program == "C:\\new place\\Scripts\\python.exe"
     assert b'#!"C:\\new place\\Scripts\\python.exe"\r\nPK' in moved
     with zipfile.ZipFile(io.BytesIO(moved)) as reader:
         assert reader.read("__main__.py") == b"print('hello')\n"
-    assert launchers.split(b"MZ" + b"\0" * 100) is None
+    assert launchers.parse_launcher(b"MZ" + b"\0" * 100) is None
 
 
 @pytest.mark.parametrize("kind", [b"UVSC", b"UVPY"])
@@ -136,13 +138,13 @@ def test_a_launcher_that_ends_with_the_path_of_its_python_gets_another(kind: byt
         return b"MZ" + b"\0" * 50 + b"PK archive" + encoded + struct.pack("<I", len(encoded)) + kind
 
     old, new = "C:\\old\\Scripts\\python.exe", "C:\\näher am\\Scripts\\python.exe"
-    launcher = launchers.split(written(old))
+    launcher = launchers.parse_launcher(written(old))
     assert launcher is not None
     assert launcher.program == old
-    assert launchers.with_program_of(written(old), lambda _: new) == written(new)
-    assert launchers.with_program_of(written(old), lambda path: path) == written(old)
-    assert launchers.split(b"MZ" + struct.pack("<I", 999_999) + kind) is None
-    assert launchers.split(b"MZ\xff" + struct.pack("<I", 1) + kind) is None
+    assert launchers.replace_program(written(old), lambda _: new) == written(new)
+    assert launchers.replace_program(written(old), lambda path: path) == written(old)
+    assert launchers.parse_launcher(b"MZ" + struct.pack("<I", 999_999) + kind) is None
+    assert launchers.parse_launcher(b"MZ\xff" + struct.pack("<I", 1) + kind) is None
 
 
 # Text
@@ -163,20 +165,20 @@ def test_a_launcher_that_ends_with_the_path_of_its_python_gets_another(kind: byt
     ],
 )
 def test_a_path_in_text_is_replaced_where_it_is_whole(text: str, expected: str) -> None:
-    assert PLAIN.plain(text) == expected
+    assert PLAIN.plain_text(text) == expected
 
 
 def test_text_of_unknown_notation_gets_no_name_that_would_need_quotes() -> None:
     text = f"cd {OLD}/lib"
-    assert MOVED.plain(text) == text
-    assert MOVED.names_old(text)
+    assert MOVED.plain_text(text) == text
+    assert MOVED.mentions_old_root(text)
 
 
 def test_what_went_into_a_directory_of_its_old_place_is_moved_once() -> None:
     inner = Relocation((("/a", "/a/b"),))
     assert inner.path("/a/bin") == "/a/b/bin"
     assert inner.path(inner.path("/a/bin")) == "/a/b/bin"
-    assert inner.plain(inner.plain("x /a/bin y")) == "x /a/b/bin y"
+    assert inner.plain_text(inner.plain_text("x /a/bin y")) == "x /a/b/bin y"
 
 
 @given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=20))
@@ -205,14 +207,14 @@ def test_python_that_does_not_parse_is_left_alone() -> None:
 
 def test_urls_are_percent_encoded() -> None:
     text = '{"dir_info": {"editable": true}, "url": "file:///work/old%20env/src/x"}'
-    url = json.loads(relocated_urls(text, MOVED))["url"]
+    url = json.loads(relocate_urls(text, MOVED))["url"]
     assert unquote(urlsplit(url).path) == f"{NEW}/src/x"
-    assert relocated_urls('{"url": "https://work/old%20env"}', MOVED) == '{"url": "https://work/old%20env"}'
+    assert relocate_urls('{"url": "https://work/old%20env"}', MOVED) == '{"url": "https://work/old%20env"}'
 
 
 def test_path_files_have_lines_of_paths_and_lines_of_python() -> None:
     text = f"{OLD}/src\r\n# {OLD}\nimport site; site.addsitedir('{OLD}/more')\nrelative\n{OLD}er\n"
-    lines = relocated_lines(text, MOVED).splitlines(keepends=True)
+    lines = relocate_pth(text, MOVED).splitlines(keepends=True)
     assert lines[0] == f"{NEW}/src\r\n"
     assert lines[2] == f"import site; site.addsitedir({NEW + '/more'!r})\n"
     assert lines[3:] == ["relative\n", f"{OLD}er\n"]
@@ -221,7 +223,7 @@ def test_path_files_have_lines_of_paths_and_lines_of_python() -> None:
 def test_settings_change_where_they_name_the_place_and_nowhere_else() -> None:
     text = f"home = /usr/bin\nprompt = '{OLD}'\ncommand = /usr/bin/python -m venv {OLD}\n"
     expected = f"home = /usr/bin\nprompt = '{OLD}'\ncommand = /usr/bin/python -m venv {NEW}\n"
-    assert relocated_settings(text, MOVED) == expected
+    assert relocate_settings(text, MOVED) == expected
 
 
 @pytest.mark.parametrize(
@@ -238,34 +240,37 @@ def test_settings_change_where_they_name_the_place_and_nowhere_else() -> None:
     ],
 )
 def test_the_command_that_made_an_environment_names_it(command: str, place: str) -> None:
-    assert place_of(command, "/x/other") == place
+    assert recorded_destination(command, "/x/other") == place
 
 
 def test_a_place_that_cannot_be_written_in_a_line_is_known_again() -> None:
-    assert place_of("/usr/bin/python -m venv /x/new line", "/x/new\nline") == "/x/new\nline"
-    assert place_of("/usr/bin/python -m venv /x/blank", "/x/blank ") == "/x/blank "
+    assert recorded_destination("/usr/bin/python -m venv /x/new line", "/x/new\nline") == "/x/new\nline"
+    assert recorded_destination("/usr/bin/python -m venv /x/blank", "/x/blank ") == "/x/blank "
 
 
 def test_a_command_moves_word_by_word() -> None:
     """It is quoted anew: the new name may need other quotes."""
     relocation = Relocation((("/x/a b", "/y/it's"),))
     text = "command = /usr/bin/python -m cloche --python '/x/a b/python' '/x/a b'\n"
-    moved = relocated_settings(text, relocation).removeprefix("command = ")
+    moved = relocate_settings(text, relocation).removeprefix("command = ")
     assert shlex.split(moved)[-2:] == ["/y/it's/python", "/y/it's"]
-    assert place_of(moved.strip(), "") == "/y/it's"
+    assert recorded_destination(moved.strip(), "") == "/y/it's"
 
 
 def test_a_command_names_the_interpreter_that_the_environment_was_brought_to() -> None:
     command = "/usr/bin/python -m cloche --python '/old one/python' --creator symlink /x/env"
     expected = "/usr/bin/python -m cloche --python /new/python --creator symlink /x/env"
-    assert pointed(command, "/new/python") == expected
-    assert pointed("/usr/bin/python -m venv --python /x/env", "/new") == "/usr/bin/python -m venv --python /x/env"
+    assert replace_interpreter(command, "/new/python") == expected
+    assert (
+        replace_interpreter("/usr/bin/python -m venv --python /x/env", "/new")
+        == "/usr/bin/python -m venv --python /x/env"
+    )
 
 
 def test_a_directory_around_an_environment_moves_with_it() -> None:
-    assert moved_around("/x/a/.venv", "/x/b/.venv") == (("/x/a", "/x/b"),)
-    assert moved_around("/x/a/.venv", "/x/a/env") == ()
-    assert moved_around("/x/p/q/.venv", "/y/p/q/.venv") == (("/x", "/y"),)
+    assert moved_parent("/x/a/.venv", "/x/b/.venv") == (("/x/a", "/x/b"),)
+    assert moved_parent("/x/a/.venv", "/x/a/env") == ()
+    assert moved_parent("/x/p/q/.venv", "/y/p/q/.venv") == (("/x", "/y"),)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20))
@@ -307,7 +312,7 @@ def test_the_root_in_a_script_is_read_and_rewritten_by_the_rules_of_its_shell(pr
     found, shell = require(program), shell_named(program)
     for line in LINES[program]:
         text = line.format(spelled)
-        assert recorded_roots(text, shell) == ["/old"]
+        assert roots_in_script(text, shell) == ["/old"]
         changed = rewrite_script(text, shell, lambda word, _: new if word == "/old" else word)
         environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}
         done = subprocess.run([found, *flags, show.format(changed)], capture_output=True, env=environ, check=False)
@@ -327,7 +332,7 @@ def test_the_root_in_a_script_is_read_and_rewritten_by_the_rules_of_its_shell(pr
     ],
 )
 def test_the_root_is_found_in_the_notations_of_other_makers(program: str, line: str, root: str) -> None:
-    assert recorded_roots(line, shell_named(program)) == [root]
+    assert roots_in_script(line, shell_named(program)) == [root]
 
 
 @pytest.mark.parametrize(

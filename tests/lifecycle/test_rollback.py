@@ -16,7 +16,7 @@ from cloche.errors import ClocheError
 from cloche.lifecycle import move as moving
 from cloche.lifecycle import rebuild as rebuilding
 from cloche.lifecycle import upgrade as upgrading
-from cloche.lifecycle.diagnosis import take_up
+from cloche.lifecycle.diagnosis import open_case
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.repair import repair_environment
 from tests.trees import snapshot
@@ -262,7 +262,7 @@ def test_a_repair_that_does_not_work_is_undone(cloche, empty, world, monkeypatch
     place = cloche.cwd / "renamed"
     old.rename(place)
     before = snapshot(place)
-    case = take_up(str(place), world)
+    case = open_case(str(place), world)
     (place / "bin" / "python").unlink()
     (place / "bin" / "python").write_text("#!/bin/sh\nexit 3\n")
     (place / "bin" / "python").chmod(0o755)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.lifecycle.installed import Installed, in_site
-from cloche.lifecycle.inventory import is_carriable, is_whole, serves
+from cloche.lifecycle.installed import InstalledDistribution, distributions_in
+from cloche.lifecycle.inventory import is_carriable, is_compatible_tag, is_intact
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.rebuild import unmark_requested
 from cloche.model.value import replace
@@ -23,10 +23,10 @@ SITE = "lib/python3.12/site-packages"
 
 
 @pytest.fixture
-def spam(tmp_path: Path) -> Installed:
+def spam(tmp_path: Path) -> InstalledDistribution:
     """A distribution in an environment below the temporary directory."""
     install(make_wheel(tmp_path / "wheels"), tmp_path / SITE)
-    (one,) = in_site(str(tmp_path), SITE)
+    (one,) = distributions_in(str(tmp_path), SITE)
     return replace(one, rows=tuple(row for row in one.rows if not row.path.startswith("bin/")))
 
 
@@ -44,10 +44,10 @@ def spam(tmp_path: Path) -> Installed:
     ],
 )
 def test_the_tags_tell_which_files_serve_another_python(tag: str, name: str, does: bool) -> None:
-    assert serves(tag, interpreter(name)) is does
+    assert is_compatible_tag(tag, interpreter(name)) is does
 
 
-def test_what_is_made_for_a_machine_stays_on_it(spam: Installed) -> None:
+def test_what_is_made_for_a_machine_stays_on_it(spam: InstalledDistribution) -> None:
     info, target = portrait_of("CPython 3.11.7"), interpreter("CPython 3.12.1")
     stable = replace(spam, tags=("cp39-abi3-linux_x86_64",))
     assert is_carriable(stable, info, target)
@@ -55,18 +55,18 @@ def test_what_is_made_for_a_machine_stays_on_it(spam: Installed) -> None:
     assert is_carriable(spam, info, replace(target, machine="aarch64"))
 
 
-def test_what_was_altered_or_is_gone_is_not_whole(spam: Installed, tmp_path: Path) -> None:
-    assert is_whole(spam, str(tmp_path))
+def test_what_was_altered_or_is_gone_is_not_whole(spam: InstalledDistribution, tmp_path: Path) -> None:
+    assert is_intact(spam, str(tmp_path))
     module = tmp_path / SITE / "spam.py"
     module.write_text("altered = True\n")
-    assert not is_whole(spam, str(tmp_path))
+    assert not is_intact(spam, str(tmp_path))
     module.unlink()
-    assert not is_whole(spam, str(tmp_path))
+    assert not is_intact(spam, str(tmp_path))
 
 
 @pytest.mark.parametrize("requested", ["yes", "no"])
 def test_a_package_is_not_marked_as_requested_when_only_the_upgrade_named_it_to_pip(
-    spam: Installed, tmp_path: Path, requested: str
+    spam: InstalledDistribution, tmp_path: Path, requested: str
 ) -> None:
     mark, record = tmp_path / spam.metadata / "REQUESTED", tmp_path / spam.record
     mark.write_text("")

@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from cloche.lifecycle.recorded_command import place_of, pointed
+from cloche.lifecycle.recorded_command import recorded_destination, replace_interpreter
 from cloche.model.interpreter import Host
 from cloche.model.request import Wanted
 from cloche.planning.plan_at import quoted, seeds
@@ -39,11 +39,19 @@ def test_a_windows_path_is_recorded_as_its_shells_read_it() -> None:
 
 def test_what_venv_records_is_read_by_its_own_rules() -> None:
     """It quotes nothing, and its place is the rest of the line, whatever that looks like."""
-    assert place_of("/usr/bin/python3 -m venv --prompt=x /work/a --python b", "/elsewhere") == "/work/a --python b"
-    assert place_of("/opt/python3 -m cloche --python /usr/bin/python3 '/work/a b'", "/elsewhere") == "/work/a b"
+    assert (
+        recorded_destination("/usr/bin/python3 -m venv --prompt=x /work/a --python b", "/elsewhere")
+        == "/work/a --python b"
+    )
+    assert (
+        recorded_destination("/opt/python3 -m cloche --python /usr/bin/python3 '/work/a b'", "/elsewhere")
+        == "/work/a b"
+    )
 
 
 def test_a_command_names_another_interpreter_only_where_it_names_one() -> None:
     command = "/opt/python3 -m cloche --python /usr/bin/python3.11 --creator symlink /work/env"
-    assert pointed(command, "/usr/bin/python3.12") == command.replace("3.11", "3.12")
-    assert pointed("/opt/python3 -m cloche --python /work/env", "/usr/bin/python3.12").endswith(" --python /work/env")
+    assert replace_interpreter(command, "/usr/bin/python3.12") == command.replace("3.11", "3.12")
+    assert replace_interpreter("/opt/python3 -m cloche --python /work/env", "/usr/bin/python3.12").endswith(
+        " --python /work/env"
+    )

@@ -8,7 +8,7 @@ from cloche.cli import report
 from cloche.cli.user_shell import login_program, parent_program
 from cloche.errors import DestinationError, Inexpressible, UsageError
 from cloche.lifecycle.activation_scripts import shells_of_plugins
-from cloche.lifecycle.reader import read
+from cloche.lifecycle.reader import read_environment
 from cloche.model.value import TYPE_CHECKING
 from cloche.shells.catalogue import MODULES, built_in_shells, shell_of_program, shell_with_program
 from cloche.shells.elsewhere import DISTRIBUTIONS
@@ -32,7 +32,7 @@ def activate(invocation: Invocation) -> int:
     if form == "dotenv" and words.flag("json"):
         raise UsageError("`--json` and `--print-env dotenv` contradict each other", hint="choose one")
     with invocation.open_session() as session:
-        environment = read(words.operands[0], host, session.probes)
+        environment = read_environment(words.operands[0], host, session.probes)
         if form == "dotenv":
             lines = [f"{name}={dotenv(text)}" for name, text in variables(environment, host).items()]
             lines += [f"{name}=" for name in GONE]  # an empty one is none for Python
@@ -97,9 +97,9 @@ def activation_line(environment: Environment, program: str, shell: Shell) -> str
 
 def variables(environment: Environment, host: Host) -> dict[str, str]:
     """Return what activation sets."""
-    from cloche.lifecycle.run import active
+    from cloche.lifecycle.run import activated_environ
 
-    after = active(environment, host)
+    after = activated_environ(environment, host)
     return {name: after[name] for name in ("VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "PATH")}
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from cloche.apply.staging import recover_environment
 from cloche.cli import report
 from cloche.errors import ClocheError, UsageError
-from cloche.lifecycle.diagnosis import diagnose, take_up
+from cloche.lifecycle.diagnosis import diagnose, open_case
 from cloche.lifecycle.finder import environments_below
-from cloche.lifecycle.repair import Repaired, repair_environment
+from cloche.lifecycle.repair import RepairResult, repair_environment
 from cloche.model.value import value
 from cloche.planning.destination import absolute
 
@@ -33,7 +33,7 @@ class Outcome:
     """What was found in one environment, and what was repaired."""
 
     path: str
-    result: Repaired
+    result: RepairResult
     failure: ClocheError | None = None
     """Why it could not be examined or repaired."""
 
@@ -55,7 +55,7 @@ def doctor(invocation: Invocation) -> int:
         report.print_json(environments=[outcome_json(outcome) for outcome in outcomes])
     else:
         print_outcomes(outcomes, arguments)
-    return int(any(outcome.failure or outcome.result.left for outcome in outcomes))
+    return int(any(outcome.failure or outcome.result.remaining for outcome in outcomes))
 
 
 def environments_named(arguments: ParsedArguments, host: Host) -> list[str]:
@@ -87,13 +87,13 @@ def examine_environment(path: str, session: Session, *, fix: bool) -> Outcome:
     try:
         if fix and not os.path.lexists(path):
             recover_environment(path)  # a run that was killed may have set it aside
-        case = take_up(path, session)
+        case = open_case(path, session)
         if fix:
             return Outcome(case.root, repair_environment(case, session))
         findings = tuple(diagnose(case))
-        return Outcome(case.root, Repaired(findings, findings))
+        return Outcome(case.root, RepairResult(findings, findings))
     except ClocheError as problem:
-        return Outcome(path, Repaired((), ()), problem)
+        return Outcome(path, RepairResult((), ()), problem)
 
 
 def print_outcomes(outcomes: Iterable[Outcome], arguments: ParsedArguments) -> None:
@@ -104,11 +104,11 @@ def print_outcomes(outcomes: Iterable[Outcome], arguments: ParsedArguments) -> N
             continue
         for finding in outcome.result.repaired:
             report.print_result(f"{path}: {in_green('repaired')}: {finding_line(finding)}")
-        for finding in outcome.result.left:
+        for finding in outcome.result.remaining:
             report.print_result(f"{path}: {finding_line(finding)}; {report.one_line(finding.remedy)}")
         for note in outcome.result.notes:
             report.print_result(f"{path}: note: {report.one_line(note)}")
-        if not outcome.result.left and not arguments.count("quiet"):
+        if not outcome.result.remaining and not arguments.count("quiet"):
             report.print_result(f"{path}: {in_green('healthy')}")
 
 
@@ -125,7 +125,7 @@ def outcome_json(outcome: Outcome) -> dict[str, object]:
     repaired = {(finding.code, finding.path) for finding in outcome.result.repaired}
     return {
         "root": outcome.path,
-        "healthy": not outcome.failure and not outcome.result.left,
+        "healthy": not outcome.failure and not outcome.result.remaining,
         "error": outcome.failure.message if outcome.failure else None,
         "findings": [
             {
@@ -136,7 +136,7 @@ def outcome_json(outcome: Outcome) -> dict[str, object]:
                 "repairable": finding.repairable == "yes",
                 "repaired": (finding.code, finding.path) in repaired,
             }
-            for finding in dict.fromkeys((*outcome.result.findings, *outcome.result.left))
+            for finding in dict.fromkeys((*outcome.result.findings, *outcome.result.remaining))
         ],
         "notes": list(outcome.result.notes),
     }

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from cloche.cli.invocation import Invocation
     from cloche.lifecycle.info import EnvironmentInfo
-    from cloche.lifecycle.installed import Installed
+    from cloche.lifecycle.installed import InstalledDistribution
 
 
 def info(invocation: Invocation) -> int:
@@ -39,10 +39,10 @@ def summary_lines(facts: EnvironmentInfo) -> Iterator[tuple[str, str]]:
     yield "python", python_line(facts)
     yield "prompt", environment.prompt
     yield "options", ", ".join(recorded_options(facts)) or "none"
-    yield "seeds", ", ".join(f"{one.key} {one.version}" for one in facts.seeds) or "none"
+    yield "seeds", ", ".join(f"{distribution.key} {distribution.version}" for distribution in facts.seeds) or "none"
     yield "packages", f"{len(facts.distributions)} in {environment.path_to(environment.layout.purelib)}"
-    for one in facts.editable:
-        yield "editable", f"{one.name} {one.version} from {one.editable}"
+    for distribution in facts.editable:
+        yield "editable", f"{distribution.name} {distribution.version} from {distribution.editable}"
     yield "activate", ", ".join(facts.activators) or "none"
     yield "size", f"{human_size(facts.own_size)} of its own, {human_size(facts.shared_size)} shared"
 
@@ -78,9 +78,9 @@ def recorded_options(facts: EnvironmentInfo) -> Iterator[str]:
         yield "copies"
 
 
-def is_same_directory(one: str, other: str) -> bool:
+def is_same_directory(distribution: str, other: str) -> bool:
     try:
-        return os.path.samefile(one, other)
+        return os.path.samefile(distribution, other)
     except OSError:
         return False
 
@@ -106,18 +106,18 @@ def info_json(facts: EnvironmentInfo) -> dict[str, object]:
         },
         "recorded_roots": facts.recorded_roots,
         "options": list(recorded_options(facts)),
-        "packages": [package_json(one) for one in facts.distributions],
+        "packages": [package_json(distribution) for distribution in facts.distributions],
         "activators": facts.activators,
         "size": {"own": facts.own_size, "shared": facts.shared_size},
     }
 
 
-def package_json(one: Installed) -> dict[str, object]:
+def package_json(distribution: InstalledDistribution) -> dict[str, object]:
     return {
-        "name": one.name,
-        "version": one.version,
-        "installer": one.installer,
-        "requested": one.requested == "yes",
-        "editable": one.editable or None,
-        "direct_url": one.origin or None,
+        "name": distribution.name,
+        "version": distribution.version,
+        "installer": distribution.installer,
+        "requested": distribution.requested == "yes",
+        "editable": distribution.editable or None,
+        "direct_url": distribution.origin or None,
     }

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from cloche.cli import report
 from cloche.lifecycle.rebuild import rebuild
-from cloche.lifecycle.upgrade import Upgraded, outdated_seeds, plan_upgrade, upgrade_in_place
+from cloche.lifecycle.upgrade import UpgradeResult, outdated_seeds, plan_upgrade, upgrade_in_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cloche.cli.invocation import Invocation
     from cloche.cli.parser import ParsedArguments
-    from cloche.lifecycle.upgrade import Upgrade
+    from cloche.lifecycle.upgrade import UpgradePlan
     from cloche.model.interpreter import Host
     from cloche.session import Session
 
@@ -34,7 +34,7 @@ def upgrade(invocation: Invocation) -> int:
             outcome, done = "upgraded", perform_upgrade(planned, session, arguments)
         if done and planned.kind == "nothing" and not done.seeds:
             outcome = "up to date"
-    report.print_warnings(f"{one.what} was not carried over: {one.why}" for one in (done.losses if done else ()))
+    report.print_warnings(f"{loss.item} was not carried over: {loss.reason}" for loss in (done.losses if done else ()))
     report.print_warnings(done.notes if done else ())
     if settings.flag("json"):
         report.print_json(**upgrade_json(planned, outcome, done))
@@ -46,23 +46,23 @@ def upgrade(invocation: Invocation) -> int:
     return code
 
 
-def perform_upgrade(planned: Upgrade, session: Session, arguments: ParsedArguments) -> Upgraded:
+def perform_upgrade(planned: UpgradePlan, session: Session, arguments: ParsedArguments) -> UpgradeResult:
     if planned.kind == "rebuild":
         session.progress(f"rebuilding for {planned.interpreter.name}")
         return rebuild(planned, session, losses="allowed" if arguments.flag("allow-loss") else "refused")
     return upgrade_in_place(planned, session)
 
 
-def rehearse_upgrade(planned: Upgrade, session: Session) -> Upgraded:
+def rehearse_upgrade(planned: UpgradePlan, session: Session) -> UpgradeResult:
     """Do everything except the last step; only pip can tell what it can install."""
     if planned.kind == "rebuild":
         session.progress(f"rehearsing for {planned.interpreter.name}")
         return rebuild(planned, session, losses="allowed", commit="no")
-    return Upgraded(planned.info.environment, seeds=outdated_seeds(planned, session))
+    return UpgradeResult(planned.info.environment, seeds=outdated_seeds(planned, session))
 
 
 def summary_lines(
-    planned: Upgrade, outcome: str, done: Upgraded | None, host: Host, milliseconds: float
+    planned: UpgradePlan, outcome: str, done: UpgradeResult | None, host: Host, milliseconds: float
 ) -> Iterator[str]:
     location = report.one_line(report.relative_path(planned.location, host))
     interpreter, base = planned.interpreter, planned.info.base
@@ -73,11 +73,12 @@ def summary_lines(
     if planned.inventory is not None:
         inventory = planned.inventory
         yield f"  carried over: {len(inventory.carried)} packages, {len(inventory.loose)} files outside packages"
-        if inventory.anew:
-            yield f"  installed by pip: {', '.join(f'{one.key} {one.version}' for one in inventory.anew)}"
+        if inventory.reinstalled:
+            names = ", ".join(f"{distribution.key} {distribution.version}" for distribution in inventory.reinstalled)
+            yield f"  installed by pip: {names}"
 
 
-def upgrade_json(planned: Upgrade, outcome: str, done: Upgraded | None) -> dict[str, object]:
+def upgrade_json(planned: UpgradePlan, outcome: str, done: UpgradeResult | None) -> dict[str, object]:
     inventory = planned.inventory
     return {
         "outcome": outcome,
@@ -86,10 +87,14 @@ def upgrade_json(planned: Upgrade, outcome: str, done: Upgraded | None) -> dict[
         "from": planned.info.version_text,
         "to": planned.interpreter.version_text,
         "interpreter": report.as_json(planned.interpreter),
-        "carried": [f"{one.key}=={one.version}" for one in inventory.carried] if inventory else [],
-        "installed": [f"{one.key}=={one.version}" for one in inventory.anew] if inventory else [],
+        "carried": [f"{distribution.key}=={distribution.version}" for distribution in inventory.carried]
+        if inventory
+        else [],
+        "installed": [f"{distribution.key}=={distribution.version}" for distribution in inventory.reinstalled]
+        if inventory
+        else [],
         "loose": list(inventory.loose) if inventory else [],
         "seeds": list(done.seeds) if done else [],
-        "losses": [{"what": one.what, "why": one.why} for one in (done.losses if done else ())],
+        "losses": [{"what": loss.item, "why": loss.reason} for loss in (done.losses if done else ())],
         "notes": list(done.notes) if done else [],
     }

@@ -29,13 +29,17 @@ def shells_by_script(names: Iterable[str], environment: Environment, session: Se
     :param names: the files beside the environment's Python: plugins are loaded only if there is a script among them that
         may be theirs.
     """
-    built_in = by_script(built_in_shells())
+    built_in = index_by_script(built_in_shells())
     if any("activate" in name.lower() and name.lower() not in built_in for name in names):
-        return {**by_script(elsewhere.SHELLS), **by_script(shells_of_plugins(session, environment)), **built_in}
-    return {**by_script(elsewhere.SHELLS), **built_in}
+        return {
+            **index_by_script(elsewhere.SHELLS),
+            **index_by_script(shells_of_plugins(session, environment)),
+            **built_in,
+        }
+    return {**index_by_script(elsewhere.SHELLS), **built_in}
 
 
-def by_script(shells: Iterable[Shell]) -> dict[str, Shell]:
+def index_by_script(shells: Iterable[Shell]) -> dict[str, Shell]:
     return {name.lower(): shell for shell in shells for name in shell.script_names}
 
 
@@ -84,7 +88,7 @@ def shell_of_component(one: Component, environment: Environment, session: Sessio
     )
 
 
-def recorded_roots(text: str, shell: Shell) -> list[str]:
+def roots_in_script(text: str, shell: Shell) -> list[str]:
     """Return the absolute paths that an activation script takes for the environment's own."""
     return [
         word.text

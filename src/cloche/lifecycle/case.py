@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from cloche.lifecycle.examination import same
+from cloche.lifecycle.examination import is_same_file
 from cloche.lifecycle.overlay import Overlay
-from cloche.lifecycle.relocation import Relocation, moved_around
+from cloche.lifecycle.relocation import Relocation, moved_parent
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
-    from cloche.lifecycle.examination import Examined
+    from cloche.lifecycle.examination import Examination
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host, Interpreter
@@ -36,7 +36,7 @@ class Case:
 
     info: EnvironmentInfo
     host: Host
-    examined: Examined
+    examination: Examination
     replacement: Interpreter | None
     """What could take the place of a base that is gone."""
 
@@ -55,14 +55,14 @@ class Case:
     @property
     def old_roots(self) -> list[str]:
         """The places that files in it take for its root and that are another."""
-        return [root for root in self.info.recorded_roots if not same(root, self.root)]
+        return [root for root in self.info.recorded_roots if not is_same_file(root, self.root)]
 
     @property
     def relocation(self) -> Relocation:
         """From all of these to where it is, with the directories around it that went along."""
         return Relocation(
             tuple((root, self.root) for root in self.old_roots),
-            tuple(pair for root in self.old_roots for pair in moved_around(root, self.root)),
+            tuple(pair for root in self.old_roots for pair in moved_parent(root, self.root)),
         )
 
 

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from cloche.session import Session
 
 
-def take_up(path: str, session: Session) -> Case:
+def open_case(path: str, session: Session) -> Case:
     """Look at an environment and start its Python.
 
     :raises DestinationError: there is none.
     """
     info = environment_info(path, session)
     environment = info.environment
-    examined = examine(environment, session.host)
-    alive = environment.interpreter is not None and not examined.failure
+    examination = examine(environment, session.host)
+    alive = environment.interpreter is not None and not examination.failure
     other = None if alive else environment.interpreter or find_replacement(info, session)
-    return Case(info, session.host, examined, other)
+    return Case(info, session.host, examination, other)
 
 
 def diagnose(case: Case) -> list[Finding]:

@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Literal
 
-    from cloche.lifecycle.installed import Installed
+    from cloche.lifecycle.installed import InstalledDistribution
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host
     from cloche.shells.shell import Shell
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds after which a Python that does not answer counts as broken."""
 
 
 @value
-class Examined:
+class Examination:
     """What the environment's Python told."""
 
     failure: str
@@ -48,39 +48,39 @@ class Examined:
     """A file for which it would wait without end, relative to the root; it was not started then."""
 
 
-def modules_of(distributions: Iterable[Installed]) -> list[str]:
+def modules_of(distributions: Iterable[InstalledDistribution]) -> list[str]:
     """Return the modules that scripts of these distributions import."""
     return sorted({point.module for one in distributions for point in one.entry_points if point.module})
 
 
 def examine(
     environment: Environment, host: Host, modules: Iterable[str] = (), *, seed: Literal["yes", "no"] = "yes"
-) -> Examined:
+) -> Examination:
     """Start an environment's Python and ask."""
     program = template.resource(__name__, "_examine.py")
     executable = environment.path_to(environment.layout.executable)
     asked = [*modules, *(["--seed"] if seed == "yes" else [])]
     environ = {name: text for name, text in host.environ.items() if not name.startswith(("PYTHON", "__PYVENV"))}
-    if obstacle := obstacle_to_start(environment):
-        return Examined(f"`{obstacle}` is not a regular file; reading it would block", obstacle=obstacle)
+    if obstacle := blocking_file(environment):
+        return Examination(f"`{obstacle}` is not a regular file; reading it would block", obstacle=obstacle)
     try:
-        ran = ask([executable, "-I", "-B", "-c", program, *asked], environ, os.path.abspath(os.sep))
+        ran = run_to_end([executable, "-I", "-B", "-c", program, *asked], environ, os.path.abspath(os.sep))
     except subprocess.TimeoutExpired:
-        return Examined(f"gave no answer in {PATIENCE:.0f} s")
+        return Examination(f"gave no answer in {TIMEOUT:.0f} s")
     except OSError as error:
-        return Examined(reason_of(error))
+        return Examination(reason_of(error))
     lines = ran.stdout.decode("utf-8", "surrogateescape").strip().splitlines()
     try:
         facts = json.loads(lines[-1])
-        return Examined(
+        return Examination(
             "", facts["prefix"], tuple(facts["version"][:3]), tuple(facts["unresolvable"]), facts["seed"].strip()
         )
     except (IndexError, ValueError, KeyError, TypeError):
         said = ran.stderr.decode("utf-8", "replace").strip().splitlines()
-        return Examined(said[-1] if said else f"ended with code {ran.returncode}")
+        return Examination(said[-1] if said else f"ended with code {ran.returncode}")
 
 
-def obstacle_to_start(environment: Environment) -> str:
+def blocking_file(environment: Environment) -> str:
     """Return a file that every Python here reads when it starts and that is a pipe or a device; empty if none is."""
     beside = f"{environment.layout.bin}/pyvenv.cfg"
     for path in (environment.layout.config, beside, *site_files(environment, ".pth")):
@@ -93,7 +93,9 @@ def obstacle_to_start(environment: Environment) -> str:
     return ""
 
 
-def ask(command: Sequence[str], environ: Mapping[str, str], directory: str) -> subprocess.CompletedProcess[bytes]:
+def run_to_end(
+    command: Sequence[str], environ: Mapping[str, str], directory: str
+) -> subprocess.CompletedProcess[bytes]:
     """Run a program that is given nothing to read, to its end; it ends with all that it started if we do not wait for it.
 
     :raises subprocess.TimeoutExpired: it took longer than `PATIENCE`.
@@ -104,14 +106,14 @@ def ask(command: Sequence[str], environ: Mapping[str, str], directory: str) -> s
         command, env=environ, cwd=directory, stdin=nothing, stdout=pipe, stderr=pipe, start_new_session=True
     ) as process:
         try:
-            output, errors = process.communicate(timeout=PATIENCE)
+            output, errors = process.communicate(timeout=TIMEOUT)
         except BaseException:
             kill_process_tree(process, environ)
             raise
     return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
 
-def activations(environment: Environment, host: Host) -> list[str]:
+def failing_activations(environment: Environment, host: Host) -> list[str]:
     """Activate in every shell that is on this machine; return the scripts that did not lead here, with the shell."""
     wrong: list[str] = []
     for shell in built_in_shells():
@@ -136,14 +138,16 @@ def try_activation(
     environ = {name: text for name, text in host.environ.items() if not name.startswith(("VIRTUAL_ENV", "XDG_"))}
     environ |= {"TERM": "dumb", "HOME": "/nonexistent"}  # fish would leave its files there
     try:
-        ran = ask([found, *shell.trial_options[program], text], environ, environment.path_to(environment.layout.bin))
+        ran = run_to_end(
+            [found, *shell.trial_options[program], text], environ, environment.path_to(environment.layout.bin)
+        )
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
     told = ran.stdout.decode("utf-8", "surrogateescape").splitlines()
-    return "here" if any(same(line, environment.location) for line in told[:2]) else "elsewhere"
+    return "here" if any(is_same_file(line, environment.location) for line in told[:2]) else "elsewhere"
 
 
-def same(one: str, other: str) -> bool:
+def is_same_file(one: str, other: str) -> bool:
     try:
         return os.path.samefile(one, other)
     except OSError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-UNLIKELY = frozenset((".git", ".hg", "node_modules", "__pycache__", "proc", "sys", "dev"))
+SKIPPED_NAMES = frozenset((".git", ".hg", "node_modules", "__pycache__", "proc", "sys", "dev"))
 
 
 def environments_below(directory: str) -> list[str]:
@@ -15,5 +15,5 @@ def environments_below(directory: str) -> list[str]:
             found.append(parent)
             names.clear()
         else:
-            names[:] = sorted(name for name in names if name not in UNLIKELY)
+            names[:] = sorted(name for name in names if name not in SKIPPED_NAMES)
     return sorted(found)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 from cloche.lifecycle.activation_scripts import shells_by_script
-from cloche.lifecycle.embedded_paths import files, roots
-from cloche.lifecycle.installed import Installed, installed
+from cloche.lifecycle.embedded_paths import find_recorded_roots, walk_files
+from cloche.lifecycle.installed import InstalledDistribution, installed_distributions
 from cloche.lifecycle.overlay import Overlay
-from cloche.lifecycle.reader import known_settings, listed, maker_of, read, standing_base
+from cloche.lifecycle.reader import creator_of, current_base, effective_settings, list_names, read_environment
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class EnvironmentInfo:
     """What stands where its base was; None if nothing does."""
     recorded_roots: tuple[str, ...]
     """Every place that files in it take for its root, the most frequent first."""
-    distributions: tuple[Installed, ...]
+    distributions: tuple[InstalledDistribution, ...]
     activators: tuple[str, ...]
     """File names of its activation scripts."""
     shells: Mapping[str, Shell]
@@ -56,12 +56,12 @@ class EnvironmentInfo:
         return ".".join(parts[:3]) + (f"{suffix}{serial}" if suffix else "")
 
     @property
-    def seeds(self) -> tuple[Installed, ...]:
-        return tuple(one for one in self.distributions if one.key in SEEDS)
+    def seeds(self) -> tuple[InstalledDistribution, ...]:
+        return tuple(distribution for distribution in self.distributions if distribution.key in SEEDS)
 
     @property
-    def editable(self) -> tuple[Installed, ...]:
-        return tuple(one for one in self.distributions if one.editable)
+    def editable(self) -> tuple[InstalledDistribution, ...]:
+        return tuple(distribution for distribution in self.distributions if distribution.editable)
 
 
 def environment_info(path: str, session: Session) -> EnvironmentInfo:
@@ -70,19 +70,19 @@ def environment_info(path: str, session: Session) -> EnvironmentInfo:
     :raises DestinationError: there is none.
     """
     host, cache = session.host, session.probes
-    environment = read(path, host, cache)
-    settings = known_settings(environment.location)
-    distributions = installed(environment)
-    names = listed(environment.path_to(environment.layout.bin))
+    environment = read_environment(path, host, cache)
+    settings = effective_settings(environment.location)
+    distributions = installed_distributions(environment)
+    names = list_names(environment.path_to(environment.layout.bin))
     shells = shells_by_script(names, environment, session)
-    recorded = roots(environment, settings, distributions, shells, Overlay(environment.location))
-    own, shared = sizes(environment.location)
+    recorded = find_recorded_roots(environment, settings, distributions, shells, Overlay(environment.location))
+    own, shared = disk_usage(environment.location)
     return EnvironmentInfo(
         environment=environment,
         settings=settings,
-        maker=maker_of(settings),
+        maker=creator_of(settings),
         recorded_version=settings.get("version_info") or settings.get("version") or "",
-        base=environment.interpreter or standing_base(settings, host, cache),
+        base=environment.interpreter or current_base(settings, host, cache),
         recorded_roots=tuple(sorted(recorded, key=lambda root: -len(recorded[root]))),
         distributions=tuple(distributions),
         activators=tuple(name for name in names if name.lower() in shells),
@@ -92,10 +92,10 @@ def environment_info(path: str, session: Session) -> EnvironmentInfo:
     )
 
 
-def sizes(root: str) -> tuple[int, int]:
+def disk_usage(root: str) -> tuple[int, int]:
     """Return the bytes of files with one name, and of those with more, each of the latter once."""
     own, shared, seen = 0, 0, set()
-    for file in files(root):
+    for file in walk_files(root):
         if file.kind != "file":
             continue
         status = os.lstat(os.path.join(root, file.path))

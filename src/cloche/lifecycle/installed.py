@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @value
-class Installed:
+class InstalledDistribution:
     """A distribution in an environment."""
 
     name: str
@@ -60,18 +60,22 @@ class Installed:
         return f"{self.metadata}/RECORD"
 
 
-def sites(layout: Layout) -> list[str]:
+def site_directories(layout: Layout) -> list[str]:
     """Return the directories for packages, relative to the root, each once."""
     return list(dict.fromkeys((layout.purelib, layout.platlib)))
 
 
-def installed(environment: Environment) -> list[Installed]:
+def installed_distributions(environment: Environment) -> list[InstalledDistribution]:
     """Return every distribution in an environment, by name; metadata that cannot be read gives none."""
-    found = [one for site in sites(environment.layout) for one in in_site(environment.location, site)]
-    return sorted(found, key=lambda one: (one.key, one.version, one.metadata))
+    found = [
+        distribution
+        for site in site_directories(environment.layout)
+        for distribution in distributions_in(environment.location, site)
+    ]
+    return sorted(found, key=lambda distribution: (distribution.key, distribution.version, distribution.metadata))
 
 
-def in_site(root: str, site: str) -> Iterator[Installed]:
+def distributions_in(root: str, site: str) -> Iterator[InstalledDistribution]:
     """Yield the distributions in one directory for packages."""
     directory = os.path.join(root, site)
     try:
@@ -81,63 +85,65 @@ def in_site(root: str, site: str) -> Iterator[Installed]:
     for name in names:
         path = f"{site}/{name}"
         if name.endswith(".dist-info") and os.path.isdir(os.path.join(root, path)):
-            yield from described(root, site, path, "METADATA")
+            yield from read_metadata(root, site, path, "METADATA")
         elif name.endswith(".egg-info"):
-            yield from described(root, site, path, "PKG-INFO")
+            yield from read_metadata(root, site, path, "PKG-INFO")
         elif name.endswith(".egg-link"):
-            yield from linked(root, site, path)
+            yield from read_egg_link(root, site, path)
 
 
-def described(root: str, site: str, metadata: str, file: str, editable: str = "") -> Iterator[Installed]:
+def read_metadata(
+    root: str, site: str, metadata: str, file: str, editable: str = ""
+) -> Iterator[InstalledDistribution]:
     """Yield what one metadata directory (or, for an `.egg-info` that is a file, that file) says."""
     there = os.path.join(root, metadata)
-    text = read(os.path.join(there, file) if os.path.isdir(there) else there)
+    text = read_text(os.path.join(there, file) if os.path.isdir(there) else there)
     headers = HeaderParser().parsestr(text)
     name, version = headers.get("Name", ""), headers.get("Version", "")
     if not name:
         return
-    origin = direct_url(read(os.path.join(there, "direct_url.json")))
-    wheel = HeaderParser().parsestr(read(os.path.join(there, "WHEEL")))
-    yield Installed(
+    origin = parse_direct_url(read_text(os.path.join(there, "direct_url.json")))
+    wheel = HeaderParser().parsestr(read_text(os.path.join(there, "WHEEL")))
+    yield InstalledDistribution(
         name=name,
         version=version,
         site=site,
         metadata=metadata,
-        rows=tuple(read_record(read(os.path.join(there, "RECORD")), site)),
-        installer=read(os.path.join(there, "INSTALLER")).strip(),
+        rows=tuple(read_record(read_text(os.path.join(there, "RECORD")), site)),
+        installer=read_text(os.path.join(there, "INSTALLER")).strip(),
         requested="yes" if os.path.isfile(os.path.join(there, "REQUESTED")) else "no",
-        tags=tuple(expanded(tag for tag in wheel.get_all("Tag", []))),
+        tags=tuple(expand_tags(tag for tag in wheel.get_all("Tag", []))),
         requires=tuple(headers.get_all("Requires-Dist", [])),
         requires_python=headers.get("Requires-Python", ""),
-        entry_points=tuple(entry_points(read(os.path.join(there, "entry_points.txt")))),
+        entry_points=tuple(parse_entry_points(read_text(os.path.join(there, "entry_points.txt")))),
         origin=origin,
         editable=editable or editable_location(origin),
     )
 
 
-def linked(root: str, site: str, path: str) -> Iterator[Installed]:
+def read_egg_link(root: str, site: str, path: str) -> Iterator[InstalledDistribution]:
     """Yield what `setup.py develop` has linked: an `.egg-link` names a directory that holds an `.egg-info`."""
-    project = read(os.path.join(root, path)).partition("\n")[0].strip()
+    project = read_text(os.path.join(root, path)).partition("\n")[0].strip()
     try:
         found = [name for name in sorted(os.listdir(project)) if name.endswith(".egg-info")] if project else []
     except OSError:
         found = []
     if found:
-        for one in described(project, site, found[0], "PKG-INFO", project):
-            yield replace(one, metadata=path, rows=())
+        for distribution in read_metadata(project, site, found[0], "PKG-INFO", project):
+            yield replace(distribution, metadata=path, rows=())
     elif project:
         name = os.path.basename(path).removesuffix(".egg-link")
-        yield Installed(name, "", site, path, (), "", "yes", (), (), "", (), {}, project)
+        yield InstalledDistribution(name, "", site, path, (), "", "yes", (), (), "", (), {}, project)
 
 
-def expanded(tags: Iterator[str]) -> Iterator[str]:
+def expand_tags(tags: Iterator[str]) -> Iterator[str]:
     """Yield every tag that a compressed one stands for: `py2.py3-none-any` is two (PEP 425)."""
     for tag in tags:
         python, _, rest = tag.strip().partition("-")
-        yield from (f"{one}-{rest}" for one in python.split("."))
+        yield from (f"{distribution}-{rest}" for distribution in python.split("."))
 
 
-def entry_points(text: str) -> Iterator[EntryPoint]:
+def parse_entry_points(text: str) -> Iterator[EntryPoint]:
     """Yield the scripts that an `entry_points.txt` declares."""
     parser = configparser.RawConfigParser(delimiters=("=",), strict=False)
     setattr(parser, "optionxform", str)
@@ -151,7 +157,7 @@ def entry_points(text: str) -> Iterator[EntryPoint]:
             yield EntryPoint(name, module.strip(), attribute.strip(), kind)
 
 
-def direct_url(text: str) -> Mapping[str, object]:
+def parse_direct_url(text: str) -> Mapping[str, object]:
     """Return what a `direct_url.json` says; nothing if it is not one."""
     try:
         said = json.loads(text) if text else {}
@@ -165,16 +171,16 @@ def editable_location(origin: Mapping[str, object]) -> str:
     about = origin.get("dir_info")
     if not (isinstance(about, dict) and about.get("editable")):
         return ""
-    return file_of(str(origin.get("url", "")))
+    return path_of_url(str(origin.get("url", "")))
 
 
-def file_of(url: str) -> str:
+def path_of_url(url: str) -> str:
     """Return the path that a `file:` URL names; empty for any other URL."""
     parts = urlsplit(url)
     return url2pathname(parts.path) if parts.scheme == "file" else ""
 
 
-def read(path: str) -> str:
+def read_text(path: str) -> str:
     """Return a file's text with lines as they are; empty for one that cannot be read."""
     try:
         with open_regular_file(path) as file:

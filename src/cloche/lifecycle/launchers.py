@@ -29,18 +29,18 @@ class Launcher:
     """Where something else follows."""
 
 
-def split(content: bytes) -> Launcher | None:
+def parse_launcher(content: bytes) -> Launcher | None:
     """Return the parts of a launcher; None for any other executable."""
-    return split_trailer(content) or split_line(content)
+    return parse_uv_launcher(content) or parse_distlib_launcher(content)
 
 
-UV = (b"UVSC", b"UVPY")
+UV_SIGNATURES = (b"UVSC", b"UVPY")
 """How a launcher of uv ends: one that starts its own script, or one that stands for the Python."""
 
 
-def split_trailer(content: bytes) -> Launcher | None:
+def parse_uv_launcher(content: bytes) -> Launcher | None:
     """Return the parts of a launcher that ends with a path in UTF-8, its length (32 bits) and one of `UV`."""
-    if not content.endswith(UV):
+    if not content.endswith(UV_SIGNATURES):
         return None
     (length,) = struct.unpack_from("<I", content, len(content) - 8)
     start = len(content) - 8 - length
@@ -52,7 +52,7 @@ def split_trailer(content: bytes) -> Launcher | None:
         return None
 
 
-def split_line(content: bytes) -> Launcher | None:
+def parse_distlib_launcher(content: bytes) -> Launcher | None:
     """Return the parts of a launcher with a first line before its archive."""
     archive = archive_start(content)
     if archive is None:
@@ -78,9 +78,9 @@ def archive_start(content: bytes) -> int | None:
     return start if start > 0 and content[start : start + 4] == b"PK\x03\x04" else None
 
 
-def with_program_of(content: bytes, change: Callable[[str], str]) -> bytes | None:
+def replace_program(content: bytes, change: Callable[[str], str]) -> bytes | None:
     """Return a launcher for the program that `change` gives for the one it has; None for any other executable."""
-    launcher = split(content)
+    launcher = parse_launcher(content)
     if launcher is None:
         return None
     program = change(launcher.program)

@@ -16,13 +16,13 @@ from cloche.apply.staging import recover_environment
 from cloche.errors import ClocheError, DestinationError
 from cloche.fs.locks import DirectoryLock
 from cloche.lifecycle import external_references
-from cloche.lifecycle.embedded_paths import relocate
-from cloche.lifecycle.examination import activations, examine, modules_of, same
+from cloche.lifecycle.embedded_paths import relocate_tree
+from cloche.lifecycle.examination import examine, failing_activations, is_same_file, modules_of
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.overlay import Overlay
-from cloche.lifecycle.reader import read
-from cloche.lifecycle.relocation import Relocation, within
-from cloche.lifecycle.repair import writer_for
+from cloche.lifecycle.reader import read_environment
+from cloche.lifecycle.relocation import Relocation, is_within
+from cloche.lifecycle.repair import relocation_context
 from cloche.model.operations import CopyTree, SetMode
 from cloche.model.value import replace, value
 from cloche.planning.destination import absolute, inspect, is_mount_point, stands_in
@@ -30,7 +30,7 @@ from cloche.planning.destination import absolute, inspect, is_mount_point, stand
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
-    from cloche.lifecycle.examination import Examined
+    from cloche.lifecycle.examination import Examination
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.model.environment import Environment
     from cloche.model.operations import Operation
@@ -51,9 +51,9 @@ class MovePlan:
     operations: tuple[Operation, ...]
     changed: tuple[str, ...]
     """Files and links that will be different at the new path."""
-    residue: tuple[str, ...]
+    unchanged_mentions: tuple[str, ...]
     """Files that will still name the old path."""
-    mentions: tuple[str, ...]
+    external_references: tuple[str, ...]
     """External references to the old path, which are not changed."""
 
     @property
@@ -81,8 +81,8 @@ def plan_move(path: str, to: str, action: Action, session: Session) -> MovePlan:
     relocation = Relocation(tuple((root, destination.location) for root in dict.fromkeys(old)))
     overlay = Overlay(source)
     moved = replace(info.environment, location=destination.location)
-    writer = writer_for(info, moved, relocation, os.path.basename(source), session)
-    residue = relocate(overlay, writer)
+    context = relocation_context(info, moved, relocation, os.path.basename(source), session)
+    remaining = relocate_tree(overlay, context)
     overlay.update_checksums()
     tree = CopyTree(source, tuple(overlay.changed), "hardlink" if action == "move" else "clone")
     operations = [tree, *overlay.operations]
@@ -94,8 +94,10 @@ def plan_move(path: str, to: str, action: Action, session: Session) -> MovePlan:
         destination=destination,
         operations=tuple(operations),
         changed=tuple(overlay.changed),
-        residue=tuple(residue),
-        mentions=tuple(external_references.mentions(source, host)) if action == "move" else (),
+        unchanged_mentions=tuple(remaining),
+        external_references=tuple(external_references.find_external_references(source, host))
+        if action == "move"
+        else (),
     )
 
 
@@ -105,7 +107,7 @@ def refuse_move(source: str, destination: Destination, action: Action, session: 
         raise DestinationError(
             f"`{destination.location}` already exists", hint="choose a path that does not exist, or an empty directory"
         )
-    if within(os.path.realpath(destination.target), os.path.realpath(source)):
+    if is_within(os.path.realpath(destination.target), os.path.realpath(source)):
         raise DestinationError(
             f"`{destination.location}` is inside `{source}`", hint="choose a path outside the environment"
         )
@@ -133,7 +135,7 @@ def move_environment(plan: MovePlan, session: Session) -> Environment:
     host, old = session.host, plan.info.environment
     modules = modules_of(plan.info.distributions)
     before = examine(old, host, modules)
-    led_here = set(activations(old, host))
+    led_here = set(failing_activations(old, host))
     moved: list[Environment] = []
 
     def verify() -> None:
@@ -162,28 +164,28 @@ def move_environment(plan: MovePlan, session: Session) -> Environment:
 
 
 def verify_move(
-    plan: MovePlan, session: Session, before: Examined, modules: list[str], led_here: set[str]
+    plan: MovePlan, session: Session, before: Examination, modules: list[str], led_here: set[str]
 ) -> Environment:
     """Return the environment at its new path.
 
     :raises ClocheError: something that worked at the old path does not work there.
     """
     host = session.host
-    environment = read(plan.destination.location, host, session.probes)
+    environment = read_environment(plan.destination.location, host, session.probes)
     refuse_broken(environment, before, examine(environment, host, modules))
-    for script in activations(environment, host):
+    for script in failing_activations(environment, host):
         if script not in led_here:
             raise ClocheError(f"the activation script {script} does not lead to `{environment.location}`")
     return environment
 
 
-def refuse_broken(environment: Environment, before: Examined, after: Examined) -> None:
+def refuse_broken(environment: Environment, before: Examination, after: Examination) -> None:
     """:raises ClocheError: what worked before does not work now."""
     if before.failure:
         return
     if after.failure:
         raise ClocheError(f"its Python does not start: {after.failure}")
-    if not same(after.prefix, environment.location):
+    if not is_same_file(after.prefix, environment.location):
         raise ClocheError(f"its Python reports `{after.prefix}` as its prefix")
     if lost := sorted(set(after.unresolvable) - set(before.unresolvable)):
         raise ClocheError(f"its scripts cannot import `{lost[0]}`")

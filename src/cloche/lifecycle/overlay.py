@@ -134,12 +134,12 @@ class Overlay:
         made += (Link(path, target) for path, target in sorted(self._links.items()))
         removed = (Remove(path) for path in sorted(self._removed) if not self._is_removed_with_parent(path))
         modes = (SetMode(path, mode) for path, mode in sorted(self._modes.items()) if not self._will_be_absent(path))
-        return [*removed, *parents((*made, *self._more)), *made, *self._more, *modes]
+        return [*removed, *parent_directories((*made, *self._more)), *made, *self._more, *modes]
 
     def update_checksums(self) -> None:
         """Bring every RECORD, and the manifest of an environment that cloche created, up to date with the other edits."""
         changed = {path: self.content(path) for path in (*self._contents, *self._removed)}
-        for record in list(records(self.root)):
+        for record in list(record_files(self.root)):
             if self.content(record) is not None:
                 others = {path: content for path, content in changed.items() if path != record}
                 self.write_text(record, update_record(self.text(record), record.rsplit("/", 2)[0], others))
@@ -158,7 +158,7 @@ class Overlay:
                 apply(self.operations, self.root, "merge", verify, link_mode=link_mode)
 
 
-def parents(operations: Iterable[Operation]) -> list[MakeDir]:
+def parent_directories(operations: Iterable[Operation]) -> list[MakeDir]:
     """Return the operations that create the directories which others need, outermost first."""
     needed: set[str] = set()
     for operation in operations:
@@ -169,7 +169,7 @@ def parents(operations: Iterable[Operation]) -> list[MakeDir]:
     return [MakeDir(path) for path in sorted(needed - {""})]
 
 
-def records(root: str) -> Iterator[str]:
+def record_files(root: str) -> Iterator[str]:
     """Yield the path of every RECORD in an environment, relative to its root and spelled as on disk."""
     for top in sorted(os.listdir(root)):
         parent = os.path.join(root, top)

@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Host, Interpreter
 
 
-def read(path: str, host: Host, cache: ProbeCache) -> Environment:
+def read_environment(path: str, host: Host, cache: ProbeCache) -> Environment:
     """Return the environment at a path; its `interpreter` is None where the base is gone.
 
     :raises UsageError: the path is blank.
     :raises DestinationError: there is no environment.
     """
     location = absolute(path, host)
-    settings = known_settings(location)
+    settings = effective_settings(location)
     if not settings:
-        raise no_environment(location)
-    interpreter = base_of(location, settings, host, cache)
+        raise not_an_environment(location)
+    interpreter = find_base(location, settings, host, cache)
     layout = layout_of(interpreter) if interpreter else layout_on_disk(location)
     return Environment(
         location=location,
@@ -42,7 +42,7 @@ def read(path: str, host: Host, cache: ProbeCache) -> Environment:
     )
 
 
-def no_environment(location: str) -> DestinationError:
+def not_an_environment(location: str) -> DestinationError:
     """Return the error for a place where there is none, by what is there instead."""
     if not os.path.lexists(location):
         return DestinationError(f"there is nothing at `{location}`", hint="`cloche` with its name makes an environment")
@@ -58,13 +58,13 @@ def no_environment(location: str) -> DestinationError:
     )
 
 
-def known_settings(location: str) -> dict[str, str]:
+def effective_settings(location: str) -> dict[str, str]:
     """Return what the `pyvenv.cfg` at a place says; where it is cut short, what the rest of an environment there tells.
 
     Empty if there is no environment. A base interpreter has the same directories, and its library in them.
     """
     settings = read_settings(location)
-    if settings.get("home") and version_of(settings):
+    if settings.get("home") and recorded_version(settings):
         return settings
     layout = layout_on_disk(location)
     library = os.path.dirname(os.path.join(location, layout.purelib))
@@ -77,68 +77,68 @@ def known_settings(location: str) -> dict[str, str]:
         return settings if settings.get("home") else {}
     base = os.path.realpath(os.path.join(location, layout.executable))
     inferred = {} if base.startswith(os.path.realpath(location) + os.sep) else {"home": os.path.dirname(base)}
-    if match := LIBRARY.fullmatch(os.path.basename(library)):
+    if match := LIBRARY_NAME.fullmatch(os.path.basename(library)):
         inferred |= {"implementation": IMPLEMENTATIONS[match["kind"]], "version": match["version"]}
     return {**inferred, **{key: text for key, text in settings.items() if text}}
 
 
-LIBRARY = re.compile(r"(?P<kind>python|pypy)(?P<version>\d[\d.]*)(?P<threads>t?)")
+LIBRARY_NAME = re.compile(r"(?P<kind>python|pypy)(?P<version>\d[\d.]*)(?P<threads>t?)")
 """How the directory below `lib` is called that is a Python's own."""
 
 IMPLEMENTATIONS = {"python": "CPython", "pypy": "PyPy"}
 
 
-def base_of(location: str, settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:
+def find_base(location: str, settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:
     """Return the base interpreter that a `pyvenv.cfg` names, if it is alive and what the environment was made for."""
-    recorded = version_of(settings)
-    for executable in base_executables(settings, host):
+    recorded = recorded_version(settings)
+    for executable in base_candidates(settings, host):
         if os.path.isfile(executable):
             found = describe(executable, host, cache).interpreter
-            if found and (recorded in ("", found.python_version) or contradicts(location, recorded, found)):
+            if found and (recorded in ("", found.python_version) or packages_match(location, recorded, found)):
                 return found
     return None
 
 
-def contradicts(location: str, recorded: str, found: Interpreter) -> bool:
+def packages_match(location: str, recorded: str, found: Interpreter) -> bool:
     """Return whether the packages lie where an interpreter looks, and not where one of the recorded version would."""
     library = os.path.dirname(found.scheme["purelib"])
     other = library.replace(found.python_version, recorded)
     return os.path.isdir(os.path.join(location, library)) and not os.path.isdir(os.path.join(location, other))
 
 
-def version_of(settings: Mapping[str, str]) -> str:
+def recorded_version(settings: Mapping[str, str]) -> str:
     """Return the version that a `pyvenv.cfg` names, as `3.12`; empty if it names none."""
     return ".".join((settings.get("version_info") or settings.get("version") or "").split(".")[:2])
 
 
-def kind_of(environment: Environment, settings: Mapping[str, str]) -> tuple[str, str]:
+def implementation_and_build(environment: Environment, settings: Mapping[str, str]) -> tuple[str, str]:
     """Return the implementation that an environment was made for, and its build: `t`, `d`, both or nothing.
 
     `venv` records neither. Where the base is gone, the directory for packages tells; not of a debug build.
     """
     if environment.interpreter is not None:
-        return environment.interpreter.implementation, build_of(environment.interpreter)
+        return environment.interpreter.implementation, build_suffix(environment.interpreter)
     recorded = settings.get("implementation", "").lower()
-    library = LIBRARY.fullmatch(os.path.basename(os.path.dirname(environment.layout.purelib)))
+    library = LIBRARY_NAME.fullmatch(os.path.basename(os.path.dirname(environment.layout.purelib)))
     found = IMPLEMENTATIONS[library["kind"]].lower() if library else "cpython"
     named = {"graalvm": "graalpy"}.get(recorded, recorded)
     threads = library["threads"] if library else ""
     return (named if named in ("cpython", "pypy", "graalpy") else found), threads
 
 
-def build_of(interpreter: Interpreter) -> str:
+def build_suffix(interpreter: Interpreter) -> str:
     return "t" * interpreter.free_threaded + "d" * interpreter.debug
 
 
-def standing_base(settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:
+def current_base(settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:
     """Return the interpreter that stands where the base was, whatever it has become; None if none does."""
-    for executable in base_executables(settings, host):
+    for executable in base_candidates(settings, host):
         if os.path.isfile(executable) and (found := describe(executable, host, cache).interpreter):
             return found
     return None
 
 
-def maker_of(settings: Mapping[str, str]) -> str:
+def creator_of(settings: Mapping[str, str]) -> str:
     """Return what made an environment, for people: `cloche 0.1.0`, `uv 0.9.2`, `venv`."""
     for name in ("cloche", "virtualenv", "uv"):
         if settings.get(name):
@@ -147,10 +147,15 @@ def maker_of(settings: Mapping[str, str]) -> str:
     return "venv" if by_venv else "an unknown program"
 
 
-def base_executables(settings: Mapping[str, str], host: Host) -> list[str]:
+def base_candidates(settings: Mapping[str, str], host: Host) -> list[str]:
     """Return where the base interpreter may stand, the likeliest first (see CPython's `Modules/getpath.py`)."""
     suffix = ".exe" if host.os_name == "nt" else ""
-    names = [f"python{version_of(settings) or 3}{suffix}", f"python3{suffix}", f"python{suffix}", f"pypy3{suffix}"]
+    names = [
+        f"python{recorded_version(settings) or 3}{suffix}",
+        f"python3{suffix}",
+        f"python{suffix}",
+        f"pypy3{suffix}",
+    ]
     recorded = [settings[key] for key in ("base-executable", "executable") if settings.get(key)]
     home = settings.get("home", "")
     return [*recorded[:1], *(os.path.join(home, name) for name in names if home), *recorded[1:]]
@@ -164,11 +169,11 @@ def layout_on_disk(location: str) -> Layout:
     if not windows:
         candidates = [
             f"lib/{name}/site-packages"
-            for name in listed(os.path.join(location, "lib"))
+            for name in list_names(os.path.join(location, "lib"))
             if os.path.isdir(os.path.join(location, "lib", name, "site-packages"))
         ]
         site = candidates[-1] if candidates else "lib/site-packages"
-    names = tuple(name for name in listed(os.path.join(location, scripts)) if name.startswith(("python", "pypy")))
+    names = tuple(name for name in list_names(os.path.join(location, scripts)) if name.startswith(("python", "pypy")))
     return Layout(
         bin=scripts,
         executable=f"{scripts}/python{suffix}",
@@ -179,7 +184,7 @@ def layout_on_disk(location: str) -> Layout:
     )
 
 
-def listed(directory: str) -> list[str]:
+def list_names(directory: str) -> list[str]:
     """Return the names in a directory, sorted; none if it cannot be read."""
     try:
         return sorted(os.listdir(directory))

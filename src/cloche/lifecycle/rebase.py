@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from cloche.discovery import find_interpreter
 from cloche.errors import InterpreterNotFound
 from cloche.fs.inputs import UNRECORDED
-from cloche.lifecycle.reader import kind_of, version_of
-from cloche.lifecycle.recorded_command import pointed
+from cloche.lifecycle.reader import implementation_and_build, recorded_version
+from cloche.lifecycle.recorded_command import replace_interpreter
 from cloche.model.operations import Copy
 from cloche.planning.pyvenv_cfg import parse
 from cloche.planning.resolve import resolve
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter
     from cloche.session import Session
 
-NAME = re.compile(r"(?P<kind>python|pypy|graalpy)(?P<version>\d(?:\.\d+)?)?t?d?w?(?:\.exe)?")
+PYTHON_NAME = re.compile(r"(?P<kind>python|pypy|graalpy)(?P<version>\d(?:\.\d+)?)?t?d?w?(?:\.exe)?")
 """File names of a Python in `bin` or `Scripts`."""
 
 
 def find_replacement(info: EnvironmentInfo, session: Session) -> Interpreter | None:
     """Return another interpreter of the kind that an environment was created for; None if there is none."""
-    version = version_of(info.settings)
+    version = recorded_version(info.settings)
     if not version:
         return None
-    implementation, build = kind_of(info.environment, info.settings)
+    implementation, build = implementation_and_build(info.environment, info.settings)
     try:
         return find_interpreter(
             [f"{implementation}{version}{build}"], session.host, session.registry.finders(), session.probes
@@ -67,7 +67,7 @@ def rebase(overlay: Overlay, environment: Environment, interpreter: Interpreter,
     own_files = []
     for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else ():
         path = f"{layout.bin}/{name}"
-        if NAME.fullmatch(name):
+        if PYTHON_NAME.fullmatch(name):
             target = overlay.target(path)
             if target is None:
                 own_files.append(path)
@@ -77,17 +77,17 @@ def rebase(overlay: Overlay, environment: Environment, interpreter: Interpreter,
         overlay.link(path, target)
     if own_files and f"{layout.bin}/python" in [*own_files, layout.executable]:
         overlay.add(copied_executables(environment, interpreter, session))
-    elif not leads_out(overlay, layout.executable):
+    elif not resolves_to_file(overlay, layout.executable):
         overlay.link(layout.executable, interpreter.executable)
         for name in layout.names:
             path = f"{layout.bin}/{name}"
-            if not leads_out(overlay, path):
+            if not resolves_to_file(overlay, path):
                 overlay.link(path, posixpath.basename(layout.executable))
     config = layout.config
     overlay.write_text(config, complete_settings(update_settings(overlay.text(config), interpreter), interpreter))
 
 
-def leads_out(overlay: Overlay, path: str) -> bool:
+def resolves_to_file(overlay: Overlay, path: str) -> bool:
     """Return whether a name is a file or a link that ends outside, perhaps through others: `python` to `python3`."""
     passed = set()
     while (target := overlay.target(path)) is not None and not os.path.isabs(target):
@@ -115,7 +115,7 @@ def update_settings(text: str, interpreter: Interpreter) -> str:
         key, separator, setting = line.partition("=")
         name, old = key.strip().lower(), setting.strip()
         if separator and name == "command":
-            line = f"{key}={setting.replace(old, pointed(old, interpreter.executable), 1)}"
+            line = f"{key}={setting.replace(old, replace_interpreter(old, interpreter.executable), 1)}"
         elif separator and name in known:
             new = version_like(old, interpreter) if name in ("version_info", "version") else known[name]
             ending = line[len(line.rstrip("\r\n")) :]
@@ -132,7 +132,7 @@ def complete_settings(text: str, interpreter: Interpreter) -> str:
         "include-system-site-packages": known.get("include-system-site-packages") or "false",
         "version": known.get("version") or known.get("version_info") or settings_of(interpreter)["version"],
     }
-    if all(known.get(key) for key in ("home", "include-system-site-packages")) and version_of(known):
+    if all(known.get(key) for key in ("home", "include-system-site-packages")) and recorded_version(known):
         return text
     whole = [f"{line}\n" for line in text.splitlines() if line.isprintable() and line.partition("=")[2].strip()]
     return "".join([*whole, *(f"{key} = {setting}\n" for key, setting in missing.items() if not known.get(key))])

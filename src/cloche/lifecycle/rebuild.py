@@ -15,18 +15,18 @@ from cloche.apply import apply, rehearse
 from cloche.apply.staging import is_staging_inside
 from cloche.errors import ClocheError, reason_of
 from cloche.fs.locks import DirectoryLock
-from cloche.lifecycle.embedded_paths import program_of, relocate, retargeted, root_of_program
-from cloche.lifecycle.examination import activations, examine, modules_of
+from cloche.lifecycle.embedded_paths import environment_of_program, program_of_script, relocate_tree, retarget_scripts
+from cloche.lifecycle.examination import examine, failing_activations, modules_of
 from cloche.lifecycle.info import SEEDS
-from cloche.lifecycle.installed import in_site, sites
-from cloche.lifecycle.inventory import Loss, Translation, carrying_operations, requirement
+from cloche.lifecycle.installed import distributions_in, site_directories
+from cloche.lifecycle.inventory import Loss, PathMapping, carry_operations, pip_arguments
 from cloche.lifecycle.move import refuse_broken
-from cloche.lifecycle.overlay import Overlay, parents
-from cloche.lifecycle.reader import LIBRARY
-from cloche.lifecycle.rebase import NAME
+from cloche.lifecycle.overlay import Overlay, parent_directories
+from cloche.lifecycle.reader import LIBRARY_NAME
+from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.relocation import Relocation
-from cloche.lifecycle.repair import writer_for
-from cloche.lifecycle.upgrade import Upgraded, broken
+from cloche.lifecycle.repair import relocation_context
+from cloche.lifecycle.upgrade import UpgradeResult, would_not_work
 from cloche.model.operations import MakeDir, SetMode
 from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import replace
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Literal, TypeAlias
 
-    from cloche.lifecycle.installed import Installed
+    from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.inventory import Inventory
-    from cloche.lifecycle.upgrade import Upgrade
+    from cloche.lifecycle.upgrade import UpgradePlan
     from cloche.model.environment import Environment, Layout
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import Operation
@@ -53,7 +53,9 @@ if TYPE_CHECKING:
     """With `no` the new environment is created and compared, and thrown away."""
 
 
-def rebuild(upgrade: Upgrade, session: Session, *, losses: Losses = "refused", commit: Commit = "yes") -> Upgraded:
+def rebuild(
+    upgrade: UpgradePlan, session: Session, *, losses: Losses = "refused", commit: Commit = "yes"
+) -> UpgradeResult:
     """Build a new environment beside the old one, and exchange them.
 
     :raises ClocheError: a package cannot be kept and losses are not allowed, or the new environment does not work, or
@@ -66,32 +68,36 @@ def rebuild(upgrade: Upgrade, session: Session, *, losses: Losses = "refused", c
     refuse_losses(inventory.losses, losses, commit)
     blueprint = session.blueprint(request.spec)
     notes = tuple(activator_notes(upgrade, session))
-    astray = activations(upgrade.info.environment, session.host) if inventory.edited else []
+    already_failing = failing_activations(upgrade.info.environment, session.host) if inventory.edited else []
     lost = [*inventory.losses]
     with DirectoryLock(upgrade.location):
-        made = plan_at(blueprint, request.target, session.host)
+        plan = plan_at(blueprint, request.target, session.host)
 
         def complete(staged: str) -> list[Operation]:
-            failed, installed = install_with_pip(inventory.anew, staged, made, session, losses=losses, commit=commit)
+            failed, installed = install_with_pip(
+                inventory.reinstalled, staged, plan, session, losses=losses, commit=commit
+            )
             lost.extend(failed)
-            settle_paths(upgrade, staged, made, installed, session).apply()
-            lost.extend(missing_packages(inventory, staged, made, lost))
+            rewrite_staged_paths(upgrade, staged, plan, installed, session).apply()
+            lost.extend(missing_packages(inventory, staged, plan, lost))
             refuse_losses(lost, losses, commit)
-            verify_rebuilt(made.environment, staged, upgrade, session)
-            return kept_directories(upgrade, staged, made)
+            verify_rebuilt(plan.environment, staged, upgrade, session)
+            return kept_directories(upgrade, staged, plan)
 
         def verify() -> None:
-            verify_rebuilt(made.environment, made.environment.location, upgrade, session)
-            if wrong := [one for one in activations(made.environment, session.host) if one not in astray]:
-                raise broken(made.environment, f"{wrong[0]} does not lead to it")
+            verify_rebuilt(plan.environment, plan.environment.location, upgrade, session)
+            if wrong := [
+                one for one in failing_activations(plan.environment, session.host) if one not in already_failing
+            ]:
+                raise would_not_work(plan.environment, f"{wrong[0]} does not lead to it")
 
-        operations = [*new_operations(upgrade, made), *carried_operations(upgrade, made)]
-        link_mode = session.link_mode(made.link_mode)
+        operations = [*new_operations(upgrade, plan), *carried_operations(upgrade, plan)]
+        link_mode = session.link_mode(plan.link_mode)
         if commit == "yes":
-            apply(operations, made.target, made.strategy, verify, link_mode=link_mode, complete=complete)
+            apply(operations, plan.target, plan.strategy, verify, link_mode=link_mode, complete=complete)
         else:
-            rehearse(operations, made.target, made.strategy, complete, link_mode=link_mode)
-    return Upgraded(made.environment, tuple(lost), notes=notes)
+            rehearse(operations, plan.target, plan.strategy, complete, link_mode=link_mode)
+    return UpgradeResult(plan.environment, tuple(lost), notes=notes)
 
 
 def refuse_losses(lost: Sequence[Loss], losses: Losses, commit: Commit) -> None:
@@ -100,13 +106,13 @@ def refuse_losses(lost: Sequence[Loss], losses: Losses, commit: Commit) -> None:
     :raises ClocheError: there is one.
     """
     if lost and losses == "refused" and commit == "yes":
-        shown = "; ".join(f"{one.what}: {one.why}" for one in lost)
+        shown = "; ".join(f"{one.item}: {one.reason}" for one in lost)
         raise ClocheError(
             f"not everything can be kept: {shown}", hint="`--allow-loss` continues without it; nothing was changed"
         )
 
 
-def request_for(upgrade: Upgrade, session: Session) -> Request:
+def request_for(upgrade: UpgradePlan, session: Session) -> Request:
     """Return the request for an environment like the one there is, for the new Python."""
     info = upgrade.info
     environment, settings = info.environment, info.settings
@@ -132,7 +138,7 @@ def request_for(upgrade: Upgrade, session: Session) -> Request:
     return Request(spec, target)
 
 
-def activator_notes(upgrade: Upgrade, session: Session) -> Iterator[str]:
+def activator_notes(upgrade: UpgradePlan, session: Session) -> Iterator[str]:
     """Yield which activation scripts the new environment will not have, because no activator writes them."""
     offered = {one.name for one in session.registry.all("activator")}
     for name in upgrade.info.activators:
@@ -152,42 +158,48 @@ def usable_activators(names: Sequence[str], interpreter: Interpreter, session: S
     return tuple(found)
 
 
-def new_operations(upgrade: Upgrade, made: Plan) -> list[Operation]:
+def new_operations(upgrade: UpgradePlan, plan: Plan) -> list[Operation]:
     """Return the operations that create the new environment, but for scripts that are kept because they were edited."""
     assert upgrade.inventory is not None
-    return [one for one in made.operations if getattr(one, "path", "") not in upgrade.inventory.edited]
+    return [one for one in plan.operations if getattr(one, "path", "") not in upgrade.inventory.edited]
 
 
-def carried_operations(upgrade: Upgrade, made: Plan) -> list[Operation]:
+def carried_operations(upgrade: UpgradePlan, plan: Plan) -> list[Operation]:
     """Return the operations for what is kept; what the new environment brings itself is left to it."""
     assert upgrade.inventory is not None
-    translation = translation_of(upgrade, made)
-    taken = {one.path for one in new_operations(upgrade, made) if hasattr(one, "path") and not isinstance(one, MakeDir)}
+    mapping = path_mapping_for(upgrade, plan)
+    taken = {one.path for one in new_operations(upgrade, plan) if hasattr(one, "path") and not isinstance(one, MakeDir)}
     platform = upgrade.interpreter.platform
     return [
         one
-        for one in carrying_operations(upgrade.inventory, upgrade.info, translation, platform)
+        for one in carry_operations(upgrade.inventory, upgrade.info, mapping, platform)
         if isinstance(one, MakeDir) or getattr(one, "path", "") not in taken
     ]
 
 
-def translation_of(upgrade: Upgrade, made: Plan) -> Translation:
+def path_mapping_for(upgrade: UpgradePlan, plan: Plan) -> PathMapping:
     version = ".".join(upgrade.info.recorded_version.split(".")[:2])
-    return Translation(
-        upgrade.info.environment.layout, made.environment.layout, version, upgrade.interpreter.python_version
+    return PathMapping(
+        upgrade.info.environment.layout, plan.environment.layout, version, upgrade.interpreter.python_version
     )
 
 
 def install_with_pip(
-    wanted: Sequence[Installed], staged: str, made: Plan, session: Session, *, losses: Losses, commit: Commit
-) -> tuple[list[Loss], Sequence[Installed]]:
+    wanted: Sequence[InstalledDistribution],
+    staged: str,
+    plan: Plan,
+    session: Session,
+    *,
+    losses: Losses,
+    commit: Commit,
+) -> tuple[list[Loss], Sequence[InstalledDistribution]]:
     """Let pip install exactly these distributions into a staged environment; return what it could not and could install.
 
     :raises ClocheError: pip failed, and nothing may be lost.
     """
     if not wanted:
         return [], ()
-    ran = run_pip([word for one in wanted for word in requirement(one)], staged, made, session)
+    ran = run_pip([word for one in wanted for word in pip_arguments(one)], staged, plan, session)
     if not ran:
         return [], wanted
     if losses == "refused" and commit == "yes":
@@ -198,19 +210,19 @@ def install_with_pip(
     lost = []
     installed = []
     for one in wanted:
-        if reason := run_pip(requirement(one), staged, made, session):
+        if reason := run_pip(pip_arguments(one), staged, plan, session):
             lost.append(Loss(f"{one.name} {one.version}", f"pip: {reason}"))
         else:
             installed.append(one)
     return lost, installed
 
 
-def run_pip(requirements: Sequence[str], staged: str, made: Plan, session: Session) -> str:
+def run_pip(requirements: Sequence[str], staged: str, plan: Plan, session: Session) -> str:
     """Run pip for a staged environment; return its error message, empty if it succeeded.
 
     It is the environment's own pip, or else the one that cloche depends on.
     """
-    layout, host = made.environment.layout, session.host
+    layout, host = plan.environment.layout, session.host
     python = os.path.join(staged, *layout.executable.split("/"))
     own = os.path.isdir(os.path.join(staged, *layout.purelib.split("/"), "pip"))
     command = [python, "-m", "pip"] if own else [host.executable, "-m", "pip", "--python", python]
@@ -238,101 +250,111 @@ def run_pip(requirements: Sequence[str], staged: str, made: Plan, session: Sessi
     return errors[0].removeprefix("ERROR:").strip()
 
 
-def unmark_requested(overlay: Overlay, installed: Iterable[Installed], layout: Layout) -> None:
+def unmark_requested(overlay: Overlay, installed: Iterable[InstalledDistribution], layout: Layout) -> None:
     """Remove the mark of a package that the user asked for (`REQUESTED`, PEP 376) where pip got its name from us only."""
     along = {one.key for one in installed if one.requested == "no" and not one.metadata.endswith(".egg-link")}
-    for site in sites(layout):
-        for one in in_site(overlay.root, site):
+    for site in site_directories(layout):
+        for one in distributions_in(overlay.root, site):
             if one.key in along:
                 overlay.remove(f"{one.metadata}/REQUESTED")
 
 
-def settle_paths(
-    upgrade: Upgrade, staged: str, made: Plan, installed: Sequence[Installed], session: Session
+def rewrite_staged_paths(
+    upgrade: UpgradePlan, staged: str, plan: Plan, installed: Sequence[InstalledDistribution], session: Session
 ) -> Overlay:
     """Return the edits after which everything in a staged environment names its future path and the new directories."""
-    location, old, new = made.environment.location, upgrade.info.environment.layout, made.environment.layout
+    location, old, new = plan.environment.location, upgrade.info.environment.layout, plan.environment.layout
     roots = [(staged, location)]
     if old.purelib != new.purelib:
         named = (*upgrade.info.recorded_roots, location)
         roots += ((f"{root}/{old.purelib}", f"{location}/{new.purelib}") for root in named)
     roots += [(root, location) for root in upgrade.case.old_roots]
     overlay = Overlay(staged)
-    environment = replace(made.environment, location=location)
-    writer = writer_for(upgrade.info, environment, Relocation(tuple(roots)), os.path.basename(location), session)
-    relocate(overlay, replace(writer, generated={}, prompts=None))
+    environment = replace(plan.environment, location=location)
+    context = relocation_context(
+        upgrade.info, environment, Relocation(tuple(roots)), os.path.basename(location), session
+    )
+    relocate_tree(overlay, replace(context, generated={}, prompts=None))
     names = set(new.names)
     stale = []
-    for one in (row for site in sites(new) for found in in_site(staged, site) for row in found.rows):
+    for one in (
+        row for site in site_directories(new) for found in distributions_in(staged, site) for row in found.rows
+    ):
         if one.path.startswith(f"{new.bin}/"):
-            program = program_of(overlay, one.path)
+            program = program_of_script(overlay, one.path)
             name = os.path.basename(program.replace("\\", "/"))
-            is_fixed = environment.placement == "relocatable" and root_of_program(program, new.bin) == location
-            if NAME.fullmatch(name) and (name not in names or is_fixed):
+            is_fixed = environment.placement == "relocatable" and environment_of_program(program, new.bin) == location
+            if PYTHON_NAME.fullmatch(name) and (name not in names or is_fixed):
                 stale.append(one.path)
-    retargeted(overlay, environment, stale, upgrade.interpreter.platform)
+    retarget_scripts(overlay, environment, stale, upgrade.interpreter.platform)
     unmark_requested(overlay, installed, new)
     overlay.update_checksums()
     return overlay
 
 
-def kept_directories(upgrade: Upgrade, staged: str, made: Plan) -> list[Operation]:
+def kept_directories(upgrade: UpgradePlan, staged: str, plan: Plan) -> list[Operation]:
     """Return the operations that keep the permissions of directories, and those that were empty; not Python's own.
 
     A service may write its logs to one, and another may be closed to other users.
     """
-    root, translation = upgrade.location, translation_of(upgrade, made)
-    library = translation.old.purelib.partition("/")[0]
+    root, mapping = upgrade.location, path_mapping_for(upgrade, plan)
+    library = mapping.old.purelib.partition("/")[0]
     created: list[MakeDir] = []
     modes: list[SetMode] = []
     for directory, names, files in os.walk(root):
         names[:] = [name for name in names if directory != root or not is_staging_inside(name)]
         path = os.path.relpath(directory, root).replace(os.sep, "/")
-        new = os.path.normpath(translation.path(path)).replace(os.sep, "/")
+        new = os.path.normpath(mapping.path(path)).replace(os.sep, "/")
         there = os.path.join(staged, new)
-        own = path.partition("/")[0] == library or LIBRARY.fullmatch(os.path.basename(path))
+        own = path.partition("/")[0] == library or LIBRARY_NAME.fullmatch(os.path.basename(path))
         is_created = not names and not files and not own and not os.path.lexists(there)
         if is_created:
             created.append(MakeDir(new))
         if is_created or (os.path.isdir(there) and not os.path.islink(there)):
             modes.append(SetMode(new, stat.S_IMODE(os.lstat(directory).st_mode)))
     modes.reverse()  # what is deeper first: afterwards the one above may be closed
-    return [*parents(created), *created, *modes]
+    return [*parent_directories(created), *created, *modes]
 
 
-def missing_packages(inventory: Inventory, staged: str, made: Plan, lost: Sequence[Loss]) -> list[Loss]:
+def missing_packages(inventory: Inventory, staged: str, plan: Plan, lost: Sequence[Loss]) -> list[Loss]:
     """Return the packages that a staged environment lacks, or has in another version."""
-    there = {one.key: one.version for site in sites(made.environment.layout) for one in in_site(staged, site)}
-    known = {one.what for one in lost}
+    there = {
+        one.key: one.version
+        for site in site_directories(plan.environment.layout)
+        for one in distributions_in(staged, site)
+    }
+    known = {one.item for one in lost}
     return [
         Loss(f"{one.name} {one.version}", f"the new environment has {there.get(one.key, 'none')}")
-        for one in (*inventory.carried, *inventory.anew)
+        for one in (*inventory.carried, *inventory.reinstalled)
         if f"{one.name} {one.version}" not in known and there.get(one.key) != one.version and not one.editable
     ]
 
 
-def verify_rebuilt(environment: Environment, location: str, upgrade: Upgrade, session: Session) -> None:
+def verify_rebuilt(environment: Environment, location: str, upgrade: UpgradePlan, session: Session) -> None:
     """Verify the new environment in the directory `location`, where it is staged or in place.
 
     :raises ClocheError: something that worked in the old environment does not work in it.
     """
     standing = replace(environment, location=location)
-    modules = modules_of(one for site in sites(environment.layout) for one in in_site(location, site))
+    modules = modules_of(
+        one for site in site_directories(environment.layout) for one in distributions_in(location, site)
+    )
     after = examine(standing, session.host, modules)
     if after.failure:
-        raise broken(environment, f"its Python does not start: {after.failure}")
+        raise would_not_work(environment, f"its Python does not start: {after.failure}")
     if after.version[:2] != upgrade.interpreter.version[:2]:
-        raise broken(environment, "its Python is another than was asked for")
+        raise would_not_work(environment, "its Python is another than was asked for")
     if location != environment.location:
         before = examine(upgrade.info.environment, session.host, modules)
         try:
             refuse_broken(standing, before, after)
         except ClocheError as error:
             lost = {*after.unresolvable} - {*before.unresolvable}
-            raise broken(environment, error.message, remedy_for(lost, upgrade)) from None
+            raise would_not_work(environment, error.message, missing_modules_hint(lost, upgrade)) from None
 
 
-def remedy_for(modules: set[str], upgrade: Upgrade) -> str:
+def missing_modules_hint(modules: set[str], upgrade: UpgradePlan) -> str:
     """Return the hint for scripts that cannot import these modules, by their package; empty if there are none."""
     owners = [one.key for one in upgrade.info.distributions if modules & {*modules_of([one])}]
     if seeds := [name for name in owners if name in SEEDS]:

@@ -14,11 +14,11 @@ from cloche.planning.pyvenv_cfg import one_line
 if TYPE_CHECKING:
     from cloche.lifecycle.relocation import Relocation
 
-OPTIONS = re.compile(r" -m venv(?: --[\w-]+(?:=\S+)?)* (/.*)$")
+VENV_COMMAND = re.compile(r" -m venv(?: --[\w-]+(?:=\S+)?)* (/.*)$")
 """What `venv` writes: its options are one word each, and the place, which may hold blanks, is the rest."""
 
 
-def words_of(command: str) -> list[str]:
+def parse_command(command: str) -> list[str]:
     """Return the words of a command that cloche wrote; none if it is somebody else's."""
     if " --python " not in command or " -m venv " in command:
         return []
@@ -28,34 +28,34 @@ def words_of(command: str) -> list[str]:
         return []
 
 
-def place_of(command: str, location: str) -> str:
+def recorded_destination(command: str, location: str) -> str:
     """Return the environment that a command made, absolute; empty if it does not say.
 
     :param location: where the environment is: for a name that could not be written as it is, it is taken to be that.
     """
-    words = words_of(command)
-    match = OPTIONS.search(command)
+    words = parse_command(command)
+    match = VENV_COMMAND.search(command)
     place = words[-1] if words else match[1] if match else ""
     if one_line(place) == one_line(location):  # line breaks are written as spaces, and the ends of a line are cut
         return location
     return place if place.startswith("/") else ""
 
 
-def relocated(command: str, relocation: Relocation) -> str:
+def relocate_command(command: str, relocation: Relocation) -> str:
     """Return a command of the new place."""
-    words = words_of(command)
+    words = parse_command(command)
     if not words:
-        return relocation.everything(command)
-    moved = [relocation.everything(word) for word in words]
+        return relocation.string(command)
+    moved = [relocation.string(word) for word in words]
     for old, new in relocation.roots:
         if words[-1] == one_line(old):
             moved[-1] = new
     return command if moved == words else one_line(shlex.join(moved))
 
 
-def pointed(command: str, executable: str) -> str:
+def replace_interpreter(command: str, executable: str) -> str:
     """Return a command that names another interpreter."""
-    words = words_of(command)
+    words = parse_command(command)
     if "--python" not in words[:-2]:
         return command
     words[words.index("--python") + 1] = executable

@@ -23,7 +23,7 @@ _BEFORE = r"(?:(?<![\w.~+-])|(?<=-[ILRWl]))"
 
 _AFTER = r"(?![\w.~+@%#-])"
 
-_HARMLESS = re.compile(r"[\w./\\+@:,~-]*")
+_UNQUOTED = re.compile(r"[\w./\\+@:,~-]*")
 """Text that means itself in every notation there is."""
 
 
@@ -33,38 +33,38 @@ class Relocation:
 
     roots: tuple[tuple[str, str], ...]
     """(old, new) for the environment itself; absolute, without a slash at the end."""
-    around: tuple[tuple[str, str], ...] = ()
+    parents: tuple[tuple[str, str], ...] = ()
     """(old, new) for directories around it that were moved together with it, where what is there now can be seen."""
 
     def path(self, text: str) -> str:
         """Return where the path `text` is now; the same text if it was not moved."""
         for old, new in self.roots:
-            if within(text, old) and not (within(new, old) and within(text, new)):
+            if is_within(text, old) and not (is_within(new, old) and is_within(text, new)):
                 return new + text[len(old) :]
-        for old, new in self.around:
-            if within(text, old) and not os.path.lexists(text) and os.path.lexists(new + text[len(old) :]):
+        for old, new in self.parents:
+            if is_within(text, old) and not os.path.lexists(text) and os.path.lexists(new + text[len(old) :]):
                 return new + text[len(old) :]
         return text
 
-    def plain(self, text: str) -> str:
+    def plain_text(self, text: str) -> str:
         """Return text in which paths stand as they are; only where the new one needs no quotes in whatever it is."""
-        for old, new in (*self.roots, *self.around):
-            if _HARMLESS.fullmatch(new):
-                text = self._replaced(text, old, new, lambda path: path)
+        for old, new in (*self.roots, *self.parents):
+            if _UNQUOTED.fullmatch(new):
+                text = self._replace(text, old, new, lambda path: path)
         return text
 
-    def everything(self, text: str) -> str:
+    def string(self, text: str) -> str:
         """Return text that is nothing but data (a decoded string), with every path in it replaced."""
-        for old, new in (*self.roots, *self.around):
-            text = self._replaced(text, old, new, lambda path: path)
+        for old, new in (*self.roots, *self.parents):
+            text = self._replace(text, old, new, lambda path: path)
         return text
 
     def json(self, text: str) -> str:
         """Return a JSON document with every path in its strings replaced, and nothing else changed."""
-        for old, new in (*self.roots, *self.around):
+        for old, new in (*self.roots, *self.parents):
             for notation in (json_ascii, json_unicode):
                 if notation(old) in text:
-                    text = self._replaced(text, old, new, notation)
+                    text = self._replace(text, old, new, notation)
         return text
 
     def url(self, text: str) -> str:
@@ -92,7 +92,7 @@ class Relocation:
         for node in ast.walk(tree):
             if not (isinstance(node, ast.Constant) and isinstance(node.value, str)) or id(node) in inside:
                 continue
-            new = self.everything(node.value)
+            new = self.string(node.value)
             if new != node.value and node.end_lineno is not None and node.end_col_offset is not None:
                 start = starts[node.lineno - 1] + node.col_offset
                 end = starts[node.end_lineno - 1] + node.end_col_offset
@@ -102,23 +102,23 @@ class Relocation:
             data = data[:start] + literal.encode("utf-8", "surrogateescape") + data[end:]
         return data.decode("utf-8", "surrogateescape")
 
-    def names_old(self, text: str) -> bool:
+    def mentions_old_root(self, text: str) -> bool:
         """Return whether a text still names a place where the environment was."""
-        return any(self._replaced(text, old, "\0", lambda path: path) != text for old, _ in self.roots)
+        return any(self._replace(text, old, "\0", lambda path: path) != text for old, _ in self.roots)
 
-    def _replaced(self, text: str, old: str, new: str, notation: Callable[[str], str]) -> str:
+    def _replace(self, text: str, old: str, new: str, notation: Callable[[str], str]) -> str:
         """Return `text` with one path for another where it ends at a boundary, in a notation that keeps its letters."""
         if notation(old) not in text:
             return text
         pattern = _BEFORE + re.escape(notation(old)) + _AFTER
         there = notation(new)
-        around = (old, new) in self.around
+        parents = (old, new) in self.parents
 
         def change(match: re.Match[str]) -> str:
             follows = text[match.end() : match.end() + 4096]
-            if within(new, old) and within(notation(old) + follows, there):
+            if is_within(new, old) and is_within(notation(old) + follows, there):
                 return match[0]
-            if around:
+            if parents:
                 rest = re.match(r"[\w./\\+@~ -]*", follows)
                 path = rest[0].rstrip() if rest else ""
                 if os.path.lexists(old + path) or not os.path.lexists(new + path):
@@ -128,7 +128,7 @@ class Relocation:
         return re.sub(pattern, change, text)
 
 
-def within(path: str, directory: str) -> bool:
+def is_within(path: str, directory: str) -> bool:
     """Return whether a path is a directory, or lies below it, by their texts alone."""
     return path == directory or path.startswith((directory + "/", directory + "\\"))
 
@@ -149,7 +149,7 @@ def needle(directory: str) -> bytes:
     return max(re.findall(rb"[A-Za-z0-9_./-]+", os.fsencode(directory)), key=len, default=b"")
 
 
-def moved_around(old: str, new: str) -> tuple[tuple[str, str], ...]:
+def moved_parent(old: str, new: str) -> tuple[tuple[str, str], ...]:
     """Return the directory around an environment that seems to have been moved with it, as (old, new).
 
     `/x/a/.venv` that is now `/x/b/.venv` went along with `/x/a`.

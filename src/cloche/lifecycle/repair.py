@@ -10,10 +10,10 @@ from cloche.apply.staging import recover_environment, staging_directories
 from cloche.errors import ClocheError
 from cloche.fs.checksums import MANIFEST
 from cloche.lifecycle.checks.tree import world_writable
-from cloche.lifecycle.diagnosis import diagnose, take_up
-from cloche.lifecycle.embedded_paths import Writer, at, relocate, retargeted
+from cloche.lifecycle.diagnosis import diagnose, open_case
+from cloche.lifecycle.embedded_paths import RelocationContext, environment_at, relocate_tree, retarget_scripts
 from cloche.lifecycle.examination import examine
-from cloche.lifecycle.installed import sites
+from cloche.lifecycle.installed import site_directories
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.rebase import rebase
 from cloche.model.request import EnvironmentSpec
@@ -30,23 +30,23 @@ if TYPE_CHECKING:
 
 
 @value
-class Repaired:
+class RepairResult:
     """The result of a repair."""
 
     findings: tuple[Finding, ...]
     """What was wrong before."""
-    left: tuple[Finding, ...]
+    remaining: tuple[Finding, ...]
     """What is wrong now."""
     notes: tuple[str, ...] = ()
     """What only the user can decide: files that still name the old path."""
 
     @property
     def repaired(self) -> tuple[Finding, ...]:
-        still = {(finding.code, finding.path) for finding in self.left}
+        still = {(finding.code, finding.path) for finding in self.remaining}
         return tuple(finding for finding in self.findings if (finding.code, finding.path) not in still)
 
 
-def repair_environment(case: Case, session: Session) -> Repaired:
+def repair_environment(case: Case, session: Session) -> RepairResult:
     """Repair what can be repaired, in one transaction, and examine the environment again.
 
     :raises ClocheError: the system refused; the environment is as it was.
@@ -56,26 +56,26 @@ def repair_environment(case: Case, session: Session) -> Repaired:
     left_behind = staging_directories(case.root)
     recover_environment(case.root)
     if left_behind:
-        case = take_up(case.root, session)
+        case = open_case(case.root, session)
         standing = diagnose(case)
-    overlay, notes = repairs(case, standing, session)
+    overlay, notes = plan_repairs(case, standing, session)
     overlay.update_checksums()
 
     def verify() -> None:
         now = examine(replace(case.environment, interpreter=None), session.host, seed="no")
-        if now.failure and not case.examined.failure:
+        if now.failure and not case.examination.failure:
             raise ClocheError(f"`{case.root}` would not work: {now.failure}", hint="it is as it was")
 
     overlay.apply(verify, session.link_mode("auto"))
-    after = take_up(case.root, session)
-    return Repaired(tuple(findings), tuple(diagnose(after)), tuple(notes))
+    after = open_case(case.root, session)
+    return RepairResult(tuple(findings), tuple(diagnose(after)), tuple(notes))
 
 
-REBASED = frozenset(("base-gone", "base-replaced", "base-upgraded", "config-disagrees", "python-dead"))
+REBASE_CODES = frozenset(("base-gone", "base-replaced", "base-upgraded", "config-disagrees", "python-dead"))
 """Findings that a rebase onto the environment's own interpreter repairs; also those of `half-made` that concern the Python."""
 
 
-def repairs(case: Case, findings: list[Finding], session: Session) -> tuple[Overlay, list[str]]:
+def plan_repairs(case: Case, findings: list[Finding], session: Session) -> tuple[Overlay, list[str]]:
     """Return an overlay with every repair, and notes for the user."""
     overlay = Overlay(case.root)
     codes = {finding.code for finding in findings if finding.repairable == "yes"}
@@ -84,16 +84,18 @@ def repairs(case: Case, findings: list[Finding], session: Session) -> tuple[Over
     interpreter = environment.interpreter or case.replacement
     layout = environment.layout
     unmade = {finding.path for finding in findings if finding.code == "half-made" and finding.repairable == "yes"}
-    if interpreter is not None and (codes & REBASED or unmade & {layout.config, layout.executable}):
+    if interpreter is not None and (codes & REBASE_CODES or unmade & {layout.config, layout.executable}):
         rebase(overlay, environment, interpreter, session)
     if layout.bin in unmade:
         for path, content in activation_scripts(replace(environment, interpreter=interpreter), session).items():
             overlay.write(path, content)
     if "moved" in codes:
         was = os.path.basename(case.old_roots[0])
-        writer = writer_for(case.info, replace(environment, interpreter=interpreter), case.relocation, was, session)
-        residue = relocate(overlay, writer)
-        notes += (f"`{path}` still names `{case.old_roots[0]}`" for path in residue)
+        context = relocation_context(
+            case.info, replace(environment, interpreter=interpreter), case.relocation, was, session
+        )
+        remaining = relocate_tree(overlay, context)
+        notes += (f"`{path}` still names `{case.old_roots[0]}`" for path in remaining)
     by_code: dict[str, list[str]] = {}
     for finding in findings:
         if finding.repairable == "yes":
@@ -101,7 +103,7 @@ def repairs(case: Case, findings: list[Finding], session: Session) -> tuple[Over
     for path in by_code.get("name-of-other-version", []):
         overlay.remove(path)
     misled = [path for code in ("script-dead", "script-fixed", "script-foreign") for path in by_code.get(code, [])]
-    retargeted(overlay, environment, misled, platform_of(case))
+    retarget_scripts(overlay, environment, misled, platform_of(case))
     for path in misled:
         mode = overlay.mode(path)
         if not mode & stat.S_IXUSR:
@@ -119,21 +121,21 @@ def platform_of(case: Case) -> str:
     return interpreter.platform if interpreter else case.host.platform
 
 
-def writer_for(
+def relocation_context(
     info: EnvironmentInfo, environment: Environment, relocation: Relocation, was: str, session: Session
-) -> Writer:
+) -> RelocationContext:
     """Return what is needed to write the paths that are embedded in an environment as they will be.
 
     :param environment: as it will be, except for its prompt.
     :param was: the old name of its directory.
     """
-    moved = at(replace(environment, prompt=info.environment.prompt), environment.location)
+    moved = environment_at(replace(environment, prompt=info.environment.prompt), environment.location)
     derived = "prompt" not in info.settings
     name = os.path.basename(environment.location)
     if derived:
         moved = replace(moved, prompt=name)
     interpreter = environment.interpreter
-    return Writer(
+    return RelocationContext(
         environment=moved,
         relocation=relocation,
         platform=interpreter.platform if interpreter else session.host.platform,
@@ -184,7 +186,7 @@ def reinstall_seeds(
                     overlay.remove(row.path)
             overlay.remove(one.metadata)
     for image in images:
-        for site in sites(environment.layout):
+        for site in site_directories(environment.layout):
             if os.path.isdir(overlay.on_disk(f"{site}/{image.distribution}")):
                 overlay.remove(f"{site}/{image.distribution}")
         for operation in image_operations(image, environment):

@@ -31,7 +31,7 @@ class CommandFailed(ClocheError):
         self.exit_code = code
 
 
-def active(environment: Environment, host: Host) -> dict[str, str]:
+def activated_environ(environment: Environment, host: Host) -> dict[str, str]:
     """Return the environment variables that a command sees: what activating sets, and what it takes away."""
     separator = ";" if environment.os_name == "nt" else ":"
     scripts = environment.path_to(environment.layout.bin)
@@ -49,12 +49,12 @@ def active(environment: Environment, host: Host) -> dict[str, str]:
     }
 
 
-def run_in(environment: Environment, command: Sequence[str], host: Host) -> int:
+def run_command(environment: Environment, command: Sequence[str], host: Host) -> int:
     """Become a command; where a process cannot become another, wait for it and return its exit code.
 
     :raises CommandFailed: it cannot be started.
     """
-    environ = active(environment, host)
+    environ = activated_environ(environment, host)
     program = shutil.which(command[0], path=environ["PATH"])
     if program is None:
         there = os.path.lexists(command[0]) and os.sep in command[0]

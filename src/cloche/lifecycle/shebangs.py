@@ -34,7 +34,7 @@ _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*[-\w.]+")
 _PYTHON = re.compile(r"(?:python|pypy|graalpy)[\w.]*?(?:\.exe)?", re.IGNORECASE)
 
 
-def header_of(content: bytes) -> Header | None:
+def parse_header(content: bytes) -> Header | None:
     """Return how a script is started; None for a file that is no script, or that finds its own way."""
     if not content.startswith(b"#!"):
         return None
@@ -43,7 +43,7 @@ def header_of(content: bytes) -> Header | None:
         newline = b"\r\n"
     words = line[2:].strip().decode("utf-8", "surrogateescape")
     if words.partition(" ")[0] in ("/bin/sh", "/bin/bash", "/usr/bin/sh"):
-        return shell_header(body)
+        return parse_shell_header(body)
     coding = b""
     if _CODING.match(body):
         first, ending, rest = body.partition(b"\n")
@@ -62,7 +62,7 @@ def split_program(words: str) -> tuple[str, str, str]:
     return words.partition(" ")
 
 
-def shell_header(body: bytes) -> Header | None:
+def parse_shell_header(body: bytes) -> Header | None:
     """Return the header of a script whose first line names `sh`; None if it is a shell script like any other.
 
     `exec PYTHON "$0" "$@"` stands in the next lines, between quotes that make it a string to Python.
@@ -89,7 +89,7 @@ def shell_header(body: bytes) -> Header | None:
     return None
 
 
-def with_program(header: Header, program: str, platform: str) -> bytes | None:
+def script_with_program(header: Header, program: str, platform: str) -> bytes | None:
     """Return the whole script for another program; None if no first line can name that and `sh` cannot start it either.
 
     Whether the first line will do is decided anew, by what the target's kernel reads.
@@ -104,20 +104,20 @@ def with_program(header: Header, program: str, platform: str) -> bytes | None:
         return direct + header.newline + header.coding + header.body
     if not _PYTHON.fullmatch(re.split(r"[/\\]", program)[-1]):
         return None  # the lines below are a string to Python only
-    trampoline = with_arguments(shebang_lines(program, platform, header.coding), header)
+    trampoline = add_arguments(shebang_lines(program, platform, header.coding), header)
     if header.arguments and not trampoline.startswith(b"#!/bin/sh\n"):
         return None
     return trampoline + header.body
 
 
-def with_found_program(header: Header, name: str) -> bytes | None:
+def relocatable_script(header: Header, name: str) -> bytes | None:
     """Return the whole script for a Python that lies beside it, wherever that is; None for any other program."""
     if not _PYTHON.fullmatch(name):
         return None
-    return with_arguments(relocatable_shebang_lines(name, header.coding), header) + header.body
+    return add_arguments(relocatable_shebang_lines(name, header.coding), header) + header.body
 
 
-def with_arguments(lines: bytes, header: Header) -> bytes:
+def add_arguments(lines: bytes, header: Header) -> bytes:
     """Return lines of `sh` that start a Python with the arguments that it was given in a first line."""
     words = "".join(f" {shlex.quote(word)}" for word in header.arguments.split())
     return lines.replace(b' "$0" "$@"', f'{words} "$0" "$@"'.encode())

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from cloche.apply.staging import recover_environment
 from cloche.errors import ClocheError, SeedError, UsageError
-from cloche.lifecycle.diagnosis import diagnose, take_up
+from cloche.lifecycle.diagnosis import diagnose, open_case
 from cloche.lifecycle.examination import examine, modules_of
-from cloche.lifecycle.inventory import Inventory, Loss, refusal, take_inventory
-from cloche.lifecycle.reader import build_of, kind_of
+from cloche.lifecycle.inventory import Inventory, Loss, refusal_reason, take_inventory
+from cloche.lifecycle.reader import build_suffix, implementation_and_build
 from cloche.lifecycle.rebase import has_same_abi, rebase, version_like
-from cloche.lifecycle.repair import reinstall_seeds, repairs
+from cloche.lifecycle.repair import plan_repairs, reinstall_seeds
 from cloche.model.request import EnvironmentSpec, Wanted
 from cloche.model.value import replace, value
 from cloche.planning.destination import absolute
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @value
-class Upgrade:
+class UpgradePlan:
     """Every decision about an upgrade; nothing is done yet."""
 
     kind: Kind
@@ -56,7 +56,7 @@ class Upgrade:
 
 
 @value
-class Upgraded:
+class UpgradeResult:
     """The result of an upgrade."""
 
     environment: Environment
@@ -67,7 +67,7 @@ class Upgraded:
     """What is different now, and not a loss."""
 
 
-def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newest"], session: Session) -> Upgrade:
+def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newest"], session: Session) -> UpgradePlan:
     """Decide how to upgrade an environment; by default to the newest patch release of its version.
 
     :raises DestinationError: there is no environment.
@@ -77,7 +77,7 @@ def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newe
     if os.path.islink(location):
         location = os.path.realpath(location)
     recover_environment(location)
-    case = take_up(location, session)
+    case = open_case(location, session)
     info = case.info
     if not pythons and seeds == "newest" and info.environment.interpreter is not None:
         interpreter = info.environment.interpreter
@@ -88,13 +88,13 @@ def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newe
     wanted = tuple(one.key for one in info.seeds) if seeds == "newest" else ()
     if is_usable(case) and is_made_for(info, interpreter):
         if current is not None and interpreter.executable == current.executable and is_recorded(info, interpreter):
-            return Upgrade("nothing", case, interpreter, seeds=wanted)
+            return UpgradePlan("nothing", case, interpreter, seeds=wanted)
         if current is None or has_same_abi(current, interpreter):
-            return Upgrade("rebase", case, interpreter, seeds=wanted)
+            return UpgradePlan("rebase", case, interpreter, seeds=wanted)
     seeded = renewable_seeds(info, interpreter, wanted or ("pip",), session)
     if all(one.key != "pip" for one in info.distributions) and has_script(info.environment, "pip"):
         seeded = (*seeded, "pip")  # its package was lost with `site-packages`
-    return Upgrade("rebuild", case, interpreter, take_inventory(info, interpreter, seeded), seeded)
+    return UpgradePlan("rebuild", case, interpreter, take_inventory(info, interpreter, seeded), seeded)
 
 
 def has_script(environment: Environment, name: str) -> bool:
@@ -110,7 +110,7 @@ def same_minor_spec(info: EnvironmentInfo) -> str:
     parts = info.recorded_version.split(".")
     if len(parts) < 2 or not parts[1].isdigit():
         raise UsageError("its `pyvenv.cfg` does not say for which Python it is", hint="name one with `-p`")
-    implementation, build = kind_of(info.environment, info.settings)
+    implementation, build = implementation_and_build(info.environment, info.settings)
     base = info.environment.interpreter
     early = ".0a0" if base is not None and base.version[3] != "final" else ""
     return f"{implementation}>={parts[0]}.{parts[1]}{early},<{parts[0]}.{int(parts[1]) + 1}{build}"
@@ -118,8 +118,8 @@ def same_minor_spec(info: EnvironmentInfo) -> str:
 
 def is_made_for(info: EnvironmentInfo, interpreter: Interpreter) -> bool:
     """Return whether what is installed is for this version and implementation."""
-    made_for = (info.recorded_version.split(".")[:2], kind_of(info.environment, info.settings))
-    return made_for == (interpreter.python_version.split("."), (interpreter.implementation, build_of(interpreter)))
+    made_for = (info.recorded_version.split(".")[:2], implementation_and_build(info.environment, info.settings))
+    return made_for == (interpreter.python_version.split("."), (interpreter.implementation, build_suffix(interpreter)))
 
 
 def is_usable(case: Case) -> bool:
@@ -134,14 +134,14 @@ def is_recorded(info: EnvironmentInfo, interpreter: Interpreter) -> bool:
     return bool(recorded) and recorded == version_like(recorded, interpreter)
 
 
-def upgrade_in_place(upgrade: Upgrade, session: Session) -> Upgraded:
+def upgrade_in_place(upgrade: UpgradePlan, session: Session) -> UpgradeResult:
     """Rebase an environment onto another interpreter of its ABI, and upgrade seeds if that was asked for.
 
     :raises ClocheError: the system refused something, or the environment did not work afterwards; it is as it was.
     """
     case, info = upgrade.case, upgrade.info
     findings = [one for one in diagnose(case) if one.code in ("moved", "name-of-other-version")]
-    overlay, _ = repairs(case, findings, session)
+    overlay, _ = plan_repairs(case, findings, session)
     environment = info.environment
     if upgrade.kind == "rebase":
         rebase(overlay, environment, upgrade.interpreter, session)
@@ -151,19 +151,19 @@ def upgrade_in_place(upgrade: Upgrade, session: Session) -> Upgraded:
         seeded = tuple(reinstall_seeds(overlay, replace(info, environment=environment), wanted, session))
     overlay.update_checksums()
     modules = modules_of(info.distributions)
-    before = case.examined
+    before = case.examination
 
     def verify() -> None:
         after = examine(environment, session.host, modules)
         if after.failure:
-            raise broken(environment, f"its Python does not start: {after.failure}")
+            raise would_not_work(environment, f"its Python does not start: {after.failure}")
         if after.version[:3] != upgrade.interpreter.version[:3]:
-            raise broken(environment, f"its Python is {'.'.join(map(str, after.version))}")
+            raise would_not_work(environment, f"its Python is {'.'.join(map(str, after.version))}")
         if after.seed and not before.seed:
-            raise broken(environment, f"pip does not run: {after.seed}")
+            raise would_not_work(environment, f"pip does not run: {after.seed}")
 
     overlay.apply(verify, session.link_mode("auto"))
-    return Upgraded(environment, seeds=seeded)
+    return UpgradeResult(environment, seeds=seeded)
 
 
 def renewable_seeds(
@@ -182,14 +182,14 @@ def renewable_seeds(
         try:
             images = session.images_for(Wanted((one.key,)), interpreter)
             newer = all(Version(image.version) >= Version(one.version) for image in images)
-            if newer or refusal(one, interpreter):
+            if newer or refusal_reason(one, interpreter):
                 found.append(one.key)
         except (SeedError, InvalidVersion):
             continue  # the installed one stays
     return tuple(found)
 
 
-def outdated_seeds(upgrade: Upgrade, session: Session) -> tuple[str, ...]:
+def outdated_seeds(upgrade: UpgradePlan, session: Session) -> tuple[str, ...]:
     """Return the seeds to upgrade for which another version than the installed one is available."""
     there = {one.key: one.version for one in upgrade.info.distributions}
     found = []
@@ -199,6 +199,6 @@ def outdated_seeds(upgrade: Upgrade, session: Session) -> tuple[str, ...]:
     return tuple(found)
 
 
-def broken(environment: Environment, reason: str, remedy: str = "") -> ClocheError:
+def would_not_work(environment: Environment, reason: str, remedy: str = "") -> ClocheError:
     hint = f"{remedy}; it is as it was" if remedy else "it is as it was"
     return ClocheError(f"`{environment.location}` would not work: {reason}", hint=hint)

@@ -9,26 +9,28 @@ from typing import TYPE_CHECKING
 from cloche.fs.checksums import is_modified
 from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import FIX, Finding
-from cloche.lifecycle.relocation import within
+from cloche.lifecycle.relocation import is_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cloche.lifecycle.case import Case
-    from cloche.lifecycle.installed import Installed
+    from cloche.lifecycle.installed import InstalledDistribution
     from cloche.model.interpreter import Interpreter
 
 
-def extensions(case: Case) -> Iterator[Finding]:
+def check_extensions(case: Case) -> Iterator[Finding]:
     interpreter = case.environment.interpreter
     if interpreter is None or not interpreter.soabi:
         return
-    for one in case.info.distributions:
-        wrong = [row.path for row in one.rows if is_for_other_abi(row.path, interpreter)]
+    for distribution in case.info.distributions:
+        wrong = [row.path for row in distribution.rows if is_for_other_abi(row.path, interpreter)]
         wrong = [path for path in wrong if os.path.exists(os.path.join(case.root, path))]
-        if wrong and not any(runs_here(row.path, interpreter, wrong) for row in one.rows):
-            message = f"{len(wrong)} extension modules of {one.name} {one.version} are for another Python"
-            yield Finding("extension-for-other-abi", wrong[0], message, reinstall(one))
+        if wrong and not any(runs_here(row.path, interpreter, wrong) for row in distribution.rows):
+            message = (
+                f"{len(wrong)} extension modules of {distribution.name} {distribution.version} are for another Python"
+            )
+            yield Finding("extension-for-other-abi", wrong[0], message, reinstall_command(distribution))
 
 
 def abi_tag(path: str) -> str | None:
@@ -49,15 +51,15 @@ def runs_here(path: str, interpreter: Interpreter, wrong: list[str]) -> bool:
     )
 
 
-def reinstall(one: Installed) -> str:
-    if one.editable:
-        return f"`python -m pip install --no-deps -e {one.editable}`"
-    return f"`python -m pip install --force-reinstall --no-deps {one.key}=={one.version}`"
+def reinstall_command(distribution: InstalledDistribution) -> str:
+    if distribution.editable:
+        return f"`python -m pip install --no-deps -e {distribution.editable}`"
+    return f"`python -m pip install --force-reinstall --no-deps {distribution.key}=={distribution.version}`"
 
 
-def metadata(case: Case) -> Iterator[Finding]:
+def check_metadata(case: Case) -> Iterator[Finding]:
     """Metadata that nobody can read, and what pip leaves when it is killed while it replaces a package (`~ame`)."""
-    known = {one.metadata for one in case.info.distributions}
+    known = {distribution.metadata for distribution in case.info.distributions}
     for path in embedded_paths.site_files(case.environment, ".dist-info"):
         name = path.rpartition("/")[2]
         if name.startswith("~"):
@@ -68,34 +70,34 @@ def metadata(case: Case) -> Iterator[Finding]:
             project = name.partition("-")[0]
             remedy = f"remove it, and `python -m pip install --ignore-installed --no-deps {project}`"
             yield Finding("metadata-broken", path, message, remedy)
-    for one in case.info.distributions:
-        if one.installer and one.metadata.endswith(".dist-info") and not one.rows:
-            message = f"{one.name} {one.version} has no list of its files, so pip cannot remove it"
-            remedy = f"`python -m pip install --ignore-installed --no-deps {one.key}=={one.version}`"
-            yield Finding("record-missing", one.record, message, remedy)
+    for distribution in case.info.distributions:
+        if distribution.installer and distribution.metadata.endswith(".dist-info") and not distribution.rows:
+            message = f"{distribution.name} {distribution.version} has no list of its files, so pip cannot remove it"
+            remedy = f"`python -m pip install --ignore-installed --no-deps {distribution.key}=={distribution.version}`"
+            yield Finding("record-missing", distribution.record, message, remedy)
 
 
-def records(case: Case) -> Iterator[Finding]:
+def check_records(case: Case) -> Iterator[Finding]:
     """What RECORD lists and is not there, or is not what was installed."""
-    for one in case.info.distributions:
+    for distribution in case.info.distributions:
         missing, altered = [], []
-        for row in one.rows:
+        for row in distribution.rows:
             there = os.path.join(case.root, row.path)
             if row.path.endswith((".pyc", "/__pycache__")) or row.path.startswith("../"):
                 continue  # Python makes and removes byte-code as it likes; what lies outside is another's
             if not os.path.lexists(there):
-                if one.key != "pip":  # `seed` says so
+                if distribution.key != "pip":  # `seed` says so
                     missing.append(row.path)
             elif row.digest.startswith("sha256=") and is_modified(there, row.digest, row.size):
                 altered.append(row.path)
-        for code, paths, what in (("record-missing", missing, "missing"), ("record-altered", altered, "altered")):
+        for code, paths, state in (("record-missing", missing, "missing"), ("record-altered", altered, "altered")):
             if paths:
                 more = f", and {len(paths) - 1} more" if len(paths) > 1 else ""
-                message = f"a file of {one.name} {one.version} is {what}{more}"
-                yield Finding(code, paths[0], message, reinstall(one))
+                message = f"a file of {distribution.name} {distribution.version} is {state}{more}"
+                yield Finding(code, paths[0], message, reinstall_command(distribution))
 
 
-def paths(case: Case) -> Iterator[Finding]:
+def check_paths(case: Case) -> Iterator[Finding]:
     """`.pth` files and editable installs that lead nowhere."""
     relocation = case.relocation
     for path in embedded_paths.site_files(case.environment, ".pth"):
@@ -105,18 +107,24 @@ def paths(case: Case) -> Iterator[Finding]:
             if not entry or entry.startswith("#") or line.startswith(("import ", "import\t")):
                 continue
             there = os.path.join(site, entry)
-            if not os.path.exists(there) and not any(within(entry, root) for root, _ in relocation.roots):
+            if not os.path.exists(there) and not any(is_within(entry, root) for root, _ in relocation.roots):
                 message = f"it adds `{entry}` to the search path, and nothing is there"
                 remedy = "put that directory back, or uninstall what brought the file"
-                yield dead("path-dead", path, message, remedy, relocation.path(there), there)
-    for one in case.info.distributions:
-        if one.editable and not os.path.exists(one.editable):
-            message = f"{one.name} {one.version} is developed in `{one.editable}`, and nothing is there"
-            remedy = f"`python -m pip install --no-deps -e` with its place, or `python -m pip uninstall {one.key}`"
-            yield dead("editable-dead", one.metadata, message, remedy, relocation.path(one.editable), one.editable)
+                yield missing_path_finding("path-dead", path, message, remedy, relocation.path(there), there)
+    for distribution in case.info.distributions:
+        source = distribution.editable
+        if source and not os.path.exists(source):
+            message = f"the source directory of {distribution.name} {distribution.version}, `{source}`, does not exist"
+            remedy = (
+                f"reinstall it from its new path with `python -m pip install --no-deps -e`, "
+                f"or remove it with `python -m pip uninstall {distribution.key}`"
+            )
+            yield missing_path_finding(
+                "editable-dead", distribution.metadata, message, remedy, relocation.path(source), source
+            )
 
 
-def dead(code: str, path: str, message: str, remedy: str, now: str, was: str) -> Finding:
+def missing_path_finding(code: str, path: str, message: str, remedy: str, now: str, was: str) -> Finding:
     """Return a finding about a place that is gone, which `--fix` mends if it was moved together with the environment."""
     return (
         Finding(code, path, message, remedy)
@@ -125,33 +133,36 @@ def dead(code: str, path: str, message: str, remedy: str, now: str, was: str) ->
     )
 
 
-def doubles(case: Case) -> Iterator[Finding]:
-    seen: dict[tuple[str, str], Installed] = {}
-    for one in case.info.distributions:
-        if one.metadata.endswith(".egg-link"):
+def check_duplicates(case: Case) -> Iterator[Finding]:
+    seen: dict[tuple[str, str], InstalledDistribution] = {}
+    for distribution in case.info.distributions:
+        if distribution.metadata.endswith(".egg-link"):
             continue
-        other = seen.setdefault((one.key, one.site), one)
-        if other is not one:
-            message = f"{one.name} is there twice, as {other.version} and {one.version}"
+        other = seen.setdefault((distribution.key, distribution.site), distribution)
+        if other is not distribution:
+            message = f"{distribution.name} is there twice, as {other.version} and {distribution.version}"
             yield Finding(
-                "installed-twice", one.metadata, message, f"`python -m pip uninstall {one.key}`, and install it"
+                "installed-twice",
+                distribution.metadata,
+                message,
+                f"`python -m pip uninstall {distribution.key}`, and install it",
             )
 
 
-def seed(case: Case) -> Iterator[Finding]:
+def check_pip(case: Case) -> Iterator[Finding]:
     missing = [
         row.path
-        for one in case.info.distributions
-        if one.key == "pip"
-        for row in one.rows
+        for distribution in case.info.distributions
+        if distribution.key == "pip"
+        for row in distribution.rows
         if not row.path.endswith((".pyc", "/__pycache__")) and not os.path.lexists(os.path.join(case.root, row.path))
     ]
-    if case.examined.seed:
+    if case.examination.seed:
         site = case.environment.layout.purelib
-        yield Finding("seed-broken", f"{site}/pip", f"pip does not run: {case.examined.seed}", LAID_ANEW, "yes")
+        yield Finding("seed-broken", f"{site}/pip", f"pip does not run: {case.examination.seed}", REINSTALLS_PIP, "yes")
     elif missing:
         more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
-        yield Finding("seed-broken", missing[0], f"a file of pip is missing{more}", LAID_ANEW, "yes")
+        yield Finding("seed-broken", missing[0], f"a file of pip is missing{more}", REINSTALLS_PIP, "yes")
 
 
-LAID_ANEW = f"{FIX} lays it down anew"
+REINSTALLS_PIP = f"{FIX} lays it down anew"

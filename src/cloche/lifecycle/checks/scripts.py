@@ -9,10 +9,10 @@ from cloche.fs.checksums import MANIFEST, parse_manifest
 from cloche.fs.files import open_regular_file
 from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import FIX, Finding
-from cloche.lifecycle.examination import same
-from cloche.lifecycle.reader import listed
-from cloche.lifecycle.rebase import NAME
-from cloche.lifecycle.shebangs import header_of
+from cloche.lifecycle.examination import is_same_file
+from cloche.lifecycle.reader import list_names
+from cloche.lifecycle.rebase import PYTHON_NAME
+from cloche.lifecycle.shebangs import parse_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from cloche.lifecycle.case import Case
 
 
-def moved(case: Case) -> Iterator[Finding]:
+def check_moved(case: Case) -> Iterator[Finding]:
     old_roots = case.old_roots
     if not old_roots:
         return
     info = case.info
-    recorded = embedded_paths.roots(
+    recorded = embedded_paths.find_recorded_roots(
         case.environment, info.settings, list(info.distributions), info.shells, case.overlay
     )
     for root in old_roots:
@@ -38,7 +38,7 @@ def moved(case: Case) -> Iterator[Finding]:
         yield Finding("moved", root, message, f"{FIX} has all of them name `{case.root}`", "yes")
 
 
-def activation(case: Case) -> Iterator[Finding]:
+def check_activation(case: Case) -> Iterator[Finding]:
     """Not one activation script, by a maker that writes some last: its making was broken off before that."""
     layout, info = case.environment.layout, case.info
     if info.activators:
@@ -54,20 +54,20 @@ def activation(case: Case) -> Iterator[Finding]:
         yield Finding("half-made", "pip", message, FIX, "yes" if case.environment.interpreter else "no")
 
 
-def scripts(case: Case) -> Iterator[Finding]:
+def check_scripts(case: Case) -> Iterator[Finding]:
     environment, overlay = case.environment, case.overlay
     own = set(embedded_paths.own_scripts(environment, list(case.info.distributions)))
-    for name in listed(environment.path_to(environment.layout.bin)):
+    for name in list_names(environment.path_to(environment.layout.bin)):
         path = f"{environment.layout.bin}/{name}"
-        if overlay.target(path) is not None or NAME.fullmatch(name):
+        if overlay.target(path) is not None or PYTHON_NAME.fullmatch(name):
             continue
-        header = header_of(head(overlay.on_disk(path)))
+        header = parse_header(read_head(overlay.on_disk(path)))
         if header is None or not header.program.startswith("/"):
             continue
-        root = embedded_paths.root_of_program(header.program, environment.layout.bin)
+        root = embedded_paths.environment_of_program(header.program, environment.layout.bin)
         if root in case.old_roots:
             continue  # `moved` says so
-        if not os.path.exists(header.program) and not same(root, case.root):
+        if not os.path.exists(header.program) and not is_same_file(root, case.root):
             repairable = "yes" if path in own else "no"
             remedy = (
                 f"{FIX} has it started by its own Python" if path in own else "reinstall what brought it, or remove it"
@@ -85,7 +85,11 @@ def scripts(case: Case) -> Iterator[Finding]:
             )
         elif path in own and not os.access(overlay.on_disk(path), os.X_OK):
             yield Finding("script-dead", path, "nobody may execute it", FIX, "yes")
-        elif path in own and (not root or not same(root, case.root)) and os.path.basename(header.program) != "env":
+        elif (
+            path in own
+            and (not root or not is_same_file(root, case.root))
+            and os.path.basename(header.program) != "env"
+        ):
             message = f"it is of a package here, and is started by `{header.program}`"
             yield Finding("script-foreign", path, message, f"{FIX} has it started by its own Python", "yes")
         elif path in own and environment.placement == "relocatable" and environment.os_name != "nt":
@@ -93,7 +97,7 @@ def scripts(case: Case) -> Iterator[Finding]:
             yield Finding("script-fixed", path, message, f"{FIX} lets it find its Python when it runs", "yes")
 
 
-def head(path: str) -> bytes:
+def read_head(path: str) -> bytes:
     try:
         with open_regular_file(path) as file:
             return file.read(8192)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from cloche.apply.staging import staging_directories
 from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import FIX, Finding
-from cloche.lifecycle.rebase import NAME
-from cloche.lifecycle.relocation import within
+from cloche.lifecycle.rebase import PYTHON_NAME
+from cloche.lifecycle.relocation import is_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from cloche.lifecycle.case import Case
 
 
-def links(case: Case) -> Iterator[Finding]:
+def check_links(case: Case) -> Iterator[Finding]:
     bin_of = f"{case.environment.layout.bin}/"
-    for file in embedded_paths.files(case.root):
+    for file in embedded_paths.walk_files(case.root):
         if file.kind != "link" or os.path.exists(os.path.join(case.root, file.path)):
             continue
-        is_python = file.path.startswith(bin_of) and NAME.fullmatch(file.path.removeprefix(bin_of))
-        if is_python and (case.environment.interpreter is None or case.examined.failure):
+        is_python = file.path.startswith(bin_of) and PYTHON_NAME.fullmatch(file.path.removeprefix(bin_of))
+        if is_python and (case.environment.interpreter is None or case.examination.failure):
             continue  # `base` or `start` says so
         target = os.readlink(os.path.join(case.root, file.path))
-        if any(within(target, root) for root in case.old_roots):
+        if any(is_within(target, root) for root in case.old_roots):
             continue
         message = f"a link to `{target}`, where nothing is"
         yield Finding("link-dangling", file.path, message, "remove it, or put back what it points to")
 
 
-def permissions(case: Case) -> Iterator[Finding]:
+def check_permissions(case: Case) -> Iterator[Finding]:
     open_to_all = world_writable(case.root)
     if open_to_all:
         more = f", and {len(open_to_all) - 1} more" if len(open_to_all) > 1 else ""
@@ -58,7 +58,7 @@ def world_writable(root: str) -> list[str]:
     return sorted(found)
 
 
-def left_behind(case: Case) -> Iterator[Finding]:
+def check_leftovers(case: Case) -> Iterator[Finding]:
     for path in staging_directories(case.root):
         message = "a run of cloche was ended here before it was done"
         yield Finding("left-behind", path, message, f"{FIX} undoes and removes it", "yes")
