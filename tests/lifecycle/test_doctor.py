@@ -207,7 +207,7 @@ def test_a_single_file_that_names_another_place_is_told_as_one(cloche) -> None:
     assert cloche("old", "--no-seed", "--activators", "none").code == 0
     (cloche.cwd / "old").rename(cloche.cwd / "new")
     message = found(cloche, cloche.cwd / "new")["moved"]["message"]
-    assert message == f"it was moved from there: `pyvenv.cfg` names `{cloche.cwd / 'old'}`"
+    assert message == f"the environment was moved from there: `pyvenv.cfg` still names `{cloche.cwd / 'old'}`"
 
 
 def test_the_lock_that_uv_leaves_is_no_open_door(cloche) -> None:
@@ -273,7 +273,7 @@ def test_what_is_no_environment_is_an_error_of_its_own(cloche, empty) -> None:
     outcome = cloche("doctor", place, cloche.cwd / "nothing")
     assert outcome.code == 1
     assert f"{place}: healthy" in outcome.out
-    assert "there is nothing at" in outcome.err
+    assert "/nothing` does not exist" in outcome.err
     assert cloche("doctor").code == 2
 
 
@@ -282,7 +282,7 @@ def test_what_stands_there_instead_of_an_environment_is_told(cloche, tmp_path) -
     (tmp_path / "file").write_text("")
     base = os.path.dirname(os.path.dirname(pyenv("3.12")))
     for place, said in (
-        (tmp_path / "conda", "is an environment of conda"),
+        (tmp_path / "conda", "is a conda environment"),
         (tmp_path / "file", "it is a file"),
         (tmp_path, "it has no `pyvenv.cfg`"),
         (base, "it has no `pyvenv.cfg`"),
@@ -319,7 +319,7 @@ def test_a_configuration_that_contradicts_all_the_rest_is_what_is_wrong(cloche, 
     config = place / "pyvenv.cfg"
     text = config.read_text()
     config.write_text(text.replace("version = 3.12.", "version = 3.13."))
-    assert "it is of CPython 3.12" in found(cloche, place)["config-disagrees"]["message"]
+    assert "belong to CPython 3.12" in found(cloche, place)["config-disagrees"]["message"]
     repaired(cloche, place)
     assert config.read_text() == text
     config.write_text(text.replace(f"home = {os.path.dirname(pyenv('3.12'))}", "home = /usr/sbin"))
@@ -379,7 +379,7 @@ def test_a_script_that_nobody_may_execute_is_found(cloche, furnished) -> None:
     place = furnished("venv")
     script = place / "bin" / "plain-say"
     script.chmod(0o644)
-    assert found(cloche, place)["script-dead"]["message"] == "nobody may execute it"
+    assert found(cloche, place)["script-dead"]["message"] == "the script is not executable"
     repaired(cloche, place)
     assert complaints(place) == []
 
@@ -388,7 +388,7 @@ def test_metadata_that_says_nothing_is_found(cloche, furnished) -> None:
     place = furnished("venv")
     about = next(site_of(place).glob("plain-*"))
     (site_of(place) / "~lain-0.9.dist-info").mkdir()
-    assert "pip was ended here" in found(cloche, place)["metadata-broken"]["message"]
+    assert "pip was interrupted" in found(cloche, place)["metadata-broken"]["message"]
     (site_of(place) / "~lain-0.9.dist-info").rmdir()
     (about / "RECORD").write_bytes(b"")  # as a file is after a crash
     assert found(cloche, place)["record-missing"]["path"].endswith("plain-1.0.dist-info/RECORD")

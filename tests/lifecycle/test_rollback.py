@@ -171,7 +171,7 @@ def test_a_move_does_not_touch_what_appears_at_the_destination(cloche, empty, wo
     (cloche.cwd / "new").mkdir()
     (cloche.cwd / "new" / "thesis.txt").write_text("precious")
     before = snapshot(cloche.cwd)
-    with pytest.raises(ClocheError, match="something else has been put at"):
+    with pytest.raises(ClocheError, match="another process has changed"):
         moving.move_environment(planned, world)
     assert snapshot(cloche.cwd) == before
 
@@ -186,7 +186,7 @@ def test_a_move_that_does_not_work_is_undone(cloche, empty, world, monkeypatch) 
         raise ClocheError("its Python does not start")
 
     monkeypatch.setattr(moving, "refuse_broken", broken)
-    with pytest.raises(ClocheError, match="would not work in its new place"):
+    with pytest.raises(ClocheError, match="would not work at its new path"):
         moving.move_environment(planned, world)
     assert snapshot(cloche.cwd) == before
 

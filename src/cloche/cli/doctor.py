@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Host
     from cloche.session import Session
 
-AT_ONCE = 8
+THREADS = 8
+"""The number of environments that are examined at the same time."""
 
 
 @value
 class Outcome:
-    """What was found in one environment, and what was repaired."""
+    """The result for one environment."""
 
     path: str
     result: RepairResult
@@ -39,14 +40,15 @@ class Outcome:
 
 
 def doctor(invocation: Invocation) -> int:
+    """Diagnose environments, with `--fix` repair them, and report; return 1 if one is not healthy, else 0."""
     arguments, settings = invocation.arguments, invocation.settings
-    paths = environments_named(arguments, invocation.host)
+    paths = requested_environments(arguments, invocation.host)
     fix = arguments.flag("fix")
     with invocation.open_session() as session:
-        session.registry.finders()  # the threads share these, so they are loaded first
+        session.registry.finders()  # load what the threads share before they start
         _ = session.probes
         outcomes = []
-        with ThreadPoolExecutor(min(AT_ONCE, len(paths) or 1)) as pool:
+        with ThreadPoolExecutor(min(THREADS, len(paths) or 1)) as pool:
             for outcome in pool.map(lambda path: examine_environment(path, session, fix=fix), paths):
                 outcomes.append(outcome)
                 if len(paths) > 1:
@@ -58,10 +60,10 @@ def doctor(invocation: Invocation) -> int:
     return int(any(outcome.failure or outcome.result.remaining for outcome in outcomes))
 
 
-def environments_named(arguments: ParsedArguments, host: Host) -> list[str]:
-    """Return the environments that are named, and those below the directories of `--find`.
+def requested_environments(arguments: ParsedArguments, host: Host) -> list[str]:
+    """Return the paths of the environments in the arguments, and of those below the directories of `--find`.
 
-    :raises UsageError: none is named, a name is blank, or `--find` does not name a directory.
+    :raises UsageError: there are no arguments, one is blank, or `--find` does not name a directory.
     """
     paths = [absolute(operand, host) for operand in arguments.operands]
     directories = arguments.given.get("find", ())
@@ -70,13 +72,13 @@ def environments_named(arguments: ParsedArguments, host: Host) -> list[str]:
             "missing argument ENV", hint="name one or more environments, or search for them with `--find DIR`"
         )
     for directory in directories:
-        there = absolute(directory, host)
-        if not os.path.isdir(there):
+        location = absolute(directory, host)
+        if not os.path.isdir(location):
             raise UsageError(
                 f"`{directory}` is not a directory",
-                hint="`--find` takes a directory with environments somewhere below it",
+                hint="`--find` takes a directory that contains environments at any depth",
             )
-        below = environments_below(there)
+        below = environments_below(location)
         if not below:
             report.print_warnings([f"no environment found below `{directory}`"])
         paths += below
@@ -84,9 +86,10 @@ def environments_named(arguments: ParsedArguments, host: Host) -> list[str]:
 
 
 def examine_environment(path: str, session: Session, *, fix: bool) -> Outcome:
+    """Return the result for the environment at a path, after repairing it with `fix`."""
     try:
         if fix and not os.path.lexists(path):
-            recover_environment(path)  # a run that was killed may have set it aside
+            recover_environment(path)  # a killed run may have moved it to its staging directory
         case = open_case(path, session)
         if fix:
             return Outcome(case.root, repair_environment(case, session))
@@ -117,11 +120,13 @@ def in_green(word: str) -> str:
 
 
 def finding_line(finding: Finding) -> str:
+    """Return a finding as one line: `CODE: PATH: MESSAGE`."""
     code = report.styled(finding.code, "yellow", sys.stdout)
     return f"{code}: {report.one_line(f'{finding.path}: {finding.message}')}"
 
 
 def outcome_json(outcome: Outcome) -> dict[str, object]:
+    """Return the JSON object for one environment."""
     repaired = {(finding.code, finding.path) for finding in outcome.result.repaired}
     return {
         "root": outcome.path,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def info(invocation: Invocation) -> int:
+    """Print information about an environment; return the exit code."""
     settings = invocation.settings
     with invocation.open_session() as session:
         facts = environment_info(invocation.arguments.operands[0], session)
@@ -48,11 +49,12 @@ def summary_lines(facts: EnvironmentInfo) -> Iterator[tuple[str, str]]:
 
 
 def python_line(facts: EnvironmentInfo) -> str:
+    """Return the description of the Python: what it is now, and what was recorded if that differs."""
     interpreter, base = facts.environment.interpreter, facts.base
     recorded = facts.version_text or "an unknown version"
     if interpreter is not None:
-        was = "" if versions_agree(recorded, interpreter.version_text) else f", created for {recorded}"
-        return f"{interpreter.name} at {interpreter.executable}{was}"
+        created_for = "" if versions_agree(recorded, interpreter.version_text) else f", created for {recorded}"
+        return f"{interpreter.name} at {interpreter.executable}{created_for}"
     if base is not None:
         return f"{recorded}, but {base.executable} is {base.name} now"
     return f"{recorded}, no longer in {facts.settings['home']}"
@@ -65,7 +67,7 @@ def versions_agree(recorded: str, actual: str) -> bool:
 
 
 def recorded_options(facts: EnvironmentInfo) -> Iterator[str]:
-    """Yield the options that it was created with, as far as they are recorded."""
+    """Yield the options that an environment was created with, as far as they are recorded."""
     settings = facts.settings
     if settings.get("include-system-site-packages", "").lower() == "true":
         yield "system-site-packages"
@@ -78,9 +80,10 @@ def recorded_options(facts: EnvironmentInfo) -> Iterator[str]:
         yield "copies"
 
 
-def is_same_directory(distribution: str, other: str) -> bool:
+def is_same_directory(first: str, second: str) -> bool:
+    """Return whether two paths lead to the same directory; False if one of them does not exist."""
     try:
-        return os.path.samefile(distribution, other)
+        return os.path.samefile(first, second)
     except OSError:
         return False
 
@@ -95,6 +98,7 @@ def human_size(size: float) -> str:
 
 
 def info_json(facts: EnvironmentInfo) -> dict[str, object]:
+    """Return the information as JSON."""
     return {
         "environment": report.environment_json(facts.environment),
         "config": facts.settings,
@@ -113,6 +117,7 @@ def info_json(facts: EnvironmentInfo) -> dict[str, object]:
 
 
 def package_json(distribution: InstalledDistribution) -> dict[str, object]:
+    """Return the JSON object of one package."""
     return {
         "name": distribution.name,
         "version": distribution.version,

@@ -14,33 +14,33 @@ if TYPE_CHECKING:
 
 
 def move(invocation: Invocation) -> int:
+    """Move or copy an environment and report that; return the exit code."""
     arguments, host, settings = invocation.arguments, invocation.host, invocation.settings
     source, destination = arguments.operands
-    is_dry = arguments.flag("dry-run")
+    is_dry_run = arguments.flag("dry-run")
     with invocation.open_session() as session:
         plan = plan_move(source, destination, "copy" if arguments.flag("copy") else "move", session)
-        if not is_dry:
+        if not is_dry_run:
             session.progress(f"{'copying' if plan.action == 'copy' else 'plan'} `{plan.source}`")
             move_environment(plan, session)
     report.print_warnings(f"`{path}` still contains `{plan.source}`" for path in plan.unchanged_mentions)
-    report.print_warnings(f"{what} still contains `{plan.source}`" for what in plan.external_references)
-    outcome = ("would be " if is_dry else "") + ("moved" if plan.action == "move" else "copied")
+    report.print_warnings(f"{reference} still contains `{plan.source}`" for reference in plan.external_references)
+    outcome = ("would be " if is_dry_run else "") + ("moved" if plan.action == "move" else "copied")
     if settings.flag("json"):
         report.print_json(**move_json(plan, outcome))
     elif not arguments.count("quiet"):
-        there = report.one_line(report.relative_path(plan.destination.location, host))
-        here = report.one_line(report.relative_path(plan.source, host))
+        new = report.one_line(report.relative_path(plan.destination.location, host))
+        old = report.one_line(report.relative_path(plan.source, host))
         count = f"{len(plan.changed)} files updated"
-        report.print_result(
-            f"{outcome} {here} to {there}: {count}, {(perf_counter() - invocation.started) * 1000:.0f} ms"
-        )
-        if is_dry or arguments.count("verbose"):
+        report.print_result(f"{outcome} {old} to {new}: {count}, {(perf_counter() - invocation.started) * 1000:.0f} ms")
+        if is_dry_run or arguments.count("verbose"):
             for operation in plan.operations:
                 report.print_result(f"  {report.operation_text(operation)}")
     return 0
 
 
 def move_json(plan: MovePlan, outcome: str) -> dict[str, object]:
+    """Return the report as JSON."""
     return {
         "outcome": outcome,
         "from": plan.source,

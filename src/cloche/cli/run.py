@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 def run(invocation: Invocation) -> int:
+    """Run a command in an environment; return its exit code if this process continues."""
     arguments, host = invocation.arguments, invocation.host
     command = (*arguments.operands[1:], *arguments.rest)
     if not command:

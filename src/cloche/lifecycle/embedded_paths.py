@@ -1,7 +1,7 @@
-"""The places in an environment that name where it is: found by what the files are, and written anew in a overlay.
+"""Find the embedded paths of an environment, and replace them: each kind of file has its own notation.
 
-This is all that cloche knows of the notations in which installers and makers of environments write a path down. The
-rest of the lifecycle asks which roots are recorded, and has them replaced.
+Only this module knows in which notation installers and creators write the path of an environment. The rest of the
+lifecycle asks which roots are recorded, and replaces them through an overlay.
 """
 
 from __future__ import annotations
@@ -32,22 +32,23 @@ if TYPE_CHECKING:
     from cloche.shells.shell import Shell
 
 TEXT_LIMIT = 8 << 20
-"""Bytes of the largest file that is read as text; larger ones are only searched."""
+"""The size in bytes up to which files are changed; larger files are only searched."""
 
 
 @value
 class File:
-    """A file or a symbolic link in an environment."""
+    """A file or symbolic link in an environment."""
 
     path: str
     """Relative to the root, with `/`."""
     kind: str
-    """`file`, `link`, or `other` (a socket, a pipe)."""
+    """`file`, `link`, or `other` (such as a socket or a pipe)."""
     size: int
+    """Bytes; 0 if it is not a regular file."""
 
 
 def walk_files(root: str) -> Iterator[File]:
-    """Yield everything in an environment that is no directory, by path; links are not followed."""
+    """Yield everything in an environment except directories; symbolic links and staging trees are not entered."""
     stack = [""]
     while stack:
         below = stack.pop()
@@ -69,7 +70,7 @@ def walk_files(root: str) -> Iterator[File]:
                 yield File(path, "other", 0)
 
 
-# What is recorded
+# Recorded roots
 
 
 def find_recorded_roots(
@@ -79,11 +80,11 @@ def find_recorded_roots(
     shells: Mapping[str, Shell],
     overlay: Overlay,
 ) -> dict[str, list[str]]:
-    """Return every place that the environment takes for its own root, and the files that say so.
+    """Return the roots that files in an environment record for it, with the paths of these files.
 
-    Activation scripts say it, the command in `pyvenv.cfg`, and the first lines of scripts that were installed here; a
-    script that somebody else put here may rightly name another environment. The command by which a relocatable one was
-    made tells where that was, and claims nothing.
+    Roots are recorded by activation scripts, by the command in `pyvenv.cfg` (but in a relocatable environment that may be
+    any old path), and by the first lines of scripts that belong to installed packages. Other scripts may have a reason
+    to name another environment.
     """
     found: dict[str, list[str]] = {}
     layout = environment.layout
@@ -103,13 +104,13 @@ def find_recorded_roots(
         if program and (root := environment_of_program(program, layout.bin)):
             by_script.setdefault(root, []).append(path)
     for root, paths in by_script.items():
-        if root in found or 2 * len(paths) > len(scripts):  # a single one may have been changed by hand
+        if root in found or 2 * len(paths) > len(scripts):  # a few of them may have been changed by hand
             found.setdefault(root, []).extend(paths)
     return {root: paths for root, paths in found.items() if is_possible_root(root, settings)}
 
 
 def is_possible_root(root: str, settings: Mapping[str, str]) -> bool:
-    """Return whether an environment may have been at a place: not where its base is, nor another kind of directory."""
+    """Return whether a path may be an old root: not the base interpreter, nor a directory with other content."""
     home = settings.get("home", "")
     bases = [os.path.dirname(home), *(settings.get(key, "") for key in ("base-prefix", "base-exec-prefix"))]
     bases += (os.path.dirname(os.path.dirname(settings.get(key, ""))) for key in ("executable", "base-executable"))
@@ -119,58 +120,64 @@ def is_possible_root(root: str, settings: Mapping[str, str]) -> bool:
 
 
 def own_scripts(environment: Environment, distributions: list[InstalledDistribution]) -> list[str]:
-    """Return the files in the directory for executables that a distribution in this environment brought."""
+    """Return the existing files in the directory of executables that belong to an installed distribution, sorted."""
     prefix = f"{environment.layout.bin}/"
-    listed_there = {row.path for one in distributions for row in one.rows if row.path.startswith(prefix)}
+    recorded = {row.path for distribution in distributions for row in distribution.rows if row.path.startswith(prefix)}
     declared = {
-        prefix + point.name + suffix for one in distributions for point in one.entry_points for suffix in ("", ".exe")
+        prefix + point.name + suffix
+        for distribution in distributions
+        for point in distribution.entry_points
+        for suffix in ("", ".exe")
     }
     present = {prefix + name for name in list_names(os.path.join(environment.location, environment.layout.bin))}
-    return sorted((listed_there | declared) & present)
+    return sorted((recorded | declared) & present)
 
 
 def program_of_script(overlay: Overlay, path: str) -> str:
-    """Return the program that a script names; empty if it names none."""
+    """Return the program that runs a script or that a launcher starts; empty if there is none."""
     if overlay.target(path) is not None:
         return ""
     content = overlay.content(path) or b""
     if content.startswith(b"MZ"):
-        split = launchers.parse_launcher(content)
-        return split.program if split else ""
+        launcher = launchers.parse_launcher(content)
+        return launcher.program if launcher else ""
     header = parse_header(content)
     return header.program if header else ""
 
 
 def environment_of_program(program: str, scripts: str) -> str:
-    """Return the environment whose Python a path is: `/x/env` for `/x/env/bin/python3`."""
+    """Return the root of the environment that a Python belongs to: `/x/env` for `/x/env/bin/python3`; else empty.
+
+    :param scripts: the name of the directory of executables.
+    """
     directory, _, name = program.replace("\\", "/").rpartition("/")
     if not re.match(r"(python|pypy|graalpy)", name) or not directory.endswith(f"/{scripts}"):
         return ""
     return program[: len(directory) - len(scripts) - 1]
 
 
-# What is to be written
+# Replacing them
 
 
 @value
 class RelocationContext:
-    """What it takes to write an environment's own places."""
+    """What is needed to replace the embedded paths of an environment."""
 
     environment: Environment
-    """As it is to be: its location is the new one."""
+    """The environment at its new location."""
     relocation: Relocation
     platform: str
-    """`sys.platform` of the target, by which a first line is judged."""
+    """`sys.platform` of the target, which determines the form of script headers."""
     shells: Mapping[str, Shell]
-    """Those that read its activation scripts, by the scripts' file names in lower case."""
+    """The shells of its activation scripts, by file name in lower case."""
     generated: Mapping[str, bytes]
-    """The activation scripts as cloche would write them at the new place, by path."""
+    """The content that cloche would give its activation scripts at the new location, by path."""
     prompts: tuple[str, str] | None = None
-    """(old, new) if the prompt follows the directory's name and that changes."""
+    """(old, new) if the prompt is the name of the directory and changes with it."""
 
 
 def relocate_tree(overlay: Overlay, context: RelocationContext) -> list[str]:
-    """Have every place in an environment name its new root; return the files that still name the old one."""
+    """Replace the embedded paths of an environment; return the files that still contain an old root, sorted."""
     needles = {needle(old) for old, _ in (*context.relocation.roots, *context.relocation.parents)} - {b""}
     ours = unedited_files(overlay)
     remaining = []
@@ -187,10 +194,10 @@ def relocate_tree(overlay: Overlay, context: RelocationContext) -> list[str]:
                 continue
             if file.path in ours and file.path in context.generated:
                 overlay.write(file.path, context.generated[file.path])
-            elif any(one in content for one in needles) or shows_prompt(file.path, content, context):
+            elif any(part in content for part in needles) or shows_prompt(file.path, content, context):
                 relocate_file(overlay, file.path, content, context)
-                left = overlay.content(file.path) or b""
-                if context.relocation.mentions_old_root(left.decode("utf-8", "surrogateescape")):
+                relocated = overlay.content(file.path) or b""
+                if context.relocation.mentions_old_root(relocated.decode("utf-8", "surrogateescape")):
                     remaining.append(file.path)
     for path in overlay.changed:
         remove_bytecode(overlay, path)
@@ -198,12 +205,15 @@ def relocate_tree(overlay: Overlay, context: RelocationContext) -> list[str]:
 
 
 def unedited_files(overlay: Overlay) -> frozenset[str]:
-    """Return the files that are as cloche wrote them."""
+    """Return the generated files that were not edited since cloche wrote them."""
     return frozenset(path for path, state in generated_file_states(overlay).items() if state == "unedited")
 
 
 def generated_file_states(overlay: Overlay) -> dict[str, str]:
-    """Return the files that cloche wrote and that are there, each `unedited` or `edited`; none by another maker."""
+    """Return the existing files that cloche generated, by path: `unedited` or `edited`.
+
+    Empty for the environment of another creator.
+    """
     found = {}
     for path, digest in parse_manifest(overlay.text(MANIFEST)).items():
         if (content := overlay.content(path)) is not None:
@@ -212,7 +222,7 @@ def generated_file_states(overlay: Overlay) -> dict[str, str]:
 
 
 def relocate_link(overlay: Overlay, path: str, context: RelocationContext) -> None:
-    """Make an absolute link into the environment a relative one, and point others to where their target is now."""
+    """Make an absolute link into the environment relative, and replace the target of a link to a moved directory."""
     target = overlay.target(path)
     if target is None or not os.path.isabs(target):
         return
@@ -223,7 +233,7 @@ def relocate_link(overlay: Overlay, path: str, context: RelocationContext) -> No
 
 
 def relocate_file(overlay: Overlay, path: str, content: bytes, context: RelocationContext) -> None:
-    """Have one file name the new root, in the notation that a file of its kind has."""
+    """Replace the embedded paths of one file, in the notation of its kind of file."""
     text = content.decode("utf-8", "surrogateescape")
     name = path.rpartition("/")[2].lower()
     relocation = context.relocation
@@ -254,7 +264,7 @@ def relocate_file(overlay: Overlay, path: str, content: bytes, context: Relocati
 
 
 def relocate_settings(text: str, relocation: Relocation) -> str:
-    """Return a `pyvenv.cfg` of the new place; only the lines that name the old one change."""
+    """Return a `pyvenv.cfg` with its paths replaced; other lines are unchanged."""
     lines = []
     for line in text.splitlines(keepends=True):
         key, separator, setting = line.partition("=")
@@ -268,7 +278,7 @@ def relocate_settings(text: str, relocation: Relocation) -> str:
 
 
 def relocate_activator(text: str, shell: Shell, context: RelocationContext) -> str:
-    """Return an activation script of another maker, or one that was edited, for the new place."""
+    """Return an activation script, of another creator or edited, with its paths and its prompt replaced."""
     relocation = context.relocation
 
     def change(word: str, line: str) -> str:
@@ -288,7 +298,7 @@ def relocate_activator(text: str, shell: Shell, context: RelocationContext) -> s
 
 
 def shows_prompt(path: str, content: bytes, context: RelocationContext) -> bool:
-    """Return whether a file shows the directory's name as the prompt, and not by reference."""
+    """Return whether a file is an activation script that contains the old name of the directory as its prompt."""
     name = path.rpartition("/")[2].lower()
     return (
         context.prompts is not None
@@ -299,7 +309,7 @@ def shows_prompt(path: str, content: bytes, context: RelocationContext) -> bool:
 
 
 def relocate_script(path: str, content: bytes, context: RelocationContext) -> bytes:
-    """Return a script whose program, and whose own text, are at the new place."""
+    """Return a script with the paths in its header and in its body replaced."""
     header = parse_header(content)
     relocation = context.relocation
     if header is not None and (program := relocation.path(header.program)) != header.program:
@@ -318,12 +328,12 @@ def relocate_script(path: str, content: bytes, context: RelocationContext) -> by
 
 
 def relocate_urls(text: str, relocation: Relocation) -> str:
-    """Return a JSON document in which every `file:` URL of something that has moved names its new place."""
+    """Return a JSON document with the paths in `file:` URLs replaced."""
     return re.sub(r'"(file://[^"\\]*)"', lambda match: f'"{relocation.url(match[1])}"', text)
 
 
 def relocate_pth(text: str, relocation: Relocation) -> str:
-    """Return a `.pth` file (see the documentation of `site`): a path a line, or a line of Python."""
+    """Return a `.pth` file with its paths replaced: each line is a path or Python code (see the docs of `site`)."""
     lines = []
     for line in text.splitlines(keepends=True):
         if line.startswith(("import ", "import\t")):
@@ -335,23 +345,24 @@ def relocate_pth(text: str, relocation: Relocation) -> str:
 
 
 def relocate_line(line: str, relocation: Relocation) -> str:
+    """Return a line that is a path, with the path replaced and trailing white space unchanged."""
     path = line.rstrip()
     return relocation.path(path) + line[len(path) :]
 
 
 def file_contains(path: str, needles: set[bytes]) -> bool:
-    """Return whether a large file holds one of these."""
+    """Return whether a large file contains any of some byte strings."""
     import mmap
 
     try:
         with open_regular_file(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return any(content.find(one) >= 0 for one in needles)
+            return any(content.find(part) >= 0 for part in needles)
     except (OSError, ValueError):
         return False
 
 
 def remove_bytecode(overlay: Overlay, path: str) -> None:
-    """Drop the byte-code of a changed source: one of the unchecked kind (PEP 552) would be believed for ever."""
+    """Remove the byte-code of a changed source file: Python would never notice that an unchecked `.pyc` is outdated."""
     if not path.endswith(".py"):
         return
     directory, _, name = path.rpartition("/")
@@ -362,30 +373,33 @@ def remove_bytecode(overlay: Overlay, path: str) -> None:
 
 
 def retarget_scripts(overlay: Overlay, environment: Environment, scripts: list[str], platform: str) -> list[str]:
-    """Have scripts name the environment's own Python, under the name they use if it has that; return the others."""
-    left = []
+    """Change scripts to run with the Python of their environment; return those for which that is impossible.
+
+    A script keeps the name that it uses (`python3`) if the environment has a Python of that name.
+    """
+    unchanged = []
     layout = environment.layout
     for path in scripts:
         content = overlay.content(path) or b""
         header = parse_header(content)
         if header is None:
-            left.append(path)
+            unchanged.append(path)
             continue
         name = posixpath.basename(header.program.replace("\\", "/"))
         own = name if name in layout.names else posixpath.basename(layout.executable)
         program = environment.path_to(f"{layout.bin}/{own}")
         changed = retarget_script(header, program, path, environment, platform)
         if changed is None:
-            left.append(path)
+            unchanged.append(path)
         else:
             overlay.write(path, changed)
-    return left
+    return unchanged
 
 
 def retarget_script(header: Header, program: str, path: str, environment: Environment, platform: str) -> bytes | None:
-    """Return the script at `path` for another program, which it finds by itself if the environment is relocatable.
+    """Return the script at `path` with another program in its header; None if no header can name that program.
 
-    None if no header can be written that names it.
+    In a relocatable environment, the script finds a program in its own directory at run time.
     """
     scripts, name = environment.layout.bin, posixpath.basename(program)
     is_beside = program == environment.path_to(f"{scripts}/{name}") and posixpath.dirname(path) == scripts
@@ -395,7 +409,7 @@ def retarget_script(header: Header, program: str, path: str, environment: Enviro
 
 
 def site_files(environment: Environment, suffix: str) -> list[str]:
-    """Return the files with a suffix that stand directly in the directories for packages."""
+    """Return the paths of the files with a suffix, at the top level of `purelib` and `platlib`."""
     return [
         f"{site}/{name}"
         for site in site_directories(environment.layout)
@@ -405,6 +419,6 @@ def site_files(environment: Environment, suffix: str) -> list[str]:
 
 
 def environment_at(environment: Environment, location: str) -> Environment:
-    """Return an environment at another place, with the prompt that it has there."""
+    """Return an environment at another location; a prompt that is the name of the directory changes with it."""
     derived = environment.prompt == os.path.basename(environment.location)
     return replace(environment, location=location, prompt=os.path.basename(location) if derived else environment.prompt)

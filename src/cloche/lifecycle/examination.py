@@ -1,6 +1,6 @@
-"""What an environment says of itself when it is started: whether it runs, where it thinks it is, what it can import.
+"""Examine an environment by running it: its Python, and its activation scripts in the shells on this machine.
 
-It starts the environment's own Python, and shells on its activation scripts; nothing else in the lifecycle does.
+No other module of the lifecycle starts these.
 """
 
 from __future__ import annotations
@@ -29,44 +29,50 @@ if TYPE_CHECKING:
     from cloche.shells.shell import Shell
 
 TIMEOUT = 60.0
-"""Seconds after which a Python that does not answer counts as broken."""
+"""Seconds to wait for a Python or a shell."""
 
 
 @value
 class Examination:
-    """What the environment's Python told."""
+    """What the Python of an environment reports about itself."""
 
     failure: str
-    """Why it does not start; empty if it does, and the rest is true."""
+    """Why it does not start; empty if it does, and only then are the facts below known."""
     prefix: str = ""
     version: tuple[int, ...] = ()
     unresolvable: tuple[str, ...] = ()
-    """Modules, of those that were asked for, that cannot be found."""
+    """The requested modules that cannot be found."""
     seed: str = ""
-    """Why pip does not run; empty if it does, or there is none."""
+    """Why pip does not run; empty if it runs or is not installed."""
     obstacle: str = ""
-    """A file for which it would wait without end, relative to the root; it was not started then."""
+    """A pipe or device, relative to the root, that Python would block on at startup. It is not started then."""
 
 
 def modules_of(distributions: Iterable[InstalledDistribution]) -> list[str]:
-    """Return the modules that scripts of these distributions import."""
-    return sorted({point.module for one in distributions for point in one.entry_points if point.module})
+    """Return the modules that the scripts of these distributions import, sorted."""
+    return sorted(
+        {point.module for distribution in distributions for point in distribution.entry_points if point.module}
+    )
 
 
 def examine(
     environment: Environment, host: Host, modules: Iterable[str] = (), *, seed: Literal["yes", "no"] = "yes"
 ) -> Examination:
-    """Start an environment's Python and ask."""
+    """Start the Python of an environment and return what it reports.
+
+    :param modules: the modules to look for.
+    :param seed: whether to try pip.
+    """
     program = template.resource(__name__, "_examine.py")
     executable = environment.path_to(environment.layout.executable)
-    asked = [*modules, *(["--seed"] if seed == "yes" else [])]
+    arguments = [*modules, *(["--seed"] if seed == "yes" else [])]
     environ = {name: text for name, text in host.environ.items() if not name.startswith(("PYTHON", "__PYVENV"))}
     if obstacle := blocking_file(environment):
         return Examination(f"`{obstacle}` is not a regular file; reading it would block", obstacle=obstacle)
     try:
-        ran = run_to_end([executable, "-I", "-B", "-c", program, *asked], environ, os.path.abspath(os.sep))
+        ran = run_to_end([executable, "-I", "-B", "-c", program, *arguments], environ, os.path.abspath(os.sep))
     except subprocess.TimeoutExpired:
-        return Examination(f"gave no answer in {TIMEOUT:.0f} s")
+        return Examination(f"no answer after {TIMEOUT:.0f} s")
     except OSError as error:
         return Examination(reason_of(error))
     lines = ran.stdout.decode("utf-8", "surrogateescape").strip().splitlines()
@@ -76,12 +82,15 @@ def examine(
             "", facts["prefix"], tuple(facts["version"][:3]), tuple(facts["unresolvable"]), facts["seed"].strip()
         )
     except (IndexError, ValueError, KeyError, TypeError):
-        said = ran.stderr.decode("utf-8", "replace").strip().splitlines()
-        return Examination(said[-1] if said else f"ended with code {ran.returncode}")
+        errors = ran.stderr.decode("utf-8", "replace").strip().splitlines()
+        return Examination(errors[-1] if errors else f"exit code {ran.returncode}")
 
 
 def blocking_file(environment: Environment) -> str:
-    """Return a file that every Python here reads when it starts and that is a pipe or a device; empty if none is."""
+    """Return the first file that Python reads at startup and that is a pipe or a device, relative to the root.
+
+    Empty if there is none.
+    """
     beside = f"{environment.layout.bin}/pyvenv.cfg"
     for path in (environment.layout.config, beside, *site_files(environment, ".pth")):
         try:
@@ -96,9 +105,9 @@ def blocking_file(environment: Environment) -> str:
 def run_to_end(
     command: Sequence[str], environ: Mapping[str, str], directory: str
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a program that is given nothing to read, to its end; it ends with all that it started if we do not wait for it.
+    """Run a program without input until it exits; on a timeout or an interrupt, kill its process tree.
 
-    :raises subprocess.TimeoutExpired: it took longer than `PATIENCE`.
+    :raises subprocess.TimeoutExpired: it took longer than `TIMEOUT`.
     :raises OSError: it cannot be started.
     """
     nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
@@ -114,7 +123,10 @@ def run_to_end(
 
 
 def failing_activations(environment: Environment, host: Host) -> list[str]:
-    """Activate in every shell that is on this machine; return the scripts that did not lead here, with the shell."""
+    """Activate an environment in every shell on this machine; return the scripts that fail, as `activate.fish (fish)`.
+
+    A script fails if the active environment is another one afterwards, or none.
+    """
     wrong: list[str] = []
     for shell in built_in_shells():
         script = shell.script_names[0]
@@ -130,24 +142,25 @@ def failing_activations(environment: Environment, host: Host) -> list[str]:
 def try_activation(
     environment: Environment, shell: Shell, program: str, host: Host
 ) -> Literal["here", "elsewhere", "unknown"]:
-    """Activate an environment in a shell; return where that leads, `unknown` if the shell cannot be run."""
+    """Activate an environment in a shell; return which one is active then, `unknown` if the shell cannot be run."""
     found = shutil.which(program, path=host.environ.get("PATH"))
     if found is None or shell.source_line is None:
         return "unknown"
     text = shell.trial.format(line=shell.source_line(f"./{shell.script_names[0]}"))
     environ = {name: text for name, text in host.environ.items() if not name.startswith(("VIRTUAL_ENV", "XDG_"))}
-    environ |= {"TERM": "dumb", "HOME": "/nonexistent"}  # fish would leave its files there
+    environ |= {"TERM": "dumb", "HOME": "/nonexistent"}  # fish writes files into the home directory
     try:
         ran = run_to_end(
             [found, *shell.trial_options[program], text], environ, environment.path_to(environment.layout.bin)
         )
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
-    told = ran.stdout.decode("utf-8", "surrogateescape").splitlines()
-    return "here" if any(is_same_file(line, environment.location) for line in told[:2]) else "elsewhere"
+    output = ran.stdout.decode("utf-8", "surrogateescape").splitlines()
+    return "here" if any(is_same_file(line, environment.location) for line in output[:2]) else "elsewhere"
 
 
 def is_same_file(one: str, other: str) -> bool:
+    """Return whether two paths lead to the same file or directory; False if one of them does not exist."""
     try:
         return os.path.samefile(one, other)
     except OSError:

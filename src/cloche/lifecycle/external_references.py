@@ -1,4 +1,4 @@
-"""What lies around an environment and names it: to be told to the user, who alone may change it."""
+"""Find external references: files outside an environment that name it. They are reported, never changed."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Host
 
 PROJECT_FILES = (".envrc", ".vscode/settings.json", ".git/hooks/pre-commit", ".venv", "pyrightconfig.json", "Makefile")
-"""Files of a project that name its environment."""
+"""Files beside an environment, relative to its parent directory, that often name it."""
 
 HOME_DIRECTORIES = (".local/bin", ".local/share/jupyter/kernels", "Library/Jupyter/kernels", ".config/systemd/user")
-"""Directories of a user's home in which links and files name environments."""
+"""Directories, relative to the home directory, whose links and files often name environments."""
 
 
 def find_external_references(location: str, host: Host) -> list[str]:
-    """Return what outside of an environment names it, for people."""
+    """Return descriptions of everything outside an environment that names it."""
     found = [f"`{path}`" for path in candidate_files(location, host) if refers_to(path, location)]
     if is_within(os.path.normpath(host.environ.get("VIRTUAL_ENV", "")), location):
         found.append("this shell, in which it is active")
@@ -30,6 +30,7 @@ def find_external_references(location: str, host: Host) -> list[str]:
 
 
 def candidate_files(location: str, host: Host) -> Iterator[str]:
+    """Yield the paths of files, existing or not, that may name an environment."""
     project = os.path.dirname(location)
     yield from (os.path.join(project, name) for name in PROJECT_FILES)
     if home := host.environ.get("HOME") or host.environ.get("USERPROFILE"):
@@ -40,7 +41,7 @@ def candidate_files(location: str, host: Host) -> Iterator[str]:
 
 
 def refers_to(path: str, location: str) -> bool:
-    """Return whether a link leads into a directory, or a file has its path in it."""
+    """Return whether a symbolic link points into a directory, or the first 64 KiB of a file contain its path."""
     try:
         if os.path.islink(path):
             return is_within(os.path.join(os.path.dirname(path), os.readlink(path)), location)

@@ -1,4 +1,4 @@
-"""Environments below a directory; it looks at names, and into no environment."""
+"""Find environments below a directory, by file names alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ SKIPPED_NAMES = frozenset((".git", ".hg", "node_modules", "__pycache__", "proc",
 
 
 def environments_below(directory: str) -> list[str]:
-    """Return every directory with a `pyvenv.cfg` at or below one, by path; links are not followed."""
+    """Return the directories that contain a `pyvenv.cfg`, at or below `directory`, sorted.
+
+    Symbolic links are not followed, and environments inside of environments are not searched.
+    """
     found = []
     for parent, names, files in os.walk(directory):
         if "pyvenv.cfg" in files:

@@ -1,6 +1,7 @@
-"""What is installed in an environment, as far as another Python can have it: carried over, installed anew, or lost.
+"""Decide what an upgrade to another Python does with each installed distribution and loose file.
 
-It decides and reads; what it decides is operations, and requirements for pip.
+Files that the other Python can use are copied; other distributions are reinstalled by pip, or lost. Nothing here changes
+a file: the results are operations, and arguments for pip.
 """
 
 from __future__ import annotations
@@ -36,29 +37,33 @@ if TYPE_CHECKING:
 
 @value
 class Loss:
-    """Something that the new environment will not have."""
+    """A distribution or a file that the new environment will not have."""
 
     item: str
+    """`NAME VERSION`, or a path."""
     reason: str
 
 
 @value
 class Inventory:
-    """What is to become of everything that is installed."""
+    """What an upgrade does with everything that is installed."""
 
     carried: tuple[InstalledDistribution, ...]
-    """Taken over file by file, without any network."""
+    """Distributions whose files are copied."""
     reinstalled: tuple[InstalledDistribution, ...]
-    """Installed again by pip, in the same version and from the same place."""
+    """Distributions that pip reinstalls, in the same version and from the same source."""
     loose: tuple[str, ...]
-    """Files that belong to no package, relative to the root: taken over."""
+    """Files outside packages, relative to the root, which are copied."""
     edited: tuple[str, ...]
-    """Activation scripts of cloche that somebody has edited: taken over in place of new ones."""
+    """Activation scripts of cloche that were edited: they are copied and replace the new ones."""
     losses: tuple[Loss, ...]
 
 
 def all_distributions(info: EnvironmentInfo) -> list[InstalledDistribution]:
-    """Return what is installed, in every `site-packages` there is; of two of one name that which its Python sees."""
+    """Return the distributions in every `site-packages` of an environment, sorted by name.
+
+    If a name occurs more than once, the distribution that its Python imports is returned.
+    """
     root, own = info.environment.location, site_directories(info.environment.layout)
     found = {distribution.key: distribution for distribution in info.distributions}
     for name in list_names(os.path.join(root, "lib")):
@@ -70,7 +75,7 @@ def all_distributions(info: EnvironmentInfo) -> list[InstalledDistribution]:
 
 
 def take_inventory(info: EnvironmentInfo, target: Interpreter, seeds: Iterable[str] = ()) -> Inventory:
-    """Decide what becomes of each distribution; `seeds` are those that the new environment brings of itself."""
+    """Decide what happens to each distribution, except for `seeds`, which the new environment is created with."""
     root = info.environment.location
     carried, reinstalled, losses = [], [], []
     seeded = frozenset(seeds)
@@ -86,16 +91,16 @@ def take_inventory(info: EnvironmentInfo, target: Interpreter, seeds: Iterable[s
             reinstalled.append(distribution)
         else:
             losses.append(
-                Loss(f"{distribution.name} {distribution.version}", "its metadata does not say where it can be had")
+                Loss(f"{distribution.name} {distribution.version}", "its metadata names no version or source")
             )
     loose = list(loose_files(info, everything))
     kept = [path for path in loose if not path.endswith((".so", ".pyd", ".dylib"))]
-    losses += (Loss(path, "an extension module of no package") for path in sorted({*loose} - {*kept}))
+    losses += (Loss(path, "it is an extension module outside of packages") for path in sorted({*loose} - {*kept}))
     return Inventory(tuple(carried), tuple(reinstalled), tuple(kept), tuple(edited_scripts(info)), tuple(losses))
 
 
 def refusal_reason(distribution: InstalledDistribution, target: Interpreter) -> str:
-    """Return why a distribution does not accept a Python; empty if it does."""
+    """Return why a distribution does not accept a Python (PEP 345); empty if it does."""
     try:
         accepts = not distribution.requires_python or SpecifierSet(distribution.requires_python).contains(
             target.version_text, prereleases=True
@@ -106,7 +111,7 @@ def refusal_reason(distribution: InstalledDistribution, target: Interpreter) -> 
 
 
 def is_carriable(distribution: InstalledDistribution, info: EnvironmentInfo, target: Interpreter) -> bool:
-    """Return whether the very files of a distribution serve another Python, by its tags (PEP 425)."""
+    """Return whether another Python can use the installed files of a distribution, according to its tags (PEP 425)."""
     base = info.base
     same_machine = base is not None and (base.platform, base.machine, base.bits) == (
         target.platform,
@@ -121,6 +126,7 @@ def is_carriable(distribution: InstalledDistribution, info: EnvironmentInfo, tar
 
 
 def is_compatible_tag(tag: str, target: Interpreter) -> bool:
+    """Return whether a Python accepts the Python and ABI tags of a wheel; the platform is not checked."""
     python, abi, _ = tag.split("-")
     if abi == "none":
         return python == "py3"
@@ -135,7 +141,7 @@ def is_compatible_tag(tag: str, target: Interpreter) -> bool:
 
 
 def is_intact(distribution: InstalledDistribution, root: str) -> bool:
-    """Return whether every file of a distribution is there, and as it was installed."""
+    """Return whether every file of a distribution exists and is unmodified."""
     rows = [row for row in distribution.rows if not row.path.endswith((".pyc", "/__pycache__", "/RECORD"))]
     return bool(rows) and not any(
         row.path.startswith(("/", "../"))
@@ -146,24 +152,24 @@ def is_intact(distribution: InstalledDistribution, root: str) -> bool:
 
 
 def pip_arguments(distribution: InstalledDistribution) -> list[str]:
-    """Return what has pip install the same distribution again, as arguments; nothing if that is not known."""
+    """Return the arguments for pip to reinstall the same distribution; empty if its source is unknown."""
     if distribution.editable:
         return ["--editable", distribution.editable]
     url = str(distribution.origin.get("url", ""))
     if not url:
         return [f"{distribution.key}=={distribution.version}"] if distribution.version else []
-    vcs, below = distribution.origin.get("vcs_info"), distribution.origin.get("subdirectory")
+    vcs, subdirectory = distribution.origin.get("vcs_info"), distribution.origin.get("subdirectory")
     if isinstance(vcs, dict):
         url = f"{vcs.get('vcs')}+{url}@{vcs.get('commit_id')}"
-    return [f"{distribution.key} @ {url}" + (f"#subdirectory={below}" if below else "")]
+    return [f"{distribution.key} @ {url}" + (f"#subdirectory={subdirectory}" if subdirectory else "")]
 
 
 STARTUP_FILES = ("_virtualenv.py", "_virtualenv.pth", "distutils-precedence.pth")
-"""What makers and setuptools put beside packages, for one version."""
+"""Files that creators and setuptools write beside packages, for one version of Python."""
 
 
 def loose_files(info: EnvironmentInfo, everything: Iterable[InstalledDistribution]) -> Iterator[str]:
-    """Yield files that neither a package nor the maker of the environment put there."""
+    """Yield the paths of files that neither a package nor the creator of the environment wrote."""
     root, layout = info.environment.location, info.environment.layout
     owned = {row.path for distribution in everything for row in distribution.rows}
     metadata = tuple(f"{distribution.metadata}/" for distribution in everything)
@@ -195,9 +201,10 @@ def loose_files(info: EnvironmentInfo, everything: Iterable[InstalledDistributio
 
 
 def edited_scripts(info: EnvironmentInfo) -> list[str]:
-    """Return the activation scripts that somebody has edited since cloche wrote them.
+    """Return the activation scripts of cloche that were edited.
 
-    One that names the directory of the old version would not serve the new one. What other makers wrote is not known.
+    Scripts that contain the old library directory are left out, because they would not work. For environments of other
+    creators the original content is unknown.
     """
     overlay = Overlay(info.environment.location)
     return [
@@ -210,6 +217,7 @@ def edited_scripts(info: EnvironmentInfo) -> list[str]:
 
 
 def read_text(path: str) -> str:
+    """Return the text of a file with line feeds only; empty if it cannot be read."""
     try:
         with open_regular_file(path) as file:
             return file.read().decode("utf-8", "replace").replace("\r\n", "\n")
@@ -217,21 +225,21 @@ def read_text(path: str) -> str:
         return ""
 
 
-# Carried over
+# Operations
 
 
 @value
 class PathMapping:
-    """How paths in the old environment become paths in the new one."""
+    """The mapping of paths in the old environment to paths in the new one."""
 
     old: Layout
     new: Layout
     old_version: str
-    """`3.11`; empty if it is not known."""
+    """`3.11`; empty if it is unknown."""
     new_version: str
 
     def path(self, path: str, site: str = "") -> str:
-        """Return where a file goes; `site` is the directory for packages that it was found with."""
+        """Return the new path of a file; `site` is the `site-packages` of its distribution."""
         for before, after in (
             (site, self.new.purelib),
             (self.old.platlib, self.new.platlib),
@@ -249,7 +257,7 @@ class PathMapping:
         return f"{self.new.bin}{path[len(self.old.bin) :]}" if is_within(path, self.old.bin) else path
 
     def target(self, path: str, target: str) -> str:
-        """Return what the link at a path is to point to; one that leads out by an absolute path leads there still."""
+        """Return the new target of the symbolic link at a path; an absolute target is unchanged."""
         if posixpath.isabs(target):
             return target
         inside = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
@@ -261,7 +269,7 @@ class PathMapping:
 def carry_operations(
     inventory: Inventory, info: EnvironmentInfo, mapping: PathMapping, platform: str
 ) -> list[Operation]:
-    """Return the operations that bring what is carried over, and the loose files."""
+    """Return the operations that copy carried distributions, loose files and edited scripts, with updated RECORDs."""
     root = info.environment.location
     done: list[Operation] = []
     for distribution in inventory.carried:
@@ -290,7 +298,7 @@ def carry_operations(
 def carry_file(
     source: str, to: str, mapping: PathMapping, info: EnvironmentInfo, platform: str
 ) -> tuple[Operation, str]:
-    """Return the operation that brings one file, and its new hash if it is not the same file afterwards."""
+    """Return the operation that copies one file, and its hash if the content changes."""
     if is_within(to, mapping.new.bin):
         with open_regular_file(source) as file:
             content = file.read()

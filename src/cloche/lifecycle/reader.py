@@ -1,9 +1,10 @@
-"""Read an environment from disk, whoever made it (PEP 405); nothing is changed."""
+"""Read an environment of any creator from disk (PEP 405), without starting its Python."""
 
 from __future__ import annotations
 
 import os
 import re
+from shlex import quote
 
 from cloche.discovery.describe import describe
 from cloche.errors import DestinationError
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def read_environment(path: str, host: Host, cache: ProbeCache) -> Environment:
-    """Return the environment at a path; its `interpreter` is None where the base is gone.
+    """Return the environment at a path; its `interpreter` is None if the base interpreter no longer exists.
 
     :raises UsageError: the path is blank.
-    :raises DestinationError: there is no environment.
+    :raises DestinationError: there is no environment at the path.
     """
     location = absolute(path, host)
     settings = effective_settings(location)
@@ -43,25 +44,28 @@ def read_environment(path: str, host: Host, cache: ProbeCache) -> Environment:
 
 
 def not_an_environment(location: str) -> DestinationError:
-    """Return the error for a place where there is none, by what is there instead."""
+    """Return the error for a path without an environment, according to what is there instead."""
     if not os.path.lexists(location):
-        return DestinationError(f"there is nothing at `{location}`", hint="`cloche` with its name makes an environment")
+        return DestinationError(
+            f"`{location}` does not exist", hint=f"`cloche {quote(location)}` creates an environment there"
+        )
     if not os.path.isdir(location):
         return DestinationError(
-            f"`{location}` is not an environment: it is a file", hint="name the directory that has the `pyvenv.cfg`"
+            f"`{location}` is not an environment: it is a file",
+            hint="name the directory that contains the `pyvenv.cfg`",
         )
     if os.path.isdir(os.path.join(location, "conda-meta")):
-        return DestinationError(f"`{location}` is an environment of conda", hint="`conda` itself mends and moves those")
+        return DestinationError(f"`{location}` is a conda environment", hint="use `conda` to repair or move it")
     return DestinationError(
         f"`{location}` is not an environment: it has no `pyvenv.cfg` with a `home`",
-        hint="`cloche` with its name makes one",
+        hint="name the directory that contains the `pyvenv.cfg`",
     )
 
 
 def effective_settings(location: str) -> dict[str, str]:
-    """Return what the `pyvenv.cfg` at a place says; where it is cut short, what the rest of an environment there tells.
+    """Return the settings in the `pyvenv.cfg` of an environment; missing ones are inferred from its directories.
 
-    Empty if there is no environment. A base interpreter has the same directories, and its library in them.
+    Empty if there is no environment. A directory with the standard library is a base interpreter, not an environment.
     """
     settings = read_settings(location)
     if settings.get("home") and recorded_version(settings):
@@ -83,13 +87,13 @@ def effective_settings(location: str) -> dict[str, str]:
 
 
 LIBRARY_NAME = re.compile(r"(?P<kind>python|pypy)(?P<version>\d[\d.]*)(?P<threads>t?)")
-"""How the directory below `lib` is called that is a Python's own."""
+"""The name of a Python's own directory in `lib`: `python3.12`, `python3.13t`, `pypy3.10`."""
 
 IMPLEMENTATIONS = {"python": "CPython", "pypy": "PyPy"}
 
 
 def find_base(location: str, settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:
-    """Return the base interpreter that a `pyvenv.cfg` names, if it is alive and what the environment was made for."""
+    """Return the base interpreter that a `pyvenv.cfg` names; None if it does not exist or the environment is not for it."""
     recorded = recorded_version(settings)
     for executable in base_candidates(settings, host):
         if os.path.isfile(executable):
@@ -100,21 +104,25 @@ def find_base(location: str, settings: Mapping[str, str], host: Host, cache: Pro
 
 
 def packages_match(location: str, recorded: str, found: Interpreter) -> bool:
-    """Return whether the packages lie where an interpreter looks, and not where one of the recorded version would."""
+    """Return whether packages are installed where an interpreter searches, not where the recorded version would.
+
+    Then the recorded version is wrong.
+    """
     library = os.path.dirname(found.scheme["purelib"])
     other = library.replace(found.python_version, recorded)
     return os.path.isdir(os.path.join(location, library)) and not os.path.isdir(os.path.join(location, other))
 
 
 def recorded_version(settings: Mapping[str, str]) -> str:
-    """Return the version that a `pyvenv.cfg` names, as `3.12`; empty if it names none."""
+    """Return the version that a `pyvenv.cfg` records, as `3.12`; empty if it records none."""
     return ".".join((settings.get("version_info") or settings.get("version") or "").split(".")[:2])
 
 
 def implementation_and_build(environment: Environment, settings: Mapping[str, str]) -> tuple[str, str]:
-    """Return the implementation that an environment was made for, and its build: `t`, `d`, both or nothing.
+    """Return the implementation that an environment was created for, and its build as in `build_suffix`.
 
-    `venv` records neither. Where the base is gone, the directory for packages tells; not of a debug build.
+    `venv` records neither. If the base interpreter no longer exists, both follow from the name of the library directory,
+    which does not tell a debug build from others.
     """
     if environment.interpreter is not None:
         return environment.interpreter.implementation, build_suffix(environment.interpreter)
@@ -127,11 +135,12 @@ def implementation_and_build(environment: Environment, settings: Mapping[str, st
 
 
 def build_suffix(interpreter: Interpreter) -> str:
+    """Return the build of an interpreter: `t` (free-threaded), `d` (debug), `td`, or nothing."""
     return "t" * interpreter.free_threaded + "d" * interpreter.debug
 
 
 def current_base(settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:
-    """Return the interpreter that stands where the base was, whatever it has become; None if none does."""
+    """Return the interpreter that exists at the path of the base, of any version; None if there is none."""
     for executable in base_candidates(settings, host):
         if os.path.isfile(executable) and (found := describe(executable, host, cache).interpreter):
             return found
@@ -139,7 +148,7 @@ def current_base(settings: Mapping[str, str], host: Host, cache: ProbeCache) -> 
 
 
 def creator_of(settings: Mapping[str, str]) -> str:
-    """Return what made an environment, for people: `cloche 0.1.0`, `uv 0.9.2`, `venv`."""
+    """Return the name of the tool that created an environment, for display: `cloche 0.1.0`, `uv 0.9.2`, `venv`."""
     for name in ("cloche", "virtualenv", "uv"):
         if settings.get(name):
             return f"{name} {settings[name]}"
@@ -148,7 +157,7 @@ def creator_of(settings: Mapping[str, str]) -> str:
 
 
 def base_candidates(settings: Mapping[str, str], host: Host) -> list[str]:
-    """Return where the base interpreter may stand, the likeliest first (see CPython's `Modules/getpath.py`)."""
+    """Return the possible paths of the base interpreter, most likely first (see CPython's `Modules/getpath.py`)."""
     suffix = ".exe" if host.os_name == "nt" else ""
     names = [
         f"python{recorded_version(settings) or 3}{suffix}",
@@ -162,7 +171,7 @@ def base_candidates(settings: Mapping[str, str], host: Host) -> list[str]:
 
 
 def layout_on_disk(location: str) -> Layout:
-    """Return the layout of an environment whose base is gone, as its directories tell it."""
+    """Return the layout of an environment whose base no longer exists, inferred from its directories."""
     windows = os.path.isdir(os.path.join(location, "Scripts"))
     scripts, suffix = ("Scripts", ".exe") if windows else ("bin", "")
     site = "Lib/site-packages"
@@ -185,7 +194,7 @@ def layout_on_disk(location: str) -> Layout:
 
 
 def list_names(directory: str) -> list[str]:
-    """Return the names in a directory, sorted; none if it cannot be read."""
+    """Return the names of the entries of a directory, sorted; none if it cannot be read."""
     try:
         return sorted(os.listdir(directory))
     except OSError:

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from cloche.session import Session
 
 PYTHON_NAME = re.compile(r"(?P<kind>python|pypy|graalpy)(?P<version>\d(?:\.\d+)?)?t?d?w?(?:\.exe)?")
-"""File names of a Python in `bin` or `Scripts`."""
+"""The file name of a Python in `bin` or `Scripts`."""
 
 
 def find_replacement(info: EnvironmentInfo, session: Session) -> Interpreter | None:
-    """Return another interpreter of the kind that an environment was created for; None if there is none."""
+    """Return an installed interpreter of the version and kind that an environment was created for; None if there is none."""
     version = recorded_version(info.settings)
     if not version:
         return None
@@ -42,7 +42,7 @@ def find_replacement(info: EnvironmentInfo, session: Session) -> Interpreter | N
 
 
 def has_same_abi(one: Interpreter, other: Interpreter) -> bool:
-    """Return whether what is installed for one interpreter runs on the other unchanged, byte-code included."""
+    """Return whether packages that are installed for one interpreter work with the other, byte-code included."""
 
     def abi(interpreter: Interpreter) -> tuple[object, ...]:
         return (
@@ -88,12 +88,12 @@ def rebase(overlay: Overlay, environment: Environment, interpreter: Interpreter,
 
 
 def resolves_to_file(overlay: Overlay, path: str) -> bool:
-    """Return whether a name is a file or a link that ends outside, perhaps through others: `python` to `python3`."""
-    passed = set()
+    """Return whether a path is a file, or a chain of links (`python` to `python3`) that ends at one or at an absolute path."""
+    visited = set()
     while (target := overlay.target(path)) is not None and not os.path.isabs(target):
-        passed.add(path)
+        visited.add(path)
         path = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
-        if path in passed:
+        if path in visited:
             return False
     return target is not None or os.path.isfile(overlay.on_disk(path))
 
@@ -104,11 +104,11 @@ def copied_executables(environment: Environment, interpreter: Interpreter, sessi
 
     spec = EnvironmentSpec(creator="copy", wanted=None, activators=())
     blueprint = resolve(spec, interpreter, "", session.registry, session.seed_store, UNRECORDED)
-    return [one for one in blueprint.operations if isinstance(one, Copy)]
+    return [operation for operation in blueprint.operations if isinstance(operation, Copy)]
 
 
 def update_settings(text: str, interpreter: Interpreter) -> str:
-    """Return a `pyvenv.cfg` that names another interpreter; only existing keys change, each in its own style."""
+    """Return a `pyvenv.cfg` that names another interpreter; only existing keys change, and keep their form."""
     known = settings_of(interpreter)
     lines = []
     for line in text.splitlines(keepends=True):
@@ -125,7 +125,7 @@ def update_settings(text: str, interpreter: Interpreter) -> str:
 
 
 def complete_settings(text: str, interpreter: Interpreter) -> str:
-    """Return a `pyvenv.cfg` with the keys that PEP 405 requires, if any is missing; damaged lines are then left out."""
+    """Return a `pyvenv.cfg` with the keys that PEP 405 requires; if one is missing, damaged lines are removed too."""
     known = parse(text)
     missing = {
         "home": known.get("home") or settings_of(interpreter)["home"],
@@ -134,8 +134,8 @@ def complete_settings(text: str, interpreter: Interpreter) -> str:
     }
     if all(known.get(key) for key in ("home", "include-system-site-packages")) and recorded_version(known):
         return text
-    whole = [f"{line}\n" for line in text.splitlines() if line.isprintable() and line.partition("=")[2].strip()]
-    return "".join([*whole, *(f"{key} = {setting}\n" for key, setting in missing.items() if not known.get(key))])
+    intact = [f"{line}\n" for line in text.splitlines() if line.isprintable() and line.partition("=")[2].strip()]
+    return "".join([*intact, *(f"{key} = {setting}\n" for key, setting in missing.items() if not known.get(key))])
 
 
 def settings_of(interpreter: Interpreter) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""From the places where an environment was to the one where it is, in every notation in which files hold a path.
+"""Replace the old paths of an environment in text, in each notation that files use: plain, JSON, URL, Python.
 
-Texts in, texts out: which file is written in which notation is known elsewhere. What a notation cannot express stays as
-it was, for the caller to notice.
+Nothing here reads a file; `embedded_paths` knows which file uses which notation. A path that a notation cannot express
+is left unchanged, and the caller detects that.
 """
 
 from __future__ import annotations
@@ -19,25 +19,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _BEFORE = r"(?:(?<![\w.~+-])|(?<=-[ILRWl]))"
-"""What may not stand before an absolute path, or it is part of a longer one; in `-I/usr/include` it is an option."""
+"""The start of an absolute path: not in the middle of a longer one, but after an option as in `-I/usr/include`."""
 
 _AFTER = r"(?![\w.~+@%#-])"
 
 _UNQUOTED = re.compile(r"[\w./\\+@:,~-]*")
-"""Text that means itself in every notation there is."""
+"""Text that needs no quotes or escapes in any notation."""
 
 
 @value
 class Relocation:
-    """Where something was, and where it is."""
+    """Pairs of old and new directories."""
 
     roots: tuple[tuple[str, str], ...]
     """(old, new) for the environment itself; absolute, without a slash at the end."""
     parents: tuple[tuple[str, str], ...] = ()
-    """(old, new) for directories around it that were moved together with it, where what is there now can be seen."""
+    """(old, new) for parent directories that were moved with it.
+
+    A path below them is replaced only if it exists at the new path and not at the old one.
+    """
 
     def path(self, text: str) -> str:
-        """Return where the path `text` is now; the same text if it was not moved."""
+        """Return the new path for the path `text`; the same text if it was not moved."""
         for old, new in self.roots:
             if is_within(text, old) and not (is_within(new, old) and is_within(text, new)):
                 return new + text[len(old) :]
@@ -47,20 +50,20 @@ class Relocation:
         return text
 
     def plain_text(self, text: str) -> str:
-        """Return text in which paths stand as they are; only where the new one needs no quotes in whatever it is."""
+        """Return text of an unknown notation with its paths replaced, if the new path needs no quotes in any notation."""
         for old, new in (*self.roots, *self.parents):
             if _UNQUOTED.fullmatch(new):
                 text = self._replace(text, old, new, lambda path: path)
         return text
 
     def string(self, text: str) -> str:
-        """Return text that is nothing but data (a decoded string), with every path in it replaced."""
+        """Return a decoded string, in which nothing needs quotes, with its paths replaced."""
         for old, new in (*self.roots, *self.parents):
             text = self._replace(text, old, new, lambda path: path)
         return text
 
     def json(self, text: str) -> str:
-        """Return a JSON document with every path in its strings replaced, and nothing else changed."""
+        """Return a JSON document with the paths in its strings replaced, and its formatting unchanged."""
         for old, new in (*self.roots, *self.parents):
             for notation in (json_ascii, json_unicode):
                 if notation(old) in text:
@@ -68,7 +71,7 @@ class Relocation:
         return text
 
     def url(self, text: str) -> str:
-        """Return a `file:` URL of what has moved."""
+        """Return a `file:` URL with its path replaced; any other URL unchanged."""
         scheme, colon, rest = text.partition("://")
         if scheme != "file" or not colon:
             return text
@@ -78,7 +81,10 @@ class Relocation:
         return text if new == old else f"file://{host}{percent_encoded(new)}"
 
     def python(self, source: str) -> str:
-        """Return a Python program with every path in its string literals replaced; what does not parse stays."""
+        """Return a Python program with the paths in its string literals replaced; unchanged if it does not parse.
+
+        F-strings are not changed.
+        """
         try:
             tree = ast.parse(source)
         except (SyntaxError, ValueError, RecursionError):
@@ -103,22 +109,25 @@ class Relocation:
         return data.decode("utf-8", "surrogateescape")
 
     def mentions_old_root(self, text: str) -> bool:
-        """Return whether a text still names a place where the environment was."""
+        """Return whether a text contains an old root of the environment."""
         return any(self._replace(text, old, "\0", lambda path: path) != text for old, _ in self.roots)
 
     def _replace(self, text: str, old: str, new: str, notation: Callable[[str], str]) -> str:
-        """Return `text` with one path for another where it ends at a boundary, in a notation that keeps its letters."""
+        """Return `text` with `old` replaced by `new` as a whole path or as its first directories.
+
+        :param notation: encodes a path as the text does.
+        """
         if notation(old) not in text:
             return text
         pattern = _BEFORE + re.escape(notation(old)) + _AFTER
         there = notation(new)
-        parents = (old, new) in self.parents
+        is_parent = (old, new) in self.parents
 
         def change(match: re.Match[str]) -> str:
             follows = text[match.end() : match.end() + 4096]
             if is_within(new, old) and is_within(notation(old) + follows, there):
                 return match[0]
-            if parents:
+            if is_parent:
                 rest = re.match(r"[\w./\\+@~ -]*", follows)
                 path = rest[0].rstrip() if rest else ""
                 if os.path.lexists(old + path) or not os.path.lexists(new + path):
@@ -129,30 +138,32 @@ class Relocation:
 
 
 def is_within(path: str, directory: str) -> bool:
-    """Return whether a path is a directory, or lies below it, by their texts alone."""
+    """Return whether a path is a directory or is below it, by their text alone."""
     return path == directory or path.startswith((directory + "/", directory + "\\"))
 
 
 def json_ascii(text: str) -> str:
+    """Return the content of a JSON string, with `\\u` escapes for characters outside ASCII."""
     return json.dumps(text)[1:-1]
 
 
 def json_unicode(text: str) -> str:
+    """Return the content of a JSON string, without escapes for characters outside ASCII."""
     return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def needle(directory: str) -> bytes:
-    """Return a part of a path that stands in a file in whatever notation the path does.
+    """Return the longest part of a path that is written the same in every notation.
 
-    A file without it need not be looked at more closely.
+    A file that does not contain it does not contain the path.
     """
     return max(re.findall(rb"[A-Za-z0-9_./-]+", os.fsencode(directory)), key=len, default=b"")
 
 
 def moved_parent(old: str, new: str) -> tuple[tuple[str, str], ...]:
-    """Return the directory around an environment that seems to have been moved with it, as (old, new).
+    """Return the parent directory that was probably moved with an environment, as one pair (old, new), or nothing.
 
-    `/x/a/.venv` that is now `/x/b/.venv` went along with `/x/a`.
+    For `/x/a/.venv` that is now `/x/b/.venv`, it is `/x/a`, which is now `/x/b`.
     """
     while os.path.basename(old) == os.path.basename(new) and os.path.basename(old):
         old, new = os.path.dirname(old), os.path.dirname(new)

@@ -1,6 +1,7 @@
-"""Upgrade an environment: decide how, and rebase it onto another interpreter of the same ABI.
+"""Plan the upgrade of an environment, and upgrade it in place if the ABI of its Python does not change.
 
-A rebase keeps every file but those that name the base interpreter. For another ABI `rebuild` creates a new environment.
+That is a rebase: only the files that name the base interpreter change. For another ABI, `rebuild` creates a new
+environment.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 @value
 class UpgradePlan:
-    """Every decision about an upgrade; nothing is done yet."""
+    """Every decision about an upgrade. Nothing has been changed yet."""
 
     kind: Kind
     case: Case
@@ -44,7 +45,7 @@ class UpgradePlan:
     inventory: Inventory | None = None
     """For `rebuild`: what happens to each package."""
     seeds: tuple[str, ...] = ()
-    """Seeds to upgrade as well; for `rebuild`, those that the new environment gets from the store."""
+    """Seeds to upgrade too; for `rebuild`, those that the new environment is created with."""
 
     @property
     def info(self) -> EnvironmentInfo:
@@ -64,14 +65,16 @@ class UpgradeResult:
     seeds: tuple[str, ...] = ()
     """Seeds that were upgraded, as `NAME VERSION`."""
     notes: tuple[str, ...] = ()
-    """What is different now, and not a loss."""
+    """Differences to the old environment that are not losses."""
 
 
 def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newest"], session: Session) -> UpgradePlan:
     """Decide how to upgrade an environment; by default to the newest patch release of its version.
 
-    :raises DestinationError: there is no environment.
-    :raises InterpreterNotFound: there is no such Python.
+    :param pythons: specs of the Python to upgrade to.
+    :param seeds: whether to upgrade seeds too.
+    :raises DestinationError: there is no environment at `path`.
+    :raises InterpreterNotFound: no interpreter satisfies `pythons`.
     """
     location = absolute(path, session.host)
     if os.path.islink(location):
@@ -85,31 +88,34 @@ def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newe
         specs = tuple(pythons) or (same_minor_spec(info),)
         interpreter = session.find(EnvironmentSpec(pythons=specs)).interpreter
     current = info.environment.interpreter
-    wanted = tuple(one.key for one in info.seeds) if seeds == "newest" else ()
+    wanted = tuple(distribution.key for distribution in info.seeds) if seeds == "newest" else ()
     if is_usable(case) and is_made_for(info, interpreter):
         if current is not None and interpreter.executable == current.executable and is_recorded(info, interpreter):
             return UpgradePlan("nothing", case, interpreter, seeds=wanted)
         if current is None or has_same_abi(current, interpreter):
             return UpgradePlan("rebase", case, interpreter, seeds=wanted)
     seeded = renewable_seeds(info, interpreter, wanted or ("pip",), session)
-    if all(one.key != "pip" for one in info.distributions) and has_script(info.environment, "pip"):
+    if all(distribution.key != "pip" for distribution in info.distributions) and has_script(info.environment, "pip"):
         seeded = (*seeded, "pip")  # its package was lost with `site-packages`
     return UpgradePlan("rebuild", case, interpreter, take_inventory(info, interpreter, seeded), seeded)
 
 
 def has_script(environment: Environment, name: str) -> bool:
+    """Return whether an environment has a script of this name."""
     suffix = ".exe" if environment.os_name == "nt" else ""
     return os.path.isfile(environment.path_to(f"{environment.layout.bin}/{name}{suffix}"))
 
 
 def same_minor_spec(info: EnvironmentInfo) -> str:
-    """Return the spec of the newest patch release of an environment's Python, of the same kind.
+    """Return the spec of every patch release of the Python of an environment, of the same implementation and build.
 
     :raises UsageError: its `pyvenv.cfg` does not record the version.
     """
     parts = info.recorded_version.split(".")
     if len(parts) < 2 or not parts[1].isdigit():
-        raise UsageError("its `pyvenv.cfg` does not say for which Python it is", hint="name one with `-p`")
+        raise UsageError(
+            f"`pyvenv.cfg` of `{info.environment.location}` does not record a Python version", hint="name one with `-p`"
+        )
     implementation, build = implementation_and_build(info.environment, info.settings)
     base = info.environment.interpreter
     early = ".0a0" if base is not None and base.version[3] != "final" else ""
@@ -117,30 +123,34 @@ def same_minor_spec(info: EnvironmentInfo) -> str:
 
 
 def is_made_for(info: EnvironmentInfo, interpreter: Interpreter) -> bool:
-    """Return whether what is installed is for this version and implementation."""
-    made_for = (info.recorded_version.split(".")[:2], implementation_and_build(info.environment, info.settings))
-    return made_for == (interpreter.python_version.split("."), (interpreter.implementation, build_suffix(interpreter)))
+    """Return whether an environment was created for the version, implementation and build of an interpreter."""
+    created_for = (info.recorded_version.split(".")[:2], implementation_and_build(info.environment, info.settings))
+    return created_for == (
+        interpreter.python_version.split("."),
+        (interpreter.implementation, build_suffix(interpreter)),
+    )
 
 
 def is_usable(case: Case) -> bool:
-    """Return whether an environment can be rebased: all its parts are of one version."""
+    """Return whether an environment can be rebased: all of it is for one version of Python."""
     codes = {finding.code for finding in diagnose(case)}
     site = os.path.isdir(case.environment.path_to(case.environment.layout.purelib))
     return site and not codes & {"half-upgraded", "lib-of-other-version"}
 
 
 def is_recorded(info: EnvironmentInfo, interpreter: Interpreter) -> bool:
+    """Return whether the recorded version is that of an interpreter."""
     recorded = info.recorded_version
     return bool(recorded) and recorded == version_like(recorded, interpreter)
 
 
 def upgrade_in_place(upgrade: UpgradePlan, session: Session) -> UpgradeResult:
-    """Rebase an environment onto another interpreter of its ABI, and upgrade seeds if that was asked for.
+    """Upgrade an environment in place: rebase it onto an interpreter of its ABI, and upgrade seeds, as planned.
 
-    :raises ClocheError: the system refused something, or the environment did not work afterwards; it is as it was.
+    :raises ClocheError: an operation failed, or the environment does not work afterwards; nothing was changed.
     """
     case, info = upgrade.case, upgrade.info
-    findings = [one for one in diagnose(case) if one.code in ("moved", "name-of-other-version")]
+    findings = [finding for finding in diagnose(case) if finding.code in ("moved", "name-of-other-version")]
     overlay, _ = plan_repairs(case, findings, session)
     environment = info.environment
     if upgrade.kind == "rebase":
@@ -171,19 +181,19 @@ def renewable_seeds(
 ) -> tuple[str, ...]:
     """Return the installed seeds, of these names, that are available in the same or a newer version.
 
-    An older version is accepted if the Python does not accept the installed one.
+    An older version counts too if the interpreter does not accept the installed one.
     """
     from packaging.version import InvalidVersion, Version
 
     found = []
-    for one in info.distributions:
-        if one.key not in names:
+    for distribution in info.distributions:
+        if distribution.key not in names:
             continue
         try:
-            images = session.images_for(Wanted((one.key,)), interpreter)
-            newer = all(Version(image.version) >= Version(one.version) for image in images)
-            if newer or refusal_reason(one, interpreter):
-                found.append(one.key)
+            images = session.images_for(Wanted((distribution.key,)), interpreter)
+            newer = all(Version(image.version) >= Version(distribution.version) for image in images)
+            if newer or refusal_reason(distribution, interpreter):
+                found.append(distribution.key)
         except (SeedError, InvalidVersion):
             continue  # the installed one stays
     return tuple(found)
@@ -191,14 +201,15 @@ def renewable_seeds(
 
 def outdated_seeds(upgrade: UpgradePlan, session: Session) -> tuple[str, ...]:
     """Return the seeds to upgrade for which another version than the installed one is available."""
-    there = {one.key: one.version for one in upgrade.info.distributions}
+    installed = {distribution.key: distribution.version for distribution in upgrade.info.distributions}
     found = []
     for name in renewable_seeds(upgrade.info, upgrade.interpreter, upgrade.seeds, session):
         images = session.images_for(Wanted((name,)), upgrade.interpreter)
-        found += [one.distribution for one in images if one.version != there[one.distribution]]
+        found += [image.distribution for image in images if image.version != installed[image.distribution]]
     return tuple(found)
 
 
 def would_not_work(environment: Environment, reason: str, remedy: str = "") -> ClocheError:
-    hint = f"{remedy}; it is as it was" if remedy else "it is as it was"
+    """Return the error for an environment that failed its verification."""
+    hint = f"{remedy}; nothing was changed" if remedy else "nothing was changed"
     return ClocheError(f"`{environment.location}` would not work: {reason}", hint=hint)

@@ -1,6 +1,6 @@
-"""What `cloche doctor` looks at: each check is a function from a case to findings, and changes nothing.
+"""The checks of `cloche doctor`: functions that yield the findings about a case, and change nothing.
 
-A new one is written in the module of its subject and named here, in the order in which findings are reported.
+Add a new check to the module of its subject, and to `CHECKS`, which has the order of the report.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether what is installed in an environment is there, whole, and of use to its Python."""
+"""Checks of the installed packages: their files, metadata, extension modules, and pip."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 def check_extensions(case: Case) -> Iterator[Finding]:
+    """Report packages whose extension modules are for another Python."""
     interpreter = case.environment.interpreter
     if interpreter is None or not interpreter.soabi:
         return
@@ -34,18 +35,19 @@ def check_extensions(case: Case) -> Iterator[Finding]:
 
 
 def abi_tag(path: str) -> str | None:
-    """Return the ABI tag in an extension module's name; None for one without, or with the stable ABI's."""
+    """Return the ABI tag in the file name of an extension module; None without one, or for the stable ABI."""
     match = re.search(r"\.((?:cpython|pypy|graalpy)[\w-]*|cp\d+[\w-]*)\.(?:so|pyd)$", path)
     return match[1] if match else None
 
 
 def is_for_other_abi(path: str, interpreter: Interpreter) -> bool:
+    """Return whether a file is an extension module that an interpreter does not load."""
     tag = abi_tag(path)
     return tag is not None and tag != interpreter.soabi
 
 
 def runs_here(path: str, interpreter: Interpreter, wrong: list[str]) -> bool:
-    """Return whether a path is the same extension module for this interpreter: a wheel may bring several."""
+    """Return whether a path is one of the `wrong` extension modules for this interpreter: a wheel may contain both."""
     return abi_tag(path) == interpreter.soabi and any(
         path.partition(".")[0] == other.partition(".")[0] for other in wrong
     )
@@ -58,15 +60,17 @@ def reinstall_command(distribution: InstalledDistribution) -> str:
 
 
 def check_metadata(case: Case) -> Iterator[Finding]:
-    """Metadata that nobody can read, and what pip leaves when it is killed while it replaces a package (`~ame`)."""
+    """Report unusable metadata, and the directories (`~ame`) that a killed pip leaves."""
     known = {distribution.metadata for distribution in case.info.distributions}
     for path in embedded_paths.site_files(case.environment, ".dist-info"):
         name = path.rpartition("/")[2]
         if name.startswith("~"):
-            message = "pip was ended here while it replaced a package"
-            yield Finding("metadata-broken", path, message, "remove it, and what else beside it has such a name")
+            message = "pip was interrupted while it replaced a package"
+            yield Finding(
+                "metadata-broken", path, message, "remove it, and everything else beside it whose name starts with `~`"
+            )
         elif path not in known:
-            message = "it does not say which package it is of, so pip can neither see nor remove that"
+            message = "it does not name its package, so pip can neither list nor remove that"
             project = name.partition("-")[0]
             remedy = f"remove it, and `python -m pip install --ignore-installed --no-deps {project}`"
             yield Finding("metadata-broken", path, message, remedy)
@@ -78,15 +82,15 @@ def check_metadata(case: Case) -> Iterator[Finding]:
 
 
 def check_records(case: Case) -> Iterator[Finding]:
-    """What RECORD lists and is not there, or is not what was installed."""
+    """Report files of packages that are missing or were modified, according to RECORD."""
     for distribution in case.info.distributions:
         missing, altered = [], []
         for row in distribution.rows:
             there = os.path.join(case.root, row.path)
             if row.path.endswith((".pyc", "/__pycache__")) or row.path.startswith("../"):
-                continue  # Python makes and removes byte-code as it likes; what lies outside is another's
+                continue  # Python creates and removes byte-code at any time; files above the root may be shared
             if not os.path.lexists(there):
-                if distribution.key != "pip":  # `seed` says so
+                if distribution.key != "pip":  # reported by `check_pip`
                     missing.append(row.path)
             elif row.digest.startswith("sha256=") and is_modified(there, row.digest, row.size):
                 altered.append(row.path)
@@ -98,7 +102,7 @@ def check_records(case: Case) -> Iterator[Finding]:
 
 
 def check_paths(case: Case) -> Iterator[Finding]:
-    """`.pth` files and editable installs that lead nowhere."""
+    """Report `.pth` files and editable installs that name a missing directory."""
     relocation = case.relocation
     for path in embedded_paths.site_files(case.environment, ".pth"):
         site = os.path.dirname(os.path.join(case.root, path))
@@ -108,8 +112,8 @@ def check_paths(case: Case) -> Iterator[Finding]:
                 continue
             there = os.path.join(site, entry)
             if not os.path.exists(there) and not any(is_within(entry, root) for root, _ in relocation.roots):
-                message = f"it adds `{entry}` to the search path, and nothing is there"
-                remedy = "put that directory back, or uninstall what brought the file"
+                message = f"it adds `{entry}` to the search path, which does not exist"
+                remedy = "restore that directory, or uninstall the package of this file"
                 yield missing_path_finding("path-dead", path, message, remedy, relocation.path(there), there)
     for distribution in case.info.distributions:
         source = distribution.editable
@@ -124,23 +128,27 @@ def check_paths(case: Case) -> Iterator[Finding]:
             )
 
 
-def missing_path_finding(code: str, path: str, message: str, remedy: str, now: str, was: str) -> Finding:
-    """Return a finding about a place that is gone, which `--fix` mends if it was moved together with the environment."""
+def missing_path_finding(code: str, path: str, message: str, remedy: str, new: str, old: str) -> Finding:
+    """Return the finding for a path that does not exist; repairable if it was moved with the environment.
+
+    :param new: the path after relocation, the same as `old` if it was not moved.
+    """
     return (
         Finding(code, path, message, remedy)
-        if now == was
-        else Finding(code, path, message, f"{FIX} has it name `{now}`", "yes")
+        if new == old
+        else Finding(code, path, message, f"{FIX} changes it to `{new}`", "yes")
     )
 
 
 def check_duplicates(case: Case) -> Iterator[Finding]:
+    """Report packages that are installed in two versions in one directory."""
     seen: dict[tuple[str, str], InstalledDistribution] = {}
     for distribution in case.info.distributions:
         if distribution.metadata.endswith(".egg-link"):
             continue
         other = seen.setdefault((distribution.key, distribution.site), distribution)
         if other is not distribution:
-            message = f"{distribution.name} is there twice, as {other.version} and {distribution.version}"
+            message = f"{distribution.name} is installed twice, as {other.version} and {distribution.version}"
             yield Finding(
                 "installed-twice",
                 distribution.metadata,
@@ -150,6 +158,7 @@ def check_duplicates(case: Case) -> Iterator[Finding]:
 
 
 def check_pip(case: Case) -> Iterator[Finding]:
+    """Report a pip that does not run or lacks files."""
     missing = [
         row.path
         for distribution in case.info.distributions
@@ -165,4 +174,4 @@ def check_pip(case: Case) -> Iterator[Finding]:
         yield Finding("seed-broken", missing[0], f"a file of pip is missing{more}", REINSTALLS_PIP, "yes")
 
 
-REINSTALLS_PIP = f"{FIX} lays it down anew"
+REINSTALLS_PIP = f"{FIX} installs it again"
