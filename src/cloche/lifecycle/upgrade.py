@@ -89,7 +89,7 @@ def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newe
         interpreter = session.find(EnvironmentSpec(pythons=specs)).interpreter
     current = info.environment.interpreter
     wanted = tuple(distribution.key for distribution in info.seeds) if seeds == "newest" else ()
-    if is_usable(case) and is_made_for(info, interpreter):
+    if is_usable(case) and is_created_for(info, interpreter):
         if current is not None and interpreter.executable == current.executable and is_recorded(info, interpreter):
             return UpgradePlan("nothing", case, interpreter, seeds=wanted)
         if current is None or has_same_abi(current, interpreter):
@@ -122,7 +122,7 @@ def same_minor_spec(info: EnvironmentInfo) -> str:
     return f"{implementation}>={parts[0]}.{parts[1]}{early},<{parts[0]}.{int(parts[1]) + 1}{build}"
 
 
-def is_made_for(info: EnvironmentInfo, interpreter: Interpreter) -> bool:
+def is_created_for(info: EnvironmentInfo, interpreter: Interpreter) -> bool:
     """Return whether an environment was created for the version, implementation and build of an interpreter."""
     created_for = (info.recorded_version.split(".")[:2], implementation_and_build(info.environment, info.settings))
     return created_for == (
