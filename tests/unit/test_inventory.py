@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.lifecycle.installed import InstalledDistribution, distributions_in
-from cloche.lifecycle.inventory import is_carriable, is_compatible_tag, is_intact
+from cloche.lifecycle.inventory import can_be_copied, is_compatible_tag, is_intact
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.rebuild import unmark_requested
 from cloche.model.value import replace
@@ -50,9 +50,9 @@ def test_a_tag_is_compatible_with_some_pythons(tag: str, name: str, compatible: 
 def test_a_package_for_one_machine_is_not_copied_to_another(spam: InstalledDistribution) -> None:
     info, target = environment_info_of("CPython 3.11.7"), interpreter("CPython 3.12.1")
     stable = replace(spam, tags=("cp39-abi3-linux_x86_64",))
-    assert is_carriable(stable, info, target)
-    assert not is_carriable(stable, info, replace(target, machine="aarch64"))
-    assert is_carriable(spam, info, replace(target, machine="aarch64"))
+    assert can_be_copied(stable, info, target)
+    assert not can_be_copied(stable, info, replace(target, machine="aarch64"))
+    assert can_be_copied(spam, info, replace(target, machine="aarch64"))
 
 
 def test_a_package_with_a_modified_or_missing_file_is_not_intact(spam: InstalledDistribution, tmp_path: Path) -> None:

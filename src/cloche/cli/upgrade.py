@@ -48,6 +48,7 @@ def upgrade(invocation: Invocation) -> int:
 
 
 def perform_upgrade(plan: UpgradePlan, session: Session, arguments: ParsedArguments) -> UpgradeResult:
+    """Carry out a planned upgrade; return its result."""
     if plan.kind == "rebuild":
         session.progress(f"rebuilding for {plan.interpreter.name}")
         return rebuild(plan, session, losses="allowed" if arguments.flag("allow-loss") else "refused")
@@ -57,7 +58,7 @@ def perform_upgrade(plan: UpgradePlan, session: Session, arguments: ParsedArgume
 def rehearse_upgrade(plan: UpgradePlan, session: Session) -> UpgradeResult:
     """Do everything except the exchange: only pip knows what it can install."""
     if plan.kind == "rebuild":
-        session.progress(f"rehearsing for {plan.interpreter.name}")
+        session.progress(f"rehearsing the upgrade to {plan.interpreter.name}")
         return rebuild(plan, session, losses="allowed", commit="no")
     return UpgradeResult(plan.info.environment, seeds=outdated_seeds(plan, session))
 
@@ -65,6 +66,7 @@ def rehearse_upgrade(plan: UpgradePlan, session: Session) -> UpgradeResult:
 def summary_lines(
     plan: UpgradePlan, outcome: str, result: UpgradeResult | None, host: Host, milliseconds: float
 ) -> Iterator[str]:
+    """Yield the lines of the report."""
     location = report.one_line(report.relative_path(plan.location, host))
     interpreter, base = plan.interpreter, plan.info.base
     was = plan.info.version_text or (base.version_text if base else "an unknown version")
@@ -80,6 +82,7 @@ def summary_lines(
 
 
 def upgrade_json(plan: UpgradePlan, outcome: str, result: UpgradeResult | None) -> dict[str, object]:
+    """Return the report as JSON."""
     inventory = plan.inventory
     return {
         "outcome": outcome,

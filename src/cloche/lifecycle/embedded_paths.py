@@ -92,8 +92,8 @@ def find_recorded_roots(
         path = f"{layout.bin}/{name}"
         if shell := shells.get(name.lower()):
             for root in roots_in_script(overlay.text(path), shell):
-                inside = posixpath.normpath(root.replace("\\", "/")).endswith(f"/{layout.bin}")
-                found.setdefault(os.path.dirname(root) if inside else root, []).append(path)
+                is_bin = posixpath.normpath(root.replace("\\", "/")).endswith(f"/{layout.bin}")
+                found.setdefault(os.path.dirname(root) if is_bin else root, []).append(path)
     destination = recorded_command.recorded_destination(settings.get("command", ""), environment.location)
     if destination and environment.placement == "fixed":
         found.setdefault(destination, []).append(layout.config)
@@ -179,7 +179,7 @@ class RelocationContext:
 def relocate_tree(overlay: Overlay, context: RelocationContext) -> list[str]:
     """Replace the embedded paths of an environment; return the files that still contain an old root, sorted."""
     needles = {needle(old) for old, _ in (*context.relocation.roots, *context.relocation.parents)} - {b""}
-    ours = unedited_files(overlay)
+    unedited = unedited_files(overlay)
     remaining = []
     for file in walk_files(overlay.root):
         if file.kind == "link":
@@ -192,7 +192,7 @@ def relocate_tree(overlay: Overlay, context: RelocationContext) -> list[str]:
             content = overlay.content(file.path)
             if content is None:
                 continue
-            if file.path in ours and file.path in context.generated:
+            if file.path in unedited and file.path in context.generated:
                 overlay.write(file.path, context.generated[file.path])
             elif any(part in content for part in needles) or shows_prompt(file.path, content, context):
                 relocate_file(overlay, file.path, content, context)

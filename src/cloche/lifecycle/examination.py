@@ -37,7 +37,7 @@ class Examination:
     """What the Python of an environment reports about itself."""
 
     failure: str
-    """Why it does not start; empty if it does, and only then are the facts below known."""
+    """Why it does not start; empty if it does, and only then are the report below known."""
     prefix: str = ""
     version: tuple[int, ...] = ()
     unresolvable: tuple[str, ...] = ()
@@ -70,20 +70,20 @@ def examine(
     if obstacle := blocking_file(environment):
         return Examination(f"`{obstacle}` is not a regular file; reading it would block", obstacle=obstacle)
     try:
-        ran = run_to_end([executable, "-I", "-B", "-c", program, *arguments], environ, os.path.abspath(os.sep))
+        completed = run_to_end([executable, "-I", "-B", "-c", program, *arguments], environ, os.path.abspath(os.sep))
     except subprocess.TimeoutExpired:
         return Examination(f"no answer after {TIMEOUT:.0f} s")
     except OSError as error:
         return Examination(reason_of(error))
-    lines = ran.stdout.decode("utf-8", "surrogateescape").strip().splitlines()
+    lines = completed.stdout.decode("utf-8", "surrogateescape").strip().splitlines()
     try:
-        facts = json.loads(lines[-1])
+        report = json.loads(lines[-1])
         return Examination(
-            "", facts["prefix"], tuple(facts["version"][:3]), tuple(facts["unresolvable"]), facts["seed"].strip()
+            "", report["prefix"], tuple(report["version"][:3]), tuple(report["unresolvable"]), report["seed"].strip()
         )
     except (IndexError, ValueError, KeyError, TypeError):
-        errors = ran.stderr.decode("utf-8", "replace").strip().splitlines()
-        return Examination(errors[-1] if errors else f"exit code {ran.returncode}")
+        errors = completed.stderr.decode("utf-8", "replace").strip().splitlines()
+        return Examination(errors[-1] if errors else f"exit code {completed.returncode}")
 
 
 def blocking_file(environment: Environment) -> str:
@@ -91,13 +91,13 @@ def blocking_file(environment: Environment) -> str:
 
     Empty if there is none.
     """
-    beside = f"{environment.layout.bin}/pyvenv.cfg"
-    for path in (environment.layout.config, beside, *site_files(environment, ".pth")):
+    nested_config = f"{environment.layout.bin}/pyvenv.cfg"  # Python reads it if it exists beside its executable
+    for path in (environment.layout.config, nested_config, *site_files(environment, ".pth")):
         try:
-            kind = os.stat(environment.path_to(path)).st_mode
+            mode = os.stat(environment.path_to(path)).st_mode
         except OSError:
             continue
-        if stat.S_ISFIFO(kind) or stat.S_ISCHR(kind) or stat.S_ISBLK(kind):
+        if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
             return path
     return ""
 
@@ -127,35 +127,38 @@ def failing_activations(environment: Environment, host: Host) -> list[str]:
 
     A script fails if the active environment is another one afterwards, or none.
     """
-    wrong: list[str] = []
+    failing: list[str] = []
     for shell in built_in_shells():
         script = shell.script_names[0]
         if os.path.isfile(environment.path_to(f"{environment.layout.bin}/{script}")):
-            wrong += [
+            failing += [
                 f"{script} ({program})"
                 for program in shell.trial_options
                 if try_activation(environment, shell, program, host) == "elsewhere"
             ]
-    return wrong
+    return failing
 
 
 def try_activation(
     environment: Environment, shell: Shell, program: str, host: Host
 ) -> Literal["here", "elsewhere", "unknown"]:
-    """Activate an environment in a shell; return which one is active then, `unknown` if the shell cannot be run."""
-    found = shutil.which(program, path=host.environ.get("PATH"))
-    if found is None or shell.source_line is None:
+    """Activate an environment in a shell; return which environment is active then.
+
+    `here` is this environment, `elsewhere` another one or none; `unknown` if the shell cannot be run.
+    """
+    executable = shutil.which(program, path=host.environ.get("PATH"))
+    if executable is None or shell.source_line is None:
         return "unknown"
     text = shell.trial.format(line=shell.source_line(f"./{shell.script_names[0]}"))
     environ = {name: text for name, text in host.environ.items() if not name.startswith(("VIRTUAL_ENV", "XDG_"))}
     environ |= {"TERM": "dumb", "HOME": "/nonexistent"}  # fish writes files into the home directory
     try:
-        ran = run_to_end(
-            [found, *shell.trial_options[program], text], environ, environment.path_to(environment.layout.bin)
+        completed = run_to_end(
+            [executable, *shell.trial_options[program], text], environ, environment.path_to(environment.layout.bin)
         )
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
-    output = ran.stdout.decode("utf-8", "surrogateescape").splitlines()
+    output = completed.stdout.decode("utf-8", "surrogateescape").splitlines()
     return "here" if any(is_same_file(line, environment.location) for line in output[:2]) else "elsewhere"
 
 

@@ -25,7 +25,7 @@ def find_external_references(location: str, host: Host) -> list[str]:
     """Return descriptions of everything outside an environment that names it."""
     found = [f"`{path}`" for path in candidate_files(location, host) if refers_to(path, location)]
     if is_within(os.path.normpath(host.environ.get("VIRTUAL_ENV", "")), location):
-        found.append("this shell, in which it is active")
+        found.append("`VIRTUAL_ENV` in this shell")
     return found
 
 

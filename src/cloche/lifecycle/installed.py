@@ -43,6 +43,7 @@ class InstalledDistribution:
     tags: tuple[str, ...]
     """The compatibility tags of its wheel, expanded: `py3-none-any` (PEP 425)."""
     requires: tuple[str, ...]
+    """The requirements in `Requires-Dist`."""
     requires_python: str
     """The versions of Python that it accepts (PEP 345); empty if it does not say."""
     entry_points: tuple[EntryPoint, ...]
@@ -58,6 +59,7 @@ class InstalledDistribution:
 
     @property
     def record(self) -> str:
+        """The path of its RECORD, relative to the root."""
         return f"{self.metadata}/RECORD"
 
 
@@ -101,26 +103,26 @@ def read_metadata(
     :param file: the file in the directory that has the headers.
     :param editable: the source directory, if it is known.
     """
-    there = os.path.join(root, metadata)
-    text = read_text(os.path.join(there, file) if os.path.isdir(there) else there)
+    path = os.path.join(root, metadata)
+    text = read_text(os.path.join(path, file) if os.path.isdir(path) else path)
     headers = HeaderParser().parsestr(text)
     name, version = headers.get("Name", ""), headers.get("Version", "")
     if not name:
         return
-    origin = parse_direct_url(read_text(os.path.join(there, "direct_url.json")))
-    wheel = HeaderParser().parsestr(read_text(os.path.join(there, "WHEEL")))
+    origin = parse_direct_url(read_text(os.path.join(path, "direct_url.json")))
+    wheel = HeaderParser().parsestr(read_text(os.path.join(path, "WHEEL")))
     yield InstalledDistribution(
         name=name,
         version=version,
         site=site,
         metadata=metadata,
-        rows=tuple(read_record(read_text(os.path.join(there, "RECORD")), site)),
-        installer=read_text(os.path.join(there, "INSTALLER")).strip(),
-        requested="yes" if os.path.isfile(os.path.join(there, "REQUESTED")) else "no",
+        rows=tuple(read_record(read_text(os.path.join(path, "RECORD")), site)),
+        installer=read_text(os.path.join(path, "INSTALLER")).strip(),
+        requested="yes" if os.path.isfile(os.path.join(path, "REQUESTED")) else "no",
         tags=tuple(expand_tags(tag for tag in wheel.get_all("Tag", []))),
         requires=tuple(headers.get_all("Requires-Dist", [])),
         requires_python=headers.get("Requires-Python", ""),
-        entry_points=tuple(parse_entry_points(read_text(os.path.join(there, "entry_points.txt")))),
+        entry_points=tuple(parse_entry_points(read_text(os.path.join(path, "entry_points.txt")))),
         origin=origin,
         editable=editable or editable_location(origin),
     )

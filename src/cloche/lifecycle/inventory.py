@@ -49,7 +49,7 @@ class Inventory:
     """What an upgrade does with everything that is installed."""
 
     carried: tuple[InstalledDistribution, ...]
-    """Distributions whose files are copied."""
+    """Distributions that are carried over: their files are copied, without pip or a network."""
     reinstalled: tuple[InstalledDistribution, ...]
     """Distributions that pip reinstalls, in the same version and from the same source."""
     loose: tuple[str, ...]
@@ -85,7 +85,7 @@ def take_inventory(info: EnvironmentInfo, target: Interpreter, seeds: Iterable[s
             continue
         if reason := refusal_reason(distribution, target):
             losses.append(Loss(f"{distribution.name} {distribution.version}", reason))
-        elif is_carriable(distribution, info, target) and is_intact(distribution, root):
+        elif can_be_copied(distribution, info, target) and is_intact(distribution, root):
             carried.append(distribution)
         elif pip_arguments(distribution):
             reinstalled.append(distribution)
@@ -110,7 +110,7 @@ def refusal_reason(distribution: InstalledDistribution, target: Interpreter) -> 
     return "" if accepts else f"it requires Python {distribution.requires_python}"
 
 
-def is_carriable(distribution: InstalledDistribution, info: EnvironmentInfo, target: Interpreter) -> bool:
+def can_be_copied(distribution: InstalledDistribution, info: EnvironmentInfo, target: Interpreter) -> bool:
     """Return whether another Python can use the installed files of a distribution, according to its tags (PEP 425)."""
     base = info.base
     same_machine = base is not None and (base.platform, base.machine, base.bits) == (
@@ -174,7 +174,7 @@ def loose_files(info: EnvironmentInfo, everything: Iterable[InstalledDistributio
     owned = {row.path for distribution in everything for row in distribution.rows}
     metadata = tuple(f"{distribution.metadata}/" for distribution in everything)
     names = {f"{layout.bin}/{point.name}" for distribution in everything for point in distribution.entry_points}
-    made = {
+    generated = {
         layout.config,
         MANIFEST,
         ".gitignore",
@@ -182,8 +182,8 @@ def loose_files(info: EnvironmentInfo, everything: Iterable[InstalledDistributio
         ".lock",
         *(distribution.metadata for distribution in everything),
     }
-    made |= parse_manifest(read_text(os.path.join(root, MANIFEST))).keys()
-    known = owned | made | names
+    generated |= parse_manifest(read_text(os.path.join(root, MANIFEST))).keys()
+    known = owned | generated | names
     for file in walk_files(root):
         directory, _, name = file.path.rpartition("/")
         in_bin = directory == layout.bin
@@ -271,35 +271,35 @@ def carry_operations(
 ) -> list[Operation]:
     """Return the operations that copy carried distributions, loose files and edited scripts, with updated RECORDs."""
     root = info.environment.location
-    done: list[Operation] = []
+    operations: list[Operation] = []
     for distribution in inventory.carried:
         record: list[str] = []
         for row in distribution.rows:
             if row.path.endswith((".pyc", "/__pycache__")) or row.path == distribution.record:
                 continue
-            to = mapping.path(row.path, distribution.site)
-            operation, hashed = carry_file(os.path.join(root, row.path), to, mapping, info, platform)
-            done.append(operation)
-            there = posixpath.relpath(to, mapping.path(distribution.site, distribution.site))
+            destination = mapping.path(row.path, distribution.site)
+            operation, hashed = carry_file(os.path.join(root, row.path), destination, mapping, info, platform)
+            operations.append(operation)
+            recorded_path = posixpath.relpath(destination, mapping.path(distribution.site, distribution.site))
             size = len(operation.content) if hashed and isinstance(operation, Rewrite) else row.size
-            record.append(format_row(there, hashed or row.digest, size))
-        own = mapping.path(distribution.record, distribution.site)
-        record.append(format_row(posixpath.relpath(own, mapping.path(distribution.site, distribution.site))))
-        done.append(Rewrite(own, "".join(record).encode(), os.path.join(root, distribution.record)))
+            record.append(format_row(recorded_path, hashed or row.digest, size))
+        record_path = mapping.path(distribution.record, distribution.site)
+        record.append(format_row(posixpath.relpath(record_path, mapping.path(distribution.site, distribution.site))))
+        operations.append(Rewrite(record_path, "".join(record).encode(), os.path.join(root, distribution.record)))
     for path in (*inventory.loose, *inventory.edited):
-        there = os.path.join(root, path)
-        if os.path.islink(there):
-            done.append(Link(mapping.path(path), mapping.target(path, os.readlink(there))))
+        source = os.path.join(root, path)
+        if os.path.islink(source):
+            operations.append(Link(mapping.path(path), mapping.target(path, os.readlink(source))))
         else:
-            done.append(carry_file(there, mapping.path(path), mapping, info, platform)[0])
-    return [*parent_directories(done), *done]
+            operations.append(carry_file(source, mapping.path(path), mapping, info, platform)[0])
+    return [*parent_directories(operations), *operations]
 
 
 def carry_file(
-    source: str, to: str, mapping: PathMapping, info: EnvironmentInfo, platform: str
+    source: str, destination: str, mapping: PathMapping, info: EnvironmentInfo, platform: str
 ) -> tuple[Operation, str]:
     """Return the operation that copies one file, and its hash if the content changes."""
-    if is_within(to, mapping.new.bin):
+    if is_within(destination, mapping.new.bin):
         with open_regular_file(source) as file:
             content = file.read()
         header = parse_header(content)
@@ -308,5 +308,5 @@ def carry_file(
             program = info.environment.path_to(mapping.new.executable)
             changed = script_with_program(header, program, platform)
             if changed is not None and changed != content:
-                return Rewrite(to, changed, source), digest_of(changed)
-    return Copy(to, os.path.realpath(source)), ""
+                return Rewrite(destination, changed, source), digest_of(changed)
+    return Copy(destination, os.path.realpath(source)), ""

@@ -29,7 +29,7 @@ def read_environment(path: str, host: Host, cache: ProbeCache) -> Environment:
     location = absolute(path, host)
     settings = effective_settings(location)
     if not settings:
-        raise not_an_environment(location)
+        raise not_an_environment_error(location)
     interpreter = find_base(location, settings, host, cache)
     layout = layout_of(interpreter) if interpreter else layout_on_disk(location)
     return Environment(
@@ -43,7 +43,7 @@ def read_environment(path: str, host: Host, cache: ProbeCache) -> Environment:
     )
 
 
-def not_an_environment(location: str) -> DestinationError:
+def not_an_environment_error(location: str) -> DestinationError:
     """Return the error for a path without an environment, according to what is there instead."""
     if not os.path.lexists(location):
         return DestinationError(
@@ -90,10 +90,11 @@ LIBRARY_NAME = re.compile(r"(?P<kind>python|pypy)(?P<version>\d[\d.]*)(?P<thread
 """The name of a Python's own directory in `lib`: `python3.12`, `python3.13t`, `pypy3.10`."""
 
 IMPLEMENTATIONS = {"python": "CPython", "pypy": "PyPy"}
+"""Implementations by the `kind` in `LIBRARY_NAME`."""
 
 
 def find_base(location: str, settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:
-    """Return the base interpreter that a `pyvenv.cfg` names; None if it does not exist or the environment is not for it."""
+    """Return the base interpreter that a `pyvenv.cfg` names; None if there is none of the right version."""
     recorded = recorded_version(settings)
     for executable in base_candidates(settings, host):
         if os.path.isfile(executable):
@@ -104,9 +105,9 @@ def find_base(location: str, settings: Mapping[str, str], host: Host, cache: Pro
 
 
 def packages_match(location: str, recorded: str, found: Interpreter) -> bool:
-    """Return whether packages are installed where an interpreter searches, not where the recorded version would.
+    """Return whether packages are installed where an interpreter searches, and not where the recorded version would.
 
-    Then the recorded version is wrong.
+    In this case the recorded version is wrong.
     """
     library = os.path.dirname(found.scheme["purelib"])
     other = library.replace(found.python_version, recorded)
@@ -121,17 +122,17 @@ def recorded_version(settings: Mapping[str, str]) -> str:
 def implementation_and_build(environment: Environment, settings: Mapping[str, str]) -> tuple[str, str]:
     """Return the implementation that an environment was created for, and its build as in `build_suffix`.
 
-    `venv` records neither. If the base interpreter no longer exists, both follow from the name of the library directory,
-    which does not tell a debug build from others.
+    `venv` records neither. If the base interpreter no longer exists, both follow from `implementation` in
+    `pyvenv.cfg` and the name of the library directory. A debug build cannot be recognized then.
     """
     if environment.interpreter is not None:
         return environment.interpreter.implementation, build_suffix(environment.interpreter)
     recorded = settings.get("implementation", "").lower()
     library = LIBRARY_NAME.fullmatch(os.path.basename(os.path.dirname(environment.layout.purelib)))
-    found = IMPLEMENTATIONS[library["kind"]].lower() if library else "cpython"
-    named = {"graalvm": "graalpy"}.get(recorded, recorded)
+    inferred = IMPLEMENTATIONS[library["kind"]].lower() if library else "cpython"
+    implementation = {"graalvm": "graalpy"}.get(recorded, recorded)
     threads = library["threads"] if library else ""
-    return (named if named in ("cpython", "pypy", "graalpy") else found), threads
+    return (implementation if implementation in ("cpython", "pypy", "graalpy") else inferred), threads
 
 
 def build_suffix(interpreter: Interpreter) -> str:

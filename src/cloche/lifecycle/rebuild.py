@@ -26,7 +26,7 @@ from cloche.lifecycle.reader import LIBRARY_NAME
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.relocation import Relocation
 from cloche.lifecycle.repair import relocation_context
-from cloche.lifecycle.upgrade import UpgradeResult, would_not_work
+from cloche.lifecycle.upgrade import UpgradeResult, verification_error
 from cloche.model.operations import MakeDir, SetMode
 from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import replace
@@ -91,7 +91,7 @@ def rebuild(
                 for script in failing_activations(plan.environment, session.host)
                 if script not in already_failing
             ]:
-                raise would_not_work(plan.environment, f"the activation script {failing[0]} does not activate it")
+                raise verification_error(plan.environment, f"the activation script {failing[0]} does not activate it")
 
         operations = [*new_operations(upgrade, plan), *carried_operations(upgrade, plan)]
         link_mode = session.link_mode(plan.link_mode)
@@ -186,6 +186,7 @@ def carried_operations(upgrade: UpgradePlan, plan: Plan) -> list[Operation]:
 
 
 def path_mapping_for(upgrade: UpgradePlan, plan: Plan) -> PathMapping:
+    """Return the mapping of paths from the old environment to the planned one."""
     version = ".".join(upgrade.info.recorded_version.split(".")[:2])
     return PathMapping(
         upgrade.info.environment.layout, plan.environment.layout, version, upgrade.interpreter.python_version
@@ -367,9 +368,9 @@ def verify_rebuilt(environment: Environment, location: str, upgrade: UpgradePlan
     )
     after = examine(actual, session.host, modules)
     if after.failure:
-        raise would_not_work(environment, f"its Python does not start: {after.failure}")
+        raise verification_error(environment, f"its Python does not start: {after.failure}")
     if after.version[:2] != upgrade.interpreter.version[:2]:
-        raise would_not_work(
+        raise verification_error(
             environment, f"its Python is {'.'.join(map(str, after.version))}, not {upgrade.interpreter.version_text}"
         )
     if location != environment.location:
@@ -378,7 +379,7 @@ def verify_rebuilt(environment: Environment, location: str, upgrade: UpgradePlan
             refuse_broken(actual, before, after)
         except ClocheError as error:
             lost = {*after.unresolvable} - {*before.unresolvable}
-            raise would_not_work(environment, error.message, missing_modules_hint(lost, upgrade)) from None
+            raise verification_error(environment, error.message, missing_modules_hint(lost, upgrade)) from None
 
 
 def missing_modules_hint(modules: set[str], upgrade: UpgradePlan) -> str:

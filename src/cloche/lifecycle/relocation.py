@@ -22,6 +22,7 @@ _BEFORE = r"(?:(?<![\w.~+-])|(?<=-[ILRWl]))"
 """The start of an absolute path: not in the middle of a longer one, but after an option as in `-I/usr/include`."""
 
 _AFTER = r"(?![\w.~+@%#-])"
+"""The end of a path component."""
 
 _UNQUOTED = re.compile(r"[\w./\\+@:,~-]*")
 """Text that needs no quotes or escapes in any notation."""
@@ -89,22 +90,24 @@ class Relocation:
             tree = ast.parse(source)
         except (SyntaxError, ValueError, RecursionError):
             return source
-        inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
-        found: list[tuple[int, int, str]] = []
+        in_fstrings = {
+            id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)
+        }
+        replacements: list[tuple[int, int, str]] = []
         lines = source.encode("utf-8", "surrogateescape").splitlines(keepends=True)
         starts = [0]
         for line in lines:
             starts.append(starts[-1] + len(line))
         for node in ast.walk(tree):
-            if not (isinstance(node, ast.Constant) and isinstance(node.value, str)) or id(node) in inside:
+            if not (isinstance(node, ast.Constant) and isinstance(node.value, str)) or id(node) in in_fstrings:
                 continue
             new = self.string(node.value)
             if new != node.value and node.end_lineno is not None and node.end_col_offset is not None:
                 start = starts[node.lineno - 1] + node.col_offset
                 end = starts[node.end_lineno - 1] + node.end_col_offset
-                found.append((start, end, repr(new)))
+                replacements.append((start, end, repr(new)))
         data = source.encode("utf-8", "surrogateescape")
-        for start, end, literal in sorted(found, reverse=True):
+        for start, end, literal in sorted(replacements, reverse=True):
             data = data[:start] + literal.encode("utf-8", "surrogateescape") + data[end:]
         return data.decode("utf-8", "surrogateescape")
 
@@ -120,19 +123,19 @@ class Relocation:
         if notation(old) not in text:
             return text
         pattern = _BEFORE + re.escape(notation(old)) + _AFTER
-        there = notation(new)
+        replacement = notation(new)
         is_parent = (old, new) in self.parents
 
         def change(match: re.Match[str]) -> str:
-            follows = text[match.end() : match.end() + 4096]
-            if is_within(new, old) and is_within(notation(old) + follows, there):
+            following = text[match.end() : match.end() + 4096]
+            if is_within(new, old) and is_within(notation(old) + following, replacement):
                 return match[0]
             if is_parent:
-                rest = re.match(r"[\w./\\+@~ -]*", follows)
+                rest = re.match(r"[\w./\\+@~ -]*", following)
                 path = rest[0].rstrip() if rest else ""
                 if os.path.lexists(old + path) or not os.path.lexists(new + path):
                     return match[0]
-            return there
+            return replacement
 
         return re.sub(pattern, change, text)
 

@@ -43,8 +43,8 @@ class RepairResult:
     @property
     def repaired(self) -> tuple[Finding, ...]:
         """The findings that the repair solved."""
-        still = {(finding.code, finding.path) for finding in self.remaining}
-        return tuple(finding for finding in self.findings if (finding.code, finding.path) not in still)
+        remaining = {(finding.code, finding.path) for finding in self.remaining}
+        return tuple(finding for finding in self.findings if (finding.code, finding.path) not in remaining)
 
 
 def repair_environment(case: Case, session: Session) -> RepairResult:
@@ -54,18 +54,18 @@ def repair_environment(case: Case, session: Session) -> RepairResult:
     """
     findings = diagnose(case)
     current = findings
-    left_behind = staging_directories(case.root)
+    leftovers = staging_directories(case.root)
     recover_environment(case.root)
-    if left_behind:
+    if leftovers:
         case = open_case(case.root, session)
         current = diagnose(case)
     overlay, notes = plan_repairs(case, current, session)
     overlay.update_checksums()
 
     def verify() -> None:
-        now = examine(replace(case.environment, interpreter=None), session.host, seed="no")
-        if now.failure and not case.examination.failure:
-            raise ClocheError(f"`{case.root}` would not work: {now.failure}", hint="nothing was changed")
+        after = examine(replace(case.environment, interpreter=None), session.host, seed="no")
+        if after.failure and not case.examination.failure:
+            raise ClocheError(f"`{case.root}` would not work: {after.failure}", hint="nothing was changed")
 
     overlay.apply(verify, session.link_mode("auto"))
     after = open_case(case.root, session)

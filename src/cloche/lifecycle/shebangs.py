@@ -34,7 +34,9 @@ class Header:
 
 
 _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*[-\w.]+")
+"""A line that declares the encoding (PEP 263)."""
 _PYTHON = re.compile(r"(?:python|pypy|graalpy)[\w.]*?(?:\.exe)?", re.IGNORECASE)
+"""The file name of a Python."""
 
 
 def parse_header(content: bytes) -> Header | None:
@@ -63,8 +65,8 @@ def split_program(words: str) -> tuple[str, str, str]:
 
     The program ends at the first white space, or after a Python in a path that contains white space.
     """
-    if found := re.match(r"(.*[/\\]" + _PYTHON.pattern + r")(\s+|$)", words, re.IGNORECASE):
-        return found[1], found[2], words[found.end() :]
+    if match := re.match(r"(.*[/\\]" + _PYTHON.pattern + r")(\s+|$)", words, re.IGNORECASE):
+        return match[1], match[2], words[match.end() :]
     return words.partition(" ")
 
 
@@ -110,10 +112,10 @@ def script_with_program(header: Header, program: str, platform: str) -> bytes | 
         return direct + header.newline + header.coding + header.body
     if not _PYTHON.fullmatch(re.split(r"[/\\]", program)[-1]):
         return None  # the `sh` lines are a string literal to Python only
-    trampoline = add_arguments(shebang_lines(program, platform, header.coding), header)
-    if header.arguments and not trampoline.startswith(b"#!/bin/sh\n"):
+    shell_lines = add_arguments(shebang_lines(program, platform, header.coding), header)
+    if header.arguments and not shell_lines.startswith(b"#!/bin/sh\n"):
         return None
-    return trampoline + header.body
+    return shell_lines + header.body
 
 
 def relocatable_script(header: Header, name: str) -> bytes | None:

@@ -166,11 +166,11 @@ def upgrade_in_place(upgrade: UpgradePlan, session: Session) -> UpgradeResult:
     def verify() -> None:
         after = examine(environment, session.host, modules)
         if after.failure:
-            raise would_not_work(environment, f"its Python does not start: {after.failure}")
+            raise verification_error(environment, f"its Python does not start: {after.failure}")
         if after.version[:3] != upgrade.interpreter.version[:3]:
-            raise would_not_work(environment, f"its Python is {'.'.join(map(str, after.version))}")
+            raise verification_error(environment, f"its Python is {'.'.join(map(str, after.version))}")
         if after.seed and not before.seed:
-            raise would_not_work(environment, f"pip does not run: {after.seed}")
+            raise verification_error(environment, f"pip does not run: {after.seed}")
 
     overlay.apply(verify, session.link_mode("auto"))
     return UpgradeResult(environment, seeds=seeded)
@@ -209,7 +209,7 @@ def outdated_seeds(upgrade: UpgradePlan, session: Session) -> tuple[str, ...]:
     return tuple(found)
 
 
-def would_not_work(environment: Environment, reason: str, remedy: str = "") -> ClocheError:
+def verification_error(environment: Environment, reason: str, remedy: str = "") -> ClocheError:
     """Return the error for an environment that failed its verification."""
     hint = f"{remedy}; nothing was changed" if remedy else "nothing was changed"
     return ClocheError(f"`{environment.location}` would not work: {reason}", hint=hint)

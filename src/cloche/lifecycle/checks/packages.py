@@ -29,7 +29,7 @@ def check_extensions(case: Case) -> Iterator[Finding]:
         wrong = [path for path in wrong if os.path.exists(os.path.join(case.root, path))]
         if wrong and not any(runs_here(row.path, interpreter, wrong) for row in distribution.rows):
             message = (
-                f"{len(wrong)} extension modules of {distribution.name} {distribution.version} are for another Python"
+                f"{distribution.name} {distribution.version} has extension modules for another Python ({len(wrong)})"
             )
             yield Finding("extension-for-other-abi", wrong[0], message, reinstall_command(distribution))
 
@@ -54,6 +54,7 @@ def runs_here(path: str, interpreter: Interpreter, wrong: list[str]) -> bool:
 
 
 def reinstall_command(distribution: InstalledDistribution) -> str:
+    """Return the command that reinstalls a distribution, in backticks."""
     if distribution.editable:
         return f"`python -m pip install --no-deps -e {distribution.editable}`"
     return f"`python -m pip install --force-reinstall --no-deps {distribution.key}=={distribution.version}`"
@@ -67,16 +68,21 @@ def check_metadata(case: Case) -> Iterator[Finding]:
         if name.startswith("~"):
             message = "pip was interrupted while it replaced a package"
             yield Finding(
-                "metadata-broken", path, message, "remove it, and everything else beside it whose name starts with `~`"
+                "metadata-broken",
+                path,
+                message,
+                "remove it, and the other files and directories beside it whose names start with `~`",
             )
         elif path not in known:
-            message = "it does not name its package, so pip can neither list nor remove that"
+            message = "it does not name its package, so pip can neither list nor uninstall it"
             project = name.partition("-")[0]
-            remedy = f"remove it, and `python -m pip install --ignore-installed --no-deps {project}`"
+            remedy = (
+                f"remove it, and reinstall the package: `python -m pip install --ignore-installed --no-deps {project}`"
+            )
             yield Finding("metadata-broken", path, message, remedy)
     for distribution in case.info.distributions:
         if distribution.installer and distribution.metadata.endswith(".dist-info") and not distribution.rows:
-            message = f"{distribution.name} {distribution.version} has no list of its files, so pip cannot remove it"
+            message = f"{distribution.name} {distribution.version} has no list of its files, so pip cannot uninstall it"
             remedy = f"`python -m pip install --ignore-installed --no-deps {distribution.key}=={distribution.version}`"
             yield Finding("record-missing", distribution.record, message, remedy)
 
@@ -84,17 +90,17 @@ def check_metadata(case: Case) -> Iterator[Finding]:
 def check_records(case: Case) -> Iterator[Finding]:
     """Report files of packages that are missing or were modified, according to RECORD."""
     for distribution in case.info.distributions:
-        missing, altered = [], []
+        missing, modified = [], []
         for row in distribution.rows:
-            there = os.path.join(case.root, row.path)
+            path = os.path.join(case.root, row.path)
             if row.path.endswith((".pyc", "/__pycache__")) or row.path.startswith("../"):
                 continue  # Python creates and removes byte-code at any time; files above the root may be shared
-            if not os.path.lexists(there):
+            if not os.path.lexists(path):
                 if distribution.key != "pip":  # reported by `check_pip`
                     missing.append(row.path)
-            elif row.digest.startswith("sha256=") and is_modified(there, row.digest, row.size):
-                altered.append(row.path)
-        for code, paths, state in (("record-missing", missing, "missing"), ("record-altered", altered, "altered")):
+            elif row.digest.startswith("sha256=") and is_modified(path, row.digest, row.size):
+                modified.append(row.path)
+        for code, paths, state in (("record-missing", missing, "missing"), ("record-altered", modified, "modified")):
             if paths:
                 more = f", and {len(paths) - 1} more" if len(paths) > 1 else ""
                 message = f"a file of {distribution.name} {distribution.version} is {state}{more}"
@@ -110,11 +116,11 @@ def check_paths(case: Case) -> Iterator[Finding]:
             entry = line.strip()
             if not entry or entry.startswith("#") or line.startswith(("import ", "import\t")):
                 continue
-            there = os.path.join(site, entry)
-            if not os.path.exists(there) and not any(is_within(entry, root) for root, _ in relocation.roots):
-                message = f"it adds `{entry}` to the search path, which does not exist"
-                remedy = "restore that directory, or uninstall the package of this file"
-                yield missing_path_finding("path-dead", path, message, remedy, relocation.path(there), there)
+            directory = os.path.join(site, entry)
+            if not os.path.exists(directory) and not any(is_within(entry, root) for root, _ in relocation.roots):
+                message = f"it adds a directory to the search path that does not exist: `{entry}`"
+                remedy = "restore the directory, or uninstall the package that this file belongs to"
+                yield missing_path_finding("path-dead", path, message, remedy, relocation.path(directory), directory)
     for distribution in case.info.distributions:
         source = distribution.editable
         if source and not os.path.exists(source):
@@ -141,7 +147,7 @@ def missing_path_finding(code: str, path: str, message: str, remedy: str, new: s
 
 
 def check_duplicates(case: Case) -> Iterator[Finding]:
-    """Report packages that are installed in two versions in one directory."""
+    """Report packages that are installed more than once in the same directory."""
     seen: dict[tuple[str, str], InstalledDistribution] = {}
     for distribution in case.info.distributions:
         if distribution.metadata.endswith(".egg-link"):
@@ -153,7 +159,7 @@ def check_duplicates(case: Case) -> Iterator[Finding]:
                 "installed-twice",
                 distribution.metadata,
                 message,
-                f"`python -m pip uninstall {distribution.key}`, and install it",
+                f"uninstall it with `python -m pip uninstall {distribution.key}`, then install it again",
             )
 
 

@@ -41,16 +41,16 @@ def recorded_setting(name: str, key: str, case: Case) -> str:
 
 
 def check_base(case: Case) -> Iterator[Finding]:
-    """Report a base interpreter that is gone or has changed, and settings that contradict it."""
+    """Report a base interpreter that no longer exists or has changed, and settings that contradict it."""
     settings, interpreter = case.info.settings, case.environment.interpreter
-    other, home = case.replacement, settings.get("home", "")
+    replacement, home = case.replacement, settings.get("home", "")
     if interpreter is None:
         version = case.info.version_text or "an unknown version"
-        if other is not None:
-            remedy, repairable = f"{FIX} switches to {other.name} at `{other.executable}`", "yes"
+        if replacement is not None:
+            remedy, repairable = f"{FIX} switches to {replacement.name} at `{replacement.executable}`", "yes"
         else:
-            again = f"install Python {case.info.version_text}".rstrip()
-            remedy, repairable = f"{again} again, or switch to another Python with `cloche upgrade -p`", "no"
+            install = f"install Python {case.info.version_text}".rstrip()
+            remedy, repairable = f"{install} again, or switch to another Python with `cloche upgrade -p`", "no"
         if (found := case.info.base) is not None:
             message = f"its base in `{home}` is now {found.name}, but it was created for {version}"
             yield Finding("base-replaced", home, message, remedy, repairable)
@@ -58,18 +58,18 @@ def check_base(case: Case) -> Iterator[Finding]:
             message = f"its base, Python {version}{f' in `{home}`' if home else ''}, no longer exists"
             yield Finding("base-gone", home or case.environment.layout.executable, message, remedy, repairable)
         return
-    disagreeing = []
+    outdated = []
     for key in ("version_info", "version", "python-version"):
         if not (recorded := settings.get(key)):
             continue
         actual = version_like(recorded, interpreter) if key != "python-version" else interpreter.python_version
         if recorded != actual:
-            disagreeing.append(f"`{key}` is {recorded}")
-    if disagreeing and recorded_version(settings) != interpreter.python_version:
-        message = f"all its files belong to {interpreter.name}, but {', '.join(disagreeing)}"
+            outdated.append(f"`{key}` is {recorded}")
+    if outdated and recorded_version(settings) != interpreter.python_version:
+        message = f"all its files belong to {interpreter.name}, but {', '.join(outdated)}"
         yield Finding("config-disagrees", case.environment.layout.config, message, FIX, "yes")
-    elif disagreeing:
-        message = f"its base is now {interpreter.name}, but {', '.join(disagreeing)}"
+    elif outdated:
+        message = f"its base is now {interpreter.name}, but {', '.join(outdated)}"
         yield Finding("base-upgraded", case.environment.layout.config, message, FIX, "yes")
     if home and not has_interpreter(home, interpreter):
         message = f"`home` is `{home}`, which has no {interpreter.name}; it runs `{interpreter.executable}`"
@@ -89,7 +89,7 @@ def has_interpreter(home: str, interpreter: Interpreter) -> bool:
 
 
 def check_start(case: Case) -> Iterator[Finding]:
-    """Report a missing Python, or one that does not start or belongs to something else."""
+    """Report a Python that is missing, does not start, or does not match the environment."""
     layout, examination, interpreter = case.environment.layout, case.examination, case.environment.interpreter
     executable = case.environment.path_to(layout.executable)
     if not os.path.isdir(case.environment.path_to(layout.purelib)):
@@ -117,9 +117,9 @@ def check_start(case: Case) -> Iterator[Finding]:
         message = f"its Python reports `{examination.prefix}` as its prefix"
         yield Finding("prefix-wrong", layout.executable, message, "check `pyvenv.cfg`, and the files beside it")
     elif not examination.failure and interpreter and examination.version[:2] != interpreter.version[:2]:
-        runs = ".".join(str(part) for part in examination.version)
-        message = f"its Python is {runs}, but `pyvenv.cfg` says {interpreter.version_text}"
-        remedy = f"choose one with `cloche upgrade -p {interpreter.python_version}` or `-p {runs}`"
+        actual = ".".join(str(part) for part in examination.version)
+        message = f"its Python is {actual}, but `pyvenv.cfg` says {interpreter.version_text}"
+        remedy = f"choose one with `cloche upgrade -p {interpreter.python_version}` or `-p {actual}`"
         yield Finding("half-upgraded", layout.executable, message, remedy)
 
 

@@ -26,36 +26,36 @@ def check_moved(case: Case) -> Iterator[Finding]:
     if not old_roots:
         return
     info = case.info
-    recorded = embedded_paths.find_recorded_roots(
+    files_by_root = embedded_paths.find_recorded_roots(
         case.environment, info.settings, list(info.distributions), info.shells, case.overlay
     )
     for root in old_roots:
-        files = recorded.get(root, [])
+        files = files_by_root.get(root, [])
         action = "copied" if os.path.isfile(os.path.join(root, "pyvenv.cfg")) else "moved"
-        naming = f"{len(files)} files still name `{root}`, such as `{files[0]}`"
+        mentions = f"{len(files)} files still name `{root}`, such as `{files[0]}`"
         if len(files) == 1:
-            naming = f"`{files[0]}` still names `{root}`"
-        message = f"the environment was {action} from there: {naming}"
+            mentions = f"`{files[0]}` still names `{root}`"
+        message = f"the environment was {action} from there: {mentions}"
         yield Finding("moved", root, message, f"{FIX} replaces it with `{case.root}`", "yes")
 
 
 def check_activation(case: Case) -> Iterator[Finding]:
-    """Report missing activation scripts, or a missing pip, if the creator writes them: it was interrupted before that."""
+    """Report missing activation scripts and, without these, a missing pip: then the creator was interrupted."""
     layout, info = case.environment.layout, case.info
     if info.activators:
         return
-    written = [*parse_manifest(case.overlay.text(MANIFEST))]
-    ours = any(path.rpartition("/")[2].lower() in info.shells for path in written)
-    by_venv = info.maker == "venv" and info.settings.get("command", "")
-    if ours or by_venv or info.maker.startswith("uv "):
+    generated = parse_manifest(case.overlay.text(MANIFEST))
+    by_cloche = any(path.rpartition("/")[2].lower() in info.shells for path in generated)
+    venv_command = info.settings.get("command", "") if info.maker == "venv" else ""
+    if by_cloche or venv_command or info.maker.startswith("uv "):
         message = f"it has no activation scripts, but {info.maker} writes some"
         yield Finding("half-made", layout.bin, message, FIX, "yes" if case.environment.interpreter else "no")
     if (
-        by_venv
-        and "--without-pip" not in by_venv
+        venv_command
+        and "--without-pip" not in venv_command
         and all(distribution.key != "pip" for distribution in info.distributions)
     ):
-        message = "it has no pip, but venv was to install it"
+        message = "it has no pip, but venv should have installed it"
         yield Finding("half-made", "pip", message, FIX, "yes" if case.environment.interpreter else "no")
 
 
