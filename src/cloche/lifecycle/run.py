@@ -75,5 +75,7 @@ def run_command(environment: Environment, command: Sequence[str], host: Host) ->
         code = NOT_FOUND if error.errno == errno.ENOENT else NOT_EXECUTABLE
         reason = "the program in its first line does not exist" if code == NOT_FOUND else (error.strerror or "").lower()
         raise CommandFailed(
-            f"`{program}` cannot be started: {reason}", code, hint=f"`cloche doctor --fix {environment.location}`"
+            f"`{program}` cannot be started: {reason}",
+            code,
+            hint=f"`cloche doctor --fix {quote(environment.location)}` may repair it",
         ) from None
