@@ -162,9 +162,9 @@ def try_activation(
     return "here" if any(is_same_file(line, environment.location) for line in output[:2]) else "elsewhere"
 
 
-def is_same_file(one: str, other: str) -> bool:
+def is_same_file(first: str, second: str) -> bool:
     """Return whether two paths lead to the same file or directory; False if one of them does not exist."""
     try:
-        return os.path.samefile(one, other)
+        return os.path.samefile(first, second)
     except OSError:
         return False
