@@ -21,7 +21,7 @@ def move(invocation: Invocation) -> int:
     with invocation.open_session() as session:
         plan = plan_move(source, destination, "copy" if arguments.flag("copy") else "move", session)
         if not is_dry_run:
-            session.progress(f"{'copying' if plan.action == 'copy' else 'plan'} `{plan.source}`")
+            session.progress(f"{'copying' if plan.action == 'copy' else 'moving'} `{plan.source}`")
             move_environment(plan, session)
     report.print_warnings(f"`{path}` still contains `{plan.source}`" for path in plan.unchanged_mentions)
     report.print_warnings(f"{reference} still contains `{plan.source}`" for reference in plan.external_references)
