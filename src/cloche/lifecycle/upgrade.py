@@ -168,7 +168,8 @@ def upgrade_in_place(upgrade: UpgradePlan, session: Session) -> UpgradeResult:
         if after.failure:
             raise verification_error(environment, f"its Python does not start: {after.failure}")
         if after.version[:3] != upgrade.interpreter.version[:3]:
-            raise verification_error(environment, f"its Python is {'.'.join(map(str, after.version))}")
+            actual = ".".join(map(str, after.version))
+            raise verification_error(environment, f"its Python is {actual}, not {upgrade.interpreter.version_text}")
         if after.seed and not before.seed:
             raise verification_error(environment, f"pip does not run: {after.seed}")
 
