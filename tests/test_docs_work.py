@@ -120,7 +120,8 @@ def test_what_continuous_integration_runs_is_what_the_readme_tells_people_to_run
 def test_the_readme_lists_every_command() -> None:
     text = README.read_text(encoding="utf-8")
     rows = [
-        f"| `{cloche_reference.usage(verb)}` | {cloche_reference.escape_cell(verb.summary)} |" for verb in COMMANDS.values()
+        f"| `{cloche_reference.usage(verb)}` | {cloche_reference.escape_cell(verb.summary)} |"
+        for verb in COMMANDS.values()
     ]
 
     assert [row for row in rows if row not in text] == []

@@ -275,10 +275,10 @@ def load(path: StrPath, **choices: Unpack[Choices]) -> Environment:
 
     :raises DestinationError: there is no environment.
     """
-    from cloche.lifecycle.reader import read
+    from cloche.lifecycle.reader import read_environment
 
     with open_session(**choices) as run:
-        environment = read(os.fspath(path), run.host, run.probes)
+        environment = read_environment(os.fspath(path), run.host, run.probes)
     log_warnings(run.warnings)
     return environment
 

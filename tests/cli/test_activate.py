@@ -205,12 +205,12 @@ def test_what_is_not_there_is_told_with_what_does_without(cloche: Cloche) -> Non
     unknown = cloche("activate", "env", SHELL="")
 
     assert {shell: done.code for shell, done in refused.items()} == {"bash": 4, "rc": 2, "nu": 2, "": 2}
-    assert "has no script for `bash`" in refused["bash"].err
-    assert "no activator serves the shell `rc`" in refused["rc"].err
-    assert "no activator serves the shell `nu`" in refused["nu"].err
+    assert "has no activation script for `bash`" in refused["bash"].err
+    assert "no activator supports the shell `rc`" in refused["rc"].err
+    assert "no activator supports the shell `nu`" in refused["nu"].err
     assert "install `cloche-nushell`" in refused["nu"].err
-    assert "no activator serves the shell `ion`" in refused[""].err
-    assert (unknown.code, "cannot tell which shell runs this" in unknown.err) == (2, True)
+    assert "no activator supports the shell `ion`" in refused[""].err
+    assert (unknown.code, "cannot detect the current shell" in unknown.err) == (2, True)
     assert all("--print-env" in done.err for done in refused.values())
     assert cloche("activate", "nowhere").code == 4
 

@@ -14,7 +14,7 @@ import pytest
 from cloche.api import open_session
 from cloche.fs.locks import try_lock_directory
 from cloche.lifecycle import examination
-from cloche.lifecycle.diagnosis import CODES, take_up
+from cloche.lifecycle.diagnosis import CODES, open_case
 from tests.interpreters import debian, pyenv
 from tests.lifecycle.environments import find_problems, record_problems, run
 from tests.trees import snapshot
@@ -211,7 +211,7 @@ def test_the_message_for_a_single_file_with_the_old_path_names_it(cloche) -> Non
     assert cloche("old", "--no-seed", "--activators", "none").code == 0
     (cloche.cwd / "old").rename(cloche.cwd / "new")
     message = diagnose(cloche, cloche.cwd / "new")["moved"]["message"]
-    assert message == f"it was moved from there: `pyvenv.cfg` names `{cloche.cwd / 'old'}`"
+    assert message == f"the environment was moved from there: `pyvenv.cfg` still names `{cloche.cwd / 'old'}`"
 
 
 def test_the_world_writable_lock_file_of_uv_is_not_reported(cloche) -> None:
@@ -277,7 +277,7 @@ def test_a_missing_environment_is_an_error_and_the_others_are_checked(cloche, em
     outcome = cloche("doctor", env, cloche.cwd / "nothing")
     assert outcome.code == 1
     assert f"{env}: healthy" in outcome.out
-    assert "there is nothing at" in outcome.err
+    assert "/nothing` does not exist" in outcome.err
     assert cloche("doctor").code == 2
 
 
@@ -286,7 +286,7 @@ def test_the_error_for_a_path_without_an_environment_names_what_it_is(cloche, tm
     (tmp_path / "file").write_text("")
     base = os.path.dirname(os.path.dirname(pyenv("3.12")))
     for path, message in (
-        (tmp_path / "conda", "is an environment of conda"),
+        (tmp_path / "conda", "is a conda environment"),
         (tmp_path / "file", "it is a file"),
         (tmp_path, "it has no `pyvenv.cfg`"),
         (base, "it has no `pyvenv.cfg`"),
@@ -322,7 +322,7 @@ def test_a_pyvenv_cfg_that_contradicts_the_rest_is_corrected(cloche, empty_env) 
     config = env / "pyvenv.cfg"
     text = config.read_text()
     config.write_text(text.replace("version = 3.12.", "version = 3.13."))
-    assert "it is of CPython 3.12" in diagnose(cloche, env)["config-disagrees"]["message"]
+    assert "belong to CPython 3.12" in diagnose(cloche, env)["config-disagrees"]["message"]
     fix(cloche, env)
     assert config.read_text() == text
     config.write_text(text.replace(f"home = {os.path.dirname(pyenv('3.12'))}", "home = /usr/sbin"))
@@ -382,7 +382,7 @@ def test_a_script_without_execute_permission_is_repaired(cloche, populated_env) 
     env = populated_env("venv")
     script = env / "bin" / "plain-say"
     script.chmod(0o644)
-    assert diagnose(cloche, env)["script-dead"]["message"] == "nobody may execute it"
+    assert diagnose(cloche, env)["script-dead"]["message"] == "the script is not executable"
     fix(cloche, env)
     assert find_problems(env) == []
 
@@ -391,7 +391,7 @@ def test_incomplete_metadata_is_found(cloche, populated_env) -> None:
     env = populated_env("venv")
     dist_info = next(site_packages(env).glob("plain-*"))
     (site_packages(env) / "~lain-0.9.dist-info").mkdir()
-    assert "pip was ended here" in diagnose(cloche, env)["metadata-broken"]["message"]
+    assert "pip was interrupted" in diagnose(cloche, env)["metadata-broken"]["message"]
     (site_packages(env) / "~lain-0.9.dist-info").rmdir()
     (dist_info / "RECORD").write_bytes(b"")  # as after a crash of the system
     assert diagnose(cloche, env)["record-missing"]["path"].endswith("plain-1.0.dist-info/RECORD")
@@ -450,11 +450,11 @@ def test_a_python_that_does_not_answer_is_killed_with_its_children(cloche, share
     python.unlink()
     python.write_text(f"#!/bin/sh\nexec 9> '{pipe}'\nsleep 60 &\nsleep 60\n")
     python.chmod(0o755)
-    monkeypatch.setattr(examination, "PATIENCE", 0.5)
+    monkeypatch.setattr(examination, "TIMEOUT", 0.5)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
         with open_session(environ=cloche.environ, cache=shared_cache / "cloche") as session:
-            examined = take_up(str(cloche.cwd / "env"), session).examined
+            examined = open_case(str(cloche.cwd / "env"), session).examination
         assert "no answer" in examined.failure
         assert select.select([reader], [], [], 30)[0], "a process still has the pipe open for writing"
         assert os.read(reader, 1) == b""

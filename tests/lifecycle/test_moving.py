@@ -130,7 +130,7 @@ def test_external_references_are_reported_and_not_changed(cloche, populated_env)
     rc.write_text(f"source {old}/bin/activate\n")
     outcome = cloche("move", old, cloche.cwd / "new", VIRTUAL_ENV=str(old))
     assert f"`{rc}` still contains `{old}`" in outcome.err
-    assert "this shell, in which it is active" in outcome.err
+    assert "`VIRTUAL_ENV` in this shell" in outcome.err
     assert rc.read_text() == f"source {old}/bin/activate\n"
 
 

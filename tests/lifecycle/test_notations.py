@@ -18,11 +18,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cloche.lifecycle import launchers
-from cloche.lifecycle.activation_scripts import recorded_roots, rewrite_script
-from cloche.lifecycle.embedded_paths import relocated_lines, relocated_settings, relocated_urls
-from cloche.lifecycle.recorded_command import place_of, pointed
-from cloche.lifecycle.relocation import Relocation, moved_around, needle
-from cloche.lifecycle.shebangs import header_of, with_program
+from cloche.lifecycle.activation_scripts import rewrite_script, roots_in_script
+from cloche.lifecycle.embedded_paths import relocate_pth, relocate_settings, relocate_urls
+from cloche.lifecycle.recorded_command import recorded_destination, replace_interpreter
+from cloche.lifecycle.relocation import Relocation, moved_parent, needle
+from cloche.lifecycle.shebangs import parse_header, script_with_program
 from cloche.shells.catalogue import shell_of_program
 from tests.tools import require
 
@@ -56,7 +56,7 @@ SHEBANGS = {
     ],
 )
 def test_every_form_of_a_shebang_is_read(form: str, program: str) -> None:
-    header = header_of(SHEBANGS[form] + BODY)
+    header = parse_header(SHEBANGS[form] + BODY)
     assert header is not None
     assert (header.program, header.body) == (program, BODY)
     assert header.arguments == ("-E" if form == "direct" else "")
@@ -72,7 +72,7 @@ def test_every_form_of_a_shebang_is_read(form: str, program: str) -> None:
     ],
 )
 def test_scripts_without_the_path_of_a_program_are_ignored(content: bytes) -> None:
-    assert header_of(content) is None
+    assert parse_header(content) is None
 
 
 @pytest.mark.parametrize("form", SHEBANGS)
@@ -83,31 +83,33 @@ def test_a_rewritten_script_starts_with_the_new_program(tmp_path, form: str, nam
     directory.mkdir()
     program = directory / "python3"
     program.symlink_to(sys.executable)
-    header = header_of(SHEBANGS[form] + BODY)
+    header = parse_header(SHEBANGS[form] + BODY)
     assert header is not None
-    content = with_program(header, str(program), "linux")
+    content = script_with_program(header, str(program), "linux")
     assert content is not None
     script = tmp_path / "script"
     script.write_bytes(content)
     script.chmod(0o755)
     done = subprocess.run([script, "a b", "$c"], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert (done.stdout, done.stderr) == ("['a b', '$c']\n", "")
-    rewritten = header_of(content)
+    rewritten = parse_header(content)
     assert rewritten is not None
     assert (rewritten.program, rewritten.body) == (str(program), BODY)
     assert sorted(os.listdir(tmp_path)) == sorted([name, "script"])
 
 
 def test_a_short_path_is_written_as_a_shebang() -> None:
-    header = header_of(SHEBANGS["cloche"] + BODY)
+    header = parse_header(SHEBANGS["cloche"] + BODY)
     assert header is not None
-    assert with_program(header, "/x/bin/python3", "linux") == b"#!/x/bin/python3\n# -*- coding: utf-8 -*-\n" + BODY
+    assert (
+        script_with_program(header, "/x/bin/python3", "linux") == b"#!/x/bin/python3\n# -*- coding: utf-8 -*-\n" + BODY
+    )
 
 
 def test_only_python_scripts_can_start_with_sh_lines() -> None:
-    header = header_of(b"#!/x/bin/node\nconsole.log()\n")
+    header = parse_header(b"#!/x/bin/node\nconsole.log()\n")
     assert header is not None
-    assert with_program(header, "/a b/bin/node", "linux") is None
+    assert script_with_program(header, "/a b/bin/node", "linux") is None
 
 
 def test_a_rewritten_launcher_keeps_its_executable_and_its_archive() -> None:
@@ -115,16 +117,16 @@ def test_a_rewritten_launcher_keeps_its_executable_and_its_archive() -> None:
     with zipfile.ZipFile(archive, "w") as writer:
         writer.writestr("__main__.py", "print('hello')\n")
     content = b"MZ" + b"\0#!not this\n" * 50 + b"#!C:\\old\\Scripts\\python.exe\r\n" + archive.getvalue()
-    rewritten = launchers.with_program_of(content, lambda path: path.replace("old", "new env"))
+    rewritten = launchers.replace_program(content, lambda path: path.replace("old", "new env"))
     assert rewritten is not None
     assert rewritten.startswith(content[:400])
-    parts = launchers.split(rewritten)
+    parts = launchers.parse_launcher(rewritten)
     assert parts is not None
     assert parts.program == "C:\\new env\\Scripts\\python.exe"
     assert b'#!"C:\\new env\\Scripts\\python.exe"\r\nPK' in rewritten
     with zipfile.ZipFile(io.BytesIO(rewritten)) as reader:
         assert reader.read("__main__.py") == b"print('hello')\n"
-    assert launchers.split(b"MZ" + b"\0" * 100) is None
+    assert launchers.parse_launcher(b"MZ" + b"\0" * 100) is None
 
 
 @pytest.mark.parametrize("kind", [b"UVSC", b"UVPY"])
@@ -136,13 +138,13 @@ def test_a_launcher_that_ends_with_the_path_of_its_python_is_rewritten(kind: byt
         return b"MZ" + b"\0" * 50 + b"PK archive" + encoded + struct.pack("<I", len(encoded)) + kind
 
     old, new = "C:\\old\\Scripts\\python.exe", "C:\\café au lait\\Scripts\\python.exe"
-    launcher = launchers.split(make_launcher(old))
+    launcher = launchers.parse_launcher(make_launcher(old))
     assert launcher is not None
     assert launcher.program == old
-    assert launchers.with_program_of(make_launcher(old), lambda _: new) == make_launcher(new)
-    assert launchers.with_program_of(make_launcher(old), lambda path: path) == make_launcher(old)
-    assert launchers.split(b"MZ" + struct.pack("<I", 999_999) + kind) is None
-    assert launchers.split(b"MZ\xff" + struct.pack("<I", 1) + kind) is None
+    assert launchers.replace_program(make_launcher(old), lambda _: new) == make_launcher(new)
+    assert launchers.replace_program(make_launcher(old), lambda path: path) == make_launcher(old)
+    assert launchers.parse_launcher(b"MZ" + struct.pack("<I", 999_999) + kind) is None
+    assert launchers.parse_launcher(b"MZ\xff" + struct.pack("<I", 1) + kind) is None
 
 
 # Text
@@ -163,20 +165,20 @@ def test_a_launcher_that_ends_with_the_path_of_its_python_is_rewritten(kind: byt
     ],
 )
 def test_a_path_in_text_is_replaced_only_if_it_is_complete(text: str, expected: str) -> None:
-    assert PLAIN.plain(text) == expected
+    assert PLAIN.plain_text(text) == expected
 
 
 def test_text_of_unknown_notation_is_not_rewritten_if_the_path_needs_quotes() -> None:
     text = f"cd {OLD}/lib"
-    assert QUOTED.plain(text) == text
-    assert QUOTED.names_old(text)
+    assert QUOTED.plain_text(text) == text
+    assert QUOTED.mentions_old_root(text)
 
 
 def test_a_path_moved_into_its_old_directory_is_rewritten_once() -> None:
     relocation = Relocation((("/a", "/a/b"),))
     assert relocation.path("/a/bin") == "/a/b/bin"
     assert relocation.path(relocation.path("/a/bin")) == "/a/b/bin"
-    assert relocation.plain(relocation.plain("x /a/bin y")) == "x /a/b/bin y"
+    assert relocation.plain_text(relocation.plain_text("x /a/bin y")) == "x /a/b/bin y"
 
 
 @given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=20))
@@ -205,14 +207,14 @@ def test_invalid_python_is_not_rewritten() -> None:
 
 def test_the_path_in_a_url_is_percent_encoded() -> None:
     text = '{"dir_info": {"editable": true}, "url": "file:///work/old%20env/src/x"}'
-    url = json.loads(relocated_urls(text, QUOTED))["url"]
+    url = json.loads(relocate_urls(text, QUOTED))["url"]
     assert unquote(urlsplit(url).path) == f"{NEW}/src/x"
-    assert relocated_urls('{"url": "https://work/old%20env"}', QUOTED) == '{"url": "https://work/old%20env"}'
+    assert relocate_urls('{"url": "https://work/old%20env"}', QUOTED) == '{"url": "https://work/old%20env"}'
 
 
 def test_both_kinds_of_lines_in_a_pth_file_are_rewritten() -> None:
     text = f"{OLD}/src\r\n# {OLD}\nimport site; site.addsitedir('{OLD}/more')\nrelative\n{OLD}er\n"
-    lines = relocated_lines(text, QUOTED).splitlines(keepends=True)
+    lines = relocate_pth(text, QUOTED).splitlines(keepends=True)
     assert lines[0] == f"{NEW}/src\r\n"
     assert lines[2] == f"import site; site.addsitedir({NEW + '/more'!r})\n"
     assert lines[3:] == ["relative\n", f"{OLD}er\n"]
@@ -221,7 +223,7 @@ def test_both_kinds_of_lines_in_a_pth_file_are_rewritten() -> None:
 def test_only_settings_that_hold_the_path_are_rewritten() -> None:
     text = f"home = /usr/bin\nprompt = '{OLD}'\ncommand = /usr/bin/python -m venv {OLD}\n"
     expected = f"home = /usr/bin\nprompt = '{OLD}'\ncommand = /usr/bin/python -m venv {NEW}\n"
-    assert relocated_settings(text, QUOTED) == expected
+    assert relocate_settings(text, QUOTED) == expected
 
 
 @pytest.mark.parametrize(
@@ -238,34 +240,37 @@ def test_only_settings_that_hold_the_path_are_rewritten() -> None:
     ],
 )
 def test_the_root_is_read_from_the_recorded_command(command: str, root: str) -> None:
-    assert place_of(command, "/x/other") == root
+    assert recorded_destination(command, "/x/other") == root
 
 
 def test_a_root_that_the_config_cannot_hold_exactly_is_recognized() -> None:
-    assert place_of("/usr/bin/python -m venv /x/new line", "/x/new\nline") == "/x/new\nline"
-    assert place_of("/usr/bin/python -m venv /x/blank", "/x/blank ") == "/x/blank "
+    assert recorded_destination("/usr/bin/python -m venv /x/new line", "/x/new\nline") == "/x/new\nline"
+    assert recorded_destination("/usr/bin/python -m venv /x/blank", "/x/blank ") == "/x/blank "
 
 
 def test_a_recorded_command_is_rewritten_word_by_word() -> None:
     """Each word is quoted again, because the new path may need other quotes."""
     relocation = Relocation((("/x/a b", "/y/it's"),))
     text = "command = /usr/bin/python -m cloche --python '/x/a b/python' '/x/a b'\n"
-    rewritten = relocated_settings(text, relocation).removeprefix("command = ")
+    rewritten = relocate_settings(text, relocation).removeprefix("command = ")
     assert shlex.split(rewritten)[-2:] == ["/y/it's/python", "/y/it's"]
-    assert place_of(rewritten.strip(), "") == "/y/it's"
+    assert recorded_destination(rewritten.strip(), "") == "/y/it's"
 
 
 def test_a_recorded_command_is_rewritten_for_another_interpreter() -> None:
     command = "/usr/bin/python -m cloche --python '/old one/python' --creator symlink /x/env"
     expected = "/usr/bin/python -m cloche --python /new/python --creator symlink /x/env"
-    assert pointed(command, "/new/python") == expected
-    assert pointed("/usr/bin/python -m venv --python /x/env", "/new") == "/usr/bin/python -m venv --python /x/env"
+    assert replace_interpreter(command, "/new/python") == expected
+    assert (
+        replace_interpreter("/usr/bin/python -m venv --python /x/env", "/new")
+        == "/usr/bin/python -m venv --python /x/env"
+    )
 
 
 def test_a_moved_parent_directory_is_inferred() -> None:
-    assert moved_around("/x/a/.venv", "/x/b/.venv") == (("/x/a", "/x/b"),)
-    assert moved_around("/x/a/.venv", "/x/a/env") == ()
-    assert moved_around("/x/p/q/.venv", "/y/p/q/.venv") == (("/x", "/y"),)
+    assert moved_parent("/x/a/.venv", "/x/b/.venv") == (("/x/a", "/x/b"),)
+    assert moved_parent("/x/a/.venv", "/x/a/env") == ()
+    assert moved_parent("/x/p/q/.venv", "/y/p/q/.venv") == (("/x", "/y"),)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20))
@@ -309,7 +314,7 @@ def test_the_root_in_a_script_is_read_and_rewritten_as_its_shell_quotes(program:
     executable, shell = require(program), find_shell(program)
     for line in ASSIGNMENTS[program]:
         text = line.format(spelling)
-        assert recorded_roots(text, shell) == ["/old"]
+        assert roots_in_script(text, shell) == ["/old"]
         rewritten = rewrite_script(text, shell, lambda word, _: new if word == "/old" else word)
         environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}
         done = subprocess.run(
@@ -331,7 +336,7 @@ def test_the_root_in_a_script_is_read_and_rewritten_as_its_shell_quotes(program:
     ],
 )
 def test_the_root_is_read_from_scripts_of_other_tools(program: str, line: str, root: str) -> None:
-    assert recorded_roots(line, find_shell(program)) == [root]
+    assert roots_in_script(line, find_shell(program)) == [root]
 
 
 @pytest.mark.parametrize(

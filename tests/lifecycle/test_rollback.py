@@ -14,7 +14,7 @@ from cloche.api import open_session
 from cloche.apply import exchange, merge, staging, transaction
 from cloche.errors import ClocheError
 from cloche.lifecycle import move, rebuild, upgrade
-from cloche.lifecycle.diagnosis import take_up
+from cloche.lifecycle.diagnosis import open_case
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.repair import repair_environment
 from tests.trees import snapshot
@@ -170,7 +170,7 @@ def test_a_move_keeps_files_that_appear_at_the_destination(cloche, empty_env, se
     (cloche.cwd / "new").mkdir()
     (cloche.cwd / "new" / "thesis.txt").write_text("precious")
     before = snapshot(cloche.cwd)
-    with pytest.raises(ClocheError, match="something else has been put at"):
+    with pytest.raises(ClocheError, match="another process has changed"):
         move.move_environment(plan, session)
     assert snapshot(cloche.cwd) == before
 
@@ -185,7 +185,7 @@ def test_a_move_that_fails_verification_is_undone(cloche, empty_env, session, mo
         raise ClocheError("its Python does not start")
 
     monkeypatch.setattr(move, "refuse_broken", fail)
-    with pytest.raises(ClocheError, match="would not work in its new place"):
+    with pytest.raises(ClocheError, match="would not work at its new path"):
         move.move_environment(plan, session)
     assert snapshot(cloche.cwd) == before
 
@@ -261,7 +261,7 @@ def test_a_repair_that_fails_verification_is_undone(cloche, empty_env, session, 
     env = cloche.cwd / "renamed"
     old.rename(env)
     before = snapshot(env)
-    case = take_up(str(env), session)
+    case = open_case(str(env), session)
     (env / "bin" / "python").unlink()
     (env / "bin" / "python").write_text("#!/bin/sh\nexit 3\n")
     (env / "bin" / "python").chmod(0o755)

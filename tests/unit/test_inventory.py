@@ -1,4 +1,4 @@
-"""What an upgrade to another Python can carry over as it is, and what was asked for by name."""
+"""What an upgrade to another Python can copy, and which packages it marks as requested."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.lifecycle.installed import Installed, in_site
-from cloche.lifecycle.inventory import is_carriable, is_whole, serves
+from cloche.lifecycle.installed import InstalledDistribution, distributions_in
+from cloche.lifecycle.inventory import can_be_copied, is_compatible_tag, is_intact
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.rebuild import unmark_requested
 from cloche.model.value import replace
 from cloche.planning.layout import layout_of
 from tests.distributions import install, make_wheel
 from tests.unit.interpreters import interpreter
-from tests.unit.test_upgrade_kinds import portrait_of
+from tests.unit.test_upgrade_kinds import environment_info_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,15 +23,15 @@ SITE = "lib/python3.12/site-packages"
 
 
 @pytest.fixture
-def spam(tmp_path: Path) -> Installed:
-    """A distribution in an environment below the temporary directory."""
+def spam(tmp_path: Path) -> InstalledDistribution:
+    """A distribution that is installed in the temporary directory."""
     install(make_wheel(tmp_path / "wheels"), tmp_path / SITE)
-    (one,) = in_site(str(tmp_path), SITE)
-    return replace(one, rows=tuple(row for row in one.rows if not row.path.startswith("bin/")))
+    (distribution,) = distributions_in(str(tmp_path), SITE)
+    return replace(distribution, rows=tuple(row for row in distribution.rows if not row.path.startswith("bin/")))
 
 
 @pytest.mark.parametrize(
-    ("tag", "name", "does"),
+    ("tag", "name", "compatible"),
     [
         ("py3-none-any", "PyPy 3.10.14", True),
         ("py2-none-any", "CPython 3.12.1", False),
@@ -43,30 +43,30 @@ def spam(tmp_path: Path) -> Installed:
         ("cp39-abi3-linux_x86_64", "PyPy 3.10.14", False),
     ],
 )
-def test_the_tags_tell_which_files_serve_another_python(tag: str, name: str, does: bool) -> None:
-    assert serves(tag, interpreter(name)) is does
+def test_a_tag_is_compatible_with_some_pythons(tag: str, name: str, compatible: bool) -> None:
+    assert is_compatible_tag(tag, interpreter(name)) is compatible
 
 
-def test_what_is_made_for_a_machine_stays_on_it(spam: Installed) -> None:
-    info, target = portrait_of("CPython 3.11.7"), interpreter("CPython 3.12.1")
+def test_a_package_for_one_machine_is_not_copied_to_another(spam: InstalledDistribution) -> None:
+    info, target = environment_info_of("CPython 3.11.7"), interpreter("CPython 3.12.1")
     stable = replace(spam, tags=("cp39-abi3-linux_x86_64",))
-    assert is_carriable(stable, info, target)
-    assert not is_carriable(stable, info, replace(target, machine="aarch64"))
-    assert is_carriable(spam, info, replace(target, machine="aarch64"))
+    assert can_be_copied(stable, info, target)
+    assert not can_be_copied(stable, info, replace(target, machine="aarch64"))
+    assert can_be_copied(spam, info, replace(target, machine="aarch64"))
 
 
-def test_what_was_altered_or_is_gone_is_not_whole(spam: Installed, tmp_path: Path) -> None:
-    assert is_whole(spam, str(tmp_path))
+def test_a_package_with_a_modified_or_missing_file_is_not_intact(spam: InstalledDistribution, tmp_path: Path) -> None:
+    assert is_intact(spam, str(tmp_path))
     module = tmp_path / SITE / "spam.py"
     module.write_text("altered = True\n")
-    assert not is_whole(spam, str(tmp_path))
+    assert not is_intact(spam, str(tmp_path))
     module.unlink()
-    assert not is_whole(spam, str(tmp_path))
+    assert not is_intact(spam, str(tmp_path))
 
 
 @pytest.mark.parametrize("requested", ["yes", "no"])
-def test_a_package_is_not_marked_as_requested_when_only_the_upgrade_named_it_to_pip(
-    spam: Installed, tmp_path: Path, requested: str
+def test_a_package_stays_requested_only_if_the_user_requested_it(
+    spam: InstalledDistribution, tmp_path: Path, requested: str
 ) -> None:
     mark, record = tmp_path / spam.metadata / "REQUESTED", tmp_path / spam.record
     mark.write_text("")

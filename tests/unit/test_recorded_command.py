@@ -1,4 +1,4 @@
-"""What `pyvenv.cfg` records of the options by which an environment was made."""
+"""The command that `pyvenv.cfg` records: how it is written, parsed and rewritten."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from cloche.lifecycle.recorded_command import place_of, pointed
+from cloche.lifecycle.recorded_command import recorded_destination, replace_interpreter
 from cloche.model.interpreter import Host
 from cloche.model.request import Wanted
 from cloche.planning.plan_at import quoted, seeds
@@ -21,29 +21,37 @@ from cloche.planning.plan_at import quoted, seeds
         (Wanted(("wheel",), ("/my wheels",)), ["--no-pip", "--seed", "wheel", "--find-links", "/my wheels"]),
     ],
 )
-def test_seeds_are_recorded_as_the_options_that_ask_for_them(wanted: Wanted | None, options: list[str]) -> None:
+def test_seeds_are_recorded_as_options(wanted: Wanted | None, options: list[str]) -> None:
     assert list(seeds(wanted)) == options
 
 
 @pytest.mark.parametrize("word", ["", "plain", "it's", 'a "b"', "$HOME", "a\\b", "~", "x;y", "new\nline", "é"])
-def test_a_word_is_one_word_to_a_shell(word: str) -> None:
+def test_a_quoted_word_is_one_word_to_a_shell(word: str) -> None:
     host = Host(environ={}, cwd="/", platform="linux", os_name="posix", executable="/usr/bin/python3")
     assert shlex.split(quoted(word, host)) == [word]
 
 
-def test_a_windows_path_is_recorded_as_its_shells_read_it() -> None:
+def test_a_windows_path_is_quoted_for_windows_shells() -> None:
     host = Host(environ={}, cwd="C:\\", platform="win32", os_name="nt", executable="C:\\python.exe")
     assert quoted("C:\\Python\\python.exe", host) == "C:\\Python\\python.exe"
     assert quoted("C:\\Program Files\\x", host) == '"C:\\Program Files\\x"'
 
 
-def test_what_venv_records_is_read_by_its_own_rules() -> None:
-    """It quotes nothing, and its place is the rest of the line, whatever that looks like."""
-    assert place_of("/usr/bin/python3 -m venv --prompt=x /work/a --python b", "/elsewhere") == "/work/a --python b"
-    assert place_of("/opt/python3 -m cloche --python /usr/bin/python3 '/work/a b'", "/elsewhere") == "/work/a b"
+def test_the_destination_of_venv_is_the_rest_of_the_line() -> None:
+    """`venv` quotes nothing, so the destination may contain spaces and text that looks like an option."""
+    assert (
+        recorded_destination("/usr/bin/python3 -m venv --prompt=x /work/a --python b", "/elsewhere")
+        == "/work/a --python b"
+    )
+    assert (
+        recorded_destination("/opt/python3 -m cloche --python /usr/bin/python3 '/work/a b'", "/elsewhere")
+        == "/work/a b"
+    )
 
 
-def test_a_command_names_another_interpreter_only_where_it_names_one() -> None:
+def test_only_the_value_of_the_python_option_is_replaced() -> None:
     command = "/opt/python3 -m cloche --python /usr/bin/python3.11 --creator symlink /work/env"
-    assert pointed(command, "/usr/bin/python3.12") == command.replace("3.11", "3.12")
-    assert pointed("/opt/python3 -m cloche --python /work/env", "/usr/bin/python3.12").endswith(" --python /work/env")
+    assert replace_interpreter(command, "/usr/bin/python3.12") == command.replace("3.11", "3.12")
+    assert replace_interpreter("/opt/python3 -m cloche --python /work/env", "/usr/bin/python3.12").endswith(
+        " --python /work/env"
+    )

@@ -1,4 +1,4 @@
-"""`cloche activate ENV`: the command that activates an environment in a shell, or for others what activation sets."""
+"""`cloche activate ENV`: print the command that activates an environment, or the variables that activation sets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cloche.cli import report
 from cloche.cli.user_shell import login_program, parent_program
 from cloche.errors import DestinationError, Inexpressible, UsageError
 from cloche.lifecycle.activation_scripts import shells_of_plugins
-from cloche.lifecycle.reader import read
+from cloche.lifecycle.reader import read_environment
 from cloche.model.value import TYPE_CHECKING
 from cloche.shells.catalogue import MODULES, built_in_shells, shell_of_program, shell_with_program
 from cloche.shells.elsewhere import DISTRIBUTIONS
@@ -22,45 +22,46 @@ if TYPE_CHECKING:
     from cloche.session import Session
     from cloche.shells.shell import Shell
 
-GONE = ("PYTHONHOME",)
-"""Variables that activation takes away."""
+UNSET = ("PYTHONHOME",)
+"""Variables that activation removes."""
 
 
 def activate(invocation: Invocation) -> int:
-    words, host, settings = invocation.arguments, invocation.host, invocation.settings
-    form = words.given.get("print-env", ("json" if settings.flag("json") else "",))[-1]
-    if form == "dotenv" and words.flag("json"):
+    """Print the command or the variables; return the exit code."""
+    arguments, host, settings = invocation.arguments, invocation.host, invocation.settings
+    form = arguments.given.get("print-env", ("json" if settings.flag("json") else "",))[-1]
+    if form == "dotenv" and arguments.flag("json"):
         raise UsageError("`--json` and `--print-env dotenv` contradict each other", hint="choose one")
     with invocation.open_session() as session:
-        environment = read(words.operands[0], host, session.probes)
+        environment = read_environment(arguments.operands[0], host, session.probes)
         if form == "dotenv":
             lines = [f"{name}={dotenv(text)}" for name, text in variables(environment, host).items()]
-            lines += [f"{name}=" for name in GONE]  # an empty one is none for Python
+            lines += [f"{name}=" for name in UNSET]  # Python ignores an empty one
         elif not form:
-            shell = shell_for(words.given.get("shell", ("",))[-1], environment, session)
+            shell = shell_for(arguments.given.get("shell", ("",))[-1], environment, session)
             lines = [activation_line(environment, *shell)]
         else:
             lines = []
     if not lines:
-        report.print_json(set=variables(environment, host), unset=GONE)
-    report.restore_stdout()  # a variable that asks for JSON is weaker than `--print-env`
+        report.print_json(set=variables(environment, host), unset=UNSET)
+    report.restore_stdout()  # `--print-env` overrides a `CLOCHE_JSON` variable
     for line in lines:
         report.print_result(line)
     return 0
 
 
-def shell_for(asked: str, environment: Environment, session: Session) -> tuple[str, Shell]:
-    """Return the shell that was asked for, or else the one that runs this, with its name.
+def shell_for(requested: str, environment: Environment, session: Session) -> tuple[str, Shell]:
+    """Return a shell with its name: the requested one, or by default the one that runs this process.
 
-    :raises UsageError: no activator serves it.
+    :raises UsageError: no activator supports the shell.
     """
     host, built_in = session.host, built_in_shells()
-    name = asked or parent_program(host)
-    shell = shell_with_program(name, built_in) or (activator_shell(name, built_in) if asked else None)
+    name = requested or parent_program(host)
+    shell = shell_with_program(name, built_in) or (activator_shell(name, built_in) if requested else None)
     if shell is None:
         plugins = shells_of_plugins(session, environment)
-        shell = shell_with_program(name, plugins) or (activator_shell(name, plugins) if asked else None)
-        if shell is None and not asked and name not in MODULES:
+        shell = shell_with_program(name, plugins) or (activator_shell(name, plugins) if requested else None)
+        if shell is None and not requested and name not in MODULES:
             name = login_program(host)
             shell = shell_with_program(name, (*plugins, *built_in))
     if shell is not None and shell.source_line is not None:
@@ -68,14 +69,14 @@ def shell_for(asked: str, environment: Environment, session: Session) -> tuple[s
     known = shell_of_program(name)
     distribution = DISTRIBUTIONS.get(known.name) if known else None
     raise UsageError(
-        f"no activator serves the shell `{name}`" if name else "cannot tell which shell runs this",
+        f"no activator supports the shell `{name}`" if name else "cannot detect the current shell",
         hint=(f"install `{distribution}` beside cloche" if distribution else "name a shell with `--shell`")
-        + ", or take the variables: `--print-env json`, `--print-env dotenv`",
+        + ", or print the variables with `--print-env json` or `--print-env dotenv`",
     )
 
 
 def activator_shell(name: str, shells: Iterable[Shell]) -> Shell | None:
-    """Return the first of some shells whose activator has a name."""
+    """Return the first shell whose activator has a name; None if there is none."""
     return next((shell for shell in shells if shell.name == name), None)
 
 
@@ -90,23 +91,24 @@ def activation_line(environment: Environment, program: str, shell: Shell) -> str
     script = shell.script_names[0].lower()
     if script not in names or shell.source_line is None:
         raise DestinationError(
-            f"`{environment.location}` has no script for `{program}`", hint="`cloche run` and `--print-env` need none"
+            f"`{environment.location}` has no activation script for `{program}`",
+            hint="use `cloche run` or `--print-env`, which need no script",
         )
     return shell.source_line(environment.path_to(f"{environment.layout.bin}/{names[script]}"))
 
 
 def variables(environment: Environment, host: Host) -> dict[str, str]:
-    """Return what activation sets."""
-    from cloche.lifecycle.run import active
+    """Return the variables that activation sets."""
+    from cloche.lifecycle.run import activated_environ
 
-    after = active(environment, host)
-    return {name: after[name] for name in ("VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "PATH")}
+    environ = activated_environ(environment, host)
+    return {name: environ[name] for name in ("VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "PATH")}
 
 
 def dotenv(text: str) -> str:
-    """Return a value as all readers of `.env` files agree on it: between single quotes, where nothing is expanded.
+    """Return a value for a `.env` file, in single quotes, in which parsers expand nothing.
 
-    :raises Inexpressible: they do not agree: there is a quote, a line break, a `${`, or what may be an escape.
+    :raises Inexpressible: parsers disagree about the value: it contains a quote, a line break, `${` or `\\\\`.
     """
     for piece, name in (
         ("'", "a quote"),
@@ -116,5 +118,5 @@ def dotenv(text: str) -> str:
         ("\\\\", "`\\\\`"),
     ):
         if piece in text:
-            raise Inexpressible(f"a `.env` file cannot hold {name}", hint="`--print-env json` can")
+            raise Inexpressible(f"a `.env` file cannot hold {name}", hint="use `--print-env json`")
     return f"'{text}'"

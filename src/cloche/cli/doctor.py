@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from cloche.apply.staging import recover_environment
 from cloche.cli import report
 from cloche.errors import ClocheError, UsageError
-from cloche.lifecycle.diagnosis import diagnose, take_up
+from cloche.lifecycle.diagnosis import diagnose, open_case
 from cloche.lifecycle.finder import environments_below
-from cloche.lifecycle.repair import Repaired, repair_environment
+from cloche.lifecycle.repair import RepairResult, repair_environment
 from cloche.model.value import value
 from cloche.planning.destination import absolute
 
@@ -25,28 +25,30 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Host
     from cloche.session import Session
 
-AT_ONCE = 8
+THREADS = 8
+"""The number of environments that are examined at the same time."""
 
 
 @value
 class Outcome:
-    """What was found in one environment, and what was repaired."""
+    """The result for one environment."""
 
     path: str
-    result: Repaired
+    result: RepairResult
     failure: ClocheError | None = None
     """Why it could not be examined or repaired."""
 
 
 def doctor(invocation: Invocation) -> int:
+    """Diagnose environments, with `--fix` repair them, and report; return 1 if one is not healthy, else 0."""
     arguments, settings = invocation.arguments, invocation.settings
-    paths = environments_named(arguments, invocation.host)
+    paths = requested_environments(arguments, invocation.host)
     fix = arguments.flag("fix")
     with invocation.open_session() as session:
-        session.registry.finders()  # the threads share these, so they are loaded first
+        session.registry.finders()  # load what the threads share before they start
         _ = session.probes
         outcomes = []
-        with ThreadPoolExecutor(min(AT_ONCE, len(paths) or 1)) as pool:
+        with ThreadPoolExecutor(min(THREADS, len(paths) or 1)) as pool:
             for outcome in pool.map(lambda path: examine_environment(path, session, fix=fix), paths):
                 outcomes.append(outcome)
                 if len(paths) > 1:
@@ -55,13 +57,13 @@ def doctor(invocation: Invocation) -> int:
         report.print_json(environments=[outcome_json(outcome) for outcome in outcomes])
     else:
         print_outcomes(outcomes, arguments)
-    return int(any(outcome.failure or outcome.result.left for outcome in outcomes))
+    return int(any(outcome.failure or outcome.result.remaining for outcome in outcomes))
 
 
-def environments_named(arguments: ParsedArguments, host: Host) -> list[str]:
-    """Return the environments that are named, and those below the directories of `--find`.
+def requested_environments(arguments: ParsedArguments, host: Host) -> list[str]:
+    """Return the paths of the environments in the arguments, and of those below the directories of `--find`.
 
-    :raises UsageError: none is named, a name is blank, or `--find` does not name a directory.
+    :raises UsageError: there are no arguments, one is blank, or `--find` does not name a directory.
     """
     paths = [absolute(operand, host) for operand in arguments.operands]
     directories = arguments.given.get("find", ())
@@ -70,13 +72,13 @@ def environments_named(arguments: ParsedArguments, host: Host) -> list[str]:
             "missing argument ENV", hint="name one or more environments, or search for them with `--find DIR`"
         )
     for directory in directories:
-        there = absolute(directory, host)
-        if not os.path.isdir(there):
+        location = absolute(directory, host)
+        if not os.path.isdir(location):
             raise UsageError(
                 f"`{directory}` is not a directory",
-                hint="`--find` takes a directory with environments somewhere below it",
+                hint="`--find` takes a directory that contains environments at any depth",
             )
-        below = environments_below(there)
+        below = environments_below(location)
         if not below:
             report.print_warnings([f"no environment found below `{directory}`"])
         paths += below
@@ -84,16 +86,17 @@ def environments_named(arguments: ParsedArguments, host: Host) -> list[str]:
 
 
 def examine_environment(path: str, session: Session, *, fix: bool) -> Outcome:
+    """Return the result for the environment at a path, after repairing it with `fix`."""
     try:
         if fix and not os.path.lexists(path):
-            recover_environment(path)  # a run that was killed may have set it aside
-        case = take_up(path, session)
+            recover_environment(path)  # a killed run may have moved it to its staging directory
+        case = open_case(path, session)
         if fix:
             return Outcome(case.root, repair_environment(case, session))
         findings = tuple(diagnose(case))
-        return Outcome(case.root, Repaired(findings, findings))
+        return Outcome(case.root, RepairResult(findings, findings))
     except ClocheError as problem:
-        return Outcome(path, Repaired((), ()), problem)
+        return Outcome(path, RepairResult((), ()), problem)
 
 
 def print_outcomes(outcomes: Iterable[Outcome], arguments: ParsedArguments) -> None:
@@ -104,11 +107,11 @@ def print_outcomes(outcomes: Iterable[Outcome], arguments: ParsedArguments) -> N
             continue
         for finding in outcome.result.repaired:
             report.print_result(f"{path}: {in_green('repaired')}: {finding_line(finding)}")
-        for finding in outcome.result.left:
+        for finding in outcome.result.remaining:
             report.print_result(f"{path}: {finding_line(finding)}; {report.one_line(finding.remedy)}")
         for note in outcome.result.notes:
             report.print_result(f"{path}: note: {report.one_line(note)}")
-        if not outcome.result.left and not arguments.count("quiet"):
+        if not outcome.result.remaining and not arguments.count("quiet"):
             report.print_result(f"{path}: {in_green('healthy')}")
 
 
@@ -117,15 +120,17 @@ def in_green(word: str) -> str:
 
 
 def finding_line(finding: Finding) -> str:
+    """Return a finding as one line: `CODE: PATH: MESSAGE`."""
     code = report.styled(finding.code, "yellow", sys.stdout)
     return f"{code}: {report.one_line(f'{finding.path}: {finding.message}')}"
 
 
 def outcome_json(outcome: Outcome) -> dict[str, object]:
+    """Return the JSON object for one environment."""
     repaired = {(finding.code, finding.path) for finding in outcome.result.repaired}
     return {
         "root": outcome.path,
-        "healthy": not outcome.failure and not outcome.result.left,
+        "healthy": not outcome.failure and not outcome.result.remaining,
         "error": outcome.failure.message if outcome.failure else None,
         "findings": [
             {
@@ -136,7 +141,7 @@ def outcome_json(outcome: Outcome) -> dict[str, object]:
                 "repairable": finding.repairable == "yes",
                 "repaired": (finding.code, finding.path) in repaired,
             }
-            for finding in dict.fromkeys((*outcome.result.findings, *outcome.result.left))
+            for finding in dict.fromkeys((*outcome.result.findings, *outcome.result.remaining))
         ],
         "notes": list(outcome.result.notes),
     }

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
     from cloche.cli.invocation import Invocation
     from cloche.lifecycle.info import EnvironmentInfo
-    from cloche.lifecycle.installed import Installed
+    from cloche.lifecycle.installed import InstalledDistribution
 
 
 def info(invocation: Invocation) -> int:
+    """Print information about an environment; return the exit code."""
     settings = invocation.settings
     with invocation.open_session() as session:
         facts = environment_info(invocation.arguments.operands[0], session)
@@ -39,20 +40,21 @@ def summary_lines(facts: EnvironmentInfo) -> Iterator[tuple[str, str]]:
     yield "python", python_line(facts)
     yield "prompt", environment.prompt
     yield "options", ", ".join(recorded_options(facts)) or "none"
-    yield "seeds", ", ".join(f"{one.key} {one.version}" for one in facts.seeds) or "none"
+    yield "seeds", ", ".join(f"{distribution.key} {distribution.version}" for distribution in facts.seeds) or "none"
     yield "packages", f"{len(facts.distributions)} in {environment.path_to(environment.layout.purelib)}"
-    for one in facts.editable:
-        yield "editable", f"{one.name} {one.version} from {one.editable}"
+    for distribution in facts.editable:
+        yield "editable", f"{distribution.name} {distribution.version} from {distribution.editable}"
     yield "activate", ", ".join(facts.activators) or "none"
     yield "size", f"{human_size(facts.own_size)} of its own, {human_size(facts.shared_size)} shared"
 
 
 def python_line(facts: EnvironmentInfo) -> str:
+    """Return the description of the Python: what it is now, and what was recorded if that differs."""
     interpreter, base = facts.environment.interpreter, facts.base
     recorded = facts.version_text or "an unknown version"
     if interpreter is not None:
-        was = "" if versions_agree(recorded, interpreter.version_text) else f", created for {recorded}"
-        return f"{interpreter.name} at {interpreter.executable}{was}"
+        created_for = "" if versions_agree(recorded, interpreter.version_text) else f", created for {recorded}"
+        return f"{interpreter.name} at {interpreter.executable}{created_for}"
     if base is not None:
         return f"{recorded}, but {base.executable} is {base.name} now"
     return f"{recorded}, no longer in {facts.settings['home']}"
@@ -65,7 +67,7 @@ def versions_agree(recorded: str, actual: str) -> bool:
 
 
 def recorded_options(facts: EnvironmentInfo) -> Iterator[str]:
-    """Yield the options that it was created with, as far as they are recorded."""
+    """Yield the options that an environment was created with, as far as they are recorded."""
     settings = facts.settings
     if settings.get("include-system-site-packages", "").lower() == "true":
         yield "system-site-packages"
@@ -78,9 +80,10 @@ def recorded_options(facts: EnvironmentInfo) -> Iterator[str]:
         yield "copies"
 
 
-def is_same_directory(one: str, other: str) -> bool:
+def is_same_directory(first: str, second: str) -> bool:
+    """Return whether two paths lead to the same directory; False if one of them does not exist."""
     try:
-        return os.path.samefile(one, other)
+        return os.path.samefile(first, second)
     except OSError:
         return False
 
@@ -95,6 +98,7 @@ def human_size(size: float) -> str:
 
 
 def info_json(facts: EnvironmentInfo) -> dict[str, object]:
+    """Return the information as JSON."""
     return {
         "environment": report.environment_json(facts.environment),
         "config": facts.settings,
@@ -106,18 +110,19 @@ def info_json(facts: EnvironmentInfo) -> dict[str, object]:
         },
         "recorded_roots": facts.recorded_roots,
         "options": list(recorded_options(facts)),
-        "packages": [package_json(one) for one in facts.distributions],
+        "packages": [package_json(distribution) for distribution in facts.distributions],
         "activators": facts.activators,
         "size": {"own": facts.own_size, "shared": facts.shared_size},
     }
 
 
-def package_json(one: Installed) -> dict[str, object]:
+def package_json(distribution: InstalledDistribution) -> dict[str, object]:
+    """Return the JSON object of one package."""
     return {
-        "name": one.name,
-        "version": one.version,
-        "installer": one.installer,
-        "requested": one.requested == "yes",
-        "editable": one.editable or None,
-        "direct_url": one.origin or None,
+        "name": distribution.name,
+        "version": distribution.version,
+        "installer": distribution.installer,
+        "requested": distribution.requested == "yes",
+        "editable": distribution.editable or None,
+        "direct_url": distribution.origin or None,
     }

@@ -14,38 +14,38 @@ if TYPE_CHECKING:
 
 
 def move(invocation: Invocation) -> int:
+    """Move or copy an environment and report that; return the exit code."""
     arguments, host, settings = invocation.arguments, invocation.host, invocation.settings
     source, destination = arguments.operands
-    is_dry = arguments.flag("dry-run")
+    is_dry_run = arguments.flag("dry-run")
     with invocation.open_session() as session:
-        moving = plan_move(source, destination, "copy" if arguments.flag("copy") else "move", session)
-        if not is_dry:
-            session.progress(f"{'copying' if moving.action == 'copy' else 'moving'} `{moving.source}`")
-            move_environment(moving, session)
-    report.print_warnings(f"`{path}` still contains `{moving.source}`" for path in moving.residue)
-    report.print_warnings(f"{what} still contains `{moving.source}`" for what in moving.mentions)
-    outcome = ("would be " if is_dry else "") + ("moved" if moving.action == "move" else "copied")
+        plan = plan_move(source, destination, "copy" if arguments.flag("copy") else "move", session)
+        if not is_dry_run:
+            session.progress(f"{'copying' if plan.action == 'copy' else 'moving'} `{plan.source}`")
+            move_environment(plan, session)
+    report.print_warnings(f"`{path}` still contains `{plan.source}`" for path in plan.unchanged_mentions)
+    report.print_warnings(f"{reference} still contains `{plan.source}`" for reference in plan.external_references)
+    outcome = ("would be " if is_dry_run else "") + ("moved" if plan.action == "move" else "copied")
     if settings.flag("json"):
-        report.print_json(**move_json(moving, outcome))
+        report.print_json(**move_json(plan, outcome))
     elif not arguments.count("quiet"):
-        there = report.one_line(report.relative_path(moving.destination.location, host))
-        here = report.one_line(report.relative_path(moving.source, host))
-        count = f"{len(moving.changed)} files updated"
-        report.print_result(
-            f"{outcome} {here} to {there}: {count}, {(perf_counter() - invocation.started) * 1000:.0f} ms"
-        )
-        if is_dry or arguments.count("verbose"):
-            for operation in moving.operations:
+        new = report.one_line(report.relative_path(plan.destination.location, host))
+        old = report.one_line(report.relative_path(plan.source, host))
+        count = f"{len(plan.changed)} files updated"
+        report.print_result(f"{outcome} {old} to {new}: {count}, {(perf_counter() - invocation.started) * 1000:.0f} ms")
+        if is_dry_run or arguments.count("verbose"):
+            for operation in plan.operations:
                 report.print_result(f"  {report.operation_text(operation)}")
     return 0
 
 
-def move_json(moving: MovePlan, outcome: str) -> dict[str, object]:
+def move_json(plan: MovePlan, outcome: str) -> dict[str, object]:
+    """Return the report as JSON."""
     return {
         "outcome": outcome,
-        "from": moving.source,
-        "to": moving.destination.location,
-        "changed": list(moving.changed),
-        "residue": list(moving.residue),
-        "outside": list(moving.mentions),
+        "from": plan.source,
+        "to": plan.destination.location,
+        "changed": list(plan.changed),
+        "residue": list(plan.unchanged_mentions),
+        "outside": list(plan.external_references),
     }

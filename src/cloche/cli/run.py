@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING
 
 from cloche.cli import report
 from cloche.errors import UsageError
-from cloche.lifecycle.reader import read
-from cloche.lifecycle.run import run_in
+from cloche.lifecycle.reader import read_environment
+from cloche.lifecycle.run import run_command
 
 if TYPE_CHECKING:
     from cloche.cli.invocation import Invocation
 
 
 def run(invocation: Invocation) -> int:
+    """Run a command in an environment; return its exit code if this process continues."""
     arguments, host = invocation.arguments, invocation.host
     command = (*arguments.operands[1:], *arguments.rest)
     if not command:
         raise UsageError("missing argument CMD", hint="`cloche run ENV -- CMD`")
     with invocation.open_session() as session:
-        environment = read(arguments.operands[0], host, session.probes)
+        environment = read_environment(arguments.operands[0], host, session.probes)
     report.restore_stdout()  # even with `--json`, standard output belongs to the command
-    return run_in(environment, command, host)
+    return run_command(environment, command, host)

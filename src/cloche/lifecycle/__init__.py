@@ -1,14 +1,15 @@
-"""Environments that exist, whoever made them: read, examined, repaired, moved, upgraded.
+"""Existing environments, from any creator: read, diagnose, repair, move, upgrade and run commands in them.
 
-Where to look, from what is asked of an environment down to the notations in its files:
+The modules, from what an environment is down to the notations of its files:
 
-- what it is: `reading` (from `pyvenv.cfg` and the directories), `installed` and `record` (its distributions), `info`
-  (all of it, for `cloche info`), `search` (where there are some);
-- what its files hold: `plain` opens them, whatever stands in their place;
-- whether it works: `examination` starts it, `case` holds what is known, `checks` find what is wrong, `diagnosis` asks them;
-- what is done to it: `mending`, `moving` with `outside`, `upgrading` and, for another ABI, `rebuilding` with `inventory`,
-  `running`; `basing` is on which interpreter it stands; every change goes through a `overlay`, which one transaction makes
-  real;
-- where it says where it is: `places` knows which file is written in which notation, `relocation` the notations of texts,
-  `activators` those of shells, `shebangs` and `launchers` those of scripts.
+- what it is: `reader` (its `pyvenv.cfg` and its directories), `installed` (its distributions), `info` (all of that, for
+  `cloche info`), `finder` (the environments below a directory);
+- whether it works: `examination` starts its Python, `case` has the values, `checks` report findings, `diagnosis` runs
+  them all;
+- what changes it: `repair`, `move` (with `external_references`), `upgrade`, `rebase` for a base interpreter of the same
+  ABI, and `rebuild` with `inventory` for another ABI; every change is an edit of an `overlay`, which one transaction
+  applies;
+- what uses it: `run`;
+- which of its files contain its path: `embedded_paths` knows the notation of each file, `relocation` replaces paths in
+  text, `activation_scripts`, `shebangs`, `launchers` and `recorded_command` parse the remaining notations.
 """

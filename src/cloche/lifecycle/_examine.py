@@ -1,4 +1,7 @@
-"""Runs inside an environment (CPython 3.6 and later, PyPy) and tells what it finds there, knowing nothing of cloche."""
+"""Run by the Python of an environment (CPython 3.6 or later, PyPy): print facts about it as JSON.
+
+It imports nothing of cloche, which is not installed there.
+"""
 
 import importlib.util
 import json
@@ -6,23 +9,24 @@ import os
 import sys
 
 
-def resolvable(module: str) -> bool:
+def is_importable(module: str) -> bool:
+    """Return whether a module can be found; its parent packages are imported."""
     try:
         return importlib.util.find_spec(module) is not None
     except Exception:
         return False
 
 
-def seed_runs() -> str:
-    """Return why pip does not start; empty if it does, or is not installed here."""
+def pip_failure() -> str:
+    """Return why pip does not start; empty if it starts or is not installed in the environment."""
     try:
         spec = importlib.util.find_spec("pip")
-        place = os.path.realpath(spec.origin) if spec and spec.origin else ""
-        if not place.startswith(os.path.realpath(sys.prefix)):
+        origin = os.path.realpath(spec.origin) if spec and spec.origin else ""
+        if not origin.startswith(os.path.realpath(sys.prefix)):
             return ""
         import pip
 
-        # Before 20.0 this imports what it starts; since then only what is imported here is sure to be all of it.
+        # Before pip 20.0, `__main__` imports everything it needs; later versions import `cli.main` only when they run.
         importlib.import_module("pip.__main__" if int(pip.__version__.split(".")[0]) < 20 else "pip._internal.cli.main")
     except Exception as error:
         return f"{type(error).__name__}: {error}"
@@ -35,8 +39,8 @@ def main(arguments: "list[str]") -> None:
         "prefix": sys.prefix,
         "base_prefix": sys.base_prefix,
         "version": list(sys.version_info),
-        "unresolvable": [module for module in arguments if module != "--seed" and not resolvable(module)],
-        "seed": seed_runs() if "--seed" in arguments else "",
+        "unresolvable": [module for module in arguments if module != "--seed" and not is_importable(module)],
+        "seed": pip_failure() if "--seed" in arguments else "",
         "path": sys.path,
     }
     sys.stdout.write(f"\n{json.dumps(facts)}\n")

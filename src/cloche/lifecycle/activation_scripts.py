@@ -1,4 +1,4 @@
-"""Activation scripts of any maker: which shell reads each, which root it records, and how it is made to name another."""
+"""Activation scripts of any creator: their shells, the roots that they record, and how to replace these."""
 
 from __future__ import annotations
 
@@ -24,49 +24,54 @@ if TYPE_CHECKING:
 
 
 def shells_by_script(names: Iterable[str], environment: Environment, session: Session) -> Mapping[str, Shell]:
-    """Return the shells that read activation scripts, by the scripts' file names in lower case.
+    """Return the shells of activation scripts, by the file name of the script in lower case.
 
-    :param names: the files beside the environment's Python: plugins are loaded only if there is a script among them that
-        may be theirs.
+    :param names: the files in the environment's directory of executables. Plugins are loaded only if one of these may
+        be the script of a plugin.
     """
-    built_in = by_script(built_in_shells())
+    built_in = index_by_script(built_in_shells())
     if any("activate" in name.lower() and name.lower() not in built_in for name in names):
-        return {**by_script(elsewhere.SHELLS), **by_script(shells_of_plugins(session, environment)), **built_in}
-    return {**by_script(elsewhere.SHELLS), **built_in}
+        return {
+            **index_by_script(elsewhere.SHELLS),
+            **index_by_script(shells_of_plugins(session, environment)),
+            **built_in,
+        }
+    return {**index_by_script(elsewhere.SHELLS), **built_in}
 
 
-def by_script(shells: Iterable[Shell]) -> dict[str, Shell]:
+def index_by_script(shells: Iterable[Shell]) -> dict[str, Shell]:
+    """Return shells by the file names of their scripts, in lower case."""
     return {name.lower(): shell for shell in shells for name in shell.script_names}
 
 
 def shells_of_plugins(session: Session, environment: Environment) -> list[Shell]:
-    """Return the shells that activators of plugins serve; a plugin that fails is left out, with a warning."""
+    """Return the shells of the activators that plugins provide; a plugin that fails is left out, with a warning."""
     location = "C:\\environment" if environment.os_name == "nt" else "/environment"
-    plain = replace(environment, location=location, prompt="environment")  # no shell has trouble with that
+    plain = replace(environment, location=location, prompt="environment")  # every shell can quote these
     found = []
     try:
-        activators = [one for one in session.registry.all("activator") if one.name not in BUILT_IN]
+        activators = [component for component in session.registry.all("activator") if component.name not in BUILT_IN]
     except ClocheError as error:
         session.warn([error.message])
         return []
-    for one in activators:
+    for component in activators:
         try:
-            found.append(shell_of_component(one, plain, session))
+            found.append(shell_of_component(component, plain, session))
         except ClocheError as error:
             session.warn([error.message])
     return found
 
 
-def shell_of_component(one: Component, environment: Environment, session: Session) -> Shell:
-    """Return the shell of a plugin's activator, with the plugin named where one of its functions fails.
+def shell_of_component(component: Component, environment: Environment, session: Session) -> Shell:
+    """Return the shell of a plugin's activator, with its functions guarded: an error names the plugin.
 
     :raises PluginError: the plugin failed.
     """
 
     def guard(call: Callable[[], T]) -> T:
-        return guarded(call, "activator", one.name, one.source)
+        return guarded(call, "activator", component.name, component.source)
 
-    shell = guard(lambda: shell_of_activator(one.load(), environment))
+    shell = guard(lambda: shell_of_activator(component.load(), environment))
     source_line = shell.source_line
 
     def read_words(line: str) -> list[Word]:
@@ -84,8 +89,8 @@ def shell_of_component(one: Component, environment: Environment, session: Sessio
     )
 
 
-def recorded_roots(text: str, shell: Shell) -> list[str]:
-    """Return the absolute paths that an activation script takes for the environment's own."""
+def roots_in_script(text: str, shell: Shell) -> list[str]:
+    """Return the absolute paths that an activation script assigns to variables as the root of its environment."""
     return [
         word.text
         for line in split_lines(text)
@@ -97,29 +102,30 @@ def recorded_roots(text: str, shell: Shell) -> list[str]:
 BEFORE_ROOT = re.compile(
     r"(?:virtual_?env|virtual_root)[\"']?\s*(?::?=\s*|\s)(?:r#+)?(?:\$\(cygpath\s+(?:-\w\s+)?)?\Z", re.IGNORECASE
 )
-"""What stands directly before the root in an assignment, in any shell."""
+"""The text directly before the root in an assignment, in any shell."""
 
 ABSOLUTE = re.compile(r"(/(?!dev/).|[A-Za-z]:[\\/].)")
 
 
 def rewrite_script(text: str, shell: Shell, change: Callable[[str, str], str]) -> str:
-    """Return a script in which `change` was applied to what every word stands for.
+    """Return a script in which the text of each word is replaced by `change(text, line)`.
 
-    `change` is given that and the line it is on. Each line is read by itself: an apostrophe in a comment opens no quote
-    that later lines would close. A word that the shell cannot write there stays as it was.
+    Each line is parsed on its own, so an apostrophe in a comment does not start a quote that spans lines. A word that the
+    shell cannot express at its position is left unchanged.
     """
     return "".join(rewrite_line(line, shell, change) for line in split_lines(text))
 
 
 def rewrite_line(line: str, shell: Shell, change: Callable[[str, str], str]) -> str:
+    """Return one line of a script, as `rewrite_script` does."""
     changed = line
-    for word in reversed([*shell.read_words(line)]):  # from the end, so that the positions before it stay true
+    for word in reversed([*shell.read_words(line)]):  # from the end, so that earlier positions stay valid
         new = change(word.text, line)
         if new == word.text:
             continue
         try:
             quoted = shell.quote(new)
-        except ClocheError:  # it cannot be written in this shell, or a plugin failed
+        except ClocheError:  # the shell cannot express it, or a plugin failed
             continue
         proposed = changed[: word.start] + quoted + changed[word.end :]
         if Word(word.start, word.start + len(quoted), new) in shell.read_words(proposed):
@@ -128,4 +134,5 @@ def rewrite_line(line: str, shell: Shell, change: Callable[[str, str], str]) -> 
 
 
 def split_lines(text: str) -> list[str]:
+    """Return the lines of a text with their endings, split at line feeds only."""
     return re.findall(r"[^\n]*\n|[^\n]+", text)

@@ -1,14 +1,14 @@
-"""An environment that is looked into, and what is found to be wrong with it: values, and no judgement."""
+"""An environment under diagnosis, and the findings about it."""
 
 from __future__ import annotations
 
-from cloche.lifecycle.examination import same
+from cloche.lifecycle.examination import is_same_file
 from cloche.lifecycle.overlay import Overlay
-from cloche.lifecycle.relocation import Relocation, moved_around
+from cloche.lifecycle.relocation import Relocation, moved_parent
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
-    from cloche.lifecycle.examination import Examined
+    from cloche.lifecycle.examination import Examination
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host, Interpreter
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
 
 @value
 class Finding:
-    """Something that is wrong."""
+    """One problem of an environment."""
 
     code: str
-    """Which kind of trouble; the reference has them all."""
+    """The kind of problem: a key of `diagnosis.CODES`."""
     path: str
-    """What has it: relative to the root where it is inside."""
+    """The affected file or directory: relative to the root if it is inside the environment."""
     message: str
-    """What is wrong, as a lower-case fragment."""
+    """The problem, as a lower-case fragment."""
     remedy: str
-    """What would mend it."""
+    """How to repair it."""
     repairable: str = "no"
-    """`yes` if `cloche doctor --fix` does it."""
+    """`yes` if `cloche doctor --fix` repairs it, else `no`."""
 
 
 @value
 class Case:
-    """An environment that is looked into."""
+    """An environment under diagnosis."""
 
     info: EnvironmentInfo
     host: Host
-    examined: Examined
+    examination: Examination
     replacement: Interpreter | None
-    """What could take the place of a base that is gone."""
+    """An interpreter to rebase onto, if the environment does not work with its own."""
 
     @property
     def environment(self) -> Environment:
@@ -54,15 +54,15 @@ class Case:
 
     @property
     def old_roots(self) -> list[str]:
-        """The places that files in it take for its root and that are another."""
-        return [root for root in self.info.recorded_roots if not same(root, self.root)]
+        """The recorded roots that are not where the environment is now."""
+        return [root for root in self.info.recorded_roots if not is_same_file(root, self.root)]
 
     @property
     def relocation(self) -> Relocation:
-        """From all of these to where it is, with the directories around it that went along."""
+        """The relocation from the old roots, and from parent directories that were moved with them, to the current root."""
         return Relocation(
             tuple((root, self.root) for root in self.old_roots),
-            tuple(pair for root in self.old_roots for pair in moved_around(root, self.root)),
+            tuple(pair for root in self.old_roots for pair in moved_parent(root, self.root)),
         )
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with an environment: findings with a name, an explanation and a remedy. It looks, and changes nothing."""
+"""Diagnose an environment, without changing it: what is wrong, and how to repair it."""
 
 from __future__ import annotations
 
@@ -15,50 +15,50 @@ if TYPE_CHECKING:
     from cloche.session import Session
 
 
-def take_up(path: str, session: Session) -> Case:
-    """Look at an environment and start its Python.
+def open_case(path: str, session: Session) -> Case:
+    """Return the case of an environment, after examining it with its own Python.
 
-    :raises DestinationError: there is none.
+    :raises DestinationError: there is no environment at `path`.
     """
     info = environment_info(path, session)
     environment = info.environment
-    examined = examine(environment, session.host)
-    alive = environment.interpreter is not None and not examined.failure
-    other = None if alive else environment.interpreter or find_replacement(info, session)
-    return Case(info, session.host, examined, other)
+    examination = examine(environment, session.host)
+    works = environment.interpreter is not None and not examination.failure
+    replacement = None if works else environment.interpreter or find_replacement(info, session)
+    return Case(info, session.host, examination, replacement)
 
 
 def diagnose(case: Case) -> list[Finding]:
-    """Return everything that is wrong."""
+    """Return the findings of all checks, in the order of `CHECKS`."""
     return [finding for check in CHECKS for finding in check(case)]
 
 
 CODES = {
-    "base-gone": "the interpreter that the environment was made from is no longer there",
-    "base-replaced": "an interpreter of another version stands where its base was",
-    "base-upgraded": "its base has become another patch release, and `pyvenv.cfg` has not",
-    "config-disagrees": "`pyvenv.cfg` names what does not exist, or is not what the environment is made of",
-    "editable-dead": "a package is developed in a directory that is gone",
-    "extension-for-other-abi": "extension modules cannot be loaded by this Python",
-    "half-made": "something is missing that its maker puts into every environment",
-    "half-upgraded": "its Python and its `pyvenv.cfg` are of different versions",
-    "installed-twice": "two versions of one package lie over each other",
+    "base-gone": "the base interpreter no longer exists",
+    "base-replaced": "at the path of the base interpreter, there is now an interpreter of another version",
+    "base-upgraded": "the base interpreter is now another patch release, but `pyvenv.cfg` still names the old one",
+    "config-disagrees": "`pyvenv.cfg` names something that does not exist or does not match the environment",
+    "editable-dead": "the source directory of an editable install no longer exists",
+    "extension-for-other-abi": "this Python cannot load some extension modules",
+    "half-made": "something is missing that the tool writes into every environment",
+    "half-upgraded": "its Python and its `pyvenv.cfg` have different versions",
+    "installed-twice": "files of two versions of one package are mixed",
     "left-behind": "a killed run has left its staging directory",
-    "lib-of-other-version": "packages lie where this Python does not look",
-    "link-dangling": "a symbolic link leads nowhere",
-    "metadata-broken": "an installed package does not say what it is",
-    "moved": "files in it name another place as its own",
-    "name-of-other-version": "an executable has the name of another version than it starts",
-    "path-dead": "a `.pth` file adds a directory that is not there",
-    "prefix-wrong": "its Python does not find the environment",
-    "python-dead": "its Python does not start, although the base is alive",
-    "record-altered": "a file is not what was installed",
-    "record-missing": "a file that was installed is gone",
-    "script-dead": "a script's Python is gone, or nobody may execute it",
+    "lib-of-other-version": "there are packages in a directory that this Python does not search",
+    "link-dangling": "the target of a symbolic link does not exist",
+    "metadata-broken": "the metadata of an installed package is unusable",
+    "moved": "some files name another path as the path of the environment",
+    "name-of-other-version": "the name of an executable contains another version than the one that it starts",
+    "path-dead": "a `.pth` file adds a directory that does not exist",
+    "prefix-wrong": "its Python does not recognize the environment",
+    "python-dead": "its Python does not start, although the base interpreter works",
+    "record-altered": "a file was modified after it was installed",
+    "record-missing": "an installed file, or the list of installed files, is missing",
+    "script-dead": "the Python of a script no longer exists, or the script is not executable",
     "script-fixed": "a script in a relocatable environment would not survive a move",
-    "script-foreign": "a script of a package here is started by another environment's Python",
-    "seed-broken": "pip does not run",
-    "start-held-up": "a file that its Python reads when it starts is none, and it would wait for it",
-    "world-writable": "every user may change what the environment runs",
+    "script-foreign": "a script of a package here runs with the Python of another environment",
+    "seed-broken": "pip does not run, or one of its files is missing",
+    "start-held-up": "a file that its Python reads at startup is a pipe or a device",
+    "world-writable": "every user can change what the environment runs",
 }
-"""Every code of a finding, and what it stands for."""
+"""The code of every finding, and its meaning."""

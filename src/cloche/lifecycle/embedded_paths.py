@@ -1,7 +1,7 @@
-"""The places in an environment that name where it is: found by what the files are, and written anew in a overlay.
+"""Find the embedded paths of an environment, and replace them: each kind of file has its own notation.
 
-This is all that cloche knows of the notations in which installers and makers of environments write a path down. The
-rest of the lifecycle asks which roots are recorded, and has them replaced.
+Only this module knows in which notation installers and creators write the path of an environment. The rest of the
+lifecycle asks which roots are recorded, and replaces them through an overlay.
 """
 
 from __future__ import annotations
@@ -15,39 +15,40 @@ from cloche.apply.staging import is_staging_inside
 from cloche.fs.checksums import MANIFEST, parse_manifest, was_edited
 from cloche.fs.files import open_regular_file
 from cloche.lifecycle import launchers, recorded_command
-from cloche.lifecycle.activation_scripts import recorded_roots, rewrite_script
-from cloche.lifecycle.installed import sites
-from cloche.lifecycle.reader import listed
-from cloche.lifecycle.relocation import Relocation, needle, within
-from cloche.lifecycle.shebangs import header_of, with_found_program, with_program
+from cloche.lifecycle.activation_scripts import rewrite_script, roots_in_script
+from cloche.lifecycle.installed import site_directories
+from cloche.lifecycle.reader import list_names
+from cloche.lifecycle.relocation import Relocation, is_within, needle
+from cloche.lifecycle.shebangs import parse_header, relocatable_script, script_with_program
 from cloche.model.value import replace, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cloche.lifecycle.installed import Installed
+    from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.overlay import Overlay
     from cloche.lifecycle.shebangs import Header
     from cloche.model.environment import Environment
     from cloche.shells.shell import Shell
 
 TEXT_LIMIT = 8 << 20
-"""Bytes of the largest file that is read as text; larger ones are only searched."""
+"""The size in bytes up to which files are changed; larger files are only searched."""
 
 
 @value
 class File:
-    """A file or a symbolic link in an environment."""
+    """A file or symbolic link in an environment."""
 
     path: str
     """Relative to the root, with `/`."""
     kind: str
-    """`file`, `link`, or `other` (a socket, a pipe)."""
+    """`file`, `link`, or `other` (such as a socket or a pipe)."""
     size: int
+    """Bytes; 0 if it is not a regular file."""
 
 
-def files(root: str) -> Iterator[File]:
-    """Yield everything in an environment that is no directory, by path; links are not followed."""
+def walk_files(root: str) -> Iterator[File]:
+    """Yield everything in an environment except directories; symbolic links and staging trees are not entered."""
     stack = [""]
     while stack:
         below = stack.pop()
@@ -69,47 +70,47 @@ def files(root: str) -> Iterator[File]:
                 yield File(path, "other", 0)
 
 
-# What is recorded
+# Recorded roots
 
 
-def roots(
+def find_recorded_roots(
     environment: Environment,
     settings: Mapping[str, str],
-    distributions: list[Installed],
+    distributions: list[InstalledDistribution],
     shells: Mapping[str, Shell],
     overlay: Overlay,
 ) -> dict[str, list[str]]:
-    """Return every place that the environment takes for its own root, and the files that say so.
+    """Return the roots that files in an environment record for it, with the paths of these files.
 
-    Activation scripts say it, the command in `pyvenv.cfg`, and the first lines of scripts that were installed here; a
-    script that somebody else put here may rightly name another environment. The command by which a relocatable one was
-    made tells where that was, and claims nothing.
+    Roots are recorded by activation scripts, by the command in `pyvenv.cfg` (but in a relocatable environment that may be
+    any old path), and by the first lines of scripts that belong to installed packages. Other scripts may have a reason
+    to name another environment.
     """
     found: dict[str, list[str]] = {}
     layout = environment.layout
-    for name in listed(overlay.on_disk(layout.bin)):
+    for name in list_names(overlay.on_disk(layout.bin)):
         path = f"{layout.bin}/{name}"
         if shell := shells.get(name.lower()):
-            for root in recorded_roots(overlay.text(path), shell):
-                inside = posixpath.normpath(root.replace("\\", "/")).endswith(f"/{layout.bin}")
-                found.setdefault(os.path.dirname(root) if inside else root, []).append(path)
-    destination = recorded_command.place_of(settings.get("command", ""), environment.location)
+            for root in roots_in_script(overlay.text(path), shell):
+                is_bin = posixpath.normpath(root.replace("\\", "/")).endswith(f"/{layout.bin}")
+                found.setdefault(os.path.dirname(root) if is_bin else root, []).append(path)
+    destination = recorded_command.recorded_destination(settings.get("command", ""), environment.location)
     if destination and environment.placement == "fixed":
         found.setdefault(destination, []).append(layout.config)
     scripts = own_scripts(environment, distributions)
     by_script: dict[str, list[str]] = {}
     for path in scripts:
-        program = program_of(overlay, path)
-        if program and (root := root_of_program(program, layout.bin)):
+        program = program_of_script(overlay, path)
+        if program and (root := environment_of_program(program, layout.bin)):
             by_script.setdefault(root, []).append(path)
     for root, paths in by_script.items():
-        if root in found or 2 * len(paths) > len(scripts):  # a single one may have been changed by hand
+        if root in found or 2 * len(paths) > len(scripts):  # a few of them may have been changed by hand
             found.setdefault(root, []).extend(paths)
-    return {root: paths for root, paths in found.items() if may_be_root(root, settings)}
+    return {root: paths for root, paths in found.items() if is_possible_root(root, settings)}
 
 
-def may_be_root(root: str, settings: Mapping[str, str]) -> bool:
-    """Return whether an environment may have been at a place: not where its base is, nor another kind of directory."""
+def is_possible_root(root: str, settings: Mapping[str, str]) -> bool:
+    """Return whether a path may be an old root: not the base interpreter, nor a directory with other content."""
     home = settings.get("home", "")
     bases = [os.path.dirname(home), *(settings.get(key, "") for key in ("base-prefix", "base-exec-prefix"))]
     bases += (os.path.dirname(os.path.dirname(settings.get(key, ""))) for key in ("executable", "base-executable"))
@@ -118,92 +119,101 @@ def may_be_root(root: str, settings: Mapping[str, str]) -> bool:
     return not os.path.isdir(root) or os.path.isfile(os.path.join(root, "pyvenv.cfg")) or not os.listdir(root)
 
 
-def own_scripts(environment: Environment, distributions: list[Installed]) -> list[str]:
-    """Return the files in the directory for executables that a distribution in this environment brought."""
+def own_scripts(environment: Environment, distributions: list[InstalledDistribution]) -> list[str]:
+    """Return the existing files in the directory of executables that belong to an installed distribution, sorted."""
     prefix = f"{environment.layout.bin}/"
-    listed_there = {row.path for one in distributions for row in one.rows if row.path.startswith(prefix)}
+    recorded = {row.path for distribution in distributions for row in distribution.rows if row.path.startswith(prefix)}
     declared = {
-        prefix + point.name + suffix for one in distributions for point in one.entry_points for suffix in ("", ".exe")
+        prefix + point.name + suffix
+        for distribution in distributions
+        for point in distribution.entry_points
+        for suffix in ("", ".exe")
     }
-    present = {prefix + name for name in listed(os.path.join(environment.location, environment.layout.bin))}
-    return sorted((listed_there | declared) & present)
+    present = {prefix + name for name in list_names(os.path.join(environment.location, environment.layout.bin))}
+    return sorted((recorded | declared) & present)
 
 
-def program_of(overlay: Overlay, path: str) -> str:
-    """Return the program that a script names; empty if it names none."""
+def program_of_script(overlay: Overlay, path: str) -> str:
+    """Return the program that runs a script or that a launcher starts; empty if there is none."""
     if overlay.target(path) is not None:
         return ""
     content = overlay.content(path) or b""
     if content.startswith(b"MZ"):
-        split = launchers.split(content)
-        return split.program if split else ""
-    header = header_of(content)
+        launcher = launchers.parse_launcher(content)
+        return launcher.program if launcher else ""
+    header = parse_header(content)
     return header.program if header else ""
 
 
-def root_of_program(program: str, scripts: str) -> str:
-    """Return the environment whose Python a path is: `/x/env` for `/x/env/bin/python3`."""
+def environment_of_program(program: str, scripts: str) -> str:
+    """Return the root of the environment that a Python belongs to: `/x/env` for `/x/env/bin/python3`; else empty.
+
+    :param scripts: the name of the directory of executables.
+    """
     directory, _, name = program.replace("\\", "/").rpartition("/")
     if not re.match(r"(python|pypy|graalpy)", name) or not directory.endswith(f"/{scripts}"):
         return ""
     return program[: len(directory) - len(scripts) - 1]
 
 
-# What is to be written
+# Replacing them
 
 
 @value
-class Writer:
-    """What it takes to write an environment's own places."""
+class RelocationContext:
+    """What is needed to replace the embedded paths of an environment."""
 
     environment: Environment
-    """As it is to be: its location is the new one."""
+    """The environment at its new location."""
     relocation: Relocation
     platform: str
-    """`sys.platform` of the target, by which a first line is judged."""
+    """`sys.platform` of the target, which determines the form of script headers."""
     shells: Mapping[str, Shell]
-    """Those that read its activation scripts, by the scripts' file names in lower case."""
+    """The shells of its activation scripts, by file name in lower case."""
     generated: Mapping[str, bytes]
-    """The activation scripts as cloche would write them at the new place, by path."""
+    """The content that cloche would give its activation scripts at the new location, by path."""
     prompts: tuple[str, str] | None = None
-    """(old, new) if the prompt follows the directory's name and that changes."""
+    """(old, new) if the prompt is the name of the directory and changes with it."""
 
 
-def relocate(overlay: Overlay, writer: Writer) -> list[str]:
-    """Have every place in an environment name its new root; return the files that still name the old one."""
-    needles = {needle(old) for old, _ in (*writer.relocation.roots, *writer.relocation.around)} - {b""}
-    ours = unedited(overlay)
-    residue = []
-    for file in files(overlay.root):
+def relocate_tree(overlay: Overlay, context: RelocationContext) -> list[str]:
+    """Replace the embedded paths of an environment; return the files that still contain an old root, sorted."""
+    needles = {needle(old) for old, _ in (*context.relocation.roots, *context.relocation.parents)} - {b""}
+    unedited = unedited_files(overlay)
+    remaining = []
+    for file in walk_files(overlay.root):
         if file.kind == "link":
-            relocate_link(overlay, file.path, writer)
+            relocate_link(overlay, file.path, context)
         elif file.kind == "file" and not file.path.endswith((".pyc", "/RECORD")) and file.path != MANIFEST:
             if file.size > TEXT_LIMIT:
-                if searched(overlay.on_disk(file.path), needles):
-                    residue.append(file.path)
+                if file_contains(overlay.on_disk(file.path), needles):
+                    remaining.append(file.path)
                 continue
             content = overlay.content(file.path)
             if content is None:
                 continue
-            if file.path in ours and file.path in writer.generated:
-                overlay.write(file.path, writer.generated[file.path])
-            elif any(one in content for one in needles) or is_prompted(file.path, content, writer):
-                relocate_file(overlay, file.path, content, writer)
-                left = overlay.content(file.path) or b""
-                if writer.relocation.names_old(left.decode("utf-8", "surrogateescape")):
-                    residue.append(file.path)
+            if file.path in unedited and file.path in context.generated:
+                overlay.write(file.path, context.generated[file.path])
+            elif any(part in content for part in needles) or shows_prompt(file.path, content, context):
+                relocate_file(overlay, file.path, content, context)
+                relocated = overlay.content(file.path) or b""
+                if context.relocation.mentions_old_root(relocated.decode("utf-8", "surrogateescape")):
+                    remaining.append(file.path)
     for path in overlay.changed:
-        drop_bytecode(overlay, path)
-    return sorted(residue)
+        remove_bytecode(overlay, path)
+    return sorted(remaining)
 
 
-def unedited(overlay: Overlay) -> frozenset[str]:
-    """Return the files that are as cloche wrote them."""
-    return frozenset(path for path, state in written(overlay).items() if state == "unedited")
+def unedited_files(overlay: Overlay) -> frozenset[str]:
+    """Return the generated files that were not edited since cloche wrote them."""
+    return frozenset(path for path, state in generated_file_states(overlay).items() if state == "unedited")
 
 
-def written(overlay: Overlay) -> dict[str, str]:
-    """Return the files that cloche wrote and that are there, each `unedited` or `edited`; none by another maker."""
+def generated_file_states(overlay: Overlay) -> dict[str, str]:
+    """Return the existing files that cloche generated, by path: `unedited` or `edited`.
+
+    Empty for the environment of another creator.
+    """
     found = {}
     for path, digest in parse_manifest(overlay.text(MANIFEST)).items():
         if (content := overlay.content(path)) is not None:
@@ -211,200 +221,204 @@ def written(overlay: Overlay) -> dict[str, str]:
     return found
 
 
-def relocate_link(overlay: Overlay, path: str, writer: Writer) -> None:
-    """Make an absolute link into the environment a relative one, and point others to where their target is now."""
+def relocate_link(overlay: Overlay, path: str, context: RelocationContext) -> None:
+    """Make an absolute link into the environment relative, and replace the target of a link to a moved directory."""
     target = overlay.target(path)
     if target is None or not os.path.isabs(target):
         return
-    moved, root = writer.relocation.path(target), writer.environment.location
-    if moved != target and within(moved, root) and moved != root:
+    moved, root = context.relocation.path(target), context.environment.location
+    if moved != target and is_within(moved, root) and moved != root:
         moved = os.path.relpath(moved, os.path.dirname(os.path.join(root, path)))
     overlay.link(path, moved)
 
 
-def relocate_file(overlay: Overlay, path: str, content: bytes, writer: Writer) -> None:
-    """Have one file name the new root, in the notation that a file of its kind has."""
+def relocate_file(overlay: Overlay, path: str, content: bytes, context: RelocationContext) -> None:
+    """Replace the embedded paths of one file, in the notation of its kind of file."""
     text = content.decode("utf-8", "surrogateescape")
     name = path.rpartition("/")[2].lower()
-    relocation = writer.relocation
-    if path == writer.environment.layout.config:
-        overlay.write_text(path, relocated_settings(text, relocation))
-    elif path.startswith(f"{writer.environment.layout.bin}/") and name in writer.shells:
-        overlay.write_text(path, relocated_activator(text, writer.shells[name], writer))
+    relocation = context.relocation
+    if path == context.environment.layout.config:
+        overlay.write_text(path, relocate_settings(text, relocation))
+    elif path.startswith(f"{context.environment.layout.bin}/") and name in context.shells:
+        overlay.write_text(path, relocate_activator(text, context.shells[name], context))
     elif content.startswith(b"MZ"):
-        if changed := launchers.with_program_of(content, lambda program: relocation.path(program)):
+        if changed := launchers.replace_program(content, lambda program: relocation.path(program)):
             overlay.write(path, changed)
     elif content.startswith(b"#!"):
-        overlay.write(path, relocated_script(path, content, writer))
+        overlay.write(path, relocate_script(path, content, context))
     elif b"\0" in content:
         return
     elif name == "direct_url.json":
-        overlay.write_text(path, relocated_urls(text, relocation))
+        overlay.write_text(path, relocate_urls(text, relocation))
     elif name.endswith((".json", ".ipynb", ".webmanifest")):
-        overlay.write_text(path, relocation.json(relocated_urls(text, relocation)))
+        overlay.write_text(path, relocation.json(relocate_urls(text, relocation)))
     elif name.endswith(".pth"):
-        overlay.write_text(path, relocated_lines(text, relocation))
+        overlay.write_text(path, relocate_pth(text, relocation))
     elif name.endswith(".egg-link"):
         lines = text.splitlines(keepends=True)
-        overlay.write_text(path, "".join(moved_line(line, relocation) for line in lines))
+        overlay.write_text(path, "".join(relocate_line(line, relocation) for line in lines))
     elif name.endswith((".py", ".pyi", ".xsh")):
         overlay.write_text(path, relocation.python(text))
     else:
-        overlay.write_text(path, relocation.plain(text))
+        overlay.write_text(path, relocation.plain_text(text))
 
 
-def relocated_settings(text: str, relocation: Relocation) -> str:
-    """Return a `pyvenv.cfg` of the new place; only the lines that name the old one change."""
+def relocate_settings(text: str, relocation: Relocation) -> str:
+    """Return a `pyvenv.cfg` with its paths replaced; other lines are unchanged."""
     lines = []
     for line in text.splitlines(keepends=True):
         key, separator, setting = line.partition("=")
         if separator and key.strip() == "command":
             words = setting.strip()
-            line = key + separator + setting.replace(words, recorded_command.relocated(words, relocation), 1)
+            line = key + separator + setting.replace(words, recorded_command.relocate_command(words, relocation), 1)
         elif separator and key.strip() != "prompt":
-            line = key + separator + relocation.everything(setting)
+            line = key + separator + relocation.string(setting)
         lines.append(line)
     return "".join(lines)
 
 
-def relocated_activator(text: str, shell: Shell, writer: Writer) -> str:
-    """Return an activation script of another maker, or one that was edited, for the new place."""
-    relocation = writer.relocation
+def relocate_activator(text: str, shell: Shell, context: RelocationContext) -> str:
+    """Return an activation script, of another creator or edited, with its paths and its prompt replaced."""
+    relocation = context.relocation
 
     def change(word: str, line: str) -> str:
-        moved = relocation.everything(word)
-        if moved == word and writer.prompts and "prompt" in line.lower():
-            old, new = writer.prompts
+        moved = relocation.string(word)
+        if moved == word and context.prompts and "prompt" in line.lower():
+            old, new = context.prompts
             for before, after in ((f"({old}) ", f"({new}) "), (f"({old})", f"({new})"), (old, new)):
                 if word == before:
                     return after
         return moved
 
     text = rewrite_script(text, shell, change)
-    if writer.prompts and re.fullmatch(r"[\w.+@-]+", writer.prompts[1]):
-        old, new = writer.prompts
+    if context.prompts and re.fullmatch(r"[\w.+@-]+", context.prompts[1]):
+        old, new = context.prompts
         text = re.sub(rf'(PS1="|prompt = ["\'])\({re.escape(old)}\) ', lambda match: f"{match[1]}({new}) ", text)
-    return relocation.plain(text)
+    return relocation.plain_text(text)
 
 
-def is_prompted(path: str, content: bytes, writer: Writer) -> bool:
-    """Return whether a file shows the directory's name as the prompt, and not by reference."""
+def shows_prompt(path: str, content: bytes, context: RelocationContext) -> bool:
+    """Return whether a file is an activation script that contains the old name of the directory as its prompt."""
     name = path.rpartition("/")[2].lower()
     return (
-        writer.prompts is not None
-        and name in writer.shells
-        and path.startswith(f"{writer.environment.layout.bin}/")
-        and os.fsencode(writer.prompts[0]) in content
+        context.prompts is not None
+        and name in context.shells
+        and path.startswith(f"{context.environment.layout.bin}/")
+        and os.fsencode(context.prompts[0]) in content
     )
 
 
-def relocated_script(path: str, content: bytes, writer: Writer) -> bytes:
-    """Return a script whose program, and whose own text, are at the new place."""
-    header = header_of(content)
-    relocation = writer.relocation
+def relocate_script(path: str, content: bytes, context: RelocationContext) -> bytes:
+    """Return a script with the paths in its header and in its body replaced."""
+    header = parse_header(content)
+    relocation = context.relocation
     if header is not None and (program := relocation.path(header.program)) != header.program:
-        changed = restarted(header, program, path, writer.environment, writer.platform)
+        changed = retarget_script(header, program, path, context.environment, context.platform)
         if changed is not None:
             content = changed
-            header = header_of(content) or header
-    if not relocation.names_old(content.decode("utf-8", "surrogateescape")):
+            header = parse_header(content) or header
+    if not relocation.mentions_old_root(content.decode("utf-8", "surrogateescape")):
         return content
     body = header.body if header is not None else content
     start = content[: len(content) - len(body)]
     text = body.decode("utf-8", "surrogateescape")
     is_python = header is not None and re.search(r"(python|pypy)[\w.]*$", header.program)
-    moved = relocation.python(text) if is_python else relocation.plain(text)
+    moved = relocation.python(text) if is_python else relocation.plain_text(text)
     return start + moved.encode("utf-8", "surrogateescape")
 
 
-def relocated_urls(text: str, relocation: Relocation) -> str:
-    """Return a JSON document in which every `file:` URL of something that has moved names its new place."""
+def relocate_urls(text: str, relocation: Relocation) -> str:
+    """Return a JSON document with the paths in `file:` URLs replaced."""
     return re.sub(r'"(file://[^"\\]*)"', lambda match: f'"{relocation.url(match[1])}"', text)
 
 
-def relocated_lines(text: str, relocation: Relocation) -> str:
-    """Return a `.pth` file (see the documentation of `site`): a path a line, or a line of Python."""
+def relocate_pth(text: str, relocation: Relocation) -> str:
+    """Return a `.pth` file with its paths replaced: each line is a path or Python code (see the docs of `site`)."""
     lines = []
     for line in text.splitlines(keepends=True):
         if line.startswith(("import ", "import\t")):
             ending = line[len(line.rstrip("\r\n")) :]
             lines.append(relocation.python(line.rstrip("\r\n")) + ending)
         else:
-            lines.append(moved_line(line, relocation))
+            lines.append(relocate_line(line, relocation))
     return "".join(lines)
 
 
-def moved_line(line: str, relocation: Relocation) -> str:
+def relocate_line(line: str, relocation: Relocation) -> str:
+    """Return a line that is a path, with the path replaced and trailing white space unchanged."""
     path = line.rstrip()
     return relocation.path(path) + line[len(path) :]
 
 
-def searched(path: str, needles: set[bytes]) -> bool:
-    """Return whether a large file holds one of these."""
+def file_contains(path: str, needles: set[bytes]) -> bool:
+    """Return whether a large file contains any of some byte strings."""
     import mmap
 
     try:
         with open_regular_file(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return any(content.find(one) >= 0 for one in needles)
+            return any(content.find(part) >= 0 for part in needles)
     except (OSError, ValueError):
         return False
 
 
-def drop_bytecode(overlay: Overlay, path: str) -> None:
-    """Drop the byte-code of a changed source: one of the unchecked kind (PEP 552) would be believed for ever."""
+def remove_bytecode(overlay: Overlay, path: str) -> None:
+    """Remove the byte-code of a changed source file: Python would never notice that an unchecked `.pyc` is outdated."""
     if not path.endswith(".py"):
         return
     directory, _, name = path.rpartition("/")
     stem = name.removesuffix(".py")
-    for cached in listed(overlay.on_disk(f"{directory}/__pycache__")):
+    for cached in list_names(overlay.on_disk(f"{directory}/__pycache__")):
         if cached.startswith(f"{stem}.") and cached.endswith(".pyc"):
             overlay.remove(f"{directory}/__pycache__/{cached}")
 
 
-def retargeted(overlay: Overlay, environment: Environment, scripts: list[str], platform: str) -> list[str]:
-    """Have scripts name the environment's own Python, under the name they use if it has that; return the others."""
-    left = []
+def retarget_scripts(overlay: Overlay, environment: Environment, scripts: list[str], platform: str) -> list[str]:
+    """Change scripts to run with the Python of their environment; return those for which that is impossible.
+
+    A script keeps the name that it uses (`python3`) if the environment has a Python of that name.
+    """
+    unchanged = []
     layout = environment.layout
     for path in scripts:
         content = overlay.content(path) or b""
-        header = header_of(content)
+        header = parse_header(content)
         if header is None:
-            left.append(path)
+            unchanged.append(path)
             continue
         name = posixpath.basename(header.program.replace("\\", "/"))
         own = name if name in layout.names else posixpath.basename(layout.executable)
         program = environment.path_to(f"{layout.bin}/{own}")
-        changed = restarted(header, program, path, environment, platform)
+        changed = retarget_script(header, program, path, environment, platform)
         if changed is None:
-            left.append(path)
+            unchanged.append(path)
         else:
             overlay.write(path, changed)
-    return left
+    return unchanged
 
 
-def restarted(header: Header, program: str, path: str, environment: Environment, platform: str) -> bytes | None:
-    """Return the script at `path` for another program, which it finds by itself if the environment is relocatable.
+def retarget_script(header: Header, program: str, path: str, environment: Environment, platform: str) -> bytes | None:
+    """Return the script at `path` with another program in its header; None if no header can name that program.
 
-    None if no header can be written that names it.
+    In a relocatable environment, the script finds a program in its own directory at run time.
     """
     scripts, name = environment.layout.bin, posixpath.basename(program)
     is_beside = program == environment.path_to(f"{scripts}/{name}") and posixpath.dirname(path) == scripts
     if environment.placement == "relocatable" and environment.os_name != "nt" and is_beside:
-        return with_found_program(header, name)
-    return with_program(header, program, platform)
+        return relocatable_script(header, name)
+    return script_with_program(header, program, platform)
 
 
 def site_files(environment: Environment, suffix: str) -> list[str]:
-    """Return the files with a suffix that stand directly in the directories for packages."""
+    """Return the paths of the files with a suffix, at the top level of `purelib` and `platlib`."""
     return [
         f"{site}/{name}"
-        for site in sites(environment.layout)
-        for name in listed(os.path.join(environment.location, site))
+        for site in site_directories(environment.layout)
+        for name in list_names(os.path.join(environment.location, site))
         if name.endswith(suffix)
     ]
 
 
-def at(environment: Environment, location: str) -> Environment:
-    """Return an environment at another place, with the prompt that it has there."""
+def environment_at(environment: Environment, location: str) -> Environment:
+    """Return an environment at another location; a prompt that is the name of the directory changes with it."""
     derived = environment.prompt == os.path.basename(environment.location)
     return replace(environment, location=location, prompt=os.path.basename(location) if derived else environment.prompt)

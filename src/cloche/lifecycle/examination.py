@@ -1,6 +1,6 @@
-"""What an environment says of itself when it is started: whether it runs, where it thinks it is, what it can import.
+"""Examine an environment by running it: its Python, and its activation scripts in the shells on this machine.
 
-It starts the environment's own Python, and shells on its activation scripts; nothing else in the lifecycle does.
+No other module of the lifecycle starts these.
 """
 
 from __future__ import annotations
@@ -23,80 +23,91 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Literal
 
-    from cloche.lifecycle.installed import Installed
+    from cloche.lifecycle.installed import InstalledDistribution
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host
     from cloche.shells.shell import Shell
 
-PATIENCE = 60.0
-"""Seconds after which a Python that does not answer counts as broken."""
+TIMEOUT = 60.0
+"""Seconds to wait for a Python or a shell."""
 
 
 @value
-class Examined:
-    """What the environment's Python told."""
+class Examination:
+    """What the Python of an environment reports about itself."""
 
     failure: str
-    """Why it does not start; empty if it does, and the rest is true."""
+    """Why it does not start; empty if it does, and only then are the report below known."""
     prefix: str = ""
     version: tuple[int, ...] = ()
     unresolvable: tuple[str, ...] = ()
-    """Modules, of those that were asked for, that cannot be found."""
+    """The requested modules that cannot be found."""
     seed: str = ""
-    """Why pip does not run; empty if it does, or there is none."""
+    """Why pip does not run; empty if it runs or is not installed."""
     obstacle: str = ""
-    """A file for which it would wait without end, relative to the root; it was not started then."""
+    """A pipe or device, relative to the root, that Python would block on at startup. It is not started then."""
 
 
-def modules_of(distributions: Iterable[Installed]) -> list[str]:
-    """Return the modules that scripts of these distributions import."""
-    return sorted({point.module for one in distributions for point in one.entry_points if point.module})
+def modules_of(distributions: Iterable[InstalledDistribution]) -> list[str]:
+    """Return the modules that the scripts of these distributions import, sorted."""
+    return sorted(
+        {point.module for distribution in distributions for point in distribution.entry_points if point.module}
+    )
 
 
 def examine(
     environment: Environment, host: Host, modules: Iterable[str] = (), *, seed: Literal["yes", "no"] = "yes"
-) -> Examined:
-    """Start an environment's Python and ask."""
+) -> Examination:
+    """Start the Python of an environment and return what it reports.
+
+    :param modules: the modules to look for.
+    :param seed: whether to try pip.
+    """
     program = template.resource(__name__, "_examine.py")
     executable = environment.path_to(environment.layout.executable)
-    asked = [*modules, *(["--seed"] if seed == "yes" else [])]
+    arguments = [*modules, *(["--seed"] if seed == "yes" else [])]
     environ = {name: text for name, text in host.environ.items() if not name.startswith(("PYTHON", "__PYVENV"))}
-    if obstacle := obstacle_to_start(environment):
-        return Examined(f"`{obstacle}` is not a regular file; reading it would block", obstacle=obstacle)
+    if obstacle := blocking_file(environment):
+        return Examination(f"`{obstacle}` is not a regular file; reading it would block", obstacle=obstacle)
     try:
-        ran = ask([executable, "-I", "-B", "-c", program, *asked], environ, os.path.abspath(os.sep))
+        completed = run_to_end([executable, "-I", "-B", "-c", program, *arguments], environ, os.path.abspath(os.sep))
     except subprocess.TimeoutExpired:
-        return Examined(f"gave no answer in {PATIENCE:.0f} s")
+        return Examination(f"no answer after {TIMEOUT:.0f} s")
     except OSError as error:
-        return Examined(reason_of(error))
-    lines = ran.stdout.decode("utf-8", "surrogateescape").strip().splitlines()
+        return Examination(reason_of(error))
+    lines = completed.stdout.decode("utf-8", "surrogateescape").strip().splitlines()
     try:
-        facts = json.loads(lines[-1])
-        return Examined(
-            "", facts["prefix"], tuple(facts["version"][:3]), tuple(facts["unresolvable"]), facts["seed"].strip()
+        report = json.loads(lines[-1])
+        return Examination(
+            "", report["prefix"], tuple(report["version"][:3]), tuple(report["unresolvable"]), report["seed"].strip()
         )
     except (IndexError, ValueError, KeyError, TypeError):
-        said = ran.stderr.decode("utf-8", "replace").strip().splitlines()
-        return Examined(said[-1] if said else f"ended with code {ran.returncode}")
+        errors = completed.stderr.decode("utf-8", "replace").strip().splitlines()
+        return Examination(errors[-1] if errors else f"exit code {completed.returncode}")
 
 
-def obstacle_to_start(environment: Environment) -> str:
-    """Return a file that every Python here reads when it starts and that is a pipe or a device; empty if none is."""
-    beside = f"{environment.layout.bin}/pyvenv.cfg"
-    for path in (environment.layout.config, beside, *site_files(environment, ".pth")):
+def blocking_file(environment: Environment) -> str:
+    """Return the first file that Python reads at startup and that is a pipe or a device, relative to the root.
+
+    Empty if there is none.
+    """
+    nested_config = f"{environment.layout.bin}/pyvenv.cfg"  # Python reads it if it exists beside its executable
+    for path in (environment.layout.config, nested_config, *site_files(environment, ".pth")):
         try:
-            kind = os.stat(environment.path_to(path)).st_mode
+            mode = os.stat(environment.path_to(path)).st_mode
         except OSError:
             continue
-        if stat.S_ISFIFO(kind) or stat.S_ISCHR(kind) or stat.S_ISBLK(kind):
+        if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
             return path
     return ""
 
 
-def ask(command: Sequence[str], environ: Mapping[str, str], directory: str) -> subprocess.CompletedProcess[bytes]:
-    """Run a program that is given nothing to read, to its end; it ends with all that it started if we do not wait for it.
+def run_to_end(
+    command: Sequence[str], environ: Mapping[str, str], directory: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a program without input until it exits; on a timeout or an interrupt, kill its process tree.
 
-    :raises subprocess.TimeoutExpired: it took longer than `PATIENCE`.
+    :raises subprocess.TimeoutExpired: it took longer than `TIMEOUT`.
     :raises OSError: it cannot be started.
     """
     nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
@@ -104,47 +115,56 @@ def ask(command: Sequence[str], environ: Mapping[str, str], directory: str) -> s
         command, env=environ, cwd=directory, stdin=nothing, stdout=pipe, stderr=pipe, start_new_session=True
     ) as process:
         try:
-            output, errors = process.communicate(timeout=PATIENCE)
+            output, errors = process.communicate(timeout=TIMEOUT)
         except BaseException:
             kill_process_tree(process, environ)
             raise
     return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
 
-def activations(environment: Environment, host: Host) -> list[str]:
-    """Activate in every shell that is on this machine; return the scripts that did not lead here, with the shell."""
-    wrong: list[str] = []
+def failing_activations(environment: Environment, host: Host) -> list[str]:
+    """Activate an environment in every shell on this machine; return the scripts that fail, as `activate.fish (fish)`.
+
+    A script fails if the active environment is another one afterwards, or none.
+    """
+    failing: list[str] = []
     for shell in built_in_shells():
         script = shell.script_names[0]
         if os.path.isfile(environment.path_to(f"{environment.layout.bin}/{script}")):
-            wrong += [
+            failing += [
                 f"{script} ({program})"
                 for program in shell.trial_options
                 if try_activation(environment, shell, program, host) == "elsewhere"
             ]
-    return wrong
+    return failing
 
 
 def try_activation(
     environment: Environment, shell: Shell, program: str, host: Host
 ) -> Literal["here", "elsewhere", "unknown"]:
-    """Activate an environment in a shell; return where that leads, `unknown` if the shell cannot be run."""
-    found = shutil.which(program, path=host.environ.get("PATH"))
-    if found is None or shell.source_line is None:
+    """Activate an environment in a shell; return which environment is active then.
+
+    `here` is this environment, `elsewhere` another one or none; `unknown` if the shell cannot be run.
+    """
+    executable = shutil.which(program, path=host.environ.get("PATH"))
+    if executable is None or shell.source_line is None:
         return "unknown"
     text = shell.trial.format(line=shell.source_line(f"./{shell.script_names[0]}"))
     environ = {name: text for name, text in host.environ.items() if not name.startswith(("VIRTUAL_ENV", "XDG_"))}
-    environ |= {"TERM": "dumb", "HOME": "/nonexistent"}  # fish would leave its files there
+    environ |= {"TERM": "dumb", "HOME": "/nonexistent"}  # fish writes files into the home directory
     try:
-        ran = ask([found, *shell.trial_options[program], text], environ, environment.path_to(environment.layout.bin))
+        completed = run_to_end(
+            [executable, *shell.trial_options[program], text], environ, environment.path_to(environment.layout.bin)
+        )
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
-    told = ran.stdout.decode("utf-8", "surrogateescape").splitlines()
-    return "here" if any(same(line, environment.location) for line in told[:2]) else "elsewhere"
+    output = completed.stdout.decode("utf-8", "surrogateescape").splitlines()
+    return "here" if any(is_same_file(line, environment.location) for line in output[:2]) else "elsewhere"
 
 
-def same(one: str, other: str) -> bool:
+def is_same_file(first: str, second: str) -> bool:
+    """Return whether two paths lead to the same file or directory; False if one of them does not exist."""
     try:
-        return os.path.samefile(one, other)
+        return os.path.samefile(first, second)
     except OSError:
         return False

@@ -1,19 +1,22 @@
-"""Environments below a directory; it looks at names, and into no environment."""
+"""Find environments below a directory, by file names alone."""
 
 from __future__ import annotations
 
 import os
 
-UNLIKELY = frozenset((".git", ".hg", "node_modules", "__pycache__", "proc", "sys", "dev"))
+SKIPPED_NAMES = frozenset((".git", ".hg", "node_modules", "__pycache__", "proc", "sys", "dev"))
 
 
 def environments_below(directory: str) -> list[str]:
-    """Return every directory with a `pyvenv.cfg` at or below one, by path; links are not followed."""
+    """Return the directories that contain a `pyvenv.cfg`, at or below `directory`, sorted.
+
+    Symbolic links are not followed, and environments inside of environments are not searched.
+    """
     found = []
     for parent, names, files in os.walk(directory):
         if "pyvenv.cfg" in files:
             found.append(parent)
             names.clear()
         else:
-            names[:] = sorted(name for name in names if name not in UNLIKELY)
+            names[:] = sorted(name for name in names if name not in SKIPPED_NAMES)
     return sorted(found)

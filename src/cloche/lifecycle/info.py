@@ -1,14 +1,14 @@
-"""What can be said of an environment without starting it: for `cloche info`, and for whoever wants it as data."""
+"""Collect information about an environment without starting its Python."""
 
 from __future__ import annotations
 
 import os
 
 from cloche.lifecycle.activation_scripts import shells_by_script
-from cloche.lifecycle.embedded_paths import files, roots
-from cloche.lifecycle.installed import Installed, installed
+from cloche.lifecycle.embedded_paths import find_recorded_roots, walk_files
+from cloche.lifecycle.installed import InstalledDistribution, installed_distributions
 from cloche.lifecycle.overlay import Overlay
-from cloche.lifecycle.reader import known_settings, listed, maker_of, read, standing_base
+from cloche.lifecycle.reader import creator_of, current_base, effective_settings, list_names, read_environment
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -20,69 +20,70 @@ if TYPE_CHECKING:
     from cloche.shells.shell import Shell
 
 SEEDS = ("pip", "setuptools", "wheel")
-"""Distributions that makers put into new environments."""
+"""Distributions that tools install into new environments."""
 
 
 @value
 class EnvironmentInfo:
-    """An environment, its history as far as it shows, and its contents."""
+    """An environment, its content, and its history as far as it is recorded."""
 
     environment: Environment
     settings: Mapping[str, str]
-    """What `pyvenv.cfg` says, or what the rest of the environment tells where it is broken."""
+    """The settings in `pyvenv.cfg`; missing ones are inferred (see `reader.effective_settings`)."""
     maker: str
+    """The tool that created it, for display: `uv 0.9.2`."""
     recorded_version: str
-    """The version that it was made for."""
+    """The Python version in `pyvenv.cfg`, as written there; empty if there is none."""
     base: Interpreter | None
-    """What stands where its base was; None if nothing does."""
+    """The interpreter at the path of its base, which may be of another version; None if there is none."""
     recorded_roots: tuple[str, ...]
-    """Every place that files in it take for its root, the most frequent first."""
-    distributions: tuple[Installed, ...]
+    """The paths that files in it record as its root, most frequent first."""
+    distributions: tuple[InstalledDistribution, ...]
     activators: tuple[str, ...]
     """File names of its activation scripts."""
     shells: Mapping[str, Shell]
-    """Those that read activation scripts, by the scripts' file names in lower case."""
+    """The shells of activation scripts, by file name in lower case."""
     own_size: int
-    """Bytes of files that are its alone."""
+    """Bytes of files with a single hard link."""
     shared_size: int
-    """Bytes of files that it shares with a store, or with other environments, through hard links."""
+    """Bytes of files that it shares through hard links, with a store or with other environments."""
 
     @property
     def version_text(self) -> str:
-        """The recorded version as releases are named: `3.12.1` for `3.12.1.final.0`; empty if there is none."""
+        """The recorded version in the form of a release: `3.12.1` for `3.12.1.final.0`; empty if there is none."""
         parts = self.recorded_version.split(".")
         level, serial = parts[3:5] if len(parts) == 5 else ("final", "")
         suffix = {"alpha": "a", "beta": "b", "candidate": "rc"}.get(level)
         return ".".join(parts[:3]) + (f"{suffix}{serial}" if suffix else "")
 
     @property
-    def seeds(self) -> tuple[Installed, ...]:
-        return tuple(one for one in self.distributions if one.key in SEEDS)
+    def seeds(self) -> tuple[InstalledDistribution, ...]:
+        return tuple(distribution for distribution in self.distributions if distribution.key in SEEDS)
 
     @property
-    def editable(self) -> tuple[Installed, ...]:
-        return tuple(one for one in self.distributions if one.editable)
+    def editable(self) -> tuple[InstalledDistribution, ...]:
+        return tuple(distribution for distribution in self.distributions if distribution.editable)
 
 
 def environment_info(path: str, session: Session) -> EnvironmentInfo:
-    """Return what can be seen of the environment at a path.
+    """Return information about the environment at a path.
 
-    :raises DestinationError: there is none.
+    :raises DestinationError: there is no environment at the path.
     """
     host, cache = session.host, session.probes
-    environment = read(path, host, cache)
-    settings = known_settings(environment.location)
-    distributions = installed(environment)
-    names = listed(environment.path_to(environment.layout.bin))
+    environment = read_environment(path, host, cache)
+    settings = effective_settings(environment.location)
+    distributions = installed_distributions(environment)
+    names = list_names(environment.path_to(environment.layout.bin))
     shells = shells_by_script(names, environment, session)
-    recorded = roots(environment, settings, distributions, shells, Overlay(environment.location))
-    own, shared = sizes(environment.location)
+    recorded = find_recorded_roots(environment, settings, distributions, shells, Overlay(environment.location))
+    own, shared = disk_usage(environment.location)
     return EnvironmentInfo(
         environment=environment,
         settings=settings,
-        maker=maker_of(settings),
+        maker=creator_of(settings),
         recorded_version=settings.get("version_info") or settings.get("version") or "",
-        base=environment.interpreter or standing_base(settings, host, cache),
+        base=environment.interpreter or current_base(settings, host, cache),
         recorded_roots=tuple(sorted(recorded, key=lambda root: -len(recorded[root]))),
         distributions=tuple(distributions),
         activators=tuple(name for name in names if name.lower() in shells),
@@ -92,10 +93,10 @@ def environment_info(path: str, session: Session) -> EnvironmentInfo:
     )
 
 
-def sizes(root: str) -> tuple[int, int]:
-    """Return the bytes of files with one name, and of those with more, each of the latter once."""
+def disk_usage(root: str) -> tuple[int, int]:
+    """Return the bytes of files with one hard link, and of files with several; each of the latter counts once."""
     own, shared, seen = 0, 0, set()
-    for file in files(root):
+    for file in walk_files(root):
         if file.kind != "file":
             continue
         status = os.lstat(os.path.join(root, file.path))

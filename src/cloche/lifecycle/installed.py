@@ -1,6 +1,6 @@
-"""The distributions that are installed in an environment, as their own metadata tells; nothing is imported or changed.
+"""Find the distributions that are installed in an environment, from their metadata; nothing is imported.
 
-Whoever installed them: wheels (`.dist-info`, PEP 376 and 627), and the `.egg-info` and `.egg-link` of setuptools.
+Read are `.dist-info` directories (PEP 376 and 627), and the `.egg-info` and `.egg-link` of setuptools.
 """
 
 from __future__ import annotations
@@ -24,55 +24,62 @@ if TYPE_CHECKING:
 
 
 @value
-class Installed:
-    """A distribution in an environment."""
+class InstalledDistribution:
+    """A distribution that is installed in an environment."""
 
     name: str
-    """As its metadata spells it."""
+    """The name, as its metadata spells it."""
     version: str
     site: str
     """The directory it was found in, relative to the root."""
     metadata: str
     """Its `.dist-info`, `.egg-info` or `.egg-link`, relative to the root."""
     rows: tuple[Row, ...]
+    """The rows of its RECORD, with paths relative to the root."""
     installer: str
-    """Who put it there: `pip`, `uv`, `cloche`; empty if it does not say."""
+    """The tool that installed it: `pip`, `uv`, `cloche`; empty if it is not recorded."""
     requested: str
-    """`yes` for one that was asked for by name, `no` for one that came along (PEP 376)."""
+    """`yes` if the user asked for it by name, `no` if it was installed as a dependency (PEP 376)."""
     tags: tuple[str, ...]
-    """What it runs on: `py3-none-any`."""
+    """The compatibility tags of its wheel, expanded: `py3-none-any` (PEP 425)."""
     requires: tuple[str, ...]
+    """The requirements in `Requires-Dist`."""
     requires_python: str
-    """Which versions of Python it accepts (PEP 345); empty if it does not say."""
+    """The versions of Python that it accepts (PEP 345); empty if it does not say."""
     entry_points: tuple[EntryPoint, ...]
     origin: Mapping[str, object]
-    """What `direct_url.json` says (PEP 610); empty for one that came from an index."""
+    """The content of `direct_url.json` (PEP 610); empty if it was installed from an index."""
     editable: str
-    """The directory it is developed in, absolute; empty if it was installed for good."""
+    """The source directory of an editable install, absolute; empty if it is not editable."""
 
     @property
     def key(self) -> str:
-        """The name as it is compared (PEP 503)."""
+        """The normalized name (PEP 503)."""
         return normalize_name(self.name)
 
     @property
     def record(self) -> str:
+        """The path of its RECORD, relative to the root."""
         return f"{self.metadata}/RECORD"
 
 
-def sites(layout: Layout) -> list[str]:
-    """Return the directories for packages, relative to the root, each once."""
+def site_directories(layout: Layout) -> list[str]:
+    """Return `purelib` and `platlib`, relative to the root, without duplicates."""
     return list(dict.fromkeys((layout.purelib, layout.platlib)))
 
 
-def installed(environment: Environment) -> list[Installed]:
-    """Return every distribution in an environment, by name; metadata that cannot be read gives none."""
-    found = [one for site in sites(environment.layout) for one in in_site(environment.location, site)]
-    return sorted(found, key=lambda one: (one.key, one.version, one.metadata))
+def installed_distributions(environment: Environment) -> list[InstalledDistribution]:
+    """Return the distributions in an environment, sorted by name; unreadable ones are left out."""
+    found = [
+        distribution
+        for site in site_directories(environment.layout)
+        for distribution in distributions_in(environment.location, site)
+    ]
+    return sorted(found, key=lambda distribution: (distribution.key, distribution.version, distribution.metadata))
 
 
-def in_site(root: str, site: str) -> Iterator[Installed]:
-    """Yield the distributions in one directory for packages."""
+def distributions_in(root: str, site: str) -> Iterator[InstalledDistribution]:
+    """Yield the distributions in one `site-packages`, given relative to the root."""
     directory = os.path.join(root, site)
     try:
         names = sorted(os.listdir(directory))
@@ -81,63 +88,69 @@ def in_site(root: str, site: str) -> Iterator[Installed]:
     for name in names:
         path = f"{site}/{name}"
         if name.endswith(".dist-info") and os.path.isdir(os.path.join(root, path)):
-            yield from described(root, site, path, "METADATA")
+            yield from read_metadata(root, site, path, "METADATA")
         elif name.endswith(".egg-info"):
-            yield from described(root, site, path, "PKG-INFO")
+            yield from read_metadata(root, site, path, "PKG-INFO")
         elif name.endswith(".egg-link"):
-            yield from linked(root, site, path)
+            yield from read_egg_link(root, site, path)
 
 
-def described(root: str, site: str, metadata: str, file: str, editable: str = "") -> Iterator[Installed]:
-    """Yield what one metadata directory (or, for an `.egg-info` that is a file, that file) says."""
-    there = os.path.join(root, metadata)
-    text = read(os.path.join(there, file) if os.path.isdir(there) else there)
+def read_metadata(
+    root: str, site: str, metadata: str, file: str, editable: str = ""
+) -> Iterator[InstalledDistribution]:
+    """Yield the distribution that a metadata directory, or an `.egg-info` file, describes; nothing without a name.
+
+    :param file: the file in the directory that has the headers.
+    :param editable: the source directory, if it is known.
+    """
+    path = os.path.join(root, metadata)
+    text = read_text(os.path.join(path, file) if os.path.isdir(path) else path)
     headers = HeaderParser().parsestr(text)
     name, version = headers.get("Name", ""), headers.get("Version", "")
     if not name:
         return
-    origin = direct_url(read(os.path.join(there, "direct_url.json")))
-    wheel = HeaderParser().parsestr(read(os.path.join(there, "WHEEL")))
-    yield Installed(
+    origin = parse_direct_url(read_text(os.path.join(path, "direct_url.json")))
+    wheel = HeaderParser().parsestr(read_text(os.path.join(path, "WHEEL")))
+    yield InstalledDistribution(
         name=name,
         version=version,
         site=site,
         metadata=metadata,
-        rows=tuple(read_record(read(os.path.join(there, "RECORD")), site)),
-        installer=read(os.path.join(there, "INSTALLER")).strip(),
-        requested="yes" if os.path.isfile(os.path.join(there, "REQUESTED")) else "no",
-        tags=tuple(expanded(tag for tag in wheel.get_all("Tag", []))),
+        rows=tuple(read_record(read_text(os.path.join(path, "RECORD")), site)),
+        installer=read_text(os.path.join(path, "INSTALLER")).strip(),
+        requested="yes" if os.path.isfile(os.path.join(path, "REQUESTED")) else "no",
+        tags=tuple(expand_tags(tag for tag in wheel.get_all("Tag", []))),
         requires=tuple(headers.get_all("Requires-Dist", [])),
         requires_python=headers.get("Requires-Python", ""),
-        entry_points=tuple(entry_points(read(os.path.join(there, "entry_points.txt")))),
+        entry_points=tuple(parse_entry_points(read_text(os.path.join(path, "entry_points.txt")))),
         origin=origin,
         editable=editable or editable_location(origin),
     )
 
 
-def linked(root: str, site: str, path: str) -> Iterator[Installed]:
-    """Yield what `setup.py develop` has linked: an `.egg-link` names a directory that holds an `.egg-info`."""
-    project = read(os.path.join(root, path)).partition("\n")[0].strip()
+def read_egg_link(root: str, site: str, path: str) -> Iterator[InstalledDistribution]:
+    """Yield the distribution of an `.egg-link` (`setup.py develop`), which names a directory with an `.egg-info`."""
+    project = read_text(os.path.join(root, path)).partition("\n")[0].strip()
     try:
         found = [name for name in sorted(os.listdir(project)) if name.endswith(".egg-info")] if project else []
     except OSError:
         found = []
     if found:
-        for one in described(project, site, found[0], "PKG-INFO", project):
-            yield replace(one, metadata=path, rows=())
+        for distribution in read_metadata(project, site, found[0], "PKG-INFO", project):
+            yield replace(distribution, metadata=path, rows=())
     elif project:
         name = os.path.basename(path).removesuffix(".egg-link")
-        yield Installed(name, "", site, path, (), "", "yes", (), (), "", (), {}, project)
+        yield InstalledDistribution(name, "", site, path, (), "", "yes", (), (), "", (), {}, project)
 
 
-def expanded(tags: Iterator[str]) -> Iterator[str]:
-    """Yield every tag that a compressed one stands for: `py2.py3-none-any` is two (PEP 425)."""
+def expand_tags(tags: Iterator[str]) -> Iterator[str]:
+    """Yield the tags with compressed sets of Python tags expanded: `py2.py3-none-any` is two tags (PEP 425)."""
     for tag in tags:
         python, _, rest = tag.strip().partition("-")
-        yield from (f"{one}-{rest}" for one in python.split("."))
+        yield from (f"{version}-{rest}" for version in python.split("."))
 
 
-def entry_points(text: str) -> Iterator[EntryPoint]:
+def parse_entry_points(text: str) -> Iterator[EntryPoint]:
     """Yield the scripts that an `entry_points.txt` declares."""
     parser = configparser.RawConfigParser(delimiters=("=",), strict=False)
     setattr(parser, "optionxform", str)
@@ -151,31 +164,31 @@ def entry_points(text: str) -> Iterator[EntryPoint]:
             yield EntryPoint(name, module.strip(), attribute.strip(), kind)
 
 
-def direct_url(text: str) -> Mapping[str, object]:
-    """Return what a `direct_url.json` says; nothing if it is not one."""
+def parse_direct_url(text: str) -> Mapping[str, object]:
+    """Return the content of a `direct_url.json`; empty if it is not valid."""
     try:
-        said = json.loads(text) if text else {}
+        content = json.loads(text) if text else {}
     except ValueError:
         return {}
-    return said if isinstance(said, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def editable_location(origin: Mapping[str, object]) -> str:
-    """Return the directory of a distribution that is developed in place (PEP 660); empty for any other."""
-    about = origin.get("dir_info")
-    if not (isinstance(about, dict) and about.get("editable")):
+    """Return the source directory of an editable install (PEP 610, PEP 660); empty for any other."""
+    dir_info = origin.get("dir_info")
+    if not (isinstance(dir_info, dict) and dir_info.get("editable")):
         return ""
-    return file_of(str(origin.get("url", "")))
+    return path_of_url(str(origin.get("url", "")))
 
 
-def file_of(url: str) -> str:
-    """Return the path that a `file:` URL names; empty for any other URL."""
+def path_of_url(url: str) -> str:
+    """Return the path of a `file:` URL; empty for any other URL."""
     parts = urlsplit(url)
     return url2pathname(parts.path) if parts.scheme == "file" else ""
 
 
-def read(path: str) -> str:
-    """Return a file's text with lines as they are; empty for one that cannot be read."""
+def read_text(path: str) -> str:
+    """Return the text of a file with its line endings unchanged; empty if it cannot be read."""
     try:
         with open_regular_file(path) as file:
             return file.read().decode("utf-8", "surrogateescape")

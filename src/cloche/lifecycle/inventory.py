@@ -1,6 +1,7 @@
-"""What is installed in an environment, as far as another Python can have it: carried over, installed anew, or lost.
+"""Decide what an upgrade to another Python does with each installed distribution and loose file.
 
-It decides and reads; what it decides is operations, and requirements for pip.
+Files that the other Python can use are copied; other distributions are reinstalled by pip, or lost. Nothing here changes
+a file: the results are operations, and arguments for pip.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from cloche.fs.checksums import MANIFEST, digest_of, format_row, is_modified, parse_manifest
 from cloche.fs.files import open_regular_file
-from cloche.lifecycle.embedded_paths import files, written
-from cloche.lifecycle.installed import in_site, sites
-from cloche.lifecycle.overlay import Overlay, parents
-from cloche.lifecycle.reader import listed
-from cloche.lifecycle.rebase import NAME
-from cloche.lifecycle.relocation import within
-from cloche.lifecycle.shebangs import header_of, with_program
+from cloche.lifecycle.embedded_paths import generated_file_states, walk_files
+from cloche.lifecycle.installed import distributions_in, site_directories
+from cloche.lifecycle.overlay import Overlay, parent_directories
+from cloche.lifecycle.reader import list_names
+from cloche.lifecycle.rebase import PYTHON_NAME
+from cloche.lifecycle.relocation import is_within
+from cloche.lifecycle.shebangs import parse_header, script_with_program
 from cloche.model.operations import Copy, Link, Rewrite
 from cloche.model.value import value
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cloche.lifecycle.info import EnvironmentInfo
-    from cloche.lifecycle.installed import Installed
+    from cloche.lifecycle.installed import InstalledDistribution
     from cloche.model.environment import Layout
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import Operation
@@ -36,87 +37,96 @@ if TYPE_CHECKING:
 
 @value
 class Loss:
-    """Something that the new environment will not have."""
+    """A distribution or a file that the new environment will not have."""
 
-    what: str
-    why: str
+    item: str
+    """`NAME VERSION`, or a path."""
+    reason: str
 
 
 @value
 class Inventory:
-    """What is to become of everything that is installed."""
+    """What an upgrade does with everything that is installed."""
 
-    carried: tuple[Installed, ...]
-    """Taken over file by file, without any network."""
-    anew: tuple[Installed, ...]
-    """Installed again by pip, in the same version and from the same place."""
+    carried: tuple[InstalledDistribution, ...]
+    """Distributions that are carried over: their files are copied, without pip or a network."""
+    reinstalled: tuple[InstalledDistribution, ...]
+    """Distributions that pip reinstalls, in the same version and from the same source."""
     loose: tuple[str, ...]
-    """Files that belong to no package, relative to the root: taken over."""
+    """Files outside packages, relative to the root, which are copied."""
     edited: tuple[str, ...]
-    """Activation scripts of cloche that somebody has edited: taken over in place of new ones."""
+    """Activation scripts of cloche that were edited: they are copied and replace the new ones."""
     losses: tuple[Loss, ...]
 
 
-def all_installed(info: EnvironmentInfo) -> list[Installed]:
-    """Return what is installed, in every `site-packages` there is; of two of one name that which its Python sees."""
-    root, own = info.environment.location, sites(info.environment.layout)
-    found = {one.key: one for one in info.distributions}
-    for name in listed(os.path.join(root, "lib")):
+def all_distributions(info: EnvironmentInfo) -> list[InstalledDistribution]:
+    """Return the distributions in every `site-packages` of an environment, sorted by name.
+
+    If a name occurs more than once, the distribution that its Python imports is returned.
+    """
+    root, own = info.environment.location, site_directories(info.environment.layout)
+    found = {distribution.key: distribution for distribution in info.distributions}
+    for name in list_names(os.path.join(root, "lib")):
         site = f"lib/{name}/site-packages"
         if site not in own and re.fullmatch(r"(python|pypy)\d[\d.]*t?", name):
-            for one in in_site(root, site):
-                found.setdefault(one.key, one)
+            for distribution in distributions_in(root, site):
+                found.setdefault(distribution.key, distribution)
     return [found[key] for key in sorted(found)]
 
 
 def take_inventory(info: EnvironmentInfo, target: Interpreter, seeds: Iterable[str] = ()) -> Inventory:
-    """Decide what becomes of each distribution; `seeds` are those that the new environment brings of itself."""
+    """Decide what happens to each distribution, except for `seeds`, which the new environment is created with."""
     root = info.environment.location
-    carried, anew, losses = [], [], []
+    carried, reinstalled, losses = [], [], []
     seeded = frozenset(seeds)
-    everything = all_installed(info)
-    for one in everything:
-        if one.key in seeded:
+    everything = all_distributions(info)
+    for distribution in everything:
+        if distribution.key in seeded:
             continue
-        if reason := refusal(one, target):
-            losses.append(Loss(f"{one.name} {one.version}", reason))
-        elif is_carriable(one, info, target) and is_whole(one, root):
-            carried.append(one)
-        elif requirement(one):
-            anew.append(one)
+        if reason := refusal_reason(distribution, target):
+            losses.append(Loss(f"{distribution.name} {distribution.version}", reason))
+        elif can_be_copied(distribution, info, target) and is_intact(distribution, root):
+            carried.append(distribution)
+        elif pip_arguments(distribution):
+            reinstalled.append(distribution)
         else:
-            losses.append(Loss(f"{one.name} {one.version}", "its metadata does not say where it can be had"))
+            losses.append(
+                Loss(f"{distribution.name} {distribution.version}", "its metadata names no version or source")
+            )
     loose = list(loose_files(info, everything))
     kept = [path for path in loose if not path.endswith((".so", ".pyd", ".dylib"))]
-    losses += (Loss(path, "an extension module of no package") for path in sorted({*loose} - {*kept}))
-    return Inventory(tuple(carried), tuple(anew), tuple(kept), tuple(edited_scripts(info)), tuple(losses))
+    losses += (Loss(path, "it is an extension module outside of packages") for path in sorted({*loose} - {*kept}))
+    return Inventory(tuple(carried), tuple(reinstalled), tuple(kept), tuple(edited_scripts(info)), tuple(losses))
 
 
-def refusal(one: Installed, target: Interpreter) -> str:
-    """Return why a distribution does not accept a Python; empty if it does."""
+def refusal_reason(distribution: InstalledDistribution, target: Interpreter) -> str:
+    """Return why a distribution does not accept a Python (PEP 345); empty if it does."""
     try:
-        accepts = not one.requires_python or SpecifierSet(one.requires_python).contains(
+        accepts = not distribution.requires_python or SpecifierSet(distribution.requires_python).contains(
             target.version_text, prereleases=True
         )
     except InvalidSpecifier:
         return ""
-    return "" if accepts else f"it requires Python {one.requires_python}"
+    return "" if accepts else f"it requires Python {distribution.requires_python}"
 
 
-def is_carriable(one: Installed, info: EnvironmentInfo, target: Interpreter) -> bool:
-    """Return whether the very files of a distribution serve another Python, by its tags (PEP 425)."""
+def can_be_copied(distribution: InstalledDistribution, info: EnvironmentInfo, target: Interpreter) -> bool:
+    """Return whether another Python can use the installed files of a distribution, according to its tags (PEP 425)."""
     base = info.base
     same_machine = base is not None and (base.platform, base.machine, base.bits) == (
         target.platform,
         target.machine,
         target.bits,
     )
-    return bool(one.tags) and any(
-        serves(tag, target) and (same_machine or tag.endswith("-any")) for tag in one.tags if tag.count("-") == 2
+    return bool(distribution.tags) and any(
+        is_compatible_tag(tag, target) and (same_machine or tag.endswith("-any"))
+        for tag in distribution.tags
+        if tag.count("-") == 2
     )
 
 
-def serves(tag: str, target: Interpreter) -> bool:
+def is_compatible_tag(tag: str, target: Interpreter) -> bool:
+    """Return whether a Python accepts the Python and ABI tags of a wheel; the platform is not checked."""
     python, abi, _ = tag.split("-")
     if abi == "none":
         return python == "py3"
@@ -130,9 +140,9 @@ def serves(tag: str, target: Interpreter) -> bool:
     )
 
 
-def is_whole(one: Installed, root: str) -> bool:
-    """Return whether every file of a distribution is there, and as it was installed."""
-    rows = [row for row in one.rows if not row.path.endswith((".pyc", "/__pycache__", "/RECORD"))]
+def is_intact(distribution: InstalledDistribution, root: str) -> bool:
+    """Return whether every file of a distribution exists and is unmodified."""
+    rows = [row for row in distribution.rows if not row.path.endswith((".pyc", "/__pycache__", "/RECORD"))]
     return bool(rows) and not any(
         row.path.startswith(("/", "../"))
         or not os.path.lexists(os.path.join(root, row.path))
@@ -141,33 +151,40 @@ def is_whole(one: Installed, root: str) -> bool:
     )
 
 
-def requirement(one: Installed) -> list[str]:
-    """Return what has pip install the same distribution again, as arguments; nothing if that is not known."""
-    if one.editable:
-        return ["--editable", one.editable]
-    url = str(one.origin.get("url", ""))
+def pip_arguments(distribution: InstalledDistribution) -> list[str]:
+    """Return the arguments for pip to reinstall the same distribution; empty if its source is unknown."""
+    if distribution.editable:
+        return ["--editable", distribution.editable]
+    url = str(distribution.origin.get("url", ""))
     if not url:
-        return [f"{one.key}=={one.version}"] if one.version else []
-    vcs, below = one.origin.get("vcs_info"), one.origin.get("subdirectory")
+        return [f"{distribution.key}=={distribution.version}"] if distribution.version else []
+    vcs, subdirectory = distribution.origin.get("vcs_info"), distribution.origin.get("subdirectory")
     if isinstance(vcs, dict):
         url = f"{vcs.get('vcs')}+{url}@{vcs.get('commit_id')}"
-    return [f"{one.key} @ {url}" + (f"#subdirectory={below}" if below else "")]
+    return [f"{distribution.key} @ {url}" + (f"#subdirectory={subdirectory}" if subdirectory else "")]
 
 
-HOOKS = ("_virtualenv.py", "_virtualenv.pth", "distutils-precedence.pth")
-"""What makers and setuptools put beside packages, for one version."""
+STARTUP_FILES = ("_virtualenv.py", "_virtualenv.pth", "distutils-precedence.pth")
+"""Files that creators and setuptools write beside packages, for one version of Python."""
 
 
-def loose_files(info: EnvironmentInfo, everything: Iterable[Installed]) -> Iterator[str]:
-    """Yield files that neither a package nor the maker of the environment put there."""
+def loose_files(info: EnvironmentInfo, everything: Iterable[InstalledDistribution]) -> Iterator[str]:
+    """Yield the paths of files that neither a package nor the creator of the environment wrote."""
     root, layout = info.environment.location, info.environment.layout
-    owned = {row.path for one in everything for row in one.rows}
-    metadata = tuple(f"{one.metadata}/" for one in everything)
-    names = {f"{layout.bin}/{point.name}" for one in everything for point in one.entry_points}
-    made = {layout.config, MANIFEST, ".gitignore", "CACHEDIR.TAG", ".lock", *(one.metadata for one in everything)}
-    made |= parse_manifest(text_of(os.path.join(root, MANIFEST))).keys()
-    known = owned | made | names
-    for file in files(root):
+    owned = {row.path for distribution in everything for row in distribution.rows}
+    metadata = tuple(f"{distribution.metadata}/" for distribution in everything)
+    names = {f"{layout.bin}/{point.name}" for distribution in everything for point in distribution.entry_points}
+    generated = {
+        layout.config,
+        MANIFEST,
+        ".gitignore",
+        "CACHEDIR.TAG",
+        ".lock",
+        *(distribution.metadata for distribution in everything),
+    }
+    generated |= parse_manifest(read_text(os.path.join(root, MANIFEST))).keys()
+    known = owned | generated | names
+    for file in walk_files(root):
         directory, _, name = file.path.rpartition("/")
         in_bin = directory == layout.bin
         if (
@@ -175,30 +192,32 @@ def loose_files(info: EnvironmentInfo, everything: Iterable[Installed]) -> Itera
             or file.path in known
             or file.path.startswith(metadata)
             or file.path.endswith(".pyc")
-            or (in_bin and (NAME.fullmatch(name) or name.lower() in info.shells))
+            or (in_bin and (PYTHON_NAME.fullmatch(name) or name.lower() in info.shells))
             or (file.kind == "link" and file.path in ("lib64", "local", *(path for path, _ in layout.links)))
-            or (name in HOOKS and posixpath.basename(directory) == "site-packages")
+            or (name in STARTUP_FILES and posixpath.basename(directory) == "site-packages")
         ):
             continue
         yield file.path
 
 
 def edited_scripts(info: EnvironmentInfo) -> list[str]:
-    """Return the activation scripts that somebody has edited since cloche wrote them.
+    """Return the activation scripts of cloche that were edited.
 
-    One that names the directory of the old version would not serve the new one. What other makers wrote is not known.
+    Scripts that contain the old library directory are left out, because they would not work. For environments of other
+    creators the original content is unknown.
     """
     overlay = Overlay(info.environment.location)
     return [
         path
-        for path, state in written(overlay).items()
+        for path, state in generated_file_states(overlay).items()
         if state == "edited"
         and posixpath.basename(path).lower() in info.shells
         and info.environment.layout.purelib not in overlay.text(path)
     ]
 
 
-def text_of(path: str) -> str:
+def read_text(path: str) -> str:
+    """Return the text of a file with line feeds only; empty if it cannot be read."""
     try:
         with open_regular_file(path) as file:
             return file.read().decode("utf-8", "replace").replace("\r\n", "\n")
@@ -206,27 +225,27 @@ def text_of(path: str) -> str:
         return ""
 
 
-# Carried over
+# Operations
 
 
 @value
-class Translation:
-    """How paths in the old environment become paths in the new one."""
+class PathMapping:
+    """The mapping of paths in the old environment to paths in the new one."""
 
     old: Layout
     new: Layout
     old_version: str
-    """`3.11`; empty if it is not known."""
+    """`3.11`; empty if it is unknown."""
     new_version: str
 
     def path(self, path: str, site: str = "") -> str:
-        """Return where a file goes; `site` is the directory for packages that it was found with."""
+        """Return the new path of a file; `site` is the `site-packages` of its distribution."""
         for before, after in (
             (site, self.new.purelib),
             (self.old.platlib, self.new.platlib),
             (self.old.purelib, self.new.purelib),
         ):
-            if before and within(path, before):
+            if before and is_within(path, before):
                 return after + path[len(before) :]
         if other := re.match(r"lib/(?:python|pypy)\d[\d.]*t?/site-packages(?=/)", path):
             return self.new.purelib + path[other.end() :]
@@ -235,10 +254,10 @@ class Translation:
         directory, _, name = path.rpartition("/")
         if directory == self.old.bin and self.old_version and name.endswith(self.old_version):
             return f"{self.new.bin}/{name.removesuffix(self.old_version)}{self.new_version}"
-        return f"{self.new.bin}{path[len(self.old.bin) :]}" if within(path, self.old.bin) else path
+        return f"{self.new.bin}{path[len(self.old.bin) :]}" if is_within(path, self.old.bin) else path
 
     def target(self, path: str, target: str) -> str:
-        """Return what the link at a path is to point to; one that leads out by an absolute path leads there still."""
+        """Return the new target of the symbolic link at a path; an absolute target is unchanged."""
         if posixpath.isabs(target):
             return target
         inside = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
@@ -247,47 +266,47 @@ class Translation:
         return posixpath.relpath(moved, posixpath.dirname(self.path(path)) or ".")
 
 
-def carrying_operations(
-    inventory: Inventory, info: EnvironmentInfo, translation: Translation, platform: str
+def carry_operations(
+    inventory: Inventory, info: EnvironmentInfo, mapping: PathMapping, platform: str
 ) -> list[Operation]:
-    """Return the operations that bring what is carried over, and the loose files."""
+    """Return the operations that copy carried distributions, loose files and edited scripts, with updated RECORDs."""
     root = info.environment.location
-    done: list[Operation] = []
-    for one in inventory.carried:
+    operations: list[Operation] = []
+    for distribution in inventory.carried:
         record: list[str] = []
-        for row in one.rows:
-            if row.path.endswith((".pyc", "/__pycache__")) or row.path == one.record:
+        for row in distribution.rows:
+            if row.path.endswith((".pyc", "/__pycache__")) or row.path == distribution.record:
                 continue
-            to = translation.path(row.path, one.site)
-            operation, hashed = brought(os.path.join(root, row.path), to, translation, info, platform)
-            done.append(operation)
-            there = posixpath.relpath(to, translation.path(one.site, one.site))
+            destination = mapping.path(row.path, distribution.site)
+            operation, hashed = carry_file(os.path.join(root, row.path), destination, mapping, info, platform)
+            operations.append(operation)
+            recorded_path = posixpath.relpath(destination, mapping.path(distribution.site, distribution.site))
             size = len(operation.content) if hashed and isinstance(operation, Rewrite) else row.size
-            record.append(format_row(there, hashed or row.digest, size))
-        own = translation.path(one.record, one.site)
-        record.append(format_row(posixpath.relpath(own, translation.path(one.site, one.site))))
-        done.append(Rewrite(own, "".join(record).encode(), os.path.join(root, one.record)))
+            record.append(format_row(recorded_path, hashed or row.digest, size))
+        record_path = mapping.path(distribution.record, distribution.site)
+        record.append(format_row(posixpath.relpath(record_path, mapping.path(distribution.site, distribution.site))))
+        operations.append(Rewrite(record_path, "".join(record).encode(), os.path.join(root, distribution.record)))
     for path in (*inventory.loose, *inventory.edited):
-        there = os.path.join(root, path)
-        if os.path.islink(there):
-            done.append(Link(translation.path(path), translation.target(path, os.readlink(there))))
+        source = os.path.join(root, path)
+        if os.path.islink(source):
+            operations.append(Link(mapping.path(path), mapping.target(path, os.readlink(source))))
         else:
-            done.append(brought(there, translation.path(path), translation, info, platform)[0])
-    return [*parents(done), *done]
+            operations.append(carry_file(source, mapping.path(path), mapping, info, platform)[0])
+    return [*parent_directories(operations), *operations]
 
 
-def brought(
-    source: str, to: str, translation: Translation, info: EnvironmentInfo, platform: str
+def carry_file(
+    source: str, destination: str, mapping: PathMapping, info: EnvironmentInfo, platform: str
 ) -> tuple[Operation, str]:
-    """Return the operation that brings one file, and its new hash if it is not the same file afterwards."""
-    if within(to, translation.new.bin):
+    """Return the operation that copies one file, and its hash if the content changes."""
+    if is_within(destination, mapping.new.bin):
         with open_regular_file(source) as file:
             content = file.read()
-        header = header_of(content)
+        header = parse_header(content)
         name = posixpath.basename(header.program) if header else ""
-        if header and NAME.fullmatch(name) and name not in translation.new.names:
-            program = info.environment.path_to(translation.new.executable)
-            changed = with_program(header, program, platform)
+        if header and PYTHON_NAME.fullmatch(name) and name not in mapping.new.names:
+            program = info.environment.path_to(mapping.new.executable)
+            changed = script_with_program(header, program, platform)
             if changed is not None and changed != content:
-                return Rewrite(to, changed, source), digest_of(changed)
-    return Copy(to, os.path.realpath(source)), ""
+                return Rewrite(destination, changed, source), digest_of(changed)
+    return Copy(destination, os.path.realpath(source)), ""

@@ -1,8 +1,8 @@
-"""Executables on Windows that start a script or a Python: taken apart, and put together for another Python.
+"""Parse the launchers of scripts and Pythons on Windows, and change the Python that they start.
 
-Those of distlib (pip, cloche): a program, a first line that names the Python, a zip archive with the script. Those of uv
-before 0.9.9: a program, an archive if it starts a script, the Python's path, its length, and who wrote it. Later ones of
-uv have it in a resource, which only Windows itself can replace: they are told apart and left alone.
+A launcher of distlib (pip, cloche) is a program, a `#!` line, and a zip archive with the script. One of uv before 0.9.9
+is a program, an archive if it starts a script, the path of the Python, its length, and a signature. Later versions of uv
+store the path in a resource, which only Windows itself can replace; these launchers are not changed.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
 
 @value
 class Launcher:
-    """A launcher whose Python can be replaced."""
+    """A launcher whose Python can be changed."""
 
     form: str
-    """`distlib` or `uv`: how the Python is written down."""
+    """The format: `distlib` or `uv`."""
     program: str
-    """The Python that it starts."""
+    """The path of the Python that it starts."""
     start: int
-    """Where that is written down."""
+    """The offset in bytes where the record of the path begins."""
     end: int
-    """Where something else follows."""
+    """The offset where that record ends."""
 
 
-def split(content: bytes) -> Launcher | None:
-    """Return the parts of a launcher; None for any other executable."""
-    return split_trailer(content) or split_line(content)
+def parse_launcher(content: bytes) -> Launcher | None:
+    """Return the launcher in an executable; None if it is not one, or of an unknown format."""
+    return parse_uv_launcher(content) or parse_distlib_launcher(content)
 
 
-UV = (b"UVSC", b"UVPY")
-"""How a launcher of uv ends: one that starts its own script, or one that stands for the Python."""
+UV_SIGNATURES = (b"UVSC", b"UVPY")
+"""The last bytes of a launcher of uv: for a script, and for a Python."""
 
 
-def split_trailer(content: bytes) -> Launcher | None:
-    """Return the parts of a launcher that ends with a path in UTF-8, its length (32 bits) and one of `UV`."""
-    if not content.endswith(UV):
+def parse_uv_launcher(content: bytes) -> Launcher | None:
+    """Return a launcher that ends with a path in UTF-8, its length (32 bits) and one of `UV_SIGNATURES`, else None."""
+    if not content.endswith(UV_SIGNATURES):
         return None
     (length,) = struct.unpack_from("<I", content, len(content) - 8)
     start = len(content) - 8 - length
@@ -52,8 +52,8 @@ def split_trailer(content: bytes) -> Launcher | None:
         return None
 
 
-def split_line(content: bytes) -> Launcher | None:
-    """Return the parts of a launcher with a first line before its archive."""
+def parse_distlib_launcher(content: bytes) -> Launcher | None:
+    """Return a launcher with a `#!` line directly before its archive, else None."""
     archive = archive_start(content)
     if archive is None:
         return None
@@ -69,7 +69,7 @@ def split_line(content: bytes) -> Launcher | None:
 
 
 def archive_start(content: bytes) -> int | None:
-    """Return where the zip archive at the end of a file begins, by its end record (APPNOTE 4.3.16)."""
+    """Return the offset of the zip archive at the end of a file, from its end record (APPNOTE 4.3.16), else None."""
     end = content.rfind(b"PK\x05\x06", max(0, len(content) - 65557))
     if end < 0 or end + 22 > len(content):
         return None
@@ -78,9 +78,9 @@ def archive_start(content: bytes) -> int | None:
     return start if start > 0 and content[start : start + 4] == b"PK\x03\x04" else None
 
 
-def with_program_of(content: bytes, change: Callable[[str], str]) -> bytes | None:
-    """Return a launcher for the program that `change` gives for the one it has; None for any other executable."""
-    launcher = split(content)
+def replace_program(content: bytes, change: Callable[[str], str]) -> bytes | None:
+    """Return the content of a launcher with its program replaced by `change(program)`; None if it is not a launcher."""
+    launcher = parse_launcher(content)
     if launcher is None:
         return None
     program = change(launcher.program)

@@ -1,7 +1,7 @@
 """Move or copy an environment, with everything inside that names its path.
 
-A whole new tree is created at the destination first, of hard links where possible, and verified. Only then is the old one
-removed. Whatever goes wrong until then, the old one is not touched.
+A complete tree is created at the destination first, with hard links where possible, and verified. The original is removed
+only after that. If anything fails before, the original is unchanged.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from cloche.apply.staging import recover_environment
 from cloche.errors import ClocheError, DestinationError
 from cloche.fs.locks import DirectoryLock
 from cloche.lifecycle import external_references
-from cloche.lifecycle.embedded_paths import relocate
-from cloche.lifecycle.examination import activations, examine, modules_of, same
+from cloche.lifecycle.embedded_paths import relocate_tree
+from cloche.lifecycle.examination import examine, failing_activations, is_same_file, modules_of
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.overlay import Overlay
-from cloche.lifecycle.reader import read
-from cloche.lifecycle.relocation import Relocation, within
-from cloche.lifecycle.repair import writer_for
+from cloche.lifecycle.reader import read_environment
+from cloche.lifecycle.relocation import Relocation, is_within
+from cloche.lifecycle.repair import relocation_context
 from cloche.model.operations import CopyTree, SetMode
 from cloche.model.value import replace, value
 from cloche.planning.destination import absolute, inspect, is_mount_point, stands_in
@@ -30,7 +30,7 @@ from cloche.planning.destination import absolute, inspect, is_mount_point, stand
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
-    from cloche.lifecycle.examination import Examined
+    from cloche.lifecycle.examination import Examination
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.model.environment import Environment
     from cloche.model.operations import Operation
@@ -42,18 +42,18 @@ if TYPE_CHECKING:
 
 @value
 class MovePlan:
-    """Every decision about a move or a copy; nothing is done yet."""
+    """Every decision about a move or a copy. Nothing has been changed yet."""
 
     action: Action
     info: EnvironmentInfo
-    """Of the environment at its old path."""
+    """The environment at its old path."""
     destination: Destination
     operations: tuple[Operation, ...]
     changed: tuple[str, ...]
-    """Files and links that will be different at the new path."""
-    residue: tuple[str, ...]
+    """Files and links whose content changes."""
+    unchanged_mentions: tuple[str, ...]
     """Files that will still name the old path."""
-    mentions: tuple[str, ...]
+    external_references: tuple[str, ...]
     """External references to the old path, which are not changed."""
 
     @property
@@ -64,14 +64,14 @@ class MovePlan:
 def plan_move(path: str, to: str, action: Action, session: Session) -> MovePlan:
     """Decide how to move or copy an environment.
 
-    :raises DestinationError: there is no environment, or it cannot be moved to that path.
+    :raises DestinationError: there is no environment at `path`, or it cannot be moved to `to`.
     """
     host = session.host
     source = absolute(path, host)
     if os.path.islink(source):
         real = os.path.realpath(source)
         raise DestinationError(
-            f"`{source}` is a symbolic link to `{real}`", hint=f"move that: `cloche move {quote(real)} …`"
+            f"`{source}` is a symbolic link to `{real}`", hint=f"move its target: `cloche move {quote(real)} …`"
         )
     recover_environment(source)
     destination = inspect(absolute(to, host), host)
@@ -81,8 +81,8 @@ def plan_move(path: str, to: str, action: Action, session: Session) -> MovePlan:
     relocation = Relocation(tuple((root, destination.location) for root in dict.fromkeys(old)))
     overlay = Overlay(source)
     moved = replace(info.environment, location=destination.location)
-    writer = writer_for(info, moved, relocation, os.path.basename(source), session)
-    residue = relocate(overlay, writer)
+    context = relocation_context(info, moved, relocation, os.path.basename(source), session)
+    remaining = relocate_tree(overlay, context)
     overlay.update_checksums()
     tree = CopyTree(source, tuple(overlay.changed), "hardlink" if action == "move" else "clone")
     operations = [tree, *overlay.operations]
@@ -94,25 +94,30 @@ def plan_move(path: str, to: str, action: Action, session: Session) -> MovePlan:
         destination=destination,
         operations=tuple(operations),
         changed=tuple(overlay.changed),
-        residue=tuple(residue),
-        mentions=tuple(external_references.mentions(source, host)) if action == "move" else (),
+        unchanged_mentions=tuple(remaining),
+        external_references=tuple(external_references.find_external_references(source, host))
+        if action == "move"
+        else (),
     )
 
 
 def refuse_move(source: str, destination: Destination, action: Action, session: Session) -> None:
-    """:raises DestinationError: the environment cannot leave where it is, or cannot be put there."""
+    """Refuse a source that cannot be moved, and a destination that cannot be used.
+
+    :raises DestinationError: it is refused.
+    """
     if destination.state not in ("absent", "empty"):
         raise DestinationError(
             f"`{destination.location}` already exists", hint="choose a path that does not exist, or an empty directory"
         )
-    if within(os.path.realpath(destination.target), os.path.realpath(source)):
+    if is_within(os.path.realpath(destination.target), os.path.realpath(source)):
         raise DestinationError(
             f"`{destination.location}` is inside `{source}`", hint="choose a path outside the environment"
         )
     if action == "copy":
         return
     if is_mount_point(source):
-        raise DestinationError(f"`{source}` is a mount point and cannot be moved", hint="`--copy` copies what is in it")
+        raise DestinationError(f"`{source}` is a mount point and cannot be moved", hint="`--copy` copies its content")
     if os.path.isdir(source) and stands_in(source, session.host):
         raise DestinationError(
             f"the current directory is inside `{source}`, which would be removed",
@@ -126,23 +131,23 @@ def refuse_move(source: str, destination: Destination, action: Action, session: 
 
 
 def move_environment(plan: MovePlan, session: Session) -> Environment:
-    """Carry out the plan; return the environment at its new path.
+    """Move or copy an environment as planned; return it at its new path.
 
-    :raises ClocheError: it failed, or the environment did not work there; everything is as it was.
+    :raises ClocheError: an operation failed, or the environment does not work at the new path; nothing was changed.
     """
     host, old = session.host, plan.info.environment
     modules = modules_of(plan.info.distributions)
     before = examine(old, host, modules)
-    led_here = set(activations(old, host))
+    failing_before = set(failing_activations(old, host))
     moved: list[Environment] = []
 
     def verify() -> None:
         try:
-            moved.append(verify_move(plan, session, before, modules, led_here))
+            moved.append(verify_move(plan, session, before, modules, failing_before))
         except ClocheError as error:
             raise ClocheError(
-                f"`{plan.source}` would not work in its new place: {error.message}",
-                hint=error.hint or "it is where it was, unchanged",
+                f"`{plan.source}` would not work at its new path: {error.message}",
+                hint=error.hint or "the environment was not moved or changed",
             ) from error
 
     with DirectoryLock(plan.source):
@@ -156,34 +161,38 @@ def move_environment(plan: MovePlan, session: Session) -> Environment:
             )
         except DestinationChanged:
             raise DestinationError(
-                f"something else has been put at `{plan.destination.location}`", hint="choose another path"
+                f"another process has changed `{plan.destination.location}`", hint="choose another path"
             ) from None
     return moved[0]
 
 
 def verify_move(
-    plan: MovePlan, session: Session, before: Examined, modules: list[str], led_here: set[str]
+    plan: MovePlan, session: Session, before: Examination, modules: list[str], failing_before: set[str]
 ) -> Environment:
-    """Return the environment at its new path.
+    """Verify a moved environment, and return it at its new path.
 
-    :raises ClocheError: something that worked at the old path does not work there.
+    :param failing_before: the activation scripts that already failed at the old path.
+    :raises ClocheError: something that worked at the old path does not work at the new path.
     """
     host = session.host
-    environment = read(plan.destination.location, host, session.probes)
+    environment = read_environment(plan.destination.location, host, session.probes)
     refuse_broken(environment, before, examine(environment, host, modules))
-    for script in activations(environment, host):
-        if script not in led_here:
-            raise ClocheError(f"the activation script {script} does not lead to `{environment.location}`")
+    for script in failing_activations(environment, host):
+        if script not in failing_before:
+            raise ClocheError(f"the activation script {script} does not activate `{environment.location}`")
     return environment
 
 
-def refuse_broken(environment: Environment, before: Examined, after: Examined) -> None:
-    """:raises ClocheError: what worked before does not work now."""
+def refuse_broken(environment: Environment, before: Examination, after: Examination) -> None:
+    """Refuse an environment in which something no longer works.
+
+    :raises ClocheError: something that worked before does not work now.
+    """
     if before.failure:
         return
     if after.failure:
         raise ClocheError(f"its Python does not start: {after.failure}")
-    if not same(after.prefix, environment.location):
+    if not is_same_file(after.prefix, environment.location):
         raise ClocheError(f"its Python reports `{after.prefix}` as its prefix")
     if lost := sorted(set(after.unresolvable) - set(before.unresolvable)):
         raise ClocheError(f"its scripts cannot import `{lost[0]}`")

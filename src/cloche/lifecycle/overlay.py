@@ -1,7 +1,7 @@
-"""An overlay: pending edits of an environment's tree, which is not changed before they are applied.
+"""An overlay: pending edits of the tree of an environment. The tree does not change until they are applied.
 
-A repair, a move or an upgrade reads and writes through one overlay, so that two edits of the same file add up. In the end
-the overlay is a list of operations.
+A repair, a move or an upgrade reads and writes through one overlay, so each edit sees the earlier edits of the same
+file. `Overlay.operations` has the result.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Overlay:
-    """An environment's tree as it will be. Paths are relative to the root, with `/`."""
+    """The future tree of an environment. Paths are relative to the root, with `/`."""
 
     def __init__(self, root: str) -> None:
         self.root = root
@@ -55,7 +55,7 @@ class Overlay:
         return (self.content(path) or b"").decode("utf-8", "surrogateescape")
 
     def write(self, path: str, content: bytes, executable: str = "no") -> None:
-        """Write a file. An existing one keeps its permissions, and is left alone if it has this content already."""
+        """Write a file. An existing file keeps its permissions; if it has this content already, nothing changes."""
         if content != self.content(path):
             self._forget(path)
             self._contents[path] = content
@@ -83,11 +83,11 @@ class Overlay:
             return None
 
     def remove(self, path: str) -> None:
-        """Remove what is at a path, a directory with everything in it."""
+        """Remove a file, a link, or a directory with its content."""
         self._forget(path)
-        for one in [*self._contents, *self._links]:
-            if one.startswith(f"{path}/"):
-                self._forget(one)
+        for other in [*self._contents, *self._links]:
+            if other.startswith(f"{path}/"):
+                self._forget(other)
         if os.path.lexists(self.on_disk(path)):
             self._removed.add(path)
 
@@ -111,7 +111,11 @@ class Overlay:
     @property
     def changed(self) -> list[str]:
         """Return every path whose entry will be different."""
-        more = [one.path for one in self._more if hasattr(one, "path") and not isinstance(one, MakeDir)]
+        more = [
+            operation.path
+            for operation in self._more
+            if hasattr(operation, "path") and not isinstance(operation, MakeDir)
+        ]
         return sorted({*self._contents, *self._links, *self._removed, *self._modes, *more})
 
     def _will_be_absent(self, path: str) -> bool:
@@ -123,23 +127,23 @@ class Overlay:
 
     @property
     def operations(self) -> list[Operation]:
-        """The operations that turn the tree on disk into what it is to be."""
-        made: list[Operation] = []
+        """The operations that turn the tree on disk into the future tree."""
+        edits: list[Operation] = []
         for path, content in sorted(self._contents.items()):
-            there = self.on_disk(path)
-            if os.path.isfile(there) and not os.path.islink(there):
-                made.append(Rewrite(path, content, there))
+            existing = self.on_disk(path)
+            if os.path.isfile(existing) and not os.path.islink(existing):
+                edits.append(Rewrite(path, content, existing))
             else:
-                made.append(Write(path, content, "yes" if path in self._executable else "no"))
-        made += (Link(path, target) for path, target in sorted(self._links.items()))
+                edits.append(Write(path, content, "yes" if path in self._executable else "no"))
+        edits += (Link(path, target) for path, target in sorted(self._links.items()))
         removed = (Remove(path) for path in sorted(self._removed) if not self._is_removed_with_parent(path))
         modes = (SetMode(path, mode) for path, mode in sorted(self._modes.items()) if not self._will_be_absent(path))
-        return [*removed, *parents((*made, *self._more)), *made, *self._more, *modes]
+        return [*removed, *parent_directories((*edits, *self._more)), *edits, *self._more, *modes]
 
     def update_checksums(self) -> None:
-        """Bring every RECORD, and the manifest of an environment that cloche created, up to date with the other edits."""
+        """Update every RECORD, and the manifest of an environment that cloche created, to the other edits."""
         changed = {path: self.content(path) for path in (*self._contents, *self._removed)}
-        for record in list(records(self.root)):
+        for record in list(record_files(self.root)):
             if self.content(record) is not None:
                 others = {path: content for path, content in changed.items() if path != record}
                 self.write_text(record, update_record(self.text(record), record.rsplit("/", 2)[0], others))
@@ -148,18 +152,18 @@ class Overlay:
             self.write(MANIFEST, update_manifest(manifest, changed, Overlay(self.root).content))
 
     def apply(self, verify: Callable[[], None] | None = None, link_mode: LinkMode = "auto") -> None:
-        """Make the environment what the overlay says, all or nothing.
+        """Apply the edits to the environment in one transaction.
 
-        :param verify: looks at the result; whatever it raises takes everything back.
-        :raises ClocheError: the system refused something, or `verify` did; the environment is as it was.
+        :param verify: checks the result; if it raises, every edit is undone.
+        :raises ClocheError: an operation or `verify` failed; the environment is unchanged.
         """
         if self.changed:
             with DirectoryLock(self.root):
                 apply(self.operations, self.root, "merge", verify, link_mode=link_mode)
 
 
-def parents(operations: Iterable[Operation]) -> list[MakeDir]:
-    """Return the operations that create the directories which others need, outermost first."""
+def parent_directories(operations: Iterable[Operation]) -> list[MakeDir]:
+    """Return the operations that create the parent directories for other operations, outermost first."""
     needed: set[str] = set()
     for operation in operations:
         parts = getattr(operation, "path", "").split("/")
@@ -169,7 +173,7 @@ def parents(operations: Iterable[Operation]) -> list[MakeDir]:
     return [MakeDir(path) for path in sorted(needed - {""})]
 
 
-def records(root: str) -> Iterator[str]:
+def record_files(root: str) -> Iterator[str]:
     """Yield the path of every RECORD in an environment, relative to its root and spelled as on disk."""
     for top in sorted(os.listdir(root)):
         parent = os.path.join(root, top)

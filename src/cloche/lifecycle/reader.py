@@ -1,9 +1,10 @@
-"""Read an environment from disk, whoever made it (PEP 405); nothing is changed."""
+"""Read an environment of any creator from disk (PEP 405), without starting its Python."""
 
 from __future__ import annotations
 
 import os
 import re
+from shlex import quote
 
 from cloche.discovery.describe import describe
 from cloche.errors import DestinationError
@@ -19,17 +20,17 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Host, Interpreter
 
 
-def read(path: str, host: Host, cache: ProbeCache) -> Environment:
-    """Return the environment at a path; its `interpreter` is None where the base is gone.
+def read_environment(path: str, host: Host, cache: ProbeCache) -> Environment:
+    """Return the environment at a path; its `interpreter` is None if the base interpreter no longer exists.
 
     :raises UsageError: the path is blank.
-    :raises DestinationError: there is no environment.
+    :raises DestinationError: there is no environment at the path.
     """
     location = absolute(path, host)
-    settings = known_settings(location)
+    settings = effective_settings(location)
     if not settings:
-        raise no_environment(location)
-    interpreter = base_of(location, settings, host, cache)
+        raise not_an_environment_error(location)
+    interpreter = find_base(location, settings, host, cache)
     layout = layout_of(interpreter) if interpreter else layout_on_disk(location)
     return Environment(
         location=location,
@@ -42,29 +43,32 @@ def read(path: str, host: Host, cache: ProbeCache) -> Environment:
     )
 
 
-def no_environment(location: str) -> DestinationError:
-    """Return the error for a place where there is none, by what is there instead."""
+def not_an_environment_error(location: str) -> DestinationError:
+    """Return the error for a path without an environment, according to what is there instead."""
     if not os.path.lexists(location):
-        return DestinationError(f"there is nothing at `{location}`", hint="`cloche` with its name makes an environment")
+        return DestinationError(
+            f"`{location}` does not exist", hint=f"`cloche {quote(location)}` creates an environment there"
+        )
     if not os.path.isdir(location):
         return DestinationError(
-            f"`{location}` is not an environment: it is a file", hint="name the directory that has the `pyvenv.cfg`"
+            f"`{location}` is not an environment: it is a file",
+            hint="name the directory that contains the `pyvenv.cfg`",
         )
     if os.path.isdir(os.path.join(location, "conda-meta")):
-        return DestinationError(f"`{location}` is an environment of conda", hint="`conda` itself mends and moves those")
+        return DestinationError(f"`{location}` is a conda environment", hint="use `conda` to repair or move it")
     return DestinationError(
         f"`{location}` is not an environment: it has no `pyvenv.cfg` with a `home`",
-        hint="`cloche` with its name makes one",
+        hint="name the directory that contains the `pyvenv.cfg`",
     )
 
 
-def known_settings(location: str) -> dict[str, str]:
-    """Return what the `pyvenv.cfg` at a place says; where it is cut short, what the rest of an environment there tells.
+def effective_settings(location: str) -> dict[str, str]:
+    """Return the settings in the `pyvenv.cfg` of an environment; missing ones are inferred from its directories.
 
-    Empty if there is no environment. A base interpreter has the same directories, and its library in them.
+    Empty if there is no environment. A directory with the standard library is a base interpreter, not an environment.
     """
     settings = read_settings(location)
-    if settings.get("home") and version_of(settings):
+    if settings.get("home") and recorded_version(settings):
         return settings
     layout = layout_on_disk(location)
     library = os.path.dirname(os.path.join(location, layout.purelib))
@@ -77,69 +81,75 @@ def known_settings(location: str) -> dict[str, str]:
         return settings if settings.get("home") else {}
     base = os.path.realpath(os.path.join(location, layout.executable))
     inferred = {} if base.startswith(os.path.realpath(location) + os.sep) else {"home": os.path.dirname(base)}
-    if match := LIBRARY.fullmatch(os.path.basename(library)):
+    if match := LIBRARY_NAME.fullmatch(os.path.basename(library)):
         inferred |= {"implementation": IMPLEMENTATIONS[match["kind"]], "version": match["version"]}
     return {**inferred, **{key: text for key, text in settings.items() if text}}
 
 
-LIBRARY = re.compile(r"(?P<kind>python|pypy)(?P<version>\d[\d.]*)(?P<threads>t?)")
-"""How the directory below `lib` is called that is a Python's own."""
+LIBRARY_NAME = re.compile(r"(?P<kind>python|pypy)(?P<version>\d[\d.]*)(?P<threads>t?)")
+"""The name of a Python's own directory in `lib`: `python3.12`, `python3.13t`, `pypy3.10`."""
 
 IMPLEMENTATIONS = {"python": "CPython", "pypy": "PyPy"}
+"""Implementations by the `kind` in `LIBRARY_NAME`."""
 
 
-def base_of(location: str, settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:
-    """Return the base interpreter that a `pyvenv.cfg` names, if it is alive and what the environment was made for."""
-    recorded = version_of(settings)
-    for executable in base_executables(settings, host):
+def find_base(location: str, settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:
+    """Return the base interpreter that a `pyvenv.cfg` names; None if there is none of the right version."""
+    recorded = recorded_version(settings)
+    for executable in base_candidates(settings, host):
         if os.path.isfile(executable):
             found = describe(executable, host, cache).interpreter
-            if found and (recorded in ("", found.python_version) or contradicts(location, recorded, found)):
+            if found and (recorded in ("", found.python_version) or packages_match(location, recorded, found)):
                 return found
     return None
 
 
-def contradicts(location: str, recorded: str, found: Interpreter) -> bool:
-    """Return whether the packages lie where an interpreter looks, and not where one of the recorded version would."""
+def packages_match(location: str, recorded: str, found: Interpreter) -> bool:
+    """Return whether packages are installed where an interpreter searches, and not where the recorded version would.
+
+    In this case the recorded version is wrong.
+    """
     library = os.path.dirname(found.scheme["purelib"])
     other = library.replace(found.python_version, recorded)
     return os.path.isdir(os.path.join(location, library)) and not os.path.isdir(os.path.join(location, other))
 
 
-def version_of(settings: Mapping[str, str]) -> str:
-    """Return the version that a `pyvenv.cfg` names, as `3.12`; empty if it names none."""
+def recorded_version(settings: Mapping[str, str]) -> str:
+    """Return the version that a `pyvenv.cfg` records, as `3.12`; empty if it records none."""
     return ".".join((settings.get("version_info") or settings.get("version") or "").split(".")[:2])
 
 
-def kind_of(environment: Environment, settings: Mapping[str, str]) -> tuple[str, str]:
-    """Return the implementation that an environment was made for, and its build: `t`, `d`, both or nothing.
+def implementation_and_build(environment: Environment, settings: Mapping[str, str]) -> tuple[str, str]:
+    """Return the implementation that an environment was created for, and its build as in `build_suffix`.
 
-    `venv` records neither. Where the base is gone, the directory for packages tells; not of a debug build.
+    `venv` records neither. If the base interpreter no longer exists, both follow from `implementation` in
+    `pyvenv.cfg` and the name of the library directory. A debug build cannot be recognized then.
     """
     if environment.interpreter is not None:
-        return environment.interpreter.implementation, build_of(environment.interpreter)
+        return environment.interpreter.implementation, build_suffix(environment.interpreter)
     recorded = settings.get("implementation", "").lower()
-    library = LIBRARY.fullmatch(os.path.basename(os.path.dirname(environment.layout.purelib)))
-    found = IMPLEMENTATIONS[library["kind"]].lower() if library else "cpython"
-    named = {"graalvm": "graalpy"}.get(recorded, recorded)
+    library = LIBRARY_NAME.fullmatch(os.path.basename(os.path.dirname(environment.layout.purelib)))
+    inferred = IMPLEMENTATIONS[library["kind"]].lower() if library else "cpython"
+    implementation = {"graalvm": "graalpy"}.get(recorded, recorded)
     threads = library["threads"] if library else ""
-    return (named if named in ("cpython", "pypy", "graalpy") else found), threads
+    return (implementation if implementation in ("cpython", "pypy", "graalpy") else inferred), threads
 
 
-def build_of(interpreter: Interpreter) -> str:
+def build_suffix(interpreter: Interpreter) -> str:
+    """Return the build of an interpreter: `t` (free-threaded), `d` (debug), `td`, or nothing."""
     return "t" * interpreter.free_threaded + "d" * interpreter.debug
 
 
-def standing_base(settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:
-    """Return the interpreter that stands where the base was, whatever it has become; None if none does."""
-    for executable in base_executables(settings, host):
+def current_base(settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:
+    """Return the interpreter that exists at the path of the base, of any version; None if there is none."""
+    for executable in base_candidates(settings, host):
         if os.path.isfile(executable) and (found := describe(executable, host, cache).interpreter):
             return found
     return None
 
 
-def maker_of(settings: Mapping[str, str]) -> str:
-    """Return what made an environment, for people: `cloche 0.1.0`, `uv 0.9.2`, `venv`."""
+def creator_of(settings: Mapping[str, str]) -> str:
+    """Return the name of the tool that created an environment, for display: `cloche 0.1.0`, `uv 0.9.2`, `venv`."""
     for name in ("cloche", "virtualenv", "uv"):
         if settings.get(name):
             return f"{name} {settings[name]}"
@@ -147,28 +157,33 @@ def maker_of(settings: Mapping[str, str]) -> str:
     return "venv" if by_venv else "an unknown program"
 
 
-def base_executables(settings: Mapping[str, str], host: Host) -> list[str]:
-    """Return where the base interpreter may stand, the likeliest first (see CPython's `Modules/getpath.py`)."""
+def base_candidates(settings: Mapping[str, str], host: Host) -> list[str]:
+    """Return the possible paths of the base interpreter, most likely first (see CPython's `Modules/getpath.py`)."""
     suffix = ".exe" if host.os_name == "nt" else ""
-    names = [f"python{version_of(settings) or 3}{suffix}", f"python3{suffix}", f"python{suffix}", f"pypy3{suffix}"]
+    names = [
+        f"python{recorded_version(settings) or 3}{suffix}",
+        f"python3{suffix}",
+        f"python{suffix}",
+        f"pypy3{suffix}",
+    ]
     recorded = [settings[key] for key in ("base-executable", "executable") if settings.get(key)]
     home = settings.get("home", "")
     return [*recorded[:1], *(os.path.join(home, name) for name in names if home), *recorded[1:]]
 
 
 def layout_on_disk(location: str) -> Layout:
-    """Return the layout of an environment whose base is gone, as its directories tell it."""
+    """Return the layout of an environment whose base no longer exists, inferred from its directories."""
     windows = os.path.isdir(os.path.join(location, "Scripts"))
     scripts, suffix = ("Scripts", ".exe") if windows else ("bin", "")
     site = "Lib/site-packages"
     if not windows:
         candidates = [
             f"lib/{name}/site-packages"
-            for name in listed(os.path.join(location, "lib"))
+            for name in list_names(os.path.join(location, "lib"))
             if os.path.isdir(os.path.join(location, "lib", name, "site-packages"))
         ]
         site = candidates[-1] if candidates else "lib/site-packages"
-    names = tuple(name for name in listed(os.path.join(location, scripts)) if name.startswith(("python", "pypy")))
+    names = tuple(name for name in list_names(os.path.join(location, scripts)) if name.startswith(("python", "pypy")))
     return Layout(
         bin=scripts,
         executable=f"{scripts}/python{suffix}",
@@ -179,8 +194,8 @@ def layout_on_disk(location: str) -> Layout:
     )
 
 
-def listed(directory: str) -> list[str]:
-    """Return the names in a directory, sorted; none if it cannot be read."""
+def list_names(directory: str) -> list[str]:
+    """Return the names of the entries of a directory, sorted; none if it cannot be read."""
     try:
         return sorted(os.listdir(directory))
     except OSError:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from cloche.discovery import find_interpreter
 from cloche.errors import InterpreterNotFound
 from cloche.fs.inputs import UNRECORDED
-from cloche.lifecycle.reader import kind_of, version_of
-from cloche.lifecycle.recorded_command import pointed
+from cloche.lifecycle.reader import implementation_and_build, recorded_version
+from cloche.lifecycle.recorded_command import replace_interpreter
 from cloche.model.operations import Copy
 from cloche.planning.pyvenv_cfg import parse
 from cloche.planning.resolve import resolve
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter
     from cloche.session import Session
 
-NAME = re.compile(r"(?P<kind>python|pypy|graalpy)(?P<version>\d(?:\.\d+)?)?t?d?w?(?:\.exe)?")
-"""File names of a Python in `bin` or `Scripts`."""
+PYTHON_NAME = re.compile(r"(?P<kind>python|pypy|graalpy)(?P<version>\d(?:\.\d+)?)?t?d?w?(?:\.exe)?")
+"""The file name of a Python in `bin` or `Scripts`."""
 
 
 def find_replacement(info: EnvironmentInfo, session: Session) -> Interpreter | None:
-    """Return another interpreter of the kind that an environment was created for; None if there is none."""
-    version = version_of(info.settings)
+    """Return an installed interpreter of the version and kind that an environment was created for; None if there is none."""
+    version = recorded_version(info.settings)
     if not version:
         return None
-    implementation, build = kind_of(info.environment, info.settings)
+    implementation, build = implementation_and_build(info.environment, info.settings)
     try:
         return find_interpreter(
             [f"{implementation}{version}{build}"], session.host, session.registry.finders(), session.probes
@@ -42,7 +42,7 @@ def find_replacement(info: EnvironmentInfo, session: Session) -> Interpreter | N
 
 
 def has_same_abi(one: Interpreter, other: Interpreter) -> bool:
-    """Return whether what is installed for one interpreter runs on the other unchanged, byte-code included."""
+    """Return whether packages that are installed for one interpreter work with the other, byte-code included."""
 
     def abi(interpreter: Interpreter) -> tuple[object, ...]:
         return (
@@ -67,7 +67,7 @@ def rebase(overlay: Overlay, environment: Environment, interpreter: Interpreter,
     own_files = []
     for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else ():
         path = f"{layout.bin}/{name}"
-        if NAME.fullmatch(name):
+        if PYTHON_NAME.fullmatch(name):
             target = overlay.target(path)
             if target is None:
                 own_files.append(path)
@@ -77,23 +77,23 @@ def rebase(overlay: Overlay, environment: Environment, interpreter: Interpreter,
         overlay.link(path, target)
     if own_files and f"{layout.bin}/python" in [*own_files, layout.executable]:
         overlay.add(copied_executables(environment, interpreter, session))
-    elif not leads_out(overlay, layout.executable):
+    elif not resolves_to_file(overlay, layout.executable):
         overlay.link(layout.executable, interpreter.executable)
         for name in layout.names:
             path = f"{layout.bin}/{name}"
-            if not leads_out(overlay, path):
+            if not resolves_to_file(overlay, path):
                 overlay.link(path, posixpath.basename(layout.executable))
     config = layout.config
     overlay.write_text(config, complete_settings(update_settings(overlay.text(config), interpreter), interpreter))
 
 
-def leads_out(overlay: Overlay, path: str) -> bool:
-    """Return whether a name is a file or a link that ends outside, perhaps through others: `python` to `python3`."""
-    passed = set()
+def resolves_to_file(overlay: Overlay, path: str) -> bool:
+    """Return whether a path is a file, or a chain of links (`python` to `python3`) that ends at one or at an absolute path."""
+    visited = set()
     while (target := overlay.target(path)) is not None and not os.path.isabs(target):
-        passed.add(path)
+        visited.add(path)
         path = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
-        if path in passed:
+        if path in visited:
             return False
     return target is not None or os.path.isfile(overlay.on_disk(path))
 
@@ -104,18 +104,18 @@ def copied_executables(environment: Environment, interpreter: Interpreter, sessi
 
     spec = EnvironmentSpec(creator="copy", wanted=None, activators=())
     blueprint = resolve(spec, interpreter, "", session.registry, session.seed_store, UNRECORDED)
-    return [one for one in blueprint.operations if isinstance(one, Copy)]
+    return [operation for operation in blueprint.operations if isinstance(operation, Copy)]
 
 
 def update_settings(text: str, interpreter: Interpreter) -> str:
-    """Return a `pyvenv.cfg` that names another interpreter; only existing keys change, each in its own style."""
+    """Return a `pyvenv.cfg` that names another interpreter; only existing keys change, and keep their form."""
     known = settings_of(interpreter)
     lines = []
     for line in text.splitlines(keepends=True):
         key, separator, setting = line.partition("=")
         name, old = key.strip().lower(), setting.strip()
         if separator and name == "command":
-            line = f"{key}={setting.replace(old, pointed(old, interpreter.executable), 1)}"
+            line = f"{key}={setting.replace(old, replace_interpreter(old, interpreter.executable), 1)}"
         elif separator and name in known:
             new = version_like(old, interpreter) if name in ("version_info", "version") else known[name]
             ending = line[len(line.rstrip("\r\n")) :]
@@ -125,17 +125,17 @@ def update_settings(text: str, interpreter: Interpreter) -> str:
 
 
 def complete_settings(text: str, interpreter: Interpreter) -> str:
-    """Return a `pyvenv.cfg` with the keys that PEP 405 requires, if any is missing; damaged lines are then left out."""
+    """Return a `pyvenv.cfg` with the keys that PEP 405 requires; if one is missing, damaged lines are removed too."""
     known = parse(text)
     missing = {
         "home": known.get("home") or settings_of(interpreter)["home"],
         "include-system-site-packages": known.get("include-system-site-packages") or "false",
         "version": known.get("version") or known.get("version_info") or settings_of(interpreter)["version"],
     }
-    if all(known.get(key) for key in ("home", "include-system-site-packages")) and version_of(known):
+    if all(known.get(key) for key in ("home", "include-system-site-packages")) and recorded_version(known):
         return text
-    whole = [f"{line}\n" for line in text.splitlines() if line.isprintable() and line.partition("=")[2].strip()]
-    return "".join([*whole, *(f"{key} = {setting}\n" for key, setting in missing.items() if not known.get(key))])
+    intact = [f"{line}\n" for line in text.splitlines() if line.isprintable() and line.partition("=")[2].strip()]
+    return "".join([*intact, *(f"{key} = {setting}\n" for key, setting in missing.items() if not known.get(key))])
 
 
 def settings_of(interpreter: Interpreter) -> dict[str, str]:

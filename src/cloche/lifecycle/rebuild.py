@@ -1,7 +1,7 @@
-"""Rebuild an environment for a Python of another ABI, with what is installed in it.
+"""Rebuild an environment for a Python of another ABI, with the distributions that are installed in it.
 
-A whole environment is created beside the old one, verified, and exchanged with it in one step. What cannot be kept is
-known before that.
+A complete environment is created beside the old one, verified, and exchanged with it in one step. Losses are known before
+the exchange.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from cloche.apply import apply, rehearse
 from cloche.apply.staging import is_staging_inside
 from cloche.errors import ClocheError, reason_of
 from cloche.fs.locks import DirectoryLock
-from cloche.lifecycle.embedded_paths import program_of, relocate, retargeted, root_of_program
-from cloche.lifecycle.examination import activations, examine, modules_of
+from cloche.lifecycle.embedded_paths import environment_of_program, program_of_script, relocate_tree, retarget_scripts
+from cloche.lifecycle.examination import examine, failing_activations, modules_of
 from cloche.lifecycle.info import SEEDS
-from cloche.lifecycle.installed import in_site, sites
-from cloche.lifecycle.inventory import Loss, Translation, carrying_operations, requirement
+from cloche.lifecycle.installed import distributions_in, site_directories
+from cloche.lifecycle.inventory import Loss, PathMapping, carry_operations, pip_arguments
 from cloche.lifecycle.move import refuse_broken
-from cloche.lifecycle.overlay import Overlay, parents
-from cloche.lifecycle.reader import LIBRARY
-from cloche.lifecycle.rebase import NAME
+from cloche.lifecycle.overlay import Overlay, parent_directories
+from cloche.lifecycle.reader import LIBRARY_NAME
+from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.relocation import Relocation
-from cloche.lifecycle.repair import writer_for
-from cloche.lifecycle.upgrade import Upgraded, broken
+from cloche.lifecycle.repair import relocation_context
+from cloche.lifecycle.upgrade import UpgradeResult, verification_error
 from cloche.model.operations import MakeDir, SetMode
 from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import replace
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Literal, TypeAlias
 
-    from cloche.lifecycle.installed import Installed
+    from cloche.lifecycle.installed import InstalledDistribution
     from cloche.lifecycle.inventory import Inventory
-    from cloche.lifecycle.upgrade import Upgrade
+    from cloche.lifecycle.upgrade import UpgradePlan
     from cloche.model.environment import Environment, Layout
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import Operation
@@ -47,14 +47,16 @@ if TYPE_CHECKING:
     from cloche.session import Session
 
     Losses: TypeAlias = Literal["refused", "allowed"]
-    """Whether something may be lost."""
+    """Whether losses are allowed."""
 
     Commit: TypeAlias = Literal["yes", "no"]
-    """With `no` the new environment is created and compared, and thrown away."""
+    """With `no`, the new environment is created and verified, then discarded."""
 
 
-def rebuild(upgrade: Upgrade, session: Session, *, losses: Losses = "refused", commit: Commit = "yes") -> Upgraded:
-    """Build a new environment beside the old one, and exchange them.
+def rebuild(
+    upgrade: UpgradePlan, session: Session, *, losses: Losses = "refused", commit: Commit = "yes"
+) -> UpgradeResult:
+    """Create a new environment beside the old one, and exchange them.
 
     :raises ClocheError: a package cannot be kept and losses are not allowed, or the new environment does not work, or
         cloche itself runs from the old one; nothing was changed.
@@ -66,54 +68,60 @@ def rebuild(upgrade: Upgrade, session: Session, *, losses: Losses = "refused", c
     refuse_losses(inventory.losses, losses, commit)
     blueprint = session.blueprint(request.spec)
     notes = tuple(activator_notes(upgrade, session))
-    astray = activations(upgrade.info.environment, session.host) if inventory.edited else []
+    already_failing = failing_activations(upgrade.info.environment, session.host) if inventory.edited else []
     lost = [*inventory.losses]
     with DirectoryLock(upgrade.location):
-        made = plan_at(blueprint, request.target, session.host)
+        plan = plan_at(blueprint, request.target, session.host)
 
         def complete(staged: str) -> list[Operation]:
-            failed, installed = install_with_pip(inventory.anew, staged, made, session, losses=losses, commit=commit)
+            failed, installed = install_with_pip(
+                inventory.reinstalled, staged, plan, session, losses=losses, commit=commit
+            )
             lost.extend(failed)
-            settle_paths(upgrade, staged, made, installed, session).apply()
-            lost.extend(missing_packages(inventory, staged, made, lost))
+            rewrite_staged_paths(upgrade, staged, plan, installed, session).apply()
+            lost.extend(missing_packages(inventory, staged, plan, lost))
             refuse_losses(lost, losses, commit)
-            verify_rebuilt(made.environment, staged, upgrade, session)
-            return kept_directories(upgrade, staged, made)
+            verify_rebuilt(plan.environment, staged, upgrade, session)
+            return kept_directories(upgrade, staged, plan)
 
         def verify() -> None:
-            verify_rebuilt(made.environment, made.environment.location, upgrade, session)
-            if wrong := [one for one in activations(made.environment, session.host) if one not in astray]:
-                raise broken(made.environment, f"{wrong[0]} does not lead to it")
+            verify_rebuilt(plan.environment, plan.environment.location, upgrade, session)
+            if failing := [
+                script
+                for script in failing_activations(plan.environment, session.host)
+                if script not in already_failing
+            ]:
+                raise verification_error(plan.environment, f"the activation script {failing[0]} does not activate it")
 
-        operations = [*new_operations(upgrade, made), *carried_operations(upgrade, made)]
-        link_mode = session.link_mode(made.link_mode)
+        operations = [*new_operations(upgrade, plan), *carried_operations(upgrade, plan)]
+        link_mode = session.link_mode(plan.link_mode)
         if commit == "yes":
-            apply(operations, made.target, made.strategy, verify, link_mode=link_mode, complete=complete)
+            apply(operations, plan.target, plan.strategy, verify, link_mode=link_mode, complete=complete)
         else:
-            rehearse(operations, made.target, made.strategy, complete, link_mode=link_mode)
-    return Upgraded(made.environment, tuple(lost), notes=notes)
+            rehearse(operations, plan.target, plan.strategy, complete, link_mode=link_mode)
+    return UpgradeResult(plan.environment, tuple(lost), notes=notes)
 
 
 def refuse_losses(lost: Sequence[Loss], losses: Losses, commit: Commit) -> None:
     """Refuse losses that are not allowed.
 
-    :raises ClocheError: there is one.
+    :raises ClocheError: something would be lost.
     """
     if lost and losses == "refused" and commit == "yes":
-        shown = "; ".join(f"{one.what}: {one.why}" for one in lost)
+        shown = "; ".join(f"{loss.item}: {loss.reason}" for loss in lost)
         raise ClocheError(
             f"not everything can be kept: {shown}", hint="`--allow-loss` continues without it; nothing was changed"
         )
 
 
-def request_for(upgrade: Upgrade, session: Session) -> Request:
-    """Return the request for an environment like the one there is, for the new Python."""
+def request_for(upgrade: UpgradePlan, session: Session) -> Request:
+    """Return the request for an environment with the same options as the old one, for the new Python."""
     info = upgrade.info
     environment, settings = info.environment, info.settings
     executable = environment.path_to(environment.layout.executable)
     is_copied = os.path.isfile(executable) and not os.path.islink(executable)
     shells = {info.shells[name.lower()].name for name in info.activators}
-    offered = {one.name for one in session.registry.all("activator")}
+    offered = {component.name for component in session.registry.all("activator")}
     chosen = tuple(sorted(shells & offered)) if offered - shells or not shells else None
     spec = EnvironmentSpec(
         pythons=(upgrade.interpreter.executable,),
@@ -132,9 +140,9 @@ def request_for(upgrade: Upgrade, session: Session) -> Request:
     return Request(spec, target)
 
 
-def activator_notes(upgrade: Upgrade, session: Session) -> Iterator[str]:
-    """Yield which activation scripts the new environment will not have, because no activator writes them."""
-    offered = {one.name for one in session.registry.all("activator")}
+def activator_notes(upgrade: UpgradePlan, session: Session) -> Iterator[str]:
+    """Yield a note for each activation script that the new environment lacks, because its activator is not installed."""
+    offered = {component.name for component in session.registry.all("activator")}
     for name in upgrade.info.activators:
         if (shell := upgrade.info.shells[name.lower()].name) not in offered:
             yield f"`{name}` is not in the new environment: activator `{shell}` is not installed"
@@ -152,65 +160,81 @@ def usable_activators(names: Sequence[str], interpreter: Interpreter, session: S
     return tuple(found)
 
 
-def new_operations(upgrade: Upgrade, made: Plan) -> list[Operation]:
-    """Return the operations that create the new environment, but for scripts that are kept because they were edited."""
+def new_operations(upgrade: UpgradePlan, plan: Plan) -> list[Operation]:
+    """Return the operations that create the new environment, without activation scripts that are kept."""
     assert upgrade.inventory is not None
-    return [one for one in made.operations if getattr(one, "path", "") not in upgrade.inventory.edited]
-
-
-def carried_operations(upgrade: Upgrade, made: Plan) -> list[Operation]:
-    """Return the operations for what is kept; what the new environment brings itself is left to it."""
-    assert upgrade.inventory is not None
-    translation = translation_of(upgrade, made)
-    taken = {one.path for one in new_operations(upgrade, made) if hasattr(one, "path") and not isinstance(one, MakeDir)}
-    platform = upgrade.interpreter.platform
     return [
-        one
-        for one in carrying_operations(upgrade.inventory, upgrade.info, translation, platform)
-        if isinstance(one, MakeDir) or getattr(one, "path", "") not in taken
+        operation for operation in plan.operations if getattr(operation, "path", "") not in upgrade.inventory.edited
     ]
 
 
-def translation_of(upgrade: Upgrade, made: Plan) -> Translation:
+def carried_operations(upgrade: UpgradePlan, plan: Plan) -> list[Operation]:
+    """Return the operations for files that are kept, except for paths that the new environment has itself."""
+    assert upgrade.inventory is not None
+    mapping = path_mapping_for(upgrade, plan)
+    taken = {
+        operation.path
+        for operation in new_operations(upgrade, plan)
+        if hasattr(operation, "path") and not isinstance(operation, MakeDir)
+    }
+    platform = upgrade.interpreter.platform
+    return [
+        operation
+        for operation in carry_operations(upgrade.inventory, upgrade.info, mapping, platform)
+        if isinstance(operation, MakeDir) or getattr(operation, "path", "") not in taken
+    ]
+
+
+def path_mapping_for(upgrade: UpgradePlan, plan: Plan) -> PathMapping:
+    """Return the mapping of paths from the old environment to the planned one."""
     version = ".".join(upgrade.info.recorded_version.split(".")[:2])
-    return Translation(
-        upgrade.info.environment.layout, made.environment.layout, version, upgrade.interpreter.python_version
+    return PathMapping(
+        upgrade.info.environment.layout, plan.environment.layout, version, upgrade.interpreter.python_version
     )
 
 
 def install_with_pip(
-    wanted: Sequence[Installed], staged: str, made: Plan, session: Session, *, losses: Losses, commit: Commit
-) -> tuple[list[Loss], Sequence[Installed]]:
-    """Let pip install exactly these distributions into a staged environment; return what it could not and could install.
+    wanted: Sequence[InstalledDistribution],
+    staged: str,
+    plan: Plan,
+    session: Session,
+    *,
+    losses: Losses,
+    commit: Commit,
+) -> tuple[list[Loss], Sequence[InstalledDistribution]]:
+    """Install exactly these distributions into a staged environment with pip; return losses and what was installed.
 
-    :raises ClocheError: pip failed, and nothing may be lost.
+    If pip cannot install all of them at once, it installs each on its own.
+
+    :raises ClocheError: pip failed, and losses are not allowed.
     """
     if not wanted:
         return [], ()
-    ran = run_pip([word for one in wanted for word in requirement(one)], staged, made, session)
-    if not ran:
+    error = run_pip([word for distribution in wanted for word in pip_arguments(distribution)], staged, plan, session)
+    if not error:
         return [], wanted
     if losses == "refused" and commit == "yes":
+        names = ", ".join(f"{distribution.key} {distribution.version}" for distribution in wanted)
         raise ClocheError(
-            f"pip cannot install all of {', '.join(f'{one.key} {one.version}' for one in wanted)}: {ran}",
+            f"pip cannot install all of {names}: {error}",
             hint="`--allow-loss` continues without what is not available; nothing was changed",
         )
     lost = []
     installed = []
-    for one in wanted:
-        if reason := run_pip(requirement(one), staged, made, session):
-            lost.append(Loss(f"{one.name} {one.version}", f"pip: {reason}"))
+    for distribution in wanted:
+        if reason := run_pip(pip_arguments(distribution), staged, plan, session):
+            lost.append(Loss(f"{distribution.name} {distribution.version}", f"pip: {reason}"))
         else:
-            installed.append(one)
+            installed.append(distribution)
     return lost, installed
 
 
-def run_pip(requirements: Sequence[str], staged: str, made: Plan, session: Session) -> str:
+def run_pip(requirements: Sequence[str], staged: str, plan: Plan, session: Session) -> str:
     """Run pip for a staged environment; return its error message, empty if it succeeded.
 
-    It is the environment's own pip, or else the one that cloche depends on.
+    The environment's own pip is used if it has one, else the one that cloche depends on.
     """
-    layout, host = made.environment.layout, session.host
+    layout, host = plan.environment.layout, session.host
     python = os.path.join(staged, *layout.executable.split("/"))
     own = os.path.isdir(os.path.join(staged, *layout.purelib.split("/"), "pip"))
     command = [python, "-m", "pip"] if own else [host.executable, "-m", "pip", "--python", python]
@@ -238,103 +262,131 @@ def run_pip(requirements: Sequence[str], staged: str, made: Plan, session: Sessi
     return errors[0].removeprefix("ERROR:").strip()
 
 
-def unmark_requested(overlay: Overlay, installed: Iterable[Installed], layout: Layout) -> None:
-    """Remove the mark of a package that the user asked for (`REQUESTED`, PEP 376) where pip got its name from us only."""
-    along = {one.key for one in installed if one.requested == "no" and not one.metadata.endswith(".egg-link")}
-    for site in sites(layout):
-        for one in in_site(overlay.root, site):
-            if one.key in along:
-                overlay.remove(f"{one.metadata}/REQUESTED")
+def unmark_requested(overlay: Overlay, installed: Iterable[InstalledDistribution], layout: Layout) -> None:
+    """Remove `REQUESTED` (PEP 376) from packages that the user did not request.
+
+    pip writes it for every package that is named on its command line.
+    """
+    dependencies = {
+        distribution.key
+        for distribution in installed
+        if distribution.requested == "no" and not distribution.metadata.endswith(".egg-link")
+    }
+    for site in site_directories(layout):
+        for distribution in distributions_in(overlay.root, site):
+            if distribution.key in dependencies:
+                overlay.remove(f"{distribution.metadata}/REQUESTED")
 
 
-def settle_paths(
-    upgrade: Upgrade, staged: str, made: Plan, installed: Sequence[Installed], session: Session
+def rewrite_staged_paths(
+    upgrade: UpgradePlan, staged: str, plan: Plan, installed: Sequence[InstalledDistribution], session: Session
 ) -> Overlay:
-    """Return the edits after which everything in a staged environment names its future path and the new directories."""
-    location, old, new = made.environment.location, upgrade.info.environment.layout, made.environment.layout
+    """Return the edits that replace embedded paths in a staged environment with its future path and new directories."""
+    location, old, new = plan.environment.location, upgrade.info.environment.layout, plan.environment.layout
     roots = [(staged, location)]
     if old.purelib != new.purelib:
-        named = (*upgrade.info.recorded_roots, location)
-        roots += ((f"{root}/{old.purelib}", f"{location}/{new.purelib}") for root in named)
+        old_roots = (*upgrade.info.recorded_roots, location)
+        roots += ((f"{root}/{old.purelib}", f"{location}/{new.purelib}") for root in old_roots)
     roots += [(root, location) for root in upgrade.case.old_roots]
     overlay = Overlay(staged)
-    environment = replace(made.environment, location=location)
-    writer = writer_for(upgrade.info, environment, Relocation(tuple(roots)), os.path.basename(location), session)
-    relocate(overlay, replace(writer, generated={}, prompts=None))
+    environment = replace(plan.environment, location=location)
+    context = relocation_context(
+        upgrade.info, environment, Relocation(tuple(roots)), os.path.basename(location), session
+    )
+    relocate_tree(overlay, replace(context, generated={}, prompts=None))
     names = set(new.names)
     stale = []
-    for one in (row for site in sites(new) for found in in_site(staged, site) for row in found.rows):
-        if one.path.startswith(f"{new.bin}/"):
-            program = program_of(overlay, one.path)
+    for row in (
+        row for site in site_directories(new) for found in distributions_in(staged, site) for row in found.rows
+    ):
+        if row.path.startswith(f"{new.bin}/"):
+            program = program_of_script(overlay, row.path)
             name = os.path.basename(program.replace("\\", "/"))
-            is_fixed = environment.placement == "relocatable" and root_of_program(program, new.bin) == location
-            if NAME.fullmatch(name) and (name not in names or is_fixed):
-                stale.append(one.path)
-    retargeted(overlay, environment, stale, upgrade.interpreter.platform)
+            is_fixed = environment.placement == "relocatable" and environment_of_program(program, new.bin) == location
+            if PYTHON_NAME.fullmatch(name) and (name not in names or is_fixed):
+                stale.append(row.path)
+    retarget_scripts(overlay, environment, stale, upgrade.interpreter.platform)
     unmark_requested(overlay, installed, new)
     overlay.update_checksums()
     return overlay
 
 
-def kept_directories(upgrade: Upgrade, staged: str, made: Plan) -> list[Operation]:
-    """Return the operations that keep the permissions of directories, and those that were empty; not Python's own.
+def kept_directories(upgrade: UpgradePlan, staged: str, plan: Plan) -> list[Operation]:
+    """Return the operations that keep empty directories and the permissions of all, except for those of Python itself.
 
-    A service may write its logs to one, and another may be closed to other users.
+    A service may write its logs to a directory, and others may be closed to other users.
     """
-    root, translation = upgrade.location, translation_of(upgrade, made)
-    library = translation.old.purelib.partition("/")[0]
+    root, mapping = upgrade.location, path_mapping_for(upgrade, plan)
+    library = mapping.old.purelib.partition("/")[0]
     created: list[MakeDir] = []
     modes: list[SetMode] = []
     for directory, names, files in os.walk(root):
         names[:] = [name for name in names if directory != root or not is_staging_inside(name)]
         path = os.path.relpath(directory, root).replace(os.sep, "/")
-        new = os.path.normpath(translation.path(path)).replace(os.sep, "/")
-        there = os.path.join(staged, new)
-        own = path.partition("/")[0] == library or LIBRARY.fullmatch(os.path.basename(path))
-        is_created = not names and not files and not own and not os.path.lexists(there)
+        new = os.path.normpath(mapping.path(path)).replace(os.sep, "/")
+        staged_directory = os.path.join(staged, new)
+        own = path.partition("/")[0] == library or LIBRARY_NAME.fullmatch(os.path.basename(path))
+        is_created = not names and not files and not own and not os.path.lexists(staged_directory)
         if is_created:
             created.append(MakeDir(new))
-        if is_created or (os.path.isdir(there) and not os.path.islink(there)):
+        if is_created or (os.path.isdir(staged_directory) and not os.path.islink(staged_directory)):
             modes.append(SetMode(new, stat.S_IMODE(os.lstat(directory).st_mode)))
-    modes.reverse()  # what is deeper first: afterwards the one above may be closed
-    return [*parents(created), *created, *modes]
+    modes.reverse()  # deepest first, because the permissions of a parent may then forbid the change
+    return [*parent_directories(created), *created, *modes]
 
 
-def missing_packages(inventory: Inventory, staged: str, made: Plan, lost: Sequence[Loss]) -> list[Loss]:
-    """Return the packages that a staged environment lacks, or has in another version."""
-    there = {one.key: one.version for site in sites(made.environment.layout) for one in in_site(staged, site)}
-    known = {one.what for one in lost}
+def missing_packages(inventory: Inventory, staged: str, plan: Plan, lost: Sequence[Loss]) -> list[Loss]:
+    """Return the packages that a staged environment should have but lacks, or has in another version."""
+    staged_versions = {
+        distribution.key: distribution.version
+        for site in site_directories(plan.environment.layout)
+        for distribution in distributions_in(staged, site)
+    }
+    known = {loss.item for loss in lost}
     return [
-        Loss(f"{one.name} {one.version}", f"the new environment has {there.get(one.key, 'none')}")
-        for one in (*inventory.carried, *inventory.anew)
-        if f"{one.name} {one.version}" not in known and there.get(one.key) != one.version and not one.editable
+        Loss(
+            f"{distribution.name} {distribution.version}",
+            f"the new environment has {staged_versions.get(distribution.key, 'no version')}",
+        )
+        for distribution in (*inventory.carried, *inventory.reinstalled)
+        if f"{distribution.name} {distribution.version}" not in known
+        and staged_versions.get(distribution.key) != distribution.version
+        and not distribution.editable
     ]
 
 
-def verify_rebuilt(environment: Environment, location: str, upgrade: Upgrade, session: Session) -> None:
-    """Verify the new environment in the directory `location`, where it is staged or in place.
+def verify_rebuilt(environment: Environment, location: str, upgrade: UpgradePlan, session: Session) -> None:
+    """Verify the new environment in the directory `location`: its staging tree, or its final path.
 
-    :raises ClocheError: something that worked in the old environment does not work in it.
+    :raises ClocheError: something that worked in the old environment does not work in the new one.
     """
-    standing = replace(environment, location=location)
-    modules = modules_of(one for site in sites(environment.layout) for one in in_site(location, site))
-    after = examine(standing, session.host, modules)
+    actual = replace(environment, location=location)
+    modules = modules_of(
+        distribution
+        for site in site_directories(environment.layout)
+        for distribution in distributions_in(location, site)
+    )
+    after = examine(actual, session.host, modules)
     if after.failure:
-        raise broken(environment, f"its Python does not start: {after.failure}")
+        raise verification_error(environment, f"its Python does not start: {after.failure}")
     if after.version[:2] != upgrade.interpreter.version[:2]:
-        raise broken(environment, "its Python is another than was asked for")
+        raise verification_error(
+            environment, f"its Python is {'.'.join(map(str, after.version))}, not {upgrade.interpreter.version_text}"
+        )
     if location != environment.location:
         before = examine(upgrade.info.environment, session.host, modules)
         try:
-            refuse_broken(standing, before, after)
+            refuse_broken(actual, before, after)
         except ClocheError as error:
             lost = {*after.unresolvable} - {*before.unresolvable}
-            raise broken(environment, error.message, remedy_for(lost, upgrade)) from None
+            raise verification_error(environment, error.message, missing_modules_hint(lost, upgrade)) from None
 
 
-def remedy_for(modules: set[str], upgrade: Upgrade) -> str:
-    """Return the hint for scripts that cannot import these modules, by their package; empty if there are none."""
-    owners = [one.key for one in upgrade.info.distributions if modules & {*modules_of([one])}]
+def missing_modules_hint(modules: set[str], upgrade: UpgradePlan) -> str:
+    """Return the hint for packages whose scripts cannot import these modules; empty if there are none."""
+    owners = [
+        distribution.key for distribution in upgrade.info.distributions if modules & {*modules_of([distribution])}
+    ]
     if seeds := [name for name in owners if name in SEEDS]:
         return f"`--seeds` brings {' and '.join(seeds)} up to date"
     uninstalled = f"`python -m pip uninstall {' '.join(owners)}` in it, and install again afterwards"

@@ -1,6 +1,6 @@
-"""The `command` in a `pyvenv.cfg`: which place it names, and the same command for another; it is never run.
+"""Parse and rewrite the `command` in a `pyvenv.cfg`, which created the environment. It is never run.
 
-cloche quotes each word as POSIX shells do. `venv` quotes nothing, and no other maker writes one.
+cloche quotes each word as POSIX shells do; `venv` quotes nothing; other tools do not record a command.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from cloche.planning.pyvenv_cfg import one_line
 if TYPE_CHECKING:
     from cloche.lifecycle.relocation import Relocation
 
-OPTIONS = re.compile(r" -m venv(?: --[\w-]+(?:=\S+)?)* (/.*)$")
-"""What `venv` writes: its options are one word each, and the place, which may hold blanks, is the rest."""
+VENV_COMMAND = re.compile(r" -m venv(?: --[\w-]+(?:=\S+)?)* (/.*)$")
+"""The command of `venv`: each option is one word, and the rest, which may contain spaces, is the destination."""
 
 
-def words_of(command: str) -> list[str]:
-    """Return the words of a command that cloche wrote; none if it is somebody else's."""
+def parse_command(command: str) -> list[str]:
+    """Return the words of a command of cloche; none if it is the command of another tool."""
     if " --python " not in command or " -m venv " in command:
         return []
     try:
@@ -28,34 +28,35 @@ def words_of(command: str) -> list[str]:
         return []
 
 
-def place_of(command: str, location: str) -> str:
-    """Return the environment that a command made, absolute; empty if it does not say.
+def recorded_destination(command: str, location: str) -> str:
+    """Return the environment that a command created, absolute; empty if the command does not name it.
 
-    :param location: where the environment is: for a name that could not be written as it is, it is taken to be that.
+    :param location: where the environment is now. It is returned if the command names a path that differs from it only
+        in line breaks and in spaces at the ends, which `pyvenv.cfg` cannot record.
     """
-    words = words_of(command)
-    match = OPTIONS.search(command)
-    place = words[-1] if words else match[1] if match else ""
-    if one_line(place) == one_line(location):  # line breaks are written as spaces, and the ends of a line are cut
+    words = parse_command(command)
+    match = VENV_COMMAND.search(command)
+    destination = words[-1] if words else match[1] if match else ""
+    if one_line(destination) == one_line(location):
         return location
-    return place if place.startswith("/") else ""
+    return destination if destination.startswith("/") else ""
 
 
-def relocated(command: str, relocation: Relocation) -> str:
-    """Return a command of the new place."""
-    words = words_of(command)
+def relocate_command(command: str, relocation: Relocation) -> str:
+    """Return a command with every relocated path replaced."""
+    words = parse_command(command)
     if not words:
-        return relocation.everything(command)
-    moved = [relocation.everything(word) for word in words]
+        return relocation.string(command)
+    moved = [relocation.string(word) for word in words]
     for old, new in relocation.roots:
         if words[-1] == one_line(old):
             moved[-1] = new
     return command if moved == words else one_line(shlex.join(moved))
 
 
-def pointed(command: str, executable: str) -> str:
-    """Return a command that names another interpreter."""
-    words = words_of(command)
+def replace_interpreter(command: str, executable: str) -> str:
+    """Return a command of cloche with another path after `--python`; any other command unchanged."""
+    words = parse_command(command)
     if "--python" not in words[:-2]:
         return command
     words[words.index("--python") + 1] = executable

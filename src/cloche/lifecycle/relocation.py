@@ -1,7 +1,7 @@
-"""From the places where an environment was to the one where it is, in every notation in which files hold a path.
+"""Replace the old paths of an environment in text, in each notation that files use: plain, JSON, URL, Python.
 
-Texts in, texts out: which file is written in which notation is known elsewhere. What a notation cannot express stays as
-it was, for the caller to notice.
+Nothing here reads a file; `embedded_paths` knows which file uses which notation. A path that a notation cannot express
+is left unchanged, and the caller detects that.
 """
 
 from __future__ import annotations
@@ -19,56 +19,60 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _BEFORE = r"(?:(?<![\w.~+-])|(?<=-[ILRWl]))"
-"""What may not stand before an absolute path, or it is part of a longer one; in `-I/usr/include` it is an option."""
+"""The start of an absolute path: not in the middle of a longer one, but after an option as in `-I/usr/include`."""
 
 _AFTER = r"(?![\w.~+@%#-])"
+"""The end of a path component."""
 
-_HARMLESS = re.compile(r"[\w./\\+@:,~-]*")
-"""Text that means itself in every notation there is."""
+_UNQUOTED = re.compile(r"[\w./\\+@:,~-]*")
+"""Text that needs no quotes or escapes in any notation."""
 
 
 @value
 class Relocation:
-    """Where something was, and where it is."""
+    """Pairs of old and new directories."""
 
     roots: tuple[tuple[str, str], ...]
     """(old, new) for the environment itself; absolute, without a slash at the end."""
-    around: tuple[tuple[str, str], ...] = ()
-    """(old, new) for directories around it that were moved together with it, where what is there now can be seen."""
+    parents: tuple[tuple[str, str], ...] = ()
+    """(old, new) for parent directories that were moved with it.
+
+    A path below them is replaced only if it exists at the new path and not at the old one.
+    """
 
     def path(self, text: str) -> str:
-        """Return where the path `text` is now; the same text if it was not moved."""
+        """Return the new path for the path `text`; the same text if it was not moved."""
         for old, new in self.roots:
-            if within(text, old) and not (within(new, old) and within(text, new)):
+            if is_within(text, old) and not (is_within(new, old) and is_within(text, new)):
                 return new + text[len(old) :]
-        for old, new in self.around:
-            if within(text, old) and not os.path.lexists(text) and os.path.lexists(new + text[len(old) :]):
+        for old, new in self.parents:
+            if is_within(text, old) and not os.path.lexists(text) and os.path.lexists(new + text[len(old) :]):
                 return new + text[len(old) :]
         return text
 
-    def plain(self, text: str) -> str:
-        """Return text in which paths stand as they are; only where the new one needs no quotes in whatever it is."""
-        for old, new in (*self.roots, *self.around):
-            if _HARMLESS.fullmatch(new):
-                text = self._replaced(text, old, new, lambda path: path)
+    def plain_text(self, text: str) -> str:
+        """Return text of an unknown notation with its paths replaced, if the new path needs no quotes in any notation."""
+        for old, new in (*self.roots, *self.parents):
+            if _UNQUOTED.fullmatch(new):
+                text = self._replace(text, old, new, lambda path: path)
         return text
 
-    def everything(self, text: str) -> str:
-        """Return text that is nothing but data (a decoded string), with every path in it replaced."""
-        for old, new in (*self.roots, *self.around):
-            text = self._replaced(text, old, new, lambda path: path)
+    def string(self, text: str) -> str:
+        """Return a decoded string, in which nothing needs quotes, with its paths replaced."""
+        for old, new in (*self.roots, *self.parents):
+            text = self._replace(text, old, new, lambda path: path)
         return text
 
     def json(self, text: str) -> str:
-        """Return a JSON document with every path in its strings replaced, and nothing else changed."""
-        for old, new in (*self.roots, *self.around):
+        """Return a JSON document with the paths in its strings replaced, and its formatting unchanged."""
+        for old, new in (*self.roots, *self.parents):
             for notation in (json_ascii, json_unicode):
                 if notation(old) in text:
-                    text = self._replaced(text, old, new, notation)
+                    text = self._replace(text, old, new, notation)
         return text
 
     def url(self, text: str) -> str:
-        """Return a `file:` URL of what has moved."""
+        """Return a `file:` URL with its path replaced; any other URL unchanged."""
         scheme, colon, rest = text.partition("://")
         if scheme != "file" or not colon:
             return text
@@ -78,81 +82,91 @@ class Relocation:
         return text if new == old else f"file://{host}{percent_encoded(new)}"
 
     def python(self, source: str) -> str:
-        """Return a Python program with every path in its string literals replaced; what does not parse stays."""
+        """Return a Python program with the paths in its string literals replaced; unchanged if it does not parse.
+
+        F-strings are not changed.
+        """
         try:
             tree = ast.parse(source)
         except (SyntaxError, ValueError, RecursionError):
             return source
-        inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
-        found: list[tuple[int, int, str]] = []
+        in_fstrings = {
+            id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)
+        }
+        replacements: list[tuple[int, int, str]] = []
         lines = source.encode("utf-8", "surrogateescape").splitlines(keepends=True)
         starts = [0]
         for line in lines:
             starts.append(starts[-1] + len(line))
         for node in ast.walk(tree):
-            if not (isinstance(node, ast.Constant) and isinstance(node.value, str)) or id(node) in inside:
+            if not (isinstance(node, ast.Constant) and isinstance(node.value, str)) or id(node) in in_fstrings:
                 continue
-            new = self.everything(node.value)
+            new = self.string(node.value)
             if new != node.value and node.end_lineno is not None and node.end_col_offset is not None:
                 start = starts[node.lineno - 1] + node.col_offset
                 end = starts[node.end_lineno - 1] + node.end_col_offset
-                found.append((start, end, repr(new)))
+                replacements.append((start, end, repr(new)))
         data = source.encode("utf-8", "surrogateescape")
-        for start, end, literal in sorted(found, reverse=True):
+        for start, end, literal in sorted(replacements, reverse=True):
             data = data[:start] + literal.encode("utf-8", "surrogateescape") + data[end:]
         return data.decode("utf-8", "surrogateescape")
 
-    def names_old(self, text: str) -> bool:
-        """Return whether a text still names a place where the environment was."""
-        return any(self._replaced(text, old, "\0", lambda path: path) != text for old, _ in self.roots)
+    def mentions_old_root(self, text: str) -> bool:
+        """Return whether a text contains an old root of the environment."""
+        return any(self._replace(text, old, "\0", lambda path: path) != text for old, _ in self.roots)
 
-    def _replaced(self, text: str, old: str, new: str, notation: Callable[[str], str]) -> str:
-        """Return `text` with one path for another where it ends at a boundary, in a notation that keeps its letters."""
+    def _replace(self, text: str, old: str, new: str, notation: Callable[[str], str]) -> str:
+        """Return `text` with `old` replaced by `new` as a whole path or as its first directories.
+
+        :param notation: encodes a path as the text does.
+        """
         if notation(old) not in text:
             return text
         pattern = _BEFORE + re.escape(notation(old)) + _AFTER
-        there = notation(new)
-        around = (old, new) in self.around
+        replacement = notation(new)
+        is_parent = (old, new) in self.parents
 
         def change(match: re.Match[str]) -> str:
-            follows = text[match.end() : match.end() + 4096]
-            if within(new, old) and within(notation(old) + follows, there):
+            following = text[match.end() : match.end() + 4096]
+            if is_within(new, old) and is_within(notation(old) + following, replacement):
                 return match[0]
-            if around:
-                rest = re.match(r"[\w./\\+@~ -]*", follows)
+            if is_parent:
+                rest = re.match(r"[\w./\\+@~ -]*", following)
                 path = rest[0].rstrip() if rest else ""
                 if os.path.lexists(old + path) or not os.path.lexists(new + path):
                     return match[0]
-            return there
+            return replacement
 
         return re.sub(pattern, change, text)
 
 
-def within(path: str, directory: str) -> bool:
-    """Return whether a path is a directory, or lies below it, by their texts alone."""
+def is_within(path: str, directory: str) -> bool:
+    """Return whether a path is a directory or is below it, by their text alone."""
     return path == directory or path.startswith((directory + "/", directory + "\\"))
 
 
 def json_ascii(text: str) -> str:
+    """Return the content of a JSON string, with `\\u` escapes for characters outside ASCII."""
     return json.dumps(text)[1:-1]
 
 
 def json_unicode(text: str) -> str:
+    """Return the content of a JSON string, without escapes for characters outside ASCII."""
     return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def needle(directory: str) -> bytes:
-    """Return a part of a path that stands in a file in whatever notation the path does.
+    """Return the longest part of a path that is written the same in every notation.
 
-    A file without it need not be looked at more closely.
+    A file that does not contain it does not contain the path.
     """
     return max(re.findall(rb"[A-Za-z0-9_./-]+", os.fsencode(directory)), key=len, default=b"")
 
 
-def moved_around(old: str, new: str) -> tuple[tuple[str, str], ...]:
-    """Return the directory around an environment that seems to have been moved with it, as (old, new).
+def moved_parent(old: str, new: str) -> tuple[tuple[str, str], ...]:
+    """Return the parent directory that was probably moved with an environment, as one pair (old, new), or nothing.
 
-    `/x/a/.venv` that is now `/x/b/.venv` went along with `/x/a`.
+    For `/x/a/.venv` that is now `/x/b/.venv`, it is `/x/a`, which is now `/x/b`.
     """
     while os.path.basename(old) == os.path.basename(new) and os.path.basename(old):
         old, new = os.path.dirname(old), os.path.dirname(new)

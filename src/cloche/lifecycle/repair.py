@@ -1,4 +1,4 @@
-"""Repair an environment: every repair edits one overlay, which is then applied, all or nothing."""
+"""Repair an environment: all repairs edit one overlay, which is applied in one transaction."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from cloche.apply.staging import recover_environment, staging_directories
 from cloche.errors import ClocheError
 from cloche.fs.checksums import MANIFEST
 from cloche.lifecycle.checks.tree import world_writable
-from cloche.lifecycle.diagnosis import diagnose, take_up
-from cloche.lifecycle.embedded_paths import Writer, at, relocate, retargeted
+from cloche.lifecycle.diagnosis import diagnose, open_case
+from cloche.lifecycle.embedded_paths import RelocationContext, environment_at, relocate_tree, retarget_scripts
 from cloche.lifecycle.examination import examine
-from cloche.lifecycle.installed import sites
+from cloche.lifecycle.installed import site_directories
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.rebase import rebase
 from cloche.model.request import EnvironmentSpec
@@ -30,128 +30,132 @@ if TYPE_CHECKING:
 
 
 @value
-class Repaired:
+class RepairResult:
     """The result of a repair."""
 
     findings: tuple[Finding, ...]
-    """What was wrong before."""
-    left: tuple[Finding, ...]
-    """What is wrong now."""
+    """The findings before the repair."""
+    remaining: tuple[Finding, ...]
+    """The findings after it."""
     notes: tuple[str, ...] = ()
-    """What only the user can decide: files that still name the old path."""
+    """Notes about what was left to the user: files that still contain the old path."""
 
     @property
     def repaired(self) -> tuple[Finding, ...]:
-        still = {(finding.code, finding.path) for finding in self.left}
-        return tuple(finding for finding in self.findings if (finding.code, finding.path) not in still)
+        """The findings that the repair solved."""
+        remaining = {(finding.code, finding.path) for finding in self.remaining}
+        return tuple(finding for finding in self.findings if (finding.code, finding.path) not in remaining)
 
 
-def repair_environment(case: Case, session: Session) -> Repaired:
-    """Repair what can be repaired, in one transaction, and examine the environment again.
+def repair_environment(case: Case, session: Session) -> RepairResult:
+    """Repair all repairable findings in one transaction, and diagnose the environment again.
 
-    :raises ClocheError: the system refused; the environment is as it was.
+    :raises ClocheError: an operation failed, or the environment does not work afterwards; it is unchanged.
     """
     findings = diagnose(case)
-    standing = findings
-    left_behind = staging_directories(case.root)
+    current = findings
+    leftovers = staging_directories(case.root)
     recover_environment(case.root)
-    if left_behind:
-        case = take_up(case.root, session)
-        standing = diagnose(case)
-    overlay, notes = repairs(case, standing, session)
+    if leftovers:
+        case = open_case(case.root, session)
+        current = diagnose(case)
+    overlay, notes = plan_repairs(case, current, session)
     overlay.update_checksums()
 
     def verify() -> None:
-        now = examine(replace(case.environment, interpreter=None), session.host, seed="no")
-        if now.failure and not case.examined.failure:
-            raise ClocheError(f"`{case.root}` would not work: {now.failure}", hint="it is as it was")
+        after = examine(replace(case.environment, interpreter=None), session.host, seed="no")
+        if after.failure and not case.examination.failure:
+            raise ClocheError(f"`{case.root}` would not work: {after.failure}", hint="nothing was changed")
 
     overlay.apply(verify, session.link_mode("auto"))
-    after = take_up(case.root, session)
-    return Repaired(tuple(findings), tuple(diagnose(after)), tuple(notes))
+    after = open_case(case.root, session)
+    return RepairResult(tuple(findings), tuple(diagnose(after)), tuple(notes))
 
 
-REBASED = frozenset(("base-gone", "base-replaced", "base-upgraded", "config-disagrees", "python-dead"))
-"""Findings that a rebase onto the environment's own interpreter repairs; also those of `half-made` that concern the Python."""
+REBASE_CODES = frozenset(("base-gone", "base-replaced", "base-upgraded", "config-disagrees", "python-dead"))
+"""Codes of findings that a rebase repairs; it also repairs a `half-made` Python or `pyvenv.cfg`."""
 
 
-def repairs(case: Case, findings: list[Finding], session: Session) -> tuple[Overlay, list[str]]:
-    """Return an overlay with every repair, and notes for the user."""
+def plan_repairs(case: Case, findings: list[Finding], session: Session) -> tuple[Overlay, list[str]]:
+    """Return an overlay with the repairs of all repairable findings, and notes for the user."""
     overlay = Overlay(case.root)
     codes = {finding.code for finding in findings if finding.repairable == "yes"}
     environment = case.environment
     notes: list[str] = []
     interpreter = environment.interpreter or case.replacement
     layout = environment.layout
-    unmade = {finding.path for finding in findings if finding.code == "half-made" and finding.repairable == "yes"}
-    if interpreter is not None and (codes & REBASED or unmade & {layout.config, layout.executable}):
+    incomplete = {finding.path for finding in findings if finding.code == "half-made" and finding.repairable == "yes"}
+    if interpreter is not None and (codes & REBASE_CODES or incomplete & {layout.config, layout.executable}):
         rebase(overlay, environment, interpreter, session)
-    if layout.bin in unmade:
+    if layout.bin in incomplete:
         for path, content in activation_scripts(replace(environment, interpreter=interpreter), session).items():
             overlay.write(path, content)
     if "moved" in codes:
-        was = os.path.basename(case.old_roots[0])
-        writer = writer_for(case.info, replace(environment, interpreter=interpreter), case.relocation, was, session)
-        residue = relocate(overlay, writer)
-        notes += (f"`{path}` still names `{case.old_roots[0]}`" for path in residue)
+        old_name = os.path.basename(case.old_roots[0])
+        context = relocation_context(
+            case.info, replace(environment, interpreter=interpreter), case.relocation, old_name, session
+        )
+        remaining = relocate_tree(overlay, context)
+        notes += (f"`{path}` still contains `{case.old_roots[0]}`" for path in remaining)
     by_code: dict[str, list[str]] = {}
     for finding in findings:
         if finding.repairable == "yes":
             by_code.setdefault(finding.code, []).append(finding.path)
     for path in by_code.get("name-of-other-version", []):
         overlay.remove(path)
-    misled = [path for code in ("script-dead", "script-fixed", "script-foreign") for path in by_code.get(code, [])]
-    retargeted(overlay, environment, misled, platform_of(case))
-    for path in misled:
+    scripts = [path for code in ("script-dead", "script-fixed", "script-foreign") for path in by_code.get(code, [])]
+    retarget_scripts(overlay, environment, scripts, platform_of(case))
+    for path in scripts:
         mode = overlay.mode(path)
         if not mode & stat.S_IXUSR:
-            overlay.set_mode(path, mode | (mode & 0o444) >> 2)  # who may read it may run it
+            overlay.set_mode(path, mode | (mode & 0o444) >> 2)  # users who can read it can execute it
     if "world-writable" in codes:
         for path in world_writable(case.root):
             overlay.set_mode(path, overlay.mode(path) & ~stat.S_IWOTH)
-    if ("seed-broken" in codes or "pip" in unmade) and environment.interpreter is not None:
+    if ("seed-broken" in codes or "pip" in incomplete) and environment.interpreter is not None:
         reinstall_seeds(overlay, case.info, ("pip",), session)
     return overlay, notes
 
 
 def platform_of(case: Case) -> str:
+    """Return `sys.platform` of the Python of an environment."""
     interpreter = case.environment.interpreter or case.replacement
     return interpreter.platform if interpreter else case.host.platform
 
 
-def writer_for(
-    info: EnvironmentInfo, environment: Environment, relocation: Relocation, was: str, session: Session
-) -> Writer:
-    """Return what is needed to write the paths that are embedded in an environment as they will be.
+def relocation_context(
+    info: EnvironmentInfo, environment: Environment, relocation: Relocation, old_name: str, session: Session
+) -> RelocationContext:
+    """Return the context for replacing the embedded paths of an environment.
 
-    :param environment: as it will be, except for its prompt.
-    :param was: the old name of its directory.
+    :param environment: the environment at its new location; its prompt is ignored.
+    :param old_name: the old name of its directory.
     """
-    moved = at(replace(environment, prompt=info.environment.prompt), environment.location)
+    moved = environment_at(replace(environment, prompt=info.environment.prompt), environment.location)
     derived = "prompt" not in info.settings
     name = os.path.basename(environment.location)
     if derived:
         moved = replace(moved, prompt=name)
     interpreter = environment.interpreter
-    return Writer(
+    return RelocationContext(
         environment=moved,
         relocation=relocation,
         platform=interpreter.platform if interpreter else session.host.platform,
         shells=info.shells,
         generated=generated_scripts(info, moved, session),
-        prompts=(was, name) if derived and was != name else None,
+        prompts=(old_name, name) if derived and old_name != name else None,
     )
 
 
 def generated_scripts(info: EnvironmentInfo, environment: Environment, session: Session) -> dict[str, bytes]:
-    """Return the activation scripts that cloche would write for an environment, if cloche created it."""
+    """Return the activation scripts that cloche would write for an environment, by path; none if cloche did not create it."""
     if not os.path.isfile(os.path.join(info.environment.location, MANIFEST)):
         return {}
     return activation_scripts(environment, session)
 
 
 def activation_scripts(environment: Environment, session: Session) -> dict[str, bytes]:
-    """Return the scripts of all activators that accept an environment, by path; none if its interpreter is unknown."""
+    """Return the scripts of all activators for an environment, by path; none if its interpreter is unknown."""
     if environment.interpreter is None:
         return {}
     try:
@@ -165,9 +169,9 @@ def activation_scripts(environment: Environment, session: Session) -> dict[str, 
 def reinstall_seeds(
     overlay: Overlay, info: EnvironmentInfo, requirements: tuple[str, ...], session: Session
 ) -> list[str]:
-    """Install seeds again in the place of what is there; return them as `NAME VERSION`.
+    """Replace installed seeds with new ones; return these as `NAME VERSION`.
 
-    :raises SeedError: one is not available.
+    :raises SeedError: a seed is not available.
     """
     from cloche.model.operations import InstallTree, MakeDir, Write
     from cloche.model.request import Wanted
@@ -177,14 +181,14 @@ def reinstall_seeds(
     assert environment.interpreter is not None
     images = session.images_for(Wanted(requirements), environment.interpreter)
     wanted = {image.distribution for image in images}
-    for one in info.distributions:
-        if one.key in wanted:
-            for row in one.rows:
+    for distribution in info.distributions:
+        if distribution.key in wanted:
+            for row in distribution.rows:
                 if not row.path.startswith(("/", "../")):
                     overlay.remove(row.path)
-            overlay.remove(one.metadata)
+            overlay.remove(distribution.metadata)
     for image in images:
-        for site in sites(environment.layout):
+        for site in site_directories(environment.layout):
             if os.path.isdir(overlay.on_disk(f"{site}/{image.distribution}")):
                 overlay.remove(f"{site}/{image.distribution}")
         for operation in image_operations(image, environment):

@@ -1,4 +1,4 @@
-"""Run a command as if an environment were active, in place of this process where the system can do that."""
+"""Run a command as if an environment were active; on POSIX, it replaces this process."""
 
 from __future__ import annotations
 
@@ -20,58 +20,62 @@ if TYPE_CHECKING:
 
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
-"""Exit codes that shells give in these cases (POSIX 2.8.2)."""
+"""The exit codes of shells for these errors (POSIX 2.8.2)."""
 
 
 class CommandFailed(ClocheError):
-    """A command cannot be started; the exit code is the one that a shell would give."""
+    """A command cannot be started. The exit code is that of a shell."""
 
     def __init__(self, message: str, code: int, *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.exit_code = code
 
 
-def active(environment: Environment, host: Host) -> dict[str, str]:
-    """Return the environment variables that a command sees: what activating sets, and what it takes away."""
+def activated_environ(environment: Environment, host: Host) -> dict[str, str]:
+    """Return the environment variables of the host, changed as activation changes them."""
     separator = ";" if environment.os_name == "nt" else ":"
     scripts = environment.path_to(environment.layout.bin)
     earlier = host.environ.get("VIRTUAL_ENV")
-    left = os.path.join(earlier, environment.layout.bin) if earlier else None
+    earlier_scripts = os.path.join(earlier, environment.layout.bin) if earlier else None
     entries = [
-        entry for entry in host.environ.get("PATH", "").split(separator) if entry and entry not in (scripts, left)
+        entry
+        for entry in host.environ.get("PATH", "").split(separator)
+        if entry and entry not in (scripts, earlier_scripts)
     ]
-    gone = ("PYTHONHOME", "__PYVENV_LAUNCHER__")
+    unset = ("PYTHONHOME", "__PYVENV_LAUNCHER__")
     return {
-        **{name: text for name, text in host.environ.items() if name not in gone},
+        **{name: text for name, text in host.environ.items() if name not in unset},
         "VIRTUAL_ENV": environment.location,
         "VIRTUAL_ENV_PROMPT": environment.prompt,
         "PATH": separator.join([scripts, *entries]),
     }
 
 
-def run_in(environment: Environment, command: Sequence[str], host: Host) -> int:
-    """Become a command; where a process cannot become another, wait for it and return its exit code.
+def run_command(environment: Environment, command: Sequence[str], host: Host) -> int:
+    """Replace this process by a command; on Windows, run the command and return its exit code.
 
-    :raises CommandFailed: it cannot be started.
+    :raises CommandFailed: the command cannot be started.
     """
-    environ = active(environment, host)
+    environ = activated_environ(environment, host)
     program = shutil.which(command[0], path=environ["PATH"])
     if program is None:
-        there = os.path.lexists(command[0]) and os.sep in command[0]
+        exists = os.path.lexists(command[0]) and os.sep in command[0]
         raise CommandFailed(
-            f"`{command[0]}` {'cannot be executed' if there else 'is not in the environment, and not on PATH'}",
-            NOT_EXECUTABLE if there else NOT_FOUND,
-            hint=f"`cloche doctor {quote(environment.location)}` tells whether the environment is whole",
+            f"`{command[0]}` {'cannot be executed' if exists else 'is not in the environment, and not on PATH'}",
+            NOT_EXECUTABLE if exists else NOT_FOUND,
+            hint=f"`cloche doctor {quote(environment.location)}` checks that the environment is intact",
         )
     if os.name == "nt":
         return subprocess.run([program, *command[1:]], env=environ, check=False).returncode
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and the command would
-        signal.signal(number, signal.SIG_DFL)  # what `nohup` ignores stays so
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these, and the command would inherit that
+        signal.signal(number, signal.SIG_DFL)  # other ignored signals, as by `nohup`, stay ignored
     try:
         os.execve(program, list(command), environ)
     except OSError as error:
         code = NOT_FOUND if error.errno == errno.ENOENT else NOT_EXECUTABLE
-        reason = "what its first line names is not there" if code == NOT_FOUND else (error.strerror or "").lower()
+        reason = "the program in its first line does not exist" if code == NOT_FOUND else (error.strerror or "").lower()
         raise CommandFailed(
-            f"`{program}` cannot be started: {reason}", code, hint=f"`cloche doctor --fix {environment.location}`"
+            f"`{program}` cannot be started: {reason}",
+            code,
+            hint=f"`cloche doctor --fix {quote(environment.location)}` may repair it",
         ) from None

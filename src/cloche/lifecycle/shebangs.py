@@ -1,6 +1,6 @@
-"""How a script names the program that runs it: its first line, or a few lines of `sh` that replace themselves.
+"""Parse and write the header of a script: a `#!` line, or lines of `sh` that execute the interpreter.
 
-Every form that installers write is read, and the same script is written for another place. Nothing touches a disk.
+All forms that installers write are supported. Nothing here reads or writes a file.
 """
 
 from __future__ import annotations
@@ -14,28 +14,33 @@ from cloche.store.installation import SHEBANG_LIMIT, SHEBANG_LIMIT_MACOS, reloca
 
 @value
 class Header:
-    """What stands before the program."""
+    """The header of a script, and the rest of the script."""
 
     form: str
-    """`direct` (a first line that names the program), or `shell` (lines of `sh` that start it: distlib, pip, uv,
-    setuptools and cloche write them where the kernel could not read the first line)."""
+    """`direct` (the first line names the program) or `shell` (lines of `sh` execute it).
+
+    distlib, pip, uv, setuptools and cloche write the second form if the kernel could not read the first line.
+    """
     program: str
-    """The program that runs the script, as it is named."""
+    """The program that runs the script, as the header spells it."""
     arguments: str
-    """What follows it, as in `#!/usr/bin/python -E`."""
+    """The arguments of the program: `-E` in `#!/usr/bin/python -E`."""
     coding: bytes
-    """The line that tells Python the encoding (PEP 263), newline included; empty if there is none."""
+    """The line that declares the encoding (PEP 263), newline included; empty if there is none."""
     body: bytes
-    """Everything after it."""
+    """Everything after the header."""
     newline: bytes = b"\n"
+    """The line ending of the first line."""
 
 
 _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*[-\w.]+")
+"""A line that declares the encoding (PEP 263)."""
 _PYTHON = re.compile(r"(?:python|pypy|graalpy)[\w.]*?(?:\.exe)?", re.IGNORECASE)
+"""The file name of a Python."""
 
 
-def header_of(content: bytes) -> Header | None:
-    """Return how a script is started; None for a file that is no script, or that finds its own way."""
+def parse_header(content: bytes) -> Header | None:
+    """Return the header of a script; None if the file is not a script, or is a shell script of another form."""
     if not content.startswith(b"#!"):
         return None
     line, newline, body = content.partition(b"\n")
@@ -43,7 +48,7 @@ def header_of(content: bytes) -> Header | None:
         newline = b"\r\n"
     words = line[2:].strip().decode("utf-8", "surrogateescape")
     if words.partition(" ")[0] in ("/bin/sh", "/bin/bash", "/usr/bin/sh"):
-        return shell_header(body)
+        return parse_shell_header(body)
     coding = b""
     if _CODING.match(body):
         first, ending, rest = body.partition(b"\n")
@@ -56,16 +61,19 @@ def header_of(content: bytes) -> Header | None:
 
 
 def split_program(words: str) -> tuple[str, str, str]:
-    """Split a first line behind the program: at white space, or, if a name of Python follows later, behind that."""
-    if found := re.match(r"(.*[/\\]" + _PYTHON.pattern + r")(\s+|$)", words, re.IGNORECASE):
-        return found[1], found[2], words[found.end() :]
+    """Split a `#!` line into program, separator and arguments, as `str.partition` does.
+
+    The program ends at the first white space, or after a Python in a path that contains white space.
+    """
+    if match := re.match(r"(.*[/\\]" + _PYTHON.pattern + r")(\s+|$)", words, re.IGNORECASE):
+        return match[1], match[2], words[match.end() :]
     return words.partition(" ")
 
 
-def shell_header(body: bytes) -> Header | None:
-    """Return the header of a script whose first line names `sh`; None if it is a shell script like any other.
+def parse_shell_header(body: bytes) -> Header | None:
+    """Return the header of a script whose first line names `sh`; None if it is an ordinary shell script.
 
-    `exec PYTHON "$0" "$@"` stands in the next lines, between quotes that make it a string to Python.
+    The next lines are `exec PYTHON "$0" "$@"`, in quotes that make it a string literal to Python.
     """
     coding = b""
     lines = body.split(b"\n", 4)
@@ -89,10 +97,10 @@ def shell_header(body: bytes) -> Header | None:
     return None
 
 
-def with_program(header: Header, program: str, platform: str) -> bytes | None:
-    """Return the whole script for another program; None if no first line can name that and `sh` cannot start it either.
+def script_with_program(header: Header, program: str, platform: str) -> bytes | None:
+    """Return the script for another program; None if neither a `#!` line nor `sh` can execute that.
 
-    Whether the first line will do is decided anew, by what the target's kernel reads.
+    The form depends on what the kernel of the platform supports, not on the old form.
     """
     if platform == "win32":
         quoted = f'"{program}"' if " " in program else program
@@ -103,21 +111,21 @@ def with_program(header: Header, program: str, platform: str) -> bytes | None:
     if len(direct) + 1 <= limit and not re.search(r"\s", program):
         return direct + header.newline + header.coding + header.body
     if not _PYTHON.fullmatch(re.split(r"[/\\]", program)[-1]):
-        return None  # the lines below are a string to Python only
-    trampoline = with_arguments(shebang_lines(program, platform, header.coding), header)
-    if header.arguments and not trampoline.startswith(b"#!/bin/sh\n"):
+        return None  # the `sh` lines are a string literal to Python only
+    shell_lines = add_arguments(shebang_lines(program, platform, header.coding), header)
+    if header.arguments and not shell_lines.startswith(b"#!/bin/sh\n"):
         return None
-    return trampoline + header.body
+    return shell_lines + header.body
 
 
-def with_found_program(header: Header, name: str) -> bytes | None:
-    """Return the whole script for a Python that lies beside it, wherever that is; None for any other program."""
+def relocatable_script(header: Header, name: str) -> bytes | None:
+    """Return the script for a Python that it finds in its own directory at run time; None for any other program."""
     if not _PYTHON.fullmatch(name):
         return None
-    return with_arguments(relocatable_shebang_lines(name, header.coding), header) + header.body
+    return add_arguments(relocatable_shebang_lines(name, header.coding), header) + header.body
 
 
-def with_arguments(lines: bytes, header: Header) -> bytes:
-    """Return lines of `sh` that start a Python with the arguments that it was given in a first line."""
+def add_arguments(lines: bytes, header: Header) -> bytes:
+    """Return lines of `sh` with the arguments of a header added to the command."""
     words = "".join(f" {shlex.quote(word)}" for word in header.arguments.split())
     return lines.replace(b' "$0" "$@"', f'{words} "$0" "$@"'.encode())

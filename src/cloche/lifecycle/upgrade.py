@@ -1,6 +1,7 @@
-"""Upgrade an environment: decide how, and rebase it onto another interpreter of the same ABI.
+"""Plan the upgrade of an environment, and upgrade it in place if the ABI of its Python does not change.
 
-A rebase keeps every file but those that name the base interpreter. For another ABI `rebuild` creates a new environment.
+That is a rebase: only the files that name the base interpreter change. For another ABI, `rebuild` creates a new
+environment.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from cloche.apply.staging import recover_environment
 from cloche.errors import ClocheError, SeedError, UsageError
-from cloche.lifecycle.diagnosis import diagnose, take_up
+from cloche.lifecycle.diagnosis import diagnose, open_case
 from cloche.lifecycle.examination import examine, modules_of
-from cloche.lifecycle.inventory import Inventory, Loss, refusal, take_inventory
-from cloche.lifecycle.reader import build_of, kind_of
+from cloche.lifecycle.inventory import Inventory, Loss, refusal_reason, take_inventory
+from cloche.lifecycle.reader import build_suffix, implementation_and_build
 from cloche.lifecycle.rebase import has_same_abi, rebase, version_like
-from cloche.lifecycle.repair import reinstall_seeds, repairs
+from cloche.lifecycle.repair import plan_repairs, reinstall_seeds
 from cloche.model.request import EnvironmentSpec, Wanted
 from cloche.model.value import replace, value
 from cloche.planning.destination import absolute
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 
 
 @value
-class Upgrade:
-    """Every decision about an upgrade; nothing is done yet."""
+class UpgradePlan:
+    """Every decision about an upgrade. Nothing has been changed yet."""
 
     kind: Kind
     case: Case
@@ -44,7 +45,7 @@ class Upgrade:
     inventory: Inventory | None = None
     """For `rebuild`: what happens to each package."""
     seeds: tuple[str, ...] = ()
-    """Seeds to upgrade as well; for `rebuild`, those that the new environment gets from the store."""
+    """Seeds to upgrade too; for `rebuild`, those that the new environment is created with."""
 
     @property
     def info(self) -> EnvironmentInfo:
@@ -56,7 +57,7 @@ class Upgrade:
 
 
 @value
-class Upgraded:
+class UpgradeResult:
     """The result of an upgrade."""
 
     environment: Environment
@@ -64,20 +65,22 @@ class Upgraded:
     seeds: tuple[str, ...] = ()
     """Seeds that were upgraded, as `NAME VERSION`."""
     notes: tuple[str, ...] = ()
-    """What is different now, and not a loss."""
+    """Differences to the old environment that are not losses."""
 
 
-def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newest"], session: Session) -> Upgrade:
+def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newest"], session: Session) -> UpgradePlan:
     """Decide how to upgrade an environment; by default to the newest patch release of its version.
 
-    :raises DestinationError: there is no environment.
-    :raises InterpreterNotFound: there is no such Python.
+    :param pythons: specs of the Python to upgrade to.
+    :param seeds: whether to upgrade seeds too.
+    :raises DestinationError: there is no environment at `path`.
+    :raises InterpreterNotFound: no interpreter satisfies `pythons`.
     """
     location = absolute(path, session.host)
     if os.path.islink(location):
         location = os.path.realpath(location)
     recover_environment(location)
-    case = take_up(location, session)
+    case = open_case(location, session)
     info = case.info
     if not pythons and seeds == "newest" and info.environment.interpreter is not None:
         interpreter = info.environment.interpreter
@@ -85,63 +88,70 @@ def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newe
         specs = tuple(pythons) or (same_minor_spec(info),)
         interpreter = session.find(EnvironmentSpec(pythons=specs)).interpreter
     current = info.environment.interpreter
-    wanted = tuple(one.key for one in info.seeds) if seeds == "newest" else ()
-    if is_usable(case) and is_made_for(info, interpreter):
+    wanted = tuple(distribution.key for distribution in info.seeds) if seeds == "newest" else ()
+    if is_usable(case) and is_created_for(info, interpreter):
         if current is not None and interpreter.executable == current.executable and is_recorded(info, interpreter):
-            return Upgrade("nothing", case, interpreter, seeds=wanted)
+            return UpgradePlan("nothing", case, interpreter, seeds=wanted)
         if current is None or has_same_abi(current, interpreter):
-            return Upgrade("rebase", case, interpreter, seeds=wanted)
+            return UpgradePlan("rebase", case, interpreter, seeds=wanted)
     seeded = renewable_seeds(info, interpreter, wanted or ("pip",), session)
-    if all(one.key != "pip" for one in info.distributions) and has_script(info.environment, "pip"):
+    if all(distribution.key != "pip" for distribution in info.distributions) and has_script(info.environment, "pip"):
         seeded = (*seeded, "pip")  # its package was lost with `site-packages`
-    return Upgrade("rebuild", case, interpreter, take_inventory(info, interpreter, seeded), seeded)
+    return UpgradePlan("rebuild", case, interpreter, take_inventory(info, interpreter, seeded), seeded)
 
 
 def has_script(environment: Environment, name: str) -> bool:
+    """Return whether an environment has a script of this name."""
     suffix = ".exe" if environment.os_name == "nt" else ""
     return os.path.isfile(environment.path_to(f"{environment.layout.bin}/{name}{suffix}"))
 
 
 def same_minor_spec(info: EnvironmentInfo) -> str:
-    """Return the spec of the newest patch release of an environment's Python, of the same kind.
+    """Return the spec of every patch release of the Python of an environment, of the same implementation and build.
 
     :raises UsageError: its `pyvenv.cfg` does not record the version.
     """
     parts = info.recorded_version.split(".")
     if len(parts) < 2 or not parts[1].isdigit():
-        raise UsageError("its `pyvenv.cfg` does not say for which Python it is", hint="name one with `-p`")
-    implementation, build = kind_of(info.environment, info.settings)
+        raise UsageError(
+            f"`pyvenv.cfg` of `{info.environment.location}` does not record a Python version", hint="name one with `-p`"
+        )
+    implementation, build = implementation_and_build(info.environment, info.settings)
     base = info.environment.interpreter
     early = ".0a0" if base is not None and base.version[3] != "final" else ""
     return f"{implementation}>={parts[0]}.{parts[1]}{early},<{parts[0]}.{int(parts[1]) + 1}{build}"
 
 
-def is_made_for(info: EnvironmentInfo, interpreter: Interpreter) -> bool:
-    """Return whether what is installed is for this version and implementation."""
-    made_for = (info.recorded_version.split(".")[:2], kind_of(info.environment, info.settings))
-    return made_for == (interpreter.python_version.split("."), (interpreter.implementation, build_of(interpreter)))
+def is_created_for(info: EnvironmentInfo, interpreter: Interpreter) -> bool:
+    """Return whether an environment was created for the version, implementation and build of an interpreter."""
+    created_for = (info.recorded_version.split(".")[:2], implementation_and_build(info.environment, info.settings))
+    return created_for == (
+        interpreter.python_version.split("."),
+        (interpreter.implementation, build_suffix(interpreter)),
+    )
 
 
 def is_usable(case: Case) -> bool:
-    """Return whether an environment can be rebased: all its parts are of one version."""
+    """Return whether an environment can be rebased: all of it is for one version of Python."""
     codes = {finding.code for finding in diagnose(case)}
     site = os.path.isdir(case.environment.path_to(case.environment.layout.purelib))
     return site and not codes & {"half-upgraded", "lib-of-other-version"}
 
 
 def is_recorded(info: EnvironmentInfo, interpreter: Interpreter) -> bool:
+    """Return whether the recorded version is that of an interpreter."""
     recorded = info.recorded_version
     return bool(recorded) and recorded == version_like(recorded, interpreter)
 
 
-def upgrade_in_place(upgrade: Upgrade, session: Session) -> Upgraded:
-    """Rebase an environment onto another interpreter of its ABI, and upgrade seeds if that was asked for.
+def upgrade_in_place(upgrade: UpgradePlan, session: Session) -> UpgradeResult:
+    """Upgrade an environment in place: rebase it onto an interpreter of its ABI, and upgrade seeds, as planned.
 
-    :raises ClocheError: the system refused something, or the environment did not work afterwards; it is as it was.
+    :raises ClocheError: an operation failed, or the environment does not work afterwards; nothing was changed.
     """
     case, info = upgrade.case, upgrade.info
-    findings = [one for one in diagnose(case) if one.code in ("moved", "name-of-other-version")]
-    overlay, _ = repairs(case, findings, session)
+    findings = [finding for finding in diagnose(case) if finding.code in ("moved", "name-of-other-version")]
+    overlay, _ = plan_repairs(case, findings, session)
     environment = info.environment
     if upgrade.kind == "rebase":
         rebase(overlay, environment, upgrade.interpreter, session)
@@ -151,19 +161,20 @@ def upgrade_in_place(upgrade: Upgrade, session: Session) -> Upgraded:
         seeded = tuple(reinstall_seeds(overlay, replace(info, environment=environment), wanted, session))
     overlay.update_checksums()
     modules = modules_of(info.distributions)
-    before = case.examined
+    before = case.examination
 
     def verify() -> None:
         after = examine(environment, session.host, modules)
         if after.failure:
-            raise broken(environment, f"its Python does not start: {after.failure}")
+            raise verification_error(environment, f"its Python does not start: {after.failure}")
         if after.version[:3] != upgrade.interpreter.version[:3]:
-            raise broken(environment, f"its Python is {'.'.join(map(str, after.version))}")
+            actual = ".".join(map(str, after.version))
+            raise verification_error(environment, f"its Python is {actual}, not {upgrade.interpreter.version_text}")
         if after.seed and not before.seed:
-            raise broken(environment, f"pip does not run: {after.seed}")
+            raise verification_error(environment, f"pip does not run: {after.seed}")
 
     overlay.apply(verify, session.link_mode("auto"))
-    return Upgraded(environment, seeds=seeded)
+    return UpgradeResult(environment, seeds=seeded)
 
 
 def renewable_seeds(
@@ -171,34 +182,35 @@ def renewable_seeds(
 ) -> tuple[str, ...]:
     """Return the installed seeds, of these names, that are available in the same or a newer version.
 
-    An older version is accepted if the Python does not accept the installed one.
+    An older version counts too if the interpreter does not accept the installed one.
     """
     from packaging.version import InvalidVersion, Version
 
     found = []
-    for one in info.distributions:
-        if one.key not in names:
+    for distribution in info.distributions:
+        if distribution.key not in names:
             continue
         try:
-            images = session.images_for(Wanted((one.key,)), interpreter)
-            newer = all(Version(image.version) >= Version(one.version) for image in images)
-            if newer or refusal(one, interpreter):
-                found.append(one.key)
+            images = session.images_for(Wanted((distribution.key,)), interpreter)
+            newer = all(Version(image.version) >= Version(distribution.version) for image in images)
+            if newer or refusal_reason(distribution, interpreter):
+                found.append(distribution.key)
         except (SeedError, InvalidVersion):
             continue  # the installed one stays
     return tuple(found)
 
 
-def outdated_seeds(upgrade: Upgrade, session: Session) -> tuple[str, ...]:
+def outdated_seeds(upgrade: UpgradePlan, session: Session) -> tuple[str, ...]:
     """Return the seeds to upgrade for which another version than the installed one is available."""
-    there = {one.key: one.version for one in upgrade.info.distributions}
+    installed = {distribution.key: distribution.version for distribution in upgrade.info.distributions}
     found = []
     for name in renewable_seeds(upgrade.info, upgrade.interpreter, upgrade.seeds, session):
         images = session.images_for(Wanted((name,)), upgrade.interpreter)
-        found += [one.distribution for one in images if one.version != there[one.distribution]]
+        found += [image.distribution for image in images if image.version != installed[image.distribution]]
     return tuple(found)
 
 
-def broken(environment: Environment, reason: str, remedy: str = "") -> ClocheError:
-    hint = f"{remedy}; it is as it was" if remedy else "it is as it was"
+def verification_error(environment: Environment, reason: str, remedy: str = "") -> ClocheError:
+    """Return the error for an environment that failed its verification."""
+    hint = f"{remedy}; nothing was changed" if remedy else "nothing was changed"
     return ClocheError(f"`{environment.location}` would not work: {reason}", hint=hint)

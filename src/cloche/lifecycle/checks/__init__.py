@@ -1,14 +1,21 @@
-"""What `cloche doctor` looks at: each check is a function from a case to findings, and changes nothing.
+"""The checks of `cloche doctor`: functions that yield the findings about a case, and change nothing.
 
-A new one is written in the module of its subject and named here, in the order in which findings are reported.
+Add a new check to the module of its subject, and to `CHECKS`, which has the order of the report.
 """
 
 from __future__ import annotations
 
-from cloche.lifecycle.checks.packages import doubles, extensions, metadata, paths, records, seed
-from cloche.lifecycle.checks.python import base, config, other_versions, start
-from cloche.lifecycle.checks.scripts import activation, moved, scripts
-from cloche.lifecycle.checks.tree import left_behind, links, permissions
+from cloche.lifecycle.checks.packages import (
+    check_duplicates,
+    check_extensions,
+    check_metadata,
+    check_paths,
+    check_pip,
+    check_records,
+)
+from cloche.lifecycle.checks.python import check_base, check_config, check_other_versions, check_start
+from cloche.lifecycle.checks.scripts import check_activation, check_moved, check_scripts
+from cloche.lifecycle.checks.tree import check_leftovers, check_links, check_permissions
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,20 +24,20 @@ if TYPE_CHECKING:
     from cloche.lifecycle.case import Case, Finding
 
 CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
-    config,
-    base,
-    start,
-    moved,
-    activation,
-    other_versions,
-    scripts,
-    links,
-    extensions,
-    metadata,
-    records,
-    doubles,
-    paths,
-    permissions,
-    seed,
-    left_behind,
+    check_config,
+    check_base,
+    check_start,
+    check_moved,
+    check_activation,
+    check_other_versions,
+    check_scripts,
+    check_links,
+    check_extensions,
+    check_metadata,
+    check_records,
+    check_duplicates,
+    check_paths,
+    check_permissions,
+    check_pip,
+    check_leftovers,
 )

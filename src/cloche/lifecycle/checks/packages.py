@@ -1,4 +1,4 @@
-"""Whether what is installed in an environment is there, whole, and of use to its Python."""
+"""Checks of the installed packages: their files, metadata, extension modules, and pip."""
 
 from __future__ import annotations
 
@@ -9,94 +9,106 @@ from typing import TYPE_CHECKING
 from cloche.fs.checksums import is_modified
 from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import FIX, Finding
-from cloche.lifecycle.relocation import within
+from cloche.lifecycle.relocation import is_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cloche.lifecycle.case import Case
-    from cloche.lifecycle.installed import Installed
+    from cloche.lifecycle.installed import InstalledDistribution
     from cloche.model.interpreter import Interpreter
 
 
-def extensions(case: Case) -> Iterator[Finding]:
+def check_extensions(case: Case) -> Iterator[Finding]:
+    """Report packages whose extension modules are for another Python."""
     interpreter = case.environment.interpreter
     if interpreter is None or not interpreter.soabi:
         return
-    for one in case.info.distributions:
-        wrong = [row.path for row in one.rows if is_for_other_abi(row.path, interpreter)]
+    for distribution in case.info.distributions:
+        wrong = [row.path for row in distribution.rows if is_for_other_abi(row.path, interpreter)]
         wrong = [path for path in wrong if os.path.exists(os.path.join(case.root, path))]
-        if wrong and not any(runs_here(row.path, interpreter, wrong) for row in one.rows):
-            message = f"{len(wrong)} extension modules of {one.name} {one.version} are for another Python"
-            yield Finding("extension-for-other-abi", wrong[0], message, reinstall(one))
+        if wrong and not any(runs_here(row.path, interpreter, wrong) for row in distribution.rows):
+            message = (
+                f"{distribution.name} {distribution.version} has extension modules for another Python ({len(wrong)})"
+            )
+            yield Finding("extension-for-other-abi", wrong[0], message, reinstall_command(distribution))
 
 
 def abi_tag(path: str) -> str | None:
-    """Return the ABI tag in an extension module's name; None for one without, or with the stable ABI's."""
+    """Return the ABI tag in the file name of an extension module; None without one, or for the stable ABI."""
     match = re.search(r"\.((?:cpython|pypy|graalpy)[\w-]*|cp\d+[\w-]*)\.(?:so|pyd)$", path)
     return match[1] if match else None
 
 
 def is_for_other_abi(path: str, interpreter: Interpreter) -> bool:
+    """Return whether a file is an extension module that an interpreter does not load."""
     tag = abi_tag(path)
     return tag is not None and tag != interpreter.soabi
 
 
 def runs_here(path: str, interpreter: Interpreter, wrong: list[str]) -> bool:
-    """Return whether a path is the same extension module for this interpreter: a wheel may bring several."""
+    """Return whether a path is one of the `wrong` extension modules for this interpreter: a wheel may contain both."""
     return abi_tag(path) == interpreter.soabi and any(
         path.partition(".")[0] == other.partition(".")[0] for other in wrong
     )
 
 
-def reinstall(one: Installed) -> str:
-    if one.editable:
-        return f"`python -m pip install --no-deps -e {one.editable}`"
-    return f"`python -m pip install --force-reinstall --no-deps {one.key}=={one.version}`"
+def reinstall_command(distribution: InstalledDistribution) -> str:
+    """Return the command that reinstalls a distribution, in backticks."""
+    if distribution.editable:
+        return f"`python -m pip install --no-deps -e {distribution.editable}`"
+    return f"`python -m pip install --force-reinstall --no-deps {distribution.key}=={distribution.version}`"
 
 
-def metadata(case: Case) -> Iterator[Finding]:
-    """Metadata that nobody can read, and what pip leaves when it is killed while it replaces a package (`~ame`)."""
-    known = {one.metadata for one in case.info.distributions}
+def check_metadata(case: Case) -> Iterator[Finding]:
+    """Report unusable metadata, and the directories (`~ame`) that a killed pip leaves."""
+    known = {distribution.metadata for distribution in case.info.distributions}
     for path in embedded_paths.site_files(case.environment, ".dist-info"):
         name = path.rpartition("/")[2]
         if name.startswith("~"):
-            message = "pip was ended here while it replaced a package"
-            yield Finding("metadata-broken", path, message, "remove it, and what else beside it has such a name")
+            message = "pip was interrupted while it replaced a package"
+            yield Finding(
+                "metadata-broken",
+                path,
+                message,
+                "remove it, and the other files and directories beside it whose names start with `~`",
+            )
         elif path not in known:
-            message = "it does not say which package it is of, so pip can neither see nor remove that"
+            message = "it does not name its package, so pip can neither list nor uninstall it"
             project = name.partition("-")[0]
-            remedy = f"remove it, and `python -m pip install --ignore-installed --no-deps {project}`"
+            remedy = (
+                f"remove it, and reinstall the package: `python -m pip install --ignore-installed --no-deps {project}`"
+            )
             yield Finding("metadata-broken", path, message, remedy)
-    for one in case.info.distributions:
-        if one.installer and one.metadata.endswith(".dist-info") and not one.rows:
-            message = f"{one.name} {one.version} has no list of its files, so pip cannot remove it"
-            remedy = f"`python -m pip install --ignore-installed --no-deps {one.key}=={one.version}`"
-            yield Finding("record-missing", one.record, message, remedy)
+    for distribution in case.info.distributions:
+        if distribution.installer and distribution.metadata.endswith(".dist-info") and not distribution.rows:
+            message = f"{distribution.name} {distribution.version} has no list of its files, so pip cannot uninstall it"
+            remedy = f"`python -m pip install --ignore-installed --no-deps {distribution.key}=={distribution.version}`"
+            yield Finding("record-missing", distribution.record, message, remedy)
 
 
-def records(case: Case) -> Iterator[Finding]:
-    """What RECORD lists and is not there, or is not what was installed."""
-    for one in case.info.distributions:
-        missing, altered = [], []
-        for row in one.rows:
-            there = os.path.join(case.root, row.path)
+def check_records(case: Case) -> Iterator[Finding]:
+    """Report files of packages that are missing or were modified, according to RECORD."""
+    for distribution in case.info.distributions:
+        missing, modified = [], []
+        for row in distribution.rows:
+            path = os.path.join(case.root, row.path)
             if row.path.endswith((".pyc", "/__pycache__")) or row.path.startswith("../"):
-                continue  # Python makes and removes byte-code as it likes; what lies outside is another's
-            if not os.path.lexists(there):
-                if one.key != "pip":  # `seed` says so
+                continue  # Python creates and removes byte-code at any time; files above the root may be shared
+            if not os.path.lexists(path):
+                if distribution.key != "pip":  # reported by `check_pip`
                     missing.append(row.path)
-            elif row.digest.startswith("sha256=") and is_modified(there, row.digest, row.size):
-                altered.append(row.path)
-        for code, paths, what in (("record-missing", missing, "missing"), ("record-altered", altered, "altered")):
+            elif row.digest.startswith("sha256=") and is_modified(path, row.digest, row.size):
+                modified.append(row.path)
+        for code, paths, state in (("record-missing", missing, "missing"), ("record-altered", modified, "modified")):
             if paths:
                 more = f", and {len(paths) - 1} more" if len(paths) > 1 else ""
-                message = f"a file of {one.name} {one.version} is {what}{more}"
-                yield Finding(code, paths[0], message, reinstall(one))
+                message = f"a file of {distribution.name} {distribution.version} is {state}{more}"
+                yield Finding(code, paths[0], message, reinstall_command(distribution))
 
 
-def paths(case: Case) -> Iterator[Finding]:
-    """`.pth` files and editable installs that lead nowhere."""
+def check_paths(case: Case) -> Iterator[Finding]:
+    """Report `.pth` files and editable installs that name a missing directory."""
     relocation = case.relocation
     for path in embedded_paths.site_files(case.environment, ".pth"):
         site = os.path.dirname(os.path.join(case.root, path))
@@ -104,54 +116,68 @@ def paths(case: Case) -> Iterator[Finding]:
             entry = line.strip()
             if not entry or entry.startswith("#") or line.startswith(("import ", "import\t")):
                 continue
-            there = os.path.join(site, entry)
-            if not os.path.exists(there) and not any(within(entry, root) for root, _ in relocation.roots):
-                message = f"it adds `{entry}` to the search path, and nothing is there"
-                remedy = "put that directory back, or uninstall what brought the file"
-                yield dead("path-dead", path, message, remedy, relocation.path(there), there)
-    for one in case.info.distributions:
-        if one.editable and not os.path.exists(one.editable):
-            message = f"{one.name} {one.version} is developed in `{one.editable}`, and nothing is there"
-            remedy = f"`python -m pip install --no-deps -e` with its place, or `python -m pip uninstall {one.key}`"
-            yield dead("editable-dead", one.metadata, message, remedy, relocation.path(one.editable), one.editable)
-
-
-def dead(code: str, path: str, message: str, remedy: str, now: str, was: str) -> Finding:
-    """Return a finding about a place that is gone, which `--fix` mends if it was moved together with the environment."""
-    return (
-        Finding(code, path, message, remedy)
-        if now == was
-        else Finding(code, path, message, f"{FIX} has it name `{now}`", "yes")
-    )
-
-
-def doubles(case: Case) -> Iterator[Finding]:
-    seen: dict[tuple[str, str], Installed] = {}
-    for one in case.info.distributions:
-        if one.metadata.endswith(".egg-link"):
-            continue
-        other = seen.setdefault((one.key, one.site), one)
-        if other is not one:
-            message = f"{one.name} is there twice, as {other.version} and {one.version}"
-            yield Finding(
-                "installed-twice", one.metadata, message, f"`python -m pip uninstall {one.key}`, and install it"
+            directory = os.path.join(site, entry)
+            if not os.path.exists(directory) and not any(is_within(entry, root) for root, _ in relocation.roots):
+                message = f"it adds a directory to the search path that does not exist: `{entry}`"
+                remedy = "restore the directory, or uninstall the package that this file belongs to"
+                yield missing_path_finding("path-dead", path, message, remedy, relocation.path(directory), directory)
+    for distribution in case.info.distributions:
+        source = distribution.editable
+        if source and not os.path.exists(source):
+            message = f"the source directory of {distribution.name} {distribution.version}, `{source}`, does not exist"
+            remedy = (
+                f"reinstall it from its new path with `python -m pip install --no-deps -e`, "
+                f"or remove it with `python -m pip uninstall {distribution.key}`"
+            )
+            yield missing_path_finding(
+                "editable-dead", distribution.metadata, message, remedy, relocation.path(source), source
             )
 
 
-def seed(case: Case) -> Iterator[Finding]:
+def missing_path_finding(code: str, path: str, message: str, remedy: str, new: str, old: str) -> Finding:
+    """Return the finding for a path that does not exist; repairable if it was moved with the environment.
+
+    :param new: the path after relocation, the same as `old` if it was not moved.
+    """
+    return (
+        Finding(code, path, message, remedy)
+        if new == old
+        else Finding(code, path, message, f"{FIX} changes it to `{new}`", "yes")
+    )
+
+
+def check_duplicates(case: Case) -> Iterator[Finding]:
+    """Report packages that are installed more than once in the same directory."""
+    seen: dict[tuple[str, str], InstalledDistribution] = {}
+    for distribution in case.info.distributions:
+        if distribution.metadata.endswith(".egg-link"):
+            continue
+        other = seen.setdefault((distribution.key, distribution.site), distribution)
+        if other is not distribution:
+            message = f"{distribution.name} is installed twice, as {other.version} and {distribution.version}"
+            yield Finding(
+                "installed-twice",
+                distribution.metadata,
+                message,
+                f"uninstall it with `python -m pip uninstall {distribution.key}`, then install it again",
+            )
+
+
+def check_pip(case: Case) -> Iterator[Finding]:
+    """Report a pip that does not run or lacks files."""
     missing = [
         row.path
-        for one in case.info.distributions
-        if one.key == "pip"
-        for row in one.rows
+        for distribution in case.info.distributions
+        if distribution.key == "pip"
+        for row in distribution.rows
         if not row.path.endswith((".pyc", "/__pycache__")) and not os.path.lexists(os.path.join(case.root, row.path))
     ]
-    if case.examined.seed:
+    if case.examination.seed:
         site = case.environment.layout.purelib
-        yield Finding("seed-broken", f"{site}/pip", f"pip does not run: {case.examined.seed}", LAID_ANEW, "yes")
+        yield Finding("seed-broken", f"{site}/pip", f"pip does not run: {case.examination.seed}", REINSTALLS_PIP, "yes")
     elif missing:
         more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
-        yield Finding("seed-broken", missing[0], f"a file of pip is missing{more}", LAID_ANEW, "yes")
+        yield Finding("seed-broken", missing[0], f"a file of pip is missing{more}", REINSTALLS_PIP, "yes")
 
 
-LAID_ANEW = f"{FIX} lays it down anew"
+REINSTALLS_PIP = f"{FIX} installs it again"

@@ -1,4 +1,4 @@
-"""Whether an environment has a Python, of one version in all its parts, and the base that it names."""
+"""Checks of the Python of an environment: `pyvenv.cfg`, the base interpreter, the executable, their versions."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche.lifecycle.case import FIX, Finding
-from cloche.lifecycle.examination import same
-from cloche.lifecycle.reader import LIBRARY, listed, version_of
-from cloche.lifecycle.rebase import NAME, version_like
+from cloche.lifecycle.examination import is_same_file
+from cloche.lifecycle.reader import LIBRARY_NAME, list_names, recorded_version
+from cloche.lifecycle.rebase import PYTHON_NAME, version_like
 from cloche.planning.pyvenv_cfg import parse
 
 if TYPE_CHECKING:
@@ -18,113 +18,128 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter
 
 
-def config(case: Case) -> Iterator[Finding]:
-    """A `pyvenv.cfg` that is not there or was cut short: CPython then takes the directory for no environment."""
+def check_config(case: Case) -> Iterator[Finding]:
+    """Report a missing or truncated `pyvenv.cfg`, without which CPython does not recognize the environment."""
     name = case.environment.layout.config
-    missing = [key for key in ("home", "version") if not said(name, key, case)]
+    missing = [key for key in ("home", "version") if not recorded_setting(name, key, case)]
     if missing:
-        what = "is not there" if not os.path.isfile(case.environment.path_to(name)) else f"has no `{missing[0]}`"
+        problem = "is missing" if not os.path.isfile(case.environment.path_to(name)) else f"has no `{missing[0]}`"
         repairable = "yes" if case.environment.interpreter or case.replacement else "no"
         yield Finding(
-            "half-made", name, f"`{name}` {what}: its making was broken off, or it was damaged", FIX, repairable
+            "half-made",
+            name,
+            f"`{name}` {problem}: the creation was interrupted, or the file was damaged",
+            FIX,
+            repairable,
         )
 
 
-def said(name: str, key: str, case: Case) -> str:
+def recorded_setting(name: str, key: str, case: Case) -> str:
+    """Return a setting as it is in `pyvenv.cfg`, without inference; empty if it is missing."""
     settings = parse(case.overlay.text(name))
     return settings.get(key) or (settings.get("version_info", "") if key == "version" else "")
 
 
-def base(case: Case) -> Iterator[Finding]:
+def check_base(case: Case) -> Iterator[Finding]:
+    """Report a base interpreter that no longer exists or has changed, and settings that contradict it."""
     settings, interpreter = case.info.settings, case.environment.interpreter
-    other, home = case.replacement, settings.get("home", "")
+    replacement, home = case.replacement, settings.get("home", "")
     if interpreter is None:
         version = case.info.version_text or "an unknown version"
-        if other is not None:
-            remedy, repairable = f"{FIX} has it use {other.name} at `{other.executable}`", "yes"
+        if replacement is not None:
+            remedy, repairable = f"{FIX} switches to {replacement.name} at `{replacement.executable}`", "yes"
         else:
-            again = f"install Python {case.info.version_text}".rstrip()
-            remedy, repairable = f"{again} again, or `cloche upgrade -p` to one that is there", "no"
-        if (standing := case.info.base) is not None:
-            message = f"its base in `{home}` is {standing.name} now, and it was made for {version}"
+            install = f"install Python {case.info.version_text}".rstrip()
+            remedy, repairable = f"{install} again, or switch to another Python with `cloche upgrade -p`", "no"
+        if (found := case.info.base) is not None:
+            message = f"its base in `{home}` is now {found.name}, but it was created for {version}"
             yield Finding("base-replaced", home, message, remedy, repairable)
         else:
-            message = f"its base, Python {version}{f' in `{home}`' if home else ''}, is gone"
+            message = f"its base, Python {version}{f' in `{home}`' if home else ''}, no longer exists"
             yield Finding("base-gone", home or case.environment.layout.executable, message, remedy, repairable)
         return
-    disagreeing = []
+    outdated = []
     for key in ("version_info", "version", "python-version"):
         if not (recorded := settings.get(key)):
             continue
         actual = version_like(recorded, interpreter) if key != "python-version" else interpreter.python_version
         if recorded != actual:
-            disagreeing.append(f"`{key}` is {recorded}")
-    if disagreeing and version_of(settings) != interpreter.python_version:
-        message = f"it is of {interpreter.name} in all its parts, and {', '.join(disagreeing)}"
+            outdated.append(f"`{key}` is {recorded}")
+    if outdated and recorded_version(settings) != interpreter.python_version:
+        message = f"all its files belong to {interpreter.name}, but {', '.join(outdated)}"
         yield Finding("config-disagrees", case.environment.layout.config, message, FIX, "yes")
-    elif disagreeing:
-        message = f"its base is {interpreter.name} by now, and {', '.join(disagreeing)}"
+    elif outdated:
+        message = f"its base is now {interpreter.name}, but {', '.join(outdated)}"
         yield Finding("base-upgraded", case.environment.layout.config, message, FIX, "yes")
-    if home and not has(home, interpreter):
-        message = f"`home` is `{home}`, where no {interpreter.name} is; it runs the one at `{interpreter.executable}`"
+    if home and not has_interpreter(home, interpreter):
+        message = f"`home` is `{home}`, which has no {interpreter.name}; it runs `{interpreter.executable}`"
         yield Finding("config-disagrees", case.environment.layout.config, message, FIX, "yes")
     for key in ("executable", "base-executable", "base-prefix", "base-exec-prefix"):
         if settings.get(key) and not os.path.exists(settings[key]):
-            message = f"`{key}` is `{settings[key]}`, which does not exist, while `home` is alive"
+            message = f"`{key}` is `{settings[key]}`, which does not exist, although `home` does"
             yield Finding("config-disagrees", case.environment.layout.config, message, FIX, "yes")
 
 
-def has(home: str, interpreter: Interpreter) -> bool:
-    """Return whether an interpreter stands in a directory, or one that is called as it is."""
+def has_interpreter(home: str, interpreter: Interpreter) -> bool:
+    """Return whether a directory contains an interpreter, or another executable of its name or version."""
     directory, name = os.path.split(interpreter.executable)
     kind = "pypy" if interpreter.implementation == "pypy" else "python"
     names = (name, f"{kind}{interpreter.python_version}")
-    return same(directory, home) or any(os.path.isfile(os.path.join(home, one)) for one in names)
+    return is_same_file(directory, home) or any(os.path.isfile(os.path.join(home, candidate)) for candidate in names)
 
 
-def start(case: Case) -> Iterator[Finding]:
-    layout, examined, interpreter = case.environment.layout, case.examined, case.environment.interpreter
+def check_start(case: Case) -> Iterator[Finding]:
+    """Report a Python that is missing, does not start, or does not match the environment."""
+    layout, examination, interpreter = case.environment.layout, case.examination, case.environment.interpreter
     executable = case.environment.path_to(layout.executable)
     if not os.path.isdir(case.environment.path_to(layout.purelib)):
-        remedy = "`cloche upgrade` makes it whole, and takes along what is installed elsewhere in it"
-        yield Finding("half-made", layout.purelib, "there is no directory for packages", remedy)
+        remedy = "`cloche upgrade` rebuilds the environment, with the packages in its other directories"
+        yield Finding("half-made", layout.purelib, "the directory for packages is missing", remedy)
     if not os.path.lexists(executable):
         yield Finding(
-            "half-made", layout.executable, "there is no Python in it", FIX, "yes" if case.replacement else "no"
+            "half-made",
+            layout.executable,
+            "the Python of the environment is missing",
+            FIX,
+            "yes" if case.replacement else "no",
         )
-    elif examined.obstacle:
-        message = "it is a pipe or a device, and every Python that starts here waits for what comes out of it"
-        yield Finding("start-held-up", examined.obstacle, message, "remove it")
-    elif examined.failure and interpreter is not None:
-        message = f"its Python does not start: {examined.failure}"
-        yield Finding("python-dead", layout.executable, message, f"{FIX} has it use {interpreter.executable}", "yes")
-    elif not examined.failure and not same(examined.prefix, case.root) and said(layout.config, "home", case):
-        message = f"its Python takes `{examined.prefix}` for its place"
-        yield Finding("prefix-wrong", layout.executable, message, "see what else is in `pyvenv.cfg` and beside it")
-    elif not examined.failure and interpreter and examined.version[:2] != interpreter.version[:2]:
-        runs = ".".join(str(part) for part in examined.version)
-        message = f"its Python is {runs}, and `pyvenv.cfg` says {interpreter.version_text}"
-        remedy = f"`cloche upgrade -p {interpreter.python_version}` or `-p {runs}` makes it one of them"
+    elif examination.obstacle:
+        message = "it is a pipe or a device, and every Python that starts here blocks on reading it"
+        yield Finding("start-held-up", examination.obstacle, message, "remove it")
+    elif examination.failure and interpreter is not None:
+        message = f"its Python does not start: {examination.failure}"
+        yield Finding("python-dead", layout.executable, message, f"{FIX} switches to `{interpreter.executable}`", "yes")
+    elif (
+        not examination.failure
+        and not is_same_file(examination.prefix, case.root)
+        and recorded_setting(layout.config, "home", case)
+    ):
+        message = f"its Python reports `{examination.prefix}` as its prefix"
+        yield Finding("prefix-wrong", layout.executable, message, "check `pyvenv.cfg`, and the files beside it")
+    elif not examination.failure and interpreter and examination.version[:2] != interpreter.version[:2]:
+        actual = ".".join(str(part) for part in examination.version)
+        message = f"its Python is {actual}, but `pyvenv.cfg` says {interpreter.version_text}"
+        remedy = f"choose one with `cloche upgrade -p {interpreter.python_version}` or `-p {actual}`"
         yield Finding("half-upgraded", layout.executable, message, remedy)
 
 
-def other_versions(case: Case) -> Iterator[Finding]:
-    """Names and directories that another version left behind."""
+def check_other_versions(case: Case) -> Iterator[Finding]:
+    """Report executables and library directories of another version."""
     layout, interpreter = case.environment.layout, case.environment.interpreter
     if interpreter is None or case.environment.os_name == "nt":
         return
-    for name in listed(case.environment.path_to(layout.bin)):
-        match = NAME.fullmatch(name)
+    for name in list_names(case.environment.path_to(layout.bin)):
+        match = PYTHON_NAME.fullmatch(name)
         if match and match["version"] and "." in match["version"] and match["version"] != interpreter.python_version:
-            message = f"it is named for another version, and starts {interpreter.name}"
+            message = f"its name is that of another version, but it starts {interpreter.name}"
             yield Finding("name-of-other-version", f"{layout.bin}/{name}", message, f"{FIX} removes it", "yes")
     own = layout.purelib.split("/")[1] if layout.purelib.count("/") >= 2 else ""
-    for name in listed(case.environment.path_to("lib")):
+    for name in list_names(case.environment.path_to("lib")):
         site = f"lib/{name}/site-packages"
-        if name == own or not LIBRARY.fullmatch(name):
+        if name == own or not LIBRARY_NAME.fullmatch(name):
             continue
         if os.path.isdir(case.environment.path_to(site)) and own:
-            count = sum(entry.endswith(".dist-info") for entry in listed(case.environment.path_to(site)))
-            message = f"a directory of another version, with {count} packages that this Python does not see"
-            remedy = "`cloche upgrade` takes them along; remove it if they are not needed"
+            count = sum(entry.endswith(".dist-info") for entry in list_names(case.environment.path_to(site)))
+            message = f"it is for another version, and has {count} packages that this Python does not find"
+            remedy = "`cloche upgrade` transfers them; if they are not needed, remove the directory"
             yield Finding("lib-of-other-version", f"lib/{name}", message, remedy)

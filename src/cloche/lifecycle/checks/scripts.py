@@ -1,4 +1,4 @@
-"""Whether the scripts of an environment lead to it, and to a Python that is there."""
+"""Checks of the scripts of an environment: recorded roots, activation scripts, and the Pythons that run scripts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from cloche.fs.checksums import MANIFEST, parse_manifest
 from cloche.fs.files import open_regular_file
 from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import FIX, Finding
-from cloche.lifecycle.examination import same
-from cloche.lifecycle.reader import listed
-from cloche.lifecycle.rebase import NAME
-from cloche.lifecycle.shebangs import header_of
+from cloche.lifecycle.examination import is_same_file
+from cloche.lifecycle.reader import list_names
+from cloche.lifecycle.rebase import PYTHON_NAME
+from cloche.lifecycle.shebangs import parse_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,80 +20,93 @@ if TYPE_CHECKING:
     from cloche.lifecycle.case import Case
 
 
-def moved(case: Case) -> Iterator[Finding]:
+def check_moved(case: Case) -> Iterator[Finding]:
+    """Report the old roots that files still name."""
     old_roots = case.old_roots
     if not old_roots:
         return
     info = case.info
-    recorded = embedded_paths.roots(
+    files_by_root = embedded_paths.find_recorded_roots(
         case.environment, info.settings, list(info.distributions), info.shells, case.overlay
     )
     for root in old_roots:
-        files = recorded.get(root, [])
-        what = "copied" if os.path.isfile(os.path.join(root, "pyvenv.cfg")) else "moved"
-        naming = f"{len(files)} files name `{root}`, among them `{files[0]}`"
+        files = files_by_root.get(root, [])
+        action = "copied" if os.path.isfile(os.path.join(root, "pyvenv.cfg")) else "moved"
+        mentions = f"{len(files)} files still name `{root}`, such as `{files[0]}`"
         if len(files) == 1:
-            naming = f"`{files[0]}` names `{root}`"
-        message = f"it was {what} from there: {naming}"
-        yield Finding("moved", root, message, f"{FIX} has all of them name `{case.root}`", "yes")
+            mentions = f"`{files[0]}` still names `{root}`"
+        message = f"the environment was {action} from there: {mentions}"
+        yield Finding("moved", root, message, f"{FIX} replaces it with `{case.root}`", "yes")
 
 
-def activation(case: Case) -> Iterator[Finding]:
-    """Not one activation script, by a maker that writes some last: its making was broken off before that."""
+def check_activation(case: Case) -> Iterator[Finding]:
+    """Report missing activation scripts and, without these, a missing pip: then the creator was interrupted."""
     layout, info = case.environment.layout, case.info
     if info.activators:
         return
-    written = [*parse_manifest(case.overlay.text(MANIFEST))]
-    ours = any(path.rpartition("/")[2].lower() in info.shells for path in written)
-    by_venv = info.maker == "venv" and info.settings.get("command", "")
-    if ours or by_venv or info.maker.startswith("uv "):
-        message = f"there is no activation script in it, and {info.maker} writes some"
+    generated = parse_manifest(case.overlay.text(MANIFEST))
+    by_cloche = any(path.rpartition("/")[2].lower() in info.shells for path in generated)
+    venv_command = info.settings.get("command", "") if info.maker == "venv" else ""
+    if by_cloche or venv_command or info.maker.startswith("uv "):
+        message = f"it has no activation scripts, but {info.maker} writes some"
         yield Finding("half-made", layout.bin, message, FIX, "yes" if case.environment.interpreter else "no")
-    if by_venv and "--without-pip" not in by_venv and all(one.key != "pip" for one in info.distributions):
-        message = "there is no pip in it, and venv was to put it there"
+    if (
+        venv_command
+        and "--without-pip" not in venv_command
+        and all(distribution.key != "pip" for distribution in info.distributions)
+    ):
+        message = "it has no pip, but venv should have installed it"
         yield Finding("half-made", "pip", message, FIX, "yes" if case.environment.interpreter else "no")
 
 
-def scripts(case: Case) -> Iterator[Finding]:
+def check_scripts(case: Case) -> Iterator[Finding]:
+    """Report scripts that cannot run, that run with another Python, or that a move would break."""
     environment, overlay = case.environment, case.overlay
     own = set(embedded_paths.own_scripts(environment, list(case.info.distributions)))
-    for name in listed(environment.path_to(environment.layout.bin)):
+    for name in list_names(environment.path_to(environment.layout.bin)):
         path = f"{environment.layout.bin}/{name}"
-        if overlay.target(path) is not None or NAME.fullmatch(name):
+        if overlay.target(path) is not None or PYTHON_NAME.fullmatch(name):
             continue
-        header = header_of(head(overlay.on_disk(path)))
+        header = parse_header(read_head(overlay.on_disk(path)))
         if header is None or not header.program.startswith("/"):
             continue
-        root = embedded_paths.root_of_program(header.program, environment.layout.bin)
+        root = embedded_paths.environment_of_program(header.program, environment.layout.bin)
         if root in case.old_roots:
-            continue  # `moved` says so
-        if not os.path.exists(header.program) and not same(root, case.root):
+            continue  # reported by `check_moved`
+        if not os.path.exists(header.program) and not is_same_file(root, case.root):
             repairable = "yes" if path in own else "no"
             remedy = (
-                f"{FIX} has it started by its own Python" if path in own else "reinstall what brought it, or remove it"
+                f"{FIX} changes it to the Python of this environment"
+                if path in own
+                else "reinstall the package that it belongs to, or remove it"
             )
             yield Finding(
-                "script-dead", path, f"it is started by `{header.program}`, which is gone", remedy, repairable
+                "script-dead", path, f"it runs with `{header.program}`, which does not exist", remedy, repairable
             )
         elif not os.path.exists(header.program) and os.path.basename(header.program) not in environment.layout.names:
             yield Finding(
                 "script-dead",
                 path,
-                f"it is started by `{os.path.basename(header.program)}`, which this environment has not",
-                f"{FIX} has it started by `{os.path.basename(environment.layout.executable)}`",
+                f"it runs with `{os.path.basename(header.program)}`, which this environment does not have",
+                f"{FIX} changes it to `{os.path.basename(environment.layout.executable)}`",
                 "yes",
             )
         elif path in own and not os.access(overlay.on_disk(path), os.X_OK):
-            yield Finding("script-dead", path, "nobody may execute it", FIX, "yes")
-        elif path in own and (not root or not same(root, case.root)) and os.path.basename(header.program) != "env":
-            message = f"it is of a package here, and is started by `{header.program}`"
-            yield Finding("script-foreign", path, message, f"{FIX} has it started by its own Python", "yes")
+            yield Finding("script-dead", path, "the script is not executable", FIX, "yes")
+        elif (
+            path in own
+            and (not root or not is_same_file(root, case.root))
+            and os.path.basename(header.program) != "env"
+        ):
+            message = f"it belongs to a package here, but runs with `{header.program}`"
+            yield Finding("script-foreign", path, message, f"{FIX} changes it to the Python of this environment", "yes")
         elif path in own and environment.placement == "relocatable" and environment.os_name != "nt":
-            message = "the environment is relocatable, and this script names the place where it is"
-            yield Finding("script-fixed", path, message, f"{FIX} lets it find its Python when it runs", "yes")
+            message = "the environment is relocatable, but this script contains its current path"
+            yield Finding("script-fixed", path, message, f"{FIX} changes it to find its Python at run time", "yes")
 
 
-def head(path: str) -> bytes:
+def read_head(path: str) -> bytes:
+    """Return the first 8 KiB of a file; nothing if it cannot be read."""
     try:
         with open_regular_file(path) as file:
             return file.read(8192)

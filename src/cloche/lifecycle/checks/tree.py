@@ -1,4 +1,4 @@
-"""Whether anything in the tree of an environment is nobody's, or anybody's: dead links, open doors, leftovers."""
+"""Checks of the tree of an environment: dangling links, permissions, leftovers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from cloche.apply.staging import staging_directories
 from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import FIX, Finding
-from cloche.lifecycle.rebase import NAME
-from cloche.lifecycle.relocation import within
+from cloche.lifecycle.rebase import PYTHON_NAME
+from cloche.lifecycle.relocation import is_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,33 +18,35 @@ if TYPE_CHECKING:
     from cloche.lifecycle.case import Case
 
 
-def links(case: Case) -> Iterator[Finding]:
+def check_links(case: Case) -> Iterator[Finding]:
+    """Report symbolic links whose target does not exist."""
     bin_of = f"{case.environment.layout.bin}/"
-    for file in embedded_paths.files(case.root):
+    for file in embedded_paths.walk_files(case.root):
         if file.kind != "link" or os.path.exists(os.path.join(case.root, file.path)):
             continue
-        is_python = file.path.startswith(bin_of) and NAME.fullmatch(file.path.removeprefix(bin_of))
-        if is_python and (case.environment.interpreter is None or case.examined.failure):
-            continue  # `base` or `start` says so
+        is_python = file.path.startswith(bin_of) and PYTHON_NAME.fullmatch(file.path.removeprefix(bin_of))
+        if is_python and (case.environment.interpreter is None or case.examination.failure):
+            continue  # reported by `check_base` or `check_start`
         target = os.readlink(os.path.join(case.root, file.path))
-        if any(within(target, root) for root in case.old_roots):
+        if any(is_within(target, root) for root in case.old_roots):
             continue
-        message = f"a link to `{target}`, where nothing is"
-        yield Finding("link-dangling", file.path, message, "remove it, or put back what it points to")
+        message = f"its target `{target}` does not exist"
+        yield Finding("link-dangling", file.path, message, "remove the link, or restore its target")
 
 
-def permissions(case: Case) -> Iterator[Finding]:
+def check_permissions(case: Case) -> Iterator[Finding]:
+    """Report files and directories that every user can change."""
     open_to_all = world_writable(case.root)
     if open_to_all:
         more = f", and {len(open_to_all) - 1} more" if len(open_to_all) > 1 else ""
-        message = f"every user may write to it{more}: what stands there runs as whoever uses the environment"
+        message = f"every user can write to it{more}, and so run code as the users of the environment"
         yield Finding("world-writable", open_to_all[0], message, FIX, "yes")
 
 
 def world_writable(root: str) -> list[str]:
-    """Return files and directories that every user may write to, relative to the root (`.` is the root itself).
+    """Return the files and directories that every user can write to, relative to the root (`.` is the root itself).
 
-    Not uv's empty lock, which it lets every user take.
+    The empty lock file of uv is left out: it is world-writable on purpose.
     """
     if os.name == "nt":
         return []
@@ -58,7 +60,8 @@ def world_writable(root: str) -> list[str]:
     return sorted(found)
 
 
-def left_behind(case: Case) -> Iterator[Finding]:
+def check_leftovers(case: Case) -> Iterator[Finding]:
+    """Report the staging directories of killed runs."""
     for path in staging_directories(case.root):
-        message = "a run of cloche was ended here before it was done"
-        yield Finding("left-behind", path, message, f"{FIX} undoes and removes it", "yes")
+        message = "an interrupted run of cloche left this staging directory"
+        yield Finding("left-behind", path, message, f"{FIX} undoes that run and removes the directory", "yes")
