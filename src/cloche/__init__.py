@@ -86,7 +86,7 @@ __all__ = [
     "resource",
 ]
 
-HOMES = {
+MODULES = {
     "api": (
         "cache_directory",
         "console_script",
@@ -121,7 +121,7 @@ HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    for module, names in HOMES.items():
+    for module, names in MODULES.items():
         if name in names:
             __import__(f"cloche.{module}")
             found: object = getattr(sys.modules[f"cloche.{module}"], name)

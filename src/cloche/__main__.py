@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 STARTED = perf_counter()
 
 
-def distrust_current_directory() -> None:
+def remove_current_directory_from_path() -> None:
     """Remove the current directory from `sys.path`, where `python -m` puts it: nothing in it must be imported."""
     from os import getcwd
     from os.path import isabs
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     if any(getattr(sys, name) is None for name in STREAMS):
         open_missing_streams()
-    distrust_current_directory()
+    remove_current_directory_from_path()
     if argv in (["--version"], ["-V"]):
         from cloche.model import VERSION
 

@@ -57,7 +57,7 @@ CHOICES = frozenset(
     "vcs_ignore relocatable pyvenv_cfg options environ cache access".split()
 )
 
-WORDS: Mapping[str, tuple[str, ...]] = {
+ALLOWED_VALUES: Mapping[str, tuple[str, ...]] = {
     "network": ("never", "last-resort", "newest"),
     "existing": ("keep", "replace", "replace-anything"),
     "site_packages": ("isolated", "system"),
@@ -100,7 +100,7 @@ def check_choices(choices: Mapping[str, object]) -> None:
     """
     if unknown := choices.keys() - CHOICES:
         raise TypeError(f"unknown argument `{min(unknown)}`; known are {', '.join(sorted(CHOICES))}")
-    for name, words in WORDS.items():
+    for name, words in ALLOWED_VALUES.items():
         if name in choices and choices[name] not in words:
             allowed = f"{', '.join(f'`{word}`' for word in words[:-1])} or `{words[-1]}`"
             raise UsageError(f"`{name}` must be {allowed}, not {choices[name]!r}")
@@ -156,7 +156,7 @@ def as_settings(given: Mapping[str, str]) -> dict[str, str]:
 
 def request_for(destination: StrPath, host: Host, **choices: Unpack[Choices]) -> Request:
     """Return these arguments as a request; see `create` for their meaning."""
-    from cloche.planning.destination import absolute
+    from cloche.planning.destination import absolute_path
 
     seeds = as_strings("seeds", choices.get("seeds", ("pip",)))
     links = [os.path.join(host.cwd, one) for one in as_strings("find_links", choices.get("find_links"))]
@@ -172,7 +172,7 @@ def request_for(destination: StrPath, host: Host, **choices: Unpack[Choices]) ->
         options=choices.get("options", {}),
     )
     target = Target(
-        destination=absolute(os.fspath(destination), host),
+        destination=absolute_path(os.fspath(destination), host),
         existing=choices.get("existing", "keep"),
         prompt=choices.get("prompt"),
         link_mode=choices.get("link_mode", "auto"),

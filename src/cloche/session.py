@@ -56,7 +56,7 @@ class Session:
         self._store: Store | None = None
         self._registry: Registry | None = None
         self._plugin_inputs = Inputs()
-        self._listens = False
+        self._has_created_hooks = False
         self.activators: tuple[ChosenComponent, ...] = ()
         """The activators that were asked for the scripts of the environment that was created."""
         self.warnings: list[str] = []
@@ -136,23 +136,23 @@ class Session:
 
         :raises InterpreterNotFound: there is none.
         """
-        pythons, because = self._asked(spec, UNRECORDED)
+        pythons, because = self._requested_pythons(spec, UNRECORDED)
         return self._search(spec, pythons, because, self.registry.finders(), UNRECORDED)
 
-    def pythons(self, spec: EnvironmentSpec, text: str | None) -> InterpreterListing:
+    def list_interpreters(self, spec: EnvironmentSpec, text: str | None) -> InterpreterListing:
         """Look at every interpreter on the machine, and at which one is used for `text`, or for the spec without it.
 
         :raises UsageError: `text` is not a request for a Python.
         """
         from cloche.discovery import list_interpreters
 
-        pythons, because = ((), "") if text else self._asked(spec, UNRECORDED)
+        pythons, because = ((), "") if text else self._requested_pythons(spec, UNRECORDED)
         finders, first = self.registry.finders(), spec.try_first_with
         looked = list_interpreters(text, self.host, finders, self.probes, first, otherwise=pythons, because=because)
         self.warn(looked.found.warnings if looked.found else ())
         return looked
 
-    def _asked(self, spec: EnvironmentSpec, inputs: Inputs) -> tuple[tuple[str, ...], str]:
+    def _requested_pythons(self, spec: EnvironmentSpec, inputs: Inputs) -> tuple[tuple[str, ...], str]:
         """Return which Pythons to search for, and which file says so if the user did not."""
         if spec.pythons or spec.consult == "nothing":
             return spec.pythons, ""
@@ -187,8 +187,8 @@ class Session:
         :raises ClocheError: any refusal.
         """
         cached = self.plan_cache.find(spec, self.host)
-        if cached is not None and (blueprint := self._still_valid(spec, cached)):
-            self._listens = cached.listens
+        if cached is not None and (blueprint := self._revalidate(spec, cached)):
+            self._has_created_hooks = cached.has_created_hooks
             return blueprint
         return self._resolve(spec)
 
@@ -197,10 +197,10 @@ class Session:
         from cloche.planning.resolve import resolve
 
         inputs = self.store.inputs = Inputs()
-        pythons, because = self._asked(spec, inputs)
+        pythons, because = self._requested_pythons(spec, inputs)
         found = self._search(spec, pythons, because, self.registry.finders(), inputs)
         blueprint = resolve(spec, found.interpreter, because, self.registry, self.seed_store, inputs)
-        self._listens = self.registry.listens
+        self._has_created_hooks = self.registry.has_created_hooks
         repeated = set(self.warnings) <= set(found.warnings)  # the search, which runs every time, warns again
         compiled = all(image.bytecode == "complete" for image in blueprint.images)  # else the next run gets better ones
         if repeated and compiled and not inputs.undeclared:
@@ -214,18 +214,18 @@ class Session:
 
         registry = self.registry
         inputs.update(self._plugin_inputs)
-        for path in module_files():
+        for path in imported_files():
             inputs.path(path)
         cached = CachedPlan(
             blueprint=blueprint,
             specs=pythons,
             finders=tuple((one.name, one.reference) for one in registry.all("finder")),
             offers=registry.offers if registry.has_objects else None,
-            listens=registry.listens,
+            has_created_hooks=registry.has_created_hooks,
         )
         self.plan_cache.store(spec, self.host, cached, inputs.recorded)
 
-    def _still_valid(self, spec: EnvironmentSpec, cached: CachedPlan) -> Blueprint | None:
+    def _revalidate(self, spec: EnvironmentSpec, cached: CachedPlan) -> Blueprint | None:
         """Return the blueprint of a cached plan if what is asked on every run still gives the same; else None."""
         blueprint = cached.blueprint
         if cached.offers is not None:
@@ -299,7 +299,7 @@ class Session:
         self.activators = blueprint.activators
         result = Result(environment=plan.environment, plan=plan, seconds=perf_counter() - started)
         self.store.mark_installed(plan.images)
-        self._tell_created(result)
+        self._notify_created(result)
         return replace(result, warnings=tuple(self.warnings))
 
     def _plan_and_apply(self, blueprint: Blueprint, target: Target) -> Plan:
@@ -329,15 +329,15 @@ class Session:
                 ) from None
         return plan
 
-    def _tell_created(self, result: Result) -> None:
+    def _notify_created(self, result: Result) -> None:
         """Tell plugins that an environment is in place; a failure of theirs is a warning."""
-        if self._listens:
-            for warning, error in self.registry.tell_created(result):
+        if self._has_created_hooks:
+            for warning, error in self.registry.notify_created(result):
                 self.warn([warning])
                 self.plugin_errors.append(error)
 
 
-def module_files() -> Iterator[str]:
+def imported_files() -> Iterator[str]:
     """Yield the files of all imported modules that are not part of Python: cloche, plugins, and what these import."""
     standard = os.path.dirname(os.__file__) + os.sep
     for module in list(sys.modules.values()):

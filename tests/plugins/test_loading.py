@@ -340,7 +340,7 @@ def test_an_error_after_an_environment_is_made_is_told_and_does_not_keep_others_
         """,
     )
 
-    [(warning, error)] = registry(site).tell_created(fake_environment("/env"))  # type: ignore[arg-type]
+    [(warning, error)] = registry(site).notify_created(fake_environment("/env"))  # type: ignore[arg-type]
 
     assert warning == "plugin `first` of acme-a 1.0 failed after the environment was created: RuntimeError: no room"
     assert isinstance(error, RuntimeError)
@@ -371,8 +371,8 @@ def test_who_asks_to_stop_is_heard_while_a_plugin_is_imported(site: Site, tmp_pa
 def test_who_wants_to_be_told_of_new_environments_is_known(site: Site) -> None:
     site.install("acme", mine="@cloche.hookimpl\ndef cloche_created(result): pass")
 
-    assert registry(site).listens
-    assert not registry(site, "mine").listens
+    assert registry(site).has_created_hooks
+    assert not registry(site, "mine").has_created_hooks
 
 
 # Blocked

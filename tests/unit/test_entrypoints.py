@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.plugins.entry_points import Installed
+from cloche.plugins.entry_points import InstalledPlugins
 from cloche.plugins.guard import Source
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def mentions(implementation: str, *path: Path) -> bool:
     """Return whether a plugin's module mentions the word `wave`."""
     source = Source("mine", implementation, "acme", "1.0")
-    return Installed(map(str, path)).mentions(source, b"wave")
+    return InstalledPlugins(map(str, path)).mentions(source, b"wave")
 
 
 def write(path: Path, text: str) -> None:

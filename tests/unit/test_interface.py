@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import cloche
-from cloche.api import WORDS
+from cloche.api import ALLOWED_VALUES
 from cloche.planning import pyvenv_cfg
 from cloche.testing.fakes import fake_environment, fake_interpreter
 from tests.interpreters import pyenv
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 __all__ = ["site"]
 
 
-@pytest.mark.parametrize("name", sorted(WORDS))
+@pytest.mark.parametrize("name", sorted(ALLOWED_VALUES))
 def test_an_unknown_value_is_refused_and_does_not_count_as_the_default(name: str, tmp_path: Path) -> None:
     choices: dict[str, Any] = {"seeds": None, name: "read-onyl"}
 
-    with pytest.raises(cloche.UsageError, match=f"`{name}` must be `{WORDS[name][0]}`.*, not 'read-onyl'"):
+    with pytest.raises(cloche.UsageError, match=f"`{name}` must be `{ALLOWED_VALUES[name][0]}`.*, not 'read-onyl'"):
         cloche.create(tmp_path / "env", **choices)
 
     assert not (tmp_path / "env").exists()
 
 
-@pytest.mark.parametrize("name", sorted(WORDS))
+@pytest.mark.parametrize("name", sorted(ALLOWED_VALUES))
 def test_every_documented_value_is_accepted(name: str, tmp_path: Path) -> None:
-    for word in WORDS[name]:
+    for word in ALLOWED_VALUES[name]:
         choices: dict[str, Any] = {"seeds": None, name: word}
         assert cloche.plan(tmp_path / "env", **choices).outcome == "created"
 
@@ -147,7 +147,7 @@ def test_a_program_may_leave_out_the_file_for_version_control(tmp_path: Path) ->
 def test_a_program_may_add_its_own_settings_to_pyvenv_cfg(tmp_path: Path) -> None:
     cloche.create(tmp_path / "env", seeds=None, pyvenv_cfg={"acme": "1.2 = three", "home": "/nowhere", "empty": ""})
 
-    settings = pyvenv_cfg.parse((tmp_path / "env" / "pyvenv.cfg").read_text())
+    settings = pyvenv_cfg.parse_settings((tmp_path / "env" / "pyvenv.cfg").read_text())
     assert (settings["acme"], settings["empty"]) == ("1.2 = three", "")
     assert settings["home"] != "/nowhere"
 

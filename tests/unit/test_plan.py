@@ -17,7 +17,7 @@ from cloche.model.interpreter import Host
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
 from cloche.model.request import EnvironmentSpec, Target, Wanted
 from cloche.model.value import fields, replace
-from cloche.planning.destination import absolute
+from cloche.planning.destination import absolute_path
 from cloche.planning.layout import layout_of
 from cloche.planning.plan_at import plan_at
 from cloche.planning.resolve import resolve
@@ -435,7 +435,7 @@ def texts_in(item):
 def test_a_plan_for_windows_has_no_path_of_this_machine_in_it(name, prompt, placement, tmp_path, registry, monkeypatch):
     monkeypatch.chdir(tmp_path)
     windows = Host({}, "C:\\Users\\me\\project", "win32", "nt", "C:\\Python\\python.exe")
-    location = absolute("sub\\..\\.venv", windows)
+    location = absolute_path("sub\\..\\.venv", windows)
 
     made = plan(name, windows, registry, destination=location, prompt=prompt, placement=placement)
 

@@ -6,7 +6,7 @@ import re
 
 from cloche.errors import ClocheError
 from cloche.model.value import TYPE_CHECKING, replace
-from cloche.plugins.guard import guarded
+from cloche.plugins.guard import call_component
 from cloche.shells import elsewhere
 from cloche.shells.catalogue import BUILT_IN, built_in_shells, shell_of_activator
 from cloche.shells.words import Word
@@ -64,7 +64,7 @@ def shell_of_component(one: Component, environment: Environment, session: Sessio
     """
 
     def guard(call: Callable[[], T]) -> T:
-        return guarded(call, "activator", one.name, one.source)
+        return call_component(call, "activator", one.name, one.source)
 
     shell = guard(lambda: shell_of_activator(one.load(), environment))
     source_line = shell.source_line

@@ -9,7 +9,7 @@ from cloche.discovery.describe import describe
 from cloche.errors import DestinationError
 from cloche.model.environment import Environment, Layout
 from cloche.model.value import TYPE_CHECKING
-from cloche.planning.destination import absolute, is_relocatable, read_settings
+from cloche.planning.destination import absolute_path, is_relocatable, read_settings
 from cloche.planning.layout import layout_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def read(path: str, host: Host, cache: ProbeCache) -> Environment:
     :raises UsageError: the path is blank.
     :raises DestinationError: there is no environment.
     """
-    location = absolute(path, host)
+    location = absolute_path(path, host)
     settings = known_settings(location)
     if not settings:
         raise no_environment(location)

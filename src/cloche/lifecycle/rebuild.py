@@ -30,7 +30,7 @@ from cloche.lifecycle.upgrade import Upgraded, broken
 from cloche.model.operations import MakeDir, SetMode
 from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import replace
-from cloche.planning.destination import refuse_own
+from cloche.planning.destination import refuse_running_cloche
 from cloche.planning.plan_at import plan_at
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def rebuild(upgrade: Upgrade, session: Session, *, losses: Losses = "refused", c
     """
     inventory = upgrade.inventory
     assert inventory is not None
-    refuse_own(upgrade.location, session.host, "an upgrade to another Python")
+    refuse_running_cloche(upgrade.location, session.host, "an upgrade to another Python")
     request = request_for(upgrade, session)
     refuse_losses(inventory.losses, losses, commit)
     blueprint = session.blueprint(request.spec)

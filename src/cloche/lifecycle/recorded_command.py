@@ -9,7 +9,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from cloche.planning.pyvenv_cfg import one_line
+from cloche.planning.pyvenv_cfg import join_lines
 
 if TYPE_CHECKING:
     from cloche.lifecycle.relocation import Relocation
@@ -36,7 +36,7 @@ def place_of(command: str, location: str) -> str:
     words = words_of(command)
     match = OPTIONS.search(command)
     place = words[-1] if words else match[1] if match else ""
-    if one_line(place) == one_line(location):  # line breaks are written as spaces, and the ends of a line are cut
+    if join_lines(place) == join_lines(location):  # line breaks are written as spaces, and the ends of a line are cut
         return location
     return place if place.startswith("/") else ""
 
@@ -48,9 +48,9 @@ def relocated(command: str, relocation: Relocation) -> str:
         return relocation.everything(command)
     moved = [relocation.everything(word) for word in words]
     for old, new in relocation.roots:
-        if words[-1] == one_line(old):
+        if words[-1] == join_lines(old):
             moved[-1] = new
-    return command if moved == words else one_line(shlex.join(moved))
+    return command if moved == words else join_lines(shlex.join(moved))
 
 
 def pointed(command: str, executable: str) -> str:
@@ -59,4 +59,4 @@ def pointed(command: str, executable: str) -> str:
     if "--python" not in words[:-2]:
         return command
     words[words.index("--python") + 1] = executable
-    return one_line(shlex.join(words))
+    return join_lines(shlex.join(words))

@@ -18,7 +18,7 @@ from cloche.lifecycle.rebase import has_same_abi, rebase, version_like
 from cloche.lifecycle.repair import reinstall_seeds, repairs
 from cloche.model.request import EnvironmentSpec, Wanted
 from cloche.model.value import replace, value
-from cloche.planning.destination import absolute
+from cloche.planning.destination import absolute_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,7 @@ def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newe
     :raises DestinationError: there is no environment.
     :raises InterpreterNotFound: there is no such Python.
     """
-    location = absolute(path, session.host)
+    location = absolute_path(path, session.host)
     if os.path.islink(location):
         location = os.path.realpath(location)
     recover_environment(location)

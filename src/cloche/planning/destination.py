@@ -34,7 +34,7 @@ class Destination:
     state: State
     settings: Mapping[str, str]
     """What the `pyvenv.cfg` there says; empty if there is none."""
-    fixed: bool
+    immovable: bool
     """The directory cannot be exchanged for another: a mount point, or where the user stands."""
 
 
@@ -44,7 +44,7 @@ PATH_MAX = 4096
 PATH_MAX_MACOS = 1024
 
 
-def absolute(text: str, host: Host) -> str:
+def absolute_path(text: str, host: Host) -> str:
     """Return a directory that the user named as an absolute path.
 
     `..` is resolved as the system would, through links, since `link/..` may be another directory than it seems to be.
@@ -64,13 +64,13 @@ def absolute(text: str, host: Host) -> str:
     return str(paths.realpath(text) if ".." in parts else paths.normpath(text))
 
 
-def inspect(location: str, host: Host) -> Destination:
+def inspect_destination(location: str, host: Host) -> Destination:
     """Return what stands at an absolute path.
 
     :raises DestinationError: it cannot be the root of an environment: a file, a dangling link, a path that PATH or
         UTF-8 cannot hold.
     """
-    refuse_text(location, host)
+    refuse_unusable_path(location, host)
     target = os.path.realpath(location) if os.path.islink(location) else location
     try:
         entries = os.scandir(target)
@@ -80,16 +80,16 @@ def inspect(location: str, host: Host) -> Destination:
                 f"`{location}` is a symbolic link to `{target}`, which does not exist",
                 hint="make that directory, or remove the link",
             ) from None
-        refuse_names(target)
-        return Destination(location, target, "absent", {}, fixed=False)
+        refuse_long_names(target)
+        return Destination(location, target, "absent", {}, immovable=False)
     except NotADirectoryError:
-        blocking = location if os.path.lexists(location) else first_file(location)
+        blocking = location if os.path.lexists(location) else nearest_existing_path(location)
         raise DestinationError(
             f"`{blocking}` already exists and is not a directory", hint="choose another place, or move it away"
         ) from None
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            refuse_length(target, (), 0, host.platform)
+            refuse_long_paths(target, (), 0, host.platform)
         raise DestinationError(
             f"cannot look into `{location}`: {reason_of(error)}", hint="choose another place"
         ) from None
@@ -97,10 +97,12 @@ def inspect(location: str, host: Host) -> Destination:
         empty = next(entries, None) is None
     settings = {} if empty else read_settings(target)
     state: State = "empty" if empty else "environment" if settings.get("home") else "directory"
-    return Destination(location, target, state, settings, fixed=is_mount_point(target) or stands_in(target, host))
+    return Destination(
+        location, target, state, settings, immovable=is_mount_point(target) or contains_current_directory(target, host)
+    )
 
 
-def refuse_text(location: str, host: Host) -> None:
+def refuse_unusable_path(location: str, host: Host) -> None:
     """:raises DestinationError: a path that cannot be activated or recorded, whatever stands there."""
     separator = path_module(host.os_name).pathsep
     if separator in location:
@@ -119,7 +121,7 @@ def refuse_text(location: str, host: Host) -> None:
         ) from None
 
 
-def first_file(path: str) -> str:
+def nearest_existing_path(path: str) -> str:
     """Return the innermost part of a path that exists."""
     while not os.path.lexists(path):
         path = os.path.dirname(path)
@@ -141,7 +143,7 @@ def is_mount_point(path: str) -> bool:
     return any(line.split(b" ", 5)[4:5] == [real] for line in listed)
 
 
-def stands_in(target: str, host: Host) -> bool:
+def contains_current_directory(target: str, host: Host) -> bool:
     """Return whether the user's current directory is `target` or inside it, and would be lost with it."""
     try:
         here = os.path.realpath(host.cwd) if host.cwd else ""
@@ -151,49 +153,51 @@ def stands_in(target: str, host: Host) -> bool:
     return here == real or here.startswith(real.rstrip(os.sep) + os.sep)
 
 
-def refuse_own(location: str, host: Host, action: str) -> None:
+def refuse_running_cloche(location: str, host: Host, action: str) -> None:
     """:raises DestinationError: the Python that runs cloche, or cloche itself, lies in what is to be replaced.
 
     :param action: what would take it away, as the start of a sentence.
     """
-    if any(holds(location, path) for path in (os.path.dirname(host.executable), os.path.dirname(__file__)) if path):
+    if any(
+        contains_path(location, path) for path in (os.path.dirname(host.executable), os.path.dirname(__file__)) if path
+    ):
         raise DestinationError(
             f"this cloche runs from `{location}`, and {action} would take it away",
             hint="use a cloche that is installed somewhere else",
         )
 
 
-def refuse_base(location: str, interpreter: Interpreter) -> None:
+def refuse_base_interpreter(location: str, interpreter: Interpreter) -> None:
     """:raises DestinationError: the base interpreter of the new environment lies in what is to be replaced."""
-    if holds(location, interpreter.executable):
+    if contains_path(location, interpreter.executable):
         raise DestinationError(
             f"`{location}` has the Python in it that the environment is to be made from, and `--clear` would delete it",
             hint="choose another place, or another Python with `-p`",
         )
 
 
-def refuse_inhabited(location: str, host: Host) -> None:
+def refuse_directory_in_use(location: str, host: Host) -> None:
     """:raises DestinationError: the directory to be replaced has the user's home in it, or that which the run started in.
 
     That one itself can be meant: `cloche . --clear --force`.
     """
     user_home = host.environ.get("HOME") or host.environ.get("USERPROFILE", "")
     for name, path in (("your home directory", user_home), ("the current directory", os.path.dirname(host.cwd))):
-        if path and holds(location, path):
+        if path and contains_path(location, path):
             raise DestinationError(
                 f"`{location}` has {name} in it, and `--clear` would delete it",
                 hint="choose another place; what is to be deleted there is for you to delete",
             )
 
 
-def holds(directory: str, path: str) -> bool:
+def contains_path(directory: str, path: str) -> bool:
     """Return whether a path, links resolved, is a directory or lies in it."""
     return os.path.join(os.path.realpath(path), "").startswith(os.path.join(os.path.realpath(directory), ""))
 
 
 def read_settings(root: str) -> dict[str, str]:
     """Return the settings of the `pyvenv.cfg` in a directory; empty if there is none that can be read."""
-    return pyvenv_cfg.parse(
+    return pyvenv_cfg.parse_settings(
         (read_at_most(os.path.join(root, pyvenv_cfg.NAME), 1 << 20) or b"").decode("utf-8", "replace")
     )
 
@@ -203,7 +207,7 @@ def is_relocatable(settings: Mapping[str, str]) -> bool:
     return settings.get("relocatable", "").lower() == "true"
 
 
-def other_python(destination: Destination, interpreter: Interpreter, layout: Layout) -> str | None:
+def find_python_mismatch(destination: Destination, interpreter: Interpreter, layout: Layout) -> str | None:
     """Return which Python an existing environment is for (`Python 3.11`), if it is not this one."""
     settings = destination.settings
     recorded = settings.get("version_info") or settings.get("version") or ""
@@ -220,7 +224,7 @@ def other_python(destination: Destination, interpreter: Interpreter, layout: Lay
     return None
 
 
-def refuse_names(target: str) -> None:
+def refuse_long_names(target: str) -> None:
     """:raises DestinationError: a directory that has still to be made has a name that its file system does not accept."""
     there, missing = os.path.dirname(target), []
     while not os.path.isdir(there) and os.path.dirname(there) != there:
@@ -237,7 +241,7 @@ def refuse_names(target: str) -> None:
                 ) from None
 
 
-def refuse_length(target: str, operations: Iterable[Operation], longest_in_images: int, platform: str) -> None:
+def refuse_long_paths(target: str, operations: Iterable[Operation], longest_in_images: int, platform: str) -> None:
     """:raises DestinationError: a path inside would be longer than the system accepts."""
     most = PATH_MAX_MACOS if platform == "darwin" else PATH_MAX
     longest = max((len(operation.path) for operation in operations if hasattr(operation, "path")), default=0)

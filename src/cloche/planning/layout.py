@@ -23,7 +23,7 @@ def layout_of(interpreter: Interpreter, options: Mapping[str, object] | None = N
         purelib=scheme["purelib"],
         platlib=scheme["platlib"],
         include="Include" if windows else "include",
-        links=lib64(interpreter),
+        links=lib64_links(interpreter),
         options=options or {},
     )
 
@@ -48,7 +48,7 @@ def executable_names(interpreter: Interpreter) -> tuple[str, ...]:
     return tuple(name + suffix for name in names)
 
 
-def lib64(interpreter: Interpreter) -> tuple[tuple[str, str], ...]:
+def lib64_links(interpreter: Interpreter) -> tuple[tuple[str, str], ...]:
     """Return `lib64 -> lib` where `venv` makes it (64-bit POSIX but macOS), unless the scheme has a real `lib64`.
 
     Source: `EnvBuilder.ensure_directories` in CPython's `Lib/venv/__init__.py`.

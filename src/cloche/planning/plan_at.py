@@ -20,15 +20,15 @@ from cloche.model.plan import Plan
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning import pyvenv_cfg
 from cloche.planning.destination import (
-    inspect,
+    find_python_mismatch,
+    inspect_destination,
     is_relocatable,
-    other_python,
-    refuse_base,
-    refuse_inhabited,
-    refuse_length,
-    refuse_own,
+    refuse_base_interpreter,
+    refuse_directory_in_use,
+    refuse_long_paths,
+    refuse_running_cloche,
 )
-from cloche.plugins.guard import guarded, load_object, omission, refusal_of
+from cloche.plugins.guard import call_component, load_object, omission_warning, refusal_of
 from cloche.store.installation import image_operations
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
     :raises Inexpressible: an activator that was asked for by name cannot express the destination or the prompt.
     :raises PluginError: an activator that was asked for by name failed.
     """
-    destination = inspect(target.destination, host)
+    destination = inspect_destination(target.destination, host)
     strategy, outcome = strategy_for(destination, target, blueprint, host)
     environment = Environment(
         location=destination.location,
@@ -66,18 +66,20 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
     )
     images, notes = missing_images(blueprint, destination, strategy)
     if strategy == "merge":
-        notes += left_fixed(environment, destination)
-    scripts, activators, left_out = scripts_of(blueprint.activators, environment, blueprint.interpreter)
+        notes += relocatable_notes(environment, destination)
+    scripts, activators, left_out = collect_scripts(blueprint.activators, environment, blueprint.interpreter)
     operations: list[Operation] = [*blueprint.operations]
     for image in images:
         operations += image_operations(image, environment)
-    operations += (as_write(script, blueprint.layout) for script in scripts)
-    operations += marks(target, blueprint, environment, destination, host)
+    operations += (script_operation(script, blueprint.layout) for script in scripts)
+    operations += metadata_files(target, blueprint, environment, destination, host)
     operations = [
-        one for one in operations if not (isinstance(one, Link) and keeps_directory(destination, strategy, one.path))
+        one
+        for one in operations
+        if not (isinstance(one, Link) and is_existing_directory(destination, strategy, one.path))
     ]
-    operations.append(manifest(operations, earlier_manifest(destination, target)))
-    refuse_length(destination.target, operations, longest_in_images=120 if images else 0, platform=host.platform)
+    operations.append(manifest(operations, read_manifest(destination, target)))
+    refuse_long_paths(destination.target, operations, longest_in_images=120 if images else 0, platform=host.platform)
     if destination.state == "directory" and strategy == "merge":
         refuse_conflicts(destination, operations)
     return Plan(
@@ -102,26 +104,26 @@ def strategy_for(destination: Destination, target: Target, blueprint: Blueprint,
     :raises DestinationError: what is there must not be replaced, or is an environment of another Python, or runs cloche.
     """
     if destination.state in ("absent", "empty"):
-        return ("merge" if destination.fixed else "new"), "created"
+        return ("merge" if destination.immovable else "new"), "created"
     if target.existing != "keep":
-        refuse_own(destination.location, host, "`--clear`")
-        refuse_base(destination.location, blueprint.interpreter)
+        refuse_running_cloche(destination.location, host, "`--clear`")
+        refuse_base_interpreter(destination.location, blueprint.interpreter)
         if destination.state == "directory":
-            refuse_inhabited(destination.location, host)
+            refuse_directory_in_use(destination.location, host)
         if destination.state == "directory" and target.existing == "replace":
             raise DestinationError(
                 f"`{destination.location}` is not an environment, and `--clear` would delete what is in it",
                 hint="choose another place; `--clear --force` deletes it all the same",
             )
-        if target.existing == "replace" and (other := other_files(destination)):
+        if target.existing == "replace" and (other := find_other_content(destination)):
             raise DestinationError(
                 f"`{destination.location}` holds other things than an environment ({other}), and `--clear` would delete them",
                 hint="without `--clear` the environment is refreshed; `--clear --force` deletes everything",
             )
-        return ("merge-emptied" if destination.fixed else "exchange"), "replaced"
+        return ("merge-emptied" if destination.immovable else "exchange"), "replaced"
     if destination.state == "directory":
         return "merge", "added"
-    if python := other_python(destination, blueprint.interpreter, blueprint.layout):
+    if python := find_python_mismatch(destination, blueprint.interpreter, blueprint.layout):
         raise DestinationError(
             f"`{destination.location}` is an environment of {python}, not of {blueprint.interpreter.name}",
             hint="`cloche upgrade` takes its packages along, `--clear` replaces it",
@@ -129,16 +131,18 @@ def strategy_for(destination: Destination, target: Target, blueprint: Blueprint,
     return "merge", "refreshed"
 
 
-ADDED = "added-to-directory"
+ADDED_KEY = "added-to-directory"
 """Key in `pyvenv.cfg` of an environment that was added to a directory with other files in it."""
 
 PROJECT_FILES = (".git", ".hg", "pyproject.toml", "setup.py", "setup.cfg")
 
 
-def other_files(destination: Destination) -> str:
+def find_other_content(destination: Destination) -> str:
     """Return what tells that an environment's directory is a project's as well; empty if nothing does."""
     found = [name for name in PROJECT_FILES if os.path.lexists(os.path.join(destination.target, name))]
-    return f"`{found[0]}`" if found else "it was added to a directory in use" if ADDED in destination.settings else ""
+    return (
+        f"`{found[0]}`" if found else "it was added to a directory in use" if ADDED_KEY in destination.settings else ""
+    )
 
 
 def prompt_of(target: Target, destination: Destination, host: Host) -> str:
@@ -155,7 +159,7 @@ def placement_of(target: Target, destination: Destination, strategy: Strategy) -
     return "relocatable" if was else target.placement
 
 
-def left_fixed(environment: Environment, destination: Destination) -> list[str]:
+def relocatable_notes(environment: Environment, destination: Destination) -> list[str]:
     """Return what is to be said of scripts that stay as they are where an environment becomes a relocatable one."""
     there = destination.settings.get("home") and not is_relocatable(destination.settings)
     if environment.placement == "relocatable" and there:
@@ -186,7 +190,7 @@ def missing_images(blueprint: Blueprint, destination: Destination, strategy: Str
     return missing, notes
 
 
-def scripts_of(
+def collect_scripts(
     activators: Iterable[ChosenComponent], environment: Environment, interpreter: Interpreter
 ) -> tuple[list[Script], list[str], list[str]]:
     """Return the activation scripts, the names of the activators that gave them, and why others were left out.
@@ -202,7 +206,7 @@ def scripts_of(
     left_out: list[str] = []
     for one in activators:
         try:
-            own = scripts_by(one, environment, interpreter)
+            own = scripts_from(one, environment, interpreter)
         except ClocheError as error:
             if one.asked == "by name":
                 raise
@@ -210,7 +214,7 @@ def scripts_of(
             left_out.append(
                 f"activator `{one.name}` was left out: {error.message}"
                 if reason
-                else omission(one.name, one.source, error)
+                else omission_warning(one.name, one.source, error)
             )
             continue
         if own is None:
@@ -228,7 +232,7 @@ def scripts_of(
     return [script for script, _ in scripts.values()], names, left_out
 
 
-def scripts_by(one: ChosenComponent, environment: Environment, interpreter: Interpreter) -> list[Script] | None:
+def scripts_from(one: ChosenComponent, environment: Environment, interpreter: Interpreter) -> list[Script] | None:
     """Return the scripts of one activator; None if it was not asked for by name and refuses the interpreter.
 
     :raises UsageError: it was asked for by name, and refuses.
@@ -236,7 +240,9 @@ def scripts_by(one: ChosenComponent, environment: Environment, interpreter: Inte
     :raises PluginError: it failed, or returned something other than scripts.
     """
     origin = ("activator", one.name, one.source)
-    activator: Activator = guarded(lambda: load_object(one.item) if isinstance(one.item, str) else one.item, *origin)
+    activator: Activator = call_component(
+        lambda: load_object(one.item) if isinstance(one.item, str) else one.item, *origin
+    )
     if refusal := refusal_of(activator, interpreter, *origin):
         if one.asked == "by name":
             raise UsageError(
@@ -245,10 +251,10 @@ def scripts_by(one: ChosenComponent, environment: Environment, interpreter: Inte
             )
         return None
     seen = replace(environment, options=one.options) if one.options else environment
-    return guarded(lambda: checked_scripts(activator.scripts(seen), environment.layout), *origin)
+    return call_component(lambda: check_scripts(activator.scripts(seen), environment.layout), *origin)
 
 
-def checked_scripts(scripts: Any, layout: Layout) -> list[Script]:
+def check_scripts(scripts: Any, layout: Layout) -> list[Script]:
     """Return what an activator returned as a list of scripts.
 
     :raises TypeError: it is something else.
@@ -269,14 +275,14 @@ def checked_scripts(scripts: Any, layout: Layout) -> list[Script]:
         ):
             raise ValueError(f"`{script.name}` cannot be the name of a script")
         try:
-            as_write(script, layout)
+            script_operation(script, layout)
         except UnicodeEncodeError:
             raise Inexpressible("an activation script is UTF-8 and cannot hold a name that is not Unicode") from None
         checked.append(script)
     return checked
 
 
-def as_write(script: Script, layout: Layout) -> Write:
+def script_operation(script: Script, layout: Layout) -> Write:
     text = script.text if script.newline == "\n" else script.text.replace("\n", script.newline)
     mark = b"\xef\xbb\xbf" if script.byte_order_mark else b""
     return Write(f"{layout.bin}/{script.name}", mark + text.encode("utf-8"))
@@ -289,21 +295,21 @@ Signature: 8a477f597d28d172789f06886806bc55
 """
 
 
-def marks(
+def metadata_files(
     target: Target, blueprint: Blueprint, environment: Environment, destination: Destination, host: Host
 ) -> Iterator[Write]:
     """Yield the files that tell what the directory is: to version control, to backups, to Python.
 
     Files of the first two kinds are left alone where they exist, and not put among the user's own files.
     """
-    if target.existing != "keep" or not (destination.state == "directory" or ADDED in destination.settings):
+    if target.existing != "keep" or not (destination.state == "directory" or ADDED_KEY in destination.settings):
         there = destination.target if destination.state == "environment" and target.existing == "keep" else ""
         if target.vcs_ignore and not (there and os.path.lexists(os.path.join(there, ".gitignore"))):
             yield Write(".gitignore", b"*\n")
         if not (there and os.path.lexists(os.path.join(there, "CACHEDIR.TAG"))):
             yield Write("CACHEDIR.TAG", CACHE_TAG.encode())
     said = settings(target, blueprint, environment, destination, host)
-    yield Write(blueprint.layout.config, pyvenv_cfg.dump(said).encode("utf-8"))
+    yield Write(blueprint.layout.config, pyvenv_cfg.format_settings(said).encode("utf-8"))
 
 
 def settings(
@@ -331,8 +337,8 @@ def settings(
     said["base-prefix"] = interpreter.prefix
     said["base-exec-prefix"] = interpreter.exec_prefix
     said["base-executable"] = interpreter.executable
-    if target.existing == "keep" and (destination.state == "directory" or ADDED in destination.settings):
-        said[ADDED] = "true"
+    if target.existing == "keep" and (destination.state == "directory" or ADDED_KEY in destination.settings):
+        said[ADDED_KEY] = "true"
     return {**said, **{key: text for key, text in target.extra_settings.items() if key not in said}}
 
 
@@ -346,7 +352,7 @@ def command(target: Target, blueprint: Blueprint, environment: Environment, host
     words += ["--python", blueprint.interpreter.executable, "--creator", blueprint.creator]
     if blueprint.spec.site_packages == "system":
         words.append("--system-site-packages")
-    words += seeds(blueprint.spec.wanted if blueprint.seeder else None)
+    words += seed_options(blueprint.spec.wanted if blueprint.seeder else None)
     if target.prompt is not None:
         words += ["--prompt", environment.prompt]
     if blueprint.spec.activators is not None:
@@ -355,10 +361,10 @@ def command(target: Target, blueprint: Blueprint, environment: Environment, host
         words.append("--no-vcs-ignore")
     if environment.placement == "relocatable":
         words.append("--relocatable")
-    return " ".join(quoted(word, host) for word in [*words, environment.location])
+    return " ".join(quote_word(word, host) for word in [*words, environment.location])
 
 
-def seeds(wanted: Wanted | None) -> Iterator[str]:
+def seed_options(wanted: Wanted | None) -> Iterator[str]:
     """Yield the options that ask for these seeds."""
     if wanted is None:
         yield "--no-seed"
@@ -376,7 +382,7 @@ PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 """Characters that mean themselves to a shell wherever they stand in a word."""
 
 
-def quoted(word: str, host: Host) -> str:
+def quote_word(word: str, host: Host) -> str:
     """Return a word as a POSIX shell reads it (`shlex` costs a warm run too much); on Windows as its own do."""
     if word and PLAIN.issuperset(word.replace("\\", "") if host.os_name == "nt" else word):
         return word
@@ -385,7 +391,7 @@ def quoted(word: str, host: Host) -> str:
     return f'"{word}"' if host.os_name == "nt" else "'" + word.replace("'", "'\"'\"'") + "'"
 
 
-def keeps_directory(destination: Destination, strategy: Strategy, path: str) -> bool:
+def is_existing_directory(destination: Destination, strategy: Strategy, path: str) -> bool:
     """Return whether a real directory stands where a link between directories would go (`lib64`), and has to stay."""
     there = os.path.join(destination.target, path)
     if strategy != "merge" or destination.state == "absent" or "/" in path:
@@ -402,7 +408,7 @@ def manifest(operations: Iterable[Operation], earlier: Mapping[str, str]) -> Wri
     return Write(MANIFEST, format_manifest(listed))
 
 
-def earlier_manifest(destination: Destination, target: Target) -> dict[str, str]:
+def read_manifest(destination: Destination, target: Target) -> dict[str, str]:
     """Return what the manifest of an environment that is kept lists: hashes by path.
 
     :raises DestinationError: there is one, and the system does not let it be read.
@@ -428,15 +434,15 @@ def refuse_conflicts(destination: Destination, operations: Iterable[Operation]) 
             case MakeDir(path):
                 there = os.path.join(destination.target, path)
                 if os.path.lexists(there) and (os.path.islink(there) or not os.path.isdir(there)):
-                    raise in_the_way(destination, path)
+                    raise conflict_error(destination, path)
             case InstallTree():
                 pass  # into a directory that no environment had: an entry of the same name is found on the way
             case Link(path) | Write(path):
                 if os.path.lexists(os.path.join(destination.target, path)):
-                    raise in_the_way(destination, path)
+                    raise conflict_error(destination, path)
 
 
-def in_the_way(destination: Destination, path: str) -> DestinationError:
+def conflict_error(destination: Destination, path: str) -> DestinationError:
     return DestinationError(
         f"`{destination.location}` is not an environment, and `{path}` in it is in the way",
         hint="move it away, or choose another place; `--clear --force` deletes the whole directory",

@@ -43,7 +43,7 @@ class CachedPlan:
     """(name, `"package.module:attribute"`) of each finder, in order; the second is empty for an object."""
     offers: tuple[tuple[str, ...], ...] | None
     """What all plugins offered, if one of them offers objects; such plugins are asked again. Else None."""
-    listens: bool
+    has_created_hooks: bool
     """Whether a plugin wants to be told when an environment is in place."""
 
 

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 NAME = "pyvenv.cfg"
 
 
-def dump(settings: Mapping[str, str]) -> str:
+def format_settings(settings: Mapping[str, str]) -> str:
     """Return the text of a `pyvenv.cfg` with these settings in this order."""
-    return "".join(f"{key} = {repr(text) if key == 'prompt' else one_line(text)}\n" for key, text in settings.items())
+    return "".join(f"{key} = {repr(text) if key == 'prompt' else join_lines(text)}\n" for key, text in settings.items())
 
 
-def one_line(text: str) -> str:
+def join_lines(text: str) -> str:
     """Return `text` with every boundary that a reader may take for the end of a line as a space."""
     return " ".join(text.splitlines()).strip()
 
 
-def parse(text: str) -> dict[str, str]:
+def parse_settings(text: str) -> dict[str, str]:
     """Return the settings of a `pyvenv.cfg` by lower-case key, whoever wrote it; the first of two wins.
 
     Lines without `=` are passed over, as CPython's `site` and `getpath` do. A prompt in quotes is unquoted.
@@ -34,11 +34,11 @@ def parse(text: str) -> dict[str, str]:
         key, found, setting = line.partition("=")
         key, setting = key.strip().lower(), setting.strip()
         if found and key and not key.startswith("#"):
-            settings.setdefault(key, unquote(setting) if key == "prompt" else setting)
+            settings.setdefault(key, unquote_prompt(setting) if key == "prompt" else setting)
     return settings
 
 
-def unquote(text: str) -> str:
+def unquote_prompt(text: str) -> str:
     """Return what a quoted prompt stands for: a Python literal (`venv`), plain quotes (`virtualenv`), or bare (`uv`)."""
     if len(text) < 2 or text[0] not in "'\"" or text[-1] != text[0]:
         return text

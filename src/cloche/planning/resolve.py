@@ -11,9 +11,9 @@ from cloche.model.distribution import Image
 from cloche.model.plan import Blueprint, ChosenComponent
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.layout import layout_of
-from cloche.planning.validate import missing_path, problem_with
+from cloche.planning.validate import find_missing_path, find_problem
 from cloche.plugins.components import KINDS
-from cloche.plugins.guard import guarded, refusal_of
+from cloche.plugins.guard import call_component, refusal_of
 from cloche.plugins.registry import ALIASES
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def resolve(
         chosen_because=because,
         layout=layout,
         creator=creator.name,
-        operations=operations_by(make, creator, interpreter, layout),
+        operations=creator_operations(make, creator, interpreter, layout),
         seeder=seeder,
         images=images,
         activators=choose_activators(spec, registry),
@@ -75,7 +75,7 @@ def record_inputs(
     if inputs_of is None:
         inputs.undeclared.append(f"{component.kind} `{component.name}` of plugin {component.source}")
         return
-    paths = guarded(lambda: tuple(ask(inputs_of)), component.kind, component.name, component.source)
+    paths = call_component(lambda: tuple(ask(inputs_of)), component.kind, component.name, component.source)
     for path in paths:
         if not isinstance(path, str):
             raise PluginError(
@@ -104,19 +104,19 @@ def choose_creator(spec: EnvironmentSpec, interpreter: Interpreter, registry: Re
     )
 
 
-def operations_by(
+def creator_operations(
     creator: Creator, component: Component, interpreter: Interpreter, layout: Layout
 ) -> tuple[Operation, ...]:
     """Return what creates the environment, without seeds and scripts.
 
     :raises PluginError: the creator fails, its operations cannot be performed, or they make no Python.
     """
-    operations = guarded(
+    operations = call_component(
         lambda: tuple(creator.operations(interpreter, layout)), "creator", component.name, component.source
     )
-    if problem := problem_with(operations):
+    if problem := find_problem(operations):
         raise PluginError(f"creator `{component.name}` of plugin {component.source} is broken: {problem}")
-    if path := missing_path(operations, [layout.executable]):
+    if path := find_missing_path(operations, [layout.executable]):
         raise PluginError(f"creator `{component.name}` of plugin {component.source} is broken: it makes no `{path}`")
     return operations
 
@@ -137,7 +137,7 @@ def choose_images(
         )
     wanted = replace(spec.wanted, options=own_options(spec, component))
     record_inputs(component, seeder, lambda inputs_of: inputs_of(interpreter, wanted, store), inputs)
-    images = guarded(
+    images = call_component(
         lambda: tuple(seeder.images(interpreter, wanted, store)), "seeder", component.name, component.source
     )
     for image in images:

@@ -21,7 +21,7 @@ LONGEST_NAME = 255
 """Bytes that a name may have on most file systems."""
 
 
-def problem_with(operations: Iterable[object]) -> str:
+def find_problem(operations: Iterable[object]) -> str:
     """Return why these operations cannot be performed in this order in an empty directory; empty if they can.
 
     Every path is relative and inside, is made once, and lies in a directory that was made before. What a program makes
@@ -33,7 +33,7 @@ def problem_with(operations: Iterable[object]) -> str:
     for operation in operations:
         if isinstance(operation, Run):
             unknown = True
-            if is_a(operation.arguments, str):
+            if has_type(operation.arguments, str):
                 return f"{operation!r} has a text for arguments, and needs one for each"
             continue
         if isinstance(operation, CopyTree):
@@ -42,7 +42,7 @@ def problem_with(operations: Iterable[object]) -> str:
         if not isinstance(operation, (MakeDir, Link, Copy, Write, Rewrite, InstallTree)):
             return f"{operation!r} is no operation"
         path = operation.path
-        if problem := problem_with_path(path) or problem_with_content(operation):
+        if problem := find_path_problem(path) or find_content_problem(operation):
             return problem
         parent = path.rpartition("/")[0]
         if parent not in there and not unknown:
@@ -58,7 +58,7 @@ def problem_with(operations: Iterable[object]) -> str:
     return ""
 
 
-def problem_with_path(path: object) -> str:
+def find_path_problem(path: object) -> str:
     """Return why a path is none inside of the environment; empty if it is one."""
     if not isinstance(path, str):
         return f"{path!r} is no path; it has to be a text"
@@ -75,25 +75,25 @@ def problem_with_path(path: object) -> str:
     return ""
 
 
-def problem_with_content(operation: MakeDir | Link | Copy | Write | Rewrite | InstallTree) -> str:
+def find_content_problem(operation: MakeDir | Link | Copy | Write | Rewrite | InstallTree) -> str:
     """Return what is wrong with what an operation puts at its path; empty if nothing is."""
     match operation:
-        case Link(path, target) if not is_a(target, str):
+        case Link(path, target) if not has_type(target, str):
             return f"the target of the link `{path}` is {type(target).__name__}, and has to be a text"
-        case Copy(path, source) if not is_a(source, str):
+        case Copy(path, source) if not has_type(source, str):
             return f"what `{path}` is copied from is {type(source).__name__}, and has to be a text"
         case Link(path, target) if not target:
             return f"the link `{path}` has no target"
-        case Link(path, target) if not is_absolute(target) and leads_out(path, target):
+        case Link(path, target) if not is_absolute(target) and leaves_root(path, target):
             return f"the link `{path}` points out of the environment, to `{target}`"
         case Copy(path, source) if not is_absolute(source):
             return f"`{path}` is copied from `{source}`, which is not an absolute path"
-        case Write(path, content) | Rewrite(path, content) if not is_a(content, bytes):
+        case Write(path, content) | Rewrite(path, content) if not has_type(content, bytes):
             return f"the content of `{path}` is {type(content).__name__}, and has to be bytes"
     return ""
 
 
-def leads_out(path: str, target: str) -> bool:
+def leaves_root(path: str, target: str) -> bool:
     """Return whether a relative link leads out of the root."""
     depth = path.count("/")
     for part in target.split("/"):
@@ -103,7 +103,7 @@ def leads_out(path: str, target: str) -> bool:
     return False
 
 
-def missing_path(operations: Sequence[object], paths: Iterable[str]) -> str:
+def find_missing_path(operations: Sequence[object], paths: Iterable[str]) -> str:
     """Return the first of these paths that is not made, unless a program or a copied tree may make it; else empty."""
     if any(isinstance(operation, (Run, CopyTree)) for operation in operations):
         return ""
@@ -116,7 +116,7 @@ def required_paths(layout: Layout) -> tuple[str, ...]:
     return (*(f"{layout.bin}/{name}" for name in layout.names), layout.purelib, layout.platlib)
 
 
-def is_a(item: object, kind: type) -> bool:
+def has_type(item: object, kind: type) -> bool:
     """Return whether something is what its annotation says, which a plugin need not have been checked for."""
     return isinstance(item, kind)
 

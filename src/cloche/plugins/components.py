@@ -5,7 +5,7 @@ from __future__ import annotations
 from cloche.errors import PluginError
 from cloche.model.options import Option
 from cloche.model.value import TYPE_CHECKING, value
-from cloche.plugins.guard import cause, load_object
+from cloche.plugins.guard import describe_exception, load_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 KINDS: tuple[Kind, ...] = ("finder", "creator", "seeder", "activator", "command")
 
-NEEDS: Mapping[Kind, tuple[str, ...]] = {
+REQUIRED_ATTRIBUTES: Mapping[Kind, tuple[str, ...]] = {
     "finder": ("candidates",),
     "creator": ("refusal", "operations"),
     "seeder": ("refusal", "images"),
@@ -57,12 +57,12 @@ class Component:
             raise
         except BaseException as error:
             raise PluginError(
-                f"{self.kind} `{self.name}` of plugin {self.source} cannot be loaded: {cause(error)}",
+                f"{self.kind} `{self.name}` of plugin {self.source} cannot be loaded: {describe_exception(error)}",
                 hint=f"reinstall {self.source.distribution}, or leave it out with `--no-plugin {self.source.name}`",
             ) from error
 
 
-def component_of(kind: Kind, item: object, source: Source) -> Component:
+def parse_component(kind: Kind, item: object, source: Source) -> Component:
     """Return what a hook returned as a component.
 
     This is the only code that reads the attributes with which an object describes itself: each may be code that fails.
@@ -74,12 +74,12 @@ def component_of(kind: Kind, item: object, source: Source) -> Component:
     name = getattr(item, "name", None)
     if not isinstance(name, str) or not name or any(letter.isspace() or letter in ",=" for letter in name):
         raise TypeError(f"`{hook}` returned {item!r}: expected a {kind} whose `name` is a word without `,` and `=`")
-    missing = [attribute for attribute in NEEDS[kind] if not hasattr(item, attribute)]
+    missing = [attribute for attribute in REQUIRED_ATTRIBUTES[kind] if not hasattr(item, attribute)]
     if missing and not (kind != "command" and hasattr(item, "implementation")):
         raise TypeError(f"`{hook}` returned the {kind} `{name}`, which has no `{missing[0]}`")
-    summary = text_of(item, "summary", kind, name)
-    replaces = text_of(item, "replaces", kind, name)
-    reference = text_of(item, "implementation", kind, name)
+    summary = text_attribute(item, "summary", kind, name)
+    replaces = text_attribute(item, "replaces", kind, name)
+    reference = text_attribute(item, "implementation", kind, name)
     options = tuple(getattr(item, "options", ()))
     for option in options:
         if type(option) is not Option:
@@ -89,7 +89,7 @@ def component_of(kind: Kind, item: object, source: Source) -> Component:
     return Component(kind, name, source, item, options, summary, replaces, reference)
 
 
-def text_of(item: object, attribute: str, kind: Kind, name: str) -> str:
+def text_attribute(item: object, attribute: str, kind: Kind, name: str) -> str:
     """Return a text attribute of what a hook returned, empty if it has none.
 
     :raises TypeError: it is not a text.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cloche.fs.inputs import Inputs
 
 
-class Installed:
+class InstalledPlugins:
     """The distributions in the directories of a path. Each directory is listed once."""
 
     def __init__(self, path: Iterable[str], inputs: Inputs = UNRECORDED) -> None:
@@ -27,7 +27,7 @@ class Installed:
         self._names = {}
         for directory in path:
             inputs.path(directory or ".")
-            self._names[directory] = names_in(directory)
+            self._names[directory] = list_names(directory)
 
     def sources(self) -> list[Source]:
         """Return the entry points of group `cloche` that are used, by (distribution, name)."""
@@ -42,22 +42,22 @@ class Installed:
         found: list[tuple[Source, str]] = []
         for directory, names in self._names.items():
             for metadata in sorted(name for name in names if name.endswith((".dist-info", ".egg-info"))):
-                distribution, version = identity(metadata)
+                distribution, version = parse_metadata_name(metadata)
                 winner = first.setdefault(distribution, (directory, metadata))
                 path = os.path.join(directory, metadata, "entry_points.txt")
                 self._inputs.path(path)
                 try:
-                    text = content(path)
+                    text = read_bytes(path)
                 except OSError:
                     continue
                 if b"[cloche]" in text:
                     shadowed_by = "" if winner == (directory, metadata) else winner[0]
-                    pairs = section(text.decode("utf-8", "replace"), "cloche")
+                    pairs = parse_section(text.decode("utf-8", "replace"), "cloche")
                     found += [
                         (Source(name, reference, distribution, version), shadowed_by) for name, reference in pairs
                     ]
         if any(os.path.isfile(entry) for entry in self._names):
-            found += [(source, "") for source in sources_by_metadata() if source.distribution not in first]
+            found += [(source, "") for source in sources_from_importlib() if source.distribution not in first]
         return sorted(found, key=lambda one: (one[0].distribution, one[0].name, one[1]))
 
     def mentions(self, source: Source, text: bytes) -> bool:
@@ -67,7 +67,7 @@ class Installed:
             for path in (f"{module}/__init__.py", f"{module}.py"):
                 if path.partition("/")[0] in names:
                     try:
-                        return text in content(os.path.join(directory, path))
+                        return text in read_bytes(os.path.join(directory, path))
                     except OSError:
                         continue
         return True
@@ -75,7 +75,7 @@ class Installed:
 
 def find_sources(path: Iterable[str]) -> list[Source]:
     """Return the entry points of group `cloche` in these directories, by (distribution, name)."""
-    return Installed(path).sources()
+    return InstalledPlugins(path).sources()
 
 
 def command_sources(name: str, path: Iterable[str]) -> list[Source]:
@@ -84,13 +84,13 @@ def command_sources(name: str, path: Iterable[str]) -> list[Source]:
     An entry point of the command's own name is asked alone. Without one, plugins are asked whose text mentions the hook, so
     that a directory whose name might be a command costs next to nothing.
     """
-    installed = Installed(path)
+    installed = InstalledPlugins(path)
     sources = installed.sources()
     named = [source for source in sources if source.name == name]
     return named or [source for source in sources if installed.mentions(source, b"cloche_commands")]
 
 
-def names_in(directory: str) -> frozenset[str]:
+def list_names(directory: str) -> frozenset[str]:
     """Return the names in a directory; none if it cannot be read."""
     try:
         return frozenset(os.listdir(directory or "."))
@@ -98,7 +98,7 @@ def names_in(directory: str) -> frozenset[str]:
         return frozenset()
 
 
-def content(path: str) -> bytes:
+def read_bytes(path: str) -> bytes:
     """Return what a file holds, in fewer calls to the system than `open` makes.
 
     :raises OSError: it cannot be read.
@@ -113,7 +113,7 @@ def content(path: str) -> bytes:
         os.close(descriptor)
 
 
-def identity(metadata: str) -> tuple[str, str]:
+def parse_metadata_name(metadata: str) -> tuple[str, str]:
     """Return the normalized name and version of a distribution, from the name of its metadata directory.
 
     Installers escape `-` in names (PEP 427 and its successors); older ones did not, so the version starts at the first
@@ -124,7 +124,7 @@ def identity(metadata: str) -> tuple[str, str]:
     return normalize_name(stem[:at]), stem[at + 1 :].partition("-")[0]
 
 
-def section(text: str, name: str) -> Iterator[tuple[str, str]]:
+def parse_section(text: str, name: str) -> Iterator[tuple[str, str]]:
     """Yield the (name, value) pairs of one section of an `entry_points.txt` (entry points specification)."""
     inside = False
     for line in text.splitlines():
@@ -136,7 +136,7 @@ def section(text: str, name: str) -> Iterator[tuple[str, str]]:
             yield key.strip(), reference.partition("[")[0].replace(" ", "")
 
 
-def sources_by_metadata() -> Iterator[Source]:
+def sources_from_importlib() -> Iterator[Source]:
     """Yield what `importlib.metadata` finds: for zip archives and other finders than directories."""
     from importlib.metadata import entry_points
 

@@ -59,7 +59,7 @@ def load_object(reference: str) -> Any:
     return found
 
 
-def guarded(call: Callable[[], T], kind: str, name: str, source: object) -> T:
+def call_component(call: Callable[[], T], kind: str, name: str, source: object) -> T:
     """Call into a component of a plugin. What it raises, other than an error of ours, is reported as the plugin's.
 
     Only a signal from the user ends the run: `SystemExit` and crashes of compiled code become a `PluginError` too.
@@ -76,7 +76,7 @@ def guarded(call: Callable[[], T], kind: str, name: str, source: object) -> T:
         raise ClocheError(f"{kind} `{name}` of plugin {source} failed: {reason_of(error)}{where}") from error
     except BaseException as error:
         raise PluginError(
-            f"{kind} `{name}` of plugin {source} failed: {cause(error)}",
+            f"{kind} `{name}` of plugin {source} failed: {describe_exception(error)}",
             hint="`--traceback` shows where; `--no-plugin` leaves the plugin out",
         ) from error
 
@@ -88,10 +88,10 @@ def refusal_of(
 
     :raises PluginError: it fails, or returns something other than a sentence.
     """
-    return guarded(lambda: checked_refusal(item.refusal(interpreter)), kind, name, source)
+    return call_component(lambda: check_refusal(item.refusal(interpreter)), kind, name, source)
 
 
-def checked_refusal(refusal: object) -> str | None:
+def check_refusal(refusal: object) -> str | None:
     """Return what a `refusal` method returned.
 
     :raises TypeError: it is neither a sentence nor None.
@@ -101,13 +101,13 @@ def checked_refusal(refusal: object) -> str | None:
     raise TypeError(f"`refusal` returned {refusal!r}: expected a sentence or None")
 
 
-def omission(activator: str, source: object, error: ClocheError) -> str:
+def omission_warning(activator: str, source: object, error: ClocheError) -> str:
     """Return the warning for an activator that failed and that the user did not ask for."""
-    why = cause(error.__cause__) if error.__cause__ else error.message
+    why = describe_exception(error.__cause__) if error.__cause__ else error.message
     return f"activator `{activator}` of plugin {source} was left out: {why}"
 
 
-def cause(error: BaseException) -> str:
+def describe_exception(error: BaseException) -> str:
     """Return an exception as one line for people. Its own `__str__` may fail."""
     try:
         text = " ".join(str(error).split())

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("cloche_"))
 
-TOLD = "cloche_created"
+NOTIFICATION_HOOK = "cloche_created"
 """The one hook whose implementations return nothing."""
 
-MOST_ITEMS = 1000
+MAX_ITEMS = 1000
 """Components that one plugin may offer of a kind. A generator without an end must not hang every run."""
 
 
@@ -92,7 +92,7 @@ class Hooks:
         """Return all entry points that lead to the plugin of one of them."""
         return next((sources for sources in self._sources.values() if source in sources), [source])
 
-    def offered(self, hook: str) -> list[tuple[object, Source]]:
+    def collect(self, hook: str) -> list[tuple[object, Source]]:
         """Call a hook that returns lists of components; return every component once, with the plugin it comes from."""
         seen: set[int] = set()
         found: list[tuple[object, Source]] = []
@@ -114,7 +114,7 @@ class Hooks:
         def guarded(*positional: object, **named: object) -> list[object] | None:
             try:
                 answer = function(*positional, **named)
-                return None if answer is None or hook == TOLD else self._claim(answer, hook, sources[0])
+                return None if answer is None or hook == NOTIFICATION_HOOK else self._claim(answer, hook, sources[0])
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
@@ -136,10 +136,10 @@ class Hooks:
                 return result
             before = result.get_result() if implementation.hookwrapper else result
             try:
-                after = finish(generator, result)
+                after = finish_wrapper(generator, result)
                 if implementation.hookwrapper:
                     after = result.get_result()
-                return after if hook == TOLD else self._claim_all(after, hook, sources[0])
+                return after if hook == NOTIFICATION_HOOK else self._claim_all(after, hook, sources[0])
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
@@ -159,9 +159,9 @@ class Hooks:
         if isinstance(answer, (str, bytes)) or not hasattr(answer, "__iter__"):
             kind = hook.removeprefix("cloche_")
             raise TypeError(f"`{hook}` returned {answer!r}: expected a list of {kind}")
-        items = list(islice(answer, MOST_ITEMS + 1))
-        if len(items) > MOST_ITEMS:
-            raise TypeError(f"`{hook}` returned more than {MOST_ITEMS} items")
+        items = list(islice(answer, MAX_ITEMS + 1))
+        if len(items) > MAX_ITEMS:
+            raise TypeError(f"`{hook}` returned more than {MAX_ITEMS} items")
         for item in items:
             self._owners.setdefault(id(item), (item, source))
         return items
@@ -176,7 +176,7 @@ class Hooks:
         return [self._claim(answer, hook, source) for answer in answers]
 
 
-def finish(generator: Generator[None, object, object], result: object) -> object:
+def finish_wrapper(generator: Generator[None, object, object], result: object) -> object:
     """Hand the result of a call to the second part of a hook wrapper; return what the wrapper returns.
 
     :raises RuntimeError: it has more than one `yield`.

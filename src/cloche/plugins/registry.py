@@ -11,9 +11,9 @@ from cloche.fs.inputs import UNRECORDED
 from cloche.model.distribution import normalize_name
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.model.value import replace as with_fields
-from cloche.plugins.components import KINDS, Component, component_of
-from cloche.plugins.entry_points import Installed
-from cloche.plugins.guard import Source, cause
+from cloche.plugins.components import KINDS, Component, parse_component
+from cloche.plugins.entry_points import InstalledPlugins
+from cloche.plugins.guard import Source, describe_exception
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -214,18 +214,18 @@ class Registry:
         return any(not one.reference for kind in KINDS for one in self._by_kind[kind].values())
 
     @property
-    def listens(self) -> bool:
+    def has_created_hooks(self) -> bool:
         """Whether a plugin wants to be told when an environment is in place."""
         return self._hooks is not None and self._hooks.implements("cloche_created")
 
-    def tell_created(self, result: Result) -> list[tuple[str, BaseException]]:
+    def notify_created(self, result: Result) -> list[tuple[str, BaseException]]:
         """Tell plugins that an environment is in place; return what went wrong, as (warning, error)."""
         if self._hooks is None:
             return []
         self._hooks.failures.clear()
         self._hooks.call("cloche_created", result=result)
         return [
-            (f"plugin {source} failed after the environment was created: {cause(error)}", error)
+            (f"plugin {source} failed after the environment was created: {describe_exception(error)}", error)
             for source, error in self._hooks.failures.items()
         ]
 
@@ -241,7 +241,7 @@ def load_plugins(
     :param blocked: names of plugins or distributions; `*` stands for all but those in the box.
     :param replace: by name of a built-in, the component that may replace it.
     """
-    found = Installed(path, inputs).scan()
+    found = InstalledPlugins(path, inputs).scan()
     shadowed = [
         Report(source, "shadowed", f"{source.distribution} in `{place}` takes precedence")
         for source, place in found
@@ -273,25 +273,25 @@ def load_sources(
             named |= names
     hooks = Hooks()
     registered = register_all(hooks, asked_for)
-    components, failures = components_of(hooks)
+    components, failures = collect_components(hooks)
     failures |= {source: outcome for source, outcome in registered.items() if isinstance(outcome, BaseException)}
     usable = [one for one in components if one.source not in failures]
     reports = []
     for source in sources:
         outcome = registered.get(source)
         if error := failures.get(source):
-            reports.append(Report(source, "failed", cause(error), error=error))
+            reports.append(Report(source, "failed", describe_exception(error), error=error))
         elif isinstance(outcome, tuple):
             provides = tuple(one for one in usable if one.source == source)
             reports.append(Report(source, "loaded", "", outcome, provides))
         else:
             reports.append(Report(source, "blocked", "left out with `--no-plugin`"))
     builtin_first = sorted(usable, key=lambda one: one.source.implementation not in BUILTIN.values())
-    in_order = usable if usable == builtin_first else precedence(usable)
+    in_order = usable if usable == builtin_first else order_by_precedence(usable)
     return Registry(in_order, [*reports, *others], hooks=hooks, replace=replace, unknown=blocked - {"*"} - named)
 
 
-def precedence(components: Sequence[Component]) -> list[Component]:
+def order_by_precedence(components: Sequence[Component]) -> list[Component]:
     """Return components in the order of their hooks, but a built-in before another one of its kind and name."""
     builtin = {(one.kind, one.name): one for one in components if one.source.implementation in BUILTIN.values()}
     first: list[Component] = []
@@ -302,14 +302,14 @@ def precedence(components: Sequence[Component]) -> list[Component]:
     return first + later
 
 
-def components_of(hooks: Hooks) -> tuple[list[Component], dict[Source, BaseException]]:
+def collect_components(hooks: Hooks) -> tuple[list[Component], dict[Source, BaseException]]:
     """Ask all plugins what they offer, with one call per hook; return it, and what plugins failed with."""
     components: list[Component] = []
     failures: dict[Source, BaseException] = {}
     for kind in KINDS:
-        for item, source in hooks.offered(f"cloche_{kind}s"):
+        for item, source in hooks.collect(f"cloche_{kind}s"):
             try:
-                one = component_of(kind, item, source)
+                one = parse_component(kind, item, source)
                 if kind == "command":
                     own = (other for other in hooks.entry_points(source) if other.name == one.name)
                     one = with_fields(one, source=next(own, source))

@@ -9,7 +9,7 @@ from cloche.lifecycle.case import FIX, Finding
 from cloche.lifecycle.examination import same
 from cloche.lifecycle.reader import LIBRARY, listed, version_of
 from cloche.lifecycle.rebase import NAME, version_like
-from cloche.planning.pyvenv_cfg import parse
+from cloche.planning.pyvenv_cfg import parse_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ def config(case: Case) -> Iterator[Finding]:
 
 
 def said(name: str, key: str, case: Case) -> str:
-    settings = parse(case.overlay.text(name))
+    settings = parse_settings(case.overlay.text(name))
     return settings.get(key) or (settings.get("version_info", "") if key == "version" else "")
 
 
