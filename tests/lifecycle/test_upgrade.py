@@ -263,7 +263,7 @@ def test_an_environment_that_runs_cloche_does_not_lose_it_to_another_python(cloc
     done = subprocess.run(words, cwd=cloche.cwd, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 4, done.stderr
     assert "this cloche runs from" in done.stderr
-    assert "an upgrade to another Python would take it away" in done.stderr
+    assert "an upgrade to another Python would delete it" in done.stderr
     assert snapshot(place) == before
 
 

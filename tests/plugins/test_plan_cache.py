@@ -187,7 +187,7 @@ def test_a_declared_directory_stands_for_the_content_of_its_files(site: Site, us
 
 
 BROKEN_INPUTS = {
-    "something else": ("lambda *_: [5]", "`inputs` returned 5, expected a path as text"),
+    "something else": ("lambda *_: [5]", "`inputs` returned 5, expected a path as a string"),
     "a failure": ("lambda *_: 1 / 0", "ZeroDivisionError"),
 }
 

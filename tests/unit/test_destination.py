@@ -66,7 +66,7 @@ def test_neither_the_python_that_runs_cloche_nor_cloche_itself_is_taken_away(tmp
 def test_a_path_that_the_system_could_not_open_is_refused_by_the_limit_of_the_system(tmp_path: Path) -> None:
     target = f"/{'x' * 1100}"
     refuse_long_paths(target, (), 0, "linux")
-    with pytest.raises(DestinationError, match="1101 bytes long"):
+    with pytest.raises(DestinationError, match="too long: 1101 bytes"):
         refuse_long_paths(target, (), 0, "darwin")
 
 
@@ -89,7 +89,7 @@ def test_a_directory_with_the_base_in_it_is_not_replaced(tmp_path: Path) -> None
     (tmp_path / "link").symlink_to("python")
     base = interpreter("CPython 3.12.1", str(tmp_path / "link" / "bin" / "python3.12"))
     for place in ("python", "link", "python/bin"):
-        with pytest.raises(DestinationError, match="made from"):
+        with pytest.raises(DestinationError, match="base interpreter"):
             refuse_base_interpreter(str(tmp_path / place), base)
     refuse_base_interpreter(str(tmp_path / "pyth"), base)
 

@@ -9,7 +9,7 @@ import pytest
 from cloche.lifecycle.recorded_command import place_of, pointed
 from cloche.model.interpreter import Host
 from cloche.model.request import Wanted
-from cloche.planning.plan_at import quote_word, seed_options
+from cloche.planning.pyvenv_cfg import quote_word, seed_options
 
 
 @pytest.mark.parametrize(

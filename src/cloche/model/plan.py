@@ -29,7 +29,7 @@ class ChosenComponent:
     name: str
     item: Any
     """The object itself, or its `"package.module:attribute"`, which is loaded when it is used."""
-    asked: str = "by default"
+    selected: str = "by default"
     """`by name` if the user named it: then a refusal or failure is an error, otherwise the component is left out."""
     source: str = ""
     """The plugin and distribution that offer it, for people."""
