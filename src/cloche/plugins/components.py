@@ -1,4 +1,4 @@
-"""What plugins offer, as values: each component with its kind, its name and the plugin it comes from."""
+"""Components: what plugins offer, as values with a kind, a name and the plugin that they come from."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ REQUIRED_ATTRIBUTES: Mapping[Kind, tuple[str, ...]] = {
     "activator": ("refusal", "quote", "scripts"),
     "command": ("summary", "implementation"),
 }
-"""What an object of each kind must have besides a name."""
+"""The attributes that an object of each kind must have, in addition to `name`."""
 
 
 @value
 class Component:
-    """One thing that a plugin offers."""
+    """A finder, creator, seeder, activator or command that a plugin offers."""
 
     kind: Kind
     name: str
@@ -38,9 +38,9 @@ class Component:
     """The object itself, or a `Descriptor` that names it."""
     options: tuple[Option, ...] = ()
     summary: str = ""
-    """What it is for, in a few words; empty if its plugin does not say."""
+    """What it does, as a lower-case fragment; may be empty."""
     replaces: str = ""
-    """Name of the built-in component that it offers to replace; empty for none."""
+    """Name of the built-in component that it can replace; empty for none."""
     reference: str = ""
     """`"package.module:attribute"` of the object if a `Descriptor` names it; empty for an object."""
 
@@ -63,16 +63,16 @@ class Component:
 
 
 def parse_component(kind: Kind, item: object, source: Source) -> Component:
-    """Return what a hook returned as a component.
+    """Return the component that describes an object which a hook returned.
 
-    This is the only code that reads the attributes with which an object describes itself: each may be code that fails.
+    Only this function reads the attributes of the object, because each may be a property that fails.
 
-    :raises TypeError: it is not what the hook is for; the text names the hook and says what was expected.
-    :raises Exception: whatever an attribute of it raises.
+    :raises TypeError: the object is not a valid component of this kind; the text names the hook and what was expected.
+    :raises Exception: whatever an attribute of the object raises.
     """
     hook = f"cloche_{kind}s"
     name = getattr(item, "name", None)
-    if not isinstance(name, str) or not name or any(letter.isspace() or letter in ",=" for letter in name):
+    if not isinstance(name, str) or not name or any(character.isspace() or character in ",=" for character in name):
         raise TypeError(f"`{hook}` returned {item!r}: expected a {kind} whose `name` is a word without `,` and `=`")
     missing = [attribute for attribute in REQUIRED_ATTRIBUTES[kind] if not hasattr(item, attribute)]
     if missing and not (kind != "command" and hasattr(item, "implementation")):
@@ -90,16 +90,16 @@ def parse_component(kind: Kind, item: object, source: Source) -> Component:
 
 
 def text_attribute(item: object, attribute: str, kind: Kind, name: str) -> str:
-    """Return a text attribute of what a hook returned, empty if it has none.
+    """Return an attribute of a component as a string; empty if the component does not have it.
 
-    :raises TypeError: it is not a text.
+    :raises TypeError: the attribute is not a string.
     """
     text = getattr(item, attribute, "")
     if not isinstance(text, str):
-        raise TypeError(f"{kind} `{name}` has {text!r} as `{attribute}`: expected a text")
+        raise TypeError(f"{kind} `{name}` has {text!r} as `{attribute}`: expected a string")
     return text
 
 
 def is_option_name(name: object) -> bool:
-    """Return whether an option can have that name everywhere: lower-case letters and digits, joined by hyphens."""
+    """Return whether a name is valid for an option in every source: lower-case letters and digits, joined by hyphens."""
     return isinstance(name, str) and name.isascii() and name.islower() and all(map(str.isalnum, name.split("-")))
