@@ -1,4 +1,4 @@
-"""The functions of the package, as a program calls them: what they refuse, what they return, what they log."""
+"""The Python interface: what its functions refuse, return and log."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_an_unknown_value_is_refused_and_does_not_count_as_the_default(name: str
 
 @pytest.mark.parametrize("name", sorted(ALLOWED_VALUES))
 def test_every_documented_value_is_accepted(name: str, tmp_path: Path) -> None:
-    for word in ALLOWED_VALUES[name]:
-        choices: dict[str, Any] = {"seeds": None, name: word}
+    for value in ALLOWED_VALUES[name]:
+        choices: dict[str, Any] = {"seeds": None, name: value}
         assert cloche.plan(tmp_path / "env", **choices).outcome == "created"
 
 
@@ -83,14 +83,14 @@ def test_every_function_refuses_an_unknown_argument(ask: Callable[..., object]) 
         ask("3", cahe="elsewhere")
 
 
-def test_a_python_may_be_asked_for_by_path_or_by_several() -> None:
+def test_a_python_may_be_requested_by_path_or_by_a_list() -> None:
     running = cloche.find()
 
     assert cloche.find(Path(running.executable)) == running
     assert cloche.plan("env", python=["3.99", Path(running.executable)], seeds=None).environment.interpreter == running
 
 
-def test_find_takes_what_create_takes_for_a_python_behind_what_stands_alone() -> None:
+def test_find_prefers_its_arguments_to_the_argument_python() -> None:
     running = cloche.find()
 
     assert cloche.find("3.99", python=running.executable) == running
@@ -98,7 +98,7 @@ def test_find_takes_what_create_takes_for_a_python_behind_what_stands_alone() ->
         cloche.find(python="3.99")
 
 
-def test_an_interpreter_may_be_looked_at_before_all_others(tmp_path: Path) -> None:
+def test_try_first_with_is_tried_before_all_other_interpreters(tmp_path: Path) -> None:
     other = pyenv("3.10" if sys.version_info >= (3, 11) else "3.12")
 
     found = cloche.find("3", try_first_with=[other])
@@ -109,14 +109,14 @@ def test_an_interpreter_may_be_looked_at_before_all_others(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("choices", [{}, {"prompt": "it's"}, {"prompt": "."}, {"relocatable": True}])
-def test_a_description_is_the_environment_that_a_plan_has(choices: dict[str, Any], tmp_path: Path) -> None:
+def test_describe_returns_the_same_environment_as_plan(choices: dict[str, Any], tmp_path: Path) -> None:
     described = cloche.describe(tmp_path / "env", **choices)
 
     assert described == cloche.plan(tmp_path / "env", seeds=None, **choices).environment
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_description_does_not_depend_on_what_exists(tmp_path: Path) -> None:
+def test_describe_does_not_depend_on_existing_files(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(cloche.DestinationError):
@@ -137,7 +137,7 @@ def test_a_result_has_the_plan_and_the_warnings_and_logs_nothing(
     assert [record for record in caplog.records if record.funcName == "log_warnings"] == []
 
 
-def test_a_program_may_leave_out_the_file_for_version_control(tmp_path: Path) -> None:
+def test_a_program_may_leave_out_the_gitignore(tmp_path: Path) -> None:
     cloche.create(tmp_path / "one", seeds=None)
     cloche.create(tmp_path / "two", seeds=None, vcs_ignore=False)
 
@@ -220,7 +220,7 @@ def test_a_console_script_that_cannot_work_is_refused(name: str, target: str, tm
         cloche.console_script(environment, name, target)
 
 
-def test_the_cache_directory_is_there_and_private(tmp_path: Path) -> None:
+def test_the_cache_directory_exists_and_is_private(tmp_path: Path) -> None:
     found = cloche.cache_directory(cache=tmp_path / "cache")
 
     assert found == tmp_path / "cache"
@@ -229,7 +229,7 @@ def test_the_cache_directory_is_there_and_private(tmp_path: Path) -> None:
     assert cloche.cache_directory(environ={"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / "cloche"
 
 
-def test_a_run_without_a_lasting_cache_has_no_cache_directory(tmp_path: Path) -> None:
+def test_a_run_with_a_temporary_cache_has_no_cache_directory(tmp_path: Path) -> None:
     assert cloche.cache_directory(access="none") is None
     assert cloche.cache_directory(access="read-only") is None
     assert cloche.cache_directory(environ={"HOME": ""}) is None
@@ -260,7 +260,7 @@ def test_every_name_is_listed_before_it_is_used() -> None:
     assert set(cloche.__all__) <= set(dir(cloche))
 
 
-def test_what_the_command_would_warn_of_is_logged(site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_warnings_of_the_command_are_logged(site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     site.install("acme", broken="raise RuntimeError('out of order')")
     site.install("acme-late", late="@cloche.hookimpl\ndef cloche_created(result): raise ValueError('too late')")
 
@@ -277,13 +277,13 @@ def test_what_the_command_would_warn_of_is_logged(site: Site, tmp_path: Path, ca
     ]
 
 
-def test_what_a_plan_leaves_out_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_notes_of_a_plan_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     cloche.plan(tmp_path / "a\nb", seeds=None)
 
     assert any("csh cannot hold a newline" in record.getMessage() for record in caplog.records)
 
 
-def test_an_option_that_no_plugin_has_is_refused(site: Site, tmp_path: Path) -> None:
+def test_an_unknown_plugin_option_is_refused(site: Site, tmp_path: Path) -> None:
     site.install("acme", greeter=GREETER)
 
     cloche.create(tmp_path / "env", seeds=None, activators=["greeter"], options={"greeting": "you"})
