@@ -83,7 +83,10 @@ class Session:
 
     @property
     def store(self) -> Store:
-        """:raises ClocheError: the cache directory that was asked for cannot be used."""
+        """The store.
+
+        :raises ClocheError: the cache directory that the user chose cannot be used.
+        """
         if self._store is None:
             from cloche.store import Store
 
@@ -174,6 +177,10 @@ class Session:
         finders: Iterable[Finder],
         inputs: Inputs,
     ) -> FoundInterpreter:
+        """Return the first interpreter that one of the finders finds for these Python requests.
+
+        :raises InterpreterNotFound: no interpreter matches.
+        """
         from cloche.discovery import find_interpreter
 
         first, probes = spec.try_first_with, self.probes
@@ -205,9 +212,7 @@ class Session:
         blueprint = resolve(spec, found.interpreter, because, self.registry, self.seed_store, inputs)
         self._has_created_hooks = self.registry.has_created_hooks
         will_repeat = set(self.warnings) <= set(found.warnings)  # the search runs every time and warns again
-        compiled = all(
-            image.bytecode == "complete" for image in blueprint.images
-        )  # otherwise the next run compiles them
+        compiled = all(image.bytecode == "complete" for image in blueprint.images)  # the next run compiles others
         if will_repeat and compiled and not inputs.undeclared:
             self._store_plan(spec, pythons, blueprint, inputs)
         return blueprint
@@ -215,6 +220,7 @@ class Session:
     def _store_plan(
         self, spec: EnvironmentSpec, pythons: tuple[str, ...], blueprint: Blueprint, inputs: Inputs
     ) -> None:
+        """Store a blueprint in the plan cache, with the inputs that it depends on."""
         from cloche.planning.plan_cache import CachedPlan
 
         registry = self.registry
@@ -314,7 +320,7 @@ class Session:
         except DestinationError:
             if not recover_destination(os.path.realpath(target.destination)):
                 raise
-            plan = plan_at(blueprint, target, self.host)  # the destination was in the middle of a run that was killed
+            plan = plan_at(blueprint, target, self.host)  # a killed run had left the destination half changed
         if plan.strategy == "new":
             try:
                 apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode)

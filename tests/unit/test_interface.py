@@ -46,7 +46,7 @@ def test_every_documented_value_is_accepted(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("choices", "says"),
+    ("choices", "message"),
     [
         ({"seeds": "pip"}, "`seeds` must be a list"),
         ({"activators": "bash"}, "`activators` must be a list"),
@@ -70,17 +70,21 @@ def test_every_documented_value_is_accepted(name: str, tmp_path: Path) -> None:
         ({"pyton": "3"}, "unknown argument `pyton`"),
     ],
 )
-def test_an_argument_of_the_wrong_type_is_named(choices: dict[str, Any], says: str, tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match=says):
+def test_an_argument_of_the_wrong_type_is_refused_by_name(
+    choices: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(TypeError, match=message):
         cloche.create(tmp_path / "env", **choices)
 
     assert not (tmp_path / "env").exists()
 
 
-@pytest.mark.parametrize("ask", [cloche.find, cloche.load, cloche.plan, cloche.describe, cloche.create_with_result])
-def test_every_function_refuses_an_unknown_argument(ask: Callable[..., object]) -> None:
+@pytest.mark.parametrize(
+    "function", [cloche.find, cloche.load, cloche.plan, cloche.describe, cloche.create_with_result]
+)
+def test_every_function_refuses_an_unknown_argument(function: Callable[..., object]) -> None:
     with pytest.raises(TypeError, match="unknown argument `cahe`"):
-        ask("3", cahe="elsewhere")
+        function("3", cahe="elsewhere")
 
 
 def test_a_python_may_be_requested_by_path_or_by_a_list() -> None:
@@ -181,7 +185,7 @@ def test_a_program_that_changes_an_environment_locks_it(tmp_path: Path, monkeypa
 
 @pytest.mark.parametrize("name", ["env", "a b$(touch x)`touch x`'\"é"])
 @pytest.mark.parametrize("relocatable", [False, True])
-def test_a_console_script_calls_its_function_wherever_the_environment_is(
+def test_a_console_script_calls_its_function_in_any_directory(
     name: str, relocatable: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -194,9 +198,9 @@ def test_a_console_script_calls_its_function_wherever_the_environment_is(
     path.chmod(0o755)
 
     assert (path.parent, script.executable) == (environment.bin, "yes")
-    said = subprocess.run([path], capture_output=True, text=True, encoding="utf-8", check=True).stdout
-    assert said == f"{environment.root}\n"
-    assert [one.name for one in tmp_path.iterdir()] == [name]
+    output = subprocess.run([path], capture_output=True, text=True, encoding="utf-8", check=True).stdout
+    assert output == f"{environment.root}\n"
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_console_script_for_windows_is_an_executable() -> None:
@@ -213,7 +217,7 @@ def test_a_console_script_for_windows_is_an_executable() -> None:
     ("name", "target"),
     [*(("acme", target) for target in ("acme", "acme:", ":main", "a b:c", "a:b;c", "")), ("a/b", "a:b"), ("", "a:b")],
 )
-def test_a_console_script_that_cannot_work_is_refused(name: str, target: str, tmp_path: Path) -> None:
+def test_an_invalid_console_script_is_refused(name: str, target: str, tmp_path: Path) -> None:
     environment = cloche.describe(tmp_path / "env")
 
     with pytest.raises(cloche.UsageError):
@@ -256,7 +260,7 @@ def test_every_value_can_be_compared_hashed_and_pickled(tmp_path: Path) -> None:
         assert (again, hash(again)) == (value, hash(value))
 
 
-def test_every_name_is_listed_before_it_is_used() -> None:
+def test_dir_lists_every_public_name() -> None:
     assert set(cloche.__all__) <= set(dir(cloche))
 
 
@@ -266,8 +270,8 @@ def test_the_warnings_of_the_command_are_logged(site: Site, tmp_path: Path, capl
 
     cloche.create(tmp_path / "env", seeds=None)
 
-    told = [(record.name, record.levelno, record.getMessage()) for record in caplog.records]
-    assert told == [
+    logged = [(record.name, record.levelno, record.getMessage()) for record in caplog.records]
+    assert logged == [
         ("cloche", logging.WARNING, "plugin `broken` of acme 1.0 was skipped: RuntimeError: out of order"),
         (
             "cloche",
@@ -287,8 +291,8 @@ def test_an_unknown_plugin_option_is_refused(site: Site, tmp_path: Path) -> None
     site.install("acme", greeter=GREETER)
 
     cloche.create(tmp_path / "env", seeds=None, activators=["greeter"], options={"greeting": "you"})
-    with pytest.raises(cloche.UsageError, match="unknown plugin option `greting`") as refused:
+    with pytest.raises(cloche.UsageError, match="unknown plugin option `greting`") as caught:
         cloche.create(tmp_path / "other", seeds=None, options={"greting": "you"})
 
     assert (tmp_path / "env" / "bin" / "greet").read_text() == "hello you"
-    assert refused.value.hint == "available: `greeting`"
+    assert caught.value.hint == "available: `greeting`"

@@ -139,7 +139,7 @@ PROJECT_FILES = (".git", ".hg", "pyproject.toml", "setup.py", "setup.cfg")
 
 
 def other_content(destination: Destination) -> str:
-    """Return the sign that an environment's directory is also used for something else; empty if there is none."""
+    """Return what shows that an environment's directory is also used for something else; empty if nothing does."""
     found = [name for name in PROJECT_FILES if os.path.lexists(os.path.join(destination.target, name))]
     if found:
         return f"`{found[0]}`"
