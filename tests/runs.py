@@ -122,7 +122,7 @@ SLOW: dict[str, Choice] = {
     "unit/test_images.py::test_a_damaged_image_*": few(4),
     "cli/test_interference.py::*": few(4),
     "plugins/test_plan_cache.py::*": few(4),
-    "plugins/test_commands.py::test_a_plugin_that_is_left_out_*": few(4),
+    "plugins/test_commands.py::test_a_blocked_plugin_is_not_imported_*": few(4),
     # Pages followed to the letter: one for each part of the documentation.
     "test_docs_work.py::test_following_a_page_*": each("path"),
     # Tests of the tests.

@@ -87,6 +87,7 @@ WARM = frozenset(
         "cloche.model.request",
         "cloche.model.value",
         "cloche.planning",
+        "cloche.planning.activation",
         "cloche.planning.destination",
         "cloche.planning.layout",
         "cloche.planning.plan_at",

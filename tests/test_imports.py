@@ -28,8 +28,9 @@ COMMAND = START | frozenset(
     cloche.cli.invocation cloche.cli.parser cloche.cli.report cloche.errors cloche.fs cloche.fs.checksums
     cloche.fs.files cloche.fs.inputs cloche.fs.locks cloche.model cloche.model.distribution
     cloche.model.environment cloche.model.interpreter cloche.model.operations cloche.model.options
-    cloche.model.plan cloche.model.request cloche.model.value cloche.planning cloche.planning.destination
-    cloche.planning.plan_at cloche.planning.pyvenv_cfg cloche.plugins cloche.plugins.guard cloche.session
+    cloche.model.plan cloche.model.request cloche.model.value cloche.planning cloche.planning.activation
+    cloche.planning.destination cloche.planning.plan_at cloche.planning.pyvenv_cfg cloche.plugins
+    cloche.plugins.guard cloche.session
     """.split()
 )
 """To understand a command line."""

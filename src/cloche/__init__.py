@@ -1,7 +1,7 @@
 """cloche creates Python environments: for any Python on the machine, all or nothing, extended by plugins.
 
-This is the whole public interface. Names load when they are first used, so that the command line pays only for those
-that it needs.
+This is the complete public interface. Each name is imported when it is first used, so that the command line loads only the
+modules that it needs.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ __all__ = [
     "resource",
 ]
 
-HOMES = {
+MODULES = {
     "api": (
         "cache_directory",
         "console_script",
@@ -119,11 +119,11 @@ HOMES = {
     "plugins.hookspecs": ("Command", "Descriptor", "hookimpl"),
     "shells.template": ("relocatable", "render", "resource"),
 }
-"""The module that each public name comes from."""
+"""The public names by the module that defines them."""
 
 
 def __getattr__(name: str) -> object:
-    for module, names in HOMES.items():
+    for module, names in MODULES.items():
         if name in names:
             __import__(f"cloche.{module}")
             found: object = getattr(sys.modules[f"cloche.{module}"], name)
@@ -137,5 +137,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """Names that have not been used yet are there as well."""
+    """Return all names, including public ones that have not been used yet."""
     return sorted({*globals(), *__all__})

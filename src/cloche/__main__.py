@@ -1,4 +1,4 @@
-"""`cloche` and `python -m cloche`: the way from argv to an exit code."""
+"""`cloche` and `python -m cloche`: run a command and return its exit code."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 STARTED = perf_counter()
 
 
-def distrust_current_directory() -> None:
-    """Remove the current directory from `sys.path`, where `python -m` puts it: nothing in it must be imported."""
+def remove_current_directory_from_path() -> None:
+    """Remove the current directory, which `python -m` adds, from `sys.path`, so that nothing in it is imported."""
     from os import getcwd
     from os.path import isabs
 
@@ -30,22 +30,22 @@ STREAMS = ("stdin", "stdout", "stderr")
 
 
 def open_missing_streams() -> None:
-    """Open the null device for streams that the caller closed; otherwise the next file to be opened takes their number."""
+    """Open the null device for streams that the caller closed; otherwise the next open file would get their number."""
     import os
 
     for name in STREAMS:
-        if getattr(sys, name) is None:  # gets the lowest free number, which is the stream's
+        if getattr(sys, name) is None:  # `os.open` returns the lowest free number, which is the stream's
             descriptor = os.open(os.devnull, os.O_RDWR)
             mode = "r" if name == "stdin" else "w"
             setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))  # never closed
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit code: 0, or that of the error (see `cloche.errors`), 130 when interrupted."""
+    """Run one command and return its exit code: 0, that of an error (see `cloche.errors`), or 130 if interrupted."""
     argv = sys.argv[1:] if argv is None else argv
     if any(getattr(sys, name) is None for name in STREAMS):
         open_missing_streams()
-    distrust_current_directory()
+    remove_current_directory_from_path()
     if argv in (["--version"], ["-V"]):
         from cloche.model import VERSION
 
@@ -79,12 +79,12 @@ def report_import_error(error: ImportError | OSError) -> int:
 
 
 def run() -> NoReturn:
-    """Run the console script and end the process; to continue afterwards, call `main` instead.
+    """Run the console script and end the process. Programs that continue afterwards call `main` instead.
 
     Freeing every object takes longer than creating some environments, and the system frees the memory anyway. So the
-    process ends at once, unless an exit callback, a thread, a debugger or a profiler waits for an orderly exit.
+    process ends at once, unless an exit callback, a thread, a debugger or a profiler needs an orderly exit.
 
-    Before cloche handles signals, and after it has finished, there is nothing to undo: Ctrl-C just ends the process.
+    Before cloche handles signals, and after it has finished, there is nothing to undo, and Ctrl-C just ends the process.
     """
     import gc
 

@@ -1,4 +1,4 @@
-"""The Python interface: functions of plain values, for programs that create or read environments."""
+"""The Python interface, for programs that create or read environments."""
 
 from __future__ import annotations
 
@@ -55,37 +55,37 @@ CHOICES = frozenset(
     "vcs_ignore relocatable pyvenv_cfg options environ cache access".split()
 )
 
-WORDS: Mapping[str, tuple[str, ...]] = {
+ALLOWED_VALUES: Mapping[str, tuple[str, ...]] = {
     "network": ("never", "last-resort", "newest"),
     "existing": ("keep", "replace", "replace-anything"),
     "site_packages": ("isolated", "system"),
     "link_mode": ("auto", "clone", "hardlink", "copy", "symlink"),
     "access": ("read-write", "read-only", "none"),
 }
-"""The arguments with a fixed set of values. An unknown value is an error: it must not count as the default."""
+"""The arguments with a fixed set of values. Any other value is an error, and never means the default."""
 
 SINGLE_VALUES: Mapping[str, tuple[tuple[type, ...], str]] = {
     **dict.fromkeys(("creator", "seeder", "prompt"), ((str, type(None)), "a string")),
     **dict.fromkeys(("vcs_ignore", "relocatable"), ((bool,), "True or False")),
     "cache": ((str, os.PathLike, type(None)), "a string or a path"),
 }
-"""The other arguments that are a single value: their types, and how an error names them."""
+"""The other arguments with a single value: their types, and a description of these for error messages."""
 
 SEQUENCES = ("try_first_with", "seeds", "find_links", "activators")
-"""The arguments that are lists. A string is a sequence too, of its letters, and never what was meant."""
+"""The arguments that are lists. A string is refused, because it would be a sequence of its characters."""
 
 
 def check_choices(choices: Mapping[str, object]) -> None:
-    """Refuse what a type checker would refuse, since not every program is checked.
+    """Refuse arguments that a type checker would refuse, because not every program is type-checked.
 
     :raises TypeError: unknown argument, or wrong type.
-    :raises UsageError: unknown value of an argument that has a fixed set of values.
+    :raises UsageError: unknown value of an argument with a fixed set of values.
     """
     if unknown := choices.keys() - CHOICES:
-        raise TypeError(f"unknown argument `{min(unknown)}`; known are {', '.join(sorted(CHOICES))}")
-    for name, words in WORDS.items():
-        if name in choices and choices[name] not in words:
-            allowed = f"{', '.join(f'`{word}`' for word in words[:-1])} or `{words[-1]}`"
+        raise TypeError(f"unknown argument `{min(unknown)}`; expected one of {', '.join(sorted(CHOICES))}")
+    for name, values in ALLOWED_VALUES.items():
+        if name in choices and choices[name] not in values:
+            allowed = f"{', '.join(f'`{value}`' for value in values[:-1])} or `{values[-1]}`"
             raise UsageError(f"`{name}` must be {allowed}, not {choices[name]!r}")
     for name in SEQUENCES:
         if isinstance(choices.get(name), (str, bytes, os.PathLike)):
@@ -98,51 +98,52 @@ def check_choices(choices: Mapping[str, object]) -> None:
             raise TypeError(f"`{name}` must be a mapping, not {choices[name]!r}")
 
 
-def as_strings(name: str, given: StrPath | Iterable[StrPath] | None) -> tuple[str, ...]:
-    """Return the strings and paths of an argument as strings; a single one counts as a list of one.
+def as_strings(name: str, argument: StrPath | Iterable[StrPath] | None) -> tuple[str, ...]:
+    """Return the strings and paths of an argument as strings; a single string or path is a list of one.
 
-    :raises TypeError: it contains something else (the number `3.10` would be `3.1`).
+    :raises TypeError: it contains something else, such as the number 3.10, which would become `3.1`.
     """
-    if given is None:
+    if argument is None:
         return ()
     try:
-        found = tuple(os.fspath(one) for one in ((given,) if isinstance(given, (str, os.PathLike)) else given))
-        if all(isinstance(one, str) for one in found):
-            return found
+        items = (argument,) if isinstance(argument, (str, os.PathLike)) else argument
+        strings = tuple(os.fspath(item) for item in items)
+        if all(isinstance(string, str) for string in strings):
+            return strings
     except TypeError:
         pass
     expected = "a string, a path, or a list of them" if name in ("python", "specs") else "a list of strings"
-    raise TypeError(f"`{name}` must be {expected}, not {given!r}")
+    raise TypeError(f"`{name}` must be {expected}, not {argument!r}")
 
 
-def as_settings(given: Mapping[str, str]) -> dict[str, str]:
-    """Return additional settings for `pyvenv.cfg`.
+def as_settings(argument: Mapping[str, str]) -> dict[str, str]:
+    """Return the argument `pyvenv_cfg` as settings for the file.
 
     :raises TypeError: a key or a value is not a string.
-    :raises UsageError: the file format cannot hold a key or a value, or a reader would read something else.
+    :raises UsageError: the file cannot hold a key or a value, or would be read back differently.
     """
-    items: Iterable[tuple[object, object]] = given.items()
+    items: Iterable[tuple[object, object]] = argument.items()
     for key, text in items:
         if not (isinstance(key, str) and isinstance(text, str)):
             raise TypeError(f"`pyvenv_cfg` must map strings to strings, not {key!r} to {text!r}")
         if key != " ".join(key.lower().split()) or key[:1] in ("", "#") or "=" in key:
             raise UsageError(
-                f"`pyvenv_cfg` cannot hold the key {key!r}", hint="use lower-case words, without `=`, on one line"
+                f"`pyvenv_cfg` cannot hold the key {key!r}", hint="use lower-case words without `=`, on one line"
             )
         if text.splitlines() not in ([], [text]) or text != text.strip():
             raise UsageError(
                 f"`pyvenv_cfg` cannot hold {text!r} for `{key}`",
-                hint="a value is one line, without spaces at its start and its end",
+                hint="use one line without leading and trailing spaces",
             )
-    return dict(given)
+    return dict(argument)
 
 
 def request_for(destination: StrPath, host: Host, **choices: Unpack[Choices]) -> Request:
-    """Return these arguments as a request; see `create` for their meaning."""
-    from cloche.planning.destination import absolute
+    """Return the request that these arguments describe; see `create` for their meaning."""
+    from cloche.planning.destination import absolute_path
 
     seeds = as_strings("seeds", choices.get("seeds", ("pip",)))
-    links = [os.path.join(host.cwd, one) for one in as_strings("find_links", choices.get("find_links"))]
+    links = [os.path.join(host.cwd, path) for path in as_strings("find_links", choices.get("find_links"))]
     activators = choices.get("activators")
     spec = EnvironmentSpec(
         pythons=as_strings("python", choices.get("python")),
@@ -155,7 +156,7 @@ def request_for(destination: StrPath, host: Host, **choices: Unpack[Choices]) ->
         options=choices.get("options", {}),
     )
     target = Target(
-        destination=absolute(os.fspath(destination), host),
+        destination=absolute_path(os.fspath(destination), host),
         existing=choices.get("existing", "keep"),
         prompt=choices.get("prompt"),
         link_mode=choices.get("link_mode", "auto"),
@@ -170,8 +171,8 @@ def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
     """Create an environment, all or nothing, and return it.
 
     Project files, user configuration and `CLOCHE_*` variables are not read, so the same arguments have the same result
-    everywhere. The only exception is `CLOCHE_DISABLE_PLUGINS`. What the command would print as warnings goes to the
-    logger `cloche` (`logging`).
+    everywhere. The only exception is `CLOCHE_DISABLE_PLUGINS`. The warnings that the command would print go to the logger
+    `cloche`.
 
     :param destination: the directory to create; an existing environment of the same Python is refreshed.
     :param python: a request as `-p` accepts it, or several in order of preference; by default the base interpreter of
@@ -179,24 +180,24 @@ def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
     :param try_first_with: executables of interpreters to look at before all others.
     :param creator: name of a creator; by default `symlink`, on Windows `copy`.
     :param seeder: name of a seeder; by default `pip`.
-    :param seeds: requirements (`NAME` or `NAME==VERSION`) to install, by default `pip`; None or () for none.
-    :param find_links: directories with wheels that are preferred to every other source.
+    :param seeds: requirements to install (`NAME` or `NAME==VERSION`), by default `pip`; None or () for none.
+    :param find_links: directories with wheels; they take precedence over every other source.
     :param network: when seeds may be downloaded: `never`, `last-resort` (the default) or `newest`.
-    :param activators: names, () for none; None, the default, for all that support the interpreter.
+    :param activators: names of activators, () for none; by default all that support the interpreter.
     :param existing: `keep` what exists (the default), `replace` an environment, `replace-anything`.
     :param site_packages: `isolated` (the default), or `system` to see the base interpreter's packages.
-    :param prompt: what an activated shell shows, by default the name of the directory; `.` for the name of the current
+    :param prompt: the text that an activated shell shows, by default the name of the directory; `.` for the name of the current
         directory.
     :param link_mode: how seeds get into the environment: `auto` (the default), `clone`, `hardlink`, `copy`, `symlink`.
     :param vcs_ignore: whether to write a `.gitignore` that keeps the environment out of version control.
-    :param relocatable: whether the environment works wherever it is moved or copied to.
+    :param relocatable: whether the environment must still work after it is moved or copied.
     :param pyvenv_cfg: additional settings for `pyvenv.cfg`, for a program that marks its environments; cloche's own keys
         keep cloche's values.
     :param options: options of plugins, by name.
     :param environ: environment variables to use instead of `os.environ`.
     :param cache: the cache directory; by default the user's.
     :param access: how to use the cache: `read-write` (the default), `read-only`, `none`.
-    :raises ClocheError: any refusal or failure (see `cloche.errors`); the destination is then as it was.
+    :raises ClocheError: any refusal or failure (see `cloche.errors`); the destination is then unchanged.
     :raises TypeError: unknown argument, or wrong type.
     """
     result = create_with_result(destination, **choices)
@@ -205,50 +206,50 @@ def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
 
 
 def create_with_result(destination: StrPath, **choices: Unpack[Choices]) -> Result:
-    """Create an environment as `create` does, and return what was decided and what happened.
+    """Create an environment as `create` does, and return it with its plan and all warnings.
 
-    For programs that report to their users: warnings are in the result (`warnings`, and `notes` of its `plan`) and are
-    not logged.
+    For programs that report to their users: the warnings are in the result (`warnings`, and `notes` of its `plan`), and
+    are not logged.
 
     :raises ClocheError: see `create`.
     """
-    with open_session(**choices) as run:
-        return run.create(request_for(destination, run.host, **choices))
+    with open_session(**choices) as session:
+        return session.create(request_for(destination, session.host, **choices))
 
 
 def plan(destination: StrPath, **choices: Unpack[Choices]) -> Plan:
-    """Return what `create` would do with the same arguments, and write nothing at or near the destination.
+    """Return the plan for `create` with the same arguments; nothing is written at or near the destination.
 
-    :raises ClocheError: whatever `create` would refuse.
+    :raises ClocheError: `create` would refuse these arguments.
     """
-    with open_session(**choices) as run:
-        planned = run.plan(request_for(destination, run.host, **choices))
-    log_warnings((*run.warnings, *planned.notes))
+    with open_session(**choices) as session:
+        planned = session.plan(request_for(destination, session.host, **choices))
+    log_warnings((*session.warnings, *planned.notes))
     return planned
 
 
 def describe(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
-    """Return the environment that `create` would create, whatever exists at the destination now.
+    """Return the environment that `create` would create, whether or not the destination exists.
 
-    It finds the interpreter, and decides nothing else. For programs that need the paths of an environment before they
-    create it, or before they remove what is in its place.
+    Only the interpreter is looked up. For programs that need the paths of an environment before they create it, or before
+    they remove what exists at the destination.
 
-    :raises InterpreterNotFound: no matching interpreter; the hint lists the nearest misses.
-    :raises UsageError: an argument cannot be understood.
+    :raises InterpreterNotFound: no interpreter matches; the hint lists the nearest ones.
+    :raises UsageError: an argument is not valid.
     """
     from cloche.planning.layout import layout_of
 
-    with open_session(**choices) as run:
-        request = request_for(destination, run.host, **choices)
-        interpreter = run.find(request.spec).interpreter
-    log_warnings(run.warnings)
+    with open_session(**choices) as session:
+        request = request_for(destination, session.host, **choices)
+        interpreter = session.find(request.spec).interpreter
+    log_warnings(session.warnings)
     target = request.target
     prompt = os.path.basename(target.destination) if target.prompt is None else target.prompt
     return Environment(
         location=target.destination,
         layout=layout_of(interpreter),
         os_name=interpreter.os_name,
-        prompt=os.path.basename(run.host.cwd) if prompt == "." else prompt,
+        prompt=os.path.basename(session.host.cwd) if prompt == "." else prompt,
         interpreter=interpreter,
         placement=target.placement,
         naming="directory" if target.prompt is None else "chosen",
@@ -258,38 +259,38 @@ def describe(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
 def find(*specs: StrPath, **choices: Unpack[Choices]) -> Interpreter:
     """Return the first matching interpreter; without a request, the base interpreter of the running Python.
 
-    :param specs: requests as `-p` accepts them; those in `python`, as for `create`, come after them.
-    :raises InterpreterNotFound: no matching interpreter; the hint lists the nearest misses.
-    :raises UsageError: a request cannot be understood.
+    :param specs: requests as `-p` accepts them, in order of preference; those in `python` come after them.
+    :raises InterpreterNotFound: no interpreter matches; the hint lists the nearest ones.
+    :raises UsageError: a request is not valid.
     """
-    with open_session(**choices) as run:
+    with open_session(**choices) as session:
         pythons = (*as_strings("specs", specs), *as_strings("python", choices.get("python")))
         first = as_strings("try_first_with", choices.get("try_first_with"))
-        found = run.find(EnvironmentSpec(pythons=pythons, try_first_with=first)).interpreter
-    log_warnings(run.warnings)
+        found = session.find(EnvironmentSpec(pythons=pythons, try_first_with=first)).interpreter
+    log_warnings(session.warnings)
     return found
 
 
 def load(path: StrPath, **choices: Unpack[Choices]) -> Environment:
-    """Return the environment at a path, whichever tool created it (PEP 405).
+    """Return the environment at a path, created by any tool (PEP 405).
 
-    :raises DestinationError: there is no environment.
+    :raises DestinationError: the path is not an environment.
     """
     from cloche.lifecycle.reader import read_environment
 
-    with open_session(**choices) as run:
-        environment = read_environment(os.fspath(path), run.host, run.probes)
-    log_warnings(run.warnings)
+    with open_session(**choices) as session:
+        environment = read_environment(os.fspath(path), session.host, session.probes)
+    log_warnings(session.warnings)
     return environment
 
 
 def lock_environment(path: StrPath) -> AbstractContextManager[object]:
-    """Return a context in which no other run of cloche changes the environment at a path.
+    """Return a context manager that locks the environment at a path against changes by other runs of cloche.
 
-    For programs that change an environment themselves. It waits for a run that is changing the environment. Readers and
-    tools other than cloche are not locked out.
+    For programs that change an environment themselves. Entering the context waits for a run that is changing the
+    environment. Reading, and tools other than cloche, are not locked out.
 
-    :raises ClocheError: another run keeps it locked for a minute.
+    :raises ClocheError: another run holds the lock for more than a minute.
     """
     from cloche.fs.locks import DirectoryLock
 
@@ -297,12 +298,12 @@ def lock_environment(path: StrPath) -> AbstractContextManager[object]:
 
 
 def console_script(environment: Environment, name: str, target: str) -> Write:
-    """Return the script that calls a function with an environment's Python, as an operation: its path and content.
+    """Return a script that calls a function with an environment's Python, as an operation with its path and content.
 
-    On Windows it is an executable. It works for every path that an environment can have.
+    On Windows the script is an executable. It works in every environment, whatever the path of the environment is.
 
     :param name: the command, without a suffix: `pip`.
-    :param target: the function, as an entry point names it: `package.module:attribute`.
+    :param target: the function, in the form of an entry point: `package.module:attribute`.
     :raises UsageError: the name cannot be a file name, or the target is not in that form.
     """
     from cloche.model.distribution import EntryPoint
@@ -311,30 +312,33 @@ def console_script(environment: Environment, name: str, target: str) -> Write:
 
     module, _, attribute = target.partition(":")
     if not all(part.isidentifier() for part in (*module.split("."), *attribute.split("."))):
-        raise UsageError(f"`{target}` is not a function of a module", hint="name it as in `package.module:function`")
-    if name in ("", ".", "..") or any(letter in name for letter in "/\\:\0"):
-        raise UsageError(f"`{name}` cannot be the name of a script", hint="use a file name, as in `pip`")
+        raise UsageError(f"`{target}` is not a reference to a function", hint="write it as `package.module:function`")
+    if name in ("", ".", "..") or any(character in name for character in "/\\:\0"):
+        raise UsageError(f"`{name}` cannot be the name of a script", hint="use a file name such as `pip`")
     file_name, content = entry_point_script(name, EntryPoint(name, module, attribute), environment)
     return Write(f"{environment.layout.bin}/{file_name}", content, executable="yes")
 
 
 def cache_directory(**choices: Unpack[Choices]) -> Path | None:
-    """Return the cache directory; None if this run would work without a lasting one.
+    """Return the cache directory; None if cloche would use a temporary one.
 
-    It belongs to the user alone, and everything in it may be deleted at any time.
+    Only the user has access to it, and everything in it may be deleted at any time.
 
     :raises ClocheError: `cache` cannot be used.
     """
     from pathlib import Path
 
-    with open_session(**choices) as run:
-        found = run.store.root if run.store.is_persistent else ""
-    log_warnings(run.warnings)
+    with open_session(**choices) as session:
+        found = session.store.root if session.store.is_persistent else ""
+    log_warnings(session.warnings)
     return Path(found) if found else None
 
 
 def open_session(**choices: Unpack[Choices]) -> Session:
-    """Return a run with these arguments; see `check_choices` for what it refuses."""
+    """Return a session with these arguments.
+
+    :raises TypeError, UsageError: an argument is not valid (see `check_choices`).
+    """
     from cloche.plugins.guard import blocked_names
 
     check_choices(choices)
@@ -349,7 +353,7 @@ def open_session(**choices: Unpack[Choices]) -> Session:
 
 
 def log_warnings(warnings: Sequence[str]) -> None:
-    """Send what the command line would print as warnings to the logger `cloche`, which a program may turn off."""
+    """Send warnings to the logger `cloche`."""
     if warnings:
         import logging
 

@@ -1,4 +1,4 @@
-"""The only module that uses names private to CPython: each saves milliseconds, and each has a public fallback."""
+"""Private names of CPython, which only this module uses: each saves milliseconds and has a public fallback."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Hash(Protocol):
-        """A finished hash, as `hashlib` has it."""
+        """A hash object, as in `hashlib`."""
 
         def digest(self) -> bytes: ...
 
@@ -22,13 +22,13 @@ else:
         import signal
 
 __all__ = ["count_exit_callbacks", "import_sha256", "keyed_hash", "signal"]
-"""`signal` has the functions and the numbers of the public module, which takes 1.5 ms to wrap them in enums."""
+"""`signal` has the functions and numbers of the public module, which takes 1.5 ms to wrap them in enums."""
 
 
 def keyed_hash(key: int, content: bytes) -> bytes:
-    """Return a hash of eight bytes, for keys and checksums in a cache that only this user can write.
+    """Return a hash of eight bytes, for keys and checksums in a cache that only this user can write to.
 
-    It is the SipHash of byte-code files, whose import takes 3 ms less than that of `hashlib`.
+    It is the SipHash that CPython uses for byte-code files. Importing `hashlib` instead takes 3 ms.
     """
     try:
         from _imp import source_hash
@@ -40,7 +40,7 @@ def keyed_hash(key: int, content: bytes) -> bytes:
 
 
 def import_sha256() -> Callable[[bytes], Hash]:
-    """Return `hashlib.sha256`, without the 3 ms that importing `hashlib` takes."""
+    """Return `hashlib.sha256` without importing `hashlib`, which takes 3 ms."""
     try:
         from _sha2 import sha256
     except ImportError:
@@ -53,7 +53,7 @@ def import_sha256() -> Callable[[bytes], Hash]:
 
 
 def count_exit_callbacks() -> int | None:
-    """Return how many functions `atexit` will call; None if this Python does not tell."""
+    """Return the number of functions that `atexit` will call; None if it is unknown."""
     import atexit
 
     count: Callable[[], int] | None = getattr(atexit, "_ncallbacks", None)

@@ -1,10 +1,10 @@
-"""The exceptions of cloche: each has a message with facts, a hint with the remedy, and an exit code.
+"""The exceptions of cloche. Each has a message with the facts, perhaps a hint with the remedy, and an exit code.
 
     ClocheError                1  the operation failed
     ├── UsageError             2  the request is not valid
     │   └── Inexpressible      2  a shell's syntax cannot express a text
     ├── InterpreterNotFound    3  no interpreter satisfies the request
-    ├── DestinationError       4  the destination is refused
+    ├── DestinationError       4  the destination cannot be used
     ├── SeedError              5  seeding failed
     └── PluginError            6  a plugin is broken, missing or in conflict
 
@@ -18,7 +18,7 @@ from __future__ import annotations
 class ClocheError(Exception):
     """An operation failed.
 
-    `message` says what failed, `hint` says what to do (or is None), and `exit_code` is the exit code of the command.
+    `message` says what failed, `hint` says what to do about it or is None, and `exit_code` is the exit code of the command.
     """
 
     exit_code = 1
@@ -30,7 +30,7 @@ class ClocheError(Exception):
 
 
 class UsageError(ClocheError):
-    """The request is not valid on any machine."""
+    """The request is not valid, regardless of the machine."""
 
     exit_code = 2
 
@@ -38,8 +38,8 @@ class UsageError(ClocheError):
 class Inexpressible(UsageError):
     """A shell's syntax cannot express a text; the message names the shell and the text.
 
-    The quoters of activators raise it. The activator is then left out with this reason; if the user named it, that is an
-    error.
+    The method `quote` of activators raises it. The activator is then left out for this reason, unless the user chose it by
+    name: then it is an error.
     """
 
 
@@ -56,18 +56,18 @@ class DestinationError(ClocheError):
 
 
 class SeedError(ClocheError):
-    """No source has a seed for this interpreter, or a seed is damaged; the message says what was tried."""
+    """No source has a seed for this interpreter, or a seed is damaged; the message lists the sources that were tried."""
 
     exit_code = 5
 
 
 class PluginError(ClocheError):
-    """A plugin failed, is missing, or has the same name as another one; the message names the distributions."""
+    """A plugin failed, is missing, or conflicts with another one; the message names the distributions."""
 
     exit_code = 6
 
 
 def reason_of(error: Exception) -> str:
-    """Return the reason of a failed system call for a message: the text of its `errno`, starting in lower case."""
+    """Return why a system call failed, for a message: the text of its `errno`, starting in lower case."""
     text = getattr(error, "strerror", None) or str(error)
     return text[:1].lower() + text[1:]

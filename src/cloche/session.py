@@ -1,4 +1,4 @@
-"""One run of cloche from a request to a result: what the Python interface and the command line share."""
+"""One run of cloche, from a request to a result; the Python interface and the command line share it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,10 @@ def current_host(environ: Mapping[str, str] | None = None) -> Host:
 
 
 class Session:
-    """The state of one run: host, store and plugins, each looked up when it is first needed. A context manager."""
+    """The state of one run: the host, and the store and the plugins, which are loaded when they are first needed.
+
+    It is a context manager, which closes the store.
+    """
 
     def __init__(
         self,
@@ -70,16 +73,16 @@ class Session:
         self._store: Store | None = None
         self._registry: Registry | None = None
         self._plugin_inputs = Inputs()
-        self._listens = False
+        self._has_created_hooks = False
         self.activators: tuple[ChosenComponent, ...] = ()
-        """The activators that were asked for the scripts of the environment that was created."""
+        """The activators of the environment that was created."""
         self.warnings: list[str] = []
         self.plugin_errors: list[BaseException] = []
-        """What plugins failed with, where that is only a warning."""
+        """The failures of plugins that were only reported as warnings."""
         self.progress: Callable[[str], object] = str
-        """Called with what is being done (`downloading pip`) when that may take seconds."""
+        """Called with a description (`downloading pip`) before something that may take seconds."""
         self.found: FoundInterpreter | None = None
-        """What the search found; None for the running Python where it was known without one."""
+        """The result of the search; None if the interpreter was known without one."""
 
     def __enter__(self) -> Session:
         return self
@@ -89,12 +92,15 @@ class Session:
             self._store.close()
 
     def warn(self, texts: Iterable[str]) -> None:
-        """Add warnings, each once; they are shown at the end of the run."""
+        """Add warnings to show at the end of the run, each once."""
         self.warnings += (text for text in texts if text not in self.warnings)
 
     @property
     def store(self) -> Store:
-        """:raises ClocheError: the cache directory that was asked for cannot be used."""
+        """The store.
+
+        :raises ClocheError: the cache directory that the user chose cannot be used.
+        """
         if self._store is None:
             from cloche.store import Store
 
@@ -106,27 +112,27 @@ class Session:
 
     @property
     def seed_store(self) -> SeedStore:
-        """The store as seeders see it."""
+        """The interface of the store for seeders."""
         from cloche.store.seeds import SeedStore
 
         return SeedStore(self.store)
 
     @property
     def probes(self) -> ProbeCache:
-        """What interpreters answered on earlier runs."""
+        """The results of probing interpreters on earlier runs."""
         from cloche.discovery.cache import ProbeCache
 
         if self.store.is_persistent:
             cache = ProbeCache(self.store.writable_directory("interpreters"), environ=self.host.environ)
         else:
-            places = self.store.readable_directories("interpreters")
-            cache = ProbeCache(places[0] if places else None, writable=False, environ=self.host.environ)
+            directories = self.store.readable_directories("interpreters")
+            cache = ProbeCache(directories[0] if directories else None, writable=False, environ=self.host.environ)
         cache.progress = self.progress
         return cache
 
     @property
     def registry(self) -> Registry:
-        """Everything that plugins offer; loading it imports every plugin."""
+        """The components of all plugins; loading it imports every plugin."""
         if self._registry is None:
             from cloche.plugins.registry import load_plugins
 
@@ -142,40 +148,40 @@ class Session:
         context = (self.store.root, *sorted(self._blocklist), repr(self._replacements))
         if self.store.is_persistent:
             return PlanCache(self.store.writable_directory("plans"), True, context)
-        places = self.store.readable_directories("plans")
-        return PlanCache(places[0] if places else "", False, context)
+        directories = self.store.readable_directories("plans")
+        return PlanCache(directories[0] if directories else "", False, context)
 
     def find(self, spec: EnvironmentSpec) -> FoundInterpreter:
-        """Return the interpreter for a spec; `because` says what chose it if the user did not.
+        """Return the interpreter for a spec; its `because` is the reason for choosing it if the user did not.
 
-        :raises InterpreterNotFound: there is none.
+        :raises InterpreterNotFound: no interpreter matches.
         """
-        pythons, because = self._asked(spec, UNRECORDED)
+        pythons, because = self._requested_pythons(spec, UNRECORDED)
         return self._search(spec, pythons, because, self.registry.finders(), UNRECORDED)
 
-    def pythons(self, spec: EnvironmentSpec, text: str | None) -> InterpreterListing:
-        """Look at every interpreter on the machine, and at which one is used for `text`, or for the spec without it.
+    def list_interpreters(self, spec: EnvironmentSpec, text: str | None) -> InterpreterListing:
+        """Return all interpreters on the machine, and the one that is used for `text`, or by default for the spec.
 
-        :raises UsageError: `text` is not a request for a Python.
+        :raises UsageError: `text` is not a valid Python request.
         """
         from cloche.discovery import list_interpreters
 
-        pythons, because = ((), "") if text else self._asked(spec, UNRECORDED)
+        pythons, because = ((), "") if text else self._requested_pythons(spec, UNRECORDED)
         finders, first = self.registry.finders(), spec.try_first_with
-        looked = list_interpreters(text, self.host, finders, self.probes, first, otherwise=pythons, because=because)
-        self.warn(looked.found.warnings if looked.found else ())
-        return looked
+        listing = list_interpreters(text, self.host, finders, self.probes, first, otherwise=pythons, because=because)
+        self.warn(listing.found.warnings if listing.found else ())
+        return listing
 
-    def _asked(self, spec: EnvironmentSpec, inputs: Inputs) -> tuple[tuple[str, ...], str]:
-        """Return which Pythons to search for, and which file says so if the user did not."""
+    def _requested_pythons(self, spec: EnvironmentSpec, inputs: Inputs) -> tuple[tuple[str, ...], str]:
+        """Return the Python requests to search for, and the file that they come from if the user made none."""
         if spec.pythons or spec.consult == "nothing":
             return spec.pythons, ""
         from cloche.discovery.project import asked_by_project
 
         warnings: list[str] = []
-        asked = asked_by_project(self.host, warnings, inputs)
+        request = asked_by_project(self.host, warnings, inputs)
         self.warn(warnings)
-        return asked
+        return request
 
     def _search(
         self,
@@ -185,6 +191,10 @@ class Session:
         finders: Iterable[Finder],
         inputs: Inputs,
     ) -> FoundInterpreter:
+        """Return the first interpreter that one of the finders finds for these Python requests.
+
+        :raises InterpreterNotFound: no interpreter matches.
+        """
         from cloche.discovery import find_interpreter
 
         first, probes = spec.try_first_with, self.probes
@@ -196,13 +206,13 @@ class Session:
         return replace(found, because=because)
 
     def blueprint(self, spec: EnvironmentSpec) -> Blueprint:
-        """Return the blueprint for a spec: from the plan cache if everything that decided it is unchanged.
+        """Return the blueprint for a spec, from the plan cache if its inputs are unchanged.
 
         :raises ClocheError: any refusal.
         """
         cached = self.plan_cache.find(spec, self.host)
-        if cached is not None and (blueprint := self._still_valid(spec, cached)):
-            self._listens = cached.listens
+        if cached is not None and (blueprint := self._revalidate(spec, cached)):
+            self._has_created_hooks = cached.has_created_hooks
             return blueprint
         return self._resolve(spec)
 
@@ -211,36 +221,37 @@ class Session:
         from cloche.planning.resolve import resolve
 
         inputs = self.store.inputs = Inputs()
-        pythons, because = self._asked(spec, inputs)
+        pythons, because = self._requested_pythons(spec, inputs)
         found = self._search(spec, pythons, because, self.registry.finders(), inputs)
         blueprint = resolve(spec, found.interpreter, because, self.registry, self.seed_store, inputs)
-        self._listens = self.registry.listens
-        repeated = set(self.warnings) <= set(found.warnings)  # the search, which runs every time, warns again
-        compiled = all(image.bytecode == "complete" for image in blueprint.images)  # else the next run gets better ones
-        if repeated and compiled and not inputs.undeclared:
+        self._has_created_hooks = self.registry.has_created_hooks
+        will_repeat = set(self.warnings) <= set(found.warnings)  # the search runs every time and warns again
+        compiled = all(image.bytecode == "complete" for image in blueprint.images)  # the next run compiles others
+        if will_repeat and compiled and not inputs.undeclared:
             self._store_plan(spec, pythons, blueprint, inputs)
         return blueprint
 
     def _store_plan(
         self, spec: EnvironmentSpec, pythons: tuple[str, ...], blueprint: Blueprint, inputs: Inputs
     ) -> None:
+        """Store a blueprint in the plan cache, with the inputs that it depends on."""
         from cloche.planning.plan_cache import CachedPlan
 
         registry = self.registry
         inputs.update(self._plugin_inputs)
-        for path in module_files():
+        for path in imported_files():
             inputs.path(path)
         cached = CachedPlan(
             blueprint=blueprint,
             specs=pythons,
-            finders=tuple((one.name, one.reference) for one in registry.all("finder")),
+            finders=tuple((finder.name, finder.reference) for finder in registry.all("finder")),
             offers=registry.offers if registry.has_objects else None,
-            listens=registry.listens,
+            has_created_hooks=registry.has_created_hooks,
         )
         self.plan_cache.store(spec, self.host, cached, inputs.recorded)
 
-    def _still_valid(self, spec: EnvironmentSpec, cached: CachedPlan) -> Blueprint | None:
-        """Return the blueprint of a cached plan if what is asked on every run still gives the same; else None."""
+    def _revalidate(self, spec: EnvironmentSpec, cached: CachedPlan) -> Blueprint | None:
+        """Return the blueprint of a cached plan if plugins and the search still give the same results; otherwise None."""
         blueprint = cached.blueprint
         if cached.offers is not None:
             if self.registry.offers != cached.offers:
@@ -254,28 +265,28 @@ class Session:
             try:
                 found = self._search(spec, cached.specs, "", self._cached_finders(cached), UNRECORDED)
             except InterpreterNotFound:
-                return None  # resolving reports it
+                return None  # resolving the spec reports it
             if found.interpreter != blueprint.interpreter:
                 return None
         return blueprint
 
     def _cached_finders(self, cached: CachedPlan) -> Iterable[Finder]:
-        """Return the finders; an ordinary run finds them without loading every plugin."""
+        """Return the finders, without loading every plugin if no plugin offers objects."""
         if cached.offers is not None:
             return self.registry.finders()
         return (load_object(reference) for _, reference in cached.finders)
 
     def plan(self, request: Request) -> Plan:
-        """Decide everything, and write nothing at or near the destination.
+        """Return the plan for a request; nothing is written at or near the destination.
 
         :raises ClocheError: any refusal.
         """
         return plan_at(self.blueprint(request.spec), request.target, self.host)
 
     def images_for(self, wanted: Wanted, interpreter: Interpreter) -> tuple[Image, ...]:
-        """Return the images of what is wanted, for an environment that exists already.
+        """Return the images of seeds, for an environment that already exists.
 
-        :raises SeedError: one cannot be found.
+        :raises SeedError: a seed cannot be found.
         """
         from cloche.planning.resolve import choose_images
 
@@ -284,21 +295,21 @@ class Session:
         )
         return images
 
-    def link_mode(self, asked: LinkMode, images: Iterable[Image] = ()) -> LinkMode:
-        """Return how to bring in the files of images: nothing may link into a store that is read-only or temporary."""
-        if asked == "symlink" and not all(self.store.is_persistent_path(image.root) for image in images):
-            self.warnings.append("the seeds were copied: links would point into a cache that this run removes")
+    def link_mode(self, requested: LinkMode, images: Iterable[Image] = ()) -> LinkMode:
+        """Return the link mode to use: environments must not have links to a store that is read-only or temporary."""
+        if requested == "symlink" and not all(self.store.is_persistent_path(image.root) for image in images):
+            self.warnings.append("the seeds were copied: links would point to a cache that this run removes")
             return "copy"
-        if asked in ("auto", "hardlink") and self.store.access == "read-only":
-            if asked == "hardlink":
-                self.warnings.append("the seeds were copied: a link to a file in the read-only cache would change it")
+        if requested in ("auto", "hardlink") and self.store.access == "read-only":
+            if requested == "hardlink":
+                self.warnings.append("the seeds were copied: hard links would modify files in the read-only cache")
             return "clone"
-        return asked
+        return requested
 
     def create(self, request: Request) -> Result:
         """Create an environment.
 
-        :raises ClocheError: any refusal or failure; the destination is as it was.
+        :raises ClocheError: any refusal or failure; the destination is then unchanged.
         """
         started = perf_counter()
         blueprint = self.blueprint(request.spec)
@@ -308,27 +319,27 @@ class Session:
         except (ClocheError, OSError) as error:
             if not concerns_images(error, blueprint.images):
                 raise
-            blueprint = self._resolve(request.spec)  # an image was damaged or replaced meanwhile
+            blueprint = self._resolve(request.spec)  # an image was damaged or replaced in the meantime
             plan = self._plan_and_apply(blueprint, target)
         self.activators = blueprint.activators
         result = Result(environment=plan.environment, plan=plan, seconds=perf_counter() - started)
         self.store.mark_installed(plan.images)
-        self._tell_created(result)
+        self._notify_created(result)
         return replace(result, warnings=tuple(self.warnings))
 
     def _plan_and_apply(self, blueprint: Blueprint, target: Target) -> Plan:
-        """Plan for the destination and apply the plan. If the destination changes meanwhile, lock it and do both again."""
+        """Plan for the destination and apply the plan. If the destination changes meanwhile, lock it and repeat both."""
         try:
             plan = plan_at(blueprint, target, self.host)
         except DestinationError:
             if not recover_destination(os.path.realpath(target.destination)):
                 raise
-            plan = plan_at(blueprint, target, self.host)  # the refusal was about what a killed run had left half done
+            plan = plan_at(blueprint, target, self.host)  # a killed run had left the destination half changed
         if plan.strategy == "new":
             try:
                 apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode)
             except DestinationChanged:
-                pass  # another run was faster
+                pass  # another run created something there first
             else:
                 return plan
         with DirectoryLock(plan.target):
@@ -339,14 +350,14 @@ class Session:
             except DestinationChanged:
                 raise ClocheError(
                     f"`{plan.environment.location}` keeps changing while the environment is created",
-                    hint="find out which other program writes there, and try again",
+                    hint="find out which program writes to it, stop it, and try again",
                 ) from None
         return plan
 
-    def _tell_created(self, result: Result) -> None:
-        """Tell plugins that an environment is in place; a failure of theirs is a warning."""
-        if self._listens:
-            for warning, error in self.registry.tell_created(result):
+    def _notify_created(self, result: Result) -> None:
+        """Call the hook `cloche_created`; its failures are warnings."""
+        if self._has_created_hooks:
+            for warning, error in self.registry.notify_created(result):
                 self.warn([warning])
                 self.plugin_errors.append(error)
 
@@ -359,8 +370,8 @@ def concerns_images(error: Exception, images: Iterable[Image]) -> bool:
     return isinstance(error, DamagedImage) or any(map(check_image, images))
 
 
-def module_files() -> Iterator[str]:
-    """Yield the files of all imported modules that are not part of Python: cloche, plugins, and what these import."""
+def imported_files() -> Iterator[str]:
+    """Yield the files of all imported modules that are not in the standard library: of cloche, plugins and their imports."""
     standard = os.path.dirname(os.__file__) + os.sep
     for module in list(sys.modules.values()):
         path = getattr(module, "__file__", None)

@@ -14,7 +14,7 @@ import pytest
 import cloche as api
 from cloche.cli.activate import dotenv
 from cloche.errors import Inexpressible
-from tests.plugins.site import giving, site
+from tests.plugins.site import offering, site
 from tests.run import Cloche, clean_environ
 from tests.tools import require
 
@@ -163,7 +163,7 @@ def source_line(self, path): return f"read {path!r}"
     ],
 )
 def test_the_shell_of_a_plugin_gets_its_command(cloche: Cloche, site: Site, more: str, program: str, line: str) -> None:
-    site.install("acme-shell", acme=giving("activator", "acme", more=more))
+    site.install("acme-shell", acme=offering("activator", "acme", more=more))
     python_path = {"PYTHONPATH": str(site.directory)}
 
     for _ in range(3):  # decided, decided again for the byte-code that is new, remembered
@@ -179,7 +179,7 @@ def test_the_shell_of_a_plugin_gets_its_command(cloche: Cloche, site: Site, more
 def test_a_plugin_that_fails_to_tell_its_command_is_named_and_the_environment_is_there(
     cloche: Cloche, site: Site
 ) -> None:
-    site.install("acme-shell", acme=giving("activator", "acme", more="def source_line(self, path): return 1 / 0"))
+    site.install("acme-shell", acme=offering("activator", "acme", more="def source_line(self, path): return 1 / 0"))
     done = cloche("env", "--no-seed", SHELL="/bin/acme", PYTHONPATH=str(site.directory))
 
     asked = cloche("activate", "env", "--shell", "acme", PYTHONPATH=str(site.directory))

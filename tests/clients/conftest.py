@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cloche
-from cloche.planning.pyvenv_cfg import parse
+from cloche.planning.pyvenv_cfg import parse_settings
 from tests.clients.wheelhouse import make_wheelhouse
 
 if TYPE_CHECKING:
@@ -165,5 +165,5 @@ def run_shim_command(action: str, environment: str) -> dict[str, object]:
 
 def creator_of(root: Path | str) -> str:
     """Return which tool created an environment, by its `pyvenv.cfg`: `cloche`, `virtualenv`, `uv`, or `venv`."""
-    settings = parse((Path(root) / "pyvenv.cfg").read_text(encoding="utf-8"))
+    settings = parse_settings((Path(root) / "pyvenv.cfg").read_text(encoding="utf-8"))
     return next((name for name in ("cloche", "uv", "virtualenv") if name in settings), "venv")

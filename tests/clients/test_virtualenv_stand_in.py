@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cloche
-from cloche.planning.pyvenv_cfg import parse
+from cloche.planning.pyvenv_cfg import parse_settings
 from tests.clients.conftest import creator_of
 from tests.clients.wheelhouse import make_project
 from tests.tools import missing, require
@@ -91,7 +91,7 @@ def test_nox_creates_and_reuses_environments(client: Callable[..., Tool], tmp_pa
     assert "leaf 42" in first
     environments = [tmp_path / ".nox" / name for name in ("plain", "system")]
     assert [creator_of(environment) for environment in environments] == ["cloche", "cloche"]
-    settings = [parse((environment / "pyvenv.cfg").read_text()) for environment in environments]
+    settings = [parse_settings((environment / "pyvenv.cfg").read_text()) for environment in environments]
     assert [config["include-system-site-packages"] for config in settings] == ["false", "true"]
     markers = [add_marker(environment) for environment in environments]
     second = nox("-r", cwd=tmp_path, NOX_ENABLE_STALENESS_CHECK="1")
@@ -161,7 +161,7 @@ def test_poetry_creates_an_environment_and_prints_how_to_activate_it(
     marker = add_marker(project / ".venv")
     poetry("install", cwd=project, **variables)
     assert marker.exists()
-    assert parse((project / ".venv" / "pyvenv.cfg").read_text())["prompt"] == "it's project"
+    assert parse_settings((project / ".venv" / "pyvenv.cfg").read_text())["prompt"] == "it's project"
     assert not list((project / ".venv").glob("lib/*/site-packages/pip"))
     activate = poetry("env", "activate", cwd=project, **variables)
     assert str(project / ".venv" / "bin" / "activate") in activate
@@ -230,7 +230,7 @@ def test_build_without_pip_creates_isolated_environments(client: Callable[..., T
 
     assert "virtualenv+pip" in output
     with zipfile.ZipFile(project / "dist" / "project-1.0-py3-none-any.whl") as wheel:
-        settings = parse(wheel.read("project-1.0.dist-info/built-in.cfg").decode())
+        settings = parse_settings(wheel.read("project-1.0.dist-info/built-in.cfg").decode())
     assert "cloche" in settings
 
 

@@ -104,7 +104,7 @@ def test_clear_never_takes_away_where_the_user_is_or_lives(cloche, destination, 
     (deep / "link" / "thesis.txt").write_text("precious")
     before = snapshot(cloche.cwd)
     place = user_home if destination == "~" else destination
-    assert refused(cloche(place, "--clear", "--no-seed", *force, cwd=deep), says, "another place")
+    assert refused(cloche(place, "--clear", "--no-seed", *force, cwd=deep), says, "another destination")
     assert snapshot(cloche.cwd) == before
     assert os.path.isdir(user_home)
     assert cloche(".", "--clear", "--no-seed", "--force", cwd=deep).code == 0

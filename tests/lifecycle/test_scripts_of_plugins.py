@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.plugins.site import Site, giving, site
+from tests.plugins.site import Site, offering, site
 from tests.run import Cloche, clean_environ
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def cloche(tmp_path: Path, site: Site) -> Cloche:
     ],
 )
 def test_a_move_rewrites_an_edited_script(cloche: Cloche, site: Site, more: str, root: str) -> None:
-    site.install("acme-shell", acme=giving("activator", "acme", more=more))
+    site.install("acme-shell", acme=offering("activator", "acme", more=more))
     assert cloche("an env", "--no-seed").code == 0
     script = cloche.cwd / "an env" / "bin" / "activate.acme"
     text = f"{script.read_text()}run {root.format(cloche.cwd / 'an env' / 'tools')}\nsay mine\n"
@@ -66,7 +66,7 @@ def test_a_move_rewrites_an_edited_script(cloche: Cloche, site: Site, more: str,
 
 
 def test_info_lists_the_script_and_doctor_reads_its_root(cloche: Cloche, site: Site) -> None:
-    site.install("acme-shell", acme=giving("activator", "acme", more=SINGLE_QUOTES))
+    site.install("acme-shell", acme=offering("activator", "acme", more=SINGLE_QUOTES))
     cloche("env", "--no-seed", "--activators", "acme")
     (cloche.cwd / "env").rename(cloche.cwd / "moved")
     script = cloche.cwd / "moved" / "bin" / "activate.acme"
@@ -89,7 +89,7 @@ def test_info_lists_the_script_and_doctor_reads_its_root(cloche: Cloche, site: S
 def test_a_failing_plugin_is_named_and_does_not_stop_a_move(cloche: Cloche, site: Site, more: str) -> None:
     cloche("env", "--no-seed")
     (cloche.cwd / "env" / "bin" / "activate.acme").write_text(f"set ROOT '{cloche.cwd}/env'\n")
-    site.install("acme-shell", acme=giving("activator", "acme", more=more))
+    site.install("acme-shell", acme=offering("activator", "acme", more=more))
 
     moved = cloche("move", "env", "other")
 

@@ -258,7 +258,7 @@ def test_the_environment_that_cloche_runs_from_is_not_rebuilt(cloche) -> None:
     done = subprocess.run(words, cwd=cloche.cwd, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 4, done.stderr
     assert "this cloche runs from" in done.stderr
-    assert "an upgrade to another Python would take it away" in done.stderr
+    assert "an upgrade to another Python would delete it" in done.stderr
     assert snapshot(env) == before
 
 

@@ -1,4 +1,4 @@
-"""What the tests of plugins share."""
+"""The fixtures of the plugin tests."""
 
 from tests.plugins.site import site
 

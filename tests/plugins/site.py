@@ -1,4 +1,4 @@
-"""A directory of installed distributions, as an installer leaves it: modules and metadata, nothing else."""
+"""A directory of installed distributions, with the modules and metadata that an installer writes."""
 
 from __future__ import annotations
 
@@ -19,25 +19,26 @@ SERIAL = count()
 
 
 class Site:
-    """Installs plugins that are written in a test; modules get names that no other test has used."""
+    """Installs plugins from source text in a test, as modules with unique names."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
 
     def module(self, text: str, name: str = "") -> str:
-        """Write a module and return its name, which stands for `THIS` in it."""
+        """Write a module and return its name, which replaces `THIS` in its text."""
         name = name or f"fake_plugin_{next(SERIAL)}"
         source = "import cloche\n" + textwrap.dedent(text).replace("THIS", name)
         (self.directory / f"{name}.py").write_text(source, encoding="utf-8")
         return name
 
     def install(self, distribution: str, version: str = "1.0", **plugins: str) -> None:
-        """Install a distribution with plugins, each given as the text of its module."""
+        """Install a distribution with plugins, given as the texts of their modules by name."""
         points = {name.replace("_", "-"): self.module(text) for name, text in plugins.items()}
         self.metadata(distribution, version, points)
 
     def metadata(self, distribution: str, version: str, points: dict[str, str]) -> None:
+        """Write the metadata of a distribution with these entry points of group `cloche`."""
         directory = self.directory / f"{distribution.replace('-', '_')}-{version}.dist-info"
         directory.mkdir()
         (directory / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
@@ -47,11 +48,11 @@ class Site:
         )
 
 
-def giving(kind: str, *names: str, more: str = "") -> str:
-    """Return the text of a plugin that gives things of one kind under these names."""
+def offering(kind: str, *names: str, more: str = "") -> str:
+    """Return the text of a plugin that offers components of one kind with these names."""
     return f"""
-class Thing:
-    '''What a test selects.'''
+class Fake:
+    '''A component of any kind.'''
     def __init__(self, name): self.name = name
     def candidates(self, spec, host): return iter(())
     def refusal(self, interpreter): return None
@@ -63,13 +64,13 @@ class Thing:
 
 @cloche.hookimpl
 def cloche_{kind}s():
-    return [Thing(name) for name in {names!r}]
+    return [Fake(name) for name in {names!r}]
 """
 
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """An empty directory of distributions, on the path of this process and of those that it starts."""
+    """An empty directory of distributions, on `sys.path` of this process and of the processes that it starts."""
     site = Site(tmp_path / "site")
     monkeypatch.syspath_prepend(str(site.directory))
     monkeypatch.setenv("PYTHONPATH", str(site.directory))
@@ -79,7 +80,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 
 def statuses(registry: Registry) -> dict[str, str]:
-    """Return what became of each plugin that is not in the box, by its name."""
+    """Return the status of each plugin that is not built in, by name."""
     return {report.source.name: report.status for report in registry.reports if report.source.distribution != "cloche"}
 
 

@@ -1,4 +1,4 @@
-"""What comes in the box keeps the promises that third parties make; activators are asked in the tests of their shells."""
+"""The built-in components satisfy the contracts of the testing kit; for activators, see the tests of their shells."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from cloche.plugins.registry import load_plugins
 from cloche.testing import KINDS, creator_contract, finder_contract, seeder_contract
 from tests.recorded import NAMES, recorded
 
-BOX = load_plugins([])
+BUILTIN = load_plugins([])
 INTERPRETERS = {**KINDS, **{name: recorded(name) for name in NAMES}}
 
-for one in BOX.all("creator"):
-    globals()[f"test_creator_{one.name}"] = creator_contract(one.load(), INTERPRETERS)
-for one in BOX.all("seeder"):
-    globals()[f"test_seeder_{one.name}"] = seeder_contract(one.load())
-for one in BOX.all("finder"):
-    globals()[f"test_finder_{one.name.replace('-', '_')}"] = finder_contract(one.load())
+for component in BUILTIN.all("creator"):
+    globals()[f"test_creator_{component.name}"] = creator_contract(component.load(), INTERPRETERS)
+for component in BUILTIN.all("seeder"):
+    globals()[f"test_seeder_{component.name}"] = seeder_contract(component.load())
+for component in BUILTIN.all("finder"):
+    globals()[f"test_finder_{component.name.replace('-', '_')}"] = finder_contract(component.load())
 
 
 @pytest.mark.parametrize("kind", ["finder", "creator", "seeder", "activator"])
-def test_everything_in_the_box_has_a_summary(kind: str) -> None:
-    given = BOX.all(kind)  # type: ignore[arg-type]
+def test_every_built_in_component_has_a_summary(kind: str) -> None:
+    components = BUILTIN.all(kind)  # type: ignore[arg-type]
 
-    assert given
-    assert [one.name for one in given if not one.summary] == []
+    assert components
+    assert [component.name for component in components if not component.summary] == []

@@ -1,4 +1,4 @@
-"""A plugin's own command is `cloche NAME`, and costs those who do not use it nothing."""
+"""Plugins add commands (`cloche NAME`), which do not slow down other commands."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 
 from cloche.cli.dispatch import is_command_name
 from cloche.plugins.entry_points import find_sources
-from tests.plugins.site import Site, giving, statuses
-from tests.plugins.test_loading import registry
-from tests.plugins.test_plugins_command import cloche, listed
+from tests.plugins.site import Site, offering, statuses
+from tests.plugins.test_loading import load
+from tests.plugins.test_plugins_command import cloche, list_plugins
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ def main(argv, host):
 """
 
 
-def test_a_plugins_command_gets_the_words_behind_its_name_and_gives_the_exit_code(site: Site) -> None:
+def test_a_plugin_command_gets_the_arguments_after_its_name_and_returns_the_exit_code(site: Site) -> None:
     site.install("acme", wave=WAVE)
 
     ran = cloche("wave", "--fast", "-p", "x", "--", "more", "--help")
@@ -37,7 +37,7 @@ def test_a_plugins_command_gets_the_words_behind_its_name_and_gives_the_exit_cod
     assert ran.returncode == 7
 
 
-def test_plugins_with_other_names_are_not_imported_for_it(site: Site, tmp_path: Path) -> None:
+def test_other_plugins_are_not_imported_for_a_plugin_command(site: Site, tmp_path: Path) -> None:
     mark = tmp_path / "imported"
     site.install("acme", wave=WAVE)
     site.install("zebra", other=f"open({str(mark)!r}, 'w').close()\n", broken="raise ValueError")
@@ -48,7 +48,7 @@ def test_plugins_with_other_names_are_not_imported_for_it(site: Site, tmp_path: 
     assert not mark.exists()
 
 
-def test_a_name_that_no_plugin_has_is_a_directory_and_imports_none_to_find_out(site: Site, tmp_path: Path) -> None:
+def test_a_name_of_no_plugin_is_a_directory_and_imports_no_plugin(site: Site, tmp_path: Path) -> None:
     mark = tmp_path / "imported"
     site.install("zebra", other=f"open({str(mark)!r}, 'w').close()\n")
 
@@ -67,8 +67,8 @@ def test_a_name_that_no_plugin_has_is_a_directory_and_imports_none_to_find_out(s
     assert not mark.exists()
 
 
-def test_a_plugin_that_has_the_name_and_gives_no_command_leaves_it_to_a_directory(site: Site, tmp_path: Path) -> None:
-    site.install("acme", wave=giving("activator", "wave"))
+def test_the_name_of_a_plugin_without_commands_is_a_directory(site: Site, tmp_path: Path) -> None:
+    site.install("acme", wave=offering("activator", "wave"))
 
     ran = cloche("wave", "--dry-run", "--no-seed", HOME=str(tmp_path))
 
@@ -79,16 +79,16 @@ def test_a_plugin_that_has_the_name_and_gives_no_command_leaves_it_to_a_director
 @pytest.mark.parametrize(
     "word", [".venv", "./venv", "env/", "a/b", "a\\b", "", "-p", "--help", "create", "plugins", "~", "3"]
 )
-def test_what_cannot_be_a_plugins_command_is_never_looked_up(word: str) -> None:
+def test_a_path_option_or_built_in_command_is_not_a_plugin_command(word: str) -> None:
     assert not is_command_name(word)
 
 
-def test_a_bare_name_may_be_a_plugins_command() -> None:
+def test_a_bare_name_may_be_a_plugin_command() -> None:
     assert is_command_name("venv")
     assert is_command_name("virtualenv-shim")
 
 
-def test_a_command_of_a_plugin_that_fails_or_is_left_out_is_not_taken_for_a_directory(site: Site) -> None:
+def test_the_command_of_a_failed_or_blocked_plugin_is_not_a_directory(site: Site) -> None:
     site.install("acme", wave="raise ValueError('no hand')")
 
     failed = cloche("wave")
@@ -103,7 +103,7 @@ def test_a_command_of_a_plugin_that_fails_or_is_left_out_is_not_taken_for_a_dire
     assert all("it is left out" in ran.stderr for ran in blocked)
 
 
-def test_a_command_that_raises_is_told_to_be_its_plugins(site: Site) -> None:
+def test_an_exception_of_a_command_is_reported_with_its_plugin(site: Site) -> None:
     site.install("acme", wave=WAVE.replace("return 7", "raise RuntimeError('sprained')"))
 
     ran = cloche("wave")
@@ -116,24 +116,24 @@ def test_a_command_that_raises_is_told_to_be_its_plugins(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("raises", "code", "says"),
+    ("raises", "code", "message"),
     [
         ("BaseException('of compiled code')", 6, "cloche: error: command `wave` of plugin `wave` of acme 1.0 failed"),
         ("KeyboardInterrupt", 130, "cloche: interrupted"),
         ("SystemExit(3)", 3, ""),
     ],
 )
-def test_a_command_may_end_as_programs_do_and_no_other_way(site: Site, raises: str, code: int, says: str) -> None:
+def test_a_command_may_exit_or_be_interrupted_but_not_raise(site: Site, raises: str, code: int, message: str) -> None:
     site.install("acme", wave=WAVE.replace("    return 7", f"    raise {raises}"))
 
     ran = cloche("wave")
 
     assert ran.returncode == code
-    assert ran.stderr.startswith(says)
+    assert ran.stderr.startswith(message)
     assert "Traceback" not in ran.stderr
 
 
-def test_a_command_that_returns_no_exit_code_is_told(site: Site) -> None:
+def test_a_command_that_does_not_return_an_exit_code_is_reported(site: Site) -> None:
     site.install("acme", wave=WAVE.replace("return 7", "return 'seven'"))
 
     ran = cloche("wave")
@@ -144,7 +144,7 @@ def test_a_command_that_returns_no_exit_code_is_told(site: Site) -> None:
     )
 
 
-def test_errors_of_ours_that_a_command_raises_keep_their_exit_code(site: Site) -> None:
+def test_a_cloche_error_of_a_command_keeps_its_exit_code(site: Site) -> None:
     site.install("acme", wave=WAVE.replace("return 7", "raise cloche.DestinationError('no sea', hint='go there')"))
 
     ran = cloche("wave")
@@ -153,7 +153,7 @@ def test_errors_of_ours_that_a_command_raises_keep_their_exit_code(site: Site) -
     assert ran.stderr == "cloche: error: no sea\nhint: go there\n"
 
 
-def test_a_command_whose_function_is_not_there_is_told(site: Site) -> None:
+def test_a_command_whose_function_does_not_exist_is_reported(site: Site) -> None:
     site.install("acme", wave=WAVE.replace("THIS:main", "THIS:gone"))
 
     ran = cloche("wave")
@@ -162,7 +162,7 @@ def test_a_command_whose_function_is_not_there_is_told(site: Site) -> None:
     assert "command `wave` of plugin `wave` of acme 1.0 cannot be loaded: AttributeError" in ran.stderr
 
 
-def test_of_two_plugins_with_one_command_the_first_is_used_with_a_warning(site: Site) -> None:
+def test_the_first_of_two_plugins_with_the_same_command_is_used_with_a_warning(site: Site) -> None:
     site.install("acme", wave=WAVE)
     site.install("zebra", wave=WAVE)
 
@@ -173,7 +173,7 @@ def test_of_two_plugins_with_one_command_the_first_is_used_with_a_warning(site: 
     assert "`--no-plugin zebra`" in ran.stderr
 
 
-def test_a_conflict_about_another_command_is_in_nobodys_way(site: Site) -> None:
+def test_a_conflict_about_another_command_is_not_reported(site: Site) -> None:
     other = 'return [cloche.Command("wave", "wave a hand", "THIS:main"), '
     for name in ("acme", "zebra"):
         more = other + f'cloche.Command("{name}-nods", "nod", "THIS:main"), cloche.Command("nod", "nod", "THIS:main")]'
@@ -184,14 +184,14 @@ def test_a_conflict_about_another_command_is_in_nobodys_way(site: Site) -> None:
     assert "two plugins offer the command `nod`" in cloche("nod").stderr
 
 
-def test_a_command_is_found_whatever_its_entry_point_is_called(site: Site) -> None:
+def test_a_command_is_found_if_its_entry_point_has_another_name(site: Site) -> None:
     site.install("acme", hands=WAVE)
 
-    assert statuses(registry(site)) == {"hands": "loaded"}
+    assert statuses(load(site)) == {"hands": "loaded"}
     assert cloche("wave", "hello").returncode == cloche("wave").returncode == 7
 
 
-def test_looking_for_a_command_imports_no_plugin_that_cannot_give_one(site: Site) -> None:
+def test_a_search_for_a_command_does_not_import_plugins_without_commands(site: Site) -> None:
     site.install("acme", other="raise SystemExit('imported')")
 
     ran = cloche("wave", "--dry-run")
@@ -200,7 +200,7 @@ def test_looking_for_a_command_imports_no_plugin_that_cannot_give_one(site: Site
     assert "would be created" in ran.stdout
 
 
-def test_one_module_may_give_several_commands(site: Site) -> None:
+def test_one_module_may_offer_several_commands(site: Site) -> None:
     module = site.module(
         """
         @cloche.hookimpl
@@ -212,15 +212,20 @@ def test_one_module_may_give_several_commands(site: Site) -> None:
     )
     site.metadata("acme", "1.0", {"wave": module, "clap": module})
 
-    assert statuses(registry(site)) == {"wave": "loaded", "clap": "loaded"}
+    assert statuses(load(site)) == {"wave": "loaded", "clap": "loaded"}
     assert [cloche("wave").returncode, cloche("clap").returncode] == [8, 9]
-    assert {name for name, one in listed().items() for given in one["provides"] if given["kind"] == "command"} == {
+    assert {
+        name
+        for name, plugin in list_plugins().items()
+        for component in plugin["provides"]
+        if component["kind"] == "command"
+    } == {
         "wave",
         "clap",
     }
 
 
-def test_an_option_before_a_plugins_command_does_not_make_it_a_directory(site: Site, tmp_path: Path) -> None:
+def test_a_plugin_command_after_an_option_is_not_a_directory(site: Site, tmp_path: Path) -> None:
     site.install("acme", wave=WAVE)
     site.install("zebra", other="raise SystemExit('imported')")
 
@@ -236,7 +241,7 @@ def test_an_option_before_a_plugins_command_does_not_make_it_a_directory(site: S
     assert cloche("--no-plugin", "acme", "wave").returncode == 6
 
 
-LEAVES_OUT = [
+BLOCKING = [
     (["--no-plugins"], {}),
     (["--no-plugin", "hands"], {}),
     (["--no-plugin=acme"], {}),
@@ -246,9 +251,9 @@ LEAVES_OUT = [
 ]
 
 
-@pytest.mark.parametrize(("words", "variables"), LEAVES_OUT)
+@pytest.mark.parametrize(("words", "variables"), BLOCKING)
 @pytest.mark.parametrize("command", ["env --dry-run", "env --dry-run --opton", "--help", "config", "plugins"])
-def test_a_plugin_that_is_left_out_is_not_imported_to_understand_the_command_line(
+def test_a_blocked_plugin_is_not_imported_to_parse_the_command_line(
     site: Site, tmp_path: Path, command: str, words: list[str], variables: dict[str, str]
 ) -> None:
     mark = tmp_path / "imported"
@@ -260,7 +265,9 @@ def test_a_plugin_that_is_left_out_is_not_imported_to_understand_the_command_lin
     assert not mark.exists()
 
 
-def test_a_file_may_leave_out_a_plugin_before_the_command_line_is_understood(site: Site, tmp_path: Path) -> None:
+def test_a_plugin_that_a_config_file_blocks_is_not_imported_to_parse_the_command_line(
+    site: Site, tmp_path: Path
+) -> None:
     mark = tmp_path / "imported"
     site.install("acme", hands=f"open({str(mark)!r}, 'w').close()  # an option\n{WAVE}")
     (tmp_path / "config.toml").write_text('no-plugin = ["hands"]\n')
@@ -271,14 +278,14 @@ def test_a_file_may_leave_out_a_plugin_before_the_command_line_is_understood(sit
     assert not mark.exists()
 
 
-def test_after_the_word_create_a_plugins_command_is_a_directory(site: Site) -> None:
+def test_after_create_the_name_of_a_plugin_command_is_a_directory(site: Site) -> None:
     site.install("acme", wave=WAVE)
 
     assert "would be created" in cloche("--dry-run", "create", "wave").stdout
     assert "would be created" in cloche("--dry-run", "--", "wave").stdout
 
 
-def test_help_lists_commands_of_plugins_and_whose_they_are(site: Site) -> None:
+def test_help_lists_plugin_commands_with_their_distributions(site: Site) -> None:
     site.install("acme", hands=WAVE, plugins=WAVE.replace('"wave"', '"plugins"'))
     site.install("zebra", broken="raise ValueError  # cloche_commands", other="raise SystemExit('imported')")
 
@@ -290,16 +297,16 @@ def test_help_lists_commands_of_plugins_and_whose_they_are(site: Site) -> None:
     assert "wave" not in cloche("info", "--help").stdout
 
 
-def test_our_own_commands_cannot_be_taken(site: Site) -> None:
+def test_a_plugin_cannot_replace_a_built_in_command(site: Site) -> None:
     site.install("acme", plugins=WAVE.replace('"wave"', '"plugins"'))
 
-    found = listed()["plugins"]
+    found = list_plugins()["plugins"]
 
     assert found["status"] == "failed"
     assert found["reason"] == "`plugins` is a command of cloche's own"
 
 
-def test_an_entry_point_with_a_name_in_capitals_is_a_name_too(site: Site) -> None:
+def test_the_name_of_an_entry_point_may_have_capitals(site: Site) -> None:
     site.metadata("acme", "1.0", {"Wave": site.module(WAVE)})
 
     assert [source.name for source in find_sources([str(site.directory)])] == ["Wave"]

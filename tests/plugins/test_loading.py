@@ -1,4 +1,4 @@
-"""Plugins are found, blocked and loaded one by one; what is wrong with one harms nothing but itself."""
+"""Plugins are found, blocked and loaded one by one; a problem with one does not affect the others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cloche.plugins.hookspecs import API_VERSION
 from cloche.plugins.registry import load_plugins
 from cloche.session import Session
 from cloche.testing import fake_environment, fake_host
-from tests.plugins.site import Site, giving, reason, statuses
+from tests.plugins.site import Site, offering, reason, statuses
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
     from cloche.plugins.registry import Registry
 
 
-def registry(site: Site, *blocklist: str, **replace: str) -> Registry:
+def load(site: Site, *blocklist: str, **replace: str) -> Registry:
     return load_plugins([str(site.directory)], frozenset(blocklist), replace)
 
 
 def names(found: Registry, kind: str = "activator") -> list[str]:
-    return [one.name for one in found.all(kind) if one.source.distribution != "cloche"]  # type: ignore[arg-type]
+    return [component.name for component in found.all(kind) if component.source.distribution != "cloche"]  # type: ignore[arg-type]
 
 
-# Found and loaded
+# Finding and loading
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "command"])
-def test_a_plugin_is_found_by_its_entry_point_and_what_it_gives_can_be_selected(site: Site, kind: str) -> None:
-    site.install("acme-shells", mine=giving(kind, "acme"))
+def test_a_plugin_is_found_by_its_entry_point_and_its_components_by_name(site: Site, kind: str) -> None:
+    site.install("acme-shells", mine=offering(kind, "acme"))
 
-    found = registry(site)
+    found = load(site)
 
     assert statuses(found) == {"mine": "loaded"}
     assert names(found, kind) == ["acme"]
@@ -64,16 +64,16 @@ def test_one_distribution_may_have_several_plugins_and_a_plugin_may_be_any_objec
         plugin = Plugin()
         """
     )
-    site.install("acme", shell=giving("activator", "acme"))
+    site.install("acme", shell=offering("activator", "acme"))
     site.metadata("acme_commands", "2.0", {"wave": f"{module}:plugin"})
 
-    found = registry(site)
+    found = load(site)
 
     assert statuses(found) == {"shell": "loaded", "wave": "loaded"}
     assert names(found, "command") == ["wave"]
 
 
-def test_the_module_that_a_descriptor_names_waits_until_it_is_selected(site: Site) -> None:
+def test_the_module_of_a_descriptor_is_imported_when_it_is_used(site: Site) -> None:
     heavy = site.module("class Heavy:\n    name = 'heavy'\ncreator = Heavy()\n")
     site.install(
         "acme",
@@ -84,13 +84,13 @@ def test_the_module_that_a_descriptor_names_waits_until_it_is_selected(site: Sit
         """,
     )
 
-    found = registry(site)
+    found = load(site)
 
     assert heavy not in sys.modules
     assert found.find("creator", "heavy").load().name == "heavy"
 
 
-def test_what_a_descriptor_names_in_vain_is_told_with_plugin_and_distribution(site: Site) -> None:
+def test_a_descriptor_that_cannot_be_loaded_is_reported_with_its_plugin(site: Site) -> None:
     site.install(
         "acme",
         mine="""
@@ -102,13 +102,13 @@ def test_what_a_descriptor_names_in_vain_is_told_with_plugin_and_distribution(si
 
     with pytest.raises(
         PluginError, match=r"creator `heavy` of plugin `mine` of acme 1\.0 cannot be loaded: ModuleNot"
-    ) as told:
-        registry(site).find("creator", "heavy").load()
+    ) as caught:
+        load(site).find("creator", "heavy").load()
 
-    assert "`--no-plugin mine`" in str(told.value.hint)
+    assert "`--no-plugin mine`" in str(caught.value.hint)
 
 
-def test_the_box_is_loaded_where_nothing_is_installed(tmp_path: Path) -> None:
+def test_built_in_components_are_loaded_without_installed_plugins(tmp_path: Path) -> None:
     found = load_plugins([str(tmp_path)])
 
     assert found.find("creator", "symlink").source.distribution == "cloche"
@@ -116,7 +116,7 @@ def test_the_box_is_loaded_where_nothing_is_installed(tmp_path: Path) -> None:
     assert statuses(found) == {}
 
 
-def test_the_order_of_installation_means_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_order_of_installation_does_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     orders = []
     for attempt in range(3):
         site = Site(tmp_path / str(attempt))
@@ -124,16 +124,16 @@ def test_the_order_of_installation_means_nothing(tmp_path: Path, monkeypatch: py
         letters = list("abcdef")
         random.shuffle(letters)
         for letter in letters:
-            site.install(f"acme-{letter}", **{f"plugin_{letter}": giving("activator", f"shell-{letter}")})
-        orders.append(names(registry(site)))
+            site.install(f"acme-{letter}", **{f"plugin_{letter}": offering("activator", f"shell-{letter}")})
+        orders.append(names(load(site)))
 
     assert orders == [[f"shell-{letter}" for letter in "abcdef"]] * 3
 
 
-def test_of_a_distribution_that_is_installed_twice_the_first_on_the_path_is_used(tmp_path: Path, site: Site) -> None:
+def test_the_first_of_two_installations_of_a_distribution_is_used(tmp_path: Path, site: Site) -> None:
     second = Site(tmp_path / "second")
-    site.install("acme", "2.0", new=giving("activator", "new"))
-    second.install("Acme", "1.0", old=giving("activator", "old"))
+    site.install("acme", "2.0", new=offering("activator", "new"))
+    second.install("Acme", "1.0", old=offering("activator", "old"))
 
     found = load_plugins([str(site.directory), str(second.directory)])
 
@@ -142,24 +142,24 @@ def test_of_a_distribution_that_is_installed_twice_the_first_on_the_path_is_used
     assert str(site.directory) in reason(found, "old")
 
 
-def test_a_distribution_without_plugins_hides_an_older_one_with_some(tmp_path: Path, site: Site) -> None:
+def test_a_distribution_without_plugins_shadows_one_with_plugins(tmp_path: Path, site: Site) -> None:
     (site.directory / "acme-2.0.dist-info").mkdir()
     second = Site(tmp_path / "second")
-    second.install("acme", "1.0", old=giving("activator", "old"))
+    second.install("acme", "1.0", old=offering("activator", "old"))
 
     assert find_sources([str(site.directory), str(second.directory)]) == []
 
 
-def test_names_of_distributions_are_compared_as_indexes_compare_them(site: Site) -> None:
-    site.install("Acme.Shell_Tools", mine=giving("activator", "acme"))
+def test_distribution_names_are_normalized(site: Site) -> None:
+    site.install("Acme.Shell_Tools", mine=offering("activator", "acme"))
 
     [source] = find_sources([str(site.directory)])
 
     assert source.distribution == "acme-shell-tools"
-    assert statuses(registry(site, "ACME_Shell.tools")) == {"mine": "blocked"}
+    assert statuses(load(site, "ACME_Shell.tools")) == {"mine": "blocked"}
 
 
-def test_entry_points_of_other_groups_and_files_that_cannot_be_read_are_passed_over(site: Site) -> None:
+def test_other_groups_and_unreadable_files_are_ignored(site: Site) -> None:
     for name, content in {
         "other": b"[console_scripts]\nx = x:x\n",
         "odd": b"\xff\xfe[cloche]\n= = =\nno separator\n# comment = x\n; comment = x\n",
@@ -176,7 +176,7 @@ def test_entry_points_of_other_groups_and_files_that_cannot_be_read_are_passed_o
 def test_the_scan_finds_what_importlib_metadata_finds(site: Site) -> None:
     from importlib.metadata import distributions
 
-    site.install("acme", mine=giving("activator", "acme"), other=giving("creator", "acme"))
+    site.install("acme", mine=offering("activator", "acme"), other=offering("creator", "acme"))
     site.metadata("Spaced", "1", {"spaced": "module:attribute [extra]"})
     theirs = {
         (point.name, point.module, point.attr or "")
@@ -190,9 +190,9 @@ def test_the_scan_finds_what_importlib_metadata_finds(site: Site) -> None:
     assert ours == theirs
 
 
-def test_plugins_in_an_archive_on_the_path_are_found_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plugins_in_a_zip_archive_on_the_path_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site = Site(tmp_path / "site")
-    site.install("acme-zipped", mine=giving("activator", "zipped"))
+    site.install("acme-zipped", mine=offering("activator", "zipped"))
     archive = tmp_path / "site.zip"
     with zipfile.ZipFile(archive, "w") as file:
         for path in site.directory.rglob("*"):
@@ -202,7 +202,7 @@ def test_plugins_in_an_archive_on_the_path_are_found_too(tmp_path: Path, monkeyp
     assert "zipped" in names(load_plugins(sys.path))
 
 
-# Broken
+# Broken plugins
 
 
 OPTION = """
@@ -261,7 +261,7 @@ BROKEN = {
         "TypeError: creator `a` has an option 5: expected a name such as `link-mode`",
     ),
     "twice": (
-        giving("creator", "one", "other", "one"),
+        offering("creator", "one", "other", "one"),
         "TypeError: `cloche_creators` returned two components named `one`",
     ),
     "without-end": (
@@ -270,10 +270,10 @@ BROKEN = {
     ),
     "function": (
         "@cloche.hookimpl\ndef cloche_commands(): return [cloche.Command('a', 'do it', len)]",
-        "TypeError: command `a` has <built-in function len> as `implementation`: expected a text",
+        "TypeError: command `a` has <built-in function len> as `implementation`: expected a string",
     ),
     "summary": (
-        giving("creator", "a", more="summary = property(lambda self: 1 / 0)"),
+        offering("creator", "a", more="summary = property(lambda self: 1 / 0)"),
         "ZeroDivisionError: division by zero",
     ),
     "half": (
@@ -284,71 +284,69 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize(("text", "told"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_plugin_is_named_with_its_cause_and_skipped(site: Site, text: str, told: str) -> None:
-    site.install("acme-good", good=giving("activator", "good"))
+@pytest.mark.parametrize(("text", "cause"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_plugin_is_skipped_and_reported_with_the_cause(site: Site, text: str, cause: str) -> None:
+    site.install("acme-good", good=offering("activator", "good"))
     site.install("acme-broken", "0.3", broken=text)
-    site.install("zebra", striped=giving("activator", "striped"))
+    site.install("zebra", striped=offering("activator", "striped"))
 
-    found = registry(site)
+    found = load(site)
 
     assert statuses(found) == {"good": "loaded", "broken": "failed", "striped": "loaded"}
     assert names(found) == ["good", "striped"]
-    [complaint] = found.warnings
-    assert complaint.startswith("plugin `broken` of acme-broken 0.3 was skipped: ")
-    assert told in complaint
-    assert "\n" not in complaint
+    [warning] = found.warnings
+    assert warning.startswith("plugin `broken` of acme-broken 0.3 was skipped: ")
+    assert cause in warning
+    assert "\n" not in warning
 
 
-def test_an_entry_point_that_names_what_is_not_there_is_a_broken_plugin(site: Site) -> None:
+def test_an_entry_point_that_cannot_be_loaded_is_a_broken_plugin(site: Site) -> None:
     site.metadata("acme", "1.0", {"gone": "no_such_module_anywhere", "lost": "os.path:nowhere", "empty": ""})
 
-    assert statuses(registry(site)) == {"gone": "failed", "lost": "failed", "empty": "failed"}
+    assert statuses(load(site)) == {"gone": "failed", "lost": "failed", "empty": "failed"}
 
 
-def test_selecting_what_a_broken_plugin_may_give_says_that_it_failed(site: Site) -> None:
+def test_an_unknown_component_is_reported_with_a_broken_plugin_that_may_offer_it(site: Site) -> None:
     site.install("acme-elvish", elvish="import no_such_module_anywhere")
 
-    with pytest.raises(PluginError, match=r"unknown activator `elvish`; plugin `elvish` of acme-elvish 1\.0") as told:
-        registry(site).find("activator", "elvish")
+    with pytest.raises(PluginError, match=r"unknown activator `elvish`; plugin `elvish` of acme-elvish 1\.0") as caught:
+        load(site).find("activator", "elvish")
 
-    assert told.value.hint == "`cloche plugins` lists the plugins and what went wrong"
+    assert caught.value.hint == "`cloche plugins` lists the plugins and their errors"
 
 
-def test_what_a_plugin_gave_before_it_failed_is_not_used(site: Site) -> None:
+def test_components_of_a_plugin_that_fails_later_are_not_used(site: Site) -> None:
     site.install(
         "acme",
-        mine=giving("activator", "early") + "\n@cloche.hookimpl\ndef cloche_commands(): raise ValueError('late')\n",
+        mine=offering("activator", "early") + "\n@cloche.hookimpl\ndef cloche_commands(): raise ValueError('late')\n",
     )
 
-    found = registry(site)
+    found = load(site)
 
     assert names(found) == []
     assert reason(found, "mine") == "ValueError: late"
 
 
-def test_an_error_after_an_environment_is_made_is_told_and_does_not_keep_others_from_being_told(
-    site: Site, tmp_path: Path
-) -> None:
+def test_a_failure_after_creation_is_reported_and_other_plugins_are_called(site: Site, tmp_path: Path) -> None:
     site.install("acme-a", first="@cloche.hookimpl\ndef cloche_created(result): raise RuntimeError('no room')")
     site.install(
         "acme-b",
         second=f"""
         from pathlib import Path
         @cloche.hookimpl
-        def cloche_created(result): Path({str(tmp_path / "told")!r}).write_text(repr(result))
+        def cloche_created(result): Path({str(tmp_path / "called")!r}).write_text(repr(result))
         """,
     )
 
-    [(warning, error)] = registry(site).tell_created(fake_environment("/env"))  # type: ignore[arg-type]
+    [(warning, error)] = load(site).notify_created(fake_environment("/env"))  # type: ignore[arg-type]
 
     assert warning == "plugin `first` of acme-a 1.0 failed after the environment was created: RuntimeError: no room"
     assert isinstance(error, RuntimeError)
-    assert "/env" in (tmp_path / "told").read_text()
+    assert "/env" in (tmp_path / "called").read_text()
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_whatever_is_raised_after_an_environment_is_made_is_a_warning(site: Site, tmp_path: Path, times: int) -> None:
+def test_any_exception_after_creation_is_a_warning(site: Site, tmp_path: Path, times: int) -> None:
     site.install("acme", panics="@cloche.hookimpl\ndef cloche_created(result): raise BaseException('of compiled code')")
 
     for number in range(times):
@@ -358,7 +356,7 @@ def test_whatever_is_raised_after_an_environment_is_made_is_a_warning(site: Site
     assert "plugin `panics` of acme 1.0 failed after the environment was created: BaseException" in ran.stderr
 
 
-def test_who_asks_to_stop_is_heard_while_a_plugin_is_imported(site: Site, tmp_path: Path) -> None:
+def test_a_signal_during_the_import_of_a_plugin_stops_the_run(site: Site, tmp_path: Path) -> None:
     site.install("acme", slow="import os, signal\nos.kill(os.getpid(), signal.SIGTERM)")
 
     ran = subprocess.run(
@@ -368,62 +366,62 @@ def test_who_asks_to_stop_is_heard_while_a_plugin_is_imported(site: Site, tmp_pa
     assert (ran.returncode, ran.stderr) == (143, "cloche: interrupted\n")
 
 
-def test_who_wants_to_be_told_of_new_environments_is_known(site: Site) -> None:
+def test_the_registry_knows_whether_a_plugin_implements_cloche_created(site: Site) -> None:
     site.install("acme", mine="@cloche.hookimpl\ndef cloche_created(result): pass")
 
-    assert registry(site).listens
-    assert not registry(site, "mine").listens
+    assert load(site).has_created_hooks
+    assert not load(site, "mine").has_created_hooks
 
 
-# Blocked
+# Blocked plugins
 
 
-def test_a_blocked_plugin_is_not_even_imported(site: Site, tmp_path: Path) -> None:
+def test_a_blocked_plugin_is_not_imported(site: Site, tmp_path: Path) -> None:
     mark = tmp_path / "imported"
-    site.install("acme-shells", mine=f"open({str(mark)!r}, 'w').close()\n" + giving("activator", "acme"))
+    site.install("acme-shells", mine=f"open({str(mark)!r}, 'w').close()\n" + offering("activator", "acme"))
 
     for name in ("mine", "acme-shells", "acme_shells", "*"):
-        found = registry(site, name)
+        found = load(site, name)
         assert statuses(found) == {"mine": "blocked"}, name
         assert names(found) == []
         assert not mark.exists()
 
     assert found.find("creator", "symlink")
-    assert statuses(registry(site)) == {"mine": "loaded"}
+    assert statuses(load(site)) == {"mine": "loaded"}
     assert mark.exists()
 
 
-def test_blocking_one_plugin_leaves_the_others_of_its_distribution(site: Site) -> None:
-    site.install("acme", one=giving("activator", "one"), two=giving("activator", "two"))
+def test_blocking_a_plugin_does_not_block_others_of_its_distribution(site: Site) -> None:
+    site.install("acme", one=offering("activator", "one"), two=offering("activator", "two"))
 
-    assert names(registry(site, "one")) == ["two"]
+    assert names(load(site, "one")) == ["two"]
 
 
-def test_the_box_cannot_be_blocked(site: Site) -> None:
-    found = registry(site, "builtin", "*")
+def test_built_in_plugins_cannot_be_blocked(site: Site) -> None:
+    found = load(site, "builtin", "*")
 
     assert found.find("creator", "symlink")
     assert found.warnings == ["plugin `builtin` is part of cloche and cannot be left out"]
 
 
-def test_a_name_in_the_block_list_that_no_plugin_has_is_told(site: Site) -> None:
-    site.install("acme-shells", nushell=giving("activator", "nu"))
+def test_an_unknown_name_in_the_block_list_is_reported(site: Site) -> None:
+    site.install("acme-shells", nushell=offering("activator", "nu"))
 
-    found = registry(site, "nushel", "nushell", "quite-other")
+    found = load(site, "nushel", "nushell", "quite-other")
 
     assert found.warnings == [
-        "unknown plugin `nushel`; nothing was left out for it; did you mean `nushell`?",
-        "unknown plugin `quite-other`; nothing was left out for it",
+        "cannot leave out unknown plugin `nushel`; did you mean `nushell`?",
+        "cannot leave out unknown plugin `quite-other`",
     ]
 
 
-def test_selecting_what_is_blocked_names_what_was_left_out(site: Site) -> None:
-    site.install("acme", shells=giving("activator", "acme"))
+def test_an_unknown_component_is_reported_with_the_blocked_plugins(site: Site) -> None:
+    site.install("acme", shells=offering("activator", "acme"))
 
-    with pytest.raises(UsageError, match="unknown activator `acme`") as told:
-        registry(site, "shells").find("activator", "acme")
+    with pytest.raises(UsageError, match="unknown activator `acme`") as caught:
+        load(site, "shells").find("activator", "acme")
 
-    assert "left out with `--no-plugin`: `shells` of acme 1.0" in str(told.value.hint)
+    assert "left out with `--no-plugin`: `shells` of acme 1.0" in str(caught.value.hint)
 
 
 def test_the_block_list_comes_from_flags_and_the_variable() -> None:
@@ -433,47 +431,47 @@ def test_the_block_list_comes_from_flags_and_the_variable() -> None:
     assert blocked_names(fake_host()) == frozenset()
 
 
-def test_a_session_tells_what_is_wrong_with_plugins(site: Site) -> None:
+def test_a_session_collects_the_warnings_about_plugins(site: Site) -> None:
     site.install("acme", broken="raise ValueError('dull blade')")
 
-    with Session(fake_host(), blocklist=frozenset(["nobody"]), access="none") as session:
+    with Session(fake_host(), blocklist=frozenset(["missing"]), access="none") as session:
         assert session.registry.find("creator", "symlink")
 
     assert session.warnings == [
         "plugin `broken` of acme 1.0 was skipped: ValueError: dull blade",
-        "unknown plugin `nobody`; nothing was left out for it",
+        "cannot leave out unknown plugin `missing`",
     ]
 
 
 @pytest.mark.parametrize("attribute", ["options", "summary", "replaces", "implementation", "name"])
-def test_an_object_that_fails_to_say_what_it_is_breaks_its_plugin_alone(site: Site, attribute: str) -> None:
+def test_an_object_with_a_failing_attribute_breaks_only_its_plugin(site: Site, attribute: str) -> None:
     failing = f"@property\ndef {attribute}(self): raise ValueError('out of order')\n@{attribute}.setter\n"
-    site.install("acme", mine=giving("activator", "fancy", more=f"{failing}def {attribute}(self, text): pass"))
-    site.install("zebra", yours=giving("activator", "plain"))
+    site.install("acme", mine=offering("activator", "fancy", more=f"{failing}def {attribute}(self, text): pass"))
+    site.install("zebra", yours=offering("activator", "plain"))
 
-    found = registry(site)
+    found = load(site)
 
     assert statuses(found) == {"mine": "failed", "yours": "loaded"}
     assert "out of order" in found.warnings[0]
     assert names(found) == ["plain"]
 
 
-def test_of_several_that_failed_the_one_that_has_the_name_is_told(site: Site) -> None:
+def test_the_broken_plugin_with_a_similar_name_is_reported(site: Site) -> None:
     site.install("acme", broken="raise ValueError('one')")
     site.install("zebra", fancy_shell="raise ValueError('two')")
 
     with pytest.raises(PluginError, match=r"`fancy-shell` of zebra .* failed: ValueError: two"):
-        registry(site).find("activator", "fancy")
+        load(site).find("activator", "fancy")
 
 
-# In conflict
+# Conflicts
 
 
-def test_the_later_of_two_components_with_one_name_is_left_out_with_a_warning(site: Site) -> None:
-    site.install("acme", "1.2", mine=giving("activator", "fancy"))
-    site.install("zebra", "3.4", yours=giving("activator", "fancy", "plain"))
+def test_the_second_of_two_components_with_the_same_name_is_left_out_with_a_warning(site: Site) -> None:
+    site.install("acme", "1.2", mine=offering("activator", "fancy"))
+    site.install("zebra", "3.4", yours=offering("activator", "fancy", "plain"))
 
-    found = registry(site)
+    found = load(site)
 
     assert found.find("activator", "fancy").source.distribution == "acme"
     assert names(found) == ["fancy", "plain"]
@@ -483,72 +481,72 @@ def test_the_later_of_two_components_with_one_name_is_left_out_with_a_warning(si
             "uninstall one of them, or leave one out with `--no-plugin yours`"
         )
     ]
-    assert registry(site, "mine").find("activator", "fancy").source.distribution == "zebra"
+    assert load(site, "mine").find("activator", "fancy").source.distribution == "zebra"
 
 
 @pytest.mark.parametrize("options", ["", "(tryfirst=True)", "(trylast=True)"])
-def test_a_plugin_cannot_take_the_name_of_a_built_in_component(site: Site, options: str) -> None:
-    site.install("acme", mine=giving("activator", "bash").replace("cloche.hookimpl", f"cloche.hookimpl{options}"))
+def test_a_plugin_cannot_replace_a_built_in_component_by_its_name(site: Site, options: str) -> None:
+    site.install("acme", mine=offering("activator", "bash").replace("cloche.hookimpl", f"cloche.hookimpl{options}"))
 
-    found = registry(site)
+    found = load(site)
 
     assert found.find("activator", "bash").source.distribution == "cloche"
     assert found.warnings[0].startswith("two plugins offer the activator `bash`: `builtin` of cloche is used, `mine`")
 
 
-def test_plugins_with_one_name_are_told_apart_by_their_distributions(site: Site) -> None:
-    site.install("acme", shell=giving("activator", "fancy"))
-    site.install("zebra", shell=giving("activator", "fancy"))
+def test_plugins_with_the_same_name_are_distinguished_by_their_distributions(site: Site) -> None:
+    site.install("acme", shell=offering("activator", "fancy"))
+    site.install("zebra", shell=offering("activator", "fancy"))
 
-    assert "`--no-plugin zebra`" in registry(site).warnings[0]
-    assert names(registry(site, "zebra")) == ["fancy"]
-
-
-def test_the_same_name_for_different_kinds_of_things_is_no_conflict(site: Site) -> None:
-    site.install("acme", mine=giving("activator", "fancy"))
-    site.install("zebra", yours=giving("creator", "fancy"))
-
-    assert registry(site).conflicts == []
+    assert "`--no-plugin zebra`" in load(site).warnings[0]
+    assert names(load(site, "zebra")) == ["fancy"]
 
 
-def test_a_module_with_two_entry_points_gives_what_are_no_commands_once(site: Site) -> None:
-    module = site.module(giving("activator", "fancy"))
+def test_components_of_different_kinds_may_have_the_same_name(site: Site) -> None:
+    site.install("acme", mine=offering("activator", "fancy"))
+    site.install("zebra", yours=offering("creator", "fancy"))
+
+    assert load(site).conflicts == []
+
+
+def test_the_components_of_a_module_with_two_entry_points_are_used_once(site: Site) -> None:
+    module = site.module(offering("activator", "fancy"))
     site.metadata("acme", "1.0", {"one": module, "two": module})
 
-    found = registry(site)
+    found = load(site)
 
     assert names(found) == ["fancy"]
     assert statuses(found) == {"one": "loaded", "two": "loaded"}
 
 
-def test_a_built_in_is_replaced_only_if_the_plugin_offers_it_and_the_user_agrees(site: Site) -> None:
-    site.install("acme", mine=giving("activator", "better", more="replaces = 'bash'"))
+def test_a_built_in_component_is_replaced_only_if_plugin_and_user_agree(site: Site) -> None:
+    site.install("acme", mine=offering("activator", "better", more="replaces = 'bash'"))
 
-    without = registry(site)
+    without = load(site)
     assert without.find("activator", "bash").source.distribution == "cloche"
-    assert "better" not in [one.name for one in without.all("activator")], "until then it is used by name alone"
+    assert "better" not in [one.name for one in without.all("activator")], "until then it is used only by its name"
     assert without.find("activator", "better").source.distribution == "acme"
 
-    agreed = registry(site, bash="better")
+    agreed = load(site, bash="better")
     assert agreed.find("activator", "bash").source.distribution == "acme"
     assert "bash" not in [one.name for one in agreed.all("activator")]
     assert [one.name for one in agreed.all("activator")].count("better") == 1
     assert agreed.warnings == []
 
 
-def test_consent_without_an_offer_changes_nothing_and_is_told(site: Site) -> None:
-    site.install("acme", mine=giving("activator", "better"))
+def test_a_replacement_that_the_plugin_does_not_offer_is_reported(site: Site) -> None:
+    site.install("acme", mine=offering("activator", "better"))
 
-    found = registry(site, bash="better")
+    found = load(site, bash="better")
 
     assert found.find("activator", "bash").source.distribution == "cloche"
     assert found.warnings == ["`replace` in the settings: activator `better` does not offer to replace `bash`"]
-    assert registry(site, bash="beter").warnings == [
+    assert load(site, bash="beter").warnings == [
         "`replace` in the settings: unknown component `beter` for `bash`; did you mean `better`?"
     ]
 
 
-def test_a_descriptor_may_offer_to_replace_as_well(site: Site) -> None:
+def test_a_descriptor_may_replace_a_built_in_component(site: Site) -> None:
     site.install(
         "acme",
         mine="""
@@ -558,30 +556,30 @@ def test_a_descriptor_may_offer_to_replace_as_well(site: Site) -> None:
         """,
     )
 
-    assert registry(site).find("seeder", "pip").source.distribution == "cloche"
-    assert registry(site, pip="store").find("seeder", "pip").name == "store"
+    assert load(site).find("seeder", "pip").source.distribution == "cloche"
+    assert load(site, pip="store").find("seeder", "pip").name == "store"
 
 
-# The interface's version
+# The version of the plugin interface
 
 
-def test_a_plugin_may_say_for_which_interface_it_is_written(site: Site) -> None:
-    site.install("acme-now", now=f"cloche_api_version = {API_VERSION}\n" + giving("activator", "now"))
-    site.install("acme-later", later=f"cloche_api_version = {API_VERSION + 1}\n" + giving("activator", "later"))
+def test_a_plugin_for_another_version_of_the_interface_fails(site: Site) -> None:
+    site.install("acme-now", now=f"cloche_api_version = {API_VERSION}\n" + offering("activator", "now"))
+    site.install("acme-later", later=f"cloche_api_version = {API_VERSION + 1}\n" + offering("activator", "later"))
 
-    found = registry(site)
+    found = load(site)
 
     assert statuses(found) == {"now": "loaded", "later": "failed"}
-    assert f"it needs version {API_VERSION + 1} of the plugin interface, and this is version {API_VERSION}" in reason(
+    assert f"it needs version {API_VERSION + 1} of the plugin interface, but this is version {API_VERSION}" in reason(
         found, "later"
     )
 
 
-def test_the_interface_of_version_1_is_what_plugins_were_promised() -> None:
-    """Hooks and arguments may be added to these; taking one away would need a new version."""
+def test_version_1_of_the_interface_keeps_its_hooks_and_arguments() -> None:
+    """Hooks and arguments may be added; removing one needs a new version."""
     from cloche.plugins import hookspecs
 
-    promised = {
+    expected = {
         "cloche_finders": (),
         "cloche_creators": (),
         "cloche_seeders": (),
@@ -590,28 +588,28 @@ def test_the_interface_of_version_1_is_what_plugins_were_promised() -> None:
         "cloche_created": ("result",),
     }
     assert API_VERSION == 1
-    for hook, arguments in promised.items():
-        taken = getattr(hookspecs, hook).__code__.co_varnames
-        assert set(arguments) <= set(taken), hook
+    for hook, arguments in expected.items():
+        existing = getattr(hookspecs, hook).__code__.co_varnames
+        assert set(arguments) <= set(existing), hook
 
 
-# Many
+# Many plugins
 
 
-def test_fifty_plugins_load_in_little_time_and_in_order(site: Site) -> None:
+def test_fifty_plugins_load_in_order(site: Site) -> None:
     for number in range(50):
-        site.install(f"acme-{number:02}", **{f"plugin_{number:02}": giving("activator", f"shell-{number:02}")})
+        site.install(f"acme-{number:02}", **{f"plugin_{number:02}": offering("activator", f"shell-{number:02}")})
 
-    found = registry(site)
+    found = load(site)
 
     assert names(found) == [f"shell-{number:02}" for number in range(50)]
     assert set(statuses(found).values()) == {"loaded"}
 
 
-# Where nothing must be found
+# Plugins and the rest of a run
 
 
-def test_nothing_that_lies_in_the_current_directory_is_loaded(tmp_path: Path) -> None:
+def test_plugins_in_the_current_directory_are_not_loaded(tmp_path: Path) -> None:
     here = Site(tmp_path / "project")
     mark = tmp_path / "imported"
     here.install("trap", trap=f"open({str(mark)!r}, 'w').close()\n")
@@ -635,13 +633,13 @@ def test_nothing_that_lies_in_the_current_directory_is_loaded(tmp_path: Path) ->
 @pytest.mark.parametrize(
     "text",
     [
-        giving("activator", "leaver", more="def scripts(self, environment): raise SystemExit"),
-        giving("activator", "leaver", more="def refusal(self, interpreter): raise SystemExit(0)"),
-        giving("activator", "leaver", more="def refusal(self, interpreter): raise BaseException('not SystemExit')"),
+        offering("activator", "leaver", more="def scripts(self, environment): raise SystemExit"),
+        offering("activator", "leaver", more="def refusal(self, interpreter): raise SystemExit(0)"),
+        offering("activator", "leaver", more="def refusal(self, interpreter): raise BaseException('not SystemExit')"),
         "@cloche.hookimpl\ndef cloche_activators(): return [cloche.Descriptor('leaver', 'fake_plugin_leaver:it')]",
     ],
 )
-def test_a_plugin_that_ends_the_run_does_not_make_it_look_like_a_success(site: Site, tmp_path: Path, text: str) -> None:
+def test_a_run_that_a_plugin_ends_is_a_failure(site: Site, tmp_path: Path, text: str) -> None:
     site.install("acme", leaver=text)
     site.module("raise SystemExit(0)", "fake_plugin_leaver")
 
@@ -658,7 +656,7 @@ def test_a_plugin_that_ends_the_run_does_not_make_it_look_like_a_success(site: S
     assert not (tmp_path / "env").exists()
 
 
-def test_an_activator_that_was_left_out_is_back_as_soon_as_its_module_is_mended(site: Site, tmp_path: Path) -> None:
+def test_an_activator_is_used_again_as_soon_as_its_module_is_fixed(site: Site, tmp_path: Path) -> None:
     site.install(
         "acme",
         late="@cloche.hookimpl\ndef cloche_activators(): return [cloche.Descriptor('late', 'fake_plugin_late:it')]",
@@ -668,7 +666,7 @@ def test_an_activator_that_was_left_out_is_back_as_soon_as_its_module_is_mended(
     for number in range(3):
         if number == 2:
             (site.directory / "fake_plugin_late.py").write_text(
-                "import cloche\n" + giving("activator", "late") + "\nit = cloche_activators()[0]\n"
+                "import cloche\n" + offering("activator", "late") + "\nit = cloche_activators()[0]\n"
             )
         command = [sys.executable, "-B", "-m", "cloche", f"env{number}", "--no-seed", "--json"]
         ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -680,17 +678,15 @@ def test_an_activator_that_was_left_out_is_back_as_soon_as_its_module_is_mended(
 @pytest.mark.parametrize(
     "words", ["env --no-seed --json", "env --no-seed --dry-run --json", "plugins --json", "pythons 3 --json"]
 )
-def test_what_a_plugin_prints_does_not_get_between_json_and_who_reads_it(
-    site: Site, tmp_path: Path, words: str
-) -> None:
+def test_output_of_a_plugin_goes_to_standard_error_with_json(site: Site, tmp_path: Path, words: str) -> None:
     talk = "import os, sys\nprint('hello')\nsys.__stdout__.write('ahoy')\nos.system('echo goodbye')\n"
-    site.install("acme", talker=talk + giving("activator", "talker"))
+    site.install("acme", talker=talk + offering("activator", "talker"))
 
     command = [sys.executable, "-m", "cloche", *words.split()]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
 
     assert "schema_version" in json.loads(ran.stdout)
-    assert all(said in ran.stderr for said in ("hello", "ahoy", "goodbye"))
+    assert all(word in ran.stderr for word in ("hello", "ahoy", "goodbye"))
 
 
 OPTION = """options = (cloche.Option("greeting", "what to say"),)"""
@@ -706,10 +702,10 @@ OPTION = """options = (cloche.Option("greeting", "what to say"),)"""
         ("config", {"CLOCHE_JSON": "1"}),
     ],
 )
-def test_nor_where_a_variable_asks_for_json_or_options_of_plugins_are_looked_for(
+def test_output_of_a_plugin_goes_to_standard_error_if_json_is_requested_in_another_way(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, variables: dict[str, str]
 ) -> None:
-    site.install("acme", talker="print('hello')\n" + giving("activator", "talker", more=OPTION))
+    site.install("acme", talker="print('hello')\n" + offering("activator", "talker", more=OPTION))
     for name, text in variables.items():
         monkeypatch.setenv(name, text)
 
@@ -720,8 +716,8 @@ def test_nor_where_a_variable_asks_for_json_or_options_of_plugins_are_looked_for
     assert "hello" in ran.stderr
 
 
-def test_standard_output_is_put_back_where_a_run_that_promised_json_fails(site: Site, tmp_path: Path) -> None:
-    site.install("acme", talker="print('hello')\n" + giving("activator", "talker"))
+def test_standard_output_is_restored_after_a_failed_run_with_json(site: Site, tmp_path: Path) -> None:
+    site.install("acme", talker="print('hello')\n" + offering("activator", "talker"))
 
     text = (
         "import os\nfrom cloche.__main__ import main\nprint(main(['env', '--json', '--activators', 'x']), flush=True)"

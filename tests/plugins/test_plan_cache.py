@@ -1,4 +1,4 @@
-"""A cached plan never changes the result: whatever a component reads, the next run sees its current content."""
+"""A cached plan never changes the result: each run uses the current content of the files that components read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tests.distributions import make_wheel
 from tests.integration.test_plan_cache import HERE, decides
 from tests.interpreters import pyenv
-from tests.plugins.site import Site, giving
+from tests.plugins.site import Site, offering
 from tests.run import Cloche, clean_environ
 from tests.trees import Tree, snapshot
 
@@ -28,11 +28,12 @@ def user(tmp_path: Path, site: Site) -> Cloche:
 
 
 def remove_plans(user: Cloche) -> None:
+    """Empty the plan cache."""
     shutil.rmtree(user.cwd / "cache" / "cloche" / "plans", ignore_errors=True)
 
 
 def create(user: Cloche, *argv: str, **variables: str) -> tuple[bool, Tree]:
-    """Create an environment; return whether anything was resolved for it, and its tree."""
+    """Create an environment; return whether its plan was resolved instead of cached, and its tree."""
     resolved = decides(Cloche(user.cwd, {**user.environ, **variables}), "env", *argv)
     tree = snapshot(user.cwd / "env")
     shutil.rmtree(user.cwd / "env")
@@ -80,14 +81,14 @@ def declared(self, *_):
     return [str(SOURCE / "text"), str(SOURCE / "refusal"), str(SOURCE / "wheels")]
 """
 
-DECLARING = "\nCreator.inputs = Seeder.inputs = declared\n"
+DECLARED = "\nCreator.inputs = Seeder.inputs = declared\n"
 
-GIVEN = {
+OFFERED = {
     "object": "@cloche.hookimpl\ndef cloche_KINDs(): return [KIND]",
     "descriptor": "@cloche.hookimpl\ndef cloche_KINDs(): return [cloche.Descriptor('acme', 'THIS:KIND')]",
 }
 
-ASKED = {
+ARGUMENTS = {
     "creator": ["--creator", "acme", "--no-seed"],
     "seeder": ["--seeder", "acme"],
     "activator": ["--no-seed"],
@@ -97,7 +98,7 @@ ASKED = {
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """What the components of the test read."""
+    """A directory with the files that the components read."""
     directory = tmp_path / "source"
     directory.mkdir()
     (directory / "text").write_text("first")
@@ -107,7 +108,7 @@ def source(tmp_path: Path) -> Path:
     return directory
 
 
-def decided(tree: Tree) -> Tree:
+def stable_part(tree: Tree) -> Tree:
     """Return a tree without byte-code and the files that list it: a seed is compiled for the second environment."""
     return Tree({path: entry for path, entry in tree.without_bytecode().items() if not path.endswith(LISTING_BYTECODE)})
 
@@ -116,7 +117,7 @@ LISTING_BYTECODE = ("/RECORD", ".cloche-manifest")
 
 
 def change(source: Path, kind: str) -> None:
-    """Change what a component of that kind reads; times and sizes are as they may be after an ordinary edit."""
+    """Change the file that a component of this kind reads, as an ordinary edit does."""
     if kind == "seeder":
         shutil.rmtree(source / "wheels")
         make_wheel(source / "wheels", "spam", "1.17")
@@ -126,31 +127,31 @@ def change(source: Path, kind: str) -> None:
         (source / "text").write_text("other")
 
 
-@pytest.mark.parametrize("declared", ["", DECLARING], ids=["undeclared inputs", "declared inputs"])
-@pytest.mark.parametrize("given", GIVEN)
-@pytest.mark.parametrize("kind", ASKED)
-def test_a_component_that_reads_something_else_gives_another_environment(
-    site: Site, user: Cloche, source: Path, kind: str, given: str, declared: str
+@pytest.mark.parametrize("declared", ["", DECLARED], ids=["undeclared inputs", "declared inputs"])
+@pytest.mark.parametrize("offered", OFFERED)
+@pytest.mark.parametrize("kind", ARGUMENTS)
+def test_a_change_of_the_input_of_a_component_changes_the_environment(
+    site: Site, user: Cloche, source: Path, kind: str, offered: str, declared: str
 ) -> None:
-    site.install("acme", mine=COMPONENTS + declared + GIVEN[given].replace("KIND", kind))
+    site.install("acme", mine=COMPONENTS + declared + OFFERED[offered].replace("KIND", kind))
     nowhere = {"PATH": str(user.cwd / "home"), "PYENV_ROOT": str(user.cwd / "home")} if kind == "finder" else {}
     if kind == "finder":
         (source / "python").write_text(pyenv("3.8"))
     variables = {"SOURCE": str(source), **nowhere}
-    trees = [decided(create(user, *ASKED[kind], **variables)[1]) for _ in range(3)]
+    trees = [stable_part(create(user, *ARGUMENTS[kind], **variables)[1]) for _ in range(3)]
     assert trees[0] == trees[1] == trees[2]
 
     change(source, kind)
-    later = [decided(create(user, *ASKED[kind], **variables)[1]) for _ in range(2)]
+    later = [stable_part(create(user, *ARGUMENTS[kind], **variables)[1]) for _ in range(2)]
     remove_plans(user)
 
     assert later[0] != trees[0]
-    assert [*later, decided(create(user, *ASKED[kind], **variables)[1])] == [later[0]] * 3
+    assert [*later, stable_part(create(user, *ARGUMENTS[kind], **variables)[1])] == [later[0]] * 3
 
 
-@pytest.mark.parametrize("given", GIVEN)
-def test_an_activator_may_begin_or_cease_to_refuse(site: Site, user: Cloche, source: Path, given: str) -> None:
-    site.install("acme", mine=COMPONENTS + GIVEN[given].replace("KIND", "activator"))
+@pytest.mark.parametrize("offered", OFFERED)
+def test_a_changed_refusal_of_an_activator_takes_effect(site: Site, user: Cloche, source: Path, offered: str) -> None:
+    site.install("acme", mine=COMPONENTS + OFFERED[offered].replace("KIND", "activator"))
     found = []
     for refusal in ("", "", "not today", "not today", ""):
         (source / "refusal").write_text(refusal)
@@ -161,62 +162,62 @@ def test_an_activator_may_begin_or_cease_to_refuse(site: Site, user: Cloche, sou
 
 
 @pytest.mark.parametrize("kind", ["creator", "seeder"])
-@pytest.mark.parametrize("declared", ["", DECLARING], ids=["undeclared inputs", "declared inputs"])
-def test_only_a_component_that_declares_its_inputs_is_not_asked_again(
+@pytest.mark.parametrize("declared", ["", DECLARED], ids=["undeclared inputs", "declared inputs"])
+def test_a_plan_is_cached_only_if_components_declare_their_inputs(
     site: Site, user: Cloche, source: Path, kind: str, declared: str
 ) -> None:
-    site.install("acme", mine=COMPONENTS + declared + GIVEN["descriptor"].replace("KIND", kind))
+    site.install("acme", mine=COMPONENTS + declared + OFFERED["descriptor"].replace("KIND", kind))
 
-    resolved = [create(user, *ASKED[kind], SOURCE=str(source))[0] for _ in range(4)]
+    resolved = [create(user, *ARGUMENTS[kind], SOURCE=str(source))[0] for _ in range(4)]
 
     assert resolved[-2:] == ([False, False] if declared else [True, True])
 
 
-def test_a_declared_directory_stands_for_the_content_of_its_files(site: Site, user: Cloche, source: Path) -> None:
+def test_a_change_of_a_file_in_a_declared_directory_takes_effect(site: Site, user: Cloche, source: Path) -> None:
     text = COMPONENTS.replace('(SOURCE / "text").read_bytes()', '(SOURCE / "more" / "text").read_bytes()')
     (source / "more").mkdir()
     (source / "more" / "text").write_text("first")
     declared = "\nCreator.inputs = lambda *_: [str(SOURCE / 'more')]\n"
-    site.install("acme", mine=text + declared + GIVEN["descriptor"].replace("KIND", "creator"))
-    before = [create(user, *ASKED["creator"], SOURCE=str(source))[1] for _ in range(2)][-1]
+    site.install("acme", mine=text + declared + OFFERED["descriptor"].replace("KIND", "creator"))
+    before = [create(user, *ARGUMENTS["creator"], SOURCE=str(source))[1] for _ in range(2)][-1]
 
     (source / "more" / "text").write_text("other")  # the directory itself keeps its times
 
-    after = create(user, *ASKED["creator"], SOURCE=str(source))[1]
+    after = create(user, *ARGUMENTS["creator"], SOURCE=str(source))[1]
     assert (before["note"][2], after["note"][2]) == (b"first", b"other")
 
 
 BROKEN_INPUTS = {
-    "something else": ("lambda *_: [5]", "`inputs` returned 5, expected a path as text"),
-    "a failure": ("lambda *_: 1 / 0", "ZeroDivisionError"),
+    "a number": ("lambda *_: [5]", "`inputs` returned 5, expected a path as a string"),
+    "an exception": ("lambda *_: 1 / 0", "ZeroDivisionError"),
 }
 
 
-@pytest.mark.parametrize(("inputs", "said"), BROKEN_INPUTS.values(), ids=BROKEN_INPUTS)
-def test_a_component_with_broken_inputs_is_named(
-    site: Site, user: Cloche, source: Path, inputs: str, said: str
+@pytest.mark.parametrize(("inputs", "message"), BROKEN_INPUTS.values(), ids=BROKEN_INPUTS)
+def test_a_component_with_invalid_inputs_is_reported(
+    site: Site, user: Cloche, source: Path, inputs: str, message: str
 ) -> None:
     broken = f"\nCreator.inputs = {inputs}\n"
-    site.install("acme", mine=COMPONENTS + broken + GIVEN["object"].replace("KIND", "creator"))
+    site.install("acme", mine=COMPONENTS + broken + OFFERED["object"].replace("KIND", "creator"))
 
-    ran = user("env", *ASKED["creator"], SOURCE=str(source))
+    ran = user("env", *ARGUMENTS["creator"], SOURCE=str(source))
 
     assert ran.code == 6
     assert "creator `acme` of plugin `mine` of acme 1.0" in ran.err
-    assert said in ran.err
+    assert message in ran.err
 
 
-def test_a_module_that_a_plugin_imports_counts_as_its_own(site: Site, user: Cloche, source: Path) -> None:
+def test_a_change_of_a_module_that_a_plugin_imports_takes_effect(site: Site, user: Cloche, source: Path) -> None:
     helper = site.module("TEXT = b'first'\n")
     text = COMPONENTS.replace('(SOURCE / "text").read_bytes()', f"__import__({helper!r}).TEXT")
     declared = "\nCreator.inputs = lambda *_: []\n"
-    site.install("acme", mine=text + declared + GIVEN["descriptor"].replace("KIND", "creator"))
-    before = [create(user, *ASKED["creator"], SOURCE=str(source)) for _ in range(2)][-1]
+    site.install("acme", mine=text + declared + OFFERED["descriptor"].replace("KIND", "creator"))
+    before = [create(user, *ARGUMENTS["creator"], SOURCE=str(source)) for _ in range(2)][-1]
     assert not before[0]
 
     site.module("TEXT = b'other'\n", helper)
 
-    assert create(user, *ASKED["creator"], SOURCE=str(source))[1]["note"][2] == b"other"
+    assert create(user, *ARGUMENTS["creator"], SOURCE=str(source))[1]["note"][2] == b"other"
 
 
 OBJECT = """
@@ -234,23 +235,23 @@ later = "'LATER' in os.environ"
 
 ANSWERS = {
     "another name": HOOK + f"return [Shell('late' if {later} else 'early')]",
-    "one more": HOOK + f"return [Shell('first'), Shell('second')][:1 + ({later})]",
+    "one more object": HOOK + f"return [Shell('first'), Shell('second')][:1 + ({later})]",
     "another order": HOOK + f"return [Shell('first'), Shell('second')][::-1 if {later} else 1]",
     "a descriptor instead of an object": HOOK
     + f"return [cloche.Descriptor('one', 'THIS:shell') if {later} else Shell('one')]\nshell = Shell('one', 'x')",
     "a refusal": HOOK + f"return [Shell('one', refusal='too late' if {later} else None)]",
     "no refusal": HOOK + f"return [Shell('one', refusal=None if {later} else 'too early'), Shell('two')]",
     "nothing": HOOK + f"return None if {later} else [Shell('one')]",
-    "one hook less": f"if not {later}:\n    @cloche.hookimpl\n    def cloche_activators(): return [Shell('one')]",
+    "one hook fewer": f"if not {later}:\n    @cloche.hookimpl\n    def cloche_activators(): return [Shell('one')]",
     "an option": HOOK
     + f"return [Shell('one')]\nif {later}: Shell.options = (cloche.Option('colour', 'of the prompt'),)",
-    "an offer": HOOK + f"return [Shell('one')]\nif {later}: Shell.replaces = 'bash'",
+    "a replacement": HOOK + f"return [Shell('one')]\nif {later}: Shell.replaces = 'bash'",
     "another script": HOOK + "return [Shell('mine', os.environ.get('LATER', ''))]",
 }
 
 
 @pytest.mark.parametrize("text", ANSWERS.values(), ids=ANSWERS)
-def test_objects_are_asked_for_on_every_run(site: Site, user: Cloche, text: str) -> None:
+def test_hooks_that_return_objects_are_called_on_every_run(site: Site, user: Cloche, text: str) -> None:
     site.install("acme", mine=OBJECT + text)
     for _ in range(2):
         create(user, "--no-seed")
@@ -263,19 +264,17 @@ def test_objects_are_asked_for_on_every_run(site: Site, user: Cloche, text: str)
 
 FAILING = {
     "while it is imported": f"if {later}: raise SystemExit('late')\n{HOOK}return [Shell('one')]",
-    "while it is asked": HOOK + f"return [Shell('one')] if not {later} else 1 / 0",
+    "while its hook is called": HOOK + f"return [Shell('one')] if not {later} else 1 / 0",
     "while it refuses": HOOK + "return [Late('one')]\nclass Late(Shell):\n"
     f"    def refusal(self, interpreter): return None if not {later} else 1 / 0",
-    "while it is told": f"{HOOK}return []\n@cloche.hookimpl\ndef cloche_created(result): assert not {later}, 'late'",
-    "while it ends the run": f"{HOOK}return []\n@cloche.hookimpl\n"
+    "after creation": f"{HOOK}return []\n@cloche.hookimpl\ndef cloche_created(result): assert not {later}, 'late'",
+    "by exiting after creation": f"{HOOK}return []\n@cloche.hookimpl\n"
     f"def cloche_created(result): {later} and __import__('sys').exit('late')",
 }
 
 
 @pytest.mark.parametrize("text", FAILING.values(), ids=FAILING)
-def test_a_plugin_that_fails_later_is_a_warning_whether_or_not_the_plan_is_cached(
-    site: Site, user: Cloche, text: str
-) -> None:
+def test_the_failure_of_a_plugin_is_the_same_warning_with_a_cached_plan(site: Site, user: Cloche, text: str) -> None:
     site.install("acme", mine=OBJECT + text)
     user("env", "--no-seed")
 
@@ -298,7 +297,7 @@ def test_an_edited_plugin_is_loaded_again(site: Site, user: Cloche) -> None:
     assert [*resolved, create(user, "--no-seed")[0]] == [True, False, True]
 
 
-def test_a_plugin_that_is_installed_or_removed_later_counts(site: Site, user: Cloche) -> None:
+def test_installing_or_removing_a_plugin_takes_effect(site: Site, user: Cloche) -> None:
     for _ in range(2):
         create(user, "--no-seed")
     site.install("acme", mine=OBJECT + HOOK + "return [Shell('mine')]")
@@ -311,8 +310,8 @@ def test_a_plugin_that_is_installed_or_removed_later_counts(site: Site, user: Cl
     assert "bin/activate.mine" not in without
 
 
-def test_a_finder_that_is_an_object_is_asked_in_every_search(site: Site, user: Cloche) -> None:
-    site.install("acme", mine=giving("finder", "mine"))
+def test_a_run_with_a_finder_that_is_an_object_can_be_repeated(site: Site, user: Cloche) -> None:
+    site.install("acme", mine=offering("finder", "mine"))
     argv = ("--no-seed", "-p", HERE)
 
     trees = [create(user, *argv)[1] for _ in range(2)]
@@ -322,17 +321,17 @@ def test_a_finder_that_is_an_object_is_asked_in_every_search(site: Site, user: C
 
 NOTE = "open(os.environ['NOTES'], 'a').write(result.environment.location + '\\n')"
 
-LISTENERS = {
+CREATED_HOOKS = {
     "a function": f"@cloche.hookimpl\ndef cloche_created(result): {NOTE}",
     "a wrapper": f"@cloche.hookimpl(wrapper=True)\ndef cloche_created(result):\n    {NOTE}\n    return (yield)",
     "an old wrapper": f"@cloche.hookimpl(hookwrapper=True)\ndef cloche_created(result):\n    {NOTE}\n    yield",
     "another name": f"@cloche.hookimpl(specname='cloche_created')\ndef more(result): {NOTE}",
-    "without arguments": "@cloche.hookimpl\ndef cloche_created(): open(os.environ['NOTES'], 'a').write('told\\n')",
+    "without arguments": "@cloche.hookimpl\ndef cloche_created(): open(os.environ['NOTES'], 'a').write('called\\n')",
 }
 
 
-@pytest.mark.parametrize("text", LISTENERS.values(), ids=LISTENERS)
-def test_a_plugin_is_told_of_every_environment(site: Site, user: Cloche, text: str) -> None:
+@pytest.mark.parametrize("text", CREATED_HOOKS.values(), ids=CREATED_HOOKS)
+def test_cloche_created_is_called_for_every_environment(site: Site, user: Cloche, text: str) -> None:
     notes = user.cwd / "notes"
     site.install("acme", mine="import os\n" + text)
 

@@ -1,4 +1,4 @@
-"""`cloche plugins` shows what is loaded, from where, what it gives, and why the others are not."""
+"""`cloche plugins` lists all plugins with their distribution, status and components."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.plugins.site import Site, giving
+from tests.plugins.site import Site, offering
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def cloche(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run cloche where no configuration of this machine can be found, and nothing that it may make is left."""
+    """Run cloche in a temporary directory, without the configuration of this machine."""
     names = ("PYTHONPATH", "PATH", "SYSTEMROOT")
     kept = {name: os.environ[name] for name in names if name in os.environ}
     home = {"CLOCHE_CONFIG_FILE": os.devnull, "COLUMNS": "80"}
@@ -33,49 +33,49 @@ def cloche(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         )
 
 
-def listed(*words: str, **variables: str) -> dict[str, dict[str, Any]]:
-    """Return what the command says of each plugin, by name."""
+def list_plugins(*words: str, **variables: str) -> dict[str, dict[str, Any]]:
+    """Return the output of the command about each plugin, by name."""
     ran = cloche("plugins", "--json", *words, **variables)
     assert ran.returncode == 0, ran.stderr
     answer = json.loads(ran.stdout)
     assert answer["schema_version"] == 1
     assert answer["api_version"] == 1
-    return {one["name"]: one for one in answer["plugins"]}
+    return {plugin["name"]: plugin for plugin in answer["plugins"]}
 
 
-def test_the_box_is_listed_with_everything_in_it() -> None:
-    box = listed()["builtin"]
+def test_the_built_in_plugin_is_listed_with_its_components() -> None:
+    builtin = list_plugins()["builtin"]
 
-    assert (box["distribution"], box["status"]) == ("cloche", "loaded")
-    assert box["version"]
-    given = {(one["kind"], one["name"]) for one in box["provides"]}
-    assert given >= {("creator", "symlink"), ("seeder", "pip"), ("activator", "bash"), ("finder", "path")}
-    assert all(one["summary"] for one in box["provides"])
+    assert (builtin["distribution"], builtin["status"]) == ("cloche", "loaded")
+    assert builtin["version"]
+    components = {(component["kind"], component["name"]) for component in builtin["provides"]}
+    assert components >= {("creator", "symlink"), ("seeder", "pip"), ("activator", "bash"), ("finder", "path")}
+    assert all(component["summary"] for component in builtin["provides"])
 
 
-def test_a_plugin_is_listed_with_distribution_version_hooks_and_what_it_gives(site: Site) -> None:
+def test_a_plugin_is_listed_with_distribution_version_hooks_and_components(site: Site) -> None:
     more = "\n@cloche.hookimpl\ndef cloche_created(result): pass\n"
-    site.install("acme-shells", "2.5", mine=giving("activator", "acme") + more)
+    site.install("acme-shells", "2.5", mine=offering("activator", "acme") + more)
 
-    mine = listed()["mine"]
+    mine = list_plugins()["mine"]
 
     assert (mine["distribution"], mine["version"], mine["status"]) == ("acme-shells", "2.5", "loaded")
     assert mine["hooks"] == ["cloche_activators", "cloche_created"]
-    assert [(one["kind"], one["name"]) for one in mine["provides"]] == [("activator", "acme")]
+    assert [(component["kind"], component["name"]) for component in mine["provides"]] == [("activator", "acme")]
 
 
-def test_a_blocked_plugin_is_listed_and_was_not_imported(site: Site, tmp_path: Path) -> None:
+def test_a_blocked_plugin_is_listed_but_not_imported(site: Site, tmp_path: Path) -> None:
     mark = tmp_path / "imported"
     site.install("acme", mine=f"open({str(mark)!r}, 'w').close()\n")
 
     for found in (
-        listed("--no-plugin", "mine"),
-        listed("--no-plugin=acme"),
-        listed("--no-plugins"),
-        listed(CLOCHE_DISABLE_PLUGINS="mine"),
-        listed(CLOCHE_DISABLE_PLUGINS="*"),
-        listed(CLOCHE_NO_PLUGIN="acme"),
-        listed(CLOCHE_NO_PLUGINS="1"),
+        list_plugins("--no-plugin", "mine"),
+        list_plugins("--no-plugin=acme"),
+        list_plugins("--no-plugins"),
+        list_plugins(CLOCHE_DISABLE_PLUGINS="mine"),
+        list_plugins(CLOCHE_DISABLE_PLUGINS="*"),
+        list_plugins(CLOCHE_NO_PLUGIN="acme"),
+        list_plugins(CLOCHE_NO_PLUGINS="1"),
     ):
         assert (found["mine"]["status"], found["mine"]["reason"]) == ("blocked", "left out with `--no-plugin`")
         assert found["builtin"]["status"] == "loaded"
@@ -85,7 +85,7 @@ def test_a_blocked_plugin_is_listed_and_was_not_imported(site: Site, tmp_path: P
 def test_a_failed_plugin_is_listed_with_the_cause(site: Site) -> None:
     site.install("acme", broken="import no_such_module_anywhere")
 
-    found = listed()["broken"]
+    found = list_plugins()["broken"]
 
     assert found["status"] == "failed"
     assert found["reason"] == "ModuleNotFoundError: No module named 'no_such_module_anywhere'"
@@ -93,7 +93,7 @@ def test_a_failed_plugin_is_listed_with_the_cause(site: Site) -> None:
 
 
 @pytest.mark.parametrize("words", ["plugins --traceback", "env --activators broken --traceback", "broken --traceback"])
-def test_where_a_plugin_fails_that_cannot_be_loaded_is_shown_to_who_asks(site: Site, words: str) -> None:
+def test_traceback_shows_where_a_broken_plugin_failed(site: Site, words: str) -> None:
     text = "# cloche_commands\n@cloche.hookimpl\ndef cloche_activators():\n    return [cloche.Activator]"
     site.install("acme", broken=text)
 
@@ -104,20 +104,20 @@ def test_where_a_plugin_fails_that_cannot_be_loaded_is_shown_to_who_asks(site: S
 
 
 def test_a_second_installation_is_listed_as_shadowed(site: Site, tmp_path: Path) -> None:
-    site.install("acme", "2.0", new=giving("activator", "new"))
+    site.install("acme", "2.0", new=offering("activator", "new"))
     second = Site(tmp_path / "second")
-    second.install("acme", "1.0", old=giving("activator", "old"))
+    second.install("acme", "1.0", old=offering("activator", "old"))
 
-    found = listed(PYTHONPATH=os.pathsep.join([str(site.directory), str(second.directory)]))
+    found = list_plugins(PYTHONPATH=os.pathsep.join([str(site.directory), str(second.directory)]))
 
     assert found["new"]["status"] == "loaded"
     assert found["old"]["status"] == "shadowed"
     assert str(site.directory) in found["old"]["reason"]
 
 
-def test_a_conflict_is_listed_and_stops_no_command(site: Site, tmp_path: Path) -> None:
-    site.install("acme", mine=giving("activator", "fancy"))
-    site.install("zebra", yours=giving("activator", "fancy"))
+def test_a_conflict_is_listed_and_is_only_a_warning(site: Site, tmp_path: Path) -> None:
+    site.install("acme", mine=offering("activator", "fancy"))
+    site.install("zebra", yours=offering("activator", "fancy"))
 
     shown = cloche("plugins")
     created = cloche("create", str(tmp_path / "env"), "--no-seed")
@@ -131,22 +131,22 @@ def test_a_conflict_is_listed_and_stops_no_command(site: Site, tmp_path: Path) -
         )
 
 
-def test_what_a_plugin_replaced_by_consent_is_shown_beside_it(site: Site, tmp_path: Path) -> None:
-    site.install("acme", mine=giving("activator", "better", more="replaces = 'bash'"))
+def test_a_replaced_component_is_listed_with_its_replacement(site: Site, tmp_path: Path) -> None:
+    site.install("acme", mine=offering("activator", "better", more="replaces = 'bash'"))
     config = tmp_path / "config.toml"
     config.write_text('replace = ["bash=better"]\n')
 
     def bash(**variables: str) -> str:
-        given = listed(**variables)["builtin"]["provides"]
-        return next(str(one["replaced_by"]) for one in given if one["name"] == "bash")
+        components = list_plugins(**variables)["builtin"]["provides"]
+        return next(str(component["replaced_by"]) for component in components if component["name"] == "bash")
 
     assert bash() == ""
     assert bash(CLOCHE_CONFIG_FILE=str(config)) == "better"
     assert "bash (replaced by better)" in cloche("plugins", CLOCHE_CONFIG_FILE=str(config)).stdout
 
 
-def test_the_table_fits_the_terminal_and_keeps_reasons_whole(site: Site) -> None:
-    site.install("acme-shells", "2.5", mine=giving("activator", *(f"shell-{number}" for number in range(30))))
+def test_the_table_fits_the_terminal_and_wraps_reasons(site: Site) -> None:
+    site.install("acme-shells", "2.5", mine=offering("activator", *(f"shell-{number}" for number in range(30))))
     site.install(
         "acme-broken", broken="raise ValueError('a reason that is long enough to need more than one line of it')"
     )
@@ -160,7 +160,7 @@ def test_the_table_fits_the_terminal_and_keeps_reasons_whole(site: Site) -> None
     assert ran.stderr == ""
 
 
-def test_the_table_shows_what_cannot_be_printed_harmlessly(site: Site) -> None:
+def test_control_characters_in_the_table_are_escaped(site: Site) -> None:
     site.install("acme", broken="raise ValueError('\\x1b[31mred\\x1b[0m')")
 
     ran = cloche("plugins")
@@ -169,17 +169,15 @@ def test_the_table_shows_what_cannot_be_printed_harmlessly(site: Site) -> None:
     assert "\\x1b[31mred" in ran.stdout
 
 
-def test_names_that_no_plugin_has_are_told_on_standard_error(site: Site) -> None:
-    site.install("acme", nushell=giving("activator", "nu"))
+def test_an_unknown_plugin_name_is_a_warning_on_standard_error(site: Site) -> None:
+    site.install("acme", nushell=offering("activator", "nu"))
 
     ran = cloche("plugins", "--no-plugin", "nushel", "--json")
 
     assert json.loads(ran.stdout)
-    assert ran.stderr == (
-        "cloche: warning: unknown plugin `nushel`; nothing was left out for it; did you mean `nushell`?\n"
-    )
+    assert ran.stderr == ("cloche: warning: cannot leave out unknown plugin `nushel`; did you mean `nushell`?\n")
 
 
 @pytest.mark.parametrize("words", [("plugins", "more"), ("plugins", "--nonsense")])
-def test_what_the_command_does_not_take_is_refused(words: tuple[str, ...]) -> None:
+def test_unknown_arguments_are_refused(words: tuple[str, ...]) -> None:
     assert cloche(*words).returncode == 2

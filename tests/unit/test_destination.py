@@ -1,4 +1,4 @@
-"""What a destination is, and holds already: which environment, if any, and what must not be replaced with it."""
+"""Destinations: absolute paths, what exists at them, and what must not be replaced."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from cloche.errors import DestinationError
 from cloche.model.interpreter import Host
 from cloche.planning.destination import (
     Destination,
-    absolute,
-    inspect,
-    other_python,
+    absolute_path,
+    find_python_mismatch,
+    inspect_destination,
     read_at_most,
-    refuse_base,
-    refuse_length,
-    refuse_own,
+    refuse_base_interpreter,
+    refuse_long_paths,
+    refuse_running_cloche,
 )
 from cloche.planning.layout import layout_of
 from tests.unit.interpreters import interpreter
@@ -31,68 +31,71 @@ def host(cwd: Path, executable: str = "/usr/bin/python3") -> Host:
     return Host({}, str(cwd), "linux", "posix", executable)
 
 
-def test_what_stands_behind_two_dots_is_where_the_system_would_find_it(tmp_path: Path) -> None:
+def test_two_dots_are_resolved_as_the_system_resolves_them(tmp_path: Path) -> None:
     (tmp_path / "real" / "inner").mkdir(parents=True)
     (tmp_path / "link").symlink_to("real/inner")
-    assert absolute("link/../env", host(tmp_path)) == str(tmp_path / "real" / "env")
-    assert absolute("link/./env", host(tmp_path)) == str(tmp_path / "link" / "env")
+    assert absolute_path("link/../env", host(tmp_path)) == str(tmp_path / "real" / "env")
+    assert absolute_path("link/./env", host(tmp_path)) == str(tmp_path / "link" / "env")
 
 
-def test_a_configuration_without_a_home_makes_no_environment(tmp_path: Path) -> None:
+def test_a_pyvenv_cfg_without_home_does_not_make_an_environment(tmp_path: Path) -> None:
     for state, text in (("directory", "version = 3.12.1\n"), ("environment", "home = /usr/bin\n")):
         (tmp_path / "pyvenv.cfg").write_text(text)
-        assert inspect(str(tmp_path), host(tmp_path.parent)).state == state
+        assert inspect_destination(str(tmp_path), host(tmp_path.parent)).state == state
 
 
-def test_a_directory_is_not_exchanged_for_another_while_the_user_stands_in_it(tmp_path: Path) -> None:
+def test_a_directory_that_contains_the_current_directory_is_immovable(tmp_path: Path) -> None:
     (tmp_path / "env" / "bin").mkdir(parents=True)
     (tmp_path / "env2").mkdir()
-    fixed = {name: inspect(str(tmp_path / "env"), host(tmp_path / name)).fixed for name in ("env", "env/bin", "env2")}
-    assert fixed == {"env": True, "env/bin": True, "env2": False}
+    immovable = {
+        name: inspect_destination(str(tmp_path / "env"), host(tmp_path / name)).immovable
+        for name in ("env", "env/bin", "env2")
+    }
+    assert immovable == {"env": True, "env/bin": True, "env2": False}
 
 
-def test_neither_the_python_that_runs_cloche_nor_cloche_itself_is_taken_away(tmp_path: Path) -> None:
-    """A zip archive or a checkout on PYTHONPATH is run by a Python that lies somewhere else."""
+def test_the_running_python_and_the_running_cloche_are_not_replaced(tmp_path: Path) -> None:
+    """They can be in different directories: cloche may run from a zip archive or a checkout on PYTHONPATH."""
     python = host(tmp_path, str(tmp_path / "env" / "bin" / "python"))
-    for place in (str(tmp_path / "env"), os.path.dirname(cloche.__file__)):
+    for directory in (str(tmp_path / "env"), os.path.dirname(cloche.__file__)):
         with pytest.raises(DestinationError, match="this cloche runs from"):
-            refuse_own(place, python, "`--clear`")
-    refuse_own(str(tmp_path / "other"), python, "`--clear`")
+            refuse_running_cloche(directory, python, "`--clear`")
+    refuse_running_cloche(str(tmp_path / "other"), python, "`--clear`")
 
 
-def test_a_path_that_the_system_could_not_open_is_refused_by_the_limit_of_the_system(tmp_path: Path) -> None:
+def test_a_path_that_is_too_long_for_the_platform_is_refused(tmp_path: Path) -> None:
     target = f"/{'x' * 1100}"
-    refuse_length(target, (), 0, "linux")
-    with pytest.raises(DestinationError, match="1101 bytes long"):
-        refuse_length(target, (), 0, "darwin")
+    refuse_long_paths(target, (), 0, "linux")
+    with pytest.raises(DestinationError, match="too long: 1101 bytes"):
+        refuse_long_paths(target, (), 0, "darwin")
 
 
-def test_no_more_is_read_of_a_file_than_was_asked_for(tmp_path: Path) -> None:
+def test_a_file_is_read_up_to_a_limit(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * 100)
     assert read_at_most(str(tmp_path / "file"), 10) == b"x" * 10
     assert read_at_most(str(tmp_path / "file"), 1000) == b"x" * 100
 
 
-def test_an_environment_whose_packages_lie_elsewhere_is_of_another_python(tmp_path: Path) -> None:
+def test_an_environment_with_another_directory_for_packages_is_of_another_python(tmp_path: Path) -> None:
     python = interpreter("CPython 3.12.1")
     settings = {"home": "/opt/python/bin"}
-    destination = Destination(str(tmp_path), str(tmp_path), "environment", settings, fixed=False)
-    assert other_python(destination, python, layout_of(python)) == "another Python"
+    destination = Destination(str(tmp_path), str(tmp_path), "environment", settings, immovable=False)
+    assert find_python_mismatch(destination, python, layout_of(python)) == "another Python"
 
 
-def test_a_directory_with_the_base_in_it_is_not_replaced(tmp_path: Path) -> None:
-    """Even where it is reached by a link: the new environment would be made from what is gone."""
+def test_a_directory_with_the_base_interpreter_is_not_replaced(tmp_path: Path) -> None:
+    """This is also true if the path of the base interpreter contains a link."""
     (tmp_path / "python" / "bin").mkdir(parents=True)
     (tmp_path / "link").symlink_to("python")
     base = interpreter("CPython 3.12.1", str(tmp_path / "link" / "bin" / "python3.12"))
-    for place in ("python", "link", "python/bin"):
-        with pytest.raises(DestinationError, match="made from"):
-            refuse_base(str(tmp_path / place), base)
-    refuse_base(str(tmp_path / "pyth"), base)
+    for name in ("python", "link", "python/bin"):
+        with pytest.raises(DestinationError, match="base interpreter"):
+            refuse_base_interpreter(str(tmp_path / name), base)
+    refuse_base_interpreter(str(tmp_path / "pyth"), base)
 
 
 @pytest.mark.parametrize(
-    ("recorded", "name", "other"),
+    ("recorded", "name", "mismatch"),
     [
         ("GraalVM", "GraalPy 3.11.7", None),
         ("PyPy", "PyPy 3.10.14", None),
@@ -102,13 +105,13 @@ def test_a_directory_with_the_base_in_it_is_not_replaced(tmp_path: Path) -> None
         ("CPython", "PyPy 3.10.14", "CPython"),
     ],
 )
-def test_an_environment_is_of_the_implementation_that_is_recorded(
-    tmp_path: Path, recorded: str, name: str, other: str | None
+def test_another_recorded_implementation_is_a_mismatch(
+    tmp_path: Path, recorded: str, name: str, mismatch: str | None
 ) -> None:
-    """`GraalVM` is how GraalPy calls itself, and how virtualenv and cloche write it down."""
+    """GraalPy calls itself `GraalVM`, and virtualenv and cloche record that name."""
     python = interpreter(name)
     layout = layout_of(python)
     (tmp_path / layout.purelib).mkdir(parents=True)
     settings = {"home": "/opt/python/bin", "implementation": recorded, "version": python.version_text}
-    destination = Destination(str(tmp_path), str(tmp_path), "environment", settings, fixed=False)
-    assert other_python(destination, python, layout) == other
+    destination = Destination(str(tmp_path), str(tmp_path), "environment", settings, immovable=False)
+    assert find_python_mismatch(destination, python, layout) == mismatch

@@ -1,4 +1,4 @@
-"""What the text of a plugin's module tells, without importing it."""
+"""Plugins are searched for a text in their modules, without importing them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.plugins.entry_points import Installed
+from cloche.plugins.entry_points import InstalledPlugins
 from cloche.plugins.guard import Source
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def mentions(implementation: str, *path: Path) -> bool:
     """Return whether a plugin's module mentions the word `wave`."""
     source = Source("mine", implementation, "acme", "1.0")
-    return Installed(map(str, path)).mentions(source, b"wave")
+    return InstalledPlugins(map(str, path)).mentions(source, b"wave")
 
 
 def write(path: Path, text: str) -> None:
@@ -33,7 +33,7 @@ def write(path: Path, text: str) -> None:
         ("acme/shells/__init__.py", "acme.shells"),
     ],
 )
-def test_the_module_that_would_be_imported_is_read(tmp_path: Path, file: str, implementation: str) -> None:
+def test_the_module_of_an_entry_point_is_read(tmp_path: Path, file: str, implementation: str) -> None:
     write(tmp_path / "first" / "other.py", "wave")
     write(tmp_path / "second" / file, "nothing")
     path = (tmp_path / "first", tmp_path / "missing", tmp_path / "second")
@@ -43,7 +43,7 @@ def test_the_module_that_would_be_imported_is_read(tmp_path: Path, file: str, im
     assert mentions(implementation, *path)
 
 
-def test_the_first_on_the_path_counts_and_a_package_before_a_module(tmp_path: Path) -> None:
+def test_the_first_module_on_the_path_is_read_and_packages_come_before_modules(tmp_path: Path) -> None:
     write(tmp_path / "first" / "acme.py", "wave")
     write(tmp_path / "second" / "acme.py", "nothing")
 
@@ -53,14 +53,14 @@ def test_the_first_on_the_path_counts_and_a_package_before_a_module(tmp_path: Pa
     assert not mentions("acme", tmp_path / "first", tmp_path / "second")
 
 
-def test_a_package_in_parts_is_looked_through(tmp_path: Path) -> None:
+def test_all_parts_of_a_namespace_package_are_searched(tmp_path: Path) -> None:
     write(tmp_path / "first" / "acme" / "other.py", "wave")
     write(tmp_path / "second" / "acme" / "shells.py", "nothing")
 
     assert not mentions("acme.shells", tmp_path / "first", tmp_path / "second")
 
 
-def test_what_cannot_be_read_may_mention_anything(tmp_path: Path) -> None:
+def test_a_module_that_cannot_be_read_may_contain_the_text(tmp_path: Path) -> None:
     (tmp_path / "acme.so").touch()
 
     assert mentions("acme", tmp_path)

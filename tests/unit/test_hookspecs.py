@@ -1,4 +1,4 @@
-"""Hooks are marked as pluggy marks them, without pluggy: a plugin that is imported should cost no more than itself."""
+"""The markers of cloche have the same effect as pluggy's, without importing pluggy."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from cloche.plugins import hookspecs
 OPTIONS = tuple(inspect.signature(pluggy.HookimplMarker.__call__).parameters)[2:]
 
 
-def mark_left_by(marker: object, *positional: object, **named: object) -> object:
-    """Return what a marker that is called with these options leaves on a function."""
+def attributes_set_by(marker: object, *positional: object, **named: object) -> object:
+    """Return the attributes that a marker with these options sets on a function."""
 
     def implementation() -> None: ...
 
@@ -30,7 +30,7 @@ def test_an_implementation_is_marked_as_pluggy_marks_it(option: str) -> None:
     theirs = pluggy.HookimplMarker(hookspecs.PROJECT)
     chosen: dict[str, object] = {option: "another_hook" if option == "specname" else True}
 
-    assert mark_left_by(hookimpl, **chosen) == mark_left_by(theirs, **chosen)
+    assert attributes_set_by(hookimpl, **chosen) == attributes_set_by(theirs, **chosen)
 
 
 def test_an_implementation_without_options_is_marked_as_pluggy_marks_it() -> None:
@@ -40,15 +40,15 @@ def test_an_implementation_without_options_is_marked_as_pluggy_marks_it() -> Non
 
     assert hookimpl(ours) is ours
     pluggy.HookimplMarker(hookspecs.PROJECT)(theirs)
-    assert vars(ours) == vars(theirs) == mark_left_by(hookimpl)
+    assert vars(ours) == vars(theirs) == attributes_set_by(hookimpl)
 
 
-def test_options_stand_in_the_order_of_pluggys() -> None:
+def test_options_are_in_the_same_order_as_those_of_pluggy() -> None:
     assert tuple(inspect.signature(hookimpl).parameters)[1:] == OPTIONS
     for count in range(len(OPTIONS)):
         chosen = [True] * count
         theirs = pluggy.HookimplMarker(hookspecs.PROJECT)
-        assert mark_left_by(hookimpl, None, *chosen) == mark_left_by(theirs, None, *chosen)
+        assert attributes_set_by(hookimpl, None, *chosen) == attributes_set_by(theirs, None, *chosen)
 
 
 def test_a_hook_is_marked_as_pluggy_marks_it() -> None:
@@ -61,7 +61,7 @@ def test_a_hook_is_marked_as_pluggy_marks_it() -> None:
     assert vars(ours) == vars(theirs)
 
 
-def test_the_module_of_a_plugin_is_imported_without_pluggy() -> None:
+def test_a_plugin_can_be_imported_without_pluggy() -> None:
     program = "from cloche import Command, Descriptor, Script, hookimpl, render; import sys; print(*sys.modules)"
 
     modules = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()

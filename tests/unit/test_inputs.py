@@ -1,4 +1,4 @@
-"""Inputs are recorded by whoever reads them, and a recorded input that changes in any way is noticed."""
+"""The inputs of a decision are recorded, and every change of them is detected."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """A file, and a directory with one."""
+def tree(tmp_path: Path) -> Path:
+    """A directory with a file and a subdirectory."""
     (tmp_path / "file").write_text("text")
     (tmp_path / "directory").mkdir()
     (tmp_path / "directory" / "inside").write_text("text")
@@ -30,49 +30,49 @@ def edit_keeping_size_and_time(path: Path) -> None:
 
 
 CHANGES: dict[str, Callable[[Path], object]] = {
-    "an edited file": lambda place: (place / "file").write_text("longer text"),
-    "an edit that keeps size and time": lambda place: edit_keeping_size_and_time(place / "file"),
-    "a removed file": lambda place: (place / "file").unlink(),
-    "a replaced file": lambda place: (place / "directory" / "inside").replace(place / "file"),
-    "a file that appears": lambda place: (place / "absent").write_text(""),
-    "a new name in a directory": lambda place: (place / "directory" / "more").write_text(""),
-    "a removed directory": lambda place: (place / "directory" / "inside").unlink() or (place / "directory").rmdir(),
+    "an edited file": lambda tree: (tree / "file").write_text("longer text"),
+    "an edit that keeps size and time": lambda tree: edit_keeping_size_and_time(tree / "file"),
+    "a removed file": lambda tree: (tree / "file").unlink(),
+    "a retreed file": lambda tree: (tree / "directory" / "inside").replace(tree / "file"),
+    "a file that appears": lambda tree: (tree / "absent").write_text(""),
+    "a new name in a directory": lambda tree: (tree / "directory" / "more").write_text(""),
+    "a removed directory": lambda tree: (tree / "directory" / "inside").unlink() or (tree / "directory").rmdir(),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_changed_path_is_noticed(place: Path, change: Callable[[Path], object]) -> None:
+def test_a_change_is_detected(tree: Path, change: Callable[[Path], object]) -> None:
     inputs = Inputs()
     for name in ("file", "directory", "absent"):
-        inputs.path(str(place / name))
+        inputs.path(str(tree / name))
     assert unchanged(inputs.recorded, {})
 
-    change(place)
+    change(tree)
 
     assert not unchanged(inputs.recorded, {})
 
 
-def test_entries_include_the_files_of_a_directory(place: Path) -> None:
+def test_entries_include_the_files_of_a_directory(tree: Path) -> None:
     names, entries = Inputs(), Inputs()
-    names.path(str(place / "directory"))
-    entries.entries(str(place / "directory"))
+    names.path(str(tree / "directory"))
+    entries.entries(str(tree / "directory"))
 
-    (place / "directory" / "inside").write_text("longer text")
+    (tree / "directory" / "inside").write_text("longer text")
 
     assert unchanged(names.recorded, {})
     assert not unchanged(entries.recorded, {})
 
 
-def test_the_first_signature_counts(place: Path) -> None:
+def test_a_change_during_the_run_is_detected(tree: Path) -> None:
     inputs = Inputs()
-    inputs.path(str(place / "file"))
-    (place / "file").write_text("changed while it was read")
-    inputs.path(str(place / "file"))
+    inputs.path(str(tree / "file"))
+    (tree / "file").write_text("changed while it was read")
+    inputs.path(str(tree / "file"))
 
     assert not unchanged(inputs.recorded, {})
 
 
-def test_variables_are_inputs_whether_or_not_they_are_set() -> None:
+def test_set_and_unset_variables_are_inputs() -> None:
     inputs = Inputs()
     environ = {"LD_LIBRARY_PATH": "/lib", "HOME": "/home"}
 
@@ -90,7 +90,7 @@ def test_variables_are_inputs_whether_or_not_they_are_set() -> None:
         assert not unchanged(inputs.recorded, other)
 
 
-def test_a_path_that_cannot_be_looked_at_is_like_one_that_does_not_exist() -> None:
+def test_a_path_that_cannot_be_inspected_counts_as_missing() -> None:
     inputs = Inputs()
     inputs.path("/nul\0byte")
     inputs.entries("/no/such/directory")
@@ -98,9 +98,9 @@ def test_a_path_that_cannot_be_looked_at_is_like_one_that_does_not_exist() -> No
     assert unchanged(inputs.recorded, {})
 
 
-def test_decisions_that_are_not_kept_record_nothing(place: Path) -> None:
-    UNRECORDED.path(str(place / "file"))
-    UNRECORDED.entries(str(place))
+def test_unrecorded_inputs_record_nothing(tree: Path) -> None:
+    UNRECORDED.path(str(tree / "file"))
+    UNRECORDED.entries(str(tree))
     UNRECORDED.variables({"LD_X": "1"}, ("LD_",))
 
     assert UNRECORDED.variable({"HOME": "/home"}, "HOME") == "/home"

@@ -9,7 +9,7 @@ import pytest
 from cloche.lifecycle.recorded_command import recorded_destination, replace_interpreter
 from cloche.model.interpreter import Host
 from cloche.model.request import Wanted
-from cloche.planning.plan_at import quoted, seeds
+from cloche.planning.pyvenv_cfg import quote_word, seed_options
 
 
 @pytest.mark.parametrize(
@@ -22,19 +22,19 @@ from cloche.planning.plan_at import quoted, seeds
     ],
 )
 def test_seeds_are_recorded_as_options(wanted: Wanted | None, options: list[str]) -> None:
-    assert list(seeds(wanted)) == options
+    assert list(seed_options(wanted)) == options
 
 
 @pytest.mark.parametrize("word", ["", "plain", "it's", 'a "b"', "$HOME", "a\\b", "~", "x;y", "new\nline", "é"])
 def test_a_quoted_word_is_one_word_to_a_shell(word: str) -> None:
     host = Host(environ={}, cwd="/", platform="linux", os_name="posix", executable="/usr/bin/python3")
-    assert shlex.split(quoted(word, host)) == [word]
+    assert shlex.split(quote_word(word, host)) == [word]
 
 
 def test_a_windows_path_is_quoted_for_windows_shells() -> None:
     host = Host(environ={}, cwd="C:\\", platform="win32", os_name="nt", executable="C:\\python.exe")
-    assert quoted("C:\\Python\\python.exe", host) == "C:\\Python\\python.exe"
-    assert quoted("C:\\Program Files\\x", host) == '"C:\\Program Files\\x"'
+    assert quote_word("C:\\Python\\python.exe", host) == "C:\\Python\\python.exe"
+    assert quote_word("C:\\Program Files\\x", host) == '"C:\\Program Files\\x"'
 
 
 def test_the_destination_of_venv_is_the_rest_of_the_line() -> None:

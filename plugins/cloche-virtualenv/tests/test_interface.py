@@ -128,7 +128,7 @@ def test_a_refusal_is_a_runtime_error_with_its_hint(tmp_path: Path, env: dict[st
 
     (tmp_path / "file").touch()
 
-    with pytest.raises(RuntimeError, match=r"is not a directory .*choose another place"):
+    with pytest.raises(RuntimeError, match=r"is not a directory .*choose another destination"):
         cli_run([str(tmp_path / "file")], env=env)
 
 
@@ -288,7 +288,7 @@ def test_a_hint_names_only_options_that_virtualenv_has(tmp_path: Path, env: dict
 
     (tmp_path / "pyproject.toml").touch()
 
-    with pytest.raises(RuntimeError, match=r"is not an environment.*\(choose another place\)$"):
+    with pytest.raises(RuntimeError, match=r"is not an environment.*\(choose another destination\)$"):
         cli_run([str(tmp_path), "--clear"], env=env)
 
 

@@ -12,7 +12,7 @@ from cloche.cli.invocation import Invocation
 from cloche.cpython import signal
 from cloche.errors import ClocheError, PluginError, reason_of
 from cloche.model.value import TYPE_CHECKING
-from cloche.plugins.guard import cause, load_object
+from cloche.plugins.guard import describe_exception, load_object
 from cloche.session import current_host
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def run_own_command(invocation: Invocation) -> int:
         code: int = load_object(invocation.arguments.command.implementation)(invocation)
     except SystemExit as error:  # our own code never raises it
         raise PluginError(
-            f"a plugin ended the process: {cause(error)}",
+            f"a plugin ended the process: {describe_exception(error)}",
             hint="`--traceback` shows where; leave plugins out with `--no-plugin NAME` to find it",
         ) from error
     return code

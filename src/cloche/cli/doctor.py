@@ -14,7 +14,7 @@ from cloche.lifecycle.diagnosis import diagnose, open_case
 from cloche.lifecycle.finder import environments_below
 from cloche.lifecycle.repair import RepairResult, repair_environment
 from cloche.model.value import value
-from cloche.planning.destination import absolute
+from cloche.planning.destination import absolute_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,14 +65,14 @@ def requested_environments(arguments: ParsedArguments, host: Host) -> list[str]:
 
     :raises UsageError: there are no arguments, one is blank, or `--find` does not name a directory.
     """
-    paths = [absolute(operand, host) for operand in arguments.operands]
+    paths = [absolute_path(operand, host) for operand in arguments.operands]
     directories = arguments.given.get("find", ())
     if not paths and not directories:
         raise UsageError(
             "missing argument ENV", hint="name one or more environments, or search for them with `--find DIR`"
         )
     for directory in directories:
-        location = absolute(directory, host)
+        location = absolute_path(directory, host)
         if not os.path.isdir(location):
             raise UsageError(
                 f"`{directory}` is not a directory",

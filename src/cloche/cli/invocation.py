@@ -90,9 +90,9 @@ class Invocation:
     def plugin_options(self) -> tuple[Option, ...]:
         """Options that plugins declare for `create`; a plugin is imported only if the text of its module can declare one."""
         if self._plugin_options is None:
-            from cloche.plugins.entry_points import Installed
+            from cloche.plugins.entry_points import InstalledPlugins
 
-            installed = Installed(sys.path)
+            installed = InstalledPlugins(sys.path)
             may_declare = any(installed.mentions(source, b"ption") for source in installed.sources())
             self._plugin_options = load_options(self.blocklist) if may_declare else ()
         return self._plugin_options
@@ -100,9 +100,9 @@ class Invocation:
     @property
     def plugin_commands(self) -> list[Component]:
         """Commands that plugins offer, even one with the name of one of ours; plugins are imported as for options."""
-        from cloche.plugins.entry_points import Installed
+        from cloche.plugins.entry_points import InstalledPlugins
 
-        installed = Installed(sys.path)
+        installed = InstalledPlugins(sys.path)
         sources = [source for source in installed.sources() if installed.mentions(source, b"cloche_commands")]
         if not sources:
             return []

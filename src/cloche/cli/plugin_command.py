@@ -7,7 +7,7 @@ from cloche.cli.commands import CommandSpec
 from cloche.cli.settings import blocklist_of, resolve_settings
 from cloche.errors import ClocheError, PluginError, UsageError
 from cloche.model.value import TYPE_CHECKING, replace
-from cloche.plugins.guard import cause
+from cloche.plugins.guard import describe_exception
 from cloche.plugins.registry import load_command
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def call_command(command: Component, argv: Sequence[str], invocation: Invocation
         raise
     except BaseException as error:
         raise PluginError(
-            f"command `{command.name}` of plugin {command.source} failed: {cause(error)}",
+            f"command `{command.name}` of plugin {command.source} failed: {describe_exception(error)}",
             hint="`CLOCHE_TRACEBACK=1` shows where",
         ) from error
     if not isinstance(code, (int, type(None))):

@@ -28,7 +28,7 @@ def pythons(invocation: Invocation) -> int:
     spec = operands[0] if operands else None
     with invocation.open_session() as session:
         session.progress("looking for interpreters")
-        looked = session.pythons(
+        looked = session.list_interpreters(
             EnvironmentSpec(settings.all("python"), settings.all("try-first-with"), consult="project"), spec
         )
     if settings.flag("json"):

@@ -7,7 +7,7 @@ import os
 from cloche.errors import UsageError
 from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import TYPE_CHECKING
-from cloche.planning.destination import absolute
+from cloche.planning.destination import absolute_path
 
 if TYPE_CHECKING:
     from cloche.cli.settings import Settings
@@ -38,7 +38,7 @@ def request_of(operand: str, settings: Settings, host: Host) -> Request:
         },
     )
     target = Target(
-        destination=absolute(operand, host),
+        destination=absolute_path(operand, host),
         existing=on_existing(settings),
         prompt=settings.last("prompt"),
         link_mode=parse_link_mode(settings.last("link-mode")),

@@ -7,7 +7,7 @@ import os
 from cloche.cli.report import print_warnings, relative_path
 from cloche.errors import ClocheError, Inexpressible
 from cloche.model.value import TYPE_CHECKING
-from cloche.plugins.guard import guarded, load_object
+from cloche.plugins.guard import call_component, load_object
 from cloche.shells.catalogue import BUILT_IN, MODULES, programs_of, shell_of_activator, shell_of_program
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def ask(chosen: ChosenComponent, question: Callable[[Any], T]) -> T:
     :raises PluginError: its plugin failed.
     """
     item = chosen.item
-    return guarded(
+    return call_component(
         lambda: question(load_object(item) if isinstance(item, str) else item), "activator", chosen.name, chosen.source
     )
 

@@ -43,7 +43,7 @@ def environment_settings(executable: str, inputs: Inputs = UNRECORDED) -> dict[s
         if content is None and os.path.isfile(path):
             raise LookupError(f"belongs to an environment whose `{path}` cannot be read")
         if content is not None:
-            settings = pyvenv_cfg.parse(content.decode("utf-8", "surrogateescape"))
+            settings = pyvenv_cfg.parse_settings(content.decode("utf-8", "surrogateescape"))
             return settings if settings.get("home") else None
     return None
 

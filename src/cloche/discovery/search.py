@@ -14,7 +14,7 @@ from cloche.discovery.cache import Answer, identity_lines
 from cloche.model.interpreter import Candidate
 from cloche.model.spec import ANY
 from cloche.model.value import TYPE_CHECKING, replace, value
-from cloche.plugins.guard import cause
+from cloche.plugins.guard import describe_exception
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -147,8 +147,8 @@ class Search:
             except (KeyboardInterrupt, GeneratorExit):  # the search is over
                 raise
             except BaseException as error:  # a finder that fails must not stop the others
-                self.failed_finders[finder.name] = cause(error)
-                yield Candidate("", finder.name, f"the finder failed: {cause(error)}")
+                self.failed_finders[finder.name] = describe_exception(error)
+                yield Candidate("", finder.name, f"the finder failed: {describe_exception(error)}")
 
     def _examine(
         self,

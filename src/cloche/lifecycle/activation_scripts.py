@@ -6,7 +6,7 @@ import re
 
 from cloche.errors import ClocheError
 from cloche.model.value import TYPE_CHECKING, replace
-from cloche.plugins.guard import guarded
+from cloche.plugins.guard import call_component
 from cloche.shells import elsewhere
 from cloche.shells.catalogue import BUILT_IN, built_in_shells, shell_of_activator
 from cloche.shells.words import Word
@@ -69,7 +69,7 @@ def shell_of_component(component: Component, environment: Environment, session: 
     """
 
     def guard(call: Callable[[], T]) -> T:
-        return guarded(call, "activator", component.name, component.source)
+        return call_component(call, "activator", component.name, component.source)
 
     shell = guard(lambda: shell_of_activator(component.load(), environment))
     source_line = shell.source_line

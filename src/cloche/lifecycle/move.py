@@ -25,7 +25,7 @@ from cloche.lifecycle.relocation import Relocation, is_within
 from cloche.lifecycle.repair import relocation_context
 from cloche.model.operations import CopyTree, SetMode
 from cloche.model.value import replace, value
-from cloche.planning.destination import absolute, inspect, is_mount_point, stands_in
+from cloche.planning.destination import absolute_path, contains_current_directory, inspect_destination, is_mount_point
 
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
@@ -67,14 +67,14 @@ def plan_move(path: str, to: str, action: Action, session: Session) -> MovePlan:
     :raises DestinationError: there is no environment at `path`, or it cannot be moved to `to`.
     """
     host = session.host
-    source = absolute(path, host)
+    source = absolute_path(path, host)
     if os.path.islink(source):
         real = os.path.realpath(source)
         raise DestinationError(
             f"`{source}` is a symbolic link to `{real}`", hint=f"move its target: `cloche move {quote(real)} …`"
         )
     recover_environment(source)
-    destination = inspect(absolute(to, host), host)
+    destination = inspect_destination(absolute_path(to, host), host)
     refuse_move(source, destination, action, session)
     info = environment_info(source, session)
     old = [source, os.path.realpath(source), *info.recorded_roots]
@@ -118,7 +118,7 @@ def refuse_move(source: str, destination: Destination, action: Action, session: 
         return
     if is_mount_point(source):
         raise DestinationError(f"`{source}` is a mount point and cannot be moved", hint="`--copy` copies its content")
-    if os.path.isdir(source) and stands_in(source, session.host):
+    if os.path.isdir(source) and contains_current_directory(source, session.host):
         raise DestinationError(
             f"the current directory is inside `{source}`, which would be removed",
             hint="change to another directory and try again",
@@ -155,7 +155,7 @@ def move_environment(plan: MovePlan, session: Session) -> Environment:
             apply(
                 plan.operations,
                 plan.destination.target,
-                "merge" if plan.destination.fixed else "new",
+                "merge" if plan.destination.immovable else "new",
                 verify,
                 moved_from=plan.source if plan.action == "move" else "",
             )

@@ -10,7 +10,7 @@ from cloche.discovery.describe import describe
 from cloche.errors import DestinationError
 from cloche.model.environment import Environment, Layout
 from cloche.model.value import TYPE_CHECKING
-from cloche.planning.destination import absolute, is_relocatable, read_settings
+from cloche.planning.destination import absolute_path, is_relocatable, read_settings
 from cloche.planning.layout import layout_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def read_environment(path: str, host: Host, cache: ProbeCache) -> Environment:
     :raises UsageError: the path is blank.
     :raises DestinationError: there is no environment at the path.
     """
-    location = absolute(path, host)
+    location = absolute_path(path, host)
     settings = effective_settings(location)
     if not settings:
         raise not_an_environment_error(location)

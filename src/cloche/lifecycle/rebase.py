@@ -13,7 +13,7 @@ from cloche.fs.inputs import UNRECORDED
 from cloche.lifecycle.reader import implementation_and_build, recorded_version
 from cloche.lifecycle.recorded_command import replace_interpreter
 from cloche.model.operations import Copy
-from cloche.planning.pyvenv_cfg import parse
+from cloche.planning.pyvenv_cfg import parse_settings
 from cloche.planning.resolve import resolve
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def update_settings(text: str, interpreter: Interpreter) -> str:
 
 def complete_settings(text: str, interpreter: Interpreter) -> str:
     """Return a `pyvenv.cfg` with the keys that PEP 405 requires; if one is missing, damaged lines are removed too."""
-    known = parse(text)
+    known = parse_settings(text)
     missing = {
         "home": known.get("home") or settings_of(interpreter)["home"],
         "include-system-site-packages": known.get("include-system-site-packages") or "false",

@@ -30,7 +30,7 @@ from cloche.lifecycle.upgrade import UpgradeResult, verification_error
 from cloche.model.operations import MakeDir, SetMode
 from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import replace
-from cloche.planning.destination import refuse_own
+from cloche.planning.destination import refuse_running_cloche
 from cloche.planning.plan_at import plan_at
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def rebuild(
     """
     inventory = upgrade.inventory
     assert inventory is not None
-    refuse_own(upgrade.location, session.host, "an upgrade to another Python")
+    refuse_running_cloche(upgrade.location, session.host, "an upgrade to another Python")
     request = request_for(upgrade, session)
     refuse_losses(inventory.losses, losses, commit)
     blueprint = session.blueprint(request.spec)

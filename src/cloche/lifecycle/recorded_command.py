@@ -9,7 +9,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from cloche.planning.pyvenv_cfg import one_line
+from cloche.planning.pyvenv_cfg import join_lines
 
 if TYPE_CHECKING:
     from cloche.lifecycle.relocation import Relocation
@@ -37,7 +37,7 @@ def recorded_destination(command: str, location: str) -> str:
     words = parse_command(command)
     match = VENV_COMMAND.search(command)
     destination = words[-1] if words else match[1] if match else ""
-    if one_line(destination) == one_line(location):
+    if join_lines(destination) == join_lines(location):
         return location
     return destination if destination.startswith("/") else ""
 
@@ -49,9 +49,9 @@ def relocate_command(command: str, relocation: Relocation) -> str:
         return relocation.string(command)
     moved = [relocation.string(word) for word in words]
     for old, new in relocation.roots:
-        if words[-1] == one_line(old):
+        if words[-1] == join_lines(old):
             moved[-1] = new
-    return command if moved == words else one_line(shlex.join(moved))
+    return command if moved == words else join_lines(shlex.join(moved))
 
 
 def replace_interpreter(command: str, executable: str) -> str:
@@ -60,4 +60,4 @@ def replace_interpreter(command: str, executable: str) -> str:
     if "--python" not in words[:-2]:
         return command
     words[words.index("--python") + 1] = executable
-    return one_line(shlex.join(words))
+    return join_lines(shlex.join(words))

@@ -18,7 +18,7 @@ from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.rebase import rebase
 from cloche.model.request import EnvironmentSpec
 from cloche.model.value import replace, value
-from cloche.planning.plan_at import as_write, scripts_of
+from cloche.planning.activation import collect_scripts, script_operation
 from cloche.planning.resolve import choose_activators
 
 if TYPE_CHECKING:
@@ -160,10 +160,10 @@ def activation_scripts(environment: Environment, session: Session) -> dict[str, 
         return {}
     try:
         chosen = choose_activators(EnvironmentSpec(), session.registry)
-        scripts, _, _ = scripts_of(chosen, environment, environment.interpreter)
+        scripts, _, _ = collect_scripts(chosen, environment, environment.interpreter)
     except ClocheError:
         return {}
-    return {write.path: write.content for write in (as_write(script, environment.layout) for script in scripts)}
+    return {write.path: write.content for write in (script_operation(script, environment.layout) for script in scripts)}
 
 
 def reinstall_seeds(

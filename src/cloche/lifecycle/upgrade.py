@@ -19,7 +19,7 @@ from cloche.lifecycle.rebase import has_same_abi, rebase, version_like
 from cloche.lifecycle.repair import plan_repairs, reinstall_seeds
 from cloche.model.request import EnvironmentSpec, Wanted
 from cloche.model.value import replace, value
-from cloche.planning.destination import absolute
+from cloche.planning.destination import absolute_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +76,7 @@ def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newe
     :raises DestinationError: there is no environment at `path`.
     :raises InterpreterNotFound: no interpreter satisfies `pythons`.
     """
-    location = absolute(path, session.host)
+    location = absolute_path(path, session.host)
     if os.path.islink(location):
         location = os.path.realpath(location)
     recover_environment(location)

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
     Bytecode: TypeAlias = Literal["complete", "missing"]
-    """Whether an image has the byte-code of all its modules. Where it is `missing`, Python compiles modules on import, and the
-    image gets its byte-code for the next environment."""
+    """Whether an image has the byte-code of all its modules. If it is `missing`, Python compiles modules on import, and the
+    store compiles the image before the next environment gets it."""
 
 
 @value

@@ -15,27 +15,27 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter
 
     Placement: TypeAlias = Literal["fixed", "relocatable"]
-    """Whether the scripts in an environment contain its absolute path, or find it each time they run."""
+    """Whether the scripts in an environment contain its absolute path (`fixed`) or find it when they run (`relocatable`)."""
 
     Naming: TypeAlias = Literal["chosen", "directory"]
-    """Where the prompt comes from: the user chose it, or it is the name of the environment's directory."""
+    """Where the prompt comes from: the user chose it, or it is the name of the root directory."""
 
 
 @value
 class Layout:
-    """The paths in an environment, relative to the root and with `/`, from the interpreter's sysconfig scheme."""
+    """The paths in an environment, relative to its root; most of them come from the interpreter's sysconfig scheme."""
 
     bin: str
     """`bin` or `Scripts`."""
     executable: str
     """Its Python: `bin/python`, `Scripts/python.exe`."""
     names: tuple[str, ...]
-    """Every name of the Python in `bin`: `python`, `python3`, `python3.12`."""
+    """All names of the Python in `bin`: `python`, `python3`, `python3.12`."""
     purelib: str
     platlib: str
     include: str
     links: tuple[tuple[str, str], ...] = ()
-    """Symbolic links between the environment's directories, as (path, target): `lib64 -> lib` where venv creates one."""
+    """Symbolic links between directories of the environment, as (path, target): `lib64 -> lib` where `venv` creates it."""
     config: str = "pyvenv.cfg"
     options: Mapping[str, object] = {}
     """The values of the creator's own options."""
@@ -54,7 +54,7 @@ class Environment:
     interpreter: Interpreter | None = None
     """The base interpreter; None if it no longer exists."""
     options: Mapping[str, object] = {}
-    """The values of the options of the activator that gets this environment."""
+    """The option values of the activator that gets this environment."""
     placement: Placement = "fixed"
     """`relocatable` if its scripts must find it when they run, because it may have been moved or copied."""
     naming: Naming = "chosen"
@@ -66,7 +66,7 @@ class Environment:
         return separator.join([self.location.rstrip(separator) or separator, *relative.split("/")])
 
     def place(self, relative: str) -> str:
-        """Return the same as `path_to`; this is its former name, kept for plugins."""
+        """Return the same as `path_to`; the name in version 0.1, kept for plugins."""
         return self.path_to(relative)
 
     @property
@@ -74,9 +74,9 @@ class Environment:
         """The values for the slots of activation scripts, by name (see `cloche.shells.template`).
 
         `ROOT`: the environment; `BIN`: its directory of executables, absolute; `BIN_NAME`: the same, relative to the root;
-        `PROMPT`: the text to show; `PKG_CONFIG`: its pkg-config directory; `TCL_LIBRARY`, `TK_LIBRARY`: may be empty;
-        `SITE`, `PLATSITE`: its purelib and platlib, relative to `BIN`; `NAMING`: always `chosen`, so that the script uses
-        the prompt as it is.
+        `PROMPT`: the text to show; `PKG_CONFIG`: its pkg-config directory; `TCL_LIBRARY`, `TK_LIBRARY`: the values of these
+        variables, may be empty; `SITE`, `PLATSITE`: its purelib and platlib, relative to `BIN`; `NAMING`: always `chosen`,
+        so that scripts show the prompt as it is.
         """
         up = "/".join([".."] * (self.layout.bin.count("/") + 1))
         return {
@@ -94,17 +94,17 @@ class Environment:
 
     @property
     def values_anywhere(self) -> dict[str, str]:
-        """The values for the slots of a relocatable environment's scripts: those that do not contain its path.
+        """The values for the slots of a relocatable environment's scripts: those of `values` without absolute paths.
 
-        They are those of `values` without the absolute paths. `PROMPT` is the chosen prompt, or empty if the script must
-        show the name of the directory. `NAMING` says which: `chosen` or `directory`.
+        `PROMPT` is the chosen prompt, or empty if scripts must show the name of the directory. `NAMING` says which:
+        `chosen` or `directory`.
         """
         absolute = ("ROOT", "BIN", "PKG_CONFIG")
         values = {name: text for name, text in self.values.items() if name not in absolute}
         return {**values, "PROMPT": self.prompt if self.naming == "chosen" else "", "NAMING": self.naming}
 
     def _path(self, relative: str) -> Path:
-        from pathlib import Path  # takes 8 ms, which the command line saves
+        from pathlib import Path  # takes 8 ms to import; the command line does not need it
 
         return Path(self.path_to(relative)) if relative else Path(self.location)
 
@@ -125,14 +125,17 @@ class Environment:
 
     @property
     def purelib(self) -> Path:
+        """The directory for pure-Python packages."""
         return self._path(self.layout.purelib)
 
     @property
     def platlib(self) -> Path:
+        """The directory for packages with extension modules; usually the same as `purelib`."""
         return self._path(self.layout.platlib)
 
     @property
     def include(self) -> Path:
+        """The directory for C headers."""
         return self._path(self.layout.include)
 
     @property

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def path_module(os_name: str) -> ModuleType:
-    """Return `ntpath` or `posixpath`: the functions for paths of a system with that `os.name`, on whatever system."""
+    """Return the module for paths on systems with this `os.name`: `ntpath` for `nt`, otherwise `posixpath`."""
     if os_name == "nt":
         import ntpath
 
@@ -26,7 +26,7 @@ def path_module(os_name: str) -> ModuleType:
 
 @value
 class Host:
-    """The state of the process and its machine, read once at the start of a run."""
+    """The state of cloche's process and its machine, read once at the start of a run."""
 
     environ: Mapping[str, str]
     """The environment variables."""
@@ -53,13 +53,13 @@ class Interpreter:
     platform: str
     """Its `sys.platform`."""
     os_name: str
-    """Its `os.name`: `posix` or `nt`. Every decision about an environment uses this, not the `os.name` of cloche's process."""
+    """Its `os.name`: `posix` or `nt`. Decisions about an environment depend on this, and not on the `os.name` of the host."""
     machine: str
     """The instruction set, as `platform.machine()` returns it: `x86_64`, `aarch64`, `AMD64`."""
     bits: int
     """Size of a pointer: 64 or 32."""
     free_threaded: bool
-    """Whether it is built without the GIL (PEP 703)."""
+    """Whether it is a build without the GIL (PEP 703)."""
     debug: bool
     """Whether it is a debug build (`--with-pydebug`)."""
     prefix: str
@@ -67,14 +67,14 @@ class Interpreter:
     exec_prefix: str
     """`sys.base_exec_prefix`."""
     stdlib: str
-    """The directory of the standard library, which has `os.py`."""
+    """The directory of the standard library, which contains `os.py`."""
     scheme: Mapping[str, str]
     """The paths of its sysconfig scheme for environments (`scripts`, `purelib`, `platlib`, `include`, `data`), relative to
     the environment's root: `lib/python3.12/site-packages`."""
     cache_tag: str
     """`sys.implementation.cache_tag`, part of the names of byte-code files: `cpython-312`."""
     magic: str
-    """The magic number of its byte-code, in hexadecimal; other byte-code is not valid for it."""
+    """The magic number of its byte-code files, in hexadecimal; it ignores byte-code with another one."""
     soabi: str
     """`SOABI`, part of the names of extension modules: `cpython-312-x86_64-linux-gnu`; empty if it has none."""
     library: str

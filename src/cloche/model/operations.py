@@ -1,6 +1,6 @@
-"""What a plan consists of: values that say what to create or change. `cloche.apply` carries them out, all or nothing.
+"""The operations of a plan: what to create or change. `cloche.apply` performs them, all or nothing.
 
-An operation names its path relative to the environment's root, with `/`.
+The path of an operation is relative to the environment's root and uses `/` on every platform.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
     LinkMode: TypeAlias = Literal["auto", "clone", "hardlink", "copy", "symlink"]
-    """How the files of an image reach an environment; `auto` is the first of clone, hardlink, copy that works."""
+    """How the files of an image get into an environment; `auto` is the first of clone, hardlink and copy that works."""
 
 
 @value
@@ -23,13 +23,13 @@ class MakeDir:
 
 @value
 class Link:
-    """Create a symbolic link. Where the file system has none, copy what it would point to."""
+    """Create a symbolic link. If the file system has none, copy the file that it would point to."""
 
     path: str
     target: str
     """The text of the link: an absolute path, or one relative to the link's directory."""
     copy: str = ""
-    """Absolute path of the file to copy instead. If empty, it is the file in the environment that `target` names."""
+    """Absolute path of the file to copy instead; empty for the file in the environment that `target` refers to."""
 
 
 @value
@@ -38,37 +38,37 @@ class Copy:
 
     path: str
     source: str
-    """Absolute."""
+    """Absolute path of the file."""
 
 
 @value
 class Write:
-    """Write a file whose content is known."""
+    """Write a file with this content."""
 
     path: str
     content: bytes
     executable: str = "no"
-    """`yes` for a file that is run: its mode is 0o777 less the umask, otherwise 0o666 less the umask."""
+    """`yes` or `no`. The mode is 0o777 for an executable file and 0o666 for any other, less the umask."""
 
 
 @value
 class Rewrite:
-    """Write a file that replaces another one, with the permission bits and the owner of that file."""
+    """Write a file that replaces an existing one, and keep the permission bits and the owner."""
 
     path: str
     content: bytes
     old: str
-    """Absolute path of the file that is replaced."""
+    """Absolute path of the existing file."""
 
 
 @value
 class CopyTree:
-    """Fill the root with the content of a directory; links stay links, permission bits and times are kept."""
+    """Copy the content of a directory into the root. Links are copied as links; permission bits and times are kept."""
 
     source: str
-    """Absolute."""
+    """Absolute path of the directory."""
     without: tuple[str, ...] = ()
-    """Paths in it to leave out; a directory with everything in it."""
+    """Paths in it to leave out, relative to it; a directory is left out with everything in it."""
     link_mode: LinkMode = "copy"
 
 
@@ -80,10 +80,11 @@ class InstallTree:
     source: str
     """Absolute path of the directory in the store."""
     file_list: str
-    """Absolute path of the file that lists its files (see `cloche.apply.file_list`)."""
+    """Absolute path of its file list (see `cloche.apply.file_list`)."""
     files: int
+    """Number of files."""
     size: int
-    """Bytes of all files together."""
+    """Total size of the files in bytes."""
 
     @property
     def manifest(self) -> str:
@@ -97,14 +98,14 @@ LayImage = InstallTree
 
 @value
 class Remove:
-    """Remove what is at a path, a directory with everything in it. It is no error if nothing is there."""
+    """Remove a file, or a directory with everything in it. A path that does not exist is ignored."""
 
     path: str
 
 
 @value
 class SetMode:
-    """Change the permission bits of a file or a directory; not of a file of an image, which environments share."""
+    """Change the permission bits of a file or directory. Files of images cannot be changed: environments share them."""
 
     path: str
     """`.` for the root."""
@@ -113,11 +114,11 @@ class SetMode:
 
 @value
 class Run:
-    """Run a program that creates part of the environment; `{root}` in an argument stands for the directory to fill."""
+    """Run a program that creates part of the environment; `{root}` in an argument is replaced by the root directory."""
 
     arguments: tuple[str, ...]
     purpose: str
-    """What it does, for people: "let the interpreter's own venv make the environment"."""
+    """What it does, for people: "create the environment with the `venv` of CPython 3.12.1"."""
 
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Options as data: one description for the command line, `CLOCHE_*` variables, config files, help and documentation."""
+"""Options as data, for the command line, `CLOCHE_*` variables, config files, help and documentation alike."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @value
 class Option:
-    """One option."""
+    """An option of the command line, which can also be set by a variable or in a config file."""
 
     name: str
     """`link-mode`: `--link-mode`, `CLOCHE_LINK_MODE` and `link-mode` in a config file."""
@@ -24,19 +24,19 @@ class Option:
     metavar: str = ""
     """The placeholder for the value in help: `SPEC`."""
     choices: tuple[str, ...] = ()
-    """The allowed values; empty if all are."""
+    """The allowed values; empty if every value is allowed."""
     short: str = ""
     """The letter of its short form: `p` for `-p`."""
     negation: str = ""
-    """For a flag: the option that it turns off (`no-download` turns off `download`)."""
+    """The option that a flag turns off (`no-download` turns off `download`)."""
     group: str = "options"
     """The heading under which help lists it."""
     sources: Literal["all", "argv"] = "all"
     """`argv` if it is not accepted in variables and config files."""
     alias_of: str = ""
-    """The option that this one is another name of; it gets the value."""
+    """The option that gets the value, if this one is only another name for it."""
     implies: tuple[tuple[str, str], ...] = ()
-    """For an alias without a value: the options that it sets, as (option, value)."""
+    """The options that an alias without a value sets, as (option, value)."""
     hidden: bool = False
     """Whether the short help leaves it out, for example because it is another tool's name for an option."""
 

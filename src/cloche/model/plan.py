@@ -1,4 +1,4 @@
-"""What was decided: a blueprint, which does not depend on a place, a plan, which does, and the result."""
+"""The results of planning: a blueprint, which is valid for every destination, and a plan for one; and the result of a run."""
 
 from __future__ import annotations
 
@@ -15,56 +15,56 @@ if TYPE_CHECKING:
     from cloche.model.request import EnvironmentSpec
 
     Strategy: TypeAlias = Literal["new", "exchange", "merge", "merge-emptied"]
-    """How a staged tree reaches its place (see `cloche.apply.transaction`).
+    """How a staging tree gets to its destination (see `cloche.apply.transaction`).
 
-    `new` renames it onto a destination that is absent or empty, `exchange` exchanges it for the directory that exists,
-    `merge` adds it to that directory entry by entry, and `merge-emptied` does the same after removing what is in there.
+    `new` renames it to a destination that is absent or empty, `exchange` exchanges it with the existing directory, `merge`
+    adds it to that directory entry by entry, and `merge-emptied` does the same after emptying the directory.
     """
 
 
 @value
 class ChosenComponent:
-    """A component of a plugin that was selected."""
+    """A component of a plugin that was chosen for an environment."""
 
     name: str
     item: Any
-    """The object itself, or its `"package.module:attribute"`, which is loaded when it is used."""
-    asked: str = "by default"
-    """`by name` if the user named it: then a refusal or failure is an error, otherwise the component is left out."""
+    """The object itself, or a reference to it, `"package.module:attribute"`."""
+    selected: str = "by default"
+    """`by name` or `by default`. If a component that the user chose by name refuses or fails, that is an error; any other
+    component is then left out."""
     source: str = ""
-    """The plugin and distribution that offer it, for people."""
+    """Its plugin and distribution, for people."""
     options: Mapping[str, object] = {}
-    """What the user chose among the options that it declares."""
+    """The values that the user chose for the options that it declares."""
 
 
 @value
 class Blueprint:
-    """Everything that is decided about an environment before its place is known."""
+    """Everything about an environment that does not depend on its destination."""
 
     spec: EnvironmentSpec
-    """What was asked for."""
+    """The request that it was resolved from."""
     interpreter: Interpreter
     chosen_because: str
-    """What chose this interpreter, for people: "`.python-version` in /home/me/project"; empty if `-p` did."""
+    """The reason for choosing this interpreter, for people: "`.python-version` in /home/me/project"; empty after `-p`."""
     layout: Layout
     creator: str
     operations: tuple[Operation, ...]
-    """The creator's."""
+    """The operations of the creator, without seeds and scripts."""
     seeder: str | None
     images: tuple[Image, ...]
     activators: tuple[ChosenComponent, ...]
-    """Those to ask for scripts. Whether one refuses the interpreter is asked for each plan."""
+    """The activators to ask for scripts. Each may still refuse the interpreter when the environment is planned."""
 
 
 @value
 class Plan:
-    """Every decision taken and nothing done: what `--dry-run` prints and `cloche.apply` carries out."""
+    """Everything that a run will do: `--dry-run` prints it, and `cloche.apply` performs it."""
 
     environment: Environment
     target: str
-    """Absolute path of the directory to fill: the environment's own, or what its symbolic link points to."""
+    """Absolute path of the root directory: the environment's location, or the target of a symbolic link there."""
     strategy: Strategy
-    """How the new tree reaches its place."""
     outcome: str
     """The result in one word, for people: `created`, `replaced`, `refreshed`, `added`."""
     operations: tuple[Operation, ...]
@@ -75,7 +75,7 @@ class Plan:
     link_mode: LinkMode
     chosen_because: str = ""
     notes: tuple[str, ...] = ()
-    """What was left out or is otherwise than asked, and why."""
+    """What was left out or differs from the request, and why; one line each."""
 
     @property
     def way(self) -> Strategy:
@@ -85,10 +85,10 @@ class Plan:
 
 @value
 class Result:
-    """What happened."""
+    """The result of a run that created an environment."""
 
     environment: Environment
     plan: Plan
     seconds: float
-    """Wall time in this process."""
+    """Elapsed time, without the start of the Python process."""
     warnings: tuple[str, ...] = ()

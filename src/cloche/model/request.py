@@ -1,4 +1,4 @@
-"""What was asked for, with every source of options resolved and nothing looked up yet."""
+"""A request for an environment, after options from all sources were combined and before anything is looked up."""
 
 from __future__ import annotations
 
@@ -18,68 +18,68 @@ if TYPE_CHECKING:
     """Whether the environment sees the packages of its base interpreter."""
 
     Network: TypeAlias = Literal["never", "last-resort", "newest"]
-    """When seeds may be downloaded: never, only if nothing local fits, or always, to get the newest."""
+    """When seeds may be downloaded: never, only if no local wheel fits, or always, to get the newest version."""
 
     Consult: TypeAlias = Literal["nothing", "project"]
-    """What chooses the Python if none is asked for: the running one, or the files of the project."""
+    """What determines the Python if the request names none: nothing (the running Python is used) or the project's files."""
 
 
 @value
 class Wanted:
-    """Which packages to seed, and from where."""
+    """The packages to install as seeds, and where to find them."""
 
     requirements: tuple[str, ...] = ("pip",)
-    """`NAME` or `NAME==VERSION` (PEP 508 without markers), each once."""
+    """`NAME` or `NAME==VERSION` (PEP 508 without markers), each distribution once."""
     find_links: tuple[str, ...] = ()
-    """Directories with wheels, absolute paths; they take precedence over every other source."""
+    """Absolute paths of directories with wheels; they take precedence over every other source."""
     network: Network = "last-resort"
     options: Mapping[str, object] = {}
-    """What the user chose among the seeder's own options."""
+    """The values that the user chose for the seeder's own options."""
 
 
 @value
 class EnvironmentSpec:
-    """What an environment is: everything that its blueprint depends on, and nothing about where it goes."""
+    """The part of a request that a blueprint depends on: everything except the destination."""
 
     pythons: tuple[str, ...] = ()
-    """What may follow `-p`, in order of preference; empty: see `consult`."""
+    """Python requests as `-p` accepts them, in order of preference; if empty, see `consult`."""
     try_first_with: tuple[str, ...] = ()
     """Executables to try before any other."""
     consult: Consult = "nothing"
     creator: str | None = None
-    """Name of a creator; None for the default of the target."""
+    """Name of a creator; None for the default of the interpreter's platform."""
     seeder: str | None = None
     """Name of a seeder; None for `pip`."""
     wanted: Wanted | None = Wanted()
     """None for an environment without seeds."""
     activators: tuple[str, ...] | None = None
-    """Names in the order given; None means every one that serves the interpreter, () none."""
+    """Names, in order; None for all that support the interpreter, () for none."""
     site_packages: SitePackages = "isolated"
     options: Mapping[str, object] = {}
-    """Options that plugins declare, by option name."""
+    """The values of options that plugins declare, by option name."""
 
 
 @value
 class Target:
-    """Where an environment goes, and what depends on that place."""
+    """The destination of an environment, and the options that concern it."""
 
     destination: str
     """Absolute path."""
     existing: OnExisting = "keep"
     prompt: str | None = None
-    """What an activated shell shows; None for the name of the directory, `.` for that of the current one."""
+    """The text that an activated shell shows; None for the name of the directory, `.` for that of the current directory."""
     link_mode: LinkMode = "auto"
     vcs_ignore: bool = True
-    """Whether the environment tells version control to ignore it."""
+    """Whether to write a `.gitignore` that keeps the environment out of version control."""
     placement: Placement = "fixed"
-    """`relocatable`: it works wherever it is moved or copied to."""
+    """`relocatable` if it must still work after it is moved or copied."""
     extra_settings: Mapping[str, str] = {}
-    """What `pyvenv.cfg` says besides cloche's own keys, for a program that creates environments in its own name."""
+    """Additional settings for `pyvenv.cfg`, from a program that marks its environments."""
 
 
 @value
 class Request:
-    """What was asked for: an environment, and a place for it. Nothing has been looked up yet."""
+    """A request for an environment at a destination."""
 
     spec: EnvironmentSpec
     target: Target

@@ -1,4 +1,4 @@
-"""Python requests: the values of `-p`, and whether an interpreter satisfies one. Nothing is read from the machine.
+"""Python requests: the values of `-p`, and whether an interpreter satisfies one. Nothing is read from disk.
 
 path             any text with a separator
 version          3  3.12  3.12.1  312  3.14.0rc1            may follow `python` or an implementation, with or without `@`
@@ -85,14 +85,14 @@ class InterpreterSpec:
     bits: int | None = None
     machine: str | None = None
     platform: str | None = None
-    """The beginning of `sys.platform`."""
+    """A prefix of `sys.platform`."""
     libc: str | None = None
 
     @staticmethod
     def parse(text: str) -> InterpreterSpec:
         """Parse a request.
 
-        :raises UsageError: `text` has none of the forms above; the hint has the nearest one.
+        :raises UsageError: `text` has none of these forms; the hint suggests one.
         """
         return parse_spec(text)
 
@@ -216,7 +216,7 @@ def _parse_range(text: str, lowered: str) -> InterpreterSpec:
 
 
 def _widen_to_minor(clause: str) -> str:
-    """Return a clause in which `==3.12` and `!=3.12` mean every 3.12, because nobody means only 3.12.0."""
+    """Return a clause in which `==3.12` and `!=3.12` mean every 3.12, because users rarely mean only 3.12.0."""
     for operator in ("===", "==", "!="):
         if clause.startswith(operator):
             release = clause[len(operator) :].strip()
@@ -302,7 +302,7 @@ def _parse_uv_key(text: str, lowered: str) -> InterpreterSpec | None:
 
 
 def _split_traits(text: str) -> tuple[str, dict[str, object] | None]:
-    """Split a text into the version and the traits after it, as fields of the spec; None if the traits are not valid."""
+    """Split a text into the version and the traits after it, as fields of the spec; None if a trait is not valid."""
     traits: dict[str, object] = {}
     while "-" in text:
         text, _, word = text.rpartition("-")
@@ -354,7 +354,7 @@ def _format_version(release: tuple[int, ...], suffix: tuple[str, int] | None) ->
 
 
 def _suggestion(text: str) -> str:
-    """Return a hint: the valid request that is nearest to `text`."""
+    """Return a hint: the valid request that is most similar to `text`, or the valid forms."""
     if text.startswith("."):
         return f"write a path with a separator: `./{text}`"
     lowered = text.strip().lower()

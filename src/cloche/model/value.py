@@ -24,16 +24,16 @@ def value(cls: type[T]) -> type[T]:
 
     It gets a constructor with positional and keyword arguments (class attributes are the defaults), equality and hash by
     value, a repr in the form of a constructor call, and `__match_args__`. A field that is not hashable, such as a mapping,
-    counts for equality only. Assigning to a field raises `AttributeError`.
+    is used only for equality. Assigning to a field raises `AttributeError`.
     """
     names: tuple[str, ...] = tuple(cls.__annotations__)
     known = frozenset(names)
     defaults = {name: cls.__dict__[name] for name in names if name in cls.__dict__}
 
     def __init__(self: object, *positional: Any, **named: Any) -> None:
-        given = {**dict(zip(names, positional, strict=False)), **named}
-        filled = {**defaults, **given}
-        if len(given) != len(positional) + len(named) or filled.keys() != known:
+        arguments = {**dict(zip(names, positional, strict=False)), **named}
+        filled = {**defaults, **arguments}
+        if len(arguments) != len(positional) + len(named) or filled.keys() != known:
             raise TypeError(_argument_error(cls, positional, named, filled))
         self.__dict__.update(filled)  # in one step, because a run creates hundreds of values
 

@@ -1,1 +1,1 @@
-"""Decide what an environment consists of (a blueprint) and what it takes to put it at a place (a plan)."""
+"""Planning: what an environment consists of (a blueprint), and how to create it at a destination (a plan)."""

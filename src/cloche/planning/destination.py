@@ -1,4 +1,4 @@
-"""What stands where an environment is to be made, and whether one may be; it looks and changes nothing."""
+"""Destinations: what exists at the path of a new environment, and whether one may be created there. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -25,35 +25,37 @@ if TYPE_CHECKING:
 
 @value
 class Destination:
-    """A place for an environment."""
+    """The path of a new environment, and what exists there."""
 
     location: str
-    """Absolute, as the user spells it; a symbolic link stays one."""
+    """Absolute path as the user wrote it; symbolic links are not resolved."""
     target: str
-    """The directory itself: where a link at `location` points to."""
+    """The directory itself: the same path, or the target of a symbolic link at `location`."""
     state: State
     settings: Mapping[str, str]
-    """What the `pyvenv.cfg` there says; empty if there is none."""
-    fixed: bool
-    """The directory cannot be exchanged for another: a mount point, or where the user stands."""
+    """The settings in its `pyvenv.cfg`; empty if it has none."""
+    immovable: bool
+    """Whether the directory cannot be exchanged for another: a mount point, or one that contains the current directory."""
 
 
 PATH_MAX = 4096
-"""Bytes of an absolute path that Linux accepts, the final NUL included."""
+"""The limit on Linux for the length of a path in bytes, including the final NUL."""
 
 PATH_MAX_MACOS = 1024
 
 
-def absolute(text: str, host: Host) -> str:
-    """Return a directory that the user named as an absolute path.
+def absolute_path(text: str, host: Host) -> str:
+    """Return the path of a directory as an absolute path.
 
-    `..` is resolved as the system would, through links, since `link/..` may be another directory than it seems to be.
+    `..` is resolved as the system does it, after following links: the parent of a link's target is not the link's parent.
 
-    :raises UsageError: it is blank, or relative while the current directory has been removed.
+    :raises UsageError: the path is blank, or is relative while the current directory has been removed.
     """
     paths = path_module(host.os_name)
     if not text.strip():
-        raise UsageError("the name of the directory is blank", hint="name one, as in `.venv`; is a variable not set?")
+        raise UsageError(
+            "the name of the directory is blank", hint="give a name such as `.venv`, and check that variables are set"
+        )
     if not paths.isabs(text):
         if not host.cwd:
             raise UsageError(
@@ -64,13 +66,13 @@ def absolute(text: str, host: Host) -> str:
     return str(paths.realpath(text) if ".." in parts else paths.normpath(text))
 
 
-def inspect(location: str, host: Host) -> Destination:
-    """Return what stands at an absolute path.
+def inspect_destination(location: str, host: Host) -> Destination:
+    """Return what exists at an absolute path.
 
-    :raises DestinationError: it cannot be the root of an environment: a file, a dangling link, a path that PATH or
-        UTF-8 cannot hold.
+    :raises DestinationError: it cannot be the root of an environment: it is a file or a dangling link, or PATH or UTF-8
+        cannot hold the path.
     """
-    refuse_text(location, host)
+    refuse_unusable_path(location, host)
     target = os.path.realpath(location) if os.path.islink(location) else location
     try:
         entries = os.scandir(target)
@@ -78,35 +80,40 @@ def inspect(location: str, host: Host) -> Destination:
         if os.path.islink(location):
             raise DestinationError(
                 f"`{location}` is a symbolic link to `{target}`, which does not exist",
-                hint="make that directory, or remove the link",
+                hint="create that directory, or remove the link",
             ) from None
-        refuse_names(target)
-        return Destination(location, target, "absent", {}, fixed=False)
+        refuse_long_names(target)
+        return Destination(location, target, "absent", {}, immovable=False)
     except NotADirectoryError:
-        blocking = location if os.path.lexists(location) else first_file(location)
+        blocking = location if os.path.lexists(location) else nearest_existing_path(location)
         raise DestinationError(
-            f"`{blocking}` already exists and is not a directory", hint="choose another place, or move it away"
+            f"`{blocking}` already exists and is not a directory", hint="choose another destination, or move the file"
         ) from None
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            refuse_length(target, (), 0, host.platform)
+            refuse_long_paths(target, (), 0, host.platform)
         raise DestinationError(
-            f"cannot look into `{location}`: {reason_of(error)}", hint="choose another place"
+            f"cannot read the directory `{location}`: {reason_of(error)}", hint="choose another destination"
         ) from None
     with entries:
         empty = next(entries, None) is None
     settings = {} if empty else read_settings(target)
     state: State = "empty" if empty else "environment" if settings.get("home") else "directory"
-    return Destination(location, target, state, settings, fixed=is_mount_point(target) or stands_in(target, host))
+    return Destination(
+        location, target, state, settings, immovable=is_mount_point(target) or contains_current_directory(target, host)
+    )
 
 
-def refuse_text(location: str, host: Host) -> None:
-    """:raises DestinationError: a path that cannot be activated or recorded, whatever stands there."""
+def refuse_unusable_path(location: str, host: Host) -> None:
+    """Refuse a path that no environment can have.
+
+    :raises DestinationError: PATH or `pyvenv.cfg` cannot hold the path.
+    """
     separator = path_module(host.os_name).pathsep
     if separator in location:
         raise DestinationError(
             f"`{location}` contains `{separator}`, which separates the entries of PATH",
-            hint="choose a name without it: no shell could put the environment on PATH",
+            hint="choose a path without it, because no shell could add the environment to PATH",
         )
     if "\0" in location:
         raise DestinationError("the destination contains a NUL character")
@@ -115,34 +122,34 @@ def refuse_text(location: str, host: Host) -> None:
     except UnicodeEncodeError:
         shown = location.encode("utf-8", "backslashreplace").decode()
         raise DestinationError(
-            f"`{shown}` is not valid UTF-8, which pyvenv.cfg requires", hint="choose a name that is"
+            f"`{shown}` is not valid UTF-8, which `pyvenv.cfg` requires", hint="choose a path in valid UTF-8"
         ) from None
 
 
-def first_file(path: str) -> str:
-    """Return the innermost part of a path that exists."""
+def nearest_existing_path(path: str) -> str:
+    """Return a path if it exists, otherwise its nearest parent that does."""
     while not os.path.lexists(path):
         path = os.path.dirname(path)
     return path
 
 
 def is_mount_point(path: str) -> bool:
-    """Return whether something is mounted at a directory, so that no rename can take it away.
+    """Return whether a directory is a mount point, which cannot be renamed.
 
-    `os.path.ismount` compares devices, of which a bind mount has the same on both sides; Linux lists it (proc(5),
-    `mountinfo`), with what would part its columns in octal.
+    `os.path.ismount` compares device numbers and so misses bind mounts. Linux lists them in `/proc/self/mountinfo`, with
+    backslashes and white space in octal (proc(5)).
     """
     if os.path.ismount(path):
         return True
-    listed = (read_at_most("/proc/self/mountinfo", 1 << 24) or b"").splitlines()
+    mounts = (read_at_most("/proc/self/mountinfo", 1 << 24) or b"").splitlines()
     real = os.fsencode(os.path.realpath(path))
     for character in (b"\\", b" ", b"\t", b"\n"):
         real = real.replace(character, b"\\%03o" % ord(character))
-    return any(line.split(b" ", 5)[4:5] == [real] for line in listed)
+    return any(line.split(b" ", 5)[4:5] == [real] for line in mounts)
 
 
-def stands_in(target: str, host: Host) -> bool:
-    """Return whether the user's current directory is `target` or inside it, and would be lost with it."""
+def contains_current_directory(target: str, host: Host) -> bool:
+    """Return whether the user's current directory is `target` or inside it."""
     try:
         here = os.path.realpath(host.cwd) if host.cwd else ""
     except OSError:
@@ -151,60 +158,68 @@ def stands_in(target: str, host: Host) -> bool:
     return here == real or here.startswith(real.rstrip(os.sep) + os.sep)
 
 
-def refuse_own(location: str, host: Host, action: str) -> None:
-    """:raises DestinationError: the Python that runs cloche, or cloche itself, lies in what is to be replaced.
+def refuse_running_cloche(location: str, host: Host, action: str) -> None:
+    """Refuse to replace a directory that contains the running cloche, or the Python that runs it.
 
-    :param action: what would take it away, as the start of a sentence.
+    :param action: what would delete it: "`--clear`".
+    :raises DestinationError: the directory contains either of them.
     """
-    if any(holds(location, path) for path in (os.path.dirname(host.executable), os.path.dirname(__file__)) if path):
+    if any(
+        contains_path(location, path) for path in (os.path.dirname(host.executable), os.path.dirname(__file__)) if path
+    ):
         raise DestinationError(
-            f"this cloche runs from `{location}`, and {action} would take it away",
-            hint="use a cloche that is installed somewhere else",
+            f"this cloche runs from `{location}`, and {action} would delete it",
+            hint="run a cloche that is installed elsewhere",
         )
 
 
-def refuse_base(location: str, interpreter: Interpreter) -> None:
-    """:raises DestinationError: the base interpreter of the new environment lies in what is to be replaced."""
-    if holds(location, interpreter.executable):
+def refuse_base_interpreter(location: str, interpreter: Interpreter) -> None:
+    """Refuse to replace a directory that contains the base interpreter of the new environment.
+
+    :raises DestinationError: the directory contains it.
+    """
+    if contains_path(location, interpreter.executable):
         raise DestinationError(
-            f"`{location}` has the Python in it that the environment is to be made from, and `--clear` would delete it",
-            hint="choose another place, or another Python with `-p`",
+            f"`{location}` contains the base interpreter of the new environment, and `--clear` would delete it",
+            hint="choose another destination, or another Python with `-p`",
         )
 
 
-def refuse_inhabited(location: str, host: Host) -> None:
-    """:raises DestinationError: the directory to be replaced has the user's home in it, or that which the run started in.
+def refuse_directory_in_use(location: str, host: Host) -> None:
+    """Refuse to replace a directory that contains the user's home directory or the parent of the current directory.
 
-    That one itself can be meant: `cloche . --clear --force`.
+    The current directory itself may be replaced: `cloche . --clear --force`.
+
+    :raises DestinationError: the directory contains either of them.
     """
     user_home = host.environ.get("HOME") or host.environ.get("USERPROFILE", "")
     for name, path in (("your home directory", user_home), ("the current directory", os.path.dirname(host.cwd))):
-        if path and holds(location, path):
+        if path and contains_path(location, path):
             raise DestinationError(
-                f"`{location}` has {name} in it, and `--clear` would delete it",
-                hint="choose another place; what is to be deleted there is for you to delete",
+                f"`{location}` contains {name}, and `--clear` would delete it",
+                hint="choose another destination, or delete the files that you do not need yourself",
             )
 
 
-def holds(directory: str, path: str) -> bool:
-    """Return whether a path, links resolved, is a directory or lies in it."""
+def contains_path(directory: str, path: str) -> bool:
+    """Return whether a path, with links resolved, is `directory` or inside it."""
     return os.path.join(os.path.realpath(path), "").startswith(os.path.join(os.path.realpath(directory), ""))
 
 
 def read_settings(root: str) -> dict[str, str]:
-    """Return the settings of the `pyvenv.cfg` in a directory; empty if there is none that can be read."""
-    return pyvenv_cfg.parse(
+    """Return the settings in the `pyvenv.cfg` of a directory; empty if it does not exist or cannot be read."""
+    return pyvenv_cfg.parse_settings(
         (read_at_most(os.path.join(root, pyvenv_cfg.NAME), 1 << 20) or b"").decode("utf-8", "replace")
     )
 
 
 def is_relocatable(settings: Mapping[str, str]) -> bool:
-    """Return whether a `pyvenv.cfg` says that what is in the environment finds its place (cloche and uv write it)."""
+    """Return whether a `pyvenv.cfg` marks the environment as relocatable; cloche and uv write this setting."""
     return settings.get("relocatable", "").lower() == "true"
 
 
-def other_python(destination: Destination, interpreter: Interpreter, layout: Layout) -> str | None:
-    """Return which Python an existing environment is for (`Python 3.11`), if it is not this one."""
+def find_python_mismatch(destination: Destination, interpreter: Interpreter, layout: Layout) -> str | None:
+    """Return the Python of an existing environment (`Python 3.11`) if it differs from this one; None if it is the same."""
     settings = destination.settings
     recorded = settings.get("version_info") or settings.get("version") or ""
     if recorded and recorded.split(".")[:2] != interpreter.python_version.split("."):
@@ -220,29 +235,36 @@ def other_python(destination: Destination, interpreter: Interpreter, layout: Lay
     return None
 
 
-def refuse_names(target: str) -> None:
-    """:raises DestinationError: a directory that has still to be made has a name that its file system does not accept."""
-    there, missing = os.path.dirname(target), []
-    while not os.path.isdir(there) and os.path.dirname(there) != there:
-        missing.append(os.path.basename(there))
-        there = os.path.dirname(there)
+def refuse_long_names(target: str) -> None:
+    """Refuse a path in which a directory that does not exist yet has a name that is too long for its file system.
+
+    :raises DestinationError: the file system does not accept a name.
+    """
+    parent, missing = os.path.dirname(target), []
+    while not os.path.isdir(parent) and os.path.dirname(parent) != parent:
+        missing.append(os.path.basename(parent))
+        parent = os.path.dirname(parent)
     for name in missing:
         try:
-            os.lstat(os.path.join(there, name))
+            os.lstat(os.path.join(parent, name))
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
                 raise DestinationError(
-                    f"`{name}` is too long for a name: it has {len(os.fsencode(name))} bytes",
-                    hint="choose a shorter one; most file systems accept 255 bytes",
+                    f"the name `{name}` is too long: {len(os.fsencode(name))} bytes",
+                    hint="choose a shorter name; most file systems accept 255 bytes",
                 ) from None
 
 
-def refuse_length(target: str, operations: Iterable[Operation], longest_in_images: int, platform: str) -> None:
-    """:raises DestinationError: a path inside would be longer than the system accepts."""
-    most = PATH_MAX_MACOS if platform == "darwin" else PATH_MAX
+def refuse_long_paths(target: str, operations: Iterable[Operation], longest_in_images: int, platform: str) -> None:
+    """Refuse a destination in which a path would be longer than the system accepts.
+
+    :param longest_in_images: length of the longest path in an image, in bytes.
+    :raises DestinationError: a path would be too long.
+    """
+    limit = PATH_MAX_MACOS if platform == "darwin" else PATH_MAX
     longest = max((len(operation.path) for operation in operations if hasattr(operation, "path")), default=0)
-    if len(os.fsencode(target)) + len(LONGEST_STAGED) + max(longest, longest_in_images) >= most:
+    if len(os.fsencode(target)) + len(LONGEST_STAGED) + max(longest, longest_in_images) >= limit:
         raise DestinationError(
-            f"the destination's path is {len(os.fsencode(target))} bytes long: files in it could not be opened",
-            hint=f"choose a shorter one; the system's limit for a whole path is {most - 1} bytes",
+            f"the destination's path is too long: {len(os.fsencode(target))} bytes",
+            hint=f"choose a shorter path; the system does not open files with a path of more than {limit - 1} bytes",
         )

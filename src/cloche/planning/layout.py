@@ -1,4 +1,4 @@
-"""Where things go in an environment: a pure function of the interpreter, for any platform on any platform."""
+"""The layout of an environment: a pure function of the interpreter, for any platform on any platform."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def layout_of(interpreter: Interpreter, options: Mapping[str, object] | None = None) -> Layout:
-    """Return the layout of an environment of this interpreter; `options` are the creator's own."""
+    """Return the layout of an environment of this interpreter.
+
+    :param options: the values of the creator's own options.
+    """
     scheme = interpreter.scheme
     windows = interpreter.os_name == "nt"
     names = executable_names(interpreter)
@@ -23,16 +26,16 @@ def layout_of(interpreter: Interpreter, options: Mapping[str, object] | None = N
         purelib=scheme["purelib"],
         platlib=scheme["platlib"],
         include="Include" if windows else "include",
-        links=lib64(interpreter),
+        links=lib64_links(interpreter),
         options=options or {},
     )
 
 
 def executable_names(interpreter: Interpreter) -> tuple[str, ...]:
-    """Return the names under which the Python stands in `bin`, the main one first.
+    """Return the names of the Python in `bin`, the main one first.
 
-    CPython's `venv` gives `python`, `python3` and the name it was started by; people and tools expect `python3.12` as
-    well, free-threaded builds have a `t` (PEP 703), PyPy and GraalPy have names of their own.
+    CPython's `venv` creates `python`, `python3` and the name that it was started by. People and tools expect `python3.12`
+    as well. Free-threaded builds add a `t` (PEP 703), and PyPy and GraalPy have names of their own.
     """
     minor = interpreter.python_version
     suffix = ".exe" if interpreter.os_name == "nt" else ""
@@ -48,11 +51,14 @@ def executable_names(interpreter: Interpreter) -> tuple[str, ...]:
     return tuple(name + suffix for name in names)
 
 
-def lib64(interpreter: Interpreter) -> tuple[tuple[str, str], ...]:
-    """Return `lib64 -> lib` where `venv` makes it (64-bit POSIX but macOS), unless the scheme has a real `lib64`.
+def lib64_links(interpreter: Interpreter) -> tuple[tuple[str, str], ...]:
+    """Return the link `lib64 -> lib`, or nothing where it is not needed.
+
+    `venv` creates it on 64-bit POSIX systems except macOS. It is left out if the scheme uses `lib64` as a directory.
+
 
     Source: `EnvBuilder.ensure_directories` in CPython's `Lib/venv/__init__.py`.
     """
     wanted = interpreter.os_name == "posix" and interpreter.bits == 64 and interpreter.platform != "darwin"
-    taken = any(path.partition("/")[0] == "lib64" for path in interpreter.scheme.values())
-    return (("lib64", "lib"),) if wanted and not taken else ()
+    in_use = any(path.partition("/")[0] == "lib64" for path in interpreter.scheme.values())
+    return (("lib64", "lib"),) if wanted and not in_use else ()

@@ -1,8 +1,8 @@
-"""The plan cache: blueprints of earlier runs, so that a run which asks for the same again resolves nothing.
+"""The plan cache: blueprints of earlier runs, so that a run with the same request resolves nothing.
 
-A blueprint depends on what was asked for and on what was read to resolve it. The first is the key of an entry. The second
-was recorded by the code that read it (`cloche.fs.inputs`), is stored with the blueprint, and is compared before the
-blueprint is used. Nothing here knows what a component reads: one that does not say so is asked on every run.
+A blueprint depends on the request and on the inputs that were read to resolve it. The request is the key of an entry. The
+code that reads an input records it (`cloche.fs.inputs`); the inputs are stored with the blueprint and compared before it
+is used. A component that does not declare its inputs is asked on every run.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
 
 @value
 class CachedPlan:
-    """What an earlier run resolved, and what it takes to check that it still holds."""
+    """The blueprint of an earlier run, and the values for checking that it is still valid."""
 
     blueprint: Blueprint
-    """An activator that is an object, and not named, has None in its place."""
+    """An activator that is an object, instead of a reference to one, is stored as None."""
     specs: tuple[str, ...]
-    """The Pythons that were searched for; empty if it was the running one, which the recorded inputs cover."""
+    """The Python requests that were searched for; empty for the running Python, which the recorded inputs cover."""
     finders: tuple[tuple[str, str], ...]
     """(name, `"package.module:attribute"`) of each finder, in order; the second is empty for an object."""
     offers: tuple[tuple[str, ...], ...] | None
-    """What all plugins offered, if one of them offers objects; such plugins are asked again. Else None."""
-    listens: bool
-    """Whether a plugin wants to be told when an environment is in place."""
+    """`Registry.offers`, to compare on the next run, if a plugin offers objects; otherwise None."""
+    has_created_hooks: bool
+    """Whether a plugin implements the hook `cloche_created`."""
 
 
 CLASSES = {
@@ -69,23 +69,24 @@ CLASSES = {
 }
 
 LIMIT = 256
-"""Number of entries to keep; the older half is removed when there are more."""
+"""The maximum number of entries; when there are more, the older half is removed."""
 
 
 @value
 class PlanCache:
-    """Blueprints of earlier runs in one private directory; without a directory there are none."""
+    """The blueprints of earlier runs, in one private directory."""
 
     directory: str
+    """Empty if there is no cache."""
     writable: bool
     context: tuple[str, ...] = ()
-    """What else a blueprint depends on and is known without reading: the store, and which plugins are left out."""
+    """Other values that a blueprint depends on: the path of the store, and the plugins that are left out."""
 
     def find(self, spec: EnvironmentSpec, host: Host) -> CachedPlan | None:
-        """Return what was resolved for a spec; None if nothing was, or if a recorded input has changed.
+        """Return the entry for a spec; None if there is none, or if a recorded input has changed.
 
-        Whether a search for `specs` still finds the same Python, and plugins still offer the same objects, is for the
-        caller to check.
+        The caller must check that a search for `specs` still finds the same Python, and that plugins still offer the same
+        objects.
         """
         if not self.directory:
             return None
@@ -103,7 +104,7 @@ class PlanCache:
         return cached if are_intact(cached.blueprint.images) else None
 
     def store(self, spec: EnvironmentSpec, host: Host, cached: CachedPlan, recorded: Recorded) -> None:
-        """Store what was resolved, if it consists of plain values. It is no error if it cannot be stored."""
+        """Store an entry if it consists of plain values. A failure to write it is ignored."""
         if not self.directory or not self.writable:
             return
         key = self._key(spec, host)
@@ -119,15 +120,18 @@ class PlanCache:
         return os.path.join(self.directory, keyed_hash(2, key.encode("utf-8", "surrogateescape")).hex())
 
     def _key(self, spec: EnvironmentSpec, host: Host) -> str:
-        """Return everything that a blueprint depends on and that is known without reading anything."""
+        """Return the key of an entry: everything that a blueprint depends on, except the recorded inputs."""
         return repr((VERSION, sys.version, host.executable, host.cwd, sys.path, self.context, fields(spec)))
 
 
 def without_objects(cached: CachedPlan) -> CachedPlan:
-    """Return a cached plan with None in place of activators that are objects: their plugins are asked for them again."""
+    """Return a cached plan with None for each activator that is an object; the next run asks its plugin for it."""
     blueprint = cached.blueprint
-    named = (one if isinstance(one.item, str) else replace(one, item=None) for one in blueprint.activators)
-    return replace(cached, blueprint=replace(blueprint, activators=tuple(named)))
+    activators = (
+        activator if isinstance(activator.item, str) else replace(activator, item=None)
+        for activator in blueprint.activators
+    )
+    return replace(cached, blueprint=replace(blueprint, activators=tuple(activators)))
 
 
 def are_intact(images: Sequence[Image]) -> bool:
@@ -140,38 +144,38 @@ def are_intact(images: Sequence[Image]) -> bool:
 
 
 def is_intact(content: bytes) -> bool:
-    """Return whether an entry has the content it was stored with."""
+    """Return whether the checksum of an entry matches its content."""
     return keyed_hash(1, content[8:]) == content[:8]
 
 
 def flatten(item: Any) -> Any:
-    """Return a value in a form that `marshal` can write: a list stands for a value, the name of its class first.
+    """Return a value as plain data that `marshal` can write: a list with the name of its class and its fields.
 
-    :raises ValueError: it holds something other than values and plain data.
+    :raises ValueError: it contains something other than values and plain data.
     """
     if item is None or isinstance(item, (str, bytes, int, float)):
         return item
     if isinstance(item, tuple):
-        return tuple(flatten(one) for one in item)
+        return tuple(flatten(element) for element in item)
     if isinstance(item, dict):
-        return {name: flatten(one) for name, one in item.items()}
+        return {key: flatten(element) for key, element in item.items()}
     name = type(item).__name__
     if CLASSES.get(name) is not type(item):
         raise ValueError(f"`{name}` cannot be stored in the plan cache")
-    return [name, *(flatten(one) for one in fields(item).values())]
+    return [name, *(flatten(field) for field in fields(item).values())]
 
 
 def unflatten(item: Any) -> Any:
-    """Return what `flatten` was given.
+    """Return the value that `flatten` turned into this plain data.
 
-    :raises KeyError, TypeError: it is not what `flatten` returns.
+    :raises KeyError, TypeError: the data does not describe a value.
     """
     if isinstance(item, list):
-        return CLASSES[item[0]](*(unflatten(one) for one in item[1:]))
+        return CLASSES[item[0]](*(unflatten(field) for field in item[1:]))
     if isinstance(item, tuple):
-        return tuple(unflatten(one) for one in item)
+        return tuple(unflatten(element) for element in item)
     if isinstance(item, dict):
-        return {name: unflatten(one) for name, one in item.items()}
+        return {key: unflatten(element) for key, element in item.items()}
     return item
 
 

@@ -1,7 +1,7 @@
-"""Resolve what an environment consists of: a spec and an interpreter become a blueprint.
+"""Resolve a blueprint: choose the components of an environment, and collect their operations and images.
 
-This asks plugins and the store, and is never told where the environment goes. So a blueprint holds for any place, and
-may be kept as long as the inputs that were recorded on the way are unchanged.
+This is the first step of planning. It asks plugins and the store, and does not know the destination. A blueprint is
+therefore valid for every destination, and can be cached as long as its recorded inputs are unchanged.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from cloche.model.distribution import Image
 from cloche.model.plan import Blueprint, ChosenComponent
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.layout import layout_of
-from cloche.planning.validate import missing_path, problem_with
+from cloche.planning.validate import find_missing_path, find_problem
 from cloche.plugins.components import KINDS
-from cloche.plugins.guard import guarded, refusal_of
+from cloche.plugins.guard import call_component, refusal_of
 from cloche.plugins.registry import ALIASES
 
 if TYPE_CHECKING:
@@ -39,24 +39,24 @@ def resolve(
 ) -> Blueprint:
     """Choose the creator, the seeds and the activators for an interpreter.
 
-    :param because: what chose the interpreter, for people; empty if the user did.
-    :param inputs: records what the creator and the seeder say they read; the store records what it reads itself.
-    :raises UsageError: a component that was asked for by name does not exist, or refuses the interpreter.
+    :param because: the reason for choosing the interpreter, for people; empty if the user chose it.
+    :param inputs: gets the inputs that the creator and the seeder declare; the store records what it reads itself.
+    :raises UsageError: the user chose a component that does not exist or does not support the interpreter.
     :raises SeedError: a seed cannot be found.
-    :raises PluginError: a component that was chosen is broken.
+    :raises PluginError: a chosen component is broken.
     """
     refuse_unknown_options(spec, registry)
-    creator, make = choose_creator(spec, interpreter, registry)
-    layout = layout_of(interpreter, own_options(spec, creator))
-    record_inputs(creator, make, lambda inputs_of: inputs_of(interpreter, layout), inputs)
+    component, creator = choose_creator(spec, interpreter, registry)
+    layout = layout_of(interpreter, own_options(spec, component))
+    record_inputs(component, creator, lambda inputs_of: inputs_of(interpreter, layout), inputs)
     seeder, images = choose_images(spec, interpreter, registry, store, inputs)
     return Blueprint(
         spec=spec,
         interpreter=interpreter,
         chosen_because=because,
         layout=layout,
-        creator=creator.name,
-        operations=operations_by(make, creator, interpreter, layout),
+        creator=component.name,
+        operations=creator_operations(creator, component, interpreter, layout),
         seeder=seeder,
         images=images,
         activators=choose_activators(spec, registry),
@@ -64,34 +64,39 @@ def resolve(
 
 
 def record_inputs(
-    component: Component, item: object, ask: Callable[[Callable[..., Iterable[str]]], Iterable[str]], inputs: Inputs
+    component: Component, item: object, call: Callable[[Callable[..., Iterable[str]]], Iterable[str]], inputs: Inputs
 ) -> None:
-    """Record what a creator or seeder says it reads, before it reads it.
+    """Record the inputs that a creator or seeder declares, before it reads them.
 
-    :param ask: calls the `inputs` method of the component with its arguments.
-    :raises PluginError: the component fails, or returns something other than paths.
+    :param item: the creator or seeder itself.
+    :param call: calls its method `inputs` with the right arguments.
+    :raises PluginError: the method fails, or returns something other than paths.
     """
     inputs_of = getattr(item, "inputs", None)
     if inputs_of is None:
         inputs.undeclared.append(f"{component.kind} `{component.name}` of plugin {component.source}")
         return
-    paths = guarded(lambda: tuple(ask(inputs_of)), component.kind, component.name, component.source)
+    paths = call_component(lambda: tuple(call(inputs_of)), component.kind, component.name, component.source)
     for path in paths:
         if not isinstance(path, str):
             raise PluginError(
                 f"{component.kind} `{component.name}` of plugin {component.source} is broken: "
-                f"`inputs` returned {path!r}, expected a path as text"
+                f"`inputs` returned {path!r}, expected a path as a string"
             )
         inputs.entries(path)
 
 
 def choose_creator(spec: EnvironmentSpec, interpreter: Interpreter, registry: Registry) -> tuple[Component, Creator]:
-    """Return the creator that was asked for, else the first of the default ones that serves the interpreter."""
+    """Return the creator that the user chose, otherwise the first default creator that supports the interpreter.
+
+    :raises UsageError: no creator supports it, or there is no creator of that name.
+    :raises PluginError: the creator is broken.
+    """
     defaults = ["copy" if interpreter.os_name == "nt" else "symlink", "venv"]
-    asked = ALIASES["creator"].get(spec.creator or "", spec.creator)
-    wanted = registry.find("creator", asked).name if asked else None
+    requested = ALIASES["creator"].get(spec.creator or "", spec.creator)
+    chosen = registry.find("creator", requested).name if requested else None
     refusals = []
-    for name in defaults if wanted is None else [wanted]:
+    for name in defaults if chosen is None else [chosen]:
         component = registry.find("creator", name)
         creator: Creator = component.load()
         refusal = refusal_of(creator, interpreter, *origin(component))
@@ -100,31 +105,38 @@ def choose_creator(spec: EnvironmentSpec, interpreter: Interpreter, registry: Re
         refusals.append(f"`{name}`: {refusal}")
     raise UsageError(
         f"no creator supports {interpreter.name}: {'; '.join(refusals)}",
-        hint="choose another one with `--creator`" if wanted else "a plugin may support it",
+        hint="choose another one with `--creator`" if chosen else "a plugin may support it",
     )
 
 
-def operations_by(
+def creator_operations(
     creator: Creator, component: Component, interpreter: Interpreter, layout: Layout
 ) -> tuple[Operation, ...]:
-    """Return what creates the environment, without seeds and scripts.
+    """Return the operations that create the environment, without seeds and scripts.
 
-    :raises PluginError: the creator fails, its operations cannot be performed, or they make no Python.
+    :raises PluginError: the creator fails, or its operations are not valid or do not create a Python.
     """
-    operations = guarded(
+    operations = call_component(
         lambda: tuple(creator.operations(interpreter, layout)), "creator", component.name, component.source
     )
-    if problem := problem_with(operations):
+    if problem := find_problem(operations):
         raise PluginError(f"creator `{component.name}` of plugin {component.source} is broken: {problem}")
-    if path := missing_path(operations, [layout.executable]):
-        raise PluginError(f"creator `{component.name}` of plugin {component.source} is broken: it makes no `{path}`")
+    if path := find_missing_path(operations, [layout.executable]):
+        raise PluginError(
+            f"creator `{component.name}` of plugin {component.source} is broken: it does not create `{path}`"
+        )
     return operations
 
 
 def choose_images(
     spec: EnvironmentSpec, interpreter: Interpreter, registry: Registry, store: SeedStore, inputs: Inputs
 ) -> tuple[str | None, tuple[Image, ...]]:
-    """Return the seeder's name and its images; (None, ()) for an environment without seeds."""
+    """Return the seeder's name and its images; (None, ()) for an environment without seeds.
+
+    :raises UsageError: the seeder does not exist or does not support the interpreter.
+    :raises SeedError: a seed cannot be found.
+    :raises PluginError: the seeder is broken.
+    """
     if spec.wanted is None:
         return None, ()
     component = registry.find("seeder", spec.seeder or "pip")
@@ -137,7 +149,7 @@ def choose_images(
         )
     wanted = replace(spec.wanted, options=own_options(spec, component))
     record_inputs(component, seeder, lambda inputs_of: inputs_of(interpreter, wanted, store), inputs)
-    images = guarded(
+    images = call_component(
         lambda: tuple(seeder.images(interpreter, wanted, store)), "seeder", component.name, component.source
     )
     for image in images:
@@ -150,26 +162,35 @@ def choose_images(
 
 
 def choose_activators(spec: EnvironmentSpec, registry: Registry) -> tuple[ChosenComponent, ...]:
-    """Return the activators that were asked for, in that order; else all of them, by name."""
+    """Return the activators that the user chose, in that order; otherwise all, sorted by name."""
     if spec.activators is None:
-        asked, components = "by default", sorted(registry.all("activator"), key=lambda one: one.name)
+        selected, components = "by default", sorted(registry.all("activator"), key=lambda component: component.name)
     else:
-        named = [registry.find("activator", name) for name in spec.activators]
-        asked, components = "by name", [*{one.name: one for one in named}.values()]
+        found = [registry.find("activator", name) for name in spec.activators]
+        selected, components = "by name", [*{component.name: component for component in found}.values()]
     return tuple(
-        ChosenComponent(one.name, one.reference or one.item, asked, str(one.source), own_options(spec, one))
-        for one in components
+        ChosenComponent(
+            component.name,
+            component.reference or component.item,
+            selected,
+            str(component.source),
+            own_options(spec, component),
+        )
+        for component in components
     )
 
 
 def origin(component: Component) -> tuple[str, str, object]:
-    """Return kind, name and plugin of a component, as messages name it."""
+    """Return the kind, name and plugin of a component, for messages."""
     return component.kind, component.name, component.source
 
 
 def refuse_unknown_options(spec: EnvironmentSpec, registry: Registry) -> None:
-    """:raises UsageError: no component declares one of the options, so it would silently do nothing."""
-    declared = {option.name for kind in KINDS for one in registry.all(kind) for option in one.options}
+    """Refuse options of plugins that would have no effect.
+
+    :raises UsageError: no component declares one of the options.
+    """
+    declared = {option.name for kind in KINDS for component in registry.all(kind) for option in component.options}
     if unknown := spec.options.keys() - declared:
         available = ", ".join(f"`{name}`" for name in sorted(declared))
         raise UsageError(
@@ -179,5 +200,5 @@ def refuse_unknown_options(spec: EnvironmentSpec, registry: Registry) -> None:
 
 
 def own_options(spec: EnvironmentSpec, component: Component) -> Mapping[str, object]:
-    """Return what the user chose among the options that one component declared."""
+    """Return the values that the user chose for the options that one component declares."""
     return {option.name: spec.options[option.name] for option in component.options if option.name in spec.options}

@@ -1,6 +1,7 @@
-"""Say what is wrong with the operations that a creator gives, before any of them is performed; it performs nothing.
+"""Validation of a creator's operations, before any of them is performed.
 
-What holds here is what can be known from the operations alone. The rest of what a creator promises is asked by the kit.
+Only what the operations themselves show is checked here. The contract kit (`cloche.testing`) checks everything else that
+is expected of a creator.
 """
 
 from __future__ import annotations
@@ -15,86 +16,86 @@ if TYPE_CHECKING:
     from cloche.model.environment import Layout
 
 RESERVED = ("pyvenv.cfg", MANIFEST, ".gitignore", "CACHEDIR.TAG")
-"""Files that the core writes."""
+"""Files that the core writes, and a creator must not."""
 
-LONGEST_NAME = 255
-"""Bytes that a name may have on most file systems."""
+MAX_NAME_BYTES = 255
+"""The maximum length of a file name on most file systems, in bytes."""
 
 
-def problem_with(operations: Iterable[object]) -> str:
+def find_problem(operations: Iterable[object]) -> str:
     """Return why these operations cannot be performed in this order in an empty directory; empty if they can.
 
-    Every path is relative and inside, is made once, and lies in a directory that was made before. What a program makes
-    cannot be known.
+    Every path must be relative and inside the environment, must be created once, and its directory must be created before
+    it. After a `Run` or `CopyTree`, whose results are unknown, every directory may exist.
     """
-    there = {""}
+    directories = {""}
     files: set[str] = set()
-    unknown = False
+    has_unknown_paths = False
     for operation in operations:
         if isinstance(operation, Run):
-            unknown = True
-            if is_a(operation.arguments, str):
-                return f"{operation!r} has a text for arguments, and needs one for each"
+            has_unknown_paths = True
+            if has_type(operation.arguments, str):
+                return f"the arguments of {operation!r} are a single string: expected a sequence of strings"
             continue
         if isinstance(operation, CopyTree):
-            unknown = True
+            has_unknown_paths = True
             continue
         if not isinstance(operation, (MakeDir, Link, Copy, Write, Rewrite, InstallTree)):
-            return f"{operation!r} is no operation"
+            return f"{operation!r} is not an operation"
         path = operation.path
-        if problem := problem_with_path(path) or problem_with_content(operation):
+        if problem := find_path_problem(path) or find_content_problem(operation):
             return problem
         parent = path.rpartition("/")[0]
-        if parent not in there and not unknown:
-            return f"`{path}` is made before its directory `{parent}`"
-        if path in files or (path in there and not isinstance(operation, (MakeDir, InstallTree))):
-            return f"`{path}` is made twice"
+        if parent not in directories and not has_unknown_paths:
+            return f"`{path}` is created before its directory `{parent}`"
+        if path in files or (path in directories and not isinstance(operation, (MakeDir, InstallTree))):
+            return f"`{path}` is created twice"
         if path in RESERVED:
-            return f"`{path}` is written by the core"
+            return f"`{path}` is reserved for cloche itself"
         if isinstance(operation, MakeDir):
-            there.add(path)
+            directories.add(path)
         elif not isinstance(operation, InstallTree):
             files.add(path)
     return ""
 
 
-def problem_with_path(path: object) -> str:
-    """Return why a path is none inside of the environment; empty if it is one."""
+def find_path_problem(path: object) -> str:
+    """Return why a path is not valid for an operation; empty if it is valid."""
     if not isinstance(path, str):
-        return f"{path!r} is no path; it has to be a text"
+        return f"{path!r} is not a path: expected a string"
     if is_absolute(path):
-        return f"`{path}` is an absolute path; an operation names its place relative to the environment's root"
+        return f"`{path}` is an absolute path: expected a path relative to the root of the environment"
     if "\\" in path:
-        return f"`{path}` is written with backslashes; an operation's path has `/` on every system"
+        return f"`{path}` contains a backslash: expected `/` as the separator, on every system"
     if "\0" in path or any(part in ("", ".", "..") for part in path.split("/")):
-        return f"{path!r} is no plain path inside the environment"
-    if not path.isprintable():  # the manifest is text, with a line for each
-        return f"{path!r} has a character in it that cannot be printed"
-    if any(len(part.encode("utf-8")) > LONGEST_NAME for part in path.split("/")):
-        return f"`{path}` has a name in it that is longer than {LONGEST_NAME} bytes"
+        return f"{path!r} is not a plain path inside the environment"
+    if not path.isprintable():  # the manifest has one line for each path
+        return f"{path!r} contains a character that cannot be printed"
+    if any(len(part.encode("utf-8")) > MAX_NAME_BYTES for part in path.split("/")):
+        return f"`{path}` contains a name of more than {MAX_NAME_BYTES} bytes"
     return ""
 
 
-def problem_with_content(operation: MakeDir | Link | Copy | Write | Rewrite | InstallTree) -> str:
-    """Return what is wrong with what an operation puts at its path; empty if nothing is."""
+def find_content_problem(operation: MakeDir | Link | Copy | Write | Rewrite | InstallTree) -> str:
+    """Return what is wrong with the content or the target of an operation; empty if nothing is."""
     match operation:
-        case Link(path, target) if not is_a(target, str):
-            return f"the target of the link `{path}` is {type(target).__name__}, and has to be a text"
-        case Copy(path, source) if not is_a(source, str):
-            return f"what `{path}` is copied from is {type(source).__name__}, and has to be a text"
+        case Link(path, target) if not has_type(target, str):
+            return f"the target of link `{path}` is of type {type(target).__name__}: expected a string"
+        case Copy(path, source) if not has_type(source, str):
+            return f"the source of `{path}` is of type {type(source).__name__}: expected a string"
         case Link(path, target) if not target:
-            return f"the link `{path}` has no target"
-        case Link(path, target) if not is_absolute(target) and leads_out(path, target):
-            return f"the link `{path}` points out of the environment, to `{target}`"
+            return f"link `{path}` has no target"
+        case Link(path, target) if not is_absolute(target) and leaves_root(path, target):
+            return f"link `{path}` points outside the environment: `{target}`"
         case Copy(path, source) if not is_absolute(source):
-            return f"`{path}` is copied from `{source}`, which is not an absolute path"
-        case Write(path, content) | Rewrite(path, content) if not is_a(content, bytes):
-            return f"the content of `{path}` is {type(content).__name__}, and has to be bytes"
+            return f"the source of `{path}` is `{source}`: expected an absolute path"
+        case Write(path, content) | Rewrite(path, content) if not has_type(content, bytes):
+            return f"the content of `{path}` is of type {type(content).__name__}: expected bytes"
     return ""
 
 
-def leads_out(path: str, target: str) -> bool:
-    """Return whether a relative link leads out of the root."""
+def leaves_root(path: str, target: str) -> bool:
+    """Return whether a relative link points outside the root."""
     depth = path.count("/")
     for part in target.split("/"):
         depth += -1 if part == ".." else part not in ("", ".")
@@ -103,24 +104,24 @@ def leads_out(path: str, target: str) -> bool:
     return False
 
 
-def missing_path(operations: Sequence[object], paths: Iterable[str]) -> str:
-    """Return the first of these paths that is not made, unless a program or a copied tree may make it; else empty."""
+def find_missing_path(operations: Sequence[object], paths: Iterable[str]) -> str:
+    """Return the first of these paths that no operation creates; empty if a `Run` or `CopyTree` may create it."""
     if any(isinstance(operation, (Run, CopyTree)) for operation in operations):
         return ""
-    made = {getattr(operation, "path", "") for operation in operations}
-    return next((path for path in paths if path not in made), "")
+    created = {getattr(operation, "path", "") for operation in operations}
+    return next((path for path in paths if path not in created), "")
 
 
 def required_paths(layout: Layout) -> tuple[str, ...]:
-    """Return what a creator has to make: every name of the Python, and the directories for packages."""
+    """Return the paths that a creator must create: every name of the Python, and the directories for packages."""
     return (*(f"{layout.bin}/{name}" for name in layout.names), layout.purelib, layout.platlib)
 
 
-def is_a(item: object, kind: type) -> bool:
-    """Return whether something is what its annotation says, which a plugin need not have been checked for."""
+def has_type(item: object, kind: type) -> bool:
+    """Return whether a field has the annotated type: plugins need not be type-checked, and mypy must not assume it."""
     return isinstance(item, kind)
 
 
 def is_absolute(path: str) -> bool:
-    """Return whether a path is absolute on any system."""
+    """Return whether a path is absolute on POSIX or on Windows."""
     return path.startswith(("/", "\\")) or path[1:2] == ":"

@@ -1,11 +1,11 @@
-"""What plugins offer, as values: each component with its kind, its name and the plugin it comes from."""
+"""Components: what plugins offer, as values with a kind, a name and the plugin that they come from."""
 
 from __future__ import annotations
 
 from cloche.errors import PluginError
 from cloche.model.options import Option
 from cloche.model.value import TYPE_CHECKING, value
-from cloche.plugins.guard import cause, load_object
+from cloche.plugins.guard import describe_exception, load_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 KINDS: tuple[Kind, ...] = ("finder", "creator", "seeder", "activator", "command")
 
-NEEDS: Mapping[Kind, tuple[str, ...]] = {
+REQUIRED_ATTRIBUTES: Mapping[Kind, tuple[str, ...]] = {
     "finder": ("candidates",),
     "creator": ("refusal", "operations"),
     "seeder": ("refusal", "images"),
     "activator": ("refusal", "quote", "scripts"),
     "command": ("summary", "implementation"),
 }
-"""What an object of each kind must have besides a name."""
+"""The attributes that an object of each kind must have, in addition to `name`."""
 
 
 @value
 class Component:
-    """One thing that a plugin offers."""
+    """A finder, creator, seeder, activator or command that a plugin offers."""
 
     kind: Kind
     name: str
@@ -38,9 +38,9 @@ class Component:
     """The object itself, or a `Descriptor` that names it."""
     options: tuple[Option, ...] = ()
     summary: str = ""
-    """What it is for, in a few words; empty if its plugin does not say."""
+    """What it does, as a lower-case fragment; may be empty."""
     replaces: str = ""
-    """Name of the built-in component that it offers to replace; empty for none."""
+    """Name of the built-in component that it can replace; empty for none."""
     reference: str = ""
     """`"package.module:attribute"` of the object if a `Descriptor` names it; empty for an object."""
 
@@ -57,29 +57,29 @@ class Component:
             raise
         except BaseException as error:
             raise PluginError(
-                f"{self.kind} `{self.name}` of plugin {self.source} cannot be loaded: {cause(error)}",
+                f"{self.kind} `{self.name}` of plugin {self.source} cannot be loaded: {describe_exception(error)}",
                 hint=f"reinstall {self.source.distribution}, or leave it out with `--no-plugin {self.source.name}`",
             ) from error
 
 
-def component_of(kind: Kind, item: object, source: Source) -> Component:
-    """Return what a hook returned as a component.
+def parse_component(kind: Kind, item: object, source: Source) -> Component:
+    """Return the component that describes an object which a hook returned.
 
-    This is the only code that reads the attributes with which an object describes itself: each may be code that fails.
+    Only this function reads the attributes of the object, because each may be a property that fails.
 
-    :raises TypeError: it is not what the hook is for; the text names the hook and says what was expected.
-    :raises Exception: whatever an attribute of it raises.
+    :raises TypeError: the object is not a valid component of this kind; the text names the hook and what was expected.
+    :raises Exception: whatever an attribute of the object raises.
     """
     hook = f"cloche_{kind}s"
     name = getattr(item, "name", None)
-    if not isinstance(name, str) or not name or any(letter.isspace() or letter in ",=" for letter in name):
+    if not isinstance(name, str) or not name or any(character.isspace() or character in ",=" for character in name):
         raise TypeError(f"`{hook}` returned {item!r}: expected a {kind} whose `name` is a word without `,` and `=`")
-    missing = [attribute for attribute in NEEDS[kind] if not hasattr(item, attribute)]
+    missing = [attribute for attribute in REQUIRED_ATTRIBUTES[kind] if not hasattr(item, attribute)]
     if missing and not (kind != "command" and hasattr(item, "implementation")):
         raise TypeError(f"`{hook}` returned the {kind} `{name}`, which has no `{missing[0]}`")
-    summary = text_of(item, "summary", kind, name)
-    replaces = text_of(item, "replaces", kind, name)
-    reference = text_of(item, "implementation", kind, name)
+    summary = text_attribute(item, "summary", kind, name)
+    replaces = text_attribute(item, "replaces", kind, name)
+    reference = text_attribute(item, "implementation", kind, name)
     options = tuple(getattr(item, "options", ()))
     for option in options:
         if type(option) is not Option:
@@ -89,17 +89,17 @@ def component_of(kind: Kind, item: object, source: Source) -> Component:
     return Component(kind, name, source, item, options, summary, replaces, reference)
 
 
-def text_of(item: object, attribute: str, kind: Kind, name: str) -> str:
-    """Return a text attribute of what a hook returned, empty if it has none.
+def text_attribute(item: object, attribute: str, kind: Kind, name: str) -> str:
+    """Return an attribute of a component as a string; empty if the component does not have it.
 
-    :raises TypeError: it is not a text.
+    :raises TypeError: the attribute is not a string.
     """
     text = getattr(item, attribute, "")
     if not isinstance(text, str):
-        raise TypeError(f"{kind} `{name}` has {text!r} as `{attribute}`: expected a text")
+        raise TypeError(f"{kind} `{name}` has {text!r} as `{attribute}`: expected a string")
     return text
 
 
 def is_option_name(name: object) -> bool:
-    """Return whether an option can have that name everywhere: lower-case letters and digits, joined by hyphens."""
+    """Return whether a name is valid for an option in every source: lower-case letters and digits, joined by hyphens."""
     return isinstance(name, str) and name.isascii() and name.islower() and all(map(str.isalnum, name.split("-")))

@@ -1,6 +1,6 @@
-"""The border to plugins: where they come from, and how a failure of theirs is told from a failure of cloche.
+"""Calls into plugins: a failure of a plugin is reported as the plugin's, with its name and its distribution.
 
-A warm run loads this module, and none of those that find and load plugins.
+A run with a cached plan loads this module, but not the modules that find and load plugins.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class Source:
         return f"`{self.name}` of {self.distribution} {self.version}".rstrip()
 
     def name_apart_from(self, other: Source) -> str:
-        """Return the name for `--no-plugin` that leaves out this plugin and not the other."""
+        """Return the name with which `--no-plugin` leaves out this plugin but not the other."""
         return self.name if self.name != other.name else self.distribution
 
 
 def blocked_names(host: Host, names: Iterable[str] = ()) -> frozenset[str]:
-    """Return the names of plugins to leave out: `names`, and those in `CLOCHE_DISABLE_PLUGINS`; `*` stands for all."""
+    """Return the names of plugins to leave out: `names` and those in `CLOCHE_DISABLE_PLUGINS`; `*` means all."""
     variable = host.environ.get("CLOCHE_DISABLE_PLUGINS", "")
     listed = [name.strip() for name in variable.replace("\n", ",").split(",")]
     return frozenset(name for name in (*listed, *names) if name)
@@ -59,13 +59,15 @@ def load_object(reference: str) -> Any:
     return found
 
 
-def guarded(call: Callable[[], T], kind: str, name: str, source: object) -> T:
-    """Call into a component of a plugin. What it raises, other than an error of ours, is reported as the plugin's.
+def call_component(call: Callable[[], T], kind: str, name: str, source: object) -> T:
+    """Call a component of a plugin and return the result.
 
-    Only a signal from the user ends the run: `SystemExit` and crashes of compiled code become a `PluginError` too.
+    Errors of cloche itself and Ctrl-C pass through. Everything else that the component raises, including `SystemExit` and
+    exceptions of compiled code, is reported as a failure of the plugin.
 
-    :param source: the plugin, for people.
+    :param source: the plugin, for messages.
     :raises PluginError: the component failed.
+    :raises ClocheError: the component failed because of the system, or raised such an error itself.
     """
     try:
         return call()
@@ -76,7 +78,7 @@ def guarded(call: Callable[[], T], kind: str, name: str, source: object) -> T:
         raise ClocheError(f"{kind} `{name}` of plugin {source} failed: {reason_of(error)}{where}") from error
     except BaseException as error:
         raise PluginError(
-            f"{kind} `{name}` of plugin {source} failed: {cause(error)}",
+            f"{kind} `{name}` of plugin {source} failed: {describe_exception(error)}",
             hint="`--traceback` shows where; `--no-plugin` leaves the plugin out",
         ) from error
 
@@ -86,31 +88,31 @@ def refusal_of(
 ) -> str | None:
     """Return why a component does not support an interpreter; None if it does.
 
-    :raises PluginError: it fails, or returns something other than a sentence.
+    :raises PluginError: the component fails, or returns something other than a sentence or None.
     """
-    return guarded(lambda: checked_refusal(item.refusal(interpreter)), kind, name, source)
+    return call_component(lambda: check_refusal(item.refusal(interpreter)), kind, name, source)
 
 
-def checked_refusal(refusal: object) -> str | None:
-    """Return what a `refusal` method returned.
+def check_refusal(refusal: object) -> str | None:
+    """Return the result of a method `refusal`.
 
-    :raises TypeError: it is neither a sentence nor None.
+    :raises TypeError: the result is neither a sentence nor None.
     """
     if refusal is None or (isinstance(refusal, str) and refusal.strip()):
         return refusal
     raise TypeError(f"`refusal` returned {refusal!r}: expected a sentence or None")
 
 
-def omission(activator: str, source: object, error: ClocheError) -> str:
-    """Return the warning for an activator that failed and that the user did not ask for."""
-    why = cause(error.__cause__) if error.__cause__ else error.message
-    return f"activator `{activator}` of plugin {source} was left out: {why}"
+def omission_warning(activator: str, source: object, error: ClocheError) -> str:
+    """Return the warning about an activator that failed and was not chosen by the user."""
+    reason = describe_exception(error.__cause__) if error.__cause__ else error.message
+    return f"activator `{activator}` of plugin {source} was left out: {reason}"
 
 
-def cause(error: BaseException) -> str:
-    """Return an exception as one line for people. Its own `__str__` may fail."""
+def describe_exception(error: BaseException) -> str:
+    """Return a description of an exception on one line, for people."""
     try:
         text = " ".join(str(error).split())
-    except Exception:
+    except Exception:  # its own `__str__` failed
         text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,13 +1,14 @@
-"""The hooks that a plugin may implement, and the protocols of what it returns.
+"""The hooks that a plugin may implement, and the protocols of the components that it returns.
 
-A plugin is a module, or any object, that an entry point of group `cloche` names. It imports `hookimpl` from `cloche`,
-implements the hooks it needs and returns components, which describe. The core selects and performs. A component inherits
-from nothing, and never writes into an environment. `:since:` is the version of cloche that introduced a hook.
+A plugin is a module, or any other object, that an entry point of group `cloche` refers to. It imports `hookimpl` from
+`cloche`, implements the hooks it needs and returns components. Components describe what to do; the core chooses between
+them and does it. They need no base class, and never write to an environment. `:since:` is the version of cloche that
+introduced a hook.
 
-Instead of an object, a hook may return a `Descriptor`, whose object is imported only when it is used. This is the faster
-way: a run whose plan is cached then needs neither the plugin nor pluggy. A hook that returns descriptors is called again
-when a file of its plugin changes, so it must not decide anything else. A plugin that returns objects, or implements
-`cloche_created`, is loaded on every run.
+Instead of an object, a hook may return a `Descriptor`, whose object is imported only when it is used. This is faster: a
+run with a cached plan then needs neither the plugin nor pluggy. The result is cached until a file of the plugin changes,
+so it must not depend on anything else. A plugin that returns objects, or implements `cloche_created`, is loaded on every
+run.
 """
 
 from __future__ import annotations
@@ -29,17 +30,17 @@ if TYPE_CHECKING:
 
     F = TypeVar("F", bound=Callable[..., Any])
 else:
-    Protocol = object  # `typing` costs 5 ms, and is for those who check types
+    Protocol = object  # `typing` takes 5 ms to import, and only type checkers need it
 
 PROJECT = "cloche"
-"""Name of the pluggy project and of the entry-point group."""
+"""The name of the pluggy project and of the entry-point group."""
 
 API_VERSION = 1
-"""Increased when plugins written for an earlier version would break, and not when hooks or arguments are added."""
+"""Incremented by changes that break plugins for earlier versions; not by new hooks or arguments."""
 
 
 def hookspec(function: F) -> F:
-    """Mark a hook as `pluggy.HookspecMarker` does."""
+    """Mark a function as the specification of a hook, as `pluggy.HookspecMarker` does."""
     options = {"firstresult": False, "historic": False, "warn_on_impl": None, "warn_on_impl_args": None}
     setattr(function, f"{PROJECT}_spec", options)
     return function
@@ -81,8 +82,8 @@ def hookimpl(
 ) -> F | Callable[[F], F]:
     """Mark a function as the implementation of a hook: `@hookimpl`, or with pluggy's options `@hookimpl(tryfirst=True)`.
 
-    It leaves the mark that `pluggy.HookimplMarker` leaves, so that a plugin can be imported without pluggy, whose import
-    takes longer than creating an environment.
+    It sets the same attribute as `pluggy.HookimplMarker`, so that plugins can be imported without pluggy, whose import takes
+    longer than creating an environment.
     """
 
     def mark(function: F) -> F:
@@ -102,16 +103,16 @@ def hookimpl(
 
 @value
 class Descriptor:
-    """Stands for a finder, creator, seeder or activator whose module is imported only when it is used."""
+    """Describes a finder, creator, seeder or activator whose module is imported only when it is used."""
 
     name: str
     implementation: str
-    """`"package.module:attribute"` of the object itself."""
+    """A reference to the object: `"package.module:attribute"`."""
     summary: str = ""
-    """What it is for, as a lower-case fragment."""
+    """What it does, as a lower-case fragment."""
     options: tuple[Option, ...] = ()
     replaces: str = ""
-    """Name of the built-in component that it replaces, if the user's settings agree (`replace = ["bash=name"]`)."""
+    """Name of the built-in component that it replaces if the user allows it in the settings (`replace = ["bash=name"]`)."""
 
 
 @value
@@ -121,11 +122,12 @@ class Command:
     name: str
     summary: str
     implementation: str
-    """`"package.module:attribute"` of a function `(argv: list[str], host: Host) -> int`, which returns the exit code."""
+    """A reference, `"package.module:attribute"`, to a function `(argv: list[str], host: Host) -> int`, which returns the exit
+    code."""
 
 
 class Finder(Protocol):
-    """Looks in one kind of place for executables that may be interpreters. It reads, and starts nothing.
+    """Looks for executables that may be interpreters in one kind of location. It reads files, but starts no program.
 
     Finders are asked in every search.
     """
@@ -133,33 +135,33 @@ class Finder(Protocol):
     name: str
 
     def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
-        """Yield candidates, the preferred one first. Those that cannot satisfy `spec` may be left out."""
+        """Yield candidates, the preferred one first. It may leave out those that cannot satisfy `spec`."""
 
 
 class Creator(Protocol):
-    """Says which operations create an environment, without seeds and scripts.
+    """Returns the operations that create an environment, without seeds and scripts.
 
-    A creator may have a method `inputs(interpreter, layout)`, which returns the paths of the files and directories that
-    its answer depends on. A directory stands for its list of names and the files in it. As long as they are unchanged, a
-    plan is reused. Without the method, the creator is asked on every run.
+    A creator may have a method `inputs(interpreter, layout)`, which returns the paths of the files and directories that the
+    operations depend on. For a directory, the names in it and the content of its files count. A plan is reused as long as
+    they are unchanged. A creator without the method is asked on every run.
     """
 
     name: str
 
     def refusal(self, interpreter: Interpreter) -> str | None:
-        """Return why it does not support this interpreter (`needs CPython, got PyPy 3.9.16`), None if it does."""
+        """Return why it does not support this interpreter (`needs CPython, got PyPy 3.9.16`); None if it does."""
 
     def operations(self, interpreter: Interpreter, layout: Layout) -> Iterable[Operation]:
-        """Return the operations in the order in which they are performed. It may read the base interpreter."""
+        """Return the operations in the order in which they are performed. It may read files of the base interpreter."""
 
 
 class SeedStore(Protocol):
     """The cache of wheels and images, as a seeder sees it."""
 
     def image_of(self, wheel: str, interpreter: Interpreter) -> Image:
-        """Return the image of a wheel file (its path) for an interpreter, built now unless there is one.
+        """Return the image of a wheel, given the path of its file, for an interpreter; it is built if it does not exist.
 
-        :raises cloche.errors.SeedError: the wheel is damaged or hostile, or the interpreter cannot compile it.
+        :raises cloche.errors.SeedError: the wheel is damaged or unsafe, or the interpreter cannot compile it.
         """
 
     def images_for(self, wanted: Wanted, interpreter: Interpreter) -> list[Image]:
@@ -171,19 +173,20 @@ class SeedStore(Protocol):
 
 
 class Seeder(Protocol):
-    """Says which images (unpacked wheels) are installed into an environment.
+    """Returns the images (unpacked wheels) to install into an environment.
 
-    A seeder may have a method `inputs(interpreter, wanted, store)`; see `Creator`. The store records what it reads itself:
-    a wheel for which an image was requested need not be declared, but the directory in which it was found does.
+    A seeder may have a method `inputs(interpreter, wanted, store)`; see `Creator`. The store records the files that it reads
+    itself. So the method need not return the wheels that the seeder passes to `image_of`, but it must return the directories
+    in which it looked for them.
     """
 
     name: str
 
     def refusal(self, interpreter: Interpreter) -> str | None:
-        """Return why it does not support this interpreter (`has no wheels for PyPy`), None if it does."""
+        """Return why it does not support this interpreter (`has no wheels for PyPy`); None if it does."""
 
     def images(self, interpreter: Interpreter, wanted: Wanted, store: SeedStore) -> Iterable[Image]:
-        """Return one image per distribution, all of them from `store`.
+        """Return one image per distribution; all images come from `store`.
 
         :raises cloche.errors.SeedError: a requirement cannot be found; the message says what was tried.
         """
@@ -195,21 +198,21 @@ class Activator(Protocol):
     An activator may also have these attributes:
 
     - `shells`: the names of the programs that read its scripts, if they differ from its own `name`;
-    - `script_names`: the file names of all scripts in the shell's language, whoever wrote them. The one to activate with
-      comes first. Without it, they are the names that `scripts` gives;
-    - `read_words(line)`: yields a `cloche.shells.words.Word` for each word of a line that stands for a known text.
-      Without it, only words that `quote` has written are found when an environment moves.
+    - `script_names`: the file names of all activation scripts for the shell, including those of other tools. The one that
+      users source comes first. The default is the names of the scripts that `scripts` returns;
+    - `read_words(line)`: yields a `cloche.shells.words.Word` for each word of a line whose text is known. Without it, only
+      words that `quote` wrote are found when an environment is moved.
     """
 
     name: str
 
     def refusal(self, interpreter: Interpreter) -> str | None:
-        """Return why it has no scripts for this interpreter (`for Windows only`), None if it has."""
+        """Return why it has no scripts for this interpreter (`for Windows only`); None if it has some."""
 
     def quote(self, text: str) -> str:
-        """Return `text` as one word of the shell's syntax, quotes included, with nothing in it expanded.
+        """Return `text` as one word in the shell's syntax, with quotes, so that the shell expands nothing in it.
 
-        :raises cloche.errors.Inexpressible: the syntax has no way to write it.
+        :raises cloche.errors.Inexpressible: the syntax cannot express the text.
         """
 
     def scripts(self, environment: Environment) -> Iterable[Script]:
@@ -218,8 +221,8 @@ class Activator(Protocol):
     def source_line(self, path: str) -> str:
         """Return the command that a user types to activate, given the path of the script.
 
-        The path is absolute, or relative to the current directory. It does not begin with `-` or `~`. An activator that
-        was written before cloche asked for this works without it, and cloche does not tell how to use its script.
+        The path is absolute, or relative to the current directory. It does not begin with `-` or `~`. This method is optional,
+        because it is newer than the others; without it, cloche does not print how to activate the environment.
 
         :raises cloche.errors.Inexpressible: the path cannot be typed in this shell.
         """
@@ -227,9 +230,9 @@ class Activator(Protocol):
 
 @hookspec
 def cloche_finders() -> Iterable[Finder | Descriptor]:
-    """Return finders. They are asked after the built-in ones, in the order of their distributions and names.
+    """Return finders. They are asked after the built-in ones, sorted by distribution and name.
 
-    An implementation with `tryfirst=True` is asked before the built-in ones.
+    Those of an implementation with `tryfirst=True` are asked before the built-in ones.
 
     :since: 0.1
 
@@ -259,7 +262,7 @@ def cloche_creators() -> Iterable[Creator | Descriptor]:
 
 @hookspec
 def cloche_seeders() -> Iterable[Seeder | Descriptor]:
-    """Return seeders: ways to put the first packages into an environment, chosen with `--seeder NAME`.
+    """Return seeders: ways to install the first packages into an environment, chosen with `--seeder NAME`.
 
     :since: 0.1
 
@@ -274,7 +277,7 @@ def cloche_seeders() -> Iterable[Seeder | Descriptor]:
 
 @hookspec
 def cloche_activators() -> Iterable[Activator | Descriptor]:
-    """Return activators. All that do not refuse are used, or those named with `--activators`.
+    """Return activators. All that support the interpreter are used, unless the user chooses some with `--activators`.
 
     :since: 0.1
 
@@ -291,8 +294,8 @@ def cloche_activators() -> Iterable[Activator | Descriptor]:
 def cloche_commands() -> Iterable[Command]:
     """Return commands. One with the name of a built-in command is never run.
 
-    A command is found at once if an entry point with its name leads to the plugin (`freeze = "acme.plugin"`). Otherwise
-    every plugin whose module mentions this hook is imported to find it.
+    A command is found fastest if the plugin has an entry point of the same name (`freeze = "acme.plugin"`). Otherwise every
+    plugin whose module mentions this hook is imported to find it.
 
     :since: 0.1
 
@@ -307,7 +310,7 @@ def cloche_commands() -> Iterable[Command]:
 
 @hookspec
 def cloche_created(result: Result) -> None:
-    """Act on an environment that is in place. An error here is a warning and never a failure.
+    """Act on an environment that was created. A failure of this hook is only a warning.
 
     :since: 0.1
 

@@ -1,7 +1,7 @@
-"""Calls hooks through pluggy, as its users know it: one call per hook, with ordering and wrappers across plugins.
+"""Hook calls through pluggy: one call per hook, with pluggy's ordering and wrappers across plugins.
 
-Around each implementation stands a guard. A plugin that fails is noted, and its answer left out; the call goes on with
-the others. Nothing but this module uses pluggy.
+Each implementation of a hook is wrapped by a guard. If it fails, the failure is recorded, its result is left out, and the
+call continues with the other plugins. This is the only module that uses pluggy.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("cloche_"))
 
-TOLD = "cloche_created"
+NOTIFICATION_HOOK = "cloche_created"
 """The one hook whose implementations return nothing."""
 
-MOST_ITEMS = 1000
-"""Components that one plugin may offer of a kind. A generator without an end must not hang every run."""
+MAX_ITEMS = 1000
+"""The maximum number of components that one hook may return, so that an endless generator does not hang every run."""
 
 
 class Hooks:
@@ -37,26 +37,27 @@ class Hooks:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._sources: dict[int, list[Source]] = {}
-        """By the identity of a plugin, the entry points that lead to it, the first of them first."""
+        """The entry points of each plugin, in order of precedence, by the `id` of the plugin."""
         self._owners: dict[int, tuple[object, Source]] = {}
+        """Each component that a hook returned, with its plugin, by the `id` of the component."""
         self.failures: dict[Source, BaseException] = {}
-        """The first failure of each plugin that failed in `call`."""
+        """The first failure of each plugin in `call`."""
 
     def register(self, source: Source) -> tuple[str, ...]:
-        """Import a plugin and register it; return the names of the hooks that it implements, sorted.
+        """Import and register a plugin; return the names of the hooks that it implements, sorted.
 
-        Register the last plugin first: pluggy calls the one that was registered last first. A plugin that a later entry
-        point leads to as well is registered once, and belongs to the first.
+        Register plugins in reverse order, because pluggy first calls the one that was registered last. A plugin with several
+        entry points is registered once, and belongs to the first of them.
 
         :raises Exception: whatever its import raises.
-        :raises TypeError: it implements a hook that does not exist, or with arguments that the hook does not have.
-        :raises ImportError: it is written for another version of the plugin interface.
+        :raises TypeError: it implements a hook that does not exist, or uses an argument that the hook does not have.
+        :raises ImportError: it was written for another version of the plugin interface.
         """
         plugin = load_object(source.implementation)
         version = getattr(plugin, "cloche_api_version", 1)
         if version != hookspecs.API_VERSION:
             expected = hookspecs.API_VERSION
-            raise ImportError(f"it needs version {version!r} of the plugin interface, and this is version {expected}")
+            raise ImportError(f"it needs version {version!r} of the plugin interface, but this is version {expected}")
         sources = self._sources.setdefault(id(plugin), [])
         sources.insert(0, source)
         if not self._manager.is_registered(plugin):
@@ -78,26 +79,26 @@ class Hooks:
     def _refuse_unknown_hooks(self, plugin: object) -> None:
         """:raises TypeError: a function is marked as the implementation of a hook that does not exist."""
         for caller in self._manager.get_hookcallers(plugin) or ():
-            if caller.has_spec() or all(one.optionalhook for one in caller.get_hookimpls()):
+            if caller.has_spec() or all(implementation.optionalhook for implementation in caller.get_hookimpls()):
                 continue
-            near = get_close_matches(caller.name, HOOKS, 1)
-            raise TypeError(f"unknown hook `{caller.name}`" + (f"; did you mean `{near[0]}`?" if near else ""))
+            similar = get_close_matches(caller.name, HOOKS, 1)
+            raise TypeError(f"unknown hook `{caller.name}`" + (f"; did you mean `{similar[0]}`?" if similar else ""))
 
     def call(self, hook: str, **arguments: object) -> list[Any]:
-        """Call a hook in all plugins and return their answers, in pluggy's order; `failures` has those that failed."""
-        answers: list[Any] = getattr(self._manager.hook, hook)(**arguments)
-        return answers
+        """Call a hook and return the results of all plugins, in pluggy's order; failures are added to `failures`."""
+        results: list[Any] = getattr(self._manager.hook, hook)(**arguments)
+        return results
 
     def entry_points(self, source: Source) -> list[Source]:
-        """Return all entry points that lead to the plugin of one of them."""
+        """Return all entry points of the plugin that this one refers to."""
         return next((sources for sources in self._sources.values() if source in sources), [source])
 
-    def offered(self, hook: str) -> list[tuple[object, Source]]:
-        """Call a hook that returns lists of components; return every component once, with the plugin it comes from."""
+    def collect(self, hook: str) -> list[tuple[object, Source]]:
+        """Call a hook that returns components; return each component once, with its plugin."""
         seen: set[int] = set()
         found: list[tuple[object, Source]] = []
-        for answer in self.call(hook):
-            for item in answer:
+        for result in self.call(hook):
+            for item in result:
                 if id(item) not in seen:
                     seen.add(id(item))
                     found.append(self._owners[id(item)])
@@ -108,13 +109,13 @@ class Hooks:
         return bool(getattr(self._manager.hook, hook).get_hookimpls())
 
     def _guard(self, implementation: pluggy.HookImpl, hook: str, sources: list[Source]) -> None:
-        """Put a guard around one implementation of a hook."""
+        """Wrap one implementation of a hook in a guard, which records failures."""
         function: Callable[..., Any] = implementation.function
 
         def guarded(*positional: object, **named: object) -> list[object] | None:
             try:
-                answer = function(*positional, **named)
-                return None if answer is None or hook == TOLD else self._claim(answer, hook, sources[0])
+                result = function(*positional, **named)
+                return None if result is None or hook == NOTIFICATION_HOOK else self._claim(result, hook, sources[0])
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
@@ -136,10 +137,10 @@ class Hooks:
                 return result
             before = result.get_result() if implementation.hookwrapper else result
             try:
-                after = finish(generator, result)
+                after = finish_wrapper(generator, result)
                 if implementation.hookwrapper:
                     after = result.get_result()
-                return after if hook == TOLD else self._claim_all(after, hook, sources[0])
+                return after if hook == NOTIFICATION_HOOK else self._claim_all(after, hook, sources[0])
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
@@ -151,35 +152,35 @@ class Hooks:
         wraps = implementation.wrapper or implementation.hookwrapper
         setattr(implementation, "function", guarded_wrapper if wraps else guarded)
 
-    def _claim(self, answer: object, hook: str, source: Source) -> list[object]:
-        """Return the items of an answer as a list, and note where they come from.
+    def _claim(self, result: object, hook: str, source: Source) -> list[object]:
+        """Return the components that a hook returned as a list, and record the plugin that they come from.
 
-        :raises TypeError: it is not a list.
+        :raises TypeError: the result is not iterable, or has too many items.
         """
-        if isinstance(answer, (str, bytes)) or not hasattr(answer, "__iter__"):
+        if isinstance(result, (str, bytes)) or not hasattr(result, "__iter__"):
             kind = hook.removeprefix("cloche_")
-            raise TypeError(f"`{hook}` returned {answer!r}: expected a list of {kind}")
-        items = list(islice(answer, MOST_ITEMS + 1))
-        if len(items) > MOST_ITEMS:
-            raise TypeError(f"`{hook}` returned more than {MOST_ITEMS} items")
+            raise TypeError(f"`{hook}` returned {result!r}: expected a list of {kind}")
+        items = list(islice(result, MAX_ITEMS + 1))
+        if len(items) > MAX_ITEMS:
+            raise TypeError(f"`{hook}` returned more than {MAX_ITEMS} items")
         for item in items:
             self._owners.setdefault(id(item), (item, source))
         return items
 
-    def _claim_all(self, answers: object, hook: str, source: Source) -> list[list[object]]:
-        """Return what a wrapper made of the answers of all plugins, as lists.
+    def _claim_all(self, results: object, hook: str, source: Source) -> list[list[object]]:
+        """Return the results of all plugins as a hook wrapper returned them.
 
-        :raises TypeError: it is not a list of lists.
+        :raises TypeError: they are not a list of lists.
         """
-        if not isinstance(answers, list):
-            raise TypeError(f"the wrapper of `{hook}` returned {answers!r}: expected the list of answers")
-        return [self._claim(answer, hook, source) for answer in answers]
+        if not isinstance(results, list):
+            raise TypeError(f"the wrapper of `{hook}` returned {results!r}: expected the list of results")
+        return [self._claim(result, hook, source) for result in results]
 
 
-def finish(generator: Generator[None, object, object], result: object) -> object:
-    """Hand the result of a call to the second part of a hook wrapper; return what the wrapper returns.
+def finish_wrapper(generator: Generator[None, object, object], result: object) -> object:
+    """Send the result of a call to a hook wrapper after its `yield`; return what the wrapper returns.
 
-    :raises RuntimeError: it has more than one `yield`.
+    :raises RuntimeError: the wrapper has more than one `yield`.
     """
     try:
         generator.send(result)
@@ -191,14 +192,14 @@ def finish(generator: Generator[None, object, object], result: object) -> object
 def register_all(hooks: Hooks, sources: Iterable[Source]) -> dict[Source, tuple[str, ...] | BaseException]:
     """Register plugins so that the first of `sources` is called first.
 
-    Return for each the hooks that it implements, or why it could not be registered.
+    Return the hooks that each plugin implements, or the exception that it failed with.
     """
-    outcome: dict[Source, tuple[str, ...] | BaseException] = {}
+    outcomes: dict[Source, tuple[str, ...] | BaseException] = {}
     for source in reversed([*sources]):
         try:
-            outcome[source] = hooks.register(source)
+            outcomes[source] = hooks.register(source)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            outcome[source] = error
-    return outcome
+            outcomes[source] = error
+    return outcomes

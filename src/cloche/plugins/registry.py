@@ -1,7 +1,7 @@
-"""Everything that the loaded plugins offer, by kind and name, and what became of each plugin.
+"""The registry: all components of the loaded plugins, by kind and name, and the status of each plugin.
 
-One plugin never stops another, nor a run that does not need it: a broken plugin, and the later of two components with one
-name, is left out with a warning. It is an error only if the user asks for it.
+A problem with one plugin affects no other plugin, and no run that does not need it. A broken plugin, and the second of two
+components with the same name, is left out with a warning. It is an error only if the user asks for that component.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from cloche.fs.inputs import UNRECORDED
 from cloche.model.distribution import normalize_name
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.model.value import replace as with_fields
-from cloche.plugins.components import KINDS, Component, component_of
-from cloche.plugins.entry_points import Installed
-from cloche.plugins.guard import Source, cause
+from cloche.plugins.components import KINDS, Component, parse_component
+from cloche.plugins.entry_points import InstalledPlugins
+from cloche.plugins.guard import Source, describe_exception
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Status: TypeAlias = Literal["loaded", "blocked", "failed", "shadowed"]
 
 BUILTIN = {"builtin": "cloche.builtin.plugin"}
-"""The plugins in the box, by name. They are listed here and not scanned for, so that they work in a zip archive too."""
+"""The built-in plugins, by name. They are listed here instead of being searched for, so that they work in a zip archive."""
 
 ALIASES: Mapping[str, Mapping[str, str]] = {
     "creator": dict.fromkeys(
@@ -50,27 +50,27 @@ ALIASES: Mapping[str, Mapping[str, str]] = {
     "seeder": {"app-data": "pip"},
     "activator": {"cshell": "csh"},
 }
-"""virtualenv's names of the same components; the empty name stands for the default."""
+"""virtualenv's names for the same components; an empty name means the default."""
 
 
 @value
 class Report:
-    """What became of one plugin."""
+    """The status of one plugin."""
 
     source: Source
     status: Status
     reason: str = ""
-    """Why it failed or is blocked."""
+    """Why it was not loaded; empty if it was."""
     hooks: tuple[str, ...] = ()
+    """The names of the hooks that it implements."""
     provides: tuple[Component, ...] = ()
-    """Everything that it offers."""
     error: BaseException | None = None
-    """What it failed with."""
+    """The exception that it failed with."""
 
 
 @value
 class Conflict:
-    """Two plugins offer a component of one kind and name. The first is used, the second left out."""
+    """Two plugins offer a component of the same kind and name. The first is used, the second is left out."""
 
     used: Component
     left_out: Component
@@ -87,7 +87,7 @@ class Conflict:
 
 
 class Registry:
-    """Everything that the loaded plugins offer, by kind and name."""
+    """All components of the loaded plugins, by kind and name."""
 
     def __init__(
         self,
@@ -103,76 +103,77 @@ class Registry:
         self._hooks = hooks
         self._unknown = sorted(unknown)
         self._by_kind: dict[Kind, dict[str, Component]] = {kind: {} for kind in KINDS}
-        for one in components:
-            first = self._by_kind[one.kind].setdefault(one.name, one)
-            if first is not one:
-                self.conflicts.append(Conflict(first, one))
-        self._agreed = dict(replace or {})
-        self._waiting: set[tuple[Kind, str]] = set()
-        for named in self._by_kind.values():
-            for one in [one for one in named.values() if one.replaces in named]:
-                if self._agreed.get(one.replaces) == one.name:
-                    named[one.replaces] = one
+        for component in components:
+            first = self._by_kind[component.kind].setdefault(component.name, component)
+            if first is not component:
+                self.conflicts.append(Conflict(first, component))
+        self._replace = dict(replace or {})
+        self._inactive: set[tuple[Kind, str]] = set()
+        """Replacements of built-in components that the user has not allowed, as (kind, name)."""
+        for by_name in self._by_kind.values():
+            for component in [component for component in by_name.values() if component.replaces in by_name]:
+                if self._replace.get(component.replaces) == component.name:
+                    by_name[component.replaces] = component
                 else:
-                    self._waiting.add((one.kind, one.name))
+                    self._inactive.add((component.kind, component.name))
 
     def all(self, kind: Kind) -> list[Component]:
-        """Return all components of a kind, in the order in which they are asked or listed.
+        """Return the components of a kind that are used by default, in the order in which they are asked or listed.
 
-        One that offers to replace a built-in waits for the user's consent; until then it is used only by name.
+        A component that can replace a built-in one is left out unless the user allows it; `find` returns it by its name.
         """
-        distinct = {one.name: one for one in self._by_kind[kind].values()}.values()
-        return [one for one in distinct if (kind, one.name) not in self._waiting]
+        distinct = {component.name: component for component in self._by_kind[kind].values()}.values()
+        return [component for component in distinct if (kind, component.name) not in self._inactive]
 
     def find(self, kind: Kind, name: str) -> Component:
-        """Return the component of that name.
+        """Return the component of this kind and name.
 
-        :raises UsageError: there is none; the hint lists those that exist.
-        :raises PluginError: there is none, and a plugin that failed to load may offer it.
+        :raises UsageError: it does not exist; the hint lists those that exist.
+        :raises PluginError: it does not exist, but a plugin that failed to load may offer it.
         """
-        named = self._by_kind[kind]
-        if found := named.get(name) or named.get(ALIASES.get(kind, {}).get(name, "")):
+        by_name = self._by_kind[kind]
+        if found := by_name.get(name) or by_name.get(ALIASES.get(kind, {}).get(name, "")):
             return found
         failed = self._with_status("failed")
         if failed:
-            culprit = next((report for report in failed if name in report.source.name), failed[0])
+            likely = next((report for report in failed if name in report.source.name), failed[0])
             raise PluginError(
-                f"unknown {kind} `{name}`; plugin {culprit.source}, which may offer it, failed: {culprit.reason}",
-                hint="`cloche plugins` lists the plugins and what went wrong",
-            ) from culprit.error
-        near = suggestion(name, named)
-        available = ", ".join(f"`{one}`" for one in sorted(named))
+                f"unknown {kind} `{name}`; plugin {likely.source}, which may offer it, failed: {likely.reason}",
+                hint="`cloche plugins` lists the plugins and their errors",
+            ) from likely.error
+        similar = suggestion(name, by_name)
+        available = ", ".join(f"`{known}`" for known in sorted(by_name))
         blocked = ", ".join(str(report.source) for report in self._with_status("blocked"))
         raise UsageError(
-            f"unknown {kind} `{name}`{near}",
+            f"unknown {kind} `{name}`{similar}",
             hint=f"available: {available}" + (f"; left out with `--no-plugin`: {blocked}" if blocked else ""),
         )
 
     @property
     def warnings(self) -> list[str]:
-        """What to tell the user about plugins on any run, one line each."""
+        """The warnings about plugins that every run shows, one line each."""
         failed = [f"plugin {report.source} was skipped: {report.reason}" for report in self._with_status("failed")]
         return [*failed, *self.name_warnings]
 
     @property
     def name_warnings(self) -> list[str]:
-        """Those of the warnings that are about names: two components with one name, and names of nothing."""
-        return [*(f"{one.message}; {one.hint}" for one in self.conflicts), *self._unknown_names()]
+        """The warnings about conflicts between components and about unknown names in options and config files."""
+        return [*(f"{conflict.message}; {conflict.hint}" for conflict in self.conflicts), *self._unknown_names()]
 
     def _unknown_names(self) -> list[str]:
-        """Return which names of plugins in options and config files have no meaning, one line each."""
-        names = [one for report in self.reports for one in (report.source.name, report.source.distribution)]
+        """Return the warnings about names in options and config files that have no effect."""
+        names = [name for report in self.reports for name in (report.source.name, report.source.distribution)]
         lines = []
         for name in self._unknown:
             if name in BUILTIN:
                 lines.append(f"plugin `{name}` is part of cloche and cannot be left out")
             else:
-                lines.append(f"unknown plugin `{name}`; nothing was left out for it{suggestion(name, names)}")
-        known = {name: one for named in self._by_kind.values() for name, one in named.items()}
-        for replaced, name in self._agreed.items():
+                lines.append(f"cannot leave out unknown plugin `{name}`{suggestion(name, names)}")
+        known = {name: component for by_name in self._by_kind.values() for name, component in by_name.items()}
+        for replaced, name in self._replace.items():
             if name not in known:
-                near = suggestion(name, known.keys() - {replaced})
-                lines.append(f"`replace` in the settings: unknown component `{name}` for `{replaced}`{near}")
+                similar = suggestion(name, known.keys() - {replaced})
+                lines.append(f"`replace` in the settings: unknown component `{name}` for `{replaced}`{similar}")
             elif known[name].replaces != replaced:
                 lines.append(
                     f"`replace` in the settings: {known[name].kind} `{name}` does not offer to replace `{replaced}`"
@@ -182,50 +183,58 @@ class Registry:
     def _with_status(self, status: Status) -> list[Report]:
         return [report for report in self.reports if report.status == status]
 
-    def replaced_by(self, one: Component) -> str:
-        """Return the name of the component that replaces another with the user's consent; empty if none does."""
-        now = self._by_kind[one.kind].get(one.name, one)
-        return "" if now.source == one.source or now.name == one.name else now.name
+    def replaced_by(self, component: Component) -> str:
+        """Return the name of the component that is used instead of a built-in one; empty if it is not replaced."""
+        used = self._by_kind[component.kind].get(component.name, component)
+        return "" if used.source == component.source or used.name == component.name else used.name
 
-    def conflict_of(self, one: Component) -> Conflict | None:
-        """Return the conflict in which a component was left out; None if it was not."""
-        return next((conflict for conflict in self.conflicts if conflict.left_out == one), None)
+    def conflict_of(self, component: Component) -> Conflict | None:
+        """Return the conflict because of which a component was left out; None if it was not left out."""
+        return next((conflict for conflict in self.conflicts if conflict.left_out == component), None)
 
     def finders(self) -> Iterator[Finder]:
-        """Yield the finders in the order in which they are asked. Each is loaded when the search reaches it."""
-        for one in self.all("finder"):
-            yield one.load()
+        """Yield the finders in the order in which they are asked. Each is loaded when the search gets to it."""
+        for component in self.all("finder"):
+            yield component.load()
 
     @property
     def offers(self) -> tuple[tuple[str, ...], ...]:
-        """Everything about the components that a choice between them can depend on, as plain values.
+        """The properties of all components that the choice between them depends on, as plain values.
 
-        An object is asked again on every run, and its plugin may then offer another one.
+        A later run compares them, because a plugin that offers objects may offer others then.
         """
         return tuple(
-            (one.kind, name, one.name, str(one.source), one.reference, one.replaces, *(o.name for o in one.options))
+            (
+                component.kind,
+                name,
+                component.name,
+                str(component.source),
+                component.reference,
+                component.replaces,
+                *(option.name for option in component.options),
+            )
             for kind in KINDS
-            for name, one in self._by_kind[kind].items()
+            for name, component in self._by_kind[kind].items()
         )
 
     @property
     def has_objects(self) -> bool:
-        """Whether a plugin offers objects, where others offer a `Descriptor`."""
-        return any(not one.reference for kind in KINDS for one in self._by_kind[kind].values())
+        """Whether a plugin offers an object instead of a `Descriptor`."""
+        return any(not component.reference for kind in KINDS for component in self._by_kind[kind].values())
 
     @property
-    def listens(self) -> bool:
-        """Whether a plugin wants to be told when an environment is in place."""
+    def has_created_hooks(self) -> bool:
+        """Whether a plugin implements the hook `cloche_created`."""
         return self._hooks is not None and self._hooks.implements("cloche_created")
 
-    def tell_created(self, result: Result) -> list[tuple[str, BaseException]]:
-        """Tell plugins that an environment is in place; return what went wrong, as (warning, error)."""
+    def notify_created(self, result: Result) -> list[tuple[str, BaseException]]:
+        """Call the hook `cloche_created`; return the failures, as (warning, error)."""
         if self._hooks is None:
             return []
         self._hooks.failures.clear()
         self._hooks.call("cloche_created", result=result)
         return [
-            (f"plugin {source} failed after the environment was created: {cause(error)}", error)
+            (f"plugin {source} failed after the environment was created: {describe_exception(error)}", error)
             for source, error in self._hooks.failures.items()
         ]
 
@@ -236,19 +245,19 @@ def load_plugins(
     replace: Mapping[str, str] | None = None,
     inputs: Inputs = UNRECORDED,
 ) -> Registry:
-    """Load every plugin in the directories of `path` that is not blocked, and return what they offer.
+    """Load every plugin in the directories of `path` that is not blocked; return the registry of their components.
 
-    :param blocked: names of plugins or distributions; `*` stands for all but those in the box.
-    :param replace: by name of a built-in, the component that may replace it.
+    :param blocked: names of plugins or distributions; `*` means all except the built-in ones.
+    :param replace: the components that replace built-in ones, by the name of the latter.
     """
-    found = Installed(path, inputs).scan()
+    found = InstalledPlugins(path, inputs).scan()
     shadowed = [
-        Report(source, "shadowed", f"{source.distribution} in `{place}` takes precedence")
-        for source, place in found
-        if place
+        Report(source, "shadowed", f"{source.distribution} in `{directory}` takes precedence")
+        for source, directory in found
+        if directory
     ]
     builtin = [Source(name, module, "cloche", "") for name, module in BUILTIN.items()]
-    sources = [*builtin, *(source for source, place in found if not place)]
+    sources = [*builtin, *(source for source, directory in found if not directory)]
     return load_sources(sources, blocked, replace, shadowed)
 
 
@@ -258,64 +267,69 @@ def load_sources(
     replace: Mapping[str, str] | None = None,
     others: Iterable[Report] = (),
 ) -> Registry:
-    """Load these plugins, those in the box and all others in the same way; see `load_plugins`.
+    """Load these plugins; see `load_plugins`.
 
-    :param others: reports on plugins that are not loaded, to be listed after these.
+    :param others: reports on plugins that are not loaded; they are listed last.
     """
     from cloche.plugins.manager import Hooks, register_all
 
-    asked_for, named = [], set()
+    enabled, blocking = [], set()
     for source in sources:
         names = {name for name in blocked if name == source.name or normalize_name(name) == source.distribution}
         if source.implementation in BUILTIN.values() or not (names or "*" in blocked):
-            asked_for.append(source)
+            enabled.append(source)
         else:
-            named |= names
+            blocking |= names
     hooks = Hooks()
-    registered = register_all(hooks, asked_for)
-    components, failures = components_of(hooks)
+    registered = register_all(hooks, enabled)
+    components, failures = collect_components(hooks)
     failures |= {source: outcome for source, outcome in registered.items() if isinstance(outcome, BaseException)}
-    usable = [one for one in components if one.source not in failures]
+    usable = [component for component in components if component.source not in failures]
     reports = []
     for source in sources:
         outcome = registered.get(source)
         if error := failures.get(source):
-            reports.append(Report(source, "failed", cause(error), error=error))
+            reports.append(Report(source, "failed", describe_exception(error), error=error))
         elif isinstance(outcome, tuple):
-            provides = tuple(one for one in usable if one.source == source)
+            provides = tuple(component for component in usable if component.source == source)
             reports.append(Report(source, "loaded", "", outcome, provides))
         else:
             reports.append(Report(source, "blocked", "left out with `--no-plugin`"))
-    builtin_first = sorted(usable, key=lambda one: one.source.implementation not in BUILTIN.values())
-    in_order = usable if usable == builtin_first else precedence(usable)
-    return Registry(in_order, [*reports, *others], hooks=hooks, replace=replace, unknown=blocked - {"*"} - named)
+    builtin_first = sorted(usable, key=lambda component: component.source.implementation not in BUILTIN.values())
+    in_order = usable if usable == builtin_first else order_by_precedence(usable)
+    return Registry(in_order, [*reports, *others], hooks=hooks, replace=replace, unknown=blocked - {"*"} - blocking)
 
 
-def precedence(components: Sequence[Component]) -> list[Component]:
-    """Return components in the order of their hooks, but a built-in before another one of its kind and name."""
-    builtin = {(one.kind, one.name): one for one in components if one.source.implementation in BUILTIN.values()}
+def order_by_precedence(components: Sequence[Component]) -> list[Component]:
+    """Return components in the given order, except that those with the kind and name of a built-in one come last."""
+    builtin = {
+        (component.kind, component.name): component
+        for component in components
+        if component.source.implementation in BUILTIN.values()
+    }
     first: list[Component] = []
-    later: list[Component] = []
-    for one in components:
-        own = builtin.get((one.kind, one.name))
-        (first if own is None or own is one else later).append(one)
-    return first + later
+    last: list[Component] = []
+    for component in components:
+        (first if builtin.get((component.kind, component.name), component) is component else last).append(component)
+    return first + last
 
 
-def components_of(hooks: Hooks) -> tuple[list[Component], dict[Source, BaseException]]:
-    """Ask all plugins what they offer, with one call per hook; return it, and what plugins failed with."""
+def collect_components(hooks: Hooks) -> tuple[list[Component], dict[Source, BaseException]]:
+    """Return the components of all plugins, with one call per hook, and the exceptions that plugins failed with."""
     components: list[Component] = []
     failures: dict[Source, BaseException] = {}
     for kind in KINDS:
-        for item, source in hooks.offered(f"cloche_{kind}s"):
+        for item, source in hooks.collect(f"cloche_{kind}s"):
             try:
-                one = component_of(kind, item, source)
+                component = parse_component(kind, item, source)
                 if kind == "command":
-                    own = (other for other in hooks.entry_points(source) if other.name == one.name)
-                    one = with_fields(one, source=next(own, source))
-                if any((kind, one.name, source) == (other.kind, other.name, other.source) for other in components):
-                    raise TypeError(f"`cloche_{kind}s` returned two components named `{one.name}`")
-                components.append(one)
+                    same_name = (other for other in hooks.entry_points(source) if other.name == component.name)
+                    component = with_fields(component, source=next(same_name, source))
+                if any(
+                    (kind, component.name, source) == (other.kind, other.name, other.source) for other in components
+                ):
+                    raise TypeError(f"`cloche_{kind}s` returned two components named `{component.name}`")
+                components.append(component)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
@@ -327,9 +341,9 @@ def components_of(hooks: Hooks) -> tuple[list[Component], dict[Source, BaseExcep
 def load_command(
     name: str, sources: Sequence[Source], blocked: frozenset[str] = frozenset()
 ) -> tuple[Component | None, list[str]]:
-    """Return the command of that name, None if none of these plugins offers it; and what to warn of.
+    """Return the command of this name and warnings; the command is None if none of these plugins offers it.
 
-    :raises PluginError: the plugin of that name is broken or left out.
+    :raises PluginError: the plugin of this name is broken or left out.
     """
     registry = load_sources(sources, blocked)
     for report in registry.reports:
@@ -339,14 +353,17 @@ def load_command(
                 f"`{name}` may be a command of plugin {report.source}, but {reason}",
                 hint=f"`./{name}` is the directory of that name",
             ) from report.error
-    conflicts = [one for one in registry.conflicts if one.used.kind == "command" and one.used.name == name]
-    warnings = [f"{one.message}; {one.hint}" for one in conflicts]
-    return next((one for one in registry.all("command") if one.name == name), None), warnings
+    warnings = [
+        f"{conflict.message}; {conflict.hint}"
+        for conflict in registry.conflicts
+        if conflict.used.kind == "command" and conflict.used.name == name
+    ]
+    return next((command for command in registry.all("command") if command.name == name), None), warnings
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:
-    """Return the question whether the nearest of some names was meant; empty if none is near."""
+    """Return the end of a message that suggests the most similar of some names; empty if none is similar."""
     from difflib import get_close_matches
 
-    near = get_close_matches(name, sorted(set(names)), 1)
-    return f"; did you mean `{near[0]}`?" if near else ""
+    similar = get_close_matches(name, sorted(set(names)), 1)
+    return f"; did you mean `{similar[0]}`?" if similar else ""

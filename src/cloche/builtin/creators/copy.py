@@ -1,4 +1,4 @@
-"""The creator `copy`: an environment with a copy of the executable and of the libraries that it needs to start.
+"""The creator `copy`: an environment with copies of the executable and of the libraries that it needs to start.
 
 The standard library is not copied; only the libraries that the loader expects beside the executable are.
 """
@@ -28,7 +28,7 @@ class CopyCreator:
         return posix.refusal(interpreter)
 
     def inputs(self, interpreter: Interpreter, layout: Layout) -> tuple[str, ...]:
-        """Return the executable, which is searched for the way it finds its library; on Windows its directory."""
+        """Return the executable, which `operations` reads to see how it finds its shared library."""
         if interpreter.os_name == "nt":
             return windows.inputs(interpreter)
         return (os.path.realpath(interpreter.executable),)
@@ -48,7 +48,7 @@ class CopyCreator:
 def shared_library(interpreter: Interpreter, layout: Layout) -> Iterator[Operation]:
     """Yield a copy of the shared library if the executable looks for it relative to itself.
 
-    Most `--enable-shared` builds have its absolute directory compiled in, and need no copy.
+    Most `--enable-shared` builds contain the absolute path of its directory, and need no copy.
     """
     if not interpreter.library:
         return

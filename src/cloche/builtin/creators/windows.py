@@ -1,6 +1,6 @@
 """The executables of an environment on Windows: CPython's launchers, or copies of the executable with its DLLs.
 
-It works on every system, and reads the interpreter's directory only if that exists on this machine.
+The functions work on every platform. They read the interpreter's directory only if it exists on this machine.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def python_executables(interpreter: Interpreter, layout: Layout) -> Iterator[Ope
 
 
 def inputs(interpreter: Interpreter) -> tuple[str, ...]:
-    """Return the executable: an upgrade, which may change the files beside it, replaces it as well."""
+    """Return the executable: an upgrade that changes the files beside it also replaces it."""
     return (interpreter.executable,)
 
 
@@ -63,7 +63,7 @@ def _copied_executables(interpreter: Interpreter, layout: Layout) -> Iterator[Op
     home, _, console = interpreter.executable.rpartition("\\")
     try:
         present = {name.lower(): name for name in sorted(os.listdir(home))}
-    except OSError:  # the plan is for another machine: use the files that the interpreter's description names
+    except OSError:  # planning for another machine: use the files that the description of the interpreter names
         present = {name.lower(): name for name in [console, interpreter.library.rpartition("\\")[2]] if name}
     kind = "pypy" if console.lower().startswith("pypy") else "python"
     windowed_name = console.lower().replace(kind, f"{kind}w", 1)

@@ -1,4 +1,4 @@
-"""The finder `current`: the Python that runs cloche; discovery resolves its base, as for any candidate."""
+"""The finder `current`: the Python that runs cloche. Discovery resolves an environment to its base interpreter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The finder `mise`: the Python versions that mise has installed, and those in its configuration."""
+"""The finder `mise`: the Python versions that mise has installed, and the versions in its configuration files."""
 
 from __future__ import annotations
 
@@ -61,11 +61,10 @@ def configured_versions(path: str) -> list[str]:
         tools: object = tomllib.loads(content).get("tools")
     except (ValueError, RecursionError):
         return []
-    named = tools.get("python") if isinstance(tools, dict) else None
-    found = [
-        one.get("version") if isinstance(one, dict) else one for one in (named if isinstance(named, list) else [named])
-    ]
-    return [one for one in found if isinstance(one, str)]
+    setting = tools.get("python") if isinstance(tools, dict) else None
+    items = setting if isinstance(setting, list) else [setting]
+    versions = [item.get("version") if isinstance(item, dict) else item for item in items]
+    return [version for version in versions if isinstance(version, str)]
 
 
 finder = Mise()

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from cloche.model.spec import InterpreterSpec
 
 MAX_SCRIPT_BYTES = 4096
-"""The maximum size of a shim in bytes."""
+"""The maximum size of a shim in bytes; larger files are not read."""
+
 DEVELOPER_TOOLS = "/Library/Developer/CommandLineTools/usr/bin"
-"""The directory of the executables that those in `/usr/bin` on macOS start, if it is installed."""
+"""The directory with the developer tools of macOS: the executables in `/usr/bin` start those in it."""
 
 
 class Path:

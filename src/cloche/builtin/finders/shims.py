@@ -1,4 +1,4 @@
-"""The executables that the shims of version managers start; a shim is a script on PATH that starts the active version.
+"""Shims: the scripts of version managers on PATH, which start the active version, and the executables that they start.
 
 Shims are not run: they fail for every version that is not active, and reading files is faster than starting processes.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Host
 
 MAX_SHIM_BYTES = 4096
-"""The maximum size of a shim."""
+"""The maximum size of a shim in bytes."""
 
 
 def find_manager(path: str, host: Host) -> str:

@@ -46,7 +46,7 @@ class RegisteredPython:
 
 
 class WindowsRegistry:
-    """Yields PythonCore first, then other companies by name; of each, the user's Pythons first, then the newest.
+    """Yields the Pythons of PythonCore first, then of other companies by name; for each, the user's first, newest first.
 
     As with `py`, the version in `PY_PYTHON` comes before all others.
     """

@@ -1,1 +1,1 @@
-"""Where the first packages come from, a module for each way."""
+"""The built-in seeders: one module for each."""

@@ -1,4 +1,4 @@
-"""The seeder `pip`: pip itself, or whatever else is wanted, from the nearest source that has it for the target."""
+"""The seeder `pip`: installs pip, or other requested packages, from the first source that has a suitable wheel."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
 
 
 class Pip:
-    """Returns one image per wanted distribution. Requirements of these are reported if missing, not installed."""
+    """Returns one image per requested distribution. Missing dependencies are reported but not installed."""
 
     name = "pip"
 
     def refusal(self, interpreter: Interpreter) -> str | None:
-        """Refuse Pythons for which no wheel has been made for years."""
+        """Refuse Pythons that pip has not supported for years."""
         return None if interpreter.version >= (3, 6) else f"needs Python 3.6 or later, got {interpreter.name}"
 
     def inputs(self, interpreter: Interpreter, wanted: Wanted, store: SeedStore) -> tuple[str, ...]:
-        """Return nothing: the store records what it reads."""
+        """Return nothing: the store records the files that it reads."""
         return ()
 
     def images(self, interpreter: Interpreter, wanted: Wanted, store: SeedStore) -> list[Image]:
-        """Return the images.
+        """Return one image per requirement.
 
-        :raises cloche.errors.SeedError: one cannot be found, is damaged, or cannot be compiled.
-        :raises cloche.errors.UsageError: what is wanted is not `NAME` or `NAME==VERSION`, or is two versions of one.
+        :raises cloche.errors.SeedError: a distribution cannot be found, is damaged, or cannot be compiled.
+        :raises cloche.errors.UsageError: a requirement is not `NAME` or `NAME==VERSION`, or two are for one distribution.
         """
         return store.images_for(wanted, interpreter)
 

@@ -9,7 +9,7 @@ from cloche.lifecycle.case import FIX, Finding
 from cloche.lifecycle.examination import is_same_file
 from cloche.lifecycle.reader import LIBRARY_NAME, list_names, recorded_version
 from cloche.lifecycle.rebase import PYTHON_NAME, version_like
-from cloche.planning.pyvenv_cfg import parse
+from cloche.planning.pyvenv_cfg import parse_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ def check_config(case: Case) -> Iterator[Finding]:
 
 def recorded_setting(name: str, key: str, case: Case) -> str:
     """Return a setting as it is in `pyvenv.cfg`, without inference; empty if it is missing."""
-    settings = parse(case.overlay.text(name))
+    settings = parse_settings(case.overlay.text(name))
     return settings.get(key) or (settings.get("version_info", "") if key == "version" else "")
 
 
