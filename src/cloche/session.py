@@ -156,10 +156,10 @@ class Session:
         """Return which Pythons to search for, and which file says so if the user did not."""
         if spec.pythons or spec.consult == "nothing":
             return spec.pythons, ""
-        from cloche.discovery.project import asked_by_project
+        from cloche.discovery.project import find_project_request
 
         warnings: list[str] = []
-        asked = asked_by_project(self.host, warnings, inputs)
+        asked = find_project_request(self.host, warnings, inputs)
         self.warn(warnings)
         return asked
 

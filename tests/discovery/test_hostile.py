@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from cloche.discovery.cache import Answer
+    from cloche.discovery.cache import ProbeResult
     from cloche.model.spec import InterpreterSpec
 
 HOST = Host(dict(os.environ), os.sep, sys.platform, os.name, sys.executable)
@@ -171,7 +171,7 @@ def test_hanging_executables_do_not_hide_a_working_interpreter(script: Callable[
                 yield Candidate(script("time.sleep(60)", f"python{number}"), self.name)
             yield Candidate(sys.executable, self.name)
 
-    def impatient(paths: Sequence[str], environ: Mapping[str, str]) -> list[Answer]:
+    def impatient(paths: Sequence[str], environ: Mapping[str, str]) -> list[ProbeResult]:
         return probe.probe_executables(paths, environ, timeout=1.0)
 
     text = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -232,7 +232,7 @@ def test_an_interrupt_kills_the_probed_processes(script: Callable[..., str], tmp
 
 @given(st.binary(max_size=300))
 def test_any_text_between_the_cookies_is_either_rejected_or_a_valid_interpreter(text: bytes) -> None:
-    answer = probe.parse_answer(text)
+    answer = probe.parse_probe_output(text)
     assert answer.reason
     assert "\n" not in answer.reason
 
@@ -242,5 +242,5 @@ def test_any_text_between_the_cookies_is_either_rejected_or_a_valid_interpreter(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.lists(st.integers()),
 )
 def test_any_value_of_a_field_is_either_rejected_or_kept_unchanged(field: str, value: object) -> None:
-    answer = probe.parse_answer(json.dumps({**ANSWER, "kind": "interpreter", field: value}).encode())
+    answer = probe.parse_probe_output(json.dumps({**ANSWER, "kind": "interpreter", field: value}).encode())
     assert bool(answer.reason) is (answer.interpreter is None)

@@ -1,6 +1,6 @@
-"""The error for a request that no interpreter satisfies: the closest matches, where cloche searched, and a remedy.
+"""The error for a request that no interpreter satisfies.
 
-Each of these is a line of the hint, so that it is easy to read in a terminal.
+The hint has several lines: a remedy, the closest matches, and where cloche searched.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ INSTALL_COMMANDS = (
 )
 """Version managers and their commands that install a version."""
 FREE_THREADED_COMMANDS = 2
-"""How many of these, from the first, accept a free-threaded version as `3.14t`."""
+"""How many of `INSTALL_COMMANDS`, counted from the first, accept a free-threaded version as `3.14t`."""
 FIRST_FREE_THREADED = (3, 13)
 """The first Python that has a free-threaded build (PEP 703)."""
 
@@ -47,13 +47,13 @@ UNSUPPORTED_VERSIONS: tuple[Version, ...] = tuple(
     for major, minor in ((2, 7), *((3, n) for n in range(6)))
     for micro in (0, 1, 10, 18)
 )
-"""Sample versions before that, to test whether a range includes them."""
+"""Sample versions older than `OLDEST_SUPPORTED`, to test whether a range includes them."""
 
 
 def interpreter_not_found(specs: Sequence[InterpreterSpec], search: Search, because: str = "") -> InterpreterNotFound:
     """Return the error for requests that nothing satisfies.
 
-    :param because: what the requests come from, if not from the user: "`.python-version` in /home/me".
+    :param because: where the requests come from, if not from the user: "`.python-version` in /home/me".
     """
     origin = f", which {because} asks for" if because else ""
     if len(specs) == 1 and specs[0].path:
@@ -88,7 +88,7 @@ def interpreter_not_found(specs: Sequence[InterpreterSpec], search: Search, beca
 
 
 def reasons_unusable(spec: InterpreterSpec, search: Search) -> list[str]:
-    """Return why the file or the command that a request names cannot be used."""
+    """Return the reasons why the file or command that a request names cannot be used."""
     refused = [f"`{one.path}` {one.reason}" for one in search.results(spec) if one.reason]
     return refused or [f"no command `{spec.name}` found on PATH"]
 
@@ -129,7 +129,7 @@ def closest_matches(specs: Sequence[InterpreterSpec], search: Search) -> list[st
 
 
 def missing_build_message(spec: InterpreterSpec, search: Search) -> str:
-    """Return which build is missing if the right version was found but not the right build; otherwise empty."""
+    """Return a message if the right version was found but not the right build; otherwise empty."""
     build = [word for word, wanted in (("free-threaded", spec.free_threaded), ("debug", spec.debug)) if wanted]
     machine = (f"{spec.bits} bits" if spec.bits else "", spec.machine, spec.platform, spec.libc)
     target = ", ".join(part for part in machine if part)
@@ -144,7 +144,7 @@ def missing_build_message(spec: InterpreterSpec, search: Search) -> str:
 
 
 def distance(result: SearchResult, spec: InterpreterSpec) -> tuple[object, ...]:
-    """Return a sort key: the right version in another build first, then the closest minor version, then the newer."""
+    """Return a sort key: first the right version in another build, then the closest minor versions, newest first."""
     assert result.interpreter is not None
     version = result.interpreter.version
     wanted = spec.release or first_release(spec.range)
@@ -154,7 +154,7 @@ def distance(result: SearchResult, spec: InterpreterSpec) -> tuple[object, ...]:
 
 
 def first_release(range_text: str) -> tuple[int, ...]:
-    """Return the first version in the text of a range, as a point that is close to the range."""
+    """Return the first version in the text of a range, to measure distances from."""
     digits = range_text.lstrip("<>=!~ ").partition(",")[0].split(".")
     return tuple(int(part) for part in digits if part.isascii() and part.isdigit())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from cloche.discovery.describe import describe
+from cloche.discovery.describe import describe_interpreter
 from cloche.errors import DestinationError
 from cloche.model.environment import Environment, Layout
 from cloche.model.value import TYPE_CHECKING
@@ -93,7 +93,7 @@ def base_of(location: str, settings: Mapping[str, str], host: Host, cache: Probe
     recorded = version_of(settings)
     for executable in base_executables(settings, host):
         if os.path.isfile(executable):
-            found = describe(executable, host, cache).interpreter
+            found = describe_interpreter(executable, host, cache).interpreter
             if found and (recorded in ("", found.python_version) or contradicts(location, recorded, found)):
                 return found
     return None
@@ -133,7 +133,7 @@ def build_of(interpreter: Interpreter) -> str:
 def standing_base(settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:
     """Return the interpreter that stands where the base was, whatever it has become; None if none does."""
     for executable in base_executables(settings, host):
-        if os.path.isfile(executable) and (found := describe(executable, host, cache).interpreter):
+        if os.path.isfile(executable) and (found := describe_interpreter(executable, host, cache).interpreter):
             return found
     return None
 

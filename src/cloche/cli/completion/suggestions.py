@@ -204,7 +204,7 @@ def known_pythons(word: str, host: Host) -> Suggestions:
     found = {}
     with Store.open(host, host.environ.get("CLOCHE_CACHE_DIR") or None, "read-only") as store:
         for place in store.readable_directories("interpreters"):
-            for one in ProbeCache(place, writable=False).remembered():
+            for one in ProbeCache(place, writable=False).cached_interpreters():
                 name = "" if one.implementation == "cpython" else one.implementation
                 threads = "t" if one.free_threaded else ""
                 found[f"{name}{one.python_version}{threads}"] = (one.version, one.name)
