@@ -114,8 +114,8 @@ def test_an_edit_that_fails_at_any_step_leaves_what_was_there(
         taken.append(action)
         original(action, staging, target)
 
-    original = merge.take
-    monkeypatch.setattr(merge, "take", failing)
+    original = merge.perform_step
+    monkeypatch.setattr(merge, "perform_step", failing)
     if exchanging == "rename":
         monkeypatch.setattr(exchange, "system_exchange", lambda one, other: errno.ENOSYS)
     with pytest.raises(ClocheError, match="no space left"):
@@ -128,7 +128,7 @@ def test_an_edit_that_fails_at_any_step_leaves_what_was_there(
 def test_the_next_run_takes_back_what_a_killed_one_had_done(tmp_path, monkeypatch, step: int) -> None:
     place = tree(tmp_path / "env")
     before = snapshot(place)
-    original = merge.take
+    original = merge.perform_step
     taken = []
 
     class Killed(BaseException):
@@ -141,14 +141,14 @@ def test_the_next_run_takes_back_what_a_killed_one_had_done(tmp_path, monkeypatc
         original(action, staging, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(merge, "take", dying)
-        patch.setattr(merge, "undo", lambda *_: None)  # a killed process undoes nothing
+        patch.setattr(merge, "perform_step", dying)
+        patch.setattr(merge, "undo_steps", lambda *_: None)  # a killed process undoes nothing
         patch.setattr(merge, "close_journal", lambda staging: None)
         patch.setattr(transaction.Transaction, "_close", lambda self: [os.close(one) for one in self._descriptors])
         with pytest.raises(Killed):
             edited(place).apply()
     [left] = [name for name in os.listdir(place) if name.startswith(".cloche-")]
-    staging.sweep(str(place / left))
+    staging.sweep_staging(str(place / left))
     assert snapshot(place) == before
 
 

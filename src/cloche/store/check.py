@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from cloche.apply.file_list import DamagedImage, check_files, kind_of, read_file_list
+from cloche.apply.file_list import DamagedImage, check_files, read_file_list, shared_mode
 from cloche.fs.files import DIRECTORY
 from cloche.model.value import TYPE_CHECKING
 
@@ -74,7 +74,7 @@ def own_files(root: str) -> Sequence[str]:
 def _check(file_list: str, root: str) -> None:
     directory = os.open(root, DIRECTORY) if BY_DESCRIPTOR else None
     try:
-        check_files(read_file_list(file_list), kind_of(file_list), root, directory)
+        check_files(read_file_list(file_list), shared_mode(file_list), root, directory)
     finally:
         if directory is not None:
             os.close(directory)
