@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from cloche.cli import report
 from cloche.cli.commands import COMMANDS
 from cloche.cli.parser import options_of, parse_arguments
-from cloche.cli.request import request_of
+from cloche.cli.request import build_request
 from cloche.cli.settings import Settings, read_sources, resolve_settings
 from cloche.discovery import base_interpreter, probe
 from cloche.discovery.build_details import read_build_details
@@ -121,7 +121,7 @@ def test_settings_are_accepted_or_rejected_with_a_printable_message(
 
     try:
         settings = settings_of_create(host)
-        request = request_of("env", settings, host)
+        request = build_request("env", settings, host)
     except ClocheError as error:
         report.print_error(error)
     else:

@@ -29,11 +29,11 @@ class CommandSpec:
     most: int = 0
     """The largest number of operands; -1 for any number."""
     rest: str = ""
-    """What follows `--` and is passed on as it is: `CMD`."""
+    """The name of the words after `--`, which are passed on unchanged: `CMD`."""
     choices: tuple[str, ...] = ()
     """The allowed values of the first operand; empty for any."""
     reads: tuple[Option, ...] = ()
-    """Options of other commands that it reads from variables and config files."""
+    """Options of other commands that the command reads from variables and config files."""
 
 
 COMMON = (
@@ -86,7 +86,7 @@ CREATE = (
 def _alias(
     name: str, meaning: str, metavar: str = "", *, of: str = "", implies: tuple[tuple[str, str], ...] = ()
 ) -> Option:
-    """Return an option in another tool's spelling; with a metavar, it takes a value."""
+    """Return an option in another tool's spelling; it takes a value if `metavar` is given."""
     kind: Kind = "flag" if not metavar else "list" if of == "find-links" else "text"
     group = "spellings of virtualenv"
     return Option(name, meaning, kind, metavar, group=group, alias_of=of, implies=implies, hidden=True)

@@ -1,4 +1,4 @@
-"""`cloche plugins`: the plugins, what they offer, and which of them failed."""
+"""`cloche plugins`: list the plugins, what they offer, and which of them failed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 STYLES = {"failed": "red", "blocked": "yellow", "shadowed": "yellow"}
-"""Colours of the states that deserve attention."""
+"""Styles of the states that need attention."""
 
 
 def plugins(invocation: Invocation) -> int:
@@ -31,7 +31,7 @@ def plugins(invocation: Invocation) -> int:
     with invocation.open_session() as session:
         registry = session.registry
         session.warnings[:] = registry.name_warnings  # the table shows the plugins that failed
-    reports = [with_taken_commands(one) for one in registry.reports]
+    reports = [mark_command_conflict(one) for one in registry.reports]
     for one in reports if settings.flag("traceback") else ():
         if one.error is not None:
             report.print_message(f"plugin {one.source}:\n{''.join(traceback.format_exception(one.error)).rstrip()}")
@@ -42,21 +42,21 @@ def plugins(invocation: Invocation) -> int:
             conflicts=[{"message": conflict.message, "hint": conflict.hint} for conflict in registry.conflicts],
         )
     else:
-        report.print_result("\n".join(table_lines(reports, registry)))
+        report.print_result("\n".join(plugin_table(reports, registry)))
     return 0
 
 
-def with_taken_commands(one: Report) -> Report:
-    """Return a report that says so if the plugin offers a command with the name of one of ours, which is never run."""
-    taken = [given.name for given in one.provides if given.kind == "command" and given.name in COMMANDS]
-    return replace(one, status="failed", reason=f"`{taken[0]}` is a command of cloche's own") if taken else one
+def mark_command_conflict(report: Report) -> Report:
+    """Mark a report as failed if the plugin offers a command with the name of one of ours, which is never run."""
+    taken = [item.name for item in report.provides if item.kind == "command" and item.name in COMMANDS]
+    return replace(report, status="failed", reason=f"`{taken[0]}` is a command of cloche itself") if taken else report
 
 
 def plugin_json(one: Report, registry: Registry) -> dict[str, object]:
     return {
         "name": one.source.name,
         "distribution": one.source.distribution,
-        "version": version_of(one),
+        "version": plugin_version(one),
         "implementation": one.source.implementation,
         "status": one.status,
         "reason": one.reason,
@@ -74,14 +74,14 @@ def plugin_json(one: Report, registry: Registry) -> dict[str, object]:
     }
 
 
-def version_of(one: Report) -> str:
+def plugin_version(one: Report) -> str:
     return one.source.version or (VERSION if one.source.distribution == "cloche" else "")
 
 
-def table_lines(reports: Sequence[Report], registry: Registry) -> Iterator[str]:
+def plugin_table(reports: Sequence[Report], registry: Registry) -> Iterator[str]:
     """Yield the lines of a table that fits the terminal, or 80 columns."""
     head = ("plugin", "distribution", "status")
-    named = [(one.source.name, f"{one.source.distribution} {version_of(one)}".strip()) for one in reports]
+    named = [(one.source.name, f"{one.source.distribution} {plugin_version(one)}".strip()) for one in reports]
     rows = [(*map(report.one_line, names), one.status) for names, one in zip(named, reports, strict=True)]
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(3)]
     room = max(shutil.get_terminal_size().columns - sum(widths) - 6, 30)

@@ -103,14 +103,14 @@ class Store:
         found = []
         for root in filter(None, (self.root, self._temporary)):
             path = os.path.join(root, kind)
-            if path in self._writable.values() or (os.path.lexists(path) and not _problem(path, self._trust)):
+            if path in self._writable.values() or (os.path.lexists(path) and not _trust_problem(path, self._trust)):
                 found.append(path)
         return found
 
     def untrusted_directories(self) -> dict[str, str]:
         """Return the paths in the store that are not used because they are unsafe, each with the reason."""
         paths = [os.path.join(self.root, kind) for kind in KINDS] if self.root else []
-        problems = {path: _problem(path, self._trust) for path in paths if os.path.lexists(path)}
+        problems = {path: _trust_problem(path, self._trust) for path in paths if os.path.lexists(path)}
         return {path: problem for path, problem in problems.items() if problem}
 
     def writable_directory(self, kind: Kind) -> str:
@@ -179,7 +179,7 @@ class Store:
                 if self.access == "read-only":
                     return ""
                 self._create_root(given)
-            if problem := _problem(self.root, self._trust):
+            if problem := _trust_problem(self.root, self._trust):
                 return problem
             if self.access == "read-write" and not os.access(self.root, os.W_OK | os.X_OK):
                 if not os.access(self.root, os.R_OK | os.X_OK):
@@ -225,7 +225,7 @@ class Store:
                 if not os.path.lexists(self.root):
                     self._create_root(given=True)
                 _create_private_directory(path)
-                problem = _problem(path, self._trust)
+                problem = _trust_problem(path, self._trust)
                 if not problem and not os.access(path, os.W_OK | os.X_OK):
                     problem = "is not writable"
             except FileNotFoundError as error:  # another process is clearing the store
@@ -289,7 +289,7 @@ def _trust(root: str, given: bool) -> Trust | None:
     return Trust(frozenset(users), stat.S_IWOTH)
 
 
-def _problem(path: str, trust: Trust | None) -> str:
+def _trust_problem(path: str, trust: Trust | None) -> str:
     """Return why `path` is not safe to use as a directory of the store; an empty string if it is.
 
     The text continues a sentence that begins with the path: "belongs to user 1000".

@@ -39,7 +39,7 @@ def check_tree(root: str) -> str | None:
     try:
         for name in own_files(root):
             if name.endswith(FILE_LIST_SUFFIX):
-                _check(f"{root}/{name}", f"{root}/{name.removesuffix(FILE_LIST_SUFFIX)}")
+                _check_listed_files(f"{root}/{name}", f"{root}/{name.removesuffix(FILE_LIST_SUFFIX)}")
     except DamagedImage as error:
         return error.message
     except (OSError, ValueError) as error:
@@ -51,10 +51,10 @@ def check_own_files(root: str) -> str | None:
     """Check only the image's own files. That is enough where its trees are going to be installed, which checks them."""
     try:
         abi = os.path.dirname(root)
-        for place in (os.path.dirname(abi), abi):  # a link in the way would lead out of the store
-            if os.lstat(place).st_mode & 0o170000 != IS_DIRECTORY:
-                return f"`{place}` is not a directory"
-        _check(f"{root}/{OWN_FILE_LIST}", root)
+        for parent in (os.path.dirname(abi), abi):  # a link in the way would lead out of the store
+            if os.lstat(parent).st_mode & 0o170000 != IS_DIRECTORY:
+                return f"`{parent}` is not a directory"
+        _check_listed_files(f"{root}/{OWN_FILE_LIST}", root)
     except DamagedImage as error:
         return error.message
     except (OSError, ValueError) as error:
@@ -71,7 +71,7 @@ def own_files(root: str) -> Sequence[str]:
     return read_file_list(f"{root}/{OWN_FILE_LIST}").paths
 
 
-def _check(file_list: str, root: str) -> None:
+def _check_listed_files(file_list: str, root: str) -> None:
     directory = os.open(root, DIRECTORY) if BY_DESCRIPTOR else None
     try:
         check_files(read_file_list(file_list), shared_mode(file_list), root, directory)

@@ -239,7 +239,7 @@ def _listed_files(
             raise _unusable(location, f"RECORD does not list `{name}`")
     if missing := listed.keys() - set(members):
         raise _unusable(location, f"`{min(missing)}` is missing")
-    _check_collisions(location, listed.values())
+    _check_path_collisions(location, listed.values())
     return tuple(listed.values())
 
 
@@ -264,7 +264,7 @@ def _check_path(location: str, name: str) -> None:
         raise _unusable(location, f"`{_escape(name)}` names another file on Windows")
 
 
-def _check_collisions(location: str, files: Iterable[File]) -> None:
+def _check_path_collisions(location: str, files: Iterable[File]) -> None:
     """Refuse two files with the same path, and a file with the path of a directory.
 
     Paths are compared as on file systems that ignore case and the Unicode form of accents. `purelib` and `platlib` count

@@ -37,7 +37,7 @@ def image_operations(image: Image, environment: Environment) -> list[Operation]:
     :raises OSError, ValueError: the image was removed or damaged since it was checked.
     """
     layout = environment.layout
-    places = {
+    directories = {
         "purelib": layout.purelib,
         "platlib": layout.platlib,
         "scripts": layout.bin,
@@ -46,31 +46,33 @@ def image_operations(image: Image, environment: Environment) -> list[Operation]:
     }
     own = own_files(image.root)
     found = {name.removesuffix(FILE_LIST_SUFFIX) for name in own if name.endswith(FILE_LIST_SUFFIX)}
-    trees = [tree for tree in places if tree in found]
+    trees = [tree for tree in directories if tree in found]
     in_platlib = "platlib" in found and os.path.isdir(f"{image.root}/platlib/{image.dist_info}")
     site = layout.platlib if in_platlib else layout.purelib
 
-    done: list[Operation] = []
+    operations: list[Operation] = []
     rows: list[str] = []
     for tree in trees:
-        place = places[tree]
+        directory = directories[tree]
         if tree == "headers":
-            parts = place.split("/")
-            done += [MakeDir("/".join(parts[: end + 1])) for end in range(len(parts))]
+            parts = directory.split("/")
+            operations += [MakeDir("/".join(parts[: end + 1])) for end in range(len(parts))]
         files, size = (image.files, image.size) if len(trees) == 1 else _measure(image.root, tree)
-        done.append(InstallTree(place, f"{image.root}/{tree}", f"{image.root}/{tree}{FILE_LIST_SUFFIX}", files, size))
+        operations.append(
+            InstallTree(directory, f"{image.root}/{tree}", f"{image.root}/{tree}{FILE_LIST_SUFFIX}", files, size)
+        )
         record = read_regular_file(f"{image.root}/{tree}.record").decode("utf-8")
-        rows.append(record if place == site else prefix_rows(record, _relative(place, site)))
-    up = _relative(layout.bin, site)
+        rows.append(record if directory == site else prefix_rows(record, _relative_path(directory, site)))
+    up = _relative_path(layout.bin, site)
     scripts = dict(_own_scripts(image, [name for name in own if name.startswith("shebangs/")], environment))
     if found & {"scripts", "data"}:
-        _check_collisions(image, found, environment, scripts)
+        _check_own_files_kept(image, found, environment, scripts)
     for name, content in scripts.items():
-        done.append(Write(f"{layout.bin}/{name}", content, executable="yes"))
+        operations.append(Write(f"{layout.bin}/{name}", content, executable="yes"))
         rows.append(format_row(f"{up}/{name}", digest_of(content), len(content)))
     rows.append(format_row(f"{image.dist_info}/RECORD"))
-    done.append(Write(f"{site}/{image.dist_info}/RECORD", "".join(rows).encode("utf-8")))
-    return done
+    operations.append(Write(f"{site}/{image.dist_info}/RECORD", "".join(rows).encode("utf-8")))
+    return operations
 
 
 def script_names(entry_points: tuple[EntryPoint, ...], version: str) -> dict[str, EntryPoint]:
@@ -136,12 +138,12 @@ def entry_point_script(name: str, point: EntryPoint, environment: Environment) -
         from cloche.store.launchers import build_launcher
 
         return f"{name}.exe", build_launcher(
-            environment.interpreter, _launched(environment), point.kind, _script_body(point)
+            environment.interpreter, _launcher_python(environment), point.kind, _script_body(point)
         )
     return name, _shebang(environment) + _script_body(point)
 
 
-def _launched(environment: Environment) -> str:
+def _launcher_python(environment: Environment) -> str:
     """Return the Python that a launcher starts: its absolute path, or its path relative to the launcher."""
     if environment.placement == "relocatable":
         from cloche.store.launchers import LAUNCHER_DIRECTORY
@@ -150,19 +152,22 @@ def _launched(environment: Environment) -> str:
     return environment.path_to(environment.layout.executable)
 
 
-def _own_scripts(image: Image, waiting: list[str], environment: Environment) -> Iterator[tuple[str, bytes]]:
+def _own_scripts(image: Image, shebang_scripts: list[str], environment: Environment) -> Iterator[tuple[str, bytes]]:
     """Yield the scripts that only this environment has: those that are declared, and those that lack a first line."""
     interpreter = environment.interpreter
     version = interpreter.python_version if interpreter else ""
     for name, point in script_names(image.entry_points, version).items():
         yield entry_point_script(name, point, environment)
-    for path in waiting:
+    for path in shebang_scripts:
         name = path.partition("/")[2]
         if environment.os_name == "nt":
             from cloche.store.launchers import build_launcher
 
             kind, rest = _split_script(read_regular_file(f"{image.root}/{path}"))
-            yield f"{name.removesuffix('.py')}.exe", build_launcher(interpreter, _launched(environment), kind, rest)
+            yield (
+                f"{name.removesuffix('.py')}.exe",
+                build_launcher(interpreter, _launcher_python(environment), kind, rest),
+            )
             continue
         _, rest = _split_script(read_regular_file(f"{image.root}/{path}"))
         line, _, after = rest.partition(b"\n")
@@ -198,7 +203,7 @@ def _shell_word(path: str) -> bytes:
     same to both. There are never three double quotes in a row.
     """
     word = b""
-    for kind, piece in _runs(path):
+    for kind, piece in _shell_runs(path):
         if kind == "expanded":
             word += f"'{piece}'".encode()
         elif kind == "binary":
@@ -210,7 +215,7 @@ def _shell_word(path: str) -> bytes:
     return word
 
 
-def _runs(path: str) -> Iterator[tuple[str, str]]:
+def _shell_runs(path: str) -> Iterator[tuple[str, str]]:
     """Yield the parts of a path that a shell would expand, that are bytes but not text, and that are neither, with their kind."""
     kinds = ["expanded" if one in "$`" else "text" if _is_text(one) else "binary" for one in path]
     start = 0
@@ -232,7 +237,7 @@ def _headers_directory(image: Image, environment: Environment) -> str:
     return f"{environment.layout.include.partition('/')[0]}/site/{python}/{image.distribution}"
 
 
-def _check_collisions(image: Image, trees: set[str], environment: Environment, scripts: dict[str, bytes]) -> None:
+def _check_own_files_kept(image: Image, trees: set[str], environment: Environment, scripts: dict[str, bytes]) -> None:
     """Refuse a wheel that contains a file which the environment has itself: its Python, for example, or its configuration."""
     layout = environment.layout
     taken = {layout.config, layout.executable, *(f"{layout.bin}/{name}" for name in (*layout.names, *scripts))}
@@ -254,7 +259,7 @@ def _measure(root: str, tree: str) -> tuple[int, int]:
     return len(sizes), sum(sizes)
 
 
-def _relative(path: str, start: str) -> str:
+def _relative_path(path: str, start: str) -> str:
     """Return `path` relative to the directory `start`; both are relative to the root, with `/`."""
     there, here = path.split("/") if path != "." else [], start.split("/")
     same = 0

@@ -62,9 +62,9 @@ class Removal:
 def measure_store(store: Store) -> list[Usage]:
     """Return the disk usage of each kind of file; zero if the store cannot be used."""
     usage = []
-    for kind in _kinds(store):
-        paths = list(_entries(store, kind))
-        usage.append(Usage(kind, len(paths), sum(map(_size, paths))))
+    for kind in _present_kinds(store):
+        paths = list(_entry_paths(store, kind))
+        usage.append(Usage(kind, len(paths), sum(map(_disk_usage, paths))))
     return usage
 
 
@@ -72,11 +72,11 @@ def verify_store(store: Store, checks: ContentChecks | None = None) -> list[str]
     """Compare every hash in the store; return one line for each problem, and change nothing."""
     problems = [f"`{path}` {problem}" for path, problem in store.untrusted_directories().items()]
     for kind, check in (checks or {}).items():
-        problems += [f"`{path}` is damaged" for path in _entries(store, kind) if not _is_intact(path, check)]
-    for path in _entries(store, "images"):
+        problems += [f"`{path}` is damaged" for path in _entry_paths(store, kind) if not _is_intact(path, check)]
+    for path in _entry_paths(store, "images"):
         if not path.endswith((UNFINISHED, DISCARDED)):
             problems += verify_image(path)
-    for path in _entries(store, "wheels"):
+    for path in _entry_paths(store, "wheels"):
         if problem := _wheel_problem(path):
             problems.append(problem)
     return problems
@@ -94,12 +94,12 @@ def prune_store(store: Store, now: float | None = None, checks: ContentChecks | 
     _require_writable(store)
     now = time.time() if now is None else now
     removed = []
-    for kind in _kinds(store):
-        for path in _entries(store, kind):
+    for kind in _present_kinds(store):
+        for path in _entry_paths(store, kind):
             check = (checks or {}).get(kind)
             reason = "damaged" if check and not _is_intact(path, check) else _removal_reason(kind, path, now)
             if reason:
-                removed.append(Removal(path, reason, _size(path)))
+                removed.append(Removal(path, reason, _disk_usage(path)))
                 remove_path(path)
     return removed
 
@@ -111,14 +111,14 @@ def clear_store(store: Store) -> int:
     """
     _require_writable(store)
     total = sum(usage.size for usage in measure_store(store))
-    for kind in _kinds(store):
+    for kind in _present_kinds(store):
         for directory in store.readable_directories(kind):
             try:  # no process must see an image that is half removed
                 os.rename(directory, f"{directory}.{os.urandom(4).hex()}{DISCARDED}")
             except FileNotFoundError:
                 pass
     ours = (*KINDS, *PLUGIN_KINDS)
-    for name in _names(store.root):
+    for name in _list_names(store.root):
         if name.endswith(DISCARDED) and name.partition(".")[0] in ours:  # also those of a killed run
             remove_path(os.path.join(store.root, name))
     try:
@@ -137,18 +137,18 @@ def _require_writable(store: Store) -> None:
         )
 
 
-def _kinds(store: Store) -> list[Kind]:
+def _present_kinds(store: Store) -> list[Kind]:
     """Return the kinds of the store, and those of plugins that have a directory in it."""
     return [*KINDS, *(kind for kind in PLUGIN_KINDS if store.readable_directories(kind))]
 
 
-def _entries(store: Store, kind: Kind) -> Iterator[str]:
+def _entry_paths(store: Store, kind: Kind) -> Iterator[str]:
     """Yield the path of each entry of a kind; images are one level deeper, in a directory for each ABI."""
     for directory in store.readable_directories(kind):
-        for name in _names(directory):
+        for name in _list_names(directory):
             path = os.path.join(directory, name)
             if kind == "images" and os.path.isdir(path) and not os.path.islink(path):
-                yield from (os.path.join(path, image) for image in _names(path))
+                yield from (os.path.join(path, image) for image in _list_names(path))
             else:
                 yield path
 
@@ -162,7 +162,7 @@ def _is_intact(path: str, check: Callable[[bytes], bool]) -> bool:
         return False
 
 
-def _names(directory: str) -> list[str]:
+def _list_names(directory: str) -> list[str]:
     try:
         return sorted(os.listdir(directory))
     except OSError:
@@ -211,7 +211,7 @@ def _is_shared(image: str) -> bool:
     return False
 
 
-def _size(path: str) -> int:
+def _disk_usage(path: str) -> int:
     """Return the size in bytes of a file, or of all files in a directory; links are not followed."""
     total = 0
     for parent, _, names in os.walk(path):
