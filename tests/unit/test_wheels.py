@@ -361,6 +361,21 @@ def test_ensurepip_wheels_are_found_where_a_linux_distribution_keeps_them(
     assert chosen("pip", interpreter, store).version == "23.0"
 
 
+@pytest.mark.parametrize("kind", ["directory", "broken link"])
+def test_unreadable_build_variables_are_ignored(
+    kind: str, tmp_path: Path, store: Store, interpreter: Interpreter
+) -> None:
+    stdlib = Path(interpreter.stdlib)
+    stdlib.mkdir()
+    variables = stdlib / "_sysconfigdata__linux_x86_64-linux-gnu.py"
+    if kind == "directory":
+        variables.mkdir()
+    else:
+        variables.symlink_to(tmp_path / "missing")
+
+    assert "its own ensurepip: nothing found" in refusal("wheel", interpreter, store).message
+
+
 def test_an_old_python_gets_a_pip_that_supports_it(site: Path, store: Store, interpreter: Interpreter) -> None:
     metadata = (site / "pip-26.0.dist-info" / "METADATA").read_text()
     (site / "pip-26.0.dist-info" / "METADATA").write_text(metadata + "Requires-Python: >=3.9\n")
