@@ -296,7 +296,7 @@ def test_our_own_commands_cannot_be_taken(site: Site) -> None:
     found = listed()["plugins"]
 
     assert found["status"] == "failed"
-    assert found["reason"] == "`plugins` is a command of cloche's own"
+    assert found["reason"] == "`plugins` is a command of cloche itself"
 
 
 def test_an_entry_point_with_a_name_in_capitals_is_a_name_too(site: Site) -> None:

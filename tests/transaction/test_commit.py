@@ -282,7 +282,7 @@ def test_what_could_not_be_put_back_is_kept_for_the_next_run(target, old, monkey
                 refuse()
 
         patched.setattr(merge, "perform_step", failing)
-        with pytest.raises(ClocheError, match="could be put back") as caught:
+        with pytest.raises(ClocheError, match="could not restore all of") as caught:
             commit(target, "merge")
     assert ".cloche-0" in caught.value.hint
     staging_module.sweep_staging(os.path.join(target, ".cloche-0"))

@@ -487,7 +487,7 @@ def test_an_archive_with_a_duplicate_name_is_refused(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="Duplicate name"):
         wheel = make_wheel(tmp_path, unlisted=["spam.py"])
 
-    with pytest.raises(SeedError, match=r"`spam\.py` occurs in it twice"):
+    with pytest.raises(SeedError, match=r"it contains `spam\.py` twice"):
         read_wheel(str(wheel))
 
 

@@ -193,8 +193,8 @@ def undo_steps(actions: Sequence[Action], staging: str, target: str) -> None:
             failure = failure or error
     if failure is not None:
         raise ClocheError(
-            f"not all of `{target}` could be put back: {reason_of(failure)}",
-            hint=f"what is missing is in `{staging}`, and the next run puts it back",
+            f"could not restore all of `{target}`: {reason_of(failure)}",
+            hint=f"the missing files are in `{staging}`; the next run restores them",
         ) from failure
 
 

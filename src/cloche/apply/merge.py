@@ -174,14 +174,14 @@ def update_steps(new: str, target: str, below: str, dropped: frozenset[str] = fr
             if not is_directory:
                 kind = "a symbolic link" if os.path.islink(there) else "not a directory"
                 raise DestinationError(
-                    f"`{path}` in `{target}` is {kind}, and an environment needs a directory there",
-                    hint="move it away, or choose another place",
+                    f"`{path}` in `{target}` is {kind}, but an environment needs a directory there",
+                    hint="move it away, or choose another destination",
                 )
             yield from update_steps(new, target, path, dropped)
         elif is_directory:
             raise DestinationError(
-                f"`{path}` in `{target}` is a directory, and an environment needs a file there",
-                hint="move it away, or choose another place",
+                f"`{path}` in `{target}` is a directory, but an environment needs a file there",
+                hint="move it away, or choose another destination",
             )
         elif not is_same_entry(entry.path, there):
             yield "swap", entry.inode(), path
