@@ -1,4 +1,4 @@
-"""Check that an image is what was published, quickly enough for a warm run.
+"""Check that an image is intact, fast enough for a warm run.
 
 The check compares size, time and permissions of every file. `cloche.store.images.verify_image` compares content.
 """
@@ -48,10 +48,10 @@ def check_tree(root: str) -> str | None:
 
 
 def check_own_files(root: str) -> str | None:
-    """Check only the image's own files. That is enough where its trees are going to be installed, which checks them."""
+    """Check only the image's own files. That is enough before an installation, which checks the trees itself."""
     try:
         abi = os.path.dirname(root)
-        for parent in (os.path.dirname(abi), abi):  # a link in the way would lead out of the store
+        for parent in (os.path.dirname(abi), abi):  # a link would lead out of the store
             if os.lstat(parent).st_mode & 0o170000 != IS_DIRECTORY:
                 return f"`{parent}` is not a directory"
         _check_listed_files(f"{root}/{OWN_FILE_LIST}", root)
@@ -63,10 +63,10 @@ def check_own_files(root: str) -> str | None:
 
 
 def own_files(root: str) -> Sequence[str]:
-    """Return the paths of an image's own files, with `/`; nothing else in its directory belongs to it.
+    """Return the paths of an image's own files, with `/`.
 
     :raises OSError: the list cannot be read.
-    :raises ValueError: it is not complete.
+    :raises ValueError: the list is incomplete.
     """
     return read_file_list(f"{root}/{OWN_FILE_LIST}").paths
 

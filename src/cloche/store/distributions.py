@@ -28,7 +28,7 @@ TREES = ("purelib", "platlib", "headers", "scripts", "data")
 """The parts of an environment that a wheel may install into, as named in its `.data` directory (PEP 427)."""
 
 MAX_UNPACKED_SIZE = 1 << 30
-"""The largest size of an unpacked distribution in bytes; a larger one is treated as an attack."""
+"""The maximum size of an unpacked distribution in bytes; a larger one is treated as an attack."""
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._!+-]*[A-Za-z0-9])?")
@@ -83,7 +83,7 @@ class Distribution:
         return hashlib.sha256("\n".join([self.name, self.version, *rows]).encode()).hexdigest()
 
     def contents(self) -> Iterator[tuple[File, bytes, bool]]:
-        """Yield each file, its content, and whether it is executable; check every hash.
+        """Yield each file, its content, and whether it is executable; verify every hash.
 
         :raises SeedError: a file is damaged or missing; the message names it.
         """
@@ -254,7 +254,7 @@ def _check_member(location: str, info: zipfile.ZipInfo) -> None:
 
 
 def _check_path(location: str, name: str) -> None:
-    """Refuse a name that means another path on some system, or that does not fit on a line of a RECORD or file list."""
+    """Refuse a name that means another path on some system, or that cannot be a line of a RECORD or file list."""
     parts = name.split("/")
     if any(part in ("", ".", "..") for part in parts):
         raise _unusable(location, f"`{_escape(name)}` is not a safe relative path")
@@ -357,7 +357,7 @@ def _is_script(name: str, declared: set[str]) -> bool:
 
 @contextlib.contextmanager
 def _open_members(distribution: Distribution) -> Iterator[Callable[[str], tuple[bytes, bool]]]:
-    """Open a distribution; give a function that returns the content of a member, and whether it is executable."""
+    """Open a distribution; yield a function that returns the content of a member, and whether it is executable."""
     if distribution.kind == "installed":
 
         def read_file(member: str) -> tuple[bytes, bool]:
@@ -393,7 +393,7 @@ def _open_archive(path: str) -> Iterator[zipfile.ZipFile]:
             raise _unusable(path, f"it cannot be opened ({error})") from error
         names = [info.filename for info in archive.infolist()]
         if len(set(names)) != len(names):
-            raise _unusable(path, f"`{_escape(max(names, key=names.count))}` occurs in it twice")
+            raise _unusable(path, f"it contains `{_escape(max(names, key=names.count))}` twice")
         yield archive
 
 

@@ -1,7 +1,7 @@
 """Maintenance of the store: measure, verify, prune and clear it.
 
-Nothing here can harm an environment, because an environment owns its files. Only files that the store created are
-removed, and links are not followed. A process that uses the store at the same time creates removed files again.
+Environments are not affected, because they own their files. Only files that the store created are removed, and links are
+not followed. A process that uses the store at the same time creates removed files again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cloche.store import Kind, Store
 
     ContentChecks: TypeAlias = Mapping[Kind, Callable[[bytes], bool]]
-    """By kind, a function that returns whether a file's content is intact; for files whose format the store does not know."""
+    """By kind, a function that returns whether a file's content is intact, for formats that the store does not know."""
 
 DAY = 86400.0
 
@@ -85,8 +85,8 @@ def verify_store(store: Store, checks: ContentChecks | None = None) -> list[str]
 def prune_store(store: Store, now: float | None = None, checks: ContentChecks | None = None) -> list[Removal]:
     """Remove damaged files, leftovers of killed processes, and files unused for a month; return the removals.
 
-    An image is in use as long as an environment shares its files by hard links. Where environments are copies, an unused
-    image is removed, and built again for the next environment.
+    An image is in use as long as an environment shares its files by hard links. If environments contain copies, an image that
+    is not used for a month is removed, and built again for the next environment.
 
     :param now: the current time in seconds since the epoch; by default, that of the system.
     :raises ClocheError: the store is read-only, or there is none.
@@ -113,13 +113,13 @@ def clear_store(store: Store) -> int:
     total = sum(usage.size for usage in measure_store(store))
     for kind in _present_kinds(store):
         for directory in store.readable_directories(kind):
-            try:  # no process must see an image that is half removed
+            try:  # no process may see a partly removed image
                 os.rename(directory, f"{directory}.{os.urandom(4).hex()}{DISCARDED}")
             except FileNotFoundError:
                 pass
     ours = (*KINDS, *PLUGIN_KINDS)
     for name in _list_names(store.root):
-        if name.endswith(DISCARDED) and name.partition(".")[0] in ours:  # also those of a killed run
+        if name.endswith(DISCARDED) and name.partition(".")[0] in ours:  # includes those of killed runs
             remove_path(os.path.join(store.root, name))
     try:
         os.unlink(os.path.join(store.root, "CACHEDIR.TAG"))
@@ -132,7 +132,7 @@ def clear_store(store: Store) -> int:
 def _require_writable(store: Store) -> None:
     if not store.is_persistent:
         raise ClocheError(
-            f"the cache `{store.root}` is read-only" if store.root else "there is no cache to change",
+            f"the cache `{store.root}` is read-only" if store.root else "no cache is available",
             hint="leave out `--read-only-cache`, or choose a writable cache with `--cache-dir`",
         )
 
