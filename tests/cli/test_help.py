@@ -22,7 +22,7 @@ def test_no_line_is_longer_than_80_columns(verb: object) -> None:
 
 
 @pytest.mark.parametrize("verb", COMMANDS.values(), ids=COMMANDS.keys())
-def test_every_option_is_listed_below_the_heading_of_its_group(verb: object) -> None:
+def test_every_option_stands_below_what_it_is_for(verb: object) -> None:
     text = help_text(verb)
     for option in (*verb.options, *COMMON):
         lines = [line for line in text.splitlines() if f" --{option.name} " in f"{line[:24]} " and line[:3] == "  -"]
@@ -30,7 +30,7 @@ def test_every_option_is_listed_below_the_heading_of_its_group(verb: object) -> 
         assert option.hidden or f"\n{option.group}:\n" in text
 
 
-def test_spellings_of_virtualenv_are_shown_with_verbose() -> None:
+def test_spellings_of_virtualenv_are_shown_to_who_wants_to_see_more() -> None:
     shown = [
         subprocess.run([sys.executable, "-m", "cloche", *argv], capture_output=True, text=True, check=True).stdout
         for argv in (["--help"], ["--help", "-v"])
@@ -41,21 +41,21 @@ def test_spellings_of_virtualenv_are_shown_with_verbose() -> None:
     assert "  --always-copy         same as --creator copy" in shown[1].splitlines()
 
 
-def test_options_of_plugins_have_a_heading_of_their_own() -> None:
+def test_options_of_plugins_stand_below_a_heading_of_their_own() -> None:
     text = help_text(COMMANDS["create"], [Option("rope", "how long"), Option("knot", "which one", group="seeds")])
 
     assert "\noptions of plugins:\n  --rope VALUE          how long\n" in text
     assert text.index("\nseeds:\n") < text.index("--knot") < text.index("\noutput:\n")
 
 
-def test_help_shows_the_values_of_an_option_and_whether_it_may_be_repeated() -> None:
+def test_help_says_what_an_option_takes_and_how_often() -> None:
     text = help_text(COMMANDS["create"])
 
     assert "from the cache: auto, clone,\n                        hardlink, copy, symlink\n" in text
     assert "the Python to use: the first SPEC that has a match; may\n                        be repeated\n" in text
 
 
-def test_headings_are_bold_if_colour_is_forced() -> None:
+def test_headings_are_coloured_where_that_is_wanted() -> None:
     environ = {**os.environ, "FORCE_COLOR": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "cloche", "info", "--help"], env=environ, capture_output=True, text=True, check=True

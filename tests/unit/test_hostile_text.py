@@ -184,7 +184,7 @@ def test_any_pyvenv_cfg_leads_to_a_base_or_an_error(content: bytes, tmp_path: Pa
 
 @given(answer=DATA)
 @example(answer={"kind": "too-old", "version": [float("inf"), 2, 3]})
-def test_probe_output_is_parsed_to_an_interpreter_or_a_reason(answer: object) -> None:
+def test_any_answer_of_a_probe_is_an_interpreter_or_a_reason(answer: object) -> None:
     result = probe.parse_probe_output(json.dumps(answer).encode())
     assert result.reason
     assert is_printable(result.reason)

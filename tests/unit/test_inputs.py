@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.fs.inputs import UNRECORDED, Inputs, unchanged
+from cloche.fs.inputs import UNRECORDED, Inputs, are_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,11 +45,11 @@ def test_a_changed_path_is_noticed(place: Path, change: Callable[[Path], object]
     inputs = Inputs()
     for name in ("file", "directory", "absent"):
         inputs.path(str(place / name))
-    assert unchanged(inputs.recorded, {})
+    assert are_unchanged(inputs.recorded, {})
 
     change(place)
 
-    assert not unchanged(inputs.recorded, {})
+    assert not are_unchanged(inputs.recorded, {})
 
 
 def test_entries_include_the_files_of_a_directory(place: Path) -> None:
@@ -59,8 +59,8 @@ def test_entries_include_the_files_of_a_directory(place: Path) -> None:
 
     (place / "directory" / "inside").write_text("longer text")
 
-    assert unchanged(names.recorded, {})
-    assert not unchanged(entries.recorded, {})
+    assert are_unchanged(names.recorded, {})
+    assert not are_unchanged(entries.recorded, {})
 
 
 def test_the_first_signature_counts(place: Path) -> None:
@@ -69,7 +69,7 @@ def test_the_first_signature_counts(place: Path) -> None:
     (place / "file").write_text("changed while it was read")
     inputs.path(str(place / "file"))
 
-    assert not unchanged(inputs.recorded, {})
+    assert not are_unchanged(inputs.recorded, {})
 
 
 def test_variables_are_inputs_whether_or_not_they_are_set() -> None:
@@ -80,14 +80,14 @@ def test_variables_are_inputs_whether_or_not_they_are_set() -> None:
     assert inputs.variable(environ, "PYENV_ROOT") == ""
     inputs.variables(environ, ("LD_", "DYLD_"))
 
-    assert unchanged(inputs.recorded, {**environ, "PATH": "/bin"})
+    assert are_unchanged(inputs.recorded, {**environ, "PATH": "/bin"})
     for other in (
         {**environ, "HOME": "/elsewhere"},
         {**environ, "PYENV_ROOT": "/pyenv"},
         {**environ, "DYLD_LIBRARY_PATH": "/lib"},
         {"HOME": "/home"},
     ):
-        assert not unchanged(inputs.recorded, other)
+        assert not are_unchanged(inputs.recorded, other)
 
 
 def test_a_path_that_cannot_be_looked_at_is_like_one_that_does_not_exist() -> None:
@@ -95,7 +95,7 @@ def test_a_path_that_cannot_be_looked_at_is_like_one_that_does_not_exist() -> No
     inputs.path("/nul\0byte")
     inputs.entries("/no/such/directory")
 
-    assert unchanged(inputs.recorded, {})
+    assert are_unchanged(inputs.recorded, {})
 
 
 def test_decisions_that_are_not_kept_record_nothing(place: Path) -> None:

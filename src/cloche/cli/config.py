@@ -33,30 +33,34 @@ class Row:
 def config(invocation: Invocation) -> int:
     invocation.accept_plugin_options()
     settings, host = invocation.settings, invocation.host
-    rows = [setting_row(option, settings, host) for option in settings.options.values() if is_shown(option, settings)]
+    rows = [
+        setting_row(option, settings, host) for option in settings.options.values() if is_option_shown(option, settings)
+    ]
     rows += [Row("replace", tuple(f"{ours}={theirs}" for ours, theirs in settings.replacements.items()), "config file")]
     files = [path for path in (nearest_file(host.cwd, "pyproject.toml"), user_file(host)) if path]
     report.print_warnings(settings.warnings)
     if settings.flag("json"):
         report.print_json(
-            settings=[{"name": row.name, "value": row.value, "origin": row.origin} for row in rows if is_set(row)],
+            settings=[
+                {"name": row.name, "value": row.value, "origin": row.origin} for row in rows if is_row_shown(row)
+            ],
             files=[{"path": path, "there": os.path.isfile(path)} for path in files],
             warnings=settings.warnings,
         )
         return 0
-    for line in settings_table([row for row in rows if is_set(row)], files):
+    for line in settings_table([row for row in rows if is_row_shown(row)], files):
         report.print_result(line)
     return 0
 
 
-def is_shown(option: Option, settings: Settings) -> bool:
+def is_option_shown(option: Option, settings: Settings) -> bool:
     """Return whether to list an option; another tool's spelling is listed only if some source sets it."""
     if option.alias_of or option.implies:
         return False
     return not option.hidden or option.name in settings.chosen
 
 
-def is_set(row: Row) -> bool:
+def is_row_shown(row: Row) -> bool:
     """Return whether to list a row; `replace`, which is not an option, is listed only if it is set."""
     return row.name != "replace" or bool(row.value)
 

@@ -40,16 +40,16 @@ def help_text(
     """
     main = command.name == "create"
     lines = [
-        f"{heading('usage')} {usage_line(command)}",
+        f"{styled_heading('usage')} {usage_line(command)}",
         "",
         *wrap_text(f"{command.summary[0].upper()}{command.summary[1:]}.", 0),
     ]
     for title, options in options_by_group(command, extra).items():
         shown = [option for option in options if spellings == "all" or not option.hidden]
         if shown:
-            lines += ["", heading(title), *(line for option in shown for line in option_lines(option))]
+            lines += ["", styled_heading(title), *(line for option in shown for line in option_lines(option))]
     if main:
-        lines += ["", heading("commands"), *command_lines(commands), "", *wrap_text(CLOSING, 0)]
+        lines += ["", styled_heading("commands"), *command_lines(commands), "", *wrap_text(CLOSING, 0)]
     return "\n".join(lines)
 
 
@@ -65,7 +65,7 @@ def usage_line(command: CommandSpec) -> str:
     return " ".join(filter(None, [name, "[options]", command.operands, f"-- {command.rest}" if command.rest else ""]))
 
 
-def heading(text: str) -> str:
+def styled_heading(text: str) -> str:
     return report.styled(f"{text}:", "bold", sys.stdout)
 
 

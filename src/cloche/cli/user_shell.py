@@ -36,10 +36,10 @@ def activation_hint(result: Result, chosen: Iterable[ChosenComponent], host: Hos
         if program in serving:
             return call_activator(
                 serving[program],
-                lambda activator: activation_line(shell_of_activator(activator, environment), environment, host),
+                lambda activator: activation_command(shell_of_activator(activator, environment), environment, host),
             )
         shell = shell_of_program(program)
-        return activation_line(shell, environment, host) if shell and shell.name in names else ""
+        return activation_command(shell, environment, host) if shell and shell.name in names else ""
     except ClocheError as error:  # a plugin failed, but the environment was created
         print_warnings([error.message])
         return ""
@@ -56,7 +56,7 @@ def call_activator(chosen: ChosenComponent, function: Callable[[Any], T]) -> T:
     )
 
 
-def activation_line(shell: Shell, environment: Environment, host: Host) -> str:
+def activation_command(shell: Shell, environment: Environment, host: Host) -> str:
     """Return the command that activates an environment in a shell; empty if it cannot be typed there."""
     if shell.source_line is None:
         return ""

@@ -14,7 +14,7 @@ import sys
 from cloche.cpython import keyed_hash
 from cloche.discovery import serialization
 from cloche.fs.files import read_regular_file, replace_file
-from cloche.fs.inputs import matching
+from cloche.fs.inputs import matching_variables
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.shells.template import resource
 
@@ -49,7 +49,7 @@ class ProbeCache:
 
     def __init__(self, directory: str | None, writable: bool = True, environ: Mapping[str, str] | None = None) -> None:
         self._directory = directory
-        self._loader = matching(environ or {}, LOADER_VARIABLES)
+        self._loader = matching_variables(environ or {}, LOADER_VARIABLES)
         self._writable = writable
         self._probe = ""
         self.progress: Callable[[str], object] = str
@@ -181,7 +181,7 @@ def _read_entry(path: str) -> list[str]:
     """
     data = read_regular_file(path)
     text, _, seal = data.decode("ascii").rpartition("\nend ")
-    if len(data) > MAX_ENTRY_BYTES or seal != _seal(text):
+    if len(data) > MAX_ENTRY_BYTES or seal != _entry_seal(text):
         raise ValueError("the entry is damaged")
     return [line.encode().decode("unicode_escape") if "\\" in line else line for line in text.split("\n")]
 
@@ -190,14 +190,14 @@ def is_intact_entry(entry: bytes) -> bool:
     """Return whether an entry is intact; assume so if a Python with another hash function wrote it."""
     text, _, seal = entry.decode("ascii", "replace").rpartition("\nend ")
     algorithm = seal.partition(" ")[0]
-    return len(entry) <= MAX_ENTRY_BYTES and (seal == _seal(text) or algorithm in OTHER_ALGORITHMS)
+    return len(entry) <= MAX_ENTRY_BYTES and (seal == _entry_seal(text) or algorithm in OTHER_ALGORITHMS)
 
 
 OTHER_ALGORITHMS = frozenset(("siphash13", "siphash24", "fnv")) - {sys.hash_info.algorithm}
 """The hash functions of other Pythons (PEP 456; CPython 3.11 changed the default)."""
 
 
-def _seal(text: str) -> str:
+def _entry_seal(text: str) -> str:
     """Return the last line of an entry after `end`: the name of the hash function and a checksum."""
     return f"{sys.hash_info.algorithm} {_hash(text)}\n"
 
@@ -208,4 +208,4 @@ def _write_entry(path: str, lines: list[str]) -> None:
     :raises OSError: the file cannot be written.
     """
     text = b"\n".join(line.encode("unicode_escape") for line in lines).decode("ascii")
-    replace_file(path, f"{text}\nend {_seal(text)}".encode("ascii"))
+    replace_file(path, f"{text}\nend {_entry_seal(text)}".encode("ascii"))

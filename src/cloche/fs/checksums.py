@@ -59,10 +59,10 @@ def digest_of(content: bytes) -> str:
 
 def format_row(path: str, digest: str = "", size: int | str = "") -> str:
     """Return a row of a RECORD with its newline; byte-code and the RECORD itself have neither hash nor size."""
-    return f"{_field(path)},{_field(digest)},{size}\n"
+    return f"{_quote_field(path)},{_quote_field(digest)},{size}\n"
 
 
-def _field(text: str) -> str:
+def _quote_field(text: str) -> str:
     if not any(character in text for character in ',"\r\n'):
         return text
     doubled = text.replace('"', '""')
@@ -71,11 +71,11 @@ def _field(text: str) -> str:
 
 def prefix_rows(record: str, prefix: str) -> str:
     """Return rows of a RECORD with `prefix/` added to every path."""
-    rows = _lines(record)
+    rows = _split_lines(record)
     return "".join(f'"{prefix}/{row[1:]}' if row.startswith('"') else f"{prefix}/{row}" for row in rows)
 
 
-def _lines(text: str) -> list[str]:
+def _split_lines(text: str) -> list[str]:
     """Return the lines of a text with their newlines; unlike `splitlines`, split only at newlines, not inside file names."""
     *complete, rest = text.split("\n")
     return [*(f"{line}\n" for line in complete), *([rest] if rest else [])]
@@ -97,10 +97,10 @@ def read_record(text: str, site: str) -> Iterator[Row]:
     for row in parse_rows(text):
         if row[0]:
             path, digest, size = (*row, "", "")[:3]
-            yield Row(from_site(site, path), digest, size)
+            yield Row(path_from_root(site, path), digest, size)
 
 
-def from_site(site: str, path: str) -> str:
+def path_from_root(site: str, path: str) -> str:
     """Convert a path that is relative to `site` to one that is relative to the root."""
     path = path.replace("\\", "/")
     return path if path.startswith("/") or path[1:2] == ":" else posixpath.normpath(f"{site}/{path}")
@@ -115,9 +115,9 @@ def update_record(text: str, site: str, changed: Mapping[str, bytes | None]) -> 
     :param changed: the new content of each file by its path relative to the root; None for a removed file.
     """
     lines = []
-    for line in _lines(text):
+    for line in _split_lines(text):
         row = next(parse_rows(line), [])
-        path = from_site(site, row[0]) if row else ""
+        path = path_from_root(site, row[0]) if row else ""
         if path in changed:
             content = changed[path]
             if content is None and not path.endswith(".pyc"):

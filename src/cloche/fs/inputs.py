@@ -46,7 +46,7 @@ class Inputs:
 
     def variables(self, environ: Mapping[str, str], prefixes: tuple[str, ...]) -> None:
         """Record all environment variables whose names start with one of these prefixes, even those not set yet."""
-        self._signatures.setdefault(("variables", " ".join(prefixes)), matching(environ, prefixes))
+        self._signatures.setdefault(("variables", " ".join(prefixes)), matching_variables(environ, prefixes))
 
     def _record(self, kind: str, path: str) -> None:
         if (kind, path) not in self._signatures:
@@ -79,7 +79,7 @@ class Unrecorded(Inputs):
 UNRECORDED = Unrecorded()
 
 
-def unchanged(recorded: Iterable[tuple[str, str, Signature]], environ: Mapping[str, str]) -> bool:
+def are_unchanged(recorded: Iterable[tuple[str, str, Signature]], environ: Mapping[str, str]) -> bool:
     """Return whether all inputs are as they were recorded.
 
     :raises KeyError: this version does not know a kind of input.
@@ -88,7 +88,7 @@ def unchanged(recorded: Iterable[tuple[str, str, Signature]], environ: Mapping[s
         if kind == "variable":
             now: Signature = environ.get(name)
         elif kind == "variables":
-            now = matching(environ, tuple(name.split(" ")))
+            now = matching_variables(environ, tuple(name.split(" ")))
         else:
             now = SIGNATURES[kind](name)
         if now != signature:
@@ -96,7 +96,7 @@ def unchanged(recorded: Iterable[tuple[str, str, Signature]], environ: Mapping[s
     return True
 
 
-def matching(environ: Mapping[str, str], prefixes: tuple[str, ...]) -> str:
+def matching_variables(environ: Mapping[str, str], prefixes: tuple[str, ...]) -> str:
     """Return the variables whose names start with one of these prefixes, as one text."""
     return repr(sorted((name, text) for name, text in environ.items() if name.startswith(prefixes)))
 

@@ -96,10 +96,10 @@ def find_or_build_image(distribution: Distribution, interpreter: Interpreter, st
             return found
         except FileNotFoundError as error:  # another process is clearing the store
             if not attempts:
-                raise _cannot_create(distribution, images, error) from error
+                raise _image_creation_error(distribution, images, error) from error
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS) or not store.is_persistent_path(images):
-                raise _cannot_create(distribution, images, error) from error
+                raise _image_creation_error(distribution, images, error) from error
             store.fall_back_to_temporary("images", f"is not writable ({reason_of(error)})")
         if not attempts:
             raise SeedError(
@@ -126,7 +126,7 @@ def _build_and_publish(
         remove_path(stage)
 
 
-def _cannot_create(distribution: Distribution, images: str, error: OSError) -> SeedError:
+def _image_creation_error(distribution: Distribution, images: str, error: OSError) -> SeedError:
     return SeedError(
         f"the image of {distribution.name} {distribution.version} cannot be created in `{images}`: {reason_of(error)}",
         hint="free some space, or choose another directory with `--cache-dir`",

@@ -57,7 +57,7 @@ def image_operations(image: Image, environment: Environment) -> list[Operation]:
         if tree == "headers":
             parts = directory.split("/")
             operations += [MakeDir("/".join(parts[: end + 1])) for end in range(len(parts))]
-        files, size = (image.files, image.size) if len(trees) == 1 else _measure(image.root, tree)
+        files, size = (image.files, image.size) if len(trees) == 1 else _count_and_size(image.root, tree)
         operations.append(
             InstallTree(directory, f"{image.root}/{tree}", f"{image.root}/{tree}{FILE_LIST_SUFFIX}", files, size)
         )
@@ -66,7 +66,7 @@ def image_operations(image: Image, environment: Environment) -> list[Operation]:
     up = _relative_path(layout.bin, site)
     scripts = dict(_own_scripts(image, [name for name in own if name.startswith("shebangs/")], environment))
     if found & {"scripts", "data"}:
-        _check_own_files_kept(image, found, environment, scripts)
+        _refuse_environment_files(image, found, environment, scripts)
     for name, content in scripts.items():
         operations.append(Write(f"{layout.bin}/{name}", content, executable="yes"))
         rows.append(format_row(f"{up}/{name}", digest_of(content), len(content)))
@@ -237,7 +237,9 @@ def _headers_directory(image: Image, environment: Environment) -> str:
     return f"{environment.layout.include.partition('/')[0]}/site/{python}/{image.distribution}"
 
 
-def _check_own_files_kept(image: Image, trees: set[str], environment: Environment, scripts: dict[str, bytes]) -> None:
+def _refuse_environment_files(
+    image: Image, trees: set[str], environment: Environment, scripts: dict[str, bytes]
+) -> None:
     """Refuse a wheel that contains a file of the environment itself: its Python, for example, or its configuration."""
     layout = environment.layout
     taken = {layout.config, layout.executable, *(f"{layout.bin}/{name}" for name in (*layout.names, *scripts))}
@@ -253,7 +255,7 @@ def _check_own_files_kept(image: Image, trees: set[str], environment: Environmen
                     )
 
 
-def _measure(root: str, tree: str) -> tuple[int, int]:
+def _count_and_size(root: str, tree: str) -> tuple[int, int]:
     """Return the number and total size in bytes of a tree's files."""
     sizes = read_file_list(f"{root}/{tree}{FILE_LIST_SUFFIX}").sizes
     return len(sizes), sum(sizes)
