@@ -828,5 +828,5 @@ def test_a_full_disk_is_a_seed_error(tmp_path: Path, interpreter: Interpreter, s
             build_compiled_image(read_wheel(str(wheel)), interpreter, store)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert "cannot be created in" in raised.value.message
+    assert "cannot create the image of" in raised.value.message
     assert images_in(store) == []

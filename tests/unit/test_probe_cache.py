@@ -71,7 +71,7 @@ def test_an_answer_is_available_to_the_next_run(directory: str, installed: Inter
 
 def test_only_permanent_failures_are_cached(directory: str, installed: Interpreter) -> None:
     cache, path = ProbeCache(directory), installed.executable
-    cache.put(path, ProbeResult(reason="does not answer in time"), executable_fingerprint(path))
+    cache.put(path, ProbeResult(reason="does not respond in time"), executable_fingerprint(path))
     assert cache.get(path) is None
     assert not os.path.exists(directory)
     cache.put(path, too_old_result("2.7.18"), executable_fingerprint(path))

@@ -404,7 +404,7 @@ def test_environments_that_name_each_other_as_base_are_skipped(machine: Machine)
     one, other = machine.has("path", "is never probed", "one"), machine.has("path", "is never probed", "other")
     (machine.root / "one" / "pyvenv.cfg").write_text(f"home = {os.path.dirname(other)}\n")
     (machine.root / "other" / "pyvenv.cfg").write_text(f"home = {os.path.dirname(one)}\n")
-    assert all("refer to each other in a circle" in result.reason for result in machine.results("3.12"))
+    assert all("base interpreters refer to each other" in result.reason for result in machine.results("3.12"))
 
 
 def test_a_wrapper_is_resolved_to_its_interpreter(machine: Machine) -> None:
@@ -538,7 +538,7 @@ def test_a_listing_without_a_match_has_the_error_of_the_search(machine: Machine)
 
 
 def test_a_hanging_candidate_is_probed_only_once_per_search(machine: Machine) -> None:
-    hanging = machine.has("path", "does not answer in time")
+    hanging = machine.has("path", "does not respond in time")
     machine.listing("3.99")
     assert machine.probed == [(hanging,)]
 
@@ -546,7 +546,7 @@ def test_a_hanging_candidate_is_probed_only_once_per_search(machine: Machine) ->
 def test_no_candidate_is_probed_after_the_time_budget_is_used_up(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    paths = [machine.has("path", "does not answer in time") for _ in range(2 * search.BATCH_SIZE)]
+    paths = [machine.has("path", "does not respond in time") for _ in range(2 * search.BATCH_SIZE)]
     monkeypatch.setattr(search, "PROBE_BUDGET", 0.0)
     with pytest.raises(InterpreterNotFound):
         machine.find("3.12")

@@ -115,7 +115,7 @@ def run_own_command(invocation: Invocation) -> int:
     except SystemExit as error:  # our own code never raises it
         raise PluginError(
             f"a plugin ended the process: {cause(error)}",
-            hint="`--traceback` shows where; leave plugins out with `--no-plugin NAME` to find it",
+            hint="`--traceback` shows where; leave out plugins one by one with `--no-plugin NAME` to find it",
         ) from error
     return code
 

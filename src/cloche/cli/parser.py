@@ -175,7 +175,7 @@ def parse_option(word: str, queue: list[str], table: Mapping[str, Option], given
     attached = text if spelling[1] == "-" else text.removeprefix("=")
     value = attached if joined or text else (queue.pop() if queue else None)
     if value is None or (option.is_path and not value.strip()):
-        raise UsageError(f"`{spelling}` needs a value", hint=f"`{spelling} {option.metavar or 'VALUE'}`")
+        raise UsageError(f"`{spelling}` needs a value", hint=f"write `{spelling} {option.metavar or 'VALUE'}`")
     if option.choices and value not in option.choices:
         raise UsageError(f"invalid value `{value}` for `{spelling}`", hint=f"choose one of {', '.join(option.choices)}")
     given.setdefault(name, []).append(value)

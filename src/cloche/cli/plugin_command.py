@@ -58,7 +58,7 @@ def call_command(command: Component, argv: Sequence[str], invocation: Invocation
     except BaseException as error:
         raise PluginError(
             f"command `{command.name}` of plugin {command.source} failed: {cause(error)}",
-            hint="`CLOCHE_TRACEBACK=1` shows where",
+            hint="set `CLOCHE_TRACEBACK=1` to see where",
         ) from error
     if not isinstance(code, (int, type(None))):
         raise PluginError(

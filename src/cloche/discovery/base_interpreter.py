@@ -62,7 +62,7 @@ def resolve_base(executable: str, inputs: Inputs = UNRECORDED) -> str:
         if base is None:
             raise LookupError(f"belongs to an environment whose base in `{settings['home']}` no longer exists")
         executable = base
-    raise LookupError("belongs to an environment whose bases refer to each other in a circle")
+    raise LookupError("belongs to an environment whose base interpreters refer to each other")
 
 
 def _direct_base(executable: str, settings: dict[str, str], inputs: Inputs) -> str | None:

@@ -55,7 +55,7 @@ def probe_executables(
     """
     source = resource("cloche.discovery.probe", "_probe.py")
     deadline = monotonic() + total_timeout
-    results = [ProbeResult(reason="was not checked because other interpreters used up the time limit")] * len(paths)
+    results = [ProbeResult(reason="was not checked because the time limit was reached")] * len(paths)
     waiting = list(enumerate(paths))[::-1]
     running: set[subprocess.Popen[bytes]] = set()
 
@@ -152,10 +152,10 @@ def _read_output(process: subprocess.Popen[bytes], end: bytes, deadline: float) 
             if end in output[-len(piece) - len(end) :]:
                 return output, ""
             if len(output) > MAX_OUTPUT_BYTES:
-                return output, f"prints more than {MAX_OUTPUT_BYTES >> 20} MiB without a valid answer"
+                return output, f"prints more than {MAX_OUTPUT_BYTES >> 20} MiB without a valid result"
         process.wait(timeout=max(0, min(EXIT_GRACE, deadline - monotonic())))
     except (TimeoutError, subprocess.TimeoutExpired):
-        return output, "does not answer in time"
+        return output, "does not respond in time"
     return output, ""
 
 
@@ -231,7 +231,7 @@ def parse_probe_output(text: bytes) -> ProbeResult:
             return ProbeResult(reason=f"cannot describe itself: {_printable(str(answer['reason']))}")
         interpreter = serialization.interpreter_from_dict(answer)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
-        return ProbeResult(reason=f"gives an invalid answer: {_printable(str(error))}")
+        return ProbeResult(reason=f"prints invalid data: {_printable(str(error))}")
     if interpreter.os_name != os.name:
         return ProbeResult(reason=f"is built for another operating system ({interpreter.platform})")
     return ProbeResult(interpreter)
@@ -246,7 +246,7 @@ def _describe_exit(code: int | None, output: bytes) -> str:
             return f"is terminated by signal {-code}"
     lines = output.decode("utf-8", "replace").strip().splitlines()
     last = f": {_printable(lines[-1])}" if lines else ""
-    return f"fails with exit code {code}{last}" if code else f"gives no answer{last}"
+    return f"fails with exit code {code}{last}" if code else f"prints no result{last}"
 
 
 def _printable(text: str) -> str:

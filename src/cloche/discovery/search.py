@@ -214,9 +214,7 @@ class Search:
             elif spec is not None and (refusal := _refusal_from_build_details(path, spec)):
                 ruled_out[path] = refusal
             elif self._probe_seconds > PROBE_BUDGET:
-                self._probed[path] = ProbeResult(
-                    reason="was not checked because other interpreters used up the time limit"
-                )
+                self._probed[path] = ProbeResult(reason="was not checked because the time limit was reached")
             else:
                 unknown[path] = executable_fingerprint(path)
         if unknown:

@@ -242,14 +242,14 @@ class Store:
     def _temporary_directory(self, kind: str) -> str:
         if not self._temporary:
             if self._read_only_on_disk:
-                self.warnings.append(f"this run caches nothing: `{self.root}` is not writable")
+                self.warnings.append(f"continuing without writing to the cache: `{self.root}` is not writable")
             import tempfile
 
             try:
                 self._temporary = tempfile.mkdtemp(prefix="cloche-")
             except OSError as error:
                 raise ClocheError(
-                    f"no temporary directory can be created ({reason_of(error)})",
+                    f"cannot create a temporary directory ({reason_of(error)})",
                     hint="set `TMPDIR` or `--cache-dir` to a writable directory",
                 ) from None
         path = os.path.join(self._temporary, kind)

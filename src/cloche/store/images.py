@@ -128,7 +128,7 @@ def _build_and_publish(
 
 def _image_creation_error(distribution: Distribution, images: str, error: OSError) -> SeedError:
     return SeedError(
-        f"the image of {distribution.name} {distribution.version} cannot be created in `{images}`: {reason_of(error)}",
+        f"cannot create the image of {distribution.name} {distribution.version} in `{images}`: {reason_of(error)}",
         hint="free some space, or choose another directory with `--cache-dir`",
     )
 
