@@ -121,8 +121,7 @@ class ProbeCache:
 
 
 LOADER_VARIABLES = ("DYLD_", "LD_", "LIBPATH", "SHLIB_PATH")
-"""Prefixes of the variables that dynamic loaders read. Other values may make an executable
-load another libpython, or none."""
+"""Prefixes of the variables that dynamic loaders read. Other values may make an executable load another libpython."""
 
 
 def files_read_at_start(executable: str) -> tuple[str, ...]:
