@@ -305,6 +305,7 @@ def test_a_debundled_pip_is_not_used(
         (lambda info: (info / "RECORD").write_text("../../../share/x,sha256=a,1\n"), "outside site-packages"),
         (lambda info: (info / "METADATA").unlink(), "METADATA` is missing"),
         (lambda info: (info / "WHEEL").write_bytes(b"\xff\xfe"), "WHEEL` cannot be read"),
+        (lambda info: (info.parent / "pip/_vendor/__init__.py").write_bytes(b"\xff"), "__init__.py` cannot be read"),
     ],
 )
 def test_an_installed_pip_with_a_damaged_record_is_skipped(

@@ -289,7 +289,7 @@ def _read_candidate(candidate: SeedCandidate) -> Distribution:
         with open(vendored, encoding="utf-8") as file:
             if re.search(r"^DEBUNDLED = True", file.read(), re.MULTILINE):
                 raise SeedError(f"the pip in `{site}` lacks its bundled libraries, as packaged by Linux distributions")
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise SeedError(f"`{vendored}` cannot be read ({reason_of(error)})") from error
     return distribution
 
