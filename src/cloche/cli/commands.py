@@ -24,15 +24,15 @@ class CommandSpec:
     options: tuple[Option, ...] = ()
     operands: str = ""
     """The operands, as help shows them: `DEST`, `[SPEC]`, `ENV...`."""
-    least: int = 0
+    min_operands: int = 0
     """The smallest number of operands."""
-    most: int = 0
+    max_operands: int = 0
     """The largest number of operands; -1 for any number."""
     rest: str = ""
     """The name of the words after `--`, which are passed on unchanged: `CMD`."""
     choices: tuple[str, ...] = ()
     """The allowed values of the first operand; empty for any."""
-    reads: tuple[Option, ...] = ()
+    inherited_options: tuple[Option, ...] = ()
     """Options of other commands that the command reads from variables and config files."""
 
 
@@ -146,7 +146,7 @@ COMMANDS = {
             "[SPEC]",
             0,
             1,
-            reads=CREATE,
+            inherited_options=CREATE,
         ),
         CommandSpec(
             "info", "describe an environment, whichever tool created it", "cloche.cli.info:info", (), "ENV", 1, 1
@@ -247,7 +247,7 @@ COMMANDS = {
             0,
             1,
             choices=("show",),
-            reads=CREATE + VIRTUALENV,
+            inherited_options=CREATE + VIRTUALENV,
         ),
         CommandSpec(
             "completion",

@@ -96,7 +96,7 @@ def parse_arguments(argv: Sequence[str], commands: Mapping[str, CommandSpec] = C
                 first = len(argv) - len(queue) - 1
                 leading = {name: tuple(values) for name, values in given.items()}
             operands.append(word)
-            if command.rest and len(operands) > command.most >= 0:
+            if command.rest and len(operands) > command.max_operands >= 0:
                 rest = [operands.pop(), *queue[::-1]]
                 break
     if rest and not command.rest:
@@ -195,12 +195,12 @@ def check_operands(arguments: ParsedArguments) -> None:
     """:raises UsageError: there are too few or too many operands, or the first one is not one of the choices."""
     command, operands = arguments.command, arguments.operands
     name = "cloche" if command.name == "create" else f"cloche {command.name}"
-    if len(operands) < command.least:
+    if len(operands) < command.min_operands:
         missing = command.operands.split()[len(operands)]
         raise UsageError(f"missing argument {missing}", hint=f"`{name} {command.operands}`; see `{name} --help`")
-    if 0 <= command.most < len(operands):
+    if 0 <= command.max_operands < len(operands):
         raise UsageError(
-            f"unexpected argument `{operands[command.most]}`: {describe_limit(command)}",
+            f"unexpected argument `{operands[command.max_operands]}`: {describe_limit(command)}",
             hint=suggest_command(arguments) or f"see `{name} --help`",
         )
     for operand in operands[:1]:

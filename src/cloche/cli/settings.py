@@ -135,7 +135,7 @@ class Settings:
 def resolve_settings(arguments: ParsedArguments, sources: Sources) -> Settings:
     """Combine the command line with the other sources into the settings of a command."""
     command = arguments.command
-    candidates = (*command.options, *command.reads, *COMMON, *COMMON_ALIASES)
+    candidates = (*command.options, *command.inherited_options, *COMMON, *COMMON_ALIASES)
     options = {option.name: option for option in candidates if option.sources == "all"}
     chosen = {name: Setting(values, "command line") for name, values in arguments.given.items()}
     replacements: dict[str, str] = {}

@@ -67,7 +67,7 @@ def suggest(words: Sequence[str], host: Host) -> Suggestions:
         return value_suggestions(context.pending, word, host)
     if (
         context.command.rest
-        and len(context.operands) == context.command.most
+        and len(context.operands) == context.command.max_operands
         and (context.separator or not word.startswith("-"))
     ):
         return Suggestions(matching_words(program_names(context.operands[-1], host), word), "files")
@@ -105,7 +105,7 @@ def read_context(line: Invocation) -> CursorContext:
             table = options_of(command)
         else:
             operands.append(word)
-            if command.rest and len(operands) > command.most:
+            if command.rest and len(operands) > command.max_operands:
                 separator = "--"
     return CursorContext(command, named, tuple(operands), table, frozenset(given), pending, separator)
 
