@@ -67,17 +67,17 @@ def commit_tree(
     return perform_steps(replacement_steps_by_file(staging, target), staging, target)
 
 
-def revert_commit(staging: str, target: str, strategy: Strategy, taken: Sequence[Action]) -> None:
+def revert_commit(staging: str, target: str, strategy: Strategy, performed: Sequence[Action]) -> None:
     """Revert `commit_tree`, or the single rename of the strategy `new`.
 
     :raises OSError, ClocheError: a system call failed; the next run tries again.
     """
     new = os.path.join(staging, "new")
-    if any(action.kind != "set-aside" for action in taken):
-        write_journal(staging, target, taken)
-        undo_steps(taken, staging, target)
+    if any(action.kind != "set-aside" for action in performed):
+        write_journal(staging, target, performed)
+        undo_steps(performed, staging, target)
         close_journal(staging)
-    elif strategy == "exchange" and not taken:
+    elif strategy == "exchange" and not performed:
         exchange(new, target)
     elif strategy in ("new", "exchange"):  # a merge without steps had nothing to do
         os.rename(target, new)

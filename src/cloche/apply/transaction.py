@@ -57,7 +57,7 @@ class Transaction:
         self._descriptors: list[int] = []
         self._staging = ""
         self._changes: list[Remove | SetMode] = []
-        self._taken: list[Action] = []
+        self._performed: list[Action] = []
         self._deferred = DeferredSignals()
 
     def __enter__(self) -> Transaction:
@@ -141,7 +141,7 @@ class Transaction:
         else:
             from cloche.apply.merge import commit_tree
 
-            self._taken = commit_tree(self._staging, self.target, self.strategy, self._changes)
+            self._performed = commit_tree(self._staging, self.target, self.strategy, self._changes)
 
     def revert(self) -> None:
         """Revert a commit and restore the previous state. Call it once, while the context is open.
@@ -150,7 +150,7 @@ class Transaction:
         """
         from cloche.apply.merge import revert_commit
 
-        revert_commit(self._staging, self.target, self.strategy, self._taken)
+        revert_commit(self._staging, self.target, self.strategy, self._performed)
 
     def _rename_into_place(self) -> None:
         try:
