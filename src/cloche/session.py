@@ -176,10 +176,10 @@ class Session:
         """Return the Python requests to search for, and the file that they come from if the user made none."""
         if spec.pythons or spec.consult == "nothing":
             return spec.pythons, ""
-        from cloche.discovery.project import asked_by_project
+        from cloche.discovery.project import find_project_request
 
         warnings: list[str] = []
-        request = asked_by_project(self.host, warnings, inputs)
+        request = find_project_request(self.host, warnings, inputs)
         self.warn(warnings)
         return request
 

@@ -51,8 +51,8 @@ def test_options_of_plugins_stand_below_a_heading_of_their_own() -> None:
 def test_help_says_what_an_option_takes_and_how_often() -> None:
     text = help_text(COMMANDS["create"])
 
-    assert "environment:\n                        auto, clone, hardlink, copy, symlink" in text
-    assert "which Python to use; of several, the first one found;\n                        may be repeated\n" in text
+    assert "from the cache: auto, clone,\n                        hardlink, copy, symlink\n" in text
+    assert "the Python to use: the first SPEC that has a match; may\n                        be repeated\n" in text
 
 
 def test_headings_are_coloured_where_that_is_wanted() -> None:

@@ -66,7 +66,7 @@ def another_error():
     class Broken:
         def __del__(self):
             raise ValueError("kept")
-    restore = command.listen()
+    restore = command.install_signal_handlers()
     Broken()
     restore()
     print(hooked[0].exc_value)

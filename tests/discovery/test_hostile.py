@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from cloche.discovery.cache import Answer
+    from cloche.discovery.cache import ProbeResult
     from cloche.model.spec import InterpreterSpec
 
 HOST = Host(dict(os.environ), os.sep, sys.platform, os.name, sys.executable)
@@ -39,40 +39,40 @@ ANSWER = {{"kind": "interpreter", **{ANSWER!r}}}
 """
 
 HOSTILE = {
-    "hangs": ("time.sleep(60)", "does not answer in time"),
-    "hangs after half an answer": ("print(start, flush=True); time.sleep(60)", "does not answer in time"),
-    "closes its output and hangs": ("os.close(1); os.close(2); time.sleep(60)", "does not answer in time"),
-    "floods": ("data = b'x' * 65536\nwhile True: os.write(1, data)", "prints more than 1 MiB without a valid answer"),
+    "hangs": ("time.sleep(60)", "does not respond in time"),
+    "hangs after half an answer": ("print(start, flush=True); time.sleep(60)", "does not respond in time"),
+    "closes its output and hangs": ("os.close(1); os.close(2); time.sleep(60)", "does not respond in time"),
+    "floods": ("data = b'x' * 65536\nwhile True: os.write(1, data)", "prints more than 1 MiB without a valid result"),
     "floods the other stream": ("data = b'x' * 65536\nwhile True: os.write(2, data)", "prints more than 1 MiB"),
     "floods inside its answer": ("os.write(1, start.encode() + b'[' * (1 << 21))", "prints more than 1 MiB"),
-    "is silent": ("pass", "gives no answer"),
+    "is silent": ("pass", "prints no result"),
     "fails": ("sys.exit('no\\x1b[31m such luck')", "fails with exit code 1: no [31m such luck"),
     "crashes": ("os.kill(os.getpid(), 11)", "is terminated by SIGSEGV"),
-    "echoes its arguments": ("print(*sys.argv)", "gives no answer"),
-    "echoes its arguments reversed, without an answer": ("print(start + end)", "gives an invalid answer"),
-    "answers with garbage": ("answer('{')", "gives an invalid answer"),
-    "answers with deeply nested lists": ("answer('[' * 100000)", "gives an invalid answer"),
-    "answers with a list": ("answer([1, 2])", "gives an invalid answer"),
-    "answers with a huge number": ("answer('{\"kind\": ' + '1' * 10000 + '}')", "gives an invalid answer"),
+    "echoes its arguments": ("print(*sys.argv)", "prints no result"),
+    "echoes its arguments reversed, without an answer": ("print(start + end)", "prints invalid data"),
+    "answers with garbage": ("answer('{')", "prints invalid data"),
+    "answers with deeply nested lists": ("answer('[' * 100000)", "prints invalid data"),
+    "answers with a list": ("answer([1, 2])", "prints invalid data"),
+    "answers with a huge number": ("answer('{\"kind\": ' + '1' * 10000 + '}')", "prints invalid data"),
     "answers with bytes that are not text": (
         "os.write(1, start.encode() + b'\\xff' + end.encode())",
-        "gives an invalid answer: ",
+        "prints invalid data: ",
     ),
-    "misses a field": ("del ANSWER['prefix']; answer(ANSWER)", "gives an invalid answer: `prefix` is miss"),
+    "misses a field": ("del ANSWER['prefix']; answer(ANSWER)", "prints invalid data: `prefix` is miss"),
     "lies about its version": (
         "answer({**ANSWER, 'version': 'newest'})",
-        "invalid answer: `version` has the invalid value 'newest'",
+        "invalid data: `version` has the invalid value 'newest'",
     ),
     "leaves the environment": (
         "answer({**ANSWER, 'scheme': {**ANSWER['scheme'], 'purelib': '../../etc'}})",
-        "gives an invalid answer: `scheme`",
+        "prints invalid data: `scheme`",
     ),
     "is built for another system": (
         f"answer({{'kind': 'interpreter', **{serialization.interpreter_to_dict(recorded('cpython-3.12-windows'))!r}}})",
         "is built for another operating system (win32)",
     ),
     "cannot describe itself": ("answer({'kind': 'failed', 'reason': 'a\\nb'})", "cannot describe itself: a b"),
-    "is too old, with an invalid version": ("answer({'kind': 'too-old', 'version': ['x']})", "gives an invalid answer"),
+    "is too old, with an invalid version": ("answer({'kind': 'too-old', 'version': ['x']})", "prints invalid data"),
 }
 
 
@@ -123,7 +123,7 @@ def test_all_child_processes_are_killed(script: Callable[..., str], tmp_path: Pa
         f"time.sleep(0.3)\n"
     )
     (answer,) = probe.probe_executables([script(program)], HOST.environ, timeout=1.0)
-    assert answer.reason == "does not answer in time"
+    assert answer.reason == "does not respond in time"
     children = [int(line) for line in pids.read_text().split()]
     assert len(children) == 6
     deadline = time.monotonic() + 5
@@ -148,7 +148,7 @@ def test_a_grandchild_in_another_session_does_not_delay_the_probe(script: Callab
     )
     started = time.monotonic()
     (answer,) = probe.probe_executables([script(program)], HOST.environ, timeout=1.0)
-    assert answer.reason == "does not answer in time"
+    assert answer.reason == "does not respond in time"
     assert time.monotonic() - started < 3
     os.kill(int(pid.read_text()), signal.SIGKILL)
 
@@ -171,14 +171,14 @@ def test_hanging_executables_do_not_hide_a_working_interpreter(script: Callable[
                 yield Candidate(script("time.sleep(60)", f"python{number}"), self.name)
             yield Candidate(sys.executable, self.name)
 
-    def probe_briefly(paths: Sequence[str], environ: Mapping[str, str]) -> list[Answer]:
+    def probe_briefly(paths: Sequence[str], environ: Mapping[str, str]) -> list[ProbeResult]:
         return probe.probe_executables(paths, environ, timeout=1.0)
 
     text = f"{sys.version_info[0]}.{sys.version_info[1]}"
     found = find_interpreter((text,), HOST, [ListFinder()], ProbeCache(None), prober=probe_briefly)
     assert found.interpreter.python_version == text
     results = list_interpreters(text, HOST, [ListFinder()], ProbeCache(None), prober=probe_briefly).results
-    assert [result.reason for result in results] == ["does not answer in time"] * 3 + [""]
+    assert [result.reason for result in results] == ["does not respond in time"] * 3 + [""]
     assert [result.is_chosen for result in results] == [False] * 3 + [True]
 
 
@@ -232,7 +232,7 @@ def test_an_interrupt_kills_the_probed_processes(script: Callable[..., str], tmp
 
 @given(st.binary(max_size=300))
 def test_any_text_between_the_cookies_is_either_rejected_or_a_valid_interpreter(text: bytes) -> None:
-    answer = probe.parse_answer(text)
+    answer = probe.parse_probe_output(text)
     assert answer.reason
     assert "\n" not in answer.reason
 
@@ -242,5 +242,5 @@ def test_any_text_between_the_cookies_is_either_rejected_or_a_valid_interpreter(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.lists(st.integers()),
 )
 def test_any_value_of_a_field_is_either_rejected_or_kept_unchanged(field: str, value: object) -> None:
-    answer = probe.parse_answer(json.dumps({**ANSWER, "kind": "interpreter", field: value}).encode())
+    answer = probe.parse_probe_output(json.dumps({**ANSWER, "kind": "interpreter", field: value}).encode())
     assert bool(answer.reason) is (answer.interpreter is None)

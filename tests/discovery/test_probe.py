@@ -13,7 +13,7 @@ import pytest
 
 from cloche.discovery import find_interpreter
 from cloche.discovery.cache import ProbeCache
-from cloche.discovery.describe import running
+from cloche.discovery.describe import running_base
 from cloche.discovery.probe import probe_executables
 from cloche.errors import InterpreterNotFound
 from cloche.model.interpreter import Host, Interpreter
@@ -22,7 +22,7 @@ from tests import interpreters
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cloche.discovery.cache import Answer
+    from cloche.discovery.cache import ProbeResult
 
 ENVIRON = dict(os.environ)
 HOST = Host(ENVIRON, os.sep, sys.platform, os.name, sys.executable)
@@ -117,19 +117,19 @@ def test_an_environment_is_resolved_to_its_base_interpreter(name: str, kind: str
 
 
 def test_the_in_process_description_equals_that_of_the_probe() -> None:
-    description = running(HOST, NO_CACHE, prober=lambda *_: pytest.fail("a process was started"))
+    description = running_base(HOST, NO_CACHE, prober=lambda *_: pytest.fail("a process was started"))
     assert find(description.executable) == description
 
 
 def test_the_running_python_is_probed_if_variables_would_change_its_description() -> None:
     probed: list[str] = []
 
-    def recording_prober(paths: Sequence[str], environ: Mapping[str, str]) -> list[Answer]:
+    def recording_prober(paths: Sequence[str], environ: Mapping[str, str]) -> list[ProbeResult]:
         probed.extend(paths)
         return probe_executables(paths, environ)
 
     host = Host({**ENVIRON, "PYTHONHOME": "/nowhere"}, os.sep, sys.platform, os.name, sys.executable)
-    assert running(host, NO_CACHE, prober=recording_prober) == running(HOST, NO_CACHE)
+    assert running_base(host, NO_CACHE, prober=recording_prober) == running_base(HOST, NO_CACHE)
     assert len(probed) == 1
 
 

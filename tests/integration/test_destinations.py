@@ -310,13 +310,13 @@ KILLED_AT = """
 import os, sys
 import cloche.apply.journal as journal
 import cloche.apply.merge as merge
-take, left = journal.take, [int(sys.argv[1])]
+take, left = journal.perform_step, [int(sys.argv[1])]
 def die(action, staging, target):
     if not left[0]:
         os.kill(os.getpid(), 9)
     left[0] -= 1
     take(action, staging, target)
-merge.take = die
+merge.perform_step = die
 from cloche.__main__ import main
 sys.exit(main(sys.argv[2:]))
 """

@@ -111,8 +111,8 @@ def test_an_edit_that_fails_at_any_step_restores_everything(tmp_path, monkeypatc
         done.append(action)
         original(action, staging, target)
 
-    original = merge.take
-    monkeypatch.setattr(merge, "take", fail_at_step)
+    original = merge.perform_step
+    monkeypatch.setattr(merge, "perform_step", fail_at_step)
     if system_call == "rename":
         monkeypatch.setattr(exchange, "system_exchange", lambda one, other: errno.ENOSYS)
     with pytest.raises(ClocheError, match="no space left"):
@@ -125,7 +125,7 @@ def test_an_edit_that_fails_at_any_step_restores_everything(tmp_path, monkeypatc
 def test_the_next_run_undoes_a_killed_edit(tmp_path, monkeypatch, step: int) -> None:
     env = make_tree(tmp_path / "env")
     before = snapshot(env)
-    original = merge.take
+    original = merge.perform_step
     done = []
 
     class Killed(BaseException):
@@ -138,8 +138,8 @@ def test_the_next_run_undoes_a_killed_edit(tmp_path, monkeypatch, step: int) -> 
         original(action, staging, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(merge, "take", die_at_step)
-        patch.setattr(merge, "undo", lambda *_: None)  # a killed process undoes nothing
+        patch.setattr(merge, "perform_step", die_at_step)
+        patch.setattr(merge, "undo_steps", lambda *_: None)  # a killed process undoes nothing
         patch.setattr(merge, "close_journal", lambda staging: None)
         patch.setattr(
             transaction.Transaction, "_close", lambda self: [os.close(number) for number in self._descriptors]
@@ -147,7 +147,7 @@ def test_the_next_run_undoes_a_killed_edit(tmp_path, monkeypatch, step: int) -> 
         with pytest.raises(Killed):
             edit(env).apply()
     [leftover] = [name for name in os.listdir(env) if name.startswith(".cloche-")]
-    staging.sweep(str(env / leftover))
+    staging.sweep_staging(str(env / leftover))
     assert snapshot(env) == before
 
 

@@ -303,7 +303,7 @@ def test_a_plugin_cannot_replace_a_built_in_command(site: Site) -> None:
     found = list_plugins()["plugins"]
 
     assert found["status"] == "failed"
-    assert found["reason"] == "`plugins` is a command of cloche's own"
+    assert found["reason"] == "`plugins` is a command of cloche itself"
 
 
 def test_the_name_of_an_entry_point_may_have_capitals(site: Site) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.cli.user_shell import hint_in
+from cloche.cli.user_shell import activation_command
 from cloche.model.interpreter import Host
 from cloche.shells.catalogue import shell_of_program
 from cloche.testing.fakes import KINDS, fake_environment
@@ -87,7 +87,7 @@ def test_the_hint_activates_whatever_the_name_of_the_directory(program: str, tmp
         if program == "tcsh" and "\n" in name:
             continue  # it has no script
         environment = make(tmp_path, name, program)
-        hint = hint_in(shell, environment, host_in(tmp_path))
+        hint = activation_command(shell, environment, host_in(tmp_path))
         assert bool(hint) == name.isprintable()
         if hint:
             lines.append(tell.replace("{}", hint))

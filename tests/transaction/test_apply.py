@@ -232,9 +232,9 @@ def test_a_failure_at_any_step_restores_permissions_too(
         if len(taken) == step:
             raise OSError(5, "Input/output error")
         taken.append(action)
-        journal.take(action, staging, there)
+        journal.perform_step(action, staging, there)
 
-    monkeypatch.setattr(merge, "take", fail)
+    monkeypatch.setattr(merge, "perform_step", fail)
     if step < STEPS:
         with pytest.raises(ClocheError, match="input/output error"):
             apply(edits(target), str(target), "merge")
@@ -257,9 +257,9 @@ def test_the_next_run_restores_the_permissions_that_a_killed_one_had_changed(tmp
             if len(taken) == step:
                 os._exit(9)
             taken.append(action)
-            journal.take(action, staging, there)
+            journal.perform_step(action, staging, there)
 
-        merge.take = die
+        merge.perform_step = die
         try:
             apply(edits(target), str(target), "merge")
         finally:

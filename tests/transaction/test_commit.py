@@ -176,7 +176,7 @@ def test_a_file_of_the_same_bytes_is_replaced_where_its_mode_or_another_name_is_
 def test_pyvenv_cfg_comes_last(target, old, tmp_path):
     grow(str(tmp_path / "new"))
     (tmp_path / "new" / "zzz").write_text("")
-    assert [path for _, _, path in merge.differences(str(tmp_path / "new"), target, "")][-1] == "pyvenv.cfg"
+    assert [path for _, _, path in merge.update_steps(str(tmp_path / "new"), target, "")][-1] == "pyvenv.cfg"
 
 
 @pytest.mark.parametrize("strategy", ["exchange", "merge"])
@@ -234,7 +234,7 @@ STRATEGIES = [("merge", "exchanging"), ("merge", "not exchanging"), ("merge-empt
 def test_a_failure_at_any_step_puts_back_every_byte_mode_and_link(target, old, strategy, system, step, monkeypatch):
     if system == "not exchanging":
         monkeypatch.setattr(exchange, "system_exchange", cannot_exchange)
-    take, taken = merge.take, []
+    take, taken = merge.perform_step, []
 
     def failing(action, staging, there):
         if len(taken) == step:
@@ -242,7 +242,7 @@ def test_a_failure_at_any_step_puts_back_every_byte_mode_and_link(target, old, s
         taken.append(action)
         take(action, staging, there)
 
-    monkeypatch.setattr(merge, "take", failing)
+    monkeypatch.setattr(merge, "perform_step", failing)
     try:
         commit(target, strategy)
     except OSError:
@@ -263,15 +263,15 @@ def test_a_journal_that_cannot_be_removed_is_emptied(target, old, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(os, "unlink", refuse)
         commit(target, "merge")
-    staging_module.sweep(os.path.join(target, ".cloche-0"))
+    staging_module.sweep_staging(os.path.join(target, ".cloche-0"))
     assert snapshot(target)["pyvenv.cfg"][2] == b"home = /new\n"
     assert ".cloche-0" not in os.listdir(target)
 
 
 def test_what_could_not_be_put_back_is_kept_for_the_next_run(target, old, monkeypatch):
     with monkeypatch.context() as patched:
-        patched.setattr(journal, "take_back", lambda *_: refuse())
-        take = merge.take
+        patched.setattr(journal, "undo_step", lambda *_: refuse())
+        take = merge.perform_step
 
         def refuse():
             raise OSError(5, "Input/output error")
@@ -281,11 +281,11 @@ def test_what_could_not_be_put_back_is_kept_for_the_next_run(target, old, monkey
             if action.path == "pyvenv.cfg":
                 refuse()
 
-        patched.setattr(merge, "take", failing)
-        with pytest.raises(ClocheError, match="could be put back") as caught:
+        patched.setattr(merge, "perform_step", failing)
+        with pytest.raises(ClocheError, match="could not restore all of") as caught:
             commit(target, "merge")
     assert ".cloche-0" in caught.value.hint
-    staging_module.sweep(os.path.join(target, ".cloche-0"))
+    staging_module.sweep_staging(os.path.join(target, ".cloche-0"))
     assert snapshot(target) == old
 
 
@@ -293,7 +293,7 @@ def killed(target: str, strategy: str, exchanging: bool, fatal) -> bool:
     """Commit in a process of its own that ends on the spot when `fatal(what, path)` says so; return whether it did."""
     child = os.fork()
     if child == 0:
-        take, rename = merge.take, os.rename
+        take, rename = merge.perform_step, os.rename
 
         def dying_take(action, staging, there):
             if fatal("take", action.path):
@@ -305,7 +305,7 @@ def killed(target: str, strategy: str, exchanging: bool, fatal) -> bool:
                 os._exit(9)
             rename(one, other, **more)
 
-        merge.take, os.rename = dying_take, dying_rename
+        merge.perform_step, os.rename = dying_take, dying_rename
         if not exchanging:
             exchange.system_exchange = cannot_exchange
         try:
@@ -323,7 +323,7 @@ def killed(target: str, strategy: str, exchanging: bool, fatal) -> bool:
 def test_the_next_run_undoes_what_a_killed_one_had_begun(target, old, strategy, system, step):
     taken = iter(range(100))
     if killed(target, strategy, system == "exchanging", lambda what, _: what == "take" and next(taken) == step):
-        staging_module.sweep(os.path.join(target, ".cloche-0"))
+        staging_module.sweep_staging(os.path.join(target, ".cloche-0"))
         assert snapshot(target) == old
     else:
         assert step >= 3
@@ -355,7 +355,7 @@ def test_what_cannot_be_renamed_whole_is_replaced_file_by_file_or_put_back(
     target, old, layered, strategy, step, end, monkeypatch
 ):
     if end == "failed":
-        take, taken = merge.take, []
+        take, taken = merge.perform_step, []
 
         def failing(action, staging, there):
             if len(taken) == step:
@@ -363,7 +363,7 @@ def test_what_cannot_be_renamed_whole_is_replaced_file_by_file_or_put_back(
             taken.append(action)
             take(action, staging, there)
 
-        monkeypatch.setattr(merge, "take", failing)
+        monkeypatch.setattr(merge, "perform_step", failing)
         try:
             commit(target, strategy)
             replaced = True
@@ -372,8 +372,8 @@ def test_what_cannot_be_renamed_whole_is_replaced_file_by_file_or_put_back(
     else:
         taken = iter(range(100))
         replaced = not killed(target, strategy, True, lambda what, _: what == "take" and next(taken) == step)
-        staging_module.sweep(os.path.join(os.path.dirname(target), ".env.cloche-0"))
-        staging_module.sweep(os.path.join(target, ".cloche-0"))
+        staging_module.sweep_staging(os.path.join(os.path.dirname(target), ".env.cloche-0"))
+        staging_module.sweep_staging(os.path.join(target, ".cloche-0"))
     if replaced:
         assert step > 8
         assert sorted(snapshot(target)) == [
@@ -392,7 +392,7 @@ def test_names_that_look_like_something_else_are_put_back_like_others(target, ol
     before = snapshot(target)
     taken = iter(range(100))
     assert killed(target, "merge-emptied", True, lambda what, _: what == "take" and next(taken) == step * 3)
-    staging_module.sweep(os.path.join(target, ".cloche-0"))
+    staging_module.sweep_staging(os.path.join(target, ".cloche-0"))
     assert snapshot(target) == before
 
 
@@ -415,7 +415,7 @@ def planted(target: str, *records: str, inside: tuple[str, ...] = ()) -> str:
 )
 def test_a_journal_that_leads_elsewhere_is_not_followed_and_not_removed(target, old, records):
     staging = planted(target, *records)
-    staging_module.sweep(staging)
+    staging_module.sweep_staging(staging)
     assert os.path.exists(os.path.join(staging, "old", "0"))
     assert snapshot(target) == old
     with open(os.path.join(os.path.dirname(target), "outside")) as file:
@@ -426,7 +426,7 @@ def test_a_journal_that_was_not_finished_is_that_of_a_run_that_had_not_begun(tar
     staging = planted(target, "env", "drop 0 notes.txt", "drop 0 bin", "drop 0 lib")
     with open(os.path.join(staging, journal.JOURNAL), "r+") as file:
         file.truncate(os.path.getsize(file.name) - len("end\0"))
-    staging_module.sweep(staging)
+    staging_module.sweep_staging(staging)
     assert snapshot(target) == old
     assert siblings(target) == []
 
@@ -435,7 +435,7 @@ def test_a_journal_of_another_version_is_not_followed_and_not_removed(target, ol
     with monkeypatch.context() as patch:
         patch.setattr(journal, "HEADER", "cloche journal 999")
         staging = planted(target, "env", "drop 0 notes.txt")
-    staging_module.sweep(staging)
+    staging_module.sweep_staging(staging)
     assert snapshot(target) == old
     assert os.path.exists(os.path.join(staging, journal.JOURNAL))
 
@@ -447,7 +447,7 @@ def test_what_somebody_has_put_in_the_place_of_something_new_stays_where_it_is(t
     os.mkdir(f"{place}.theirs")  # while the other is there, or it may get the same inode
     shutil.rmtree(place)
     os.rename(f"{place}.theirs", place)
-    staging_module.sweep(os.path.join(target, ".cloche-0"))
+    staging_module.sweep_staging(os.path.join(target, ".cloche-0"))
     assert os.path.isdir(place)
 
 
@@ -463,23 +463,23 @@ def test_leftovers_are_swept_wherever_they_are(target, old):
 def test_where_nothing_can_be_locked_a_leftover_is_one_that_is_old(target, old, monkeypatch):
     staging = planted(target, "env", "drop 0 notes.txt")
     monkeypatch.setattr(leftovers, "try_lock_directory", lambda path: (None, "unsupported"))
-    staging_module.sweep(staging)
+    staging_module.sweep_staging(staging)
     assert os.path.exists(staging)
     os.utime(staging, (0, 0))
-    staging_module.sweep(staging)
+    staging_module.sweep_staging(staging)
     assert siblings(target) == []
 
 
 def test_a_staging_directory_of_another_user_or_with_other_things_in_it_is_left_alone(target, old, monkeypatch):
     staging = planted(target, "env", "drop 0 notes.txt", inside=("mine.txt",))
-    staging_module.sweep(staging)
+    staging_module.sweep_staging(staging)
     assert os.path.exists(os.path.join(staging, "mine.txt"))
     os.unlink(os.path.join(staging, "mine.txt"))
     with monkeypatch.context() as patch:
         patch.setattr(os, "geteuid", lambda: os.stat(staging).st_uid + 1)
-        staging_module.sweep(staging)
+        staging_module.sweep_staging(staging)
     assert snapshot(target) == old
-    staging_module.sweep(staging)
+    staging_module.sweep_staging(staging)
     assert not os.path.exists(staging)
     assert snapshot(target)["notes.txt"][2] == b"theirs"
 
@@ -554,7 +554,7 @@ def test_a_signal_in_any_call_leaves_what_was_there_or_what_is_new_and_nothing_e
 def test_an_environment_that_was_set_aside_when_a_run_was_killed_is_put_back(target, old):
     assert killed(target, "exchange", False, lambda what, path: what == "rename" and os.path.basename(path) == "new")
     assert not os.path.exists(target)
-    staging_module.sweep(os.path.join(os.path.dirname(target), ".env.cloche-0"))
+    staging_module.sweep_staging(os.path.join(os.path.dirname(target), ".env.cloche-0"))
     assert snapshot(target) == old
 
 
@@ -569,7 +569,7 @@ def test_a_staging_directory_in_use_is_never_swept(target):
 
 
 def test_a_parent_that_another_run_takes_back_meanwhile_is_made_again(tmp_path, monkeypatch):
-    claim, tries = staging_module.claim, []
+    claim, tries = staging_module.claim_staging, []
 
     def taken_back(stem):
         tries.append(stem)
@@ -577,7 +577,7 @@ def test_a_parent_that_another_run_takes_back_meanwhile_is_made_again(tmp_path, 
             os.rmdir(os.path.dirname(stem))
         return claim(stem)
 
-    monkeypatch.setattr(transaction, "claim", taken_back)
+    monkeypatch.setattr(transaction, "claim_staging", taken_back)
     commit(str(tmp_path / "a" / "env"), "new")
     assert os.listdir(tmp_path / "a") == ["env"]
 

@@ -17,9 +17,9 @@ from cloche.fs.checksums import (
     digest_of,
     format_manifest,
     format_row,
-    from_site,
     is_modified,
     parse_manifest,
+    path_from_root,
     prefix_rows,
     read_record,
     sha256_of,
@@ -66,7 +66,7 @@ def test_rows_are_read_from_the_directory_that_they_are_moved_away_from(name: st
     ],
 )
 def test_a_row_names_a_path_below_the_root_or_an_absolute_one(path: str, meant: str) -> None:
-    assert from_site("Lib/site-packages", path) == meant
+    assert path_from_root("Lib/site-packages", path) == meant
 
 
 def test_a_file_is_unmodified_if_it_has_its_hash_with_or_without_padding(tmp_path: Path) -> None:

@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 from cloche.cli import report
 from cloche.cli.commands import COMMANDS
 from cloche.cli.parser import options_of, parse_arguments
-from cloche.cli.request import request_of
+from cloche.cli.request import build_request
 from cloche.cli.settings import Settings, read_sources, resolve_settings
 from cloche.discovery import base_interpreter, probe
 from cloche.discovery.build_details import read_build_details
-from cloche.discovery.cache import ProbeCache, identity_lines
-from cloche.discovery.project import asked_by_project, requires_python
+from cloche.discovery.cache import ProbeCache, executable_fingerprint
+from cloche.discovery.project import find_project_request, requires_python
 from cloche.errors import ClocheError, SeedError, UsageError
 from cloche.model.interpreter import Host
 from cloche.model.request import Request
@@ -121,7 +121,7 @@ def test_settings_are_accepted_or_rejected_with_a_printable_message(
 
     try:
         settings = settings_of_create(host)
-        request = request_of("env", settings, host)
+        request = build_request("env", settings, host)
     except ClocheError as error:
         report.print_error(error)
     else:
@@ -157,7 +157,7 @@ def test_any_project_file_requests_something_or_nothing(content: bytes, tmp_path
         (tmp_path / name).write_bytes(content)
     host = Host({"HOME": str(tmp_path)}, str(tmp_path), "linux", "posix", sys.executable)
 
-    requested, because = asked_by_project(host)
+    requested, because = find_project_request(host)
 
     assert all(InterpreterSpec.parse(text) for text in requested)
     assert because or not requested
@@ -185,7 +185,7 @@ def test_any_pyvenv_cfg_leads_to_a_base_or_an_error(content: bytes, tmp_path: Pa
 @given(answer=DATA)
 @example(answer={"kind": "too-old", "version": [float("inf"), 2, 3]})
 def test_any_answer_of_a_probe_is_an_interpreter_or_a_reason(answer: object) -> None:
-    result = probe.parse_answer(json.dumps(answer).encode())
+    result = probe.parse_probe_output(json.dumps(answer).encode())
     assert result.reason
     assert is_printable(result.reason)
 
@@ -208,7 +208,7 @@ def test_any_build_details_are_parsed_or_ignored(details: object, number: object
 @given(content=st.binary(max_size=300))
 def test_random_bytes_in_a_cache_entry_are_ignored(content: bytes, tmp_path: Path) -> None:
     cache = ProbeCache(str(tmp_path / "answers"))
-    cache.put(sys.executable, probe.too_old("2.7.18"), identity_lines(sys.executable))
+    cache.put(sys.executable, probe.too_old_result("2.7.18"), executable_fingerprint(sys.executable))
     (entry,) = (tmp_path / "answers").iterdir()
     entry_content = entry.read_bytes()
     for damaged in (content, content + entry_content, entry_content + content, entry_content[: len(content)] + content):

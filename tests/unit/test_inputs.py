@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.fs.inputs import UNRECORDED, Inputs, unchanged
+from cloche.fs.inputs import UNRECORDED, Inputs, are_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,11 +45,11 @@ def test_a_change_is_detected(tree: Path, change: Callable[[Path], object]) -> N
     inputs = Inputs()
     for name in ("file", "directory", "absent"):
         inputs.path(str(tree / name))
-    assert unchanged(inputs.recorded, {})
+    assert are_unchanged(inputs.recorded, {})
 
     change(tree)
 
-    assert not unchanged(inputs.recorded, {})
+    assert not are_unchanged(inputs.recorded, {})
 
 
 def test_entries_include_the_files_of_a_directory(tree: Path) -> None:
@@ -59,8 +59,8 @@ def test_entries_include_the_files_of_a_directory(tree: Path) -> None:
 
     (tree / "directory" / "inside").write_text("longer text")
 
-    assert unchanged(names.recorded, {})
-    assert not unchanged(entries.recorded, {})
+    assert are_unchanged(names.recorded, {})
+    assert not are_unchanged(entries.recorded, {})
 
 
 def test_a_change_during_the_run_is_detected(tree: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_change_during_the_run_is_detected(tree: Path) -> None:
     (tree / "file").write_text("changed while it was read")
     inputs.path(str(tree / "file"))
 
-    assert not unchanged(inputs.recorded, {})
+    assert not are_unchanged(inputs.recorded, {})
 
 
 def test_set_and_unset_variables_are_inputs() -> None:
@@ -80,14 +80,14 @@ def test_set_and_unset_variables_are_inputs() -> None:
     assert inputs.variable(environ, "PYENV_ROOT") == ""
     inputs.variables(environ, ("LD_", "DYLD_"))
 
-    assert unchanged(inputs.recorded, {**environ, "PATH": "/bin"})
+    assert are_unchanged(inputs.recorded, {**environ, "PATH": "/bin"})
     for other in (
         {**environ, "HOME": "/elsewhere"},
         {**environ, "PYENV_ROOT": "/pyenv"},
         {**environ, "DYLD_LIBRARY_PATH": "/lib"},
         {"HOME": "/home"},
     ):
-        assert not unchanged(inputs.recorded, other)
+        assert not are_unchanged(inputs.recorded, other)
 
 
 def test_a_path_that_cannot_be_inspected_counts_as_missing() -> None:
@@ -95,7 +95,7 @@ def test_a_path_that_cannot_be_inspected_counts_as_missing() -> None:
     inputs.path("/nul\0byte")
     inputs.entries("/no/such/directory")
 
-    assert unchanged(inputs.recorded, {})
+    assert are_unchanged(inputs.recorded, {})
 
 
 def test_unrecorded_inputs_record_nothing(tree: Path) -> None:

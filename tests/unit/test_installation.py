@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloche.api import find
-from cloche.apply.executor import perform
+from cloche.apply.executor import perform_operations
 from cloche.errors import SeedError
 from cloche.model.distribution import EntryPoint
 from cloche.model.operations import InstallTree, MakeDir, Write
@@ -67,7 +67,7 @@ def install_image(image: Image, environment: Environment) -> Path:
         os.makedirs(os.path.join(root, directory))
     descriptor = os.open(root, os.O_RDONLY)
     try:
-        perform(image_operations(image, environment), StagingTree(root, descriptor), "auto")
+        perform_operations(image_operations(image, environment), StagingTree(root, descriptor), "auto")
     finally:
         os.close(descriptor)
     return Path(root, environment.layout.purelib)

@@ -248,5 +248,5 @@ def test_a_store_that_is_cleared_again_and_again_is_an_error(
 ) -> None:
     store.progress = lambda _: clear_store(store)
 
-    with pytest.raises(SeedError, match="cannot be created in"):
+    with pytest.raises(SeedError, match="cannot create the image of"):
         find_or_build_image(read_wheel(str(make_wheel(tmp_path / "wheels"))), interpreter, store)

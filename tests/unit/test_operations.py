@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cloche.apply.executor import StagingTree, perform
+from cloche.apply.executor import StagingTree, perform_operations
 from cloche.apply.file_list import FileList, format_file_list
 from cloche.fs import files
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Write
@@ -58,7 +58,7 @@ def refusing(code: int):
 def test_an_image_is_copied_where_its_files_cannot_be_shared(staging, image, monkeypatch, code, mode):
     monkeypatch.setattr(os, "link", refusing(code))
     monkeypatch.setattr(os, "symlink", refusing(code))
-    perform([image], staging, mode)
+    perform_operations([image], staging, mode)
     for path in ("top.py", "package/tool", "package/deep/data"):
         made, source = (os.path.join(root, path) for root in (staging.root, image.source))
         assert Path(made).read_text() == path
@@ -71,11 +71,11 @@ def test_an_image_is_copied_where_its_files_cannot_be_shared(staging, image, mon
 def test_what_is_wrong_with_the_disk_is_no_reason_to_try_another_way(staging, image, monkeypatch, code):
     monkeypatch.setattr(os, "link", refusing(code))
     with pytest.raises(OSError, match=os.strerror(code)):
-        perform([image], staging, "hardlink")
+        perform_operations([image], staging, "hardlink")
 
 
 def test_the_files_of_an_image_are_shared_where_they_can_be(staging, image):
-    perform([image], staging, "hardlink")
+    perform_operations([image], staging, "hardlink")
     assert os.path.samefile(os.path.join(staging.root, "top.py"), os.path.join(image.source, "top.py"))
 
 
@@ -84,7 +84,7 @@ def test_a_link_becomes_a_copy_where_there_are_none(staging, tmp_path, monkeypat
     (tmp_path / "python").chmod(0o755)
     monkeypatch.setattr(os, "symlink", refusing(errno.EPERM))
     links = [Link("bin/python", "/elsewhere", copy=str(tmp_path / "python")), Link("bin/python3", "python")]
-    perform([MakeDir("bin"), *links], staging, "auto")
+    perform_operations([MakeDir("bin"), *links], staging, "auto")
     for name in ("python", "python3"):
         made = os.path.join(staging.root, "bin", name)
         assert not os.path.islink(made)
@@ -98,7 +98,7 @@ def test_a_copy_has_the_permissions_of_its_source_whatever_the_umask(staging, tm
     (tmp_path / "shared").chmod(0o664)
     before = os.umask(0o077)
     try:
-        perform([Copy("shared", str(tmp_path / "shared"))], staging, "auto")
+        perform_operations([Copy("shared", str(tmp_path / "shared"))], staging, "auto")
     finally:
         os.umask(before)
     assert os.stat(os.path.join(staging.root, "shared")).st_mode & 0o777 == 0o664
@@ -116,7 +116,7 @@ def test_nothing_that_is_there_is_followed_or_overwritten(staging, tmp_path, kin
         os.symlink(precious if kind == "link" else tmp_path / "nothing", there)
     made = {"write": Write("name", b"ours"), "copy": Copy("name", str(precious)), "link": Link("name", "ours")}
     with pytest.raises(OSError, match=r"exists|Invalid argument"):
-        perform([made[operation]], staging, "auto")
+        perform_operations([made[operation]], staging, "auto")
     assert precious.read_text() == "precious"
     assert not (tmp_path / "nothing").exists()
 
@@ -124,5 +124,5 @@ def test_nothing_that_is_there_is_followed_or_overwritten(staging, tmp_path, kin
 def test_what_the_system_takes_in_pieces_is_written_whole(staging, monkeypatch):
     write = os.write
     monkeypatch.setattr(files.os, "write", lambda descriptor, data: write(descriptor, bytes(data[:3])))
-    perform([Write("file", b"all of it")], staging, "auto")
+    perform_operations([Write("file", b"all of it")], staging, "auto")
     assert Path(staging.root, "file").read_text() == "all of it"

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.discovery.cache import OTHER_ALGORITHMS, Answer, ProbeCache, identity_lines, is_whole, too_old
+from cloche.discovery.cache import (
+    OTHER_ALGORITHMS,
+    ProbeCache,
+    ProbeResult,
+    executable_fingerprint,
+    is_intact_entry,
+    too_old_result,
+)
 from cloche.model.value import replace
 from tests.recorded import recorded
 from tests.tools import missing
@@ -46,8 +53,8 @@ def directory(tmp_path: Path) -> str:
 def store(directory: str, interpreter: Interpreter) -> ProbeCache:
     cache = ProbeCache(directory)
     path = interpreter.executable
-    cache.put(path, Answer(interpreter), identity_lines(path))
-    assert cache.get(path) == Answer(interpreter)
+    cache.put(path, ProbeResult(interpreter), executable_fingerprint(path))
+    assert cache.get(path) == ProbeResult(interpreter)
     return cache
 
 
@@ -58,17 +65,17 @@ def entry(directory: str) -> str:
 
 def test_an_answer_is_available_to_the_next_run(directory: str, installed: Interpreter) -> None:
     store(directory, installed)
-    assert ProbeCache(directory).get(installed.executable) == Answer(installed)
+    assert ProbeCache(directory).get(installed.executable) == ProbeResult(installed)
     assert ProbeCache(directory).get(installed.executable + "x") is None
 
 
 def test_only_permanent_failures_are_cached(directory: str, installed: Interpreter) -> None:
     cache, path = ProbeCache(directory), installed.executable
-    cache.put(path, Answer(reason="does not answer in time"), identity_lines(path))
+    cache.put(path, ProbeResult(reason="does not respond in time"), executable_fingerprint(path))
     assert cache.get(path) is None
     assert not os.path.exists(directory)
-    cache.put(path, too_old("2.7.18"), identity_lines(path))
-    assert cache.get(path) == too_old("2.7.18")
+    cache.put(path, too_old_result("2.7.18"), executable_fingerprint(path))
+    assert cache.get(path) == too_old_result("2.7.18")
 
 
 def touch(path: str) -> None:
@@ -123,9 +130,9 @@ def test_an_entry_is_invalid_if_a_link_is_redirected(tmp_path: Path, directory: 
 
 def test_an_executable_that_changes_while_it_is_probed_is_not_cached(directory: str, installed: Interpreter) -> None:
     cache, path = ProbeCache(directory), installed.executable
-    before = identity_lines(path)
+    before = executable_fingerprint(path)
     rewrite(path)
-    cache.put(path, Answer(installed), before)
+    cache.put(path, ProbeResult(installed), before)
     assert not os.path.exists(directory)
 
 
@@ -232,7 +239,7 @@ def test_the_directory_is_created_private_and_is_not_used_otherwise(directory: s
     os.chmod(directory, 0o777)
     assert cache.get(installed.executable) is None
     os.unlink(entry(directory))
-    cache.put(installed.executable, Answer(installed), identity_lines(installed.executable))
+    cache.put(installed.executable, ProbeResult(installed), executable_fingerprint(installed.executable))
     assert os.listdir(directory) == []
 
 
@@ -242,15 +249,15 @@ def test_a_directory_of_another_user_is_not_used(directory: str, installed: Inte
     cache = store(directory, installed)
     os.chown(directory, 65534, 65534)
     assert cache.get(installed.executable) is None
-    assert list(cache.remembered()) == []
+    assert list(cache.cached_interpreters()) == []
 
 
 def test_only_interpreters_that_exist_are_listed(directory: str, installed: Interpreter) -> None:
     cache = store(directory, installed)
     touch(installed.executable)
-    assert list(cache.remembered()) == [installed]
+    assert list(cache.cached_interpreters()) == [installed]
     os.unlink(installed.executable)
-    assert list(cache.remembered()) == []
+    assert list(cache.cached_interpreters()) == []
 
 
 def test_a_directory_that_is_a_link_is_not_used(tmp_path: Path, directory: str, installed: Interpreter) -> None:
@@ -258,7 +265,9 @@ def test_a_directory_that_is_a_link_is_not_used(tmp_path: Path, directory: str, 
     target.mkdir(mode=0o700)
     os.makedirs(os.path.dirname(directory))
     os.symlink(target, directory)
-    ProbeCache(directory).put(installed.executable, Answer(installed), identity_lines(installed.executable))
+    ProbeCache(directory).put(
+        installed.executable, ProbeResult(installed), executable_fingerprint(installed.executable)
+    )
     assert list(target.iterdir()) == []
 
 
@@ -266,24 +275,24 @@ def test_a_read_only_cache_is_used_but_not_changed(directory: str, installed: In
     store(directory, installed)
     before = os.stat(directory).st_mtime_ns
     cache = ProbeCache(directory, writable=False)
-    assert cache.get(installed.executable) == Answer(installed)
+    assert cache.get(installed.executable) == ProbeResult(installed)
     touch(installed.executable)
     assert cache.get(installed.executable) is None
-    cache.put(installed.executable, Answer(installed), identity_lines(installed.executable))
+    cache.put(installed.executable, ProbeResult(installed), executable_fingerprint(installed.executable))
     assert cache.get(installed.executable) is None
     assert os.stat(directory).st_mtime_ns == before
 
 
 def test_without_a_directory_nothing_is_cached(installed: Interpreter) -> None:
     cache = ProbeCache(None)
-    cache.put(installed.executable, Answer(installed), identity_lines(installed.executable))
+    cache.put(installed.executable, ProbeResult(installed), executable_fingerprint(installed.executable))
     assert cache.get(installed.executable) is None
 
 
 def test_an_unwritable_directory_is_not_an_error(tmp_path: Path, installed: Interpreter) -> None:
     (tmp_path / "file").write_text("")
     cache = ProbeCache(str(tmp_path / "file" / "probes"))
-    cache.put(installed.executable, Answer(installed), identity_lines(installed.executable))
+    cache.put(installed.executable, ProbeResult(installed), executable_fingerprint(installed.executable))
     assert cache.get(installed.executable) is None
 
 
@@ -309,6 +318,6 @@ def test_an_entry_from_another_hash_function_is_neither_damaged_nor_used(tmp_pat
     entry.write_bytes(b"anything\nend %s 0123\n" % algorithm.encode())
     tmp_path.chmod(0o700)
 
-    assert is_whole(entry.read_bytes())
-    assert not is_whole(b"anything\nend 0123\n")
-    assert list(ProbeCache(str(tmp_path)).remembered()) == []
+    assert is_intact_entry(entry.read_bytes())
+    assert not is_intact_entry(b"anything\nend 0123\n")
+    assert list(ProbeCache(str(tmp_path)).cached_interpreters()) == []

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloche.discovery.project import asked_by_project, requires_python, understood
+from cloche.discovery.project import find_project_request, parse_request, requires_python
 from cloche.model.interpreter import Host
 from cloche.model.spec import InterpreterSpec
 
@@ -21,7 +21,7 @@ HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 def requested_by(directory: Path | str) -> tuple[tuple[str, ...], str]:
-    return asked_by_project(Host({}, str(directory), sys.platform, os.name, sys.executable))
+    return find_project_request(Host({}, str(directory), sys.platform, os.name, sys.executable))
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_python_version_takes_precedence_over_python_versions(project: Path) -> 
     ],
 )
 def test_a_line_of_a_version_file_is_parsed(line: str, request_text: str) -> None:
-    assert understood(line) == request_text
+    assert parse_request(line) == request_text
 
 
 def test_comments_and_invalid_lines_are_skipped(project: Path) -> None:
@@ -123,11 +123,11 @@ def test_an_invalid_version_file_causes_a_warning_with_its_first_line(project: P
     (project.parent / ".python-version").write_text("3.12\nmy-environment\n")
     warnings: list[str] = []
     host = Host({}, str(project), sys.platform, os.name, sys.executable)
-    assert asked_by_project(host, warnings) == (("3.12",), f"`.python-version` in {project.parent}")
+    assert find_project_request(host, warnings) == (("3.12",), f"`.python-version` in {project.parent}")
     assert warnings == [f"`.python-version` in {project} was ignored: `my-environment` is not a valid Python request"]
     (project / ".python-version").write_text("# nothing yet\n\n")
     warnings.clear()
-    asked_by_project(host, warnings)
+    find_project_request(host, warnings)
     assert warnings == []
 
 
@@ -146,7 +146,7 @@ def test_a_custom_name_of_a_pyenv_installation_is_its_directory(project: Path) -
         ("..", None),
     ):
         (project / ".python-version").write_text(f"{line}\n")
-        assert asked_by_project(host)[0] == ((request,) if request else ())
+        assert find_project_request(host)[0] == ((request,) if request else ())
 
 
 def test_system_means_the_running_python_and_the_file_is_named(project: Path) -> None:
@@ -223,5 +223,5 @@ def test_without_a_current_directory_nothing_is_requested() -> None:
 
 @given(st.text(max_size=60))
 def test_any_line_of_a_version_file_is_a_valid_request_or_ignored(line: str) -> None:
-    request = understood(line)
+    request = parse_request(line)
     assert request in ("", "system") or not InterpreterSpec.parse(request).is_exact

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloche.discovery import FoundInterpreter, InterpreterListing, find_interpreter, list_interpreters, search
-from cloche.discovery.cache import Answer, ProbeCache, too_old
+from cloche.discovery.cache import ProbeCache, ProbeResult, too_old_result
 from cloche.errors import InterpreterNotFound, UsageError
 from cloche.model.interpreter import Candidate, Host
 from cloche.model.value import replace
@@ -31,7 +31,7 @@ class Machine:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.answers: dict[str, Answer] = {}
+        self.answers: dict[str, ProbeResult] = {}
         self.finders: dict[str, Listed] = {}
         self.probed: list[tuple[str, ...]] = []
         self.environ: dict[str, str] = {}
@@ -45,13 +45,13 @@ class Machine:
         executable.write_text(name)
         executable.chmod(0o755)
         if name.startswith(("CPython", "PyPy", "GraalPy")):
-            self.answers[str(executable)] = Answer(interpreter(name, str(executable)))
+            self.answers[str(executable)] = ProbeResult(interpreter(name, str(executable)))
         else:
-            self.answers[str(executable)] = Answer(reason=name)
+            self.answers[str(executable)] = ProbeResult(reason=name)
         self.finders.setdefault(finder, Listed(finder)).paths.append(str(executable))
         return str(executable)
 
-    def prober(self, paths: Sequence[str], environ: Mapping[str, str]) -> list[Answer]:
+    def prober(self, paths: Sequence[str], environ: Mapping[str, str]) -> list[ProbeResult]:
         del environ
         self.probed.append(tuple(paths))
         return [self.answers[path] for path in paths]
@@ -224,7 +224,7 @@ def test_a_directory_may_contain_only_versioned_names(machine: Machine) -> None:
     path = machine.has("path", "CPython 3.12.1", "altinstall")
     exact = os.path.join(os.path.dirname(path), "python3.12")
     os.rename(path, exact)
-    machine.answers[exact] = Answer(interpreter("CPython 3.12.1", exact))
+    machine.answers[exact] = ProbeResult(interpreter("CPython 3.12.1", exact))
     assert machine.path(str(machine.root / "altinstall")) == exact
 
 
@@ -235,7 +235,7 @@ def test_the_newest_of_the_versioned_names_in_a_directory_is_used(machine: Machi
         path = machine.has("path", f"CPython 3.{minor}.1", f"python{minor}")
         exact = machine.root / "several" / "bin" / f"python3.{minor}"
         os.rename(path, exact)
-        machine.answers[str(exact)] = Answer(interpreter(f"CPython 3.{minor}.1", str(exact)))
+        machine.answers[str(exact)] = ProbeResult(interpreter(f"CPython 3.{minor}.1", str(exact)))
     assert machine.path("./several") == str(machine.root / "several" / "bin" / "python3.15")
 
 
@@ -366,7 +366,7 @@ def test_the_exact_build_of_a_copied_environment_is_found(machine: Machine) -> N
         with open(path, "w") as file:
             file.write(kind)
         os.chmod(path, 0o755)
-        machine.answers[path] = Answer(interpreter(kind, path))
+        machine.answers[path] = ProbeResult(interpreter(kind, path))
     environment = machine.has("path", "is never probed", "env")
     for key in ("base-executable", "executable"):
         for name in ("python3.13", "python3.13t", "python3.13d"):
@@ -384,7 +384,7 @@ def test_a_recorded_name_without_a_version_is_not_used(machine: Machine) -> None
     with open(exact, "w") as file:
         file.write("3.13")
     os.chmod(exact, 0o755)
-    machine.answers[exact] = Answer(interpreter("CPython 3.13.1", exact))
+    machine.answers[exact] = ProbeResult(interpreter("CPython 3.13.1", exact))
     environment = machine.has("path", "is never probed", "env")
     settings = f"home = {directory}\nversion = 3.13.1\nbase-executable = {other}\n"
     (machine.root / "env" / "pyvenv.cfg").write_text(settings)
@@ -404,7 +404,7 @@ def test_environments_that_name_each_other_as_base_are_skipped(machine: Machine)
     one, other = machine.has("path", "is never probed", "one"), machine.has("path", "is never probed", "other")
     (machine.root / "one" / "pyvenv.cfg").write_text(f"home = {os.path.dirname(other)}\n")
     (machine.root / "other" / "pyvenv.cfg").write_text(f"home = {os.path.dirname(one)}\n")
-    assert all("refer to each other in a circle" in result.reason for result in machine.results("3.12"))
+    assert all("base interpreters refer to each other" in result.reason for result in machine.results("3.12"))
 
 
 def test_a_wrapper_is_resolved_to_its_interpreter(machine: Machine) -> None:
@@ -419,8 +419,8 @@ def test_a_wrapper_is_resolved_to_its_interpreter(machine: Machine) -> None:
 
 def test_wrappers_that_start_each_other_are_skipped(machine: Machine) -> None:
     one, other = machine.has("path", "a script"), machine.has("path", "another")
-    machine.answers[one] = Answer(interpreter("CPython 3.12.1", other))
-    machine.answers[other] = Answer(interpreter("CPython 3.12.1", one))
+    machine.answers[one] = ProbeResult(interpreter("CPython 3.12.1", other))
+    machine.answers[other] = ProbeResult(interpreter("CPython 3.12.1", one))
     assert all("which in turn starts" in result.reason for result in machine.results("3.12"))
 
 
@@ -538,7 +538,7 @@ def test_a_listing_without_a_match_has_the_error_of_the_search(machine: Machine)
 
 
 def test_a_hanging_candidate_is_probed_only_once_per_search(machine: Machine) -> None:
-    hanging = machine.has("path", "does not answer in time")
+    hanging = machine.has("path", "does not respond in time")
     machine.listing("3.99")
     assert machine.probed == [(hanging,)]
 
@@ -546,7 +546,7 @@ def test_a_hanging_candidate_is_probed_only_once_per_search(machine: Machine) ->
 def test_no_candidate_is_probed_after_the_time_budget_is_used_up(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    paths = [machine.has("path", "does not answer in time") for _ in range(2 * search.BATCH_SIZE)]
+    paths = [machine.has("path", "does not respond in time") for _ in range(2 * search.BATCH_SIZE)]
     monkeypatch.setattr(search, "PROBE_BUDGET", 0.0)
     with pytest.raises(InterpreterNotFound):
         machine.find("3.12")
@@ -652,7 +652,7 @@ def test_the_closest_minor_version_is_listed_first(machine: Machine, request_tex
 def test_the_error_for_an_old_version_names_only_the_old_python(machine: Machine, request_text: str) -> None:
     machine.has("current", "CPython 3.12.1")
     old = machine.has("path", "2.7.18")
-    machine.answers[old] = too_old("2.7.18")
+    machine.answers[old] = too_old_result("2.7.18")
     with pytest.raises(InterpreterNotFound) as caught:
         machine.find(request_text)
     assert caught.value.message == (
@@ -664,7 +664,7 @@ def test_the_error_for_an_old_version_names_only_the_old_python(machine: Machine
 
 def test_the_error_for_an_old_version_is_the_same_if_it_is_not_installed(machine: Machine) -> None:
     old = machine.has("path", "2.7.18")
-    machine.answers[old] = too_old("2.7.18")
+    machine.answers[old] = too_old_result("2.7.18")
     with pytest.raises(InterpreterNotFound) as caught:
         machine.find("3.5")
     assert caught.value.message == "environments need Python 3.6 or later, but `3.5` is older"
@@ -672,7 +672,7 @@ def test_the_error_for_an_old_version_is_the_same_if_it_is_not_installed(machine
 
 @pytest.mark.parametrize("request_text", ["3", "3.6", ">=2.7", "<3.7", "3.99", ">=3.5,<3.7", "pypy"])
 def test_a_request_that_a_newer_python_satisfies_is_not_called_too_old(machine: Machine, request_text: str) -> None:
-    machine.answers[machine.has("path", "2.7.18")] = too_old("2.7.18")
+    machine.answers[machine.has("path", "2.7.18")] = too_old_result("2.7.18")
     with pytest.raises(InterpreterNotFound, match="no interpreter satisfies"):
         machine.find(request_text)
 

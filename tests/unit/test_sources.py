@@ -10,7 +10,7 @@ import pytest
 
 from cloche.cli.commands import COMMANDS
 from cloche.cli.parser import parse_arguments
-from cloche.cli.request import request_of
+from cloche.cli.request import build_request
 from cloche.cli.settings import read_sources, resolve_settings, split_values
 from cloche.errors import UsageError
 from cloche.model.interpreter import Host
@@ -34,7 +34,7 @@ def say(tmp_path):
         arguments = parse_arguments([*argv, "env"])
         settings = resolve_settings(arguments, read_sources(host))
         settings.check()
-        return settings, request_of("env", settings, host)
+        return settings, build_request("env", settings, host)
 
     return resolve_all
 

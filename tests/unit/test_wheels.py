@@ -305,6 +305,7 @@ def test_a_debundled_pip_is_not_used(
         (lambda info: (info / "RECORD").write_text("../../../share/x,sha256=a,1\n"), "outside site-packages"),
         (lambda info: (info / "METADATA").unlink(), "METADATA` is missing"),
         (lambda info: (info / "WHEEL").write_bytes(b"\xff\xfe"), "WHEEL` cannot be read"),
+        (lambda info: (info.parent / "pip/_vendor/__init__.py").write_bytes(b"\xff"), "__init__.py` cannot be read"),
     ],
 )
 def test_an_installed_pip_with_a_damaged_record_is_skipped(
@@ -359,6 +360,21 @@ def test_ensurepip_wheels_are_found_where_a_linux_distribution_keeps_them(
     )
 
     assert chosen("pip", interpreter, store).version == "23.0"
+
+
+@pytest.mark.parametrize("kind", ["directory", "broken link"])
+def test_unreadable_build_variables_are_ignored(
+    kind: str, tmp_path: Path, store: Store, interpreter: Interpreter
+) -> None:
+    stdlib = Path(interpreter.stdlib)
+    stdlib.mkdir()
+    variables = stdlib / "_sysconfigdata__linux_x86_64-linux-gnu.py"
+    if kind == "directory":
+        variables.mkdir()
+    else:
+        variables.symlink_to(tmp_path / "missing")
+
+    assert "its own ensurepip: nothing found" in refusal("wheel", interpreter, store).message
 
 
 def test_an_old_python_gets_a_pip_that_supports_it(site: Path, store: Store, interpreter: Interpreter) -> None:

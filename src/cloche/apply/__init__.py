@@ -1,11 +1,11 @@
-"""The only way to disk: carry out the operations of a create, a move, a repair or an upgrade, all or nothing.
+"""Write to the disk: carry out the operations of a create, move, repair or upgrade, all or nothing.
 
 `apply` reads as the table of contents of this package:
 
 1. open a *transaction*, which owns a *staging* directory and defers *signals*;
 2. stage: the *executor* performs the operations in an empty staging tree;
 3. commit: put that tree in place by a rename, an *exchange*, or a *merge* that keeps a *journal*;
-4. verify: look at the result, and take the commit back if it does not do;
+4. verify: check the result, and revert the commit if the check fails;
 5. close: remove the staging directory. If the run is killed first, the next one finds it among the *leftovers*.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cloche.model.plan import Strategy
 
     Complete: TypeAlias = Callable[[str], Iterable[Operation]]
-    """Gets the absolute path of the staged tree, may run programs there, and returns more operations."""
+    """Takes the absolute path of the staged tree, may run programs there, and returns more operations."""
 
 __all__ = ("DestinationChanged", "apply", "rehearse")
 
@@ -40,21 +40,21 @@ def apply(
 ) -> None:
     """Perform operations and put the result at `target`, all or nothing.
 
-    Unless the strategy is `new`, the caller holds the lock of what it changes (`DirectoryLock`): it has to plan under the
+    Unless the strategy is `new`, the caller holds the `DirectoryLock` of the environment, because it has to plan under the
     same lock.
 
-    :param verify: looks at the result; whatever it raises takes everything back.
-    :param link_mode: how the files of an image are brought in.
-    :param complete: called with the staged tree before the commit, for what cannot be known earlier.
-    :param moved_from: absolute path of a directory that goes in the same transaction, after `verify`.
+    :param verify: checks the result; any exception that it raises reverts the commit.
+    :param link_mode: how the files of an image are transferred.
+    :param complete: returns operations that depend on the staged tree; called before the commit.
+    :param moved_from: absolute path of a directory to remove in the same transaction, after `verify`.
 
     :raises DestinationChanged: with the strategy `new`, something has appeared at the target; nothing was changed.
-    :raises ClocheError: the system refused something, or `complete` or `verify` raised it; nothing was changed.
+    :raises ClocheError: a system call failed, or `complete` or `verify` raised it; nothing was changed.
     """
     with Transaction(target, strategy) as transaction:
         try:
             with transaction.delivered_signals():
-                stage(transaction, operations, complete, link_mode)
+                stage_tree(transaction, operations, complete, link_mode)
             transaction.commit()
             try:
                 if verify is not None:
@@ -66,7 +66,7 @@ def apply(
                 transaction.revert()
                 raise
         except OSError as error:
-            raise cannot_write(target, error) from error
+            raise write_error(target, error) from error
 
 
 def rehearse(
@@ -77,29 +77,29 @@ def rehearse(
     *,
     link_mode: LinkMode = "auto",
 ) -> None:
-    """Do what `apply` does before the commit, then throw the staged tree away: to learn whether `complete` succeeds.
+    """Do what `apply` does before the commit, then discard the staged tree: a dry run that tests `complete`.
 
-    :raises ClocheError: the system refused something, or `complete` raised it.
+    :raises ClocheError: a system call failed, or `complete` raised it.
     """
     with Transaction(target, strategy) as transaction:
         try:
             with transaction.delivered_signals():
-                stage(transaction, operations, complete, link_mode)
+                stage_tree(transaction, operations, complete, link_mode)
         except OSError as error:
-            raise cannot_write(target, error) from error
+            raise write_error(target, error) from error
 
 
-def stage(
+def stage_tree(
     transaction: Transaction, operations: Iterable[Operation], complete: Complete | None, link_mode: LinkMode
 ) -> None:
-    """Perform operations in the staging tree, then those with which `complete` completes it."""
+    """Perform operations in the staging tree, then those that `complete` returns."""
     transaction.perform(operations, link_mode)
     if complete is not None:
         transaction.perform(complete(transaction.tree.root), link_mode)
 
 
-def cannot_write(target: str, error: OSError) -> ClocheError:
-    """Return the error for people when a system call failed: where, why, and which file, if one is to blame."""
+def write_error(target: str, error: OSError) -> ClocheError:
+    """Return the error to show after a failed system call, with the reason and the file if it is known."""
     name = error.filename2 or error.filename
     shown = f" (`{name}`)" if isinstance(name, str) and name != target else ""
     return ClocheError(

@@ -1,4 +1,4 @@
-"""Exchange two directory entries in one step, where the system can; callers have another way where it cannot.
+"""Exchange two directory entries in one step, where the system supports it; elsewhere, callers fall back to renames.
 
 Linux has `renameat2(RENAME_EXCHANGE)` since 3.15, macOS `renamex_np(RENAME_SWAP)` since 10.12. Both are atomic on local
 file systems. NFS, SMB, vfat and older FUSE file systems have neither.
@@ -10,23 +10,23 @@ import errno
 import os
 import sys
 
-UNABLE = frozenset((errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EPERM, errno.EXDEV))
-"""Errors of systems that cannot exchange these two; `EPERM` comes from filters of system calls (seccomp)."""
+UNSUPPORTED_ERRORS = frozenset((errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EPERM, errno.EXDEV))
+"""Errors that mean that the exchange is not supported; `EPERM` comes from system call filters (seccomp)."""
 
 
 def exchange(one: str, other: str) -> bool:
-    """Exchange two directory entries in one step; False where the system or the file system cannot.
+    """Exchange two directory entries in one step; return False if the system or file system does not support it.
 
-    :raises OSError: it can, and this failed; nothing was changed.
+    :raises OSError: the exchange is supported but failed; nothing was changed.
     """
     code = system_exchange(os.fsencode(one), os.fsencode(other))
-    if code and code not in UNABLE:
+    if code and code not in UNSUPPORTED_ERRORS:
         raise OSError(code, os.strerror(code), one, None, other)
     return not code
 
 
 def system_exchange(one: bytes, other: bytes) -> int:
-    """Make the system call; return its error number, 0 for success."""
+    """Call the system's function; return its error number, 0 for success."""
     try:
         import ctypes
 

@@ -1,7 +1,7 @@
-"""Perform operations: fill a staging tree, knowing nothing of what is around it.
+"""Perform operations in a staging tree.
 
-The executor creates new directory entries. It never follows or overwrites one that exists: the transaction gives it an
-empty directory.
+The executor creates new directory entries. It never follows or overwrites existing ones: the transaction gives it an empty
+directory.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from cloche.model.operations import LinkMode, Operation
 
     Transfer: TypeAlias = Callable[[str, str, int | None, int | None, str], None]
-    """Brings a file to a new path: its path, the new one, the descriptors that these are relative to (None if they are
-    absolute), and the absolute path of the directory that the file is in."""
+    """Copies or links a file. Arguments: the old path, the new path, the directory descriptors that they are relative to
+    (None for absolute paths), and the absolute path of the directory that the old path is relative to."""
 
 
-def perform(operations: Iterable[Operation], tree: StagingTree, link_mode: LinkMode) -> None:
+def perform_operations(operations: Iterable[Operation], tree: StagingTree, link_mode: LinkMode) -> None:
     """Perform operations in order in a staging tree.
 
-    :raises OSError: the system refused one; what was made until then is left for the caller to remove.
+    :raises OSError: a system call failed; the caller has to remove what was created before.
     :raises ClocheError: a program that was run failed.
     """
     for operation in operations:
         match operation:
             case MakeDir(path):
-                tree.make_directory(path)
+                tree.create_directory(path)
             case Link(path, target, copy):
                 tree.link(path, target, copy)
             case Copy(path, source):
@@ -58,8 +58,8 @@ def perform(operations: Iterable[Operation], tree: StagingTree, link_mode: LinkM
 class StagingTree:
     """The directory in which operations are performed.
 
-    Where the platform can, every path is resolved from an open descriptor of the directory. That is quicker, has no limit
-    on the length of absolute paths, and does not care if a parent is renamed meanwhile.
+    Where the platform supports it, every path is resolved from an open descriptor of the directory. That is faster, has no
+    limit on the length of absolute paths, and works even if a parent is renamed meanwhile.
     """
 
     def __init__(self, root: str, descriptor: int | None) -> None:
@@ -69,7 +69,7 @@ class StagingTree:
     def _at(self, path: str) -> str:
         return path if self.descriptor is not None else os.path.join(self.root, *path.split("/"))
 
-    def make_directory(self, path: str) -> None:
+    def create_directory(self, path: str) -> None:
         try:
             os.mkdir(self._at(path), dir_fd=self.descriptor)
         except FileExistsError:
@@ -80,15 +80,15 @@ class StagingTree:
             os.symlink(target, self._at(path), dir_fd=self.descriptor)
         except FileExistsError:
             if os.readlink(self._at(path), dir_fd=self.descriptor) != target:
-                raise  # otherwise the interpreter's own `venv` made the same link
+                raise  # otherwise the interpreter's own `venv` created the same link
         except OSError as error:
-            if error.errno not in LINKLESS:
+            if error.errno not in LINK_UNSUPPORTED_ERRORS:
                 raise
             self.copy(path, copy or os.path.join(self.root, os.path.dirname(path), target))
 
     def copy(self, path: str, source: str) -> None:
         if os.path.isdir(source):
-            self.make_directory(path)
+            self.create_directory(path)
             for name in sorted(os.listdir(source)):
                 self.copy(f"{path}/{name}", os.path.join(source, name))
         else:
@@ -113,7 +113,7 @@ class StagingTree:
             os.chmod(self._at(path), status.st_mode & 0o7777, dir_fd=self.descriptor)
 
     def copy_tree(self, source: str, without: frozenset[str], link_mode: LinkMode, below: str = "") -> None:
-        """Copy what is below `source`. The times of directories are set last: creating entries changes them."""
+        """Copy the contents of `source`. The times of directories are set last: creating entries changes them."""
         with os.scandir(os.path.join(source, below)) as scanned:
             entries = sorted(scanned, key=lambda entry: entry.name)
         for entry in entries:
@@ -128,7 +128,7 @@ class StagingTree:
                 self.copy_tree(source, without, link_mode, path)
                 os.chmod(self._at(path), status.st_mode & 0o7777, dir_fd=self.descriptor)
                 os.utime(self._at(path), ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=self.descriptor)
-            elif entry.is_file(follow_symlinks=False):  # a socket or a pipe belongs to the process that listens there
+            elif entry.is_file(follow_symlinks=False):  # skip sockets and pipes: they belong to a running process
                 self._transfer(entry.path, path, link_mode)
 
     def _transfer(self, source: str, path: str, link_mode: LinkMode) -> None:
@@ -138,21 +138,20 @@ class StagingTree:
                 transfer(source, self._at(path), None, self.descriptor, "")
                 return
             except OSError as error:
-                if error.errno not in LINKLESS:
+                if error.errno not in LINK_UNSUPPORTED_ERRORS:
                     raise
         copying(source, self._at(path), None, self.descriptor, "")
 
     def set_mode(self, path: str, mode: int) -> None:
-        there = self._at(path)
-        if (
-            os.stat(there, dir_fd=self.descriptor, follow_symlinks=False).st_mode >> 12 != 0o12
-        ):  # a link has none of its own
-            os.chmod(there, mode, dir_fd=self.descriptor)
+        entry = self._at(path)
+        is_link = os.stat(entry, dir_fd=self.descriptor, follow_symlinks=False).st_mode >> 12 == 0o12
+        if not is_link:  # links have no permission bits
+            os.chmod(entry, mode, dir_fd=self.descriptor)
 
     def remove(self, path: str) -> None:
-        there = self._at(path)
+        entry = self._at(path)
         try:
-            is_directory = os.stat(there, dir_fd=self.descriptor, follow_symlinks=False).st_mode >> 12 == 0o4
+            is_directory = os.stat(entry, dir_fd=self.descriptor, follow_symlinks=False).st_mode >> 12 == 0o4
         except FileNotFoundError:
             return
         if is_directory:
@@ -160,23 +159,23 @@ class StagingTree:
 
             rmtree(os.path.join(self.root, *path.split("/")))
         else:
-            os.unlink(there, dir_fd=self.descriptor)
+            os.unlink(entry, dir_fd=self.descriptor)
 
     def run(self, arguments: tuple[str, ...], purpose: str) -> None:
-        import subprocess  # only the creator that hands over to `venv` needs it
+        import subprocess  # only the `venv` creator needs it
 
         command = [argument.replace("{root}", self.root) for argument in arguments]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
-        if done.returncode:
-            said = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
-            raise ClocheError(f"cannot {purpose}: {said}")
+        completed = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+        if completed.returncode:
+            output = completed.stderr.strip() or completed.stdout.strip() or f"exit code {completed.returncode}"
+            raise ClocheError(f"cannot {purpose}: {output.splitlines()[-1]}")
 
     def install_tree(self, operation: InstallTree, link_mode: LinkMode) -> None:
-        """Bring in the files of an image, if all of them are what was published.
+        """Copy or link the files of an image, if all of them are intact.
 
-        :raises DamagedImage: one is not; nothing was brought in.
+        :raises DamagedImage: a file is missing or modified; nothing was installed.
         """
-        from cloche.apply.file_list import DamagedImage, check_files, kind_of, read_file_list  # not without seeds
+        from cloche.apply.file_list import DamagedImage, check_files, read_file_list, shared_mode  # not without seeds
 
         opened: list[int] = []
         try:
@@ -185,7 +184,7 @@ class StagingTree:
                 opened.append(os.open(operation.source, DIRECTORY))
                 opened.append(os.open(operation.path, DIRECTORY, dir_fd=self.descriptor))
             source, target = opened or (None, None)
-            check_files(files, kind_of(operation.file_list), operation.source, source)
+            check_files(files, shared_mode(operation.file_list), operation.source, source)
             for path in paths_in(files.directories, self._at(operation.path), target):
                 try:
                     os.mkdir(path, dir_fd=target)
@@ -193,15 +192,15 @@ class StagingTree:
                     pass  # two images share a namespace package
             transfers = TRANSFERS[link_mode]
             origins = paths_in(files.paths, operation.source, source)
-            for here, there in zip(origins, paths_in(files.paths, self._at(operation.path), target), strict=True):
+            for old, new in zip(origins, paths_in(files.paths, self._at(operation.path), target), strict=True):
                 while True:
                     try:
-                        transfers[0](here, there, source, target, operation.source)
+                        transfers[0](old, new, source, target, operation.source)
                         break
                     except OSError as error:
-                        if len(transfers) == 1 or error.errno not in LINKLESS:
+                        if len(transfers) == 1 or error.errno not in LINK_UNSUPPORTED_ERRORS:
                             raise
-                        transfers = transfers[1:]  # what one file of an image refuses, the others do too
+                        transfers = transfers[1:]  # not supported for one file: not for the others either
         except ValueError as error:
             raise DamagedImage(f"`{operation.file_list}` is damaged: {error}") from None
         finally:
@@ -209,27 +208,27 @@ class StagingTree:
                 os.close(descriptor)
 
 
-LINKLESS = frozenset(
+LINK_UNSUPPORTED_ERRORS = frozenset(
     (errno.EPERM, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
 )
-"""Errors that mean: this file system, or this pair of them, does not support such a link."""
+"""Errors that mean that the file system, or this pair of file systems, does not support such a link."""
 
 
-def _clone(here: str, there: str, source: int | None, target: int | None, root: str) -> None:
-    """Share the file's blocks until one side is written (`FICLONE`: btrfs, XFS, bcachefs, ZFS)."""
+def _clone(old: str, new: str, source: int | None, target: int | None, root: str) -> None:
+    """Share the file's blocks until one of the two files is modified (`FICLONE`: btrfs, XFS, bcachefs, ZFS)."""
     try:
         from fcntl import ioctl
     except ImportError:
-        raise OSError(errno.ENOSYS, "no clones on this platform") from None
-    reading = open_for_reading(here, source)
+        raise OSError(errno.ENOSYS, "this platform does not support clones") from None
+    reading = open_for_reading(old, source)
     try:
         status = os.fstat(reading)
-        writing = os.open(there, NEW_FILE, status.st_mode & 0o777 | 0o200, dir_fd=target)
+        writing = os.open(new, NEW_FILE, status.st_mode & 0o777 | 0o200, dir_fd=target)
         try:
             try:
                 ioctl(writing, 0x40049409, reading)
             except OSError:
-                os.unlink(there, dir_fd=target)
+                os.unlink(new, dir_fd=target)
                 raise
             os.utime(writing, ns=(status.st_atime_ns, status.st_mtime_ns))
         finally:
@@ -238,16 +237,16 @@ def _clone(here: str, there: str, source: int | None, target: int | None, root: 
         os.close(reading)
 
 
-def _hard_link(here: str, there: str, source: int | None, target: int | None, root: str) -> None:
-    os.link(here, there, src_dir_fd=source, dst_dir_fd=target)
+def _hard_link(old: str, new: str, source: int | None, target: int | None, root: str) -> None:
+    os.link(old, new, src_dir_fd=source, dst_dir_fd=target)
 
 
-def _copy(here: str, there: str, source: int | None, target: int | None, root: str) -> None:
-    copy_file(here, there, source, target)
+def _copy(old: str, new: str, source: int | None, target: int | None, root: str) -> None:
+    copy_file(old, new, source, target)
 
 
-def _symbolic_link(here: str, there: str, source: int | None, target: int | None, root: str) -> None:
-    os.symlink(os.path.join(root, here), there, dir_fd=target)
+def _symbolic_link(old: str, new: str, source: int | None, target: int | None, root: str) -> None:
+    os.symlink(os.path.join(root, old), new, dir_fd=target)
 
 
 TRANSFERS: dict[LinkMode, tuple[Transfer, ...]] = {
@@ -257,4 +256,4 @@ TRANSFERS: dict[LinkMode, tuple[Transfer, ...]] = {
     "copy": (_copy,),
     "symlink": (_symbolic_link, _copy),
 }
-"""What to try for each link mode, in order; the last one always works."""
+"""The transfers to try for each link mode, in order; the last one always works."""

@@ -1,4 +1,4 @@
-"""The file list of an image: its directories and files, and a cheap check that these are what was published."""
+"""The file list of an image: its directories and files, and a cheap check that they are intact."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 @value
 class FileList:
-    """What one tree of an image holds, one column for each property of a file.
+    """The contents of one tree of an image, as one column for each property of a file.
 
-    A warm run goes through a thousand files. Columns are read and compared without creating a value for each file.
+    A warm run checks a thousand files. Columns can be read and compared without creating an object for each file.
     """
 
     directories: Sequence[str]
     """Relative to the tree, with `/`; parents first."""
     paths: Sequence[str]
-    """Of the files, likewise."""
+    """The files, relative to the tree, with `/`."""
     sizes: Sequence[int]
     """In bytes, in the order of the paths."""
     hashes: Sequence[str]
@@ -35,17 +35,17 @@ HEADER = "cloche image 2"
 
 
 def format_file_list(files: FileList) -> str:
-    """Return a file list as text: header, counts and time, then column after column with one line for each item."""
+    """Return a file list as text: header, counts and time, then each column with one line per item."""
     counts = f"{len(files.directories)} {len(files.paths)} {files.mtime_ns}"
     sizes = map(str, files.sizes)
     return "\n".join([HEADER, counts, *files.directories, *files.paths, *sizes, *files.hashes, "end", ""])
 
 
 def read_file_list(path: str) -> FileList:
-    """Return the file list in the file at an absolute path.
+    """Read the file list at an absolute path.
 
-    :raises OSError: it cannot be read.
-    :raises ValueError: it is not a complete file list.
+    :raises OSError: the file cannot be read.
+    :raises ValueError: the file is not a complete file list.
     """
     lines = read_regular_file(path).decode("utf-8").split("\n")
     directories, files, mtime = (int(word) for word in lines[1].split(" ")) if len(lines) > 1 else (0, 0, 0)
@@ -61,30 +61,30 @@ def read_file_list(path: str) -> FileList:
     )
 
 
-RUN_BITS = 0o111
+EXECUTE_BITS = 0o111
 
 
-def kind_of(path: str) -> int:
-    """Return what the file list at `path` and the files that it lists have in common: type and permissions, but to run.
+def shared_mode(path: str) -> int:
+    """Return the mode that the file list at `path` and all its files share, apart from the execute bits.
 
-    They were created with the same bits, which some file systems show as others.
+    All of them were created with the same bits, but some file systems report different ones.
     """
-    return os.lstat(path).st_mode | RUN_BITS
+    return os.lstat(path).st_mode | EXECUTE_BITS
 
 
 class DamagedImage(ClocheError):
-    """A file of an image is not what was published. Ask the store for the image, and it is built again."""
+    """A file of an image is missing or modified. Request the image from the store to have it built again."""
 
 
 def check_files(files: FileList, kind: int, root: str, directory: int | None) -> None:
     """Check the files in the tree `root` against a file list, without reading them.
 
-    A file that was truncated, replaced or edited in place has another size or another time (in nanoseconds). One whose
-    permissions were changed, in an environment that shares it by a hard link, has another `kind_of`.
+    A file that was truncated, replaced or edited has a different size or time (in nanoseconds). If its permissions were
+    changed, say in an environment that shares it by a hard link, it has a different `shared_mode`.
 
     `directory` is an open descriptor of `root`, or None.
 
-    :raises DamagedImage: a file is not what was published.
+    :raises DamagedImage: a file is missing or modified.
     """
     stat, mtime = os.stat, files.mtime_ns
     for path, name, size in zip(files.paths, paths_in(files.paths, root, directory), files.sizes, strict=True):
@@ -92,5 +92,5 @@ def check_files(files: FileList, kind: int, root: str, directory: int | None) ->
             found = stat(name, dir_fd=directory, follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError):
             raise DamagedImage(f"`{root}/{path}` is missing") from None
-        if found.st_size != size or found.st_mtime_ns != mtime or found.st_mode | RUN_BITS != kind:
+        if found.st_size != size or found.st_mtime_ns != mtime or found.st_mode | EXECUTE_BITS != kind:
             raise DamagedImage(f"`{root}/{path}` was modified")

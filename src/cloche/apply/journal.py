@@ -1,7 +1,7 @@
-"""The journal of a commit that takes many steps: what each step is, how it is taken, and how it is undone.
+"""The journal of a commit in several steps: the steps, how to perform them, and how to undo them.
 
-All steps are written to disk before the first one is taken, and the journal is removed when the last one is done. So as
-long as there is a journal, the staging directory holds what was there before, and any run can put that back.
+All steps are written to disk before the first one is performed, and the journal is removed after the last one. As long as
+the journal exists, the staging directory contains the previous state, and any run can restore it.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
     Kind: TypeAlias = Literal["add", "swap", "drop", "remove", "mode", "set-aside"]
-    """Add an entry, swap one for another, drop one, remove an empty directory, change permission bits, set the whole
+    """Add an entry, swap one for another, drop one, remove an empty directory, change permission bits, set the entire
     environment aside."""
 
     Step: TypeAlias = tuple[Kind, int, str]
-    """Kind, mark and path of an action: all but its number."""
+    """Kind, mark and path of an action; its number is added later."""
 
 KINDS: dict[str, Kind] = {
     "add": "add",
@@ -33,7 +33,7 @@ KINDS: dict[str, Kind] = {
 }
 
 JOURNAL = "journal"
-"""Its file in a staging directory."""
+"""Name of its file in a staging directory."""
 
 HEADER = "cloche journal 2"
 
@@ -44,25 +44,25 @@ class Action:
 
     kind: Kind
     mark: int
-    """What a later run needs to undo the step. For `add` and `swap` the inode of the new entry, which tells whether the step
-    was taken; for `remove` the directory's permission bits; for `mode` a `mode_change`; otherwise 0."""
+    """What a later run needs to undo the step. For `add` and `swap` the inode of the new entry, which shows whether the step
+    was performed; for `remove` the directory's permission bits; for `mode` a `mode_change`; otherwise 0."""
     path: str
     """Relative to the root, with `/`; empty or `.` for the root itself."""
     number: int
-    """Its place among the steps; the old entry is kept under that name meanwhile."""
+    """Its index among the steps; the old entry is kept under that name until the commit is complete."""
 
 
 def mode_change(old: int, new: int) -> int:
-    """Return the mark of a step that changes permission bits: the old ones in the low twelve bits, above them the new."""
+    """Return the mark of a step that changes permission bits: the old ones in the low twelve bits, the new ones above."""
     return new << 12 | old
 
 
-def numbered(steps: Iterable[Step]) -> list[Action]:
+def number_steps(steps: Iterable[Step]) -> list[Action]:
     return [Action(kind, mark, path, number) for number, (kind, mark, path) in enumerate(steps)]
 
 
 def write_journal(staging: str, target: str, actions: Sequence[Action]) -> None:
-    """Write down, durably, what is going to be done at `target`, before the first step.
+    """Write the steps for `target` to disk and flush them, before the first one is performed.
 
     `target` is the parent of the staging directory, or lies in it. Records end with a NUL, which no path contains.
     """
@@ -74,29 +74,29 @@ def write_journal(staging: str, target: str, actions: Sequence[Action]) -> None:
             file.flush()
             os.fsync(file.fileno())
     except BaseException:
-        close_journal(staging)  # no step was taken, and no later run may undo any
+        close_journal(staging)  # no step was performed, so no later run may undo any
         raise
-    synchronize(staging)
+    sync_directory(staging)
 
 
-def synchronize(directory: str) -> None:
-    """Let the list of names in a directory survive a power failure, where the system can do that."""
+def sync_directory(directory: str) -> None:
+    """Flush a directory, so that new names in it survive a power failure, where the system supports it."""
     try:
         descriptor = os.open(directory, os.O_RDONLY)
     except OSError:
-        return  # Windows opens no directories
+        return  # Windows cannot open directories
     try:
         os.fsync(descriptor)
     except OSError:
-        pass  # some file systems cannot
+        pass  # not every file system supports it
     finally:
         os.close(descriptor)
 
 
 def close_journal(staging: str) -> None:
-    """Note that everything is done, or everything is undone.
+    """Remove or empty the journal, after all steps were performed or all were undone.
 
-    :raises OSError: the system refuses both ways of noting it; the next run will undo the steps.
+    :raises OSError: the journal can be neither removed nor emptied; the next run will undo the steps.
     """
     journal = os.path.join(staging, JOURNAL)
     try:
@@ -107,11 +107,11 @@ def close_journal(staging: str) -> None:
         os.truncate(journal, 0)  # an empty journal is that of a run that was killed before its first step
 
 
-def recover(staging: str) -> None:
-    """Undo what a run that was killed in the middle of a commit had already changed.
+def recover_staging(staging: str) -> None:
+    """Undo the steps of a run that was killed in the middle of a commit.
 
-    :raises ValueError: there is a journal, and it is not one of ours.
-    :raises ClocheError: something could not be put back; the next run tries again.
+    :raises ValueError: the journal cannot be read by this version.
+    :raises ClocheError: something could not be restored; the next run tries again.
     """
     try:
         with open(os.path.join(staging, JOURNAL), "rb") as file:
@@ -123,83 +123,88 @@ def recover(staging: str) -> None:
     if header != HEADER:
         raise ValueError("the journal of another version")
     root, *lines = records[:-2]
-    undo(numbered(map(parse_step, lines)), staging, os.path.join(os.path.dirname(staging), inside(root)))
+    undo_steps(
+        number_steps(map(parse_step, lines)), staging, os.path.join(os.path.dirname(staging), check_relative(root))
+    )
 
 
 def parse_step(record: str) -> Step:
-    """:raises ValueError: this is not a record of a journal."""
+    """Return the step that a record of a journal describes.
+
+    :raises ValueError: the record is invalid.
+    """
     kind, mark, path = record.split(" ", 2)
     if kind not in KINDS:
         raise ValueError(f"unknown step `{kind}`")
-    return KINDS[kind], int(mark), inside(path)
+    return KINDS[kind], int(mark), check_relative(path)
 
 
-def inside(path: str) -> str:
-    """Return a relative path that does not leave the directory; `.` is the root itself.
+def check_relative(path: str) -> str:
+    """Return a relative path unchanged, or an empty string for `.`, the root itself.
 
-    :raises ValueError: it does.
+    :raises ValueError: the path leads out of the directory.
     """
     if os.path.isabs(path) or ".." in path.split("/"):
         raise ValueError(f"`{path}` leads out of the directory")
     return "" if path == "." else path
 
 
-def take(action: Action, staging: str, target: str) -> None:
-    """Take one step. Each leaves the target with the old entry or the new one, never with neither, where it can."""
+def perform_step(action: Action, staging: str, target: str) -> None:
+    """Perform one step. Where the system supports it, either the old or the new entry exists at any time."""
     new, there = os.path.join(staging, "new", action.path), os.path.join(target, action.path)
     if action.kind == "add":
         os.rename(new, there)
     elif action.kind == "drop":
-        os.rename(there, kept(action, staging))
+        os.rename(there, backup_path(action, staging))
     elif action.kind == "remove":
         os.rmdir(there)
     elif action.kind == "mode":
         os.chmod(there, action.mark >> 12)
     elif action.kind == "set-aside":
-        os.rename(target, aside(staging))
+        os.rename(target, set_aside_path(staging))
     elif not exchange(new, there):
         try:
-            os.link(there, kept(action, staging), follow_symlinks=False)
+            os.link(there, backup_path(action, staging), follow_symlinks=False)
         except OSError:
-            os.rename(there, kept(action, staging))
+            os.rename(there, backup_path(action, staging))
         os.replace(new, there)
 
 
-def kept(action: Action, staging: str) -> str:
-    """Return where the old entry is put meanwhile: under a flat name, since its directory may not exist there."""
+def backup_path(action: Action, staging: str) -> str:
+    """Return the path to keep the old entry at: a flat name, because its directory may not exist there."""
     return os.path.join(staging, "old", str(action.number))
 
 
-def aside(staging: str) -> str:
-    """Return where a whole environment is put meanwhile."""
+def set_aside_path(staging: str) -> str:
+    """Return the path to keep the entire old environment at."""
     return os.path.join(staging, "old")
 
 
-def undo(actions: Sequence[Action], staging: str, target: str) -> None:
-    """Undo, last first, the steps that were taken. Goes on when one fails.
+def undo_steps(actions: Sequence[Action], staging: str, target: str) -> None:
+    """Undo the steps that were performed, last first; continue if one fails.
 
-    :raises ClocheError: something could not be put back; the next run tries again.
+    :raises ClocheError: something could not be restored; the next run tries again.
     """
     failure: OSError | None = None
     for action in reversed(actions):
         try:
-            take_back(action, staging, target)
+            undo_step(action, staging, target)
         except OSError as error:
             failure = failure or error
     if failure is not None:
         raise ClocheError(
-            f"not all of `{target}` could be put back: {reason_of(failure)}",
-            hint=f"what is missing is in `{staging}`, and the next run puts it back",
+            f"could not restore all of `{target}`: {reason_of(failure)}",
+            hint=f"the missing files are in `{staging}`; the next run restores them",
         ) from failure
 
 
-def take_back(action: Action, staging: str, target: str) -> None:
-    """Undo one step if it was taken."""
+def undo_step(action: Action, staging: str, target: str) -> None:
+    """Undo one step if it was performed."""
     new, there = os.path.join(staging, "new", action.path), os.path.join(target, action.path)
-    old = kept(action, staging)
+    old = backup_path(action, staging)
     match action.kind:
         case "set-aside":
-            put_back(aside(staging), target)
+            restore_directory(set_aside_path(staging), target)
         case "add":
             if not os.path.lexists(new) and os.path.lexists(there) and os.lstat(there).st_ino == action.mark:
                 os.rename(there, new)
@@ -216,7 +221,7 @@ def take_back(action: Action, staging: str, target: str) -> None:
             exchange(new, there)
 
 
-def put_back(old: str, target: str) -> None:
-    """Put back an environment that was set aside, unless something has taken its place."""
+def restore_directory(old: str, target: str) -> None:
+    """Restore an environment that was set aside, unless something else exists at `target`."""
     if os.path.lexists(old) and not os.path.lexists(target):
         os.rename(old, target)

@@ -1,7 +1,7 @@
-"""Undo and remove staging directories that killed runs left, and remove those that have served.
+"""Undo and remove staging directories that killed runs left, and remove those that are no longer needed.
 
-Only a directory that belongs to this user and holds nothing but what staging directories hold counts as a leftover: a
-journal is a list of files to move, and no other user may tell us which.
+Only a directory that belongs to this user and contains nothing unexpected counts as a leftover: a journal is a list of files
+to move, and must not come from another user.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from __future__ import annotations
 import os
 import stat
 
-from cloche.apply.journal import JOURNAL, recover
+from cloche.apply.journal import JOURNAL, recover_staging
 from cloche.fs.locks import try_lock_directory
 
 UNLOCKED_LIFETIME = 24 * 3600
-"""Seconds after which a staging directory counts as left behind where there are no locks."""
+"""Seconds after which a staging directory counts as a leftover if locks are not supported."""
 
 CONTENTS = frozenset(("new", "old", JOURNAL))
 """What a staging directory may hold."""
 
 
 def sweep_leftover(staging: str) -> None:
-    """Undo and remove what a killed run left in a staging directory; leave one that is in use, and what is not ours."""
+    """Undo and remove what a killed run left in a staging directory, unless it is in use or not ours."""
     try:
         status = os.lstat(staging)
-        if not stat.S_ISDIR(status.st_mode) or not own(status):
+        if not stat.S_ISDIR(status.st_mode) or not is_own(status):
             return
         descriptor, state = try_lock_directory(staging)
     except OSError:
@@ -33,17 +33,17 @@ def sweep_leftover(staging: str) -> None:
             return
         if not CONTENTS.issuperset(os.listdir(staging)):
             return
-        recover(staging)
-        remove(staging)
+        recover_staging(staging)
+        remove_staging(staging)
     except (FileNotFoundError, ValueError):
-        return  # another run swept it, where there are no locks; or its journal is not one that we can follow
+        return  # another run swept it (without locks), or this version cannot read its journal
     finally:
         if descriptor is not None:
             os.close(descriptor)
 
 
-def own(status: os.stat_result) -> bool:
-    """Return whether a file belongs to this user; always where files have no such owners."""
+def is_own(status: os.stat_result) -> bool:
+    """Return whether a file belongs to this user; always True on Windows."""
     return os.name == "nt" or status.st_uid == os.geteuid()
 
 
@@ -54,20 +54,20 @@ def is_recent(status: os.stat_result) -> bool:
 
 
 def remove_unless_needed(staging: str) -> None:
-    """Remove a staging directory of our own, unless it keeps something that has to be put back."""
+    """Remove a staging directory of our own, unless it contains something that has to be restored."""
     try:
         needed = os.lstat(os.path.join(staging, JOURNAL)).st_size > 0
     except OSError:
         needed = False
     if not needed:
-        remove(staging)
+        remove_staging(staging)
 
 
-def remove(path: str) -> None:
-    """Remove a tree, never following a link; what cannot be removed stays for a later sweep.
+def remove_staging(path: str) -> None:
+    """Remove a tree without following links; what cannot be removed stays for a later sweep.
 
-    Directories that their owner may not write to are made writable. A path that is too long for the system is left to
-    `shutil`, which descends from open descriptors, one for each level; not first, because there may be too few of these.
+    Read-only directories are made writable. Paths that are too long for the system are left to `shutil`, which descends from
+    open descriptors. It is not tried first, because it needs one descriptor for each level, and may run out of them.
     """
     if not remove_tree(path):
         import shutil

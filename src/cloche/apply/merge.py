@@ -1,6 +1,6 @@
-"""Put a staged tree in the place of something that exists: exchange the two, or merge one into the other step by step.
+"""Replace an existing directory with a staged tree, by an exchange or by a merge step by step.
 
-Either all of it happens, or what was there is there again: links, permission bits and content.
+Either everything is replaced, or the previous state is restored: links, permission bits and content.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import stat
 
 from cloche.apply.exchange import exchange
 from cloche.apply.journal import (
-    aside,
     close_journal,
     mode_change,
-    numbered,
-    put_back,
-    take,
-    undo,
+    number_steps,
+    perform_step,
+    restore_directory,
+    set_aside_path,
+    undo_steps,
     write_journal,
 )
 from cloche.errors import DestinationError
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from cloche.model.plan import Strategy
 
 
-def in_place(operations: Iterable[Operation]) -> tuple[list[Operation], list[Remove | SetMode]]:
-    """Split the operations of a merge into those for the staging tree and those that concern what exists already."""
+def split_operations(operations: Iterable[Operation]) -> tuple[list[Operation], list[Remove | SetMode]]:
+    """Split the operations of a merge into those for the staging tree and those that change the existing directory."""
     staged: list[Operation] = []
     changes: list[Remove | SetMode] = []
     for operation in operations:
@@ -44,116 +44,118 @@ def in_place(operations: Iterable[Operation]) -> tuple[list[Operation], list[Rem
     return staged, changes
 
 
-def put_in_place(
+def commit_tree(
     staging: str, target: str, strategy: Strategy, changes: Iterable[Remove | SetMode] = ()
 ) -> list[Action]:
-    """Put `staging/new` where the directory `target` is, by another strategy than `new`; return the steps taken.
+    """Commit `staging/new` to the existing directory `target`; return the steps performed.
 
-    `changes` are for the strategy `merge`: entries of the target that go first, and permission bits that change last.
+    `changes` are for the strategy `merge`: entries of the target to remove first, and permission bits to change last.
 
     :raises DestinationError: a directory is needed where something else exists, or the reverse; nothing was changed.
-    :raises OSError: the system refused something; what was there is back.
+    :raises OSError: a system call failed; the previous state was restored.
     """
     if strategy == "merge":
-        return take_steps(merging(staging, target, [*changes]), staging, target)
+        return perform_steps(merge_steps(staging, target, [*changes]), staging, target)
     try:
         if strategy == "exchange":
-            return replace(staging, target)
-        return take_steps(emptying(staging, target), staging, target)
+            return replace_directory(staging, target)
+        return perform_steps(replacement_steps(staging, target), staging, target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-    # a directory from a lower layer of an overlay file system (a container's image) cannot be renamed, its files can
-    return take_steps(emptying_by_file(staging, target), staging, target)
+    # a directory from a lower layer of an overlay file system (a container's image) cannot be renamed, but its files can
+    return perform_steps(replacement_steps_by_file(staging, target), staging, target)
 
 
-def take_out_again(staging: str, target: str, strategy: Strategy, taken: Sequence[Action]) -> None:
-    """Take back what `put_in_place`, or one rename, has done.
+def revert_commit(staging: str, target: str, strategy: Strategy, performed: Sequence[Action]) -> None:
+    """Revert `commit_tree`, or the single rename of the strategy `new`.
 
-    :raises OSError: the system refused; the next run tries again.
-    :raises ClocheError: likewise.
+    :raises OSError, ClocheError: a system call failed; the next run tries again.
     """
     new = os.path.join(staging, "new")
-    if any(action.kind != "set-aside" for action in taken):
-        write_journal(staging, target, taken)
-        undo(taken, staging, target)
+    if any(action.kind != "set-aside" for action in performed):
+        write_journal(staging, target, performed)
+        undo_steps(performed, staging, target)
         close_journal(staging)
-    elif strategy == "exchange" and not taken:
+    elif strategy == "exchange" and not performed:
         exchange(new, target)
     elif strategy in ("new", "exchange"):  # a merge without steps had nothing to do
         os.rename(target, new)
-        put_back(aside(staging), target)
+        restore_directory(set_aside_path(staging), target)
 
 
-def replace(staging: str, target: str) -> list[Action]:
-    """Replace the whole directory, in one step where the system can.
+def replace_directory(staging: str, target: str) -> list[Action]:
+    """Replace the entire directory, in one step where the system supports it.
 
-    Elsewhere the old one is first renamed aside, noted in the journal. For that instant the destination is absent.
+    Elsewhere, the old directory is first renamed aside, and the journal records it. Between the two renames the destination
+    does not exist.
     """
     new = os.path.join(staging, "new")
     if exchange(new, target):
         return []
-    actions = numbered([("set-aside", 0, "")])
+    actions = number_steps([("set-aside", 0, "")])
     write_journal(staging, target, actions)
     try:
-        take(actions[0], staging, target)
+        perform_step(actions[0], staging, target)
         os.rename(new, target)
         close_journal(staging)
     except BaseException:
         if not os.path.lexists(new):
             os.rename(target, new)
-        put_back(aside(staging), target)
+        restore_directory(set_aside_path(staging), target)
         close_journal(staging)
         raise
     return actions
 
 
-def take_steps(steps: Iterable[Step], staging: str, target: str) -> list[Action]:
-    """Take steps, all noted in a journal before the first; on any failure put back what was there."""
-    actions = numbered(steps)
-    os.makedirs(aside(staging), exist_ok=True)
+def perform_steps(steps: Iterable[Step], staging: str, target: str) -> list[Action]:
+    """Write all steps to a journal, then perform them; on any failure, restore the previous state."""
+    actions = number_steps(steps)
+    os.makedirs(set_aside_path(staging), exist_ok=True)
     write_journal(staging, target, actions)
     try:
         for action in actions:
-            take(action, staging, target)
-        close_journal(staging)  # from here on the new state counts
+            perform_step(action, staging, target)
+        close_journal(staging)  # from here on, the new state is valid
     except BaseException:
-        undo(actions, staging, target)
+        undo_steps(actions, staging, target)
         close_journal(staging)
         raise
     return actions
 
 
-def merging(staging: str, target: str, changes: Sequence[Remove | SetMode]) -> Iterator[Step]:
-    """Yield the steps that remove what is to go, bring in everything in `staging/new`, and change permission bits."""
+def merge_steps(staging: str, target: str, changes: Sequence[Remove | SetMode]) -> Iterator[Step]:
+    """Yield the steps that remove entries, add everything in `staging/new`, and change permission bits."""
     new = os.path.join(staging, "new")
     removed = [
-        one.path for one in changes if isinstance(one, Remove) and os.path.lexists(os.path.join(target, one.path))
+        change.path
+        for change in changes
+        if isinstance(change, Remove) and os.path.lexists(os.path.join(target, change.path))
     ]
-    modes = {one.path: one.mode for one in changes if isinstance(one, SetMode)}
-    kept: list[Step] = []
-    for path, mode in sorted(modes.items(), reverse=True):  # a directory after what is in it: it may become closed
+    modes = {change.path: change.mode for change in changes if isinstance(change, SetMode)}
+    mode_steps: list[Step] = []
+    for path, mode in sorted(modes.items(), reverse=True):  # a directory after its contents: it may become inaccessible
         there = os.path.join(target, path)
-        if is_brought(os.path.join(new, path), there):
+        if is_replaced_by(os.path.join(new, path), there):
             os.chmod(os.path.join(new, path), mode)
         elif not os.path.islink(there):
-            kept.append(("mode", mode_change(stat.S_IMODE(os.lstat(there).st_mode), mode), path))
+            mode_steps.append(("mode", mode_change(stat.S_IMODE(os.lstat(there).st_mode), mode), path))
     yield from (("drop", 0, path) for path in removed)
-    yield from differences(new, target, "", frozenset(removed))
-    yield from kept
+    yield from update_steps(new, target, "", frozenset(removed))
+    yield from mode_steps
 
 
-def is_brought(new: str, there: str) -> bool:
-    """Return whether the commit brings in an entry that has a mode, rather than keep a directory that exists."""
+def is_replaced_by(new: str, there: str) -> bool:
+    """Return whether the commit replaces `there` with `new`; False for links, and for directories that both have."""
     if not os.path.lexists(new) or os.path.islink(new):
         return False
     return not os.path.isdir(new) or not os.path.isdir(there)
 
 
-def differences(new: str, target: str, below: str, dropped: frozenset[str] = frozenset()) -> Iterator[Step]:
-    """Yield the steps that make `target` hold what `new` holds, `pyvenv.cfg` last; equal entries take none.
+def update_steps(new: str, target: str, below: str, dropped: frozenset[str] = frozenset()) -> Iterator[Step]:
+    """Yield the steps that copy `new` into `target`, `pyvenv.cfg` last; equal entries need no step.
 
-    What is `dropped` will be gone by then.
+    :param dropped: paths in `target` that earlier steps remove.
     """
     entries = sorted(os.scandir(os.path.join(new, below)), key=lambda entry: (entry.name == "pyvenv.cfg", entry.name))
     for entry in entries:
@@ -172,21 +174,21 @@ def differences(new: str, target: str, below: str, dropped: frozenset[str] = fro
             if not is_directory:
                 kind = "a symbolic link" if os.path.islink(there) else "not a directory"
                 raise DestinationError(
-                    f"`{path}` in `{target}` is {kind}, and an environment needs a directory there",
-                    hint="move it away, or choose another place",
+                    f"`{path}` in `{target}` is {kind}, but an environment needs a directory there",
+                    hint="move it away, or choose another destination",
                 )
-            yield from differences(new, target, path, dropped)
+            yield from update_steps(new, target, path, dropped)
         elif is_directory:
             raise DestinationError(
-                f"`{path}` in `{target}` is a directory, and an environment needs a file there",
-                hint="move it away, or choose another place",
+                f"`{path}` in `{target}` is a directory, but an environment needs a file there",
+                hint="move it away, or choose another destination",
             )
-        elif not same_file(entry.path, there):
+        elif not is_same_entry(entry.path, there):
             yield "swap", entry.inode(), path
 
 
-def emptying(staging: str, target: str) -> Iterator[Step]:
-    """Yield the steps that take out everything in `target` and then add everything in `staging/new`."""
+def replacement_steps(staging: str, target: str) -> Iterator[Step]:
+    """Yield the steps that remove everything in `target` and then add everything in `staging/new`."""
     for name in sorted(os.listdir(target)):
         if os.path.join(target, name) != staging:
             yield "drop", 0, name
@@ -194,8 +196,8 @@ def emptying(staging: str, target: str) -> Iterator[Step]:
         yield "add", entry.inode(), entry.name
 
 
-def emptying_by_file(staging: str, target: str) -> Iterator[Step]:
-    """Yield the steps that do what `emptying` does without renaming an existing directory."""
+def replacement_steps_by_file(staging: str, target: str) -> Iterator[Step]:
+    """Yield steps with the same result as `replacement_steps`, but without renaming an existing directory."""
     new = os.path.join(staging, "new")
     dropped, left = [], []
     for directory, names, files in os.walk(target):
@@ -210,12 +212,12 @@ def emptying_by_file(staging: str, target: str) -> Iterator[Step]:
                 left.append(path)
     for path in dropped:
         yield "drop", 0, path
-    for path in reversed(left):  # `os.walk` names a directory before what is in it
+    for path in reversed(left):  # `os.walk` yields a directory before its contents
         yield "remove", stat.S_IMODE(os.lstat(os.path.join(target, path)).st_mode), path
-    yield from differences(new, target, "", frozenset((*dropped, *left)))
+    yield from update_steps(new, target, "", frozenset((*dropped, *left)))
 
 
-def same_file(one: str, other: str) -> bool:
+def is_same_entry(one: str, other: str) -> bool:
     """Return whether two entries that are not directories are equal: link text, or content and permission bits."""
     first, second = os.lstat(one), os.lstat(other)
     if first.st_mode != second.st_mode or first.st_size != second.st_size:
@@ -224,6 +226,6 @@ def same_file(one: str, other: str) -> bool:
     if kind == 0o120000:
         return os.readlink(one) == os.readlink(other)
     if kind != 0o100000 or second.st_nlink != 1:
-        return os.path.samestat(first, second)  # a file that has a second name elsewhere is replaced, not trusted
+        return os.path.samestat(first, second)  # replace a file with hard links: it may change elsewhere
     with open(one, "rb") as left, open(other, "rb") as right:
         return left.read() == right.read()

@@ -1,4 +1,4 @@
-"""Defer the signals that ask a program to stop while something must not be interrupted."""
+"""Defer the signals that ask a program to stop, during critical steps."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ if TYPE_CHECKING:
 
 
 class DeferredSignals:
-    """Defer the signals that ask a program to stop until what must not be left half done is done; a context.
+    """A context manager that defers the signals that ask a program to stop.
 
-    They arrive at its end, as if they had been sent then. Masking them is enough in a program with one thread. With more
-    threads the system delivers a signal to another one, and Python still runs its handler in the main thread; so the
-    handlers are replaced by one that only notes what came. A program that is started inside would never receive these
-    signals.
+    They are delivered when the context ends. Masking them is enough in a program with one thread. With several threads, the
+    system delivers a signal to another thread, and Python still runs its handler in the main thread. So the handlers are
+    replaced by one that only records the signal. Do not start programs inside: they would never receive these signals.
 
-    Entering it twice is the same as once.
+    Entering the context twice has the same effect as entering it once.
     """
 
     def __init__(self) -> None:
-        self._came: list[int] = []
+        self._pending: list[int] = []
         self._handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
         self._before: set[int] | None = None
 
@@ -36,42 +35,42 @@ class DeferredSignals:
                 signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
             for number, handler in handlers:
                 self._handlers[number] = handler
-                signal.signal(number, self._note)
-        except ValueError:  # not the main thread, the only one that handlers run in
+                signal.signal(number, self._record)
+        except ValueError:  # only the main thread may set handlers
             self._handlers.clear()
-        except BaseException:  # a signal had come already, and nothing has begun
+        except BaseException:  # a signal arrived before all handlers were replaced
             self.__exit__()
             raise
 
-    def _note(self, number: int, _: FrameType | None) -> None:
-        self._came.append(number)
+    def _record(self, number: int, _: FrameType | None) -> None:
+        self._pending.append(number)
 
     def __exit__(self, *_: object) -> None:
         before, self._before = self._before, None
         if MASKS and before is not None:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)  # what arrives now is still only noted
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)  # signals that arrive now are still only recorded
         try:
             for number, handler in list(self._handlers.items()):
                 signal.signal(number, handler)
                 del self._handlers[number]
         finally:
-            if self._handlers:  # a signal arrived meanwhile; restore the rest all the same
+            if self._handlers:  # a signal interrupted the loop; restore the rest anyway
                 self.__exit__()
-        while self._came:
-            signal.raise_signal(self._came.pop(0))
+        while self._pending:
+            signal.raise_signal(self._pending.pop(0))
 
 
 class DeliveredSignals:
-    """Deliver, for what takes long, the signals that a `DeferredSignals` around it defers; a context."""
+    """A context manager for long operations that delivers the signals that an outer `DeferredSignals` defers."""
 
-    def __init__(self, around: DeferredSignals) -> None:
-        self._around = around
+    def __init__(self, outer: DeferredSignals) -> None:
+        self._outer = outer
 
     def __enter__(self) -> None:
-        self._around.__exit__()
+        self._outer.__exit__()
 
     def __exit__(self, *_: object) -> None:
-        self._around.__enter__()
+        self._outer.__enter__()
 
 
 MASKS = hasattr(signal, "pthread_sigmask")

@@ -1,18 +1,18 @@
-"""Stage a tree beside its destination and put it in place, all or nothing; what the tree contains is not known here.
+"""Stage a tree and put it at its destination, all or nothing, regardless of its contents.
 
 A transaction owns a *staging directory* beside the destination (`.NAME.cloche-0`), or inside it where nothing can be
-renamed over it (a mount point). The new tree grows in `new/` there. It reaches its place by one of these strategies:
+renamed over it (a mount point). The new tree is written to `new/` there. It is committed by one of these strategies:
 
 - `new`: one rename onto a destination that is absent or an empty directory;
 - `exchange`: one exchange with the directory that exists, which is removed afterwards;
-- `merge`: entry by entry into a directory that stays. Each step is atomic and is noted in a journal beforehand, so that a
-  failure, or the next run after a kill, puts back what was there;
-- `merge-emptied`: the same, after taking out everything that the directory holds.
+- `merge`: entry by entry into a directory that stays. Each step is atomic and is recorded in a journal beforehand, so that
+  a failure, or the next run after a kill, restores the previous state;
+- `merge-emptied`: the same, after everything in the directory is moved out.
 
 A running process holds a lock on its staging directory, and the system releases it however the process ends. So a staging
-directory that can be locked was left by a killed run; the next run that comes by undoes and removes it.
+directory that can be locked was left by a killed run; the next run for the same destination undoes and removes it.
 
-A warm run needs no more than this module and the strategy `new`. `merge`, `exchange`, `journal` and `leftovers` load when
+A warm run needs only this module and the strategy `new`. `merge`, `exchange`, `journal` and `leftovers` are imported when
 they are needed.
 """
 
@@ -21,9 +21,9 @@ from __future__ import annotations
 import errno
 import os
 
-from cloche.apply.executor import StagingTree, perform
+from cloche.apply.executor import StagingTree, perform_operations
 from cloche.apply.signals import DeferredSignals, DeliveredSignals
-from cloche.apply.staging import claim, discard, stem_beside, stem_inside, sweep_all
+from cloche.apply.staging import claim_staging, discard_staging, stem_beside, stem_inside, sweep_slots
 from cloche.errors import ClocheError, DestinationError, reason_of
 from cloche.model.value import TYPE_CHECKING
 
@@ -38,14 +38,14 @@ DESCRIPTORS = os.open in os.supports_dir_fd and os.link in os.supports_dir_fd
 
 
 class DestinationChanged(Exception):
-    """Another program has put something at the destination since the plan was made; lock it and plan again."""
+    """Another program created something at the destination after the plan was resolved; lock it and plan again."""
 
 
 class Transaction:
-    """A staging directory and its way into place; a context that undoes everything when it is left early.
+    """A staging directory and its commit; a context manager that undoes everything unless `commit` was called.
 
-    Signals that ask to stop are deferred inside the context, so that none can arrive at an instant in which it would leave
-    something behind. What takes long, or starts a program, belongs into `delivered_signals`.
+    Signals that ask to stop are deferred inside the context, so that none can interrupt a critical step. Put code that
+    takes long or starts a program into `delivered_signals`.
 
     :raises ClocheError: the staging directory cannot be created.
     """
@@ -57,7 +57,7 @@ class Transaction:
         self._descriptors: list[int] = []
         self._staging = ""
         self._changes: list[Remove | SetMode] = []
-        self._taken: list[Action] = []
+        self._performed: list[Action] = []
         self._deferred = DeferredSignals()
 
     def __enter__(self) -> Transaction:
@@ -67,12 +67,12 @@ class Transaction:
         except BaseException as error:
             self.__exit__()
             if isinstance(error, OSError):
-                raise refused(self.target, error) from error
+                raise staging_error(self.target, error) from error
             raise
         return self
 
     def delivered_signals(self) -> DeliveredSignals:
-        """Return a context in which signals are delivered: for staging, and for looking at the result."""
+        """Return a context manager in which signals are delivered: for staging, and for verifying the result."""
         return DeliveredSignals(self._deferred)
 
     def _open(self) -> None:
@@ -83,7 +83,7 @@ class Transaction:
             denied = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
             if not (beside and denied and os.path.isdir(self.target)):
                 raise
-            # our directory in a parent that we may not write to: it stays, and is filled in place
+            # we may write to the directory but not to its parent: keep it, and fill it in place
             self.strategy = "merge" if self.strategy == "new" else "merge-emptied"
             descriptor = self._claim()
         if descriptor is not None:
@@ -96,20 +96,20 @@ class Transaction:
         self.tree = StagingTree(self._new, root)
 
     def _claim(self) -> int | None:
-        """Create the staging directory; return the descriptor that holds its lock, None where there are no locks."""
+        """Create the staging directory; return the descriptor that holds its lock, None if locks are not supported."""
         beside = stem_beside(self.target)
         if self.strategy in ("merge", "merge-emptied"):
-            sweep_all(beside)
-            self._staging, descriptor = claim(stem_inside(self.target))
+            sweep_slots(beside)
+            self._staging, descriptor = claim_staging(stem_inside(self.target))
             return descriptor
         attempts = 8
         while True:
             attempts -= 1
             try:
-                make_parents(os.path.dirname(self.target), self._parents)
-                self._staging, descriptor = claim(beside)
+                create_parents(os.path.dirname(self.target), self._parents)
+                self._staging, descriptor = claim_staging(beside)
                 return descriptor
-            except FileNotFoundError:  # another run had made the parent, and took it back when it failed
+            except FileNotFoundError:  # another run had created the parent, and removed it when it failed
                 if not attempts:
                     raise
 
@@ -118,46 +118,46 @@ class Transaction:
         return os.path.join(self._staging, "new")
 
     def perform(self, operations: Iterable[Operation], link_mode: LinkMode) -> None:
-        """Perform operations in the staging tree; a merge keeps what concerns the destination itself for the commit.
+        """Perform operations in the staging tree; a merge defers those that change the destination itself to the commit.
 
-        :raises OSError: the system refused something.
+        :raises OSError: a system call failed.
         :raises ClocheError: a program that was run failed.
         """
         if self.strategy == "merge":
-            from cloche.apply.merge import in_place
+            from cloche.apply.merge import split_operations
 
-            operations, changes = in_place(operations)
+            operations, changes = split_operations(operations)
             self._changes += changes
-        perform(operations, self.tree, link_mode)
+        perform_operations(operations, self.tree, link_mode)
 
     def commit(self) -> None:
         """Put the staging tree in place.
 
         :raises DestinationChanged: something has appeared at the target; nothing was changed.
-        :raises OSError: the system refused something; what was there is back.
+        :raises OSError: a system call failed; the previous state was restored.
         """
         if self.strategy == "new":
             self._rename_into_place()
         else:
-            from cloche.apply.merge import put_in_place
+            from cloche.apply.merge import commit_tree
 
-            self._taken = put_in_place(self._staging, self.target, self.strategy, self._changes)
+            self._performed = commit_tree(self._staging, self.target, self.strategy, self._changes)
 
     def revert(self) -> None:
-        """Take a commit back: what was there is there again. Only while the context is open, and only once.
+        """Revert a commit and restore the previous state. Call it once, while the context is open.
 
-        :raises OSError: the system refused; the next run that comes by tries again.
+        :raises OSError: a system call failed; the next run for this destination tries again.
         """
-        from cloche.apply.merge import take_out_again
+        from cloche.apply.merge import revert_commit
 
-        take_out_again(self._staging, self.target, self.strategy, self._taken)
+        revert_commit(self._staging, self.target, self.strategy, self._performed)
 
     def _rename_into_place(self) -> None:
         try:
             status = os.lstat(self.target)
         except FileNotFoundError:
             pass
-        else:  # an empty directory gives way, and leaves its permissions
+        else:  # an empty directory is replaced; keep its permissions
             os.chmod(self._new, status.st_mode & 0o7777)
         try:
             if os.name == "nt" and os.path.isdir(self.target):
@@ -169,13 +169,13 @@ class Transaction:
             raise
 
     def __exit__(self, *_: object) -> None:
-        with self._deferred:  # unless they are deferred already: a signal may just have ended `delivered_signals`
+        with self._deferred:  # needed if a signal has just ended `delivered_signals`
             self._close()
 
     def _close(self) -> None:
-        """Remove the staging directory with whatever is in it, and the parents that were made for nothing."""
+        """Remove the staging directory with its contents, and the parents that this run created and does not need."""
         if self._staging:
-            discard(self._staging)
+            discard_staging(self._staging)
         for descriptor in self._descriptors:
             os.close(descriptor)
         self._descriptors = []
@@ -183,10 +183,10 @@ class Transaction:
             try:
                 os.rmdir(parent)
             except OSError:
-                break  # the environment is there, or another program uses it by now
+                break  # it contains the environment, or another program uses it by now
 
 
-def refused(target: str, error: OSError) -> ClocheError:
+def staging_error(target: str, error: OSError) -> ClocheError:
     """Return the error to raise when no staging directory can be created for `target`."""
     message = f"cannot write `{target}`: {reason_of(error)}"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
@@ -196,8 +196,8 @@ def refused(target: str, error: OSError) -> ClocheError:
     return ClocheError(message)
 
 
-def make_parents(path: str, made: list[str]) -> None:
-    """Create a directory and its parents; add to `made` those that did not exist, outermost first."""
+def create_parents(path: str, created: list[str]) -> None:
+    """Create a directory and its parents; add to `created` those that did not exist, outermost first."""
     missing: list[str] = []
     while not os.path.isdir(path) and os.path.dirname(path) != path:  # a drive that does not exist has no parent
         missing.append(path)
@@ -209,19 +209,19 @@ def make_parents(path: str, made: list[str]) -> None:
             if not os.path.isdir(parent):
                 raise
         else:
-            made.append(parent)
+            created.append(parent)
 
 
 def remove_directory(path: str) -> None:
     """Remove a directory with everything in it; others see it disappear in one step.
 
-    :raises OSError: the system refused; the directory is as it was.
+    :raises OSError: a system call failed; the directory is unchanged.
     """
     with DeferredSignals():
-        staging, descriptor = claim(stem_beside(path))
+        staging, descriptor = claim_staging(stem_beside(path))
         try:
             os.rename(path, os.path.join(staging, "old"))
         finally:
-            discard(staging)
+            discard_staging(staging)
             if descriptor is not None:
                 os.close(descriptor)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @value
 class ActionResult:
-    """What an action reports, for people and for programs."""
+    """The output of an action, as text lines and as JSON."""
 
     lines: tuple[str, ...]
     facts: Mapping[str, object]
@@ -41,7 +41,7 @@ def cache(invocation: Invocation) -> int:
     return outcome.code
 
 
-CONTENT_CHECKS: maintenance.ContentChecks = {"interpreters": probes.is_whole, "plans": plan_cache.is_intact}
+CONTENT_CHECKS: maintenance.ContentChecks = {"interpreters": probes.is_intact_entry, "plans": plan_cache.is_intact}
 
 
 def show_directory(store: Store) -> ActionResult:
@@ -65,9 +65,9 @@ def verify_cache(store: Store) -> ActionResult:
 
 def prune_cache(store: Store) -> ActionResult:
     removed = maintenance.prune_store(store, checks=CONTENT_CHECKS)
-    total = sum(one.size for one in removed)
-    lines = [f"removed {one.path}: {one.reason}" for one in removed]
-    facts = [{"path": one.path, "reason": one.reason, "size": one.size} for one in removed]
+    total = sum(removal.size for removal in removed)
+    lines = [f"removed {removal.path}: {removal.reason}" for removal in removed]
+    facts = [{"path": removal.path, "reason": removal.reason, "size": removal.size} for removal in removed]
     return ActionResult(
         (*lines, f"removed {len(removed)} entries, {human_size(total)}"), {"removed": facts, "size": total}
     )

@@ -24,57 +24,63 @@ class CommandSpec:
     options: tuple[Option, ...] = ()
     operands: str = ""
     """The operands, as help shows them: `DEST`, `[SPEC]`, `ENV...`."""
-    least: int = 0
+    min_operands: int = 0
     """The smallest number of operands."""
-    most: int = 0
+    max_operands: int = 0
     """The largest number of operands; -1 for any number."""
     rest: str = ""
-    """What follows `--` and is passed on as it is: `CMD`."""
+    """The name of the words after `--`, which are passed on unchanged: `CMD`."""
     choices: tuple[str, ...] = ()
     """The allowed values of the first operand; empty for any."""
-    reads: tuple[Option, ...] = ()
-    """Options of other commands that it reads from variables and config files."""
+    inherited_options: tuple[Option, ...] = ()
+    """Options of other commands that the command reads from variables and config files."""
 
 
 COMMON = (
     Option("json", "print one JSON object with `schema_version` on standard output", "flag", group="output"),
-    Option("quiet", "print less; twice: only errors", "count", short="q", group="output", sources="argv"),
+    Option("quiet", "print less; if given twice, only errors", "count", short="q", group="output", sources="argv"),
     Option("verbose", "print more", "count", short="v", group="output", sources="argv"),
     Option("traceback", "show the traceback of an error", "flag", group="output"),
-    Option("cache-dir", "the cache directory, for seeds and facts about interpreters", metavar="DIR", group="cache"),
+    Option("cache-dir", "the directory for cached seeds and interpreter data", metavar="DIR", group="cache"),
     Option("read-only-cache", "use the cache, but do not write to it", "flag", group="cache"),
-    Option("no-plugin", "leave out a plugin, by its name or its distribution's", "list", "NAME", group="plugins"),
-    Option("no-plugins", "leave out all plugins that are not built in", "flag", group="plugins"),
+    Option("no-plugin", "do not load the plugin or distribution of this name", "list", "NAME", group="plugins"),
+    Option("no-plugins", "load only the built-in plugins", "flag", group="plugins"),
     Option("version", "print the version", "flag", group="output", sources="argv"),
     Option("help", "show this help", "flag", short="h", group="output", sources="argv"),
 )
 
 CREATE = (
-    Option("python", "which Python to use; of several, the first one found", "list", "SPEC", short="p", group="python"),
+    Option("python", "the Python to use: the first SPEC that has a match", "list", "SPEC", short="p", group="python"),
     Option("try-first-with", "an interpreter to try first", "list", "EXE", group="python"),
     Option("creator", "how to create the environment", metavar="NAME", group="components"),
-    Option("seeder", "what installs the first packages", metavar="NAME", group="components"),
-    Option("activators", "shells to activate it in: names, `all` or `none`", "words", "a,b", group="components"),
+    Option("seeder", "how to install the initial packages", metavar="NAME", group="components"),
+    Option(
+        "activators",
+        "shells to create activation scripts for: names, `all` or `none`",
+        "words",
+        "a,b",
+        group="components",
+    ),
     Option("clear", "replace an existing environment", "flag", group="destination"),
     Option("force", "let --clear delete a directory that is not an environment", "flag", group="destination"),
     Option("system-site-packages", "give access to the packages of the base interpreter", "flag", group="environment"),
     Option(
         "prompt",
-        "what an activated shell shows; `.` for the name of the current directory",
+        "the prompt of an activated shell; `.` for the name of the current directory",
         metavar="TEXT",
         group="environment",
     ),
     Option("relocatable", "make it work from any directory, even after a move or copy", "flag", group="environment"),
-    Option("no-vcs-ignore", "do not make version control ignore it", "flag", group="environment"),
+    Option("no-vcs-ignore", "do not create a `.gitignore` file in it", "flag", group="environment"),
     Option("no-seed", "do not install any packages", "flag", group="seeds"),
-    Option("pip", "which version of pip to install", metavar="VERSION", group="seeds"),
-    Option("seed", "one more package to install", "list", "REQUIREMENT", group="seeds"),
+    Option("pip", "the version of pip to install", metavar="VERSION", group="seeds"),
+    Option("seed", "an additional package to install", "list", "REQUIREMENT", group="seeds"),
     Option("download", "download the newest seeds from the index", "flag", group="seeds"),
     Option("no-download", "never use the network", "flag", negation="download", group="seeds"),
-    Option("find-links", "a directory whose wheels are preferred", "list", "DIR", group="seeds"),
+    Option("find-links", "a directory of wheels to prefer", "list", "DIR", group="seeds"),
     Option(
         "link-mode",
-        "how to bring seeds from the cache into the environment",
+        "how to install seeds from the cache",
         metavar="MODE",
         choices=("auto", "clone", "hardlink", "copy", "symlink"),
         group="seeds",
@@ -86,7 +92,7 @@ CREATE = (
 def _alias(
     name: str, meaning: str, metavar: str = "", *, of: str = "", implies: tuple[tuple[str, str], ...] = ()
 ) -> Option:
-    """Return an option in another tool's spelling; with a metavar, it takes a value."""
+    """Return an option in another tool's spelling; it takes a value if `metavar` is given."""
     kind: Kind = "flag" if not metavar else "list" if of == "find-links" else "text"
     group = "spellings of virtualenv"
     return Option(name, meaning, kind, metavar, group=group, alias_of=of, implies=implies, hidden=True)
@@ -98,8 +104,8 @@ VIRTUALENV = (
     _alias("always-copy", "same as --creator copy", implies=(("creator", "copy"),)),
     _alias("symlinks", "same as --creator symlink", implies=(("creator", "symlink"),)),
     _alias("extra-search-dir", "same as --find-links", "DIR", of="find-links"),
-    _alias("setuptools", "which version of setuptools to install", "VERSION"),
-    _alias("wheel", "which version of wheel to install", "VERSION"),
+    _alias("setuptools", "the version of setuptools to install", "VERSION"),
+    _alias("wheel", "the version of wheel to install", "VERSION"),
     _alias("no-pip", "do not install pip"),
     _alias("no-setuptools", "do not install setuptools (the default)"),
     _alias("no-wheel", "do not install wheel (the default)"),
@@ -111,7 +117,7 @@ VIRTUALENV = (
     _alias("reset-app-data", "no effect: `cloche cache clear` empties the cache"),
     _alias("no-periodic-update", "no effect: nothing is updated in the background"),
     _alias("upgrade-embed-wheels", "no effect: no wheels are embedded"),
-    _alias("discovery", "no effect: there is only one way of discovery", "NAME"),
+    _alias("discovery", "no effect: there is only one discovery method", "NAME"),
     _alias("venv-redirect", "no effect: a plugin provides redirect files"),
     _alias("no-venv-redirect", "no effect: a plugin provides redirect files"),
 )
@@ -140,14 +146,14 @@ COMMANDS = {
             "[SPEC]",
             0,
             1,
-            reads=CREATE,
+            inherited_options=CREATE,
         ),
         CommandSpec(
             "info", "describe an environment, whichever tool created it", "cloche.cli.info:info", (), "ENV", 1, 1
         ),
         CommandSpec(
             "doctor",
-            "find what is wrong with environments, whichever tool created them",
+            "find problems in environments, whichever tool created them",
             "cloche.cli.doctor:doctor",
             (
                 Option("fix", "repair what can be repaired", "flag", sources="argv"),
@@ -176,7 +182,7 @@ COMMANDS = {
             (
                 Option(
                     "python",
-                    "which Python to use; by default the newest of the same version",
+                    "the Python to use; by default the newest of the same version",
                     "list",
                     "SPEC",
                     short="p",
@@ -206,7 +212,7 @@ COMMANDS = {
             "print the command that activates an environment in a shell",
             "cloche.cli.activate:activate",
             (
-                Option("shell", "which shell; by default the current one", metavar="NAME", sources="argv"),
+                Option("shell", "the shell; by default the current one", metavar="NAME", sources="argv"),
                 Option(
                     "print-env",
                     "print the variables that activation sets instead",
@@ -241,11 +247,11 @@ COMMANDS = {
             0,
             1,
             choices=("show",),
-            reads=CREATE + VIRTUALENV,
+            inherited_options=CREATE + VIRTUALENV,
         ),
         CommandSpec(
             "completion",
-            "print the script for completion in a shell",
+            "print the completion script for a shell",
             "cloche.cli.completion:completion",
             (),
             "SHELL",

@@ -33,35 +33,39 @@ class Row:
 def config(invocation: Invocation) -> int:
     invocation.accept_plugin_options()
     settings, host = invocation.settings, invocation.host
-    rows = [row_of(option, settings, host) for option in settings.options.values() if is_shown(option, settings)]
+    rows = [
+        setting_row(option, settings, host) for option in settings.options.values() if is_option_shown(option, settings)
+    ]
     rows += [Row("replace", tuple(f"{ours}={theirs}" for ours, theirs in settings.replacements.items()), "config file")]
     files = [path for path in (nearest_file(host.cwd, "pyproject.toml"), user_file(host)) if path]
     report.print_warnings(settings.warnings)
     if settings.flag("json"):
         report.print_json(
-            settings=[{"name": one.name, "value": one.value, "origin": one.origin} for one in rows if is_set(one)],
+            settings=[
+                {"name": row.name, "value": row.value, "origin": row.origin} for row in rows if is_row_shown(row)
+            ],
             files=[{"path": path, "there": os.path.isfile(path)} for path in files],
             warnings=settings.warnings,
         )
         return 0
-    for line in table_lines([one for one in rows if is_set(one)], files):
+    for line in settings_table([row for row in rows if is_row_shown(row)], files):
         report.print_result(line)
     return 0
 
 
-def is_shown(option: Option, settings: Settings) -> bool:
+def is_option_shown(option: Option, settings: Settings) -> bool:
     """Return whether to list an option; another tool's spelling is listed only if some source sets it."""
     if option.alias_of or option.implies:
         return False
     return not option.hidden or option.name in settings.chosen
 
 
-def is_set(row: Row) -> bool:
-    """Return whether to list a row; `replace` is no option, and is listed only if it is set."""
+def is_row_shown(row: Row) -> bool:
+    """Return whether to list a row; `replace`, which is not an option, is listed only if it is set."""
     return row.name != "replace" or bool(row.value)
 
 
-def row_of(option: Option, settings: Settings, host: Host) -> Row:
+def setting_row(option: Option, settings: Settings, host: Host) -> Row:
     """Return the row for one option, with the default if no source sets it."""
     setting = settings.chosen.get(option.name)
     if setting is None:
@@ -79,13 +83,13 @@ def row_of(option: Option, settings: Settings, host: Host) -> Row:
     return Row(option.name, setting.values if option.kind == "list" else setting.values[-1], setting.origin)
 
 
-def table_lines(rows: Sequence[Row], files: Sequence[str]) -> Iterator[str]:
+def settings_table(rows: Sequence[Row], files: Sequence[str]) -> Iterator[str]:
     """Yield a table of the settings, defaults last, and the config files."""
-    chosen = [one for one in rows if one.origin != "default"]
-    left = [one for one in rows if one.origin == "default"]
+    chosen = [row for row in rows if row.origin != "default"]
+    defaults = [row for row in rows if row.origin == "default"]
     cells = [
         ("setting", "value", "from"),
-        *((one.name, format_value(one.value), one.origin) for one in (*chosen, *left)),
+        *((row.name, format_value(row.value), row.origin) for row in (*chosen, *defaults)),
     ]
     widths = [max(len(row[column]) for row in cells) for column in range(2)]
     for row in cells:

@@ -1,4 +1,4 @@
-"""`cloche [create] DEST`."""
+"""`cloche [create] DEST`: create an environment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from time import perf_counter
 
 from cloche.cli import report
 from cloche.cli.commands import INEFFECTIVE
-from cloche.cli.request import request_of
+from cloche.cli.request import build_request
 from cloche.cli.user_shell import activation_hint
 from cloche.model.value import TYPE_CHECKING
 
@@ -25,11 +25,11 @@ def create(invocation: Invocation) -> int:
     host = invocation.host
     with invocation.open_session() as session:
         arguments, settings = invocation.arguments, invocation.settings
-        request = request_of(arguments.operands[0], settings, host)
+        request = build_request(arguments.operands[0], settings, host)
         report.print_warnings(
-            f"`--find-links` is set to `{one}`, which is not a directory"
-            for one in settings.all("find-links")
-            if not os.path.isdir(os.path.join(host.cwd, one))
+            f"`--find-links` is set to `{directory}`, which is not a directory"
+            for directory in settings.all("find-links")
+            if not os.path.isdir(os.path.join(host.cwd, directory))
         )
         if arguments.count("verbose"):
             report.print_warnings(
@@ -44,15 +44,15 @@ def create(invocation: Invocation) -> int:
     if result is None:
         print_plan(plan, settings, host)
     else:
-        print_result(result, session.activators, invocation)
+        print_created(result, session.activators, invocation)
     return 0
 
 
 def describe_choice(plan: Plan, found: FoundInterpreter | None, settings: Settings) -> str:
-    """Return which Python was chosen, which finder found it, and why it was chosen."""
+    """Return a line with the chosen Python, the finder that found it, and the reason for the choice."""
     interpreter = plan.environment.interpreter
-    asked = settings.chosen.get("python")
-    origin = "" if asked is None or asked.origin == "command line" else f" ({asked.origin})"
+    requested = settings.chosen.get("python")
+    origin = "" if requested is None or requested.origin == "command line" else f" ({requested.origin})"
     because = plan.chosen_because or (f"{found.because}{origin}" if found else "the Python that runs cloche")
     name = f"{interpreter.name} at `{interpreter.executable}`" if interpreter else "Python"
     return report.one_line(f"cloche: {name}, found by {found.found_by if found else 'current'}: {because}")
@@ -65,7 +65,7 @@ def print_plan(plan: Plan, settings: Settings, host: Host) -> None:
         report.print_result(report.plan_text(plan, host))
 
 
-def print_result(result: Result, activators: Iterable[ChosenComponent], invocation: Invocation) -> None:
+def print_created(result: Result, activators: Iterable[ChosenComponent], invocation: Invocation) -> None:
     milliseconds = (perf_counter() - invocation.started) * 1000
     if invocation.settings.flag("json"):
         report.print_json(

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 
 def run_command(argv: Sequence[str], started: float) -> int:
-    """Run a command line and return its exit code; this is where errors become text."""
-    stop_listening = listen()
+    """Run a command line and return its exit code; convert errors to text."""
+    restore_handlers = install_signal_handlers()
     invocation: Invocation | None = None
     try:
         invocation = Invocation(argv, current_host(), started)
@@ -38,7 +38,7 @@ def run_command(argv: Sequence[str], started: float) -> int:
             report.print_message(format_exc().rstrip())
         report.print_error(error)
         return error.exit_code
-    except KeyboardInterrupt as error:  # not by a signal where a plugin's command reads the keys itself
+    except KeyboardInterrupt as error:  # without a signal if a plugin's command reads keys itself
         report.print_message("cloche: interrupted")
         return error.exit_code if isinstance(error, Interrupted) else 130
     except BrokenPipeError:  # the reader of our output has closed it
@@ -50,11 +50,11 @@ def run_command(argv: Sequence[str], started: float) -> int:
     finally:
         report.restore_stdout()
         report.clear_progress()
-        stop_listening()
+        restore_handlers()
 
 
 def dispatch(invocation: Invocation) -> int:
-    """Run what a command line asks for: a plugin's command, help, the version, or one of our commands."""
+    """Run the requested action: a plugin's command, help, the version, or one of our commands."""
     if sources := plugins_with_command(invocation):
         from cloche.cli.plugin_command import run_plugin_command
 
@@ -82,7 +82,7 @@ def plugins_with_command(invocation: Invocation) -> list[Source]:
 
 
 def is_command_name(word: str) -> bool:
-    """Return whether a word may name a plugin's command: `.venv` and `./venv` may not, and cost nothing."""
+    """Return whether a word may name a plugin's command, to skip the search for `.venv` and `./venv`."""
     return word[:1].isalpha() and word not in COMMANDS and "/" not in word and "\\" not in word
 
 
@@ -106,13 +106,16 @@ def print_version() -> int:
 
 
 def run_own_command(invocation: Invocation) -> int:
-    """:raises PluginError: a plugin ends the process, which would decide on the exit code."""
+    """Run one of our commands and return its exit code.
+
+    :raises PluginError: a plugin tried to end the process with its own exit code.
+    """
     try:
         code: int = load_object(invocation.arguments.command.implementation)(invocation)
     except SystemExit as error:  # our own code never raises it
         raise PluginError(
             f"a plugin ended the process: {describe_exception(error)}",
-            hint="`--traceback` shows where; leave plugins out with `--no-plugin NAME` to find it",
+            hint="`--traceback` shows where; leave out plugins one by one with `--no-plugin NAME` to find it",
         ) from error
     return code
 
@@ -121,7 +124,7 @@ def run_own_command(invocation: Invocation) -> int:
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asked the program to stop; unwinding the stack undoes what is half-done."""
+    """A signal asked the program to stop; unwinding the stack undoes unfinished work."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -129,7 +132,7 @@ class Interrupted(KeyboardInterrupt):
         self.exit_code = 128 + number
 
 
-def listen() -> Callable[[], None]:
+def install_signal_handlers() -> Callable[[], None]:
     """Raise `Interrupted` for signals that ask to stop; return a function that restores the previous handlers.
 
     After the first signal, the others are ignored until everything is undone.
@@ -148,7 +151,7 @@ def listen() -> Callable[[], None]:
             except ValueError:
                 break  # only the main thread of a program may set handlers
     hook = sys.unraisablehook
-    sys.unraisablehook = send_again(hook)
+    sys.unraisablehook = resending_hook(hook)
 
     def restore() -> None:
         sys.unraisablehook = hook
@@ -166,26 +169,26 @@ def is_interrupted() -> bool:
     return error is not None
 
 
-def send_again(hook: Callable[[UnraisableHookArgs], object]) -> Callable[[UnraisableHookArgs], None]:
-    """Return a hook for exceptions that nothing can catch. It sends the signal of a lost `Interrupted` again.
+def resending_hook(hook: Callable[[UnraisableHookArgs], object]) -> Callable[[UnraisableHookArgs], None]:
+    """Return a hook for unraisable exceptions that sends the signal of a lost `Interrupted` again.
 
-    Python drops exceptions in destructors and in callbacks of weak references, and a signal may arrive while one runs. A
-    moment later it is over.
+    Python drops exceptions in destructors and in callbacks of weak references, and a signal may arrive while one runs.
     """
 
-    def sent_again(unraisable: UnraisableHookArgs) -> None:
+    def resend(unraisable: UnraisableHookArgs) -> None:
         error = unraisable.exc_value
         if isinstance(error, Interrupted):
-            start_new_thread(send_later, (error.number, get_ident()))
+            start_new_thread(send_signal_later, (error.number, get_ident()))
         else:
             hook(unraisable)
 
-    return sent_again
+    return resend
 
 
-def send_later(number: int, thread: int) -> None:
+def send_signal_later(number: int, thread: int) -> None:
+    """Send a signal when the destructor or callback has probably ended."""
     sleep(0.01)
     if hasattr(signal, "pthread_kill"):
-        signal.pthread_kill(thread, number)  # ends a call to the system in which that thread waits
+        signal.pthread_kill(thread, number)  # also interrupts a system call of that thread
     else:
         signal.raise_signal(number)

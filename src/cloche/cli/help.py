@@ -1,6 +1,6 @@
 """Format help from the tables in `cloche.cli.commands`: options by group, in at most 80 columns.
 
-Importing `argparse` would take as long as all the rest of `cloche --help`.
+Importing `argparse` would double the run time of `cloche --help`.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ def help_text(
     commands: Sequence[Component] = (),
     spellings: Literal["ours", "all"] = "ours",
 ) -> str:
-    """Return the help of one command; that of `create`, the default, lists the other commands too.
+    """Return the help of one command; the help of `create`, the default, also lists the other commands.
 
     :param extra: options that plugins declare.
     :param commands: commands that plugins offer.
-    :param spellings: whether other tools' spellings are shown too.
+    :param spellings: `all` also shows the spellings of other tools.
     """
     main = command.name == "create"
     lines = [
-        f"{heading('usage')} {usage_line(command)}",
+        f"{styled_heading('usage')} {usage_line(command)}",
         "",
         *wrap_text(f"{command.summary[0].upper()}{command.summary[1:]}.", 0),
     ]
     for title, options in options_by_group(command, extra).items():
         shown = [option for option in options if spellings == "all" or not option.hidden]
         if shown:
-            lines += ["", heading(title), *(line for option in shown for line in option_lines(option))]
+            lines += ["", styled_heading(title), *(line for option in shown for line in option_lines(option))]
     if main:
-        lines += ["", heading("commands"), *command_lines(commands), "", *wrap_text(CLOSING, 0)]
+        lines += ["", styled_heading("commands"), *command_lines(commands), "", *wrap_text(CLOSING, 0)]
     return "\n".join(lines)
 
 
@@ -60,12 +60,12 @@ CLOSING = (
 
 
 def usage_line(command: CommandSpec) -> str:
-    """Return how a command is written: `cloche run [options] ENV -- CMD`."""
+    """Return the synopsis of a command: `cloche run [options] ENV -- CMD`."""
     name = "cloche" if command.name == "create" else f"cloche {command.name}"
     return " ".join(filter(None, [name, "[options]", command.operands, f"-- {command.rest}" if command.rest else ""]))
 
 
-def heading(text: str) -> str:
+def styled_heading(text: str) -> str:
     return report.styled(f"{text}:", "bold", sys.stdout)
 
 
@@ -87,19 +87,19 @@ def option_lines(option: Option) -> Iterator[str]:
     yield from entry_lines(f"{short}--{option.name}{value}", f"{option.help}{choices}{repeat}")
 
 
-def command_lines(given: Sequence[Component]) -> Iterator[str]:
-    """Yield the list of commands: ours, and those of plugins with the distribution they come from."""
-    for command in COMMANDS.values():
-        yield from entry_lines(command.name, command.summary, 14)
-    for one in given:
-        summary = f"{one.summary} ({one.source.distribution})"
-        if one.name in COMMANDS:
-            summary = f"never run ({one.source.distribution}): cloche has a command of this name"
-        yield from entry_lines(report.one_line(one.name), report.one_line(summary), 14)
+def command_lines(plugin_commands: Sequence[Component]) -> Iterator[str]:
+    """Yield the list of commands: ours, then those of plugins with their distributions."""
+    for own in COMMANDS.values():
+        yield from entry_lines(own.name, own.summary, 14)
+    for command in plugin_commands:
+        summary = f"{command.summary} ({command.source.distribution})"
+        if command.name in COMMANDS:
+            summary = f"never run ({command.source.distribution}): cloche has a command of this name"
+        yield from entry_lines(report.one_line(command.name), report.one_line(summary), 14)
 
 
 def entry_lines(name: str, text: str, indent: int = INDENT) -> Iterator[str]:
-    """Yield the lines for one entry: its name, and beside or below it what it does."""
+    """Yield the lines for one entry: its name, with the description beside or below it."""
     first, *others = wrap_text(text, indent) or [""]
     if len(name) + 4 <= indent:
         yield f"  {name}".ljust(indent) + first.lstrip()
@@ -110,7 +110,7 @@ def entry_lines(name: str, text: str, indent: int = INDENT) -> Iterator[str]:
 
 
 def wrap_text(text: str, indent: int) -> list[str]:
-    """Wrap text into indented lines; importing `textwrap` would take longer than all of them."""
+    """Wrap text into indented lines; importing `textwrap` would be much slower."""
     lines: list[str] = []
     line = ""
     for word in text.split():

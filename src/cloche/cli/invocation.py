@@ -1,4 +1,4 @@
-"""One run of the command line: what was typed, the settings, and what plugins add to both."""
+"""One run of the command line: its arguments, its settings, and the options and commands of plugins."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Invocation:
-    """What a command receives.
+    """The argument that every command function receives.
 
     The command line is parsed once. Variables and config files are read once, when the first setting is needed.
     """
@@ -36,7 +36,7 @@ class Invocation:
 
     @property
     def sources(self) -> Sources:
-        """What variables and config files say."""
+        """The variables and config files."""
         if self._sources is None:
             from cloche.cli.settings import read_sources
 
@@ -45,7 +45,7 @@ class Invocation:
 
     @property
     def unchecked_settings(self) -> Settings:
-        """As `settings`, with errors in it instead of raised."""
+        """Like `settings`, but errors are stored instead of raised."""
         if self._settings is None:
             from cloche.cli.settings import resolve_settings
 
@@ -54,9 +54,9 @@ class Invocation:
 
     @property
     def settings(self) -> Settings:
-        """What the command line, variables and config files say together.
+        """The settings from the command line, variables and config files.
 
-        :raises UsageError: a variable or a config file gives an option a wrong value.
+        :raises UsageError: a variable or a config file gives an option an invalid value.
         """
         self.unchecked_settings.check()
         return self.unchecked_settings
@@ -67,28 +67,28 @@ class Invocation:
         return "--traceback" in self.argv or self.unchecked_settings.flag("traceback")
 
     def open_session(self) -> Session:
-        """Return the session that the settings ask for; plugins may explain unknown names in them."""
-        from cloche.cli.settings import open_session
+        """Open a session with the settings; load the options of plugins first if a name is unknown."""
+        from cloche.cli.settings import open_reporting_session
 
         if self.settings.unknown:
             self.accept_plugin_options()
-        return open_session(self.settings, self.host)
+        return open_reporting_session(self.settings, self.host)
 
     # Plugins
 
     @property
     def blocklist(self) -> frozenset[str]:
-        """Names of the plugins to leave out, whatever else is wrong with the settings.
+        """Names of the plugins to leave out, even if other settings are invalid.
 
-        :raises UsageError: a variable or a config file gives `no-plugin` or `no-plugins` a wrong value.
+        :raises UsageError: a variable or a config file gives `no-plugin` or `no-plugins` an invalid value.
         """
-        from cloche.cli.settings import blocklist_of
+        from cloche.cli.settings import plugin_blocklist
 
-        return blocklist_of(self.unchecked_settings, self.host)
+        return plugin_blocklist(self.unchecked_settings, self.host)
 
     @property
     def plugin_options(self) -> tuple[Option, ...]:
-        """Options that plugins declare for `create`; a plugin is imported only if the text of its module can declare one."""
+        """Options that plugins declare for `create`; plugins are imported only if the source of one may declare options."""
         if self._plugin_options is None:
             from cloche.plugins.entry_points import InstalledPlugins
 
@@ -99,7 +99,7 @@ class Invocation:
 
     @property
     def plugin_commands(self) -> list[Component]:
-        """Commands that plugins offer, even one with the name of one of ours; plugins are imported as for options."""
+        """Commands that plugins offer, including those with the name of one of ours; loads only plugins that may have any."""
         from cloche.plugins.entry_points import InstalledPlugins
 
         installed = InstalledPlugins(sys.path)
@@ -111,9 +111,9 @@ class Invocation:
         return list(load_sources(sources, self.blocklist).all("command"))
 
     def accept_plugin_options(self) -> None:
-        """Let plugins explain what is unknown: options on the command line, names in variables and config files.
+        """Resolve unknown options, on the command line or in variables and config files, by those that plugins declare.
 
-        :raises UsageError: a variable or a config file gives an option of a plugin a wrong value.
+        :raises UsageError: a variable or a config file gives an option of a plugin an invalid value.
         """
         from cloche.cli.settings import accept_settings
 
@@ -123,7 +123,7 @@ class Invocation:
 
 
 def load_options(blocklist: frozenset[str]) -> tuple[Option, ...]:
-    """Return the options of all plugins that are not left out, without those that have the name of one of ours."""
+    """Return the options of all plugins that are not left out, except options with the name of one of ours."""
     from contextlib import redirect_stdout
 
     from cloche.plugins.components import KINDS

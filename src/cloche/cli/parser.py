@@ -1,6 +1,6 @@
-"""Parse a command line by the tables of `cloche.cli.commands`; what the values mean is decided elsewhere.
+"""Parse a command line by the tables of `cloche.cli.commands`, without interpreting the values.
 
-`argparse` would take 7 ms to import.
+Importing `argparse` would take 7 ms.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class UnknownOption:
 
 @value
 class ParsedArguments:
-    """A parsed command line. Errors are kept until `check`: options of plugins, or a plugin's command, may resolve them."""
+    """A parsed command line. `check` raises its errors, because options or commands of plugins may resolve them before."""
 
     command: CommandSpec
     given: Mapping[str, tuple[str, ...]]
@@ -37,7 +37,7 @@ class ParsedArguments:
     is_named: bool = False
     """Whether the command was named; otherwise it is `create`."""
     first: int = -1
-    """Position in argv of a first operand that may name a plugin's command; -1 if there is none."""
+    """Index in argv of a first operand that may name a plugin's command; -1 if there is none."""
     leading: Mapping[str, tuple[str, ...]] = {}
     """The options before that operand."""
     unknown: tuple[UnknownOption, ...] = ()
@@ -51,7 +51,7 @@ class ParsedArguments:
         return len(self.given.get(name, ()))
 
     def check(self) -> None:
-        """:raises UsageError: an option is unknown or has the wrong value, or there are too few or too many operands."""
+        """:raises UsageError: an option is unknown or has an invalid value, or there are too few or too many operands."""
         if self.problem is not None:
             raise self.problem
         for option in self.unknown:
@@ -96,19 +96,19 @@ def parse_arguments(argv: Sequence[str], commands: Mapping[str, CommandSpec] = C
                 first = len(argv) - len(queue) - 1
                 leading = {name: tuple(values) for name, values in given.items()}
             operands.append(word)
-            if command.rest and len(operands) > command.most >= 0:
+            if command.rest and len(operands) > command.max_operands >= 0:
                 rest = [operands.pop(), *queue[::-1]]
                 break
     if rest and not command.rest:
         operands, rest = operands + rest, []
-    values = {name: tuple(said) for name, said in given.items()}
+    values = {name: tuple(texts) for name, texts in given.items()}
     return ParsedArguments(
         command, values, tuple(operands), tuple(rest), is_named, first, leading, tuple(unknown), problem
     )
 
 
 def accept_options(arguments: ParsedArguments, options: Sequence[Option]) -> ParsedArguments:
-    """Return parsed arguments in which unknown options are known if they are among these, which plugins declare."""
+    """Return the arguments with unknown options resolved by those that plugins declare."""
     table = options_by_spelling((*options_of(arguments.command), *options))
     given = {name: list(values) for name, values in arguments.given.items()}
     unknown: list[UnknownOption] = []
@@ -129,17 +129,17 @@ def accept_options(arguments: ParsedArguments, options: Sequence[Option]) -> Par
     operands = [operand for index, operand in enumerate(arguments.operands) if index not in used]
     if used and not arguments.is_named and operands[:1] == [arguments.command.name]:
         del operands[0]  # `cloche --greeting TEXT create DEST`
-    values = {name: tuple(said) for name, said in given.items()}
+    values = {name: tuple(texts) for name, texts in given.items()}
     return replace(arguments, given=values, operands=tuple(operands), unknown=tuple(unknown), problem=problem)
 
 
 def options_of(command: CommandSpec) -> tuple[Option, ...]:
-    """Return every option that a command takes on its command line."""
+    """Return every option that a command accepts on its command line."""
     return (*command.options, *COMMON)
 
 
 def options_by_spelling(options: Sequence[Option]) -> dict[str, Option]:
-    """Return options by everything that may name them on a command line: `--python`, `-p`."""
+    """Return options by each of their spellings on a command line: `--python`, `-p`."""
     table = {f"--{option.name}": option for option in options}
     table.update((f"-{option.short}", option) for option in options if option.short)
     return table
@@ -150,14 +150,14 @@ def is_option(word: str) -> bool:
 
 
 def split_option(word: str) -> tuple[str, str, str]:
-    """Return an option's spelling, the `=` behind a long one, and the text that is joined to it."""
+    """Return an option's spelling, the `=` after a long option, and the text that is joined to it."""
     return word.partition("=") if word.startswith("--") else (word[:2], "", word[2:])
 
 
 def parse_option(word: str, queue: list[str], table: Mapping[str, Option], given: dict[str, list[str]]) -> bool:
-    """Parse one option into `given`, with its value from the queue (which is reversed); return False if it is unknown.
+    """Parse one option into `given`, with its value from the reversed queue; return False if the option is unknown.
 
-    :raises UsageError: its value is missing or not one of its choices, or it takes none.
+    :raises UsageError: its value is missing or not one of its choices, or the option takes no value.
     """
     spelling, joined, text = split_option(word)
     option = table.get(spelling)
@@ -175,7 +175,7 @@ def parse_option(word: str, queue: list[str], table: Mapping[str, Option], given
     attached = text if spelling[1] == "-" else text.removeprefix("=")
     value = attached if joined or text else (queue.pop() if queue else None)
     if value is None or (option.is_path and not value.strip()):
-        raise UsageError(f"`{spelling}` needs a value", hint=f"`{spelling} {option.metavar or 'VALUE'}`")
+        raise UsageError(f"`{spelling}` needs a value", hint=f"write `{spelling} {option.metavar or 'VALUE'}`")
     if option.choices and value not in option.choices:
         raise UsageError(f"invalid value `{value}` for `{spelling}`", hint=f"choose one of {', '.join(option.choices)}")
     given.setdefault(name, []).append(value)
@@ -192,15 +192,15 @@ def unknown_option(spelling: str, table: Mapping[str, Option], command: CommandS
 
 
 def check_operands(arguments: ParsedArguments) -> None:
-    """:raises UsageError: there are too few operands, or too many, or the first is not one of its choices."""
+    """:raises UsageError: there are too few or too many operands, or the first one is not one of the choices."""
     command, operands = arguments.command, arguments.operands
     name = "cloche" if command.name == "create" else f"cloche {command.name}"
-    if len(operands) < command.least:
+    if len(operands) < command.min_operands:
         missing = command.operands.split()[len(operands)]
         raise UsageError(f"missing argument {missing}", hint=f"`{name} {command.operands}`; see `{name} --help`")
-    if 0 <= command.most < len(operands):
+    if 0 <= command.max_operands < len(operands):
         raise UsageError(
-            f"unexpected argument `{operands[command.most]}`: {describe_limit(command)}",
+            f"unexpected argument `{operands[command.max_operands]}`: {describe_limit(command)}",
             hint=suggest_command(arguments) or f"see `{name} --help`",
         )
     for operand in operands[:1]:
@@ -217,7 +217,7 @@ def describe_limit(command: CommandSpec) -> str:
 
 
 def suggest_command(arguments: ParsedArguments) -> str:
-    """Return a hint at the command that the first operand may have been meant for; empty if it resembles none."""
+    """Return a hint that suggests the command most similar to the first operand; empty if none is similar."""
     from difflib import get_close_matches
 
     near = get_close_matches(arguments.operands[0], COMMANDS, 1) if arguments.command.name == "create" else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cloche.cli import report
 from cloche.cli.commands import CommandSpec
-from cloche.cli.settings import blocklist_of, resolve_settings
+from cloche.cli.settings import plugin_blocklist, resolve_settings
 from cloche.errors import ClocheError, PluginError, UsageError
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.plugins.guard import describe_exception
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from cloche.plugins.guard import Source
 
 OURS = frozenset(("no-plugin", "no-plugins", "traceback"))
-"""Options that may come before a plugin's command: they are for cloche, not for the command."""
+"""Options of cloche that may come before a plugin's command."""
 
 
 def run_plugin_command(sources: Sequence[Source], invocation: Invocation) -> int | None:
     """Run the command that the first operand names and return its exit code; None if none of these plugins offers it.
 
-    :raises PluginError: the plugin that has it is broken or left out, or the command fails.
-    :raises UsageError: an option that can only be meant for the command comes before its name.
+    :raises PluginError: the plugin that offers it is broken or left out, or the command fails.
+    :raises UsageError: an option of the command comes before its name.
     """
     arguments, argv = invocation.arguments, invocation.argv
     name, before, after = argv[arguments.first], argv[: arguments.first], argv[arguments.first + 1 :]
     is_certain = any(source.name == name for source in sources)
-    given = arguments.leading if is_certain else arguments.given  # what looks like a directory may have options of ours
+    given = arguments.leading if is_certain else arguments.given  # a directory may have options of ours
     only_common = replace(arguments, command=CommandSpec(name, "", ""), given=given)
-    blocklist = blocklist_of(resolve_settings(only_common, invocation.sources), invocation.host)
+    blocklist = plugin_blocklist(resolve_settings(only_common, invocation.sources), invocation.host)
     command, warnings = load_command(name, sources, blocklist)
     report.print_warnings(warnings)
     if command is None:
@@ -46,7 +46,10 @@ def run_plugin_command(sources: Sequence[Source], invocation: Invocation) -> int
 
 
 def call_command(command: Component, argv: Sequence[str], invocation: Invocation) -> int:
-    """:raises PluginError: the command fails, or does not return an exit code."""
+    """Call the function of a plugin's command and return its exit code.
+
+    :raises PluginError: the command fails, or does not return an exit code.
+    """
     run = command.load()
     try:
         code = run(list(argv), invocation.host)
@@ -55,7 +58,7 @@ def call_command(command: Component, argv: Sequence[str], invocation: Invocation
     except BaseException as error:
         raise PluginError(
             f"command `{command.name}` of plugin {command.source} failed: {describe_exception(error)}",
-            hint="`CLOCHE_TRACEBACK=1` shows where",
+            hint="set `CLOCHE_TRACEBACK=1` to see where",
         ) from error
     if not isinstance(code, (int, type(None))):
         raise PluginError(

@@ -1,4 +1,4 @@
-"""`cloche plugins`: the plugins, what they offer, and which of them failed."""
+"""`cloche plugins`: list the plugins, what they offer, and which of them failed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 STYLES = {"failed": "red", "blocked": "yellow", "shadowed": "yellow"}
-"""Colours of the states that deserve attention."""
+"""Styles of the states that need attention."""
 
 
 def plugins(invocation: Invocation) -> int:
@@ -31,36 +31,38 @@ def plugins(invocation: Invocation) -> int:
     with invocation.open_session() as session:
         registry = session.registry
         session.warnings[:] = registry.name_warnings  # the table shows the plugins that failed
-    reports = [with_taken_commands(one) for one in registry.reports]
-    for one in reports if settings.flag("traceback") else ():
-        if one.error is not None:
-            report.print_message(f"plugin {one.source}:\n{''.join(traceback.format_exception(one.error)).rstrip()}")
+    reports = [mark_command_conflict(plugin) for plugin in registry.reports]
+    for plugin in reports if settings.flag("traceback") else ():
+        if plugin.error is not None:
+            report.print_message(
+                f"plugin {plugin.source}:\n{''.join(traceback.format_exception(plugin.error)).rstrip()}"
+            )
     if settings.flag("json"):
         report.print_json(
             api_version=API_VERSION,
-            plugins=[plugin_json(one, registry) for one in reports],
+            plugins=[plugin_json(plugin, registry) for plugin in reports],
             conflicts=[{"message": conflict.message, "hint": conflict.hint} for conflict in registry.conflicts],
         )
     else:
-        report.print_result("\n".join(table_lines(reports, registry)))
+        report.print_result("\n".join(plugin_table(reports, registry)))
     return 0
 
 
-def with_taken_commands(one: Report) -> Report:
-    """Return a report that says so if the plugin offers a command with the name of one of ours, which is never run."""
-    taken = [given.name for given in one.provides if given.kind == "command" and given.name in COMMANDS]
-    return replace(one, status="failed", reason=f"`{taken[0]}` is a command of cloche's own") if taken else one
+def mark_command_conflict(plugin: Report) -> Report:
+    """Mark a report as failed if the plugin offers a command with the name of one of ours, which is never run."""
+    taken = [item.name for item in plugin.provides if item.kind == "command" and item.name in COMMANDS]
+    return replace(plugin, status="failed", reason=f"`{taken[0]}` is a command of cloche itself") if taken else plugin
 
 
-def plugin_json(one: Report, registry: Registry) -> dict[str, object]:
+def plugin_json(plugin: Report, registry: Registry) -> dict[str, object]:
     return {
-        "name": one.source.name,
-        "distribution": one.source.distribution,
-        "version": version_of(one),
-        "implementation": one.source.implementation,
-        "status": one.status,
-        "reason": one.reason,
-        "hooks": list(one.hooks),
+        "name": plugin.source.name,
+        "distribution": plugin.source.distribution,
+        "version": plugin_version(plugin),
+        "implementation": plugin.source.implementation,
+        "status": plugin.status,
+        "reason": plugin.reason,
+        "hooks": list(plugin.hooks),
         "provides": [
             {
                 "kind": given.kind,
@@ -69,23 +71,25 @@ def plugin_json(one: Report, registry: Registry) -> dict[str, object]:
                 "replaces": given.replaces,
                 "replaced_by": registry.replaced_by(given),
             }
-            for given in one.provides
+            for given in plugin.provides
         ],
     }
 
 
-def version_of(one: Report) -> str:
-    return one.source.version or (VERSION if one.source.distribution == "cloche" else "")
+def plugin_version(plugin: Report) -> str:
+    return plugin.source.version or (VERSION if plugin.source.distribution == "cloche" else "")
 
 
-def table_lines(reports: Sequence[Report], registry: Registry) -> Iterator[str]:
+def plugin_table(reports: Sequence[Report], registry: Registry) -> Iterator[str]:
     """Yield the lines of a table that fits the terminal, or 80 columns."""
     head = ("plugin", "distribution", "status")
-    named = [(one.source.name, f"{one.source.distribution} {version_of(one)}".strip()) for one in reports]
-    rows = [(*map(report.one_line, names), one.status) for names, one in zip(named, reports, strict=True)]
+    named = [
+        (plugin.source.name, f"{plugin.source.distribution} {plugin_version(plugin)}".strip()) for plugin in reports
+    ]
+    rows = [(*map(report.one_line, names), plugin.status) for names, plugin in zip(named, reports, strict=True)]
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(3)]
     room = max(shutil.get_terminal_size().columns - sum(widths) - 6, 30)
-    contents = [describe_offers(one, registry) for one in reports]
+    contents = [describe_offers(plugin, registry) for plugin in reports]
     for row, content in zip((head, *rows), (["offers"], *contents), strict=True):
         texts = [report.one_line(text) for text in content]
         lines = [line for text in texts for line in textwrap.wrap(text, room, subsequent_indent="  ")]
@@ -100,15 +104,15 @@ def table_lines(reports: Sequence[Report], registry: Registry) -> Iterator[str]:
             yield "  ".join([*padded, line]).rstrip()
 
 
-def describe_offers(one: Report, registry: Registry) -> list[str]:
+def describe_offers(plugin: Report, registry: Registry) -> list[str]:
     """Return what a plugin offers, one text per kind, or why it offers nothing."""
-    if one.status != "loaded":
-        return [one.reason]
+    if plugin.status != "loaded":
+        return [plugin.reason]
     kinds: dict[str, list[str]] = {}
-    for given in one.provides:
+    for given in plugin.provides:
         kinds.setdefault(given.kind, []).append(describe_component(given, registry))
     texts = [f"{kind}{'s' if len(names) > 1 else ''}: {', '.join(names)}" for kind, names in kinds.items()]
-    return texts + ["listens for new environments"] * ("cloche_created" in one.hooks)
+    return texts + ["listens for new environments"] * ("cloche_created" in plugin.hooks)
 
 
 def describe_component(given: Component, registry: Registry) -> str:

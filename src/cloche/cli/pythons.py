@@ -21,76 +21,78 @@ HEAD = ("", "version", "implementation", "path", "found by")
 def pythons(invocation: Invocation) -> int:
     """List all interpreters, or those that satisfy SPEC, and mark the one that would be used.
 
-    Without SPEC, that is the one that `cloche DEST` would use here, by the settings and the project's files.
+    Without SPEC, that is the one that `cloche DEST` would use in the current directory.
     """
     settings = invocation.settings
     operands = invocation.arguments.operands
     spec = operands[0] if operands else None
     with invocation.open_session() as session:
         session.progress("looking for interpreters")
-        looked = session.list_interpreters(
+        listing = session.list_interpreters(
             EnvironmentSpec(settings.all("python"), settings.all("try-first-with"), consult="project"), spec
         )
     if settings.flag("json"):
-        report.print_json(**listing_json(looked, spec))
+        report.print_json(**listing_json(listing, spec))
     else:
-        for line in table_lines(looked, everything=invocation.arguments.flag("all")):
+        for line in interpreter_table(listing, show_skipped=invocation.arguments.flag("all")):
             report.print_result(line)
-    if looked.error is None:
+    if listing.error is None:
         return 0
-    report.print_error(looked.error)
-    return looked.error.exit_code if spec is not None else 0
+    report.print_error(listing.error)
+    return listing.error.exit_code if spec is not None else 0
 
 
-def table_lines(looked: InterpreterListing, *, everything: bool) -> Iterator[str]:
+def interpreter_table(listing: InterpreterListing, *, show_skipped: bool) -> Iterator[str]:
     """Yield the lines of a table of the interpreters that satisfy the request, and why the marked one was chosen.
 
-    With `everything`, the candidates that are not used follow, each with the reason.
+    With `show_skipped`, the candidates that are not used follow, each with the reason.
     """
-    rows = [HEAD, *(table_row(one) for one in looked.results if not one.reason)]
+    rows = [HEAD, *(table_row(result) for result in listing.results if not result.reason)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for cells in rows if len(rows) > 1 else []:
         line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
         style = "bold" if cells is HEAD else "green" if cells[0] else ""
         yield report.styled(line, style, sys.stdout) if style else line
-    if looked.found is not None:
-        yield f"\n* chosen: {report.one_line(looked.found.because)}, found by {looked.found.found_by}"
-    passed_over = [one for one in looked.results if one.reason] if everything else []
-    if passed_over:
+    if listing.found is not None:
+        yield f"\n* chosen: {report.one_line(listing.found.because)}, found by {listing.found.found_by}"
+    skipped = [result for result in listing.results if result.reason] if show_skipped else []
+    if skipped:
         yield "\nnot used:"
-    for one in passed_over:
-        path = one.interpreter.executable if one.interpreter else one.path
-        yield report.one_line(f"   {path} {one.reason} (found by {one.found_by})")
+    for result in skipped:
+        path = result.interpreter.executable if result.interpreter else result.path
+        yield report.one_line(f"   {path} {result.reason} (found by {result.found_by})")
 
 
-def table_row(one: SearchResult) -> tuple[str, ...]:
-    found = one.interpreter
+def table_row(result: SearchResult) -> tuple[str, ...]:
+    found = result.interpreter
     assert found is not None  # only a candidate with a reason has no interpreter
     implementation, _, build = found.name.partition(f" {found.version_text}")
     bits = "" if found.bits == 64 else f" {found.bits}-bit"
     path = report.one_line(found.executable)
-    return ("*" * one.is_chosen, found.version_text, f"{implementation}{build}{bits}", path, one.found_by)
+    return ("*" * result.is_chosen, found.version_text, f"{implementation}{build}{bits}", path, result.found_by)
 
 
-def listing_json(looked: InterpreterListing, spec: str | None) -> dict[str, object]:
-    found = looked.found
+def listing_json(listing: InterpreterListing, spec: str | None) -> dict[str, object]:
+    found = listing.found
     return {
         "request": spec,
         "chosen": found.interpreter.executable if found else None,
         "chosen_because": found.because if found else None,
-        "pythons": [result_json(one) for one in looked.results if not one.reason],
-        "passed_over": [{**result_json(one), "reason": one.reason} for one in looked.results if one.reason],
+        "pythons": [result_json(result) for result in listing.results if not result.reason],
+        "passed_over": [
+            {**result_json(result), "reason": result.reason} for result in listing.results if result.reason
+        ],
     }
 
 
-def result_json(one: SearchResult) -> dict[str, object]:
-    found = one.interpreter
+def result_json(result: SearchResult) -> dict[str, object]:
+    found = result.interpreter
     return {
-        "path": found.executable if found else one.path,
-        "seen_at": one.path,
-        "found_by": one.found_by,
-        "chosen": one.is_chosen,
-        "version": found.version_text if found else one.too_old or None,
+        "path": found.executable if found else result.path,
+        "seen_at": result.path,
+        "found_by": result.found_by,
+        "chosen": result.is_chosen,
+        "version": found.version_text if found else result.too_old or None,
         "implementation": found.implementation if found else None,
         "interpreter": report.as_json(found),
     }

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from cloche.model.plan import Plan, Result
 
 SCHEMA_VERSION = 1
-"""Version of the objects that `--json` prints; increased when a key is removed or changes its meaning."""
+"""Version of the objects that `--json` prints; increased when a key is removed or its meaning changes."""
 
 STYLES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
-"""Colours by name, as terminals number them (ECMA-48)."""
+"""ANSI codes of styles (ECMA-48)."""
 
 
 def styled(text: str, style: str, stream: TextIO) -> str:
-    """Return text in a colour if the stream is a terminal that shows colours; else unchanged.
+    """Return styled text if the stream is a terminal that supports styles; else return it unchanged.
 
     `NO_COLOR` and `FORCE_COLOR` override that if they are not empty; `NO_COLOR` wins.
     """
@@ -39,7 +39,7 @@ def styled(text: str, style: str, stream: TextIO) -> str:
 
 
 def print_error(problem: ClocheError) -> None:
-    """Print an error in one line, and its hint."""
+    """Print an error on one line, then its hint."""
     print_message(f"{styled('cloche: error:', 'red', sys.stderr)} {one_line(problem.message)}")
     if problem.hint:
         hint = "\n".join(map(one_line, problem.hint.split("\n")))
@@ -57,7 +57,7 @@ def print_message(text: str) -> None:
 
 
 def write_message(text: str) -> None:
-    """Print text on standard error. If that is impossible, only the exit code is left to report an error."""
+    """Print text on standard error. If that fails, discard further messages; the exit code still reports an error."""
     try:
         write_text(sys.stderr, text)
     except OSError:
@@ -67,8 +67,8 @@ def write_message(text: str) -> None:
 def print_result(text: str) -> None:
     """Print a line on standard output, with escapes for what its encoding cannot represent.
 
-    :raises ClocheError: it cannot be written.
-    :raises BrokenPipeError: the reader has closed it.
+    :raises ClocheError: the line cannot be written.
+    :raises BrokenPipeError: the reader has closed the pipe.
     """
     try:
         write_text(sys.stdout, f"{text}\n")
@@ -81,7 +81,7 @@ def print_result(text: str) -> None:
 
 
 def discard_output(stream: TextIO) -> None:
-    """Redirect a stream that cannot be written to the null device, so that Python does not try again when it exits."""
+    """Redirect a broken stream to the null device, so that Python does not try to write to it at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
@@ -96,7 +96,7 @@ def write_text(stream: TextIO, text: str) -> None:
 
 
 _progress: list[str] = []
-"""What `show_progress` has left on the terminal."""
+"""The texts that `show_progress` has left on the terminal."""
 
 
 def can_show_progress(host: Host) -> bool:
@@ -105,7 +105,7 @@ def can_show_progress(host: Host) -> bool:
 
 
 def show_progress(text: str) -> None:
-    """Show on the terminal what is being done, until other output replaces it or the run ends."""
+    """Show a temporary progress line, until other output replaces it or the run ends."""
     try:
         columns = os.get_terminal_size(sys.stderr.fileno()).columns
     except OSError:
@@ -115,21 +115,21 @@ def show_progress(text: str) -> None:
 
 
 def clear_progress() -> None:
-    """Erase what `show_progress` has shown."""
+    """Erase the progress line."""
     if _progress:
         _progress.clear()
         write_message("\r\x1b[K")
 
 
 def one_line(text: str) -> str:
-    """Return text from any source (the name of a directory) in a form that cannot move the cursor."""
+    """Return untrusted text, say a file name, as one line: escape newlines and control characters."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def result_line(result: Result, host: Host, milliseconds: float, hint: str) -> str:
-    """Return one line about a new environment: which Python, where, its seeds, how long it took, how to activate it.
+    """Return one line about a new environment: location, Python, seeds, duration, how to activate it.
 
-    :param hint: the command that activates it; empty if there is none.
+    :param hint: the command that activates the environment; empty if there is none.
     """
     plan, environment = result.plan, result.environment
     interpreter = environment.interpreter
@@ -154,7 +154,7 @@ def relative_path(path: str, host: Host) -> str:
 
 
 def as_json(item: object) -> object:
-    """Return a value in a form that JSON can represent: fields by name, bytes as their length and hash."""
+    """Convert a value to JSON types: objects become their fields by name, bytes their length and hash."""
     if hasattr(type(item), "__match_args__") and not isinstance(item, (str, bytes, tuple, dict)):
         kind = {"kind": type(item).__name__} if type(item).__module__ == "cloche.model.operations" else {}
         return {**kind, **{name: as_json(field) for name, field in fields(item).items()}}
@@ -165,7 +165,7 @@ def as_json(item: object) -> object:
     if isinstance(item, dict):
         return {str(key): as_json(field) for key, field in item.items()}
     if isinstance(item, (tuple, list)):
-        return [as_json(one) for one in item]
+        return [as_json(element) for element in item]
     return item if item is None or isinstance(item, (str, int, float, bool)) else repr(item)
 
 
@@ -174,7 +174,7 @@ _reserved: list[tuple[TextIO, int]] = []
 
 
 def reserve_stdout() -> None:
-    """Reserve standard output for `print_json`; until then, what plugins and programs print goes to standard error."""
+    """Reserve standard output for `print_json`; until then, output of plugins and programs goes to standard error."""
     if _reserved:
         return
     kept = -1
@@ -215,7 +215,7 @@ def print_json(**parts: object) -> None:
 
 
 def environment_json(environment: Environment) -> dict[str, object]:
-    """Return an environment for other tools, with absolute paths."""
+    """Return an environment as JSON types, with absolute paths."""
     layout = environment.layout
     return {
         "root": environment.location,
@@ -232,20 +232,20 @@ def environment_json(environment: Environment) -> dict[str, object]:
 
 
 def plan_json(plan: Plan) -> dict[str, object]:
-    """Return a plan for other tools, with absolute paths for the environment, and some values also by their names of 0.1."""
-    said = as_json(plan)
-    assert isinstance(said, dict)
-    for operation in said["operations"]:
+    """Return a plan as JSON types, with absolute paths; some values also appear under their names of version 0.1."""
+    record = as_json(plan)
+    assert isinstance(record, dict)
+    for operation in record["operations"]:
         if operation["kind"] == "InstallTree":
             operation["manifest"] = operation["file_list"]
-    return {**said, "way": plan.strategy, "environment": environment_json(plan.environment)}
+    return {**record, "way": plan.strategy, "environment": environment_json(plan.environment)}
 
 
-# The plan, for people
+# The plan as text
 
 
 def plan_text(plan: Plan, host: Host) -> str:
-    """Return a plan in readable form: the choices, then every operation."""
+    """Return a plan as readable text: the choices, then every operation."""
     environment = plan.environment
     interpreter = environment.interpreter
     because = f" (from {one_line(plan.chosen_because)})" if plan.chosen_because else ""

@@ -1,4 +1,4 @@
-"""Turn settings into a request: flags become typed values here."""
+"""Convert settings to a request: flags become typed values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cloche.model.request import Network, OnExisting
 
 
-def request_of(operand: str, settings: Settings, host: Host) -> Request:
+def build_request(operand: str, settings: Settings, host: Host) -> Request:
     """Return the request for `cloche create OPERAND`.
 
     :raises UsageError: the settings contradict each other.
@@ -28,7 +28,7 @@ def request_of(operand: str, settings: Settings, host: Host) -> Request:
         consult="project",
         creator=settings.last("creator"),
         seeder=settings.last("seeder"),
-        wanted=wanted_seeds(settings, tuple(os.path.join(host.cwd, one) for one in links)),
+        wanted=wanted_seeds(settings, tuple(os.path.join(host.cwd, directory) for directory in links)),
         activators=parse_activators(settings.last("activators")),
         site_packages="system" if settings.flag("system-site-packages") else "isolated",
         options={
@@ -39,7 +39,7 @@ def request_of(operand: str, settings: Settings, host: Host) -> Request:
     )
     target = Target(
         destination=absolute_path(operand, host),
-        existing=on_existing(settings),
+        existing=existing_policy(settings),
         prompt=settings.last("prompt"),
         link_mode=parse_link_mode(settings.last("link-mode")),
         vcs_ignore=not settings.flag("no-vcs-ignore"),
@@ -49,7 +49,7 @@ def request_of(operand: str, settings: Settings, host: Host) -> Request:
 
 
 def parse_link_mode(text: str | None) -> LinkMode:
-    """Return a choice that the parser has checked as its type."""
+    """Convert a link mode, which the parser has checked, to its type."""
     match text:
         case "clone" | "hardlink" | "copy" | "symlink":
             return text
@@ -57,10 +57,10 @@ def parse_link_mode(text: str | None) -> LinkMode:
             return "auto"
 
 
-def on_existing(settings: Settings) -> OnExisting:
+def existing_policy(settings: Settings) -> OnExisting:
     if not settings.flag("clear"):
         if settings.flag("force") and settings.chosen["force"].origin == "command line":
-            raise UsageError("`--force` needs `--clear`", hint="`--clear --force`")
+            raise UsageError("`--force` needs `--clear`", hint="write `--clear --force`")
         return "keep"
     return "replace-anything" if settings.flag("force") else "replace"
 
@@ -75,9 +75,9 @@ def parse_activators(text: str | None) -> tuple[str, ...] | None:
 
 
 def wanted_seeds(settings: Settings, links: tuple[str, ...]) -> Wanted | None:
-    """Return the packages to seed; None for nothing.
+    """Return the packages to seed; None for no packages.
 
-    `embed` and `bundle` are virtualenv's words for the version that needs no download.
+    `embed` and `bundle` are virtualenv's names for the version that needs no download.
     """
     if settings.flag("no-seed"):
         return None
@@ -87,14 +87,17 @@ def wanted_seeds(settings: Settings, links: tuple[str, ...]) -> Wanted | None:
         if settings.flag(f"no-{name}") or version == "none" or (version is None and name != "pip"):
             continue
         requirements.append(name if version in (None, "embed", "bundle") else f"{name}=={version}")
-    requirements += (one for one in settings.all("seed") if one not in requirements)
+    requirements += (seed for seed in settings.all("seed") if seed not in requirements)
     if not requirements:
         return None
     return Wanted(tuple(requirements), links, network_policy(settings))
 
 
 def network_policy(settings: Settings) -> Network:
-    """:raises UsageError: one source both asks for a download and forbids it."""
+    """Return when to use the network.
+
+    :raises UsageError: one source sets both `download` and `no-download`.
+    """
     wants, forbids = settings.flag("download"), settings.flag("no-download")
     if wants and forbids:
         raise UsageError("`--download` and `--no-download` contradict each other", hint="choose one")

@@ -1,6 +1,6 @@
 """Resolve settings: the command line, `CLOCHE_*` variables, the project's pyproject.toml, the user's config file.
 
-The first of them that sets an option wins. An unknown name is a warning with the closest known one.
+The first of them that sets an option wins. An unknown name causes a warning, which suggests the closest known name.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 PREFIX = "CLOCHE_"
 
 OTHER_VARIABLES = frozenset(("CLOCHE_DISABLE_PLUGINS", "CLOCHE_CONFIG_FILE", "CLOCHE_REQUIRE_ALL"))
-"""Variables that are not options: read by the plugin loader, by this module, by the tests."""
+"""Variables that are not options; the plugin loader, this module and the tests read them."""
 
 OTHER_KEYS = frozenset(("replace",))
-"""Keys of config files that are not options: which built-ins plugins may replace."""
+"""Keys of config files that are not options; `replace` lists the built-ins that plugins may replace."""
 
 SETTABLE = frozenset(
     option.name for command in COMMANDS.values() for option in command.options if option.sources == "all"
 )
-"""Options of any command that variables and files may set; whichever command runs, they are not unknown."""
+"""Options of any command that variables and files may set; they are never reported as unknown."""
 
 ONLY_ARGUMENTS = frozenset(
     option.name
@@ -51,17 +51,17 @@ COUNTS = frozenset("0123456789")
 OPPOSITES = {"download": "no-download", "no-download": "download"}
 """Flags that contradict each other: in a stronger source, one overrides the other in weaker ones."""
 
-LARGEST_FILE = 1 << 22
-"""Bytes of a config file that are read."""
+MAX_CONFIG_BYTES = 1 << 22
+"""The maximum size of a config file."""
 
 
 @value
 class Setting:
-    """What one source says about one option."""
+    """The values of one option from one source."""
 
     values: tuple[str, ...]
     origin: str
-    """For people: `command line`, `CLOCHE_PROMPT`, `/home/me/project/pyproject.toml`."""
+    """The source, as shown to the user: `command line`, `CLOCHE_PROMPT`, `/home/me/project/pyproject.toml`."""
 
 
 @value
@@ -70,7 +70,7 @@ class Source:
 
     origin: str
     """Name of the variable, or path of the file."""
-    said: Mapping[str, object]
+    values: Mapping[str, object]
     is_variable: bool = False
 
 
@@ -80,34 +80,34 @@ class Sources:
 
     found: tuple[Source, ...]
     warnings: tuple[str, ...] = ()
-    """Which files are ignored, and why."""
+    """A message for each file that is ignored, with the reason."""
 
 
 @value
 class UnknownSetting:
-    """A name that is no option; a plugin may declare it."""
+    """A name that is not an option of cloche; a plugin may declare it."""
 
     name: str
     key: str
-    """The name as it is written."""
+    """The name as written in the source."""
     given: object
     source: Source
 
 
 @value
 class Settings:
-    """What was chosen, by option name, and what could not be understood."""
+    """The settings by option name, and those that are unknown or invalid."""
 
     chosen: Mapping[str, Setting]
     replacements: Mapping[str, str] = {}
-    """Built-ins by name, and the plugin's component that may take their place."""
+    """Built-ins by name, and the plugin's component that may replace each."""
     options: Mapping[str, Option] = {}
     """The options that variables and files may set."""
     plugin_options: tuple[Option, ...] = ()
-    """Options that plugins declare, if plugins were asked."""
+    """Options that plugins declare, if plugins were loaded."""
     unknown: tuple[UnknownSetting, ...] = ()
     problems: Mapping[str, UsageError] = {}
-    """Errors by the name of the setting."""
+    """Errors by setting name."""
     ignored: tuple[str, ...] = ()
     """Warnings about files that are ignored."""
 
@@ -124,18 +124,18 @@ class Settings:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        return (*self.ignored, *(warning_of(one, self.options) for one in self.unknown))
+        return (*self.ignored, *(unknown_setting_warning(setting, self.options) for setting in self.unknown))
 
     def check(self) -> None:
-        """:raises UsageError: a variable or a config file gives an option a wrong value."""
+        """:raises UsageError: a variable or a config file gives an option an invalid value."""
         for problem in self.problems.values():
             raise problem
 
 
 def resolve_settings(arguments: ParsedArguments, sources: Sources) -> Settings:
-    """Return what the command line and the other sources together say about the options of a command."""
+    """Combine the command line with the other sources into the settings of a command."""
     command = arguments.command
-    candidates = (*command.options, *command.reads, *COMMON, *COMMON_ALIASES)
+    candidates = (*command.options, *command.inherited_options, *COMMON, *COMMON_ALIASES)
     options = {option.name: option for option in candidates if option.sources == "all"}
     chosen = {name: Setting(values, "command line") for name, values in arguments.given.items()}
     replacements: dict[str, str] = {}
@@ -143,13 +143,13 @@ def resolve_settings(arguments: ParsedArguments, sources: Sources) -> Settings:
     problems: dict[str, UsageError] = {}
     for source in sources.found:
         before = frozenset(chosen)
-        for key, given in source.said.items():
+        for key, given in source.values.items():
             name = key.replace("_", "-")
             try:
                 if name in OTHER_KEYS and not source.is_variable:
                     replacements.update(parse_replacements(given, source.origin))
                 elif name in options:
-                    choose(chosen, options[name], key, given, source, before)
+                    record_setting(chosen, options[name], key, given, source, before)
                 elif name not in SETTABLE:
                     unknown.append(UnknownSetting(name, key, given, source))
             except UsageError as error:
@@ -158,26 +158,27 @@ def resolve_settings(arguments: ParsedArguments, sources: Sources) -> Settings:
 
 
 def accept_settings(settings: Settings, options: Sequence[Option], arguments: ParsedArguments) -> Settings:
-    """Return settings in which unknown names are known if they are among these options, which plugins declare.
+    """Return the settings with unknown names resolved by the options that plugins declare.
 
-    :raises UsageError: a variable or a config file gives one of them a wrong value.
+    :raises UsageError: a variable or a config file gives one of them an invalid value.
     """
     known = {**settings.options, **{option.name: option for option in options if option.sources == "all"}}
     given = {name: Setting(values, "command line") for name, values in arguments.given.items()}
     chosen = {**settings.chosen, **given}
-    for one in settings.unknown:
-        if one.name in known:
-            choose(chosen, known[one.name], one.key, one.given, one.source, frozenset(chosen))
-    unknown = tuple(one for one in settings.unknown if one.name not in known)
+    for setting in settings.unknown:
+        if setting.name in known:
+            record_setting(chosen, known[setting.name], setting.key, setting.given, setting.source, frozenset(chosen))
+    unknown = tuple(setting for setting in settings.unknown if setting.name not in known)
     return replace(settings, chosen=chosen, options=known, plugin_options=tuple(options), unknown=unknown)
 
 
-def choose(
+def record_setting(
     chosen: dict[str, Setting], option: Option, key: str, given: object, source: Source, before: frozenset[str]
 ) -> None:
-    """Enter what a source says about an option, unless a stronger one has set it (`before`); an empty variable is unset.
+    """Record a source's value of an option in `chosen`. An empty variable counts as unset.
 
-    :raises UsageError: the option cannot have that value.
+    :param before: the names of options that stronger sources have set; they are left unchanged.
+    :raises UsageError: the value is invalid.
     """
     if option.name in before or OPPOSITES.get(option.name) in before or (source.is_variable and not given):
         return
@@ -186,7 +187,7 @@ def choose(
 
 
 def enter_setting(chosen: dict[str, Setting], option: Option, setting: Setting, before: frozenset[str]) -> None:
-    """Enter a setting under the option's own name, or under the one that it is another spelling of."""
+    """Record a setting under the option's name, or under the options that it is an alias of or implies."""
     if option.implies:
         for name, implied in option.implies if setting.values[-1] == "true" else ():
             if name not in before:
@@ -196,7 +197,7 @@ def enter_setting(chosen: dict[str, Setting], option: Option, setting: Setting, 
 
 
 class ReportingSession(Session):
-    """A session that prints its warnings at its end, before an error too: they often explain it."""
+    """A session that prints its warnings when it ends, even before an error, which they often explain."""
 
     def __init__(self, settings: Settings, host: Host) -> None:
         directory = settings.last("cache-dir")
@@ -204,7 +205,7 @@ class ReportingSession(Session):
             host,
             cache=os.path.join(host.cwd, directory) if directory else None,
             access="read-only" if settings.flag("read-only-cache") else "read-write",
-            blocklist=blocklist_of(settings, host),
+            blocklist=plugin_blocklist(settings, host),
             replacements=settings.replacements,
         )
         self._before = settings.warnings
@@ -221,8 +222,8 @@ class ReportingSession(Session):
                     report.print_message("".join(format_exception(error)).rstrip())
 
 
-def open_session(settings: Settings, host: Host) -> Session:
-    """Return the session that these settings ask for. From here on plugins may print, which must not mix with JSON."""
+def open_reporting_session(settings: Settings, host: Host) -> Session:
+    """Open a session with these settings. From here on, plugins may print, so standard output is reserved for JSON."""
     if settings.flag("json"):
         report.reserve_stdout()
     session = ReportingSession(settings, host)
@@ -231,16 +232,16 @@ def open_session(settings: Settings, host: Host) -> Session:
     return session
 
 
-def blocklist_of(settings: Settings, host: Host) -> frozenset[str]:
+def plugin_blocklist(settings: Settings, host: Host) -> frozenset[str]:
     """Return the names of plugins to leave out.
 
-    :raises UsageError: a variable or a config file gives these options a wrong value.
+    :raises UsageError: a variable or a config file gives these options an invalid value.
     """
     for name in ("no-plugin", "no-plugins"):
         if name in settings.problems:
             raise settings.problems[name]
-    everything = ("*",) if settings.flag("no-plugins") else ()
-    return blocked_names(host, (*settings.all("no-plugin"), *everything))
+    all_plugins = ("*",) if settings.flag("no-plugins") else ()
+    return blocked_names(host, (*settings.all("no-plugin"), *all_plugins))
 
 
 # Sources
@@ -260,16 +261,18 @@ def read_variables(host: Host) -> Iterator[Source]:
 
 
 def read_files(host: Host, warnings: list[str]) -> Iterator[Source]:
-    """Yield the tables of the nearest pyproject.toml and the user's config file, which must exist if it was named."""
+    """Yield the tables of the nearest pyproject.toml and of the user's config file; warn if a named file is missing."""
     named = host.environ.get("CLOCHE_CONFIG_FILE")
-    if named and (os.path.isdir(named) or not os.path.exists(named)):  # the null device is a way to say none
+    if named and (
+        os.path.isdir(named) or not os.path.exists(named)
+    ):  # the null device is allowed: it means no config file
         warnings.append(f"`CLOCHE_CONFIG_FILE` is set to `{named}`, which is not a file")
     project = nearest_file(host.cwd, "pyproject.toml")
     for path, keys in ((project, ("tool", "cloche")), (user_file(host), ())):
         content = read_config_file(path, warnings) if path else b""
-        if keys and b"cloche" not in content:  # most projects have no table of ours to parse
+        if keys and b"cloche" not in content:  # most projects have no `tool.cloche`: save the parsing
             continue
-        if table := table_of(content, path, keys, warnings):
+        if table := parse_config_table(content, path, keys, warnings):
             yield Source(path, table)
 
 
@@ -295,17 +298,17 @@ def user_file(host: Host) -> str:
 
 
 def read_config_file(path: str, warnings: list[str]) -> bytes:
-    """Return what a file holds, nothing if it does not exist; one that cannot be read is a warning."""
-    content = read_at_most(path, LARGEST_FILE + 1)
-    if content is not None and len(content) <= LARGEST_FILE:
+    """Return the content of a file, empty if it does not exist; warn if it cannot be read."""
+    content = read_at_most(path, MAX_CONFIG_BYTES + 1)
+    if content is not None and len(content) <= MAX_CONFIG_BYTES:
         return content
     if path == os.devnull or not os.path.lexists(path) or os.path.isdir(path):
         return b""
-    warnings.append(f"`{path}` is ignored: {why_unreadable(path) if content is None else 'it is larger than 4 MiB'}")
+    warnings.append(f"`{path}` is ignored: {reason_unreadable(path) if content is None else 'it is larger than 4 MiB'}")
     return b""
 
 
-def why_unreadable(path: str) -> str:
+def reason_unreadable(path: str) -> str:
     if os.path.exists(path) and not os.path.isfile(path):
         return "it is not a regular file"
     try:
@@ -316,8 +319,8 @@ def why_unreadable(path: str) -> str:
     return "it cannot be read"
 
 
-def table_of(content: bytes, path: str, keys: tuple[str, ...], warnings: list[str]) -> dict[str, object]:
-    """Return one table of a TOML file; a file that cannot be parsed is a warning."""
+def parse_config_table(content: bytes, path: str, keys: tuple[str, ...], warnings: list[str]) -> dict[str, object]:
+    """Return one table of a TOML file, empty if it does not exist; warn if the file cannot be parsed."""
     if not content:
         return {}
     if sys.version_info >= (3, 11):
@@ -348,9 +351,9 @@ def table_of(content: bytes, path: str, keys: tuple[str, ...], warnings: list[st
 
 
 def parse_values(option: Option, given: object, where: str) -> tuple[str, ...]:
-    """Return what a source says about an option as the values that the command line would have given.
+    """Convert a source's value of an option to strings, as if they were given on the command line.
 
-    :raises UsageError: the option cannot have that value.
+    :raises UsageError: the value is invalid.
     """
     if option.kind in ("flag", "count"):
         if option.kind == "count" and str(given) in COUNTS:
@@ -361,7 +364,7 @@ def parse_values(option: Option, given: object, where: str) -> tuple[str, ...]:
         return ("true" if word in TRUE else "false",)
     if isinstance(given, str):
         values = split_values(given, option) if option.kind == "list" else (given,)
-    elif isinstance(given, list) and all(isinstance(one, str) for one in given) and option.kind in ("list", "words"):
+    elif isinstance(given, list) and all(isinstance(text, str) for text in given) and option.kind in ("list", "words"):
         values = tuple(given) if option.kind == "list" else (",".join(given),)
     elif isinstance(given, int) and not isinstance(given, bool) and option.kind in ("text", "list"):
         values = (str(given),)
@@ -383,9 +386,9 @@ def describe_kind(option: Option) -> str:
 
 
 def split_values(text: str, option: Option) -> tuple[str, ...]:
-    """Return the values in a variable: a line each, or separated as PATH is (paths) or by commas.
+    """Return the values in a variable, which are separated by newlines, as in PATH (for paths) or by commas.
 
-    A comma before an operator joins: `>=3.10,<3.13` is one value.
+    A comma before an operator does not separate: `>=3.10,<3.13` is one value.
     """
     if "\n" in text:
         return tuple(line.strip() for line in text.split("\n") if line.strip())
@@ -403,15 +406,15 @@ def split_values(text: str, option: Option) -> tuple[str, ...]:
 def parse_replacements(given: object, origin: str) -> dict[str, str]:
     """Return `replace = ["bash=acme"]` as a mapping.
 
-    :raises UsageError: it is not a list of `BUILT-IN=NAME`.
+    :raises UsageError: `given` is not a list of `BUILT-IN=NAME`.
     """
-    if not isinstance(given, list) or not all(isinstance(one, str) and "=" in one for one in given):
+    if not isinstance(given, list) or not all(isinstance(pair, str) and "=" in pair for pair in given):
         raise UsageError(f"`replace` in {origin} must be a list of `BUILT-IN=NAME`")
-    return {one.partition("=")[0].strip(): one.partition("=")[2].strip() for one in given}
+    return {built_in.strip(): name.strip() for built_in, _, name in (pair.partition("=") for pair in given)}
 
 
-def warning_of(unknown: UnknownSetting, options: Mapping[str, Option]) -> str:
-    """Return the warning about an unknown name, with the closest known one."""
+def unknown_setting_warning(unknown: UnknownSetting, options: Mapping[str, Option]) -> str:
+    """Return the warning about an unknown name, which suggests the closest known name."""
     is_variable, origin = unknown.source.is_variable, unknown.source.origin
     where = f"`{origin}`" if is_variable else f"`{unknown.key}` in {origin}"
     if unknown.name in ONLY_ARGUMENTS:

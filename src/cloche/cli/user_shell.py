@@ -1,4 +1,4 @@
-"""The user's shell: which one it is, and the command that activates a new environment in it."""
+"""Detect the user's shell, and find the command that activates a new environment in it."""
 
 from __future__ import annotations
 
@@ -25,40 +25,43 @@ if TYPE_CHECKING:
 def activation_hint(result: Result, chosen: Iterable[ChosenComponent], host: Host) -> str:
     """Return the command that activates a new environment in the user's shell; empty if there is none.
 
-    :param chosen: the activators that its scripts come from.
+    :param chosen: the activators that generated its scripts.
     """
     environment, names = result.environment, result.plan.activators
-    plugins = [one for one in chosen if one.name in names and one.name not in BUILT_IN]
+    plugins = [activator for activator in chosen if activator.name in names and activator.name not in BUILT_IN]
     try:
-        serving = {program: one for one in plugins for program in ask(one, programs_of)}
+        serving = {program: plugin for plugin in plugins for program in call_activator(plugin, programs_of)}
         parent = parent_program(host)
         program = parent if parent in MODULES or parent in serving else login_program(host)
         if program in serving:
-            return ask(serving[program], lambda one: hint_in(shell_of_activator(one, environment), environment, host))
+            return call_activator(
+                serving[program],
+                lambda activator: activation_command(shell_of_activator(activator, environment), environment, host),
+            )
         shell = shell_of_program(program)
-        return hint_in(shell, environment, host) if shell and shell.name in names else ""
-    except ClocheError as error:  # of a plugin; the environment is there all the same
+        return activation_command(shell, environment, host) if shell and shell.name in names else ""
+    except ClocheError as error:  # a plugin failed, but the environment was created
         print_warnings([error.message])
         return ""
 
 
-def ask(chosen: ChosenComponent, question: Callable[[Any], T]) -> T:
-    """Return what the answer to a question about an activator is.
+def call_activator(chosen: ChosenComponent, function: Callable[[Any], T]) -> T:
+    """Call a function with an activator and return its result.
 
     :raises PluginError: its plugin failed.
     """
     item = chosen.item
     return call_component(
-        lambda: question(load_object(item) if isinstance(item, str) else item), "activator", chosen.name, chosen.source
+        lambda: function(load_object(item) if isinstance(item, str) else item), "activator", chosen.name, chosen.source
     )
 
 
-def hint_in(shell: Shell, environment: Environment, host: Host) -> str:
-    """Return the command that activates an environment in a shell; empty if that cannot be typed there."""
+def activation_command(shell: Shell, environment: Environment, host: Host) -> str:
+    """Return the command that activates an environment in a shell; empty if it cannot be typed there."""
     if shell.source_line is None:
         return ""
     script = environment.path_to(f"{environment.layout.bin}/{shell.script_names[0]}")
-    for path in (as_typed(script, host), script):
+    for path in (typed_path(script, host), script):
         try:
             line = shell.source_line(path)
         except Inexpressible:
@@ -67,15 +70,15 @@ def hint_in(shell: Shell, environment: Environment, host: Host) -> str:
     return ""
 
 
-def as_typed(path: str, host: Host) -> str:
-    """Return a path as users type it, which no shell takes for an option or somebody's home."""
+def typed_path(path: str, host: Host) -> str:
+    """Return a path as users type it, with `./` if a shell could read it as an option or a home directory."""
     path = relative_path(path, host)
     is_safe = os.path.isabs(path) or path[0].isalnum() or path[0] in "._"
     return path if is_safe else f".{os.sep}{path}"
 
 
 def parent_program(host: Host) -> str:
-    """Return the name of the program that started this one, a shell or another; empty if it is not known."""
+    """Return the name of the program that started this one, usually a shell; empty if unknown."""
     if host.os_name == "nt":
         return "powershell" if host.environ.get("PSMODULEPATH") and not host.environ.get("PROMPT") else "cmd"
     try:
@@ -86,5 +89,5 @@ def parent_program(host: Host) -> str:
 
 
 def login_program(host: Host) -> str:
-    """Return the name of the user's login shell; empty if it is not known."""
+    """Return the name of the user's login shell; empty if unknown."""
     return os.path.basename(host.environ.get("SHELL", ""))

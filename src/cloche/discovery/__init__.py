@@ -2,12 +2,12 @@
 
     request -> try-first-with -> finder -> finder -> ... -> first match (for a range: newest match)
 
-Searching and probing are separate: finders read directories and yield paths; the probe describes what is at a path.
+Searching and probing are separate: finders read directories and yield paths; the probe describes the file at a path.
 """
 
 from __future__ import annotations
 
-from cloche.discovery.describe import running
+from cloche.discovery.describe import running_base
 from cloche.fs.inputs import UNRECORDED
 from cloche.model.value import TYPE_CHECKING, replace, value
 
@@ -42,7 +42,7 @@ class FoundInterpreter:
 
 @value
 class InterpreterListing:
-    """Every candidate on this machine, and the one that would be chosen."""
+    """Every candidate on this machine, and the interpreter that would be chosen."""
 
     results: tuple[SearchResult, ...]
     """In search order; those that do not satisfy the request have a `reason`."""
@@ -64,11 +64,11 @@ def find_interpreter(
 ) -> FoundInterpreter:
     """Return the interpreter for the first of `specs` that has a match; without specs, the base of the running Python.
 
-    :raises UsageError: a spec cannot be parsed; nothing is searched for in that case.
+    :raises UsageError: a spec cannot be parsed; no search is started in that case.
     :raises InterpreterNotFound: no spec has a match; the hint lists the closest ones.
     """
     if not specs and not try_first_with:
-        return FoundInterpreter(running(host, cache, prober, inputs), "current", "", because or RUNNING_PYTHON)
+        return FoundInterpreter(running_base(host, cache, prober, inputs), "current", "", because or RUNNING_PYTHON)
     from cloche.discovery.search import Search
 
     search = Search(host, finders, cache, prober)
@@ -92,7 +92,7 @@ def _choose(
         if (result := search.inspect(path)).interpreter is not None:
             return FoundInterpreter(result.interpreter, result.found_by, "", because or f"`--{result.found_by} {path}`")
     return FoundInterpreter(
-        running(search.host, search.cache, search.prober, inputs), "current", "", because or RUNNING_PYTHON
+        running_base(search.host, search.cache, search.prober, inputs), "current", "", because or RUNNING_PYTHON
     )
 
 
@@ -119,11 +119,14 @@ def list_interpreters(
     search = Search(host, finders, cache, prober)
     wanted = ANY if spec is None else InterpreterSpec.parse(spec)
     results = list(search.results(wanted, try_first_with, judged_by=wanted, batch_size=LISTING_BATCH_SIZE))
-    known = {one.path for one in results} | {one.interpreter.executable for one in results if one.interpreter}
+    known = {result.path for result in results}
+    known |= {result.interpreter.executable for result in results if result.interpreter}
     if spec is not None and not wanted.is_exact:  # add the candidates that finders leave out because they cannot match
         others = search.results(ANY, judged_by=wanted, batch_size=LISTING_BATCH_SIZE)
         results += (
-            one for one in others if known.isdisjoint((one.path, one.interpreter and one.interpreter.executable))
+            other
+            for other in others
+            if known.isdisjoint((other.path, other.interpreter and other.interpreter.executable))
         )
     try:
         found = _choose(otherwise if spec is None else (spec,), search, try_first_with, because)
@@ -131,6 +134,6 @@ def list_interpreters(
     except InterpreterNotFound as error:
         return InterpreterListing(tuple(results), None, error)
     return InterpreterListing(
-        tuple(replace(one, is_chosen=one.interpreter == found.interpreter) for one in results),
+        tuple(replace(result, is_chosen=result.interpreter == found.interpreter) for result in results),
         found,
     )

@@ -2,8 +2,8 @@
 
 It runs inside that interpreter as `python -I -S -B -c SOURCE START END`; `facts()` is also called in-process, to
 describe the Python that runs cloche. It must parse on Python 2.7, so that an old interpreter answers with its version
-instead of a syntax error. It imports only modules that the interpreter loads anyway. It reports facts and makes no
-decisions; discovery does that.
+instead of a syntax error. It imports only modules that the interpreter loads anyway. It only reports facts; all
+decisions are made in `cloche.discovery`.
 """
 # ruff: noqa: UP024, UP031
 
@@ -27,7 +27,7 @@ def facts():  # type: () -> dict[str, object]
     prefix = getattr(sys, "base_prefix", sys.prefix)
     stdlib = os.path.dirname(os.path.abspath(getattr(os, "__file__", None) or sysconfig.get_path("stdlib") + "/os.py"))
     suffix = _extension_suffix()
-    tcl, tk = ("", "") if variables.get("PYTHONFRAMEWORK") else _tcl(prefix, windows)
+    tcl, tk = ("", "") if variables.get("PYTHONFRAMEWORK") else _tcl_and_tk_directories(prefix, windows)
     return {
         "executable": os.path.abspath(sys.executable) if sys.executable else "",
         "base_executable": getattr(sys, "_base_executable", None) or "",
@@ -130,7 +130,7 @@ def _library(variables, prefix, implementation, windows):
             directories.append(os.path.join(prefix, "lib", str(variables["MULTIARCH"])))
     names = [os.path.basename(name) for name in names if name and not name.endswith(".a")]
     if sys.platform.startswith("linux") and implementation in ("cpython", "pypy"):
-        loaded = _loaded(names)
+        loaded = _loaded_library(names)
         if loaded is not None:
             return loaded
     for name in names:
@@ -141,8 +141,8 @@ def _library(variables, prefix, implementation, windows):
     return ""
 
 
-def _loaded(names):  # type: (list[str]) -> str | None
-    """Return the path of the library in `names` that this process has loaded, empty if none; None if unknown."""
+def _loaded_library(names):  # type: (list[str]) -> str | None
+    """Return the path of the library in `names` that this process has loaded; empty if none is, None if unknown."""
     try:
         with open("/proc/self/maps", "rb") as maps:
             for line in maps:
@@ -163,7 +163,7 @@ def _mentions(executable, name):  # type: (str, str) -> bool
         return False
 
 
-def _tcl(prefix, windows):  # type: (str, bool) -> tuple[str, str]
+def _tcl_and_tk_directories(prefix, windows):  # type: (str, bool) -> tuple[str, str]
     """Return the Tcl and Tk directories of a relocatable interpreter; empty if Tcl finds them without help.
 
     Tcl searches relative to the executable, so in an environment it does not find them. Builds of a Linux distribution,

@@ -28,7 +28,7 @@ MAX_BYTES = 1 << 16
 
 
 def environment_settings(executable: str, inputs: Inputs = UNRECORDED) -> dict[str, str] | None:
-    """Return the settings of the environment that an executable belongs to, None if it belongs to none.
+    """Return the settings of the environment that an executable belongs to, None if there is no environment.
 
     The rule is that of CPython's Modules/getpath.py: a `pyvenv.cfg` with the key `home`, beside the executable or one
     directory above, without following links of the executable.
@@ -62,7 +62,7 @@ def resolve_base(executable: str, inputs: Inputs = UNRECORDED) -> str:
         if base is None:
             raise LookupError(f"belongs to an environment whose base in `{settings['home']}` no longer exists")
         executable = base
-    raise LookupError("belongs to an environment whose bases refer to each other in a circle")
+    raise LookupError("belongs to an environment whose base interpreters refer to each other")
 
 
 def _direct_base(executable: str, settings: dict[str, str], inputs: Inputs) -> str | None:
@@ -80,7 +80,7 @@ def _names_in_home(executable: str, settings: dict[str, str]) -> list[str]:
     """Return the names that an environment's executable may have in `home`: the exact name first, `python` last.
 
     The name `python` of a copied executable is not reliable, because `python` in `home` may be another version by now.
-    A recorded name with a version in it tells builds apart (`python3.13t`, `python3.13d`).
+    A recorded name with a version in it distinguishes builds (`python3.13t`, `python3.13d`).
     """
     own = os.path.basename(executable)
     suffix = ".exe" if own.lower().endswith(".exe") else ""

@@ -50,7 +50,7 @@ def _read_if_about(stdlib: str, executable: str) -> BuildDetails | None:
 
 
 def _parse(details: dict[str, dict[str, dict[str, int]]]) -> BuildDetails:
-    """Return the build details in the content of the file.
+    """Return the build details in the parsed file.
 
     :raises ValueError, TypeError, LookupError, AttributeError: the content does not follow PEP 739.
     """

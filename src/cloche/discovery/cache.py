@@ -1,6 +1,6 @@
-"""The probe cache: one file on disk per executable; an entry that may be stale or damaged is ignored, never an error.
+"""The probe cache: one file on disk per executable. Entries that may be stale or damaged are ignored without an error.
 
-An entry is valid as long as every file that its answer depends on is unchanged: the executable, its libpython, the
+An entry is valid as long as every file that its result depends on is unchanged: the executable, its libpython, the
 standard library's `os.py`, a `pyvenv.cfg` beside or above it (or the absence of one), and the probe itself.
 
 Entries are lines of text instead of JSON because importing `json` takes longer than a whole run may take.
@@ -14,7 +14,7 @@ import sys
 from cloche.cpython import keyed_hash
 from cloche.discovery import serialization
 from cloche.fs.files import read_regular_file, replace_file
-from cloche.fs.inputs import matching
+from cloche.fs.inputs import matching_variables
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.shells.template import resource
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter
 
 FORMAT = "cloche probe 5"
-LARGEST = 1 << 16
+MAX_ENTRY_BYTES = 1 << 16
 """The maximum size of an entry in bytes."""
 
 
 @value
-class Answer:
+class ProbeResult:
     """The result of probing an executable."""
 
     interpreter: Interpreter | None = None
@@ -39,66 +39,66 @@ class Answer:
     """The version of a Python that is too old for environments (`2.7.18`); the only failure that is cached."""
 
 
-def too_old(version: str) -> Answer:
-    """Return the answer for a Python that is too old for environments."""
-    return Answer(reason=f"is Python {version}, but environments need 3.6 or later", too_old=version)
+def too_old_result(version: str) -> ProbeResult:
+    """Return the result for a Python that is too old for environments."""
+    return ProbeResult(reason=f"is Python {version}, but environments need 3.6 or later", too_old=version)
 
 
 class ProbeCache:
-    """Answers by executable, in one private directory; without a directory, nothing is cached."""
+    """Probe results by executable, in one private directory; without a directory, nothing is cached."""
 
     def __init__(self, directory: str | None, writable: bool = True, environ: Mapping[str, str] | None = None) -> None:
         self._directory = directory
-        self._loader = matching(environ or {}, LOADER_VARIABLES)
+        self._loader = matching_variables(environ or {}, LOADER_VARIABLES)
         self._writable = writable
         self._probe = ""
         self.progress: Callable[[str], object] = str
-        """Called with a message before interpreters are probed that are not in the cache."""
+        """Called with a message before interpreters that are not in the cache are probed."""
 
-    def get(self, executable: str) -> Answer | None:
-        """Return the cached answer for an executable, None if there is none or if it may be out of date."""
+    def get(self, executable: str) -> ProbeResult | None:
+        """Return the cached result for an executable, None if there is none or if it may be out of date."""
         if self._directory is None or not _is_private(self._directory):
             return None
         try:
-            lines = _read(os.path.join(self._directory, _name(executable + self._loader)))
+            lines = _read_entry(os.path.join(self._directory, _entry_name(executable + self._loader)))
             files = [line[len("depends on ") :] for line in lines if line.startswith("depends on ")]
-            head = self._head(executable, files)
+            head = self._expected_header(executable, files)
             if lines[: len(head)] != head:
                 return None
             kind, _, version = lines[len(head)].partition(" ")
             if kind == "too-old" and version:
-                return too_old(version)
-            return Answer(serialization.interpreter_from_dict(serialization.dict_from_lines(lines[len(head) :])))
+                return too_old_result(version)
+            return ProbeResult(serialization.interpreter_from_dict(serialization.dict_from_lines(lines[len(head) :])))
         except (OSError, ValueError, LookupError):
             return None
 
-    def put(self, executable: str, answer: Answer, before: list[str]) -> None:
-        """Store an answer, unless it may be out of date already.
+    def put(self, executable: str, result: ProbeResult, before: list[str]) -> None:
+        """Store a result, unless it may be out of date already.
 
-        :param before: the result of `identity_lines` from before the executable was probed.
+        :param before: the result of `executable_fingerprint` from before the executable was probed.
         """
-        if self._directory is None or not self._writable or not (answer.interpreter or answer.too_old):
+        if self._directory is None or not self._writable or not (result.interpreter or result.too_old):
             return
-        if identity_lines(executable) != before:
+        if executable_fingerprint(executable) != before:
             return
-        found = answer.interpreter
-        files = files_of(found)
-        body = serialization.interpreter_to_lines(found) if found else [f"too-old {answer.too_old}"]
-        lines = [*self._head(executable, files), *body]
+        found = result.interpreter
+        files = interpreter_files(found)
+        body = serialization.interpreter_to_lines(found) if found else [f"too-old {result.too_old}"]
+        lines = [*self._expected_header(executable, files), *body]
         try:
             os.makedirs(self._directory, mode=0o700, exist_ok=True)
             if _is_private(self._directory):
-                _write(os.path.join(self._directory, _name(executable + self._loader)), lines)
+                _write_entry(os.path.join(self._directory, _entry_name(executable + self._loader)), lines)
         except (OSError, ValueError):
             return
 
-    def remembered(self) -> Iterator[Interpreter]:
+    def cached_interpreters(self) -> Iterator[Interpreter]:
         """Yield the cached interpreters whose executables exist, even if they have changed since."""
         if self._directory is None or not _is_private(self._directory):
             return
         for name in sorted(os.listdir(self._directory)):
             try:
-                lines = _read(os.path.join(self._directory, name))
+                lines = _read_entry(os.path.join(self._directory, name))
                 last = max(number for number, line in enumerate(lines) if line.startswith(("seen ", "absent")))
                 found = serialization.interpreter_from_dict(serialization.dict_from_lines(lines[last + 1 :]))
             except (OSError, ValueError, LookupError):
@@ -106,32 +106,32 @@ class ProbeCache:
             if os.path.exists(found.executable):
                 yield found
 
-    def _head(self, executable: str, files: list[str]) -> list[str]:
-        """Return the first lines of an entry, before the answer, as they must be for the entry to be valid now."""
+    def _expected_header(self, executable: str, files: list[str]) -> list[str]:
+        """Return the lines before the result, as they must be for the entry to be valid now."""
         self._probe = self._probe or _hash(resource("cloche.discovery.cache", "_probe.py"))
         depends = [f"depends on {path}" for path in files]
         return [
             f"{FORMAT} {self._probe}",
             f"executable {executable}",
             f"loader {self._loader}",
-            *identity_lines(executable),
+            *executable_fingerprint(executable),
             *depends,
-            *map(_seen, files),
+            *map(_file_fingerprint, files),
         ]
 
 
 LOADER_VARIABLES = ("DYLD_", "LD_", "LIBPATH", "SHLIB_PATH")
-"""Prefixes of the variables that dynamic loaders read. With other values an executable may load another libpython, or none."""
+"""Prefixes of the variables that dynamic loaders read. Other values may make an executable load another libpython."""
 
 
 def files_read_at_start(executable: str) -> tuple[str, ...]:
-    """Return the files that a Python reads before it knows where it is (CPython, `Modules/getpath.py`)."""
+    """Return the files that a Python reads at startup to find its prefix (CPython, `Modules/getpath.py`)."""
     directory = os.path.dirname(executable)
     configs = (os.path.join(parent, "pyvenv.cfg") for parent in (directory, os.path.dirname(directory)))
     return os.path.realpath(executable), *configs
 
 
-def files_of(interpreter: Interpreter | None) -> list[str]:
+def interpreter_files(interpreter: Interpreter | None) -> list[str]:
     """Return the files of an interpreter that change when it is upgraded or rebuilt."""
     if interpreter is None:
         return []
@@ -139,13 +139,13 @@ def files_of(interpreter: Interpreter | None) -> list[str]:
     return [interpreter.executable, landmark, *([interpreter.library] if interpreter.library else [])]
 
 
-def identity_lines(executable: str) -> list[str]:
-    """Return lines that differ if the executable is replaced or comes to belong to another environment."""
+def executable_fingerprint(executable: str) -> list[str]:
+    """Return lines that change if the executable is replaced or becomes part of another environment."""
     real, *configs = files_read_at_start(executable)
-    return [f"real {real}", *map(_seen, (real, *configs))]
+    return [f"real {real}", *map(_file_fingerprint, (real, *configs))]
 
 
-def _seen(path: str) -> str:
+def _file_fingerprint(path: str) -> str:
     try:
         status = os.stat(path)
     except OSError:
@@ -158,7 +158,7 @@ def _hash(text: str) -> str:
     return keyed_hash(1, text.encode("utf-8", "surrogatepass")).hex()
 
 
-def _name(executable: str) -> str:
+def _entry_name(executable: str) -> str:
     return f"{_hash(executable)}.probe"
 
 
@@ -172,39 +172,39 @@ def _is_private(directory: str) -> bool:
     return status.st_mode & 0o170000 == 0o040000 and owned
 
 
-def _read(path: str) -> list[str]:
+def _read_entry(path: str) -> list[str]:
     """Return the lines of an entry.
 
-    :raises OSError: it does not exist, or is not a regular file.
-    :raises ValueError: it is damaged, or too large.
+    :raises OSError: the file does not exist, or is not a regular file.
+    :raises ValueError: the entry is damaged, or too large.
     """
     data = read_regular_file(path)
     text, _, seal = data.decode("ascii").rpartition("\nend ")
-    if len(data) > LARGEST or seal != _seal(text):
+    if len(data) > MAX_ENTRY_BYTES or seal != _entry_seal(text):
         raise ValueError("the entry is damaged")
     return [line.encode().decode("unicode_escape") if "\\" in line else line for line in text.split("\n")]
 
 
-def is_whole(entry: bytes) -> bool:
-    """Return whether an entry is intact; one that a Python with another hash function wrote is assumed to be."""
+def is_intact_entry(entry: bytes) -> bool:
+    """Return whether an entry is intact; assume so if a Python with another hash function wrote it."""
     text, _, seal = entry.decode("ascii", "replace").rpartition("\nend ")
     algorithm = seal.partition(" ")[0]
-    return len(entry) <= LARGEST and (seal == _seal(text) or algorithm in OTHER_ALGORITHMS)
+    return len(entry) <= MAX_ENTRY_BYTES and (seal == _entry_seal(text) or algorithm in OTHER_ALGORITHMS)
 
 
 OTHER_ALGORITHMS = frozenset(("siphash13", "siphash24", "fnv")) - {sys.hash_info.algorithm}
 """The hash functions of other Pythons (PEP 456; CPython 3.11 changed the default)."""
 
 
-def _seal(text: str) -> str:
-    """Return the checksum that follows `end`, with the name of the hash function."""
+def _entry_seal(text: str) -> str:
+    """Return the last line of an entry after `end`: the name of the hash function and a checksum."""
     return f"{sys.hash_info.algorithm} {_hash(text)}\n"
 
 
-def _write(path: str, lines: list[str]) -> None:
+def _write_entry(path: str, lines: list[str]) -> None:
     """Write an entry.
 
     :raises OSError: the file cannot be written.
     """
     text = b"\n".join(line.encode("unicode_escape") for line in lines).decode("ascii")
-    replace_file(path, f"{text}\nend {_seal(text)}".encode("ascii"))
+    replace_file(path, f"{text}\nend {_entry_seal(text)}".encode("ascii"))

@@ -7,11 +7,11 @@ import os
 from cloche.discovery import base_interpreter
 from cloche.discovery.cache import (
     LOADER_VARIABLES,
-    Answer,
     ProbeCache,
-    files_of,
+    ProbeResult,
+    executable_fingerprint,
     files_read_at_start,
-    identity_lines,
+    interpreter_files,
 )
 from cloche.fs.inputs import UNRECORDED
 from cloche.model.value import TYPE_CHECKING, replace
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Host, Interpreter
 
 
-def running(host: Host, cache: ProbeCache, prober: Prober | None = None, inputs: Inputs = UNRECORDED) -> Interpreter:
+def running_base(
+    host: Host, cache: ProbeCache, prober: Prober | None = None, inputs: Inputs = UNRECORDED
+) -> Interpreter:
     """Return the base of the Python that runs cloche, without starting a process if possible.
 
     :raises InterpreterNotFound: the base does not exist, or cannot be described.
@@ -35,39 +37,39 @@ def running(host: Host, cache: ProbeCache, prober: Prober | None = None, inputs:
         path = base_interpreter.resolve_base(host.executable, inputs)
     except LookupError as error:
         raise InterpreterNotFound(f"`{host.executable}` {error}", hint="choose another one with `-p`") from None
-    answer = describe(path, host, cache, prober, inputs)
-    if answer.interpreter is None:
-        raise InterpreterNotFound(f"`{path}` {answer.reason}", hint="choose another one with `-p`")
-    return answer.interpreter
+    result = describe_interpreter(path, host, cache, prober, inputs)
+    if result.interpreter is None:
+        raise InterpreterNotFound(f"`{path}` {result.reason}", hint="choose another one with `-p`")
+    return result.interpreter
 
 
-def describe(
+def describe_interpreter(
     path: str, host: Host, cache: ProbeCache, prober: Prober | None = None, inputs: Inputs = UNRECORDED
-) -> Answer:
-    """Return the interpreter at an absolute path, or why there is none; the path is never one in an environment.
+) -> ProbeResult:
+    """Return the interpreter at an absolute path outside any environment, or the reason why there is none.
 
-    :param inputs: records what the answer depends on.
+    :param inputs: records what the result depends on.
     """
     inputs.variables(host.environ, LOADER_VARIABLES)
-    for one in files_read_at_start(path):
-        inputs.path(one)
-    answer = _cached_or_asked(path, host, cache, prober)
-    for one in files_of(answer.interpreter):
-        inputs.path(one)
-    return answer
+    for file in files_read_at_start(path):
+        inputs.path(file)
+    result = _from_cache_or_probe(path, host, cache, prober)
+    for file in interpreter_files(result.interpreter):
+        inputs.path(file)
+    return result
 
 
-def _cached_or_asked(path: str, host: Host, cache: ProbeCache, prober: Prober | None) -> Answer:
-    answer = cache.get(path)
-    if answer is None:
-        before = identity_lines(path)
-        answer = _describe_in_process(path, host) or _describe_by_probe(path, host, prober)
-        cache.put(path, answer, before)
-    return answer
+def _from_cache_or_probe(path: str, host: Host, cache: ProbeCache, prober: Prober | None) -> ProbeResult:
+    result = cache.get(path)
+    if result is None:
+        before = executable_fingerprint(path)
+        result = _describe_in_process(path, host) or _describe_by_probe(path, host, prober)
+        cache.put(path, result, before)
+    return result
 
 
-def _describe_in_process(path: str, host: Host) -> Answer | None:
-    """Describe an executable from inside this process; None if it may not be the one that runs this process."""
+def _describe_in_process(path: str, host: Host) -> ProbeResult | None:
+    """Describe the executable that runs this process; None if `path` may be another one."""
     import sys
 
     same = sys.executable == host.executable and not getattr(sys, "frozen", False)
@@ -81,15 +83,15 @@ def _describe_in_process(path: str, host: Host) -> Answer | None:
         interpreter = serialization.interpreter_from_dict(_probe.facts())
     except Exception:  # the probe can still describe it from outside
         return None
-    return Answer(base_interpreter.with_stable_executable(replace(interpreter, executable=path)))
+    return ProbeResult(base_interpreter.with_stable_executable(replace(interpreter, executable=path)))
 
 
-def _describe_by_probe(path: str, host: Host, prober: Prober | None) -> Answer:
+def _describe_by_probe(path: str, host: Host, prober: Prober | None) -> ProbeResult:
     if prober is None:
         from cloche.discovery import probe
 
         prober = probe.probe_executables
-    answer = prober([path], host.environ)[0]
-    if answer.interpreter is None:
-        return answer
-    return Answer(base_interpreter.with_stable_executable(replace(answer.interpreter, executable=path)))
+    result = prober([path], host.environ)[0]
+    if result.interpreter is None:
+        return result
+    return ProbeResult(base_interpreter.with_stable_executable(replace(result.interpreter, executable=path)))

@@ -1,6 +1,6 @@
-"""The error for a request that no interpreter satisfies: the closest matches, where cloche searched, and a remedy.
+"""The error for a request that no interpreter satisfies.
 
-Each of these is a line of the hint, so that it is easy to read in a terminal.
+The hint has several lines: a remedy, the closest matches, and where cloche searched.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ INSTALL_COMMANDS = (
 )
 """Version managers and their commands that install a version."""
 FREE_THREADED_COMMANDS = 2
-"""How many of these, from the first, accept a free-threaded version as `3.14t`."""
+"""How many of `INSTALL_COMMANDS`, counted from the first, accept a free-threaded version as `3.14t`."""
 FIRST_FREE_THREADED = (3, 13)
 """The first Python that has a free-threaded build (PEP 703)."""
 
@@ -47,25 +47,29 @@ UNSUPPORTED_VERSIONS: tuple[Version, ...] = tuple(
     for major, minor in ((2, 7), *((3, n) for n in range(6)))
     for micro in (0, 1, 10, 18)
 )
-"""Sample versions before that, to test whether a range includes them."""
+"""Sample versions older than `OLDEST_SUPPORTED`, to test whether a range includes them."""
 
 
 def interpreter_not_found(specs: Sequence[InterpreterSpec], search: Search, because: str = "") -> InterpreterNotFound:
     """Return the error for requests that nothing satisfies.
 
-    :param because: what the requests come from, if not from the user: "`.python-version` in /home/me".
+    :param because: where the requests come from, if not from the user: "`.python-version` in /home/me".
     """
     origin = f", which {because} asks for" if because else ""
     if len(specs) == 1 and specs[0].path:
         result = next(search.results(specs[0]))
         return InterpreterNotFound(f"`{result.path}` {result.reason}{origin}", hint=LIST_HINT)
     if len(specs) == 1 and specs[0].name:
-        refused = [f"; `{one.path}` {one.reason}" for one in search.results(specs[0]) if one.reason]
+        refused = [f"; `{result.path}` {result.reason}" for result in search.results(specs[0]) if result.reason]
         hint = f"{LIST_HINT}; for a file in the current directory, write `./{specs[0].name}`"
         return InterpreterNotFound(f"no command `{specs[0].name}` found on PATH{''.join(refused)}", hint=hint)
     requested = " or ".join(f"`{spec.text}`" for spec in specs)
     if all(is_too_old(spec) for spec in specs):
-        found = [f"; `{one.path}` is Python {one.too_old}" for spec in specs for one in too_old_matches(spec, search)]
+        found = [
+            f"; `{result.path}` is Python {result.too_old}"
+            for spec in specs
+            for result in too_old_matches(spec, search)
+        ]
         return InterpreterNotFound(
             f"environments need Python 3.6 or later, but {requested} is older{origin}{''.join(found[:1])}"
         )
@@ -88,8 +92,8 @@ def interpreter_not_found(specs: Sequence[InterpreterSpec], search: Search, beca
 
 
 def reasons_unusable(spec: InterpreterSpec, search: Search) -> list[str]:
-    """Return why the file or the command that a request names cannot be used."""
-    refused = [f"`{one.path}` {one.reason}" for one in search.results(spec) if one.reason]
+    """Return the reasons why the file or command that a request names cannot be used."""
+    refused = [f"`{result.path}` {result.reason}" for result in search.results(spec) if result.reason]
     return refused or [f"no command `{spec.name}` found on PATH"]
 
 
@@ -100,51 +104,51 @@ def is_too_old(spec: InterpreterSpec) -> bool:
     if not spec.range:
         return False
     newer: list[Version] = [(3, minor, micro, "final", 0) for minor in range(6, 30) for micro in (0, 1, 20)]
-    return any(range_contains(spec.range, one) for one in UNSUPPORTED_VERSIONS) and not any(
-        range_contains(spec.range, one) for one in newer
+    return any(range_contains(spec.range, version) for version in UNSUPPORTED_VERSIONS) and not any(
+        range_contains(spec.range, version) for version in newer
     )
 
 
 def too_old_matches(spec: InterpreterSpec, search: Search) -> list[SearchResult]:
     """Return the Pythons on this machine that satisfy a request but are too old for environments."""
 
-    def matches(one: SearchResult) -> bool:
-        parts = [int(part) for part in one.too_old.split(".")]
+    def matches(result: SearchResult) -> bool:
+        parts = [int(part) for part in result.too_old.split(".")]
         version: Version = (parts[0], parts[1], parts[2], "final", 0)
         return range_contains(spec.range, version) if spec.range else version[: len(spec.release)] == spec.release
 
-    return [one for one in search.results(spec) if one.too_old and matches(one)]
+    return [result for result in search.results(spec) if result.too_old and matches(result)]
 
 
 def closest_matches(specs: Sequence[InterpreterSpec], search: Search) -> list[str]:
     """Return a line for each of the interpreters closest to the requests, with the difference."""
     found: dict[str, tuple[tuple[object, ...], str]] = {}
     for spec in specs:
-        for one in search.results(ANY, judged_by=spec, batch_size=LISTING_BATCH_SIZE):
-            if one.interpreter is not None:
-                path = one.interpreter.executable
-                match = (distance(one, spec), f"`{path}` {one.reason}")
+        for result in search.results(ANY, judged_by=spec, batch_size=LISTING_BATCH_SIZE):
+            if result.interpreter is not None:
+                path = result.interpreter.executable
+                match = (distance(result, spec), f"`{path}` {result.reason}")
                 found[path] = min(found.get(path, match), match)
     return [text for _, text in sorted(found.values())[:MAX_CLOSEST_MATCHES]]
 
 
 def missing_build_message(spec: InterpreterSpec, search: Search) -> str:
-    """Return which build is missing if the right version was found but not the right build; otherwise empty."""
+    """Return a message if the right version was found but not the right build; otherwise empty."""
     build = [word for word, wanted in (("free-threaded", spec.free_threaded), ("debug", spec.debug)) if wanted]
     machine = (f"{spec.bits} bits" if spec.bits else "", spec.machine, spec.platform, spec.libc)
     target = ", ".join(part for part in machine if part)
     if not (build or target):
         return ""
     any_build = replace(spec, free_threaded=None, debug=None, bits=None, machine=None, platform=None, libc=None)
-    interpreters = (one.interpreter for one in search.results(ANY, judged_by=spec, batch_size=LISTING_BATCH_SIZE))
-    found = next((one for one in interpreters if one and any_build.accepts(one)), None)
+    interpreters = (result.interpreter for result in search.results(ANY, judged_by=spec, batch_size=LISTING_BATCH_SIZE))
+    found = next((python for python in interpreters if python and any_build.accepts(python)), None)
     if found is None:
         return ""
     return f"found {found.name}, but no {' '.join([*build, 'build'])}{' for ' * bool(target)}{target}"
 
 
 def distance(result: SearchResult, spec: InterpreterSpec) -> tuple[object, ...]:
-    """Return a sort key: the right version in another build first, then the closest minor version, then the newer."""
+    """Return a sort key: first the right version in another build, then the closest minor versions, newest first."""
     assert result.interpreter is not None
     version = result.interpreter.version
     wanted = spec.release or first_release(spec.range)
@@ -154,7 +158,7 @@ def distance(result: SearchResult, spec: InterpreterSpec) -> tuple[object, ...]:
 
 
 def first_release(range_text: str) -> tuple[int, ...]:
-    """Return the first version in the text of a range, as a point that is close to the range."""
+    """Return the first version in the text of a range, to measure distances from."""
     digits = range_text.lstrip("<>=!~ ").partition(",")[0].split(".")
     return tuple(int(part) for part in digits if part.isascii() and part.isdigit())
 
@@ -182,7 +186,8 @@ def is_ordinary_build(spec: InterpreterSpec, search: Search) -> bool:
     The machine is that of the first interpreter that the search finds.
     """
     local = next(
-        (one.interpreter for one in search.results(ANY, batch_size=LISTING_BATCH_SIZE) if one.interpreter), None
+        (result.interpreter for result in search.results(ANY, batch_size=LISTING_BATCH_SIZE) if result.interpreter),
+        None,
     )
     if local is None:
         special = (spec.prerelease, spec.debug, spec.bits, spec.machine, spec.platform, spec.libc)

@@ -1,6 +1,7 @@
-"""Run the probe in executables, several in parallel and within a time limit; any failure becomes an answer as well.
+"""Run the probe in executables, several in parallel and within a time limit; a failure is a result too.
 
-Each runs isolated, without input, outside the current directory, and in its own session, which is killed as a whole.
+Each process runs isolated, without input, outside the current directory, and in its own session, so that it can be
+killed with all its children.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Protocol
 
 from cloche.discovery import serialization
-from cloche.discovery.cache import Answer, too_old
+from cloche.discovery.cache import ProbeResult, too_old_result
 from cloche.errors import reason_of
 from cloche.shells.template import resource
 
@@ -27,7 +28,7 @@ TOTAL_TIMEOUT = 10.0
 TIMEOUT = 5.0
 """Seconds that one executable may take."""
 MAX_OUTPUT_BYTES = 1 << 20
-"""Bytes of output without an answer after which an executable is stopped."""
+"""Bytes of output without a valid result after which an executable is killed."""
 MAX_PARALLEL = max(4, os.cpu_count() or 1)
 """How many executables run at the same time."""
 EXIT_GRACE = 0.5
@@ -35,26 +36,26 @@ EXIT_GRACE = 0.5
 
 
 _SPAWN_LOCK = threading.Lock()
-"""Held while a process is started, because that takes more file descriptors than reading its output does."""
+"""Held while a process is started, because that takes more file descriptors than reading its output."""
 
 
 class Prober(Protocol):
-    """A function that probes executables and returns one answer per path, in the same order."""
+    """A function that probes executables and returns one result per path, in the same order."""
 
-    def __call__(self, paths: Sequence[str], environ: Mapping[str, str]) -> list[Answer]: ...
+    def __call__(self, paths: Sequence[str], environ: Mapping[str, str]) -> list[ProbeResult]: ...
 
 
 def probe_executables(
     paths: Sequence[str], environ: Mapping[str, str], *, total_timeout: float = TOTAL_TIMEOUT, timeout: float = TIMEOUT
-) -> list[Answer]:
-    """Run the probe in each executable and return the answers in the same order.
+) -> list[ProbeResult]:
+    """Run the probe in each executable and return the results in the same order.
 
     :param total_timeout: seconds that all executables together may take.
     :param timeout: seconds that one executable may take.
     """
     source = resource("cloche.discovery.probe", "_probe.py")
     deadline = monotonic() + total_timeout
-    answers = [Answer(reason="was not checked because other interpreters used up the time limit")] * len(paths)
+    results = [ProbeResult(reason="was not checked because the time limit was reached")] * len(paths)
     waiting = list(enumerate(paths))[::-1]
     running: set[subprocess.Popen[bytes]] = set()
 
@@ -65,7 +66,7 @@ def probe_executables(
             except IndexError:  # another thread took the last one
                 return
             until = min(deadline, monotonic() + timeout)
-            answers[at] = _probe_one(path, source, environ, until, running)
+            results[at] = _probe_executable(path, source, environ, until, running)
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(min(MAX_PARALLEL, len(paths)) - 1)]
     try:
@@ -79,18 +80,18 @@ def probe_executables(
         for process in tuple(running):
             kill_process_tree(process, environ)
         raise
-    return answers
+    return results
 
 
-def _probe_one(
+def _probe_executable(
     path: str, source: str, environ: Mapping[str, str], deadline: float, running: set[subprocess.Popen[bytes]]
-) -> Answer:
+) -> ProbeResult:
     for isolation in (["-I"], ["-E", "-s"]):
         start, end = os.urandom(16).hex(), os.urandom(16).hex()
         try:
             process = _start([path, *isolation, "-S", "-B", "-c", source, start, end], environ, running, deadline)
         except (OSError, ValueError) as error:
-            return Answer(reason=f"cannot be started: {reason_of(error)}")
+            return ProbeResult(reason=f"cannot be started: {reason_of(error)}")
         try:
             output, outcome = _read_output(process, end[::-1].encode(), deadline)
         finally:
@@ -101,8 +102,8 @@ def _probe_one(
     _, found, text = output.rpartition(start[::-1].encode())
     text, ended, _ = text.partition(end[::-1].encode())
     if found and ended:
-        return parse_answer(text)
-    return Answer(reason=outcome or _describe_exit(process.returncode, output))
+        return parse_probe_output(text)
+    return ProbeResult(reason=outcome or _describe_exit(process.returncode, output))
 
 
 def _start(
@@ -142,7 +143,7 @@ def _spawn(command: list[str], environ: Mapping[str, str]) -> subprocess.Popen[b
 
 
 def _read_output(process: subprocess.Popen[bytes], end: bytes, deadline: float) -> tuple[bytes, str]:
-    """Return the output of a process up to the end of its answer, and why reading stopped if there is no answer."""
+    """Return the output of a process up to the end of its answer, and the reason if there is no complete answer."""
     assert process.stdout is not None
     output = b""
     try:
@@ -151,15 +152,15 @@ def _read_output(process: subprocess.Popen[bytes], end: bytes, deadline: float) 
             if end in output[-len(piece) - len(end) :]:
                 return output, ""
             if len(output) > MAX_OUTPUT_BYTES:
-                return output, f"prints more than {MAX_OUTPUT_BYTES >> 20} MiB without a valid answer"
+                return output, f"prints more than {MAX_OUTPUT_BYTES >> 20} MiB without a valid result"
         process.wait(timeout=max(0, min(EXIT_GRACE, deadline - monotonic())))
     except (TimeoutError, subprocess.TimeoutExpired):
-        return output, "does not answer in time"
+        return output, "does not respond in time"
     return output, ""
 
 
 def _read_chunks(descriptor: int, deadline: float) -> Iterator[bytes]:
-    """Yield what is written to a pipe, until its other end is closed.
+    """Yield chunks from a pipe until its other end is closed.
 
     :raises TimeoutError: the deadline has passed.
     """
@@ -216,8 +217,8 @@ def kill_process_tree(process: subprocess.Popen[bytes], environ: Mapping[str, st
         process.stdout.close()
 
 
-def parse_answer(text: bytes) -> Answer:
-    """Return the answer in the output of a probe; the text is untrusted, so every field is checked."""
+def parse_probe_output(text: bytes) -> ProbeResult:
+    """Return the result for the output of a probe; the text is untrusted, so every field is checked."""
     import json
 
     try:
@@ -225,19 +226,19 @@ def parse_answer(text: bytes) -> Answer:
         kind = answer.get("kind")
         if kind == "too-old":
             version = ".".join(str(int(part)) for part in answer["version"][:3])
-            return too_old(version)
+            return too_old_result(version)
         if kind == "failed":
-            return Answer(reason=f"cannot describe itself: {_printable(str(answer['reason']))}")
+            return ProbeResult(reason=f"cannot describe itself: {_printable(str(answer['reason']))}")
         interpreter = serialization.interpreter_from_dict(answer)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
-        return Answer(reason=f"gives an invalid answer: {_printable(str(error))}")
+        return ProbeResult(reason=f"prints invalid data: {_printable(str(error))}")
     if interpreter.os_name != os.name:
-        return Answer(reason=f"is built for another operating system ({interpreter.platform})")
-    return Answer(interpreter)
+        return ProbeResult(reason=f"is built for another operating system ({interpreter.platform})")
+    return ProbeResult(interpreter)
 
 
 def _describe_exit(code: int | None, output: bytes) -> str:
-    """Return how a process ended that gave no answer."""
+    """Return how a process without a valid answer ended."""
     if code is not None and code < 0:
         try:
             return f"is terminated by {signal.Signals(-code).name}"
@@ -245,7 +246,7 @@ def _describe_exit(code: int | None, output: bytes) -> str:
             return f"is terminated by signal {-code}"
     lines = output.decode("utf-8", "replace").strip().splitlines()
     last = f": {_printable(lines[-1])}" if lines else ""
-    return f"fails with exit code {code}{last}" if code else f"gives no answer{last}"
+    return f"fails with exit code {code}{last}" if code else f"prints no result{last}"
 
 
 def _printable(text: str) -> str:

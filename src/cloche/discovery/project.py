@@ -1,8 +1,9 @@
-"""The Python that a project requests: its `.python-version`, else its `requires-python`; both are untrusted text.
+"""The Python that a project requests in `.python-version` or `requires-python`; both are untrusted text.
 
-.python-version   the nearest upwards; the first valid line       3.12  pypy3.10-7.3.12  3.12.1/envs/mine
+.python-version   the nearest one in this or a parent directory; the first valid line:
+                  3.12  pypy3.10-7.3.12  3.12.1/envs/mine
 .python-versions  in the same directory, if there is no .python-version
-pyproject.toml    the nearest upwards; `requires-python` in `[project]`
+pyproject.toml    the nearest one in this or a parent directory; `requires-python` in `[project]`
 """
 
 from __future__ import annotations
@@ -20,50 +21,50 @@ if TYPE_CHECKING:
     from cloche.fs.inputs import Inputs
     from cloche.model.interpreter import Host
 
-LARGEST = 1 << 16
+MAX_VERSION_FILE_BYTES = 1 << 16
 """The maximum size of a version file in bytes."""
-LARGEST_PROJECT = 1 << 20
+MAX_PYPROJECT_BYTES = 1 << 20
 """The maximum size of a `pyproject.toml` in bytes."""
 
 
-def asked_by_project(
+def find_project_request(
     host: Host, warnings: list[str] | None = None, inputs: Inputs = UNRECORDED
 ) -> tuple[tuple[str, ...], str]:
-    """Return the specs that the project in the current directory requests, and the file they come from.
+    """Return the specs that the project in the current directory requests, and where they come from.
 
-    The specs are empty if the running Python satisfies the project; ((), "") means that no file requests a Python.
+    The specs are empty if the running Python satisfies the project. `((), "")` means that no file requests a Python.
 
     :param warnings: receives a message for each version file that has no valid line.
     """
-    for directory in _upwards(host.cwd):
+    for directory in _directory_and_parents(host.cwd):
         for name in (".python-version", ".python-versions"):
             path = os.path.join(directory, name)
-            if text := _read(path, LARGEST, inputs):
-                lines = [line for whole in text.splitlines() if (line := whole.partition("#")[0].strip())]
+            if text := _read_text_file(path, MAX_VERSION_FILE_BYTES, inputs):
+                lines = [line for raw in text.splitlines() if (line := raw.partition("#")[0].strip())]
                 for line in lines:
                     if (
-                        request := understood(line)
-                        or named_by_pyenv(line, host, inputs)
-                        or understood(first_word(line))
+                        request := parse_request(line)
+                        or pyenv_installation(line, host, inputs)
+                        or parse_request(first_version(line))
                     ):
                         return (() if request == "system" else (request,)), f"`{name}` in {directory}"
                 if lines and warnings is not None:
                     warnings.append(
                         f"`{name}` in {directory} was ignored: `{lines[0][:100]}` is not a valid Python request"
                     )
-    for directory in _upwards(host.cwd):
-        if text := _read(os.path.join(directory, "pyproject.toml"), LARGEST_PROJECT, inputs):
+    for directory in _directory_and_parents(host.cwd):
+        if text := _read_text_file(os.path.join(directory, "pyproject.toml"), MAX_PYPROJECT_BYTES, inputs):
             wanted = requires_python(text)
-            if not wanted or (runs_here := _runs_here(wanted)) is None:
+            if not wanted or (runs_here := _running_python_satisfies(wanted)) is None:
                 return (), ""
             return (() if runs_here else (wanted,)), f"`requires-python` of {os.path.join(directory, 'pyproject.toml')}"
     return (), ""
 
 
-def understood(line: str) -> str:
-    """Return the request in a line of a version file: a spec, `system` for the running Python, or empty if not valid.
+def parse_request(line: str) -> str:
+    """Return the request in a line of a version file: a spec, `system` for the running Python, or empty if invalid.
 
-    pyenv writes names of installations: `3.12.1/envs/foo` is an environment of 3.12.1, `pypy3.10-7.3.12` is PyPy 3.10.
+    pyenv writes installation names: `3.12.1/envs/foo` is an environment of 3.12.1, `pypy3.10-7.3.12` is PyPy 3.10.
     """
     from cloche.errors import UsageError
     from cloche.model.spec import parse_spec
@@ -84,13 +85,13 @@ def understood(line: str) -> str:
     return "" if spec.is_exact else lowered
 
 
-def first_word(line: str) -> str:
+def first_version(line: str) -> str:
     """Return the first version in a line, as pyenv reads it: 3.12.1 for `3.12.1 3.11.7`; empty if there is none."""
     word = line.partition(" ")[0].partition("\t")[0]
     return word if any(character.isdigit() for character in word) and not set(word) & set("<>=!~") else ""
 
 
-def named_by_pyenv(line: str, host: Host, inputs: Inputs) -> str:
+def pyenv_installation(line: str, host: Host, inputs: Inputs) -> str:
     """Return the directory of a pyenv installation with a custom name (`mine`, `3.14-dev`); empty if there is none."""
     name = line.strip()
     root = inputs.variable(host.environ, "PYENV_ROOT") or os.path.join(inputs.variable(host.environ, "HOME"), ".pyenv")
@@ -104,7 +105,7 @@ def requires_python(text: str) -> str:
     """Return `requires-python` from the text of a `pyproject.toml`, empty if there is none or the text is not TOML."""
     if "requires-python" not in text:
         return ""
-    if (found := _plain(text)) is not None:
+    if (found := _plain_string(text)) is not None:
         return found
     if sys.version_info >= (3, 11):
         import tomllib
@@ -118,8 +119,8 @@ def requires_python(text: str) -> str:
     return wanted.strip() if isinstance(wanted, str) else ""
 
 
-def _plain(text: str) -> str | None:
-    """Return the value if it is a plain string on one line, None if only a TOML parser (10 ms) can tell."""
+def _plain_string(text: str) -> str | None:
+    """Return the value if it is a plain string on one line, None if that takes a TOML parser (10 ms)."""
     if '"""' in text or "'''" in text or text.count("requires-python") != 1:
         return None
     table = ""
@@ -134,7 +135,7 @@ def _plain(text: str) -> str | None:
     return None
 
 
-def _runs_here(wanted: str) -> bool | None:
+def _running_python_satisfies(wanted: str) -> bool | None:
     """Return whether the running Python satisfies a PEP 440 range; None if it is invalid, which pip reports."""
     from cloche.errors import UsageError
     from cloche.model.spec import parse_spec, range_contains
@@ -146,18 +147,18 @@ def _runs_here(wanted: str) -> bool | None:
     return range_contains(spec.range, sys.version_info[:5]) if spec.is_range else None
 
 
-def _upwards(directory: str) -> Iterator[str]:
+def _directory_and_parents(directory: str) -> Iterator[str]:
     while directory and os.path.isabs(directory):
         yield directory
         if directory == (directory := os.path.dirname(directory)):
             return
 
 
-def _read(path: str, largest: int, inputs: Inputs) -> str:
+def _read_text_file(path: str, max_bytes: int, inputs: Inputs) -> str:
     """Return the text of a file, empty if it is missing, not a regular file, too large, or not UTF-8."""
     inputs.path(path)
-    content = read_at_most(path, largest + 1)
-    if content is None or len(content) > largest:
+    content = read_at_most(path, max_bytes + 1)
+    if content is None or len(content) > max_bytes:
         return ""
     try:
         return content.decode("utf-8-sig")

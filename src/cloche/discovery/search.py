@@ -1,4 +1,4 @@
-"""Search: collect the candidates that finders yield, find out what each of them is, and choose the best match.
+"""Search: collect the candidates of all finders, identify each of them, and choose the best match.
 
 The best match is the first one in finder order, or for a range the newest one. Released builds of CPython are preferred
 to other interpreters that satisfy the request; see `rank`.
@@ -10,7 +10,7 @@ import os
 from time import monotonic
 
 from cloche.discovery import base_interpreter
-from cloche.discovery.cache import Answer, identity_lines
+from cloche.discovery.cache import ProbeResult, executable_fingerprint
 from cloche.model.interpreter import Candidate
 from cloche.model.spec import ANY
 from cloche.model.value import TYPE_CHECKING, replace, value
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from cloche.plugins.hookspecs import Finder
 
 BATCH_SIZE = 4
-"""How many candidates are examined together, so that those that are not cached are probed in parallel."""
+"""How many candidates are examined together, so that uncached ones are probed in parallel."""
 LISTING_BATCH_SIZE = 64
-"""The same, for a listing, which probes every candidate."""
+"""The batch size for a listing, which probes every candidate."""
 PATH_ITSELF = "the path itself"
 PROBE_BUDGET = 10.0
 """Seconds of probing per search; after that, only cached candidates are considered."""
@@ -44,7 +44,7 @@ TRY_FIRST = "try-first-with"
 
 @value
 class SearchResult:
-    """One candidate, with the interpreter that it is or the reason why it was skipped."""
+    """One candidate, with its interpreter or the reason why it was skipped."""
 
     path: str
     """The path as the finder yielded it."""
@@ -58,7 +58,7 @@ class SearchResult:
 
 
 class Search:
-    """One search; it keeps what it learns, so that no file is probed twice."""
+    """One search. It keeps all probe results, so that no file is probed twice."""
 
     def __init__(self, host: Host, finders: Iterable[Finder], cache: ProbeCache, prober: Prober | None = None) -> None:
         self.host = host
@@ -69,7 +69,7 @@ class Search:
         self.failed_finders: dict[str, str] = {}
         """The error of each finder that failed, by finder name."""
         self._unusable_try_first: dict[str, str] = {}
-        self._answers: dict[str, Answer] = {}
+        self._probed: dict[str, ProbeResult] = {}
         self._probe_seconds = 0.0
 
     @property
@@ -91,7 +91,7 @@ class Search:
             yield finder
 
     def find(self, spec: InterpreterSpec, first: Sequence[str] = ()) -> SearchResult | None:
-        """Return the best match for a request, None if there is none."""
+        """Return the best match for a request, None if nothing matches."""
         alternatives: list[SearchResult] = []
         for result in self.results(spec, first):
             if result.reason or result.interpreter is None:
@@ -102,7 +102,7 @@ class Search:
         return best_match(spec, alternatives)
 
     def inspect(self, path: str) -> SearchResult:
-        """Return what is at a `--try-first-with` path, regardless of any request."""
+        """Return the result for a `--try-first-with` path, regardless of any request."""
         candidate = Candidate(locate_executable(path, self.host), TRY_FIRST)
         return next(self._examine([candidate], ANY, None, set(), set()))
 
@@ -158,7 +158,7 @@ class Search:
         examined: set[object],
         reported: set[object],
     ) -> Iterator[SearchResult]:
-        """Yield what each of the candidates is; those that have to be started are started together.
+        """Yield a result for each candidate; probe the uncached ones in parallel.
 
         `examined` and `reported` hold the files that earlier batches have examined and reported.
         """
@@ -174,12 +174,12 @@ class Search:
             if candidate.note or path in ruled_out:
                 yield SearchResult(candidate.path, candidate.found_by, reason=candidate.note or ruled_out[path])
                 continue
-            answer = self._answers[path or candidate.path]
-            found = answer.interpreter
+            probed = self._probed[path or candidate.path]
+            found = probed.interpreter
             if found is None:
                 if candidate.found_by == TRY_FIRST:
-                    self._unusable_try_first[candidate.path] = answer.reason
-                yield SearchResult(candidate.path, candidate.found_by, reason=answer.reason, too_old=answer.too_old)
+                    self._unusable_try_first[candidate.path] = probed.reason
+                yield SearchResult(candidate.path, candidate.found_by, reason=probed.reason, too_old=probed.too_old)
                 continue
             identity = _file_identity(found.executable)
             if identity in reported:  # the candidate is a wrapper of an interpreter that was already reported
@@ -195,11 +195,11 @@ class Search:
                 return base_interpreter.resolve_base(path)
             except LookupError as error:
                 reason = str(error)
-        self._answers[path] = Answer(reason=reason)
+        self._probed[path] = ProbeResult(reason=reason)
         return ""
 
     def _probe_unknown(self, paths: list[str], spec: InterpreterSpec | None) -> dict[str, str]:
-        """Store an answer for each path in `_answers`: from the cache, else from the probe while the time budget lasts.
+        """Store a result for each path in `_probed`: from the cache, else from the probe while the time budget lasts.
 
         With `spec`, return the paths that were not probed because their `build-details.json` rules them out, each with
         the reason.
@@ -207,43 +207,43 @@ class Search:
         ruled_out: dict[str, str] = {}
         unknown: dict[str, list[str]] = {}
         for path in paths:
-            if path in self._answers:
+            if path in self._probed:
                 continue
             if (cached := self.cache.get(path)) is not None:
-                self._answers[path] = cached
+                self._probed[path] = cached
             elif spec is not None and (refusal := _refusal_from_build_details(path, spec)):
                 ruled_out[path] = refusal
             elif self._probe_seconds > PROBE_BUDGET:
-                self._answers[path] = Answer(reason="was not checked because other interpreters used up the time limit")
+                self._probed[path] = ProbeResult(reason="was not checked because the time limit was reached")
             else:
-                unknown[path] = identity_lines(path)
+                unknown[path] = executable_fingerprint(path)
         if unknown:
             prober = self.prober or _default_prober()
             counted = "an interpreter" if len(unknown) == 1 else f"{len(unknown)} interpreters"
             self.cache.progress(f"checking {counted}")
             started = monotonic()
-            for (path, before), answer in zip(unknown.items(), prober(list(unknown), self.host.environ), strict=True):
-                self._answers[path] = self._accept(path, answer, before, prober)
+            for (path, before), probed in zip(unknown.items(), prober(list(unknown), self.host.environ), strict=True):
+                self._probed[path] = self._accept(path, probed, before, prober)
             self._probe_seconds += monotonic() - started
         return ruled_out
 
-    def _accept(self, path: str, answer: Answer, before: list[str], prober: Prober) -> Answer:
-        """Cache an answer and return it, with the executable path that environments should refer to."""
-        found = answer.interpreter
+    def _accept(self, path: str, probed: ProbeResult, before: list[str], prober: Prober) -> ProbeResult:
+        """Cache a probe result and return it, with the executable path that environments should refer to."""
+        found = probed.interpreter
         if found is not None and not _is_same(found.executable, path):  # a wrapper or shim that starts another one
             try:
                 path = base_interpreter.resolve_base(found.executable)
             except LookupError as error:
-                return Answer(reason=f"starts `{found.executable}`, which {error}")
-            before = identity_lines(path)
-            answer = self.cache.get(path) or prober([path], self.host.environ)[0]
-            found = answer.interpreter
+                return ProbeResult(reason=f"starts `{found.executable}`, which {error}")
+            before = executable_fingerprint(path)
+            probed = self.cache.get(path) or prober([path], self.host.environ)[0]
+            found = probed.interpreter
             if found is not None and not _is_same(found.executable, path):
-                return Answer(reason=f"starts `{path}`, which in turn starts `{found.executable}`")
+                return ProbeResult(reason=f"starts `{path}`, which in turn starts `{found.executable}`")
         if found is not None:
-            answer = Answer(base_interpreter.with_stable_executable(replace(found, executable=path)))
-        self.cache.put(path, answer, before)
-        return answer
+            probed = ProbeResult(base_interpreter.with_stable_executable(replace(found, executable=path)))
+        self.cache.put(path, probed, before)
+        return probed
 
 
 def best_match(spec: InterpreterSpec, results: Sequence[SearchResult]) -> SearchResult | None:
@@ -258,7 +258,7 @@ def best_match(spec: InterpreterSpec, results: Sequence[SearchResult]) -> Search
 
 
 def rank(spec: InterpreterSpec, interpreter: Interpreter) -> int:
-    """Return the preference for an interpreter, the lowest first: 0 for a released CPython or what the spec names.
+    """Return the rank of an interpreter, the best first: 0 for a released CPython or an exact match of the spec.
 
     Another implementation, a prerelease or a special build is chosen only if nothing else satisfies the request.
     """
@@ -276,7 +276,7 @@ def _version_order(interpreter: Interpreter) -> tuple[int, ...]:
 
 
 def locate_executable(path: str, host: Host) -> str:
-    """Return the executable for a path from the command line: the file itself, or the Python in that directory."""
+    """Return the executable for a path from the command line: the file itself, or the Python in the directory."""
     if path.startswith("~"):
         user_home = host.environ.get("HOME") or host.environ.get("USERPROFILE", "")
         path = user_home + path[1:] if path[1:2] in ("", "/", "\\") and user_home else os.path.expanduser(path)
@@ -313,9 +313,7 @@ def _checked_candidate(item: object) -> Candidate:
 
 def _reason_not_runnable(path: str) -> str:
     """Return why a file cannot be started, empty if it can."""
-    if not os.path.isabs(
-        path
-    ):  # it may come from an environment variable; never start what is in the current directory
+    if not os.path.isabs(path):  # possibly from an environment variable: never run files of the current directory
         return "is not an absolute path"
     if os.path.isdir(path):
         return "is a directory that contains no Python"
@@ -340,7 +338,7 @@ def _refusal_from_build_details(path: str, spec: InterpreterSpec) -> str:
 
 
 def _default_prober() -> Prober:
-    from cloche.discovery.probe import probe_executables  # loads `subprocess`, which cached answers do not need
+    from cloche.discovery.probe import probe_executables  # loads `subprocess`, which cached results do not need
 
     return probe_executables
 
@@ -348,7 +346,7 @@ def _default_prober() -> Prober:
 def _file_identity(path: str) -> object:
     try:
         status = os.stat(path)
-    except (OSError, ValueError):  # it does not exist, or no file can have this name
+    except (OSError, ValueError):  # it does not exist, or its name is invalid
         return path
     return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(path)
 
@@ -357,4 +355,4 @@ def _is_same(one: str, other: str) -> bool:
     try:
         return os.path.samefile(one, other)
     except OSError:
-        return True  # Microsoft Store aliases cannot be examined, so believe what the interpreter reported
+        return True  # Microsoft Store aliases cannot be examined: trust what the interpreter reported

@@ -22,7 +22,7 @@ sha256 = import_sha256()
 
 
 def sha256_of(content: bytes) -> str:
-    """Return the SHA-256 of a content in hexadecimal."""
+    """Return the SHA-256 of `content` in hexadecimal."""
     return sha256(content).hexdigest()
 
 
@@ -36,7 +36,7 @@ class Row:
     path: str
     """Relative to the environment's root, with `/`; absolute for a file outside."""
     digest: str
-    """As the RECORD has it, `sha256=…`; empty if it has none."""
+    """As in the RECORD, `sha256=…`; empty if the row has none."""
     size: str
 
 
@@ -44,47 +44,47 @@ BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 def record_digest(sha256_bytes: bytes) -> str:
-    """Return a SHA-256 as RECORD has it: URL-safe base64 without padding.
+    """Return a SHA-256 in the format of RECORD: URL-safe base64 without padding.
 
-    It is spelled out because `binascii` loads zlib, which takes half a millisecond.
+    The `binascii` module is avoided because it imports zlib, which takes half a millisecond.
     """
     number = int.from_bytes(sha256_bytes + b"\0", "big")  # 264 bits, 44 digits, the last one is padding
     return "sha256=" + "".join(BASE64[number >> place & 63] for place in range(258, 0, -6))
 
 
 def digest_of(content: bytes) -> str:
-    """Return the hash of a content as RECORD has it."""
+    """Return the hash of `content` in the format of RECORD."""
     return record_digest(sha256(content).digest())
 
 
 def format_row(path: str, digest: str = "", size: int | str = "") -> str:
-    """Return a row of a RECORD, with its line end; byte-code and the RECORD itself have neither hash nor size."""
-    return f"{_field(path)},{_field(digest)},{size}\n"
+    """Return a row of a RECORD with its newline; byte-code and the RECORD itself have neither hash nor size."""
+    return f"{_quote_field(path)},{_quote_field(digest)},{size}\n"
 
 
-def _field(text: str) -> str:
-    if not any(one in text for one in ',"\r\n'):
+def _quote_field(text: str) -> str:
+    if not any(character in text for character in ',"\r\n'):
         return text
     doubled = text.replace('"', '""')
     return f'"{doubled}"'
 
 
 def prefix_rows(record: str, prefix: str) -> str:
-    """Return rows of a RECORD whose paths start in another directory, `prefix` away."""
-    rows = _lines(record)
+    """Return rows of a RECORD with `prefix/` added to every path."""
+    rows = _split_lines(record)
     return "".join(f'"{prefix}/{row[1:]}' if row.startswith('"') else f"{prefix}/{row}" for row in rows)
 
 
-def _lines(text: str) -> list[str]:
-    """Return the lines of a text with their ends; unlike `splitlines` not split where a file name has a separator."""
-    *whole, rest = text.split("\n")
-    return [*(f"{line}\n" for line in whole), *([rest] if rest else [])]
+def _split_lines(text: str) -> list[str]:
+    """Return the lines of a text with their newlines; unlike `splitlines`, split only at newlines, not inside file names."""
+    *complete, rest = text.split("\n")
+    return [*(f"{line}\n" for line in complete), *([rest] if rest else [])]
 
 
 def parse_rows(text: str, *, strict: bool = False) -> Iterator[list[str]]:
     """Yield the fields of each row of a RECORD.
 
-    :raises csv.Error: it is not CSV, and `strict`.
+    :raises csv.Error: `strict` is set and the text is not valid CSV.
     """
     import csv
     import io
@@ -93,29 +93,31 @@ def parse_rows(text: str, *, strict: bool = False) -> Iterator[list[str]]:
 
 
 def read_record(text: str, site: str) -> Iterator[Row]:
-    """Yield the rows of the RECORD of a package in the directory `site`; rows without a path are left out."""
+    """Yield the rows of the RECORD of a package in the directory `site`; skip rows without a path."""
     for row in parse_rows(text):
         if row[0]:
             path, digest, size = (*row, "", "")[:3]
-            yield Row(from_site(site, path), digest, size)
+            yield Row(path_from_root(site, path), digest, size)
 
 
-def from_site(site: str, path: str) -> str:
-    """Return a path that is relative to a `site-packages` as one that is relative to the root."""
+def path_from_root(site: str, path: str) -> str:
+    """Convert a path that is relative to `site` to one that is relative to the root."""
     path = path.replace("\\", "/")
     return path if path.startswith("/") or path[1:2] == ":" else posixpath.normpath(f"{site}/{path}")
 
 
 def update_record(text: str, site: str, changed: Mapping[str, bytes | None]) -> str:
-    """Return a RECORD after files have changed: their new content by path from the root, None if they are removed.
+    """Return a RECORD with the rows of changed files updated.
 
     Rows keep their order. A row without a hash gets none, and no row is added. Byte-code keeps its row when it is removed,
     because Python creates it again.
+
+    :param changed: the new content of each file by its path relative to the root; None for a removed file.
     """
     lines = []
-    for line in _lines(text):
+    for line in _split_lines(text):
         row = next(parse_rows(line), [])
-        path = from_site(site, row[0]) if row else ""
+        path = path_from_root(site, row[0]) if row else ""
         if path in changed:
             content = changed[path]
             if content is None and not path.endswith(".pyc"):
@@ -128,7 +130,7 @@ def update_record(text: str, site: str, changed: Mapping[str, bytes | None]) -> 
 
 
 def is_modified(path: str, digest: str, size: str = "") -> bool:
-    """Return whether the file at an absolute path is missing, or is not what its row in a RECORD says."""
+    """Return whether the file at an absolute path is missing, or differs from its row in a RECORD."""
     try:
         if os.path.isdir(path):
             return True
@@ -143,30 +145,34 @@ def is_modified(path: str, digest: str, size: str = "") -> bool:
 # The manifest
 
 MANIFEST = ".cloche-manifest"
-"""Its name in the environment's root."""
+"""The name of its file in the environment's root."""
 
 
 def format_manifest(hashes: Mapping[str, str]) -> bytes:
-    """Return a manifest of these hashes in hexadecimal, by path."""
+    """Return the content of a manifest.
+
+    :param hashes: SHA-256 in hexadecimal, by path.
+    """
     return "".join(f"{digest}  {path}\n" for path, digest in sorted(hashes.items())).encode("utf-8", "surrogateescape")
 
 
 def parse_manifest(text: str) -> dict[str, str]:
-    """Return the hashes in a manifest by path; lines that are not of a manifest are left out."""
+    """Return the hashes in a manifest by path; skip invalid lines."""
     lines = (line.rstrip("\r").partition("  ") for line in text.split("\n"))
     return {path: digest for digest, separator, path in lines if separator}
 
 
 def was_edited(content: bytes, digest: str) -> bool:
-    """Return whether a file was modified after cloche created it, by its hash in the manifest."""
+    """Return whether the content of a file differs from its hash in the manifest."""
     return sha256_of(content) != digest
 
 
 def update_manifest(text: str, changed: Mapping[str, bytes | None], before: Callable[[str], bytes | None]) -> bytes:
-    """Return a manifest after files have changed: their new content by path, None if they are removed.
+    """Return a manifest with the hashes of changed files updated.
 
-    A file that was edited before keeps its old hash, or it would look as if cloche had created it as it is.
+    A file that the user had edited keeps its old hash, so that it still counts as edited.
 
+    :param changed: the new content of each file by path; None for a removed file.
     :param before: returns the content that a file had before, None if it did not exist.
     """
     hashes = parse_manifest(text)

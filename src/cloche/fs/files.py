@@ -1,4 +1,4 @@
-"""Read and write regular files: nothing blocks on a FIFO, and no file is ever half-written in the place of another."""
+"""Read and write regular files, without blocking on a FIFO and without leaving half-written files."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ REGULAR = 0o100000 >> 12
 
 
 def write_all(descriptor: int, content: bytes) -> None:
-    """Write all of `content`; the system may take it in pieces."""
+    """Write all of `content`; `os.write` may write only a part of it."""
     view = memoryview(content)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
 def open_for_reading(path: str, directory: int | None = None, *, more: int = 0) -> int:
-    """Open a file for reading. The access time of our own files is not changed, and a FIFO does not block."""
+    """Return a descriptor to read a file from. The access time of our own files is kept, and a FIFO does not block."""
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | more
     try:
         return os.open(path, flags | getattr(os, "O_NOATIME", 0), dir_fd=directory)
-    except PermissionError:  # another user's file: on Linux only the owner may use `O_NOATIME`
+    except PermissionError:  # on Linux, only the owner of a file may use `O_NOATIME`
         return os.open(path, flags, dir_fd=directory)
 
 
 def paths_in(paths: Sequence[str], root: str, directory: int | None) -> Sequence[str]:
-    """Return paths in the directory `root` as system calls need them: as they are if there is a descriptor of it, else absolute.
+    """Return paths below `root` for system calls: relative if `directory` is a descriptor of `root`, else absolute.
 
-    Relative to a descriptor they are a quarter faster.
+    System calls with paths relative to a descriptor are 25 % faster.
     """
     return paths if directory is not None else [os.path.join(root, path) for path in paths]
 
@@ -45,7 +45,7 @@ def paths_in(paths: Sequence[str], root: str, directory: int | None) -> Sequence
 def read_regular_file(path: str) -> bytes:
     """Return the content of a regular file; a symbolic link is not followed.
 
-    :raises OSError: it cannot be read, or is not a regular file.
+    :raises OSError: the file cannot be read, or is not a regular file.
     """
     descriptor = open_for_reading(path, more=getattr(os, "O_NOFOLLOW", 0))
     try:
@@ -63,7 +63,7 @@ def read_regular_file(path: str) -> bytes:
 def open_regular_file(path: str) -> BinaryIO:
     """Open a regular file, or a link to one, for reading bytes.
 
-    :raises OSError: it cannot be opened, or is something else: a FIFO, a device, a directory.
+    :raises OSError: the file cannot be opened, or is not a regular file: a FIFO, a device, a directory.
     """
     descriptor = open_for_reading(path)
     if os.fstat(descriptor).st_mode >> 12 != REGULAR:
@@ -73,7 +73,7 @@ def open_regular_file(path: str) -> BinaryIO:
 
 
 def read_at_most(path: str, limit: int) -> bytes | None:
-    """Return at most `limit` bytes of a file that may be anything; None if it cannot be read or is not a regular file."""
+    """Return at most `limit` bytes of a file; None if it cannot be read or is not a regular file."""
     try:
         descriptor = open_for_reading(path)
     except OSError:
@@ -93,14 +93,16 @@ def read_at_most(path: str, limit: int) -> bytes | None:
 
 
 def replace_file(path: str, content: bytes) -> None:
-    """Write a private file in the place of whatever is there, all or nothing; a link is replaced, not followed.
+    """Write a private file atomically and replace what exists at `path`; a link is replaced, not followed.
 
-    :raises OSError: the system refused; what was there may still be.
+    :raises OSError: a system call failed; the old file may still exist.
     """
     temporary = f"{path}.new"
     try:
         descriptor = os.open(temporary, NEW_FILE, 0o600)
-    except FileExistsError:  # left by a killed run; a run that is still at it puts our file in place, which is as good
+    except (
+        FileExistsError
+    ):  # left by a killed run, or used by another one, which then renames our file instead of its own
         os.unlink(temporary)
         descriptor = os.open(temporary, NEW_FILE, 0o600)
     try:
@@ -125,7 +127,7 @@ def copy_file(
 ) -> None:
     """Copy content, permission bits and modification time (which keeps byte-code valid) to a new file.
 
-    Its owner may write to it: files of an image are read-only because environments share them, and a copy is not shared.
+    The copy is writable: files of an image are read-only because environments share them, but a copy is not shared.
     """
     reading = open_for_reading(source, source_directory)
     try:
@@ -134,7 +136,7 @@ def copy_file(
         writing = os.open(target, NEW_FILE, mode, dir_fd=target_directory)
         try:
             if os.chmod in os.supports_fd:
-                os.chmod(writing, mode)  # whatever the umask
+                os.chmod(writing, mode)  # not reduced by the umask
             while block := os.read(reading, 1 << 20):
                 write_all(writing, block)
             if os.utime in os.supports_fd:

@@ -1,8 +1,8 @@
-"""The inputs of a decision: what was read to make it, recorded by the code that reads.
+"""The inputs of a decision: the files and variables that it depends on, recorded by the code that reads them.
 
 A result may be reused as long as every recorded input is unchanged. Code that reads a file or directory to decide
-something records it *before* it reads, so that a change in between is noticed later. Nobody lists what other code may
-have read: a component that does not say what it reads makes the inputs incomplete, and the result is not reused.
+something records it *before* it reads, so that a change in between is noticed later. No code lists what other code may
+read: a component that does not declare its inputs makes them incomplete, and the result is not reused.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     Signature: TypeAlias = tuple[object, ...] | str | None
-    """What differs after a change; None for what does not exist."""
+    """A value that changes when the input changes; None for an input that does not exist."""
 
     Recorded: TypeAlias = tuple[tuple[str, str, Signature], ...]
     """(kind, name, signature) of each input; kind is a key of `SIGNATURES`, `variable` or `variables`."""
 
 
 class Inputs:
-    """Records inputs. Every method returns at once if the input is recorded already: the first signature counts."""
+    """A record of inputs. An input that is recorded already keeps its first signature."""
 
     def __init__(self) -> None:
         self._signatures: dict[tuple[str, str], Signature] = {}
         self.undeclared: list[str] = []
-        """Components that do not say what they read, for people; the inputs are incomplete if there is one."""
+        """Descriptions of components that do not declare their inputs; if there are any, the inputs are incomplete."""
 
     def path(self, path: str) -> None:
-        """Record a file, or the list of names in a directory. It need not exist: its absence is an input as well."""
+        """Record a file, or the list of names in a directory. If it does not exist, its absence is recorded."""
         self._record("path", path)
 
     def entries(self, path: str) -> None:
-        """Record a file, or a directory with the files in it, but not with what is in its own directories."""
+        """Record a file, or a directory with the files in it, but without the contents of its subdirectories."""
         self._record("entries", path)
 
     def variable(self, environ: Mapping[str, str], name: str) -> str:
@@ -45,8 +45,8 @@ class Inputs:
         return text or ""
 
     def variables(self, environ: Mapping[str, str], prefixes: tuple[str, ...]) -> None:
-        """Record all environment variables whose names start in one of these ways, those that are not set included."""
-        self._signatures.setdefault(("variables", " ".join(prefixes)), matching(environ, prefixes))
+        """Record all environment variables whose names start with one of these prefixes, even those not set yet."""
+        self._signatures.setdefault(("variables", " ".join(prefixes)), matching_variables(environ, prefixes))
 
     def _record(self, kind: str, path: str) -> None:
         if (kind, path) not in self._signatures:
@@ -59,12 +59,12 @@ class Inputs:
 
     @property
     def recorded(self) -> Recorded:
-        """The inputs as plain values."""
+        """The recorded inputs as plain values."""
         return tuple((kind, name, signature) for (kind, name), signature in self._signatures.items())
 
 
 class Unrecorded(Inputs):
-    """Records nothing, for decisions that are not kept."""
+    """A record that stays empty, for decisions that are not cached."""
 
     def variable(self, environ: Mapping[str, str], name: str) -> str:
         return environ.get(name, "")
@@ -79,16 +79,16 @@ class Unrecorded(Inputs):
 UNRECORDED = Unrecorded()
 
 
-def unchanged(recorded: Iterable[tuple[str, str, Signature]], environ: Mapping[str, str]) -> bool:
+def are_unchanged(recorded: Iterable[tuple[str, str, Signature]], environ: Mapping[str, str]) -> bool:
     """Return whether all inputs are as they were recorded.
 
-    :raises KeyError: a kind of input that this version does not know.
+    :raises KeyError: this version does not know a kind of input.
     """
     for kind, name, signature in recorded:
         if kind == "variable":
             now: Signature = environ.get(name)
         elif kind == "variables":
-            now = matching(environ, tuple(name.split(" ")))
+            now = matching_variables(environ, tuple(name.split(" ")))
         else:
             now = SIGNATURES[kind](name)
         if now != signature:
@@ -96,13 +96,13 @@ def unchanged(recorded: Iterable[tuple[str, str, Signature]], environ: Mapping[s
     return True
 
 
-def matching(environ: Mapping[str, str], prefixes: tuple[str, ...]) -> str:
-    """Return the variables whose names start in one of these ways, as one text."""
+def matching_variables(environ: Mapping[str, str], prefixes: tuple[str, ...]) -> str:
+    """Return the variables whose names start with one of these prefixes, as one text."""
     return repr(sorted((name, text) for name, text in environ.items() if name.startswith(prefixes)))
 
 
 def path_signature(path: str) -> Signature:
-    """Return what differs if a file, or the list of names in a directory, was changed; links are followed."""
+    """Return a value that changes with a file, or with the list of names in a directory; follow links."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):
@@ -111,13 +111,13 @@ def path_signature(path: str) -> Signature:
 
 
 def signature_of(status: os.stat_result) -> Signature:
-    """Return identity, size and times of a file. On Windows `st_ctime` is the time of creation, and says nothing."""
+    """Return identity, size and times of a file. On Windows, `st_ctime` is the creation time, so it is left out."""
     changed = status.st_ctime_ns if os.name == "posix" else 0
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, changed
 
 
 def entries_signature(path: str) -> Signature:
-    """Return what differs if a file was changed, or in a directory a file or the list of names."""
+    """Return a value that changes with a file or, for a directory, with its list of names and the files in it."""
     own = path_signature(path)
     try:
         names = sorted(os.listdir(path))

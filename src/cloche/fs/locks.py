@@ -1,8 +1,8 @@
-"""Locks between processes. The system releases them however their owner ends.
+"""Locks between processes. The system releases them when their owner exits or is killed.
 
 - `DirectoryLock` keeps other runs away from an environment while it is changed, and `try_lock_directory` marks a staging
   directory as in use.
-- `LockFile` saves processes from doing the same work twice.
+- `LockFile` keeps processes from doing the same work twice.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
     State: TypeAlias = Literal["locked", "busy", "unsupported"]
-    """We have the lock; another process has it; the platform or the file system has no locks."""
+    """This process has the lock; another process has it; the platform or the file system does not support locks."""
 
 PATIENCE = 60.0
 """Seconds to wait for another run that changes the same environment."""
@@ -30,14 +30,14 @@ POLL_INTERVAL = 0.02
 
 
 def try_lock_directory(path: str) -> tuple[int | None, State]:
-    """Try to lock a directory; return the descriptor that holds the lock, and whether it does.
+    """Try to lock a directory; return the descriptor that holds the lock, and the lock's state.
 
     Closing the descriptor releases the lock. A directory that was removed or replaced meanwhile counts as `busy`.
 
     :raises OSError: the directory cannot be opened.
     """
-    # Not filelock: every warm run comes here, and importing filelock takes 50 ms. It also locks files only, and a lock
-    # file in an environment would be one more file there, and beside it one that nobody removes.
+    # Not filelock: every warm run gets here, and importing filelock takes 50 ms. It also locks only files, and a lock file
+    # would remain in or beside the environment.
     try:
         from fcntl import LOCK_EX, LOCK_NB, flock
     except ImportError:
@@ -64,9 +64,9 @@ def try_lock_directory(path: str) -> tuple[int | None, State]:
 
 
 class DirectoryLock:
-    """Keep other runs away from a directory while it is changed; a context.
+    """A context manager that keeps other runs away from a directory while it is changed.
 
-    A directory that does not exist, or that cannot be locked, is not waited for.
+    It does not wait for a directory that does not exist or cannot be locked.
 
     :raises ClocheError: another process had the lock for longer than `PATIENCE`.
     """
@@ -95,9 +95,9 @@ class DirectoryLock:
 
 
 class LockFile:
-    """Lock a file, for processes that would otherwise do the same work twice; a context that gives the lock's state.
+    """A context manager that locks a file, so that processes do not do the same work twice; it returns the lock's state.
 
-    No correctness may depend on it: where the state is not `locked`, the work is done all the same. The file stays.
+    Correctness must not depend on it: if the state is not `locked`, the work is done anyway. The file is not removed.
     """
 
     def __init__(self, path: str, seconds: float) -> None:
@@ -109,15 +109,15 @@ class LockFile:
     def __enter__(self) -> State:
         from filelock import FileLock, Timeout
 
-        if not os.path.isdir(os.path.dirname(self.path)):  # filelock would create it, with other permissions than ours
+        if not os.path.isdir(os.path.dirname(self.path)):  # filelock would create it with different permissions
             return "unsupported"
         lock = FileLock(self.path, timeout=self.seconds, mode=0o600)
         try:
-            _refuse_planted(self.path)
+            _check_not_planted(self.path)
             lock.acquire(poll_interval=POLL_INTERVAL)
         except Timeout:
             return "busy"
-        except (OSError, NotImplementedError):  # a link in its place, or a file system without locks
+        except (OSError, NotImplementedError):  # a planted link, or a file system without locks
             return "unsupported"
         self._lock = lock
         return "locked"
@@ -128,8 +128,11 @@ class LockFile:
             self._lock = None
 
 
-def _refuse_planted(path: str) -> None:
-    """:raises OSError: `path` is not a regular file, or has a second name: filelock would empty it."""
+def _check_not_planted(path: str) -> None:
+    """Check that filelock, which truncates the file, cannot damage another one.
+
+    :raises OSError: `path` is not a regular file, or has hard links.
+    """
     try:
         found = os.lstat(path)
     except FileNotFoundError:

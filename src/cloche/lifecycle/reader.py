@@ -6,7 +6,7 @@ import os
 import re
 from shlex import quote
 
-from cloche.discovery.describe import describe
+from cloche.discovery.describe import describe_interpreter
 from cloche.errors import DestinationError
 from cloche.model.environment import Environment, Layout
 from cloche.model.value import TYPE_CHECKING
@@ -98,7 +98,7 @@ def find_base(location: str, settings: Mapping[str, str], host: Host, cache: Pro
     recorded = recorded_version(settings)
     for executable in base_candidates(settings, host):
         if os.path.isfile(executable):
-            found = describe(executable, host, cache).interpreter
+            found = describe_interpreter(executable, host, cache).interpreter
             if found and (recorded in ("", found.python_version) or packages_match(location, recorded, found)):
                 return found
     return None
@@ -143,7 +143,7 @@ def build_suffix(interpreter: Interpreter) -> str:
 def current_base(settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:
     """Return the interpreter that exists at the path of the base, of any version; None if there is none."""
     for executable in base_candidates(settings, host):
-        if os.path.isfile(executable) and (found := describe(executable, host, cache).interpreter):
+        if os.path.isfile(executable) and (found := describe_interpreter(executable, host, cache).interpreter):
             return found
     return None
 

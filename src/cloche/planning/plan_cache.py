@@ -13,7 +13,7 @@ import sys
 
 from cloche.cpython import keyed_hash
 from cloche.fs.files import read_regular_file, replace_file
-from cloche.fs.inputs import unchanged
+from cloche.fs.inputs import are_unchanged
 from cloche.model import VERSION
 from cloche.model.distribution import EntryPoint, Image
 from cloche.model.environment import Layout
@@ -96,7 +96,7 @@ class PlanCache:
             if not is_intact(content):
                 return None
             stored_key, recorded, flat = marshal.loads(content[8:])
-            if stored_key != key or not unchanged(recorded, host.environ):
+            if stored_key != key or not are_unchanged(recorded, host.environ):
                 return None
             cached: CachedPlan = unflatten(flat)
         except (OSError, ValueError, TypeError, EOFError, KeyError):

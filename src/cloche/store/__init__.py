@@ -1,7 +1,7 @@
-"""The store: the cache directories that hold wheels, images, plans and probe results between runs.
+"""The store: the cache directories that keep wheels, images, plans and probe results between runs.
 
-Every warm run loads this module, so it only decides which directories are usable and creates them. Deleting the store at
-any moment harms no environment. It is private to its user, and symbolic links in it are never followed.
+Every warm run loads this module, so it only decides which directories are usable and creates them. You can delete the
+store at any time without affecting environments. It is private to its user, and symbolic links in it are never followed.
 """
 
 from __future__ import annotations
@@ -64,20 +64,20 @@ class Store:
         self.warnings: list[str] = []
         """Warnings for the user, one line each."""
         self.progress: Callable[[str], object] = str
-        """Called before a step that may take seconds, with its description: `downloading pip==24.0`."""
+        """Called with a message before a step that may take seconds: `downloading pip==24.0`."""
         self.inputs: Inputs = UNRECORDED
-        """Records what is read to choose a seed."""
+        """Records the files that the choice of a seed depends on."""
         self._trust = trust
         self._temporary = ""
         """A directory that `close` removes; empty until it is needed."""
         self._writable: dict[str, str] = {}
         """The directories that were prepared for writing, by kind."""
         self._read_only_on_disk = False
-        """Whether the access is read-only because of the root's permissions, which the user may not know."""
+        """Whether the access is read-only because of the root's permissions, not by request."""
 
     @classmethod
     def open(cls, host: Host, directory: str | None = None, access: Access = "read-write") -> Store:
-        """Return the store in `directory`, or in the user's cache directory.
+        """Open the store in `directory`, or in the user's cache directory.
 
         If the user's cache directory cannot be used, the run continues with a temporary one and a warning.
 
@@ -99,22 +99,22 @@ class Store:
         return store
 
     def readable_directories(self, kind: Kind) -> list[str]:
-        """Return the directories to look for this kind of file in; each exists and is safe to use."""
+        """Return the existing, safe directories to search for this kind of file."""
         found = []
         for root in filter(None, (self.root, self._temporary)):
             path = os.path.join(root, kind)
-            if path in self._writable.values() or (os.path.lexists(path) and not _problem(path, self._trust)):
+            if path in self._writable.values() or (os.path.lexists(path) and not _trust_problem(path, self._trust)):
                 found.append(path)
         return found
 
     def untrusted_directories(self) -> dict[str, str]:
-        """Return the paths in the store that are not used because they are unsafe, each with the reason."""
+        """Return the paths in the store that are ignored because they are unsafe, each with the reason."""
         paths = [os.path.join(self.root, kind) for kind in KINDS] if self.root else []
-        problems = {path: _problem(path, self._trust) for path in paths if os.path.lexists(path)}
+        problems = {path: _trust_problem(path, self._trust) for path in paths if os.path.lexists(path)}
         return {path: problem for path, problem in problems.items() if problem}
 
     def writable_directory(self, kind: Kind) -> str:
-        """Return an existing directory to create this kind of file in: in the store, else a temporary one.
+        """Return an existing directory for new files of this kind: in the store, else a temporary one.
 
         :raises ClocheError: no temporary directory can be created either.
         """
@@ -133,7 +133,7 @@ class Store:
         return bool(self.root) and path.startswith(os.path.join(self.root, ""))
 
     def mark_installed(self, images: Iterable[Image]) -> None:
-        """Record that an environment uses these images: those without byte-code are compiled for the next one."""
+        """Record that an environment uses these images, so that missing byte-code is compiled for the next one."""
         for image in images:
             if image.bytecode == "missing" and self.is_persistent and self.is_persistent_path(image.root):
                 try:
@@ -148,7 +148,7 @@ class Store:
         self._warn_not_cached(kind, path, problem)
 
     def lock(self, name: str, seconds: float = 60.0) -> LockFile:
-        """Return the lock of that name, for processes that would otherwise do the same work."""
+        """Return the lock of that name, which keeps processes from doing the same work."""
         from cloche.fs.locks import LockFile
 
         return LockFile(os.path.join(self.writable_directory("locks"), f"{name}.lock"), seconds)
@@ -179,7 +179,7 @@ class Store:
                 if self.access == "read-only":
                     return ""
                 self._create_root(given)
-            if problem := _problem(self.root, self._trust):
+            if problem := _trust_problem(self.root, self._trust):
                 return problem
             if self.access == "read-write" and not os.access(self.root, os.W_OK | os.X_OK):
                 if not os.access(self.root, os.R_OK | os.X_OK):
@@ -225,7 +225,7 @@ class Store:
                 if not os.path.lexists(self.root):
                     self._create_root(given=True)
                 _create_private_directory(path)
-                problem = _problem(path, self._trust)
+                problem = _trust_problem(path, self._trust)
                 if not problem and not os.access(path, os.W_OK | os.X_OK):
                     problem = "is not writable"
             except FileNotFoundError as error:  # another process is clearing the store
@@ -242,14 +242,14 @@ class Store:
     def _temporary_directory(self, kind: str) -> str:
         if not self._temporary:
             if self._read_only_on_disk:
-                self.warnings.append(f"this run caches nothing: `{self.root}` is not writable")
+                self.warnings.append(f"continuing without writing to the cache: `{self.root}` is not writable")
             import tempfile
 
             try:
                 self._temporary = tempfile.mkdtemp(prefix="cloche-")
             except OSError as error:
                 raise ClocheError(
-                    f"no temporary directory can be created ({reason_of(error)})",
+                    f"cannot create a temporary directory ({reason_of(error)})",
                     hint="set `TMPDIR` or `--cache-dir` to a writable directory",
                 ) from None
         path = os.path.join(self._temporary, kind)
@@ -272,10 +272,10 @@ def _create_private_directory(path: str) -> None:
 
 
 def _trust(root: str, given: bool) -> Trust | None:
-    """Return which directories are safe to use; None on Windows, where ownership does not decide this.
+    """Return which directories are safe to use; None on Windows, where ownership is not checked.
 
-    A user who names a directory trusts its owner, and its group if the group may write to it. In the default directory,
-    only the user and the superuser may write.
+    If the user names a directory, its owner is trusted, and its group if the group may write to it. Only the user and the
+    superuser may write to the default directory.
     """
     if os.name == "nt":
         return None
@@ -289,7 +289,7 @@ def _trust(root: str, given: bool) -> Trust | None:
     return Trust(frozenset(users), stat.S_IWOTH)
 
 
-def _problem(path: str, trust: Trust | None) -> str:
+def _trust_problem(path: str, trust: Trust | None) -> str:
     """Return why `path` is not safe to use as a directory of the store; an empty string if it is.
 
     The text continues a sentence that begins with the path: "belongs to user 1000".

@@ -19,7 +19,7 @@ def main(root: str, mtime: int, mode: int) -> None:
     :param mode: permission bits of the byte-code files; 0 keeps the default.
     """
     header = importlib.util.MAGIC_NUMBER
-    if sys.hexversion >= 0x3070000:  # PEP 552: no flags means that time and size of the source decide
+    if sys.hexversion >= 0x3070000:  # PEP 552: without flags, the source's time and size validate the byte-code
         header += b"\0\0\0\0"
     header += (mtime & 0xFFFFFFFF).to_bytes(4, "little")
     directory = os.fsencode(root)  # file names may not be valid in the encoding of the locale

@@ -1,6 +1,6 @@
 """Byte-code for the files of an image: reused if it exists for exactly the same ABI, else compiled by the target Python.
 
-Nothing of the distribution that is compiled is ever executed.
+The compiled code is never executed.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def bytecode_path(source: str, cache_tag: str) -> str:
 
 
 class Compiler:
-    """Compile source files in processes of the target Python, while other files are still being unpacked.
+    """A compiler that runs in processes of the target Python while other files are still being unpacked.
 
     The first call of `add` starts the processes.
     """

@@ -1,4 +1,4 @@
-"""Check that an image is what was published, quickly enough for a warm run.
+"""Check that an image is intact, fast enough for a warm run.
 
 The check compares size, time and permissions of every file. `cloche.store.images.verify_image` compares content.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from cloche.apply.file_list import DamagedImage, check_files, kind_of, read_file_list
+from cloche.apply.file_list import DamagedImage, check_files, read_file_list, shared_mode
 from cloche.fs.files import DIRECTORY
 from cloche.model.value import TYPE_CHECKING
 
@@ -39,7 +39,7 @@ def check_tree(root: str) -> str | None:
     try:
         for name in own_files(root):
             if name.endswith(FILE_LIST_SUFFIX):
-                _check(f"{root}/{name}", f"{root}/{name.removesuffix(FILE_LIST_SUFFIX)}")
+                _check_listed_files(f"{root}/{name}", f"{root}/{name.removesuffix(FILE_LIST_SUFFIX)}")
     except DamagedImage as error:
         return error.message
     except (OSError, ValueError) as error:
@@ -48,13 +48,13 @@ def check_tree(root: str) -> str | None:
 
 
 def check_own_files(root: str) -> str | None:
-    """Check only the image's own files. That is enough where its trees are going to be installed, which checks them."""
+    """Check only the image's own files. That is enough before an installation, which checks the trees itself."""
     try:
         abi = os.path.dirname(root)
-        for place in (os.path.dirname(abi), abi):  # a link in the way would lead out of the store
-            if os.lstat(place).st_mode & 0o170000 != IS_DIRECTORY:
-                return f"`{place}` is not a directory"
-        _check(f"{root}/{OWN_FILE_LIST}", root)
+        for parent in (os.path.dirname(abi), abi):  # a link would lead out of the store
+            if os.lstat(parent).st_mode & 0o170000 != IS_DIRECTORY:
+                return f"`{parent}` is not a directory"
+        _check_listed_files(f"{root}/{OWN_FILE_LIST}", root)
     except DamagedImage as error:
         return error.message
     except (OSError, ValueError) as error:
@@ -63,18 +63,18 @@ def check_own_files(root: str) -> str | None:
 
 
 def own_files(root: str) -> Sequence[str]:
-    """Return the paths of an image's own files, with `/`; nothing else in its directory belongs to it.
+    """Return the paths of an image's own files, with `/`.
 
     :raises OSError: the list cannot be read.
-    :raises ValueError: it is not complete.
+    :raises ValueError: the list is incomplete.
     """
     return read_file_list(f"{root}/{OWN_FILE_LIST}").paths
 
 
-def _check(file_list: str, root: str) -> None:
+def _check_listed_files(file_list: str, root: str) -> None:
     directory = os.open(root, DIRECTORY) if BY_DESCRIPTOR else None
     try:
-        check_files(read_file_list(file_list), kind_of(file_list), root, directory)
+        check_files(read_file_list(file_list), shared_mode(file_list), root, directory)
     finally:
         if directory is not None:
             os.close(directory)

@@ -28,7 +28,7 @@ TREES = ("purelib", "platlib", "headers", "scripts", "data")
 """The parts of an environment that a wheel may install into, as named in its `.data` directory (PEP 427)."""
 
 MAX_UNPACKED_SIZE = 1 << 30
-"""The largest size of an unpacked distribution in bytes; a larger one is treated as an attack."""
+"""The maximum size of an unpacked distribution in bytes; a larger one is treated as an attack."""
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._!+-]*[A-Za-z0-9])?")
@@ -83,7 +83,7 @@ class Distribution:
         return hashlib.sha256("\n".join([self.name, self.version, *rows]).encode()).hexdigest()
 
     def contents(self) -> Iterator[tuple[File, bytes, bool]]:
-        """Yield each file, its content, and whether it is executable; check every hash.
+        """Yield each file, its content, and whether it is executable; verify every hash.
 
         :raises SeedError: a file is damaged or missing; the message names it.
         """
@@ -92,9 +92,9 @@ class Distribution:
                 try:
                     content, executable = read(file.member)
                 except Exception as error:  # zipfile raises many kinds of exceptions for a damaged archive
-                    raise _unusable(self.location, f"`{file.member}` cannot be read ({error})") from error
+                    raise _unusable_distribution(self.location, f"`{file.member}` cannot be read ({error})") from error
                 if _digest(file.algorithm, content) != file.digest:
-                    raise _unusable(self.location, f"`{file.member}` does not match its hash in RECORD")
+                    raise _unusable_distribution(self.location, f"`{file.member}` does not match its hash in RECORD")
                 yield file, content, executable
 
 
@@ -108,7 +108,7 @@ def read_wheel(path: str) -> Distribution:
             _check_member(path, info)
         members = [info.filename for info in archive.infolist() if not info.is_dir()]
         if sum(info.file_size for info in archive.infolist()) > MAX_UNPACKED_SIZE:
-            raise _unusable(path, f"it unpacks to more than {MAX_UNPACKED_SIZE} bytes")
+            raise _unusable_distribution(path, f"it unpacks to more than {MAX_UNPACKED_SIZE} bytes")
         dist_info = _find_dist_info(path, members)
 
         def read_text(name: str, missing: str | None = None) -> str:
@@ -117,7 +117,7 @@ def read_wheel(path: str) -> Distribution:
             try:
                 return archive.read(f"{dist_info}/{name}").decode("utf-8")
             except Exception as error:  # zipfile raises many kinds of exceptions for a damaged archive
-                raise _unusable(path, f"`{dist_info}/{name}` cannot be read ({error})") from error
+                raise _unusable_distribution(path, f"`{dist_info}/{name}` cannot be read ({error})") from error
 
         return _build_distribution(
             path,
@@ -146,9 +146,9 @@ def read_installed(site: str, dist_info: str) -> Distribution:
         except FileNotFoundError as error:
             if missing is not None:
                 return missing
-            raise _unusable(site, f"`{dist_info}/{name}` is missing") from error
+            raise _unusable_distribution(site, f"`{dist_info}/{name}` is missing") from error
         except (OSError, ValueError) as error:
-            raise _unusable(site, f"`{dist_info}/{name}` cannot be read ({error})") from error
+            raise _unusable_distribution(site, f"`{dist_info}/{name}` cannot be read ({error})") from error
 
     entry_points = read_text("entry_points.txt", "")
     scripts = {entry.name for entry in _parse_entry_points(site, entry_points)}
@@ -164,7 +164,7 @@ def read_installed(site: str, dist_info: str) -> Distribution:
         if name.startswith(("/", "..")):
             if _is_script(os.path.basename(name), scripts):
                 continue
-            raise _unusable(site, f"it installed `{name}` outside site-packages")
+            raise _unusable_distribution(site, f"it installed `{name}` outside site-packages")
         rows.append((name, algorithm, digest))
     return _build_distribution(
         site,
@@ -193,12 +193,16 @@ def _build_distribution(
     about = _parse_headers(wheel)
     name, version = normalize_name(_first_value(headers, "name")), _first_value(headers, "version")
     if not _NAME.fullmatch(name) or not _VERSION.fullmatch(version):
-        raise _unusable(location, f"`{name}` `{version}` is not a valid name and version")
+        raise _unusable_distribution(location, f"`{name}` `{version}` is not a valid name and version")
     stem, _, stem_version = dist_info.removesuffix(".dist-info").partition("-")
     if normalize_name(stem) != name or stem_version.replace("_", "-") != version.replace("_", "-"):
-        raise _unusable(location, f"its metadata says `{name}` {version}, but its directory is `{dist_info}`")
+        raise _unusable_distribution(
+            location, f"its metadata says `{name}` {version}, but its directory is `{dist_info}`"
+        )
     if _first_value(about, "wheel-version").partition(".")[0] != "1":
-        raise _unusable(location, f"wheel version `{_first_value(about, 'wheel-version')}` is not supported")
+        raise _unusable_distribution(
+            location, f"wheel version `{_first_value(about, 'wheel-version')}` is not supported"
+        )
     root_tree = "purelib" if _first_value(about, "root-is-purelib").lower() == "true" else "platlib"
     return Distribution(
         name=name,
@@ -226,20 +230,20 @@ def _listed_files(
         if name.startswith(f"{dist_info}/") and name.partition("/")[2] in _GENERATED:
             continue
         if algorithm not in ("sha256", "sha384", "sha512") or not digest:
-            raise _unusable(location, f"RECORD has no hash for `{name}`, or only a weak one")
+            raise _unusable_distribution(location, f"RECORD has no hash for `{name}`, or only a weak one")
         tree, path = root_tree, name
         if name.startswith(data):
             tree, _, path = name.removeprefix(data).partition("/")
             if tree not in TREES or not path:
-                raise _unusable(location, f"`{name}` is not in a known part of the `.data` directory")
+                raise _unusable_distribution(location, f"`{name}` is not in a known part of the `.data` directory")
         listed[name] = File(tree, path, name, algorithm, digest)
     unlisted = [name for name in members if name not in listed]
     for name in unlisted:
         if not (name.startswith(f"{dist_info}/") and name.partition("/")[2] in _GENERATED):
-            raise _unusable(location, f"RECORD does not list `{name}`")
+            raise _unusable_distribution(location, f"RECORD does not list `{name}`")
     if missing := listed.keys() - set(members):
-        raise _unusable(location, f"`{min(missing)}` is missing")
-    _check_collisions(location, listed.values())
+        raise _unusable_distribution(location, f"`{min(missing)}` is missing")
+    _check_path_collisions(location, listed.values())
     return tuple(listed.values())
 
 
@@ -248,23 +252,25 @@ def _check_member(location: str, info: zipfile.ZipInfo) -> None:
     _check_path(location, info.orig_filename.removesuffix("/"))  # zipfile truncates `filename` at a NUL
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise _unusable(location, f"`{info.filename}` is not a regular file")
+        raise _unusable_distribution(location, f"`{info.filename}` is not a regular file")
     if info.flag_bits & 0x1:
-        raise _unusable(location, f"`{info.filename}` is encrypted")
+        raise _unusable_distribution(location, f"`{info.filename}` is encrypted")
 
 
 def _check_path(location: str, name: str) -> None:
-    """Refuse a name that means another path on some system, or that does not fit on a line of a RECORD or file list."""
+    """Refuse a name that means another path on some system, or that cannot be a line of a RECORD or file list."""
     parts = name.split("/")
     if any(part in ("", ".", "..") for part in parts):
-        raise _unusable(location, f"`{_escape(name)}` is not a safe relative path")
+        raise _unusable_distribution(location, f"`{_escape(name)}` is not a safe relative path")
     if any(ord(character) < 32 or character in "\\:\x7f\x85\u2028\u2029" for character in name):
-        raise _unusable(location, f"`{_escape(name)}` contains a character that is not allowed in file names")
+        raise _unusable_distribution(
+            location, f"`{_escape(name)}` contains a character that is not allowed in file names"
+        )
     if any(part.endswith((" ", ".")) for part in parts):
-        raise _unusable(location, f"`{_escape(name)}` names another file on Windows")
+        raise _unusable_distribution(location, f"`{_escape(name)}` names another file on Windows")
 
 
-def _check_collisions(location: str, files: Iterable[File]) -> None:
+def _check_path_collisions(location: str, files: Iterable[File]) -> None:
     """Refuse two files with the same path, and a file with the path of a directory.
 
     Paths are compared as on file systems that ignore case and the Unicode form of accents. `purelib` and `platlib` count
@@ -275,20 +281,22 @@ def _check_collisions(location: str, files: Iterable[File]) -> None:
         tree = "lib" if file.tree.endswith("lib") else file.tree
         key = unicodedata.normalize("NFC", f"{tree}/{file.path}").casefold()
         if key in seen:
-            raise _unusable(location, f"`{seen[key]}` and `{file.member}` are the same file on some systems")
+            raise _unusable_distribution(
+                location, f"`{seen[key]}` and `{file.member}` are the same file on some systems"
+            )
         seen[key] = file.member
     for key, name in seen.items():
         parent = key.rpartition("/")[0]
         while parent:
             if parent in seen:
-                raise _unusable(location, f"`{seen[parent]}` is both a file and the directory of `{name}`")
+                raise _unusable_distribution(location, f"`{seen[parent]}` is both a file and the directory of `{name}`")
             parent = parent.rpartition("/")[0]
 
 
 def _find_dist_info(location: str, members: Iterable[str]) -> str:
     found = {top for top, slash, _ in (name.partition("/") for name in members) if slash and top.endswith(".dist-info")}
     if len(found) != 1:
-        raise _unusable(location, f"it has {len(found)} metadata directories instead of one")
+        raise _unusable_distribution(location, f"it has {len(found)} metadata directories instead of one")
     return found.pop()
 
 
@@ -302,9 +310,9 @@ def _parse_record(location: str, text: str) -> list[tuple[str, str, str]]:
             algorithm, _, digest = hashed.partition("=")
             rows.append((name.replace("\\", "/") if os.name == "nt" else name, algorithm, digest))
     except (csv.Error, ValueError) as error:
-        raise _unusable(location, f"its RECORD is not valid ({error})") from error
+        raise _unusable_distribution(location, f"its RECORD is not valid ({error})") from error
     if len({name for name, _, _ in rows}) != len(rows):
-        raise _unusable(location, "its RECORD lists a file twice")
+        raise _unusable_distribution(location, "its RECORD lists a file twice")
     return rows
 
 
@@ -341,11 +349,11 @@ def _parse_entry_points(location: str, text: str) -> tuple[EntryPoint, ...]:
             module, _, attribute = (part.strip() for part in reference.partition("[")[0].partition(":"))
             usable = not re.search(r"[\\/:\x00-\x1f\x7f]", name) and name not in ("", ".", "..")
             if not usable or not _DOTTED.fullmatch(module) or not _DOTTED.fullmatch(attribute):
-                raise _unusable(location, f"its entry point `{_escape(line)}` is not valid")
+                raise _unusable_distribution(location, f"its entry point `{_escape(line)}` is not valid")
             found.append(EntryPoint(name, module, attribute, kind))
     names = [entry.name.casefold() for entry in found]
     if len(set(names)) != len(names):
-        raise _unusable(location, "it declares a script twice")
+        raise _unusable_distribution(location, "it declares a script twice")
     return tuple(found)
 
 
@@ -357,7 +365,7 @@ def _is_script(name: str, declared: set[str]) -> bool:
 
 @contextlib.contextmanager
 def _open_members(distribution: Distribution) -> Iterator[Callable[[str], tuple[bytes, bool]]]:
-    """Open a distribution; give a function that returns the content of a member, and whether it is executable."""
+    """Open a distribution; yield a function that returns the content of a member, and whether it is executable."""
     if distribution.kind == "installed":
 
         def read_file(member: str) -> tuple[bytes, bool]:
@@ -390,10 +398,10 @@ def _open_archive(path: str) -> Iterator[zipfile.ZipFile]:
                 raise OSError("not a regular file")
             archive = opened.enter_context(zipfile.ZipFile(file))
         except Exception as error:  # zipfile raises many kinds of exceptions for a damaged archive
-            raise _unusable(path, f"it cannot be opened ({error})") from error
+            raise _unusable_distribution(path, f"it cannot be opened ({error})") from error
         names = [info.filename for info in archive.infolist()]
         if len(set(names)) != len(names):
-            raise _unusable(path, f"`{_escape(max(names, key=names.count))}` occurs in it twice")
+            raise _unusable_distribution(path, f"it contains `{_escape(max(names, key=names.count))}` twice")
         yield archive
 
 
@@ -406,7 +414,7 @@ def _escape(text: str) -> str:
     return text.encode("unicode_escape", "backslashreplace").decode()[:200]
 
 
-def _unusable(location: str, reason: str) -> SeedError:
+def _unusable_distribution(location: str, reason: str) -> SeedError:
     plain = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in reason[:500])
     return SeedError(
         f"`{location}` cannot be used: {plain}",

@@ -1,17 +1,18 @@
-"""Images: distributions, unpacked once for each ABI, published whole, and never changed afterwards.
+"""Images: distributions that are unpacked once for each ABI, published atomically, and never changed afterwards.
 
 An image is a directory `images/<byte-code ABI>/<name>-<version>-<content>`. For each tree of the wheel that has files, it
 holds the files in `purelib/…`, a list of them with size, time and hash in `purelib.files`, and their rows of a RECORD,
 relative to the tree, in `purelib.record`. `shebangs/` holds the scripts whose first line must name the environment's
 Python, `image.json` describes the image, and `image.files` lists the image's own files (lists, records, description).
 
-Byte-code that already exists for exactly this ABI is reused. Compiling the rest takes longer than everything else, so a new
-image is published without it. The first environment that uses the image marks it (see `Store.mark_installed`), and the
+Byte-code that already exists for exactly this ABI is reused. Compiling takes longer than everything else, so a new image is
+published without the missing byte-code. The first environment that uses the image marks it (see `Store.mark_installed`), and the
 second one triggers the compilation. If you create one environment, say in a fresh container, you do not pay for the
-next thousand. The mark is the time of the image's directory: until then, it equals the time of the image's files.
+next thousand. The mark is a changed time of the image's directory; before, it equals the time of the image's files.
 
 All files of an image have the same time, which is derived from the content. So equal images are equal on every machine,
-and byte-code of one image is never valid for another. It is an even number of seconds, which every file system can store.
+and byte-code of one image is never valid for another. The time is an even number of seconds, which every file system can
+store.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from cloche.store.distributions import Distribution
 
 FORMAT = 3
-"""Raised when images of an earlier version must not be used."""
+"""Increased when images of an earlier version must not be used."""
 
 READ_ONLY = os.name != "nt"
 """Whether files are created read-only. An editor that opens one in an environment then refuses to change it in all
@@ -95,10 +96,10 @@ def find_or_build_image(distribution: Distribution, interpreter: Interpreter, st
             return found
         except FileNotFoundError as error:  # another process is clearing the store
             if not attempts:
-                raise _cannot_create(distribution, images, error) from error
+                raise _image_creation_error(distribution, images, error) from error
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS) or not store.is_persistent_path(images):
-                raise _cannot_create(distribution, images, error) from error
+                raise _image_creation_error(distribution, images, error) from error
             store.fall_back_to_temporary("images", f"is not writable ({reason_of(error)})")
         if not attempts:
             raise SeedError(
@@ -109,7 +110,7 @@ def find_or_build_image(distribution: Distribution, interpreter: Interpreter, st
 def _build_and_publish(
     distribution: Distribution, interpreter: Interpreter, host: Host, images: str, name: str, *, compiling: bool
 ) -> None:
-    """Build an image in a staging directory and rename it to `name`; the staging directory is always removed.
+    """Build an image in a staging directory and rename it to `name`; in any case, remove the staging directory.
 
     :raises FileNotFoundError: another process removed the staging directory.
     """
@@ -125,15 +126,15 @@ def _build_and_publish(
         remove_path(stage)
 
 
-def _cannot_create(distribution: Distribution, images: str, error: OSError) -> SeedError:
+def _image_creation_error(distribution: Distribution, images: str, error: OSError) -> SeedError:
     return SeedError(
-        f"the image of {distribution.name} {distribution.version} cannot be created in `{images}`: {reason_of(error)}",
+        f"cannot create the image of {distribution.name} {distribution.version} in `{images}`: {reason_of(error)}",
         hint="free some space, or choose another directory with `--cache-dir`",
     )
 
 
 def _was_installed(image: Image) -> bool:
-    """Return whether an environment has used the image; True also if the image has been removed meanwhile."""
+    """Return whether an environment has used the image; also True if the image was removed meanwhile."""
     try:
         return os.stat(image.root).st_mtime_ns != os.stat(os.path.join(image.root, "image.json")).st_mtime_ns
     except OSError:
@@ -240,7 +241,7 @@ def _build(
 
 
 class _ImageWriter:
-    """Write the files of a new image, and keep the list of them."""
+    """Writes the files of a new image and keeps a list of them."""
 
     def __init__(self, root: str, seconds: int) -> None:
         self.root = root
@@ -306,9 +307,7 @@ class _ImageWriter:
 
     def _create_parent(self, path: str) -> None:
         parent = path.rpartition("/")[0]
-        if (
-            parent and parent not in self._created
-        ):  # never the root: if it is gone, another process removed it on purpose
+        if parent and parent not in self._created:  # never the root: another process may have removed it on purpose
             self._create_parent(parent)
             _create_directory(f"{self.root}/{parent}", 0o777)
             self._created.add(parent)
@@ -347,7 +346,7 @@ def _record_row(path: str, size: int, sha256: str) -> str:
 
 
 def _flush(stage: str) -> None:
-    """Write everything in `stage` to the disk, with one `syncfs` where the system has it (Linux)."""
+    """Flush everything in `stage` to the disk, with a single `syncfs` where the system supports it (Linux)."""
     descriptor = os.open(stage, os.O_RDONLY) if os.name != "nt" else -1
     try:
         if descriptor >= 0 and _flush_file_system(descriptor):
@@ -362,7 +361,7 @@ def _flush(stage: str) -> None:
 
 
 def _flush_file_system(descriptor: int) -> bool:
-    """Flush the file system of an open file; return False where the system cannot do that."""
+    """Flush the file system of an open file; return False if the system does not support it."""
     try:
         import ctypes
 
@@ -384,7 +383,7 @@ def _flush_path(path: str) -> None:
 
 
 def _publish(stage: str, target: str, code: Bytecode) -> None:
-    """Rename a finished image to `target`, unless an intact image with at least as much byte-code is there."""
+    """Rename a finished image to `target`, unless an intact image with at least as much byte-code exists there."""
     if os.path.lexists(target):
         if (existing := load_image(target)) and existing.bytecode in ("complete", code):
             remove_path(stage)
@@ -402,7 +401,7 @@ def _publish(stage: str, target: str, code: Bytecode) -> None:
 
 
 def _remove_leftovers(images: str, name: str) -> None:
-    """Remove what killed processes left of this image; holding the lock means that no process is building it."""
+    """Remove what killed processes left of this image; the caller holds the lock, so no process is building it."""
     for entry in os.listdir(images):
         if entry.startswith(f"{name}.") and entry.endswith((UNFINISHED, DISCARDED)):
             remove_path(os.path.join(images, entry))

@@ -1,4 +1,4 @@
-"""Downloads of wheels with pip, so that the user's settings for index, proxy and certificates apply."""
+"""Download wheels with pip, so that the user's settings for index, proxy and certificates apply."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TIMEOUT_SECONDS = 300.0
 def download_wheel(requirement: Requirement, interpreter: Interpreter, store: Store) -> str:
     """Download the newest wheel for an interpreter from the user's index into the store, and return its path.
 
-    :raises SeedError: pip cannot be run, or reports an error; the message has it.
+    :raises SeedError: pip cannot be run, or fails; the message contains its error.
     """
     wheels = store.writable_directory("wheels")
     store.progress(f"downloading {requirement} for {interpreter.name}")
@@ -38,7 +38,7 @@ def download_wheel(requirement: Requirement, interpreter: Interpreter, store: St
             *_arguments(requirement, interpreter, directory),
         ]
         try:
-            ran = subprocess.run(
+            completed = subprocess.run(
                 command,
                 cwd=directory,  # `-m` imports pip from the current directory if it has one
                 env=_environ(store.host.environ),
@@ -53,8 +53,8 @@ def download_wheel(requirement: Requirement, interpreter: Interpreter, store: St
         except OSError as error:
             raise _download_error(requirement, f"`{command[0]}` cannot be run ({reason_of(error)})") from error
         found = [name for name in os.listdir(directory) if name.endswith(".whl")]
-        if ran.returncode != 0 or len(found) != 1:
-            raise _download_error(requirement, _error_line(ran.stdout))
+        if completed.returncode != 0 or len(found) != 1:
+            raise _download_error(requirement, _error_line(completed.stdout))
         wheel = os.path.join(wheels, found[0])
         if os.path.isdir(wheel) and not os.path.islink(wheel):
             shutil.rmtree(wheel, ignore_errors=True)
@@ -82,7 +82,7 @@ def _environ(environ: Mapping[str, str]) -> dict[str, str]:
         **kept,
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_INPUT": "1",
-        "PIP_REQUIRE_VIRTUALENV": "0",  # it is for installing, and nothing is installed
+        "PIP_REQUIRE_VIRTUALENV": "0",  # it forbids installing outside environments, but nothing is installed
     }
 
 

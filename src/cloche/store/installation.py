@@ -1,6 +1,6 @@
 """The operations that install an image: its files, its scripts, and the RECORD that lists them all.
 
-A warm run loads this module. It writes nothing. It reads the records in the image, which hold everything that is the same
+A warm run loads this module. It writes nothing. It reads the records in the image, which contain all rows that are the same
 in every environment.
 """
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from cloche.model.operations import Operation
 
 SHEBANG_LIMIT = 127
-"""Length in bytes, newline included, of the longest first line that Linux reads (255 since 5.1, but old kernels are in use)."""
+"""Maximum length of a shebang line on Linux in bytes, with the newline (255 since 5.1, but old kernels are in use)."""
 
 SHEBANG_LIMIT_MACOS = 512
 
 
 def image_operations(image: Image, environment: Environment) -> list[Operation]:
-    """Return the operations that install an image in an environment whose directories exist (`bin`, `site-packages`).
+    """Return the operations that install an image in an environment whose `bin` and `site-packages` directories exist.
 
-    :raises SeedError: the image contains a file that the environment has itself.
+    :raises SeedError: the image contains a file that belongs to the environment itself.
     :raises OSError, ValueError: the image was removed or damaged since it was checked.
     """
     layout = environment.layout
-    places = {
+    directories = {
         "purelib": layout.purelib,
         "platlib": layout.platlib,
         "scripts": layout.bin,
@@ -46,39 +46,41 @@ def image_operations(image: Image, environment: Environment) -> list[Operation]:
     }
     own = own_files(image.root)
     found = {name.removesuffix(FILE_LIST_SUFFIX) for name in own if name.endswith(FILE_LIST_SUFFIX)}
-    trees = [tree for tree in places if tree in found]
+    trees = [tree for tree in directories if tree in found]
     in_platlib = "platlib" in found and os.path.isdir(f"{image.root}/platlib/{image.dist_info}")
     site = layout.platlib if in_platlib else layout.purelib
 
-    done: list[Operation] = []
+    operations: list[Operation] = []
     rows: list[str] = []
     for tree in trees:
-        place = places[tree]
+        directory = directories[tree]
         if tree == "headers":
-            parts = place.split("/")
-            done += [MakeDir("/".join(parts[: end + 1])) for end in range(len(parts))]
-        files, size = (image.files, image.size) if len(trees) == 1 else _measure(image.root, tree)
-        done.append(InstallTree(place, f"{image.root}/{tree}", f"{image.root}/{tree}{FILE_LIST_SUFFIX}", files, size))
+            parts = directory.split("/")
+            operations += [MakeDir("/".join(parts[: end + 1])) for end in range(len(parts))]
+        files, size = (image.files, image.size) if len(trees) == 1 else _count_and_size(image.root, tree)
+        operations.append(
+            InstallTree(directory, f"{image.root}/{tree}", f"{image.root}/{tree}{FILE_LIST_SUFFIX}", files, size)
+        )
         record = read_regular_file(f"{image.root}/{tree}.record").decode("utf-8")
-        rows.append(record if place == site else prefix_rows(record, _relative(place, site)))
-    up = _relative(layout.bin, site)
+        rows.append(record if directory == site else prefix_rows(record, _relative_path(directory, site)))
+    up = _relative_path(layout.bin, site)
     scripts = dict(_own_scripts(image, [name for name in own if name.startswith("shebangs/")], environment))
     if found & {"scripts", "data"}:
-        _check_collisions(image, found, environment, scripts)
+        _refuse_environment_files(image, found, environment, scripts)
     for name, content in scripts.items():
-        done.append(Write(f"{layout.bin}/{name}", content, executable="yes"))
+        operations.append(Write(f"{layout.bin}/{name}", content, executable="yes"))
         rows.append(format_row(f"{up}/{name}", digest_of(content), len(content)))
     rows.append(format_row(f"{image.dist_info}/RECORD"))
-    done.append(Write(f"{site}/{image.dist_info}/RECORD", "".join(rows).encode("utf-8")))
-    return done
+    operations.append(Write(f"{site}/{image.dist_info}/RECORD", "".join(rows).encode("utf-8")))
+    return operations
 
 
 def script_names(entry_points: tuple[EntryPoint, ...], version: str) -> dict[str, EntryPoint]:
     """Return the scripts to create, by name. A version in a name is replaced by that of the target.
 
     `pip3.7`, declared beside `pip` for the same function, becomes `pip3.12` in an environment of 3.12, and `pip3` becomes
-    `pip3` and `pip3.12`; `easy_install-3.6` likewise. A name that only happens to end in a digit stays. With an empty
-    `version` every name stays as it was declared.
+    `pip3` and `pip3.12`; `easy_install-3.6` likewise. A name that only happens to end in a digit is kept. If `version` is
+    empty, every name is kept as declared.
     """
     declared = {point.name: point for point in entry_points}
     names: dict[str, EntryPoint] = {}
@@ -101,8 +103,8 @@ CODING = b"# -*- coding: utf-8 -*-\n"
 def shebang_lines(python: str, platform: str, coding: bytes = CODING) -> bytes:
     """Return the first lines of a script that a POSIX system runs with the interpreter at the absolute path `python`.
 
-    The kernel splits the first line at white space and truncates it, and Python refuses one that is not UTF-8. A path that
-    does not fit there is left to `sh`: the lines are a shell script that replaces itself, and to Python an unused string.
+    The kernel splits the first line at white space and truncates it, and Python rejects one that is not UTF-8. For a path
+    that does not fit, the lines are a shell script that executes Python, and to Python an unused string.
     """
     path = python.encode("utf-8", "surrogateescape")
     limit = SHEBANG_LIMIT_MACOS if platform == "darwin" else SHEBANG_LIMIT
@@ -112,10 +114,10 @@ def shebang_lines(python: str, platform: str, coding: bytes = CODING) -> bytes:
 
 
 def relocatable_shebang_lines(name: str, coding: bytes = CODING) -> bytes:
-    """Return the first lines of a script that runs with the interpreter called `name` in the same directory, wherever that is.
+    """Return the first lines of a script that runs with the interpreter called `name` in the script's own directory.
 
-    Like the lines for `sh` in `shebang_lines`, but the path is found when the script starts: from the name by which it was
-    called and, if that is a link, through `readlink`. `--` is for a relative path that begins with a dash.
+    Like the lines for `sh` in `shebang_lines`, but the path is found when the script starts: from the path by which it was
+    called and, if that is a link, through `readlink`. `--` is needed for a relative path that begins with a dash.
     """
     text = render(resource(__name__, "relocatable.sh"), {"EXECUTABLE": name}, str)
     return b"#!/bin/sh --\n" + coding + text.encode()
@@ -136,12 +138,12 @@ def entry_point_script(name: str, point: EntryPoint, environment: Environment) -
         from cloche.store.launchers import build_launcher
 
         return f"{name}.exe", build_launcher(
-            environment.interpreter, _launched(environment), point.kind, _script_body(point)
+            environment.interpreter, _launcher_python(environment), point.kind, _script_body(point)
         )
     return name, _shebang(environment) + _script_body(point)
 
 
-def _launched(environment: Environment) -> str:
+def _launcher_python(environment: Environment) -> str:
     """Return the Python that a launcher starts: its absolute path, or its path relative to the launcher."""
     if environment.placement == "relocatable":
         from cloche.store.launchers import LAUNCHER_DIRECTORY
@@ -150,30 +152,33 @@ def _launched(environment: Environment) -> str:
     return environment.path_to(environment.layout.executable)
 
 
-def _own_scripts(image: Image, waiting: list[str], environment: Environment) -> Iterator[tuple[str, bytes]]:
-    """Yield the scripts that only this environment has: those that are declared, and those that lack a first line."""
+def _own_scripts(image: Image, shebang_scripts: list[str], environment: Environment) -> Iterator[tuple[str, bytes]]:
+    """Yield the scripts that depend on the environment: entry points, and scripts that need a shebang line."""
     interpreter = environment.interpreter
     version = interpreter.python_version if interpreter else ""
     for name, point in script_names(image.entry_points, version).items():
         yield entry_point_script(name, point, environment)
-    for path in waiting:
+    for path in shebang_scripts:
         name = path.partition("/")[2]
         if environment.os_name == "nt":
             from cloche.store.launchers import build_launcher
 
             kind, rest = _split_script(read_regular_file(f"{image.root}/{path}"))
-            yield f"{name.removesuffix('.py')}.exe", build_launcher(interpreter, _launched(environment), kind, rest)
+            yield (
+                f"{name.removesuffix('.py')}.exe",
+                build_launcher(interpreter, _launcher_python(environment), kind, rest),
+            )
             continue
         _, rest = _split_script(read_regular_file(f"{image.root}/{path}"))
         line, _, after = rest.partition(b"\n")
-        if line.startswith(b"#") and b"coding" in line:  # it counts in the first two lines only (PEP 263)
+        if line.startswith(b"#") and b"coding" in line:  # valid only in the first two lines (PEP 263)
             yield name, _shebang(environment, line + b"\n") + after
         else:
             yield name, _shebang(environment, b"") + rest
 
 
 def _script_body(point: EntryPoint) -> bytes:
-    """Return the program that calls an entry point; `multiprocessing` imports it again, hence the guard."""
+    """Return the program that calls an entry point; the guard is for `multiprocessing`, which imports it again."""
     return (
         "import sys\n"
         f"from {point.module} import {point.attribute.partition('.')[0]}\n"
@@ -185,7 +190,7 @@ def _script_body(point: EntryPoint) -> bytes:
 
 
 def _split_script(content: bytes) -> tuple[str, bytes]:
-    """Return whether a script of a wheel is a `console` or `gui` one, and what follows its first line."""
+    """Return the kind of a wheel's script, `console` or `gui`, and its content after the first line."""
     first, _, rest = content.partition(b"\n")
     return ("gui" if first.startswith(b"#!pythonw") else "console"), rest
 
@@ -193,12 +198,12 @@ def _split_script(content: bytes) -> tuple[str, bytes]:
 def _shell_word(path: str) -> bytes:
     """Return a path as one word of `sh` that is also valid inside a Python string with three double quotes.
 
-    In double quotes both escape the backslash and the quote in the same way. `$` and the backquote go into single quotes,
-    since Python has no escape for them, and bytes that are not UTF-8 are printed from their octal numbers, which mean the
-    same to both. There are never three double quotes in a row.
+    In double quotes, both escape the backslash and the quote in the same way. `$` and the backquote are put in single quotes,
+    because Python has no escape for them. Bytes that are not UTF-8 are printed from octal numbers, which both understand.
+    The result never contains three double quotes in a row.
     """
     word = b""
-    for kind, piece in _runs(path):
+    for kind, piece in _shell_runs(path):
         if kind == "expanded":
             word += f"'{piece}'".encode()
         elif kind == "binary":
@@ -210,9 +215,9 @@ def _shell_word(path: str) -> bytes:
     return word
 
 
-def _runs(path: str) -> Iterator[tuple[str, str]]:
-    """Yield the parts of a path that a shell would expand, that are bytes but not text, and that are neither, with their kind."""
-    kinds = ["expanded" if one in "$`" else "text" if _is_text(one) else "binary" for one in path]
+def _shell_runs(path: str) -> Iterator[tuple[str, str]]:
+    """Yield the parts of a path, each with its kind: `expanded` (by a shell), `binary` (not UTF-8) or `text`."""
+    kinds = ["expanded" if letter in "$`" else "text" if _is_text(letter) else "binary" for letter in path]
     start = 0
     for end in range(1, len(path) + 1):
         if end == len(path) or kinds[end] != kinds[start]:
@@ -221,19 +226,21 @@ def _runs(path: str) -> Iterator[tuple[str, str]]:
 
 
 def _is_text(path: str) -> bool:
-    """Whether a path is UTF-8 on disk: Python has a lone surrogate for each byte that is not (PEP 383)."""
+    """Return whether a path is UTF-8 on disk; other bytes are lone surrogates in Python (PEP 383)."""
     return not any("\ud800" <= character <= "\udfff" for character in path)
 
 
 def _headers_directory(image: Image, environment: Environment) -> str:
-    """Return the directory for the headers of a distribution: below the environment's own, as for pip."""
+    """Return the directory for the headers of a distribution: below the environment's own, like pip."""
     interpreter = environment.interpreter
     python = f"python{interpreter.python_version}" if interpreter else environment.layout.include.rpartition("/")[2]
     return f"{environment.layout.include.partition('/')[0]}/site/{python}/{image.distribution}"
 
 
-def _check_collisions(image: Image, trees: set[str], environment: Environment, scripts: dict[str, bytes]) -> None:
-    """Refuse a wheel that contains a file which the environment has itself: its Python, for example, or its configuration."""
+def _refuse_environment_files(
+    image: Image, trees: set[str], environment: Environment, scripts: dict[str, bytes]
+) -> None:
+    """Refuse a wheel that contains a file of the environment itself: its Python, for example, or its configuration."""
     layout = environment.layout
     taken = {layout.config, layout.executable, *(f"{layout.bin}/{name}" for name in (*layout.names, *scripts))}
     folded = {path.casefold() for path in taken}
@@ -248,16 +255,16 @@ def _check_collisions(image: Image, trees: set[str], environment: Environment, s
                     )
 
 
-def _measure(root: str, tree: str) -> tuple[int, int]:
-    """Return number and total size of a tree's files."""
+def _count_and_size(root: str, tree: str) -> tuple[int, int]:
+    """Return the number and total size in bytes of a tree's files."""
     sizes = read_file_list(f"{root}/{tree}{FILE_LIST_SUFFIX}").sizes
     return len(sizes), sum(sizes)
 
 
-def _relative(path: str, start: str) -> str:
+def _relative_path(path: str, start: str) -> str:
     """Return `path` relative to the directory `start`; both are relative to the root, with `/`."""
-    there, here = path.split("/") if path != "." else [], start.split("/")
-    same = 0
-    while same < min(len(there), len(here)) and there[same] == here[same]:
-        same += 1
-    return "/".join([*[".."] * (len(here) - same), *there[same:]])
+    parts, start_parts = path.split("/") if path != "." else [], start.split("/")
+    common = 0
+    while common < min(len(parts), len(start_parts)) and parts[common] == start_parts[common]:
+        common += 1
+    return "/".join([*[".."] * (len(start_parts) - common), *parts[common:]])

@@ -1,4 +1,4 @@
-"""Windows executables that start a script: a launcher from distlib, a first line that names the Python, and the script.
+"""Windows executables that start a script: a launcher from distlib, a shebang line, and the script.
 
 Only a plan for a Windows environment loads this module. It builds the executables and never runs one.
 """
@@ -21,7 +21,7 @@ LAUNCHER_DIRECTORY = "<launcher_dir>\\"
 
 
 def build_launcher(interpreter: Interpreter | None, python: str, kind: str, body: bytes) -> bytes:
-    """Return an executable that runs the Python program `body`; the same arguments give the same bytes.
+    """Return an executable that runs the Python program `body`; the result is reproducible.
 
     The launcher passes its own path to Python, which runs the `__main__.py` in the zip archive at the executable's end.
 

@@ -1,7 +1,7 @@
 """Maintenance of the store: measure, verify, prune and clear it.
 
-Nothing here can harm an environment, because an environment owns its files. Only files that the store created are
-removed, and links are not followed. A process that uses the store at the same time creates removed files again.
+Environments are not affected, because they own their files. Only files that the store created are removed, and links are
+not followed. A process that uses the store at the same time creates removed files again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cloche.store import Kind, Store
 
     ContentChecks: TypeAlias = Mapping[Kind, Callable[[bytes], bool]]
-    """By kind, a function that returns whether a file's content is intact; for files whose format the store does not know."""
+    """By kind, a function that returns whether a file's content is intact, for formats that the store does not know."""
 
 DAY = 86400.0
 
@@ -62,9 +62,9 @@ class Removal:
 def measure_store(store: Store) -> list[Usage]:
     """Return the disk usage of each kind of file; zero if the store cannot be used."""
     usage = []
-    for kind in _kinds(store):
-        paths = list(_entries(store, kind))
-        usage.append(Usage(kind, len(paths), sum(map(_size, paths))))
+    for kind in _present_kinds(store):
+        paths = list(_entry_paths(store, kind))
+        usage.append(Usage(kind, len(paths), sum(map(_disk_usage, paths))))
     return usage
 
 
@@ -72,11 +72,11 @@ def verify_store(store: Store, checks: ContentChecks | None = None) -> list[str]
     """Compare every hash in the store; return one line for each problem, and change nothing."""
     problems = [f"`{path}` {problem}" for path, problem in store.untrusted_directories().items()]
     for kind, check in (checks or {}).items():
-        problems += [f"`{path}` is damaged" for path in _entries(store, kind) if not _is_intact(path, check)]
-    for path in _entries(store, "images"):
+        problems += [f"`{path}` is damaged" for path in _entry_paths(store, kind) if not _is_intact(path, check)]
+    for path in _entry_paths(store, "images"):
         if not path.endswith((UNFINISHED, DISCARDED)):
             problems += verify_image(path)
-    for path in _entries(store, "wheels"):
+    for path in _entry_paths(store, "wheels"):
         if problem := _wheel_problem(path):
             problems.append(problem)
     return problems
@@ -85,8 +85,8 @@ def verify_store(store: Store, checks: ContentChecks | None = None) -> list[str]
 def prune_store(store: Store, now: float | None = None, checks: ContentChecks | None = None) -> list[Removal]:
     """Remove damaged files, leftovers of killed processes, and files unused for a month; return the removals.
 
-    An image is in use as long as an environment shares its files by hard links. Where environments are copies, an unused
-    image is removed, and built again for the next environment.
+    An image is in use as long as an environment shares its files by hard links. If environments contain copies, an image that
+    is not used for a month is removed, and built again for the next environment.
 
     :param now: the current time in seconds since the epoch; by default, that of the system.
     :raises ClocheError: the store is read-only, or there is none.
@@ -94,12 +94,12 @@ def prune_store(store: Store, now: float | None = None, checks: ContentChecks | 
     _require_writable(store)
     now = time.time() if now is None else now
     removed = []
-    for kind in _kinds(store):
-        for path in _entries(store, kind):
+    for kind in _present_kinds(store):
+        for path in _entry_paths(store, kind):
             check = (checks or {}).get(kind)
             reason = "damaged" if check and not _is_intact(path, check) else _removal_reason(kind, path, now)
             if reason:
-                removed.append(Removal(path, reason, _size(path)))
+                removed.append(Removal(path, reason, _disk_usage(path)))
                 remove_path(path)
     return removed
 
@@ -111,15 +111,15 @@ def clear_store(store: Store) -> int:
     """
     _require_writable(store)
     total = sum(usage.size for usage in measure_store(store))
-    for kind in _kinds(store):
+    for kind in _present_kinds(store):
         for directory in store.readable_directories(kind):
-            try:  # no process must see an image that is half removed
+            try:  # no process may see a partly removed image
                 os.rename(directory, f"{directory}.{os.urandom(4).hex()}{DISCARDED}")
             except FileNotFoundError:
                 pass
     ours = (*KINDS, *PLUGIN_KINDS)
-    for name in _names(store.root):
-        if name.endswith(DISCARDED) and name.partition(".")[0] in ours:  # also those of a killed run
+    for name in _list_names(store.root):
+        if name.endswith(DISCARDED) and name.partition(".")[0] in ours:  # includes those of killed runs
             remove_path(os.path.join(store.root, name))
     try:
         os.unlink(os.path.join(store.root, "CACHEDIR.TAG"))
@@ -132,23 +132,23 @@ def clear_store(store: Store) -> int:
 def _require_writable(store: Store) -> None:
     if not store.is_persistent:
         raise ClocheError(
-            f"the cache `{store.root}` is read-only" if store.root else "there is no cache to change",
+            f"the cache `{store.root}` is read-only" if store.root else "no cache is available",
             hint="leave out `--read-only-cache`, or choose a writable cache with `--cache-dir`",
         )
 
 
-def _kinds(store: Store) -> list[Kind]:
+def _present_kinds(store: Store) -> list[Kind]:
     """Return the kinds of the store, and those of plugins that have a directory in it."""
     return [*KINDS, *(kind for kind in PLUGIN_KINDS if store.readable_directories(kind))]
 
 
-def _entries(store: Store, kind: Kind) -> Iterator[str]:
+def _entry_paths(store: Store, kind: Kind) -> Iterator[str]:
     """Yield the path of each entry of a kind; images are one level deeper, in a directory for each ABI."""
     for directory in store.readable_directories(kind):
-        for name in _names(directory):
+        for name in _list_names(directory):
             path = os.path.join(directory, name)
             if kind == "images" and os.path.isdir(path) and not os.path.islink(path):
-                yield from (os.path.join(path, image) for image in _names(path))
+                yield from (os.path.join(path, image) for image in _list_names(path))
             else:
                 yield path
 
@@ -162,7 +162,7 @@ def _is_intact(path: str, check: Callable[[bytes], bool]) -> bool:
         return False
 
 
-def _names(directory: str) -> list[str]:
+def _list_names(directory: str) -> list[str]:
     try:
         return sorted(os.listdir(directory))
     except OSError:
@@ -211,7 +211,7 @@ def _is_shared(image: str) -> bool:
     return False
 
 
-def _size(path: str) -> int:
+def _disk_usage(path: str) -> int:
     """Return the size in bytes of a file, or of all files in a directory; links are not followed."""
     total = 0
     for parent, _, names in os.walk(path):

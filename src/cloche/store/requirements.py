@@ -1,4 +1,4 @@
-"""Requirements: which distributions to seed, each in a given version or in the newest compatible one."""
+"""Requirements: the distributions to seed, each in a given version or in the newest compatible one."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def parse_requirement(text: str) -> Requirement:
 
 
 def parse_requirements(texts: Iterable[str]) -> list[Requirement]:
-    """Parse several requirements and merge those of the same distribution; a given version wins over none.
+    """Parse several requirements and merge those of the same distribution; a given version wins.
 
-    :raises UsageError: a requirement is not valid, or two of them ask for different versions of a distribution.
+    :raises UsageError: a requirement is invalid, or two of them request different versions of a distribution.
     """
     from packaging.version import Version
 

@@ -1,4 +1,4 @@
-"""The interface of the store for seeders: they pass wheels and requirements, and get images."""
+"""The interface of the store for seeders, which pass wheels or requirements and receive images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SeedStore:
-    """Implement `cloche.plugins.hookspecs.SeedStore` with the store of one run."""
+    """The implementation of `cloche.plugins.hookspecs.SeedStore` for one run."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError, reason_of
+from cloche.fs.files import read_at_most
 from cloche.fs.inputs import UNRECORDED
 from cloche.model.distribution import normalize_name
 from cloche.model.value import replace, value
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from cloche.model.request import Wanted
     from cloche.store import Store
     from cloche.store.requirements import Requirement
+
+MAX_SYSCONFIG_BYTES = 1 << 22
+"""The maximum number of bytes to read of a `_sysconfigdata*.py`, which usually has 50 kB."""
 
 INDEX = "the index"
 FIND_LINKS = "`--find-links`"
@@ -48,10 +52,11 @@ def choose_distribution(
 ) -> Distribution:
     """Return the distribution to seed; a downloaded wheel is in the store afterwards.
 
-    A wheel from `--find-links` that cannot be read is an error, not a reason to try the next source: another source may
-    have a different distribution of that name.
+    A wheel from `--find-links` that cannot be read is an error. The next source is not tried, because it may have a
+    different distribution of that name.
 
-    :raises SeedError: no source has a compatible distribution, and the message lists why; or see above.
+    :raises SeedError: no source has a compatible distribution (the message lists the reasons), or a wheel from
+        `--find-links` cannot be read.
     """
     tried: list[str] = []
     for sources in _sources(requirement, interpreter, wanted, store):
@@ -89,7 +94,7 @@ def choose_distribution(
 
 
 def missing_dependencies(distributions: list[Distribution], interpreter: Interpreter) -> list[str]:
-    """Return one sentence for each dependency that is not among the distributions: seeds are installed without them."""
+    """Return a warning for each dependency that is not among the distributions: seeds are installed without them."""
     dependencies = [
         (distribution, text)
         for distribution in distributions
@@ -188,8 +193,7 @@ def wheels_in_directory(directory: str, name: str, inputs: Inputs = UNRECORDED) 
 def _installed_beside_cloche(name: str, cwd: str, inputs: Inputs) -> Iterator[SeedCandidate]:
     """Yield the installed distributions called `name` on the `sys.path` of the Python that runs cloche.
 
-    The current directory is skipped: `python -m cloche` adds it to `sys.path`, but nothing in it may get into an
-    environment.
+    The current directory is skipped: `python -m cloche` adds it to `sys.path`, but it is not trusted.
     """
     here = os.path.realpath(cwd) if cwd else ""
     for site in sys.path:
@@ -220,10 +224,11 @@ def _ensurepip_directories(interpreter: Interpreter, inputs: Inputs) -> Iterator
         files = []
     for name in sorted(files):
         if name.endswith(".py"):
-            inputs.path(os.path.join(interpreter.stdlib, name))
-            with open(os.path.join(interpreter.stdlib, name), encoding="utf-8", errors="replace") as file:
-                if match := re.search(r"""['"]WHEEL_PKG_DIR['"]: *['"](/[^'"]+)['"]""", file.read()):
-                    yield match[1]
+            path = os.path.join(interpreter.stdlib, name)
+            inputs.path(path)
+            content = read_at_most(path, MAX_SYSCONFIG_BYTES) or b""  # unreadable: no directory is known
+            if match := re.search(rb"""['"]WHEEL_PKG_DIR['"]: *['"](/[^'"]+)['"]""", content):
+                yield os.fsdecode(match[1])
     if interpreter.stdlib.startswith("/usr/lib"):
         yield "/usr/share/python-wheels"
 
@@ -250,7 +255,7 @@ def _newest_first(candidates: list[SeedCandidate]) -> list[SeedCandidate]:
     """Return candidates sorted by version, prereleases last; candidates of the same version keep their order."""
     if all(candidate.version.replace(".", "").isdecimal() for candidate in candidates):
         return sorted(candidates, key=lambda candidate: _release_key(candidate.version), reverse=True)
-    from packaging.version import InvalidVersion, Version  # takes 17 ms, and few runs need it
+    from packaging.version import InvalidVersion, Version  # takes 17 ms, but few runs need it
 
     known = []
     for candidate in candidates:
@@ -284,7 +289,7 @@ def _read_candidate(candidate: SeedCandidate) -> Distribution:
         with open(vendored, encoding="utf-8") as file:
             if re.search(r"^DEBUNDLED = True", file.read(), re.MULTILINE):
                 raise SeedError(f"the pip in `{site}` lacks its bundled libraries, as packaged by Linux distributions")
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise SeedError(f"`{vendored}` cannot be read ({reason_of(error)})") from error
     return distribution
 
@@ -301,5 +306,5 @@ def _hint(requirement: Requirement, wanted: Wanted) -> str:
     if wanted.network == "never":
         remedies.insert(0, "allow the network with `--download`")
     if requirement.version:
-        remedies.insert(0, "ask for another version")
+        remedies.insert(0, "request another version")
     return ", or ".join(remedies)

@@ -25,7 +25,7 @@ class CopyCreator:
     def refusal(self, interpreter: Interpreter) -> str | None:
         if ".framework/" in interpreter.library:
             return "the executable of a macOS framework build cannot be copied; use `--creator symlink`"
-        return posix.refusal(interpreter)
+        return posix.platform_refusal(interpreter)
 
     def inputs(self, interpreter: Interpreter, layout: Layout) -> tuple[str, ...]:
         """Return the executable, which `operations` reads to see how it finds its shared library."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SUPPORTED_IMPLEMENTATIONS = ("cpython", "pypy")
 
 
-def refusal(interpreter: Interpreter) -> str | None:
+def platform_refusal(interpreter: Interpreter) -> str | None:
     """Return why these creators do not support an interpreter; None if they do."""
     if interpreter.implementation not in SUPPORTED_IMPLEMENTATIONS:
         return f"needs CPython or PyPy, got {interpreter.name}; use `--creator venv`, which runs its own `venv` module"

@@ -20,7 +20,7 @@ class Symlink:
     def refusal(self, interpreter: Interpreter) -> str | None:
         if interpreter.os_name == "nt":
             return "a linked python.exe cannot find its DLLs on Windows; use `--creator copy`"
-        return posix.refusal(interpreter)
+        return posix.platform_refusal(interpreter)
 
     def inputs(self, interpreter: Interpreter, layout: Layout) -> tuple[str, ...]:
         """Return nothing: the operations follow from the interpreter alone."""

@@ -26,7 +26,9 @@ class Homebrew:
         own = host.environ.get("HOMEBREW_PREFIX", "")
         for prefix in dict.fromkeys([*[own] * bool(own), *PREFIXES.get(host.platform, ())]):
             opt = os.path.join(prefix, "opt")
-            formulas = [name for name in _names(opt) if name.startswith(("python@3.", "pypy3", "python-freethreading"))]
+            formulas = [
+                name for name in _list_directory(opt) if name.startswith(("python@3.", "pypy3", "python-freethreading"))
+            ]
             for formula in installations.newest_first(
                 [name for name in formulas if installations.may_satisfy(name, spec)]
             ):
@@ -34,7 +36,7 @@ class Homebrew:
                     yield Candidate(path, self.name)
 
 
-def _names(directory: str) -> list[str]:
+def _list_directory(directory: str) -> list[str]:
     try:
         return os.listdir(directory)
     except OSError:

@@ -41,9 +41,9 @@ class Path:
                 yield Candidate(executable, self.name)
             else:
                 yield Candidate(path, self.name, "only offers to install the developer tools")
-        elif host.platform == "win32" and _size(path) == 0:
+        elif host.platform == "win32" and _file_size(path) == 0:
             yield Candidate(path, self.name, "is a Microsoft Store alias")
-        elif os.path.basename(os.path.dirname(path)) == "shims" or _size(path) <= MAX_SCRIPT_BYTES:
+        elif os.path.basename(os.path.dirname(path)) == "shims" or _file_size(path) <= MAX_SCRIPT_BYTES:
             from cloche.builtin.finders import shims
 
             if not (manager := shims.find_manager(path, host)):
@@ -58,7 +58,7 @@ class Path:
             yield Candidate(path, self.name)
 
 
-def _size(path: str) -> int:
+def _file_size(path: str) -> int:
     try:
         return os.stat(path).st_size
     except OSError:

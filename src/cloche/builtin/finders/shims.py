@@ -78,7 +78,7 @@ def _active_in_pyenv(host: Host) -> tuple[str, list[str]]:
     root = pyenv.data_directory(host)
     if active := host.environ.get("PYENV_VERSION", ""):
         return os.path.join(root, "versions"), active.split(":")
-    for directory in _upwards(host.environ.get("PYENV_DIR") or host.cwd):
+    for directory in _directory_and_parents(host.environ.get("PYENV_DIR") or host.cwd):
         if names := _pyenv_versions(os.path.join(directory, ".python-version")):
             return os.path.join(root, "versions"), names
     return os.path.join(root, "versions"), _pyenv_versions(os.path.join(root, "version"))
@@ -97,7 +97,7 @@ def _active_in_mise(host: Host) -> tuple[str, list[str]]:
     root = os.path.join(mise.data_directory(host), "installs", "python")
     if active := host.environ.get("MISE_PYTHON_VERSION", ""):
         return root, active.split()
-    for directory in _upwards(host.cwd):
+    for directory in _directory_and_parents(host.cwd):
         for name in ("mise.local.toml", "mise.toml", ".mise.toml", ".config/mise.toml", ".config/mise/config.toml"):
             if versions := mise.configured_versions(os.path.join(directory, name)):
                 return root, versions
@@ -107,7 +107,7 @@ def _active_in_mise(host: Host) -> tuple[str, list[str]]:
 
 
 def _nearest_tool_versions(host: Host) -> list[str]:
-    for directory in (*_upwards(host.cwd), host.environ.get("HOME", "")):
+    for directory in (*_directory_and_parents(host.cwd), host.environ.get("HOME", "")):
         if directory and (versions := _tool_versions(os.path.join(directory, ".tool-versions"))):
             return versions
     return []
@@ -127,7 +127,7 @@ def _pyenv_versions(path: str) -> list[str]:
     return [word for line in installations.read_text(path).splitlines() for word in line.partition("#")[0].split()[:1]]
 
 
-def _upwards(directory: str) -> Iterator[str]:
+def _directory_and_parents(directory: str) -> Iterator[str]:
     while directory and os.path.isabs(directory):
         yield directory
         if directory == (directory := os.path.dirname(directory)):

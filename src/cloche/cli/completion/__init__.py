@@ -1,7 +1,7 @@
-"""`cloche completion SHELL`: the completion script for a shell, or, when that script asks, the suggestions.
+"""`cloche completion SHELL`: the completion script for a shell, or the suggestions that the script requests.
 
 The scripts are files beside this module. They contain no commands and options but ask cloche at every key press, so they
-never go stale. Completing file names is left to the shell, which knows how to quote them.
+are always up to date. The shell completes file names, because it knows how to quote them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def completion(invocation: Invocation) -> int:
-    """Print the script; if the words of a command line follow, print suggestions for the last of them."""
+    """Print the script; if the words of a command line follow the shell, print suggestions for the last of them."""
     from cloche.cli import report
 
     shell, *line = invocation.arguments.operands
@@ -25,14 +25,14 @@ def completion(invocation: Invocation) -> int:
         return 0
     from cloche.cli.completion.suggestions import suggest
 
-    said = WORDS.get(shell, list)(line)
-    for text in LINES.get(shell, lines_with_meanings)(suggest(said, invocation.host)):
+    words = WORDS.get(shell, list)(line)
+    for text in LINES.get(shell, lines_with_descriptions)(suggest(words, invocation.host)):
         report.print_result(text)
     return 0
 
 
 def completion_script(shell: str) -> str:
-    """Return the script for a shell. That for tcsh contains tables: in tcsh, a command cannot ask for a directory."""
+    """Return the script for a shell. Only tcsh's contains tables: there, a command cannot request directories."""
     from cloche.shells.template import render, resource
 
     text = resource(__name__, f"complete.{EXTENSIONS.get(shell, shell)}")
@@ -42,11 +42,11 @@ def completion_script(shell: str) -> str:
 EXTENSIONS: Mapping[str, str] = {"nushell": "nu", "powershell": "ps1"}
 
 
-# What the scripts send
+# Input from the scripts
 
 
 def bash_words(words: Sequence[str]) -> list[str]:
-    """Return bash's words as the user typed them: bash splits `--name=value` at the `=`."""
+    """Return bash's words with `--name=value` joined again, which bash splits at the `=`."""
     joined: list[str] = []
     for word in words:
         if joined and joined[-1].startswith("--") and (word == "=" or joined[-1].endswith("=")):
@@ -57,7 +57,7 @@ def bash_words(words: Sequence[str]) -> list[str]:
 
 
 def powershell_words(words: Sequence[str]) -> list[str]:
-    """Return PowerShell's words without the mark before each, which keeps older versions from dropping empty ones."""
+    """Remove the mark before each word, which keeps older PowerShells from dropping empty words."""
     return [word[1:] for word in words]
 
 
@@ -66,8 +66,8 @@ def tcsh_words(words: Sequence[str]) -> list[str]:
     import os
 
     line = os.environ.get("COMMAND_LINE", "")
-    said = line.split()[1:]
-    return [*said, ""] if not said or line[-1:].isspace() else said
+    words = line.split()[1:]
+    return [*words, ""] if not words or line[-1:].isspace() else words
 
 
 WORDS: Mapping[str, Callable[[Sequence[str]], list[str]]] = {
@@ -77,16 +77,19 @@ WORDS: Mapping[str, Callable[[Sequence[str]], list[str]]] = {
 }
 
 
-# What the scripts receive
+# Output for the scripts
 
 
-def lines_with_meanings(found: Suggestions) -> list[str]:
-    """Return the kind of paths that fit and their prefix, then a line for each word and its meaning."""
-    return [f"{found.paths}\t{found.before}", *(f"{found.before}{word}\t{what}" for word, what in found.words)]
+def lines_with_descriptions(found: Suggestions) -> list[str]:
+    """Return the kind of paths to suggest and their prefix, then a line for each word and its description."""
+    return [
+        f"{found.paths}\t{found.before}",
+        *(f"{found.before}{word}\t{description}" for word, description in found.words),
+    ]
 
 
 def lines_for_bash(found: Suggestions) -> list[str]:
-    """Return the kind of paths that fit, then a line for each word; bash adds them after the `=`."""
+    """Return the kind of paths to suggest, then a line for each word; bash adds them after the `=`."""
     before = "" if found.before.endswith("=") else found.before
     return [found.paths, *(f"{before}{word}" for word, _ in found.words)]
 
@@ -99,10 +102,10 @@ LINES: Mapping[str, Callable[[Suggestions], list[str]]] = {"bash": lines_for_bas
 
 
 def tcsh_values() -> dict[str, str]:
-    """Return the values for tcsh's script: patterns of what takes a directory, and of what takes a file."""
+    """Return the values for tcsh's script: patterns of the words before a directory, and before a file."""
     from cloche.cli.commands import COMMANDS, COMMON
 
-    options = (*COMMON, *(one for command in COMMANDS.values() for one in command.options))
+    options = (*COMMON, *(option for command in COMMANDS.values() for option in command.options))
     directories = sorted({f"--{option.name}" for option in options if option.metavar == "DIR"})
     files = sorted({f"--{option.name}" for option in options if option.metavar == "EXE"})
     commands = [command.name for command in COMMANDS.values() if command.operands.startswith(("ENV", "DEST"))]

@@ -9,7 +9,7 @@ _cloche() {
             COMPREPLY+=("$line")
         fi
     done < <(command cloche completion bash -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null </dev/null)
-    case $paths in # bash itself completes and quotes the names of files
+    case $paths in # bash itself completes and quotes file names
     directories) compopt -o filenames -o plusdirs 2>/dev/null ;;
     files) compopt -o filenames -o default 2>/dev/null ;;
     esac

@@ -5,7 +5,7 @@ function __cloche_complete
     set -l lines (command cloche completion fish -- $words[2..] "$word" 2>/dev/null </dev/null)
     set -l head (string split \t -- $lines[1])
     printf '%s\n' $lines[2..]
-    switch $head[1] # fish itself completes and quotes the names of files
+    switch $head[1] # fish itself completes and quotes file names
         case directories
             __fish_complete_directories (string replace -- "$head[2]" '' "$word") '' | string replace -r '^' -- "$head[2]"
         case files

@@ -7,7 +7,7 @@ $env.config.completions.external.completer = {|spans|
             let parts = ($line | split row "\t")
             {value: $parts.0, description: ($parts.1? | default "")}
         })
-        # where a name of a file may stand and no word fits, Nushell completes it itself
+        # if no word matches where a path may follow, Nushell itself completes file names
         if ($found | is-empty) and not ($lines.0? | default "" | str starts-with "none") { null } else { $found }
     } else if $before_cloche != null {
         do $before_cloche $spans

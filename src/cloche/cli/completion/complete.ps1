@@ -10,7 +10,7 @@ Register-ArgumentCompleter -Native -CommandName cloche -ScriptBlock {
     })
     $words = @($words[1..$words.Count] | Where-Object { $_ }) + "+$wordToComplete"
     $paths, $lines = & $program.Path completion powershell -- @words 2>$null
-    # where no word fits PowerShell itself completes and quotes the names of files
+    # if no word matches, PowerShell itself completes and quotes file names
     foreach ($line in $lines) {
         $word, $what = "$line" -split "`t", 2
         if (-not $what) { $what = $word }

@@ -11,7 +11,7 @@ _cloche() {
     done
     (( $#found )) && _describe -t words cloche found
     [[ -n $before ]] && compset -P "${(b)before}"
-    case $paths in # zsh itself completes and quotes the names of files
+    case $paths in # zsh itself completes and quotes file names
         directories) _files -/ ;;
         files) _files ;;
     esac

@@ -1,7 +1,6 @@
-"""Suggest what can come next on a command line, from the tables and from other sources that are cheap to read.
+"""Suggest the next word of a command line, from the command tables and from other sources that are cheap to read.
 
-An invalid command line is not an error; there are no suggestions then. Suggestions are safe in any shell, and are never
-names of files.
+An invalid command line gives no suggestions and no error. Suggestions are safe in any shell, and are never file names.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ if TYPE_CHECKING:
     Paths: TypeAlias = Literal["none", "files", "directories"]
 
 KINDS_OF_PATHS: dict[str, Paths] = {"DIR": "directories", "ENV": "directories", "DEST": "directories", "EXE": "files"}
-"""By the name of a value or an operand in help."""
+"""The kind of path, by the name of a value or operand in help."""
 
 SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.,=+")
-"""The characters of suggestions; inside a word, they are ordinary characters in every shell."""
+"""The characters that suggestions may contain; inside a word, no shell treats them specially."""
 
 
 @value
@@ -35,80 +34,80 @@ class Suggestions:
     """Suggestions for the word at the cursor."""
 
     words: tuple[tuple[str, str], ...] = ()
-    """Words with their meanings, each in one line; they start with the word at the cursor."""
+    """Words with one-line descriptions; they start with the word at the cursor."""
     paths: Paths = "none"
-    """Which paths fit as well."""
+    """The kind of paths that the shell should suggest too."""
     before: str = ""
-    """The part of the word at the cursor that words and paths do not repeat: `--find-links=`."""
+    """The prefix of the word at the cursor that `words` and paths do not include: `--find-links=`."""
 
 
 @value
 class CursorContext:
-    """What the words before the cursor say about the word at the cursor."""
+    """The context of the word at the cursor, from the words before it."""
 
     command: CommandSpec
     named: str
-    """The name of our command if it was typed; otherwise empty."""
+    """The name of one of our commands if it was typed; otherwise empty."""
     operands: tuple[str, ...]
     options: tuple[Option, ...]
     given: frozenset[str]
     """Names of the options that are already given."""
-    waiting: Option | None = None
+    pending: Option | None = None
     """The option whose value comes next."""
-    handed_on: str = ""
-    """`--` if only operands, or words for another program, can follow."""
+    separator: str = ""
+    """`--` if only operands or words for another program can follow; otherwise empty."""
 
 
 def suggest(words: Sequence[str], host: Host) -> Suggestions:
-    """Return suggestions for the last of these words, which follow `cloche`."""
+    """Return suggestions for the last of the words after `cloche`."""
     word = words[-1] if words else ""
     line = Invocation(words[:-1], host, 0.0)
     context = read_context(line)
-    if context.waiting is not None:
-        return value_suggestions(context.waiting, word, host)
+    if context.pending is not None:
+        return value_suggestions(context.pending, word, host)
     if (
         context.command.rest
-        and len(context.operands) == context.command.most
-        and (context.handed_on or not word.startswith("-"))
+        and len(context.operands) == context.command.max_operands
+        and (context.separator or not word.startswith("-"))
     ):
         return Suggestions(matching_words(program_names(context.operands[-1], host), word), "files")
-    if context.handed_on and context.command.rest:
+    if context.separator and context.command.rest:
         return Suggestions(paths="files")
-    if word.startswith("-") and not context.handed_on:
+    if word.startswith("-") and not context.separator:
         return option_suggestions(context, word, line)
     return operand_suggestions(context, word, line)
 
 
 def read_context(line: Invocation) -> CursorContext:
-    """Read the words as `cloche.cli.parser` does, but stop before the last one and accept errors."""
-    command, named, handed_on = COMMANDS["create"], "", ""
+    """Parse the words before the cursor like `cloche.cli.parser`, but ignore errors."""
+    command, named, separator = COMMANDS["create"], "", ""
     table: tuple[Option, ...] = options_of(command)
-    seen: list[str] = []
+    operands: list[str] = []
     given: set[str] = set()
-    waiting: Option | None = None
+    pending: Option | None = None
     for word in line.argv:
-        if waiting is not None:
-            waiting = None
-        elif handed_on:
-            seen.append(word)
+        if pending is not None:
+            pending = None
+        elif separator:
+            operands.append(word)
         elif word == "--":
-            handed_on = word
+            separator = word
         elif is_option(word):
             option = option_of(word, table)
             if option is None and word.startswith("--") and command.name == "create":
-                table = (*table, *(one for one in line.plugin_options if one not in table))
+                table = (*table, *(extra for extra in line.plugin_options if extra not in table))
                 option = option_of(word, table)
             if option is not None:
                 given.add(option.name)
-                waiting = option if takes_value(option) and word in spellings_of(option) else None
-        elif not named and not seen and word in COMMANDS:
+                pending = option if takes_value(option) and word in spellings_of(option) else None
+        elif not named and not operands and word in COMMANDS:
             command, named = COMMANDS[word], word
             table = options_of(command)
         else:
-            seen.append(word)
-            if command.rest and len(seen) > command.most:
-                handed_on = "--"
-    return CursorContext(command, named, tuple(seen), table, frozenset(given), waiting, handed_on)
+            operands.append(word)
+            if command.rest and len(operands) > command.max_operands:
+                separator = "--"
+    return CursorContext(command, named, tuple(operands), table, frozenset(given), pending, separator)
 
 
 def option_of(word: str, table: Sequence[Option]) -> Option | None:
@@ -125,11 +124,11 @@ def takes_value(option: Option) -> bool:
 
 
 def option_suggestions(context: CursorContext, word: str, line: Invocation) -> Suggestions:
-    """Return options, or values of the option if it is joined to its value: `--link-mode=co`, `-p3.1`."""
+    """Return options, or values for an option that is joined to its value: `--link-mode=co`, `-p3.1`."""
     spelling, joined, text = word.partition("=") if word.startswith("--") else (word[:2], word[2:], word[2:])
     table = context.options
     if context.command.name == "create":
-        table = (*table, *(one for one in line.plugin_options if one not in table))
+        table = (*table, *(extra for extra in line.plugin_options if extra not in table))
     option = options_by_spelling(table).get(spelling)
     if joined:
         if option is None or not takes_value(option):
@@ -137,9 +136,9 @@ def option_suggestions(context: CursorContext, word: str, line: Invocation) -> S
         found = value_suggestions(option, text, line.host)
         return Suggestions(found.words, found.paths, spelling + ("=" if word.startswith("--") else ""))
     shown = [
-        (f"--{one.name}", one.help)
-        for one in table
-        if not one.hidden and (one.name not in context.given or one.kind in ("list", "count"))
+        (f"--{candidate.name}", candidate.help)
+        for candidate in table
+        if not candidate.hidden and (candidate.name not in context.given or candidate.kind in ("list", "count"))
     ]
     return Suggestions(matching_words(shown, word))
 
@@ -152,7 +151,8 @@ def value_suggestions(option: Option, word: str, host: Host) -> Suggestions:
     if option.name in ("creator", "seeder", "activators"):
         *before, _ = word.split(",") if option.kind == "words" else [word]
         head = "".join(f"{name}," for name in before)
-        names = [(f"{head}{name}", what) for name, what in component_names(option.name, host) if name not in before]
+        components = component_names(option.name, host)
+        names = [(f"{head}{name}", description) for name, description in components if name not in before]
         if option.name == "activators" and not before:
             names += (("all", "all activation scripts"), ("none", "no activation script"))
         return Suggestions(matching_words(names, word))
@@ -160,7 +160,9 @@ def value_suggestions(option: Option, word: str, host: Host) -> Suggestions:
         from cloche.plugins.entry_points import find_sources
 
         return Suggestions(
-            matching_words(((one.distribution, f"version {one.version}") for one in find_sources(sys.path)), word)
+            matching_words(
+                ((source.distribution, f"version {source.version}") for source in find_sources(sys.path)), word
+            )
         )
     return Suggestions(matching_words(((choice, "") for choice in option.choices), word), paths)
 
@@ -179,23 +181,23 @@ def operand_suggestions(context: CursorContext, word: str, line: Invocation) -> 
     if name == "SPEC":
         return known_pythons(word, line.host)
     paths = KINDS_OF_PATHS.get(name.removesuffix("..."), "none")
-    if context.named or number or context.handed_on:
+    if context.named or number or context.separator:
         return Suggestions(paths=paths)
     commands = [(command.name, command.summary) for command in COMMANDS.values()]
     return Suggestions(matching_words([*commands, *plugin_commands(line)], word), paths)
 
 
 def matching_words(found: Iterable[tuple[str, str]], word: str) -> tuple[tuple[str, str], ...]:
-    """Return the suggestions that start with the word, without duplicates and without any that a shell could misread."""
-    once = {text: what for text, what in found if text.startswith(word) and SAFE.issuperset(text)}
-    return tuple((text, " ".join(what.split())) for text, what in once.items())
+    """Return the suggestions that start with the word, without duplicates and without unsafe characters."""
+    unique = {text: description for text, description in found if text.startswith(word) and SAFE.issuperset(text)}
+    return tuple((text, " ".join(description.split())) for text, description in unique.items())
 
 
 # Values
 
 
 def known_pythons(word: str, host: Host) -> Suggestions:
-    """Return the versions of Pythons known from earlier runs, the newest first, or paths if the word is the start of one."""
+    """Return the versions of Pythons known from earlier runs, newest first; or paths if the word looks like one."""
     if "/" in word or "\\" in word or word.startswith(("~", ".")):
         return Suggestions(paths="files")
     from cloche.discovery.cache import ProbeCache
@@ -203,21 +205,21 @@ def known_pythons(word: str, host: Host) -> Suggestions:
 
     found = {}
     with Store.open(host, host.environ.get("CLOCHE_CACHE_DIR") or None, "read-only") as store:
-        for place in store.readable_directories("interpreters"):
-            for one in ProbeCache(place, writable=False).remembered():
-                name = "" if one.implementation == "cpython" else one.implementation
-                threads = "t" if one.free_threaded else ""
-                found[f"{name}{one.python_version}{threads}"] = (one.version, one.name)
+        for directory in store.readable_directories("interpreters"):
+            for python in ProbeCache(directory, writable=False).cached_interpreters():
+                implementation = "" if python.implementation == "cpython" else python.implementation
+                threads = "t" if python.free_threaded else ""
+                found[f"{implementation}{python.python_version}{threads}"] = (python.version, python.name)
     newest = sorted(found.items(), key=lambda item: (item[0][0].isalpha(), [-number for number in item[1][0][:2]]))
     return Suggestions(matching_words(((text, name) for text, (_, name) in newest), word))
 
 
 def program_names(directory: str, host: Host) -> Iterator[tuple[str, str]]:
-    """Yield the names of the programs of an environment; `directory` is as the user typed it and may be anything."""
+    """Yield the names of the programs of an environment; `directory` is untrusted, as the user typed it."""
     root = os.path.join(host.cwd, os.path.expanduser(directory))
-    place = os.path.join(root, "Scripts" if host.os_name == "nt" else "bin")
+    scripts = os.path.join(root, "Scripts" if host.os_name == "nt" else "bin")
     try:
-        with os.scandir(place) as entries:
+        with os.scandir(scripts) as entries:
             found = sorted((entry.name, entry.path) for entry in entries if entry.is_file())
     except (OSError, ValueError):
         return
@@ -232,15 +234,15 @@ def program_names(directory: str, host: Host) -> Iterator[tuple[str, str]]:
 
 
 def component_names(option: str, host: Host) -> Iterator[tuple[str, str]]:
-    """Yield the names of components that an option (`creator`, `activators`) takes."""
+    """Yield the names of components that an option (`creator`, `activators`) accepts."""
     from cloche.plugins.guard import blocked_names
     from cloche.plugins.registry import load_plugins
 
     for report in load_plugins(sys.path, blocked_names(host)).reports:
-        for one in report.provides:
-            if one.kind == option.removesuffix("s"):
-                yield one.name, one.summary
+        for component in report.provides:
+            if component.kind == option.removesuffix("s"):
+                yield component.name, component.summary
 
 
 def plugin_commands(line: Invocation) -> list[tuple[str, str]]:
-    return [(one.name, one.summary) for one in line.plugin_commands]
+    return [(command.name, command.summary) for command in line.plugin_commands]
