@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MODULE = "def main():\n    print('spam')\n"
 
 
-def hashed(content: bytes) -> str:
+def record_hash(content: bytes) -> str:
     """Return a content's hash as RECORD has it."""
     return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
 
@@ -70,7 +70,7 @@ def make_wheel(
         for key, text in contents.items():
             content = text.encode() if isinstance(text, str) else text
             archive.writestr(key, content)
-            row = (record or {}).get(key, f"{hashed(content)},{len(content)}")
+            row = (record or {}).get(key, f"{record_hash(content)},{len(content)}")
             if row:
                 writer.writerow([key, *row.split(",")])
         for entry in unlisted:
@@ -83,7 +83,7 @@ def make_wheel(
     return path
 
 
-def install(wheel: Path, site: Path) -> Path:
+def install_wheel(wheel: Path, site: Path) -> Path:
     """Unpack a wheel into a site-packages directory as an installer would, and return its metadata directory."""
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
@@ -91,17 +91,17 @@ def install(wheel: Path, site: Path) -> Path:
     (site / info / "INSTALLER").write_text("pip\n")
     script = "#!/usr/bin/python\n"
     with open(site / info / "RECORD", "a") as record:
-        record.write(f"../../../bin/spam,{hashed(script.encode())},{len(script)}\n")
-        record.write(f"{info}/INSTALLER,{hashed(b'pip' + os.linesep.encode())},4\n")
+        record.write(f"../../../bin/spam,{record_hash(script.encode())},{len(script)}\n")
+        record.write(f"{info}/INSTALLER,{record_hash(b'pip' + os.linesep.encode())},4\n")
     return site / info
 
 
-def host_at(home: Path, **environ: str) -> Host:
+def host_with_home(home: Path, **environ: str) -> Host:
     """Return a host whose user's home is `home`, with the search path of the real one."""
     return fake_host(environ={"HOME": str(home), "PATH": os.environ.get("PATH", ""), **environ}, cwd=str(home))
 
 
-def wrong_rows(site: Path, dist_info: str) -> list[str]:
+def record_problems(site: Path, dist_info: str) -> list[str]:
     """Return what is wrong with the RECORD of an installed distribution: files that are not there, or not as listed."""
     wrong = []
     with open(site / dist_info / "RECORD", encoding="utf-8", newline="") as file:
@@ -110,7 +110,7 @@ def wrong_rows(site: Path, dist_info: str) -> list[str]:
         path = site / name
         if not path.is_file():
             wrong.append(f"{name} is not there")
-        elif digest and hashed(path.read_bytes()) != digest:
+        elif digest and record_hash(path.read_bytes()) != digest:
             wrong.append(f"{name} has another hash")
         elif digest and path.stat().st_size != int(size):
             wrong.append(f"{name} has another size")

@@ -43,7 +43,7 @@ class Cloche(NamedTuple):
         return Outcome(done.returncode, done.stdout, done.stderr)
 
 
-def with_cloche(environment: Path) -> list[str]:
+def cloche_command_in(environment: Path) -> list[str]:
     """Return the command that runs cloche from an environment, as if it were installed there."""
     [site] = environment.glob("lib/python*/site-packages")
     (site / "cloche.pth").write_text("".join(f"{path}\n" for path in sys.path if os.path.isdir(path)))
@@ -58,7 +58,7 @@ def clean_environ(home: Path, cache: Path) -> dict[str, str]:
     return {**kept, "HOME": str(home), "XDG_CACHE_HOME": str(cache), "SHELL": "/bin/bash", "PYTHONWARNINGS": "error"}
 
 
-def used_cache(directory: Path) -> Path:
+def filled_cache(directory: Path) -> Path:
     """Fill a cache in an empty directory as a user does who has made environments before, and return the directory of caches.
 
     So it does not depend on the order of tests which of them finds the seeds without byte-code.

@@ -13,7 +13,7 @@ import pytest
 
 from cloche.cli.commands import COMMANDS
 from tests.pages import DOCS, REPOSITORY, SHELLS, Reader, blocks, cloche_reference, commands, matches
-from tests.tools import missing, require
+from tests.tools import require, skip_missing
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -36,7 +36,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> None:
     directory = str(tmp_path_factory.mktemp("downloads"))
     asked = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", directory, "hatchling"]
     if subprocess.run(asked, capture_output=True, check=False).returncode:
-        missing("no package index can be reached")
+        skip_missing("no package index can be reached")
 
 
 def by_night(path: Path) -> tuple[pytest.MarkDecorator, ...]:

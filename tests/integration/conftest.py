@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.run import Cloche, clean_environ, used_cache
+from tests.run import Cloche, clean_environ, filled_cache
 
 
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory):
-    return used_cache(tmp_path_factory.mktemp("used"))
+    return filled_cache(tmp_path_factory.mktemp("used"))
 
 
 @pytest.fixture

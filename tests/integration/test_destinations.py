@@ -11,7 +11,7 @@ import time
 import pytest
 
 from tests.interpreters import pyenv
-from tests.run import Outcome, with_cloche
+from tests.run import Outcome, cloche_command_in
 from tests.trees import snapshot
 
 
@@ -65,7 +65,7 @@ def test_clear_does_not_take_away_the_environment_that_runs_cloche(cloche, spell
     env = cloche.cwd / "env"
     assert cloche("env", "--no-seed").code == 0
     (cloche.cwd / "link").symlink_to("env")
-    command = with_cloche(env)
+    command = cloche_command_in(env)
     before = snapshot(cloche.cwd)
     environ = {name: text for name, text in cloche.environ.items() if name != "PYTHONWARNINGS"}
     done = subprocess.run(

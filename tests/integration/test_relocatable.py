@@ -17,7 +17,7 @@ from cloche.store.distributions import read_wheel
 from cloche.store.images import find_or_build_image
 from cloche.store.installation import image_operations
 from cloche.testing.fakes import fake_environment, fake_interpreter
-from tests.distributions import host_at, make_wheel
+from tests.distributions import host_with_home, make_wheel
 from tests.interpreters import MINORS, pypy
 from tests.tools import require
 from tests.trees import snapshot
@@ -263,7 +263,7 @@ def test_for_windows_the_launchers_look_beside_themselves(tmp_path):
     scripts = "[gui_scripts]\nshow = spam:a\n[console_scripts]\nsay = spam:b\n"
     wheel = make_wheel(tmp_path / "wheels", "spam", "1.0", {"spam.py": ""}, entry_points=scripts)
     image = find_or_build_image(
-        read_wheel(str(wheel)), api.find(), Store.open(host_at(tmp_path / "home"), str(tmp_path / "store"))
+        read_wheel(str(wheel)), api.find(), Store.open(host_with_home(tmp_path / "home"), str(tmp_path / "store"))
     )
     windows = fake_interpreter("cpython-3.12-windows")
     environment = fake_environment("C:\\work\\an env", windows, placement="relocatable", naming="directory")

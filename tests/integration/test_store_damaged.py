@@ -14,7 +14,7 @@ from cloche.cli.cache import CONTENT_CHECKS
 from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
 from cloche.session import Session
 from cloche.store import KINDS, Store, maintenance
-from tests.distributions import host_at, make_wheel
+from tests.distributions import host_with_home, make_wheel
 from tests.trees import Tree, snapshot
 
 if TYPE_CHECKING:
@@ -47,14 +47,14 @@ class World(NamedTuple):
         """Create the environment from scratch, in a new session."""
         shutil.rmtree(self.directory / "env", ignore_errors=True)
         wanted = Wanted(requirements=("spam",), find_links=(str(self.directory / "wheels"),))
-        with Session(host_at(self.directory), cache=self.root) as session:
+        with Session(host_with_home(self.directory), cache=self.root) as session:
             return session.create(Request(EnvironmentSpec(wanted=wanted), Target(str(self.directory / "env"))))
 
     def tree(self) -> Tree:
         return snapshot(self.directory / "env")
 
     def problems(self) -> list[str]:
-        with Store.open(host_at(self.directory), self.root) as store:
+        with Store.open(host_with_home(self.directory), self.root) as store:
             return maintenance.verify_store(store, CONTENT_CHECKS)
 
     def only(self, *parts: str) -> str:
@@ -344,7 +344,7 @@ def test_a_read_only_store_keeps_all_its_timestamps(world: World, plans: str, li
     wanted = Wanted(requirements=("spam",), find_links=(str(world.directory / "wheels"),))
     request = Request(EnvironmentSpec(wanted=wanted), Target(str(world.directory / "env"), link_mode=link_mode))  # type: ignore[arg-type]
 
-    with Session(host_at(world.directory), cache=world.root, access="read-only") as session:
+    with Session(host_with_home(world.directory), cache=world.root, access="read-only") as session:
         result = session.create(request)
 
     assert timestamps(world.root) == before
@@ -357,7 +357,7 @@ def test_no_symlink_points_into_the_temporary_cache_of_a_run(world: World) -> No
     wanted = Wanted(requirements=("spam",), find_links=(str(world.directory / "wheels"),))
     request = Request(EnvironmentSpec(wanted=wanted), Target(str(world.directory / "env"), link_mode="symlink"))
 
-    with Session(host_at(world.directory), cache=world.root) as session:
+    with Session(host_with_home(world.directory), cache=world.root) as session:
         session.create(request)
 
     links = [path for path, (kind, _, _) in world.tree().items() if kind == stat.S_IFLNK and "site-packages" in path]

@@ -14,7 +14,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.distributions import hashed
+from tests.distributions import record_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +92,7 @@ def rows(text: str, site: Path, changed: set[Path]) -> str:
         if digest and path in changed:
             content = path.read_bytes()
             written = io.StringIO()
-            csv.writer(written, lineterminator="").writerow([name, hashed(content), len(content)])
+            csv.writer(written, lineterminator="").writerow([name, record_hash(content), len(content)])
             line = written.getvalue() + line[len(line.rstrip()) :]
         found.append(line)
     return "".join(found)

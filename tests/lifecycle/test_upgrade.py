@@ -14,8 +14,8 @@ import pytest
 from tests.distributions import make_wheel
 from tests.interpreters import debian, pyenv, pypy
 from tests.lifecycle.furniture import complaints, furnish, makers, run
-from tests.run import with_cloche
-from tests.tools import missing
+from tests.run import cloche_command_in
+from tests.tools import skip_missing
 from tests.trees import Tree, snapshot
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def test_a_patch_release_takes_the_place_of_another(cloche, furnished, maker) ->
     ask = "import sys; print('%d.%d.%d' % sys.version_info[:3])"
     was, is_to_be = (run(python, "-I", "-c", ask).strip() for python in (old, new))
     if was == is_to_be or was.split(".")[:2] != is_to_be.split(".")[:2]:
-        missing("Debian and pyenv have no two patch releases of one Python")
+        skip_missing("Debian and pyenv have no two patch releases of one Python")
     place = furnished(maker, "debian")
     site = sources(place)
     assert cloche("upgrade", "--check", place, "-p", new).code == 1
@@ -255,7 +255,7 @@ def test_a_python_that_does_not_accept_the_pip_that_is_there_gets_the_newest_it_
 def test_an_environment_that_runs_cloche_does_not_lose_it_to_another_python(cloche) -> None:
     place = cloche.cwd / "env"
     assert cloche("-p", sys.executable, "--no-seed", place).code == 0
-    command = with_cloche(place)
+    command = cloche_command_in(place)
     before = snapshot(place)
     other = "3.12" if sys.version_info[:2] != (3, 12) else "3.11"
     environ = {**cloche.environ, "PYTHONDONTWRITEBYTECODE": "1"}

@@ -24,7 +24,7 @@ from cloche.store.check import check_image
 from cloche.store.distributions import read_installed, read_wheel
 from cloche.store.images import find_or_build_image, load_image, verify_image
 from cloche.store.seeds import SeedStore
-from tests.distributions import MODULE, host_at, install, make_wheel
+from tests.distributions import MODULE, host_with_home, install_wheel, make_wheel
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def interpreter() -> Interpreter:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(host_at(tmp_path / "home"), str(tmp_path / "store")) as store:
+    with Store.open(host_with_home(tmp_path / "home"), str(tmp_path / "store")) as store:
         yield store
 
 
@@ -199,7 +199,7 @@ def test_python_variables_of_the_user_do_not_change_an_image(
         str(full_wheel(tmp_path / "wheels"))
     )  # first, because `zipfile` reads SOURCE_DATE_EPOCH since Python 3.14
     monkeypatch.setenv(variable, "1")
-    with Store.open(host_at(tmp_path, **{variable: "1"}), str(tmp_path / "other")) as other:
+    with Store.open(host_with_home(tmp_path, **{variable: "1"}), str(tmp_path / "other")) as other:
         again = build_compiled_image(wheel, interpreter, other)
 
     assert files_in(again, "purelib") == files_in(image, "purelib")
@@ -209,7 +209,7 @@ def test_python_variables_of_the_user_do_not_change_an_image(
 def test_equal_wheels_give_equal_images_with_equal_times(
     tmp_path: Path, interpreter: Interpreter, image: Image
 ) -> None:
-    with Store.open(host_at(tmp_path), str(tmp_path / "other")) as other:
+    with Store.open(host_with_home(tmp_path), str(tmp_path / "other")) as other:
         again = build_compiled_image(read_wheel(str(full_wheel(tmp_path / "more wheels"))), interpreter, other)
         newer = build_compiled_image(read_wheel(str(full_wheel(tmp_path / "wheels", "1.1"))), interpreter, other)
 
@@ -321,7 +321,7 @@ def test_a_cache_tag_that_is_a_path_does_not_lead_out_of_the_store(
 def test_byte_code_of_an_installed_distribution_is_reused(
     tmp_path: Path, interpreter: Interpreter, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    info = install(make_wheel(tmp_path), tmp_path / "site")
+    info = install_wheel(make_wheel(tmp_path), tmp_path / "site")
     subprocess.run([sys.executable, "-m", "compileall", "-q", str(tmp_path / "site")], check=True)
     monkeypatch.setattr(bytecode.Compiler, "_start", None)  # nothing is left to compile
 
@@ -350,7 +350,7 @@ def test_byte_code_of_an_installed_distribution_is_reused(
 def test_byte_code_that_does_not_match_its_source_is_compiled_again(
     spoil: Callable[[Path], object], tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
-    info = install(make_wheel(tmp_path), tmp_path / "site")
+    info = install_wheel(make_wheel(tmp_path), tmp_path / "site")
     subprocess.run([sys.executable, "-m", "compileall", "-q", str(tmp_path / "site")], check=True)
     spoil(tmp_path / "site" / "__pycache__" / f"spam.{sys.implementation.cache_tag}.pyc")
 
@@ -365,7 +365,7 @@ def test_byte_code_that_does_not_match_its_source_is_compiled_again(
 
 
 def test_an_installed_file_that_was_modified_is_refused(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
-    info = install(make_wheel(tmp_path), tmp_path / "site")
+    info = install_wheel(make_wheel(tmp_path), tmp_path / "site")
     (tmp_path / "site" / "spam.py").write_text("patched\n")
 
     with pytest.raises(SeedError, match=r"`spam\.py` does not match its hash in RECORD"):
@@ -377,7 +377,7 @@ def test_a_distribution_that_virtualenv_installed_can_be_used(
     tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
     """Its RECORD lists virtualenv's marker, directories, and byte-code that does not exist, all without a hash."""
-    info = install(make_wheel(tmp_path), tmp_path / "site")
+    info = install_wheel(make_wheel(tmp_path), tmp_path / "site")
     record = info / "RECORD"
     strange = [
         f"{info.name.replace('.dist-info', '.virtualenv')},,",
@@ -707,7 +707,7 @@ def test_a_read_only_store_is_used_and_never_written_to(
         return {path: (os.lstat(path).st_mtime_ns, os.lstat(path).st_ctime_ns) for path in (store.root, *paths)}
 
     before = everything()
-    with Store.open(host_at(tmp_path), store.root, "read-only") as reader:
+    with Store.open(host_with_home(tmp_path), store.root, "read-only") as reader:
         assert build_compiled_image(read_wheel(str(full_wheel(tmp_path / "wheels"))), interpreter, reader) == image
         other = build_compiled_image(read_wheel(str(make_wheel(tmp_path, name="eggs"))), interpreter, reader)
         assert not other.root.startswith(store.root)
@@ -722,7 +722,7 @@ def test_a_damaged_image_in_a_read_only_store_is_not_used_and_not_changed(
     os.truncate(f"{image.root}/{VICTIM}", 1)
     before = snapshot(store.root)
 
-    with Store.open(host_at(tmp_path), store.root, "read-only") as reader:
+    with Store.open(host_with_home(tmp_path), store.root, "read-only") as reader:
         again = build_compiled_image(read_wheel(str(full_wheel(tmp_path / "wheels"))), interpreter, reader)
         assert check_image(again) is None
         assert again.root != image.root

@@ -25,7 +25,7 @@ from cloche.store.distributions import read_wheel
 from cloche.store.images import find_or_build_image
 from cloche.store.installation import image_operations, script_names, shebang_lines
 from cloche.testing.fakes import fake_environment, fake_interpreter
-from tests.distributions import hashed, host_at, make_wheel, wrong_rows
+from tests.distributions import host_with_home, make_wheel, record_hash, record_problems
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,7 @@ def interpreter() -> Interpreter:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store.open(host_at(tmp_path / "home"), str(tmp_path / "store"))
+    return Store.open(host_with_home(tmp_path / "home"), str(tmp_path / "store"))
 
 
 def image_of(wheel: Path, interpreter: Interpreter, store: Store) -> Image:
@@ -190,7 +190,7 @@ def test_scripts_start_from_any_directory(case: str, tmp_path: Path, interpreter
             if command == [script]:
                 assert done.stdout == expected
     assert os.listdir(empty) == []
-    assert wrong_rows(site, "spam-1.0.dist-info") == []
+    assert record_problems(site, "spam-1.0.dist-info") == []
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
@@ -256,9 +256,9 @@ def test_every_installed_file_is_what_record_says(tmp_path: Path, interpreter: I
 
     site = install_image(image_of(make_wheel(tmp_path / "wheels", files=files), interpreter, store), environment)
 
-    assert wrong_rows(site, "spam-1.0.dist-info") == []
+    assert record_problems(site, "spam-1.0.dist-info") == []
     rows = (site / "spam-1.0.dist-info" / "RECORD").read_text().splitlines()
-    assert f"../../../bin/tool,{hashed((tmp_path / 'env/bin/tool').read_bytes())}" in "\n".join(rows)
+    assert f"../../../bin/tool,{record_hash((tmp_path / 'env/bin/tool').read_bytes())}" in "\n".join(rows)
     assert "../../../share/spam" in "\n".join(rows)
     assert rows[-1] == "spam-1.0.dist-info/RECORD,,"
     assert len(rows) == len(set(rows))
@@ -356,7 +356,7 @@ def test_on_windows_scripts_are_launchers_with_the_program_behind(
     with zipfile.ZipFile(io.BytesIO(tool)) as archive:
         assert archive.read("__main__.py") == b"print('tool')\n"
     record = found[f"{site}/spam-1.0.dist-info/RECORD"].decode()
-    assert f"../../Scripts/spam.exe,{hashed(spam)},{len(spam)}\n" in record
+    assert f"../../Scripts/spam.exe,{record_hash(spam)},{len(spam)}\n" in record
     assert found == written(image, windows)
 
 

@@ -17,7 +17,7 @@ from cloche.store.check import check_image
 from cloche.store.distributions import read_wheel
 from cloche.store.images import UNFINISHED, find_or_build_image
 from cloche.store.maintenance import DAY, clear_store, measure_store, prune_store, verify_store
-from tests.distributions import host_at, make_wheel
+from tests.distributions import host_with_home, make_wheel
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def interpreter() -> Interpreter:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store.open(host_at(tmp_path / "home"), str(tmp_path / "store"))
+    return Store.open(host_with_home(tmp_path / "home"), str(tmp_path / "store"))
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def test_a_read_only_store_is_neither_pruned_nor_cleared(
     work: type[object], tmp_path: Path, store: Store, image: Image
 ) -> None:
     before = snapshot(store.root)
-    with Store.open(host_at(tmp_path), store.root, "read-only") as reader, pytest.raises(ClocheError):
+    with Store.open(host_with_home(tmp_path), store.root, "read-only") as reader, pytest.raises(ClocheError):
         work(reader)
     assert snapshot(store.root) == before
     assert verify_store(store) == []

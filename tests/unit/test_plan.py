@@ -24,7 +24,7 @@ from cloche.planning.resolve import resolve
 from cloche.plugins.components import Component
 from cloche.plugins.guard import Source
 from cloche.plugins.registry import Registry, load_sources
-from tests.recorded import NAMES, recorded
+from tests.recorded import RECORDED_NAMES, recorded_interpreter
 
 BOX = Source("builtin", "cloche.builtin.plugin", "cloche", "")
 
@@ -42,7 +42,7 @@ def registry():
 def plan(name, host, registry, **asked):
     """Return the plan for a recorded interpreter, without seeds."""
     spec, target = requested(**{"destination": os.path.join(host.cwd, "env"), "wanted": None, **asked})
-    return plan_at(resolve(spec, recorded(name), "", registry, None, UNRECORDED), target, host)
+    return plan_at(resolve(spec, recorded_interpreter(name), "", registry, None, UNRECORDED), target, host)
 
 
 def requested(**asked):
@@ -64,7 +64,7 @@ def settings(plan):
     return dict(line.split(" = ", 1) for line in config.content.decode().splitlines())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", RECORDED_NAMES)
 def test_every_path_is_relative_and_stands_in_a_directory_that_was_made_before(name, host, registry):
     made = {""}
     for operation in plan(name, host, registry).operations:
@@ -77,14 +77,14 @@ def test_every_path_is_relative_and_stands_in_a_directory_that_was_made_before(n
             made.add(operation.path)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", RECORDED_NAMES)
 def test_the_same_request_gives_the_same_plan(name, host, registry):
     assert plan(name, host, registry) == plan(name, host, registry)
 
 
 def test_an_environment_of_cpython_on_linux_holds_this_and_nothing_else(host, registry):
     made = plan("cpython-3.12-linux", host, registry, activators=("bash",))
-    base = recorded("cpython-3.12-linux").executable
+    base = recorded_interpreter("cpython-3.12-linux").executable
     assert paths(made, MakeDir) == ["bin", "include", "lib", "lib/python3.12", "lib/python3.12/site-packages"]
     assert links(made) == {"lib64": "lib", "bin/python": base, "bin/python3": "python", "bin/python3.12": "python"}
     assert paths(made, Write) == ["bin/activate", ".gitignore", "CACHEDIR.TAG", "pyvenv.cfg", ".cloche-manifest"]
@@ -94,7 +94,7 @@ def test_windows_gets_copies_of_pythons_own_launchers(host, registry):
     made = plan("cpython-3.12-windows", host, registry)
     assert made.creator == "copy"
     launchers = {one.path: one.source for one in made.operations if isinstance(one, Copy)}
-    nt = recorded("cpython-3.12-windows").stdlib + "\\venv\\scripts\\nt\\"
+    nt = recorded_interpreter("cpython-3.12-windows").stdlib + "\\venv\\scripts\\nt\\"
     assert launchers["Scripts/python.exe"] == nt + "python.exe"
     assert launchers["Scripts/pythonw.exe"] == nt + "pythonw.exe"
     assert "Lib/site-packages" in paths(made, MakeDir)
@@ -119,7 +119,7 @@ def test_a_windows_python_without_launchers_is_copied_with_what_it_needs_to_star
         "python312._pth", "libssl-3.dll", "_ssl.pyd", "other.zip",
     ):  # fmt: skip
         open(os.path.join(home, name), "w").close()
-    embedded = replace(recorded("cpython-3.12-windows"), executable=f"{home}\\python.exe", has_venv=False)
+    embedded = replace(recorded_interpreter("cpython-3.12-windows"), executable=f"{home}\\python.exe", has_venv=False)
 
     def copied(interpreter):
         made = copy_creator.operations(interpreter, layout_of(interpreter))
@@ -183,7 +183,7 @@ def test_a_refusal_is_told_in_its_own_words(host, registry):
 
 def test_the_configuration_says_what_other_tools_rely_on(host, registry):
     said = settings(plan("cpython-3.12-linux", host, registry, prompt="my prompt", site_packages="system"))
-    interpreter = recorded("cpython-3.12-linux")
+    interpreter = recorded_interpreter("cpython-3.12-linux")
     assert list(said) == [
         "home", "implementation", "python-version", "version_info", "version", "executable", "command", "cloche", "prompt",
         "include-system-site-packages", "base-prefix", "base-exec-prefix", "base-executable",
@@ -196,7 +196,7 @@ def test_the_configuration_says_what_other_tools_rely_on(host, registry):
 
 
 def test_a_windows_home_is_written_in_windows_words(host, registry):
-    interpreter = recorded("cpython-3.12-windows")
+    interpreter = recorded_interpreter("cpython-3.12-windows")
     assert settings(plan("cpython-3.12-windows", host, registry))["home"] == interpreter.executable.rpartition("\\")[0]
 
 
@@ -333,7 +333,7 @@ def test_an_image_is_laid_with_its_scripts_and_a_record_of_all(host, registry, t
     own_files = format_file_list(FileList([], ["purelib.files", "purelib.record"], [0, 0], ["", ""], 0))
     (tmp_path / "image" / "image.files").write_text(own_files)
     spec, target = requested(destination=str(tmp_path / "env"), activators=(), wanted=None)
-    blueprint = resolve(spec, recorded("cpython-3.12-linux"), "", registry, None, UNRECORDED)
+    blueprint = resolve(spec, recorded_interpreter("cpython-3.12-linux"), "", registry, None, UNRECORDED)
     made = plan_at(replace(blueprint, images=(image,)), target, host)
     (laid,) = [one for one in made.operations if isinstance(one, InstallTree)]
     assert laid.path == "lib/python3.12/site-packages"
@@ -429,7 +429,7 @@ def texts_in(item):
         yield from texts_in(list(fields(item).values()))
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "windows" in name])
+@pytest.mark.parametrize("name", [name for name in RECORDED_NAMES if "windows" in name])
 @pytest.mark.parametrize("prompt", [None, ".", "mine"])
 @pytest.mark.parametrize("placement", ["fixed", "relocatable"])
 def test_a_plan_for_windows_has_no_path_of_this_machine_in_it(name, prompt, placement, tmp_path, registry, monkeypatch):
@@ -441,8 +441,8 @@ def test_a_plan_for_windows_has_no_path_of_this_machine_in_it(name, prompt, plac
 
     said = settings(made)
     assert location == "C:\\Users\\me\\project\\.venv"
-    assert said["executable"] == recorded(name).executable
-    assert said["home"] == recorded(name).executable.rpartition("\\")[0]
+    assert said["executable"] == recorded_interpreter(name).executable
+    assert said["home"] == recorded_interpreter(name).executable.rpartition("\\")[0]
     assert made.environment.prompt == {None: ".venv", ".": "project", "mine": "mine"}[prompt]
     found = [text for text in texts_in(made) if str(tmp_path) in text or os.path.dirname(os.__file__) in text]
     assert found == []
@@ -456,5 +456,5 @@ def test_a_plan_for_linux_has_slashes_alone_wherever_it_is_made(registry, tmp_pa
         "cpython-3.12-linux", Host({}, "/work", "linux", "posix", "/usr/bin/python3"), registry, destination="/work/env"
     )
 
-    assert settings(made)["executable"] == recorded("cpython-3.12-linux").executable
+    assert settings(made)["executable"] == recorded_interpreter("cpython-3.12-linux").executable
     assert made.environment.path_to("bin/python") == "/work/env/bin/python"

@@ -10,8 +10,8 @@ import pytest
 
 from cloche.discovery.cache import OTHER_ALGORITHMS, Answer, ProbeCache, identity_lines, is_whole, too_old
 from cloche.model.value import replace
-from tests.recorded import recorded
-from tests.tools import missing
+from tests.recorded import recorded_interpreter
+from tests.tools import skip_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ def installed(tmp_path: Path) -> Interpreter:
     for path in (root / "bin" / "python3.12", root / "lib" / "libpython3.12.so.1.0", stdlib / "os.py"):
         path.write_text("first")
     return replace(
-        recorded("cpython-3.12-linux"),
+        recorded_interpreter("cpython-3.12-linux"),
         executable=str(root / "bin" / "python3.12"),
         library=str(root / "lib" / "libpython3.12.so.1.0"),
         stdlib=str(stdlib),
@@ -238,7 +238,7 @@ def test_the_directory_is_created_private_and_is_not_used_otherwise(directory: s
 
 def test_a_directory_of_another_user_is_not_used(directory: str, installed: Interpreter) -> None:
     if os.geteuid() != 0:
-        missing("only the superuser can change the owner of a directory")
+        skip_missing("only the superuser can change the owner of a directory")
     cache = store(directory, installed)
     os.chown(directory, 65534, 65534)
     assert cache.get(installed.executable) is None

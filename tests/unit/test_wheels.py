@@ -19,7 +19,7 @@ from cloche.store.requirements import Requirement, parse_requirement, parse_requ
 from cloche.store.tags import abi_tag, incompatibility, tag_incompatibility
 from cloche.store.wheels import choose_distribution, missing_dependencies
 from cloche.testing.fakes import fake_interpreter
-from tests.distributions import host_at, install, make_wheel
+from tests.distributions import host_with_home, install_wheel, make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
         importlib.import_module(name)
     bare = [one for one in sys.path if os.path.isdir(one) and not list(Path(one).glob("pip-*"))]
     monkeypatch.setattr(sys, "path", bare)
-    return Store.open(replace(host_at(tmp_path / "home"), executable=str(tmp_path / "no-python")))
+    return Store.open(replace(host_with_home(tmp_path / "home"), executable=str(tmp_path / "no-python")))
 
 
 @pytest.fixture
@@ -240,7 +240,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store) -> Path:
         tmp_path / "made", "pip", "26.0", {"pip/__init__.py": "", "pip/_vendor/__init__.py": "DEBUNDLED = False\n"}
     )
     directory = tmp_path / "site-packages"
-    install(wheel, directory)
+    install_wheel(wheel, directory)
     monkeypatch.setattr(sys, "path", ["", str(tmp_path / "python.zip"), str(directory), *sys.path])
     return directory
 
@@ -280,7 +280,7 @@ def test_the_newest_local_pip_is_used(in_store: str, expected: str, store: Store
 def test_only_pip_is_used_from_beside_cloche(
     tmp_path: Path, site: Path, store: Store, interpreter: Interpreter
 ) -> None:
-    install(make_wheel(tmp_path / "made"), site)
+    install_wheel(make_wheel(tmp_path / "made"), site)
 
     assert "nothing" in refusal("spam", interpreter, store).message
 
@@ -289,7 +289,7 @@ def test_a_debundled_pip_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store, interpreter: Interpreter
 ) -> None:
     files = {"pip/__init__.py": "", "pip/_vendor/__init__.py": "x = 1\nDEBUNDLED = True\n"}
-    install(make_wheel(tmp_path / "made", "pip", "26.0", files), tmp_path / "site")
+    install_wheel(make_wheel(tmp_path / "made", "pip", "26.0", files), tmp_path / "site")
     monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
 
     assert "lacks its bundled libraries" in refusal("pip", interpreter, store).message
@@ -335,8 +335,8 @@ def test_a_pip_in_the_current_directory_is_not_used(
     here = tmp_path / "project"
     files = {"pip/__init__.py": "planted", "pip/_vendor/__init__.py": "DEBUNDLED = False\n"}
     planted = make_wheel(tmp_path / "planted", "pip", "99.0", files)
-    install(planted, here)
-    install(planted, here / "lib")
+    install_wheel(planted, here)
+    install_wheel(planted, here / "lib")
     monkeypatch.setattr(sys, "path", [str(here), ".", "lib", *sys.path])
     monkeypatch.chdir(here)
     store.host = replace(store.host, cwd=str(here))
