@@ -1,4 +1,4 @@
-"""Distributions that tests make: wheels as they should be and as they should not, and directories they are in."""
+"""Create wheels, valid and invalid ones, and install and check them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MODULE = "def main():\n    print('spam')\n"
 
 
 def record_hash(content: bytes) -> str:
-    """Return a content's hash as RECORD has it."""
+    """Return the hash of a content in the format of RECORD."""
     return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
 
 
@@ -41,12 +41,12 @@ def make_wheel(
     record: Mapping[str, str] | None = None,
     **metadata: str,
 ) -> Path:
-    """Make a wheel and return its path.
+    """Create a wheel and return its path.
 
-    :param files: what it holds besides its metadata; one module by default.
-    :param unlisted: further entries, in the archive and not in RECORD.
-    :param record: rows of RECORD to be other than they should be, `hash,size` by name; an empty one is left out.
-    :param metadata: whole texts of files of the metadata directory, by name without its suffix.
+    :param files: its files without the metadata, by path; by default one module.
+    :param unlisted: additional entries of the archive that RECORD does not list.
+    :param record: wrong rows for RECORD, `hash,size` by path; an empty one omits the row.
+    :param metadata: contents of further files in the metadata directory, by name; they replace the generated ones.
     """
     directory.mkdir(parents=True, exist_ok=True)
     tags = list(tags)
@@ -54,7 +54,7 @@ def make_wheel(
     info = f"{stem}.dist-info"
     about = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"]
     about += [f"Requires-Python: {requires_python}\n"] if requires_python else []
-    about += [f"Requires-Dist: {one}\n" for one in requires]
+    about += [f"Requires-Dist: {requirement}\n" for requirement in requires]
     texts = {
         "METADATA": "".join(about),
         "WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: {str(pure).lower()}\n"
@@ -97,28 +97,28 @@ def install_wheel(wheel: Path, site: Path) -> Path:
 
 
 def host_with_home(home: Path, **environ: str) -> Host:
-    """Return a host whose user's home is `home`, with the search path of the real one."""
+    """Return a fake host with this home directory and the real PATH."""
     return fake_host(environ={"HOME": str(home), "PATH": os.environ.get("PATH", ""), **environ}, cwd=str(home))
 
 
 def record_problems(site: Path, dist_info: str) -> list[str]:
-    """Return what is wrong with the RECORD of an installed distribution: files that are not there, or not as listed."""
-    wrong = []
+    """Return the differences between the RECORD of an installed distribution and its files."""
+    problems = []
     with open(site / dist_info / "RECORD", encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     for name, digest, size in rows:
         path = site / name
         if not path.is_file():
-            wrong.append(f"{name} is not there")
+            problems.append(f"{name} does not exist")
         elif digest and record_hash(path.read_bytes()) != digest:
-            wrong.append(f"{name} has another hash")
+            problems.append(f"{name} has another hash")
         elif digest and path.stat().st_size != int(size):
-            wrong.append(f"{name} has another size")
+            problems.append(f"{name} has another size")
     listed = {os.path.normpath(site / name) for name, _, _ in rows}
-    inside = {parts[0] for name, _, _ in rows if len(parts := name.split("/")) > 1 and parts[0] != ".."}
-    for top in inside:
-        for parent, _, names in os.walk(site / top):
-            wrong += [
+    packages = {parts[0] for name, _, _ in rows if len(parts := name.split("/")) > 1 and parts[0] != ".."}
+    for package in packages:
+        for parent, _, names in os.walk(site / package):
+            problems += [
                 f"{name} is not listed" for name in names if os.path.normpath(os.path.join(parent, name)) not in listed
             ]
-    return wrong
+    return problems

@@ -1,4 +1,4 @@
-"""Interpreters of other machines, as the probe described them: plans for them are made and compared on this one."""
+"""Recorded probe results of interpreters on other machines, so that tests can plan for them on any machine."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ RECORDED_NAMES = sorted(name.removesuffix(".json") for name in os.listdir(DIRECT
 
 
 def recorded_interpreter(name: str) -> Interpreter:
-    """Return a recorded interpreter: `cpython-3.12-windows`."""
+    """Return a recorded interpreter by its file name without the suffix: `cpython-3.12-windows`."""
     with open(os.path.join(DIRECTORY, f"{name}.json"), encoding="utf-8") as file:
         return serialization.interpreter_from_dict(json.load(file))
