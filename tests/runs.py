@@ -88,7 +88,7 @@ SLOW: dict[str, Choice] = {
     "shells/test_posix_shells.py::test_*prompt*": few(3),
     "shells/test_relocatable_activation.py::test_the_directory_may_be_called_anything": few(2),
     "shells/test_relocatable_scripts.py::test_the_directory_may_be_called_anything": few(2),
-    "cli/test_completion.py::test_names_of_directories_*": few(3),
+    "cli/test_completion.py::test_names_of_directories_are_quoted": few(3),
     "cli/test_completion.py::test_powershell_*": NONE,
     "cli/test_activate.py::test_*": each("shell"),
     # Environments that other tools created, with packages that pip installed: one or two for each command.
