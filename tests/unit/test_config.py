@@ -1,4 +1,4 @@
-"""`pyvenv.cfg` is written one line a key, and read whoever wrote it."""
+"""Test writing `pyvenv.cfg` with one line for each key, and reading it, also if another tool wrote it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ HOSTILE = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)
 @given(HOSTILE)
 @example("x\ninclude-system-site-packages = true")
 @example("\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
-def test_whatever_a_value_holds_there_are_as_many_lines_and_keys_as_were_given(text):
+def test_any_value_is_written_on_one_line(text):
     settings = {"home": "/opt/python/bin", "command": text, "prompt": text, "include-system-site-packages": "false"}
-    written = pyvenv_cfg.dump(settings)
-    assert len(written.splitlines()) == 4
-    assert list(pyvenv_cfg.parse(written)) == list(settings)
-    assert pyvenv_cfg.parse(written)["include-system-site-packages"] == "false"
+    content = pyvenv_cfg.dump(settings)
+    assert len(content.splitlines()) == 4
+    assert list(pyvenv_cfg.parse(content)) == list(settings)
+    assert pyvenv_cfg.parse(content)["include-system-site-packages"] == "false"
 
 
 @given(HOSTILE)
@@ -29,25 +29,25 @@ def test_a_prompt_is_read_back_exactly(prompt):
     assert pyvenv_cfg.parse(pyvenv_cfg.dump({"home": "/", "prompt": prompt}))["prompt"] == prompt
 
 
-def test_the_first_of_two_equal_keys_wins_as_it_does_for_python():
+def test_the_first_of_two_equal_keys_wins_as_in_python():
     assert pyvenv_cfg.parse("home = /a\nHOME = /b\n") == {"home": "/a"}
 
 
-def test_comments_blank_lines_and_lines_without_a_value_are_passed_over():
+def test_comments_blank_lines_and_lines_without_a_value_are_ignored():
     assert pyvenv_cfg.parse("# a = b\n\nnonsense\nhome=/a\n= 3\n") == {"home": "/a"}
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_key():
+def test_a_byte_order_mark_is_ignored():
     assert pyvenv_cfg.parse("\ufeffhome = /a") == {"home": "/a"}
 
 
-def test_prompts_of_other_tools_are_understood():
+def test_prompts_of_other_tools_are_parsed():
     assert pyvenv_cfg.parse('prompt = "double"')["prompt"] == "double"
     assert pyvenv_cfg.parse("prompt = bare words")["prompt"] == "bare words"
     assert pyvenv_cfg.parse("prompt = 'it\\'s'")["prompt"] == "it's"
 
 
-def test_a_prompt_that_is_no_literal_is_taken_as_it_stands_without_its_quotes():
+def test_an_invalid_literal_as_prompt_is_used_without_its_quotes():
     assert pyvenv_cfg.parse("prompt = 'half")["prompt"] == "'half"
     assert pyvenv_cfg.parse("prompt = 'C:\\Users'")["prompt"] == "C:\\Users"
     assert pyvenv_cfg.parse("prompt = '\\N{no such name}'")["prompt"] == "\\N{no such name}"

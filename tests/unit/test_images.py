@@ -1,4 +1,4 @@
-"""Images: what a wheel is unpacked to, which wheels are refused, and that damaged images are never used."""
+"""Test images: the files of a wheel, wheels that are refused, and that damaged images are never used."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def files_in(image: Image, tree: str) -> list[str]:
     return [*read_file_list(f"{image.root}/{tree}.files").paths]
 
 
-# What a wheel is unpacked to
+# The files of an image
 
 
 def test_every_tree_of_a_wheel_is_unpacked_and_listed(image: Image) -> None:

@@ -1,4 +1,4 @@
-"""Maintenance of the store: it is measured, verified, pruned and cleared, and files of others stay untouched."""
+"""Test that the store can be measured, verified, pruned and cleared, and that other files are not changed."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_clear_removes_only_files_of_the_store(tmp_path: Path, store: Store, ima
 
 
 @pytest.mark.usefixtures("image")
-def test_clear_removes_the_directory_if_it_is_empty_then(store: Store) -> None:
+def test_clear_removes_the_directory_if_nothing_else_is_in_it(store: Store) -> None:
     clear_store(store)
 
     assert not os.path.exists(store.root)

@@ -1,4 +1,4 @@
-"""The store: its location, its permissions, and what happens if its directory cannot be used."""
+"""Test the store: its location, its permissions, and directories that cannot be used."""
 
 from __future__ import annotations
 

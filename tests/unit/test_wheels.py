@@ -1,4 +1,4 @@
-"""The choice of a seed: the order of the sources, compatibility with an interpreter, and the error if nothing matches."""
+"""Test the choice of a seed: the order of the sources, compatibility with an interpreter, and the error without a match."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def interpreter(tmp_path: Path) -> Interpreter:
     return fake_interpreter(stdlib=str(tmp_path / "stdlib"))
 
 
-def chosen(
+def choose(
     wanted: str, interpreter: Interpreter, store: Store, *find_links: Path, network: Network = "never"
 ) -> Distribution:
     requirement = parse_requirement(wanted)
@@ -56,7 +56,7 @@ def refusal(
     wanted: str, interpreter: Interpreter, store: Store, *find_links: Path, network: Network = "never"
 ) -> SeedError:
     with pytest.raises(SeedError) as raised:
-        chosen(wanted, interpreter, store, *find_links, network=network)
+        choose(wanted, interpreter, store, *find_links, network=network)
     assert raised.value.exit_code == 5
     assert raised.value.hint
     return raised.value
@@ -117,15 +117,15 @@ def test_the_newest_compatible_version_is_chosen(tmp_path: Path, store: Store, i
     make_wheel(links, version="3.0", tags=["cp39-cp39-win32"])
     make_wheel(links, version="4.0rc1")
 
-    assert chosen("spam", interpreter, store, links).version == "1.10"
-    assert chosen("spam", replace(interpreter, version=(3, 13, 0, "final", 0)), store, links).version == "2.0"
+    assert choose("spam", interpreter, store, links).version == "1.10"
+    assert choose("spam", replace(interpreter, version=(3, 13, 0, "final", 0)), store, links).version == "2.0"
 
 
 def test_a_prerelease_is_chosen_if_there_is_no_release(tmp_path: Path, store: Store, interpreter: Interpreter) -> None:
     make_wheel(tmp_path / "links", version="4.0rc1")
     make_wheel(tmp_path / "links", version="4.0rc2")
 
-    assert chosen("spam", interpreter, store, tmp_path / "links").version == "4.0rc2"
+    assert choose("spam", interpreter, store, tmp_path / "links").version == "4.0rc2"
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_only_the_requested_version_is_chosen(
     for one in ("1.9", "1.10", "2.0+ours"):
         make_wheel(tmp_path / "links", version=one)
 
-    assert chosen(wanted, interpreter, store, tmp_path / "links").version == version
+    assert choose(wanted, interpreter, store, tmp_path / "links").version == version
 
 
 def test_a_find_links_directory_takes_precedence_over_newer_wheels_elsewhere(
@@ -147,9 +147,9 @@ def test_a_find_links_directory_takes_precedence_over_newer_wheels_elsewhere(
     make_wheel(Path(store.writable_directory("wheels")), version="2.0")
     make_wheel(Path(interpreter.stdlib) / "ensurepip" / "_bundled", version="3.0")
 
-    assert chosen("spam", interpreter, store, tmp_path / "links").version == "1.0"
-    assert chosen("spam", interpreter, store).version == "3.0"
-    assert chosen("spam==3.0", interpreter, store, tmp_path / "links").version == "3.0"
+    assert choose("spam", interpreter, store, tmp_path / "links").version == "1.0"
+    assert choose("spam", interpreter, store).version == "3.0"
+    assert choose("spam==3.0", interpreter, store, tmp_path / "links").version == "3.0"
 
 
 def test_a_find_links_directory_without_the_wheel_is_skipped(
@@ -158,7 +158,7 @@ def test_a_find_links_directory_without_the_wheel_is_skipped(
     make_wheel(tmp_path / "links", name="eggs")
     make_wheel(Path(store.writable_directory("wheels")))
 
-    assert chosen("spam", interpreter, store, tmp_path / "links", tmp_path / "missing").version == "1.0"
+    assert choose("spam", interpreter, store, tmp_path / "links", tmp_path / "missing").version == "1.0"
 
 
 def not_an_archive(directory: Path) -> None:
@@ -187,7 +187,7 @@ def test_an_unreadable_wheel_in_find_links_is_an_error(
 
     error = refusal("spam", interpreter, store, links)
     assert "spam-4.0-py3-none-any.whl` cannot be used: " in error.message
-    assert chosen("spam==1.0", interpreter, store, links).version == "1.0"
+    assert choose("spam==1.0", interpreter, store, links).version == "1.0"
 
 
 @pytest.mark.parametrize("damage", UNREADABLE)
@@ -198,7 +198,7 @@ def test_an_unreadable_wheel_in_the_cache_is_skipped(
     make_wheel(wheels, version="1.0")
     damage(wheels)
 
-    assert chosen("spam", interpreter, store, tmp_path / "links").version == "1.0"
+    assert choose("spam", interpreter, store, tmp_path / "links").version == "1.0"
 
 
 def test_a_symbolic_link_in_the_cache_is_ignored(tmp_path: Path, store: Store, interpreter: Interpreter) -> None:
@@ -206,7 +206,7 @@ def test_a_symbolic_link_in_the_cache_is_ignored(tmp_path: Path, store: Store, i
     make_wheel(wheels, version="1.0")
     (wheels / "spam-5.0-py3-none-any.whl").symlink_to(make_wheel(tmp_path / "elsewhere", version="5.0"))
 
-    assert chosen("spam", interpreter, store).version == "1.0"
+    assert choose("spam", interpreter, store).version == "1.0"
 
 
 def test_a_file_without_a_valid_wheel_name_is_skipped(tmp_path: Path, store: Store, interpreter: Interpreter) -> None:
@@ -215,7 +215,7 @@ def test_a_file_without_a_valid_wheel_name_is_skipped(tmp_path: Path, store: Sto
     for name in ("spam.whl", "spam-9.0.whl", "spam-9.0-1-2-py3-none-any.whl"):
         (links / name).write_bytes(b"")
 
-    assert chosen("spam", interpreter, store, links).version == "1.0"
+    assert choose("spam", interpreter, store, links).version == "1.0"
 
 
 def test_a_wheel_whose_metadata_has_another_name_is_skipped(
@@ -225,7 +225,7 @@ def test_a_wheel_whose_metadata_has_another_name_is_skipped(
     make_wheel(links, version="1.0")
     make_wheel(links, version="5.0", name="eggs").rename(links / "spam-5.0-py3-none-any.whl")
 
-    assert chosen("spam", interpreter, store, links).version == "1.0"
+    assert choose("spam", interpreter, store, links).version == "1.0"
     assert "is not `spam`" in refusal("spam==5.0", interpreter, store, links).message
 
 
@@ -246,7 +246,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store) -> Path:
 
 
 def test_the_pip_beside_cloche_is_used(site: Path, store: Store, interpreter: Interpreter) -> None:
-    distribution = chosen("pip", interpreter, store)
+    distribution = choose("pip", interpreter, store)
 
     assert (distribution.version, distribution.kind, distribution.location) == ("26.0", "installed", str(site))
     names = {file.path for file in distribution.files}
@@ -259,8 +259,8 @@ def test_the_pip_beside_cloche_is_used(site: Path, store: Store, interpreter: In
 def test_a_wheel_and_the_distribution_installed_from_it_have_the_same_digest(
     tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
-    beside = chosen("pip", interpreter, store)
-    wheel = chosen("pip", interpreter, store, tmp_path / "made")
+    beside = choose("pip", interpreter, store)
+    wheel = choose("pip", interpreter, store, tmp_path / "made")
 
     assert (wheel.kind, beside.kind) == ("wheel", "installed")
     assert wheel.digest == beside.digest
@@ -274,7 +274,7 @@ def test_a_wheel_and_the_distribution_installed_from_it_have_the_same_digest(
 def test_the_newest_local_pip_is_used(in_store: str, expected: str, store: Store, interpreter: Interpreter) -> None:
     make_wheel(Path(store.writable_directory("wheels")), "pip", in_store)
 
-    assert chosen("pip", interpreter, store).version == expected
+    assert choose("pip", interpreter, store).version == expected
 
 
 def test_only_pip_is_used_from_beside_cloche(
@@ -313,14 +313,14 @@ def test_an_installed_pip_with_a_damaged_record_is_skipped(
     damage(site / "pip-26.0.dist-info")  # type: ignore[operator]
     make_wheel(Path(interpreter.stdlib) / "ensurepip" / "_bundled", "pip", "20.0")
 
-    assert chosen("pip", interpreter, store).version == "20.0"
+    assert choose("pip", interpreter, store).version == "20.0"
     assert reason in refusal("pip==26.0", interpreter, store).message
 
 
 def test_a_named_pipe_instead_of_an_installed_file_does_not_block(
     site: Path, store: Store, interpreter: Interpreter
 ) -> None:
-    distribution = chosen("pip", interpreter, store)
+    distribution = choose("pip", interpreter, store)
     (site / "pip" / "__init__.py").unlink()
     os.mkfifo(site / "pip" / "__init__.py")
 
@@ -341,7 +341,7 @@ def test_a_pip_in_the_current_directory_is_not_used(
     monkeypatch.chdir(here)
     store.host = replace(store.host, cwd=str(here))
 
-    assert chosen("pip", interpreter, store).version == "26.0"
+    assert choose("pip", interpreter, store).version == "26.0"
 
 
 # The target's own ensurepip
@@ -358,7 +358,7 @@ def test_ensurepip_wheels_are_found_where_a_linux_distribution_keeps_them(
         f"build_time_vars = {{\n {quote}WHEEL_PKG_DIR{quote}: {quote}{tmp_path}/python-wheels/{quote},\n}}\n"
     )
 
-    assert chosen("pip", interpreter, store).version == "23.0"
+    assert choose("pip", interpreter, store).version == "23.0"
 
 
 def test_an_old_python_gets_a_pip_that_supports_it(site: Path, store: Store, interpreter: Interpreter) -> None:
@@ -369,7 +369,7 @@ def test_an_old_python_gets_a_pip_that_supports_it(site: Path, store: Store, int
     )
     old = replace(interpreter, version=(3, 6, 15, "final", 0))
 
-    assert chosen("pip", old, store).version == "18.1"
+    assert choose("pip", old, store).version == "18.1"
     assert "pip 26.0 needs Python >=3.9" in refusal("pip==26.0", old, store).message
 
 
@@ -408,7 +408,7 @@ def test_a_wheel_is_downloaded_as_a_last_resort_and_kept_in_the_store(
         environ={**store.host.environ, "PIP_INDEX_URL": "https://example.org", "PIP_REQUIRE_VIRTUALENV": "1"},
     )
 
-    distribution = chosen("spam==1.0", interpreter, store, network="last-resort")
+    distribution = choose("spam==1.0", interpreter, store, network="last-resort")
 
     assert distribution.location == os.path.join(store.writable_directory("wheels"), wheel.name)
     assert os.listdir(store.writable_directory("wheels")) == [wheel.name]
@@ -424,7 +424,7 @@ def test_a_wheel_is_downloaded_as_a_last_resort_and_kept_in_the_store(
     assert (seen / "listing").read_text().split() == [".", ".."], (
         "pip must not import modules from its current directory"
     )
-    assert chosen("spam", interpreter, store).location == distribution.location, "the next run finds it in the store"
+    assert choose("spam", interpreter, store).location == distribution.location, "the next run finds it in the store"
 
 
 @needs_sh
@@ -435,7 +435,7 @@ def test_nothing_is_downloaded_if_a_local_wheel_is_compatible(
     seen = fake_pip(tmp_path, store, "exit 1")
     make_wheel(Path(store.writable_directory("wheels")))
 
-    assert chosen("spam", interpreter, store, network=network).version == "1.0"
+    assert choose("spam", interpreter, store, network=network).version == "1.0"
     assert list(seen.iterdir()) == []
 
 
@@ -446,7 +446,7 @@ def test_the_index_is_asked_first_if_the_newest_version_is_wanted(
     make_wheel(Path(store.writable_directory("wheels")), version="1.0")
     fake_pip(tmp_path, store, f"cp {make_wheel(tmp_path / 'index', version='2.0')} $dest/")
 
-    assert chosen("spam", interpreter, store, network="newest").version == "2.0"
+    assert choose("spam", interpreter, store, network="newest").version == "2.0"
 
 
 @needs_sh
@@ -456,7 +456,7 @@ def test_a_failed_download_falls_back_to_a_local_wheel_with_a_warning(
     make_wheel(Path(store.writable_directory("wheels")), version="1.0")
     fake_pip(tmp_path, store, "echo 'WARNING: slow'; echo 'ERROR: no route to host'; exit 1")
 
-    assert chosen("spam", interpreter, store, network="newest").version == "1.0"
+    assert choose("spam", interpreter, store, network="newest").version == "1.0"
     [warning] = store.warnings
     assert warning == "using a local `spam`: pip could not download `spam`: no route to host"
 
