@@ -337,7 +337,7 @@ def test_byte_code_of_an_installed_distribution_is_reused(
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "damage",
     [
         lambda pyc: pyc.write_bytes(b"\0\0\0\0" + pyc.read_bytes()[4:]),
         lambda pyc: pyc.write_bytes(pyc.read_bytes()[:8] + b"\0\0\0\0" + pyc.read_bytes()[12:]),
@@ -348,11 +348,11 @@ def test_byte_code_of_an_installed_distribution_is_reused(
     ids=["another magic number", "another time", "hash-based", "truncated", "missing"],
 )
 def test_byte_code_that_does_not_match_its_source_is_compiled_again(
-    spoil: Callable[[Path], object], tmp_path: Path, interpreter: Interpreter, store: Store
+    damage: Callable[[Path], object], tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
     info = install_wheel(make_wheel(tmp_path), tmp_path / "site")
     subprocess.run([sys.executable, "-m", "compileall", "-q", str(tmp_path / "site")], check=True)
-    spoil(tmp_path / "site" / "__pycache__" / f"spam.{sys.implementation.cache_tag}.pyc")
+    damage(tmp_path / "site" / "__pycache__" / f"spam.{sys.implementation.cache_tag}.pyc")
 
     image = build_compiled_image(read_installed(str(tmp_path / "site"), info.name), interpreter, store)
 
@@ -379,12 +379,12 @@ def test_a_distribution_that_virtualenv_installed_can_be_used(
     """Its RECORD lists virtualenv's marker, directories, and byte-code that does not exist, all without a hash."""
     info = install_wheel(make_wheel(tmp_path), tmp_path / "site")
     record = info / "RECORD"
-    strange = [
+    rows = [
         f"{info.name.replace('.dist-info', '.virtualenv')},,",
         "spam/__pycache__,,",
         "spam/gone.cpython-311.pyc,,",
     ]
-    record.write_text("\n".join([record.read_text().rstrip("\n"), *strange, ""]))
+    record.write_text("\n".join([record.read_text().rstrip("\n"), *rows, ""]))
 
     image = build_compiled_image(read_installed(str(tmp_path / "site"), info.name), interpreter, store)
 
@@ -395,7 +395,7 @@ def test_a_distribution_that_virtualenv_installed_can_be_used(
 # Wheels that are refused
 
 
-def entry(name: str, kind: int = stat.S_IFREG) -> zipfile.ZipInfo:
+def archive_entry(name: str, kind: int = stat.S_IFREG) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo("placeholder")
     info.filename = info.orig_filename = name
     info.external_attr = (kind | 0o644) << 16
@@ -413,14 +413,14 @@ HOSTILE: dict[str, tuple[dict[str, object], str]] = {
     "current directory": ({"unlisted": ["./planted.py"]}, "`./planted.py` is not a safe relative path"),
     "a drive": ({"unlisted": ["C:planted.py"]}, "`C:planted.py` contains a character"),
     "a stream": ({"unlisted": ["spam.py:hidden"]}, "`spam.py:hidden` contains a character"),
-    "backslashes": ({"unlisted": [entry("..\\planted.py")]}, "contains a character"),
+    "backslashes": ({"unlisted": [archive_entry("..\\planted.py")]}, "contains a character"),
     "a newline": ({"unlisted": ["a\nb.py"]}, "`a\\nb.py` contains a character"),
-    "a NUL": ({"unlisted": [entry("planted.py\0.txt")]}, "contains a character"),
+    "a NUL": ({"unlisted": [archive_entry("planted.py\0.txt")]}, "contains a character"),
     "a line separator": ({"unlisted": ["a\u2028b.py"]}, "contains a character"),
     "a trailing dot": ({"unlisted": ["planted.py."]}, "names another file on Windows"),
-    "a link": ({"unlisted": [entry("link", stat.S_IFLNK)]}, "`link` is not a regular file"),
-    "a device": ({"unlisted": [entry("null", stat.S_IFCHR)]}, "`null` is not a regular file"),
-    "a pipe": ({"unlisted": [entry("pipe", stat.S_IFIFO)]}, "`pipe` is not a regular file"),
+    "a link": ({"unlisted": [archive_entry("link", stat.S_IFLNK)]}, "`link` is not a regular file"),
+    "a device": ({"unlisted": [archive_entry("null", stat.S_IFCHR)]}, "`null` is not a regular file"),
+    "a pipe": ({"unlisted": [archive_entry("pipe", stat.S_IFIFO)]}, "`pipe` is not a regular file"),
     "not in RECORD": ({"unlisted": ["planted.py"]}, "RECORD does not list `planted.py`"),
     "a wrong hash": ({"record": {"spam.py": "sha256=AAAA,3"}}, "`spam.py` does not match its hash in RECORD"),
     "an empty hash": ({"record": {"spam.py": "sha256=,3"}}, "RECORD has no hash for `spam.py`"),

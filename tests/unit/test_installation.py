@@ -365,7 +365,7 @@ def test_on_windows_scripts_are_launchers_with_an_appended_archive(
     assert found == written_files(image, windows)
 
 
-def test_a_launcher_is_a_program_that_python_runs(
+def test_python_can_run_a_launcher(
     tmp_path: Path, interpreter: Interpreter, store: Store, windows: Environment
 ) -> None:
     image = build_image(make_wheel(tmp_path / "wheels"), interpreter, store)
@@ -387,7 +387,7 @@ def test_a_launcher_is_a_program_that_python_runs(
     ("machine", "bits", "size"),
     [("AMD64", 64, "t64.exe"), ("x86", 32, "t32.exe"), ("AMD64", 32, "t32.exe"), ("ARM64", 64, "t64-arm.exe")],
 )
-def test_the_launcher_is_that_of_the_machine(
+def test_the_launcher_matches_the_machine(
     machine: str, bits: int, size: str, tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
     import pkgutil
@@ -401,13 +401,14 @@ def test_the_launcher_is_that_of_the_machine(
     assert b"#!C:\\e\\Scripts\\python.exe\r\n" in found
 
 
-def test_headers_make_the_directories_that_they_need(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
+def test_the_directories_of_headers_are_created(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
     image = build_image(make_wheel(tmp_path / "w", files={"spam-1.0.data/headers/spam.h": ""}), interpreter, store)
 
     environment = fake_environment("/e")
-    made = [one.path for one in image_operations(image, environment) if isinstance(one, MakeDir)]
+    operations = image_operations(image, environment)
+    directories = [operation.path for operation in operations if isinstance(operation, MakeDir)]
 
-    assert made == ["include", "include/site", "include/site/python3.12", "include/site/python3.12/spam"]
+    assert directories == ["include", "include/site", "include/site/python3.12", "include/site/python3.12/spam"]
 
 
 def test_an_image_that_vanished_is_an_os_error(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
@@ -418,9 +419,9 @@ def test_an_image_that_vanished_is_an_os_error(tmp_path: Path, interpreter: Inte
         image_operations(image, fake_environment(tmp_path / "env", interpreter))
 
 
-def test_installing_loads_nothing_that_a_warm_run_has_not_loaded() -> None:
+def test_installing_imports_no_module_that_a_warm_run_does_not_import() -> None:
     program = "import sys; before = set(sys.modules); import cloche.store.installation, cloche.store.check; "
-    program += "print(*{one.partition('.')[0] for one in set(sys.modules) - before})"
+    program += "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert set(done.stdout.split()) <= {"cloche", "_sha2", "_sha256", "__future__", "errno", "fcntl"}

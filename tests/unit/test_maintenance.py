@@ -113,9 +113,9 @@ def test_prune_removes_damaged_files_at_once_and_leftovers_after_a_day(store: St
 
     removed = prune_store(store)
 
-    assert sorted(one.reason for one in removed) == ["damaged", "damaged"]
+    assert sorted(entry.reason for entry in removed) == ["damaged", "damaged"]
     assert os.path.isdir(stage), "the process that builds it may still be running"
-    later = {one.path: one.reason for one in prune_store(store, time.time() + 2 * DAY)}
+    later = {entry.path: entry.reason for entry in prune_store(store, time.time() + 2 * DAY)}
     assert later[stage] == "abandoned"
     assert later[os.path.join(store.writable_directory("wheels"), ".download-x")] == "abandoned"
 
@@ -124,7 +124,7 @@ def test_prune_removes_files_that_were_unused_for_a_month(store: Store, image: I
     fill(store)
 
     assert prune_store(store) == []
-    removed = {one.path: one for one in prune_store(store, time.time() + LONG)}
+    removed = {entry.path: entry for entry in prune_store(store, time.time() + LONG)}
 
     assert removed[image.root].reason == "unused for 100 days"
     assert removed[image.root].size > image.size
@@ -136,7 +136,7 @@ def test_prune_removes_files_that_were_unused_for_a_month(store: Store, image: I
 def test_prune_keeps_an_image_that_an_environment_shares(tmp_path: Path, store: Store, image: Image) -> None:
     os.link(f"{image.root}/purelib/spam.py", tmp_path / "spam.py")
 
-    assert image.root not in {one.path for one in prune_store(store, time.time() + LONG)}
+    assert image.root not in {entry.path for entry in prune_store(store, time.time() + LONG)}
     assert check_image(image) is None
 
 
@@ -173,7 +173,7 @@ def test_clear_and_prune_follow_no_links(tmp_path: Path, store: Store, image: Im
     removed = prune_store(store, time.time() + LONG)
     clear_store(store)
 
-    assert "damaged" in {one.reason for one in removed}
+    assert "damaged" in {entry.reason for entry in removed}
     assert snapshot(victim) == before
     assert os.listdir(tmp_path / "wheels") != []
     assert os.listdir(store.root) == ["wheels"]

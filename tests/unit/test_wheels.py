@@ -34,8 +34,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """An empty store, with a `sys.path` on which no pip is installed."""
     for name in ("packaging.specifiers", "packaging.tags"):  # imported before their directory leaves the path
         importlib.import_module(name)
-    bare = [one for one in sys.path if os.path.isdir(one) and not list(Path(one).glob("pip-*"))]
-    monkeypatch.setattr(sys, "path", bare)
+    without_pip = [entry for entry in sys.path if os.path.isdir(entry) and not list(Path(entry).glob("pip-*"))]
+    monkeypatch.setattr(sys, "path", without_pip)
     return Store.open(replace(host_with_home(tmp_path / "home"), executable=str(tmp_path / "no-python")))
 
 
@@ -129,13 +129,13 @@ def test_a_prerelease_is_chosen_if_there_is_no_release(tmp_path: Path, store: St
 
 
 @pytest.mark.parametrize(
-    ("wanted", "version"), [("spam==1.9", "1.9"), ("spam==1.9.0", "1.9"), ("spam==2.0", "2.0+ours")]
+    ("wanted", "version"), [("spam==1.9", "1.9"), ("spam==1.9.0", "1.9"), ("spam==2.0", "2.0+local")]
 )
 def test_only_the_requested_version_is_chosen(
     wanted: str, version: str, tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
-    for one in ("1.9", "1.10", "2.0+ours"):
-        make_wheel(tmp_path / "links", version=one)
+    for available in ("1.9", "1.10", "2.0+local"):
+        make_wheel(tmp_path / "links", version=available)
 
     assert choose(wanted, interpreter, store, tmp_path / "links").version == version
 
@@ -161,19 +161,19 @@ def test_a_find_links_directory_without_the_wheel_is_skipped(
     assert choose("spam", interpreter, store, tmp_path / "links", tmp_path / "missing").version == "1.0"
 
 
-def not_an_archive(directory: Path) -> None:
+def add_wheel_that_is_not_an_archive(directory: Path) -> None:
     (directory / "spam-4.0-py3-none-any.whl").write_bytes(b"not a zip archive")
 
 
-def a_directory(directory: Path) -> None:
+def add_wheel_that_is_a_directory(directory: Path) -> None:
     (directory / "spam-4.0-py3-none-any.whl").mkdir()
 
 
-def without_metadata(directory: Path) -> None:
+def add_wheel_without_metadata(directory: Path) -> None:
     make_wheel(directory, version="4.0", METADATA="")
 
 
-UNREADABLE = [not_an_archive, a_directory, without_metadata]
+UNREADABLE = [add_wheel_that_is_not_an_archive, add_wheel_that_is_a_directory, add_wheel_without_metadata]
 
 
 @pytest.mark.parametrize("damage", UNREADABLE)
@@ -237,7 +237,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store) -> Path:
     """A site-packages directory on the `sys.path` of the Python that runs cloche, with pip in it."""
     del store  # its fixture must change the path first
     wheel = make_wheel(
-        tmp_path / "made", "pip", "26.0", {"pip/__init__.py": "", "pip/_vendor/__init__.py": "DEBUNDLED = False\n"}
+        tmp_path / "wheels", "pip", "26.0", {"pip/__init__.py": "", "pip/_vendor/__init__.py": "DEBUNDLED = False\n"}
     )
     directory = tmp_path / "site-packages"
     install_wheel(wheel, directory)
@@ -260,7 +260,7 @@ def test_a_wheel_and_the_distribution_installed_from_it_have_the_same_digest(
     tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
     beside = choose("pip", interpreter, store)
-    wheel = choose("pip", interpreter, store, tmp_path / "made")
+    wheel = choose("pip", interpreter, store, tmp_path / "wheels")
 
     assert (wheel.kind, beside.kind) == ("wheel", "installed")
     assert wheel.digest == beside.digest
@@ -280,7 +280,7 @@ def test_the_newest_local_pip_is_used(in_store: str, expected: str, store: Store
 def test_only_pip_is_used_from_beside_cloche(
     tmp_path: Path, site: Path, store: Store, interpreter: Interpreter
 ) -> None:
-    install_wheel(make_wheel(tmp_path / "made"), site)
+    install_wheel(make_wheel(tmp_path / "wheels"), site)
 
     assert "nothing" in refusal("spam", interpreter, store).message
 
@@ -289,7 +289,7 @@ def test_a_debundled_pip_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store, interpreter: Interpreter
 ) -> None:
     files = {"pip/__init__.py": "", "pip/_vendor/__init__.py": "x = 1\nDEBUNDLED = True\n"}
-    install_wheel(make_wheel(tmp_path / "made", "pip", "26.0", files), tmp_path / "site")
+    install_wheel(make_wheel(tmp_path / "wheels", "pip", "26.0", files), tmp_path / "site")
     monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
 
     assert "lacks its bundled libraries" in refusal("pip", interpreter, store).message
@@ -620,7 +620,7 @@ def test_a_release_candidate_satisfies_the_bounds_of_its_release() -> None:
     ],
 )
 def test_requirements_for_the_same_distribution_are_merged(texts: list[str], wanted: list[str]) -> None:
-    assert [str(one) for one in parse_requirements(texts)] == wanted
+    assert [str(requirement) for requirement in parse_requirements(texts)] == wanted
 
 
 def test_two_versions_of_a_distribution_are_refused() -> None:
