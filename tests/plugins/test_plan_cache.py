@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.distributions import make_wheel
-from tests.integration.test_plan_cache import HERE, decides
+from tests.integration.test_plan_cache import RUNNING, resolves
 from tests.interpreters import pyenv
 from tests.plugins.site import Site, giving
 from tests.run import Cloche, clean_environ
@@ -33,7 +33,7 @@ def remove_plans(user: Cloche) -> None:
 
 def create(user: Cloche, *argv: str, **variables: str) -> tuple[bool, Tree]:
     """Create an environment; return whether anything was resolved for it, and its tree."""
-    resolved = decides(Cloche(user.cwd, {**user.environ, **variables}), "env", *argv)
+    resolved = resolves(Cloche(user.cwd, {**user.environ, **variables}), "env", *argv)
     tree = snapshot(user.cwd / "env")
     shutil.rmtree(user.cwd / "env")
     return resolved, tree
@@ -313,7 +313,7 @@ def test_a_plugin_that_is_installed_or_removed_later_counts(site: Site, user: Cl
 
 def test_a_finder_that_is_an_object_is_asked_in_every_search(site: Site, user: Cloche) -> None:
     site.install("acme", mine=giving("finder", "mine"))
-    argv = ("--no-seed", "-p", HERE)
+    argv = ("--no-seed", "-p", RUNNING)
 
     trees = [create(user, *argv)[1] for _ in range(2)]
 
