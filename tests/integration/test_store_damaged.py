@@ -62,7 +62,7 @@ class StoreWithEnvironment(NamedTuple):
         (name,) = os.listdir(os.path.join(self.root, *parts))
         return os.path.join(*parts, name)
 
-    def find(self, what: str) -> str:
+    def find(self, entry: str) -> str:
         """Return the path of an entry of the store by its description."""
         image = self.only(self.only("images"))
         inside = {
@@ -81,7 +81,7 @@ class StoreWithEnvironment(NamedTuple):
             "plan": self.only("plans"),
             "lock": self.only("locks"),
         }
-        return os.path.join(self.root, inside.get(what, what))
+        return os.path.join(self.root, inside.get(entry, entry))
 
 
 @pytest.fixture(scope="module")
@@ -197,20 +197,20 @@ def test_the_store_is_intact_and_used_before_it_is_damaged(setup: StoreWithEnvir
 def combinations(entries: Iterable[str], damages: Iterable[str]) -> list[ParameterSet]:
     """Return all pairs; a fourth of them, with every value at least once, is tested in every run, the rest at night."""
     return [
-        pytest.param(what, damage, marks=[pytest.mark.nightly] if (column + row) % 4 else [], id=f"{what}, {damage}")
-        for column, what in enumerate(entries)
+        pytest.param(entry, damage, marks=[pytest.mark.nightly] if (column + row) % 4 else [], id=f"{entry}, {damage}")
+        for column, entry in enumerate(entries)
         for row, damage in enumerate(damages)
     ]
 
 
-@pytest.mark.parametrize(("what", "damage"), combinations(FILES, DAMAGE_TO_FILES))
-def test_a_damaged_file_is_reported_and_created_again(setup: StoreWithEnvironment, what: str, damage: str) -> None:
-    path = setup.find(what)
+@pytest.mark.parametrize(("entry", "damage"), combinations(FILES, DAMAGE_TO_FILES))
+def test_a_damaged_file_is_reported_and_created_again(setup: StoreWithEnvironment, entry: str, damage: str) -> None:
+    path = setup.find(entry)
     DAMAGE_TO_FILES[damage](path)
 
-    if damage != "missing" or what not in ("probe result", "plan"):
+    if damage != "missing" or entry not in ("probe result", "plan"):
         assert setup.problems() != []
-    if what == "probe result":
+    if entry == "probe result":
         remove(os.path.join(setup.root, "plans"))  # a run with a cached plan does not probe
     result = setup.create()
 
@@ -220,9 +220,9 @@ def test_a_damaged_file_is_reported_and_created_again(setup: StoreWithEnvironmen
     assert stat.S_ISREG(os.lstat(path).st_mode)
 
 
-@pytest.mark.parametrize(("what", "damage"), combinations(DIRECTORIES, DAMAGE_TO_DIRECTORIES))
-def test_a_damaged_directory_of_an_image_is_created_again(setup: StoreWithEnvironment, what: str, damage: str) -> None:
-    path = setup.find(what)
+@pytest.mark.parametrize(("entry", "damage"), combinations(DIRECTORIES, DAMAGE_TO_DIRECTORIES))
+def test_a_damaged_directory_of_an_image_is_created_again(setup: StoreWithEnvironment, entry: str, damage: str) -> None:
+    path = setup.find(entry)
     DAMAGE_TO_DIRECTORIES[damage](path)
 
     result = setup.create()
@@ -233,9 +233,9 @@ def test_a_damaged_directory_of_an_image_is_created_again(setup: StoreWithEnviro
     assert stat.S_ISDIR(os.lstat(path).st_mode)
 
 
-@pytest.mark.parametrize(("what", "damage"), combinations(KIND_DIRECTORIES, DAMAGE_TO_DIRECTORIES))
-def test_a_store_with_an_unusable_directory_still_works(setup: StoreWithEnvironment, what: str, damage: str) -> None:
-    path = setup.find(what)
+@pytest.mark.parametrize(("entry", "damage"), combinations(KIND_DIRECTORIES, DAMAGE_TO_DIRECTORIES))
+def test_a_store_with_an_unusable_directory_still_works(setup: StoreWithEnvironment, entry: str, damage: str) -> None:
+    path = setup.find(entry)
     remove(path)
     DAMAGE_TO_DIRECTORIES[damage](path)
 
@@ -254,15 +254,15 @@ VICTIMS = (*FILES, *DIRECTORIES, *KIND_DIRECTORIES, "lock")
 LINKS = ("to a file", "to a directory", "to nothing", "to the original", "hard")
 
 
-@pytest.mark.parametrize(("what", "kind"), combinations(VICTIMS, LINKS))
-def test_a_planted_link_is_not_followed(setup: StoreWithEnvironment, what: str, kind: str) -> None:
+@pytest.mark.parametrize(("entry", "kind"), combinations(VICTIMS, LINKS))
+def test_a_planted_link_is_not_followed(setup: StoreWithEnvironment, entry: str, kind: str) -> None:
     """The target of the link stays unchanged, and the environment is the usual one."""
     victims = setup.directory / "victims"
     victims.mkdir()
     (victims / "file").write_text("precious")
     (victims / "directory").mkdir()
     (victims / "directory" / "file").write_text("precious")
-    path = setup.find(what)
+    path = setup.find(entry)
     if kind == "to the original":
         if not os.path.lexists(path):
             plant_directory(path)
@@ -272,7 +272,7 @@ def test_a_planted_link_is_not_followed(setup: StoreWithEnvironment, what: str, 
         os.link(victims / "file", path)
     else:
         plant_link(path, str(victims / {"to a file": "file", "to a directory": "directory"}.get(kind, "nothing")))
-    if what == "lock":
+    if entry == "lock":
         remove(setup.find("image"))  # so that the run takes the lock
     before = snapshot(victims)
 
@@ -313,8 +313,8 @@ def test_the_store_is_private_whatever_the_umask(setup: StoreWithEnvironment) ->
         assert mode == (0o600 if kind == "CACHEDIR.TAG" else 0o700), kind
     assert stat.S_IMODE(os.stat(setup.find("ABI")).st_mode) == 0o700
     assert stat.S_IMODE(os.stat(setup.find("image")).st_mode) == 0o700
-    for what in ("probe result", "plan", "lock"):
-        assert stat.S_IMODE(os.stat(setup.find(what)).st_mode) == 0o600
+    for entry in ("probe result", "plan", "lock"):
+        assert stat.S_IMODE(os.stat(setup.find(entry)).st_mode) == 0o600
 
 
 def timestamps(root: str) -> dict[str, tuple[int, ...]]:

@@ -229,11 +229,11 @@ def test_a_failure_at_any_step_restores_permissions_too(
     before = snapshot(target)
     taken: list[Action] = []
 
-    def fail(action: Action, staging: str, there: str) -> None:
+    def fail(action: Action, staging: str, target: str) -> None:
         if len(taken) == step:
             raise OSError(5, "Input/output error")
         taken.append(action)
-        journal.take(action, staging, there)
+        journal.take(action, staging, target)
 
     monkeypatch.setattr(merge, "take", fail)
     if step < STEPS:
@@ -254,11 +254,11 @@ def test_the_next_run_restores_permissions_that_a_killed_run_changed(tmp_path: P
     if child == 0:
         taken: list[Action] = []
 
-        def die(action: Action, staging: str, there: str) -> None:
+        def die(action: Action, staging: str, target: str) -> None:
             if len(taken) == step:
                 os._exit(9)
             taken.append(action)
-            journal.take(action, staging, there)
+            journal.take(action, staging, target)
 
         merge.take = die
         try:

@@ -237,11 +237,11 @@ def test_a_failure_at_any_step_restores_contents_modes_and_links(target, old, st
         monkeypatch.setattr(exchange, "system_exchange", cannot_exchange)
     take, taken = merge.take, []
 
-    def failing(action, staging, there):
+    def failing(action, staging, target):
         if len(taken) == step:
             raise OSError(28, "No space left on device")
         taken.append(action)
-        take(action, staging, there)
+        take(action, staging, target)
 
     monkeypatch.setattr(merge, "take", failing)
     try:
@@ -277,8 +277,8 @@ def test_files_that_cannot_be_restored_are_kept_for_the_next_run(target, old, mo
         def refuse():
             raise OSError(5, "Input/output error")
 
-        def failing(action, staging, there):
-            take(action, staging, there)
+        def failing(action, staging, target):
+            take(action, staging, target)
             if action.path == "pyvenv.cfg":
                 refuse()
 
@@ -299,10 +299,10 @@ def is_killed(target: str, strategy: str, exchanging: bool, fatal) -> bool:
     if child == 0:
         take, rename = merge.take, os.rename
 
-        def dying_take(action, staging, there):
+        def dying_take(action, staging, target):
             if fatal("take", action.path):
                 os._exit(9)
-            take(action, staging, there)
+            take(action, staging, target)
 
         def dying_rename(source, destination, **more):
             if fatal("rename", source):
@@ -361,11 +361,11 @@ def test_a_directory_that_cannot_be_renamed_is_replaced_file_by_file_or_restored
     if end == "failed":
         take, taken = merge.take, []
 
-        def failing(action, staging, there):
+        def failing(action, staging, target):
             if len(taken) == step:
                 raise OSError(28, "No space left on device")
             taken.append(action)
-            take(action, staging, there)
+            take(action, staging, target)
 
         monkeypatch.setattr(merge, "take", failing)
         try:

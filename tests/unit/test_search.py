@@ -618,11 +618,11 @@ def test_an_install_command_is_suggested_only_if_it_would_provide_a_match(
 
 def test_the_error_says_why_each_requested_path_or_command_is_unusable(machine: Machine) -> None:
     """Only requests for a version have close matches; a path or a command is either usable or not."""
-    there = machine.add("path", "CPython 3.9.18")
+    mismatch = machine.add("path", "CPython 3.9.18")
     with pytest.raises(InterpreterNotFound) as caught:
         machine.find("3.20", "/nowhere/python")
     lines = [line.strip() for line in (caught.value.hint or "").splitlines()]
-    assert f"`{there}` is 3.9.18, not 3.20" in lines
+    assert f"`{mismatch}` is 3.9.18, not 3.20" in lines
     assert any(line.startswith("`/nowhere/python` ") for line in lines)
     with pytest.raises(InterpreterNotFound) as caught:
         machine.find("/nowhere/python", "/nowhere/else")
