@@ -25,7 +25,7 @@ KEPT_VARIABLES = ("CLOCHE_REQUIRE_ALL", "CLOCHE_SWEEP")
 REMOVED_PREFIXES = ("CLOCHE_", "VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "XDG_")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest applies `-m`
+@pytest.hookimpl(tryfirst=True)  # before other hooks deselect tests, for example by `-m`
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the thorough tests, and deselect the slow ones.
 
