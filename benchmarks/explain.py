@@ -38,7 +38,7 @@ class Import(NamedTuple):
 def explain(peers: Peers, row: Row) -> str:
     """Return the imports and system calls of a row's commands as text."""
     cloche = next(command for command in row.commands if command.peer == "cloche")
-    count = f" ({cloche.makes} environments, after one that is not counted)" if cloche.makes > 1 else ""
+    count = f" ({cloche.environments} environments, after one that is not counted)" if cloche.environments > 1 else ""
     parts = [f"# {row.title}{count}\n", *import_lines(peers, cloche, cold=row.cold)]
     if shutil.which("strace"):
         counts = {

@@ -132,7 +132,7 @@ class Peers:
         started = perf_counter()
         printed = self.capture(command.words, environ)
         seconds = perf_counter() - started
-        return statistics.median(json.loads(printed)["seconds"]) if command.makes > 1 else seconds
+        return statistics.median(json.loads(printed)["seconds"]) if command.environments > 1 else seconds
 
     def disk(self) -> dict[str, dict[str, int]]:
         """Return the disk usage of a seeded environment, by peer: the bytes in `files` and the number of `directories`.

@@ -14,7 +14,7 @@ class Command(NamedTuple):
     with wheels, `{image}` the directory of pip's files in cloche's cache, `{here}` the directory of this module."""
     every: int = 1
     """It runs only in every n-th round; for slow commands."""
-    makes: int = 1
+    environments: int = 1
     """How many environments it creates. If several, it prints a JSON object with a list of `seconds`, one for each."""
     environ: tuple[tuple[str, str], ...] = ()
     """Additional environment variables."""
@@ -53,7 +53,7 @@ def first_pip(peer: str, line: str, every: int = 1) -> Command:
 def in_process(*options: str) -> Command:
     """Return a command that creates several environments in one process."""
     words = ("{bin}/python", "{here}/in_process.py", "{env}", str(PER_PROCESS), *options)
-    return Command("cloche", words, makes=PER_PROCESS)
+    return Command("cloche", words, environments=PER_PROCESS)
 
 
 PER_PROCESS = 20

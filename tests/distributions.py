@@ -1,4 +1,4 @@
-"""Distributions that tests make: wheels as they should be and as they should not, and directories they are in."""
+"""Create wheels, valid and invalid ones, and install and check them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 MODULE = "def main():\n    print('spam')\n"
 
 
-def hashed(content: bytes) -> str:
-    """Return a content's hash as RECORD has it."""
+def record_hash(content: bytes) -> str:
+    """Return the hash of a content in the format of RECORD."""
     return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
 
 
@@ -41,12 +41,12 @@ def make_wheel(
     record: Mapping[str, str] | None = None,
     **metadata: str,
 ) -> Path:
-    """Make a wheel and return its path.
+    """Create a wheel and return its path.
 
-    :param files: what it holds besides its metadata; one module by default.
-    :param unlisted: further entries, in the archive and not in RECORD.
-    :param record: rows of RECORD to be other than they should be, `hash,size` by name; an empty one is left out.
-    :param metadata: whole texts of files of the metadata directory, by name without its suffix.
+    :param files: its files without the metadata, by path; by default one module.
+    :param unlisted: additional entries of the archive that RECORD does not list.
+    :param record: wrong rows for RECORD, `hash,size` by path; an empty one omits the row.
+    :param metadata: contents of further files in the metadata directory, by name; they replace the generated ones.
     """
     directory.mkdir(parents=True, exist_ok=True)
     tags = list(tags)
@@ -54,7 +54,7 @@ def make_wheel(
     info = f"{stem}.dist-info"
     about = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"]
     about += [f"Requires-Python: {requires_python}\n"] if requires_python else []
-    about += [f"Requires-Dist: {one}\n" for one in requires]
+    about += [f"Requires-Dist: {requirement}\n" for requirement in requires]
     texts = {
         "METADATA": "".join(about),
         "WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: {str(pure).lower()}\n"
@@ -70,7 +70,7 @@ def make_wheel(
         for key, text in contents.items():
             content = text.encode() if isinstance(text, str) else text
             archive.writestr(key, content)
-            row = (record or {}).get(key, f"{hashed(content)},{len(content)}")
+            row = (record or {}).get(key, f"{record_hash(content)},{len(content)}")
             if row:
                 writer.writerow([key, *row.split(",")])
         for entry in unlisted:
@@ -83,7 +83,7 @@ def make_wheel(
     return path
 
 
-def install(wheel: Path, site: Path) -> Path:
+def install_wheel(wheel: Path, site: Path) -> Path:
     """Unpack a wheel into a site-packages directory as an installer would, and return its metadata directory."""
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
@@ -91,34 +91,34 @@ def install(wheel: Path, site: Path) -> Path:
     (site / info / "INSTALLER").write_text("pip\n")
     script = "#!/usr/bin/python\n"
     with open(site / info / "RECORD", "a") as record:
-        record.write(f"../../../bin/spam,{hashed(script.encode())},{len(script)}\n")
-        record.write(f"{info}/INSTALLER,{hashed(b'pip' + os.linesep.encode())},4\n")
+        record.write(f"../../../bin/spam,{record_hash(script.encode())},{len(script)}\n")
+        record.write(f"{info}/INSTALLER,{record_hash(b'pip' + os.linesep.encode())},4\n")
     return site / info
 
 
-def host_at(home: Path, **environ: str) -> Host:
-    """Return a host whose user's home is `home`, with the search path of the real one."""
+def host_with_home(home: Path, **environ: str) -> Host:
+    """Return a fake host with this home directory and the real PATH."""
     return fake_host(environ={"HOME": str(home), "PATH": os.environ.get("PATH", ""), **environ}, cwd=str(home))
 
 
-def wrong_rows(site: Path, dist_info: str) -> list[str]:
-    """Return what is wrong with the RECORD of an installed distribution: files that are not there, or not as listed."""
-    wrong = []
+def record_problems(site: Path, dist_info: str) -> list[str]:
+    """Return the differences between the RECORD of an installed distribution and its files."""
+    problems = []
     with open(site / dist_info / "RECORD", encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     for name, digest, size in rows:
         path = site / name
         if not path.is_file():
-            wrong.append(f"{name} is not there")
-        elif digest and hashed(path.read_bytes()) != digest:
-            wrong.append(f"{name} has another hash")
+            problems.append(f"{name} does not exist")
+        elif digest and record_hash(path.read_bytes()) != digest:
+            problems.append(f"{name} has another hash")
         elif digest and path.stat().st_size != int(size):
-            wrong.append(f"{name} has another size")
+            problems.append(f"{name} has another size")
     listed = {os.path.normpath(site / name) for name, _, _ in rows}
-    inside = {parts[0] for name, _, _ in rows if len(parts := name.split("/")) > 1 and parts[0] != ".."}
-    for top in inside:
-        for parent, _, names in os.walk(site / top):
-            wrong += [
+    packages = {parts[0] for name, _, _ in rows if len(parts := name.split("/")) > 1 and parts[0] != ".."}
+    for package in packages:
+        for parent, _, names in os.walk(site / package):
+            problems += [
                 f"{name} is not listed" for name in names if os.path.normpath(os.path.join(parent, name)) not in listed
             ]
-    return wrong
+    return problems

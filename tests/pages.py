@@ -1,15 +1,16 @@
-"""Read pages of the documentation and do what they tell the reader to do; what a page is about is not known here.
+"""Read pages of the documentation, and follow their instructions.
 
-A page is followed from its beginning in an empty directory, as by a reader:
+A page is followed from the beginning, in an empty directory:
 
-- a block of `console` is typed into one bash that lasts for the whole page; lines that begin with a prompt (`$ `,
-  `(.venv) $ `) are commands, `> ` goes on with the last one; other lines are what it prints, `...` being anything;
-- so are the lines of a `terminal`, whatever comes of them: what they print is in the picture that is taken of it;
-- a block of `rc`, `fish`, ... is given to that shell as a script;
-- a block with a `:caption:` is a file of that name, be it written there (`code-block`) or included (`literalinclude`);
-- a block after `<!-- not followed: REASON -->` is left alone, and so are the languages that are no commands (`text`).
+- A `console` block is typed into a bash session, one for the whole page. Lines with a prompt (`$ `, `(.venv) $ `) are
+  commands, and `> ` continues a command. Other lines are the expected output, in which `...` matches anything.
+- The lines of a `terminal` block are also typed, but may fail and print anything: the picture shows the real output.
+- A block in the language of another shell (`fish`, `rc`, …) is run by that shell as a script.
+- A block with a `:caption:` is written to a file of that name, whether it is inline (`code-block`) or included
+  (`literalinclude`).
+- A block after `<!-- not followed: REASON -->`, or in another language (`text`), is skipped.
 
-A command has to succeed, unless the page shows the error that cloche prints. `~/cloche` is the checkout.
+A command must succeed, unless the page shows an error of cloche. `~/cloche` is the checkout.
 """
 
 from __future__ import annotations
@@ -35,16 +36,16 @@ import cloche_errors  # noqa: E402, F401
 import cloche_reference  # noqa: E402
 
 FENCE = re.compile(r"^(?P<fence>`{3,})(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=fence)\s*$", re.MULTILINE | re.DOTALL)
-LEFT_ALONE = re.compile(r"<!-- not followed: .+ -->\s*\Z")
+SKIPPED = re.compile(r"<!-- not followed: .+ -->\s*\Z")
 PROMPT = re.compile(r"(?:\([^)]*\) )?\$ ")
 SHELLS = {"fish": ["fish", "--no-config"], "rc": ["rc", "-e"], "zsh": ["zsh", "-f", "-e"], "tcsh": ["tcsh", "-f", "-e"]}
 ANY, ANY_LINES = ".*", r"(?:.*\n)*?"
-DONE = "-- done --"
+END_MARKER = "-- done --"
 
 
 @cache
-def page(name: str) -> str:
-    """Return a page of the documentation as it is built, with what is generated in it."""
+def built_page(name: str) -> str:
+    """Return a page of the documentation including its generated parts."""
     return cloche_reference.expand_markers((DOCS / name).read_text(encoding="utf-8"))
 
 
@@ -58,17 +59,18 @@ class Block(NamedTuple):
 
 
 class Command(NamedTuple):
-    """One command of a console block, and what the page says that it prints."""
+    """One command of a console block."""
 
     text: str
-    prints: str
+    output: str
+    """The output that the page shows."""
 
 
 def blocks(page: Path) -> Iterator[Block]:
-    """Yield the blocks of a page that are to be followed, in order."""
+    """Yield the blocks of a page in order, without those that the page marks as not followed."""
     text = page.read_text(encoding="utf-8")
     for match in FENCE.finditer(text):
-        if LEFT_ALONE.search(text[: match.start()]):
+        if SKIPPED.search(text[: match.start()]):
             continue
         info, body = match["info"].strip(), match["body"]
         options = dict(re.findall(r"^:([a-z-]+): *(.*)\n", body, re.MULTILINE))
@@ -80,25 +82,25 @@ def blocks(page: Path) -> Iterator[Block]:
         yield Block(language, options.get("caption", ""), content, text.count("\n", 0, match.start()) + 1)
 
 
-def commands(body: str) -> Iterator[Command]:
+def console_commands(body: str) -> Iterator[Command]:
     """Yield the commands of a console block."""
-    text, prints = "", ""
+    text, output = "", ""
     for line in body.splitlines():
         if prompt := PROMPT.match(line):
             if text:
-                yield Command(text, prints)
-            text, prints = line[prompt.end() :], ""
-        elif line.startswith("> ") and not prints:
+                yield Command(text, output)
+            text, output = line[prompt.end() :], ""
+        elif line.startswith("> ") and not output:
             text += f"\n{line[2:]}"
         else:
             assert text, f"a console block begins with a command, not with {line!r}"
-            prints += f"{line}\n"
+            output += f"{line}\n"
     if text:
-        yield Command(text, prints)
+        yield Command(text, output)
 
 
 class Reader:
-    """Somebody who follows a page: with a home directory, a current directory, and a terminal."""
+    """Follows pages in a new home directory, with one bash session."""
 
     def __init__(self, home: Path, environ: dict[str, str]) -> None:
         home.mkdir()
@@ -113,7 +115,7 @@ class Reader:
             "PWD": str(self.directory),
             "SHELL": require("bash"),
         }
-        self.terminal = subprocess.Popen(
+        self.shell = subprocess.Popen(
             [self.environ["SHELL"], "--norc", "--noprofile"],
             cwd=self.directory,
             env=self.environ,
@@ -124,11 +126,14 @@ class Reader:
         )
 
     def close(self) -> None:
-        self.terminal.communicate()
+        self.shell.communicate()
 
     def follow(self, page: Path) -> int:
-        """Do everything that a page says, and return how many things that were."""
-        done = 0
+        """Follow a page; return the number of steps, which are commands, scripts and files.
+
+        :raises AssertionError: a step fails, or its output is not the one on the page.
+        """
+        steps = 0
         for block in blocks(page):
             where = f"{page.name}:{block.line}"
             if block.caption:
@@ -136,50 +141,52 @@ class Reader:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(block.body, encoding="utf-8")
             elif block.language == "console":
-                for command in commands(block.body):
+                for command in console_commands(block.body):
                     self.type(command, where)
-                    done += 1
+                    steps += 1
             elif block.language == "{terminal}":
                 for line in block.body.splitlines():
                     self.type(Command(f"{line} || [ $? != 127 ]", ""), where)
-                    done += 1
+                    steps += 1
             elif block.language in SHELLS:
                 self.run_script(block, where)
             elif block.language == "python":
                 self.type(Command(f"python - <<'END'\n{block.body}END", ""), where)
             else:
                 continue
-            done += 1
-        return done
+            steps += 1
+        return steps
 
     def type(self, command: Command, where: str) -> None:
-        """Type one command into the terminal and compare what it prints.
+        """Type one command into the shell, and compare its output.
 
-        :raises AssertionError: it fails, or prints something else than the page says.
+        :raises AssertionError: it fails, or its output is not the one on the page.
         """
-        assert self.terminal.stdin is not None
-        assert self.terminal.stdout is not None
-        self.terminal.stdin.write(f"{{ {command.text}\n}} </dev/null; printf '\\n%s%d\\n' '{DONE}' $?\n")
-        self.terminal.stdin.flush()
+        assert self.shell.stdin is not None
+        assert self.shell.stdout is not None
+        self.shell.stdin.write(f"{{ {command.text}\n}} </dev/null; printf '\\n%s%d\\n' '{END_MARKER}' $?\n")
+        self.shell.stdin.flush()
         printed = ""
-        for line in self.terminal.stdout:
-            if line.startswith(DONE):
+        for line in self.shell.stdout:
+            if line.startswith(END_MARKER):
                 break
             printed += line
         else:
             raise AssertionError(f"{where}: `{command.text}` ended the shell: {printed}")
-        code = int(line.removeprefix(DONE))
+        code = int(line.removeprefix(END_MARKER))
         printed = printed.removesuffix("\n")
-        assert code == 0 or "cloche: error: " in command.prints, (
+        assert code == 0 or "cloche: error: " in command.output, (
             f"{where}: `{command.text}` exits with {code}: {printed}"
         )
-        if command.prints:
-            assert matches(printed, command.prints), f"{where}: `{command.text}` prints\n{printed}not\n{command.prints}"
+        if command.output:
+            assert output_matches(printed, command.output), (
+                f"{where}: `{command.text}` prints\n{printed}not\n{command.output}"
+            )
 
     def run_script(self, block: Block, where: str) -> None:
-        """Give a block to the shell that it is written for.
+        """Run a block in the shell that it is written for.
 
-        :raises AssertionError: it fails.
+        :raises AssertionError: it fails, or prints to standard error.
         """
         program, *arguments = SHELLS[block.language]
         done = subprocess.run(
@@ -194,8 +201,8 @@ class Reader:
         assert (done.returncode, done.stderr) == (0, ""), f"{where}: exits with {done.returncode}: {done.stderr}"
 
 
-def matches(printed: str, shown: str) -> bool:
-    """Return whether a page shows what was printed; `...` is anything in a line, alone it is any lines, or none."""
+def output_matches(printed: str, shown: str) -> bool:
+    """Return whether output matches a page: `...` matches any text in a line, and any number of lines if it is alone."""
     lines = [
         ANY_LINES if line == "..." else f"{ANY.join(map(re.escape, line.split('...')))}\n"
         for line in shown.splitlines()

@@ -1,4 +1,4 @@
-"""How much properties are tried: a little and the same in every run, much more and always something else every night."""
+"""The number of examples for property tests: few and always the same by default, many and random in the nightly run."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from hypothesis import settings
 
 
 def examples(usual: int) -> settings:
-    """Return settings for a property of which `usual` examples are enough for a run; a night has twenty times as many."""
+    """Return settings with `usual` examples in a normal run, and twenty times as many in the nightly run."""
     return settings(max_examples=usual if settings().derandomize else 20 * usual)

@@ -1,4 +1,4 @@
-"""Interpreters of other machines, as the probe described them: plans for them are made and compared on this one."""
+"""Recorded probe results of interpreters on other machines, so that tests can plan for them on any machine."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from cloche.discovery import serialization
 if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter
 
-PLACE = os.path.join(os.path.dirname(__file__), "data", "probes")
-NAMES = sorted(name.removesuffix(".json") for name in os.listdir(PLACE))
+DIRECTORY = os.path.join(os.path.dirname(__file__), "data", "probes")
+RECORDED_NAMES = sorted(name.removesuffix(".json") for name in os.listdir(DIRECTORY))
 
 
-def recorded(name: str) -> Interpreter:
-    """Return a recorded interpreter: `cpython-3.12-windows`."""
-    with open(os.path.join(PLACE, f"{name}.json"), encoding="utf-8") as file:
+def recorded_interpreter(name: str) -> Interpreter:
+    """Return a recorded interpreter by its file name without the suffix: `cpython-3.12-windows`."""
+    with open(os.path.join(DIRECTORY, f"{name}.json"), encoding="utf-8") as file:
         return serialization.interpreter_from_dict(json.load(file))

@@ -1,4 +1,4 @@
-"""Run the command line as users do: a process of its own, with a cache and a home of its own."""
+"""Run the command line like a user: in a new process, with a separate home directory and cache."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 
 class Outcome(NamedTuple):
+    """The exit code and the output of a command."""
+
     code: int
     out: str
     err: str
@@ -24,7 +26,7 @@ class Outcome(NamedTuple):
 
 
 class Cloche(NamedTuple):
-    """The command line in one directory."""
+    """The command line in one working directory; call it with the arguments of `cloche`."""
 
     cwd: Path
     environ: Mapping[str, str]
@@ -43,25 +45,25 @@ class Cloche(NamedTuple):
         return Outcome(done.returncode, done.stdout, done.stderr)
 
 
-def with_cloche(environment: Path) -> list[str]:
-    """Return the command that runs cloche from an environment, as if it were installed there."""
+def cloche_command_in(environment: Path) -> list[str]:
+    """Make cloche importable in an environment; return the command that runs it there."""
     [site] = environment.glob("lib/python*/site-packages")
     (site / "cloche.pth").write_text("".join(f"{path}\n" for path in sys.path if os.path.isdir(path)))
     return [str(environment / "bin" / "python"), "-m", "cloche"]
 
 
 def clean_environ(home: Path, cache: Path) -> dict[str, str]:
-    """Return the environment of a user who has set nothing: what the machine needs, and a home of their own."""
+    """Return the environment variables of a user without settings for cloche or Python, with this home and cache."""
     kept = {
         name: text for name, text in os.environ.items() if not name.startswith(("CLOCHE_", "VIRTUAL_ENV", "PYTHON"))
     }
     return {**kept, "HOME": str(home), "XDG_CACHE_HOME": str(cache), "SHELL": "/bin/bash", "PYTHONWARNINGS": "error"}
 
 
-def used_cache(directory: Path) -> Path:
-    """Fill a cache in an empty directory as a user does who has made environments before, and return the directory of caches.
+def filled_cache(directory: Path) -> Path:
+    """Create two environments in an empty directory; return the cache directory (`XDG_CACHE_HOME`) that they filled.
 
-    So it does not depend on the order of tests which of them finds the seeds without byte-code.
+    The second one compiles the cached seeds. Without it, the first test to run would find them without byte-code.
     """
     cache = directory / "cache"
     for name in ("home", "work"):

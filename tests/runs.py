@@ -4,9 +4,9 @@
 - `tox -e thorough` runs the cases that this module marks `thorough`. `.ci/run` runs both.
 - `tox -e nightly` runs the tests that are marked `nightly` or `clients` where they are defined, and sweeps in full.
 
-One table decides, because only a measurement can tell what is slow. Some tests have many cases of one kind: `few` and
-`each` choose a sample for the quick run. Others take seconds because they use a real tool for what cheaper tests cover as
-well: `NONE` leaves them to the thorough run. `pytest --durations=50` shows which tests to look at.
+The table `SLOW` decides, based on measurements. Some tests have many similar cases: `few` and `each` choose a sample for
+the quick run. Others take seconds because they use a real tool for something that cheaper tests also cover: `NONE` leaves
+them to the thorough run. `pytest --durations=50` shows candidates for the table.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 COLLECTED = pytest.StashKey[list[pytest.Item]]()
-"""All tests that the session collected, including those that it then left out."""
+"""All tests that the session collected, including those that it then deselected."""
 
 
 def few(count: int) -> Choice:
@@ -38,7 +38,7 @@ def few(count: int) -> Choice:
 
 
 def each(*names: str) -> Choice:
-    """Choose a case for each kind of value of these parameters; one case if the test does not have them."""
+    """Choose cases so that every kind of value of these parameters occurs; one case if the test lacks the parameters."""
 
     def choose(cases: Sequence[pytest.Item]) -> Sequence[pytest.Item]:
         chosen, seen = [cases[0]], kinds(cases[0], names)
@@ -54,19 +54,19 @@ NONE = few(0)
 
 
 SLOW: dict[str, Choice] = {
-    # Runs that are killed, failed or crowded at many moments. `transaction` and `test_destinations` test each promise.
+    # Killed, failing and concurrent runs at many moments. `transaction` and `test_destinations` test each guarantee.
     "sweep/*": NONE,
     "lifecycle/test_killed.py::*": NONE,
     "integration/test_crowds.py::*": NONE,
-    "integration/test_destinations.py::test_a_run_that_was_killed_while_it_added*": few(1),
+    "integration/test_destinations.py::test_the_next_run_rolls_back_a_killed_one*": few(1),
     "integration/test_destinations.py::test_a_signal_ends_the_run*": few(3),
     "integration/test_destinations.py::*": few(4),
     "transaction/test_moments.py::*": few(1),
-    # Every interpreter: `test_create` creates and tries an environment of each.
+    # Every interpreter: `test_create` creates and uses an environment for each.
     "integration/test_create.py::test_every_interpreter_*": each("minor", "creator"),
     "integration/test_create.py::test_pypy_*": few(1),
     "integration/test_create.py::test_pip_runs_from_*": few(3),
-    "integration/test_create.py::test_upgrading_pip_*": NONE,
+    "integration/test_create.py::test_uninstalling_pip_*": NONE,
     "seeding/test_real_pips.py::test_pip_*": NONE,
     "seeding/test_real_pips.py::test_setuptools_*": NONE,
     "seeding/test_real_pips.py::test_*_in_one_environment_*": NONE,
@@ -88,7 +88,7 @@ SLOW: dict[str, Choice] = {
     "shells/test_posix_shells.py::test_*prompt*": few(3),
     "shells/test_relocatable_activation.py::test_the_directory_may_be_called_anything": few(2),
     "shells/test_relocatable_scripts.py::test_the_directory_may_be_called_anything": few(2),
-    "cli/test_completion.py::test_names_of_directories_*": few(3),
+    "cli/test_completion.py::test_names_of_directories_are_quoted": few(3),
     "cli/test_completion.py::test_powershell_*": NONE,
     "cli/test_activate.py::test_*": each("shell"),
     # Environments created by other tools, with packages: one or two for each of `move`, `doctor` and `upgrade`.
@@ -106,30 +106,30 @@ SLOW: dict[str, Choice] = {
     "lifecycle/test_upgrade.py::test_files_of_the_user_*": few(1),
     "lifecycle/test_upgrade.py::*": NONE,
     "lifecycle/*": few(1),
-    # Places, requests and damage of every kind.
-    "integration/test_odd_places.py::test_without_a_home_*": few(1),
-    "integration/test_odd_places.py::test_what_a_file_system_cannot_do_*": few(1),
+    # Unusual destinations, requests and damage.
+    "integration/test_odd_places.py::test_an_environment_is_created_without_a_usable_home": few(1),
+    "integration/test_odd_places.py::test_unsupported_system_calls_have_fallbacks": few(1),
     "integration/test_odd_places.py::*": NONE,
-    "integration/test_relocatable.py::test_so_it_is_*": NONE,
+    "integration/test_relocatable.py::test_an_environment_of_*": NONE,
     "integration/test_relocatable.py::test_doctor_*": NONE,
     "integration/test_relocatable.py::test_move_and_upgrade_*": NONE,
     "integration/test_current_directory.py::test_a_blank_name_*": few(3),
     "integration/test_plan_cache.py::*": few(3),
     "integration/test_store_damaged.py::*": few(4),
-    "integration/test_zipapp.py::test_the_plugins_in_the_box_*": few(1),
+    "integration/test_zipapp.py::test_the_archive_has_the_built_in_plugin_*": few(1),
     "integration/test_zipapp.py::*": NONE,
     "unit/test_installation.py::test_scripts_start_from_any_directory": few(4),
     "unit/test_images.py::test_a_damaged_image_*": few(4),
     "cli/test_interference.py::*": few(4),
     "plugins/test_plan_cache.py::*": few(4),
     "plugins/test_commands.py::test_a_blocked_plugin_is_not_imported_*": few(4),
-    # Pages followed to the letter: one for each part of the documentation.
-    "test_docs_work.py::test_following_a_page_*": each("path"),
+    # Pages that are followed: one for each part of the documentation.
+    "test_docs_work.py::test_the_instructions_of_a_page_work": each("path"),
     # Tests of the tests.
-    "test_runs.py::test_the_runs_share_*": NONE,
-    "test_trees.py::test_a_test_that_finds_large_trees_*": NONE,
+    "test_runs.py::test_every_case_is_in_one_run_*": NONE,
+    "test_trees.py::test_a_failed_comparison_*": NONE,
 }
-"""What the quick run takes of a test, by its file, its function and perhaps a fixture; the first match decides."""
+"""The cases that the quick run keeps, by file, function and optionally fixture of a test; the first match decides."""
 
 
 def thorough(items: Iterable[pytest.Item]) -> list[pytest.Item]:
@@ -138,16 +138,16 @@ def thorough(items: Iterable[pytest.Item]) -> list[pytest.Item]:
     for item in items:
         if not any(item.get_closest_marker(name) for name in ("nightly", "clients")):
             tests[item.nodeid.partition("[")[0]].append(item)
-    left: list[pytest.Item] = []
+    slow: list[pytest.Item] = []
     for cases in tests.values():
-        if choice := next((choice for pattern, choice in SLOW.items() if matches(pattern, cases[0])), None):
+        if choice := next((choice for pattern, choice in SLOW.items() if pattern_matches(pattern, cases[0])), None):
             chosen = choice(sorted(cases, key=position))
-            left += [case for case in cases if case not in chosen]
-    return left
+            slow += [case for case in cases if case not in chosen]
+    return slow
 
 
-def matches(pattern: str, item: pytest.Item) -> bool:
-    """Whether a pattern means a test: `integration/*`; `shells/test_batch.py::* (cmd)` if it uses the fixture `cmd`."""
+def pattern_matches(pattern: str, item: pytest.Item) -> bool:
+    """Return whether a pattern matches a test; `shells/test_batch.py::* (cmd)` matches tests with the fixture `cmd`."""
     name, _, fixture = pattern.partition(" (")
     test = item.nodeid.partition("::")[2].partition("[")[0]
     path = item.path.relative_to(HERE).as_posix() if HERE in item.path.parents else ""
@@ -155,12 +155,15 @@ def matches(pattern: str, item: pytest.Item) -> bool:
 
 
 def position(item: pytest.Item) -> list[int]:
-    """Return the position of a case among those of its test, in the order of its definition."""
+    """Return a sort key that gives the cases of a test in the order of their definition."""
     return list(item.callspec.indices.values()) if hasattr(item, "callspec") else []
 
 
 def kinds(item: pytest.Item, names: Iterable[str]) -> set[tuple[str, Hashable]]:
-    """Return the kinds of a case's values: pages of one directory, and checks with the same first word, are of one kind."""
+    """Return the kinds of a case's parameter values.
+
+    Each value is a kind of its own, except that pages in one directory, and checks with the same first word, share one.
+    """
     found: set[tuple[str, Hashable]] = set()
     for name in names:
         if hasattr(item, "callspec") and name in item.callspec.params:

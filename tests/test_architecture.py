@@ -1,4 +1,4 @@
-"""The rules of the architecture, read from the imports; docs/explanation/architecture.md says what they are for."""
+"""Test the rules of the architecture on the source code; docs/explanation/architecture.md gives the reasons for them."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ LAYERS = (
     ("cli",),
     ("__main__",),
 )
-"""The packages and loose modules of cloche, lowest first. Each imports only what is below it."""
+"""The packages and top-level modules of cloche, lowest layer first. Each may import only from lower layers."""
 
 PUBLIC = frozenset(("facade", "model", "errors", "shells", "testing", "cloche.plugins.hookspecs"))
-"""What plugins may import: packages and loose modules by name, one module of a package by its full name."""
+"""What plugins may import: packages and top-level modules by name, a single module of a package by its full name."""
 
 WARM = frozenset(
     (
@@ -113,31 +113,31 @@ WARM = frozenset(
         "cloche.store.installation",
     )
 )
-"""Modules that an ordinary `cloche DEST` loads, with plugins or without; everything else waits until it is needed."""
+"""Modules that an ordinary `cloche DEST` loads; all others are loaded only when they are needed."""
 
-DEAR = frozenset(
+EXPENSIVE = frozenset(
     "re enum typing dataclasses pathlib json argparse subprocess shutil tempfile collections functools importlib "
     "inspect pluggy filelock platformdirs distlib packaging hashlib ctypes threading logging urllib".split()
 )
-"""Modules that cost milliseconds, each of them more than making an environment should."""
+"""Modules whose import takes milliseconds, more than creating an environment should."""
 
 
 class Import(NamedTuple):
-    """One import statement, as far as it names one module."""
+    """The import of one module by an import statement."""
 
     importer: str
     imported: str
     names: tuple[str, ...]
     when: str
-    """`at once`, `if need be` (in a function, or where another import failed), or `for types`."""
+    """`on import`, `on demand` (in a function, or after another import failed), or `for types`."""
     line: int
 
     def __str__(self) -> str:
         return f"{self.importer}:{self.line} imports {self.imported} {self.when}"
 
 
-def modules(root: Path) -> dict[str, ast.Module]:
-    """Return every module below a directory by its dotted name."""
+def parse_modules(root: Path) -> dict[str, ast.Module]:
+    """Return the syntax tree of every module below a directory, by its dotted name."""
     parsed = {}
     for path in sorted(root.rglob("*.py")):
         name = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
@@ -145,11 +145,11 @@ def modules(root: Path) -> dict[str, ast.Module]:
     return parsed
 
 
-TREES = modules(SOURCES)
+TREES = parse_modules(SOURCES)
 
 
-def imports(importer: str, trees: dict[str, ast.Module] = TREES) -> Iterator[Import]:
-    """Yield what one module imports; `from cloche import config` is an import of `cloche.planning.pyvenv_cfg`."""
+def imports_of(importer: str, trees: dict[str, ast.Module] = TREES) -> Iterator[Import]:
+    """Yield the imports of a module; `from cloche.planning import pyvenv_cfg` imports `cloche.planning.pyvenv_cfg`."""
 
     def visit(node: ast.AST, when: str) -> Iterator[Import]:
         match node:
@@ -170,42 +170,42 @@ def imports(importer: str, trees: dict[str, ast.Module] = TREES) -> Iterator[Imp
                 for child in orelse:
                     yield from visit(child, when)
             case _:
-                later = isinstance(node, (ast.FunctionDef, ast.ExceptHandler)) and when == "at once"
+                later = isinstance(node, (ast.FunctionDef, ast.ExceptHandler)) and when == "on import"
                 for child in ast.iter_child_nodes(node):
-                    yield from visit(child, "if need be" if later else when)
+                    yield from visit(child, "on demand" if later else when)
 
-    return visit(trees[importer], "at once")
+    return visit(trees[importer], "on import")
 
 
 def part(module: str) -> str:
-    """Return the part of the program that a module belongs to: `cloche.cli.report` to `cli`."""
+    """Return the package or top-level module that a module belongs to: `cli` for `cloche.cli.report`."""
     return module.split(".")[1] if "." in module else "facade"
 
 
 def own_imports() -> Iterator[Import]:
-    """Yield every import of one module of cloche by another; the version number is for everybody."""
+    """Yield every import of one module of cloche by another, except those of `__version__`, which are always allowed."""
     for module in TREES:
-        for one in imports(module):
-            if one.imported.partition(".")[0] == "cloche" and one.names != ("__version__",):
-                yield one
+        for found in imports_of(module):
+            if found.imported.partition(".")[0] == "cloche" and found.names != ("__version__",):
+                yield found
 
 
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 
-def test_every_part_of_the_program_has_a_layer() -> None:
+def test_every_package_has_a_layer() -> None:
     assert {part(module) for module in TREES} - {"builtin"} <= LEVEL.keys()
 
 
-def test_imports_point_one_way() -> None:
-    """A part imports from lower layers only, at the top of a module, inside a function, and for annotations."""
-    against = [
-        str(one)
-        for one in own_imports()
-        if part(one.importer) not in ("builtin", part(one.imported))
-        and not LEVEL[part(one.imported)] < LEVEL[part(one.importer)]
+def test_packages_import_only_from_lower_layers() -> None:
+    """The rule includes imports inside functions and for annotations."""
+    violations = [
+        str(found)
+        for found in own_imports()
+        if part(found.importer) not in ("builtin", part(found.imported))
+        and not LEVEL[part(found.imported)] < LEVEL[part(found.importer)]
     ]
-    assert against == []
+    assert violations == []
 
 
 def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
@@ -224,10 +224,10 @@ def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
             if other in stack:
                 lowest[node] = min(lowest[node], lowest[other])
         if lowest[node] == index[node]:
-            at = stack.index(node)
-            if len(stack) - at > 1:
-                found.append(sorted(stack[at:]))
-            del stack[at:]
+            start = stack.index(node)
+            if len(stack) - start > 1:
+                found.append(sorted(stack[start:]))
+            del stack[start:]
 
     for node in sorted(graph):
         if node not in index:
@@ -235,24 +235,25 @@ def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
     return found
 
 
-def graph_of(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
-    """Return which modules import which, at any time and for any reason."""
-    return {module: {one.imported for one in imports(module, trees)} & trees.keys() - {module} for module in trees}
+def import_graph(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
+    """Return the modules that each module imports, including imports inside functions and for annotations."""
+    return {
+        module: {found.imported for found in imports_of(module, trees)} & trees.keys() - {module} for module in trees
+    }
 
 
-def test_no_modules_import_each_other() -> None:
-    """Annotations and imports inside functions count as well."""
-    assert cycles(graph_of(TREES)) == []
+def test_there_are_no_import_cycles() -> None:
+    assert cycles(import_graph(TREES)) == []
 
 
 DOCUMENTED = (("os", "_exit"), ("_thread", ""))
-"""A function and a module whose names have an underscore, and that every Python has."""
+"""A function and a module with an underscore that are public nevertheless."""
 
 
-def is_private(one: Import) -> bool:
-    """Return whether an import is of a module that CPython keeps to itself, or of such a name in a public module."""
-    names = [name for name in one.names if (one.imported, name) not in DOCUMENTED]
-    package, *modules = one.imported.split(".")
+def is_private(found: Import) -> bool:
+    """Return whether an import is of a private module of CPython, or of a private name in a public module."""
+    names = [name for name in found.names if (found.imported, name) not in DOCUMENTED]
+    package, *modules = found.imported.split(".")
     if (package, "") in DOCUMENTED:
         return False
     return package in (*sys.stdlib_module_names, "_sha2") and any(map(is_underscored, (package, *modules, *names)))
@@ -262,19 +263,19 @@ def is_underscored(name: str) -> bool:
     return name.startswith("_") and not name.endswith("__")
 
 
-def test_only_one_module_uses_what_is_private_to_cpython() -> None:
-    """A program for another interpreter uses what that interpreter has, and cannot import the module."""
-    others = {name: tree for name, tree in TREES.items() if name != "cloche.cpython" and not in_the_target(name)}
-    against = [str(one) for module in others for one in imports(module) if is_private(one)]
+def test_only_one_module_uses_private_parts_of_cpython() -> None:
+    """Programs for the target interpreter are exempt, because they cannot import that module."""
+    others = {name: tree for name, tree in TREES.items() if name != "cloche.cpython" and not runs_in_target(name)}
+    violations = [str(found) for module in others for found in imports_of(module) if is_private(found)]
     for module, tree in others.items():
         for name, line in attributes(tree):
             owner, _, attribute = name.partition(".")
             if owner in sys.stdlib_module_names and is_underscored(attribute) and (owner, attribute) not in DOCUMENTED:
-                against.append(f"{module}:{line} uses {name}")
-    assert against == []
+                violations.append(f"{module}:{line} uses {name}")
+    assert violations == []
 
 
-def test_at_most_six_modules_lie_loose_beside_the_packages() -> None:
+def test_there_are_at_most_six_top_level_modules() -> None:
     assert len([path for path in (SOURCES / "cloche").iterdir() if path.suffix == ".py"]) <= 6
 
 
@@ -282,64 +283,64 @@ def is_public(module: str) -> bool:
     return part(module) in PUBLIC or module in PUBLIC
 
 
-def test_the_plugins_in_the_box_import_only_what_is_public() -> None:
-    against = [
-        str(one)
-        for one in own_imports()
-        if part(one.importer) == "builtin" and part(one.imported) != "builtin" and not is_public(one.imported)
+def test_built_in_plugins_import_only_public_modules() -> None:
+    violations = [
+        str(found)
+        for found in own_imports()
+        if part(found.importer) == "builtin" and part(found.imported) != "builtin" and not is_public(found.imported)
     ]
-    assert against == []
+    assert violations == []
 
 
-def test_only_the_plugin_table_names_what_comes_in_the_box() -> None:
-    """No import and no other text names `cloche.builtin`: any of it could be a third party's."""
-    against = []
+def test_only_the_plugin_registry_names_the_built_in_plugin() -> None:
+    """No other import or string contains `cloche.builtin`: the core treats built-in components like those of others."""
+    mentions = []
     for module, tree in TREES.items():
         if part(module) == "builtin":
             continue
-        against += [str(one) for one in imports(module) if one.imported.startswith("cloche.builtin")]
-        against += [
+        mentions += [str(found) for found in imports_of(module) if found.imported.startswith("cloche.builtin")]
+        mentions += [
             f"{module}:{node.lineno} names {node.value!r}"
             for node in ast.walk(tree)
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and "cloche.builtin" in node.value
         ]
-    table = next(
+    registry_line = next(
         node.lineno
         for node in ast.walk(TREES["cloche.plugins.registry"])
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and "BUILTIN" in ast.unparse(node).partition("=")[0]
     )
-    assert against == [f"cloche.plugins.registry:{table} names 'cloche.builtin.plugin'"]
+    assert mentions == [f"cloche.plugins.registry:{registry_line} names 'cloche.builtin.plugin'"]
 
 
-def distributions() -> list[Path]:
+def plugin_directories() -> list[Path]:
     return sorted(path.parent for path in (REPOSITORY / "plugins").glob("*/pyproject.toml"))
 
 
-@pytest.mark.parametrize("distribution", distributions(), ids=lambda path: path.name)
-def test_a_distribution_imports_only_what_is_public(distribution: Path) -> None:
-    trees = modules(distribution / "src")
-    against = [
-        str(one)
+@pytest.mark.parametrize("directory", plugin_directories(), ids=lambda path: path.name)
+def test_a_plugin_imports_only_public_modules(directory: Path) -> None:
+    trees = parse_modules(directory / "src")
+    violations = [
+        str(found)
         for module in trees
-        for one in imports(module, trees | TREES)
-        if one.imported.partition(".")[0] == "cloche" and not is_public(one.imported)
+        for found in imports_of(module, trees | TREES)
+        if found.imported.partition(".")[0] == "cloche" and not is_public(found.imported)
     ]
-    assert against == []
+    assert violations == []
 
 
-@pytest.mark.parametrize("distribution", distributions(), ids=lambda path: path.name)
-def test_no_modules_of_a_distribution_import_each_other(distribution: Path) -> None:
-    assert cycles(graph_of(modules(distribution / "src"))) == []
+@pytest.mark.parametrize("directory", plugin_directories(), ids=lambda path: path.name)
+def test_a_plugin_has_no_import_cycles(directory: Path) -> None:
+    assert cycles(import_graph(parse_modules(directory / "src"))) == []
 
 
-def in_the_target(module: str) -> bool:
-    """Return whether a module is a program for another interpreter, which knows nothing of cloche: `_probe`, say."""
+def runs_in_target(module: str) -> bool:
+    """Return whether a module is a program for the target interpreter, which runs without cloche, such as `_probe`."""
     name = module.rpartition(".")[2]
     return name == "activate_this" or (name[0] == "_" and name != "__main__")
 
 
 def attributes(tree: ast.AST) -> Iterator[tuple[str, int]]:
-    """Yield every `module.attribute` that is looked at, with its line."""
+    """Yield every `name.attribute` in a module, and every name imported from `os` and `sys`, with its line."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             yield f"{node.value.id}.{node.attr}", node.lineno
@@ -347,94 +348,94 @@ def attributes(tree: ast.AST) -> Iterator[tuple[str, int]]:
             yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
 
 
-READ_AT_THE_BORDER = ("cloche.__main__", "cloche.session", "cloche.cli.", "cloche.testing")
+ENTRANCES = ("cloche.__main__", "cloche.session", "cloche.cli.", "cloche.testing")
 
 
-def test_environment_variables_are_read_once_at_the_border() -> None:
-    """Everything further in gets a `Host`, so that a test, or another program, can give it another world."""
-    against = [
+def test_only_the_outermost_layers_read_environment_variables() -> None:
+    """All others get a `Host`, so that tests and other programs can pass other values."""
+    violations = [
         f"{module}:{line} reads {name}"
         for module, tree in TREES.items()
-        if not module.startswith(READ_AT_THE_BORDER) and not in_the_target(module)
+        if not module.startswith(ENTRANCES) and not runs_in_target(module)
         for name, line in attributes(tree)
         if name in ("os.environ", "os.environb", "os.getenv", "os.getcwd")
     ]
-    assert against == []
+    assert violations == []
 
 
-DECIDE_ABOUT_ENVIRONMENTS = frozenset("model shells planning builtin".split())
+PLANNING = frozenset("model shells planning builtin".split())
 
 
-def test_what_an_environment_is_like_follows_the_target_and_never_this_machine() -> None:
-    """An environment for Windows can be planned on Linux, since nothing on the way asks where it runs."""
-    ours = "os.name os.sep os.pathsep os.linesep os.uname sys.platform sys.version_info sys.maxsize".split()
-    against = [
-        f"{module}:{line} asks for {name}"
+def test_planning_depends_on_the_target_and_not_on_this_machine() -> None:
+    """An environment for Windows can be planned on Linux."""
+    host_facts = "os.name os.sep os.pathsep os.linesep os.uname sys.platform sys.version_info sys.maxsize".split()
+    violations = [
+        f"{module}:{line} reads {name}"
         for module, tree in TREES.items()
-        if part(module) in DECIDE_ABOUT_ENVIRONMENTS
+        if part(module) in PLANNING
         and not module.startswith(("cloche.builtin.finders", "cloche.planning.destination"))
-        and not in_the_target(module)
+        and not runs_in_target(module)
         for name, line in attributes(tree)
-        if name in ours
+        if name in host_facts
     ]
-    assert against == []
+    assert violations == []
 
 
-def test_warm_modules_import_nothing_dear_at_once() -> None:
-    against = [
-        str(one)
+def test_warm_modules_import_no_expensive_modules() -> None:
+    violations = [
+        str(found)
         for module in WARM & TREES.keys()
-        for one in imports(module)
-        if one.when == "at once" and one.imported.partition(".")[0] in DEAR
+        for found in imports_of(module)
+        if found.when == "on import" and found.imported.partition(".")[0] in EXPENSIVE
     ]
-    assert against == []
+    assert violations == []
 
 
-def test_warm_modules_import_only_warm_modules_at_once() -> None:
-    against = [
-        str(one)
+def test_warm_modules_import_only_warm_modules() -> None:
+    violations = [
+        str(found)
         for module in WARM & TREES.keys()
-        for one in imports(module)
-        if one.when == "at once" and one.imported.partition(".")[0] == "cloche" and one.imported not in WARM
+        for found in imports_of(module)
+        if found.when == "on import" and found.imported.partition(".")[0] == "cloche" and found.imported not in WARM
     ]
-    assert against == []
+    assert violations == []
 
 
-def test_the_list_of_warm_modules_names_only_modules_that_there_are() -> None:
+def test_every_warm_module_exists() -> None:
     assert TREES.keys() >= WARM
 
 
-def declared() -> set[str]:
-    """Return the names of the distributions that cloche says it needs; each has a package of the same name."""
+def dependencies() -> set[str]:
+    """Return the names of the declared dependencies; each has a package of the same name."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return {re.split(r"[^\w]", requirement)[0] for requirement in project["dependencies"]}
 
 
-def test_nothing_is_imported_that_is_not_declared() -> None:
-    """What only annotations need is not needed to run; the contract kit has pytest, because it is run by it."""
-    there = {"cloche", "_sha2", *sys.stdlib_module_names, *declared()}  # Python 3.12 renamed it
-    against = [
-        str(one)
+def test_only_declared_dependencies_are_imported() -> None:
+    """Imports for annotations are exempt, because they do not run; so is pytest in the contract kit, which pytest runs."""
+    available = {"cloche", "_sha2", *sys.stdlib_module_names, *dependencies()}  # `_sha2` is `_sha256` before 3.12
+    violations = [
+        str(found)
         for module in TREES
-        for one in imports(module)
-        if one.when != "for types"
-        and one.imported.partition(".")[0] not in there | ({"pytest"} if part(module) == "testing" else set())
+        for found in imports_of(module)
+        if found.when != "for types"
+        and found.imported.partition(".")[0] not in available | ({"pytest"} if part(module) == "testing" else set())
     ]
-    assert against == []
+    assert violations == []
 
 
-APPLY = frozenset(("cloche.apply", "cloche.apply.file_list", "cloche.apply.staging"))
-"""What other packages may import of `apply`: the way to disk itself, and no part of it."""
+APPLY_INTERFACE = frozenset(("cloche.apply", "cloche.apply.file_list", "cloche.apply.staging"))
+"""What other packages may import from `apply`."""
 
 
-def test_apply_is_the_only_way_to_disk() -> None:
+def test_other_packages_write_only_through_the_interface_of_apply() -> None:
     """No other package opens a transaction, or calls the executor or a journal."""
-    against = [
-        str(one)
-        for one in own_imports()
-        if part(one.imported) == "apply" and part(one.importer) != "apply" and one.imported not in APPLY
+    violations = [
+        str(found)
+        for found in own_imports()
+        if part(found.imported) == "apply" and part(found.importer) != "apply" and found.imported not in APPLY_INTERFACE
     ]
-    assert against == []
+    assert violations == []
 
 
 def test_no_code_that_resolves_a_spec_knows_a_destination() -> None:
@@ -444,8 +445,8 @@ def test_no_code_that_resolves_a_spec_knows_a_destination() -> None:
     names = {
         name
         for module in ("resolve", "plan_cache")
-        for one in imports(f"cloche.planning.{module}")
-        for name in one.names
+        for found in imports_of(f"cloche.planning.{module}")
+        for name in found.names
     }
     assert "EnvironmentSpec" in names
     assert not names & {"Request", "Target", "Plan", "Environment"}
@@ -453,24 +454,25 @@ def test_no_code_that_resolves_a_spec_knows_a_destination() -> None:
 
 
 def test_only_one_module_takes_locks() -> None:
-    against = [
-        str(one)
+    violations = [
+        str(found)
         for module in TREES
-        for one in imports(module)
-        if module != "cloche.fs.locks" and (one.imported == "filelock" or "flock" in one.names or "lockf" in one.names)
+        for found in imports_of(module)
+        if module != "cloche.fs.locks"
+        and (found.imported == "filelock" or "flock" in found.names or "lockf" in found.names)
     ]
-    assert against == []
+    assert violations == []
 
 
 def test_one_module_names_the_staging_directory_and_one_the_manifest() -> None:
-    named = {
+    modules = {
         module
         for module, tree in TREES.items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(".cloche-")
     }
-    assert named == {"cloche.apply.staging", "cloche.fs.checksums"}
+    assert modules == {"cloche.apply.staging", "cloche.fs.checksums"}
 
 
-def test_every_module_says_what_it_is_for() -> None:
+def test_every_module_has_a_docstring() -> None:
     assert [module for module, tree in TREES.items() if not ast.get_docstring(tree)] == []

@@ -1,4 +1,4 @@
-"""The report of the benchmark for given times, and the figures in the documentation."""
+"""Test the report of the benchmarks, and that the documentation shows the measured figures."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_ratio_compares_times_of_the_same_round() -> None:
     assert ratio(times, "cloche", "venv").median == pytest.approx(0.01)
 
 
-def test_a_goal_with_two_peers_is_about_the_faster_one() -> None:
+def test_a_goal_with_two_peers_counts_the_faster_one() -> None:
     times = {"cloche": [2.0, 2.0], "uv": [1.0, 1.0], "virtualenv": [4.0, 4.0]}
 
     peer, found = compare(times, Goal(1.0, ("virtualenv", "uv")))
@@ -57,7 +57,7 @@ def test_a_verdict_marks_narrow_results(measured: Spread, expected: str) -> None
     assert verdict(Goal(1.0, ("uv",)), measured) == expected
 
 
-def test_one_round_is_enough_for_a_spread() -> None:
+def test_a_spread_can_be_computed_from_one_round() -> None:
     assert spread([0.5, None]) == (0.5, 0.5, 0.5)
 
 
@@ -98,8 +98,8 @@ def test_a_bar_is_cut_off_if_it_is_much_longer_than_the_others() -> None:
     cut = widths(cloche=40, uv=80, virtualenv=400, venv=5000)
     assert cut["venv"] < 2 * cut["virtualenv"]
     assert cut["uv"] == pytest.approx(2 * cut["cloche"], abs=2)
-    whole = widths(cloche=40, uv=80, virtualenv=400, venv=800)
-    assert whole["venv"] == pytest.approx(2 * whole["virtualenv"], abs=2)
+    uncut = widths(cloche=40, uv=80, virtualenv=400, venv=800)
+    assert uncut["venv"] == pytest.approx(2 * uncut["virtualenv"], abs=2)
 
 
 def test_the_page_shows_the_measured_figures() -> None:

@@ -1,4 +1,4 @@
-"""What is compared with other tools is understood as it is written, by cloche and, as far as they are here, by them."""
+"""Test the comparisons with other tools: cloche accepts its side of each row, and the other tool has the options named."""
 
 from __future__ import annotations
 
@@ -26,43 +26,42 @@ COMING_FROM = sorted(DOCS.glob("coming-from/*.md"))
 
 
 def spellings(path: Path, column: int) -> list[str]:
-    """Return everything that stands as code in one column of the tables of a page."""
+    """Return the code spans in one column of the tables of a page."""
     rows = [line.split(" | ") for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
     return [text for row in rows if len(row) > column for text in re.findall(r"`([^`]+)`", row[column])]
 
 
-def words_of(spelling: str) -> list[str]:
-    """Return a command as its words, without the program and with what a shell would put in for `~`."""
+def arguments_of(spelling: str) -> list[str]:
+    """Return the arguments of a command line."""
     return shlex.split(spelling)[1:]
 
 
 @pytest.mark.parametrize("path", COMING_FROM, ids=lambda path: path.stem)
-def test_every_command_of_ours_is_written_as_it_is_understood(path: Path) -> None:
-    ours = [text for text in spellings(path, 1) if text.startswith("cloche ")]
+def test_every_command_of_cloche_is_valid(path: Path) -> None:
+    commands = [text for text in spellings(path, 1) if text.startswith("cloche ")]
 
-    assert len(ours) > 10
-    for text in ours:
-        parse_arguments(words_of(text)).check()
-
-
-@pytest.mark.parametrize("path", COMING_FROM, ids=lambda path: path.stem)
-def test_every_option_that_is_named_beside_a_command_is_one_of_ours(path: Path) -> None:
-    named = {text.split()[0] for text in spellings(path, 2) if text.startswith("--")}
-
-    assert {text for text in named if text not in options_by_spelling((*COMMON, *COMMANDS["create"].options))} <= {
-        "--all"
-    }
+    assert len(commands) > 10
+    for text in commands:
+        parse_arguments(arguments_of(text)).check()
 
 
 @pytest.mark.parametrize("path", COMING_FROM, ids=lambda path: path.stem)
-def test_every_variable_of_ours_is_one_that_is_read(path: Path) -> None:
-    named = {text.partition("=")[0] for text in spellings(path, 1) if text.startswith("CLOCHE_")}
+def test_every_option_in_the_remarks_exists(path: Path) -> None:
+    options = {text.split()[0] for text in spellings(path, 2) if text.startswith("--")}
+    known = options_by_spelling((*COMMON, *COMMANDS["create"].options))
 
-    assert named <= variables()
+    assert {option for option in options if option not in known} <= {"--all"}
 
 
 @pytest.mark.parametrize("path", COMING_FROM, ids=lambda path: path.stem)
-def test_every_call_of_ours_has_arguments_that_there_are(path: Path) -> None:
+def test_every_variable_of_cloche_exists(path: Path) -> None:
+    mentioned = {text.partition("=")[0] for text in spellings(path, 1) if text.startswith("CLOCHE_")}
+
+    assert mentioned <= variables()
+
+
+@pytest.mark.parametrize("path", COMING_FROM, ids=lambda path: path.stem)
+def test_every_call_of_the_python_interface_is_valid(path: Path) -> None:
     for text in spellings(path, 1):
         if text.startswith("cloche.") and text.endswith(")"):
             call = ast.parse(text, mode="eval").body
@@ -71,28 +70,29 @@ def test_every_call_of_ours_has_arguments_that_there_are(path: Path) -> None:
             assert text.partition("(")[0].removeprefix("cloche.") in cloche.__all__
 
 
-def test_every_spelling_of_virtualenv_is_taken_as_it_stands() -> None:
-    theirs = [text for text in spellings(DOCS / "coming-from/virtualenv.md", 0) if text.startswith("virtualenv ")]
+def test_every_command_of_virtualenv_is_accepted() -> None:
+    commands = [text for text in spellings(DOCS / "coming-from/virtualenv.md", 0) if text.startswith("virtualenv ")]
 
-    assert len(theirs) > 20
-    for text in theirs:
-        parse_arguments([*words_of(text), *([] if ".venv" in text else [".venv"])]).check()
+    assert len(commands) > 20
+    for text in commands:
+        parse_arguments([*arguments_of(text), *([] if ".venv" in text else [".venv"])]).check()
 
 
 @pytest.mark.parametrize(
-    ("page_name", "starts_with", "asked"),
+    ("page_name", "prefix", "help_command"),
     [
         ("venv", "python3 -m venv ", [sys.executable, "-m", "venv", "--help"]),
         ("virtualenv", "virtualenv ", ["virtualenv", "--help"]),
         ("uv", "uv venv", ["uv", "venv", "--help"]),
     ],
 )
-def test_the_other_tool_has_the_options_that_are_compared(page_name: str, starts_with: str, asked: list[str]) -> None:
-    """As far as the version that is installed goes: `venv` has got some of them with newer Pythons."""
-    program = require(asked[0])
-    told = subprocess.run([program, *asked[1:]], capture_output=True, text=True, check=True).stdout
-    theirs = [text for text in spellings(DOCS / f"coming-from/{page_name}.md", 0) if text.startswith(starts_with)]
+def test_the_other_tool_has_the_compared_options(page_name: str, prefix: str, help_command: list[str]) -> None:
+    """The installed version is tested, so options that `venv` has only in newer Pythons may be missing."""
+    program = require(help_command[0])
+    help_text = subprocess.run([program, *help_command[1:]], capture_output=True, text=True, check=True).stdout
+    commands = [text for text in spellings(DOCS / f"coming-from/{page_name}.md", 0) if text.startswith(prefix)]
     newer = {"--without-scm-ignore-files"} if sys.version_info < (3, 13) else set()
 
-    assert theirs
-    assert {one for text in theirs for one in text.split() if one.startswith("--") and one not in told} <= newer
+    assert commands
+    options = {word for text in commands for word in text.split() if word.startswith("--")}
+    assert {option for option in options if option not in help_text} <= newer

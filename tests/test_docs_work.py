@@ -1,4 +1,4 @@
-"""What the documentation tells the reader to do works, and where it leads there is something."""
+"""Test that the instructions in the documentation work, that code blocks are valid and that links lead to a file."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.cli.commands import COMMANDS
-from tests.pages import DOCS, REPOSITORY, SHELLS, Reader, blocks, cloche_reference, commands, matches
-from tests.tools import missing, require
+from tests.pages import DOCS, REPOSITORY, SHELLS, Reader, blocks, cloche_reference, console_commands, output_matches
+from tests.tools import require, skip_missing
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -32,20 +32,20 @@ PAGES = [
 
 @pytest.fixture(scope="session")
 def index(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A package index that can be reached, for pages on which something is installed."""
+    """A reachable package index, for pages that install packages."""
     directory = str(tmp_path_factory.mktemp("downloads"))
-    asked = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", directory, "hatchling"]
-    if subprocess.run(asked, capture_output=True, check=False).returncode:
-        missing("no package index can be reached")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", directory, "hatchling"]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        skip_missing("no package index can be reached")
 
 
-def by_night(path: Path) -> tuple[pytest.MarkDecorator, ...]:
-    """Return how to mark the test of a page: one that says that it takes long is followed by night."""
+def page_marks(path: Path) -> tuple[pytest.MarkDecorator, ...]:
+    """Return the marks of a page's test: `nightly` if the page has a comment that it takes long."""
     return (pytest.mark.nightly,) if "<!-- takes long -->" in path.read_text(encoding="utf-8") else ()
 
 
-@pytest.mark.parametrize("path", [pytest.param(path, marks=by_night(path), id=path.stem) for path in PAGES])
-def test_following_a_page_to_the_letter_works(path: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("path", [pytest.param(path, marks=page_marks(path), id=path.stem) for path in PAGES])
+def test_the_instructions_of_a_page_work(path: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     text = path.read_text(encoding="utf-8")
     for tool in re.findall(r"<!-- needs: (\S+) -->", text):
         require(tool)
@@ -58,44 +58,44 @@ def test_following_a_page_to_the_letter_works(path: Path, tmp_path: Path, reques
         reader.close()
 
 
-# The reader who follows the pages
+# The tests of the reader
 
 
-def test_commands_are_what_stands_behind_a_prompt() -> None:
-    said = list(commands("$ one\nout\n(.venv) $ two\n> more\n$ three\n"))
+def test_lines_with_a_prompt_are_commands() -> None:
+    found = list(console_commands("$ one\nout\n(.venv) $ two\n> more\n$ three\n"))
 
-    assert said == [("one", "out\n"), ("two\nmore", ""), ("three", "")]
+    assert found == [("one", "out\n"), ("two\nmore", ""), ("three", "")]
 
 
 @pytest.mark.parametrize(
-    ("printed", "shown", "same"),
+    ("printed", "shown", "expected"),
     [("a", "a", True), ("a", "b", False), ("ab", "a", False), ("1 ms", "... ms", True), ("a\nb", "a...", False)],
 )
-def test_an_ellipsis_stands_for_anything_in_a_line(printed: str, shown: str, same: bool) -> None:
-    assert matches(printed, shown) is same
+def test_an_ellipsis_matches_anything_in_a_line(printed: str, shown: str, expected: bool) -> None:
+    assert output_matches(printed, shown) is expected
 
 
 @pytest.mark.parametrize("printed", ["a\nz", "a\nb\nz", "a\nb\nc\nz"])
-def test_an_ellipsis_alone_stands_for_any_lines(printed: str) -> None:
-    assert matches(printed, "a\n...\nz")
-    assert not matches(printed, "a\n...\ny")
+def test_an_ellipsis_alone_matches_any_number_of_lines(printed: str) -> None:
+    assert output_matches(printed, "a\n...\nz")
+    assert not output_matches(printed, "a\n...\ny")
 
 
 @pytest.mark.parametrize(
-    ("body", "complaint"),
+    ("body", "error"),
     [("$ false\n", "exits with 1"), ("$ echo one\ntwo\n", "prints"), ("$ exit 3\n", "ended the shell")],
 )
-def test_a_page_that_is_wrong_is_found_out(tmp_path: Path, body: str, complaint: str) -> None:
+def test_a_wrong_page_is_detected(tmp_path: Path, body: str, error: str) -> None:
     wrong = tmp_path / "page.md"
     wrong.write_text(f"# A page\n\n```console\n{body}```\n", encoding="utf-8")
     reader = Reader(tmp_path / "home", dict(os.environ))
 
-    with pytest.raises(AssertionError, match=complaint):
+    with pytest.raises(AssertionError, match=error):
         reader.follow(wrong)
     reader.close()
 
 
-# The first page
+# The README
 
 
 README = REPOSITORY / "README.md"
@@ -106,22 +106,22 @@ def readme_commands() -> list[str]:
     return next(blocks(README)).body.splitlines()
 
 
-def test_the_first_screen_of_the_readme_has_two_commands_that_do_all_set_up() -> None:
+def test_the_readme_begins_with_the_two_commands_for_a_checkout() -> None:
     first_screen = README.read_text(encoding="utf-8").splitlines()[:24]
 
     assert len(readme_commands()) == 2
     assert set(readme_commands()) <= set(first_screen)
 
 
-def test_what_continuous_integration_runs_is_what_the_readme_tells_people_to_run() -> None:
+def test_continuous_integration_runs_the_command_in_the_readme() -> None:
     assert readme_commands()[1] in (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
 
 
 def test_the_readme_lists_every_command() -> None:
     text = README.read_text(encoding="utf-8")
     rows = [
-        f"| `{cloche_reference.usage(verb)}` | {cloche_reference.escape_cell(verb.summary)} |"
-        for verb in COMMANDS.values()
+        f"| `{cloche_reference.usage(command)}` | {cloche_reference.escape_cell(command.summary)} |"
+        for command in COMMANDS.values()
     ]
 
     assert [row for row in rows if row not in text] == []
@@ -137,7 +137,7 @@ READ_IN_A_CHECKOUT = [
 
 
 @pytest.mark.parametrize("path", READ_IN_A_CHECKOUT, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_blocks_are_in_the_language_that_they_say(path: Path) -> None:
+def test_code_blocks_are_valid_in_their_language(path: Path) -> None:
     for block in blocks(path):
         if block.language == "python":
             compile(block.body, block.caption or path.name, "exec")
@@ -153,8 +153,8 @@ def test_blocks_are_in_the_language_that_they_say(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", READ_IN_A_CHECKOUT, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_links_between_files_lead_somewhere(path: Path) -> None:
-    """Files are read in a checkout as well as on the site."""
+def test_links_between_files_lead_to_a_file(path: Path) -> None:
+    """People read these files in a checkout as well as on the site."""
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
 
     assert [link for link in links if not (path.parent / link).exists()] == []

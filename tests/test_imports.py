@@ -1,7 +1,7 @@
-"""What a run loads, seen in a process of its own: start-up is a feature, and these lists are its budget.
+"""Test which modules a run loads. A fast start is a feature, and these lists are its budget.
 
-A module that is on no list must not be loaded. Whoever needs one more pays for it at every start, so it is written down
-here, by hand; whoever needs one less takes it off, so that it does not come back unseen.
+A run must load exactly the modules of cloche on its list. If you need another module, add it: every start pays for it. If
+you need one less, remove it, so that it does not return unnoticed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 START = frozenset("cloche cloche.__main__ cloche.cpython cloche.model".split())
-"""To print the version."""
+"""Modules for `--version`."""
 
 COMMAND = START | frozenset(
     """
@@ -33,17 +33,17 @@ COMMAND = START | frozenset(
     cloche.plugins.guard cloche.session
     """.split()
 )
-"""To understand a command line."""
+"""Modules for parsing a command line."""
 
 HELP = COMMAND | frozenset("cloche.cli.help cloche.plugins.entry_points".split())
 
 COMPLETION = COMMAND | frozenset("cloche.cli.completion cloche.shells cloche.shells.template".split())
-"""To print the script of a shell."""
+"""Modules for printing a completion script."""
 
-KEY_PRESS = COMMAND | frozenset(
+SUGGEST = COMMAND | frozenset(
     "cloche.cli.completion cloche.cli.completion.suggestions cloche.plugins.entry_points".split()
 )
-"""To say what could stand next."""
+"""Modules for suggesting completions."""
 
 CREATE = COMMAND | frozenset(
     """
@@ -55,10 +55,10 @@ CREATE = COMMAND | frozenset(
     cloche.shells.python cloche.shells.shell cloche.shells.template cloche.store cloche.store.directories
     """.split()
 )
-"""To create an environment without seeds, with options that were used before."""
+"""Modules for creating an environment without seeds from a cached plan."""
 
 SEEDED = CREATE | frozenset("cloche.apply.file_list cloche.store.check cloche.store.installation".split())
-"""The same, with seeds."""
+"""Modules for creating an environment with seeds from a cached plan."""
 
 SEARCH = CREATE | frozenset(
     """
@@ -69,19 +69,19 @@ SEARCH = CREATE | frozenset(
     cloche.discovery.serialization cloche.model.spec
     """.split()
 )
-"""The same, for a Python that was asked for by its version; the finder of shims on PATH knows who makes them."""
+"""Modules for the same with `-p VERSION`, which searches on every run."""
 
 LIBRARY = frozenset("__future__ _sha2 _sha256 atexit errno fcntl gc io itertools".split())
-"""From the standard library, all of it written in C but `__future__` and `io`.
+"""Modules of the standard library that a run may load; all are written in C, except `__future__` and `io`.
 
-Older Pythons have the hash by another name, and those before 3.14 load `io` at every start.
+Python before 3.12 has `_sha256` instead of `_sha2`. Python before 3.14 loads `io` at every start.
 """
 
 WARM_UP = 2
-"""The first run builds what is missing, and leaves byte-code beside what it imported; the second sees that as a change."""
+"""The number of runs before a plan is cached. The first one writes byte-code, which invalidates what it cached."""
 
 
-def imported(program: str, *argv: str, environ: dict[str, str], cwd: Path) -> set[str]:
+def imported_modules(program: str, *argv: str, environ: dict[str, str], cwd: Path) -> set[str]:
     """Return every module that a Python imports, or tries to, from its start to its end."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", program, *argv],
@@ -97,82 +97,80 @@ def imported(program: str, *argv: str, environ: dict[str, str], cwd: Path) -> se
 
 @pytest.fixture
 def user(tmp_path: Path) -> dict[str, str]:
-    """A user who has never run cloche."""
+    """Return the environment variables of a user who has never run cloche."""
     for name in ("home", "work"):
         (tmp_path / name).mkdir()
     return clean_environ(tmp_path / "home", tmp_path / "cache")
 
 
-def loaded(*argv: str, user: dict[str, str], cwd: Path) -> tuple[set[str], set[str]]:
-    """Return which modules of cloche and which others a command line loads, beyond those of a Python that does nothing."""
+def loaded_modules(*argv: str, user: dict[str, str], cwd: Path) -> tuple[set[str], set[str]]:
+    """Return the modules of cloche and the other modules that a command loads, without those that every Python loads."""
     command = "from cloche.__main__ import run; run()"
-    names = imported(command, *argv, environ=user, cwd=cwd) - imported("pass", environ=user, cwd=cwd)
+    names = imported_modules(command, *argv, environ=user, cwd=cwd) - imported_modules("pass", environ=user, cwd=cwd)
     ours = {name for name in names if name.partition(".")[0] == "cloche"}
     return ours, names - ours
 
 
-def warm(*argv: str, user: dict[str, str], cwd: Path) -> tuple[set[str], set[str]]:
-    """As `loaded`, for a destination and options that were given before, with other destinations."""
+def loaded_when_cached(*argv: str, user: dict[str, str], cwd: Path) -> tuple[set[str], set[str]]:
+    """Return the same as `loaded_modules` after runs with the same options and other destinations."""
     destination, *options = argv
     for number in range(WARM_UP):
-        loaded(f"{destination}{number}", *options, user=user, cwd=cwd)
-    return loaded(*argv, user=user, cwd=cwd)
+        loaded_modules(f"{destination}{number}", *options, user=user, cwd=cwd)
+    return loaded_modules(*argv, user=user, cwd=cwd)
 
 
-def test_the_package_alone_loads_nothing(user: dict[str, str], tmp_path: Path) -> None:
-    names = imported("import cloche", environ=user, cwd=tmp_path) - imported("pass", environ=user, cwd=tmp_path)
+def test_importing_the_package_loads_nothing_else(user: dict[str, str], tmp_path: Path) -> None:
+    names = imported_modules("import cloche", environ=user, cwd=tmp_path) - imported_modules(
+        "pass", environ=user, cwd=tmp_path
+    )
 
     assert names == {"cloche", "__future__"}
 
 
-def test_the_version_needs_nothing_but_what_prints_it(user: dict[str, str], tmp_path: Path) -> None:
-    ours, others = loaded("--version", user=user, cwd=tmp_path)
+def test_the_version_needs_no_other_modules(user: dict[str, str], tmp_path: Path) -> None:
+    ours, others = loaded_modules("--version", user=user, cwd=tmp_path)
 
     assert ours == START
     assert others <= {"__future__", "atexit", "gc"}
 
 
-def test_help_needs_the_tables_and_asks_neither_the_machine_nor_the_plugins(
-    user: dict[str, str], tmp_path: Path
-) -> None:
-    ours, others = loaded("--help", user=user, cwd=tmp_path)
+def test_help_searches_no_interpreters_and_loads_no_plugins(user: dict[str, str], tmp_path: Path) -> None:
+    ours, others = loaded_modules("--help", user=user, cwd=tmp_path)
 
     assert ours == HELP
     assert others <= LIBRARY
 
 
-def test_completion_needs_no_more_than_the_tables(user: dict[str, str], tmp_path: Path) -> None:
-    ours, others = loaded("completion", "bash", user=user, cwd=tmp_path)
+def test_a_completion_script_needs_only_the_command_tables(user: dict[str, str], tmp_path: Path) -> None:
+    ours, others = loaded_modules("completion", "bash", user=user, cwd=tmp_path)
 
     assert ours == COMPLETION
     assert others <= LIBRARY
 
 
-def test_a_key_press_in_a_shell_looks_for_commands_of_plugins_besides(user: dict[str, str], tmp_path: Path) -> None:
-    ours, others = loaded("completion", "bash", "--", "cloche", "mo", user=user, cwd=tmp_path)
+def test_suggestions_also_read_the_entry_points_of_plugins(user: dict[str, str], tmp_path: Path) -> None:
+    ours, others = loaded_modules("completion", "bash", "--", "cloche", "mo", user=user, cwd=tmp_path)
 
-    assert ours == KEY_PRESS
+    assert ours == SUGGEST
     assert others <= LIBRARY
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere platformdirs says where the user's directories are")
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems need platformdirs to find the user's directories")
 @pytest.mark.parametrize(("seeds", "expected"), [([], SEEDED), (["--no-seed"], CREATE)], ids=["with pip", "without"])
-def test_what_was_asked_before_is_made_without_deciding_again(
+def test_a_repeated_request_uses_the_cached_plan(
     seeds: list[str], expected: frozenset[str], user: dict[str, str], tmp_path: Path
 ) -> None:
-    ours, others = warm("env", *seeds, user=user, cwd=tmp_path / "work")
+    ours, others = loaded_when_cached("env", *seeds, user=user, cwd=tmp_path / "work")
 
     assert ours == expected
     assert others <= LIBRARY
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere platformdirs says where the user's directories are")
-def test_a_python_that_is_asked_for_is_looked_for_each_time_and_nothing_else(
-    user: dict[str, str], tmp_path: Path
-) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems need platformdirs to find the user's directories")
+def test_a_requested_python_is_searched_on_every_run(user: dict[str, str], tmp_path: Path) -> None:
     version = ".".join(map(str, sys.version_info[:2]))
 
-    ours, others = warm("env", "--no-seed", "-p", version, user=user, cwd=tmp_path / "work")
+    ours, others = loaded_when_cached("env", "--no-seed", "-p", version, user=user, cwd=tmp_path / "work")
 
     assert ours <= SEARCH
     assert others <= LIBRARY
@@ -198,28 +196,27 @@ def cloche_activators():
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere platformdirs says where the user's directories are")
-def plugin_run(offer: str, user: dict[str, str], tmp_path: Path) -> tuple[set[str], set[str]]:
-    """Install a plugin whose hook returns this, and return what a warm run with it loads."""
+def loaded_with_plugin(component: str, user: dict[str, str], tmp_path: Path) -> tuple[set[str], set[str]]:
+    """Install a plugin whose hook returns this component; return what a run with a cached plan loads."""
     site = tmp_path / "site"
     (site / "acme-1.0.dist-info").mkdir(parents=True)
     (site / "acme-1.0.dist-info" / "entry_points.txt").write_text("[cloche]\nacme = acme_plugin\n")
-    (site / "acme_plugin.py").write_text(PLUGIN % offer)
-    return warm("env", "--no-seed", user={**user, "PYTHONPATH": str(site)}, cwd=tmp_path / "work")
+    (site / "acme_plugin.py").write_text(PLUGIN % component)
+    return loaded_when_cached("env", "--no-seed", user={**user, "PYTHONPATH": str(site)}, cwd=tmp_path / "work")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere platformdirs says where the user's directories are")
-def test_a_plugin_that_offers_descriptors_costs_its_own_import(user: dict[str, str], tmp_path: Path) -> None:
-    ours, others = plugin_run("Descriptor('named', 'acme_plugin:named')", user, tmp_path)
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems need platformdirs to find the user's directories")
+def test_a_plugin_with_descriptors_costs_only_its_own_import(user: dict[str, str], tmp_path: Path) -> None:
+    ours, others = loaded_with_plugin("Descriptor('named', 'acme_plugin:named')", user, tmp_path)
 
     assert ours == CREATE | {"cloche.plugins.hookspecs"}
     assert others <= LIBRARY | {"acme_plugin"}
     assert "acme_plugin" in others
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere platformdirs says where the user's directories are")
-def test_a_plugin_that_offers_objects_costs_the_import_of_pluggy(user: dict[str, str], tmp_path: Path) -> None:
-    ours, others = plugin_run("Shell()", user, tmp_path)
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems need platformdirs to find the user's directories")
+def test_a_plugin_with_objects_costs_the_import_of_pluggy(user: dict[str, str], tmp_path: Path) -> None:
+    ours, others = loaded_with_plugin("Shell()", user, tmp_path)
 
     assert {"acme_plugin", "pluggy"} <= others
     assert not ours & {"cloche.store.images", "cloche.discovery.search"}, "the rest of the plan is still cached"

@@ -1,4 +1,4 @@
-"""What is said about dependencies in several places agrees, and shell scripts outside the package are sound."""
+"""Test the declared dependencies, the scripts of continuous integration, and the installed data files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ sys.path.insert(0, str(REPOSITORY / "docs" / "_ext"))
 import cloche_manual
 
 
-def test_the_oldest_versions_that_are_tested_are_the_oldest_that_are_allowed() -> None:
+def test_the_oldest_tested_versions_are_the_oldest_allowed_versions() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     bounds = [re.match(r"([\w-]+)>=([\d.]+)", requirement).groups() for requirement in project["dependencies"]]
     pins = [line.split("==") for line in (REPOSITORY / "tests/minimum.txt").read_text().splitlines() if line[0] != "#"]
@@ -33,7 +33,7 @@ def test_the_oldest_versions_that_are_tested_are_the_oldest_that_are_allowed() -
 
 
 def release(version: str) -> tuple[int, ...]:
-    """Return a version as numbers, of which 24.0 has as many as 24."""
+    """Return a version as three numbers, so that 24 equals 24.0."""
     return (*map(int, version.split(".")), 0, 0)[:3]
 
 
@@ -48,7 +48,7 @@ def test_the_scripts_of_continuous_integration_pass_shellcheck() -> None:
 
 
 @pytest.mark.parametrize("checker", [["groff", "-man", "-Tutf8", "-ww", "-z"], ["mandoc", "-Tlint", "-Werror"]])
-def test_readers_of_manual_pages_have_no_complaints(tmp_path: Path, checker: list[str]) -> None:
+def test_the_manual_page_has_no_formatting_errors(tmp_path: Path, checker: list[str]) -> None:
     page = tmp_path / "cloche.1"
     page.write_text(cloche_manual.manual_page(), encoding="utf-8")
     done = subprocess.run([require(checker[0]), *checker[1:], str(page)], capture_output=True, text=True, check=False)
@@ -56,21 +56,19 @@ def test_readers_of_manual_pages_have_no_complaints(tmp_path: Path, checker: lis
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_the_manual_page_has_every_command_and_every_option_of_ours() -> None:
+def test_the_manual_page_has_every_command_and_option() -> None:
     text = cloche_manual.manual_page().replace("\\-", "-")
 
-    assert [
-        verb.name for verb in COMMANDS.values() if verb.name != "create" and f'.SS "cloche {verb.name} ' not in text
-    ] == []
-    options = [option for verb in COMMANDS.values() for option in (*verb.options, *COMMON) if not option.hidden]
+    assert [name for name in COMMANDS if name != "create" and f'.SS "cloche {name} ' not in text] == []
+    options = [option for command in COMMANDS.values() for option in (*command.options, *COMMON) if not option.hidden]
     assert [option.name for option in options if f"--{option.name}" not in text] == []
     assert "--always-copy" not in text
 
 
-def test_the_manual_page_and_completions_are_installed_where_systems_look_for_them() -> None:
+def test_the_manual_page_and_completion_scripts_are_installed() -> None:
     installed = distribution("cloche")
     if json.loads(installed.read_text("direct_url.json") or "{}").get("dir_info", {}).get("editable"):
-        pytest.skip("cloche is installed as it is edited, so this is of the day when it was")
+        pytest.skip("cloche is installed in editable mode, so its data files may be outdated")
     texts = {
         "/".join(path.parts[path.parts.index("share") :]): path.locate().read_text(encoding="utf-8")
         for path in installed.files or ()

@@ -1,4 +1,4 @@
-"""The pictures of terminals in the documentation show what a terminal shows."""
+"""Test that the terminal pictures in the documentation show what a terminal shows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.pages import DOCS  # puts the extensions of the documentation on the path
+from tests.pages import DOCS  # makes the extensions of the documentation importable
 from tests.tools import require
 
 import pictures  # isort: skip
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def seen(commands: Sequence[str], before: str = "") -> list[str]:
+def shown_lines(commands: Sequence[str], before: str = "") -> list[str]:
     require("bash")
     return [pictures.text_of(line) for line in pictures.run_in_terminal(commands, before)]
 
 
 def picture(*commands: str) -> ET.Element:
-    """Return the picture of a terminal, parsed as the XML that it has to be."""
+    """Return the parsed SVG picture of a terminal after some commands."""
     require("bash")
     return ET.fromstring(pictures.render_svg(pictures.run_in_terminal(commands)))
 
@@ -35,41 +35,41 @@ def size(root: ET.Element) -> tuple[float, float]:
     return width, height
 
 
-def test_the_tests_are_of_the_extension_that_the_documentation_uses() -> None:
+def test_the_tested_module_is_the_one_of_the_documentation() -> None:
     assert pictures.__file__ == str(DOCS / "_ext" / "pictures.py")
 
 
-def test_a_terminal_shows_what_is_typed_and_what_comes_back() -> None:
-    assert seen(["echo one", "x=two", "echo $x"]) == ["$ echo one", "one", "$ x=two", "$ echo $x", "two"]
+def test_a_terminal_shows_commands_and_their_output() -> None:
+    assert shown_lines(["echo one", "x=two", "echo $x"]) == ["$ echo one", "one", "$ x=two", "$ echo $x", "two"]
 
 
-def test_what_is_done_beforehand_is_not_seen() -> None:
-    assert seen(["ls"], before="mkdir there; echo unseen") == ["$ ls", "there"]
+def test_preparations_are_not_shown() -> None:
+    assert shown_lines(["ls"], before="mkdir directory; echo hidden") == ["$ ls", "directory"]
 
 
 def test_the_home_directory_of_the_picture_is_empty() -> None:
-    assert seen(["ls -A ~", "pwd | sed s:$HOME:~:"]) == ["$ ls -A ~", "work", "$ pwd | sed s:$HOME:~:", "~/work"]
+    assert shown_lines(["ls -A ~", "pwd | sed s:$HOME:~:"]) == ["$ ls -A ~", "work", "$ pwd | sed s:$HOME:~:", "~/work"]
 
 
 def test_an_environment_is_activated_and_the_prompt_shows_it() -> None:
-    lines = seen(["cloche .venv --no-seed", "source .venv/bin/activate", "deactivate"])
+    lines = shown_lines(["cloche .venv --no-seed", "source .venv/bin/activate", "deactivate"])
 
     assert lines[1].startswith("created .venv: CPython ")
     assert lines[2:] == ["$ source .venv/bin/activate", "(.venv) $ deactivate"]
 
 
-def test_a_command_that_fails_is_shown_and_an_unknown_one_makes_no_picture() -> None:
-    assert seen(["false", "echo after"]) == ["$ false", "$ echo after", "after"]
+def test_a_failing_command_is_shown_but_an_unknown_one_is_an_error() -> None:
+    assert shown_lines(["false", "echo after"]) == ["$ false", "$ echo after", "after"]
     with pytest.raises(RuntimeError, match="`no-such-command` failed: "):
-        seen(["no-such-command"])
+        shown_lines(["no-such-command"])
 
 
-def test_a_traceback_makes_no_picture() -> None:
+def test_a_traceback_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
-        seen(["python -c 1/0"])
+        shown_lines(["python -c 1/0"])
 
 
-def test_a_picture_holds_the_text_in_its_place_and_in_its_style() -> None:
+def test_a_picture_has_the_text_at_its_position_and_in_its_style() -> None:
     red, bold = r"\033[31mred\033[0m", r"\033[1;4mbold\033[0m"
     root = picture(f"printf '{red} {bold}\\n'")
 
@@ -84,15 +84,15 @@ def test_a_picture_holds_the_text_in_its_place_and_in_its_style() -> None:
     assert float(texts[2].attrib["x"]) == pytest.approx(pictures.MARGIN + 4 * pictures.WIDTH)
 
 
-def test_a_picture_is_as_large_as_what_is_in_it() -> None:
+def test_a_picture_is_as_large_as_its_content() -> None:
     (width, height), (wider, higher) = size(picture("true")), size(picture("echo " + "x" * 60, "true"))
 
     assert wider - width == pytest.approx(pictures.WIDTH * (len("$ echo ") + 60 - len("$ true")))
     assert higher - height == pytest.approx(2 * pictures.HEIGHT)
 
 
-def test_what_looks_like_markup_stays_text() -> None:
+def test_markup_in_the_output_is_escaped() -> None:
     root = picture("echo '<script>&amp;</script>'")
 
     assert root.findtext(f"{SVG}title") == "$ echo '<script>&amp;</script>'\n<script>&amp;</script>"
-    assert [one.tag for one in root.iter() if "script" in one.tag] == []
+    assert [element.tag for element in root.iter() if "script" in element.tag] == []

@@ -1,4 +1,4 @@
-"""The runs share all tests, and the quick run keeps a case of each kind."""
+"""Test that every test belongs to exactly one run, and that the quick run keeps a case of each kind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from cloche.testing import Check
 from tests.pages import REPOSITORY
-from tests.runs import COLLECTED, SLOW, each, few, matches, thorough
+from tests.runs import COLLECTED, SLOW, each, few, pattern_matches, thorough
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,18 +28,18 @@ class Case(NamedTuple):
 
 
 def cases(**values: Sequence[object]) -> list[Case]:
-    """Return the product of parameters, as pytest makes it."""
+    """Return the product of parameter values, in the order of pytest."""
     product: list[dict[str, object]] = [{}]
-    for name, several in values.items():
-        product = [{**one, name: value} for one in product for value in several]
-    return [Case(Parameters(one)) for one in product]
+    for name, choices in values.items():
+        product = [{**params, name: value} for params in product for value in choices]
+    return [Case(Parameters(params)) for params in product]
 
 
 def values(chosen: Sequence[Case]) -> list[tuple[object, ...]]:
     return [tuple(case.callspec.params.values()) for case in chosen]
 
 
-def test_few_cases_are_spread_over_all() -> None:
+def test_few_chooses_evenly_spread_cases() -> None:
     numbers = cases(number=range(9))
 
     assert values(few(3)(numbers)) == [(0,), (3,), (6,)]
@@ -47,7 +47,7 @@ def test_few_cases_are_spread_over_all() -> None:
     assert few(0)(numbers) == []
 
 
-def test_each_value_of_each_parameter_occurs_in_as_few_cases_as_possible() -> None:
+def test_each_covers_all_values_with_as_few_cases_as_possible() -> None:
     found = values(each("shell", "name")(cases(shell=["sh", "zsh"], name=["a", "b", "c"], more=[1, 2])))
 
     assert {shell for shell, _, _ in found} == {"sh", "zsh"}
@@ -55,11 +55,11 @@ def test_each_value_of_each_parameter_occurs_in_as_few_cases_as_possible() -> No
     assert len(found) == 3
 
 
-def test_one_case_is_enough_of_a_test_without_the_parameters() -> None:
+def test_each_chooses_one_case_of_a_test_without_the_parameters() -> None:
     assert values(each("shell")(cases(name=["a", "b"]))) == [("a",)]
 
 
-def test_promises_about_names_are_of_one_kind() -> None:
+def test_checks_with_the_same_first_word_are_of_one_kind() -> None:
     checks = [Check(name, lambda _: None) for name in ("name", "quoting-tab", "quoting-space", "copied-tab")]
 
     [*found] = [check.name for (check,) in values(each("check")(cases(check=checks)))]  # type: ignore[attr-defined]
@@ -67,7 +67,7 @@ def test_promises_about_names_are_of_one_kind() -> None:
     assert found == ["name", "quoting-tab", "copied-tab"]
 
 
-def test_what_the_quick_run_has_does_not_depend_on_the_order(request: pytest.FixtureRequest) -> None:
+def test_the_selection_does_not_depend_on_the_order_of_tests(request: pytest.FixtureRequest) -> None:
     items = list(request.config.stash[COLLECTED])
     expected = {item.nodeid for item in items if item.get_closest_marker("thorough")}
 
@@ -76,39 +76,39 @@ def test_what_the_quick_run_has_does_not_depend_on_the_order(request: pytest.Fix
     assert {item.nodeid for item in thorough(items)} == expected
 
 
-def test_a_case_belongs_to_one_run(request: pytest.FixtureRequest) -> None:
-    late = [item for item in request.config.stash[COLLECTED] if item.get_closest_marker("thorough")]
+def test_a_case_is_marked_for_one_run_only(request: pytest.FixtureRequest) -> None:
+    slow = [item for item in request.config.stash[COLLECTED] if item.get_closest_marker("thorough")]
 
-    assert [item.nodeid for item in late for name in ("nightly", "clients") if item.get_closest_marker(name)] == []
+    assert [item.nodeid for item in slow for name in ("nightly", "clients") if item.get_closest_marker(name)] == []
 
 
-def test_every_rule_is_about_some_test(request: pytest.FixtureRequest) -> None:
+def test_every_pattern_in_the_table_matches_a_test(request: pytest.FixtureRequest) -> None:
     """If you rename a test, rename it in the table too; otherwise the quick run would become slow."""
     if not any(REPOSITORY / arg == REPOSITORY / "tests" for arg in request.config.args):
         pytest.skip("only some of the tests were collected")
     items = request.config.stash[COLLECTED]
 
-    idle = [pattern for pattern in SLOW if not any(matches(pattern, item) for item in items)]
+    unused = [pattern for pattern in SLOW if not any(pattern_matches(pattern, item) for item in items)]
 
-    assert idle == []
+    assert unused == []
 
 
-def collected(*arguments: str) -> set[str]:
-    """Return the cases that pytest collects."""
+def collect(*arguments: str) -> set[str]:
+    """Return the IDs of the cases that pytest selects."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *arguments]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return {line for line in done.stdout.splitlines() if "::" in line}
 
 
-def test_the_runs_share_all_cases_and_a_named_case_always_runs() -> None:
-    quick, late = collected("tests/targets"), collected("-m", "thorough", "tests/targets")
-    night = collected("-m", "nightly", "tests/targets")
+def test_every_case_is_in_one_run_and_a_named_case_always_runs() -> None:
+    quick, slow = collect("tests/targets"), collect("-m", "thorough", "tests/targets")
+    nightly = collect("-m", "nightly", "tests/targets")
 
     assert quick
-    assert late
-    assert night
-    assert len(quick | late | night) == len(quick) + len(late) + len(night)
-    assert quick | late == collected("-m", "not nightly", "tests/targets")
-    assert quick | late | night == collected("-m", "nightly or not nightly", "tests/targets")
-    assert collected(min(late)) == {min(late)}
+    assert slow
+    assert nightly
+    assert len(quick | slow | nightly) == len(quick) + len(slow) + len(nightly)
+    assert quick | slow == collect("-m", "not nightly", "tests/targets")
+    assert quick | slow | nightly == collect("-m", "nightly or not nightly", "tests/targets")
+    assert collect(min(slow)) == {min(slow)}

@@ -1,4 +1,4 @@
-"""What a test says that compares directory trees, and fails."""
+"""Test the output of failed comparisons of directory trees."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_of_two_trees_is_told_which_paths_differ_and_how(tmp_path: Path) -> None:
+def test_differences_list_the_paths_that_differ_and_how(tmp_path: Path) -> None:
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "same").write_text("")
@@ -39,7 +39,7 @@ def test_of_two_trees_is_told_which_paths_differ_and_how(tmp_path: Path) -> None
     ]
 
 
-def test_a_test_that_finds_large_trees_different_prints_a_few_lines(tmp_path: Path) -> None:
+def test_a_failed_comparison_of_large_trees_prints_a_few_lines(tmp_path: Path) -> None:
     (tmp_path / "test_large.py").write_text(
         "from tests.trees import Tree\n"
         "def tree(mode): return Tree({f'file{n}': (0o100000, mode, b'x' * 99999) for n in range(500)})\n"
@@ -47,7 +47,7 @@ def test_a_test_that_finds_large_trees_different_prints_a_few_lines(tmp_path: Pa
         "def test_several(): assert tree(0o644) in (tree(0o600), tree(0o400))\n"
     )
 
-    ran = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "pytest", "-n0", "-vv", "-p", "tests.conftest", str(tmp_path)],
         cwd=REPOSITORY,
         env={**os.environ, "CI": "true"},
@@ -56,8 +56,8 @@ def test_a_test_that_finds_large_trees_different_prints_a_few_lines(tmp_path: Pa
         check=False,
     )
 
-    assert "  file0: 644 is not 600" in ran.stdout
-    assert "  file0: 644 is not 400" in ran.stdout
-    assert "  and 490 more" in ran.stdout
-    assert "2 failed" in ran.stdout
-    assert len(ran.stdout) < 10_000
+    assert "  file0: 644 is not 600" in done.stdout
+    assert "  file0: 644 is not 400" in done.stdout
+    assert "  and 490 more" in done.stdout
+    assert "2 failed" in done.stdout
+    assert len(done.stdout) < 10_000

@@ -1,4 +1,4 @@
-"""Find the real tools that tests need; where one is missing the test is skipped and says so."""
+"""Find the programs that tests need. If one is missing, the test is skipped with the reason."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 
 
 def require(name: str) -> str:
-    """Return the absolute path of a program on PATH, or skip; with `CLOCHE_REQUIRE_ALL=1` a missing one is a failure."""
+    """Return the absolute path of a program on PATH; if it is missing, skip the test, or fail (see `skip_missing`)."""
     if found := shutil.which(name):
         return os.path.abspath(found)
-    return missing(f"`{name}` is not on PATH")
+    return skip_missing(f"`{name}` is not on PATH")
 
 
-def missing(reason: str) -> NoReturn:
-    """Skip the running test because something is not on this machine; fail it where everything has to be."""
+def skip_missing(reason: str) -> NoReturn:
+    """Skip the running test because this machine lacks something; with `CLOCHE_REQUIRE_ALL=1`, fail it."""
     if os.environ.get("CLOCHE_REQUIRE_ALL") == "1":
         pytest.fail(f"CLOCHE_REQUIRE_ALL is set, and {reason}")
     pytest.skip(reason)

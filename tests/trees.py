@@ -1,4 +1,4 @@
-"""Compare directory trees to the last byte, mode and link."""
+"""Compare directory trees: paths, kinds of entries, permissions, contents and link targets."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SHOWN = 10
-"""Paths that are told of two trees that differ, and bytes of what differs in a file."""
+"""How many differing paths are listed, and how many bytes of a differing file."""
 
 
 class Tree(dict[str, tuple[object, ...]]):
-    """What is below a directory, by relative path: kind, permission bits, and bytes or link text.
+    """The entries below a directory, by relative path: kind, permission bits, and content or link target.
 
-    Where a test that compares two of them fails, it prints what `differences` says, and not all that they hold.
+    If an assertion that compares two trees fails, pytest prints their `differences` instead of their content.
     """
 
     def __repr__(self) -> str:
@@ -29,13 +29,13 @@ class Tree(dict[str, tuple[object, ...]]):
         return Tree({path: (kind, 0, content) for path, (kind, _, content) in self.items()})
 
     def paths(self) -> Tree:
-        """Return a tree of the same paths, which says nothing of what is there."""
+        """Return a tree with the same paths, without kinds, permissions and contents."""
         return Tree(dict.fromkeys(self, ()))
 
 
 def snapshot(root: str | os.PathLike[str]) -> Tree:
-    """Return everything below a directory."""
-    found = Tree()
+    """Return the tree below a directory."""
+    tree = Tree()
     for directory, names, files in os.walk(root):
         for name in (*names, *files):
             path = os.path.join(directory, name)
@@ -48,12 +48,12 @@ def snapshot(root: str | os.PathLike[str]) -> Tree:
                     content = file.read()
             else:
                 content = None
-            found[os.path.relpath(path, root)] = (kind, stat.S_IMODE(status.st_mode), content)
-    return found
+            tree[os.path.relpath(path, root)] = (kind, stat.S_IMODE(status.st_mode), content)
+    return tree
 
 
 def differences(left: Tree, right: Tree) -> list[str]:
-    """Return which paths differ between two trees, and how, in a few lines."""
+    """Return the paths that differ between two trees, and how, in a few lines."""
     paths = sorted(left.keys() | right.keys())
     lines = [
         f"  {path}: {difference(left.get(path), right.get(path))}"
@@ -76,11 +76,11 @@ def aspects(left: tuple[object, ...], right: tuple[object, ...]) -> Iterator[str
         return
     if left[1] != right[1]:
         yield f"{left[1]:o} is not {right[1]:o}"
-    one, other = left[2], right[2]
-    if isinstance(one, bytes) and isinstance(other, bytes) and one != other:
-        unlike = (at for at, (here, there) in enumerate(zip(one, other, strict=False)) if here != there)
-        at = next(unlike, min(len(one), len(other)))
-        shown = [content[at : at + SHOWN] for content in (one, other)]
-        yield f"from byte {at}, {shown[0]!r} of {len(one)} bytes is not {shown[1]!r} of {len(other)}"
-    elif one != other:
-        yield f"{one!r} is not {other!r}"
+    first, second = left[2], right[2]
+    if isinstance(first, bytes) and isinstance(second, bytes) and first != second:
+        differing = (index for index, pair in enumerate(zip(first, second, strict=False)) if pair[0] != pair[1])
+        start = next(differing, min(len(first), len(second)))
+        shown = [content[start : start + SHOWN] for content in (first, second)]
+        yield f"from byte {start}, {shown[0]!r} of {len(first)} bytes is not {shown[1]!r} of {len(second)}"
+    elif first != second:
+        yield f"{first!r} is not {second!r}"

@@ -1,4 +1,4 @@
-"""`cloche cache`: where it is, how large, whether it is whole, and taking away what is not needed or everything."""
+"""Test `cloche cache`: its directory and size, and the actions verify, prune and clear."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ def cloche(tmp_path: Path) -> Cloche:
 
 @pytest.fixture
 def filled(cloche: Cloche) -> Path:
-    """Make an environment, `env`, and return the cache that it has filled."""
+    """Create an environment, `env`, and return the cache that this filled."""
     assert cloche("env").code == 0
     return cloche.cwd / "cache" / "cloche"
 
 
-def a_module(cache: Path) -> Path:
+def find_module(cache: Path) -> Path:
     """Return a file of pip's image."""
     return next((cache / "images").rglob("pip/__main__.py"))
 
 
 def damage(path: Path) -> None:
-    """Replace a file in an image by another of the same size."""
+    """Replace a file of an image with another one of the same size."""
     size = path.stat().st_size
     path.parent.chmod(0o755)
     path.unlink()
     path.write_bytes(b"#" * size)
 
 
-def test_dir_is_the_path_alone_so_that_scripts_can_use_it(cloche: Cloche, filled: Path) -> None:
+def test_dir_prints_only_the_path(cloche: Cloche, filled: Path) -> None:
     assert cloche("cache", "dir") == (0, f"{filled}\n", "")
     assert cloche("cache", "dir", "--quiet").out == f"{filled}\n"
     assert cloche("cache", "dir", "--cache-dir", "mine").out == f"{cloche.cwd / 'mine'}\n"
@@ -46,7 +46,7 @@ def test_dir_is_the_path_alone_so_that_scripts_can_use_it(cloche: Cloche, filled
     assert cloche("cache", "dir", "--json").json == {"schema_version": 1, "action": "dir", "directory": str(filled)}
 
 
-def test_size_has_a_line_for_each_kind_and_a_total(cloche: Cloche, filled: Path) -> None:
+def test_size_prints_a_line_for_each_kind_and_a_total(cloche: Cloche, filled: Path) -> None:
     done = cloche("cache", "size")
     assert (done.code, done.err) == (0, "")
     kinds = [line.split(":")[0] for line in done.out.splitlines()]
@@ -58,15 +58,15 @@ def test_size_has_a_line_for_each_kind_and_a_total(cloche: Cloche, filled: Path)
     assert images == 1
 
 
-def test_an_empty_cache_has_no_size_and_nothing_wrong_with_it(cloche: Cloche) -> None:
+def test_an_empty_cache_is_valid(cloche: Cloche) -> None:
     assert cloche("cache", "size", "--json").json["size"] == 0
     assert cloche("cache", "verify") == (0, "all hashes match\n", "")
     assert cloche("cache", "clear").code == 0
 
 
-def test_verify_finds_a_changed_byte_and_says_what_to_do(cloche: Cloche, filled: Path) -> None:
+def test_verify_detects_a_changed_file_and_suggests_prune(cloche: Cloche, filled: Path) -> None:
     assert cloche("cache", "verify", "--json").json["damaged"] == []
-    damage(a_module(filled))
+    damage(find_module(filled))
     done = cloche("cache", "verify")
     assert done.code == 1
     assert "pip/__main__.py" in done.out
@@ -76,9 +76,9 @@ def test_verify_finds_a_changed_byte_and_says_what_to_do(cloche: Cloche, filled:
     assert len(answer.json["damaged"]) == 1
 
 
-def test_prune_takes_away_what_is_damaged_and_leaves_what_is_in_use(cloche: Cloche, filled: Path) -> None:
+def test_prune_removes_damaged_entries_and_keeps_environments_intact(cloche: Cloche, filled: Path) -> None:
     assert cloche("cache", "prune").out == "removed 0 entries, 0 bytes\n"
-    module = a_module(filled)
+    module = find_module(filled)
     module.write_bytes(b"")
     before = snapshot(cloche.cwd / "env")
     (removed,) = cloche("cache", "prune", "--json").json["removed"]
@@ -90,7 +90,7 @@ def test_prune_takes_away_what_is_damaged_and_leaves_what_is_in_use(cloche: Cloc
     assert cloche("env", "--clear").code == 0
 
 
-def test_clear_takes_everything_and_environments_are_as_they_were(cloche: Cloche, filled: Path) -> None:
+def test_clear_removes_everything_and_keeps_environments_intact(cloche: Cloche, filled: Path) -> None:
     before = snapshot(cloche.cwd / "env")
     done = cloche("cache", "clear", "--json")
     assert done.code == 0
@@ -100,7 +100,7 @@ def test_clear_takes_everything_and_environments_are_as_they_were(cloche: Cloche
     assert cloche("env", "--clear").code == 0
 
 
-def test_what_the_stand_in_for_virtualenv_keeps_there_is_looked_after_too(cloche: Cloche, filled: Path) -> None:
+def test_the_wheels_of_the_virtualenv_stand_in_are_measured_and_cleared(cloche: Cloche, filled: Path) -> None:
     (filled / "packed").mkdir(mode=0o700)
     (filled / "packed" / "pip-1-py3-none-any.whl").write_bytes(b"x" * 1000)
     (filled / "mine").mkdir()
@@ -112,7 +112,7 @@ def test_what_the_stand_in_for_virtualenv_keeps_there_is_looked_after_too(cloche
     assert [path.name for path in filled.iterdir()] == ["mine"]
 
 
-def test_what_was_done_is_not_told_to_who_wants_quiet(cloche: Cloche, filled: Path) -> None:
+def test_quiet_suppresses_the_reports(cloche: Cloche, filled: Path) -> None:
     assert cloche("cache", "prune", "-q") == (0, "", "")
     assert cloche("cache", "clear", "-q") == (0, "", "")
     assert not filled.exists()
@@ -127,7 +127,7 @@ def test_a_read_only_cache_is_neither_pruned_nor_cleared(cloche: Cloche, filled:
     assert snapshot(filled) == before
 
 
-def test_any_other_word_is_refused_with_those_there_are(cloche: Cloche) -> None:
+def test_an_unknown_action_is_refused_with_the_available_ones(cloche: Cloche) -> None:
     done = cloche("cache", "empty")
     assert (done.code, done.out) == (2, "")
     assert done.err == (

@@ -1,4 +1,4 @@
-"""`cloche config`: what is set, where, and what is set by a name that does not exist."""
+"""Test `cloche config`: the settings with their origins, and warnings about unknown names."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ def cloche(tmp_path: Path) -> Cloche:
     return Cloche(tmp_path, clean_environ(tmp_path / "home", tmp_path / "cache"))
 
 
-def test_each_value_comes_with_the_source_that_wins(cloche: Cloche, tmp_path: Path) -> None:
+def test_each_value_is_shown_with_its_origin(cloche: Cloche, tmp_path: Path) -> None:
     project, user = tmp_path / "pyproject.toml", tmp_path / "user.toml"
     project.write_text('[tool.cloche]\nprompt = "project"\nseed = ["a", "b"]\nclear = true\n')
     user.write_text('prompt = "user"\nlink-mode = "copy"\nreplace = ["bash=acme"]\n')
     done = cloche(
         "config", "show", "--json", "--cache-dir", "here", CLOCHE_CONFIG_FILE=str(user), CLOCHE_NO_DOWNLOAD="1"
     )
-    said = {one["name"]: (one["value"], one["origin"]) for one in done.json["settings"]}
+    settings = {setting["name"]: (setting["value"], setting["origin"]) for setting in done.json["settings"]}
 
     assert (done.code, done.err) == (0, "")
-    assert said["prompt"] == ("project", str(project))
-    assert said["seed"] == (["a", "b"], str(project))
-    assert said["clear"] == (True, str(project))
-    assert said["link-mode"] == ("copy", str(user))
-    assert said["no-download"] == (True, "CLOCHE_NO_DOWNLOAD")
-    assert said["cache-dir"] == ("here", "command line")
-    assert said["creator"] == ("symlink", "default")
-    assert said["find-links"] == ([], "default")
-    assert said["replace"] == (["bash=acme"], "config file")
-    assert [(one["path"], one["there"]) for one in done.json["files"]] == [(str(project), True), (str(user), True)]
+    assert settings["prompt"] == ("project", str(project))
+    assert settings["seed"] == (["a", "b"], str(project))
+    assert settings["clear"] == (True, str(project))
+    assert settings["link-mode"] == ("copy", str(user))
+    assert settings["no-download"] == (True, "CLOCHE_NO_DOWNLOAD")
+    assert settings["cache-dir"] == ("here", "command line")
+    assert settings["creator"] == ("symlink", "default")
+    assert settings["find-links"] == ([], "default")
+    assert settings["replace"] == (["bash=acme"], "config file")
+    assert [(file["path"], file["there"]) for file in done.json["files"]] == [(str(project), True), (str(user), True)]
 
 
-def test_show_is_what_is_meant_and_what_is_chosen_comes_first(cloche: Cloche) -> None:
+def test_show_is_the_default_and_lists_explicit_settings_first(cloche: Cloche) -> None:
     done = cloche("config", CLOCHE_PROMPT="two\nlines")
     head, first, *_ = done.out.splitlines()
 
@@ -53,7 +53,7 @@ def test_show_is_what_is_meant_and_what_is_chosen_comes_first(cloche: Cloche) ->
     assert cloche("config", "set").code == 2
 
 
-def test_a_name_that_does_not_exist_is_told_with_the_nearest_that_does(cloche: Cloche, tmp_path: Path) -> None:
+def test_an_unknown_name_is_warned_about_with_the_closest_known_name(cloche: Cloche, tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.cloche]\nlinkmode = 'copy'\n")
     done = cloche("config", "--json", CLOCHE_PROMT="x")
 
@@ -63,9 +63,11 @@ def test_a_name_that_does_not_exist_is_told_with_the_nearest_that_does(cloche: C
     assert len(done.json["warnings"]) == 2
 
 
-def test_another_tools_spelling_is_told_under_our_name(cloche: Cloche) -> None:
-    said = cloche("config", "--json", CLOCHE_COPIES="1", CLOCHE_SETUPTOOLS="70").json["settings"]
-    chosen = {one["name"]: (one["value"], one["origin"]) for one in said if one["origin"] != "default"}
+def test_a_spelling_of_virtualenv_is_shown_under_the_name_of_cloche(cloche: Cloche) -> None:
+    settings = cloche("config", "--json", CLOCHE_COPIES="1", CLOCHE_SETUPTOOLS="70").json["settings"]
+    chosen = {
+        setting["name"]: (setting["value"], setting["origin"]) for setting in settings if setting["origin"] != "default"
+    }
 
     assert chosen == {
         "creator": ("copy", "CLOCHE_COPIES"),
@@ -74,7 +76,7 @@ def test_another_tools_spelling_is_told_under_our_name(cloche: Cloche) -> None:
     }
 
 
-def test_options_of_plugins_are_settings_too(cloche: Cloche, site: Site) -> None:
+def test_options_of_plugins_are_shown(cloche: Cloche, site: Site) -> None:
     site.install(
         "acme",
         rope="""
@@ -89,6 +91,6 @@ def test_options_of_plugins_are_settings_too(cloche: Cloche, site: Site) -> None
         """,
     )
     done = cloche("config", "--json", CLOCHE_ROPE_LENGTH="3", PYTHONPATH=str(site.directory))
-    said = {one["name"]: one["value"] for one in done.json["settings"]}
+    settings = {setting["name"]: setting["value"] for setting in done.json["settings"]}
 
-    assert (said["rope-length"], done.err) == ("3", "")
+    assert (settings["rope-length"], done.err) == ("3", "")

@@ -1,4 +1,4 @@
-"""What the world outside does to a run: signals, wherever they come, and streams that lead nowhere."""
+"""Test signals at any moment, and closed or full standard streams."""
 
 from __future__ import annotations
 
@@ -103,12 +103,12 @@ def test_a_signal_during_a_destructor_or_callback_still_ends_the_run(where: str)
     assert (done.returncode, done.stderr) == (143, "cloche: interrupted\n")
 
 
-def test_other_errors_in_destructors_still_reach_the_hook_that_was_set() -> None:
+def test_other_errors_in_destructors_still_reach_the_hook_of_the_program() -> None:
     done = run(PROGRAM, "another_error")
     assert (done.returncode, done.stdout, done.stderr) == (143, "kept\n", "cloche: interrupted\n")
 
 
-def test_further_signals_do_not_interrupt_undoing() -> None:
+def test_further_signals_do_not_interrupt_the_rollback() -> None:
     done = run(PROGRAM, "undoing")
     assert (done.returncode, done.stdout, done.stderr) == (143, "undone\n", "cloche: interrupted\n")
 
@@ -117,10 +117,10 @@ IN_PROCESS = """
 import os, signal, sys, threading
 from cloche.cli.dispatch import run_command
 
-def mine(number, frame):
-    print("mine")
+def handle(number, frame):
+    print("handled")
 
-signal.signal(signal.SIGTERM, mine)
+signal.signal(signal.SIGTERM, handle)
 hook = sys.unraisablehook
 assert run_command(["--version"], 0.0) == 0
 assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -133,11 +133,11 @@ threading.Thread(target=run_command, args=(["--version"], 0.0)).start()
 def test_the_handlers_of_a_calling_program_are_restored() -> None:
     done = run(IN_PROCESS)
     assert done.stderr == ""
-    assert [line.split()[0] for line in done.stdout.splitlines()] == ["cloche", "mine", "cloche"]
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["cloche", "handled", "cloche"]
 
 
 def shell(line: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
-    """Run a line of bash in which `cloche` is ours."""
+    """Run a line of bash in which `cloche` is a function that runs the tested code."""
     script = f'cloche() {{ {shlex.quote(sys.executable)} -m cloche "$@"; }}; set -o pipefail; {line}'
     environ = clean_environ(tmp_path / "home", tmp_path / "cache")
     command = [require("bash"), "-c", script]
@@ -145,25 +145,25 @@ def shell(line: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&-", "<&- >&- 2>&-"])
-def test_a_stream_that_is_closed_is_done_without(tmp_path: Path, closed: str) -> None:
+def test_a_run_works_without_standard_streams(tmp_path: Path, closed: str) -> None:
     done = shell(f"cloche env --no-seed {closed} && cloche --version {closed} && cloche --help {closed}", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "env" / "bin" / "python").exists()
 
 
-def test_a_file_never_takes_the_place_of_a_stream_that_is_closed(tmp_path: Path) -> None:
-    """What a program prints that is started on the way would otherwise go into it."""
+def test_no_file_gets_the_descriptor_of_a_closed_stream(tmp_path: Path) -> None:
+    """Otherwise the output of a child process would go into that file."""
     assert shell("cloche env --creator venv --no-seed <&- >&- 2>&-", tmp_path).returncode == 0
     assert (tmp_path / "env" / "pyvenv.cfg").read_text().startswith("home = ")
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+def test_a_reader_that_closes_the_pipe_is_not_an_error(tmp_path: Path) -> None:
     done = shell("cloche --help | head -n 1; cloche --help | true && cloche env --no-seed --json | true", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("argv", ["env --no-seed", "env --no-seed --json", "--help", "--version"])
-def test_a_result_that_cannot_be_written_is_one_line_of_error(tmp_path: Path, argv: str) -> None:
+def test_a_result_that_cannot_be_written_is_a_one_line_error(tmp_path: Path, argv: str) -> None:
     done = shell(f"cloche {argv} > /dev/full", tmp_path)
     assert (done.returncode, done.stderr) == (
         1,
@@ -173,12 +173,12 @@ def test_a_result_that_cannot_be_written_is_one_line_of_error(tmp_path: Path, ar
 
 @pytest.mark.parametrize("stream", ["2> /dev/full", "2>&-", "> /dev/full 2> /dev/full", "2> >(true)"])
 @pytest.mark.parametrize(("argv", "code"), [("--nothing", 2), ("-p 9.9 env", 3), ("--traceback -p 9.9 env", 3)])
-def test_an_error_that_cannot_be_written_keeps_its_code(tmp_path: Path, argv: str, code: int, stream: str) -> None:
+def test_an_error_that_cannot_be_written_keeps_its_exit_code(tmp_path: Path, argv: str, code: int, stream: str) -> None:
     done = shell(f"cloche {argv} {stream}", tmp_path)
     assert (done.returncode, done.stderr) == (code, "")
 
 
-def test_a_warning_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
+def test_a_warning_that_cannot_be_written_is_not_an_error(tmp_path: Path) -> None:
     done = shell("CLOCHE_NOTHING=1 cloche env --no-seed 2> /dev/full", tmp_path)
     assert done.returncode == 0
     assert done.stdout.startswith("created env")

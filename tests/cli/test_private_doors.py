@@ -1,4 +1,4 @@
-"""A Python without the private modules and functions that `cloche.cpython` uses makes the same environments."""
+"""Test that cloche works the same without the private modules and functions of CPython that `cloche.cpython` uses."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ run()
 
 
 def run(*program: str, directory: Path, cache: str) -> subprocess.CompletedProcess[str]:
-    """Run `cloche env` in a directory, by a program that may change the Python beforehand."""
+    """Run `cloche env` in a directory by a program, which may change the interpreter first."""
     for name in ("home", "work"):
         (directory / name).mkdir(exist_ok=True)
     return subprocess.run(
@@ -51,8 +51,8 @@ def run(*program: str, directory: Path, cache: str) -> subprocess.CompletedProce
     )
 
 
-def test_an_environment_made_without_them_is_the_same(tmp_path: Path) -> None:
-    """The first run of each has an empty cache, and the second has what the first one kept."""
+def test_an_environment_created_without_them_is_the_same(tmp_path: Path) -> None:
+    """Of each pair of runs, the first starts with an empty cache, and the second with the cache that the first filled."""
     trees: dict[str, list[Tree]] = {"usual": [], "bare": []}
     for cache, program in (("usual", (RUN,)), ("bare", (HIDE, RUN))):
         for _ in range(2):
@@ -65,16 +65,16 @@ def test_an_environment_made_without_them_is_the_same(tmp_path: Path) -> None:
     assert trees["bare"] == trees["usual"]
 
 
-def test_a_plan_that_was_cached_without_them_is_found_again(tmp_path: Path) -> None:
-    decided = "import atexit, sys; atexit.register(lambda: print('cloche.planning.resolve' in sys.modules))"
+def test_a_plan_cached_without_them_is_used(tmp_path: Path) -> None:
+    report = "import atexit, sys; atexit.register(lambda: print('cloche.planning.resolve' in sys.modules))"
 
-    told = [run(HIDE, decided, RUN, directory=tmp_path, cache="bare").stdout.splitlines()[-1] for _ in range(3)]
+    resolved = [run(HIDE, report, RUN, directory=tmp_path, cache="bare").stdout.splitlines()[-1] for _ in range(3)]
 
-    assert (told[0], told[-1]) == ("True", "False")
+    assert (resolved[0], resolved[-1]) == ("True", "False")
 
 
 @pytest.mark.parametrize("hidden", [(), (HIDE,)], ids=["usual", "bare"])
-def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, hidden: tuple[str, ...]) -> None:
+def test_ctrl_c_leaves_no_files(tmp_path: Path, hidden: tuple[str, ...]) -> None:
     done = run(*hidden, INTERRUPT, RUN, directory=tmp_path, cache="cache")
 
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "cloche: interrupted\n")

@@ -19,7 +19,7 @@ HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 @pytest.fixture
 def cloche(tmp_path: Path) -> Cloche:
-    """Return the command line on a fake machine whose pyenv has real versions, a broken one and a Python 2.7."""
+    """The command line on a fake machine whose pyenv has real versions, a broken one and a Python 2.7."""
     versions = tmp_path / "pyenv" / "versions"
     versions.mkdir(parents=True)
     for minor in ("3.9", "3.10", "3.12"):
@@ -125,15 +125,15 @@ def test_json_has_the_matches_the_other_candidates_and_the_choice(cloche: Cloche
     answer = cloche("pythons", "3.12", "--json").json
     assert answer["schema_version"] == 1
     assert answer["request"] == "3.12"
-    (chosen,) = [one for one in answer["pythons"] if one["chosen"]]
+    (chosen,) = [python for python in answer["pythons"] if python["chosen"]]
     assert answer["chosen"] == chosen["path"] == chosen["interpreter"]["executable"]
     assert answer["chosen_because"] == "`-p 3.12`"
     assert chosen["version"].startswith("3.12.")
     assert chosen["found_by"] in ("current", "pyenv")
-    skipped = {one["seen_at"]: one for one in answer["passed_over"]}
+    skipped = {candidate["seen_at"]: candidate for candidate in answer["passed_over"]}
     old = skipped[f"{cloche.environ['PYENV_ROOT']}/versions/2.7.18/bin/python"]
     assert (old["version"], old["interpreter"]) == ("2.7.18", None)
-    assert all(one["reason"] for one in answer["passed_over"])
+    assert all(candidate["reason"] for candidate in answer["passed_over"])
 
 
 def test_json_is_one_object_even_without_a_match(cloche: Cloche) -> None:

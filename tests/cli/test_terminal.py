@@ -1,4 +1,4 @@
-"""What people see at a terminal: colours with restraint, and one line about what takes long, which goes again."""
+"""Test the output at a terminal: colours, and a temporary progress line for long operations."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ COLUMNS = 80
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    found = clean_environ(tmp_path / "home", tmp_path / "cache")
-    unsaid = ("NO_COLOR", "FORCE_COLOR", "TERM")
-    return {**{name: text for name, text in found.items() if name not in unsaid}, "TERM": "xterm"}
+    variables = clean_environ(tmp_path / "home", tmp_path / "cache")
+    removed = ("NO_COLOR", "FORCE_COLOR", "TERM")
+    return {**{name: text for name, text in variables.items() if name not in removed}, "TERM": "xterm"}
 
 
-def at_terminal(environ: dict[str, str], cwd: Path, *argv: str) -> str:
-    """Return everything that is drawn while a command runs."""
+def run_at_terminal(environ: dict[str, str], cwd: Path, *argv: str) -> str:
+    """Run a command in a pseudo-terminal; return its output, including control sequences."""
     program = pexpect.spawn(
         sys.executable,
         ["-m", "cloche", *argv],
@@ -38,50 +38,50 @@ def at_terminal(environ: dict[str, str], cwd: Path, *argv: str) -> str:
         timeout=120,
         dimensions=(24, COLUMNS),
     )
-    drawn: str = program.read()
+    output: str = program.read()
     program.close()
-    return drawn
+    return output
 
 
-def left(drawn: str) -> list[str]:
-    """Return the lines that are on the screen in the end."""
+def final_screen(output: str) -> list[str]:
+    """Return the lines that are on the screen after this output."""
     screen = pyte.Screen(COLUMNS, 24)
-    pyte.Stream(screen).feed(drawn)
+    pyte.Stream(screen).feed(output)
     return [line.rstrip() for line in screen.display if line.strip()]
 
 
-def through_pipe(environ: dict[str, str], cwd: Path, *argv: str) -> str:
+def run_in_pipe(environ: dict[str, str], cwd: Path, *argv: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "cloche", *argv], cwd=cwd, env=environ, capture_output=True, text=True, check=False
     )
     return done.stdout + done.stderr
 
 
-def test_what_takes_long_is_told_and_gone_afterwards(environ: dict[str, str], tmp_path: Path) -> None:
-    drawn = at_terminal(environ, tmp_path, "env", "-p", sys.executable)
-    first, *more = left(drawn)
+def test_progress_is_shown_and_erased(environ: dict[str, str], tmp_path: Path) -> None:
+    output = run_at_terminal(environ, tmp_path, "env", "-p", sys.executable)
+    first, *more = final_screen(output)
 
-    assert "checking an interpreter" in drawn
-    assert "unpacking pip" in drawn
+    assert "checking an interpreter" in output
+    assert "unpacking pip" in output
     assert first.startswith("created env: ")
-    assert not {"asking", "unpacking"} & set(" ".join([first, *more]).split())
+    assert not {"checking", "unpacking"} & set(" ".join([first, *more]).split())
 
 
-def test_nobody_who_cannot_see_it_go_is_told(environ: dict[str, str], tmp_path: Path) -> None:
-    assert "reading the cache" in at_terminal(environ, tmp_path, "cache", "verify")
-    assert "reading" not in at_terminal(environ, tmp_path, "cache", "verify", "-q")
-    assert "reading" not in at_terminal({**environ, "TERM": "dumb"}, tmp_path, "cache", "verify")
-    assert "reading" not in through_pipe({**environ, "FORCE_COLOR": "1"}, tmp_path, "cache", "verify")
+def test_progress_is_shown_only_where_it_can_be_erased(environ: dict[str, str], tmp_path: Path) -> None:
+    assert "reading the cache" in run_at_terminal(environ, tmp_path, "cache", "verify")
+    assert "reading" not in run_at_terminal(environ, tmp_path, "cache", "verify", "-q")
+    assert "reading" not in run_at_terminal({**environ, "TERM": "dumb"}, tmp_path, "cache", "verify")
+    assert "reading" not in run_in_pipe({**environ, "FORCE_COLOR": "1"}, tmp_path, "cache", "verify")
 
 
-def test_a_line_about_progress_never_takes_more_than_one(environ: dict[str, str], tmp_path: Path) -> None:
-    """What is wider than the terminal could not be erased."""
-    place = tmp_path / ("long " * 30)
-    api.create(place / "env", seeds=None, activators=())
-    drawn = at_terminal(environ, tmp_path, "move", str(place / "env"), "there")
+def test_a_progress_line_is_truncated_to_the_width_of_the_terminal(environ: dict[str, str], tmp_path: Path) -> None:
+    """A line that wraps could not be erased."""
+    directory = tmp_path / ("long " * 30)
+    api.create(directory / "env", seeds=None, activators=())
+    output = run_at_terminal(environ, tmp_path, "move", str(directory / "env"), "moved")
 
-    assert "moving" in drawn
-    assert not [line for line in left(drawn) if "..." in line or line.startswith("cloche: moving")]
+    assert "moving" in output
+    assert not [line for line in final_screen(output) if "..." in line or line.startswith("cloche: moving")]
 
 
 @pytest.mark.parametrize(
@@ -97,29 +97,29 @@ def test_a_line_about_progress_never_takes_more_than_one(environ: dict[str, str]
     ],
     ids=str,
 )
-def test_colours_are_for_terminals_and_for_those_who_insist(
+def test_colours_are_used_at_terminals_or_on_request(
     environ: dict[str, str], tmp_path: Path, variables: dict[str, str], terminal: bool, pipe: bool
 ) -> None:
-    """The error, its hint and a warning; the words are the same without."""
-    wanted = {**environ, **variables, "CLOCHE_PROMT": "x"}
-    drawn, piped = (show(wanted, tmp_path, "info", "nowhere") for show in (at_terminal, through_pipe))
+    """The run prints an error, its hint and a warning."""
+    changed = {**environ, **variables, "CLOCHE_PROMT": "x"}
+    at_terminal, in_pipe = (run(changed, tmp_path, "info", "nowhere") for run in (run_at_terminal, run_in_pipe))
 
-    assert ("\x1b[31mcloche: error:\x1b[0m" in drawn) is terminal
-    assert ("\x1b[36mhint:\x1b[0m" in drawn) is terminal
-    assert ("\x1b[31mcloche: error:\x1b[0m" in piped) is pipe
-    assert ("\x1b[" in piped) is pipe
+    assert ("\x1b[31mcloche: error:\x1b[0m" in at_terminal) is terminal
+    assert ("\x1b[36mhint:\x1b[0m" in at_terminal) is terminal
+    assert ("\x1b[31mcloche: error:\x1b[0m" in in_pipe) is pipe
+    assert ("\x1b[" in in_pipe) is pipe
 
 
-def test_tables_have_a_head_that_stands_out(environ: dict[str, str], tmp_path: Path) -> None:
+def test_the_header_of_a_table_is_bold(environ: dict[str, str], tmp_path: Path) -> None:
     for command in ("plugins", "config"):
-        drawn = at_terminal(environ, tmp_path, command)
-        assert drawn.lstrip("\r\n").startswith("\x1b[1m"), drawn
+        output = run_at_terminal(environ, tmp_path, command)
+        assert output.lstrip("\r\n").startswith("\x1b[1m"), output
     api.create(tmp_path / "env", seeds=None, activators=())
-    assert "env: \x1b[32mhealthy\x1b[0m" in at_terminal(environ, tmp_path, "doctor", "env")
+    assert "env: \x1b[32mhealthy\x1b[0m" in run_at_terminal(environ, tmp_path, "doctor", "env")
 
 
 def test_json_is_never_coloured(environ: dict[str, str], tmp_path: Path) -> None:
     for command in ("plugins", "config", "pythons"):
-        assert "\x1b" not in through_pipe(
+        assert "\x1b" not in run_in_pipe(
             {**environ, "FORCE_COLOR": "1", "PATH": os.defpath}, tmp_path, command, "--json"
         )

@@ -1,4 +1,4 @@
-"""`alias virtualenv=cloche`: every spelling of virtualenv's command line is accepted, and means the same."""
+"""Test that `alias virtualenv=cloche` works: every option of virtualenv is accepted and means the same."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ def cloche(tmp_path: Path) -> Cloche:
 def plan_for(cloche: Cloche) -> Callable[..., Plan]:
     """Return a function that returns the plan for a command line."""
 
-    def ask(*argv: str) -> Plan:
-        said = cloche(*argv, "--dry-run", "--json")
-        assert said.code == 0, said.err
-        plan: Plan = said.json["plan"]
+    def plan_for(*argv: str) -> Plan:
+        done = cloche(*argv, "--dry-run", "--json")
+        assert done.code == 0, done.err
+        plan: Plan = done.json["plan"]
         return plan
 
-    return ask
+    return plan_for
 
 
-def seeds(plan: Plan) -> list[str]:
+def seed_names(plan: Plan) -> list[str]:
     return [image["distribution"] for image in plan["images"]]
 
 
-def settings(cloche: Cloche, *argv: str) -> str:
-    """Create an environment and return its `pyvenv.cfg`."""
-    said = cloche(*argv)
-    assert said.code == 0, said.err
+def create(cloche: Cloche, *argv: str) -> str:
+    """Create the environment `env` and return its `pyvenv.cfg`."""
+    done = cloche(*argv)
+    assert done.code == 0, done.err
     return (cloche.cwd / "env" / "pyvenv.cfg").read_text()
 
 
@@ -82,7 +82,7 @@ def test_the_creator_is_chosen(plan_for: Callable[..., Plan], spelling: list[str
     ],
 )
 def test_the_seeds_are_chosen(plan_for: Callable[..., Plan], spelling: list[str], expected: list[str]) -> None:
-    assert seeds(plan_for(*spelling, "env")) == expected
+    assert seed_names(plan_for(*spelling, "env")) == expected
 
 
 @pytest.mark.parametrize(
@@ -108,11 +108,11 @@ def test_the_python_is_chosen(plan_for: Callable[..., Plan], spelling: list[str]
 
 
 def test_wheels_of_the_user_are_preferred(cloche: Cloche, wheel: Path) -> None:
-    said = cloche("env", "--extra-search-dir", wheel.parent, "--no-pip", "--seed", "leaf", "--dry-run", "--json")
+    done = cloche("env", "--extra-search-dir", wheel.parent, "--no-pip", "--seed", "leaf", "--dry-run", "--json")
 
-    assert said.code == 0, said.err
-    assert seeds(said.json["plan"]) == ["leaf"]
-    assert said.json["plan"]["images"][0]["version"] == "1.0.post7"
+    assert done.code == 0, done.err
+    assert seed_names(done.json["plan"]) == ["leaf"]
+    assert done.json["plan"]["images"][0]["version"] == "1.0.post7"
 
 
 @pytest.fixture
@@ -122,41 +122,41 @@ def wheel(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("spelling", [["--prompt", "it's"], ["--prompt=it's"]])
 def test_the_prompt_is_chosen(cloche: Cloche, spelling: list[str]) -> None:
-    assert 'prompt = "it\'s"\n' in settings(cloche, "env", "--no-seed", *spelling)
+    assert 'prompt = "it\'s"\n' in create(cloche, "env", "--no-seed", *spelling)
 
 
 def test_a_dot_as_prompt_is_the_name_of_the_current_directory(cloche: Cloche) -> None:
-    assert f"prompt = '{cloche.cwd.name}'\n" in settings(cloche, "env", "--no-seed", "--prompt", ".")
+    assert f"prompt = '{cloche.cwd.name}'\n" in create(cloche, "env", "--no-seed", "--prompt", ".")
 
 
 def test_the_packages_of_the_base_interpreter_are_visible(cloche: Cloche) -> None:
-    said = settings(cloche, "--system-site-packages", "env", "--no-seed")
+    config = create(cloche, "--system-site-packages", "env", "--no-seed")
 
-    assert "include-system-site-packages = true\n" in said
+    assert "include-system-site-packages = true\n" in config
 
 
 def test_clear_replaces_the_environment(cloche: Cloche) -> None:
-    settings(cloche, "env", "--no-seed")
+    create(cloche, "env", "--no-seed")
     (cloche.cwd / "env" / "keepsake").touch()
-    settings(cloche, "env", "--no-seed")
+    create(cloche, "env", "--no-seed")
     assert (cloche.cwd / "env" / "keepsake").exists()
-    settings(cloche, "env", "--no-seed", "--clear", "--force")
+    create(cloche, "env", "--no-seed", "--clear", "--force")
     assert not (cloche.cwd / "env" / "keepsake").exists()
 
 
 def test_the_file_for_version_control_is_left_out(cloche: Cloche) -> None:
-    settings(cloche, "env", "--no-seed", "--no-vcs-ignore")
+    create(cloche, "env", "--no-seed", "--no-vcs-ignore")
 
     assert not (cloche.cwd / "env" / ".gitignore").exists()
 
 
 def test_the_cache_directory_is_chosen(cloche: Cloche) -> None:
-    settings(cloche, "env", "--app-data", "cache")
+    create(cloche, "env", "--app-data", "cache")
     assert (cloche.cwd / "cache" / "images").is_dir()
     before = sorted((cloche.cwd / "cache").rglob("*"))
-    said = cloche("other", "--app-data=cache", "--read-only-app-data")
+    done = cloche("other", "--app-data=cache", "--read-only-app-data")
 
-    assert said.code == 0
+    assert done.code == 0
     assert sorted((cloche.cwd / "cache").rglob("*")) == before
 
 
@@ -166,10 +166,10 @@ def test_packages_are_links_into_the_cache(plan_for: Callable[..., Plan]) -> Non
 
 @pytest.mark.parametrize("spelling", ["--traceback", "--with-traceback"])
 def test_an_error_shows_a_traceback_on_request(cloche: Cloche, spelling: str) -> None:
-    said = cloche("env", "-p", "2.5", spelling)
+    done = cloche("env", "-p", "2.5", spelling)
 
-    assert said.code == 3
-    assert "Traceback" in said.err
+    assert done.code == 3
+    assert "Traceback" in done.err
     assert "Traceback" not in cloche("env", "-p", "2.5").err
 
 
@@ -196,13 +196,13 @@ INEFFECTIVE = [
 
 
 @pytest.mark.parametrize("spelling", INEFFECTIVE, ids=lambda spelling: str(spelling[0]))
-def test_what_has_no_effect_says_so_if_one_listens(cloche: Cloche, spelling: list[str]) -> None:
-    def told(said: Outcome) -> bool:
-        assert said.code == 0, said.err
-        return f"`{spelling[0]}` is accepted for compatibility and ignored" in said.err
+def test_an_ineffective_option_is_reported_only_with_verbose(cloche: Cloche, spelling: list[str]) -> None:
+    def is_reported(done: Outcome) -> bool:
+        assert done.code == 0, done.err
+        return f"`{spelling[0]}` is accepted for compatibility and ignored" in done.err
 
-    assert told(cloche("env", "--no-seed", *spelling, "-v"))
-    assert not told(cloche("env", "--no-seed", *spelling))
+    assert is_reported(cloche("env", "--no-seed", *spelling, "-v"))
+    assert not is_reported(cloche("env", "--no-seed", *spelling))
 
 
 def test_the_verbosity_is_chosen(cloche: Cloche) -> None:
@@ -214,15 +214,15 @@ def test_the_verbosity_is_chosen(cloche: Cloche) -> None:
 @pytest.mark.parametrize("spelling", ["-h", "--help"])
 def test_programs_can_read_the_help(cloche: Cloche, spelling: str) -> None:
     """Ansible looks for words that begin with `--`: no colour, no pager, exit code 0."""
-    said = cloche(spelling)
+    done = cloche(spelling)
 
-    assert said.code == 0
-    assert "\x1b" not in said.out
-    assert "--system-site-packages" in said.out.split()
+    assert done.code == 0
+    assert "\x1b" not in done.out
+    assert "--system-site-packages" in done.out.split()
 
 
 def test_programs_can_read_the_version(cloche: Cloche) -> None:
-    said = cloche("--version")
+    done = cloche("--version")
 
-    assert said.code == 0
-    assert said.out.split()[1][0].isdigit()
+    assert done.code == 0
+    assert done.out.split()[1][0].isdigit()

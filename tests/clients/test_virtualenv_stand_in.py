@@ -13,7 +13,7 @@ import cloche
 from cloche.planning.pyvenv_cfg import parse_settings
 from tests.clients.conftest import creator_of
 from tests.clients.wheelhouse import make_project
-from tests.tools import missing, require
+from tests.tools import require, skip_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ def find_another_python() -> Interpreter:
     try:
         return cloche.find(*(version for version in ("3.13", "3.12", "3.11", "3.10") if version != ours))
     except cloche.InterpreterNotFound:
-        missing("no Python of another version found")
+        skip_missing("no Python of another version found")
 
 
 def add_marker(environment: Path) -> Path:

@@ -18,7 +18,7 @@ from cloche.discovery import find_interpreter, list_interpreters, probe, seriali
 from cloche.discovery.cache import ProbeCache
 from cloche.errors import InterpreterNotFound
 from cloche.model.interpreter import Candidate, Host
-from tests.recorded import recorded
+from tests.recorded import recorded_interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from cloche.model.spec import InterpreterSpec
 
 HOST = Host(dict(os.environ), os.sep, sys.platform, os.name, sys.executable)
-ANSWER = serialization.interpreter_to_dict(recorded("cpython-3.12-linux"))
+ANSWER = serialization.interpreter_to_dict(recorded_interpreter("cpython-3.12-linux"))
+WINDOWS_ANSWER = serialization.interpreter_to_dict(recorded_interpreter("cpython-3.12-windows"))
 
 SCRIPT = f"""#!{sys.executable}
 import json, os, sys, time
@@ -68,7 +69,7 @@ HOSTILE = {
         "prints invalid data: `scheme`",
     ),
     "is built for another system": (
-        f"answer({{'kind': 'interpreter', **{serialization.interpreter_to_dict(recorded('cpython-3.12-windows'))!r}}})",
+        f"answer({{'kind': 'interpreter', **{WINDOWS_ANSWER!r}}})",
         "is built for another operating system (win32)",
     ),
     "cannot describe itself": ("answer({'kind': 'failed', 'reason': 'a\\nb'})", "cannot describe itself: a b"),
@@ -105,7 +106,7 @@ def test_an_executable_without_a_valid_answer_is_rejected_with_the_reason(
 def test_output_before_and_after_the_answer_is_ignored(script: Callable[..., str]) -> None:
     program = "print('welcome', start[:5], end='')\nanswer(ANSWER)\nprint('good bye' * 1000)"
     (answer,) = probe.probe_executables([script(program)], HOST.environ)
-    assert answer.interpreter == recorded("cpython-3.12-linux")
+    assert answer.interpreter == recorded_interpreter("cpython-3.12-linux")
 
 
 def test_an_answer_is_accepted_even_if_the_process_does_not_exit(script: Callable[..., str]) -> None:

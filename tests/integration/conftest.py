@@ -1,19 +1,21 @@
-"""A command line with a home and a store of its own; the store is shared by the tests of one worker, as users' are."""
+"""Fixtures for tests of the whole command line: each test has its own home directory, and a worker shares one cache."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.run import Cloche, clean_environ, used_cache
+from tests.run import Cloche, clean_environ, filled_cache
 
 
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory):
-    return used_cache(tmp_path_factory.mktemp("used"))
+    """The cache directory (`XDG_CACHE_HOME`) of all tests of one worker; it already has the seeds."""
+    return filled_cache(tmp_path_factory.mktemp("used"))
 
 
 @pytest.fixture
 def cloche(tmp_path, shared_cache):
+    """The command line in an empty directory."""
     work = tmp_path / "work"
     work.mkdir()
     (tmp_path / "home").mkdir()

@@ -1,4 +1,4 @@
-"""`cloche DEST` makes a real, seeded, activatable environment, and says so in one line."""
+"""Test `cloche DEST`: the environment works, and the report is one line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.trees import snapshot
 
 
 def run(*command, **more):
-    """Run a program of an environment and return what it printed; anything on standard error is a failure."""
+    """Run a program and return its standard output; it must exit with 0 and print nothing to standard error."""
     clean = {name: text for name, text in os.environ.items() if not name.startswith(("PYTHON", "PIP_"))}
     done = subprocess.run(
         [*map(str, command)], capture_output=True, text=True, env=clean, timeout=120, check=False, **more
@@ -34,10 +34,11 @@ json.dump({"prefix": sys.prefix, "base": sys.base_prefix, "version": sys.version
 
 
 def facts(python):
+    """Return what a Python reports about itself."""
     return json.loads(run(python, "-c", FACTS))
 
 
-def test_it_says_in_one_line_what_it_made_and_how_to_activate_it(cloche):
+def test_the_report_is_one_line_with_the_activation_command(cloche):
     done = cloche(".venv")
     assert (done.code, done.err) == (0, "")
     (line,) = done.out.splitlines()
@@ -48,49 +49,50 @@ def test_it_says_in_one_line_what_it_made_and_how_to_activate_it(cloche):
     )
 
 
-@pytest.mark.parametrize("place", ["wheelhuose", "file:///opt/wheels"])
-def test_wheels_that_are_to_come_from_no_directory_are_warned_of(cloche, place):
-    """The seeds come from elsewhere then, which nobody would notice."""
-    done = cloche("env", "--no-seed", "--find-links", place)
+@pytest.mark.parametrize("path", ["wheelhuose", "file:///opt/wheels"])
+def test_find_links_without_a_directory_is_a_warning(cloche, path):
+    """The seeds then come from another source, which would go unnoticed."""
+    done = cloche("env", "--no-seed", "--find-links", path)
     assert (done.code, done.err) == (
         0,
-        f"cloche: warning: `--find-links` is set to `{place}`, which is not a directory\n",
+        f"cloche: warning: `--find-links` is set to `{path}`, which is not a directory\n",
     )
 
 
-def test_a_hint_that_leads_nowhere_is_warned_of_each_time_and_harms_nothing(cloche):
+def test_a_missing_try_first_with_path_is_a_warning_in_every_run(cloche):
     for _ in range(2):
         done = cloche("env", "--no-seed", "--try-first-with", "nowhere/python")
-        passed_over = f"`--try-first-with` was ignored: `{cloche.cwd / 'nowhere' / 'python'}` does not exist"
-        assert (done.code, done.err) == (0, f"cloche: warning: {passed_over}\n")
+        warning = f"`--try-first-with` was ignored: `{cloche.cwd / 'nowhere' / 'python'}` does not exist"
+        assert (done.code, done.err) == (0, f"cloche: warning: {warning}\n")
 
 
-def test_a_version_file_that_is_not_understood_is_warned_of_each_time(cloche):
-    """The environment is for another Python than its author meant."""
+def test_an_invalid_version_file_is_a_warning_in_every_run(cloche):
+    """The environment may be for another Python than the author of the file intended."""
     (cloche.cwd / ".python-version").write_text("mine\n")
-    told = f"`.python-version` in {cloche.cwd} was ignored: `mine` is not a valid Python request"
+    warning = f"`.python-version` in {cloche.cwd} was ignored: `mine` is not a valid Python request"
     for words in (["env", "--no-seed"], ["env", "--no-seed"], ["env", "--dry-run"], ["pythons"]):
         done = cloche(*words)
-        assert (done.code, done.err) == (0, f"cloche: warning: {told}\n")
+        assert (done.code, done.err) == (0, f"cloche: warning: {warning}\n")
     assert cloche("env", "--no-seed", "-p", sys.executable).err == ""
 
 
-def test_the_command_that_is_recorded_makes_the_same_again(cloche):
-    """For the Python that was asked for, with each word as a shell reads it."""
+def test_the_recorded_command_creates_the_same_environment(cloche):
+    """The command has the requested Python, and every argument is quoted for a shell."""
     options = ["--prompt", "it's $HOME", "--activators", "", "--system-site-packages", "--no-vcs-ignore", "--no-seed"]
     assert cloche("a b/it's", "-p", pyenv("3.10"), *options).code == 0
-    place = cloche.cwd / "a b" / "it's"
-    before = snapshot(place)
-    [line] = [one for one in (place / "pyvenv.cfg").read_text().splitlines() if one.startswith("command = ")]
-    shutil.rmtree(place)
+    environment = cloche.cwd / "a b" / "it's"
+    before = snapshot(environment)
+    config = (environment / "pyvenv.cfg").read_text().splitlines()
+    [line] = [line for line in config if line.startswith("command = ")]
+    shutil.rmtree(environment)
     command = line.removeprefix("command = ")
     subprocess.run(["sh", "-c", command], env=cloche.environ, check=True, stdout=subprocess.DEVNULL)
-    assert snapshot(place) == before
+    assert snapshot(environment) == before
 
 
 @pytest.mark.parametrize("minor", MINORS)
 @pytest.mark.parametrize("creator", ["symlink", "copy", "venv"])
-def test_every_interpreter_of_the_machine_gets_an_environment_that_works_and_is_quiet(cloche, minor, creator):
+def test_every_interpreter_gets_a_working_environment(cloche, minor, creator):
     base = pyenv(minor)
     assert cloche("env", "-p", minor, "--creator", creator).code == 0
     python = cloche.cwd / "env" / "bin" / "python"
@@ -106,7 +108,7 @@ def test_every_interpreter_of_the_machine_gets_an_environment_that_works_and_is_
 
 
 @pytest.mark.parametrize("creator", ["symlink", "copy", "venv"])
-def test_pypy_gets_one_as_well(cloche, creator):
+def test_pypy_gets_a_working_environment(cloche, creator):
     assert cloche("env", "-p", pypy(), "--creator", creator).code == 0
     seen = facts(cloche.cwd / "env" / "bin" / "pypy3")
     assert seen["prefix"] == str(cloche.cwd / "env")
@@ -114,7 +116,7 @@ def test_pypy_gets_one_as_well(cloche, creator):
 
 
 @pytest.mark.parametrize("creator", ["symlink", "copy"])
-def test_debian_s_python_needs_no_ensurepip(cloche, creator):
+def test_debians_python_needs_no_ensurepip(cloche, creator):
     assert cloche("env", "-p", debian(), "--creator", creator).code == 0
     seen = facts(cloche.cwd / "env" / "bin" / "python")
     assert seen["purelib"].endswith("/site-packages")
@@ -122,18 +124,18 @@ def test_debian_s_python_needs_no_ensurepip(cloche, creator):
 
 
 @pytest.mark.parametrize("spec", ["python3.10", "3.10", "cpython@3.10", ">=3.10,<3.11"])
-def test_one_python_has_many_names(cloche, spec):
+def test_a_python_can_be_requested_in_several_notations(cloche, spec):
     pyenv("3.10")
     assert cloche("env", "-p", spec, "--no-seed").code == 0
     assert facts(cloche.cwd / "env" / "bin" / "python")["version"] == [3, 10]
 
 
-def test_the_first_request_that_can_be_had_is_taken(cloche):
+def test_the_first_request_with_a_match_is_used(cloche):
     assert cloche("env", "-p", "3.99", "-p", pyenv("3.9"), "--no-seed").code == 0
     assert facts(cloche.cwd / "env" / "bin" / "python")["version"] == [3, 9]
 
 
-def test_a_request_that_nothing_satisfies_is_exit_3_with_the_nearest_misses(cloche):
+def test_a_request_without_a_match_exits_with_3_and_a_hint(cloche):
     done = cloche("env", "-p", "3.99")
     assert done.code == 3
     assert "no interpreter satisfies `3.99`" in done.err
@@ -141,13 +143,13 @@ def test_a_request_that_nothing_satisfies_is_exit_3_with_the_nearest_misses(cloc
     assert not (cloche.cwd / "env").exists()
 
 
-def test_the_base_of_an_environment_is_taken_and_never_the_environment(cloche):
+def test_an_environment_given_as_python_is_resolved_to_its_base(cloche):
     assert cloche("one", "--no-seed").code == 0
     assert cloche("two", "-p", cloche.cwd / "one" / "bin" / "python", "--no-seed").code == 0
     assert facts(cloche.cwd / "two" / "bin" / "python")["base"] == facts(cloche.cwd / "one" / "bin" / "python")["base"]
 
 
-def test_a_project_s_python_version_decides_and_is_named(cloche):
+def test_the_version_file_of_a_project_is_used_and_named(cloche):
     pyenv("3.9")
     (cloche.cwd / ".python-version").write_text("3.9\n")
     done = cloche("env", "--no-seed")
@@ -156,7 +158,7 @@ def test_a_project_s_python_version_decides_and_is_named(cloche):
     assert "CPython 3.10" in cloche("other", "-p", pyenv("3.10"), "--no-seed").out
 
 
-def test_a_dry_run_prints_the_plan_and_touches_nothing(cloche):
+def test_a_dry_run_prints_the_plan_and_changes_nothing(cloche):
     done = cloche("env", "--dry-run")
     assert done.code == 0
     assert "link      bin/python -> " in done.out
@@ -167,30 +169,30 @@ def test_json_is_one_object_with_the_plan_and_the_result(cloche):
     planned = cloche("env", "--dry-run", "--json").json
     assert planned["schema_version"] == 1
     assert set(planned) == {"schema_version", "plan"}
-    made = cloche("env", "--json").json
-    environment = made["result"]["environment"]
-    assert made["plan"]["operations"] == planned["plan"]["operations"]
+    created = cloche("env", "--json").json
+    environment = created["result"]["environment"]
+    assert created["plan"]["operations"] == planned["plan"]["operations"]
     for key in ("root", "executable", "bin", "purelib", "platlib", "include", "config"):
         assert os.path.exists(environment[key]), key
-    assert made["result"]["outcome"] == "created"
+    assert created["result"]["outcome"] == "created"
 
 
-def test_json_has_old_names_for_what_was_renamed(cloche):
+def test_json_still_has_the_old_names_of_renamed_keys(cloche):
     plan = cloche("env", "--dry-run", "--json").json["plan"]
     assert plan["strategy"] == plan["way"] == "new"
-    trees = [one for one in plan["operations"] if one["kind"] == "InstallTree"]
+    trees = [operation for operation in plan["operations"] if operation["kind"] == "InstallTree"]
     assert trees
-    assert all(one["manifest"] == one["file_list"] for one in trees)
+    assert all(tree["manifest"] == tree["file_list"] for tree in trees)
 
 
-def test_quiet_says_nothing_and_an_error_goes_to_standard_error_alone(cloche):
+def test_quiet_suppresses_the_report_and_errors_go_to_standard_error(cloche):
     assert cloche("env", "-q", "--no-seed") == (0, "", "")
     done = cloche("env", "--frobnicate")
     assert (done.code, done.out) == (2, "")
     assert done.err.splitlines()[0] == "cloche: error: unknown option `--frobnicate`"
 
 
-def test_system_site_packages_are_seen_only_if_asked_for(cloche):
+def test_system_site_packages_are_visible_only_on_request(cloche):
     for argv, shown in (([], False), (["--system-site-packages"], True)):
         assert cloche("env", "--clear", "--no-seed", *argv).code == 0
         seen = facts(cloche.cwd / "env" / "bin" / "python")
@@ -229,7 +231,7 @@ def test_pip_runs_from_a_directory_of_any_name(cloche, name):
     assert len(done.out.splitlines()) == 1
 
 
-def test_what_lies_in_the_current_directory_is_neither_imported_nor_run(cloche):
+def test_files_in_the_current_directory_are_neither_imported_nor_run(cloche):
     for name in (
         "pip.py",
         "sysconfig.py",
@@ -250,7 +252,7 @@ def test_what_lies_in_the_current_directory_is_neither_imported_nor_run(cloche):
     assert not (cloche.cwd / "TRAPPED").exists()
 
 
-def test_a_changed_project_file_is_noticed_by_what_was_remembered(cloche):
+def test_a_cached_plan_is_not_used_after_a_project_file_changed(cloche):
     first, second = pyenv("3.9"), pyenv("3.10")
     assert "CPython 3.11" in cloche("env", "--clear", "--no-seed", "-p", pyenv("3.11")).out
     assert cloche("env", "--clear", "--no-seed").code == 0
@@ -259,7 +261,7 @@ def test_a_changed_project_file_is_noticed_by_what_was_remembered(cloche):
         assert f"CPython {version}" in cloche("env", "--clear", "--no-seed").out, python
 
 
-def test_upgrading_pip_in_one_environment_touches_neither_the_store_nor_another(cloche, shared_cache):
+def test_uninstalling_pip_in_one_environment_changes_neither_the_store_nor_another_environment(cloche, shared_cache):
     assert cloche("one").code == cloche("two").code == 0
     store, two = snapshot(shared_cache / "cloche" / "images"), snapshot(cloche.cwd / "two")
     run(cloche.cwd / "one" / "bin" / "python", "-m", "pip", "uninstall", "-q", "-y", "pip")
@@ -270,8 +272,8 @@ def test_upgrading_pip_in_one_environment_touches_neither_the_store_nor_another(
     assert "pip" in run(cloche.cwd / "one" / "bin" / "pip", "--version")
 
 
-def test_what_there_is_to_warn_of_is_told_before_an_error_too(cloche):
-    """The file that was passed over may be why another Python is looked at than was meant."""
+def test_warnings_are_printed_before_an_error(cloche):
+    """The ignored file may be the cause of the error."""
     (cloche.cwd / ".python-version").write_text("my-environment\n")
     done = cloche("env", "--creator", "wishes")
     assert done.code != 0
@@ -280,15 +282,15 @@ def test_what_there_is_to_warn_of_is_told_before_an_error_too(cloche):
 
 
 @pytest.mark.parametrize("command", ["info nowhere", "move nowhere there", "upgrade nowhere", "run nowhere -- true"])
-def test_every_command_tells_of_settings_that_mean_nothing_before_an_error(cloche, command):
+def test_every_command_warns_about_unknown_settings_before_an_error(cloche, command):
     done = cloche(*command.split(), CLOCHE_NONSENSE="1")
     assert done.code != 0
     warned, failed = done.err.find("CLOCHE_NONSENSE"), done.err.find("error:")
     assert 0 <= warned < failed
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
-def test_nothing_is_warned_of_twice_where_the_result_cannot_be_written(cloche):
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no `/dev/full`")
+def test_a_warning_is_printed_once_if_the_result_cannot_be_written(cloche):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "cloche", "env", "--dry-run"],

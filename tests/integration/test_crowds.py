@@ -1,4 +1,4 @@
-"""Many runs at once: each does its part or says why not, and those that live do not notice those that are killed."""
+"""Test concurrent runs: each succeeds or reports an error, and killed runs do not affect the others."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
     from tests.run import Cloche
 
-BOUND = 150
-"""Seconds after which a run that waits for another counts as one that waits for ever: twice what any may wait."""
+TIMEOUT = 150
+"""Seconds after which a run counts as deadlocked: twice the longest time that a run waits for a lock."""
 
 FATAL = ("mkdir:when=2", "mkdirat:when=4", "linkat:when=300", "rename:when=1", "flock:when=1", "openat:when=200")
-"""Calls at which members of a crowd are killed: early, while staging, in the middle of the files, and at the end."""
+"""System calls at which runs are killed: at the beginning, while staging, and at the end."""
 
 FATAL_COLD = ("fsync:when=3", "rename:when=2", "mkdir:when=9", "flock:when=2", "write:when=200", "utimensat:when=50")
-"""Calls at which members are killed while the image is made."""
+"""System calls at which runs are killed while they build the image."""
 
 
 def start(cloche: Cloche, *argv: object, fatal: str = "", **variables: str | os.PathLike[str]) -> subprocess.Popen[str]:
-    """Start a run; with `fatal` it is killed at that call (`mkdir:when=3`), by strace, if it comes to it."""
+    """Start a run; with `fatal`, strace kills it at that system call (`mkdir:when=3`), if the run makes it."""
     command = [sys.executable, "-m", "cloche", *map(str, argv)]
     if fatal:
         call, _, when = fatal.partition(":")
@@ -51,94 +51,94 @@ def start(cloche: Cloche, *argv: object, fatal: str = "", **variables: str | os.
 
 
 def outcomes(running: Sequence[subprocess.Popen[str]]) -> list[tuple[int, str]]:
-    """Wait for all, and return their exit codes and what they said on standard error."""
+    """Wait for all processes; return the exit code and standard error of each."""
     ended = []
-    for one in running:
-        _, said = one.communicate(timeout=BOUND)
-        ended.append((one.returncode, said))
+    for process in running:
+        _, errors = process.communicate(timeout=TIMEOUT)
+        ended.append((process.returncode, errors))
     return ended
 
 
-def same_paths(one: Path, other: Path) -> bool:
-    return snapshot(one).without_bytecode().keys() == snapshot(other).without_bytecode().keys()
+def same_paths(first: Path, second: Path) -> bool:
+    return snapshot(first).without_bytecode().keys() == snapshot(second).without_bytecode().keys()
 
 
-def test_those_who_make_one_environment_do_not_notice_that_others_of_them_are_killed(cloche):
+def test_runs_for_one_destination_succeed_although_others_are_killed(cloche):
     require("strace")
     assert cloche("model").code == 0
-    dying = [start(cloche, "env", fatal=fatal) for fatal in FATAL]
-    living = [start(cloche, "env") for _ in range(4)]
-    assert [code for code, _ in outcomes(living)] == [0] * len(living)
-    outcomes(dying)
+    killed = [start(cloche, "env", fatal=fatal) for fatal in FATAL]
+    running = [start(cloche, "env") for _ in range(4)]
+    assert [code for code, _ in outcomes(running)] == [0] * len(running)
+    outcomes(killed)
     assert cloche("env").code == 0
     assert same_paths(cloche.cwd / "model", cloche.cwd / "env")
     assert sorted(os.listdir(cloche.cwd)) == ["env", "model"]
 
 
-def test_those_who_need_one_image_do_not_notice_that_others_who_make_it_are_killed(cloche, tmp_path):
+def test_runs_that_need_one_image_succeed_although_its_builders_are_killed(cloche, tmp_path):
     require("strace")
     cache = tmp_path / "cold"
-    dying = [
-        start(cloche, f"dying{number}", fatal=fatal, XDG_CACHE_HOME=cache) for number, fatal in enumerate(FATAL_COLD)
+    killed = [
+        start(cloche, f"killed{number}", fatal=fatal, XDG_CACHE_HOME=cache) for number, fatal in enumerate(FATAL_COLD)
     ]
-    time.sleep(0.3)  # so that one of these is the first that makes it
-    living = [start(cloche, f"env{number}", XDG_CACHE_HOME=cache) for number in range(3)]
-    ended = outcomes(living)
-    assert [code for code, _ in ended] == [0] * len(living), ended
-    outcomes(dying)
+    time.sleep(0.3)  # so that one of these begins to build the image
+    running = [start(cloche, f"env{number}", XDG_CACHE_HOME=cache) for number in range(3)]
+    ended = outcomes(running)
+    assert [code for code, _ in ended] == [0] * len(running), ended
+    outcomes(killed)
     for number in range(3):
         assert (cloche.cwd / f"env{number}" / "bin" / "pip").exists()
-    for number in range(len(dying)):
-        assert cloche(f"dying{number}", XDG_CACHE_HOME=str(cache)).code == 0
-    left = [name for name in os.listdir(cloche.cwd) if name.startswith(".")]
-    assert left == []
+    for number in range(len(killed)):
+        assert cloche(f"killed{number}", XDG_CACHE_HOME=str(cache)).code == 0
+    leftovers = [name for name in os.listdir(cloche.cwd) if name.startswith(".")]
+    assert leftovers == []
 
 
 @pytest.mark.parametrize("clear", [[], ["--clear"]], ids=["refresh", "clear"])
-def test_runs_that_are_killed_at_any_moment_leave_it_to_the_others(cloche, clear):
-    """The moments are spread over a run, wherever in it they fall: what has to hold holds at each of them."""
+def test_runs_succeed_although_others_are_killed_at_random_moments(cloche, clear):
+    """The result must be the same whatever the killed runs were doing."""
     assert cloche("model").code == 0
     if clear:
         assert cloche("env", "--no-seed").code == 0
-    began = time.perf_counter()
+    started = time.perf_counter()
     assert cloche("other").code == 0
-    usual = time.perf_counter() - began
+    duration = time.perf_counter() - started
     moments = random.Random(3)
-    dying = [(start(cloche, "env", *clear), moments.uniform(0.2, 1.5) * usual) for _ in range(4)]
-    living = [start(cloche, "env", *clear) for _ in range(2)]
-    for one, moment in dying:
+    killed = [(start(cloche, "env", *clear), moments.uniform(0.2, 1.5) * duration) for _ in range(4)]
+    running = [start(cloche, "env", *clear) for _ in range(2)]
+    for process, moment in killed:
         try:
-            one.communicate(timeout=moment)
+            process.communicate(timeout=moment)
         except subprocess.TimeoutExpired:
-            one.kill()
-            one.communicate()
-    ended = outcomes(living)
-    assert [code for code, _ in ended] == [0] * len(living), ended
+            process.kill()
+            process.communicate()
+    ended = outcomes(running)
+    assert [code for code, _ in ended] == [0] * len(running), ended
     assert cloche("env", *clear).code == 0
     assert same_paths(cloche.cwd / "model", cloche.cwd / "env")
     assert sorted(os.listdir(cloche.cwd)) == ["env", "model", "other"]
 
 
-def test_those_who_are_interrupted_take_no_parent_away_from_others(cloche):
-    """Parents are made for whoever comes first, and taken back by whoever fails; the others make them again."""
+def test_a_run_succeeds_although_interrupted_ones_remove_the_parent_directories(cloche):
+    """The first run creates the parents, and removes them if it fails; the others must create them again."""
     for _ in range(3):
-        stopping = [start(cloche, f"a/b/c/stopped{number}") for number in range(3)]
-        living = start(cloche, "a/b/c/env", "--no-seed")
-        for number, one in enumerate(stopping):
+        interrupted = [start(cloche, f"a/b/c/stopped{number}") for number in range(3)]
+        running = start(cloche, "a/b/c/env", "--no-seed")
+        for number, process in enumerate(interrupted):
             time.sleep(0.02 * number)
-            one.send_signal(signal.SIGTERM)
-        assert [code for code, _ in outcomes([living])] == [0]
-        outcomes(stopping)
+            process.send_signal(signal.SIGTERM)
+        assert [code for code, _ in outcomes([running])] == [0]
+        outcomes(interrupted)
         subprocess.run(["rm", "-rf", cloche.cwd / "a"], check=True)
 
 
-def test_two_pythons_at_once_in_one_place_are_one_environment_and_one_refusal(cloche):
+def test_of_two_runs_with_different_pythons_one_succeeds_and_one_is_refused(cloche):
     pythons = pyenv("3.9"), pyenv("3.10")
     for python in pythons:
         assert cloche("warm", "--no-seed", "--clear", "-p", python).code == 0
     ended = outcomes([start(cloche, "env", "--no-seed", "-p", python) for python in pythons])
     assert sorted(code for code, _ in ended) == [0, 4], ended
-    refusal = next(said for code, said in ended if code == 4)
+    refusal = next(errors for code, errors in ended if code == 4)
     assert "is an environment of" in refusal
     assert len(os.listdir(cloche.cwd / "env" / "lib")) == 1
     assert sorted(os.listdir(cloche.cwd)) == ["env", "warm"]

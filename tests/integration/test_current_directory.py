@@ -1,4 +1,4 @@
-"""Nothing that lies in the current directory is imported or run, by any command, whatever it is called."""
+"""Test that no command imports or runs a file in the current directory."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ COMMANDS = {
     "plugins": ("plugins",),
     "cache": ("cache", "verify"),
     "help": ("create", "--help"),
-    "nothing that there is": ("frobnicate", "--frobnicate"),
+    "unknown command": ("frobnicate", "--frobnicate"),
 }
 
 
 @pytest.fixture
 def traps(cloche: Cloche, tmp_path: Path) -> Path:
-    """Lay out a module for each that Python has and has not loaded by then, and programs; return what they would write.
+    """Create modules and programs in the current directory; return the file that they would write if they ran.
 
-    With `python -m` a few are loaded from there before a line of cloche's is run: `runpy` and what it needs, `__future__`.
+    There is a module for every one of the standard library, except those that `python -m` itself loads before cloche runs.
     """
     loaded = "import __future__, json, runpy, sys; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, check=True, text=True)
@@ -56,27 +56,29 @@ def traps(cloche: Cloche, tmp_path: Path) -> Path:
     return marker
 
 
-def test_no_command_imports_or_runs_what_lies_there(cloche: Cloche, tmp_path: Path, traps: Path) -> None:
-    """Not even where the user's own PATH has it, as `.` or as an empty entry."""
+def test_no_command_imports_or_runs_files_in_the_current_directory(cloche: Cloche, tmp_path: Path, traps: Path) -> None:
+    """This holds even if PATH contains `.` or an empty entry."""
     pyenv("3.10")
     outside = tmp_path / "outside"
     assert cloche(outside / "env", cwd=tmp_path).code == 0
-    places = {"ENV": str(outside / "env"), "MOVED": str(outside / "moved")}
+    paths = {"ENV": str(outside / "env"), "MOVED": str(outside / "moved")}
 
-    for what, words in COMMANDS.items():
-        argv = [places.get(word, word) for word in words] or ["--no-seed"]
-        argv += [outside / what] if what.startswith(("create ", "dry")) or what == "create" else []
+    for case, words in COMMANDS.items():
+        argv = [paths.get(word, word) for word in words] or ["--no-seed"]
+        argv += [outside / case] if case.startswith(("create ", "dry")) or case == "create" else []
         done = cloche(*argv, PATH=f":.:{os.environ['PATH']}:")
 
-        assert not traps.exists(), f"{what} runs {traps.read_text()}"
-        assert done.code == (2 if what.startswith("nothing") else 0), (what, done)
+        assert not traps.exists(), f"{case} runs {traps.read_text()}"
+        assert done.code == (2 if case == "unknown command" else 0), (case, done)
 
 
-def test_the_installed_command_does_not_even_look_there_for_itself(cloche: Cloche, tmp_path: Path, traps: Path) -> None:
+def test_the_installed_command_does_not_import_cloche_from_the_current_directory(
+    cloche: Cloche, tmp_path: Path, traps: Path
+) -> None:
     (cloche.cwd / "cloche").unlink()
-    for place in (cloche.cwd / "cloche.py", cloche.cwd / "cloche" / "__init__.py", cloche.cwd / "cloche" / "cli.py"):
-        place.parent.mkdir(exist_ok=True)
-        place.write_text(f"open({str(traps)!r}, 'a').write('cloche')\n")
+    for path in (cloche.cwd / "cloche.py", cloche.cwd / "cloche" / "__init__.py", cloche.cwd / "cloche" / "cli.py"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"open({str(traps)!r}, 'a').write('cloche')\n")
     command = tmp_path / "bin" / "cloche"
     command.parent.mkdir()
     command.write_text("import sys\nfrom cloche.__main__ import run\nrun()\n")
@@ -106,8 +108,8 @@ def test_the_installed_command_does_not_even_look_there_for_itself(cloche: Cloch
     ],
     ids=" ".join,
 )
-def test_a_blank_name_never_stands_for_it(cloche: Cloche, words: tuple[str, ...]) -> None:
-    """A variable that is not set leaves nothing of `"$VENV"`, and the directory may well be an environment."""
+def test_a_blank_name_does_not_mean_the_current_directory(cloche: Cloche, words: tuple[str, ...]) -> None:
+    """A shell expands `"$VENV"` to an empty word if the variable is not set."""
     assert cloche(".", "--no-seed").code == 0
     done = cloche(*words)
     assert (done.code, done.out) == (2, "")

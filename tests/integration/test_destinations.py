@@ -1,4 +1,4 @@
-"""What stands at the destination is used, kept, replaced or refused, and never lost by surprise."""
+"""Test existing destinations: they are used, kept, replaced or refused, and no files are lost unexpectedly."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import time
 import pytest
 
 from tests.interpreters import pyenv
-from tests.run import Outcome, with_cloche
+from tests.run import Outcome, cloche_command_in
 from tests.trees import snapshot
 
 
-def refused(done, *words):
+def is_refused(done, *words):
+    """Assert that a run was refused with these words and a hint; return True."""
     assert done.code == 4
     assert done.out == ""
     assert all(word in done.err for word in words), done.err
@@ -23,7 +24,7 @@ def refused(done, *words):
     return True
 
 
-def test_an_environment_of_the_same_python_is_refreshed_and_its_packages_stay(cloche):
+def test_an_environment_of_the_same_python_is_refreshed_and_keeps_its_packages(cloche):
     assert cloche("env").code == 0
     site = next((cloche.cwd / "env" / "lib").glob("python*/site-packages"))
     (site / "mine.py").write_text("x = 1")
@@ -37,13 +38,13 @@ def test_an_environment_of_the_same_python_is_refreshed_and_its_packages_stay(cl
 def test_an_environment_of_another_python_is_refused_with_the_remedies(cloche):
     assert cloche("env", "--no-seed", "-p", pyenv("3.10")).code == 0
     before = snapshot(cloche.cwd)
-    assert refused(cloche("env", "-p", pyenv("3.9")), "3.10", "CPython 3.9", "cloche upgrade", "--clear")
+    assert is_refused(cloche("env", "-p", pyenv("3.9")), "3.10", "CPython 3.9", "cloche upgrade", "--clear")
     assert snapshot(cloche.cwd) == before
     assert cloche("env", "--no-seed", "--clear", "-p", pyenv("3.9")).out.startswith("replaced env: CPython 3.9")
     assert os.listdir(cloche.cwd / "env" / "lib") == ["python3.9"]
 
 
-def test_an_environment_is_added_to_a_directory_that_is_none_and_nothing_in_it_is_touched(cloche):
+def test_an_environment_can_be_added_to_a_directory_with_other_files(cloche):
     (cloche.cwd / "env" / "lib").mkdir(parents=True)
     (cloche.cwd / "env" / "thesis.txt").write_text("precious")
     (cloche.cwd / "env" / "lib" / "notes").write_text("precious")
@@ -54,18 +55,18 @@ def test_an_environment_is_added_to_a_directory_that_is_none_and_nothing_in_it_i
     assert not (cloche.cwd / "env" / ".gitignore").exists()
     assert cloche("env").out.startswith("refreshed env:")
     assert not (cloche.cwd / "env" / ".gitignore").exists()
-    assert refused(cloche("env", "--clear"), "--clear")
+    assert is_refused(cloche("env", "--clear"), "--clear")
     assert (cloche.cwd / "env" / "thesis.txt").exists()
 
 
 @pytest.mark.parametrize("force", [[], ["--force"]])
 @pytest.mark.parametrize("spelling", ["env", "link"])
-def test_clear_does_not_take_away_the_environment_that_runs_cloche(cloche, spelling, force):
-    """Half of a run would find its modules gone, and so would every later one."""
+def test_clear_does_not_remove_the_environment_that_runs_cloche(cloche, spelling, force):
+    """The run would lose its own modules."""
     env = cloche.cwd / "env"
     assert cloche("env", "--no-seed").code == 0
     (cloche.cwd / "link").symlink_to("env")
-    command = with_cloche(env)
+    command = cloche_command_in(env)
     before = snapshot(cloche.cwd)
     environ = {name: text for name, text in cloche.environ.items() if name != "PYTHONWARNINGS"}
     done = subprocess.run(
@@ -76,15 +77,15 @@ def test_clear_does_not_take_away_the_environment_that_runs_cloche(cloche, spell
         text=True,
         check=False,
     )
-    assert refused(Outcome(done.returncode, done.stdout, done.stderr), "this cloche runs from", "--clear")
+    assert is_refused(Outcome(done.returncode, done.stdout, done.stderr), "this cloche runs from", "--clear")
     assert snapshot(cloche.cwd) == before
 
 
-def test_clear_removes_no_directory_that_is_no_environment_without_force(cloche):
+def test_clear_removes_other_directories_only_with_force(cloche):
     (cloche.cwd / "env").mkdir()
     (cloche.cwd / "env" / "thesis.txt").write_text("precious")
     before = snapshot(cloche.cwd)
-    assert refused(cloche("env", "--clear"), "not an environment", "--force")
+    assert is_refused(cloche("env", "--clear"), "not an environment", "--force")
     assert snapshot(cloche.cwd) == before
     assert cloche("env", "--clear", "--force", "--no-seed").code == 0
     assert not (cloche.cwd / "env" / "thesis.txt").exists()
@@ -92,19 +93,19 @@ def test_clear_removes_no_directory_that_is_no_environment_without_force(cloche)
 
 @pytest.mark.parametrize("force", [[], ["--force"]])
 @pytest.mark.parametrize(
-    ("destination", "says"),
+    ("destination", "message"),
     [("..", "the current directory"), ("../..", "the current directory"), ("~", "your home"), ("link", "your home")],
 )
-def test_clear_never_takes_away_where_the_user_is_or_lives(cloche, destination, says, force):
-    """`cloche .. --clear --force` is a slip of two characters."""
+def test_clear_never_removes_the_home_directory_or_a_parent_of_the_current_one(cloche, destination, message, force):
+    """`cloche .. --clear --force` is a typing error of two characters."""
     deep = cloche.cwd / "one" / "two"
     deep.mkdir(parents=True)
     user_home = cloche.environ["HOME"]
     (deep / "link").symlink_to(user_home)
     (deep / "link" / "thesis.txt").write_text("precious")
     before = snapshot(cloche.cwd)
-    place = user_home if destination == "~" else destination
-    assert refused(cloche(place, "--clear", "--no-seed", *force, cwd=deep), says, "another destination")
+    path = user_home if destination == "~" else destination
+    assert is_refused(cloche(path, "--clear", "--no-seed", *force, cwd=deep), message, "another destination")
     assert snapshot(cloche.cwd) == before
     assert os.path.isdir(user_home)
     assert cloche(".", "--clear", "--no-seed", "--force", cwd=deep).code == 0
@@ -112,7 +113,7 @@ def test_clear_never_takes_away_where_the_user_is_or_lives(cloche, destination, 
 
 @pytest.mark.parametrize("entry", ["bin", "pyvenv.cfg", "lib"])
 @pytest.mark.parametrize("kind", ["file", "link to a directory", "dangling link", "fifo", "hard link"])
-def test_what_lies_where_ours_goes_is_replaced_or_refused_and_never_followed(cloche, entry, kind):
+def test_an_obstacle_at_the_destination_is_replaced_or_refused_and_never_followed(cloche, entry, kind):
     outside = cloche.cwd / "outside"
     outside.mkdir()
     (outside / "file").write_text("precious")
@@ -164,7 +165,7 @@ def test_the_current_directory_itself_can_become_an_environment(cloche):
         ("gone", 4, "does not exist"),
     ],
 )
-def test_a_destination_that_cannot_be_is_refused_in_one_line(cloche, destination, code, word):
+def test_an_impossible_destination_is_refused_in_one_line(cloche, destination, code, word):
     (cloche.cwd / "file").write_text("")
     (cloche.cwd / "gone").symlink_to("nowhere")
     before = snapshot(cloche.cwd)
@@ -174,7 +175,7 @@ def test_a_destination_that_cannot_be_is_refused_in_one_line(cloche, destination
     assert snapshot(cloche.cwd) == before
 
 
-def test_a_removed_current_directory_is_told_and_an_absolute_destination_still_works(cloche, tmp_path):
+def test_a_removed_current_directory_is_an_error_only_for_a_relative_destination(cloche, tmp_path):
     gone = tmp_path / "gone"
     gone.mkdir()
     script = f"cd {gone} && rmdir {gone} && exec {sys.executable} -m cloche --no-seed "
@@ -198,7 +199,7 @@ def test_permissions_follow_the_umask(cloche):
         assert os.stat(cloche.cwd / f"env{umask}" / "bin" / "pip").st_mode & 0o777 == mode
 
 
-def test_few_file_descriptors_are_enough(cloche, tmp_path):
+def test_sixteen_file_descriptors_are_enough(cloche, tmp_path):
     script = f"ulimit -n 16; exec {sys.executable} -m cloche env"
     for cache in (tmp_path / "cold", tmp_path / "cold"):
         done = subprocess.run(
@@ -213,42 +214,42 @@ def test_few_file_descriptors_are_enough(cloche, tmp_path):
 
 
 @pytest.mark.parametrize("locale", ["C", "POSIX", "en_US.ISO-8859-1"])
-def test_any_locale_is_enough_for_any_name(cloche, locale):
+def test_any_locale_supports_any_prompt(cloche, locale):
     done = cloche("env", "--prompt", "ünï→", LC_ALL=locale, LANG=locale, PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
     assert done.code == 0, done.err
 
 
 def listens(process: subprocess.Popen[bytes]) -> bool:
-    """Return whether a process catches SIGHUP, the last that cloche begins to listen to; Linux tells."""
+    """Return whether a process catches SIGHUP, the last signal for which cloche installs a handler."""
     with open(f"/proc/{process.pid}/status") as file:
         caught = next(line for line in file if line.startswith("SigCgt:"))
     return bool(int(caught.split()[1], 16) & 1 << (signal.SIGHUP - 1))
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="only Linux tells when a process listens")
+@pytest.mark.skipif(
+    not os.path.exists("/proc/self/status"), reason="only Linux reports the handled signals of a process"
+)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 @pytest.mark.parametrize("after", [0, 0.1, 0.3])
-def test_a_signal_ends_the_run_with_its_code_and_leaves_nothing(cloche, tmp_path, number, code, after):
+def test_a_signal_ends_the_run_with_its_exit_code_and_leaves_nothing(cloche, tmp_path, number, code, after):
     environ = {**cloche.environ, "XDG_CACHE_HOME": str(tmp_path / "cold")}
-    del environ["PYTHONWARNINGS"]  # a signal between `open` and `with` leaves a file to the collector
+    del environ["PYTHONWARNINGS"]  # a signal between `open` and `with` can cause a ResourceWarning
     command = [sys.executable, "-m", "cloche", "env"]
     running = subprocess.Popen(command, cwd=cloche.cwd, env=environ, stderr=subprocess.PIPE)
     while running.poll() is None and not listens(running):
         time.sleep(0.001)
     time.sleep(after)
     running.send_signal(number)
-    _, said = running.communicate(timeout=60)
-    if running.returncode and not (running.returncode == -number and said == b""):  # else all had been done and said
-        assert (running.returncode, said) == (code, b"cloche: interrupted\n")
-    if (
-        running.returncode <= 0 or os.listdir(cloche.cwd) != []
-    ):  # it came after the rename: all of it is there, and nothing else
+    _, errors = running.communicate(timeout=60)
+    if running.returncode and not (running.returncode == -number and errors == b""):  # otherwise the run was complete
+        assert (running.returncode, errors) == (code, b"cloche: interrupted\n")
+    if running.returncode <= 0 or os.listdir(cloche.cwd) != []:  # the signal came after the rename
         assert os.listdir(cloche.cwd) == ["env"]
         assert cloche("env").code == 0
         assert (cloche.cwd / "env" / "bin" / "pip").exists()
 
 
-def crowd(cloche, destinations, **variables):
+def run_concurrently(cloche, destinations, **variables):
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "cloche", name], cwd=cloche.cwd, env={**cloche.environ, **variables},
@@ -259,18 +260,18 @@ def crowd(cloche, destinations, **variables):
     return [(process.communicate(timeout=120), process.returncode) for process in processes]
 
 
-def test_many_at_once_on_one_destination_all_succeed_and_it_is_whole(cloche):
+def test_concurrent_runs_for_one_destination_all_succeed(cloche):
     assert cloche("model").code == 0
-    done = crowd(cloche, ["env"] * 8)
+    done = run_concurrently(cloche, ["env"] * 8)
     assert [code for _, code in done] == [0] * 8, done
-    model, made = snapshot(cloche.cwd / "model"), snapshot(cloche.cwd / "env")
-    assert made.paths() == model.paths()
+    model, environment = snapshot(cloche.cwd / "model"), snapshot(cloche.cwd / "env")
+    assert environment.paths() == model.paths()
     assert sorted(os.listdir(cloche.cwd)) == ["env", "model"]
 
 
-def test_many_at_once_with_nothing_cached_build_one_image(cloche, tmp_path):
+def test_concurrent_runs_with_an_empty_cache_build_one_image(cloche, tmp_path):
     cache = tmp_path / "cold"
-    done = crowd(cloche, [f"env{number}" for number in range(6)], XDG_CACHE_HOME=str(cache))
+    done = run_concurrently(cloche, [f"env{number}" for number in range(6)], XDG_CACHE_HOME=str(cache))
     assert [code for _, code in done] == [0] * 6, done
     (abi,) = os.listdir(cache / "cloche" / "images")
     assert len(os.listdir(cache / "cloche" / "images" / abi)) == 1
@@ -278,7 +279,7 @@ def test_many_at_once_with_nothing_cached_build_one_image(cloche, tmp_path):
         assert (cloche.cwd / f"env{number}" / "bin" / "pip").exists()
 
 
-def test_a_cache_that_cannot_be_used_is_done_without(cloche, tmp_path):
+def test_a_default_cache_that_cannot_be_used_is_a_warning(cloche, tmp_path):
     (tmp_path / "file").write_text("")
     done = cloche("env", XDG_CACHE_HOME=str(tmp_path / "file"))
     assert done.code == 0
@@ -288,7 +289,7 @@ def test_a_cache_that_cannot_be_used_is_done_without(cloche, tmp_path):
     assert cloche("other", "--cache-dir", tmp_path / "file").code == 1
 
 
-def test_a_read_only_cache_serves_and_is_not_written_to(cloche, tmp_path):
+def test_a_read_only_cache_is_used_but_not_changed(cloche, tmp_path):
     cache = tmp_path / "cache"
     assert cloche("one", "--cache-dir", cache).code == 0
     before, times = snapshot(cache), {path: os.lstat(cache / path).st_mtime_ns for path in snapshot(cache)}
@@ -298,7 +299,7 @@ def test_a_read_only_cache_serves_and_is_not_written_to(cloche, tmp_path):
     assert {path: os.lstat(cache / path).st_mtime_ns for path in before} == times
 
 
-def test_the_cache_can_go_at_any_moment_without_harm(cloche, tmp_path):
+def test_an_environment_works_after_the_cache_is_removed(cloche, tmp_path):
     cache = tmp_path / "cache"
     assert cloche("env", "--cache-dir", cache).code == 0
     subprocess.run(["rm", "-rf", str(cache)], check=True)
@@ -310,11 +311,11 @@ KILLED_AT = """
 import os, sys
 import cloche.apply.journal as journal
 import cloche.apply.merge as merge
-take, left = journal.perform_step, [int(sys.argv[1])]
+take, remaining = journal.perform_step, [int(sys.argv[1])]
 def die(action, staging, target):
-    if not left[0]:
+    if not remaining[0]:
         os.kill(os.getpid(), 9)
-    left[0] -= 1
+    remaining[0] -= 1
     take(action, staging, target)
 merge.perform_step = die
 from cloche.__main__ import main
@@ -322,10 +323,10 @@ sys.exit(main(sys.argv[2:]))
 """
 
 
-def test_what_a_killed_run_had_half_done_is_not_taken_for_what_is_there(cloche):
-    """Its pip was in place when it was killed, and is taken back: the next run has to lay down another."""
+def test_the_next_run_does_not_count_on_files_of_a_killed_one(cloche):
+    """The killed run had installed pip. The next run removes it again, and must install pip itself."""
     assert cloche("--no-seed", "env").code == 0
-    killed = KILLED_AT.replace("not left[0]", 'action.path == "pyvenv.cfg"')
+    killed = KILLED_AT.replace("not remaining[0]", 'action.path == "pyvenv.cfg"')
     command = [sys.executable, "-c", killed, "0", "env"]
     done = subprocess.run(command, cwd=cloche.cwd, env=cloche.environ, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL
@@ -337,7 +338,7 @@ def test_what_a_killed_run_had_half_done_is_not_taken_for_what_is_there(cloche):
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2, 3, 4])
-def test_a_run_that_was_killed_while_it_added_to_a_directory_is_taken_back_by_the_next(cloche, steps):
+def test_the_next_run_rolls_back_a_killed_one_that_added_to_a_directory(cloche, steps):
     env = cloche.cwd / "env"
     env.mkdir()
     (env / "thesis.txt").write_text("precious")

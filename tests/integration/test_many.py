@@ -1,4 +1,4 @@
-"""A process that makes environments all day does not grow."""
+"""Test that a process that creates many environments does not leak memory."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ INSIDE = Path(__file__).parents[2] / "benchmarks" / "in_process.py"
 
 @pytest.mark.nightly
 @pytest.mark.timeout(3600)
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much memory a process has at the moment")
-def test_a_thousand_environments_in_one_process_leave_nothing_in_its_memory(tmp_path: Path) -> None:
-    """A hundred are let go by, after which all that is made once has been made."""
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux reports the current memory of a process")
+def test_a_thousand_environments_in_one_process_leak_no_memory(tmp_path: Path) -> None:
+    """The first hundred do not count: after them, all caches of the process are filled."""
     (tmp_path / "home").mkdir()
     done = subprocess.run(
         [sys.executable, str(INSIDE), str(tmp_path / "env"), "1000", "--remove"],
@@ -31,4 +31,4 @@ def test_a_thousand_environments_in_one_process_leave_nothing_in_its_memory(tmp_
     memory = json.loads(done.stdout)["memory"]
 
     assert len(memory) == 1000
-    assert max(memory[100:]) - memory[100] < 2_000_000  # what is kept of each may be 2 kB, less than one of its scripts
+    assert max(memory[100:]) - memory[100] < 2_000_000  # about 2 kB for each environment

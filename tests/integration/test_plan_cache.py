@@ -1,4 +1,4 @@
-"""An environment from a cached plan is the same, to the last byte, as one that was resolved for it."""
+"""Test that an environment from a cached plan is identical to one for which the request was resolved."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
     from tests.run import Cloche
 
-    Asked = list[str] | Callable[[], list[str]]
+    Arguments = list[str] | Callable[[], list[str]]
 
-HERE = ".".join(map(str, sys.version_info[:2]))
+RUNNING = ".".join(map(str, sys.version_info[:2]))
 
-BY_DAY: dict[str, Asked] = {
-    "nothing": [],
+ALWAYS: dict[str, Arguments] = {
+    "no options": [],
     "no seed": ["--no-seed"],
     "copies": ["--creator", "copy"],
     "copied seeds": ["--link-mode", "copy"],
     "linked seeds": ["--link-mode", "symlink"],
-    "a version": ["-p", HERE, "--no-seed"],
-    "a range": ["-p", f">={HERE}", "--no-seed"],
+    "a version": ["-p", RUNNING, "--no-seed"],
+    "a range": ["-p", f">={RUNNING}", "--no-seed"],
     "a path": ["-p", sys.executable, "--no-seed"],
-    "the first of several": ["-p", "3.99", "-p", f"cpython@{HERE}", "--no-seed"],
+    "the first of several": ["-p", "3.99", "-p", f"cpython@{RUNNING}", "--no-seed"],
     "activators and a prompt": ["--activators", "fish,bash", "--prompt", "$(x) 'y\" %z", "--no-seed"],
     "no activators": ["--activators", "none", "--no-seed"],
     "the prompt of the directory": ["--prompt", ".", "--no-seed"],
@@ -42,22 +42,22 @@ BY_DAY: dict[str, Asked] = {
 }
 
 
-def named(name: str, minor: str) -> list[str]:
-    """Return the request for a Python by a name, if there is one."""
+def request_by_name(name: str, minor: str) -> list[str]:
+    """Return the options for a Python by name; skip the test if pyenv lacks the version."""
     pyenv(minor)
     return ["-p", name]
 
 
-NIGHTLY: dict[str, Asked] = {
+NIGHTLY: dict[str, Arguments] = {
     "the standard library's venv": ["--creator", "venv"],
     "copies with system packages": ["--creator", "copy", "--system-site-packages", "--prompt", "p"],
     "relocatable copies": ["--relocatable", "--creator", "copy", "--link-mode", "copy", "--prompt", "p"],
     "hard links": ["--link-mode", "hardlink", "--activators", "all"],
     "linked seeds in copies": ["--creator", "copy", "--link-mode", "symlink"],
-    "an old Python": lambda: named("3.6", "3.6"),
+    "an old Python": lambda: request_by_name("3.6", "3.6"),
     "an old Python, copied": lambda: ["-p", pyenv("3.7"), "--creator", "copy", "--link-mode", "copy"],
-    "another Python by its name": lambda: named("python3.9", "3.9"),
-    "another Python, asked first": lambda: ["--try-first-with", pyenv("3.10"), "-p", "3.10"],
+    "another Python by its name": lambda: request_by_name("python3.9", "3.9"),
+    "another Python, tried first": lambda: ["--try-first-with", pyenv("3.10"), "-p", "3.10"],
     "another Python with system packages": lambda: ["-p", pyenv("3.12"), "--system-site-packages"],
     "the distribution's": lambda: ["-p", debian()],
     "PyPy": lambda: ["-p", pypy()],
@@ -66,13 +66,13 @@ NIGHTLY: dict[str, Asked] = {
 }
 
 REQUESTS = [
-    *(pytest.param(asked, id=name) for name, asked in BY_DAY.items()),
-    *(pytest.param(asked, id=name, marks=pytest.mark.nightly) for name, asked in NIGHTLY.items()),
+    *(pytest.param(arguments, id=name) for name, arguments in ALWAYS.items()),
+    *(pytest.param(arguments, id=name, marks=pytest.mark.nightly) for name, arguments in NIGHTLY.items()),
 ]
 
 
-def decides(cloche: Cloche, destination: str, *argv: str) -> bool:
-    """Create an environment and return whether it was resolved: only resolving needs the plugin manager."""
+def resolves(cloche: Cloche, destination: str, *argv: str) -> bool:
+    """Create an environment; return whether the run resolved the request, which is when it imports pluggy."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "cloche", *argv, "--", destination],
         cwd=cloche.cwd,
@@ -87,31 +87,31 @@ def decides(cloche: Cloche, destination: str, *argv: str) -> bool:
     return re.search(r"\| +pluggy$", done.stderr, re.MULTILINE) is not None
 
 
-@pytest.mark.parametrize("asked", REQUESTS)
-def test_a_plan_cached_at_another_place_gives_the_same_environment(
-    asked: Asked, cloche: Cloche, shared_cache: Path
+@pytest.mark.parametrize("arguments", REQUESTS)
+def test_a_plan_cached_for_another_destination_gives_the_same_environment(
+    arguments: Arguments, cloche: Cloche, shared_cache: Path
 ) -> None:
-    argv = asked if isinstance(asked, list) else asked()
+    argv = arguments if isinstance(arguments, list) else arguments()
     plans = shared_cache / "cloche" / "plans"
-    decides(cloche, "first", *argv)  # the seeds for another Python have no byte-code the first time
+    resolves(cloche, "first", *argv)  # the seeds for another Python have no byte-code the first time
     shutil.rmtree(plans, ignore_errors=True)
-    assert decides(cloche, "env", *argv)
-    afresh = snapshot(cloche.cwd / "env")
+    assert resolves(cloche, "env", *argv)
+    expected = snapshot(cloche.cwd / "env")
     shutil.rmtree(cloche.cwd / "env")
     shutil.rmtree(plans)
 
-    assert decides(cloche, "an other", *argv)
-    assert not decides(cloche, "env", *argv)
+    assert resolves(cloche, "an other", *argv)
+    assert not resolves(cloche, "env", *argv)
 
-    assert snapshot(cloche.cwd / "env") == afresh
+    assert snapshot(cloche.cwd / "env") == expected
 
 
-@pytest.mark.parametrize("existing", [[], ["--clear"]], ids=["refreshed", "replaced"])
-def test_a_cached_plan_serves_an_existing_environment(existing: list[str], cloche: Cloche) -> None:
-    decides(cloche, "env")
-    made = snapshot(cloche.cwd / "env")
-    decides(cloche, "other")
+@pytest.mark.parametrize("options", [[], ["--clear"]], ids=["refreshed", "replaced"])
+def test_a_cached_plan_is_used_for_an_existing_environment(options: list[str], cloche: Cloche) -> None:
+    resolves(cloche, "env")
+    before = snapshot(cloche.cwd / "env")
+    resolves(cloche, "other")
 
-    assert not decides(cloche, "env", *existing)
+    assert not resolves(cloche, "env", *options)
 
-    assert snapshot(cloche.cwd / "env") == made
+    assert snapshot(cloche.cwd / "env") == before

@@ -1,4 +1,4 @@
-"""What was put in the place of an environment's own files since it was made is replaced or refused, never kept as if right."""
+"""Test that files of an environment that were replaced by directories or FIFOs are created again or refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.trees import snapshot
 
 
 @pytest.mark.parametrize("entry", ["bin/python", "bin/activate", ".cloche-manifest"])
-def test_a_directory_where_a_file_belongs_is_refused_and_nothing_is_changed(cloche, entry):
+def test_a_directory_instead_of_a_file_is_refused_without_changes(cloche, entry):
     assert cloche("env", "--no-seed").code == 0
     (cloche.cwd / "env" / entry).unlink()
     (cloche.cwd / "env" / entry).mkdir()
@@ -24,7 +24,7 @@ def test_a_directory_where_a_file_belongs_is_refused_and_nothing_is_changed(cloc
     assert snapshot(cloche.cwd) == before
 
 
-def test_a_fifo_in_the_place_of_a_script_holds_nobody_up(cloche):
+def test_a_fifo_instead_of_a_script_is_replaced_without_blocking(cloche):
     assert cloche("env", "--no-seed").code == 0
     (cloche.cwd / "env" / "bin" / "activate").unlink()
     os.mkfifo(cloche.cwd / "env" / "bin" / "activate")

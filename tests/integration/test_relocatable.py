@@ -1,4 +1,4 @@
-"""`cloche --relocatable DEST` makes an environment that works wherever it is moved or copied to, as it is."""
+"""Test that an environment of `cloche --relocatable DEST` works unchanged wherever it is moved or copied."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from cloche.store.distributions import read_wheel
 from cloche.store.images import find_or_build_image
 from cloche.store.installation import image_operations
 from cloche.testing.fakes import fake_environment, fake_interpreter
-from tests.distributions import host_at, make_wheel
+from tests.distributions import host_with_home, make_wheel
 from tests.interpreters import MINORS, pypy
 from tests.tools import require
 from tests.trees import snapshot
 
 NAMES = ["two words", 'it\'s "$HOME" `id` $(id)', "-n", "x" * 200, f"{SLOT_PREFIX}ROOT__ é 日本"]
-"""Names of directories that a first line cannot hold, or that a careless script would run."""
+"""Names of directories that a shebang cannot contain, or that an unquoted script would run."""
 
 
-def said(*command, **more):
-    """Run a program and return what it printed; anything on standard error is a failure."""
+def run(*command, **more):
+    """Run a program and return its standard output; it must exit with 0 and print nothing to standard error."""
     clean = {name: text for name, text in os.environ.items() if not name.startswith(("PYTHON", "PIP_"))}
     done = subprocess.run(
         [*map(str, command)],
@@ -42,15 +42,15 @@ def said(*command, **more):
     return done.stdout.strip()
 
 
-def works(root):
-    """Assert that everything in an environment leads to where it is."""
-    assert said(root / "bin" / "python", "-c", "import sys; print(sys.prefix)") == str(root)
-    assert f"from {root}{os.sep}" in said(root / "bin" / "pip", "--version")
-    assert f"from {root}{os.sep}" in said(
+def assert_works(root):
+    """Assert that the Python, pip and activation script of an environment find it at its current path."""
+    assert run(root / "bin" / "python", "-c", "import sys; print(sys.prefix)") == str(root)
+    assert f"from {root}{os.sep}" in run(root / "bin" / "pip", "--version")
+    assert f"from {root}{os.sep}" in run(
         sys.executable, "-I", "-c", RUN, root / "bin" / "python", root / "bin" / "pip3"
     )
-    tell = '. "$1" && printf %s "$VIRTUAL_ENV|$VIRTUAL_ENV_PROMPT|" && command -v pip'
-    active = said("bash", "-c", tell, "bash", root / "bin" / "activate")
+    script = '. "$1" && printf %s "$VIRTUAL_ENV|$VIRTUAL_ENV_PROMPT|" && command -v pip'
+    active = run("bash", "-c", script, "bash", root / "bin" / "activate")
     assert active == f"{root}|{root.name}|{root}/bin/pip"
 
 
@@ -58,19 +58,20 @@ RUN = "import subprocess, sys; subprocess.run([*sys.argv[1:], '--version'], chec
 
 
 def install(root, wheel):
-    """Have pip install the wheel, whose scripts are executable only where it is told so."""
-    said(root / "bin" / "pip", "install", "-q", "--no-index", wheel)
+    """Install the wheel with pip, and make its script executable, because the wheel does not say that it is."""
+    run(root / "bin" / "pip", "install", "-q", "--no-index", wheel)
     (root / "bin" / "spam-tool").chmod(0o755)
 
 
 def findings(cloche, root):
+    """Return the codes that `cloche doctor` reports."""
     (environment,) = cloche("doctor", "--json", root).json["environments"]
-    return [one["code"] for one in environment["findings"]]
+    return [finding["code"] for finding in environment["findings"]]
 
 
 @pytest.fixture
 def wheel(tmp_path):
-    """A wheel with a script of each kind."""
+    """A wheel with a console script and a script file."""
     program = "import sys\ndef main():\n    print('said', sys.prefix, *sys.argv[1:])\n"
     return make_wheel(
         tmp_path / "wheels",
@@ -81,34 +82,33 @@ def wheel(tmp_path):
     )
 
 
-def test_it_works_wherever_it_is_moved_and_no_byte_changes(cloche):
+def test_it_works_after_moves_without_any_change(cloche):
     assert cloche("--relocatable", "env").code == 0
     root = cloche.cwd / "env"
     before = snapshot(root)
-    works(root)
+    assert_works(root)
     for name in NAMES:
         moved = cloche.cwd / name
-        said(require("mv"), "--", root, moved)
-        works(moved)
+        run(require("mv"), "--", root, moved)
+        assert_works(moved)
         root = moved
     assert snapshot(root) == before
     assert findings(cloche, root) == []
 
 
-def test_a_copy_is_an_environment_of_its_own(cloche):
-    """And leads to itself also while the original is there."""
+def test_a_copy_is_independent_of_the_original(cloche):
     assert cloche("--relocatable", "env").code == 0
     copy = cloche.cwd / "a copy"
-    said(require("cp"), "-r", cloche.cwd / "env", copy)
-    works(copy)
-    works(cloche.cwd / "env")
+    run(require("cp"), "-r", cloche.cwd / "env", copy)
+    assert_works(copy)
+    assert_works(cloche.cwd / "env")
     assert findings(cloche, copy) == []
     shutil.rmtree(cloche.cwd / "env")
-    works(copy)
+    assert_works(copy)
 
 
-def test_nothing_but_the_record_of_how_it_was_made_tells_the_place(cloche):
-    """Two environments differ in `command`, which is for people, and in its hash."""
+def test_only_the_recorded_command_contains_the_path(cloche):
+    """Two environments differ only in `command`, which is information for people, and in its hash."""
     trees, settings = [], []
     for name in ("one", "an other"):
         assert cloche("--relocatable", "--seed", "pip", name).code == 0
@@ -127,38 +127,38 @@ def test_nothing_but_the_record_of_how_it_was_made_tells_the_place(cloche):
 @pytest.mark.nightly
 @pytest.mark.parametrize("minor", MINORS)
 @pytest.mark.parametrize("creator", ["symlink", "copy", "venv"])
-def test_so_it_is_for_every_interpreter(cloche, minor, creator):
+def test_an_environment_of_every_interpreter_works_after_a_move(cloche, minor, creator):
     assert cloche("--relocatable", "-p", minor, "--creator", creator, "env").code == 0
     (cloche.cwd / "env").rename(cloche.cwd / "it is here now")
-    works(cloche.cwd / "it is here now")
+    assert_works(cloche.cwd / "it is here now")
     assert findings(cloche, cloche.cwd / "it is here now") == []
 
 
 @pytest.mark.parametrize("creator", ["symlink", "copy"])
-def test_so_it_is_for_pypy(cloche, creator):
+def test_an_environment_of_pypy_works_after_a_move(cloche, creator):
     assert cloche("--relocatable", "-p", pypy(), "--creator", creator, "env").code == 0
     (cloche.cwd / "env").rename(cloche.cwd / "it is here now")
-    works(cloche.cwd / "it is here now")
+    assert_works(cloche.cwd / "it is here now")
 
 
 def test_scripts_are_found_through_links_and_on_path(cloche, wheel):
-    """`~/.local/bin/spam -> .../env/bin/spam` is how people put one program on PATH."""
+    """People put a single program on PATH with a link: `~/.local/bin/spam -> .../env/bin/spam`."""
     assert cloche("--relocatable", "--seed", "spam", "--find-links", wheel.parent, "env").code == 0
     (cloche.cwd / "env").rename(cloche.cwd / "new")
     (cloche.cwd / ".local" / "bin").mkdir(parents=True)
     for name in ("spam", "spam-tool"):
         link = cloche.cwd / ".local" / "bin" / name
         link.symlink_to(f"../../new/bin/{name}")
-        assert said(link, "a b", "*") == f"said {cloche.cwd}/new a b *"
-        found = said("bash", "-c", f"PATH={link.parent}:$PATH; {name} ''")
+        assert run(link, "a b", "*") == f"said {cloche.cwd}/new a b *"
+        found = run("bash", "-c", f"PATH={link.parent}:$PATH; {name} ''")
         assert found == f"said {cloche.cwd}/new"
 
 
-# What is installed later
+# Packages that pip installs
 
 
-def test_doctor_lets_what_pip_has_installed_survive_a_move(cloche, wheel):
-    """pip names the place in the first line of a script, whatever the environment is."""
+def test_doctor_makes_scripts_that_pip_installed_relocatable(cloche, wheel):
+    """pip always writes the path of the environment into the shebang of a script."""
     assert cloche("--relocatable", "env").code == 0
     root = cloche.cwd / "env"
     install(root, wheel)
@@ -168,45 +168,45 @@ def test_doctor_lets_what_pip_has_installed_survive_a_move(cloche, wheel):
     assert findings(cloche, root) == []
     before = snapshot(root)
     root = root.rename(cloche.cwd / "two words")
-    assert said(root / "bin" / "spam", "x") == said(root / "bin" / "spam-tool", "x") == f"said {root} x"
+    assert run(root / "bin" / "spam", "x") == run(root / "bin" / "spam-tool", "x") == f"said {root} x"
     assert findings(cloche, root) == []
     assert snapshot(root) == before
-    assert "Successfully uninstalled" in said(root / "bin" / "pip", "uninstall", "-y", "spam")
+    assert "Successfully uninstalled" in run(root / "bin" / "pip", "uninstall", "-y", "spam")
     assert not (root / "bin" / "spam").exists()
 
 
-def test_doctor_mends_what_did_not_survive(cloche, wheel):
-    """Only that: the rest is as healthy as it was, so nothing is said to have been moved."""
+def test_doctor_repairs_scripts_that_a_move_broke(cloche, wheel):
+    """It reports only these scripts, and not that the environment was moved."""
     assert cloche("--relocatable", "env").code == 0
     install(cloche.cwd / "env", wheel)
     root = (cloche.cwd / "env").rename(cloche.cwd / "new")
-    works(root)
+    assert_works(root)
     assert findings(cloche, root) == ["script-dead", "script-dead"]
     assert cloche("doctor", "--fix", root).code == 0
     for name in ("again", "and again"):
-        assert said(root / "bin" / "spam") == f"said {root}"
+        assert run(root / "bin" / "spam") == f"said {root}"
         root = root.rename(cloche.cwd / name)
 
 
-# It stays so
+# Later commands
 
 
 def test_move_and_upgrade_keep_it_relocatable(cloche, wheel):
     assert cloche("--relocatable", "-p", "3.12", "env").code == 0
     root = cloche.cwd / "env"
     install(root, wheel)
-    assert cloche("move", root, "moved there").code == 0
-    assert findings(cloche, cloche.cwd / "moved there") == []
-    done = cloche("upgrade", cloche.cwd / "moved there", "-p", "3.13")
+    assert cloche("move", root, "moved by cloche").code == 0
+    assert findings(cloche, cloche.cwd / "moved by cloche") == []
+    done = cloche("upgrade", cloche.cwd / "moved by cloche", "-p", "3.13")
     assert (done.code, "relocatable" in done.err) == (0, False)
-    root = (cloche.cwd / "moved there").rename(cloche.cwd / "upgraded")
-    works(root)
-    assert said(root / "bin" / "spam") == said(root / "bin" / "spam-tool") == f"said {root}"
+    root = (cloche.cwd / "moved by cloche").rename(cloche.cwd / "upgraded")
+    assert_works(root)
+    assert run(root / "bin" / "spam") == run(root / "bin" / "spam-tool") == f"said {root}"
     assert findings(cloche, root) == []
     assert "relocatable" in cloche("info", "--json", root).json["options"]
 
 
-def test_one_that_is_refreshed_stays_so(cloche):
+def test_refresh_keeps_it_relocatable(cloche):
     assert cloche("--relocatable", "env").code == 0
     before = snapshot(cloche.cwd / "env")
     assert cloche("env").code == 0
@@ -215,20 +215,20 @@ def test_one_that_is_refreshed_stays_so(cloche):
     assert "relocatable" not in cloche("info", "--json", "env").json["options"]
 
 
-def test_one_that_was_not_can_become_so(cloche):
-    """What is installed stays as it is when an environment is refreshed, so doctor has a part in it."""
+def test_an_existing_environment_can_become_relocatable(cloche):
+    """A refresh does not change installed scripts, so `doctor --fix` must rewrite them."""
     assert cloche("env").code == 0
     done = cloche("--relocatable", "env")
     assert (done.code, "`cloche doctor --fix`" in done.err) == (0, True)
     assert set(findings(cloche, "env")) == {"script-fixed"}
     assert cloche("doctor", "--fix", "env").code == 0
-    works((cloche.cwd / "env").rename(cloche.cwd / "new"))
+    assert_works((cloche.cwd / "env").rename(cloche.cwd / "new"))
 
 
-# How it is asked for
+# Options
 
 
-def test_it_can_be_asked_for_in_every_way(cloche):
+def test_it_can_be_requested_from_every_source_of_settings(cloche):
     for name, argv, variables in (("a", ["--relocatable"], {}), ("b", [], {"CLOCHE_RELOCATABLE": "1"})):
         assert cloche("--no-seed", *argv, name, **variables).code == 0
         assert "relocatable = true\n" in (cloche.cwd / name / "pyvenv.cfg").read_text()
@@ -240,8 +240,7 @@ def test_it_can_be_asked_for_in_every_way(cloche):
     assert api.load(api.create(cloche.cwd / "e", seeds=None).location).placement == "fixed"
 
 
-def test_what_is_remembered_serves_both_kinds(cloche):
-    """A run after the other is as quick, and gets what it asked for."""
+def test_cached_plans_are_separate_for_both_placements(cloche):
     for argv, expected in (([], b"#!/"), (["--relocatable"], b"#!/bin/sh --\n"), ([], b"#!/")):
         shutil.rmtree(cloche.cwd / "env", ignore_errors=True)
         assert cloche(*argv, "env").code == 0
@@ -250,7 +249,7 @@ def test_what_is_remembered_serves_both_kinds(cloche):
         assert script.startswith(b"#!/bin/sh --\n") == bool(argv)
 
 
-def test_a_dry_run_tells(cloche):
+def test_a_dry_run_prints_the_placement(cloche):
     assert (
         cloche("--dry-run", "--json", "--relocatable", "env").json["plan"]["environment"]["placement"] == "relocatable"
     )
@@ -258,16 +257,17 @@ def test_a_dry_run_tells(cloche):
     assert "\nplacement:  fixed\n" in cloche("--dry-run", "env").out
 
 
-def test_for_windows_the_launchers_look_beside_themselves(tmp_path):
-    """In the notation of distlib's launchers; none of them tells the place."""
+def test_windows_launchers_use_the_python_in_their_own_directory(tmp_path):
+    """`<launcher_dir>` is the notation of distlib's launchers."""
     scripts = "[gui_scripts]\nshow = spam:a\n[console_scripts]\nsay = spam:b\n"
     wheel = make_wheel(tmp_path / "wheels", "spam", "1.0", {"spam.py": ""}, entry_points=scripts)
     image = find_or_build_image(
-        read_wheel(str(wheel)), api.find(), Store.open(host_at(tmp_path / "home"), str(tmp_path / "store"))
+        read_wheel(str(wheel)), api.find(), Store.open(host_with_home(tmp_path / "home"), str(tmp_path / "store"))
     )
     windows = fake_interpreter("cpython-3.12-windows")
     environment = fake_environment("C:\\work\\an env", windows, placement="relocatable", naming="directory")
-    written = {one.path: one.content for one in image_operations(image, environment) if isinstance(one, Write)}
-    assert b"#!<launcher_dir>\\python.exe\r\n" in written["Scripts/say.exe"]
-    assert b"#!<launcher_dir>\\pythonw.exe\r\n" in written["Scripts/show.exe"]
-    assert not any(b"an env" in content for content in written.values())
+    operations = image_operations(image, environment)
+    contents = {operation.path: operation.content for operation in operations if isinstance(operation, Write)}
+    assert b"#!<launcher_dir>\\python.exe\r\n" in contents["Scripts/say.exe"]
+    assert b"#!<launcher_dir>\\pythonw.exe\r\n" in contents["Scripts/show.exe"]
+    assert not any(b"an env" in content for content in contents.values())

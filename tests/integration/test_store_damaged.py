@@ -14,7 +14,7 @@ from cloche.cli.cache import CONTENT_CHECKS
 from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
 from cloche.session import Session
 from cloche.store import KINDS, Store, maintenance
-from tests.distributions import host_at, make_wheel
+from tests.distributions import host_with_home, make_wheel
 from tests.trees import Tree, snapshot
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="it tests POSIX permissions, links and FIFOs")
 
 
-class World(NamedTuple):
+class StoreWithEnvironment(NamedTuple):
     """A store with one entry of every kind, and the environment that is created from it."""
 
     directory: Path
@@ -47,14 +47,14 @@ class World(NamedTuple):
         """Create the environment from scratch, in a new session."""
         shutil.rmtree(self.directory / "env", ignore_errors=True)
         wanted = Wanted(requirements=("spam",), find_links=(str(self.directory / "wheels"),))
-        with Session(host_at(self.directory), cache=self.root) as session:
+        with Session(host_with_home(self.directory), cache=self.root) as session:
             return session.create(Request(EnvironmentSpec(wanted=wanted), Target(str(self.directory / "env"))))
 
     def tree(self) -> Tree:
         return snapshot(self.directory / "env")
 
     def problems(self) -> list[str]:
-        with Store.open(host_at(self.directory), self.root) as store:
+        with Store.open(host_with_home(self.directory), self.root) as store:
             return maintenance.verify_store(store, CONTENT_CHECKS)
 
     def only(self, *parts: str) -> str:
@@ -62,8 +62,8 @@ class World(NamedTuple):
         (name,) = os.listdir(os.path.join(self.root, *parts))
         return os.path.join(*parts, name)
 
-    def find(self, what: str) -> str:
-        """Return the path of an entry of the store, given its description."""
+    def find(self, entry: str) -> str:
+        """Return the path of an entry of the store by its description."""
         image = self.only(self.only("images"))
         inside = {
             "ABI": self.only("images"),
@@ -81,32 +81,32 @@ class World(NamedTuple):
             "plan": self.only("plans"),
             "lock": self.only("locks"),
         }
-        return os.path.join(self.root, inside.get(what, what))
+        return os.path.join(self.root, inside.get(entry, entry))
 
 
 @pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> World:
-    directory = tmp_path_factory.mktemp("world")
+def intact_setup(tmp_path_factory: pytest.TempPathFactory) -> StoreWithEnvironment:
+    directory = tmp_path_factory.mktemp("setup")
     files = {"spam/__init__.py": "def main():\n    pass\n", "spam-1.0.data/scripts/tool": "#!python\nprint('tool')\n"}
     make_wheel(directory / "wheels", files=files)
-    world = World(directory, directory / "good", {}, {})
-    world.create()
-    first = world.tree()
-    world.create()  # compiles
-    world.create()  # caches the plan
-    shutil.copytree(world.root, world.good)
-    assert world.tree() != first
-    return world._replace(first=first, model=world.tree())
+    setup = StoreWithEnvironment(directory, directory / "good", {}, {})
+    setup.create()
+    first = setup.tree()
+    setup.create()  # compiles
+    setup.create()  # caches the plan
+    shutil.copytree(setup.root, setup.good)
+    assert setup.tree() != first
+    return setup._replace(first=first, model=setup.tree())
 
 
 @pytest.fixture
-def world(pristine: World) -> World:
+def setup(intact_setup: StoreWithEnvironment) -> StoreWithEnvironment:
     """The intact store, without files of earlier tests beside it."""
-    for name in os.listdir(pristine.directory):
+    for name in os.listdir(intact_setup.directory):
         if name not in ("wheels", "good"):
-            remove(str(pristine.directory / name))
-    shutil.copytree(pristine.good, pristine.root)
-    return pristine
+            remove(str(intact_setup.directory / name))
+    shutil.copytree(intact_setup.good, intact_setup.root)
+    return intact_setup
 
 
 def remove(path: str) -> None:
@@ -184,67 +184,67 @@ DAMAGE_TO_DIRECTORIES: dict[str, Callable[[str], object]] = {
 }
 
 
-def test_the_store_is_intact_and_used_before_it_is_damaged(world: World) -> None:
-    before = {path: os.lstat(os.path.join(world.root, path)).st_ino for path in snapshot(world.root)}
+def test_the_store_is_intact_and_used_before_it_is_damaged(setup: StoreWithEnvironment) -> None:
+    before = {path: os.lstat(os.path.join(setup.root, path)).st_ino for path in snapshot(setup.root)}
 
-    world.create()
+    setup.create()
 
-    assert world.tree() == world.model
-    assert world.problems() == []
-    assert before == {path: os.lstat(os.path.join(world.root, path)).st_ino for path in snapshot(world.root)}
+    assert setup.tree() == setup.model
+    assert setup.problems() == []
+    assert before == {path: os.lstat(os.path.join(setup.root, path)).st_ino for path in snapshot(setup.root)}
 
 
 def combinations(entries: Iterable[str], damages: Iterable[str]) -> list[ParameterSet]:
     """Return all pairs; a fourth of them, with every value at least once, is tested in every run, the rest at night."""
     return [
-        pytest.param(what, damage, marks=[pytest.mark.nightly] if (column + row) % 4 else [], id=f"{what}, {damage}")
-        for column, what in enumerate(entries)
+        pytest.param(entry, damage, marks=[pytest.mark.nightly] if (column + row) % 4 else [], id=f"{entry}, {damage}")
+        for column, entry in enumerate(entries)
         for row, damage in enumerate(damages)
     ]
 
 
-@pytest.mark.parametrize(("what", "damage"), combinations(FILES, DAMAGE_TO_FILES))
-def test_a_damaged_file_is_reported_and_created_again(world: World, what: str, damage: str) -> None:
-    path = world.find(what)
+@pytest.mark.parametrize(("entry", "damage"), combinations(FILES, DAMAGE_TO_FILES))
+def test_a_damaged_file_is_reported_and_created_again(setup: StoreWithEnvironment, entry: str, damage: str) -> None:
+    path = setup.find(entry)
     DAMAGE_TO_FILES[damage](path)
 
-    if damage != "missing" or what not in ("probe result", "plan"):
-        assert world.problems() != []
-    if what == "probe result":
-        remove(os.path.join(world.root, "plans"))  # a run with a cached plan does not probe
-    result = world.create()
+    if damage != "missing" or entry not in ("probe result", "plan"):
+        assert setup.problems() != []
+    if entry == "probe result":
+        remove(os.path.join(setup.root, "plans"))  # a run with a cached plan does not probe
+    result = setup.create()
 
     assert result.warnings == ()
-    assert world.tree() == world.model
-    assert world.problems() == []
+    assert setup.tree() == setup.model
+    assert setup.problems() == []
     assert stat.S_ISREG(os.lstat(path).st_mode)
 
 
-@pytest.mark.parametrize(("what", "damage"), combinations(DIRECTORIES, DAMAGE_TO_DIRECTORIES))
-def test_a_damaged_directory_of_an_image_is_created_again(world: World, what: str, damage: str) -> None:
-    path = world.find(what)
+@pytest.mark.parametrize(("entry", "damage"), combinations(DIRECTORIES, DAMAGE_TO_DIRECTORIES))
+def test_a_damaged_directory_of_an_image_is_created_again(setup: StoreWithEnvironment, entry: str, damage: str) -> None:
+    path = setup.find(entry)
     DAMAGE_TO_DIRECTORIES[damage](path)
 
-    result = world.create()
+    result = setup.create()
 
     assert result.warnings == ()
-    assert world.tree() in (world.first, world.model)
-    assert world.problems() == []
+    assert setup.tree() in (setup.first, setup.model)
+    assert setup.problems() == []
     assert stat.S_ISDIR(os.lstat(path).st_mode)
 
 
-@pytest.mark.parametrize(("what", "damage"), combinations(KIND_DIRECTORIES, DAMAGE_TO_DIRECTORIES))
-def test_a_store_with_an_unusable_directory_still_works(world: World, what: str, damage: str) -> None:
-    path = world.find(what)
+@pytest.mark.parametrize(("entry", "damage"), combinations(KIND_DIRECTORIES, DAMAGE_TO_DIRECTORIES))
+def test_a_store_with_an_unusable_directory_still_works(setup: StoreWithEnvironment, entry: str, damage: str) -> None:
+    path = setup.find(entry)
     remove(path)
     DAMAGE_TO_DIRECTORIES[damage](path)
 
-    result = world.create()
+    result = setup.create()
 
-    assert world.tree() in (world.first, world.model)
+    assert setup.tree() in (setup.first, setup.model)
     assert len(result.warnings) <= 1, "one line, and only if the run wanted to write there"
     if damage in ("replaced by a file", "replaced by a FIFO"):
-        assert any(f"`{path}` is not a directory" in problem for problem in world.problems())
+        assert any(f"`{path}` is not a directory" in problem for problem in setup.problems())
 
 
 # Planted links and files
@@ -254,15 +254,15 @@ VICTIMS = (*FILES, *DIRECTORIES, *KIND_DIRECTORIES, "lock")
 LINKS = ("to a file", "to a directory", "to nothing", "to the original", "hard")
 
 
-@pytest.mark.parametrize(("what", "kind"), combinations(VICTIMS, LINKS))
-def test_a_planted_link_is_not_followed(world: World, what: str, kind: str) -> None:
+@pytest.mark.parametrize(("entry", "kind"), combinations(VICTIMS, LINKS))
+def test_a_planted_link_is_not_followed(setup: StoreWithEnvironment, entry: str, kind: str) -> None:
     """The target of the link stays unchanged, and the environment is the usual one."""
-    victims = world.directory / "victims"
+    victims = setup.directory / "victims"
     victims.mkdir()
     (victims / "file").write_text("precious")
     (victims / "directory").mkdir()
     (victims / "directory" / "file").write_text("precious")
-    path = world.find(what)
+    path = setup.find(entry)
     if kind == "to the original":
         if not os.path.lexists(path):
             plant_directory(path)
@@ -272,49 +272,49 @@ def test_a_planted_link_is_not_followed(world: World, what: str, kind: str) -> N
         os.link(victims / "file", path)
     else:
         plant_link(path, str(victims / {"to a file": "file", "to a directory": "directory"}.get(kind, "nothing")))
-    if what == "lock":
-        remove(world.find("image"))  # so that the run takes the lock
+    if entry == "lock":
+        remove(setup.find("image"))  # so that the run takes the lock
     before = snapshot(victims)
 
-    result = world.create()
+    result = setup.create()
 
     assert snapshot(victims) == before
     assert len(result.warnings) <= 1
-    assert world.tree() in (world.first, world.model)
+    assert setup.tree() in (setup.first, setup.model)
 
 
-def test_files_added_to_an_image_are_reported_and_not_installed(world: World) -> None:
-    image = world.find("image")
+def test_files_added_to_an_image_are_reported_and_not_installed(setup: StoreWithEnvironment) -> None:
+    image = setup.find("image")
     for name in ("purelib/planted.py", "shebangs/planted", "planted", "platlib.files", "purelib/spam/planted.py"):
         change_new(f"{image}/{name}", b"#!python\n")
     os.mkdir(f"{image}/platlib")
 
-    assert len(world.problems()) == 6
-    world.create()
+    assert len(setup.problems()) == 6
+    setup.create()
 
-    assert world.tree() == world.model
+    assert setup.tree() == setup.model
 
 
 # Permissions
 
 
-def test_the_store_is_private_whatever_the_umask(world: World) -> None:
-    remove(world.root)
+def test_the_store_is_private_whatever_the_umask(setup: StoreWithEnvironment) -> None:
+    remove(setup.root)
     before = os.umask(0)
     try:
         for _ in range(2):  # the first builds, the second caches the plan
-            world.create()
+            setup.create()
     finally:
         os.umask(before)
 
-    assert stat.S_IMODE(os.stat(world.root).st_mode) == 0o700
-    for kind in os.listdir(world.root):
-        mode = stat.S_IMODE(os.stat(os.path.join(world.root, kind)).st_mode)
+    assert stat.S_IMODE(os.stat(setup.root).st_mode) == 0o700
+    for kind in os.listdir(setup.root):
+        mode = stat.S_IMODE(os.stat(os.path.join(setup.root, kind)).st_mode)
         assert mode == (0o600 if kind == "CACHEDIR.TAG" else 0o700), kind
-    assert stat.S_IMODE(os.stat(world.find("ABI")).st_mode) == 0o700
-    assert stat.S_IMODE(os.stat(world.find("image")).st_mode) == 0o700
-    for what in ("probe result", "plan", "lock"):
-        assert stat.S_IMODE(os.stat(world.find(what)).st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(setup.find("ABI")).st_mode) == 0o700
+    assert stat.S_IMODE(os.stat(setup.find("image")).st_mode) == 0o700
+    for entry in ("probe result", "plan", "lock"):
+        assert stat.S_IMODE(os.stat(setup.find(entry)).st_mode) == 0o600
 
 
 def timestamps(root: str) -> dict[str, tuple[int, ...]]:
@@ -331,36 +331,36 @@ def timestamps(root: str) -> dict[str, tuple[int, ...]]:
 )
 @pytest.mark.parametrize("plans", ["present", "missing"])
 @pytest.mark.parametrize("link_mode", ["auto", "hardlink", "copy"])
-def test_a_read_only_store_keeps_all_its_timestamps(world: World, plans: str, link_mode: str) -> None:
+def test_a_read_only_store_keeps_all_its_timestamps(setup: StoreWithEnvironment, plans: str, link_mode: str) -> None:
     """Neither reading nor hard links, which change a file's link count, alter it."""
     if plans == "missing":
-        remove(world.find("plans"))
-    for parent, _, names in os.walk(world.root):
+        remove(setup.find("plans"))
+    for parent, _, names in os.walk(setup.root):
         for name in names:
             path = os.path.join(parent, name)
             os.utime(path, ns=(1, os.lstat(path).st_mtime_ns))  # old enough that the system updates it on the next read
-    before = timestamps(world.root)
-    shutil.rmtree(world.directory / "env", ignore_errors=True)
-    wanted = Wanted(requirements=("spam",), find_links=(str(world.directory / "wheels"),))
-    request = Request(EnvironmentSpec(wanted=wanted), Target(str(world.directory / "env"), link_mode=link_mode))  # type: ignore[arg-type]
+    before = timestamps(setup.root)
+    shutil.rmtree(setup.directory / "env", ignore_errors=True)
+    wanted = Wanted(requirements=("spam",), find_links=(str(setup.directory / "wheels"),))
+    request = Request(EnvironmentSpec(wanted=wanted), Target(str(setup.directory / "env"), link_mode=link_mode))  # type: ignore[arg-type]
 
-    with Session(host_at(world.directory), cache=world.root, access="read-only") as session:
+    with Session(host_with_home(setup.directory), cache=setup.root, access="read-only") as session:
         result = session.create(request)
 
-    assert timestamps(world.root) == before
-    assert world.tree().without_permissions() == world.model.without_permissions()
+    assert timestamps(setup.root) == before
+    assert setup.tree().without_permissions() == setup.model.without_permissions()
     assert len(result.warnings) == (link_mode == "hardlink")
 
 
-def test_no_symlink_points_into_the_temporary_cache_of_a_run(world: World) -> None:
-    plant_file(world.find("images"))
-    wanted = Wanted(requirements=("spam",), find_links=(str(world.directory / "wheels"),))
-    request = Request(EnvironmentSpec(wanted=wanted), Target(str(world.directory / "env"), link_mode="symlink"))
+def test_no_symlink_points_into_the_temporary_cache_of_a_run(setup: StoreWithEnvironment) -> None:
+    plant_file(setup.find("images"))
+    wanted = Wanted(requirements=("spam",), find_links=(str(setup.directory / "wheels"),))
+    request = Request(EnvironmentSpec(wanted=wanted), Target(str(setup.directory / "env"), link_mode="symlink"))
 
-    with Session(host_at(world.directory), cache=world.root) as session:
+    with Session(host_with_home(setup.directory), cache=setup.root) as session:
         session.create(request)
 
-    links = [path for path, (kind, _, _) in world.tree().items() if kind == stat.S_IFLNK and "site-packages" in path]
+    links = [path for path, (kind, _, _) in setup.tree().items() if kind == stat.S_IFLNK and "site-packages" in path]
     assert links == []
 
 

@@ -1,4 +1,4 @@
-"""cloche as one file, built by the tool that builds it for others, run where nothing else is installed."""
+"""Test cloche as a single file, `cloche.pyz`, run by a Python without other packages."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Archive:
-    """The archive in an empty directory, run by a Python that looks at no site-packages, by a relative name."""
+    """The archive in an empty directory, run by a Python without site-packages."""
 
-    def __init__(self, archive: Path, place: Path) -> None:
-        (place / "cloche.pyz").symlink_to(archive)
-        self.place = place
-        self.environ = clean_environ(place / "home", place / "cache")
+    def __init__(self, archive: Path, directory: Path) -> None:
+        (directory / "cloche.pyz").symlink_to(archive)
+        self.directory = directory
+        self.environ = clean_environ(directory / "home", directory / "cache")
 
     def __call__(self, *argv: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-sS", "cloche.pyz", *argv],
-            cwd=self.place,
+            cwd=self.directory,
             env=self.environ,
             capture_output=True,
             text=True,
@@ -50,26 +50,26 @@ def cloche(archive: Path, tmp_path: Path) -> Archive:
     return Archive(archive, tmp_path)
 
 
-def test_it_makes_whole_environments_with_the_targets_own_pip(cloche: Archive) -> None:
-    """Debian's Pythons bring none, so where one of them runs the archive it makes environments for another."""
+def test_it_creates_complete_environments_with_the_pip_of_the_target(cloche: Archive) -> None:
+    """Debian's Python has no pip. If it runs the tests, the environments are for another Python."""
     bundled = Path(sysconfig.get_path("stdlib"), "ensurepip", "_bundled").glob("pip-*.whl")
     target = [] if any(bundled) else ["-p", pyenv("3.12")]
-    made = cloche("env", *target)
-    assert (made.returncode, made.stderr) == (0, "")
-    assert made.stdout.startswith("created env: ")
-    scripts = {path.name for path in (cloche.place / "env" / "bin").iterdir()}
+    done = cloche("env", *target)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("created env: ")
+    scripts = {path.name for path in (cloche.directory / "env" / "bin").iterdir()}
     assert {"activate", "activate.csh", "activate.fish", "activate.ps1", "activate_this.py", "pip"} <= scripts
 
-    told = subprocess.run([cloche.place / "env/bin/python", "-m", "pip", "check"], capture_output=True, check=True)
-    assert b"No broken requirements" in told.stdout
+    check = subprocess.run([cloche.directory / "env/bin/python", "-m", "pip", "check"], capture_output=True, check=True)
+    assert b"No broken requirements" in check.stdout
     assert cloche("doctor", "env").stdout.endswith("env: healthy\n")
     assert cloche("env", "--clear", *target).stdout.startswith("replaced env: ")
 
 
-def test_the_command_that_is_recorded_runs_the_archive(cloche: Archive) -> None:
+def test_the_recorded_command_runs_the_archive(cloche: Archive) -> None:
     assert cloche("env", "--no-seed").returncode == 0
-    config = cloche.place / "env" / "pyvenv.cfg"
-    [line] = [one for one in config.read_text().splitlines() if one.startswith("command = ")]
+    config = cloche.directory / "env" / "pyvenv.cfg"
+    [line] = [line for line in config.read_text().splitlines() if line.startswith("command = ")]
     again = subprocess.run(
         ["sh", "-c", line.removeprefix("command = ")],
         cwd="/",
@@ -79,11 +79,11 @@ def test_the_command_that_is_recorded_runs_the_archive(cloche: Archive) -> None:
         check=False,
     )
     assert again.stdout.startswith("refreshed "), again.stderr
-    (cloche.place / "env").rename(cloche.place / "moved")
+    (cloche.directory / "env").rename(cloche.directory / "moved")
     assert "moved: " in cloche("doctor", "moved").stdout
 
 
-def test_the_plugins_in_the_box_and_all_data_files_are_there(cloche: Archive) -> None:
+def test_the_archive_has_the_built_in_plugin_and_all_data_files(cloche: Archive) -> None:
     (builtin,) = json.loads(cloche("plugins", "--json").stdout)["plugins"]
 
     assert (builtin["status"], len(builtin["provides"]) > 20) == ("loaded", True)
@@ -92,15 +92,15 @@ def test_the_plugins_in_the_box_and_all_data_files_are_there(cloche: Archive) ->
     assert cloche("--help").returncode == 0
 
 
-def test_nothing_beside_it_is_imported(cloche: Archive) -> None:
+def test_modules_beside_the_archive_are_not_imported(cloche: Archive) -> None:
     for name in ("pluggy.py", "cloche.py", "json.py", "pip.py"):
-        (cloche.place / name).write_text("raise SystemExit('imported')")
+        (cloche.directory / name).write_text("raise SystemExit('imported')")
 
     assert cloche("env", "--no-seed").returncode == 0
     assert cloche("plugins", "--json").returncode == 0
 
 
-def test_it_has_no_pip_and_nothing_compiled_for_one_python(archive: Path) -> None:
+def test_the_archive_has_neither_pip_nor_compiled_files(archive: Path) -> None:
     names = zipfile.ZipFile(archive).namelist()
 
     assert not [name for name in names if name.startswith("pip/") or name.endswith((".pyc", ".so", ".pyd"))]
@@ -108,7 +108,7 @@ def test_it_has_no_pip_and_nothing_compiled_for_one_python(archive: Path) -> Non
     assert [name for name in names if "/licenses/" in name or "LICENSE" in name]
 
 
-def test_the_same_input_makes_the_same_bytes(archive: Path, tmp_path: Path) -> None:
+def test_builds_are_reproducible(archive: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.pyz"
     subprocess.run([sys.executable, str(BUILD), str(again)], check=True)
 

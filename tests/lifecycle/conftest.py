@@ -10,7 +10,7 @@ import pytest
 from tests.interpreters import debian, pyenv
 from tests.lifecycle.environments import CREATE_WITH, make_wheelhouse, populate
 from tests.lifecycle.templates import Templates
-from tests.run import Cloche, clean_environ, used_cache
+from tests.run import Cloche, clean_environ, filled_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ TOOLS_DIRECTORY = os.environ.get("CLOCHE_TEST_TOOLS")
 
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return used_cache(tmp_path_factory.mktemp("used"))
+    return filled_cache(tmp_path_factory.mktemp("used"))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.distributions import hashed, make_wheel
+from tests.distributions import make_wheel, record_hash
 from tests.tools import require
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def record_problems(environment: Path) -> list[str]:
                 continue
             if not path.is_file():
                 problems.append(f"{name} of {record.parent.name} does not exist")
-            elif digest and (hashed(path.read_bytes()) != digest or path.stat().st_size != int(size)):
+            elif digest and (record_hash(path.read_bytes()) != digest or path.stat().st_size != int(size)):
                 problems.append(f"{name} of {record.parent.name} does not match its RECORD")
     return problems
 

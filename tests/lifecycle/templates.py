@@ -15,7 +15,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.distributions import hashed
+from tests.distributions import record_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +94,7 @@ def update_record(text: str, site_packages: Path, changed: set[Path]) -> str:
         if digest and path in changed:
             content = path.read_bytes()
             row = io.StringIO()
-            csv.writer(row, lineterminator="").writerow([name, hashed(content), len(content)])
+            csv.writer(row, lineterminator="").writerow([name, record_hash(content), len(content)])
             line = row.getvalue() + line[len(line.rstrip()) :]
         lines.append(line)
     return "".join(lines)

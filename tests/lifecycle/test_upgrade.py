@@ -14,8 +14,8 @@ import pytest
 from tests.distributions import make_wheel
 from tests.interpreters import debian, pyenv, pypy
 from tests.lifecycle.environments import every_tool, find_problems, populate, run
-from tests.run import with_cloche
-from tests.tools import missing
+from tests.run import cloche_command_in
+from tests.tools import skip_missing
 from tests.trees import Tree, snapshot
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def test_an_upgrade_to_another_patch_release_keeps_installed_files(cloche, popul
     program = "import sys; print('%d.%d.%d' % sys.version_info[:3])"
     old_version, new_version = (run(python, "-I", "-c", program).strip() for python in (old, new))
     if old_version == new_version or old_version.split(".")[:2] != new_version.split(".")[:2]:
-        missing("Debian and pyenv do not have two patch releases of the same Python")
+        skip_missing("Debian and pyenv do not have two patch releases of the same Python")
     env = populated_env(created_by, "debian")
     installed = lib_without_bytecode(env)
     assert cloche("upgrade", "--check", env, "-p", new).code == 1
@@ -250,7 +250,7 @@ def test_a_python_too_old_for_the_installed_pip_gets_the_newest_supported_pip(cl
 def test_the_environment_that_cloche_runs_from_is_not_rebuilt(cloche) -> None:
     env = cloche.cwd / "env"
     assert cloche("-p", sys.executable, "--no-seed", env).code == 0
-    command = with_cloche(env)
+    command = cloche_command_in(env)
     before = snapshot(env)
     other = "3.12" if sys.version_info[:2] != (3, 12) else "3.11"
     environ = {**cloche.environ, "PYTHONDONTWRITEBYTECODE": "1"}

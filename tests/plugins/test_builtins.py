@@ -6,10 +6,10 @@ import pytest
 
 from cloche.plugins.registry import load_plugins
 from cloche.testing import KINDS, creator_contract, finder_contract, seeder_contract
-from tests.recorded import NAMES, recorded
+from tests.recorded import RECORDED_NAMES, recorded_interpreter
 
 BUILTIN = load_plugins([])
-INTERPRETERS = {**KINDS, **{name: recorded(name) for name in NAMES}}
+INTERPRETERS = {**KINDS, **{name: recorded_interpreter(name) for name in RECORDED_NAMES}}
 
 for component in BUILTIN.all("creator"):
     globals()[f"test_creator_{component.name}"] = creator_contract(component.load(), INTERPRETERS)

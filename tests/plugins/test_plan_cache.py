@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.distributions import make_wheel
-from tests.integration.test_plan_cache import HERE, decides
+from tests.integration.test_plan_cache import RUNNING, resolves
 from tests.interpreters import pyenv
 from tests.plugins.site import Site, offering
 from tests.run import Cloche, clean_environ
@@ -34,7 +34,7 @@ def remove_plans(user: Cloche) -> None:
 
 def create(user: Cloche, *argv: str, **variables: str) -> tuple[bool, Tree]:
     """Create an environment; return whether its plan was resolved instead of cached, and its tree."""
-    resolved = decides(Cloche(user.cwd, {**user.environ, **variables}), "env", *argv)
+    resolved = resolves(Cloche(user.cwd, {**user.environ, **variables}), "env", *argv)
     tree = snapshot(user.cwd / "env")
     shutil.rmtree(user.cwd / "env")
     return resolved, tree
@@ -312,7 +312,7 @@ def test_installing_or_removing_a_plugin_takes_effect(site: Site, user: Cloche) 
 
 def test_a_run_with_a_finder_that_is_an_object_can_be_repeated(site: Site, user: Cloche) -> None:
     site.install("acme", mine=offering("finder", "mine"))
-    argv = ("--no-seed", "-p", HERE)
+    argv = ("--no-seed", "-p", RUNNING)
 
     trees = [create(user, *argv)[1] for _ in range(2)]
 

@@ -16,7 +16,7 @@ from cloche.store import Store
 from cloche.store.check import check_image
 from cloche.store.images import verify_image
 from tests import interpreters
-from tests.distributions import host_at, make_wheel, wrong_rows
+from tests.distributions import host_with_home, make_wheel, record_problems
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def test_every_interpreter_gets_a_working_pip(name: str, tmp_path: Path, cache: 
         assert output.startswith(f"pip {info.name.split('-')[1].removesuffix('.dist')}")
         assert str(environment.purelib) in output
         assert f"(python {version})" in output
-    assert wrong_rows(environment.purelib, info.name) == []
+    assert record_problems(environment.purelib, info.name) == []
     assert (info / "INSTALLER").read_text() == "cloche\n"
     after = {path: path.stat().st_mtime_ns for path in environment.purelib.rglob("*.pyc")}
     assert after == byte_code, "the interpreter accepts the byte-code, so it writes none"
@@ -125,7 +125,7 @@ def test_pip_can_upgrade_itself_without_changing_the_store_or_another_environmen
     run(environment.executable, "-m", "pip", "install", "--upgrade", "--find-links", wheel.parent, "pip")
 
     assert run(environment.bin / "pip", "--version").startswith("pip 99.0 ")
-    assert wrong_rows(environment.purelib, "pip-99.0.dist-info") == []
+    assert record_problems(environment.purelib, "pip-99.0.dist-info") == []
     assert len(list(environment.purelib.glob("pip-*"))) == 1
     assert snapshot(other.root) == before
     for image in plan_images(tmp_path / "three", name, cache):
@@ -207,7 +207,7 @@ def test_setuptools_comes_from_ensurepip_if_bundled(name: str, tmp_path: Path, c
     listed = ast.literal_eval(run(environment.executable, "-m", "pip", "list", "--format=json"))
     assert {entry["name"] for entry in listed} == {"pip", "setuptools"}
     for info in environment.purelib.glob("*.dist-info"):
-        assert wrong_rows(environment.purelib, info.name) == []
+        assert record_problems(environment.purelib, info.name) == []
 
 
 def test_a_pinned_pip_comes_from_the_find_links_directory(tmp_path: Path, cache: Path) -> None:
@@ -238,7 +238,7 @@ def test_every_ensurepip_wheel_on_this_machine_is_a_valid_wheel(tmp_path: Path) 
             name,
         )
     ]
-    with Store.open(host_at(tmp_path), str(tmp_path / "store")) as store:
+    with Store.open(host_with_home(tmp_path), str(tmp_path / "store")) as store:
         for wheel in wheels:
             with zipfile.ZipFile(wheel) as archive:
                 members = [name for name in archive.namelist() if not name.endswith("/RECORD")]

@@ -1,4 +1,4 @@
-"""`apply` performs every operation or none, whatever the strategy and whatever fails on the way."""
+"""Test that `apply` performs all operations or none, with every strategy and after every failure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TREE: list[Operation] = [
 
 
 def old_tree(target: Path) -> Path:
-    """Create a directory with a file, a script, a link and a directory of its own, each with permissions of its own."""
+    """Create a directory tree with files, a link and various permissions."""
     (target / "bin").mkdir(parents=True)
     (target / "bin" / "script").write_text("old\n")
     (target / "bin" / "script").chmod(0o700)
@@ -60,7 +60,7 @@ def test_operations_reach_the_target(tmp_path: Path, strategy: Strategy) -> None
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_what_verify_raises_takes_everything_back(tmp_path: Path, strategy: Strategy) -> None:
+def test_an_error_in_verify_rolls_everything_back(tmp_path: Path, strategy: Strategy) -> None:
     target = prepare(tmp_path, strategy)
     before = snapshot(tmp_path)
 
@@ -75,7 +75,7 @@ def test_what_verify_raises_takes_everything_back(tmp_path: Path, strategy: Stra
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("function", [apply, rehearse])
-def test_what_complete_raises_leaves_nothing(tmp_path: Path, strategy: Strategy, function: Callable[..., None]) -> None:
+def test_an_error_in_complete_leaves_nothing(tmp_path: Path, strategy: Strategy, function: Callable[..., None]) -> None:
     target = prepare(tmp_path, strategy)
     before = snapshot(tmp_path)
 
@@ -115,7 +115,7 @@ def test_a_rehearsal_completes_the_tree_and_changes_nothing(tmp_path: Path, stra
     assert snapshot(tmp_path) == before
 
 
-def test_another_directory_at_the_target_is_not_touched(tmp_path: Path) -> None:
+def test_a_directory_that_appeared_at_the_target_is_not_changed(tmp_path: Path) -> None:
     target = old_tree(tmp_path / "env")
     before = snapshot(tmp_path)
     with pytest.raises(DestinationChanged):
@@ -132,17 +132,17 @@ def test_a_directory_that_has_moved_is_removed_after_the_verification(tmp_path: 
     assert os.listdir(tmp_path) == ["env"]
 
 
-def test_a_directory_that_cannot_be_removed_stays_and_the_new_one_goes(
+def test_if_the_old_directory_cannot_be_removed_the_new_one_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = old_tree(tmp_path / "old")
     before = snapshot(tmp_path)
     rename = os.rename
 
-    def refuse(one: str, other: str) -> None:
-        if one == str(old):
-            raise PermissionError(13, "Permission denied", one)
-        rename(one, other)
+    def refuse(source: str, destination: str) -> None:
+        if source == str(old):
+            raise PermissionError(13, "Permission denied", source)
+        rename(source, destination)
 
     monkeypatch.setattr(os, "rename", refuse)
     with pytest.raises(ClocheError, match="permission denied"):
@@ -150,11 +150,11 @@ def test_a_directory_that_cannot_be_removed_stays_and_the_new_one_goes(
     assert snapshot(tmp_path) == before
 
 
-# Removals and permissions in a directory that stays
+# Removals and permissions in an existing directory
 
 
 def edits(target: Path) -> list[Operation]:
-    """Return operations that change a directory in place, the permissions of what stays among them."""
+    """Return operations that change the directory of `old_tree` in place."""
     return [
         Remove("bin/python"),
         Remove("absent"),
@@ -168,6 +168,7 @@ def edits(target: Path) -> list[Operation]:
 
 
 def is_edited(target: Path) -> bool:
+    """Return whether all `edits` were performed."""
     modes = {
         path: stat.S_IMODE((target / path).stat().st_mode) for path in ("bin/script", "data", "data/deep/file", ".")
     }
@@ -185,7 +186,7 @@ def test_removals_and_permissions_are_part_of_a_merge(tmp_path: Path) -> None:
     assert sorted(os.listdir(target)) == ["bin", "data"]
 
 
-def test_a_closed_directory_is_closed_after_what_is_in_it_has_changed(tmp_path: Path) -> None:
+def test_the_permissions_of_a_directory_are_set_after_those_of_its_entries(tmp_path: Path) -> None:
     target = old_tree(tmp_path / "env")
     apply([SetMode("data", 0), SetMode("data/deep", 0o700)], str(target), "merge")
     assert stat.S_IMODE((target / "data").stat().st_mode) == 0
@@ -217,7 +218,7 @@ def test_a_verification_that_fails_restores_permissions_too(tmp_path: Path) -> N
 
 
 STEPS = 5
-"""How many steps the edits take: one removal, one exchange, and the permissions of three that stay."""
+"""The number of steps of `edits`: one removal, one exchange, and three changes of permissions."""
 
 
 @pytest.mark.parametrize("step", range(STEPS + 1))
@@ -228,11 +229,11 @@ def test_a_failure_at_any_step_restores_permissions_too(
     before = snapshot(target)
     taken: list[Action] = []
 
-    def fail(action: Action, staging: str, there: str) -> None:
+    def fail(action: Action, staging: str, target: str) -> None:
         if len(taken) == step:
             raise OSError(5, "Input/output error")
         taken.append(action)
-        journal.perform_step(action, staging, there)
+        journal.perform_step(action, staging, target)
 
     monkeypatch.setattr(merge, "perform_step", fail)
     if step < STEPS:
@@ -246,18 +247,18 @@ def test_a_failure_at_any_step_restores_permissions_too(
 
 
 @pytest.mark.parametrize("step", range(STEPS + 1))
-def test_the_next_run_restores_the_permissions_that_a_killed_one_had_changed(tmp_path: Path, step: int) -> None:
+def test_the_next_run_restores_permissions_that_a_killed_run_changed(tmp_path: Path, step: int) -> None:
     target = old_tree(tmp_path / "env")
     before = snapshot(target)
     child = os.fork()
     if child == 0:
         taken: list[Action] = []
 
-        def die(action: Action, staging: str, there: str) -> None:
+        def die(action: Action, staging: str, target: str) -> None:
             if len(taken) == step:
                 os._exit(9)
             taken.append(action)
-            journal.perform_step(action, staging, there)
+            journal.perform_step(action, staging, target)
 
         merge.perform_step = die
         try:

@@ -1,4 +1,4 @@
-"""A staged tree reaches its place whole, or leaves what was there to the last byte, mode and link."""
+"""Test that a commit installs the complete staged tree, or restores the old one: contents, modes and links."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def target(tmp_path):
     return str(tmp_path / "env")
 
 
-def grow(ground_root: str) -> None:
-    """Make a small tree of every kind of entry."""
-    os.makedirs(os.path.join(ground_root, "bin"))
-    os.makedirs(os.path.join(ground_root, "lib", "new"))
-    os.symlink("python3.12", os.path.join(ground_root, "bin", "python"))
+def create_tree(root: str) -> None:
+    """Create a small tree with every kind of entry."""
+    os.makedirs(os.path.join(root, "bin"))
+    os.makedirs(os.path.join(root, "lib", "new"))
+    os.symlink("python3.12", os.path.join(root, "bin", "python"))
     for path, text in (("bin/activate", "new"), ("lib/new/pip.py", "pip"), ("pyvenv.cfg", "home = /new\n")):
-        with open(os.path.join(ground_root, path), "w") as file:
+        with open(os.path.join(root, path), "w") as file:
             file.write(text)
-    os.chmod(os.path.join(ground_root, "bin", "activate"), 0o755)
+    os.chmod(os.path.join(root, "bin", "activate"), 0o755)
 
 
 @pytest.fixture
 def old(target):
-    """An environment with files of ours, of the user's, and some that should not be followed."""
+    """The tree of an old environment at `target`, with files of the user, and links that must not be followed."""
     os.makedirs(os.path.join(target, "bin"))
     os.makedirs(os.path.join(target, "lib", "own", "deep"))
     outside = os.path.join(os.path.dirname(target), "outside")
@@ -52,12 +52,13 @@ def old(target):
 
 
 def siblings(target: str) -> list[str]:
+    """Return the unexpected entries beside the target."""
     return sorted(set(os.listdir(os.path.dirname(target))) - {"env", "outside"})
 
 
 def commit(target: str, strategy: str) -> None:
     with Transaction(target, strategy) as running:
-        grow(running.tree.root)
+        create_tree(running.tree.root)
         running.commit()
 
 
@@ -67,59 +68,59 @@ def without_exchange(monkeypatch):
     monkeypatch.setattr(exchange, "system_exchange", cannot_exchange)
 
 
-def cannot_exchange(one: bytes, other: bytes) -> int:
+def cannot_exchange(first: bytes, second: bytes) -> int:
     return errno.ENOSYS
 
 
-def test_a_new_environment_appears_by_one_rename_with_parents_made(tmp_path):
+def test_a_new_environment_is_created_with_its_parents(tmp_path):
     target = str(tmp_path / "a" / "b" / "env")
     commit(target, "new")
     assert snapshot(target)["pyvenv.cfg"][2] == b"home = /new\n"
     assert os.listdir(tmp_path / "a" / "b") == ["env"]
 
 
-def test_an_empty_directory_gives_way_and_leaves_its_permissions(target):
+def test_an_empty_directory_is_replaced_and_its_permissions_are_kept(target):
     os.mkdir(target)
     os.chmod(target, 0o2750)
     commit(target, "new")
     assert os.stat(target).st_mode & 0o7777 == 0o2750
 
 
-def begun(target: str, then) -> None:
-    """Stage a tree, let something happen, and commit."""
+def commit_after(target: str, event) -> None:
+    """Stage a tree, call a function, and commit."""
     with Transaction(target, "new") as running:
-        grow(running.tree.root)
-        then()
+        create_tree(running.tree.root)
+        event()
         running.commit()
 
 
 @pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
-def test_a_transaction_that_is_left_early_leaves_nothing_not_even_parents(tmp_path, failure):
+def test_an_aborted_transaction_leaves_nothing_not_even_parents(tmp_path, failure):
     def fail():
         raise failure
 
     with pytest.raises(failure):
-        begun(str(tmp_path / "a" / "b" / "env"), fail)
+        commit_after(str(tmp_path / "a" / "b" / "env"), fail)
     assert os.listdir(tmp_path) == []
 
 
-def test_a_destination_that_somebody_else_made_meanwhile_is_not_touched(target):
+def test_a_directory_that_another_process_created_meanwhile_is_not_changed(target):
     with pytest.raises(transaction.DestinationChanged):
-        begun(target, lambda: os.makedirs(os.path.join(target, "theirs")))
+        commit_after(target, lambda: os.makedirs(os.path.join(target, "theirs")))
     assert os.listdir(target) == ["theirs"]
     assert siblings(target) == []
 
 
-def test_a_file_that_somebody_else_made_meanwhile_is_not_touched(target, tmp_path):
+def test_a_file_that_another_process_created_meanwhile_is_not_changed(target, tmp_path):
     with pytest.raises(transaction.DestinationChanged):
-        begun(target, lambda: (tmp_path / "env").write_text("theirs"))
+        commit_after(target, lambda: (tmp_path / "env").write_text("theirs"))
     assert (tmp_path / "env").read_text() == "theirs"
     assert siblings(target) == []
 
 
-@pytest.mark.parametrize("system", ["that exchanges", "that does not"])
-def test_an_environment_is_replaced_whole_and_nothing_that_it_linked_to_is_touched(target, old, system, request):
-    if system == "that does not":
+@pytest.mark.parametrize("system", ["exchanging", "not exchanging"])
+def test_an_exchange_replaces_all_files_and_does_not_change_link_targets(target, old, system, request):
+    if system == "not exchanging":
         request.getfixturevalue("without_exchange")
     commit(target, "exchange")
     assert set(snapshot(target)) == {
@@ -136,9 +137,9 @@ def test_an_environment_is_replaced_whole_and_nothing_that_it_linked_to_is_touch
         assert file.read() == "precious"
 
 
-@pytest.mark.parametrize("system", ["that exchanges", "that does not"])
-def test_a_merge_replaces_what_is_ours_keeps_what_is_not_and_follows_nothing(target, old, system, request):
-    if system == "that does not":
+@pytest.mark.parametrize("system", ["exchanging", "not exchanging"])
+def test_a_merge_replaces_staged_files_keeps_others_and_follows_no_links(target, old, system, request):
+    if system == "not exchanging":
         request.getfixturevalue("without_exchange")
     commit(target, "merge")
     now = snapshot(target)
@@ -152,7 +153,7 @@ def test_a_merge_replaces_what_is_ours_keeps_what_is_not_and_follows_nothing(tar
     assert not [name for name in os.listdir(target) if name.startswith(".cloche")]
 
 
-def test_merging_what_is_there_already_changes_nothing(target):
+def test_merging_the_same_tree_changes_nothing(target):
     commit(target, "new")
     before = {path: os.lstat(os.path.join(target, path)).st_ino for path in snapshot(target)}
     commit(target, "merge")
@@ -160,21 +161,21 @@ def test_merging_what_is_there_already_changes_nothing(target):
 
 
 @pytest.mark.parametrize("difference", ["mode", "name"])
-def test_a_file_of_the_same_bytes_is_replaced_where_its_mode_or_another_name_is_not_ours(target, difference):
+def test_a_file_with_the_same_content_is_replaced_if_its_mode_or_link_count_differs(target, difference):
     commit(target, "new")
-    made = snapshot(target)
+    expected = snapshot(target)
     script = os.path.join(target, "bin", "activate")
     if difference == "mode":
         os.chmod(script, 0o777)
     else:
         os.link(script, os.path.join(os.path.dirname(target), "outside"))
     commit(target, "merge")
-    assert snapshot(target) == made
+    assert snapshot(target) == expected
     assert os.stat(script).st_nlink == 1
 
 
-def test_pyvenv_cfg_comes_last(target, old, tmp_path):
-    grow(str(tmp_path / "new"))
+def test_pyvenv_cfg_is_merged_last(target, old, tmp_path):
+    create_tree(str(tmp_path / "new"))
     (tmp_path / "new" / "zzz").write_text("")
     assert [path for _, _, path in merge.update_steps(str(tmp_path / "new"), target, "")][-1] == "pyvenv.cfg"
 
@@ -199,7 +200,7 @@ def test_a_journal_that_cannot_be_written_stops_the_commit(target, old, monkeypa
     assert siblings(target) == []
 
 
-def test_emptying_takes_everything_away_and_keeps_the_directory_itself(target, old):
+def test_emptying_removes_all_entries_and_keeps_the_directory(target, old):
     inode = os.stat(target).st_ino
     commit(target, "merge-emptied")
     assert os.stat(target).st_ino == inode
@@ -207,9 +208,9 @@ def test_emptying_takes_everything_away_and_keeps_the_directory_itself(target, o
 
 
 @pytest.mark.parametrize(
-    "obstacle", ["file where a directory goes", "link where a directory goes", "directory where a file goes"]
+    "obstacle", ["file instead of directory", "link instead of directory", "directory instead of file"]
 )
-def test_what_cannot_be_merged_is_refused_before_anything_changes(target, obstacle):
+def test_a_tree_that_cannot_be_merged_is_refused_without_changes(target, obstacle):
     os.mkdir(target)
     elsewhere = os.path.join(os.path.dirname(target), "outside")
     os.mkdir(elsewhere)
@@ -231,16 +232,16 @@ STRATEGIES = [("merge", "exchanging"), ("merge", "not exchanging"), ("merge-empt
 
 @pytest.mark.parametrize(("strategy", "system"), STRATEGIES)
 @pytest.mark.parametrize("step", range(6))
-def test_a_failure_at_any_step_puts_back_every_byte_mode_and_link(target, old, strategy, system, step, monkeypatch):
+def test_a_failure_at_any_step_restores_contents_modes_and_links(target, old, strategy, system, step, monkeypatch):
     if system == "not exchanging":
         monkeypatch.setattr(exchange, "system_exchange", cannot_exchange)
     take, taken = merge.perform_step, []
 
-    def failing(action, staging, there):
+    def failing(action, staging, target):
         if len(taken) == step:
             raise OSError(28, "No space left on device")
         taken.append(action)
-        take(action, staging, there)
+        take(action, staging, target)
 
     monkeypatch.setattr(merge, "perform_step", failing)
     try:
@@ -268,7 +269,7 @@ def test_a_journal_that_cannot_be_removed_is_emptied(target, old, monkeypatch):
     assert ".cloche-0" not in os.listdir(target)
 
 
-def test_what_could_not_be_put_back_is_kept_for_the_next_run(target, old, monkeypatch):
+def test_files_that_cannot_be_restored_are_kept_for_the_next_run(target, old, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(journal, "undo_step", lambda *_: refuse())
         take = merge.perform_step
@@ -276,8 +277,8 @@ def test_what_could_not_be_put_back_is_kept_for_the_next_run(target, old, monkey
         def refuse():
             raise OSError(5, "Input/output error")
 
-        def failing(action, staging, there):
-            take(action, staging, there)
+        def failing(action, staging, target):
+            take(action, staging, target)
             if action.path == "pyvenv.cfg":
                 refuse()
 
@@ -289,21 +290,24 @@ def test_what_could_not_be_put_back_is_kept_for_the_next_run(target, old, monkey
     assert snapshot(target) == old
 
 
-def killed(target: str, strategy: str, exchanging: bool, fatal) -> bool:
-    """Commit in a process of its own that ends on the spot when `fatal(what, path)` says so; return whether it did."""
+def is_killed(target: str, strategy: str, exchanging: bool, fatal) -> bool:
+    """Commit in a child process that exits at once when `fatal(call, path)` is true; return whether it did.
+
+    `call` is `take`, a step of a merge, or `rename`.
+    """
     child = os.fork()
     if child == 0:
         take, rename = merge.perform_step, os.rename
 
-        def dying_take(action, staging, there):
+        def dying_take(action, staging, target):
             if fatal("take", action.path):
                 os._exit(9)
-            take(action, staging, there)
+            take(action, staging, target)
 
-        def dying_rename(one, other, **more):
-            if fatal("rename", one):
+        def dying_rename(source, destination, **more):
+            if fatal("rename", source):
                 os._exit(9)
-            rename(one, other, **more)
+            rename(source, destination, **more)
 
         merge.perform_step, os.rename = dying_take, dying_rename
         if not exchanging:
@@ -320,9 +324,9 @@ def killed(target: str, strategy: str, exchanging: bool, fatal) -> bool:
 
 @pytest.mark.parametrize(("strategy", "system"), STRATEGIES)
 @pytest.mark.parametrize("step", range(6))
-def test_the_next_run_undoes_what_a_killed_one_had_begun(target, old, strategy, system, step):
+def test_the_next_run_rolls_back_a_killed_one(target, old, strategy, system, step):
     taken = iter(range(100))
-    if killed(target, strategy, system == "exchanging", lambda what, _: what == "take" and next(taken) == step):
+    if is_killed(target, strategy, system == "exchanging", lambda call, _: call == "take" and next(taken) == step):
         staging_module.sweep_staging(os.path.join(target, ".cloche-0"))
         assert snapshot(target) == old
     else:
@@ -330,38 +334,38 @@ def test_the_next_run_undoes_what_a_killed_one_had_begun(target, old, strategy, 
         assert "bin/activate" in snapshot(target)
 
 
-def in_lower_layer(rename):
-    """Return a `rename` that refuses directories that are not new, as an overlay does those of its lower layers."""
+def rename_in_overlay(rename):
+    """Return a `rename` that fails for old directories, like an overlay for directories of its lower layers."""
 
-    def refusing(one, other, **more):
-        if os.path.isdir(one) and not os.path.islink(one) and "/new" not in one:
-            raise OSError(errno.EXDEV, "Invalid cross-device link", one)
-        rename(one, other, **more)
+    def refusing(source, destination, **more):
+        if os.path.isdir(source) and not os.path.islink(source) and "/new" not in source:
+            raise OSError(errno.EXDEV, "Invalid cross-device link", source)
+        rename(source, destination, **more)
 
     return refusing
 
 
 @pytest.fixture
 def layered(monkeypatch):
-    """A system on which the directories that were there cannot be renamed, but the files in them can."""
+    """A system on which existing directories cannot be renamed, but the files in them can."""
     monkeypatch.setattr(exchange, "system_exchange", lambda one, other: errno.EXDEV)
-    monkeypatch.setattr(os, "rename", in_lower_layer(os.rename))
+    monkeypatch.setattr(os, "rename", rename_in_overlay(os.rename))
 
 
 @pytest.mark.parametrize("strategy", ["exchange", "merge-emptied"])
 @pytest.mark.parametrize("step", range(18))
 @pytest.mark.parametrize("end", ["failed", "killed"])
-def test_what_cannot_be_renamed_whole_is_replaced_file_by_file_or_put_back(
+def test_a_directory_that_cannot_be_renamed_is_replaced_file_by_file_or_restored(
     target, old, layered, strategy, step, end, monkeypatch
 ):
     if end == "failed":
         take, taken = merge.perform_step, []
 
-        def failing(action, staging, there):
+        def failing(action, staging, target):
             if len(taken) == step:
                 raise OSError(28, "No space left on device")
             taken.append(action)
-            take(action, staging, there)
+            take(action, staging, target)
 
         monkeypatch.setattr(merge, "perform_step", failing)
         try:
@@ -371,7 +375,7 @@ def test_what_cannot_be_renamed_whole_is_replaced_file_by_file_or_put_back(
             replaced = False
     else:
         taken = iter(range(100))
-        replaced = not killed(target, strategy, True, lambda what, _: what == "take" and next(taken) == step)
+        replaced = not is_killed(target, strategy, True, lambda call, _: call == "take" and next(taken) == step)
         staging_module.sweep_staging(os.path.join(os.path.dirname(target), ".env.cloche-0"))
         staging_module.sweep_staging(os.path.join(target, ".cloche-0"))
     if replaced:
@@ -385,19 +389,23 @@ def test_what_cannot_be_renamed_whole_is_replaced_file_by_file_or_put_back(
 
 
 @pytest.mark.parametrize("step", range(4))
-def test_names_that_look_like_something_else_are_put_back_like_others(target, old, step):
+def test_files_with_unusual_names_are_restored(target, old, step):
     for name in ("two\nlines", "end", "drop 0 bin", "lib\\own", " ", "\udcff"):
         with open(os.path.join(target, name), "w") as file:
             file.write(name.encode("utf-8", "surrogateescape").hex())
     before = snapshot(target)
     taken = iter(range(100))
-    assert killed(target, "merge-emptied", True, lambda what, _: what == "take" and next(taken) == step * 3)
+    assert is_killed(target, "merge-emptied", True, lambda call, _: call == "take" and next(taken) == step * 3)
     staging_module.sweep_staging(os.path.join(target, ".cloche-0"))
     assert snapshot(target) == before
 
 
-def planted(target: str, *records: str, inside: tuple[str, ...] = ()) -> str:
-    """Make what looks like a staging directory that was left in the middle of a commit."""
+def plant_staging(target: str, *records: str, inside: tuple[str, ...] = ()) -> str:
+    """Create a staging directory like one that a killed commit left; return its path.
+
+    :param records: the lines of its journal.
+    :param inside: names of further files in it.
+    """
     staging = os.path.join(os.path.dirname(target), ".env.cloche-0")
     os.makedirs(os.path.join(staging, "old"))
     with open(os.path.join(staging, "old", "0"), "w") as file:
@@ -413,8 +421,8 @@ def planted(target: str, *records: str, inside: tuple[str, ...] = ()) -> str:
     "records",
     [("env", "drop 0 ../outside"), ("../outside", "drop 0 x"), ("/", "drop 0 etc/x"), ("env", "hop 0 x"), ("env", "x")],
 )
-def test_a_journal_that_leads_elsewhere_is_not_followed_and_not_removed(target, old, records):
-    staging = planted(target, *records)
+def test_a_journal_with_invalid_records_is_ignored_and_kept(target, old, records):
+    staging = plant_staging(target, *records)
     staging_module.sweep_staging(staging)
     assert os.path.exists(os.path.join(staging, "old", "0"))
     assert snapshot(target) == old
@@ -422,8 +430,8 @@ def test_a_journal_that_leads_elsewhere_is_not_followed_and_not_removed(target, 
         assert file.read() == "precious"
 
 
-def test_a_journal_that_was_not_finished_is_that_of_a_run_that_had_not_begun(target, old):
-    staging = planted(target, "env", "drop 0 notes.txt", "drop 0 bin", "drop 0 lib")
+def test_an_incomplete_journal_means_that_nothing_was_changed_yet(target, old):
+    staging = plant_staging(target, "env", "drop 0 notes.txt", "drop 0 bin", "drop 0 lib")
     with open(os.path.join(staging, journal.JOURNAL), "r+") as file:
         file.truncate(os.path.getsize(file.name) - len("end\0"))
     staging_module.sweep_staging(staging)
@@ -431,28 +439,28 @@ def test_a_journal_that_was_not_finished_is_that_of_a_run_that_had_not_begun(tar
     assert siblings(target) == []
 
 
-def test_a_journal_of_another_version_is_not_followed_and_not_removed(target, old, monkeypatch):
+def test_a_journal_of_another_version_is_ignored_and_kept(target, old, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(journal, "HEADER", "cloche journal 999")
-        staging = planted(target, "env", "drop 0 notes.txt")
+        staging = plant_staging(target, "env", "drop 0 notes.txt")
     staging_module.sweep_staging(staging)
     assert snapshot(target) == old
     assert os.path.exists(os.path.join(staging, journal.JOURNAL))
 
 
-def test_what_somebody_has_put_in_the_place_of_something_new_stays_where_it_is(target, old):
+def test_a_directory_that_replaced_a_new_one_is_not_removed(target, old):
     added = iter(range(100))
-    assert killed(target, "merge", True, lambda what, path: what == "take" and next(added) == 3)
-    place = os.path.join(target, "lib", "new")
-    os.mkdir(f"{place}.theirs")  # while the other is there, or it may get the same inode
-    shutil.rmtree(place)
-    os.rename(f"{place}.theirs", place)
+    assert is_killed(target, "merge", True, lambda call, path: call == "take" and next(added) == 3)
+    directory = os.path.join(target, "lib", "new")
+    os.mkdir(f"{directory}.theirs")  # before the other is removed, so that it gets another inode
+    shutil.rmtree(directory)
+    os.rename(f"{directory}.theirs", directory)
     staging_module.sweep_staging(os.path.join(target, ".cloche-0"))
-    assert os.path.isdir(place)
+    assert os.path.isdir(directory)
 
 
-def test_leftovers_are_swept_wherever_they_are(target, old):
-    """Beside the environment where the next run works inside of it, and under a number that is not the first."""
+def test_leftovers_are_swept_whatever_their_number(target, old):
+    """They are beside the environment, although the next run stages inside it."""
     parent = os.path.dirname(target)
     for name in (".env.cloche-0", ".env.cloche-7"):
         os.makedirs(os.path.join(parent, name, "new", "bin"))
@@ -460,8 +468,8 @@ def test_leftovers_are_swept_wherever_they_are(target, old):
     assert siblings(target) == []
 
 
-def test_where_nothing_can_be_locked_a_leftover_is_one_that_is_old(target, old, monkeypatch):
-    staging = planted(target, "env", "drop 0 notes.txt")
+def test_without_locks_only_old_leftovers_are_swept(target, old, monkeypatch):
+    staging = plant_staging(target, "env", "drop 0 notes.txt")
     monkeypatch.setattr(leftovers, "try_lock_directory", lambda path: (None, "unsupported"))
     staging_module.sweep_staging(staging)
     assert os.path.exists(staging)
@@ -470,8 +478,8 @@ def test_where_nothing_can_be_locked_a_leftover_is_one_that_is_old(target, old, 
     assert siblings(target) == []
 
 
-def test_a_staging_directory_of_another_user_or_with_other_things_in_it_is_left_alone(target, old, monkeypatch):
-    staging = planted(target, "env", "drop 0 notes.txt", inside=("mine.txt",))
+def test_a_staging_directory_of_another_user_or_with_other_files_is_kept(target, old, monkeypatch):
+    staging = plant_staging(target, "env", "drop 0 notes.txt", inside=("mine.txt",))
     staging_module.sweep_staging(staging)
     assert os.path.exists(os.path.join(staging, "mine.txt"))
     os.unlink(os.path.join(staging, "mine.txt"))
@@ -485,14 +493,14 @@ def test_a_staging_directory_of_another_user_or_with_other_things_in_it_is_left_
 
 
 class Stop(Exception):
-    """What a handler raises."""
+    """Raised by the signal handler."""
 
 
 @pytest.fixture(params=["alone", "beside another thread"])
 def terminate(request):
-    """Raise `Stop` on SIGTERM, as the command line does; return what sends it and waits until the process has it.
+    """Raise `Stop` on SIGTERM; return a function that sends SIGTERM and waits for its delivery.
 
-    A thread that masks nothing is the one that the system gives it to.
+    Beside another thread, which blocks no signals, the system delivers it to that thread.
     """
 
     def stop(number, frame):
@@ -503,7 +511,7 @@ def terminate(request):
     done = threading.Event()
 
     def send():
-        if request.param == "alone":  # to this thread, whichever others the tests before have left
+        if request.param == "alone":  # earlier tests may have left threads
             signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
         else:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -523,7 +531,7 @@ def terminate(request):
 @pytest.mark.parametrize("strategy", ["new", "exchange", "merge", "merge-emptied"])
 @pytest.mark.parametrize("call", ["mkdir", "rename", "rmdir", "unlink", "chmod", "open"])
 @pytest.mark.parametrize("count", [1, 3])
-def test_a_signal_in_any_call_leaves_what_was_there_or_what_is_new_and_nothing_else(
+def test_a_signal_during_any_call_leaves_the_old_or_the_new_tree(
     target, terminate, request, monkeypatch, strategy, call, count
 ):
     before = {} if strategy == "new" else request.getfixturevalue("old")
@@ -551,8 +559,8 @@ def test_a_signal_in_any_call_leaves_what_was_there_or_what_is_new_and_nothing_e
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
 
 
-def test_an_environment_that_was_set_aside_when_a_run_was_killed_is_put_back(target, old):
-    assert killed(target, "exchange", False, lambda what, path: what == "rename" and os.path.basename(path) == "new")
+def test_an_environment_that_a_killed_run_had_moved_aside_is_restored(target, old):
+    assert is_killed(target, "exchange", False, lambda call, path: call == "rename" and os.path.basename(path) == "new")
     assert not os.path.exists(target)
     staging_module.sweep_staging(os.path.join(os.path.dirname(target), ".env.cloche-0"))
     assert snapshot(target) == old
@@ -560,7 +568,7 @@ def test_an_environment_that_was_set_aside_when_a_run_was_killed_is_put_back(tar
 
 def test_a_staging_directory_in_use_is_never_swept(target):
     with Transaction(target, "new") as running:
-        grow(running.tree.root)
+        create_tree(running.tree.root)
         with Transaction(target, "new") as other:
             assert other.tree.root != running.tree.root
         assert snapshot(running.tree.root)["pyvenv.cfg"]
@@ -568,21 +576,21 @@ def test_a_staging_directory_in_use_is_never_swept(target):
     assert siblings(target) == []
 
 
-def test_a_parent_that_another_run_takes_back_meanwhile_is_made_again(tmp_path, monkeypatch):
+def test_a_parent_that_another_run_removed_meanwhile_is_created_again(tmp_path, monkeypatch):
     claim, tries = staging_module.claim_staging, []
 
-    def taken_back(stem):
+    def remove_parent_first(stem):
         tries.append(stem)
         if len(tries) == 1:
             os.rmdir(os.path.dirname(stem))
         return claim(stem)
 
-    monkeypatch.setattr(transaction, "claim_staging", taken_back)
+    monkeypatch.setattr(transaction, "claim_staging", remove_parent_first)
     commit(str(tmp_path / "a" / "env"), "new")
     assert os.listdir(tmp_path / "a") == ["env"]
 
 
-def test_a_staging_directory_that_another_run_has_taken_for_a_leftover_is_left_to_it(target, monkeypatch):
+def test_a_staging_directory_that_another_run_is_sweeping_is_not_used(target, monkeypatch):
     lock, tries = staging_module.try_lock_directory, []
 
     def late(path):
@@ -594,7 +602,7 @@ def test_a_staging_directory_that_another_run_has_taken_for_a_leftover_is_left_t
         assert os.path.dirname(running.tree.root) == tries[1] != tries[0]
 
 
-def test_something_else_with_the_name_of_a_staging_directory_is_left_alone(target, tmp_path):
+def test_a_link_or_file_with_the_name_of_a_staging_directory_is_kept(target, tmp_path):
     elsewhere = tmp_path / "outside"
     elsewhere.mkdir()
     (elsewhere / "keep").write_text("x")
@@ -606,7 +614,7 @@ def test_something_else_with_the_name_of_a_staging_directory_is_left_alone(targe
 
 
 @pytest.mark.parametrize("name", ["n" * 255, "é" * 127])
-def test_a_name_of_the_greatest_length_is_no_obstacle(tmp_path, name):
+def test_a_name_of_the_maximum_length_works(tmp_path, name):
     commit(str(tmp_path / name), "new")
     assert os.listdir(tmp_path) == [name]
 

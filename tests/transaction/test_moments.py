@@ -1,4 +1,4 @@
-"""A signal at any moment, between any two steps of the interpreter, finds everything done or nothing."""
+"""Test that a signal between any two instructions of the interpreter leaves all changes or none."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Stop(Exception):
-    """What the handler raises."""
+    """Raised by the signal handler."""
 
 
 def stop(number: int, frame: FrameType | None) -> None:
@@ -34,16 +34,16 @@ def stop(number: int, frame: FrameType | None) -> None:
 
 @pytest.fixture(params=["alone", "beside another thread"])
 def terminate(request: pytest.FixtureRequest) -> Iterator[Callable[[], None]]:
-    """Have SIGTERM raise `Stop`; give what sends it and waits until Python knows of it.
+    """Raise `Stop` on SIGTERM; return a function that sends SIGTERM and waits for its delivery.
 
-    A thread that masks nothing is the one that the system gives it to.
+    Beside another thread, which blocks no signals, the system delivers it to that thread.
     """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     done = threading.Event()
 
     def send() -> None:
-        if request.param == "alone":  # to this thread, whichever others the tests before have left
+        if request.param == "alone":  # earlier tests may have left threads
             signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
             return
         while select.select([reading], [], [], 0)[0]:
@@ -65,7 +65,7 @@ def terminate(request: pytest.FixtureRequest) -> Iterator[Callable[[], None]]:
     os.close(writing)
 
 
-GUARDED: frozenset[CodeType] = frozenset(
+TRACED: frozenset[CodeType] = frozenset(
     (
         apply.__code__,
         *(
@@ -76,47 +76,49 @@ GUARDED: frozenset[CodeType] = frozenset(
         ),
     )
 )
-"""What `apply` and a transaction do themselves, without what they call elsewhere."""
+"""The functions of `apply` and of a transaction, without those that they call in other modules."""
 
 
-def struck(act: Callable[[], object], moment: int, strike: Callable[[], None]) -> str:
-    """Do something, with a strike before the instruction of that number, among `act` itself and the guarded.
+def call_interrupted(function: Callable[[], object], moment: int, interrupt: Callable[[], None]) -> str:
+    """Call a function, and interrupt it before the instruction with this number, counted in it and the traced functions.
 
-    Return `stopped`, `done` or, if there is no such moment, `over`.
+    :return: `stopped`, `done`, or `over` if there are fewer instructions.
     """
-    passed = 0
+    executed = 0
 
-    def each(frame: FrameType, event: str, argument: object) -> Callable[..., object]:
-        nonlocal passed
+    def trace_instruction(frame: FrameType, event: str, argument: object) -> Callable[..., object]:
+        nonlocal executed
         if event == "opcode":
-            passed += 1
-            if passed == moment:
-                strike()
-        return each
+            executed += 1
+            if executed == moment:
+                interrupt()
+        return trace_instruction
 
-    def calls(frame: FrameType, event: str, argument: object) -> Callable[..., object] | None:
-        if frame.f_code is not act.__code__ and frame.f_code not in GUARDED:
+    def trace_call(frame: FrameType, event: str, argument: object) -> Callable[..., object] | None:
+        if frame.f_code is not function.__code__ and frame.f_code not in TRACED:
             return None
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        return each
+        return trace_instruction
 
-    watching = sys.gettrace()
-    sys._getframe().f_trace_opcodes = True  # CPython 3.12 looks for instructions only if one wants them beforehand
-    sys.settrace(calls)
+    previous = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # CPython 3.12 traces instructions only if this is set before `settrace`
+    sys.settrace(trace_call)
     try:
-        act()
+        function()
     except Stop:
         return "stopped"
     finally:
-        sys.settrace(watching)
+        sys.settrace(previous)
         sys._getframe().f_trace_opcodes = False
-    return "done" if passed >= moment else "over"
+    return "done" if executed >= moment else "over"
 
 
-def moments(prepare: Callable[[int], Callable[[], object]], strike: Callable[[], None]) -> Iterator[tuple[int, str]]:
-    """Do it again and again, struck one moment later each time; yield the moment and how it ended."""
+def interrupt_everywhere(
+    prepare: Callable[[int], Callable[[], object]], interrupt: Callable[[], None]
+) -> Iterator[tuple[int, str]]:
+    """Repeat a call, each time interrupted one instruction later; yield the number of the instruction and the outcome."""
     moment = 1
-    while (end := struck(prepare(moment), moment, strike)) != "over":
+    while (end := call_interrupted(prepare(moment), moment, interrupt)) != "over":
         yield moment, end
         assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set(), moment
         assert signal.getsignal(signal.SIGTERM) is stop, moment
@@ -129,21 +131,21 @@ def test_a_new_environment_is_complete_or_absent(terminate: Callable[[], None], 
         target = str(tmp_path / str(moment) / "parent" / "env")
         os.mkdir(tmp_path / str(moment))
 
-        def make() -> None:
+        def create() -> None:
             with Transaction(target, "new") as running:
                 with running.delivered_signals():
                     os.mkdir(os.path.join(running.tree.root, "lib"))
                 running.commit()
 
-        return make
+        return create
 
-    for moment, end in moments(prepare, terminate):
+    for moment, end in interrupt_everywhere(prepare, terminate):
         assert end == "stopped", moment
-        left = sorted(snapshot(str(tmp_path / str(moment))))
-        assert left in ([], ["parent", "parent/env", "parent/env/lib"]), moment
+        paths = sorted(snapshot(str(tmp_path / str(moment))))
+        assert paths in ([], ["parent", "parent/env", "parent/env/lib"]), moment
 
 
-def test_a_failure_that_a_signal_follows_leaves_nothing(terminate: Callable[[], None], tmp_path: Path) -> None:
+def test_a_failure_followed_by_a_signal_leaves_nothing(terminate: Callable[[], None], tmp_path: Path) -> None:
     def prepare(moment: int) -> Callable[[], object]:
         target = str(tmp_path / str(moment) / "parent" / "env")
         os.mkdir(tmp_path / str(moment))
@@ -157,25 +159,25 @@ def test_a_failure_that_a_signal_follows_leaves_nothing(terminate: Callable[[], 
 
         return fail
 
-    for moment, _ in moments(prepare, terminate):
+    for moment, _ in interrupt_everywhere(prepare, terminate):
         assert os.listdir(tmp_path / str(moment)) == [], moment
 
 
 def test_an_edit_and_its_permissions_are_both_applied_or_neither(terminate: Callable[[], None], tmp_path: Path) -> None:
     def prepare(moment: int) -> Callable[[], object]:
-        place = tmp_path / str(moment) / "env"
-        place.mkdir(parents=True)
-        (place / "script").write_text("old")
-        (place / "open").write_text("")
-        (place / "open").chmod(0o666)
-        overlay = Overlay(str(place))
+        directory = tmp_path / str(moment) / "env"
+        directory.mkdir(parents=True)
+        (directory / "script").write_text("old")
+        (directory / "open").write_text("")
+        (directory / "open").chmod(0o666)
+        overlay = Overlay(str(directory))
         overlay.write("script", b"new")
         overlay.set_mode("open", 0o644)
         return lambda: overlay.apply(lambda: None)
 
-    for moment, end in moments(prepare, terminate):
+    for moment, end in interrupt_everywhere(prepare, terminate):
         assert end == "stopped", moment
-        place = tmp_path / str(moment) / "env"
-        now = (place / "script").read_text(), stat.S_IMODE((place / "open").stat().st_mode)
+        directory = tmp_path / str(moment) / "env"
+        now = (directory / "script").read_text(), stat.S_IMODE((directory / "open").stat().st_mode)
         assert now in (("old", 0o666), ("new", 0o644)), moment
-        assert sorted(os.listdir(place)) == ["open", "script"], moment
+        assert sorted(os.listdir(directory)) == ["open", "script"], moment

@@ -1,4 +1,4 @@
-"""Interpreters that need not exist: by name, as the tests' tables write them."""
+"""Fake interpreters by name, in the notation of the tables in tests and documentation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LEVELS = {"a": "alpha", "b": "beta", "rc": "candidate"}
 
 
 def interpreter(name: str, executable: str = "") -> Interpreter:
-    """Return an interpreter for `CPython 3.13.0td on arm64`: implementation, version, build and machine."""
+    """Return a fake interpreter by its name: implementation, version, build and machine, as in `CPython 3.13.0td on arm64`."""
     kind, _, rest = name.partition(" ")
     version_text, _, machine = rest.partition(" on ")
     machine = machine or "x86_64"

@@ -1,4 +1,4 @@
-"""RECORD and the manifest say what is in a file, in the formats that other tools read and write."""
+"""Test reading and writing RECORD and the manifest in formats that other tools can read."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ def test_a_digest_is_url_safe_base64_without_padding(content: bytes) -> None:
 
 
 @given(NAMES, st.integers(0))
-def test_a_row_is_read_by_csv_as_it_was_written(name: str, size: int) -> None:
+def test_csv_reads_a_row_as_it_was_written(name: str, size: int) -> None:
     row = format_row(name, digest_of(b""), size)
     assert [*csv.reader(io.StringIO(row, newline=""), strict=True)] == [[name, digest_of(b""), str(size)]]
 
 
 @pytest.mark.parametrize("name", ["spam.py", "a,b.py", 'say "x".py', "line\u2028separator.py"])
-def test_rows_are_read_from_the_directory_that_they_are_moved_away_from(name: str) -> None:
+def test_paths_of_rows_are_relative_to_the_directory_of_the_record(name: str) -> None:
     [row] = read_record(prefix_rows(format_row(name, "sha256=x", 3), "../../bin"), "lib/site")
     assert (row.path, row.digest, row.size) == (f"bin/{name}", "sha256=x", "3")
 
 
 @pytest.mark.parametrize(
-    ("path", "meant"),
+    ("path", "expected"),
     [
         ("spam/x.py", "Lib/site-packages/spam/x.py"),
         ("..\\..\\Scripts\\spam.exe", "Scripts/spam.exe"),
@@ -65,12 +65,12 @@ def test_rows_are_read_from_the_directory_that_they_are_moved_away_from(name: st
         ("C:\\spam\\x.py", "C:/spam/x.py"),
     ],
 )
-def test_a_row_names_a_path_below_the_root_or_an_absolute_one(path: str, meant: str) -> None:
-    assert path_from_root("Lib/site-packages", path) == meant
+def test_the_path_of_a_row_is_relative_to_the_root_or_absolute(path: str, expected: str) -> None:
+    assert path_from_root("Lib/site-packages", path) == expected
 
 
-def test_a_file_is_unmodified_if_it_has_its_hash_with_or_without_padding(tmp_path: Path) -> None:
-    """The standard wants no padding; some installers write it."""
+def test_a_file_is_compared_with_a_hash_with_or_without_padding(tmp_path: Path) -> None:
+    """The standard forbids padding, but some installers write it."""
     file = tmp_path / "file"
     file.write_bytes(b"text")
     assert not is_modified(str(file), digest_of(b"text"), "4")
@@ -81,7 +81,7 @@ def test_a_file_is_unmodified_if_it_has_its_hash_with_or_without_padding(tmp_pat
     assert is_modified(str(tmp_path / "gone"), digest_of(b"text"))
 
 
-def test_an_updated_record_keeps_its_order_and_its_line_ends() -> None:
+def test_an_updated_record_keeps_its_order_and_line_endings() -> None:
     before = 'b.py,sha256=old,3\r\n"a,1.py",sha256=old,3\r\nunhashed,,\r\nx.pyc,,\r\ngone.py,sha256=old,3\r\n../bin/s,sha256=old,'
     changed = {
         "site/a,1.py": b"new",
@@ -100,11 +100,11 @@ def test_an_updated_record_keeps_its_order_and_its_line_ends() -> None:
 
 
 @given(st.dictionaries(st.text(st.characters(categories=("L", "N", "P")), min_size=1), st.binary().map(sha256_of)))
-def test_a_manifest_is_parsed_as_it_was_formatted(hashes: dict[str, str]) -> None:
+def test_a_formatted_manifest_can_be_parsed(hashes: dict[str, str]) -> None:
     assert parse_manifest(format_manifest(hashes).decode()) == hashes
 
 
-def test_a_manifest_can_be_checked_by_sha256sum(tmp_path: Path) -> None:
+def test_sha256sum_can_check_a_manifest(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "activate").write_bytes(b"text\n")
     (tmp_path / "manifest").write_bytes(format_manifest({"bin/activate": sha256_of(b"text\n")}))
@@ -113,15 +113,15 @@ def test_a_manifest_can_be_checked_by_sha256sum(tmp_path: Path) -> None:
 
 
 def test_an_updated_manifest_keeps_the_old_hash_of_a_file_that_was_edited() -> None:
-    files = {"edited": b"theirs", "ours": b"ours", "removed": b"ours"}
-    before = {"edited": sha256_of(b"ours"), "ours": sha256_of(b"ours"), "removed": sha256_of(b"ours"), "x": "y"}
-    changed = {"edited": b"new", "ours": b"new", "removed": None, "unlisted": b"new"}
+    files = {"edited": b"by the user", "intact": b"old", "removed": b"old"}
+    before = {"edited": sha256_of(b"old"), "intact": sha256_of(b"old"), "removed": sha256_of(b"old"), "x": "y"}
+    changed = {"edited": b"new", "intact": b"new", "removed": None, "unlisted": b"new"}
     after = parse_manifest(update_manifest(format_manifest(before).decode(), changed, files.get).decode())
-    assert after == {"edited": sha256_of(b"ours"), "ours": sha256_of(b"new"), "x": "y"}
+    assert after == {"edited": sha256_of(b"old"), "intact": sha256_of(b"new"), "x": "y"}
     assert was_edited(b"new", after["edited"])
-    assert not was_edited(b"new", after["ours"])
+    assert not was_edited(b"new", after["intact"])
 
 
-def test_a_manifest_of_other_files_is_not_touched() -> None:
+def test_a_manifest_without_the_changed_files_stays_the_same() -> None:
     text = "not a manifest\r\nxyz  file\n"
     assert update_manifest(text, {"other": b"new"}, {}.get) == text.encode()

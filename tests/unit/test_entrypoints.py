@@ -1,4 +1,4 @@
-"""Plugins are searched for a text in their modules, without importing them."""
+"""Test searching the source of a plugin's module for a word without importing the module."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def mentions(implementation: str, *path: Path) -> bool:
-    """Return whether a plugin's module mentions the word `wave`."""
+    """Return whether the module of a plugin may contain the word `wave`."""
     source = Source("mine", implementation, "acme", "1.0")
     return InstalledPlugins(map(str, path)).mentions(source, b"wave")
 
 
-def write(path: Path, text: str) -> None:
+def write_module(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
 
@@ -33,34 +33,34 @@ def write(path: Path, text: str) -> None:
         ("acme/shells/__init__.py", "acme.shells"),
     ],
 )
-def test_the_module_of_an_entry_point_is_read(tmp_path: Path, file: str, implementation: str) -> None:
-    write(tmp_path / "first" / "other.py", "wave")
-    write(tmp_path / "second" / file, "nothing")
+def test_the_module_of_the_entry_point_is_searched(tmp_path: Path, file: str, implementation: str) -> None:
+    write_module(tmp_path / "first" / "other.py", "wave")
+    write_module(tmp_path / "second" / file, "nothing")
     path = (tmp_path / "first", tmp_path / "missing", tmp_path / "second")
 
     assert not mentions(implementation, *path)
-    write(tmp_path / "second" / file, "a wave")
+    write_module(tmp_path / "second" / file, "a wave")
     assert mentions(implementation, *path)
 
 
-def test_the_first_module_on_the_path_is_read_and_packages_come_before_modules(tmp_path: Path) -> None:
-    write(tmp_path / "first" / "acme.py", "wave")
-    write(tmp_path / "second" / "acme.py", "nothing")
+def test_the_first_directory_on_the_path_counts_and_a_package_before_a_module(tmp_path: Path) -> None:
+    write_module(tmp_path / "first" / "acme.py", "wave")
+    write_module(tmp_path / "second" / "acme.py", "nothing")
 
     assert mentions("acme", tmp_path / "first", tmp_path / "second")
     assert not mentions("acme", tmp_path / "second", tmp_path / "first")
-    write(tmp_path / "first" / "acme" / "__init__.py", "nothing")
+    write_module(tmp_path / "first" / "acme" / "__init__.py", "nothing")
     assert not mentions("acme", tmp_path / "first", tmp_path / "second")
 
 
-def test_all_parts_of_a_namespace_package_are_searched(tmp_path: Path) -> None:
-    write(tmp_path / "first" / "acme" / "other.py", "wave")
-    write(tmp_path / "second" / "acme" / "shells.py", "nothing")
+def test_namespace_packages_are_searched(tmp_path: Path) -> None:
+    write_module(tmp_path / "first" / "acme" / "other.py", "wave")
+    write_module(tmp_path / "second" / "acme" / "shells.py", "nothing")
 
     assert not mentions("acme.shells", tmp_path / "first", tmp_path / "second")
 
 
-def test_a_module_that_cannot_be_read_may_contain_the_text(tmp_path: Path) -> None:
+def test_a_module_without_source_may_contain_the_word(tmp_path: Path) -> None:
     (tmp_path / "acme.so").touch()
 
     assert mentions("acme", tmp_path)

@@ -40,10 +40,10 @@ class Tree:
     def at(self, relative: str) -> str:
         return str(self.root.joinpath(*relative.split("/")))
 
-    def files(self, *relative: str, text: str = "\x7fELF" + "." * 5000) -> None:
-        """Create executables."""
-        for one in relative:
-            path = self.root.joinpath(*one.split("/"))
+    def files(self, *paths: str, text: str = "\x7fELF" + "." * 5000) -> None:
+        """Create executable files, by paths relative to the root."""
+        for relative in paths:
+            path = self.root.joinpath(*relative.split("/"))
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
             path.chmod(0o755)
@@ -64,8 +64,8 @@ class Tree:
     def found(self, finder: Finder, request: str = "any") -> list[str]:
         """Return the paths that a finder yields, relative to the root."""
         candidates = self.candidates(finder, request)
-        assert {one.found_by for one in candidates} <= {finder.name}
-        return [os.path.relpath(one.path, self.root).replace(os.sep, "/") for one in candidates]
+        assert {candidate.found_by for candidate in candidates} <= {finder.name}
+        return [os.path.relpath(candidate.path, self.root).replace(os.sep, "/") for candidate in candidates]
 
 
 @pytest.fixture
@@ -125,14 +125,16 @@ class TestPath:
         tree.environ["PATH"] = f"{tree.at('apps')};{tree.at('a')}"
         alias, *rest = tree.candidates(path, "3.12")
         assert alias.note == "is a Microsoft Store alias"
-        assert [os.path.basename(one.path) for one in rest] == ["python3.12.exe", "python.exe"]
+        assert [os.path.basename(candidate.path) for candidate in rest] == ["python3.12.exe", "python.exe"]
 
     def test_apples_python3_is_skipped_without_the_developer_tools(self, tree: Tree) -> None:
         if not os.path.exists("/usr/bin/python3"):
             pytest.skip("/usr/bin/python3 does not exist")
         tree.platform = "darwin"
         tree.environ["PATH"] = "/usr/bin"
-        assert {one.note for one in tree.candidates(path, "python3")} == {"only offers to install the developer tools"}
+        assert {candidate.note for candidate in tree.candidates(path, "python3")} == {
+            "only offers to install the developer tools"
+        }
 
     def test_a_directory_named_like_an_interpreter_is_ignored(self, tree: Tree) -> None:
         tree.files("a/python3/readme")
@@ -148,14 +150,14 @@ class TestPyenv:
     def test_all_installed_versions_are_found_newest_first(self, tree: Tree) -> None:
         for version in ("3.9.18", "3.12.1", "3.12.10", "3.13.0t", "2.7.18", "pypy3.10-7.3.12", "3.15-dev"):
             tree.files(f"home/.pyenv/versions/{version}/bin/python")
-        assert [one.split("/")[3] for one in tree.found(pyenv)] == [
+        assert [found_path.split("/")[3] for found_path in tree.found(pyenv)] == [
             *("3.15-dev", "3.13.0t", "3.12.10", "3.12.1", "3.9.18", "2.7.18", "pypy3.10-7.3.12")
         ]
-        assert [one.split("/")[3] for one in tree.found(pyenv, "3.12")] == ["3.12.10", "3.12.1"]
-        assert [one.split("/")[3] for one in tree.found(pyenv, "3.12.1")] == ["3.12.1"]
-        assert [one.split("/")[3] for one in tree.found(pyenv, "pypy3.10")] == ["pypy3.10-7.3.12"]
-        assert [one.split("/")[3] for one in tree.found(pyenv, "3.13")] == []
-        assert [one.split("/")[3] for one in tree.found(pyenv, "3.13t")] == ["3.13.0t"]
+        assert [found_path.split("/")[3] for found_path in tree.found(pyenv, "3.12")] == ["3.12.10", "3.12.1"]
+        assert [found_path.split("/")[3] for found_path in tree.found(pyenv, "3.12.1")] == ["3.12.1"]
+        assert [found_path.split("/")[3] for found_path in tree.found(pyenv, "pypy3.10")] == ["pypy3.10-7.3.12"]
+        assert [found_path.split("/")[3] for found_path in tree.found(pyenv, "3.13")] == []
+        assert [found_path.split("/")[3] for found_path in tree.found(pyenv, "3.13t")] == ["3.13.0t"]
 
     def test_the_root_can_be_set_by_a_variable(self, tree: Tree) -> None:
         tree.files("opt/pyenv/versions/3.12.1/bin/python")
@@ -173,7 +175,7 @@ class TestPyenv:
     def test_without_a_home_directory_there_are_no_candidates(self, tree: Tree) -> None:
         tree.environ.clear()
         for finder in (pyenv, uv, mise, asdf, conda, path):
-            assert not [one for one in tree.found(finder) if not one.startswith("..")]
+            assert not [found_path for found_path in tree.found(finder) if not found_path.startswith("..")]
 
     def test_on_windows_pyenv_win_is_used(self, tree: Tree) -> None:
         tree.platform = "win32"
@@ -196,7 +198,9 @@ class TestShims:
         return tree
 
     def targets(self, tree: Tree, request: str) -> list[str]:
-        return [one.note or "/".join(one.path.split("/")[-3:]) for one in tree.candidates(path, request)]
+        return [
+            candidate.note or "/".join(candidate.path.split("/")[-3:]) for candidate in tree.candidates(path, request)
+        ]
 
     def test_a_shim_is_resolved_by_the_global_version(self, shims: Tree) -> None:
         shims.files("home/.pyenv/version", text="3.11.7\n")
@@ -226,7 +230,7 @@ class TestShims:
     @pytest.mark.parametrize("version", ["../../evil", "/etc", "a/../../b", "x" * 200, "..", "", "\x1b[2J", "sys\\tem"])
     def test_a_version_that_is_not_a_directory_name_is_ignored(self, shims: Tree, version: str) -> None:
         shims.environ["PYENV_VERSION"] = version or ":"
-        assert all("no active version provides it" in one for one in self.targets(shims, "3"))
+        assert all("no active version provides it" in target for target in self.targets(shims, "3"))
 
     def test_a_version_file_that_is_too_large_or_not_a_text_file_is_ignored(self, shims: Tree) -> None:
         shims.files("home/project/.python-version", text="3.12.1 " * 20000)
@@ -261,11 +265,11 @@ class TestShims:
         tree.files("home/.asdf/shims/python3", text=ASDF_SHIM)
         tree.environ["PATH"] = tree.at("home/.asdf/shims")
         tree.files("home/.tool-versions", text="nodejs 20\npython 3.11.7 3.12.1 # fallback\n")
-        assert [one.split("/")[4] for one in tree.found(path, "python3")] == ["3.11.7", "3.12.1"]
+        assert [found_path.split("/")[4] for found_path in tree.found(path, "python3")] == ["3.11.7", "3.12.1"]
         tree.files("home/project/.tool-versions", text="python 3.12.1\n")
-        assert [one.split("/")[4] for one in tree.found(path, "python3")] == ["3.12.1"]
+        assert [found_path.split("/")[4] for found_path in tree.found(path, "python3")] == ["3.12.1"]
         tree.environ["ASDF_PYTHON_VERSION"] = "3.11.7"
-        assert [one.split("/")[4] for one in tree.found(path, "python3")] == ["3.11.7"]
+        assert [found_path.split("/")[4] for found_path in tree.found(path, "python3")] == ["3.11.7"]
 
     def test_shims_of_mise_follow_its_configuration(self, tree: Tree) -> None:
         data = "home/.local/share/mise"
@@ -275,7 +279,7 @@ class TestShims:
         tree.environ["PATH"] = tree.at(f"{data}/shims")
 
         def active() -> list[str]:
-            return [one.note or one.path.split("/")[-3] for one in tree.candidates(path, "python3")]
+            return [candidate.note or candidate.path.split("/")[-3] for candidate in tree.candidates(path, "python3")]
 
         assert active() == ["is a shim of mise, but no active version provides it"]
         tree.environ["XDG_CONFIG_HOME"] = tree.at("config")
@@ -310,18 +314,20 @@ class TestUv:
         return tree
 
     def test_a_minor_version_is_found_by_the_link_that_is_updated(self, managed: Tree) -> None:
-        assert [one.split("/")[5:] for one in managed.found(uv, "3.12")] == [
+        assert [found_path.split("/")[5:] for found_path in managed.found(uv, "3.12")] == [
             ["cpython-3.12-linux-x86_64-gnu", "bin", "python3.12"],
             ["cpython-3.12.4-linux-x86_64-gnu", "bin", "python3.12"],
         ]
 
     def test_a_patch_version_is_found_in_its_own_directory(self, managed: Tree) -> None:
-        assert [one.split("/")[5] for one in managed.found(uv, "3.12.9")] == ["cpython-3.12.9-linux-x86_64-gnu"]
+        assert [found_path.split("/")[5] for found_path in managed.found(uv, "3.12.9")] == [
+            "cpython-3.12.9-linux-x86_64-gnu"
+        ]
 
     def test_other_builds_and_implementations_are_found_by_their_names(self, managed: Tree) -> None:
-        assert [one.split("/")[-1] for one in managed.found(uv, "3.13t")] == ["python3.13t"]
+        assert [found_path.split("/")[-1] for found_path in managed.found(uv, "3.13t")] == ["python3.13t"]
         assert managed.found(uv, "3.13") == []
-        assert [one.split("/")[-1] for one in managed.found(uv, "pypy")] == ["pypy3.10"]
+        assert [found_path.split("/")[-1] for found_path in managed.found(uv, "pypy")] == ["pypy3.10"]
 
     def test_the_directory_can_be_set_by_a_variable(self, tree: Tree) -> None:
         tree.files("data/uv/python/cpython-3.12.4-linux-x86_64-gnu/bin/python3")
@@ -358,7 +364,7 @@ def test_asdf_is_found_in_its_data_directory(tree: Tree) -> None:
 class TestConda:
     def here(self, tree: Tree, request: str = "any") -> list[str]:
         """Return the paths below the root, because conda may also be installed on this machine."""
-        return [one for one in tree.found(conda, request) if not one.startswith("..")]
+        return [found_path for found_path in tree.found(conda, request) if not found_path.startswith("..")]
 
     def test_a_named_environment_yields_its_base(self, tree: Tree) -> None:
         tree.files("opt/conda/conda-meta/history", "opt/conda/bin/python3.12")
@@ -414,9 +420,9 @@ def test_framework_builds_are_found_newest_first(tree: Tree) -> None:
         tree.files(f"Library/Frameworks/Python.framework/Versions/{version}/bin/python{version}")
     tree.files("Library/Frameworks/PythonT.framework/Versions/3.13/bin/python3.13t")
     tree.link("Library/Frameworks/Python.framework/Versions/Current", "3.12")
-    names = [one.rpartition("/")[2] for one in tree.found(finder)]
+    names = [found_path.rpartition("/")[2] for found_path in tree.found(finder)]
     assert names == ["python3.12", "python3.9", "python3.13t"]
-    assert [one.rpartition("/")[2] for one in tree.found(finder, "3.13t")] == ["python3.13t"]
+    assert [found_path.rpartition("/")[2] for found_path in tree.found(finder, "3.13t")] == ["python3.13t"]
     tree.platform = "linux"
     assert tree.found(finder) == []
 
@@ -443,7 +449,7 @@ ALL_32 = "HKEY_LOCAL_MACHINE\\Software\\WOW6432Node\\Python"
 class TestWindowsRegistry:
     def candidates(self, tree: Tree, entries: dict[str, dict[str, str]], request: str = "any") -> list[tuple[str, str]]:
         finder = windows_registry.WindowsRegistry(FakeRegistry(entries))
-        return [(one.path, one.note) for one in tree.candidates(finder, request)]
+        return [(candidate.path, candidate.note) for candidate in tree.candidates(finder, request)]
 
     def test_python_core_comes_first_then_the_users_pythons_then_the_newest(self, tree: Tree) -> None:
         entries = {
@@ -498,7 +504,10 @@ def test_microsoft_store_pythons_are_found_by_their_aliases(tree: Tree) -> None:
     for version in ("3.9", "3.12"):
         tree.files(f"{apps}/PythonSoftwareFoundation.Python.{version}_qbz5n2kfra8p0/python.exe")
     tree.files(f"{apps}/python.exe", f"{apps}/Other.App_1/python.exe")
-    assert [one.split(".Python.")[1].split("_")[0] for one in tree.found(windows_store)] == ["3.12", "3.9"]
+    assert [found_path.split(".Python.")[1].split("_")[0] for found_path in tree.found(windows_store)] == [
+        "3.12",
+        "3.9",
+    ]
     assert len(tree.found(windows_store, "3.9")) == 1
     tree.platform = "linux"
     assert tree.found(windows_store) == []

@@ -235,7 +235,7 @@ def test_any_entry_points_are_loaded_or_reported_as_broken(text: bytes, name: st
     registry = load_sources(sources)
 
     assert len(registry.reports) == len(sources)
-    assert all(one.status != "loaded" or one.provides == () for one in registry.reports)
+    assert all(plugin.status != "loaded" or plugin.provides == () for plugin in registry.reports)
     assert all(is_printable(report.one_line(line)) for line in registry.warnings)
     for path in directory.iterdir():
         path.unlink()

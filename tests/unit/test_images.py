@@ -1,4 +1,4 @@
-"""Images: what a wheel is unpacked to, which wheels are refused, and that damaged images are never used."""
+"""Test images: the files of a wheel, wheels that are refused, and that damaged images are never used."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from cloche.store.check import check_image
 from cloche.store.distributions import read_installed, read_wheel
 from cloche.store.images import find_or_build_image, load_image, verify_image
 from cloche.store.seeds import SeedStore
-from tests.distributions import MODULE, host_at, install, make_wheel
+from tests.distributions import MODULE, host_with_home, install_wheel, make_wheel
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def interpreter() -> Interpreter:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(host_at(tmp_path / "home"), str(tmp_path / "store")) as store:
+    with Store.open(host_with_home(tmp_path / "home"), str(tmp_path / "store")) as store:
         yield store
 
 
@@ -85,7 +85,7 @@ def files_in(image: Image, tree: str) -> list[str]:
     return [*read_file_list(f"{image.root}/{tree}.files").paths]
 
 
-# What a wheel is unpacked to
+# The files of an image
 
 
 def test_every_tree_of_a_wheel_is_unpacked_and_listed(image: Image) -> None:
@@ -199,7 +199,7 @@ def test_python_variables_of_the_user_do_not_change_an_image(
         str(full_wheel(tmp_path / "wheels"))
     )  # first, because `zipfile` reads SOURCE_DATE_EPOCH since Python 3.14
     monkeypatch.setenv(variable, "1")
-    with Store.open(host_at(tmp_path, **{variable: "1"}), str(tmp_path / "other")) as other:
+    with Store.open(host_with_home(tmp_path, **{variable: "1"}), str(tmp_path / "other")) as other:
         again = build_compiled_image(wheel, interpreter, other)
 
     assert files_in(again, "purelib") == files_in(image, "purelib")
@@ -209,7 +209,7 @@ def test_python_variables_of_the_user_do_not_change_an_image(
 def test_equal_wheels_give_equal_images_with_equal_times(
     tmp_path: Path, interpreter: Interpreter, image: Image
 ) -> None:
-    with Store.open(host_at(tmp_path), str(tmp_path / "other")) as other:
+    with Store.open(host_with_home(tmp_path), str(tmp_path / "other")) as other:
         again = build_compiled_image(read_wheel(str(full_wheel(tmp_path / "more wheels"))), interpreter, other)
         newer = build_compiled_image(read_wheel(str(full_wheel(tmp_path / "wheels", "1.1"))), interpreter, other)
 
@@ -321,7 +321,7 @@ def test_a_cache_tag_that_is_a_path_does_not_lead_out_of_the_store(
 def test_byte_code_of_an_installed_distribution_is_reused(
     tmp_path: Path, interpreter: Interpreter, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    info = install(make_wheel(tmp_path), tmp_path / "site")
+    info = install_wheel(make_wheel(tmp_path), tmp_path / "site")
     subprocess.run([sys.executable, "-m", "compileall", "-q", str(tmp_path / "site")], check=True)
     monkeypatch.setattr(bytecode.Compiler, "_start", None)  # nothing is left to compile
 
@@ -337,7 +337,7 @@ def test_byte_code_of_an_installed_distribution_is_reused(
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "damage",
     [
         lambda pyc: pyc.write_bytes(b"\0\0\0\0" + pyc.read_bytes()[4:]),
         lambda pyc: pyc.write_bytes(pyc.read_bytes()[:8] + b"\0\0\0\0" + pyc.read_bytes()[12:]),
@@ -348,11 +348,11 @@ def test_byte_code_of_an_installed_distribution_is_reused(
     ids=["another magic number", "another time", "hash-based", "truncated", "missing"],
 )
 def test_byte_code_that_does_not_match_its_source_is_compiled_again(
-    spoil: Callable[[Path], object], tmp_path: Path, interpreter: Interpreter, store: Store
+    damage: Callable[[Path], object], tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
-    info = install(make_wheel(tmp_path), tmp_path / "site")
+    info = install_wheel(make_wheel(tmp_path), tmp_path / "site")
     subprocess.run([sys.executable, "-m", "compileall", "-q", str(tmp_path / "site")], check=True)
-    spoil(tmp_path / "site" / "__pycache__" / f"spam.{sys.implementation.cache_tag}.pyc")
+    damage(tmp_path / "site" / "__pycache__" / f"spam.{sys.implementation.cache_tag}.pyc")
 
     image = build_compiled_image(read_installed(str(tmp_path / "site"), info.name), interpreter, store)
 
@@ -365,7 +365,7 @@ def test_byte_code_that_does_not_match_its_source_is_compiled_again(
 
 
 def test_an_installed_file_that_was_modified_is_refused(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
-    info = install(make_wheel(tmp_path), tmp_path / "site")
+    info = install_wheel(make_wheel(tmp_path), tmp_path / "site")
     (tmp_path / "site" / "spam.py").write_text("patched\n")
 
     with pytest.raises(SeedError, match=r"`spam\.py` does not match its hash in RECORD"):
@@ -377,14 +377,14 @@ def test_a_distribution_that_virtualenv_installed_can_be_used(
     tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
     """Its RECORD lists virtualenv's marker, directories, and byte-code that does not exist, all without a hash."""
-    info = install(make_wheel(tmp_path), tmp_path / "site")
+    info = install_wheel(make_wheel(tmp_path), tmp_path / "site")
     record = info / "RECORD"
-    strange = [
+    rows = [
         f"{info.name.replace('.dist-info', '.virtualenv')},,",
         "spam/__pycache__,,",
         "spam/gone.cpython-311.pyc,,",
     ]
-    record.write_text("\n".join([record.read_text().rstrip("\n"), *strange, ""]))
+    record.write_text("\n".join([record.read_text().rstrip("\n"), *rows, ""]))
 
     image = build_compiled_image(read_installed(str(tmp_path / "site"), info.name), interpreter, store)
 
@@ -395,7 +395,7 @@ def test_a_distribution_that_virtualenv_installed_can_be_used(
 # Wheels that are refused
 
 
-def entry(name: str, kind: int = stat.S_IFREG) -> zipfile.ZipInfo:
+def archive_entry(name: str, kind: int = stat.S_IFREG) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo("placeholder")
     info.filename = info.orig_filename = name
     info.external_attr = (kind | 0o644) << 16
@@ -413,14 +413,14 @@ HOSTILE: dict[str, tuple[dict[str, object], str]] = {
     "current directory": ({"unlisted": ["./planted.py"]}, "`./planted.py` is not a safe relative path"),
     "a drive": ({"unlisted": ["C:planted.py"]}, "`C:planted.py` contains a character"),
     "a stream": ({"unlisted": ["spam.py:hidden"]}, "`spam.py:hidden` contains a character"),
-    "backslashes": ({"unlisted": [entry("..\\planted.py")]}, "contains a character"),
+    "backslashes": ({"unlisted": [archive_entry("..\\planted.py")]}, "contains a character"),
     "a newline": ({"unlisted": ["a\nb.py"]}, "`a\\nb.py` contains a character"),
-    "a NUL": ({"unlisted": [entry("planted.py\0.txt")]}, "contains a character"),
+    "a NUL": ({"unlisted": [archive_entry("planted.py\0.txt")]}, "contains a character"),
     "a line separator": ({"unlisted": ["a\u2028b.py"]}, "contains a character"),
     "a trailing dot": ({"unlisted": ["planted.py."]}, "names another file on Windows"),
-    "a link": ({"unlisted": [entry("link", stat.S_IFLNK)]}, "`link` is not a regular file"),
-    "a device": ({"unlisted": [entry("null", stat.S_IFCHR)]}, "`null` is not a regular file"),
-    "a pipe": ({"unlisted": [entry("pipe", stat.S_IFIFO)]}, "`pipe` is not a regular file"),
+    "a link": ({"unlisted": [archive_entry("link", stat.S_IFLNK)]}, "`link` is not a regular file"),
+    "a device": ({"unlisted": [archive_entry("null", stat.S_IFCHR)]}, "`null` is not a regular file"),
+    "a pipe": ({"unlisted": [archive_entry("pipe", stat.S_IFIFO)]}, "`pipe` is not a regular file"),
     "not in RECORD": ({"unlisted": ["planted.py"]}, "RECORD does not list `planted.py`"),
     "a wrong hash": ({"record": {"spam.py": "sha256=AAAA,3"}}, "`spam.py` does not match its hash in RECORD"),
     "an empty hash": ({"record": {"spam.py": "sha256=,3"}}, "RECORD has no hash for `spam.py`"),
@@ -707,7 +707,7 @@ def test_a_read_only_store_is_used_and_never_written_to(
         return {path: (os.lstat(path).st_mtime_ns, os.lstat(path).st_ctime_ns) for path in (store.root, *paths)}
 
     before = everything()
-    with Store.open(host_at(tmp_path), store.root, "read-only") as reader:
+    with Store.open(host_with_home(tmp_path), store.root, "read-only") as reader:
         assert build_compiled_image(read_wheel(str(full_wheel(tmp_path / "wheels"))), interpreter, reader) == image
         other = build_compiled_image(read_wheel(str(make_wheel(tmp_path, name="eggs"))), interpreter, reader)
         assert not other.root.startswith(store.root)
@@ -722,7 +722,7 @@ def test_a_damaged_image_in_a_read_only_store_is_not_used_and_not_changed(
     os.truncate(f"{image.root}/{VICTIM}", 1)
     before = snapshot(store.root)
 
-    with Store.open(host_at(tmp_path), store.root, "read-only") as reader:
+    with Store.open(host_with_home(tmp_path), store.root, "read-only") as reader:
         again = build_compiled_image(read_wheel(str(full_wheel(tmp_path / "wheels"))), interpreter, reader)
         assert check_image(again) is None
         assert again.root != image.root

@@ -1,4 +1,4 @@
-"""Installing an image: which operations it takes, scripts that start from anywhere, and a RECORD that is true."""
+"""Test installing an image: its operations, scripts that start from any directory, and a correct RECORD."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from cloche.store.distributions import read_wheel
 from cloche.store.images import find_or_build_image
 from cloche.store.installation import image_operations, script_names, shebang_lines
 from cloche.testing.fakes import fake_environment, fake_interpreter
-from tests.distributions import hashed, host_at, make_wheel, wrong_rows
+from tests.distributions import host_with_home, make_wheel, record_hash, record_problems
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,25 +39,27 @@ PIP = "[console_scripts]\npip = pip._internal:main\npip3 = pip._internal:main\np
 
 @pytest.fixture(scope="module")
 def interpreter() -> Interpreter:
-    """The base of the Python that runs the tests."""
+    """The base interpreter of the Python that runs the tests."""
     return find()
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store.open(host_at(tmp_path / "home"), str(tmp_path / "store"))
+    return Store.open(host_with_home(tmp_path / "home"), str(tmp_path / "store"))
 
 
-def image_of(wheel: Path, interpreter: Interpreter, store: Store) -> Image:
+def build_image(wheel: Path, interpreter: Interpreter, store: Store) -> Image:
     return find_or_build_image(read_wheel(str(wheel)), interpreter, store)
 
 
-def written(image: Image, environment: Environment) -> dict[str, bytes]:
-    return {one.path: one.content for one in image_operations(image, environment) if isinstance(one, Write)}
+def written_files(image: Image, environment: Environment) -> dict[str, bytes]:
+    """Return the contents of the files that installing an image writes, by path."""
+    operations = image_operations(image, environment)
+    return {operation.path: operation.content for operation in operations if isinstance(operation, Write)}
 
 
 def install_image(image: Image, environment: Environment) -> Path:
-    """Install an image in an environment with nothing else in it; return its `site-packages`."""
+    """Install an image in a new environment; return the path of `site-packages`."""
     from pathlib import Path
 
     from cloche.apply.executor import StagingTree
@@ -73,8 +75,8 @@ def install_image(image: Image, environment: Environment) -> Path:
     return Path(root, environment.layout.purelib)
 
 
-def with_python(environment: Environment, interpreter: Interpreter) -> None:
-    """Make the environment's Python a link to a real one."""
+def link_python(environment: Environment, interpreter: Interpreter) -> None:
+    """Create the Python of an environment, a link to a real one."""
     os.symlink(interpreter.executable, os.path.join(environment.location, environment.layout.executable))
 
 
@@ -94,7 +96,7 @@ def with_python(environment: Environment, interpreter: Interpreter) -> None:
         (["pip", "pip3", "pip3.7"], "", ["pip", "pip3", "pip3.7"]),
     ],
 )
-def test_scripts_that_name_a_version_name_that_of_the_target(
+def test_versioned_scripts_get_the_version_of_the_target(
     declared: list[str], version: str, expected: list[str]
 ) -> None:
     points = tuple(EntryPoint(name, "module", "main") for name in declared)
@@ -102,22 +104,22 @@ def test_scripts_that_name_a_version_name_that_of_the_target(
     assert sorted(script_names(points, version)) == expected
 
 
-def test_a_digit_at_the_end_of_another_program_is_no_version() -> None:
+def test_a_digit_after_the_name_of_another_script_is_not_a_version() -> None:
     points = (EntryPoint("spam", "spam", "main"), EntryPoint("spam2", "spam", "second"))
 
     assert script_names(points, "3.12") == {"spam": points[0], "spam2": points[1]}
 
 
-# Scripts that start
+# Shebangs
 
 
-def test_a_path_that_a_first_line_can_hold_stands_there() -> None:
+def test_a_path_that_fits_is_written_into_the_shebang() -> None:
     assert shebang_lines("/home/me/.venv/bin/python", "linux").startswith(b"#!/home/me/.venv/bin/python\n# -*- coding")
     assert shebang_lines("/home/mé/.venv/bin/python", "linux").startswith("#!/home/mé/.venv/bin/python\n".encode())
 
 
 @pytest.mark.parametrize(("platform", "longest"), [("linux", 127), ("darwin", 512), ("freebsd14", 127), ("", 127)])
-def test_a_first_line_is_never_longer_than_the_platform_reads(platform: str, longest: int) -> None:
+def test_a_shebang_is_not_longer_than_the_limit_of_the_platform(platform: str, longest: int) -> None:
     fits = "/" + "x" * (longest - 4)
 
     assert shebang_lines(fits, platform).split(b"\n")[0] == b"#!" + fits.encode()
@@ -168,9 +170,9 @@ def test_scripts_start_from_any_directory(case: str, tmp_path: Path, interpreter
     try:
         os.makedirs(root)
     except OSError:
-        pytest.skip("this file system has no such names")
-    site = install_image(image_of(make_wheel(tmp_path / "wheels", files=files), interpreter, store), environment)
-    with_python(environment, interpreter)
+        pytest.skip("this file system does not support the name")
+    site = install_image(build_image(make_wheel(tmp_path / "wheels", files=files), interpreter, store), environment)
+    link_python(environment, interpreter)
     expected = repr(os.fsencode(environment.path_to(environment.layout.executable))).encode() + b" --an argument\n"
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -190,12 +192,12 @@ def test_scripts_start_from_any_directory(case: str, tmp_path: Path, interpreter
             if command == [script]:
                 assert done.stdout == expected
     assert os.listdir(empty) == []
-    assert wrong_rows(site, "spam-1.0.dist-info") == []
+    assert record_problems(site, "spam-1.0.dist-info") == []
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
 @given(st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1, max_size=40))
-def test_what_precedes_a_script_is_python_whatever_the_path(text: str) -> None:
+def test_the_shebang_lines_for_any_path_are_valid_python(text: str) -> None:
     code = shebang_lines(f"/ {text}", "linux") + b"result = 1\n"
     found: dict[str, object] = {}
 
@@ -204,10 +206,10 @@ def test_what_precedes_a_script_is_python_whatever_the_path(text: str) -> None:
     assert found["result"] == 1
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX is needed")
+@pytest.mark.skipif(os.name == "nt", reason="it needs a POSIX shell")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
 @given(st.text(st.sampled_from("ab \t\n'\"$`\\!#;&|(){}[]*?~-é%"), min_size=1, max_size=20))
-def test_the_shell_reads_any_path_as_it_is(text: str) -> None:
+def test_the_shell_reads_any_path_correctly(text: str) -> None:
     code = shebang_lines(f"/ {text}", "linux").replace(b"exec ", b"exec printf %s ", 1).replace(b' "$0" "$@"', b"", 1)
 
     done = subprocess.run(["/bin/sh"], input=code, capture_output=True, check=True)
@@ -215,23 +217,25 @@ def test_the_shell_reads_any_path_as_it_is(text: str) -> None:
     assert done.stdout == f"/ {text}".encode()
 
 
-def test_a_script_keeps_the_encoding_that_it_declares(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
+def test_a_script_keeps_its_declared_encoding(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
     text = "#!python\n# -*- coding: latin-1 -*-\nprint(ascii('é'))\n".encode("latin-1")
     wheel = make_wheel(tmp_path / "wheels", files={"spam-1.0.data/scripts/tool": text})
-    image = image_of(wheel, interpreter, store)
+    image = build_image(wheel, interpreter, store)
 
     for root in (f"{tmp_path}/plain", f"{tmp_path}/with space"):
-        script = written(image, fake_environment(root, interpreter))["bin/tool"]
+        script = written_files(image, fake_environment(root, interpreter))["bin/tool"]
         (tmp_path / "tool").write_bytes(script)
         done = subprocess.run([interpreter.executable, tmp_path / "tool"], capture_output=True, check=True)
         assert done.stdout == b"'\\xe9'\n"
 
 
-def test_an_attribute_of_an_attribute_is_called(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
+def test_an_entry_point_may_be_a_nested_attribute(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
     points = "[console_scripts]\nspam = spam.cli:Main.run [extra]\n"
     wheel = make_wheel(tmp_path / "wheels", entry_points=points)
 
-    script = written(image_of(wheel, interpreter, store), fake_environment(tmp_path / "e", interpreter))["bin/spam"]
+    script = written_files(build_image(wheel, interpreter, store), fake_environment(tmp_path / "e", interpreter))[
+        "bin/spam"
+    ]
 
     assert b"from spam.cli import Main\n" in script
     assert b"sys.exit(Main.run())\n" in script
@@ -240,7 +244,7 @@ def test_an_attribute_of_an_attribute_is_called(tmp_path: Path, interpreter: Int
 # RECORD
 
 
-def test_every_installed_file_is_what_record_says(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
+def test_every_installed_file_matches_its_record(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
     data = "spam-1.0.data"
     files = {
         "spam/__init__.py": "def main(): pass\n",
@@ -254,11 +258,11 @@ def test_every_installed_file_is_what_record_says(tmp_path: Path, interpreter: I
     }
     environment = fake_environment(tmp_path / "env", interpreter)
 
-    site = install_image(image_of(make_wheel(tmp_path / "wheels", files=files), interpreter, store), environment)
+    site = install_image(build_image(make_wheel(tmp_path / "wheels", files=files), interpreter, store), environment)
 
-    assert wrong_rows(site, "spam-1.0.dist-info") == []
+    assert record_problems(site, "spam-1.0.dist-info") == []
     rows = (site / "spam-1.0.dist-info" / "RECORD").read_text().splitlines()
-    assert f"../../../bin/tool,{hashed((tmp_path / 'env/bin/tool').read_bytes())}" in "\n".join(rows)
+    assert f"../../../bin/tool,{record_hash((tmp_path / 'env/bin/tool').read_bytes())}" in "\n".join(rows)
     assert "../../../share/spam" in "\n".join(rows)
     assert rows[-1] == "spam-1.0.dist-info/RECORD,,"
     assert len(rows) == len(set(rows))
@@ -266,45 +270,46 @@ def test_every_installed_file_is_what_record_says(tmp_path: Path, interpreter: I
     assert os.access(tmp_path / "env/bin/run.sh", os.X_OK)
 
 
-def test_a_distribution_of_platlib_has_its_metadata_there(
+def test_the_metadata_of_a_platlib_distribution_is_in_platlib(
     tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
     layout = replace(fake_environment("/e", interpreter).layout, purelib="lib/site", platlib="lib64/site")
     environment = fake_environment(tmp_path / "env", interpreter, layout=layout)
-    image = image_of(make_wheel(tmp_path / "wheels", pure=False), interpreter, store)
+    image = build_image(make_wheel(tmp_path / "wheels", pure=False), interpreter, store)
 
-    [tree] = [one for one in image_operations(image, environment) if isinstance(one, InstallTree)]
+    operations = image_operations(image, environment)
+    [tree] = [operation for operation in operations if isinstance(operation, InstallTree)]
 
     assert tree.path == "lib64/site"
     assert (tree.files, tree.size) == (image.files, image.size)
-    files = written(image, environment)
+    files = written_files(image, environment)
     assert b"../../bin/spam,sha256=" in files["lib64/site/spam-1.0.dist-info/RECORD"]
 
 
-def test_pure_files_of_a_platlib_distribution_are_listed_where_they_are(
+def test_purelib_files_of_a_platlib_distribution_are_listed_with_their_path(
     tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
     files = {"native.py": "", "spam-1.0.data/purelib/pure.py": ""}
     layout = replace(fake_environment("/e", interpreter).layout, purelib="lib/site", platlib="lib64/site")
     environment = fake_environment(tmp_path / "env", interpreter, layout=layout)
-    image = image_of(make_wheel(tmp_path / "wheels", files=files, pure=False), interpreter, store)
+    image = build_image(make_wheel(tmp_path / "wheels", files=files, pure=False), interpreter, store)
 
-    record = written(image, environment)["lib64/site/spam-1.0.dist-info/RECORD"].decode()
+    record = written_files(image, environment)["lib64/site/spam-1.0.dist-info/RECORD"].decode()
 
     assert "\nnative.py," in f"\n{record}"
     assert "\n../../lib/site/pure.py," in f"\n{record}"
 
 
-def test_the_same_image_and_place_give_the_same_operations(
+def test_the_same_image_and_destination_give_the_same_operations(
     tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
-    image = image_of(make_wheel(tmp_path / "wheels"), interpreter, store)
+    image = build_image(make_wheel(tmp_path / "wheels"), interpreter, store)
     environment = fake_environment(tmp_path / "env", interpreter)
 
     assert image_operations(image, environment) == image_operations(image, environment)
 
 
-# Files that are not the wheel's to bring
+# Files of the environment
 
 
 @pytest.mark.parametrize(
@@ -314,11 +319,11 @@ def test_the_same_image_and_place_give_the_same_operations(
         *("scripts/python", "scripts/spam"),
     ],
 )
-def test_a_wheel_may_not_bring_what_the_environment_has_of_its_own(
+def test_a_wheel_must_not_contain_files_of_the_environment(
     name: str, tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
     wheel = make_wheel(tmp_path / "wheels", files={"spam.py": "", f"spam-1.0.data/{name}": "evil"})
-    image = image_of(wheel, interpreter, store)
+    image = build_image(wheel, interpreter, store)
 
     with pytest.raises(SeedError, match="a file of the environment itself"):
         image_operations(image, fake_environment(tmp_path / "env", interpreter))
@@ -332,14 +337,14 @@ def windows() -> Environment:
     return fake_environment("C:\\Users\\me\\my env", fake_interpreter("cpython-3.12-windows"))
 
 
-def test_on_windows_scripts_are_launchers_with_the_program_behind(
+def test_on_windows_scripts_are_launchers_with_an_appended_archive(
     tmp_path: Path, interpreter: Interpreter, store: Store, windows: Environment
 ) -> None:
     points = "[console_scripts]\nspam = spam:main\n[gui_scripts]\nspamw = spam:main\n"
     files = {"spam.py": "", "spam-1.0.data/scripts/tool.py": "#!python\nprint('tool')\n"}
-    image = image_of(make_wheel(tmp_path / "wheels", files=files, entry_points=points), interpreter, store)
+    image = build_image(make_wheel(tmp_path / "wheels", files=files, entry_points=points), interpreter, store)
 
-    found = written(image, windows)
+    found = written_files(image, windows)
 
     site = windows.layout.purelib
     assert sorted(found) == [
@@ -356,15 +361,15 @@ def test_on_windows_scripts_are_launchers_with_the_program_behind(
     with zipfile.ZipFile(io.BytesIO(tool)) as archive:
         assert archive.read("__main__.py") == b"print('tool')\n"
     record = found[f"{site}/spam-1.0.dist-info/RECORD"].decode()
-    assert f"../../Scripts/spam.exe,{hashed(spam)},{len(spam)}\n" in record
-    assert found == written(image, windows)
+    assert f"../../Scripts/spam.exe,{record_hash(spam)},{len(spam)}\n" in record
+    assert found == written_files(image, windows)
 
 
-def test_a_launcher_is_a_program_that_python_runs(
+def test_python_can_run_a_launcher(
     tmp_path: Path, interpreter: Interpreter, store: Store, windows: Environment
 ) -> None:
-    image = image_of(make_wheel(tmp_path / "wheels"), interpreter, store)
-    (tmp_path / "spam.exe").write_bytes(written(image, windows)["Scripts/spam.exe"])
+    image = build_image(make_wheel(tmp_path / "wheels"), interpreter, store)
+    (tmp_path / "spam.exe").write_bytes(written_files(image, windows)["Scripts/spam.exe"])
     (tmp_path / "spam.py").write_text("import sys\ndef main():\n    print(sys.argv)\n")
 
     done = subprocess.run(
@@ -382,40 +387,41 @@ def test_a_launcher_is_a_program_that_python_runs(
     ("machine", "bits", "size"),
     [("AMD64", 64, "t64.exe"), ("x86", 32, "t32.exe"), ("AMD64", 32, "t32.exe"), ("ARM64", 64, "t64-arm.exe")],
 )
-def test_the_launcher_is_that_of_the_machine(
+def test_the_launcher_matches_the_machine(
     machine: str, bits: int, size: str, tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
     import pkgutil
 
     target = fake_interpreter("cpython-3.12-windows", machine=machine, bits=bits)
-    image = image_of(make_wheel(tmp_path / "wheels"), interpreter, store)
+    image = build_image(make_wheel(tmp_path / "wheels"), interpreter, store)
 
-    found = written(image, fake_environment("C:\\e", target))["Scripts/spam.exe"]
+    found = written_files(image, fake_environment("C:\\e", target))["Scripts/spam.exe"]
 
     assert found.startswith(pkgutil.get_data("distlib", size) or b"?")
     assert b"#!C:\\e\\Scripts\\python.exe\r\n" in found
 
 
-def test_headers_make_the_directories_that_they_need(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
-    image = image_of(make_wheel(tmp_path / "w", files={"spam-1.0.data/headers/spam.h": ""}), interpreter, store)
+def test_the_directories_of_headers_are_created(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
+    image = build_image(make_wheel(tmp_path / "w", files={"spam-1.0.data/headers/spam.h": ""}), interpreter, store)
 
     environment = fake_environment("/e")
-    made = [one.path for one in image_operations(image, environment) if isinstance(one, MakeDir)]
+    operations = image_operations(image, environment)
+    directories = [operation.path for operation in operations if isinstance(operation, MakeDir)]
 
-    assert made == ["include", "include/site", "include/site/python3.12", "include/site/python3.12/spam"]
+    assert directories == ["include", "include/site", "include/site/python3.12", "include/site/python3.12/spam"]
 
 
 def test_an_image_that_vanished_is_an_os_error(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
-    image = image_of(make_wheel(tmp_path / "wheels"), interpreter, store)
+    image = build_image(make_wheel(tmp_path / "wheels"), interpreter, store)
     shutil.rmtree(image.root)
 
     with pytest.raises(OSError, match=r"spam-1\.0"):
         image_operations(image, fake_environment(tmp_path / "env", interpreter))
 
 
-def test_installing_loads_nothing_that_a_warm_run_has_not_loaded() -> None:
+def test_installing_imports_no_module_that_a_warm_run_does_not_import() -> None:
     program = "import sys; before = set(sys.modules); import cloche.store.installation, cloche.store.check; "
-    program += "print(*{one.partition('.')[0] for one in set(sys.modules) - before})"
+    program += "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert set(done.stdout.split()) <= {"cloche", "_sha2", "_sha256", "__future__", "errno", "fcntl"}

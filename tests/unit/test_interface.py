@@ -1,4 +1,4 @@
-"""The Python interface: what its functions refuse, return and log."""
+"""Test the functions of the package `cloche`: their arguments, results, errors and log messages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["site"]
 
 
 @pytest.mark.parametrize("name", sorted(ALLOWED_VALUES))
-def test_an_unknown_value_is_refused_and_does_not_count_as_the_default(name: str, tmp_path: Path) -> None:
+def test_an_unknown_value_is_refused(name: str, tmp_path: Path) -> None:
     choices: dict[str, Any] = {"seeds": None, name: "read-onyl"}
 
     with pytest.raises(cloche.UsageError, match=f"`{name}` must be `{ALLOWED_VALUES[name][0]}`.*, not 'read-onyl'"):
@@ -70,9 +70,7 @@ def test_every_documented_value_is_accepted(name: str, tmp_path: Path) -> None:
         ({"pyton": "3"}, "unknown argument `pyton`"),
     ],
 )
-def test_an_argument_of_the_wrong_type_is_refused_by_name(
-    choices: dict[str, Any], message: str, tmp_path: Path
-) -> None:
+def test_the_error_for_a_wrong_type_names_the_argument(choices: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=message):
         cloche.create(tmp_path / "env", **choices)
 
@@ -87,14 +85,14 @@ def test_every_function_refuses_an_unknown_argument(function: Callable[..., obje
         function("3", cahe="elsewhere")
 
 
-def test_a_python_may_be_requested_by_path_or_by_a_list() -> None:
+def test_python_may_be_a_path_or_several_requests() -> None:
     running = cloche.find()
 
     assert cloche.find(Path(running.executable)) == running
     assert cloche.plan("env", python=["3.99", Path(running.executable)], seeds=None).environment.interpreter == running
 
 
-def test_find_prefers_its_arguments_to_the_argument_python() -> None:
+def test_find_accepts_positional_and_keyword_requests() -> None:
     running = cloche.find()
 
     assert cloche.find("3.99", python=running.executable) == running
@@ -102,7 +100,7 @@ def test_find_prefers_its_arguments_to_the_argument_python() -> None:
         cloche.find(python="3.99")
 
 
-def test_try_first_with_is_tried_before_all_other_interpreters(tmp_path: Path) -> None:
+def test_an_interpreter_may_be_tried_first(tmp_path: Path) -> None:
     other = pyenv("3.10" if sys.version_info >= (3, 11) else "3.12")
 
     found = cloche.find("3", try_first_with=[other])
@@ -113,14 +111,14 @@ def test_try_first_with_is_tried_before_all_other_interpreters(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("choices", [{}, {"prompt": "it's"}, {"prompt": "."}, {"relocatable": True}])
-def test_describe_returns_the_same_environment_as_plan(choices: dict[str, Any], tmp_path: Path) -> None:
+def test_describe_returns_the_environment_of_a_plan(choices: dict[str, Any], tmp_path: Path) -> None:
     described = cloche.describe(tmp_path / "env", **choices)
 
     assert described == cloche.plan(tmp_path / "env", seeds=None, **choices).environment
     assert list(tmp_path.iterdir()) == []
 
 
-def test_describe_does_not_depend_on_existing_files(tmp_path: Path) -> None:
+def test_describe_ignores_existing_files(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(cloche.DestinationError):
@@ -141,14 +139,14 @@ def test_a_result_has_the_plan_and_the_warnings_and_logs_nothing(
     assert [record for record in caplog.records if record.funcName == "log_warnings"] == []
 
 
-def test_a_program_may_leave_out_the_gitignore(tmp_path: Path) -> None:
+def test_the_file_for_version_control_is_optional(tmp_path: Path) -> None:
     cloche.create(tmp_path / "one", seeds=None)
     cloche.create(tmp_path / "two", seeds=None, vcs_ignore=False)
 
     assert [(tmp_path / name / ".gitignore").exists() for name in ("one", "two")] == [True, False]
 
 
-def test_a_program_may_add_its_own_settings_to_pyvenv_cfg(tmp_path: Path) -> None:
+def test_a_program_can_add_keys_to_pyvenv_cfg(tmp_path: Path) -> None:
     cloche.create(tmp_path / "env", seeds=None, pyvenv_cfg={"acme": "1.2 = three", "home": "/nowhere", "empty": ""})
 
     settings = pyvenv_cfg.parse_settings((tmp_path / "env" / "pyvenv.cfg").read_text())
@@ -166,14 +164,14 @@ def test_a_program_may_add_its_own_settings_to_pyvenv_cfg(tmp_path: Path) -> Non
         ),
     ],
 )
-def test_a_setting_that_would_not_be_read_back_is_refused(key: str, text: str, tmp_path: Path) -> None:
+def test_a_key_or_value_that_pyvenv_cfg_cannot_hold_is_refused(key: str, text: str, tmp_path: Path) -> None:
     with pytest.raises(cloche.UsageError, match="`pyvenv_cfg` cannot hold"):
         cloche.create(tmp_path / "env", seeds=None, pyvenv_cfg={key: text})
 
     assert not (tmp_path / "env").exists()
 
 
-def test_a_program_that_changes_an_environment_locks_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_environment_cannot_be_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = cloche.create(tmp_path / "env", seeds=None)
     lock = cloche.lock_environment(environment.location)
     monkeypatch.setattr(f"{type(lock).__module__}.PATIENCE", 0.1)
@@ -185,7 +183,7 @@ def test_a_program_that_changes_an_environment_locks_it(tmp_path: Path, monkeypa
 
 @pytest.mark.parametrize("name", ["env", "a b$(touch x)`touch x`'\"é"])
 @pytest.mark.parametrize("relocatable", [False, True])
-def test_a_console_script_calls_its_function_in_any_directory(
+def test_a_console_script_works_in_any_directory(
     name: str, relocatable: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -198,8 +196,8 @@ def test_a_console_script_calls_its_function_in_any_directory(
     path.chmod(0o755)
 
     assert (path.parent, script.executable) == (environment.bin, "yes")
-    output = subprocess.run([path], capture_output=True, text=True, encoding="utf-8", check=True).stdout
-    assert output == f"{environment.root}\n"
+    printed = subprocess.run([path], capture_output=True, text=True, encoding="utf-8", check=True).stdout
+    assert printed == f"{environment.root}\n"
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
@@ -217,14 +215,14 @@ def test_a_console_script_for_windows_is_an_executable() -> None:
     ("name", "target"),
     [*(("acme", target) for target in ("acme", "acme:", ":main", "a b:c", "a:b;c", "")), ("a/b", "a:b"), ("", "a:b")],
 )
-def test_an_invalid_console_script_is_refused(name: str, target: str, tmp_path: Path) -> None:
+def test_a_console_script_with_an_invalid_name_or_target_is_refused(name: str, target: str, tmp_path: Path) -> None:
     environment = cloche.describe(tmp_path / "env")
 
     with pytest.raises(cloche.UsageError):
         cloche.console_script(environment, name, target)
 
 
-def test_the_cache_directory_exists_and_is_private(tmp_path: Path) -> None:
+def test_the_cache_directory_is_created_private(tmp_path: Path) -> None:
     found = cloche.cache_directory(cache=tmp_path / "cache")
 
     assert found == tmp_path / "cache"
@@ -233,7 +231,7 @@ def test_the_cache_directory_exists_and_is_private(tmp_path: Path) -> None:
     assert cloche.cache_directory(environ={"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / "cloche"
 
 
-def test_a_run_with_a_temporary_cache_has_no_cache_directory(tmp_path: Path) -> None:
+def test_without_a_writable_cache_there_is_no_cache_directory(tmp_path: Path) -> None:
     assert cloche.cache_directory(access="none") is None
     assert cloche.cache_directory(access="read-only") is None
     assert cloche.cache_directory(environ={"HOME": ""}) is None
@@ -242,7 +240,7 @@ def test_a_run_with_a_temporary_cache_has_no_cache_directory(tmp_path: Path) -> 
         cloche.cache_directory(cache=tmp_path / "file")
 
 
-def test_an_empty_string_for_the_cache_is_not_the_current_directory(
+def test_an_empty_cache_path_does_not_mean_the_current_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -264,7 +262,7 @@ def test_dir_lists_every_public_name() -> None:
     assert set(cloche.__all__) <= set(dir(cloche))
 
 
-def test_the_warnings_of_the_command_are_logged(site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_warnings_are_logged(site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     site.install("acme", broken="raise RuntimeError('out of order')")
     site.install("acme-late", late="@cloche.hookimpl\ndef cloche_created(result): raise ValueError('too late')")
 
@@ -281,7 +279,7 @@ def test_the_warnings_of_the_command_are_logged(site: Site, tmp_path: Path, capl
     ]
 
 
-def test_the_notes_of_a_plan_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_skipped_activators_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     cloche.plan(tmp_path / "a\nb", seeds=None)
 
     assert any("csh cannot hold a newline" in record.getMessage() for record in caplog.records)

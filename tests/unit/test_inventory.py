@@ -12,7 +12,7 @@ from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.rebuild import unmark_requested
 from cloche.model.value import replace
 from cloche.planning.layout import layout_of
-from tests.distributions import install, make_wheel
+from tests.distributions import install_wheel, make_wheel
 from tests.unit.interpreters import interpreter
 from tests.unit.test_upgrade_kinds import environment_info_of
 
@@ -25,7 +25,7 @@ SITE = "lib/python3.12/site-packages"
 @pytest.fixture
 def spam(tmp_path: Path) -> InstalledDistribution:
     """A distribution that is installed in the temporary directory."""
-    install(make_wheel(tmp_path / "wheels"), tmp_path / SITE)
+    install_wheel(make_wheel(tmp_path / "wheels"), tmp_path / SITE)
     (distribution,) = distributions_in(str(tmp_path), SITE)
     return replace(distribution, rows=tuple(row for row in distribution.rows if not row.path.startswith("bin/")))
 

@@ -1,4 +1,4 @@
-"""Two processes never hold the same lock, and a killed process holds none."""
+"""Test that only one process at a time holds a lock, and that a killed process releases it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cloche.fs.locks import DirectoryLock, LockFile, try_lock_directory
 if TYPE_CHECKING:
     from pathlib import Path
 
-HOLDER = """
+OWNER = """
 import sys, time
 from cloche.fs import locks
 with getattr(locks, sys.argv[1])(*sys.argv[2:3], *map(float, sys.argv[3:])) as state:
@@ -27,11 +27,11 @@ with getattr(locks, sys.argv[1])(*sys.argv[2:3], *map(float, sys.argv[3:])) as s
 """
 
 
-class Holder:
-    """Another process that holds a lock, and is killed at the end; a context."""
+class LockOwner:
+    """A context manager for another process that owns a lock and is killed at the end."""
 
     def __init__(self, *arguments: object) -> None:
-        command = [sys.executable, "-c", HOLDER, *map(str, arguments)]
+        command = [sys.executable, "-c", OWNER, *map(str, arguments)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
 
     def __enter__(self) -> None:
@@ -49,9 +49,9 @@ class Holder:
 
 
 def test_a_directory_is_locked_by_one_process_at_a_time(tmp_path: Path) -> None:
-    with Holder("DirectoryLock", tmp_path):
+    with LockOwner("DirectoryLock", tmp_path):
         assert try_lock_directory(str(tmp_path)) == (None, "busy")
-    descriptor, state = try_lock_directory(str(tmp_path))  # the holder was killed
+    descriptor, state = try_lock_directory(str(tmp_path))  # the owner was killed
     assert state == "locked"
     assert descriptor is not None
     os.close(descriptor)
@@ -59,7 +59,7 @@ def test_a_directory_is_locked_by_one_process_at_a_time(tmp_path: Path) -> None:
 
 def test_waiting_too_long_for_a_directory_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "PATIENCE", 0.05)
-    with Holder("DirectoryLock", tmp_path), pytest.raises(ClocheError) as raised, DirectoryLock(str(tmp_path)):
+    with LockOwner("DirectoryLock", tmp_path), pytest.raises(ClocheError) as raised, DirectoryLock(str(tmp_path)):
         pass
     assert str(raised.value.message).startswith(f"another process has been changing `{tmp_path}` for more than")
 
@@ -71,7 +71,7 @@ def test_a_lock_on_a_directory_leaves_nothing_in_it_or_beside_it(tmp_path: Path)
         assert os.listdir(tmp_path / "env") == []
 
 
-def test_a_directory_is_free_after_the_lock(tmp_path: Path) -> None:
+def test_a_directory_can_be_locked_again_after_the_lock(tmp_path: Path) -> None:
     with DirectoryLock(str(tmp_path)):
         assert try_lock_directory(str(tmp_path)) == (None, "busy")
     with DirectoryLock(str(tmp_path)):
@@ -105,20 +105,20 @@ def test_a_lock_on_a_directory_that_was_replaced_does_not_count(
 
 def test_a_lock_file_is_locked_by_one_process_at_a_time(tmp_path: Path) -> None:
     path = str(tmp_path / "a.lock")
-    with Holder("LockFile", path, 5), LockFile(path, 0.1) as state:
+    with LockOwner("LockFile", path, 5), LockFile(path, 0.1) as state:
         assert state == "busy"
     with LockFile(path, 5) as state:
-        assert state == "locked"  # the holder was killed
+        assert state == "locked"  # the owner was killed
 
 
-def test_where_no_lock_file_can_be_the_work_goes_on(tmp_path: Path) -> None:
+def test_an_impossible_lock_file_is_reported_as_unsupported(tmp_path: Path) -> None:
     with LockFile(str(tmp_path / "no" / "such" / "directory"), 5) as state:
         assert state == "unsupported"
     assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("kind", ["symbolic link", "hard link", "FIFO", "directory"])
-def test_a_lock_file_is_never_something_else(tmp_path: Path, kind: str) -> None:
+def test_links_and_special_files_are_not_used_as_lock_files(tmp_path: Path, kind: str) -> None:
     victim, path = tmp_path / "victim", tmp_path / "a.lock"
     victim.write_text("precious")
     match kind:

@@ -1,4 +1,4 @@
-"""Maintenance of the store: it is measured, verified, pruned and cleared, and files of others stay untouched."""
+"""Test that the store can be measured, verified, pruned and cleared, and that other files are not changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cloche.store.check import check_image
 from cloche.store.distributions import read_wheel
 from cloche.store.images import UNFINISHED, find_or_build_image
 from cloche.store.maintenance import DAY, clear_store, measure_store, prune_store, verify_store
-from tests.distributions import host_at, make_wheel
+from tests.distributions import host_with_home, make_wheel
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def interpreter() -> Interpreter:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store.open(host_at(tmp_path / "home"), str(tmp_path / "store"))
+    return Store.open(host_with_home(tmp_path / "home"), str(tmp_path / "store"))
 
 
 @pytest.fixture
@@ -113,9 +113,9 @@ def test_prune_removes_damaged_files_at_once_and_leftovers_after_a_day(store: St
 
     removed = prune_store(store)
 
-    assert sorted(one.reason for one in removed) == ["damaged", "damaged"]
+    assert sorted(entry.reason for entry in removed) == ["damaged", "damaged"]
     assert os.path.isdir(stage), "the process that builds it may still be running"
-    later = {one.path: one.reason for one in prune_store(store, time.time() + 2 * DAY)}
+    later = {entry.path: entry.reason for entry in prune_store(store, time.time() + 2 * DAY)}
     assert later[stage] == "abandoned"
     assert later[os.path.join(store.writable_directory("wheels"), ".download-x")] == "abandoned"
 
@@ -124,7 +124,7 @@ def test_prune_removes_files_that_were_unused_for_a_month(store: Store, image: I
     fill(store)
 
     assert prune_store(store) == []
-    removed = {one.path: one for one in prune_store(store, time.time() + LONG)}
+    removed = {entry.path: entry for entry in prune_store(store, time.time() + LONG)}
 
     assert removed[image.root].reason == "unused for 100 days"
     assert removed[image.root].size > image.size
@@ -136,7 +136,7 @@ def test_prune_removes_files_that_were_unused_for_a_month(store: Store, image: I
 def test_prune_keeps_an_image_that_an_environment_shares(tmp_path: Path, store: Store, image: Image) -> None:
     os.link(f"{image.root}/purelib/spam.py", tmp_path / "spam.py")
 
-    assert image.root not in {one.path for one in prune_store(store, time.time() + LONG)}
+    assert image.root not in {entry.path for entry in prune_store(store, time.time() + LONG)}
     assert check_image(image) is None
 
 
@@ -153,7 +153,7 @@ def test_clear_removes_only_files_of_the_store(tmp_path: Path, store: Store, ima
 
 
 @pytest.mark.usefixtures("image")
-def test_clear_removes_the_directory_if_it_is_empty_then(store: Store) -> None:
+def test_clear_removes_the_directory_if_nothing_else_is_in_it(store: Store) -> None:
     clear_store(store)
 
     assert not os.path.exists(store.root)
@@ -173,7 +173,7 @@ def test_clear_and_prune_follow_no_links(tmp_path: Path, store: Store, image: Im
     removed = prune_store(store, time.time() + LONG)
     clear_store(store)
 
-    assert "damaged" in {one.reason for one in removed}
+    assert "damaged" in {entry.reason for entry in removed}
     assert snapshot(victim) == before
     assert os.listdir(tmp_path / "wheels") != []
     assert os.listdir(store.root) == ["wheels"]
@@ -184,7 +184,7 @@ def test_a_read_only_store_is_neither_pruned_nor_cleared(
     work: type[object], tmp_path: Path, store: Store, image: Image
 ) -> None:
     before = snapshot(store.root)
-    with Store.open(host_at(tmp_path), store.root, "read-only") as reader, pytest.raises(ClocheError):
+    with Store.open(host_with_home(tmp_path), store.root, "read-only") as reader, pytest.raises(ClocheError):
         work(reader)
     assert snapshot(store.root) == before
     assert verify_store(store) == []

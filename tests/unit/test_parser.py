@@ -1,4 +1,4 @@
-"""A command line is taken apart by the tables."""
+"""Test the parser of the command line."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def parse(argv: list[str], plugin_options: Sequence[Option] = ()) -> ParsedArguments:
-    """Return a command line that is valid once plugins have been asked.
+    """Parse and check a command line with the options of plugins.
 
-    :raises UsageError: it is not.
+    :raises UsageError: it is not valid.
     """
     arguments = accept_options(parse_arguments(argv), plugin_options)
     arguments.check()
@@ -46,9 +46,9 @@ def test_a_path_is_never_a_command():
     ],
 )
 def test_values_may_be_attached_and_options_may_follow_operands(argv):
-    words = parse(argv)
-    assert words.given["python"] == ("3.12",)
-    assert words.operands == ("env",)
+    arguments = parse(argv)
+    assert arguments.given["python"] == ("3.12",)
+    assert arguments.operands == ("env",)
 
 
 def test_repeated_options_keep_their_order():
@@ -56,8 +56,8 @@ def test_repeated_options_keep_their_order():
 
 
 def test_short_flags_can_be_combined_and_counted():
-    words = parse(["-vvq", "env"])
-    assert (words.count("verbose"), words.count("quiet")) == (2, 1)
+    arguments = parse(["-vvq", "env"])
+    assert (arguments.count("verbose"), arguments.count("quiet")) == (2, 1)
 
 
 def test_an_empty_value_is_a_value():
@@ -91,14 +91,14 @@ def test_only_the_first_operand_may_name_a_command_of_a_plugin(argv, number):
     assert parse_arguments(argv).first == number
 
 
-def test_options_before_the_first_operand_are_kept_apart():
+def test_options_before_the_first_operand_are_stored_separately():
     arguments = parse_arguments(["--no-plugin", "acme", "freeze", "--no-plugin", "zebra", "-q"])
     assert arguments.leading == {"no-plugin": ("acme",)}
     assert arguments.given == {"no-plugin": ("acme", "zebra"), "quiet": ("true",)}
 
 
 @pytest.mark.parametrize(
-    ("argv", "says", "hint"),
+    ("argv", "message", "hint"),
     [
         (["env", "--cleer"], "unknown option `--cleer`", "--clear"),
         (["env", "-x"], "unknown option `-x`", "--help"),
@@ -121,10 +121,10 @@ def test_options_before_the_first_operand_are_kept_apart():
         (["cache", "empty"], "unknown argument `empty`", "prune"),
     ],
 )
-def test_invalid_command_lines_are_errors_with_a_useful_hint(argv, says, hint):
+def test_invalid_command_lines_are_errors_with_a_useful_hint(argv, message, hint):
     with pytest.raises(UsageError) as caught:
         parse(argv)
-    assert says in caught.value.message
+    assert message in caught.value.message
     assert hint in caught.value.hint
 
 
@@ -134,7 +134,7 @@ def test_an_option_before_a_command_must_belong_to_that_command():
         parse(["--clear", "info", "env"])
 
 
-def test_aliases_set_the_option_that_they_stand_for():
+def test_aliases_set_the_option_that_they_replace():
     assert parse(["env", "--copies"]).given == {"creator": ("copy",)}
     assert parse(["env", "--extra-search-dir", "w"]).given == {"find-links": ("w",)}
     assert parse(["env", "--without-pip"]).given == {"no-seed": ("true",)}
@@ -164,7 +164,7 @@ def test_an_unknown_option_is_accepted_when_a_plugin_declares_it(argv):
         parse(argv)
 
 
-def test_options_of_plugins_keep_their_order_and_combine_with_ours():
+def test_options_of_plugins_keep_their_order_and_combine_with_those_of_cloche():
     arguments = parse(["-w", "/a", "-vfq", "env", "--wheelhouse", "/b", "-fw", "/c"], [WHEELHOUSE, FAST])
     assert arguments.given["wheelhouse"] == ("/a", "/b", "/c")
     assert (arguments.count("fast"), arguments.count("verbose"), arguments.count("quiet")) == (2, 1, 1)

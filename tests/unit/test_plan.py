@@ -24,7 +24,7 @@ from cloche.planning.resolve import resolve
 from cloche.plugins.components import Component
 from cloche.plugins.guard import Source
 from cloche.plugins.registry import Registry, load_sources
-from tests.recorded import NAMES, recorded
+from tests.recorded import RECORDED_NAMES, recorded_interpreter
 
 BUILTIN = Source("builtin", "cloche.builtin.plugin", "cloche", "")
 
@@ -42,7 +42,7 @@ def registry():
 def plan(name, host, registry, **options):
     """Return the plan for a recorded interpreter, without seeds."""
     spec, target = requested(**{"destination": os.path.join(host.cwd, "env"), "wanted": None, **options})
-    return plan_at(resolve(spec, recorded(name), "", registry, None, UNRECORDED), target, host)
+    return plan_at(resolve(spec, recorded_interpreter(name), "", registry, None, UNRECORDED), target, host)
 
 
 def requested(**options):
@@ -64,7 +64,7 @@ def settings(plan):
     return dict(line.split(" = ", 1) for line in config.content.decode().splitlines())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", RECORDED_NAMES)
 def test_every_path_is_relative_and_its_directory_is_created_before(name, host, registry):
     directories = {""}
     for operation in plan(name, host, registry).operations:
@@ -77,14 +77,14 @@ def test_every_path_is_relative_and_its_directory_is_created_before(name, host, 
             directories.add(operation.path)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", RECORDED_NAMES)
 def test_the_same_request_gives_the_same_plan(name, host, registry):
     assert plan(name, host, registry) == plan(name, host, registry)
 
 
 def test_the_complete_content_of_an_environment_of_cpython_on_linux(host, registry):
     planned = plan("cpython-3.12-linux", host, registry, activators=("bash",))
-    base = recorded("cpython-3.12-linux").executable
+    base = recorded_interpreter("cpython-3.12-linux").executable
     assert paths(planned, MakeDir) == ["bin", "include", "lib", "lib/python3.12", "lib/python3.12/site-packages"]
     assert links(planned) == {"lib64": "lib", "bin/python": base, "bin/python3": "python", "bin/python3.12": "python"}
     assert paths(planned, Write) == ["bin/activate", ".gitignore", "CACHEDIR.TAG", "pyvenv.cfg", ".cloche-manifest"]
@@ -94,7 +94,7 @@ def test_windows_gets_copies_of_cpython_launchers(host, registry):
     planned = plan("cpython-3.12-windows", host, registry)
     assert planned.creator == "copy"
     launchers = {copy.path: copy.source for copy in planned.operations if isinstance(copy, Copy)}
-    nt = recorded("cpython-3.12-windows").stdlib + "\\venv\\scripts\\nt\\"
+    nt = recorded_interpreter("cpython-3.12-windows").stdlib + "\\venv\\scripts\\nt\\"
     assert launchers["Scripts/python.exe"] == nt + "python.exe"
     assert launchers["Scripts/pythonw.exe"] == nt + "pythonw.exe"
     assert "Lib/site-packages" in paths(planned, MakeDir)
@@ -119,7 +119,7 @@ def test_a_windows_python_without_launchers_is_copied_with_its_libraries(host):
         "python312._pth", "libssl-3.dll", "_ssl.pyd", "other.zip",
     ):  # fmt: skip
         open(os.path.join(home, name), "w").close()
-    embedded = replace(recorded("cpython-3.12-windows"), executable=f"{home}\\python.exe", has_venv=False)
+    embedded = replace(recorded_interpreter("cpython-3.12-windows"), executable=f"{home}\\python.exe", has_venv=False)
 
     def copied(interpreter):
         operations = copy_creator.operations(interpreter, layout_of(interpreter))
@@ -183,7 +183,7 @@ def test_a_refusal_of_a_component_is_in_the_message(host, registry):
 
 def test_pyvenv_cfg_has_the_keys_that_other_tools_rely_on(host, registry):
     written = settings(plan("cpython-3.12-linux", host, registry, prompt="my prompt", site_packages="system"))
-    interpreter = recorded("cpython-3.12-linux")
+    interpreter = recorded_interpreter("cpython-3.12-linux")
     assert list(written) == [
         "home", "implementation", "python-version", "version_info", "version", "executable", "command", "cloche", "prompt",
         "include-system-site-packages", "base-prefix", "base-exec-prefix", "base-executable",
@@ -196,7 +196,7 @@ def test_pyvenv_cfg_has_the_keys_that_other_tools_rely_on(host, registry):
 
 
 def test_home_on_windows_is_a_windows_path(host, registry):
-    interpreter = recorded("cpython-3.12-windows")
+    interpreter = recorded_interpreter("cpython-3.12-windows")
     assert settings(plan("cpython-3.12-windows", host, registry))["home"] == interpreter.executable.rpartition("\\")[0]
 
 
@@ -333,7 +333,7 @@ def test_an_image_is_installed_with_scripts_and_a_record(host, registry, tmp_pat
     own_files = format_file_list(FileList([], ["purelib.files", "purelib.record"], [0, 0], ["", ""], 0))
     (tmp_path / "image" / "image.files").write_text(own_files)
     spec, target = requested(destination=str(tmp_path / "env"), activators=(), wanted=None)
-    blueprint = resolve(spec, recorded("cpython-3.12-linux"), "", registry, None, UNRECORDED)
+    blueprint = resolve(spec, recorded_interpreter("cpython-3.12-linux"), "", registry, None, UNRECORDED)
     planned = plan_at(replace(blueprint, images=(image,)), target, host)
     (tree,) = [operation for operation in planned.operations if isinstance(operation, InstallTree)]
     assert tree.path == "lib/python3.12/site-packages"
@@ -432,7 +432,7 @@ def strings_in(item):
         yield from strings_in(list(fields(item).values()))
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "windows" in name])
+@pytest.mark.parametrize("name", [name for name in RECORDED_NAMES if "windows" in name])
 @pytest.mark.parametrize("prompt", [None, ".", "mine"])
 @pytest.mark.parametrize("placement", ["fixed", "relocatable"])
 def test_a_plan_for_windows_contains_no_path_of_this_machine(name, prompt, placement, tmp_path, registry, monkeypatch):
@@ -444,8 +444,8 @@ def test_a_plan_for_windows_contains_no_path_of_this_machine(name, prompt, place
 
     written = settings(planned)
     assert location == "C:\\Users\\me\\project\\.venv"
-    assert written["executable"] == recorded(name).executable
-    assert written["home"] == recorded(name).executable.rpartition("\\")[0]
+    assert written["executable"] == recorded_interpreter(name).executable
+    assert written["home"] == recorded_interpreter(name).executable.rpartition("\\")[0]
     assert planned.environment.prompt == {None: ".venv", ".": "project", "mine": "mine"}[prompt]
     found = [text for text in strings_in(planned) if str(tmp_path) in text or os.path.dirname(os.__file__) in text]
     assert found == []
@@ -459,5 +459,5 @@ def test_a_plan_for_linux_has_the_same_paths_on_every_platform(registry, tmp_pat
         "cpython-3.12-linux", Host({}, "/work", "linux", "posix", "/usr/bin/python3"), registry, destination="/work/env"
     )
 
-    assert settings(planned)["executable"] == recorded("cpython-3.12-linux").executable
+    assert settings(planned)["executable"] == recorded_interpreter("cpython-3.12-linux").executable
     assert planned.environment.path_to("bin/python") == "/work/env/bin/python"

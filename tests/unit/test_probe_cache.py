@@ -17,8 +17,8 @@ from cloche.discovery.cache import (
     too_old_result,
 )
 from cloche.model.value import replace
-from tests.recorded import recorded
-from tests.tools import missing
+from tests.recorded import recorded_interpreter
+from tests.tools import skip_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Interpreter:
-    """Return an interpreter whose files exist."""
+    """An interpreter whose files exist."""
     root = tmp_path / "python é\nline"
     stdlib = root / "lib" / "python3.12"
     stdlib.mkdir(parents=True)
@@ -37,7 +37,7 @@ def installed(tmp_path: Path) -> Interpreter:
     for path in (root / "bin" / "python3.12", root / "lib" / "libpython3.12.so.1.0", stdlib / "os.py"):
         path.write_text("first")
     return replace(
-        recorded("cpython-3.12-linux"),
+        recorded_interpreter("cpython-3.12-linux"),
         executable=str(root / "bin" / "python3.12"),
         library=str(root / "lib" / "libpython3.12.so.1.0"),
         stdlib=str(stdlib),
@@ -50,7 +50,8 @@ def directory(tmp_path: Path) -> str:
     return str(tmp_path / "cache" / "probes")
 
 
-def store(directory: str, interpreter: Interpreter) -> ProbeCache:
+def fill_cache(directory: str, interpreter: Interpreter) -> ProbeCache:
+    """Return a cache in this directory with the answer of one interpreter."""
     cache = ProbeCache(directory)
     path = interpreter.executable
     cache.put(path, ProbeResult(interpreter), executable_fingerprint(path))
@@ -58,13 +59,14 @@ def store(directory: str, interpreter: Interpreter) -> ProbeCache:
     return cache
 
 
-def entry(directory: str) -> str:
+def only_entry(directory: str) -> str:
+    """Return the path of the only entry in a cache directory."""
     (name,) = os.listdir(directory)
     return os.path.join(directory, name)
 
 
 def test_an_answer_is_available_to_the_next_run(directory: str, installed: Interpreter) -> None:
-    store(directory, installed)
+    fill_cache(directory, installed)
     assert ProbeCache(directory).get(installed.executable) == ProbeResult(installed)
     assert ProbeCache(directory).get(installed.executable + "x") is None
 
@@ -104,7 +106,7 @@ def exchange(path: str) -> None:
 def test_an_entry_is_invalid_if_a_file_that_it_depends_on_changes(
     field: str, change: Callable[[str], None], directory: str, installed: Interpreter
 ) -> None:
-    cache = store(directory, installed)
+    cache = fill_cache(directory, installed)
     path = getattr(installed, field)
     change(os.path.join(path, "os.py") if field == "stdlib" else path)
     assert cache.get(installed.executable) is None
@@ -112,7 +114,7 @@ def test_an_entry_is_invalid_if_a_file_that_it_depends_on_changes(
 
 @pytest.mark.parametrize("subdirectory", ["bin", "."])
 def test_an_entry_is_invalid_if_a_pyvenv_cfg_appears(subdirectory: str, directory: str, installed: Interpreter) -> None:
-    cache = store(directory, installed)
+    cache = fill_cache(directory, installed)
     with open(os.path.join(installed.prefix, subdirectory, "pyvenv.cfg"), "w") as file:
         file.write("home = /usr/bin\n")
     assert cache.get(installed.executable) is None
@@ -122,7 +124,7 @@ def test_an_entry_is_invalid_if_a_link_is_redirected(tmp_path: Path, directory: 
     link, other = tmp_path / "python3", tmp_path / "other"
     link.symlink_to(installed.executable)
     other.write_text("first")
-    cache = store(directory, replace(installed, executable=str(link)))
+    cache = fill_cache(directory, replace(installed, executable=str(link)))
     link.unlink()
     link.symlink_to(other)
     assert cache.get(str(link)) is None
@@ -161,17 +163,17 @@ DAMAGE = {
 def test_a_damaged_entry_is_ignored_and_rewritten(
     damage: Callable[[bytes], bytes], directory: str, installed: Interpreter
 ) -> None:
-    cache = store(directory, installed)
-    with open(entry(directory), "r+b") as file:
-        whole = file.read()
-        assert damage(whole) != whole
+    cache = fill_cache(directory, installed)
+    with open(only_entry(directory), "r+b") as file:
+        content = file.read()
+        assert damage(content) != content
         file.seek(0)
         file.truncate()
-        file.write(damage(whole))
+        file.write(damage(content))
     assert cache.get(installed.executable) is None
-    store(directory, installed)
-    with open(entry(directory), "rb") as file:
-        assert file.read() == whole
+    fill_cache(directory, installed)
+    with open(only_entry(directory), "rb") as file:
+        assert file.read() == content
 
 
 @pytest.mark.parametrize(
@@ -187,8 +189,8 @@ def test_an_entry_with_invalid_values_is_ignored(
     old: bytes, new: bytes, directory: str, installed: Interpreter
 ) -> None:
     """The checksum is correct, so another program may have written the entry."""
-    cache = store(directory, installed)
-    with open(entry(directory), "r+b") as file:
+    cache = fill_cache(directory, installed)
+    with open(only_entry(directory), "r+b") as file:
         text = file.read().rpartition(b"\nend ")[0]
         changed = text.replace(old, new)
         assert changed != text
@@ -201,59 +203,59 @@ def test_an_entry_with_invalid_values_is_ignored(
 def test_an_entry_that_is_a_link_is_not_read_but_replaced(
     tmp_path: Path, directory: str, installed: Interpreter
 ) -> None:
-    cache = store(directory, installed)
+    cache = fill_cache(directory, installed)
     planted = tmp_path / "planted"
-    os.rename(entry(directory), planted)
+    os.rename(only_entry(directory), planted)
     content = planted.read_bytes()
     os.symlink(planted, os.path.join(directory, os.path.basename(cache_name(directory, installed))))
     assert cache.get(installed.executable) is None
-    store(directory, installed)
+    fill_cache(directory, installed)
     assert planted.read_bytes() == content
-    assert not os.path.islink(entry(directory))
+    assert not os.path.islink(only_entry(directory))
 
 
 def cache_name(directory: str, interpreter: Interpreter) -> str:
     """Return the file name of an interpreter's entry, from an entry in another directory."""
     elsewhere = f"{directory}-elsewhere"
-    store(elsewhere, interpreter)
-    return entry(elsewhere)
+    fill_cache(elsewhere, interpreter)
+    return only_entry(elsewhere)
 
 
 def test_an_entry_that_is_not_a_regular_file_does_not_block(directory: str, installed: Interpreter) -> None:
-    cache = store(directory, installed)
-    path = entry(directory)
+    cache = fill_cache(directory, installed)
+    path = only_entry(directory)
     os.unlink(path)
     os.mkfifo(path)
     assert cache.get(installed.executable) is None
-    store(directory, installed)
+    fill_cache(directory, installed)
 
 
 def test_the_directory_is_created_private_and_is_not_used_otherwise(directory: str, installed: Interpreter) -> None:
     old = os.umask(0)
     try:
-        cache = store(directory, installed)
+        cache = fill_cache(directory, installed)
     finally:
         os.umask(old)
     assert os.stat(directory).st_mode & 0o777 == 0o700
-    assert os.stat(entry(directory)).st_mode & 0o777 == 0o600
+    assert os.stat(only_entry(directory)).st_mode & 0o777 == 0o600
     os.chmod(directory, 0o777)
     assert cache.get(installed.executable) is None
-    os.unlink(entry(directory))
+    os.unlink(only_entry(directory))
     cache.put(installed.executable, ProbeResult(installed), executable_fingerprint(installed.executable))
     assert os.listdir(directory) == []
 
 
 def test_a_directory_of_another_user_is_not_used(directory: str, installed: Interpreter) -> None:
     if os.geteuid() != 0:
-        missing("only the superuser can change the owner of a directory")
-    cache = store(directory, installed)
+        skip_missing("only the superuser can change the owner of a directory")
+    cache = fill_cache(directory, installed)
     os.chown(directory, 65534, 65534)
     assert cache.get(installed.executable) is None
     assert list(cache.cached_interpreters()) == []
 
 
 def test_only_interpreters_that_exist_are_listed(directory: str, installed: Interpreter) -> None:
-    cache = store(directory, installed)
+    cache = fill_cache(directory, installed)
     touch(installed.executable)
     assert list(cache.cached_interpreters()) == [installed]
     os.unlink(installed.executable)
@@ -272,7 +274,7 @@ def test_a_directory_that_is_a_link_is_not_used(tmp_path: Path, directory: str, 
 
 
 def test_a_read_only_cache_is_used_but_not_changed(directory: str, installed: Interpreter) -> None:
-    store(directory, installed)
+    fill_cache(directory, installed)
     before = os.stat(directory).st_mtime_ns
     cache = ProbeCache(directory, writable=False)
     assert cache.get(installed.executable) == ProbeResult(installed)
@@ -296,20 +298,20 @@ def test_an_unwritable_directory_is_not_an_error(tmp_path: Path, installed: Inte
     assert cache.get(installed.executable) is None
 
 
-def test_leftovers_of_a_killed_run_do_no_harm(directory: str, installed: Interpreter) -> None:
-    store(directory, installed)
-    path = entry(directory)
+def test_leftovers_of_a_killed_run_are_removed(directory: str, installed: Interpreter) -> None:
+    fill_cache(directory, installed)
+    path = only_entry(directory)
     os.rename(path, f"{path}.new")
-    store(directory, installed)
+    fill_cache(directory, installed)
     assert os.listdir(directory) == [os.path.basename(path)]
 
 
 def test_a_directory_instead_of_an_entry_is_replaced(directory: str, installed: Interpreter) -> None:
-    store(directory, installed)
-    path = entry(directory)
+    fill_cache(directory, installed)
+    path = only_entry(directory)
     os.unlink(path)
     os.makedirs(os.path.join(path, "more"))
-    store(directory, installed)
+    fill_cache(directory, installed)
 
 
 def test_an_entry_from_another_hash_function_is_neither_damaged_nor_used(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def requested_by(directory: Path | str) -> tuple[tuple[str, ...], str]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Return a directory two levels below the temporary directory, so that a parent can have version files too."""
+    """A directory two levels below the temporary directory, so that a parent can have version files too."""
     project_directory = tmp_path / "work" / "project"
     project_directory.mkdir(parents=True)
     return project_directory

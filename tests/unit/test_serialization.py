@@ -14,12 +14,12 @@ from cloche.discovery.serialization import (
     interpreter_to_lines,
 )
 from cloche.model.value import fields
-from tests.recorded import NAMES, recorded
+from tests.recorded import RECORDED_NAMES, recorded_interpreter
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", RECORDED_NAMES)
 def test_an_interpreter_survives_the_round_trip_through_json_and_lines(name: str) -> None:
-    interpreter = recorded(name)
+    interpreter = recorded_interpreter(name)
     assert interpreter_from_dict(json.loads(json.dumps(interpreter_to_dict(interpreter)))) == interpreter
     assert interpreter_from_dict(dict_from_lines(interpreter_to_lines(interpreter))) == interpreter
 
@@ -55,7 +55,7 @@ def test_an_interpreter_survives_the_round_trip_through_json_and_lines(name: str
 )
 def test_the_error_for_an_invalid_value_names_the_field(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"`{field}`"):
-        interpreter_from_dict({**interpreter_to_dict(recorded("cpython-3.12-linux")), field: value})
+        interpreter_from_dict({**interpreter_to_dict(recorded_interpreter("cpython-3.12-linux")), field: value})
 
 
 @pytest.mark.parametrize(
@@ -63,25 +63,25 @@ def test_the_error_for_an_invalid_value_names_the_field(field: str, value: objec
 )
 @pytest.mark.parametrize("key", ["purelib", "platlib", "scripts", "include"])
 def test_a_scheme_that_leaves_the_environment_is_rejected(key: str, path: object) -> None:
-    value: dict[str, Any] = interpreter_to_dict(recorded("cpython-3.12-linux"))
+    value: dict[str, Any] = interpreter_to_dict(recorded_interpreter("cpython-3.12-linux"))
     value["scheme"] = {**value["scheme"], key: path}
     with pytest.raises(ValueError, match="`scheme`"):
         interpreter_from_dict(value)
 
 
-@pytest.mark.parametrize("field", sorted(fields(recorded("cpython-3.12-linux"))))
+@pytest.mark.parametrize("field", sorted(fields(recorded_interpreter("cpython-3.12-linux"))))
 def test_every_field_is_required(field: str) -> None:
-    value = interpreter_to_dict(recorded("cpython-3.12-linux"))
+    value = interpreter_to_dict(recorded_interpreter("cpython-3.12-linux"))
     del value[field]
     with pytest.raises(ValueError, match=f"`{field}` is missing"):
         interpreter_from_dict(value)
 
 
 def test_a_windows_path_is_absolute_only_on_windows() -> None:
-    windows = interpreter_to_dict(recorded("cpython-3.12-windows"))
+    windows = interpreter_to_dict(recorded_interpreter("cpython-3.12-windows"))
     with pytest.raises(ValueError, match="`executable`"):
         interpreter_from_dict({**windows, "executable": "/usr/bin/python3"})
-    linux = interpreter_to_dict(recorded("cpython-3.12-linux"))
+    linux = interpreter_to_dict(recorded_interpreter("cpython-3.12-linux"))
     with pytest.raises(ValueError, match="`executable`"):
         interpreter_from_dict({**linux, "executable": "C:\\Python312\\python.exe"})
 

@@ -1,4 +1,4 @@
-"""Python requests: the tables of the reference page, row by row, and properties that hold for every text."""
+"""Test Python requests: every row of the tables in the reference, and properties of arbitrary texts."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def names(cell: str) -> list[str]:
 
 
 KINDS = rows("Request", "Asks for", "Matches", "Does not match")
-PLACES = rows("Request", "Is read as", "Meaning")
-REFUSED = rows("Request", "Hint")
+PATHS = rows("Request", "Is read as", "Meaning")
+INVALID = rows("Request", "Hint")
 
 
 def test_the_page_has_tables() -> None:
     assert len(KINDS) > 50
-    assert len(PLACES) > 5
-    assert len(REFUSED) > 5
+    assert len(PATHS) > 5
+    assert len(INVALID) > 5
 
 
 @pytest.mark.parametrize(("request_cell", "_", "takes", "passes_over"), KINDS, ids=[row[0].strip("`") for row in KINDS])
@@ -59,7 +59,7 @@ def test_a_request_matches_the_interpreters_that_the_page_lists(
         assert not spec.accepts(interpreter(name))
 
 
-@pytest.mark.parametrize(("request_cell", "kind", "_"), PLACES, ids=[row[0].strip("`") for row in PLACES])
+@pytest.mark.parametrize(("request_cell", "kind", "_"), PATHS, ids=[row[0].strip("`") for row in PATHS])
 def test_a_path_or_command_is_parsed_as_the_page_says(request_cell: str, kind: str, _: str) -> None:
     text = request_cell.strip("`")
     spec = InterpreterSpec.parse(text)
@@ -68,7 +68,7 @@ def test_a_path_or_command_is_parsed_as_the_page_says(request_cell: str, kind: s
     assert spec.accepts(interpreter("CPython 3.15.0b1"))
 
 
-@pytest.mark.parametrize(("request_cell", "hint"), REFUSED, ids=[row[0].strip("`") for row in REFUSED])
+@pytest.mark.parametrize(("request_cell", "hint"), INVALID, ids=[row[0].strip("`") for row in INVALID])
 def test_an_invalid_request_is_refused_with_the_hint_on_the_page(request_cell: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
         InterpreterSpec.parse(request_cell.strip("`"))

@@ -1,4 +1,4 @@
-"""The store: its location, its permissions, and what happens if its directory cannot be used."""
+"""Test the store: its location, its permissions, and directories that cannot be used."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from cloche.errors import ClocheError
 from cloche.store import KINDS, Store
 from cloche.store.directories import cache_directory, config_directory
 from cloche.testing.fakes import fake_host
-from tests.distributions import host_at
-from tests.tools import missing
+from tests.distributions import host_with_home
+from tests.tools import skip_missing
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def test_a_relative_home_directory_is_ignored() -> None:
 def test_the_store_is_private_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        store = Store.open(host_at(tmp_path))
+        store = Store.open(host_with_home(tmp_path))
         directories = [store.writable_directory(kind) for kind in KINDS]
     finally:
         os.umask(before)
@@ -98,7 +98,7 @@ def test_the_store_is_private_whatever_the_umask(tmp_path: Path) -> None:
 
 
 def test_the_store_is_marked_as_a_cache(tmp_path: Path) -> None:
-    store = Store.open(host_at(tmp_path))
+    store = Store.open(host_with_home(tmp_path))
 
     with open(os.path.join(store.root, "CACHEDIR.TAG"), "rb") as file:
         assert file.read().startswith(b"Signature: 8a477f597d28d172789f06886806bc55\n")
@@ -108,14 +108,14 @@ def test_the_permissions_of_a_given_directory_are_kept(tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir(mode=0o755)
     (tmp_path / "cache").chmod(0o755)
 
-    store = Store.open(host_at(tmp_path), str(tmp_path / "cache"))
+    store = Store.open(host_with_home(tmp_path), str(tmp_path / "cache"))
 
     assert stat.S_IMODE((tmp_path / "cache").stat().st_mode) == 0o755
     assert stat.S_IMODE(os.stat(store.writable_directory("images")).st_mode) == 0o700
 
 
 def test_a_relative_directory_is_below_the_current_directory(tmp_path: Path) -> None:
-    assert Store.open(host_at(tmp_path), "here").root == str(tmp_path / "here")
+    assert Store.open(host_with_home(tmp_path), "here").root == str(tmp_path / "here")
 
 
 # Directories that cannot be used
@@ -159,7 +159,7 @@ def obstruct_with_permissions_for_its_group(home: Path) -> str:
 
 def obstruct_with_another_user(home: Path) -> str:
     if os.geteuid() != 0:
-        missing("only the superuser can change the owner of a directory")
+        skip_missing("only the superuser can change the owner of a directory")
     (home / ".cache" / "cloche").mkdir(parents=True)
     os.chown(home / ".cache" / "cloche", 65534, 65534)
     return "belongs to user 65534"
@@ -167,7 +167,7 @@ def obstruct_with_another_user(home: Path) -> str:
 
 def obstruct_with_another_users_home(home: Path) -> str:
     if os.geteuid() != 0:
-        missing("only the superuser can change the owner of a directory")
+        skip_missing("only the superuser can change the owner of a directory")
     (home / ".cache").mkdir()
     os.chown(home / ".cache", 65534, 65534)
     return "belongs to user 65534"
@@ -192,7 +192,7 @@ def test_an_unusable_cache_is_replaced_by_a_temporary_directory_with_a_warning(
     reason = obstruct(tmp_path)
     before = snapshot(tmp_path)
 
-    with Store.open(host_at(tmp_path)) as store:
+    with Store.open(host_with_home(tmp_path)) as store:
         directory = store.writable_directory("images")
         assert stat.S_IMODE(os.stat(directory).st_mode) == 0o700
         assert store.readable_directories("images") == [directory]
@@ -219,7 +219,7 @@ def test_a_given_directory_that_cannot_be_used_is_an_error(obstruct: Callable[[P
     before = snapshot(tmp_path)
 
     with pytest.raises(ClocheError) as raised:
-        Store.open(host_at(tmp_path), str(tmp_path / ".cache" / "cloche"))
+        Store.open(host_with_home(tmp_path), str(tmp_path / ".cache" / "cloche"))
 
     assert raised.value.exit_code == 1
     assert reason in raised.value.message
@@ -232,13 +232,13 @@ def test_a_group_writable_directory_is_used_if_it_is_given(tmp_path: Path) -> No
         directory.mkdir()
         directory.chmod(0o2770)
 
-    with Store.open(host_at(tmp_path), str(tmp_path / "shared")) as store:
+    with Store.open(host_with_home(tmp_path), str(tmp_path / "shared")) as store:
         assert store.writable_directory("images") == str(tmp_path / "shared" / "images")
         assert store.warnings == []
 
 
 def test_a_group_writable_directory_inside_the_default_store_is_not_used(tmp_path: Path) -> None:
-    with Store.open(host_at(tmp_path)) as store:
+    with Store.open(host_with_home(tmp_path)) as store:
         os.mkdir(os.path.join(store.root, "images"))
         os.chmod(os.path.join(store.root, "images"), 0o770)
 
@@ -253,7 +253,7 @@ def test_a_read_only_home_directory_gives_a_warning() -> None:
         os.chmod(home, 0o555)
 
         def work() -> None:
-            with Store.open(host_at(Path(home))) as store:
+            with Store.open(host_with_home(Path(home))) as store:
                 assert os.path.isdir(store.writable_directory("images"))
                 assert "permission denied" in store.warnings[0]
 
@@ -268,7 +268,7 @@ def test_an_unknown_home_directory_gives_a_warning() -> None:
 
 def test_a_directory_with_a_nul_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ClocheError):
-        Store.open(host_at(tmp_path), f"{tmp_path}/a\0b")
+        Store.open(host_with_home(tmp_path), f"{tmp_path}/a\0b")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -279,7 +279,7 @@ def test_a_symbolic_link_inside_the_store_is_not_followed(kind: str, tmp_path: P
     root.mkdir(parents=True)
     (root / kind).symlink_to(victim)
 
-    with Store.open(host_at(tmp_path)) as store:
+    with Store.open(host_with_home(tmp_path)) as store:
         directory = store.writable_directory(kind)  # type: ignore[arg-type]
         assert not directory.startswith(str(root))
         assert store.readable_directories(kind) == [directory]  # type: ignore[arg-type]
@@ -291,12 +291,12 @@ def test_a_symbolic_link_inside_the_store_is_not_followed(kind: str, tmp_path: P
 
 
 def test_a_read_only_store_is_not_written_to(tmp_path: Path) -> None:
-    store = Store.open(host_at(tmp_path))
+    store = Store.open(host_with_home(tmp_path))
     written = os.path.join(store.writable_directory("images"), "an-image")
     os.mkdir(written)
     before = snapshot(tmp_path)
 
-    with Store.open(host_at(tmp_path), access="read-only") as reader:
+    with Store.open(host_with_home(tmp_path), access="read-only") as reader:
         assert reader.readable_directories("images") == [store.writable_directory("images")]
         assert not reader.writable_directory("images").startswith(str(tmp_path / ".cache"))
         with reader.lock("x"):
@@ -306,17 +306,17 @@ def test_a_read_only_store_is_not_written_to(tmp_path: Path) -> None:
 
 
 def test_a_read_only_store_that_does_not_exist_is_not_created(tmp_path: Path) -> None:
-    with Store.open(host_at(tmp_path), str(tmp_path / "cache"), "read-only") as store:
+    with Store.open(host_with_home(tmp_path), str(tmp_path / "cache"), "read-only") as store:
         assert store.readable_directories("images") == []
     assert os.listdir(tmp_path) == []
     assert store.warnings == []
 
 
 def test_without_access_the_store_is_neither_read_nor_written(tmp_path: Path) -> None:
-    Store.open(host_at(tmp_path)).writable_directory("images")
+    Store.open(host_with_home(tmp_path)).writable_directory("images")
     before = snapshot(tmp_path)
 
-    with Store.open(host_at(tmp_path), access="none") as store:
+    with Store.open(host_with_home(tmp_path), access="none") as store:
         assert store.readable_directories("images") == []
         assert os.path.isdir(store.writable_directory("images"))
     assert snapshot(tmp_path) == before
@@ -324,8 +324,8 @@ def test_without_access_the_store_is_neither_read_nor_written(tmp_path: Path) ->
 
 
 def test_a_store_that_vanishes_is_created_again(tmp_path: Path) -> None:
-    store = Store.open(host_at(tmp_path))
+    store = Store.open(host_with_home(tmp_path))
     os.rename(store.root, tmp_path / "gone")
 
     assert store.readable_directories("images") == []
-    assert os.path.isdir(Store.open(host_at(tmp_path)).writable_directory("images"))
+    assert os.path.isdir(Store.open(host_with_home(tmp_path)).writable_directory("images"))

@@ -1,4 +1,4 @@
-"""Script templates: slots are replaced by quoted values, in one pass."""
+"""Test script templates: their slots are replaced by quoted values in one pass."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def test_a_value_is_never_searched_for_slots(value):
 
 
 @pytest.mark.parametrize("template", ["__CLOCHE_UNKNOWN__", "__CLOCHE_ROOT", "__CLOCHE_ROOT_ x"])
-def test_an_unknown_slot_is_an_error_that_names_it(template):
+def test_the_error_for_an_unknown_slot_names_it(template):
     with pytest.raises(KeyError, match="__CLOCHE_"):
         render(template, {"ROOT": "/e"}, str)
 
 
-def test_a_relocatable_template_has_other_lines_from_the_root_to_the_prompt():
+def test_a_relocatable_template_replaces_the_lines_from_the_root_to_the_prompt():
     template = "# shows __CLOCHE_PROMPT__\nroot=__CLOCHE_ROOT__\nbin=__CLOCHE_BIN__\nprompt=__CLOCHE_PROMPT__\nrest\n"
     assert relocatable(template, "here\n") == "# shows __CLOCHE_PROMPT__\nhere\nrest\n"
 

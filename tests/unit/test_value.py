@@ -1,4 +1,4 @@
-"""Frozen values behave like frozen dataclasses."""
+"""Test that the classes of `value` behave like frozen dataclasses."""
 
 from __future__ import annotations
 

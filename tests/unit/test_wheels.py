@@ -1,4 +1,4 @@
-"""The choice of a seed: the order of the sources, compatibility with an interpreter, and the error if nothing matches."""
+"""Test the choice of a seed: the order of the sources, compatibility with an interpreter, and the error without a match."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cloche.store.requirements import Requirement, parse_requirement, parse_requ
 from cloche.store.tags import abi_tag, incompatibility, tag_incompatibility
 from cloche.store.wheels import choose_distribution, missing_dependencies
 from cloche.testing.fakes import fake_interpreter
-from tests.distributions import host_at, install, make_wheel
+from tests.distributions import host_with_home, install_wheel, make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,9 +34,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """An empty store, with a `sys.path` on which no pip is installed."""
     for name in ("packaging.specifiers", "packaging.tags"):  # imported before their directory leaves the path
         importlib.import_module(name)
-    bare = [one for one in sys.path if os.path.isdir(one) and not list(Path(one).glob("pip-*"))]
-    monkeypatch.setattr(sys, "path", bare)
-    return Store.open(replace(host_at(tmp_path / "home"), executable=str(tmp_path / "no-python")))
+    without_pip = [entry for entry in sys.path if os.path.isdir(entry) and not list(Path(entry).glob("pip-*"))]
+    monkeypatch.setattr(sys, "path", without_pip)
+    return Store.open(replace(host_with_home(tmp_path / "home"), executable=str(tmp_path / "no-python")))
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def interpreter(tmp_path: Path) -> Interpreter:
     return fake_interpreter(stdlib=str(tmp_path / "stdlib"))
 
 
-def chosen(
+def choose(
     wanted: str, interpreter: Interpreter, store: Store, *find_links: Path, network: Network = "never"
 ) -> Distribution:
     requirement = parse_requirement(wanted)
@@ -56,7 +56,7 @@ def refusal(
     wanted: str, interpreter: Interpreter, store: Store, *find_links: Path, network: Network = "never"
 ) -> SeedError:
     with pytest.raises(SeedError) as raised:
-        chosen(wanted, interpreter, store, *find_links, network=network)
+        choose(wanted, interpreter, store, *find_links, network=network)
     assert raised.value.exit_code == 5
     assert raised.value.hint
     return raised.value
@@ -117,27 +117,27 @@ def test_the_newest_compatible_version_is_chosen(tmp_path: Path, store: Store, i
     make_wheel(links, version="3.0", tags=["cp39-cp39-win32"])
     make_wheel(links, version="4.0rc1")
 
-    assert chosen("spam", interpreter, store, links).version == "1.10"
-    assert chosen("spam", replace(interpreter, version=(3, 13, 0, "final", 0)), store, links).version == "2.0"
+    assert choose("spam", interpreter, store, links).version == "1.10"
+    assert choose("spam", replace(interpreter, version=(3, 13, 0, "final", 0)), store, links).version == "2.0"
 
 
 def test_a_prerelease_is_chosen_if_there_is_no_release(tmp_path: Path, store: Store, interpreter: Interpreter) -> None:
     make_wheel(tmp_path / "links", version="4.0rc1")
     make_wheel(tmp_path / "links", version="4.0rc2")
 
-    assert chosen("spam", interpreter, store, tmp_path / "links").version == "4.0rc2"
+    assert choose("spam", interpreter, store, tmp_path / "links").version == "4.0rc2"
 
 
 @pytest.mark.parametrize(
-    ("wanted", "version"), [("spam==1.9", "1.9"), ("spam==1.9.0", "1.9"), ("spam==2.0", "2.0+ours")]
+    ("wanted", "version"), [("spam==1.9", "1.9"), ("spam==1.9.0", "1.9"), ("spam==2.0", "2.0+local")]
 )
 def test_only_the_requested_version_is_chosen(
     wanted: str, version: str, tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
-    for one in ("1.9", "1.10", "2.0+ours"):
-        make_wheel(tmp_path / "links", version=one)
+    for available in ("1.9", "1.10", "2.0+local"):
+        make_wheel(tmp_path / "links", version=available)
 
-    assert chosen(wanted, interpreter, store, tmp_path / "links").version == version
+    assert choose(wanted, interpreter, store, tmp_path / "links").version == version
 
 
 def test_a_find_links_directory_takes_precedence_over_newer_wheels_elsewhere(
@@ -147,9 +147,9 @@ def test_a_find_links_directory_takes_precedence_over_newer_wheels_elsewhere(
     make_wheel(Path(store.writable_directory("wheels")), version="2.0")
     make_wheel(Path(interpreter.stdlib) / "ensurepip" / "_bundled", version="3.0")
 
-    assert chosen("spam", interpreter, store, tmp_path / "links").version == "1.0"
-    assert chosen("spam", interpreter, store).version == "3.0"
-    assert chosen("spam==3.0", interpreter, store, tmp_path / "links").version == "3.0"
+    assert choose("spam", interpreter, store, tmp_path / "links").version == "1.0"
+    assert choose("spam", interpreter, store).version == "3.0"
+    assert choose("spam==3.0", interpreter, store, tmp_path / "links").version == "3.0"
 
 
 def test_a_find_links_directory_without_the_wheel_is_skipped(
@@ -158,22 +158,22 @@ def test_a_find_links_directory_without_the_wheel_is_skipped(
     make_wheel(tmp_path / "links", name="eggs")
     make_wheel(Path(store.writable_directory("wheels")))
 
-    assert chosen("spam", interpreter, store, tmp_path / "links", tmp_path / "missing").version == "1.0"
+    assert choose("spam", interpreter, store, tmp_path / "links", tmp_path / "missing").version == "1.0"
 
 
-def not_an_archive(directory: Path) -> None:
+def add_wheel_that_is_not_an_archive(directory: Path) -> None:
     (directory / "spam-4.0-py3-none-any.whl").write_bytes(b"not a zip archive")
 
 
-def a_directory(directory: Path) -> None:
+def add_wheel_that_is_a_directory(directory: Path) -> None:
     (directory / "spam-4.0-py3-none-any.whl").mkdir()
 
 
-def without_metadata(directory: Path) -> None:
+def add_wheel_without_metadata(directory: Path) -> None:
     make_wheel(directory, version="4.0", METADATA="")
 
 
-UNREADABLE = [not_an_archive, a_directory, without_metadata]
+UNREADABLE = [add_wheel_that_is_not_an_archive, add_wheel_that_is_a_directory, add_wheel_without_metadata]
 
 
 @pytest.mark.parametrize("damage", UNREADABLE)
@@ -187,7 +187,7 @@ def test_an_unreadable_wheel_in_find_links_is_an_error(
 
     error = refusal("spam", interpreter, store, links)
     assert "spam-4.0-py3-none-any.whl` cannot be used: " in error.message
-    assert chosen("spam==1.0", interpreter, store, links).version == "1.0"
+    assert choose("spam==1.0", interpreter, store, links).version == "1.0"
 
 
 @pytest.mark.parametrize("damage", UNREADABLE)
@@ -198,7 +198,7 @@ def test_an_unreadable_wheel_in_the_cache_is_skipped(
     make_wheel(wheels, version="1.0")
     damage(wheels)
 
-    assert chosen("spam", interpreter, store, tmp_path / "links").version == "1.0"
+    assert choose("spam", interpreter, store, tmp_path / "links").version == "1.0"
 
 
 def test_a_symbolic_link_in_the_cache_is_ignored(tmp_path: Path, store: Store, interpreter: Interpreter) -> None:
@@ -206,7 +206,7 @@ def test_a_symbolic_link_in_the_cache_is_ignored(tmp_path: Path, store: Store, i
     make_wheel(wheels, version="1.0")
     (wheels / "spam-5.0-py3-none-any.whl").symlink_to(make_wheel(tmp_path / "elsewhere", version="5.0"))
 
-    assert chosen("spam", interpreter, store).version == "1.0"
+    assert choose("spam", interpreter, store).version == "1.0"
 
 
 def test_a_file_without_a_valid_wheel_name_is_skipped(tmp_path: Path, store: Store, interpreter: Interpreter) -> None:
@@ -215,7 +215,7 @@ def test_a_file_without_a_valid_wheel_name_is_skipped(tmp_path: Path, store: Sto
     for name in ("spam.whl", "spam-9.0.whl", "spam-9.0-1-2-py3-none-any.whl"):
         (links / name).write_bytes(b"")
 
-    assert chosen("spam", interpreter, store, links).version == "1.0"
+    assert choose("spam", interpreter, store, links).version == "1.0"
 
 
 def test_a_wheel_whose_metadata_has_another_name_is_skipped(
@@ -225,7 +225,7 @@ def test_a_wheel_whose_metadata_has_another_name_is_skipped(
     make_wheel(links, version="1.0")
     make_wheel(links, version="5.0", name="eggs").rename(links / "spam-5.0-py3-none-any.whl")
 
-    assert chosen("spam", interpreter, store, links).version == "1.0"
+    assert choose("spam", interpreter, store, links).version == "1.0"
     assert "is not `spam`" in refusal("spam==5.0", interpreter, store, links).message
 
 
@@ -237,16 +237,16 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store) -> Path:
     """A site-packages directory on the `sys.path` of the Python that runs cloche, with pip in it."""
     del store  # its fixture must change the path first
     wheel = make_wheel(
-        tmp_path / "made", "pip", "26.0", {"pip/__init__.py": "", "pip/_vendor/__init__.py": "DEBUNDLED = False\n"}
+        tmp_path / "wheels", "pip", "26.0", {"pip/__init__.py": "", "pip/_vendor/__init__.py": "DEBUNDLED = False\n"}
     )
     directory = tmp_path / "site-packages"
-    install(wheel, directory)
+    install_wheel(wheel, directory)
     monkeypatch.setattr(sys, "path", ["", str(tmp_path / "python.zip"), str(directory), *sys.path])
     return directory
 
 
 def test_the_pip_beside_cloche_is_used(site: Path, store: Store, interpreter: Interpreter) -> None:
-    distribution = chosen("pip", interpreter, store)
+    distribution = choose("pip", interpreter, store)
 
     assert (distribution.version, distribution.kind, distribution.location) == ("26.0", "installed", str(site))
     names = {file.path for file in distribution.files}
@@ -259,8 +259,8 @@ def test_the_pip_beside_cloche_is_used(site: Path, store: Store, interpreter: In
 def test_a_wheel_and_the_distribution_installed_from_it_have_the_same_digest(
     tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
-    beside = chosen("pip", interpreter, store)
-    wheel = chosen("pip", interpreter, store, tmp_path / "made")
+    beside = choose("pip", interpreter, store)
+    wheel = choose("pip", interpreter, store, tmp_path / "wheels")
 
     assert (wheel.kind, beside.kind) == ("wheel", "installed")
     assert wheel.digest == beside.digest
@@ -274,13 +274,13 @@ def test_a_wheel_and_the_distribution_installed_from_it_have_the_same_digest(
 def test_the_newest_local_pip_is_used(in_store: str, expected: str, store: Store, interpreter: Interpreter) -> None:
     make_wheel(Path(store.writable_directory("wheels")), "pip", in_store)
 
-    assert chosen("pip", interpreter, store).version == expected
+    assert choose("pip", interpreter, store).version == expected
 
 
 def test_only_pip_is_used_from_beside_cloche(
     tmp_path: Path, site: Path, store: Store, interpreter: Interpreter
 ) -> None:
-    install(make_wheel(tmp_path / "made"), site)
+    install_wheel(make_wheel(tmp_path / "wheels"), site)
 
     assert "nothing" in refusal("spam", interpreter, store).message
 
@@ -289,7 +289,7 @@ def test_a_debundled_pip_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store, interpreter: Interpreter
 ) -> None:
     files = {"pip/__init__.py": "", "pip/_vendor/__init__.py": "x = 1\nDEBUNDLED = True\n"}
-    install(make_wheel(tmp_path / "made", "pip", "26.0", files), tmp_path / "site")
+    install_wheel(make_wheel(tmp_path / "wheels", "pip", "26.0", files), tmp_path / "site")
     monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
 
     assert "lacks its bundled libraries" in refusal("pip", interpreter, store).message
@@ -314,14 +314,14 @@ def test_an_installed_pip_with_a_damaged_record_is_skipped(
     damage(site / "pip-26.0.dist-info")  # type: ignore[operator]
     make_wheel(Path(interpreter.stdlib) / "ensurepip" / "_bundled", "pip", "20.0")
 
-    assert chosen("pip", interpreter, store).version == "20.0"
+    assert choose("pip", interpreter, store).version == "20.0"
     assert reason in refusal("pip==26.0", interpreter, store).message
 
 
 def test_a_named_pipe_instead_of_an_installed_file_does_not_block(
     site: Path, store: Store, interpreter: Interpreter
 ) -> None:
-    distribution = chosen("pip", interpreter, store)
+    distribution = choose("pip", interpreter, store)
     (site / "pip" / "__init__.py").unlink()
     os.mkfifo(site / "pip" / "__init__.py")
 
@@ -336,13 +336,13 @@ def test_a_pip_in_the_current_directory_is_not_used(
     here = tmp_path / "project"
     files = {"pip/__init__.py": "planted", "pip/_vendor/__init__.py": "DEBUNDLED = False\n"}
     planted = make_wheel(tmp_path / "planted", "pip", "99.0", files)
-    install(planted, here)
-    install(planted, here / "lib")
+    install_wheel(planted, here)
+    install_wheel(planted, here / "lib")
     monkeypatch.setattr(sys, "path", [str(here), ".", "lib", *sys.path])
     monkeypatch.chdir(here)
     store.host = replace(store.host, cwd=str(here))
 
-    assert chosen("pip", interpreter, store).version == "26.0"
+    assert choose("pip", interpreter, store).version == "26.0"
 
 
 # The target's own ensurepip
@@ -359,7 +359,7 @@ def test_ensurepip_wheels_are_found_where_a_linux_distribution_keeps_them(
         f"build_time_vars = {{\n {quote}WHEEL_PKG_DIR{quote}: {quote}{tmp_path}/python-wheels/{quote},\n}}\n"
     )
 
-    assert chosen("pip", interpreter, store).version == "23.0"
+    assert choose("pip", interpreter, store).version == "23.0"
 
 
 @pytest.mark.parametrize("kind", ["directory", "broken link"])
@@ -385,7 +385,7 @@ def test_an_old_python_gets_a_pip_that_supports_it(site: Path, store: Store, int
     )
     old = replace(interpreter, version=(3, 6, 15, "final", 0))
 
-    assert chosen("pip", old, store).version == "18.1"
+    assert choose("pip", old, store).version == "18.1"
     assert "pip 26.0 needs Python >=3.9" in refusal("pip==26.0", old, store).message
 
 
@@ -424,7 +424,7 @@ def test_a_wheel_is_downloaded_as_a_last_resort_and_kept_in_the_store(
         environ={**store.host.environ, "PIP_INDEX_URL": "https://example.org", "PIP_REQUIRE_VIRTUALENV": "1"},
     )
 
-    distribution = chosen("spam==1.0", interpreter, store, network="last-resort")
+    distribution = choose("spam==1.0", interpreter, store, network="last-resort")
 
     assert distribution.location == os.path.join(store.writable_directory("wheels"), wheel.name)
     assert os.listdir(store.writable_directory("wheels")) == [wheel.name]
@@ -440,7 +440,7 @@ def test_a_wheel_is_downloaded_as_a_last_resort_and_kept_in_the_store(
     assert (seen / "listing").read_text().split() == [".", ".."], (
         "pip must not import modules from its current directory"
     )
-    assert chosen("spam", interpreter, store).location == distribution.location, "the next run finds it in the store"
+    assert choose("spam", interpreter, store).location == distribution.location, "the next run finds it in the store"
 
 
 @needs_sh
@@ -451,7 +451,7 @@ def test_nothing_is_downloaded_if_a_local_wheel_is_compatible(
     seen = fake_pip(tmp_path, store, "exit 1")
     make_wheel(Path(store.writable_directory("wheels")))
 
-    assert chosen("spam", interpreter, store, network=network).version == "1.0"
+    assert choose("spam", interpreter, store, network=network).version == "1.0"
     assert list(seen.iterdir()) == []
 
 
@@ -462,7 +462,7 @@ def test_the_index_is_asked_first_if_the_newest_version_is_wanted(
     make_wheel(Path(store.writable_directory("wheels")), version="1.0")
     fake_pip(tmp_path, store, f"cp {make_wheel(tmp_path / 'index', version='2.0')} $dest/")
 
-    assert chosen("spam", interpreter, store, network="newest").version == "2.0"
+    assert choose("spam", interpreter, store, network="newest").version == "2.0"
 
 
 @needs_sh
@@ -472,7 +472,7 @@ def test_a_failed_download_falls_back_to_a_local_wheel_with_a_warning(
     make_wheel(Path(store.writable_directory("wheels")), version="1.0")
     fake_pip(tmp_path, store, "echo 'WARNING: slow'; echo 'ERROR: no route to host'; exit 1")
 
-    assert chosen("spam", interpreter, store, network="newest").version == "1.0"
+    assert choose("spam", interpreter, store, network="newest").version == "1.0"
     [warning] = store.warnings
     assert warning == "using a local `spam`: pip could not download `spam`: no route to host"
 
@@ -636,7 +636,7 @@ def test_a_release_candidate_satisfies_the_bounds_of_its_release() -> None:
     ],
 )
 def test_requirements_for_the_same_distribution_are_merged(texts: list[str], wanted: list[str]) -> None:
-    assert [str(one) for one in parse_requirements(texts)] == wanted
+    assert [str(requirement) for requirement in parse_requirements(texts)] == wanted
 
 
 def test_two_versions_of_a_distribution_are_refused() -> None:

