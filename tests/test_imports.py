@@ -50,8 +50,8 @@ CREATE = COMMAND | frozenset(
     cloche.builtin.activators.csh cloche.builtin.activators.fish cloche.builtin.activators.powershell
     cloche.builtin.activators.python cloche.cli.create cloche.cli.request cloche.cli.settings
     cloche.cli.user_shell cloche.planning.plan_cache cloche.plugins.entry_points cloche.shells.batch
-    cloche.shells.catalogue cloche.shells.csh cloche.shells.fish cloche.shells.posix cloche.shells.powershell
-    cloche.shells.python cloche.shells.shell
+    cloche.shells.csh cloche.shells.family cloche.shells.fish cloche.shells.posix cloche.shells.powershell
+    cloche.shells.python
     """.split()
 )
 """To make an environment that was asked for before."""

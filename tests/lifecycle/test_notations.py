@@ -23,11 +23,11 @@ from cloche.lifecycle.embedded_paths import relocated_lines, relocated_settings,
 from cloche.lifecycle.recorded_command import place_of, pointed
 from cloche.lifecycle.relocation import Relocation, moved_around, needle
 from cloche.lifecycle.shebangs import header_of, with_program
-from cloche.shells.catalogue import shell_of_program
+from cloche.shells.family import shell_of_program
 from tests.tools import require
 
 if TYPE_CHECKING:
-    from cloche.shells.shell import Shell
+    from cloche.shells.family import ShellFamily
 
 OLD = "/work/old env"
 NEW = '/work/it\'s "new" $HOME'
@@ -294,7 +294,7 @@ SHOW = {
 }
 
 
-def shell_named(program: str) -> Shell:
+def shell_named(program: str) -> ShellFamily:
     shell = shell_of_program(program)
     assert shell is not None
     return shell

@@ -11,7 +11,7 @@ import pytest
 
 from cloche.cli.user_shell import hint_in
 from cloche.model.interpreter import Host
-from cloche.shells.catalogue import shell_of_program
+from cloche.shells.family import shell_of_program
 from cloche.testing.fakes import KINDS, fake_environment
 from cloche.testing.hostile import HOSTILE, directory_name
 from cloche.testing.shells import write

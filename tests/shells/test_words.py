@@ -13,13 +13,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cloche.errors import Inexpressible
-from cloche.shells import batch, elsewhere
-from cloche.shells.catalogue import BUILT_IN, MODULES, built_in_shells, shell_of_program, shells_of
-from cloche.shells.words import Word, words_written_by
+from cloche.shells import batch, plugin_shells
+from cloche.shells.family import BUILT_IN, MODULES, built_in_shells, shell_of_program, shells_in
+from cloche.shells.words import Word, words_quoted_by
 from tests.tools import require
 
 if TYPE_CHECKING:
-    from cloche.shells.shell import Shell
+    from cloche.shells.family import ShellFamily
 
 SHELLS = {"/".join((shell.name, *shell.programs)): shell for shell in built_in_shells() if shell.name != "batch"}
 """By a name for the test; a batch file has words in some places only."""
@@ -32,7 +32,7 @@ each_shell = pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS.keys()
 @example('it\'s "a" $b `c` \\ !d %e%\n\u2018f\u2019')
 @example("\\'")
 @example("''")
-def test_a_quoted_text_reads_back_as_itself(shell: Shell, text: str) -> None:
+def test_a_quoted_text_reads_back_as_itself(shell: ShellFamily, text: str) -> None:
     try:
         quoted = shell.quote(text)
     except Inexpressible:
@@ -142,45 +142,45 @@ def escaped(text: str) -> str:
 @pytest.mark.parametrize("text", ["/plain", "an env", "it's", 'say "x"', "a\\b", "$HOME"])
 def test_without_a_reader_the_words_are_those_that_the_quoter_writes(quote, text: str) -> None:
     line = f"set x {quote(text)}"
-    found = [word.text for word in words_written_by(quote, line)]
+    found = [word.text for word in words_quoted_by(quote, line)]
     assert text in found or quote(text) == text  # a bare word ends at a blank
 
 
 def test_without_a_reader_nothing_is_taken_for_a_word_that_the_quoter_would_write_otherwise() -> None:
-    assert [*words_written_by(doubled, 'x "it\'s" $HOME "\'"')] == []
+    assert [*words_quoted_by(doubled, 'x "it\'s" $HOME "\'"')] == []
 
 
 @pytest.mark.parametrize("line", ["x = '/an env'", 'x = "/an env"', "x = r#'/an env'#"])
 def test_scripts_for_a_shell_without_its_plugin_are_read_where_any_shell_would_agree(line: str) -> None:
-    assert [word.text for word in elsewhere.read_words(line)] == ["/an env"]
+    assert [word.text for word in plugin_shells.read_words(line)] == ["/an env"]
 
 
 @pytest.mark.parametrize("text", ["it's", "$HOME", "a\\b", "{x}", "a`b"])
 def test_nothing_difficult_is_read_for_a_shell_without_its_plugin(text: str) -> None:
-    assert text not in [word.text for word in elsewhere.read_words(f"x = {elsewhere.quote(text)}")]
+    assert text not in [word.text for word in plugin_shells.read_words(f"x = {plugin_shells.quote(text)}")]
 
 
-# The catalogue
+# The tables
 
 
 def test_the_index_of_programs_names_the_modules_that_have_them() -> None:
     owners = {
         program: module
-        for module in (*BUILT_IN.values(), "elsewhere")
-        for shell in shells_of(module)
+        for module in (*BUILT_IN.values(), "plugin_shells")
+        for shell in shells_in(module)
         for program in shell.programs
     }
     assert dict(MODULES) == owners
 
 
 def test_each_shell_is_named_for_the_activator_that_serves_it() -> None:
-    assert {name: {shell.name for shell in shells_of(module)} for name, module in BUILT_IN.items()} == {
+    assert {name: {shell.name for shell in shells_in(module)} for name, module in BUILT_IN.items()} == {
         name: {name} for name in BUILT_IN
     }
 
 
 @each_shell
-def test_each_shell_activates_with_the_script_that_its_activator_gives(shell: Shell) -> None:
+def test_each_shell_activates_with_the_script_that_its_activator_gives(shell: ShellFamily) -> None:
     from cloche.testing.fakes import KINDS, fake_environment
 
     __import__(f"cloche.builtin.activators.{shell.name}")

@@ -7,8 +7,8 @@ import re
 from cloche.errors import ClocheError
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.plugins.guard import guarded
-from cloche.shells import elsewhere
-from cloche.shells.catalogue import BUILT_IN, built_in_shells, shell_of_activator
+from cloche.shells import plugin_shells
+from cloche.shells.family import BUILT_IN, built_in_shells, shell_of_activator
 from cloche.shells.words import Word
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from cloche.model.environment import Environment
     from cloche.plugins.components import Component
     from cloche.session import Session
-    from cloche.shells.shell import Shell
+    from cloche.shells.family import ShellFamily
 
     T = TypeVar("T")
 
 
-def shells_by_script(names: Iterable[str], environment: Environment, session: Session) -> Mapping[str, Shell]:
+def shells_by_script(names: Iterable[str], environment: Environment, session: Session) -> Mapping[str, ShellFamily]:
     """Return the shells that read activation scripts, by the scripts' file names in lower case.
 
     :param names: the files beside the environment's Python: plugins are loaded only if there is a script among them that
@@ -31,15 +31,15 @@ def shells_by_script(names: Iterable[str], environment: Environment, session: Se
     """
     built_in = by_script(built_in_shells())
     if any("activate" in name.lower() and name.lower() not in built_in for name in names):
-        return {**by_script(elsewhere.SHELLS), **by_script(shells_of_plugins(session, environment)), **built_in}
-    return {**by_script(elsewhere.SHELLS), **built_in}
+        return {**by_script(plugin_shells.SHELLS), **by_script(shells_of_plugins(session, environment)), **built_in}
+    return {**by_script(plugin_shells.SHELLS), **built_in}
 
 
-def by_script(shells: Iterable[Shell]) -> dict[str, Shell]:
+def by_script(shells: Iterable[ShellFamily]) -> dict[str, ShellFamily]:
     return {name.lower(): shell for shell in shells for name in shell.script_names}
 
 
-def shells_of_plugins(session: Session, environment: Environment) -> list[Shell]:
+def shells_of_plugins(session: Session, environment: Environment) -> list[ShellFamily]:
     """Return the shells that activators of plugins serve; a plugin that fails is left out, with a warning."""
     location = "C:\\environment" if environment.os_name == "nt" else "/environment"
     plain = replace(environment, location=location, prompt="environment")  # no shell has trouble with that
@@ -57,7 +57,7 @@ def shells_of_plugins(session: Session, environment: Environment) -> list[Shell]
     return found
 
 
-def shell_of_component(one: Component, environment: Environment, session: Session) -> Shell:
+def shell_of_component(one: Component, environment: Environment, session: Session) -> ShellFamily:
     """Return the shell of a plugin's activator, with the plugin named where one of its functions fails.
 
     :raises PluginError: the plugin failed.
@@ -84,7 +84,7 @@ def shell_of_component(one: Component, environment: Environment, session: Sessio
     )
 
 
-def recorded_roots(text: str, shell: Shell) -> list[str]:
+def recorded_roots(text: str, shell: ShellFamily) -> list[str]:
     """Return the absolute paths that an activation script takes for the environment's own."""
     return [
         word.text
@@ -102,7 +102,7 @@ BEFORE_ROOT = re.compile(
 ABSOLUTE = re.compile(r"(/(?!dev/).|[A-Za-z]:[\\/].)")
 
 
-def rewrite_script(text: str, shell: Shell, change: Callable[[str, str], str]) -> str:
+def rewrite_script(text: str, shell: ShellFamily, change: Callable[[str, str], str]) -> str:
     """Return a script in which `change` was applied to what every word stands for.
 
     `change` is given that and the line it is on. Each line is read by itself: an apostrophe in a comment opens no quote
@@ -111,7 +111,7 @@ def rewrite_script(text: str, shell: Shell, change: Callable[[str, str], str]) -
     return "".join(rewrite_line(line, shell, change) for line in split_lines(text))
 
 
-def rewrite_line(line: str, shell: Shell, change: Callable[[str, str], str]) -> str:
+def rewrite_line(line: str, shell: ShellFamily, change: Callable[[str, str], str]) -> str:
     changed = line
     for word in reversed([*shell.read_words(line)]):  # from the end, so that the positions before it stay true
         new = change(word.text, line)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cloche.lifecycle.overlay import Overlay
     from cloche.lifecycle.shebangs import Header
     from cloche.model.environment import Environment
-    from cloche.shells.shell import Shell
+    from cloche.shells.family import ShellFamily
 
 TEXT_LIMIT = 8 << 20
 """Bytes of the largest file that is read as text; larger ones are only searched."""
@@ -76,7 +76,7 @@ def roots(
     environment: Environment,
     settings: Mapping[str, str],
     distributions: list[Installed],
-    shells: Mapping[str, Shell],
+    shells: Mapping[str, ShellFamily],
     overlay: Overlay,
 ) -> dict[str, list[str]]:
     """Return every place that the environment takes for its own root, and the files that say so.
@@ -161,7 +161,7 @@ class Writer:
     relocation: Relocation
     platform: str
     """`sys.platform` of the target, by which a first line is judged."""
-    shells: Mapping[str, Shell]
+    shells: Mapping[str, ShellFamily]
     """Those that read its activation scripts, by the scripts' file names in lower case."""
     generated: Mapping[str, bytes]
     """The activation scripts as cloche would write them at the new place, by path."""
@@ -267,7 +267,7 @@ def relocated_settings(text: str, relocation: Relocation) -> str:
     return "".join(lines)
 
 
-def relocated_activator(text: str, shell: Shell, writer: Writer) -> str:
+def relocated_activator(text: str, shell: ShellFamily, writer: Writer) -> str:
     """Return an activation script of another maker, or one that was edited, for the new place."""
     relocation = writer.relocation
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
     from cloche.session import Session
-    from cloche.shells.shell import Shell
+    from cloche.shells.family import ShellFamily
 
 SEEDS = ("pip", "setuptools", "wheel")
 """Distributions that makers put into new environments."""
@@ -40,7 +40,7 @@ class EnvironmentInfo:
     distributions: tuple[Installed, ...]
     activators: tuple[str, ...]
     """File names of its activation scripts."""
-    shells: Mapping[str, Shell]
+    shells: Mapping[str, ShellFamily]
     """Those that read activation scripts, by the scripts' file names in lower case."""
     own_size: int
     """Bytes of files that are its alone."""

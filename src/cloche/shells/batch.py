@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cloche.errors import Inexpressible
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells.shell import PLAIN, Shell, is_unicode
+from cloche.shells.family import PLAIN, ShellFamily, is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,22 +63,22 @@ def read_words(line: str) -> Iterator[Word]:
     """Yield the value of an unquoted setting, else what is in double quotes; nothing that holds an expansion."""
     from cloche.shells.words import words_matching
 
-    settings = [*words_matching(line, SETTING, meaning_in_setting)]
-    yield from settings or words_matching(line, IN_QUOTES, meaning_in_quotes)
+    settings = [*words_matching(line, SETTING, unquote_setting)]
+    yield from settings or words_matching(line, IN_QUOTES, unquote_percent_signs)
 
 
-def meaning_in_setting(word: str) -> str | None:
+def unquote_setting(word: str) -> str | None:
     import re
 
-    return meaning_in_quotes(re.sub(r"\^(.)", r"\1", word.replace(MORE_CARETS, "")))
+    return unquote_percent_signs(re.sub(r"\^(.)", r"\1", word.replace(MORE_CARETS, "")))
 
 
-def meaning_in_quotes(word: str) -> str | None:
+def unquote_percent_signs(word: str) -> str | None:
     return None if "%" in word.replace("%%", "") else word.replace("%%", "%")
 
 
 SHELLS = (
-    Shell(
+    ShellFamily(
         name="batch",
         programs=("cmd",),
         script_names=("activate.bat", "deactivate.bat", "pydoc.bat"),

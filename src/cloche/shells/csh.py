@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cloche.errors import Inexpressible
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells.shell import PLAIN, Shell, is_unicode
+from cloche.shells.family import PLAIN, ShellFamily, is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,10 +40,10 @@ def read_words(line: str) -> Iterator[Word]:
     """Yield the words of a line that hold no expansion."""
     from cloche.shells.words import words_matching
 
-    return words_matching(line, WORD, meaning)
+    return words_matching(line, WORD, unquote)
 
 
-def meaning(word: str) -> str | None:
+def unquote(word: str) -> str | None:
     """Return what a word stands for; in quotes a backslash is one, unless it stands before an exclamation mark."""
     import re
 
@@ -59,14 +59,14 @@ def meaning(word: str) -> str | None:
 
 
 SHELLS = (
-    Shell(
+    ShellFamily(
         name="csh",
         programs=("csh", "tcsh"),
         script_names=("activate.csh", "deactivate.csh"),
         quote=quote,
         read_words=read_words,
         source_line=source_line,
-        trial="set prompt = ''; {line} && echo $VIRTUAL_ENV:q",
-        trial_options={"tcsh": ("-f", "-c")},
+        activation_test="set prompt = ''; {line} && echo $VIRTUAL_ENV:q",
+        test_options={"tcsh": ("-f", "-c")},
     ),
 )

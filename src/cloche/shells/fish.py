@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cloche.errors import Inexpressible
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells.shell import PLAIN, Shell, is_unicode
+from cloche.shells.family import PLAIN, ShellFamily, is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,10 +35,10 @@ def read_words(line: str) -> Iterator[Word]:
     from cloche.shells.words import words_matching
 
     pattern = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\;&|()<>])+"""
-    return words_matching(line, pattern, meaning)
+    return words_matching(line, pattern, unquote)
 
 
-def meaning(word: str) -> str | None:
+def unquote(word: str) -> str | None:
     import re
 
     texts = []
@@ -59,14 +59,14 @@ def meaning(word: str) -> str | None:
 
 
 SHELLS = (
-    Shell(
+    ShellFamily(
         name="fish",
         programs=("fish",),
         script_names=("activate.fish",),
         quote=quote,
         read_words=read_words,
         source_line=source_line,
-        trial="{line}; and echo $VIRTUAL_ENV",
-        trial_options={"fish": ("--no-config", "-c")},
+        activation_test="{line}; and echo $VIRTUAL_ENV",
+        test_options={"fish": ("--no-config", "-c")},
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cloche.errors import Inexpressible
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells.shell import PLAIN, Shell, is_unicode
+from cloche.shells.family import PLAIN, ShellFamily, is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,10 +44,10 @@ def read_words(line: str) -> Iterator[Word]:
     """Yield the words of a line that hold no expansion."""
     from cloche.shells.words import words_matching
 
-    return words_matching(line, WORD, meaning)
+    return words_matching(line, WORD, unquote)
 
 
-def meaning(word: str) -> str | None:
+def unquote(word: str) -> str | None:
     import re
 
     texts = []
@@ -65,27 +65,27 @@ def meaning(word: str) -> str | None:
 
 
 SCRIPT_NAMES = ("activate", "activate.sh", "activate.bash")
-TRIAL = "{line} && printf '%s\\n' \"$VIRTUAL_ENV\""
+ACTIVATION_TEST = "{line} && printf '%s\\n' \"$VIRTUAL_ENV\""
 
 SHELLS = (
-    Shell(
+    ShellFamily(
         name="bash",
         programs=("bash", "zsh"),
         script_names=SCRIPT_NAMES,
         quote=quote,
         read_words=read_words,
         source_line=source_line_of_bash,
-        trial=TRIAL,
-        trial_options={"bash": ("--norc", "--noprofile", "-c"), "zsh": ("-f", "-c")},
+        activation_test=ACTIVATION_TEST,
+        test_options={"bash": ("--norc", "--noprofile", "-c"), "zsh": ("-f", "-c")},
     ),
-    Shell(
+    ShellFamily(
         name="bash",
         programs=("sh", "ash", "dash", "ksh", "ksh93", "mksh", "yash"),
         script_names=SCRIPT_NAMES,
         quote=quote,
         read_words=read_words,
         source_line=source_line,
-        trial=TRIAL,
-        trial_options={"dash": ("-c",)},
+        activation_test=ACTIVATION_TEST,
+        test_options={"dash": ("-c",)},
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cloche.errors import Inexpressible
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells.shell import PLAIN, Shell, is_unicode
+from cloche.shells.family import PLAIN, ShellFamily, is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,10 +43,10 @@ def read_words(line: str) -> Iterator[Word]:
     from cloche.shells.words import words_matching
 
     verbatim = f"[{QUOTES}](?:[^{QUOTES}]|[{QUOTES}]{{2}})*[{QUOTES}]"
-    return words_matching(line, rf'{verbatim}|"(?:[^"`]|`.|"")*"', meaning)
+    return words_matching(line, rf'{verbatim}|"(?:[^"`]|`.|"")*"', unquote)
 
 
-def meaning(word: str) -> str | None:
+def unquote(word: str) -> str | None:
     import re
 
     if word[0] in QUOTES:
@@ -57,7 +57,7 @@ def meaning(word: str) -> str | None:
 
 
 SHELLS = (
-    Shell(
+    ShellFamily(
         name="powershell",
         programs=("pwsh", "powershell"),
         script_names=("activate.ps1",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells.shell import Shell
+from cloche.shells.family import ShellFamily
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ def read_words(line: str) -> Iterator[Word]:
 
 
 SHELLS = (
-    Shell(
+    ShellFamily(
         name="python",
         programs=(),
         script_names=("activate_this.py",),

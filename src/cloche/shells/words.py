@@ -23,32 +23,32 @@ class Word:
     """What it stands for."""
 
 
-def words_matching(line: str, pattern: str, meaning: Callable[[str], str | None]) -> Iterator[Word]:
+def words_matching(line: str, pattern: str, unquote: Callable[[str], str | None]) -> Iterator[Word]:
     """Yield the words of a line that match a regular expression, or its group `word` if it has one.
 
-    :param meaning: returns what a word as it is written stands for; None if that is not known, or if it is not a word.
+    :param unquote: returns what a word as it is written stands for; None if that is not known, or if it is not a word.
     """
     compiled = re.compile(pattern)
     group = "word" if "word" in compiled.groupindex else 0
     for match in compiled.finditer(line):
-        text = meaning(match[group])
+        text = unquote(match[group])
         if text is not None:
             yield Word(*match.span(group), text)
 
 
-def words_written_by(quote: Callable[[str], str], line: str) -> Iterator[Word]:
+def words_quoted_by(quote: Callable[[str], str], line: str) -> Iterator[Word]:
     """Yield the words of a line that `quote` has written, for shells of which nothing else is known.
 
     The usual ways to quote are undone, and the result counts where `quote` makes the same word of it again.
     """
 
-    def meaning(word: str) -> str | None:
-        return next((text for text in readings(word) if is_written(quote, text, word)), None)
+    def unquote(word: str) -> str | None:
+        return next((text for text in possible_texts(word) if is_quoted_as(quote, text, word)), None)
 
-    return words_matching(line, r"""'(?:[^'\\]|''|\\.)*'|"(?:[^"\\]|""|\\.)*"|[^\s'"]+""", meaning)
+    return words_matching(line, r"""'(?:[^'\\]|''|\\.)*'|"(?:[^"\\]|""|\\.)*"|[^\s'"]+""", unquote)
 
 
-def readings(word: str) -> Iterator[str]:
+def possible_texts(word: str) -> Iterator[str]:
     """Yield what a word may stand for: its letters, quotes in it doubled or escaped, or escapes as Python has them."""
     quote, inner = word[0], word[1:-1]
     if quote not in "'\"":
@@ -61,7 +61,7 @@ def readings(word: str) -> Iterator[str]:
         yield literal
 
 
-def is_written(quote: Callable[[str], str], text: str, word: str) -> bool:
+def is_quoted_as(quote: Callable[[str], str], text: str, word: str) -> bool:
     try:
         return quote(text) == word
     except Inexpressible:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cloche import Environment, Inexpressible, Interpreter, Script, hookimpl, relocatable, render, resource
-from cloche.shells.shell import PLAIN
+from cloche.shells.family import PLAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import re
 
 from cloche import Environment, Inexpressible, Interpreter, Script, hookimpl, relocatable, render, resource
 from cloche.shells import python
-from cloche.shells.shell import PLAIN
+from cloche.shells.family import PLAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,19 +7,19 @@ to move a path from one plain name to another.
 from __future__ import annotations
 
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells.shell import Shell
+from cloche.shells.family import ShellFamily
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cloche.shells.words import Word
 
-HARMLESS = frozenset(" /.:@,+-_")
+PLAIN_IN_QUOTES = frozenset(" /.:@,+-_")
 """Characters that, as letters and digits do, mean themselves in quotes of either kind in all of these shells."""
 
 
-def is_harmless(text: str) -> bool:
-    return all(character.isalnum() or character in HARMLESS for character in text)
+def is_plain(text: str) -> bool:
+    return all(character.isalnum() or character in PLAIN_IN_QUOTES for character in text)
 
 
 def quote(text: str) -> str:
@@ -31,14 +31,14 @@ def read_words(line: str) -> Iterator[Word]:
     """Yield the quoted texts of a line that mean themselves."""
     from cloche.shells.words import words_matching
 
-    def meaning(word: str) -> str | None:
-        return word[1:-1] if is_harmless(word[1:-1]) else None
+    def unquote(word: str) -> str | None:
+        return word[1:-1] if is_plain(word[1:-1]) else None
 
-    return words_matching(line, r"""'[^']*'|"[^"]*\"""", meaning)
+    return words_matching(line, r"""'[^']*'|"[^"]*\"""", unquote)
 
 
 SHELLS = tuple(
-    Shell(name, programs, (script,), quote, read_words)
+    ShellFamily(name, programs, (script,), quote, read_words)
     for name, programs, script in (
         ("elvish", ("elvish",), "activate.elv"),
         ("nushell", ("nu", "nushell"), "activate.nu"),
