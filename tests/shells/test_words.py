@@ -30,6 +30,7 @@ each_shell = pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS.keys()
 @each_shell
 @given(text=st.text(min_size=1))
 @example('it\'s "a" $b `c` \\ !d %e%\n\u2018f\u2019')
+@example("\xa0")
 @example("\\'")
 @example("''")
 def test_a_quoted_text_reads_back_as_itself(shell: ShellFamily, text: str) -> None:
