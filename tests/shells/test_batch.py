@@ -498,7 +498,7 @@ def test_what_it_cannot_hold_is_refused_by_name(text: str, reason: str) -> None:
 
 def test_only_windows_is_served() -> None:
     assert activator.refusal(interpreter("nt")) is None
-    assert activator.refusal(interpreter()) == "for Windows only, and CPython 3.11.7 is for `linux`"
+    assert activator.refusal(interpreter()) == "for Windows only, but CPython 3.11.7 is for `linux`"
 
 
 def test_lines_end_as_cmd_needs_them() -> None:

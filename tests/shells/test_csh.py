@@ -285,7 +285,7 @@ def test_environments_of_other_tools_are_left_first(tmp_path: Path) -> None:
 
 def test_running_the_script_instead_of_reading_it_is_told(tmp_path: Path) -> None:
     script = build(tmp_path / "it's", activator) / "activate.csh"
-    told = f"this script changes the shell that reads it, so running it does nothing; type: source {script}\n"
+    told = f"this script must be sourced, not run; type: source {script}\n"
     assert attempt([*CSH, str(script)], "", tmp_path / "cwd") == (33, "", told)
 
 
@@ -319,7 +319,7 @@ def test_what_no_script_can_hold_is_refused(text: str) -> None:
 
 def test_it_serves_every_system_but_windows() -> None:
     assert activator.refusal(interpreter()) is None
-    assert activator.refusal(interpreter(os_name="nt")) == "has no shell to serve on Windows"
+    assert activator.refusal(interpreter(os_name="nt")) == "not supported on Windows"
 
 
 def test_the_path_stands_in_the_script_as_it_is(tmp_path: Path) -> None:

@@ -310,7 +310,7 @@ def test_a_prompt_of_several_lines_sees_the_status_of_the_last_command(tmp_path:
 
 def test_running_the_script_instead_of_reading_it_is_told(tmp_path: Path) -> None:
     script = build(tmp_path / "it's", activator) / "activate.fish"
-    told = f"this script changes the fish that reads it, so running it does nothing; type: source {script}\n"
+    told = f"this script must be sourced, not run; type: source {script}\n"
     assert attempt([*FISH, str(script)], "", tmp_path / "cwd") == (33, "", told)
 
 
@@ -340,7 +340,7 @@ def test_the_prompt_shows_the_name_as_it_is(tmp_path: Path) -> None:
 
 def test_it_serves_every_system_but_windows() -> None:
     assert activator.refusal(interpreter()) is None
-    assert activator.refusal(interpreter(os_name="nt")) == "has no shell to serve on Windows"
+    assert activator.refusal(interpreter(os_name="nt")) == "not supported on Windows"
 
 
 @settings(max_examples=20, deadline=None)

@@ -438,7 +438,7 @@ def test_environments_of_other_tools_are_left_first(strict: list[str], tmp_path:
 
 def test_running_the_script_instead_of_reading_it_is_told(shell: list[str], tmp_path: Path) -> None:
     script = build(tmp_path / "it's", activator) / "activate"
-    told = f"this script changes the shell that reads it, so running it does nothing; type: . {script}\n"
+    told = f"this script must be sourced, not run; type: . {script}\n"
     assert attempt([*shell, str(script)], "", tmp_path / "cwd") == (33, "", told)
 
 

@@ -134,7 +134,7 @@ def test_where_no_file_is_read_it_says_so_and_changes_nothing(shell: list[str], 
     root = made(tmp_path, bash.activator)
     script = 'PATH=/usr/bin\nVIRTUAL_ENV=/outer\ns=$(cat bin/activate)\nf () { eval "$s"; }\nf || echo failed\n'
     told = attempt(shell, script + TELL + "unset s; unset -f f; set | grep ' *_.*VIRTUAL_' || :\n", root)
-    assert told.stderr.startswith("this shell does not tell a script where it lies; say it, in this shell:\n")
+    assert told.stderr.startswith("cannot determine the path of this script; in this shell, type:\n")
     assert told.stdout == "failed\n/outer\n\n/usr/bin\n"
 
 
@@ -212,7 +212,7 @@ def test_fish_says_so_where_no_file_is_read(tmp_path: Path) -> None:
         root,
     )
     assert told.stdout == "failed\n/usr/bin\ngone\n"
-    assert told.stderr == "this script has to be read from its file: source ENVIRONMENT/bin/activate.fish\n"
+    assert told.stderr == "this script must be sourced from its file: source ENVIRONMENT/bin/activate.fish\n"
 
 
 # csh
@@ -253,7 +253,7 @@ def test_csh_says_so_where_the_system_does_not_tell(tmp_path: Path) -> None:
     plain = attempt(["tcsh", "-f"], f"{state}\n", root)
     told = attempt(["tcsh", "-f"], f"(source bin/activate.csh; {state})\n", root)
     assert told.stdout == plain.stdout
-    assert told.stderr.startswith("this shell does not tell a script where it lies; say it, in this shell:\n")
+    assert told.stderr.startswith("cannot determine the path of this script; in this shell, type:\n")
     helped = f"setenv VIRTUAL_ENV_SCRIPT {root}/bin/activate.csh\n(source bin/activate.csh; echo $VIRTUAL_ENV)\n"
     assert attempt(["tcsh", "-f"], helped, root) == Outcome(0, f"{root}\n", "")
 
@@ -279,7 +279,7 @@ def test_powershell_says_so_where_no_file_is_read(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert told.stdout.strip() == "this script has to be read from its own file: . ENVIRONMENT/bin/activate.ps1"
+    assert told.stdout.strip() == "this script must be sourced from its file: . ENVIRONMENT/bin/activate.ps1"
 
 
 def test_a_python_that_is_running_takes_the_name_of_the_directory(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""fish, in every version from 3.0 on."""
+"""fish 3.0 and later."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def quote(text: str) -> str:
-    """Return `text` as one word: bare if it is plain, else in single quotes.
+    """Return `text` as one word, in single quotes if necessary.
 
-    :raises Inexpressible: it holds a NUL or what is not Unicode.
+    :raises Inexpressible: the text contains NUL or is not Unicode.
     """
     if text and PLAIN.issuperset(text):
         return text
@@ -31,7 +31,7 @@ def source_line(path: str) -> str:
 
 
 def read_words(line: str) -> Iterator[Word]:
-    """Yield the words of a line that hold no expansion."""
+    """Yield the words of a line that contain no expansion."""
     from cloche.shells.words import words_matching
 
     pattern = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\;&|()<>])+"""
@@ -39,6 +39,7 @@ def read_words(line: str) -> Iterator[Word]:
 
 
 def unquote(word: str) -> str | None:
+    """Return the text of a word; None if it contains an expansion or an escape sequence."""
     import re
 
     texts = []
@@ -46,7 +47,7 @@ def unquote(word: str) -> str | None:
         if piece[0] == "'":
             texts.append(re.sub(r"\\([\\'])", r"\1", piece[1:-1]))
         elif piece[0] == "\\":
-            if piece[1].isalnum():  # an escape: `\n`, `\x41`
+            if piece[1].isalnum():  # an escape sequence: `\n`, `\x41`
                 return None
             texts.append(piece[1:])
         elif "$" in re.sub(r"\\.", "", piece):

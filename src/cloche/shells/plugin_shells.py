@@ -1,7 +1,7 @@
-"""Shells that a distribution of their own serves, for where that is not installed.
+"""Shells whose activators are separate plugins, for environments in which such a plugin is not installed.
 
-Other makers write scripts for these shells into every environment. Enough is known of them to name the distribution, and
-to move a path from one plain name to another.
+Other tools write scripts for these shells into every environment. This module can suggest the plugin to install, and
+replace a path in such a script if both the old and the new path are plain.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cloche.shells.words import Word
 
 PLAIN_IN_QUOTES = frozenset(" /.:@,+-_")
-"""Characters that, as letters and digits do, mean themselves in quotes of either kind in all of these shells."""
+"""Characters that, like letters and digits, are literal in single and double quotes in all of these shells."""
 
 
 def is_plain(text: str) -> bool:
@@ -23,12 +23,12 @@ def is_plain(text: str) -> bool:
 
 
 def quote(text: str) -> str:
-    """Return `text` between single quotes, which is right for what `read_words` then finds there."""
+    """Return `text` in single quotes; correct only if `read_words` reads the result back as `text`."""
     return f"'{text}'"
 
 
 def read_words(line: str) -> Iterator[Word]:
-    """Yield the quoted texts of a line that mean themselves."""
+    """Yield the quoted texts of a line that are literal in all of these shells."""
     from cloche.shells.words import words_matching
 
     def unquote(word: str) -> str | None:
@@ -47,4 +47,4 @@ SHELLS = tuple(
 )
 
 DISTRIBUTIONS: Mapping[str, str] = {shell.name: f"cloche-{shell.name}" for shell in SHELLS}
-"""What to install, by the name of the activator that it brings."""
+"""The distributions of the plugins, by the name of the activator."""

@@ -1,4 +1,4 @@
-"""bash and every other shell of the POSIX family: sh, dash, ksh, mksh, yash, zsh, BusyBox."""
+"""bash and the other POSIX-like shells: sh, dash, ksh, mksh, yash, zsh and BusyBox sh."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def quote(text: str) -> str:
-    """Return `text` as one word: bare if it is plain, else in single quotes.
+    """Return `text` as one word, in single quotes if necessary.
 
-    :raises Inexpressible: it holds a NUL or what is not Unicode.
+    :raises Inexpressible: the text contains NUL or is not Unicode.
     """
     if text and PLAIN.issuperset(text):
         return text
@@ -27,12 +27,12 @@ def quote(text: str) -> str:
 
 
 def source_line(path: str) -> str:
-    """Return the command that every shell of the family knows."""
+    """Return the command with `.`, which every POSIX-like shell has."""
     return f". {quote(path)}"
 
 
-def source_line_of_bash(path: str) -> str:
-    """Return the command in the words that users of bash and zsh type."""
+def bash_source_line(path: str) -> str:
+    """Return the command with `source`, which users of bash and zsh prefer."""
     return f"source {quote(path)}"
 
 
@@ -41,13 +41,14 @@ WORD = r"""(?:[A-Za-z_]\w*=)?(?P<word>(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\;
 
 
 def read_words(line: str) -> Iterator[Word]:
-    """Yield the words of a line that hold no expansion."""
+    """Yield the words of a line that contain no expansion."""
     from cloche.shells.words import words_matching
 
     return words_matching(line, WORD, unquote)
 
 
 def unquote(word: str) -> str | None:
+    """Return the text of a word; None if it contains an expansion."""
     import re
 
     texts = []
@@ -74,7 +75,7 @@ SHELLS = (
         script_names=SCRIPT_NAMES,
         quote=quote,
         read_words=read_words,
-        source_line=source_line_of_bash,
+        source_line=bash_source_line,
         activation_test=ACTIVATION_TEST,
         test_options={"bash": ("--norc", "--noprofile", "-c"), "zsh": ("-f", "-c")},
     ),

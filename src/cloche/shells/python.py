@@ -1,4 +1,4 @@
-"""A Python that is running already: no shell, but it reads a script of its own."""
+"""A running Python process, which is not a shell but can also run an activation script."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def quote(text: str) -> str:
-    """Return `text` as a string literal in ASCII; there is nothing that it cannot hold."""
+    """Return `text` as a string literal in ASCII, which can express any text."""
     return ascii(text)
 
 

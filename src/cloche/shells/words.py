@@ -1,4 +1,4 @@
-"""Words of a shell's syntax: where they are in a line, and what they stand for."""
+"""Words in a line of shell code: where they are, and which text they represent."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ if TYPE_CHECKING:
 
 @value
 class Word:
-    """A word of which is known, without running the line, what it stands for."""
+    """A word whose text is known without running the line."""
 
     start: int
-    """Where it begins in the line, with its quotes."""
+    """The index of its first character in the line, including quotes."""
     end: int
+    """The index after its last character."""
     text: str
-    """What it stands for."""
+    """The text that it represents, without quotes and escapes."""
 
 
 def words_matching(line: str, pattern: str, unquote: Callable[[str], str | None]) -> Iterator[Word]:
     """Yield the words of a line that match a regular expression, or its group `word` if it has one.
 
-    :param unquote: returns what a word as it is written stands for; None if that is not known, or if it is not a word.
+    :param unquote: a function that returns the text of a word; None if the text is not known, or it is not a word.
     """
     compiled = re.compile(pattern)
     group = "word" if "word" in compiled.groupindex else 0
@@ -37,9 +38,9 @@ def words_matching(line: str, pattern: str, unquote: Callable[[str], str | None]
 
 
 def words_quoted_by(quote: Callable[[str], str], line: str) -> Iterator[Word]:
-    """Yield the words of a line that `quote` has written, for shells of which nothing else is known.
+    """Yield the words of a line that `quote` can have written, for shells of which only `quote` is known.
 
-    The usual ways to quote are undone, and the result counts where `quote` makes the same word of it again.
+    This tries the usual ways to unquote a word, and accepts a text if `quote` turns it into the same word again.
     """
 
     def unquote(word: str) -> str | None:
@@ -49,7 +50,7 @@ def words_quoted_by(quote: Callable[[str], str], line: str) -> Iterator[Word]:
 
 
 def possible_texts(word: str) -> Iterator[str]:
-    """Yield what a word may stand for: its letters, quotes in it doubled or escaped, or escapes as Python has them."""
+    """Yield the texts that a word may represent, by the usual quoting rules and by those of Python."""
     quote, inner = word[0], word[1:-1]
     if quote not in "'\"":
         yield word
@@ -69,7 +70,7 @@ def is_quoted_as(quote: Callable[[str], str], text: str, word: str) -> bool:
 
 
 def python_literal(word: str) -> str | None:
-    """Return the text that a string literal of Python stands for; None if it is something else."""
+    """Return the value of a Python string literal; None if `word` is something else."""
     try:
         literal = ast.literal_eval(word)
     except (ValueError, SyntaxError):
