@@ -14,7 +14,7 @@ from cloche.model.interpreter import Host
 from cloche.shells.family import shell_of_program
 from cloche.testing.fakes import KINDS, fake_environment
 from cloche.testing.hostile import HOSTILE, directory_name
-from cloche.testing.shells import write
+from cloche.testing.shells import write_scripts
 from tests.tools import require
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def make(directory: Path, name: str, program: str) -> Environment:
     kind = next(kind for kind, one in KINDS.items() if one.os_name == os.name)
     environment = fake_environment(directory / name, KINDS[kind])
     activator = __import__(f"cloche.builtin.activators.{shell.name}", fromlist=["activator"]).activator
-    write(activator.scripts(environment), environment)
+    write_scripts(activator.scripts(environment), environment)
     return environment
 
 

@@ -83,7 +83,7 @@ def test_a_copy_may_be_called_anything_while_the_original_stands(arguments: list
     found, ran = runner.activate_hostile("relocatable", NAMES)
     assert {name: wrong for name, wrong in found.items() if wrong} == {}, ran.errors
     assert found.keys() == NAMES.keys()
-    assert (ran.left, ran.output) == ((), "")
+    assert (ran.new_files, ran.output) == ((), "")
 
 
 WAYS = {
