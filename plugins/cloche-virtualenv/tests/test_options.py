@@ -14,7 +14,7 @@ from packaging.version import Version
 from cloche_virtualenv.arguments import Announced, ignored_options, read_options
 from cloche_virtualenv.options import OPTIONS, Options
 from cloche_virtualenv.request import choices_for
-from cloche_virtualenv.shim import LIKE
+from cloche_virtualenv.shim import COMPATIBLE_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,8 +116,8 @@ def virtualenv() -> str:
     program = "from importlib.metadata import version; print(version('virtualenv'))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     installed = done.stdout.strip() or "0"
-    if Version(installed) < Version(LIKE):
-        reason = f"virtualenv {LIKE} or later is not installed"
+    if Version(installed) < Version(COMPATIBLE_VERSION):
+        reason = f"virtualenv {COMPATIBLE_VERSION} or later is not installed"
         pytest.fail(reason) if os.environ.get("CLOCHE_REQUIRE_ALL") == "1" else pytest.skip(reason)
     return installed
 

@@ -18,7 +18,7 @@ import pytest
 import cloche
 from cloche import ClocheError, DestinationError
 from cloche_virtualenv import shim, stand_in
-from cloche_virtualenv.journal import KEEP
+from cloche_virtualenv.journal import SHIM_DIRECTORY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +81,7 @@ def tree(root: Path) -> dict[str, tuple[object, ...]]:
     for path in sorted(root.rglob("*")):
         status = path.lstat()
         what = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
-        if not {"__pycache__", KEEP} & set(path.parts):
+        if not {"__pycache__", SHIM_DIRECTORY} & set(path.parts):
             times = () if path.is_dir() else (status.st_mtime_ns,)
             found[str(path.relative_to(root))] = (what, status.st_mode, *times)
     return found
@@ -106,7 +106,7 @@ def test_the_stand_in_is_installed_works_and_is_removed(tool: cloche.Environment
     status = shim.remove(tool.location)
     assert (status.installed, status.announced) == (False, VERSION)
     assert tree(tool.root) == before
-    assert not (tool.root / KEEP).exists()
+    assert not (tool.root / SHIM_DIRECTORY).exists()
     assert said_by(tool) == "the real one\n"
 
 
@@ -169,7 +169,7 @@ def test_a_virtualenv_that_pip_installs_over_it_stays(tool: cloche.Environment, 
     assert said_by(tool) == "the real one\n"
     status = shim.remove(tool.location)
     assert (status.announced, status.replaced) == ("30.0", False)
-    assert not (tool.root / KEEP).exists()
+    assert not (tool.root / SHIM_DIRECTORY).exists()
     assert shim.install(tool.location).kept == "30.0"
 
 
@@ -191,7 +191,7 @@ def test_a_virtualenv_that_could_not_be_restored_is_refused(tool: cloche.Environ
     before = tree(tool.root)
 
     record.write_text(f"{lines}other/module.py,,\n")
-    with pytest.raises(DestinationError, match=r"cannot be put aside, such as `other/module\.py`"):
+    with pytest.raises(DestinationError, match=r"cannot be moved, such as `other/module\.py`"):
         shim.install(tool.location)
     record.unlink()
     with pytest.raises(DestinationError, match="has no RECORD"):
@@ -205,7 +205,7 @@ def test_a_virtualenv_that_could_not_be_restored_is_refused(tool: cloche.Environ
 
 
 def test_a_python_that_cannot_run_cloche_is_refused(tool: cloche.Environment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shim, "OLDEST", (9, 0))
+    monkeypatch.setattr(shim, "MINIMUM_PYTHON", (9, 0))
 
     with pytest.raises(DestinationError, match=r"cloche needs Python 3\.10 or later"):
         shim.install(tool.location)
@@ -215,7 +215,7 @@ def test_a_stand_in_that_does_not_work_is_not_installed(
     tool: cloche.Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = tree(tool.root)
-    monkeypatch.setattr(stand_in, "TRY", "raise SystemExit('broken')")
+    monkeypatch.setattr(stand_in, "IMPORT_STAND_IN", "raise SystemExit('broken')")
 
     with pytest.raises(ClocheError, match=r"does not work in .* broken"):
         shim.install(tool.location)
@@ -249,7 +249,7 @@ def test_a_failed_rename_changes_nothing(
 KILLED = """
 import os, sys
 from cloche_virtualenv import shim, stand_in
-from cloche_virtualenv.journal import KEEP
+from cloche_virtualenv.journal import SHIM_DIRECTORY
 action, location, count = sys.argv[1:]
 rename, left = os.rename, iter(range(int(count)))
 def dying(source, target):
@@ -294,10 +294,10 @@ def test_the_command_reports_what_it_did(tool: cloche.Environment) -> None:
 
 def test_the_directory_it_borrows_from_is_named_if_it_does_not_exist(tool: cloche.Environment) -> None:
     shim.install(tool.location)
-    places = tool.purelib / "virtualenv" / "_places.py"
-    places.write_text('PLACES = {"cloche_virtualenv": "/nowhere", "cloche": "/nowhere"}\n')
+    places = tool.purelib / "virtualenv" / "_directories.py"
+    places.write_text('DIRECTORIES = {"cloche_virtualenv": "/nowhere", "cloche": "/nowhere"}\n')
 
     done = subprocess.run([tool.bin / "virtualenv"], capture_output=True, text=True, check=False)
 
     assert done.returncode == 1
-    assert "does not exist any more in `/nowhere`: install cloche there again" in done.stderr
+    assert "no longer exists in `/nowhere`: install cloche there again" in done.stderr
