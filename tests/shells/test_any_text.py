@@ -1,7 +1,7 @@
-"""Any directory and any prompt, in every shell that a built-in activator serves: both arrive as they are, and nothing runs.
+"""Test that directories and prompts with any name reach every shell unchanged, and that nothing in them runs.
 
-One process of a shell enters and leaves many environments. Their scripts stand at plain places and speak of directories
-that are not there, so that a name may be whatever a name may be.
+One process of a shell activates and deactivates many environments. Their scripts have plain paths and refer to
+directories that do not exist, so that a directory can have any name.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cloche.plugins.hookspecs import Activator
 
 TRICKY = "\\'\"`$!%^&|;<>(){}[]#~*?=,@+-:. \t\r\n\u2018\u2019\u201c\u201dPATH1_CLOCHE"
-"""What shells do something about, and pieces of what they might then find."""
+"""Characters that are special in some shell, and pieces of names that could then be expanded."""
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30) | st.text(TRICKY, max_size=20)
 NAMES = TEXTS.map(lambda text: text.replace("/", "").replace(":", "")).filter(lambda name: name not in ("", ".", ".."))
@@ -41,7 +41,7 @@ USUAL = [(name.replace("/", "").replace(":", "") or "x", name) for name in CASES
 
 
 class Seen(NamedTuple):
-    """What an environment looks like from inside, and what is left of it afterwards."""
+    """The variables while an environment is active, and after deactivation."""
 
     root: str
     prompt: str
@@ -50,14 +50,14 @@ class Seen(NamedTuple):
 
 
 class Shell(NamedTuple):
-    """A shell, and how scripts are written for it; `{script}` is the path of one, which is plain."""
+    """A shell, and how to source a script in it; `{script}` is the path of the script, which is plain."""
 
     arguments: Sequence[str]
     activator: Activator
     enter: str
     script: str
     refused: str = ""
-    """Characters that it has no way to write."""
+    """Characters that the activator refuses."""
 
 
 POSIX = {
@@ -76,18 +76,18 @@ SHELLS = {
 }
 
 SEEN = "/usr/bin/printenv -0 VIRTUAL_ENV VIRTUAL_ENV_PROMPT PATH"
-"""What children see; afterwards only PATH may be left of them."""
+"""A command that prints the variables of a child process; after deactivation, only PATH is set."""
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """A directory with nothing in it but what a test puts there: whatever else is there has been run."""
+    """Return a directory with an empty subdirectory `cwd`; a file in `cwd` shows that a command in a name ran."""
     (tmp_path / "cwd").mkdir()
     return tmp_path
 
 
 def write(place: Path, activator: Activator, places: Sequence[tuple[str, str]]) -> list[Path]:
-    """Write the scripts for directories and prompts, and return where those of each are."""
+    """Write the scripts for directories and prompts, and return the directories of the scripts."""
     shutil.rmtree(place / "scripts", ignore_errors=True)
     made = []
     for number, (name, prompt) in enumerate(places):
@@ -104,9 +104,7 @@ def write(place: Path, activator: Activator, places: Sequence[tuple[str, str]]) 
 @given(places=PLACES)
 @example(places=USUAL)
 @examples(4)
-def test_a_shell_sees_the_directory_and_the_prompt_as_they_are(
-    place: Path, name: str, places: list[tuple[str, str]]
-) -> None:
+def test_a_shell_receives_directory_and_prompt_unchanged(place: Path, name: str, places: list[tuple[str, str]]) -> None:
     shell = SHELLS[name]
     places = [pair for pair in places if not set(shell.refused) & set("".join(pair))]
     scripts = write(place, shell.activator, places)
@@ -129,13 +127,13 @@ def test_a_shell_sees_the_directory_and_the_prompt_as_they_are(
     expected = [part for name, prompt in places for part in (f"/srv/{name}", prompt, f"/srv/{name}/bin:{path}", path)]
     assert said == [*expected, ""]
     assert done.stderr == b""
-    assert os.listdir(place / "cwd") == [], "something was run"
+    assert os.listdir(place / "cwd") == [], "a command in a name ran"
 
 
 @given(places=PLACES)
 @example(places=USUAL)
 @examples(2)
-def test_powershell_sees_the_directory_and_the_prompt_as_they_are(place: Path, places: list[tuple[str, str]]) -> None:
+def test_powershell_receives_directory_and_prompt_unchanged(place: Path, places: list[tuple[str, str]]) -> None:
     scripts = write(place, powershell.activator, places)
     session = place / "session.ps1"
     tell = "$env:VIRTUAL_ENV, $env:VIRTUAL_ENV_PROMPT, $env:PATH"
@@ -165,7 +163,7 @@ def test_powershell_sees_the_directory_and_the_prompt_as_they_are(place: Path, p
         part for name, prompt in places for part in (f"/srv/{name}", prompt, f"/srv/{name}/bin:{path}", "", "", path)
     ]
     assert said == expected
-    assert os.listdir(place / "cwd") == [], "something was run"
+    assert os.listdir(place / "cwd") == [], "a command in a name ran"
 
 
 PROGRAM = """
@@ -180,10 +178,8 @@ for script in sys.argv[1:]:
 @pytest.mark.parametrize("minor", ["3.6", "3.13"])
 @given(places=PLACES)
 @examples(2)
-def test_a_python_sees_the_directory_and_the_prompt_as_they_are(
-    place: Path, minor: str, places: list[tuple[str, str]]
-) -> None:
-    """Its directory is the one that the script lies in."""
+def test_python_receives_directory_and_prompt_unchanged(place: Path, minor: str, places: list[tuple[str, str]]) -> None:
+    """The environment is the one that contains the script."""
     roots = []
     for name, prompt in dict(places).items():
         root = place / "roots" / name.encode()[:80].decode(errors="ignore")
@@ -207,4 +203,4 @@ def test_a_python_sees_the_directory_and_the_prompt_as_they_are(
     assert [json.loads(line) for line in done.stdout.splitlines()] == [
         [root, prompt, f"{root}/bin"] for root, prompt in roots
     ]
-    assert os.listdir(place / "cwd") == [], "something was run"
+    assert os.listdir(place / "cwd") == [], "a command in a name ran"
