@@ -103,9 +103,9 @@ def test_a_running_python_activates_the_environment(tmp_path: Path, name: str, h
 def test_it_is_the_same_whatever_the_directory_is_called(tmp_path: Path) -> None:
     paths = [make(tmp_path / str(number) / name, name) for number, name in enumerate(HOSTILE_POSIX.values())]
 
-    told = run(pyenv("3.6"), *(f"{RUNPY.format(path=path)}\n{TELL}" for path in paths))
+    state = run(pyenv("3.6"), *(f"{RUNPY.format(path=path)}\n{TELL}" for path in paths))
 
-    for number, (name, one) in enumerate(zip(HOSTILE_POSIX.values(), told, strict=True)):
+    for number, (name, one) in enumerate(zip(HOSTILE_POSIX.values(), state, strict=True)):
         root = str(tmp_path / str(number) / name)
         assert one["environ"]["VIRTUAL_ENV"] == one["prefix"] == root
         assert one["environ"]["VIRTUAL_ENV_PROMPT"] == name
@@ -115,9 +115,9 @@ def test_it_is_the_same_whatever_the_directory_is_called(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("path", [None, ""])
 def test_path_gets_no_empty_entries(tmp_path: Path, path: str | None) -> None:
-    (told,) = run(pyenv("3.11"), RUNPY.format(path=make(tmp_path / "env")), TELL, changes={"PATH": path})
+    (state,) = run(pyenv("3.11"), RUNPY.format(path=make(tmp_path / "env")), TELL, changes={"PATH": path})
 
-    assert told["environ"]["PATH"] == f"{tmp_path}/env/bin"
+    assert state["environ"]["PATH"] == f"{tmp_path}/env/bin"
 
 
 def test_twice_is_once(tmp_path: Path) -> None:
@@ -144,9 +144,9 @@ def test_child_processes_do_not_inherit_pythonhome(tmp_path: Path) -> None:
     python = pyenv("3.11")
     home = os.path.dirname(os.path.dirname(os.path.realpath(python)))
 
-    (told,) = run(python, RUNPY.format(path=make(tmp_path / "env")), TELL, changes={"PYTHONHOME": home})
+    (state,) = run(python, RUNPY.format(path=make(tmp_path / "env")), TELL, changes={"PYTHONHOME": home})
 
-    assert "PYTHONHOME" not in told["environ"]
+    assert "PYTHONHOME" not in state["environ"]
 
 
 def test_a_moved_environment_is_activated_at_its_new_path(tmp_path: Path) -> None:
@@ -154,9 +154,9 @@ def test_a_moved_environment_is_activated_at_its_new_path(tmp_path: Path) -> Non
     make(tmp_path / "before")
     (tmp_path / "before").rename(tmp_path / "after")
 
-    (told,) = run(pyenv("3.11"), RUNPY.format(path=f"{tmp_path}/after/bin/activate_this.py"), TELL)
+    (state,) = run(pyenv("3.11"), RUNPY.format(path=f"{tmp_path}/after/bin/activate_this.py"), TELL)
 
-    assert told["prefix"] == f"{tmp_path}/after"
+    assert state["prefix"] == f"{tmp_path}/after"
 
 
 @pytest.mark.parametrize("globals_of_it", ["{}", "{'__file__': '/srv/program.py'}"])

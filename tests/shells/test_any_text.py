@@ -34,10 +34,10 @@ TRICKY = "\\'\"`$!%^&|;<>(){}[]#~*?=,@+-:. \t\r\n\u2018\u2019\u201c\u201dPATH1_C
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30) | st.text(TRICKY, max_size=20)
 NAMES = TEXTS.map(lambda text: text.replace("/", "").replace(":", "")).filter(lambda name: name not in ("", ".", ".."))
-PLACES = st.lists(st.tuples(NAMES, TEXTS), min_size=25, max_size=25)
+NAMES_AND_PROMPTS = st.lists(st.tuples(NAMES, TEXTS), min_size=25, max_size=25)
 """Names of directories, and prompts."""
 
-USUAL = [(name.replace("/", "").replace(":", "") or "x", name) for name in CASES.values()]
+HOSTILE_PAIRS = [(name.replace("/", "").replace(":", "") or "x", name) for name in CASES.values()]
 
 
 class Seen(NamedTuple):
@@ -75,7 +75,7 @@ SHELLS = {
     "tcsh": Shell(["tcsh", "-f"], csh.activator, "source {script}", "activate.csh", refused="\n"),
 }
 
-SEEN = "/usr/bin/printenv -0 VIRTUAL_ENV VIRTUAL_ENV_PROMPT PATH"
+PRINT_VARIABLES = "/usr/bin/printenv -0 VIRTUAL_ENV VIRTUAL_ENV_PROMPT PATH"
 """A command that prints the variables of a child process; after deactivation, only PATH is set."""
 
 
@@ -89,27 +89,28 @@ def place(tmp_path: Path) -> Path:
 def write(place: Path, activator: Activator, places: Sequence[tuple[str, str]]) -> list[Path]:
     """Write the scripts for directories and prompts, and return the directories of the scripts."""
     shutil.rmtree(place / "scripts", ignore_errors=True)
-    made = []
+    directories = []
     for number, (name, prompt) in enumerate(places):
         directory = place / "scripts" / str(number)
         directory.mkdir(parents=True)
         for script in activator.scripts(describe(f"/srv/{name}", prompt)):
             mark = b"\xef\xbb\xbf" if script.byte_order_mark else b""
             (directory / script.name).write_bytes(mark + script.text.replace("\n", script.newline).encode())
-        made.append(directory)
-    return made
+        directories.append(directory)
+    return directories
 
 
 @pytest.mark.parametrize("name", SHELLS)
-@given(places=PLACES)
-@example(places=USUAL)
+@given(places=NAMES_AND_PROMPTS)
+@example(places=HOSTILE_PAIRS)
 @examples(4)
 def test_a_shell_receives_directory_and_prompt_unchanged(place: Path, name: str, places: list[tuple[str, str]]) -> None:
     shell = SHELLS[name]
     places = [pair for pair in places if not set(shell.refused) & set("".join(pair))]
     scripts = write(place, shell.activator, places)
     lines = [
-        f"{shell.enter.format(script=directory / shell.script)}\n{SEEN}\ndeactivate\n{SEEN}\n" for directory in scripts
+        f"{shell.enter.format(script=directory / shell.script)}\n{PRINT_VARIABLES}\ndeactivate\n{PRINT_VARIABLES}\n"
+        for directory in scripts
     ]
 
     done = subprocess.run(
@@ -122,16 +123,16 @@ def test_a_shell_receives_directory_and_prompt_unchanged(place: Path, name: str,
         check=False,
     )
 
-    said = done.stdout.decode().split("\0")
+    output = done.stdout.decode().split("\0")
     path = os.environ["PATH"]
     expected = [part for name, prompt in places for part in (f"/srv/{name}", prompt, f"/srv/{name}/bin:{path}", path)]
-    assert said == [*expected, ""]
+    assert output == [*expected, ""]
     assert done.stderr == b""
     assert os.listdir(place / "cwd") == [], "a command in a name ran"
 
 
-@given(places=PLACES)
-@example(places=USUAL)
+@given(places=NAMES_AND_PROMPTS)
+@example(places=HOSTILE_PAIRS)
 @examples(2)
 def test_powershell_receives_directory_and_prompt_unchanged(place: Path, places: list[tuple[str, str]]) -> None:
     scripts = write(place, powershell.activator, places)
@@ -154,7 +155,7 @@ def test_powershell_receives_directory_and_prompt_unchanged(place: Path, places:
     )
 
     assert done.stderr == b""
-    said = [
+    output = [
         b"".join(int(unit).to_bytes(2, "little") for unit in line.split(",") if unit).decode("utf-16-le")
         for line in done.stdout.decode().split("\n")[:-1]
     ]
@@ -162,7 +163,7 @@ def test_powershell_receives_directory_and_prompt_unchanged(place: Path, places:
     expected = [
         part for name, prompt in places for part in (f"/srv/{name}", prompt, f"/srv/{name}/bin:{path}", "", "", path)
     ]
-    assert said == expected
+    assert output == expected
     assert os.listdir(place / "cwd") == [], "a command in a name ran"
 
 
@@ -170,13 +171,13 @@ PROGRAM = """
 import json, os, runpy, sys
 for script in sys.argv[1:]:
     runpy.run_path(script)
-    told = [os.environ["VIRTUAL_ENV"], os.environ["VIRTUAL_ENV_PROMPT"], os.environ["PATH"].split(":")[0]]
-    print(json.dumps(told))
+    values = [os.environ["VIRTUAL_ENV"], os.environ["VIRTUAL_ENV_PROMPT"], os.environ["PATH"].split(":")[0]]
+    print(json.dumps(values))
 """
 
 
 @pytest.mark.parametrize("minor", ["3.6", "3.13"])
-@given(places=PLACES)
+@given(places=NAMES_AND_PROMPTS)
 @examples(2)
 def test_python_receives_directory_and_prompt_unchanged(place: Path, minor: str, places: list[tuple[str, str]]) -> None:
     """The environment is the one that contains the script."""

@@ -86,7 +86,7 @@ def states(script: str, cwd: Path, environ: Mapping[str, str] | None = None) -> 
 def test_activation_sets_variables_and_deactivation_restores_them(settled: str, tmp_path: Path) -> None:
     """If every variable was set before."""
     root = tmp_path / "an env"
-    told = states(settled + cycle(source(build(root, activator, "its name", "/tcl", "/tk"))), tmp_path / "cwd", FULL)
+    printed = states(settled + cycle(source(build(root, activator, "its name", "/tcl", "/tk"))), tmp_path / "cwd", FULL)
     expected = {
         "PATH": f"{root}/bin:{FULL['PATH']}",
         "VIRTUAL_ENV": str(root),
@@ -95,29 +95,29 @@ def test_activation_sets_variables_and_deactivation_restores_them(settled: str, 
         "TCL_LIBRARY": "/tcl",
         "TK_LIBRARY": "/tk",
     }
-    assert told["active"] == State({**expected, "PYTHONHOME": None}, expected)
-    assert told["before"] == State(FULL, FULL)
-    assert told["after"] == told["before"]
+    assert printed["active"] == State({**expected, "PYTHONHOME": None}, expected)
+    assert printed["before"] == State(FULL, FULL)
+    assert printed["after"] == printed["before"]
     assert list((tmp_path / "cwd").iterdir()) == []
 
 
 def test_unset_variables_are_unset_again(tmp_path: Path) -> None:
     """Including PATH."""
     unset = "".join(f"unsetenv {name}\n" for name in NAMES)
-    told = states(unset + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk"))), tmp_path / "cwd")
-    assert told["active"].exported["PATH"] == f"{tmp_path}/env/bin"
-    assert told["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
-    assert told["after"] == State(dict.fromkeys(NAMES), {})
+    printed = states(unset + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk"))), tmp_path / "cwd")
+    assert printed["active"].exported["PATH"] == f"{tmp_path}/env/bin"
+    assert printed["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
+    assert printed["after"] == State(dict.fromkeys(NAMES), {})
 
 
 def test_empty_variables_are_empty_again(tmp_path: Path) -> None:
     """No empty entry, which means the current directory, is added to an empty PATH."""
     empty = dict.fromkeys(NAMES, "")
     script = "setenv PATH ''\n" + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk")))
-    told = states(script, tmp_path / "cwd", empty | {"PATH": "/usr/bin"})
-    assert told["active"].exported["PATH"] == f"{tmp_path}/env/bin"
-    assert told["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
-    assert told["after"] == State(empty, empty)
+    printed = states(script, tmp_path / "cwd", empty | {"PATH": "/usr/bin"})
+    assert printed["active"].exported["PATH"] == f"{tmp_path}/env/bin"
+    assert printed["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
+    assert printed["after"] == State(empty, empty)
 
 
 def test_nothing_in_names_is_expanded_or_run(settled: str, tmp_path: Path) -> None:
@@ -151,9 +151,9 @@ def test_python_is_that_of_the_environment(tmp_path: Path) -> None:
 
 def test_the_locale_need_not_support_the_name(tmp_path: Path) -> None:
     root = tmp_path / HOSTILE["unicode"]
-    told = states(cycle(source(build(root, activator))), tmp_path / "cwd", {"LC_ALL": "C"})
-    assert told["active"].exported["VIRTUAL_ENV"] == str(root)
-    assert told["after"] == told["before"]
+    printed = states(cycle(source(build(root, activator))), tmp_path / "cwd", {"LC_ALL": "C"})
+    assert printed["active"].exported["VIRTUAL_ENV"] == str(root)
+    assert printed["after"] == printed["before"]
 
 
 def test_a_second_activation_changes_nothing(tmp_path: Path) -> None:
@@ -173,11 +173,11 @@ def test_a_second_activation_changes_nothing(tmp_path: Path) -> None:
 def test_a_second_environment_replaces_the_first(tmp_path: Path) -> None:
     first = source(build(tmp_path / "first", activator, "first", "/tcl"))
     second = source(build(tmp_path / "second", activator, "second", "", "/tk"))
-    told = states(cycle(first + second), tmp_path / "cwd", FULL)
-    assert told["active"].exported["PATH"] == f"{tmp_path}/second/bin:{FULL['PATH']}"
-    assert told["active"].exported["TCL_LIBRARY"] == FULL["TCL_LIBRARY"]
-    assert told["active"].exported["TK_LIBRARY"] == "/tk"
-    assert told["after"] == told["before"]
+    printed = states(cycle(first + second), tmp_path / "cwd", FULL)
+    assert printed["active"].exported["PATH"] == f"{tmp_path}/second/bin:{FULL['PATH']}"
+    assert printed["active"].exported["TCL_LIBRARY"] == FULL["TCL_LIBRARY"]
+    assert printed["active"].exported["TK_LIBRARY"] == "/tk"
+    assert printed["after"] == printed["before"]
 
 
 def test_a_nested_shell_restores_the_inherited_environment(tmp_path: Path) -> None:
@@ -185,17 +185,17 @@ def test_a_nested_shell_restores_the_inherited_environment(tmp_path: Path) -> No
     first, second = (source(build(tmp_path / name, activator, name)) for name in ("first", "second"))
     child = tmp_path / "child"
     child.write_text(cycle(second))
-    told = states(f"{first}tcsh -f {child}\n", tmp_path / "cwd")
-    assert told["before"].exported["VIRTUAL_ENV"] == f"{tmp_path}/first"
-    assert told["active"].exported["PATH"].startswith(f"{tmp_path}/second/bin:{tmp_path}/first/bin:")
-    assert told["after"] == told["before"]
+    printed = states(f"{first}tcsh -f {child}\n", tmp_path / "cwd")
+    assert printed["before"].exported["VIRTUAL_ENV"] == f"{tmp_path}/first"
+    assert printed["active"].exported["PATH"].startswith(f"{tmp_path}/second/bin:{tmp_path}/first/bin:")
+    assert printed["after"] == printed["before"]
 
 
 def test_variables_that_activation_does_not_set_are_kept(tmp_path: Path) -> None:
     """Most environments do not set TCL_LIBRARY; a value that the user sets while active is kept."""
     script = source(build(tmp_path / "env", activator)) + "setenv TCL_LIBRARY /mine\ndeactivate\n"
-    told = states(script + tell("after"), tmp_path / "cwd", FULL)
-    assert told["after"].exported["TCL_LIBRARY"] == "/mine"
+    printed = states(script + tell("after"), tmp_path / "cwd", FULL)
+    assert printed["after"].exported["TCL_LIBRARY"] == "/mine"
 
 
 def test_deactivation_removes_all_names_of_the_script(tmp_path: Path) -> None:
@@ -213,8 +213,8 @@ def test_deactivation_removes_all_names_of_the_script(tmp_path: Path) -> None:
 def test_deactivate_nondestructive_keeps_the_alias(tmp_path: Path) -> None:
     activate = source(build(tmp_path / "env", activator))
     script = f"{tell('before')}{activate}deactivate nondestructive\n{tell('after')}deactivate\n"
-    told = states(script, tmp_path / "cwd", FULL)
-    assert told["after"] == told["before"]
+    printed = states(script, tmp_path / "cwd", FULL)
+    assert printed["after"] == printed["before"]
 
 
 def test_a_pydoc_of_the_user_is_kept(tmp_path: Path) -> None:
@@ -285,8 +285,8 @@ def test_environments_of_other_tools_are_deactivated_first(tmp_path: Path) -> No
 
 def test_running_the_script_instead_of_sourcing_it_is_an_error(tmp_path: Path) -> None:
     script = build(tmp_path / "it's", activator) / "activate.csh"
-    told = f"this script must be sourced, not run; type: source {script}\n"
-    assert attempt([*CSH, str(script)], "", tmp_path / "cwd") == (33, "", told)
+    message = f"this script must be sourced, not run; type: source {script}\n"
+    assert attempt([*CSH, str(script)], "", tmp_path / "cwd") == (33, "", message)
 
 
 @pytest.mark.parametrize("settled", ["", "set backslash_quote"])

@@ -87,7 +87,7 @@ def states(script: str, cwd: Path, environ: Mapping[str, str] | None = None) -> 
 def test_activation_sets_variables_and_deactivation_restores_them(tmp_path: Path) -> None:
     """If every variable was set and exported before."""
     root = tmp_path / "an env"
-    told = states(cycle(source(build(root, activator, "its name", "/tcl", "/tk"))), tmp_path / "cwd", FULL)
+    printed = states(cycle(source(build(root, activator, "its name", "/tcl", "/tk"))), tmp_path / "cwd", FULL)
     expected = {
         "PATH": f"{root}/bin:{FULL['PATH']}",
         "VIRTUAL_ENV": str(root),
@@ -96,39 +96,39 @@ def test_activation_sets_variables_and_deactivation_restores_them(tmp_path: Path
         "TCL_LIBRARY": "/tcl",
         "TK_LIBRARY": "/tk",
     }
-    assert told["active"] == State({**expected, "PYTHONHOME": None}, expected)
-    assert told["before"] == State(FULL, FULL)
-    assert told["after"] == told["before"]
+    assert printed["active"] == State({**expected, "PYTHONHOME": None}, expected)
+    assert printed["before"] == State(FULL, FULL)
+    assert printed["after"] == printed["before"]
 
 
 def test_unset_variables_are_unset_again(tmp_path: Path) -> None:
     """Including PATH."""
     unset = f"for name in {' '.join(NAMES)}\nset -eg $name\nend\n"
-    told = states(unset + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk"))), tmp_path / "cwd")
-    assert told["active"].exported["PATH"] == f"{tmp_path}/env/bin"
-    assert told["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
-    assert told["after"] == State(dict.fromkeys(NAMES), {})
+    printed = states(unset + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk"))), tmp_path / "cwd")
+    assert printed["active"].exported["PATH"] == f"{tmp_path}/env/bin"
+    assert printed["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
+    assert printed["after"] == State(dict.fromkeys(NAMES), {})
 
 
 def test_empty_variables_are_empty_again(tmp_path: Path) -> None:
     """No empty entry is added to an empty PKG_CONFIG_PATH."""
     empty = dict.fromkeys(NAMES, "")
     script = "set PATH\n" + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk")))
-    told = states(script, tmp_path / "cwd", empty | {"PATH": "/usr/bin"})
-    assert told["active"].exported["PATH"] == f"{tmp_path}/env/bin"
-    assert told["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
-    assert told["after"] == State(empty, empty)
+    printed = states(script, tmp_path / "cwd", empty | {"PATH": "/usr/bin"})
+    assert printed["active"].exported["PATH"] == f"{tmp_path}/env/bin"
+    assert printed["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
+    assert printed["after"] == State(empty, empty)
 
 
 def test_variables_that_were_not_exported_are_not_exported_again(tmp_path: Path) -> None:
     """Including PATH; while the environment is active, its values are exported."""
     hide = "".join(f"set -gu {name} $KEEP_{name}\n" for name in FULL if name != "PATH") + "set -gu PATH $PATH\n"
     script = hide + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk")))
-    told = states(script, tmp_path / "cwd", {f"KEEP_{name}": value for name, value in FULL.items()})
-    assert told["before"].exported == {}
-    assert told["active"].exported["VIRTUAL_ENV"] == f"{tmp_path}/env"
-    assert told["active"].exported["PATH"].startswith(f"{tmp_path}/env/bin:")
-    assert told["after"] == told["before"]
+    printed = states(script, tmp_path / "cwd", {f"KEEP_{name}": value for name, value in FULL.items()})
+    assert printed["before"].exported == {}
+    assert printed["active"].exported["VIRTUAL_ENV"] == f"{tmp_path}/env"
+    assert printed["active"].exported["PATH"].startswith(f"{tmp_path}/env/bin:")
+    assert printed["after"] == printed["before"]
 
 
 def test_a_universal_variable_becomes_visible_again(tmp_path: Path) -> None:
@@ -168,29 +168,29 @@ def test_python_is_that_of_the_environment(tmp_path: Path) -> None:
 def test_a_second_activation_changes_nothing(tmp_path: Path) -> None:
     activate = source(build(tmp_path / "env", activator, tcl="/tcl"))
     script = f"state before\n{activate}state once\n{activate}state twice\ndeactivate\nstate after\n"
-    told = states(script, tmp_path / "cwd", FULL)
-    assert told["twice"] == told["once"]
-    assert told["after"] == told["before"]
+    printed = states(script, tmp_path / "cwd", FULL)
+    assert printed["twice"] == printed["once"]
+    assert printed["after"] == printed["before"]
 
 
 def test_a_second_environment_replaces_the_first(tmp_path: Path) -> None:
     first = source(build(tmp_path / "first", activator, "first", "/tcl"))
     second = source(build(tmp_path / "second", activator, "second", "", "/tk"))
-    told = states(cycle(first + second), tmp_path / "cwd", FULL)
-    assert told["active"].exported["PATH"] == f"{tmp_path}/second/bin:{FULL['PATH']}"
-    assert told["active"].exported["TCL_LIBRARY"] == FULL["TCL_LIBRARY"]
-    assert told["active"].exported["TK_LIBRARY"] == "/tk"
-    assert told["after"] == told["before"]
+    printed = states(cycle(first + second), tmp_path / "cwd", FULL)
+    assert printed["active"].exported["PATH"] == f"{tmp_path}/second/bin:{FULL['PATH']}"
+    assert printed["active"].exported["TCL_LIBRARY"] == FULL["TCL_LIBRARY"]
+    assert printed["active"].exported["TK_LIBRARY"] == "/tk"
+    assert printed["after"] == printed["before"]
 
 
 def test_a_nested_shell_restores_the_inherited_environment(tmp_path: Path) -> None:
     """A child inherits the active environment, can activate another one, and deactivates only that one."""
     first, second = (source(build(tmp_path / name, activator, name)) for name in ("first", "second"))
     child = PROLOGUE + cycle(second)
-    told = states(f"{first}fish --no-config -c {activator.quote(child)}\n", tmp_path / "cwd")
-    assert told["before"].exported["VIRTUAL_ENV"] == f"{tmp_path}/first"
-    assert told["active"].exported["PATH"].startswith(f"{tmp_path}/second/bin:{tmp_path}/first/bin:")
-    assert told["after"] == told["before"]
+    printed = states(f"{first}fish --no-config -c {activator.quote(child)}\n", tmp_path / "cwd")
+    assert printed["before"].exported["VIRTUAL_ENV"] == f"{tmp_path}/first"
+    assert printed["active"].exported["PATH"].startswith(f"{tmp_path}/second/bin:{tmp_path}/first/bin:")
+    assert printed["after"] == printed["before"]
 
 
 @pytest.mark.parametrize(
@@ -212,8 +212,8 @@ def test_entries_that_the_user_added_to_path_are_kept(tmp_path: Path, change: st
 def test_variables_that_activation_does_not_set_are_kept(tmp_path: Path) -> None:
     """Most environments do not set TCL_LIBRARY; a value that the user sets while active is kept."""
     script = source(build(tmp_path / "env", activator)) + "set -gx TCL_LIBRARY /mine\ndeactivate\nstate after\n"
-    told = states(script, tmp_path / "cwd", FULL)
-    assert told["after"].exported["TCL_LIBRARY"] == "/mine"
+    printed = states(script, tmp_path / "cwd", FULL)
+    assert printed["after"].exported["TCL_LIBRARY"] == "/mine"
 
 
 def test_deactivation_removes_all_names_of_the_script(tmp_path: Path) -> None:
@@ -310,8 +310,8 @@ def test_a_multiline_prompt_sees_the_status_of_the_last_command(tmp_path: Path) 
 
 def test_running_the_script_instead_of_sourcing_it_is_an_error(tmp_path: Path) -> None:
     script = build(tmp_path / "it's", activator) / "activate.fish"
-    told = f"this script must be sourced, not run; type: source {script}\n"
-    assert attempt([*FISH, str(script)], "", tmp_path / "cwd") == (33, "", told)
+    message = f"this script must be sourced, not run; type: source {script}\n"
+    assert attempt([*FISH, str(script)], "", tmp_path / "cwd") == (33, "", message)
 
 
 def test_the_script_can_be_sourced_in_a_function(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def states(
 def test_activation_sets_variables_and_deactivation_restores_them(strict: list[str], tmp_path: Path) -> None:
     """With `set -eu`, and if every variable was set and exported before."""
     root = tmp_path / "an env"
-    told = states(strict, cycle(source(build(root, activator, "its name", "/tcl", "/tk"))), tmp_path / "cwd", FULL)
+    printed = states(strict, cycle(source(build(root, activator, "its name", "/tcl", "/tk"))), tmp_path / "cwd", FULL)
     expected = {
         "PATH": f"{root}/bin:{FULL['PATH']}",
         "VIRTUAL_ENV": str(root),
@@ -145,19 +145,19 @@ def test_activation_sets_variables_and_deactivation_restores_them(strict: list[s
         "TCL_LIBRARY": "/tcl",
         "TK_LIBRARY": "/tk",
     }
-    assert told["active"] == State({**expected, "PYTHONHOME": None}, expected)
-    assert told["before"] == State(FULL, FULL)
-    assert told["after"] == told["before"]
+    assert printed["active"] == State({**expected, "PYTHONHOME": None}, expected)
+    assert printed["before"] == State(FULL, FULL)
+    assert printed["after"] == printed["before"]
 
 
 def test_unset_variables_are_unset_again(strict: list[str], tmp_path: Path) -> None:
     """Including PATH."""
     needs_path(strict)
     script = f"unset {' '.join(NAMES)}\n{cycle(source(build(tmp_path / 'env', activator, 'env', '/tcl', '/tk')))}"
-    told = states(strict, script, tmp_path / "cwd")
-    assert told["active"].exported["PATH"] == f"{tmp_path}/env/bin"
-    assert told["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
-    assert told["after"] == State(dict.fromkeys(NAMES), {})
+    printed = states(strict, script, tmp_path / "cwd")
+    assert printed["active"].exported["PATH"] == f"{tmp_path}/env/bin"
+    assert printed["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
+    assert printed["after"] == State(dict.fromkeys(NAMES), {})
 
 
 def test_empty_variables_are_empty_again(strict: list[str], tmp_path: Path) -> None:
@@ -165,18 +165,18 @@ def test_empty_variables_are_empty_again(strict: list[str], tmp_path: Path) -> N
     needs_path(strict)
     empty = dict.fromkeys(NAMES, "")
     script = "PATH=\n" + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk")))
-    told = states(strict, script, tmp_path / "cwd", empty | {"PATH": "/usr/bin"})
-    assert told["active"].exported["PATH"] == f"{tmp_path}/env/bin"
-    assert told["after"] == State(empty, empty)
+    printed = states(strict, script, tmp_path / "cwd", empty | {"PATH": "/usr/bin"})
+    assert printed["active"].exported["PATH"] == f"{tmp_path}/env/bin"
+    assert printed["after"] == State(empty, empty)
 
 
 def test_variables_that_were_not_exported_are_not_exported_again(strict: list[str], tmp_path: Path) -> None:
     """While the environment is active, its values are exported."""
     hide = "".join(f"unset {name}\n{name}={shlex.quote(value)}\n" for name, value in FULL.items() if name != "PATH")
     script = hide + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk")))
-    told = states(strict, script, tmp_path / "cwd", {"PATH": FULL["PATH"]})
-    assert told["active"].exported["VIRTUAL_ENV"] == f"{tmp_path}/env"
-    assert told["after"] == State(FULL, {"PATH": FULL["PATH"]})
+    printed = states(strict, script, tmp_path / "cwd", {"PATH": FULL["PATH"]})
+    assert printed["active"].exported["VIRTUAL_ENV"] == f"{tmp_path}/env"
+    assert printed["after"] == State(FULL, {"PATH": FULL["PATH"]})
 
 
 def test_path_that_was_not_exported_is_not_exported_again(shell: list[str], tmp_path: Path) -> None:
@@ -184,10 +184,10 @@ def test_path_that_was_not_exported_is_not_exported_again(shell: list[str], tmp_
     if shell[0] == "dash":
         pytest.skip("dash cannot stop exporting PATH")
     hide = {"busybox": "export -n PATH", "zsh": "typeset +x PATH"}.get(shell[0], "p=$PATH; unset PATH; PATH=$p")
-    told = states(shell, f"{hide}\n{cycle(source(build(tmp_path / 'env', activator)))}", tmp_path / "cwd")
-    assert "PATH" not in told["before"].exported
-    assert told["active"].exported["PATH"].startswith(f"{tmp_path}/env/bin:")
-    assert told["after"] == told["before"]
+    printed = states(shell, f"{hide}\n{cycle(source(build(tmp_path / 'env', activator)))}", tmp_path / "cwd")
+    assert "PATH" not in printed["before"].exported
+    assert printed["active"].exported["PATH"].startswith(f"{tmp_path}/env/bin:")
+    assert printed["after"] == printed["before"]
 
 
 def test_nothing_in_names_is_expanded_or_run(strict: list[str], tmp_path: Path) -> None:
@@ -217,10 +217,10 @@ def test_unusual_shell_options_do_not_matter(shell: list[str], tmp_path: Path) -
     begin = "set -fC\nIFS=/_=VP\nstate before\nset -a\n"
     activate = source(build(tmp_path / "env", activator, "a_b=P", "/tcl", "/tk"))
     script = f"{begin}{activate}state active\ndeactivate\nset +a\nstate after\n"
-    told = states(shell, script, tmp_path / "cwd", FULL)
-    assert told["active"].exported["PATH"] == f"{tmp_path}/env/bin:{FULL['PATH']}"
-    assert told["active"].exported["TK_LIBRARY"] == "/tk"
-    assert told["after"] == told["before"]
+    printed = states(shell, script, tmp_path / "cwd", FULL)
+    assert printed["active"].exported["PATH"] == f"{tmp_path}/env/bin:{FULL['PATH']}"
+    assert printed["active"].exported["TK_LIBRARY"] == "/tk"
+    assert printed["after"] == printed["before"]
 
 
 def test_python_is_that_of_the_environment(shell: list[str], tmp_path: Path) -> None:
@@ -235,9 +235,9 @@ def test_the_locale_need_not_support_the_name(shell: list[str], tmp_path: Path) 
     if shell[0] == "yash":
         pytest.skip("yash cannot read what its locale does not have")
     root = tmp_path / HOSTILE["unicode"]
-    told = states(shell, cycle(source(build(root, activator))), tmp_path / "cwd", {"LC_ALL": "C"})
-    assert told["active"].exported["VIRTUAL_ENV"] == str(root)
-    assert told["after"] == told["before"]
+    printed = states(shell, cycle(source(build(root, activator))), tmp_path / "cwd", {"LC_ALL": "C"})
+    assert printed["active"].exported["VIRTUAL_ENV"] == str(root)
+    assert printed["after"] == printed["before"]
 
 
 def test_a_second_activation_changes_nothing(strict: list[str], tmp_path: Path) -> None:
@@ -265,10 +265,10 @@ def test_a_nested_shell_restores_the_inherited_environment(shell: list[str], tmp
     """A child inherits the active environment, can activate another one, and deactivates only that one."""
     first, second = (source(build(tmp_path / name, activator, name)) for name in ("first", "second"))
     child = PROLOGUE + cycle(second)
-    told = states(shell, f"{first}{shlex.join(shell)} -c {shlex.quote(child)}\n", tmp_path / "cwd")
-    assert told["before"].exported["VIRTUAL_ENV"] == f"{tmp_path}/first"
-    assert told["active"].exported["PATH"].startswith(f"{tmp_path}/second/bin:{tmp_path}/first/bin:")
-    assert told["after"] == told["before"]
+    printed = states(shell, f"{first}{shlex.join(shell)} -c {shlex.quote(child)}\n", tmp_path / "cwd")
+    assert printed["before"].exported["VIRTUAL_ENV"] == f"{tmp_path}/first"
+    assert printed["active"].exported["PATH"].startswith(f"{tmp_path}/second/bin:{tmp_path}/first/bin:")
+    assert printed["after"] == printed["before"]
 
 
 @pytest.mark.parametrize(
@@ -292,8 +292,8 @@ def test_entries_that_the_user_added_to_path_are_kept(shell: list[str], tmp_path
 def test_variables_that_activation_does_not_set_are_kept(shell: list[str], tmp_path: Path) -> None:
     """Most environments do not set TCL_LIBRARY; a value that the user sets while active is kept."""
     script = source(build(tmp_path / "env", activator)) + "TCL_LIBRARY=/mine\ndeactivate\nstate after\n"
-    told = states(shell, script, tmp_path / "cwd", FULL)
-    assert told["after"].exported["TCL_LIBRARY"] == "/mine"
+    printed = states(shell, script, tmp_path / "cwd", FULL)
+    assert printed["after"].exported["TCL_LIBRARY"] == "/mine"
 
 
 def test_deactivation_removes_all_names_of_the_script(strict: list[str], tmp_path: Path) -> None:
@@ -332,8 +332,8 @@ def test_the_function_deactivate_can_be_renamed(name: str, tmp_path: Path) -> No
 def test_deactivate_nondestructive_keeps_the_function(strict: list[str], tmp_path: Path) -> None:
     activate = source(build(tmp_path / "env", activator))
     script = f"state before\n{activate}deactivate nondestructive\nstate after\ndeactivate\n"
-    told = states(strict, script, tmp_path / "cwd", FULL)
-    assert told["after"] == told["before"]
+    printed = states(strict, script, tmp_path / "cwd", FULL)
+    assert printed["after"] == printed["before"]
 
 
 @pytest.mark.parametrize("ps1", ["unset PS1", "PS1=", "PS1='\\w $(hostname) ! % $ '; export PS1"])
@@ -399,8 +399,8 @@ def test_aliases_of_the_user_are_not_expanded(shell: list[str], tmp_path: Path) 
     expand = "shopt -s expand_aliases\n" if shell[0] == "bash" else ""
     aliases = "alias deactivate='touch PWNED'\nalias pydoc='touch PWNED'\n"
     activate = source(build(tmp_path / "env", activator))
-    told = states(shell, f"{expand}state before\n{aliases}{activate}deactivate\nstate after\n", tmp_path / "cwd")
-    assert told["after"] == told["before"]
+    printed = states(shell, f"{expand}state before\n{aliases}{activate}deactivate\nstate after\n", tmp_path / "cwd")
+    assert printed["after"] == printed["before"]
     assert list((tmp_path / "cwd").iterdir()) == []
 
 
@@ -435,8 +435,8 @@ def test_environments_of_other_tools_are_deactivated_first(strict: list[str], tm
 
 def test_running_the_script_instead_of_sourcing_it_is_an_error(shell: list[str], tmp_path: Path) -> None:
     script = build(tmp_path / "it's", activator) / "activate"
-    told = f"this script must be sourced, not run; type: . {script}\n"
-    assert attempt([*shell, str(script)], "", tmp_path / "cwd") == (33, "", told)
+    message = f"this script must be sourced, not run; type: . {script}\n"
+    assert attempt([*shell, str(script)], "", tmp_path / "cwd") == (33, "", message)
 
 
 def test_a_script_named_activate_can_source_the_script(shell: list[str], tmp_path: Path) -> None:
@@ -448,9 +448,9 @@ def test_a_script_named_activate_can_source_the_script(shell: list[str], tmp_pat
 def test_the_script_can_be_sourced_in_a_function(shell: list[str], tmp_path: Path) -> None:
     """`workon` of virtualenvwrapper does this."""
     activate = f"workon() {{\n{source(build(tmp_path / 'env', activator))}}}\nworkon x y\n"
-    told = states([*shell, "-eu"], cycle(activate), tmp_path / "cwd", FULL)
-    assert told["active"].exported["VIRTUAL_ENV"] == f"{tmp_path}/env"
-    assert told["after"] == told["before"]
+    printed = states([*shell, "-eu"], cycle(activate), tmp_path / "cwd", FULL)
+    assert printed["active"].exported["VIRTUAL_ENV"] == f"{tmp_path}/env"
+    assert printed["after"] == printed["before"]
 
 
 @pytest.mark.parametrize(("other", "script"), [("fish", "activate.fish"), ("tcsh", "activate.csh")])
@@ -469,10 +469,10 @@ def test_a_windows_path_is_converted_by_cygpath(strict: list[str], tmp_path: Pat
     (script,) = activator.scripts(describe("C:\\it's an\\env", "env", os_name="nt"))
     (tmp_path / "activate").write_text(script.text)
     path = f"{tools}:/usr/bin:/bin"
-    told = states(strict, cycle(source(tmp_path)), tmp_path / "cwd", {"PATH": path})
-    assert told["active"].exported["VIRTUAL_ENV"] == "/c/it's an/env"
-    assert told["active"].exported["PATH"] == f"/c/it's an/env/Scripts:{path}"
-    assert told["after"].exported == {"PATH": path}
+    printed = states(strict, cycle(source(tmp_path)), tmp_path / "cwd", {"PATH": path})
+    assert printed["active"].exported["VIRTUAL_ENV"] == "/c/it's an/env"
+    assert printed["active"].exported["PATH"] == f"/c/it's an/env/Scripts:{path}"
+    assert printed["after"].exported == {"PATH": path}
 
 
 ZSH = ("zsh", "-f", "-i", "+o", "prompt_cr", "+o", "prompt_sp")

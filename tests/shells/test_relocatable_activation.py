@@ -68,11 +68,11 @@ def test_the_directory_can_have_any_name(shell: list[str], tmp_path: Path) -> No
     say = f'{require("printf")} \'%s\\0%s\\0\' "$VIRTUAL_ENV" "$VIRTUAL_ENV_PROMPT"\ndeactivate\n'
     script = "".join(f". {shlex.quote(str(root))}/bin/activate\n{say}" for root in roots.values())
 
-    told = attempt(shell, script, tmp_path / "cwd")
+    outcome = attempt(shell, script, tmp_path / "cwd")
 
-    words = told.stdout.split("\0")[:-1]
+    words = outcome.stdout.split("\0")[:-1]
     expected = [word for root in roots.values() for word in (str(root), root.name)]
-    assert (words, told.stderr) == (expected, "")
+    assert (words, outcome.stderr) == (expected, "")
     assert os.listdir(tmp_path / "cwd") == []
 
 
@@ -117,9 +117,9 @@ def test_every_posix_shell_finds_the_environment(shell: list[str], way: str, tmp
     (tmp_path / "real" / "executables").symlink_to("env/bin")
     script = script.replace("TELL", TELL) if "TELL" in script else f"{script}\n{TELL}"
 
-    told = attempt(shell, script, tmp_path / "real" / cwd)
+    outcome = attempt(shell, script, tmp_path / "real" / cwd)
 
-    assert told == Outcome(0, f"{root}\nenv\n{root}/bin\n", "")
+    assert outcome == Outcome(0, f"{root}\nenv\n{root}/bin\n", "")
 
 
 def test_a_logical_path_is_kept_if_the_shell_provides_it(tmp_path: Path) -> None:
@@ -127,17 +127,17 @@ def test_a_logical_path_is_kept_if_the_shell_provides_it(tmp_path: Path) -> None
     root = create_and_move(tmp_path, bash.activator)
     (tmp_path / "linked").symlink_to(tmp_path)
     for name in ("bash", "zsh", "ksh93"):
-        told = attempt(SHELLS[name], f"cd {shlex.quote(str(tmp_path / 'linked'))}\n. env/bin/activate\n{TELL}", root)
-        assert told == Outcome(0, f"{tmp_path}/linked/env\nenv\n{tmp_path}/linked/env/bin\n", "")
+        outcome = attempt(SHELLS[name], f"cd {shlex.quote(str(tmp_path / 'linked'))}\n. env/bin/activate\n{TELL}", root)
+        assert outcome == Outcome(0, f"{tmp_path}/linked/env\nenv\n{tmp_path}/linked/env/bin\n", "")
 
 
 def test_evaluated_text_is_an_error_that_changes_nothing(shell: list[str], tmp_path: Path) -> None:
     """The text is read by `eval`, so no shell can know its path."""
     root = create_and_move(tmp_path, bash.activator)
     script = 'PATH=/usr/bin\nVIRTUAL_ENV=/outer\ns=$(cat bin/activate)\nf () { eval "$s"; }\nf || echo failed\n'
-    told = attempt(shell, script + TELL + "unset s; unset -f f; set | grep ' *_.*VIRTUAL_' || :\n", root)
-    assert told.stderr.startswith("cannot determine the path of this script; in this shell, type:\n")
-    assert told.stdout == "failed\n/outer\n\n/usr/bin\n"
+    outcome = attempt(shell, script + TELL + "unset s; unset -f f; set | grep ' *_.*VIRTUAL_' || :\n", root)
+    assert outcome.stderr.startswith("cannot determine the path of this script; in this shell, type:\n")
+    assert outcome.stdout == "failed\n/outer\n\n/usr/bin\n"
 
 
 def test_a_variable_can_provide_the_path_of_the_script(shell: list[str], tmp_path: Path) -> None:
@@ -165,8 +165,8 @@ def test_a_prompt_that_was_given_is_kept(tmp_path: Path) -> None:
             (root / "bin" / script.name).write_text(script.text)
     say = {"bash": ". bin/activate", "fish": "source bin/activate.fish", "tcsh": "source bin/activate.csh"}
     for name, options in (("bash", ["--norc"]), ("fish", ["--no-config"]), ("tcsh", ["-f"])):
-        told = attempt([name, *options], f'{say[name]}\necho "$VIRTUAL_ENV_PROMPT"\n', root)
-        assert told == Outcome(0, "my project\n", "")
+        outcome = attempt([name, *options], f'{say[name]}\necho "$VIRTUAL_ENV_PROMPT"\n', root)
+        assert outcome == Outcome(0, "my project\n", "")
 
 
 def test_shellcheck_accepts_the_script() -> None:
@@ -199,22 +199,22 @@ def test_fish_finds_the_environment(way: str, tmp_path: Path) -> None:
     (tmp_path / "env").symlink_to(root)
     (tmp_path / "link").symlink_to("env/bin/activate.fish")
     (tmp_path / "executables").symlink_to("env/bin")
-    told = attempt(
+    outcome = attempt(
         ["fish", "--no-config"], f"{script}\nprintf '%s|' $VIRTUAL_ENV $VIRTUAL_ENV_PROMPT $PATH[1]", tmp_path / cwd
     )
-    assert told == Outcome(0, f"{root}|a dir\n|{root}/bin|", "")
+    assert outcome == Outcome(0, f"{root}|a dir\n|{root}/bin|", "")
 
 
 def test_fish_reports_that_text_was_piped(tmp_path: Path) -> None:
     root = create_and_move(tmp_path, fish.activator)
     script = "set PATH /usr/bin\ncat bin/activate.fish | source\nor echo failed\necho $VIRTUAL_ENV $PATH\n"
-    told = attempt(
+    outcome = attempt(
         ["fish", "--no-config"],
         f"{script}set -n | string match '*_VIRTUAL_*'\nfunctions -q deactivate; or echo gone",
         root,
     )
-    assert told.stdout == "failed\n/usr/bin\ngone\n"
-    assert told.stderr == "this script must be sourced from its file: source ENVIRONMENT/bin/activate.fish\n"
+    assert outcome.stdout == "failed\n/usr/bin\ngone\n"
+    assert outcome.stderr == "this script must be sourced from its file: source ENVIRONMENT/bin/activate.fish\n"
 
 
 # csh
@@ -240,12 +240,12 @@ def test_csh_finds_the_environment(way: str, tmp_path: Path) -> None:
     (tmp_path / "env").symlink_to(root)
     (tmp_path / "link").symlink_to("env/bin/activate.csh")
     (tmp_path / "executables").symlink_to("env/bin")
-    told = attempt(
+    outcome = attempt(
         ["tcsh", "-f"],
         f"{script}\nprintf '%s|' $VIRTUAL_ENV:q $VIRTUAL_ENV_PROMPT:q\nsh -c 'echo \"${{PATH%%:*}}\"'\n",
         tmp_path / cwd,
     )
-    assert told == Outcome(0, f"{root}|a $dir `id`!|{root}/bin\n", "")
+    assert outcome == Outcome(0, f"{root}|a $dir `id`!|{root}/bin\n", "")
 
 
 def test_csh_reports_that_the_path_is_unknown(tmp_path: Path) -> None:
@@ -253,9 +253,9 @@ def test_csh_reports_that_the_path_is_unknown(tmp_path: Path) -> None:
     root = create_and_move(tmp_path, csh.activator)
     state = "alias; set | grep virtual; setenv | grep -E '^(VIRTUAL|PATH)'"
     plain = attempt(["tcsh", "-f"], f"{state}\n", root)
-    told = attempt(["tcsh", "-f"], f"(source bin/activate.csh; {state})\n", root)
-    assert told.stdout == plain.stdout
-    assert told.stderr.startswith("cannot determine the path of this script; in this shell, type:\n")
+    outcome = attempt(["tcsh", "-f"], f"(source bin/activate.csh; {state})\n", root)
+    assert outcome.stdout == plain.stdout
+    assert outcome.stderr.startswith("cannot determine the path of this script; in this shell, type:\n")
     helped = f"setenv VIRTUAL_ENV_SCRIPT {root}/bin/activate.csh\n(source bin/activate.csh; echo $VIRTUAL_ENV)\n"
     assert attempt(["tcsh", "-f"], helped, root) == Outcome(0, f"{root}\n", "")
 
@@ -273,7 +273,7 @@ def test_powershell_reports_that_text_was_evaluated(tmp_path: Path) -> None:
         "$after = Get-ChildItem env: | ForEach-Object { $_.Name + '=' + $_.Value }\n"
         "Compare-Object $before $after\n"
     )
-    told = subprocess.run(
+    outcome = subprocess.run(
         [require("pwsh"), "-NoProfile", "-NonInteractive", "-Command", program],
         cwd=root,
         env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TERM": "dumb", "DOTNET_CLI_TELEMETRY_OPTOUT": "1"},
@@ -281,7 +281,7 @@ def test_powershell_reports_that_text_was_evaluated(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert told.stdout.strip() == "this script must be sourced from its file: . ENVIRONMENT/bin/activate.ps1"
+    assert outcome.stdout.strip() == "this script must be sourced from its file: . ENVIRONMENT/bin/activate.ps1"
 
 
 def test_python_uses_the_new_name_of_the_directory(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def shell(request: pytest.FixtureRequest) -> list[str]:
 
 
 def words(command: list[str], cwd: Path, **environ: str) -> list[str]:
-    """Return what the Python was started with; whatever a shell says on standard error is a failure."""
+    """Run a script and return the arguments of its Python; any output on standard error is a failure."""
     done = subprocess.run(
         command,
         cwd=cwd,
@@ -73,8 +73,8 @@ def test_the_directory_can_have_any_name(shell: list[str], tmp_path: Path) -> No
     (tmp_path / "cwd").mkdir()
     for what, name in HOSTILE.items():
         script = build(tmp_path / what / directory_name(name))
-        told = words([*shell, str(script), what], tmp_path / "cwd")
-        assert told == [str(script.with_name("python")), str(script), what]
+        arguments = words([*shell, str(script), what], tmp_path / "cwd")
+        assert arguments == [str(script.with_name("python")), str(script), what]
     assert os.listdir(tmp_path / "cwd") == []
 
 
