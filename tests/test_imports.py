@@ -51,8 +51,8 @@ CREATE = COMMAND | frozenset(
     cloche.builtin.activators.csh cloche.builtin.activators.fish cloche.builtin.activators.powershell
     cloche.builtin.activators.python cloche.cli.create cloche.cli.request cloche.cli.settings
     cloche.cli.user_shell cloche.planning.plan_cache cloche.plugins.entry_points cloche.shells cloche.shells.batch
-    cloche.shells.catalogue cloche.shells.csh cloche.shells.fish cloche.shells.posix cloche.shells.powershell
-    cloche.shells.python cloche.shells.shell cloche.shells.template cloche.store cloche.store.directories
+    cloche.shells.csh cloche.shells.family cloche.shells.fish cloche.shells.posix cloche.shells.powershell
+    cloche.shells.python cloche.shells.template cloche.store cloche.store.directories
     """.split()
 )
 """Modules for creating an environment without seeds from a cached plan."""

@@ -1,7 +1,4 @@
-"""Real shells for the tests of activation scripts: what to start, what to say to them, and what came of it.
-
-It knows shells and terminals; what an activation script owes is for the tests to say.
-"""
+"""Functions that run real shells and terminals for the tests of activation scripts."""
 
 from __future__ import annotations
 
@@ -41,10 +38,10 @@ HOSTILE = {
     "reference": "${VIRTUAL_ENV_PROMPT}",
     "only a quote": "'",
 }
-"""Names for directories and prompts that a careless script would expand, split or run, by what is difficult in them."""
+"""Names of directories and prompts that a careless script would expand, split or run, by the name of the case."""
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)
-"""Whatever an argument of a program may hold."""
+"""Any text that can be an argument of a program."""
 
 NAMES = (
     "PATH",
@@ -55,11 +52,11 @@ NAMES = (
     "TCL_LIBRARY",
     "TK_LIBRARY",
 )
-"""The variables that activation may change, the prompt aside."""
+"""The variables that activation may change, except for the prompt."""
 
 
 class Outcome(NamedTuple):
-    """What became of a shell."""
+    """The result of running a shell."""
 
     returncode: int
     stdout: str
@@ -67,14 +64,14 @@ class Outcome(NamedTuple):
 
 
 class State(NamedTuple):
-    """The variables as a shell and its children see them; None is unset."""
+    """The variables of a shell and those that it exports; None is unset."""
 
     inside: dict[str, str | None]
     exported: dict[str, str]
 
 
 def interpreter(tcl: str = "", tk: str = "", os_name: str = "posix") -> Interpreter:
-    """Return a description of an interpreter in which nothing matters but what activation scripts are told."""
+    """Return a fake interpreter with the fields that activation scripts use."""
     return Interpreter(
         executable="/usr/bin/python3.11",
         implementation="cpython",
@@ -108,7 +105,7 @@ def describe(root: str, prompt: str, tcl: str = "", tk: str = "", os_name: str =
 
 
 def build(root: Path, activator: Activator, prompt: str = "env", tcl: str = "", tk: str = "") -> Path:
-    """Make a directory with scripts and a `python` that tells what it was called with; return where the scripts are."""
+    """Create an environment with scripts and a `python` that prints its arguments; return the directory of the scripts."""
     scripts = root / "bin"
     scripts.mkdir(parents=True)
     for script in activator.scripts(describe(str(root), prompt, tcl, tk)):
@@ -125,9 +122,9 @@ def run(
     cwd: Path | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> str:
-    """Run a script in a shell and return what it wrote; whatever it says on standard error is a failure.
+    """Run a script in a shell and return its output; any output on standard error is a failure.
 
-    Its environment holds the tests' own PATH, a UTF-8 locale, `cwd` as HOME, and what is given.
+    Its environment variables are the PATH of the tests, a UTF-8 locale, a HOME beside `cwd`, and `environ`.
     """
     done = attempt(arguments, script, cwd, environ)
     assert (done.stderr, done.returncode) == ("", 0), (done.stderr, done.returncode)
@@ -140,7 +137,7 @@ def attempt(
     cwd: Path | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Outcome:
-    """As `run`, and leave it to the caller what to make of the result."""
+    """Run a script as `run` does, but return the result without checking it."""
     if cwd is not None:
         cwd.mkdir(exist_ok=True)
     done = subprocess.run(
@@ -156,18 +153,18 @@ def attempt(
 
 
 def surroundings(cwd: Path | None) -> dict[str, str]:
-    """Return the variables that a shell is given; HOME is not the directory that must stay empty."""
+    """Return the variables for a shell; HOME is not `cwd`, which must stay empty."""
     home = "/nonexistent" if cwd is None else f"{cwd}-home"
     return {"LC_ALL": "C.UTF-8", "HOME": home, "PATH": os.environ["PATH"]}
 
 
 def sections(text: str) -> dict[str, str]:
-    """Split what a script printed at its headings, which are `SOH name STX`."""
+    """Split the output of a script at its headings, which are `SOH name STX`."""
     return dict(part.split("\2", 1) for part in text.split("\1")[1:])
 
 
 def state(section: str) -> State:
-    """Read a section that holds `name NUL value NUL` for each variable that is set, `ETX`, and then `env -0`."""
+    """Parse a section: `name NUL value NUL` for each variable that is set, `ETX`, and the output of `env -0`."""
     inside, exported = section.split("\3")
     words = inside.split("\0")
     own = dict(zip(words[:-1:2], words[1::2], strict=True))
@@ -181,7 +178,7 @@ class Terminal:
     def __init__(
         self, arguments: Sequence[str], cwd: Path, environ: Mapping[str, str] | None = None, mark: str = "<END> "
     ) -> None:
-        """Start it; `mark` is what its prompts will end with."""
+        """Start the shell; its prompts must end with `mark`."""
         cwd.mkdir(exist_ok=True)
         self.mark = mark
         self.child = pexpect.spawn(
@@ -203,19 +200,19 @@ class Terminal:
         self.child.close(force=True)
 
     def say(self, line: str, mark: str | None = None) -> str:
-        """Type a line, and return all that is drawn up to the mark of the next prompt, as `seen` gives it."""
+        """Type a line, and return the visible output up to the mark of the next prompt; see `seen`."""
         self.child.sendline(line)
         self.child.expect_exact(mark or self.mark)
         return seen(self.child.before)
 
 
 def seen(drawn: str) -> str:
-    """Return what a person sees of what a terminal is sent: no control sequences, and one sign for each new line."""
+    """Return the visible part of a terminal's output, without control sequences and with `\\n` for each new line."""
     return re.sub("\x1b\\[[0-9;?]*[A-Za-z]|\x1b[>=]", "", drawn).replace("\r\n", "\n")
 
 
 def real_python(root: Path) -> None:
-    """Make the `python` of an environment a real one."""
+    """Replace the `python` of an environment by a real one."""
     python = root / "bin" / "python"
     python.unlink()
     python.symlink_to(os.path.realpath(sys.executable))

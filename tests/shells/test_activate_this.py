@@ -1,4 +1,4 @@
-"""`activate_this.py` in every Python of this machine."""
+"""Test `activate_this.py` in every Python of this machine."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def executable(name: str) -> str:
 
 
 def run(python: str, *lines: str, changes: Mapping[str, str | None] | None = None) -> list[dict[str, Any]]:
-    """Run a program in a Python and return what each `TELL` in it told; None takes a variable out."""
+    """Run a program in a Python and return what each `TELL` in it prints; None removes a variable."""
     given = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", **(changes or {})}
     done = subprocess.run(
         [python, "-c", "\n".join(lines)],
@@ -60,7 +60,7 @@ def run(python: str, *lines: str, changes: Mapping[str, str | None] | None = Non
 
 
 def make(root: Path, prompt: str = "env", *, tcl: str = "", module: str = "") -> str:
-    """Make an environment, with a module of its own if it is given a name, and return its script."""
+    """Create an environment, with a module if `module` is its name, and return the path of the script."""
     write(activator, describe(str(root), prompt, tcl=tcl, site="lib/site-packages"), root / "bin")
     site = root / "lib" / "site-packages"
     site.mkdir(parents=True)
@@ -71,8 +71,8 @@ def make(root: Path, prompt: str = "env", *, tcl: str = "", module: str = "") ->
 
 @pytest.mark.parametrize("how", [RUNPY, EXEC], ids=["runpy", "exec"])
 @pytest.mark.parametrize("name", PYTHONS)
-def test_a_running_python_enters_the_environment(tmp_path: Path, name: str, how: str) -> None:
-    """Its packages come first, those that .pth files add among them, and its programs come first on PATH."""
+def test_a_running_python_activates_the_environment(tmp_path: Path, name: str, how: str) -> None:
+    """Its packages come first, including those that .pth files add, and its programs come first on PATH."""
     python = executable(name)
     root = tmp_path / 'it\'s "a" $(b)\nKäse\\'
     path = make(root, prompt="$(p)'\"\n\\", tcl="/tcl's", module="only_here")
@@ -103,9 +103,9 @@ def test_a_running_python_enters_the_environment(tmp_path: Path, name: str, how:
 def test_it_is_the_same_whatever_the_directory_is_called(tmp_path: Path) -> None:
     paths = [make(tmp_path / str(number) / name, name) for number, name in enumerate(HOSTILE_POSIX.values())]
 
-    told = run(pyenv("3.6"), *(f"{RUNPY.format(path=path)}\n{TELL}" for path in paths))
+    state = run(pyenv("3.6"), *(f"{RUNPY.format(path=path)}\n{TELL}" for path in paths))
 
-    for number, (name, one) in enumerate(zip(HOSTILE_POSIX.values(), told, strict=True)):
+    for number, (name, one) in enumerate(zip(HOSTILE_POSIX.values(), state, strict=True)):
         root = str(tmp_path / str(number) / name)
         assert one["environ"]["VIRTUAL_ENV"] == one["prefix"] == root
         assert one["environ"]["VIRTUAL_ENV_PROMPT"] == name
@@ -115,9 +115,9 @@ def test_it_is_the_same_whatever_the_directory_is_called(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("path", [None, ""])
 def test_path_gets_no_empty_entries(tmp_path: Path, path: str | None) -> None:
-    (told,) = run(pyenv("3.11"), RUNPY.format(path=make(tmp_path / "env")), TELL, changes={"PATH": path})
+    (state,) = run(pyenv("3.11"), RUNPY.format(path=make(tmp_path / "env")), TELL, changes={"PATH": path})
 
-    assert told["environ"]["PATH"] == f"{tmp_path}/env/bin"
+    assert state["environ"]["PATH"] == f"{tmp_path}/env/bin"
 
 
 def test_twice_is_once(tmp_path: Path) -> None:
@@ -140,29 +140,29 @@ def test_one_environment_after_another_is_before_it(tmp_path: Path) -> None:
     assert back["environ"]["PATH"] == f"{tmp_path}/one/bin:{tmp_path}/other/bin:/usr/bin:/bin"
 
 
-def test_a_python_that_it_starts_is_not_led_astray_by_pythonhome(tmp_path: Path) -> None:
+def test_child_processes_do_not_inherit_pythonhome(tmp_path: Path) -> None:
     python = pyenv("3.11")
     home = os.path.dirname(os.path.dirname(os.path.realpath(python)))
 
-    (told,) = run(python, RUNPY.format(path=make(tmp_path / "env")), TELL, changes={"PYTHONHOME": home})
+    (state,) = run(python, RUNPY.format(path=make(tmp_path / "env")), TELL, changes={"PYTHONHOME": home})
 
-    assert "PYTHONHOME" not in told["environ"]
+    assert "PYTHONHOME" not in state["environ"]
 
 
-def test_it_goes_by_its_own_place(tmp_path: Path) -> None:
-    """A moved environment is entered where it is now."""
+def test_a_moved_environment_is_activated_at_its_new_path(tmp_path: Path) -> None:
+    """The script uses its own path."""
     make(tmp_path / "before")
     (tmp_path / "before").rename(tmp_path / "after")
 
-    (told,) = run(pyenv("3.11"), RUNPY.format(path=f"{tmp_path}/after/bin/activate_this.py"), TELL)
+    (state,) = run(pyenv("3.11"), RUNPY.format(path=f"{tmp_path}/after/bin/activate_this.py"), TELL)
 
-    assert told["prefix"] == f"{tmp_path}/after"
+    assert state["prefix"] == f"{tmp_path}/after"
 
 
 @pytest.mark.parametrize("globals_of_it", ["{}", "{'__file__': '/srv/program.py'}"])
 @pytest.mark.parametrize("name", ["3.6", "3.13"])
-def test_run_without_its_own_path_it_says_how_to_run_it(tmp_path: Path, name: str, globals_of_it: str) -> None:
-    """A program that evaluates it with its own `__file__` would enter whatever lies around the program."""
+def test_without_its_path_the_script_explains_how_to_run_it(tmp_path: Path, name: str, globals_of_it: str) -> None:
+    """A program that evaluates it with its own `__file__` would activate the directory of the program."""
     path = make(tmp_path / "env")
     program = f"exec(open({path!r}).read(), {globals_of_it})"
 
@@ -182,8 +182,8 @@ def test_the_script_can_be_read_in_any_encoding(tmp_path: Path) -> None:
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(st.characters(exclude_categories=[])), min_size=100, max_size=100))
 @pytest.mark.parametrize("name", ["3.6", "3.13"])
-def test_any_text_is_a_literal_that_means_itself(tmp_path: Path, name: str, texts: list[str]) -> None:
-    """Half surrogate pairs too, as file names have them that are no text."""
+def test_any_text_can_be_quoted(tmp_path: Path, name: str, texts: list[str]) -> None:
+    """Including surrogates, which represent undecodable bytes of file names."""
     program = tmp_path / "texts.py"
     program.write_text(f"import json; print(json.dumps([{', '.join(map(activator.quote, texts))}]))", encoding="ascii")
 
@@ -192,8 +192,8 @@ def test_any_text_is_a_literal_that_means_itself(tmp_path: Path, name: str, text
     assert json.loads(done.stdout) == texts
 
 
-def test_no_slot_of_the_template_stands_in_quotes() -> None:
-    """Each is a name of its own to Python's tokenizer, and none is part of a text."""
+def test_slots_of_the_template_are_outside_quotes() -> None:
+    """Each is a separate name for Python's tokenizer, and none is part of a string."""
     template = resource("cloche.builtin.activators.python", "activate_this.py")
     tokens = tokenize.generate_tokens(io.StringIO(template).readline)
     slots = [token for token in tokens if "__CLOCHE_" in token.string]
@@ -203,6 +203,6 @@ def test_no_slot_of_the_template_stands_in_quotes() -> None:
     assert {token.type for token in slots} == {tokenize.NAME}
 
 
-def test_every_interpreter_is_served() -> None:
+def test_every_interpreter_is_supported() -> None:
     assert activator.refusal(interpreter()) is None
     assert activator.refusal(interpreter("nt")) is None

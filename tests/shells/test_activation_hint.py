@@ -1,4 +1,4 @@
-"""The command at the end of `cloche DEST`, pasted into every shell, for directories with names that are hard to type."""
+"""Test that the command at the end of `cloche DEST` can be pasted into every shell, whatever the directory's name."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 
 from cloche.cli.user_shell import activation_command
 from cloche.model.interpreter import Host
-from cloche.shells.catalogue import shell_of_program
+from cloche.shells.family import shell_of_program
 from cloche.testing.fakes import KINDS, fake_environment
 from cloche.testing.hostile import HOSTILE, directory_name
-from cloche.testing.shells import write
+from cloche.testing.shells import write_scripts
 from tests.tools import require
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ PASTED = {
     "fish": (["fish", "--no-config"], "{}\necho =$VIRTUAL_ENV="),
     "pwsh": (["pwsh", "-NoProfile", "-File"], '{}\nWrite-Output "=$env:VIRTUAL_ENV="'),
 }
-"""How a script is run by each shell, and a script that tells of one hint."""
+"""How to run a script in each shell, and the lines that run a hint and print the result."""
 
 
 def host_in(directory: Path) -> Host:
@@ -67,18 +67,18 @@ def host_in(directory: Path) -> Host:
 
 
 def make(directory: Path, name: str, program: str) -> Environment:
-    """Write nothing of an environment but the script for one shell."""
+    """Create an environment that contains only the script for one shell."""
     shell = shell_of_program(program)
     assert shell is not None
     kind = next(kind for kind, one in KINDS.items() if one.os_name == os.name)
     environment = fake_environment(directory / name, KINDS[kind])
     activator = __import__(f"cloche.builtin.activators.{shell.name}", fromlist=["activator"]).activator
-    write(activator.scripts(environment), environment)
+    write_scripts(activator.scripts(environment), environment)
     return environment
 
 
 @pytest.mark.parametrize("program", PASTED)
-def test_the_hint_activates_whatever_the_name_of_the_directory(program: str, tmp_path: Path) -> None:
+def test_the_hint_activates_an_environment_with_any_name(program: str, tmp_path: Path) -> None:
     shell, (command, tell) = shell_of_program(program), PASTED[program]
     assert shell is not None
     require(command[0])
@@ -98,7 +98,7 @@ def test_the_hint_activates_whatever_the_name_of_the_directory(program: str, tmp
 
 
 def pasted(command: Sequence[str], lines: Sequence[str], directory: Path) -> list[str]:
-    """Return what a shell prints that runs these lines in a directory."""
+    """Run lines in a shell in a directory, and return its output."""
     script = directory / "script.ps1"
     script.write_text("\n".join([*lines, ""]), "utf-8")
     ran = subprocess.run(

@@ -1,7 +1,7 @@
-"""Any directory and any prompt, in every shell that a built-in activator serves: both arrive as they are, and nothing runs.
+"""Test that directories and prompts with any name reach every shell unchanged, and that nothing in them runs.
 
-One process of a shell enters and leaves many environments. Their scripts stand at plain places and speak of directories
-that are not there, so that a name may be whatever a name may be.
+One process of a shell activates and deactivates many environments. Their scripts have plain paths and refer to
+directories that do not exist, so that a directory can have any name.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
     from cloche.plugins.hookspecs import Activator
 
 TRICKY = "\\'\"`$!%^&|;<>(){}[]#~*?=,@+-:. \t\r\n\u2018\u2019\u201c\u201dPATH1_CLOCHE"
-"""What shells do something about, and pieces of what they might then find."""
+"""Characters that are special in some shell, and pieces of names that could then be expanded."""
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30) | st.text(TRICKY, max_size=20)
 NAMES = TEXTS.map(lambda text: text.replace("/", "").replace(":", "")).filter(lambda name: name not in ("", ".", ".."))
-PLACES = st.lists(st.tuples(NAMES, TEXTS), min_size=25, max_size=25)
+NAMES_AND_PROMPTS = st.lists(st.tuples(NAMES, TEXTS), min_size=25, max_size=25)
 """Names of directories, and prompts."""
 
-USUAL = [(name.replace("/", "").replace(":", "") or "x", name) for name in CASES.values()]
+HOSTILE_PAIRS = [(name.replace("/", "").replace(":", "") or "x", name) for name in CASES.values()]
 
 
 class Seen(NamedTuple):
-    """What an environment looks like from inside, and what is left of it afterwards."""
+    """The variables while an environment is active, and after deactivation."""
 
     root: str
     prompt: str
@@ -50,14 +50,14 @@ class Seen(NamedTuple):
 
 
 class Shell(NamedTuple):
-    """A shell, and how scripts are written for it; `{script}` is the path of one, which is plain."""
+    """A shell, and how to source a script in it; `{script}` is the path of the script, which is plain."""
 
     arguments: Sequence[str]
     activator: Activator
     enter: str
     script: str
     refused: str = ""
-    """Characters that it has no way to write."""
+    """Characters that the activator refuses."""
 
 
 POSIX = {
@@ -75,43 +75,42 @@ SHELLS = {
     "tcsh": Shell(["tcsh", "-f"], csh.activator, "source {script}", "activate.csh", refused="\n"),
 }
 
-SEEN = "/usr/bin/printenv -0 VIRTUAL_ENV VIRTUAL_ENV_PROMPT PATH"
-"""What children see; afterwards only PATH may be left of them."""
+PRINT_VARIABLES = "/usr/bin/printenv -0 VIRTUAL_ENV VIRTUAL_ENV_PROMPT PATH"
+"""A command that prints the variables of a child process; after deactivation, only PATH is set."""
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """A directory with nothing in it but what a test puts there: whatever else is there has been run."""
+    """Return a directory with an empty subdirectory `cwd`; a file in `cwd` shows that a command in a name ran."""
     (tmp_path / "cwd").mkdir()
     return tmp_path
 
 
 def write(place: Path, activator: Activator, places: Sequence[tuple[str, str]]) -> list[Path]:
-    """Write the scripts for directories and prompts, and return where those of each are."""
+    """Write the scripts for directories and prompts, and return the directories of the scripts."""
     shutil.rmtree(place / "scripts", ignore_errors=True)
-    made = []
+    directories = []
     for number, (name, prompt) in enumerate(places):
         directory = place / "scripts" / str(number)
         directory.mkdir(parents=True)
         for script in activator.scripts(describe(f"/srv/{name}", prompt)):
             mark = b"\xef\xbb\xbf" if script.byte_order_mark else b""
             (directory / script.name).write_bytes(mark + script.text.replace("\n", script.newline).encode())
-        made.append(directory)
-    return made
+        directories.append(directory)
+    return directories
 
 
 @pytest.mark.parametrize("name", SHELLS)
-@given(places=PLACES)
-@example(places=USUAL)
+@given(places=NAMES_AND_PROMPTS)
+@example(places=HOSTILE_PAIRS)
 @examples(4)
-def test_a_shell_sees_the_directory_and_the_prompt_as_they_are(
-    place: Path, name: str, places: list[tuple[str, str]]
-) -> None:
+def test_a_shell_receives_directory_and_prompt_unchanged(place: Path, name: str, places: list[tuple[str, str]]) -> None:
     shell = SHELLS[name]
     places = [pair for pair in places if not set(shell.refused) & set("".join(pair))]
     scripts = write(place, shell.activator, places)
     lines = [
-        f"{shell.enter.format(script=directory / shell.script)}\n{SEEN}\ndeactivate\n{SEEN}\n" for directory in scripts
+        f"{shell.enter.format(script=directory / shell.script)}\n{PRINT_VARIABLES}\ndeactivate\n{PRINT_VARIABLES}\n"
+        for directory in scripts
     ]
 
     done = subprocess.run(
@@ -124,18 +123,18 @@ def test_a_shell_sees_the_directory_and_the_prompt_as_they_are(
         check=False,
     )
 
-    said = done.stdout.decode().split("\0")
+    output = done.stdout.decode().split("\0")
     path = os.environ["PATH"]
     expected = [part for name, prompt in places for part in (f"/srv/{name}", prompt, f"/srv/{name}/bin:{path}", path)]
-    assert said == [*expected, ""]
+    assert output == [*expected, ""]
     assert done.stderr == b""
-    assert os.listdir(place / "cwd") == [], "something was run"
+    assert os.listdir(place / "cwd") == [], "a command in a name ran"
 
 
-@given(places=PLACES)
-@example(places=USUAL)
+@given(places=NAMES_AND_PROMPTS)
+@example(places=HOSTILE_PAIRS)
 @examples(2)
-def test_powershell_sees_the_directory_and_the_prompt_as_they_are(place: Path, places: list[tuple[str, str]]) -> None:
+def test_powershell_receives_directory_and_prompt_unchanged(place: Path, places: list[tuple[str, str]]) -> None:
     scripts = write(place, powershell.activator, places)
     session = place / "session.ps1"
     tell = "$env:VIRTUAL_ENV, $env:VIRTUAL_ENV_PROMPT, $env:PATH"
@@ -156,7 +155,7 @@ def test_powershell_sees_the_directory_and_the_prompt_as_they_are(place: Path, p
     )
 
     assert done.stderr == b""
-    said = [
+    output = [
         b"".join(int(unit).to_bytes(2, "little") for unit in line.split(",") if unit).decode("utf-16-le")
         for line in done.stdout.decode().split("\n")[:-1]
     ]
@@ -164,26 +163,24 @@ def test_powershell_sees_the_directory_and_the_prompt_as_they_are(place: Path, p
     expected = [
         part for name, prompt in places for part in (f"/srv/{name}", prompt, f"/srv/{name}/bin:{path}", "", "", path)
     ]
-    assert said == expected
-    assert os.listdir(place / "cwd") == [], "something was run"
+    assert output == expected
+    assert os.listdir(place / "cwd") == [], "a command in a name ran"
 
 
 PROGRAM = """
 import json, os, runpy, sys
 for script in sys.argv[1:]:
     runpy.run_path(script)
-    told = [os.environ["VIRTUAL_ENV"], os.environ["VIRTUAL_ENV_PROMPT"], os.environ["PATH"].split(":")[0]]
-    print(json.dumps(told))
+    values = [os.environ["VIRTUAL_ENV"], os.environ["VIRTUAL_ENV_PROMPT"], os.environ["PATH"].split(":")[0]]
+    print(json.dumps(values))
 """
 
 
 @pytest.mark.parametrize("minor", ["3.6", "3.13"])
-@given(places=PLACES)
+@given(places=NAMES_AND_PROMPTS)
 @examples(2)
-def test_a_python_sees_the_directory_and_the_prompt_as_they_are(
-    place: Path, minor: str, places: list[tuple[str, str]]
-) -> None:
-    """Its directory is the one that the script lies in."""
+def test_python_receives_directory_and_prompt_unchanged(place: Path, minor: str, places: list[tuple[str, str]]) -> None:
+    """The environment is the one that contains the script."""
     roots = []
     for name, prompt in dict(places).items():
         root = place / "roots" / name.encode()[:80].decode(errors="ignore")
@@ -207,4 +204,4 @@ def test_a_python_sees_the_directory_and_the_prompt_as_they_are(
     assert [json.loads(line) for line in done.stdout.splitlines()] == [
         [root, prompt, f"{root}/bin"] for root, prompt in roots
     ]
-    assert os.listdir(place / "cwd") == [], "something was run"
+    assert os.listdir(place / "cwd") == [], "a command in a name ran"

@@ -40,17 +40,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MODES = ("off", "on")
-"""Of delayed expansion, in the cmd that calls the script."""
+"""The modes of delayed expansion in the cmd that calls the script."""
 
 NAMES = {**HOSTILE, "tab": "a\tb", "stars": "*?", "pipe and redirection": "a|b>PWNED<c"}
-"""What a prompt may be; some of it is no name for a directory on Windows."""
+"""Prompts; some of them cannot be names of directories on Windows."""
 
 
 test_contract = activator_contract(activator)
 
 
 class Session(NamedTuple):
-    """What a session left behind."""
+    """The result of a session."""
 
     output: str
     environs: dict[str, dict[str, str]]
@@ -58,7 +58,7 @@ class Session(NamedTuple):
 
 
 class Cmd:
-    """The cmd of Wine, in a world of its own."""
+    """The cmd of Wine, in a separate Wine prefix."""
 
     def __init__(self, home: Path) -> None:
         self.wine = require("wine")
@@ -71,7 +71,7 @@ class Cmd:
             "XDG_RUNTIME_DIR": str(home),
         }
         subprocess.run([self.wine, "wineboot", "-i"], env=self.environ, cwd=home, capture_output=True, check=True)
-        self.keeper = self.spawn(cwd=home)  # while one cmd runs, the next ones start in a moment
+        self.keeper = self.spawn(cwd=home)  # other programs start quickly while this one runs
         self.keeper.expect_exact(">")
         script = """
             @set A=x
@@ -79,8 +79,8 @@ class Cmd:
             @for /f %%a in ("!A!") do @(endlocal & set B=%%a)
             @set >probe.env
         """
-        self.sound = self.run(script, home).environs["probe"]["B"] == "x"
-        """Whether `for /f` expands delayed variables in time."""
+        self.expands_in_time = self.run(script, home).environs["probe"]["B"] == "x"
+        """Whether `for /f` expands delayed variables before the loop runs."""
 
     def close(self) -> None:
         self.keeper.close(force=True)
@@ -110,18 +110,18 @@ class Cmd:
 
 
 def drawn(text: str) -> str:
-    """Return what a terminal shows, without its codes."""
+    """Return the text of a terminal's output, without control sequences."""
     return re.sub("\x1b(\\[[0-9;?]*[A-Za-z]|\\][^\x07]*\x07)", "", text).replace("\r", "")
 
 
 def variables(listing: bytes) -> dict[str, str]:
-    """Read what `set` writes."""
+    """Return the variables in the output of the command `set`."""
     return dict(line.split("=", 1) for line in listing.decode().split("\r\n") if line)
 
 
 @pytest.fixture(scope="session")
 def cmd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cmd]:
-    """Making Wine's world takes some ten seconds, so there is one for all tests."""
+    """Return one cmd for all tests, because creating a Wine prefix takes ten seconds."""
     cmd = Cmd(tmp_path_factory.mktemp("wine"))
     yield cmd
     cmd.close()
@@ -129,24 +129,24 @@ def cmd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cmd]:
 
 @pytest.fixture(params=MODES)
 def delayed(request: pytest.FixtureRequest, cmd: Cmd) -> str:
-    if request.param == "off" and not cmd.sound:
+    if request.param == "off" and not cmd.expands_in_time:
         pytest.skip("the cmd of this Wine expands delayed variables too late in `for /f`; Wine 9 has a better one")
     return str(request.param)
 
 
 def make(directory: Path, location: str, prompt: str = "env", *, tcl: str = "", tk: str = "") -> None:
-    """Write the scripts of an environment, with a `python` that says what it was called with."""
+    """Write the scripts of an environment, with a `python` that prints its arguments."""
     write(activator, describe(location, prompt, "nt", tcl=tcl, tk=tk), directory / "Scripts")
     (directory / "Scripts" / "python.bat").write_bytes(b"@echo python %*\r\n")
 
 
 def windows_path(path: Path) -> str:
-    """Return how Wine calls a file of the machine it runs on."""
+    """Return the path by which Wine programs access a file of the host."""
     return f"Z:{path}".replace("/", "\\")
 
 
 def test_nothing_in_a_directory_name_or_a_prompt_is_expanded(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
-    """Activated, activated again and deactivated, whatever the names: right while it is active, and no trace after."""
+    """Also if the environment is activated twice; deactivation restores everything."""
     names = {description: name for description, name in NAMES.items() if delayed == "off" or "!" not in name}
     script = "set >before.env\n"
     for number, name in enumerate(names.values()):
@@ -176,8 +176,8 @@ def test_nothing_in_a_directory_name_or_a_prompt_is_expanded(tmp_path: Path, cmd
     assert not (tmp_path / "PWNED").exists()
 
 
-def test_a_relocatable_environment_is_found_where_it_lies(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
-    """Whatever it is called by then; the prompt is that name."""
+def test_a_relocatable_environment_is_activated_at_its_new_path(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
+    """The prompt is the new name of the directory."""
     made = replace(describe("C:\\made here", "made here", "nt"), placement="relocatable", naming="directory")
     names = ["env", "two words", "R&D (x86)", "a$b"]
     script = "set >before.env\n"
@@ -206,7 +206,7 @@ def test_a_relocatable_environment_is_found_where_it_lies(tmp_path: Path, cmd: C
 
 
 def test_the_programs_of_the_environment_are_found_first(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
-    """In every directory that Windows can make; one with a semicolon cannot stand in PATH.
+    """In every directory that Windows can create, except those with a semicolon, which separates entries of PATH.
 
     Wine's cmd, unlike that of Windows, expands percent signs in a script's own path once more, when `pydoc` reads it.
     """
@@ -228,9 +228,9 @@ def test_the_programs_of_the_environment_are_found_first(tmp_path: Path, cmd: Cm
 
 
 @pytest.mark.parametrize("state", ["", "C:\\R&D", '"C:\\R&D;^x";C:\\y', "100%PATH%", "C:\\a!PATH!b^c"])
-def test_what_was_unset_or_full_is_so_again(tmp_path: Path, cmd: Cmd, delayed: str, state: str) -> None:
-    """To cmd an empty variable is an unset one. Nothing in a value is parsed again, whatever it looks like."""
-    if "!" in state and not cmd.sound:
+def test_variables_are_restored(tmp_path: Path, cmd: Cmd, delayed: str, state: str) -> None:
+    """In cmd, an empty variable is unset. Nothing in a value is parsed again."""
+    if "!" in state and not cmd.expands_in_time:
         pytest.skip("the cmd of this Wine expands what it has expanded; Wine 9 has a better one")
     names = "VIRTUAL_ENV VIRTUAL_ENV_PROMPT PYTHONHOME PKG_CONFIG_PATH TCL_LIBRARY TK_LIBRARY WINEPATH".split()
     make(tmp_path / "env", "C:\\env", tcl="C:\\Tcl's & more", tk="")
@@ -262,7 +262,7 @@ def test_what_was_unset_or_full_is_so_again(tmp_path: Path, cmd: Cmd, delayed: s
     assert environs["after"] == before
 
 
-def test_without_path_or_prompt_there_are_none_afterwards(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
+def test_unset_path_and_prompt_are_unset_again(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
     make(tmp_path / "env", "C:\\env")
 
     environs = cmd.run(
@@ -284,7 +284,7 @@ def test_without_path_or_prompt_there_are_none_afterwards(tmp_path: Path, cmd: C
     assert environs["after"] == environs["before"]
 
 
-def test_one_environment_takes_the_place_of_another(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
+def test_a_second_environment_replaces_the_first(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
     make(tmp_path / "one", "C:\\one", tcl="C:\\tcl", tk="C:\\tk")
     make(tmp_path / "other", "C:\\other", prompt="second")
 
@@ -313,8 +313,8 @@ def test_one_environment_takes_the_place_of_another(tmp_path: Path, cmd: Cmd, de
     assert environs["still"] == before
 
 
-def test_it_leaves_another_tools_environment_first(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
-    """Other tools save PATH, PROMPT and PYTHONHOME under the same names, and forget VIRTUAL_ENV."""
+def test_an_environment_of_another_tool_is_deactivated_first(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
+    """Other tools save PATH, PROMPT and PYTHONHOME under the same names, but not VIRTUAL_ENV."""
     make(tmp_path / "env", "C:\\env")
 
     environs = cmd.run(
@@ -342,8 +342,8 @@ def test_it_leaves_another_tools_environment_first(tmp_path: Path, cmd: Cmd, del
     assert environs["after"] == environs["before"]
 
 
-def test_a_cmd_within_an_active_one_can_leave(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
-    """What has to be put back waits in variables, and they are inherited."""
+def test_a_nested_cmd_can_deactivate(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
+    """The saved values are in variables, which child processes inherit."""
     make(tmp_path / "env", "C:\\env")
     (tmp_path / "inner.bat").write_bytes(b"@call env\\Scripts\\deactivate\r\n@set >after.env\r\n")
 
@@ -354,7 +354,7 @@ def test_a_cmd_within_an_active_one_can_leave(tmp_path: Path, cmd: Cmd, delayed:
     assert environs["after"] == environs["before"]
 
 
-def test_a_user_may_do_without_the_prompt(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
+def test_the_prompt_can_be_disabled(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
     make(tmp_path / "env", "C:\\env")
 
     environs = cmd.run(
@@ -375,7 +375,7 @@ def test_a_user_may_do_without_the_prompt(tmp_path: Path, cmd: Cmd, delayed: str
     assert environs["after"] == environs["before"]
 
 
-def test_it_says_nothing_and_leaves_echo_and_the_error_level_in_order(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
+def test_echo_and_error_level_are_unchanged(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
     make(tmp_path / "env", "C:\\K\u00e4se")
     script = "@cmd /c exit 3\n@call env\\Scripts\\{0}\n@if errorlevel 1 echo failed\n@echo {0}\n@echo\nrem seen\n"
 
@@ -387,7 +387,7 @@ def test_it_says_nothing_and_leaves_echo_and_the_error_level_in_order(tmp_path: 
     assert lines[1].lower().endswith("on")
 
 
-def test_letters_beyond_ascii_arrive_and_the_code_page_stays(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
+def test_non_ascii_text_does_not_change_the_code_page(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
     make(tmp_path / "env", "C:\\K\u00e4se-\u65e5\u672c-\U0001f40d", prompt="\u00fc")
     script = "chcp 850 >nul\nchcp\ncall env\\Scripts\\activate\nchcp\nchcp 437 >nul\nset >active.env\n"
 
@@ -399,7 +399,7 @@ def test_letters_beyond_ascii_arrive_and_the_code_page_stays(tmp_path: Path, cmd
     assert session.environs["active"]["VIRTUAL_ENV_PROMPT"] == "\u00fc"
 
 
-def test_the_prompt_of_an_interactive_session_is_drawn_as_it_is_written(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
+def test_the_prompt_is_displayed_literally(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
     names = [name for name in NAMES.values() if name.isascii() and "!" not in name and "\t" not in name]
     for number, name in enumerate(names):
         make(tmp_path / str(number), f"C:\\{number}", prompt=name)
@@ -421,7 +421,7 @@ def test_the_prompt_of_an_interactive_session_is_drawn_as_it_is_written(tmp_path
     child.close()
 
 
-def test_leaving_without_an_environment_does_nothing(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
+def test_deactivate_without_an_environment_does_nothing(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
     make(tmp_path / "env", "C:\\env")
 
     session = cmd.run("set >before.env\ncall env\\Scripts\\deactivate\nset >after.env\n", tmp_path, delayed=delayed)
@@ -437,8 +437,8 @@ TRICKY = st.text("%^&|<>()\"!$=;, \t'`~@#\\PATH", min_size=1, max_size=20)
 @pytest.mark.parametrize("mode", MODES)
 @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(PRINTABLE | TRICKY, min_size=100, max_size=100))
-def test_any_text_can_be_given_to_a_variable(tmp_path: Path, cmd: Cmd, mode: str, texts: list[str]) -> None:
-    """A hundred at a time; where delayed expansion is on, without exclamation marks."""
+def test_any_text_can_be_assigned_to_a_variable(tmp_path: Path, cmd: Cmd, mode: str, texts: list[str]) -> None:
+    """If delayed expansion is enabled, without exclamation marks, which Wine cannot escape."""
     texts = [text for text in texts if mode == "off" or "!" not in text]
     script = "".join(f"set A{number}={activator.quote(text)}\n" for number, text in enumerate(texts))
 
@@ -470,14 +470,14 @@ def read(line: str, delayed: bool) -> str:
 
 @pytest.mark.parametrize("mode", MODES)
 @given(text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="".join(UNREADABLE))) | TRICKY)
-def test_any_text_is_a_value_by_the_rules_of_windows(mode: str, text: str) -> None:
+def test_any_text_is_quoted_by_the_rules_of_windows(mode: str, text: str) -> None:
     assert read(f"set X={activator.quote(text)}", delayed=mode == "on") == text
 
 
 @pytest.mark.parametrize("line", ["a&b", "a!b", "a^b", "100%", '"a"&b'])
 @pytest.mark.parametrize("mode", MODES)
-def test_without_quoting_the_rules_would_change_it(mode: str, line: str) -> None:
-    """What the rules are good for."""
+def test_unquoted_text_is_changed_by_the_rules_of_windows(mode: str, line: str) -> None:
+    """This shows that `read` applies the rules."""
     if mode == "off" and line == "a!b":
         assert read(f"set X={line}", delayed=False) == line
     elif "&" in line:
@@ -491,31 +491,31 @@ def test_without_quoting_the_rules_would_change_it(mode: str, line: str) -> None
     ("text", "reason"),
     [("\0", "a NUL"), ("a\nb", "a newline"), ("a\rb", "a carriage"), ("\x1a", "an end-of-file"), ("\ud800", "Unicode")],
 )
-def test_what_it_cannot_hold_is_refused_by_name(text: str, reason: str) -> None:
+def test_text_that_the_shell_cannot_express_is_refused(text: str, reason: str) -> None:
     with pytest.raises(Inexpressible, match=f"batch cannot hold .*{reason}"):
         activator.quote(text)
 
 
-def test_only_windows_is_served() -> None:
+def test_only_windows_is_supported() -> None:
     assert activator.refusal(interpreter("nt")) is None
-    assert activator.refusal(interpreter()) == "for Windows only, and CPython 3.11.7 is for `linux`"
+    assert activator.refusal(interpreter()) == "for Windows only, but CPython 3.11.7 is for `linux`"
 
 
-def test_lines_end_as_cmd_needs_them() -> None:
-    """It misses labels in files with bare newlines."""
+def test_lines_end_with_carriage_return_and_line_feed() -> None:
+    """cmd does not find labels in files with bare newlines."""
     scripts = activator.scripts(describe("C:\\env", os_name="nt"))
 
     assert [script.name for script in scripts] == ["activate.bat", "deactivate.bat", "pydoc.bat"]
     assert {script.newline for script in scripts} == {"\r\n"}
 
 
-def test_no_line_is_shown_whatever_the_callers_echo() -> None:
-    """`echo off` would stay off."""
+def test_no_line_is_echoed() -> None:
+    """`echo off` would stay in effect after the script."""
     for script in activator.scripts(describe("C:\\env", os_name="nt")):
         assert [line for line in script.text.splitlines() if line and line[0] not in "@:"] == []
 
 
-def test_the_place_where_it_was_made_stands_in_the_script_once() -> None:
+def test_the_script_contains_the_root_once() -> None:
     """Tools that move environments search for it and replace it."""
     activate, *others = activator.scripts(describe("C:\\an env", os_name="nt"))
 
@@ -524,11 +524,11 @@ def test_the_place_where_it_was_made_stands_in_the_script_once() -> None:
 
 
 @pytest.mark.parametrize("name", ["activate.bat", "deactivate.bat", "routines.bat", "pydoc.bat"])
-def test_no_slot_of_the_template_stands_in_quotes(name: str) -> None:
+def test_slots_of_the_template_are_outside_quotes(name: str) -> None:
     assert slots_in_quotes(resource("cloche.builtin.activators.batch", name), comment="@rem") == []
 
 
-def test_the_command_that_users_type_activates_whatever_the_name_of_the_directory(tmp_path: Path, cmd: Cmd) -> None:
+def test_the_source_line_activates_an_environment_with_any_name(tmp_path: Path, cmd: Cmd) -> None:
     names = [
         name
         for name in NAMES.values()
@@ -553,6 +553,6 @@ def test_the_command_that_users_type_activates_whatever_the_name_of_the_director
         assert told["VIRTUAL_ENV"] == f"C:\\env{number}", name
 
 
-def test_a_path_that_cmd_would_expand_has_no_command() -> None:
+def test_a_path_that_cmd_would_expand_is_refused() -> None:
     with pytest.raises(Inexpressible, match="cannot hold `%`"):
         activator.source_line("C:\\100%\\Scripts\\activate.bat")

@@ -1,4 +1,4 @@
-"""The script `activate.csh` in a real tcsh: what it sets, what it puts back, what it never runs."""
+"""Test that `activate.csh` sets and restores variables in a real tcsh, and runs nothing in names."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 CSH = ["tcsh", "-f"]
 
 EXPRESSIBLE = {what: name for what, name in HOSTILE.items() if "\n" not in name}
-"""The hostile names without those that csh has no way to write."""
+"""The hostile names that csh can express."""
 
 FULL = {
     "PATH": "/usr/bin:/bin::~/bin:/opt/odd  dir/*",
@@ -47,7 +47,7 @@ FULL = {
     "TCL_LIBRARY": "a 'b' \"c\" \\ `touch PWNED` !! $HOME",
     "TK_LIBRARY": "$(touch PWNED)\nand another line",
 }
-"""A value for everything that activation touches."""
+"""A value for each variable that activation changes."""
 
 test_contract = activator_contract(
     activator, Shell(("tcsh", "-f"), echo="printf %s {text}", activate="source {script}")
@@ -56,7 +56,7 @@ test_contract = activator_contract(
 
 @pytest.fixture(params=["", "set backslash_quote\n", "set echo_style=none nonomatch noglob\n"])
 def settled(request: pytest.FixtureRequest) -> str:
-    """The beginning of a script: settings that change how csh reads what follows."""
+    """Return the first lines of a script: settings that change how csh parses the rest."""
     begin: str = request.param
     return begin
 
@@ -66,7 +66,7 @@ def source(scripts: Path) -> str:
 
 
 def tell(name: str) -> str:
-    """Return statements that print the state as a section; csh has no functions."""
+    """Return statements that print the variables as a section; csh has no functions."""
     lines = [f"/usr/bin/printf '\\001%s\\002' '{name}'"]
     for known in NAMES:
         lines += [f"if ($?{known}) then", f"/usr/bin/printf '%s\\0' {known} ''${known}:q", "endif"]
@@ -74,19 +74,19 @@ def tell(name: str) -> str:
 
 
 def cycle(activate: str) -> str:
-    """Return a script that activates and leaves, and prints the state `before`, `active` and `after`."""
+    """Return a script that activates and deactivates, and prints the sections `before`, `active` and `after`."""
     return f"{tell('before')}{activate}{tell('active')}deactivate\n{tell('after')}"
 
 
 def states(script: str, cwd: Path, environ: Mapping[str, str] | None = None) -> dict[str, State]:
-    """Run a script that prints states and nothing else, and return them by name."""
+    """Run a script that prints only variables, and return them by the name of the section."""
     return {name: state(content) for name, content in sections(run(CSH, script, cwd, environ)).items()}
 
 
-def test_an_active_environment_comes_first_and_leaving_it_changes_nothing(settled: str, tmp_path: Path) -> None:
-    """With every variable set before."""
+def test_activation_sets_variables_and_deactivation_restores_them(settled: str, tmp_path: Path) -> None:
+    """If every variable was set before."""
     root = tmp_path / "an env"
-    told = states(settled + cycle(source(build(root, activator, "its name", "/tcl", "/tk"))), tmp_path / "cwd", FULL)
+    printed = states(settled + cycle(source(build(root, activator, "its name", "/tcl", "/tk"))), tmp_path / "cwd", FULL)
     expected = {
         "PATH": f"{root}/bin:{FULL['PATH']}",
         "VIRTUAL_ENV": str(root),
@@ -95,33 +95,33 @@ def test_an_active_environment_comes_first_and_leaving_it_changes_nothing(settle
         "TCL_LIBRARY": "/tcl",
         "TK_LIBRARY": "/tk",
     }
-    assert told["active"] == State({**expected, "PYTHONHOME": None}, expected)
-    assert told["before"] == State(FULL, FULL)
-    assert told["after"] == told["before"]
+    assert printed["active"] == State({**expected, "PYTHONHOME": None}, expected)
+    assert printed["before"] == State(FULL, FULL)
+    assert printed["after"] == printed["before"]
     assert list((tmp_path / "cwd").iterdir()) == []
 
 
-def test_what_was_unset_is_unset_again(tmp_path: Path) -> None:
-    """PATH included: a shell may well have none."""
+def test_unset_variables_are_unset_again(tmp_path: Path) -> None:
+    """Including PATH."""
     unset = "".join(f"unsetenv {name}\n" for name in NAMES)
-    told = states(unset + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk"))), tmp_path / "cwd")
-    assert told["active"].exported["PATH"] == f"{tmp_path}/env/bin"
-    assert told["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
-    assert told["after"] == State(dict.fromkeys(NAMES), {})
+    printed = states(unset + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk"))), tmp_path / "cwd")
+    assert printed["active"].exported["PATH"] == f"{tmp_path}/env/bin"
+    assert printed["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
+    assert printed["after"] == State(dict.fromkeys(NAMES), {})
 
 
-def test_what_was_empty_is_empty_again(tmp_path: Path) -> None:
-    """And an empty PATH does not become a PATH with an empty entry, which would be the current directory."""
+def test_empty_variables_are_empty_again(tmp_path: Path) -> None:
+    """No empty entry, which means the current directory, is added to an empty PATH."""
     empty = dict.fromkeys(NAMES, "")
     script = "setenv PATH ''\n" + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk")))
-    told = states(script, tmp_path / "cwd", empty | {"PATH": "/usr/bin"})
-    assert told["active"].exported["PATH"] == f"{tmp_path}/env/bin"
-    assert told["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
-    assert told["after"] == State(empty, empty)
+    printed = states(script, tmp_path / "cwd", empty | {"PATH": "/usr/bin"})
+    assert printed["active"].exported["PATH"] == f"{tmp_path}/env/bin"
+    assert printed["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
+    assert printed["after"] == State(empty, empty)
 
 
-def test_names_are_only_names(settled: str, tmp_path: Path) -> None:
-    """A directory and a prompt may be called anything; nothing in them is expanded, split or run."""
+def test_nothing_in_names_is_expanded_or_run(settled: str, tmp_path: Path) -> None:
+    """Directories and prompts with any name are neither expanded nor split."""
     script = f"set prompt = '% '\n{settled}{tell('before')}"
     roots = {what: tmp_path / what / directory_name(name) for what, name in EXPRESSIBLE.items()}
     for what, name in EXPRESSIBLE.items():
@@ -142,21 +142,21 @@ def test_names_are_only_names(settled: str, tmp_path: Path) -> None:
     assert list((tmp_path / "cwd").iterdir()) == []
 
 
-def test_a_real_python_knows_its_environment(tmp_path: Path) -> None:
+def test_python_is_that_of_the_environment(tmp_path: Path) -> None:
     root = tmp_path / "it's an env!"
     script = source(build(root, activator)) + "python -c 'import sys; print(sys.prefix)'\n"
     real_python(root)
     assert run(CSH, script, tmp_path / "cwd", {"PYTHONHOME": "/nowhere"}) == f"{root}\n"
 
 
-def test_a_locale_without_the_letters_is_no_obstacle(tmp_path: Path) -> None:
+def test_the_locale_need_not_support_the_name(tmp_path: Path) -> None:
     root = tmp_path / HOSTILE["unicode"]
-    told = states(cycle(source(build(root, activator))), tmp_path / "cwd", {"LC_ALL": "C"})
-    assert told["active"].exported["VIRTUAL_ENV"] == str(root)
-    assert told["after"] == told["before"]
+    printed = states(cycle(source(build(root, activator))), tmp_path / "cwd", {"LC_ALL": "C"})
+    assert printed["active"].exported["VIRTUAL_ENV"] == str(root)
+    assert printed["after"] == printed["before"]
 
 
-def test_activating_twice_is_activating_once(tmp_path: Path) -> None:
+def test_a_second_activation_changes_nothing(tmp_path: Path) -> None:
     activate = source(build(tmp_path / "env", activator, tcl="/tcl"))
     show = "/usr/bin/printf '\\001{}\\002%s' $prompt:q\n"
     script = (
@@ -170,36 +170,36 @@ def test_activating_twice_is_activating_once(tmp_path: Path) -> None:
     assert state(printed["after"]) == state(printed["before"])
 
 
-def test_another_environment_takes_the_place_of_the_active_one(tmp_path: Path) -> None:
+def test_a_second_environment_replaces_the_first(tmp_path: Path) -> None:
     first = source(build(tmp_path / "first", activator, "first", "/tcl"))
     second = source(build(tmp_path / "second", activator, "second", "", "/tk"))
-    told = states(cycle(first + second), tmp_path / "cwd", FULL)
-    assert told["active"].exported["PATH"] == f"{tmp_path}/second/bin:{FULL['PATH']}"
-    assert told["active"].exported["TCL_LIBRARY"] == FULL["TCL_LIBRARY"]
-    assert told["active"].exported["TK_LIBRARY"] == "/tk"
-    assert told["after"] == told["before"]
+    printed = states(cycle(first + second), tmp_path / "cwd", FULL)
+    assert printed["active"].exported["PATH"] == f"{tmp_path}/second/bin:{FULL['PATH']}"
+    assert printed["active"].exported["TCL_LIBRARY"] == FULL["TCL_LIBRARY"]
+    assert printed["active"].exported["TK_LIBRARY"] == "/tk"
+    assert printed["after"] == printed["before"]
 
 
-def test_a_nested_shell_returns_to_what_it_was_given(tmp_path: Path) -> None:
-    """The child of a shell with an active environment sees it, may activate another, and leaves only that one."""
+def test_a_nested_shell_restores_the_inherited_environment(tmp_path: Path) -> None:
+    """A child inherits the active environment, can activate another one, and deactivates only that one."""
     first, second = (source(build(tmp_path / name, activator, name)) for name in ("first", "second"))
     child = tmp_path / "child"
     child.write_text(cycle(second))
-    told = states(f"{first}tcsh -f {child}\n", tmp_path / "cwd")
-    assert told["before"].exported["VIRTUAL_ENV"] == f"{tmp_path}/first"
-    assert told["active"].exported["PATH"].startswith(f"{tmp_path}/second/bin:{tmp_path}/first/bin:")
-    assert told["after"] == told["before"]
+    printed = states(f"{first}tcsh -f {child}\n", tmp_path / "cwd")
+    assert printed["before"].exported["VIRTUAL_ENV"] == f"{tmp_path}/first"
+    assert printed["active"].exported["PATH"].startswith(f"{tmp_path}/second/bin:{tmp_path}/first/bin:")
+    assert printed["after"] == printed["before"]
 
 
-def test_what_the_environment_does_not_set_is_the_users(tmp_path: Path) -> None:
-    """Most interpreters find Tcl by themselves; where it is set meanwhile, leaving does not take it back."""
+def test_variables_that_activation_does_not_set_are_kept(tmp_path: Path) -> None:
+    """Most environments do not set TCL_LIBRARY; a value that the user sets while active is kept."""
     script = source(build(tmp_path / "env", activator)) + "setenv TCL_LIBRARY /mine\ndeactivate\n"
-    told = states(script + tell("after"), tmp_path / "cwd", FULL)
-    assert told["after"].exported["TCL_LIBRARY"] == "/mine"
+    printed = states(script + tell("after"), tmp_path / "cwd", FULL)
+    assert printed["after"].exported["TCL_LIBRARY"] == "/mine"
 
 
-def test_nothing_of_the_script_remains(tmp_path: Path) -> None:
-    """Neither variables nor aliases, and the user's own are as they were."""
+def test_deactivation_removes_all_names_of_the_script(tmp_path: Path) -> None:
+    """Variables and aliases; those of the user do not change."""
     listing = "/usr/bin/printf '\\001{}\\002'; set; alias\n"
     activate = source(build(tmp_path / "env", activator, "env", "/tcl", "/tk"))
     begin = f"alias mine 'a; b'\nset prompt = '% '\n{listing.format('before')}"
@@ -210,14 +210,14 @@ def test_nothing_of_the_script_remains(tmp_path: Path) -> None:
     assert printed["after"] == printed["before"]
 
 
-def test_deactivate_nondestructive_leaves_and_keeps_the_alias(tmp_path: Path) -> None:
+def test_deactivate_nondestructive_keeps_the_alias(tmp_path: Path) -> None:
     activate = source(build(tmp_path / "env", activator))
     script = f"{tell('before')}{activate}deactivate nondestructive\n{tell('after')}deactivate\n"
-    told = states(script, tmp_path / "cwd", FULL)
-    assert told["after"] == told["before"]
+    printed = states(script, tmp_path / "cwd", FULL)
+    assert printed["after"] == printed["before"]
 
 
-def test_users_own_pydoc_stays(tmp_path: Path) -> None:
+def test_a_pydoc_of_the_user_is_kept(tmp_path: Path) -> None:
     script = f"alias pydoc 'printf mine'\n{source(build(tmp_path / 'env', activator))}pydoc\ndeactivate\npydoc\n"
     assert run(CSH, script, tmp_path / "cwd") == "minemine"
 
@@ -226,8 +226,8 @@ PROMPTS = ["''", "'%B%m%b%# '", "'a b'", "(a list)", "(a '')", "()", activator.q
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
-def test_the_prompt_is_put_back(prompt: str, tmp_path: Path) -> None:
-    """Whatever it holds; csh allows a list."""
+def test_the_prompt_is_restored(prompt: str, tmp_path: Path) -> None:
+    """csh also allows a list."""
     show = "/usr/bin/printf '\\001{0}\\002%s'; /usr/bin/printf '[%s]' $prompt:q\n"
     begin = f"set prompt = {prompt}\n{show.format('before')}"
     script = f"{begin}{source(build(tmp_path / 'env', activator))}deactivate\n{show.format('after')}"
@@ -236,20 +236,20 @@ def test_the_prompt_is_put_back(prompt: str, tmp_path: Path) -> None:
     assert list((tmp_path / "cwd").iterdir()) == []
 
 
-def test_a_shell_without_a_prompt_gets_none(tmp_path: Path) -> None:
-    """In csh, whether there is one tells scripts whether the shell is interactive."""
+def test_a_missing_prompt_is_not_created(tmp_path: Path) -> None:
+    """In csh, scripts recognize an interactive shell by its prompt."""
     show = "if ($?prompt) printf prompt\n"
     script = f"unset prompt\n{source(build(tmp_path / 'env', activator))}{show}deactivate\n{show}"
     assert run(CSH, script, tmp_path / "cwd") == ""
 
 
-def test_a_prompt_that_is_set_while_active_is_the_users(tmp_path: Path) -> None:
+def test_a_prompt_that_the_user_set_while_active_is_kept(tmp_path: Path) -> None:
     script = f"set prompt = '% '\n{source(build(tmp_path / 'env', activator))}set prompt = 'mine '\ndeactivate\n"
     assert run(CSH, f"{script}printf %s $prompt:q\n", tmp_path / "cwd") == "mine "
 
 
-def test_a_prompt_can_be_declined(tmp_path: Path) -> None:
-    """By `VIRTUAL_ENV_DISABLE_PROMPT`, or by an environment without a name to show."""
+def test_the_prompt_can_be_disabled(tmp_path: Path) -> None:
+    """By `VIRTUAL_ENV_DISABLE_PROMPT`, or by an empty prompt."""
     for prompt, environ in [("env", {"VIRTUAL_ENV_DISABLE_PROMPT": "1"}), ("", {})]:
         activate = source(build(tmp_path / f"env{prompt}", activator, prompt))
         script = f"set prompt = '% '\n{activate}printf '%s|' $prompt:q\ndeactivate\nprintf %s $prompt:q\n"
@@ -267,11 +267,11 @@ setenv PATH "/foreign/bin:$PATH:q"
 set _OLD_VIRTUAL_PROMPT = "$prompt:q"
 set prompt = "(foreign) $prompt:q"
 """
-"""What the scripts of other tools have in common."""
+"""The common parts of the scripts of other tools."""
 
 
-def test_environments_of_other_tools_are_left_first(tmp_path: Path) -> None:
-    """The names of the saved values are those that other tools use, so that theirs and ours undo one another."""
+def test_environments_of_other_tools_are_deactivated_first(tmp_path: Path) -> None:
+    """Other tools use the same names for saved values, so each script can undo the other."""
     ours = source(build(tmp_path / "env", activator))
     environ = {"PATH": FULL["PATH"]}
     for activate in (FOREIGN + ours, f"{ours}{FOREIGN}{tell('theirs')}{ours}"):
@@ -283,15 +283,15 @@ def test_environments_of_other_tools_are_left_first(tmp_path: Path) -> None:
     assert state(printed["theirs"]).exported["PATH"] == f"/foreign/bin:{FULL['PATH']}"
 
 
-def test_running_the_script_instead_of_reading_it_is_told(tmp_path: Path) -> None:
+def test_running_the_script_instead_of_sourcing_it_is_an_error(tmp_path: Path) -> None:
     script = build(tmp_path / "it's", activator) / "activate.csh"
-    told = f"this script changes the shell that reads it, so running it does nothing; type: source {script}\n"
-    assert attempt([*CSH, str(script)], "", tmp_path / "cwd") == (33, "", told)
+    message = f"this script must be sourced, not run; type: source {script}\n"
+    assert attempt([*CSH, str(script)], "", tmp_path / "cwd") == (33, "", message)
 
 
 @pytest.mark.parametrize("settled", ["", "set backslash_quote"])
-def test_the_prompt_shows_the_name_as_it_is(settled: str, tmp_path: Path) -> None:
-    """On a terminal, for every hostile name: drawn to the letter, nothing run, gone afterwards."""
+def test_the_prompt_displays_the_name_literally(settled: str, tmp_path: Path) -> None:
+    """On a terminal, for every hostile name; nothing in it runs, and deactivation removes it."""
     with Terminal(CSH, tmp_path / "cwd") as shell:
         shell.say("set prompt = '<E''ND> '")
         shell.say(settled)
@@ -305,25 +305,25 @@ def test_the_prompt_shows_the_name_as_it_is(settled: str, tmp_path: Path) -> Non
 @settings(max_examples=10, deadline=None)
 @given(st.lists(TEXTS.map(lambda text: text.replace("\n", "")), min_size=20, max_size=60))
 @pytest.mark.parametrize("settled", ["", "set backslash_quote\n"])
-def test_every_text_survives_quoting(settled: str, texts: list[str]) -> None:
-    """Every one without a newline."""
+def test_any_text_can_be_quoted(settled: str, texts: list[str]) -> None:
+    """Without newlines, which csh cannot quote."""
     script = "".join(f"setenv TEXT {activator.quote(text)}\n/usr/bin/printf '%s\\0' $TEXT:q\n" for text in texts)
     assert run(CSH, settled + script).split("\0")[:-1] == texts
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\0b", "a\udcffb"])
-def test_what_no_script_can_hold_is_refused(text: str) -> None:
+def test_text_that_the_shell_cannot_express_is_refused(text: str) -> None:
     with pytest.raises(Inexpressible, match="cannot hold"):
         activator.quote(text)
 
 
-def test_it_serves_every_system_but_windows() -> None:
+def test_windows_is_not_supported() -> None:
     assert activator.refusal(interpreter()) is None
-    assert activator.refusal(interpreter(os_name="nt")) == "has no shell to serve on Windows"
+    assert activator.refusal(interpreter(os_name="nt")) == "not supported on Windows"
 
 
-def test_the_path_stands_in_the_script_as_it_is(tmp_path: Path) -> None:
-    """Once: tools that move environments look for it and replace it."""
+def test_the_script_contains_the_path_once(tmp_path: Path) -> None:
+    """Tools that move environments search for it and replace it."""
     (script,) = activator.scripts(describe(str(tmp_path), "env"))
     assert script.text.count(str(tmp_path)) == 1
     assert f"\nsetenv VIRTUAL_ENV {tmp_path}\n" in script.text

@@ -1,4 +1,4 @@
-"""The script `activate.fish` in a real fish: what it sets, what it puts back, what it never runs."""
+"""Test that `activate.fish` sets and restores variables in a real fish, and runs nothing in names."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ FULL = {
     "TCL_LIBRARY": "/usr/share/tcl",
     "TK_LIBRARY": "(touch PWNED)",
 }
-"""A value for everything that activation touches."""
+"""A value for each variable that activation changes."""
 
 test_contract = activator_contract(activator, Shell(("fish",), echo="printf %s {text}", activate="source {script}"))
 
@@ -70,7 +70,7 @@ def source(scripts: Path) -> str:
 
 
 def cycle(activate: str) -> str:
-    """Return a script that activates and leaves, and prints the state `before`, `active` and `after`."""
+    """Return a script that activates and deactivates, and prints the sections `before`, `active` and `after`."""
     return f"state before\n{activate}state active\ndeactivate\nstate after\n"
 
 
@@ -80,14 +80,14 @@ def play(script: str, cwd: Path, environ: Mapping[str, str] | None = None) -> di
 
 
 def states(script: str, cwd: Path, environ: Mapping[str, str] | None = None) -> dict[str, State]:
-    """Run a script that prints states and nothing else, and return them by name."""
+    """Run a script that prints only variables, and return them by the name of the section."""
     return {name: state(content) for name, content in play(script, cwd, environ).items()}
 
 
-def test_an_active_environment_comes_first_and_leaving_it_changes_nothing(tmp_path: Path) -> None:
-    """With every variable set and exported before."""
+def test_activation_sets_variables_and_deactivation_restores_them(tmp_path: Path) -> None:
+    """If every variable was set and exported before."""
     root = tmp_path / "an env"
-    told = states(cycle(source(build(root, activator, "its name", "/tcl", "/tk"))), tmp_path / "cwd", FULL)
+    printed = states(cycle(source(build(root, activator, "its name", "/tcl", "/tk"))), tmp_path / "cwd", FULL)
     expected = {
         "PATH": f"{root}/bin:{FULL['PATH']}",
         "VIRTUAL_ENV": str(root),
@@ -96,50 +96,50 @@ def test_an_active_environment_comes_first_and_leaving_it_changes_nothing(tmp_pa
         "TCL_LIBRARY": "/tcl",
         "TK_LIBRARY": "/tk",
     }
-    assert told["active"] == State({**expected, "PYTHONHOME": None}, expected)
-    assert told["before"] == State(FULL, FULL)
-    assert told["after"] == told["before"]
+    assert printed["active"] == State({**expected, "PYTHONHOME": None}, expected)
+    assert printed["before"] == State(FULL, FULL)
+    assert printed["after"] == printed["before"]
 
 
-def test_what_was_unset_is_unset_again(tmp_path: Path) -> None:
-    """PATH included: a shell may well have none."""
+def test_unset_variables_are_unset_again(tmp_path: Path) -> None:
+    """Including PATH."""
     unset = f"for name in {' '.join(NAMES)}\nset -eg $name\nend\n"
-    told = states(unset + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk"))), tmp_path / "cwd")
-    assert told["active"].exported["PATH"] == f"{tmp_path}/env/bin"
-    assert told["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
-    assert told["after"] == State(dict.fromkeys(NAMES), {})
+    printed = states(unset + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk"))), tmp_path / "cwd")
+    assert printed["active"].exported["PATH"] == f"{tmp_path}/env/bin"
+    assert printed["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
+    assert printed["after"] == State(dict.fromkeys(NAMES), {})
 
 
-def test_what_was_empty_is_empty_again(tmp_path: Path) -> None:
-    """And an empty PKG_CONFIG_PATH does not become one with an empty entry."""
+def test_empty_variables_are_empty_again(tmp_path: Path) -> None:
+    """No empty entry is added to an empty PKG_CONFIG_PATH."""
     empty = dict.fromkeys(NAMES, "")
     script = "set PATH\n" + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk")))
-    told = states(script, tmp_path / "cwd", empty | {"PATH": "/usr/bin"})
-    assert told["active"].exported["PATH"] == f"{tmp_path}/env/bin"
-    assert told["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
-    assert told["after"] == State(empty, empty)
+    printed = states(script, tmp_path / "cwd", empty | {"PATH": "/usr/bin"})
+    assert printed["active"].exported["PATH"] == f"{tmp_path}/env/bin"
+    assert printed["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
+    assert printed["after"] == State(empty, empty)
 
 
-def test_what_was_not_exported_is_not_exported_again(tmp_path: Path) -> None:
-    """PATH included; while the environment is active, its own values are exported."""
+def test_variables_that_were_not_exported_are_not_exported_again(tmp_path: Path) -> None:
+    """Including PATH; while the environment is active, its values are exported."""
     hide = "".join(f"set -gu {name} $KEEP_{name}\n" for name in FULL if name != "PATH") + "set -gu PATH $PATH\n"
     script = hide + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk")))
-    told = states(script, tmp_path / "cwd", {f"KEEP_{name}": value for name, value in FULL.items()})
-    assert told["before"].exported == {}
-    assert told["active"].exported["VIRTUAL_ENV"] == f"{tmp_path}/env"
-    assert told["active"].exported["PATH"].startswith(f"{tmp_path}/env/bin:")
-    assert told["after"] == told["before"]
+    printed = states(script, tmp_path / "cwd", {f"KEEP_{name}": value for name, value in FULL.items()})
+    assert printed["before"].exported == {}
+    assert printed["active"].exported["VIRTUAL_ENV"] == f"{tmp_path}/env"
+    assert printed["active"].exported["PATH"].startswith(f"{tmp_path}/env/bin:")
+    assert printed["after"] == printed["before"]
 
 
-def test_a_universal_variable_shows_again(tmp_path: Path) -> None:
+def test_a_universal_variable_becomes_visible_again(tmp_path: Path) -> None:
     show = "printf '%s|' $VIRTUAL_ENV_PROMPT\n"
     activate = source(build(tmp_path / "env", activator))
     script = f"set -U VIRTUAL_ENV_PROMPT mine\n{activate}{show}deactivate\n{show}"
     assert run(["fish"], script, tmp_path / "cwd") == "env|mine|"
 
 
-def test_names_are_only_names(tmp_path: Path) -> None:
-    """A directory and a prompt may be called anything; nothing in them is expanded, split or run."""
+def test_nothing_in_names_is_expanded_or_run(tmp_path: Path) -> None:
+    """Directories and prompts with any name are neither expanded nor split."""
     script = "state before\n"
     roots = {what: tmp_path / what / directory_name(name) for what, name in HOSTILE.items()}
     for what, name in HOSTILE.items():
@@ -158,39 +158,39 @@ def test_names_are_only_names(tmp_path: Path) -> None:
     assert list((tmp_path / "cwd").iterdir()) == []
 
 
-def test_a_real_python_knows_its_environment(tmp_path: Path) -> None:
+def test_python_is_that_of_the_environment(tmp_path: Path) -> None:
     root = tmp_path / "it's an env"
     script = source(build(root, activator)) + "python -c 'import sys; print(sys.prefix)'\n"
     real_python(root)
     assert run(FISH, script, tmp_path / "cwd", {"PYTHONHOME": "/nowhere"}) == f"{root}\n"
 
 
-def test_activating_twice_is_activating_once(tmp_path: Path) -> None:
+def test_a_second_activation_changes_nothing(tmp_path: Path) -> None:
     activate = source(build(tmp_path / "env", activator, tcl="/tcl"))
     script = f"state before\n{activate}state once\n{activate}state twice\ndeactivate\nstate after\n"
-    told = states(script, tmp_path / "cwd", FULL)
-    assert told["twice"] == told["once"]
-    assert told["after"] == told["before"]
+    printed = states(script, tmp_path / "cwd", FULL)
+    assert printed["twice"] == printed["once"]
+    assert printed["after"] == printed["before"]
 
 
-def test_another_environment_takes_the_place_of_the_active_one(tmp_path: Path) -> None:
+def test_a_second_environment_replaces_the_first(tmp_path: Path) -> None:
     first = source(build(tmp_path / "first", activator, "first", "/tcl"))
     second = source(build(tmp_path / "second", activator, "second", "", "/tk"))
-    told = states(cycle(first + second), tmp_path / "cwd", FULL)
-    assert told["active"].exported["PATH"] == f"{tmp_path}/second/bin:{FULL['PATH']}"
-    assert told["active"].exported["TCL_LIBRARY"] == FULL["TCL_LIBRARY"]
-    assert told["active"].exported["TK_LIBRARY"] == "/tk"
-    assert told["after"] == told["before"]
+    printed = states(cycle(first + second), tmp_path / "cwd", FULL)
+    assert printed["active"].exported["PATH"] == f"{tmp_path}/second/bin:{FULL['PATH']}"
+    assert printed["active"].exported["TCL_LIBRARY"] == FULL["TCL_LIBRARY"]
+    assert printed["active"].exported["TK_LIBRARY"] == "/tk"
+    assert printed["after"] == printed["before"]
 
 
-def test_a_nested_shell_returns_to_what_it_was_given(tmp_path: Path) -> None:
-    """The child of a fish with an active environment sees it, may activate another, and leaves only that one."""
+def test_a_nested_shell_restores_the_inherited_environment(tmp_path: Path) -> None:
+    """A child inherits the active environment, can activate another one, and deactivates only that one."""
     first, second = (source(build(tmp_path / name, activator, name)) for name in ("first", "second"))
     child = PROLOGUE + cycle(second)
-    told = states(f"{first}fish --no-config -c {activator.quote(child)}\n", tmp_path / "cwd")
-    assert told["before"].exported["VIRTUAL_ENV"] == f"{tmp_path}/first"
-    assert told["active"].exported["PATH"].startswith(f"{tmp_path}/second/bin:{tmp_path}/first/bin:")
-    assert told["after"] == told["before"]
+    printed = states(f"{first}fish --no-config -c {activator.quote(child)}\n", tmp_path / "cwd")
+    assert printed["before"].exported["VIRTUAL_ENV"] == f"{tmp_path}/first"
+    assert printed["active"].exported["PATH"].startswith(f"{tmp_path}/second/bin:{tmp_path}/first/bin:")
+    assert printed["after"] == printed["before"]
 
 
 @pytest.mark.parametrize(
@@ -203,21 +203,21 @@ def test_a_nested_shell_returns_to_what_it_was_given(tmp_path: Path) -> None:
     ],
     ids=["in front", "at the end", "around", "replaced"],
 )
-def test_what_was_added_to_path_meanwhile_stays(tmp_path: Path, change: str, kept: str) -> None:
-    """A PATH from which the environment has gone becomes what it was."""
+def test_entries_that_the_user_added_to_path_are_kept(tmp_path: Path, change: str, kept: str) -> None:
+    """If the environment's entry was removed, PATH gets its old value."""
     script = source(build(tmp_path / "it's", activator)) + f"{change}\ndeactivate\nstate after\n"
     assert states(script, tmp_path / "cwd", FULL)["after"].exported["PATH"] == kept.format(FULL["PATH"])
 
 
-def test_what_the_environment_does_not_set_is_the_users(tmp_path: Path) -> None:
-    """Most interpreters find Tcl by themselves; where it is set meanwhile, leaving does not take it back."""
+def test_variables_that_activation_does_not_set_are_kept(tmp_path: Path) -> None:
+    """Most environments do not set TCL_LIBRARY; a value that the user sets while active is kept."""
     script = source(build(tmp_path / "env", activator)) + "set -gx TCL_LIBRARY /mine\ndeactivate\nstate after\n"
-    told = states(script, tmp_path / "cwd", FULL)
-    assert told["after"].exported["TCL_LIBRARY"] == "/mine"
+    printed = states(script, tmp_path / "cwd", FULL)
+    assert printed["after"].exported["TCL_LIBRARY"] == "/mine"
 
 
-def test_nothing_of_the_script_remains(tmp_path: Path) -> None:
-    """Neither variables nor functions."""
+def test_deactivation_removes_all_names_of_the_script(tmp_path: Path) -> None:
+    """Variables and functions."""
     listing = "printf '\\1{}\\2'\nset -n\nfunctions -n -a | string split ', '; true\n"
     activate = source(build(tmp_path / "env", activator, "env", "/tcl", "/tk"))
     begin = "function fish_prompt; end\n" + listing.format("before")
@@ -227,12 +227,12 @@ def test_nothing_of_the_script_remains(tmp_path: Path) -> None:
     assert printed["after"] == printed["before"]
 
 
-def test_users_own_pydoc_stays(tmp_path: Path) -> None:
+def test_a_pydoc_of_the_user_is_kept(tmp_path: Path) -> None:
     script = f"function pydoc; printf mine; end\n{source(build(tmp_path / 'env', activator))}pydoc\ndeactivate\npydoc\n"
     assert run(FISH, script, tmp_path / "cwd") == "minemine"
 
 
-def test_functions_that_took_a_builtins_name_are_not_called(tmp_path: Path) -> None:
+def test_functions_that_replace_builtins_are_not_called(tmp_path: Path) -> None:
     builtins = ("functions", "printf", "contains", "echo", "source", ".")
     shadows = "".join(f"function {name}; command touch PWNED; end\n" for name in builtins)
     script = f"function fish_prompt; end\nbuiltin source {tmp_path}/env/bin/activate.fish\nfish_prompt\ndeactivate\n"
@@ -265,11 +265,11 @@ functions -c fish_prompt _old_fish_prompt
 function fish_prompt; echo -n '(foreign) '; _old_fish_prompt; end
 set -gx _OLD_FISH_PROMPT_OVERRIDE $VIRTUAL_ENV
 """
-"""What the scripts of other tools have in common."""
+"""The common parts of the scripts of other tools."""
 
 
-def test_environments_of_other_tools_are_left_first(tmp_path: Path) -> None:
-    """The names of the saved values are those that other tools use, so that theirs and ours undo one another."""
+def test_environments_of_other_tools_are_deactivated_first(tmp_path: Path) -> None:
+    """Other tools use the same names for saved values, so each script can undo the other."""
     ours = source(build(tmp_path / "env", activator))
     environ = {"PATH": FULL["PATH"], "PKG_CONFIG_PATH": "/pkg"}
     for activate in (FOREIGN + ours, f"{ours}{FOREIGN}state theirs\n{ours}"):
@@ -281,8 +281,8 @@ def test_environments_of_other_tools_are_left_first(tmp_path: Path) -> None:
     assert state(printed["theirs"]).exported["PATH"] == f"/foreign/bin:{FULL['PATH']}"
 
 
-def test_the_prompt_is_put_back(tmp_path: Path) -> None:
-    """To the letter of its definition, or not at all if the user has chosen another meanwhile."""
+def test_the_prompt_is_restored(tmp_path: Path) -> None:
+    """Its definition is restored exactly; a prompt that the user set while active is kept."""
     activate = source(build(tmp_path / "env", activator))
     define = "function fish_prompt -d mine\n    printf '%s>' $status\nend\n"
     show = "functions --no-details fish_prompt\n"
@@ -294,28 +294,28 @@ def test_the_prompt_is_put_back(tmp_path: Path) -> None:
     assert run(FISH, script, tmp_path / "cwd") == "othergone"
 
 
-def test_a_prompt_can_be_declined(tmp_path: Path) -> None:
-    """By `VIRTUAL_ENV_DISABLE_PROMPT`, or by an environment without a name to show."""
+def test_the_prompt_can_be_disabled(tmp_path: Path) -> None:
+    """By `VIRTUAL_ENV_DISABLE_PROMPT`, or by an empty prompt."""
     for prompt, environ in [("env", {"VIRTUAL_ENV_DISABLE_PROMPT": "1"}), ("", {})]:
         activate = source(build(tmp_path / f"env{prompt}", activator, prompt))
         script = f"function fish_prompt; printf '>'; end\n{activate}fish_prompt\ndeactivate\nfish_prompt\n"
         assert run(FISH, script, tmp_path / "cwd", environ) == ">>"
 
 
-def test_a_prompt_of_several_lines_sees_the_status_of_the_last_command(tmp_path: Path) -> None:
+def test_a_multiline_prompt_sees_the_status_of_the_last_command(tmp_path: Path) -> None:
     activate = source(build(tmp_path / "env", activator))
     script = f"function fish_prompt; printf 'was %s\\n> ' $status; end\n{activate}false\nfish_prompt\n"
     assert run(FISH, script, tmp_path / "cwd") == "(env) was 1\n> \n"
 
 
-def test_running_the_script_instead_of_reading_it_is_told(tmp_path: Path) -> None:
+def test_running_the_script_instead_of_sourcing_it_is_an_error(tmp_path: Path) -> None:
     script = build(tmp_path / "it's", activator) / "activate.fish"
-    told = f"this script changes the fish that reads it, so running it does nothing; type: source {script}\n"
-    assert attempt([*FISH, str(script)], "", tmp_path / "cwd") == (33, "", told)
+    message = f"this script must be sourced, not run; type: source {script}\n"
+    assert attempt([*FISH, str(script)], "", tmp_path / "cwd") == (33, "", message)
 
 
-def test_a_function_may_read_it(tmp_path: Path) -> None:
-    """Whose local variables are not touched."""
+def test_the_script_can_be_sourced_in_a_function(tmp_path: Path) -> None:
+    """The script does not change local variables of the function."""
     activate = source(build(tmp_path / "env", activator))
     workon = f"function workon\nset -l name mine\n{activate}set -g kept $name\nend\nworkon\n"
     printed = play(f"{cycle(workon)}printf '\\1kept\\2%s' $kept\n", tmp_path / "cwd", FULL)
@@ -324,8 +324,8 @@ def test_a_function_may_read_it(tmp_path: Path) -> None:
     assert printed["kept"] == "mine"
 
 
-def test_the_prompt_shows_the_name_as_it_is(tmp_path: Path) -> None:
-    """On a terminal, for every hostile name: drawn to the letter, nothing run, gone afterwards."""
+def test_the_prompt_displays_the_name_literally(tmp_path: Path) -> None:
+    """On a terminal, for every hostile name; nothing in it runs, and deactivation removes it."""
     count = itertools.count(1)
     with Terminal([*FISH, "-i"], tmp_path / "cwd") as shell:
         # fish draws the prompt again at each key; a number tells the next prompt from the same one again.
@@ -338,32 +338,32 @@ def test_the_prompt_shows_the_name_as_it_is(tmp_path: Path) -> None:
     assert list((tmp_path / "cwd").iterdir()) == []
 
 
-def test_it_serves_every_system_but_windows() -> None:
+def test_windows_is_not_supported() -> None:
     assert activator.refusal(interpreter()) is None
-    assert activator.refusal(interpreter(os_name="nt")) == "has no shell to serve on Windows"
+    assert activator.refusal(interpreter(os_name="nt")) == "not supported on Windows"
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(TEXTS, min_size=20, max_size=60))
-def test_every_text_survives_quoting(texts: list[str]) -> None:
+def test_any_text_can_be_quoted(texts: list[str]) -> None:
     script = "".join(f"set text {activator.quote(text)}\n/usr/bin/printf '%s\\0' $text\n" for text in texts)
     assert run(FISH, script).split("\0")[:-1] == texts
 
 
-def test_the_path_stands_in_the_script_as_it_is(tmp_path: Path) -> None:
-    """Once: tools that move environments replace it."""
+def test_the_script_contains_the_path_once(tmp_path: Path) -> None:
+    """Tools that move environments search for it and replace it."""
     (script,) = activator.scripts(describe(str(tmp_path), "env"))
     assert script.text.count(str(tmp_path)) == 1
     assert f"set -gx VIRTUAL_ENV {tmp_path}\n" in script.text
 
 
 @pytest.mark.parametrize("text", ["a\0b", "a\udcffb"])
-def test_what_no_script_can_hold_is_refused(text: str) -> None:
+def test_text_that_the_shell_cannot_express_is_refused(text: str) -> None:
     with pytest.raises(Inexpressible, match="cannot hold"):
         activator.quote(text)
 
 
-def test_fish_finds_nothing_wrong_in_the_script(tmp_path: Path) -> None:
-    """Nor does it in what is made of it for a hostile name."""
+def test_fish_finds_no_syntax_error_in_the_script(tmp_path: Path) -> None:
+    """Also if names are hostile."""
     script = build(tmp_path / HOSTILE["both-quotes"], activator, HOSTILE["backslash"]) / "activate.fish"
     assert attempt([require("fish"), "--no-execute", str(script)], "") == (0, "", "")

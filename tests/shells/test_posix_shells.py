@@ -1,4 +1,4 @@
-"""The script `activate` in every shell of the POSIX family: what it sets, what it puts back, what it never runs."""
+"""Test that `activate` sets and restores variables in every POSIX-like shell, and runs nothing in names."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ STRICT = {
     "zsh as ksh": [*SHELLS["zsh"], "-eu", *ZSH_AS_KSH],
     "zsh warning": [*SHELLS["zsh"], "-eu", *ZSH_WARNING],
 }
-"""The shells in the tempers in which scripts of careful people run."""
+"""The shells with strict options, as careful scripts set them."""
 
 PROLOGUE = r"""
 (PATH=; printf x) >/dev/null 2>&1 || printf () { /usr/bin/printf "$@"; }
@@ -76,10 +76,7 @@ prompt () {
     printf '\001%s\002%s' "$1" "${PS1-unset}"
 }
 """.replace("NAMES", " ".join(NAMES))
-"""Defines `state` and `prompt`, which print sections.
-
-They look nothing up in PATH, for the tests take it away, and make no variable.
-"""
+"""Defines `state` and `prompt`, which print sections, without using PATH or setting variables."""
 
 FULL = {
     "PATH": "/usr/bin:/bin::~/bin:/opt/odd  dir/*",
@@ -90,27 +87,27 @@ FULL = {
     "TCL_LIBRARY": "/usr/share/tcl",
     "TK_LIBRARY": "$(touch PWNED)",
 }
-"""A value for everything that activation touches."""
+"""A value for each variable that activation changes."""
 
 test_contract = activator_contract(activator, Shell(("dash",), echo="printf %s {text}"))
 
 
 @pytest.fixture(params=SHELLS.values(), ids=SHELLS.keys())
 def shell(request: pytest.FixtureRequest) -> list[str]:
-    """A shell as it comes."""
+    """Return the command of a shell with default options."""
     arguments: list[str] = request.param
     return arguments
 
 
 @pytest.fixture(params=STRICT.values(), ids=STRICT.keys())
 def strict(request: pytest.FixtureRequest) -> list[str]:
-    """A shell that ends at the first error."""
+    """Return the command of a shell with strict options."""
     arguments: list[str] = request.param
     return arguments
 
 
 def needs_path(arguments: Sequence[str]) -> None:
-    """Skip where a shell cannot do without PATH: yash in POSIX mode looks even `[` up there."""
+    """Skip the test for a shell that needs PATH: yash in POSIX mode searches it even for `[`."""
     if arguments[0] == "yash" and "--posix" in arguments:
         pytest.skip("yash --posix finds `[` through PATH only")
 
@@ -120,26 +117,26 @@ def source(scripts: Path) -> str:
 
 
 def cycle(activate: str) -> str:
-    """Return a script that activates and leaves, and prints the state `before`, `active` and `after`."""
+    """Return a script that activates and deactivates, and prints the sections `before`, `active` and `after`."""
     return f"state before\n{activate}state active\ndeactivate\nstate after\n"
 
 
 def play(arguments: Sequence[str], script: str, cwd: Path, environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Run a script that may use what PROLOGUE defines, and return what it printed, by section."""
+    """Run a script after PROLOGUE, and return its output by the name of the section."""
     return sections(run(arguments, PROLOGUE + script, cwd, environ))
 
 
 def states(
     arguments: Sequence[str], script: str, cwd: Path, environ: Mapping[str, str] | None = None
 ) -> dict[str, State]:
-    """Run a script that prints states and nothing else, and return them by name."""
+    """Run a script that prints only variables, and return them by the name of the section."""
     return {name: state(content) for name, content in play(arguments, script, cwd, environ).items()}
 
 
-def test_an_active_environment_comes_first_and_leaving_it_changes_nothing(strict: list[str], tmp_path: Path) -> None:
-    """Under `set -eu`, and with every variable set and exported before."""
+def test_activation_sets_variables_and_deactivation_restores_them(strict: list[str], tmp_path: Path) -> None:
+    """With `set -eu`, and if every variable was set and exported before."""
     root = tmp_path / "an env"
-    told = states(strict, cycle(source(build(root, activator, "its name", "/tcl", "/tk"))), tmp_path / "cwd", FULL)
+    printed = states(strict, cycle(source(build(root, activator, "its name", "/tcl", "/tk"))), tmp_path / "cwd", FULL)
     expected = {
         "PATH": f"{root}/bin:{FULL['PATH']}",
         "VIRTUAL_ENV": str(root),
@@ -148,53 +145,53 @@ def test_an_active_environment_comes_first_and_leaving_it_changes_nothing(strict
         "TCL_LIBRARY": "/tcl",
         "TK_LIBRARY": "/tk",
     }
-    assert told["active"] == State({**expected, "PYTHONHOME": None}, expected)
-    assert told["before"] == State(FULL, FULL)
-    assert told["after"] == told["before"]
+    assert printed["active"] == State({**expected, "PYTHONHOME": None}, expected)
+    assert printed["before"] == State(FULL, FULL)
+    assert printed["after"] == printed["before"]
 
 
-def test_what_was_unset_is_unset_again(strict: list[str], tmp_path: Path) -> None:
-    """PATH included: a shell may well have none."""
+def test_unset_variables_are_unset_again(strict: list[str], tmp_path: Path) -> None:
+    """Including PATH."""
     needs_path(strict)
     script = f"unset {' '.join(NAMES)}\n{cycle(source(build(tmp_path / 'env', activator, 'env', '/tcl', '/tk')))}"
-    told = states(strict, script, tmp_path / "cwd")
-    assert told["active"].exported["PATH"] == f"{tmp_path}/env/bin"
-    assert told["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
-    assert told["after"] == State(dict.fromkeys(NAMES), {})
+    printed = states(strict, script, tmp_path / "cwd")
+    assert printed["active"].exported["PATH"] == f"{tmp_path}/env/bin"
+    assert printed["active"].exported["PKG_CONFIG_PATH"] == f"{tmp_path}/env/lib/pkgconfig"
+    assert printed["after"] == State(dict.fromkeys(NAMES), {})
 
 
-def test_what_was_empty_is_empty_again(strict: list[str], tmp_path: Path) -> None:
-    """And an empty PATH does not become a PATH with an empty entry, which would be the current directory."""
+def test_empty_variables_are_empty_again(strict: list[str], tmp_path: Path) -> None:
+    """No empty entry, which means the current directory, is added to an empty PATH."""
     needs_path(strict)
     empty = dict.fromkeys(NAMES, "")
     script = "PATH=\n" + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk")))
-    told = states(strict, script, tmp_path / "cwd", empty | {"PATH": "/usr/bin"})
-    assert told["active"].exported["PATH"] == f"{tmp_path}/env/bin"
-    assert told["after"] == State(empty, empty)
+    printed = states(strict, script, tmp_path / "cwd", empty | {"PATH": "/usr/bin"})
+    assert printed["active"].exported["PATH"] == f"{tmp_path}/env/bin"
+    assert printed["after"] == State(empty, empty)
 
 
-def test_what_was_not_exported_is_not_exported_again(strict: list[str], tmp_path: Path) -> None:
-    """While the environment is active, its own values are."""
+def test_variables_that_were_not_exported_are_not_exported_again(strict: list[str], tmp_path: Path) -> None:
+    """While the environment is active, its values are exported."""
     hide = "".join(f"unset {name}\n{name}={shlex.quote(value)}\n" for name, value in FULL.items() if name != "PATH")
     script = hide + cycle(source(build(tmp_path / "env", activator, "env", "/tcl", "/tk")))
-    told = states(strict, script, tmp_path / "cwd", {"PATH": FULL["PATH"]})
-    assert told["active"].exported["VIRTUAL_ENV"] == f"{tmp_path}/env"
-    assert told["after"] == State(FULL, {"PATH": FULL["PATH"]})
+    printed = states(strict, script, tmp_path / "cwd", {"PATH": FULL["PATH"]})
+    assert printed["active"].exported["VIRTUAL_ENV"] == f"{tmp_path}/env"
+    assert printed["after"] == State(FULL, {"PATH": FULL["PATH"]})
 
 
-def test_a_path_that_was_not_exported_is_not_exported_again(shell: list[str], tmp_path: Path) -> None:
-    """dash is left out: it has no way to stop exporting PATH."""
+def test_path_that_was_not_exported_is_not_exported_again(shell: list[str], tmp_path: Path) -> None:
+    """dash is skipped, because it cannot stop exporting PATH."""
     if shell[0] == "dash":
         pytest.skip("dash cannot stop exporting PATH")
     hide = {"busybox": "export -n PATH", "zsh": "typeset +x PATH"}.get(shell[0], "p=$PATH; unset PATH; PATH=$p")
-    told = states(shell, f"{hide}\n{cycle(source(build(tmp_path / 'env', activator)))}", tmp_path / "cwd")
-    assert "PATH" not in told["before"].exported
-    assert told["active"].exported["PATH"].startswith(f"{tmp_path}/env/bin:")
-    assert told["after"] == told["before"]
+    printed = states(shell, f"{hide}\n{cycle(source(build(tmp_path / 'env', activator)))}", tmp_path / "cwd")
+    assert "PATH" not in printed["before"].exported
+    assert printed["active"].exported["PATH"].startswith(f"{tmp_path}/env/bin:")
+    assert printed["after"] == printed["before"]
 
 
-def test_names_are_only_names(strict: list[str], tmp_path: Path) -> None:
-    """A directory and a prompt may be called anything; nothing in them is expanded, split or run."""
+def test_nothing_in_names_is_expanded_or_run(strict: list[str], tmp_path: Path) -> None:
+    """Directories and prompts with any name are neither expanded nor split."""
     script = "PS1='$ '\nstate before\n"
     roots = {what: tmp_path / what / directory_name(name) for what, name in HOSTILE.items()}
     for what, name in HOSTILE.items():
@@ -215,35 +212,35 @@ def test_names_are_only_names(strict: list[str], tmp_path: Path) -> None:
     assert list((tmp_path / "cwd").iterdir()) == []
 
 
-def test_odd_settings_of_the_shell_change_nothing(shell: list[str], tmp_path: Path) -> None:
-    """Fields that end at letters of our variables, no globbing, no overwriting, everything exported."""
+def test_unusual_shell_options_do_not_matter(shell: list[str], tmp_path: Path) -> None:
+    """A strange IFS, no globbing, no overwriting, and export of all variables."""
     begin = "set -fC\nIFS=/_=VP\nstate before\nset -a\n"
     activate = source(build(tmp_path / "env", activator, "a_b=P", "/tcl", "/tk"))
     script = f"{begin}{activate}state active\ndeactivate\nset +a\nstate after\n"
-    told = states(shell, script, tmp_path / "cwd", FULL)
-    assert told["active"].exported["PATH"] == f"{tmp_path}/env/bin:{FULL['PATH']}"
-    assert told["active"].exported["TK_LIBRARY"] == "/tk"
-    assert told["after"] == told["before"]
+    printed = states(shell, script, tmp_path / "cwd", FULL)
+    assert printed["active"].exported["PATH"] == f"{tmp_path}/env/bin:{FULL['PATH']}"
+    assert printed["active"].exported["TK_LIBRARY"] == "/tk"
+    assert printed["after"] == printed["before"]
 
 
-def test_a_real_python_knows_its_environment(shell: list[str], tmp_path: Path) -> None:
+def test_python_is_that_of_the_environment(shell: list[str], tmp_path: Path) -> None:
     root = tmp_path / "it's an env"
     script = source(build(root, activator)) + "python -c 'import sys; print(sys.prefix)'\n"
     real_python(root)
     assert run(shell, script, tmp_path / "cwd", {"PYTHONHOME": "/nowhere"}) == f"{root}\n"
 
 
-def test_a_locale_without_the_letters_is_no_obstacle(shell: list[str], tmp_path: Path) -> None:
-    """yash is left out: it reads characters, not bytes."""
+def test_the_locale_need_not_support_the_name(shell: list[str], tmp_path: Path) -> None:
+    """yash is skipped, because it decodes scripts with the locale."""
     if shell[0] == "yash":
         pytest.skip("yash cannot read what its locale does not have")
     root = tmp_path / HOSTILE["unicode"]
-    told = states(shell, cycle(source(build(root, activator))), tmp_path / "cwd", {"LC_ALL": "C"})
-    assert told["active"].exported["VIRTUAL_ENV"] == str(root)
-    assert told["after"] == told["before"]
+    printed = states(shell, cycle(source(build(root, activator))), tmp_path / "cwd", {"LC_ALL": "C"})
+    assert printed["active"].exported["VIRTUAL_ENV"] == str(root)
+    assert printed["after"] == printed["before"]
 
 
-def test_activating_twice_is_activating_once(strict: list[str], tmp_path: Path) -> None:
+def test_a_second_activation_changes_nothing(strict: list[str], tmp_path: Path) -> None:
     activate = source(build(tmp_path / "env", activator, tcl="/tcl"))
     script = f"PS1='$ '\nstate before\n{activate}state once\nprompt 'one mark'\n{activate}prompt 'the same mark'\n"
     printed = play(strict, f"{script}state twice\ndeactivate\nstate after\n", tmp_path / "cwd", FULL)
@@ -252,7 +249,7 @@ def test_activating_twice_is_activating_once(strict: list[str], tmp_path: Path) 
     assert state(printed["after"]) == state(printed["before"])
 
 
-def test_another_environment_takes_the_place_of_the_active_one(strict: list[str], tmp_path: Path) -> None:
+def test_a_second_environment_replaces_the_first(strict: list[str], tmp_path: Path) -> None:
     first = source(build(tmp_path / "first", activator, "first", "/tcl"))
     second = source(build(tmp_path / "second", activator, "second", "", "/tk"))
     printed = play(strict, f"PS1='$ '\n{cycle(first + second)}prompt prompt\n", tmp_path / "cwd", FULL)
@@ -264,14 +261,14 @@ def test_another_environment_takes_the_place_of_the_active_one(strict: list[str]
     assert printed["prompt"] == "$ "
 
 
-def test_a_nested_shell_returns_to_what_it_was_given(shell: list[str], tmp_path: Path) -> None:
-    """The child of a shell with an active environment sees it, may activate another, and leaves only that one."""
+def test_a_nested_shell_restores_the_inherited_environment(shell: list[str], tmp_path: Path) -> None:
+    """A child inherits the active environment, can activate another one, and deactivates only that one."""
     first, second = (source(build(tmp_path / name, activator, name)) for name in ("first", "second"))
     child = PROLOGUE + cycle(second)
-    told = states(shell, f"{first}{shlex.join(shell)} -c {shlex.quote(child)}\n", tmp_path / "cwd")
-    assert told["before"].exported["VIRTUAL_ENV"] == f"{tmp_path}/first"
-    assert told["active"].exported["PATH"].startswith(f"{tmp_path}/second/bin:{tmp_path}/first/bin:")
-    assert told["after"] == told["before"]
+    printed = states(shell, f"{first}{shlex.join(shell)} -c {shlex.quote(child)}\n", tmp_path / "cwd")
+    assert printed["before"].exported["VIRTUAL_ENV"] == f"{tmp_path}/first"
+    assert printed["active"].exported["PATH"].startswith(f"{tmp_path}/second/bin:{tmp_path}/first/bin:")
+    assert printed["after"] == printed["before"]
 
 
 @pytest.mark.parametrize(
@@ -284,23 +281,23 @@ def test_a_nested_shell_returns_to_what_it_was_given(shell: list[str], tmp_path:
     ],
     ids=["in front", "at the end", "around", "replaced"],
 )
-def test_what_was_added_to_path_meanwhile_stays(shell: list[str], tmp_path: Path, change: str, kept: str) -> None:
-    """A PATH from which the environment has gone becomes what it was."""
+def test_entries_that_the_user_added_to_path_are_kept(shell: list[str], tmp_path: Path, change: str, kept: str) -> None:
+    """If the environment's entry was removed, PATH gets its old value."""
     if change == "PATH=/other":
         needs_path(shell)
     script = source(build(tmp_path / "it's", activator)) + f"{change}\ndeactivate\nstate after\n"
     assert states(shell, script, tmp_path / "cwd", FULL)["after"].exported["PATH"] == kept.format(FULL["PATH"])
 
 
-def test_what_the_environment_does_not_set_is_the_users(shell: list[str], tmp_path: Path) -> None:
-    """Most interpreters find Tcl by themselves; where it is set meanwhile, leaving does not take it back."""
+def test_variables_that_activation_does_not_set_are_kept(shell: list[str], tmp_path: Path) -> None:
+    """Most environments do not set TCL_LIBRARY; a value that the user sets while active is kept."""
     script = source(build(tmp_path / "env", activator)) + "TCL_LIBRARY=/mine\ndeactivate\nstate after\n"
-    told = states(shell, script, tmp_path / "cwd", FULL)
-    assert told["after"].exported["TCL_LIBRARY"] == "/mine"
+    printed = states(shell, script, tmp_path / "cwd", FULL)
+    assert printed["after"].exported["TCL_LIBRARY"] == "/mine"
 
 
-def test_nothing_of_the_script_remains(strict: list[str], tmp_path: Path) -> None:
-    """Neither variables nor functions."""
+def test_deactivation_removes_all_names_of_the_script(strict: list[str], tmp_path: Path) -> None:
+    """Variables and functions."""
 
     def variables(listing: str) -> set[str]:
         return set(
@@ -319,7 +316,7 @@ def test_nothing_of_the_script_remains(strict: list[str], tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["bash", "zsh", "ksh93", "mksh"])
-def test_deactivate_is_a_function_that_survives_being_renamed(name: str, tmp_path: Path) -> None:
+def test_the_function_deactivate_can_be_renamed(name: str, tmp_path: Path) -> None:
     """virtualenvwrapper takes the function's text, renames every `deactivate` in it and defines the result."""
     script = (
         f"state before\n{source(build(tmp_path / 'env', activator))}"
@@ -332,16 +329,16 @@ def test_deactivate_is_a_function_that_survives_being_renamed(name: str, tmp_pat
     assert printed["left"] == ""
 
 
-def test_deactivate_nondestructive_leaves_and_keeps_the_function(strict: list[str], tmp_path: Path) -> None:
+def test_deactivate_nondestructive_keeps_the_function(strict: list[str], tmp_path: Path) -> None:
     activate = source(build(tmp_path / "env", activator))
     script = f"state before\n{activate}deactivate nondestructive\nstate after\ndeactivate\n"
-    told = states(strict, script, tmp_path / "cwd", FULL)
-    assert told["after"] == told["before"]
+    printed = states(strict, script, tmp_path / "cwd", FULL)
+    assert printed["after"] == printed["before"]
 
 
 @pytest.mark.parametrize("ps1", ["unset PS1", "PS1=", "PS1='\\w $(hostname) ! % $ '; export PS1"])
-def test_the_prompt_is_put_back(strict: list[str], tmp_path: Path, ps1: str) -> None:
-    """Nothing, empty or text; and it is exported afterwards only if it was before."""
+def test_the_prompt_is_restored(strict: list[str], tmp_path: Path, ps1: str) -> None:
+    """Unset, empty or not; afterwards it is exported only if it was before."""
     exported = "/usr/bin/env | grep -c '^PS1=' || :\n"
     script = (
         f"{ps1}\nprompt before\n{exported}{source(build(tmp_path / 'env', activator))}prompt active\n{exported}"
@@ -353,15 +350,15 @@ def test_the_prompt_is_put_back(strict: list[str], tmp_path: Path, ps1: str) -> 
     assert printed["after"] == printed["before"]
 
 
-def test_a_prompt_that_is_set_while_active_is_the_users(shell: list[str], tmp_path: Path) -> None:
-    """One that still holds the mark loses it, one that was replaced stays."""
+def test_a_prompt_that_the_user_set_while_active_is_kept(shell: list[str], tmp_path: Path) -> None:
+    """The prefix is removed from a prompt that contains it, and another prompt is kept."""
     activate = source(build(tmp_path / "env", activator, "a$b"))
     for change, kept in [("PS1='mine '", "mine "), ('PS1="new $PS1"', "new $ "), ('PS1="$PS1 new"', "$  new")]:
         assert run(shell, f'PS1="$ "\n{activate}{change}\ndeactivate\nprintf %s "$PS1"\n', tmp_path / "cwd") == kept
 
 
-def test_zsh_gets_its_psvar_back(tmp_path: Path) -> None:
-    """In which names wait that cannot stand in a prompt; also if it was filled anew meanwhile."""
+def test_psvar_of_zsh_is_restored(tmp_path: Path) -> None:
+    """It holds names that a prompt cannot contain; the user may assign it while active."""
     activate = source(build(tmp_path / "env", activator, "a$b"))
     show = "printf '%s|' \"${psvar[@]}\""
     for options in ((), ("-o", "ksh_arrays")):
@@ -374,16 +371,16 @@ def test_zsh_gets_its_psvar_back(tmp_path: Path) -> None:
             assert run([*SHELLS["zsh"], "-u", *options], script, tmp_path / "cwd") == after
 
 
-def test_a_prompt_can_be_declined(shell: list[str], tmp_path: Path) -> None:
-    """By `VIRTUAL_ENV_DISABLE_PROMPT`, or by an environment without a name to show."""
+def test_the_prompt_can_be_disabled(shell: list[str], tmp_path: Path) -> None:
+    """By `VIRTUAL_ENV_DISABLE_PROMPT`, or by an empty prompt."""
     for prompt, environ in [("env", {"VIRTUAL_ENV_DISABLE_PROMPT": "1"}), ("", {})]:
         activate = source(build(tmp_path / f"env{prompt}", activator, prompt))
         script = f"PS1='$ '\n{activate}printf '%s|' \"$PS1\"\ndeactivate\nprintf %s \"$PS1\"\n"
         assert run([*shell, "-u"], script, tmp_path / "cwd", environ) == "$ |$ "
 
 
-def test_users_own_pydoc_stays(shell: list[str], tmp_path: Path) -> None:
-    """Be it an alias or a function."""
+def test_a_pydoc_of_the_user_is_kept(shell: list[str], tmp_path: Path) -> None:
+    """An alias or a function."""
     activate = source(build(tmp_path / "env", activator))
     function = f"pydoc() {{ printf mine; }}\n{activate}pydoc\ndeactivate\npydoc\n"
     assert run(shell, function, tmp_path / "cwd") == "minemine"
@@ -392,7 +389,7 @@ def test_users_own_pydoc_stays(shell: list[str], tmp_path: Path) -> None:
     assert before == after
 
 
-def test_an_alias_does_not_stand_in_the_way(shell: list[str], tmp_path: Path) -> None:
+def test_aliases_of_the_user_are_not_expanded(shell: list[str], tmp_path: Path) -> None:
     """Not even in a shell that expands aliases in scripts, and while the script defines its functions.
 
     ksh93 is left out: it has expanded the whole script before it runs the first line, so it reports a syntax error.
@@ -402,8 +399,8 @@ def test_an_alias_does_not_stand_in_the_way(shell: list[str], tmp_path: Path) ->
     expand = "shopt -s expand_aliases\n" if shell[0] == "bash" else ""
     aliases = "alias deactivate='touch PWNED'\nalias pydoc='touch PWNED'\n"
     activate = source(build(tmp_path / "env", activator))
-    told = states(shell, f"{expand}state before\n{aliases}{activate}deactivate\nstate after\n", tmp_path / "cwd")
-    assert told["after"] == told["before"]
+    printed = states(shell, f"{expand}state before\n{aliases}{activate}deactivate\nstate after\n", tmp_path / "cwd")
+    assert printed["after"] == printed["before"]
     assert list((tmp_path / "cwd").iterdir()) == []
 
 
@@ -421,11 +418,11 @@ PATH="/foreign/bin:$PATH"; export PATH
 _OLD_VIRTUAL_PS1="${PS1-}"
 PS1="(foreign) ${PS1-}"
 """
-"""What the scripts of other tools have in common."""
+"""The common parts of the scripts of other tools."""
 
 
-def test_environments_of_other_tools_are_left_first(strict: list[str], tmp_path: Path) -> None:
-    """The names of the saved values are those that other tools use, so that theirs and ours undo one another."""
+def test_environments_of_other_tools_are_deactivated_first(strict: list[str], tmp_path: Path) -> None:
+    """Other tools use the same names for saved values, so each script can undo the other."""
     ours = source(build(tmp_path / "env", activator))
     environ = {"PATH": FULL["PATH"], "PKG_CONFIG_PATH": "/pkg"}
     for activate in (FOREIGN + ours, f"{ours}{FOREIGN}state theirs\n{ours}"):
@@ -436,35 +433,35 @@ def test_environments_of_other_tools_are_left_first(strict: list[str], tmp_path:
     assert state(printed["theirs"]).exported["PATH"] == f"/foreign/bin:{FULL['PATH']}"
 
 
-def test_running_the_script_instead_of_reading_it_is_told(shell: list[str], tmp_path: Path) -> None:
+def test_running_the_script_instead_of_sourcing_it_is_an_error(shell: list[str], tmp_path: Path) -> None:
     script = build(tmp_path / "it's", activator) / "activate"
-    told = f"this script changes the shell that reads it, so running it does nothing; type: . {script}\n"
-    assert attempt([*shell, str(script)], "", tmp_path / "cwd") == (33, "", told)
+    message = f"this script must be sourced, not run; type: . {script}\n"
+    assert attempt([*shell, str(script)], "", tmp_path / "cwd") == (33, "", message)
 
 
-def test_a_script_that_is_called_activate_may_read_it(shell: list[str], tmp_path: Path) -> None:
+def test_a_script_named_activate_can_source_the_script(shell: list[str], tmp_path: Path) -> None:
     script = tmp_path / "activate"
     script.write_text(source(build(tmp_path / "env", activator)) + 'printf %s "$VIRTUAL_ENV"\n')
     assert run([*shell, str(script)], "", tmp_path / "cwd") == f"{tmp_path}/env"
 
 
-def test_a_function_may_read_it(shell: list[str], tmp_path: Path) -> None:
-    """As `workon` of virtualenvwrapper does."""
+def test_the_script_can_be_sourced_in_a_function(shell: list[str], tmp_path: Path) -> None:
+    """`workon` of virtualenvwrapper does this."""
     activate = f"workon() {{\n{source(build(tmp_path / 'env', activator))}}}\nworkon x y\n"
-    told = states([*shell, "-eu"], cycle(activate), tmp_path / "cwd", FULL)
-    assert told["active"].exported["VIRTUAL_ENV"] == f"{tmp_path}/env"
-    assert told["after"] == told["before"]
+    printed = states([*shell, "-eu"], cycle(activate), tmp_path / "cwd", FULL)
+    assert printed["active"].exported["VIRTUAL_ENV"] == f"{tmp_path}/env"
+    assert printed["after"] == printed["before"]
 
 
 @pytest.mark.parametrize(("other", "script"), [("fish", "activate.fish"), ("tcsh", "activate.csh")])
-def test_another_family_of_shells_is_told_what_to_read(other: str, script: str, tmp_path: Path) -> None:
+def test_users_of_other_shells_get_a_message(other: str, script: str, tmp_path: Path) -> None:
     scripts = build(tmp_path / "env", activator)
     done = attempt([other], f"source {scripts}/activate\n", tmp_path / "cwd")
     assert f"source {script}" in done.stdout + done.stderr
 
 
-def test_a_windows_path_is_translated_where_that_can_be_done(strict: list[str], tmp_path: Path) -> None:
-    """As Git Bash, MSYS2 and Cygwin need it; the path itself stands in the script as Windows has it."""
+def test_a_windows_path_is_converted_by_cygpath(strict: list[str], tmp_path: Path) -> None:
+    """In Git Bash, MSYS2 and Cygwin; the script contains the Windows path."""
     tools = tmp_path / "tools"
     tools.mkdir()
     (tools / "cygpath").write_text("#!/bin/sh\nprintf '/c/%s\\n' \"$(printf %s \"${2#C:?}\" | tr '\\\\' /)\"\n")
@@ -472,10 +469,10 @@ def test_a_windows_path_is_translated_where_that_can_be_done(strict: list[str], 
     (script,) = activator.scripts(describe("C:\\it's an\\env", "env", os_name="nt"))
     (tmp_path / "activate").write_text(script.text)
     path = f"{tools}:/usr/bin:/bin"
-    told = states(strict, cycle(source(tmp_path)), tmp_path / "cwd", {"PATH": path})
-    assert told["active"].exported["VIRTUAL_ENV"] == "/c/it's an/env"
-    assert told["active"].exported["PATH"] == f"/c/it's an/env/Scripts:{path}"
-    assert told["after"].exported == {"PATH": path}
+    printed = states(strict, cycle(source(tmp_path)), tmp_path / "cwd", {"PATH": path})
+    assert printed["active"].exported["VIRTUAL_ENV"] == "/c/it's an/env"
+    assert printed["active"].exported["PATH"] == f"/c/it's an/env/Scripts:{path}"
+    assert printed["after"].exported == {"PATH": path}
 
 
 ZSH = ("zsh", "-f", "-i", "+o", "prompt_cr", "+o", "prompt_sp")
@@ -498,7 +495,7 @@ TERMINALS = {
 
 
 def inexact(terminal: str, name: str) -> bool:
-    """Whether this shell cannot draw this name as it is; it does not run it either."""
+    """Return whether this shell cannot display this name literally (although it does not run it)."""
     if terminal == "mksh":
         return "\r" in name
     if terminal == "bash without promptvars":
@@ -507,13 +504,13 @@ def inexact(terminal: str, name: str) -> bool:
 
 
 def unknown_to_children(terminal: str, name: str) -> bool:
-    """Whether a child that inherits PS1 shows an empty name: zsh keeps this one in `psvar`, which is not inherited."""
+    """Return whether a child that inherits PS1 displays an empty name, because `psvar` of zsh is not inherited."""
     return terminal in {"zsh", "zsh prompt_bang"} and any(character in name for character in "\\$`")
 
 
 @pytest.mark.parametrize("terminal", TERMINALS)
-def test_the_prompt_shows_the_name_as_it_is(terminal: str, tmp_path: Path) -> None:
-    """On a terminal, for every hostile name: drawn to the letter, nothing run, gone afterwards."""
+def test_the_prompt_displays_the_name_literally(terminal: str, tmp_path: Path) -> None:
+    """On a terminal, for every hostile name; nothing in it runs, and deactivation removes it."""
     with Terminal(TERMINALS[terminal], tmp_path / "cwd", {"ENV": "/dev/null"}) as shell:
         shell.say("PS1='<E''ND> '")
         for what, name in HOSTILE.items():
@@ -526,8 +523,8 @@ def test_the_prompt_shows_the_name_as_it_is(terminal: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("terminal", [name for name in TERMINALS if not name.startswith("yash")])
-def test_a_child_that_inherits_the_prompt_shows_the_name_as_it_is(terminal: str, tmp_path: Path) -> None:
-    """Before and after the same environment is activated in it; yash is left out, it takes no PS1 from its parent."""
+def test_a_child_that_inherits_the_prompt_displays_the_name_literally(terminal: str, tmp_path: Path) -> None:
+    """Before and after it activates the same environment; yash is skipped, because it does not inherit PS1."""
     with Terminal(TERMINALS[terminal], tmp_path / "cwd", {"ENV": "/dev/null"}) as shell:
         shell.say("PS1='#<E''ND> '; export PS1")
         for what, name in HOSTILE.items():
@@ -553,12 +550,12 @@ LATER = {
     "zsh prompt_bang": ("setopt prompt_subst; unsetopt prompt_percent", "unsetopt prompt_subst; setopt prompt_percent"),
     "yash": ("set --posixlycorrect", "set ++posixlycorrect"),
 }
-"""What a user may do to a shell while an environment is active, and how to undo it."""
+"""Changes of options that a user may make while an environment is active, and how to undo them."""
 
 
 @pytest.mark.parametrize("terminal", LATER)
-def test_nothing_runs_if_the_shell_expands_prompts_differently_later(terminal: str, tmp_path: Path) -> None:
-    """What is drawn then may be ugly; it is still only drawn."""
+def test_nothing_runs_if_prompt_options_change_later(terminal: str, tmp_path: Path) -> None:
+    """The prompt may then be displayed wrongly."""
     change, back = LATER[terminal]
     with Terminal(TERMINALS[terminal], tmp_path / "cwd", {"ENV": "/dev/null"}) as shell:
         shell.say("PS1='<E''ND> '")
@@ -570,30 +567,30 @@ def test_nothing_runs_if_the_shell_expands_prompts_differently_later(terminal: s
 
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(TEXTS, min_size=20, max_size=60))
-def test_every_text_survives_quoting(shell: list[str], texts: list[str]) -> None:
+def test_any_text_can_be_quoted(shell: list[str], texts: list[str]) -> None:
     script = "".join(f"text={activator.quote(text)}\n/usr/bin/printf '%s\\0' \"$text\"\n" for text in texts)
     assert run(shell, script).split("\0")[:-1] == texts
 
 
 @pytest.mark.parametrize("text", ["a\0b", "a\udcffb"])
-def test_what_no_script_can_hold_is_refused(text: str) -> None:
+def test_text_that_the_shell_cannot_express_is_refused(text: str) -> None:
     with pytest.raises(Inexpressible, match="cannot hold"):
         activator.quote(text)
 
 
-def test_it_serves_every_system() -> None:
+def test_every_interpreter_is_supported() -> None:
     assert activator.refusal(interpreter()) is None
     assert activator.refusal(interpreter(os_name="nt")) is None
 
 
-def test_the_path_stands_in_the_script_as_it_is(tmp_path: Path) -> None:
-    """Once: tools that move environments look for it and replace it."""
+def test_the_script_contains_the_path_once(tmp_path: Path) -> None:
+    """Tools that move environments search for it and replace it."""
     (script,) = activator.scripts(describe(str(tmp_path), "env"))
     assert script.text.count(str(tmp_path)) == 1
     assert f"\nVIRTUAL_ENV={tmp_path}\n" in script.text
 
 
-def test_shellcheck_finds_nothing_in_the_script() -> None:
+def test_shellcheck_accepts_the_script() -> None:
     done = subprocess.run(
         [require("shellcheck"), "--shell=sh", "-"],
         input=resource("cloche.builtin.activators.bash", "activate"),

@@ -1,7 +1,7 @@
-"""The PowerShell activator in the real engine.
+"""Test the PowerShell activator in the real PowerShell.
 
-A session is a script of ours in one process, because each start takes most of a second. What it has to tell, it prints
-as numbers, the code units of each text, so that nothing on the way can change it.
+A test runs one script in one process, because starting PowerShell takes most of a second. The script prints each text
+as the numbers of its UTF-16 code units, so that no encoding can change it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SESSIONS = {
         {"PWSH_LANGUAGE_MODE": "ConstrainedLanguage"},
     ),
 }
-"""What a session begins with, and how it is started."""
+"""The first lines of a session, and the variables with which it starts."""
 
 
 test_contract = activator_contract(
@@ -64,18 +64,18 @@ class Snapshot(NamedTuple):
 
 
 class Session(NamedTuple):
-    """What a session told."""
+    """The output of a session."""
 
     texts: list[str]
     snapshots: list[Snapshot]
     written: list[str]
-    """What the `python` of `make` was called with, itself included."""
+    """The command lines of the `python` that `make` creates."""
 
 
 def run(
     script: str, home: Path, changes: Mapping[str, str | None] | None = None, session: str = "as it comes"
 ) -> Session:
-    """Run a script in a new session; whatever it says on standard error is a failure."""
+    """Run a script in a new session; any output on standard error is a failure."""
     opening, started = SESSIONS[session]
     path = home / "session.ps1"
     path.write_bytes(f"\ufeff{opening}{TELLING}{script}\n'finished'\n".encode())
@@ -119,13 +119,13 @@ def text_of(codes: str) -> str:
 
 
 def environ_for(home: Path, changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
-    """Return a small environment; None takes a variable out."""
+    """Return a few environment variables with changes; None removes a variable."""
     environ = {"HOME": str(home), "PATH": "/usr/bin:/bin", "POWERSHELL_TELEMETRY_OPTOUT": "1", **(changes or {})}
     return {name: value for name, value in environ.items() if value is not None}
 
 
 def make(root: Path, prompt: str = "env", *, tcl: str = "", tk: str = "") -> str:
-    """Make an environment whose `python` tells what it was called with; return its script as a PowerShell word."""
+    """Create an environment whose `python` prints its arguments; return the quoted path of its script."""
     write(activator, describe(str(root), prompt, tcl=tcl, tk=tk), root / "bin")
     python = root / "bin" / "python"
     python.write_text('#!/bin/sh\necho python $(printf "%s" "$0 $*" | od -An -v -tu1)\n')
@@ -135,7 +135,7 @@ def make(root: Path, prompt: str = "env", *, tcl: str = "", tk: str = "") -> str
 
 @pytest.mark.parametrize("session", SESSIONS)
 def test_nothing_in_a_directory_name_or_a_prompt_is_expanded(tmp_path: Path, session: str) -> None:
-    """Activated, activated again and deactivated, whatever the names: right while it is active, and no trace after."""
+    """Also if the environment is activated twice; deactivation restores everything."""
     roots = [tmp_path / str(number) / name for number, name in enumerate(HOSTILE_POSIX.values())]
     script = "function prompt { 'own>' }\n"
     for root in roots:
@@ -160,8 +160,8 @@ def test_nothing_in_a_directory_name_or_a_prompt_is_expanded(tmp_path: Path, ses
 
 
 @pytest.mark.parametrize("session", SESSIONS)
-def test_what_was_unset_empty_or_full_is_so_again(tmp_path: Path, session: str) -> None:
-    """Each variable in each state; Tcl and Tk are told of only where the interpreter needs it."""
+def test_variables_are_restored(tmp_path: Path, session: str) -> None:
+    """Unset, empty or not; Tcl and Tk variables change only if the interpreter needs them."""
     changed = ("VIRTUAL_ENV_PROMPT", "PYTHONHOME", "PKG_CONFIG_PATH", "TCL_LIBRARY", "TK_LIBRARY")
     activate = make(tmp_path / "env", tcl="/opt/tcl's", tk="")
     script = f"snapshot\n. {activate}\nsnapshot\ndeactivate\nsnapshot\n"
@@ -178,7 +178,7 @@ def test_what_was_unset_empty_or_full_is_so_again(tmp_path: Path, session: str) 
 
 
 @pytest.mark.parametrize("path", ["", None])
-def test_an_empty_path_gets_no_empty_entry(tmp_path: Path, path: str | None) -> None:
+def test_no_empty_entry_is_added_to_an_empty_path(tmp_path: Path, path: str | None) -> None:
     """An empty entry of PATH is the current directory."""
     activate = make(tmp_path / "env")
 
@@ -192,8 +192,8 @@ def test_an_empty_path_gets_no_empty_entry(tmp_path: Path, path: str | None) -> 
 
 @pytest.mark.parametrize("session", SESSIONS)
 @pytest.mark.parametrize("call", [".", "&"])
-def test_one_environment_takes_the_place_of_another(tmp_path: Path, call: str, session: str) -> None:
-    """However they are called: dot-sourced, or started as a command, as some editors do."""
+def test_a_second_environment_replaces_the_first(tmp_path: Path, call: str, session: str) -> None:
+    """If the scripts are dot-sourced, or called as a command, as some editors do."""
     one, other = make(tmp_path / "one", tcl="/tcl", tk="/tk"), make(tmp_path / "other", prompt="second")
     script = f"""
         function prompt {{ 'own>' }}
@@ -217,8 +217,8 @@ def test_one_environment_takes_the_place_of_another(tmp_path: Path, call: str, s
     assert after == before
 
 
-def test_the_users_prompt_is_called_as_before(tmp_path: Path) -> None:
-    """It sees the result of the last command, may be a closure of a module's, and comes back unharmed."""
+def test_the_prompt_of_the_user_is_called_unchanged(tmp_path: Path) -> None:
+    """It sees the result of the last command, may be a closure of a module, and is restored."""
     script = f"""
         $null = New-Module -Name theme {{
             $script:count = 0
@@ -241,7 +241,7 @@ def test_the_users_prompt_is_called_as_before(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("session", SESSIONS)
-def test_a_user_may_do_without_the_prompt(tmp_path: Path, session: str) -> None:
+def test_the_prompt_can_be_disabled(tmp_path: Path, session: str) -> None:
     activate = make(tmp_path / "env")
     script = f"snapshot\n. {activate}\nsnapshot\ndeactivate\nsnapshot\n"
 
@@ -252,7 +252,7 @@ def test_a_user_may_do_without_the_prompt(tmp_path: Path, session: str) -> None:
 
 
 @pytest.mark.parametrize("session", SESSIONS)
-def test_a_session_without_a_prompt_gets_none(tmp_path: Path, session: str) -> None:
+def test_a_missing_prompt_is_not_created(tmp_path: Path, session: str) -> None:
     script = f"$function:prompt = $null\nsnapshot\n. {make(tmp_path / 'env')}\nsnapshot\ndeactivate\nsnapshot\n"
 
     before, active, after = run(script, tmp_path, session=session).snapshots
@@ -270,7 +270,7 @@ def test_pydoc_is_that_of_the_environment(tmp_path: Path, session: str) -> None:
 
 @pytest.mark.parametrize("session", SESSIONS)
 @pytest.mark.parametrize("early", [True, False], ids=["before", "meanwhile"])
-def test_a_function_of_the_users_named_pydoc_stays(tmp_path: Path, session: str, early: bool) -> None:
+def test_a_pydoc_of_the_user_is_kept(tmp_path: Path, session: str, early: bool) -> None:
     own = "function pydoc { tell 'mine' }\n"
     activate = f". {make(tmp_path / 'env')}\n"
 
@@ -280,8 +280,8 @@ def test_a_function_of_the_users_named_pydoc_stays(tmp_path: Path, session: str,
 
 
 @pytest.mark.parametrize("session", SESSIONS)
-def test_what_was_added_to_path_meanwhile_stays(tmp_path: Path, session: str) -> None:
-    """A PATH from which the environment has gone becomes what it was."""
+def test_entries_that_the_user_added_to_path_are_kept(tmp_path: Path, session: str) -> None:
+    """If the environment's entry was removed, PATH gets its old value."""
     script = f"$own = $env:PATH\n$activate = {make(tmp_path / 'a[b] (c) $d')}\n"
     changes = {
         "$env:PATH = '/new:' + $env:PATH": "/new:/usr/bin:/bin",
@@ -297,15 +297,15 @@ def test_what_was_added_to_path_meanwhile_stays(tmp_path: Path, session: str) ->
 
 
 @pytest.mark.parametrize("path", [":/usr/bin", "/usr/bin:", "::", "/usr/bin::/bin"])
-def test_empty_entries_of_the_users_path_come_back(tmp_path: Path, path: str) -> None:
+def test_empty_entries_of_path_are_restored(tmp_path: Path, path: str) -> None:
     script = f". {make(tmp_path / 'env')}\ntell $env:PATH\ndeactivate\ntell $env:PATH\n"
 
     assert run(script, tmp_path, {"PATH": path}).texts == [f"{tmp_path}/env/bin:{path}", path]
 
 
 @pytest.mark.parametrize("session", SESSIONS)
-def test_a_prompt_that_is_set_while_active_is_the_users(tmp_path: Path, session: str) -> None:
-    """Also one that is made from what was there, and then from nothing."""
+def test_a_prompt_that_the_user_set_while_active_is_kept(tmp_path: Path, session: str) -> None:
+    """Also a prompt that calls the previous one."""
     script = f"""
         . {make(tmp_path / "env")}
         function prompt {{ 'new>' }}
@@ -323,8 +323,8 @@ def test_a_prompt_that_is_set_while_active_is_the_users(tmp_path: Path, session:
 
 
 @pytest.mark.parametrize("session", SESSIONS)
-def test_deactivate_can_be_told_to_stay(tmp_path: Path, session: str) -> None:
-    """`-NonDestructive`, as other tools' scripts call it before they activate, and harmless when it is called again."""
+def test_deactivate_nondestructive_keeps_the_function(tmp_path: Path, session: str) -> None:
+    """Scripts of other tools call it before they activate an environment, possibly twice."""
     script = f"""
         snapshot
         . {make(tmp_path / "env")}
@@ -342,14 +342,14 @@ def test_deactivate_can_be_told_to_stay(tmp_path: Path, session: str) -> None:
     assert after == before
 
 
-def test_a_function_of_the_users_named_deactivate_is_not_called(tmp_path: Path) -> None:
+def test_a_deactivate_of_the_user_is_not_called(tmp_path: Path) -> None:
     script = f"function deactivate {{ tell 'called' }}\n. {make(tmp_path / 'env')}\ndeactivate\n"
 
     assert run(script, tmp_path).texts == []
 
 
-def test_it_leaves_another_tools_environment_first(tmp_path: Path) -> None:
-    """Other tools' `deactivate` is a function too, and takes the same switch."""
+def test_an_environment_of_another_tool_is_deactivated_first(tmp_path: Path) -> None:
+    """The `deactivate` of other tools is also a function with the same switch."""
     theirs = """
         $env:VIRTUAL_ENV = '/theirs'
         $global:saved = $env:PATH
@@ -370,8 +370,8 @@ def test_it_leaves_another_tools_environment_first(tmp_path: Path) -> None:
     assert "deactivate" not in after.functions
 
 
-def test_a_session_within_an_active_one_can_activate_too(tmp_path: Path) -> None:
-    """It has inherited the variables and no functions; leaving its own environment leads back to what it began with."""
+def test_a_nested_session_restores_the_inherited_environment(tmp_path: Path) -> None:
+    """It inherits the variables but not the functions."""
     inner = f"snapshot\n. {make(tmp_path / 'inner')}\nsnapshot\ndeactivate\nsnapshot\n"
     outer = run(f". {make(tmp_path / 'outer')}\nsnapshot\n", tmp_path).snapshots[0]
 
@@ -382,8 +382,8 @@ def test_a_session_within_an_active_one_can_activate_too(tmp_path: Path) -> None
     assert after == before._replace(environ=kept)
 
 
-def test_a_moved_environment_activates_where_it_is(tmp_path: Path) -> None:
-    """The script goes by its own place, which the engine tells rightly whatever the name."""
+def test_a_moved_environment_is_activated_at_its_new_path(tmp_path: Path) -> None:
+    """The script uses its own path, which PowerShell provides correctly for any name."""
     for number, name in enumerate(HOSTILE_POSIX.values()):
         make(tmp_path / "first" / str(number))
         (tmp_path / "second" / str(number)).mkdir(parents=True)
@@ -394,8 +394,8 @@ def test_a_moved_environment_activates_where_it_is(tmp_path: Path) -> None:
     assert run(script, tmp_path).texts == [str(root) for root in roots]
 
 
-def test_text_without_a_file_activates_where_it_was_made(tmp_path: Path) -> None:
-    """As when the script's text is evaluated, or stands in another script."""
+def test_evaluated_text_activates_the_original_path(tmp_path: Path) -> None:
+    """If the text is evaluated, or copied into another script."""
     make(tmp_path / "env")
     script = f"""
         $text = Get-Content -Raw -LiteralPath '{tmp_path}/env/bin/activate.ps1'
@@ -406,8 +406,8 @@ def test_text_without_a_file_activates_where_it_was_made(tmp_path: Path) -> None
     assert run(script, tmp_path).texts == [f"{tmp_path}/env"]
 
 
-def test_the_prompt_of_an_interactive_session_is_drawn_as_it_is_written(tmp_path: Path) -> None:
-    """Lines are read from standard input, as from a keyboard."""
+def test_the_prompt_is_displayed_literally(tmp_path: Path) -> None:
+    """The session reads lines from standard input."""
     lines = ["function prompt { 'own>' }"]
     for number, name in enumerate(HOSTILE_POSIX.values()):
         lines += [f". {make(tmp_path / str(number), prompt=name)}"]
@@ -428,8 +428,8 @@ def test_the_prompt_of_an_interactive_session_is_drawn_as_it_is_written(tmp_path
     assert done.stdout.decode().partition("own>")[2] == f"{drawn}own>"
 
 
-def test_on_windows_paths_are_the_windows_way(tmp_path: Path) -> None:
-    """The engine here is not on Windows; the script's text is what it is there."""
+def test_windows_scripts_use_windows_paths(tmp_path: Path) -> None:
+    """This runs on POSIX, but the script is the one for Windows."""
     environment = describe(f"{tmp_path}/env", os_name="nt")
     write(activator, environment, tmp_path / "env" / "Scripts")
 
@@ -440,7 +440,7 @@ def test_on_windows_paths_are_the_windows_way(tmp_path: Path) -> None:
     assert active.environ["PKG_CONFIG_PATH"] == f"{tmp_path}/env\\lib\\pkgconfig"
 
 
-def test_both_names_that_tools_look_for_resolve_where_case_counts() -> None:
+def test_posix_environments_have_both_names_of_the_script() -> None:
     posix = activator.scripts(describe("/env"))
     windows = activator.scripts(describe("C:\\env", os_name="nt"))
 
@@ -450,24 +450,24 @@ def test_both_names_that_tools_look_for_resolve_where_case_counts() -> None:
     assert all(script.byte_order_mark for script in posix + windows)
 
 
-def test_the_place_where_it_was_made_stands_in_the_script_once() -> None:
+def test_the_script_contains_the_root_once() -> None:
     """Tools that move environments search for it and replace it."""
     for environment in (describe("/srv/an env"), describe("C:\\an env", os_name="nt")):
         for script in activator.scripts(environment):
             assert script.text.count(environment.location) == 1
 
 
-def test_every_interpreter_is_served() -> None:
+def test_every_interpreter_is_supported() -> None:
     assert activator.refusal(interpreter()) is None
     assert activator.refusal(interpreter("nt")) is None
 
 
-def test_no_slot_of_the_template_stands_in_quotes() -> None:
+def test_slots_of_the_template_are_outside_quotes() -> None:
     assert slots_in_quotes(resource("cloche.builtin.activators.powershell", "activate.ps1"), comment="#") == []
 
 
-def test_the_script_calls_nothing_that_a_locked_or_a_careful_session_forbids() -> None:
-    """No cmdlets, which are named Verb-Noun and may be shadowed; no methods and no types of .NET."""
+def test_the_script_calls_no_cmdlets_and_no_methods() -> None:
+    """Cmdlets may be shadowed, and Constrained Language Mode forbids .NET methods and types."""
     code = [
         line
         for line in resource("cloche.builtin.activators.powershell", "activate.ps1").splitlines()
@@ -477,13 +477,13 @@ def test_the_script_calls_nothing_that_a_locked_or_a_careful_session_forbids() -
 
 
 @pytest.mark.parametrize(("text", "reason"), [("a\0b", "NUL"), ("a\udcffb", "Unicode")])
-def test_what_it_cannot_hold_is_refused_by_name(text: str, reason: str) -> None:
+def test_text_that_the_shell_cannot_express_is_refused(text: str, reason: str) -> None:
     with pytest.raises(Inexpressible, match=f"powershell cannot hold .*{reason}"):
         activator.quote(text)
 
 
 class TestQuote:
-    """One session serves hundreds of texts."""
+    """Tests of `quote`; one session reads hundreds of texts."""
 
     @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
@@ -494,12 +494,12 @@ class TestQuote:
             max_size=150,
         )
     )
-    def test_any_text_is_one_word_that_means_itself(self, tmp_path: Path, texts: list[str]) -> None:
+    def test_any_text_can_be_quoted(self, tmp_path: Path, texts: list[str]) -> None:
         told = run("".join(f"tell {activator.quote(text)}\n" for text in texts), tmp_path)
 
         assert told.texts == texts
 
-    def test_every_hostile_name_is_one_word_that_means_itself(self, tmp_path: Path) -> None:
+    def test_every_hostile_name_can_be_quoted(self, tmp_path: Path) -> None:
         texts = list({**HOSTILE, **HOSTILE_POSIX}.values())
 
         told = run("".join(f"tell {activator.quote(text)}\n" for text in texts), tmp_path, session="strictest")

@@ -1,4 +1,4 @@
-"""Activation scripts of relocatable environments: they lead to where they lie, however they were reached."""
+"""Test that activation scripts of relocatable environments find their environment, however they are sourced."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ ACTIVATORS = {
 }
 
 
-def made(root: Path, activator: Activator, name: str = "env") -> Path:
-    """Make a relocatable environment, and bring it to another place and name; return it."""
-    before = root / "where it was made"
+def create_and_move(root: Path, activator: Activator, name: str = "env") -> Path:
+    """Create a relocatable environment, move it, and return its new path."""
+    before = root / "original"
     (before / "bin").mkdir(parents=True)
     environment = replace(describe(str(before), before.name), placement="relocatable", naming="directory")
     for script in activator.scripts(environment):
@@ -48,8 +48,8 @@ def shell(request: pytest.FixtureRequest) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ACTIVATORS)
-def test_the_scripts_are_the_same_wherever_they_are_made(name: str) -> None:
-    """No byte of them tells the place, or how its directory is called."""
+def test_the_scripts_do_not_depend_on_the_path(name: str) -> None:
+    """Nor on the name of the directory."""
     activator = ACTIVATORS[name]
     for kind in KINDS.values():
         if activator.refusal(kind) is None:
@@ -60,30 +60,32 @@ def test_the_scripts_are_the_same_wherever_they_are_made(name: str) -> None:
             assert list(activator.scripts(one)) == list(activator.scripts(other))
 
 
-def test_the_directory_may_be_called_anything(shell: list[str], tmp_path: Path) -> None:
-    """Nothing in the name is run, and the prompt is the name as it stands."""
-    roots = {what: made(tmp_path / what, bash.activator, directory_name(name)) for what, name in HOSTILE.items()}
+def test_the_directory_can_have_any_name(shell: list[str], tmp_path: Path) -> None:
+    """Nothing in the name runs, and the prompt is the name."""
+    roots = {
+        what: create_and_move(tmp_path / what, bash.activator, directory_name(name)) for what, name in HOSTILE.items()
+    }
     say = f'{require("printf")} \'%s\\0%s\\0\' "$VIRTUAL_ENV" "$VIRTUAL_ENV_PROMPT"\ndeactivate\n'
     script = "".join(f". {shlex.quote(str(root))}/bin/activate\n{say}" for root in roots.values())
 
-    told = attempt(shell, script, tmp_path / "cwd")
+    outcome = attempt(shell, script, tmp_path / "cwd")
 
-    words = told.stdout.split("\0")[:-1]
+    words = outcome.stdout.split("\0")[:-1]
     expected = [word for root in roots.values() for word in (str(root), root.name)]
-    assert (words, told.stderr) == (expected, "")
+    assert (words, outcome.stderr) == (expected, "")
     assert os.listdir(tmp_path / "cwd") == []
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("arguments", STRICT.values(), ids=STRICT.keys())
-def test_a_copy_may_be_called_anything_while_the_original_stands(arguments: list[str]) -> None:
-    """In every shell of the POSIX family, with the shell ending at the first error."""
+def test_a_copy_can_have_any_name(arguments: list[str]) -> None:
+    """In every POSIX-like shell with strict options, while the original exists."""
     require(arguments[0])
     runner = Runner(bash.activator, Shell(tuple(arguments), echo="printf %s {text}"))
     found, ran = runner.activate_hostile("relocatable", NAMES)
     assert {name: wrong for name, wrong in found.items() if wrong} == {}, ran.errors
     assert found.keys() == NAMES.keys()
-    assert (ran.left, ran.output) == ((), "")
+    assert (ran.new_files, ran.output) == ((), "")
 
 
 WAYS = {
@@ -99,54 +101,54 @@ WAYS = {
     "with arguments": ("env", "set -- a 'b c'\n. bin/activate\n[ \"$2\" = 'b c' ] || echo lost"),
     "without PATH": ("env", "unset PATH\n. bin/activate"),
 }
-"""Where a shell stands, and what it is told there."""
+"""The current directory of a shell, and the lines that it runs there."""
 
 TELL = 'echo "$VIRTUAL_ENV"; echo "$VIRTUAL_ENV_PROMPT"; echo "${PATH%%:*}"\n'
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_every_shell_of_the_posix_family_finds_it(shell: list[str], way: str, tmp_path: Path) -> None:
+def test_every_posix_shell_finds_the_environment(shell: list[str], way: str, tmp_path: Path) -> None:
     cwd, script = WAYS[way]
     if way == "without PATH" and shell[0] == "yash":
         pytest.skip("yash finds `[` through PATH only")
-    root = made(tmp_path / "real", bash.activator)
+    root = create_and_move(tmp_path / "real", bash.activator)
     (root / "lib").mkdir()
     (tmp_path / "real" / "link").symlink_to("env/bin/activate")
     (tmp_path / "real" / "executables").symlink_to("env/bin")
     script = script.replace("TELL", TELL) if "TELL" in script else f"{script}\n{TELL}"
 
-    told = attempt(shell, script, tmp_path / "real" / cwd)
+    outcome = attempt(shell, script, tmp_path / "real" / cwd)
 
-    assert told == Outcome(0, f"{root}\nenv\n{root}/bin\n", "")
+    assert outcome == Outcome(0, f"{root}\nenv\n{root}/bin\n", "")
 
 
-def test_the_name_that_people_use_for_a_directory_is_kept_where_the_shell_tells_it(tmp_path: Path) -> None:
-    """A link on the way is no reason to call the environment otherwise; other shells say what the system says."""
-    root = made(tmp_path, bash.activator)
+def test_a_logical_path_is_kept_if_the_shell_provides_it(tmp_path: Path) -> None:
+    """bash, zsh and ksh93 keep symbolic links in the path; other shells use the physical path."""
+    root = create_and_move(tmp_path, bash.activator)
     (tmp_path / "linked").symlink_to(tmp_path)
     for name in ("bash", "zsh", "ksh93"):
-        told = attempt(SHELLS[name], f"cd {shlex.quote(str(tmp_path / 'linked'))}\n. env/bin/activate\n{TELL}", root)
-        assert told == Outcome(0, f"{tmp_path}/linked/env\nenv\n{tmp_path}/linked/env/bin\n", "")
+        outcome = attempt(SHELLS[name], f"cd {shlex.quote(str(tmp_path / 'linked'))}\n. env/bin/activate\n{TELL}", root)
+        assert outcome == Outcome(0, f"{tmp_path}/linked/env\nenv\n{tmp_path}/linked/env/bin\n", "")
 
 
-def test_where_no_file_is_read_it_says_so_and_changes_nothing(shell: list[str], tmp_path: Path) -> None:
-    """The text of the script, read by `eval`: no shell could know where that came from."""
-    root = made(tmp_path, bash.activator)
+def test_evaluated_text_is_an_error_that_changes_nothing(shell: list[str], tmp_path: Path) -> None:
+    """The text is read by `eval`, so no shell can know its path."""
+    root = create_and_move(tmp_path, bash.activator)
     script = 'PATH=/usr/bin\nVIRTUAL_ENV=/outer\ns=$(cat bin/activate)\nf () { eval "$s"; }\nf || echo failed\n'
-    told = attempt(shell, script + TELL + "unset s; unset -f f; set | grep ' *_.*VIRTUAL_' || :\n", root)
-    assert told.stderr.startswith("this shell does not tell a script where it lies; say it, in this shell:\n")
-    assert told.stdout == "failed\n/outer\n\n/usr/bin\n"
+    outcome = attempt(shell, script + TELL + "unset s; unset -f f; set | grep ' *_.*VIRTUAL_' || :\n", root)
+    assert outcome.stderr.startswith("cannot determine the path of this script; in this shell, type:\n")
+    assert outcome.stdout == "failed\n/outer\n\n/usr/bin\n"
 
 
-def test_it_can_be_told_where_it_lies(shell: list[str], tmp_path: Path) -> None:
-    """By the variable that the message names."""
-    root = made(tmp_path, bash.activator)
+def test_a_variable_can_provide_the_path_of_the_script(shell: list[str], tmp_path: Path) -> None:
+    """The message names the variable."""
+    root = create_and_move(tmp_path, bash.activator)
     script = 's=$(cat bin/activate)\nVIRTUAL_ENV_SCRIPT=$PWD/bin/activate\nf () { eval "$s"; }\nf\n'
     assert attempt(shell, script + TELL, root) == Outcome(0, f"{root}\nenv\n{root}/bin\n", "")
 
 
-def test_running_the_script_is_told_to_be_of_no_use(shell: list[str], tmp_path: Path) -> None:
-    root = made(tmp_path, bash.activator)
+def test_running_the_script_instead_of_sourcing_it_is_an_error(shell: list[str], tmp_path: Path) -> None:
+    root = create_and_move(tmp_path, bash.activator)
     done = subprocess.run(
         [require(shell[0]), *shell[1:], "bin/activate"], cwd=root, capture_output=True, text=True, check=False
     )
@@ -154,7 +156,7 @@ def test_running_the_script_is_told_to_be_of_no_use(shell: list[str], tmp_path: 
     assert "type: . bin/activate" in done.stderr
 
 
-def test_a_prompt_that_was_chosen_stays(tmp_path: Path) -> None:
+def test_a_prompt_that_was_given_is_kept(tmp_path: Path) -> None:
     root = tmp_path / "renamed"
     environment = replace(describe(str(tmp_path / "first"), "my project"), placement="relocatable")
     (root / "bin").mkdir(parents=True)
@@ -163,11 +165,11 @@ def test_a_prompt_that_was_chosen_stays(tmp_path: Path) -> None:
             (root / "bin" / script.name).write_text(script.text)
     say = {"bash": ". bin/activate", "fish": "source bin/activate.fish", "tcsh": "source bin/activate.csh"}
     for name, options in (("bash", ["--norc"]), ("fish", ["--no-config"]), ("tcsh", ["-f"])):
-        told = attempt([name, *options], f'{say[name]}\necho "$VIRTUAL_ENV_PROMPT"\n', root)
-        assert told == Outcome(0, "my project\n", "")
+        outcome = attempt([name, *options], f'{say[name]}\necho "$VIRTUAL_ENV_PROMPT"\n', root)
+        assert outcome == Outcome(0, "my project\n", "")
 
 
-def test_shellcheck_finds_nothing_in_the_script() -> None:
+def test_shellcheck_accepts_the_script() -> None:
     (script,) = bash.activator.scripts(replace(describe("/env", "env"), placement="relocatable", naming="directory"))
     done = subprocess.run(
         [require("shellcheck"), "--shell=sh", "-"], input=script.text, capture_output=True, text=True, check=False
@@ -190,29 +192,29 @@ FISH = {
 
 
 @pytest.mark.parametrize("way", FISH)
-def test_fish_finds_it(way: str, tmp_path: Path) -> None:
+def test_fish_finds_the_environment(way: str, tmp_path: Path) -> None:
     cwd, script = FISH[way]
-    root = made(tmp_path, fish.activator, "a dir\n")
+    root = create_and_move(tmp_path, fish.activator, "a dir\n")
     (root / "lib").mkdir()
     (tmp_path / "env").symlink_to(root)
     (tmp_path / "link").symlink_to("env/bin/activate.fish")
     (tmp_path / "executables").symlink_to("env/bin")
-    told = attempt(
+    outcome = attempt(
         ["fish", "--no-config"], f"{script}\nprintf '%s|' $VIRTUAL_ENV $VIRTUAL_ENV_PROMPT $PATH[1]", tmp_path / cwd
     )
-    assert told == Outcome(0, f"{root}|a dir\n|{root}/bin|", "")
+    assert outcome == Outcome(0, f"{root}|a dir\n|{root}/bin|", "")
 
 
-def test_fish_says_so_where_no_file_is_read(tmp_path: Path) -> None:
-    root = made(tmp_path, fish.activator)
+def test_fish_reports_that_text_was_piped(tmp_path: Path) -> None:
+    root = create_and_move(tmp_path, fish.activator)
     script = "set PATH /usr/bin\ncat bin/activate.fish | source\nor echo failed\necho $VIRTUAL_ENV $PATH\n"
-    told = attempt(
+    outcome = attempt(
         ["fish", "--no-config"],
         f"{script}set -n | string match '*_VIRTUAL_*'\nfunctions -q deactivate; or echo gone",
         root,
     )
-    assert told.stdout == "failed\n/usr/bin\ngone\n"
-    assert told.stderr == "this script has to be read from its file: source ENVIRONMENT/bin/activate.fish\n"
+    assert outcome.stdout == "failed\n/usr/bin\ngone\n"
+    assert outcome.stderr == "this script must be sourced from its file: source ENVIRONMENT/bin/activate.fish\n"
 
 
 # csh
@@ -230,30 +232,30 @@ CSH = {
 
 
 @pytest.mark.parametrize("way", CSH)
-def test_csh_finds_it(way: str, tmp_path: Path) -> None:
-    """On Linux: csh does not tell, but the system does."""
+def test_csh_finds_the_environment(way: str, tmp_path: Path) -> None:
+    """On Linux, from the open files of the process."""
     cwd, script = CSH[way]
-    root = made(tmp_path, csh.activator, "a $dir `id`!")
+    root = create_and_move(tmp_path, csh.activator, "a $dir `id`!")
     (root / "lib").mkdir()
     (tmp_path / "env").symlink_to(root)
     (tmp_path / "link").symlink_to("env/bin/activate.csh")
     (tmp_path / "executables").symlink_to("env/bin")
-    told = attempt(
+    outcome = attempt(
         ["tcsh", "-f"],
         f"{script}\nprintf '%s|' $VIRTUAL_ENV:q $VIRTUAL_ENV_PROMPT:q\nsh -c 'echo \"${{PATH%%:*}}\"'\n",
         tmp_path / cwd,
     )
-    assert told == Outcome(0, f"{root}|a $dir `id`!|{root}/bin\n", "")
+    assert outcome == Outcome(0, f"{root}|a $dir `id`!|{root}/bin\n", "")
 
 
-def test_csh_says_so_where_the_system_does_not_tell(tmp_path: Path) -> None:
-    """In a subshell, whose number csh does not have; the variable that the message names helps there too."""
-    root = made(tmp_path, csh.activator)
+def test_csh_reports_that_the_path_is_unknown(tmp_path: Path) -> None:
+    """In a subshell, whose process ID csh does not provide; the variable in the message helps there too."""
+    root = create_and_move(tmp_path, csh.activator)
     state = "alias; set | grep virtual; setenv | grep -E '^(VIRTUAL|PATH)'"
     plain = attempt(["tcsh", "-f"], f"{state}\n", root)
-    told = attempt(["tcsh", "-f"], f"(source bin/activate.csh; {state})\n", root)
-    assert told.stdout == plain.stdout
-    assert told.stderr.startswith("this shell does not tell a script where it lies; say it, in this shell:\n")
+    outcome = attempt(["tcsh", "-f"], f"(source bin/activate.csh; {state})\n", root)
+    assert outcome.stdout == plain.stdout
+    assert outcome.stderr.startswith("cannot determine the path of this script; in this shell, type:\n")
     helped = f"setenv VIRTUAL_ENV_SCRIPT {root}/bin/activate.csh\n(source bin/activate.csh; echo $VIRTUAL_ENV)\n"
     assert attempt(["tcsh", "-f"], helped, root) == Outcome(0, f"{root}\n", "")
 
@@ -262,8 +264,8 @@ def test_csh_says_so_where_the_system_does_not_tell(tmp_path: Path) -> None:
 
 
 @pytest.mark.nightly
-def test_powershell_says_so_where_no_file_is_read(tmp_path: Path) -> None:
-    root = made(tmp_path, powershell.activator)
+def test_powershell_reports_that_text_was_evaluated(tmp_path: Path) -> None:
+    root = create_and_move(tmp_path, powershell.activator)
     program = (
         "$before = Get-ChildItem env: | ForEach-Object { $_.Name + '=' + $_.Value }\n"
         "$text = [IO.File]::ReadAllText('bin/activate.ps1')\n"
@@ -271,7 +273,7 @@ def test_powershell_says_so_where_no_file_is_read(tmp_path: Path) -> None:
         "$after = Get-ChildItem env: | ForEach-Object { $_.Name + '=' + $_.Value }\n"
         "Compare-Object $before $after\n"
     )
-    told = subprocess.run(
+    outcome = subprocess.run(
         [require("pwsh"), "-NoProfile", "-NonInteractive", "-Command", program],
         cwd=root,
         env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TERM": "dumb", "DOTNET_CLI_TELEMETRY_OPTOUT": "1"},
@@ -279,11 +281,11 @@ def test_powershell_says_so_where_no_file_is_read(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert told.stdout.strip() == "this script has to be read from its own file: . ENVIRONMENT/bin/activate.ps1"
+    assert outcome.stdout.strip() == "this script must be sourced from its file: . ENVIRONMENT/bin/activate.ps1"
 
 
-def test_a_python_that_is_running_takes_the_name_of_the_directory(tmp_path: Path) -> None:
-    root = made(tmp_path, python.activator, "renamed")
+def test_python_uses_the_new_name_of_the_directory(tmp_path: Path) -> None:
+    root = create_and_move(tmp_path, python.activator, "renamed")
     script = str(root / "bin" / "activate_this.py")
     program = f"import os, runpy; runpy.run_path({script!r}); print(os.environ['VIRTUAL_ENV_PROMPT'])"
     done = subprocess.run([require("python3"), "-c", program], capture_output=True, text=True, check=True)

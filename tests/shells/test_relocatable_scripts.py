@@ -1,4 +1,4 @@
-"""The first lines of a script in a relocatable environment: they start the Python beside it, whatever shell reads them."""
+"""Test that the first lines of a relocatable script start the Python in the same directory, in any shell."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ SHELLS = {
     "yash": ["yash", "--posix"],
     "zsh as sh": ["zsh", "--emulate", "sh"],
 }
-"""What may be `/bin/sh` somewhere."""
+"""The shells that are `/bin/sh` on some system."""
 
 ECHO = '#!/bin/sh\nprintf \'%s\\0\' "$0" "$@"\n'
-"""A Python that tells as whom it was started, and with what."""
+"""A Python that prints its name and its arguments."""
 
 ARGUMENTS = ["two words", "", "-x", "*", "$HOME", "`id`", "'\"\\", "line\nbreak\n", "é"]
 
 
 def build(root: Path, python: str = ECHO) -> Path:
-    """Make an environment with a Python that tells what it was called with, and a script; return the script."""
+    """Create an environment with a Python that prints its arguments, and a script; return the path of the script."""
     (root / "bin").mkdir(parents=True)
     script = root / "bin" / "tool"
     for path, content in ((root / "bin" / "python", python.encode()), (script, relocatable_shebang_lines("python"))):
@@ -54,7 +54,7 @@ def shell(request: pytest.FixtureRequest) -> list[str]:
 
 
 def words(command: list[str], cwd: Path, **environ: str) -> list[str]:
-    """Return what the Python was started with; whatever a shell says on standard error is a failure."""
+    """Run a script and return the arguments of its Python; any output on standard error is a failure."""
     done = subprocess.run(
         command,
         cwd=cwd,
@@ -68,13 +68,13 @@ def words(command: list[str], cwd: Path, **environ: str) -> list[str]:
     return done.stdout.decode().split("\0")[:-1]
 
 
-def test_the_directory_may_be_called_anything(shell: list[str], tmp_path: Path) -> None:
+def test_the_directory_can_have_any_name(shell: list[str], tmp_path: Path) -> None:
     """And nothing that stands in the name is run."""
     (tmp_path / "cwd").mkdir()
     for what, name in HOSTILE.items():
         script = build(tmp_path / what / directory_name(name))
-        told = words([*shell, str(script), what], tmp_path / "cwd")
-        assert told == [str(script.with_name("python")), str(script), what]
+        arguments = words([*shell, str(script), what], tmp_path / "cwd")
+        assert arguments == [str(script.with_name("python")), str(script), what]
     assert os.listdir(tmp_path / "cwd") == []
 
 
@@ -113,7 +113,7 @@ def test_links_are_followed_wherever_they_lead(shell: list[str], tmp_path: Path)
     ],
 )
 def test_relative_names_lead_there_too(shell: list[str], tmp_path: Path, cwd: str, name: str) -> None:
-    """`CDPATH`, which would lead elsewhere, does not matter; nor does a name that looks like an option."""
+    """With `CDPATH` set to another directory, and with a name that looks like an option."""
     script = build(tmp_path / "work" / ("-n" if name.startswith("-") else "env"))
     build(tmp_path / "elsewhere" / "env")
     for directory in ("lib", "bin/sub"):
@@ -175,8 +175,8 @@ def test_the_python_takes_the_environment_for_its_own_in_whatever_way_it_was_fou
         assert (prefix, argv, done.stderr) == (str(root), [name, "a", ""], ""), name
 
 
-def test_it_is_the_same_process_and_leaves_no_variable_behind(tmp_path: Path) -> None:
-    """Signals reach the program, and its environment is what it would be without the shell."""
+def test_python_replaces_the_shell_and_inherits_no_new_variables(tmp_path: Path) -> None:
+    """The program receives signals, and has the same environment variables as without the shell."""
     script = with_python(tmp_path / "env")
     link = tmp_path / "link"
     link.symlink_to(script)
@@ -189,8 +189,8 @@ def test_it_is_the_same_process_and_leaves_no_variable_behind(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("minor", MINORS)
-def test_it_is_a_program_in_every_python(minor: str, tmp_path: Path) -> None:
-    """Nothing in the first lines is an escape that a Python warns of."""
+def test_the_lines_are_valid_in_every_python(minor: str, tmp_path: Path) -> None:
+    """They contain no invalid escape sequence, for which Python would print a warning."""
     script = tmp_path / "tool"
     script.write_bytes(relocatable_shebang_lines("python") + b"print('here')\n")
     done = subprocess.run(
@@ -199,7 +199,7 @@ def test_it_is_a_program_in_every_python(minor: str, tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("here\n", "")
 
 
-def test_an_encoding_is_declared_where_python_looks_for_it(tmp_path: Path) -> None:
+def test_an_encoding_declaration_is_on_the_second_line(tmp_path: Path) -> None:
     script = tmp_path / "tool"
     script.write_bytes(
         relocatable_shebang_lines("python", b"# -*- coding: latin-1 -*-\n") + "print(ascii('é'))\n".encode("latin-1")
@@ -207,8 +207,8 @@ def test_an_encoding_is_declared_where_python_looks_for_it(tmp_path: Path) -> No
     assert subprocess.run([sys.executable, script], capture_output=True, check=True).stdout == b"'\\xe9'\n"
 
 
-def test_shellcheck_finds_nothing_in_the_lines() -> None:
-    """But for the last one, which no shell reaches."""
+def test_shellcheck_accepts_the_lines() -> None:
+    """Except for the last line, which no shell reads."""
     text = relocatable_shebang_lines("python").decode().removesuffix('"""\n')
     done = subprocess.run([require("shellcheck"), "-"], input=text, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("", 0)

@@ -13,16 +13,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cloche.errors import Inexpressible
-from cloche.shells import batch, elsewhere
-from cloche.shells.catalogue import BUILT_IN, MODULES, built_in_shells, shell_of_program, shells_of
-from cloche.shells.words import Word, words_written_by
+from cloche.shells import batch, plugin_shells
+from cloche.shells.family import BUILT_IN, MODULES, built_in_shells, shell_of_program, shells_in
+from cloche.shells.words import Word, words_quoted_by
 from tests.tools import require
 
 if TYPE_CHECKING:
-    from cloche.shells.shell import Shell
+    from cloche.shells.family import ShellFamily
 
 SHELLS = {"/".join((shell.name, *shell.programs)): shell for shell in built_in_shells() if shell.name != "batch"}
-"""By a name for the test; a batch file has words in some places only."""
+"""The built-in shells by the name of the test case, except for batch files, which contain words only in some places."""
 
 each_shell = pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS.keys())
 
@@ -30,9 +30,10 @@ each_shell = pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS.keys()
 @each_shell
 @given(text=st.text(min_size=1))
 @example('it\'s "a" $b `c` \\ !d %e%\n\u2018f\u2019')
+@example("\xa0")
 @example("\\'")
 @example("''")
-def test_a_quoted_text_reads_back_as_itself(shell: Shell, text: str) -> None:
+def test_a_quoted_text_reads_back_as_itself(shell: ShellFamily, text: str) -> None:
     try:
         quoted = shell.quote(text)
     except Inexpressible:
@@ -69,7 +70,7 @@ SPELLED = [
     ("program", "options", "show", "word"),
     [(program, options, show, word) for program, options, show, words in SPELLED for word in words],
 )
-def test_a_word_means_to_us_what_it_means_to_its_shell(program: str, options: list[str], show: str, word: str) -> None:
+def test_words_are_read_as_the_shell_reads_them(program: str, options: list[str], show: str, word: str) -> None:
     shell = shell_of_program(program)
     assert shell is not None
 
@@ -97,7 +98,7 @@ def test_a_word_means_to_us_what_it_means_to_its_shell(program: str, options: li
         ("cmd", '@set "VIRTUAL_ENV=%%~fi%"'),
     ],
 )
-def test_what_is_known_only_when_the_line_runs_is_no_word(program: str, line: str) -> None:
+def test_words_with_expansions_are_skipped(program: str, line: str) -> None:
     shell = shell_of_program(program)
     assert shell is not None
     assert [word for word in shell.read_words(line) if word.text not in ("date", "a")] == []
@@ -112,18 +113,18 @@ def test_what_is_known_only_when_the_line_runs_is_no_word(program: str, line: st
         ("set VIRTUAL_ENV=C:\\an env\r\n", "C:\\an env"),
     ],
 )
-def test_settings_of_a_batch_file_are_read_as_all_makers_write_them(line: str, word: str) -> None:
+def test_settings_of_all_tools_are_read_from_batch_files(line: str, word: str) -> None:
     assert word in [one.text for one in batch.read_words(line)]
 
 
 @pytest.mark.parametrize("literal", ["r'C:\\new'", "u'a'", "'a\\n'", '"it\'s"'])
-def test_a_literal_of_python_is_read_with_its_prefix(literal: str) -> None:
+def test_a_python_literal_may_have_a_prefix(literal: str) -> None:
     python = SHELLS["python"]
     assert [word.text for word in python.read_words(f"x = {literal}")] == [eval(literal)]
 
 
 @pytest.mark.parametrize("literal", ["f'{x}'", "b'a'", "rb'a'"])
-def test_what_is_no_text_in_python_is_no_word(literal: str) -> None:
+def test_python_literals_that_are_not_strings_are_skipped(literal: str) -> None:
     assert [*SHELLS["python"].read_words(f"x = {literal}")] == []
 
 
@@ -140,47 +141,47 @@ def escaped(text: str) -> str:
 
 @pytest.mark.parametrize("quote", [doubled, escaped, ascii, partial(str)])
 @pytest.mark.parametrize("text", ["/plain", "an env", "it's", 'say "x"', "a\\b", "$HOME"])
-def test_without_a_reader_the_words_are_those_that_the_quoter_writes(quote, text: str) -> None:
+def test_quoted_words_are_found_without_a_reader(quote, text: str) -> None:
     line = f"set x {quote(text)}"
-    found = [word.text for word in words_written_by(quote, line)]
-    assert text in found or quote(text) == text  # a bare word ends at a blank
+    found = [word.text for word in words_quoted_by(quote, line)]
+    assert text in found or quote(text) == text  # a bare word ends at a space
 
 
-def test_without_a_reader_nothing_is_taken_for_a_word_that_the_quoter_would_write_otherwise() -> None:
-    assert [*words_written_by(doubled, 'x "it\'s" $HOME "\'"')] == []
+def test_words_that_the_quoter_would_not_write_are_skipped() -> None:
+    assert [*words_quoted_by(doubled, 'x "it\'s" $HOME "\'"')] == []
 
 
 @pytest.mark.parametrize("line", ["x = '/an env'", 'x = "/an env"', "x = r#'/an env'#"])
-def test_scripts_for_a_shell_without_its_plugin_are_read_where_any_shell_would_agree(line: str) -> None:
-    assert [word.text for word in elsewhere.read_words(line)] == ["/an env"]
+def test_plain_words_of_plugin_shells_are_read(line: str) -> None:
+    assert [word.text for word in plugin_shells.read_words(line)] == ["/an env"]
 
 
 @pytest.mark.parametrize("text", ["it's", "$HOME", "a\\b", "{x}", "a`b"])
-def test_nothing_difficult_is_read_for_a_shell_without_its_plugin(text: str) -> None:
-    assert text not in [word.text for word in elsewhere.read_words(f"x = {elsewhere.quote(text)}")]
+def test_ambiguous_words_of_plugin_shells_are_skipped(text: str) -> None:
+    assert text not in [word.text for word in plugin_shells.read_words(f"x = {plugin_shells.quote(text)}")]
 
 
-# The catalogue
+# Tables of shells
 
 
-def test_the_index_of_programs_names_the_modules_that_have_them() -> None:
+def test_the_table_of_programs_matches_the_modules() -> None:
     owners = {
         program: module
-        for module in (*BUILT_IN.values(), "elsewhere")
-        for shell in shells_of(module)
+        for module in (*BUILT_IN.values(), "plugin_shells")
+        for shell in shells_in(module)
         for program in shell.programs
     }
     assert dict(MODULES) == owners
 
 
-def test_each_shell_is_named_for_the_activator_that_serves_it() -> None:
-    assert {name: {shell.name for shell in shells_of(module)} for name, module in BUILT_IN.items()} == {
+def test_each_shell_has_the_name_of_its_activator() -> None:
+    assert {name: {shell.name for shell in shells_in(module)} for name, module in BUILT_IN.items()} == {
         name: {name} for name in BUILT_IN
     }
 
 
 @each_shell
-def test_each_shell_activates_with_the_script_that_its_activator_gives(shell: Shell) -> None:
+def test_the_first_script_of_each_shell_is_that_of_its_activator(shell: ShellFamily) -> None:
     from cloche.testing.fakes import KINDS, fake_environment
 
     __import__(f"cloche.builtin.activators.{shell.name}")

@@ -1,7 +1,4 @@
-"""What the tests of the PowerShell, cmd and Python activators share: environments to describe, and names to fear.
-
-It starts nothing; how each of the three is talked to is in its own test module.
-"""
+"""Fake environments and difficult names for the tests of the PowerShell, cmd and Python activators."""
 
 from __future__ import annotations
 
@@ -43,7 +40,7 @@ HOSTILE = {
     "slot": "__CLOCHE_ROOT__",
     "long": "x" * 200,
 }
-"""Names for directories and prompts that a careless script would expand, split or run, and Windows allows but one."""
+"""Names of directories and prompts that a careless script would expand, split or run; Windows allows all but one."""
 
 HOSTILE_POSIX = {
     **HOSTILE,
@@ -54,11 +51,11 @@ HOSTILE_POSIX = {
     "carriage return": "a\rb",
     "tab": "a\tb",
 }
-"""The same, with what only POSIX allows."""
+"""The same, with names that only POSIX allows."""
 
 
 def interpreter(os_name: str = "posix", tcl: str = "", tk: str = "") -> Interpreter:
-    """Return a description of an interpreter in which nothing matters but what activation scripts are told."""
+    """Return a fake interpreter with the fields that activation scripts use."""
     return Interpreter(
         executable="C:\\Python\\python.exe" if os_name == "nt" else "/usr/bin/python3.11",
         implementation="cpython",

@@ -103,7 +103,8 @@ def shell_failures(activator: DashActivator, directory: Path, *names: str) -> di
     return failures(activator_checks(activator, DASH, templates=[activator.template]), directory, *names)
 
 
-def sentence(messages: dict[str, str]) -> str:
+def joined(messages: dict[str, str]) -> str:
+    """Return all messages as one text."""
     return "\n".join(f"{name}: {text}" for name, text in messages.items())
 
 
@@ -144,7 +145,7 @@ def test_an_activator_that_starts_a_program_fails(tmp_path: Path) -> None:
     assert f"starts the program `{sys.executable}`" in messages
 
 
-def test_an_activator_that_changes_variables_or_the_directory_fails_and_is_undone(tmp_path: Path) -> None:
+def test_an_activator_that_changes_variables_or_the_current_directory_fails(tmp_path: Path) -> None:
     class Moves(DashActivator):
         def quote(self, text: str) -> str:
             os.environ["KIT_WAS_HERE"] = text
@@ -180,8 +181,8 @@ def test_an_activator_whose_output_depends_on_variables_fails(tmp_path: Path) ->
 @pytest.mark.parametrize("line", ['echo "__CLOCHE_ROOT__"', "echo 'at __CLOCHE_ROOT__'", 'a="it\\"s __CLOCHE_ROOT__"'])
 def test_a_slot_inside_quotes_fails_with_its_line(tmp_path: Path, line: str) -> None:
     messages = static_failures(DashActivator(), tmp_path, templates=[f"true\n{line}\n"])
-    assert list(messages) == ["slots-stand-bare"]
-    assert messages["slots-stand-bare"].startswith("`template 1`, line 2: `__CLOCHE_ROOT__` stands inside")
+    assert list(messages) == ["slots-outside-quotes"]
+    assert messages["slots-outside-quotes"].startswith("`template 1`, line 2: `__CLOCHE_ROOT__` is inside")
 
 
 @pytest.mark.parametrize(
@@ -198,11 +199,9 @@ def test_a_slot_next_to_quotes_passes(tmp_path: Path, line: str) -> None:
 
 
 def test_a_slot_in_a_comment_and_an_unclosed_slot_fail(tmp_path: Path) -> None:
-    assert "stands in a comment" in sentence(
-        static_failures(DashActivator(), tmp_path, templates=["  # __CLOCHE_ROOT__\n"])
-    )
+    assert "is in a comment" in joined(static_failures(DashActivator(), tmp_path, templates=["  # __CLOCHE_ROOT__\n"]))
     (tmp_path / "again").mkdir()
-    assert "is no slot" in sentence(
+    assert "is not a valid slot" in joined(
         static_failures(DashActivator(), tmp_path / "again", templates=["a=__CLOCHE_ROOT\n"])
     )
 
@@ -216,7 +215,7 @@ def test_templates_are_the_files_beside_the_activators_module(tmp_path: Path, mo
     module = __import__(package.name)
     checks = {check.name: check for check in activator_checks(module.Activator())}
     with pytest.raises(Broken, match=r"`activate\.sh`, line 1"):
-        checks["slots-stand-bare"].run(tmp_path)
+        checks["slots-outside-quotes"].run(tmp_path)
 
 
 def test_an_unfilled_slot_fails(tmp_path: Path) -> None:
@@ -224,9 +223,7 @@ def test_an_unfilled_slot_fails(tmp_path: Path) -> None:
         def scripts(self, environment: Environment) -> list[Script]:
             return [Script("activate", self.template)]
 
-    assert (
-        "has the slot `__CLOCHE_ROOT__` left in it" in static_failures(Forgets(), tmp_path)["scripts-pypy-3.10-linux"]
-    )
+    assert "contains the slot `__CLOCHE_ROOT__`" in static_failures(Forgets(), tmp_path)["scripts-pypy-3.10-linux"]
 
 
 def test_slots_in_inserted_values_must_not_be_filled(tmp_path: Path) -> None:
@@ -237,10 +234,10 @@ def test_slots_in_inserted_values_must_not_be_filled(tmp_path: Path) -> None:
                 text = text.replace(f"__CLOCHE_{name}__", self.quote(value))
             return [Script("activate", text)]
 
-    assert "a value is taken for a template" in static_failures(Replaces(), tmp_path)["slot-like-names"]
+    assert "a value is not a template" in static_failures(Replaces(), tmp_path)["slot-like-names"]
 
 
-def test_quote_without_escaping_fails_shell_failures(tmp_path: Path) -> None:
+def test_a_quoter_that_does_not_escape_quotes_fails(tmp_path: Path) -> None:
     require("dash")
 
     class Forgets(DashActivator):
@@ -261,8 +258,8 @@ def test_quote_that_allows_command_substitution_fails(tmp_path: Path) -> None:
             return '"' + text.replace('"', '\\"') + '"'
 
     messages = shell_failures(Expands(), tmp_path, "quoting-command", "activation-backtick")
-    assert "the shell runs what stands in 'a$(touch PWNED)b'" in messages["quoting-command"]
-    assert "runs what stands in the name" in messages["activation-backtick"]
+    assert "the shell runs a command in 'a$(touch PWNED)b'" in messages["quoting-command"]
+    assert "runs a command in the name" in messages["activation-backtick"]
 
 
 def test_quote_that_refuses_ordinary_names_fails(tmp_path: Path) -> None:
@@ -272,7 +269,10 @@ def test_quote_that_refuses_ordinary_names_fails(tmp_path: Path) -> None:
                 raise Inexpressible("dash cannot hold a blank")
             return text
 
-    assert "`quote` cannot even write 'two words'" in static_failures(Refuses(), tmp_path)["plain-texts"]
+    assert (
+        "`quote` refuses 'two words', which every shell can express"
+        in static_failures(Refuses(), tmp_path)["plain-texts"]
+    )
 
 
 def test_quote_may_refuse_text_that_the_shell_cannot_express(tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ def test_quote_may_refuse_text_that_the_shell_cannot_express(tmp_path: Path) -> 
     assert shell_failures(OneLine(), tmp_path, "plain-texts", *names) == {}
 
 
-def test_a_check_of_something_the_activator_never_does_is_not_applicable(tmp_path: Path) -> None:
+def test_checks_of_text_that_the_activator_refuses_are_not_applicable(tmp_path: Path) -> None:
     require("dash")
 
     class OneLine(DashActivator):
@@ -301,10 +301,10 @@ def test_a_check_of_something_the_activator_never_does_is_not_applicable(tmp_pat
     exempt = {
         "scripts-cpython-3.12-windows": "the activator refuses CPython 3.12.1: for POSIX systems, but",
         "slot-like-names": "this shell cannot hold it",
-        "slots-stand-bare": "no file with slots",
+        "slots-outside-quotes": "contains no file with slots",
         "quoting-newline": r"cannot express 'first\ntouch PWNED\nlast'",
-        "activation-newline": r"cannot serve an environment in 'first\n",
-        "copied-newline": r"cannot serve an environment copied to 'first\n",
+        "activation-newline": r"does not support an environment in 'first\n",
+        "copied-newline": r"does not support an environment copied to 'first\n",
     }
     messages, reasons = outcomes(activator_checks(OneLine(), DASH, templates=()), tmp_path, *passed, *exempt)
 
@@ -365,13 +365,13 @@ def test_a_refusal_may_begin_with_a_capitalized_name(tmp_path: Path, text: str) 
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        (Script("bin/activate", "true\n"), "has to be a file name"),
-        (Script("", "true\n"), "has to be a file name"),
-        (Script("activate", "true"), "does not end with a line end"),
+        (Script("bin/activate", "true\n"), "must be a file name"),
+        (Script("", "true\n"), "must be a file name"),
+        (Script("activate", "true"), "the last line of `activate` does not end with"),
         (Script("activate", " "), "is empty"),
-        (Script("activate", "true\r\n"), "holds carriage returns"),
-        (Script("activate", "true\n", newline="\r"), "for a line end"),
-        ("true\n", "is no `cloche.Script`"),
+        (Script("activate", "true\r\n"), "contains carriage returns"),
+        (Script("activate", "true\n", newline="\r"), "has the `newline`"),
+        ("true\n", "is not a `cloche.Script`"),
     ],
 )
 def test_an_invalid_script_fails(tmp_path: Path, script: Script, message: str) -> None:
@@ -388,8 +388,8 @@ def test_scripts_with_the_same_name_and_missing_scripts_fail(tmp_path: Path) -> 
             return [] if environment.layout.purelib.startswith("lib/pypy") else super().scripts(environment) * 2
 
     messages = static_failures(Gives(), tmp_path)
-    assert "two scripts of the name `activate`" in messages["scripts-cpython-3.12-linux"]
-    assert "`scripts` gives nothing" in messages["scripts-pypy-3.10-linux"]
+    assert "two scripts with the name `activate`" in messages["scripts-cpython-3.12-linux"]
+    assert "`scripts` returns no script" in messages["scripts-pypy-3.10-linux"]
 
 
 @pytest.mark.parametrize("name", ["Dash", "two words", "", "none", "a,b", None])
@@ -408,7 +408,7 @@ def test_an_activator_that_leaves_a_variable_after_deactivation_fails(tmp_path: 
         template = TEMPLATE + "export ACTIVATED_BY=me\n"
 
     messages = shell_failures(Leaves(), tmp_path, "variables-unset")
-    assert "after deactivation `ACTIVATED_BY` is 'me', and was unset" in messages["variables-unset"]
+    assert "after deactivation, `ACTIVATED_BY` is 'me', but was unset" in messages["variables-unset"]
 
 
 def test_an_activator_that_confuses_unset_with_empty_fails(tmp_path: Path) -> None:
@@ -420,7 +420,7 @@ def test_an_activator_that_confuses_unset_with_empty_fails(tmp_path: Path) -> No
         )
 
     assert (
-        "`PYTHONHOME` is '', and was unset"
+        "`PYTHONHOME` is '', but was unset"
         in shell_failures(Confuses(), tmp_path, "variables-unset")["variables-unset"]
     )
 
@@ -434,12 +434,12 @@ def test_an_activator_that_forgets_a_variable_or_prints_text_fails(tmp_path: Pat
     class Talks(DashActivator):
         template = TEMPLATE + "echo welcome\n"
 
-    assert "while active `PYTHONHOME` is" in shell_failures(Forgets(), tmp_path, "variables-set")["variables-set"]
+    assert "while active, `PYTHONHOME` is" in shell_failures(Forgets(), tmp_path, "variables-set")["variables-set"]
     (tmp_path / "again").mkdir()
-    assert "says 'welcome\\n'" in shell_failures(Talks(), tmp_path / "again", "variables-set")["variables-set"]
+    assert "prints 'welcome\\n'" in shell_failures(Talks(), tmp_path / "again", "variables-set")["variables-set"]
 
 
-def test_an_activator_that_needs_two_deactivations_after_two_activations_fails(tmp_path: Path) -> None:
+def test_an_activator_that_needs_two_deactivations_fails(tmp_path: Path) -> None:
     require("dash")
 
     class Stacks(DashActivator):
@@ -505,7 +505,7 @@ def test_the_path_of_the_python_that_runs_the_kit_may_contain_a_space(
     assert shell_failures(DashActivator(), tmp_path, "variables-unset") == {}
 
 
-def test_a_contract_test_is_one_line_in_a_test_module(tmp_path: Path) -> None:
+def test_a_contract_test_has_one_case_per_check(tmp_path: Path) -> None:
     """Each check is a test case with its own name, and the cases that need a missing shell are skipped with a reason."""
     (tmp_path / "test_mine.py").write_text(
         textwrap.dedent(
@@ -523,7 +523,7 @@ def test_a_contract_test_is_one_line_in_a_test_module(tmp_path: Path) -> None:
             """
         )
     )
-    chosen = "documentation or scripts-cpython-3.12-linux or quoting-newline or slots-stand-bare"
+    chosen = "documentation or scripts-cpython-3.12-linux or quoting-newline or slots-outside-quotes"
     command = [
         sys.executable,
         "-m",
@@ -539,27 +539,27 @@ def test_a_contract_test_is_one_line_in_a_test_module(tmp_path: Path) -> None:
     variables = {
         name: text for name, text in os.environ.items() if name not in ("CLOCHE_REQUIRE_ALL", "PYTEST_ADDOPTS")
     }
-    variables["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the kit needs none, and to load them takes a second
+    variables["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # loading them takes a second
     ran = subprocess.run(command, capture_output=True, text=True, check=False, env=variables, cwd=tmp_path)
     assert "test_contract[documentation] PASSED" in ran.stdout
     assert "test_contract[scripts-cpython-3.12-linux] FAILED" in ran.stdout
-    assert ran.stdout.count("`scripts` gives nothing") == 1  # and the kit shows no traceback
+    assert ran.stdout.count("`scripts` returns no script") == 1  # and the kit shows no traceback
     assert "test_contract[quoting-newline] SKIPPED" in ran.stdout
     assert "`no-such-shell` is not on PATH" in ran.stdout
     strict = subprocess.run(
         command, capture_output=True, text=True, check=False, env={**variables, "CLOCHE_REQUIRE_ALL": "1"}, cwd=tmp_path
     )
     assert "test_contract[quoting-newline] FAILED" in strict.stdout
-    for either in (ran, strict):  # there is nothing to install for it
-        assert "test_contract[slots-stand-bare] SKIPPED" in either.stdout
-        assert "not applicable: no file with slots lies beside" in either.stdout
+    for run in (ran, strict):  # no tool is missing
+        assert "test_contract[slots-outside-quotes] SKIPPED" in run.stdout
+        assert "not applicable: the directory of the activator's module contains no file with slots" in run.stdout
 
 
-# What an activator says about its shell
+# Optional attributes of activators
 
 
-class Telling(DashActivator):
-    """Activates in dash, and tells how."""
+class CompleteActivator(DashActivator):
+    """An activator for dash with all optional attributes."""
 
     shells = ("dash", "sh")
     script_names = ("activate", "activate.sh")
@@ -569,63 +569,63 @@ class Telling(DashActivator):
         return f". {self.quote(path)}"
 
 
-def test_an_activator_that_tells_the_truth_about_its_shell_keeps_every_promise(tmp_path: Path) -> None:
+def test_an_activator_with_correct_optional_attributes_passes_every_check(tmp_path: Path) -> None:
     require("dash")
-    assert shell_failures(Telling(), tmp_path) == {}
+    assert shell_failures(CompleteActivator(), tmp_path) == {}
 
 
-def test_a_command_that_does_not_activate_is_caught_shell_failures(tmp_path: Path) -> None:
+def test_a_source_line_that_does_not_activate_fails(tmp_path: Path) -> None:
     require("dash")
 
-    class Forgets(Telling):
+    class Forgets(CompleteActivator):
         def source_line(self, path: str) -> str:
             return f": {self.quote(path)}"
 
-    found = shell_failures(Forgets(), tmp_path, "source-line-space")
-    assert "after : './two words/bin/activate' `VIRTUAL_ENV` is unset" in found["source-line-space"]
+    messages = shell_failures(Forgets(), tmp_path, "source-line-space")
+    assert "after : './two words/bin/activate', `VIRTUAL_ENV` is unset" in messages["source-line-space"]
 
 
-def test_a_command_that_runs_what_stands_in_a_name_is_caught_shell_failures(tmp_path: Path) -> None:
+def test_a_source_line_that_runs_a_command_in_a_name_fails(tmp_path: Path) -> None:
     require("dash")
 
-    class Doubles(Telling):
+    class Doubles(CompleteActivator):
         def source_line(self, path: str) -> str:
             return f'. "{path}"'
 
-    found = shell_failures(Doubles(), tmp_path, "source-line-command")
-    assert "runs what stands in the name" in found["source-line-command"]
+    messages = shell_failures(Doubles(), tmp_path, "source-line-command")
+    assert "runs a command in the name" in messages["source-line-command"]
 
 
 @pytest.mark.parametrize(
-    ("line", "complaint"),
+    ("line", "message"),
     [
-        (lambda path: f". {path}\ntrue", "gives several lines"),
-        (lambda path: "", "has to give a command"),
-        (lambda path: None, "has to give a command"),
+        (lambda path: f". {path}\ntrue", "returns several lines"),
+        (lambda path: "", "must return a command"),
+        (lambda path: None, "must return a command"),
     ],
 )
-def test_a_command_that_cannot_be_typed_is_caught(line: Callable[[str], str], complaint: str, tmp_path: Path) -> None:
-    activator = Telling()
+def test_an_invalid_source_line_fails(line: Callable[[str], str], message: str, tmp_path: Path) -> None:
+    activator = CompleteActivator()
     vars(activator)["source_line"] = line
-    assert complaint in static_failures(activator, tmp_path)["source-line"]
+    assert message in static_failures(activator, tmp_path)["source-line"]
 
 
 @pytest.mark.parametrize(
-    ("attribute", "given", "check", "complaint"),
+    ("attribute", "value", "check", "message"),
     [
-        ("shells", "dash", "shells", "has to be a tuple of names"),
-        ("script_names", (), "script-names", "has to be a tuple of names"),
-        ("script_names", ("activate.sh",), "script-names", "gives `activate`, which is not one of"),
-        ("script_names", ("activate.sh", "activate"), "script-names", "the script to activate with is `activate`"),
+        ("shells", "dash", "shells", "must be a tuple of names"),
+        ("script_names", (), "script-names", "must be a tuple of names"),
+        ("script_names", ("activate.sh",), "script-names", "returns `activate`, which is not in"),
+        ("script_names", ("activate.sh", "activate"), "script-names", "but the first script is `activate`"),
         ("read_words", lambda line: iter(()), "read-words", "does not find 'plain'"),
     ],
 )
-def test_an_untrue_attribute_is_caught(
-    attribute: str, given: object, check: str, complaint: str, tmp_path: Path
+def test_a_wrong_optional_attribute_fails(
+    attribute: str, value: object, check: str, message: str, tmp_path: Path
 ) -> None:
-    activator = Telling()
-    vars(activator)[attribute] = given
-    assert complaint in static_failures(activator, tmp_path)[check]
+    activator = CompleteActivator()
+    vars(activator)[attribute] = value
+    assert message in static_failures(activator, tmp_path)[check]
 
 
 # Creators
@@ -824,7 +824,7 @@ def test_a_seeder_that_returns_too_many_images_or_raises_no_error_fails(tmp_path
     assert "must raise `SeedError`" in messages["unavailable-distribution"]
 
 
-def test_a_seeder_is_asked_for_nothing_for_an_interpreter_that_it_refuses(tmp_path: Path) -> None:
+def test_a_seeder_is_not_called_for_an_interpreter_that_it_refuses(tmp_path: Path) -> None:
     class Particular(SampleSeeder):
         def refusal(self, interpreter: Interpreter) -> str | None:
             return None if interpreter.implementation == "pypy" else "needs PyPy"
@@ -881,7 +881,7 @@ def test_a_correct_plugin_passes_every_check(tmp_path: Path, site: Path) -> None
     assert failures(plugin_checks("acme-kit-good"), tmp_path / "again") == {}
 
 
-def test_a_plugin_that_only_listens_has_no_references_to_check(tmp_path: Path, site: Path) -> None:
+def test_a_plugin_without_components_has_no_references_to_check(tmp_path: Path, site: Path) -> None:
     install(
         site,
         "kit_listens",

@@ -1,4 +1,4 @@
-"""The activator, in the real shell."""
+"""Test the activator in the real shell."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ test_activator = activator_contract(activator, SHELL)
 
 @pytest.fixture
 def elvish() -> str:
-    found = shutil.which("elvish")
-    if found is None:
+    path = shutil.which("elvish")
+    if path is None:
         reason = "`elvish` is not on PATH"
         pytest.fail(reason) if os.environ.get("CLOCHE_REQUIRE_ALL") == "1" else pytest.skip(reason)
-    return found
+    return path
 
 
-def make(directory: Path, name: str, prompt: str = "") -> str:
-    """Write the script of an environment that has nothing else, and return its path as a word of Elvish."""
+def write_script(directory: Path, name: str, prompt: str = "") -> str:
+    """Write only the activation script of an environment, and return its path as a quoted word of Elvish."""
     environment = fake_environment(directory / name, prompt=prompt or name)
     environment.bin.mkdir(parents=True)
     for script in activator.scripts(environment):
@@ -59,40 +59,40 @@ def run(elvish: str, directory: Path, script: str, **environ: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_a_script_uses_it_as_a_module(elvish: str, tmp_path: Path) -> None:
-    make(tmp_path, "env")
+def test_the_script_can_be_used_as_a_module(elvish: str, tmp_path: Path) -> None:
+    write_script(tmp_path, "env")
 
-    said = run(
+    output = run(
         elvish, tmp_path, "use ./env/bin/activate; echo $E:VIRTUAL_ENV $E:PATH; activate:deactivate; echo $E:PATH"
     )
 
-    assert said == [f"{tmp_path}/env {tmp_path}/env/bin:/usr/bin:/bin", "/usr/bin:/bin"]
+    assert output == [f"{tmp_path}/env {tmp_path}/env/bin:/usr/bin:/bin", "/usr/bin:/bin"]
 
 
-def test_two_modules_know_of_each_other(elvish: str, tmp_path: Path) -> None:
-    make(tmp_path, "one")
-    make(tmp_path, "two")
+def test_the_second_module_deactivates_the_first(elvish: str, tmp_path: Path) -> None:
+    write_script(tmp_path, "one")
+    write_script(tmp_path, "two")
 
-    said = run(
+    output = run(
         elvish,
         tmp_path,
         "use ./one/bin/activate first; use ./two/bin/activate second; echo $E:PATH; first:deactivate; echo $E:PATH",
     )
 
-    assert said == [f"{tmp_path}/two/bin:/usr/bin:/bin", "/usr/bin:/bin"]
+    assert output == [f"{tmp_path}/two/bin:/usr/bin:/bin", "/usr/bin:/bin"]
 
 
-def test_it_runs_the_environments_python(elvish: str, tmp_path: Path) -> None:
-    made = cloche.create(tmp_path / "it's an $env", activators=["elvish"], seeds=None)
-    path = activator.quote(str(made.bin / "activate.elv"))
+def test_python_is_that_of_the_environment(elvish: str, tmp_path: Path) -> None:
+    environment = cloche.create(tmp_path / "it's an $env", activators=["elvish"], seeds=None)
+    path = activator.quote(str(environment.bin / "activate.elv"))
 
-    said = run(elvish, tmp_path, f"eval (slurp < {path}); python -c 'import sys; print(sys.prefix)'")
+    output = run(elvish, tmp_path, f"eval (slurp < {path}); python -c 'import sys; print(sys.prefix)'")
 
-    assert said == [str(made.root)]
+    assert output == [str(environment.root)]
 
 
 @pytest.mark.parametrize(
-    ("change", "left"),
+    ("change", "expected"),
     [
         ("set paths = [/mine $@paths]", "/mine:/usr/bin:/bin"),
         ("set paths = [$@paths /mine]", "/usr/bin:/bin:/mine"),
@@ -100,32 +100,32 @@ def test_it_runs_the_environments_python(elvish: str, tmp_path: Path) -> None:
         ("unset-env PATH", "/usr/bin:/bin"),
     ],
 )
-def test_what_the_user_put_around_it_on_the_path_stays(elvish: str, tmp_path: Path, change: str, left: str) -> None:
-    path = make(tmp_path, "env")
+def test_entries_that_the_user_added_to_path_are_kept(elvish: str, tmp_path: Path, change: str, expected: str) -> None:
+    path = write_script(tmp_path, "env")
 
-    said = run(
+    output = run(
         elvish,
         tmp_path,
         f"var deactivate~ = $nop~; eval (slurp < {path}) &on-end={{|ns| set deactivate~ = $ns[deactivate~] }}\n"
         f"{change}\ndeactivate\necho $E:PATH",
     )
 
-    assert said == [left]
+    assert output == [expected]
 
 
-def test_an_environment_that_was_active_outside_is_not_left_by_ours(elvish: str, tmp_path: Path) -> None:
-    """What a child inherits is its parent's: leaving an environment gives back the state in which the child began."""
-    make(tmp_path, "one")
-    make(tmp_path, "two")
+def test_a_child_process_restores_the_environment_of_its_parent(elvish: str, tmp_path: Path) -> None:
+    """Deactivation in a child process restores the variables that the child inherited."""
+    write_script(tmp_path, "one")
+    write_script(tmp_path, "two")
     inner = "use ./two/bin/activate; activate:deactivate; echo $E:VIRTUAL_ENV $E:PATH"
 
-    said = run(elvish, tmp_path, f"use ./one/bin/activate; {elvish} -norc -c {activator.quote(inner)}")
+    output = run(elvish, tmp_path, f"use ./one/bin/activate; {elvish} -norc -c {activator.quote(inner)}")
 
-    assert said == [f"{tmp_path}/one {tmp_path}/one/bin:/usr/bin:/bin"]
+    assert output == [f"{tmp_path}/one {tmp_path}/one/bin:/usr/bin:/bin"]
 
 
 @pytest.mark.parametrize("text", ["a\0b", "a\udc80b"])
-def test_what_no_script_can_hold_is_refused(text: str) -> None:
+def test_text_that_the_shell_cannot_express_is_refused(text: str) -> None:
     with pytest.raises(cloche.Inexpressible):
         activator.quote(text)
 
@@ -143,8 +143,8 @@ def terminal(elvish: str, tmp_path: Path) -> Iterator[Terminal]:
         yield shell
 
 
-def test_the_prompt_comes_and_goes(terminal: Terminal, tmp_path: Path) -> None:
-    one, two = make(tmp_path, "one"), make(tmp_path, "two")
+def test_the_prompt_shows_the_active_environment(terminal: Terminal, tmp_path: Path) -> None:
+    one, two = write_script(tmp_path, "one"), write_script(tmp_path, "two")
 
     for line, prompt in (
         (f"eval (slurp < {one})", "(one) ready> "),
@@ -158,24 +158,24 @@ def test_the_prompt_comes_and_goes(terminal: Terminal, tmp_path: Path) -> None:
         terminal.expect(prompt)
 
 
-def test_prompts_are_drawn_as_they_are(terminal: Terminal, tmp_path: Path) -> None:
+def test_prompts_are_displayed_literally(terminal: Terminal, tmp_path: Path) -> None:
     for name, text in HOSTILE.items():
         if text.isprintable():
-            terminal.enter(f"eval (slurp < {make(tmp_path, name, text)})")
+            terminal.enter(f"eval (slurp < {write_script(tmp_path, name, text)})")
             terminal.expect(f"({text}) ready> ")
 
     assert not (tmp_path / "PWNED").exists()
 
 
-def test_the_prompt_can_be_left_alone(terminal: Terminal, tmp_path: Path) -> None:
-    terminal.enter(f"set E:VIRTUAL_ENV_DISABLE_PROMPT = 1; eval (slurp < {make(tmp_path, 'env')})")
+def test_the_prompt_is_unchanged_if_it_is_disabled(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.enter(f"set E:VIRTUAL_ENV_DISABLE_PROMPT = 1; eval (slurp < {write_script(tmp_path, 'env')})")
     terminal.expect("ready> ")
     terminal.enter("deactivate")
     terminal.expect("ready> ")
 
 
-def test_a_prompt_that_the_user_chose_while_it_was_active_stays(terminal: Terminal, tmp_path: Path) -> None:
-    terminal.enter(f"eval (slurp < {make(tmp_path, 'env')})")
+def test_a_prompt_that_the_user_set_while_active_is_kept(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.enter(f"eval (slurp < {write_script(tmp_path, 'env')})")
     terminal.expect("(env) ready> ")
     terminal.enter("set edit:prompt = { put 'now ready> ' }")
     terminal.expect("now ready> ")
@@ -183,8 +183,8 @@ def test_a_prompt_that_the_user_chose_while_it_was_active_stays(terminal: Termin
     terminal.expect("now ready> ")
 
 
-def test_nothing_of_it_is_left_behind(terminal: Terminal, tmp_path: Path) -> None:
-    terminal.enter(f"eval (slurp < {make(tmp_path, 'env')})")
+def test_deactivation_removes_the_function_and_all_variables(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.enter(f"eval (slurp < {write_script(tmp_path, 'env')})")
     terminal.expect("(env) ready> ")
     terminal.enter("deactivate")
     terminal.expect("ready> ")

@@ -1,4 +1,4 @@
-"""Everything that an activator and a plugin promise, asked by cloche's own kit."""
+"""Test that the plugin and its activator keep their contracts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The activator, in the real shell."""
+"""Test the activator in the real shell."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ HOSTILE = [
 
 @pytest.fixture
 def rc() -> str:
-    found = shutil.which("rc")
-    if found is None:
+    path = shutil.which("rc")
+    if path is None:
         reason = "`rc` is not on PATH"
         pytest.fail(reason) if os.environ.get("CLOCHE_REQUIRE_ALL") == "1" else pytest.skip(reason)
-    return found
+    return path
 
 
 def run(rc: str, script: str, **environ: str) -> str:
@@ -54,26 +54,26 @@ def run(rc: str, script: str, **environ: str) -> str:
 
 
 def activation(directory: Path, name: str = "env", prompt: str | None = None) -> str:
-    """Make an environment that has nothing but scripts for rc, and return the command that activates it."""
-    made = cloche.create(directory / name, activators=["rc"], seeds=None, prompt=prompt)
-    return f". {Rc().quote(str(made.bin / 'activate.rc'))}\n"
+    """Create an environment without packages, and return the command that activates it in rc."""
+    environment = cloche.create(directory / name, activators=["rc"], seeds=None, prompt=prompt)
+    return f". {Rc().quote(str(environment.bin / 'activate.rc'))}\n"
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_it_runs_the_python_of_an_environment_whatever_its_name(rc: str, tmp_path: Path, name: str) -> None:
-    said = run(rc, activation(tmp_path, name) + "python -c 'import sys; print(sys.prefix)'")
+def test_python_is_that_of_an_environment_with_any_name(rc: str, tmp_path: Path, name: str) -> None:
+    output = run(rc, activation(tmp_path, name) + "python -c 'import sys; print(sys.prefix)'")
 
-    assert said == f"{tmp_path / name}\n"
+    assert output == f"{tmp_path / name}\n"
 
 
 @pytest.mark.parametrize("prompt", HOSTILE)
-def test_the_prompt_is_shown_as_it_is(rc: str, tmp_path: Path, prompt: str) -> None:
-    said = run(rc, activation(tmp_path, prompt=prompt) + "echo -n $prompt(1)")
+def test_the_prompt_is_displayed_literally(rc: str, tmp_path: Path, prompt: str) -> None:
+    output = run(rc, activation(tmp_path, prompt=prompt) + "echo -n $prompt(1)")
 
-    assert said == f"({prompt}) ; "
+    assert output == f"({prompt}) ; "
 
 
-def test_somebody_at_a_terminal_sees_the_prompt_come_and_go(rc: str, tmp_path: Path) -> None:
+def test_the_prompt_on_a_terminal_shows_the_active_environment(rc: str, tmp_path: Path) -> None:
     terminal = pexpect.spawn(rc, ["-i"], env={**os.environ, "TERM": "dumb"}, encoding="utf-8", timeout=10)
     terminal.expect_exact("; ")
     terminal.sendline(activation(tmp_path, prompt="$it").rstrip())
@@ -84,38 +84,38 @@ def test_somebody_at_a_terminal_sees_the_prompt_come_and_go(rc: str, tmp_path: P
     terminal.wait()
 
 
-def test_the_prompt_can_be_left_alone(rc: str, tmp_path: Path) -> None:
-    said = run(rc, activation(tmp_path) + "echo -n $prompt(1)", VIRTUAL_ENV_DISABLE_PROMPT="1")
+def test_the_prompt_is_unchanged_if_it_is_disabled(rc: str, tmp_path: Path) -> None:
+    output = run(rc, activation(tmp_path) + "echo -n $prompt(1)", VIRTUAL_ENV_DISABLE_PROMPT="1")
 
-    assert said == "; "
+    assert output == "; "
 
 
 @pytest.mark.parametrize("environ", [{}, {"PYTHONHOME": "/usr", "VIRTUAL_ENV": "/other", "VIRTUAL_ENV_PROMPT": ""}])
 def test_deactivate_restores_everything(rc: str, tmp_path: Path, environ: dict[str, str]) -> None:
-    """What was not set is not set afterwards, what was empty is empty."""
+    """Unset variables are unset again, and empty ones are empty again."""
     show = SHOW.replace("printenv $name", "printenv $name || true")
     before = run(rc, show, **environ)
 
     assert run(rc, f"{activation(tmp_path)} deactivate\n{show}", **environ) == before
 
 
-def test_a_second_activation_takes_the_place_of_the_first(rc: str, tmp_path: Path) -> None:
+def test_a_second_activation_replaces_the_first(rc: str, tmp_path: Path) -> None:
     first, second = activation(tmp_path, "first"), activation(tmp_path, "second")
 
-    said = run(rc, f"{first}{second}{second} echo $PATH; echo -n $prompt(1); deactivate; echo $PATH")
+    output = run(rc, f"{first}{second}{second} echo $PATH; echo -n $prompt(1); deactivate; echo $PATH")
 
-    assert said == f"{tmp_path}/second/bin:/usr/bin:/bin\n(second) ; /usr/bin:/bin\n"
+    assert output == f"{tmp_path}/second/bin:/usr/bin:/bin\n(second) ; /usr/bin:/bin\n"
 
 
-def test_pythonhome_is_out_of_the_way_while_it_is_active(rc: str, tmp_path: Path) -> None:
+def test_pythonhome_is_unset_while_active(rc: str, tmp_path: Path) -> None:
     assert run(rc, activation(tmp_path) + "echo $#PYTHONHOME", PYTHONHOME="/nowhere") == "0\n"
 
 
 @pytest.mark.parametrize("text", ["a\1b", "a\2b"])
-def test_what_rc_would_export_altered_is_refused(text: str) -> None:
+def test_characters_that_rc_would_change_are_refused(text: str) -> None:
     with pytest.raises(cloche.Inexpressible, match="control characters"):
         Rc().quote(text)
 
 
-def test_there_is_nothing_for_windows() -> None:
+def test_windows_is_refused() -> None:
     assert Rc().refusal(replace(cloche.find(), os_name="nt")) == "rc runs on POSIX systems only"

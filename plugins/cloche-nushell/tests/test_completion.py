@@ -1,4 +1,4 @@
-"""`cloche completion nushell`, in the real shell."""
+"""Test `cloche completion nushell` in the real shell."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def nu() -> str:
-    found = shutil.which("nu")
-    if found is None:
+    path = shutil.which("nu")
+    if path is None:
         reason = "`nu` is not on PATH"
         pytest.fail(reason) if os.environ.get("CLOCHE_REQUIRE_ALL") == "1" else pytest.skip(reason)
-    return found
+    return path
 
 
 @pytest.fixture
 def script(tmp_path: Path) -> Path:
     path = tmp_path / "complete.nu"
-    said = subprocess.run(["cloche", "completion", "nushell"], capture_output=True, text=True, check=True)
-    path.write_text(said.stdout, encoding="utf-8")
+    done = subprocess.run(["cloche", "completion", "nushell"], capture_output=True, text=True, check=True)
+    path.write_text(done.stdout, encoding="utf-8")
     return path
 
 
-def offered(nu: str, script: Path, *words: str, before: str = "") -> str:
-    """Return what the completer answers for the words of a line, as JSON."""
+def complete(nu: str, script: Path, *words: str, before: str = "") -> str:
+    """Return the completions for the words of a line, as JSON."""
     program = (
         f"{before}\nsource {script}\nprint (do $env.config.completions.external.completer $env.WORDS | to json --raw)"
     )
@@ -48,28 +48,28 @@ def offered(nu: str, script: Path, *words: str, before: str = "") -> str:
     return done.stdout.strip()
 
 
-def test_words_come_with_what_each_is_for(nu: str, script: Path) -> None:
+def test_completions_have_descriptions(nu: str, script: Path) -> None:
     assert (
-        offered(nu, script, "cloche", "inf")
+        complete(nu, script, "cloche", "inf")
         == '[{"value":"info","description":"what an environment is, whoever made it"}]'
     )
-    assert '"value":"--link-mode=hardlink"' in offered(nu, script, "cloche", "--link-mode=h")
+    assert '"value":"--link-mode=hardlink"' in complete(nu, script, "cloche", "--link-mode=h")
 
 
-def test_names_of_files_are_left_to_nushell(nu: str, script: Path) -> None:
-    assert offered(nu, script, "cloche", "info", "") == "null"
-    assert offered(nu, script, "cloche", "./x") == "null"
-    assert offered(nu, script, "cloche", "cache", "no-such") == "[]"
+def test_nushell_completes_file_names(nu: str, script: Path) -> None:
+    assert complete(nu, script, "cloche", "info", "") == "null"
+    assert complete(nu, script, "cloche", "./x") == "null"
+    assert complete(nu, script, "cloche", "cache", "no-such") == "[]"
 
 
-def test_what_completed_other_commands_goes_on_doing_so(nu: str, script: Path) -> None:
+def test_the_completer_of_other_commands_is_kept(nu: str, script: Path) -> None:
     before = "$env.config.completions.external.completer = {|spans| [mine]}"
 
-    assert offered(nu, script, "git", "", before=before) == '["mine"]'
-    assert offered(nu, script, "git", "") == "null"
+    assert complete(nu, script, "git", "", before=before) == '["mine"]'
+    assert complete(nu, script, "git", "") == "null"
 
 
-def test_the_tab_key_inserts_what_alone_fits(nu: str, script: Path, tmp_path: Path) -> None:
+def test_tab_inserts_the_only_completion(nu: str, script: Path, tmp_path: Path) -> None:
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     with Terminal([nu, "--no-config-file", "--no-history"], tmp_path, environ) as shell:
         shell.rest()

@@ -1,4 +1,4 @@
-"""The activator, in the real shell."""
+"""Test the activator in the real shell."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ test_activator = activator_contract(activator, SHELL)
 
 @pytest.fixture
 def nu() -> str:
-    found = shutil.which("nu")
-    if found is None:
+    path = shutil.which("nu")
+    if path is None:
         reason = "`nu` is not on PATH"
         pytest.fail(reason) if os.environ.get("CLOCHE_REQUIRE_ALL") == "1" else pytest.skip(reason)
-    return found
+    return path
 
 
-def make(directory: Path, name: str, prompt: str = "") -> str:
-    """Write the script of an environment that has nothing else, and return its path as a word of Nushell."""
+def write_script(directory: Path, name: str, prompt: str = "") -> str:
+    """Write only the activation script of an environment, and return its path as a quoted word of Nushell."""
     environment = fake_environment(directory / name, prompt=prompt or name)
     environment.bin.mkdir(parents=True)
     for script in activator.scripts(environment):
@@ -62,48 +62,50 @@ def run(nu: str, directory: Path, *lines: str, **environ: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_it_runs_the_environments_python(nu: str, tmp_path: Path) -> None:
-    made = cloche.create(tmp_path / 'it\'s a "$env"', activators=["nushell"], seeds=None)
-    path = activator.quote(str(made.bin / "activate.nu"))
+def test_python_is_that_of_the_environment(nu: str, tmp_path: Path) -> None:
+    environment = cloche.create(tmp_path / 'it\'s a "$env"', activators=["nushell"], seeds=None)
+    path = activator.quote(str(environment.bin / "activate.nu"))
 
-    said = run(nu, tmp_path, f"overlay use {path}", "^python -c 'import sys; print(sys.prefix)'")
+    output = run(nu, tmp_path, f"overlay use {path}", "^python -c 'import sys; print(sys.prefix)'")
 
-    assert said == [str(made.root)]
+    assert output == [str(environment.root)]
 
 
 @pytest.mark.parametrize(
-    ("change", "left"),
+    ("change", "expected"),
     [
         ("$env.PATH = ($env.PATH | prepend '/mine')", ["/mine", "/a", "/b"]),
         ("$env.PATH = ($env.PATH | append '/mine')", ["/a", "/b", "/mine"]),
         ("$env.PATH = ['/mine']", ["/a", "/b"]),
     ],
 )
-def test_what_the_user_put_around_it_on_the_path_stays(nu: str, tmp_path: Path, change: str, left: list[str]) -> None:
-    path = make(tmp_path, "env")
+def test_entries_that_the_user_added_to_path_are_kept(
+    nu: str, tmp_path: Path, change: str, expected: list[str]
+) -> None:
+    path = write_script(tmp_path, "env")
 
-    said = run(nu, tmp_path, "$env.PATH = [/a /b]", f"overlay use {path}", change, "deactivate", "print ...$env.PATH")
+    output = run(nu, tmp_path, "$env.PATH = [/a /b]", f"overlay use {path}", change, "deactivate", "print ...$env.PATH")
 
-    assert said == left
+    assert output == expected
 
 
-def test_what_the_user_set_while_it_was_active_stays(nu: str, tmp_path: Path) -> None:
-    """Hiding the overlay would have taken it along."""
-    path = make(tmp_path, "env")
+def test_variables_that_the_user_set_while_active_are_kept(nu: str, tmp_path: Path) -> None:
+    """Unlike `overlay hide`, which would discard them."""
+    path = write_script(tmp_path, "env")
 
-    said = run(
+    output = run(
         nu, tmp_path, f"overlay use {path}", "$env.MINE = 'kept'", "cd /", "deactivate", "print $env.MINE $env.PWD"
     )
 
-    assert said == ["kept", "/"]
+    assert output == ["kept", "/"]
 
 
-def test_hiding_the_overlay_leaves_the_environment_too(nu: str, tmp_path: Path) -> None:
-    path = make(tmp_path, "env")
+def test_hiding_the_overlay_also_deactivates(nu: str, tmp_path: Path) -> None:
+    path = write_script(tmp_path, "env")
     variables = {"PYTHONHOME": "/old/home", "PKG_CONFIG_PATH": "/old/pkgconfig", "VIRTUAL_ENV": "/old"}
     show = "print ([PYTHONHOME PKG_CONFIG_PATH VIRTUAL_ENV] | each { |name| $env | get $name } | str join ' ')"
 
-    said = run(
+    output = run(
         nu,
         tmp_path,
         f"overlay use {path}",
@@ -113,29 +115,29 @@ def test_hiding_the_overlay_leaves_the_environment_too(nu: str, tmp_path: Path) 
         **variables,
     )
 
-    assert said == ["/old/home /old/pkgconfig /old", "false"]
+    assert output == ["/old/home /old/pkgconfig /old", "false"]
 
 
-def test_what_is_remembered_is_not_handed_to_programs(nu: str, tmp_path: Path) -> None:
-    said = run(nu, tmp_path, f"overlay use {make(tmp_path, 'env')}", "^env")
+def test_programs_do_not_inherit_the_saved_values(nu: str, tmp_path: Path) -> None:
+    output = run(nu, tmp_path, f"overlay use {write_script(tmp_path, 'env')}", "^env")
 
-    names = {line.partition("=")[0] for line in said}
+    names = {line.partition("=")[0] for line in output}
     assert {"VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT"} <= names
     assert not [name for name in names if "OLD" in name]
 
 
-def test_an_environment_that_was_active_outside_is_not_left_by_ours(nu: str, tmp_path: Path) -> None:
-    """What a child inherits is its parent's: leaving an environment gives back the state in which the child began."""
-    one, two = make(tmp_path, "one"), make(tmp_path, "two")
+def test_a_child_process_restores_the_environment_of_its_parent(nu: str, tmp_path: Path) -> None:
+    """Deactivation in a child process restores the variables that the child inherited."""
+    one, two = write_script(tmp_path, "one"), write_script(tmp_path, "two")
     inner = f"overlay use {two}; deactivate; print $env.VIRTUAL_ENV ($env.PATH | first)"
 
-    said = run(nu, tmp_path, f"overlay use {one}", f"^nu --no-config-file --commands {activator.quote(inner)}")
+    output = run(nu, tmp_path, f"overlay use {one}", f"^nu --no-config-file --commands {activator.quote(inner)}")
 
-    assert said == [f"{tmp_path}/one", f"{tmp_path}/one/bin"]
+    assert output == [f"{tmp_path}/one", f"{tmp_path}/one/bin"]
 
 
 @pytest.mark.parametrize("text", ["a\0b", "a\udc80b"])
-def test_what_no_script_can_hold_is_refused(text: str) -> None:
+def test_text_that_the_shell_cannot_express_is_refused(text: str) -> None:
     with pytest.raises(cloche.Inexpressible):
         activator.quote(text)
 
@@ -153,8 +155,8 @@ def terminal(nu: str, tmp_path: Path) -> Iterator[Terminal]:
         yield shell
 
 
-def test_the_prompt_comes_and_goes(terminal: Terminal, tmp_path: Path) -> None:
-    one, two = make(tmp_path, "one"), make(tmp_path, "two")
+def test_the_prompt_shows_the_active_environment(terminal: Terminal, tmp_path: Path) -> None:
+    one, two = write_script(tmp_path, "one"), write_script(tmp_path, "two")
 
     for line, prompt in (
         (f"overlay use {one}", "(one) ready> "),
@@ -168,35 +170,35 @@ def test_the_prompt_comes_and_goes(terminal: Terminal, tmp_path: Path) -> None:
         terminal.expect(prompt)
 
 
-def test_prompts_are_drawn_as_they_are(terminal: Terminal, tmp_path: Path) -> None:
+def test_prompts_are_displayed_literally(terminal: Terminal, tmp_path: Path) -> None:
     for name, text in HOSTILE.items():
         if text.isprintable():
-            terminal.enter(f"overlay use {make(tmp_path, name, text)}")
+            terminal.enter(f"overlay use {write_script(tmp_path, name, text)}")
             terminal.expect(f"({text}) ready> ")
 
     assert not (tmp_path / "PWNED").exists()
 
 
-def test_a_prompt_that_is_a_text_stays_one(terminal: Terminal, tmp_path: Path) -> None:
+def test_a_prompt_that_is_a_string_is_restored(terminal: Terminal, tmp_path: Path) -> None:
     terminal.enter("$env.PROMPT_COMMAND = 'text'")
     terminal.expect("text> ")
-    terminal.enter(f"overlay use {make(tmp_path, 'env')}")
+    terminal.enter(f"overlay use {write_script(tmp_path, 'env')}")
     terminal.expect("(env) text> ")
     terminal.enter("deactivate")
     terminal.expect("text> ")
 
 
-def test_the_prompt_can_be_left_alone(terminal: Terminal, tmp_path: Path) -> None:
+def test_the_prompt_is_unchanged_if_it_is_disabled(terminal: Terminal, tmp_path: Path) -> None:
     terminal.enter(
-        f"$env.VIRTUAL_ENV_DISABLE_PROMPT = '1'; overlay use {make(tmp_path, 'env')}; print $env.VIRTUAL_ENV_PROMPT"
+        f"$env.VIRTUAL_ENV_DISABLE_PROMPT = '1'; overlay use {write_script(tmp_path, 'env')}; print $env.VIRTUAL_ENV_PROMPT"
     )
     terminal.expect("ready> ")
 
     assert "env" in terminal.shown.splitlines()
 
 
-def test_a_prompt_that_the_user_chose_while_it_was_active_stays(terminal: Terminal, tmp_path: Path) -> None:
-    terminal.enter(f"overlay use {make(tmp_path, 'env')}")
+def test_a_prompt_that_the_user_set_while_active_is_kept(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.enter(f"overlay use {write_script(tmp_path, 'env')}")
     terminal.expect("(env) ready> ")
     terminal.enter("$env.PROMPT_COMMAND = {|| 'now' }")
     terminal.expect("now> ")

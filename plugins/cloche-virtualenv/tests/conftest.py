@@ -1,4 +1,4 @@
-"""A cache for these tests alone, shared by the processes that run them."""
+"""A separate cache for these tests, which all worker processes share."""
 
 from __future__ import annotations
 

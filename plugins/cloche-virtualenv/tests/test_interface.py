@@ -1,4 +1,4 @@
-"""The Python interface and the command line that tools use, as they use it."""
+"""Test the Python interface and the command line as tools use them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _level() -> Iterator[None]:
-    """Restore the level of the logger, which a verbosity sets for the whole process."""
+    """Restore the level of the logger, which the verbosity option changes for the whole process."""
     logger = logging.getLogger("cloche")
     before = logger.level
     yield
@@ -50,12 +50,12 @@ def _level() -> Iterator[None]:
 
 @pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
-    """The variables of a user without a configuration file."""
+    """Return the variables of a user without a configuration file."""
     return {"VIRTUALENV_CONFIG_FILE": str(tmp_path / "none.ini")}
 
 
-def test_a_session_describes_without_touching_anything(tmp_path: Path, env: dict[str, str]) -> None:
-    """As tox does: the description must be valid before the environment exists, which it may never do."""
+def test_creating_a_session_does_not_touch_the_destination(tmp_path: Path, env: dict[str, str]) -> None:
+    """tox uses sessions of environments that it may never create."""
     from virtualenv import session_via_cli
 
     session = session_via_cli([str(tmp_path / "env"), "--python=3"], options=None, setup_logging=False, env=env)
@@ -75,18 +75,18 @@ def test_a_session_describes_without_touching_anything(tmp_path: Path, env: dict
 def test_the_interpreter_is_described_by_python_discovery(tmp_path: Path, env: dict[str, str]) -> None:
     from python_discovery import PythonInfo
     from virtualenv import session_via_cli
-    from virtualenv.discovery.py_info import PythonInfo as Same
+    from virtualenv.discovery.py_info import PythonInfo as StandInPythonInfo
 
     interpreter = session_via_cli([str(tmp_path / "env")], env=env).interpreter
 
-    assert Same is PythonInfo
+    assert StandInPythonInfo is PythonInfo
     assert isinstance(interpreter, PythonInfo)
     assert tuple(interpreter.version_info) == tuple(sys.version_info)
     assert interpreter.system_executable == cloche.find().executable
 
 
 def test_an_environment_is_created_and_its_session_returned(tmp_path: Path, env: dict[str, str]) -> None:
-    """As build does: no activators, and an empty directory that exists already."""
+    """As build does: without activators, in an existing empty directory."""
     from virtualenv import cli_run
 
     (tmp_path / "env").mkdir()
@@ -118,9 +118,9 @@ def test_invalid_arguments_exit_with_2(
         session_via_cli(arguments, env=env)
 
     assert stopped.value.code == 2
-    said = capsys.readouterr().err
-    assert said.startswith("usage: virtualenv")
-    assert "`cloche" not in said
+    output = capsys.readouterr().err
+    assert output.startswith("usage: virtualenv")
+    assert "`cloche" not in output
 
 
 def test_a_refusal_is_a_runtime_error_with_its_hint(tmp_path: Path, env: dict[str, str]) -> None:
@@ -145,7 +145,7 @@ def test_a_refusal_is_a_runtime_error_with_its_hint(tmp_path: Path, env: dict[st
         ({"VIRTUALENV_WITHOUT_PIP": "1"}, [], "--no-seed"),
     ],
 )
-def test_variables_set_what_arguments_do_not(
+def test_arguments_override_variables(
     tmp_path: Path, env: dict[str, str], variables: dict[str, str], argv: list[str], expected: str
 ) -> None:
     from virtualenv import cli_run
@@ -155,7 +155,7 @@ def test_variables_set_what_arguments_do_not(
     assert expected in (tmp_path / "env" / "pyvenv.cfg").read_text()
 
 
-def test_the_file_sets_what_variables_do_not(tmp_path: Path) -> None:
+def test_variables_override_the_file(tmp_path: Path) -> None:
     from virtualenv import cli_run
 
     ini = tmp_path / "virtualenv.ini"
@@ -163,15 +163,13 @@ def test_the_file_sets_what_variables_do_not(tmp_path: Path) -> None:
 
     cli_run([str(tmp_path / "env")], env={"VIRTUALENV_CONFIG_FILE": str(ini), "VIRTUALENV_PROMPT": "of the variable"})
 
-    said = (tmp_path / "env" / "pyvenv.cfg").read_text()
-    assert "prompt = 'of the variable'" in said
-    assert "include-system-site-packages = true" in said
+    output = (tmp_path / "env" / "pyvenv.cfg").read_text()
+    assert "prompt = 'of the variable'" in output
+    assert "include-system-site-packages = true" in output
 
 
-def test_settings_of_cloche_have_no_effect(
-    tmp_path: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A tool must get the same environment wherever it runs."""
+def test_settings_of_cloche_are_ignored(tmp_path: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tool must get the same environment in every project."""
     from virtualenv import cli_run
 
     (tmp_path / "pyproject.toml").write_text('[project]\nrequires-python = "<3"\n[tool.cloche]\nprompt = "project"\n')
@@ -183,13 +181,15 @@ def test_settings_of_cloche_have_no_effect(
 
 
 def test_pip_runs_from_the_embedded_wheel() -> None:
-    """As poetry does in an environment without pip."""
+    """poetry uses it in an environment without pip."""
     from virtualenv.seed.wheels.embed import get_embed_wheel
 
     wheel = get_embed_wheel("pip", "{}.{}".format(*sys.version_info))
-    said = subprocess.run([sys.executable, wheel.path / "pip", "--version"], capture_output=True, text=True, check=True)
+    output = subprocess.run(
+        [sys.executable, wheel.path / "pip", "--version"], capture_output=True, text=True, check=True
+    )
 
-    assert str(wheel.path) in said.stdout
+    assert str(wheel.path) in output.stdout
     assert get_embed_wheel("pip", "3.99").path == wheel.path
     assert get_embed_wheel("pip", None).path == wheel.path
     assert get_embed_wheel("setuptools", "3.11") is None
@@ -212,7 +212,7 @@ def test_pip_installs_the_embedded_wheel(tmp_path: Path) -> None:
     assert (tmp_path / "site" / "pip" / "__init__.py").is_file()
 
 
-def test_an_embedded_wheel_needs_no_lasting_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_embedded_wheel_needs_no_persistent_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from virtualenv.seed.wheels.embed import get_embed_wheel
 
     monkeypatch.setenv("HOME", "")
@@ -222,7 +222,7 @@ def test_an_embedded_wheel_needs_no_lasting_cache(tmp_path: Path, monkeypatch: p
     assert get_embed_wheel("pip", None).path.is_relative_to(tmp_path)
 
 
-def test_python_discovery_accepts_the_cache_that_tox_asks_for(tmp_path: Path) -> None:
+def test_python_discovery_accepts_the_cache(tmp_path: Path) -> None:
     from virtualenv.app_data import make_app_data
     from virtualenv.discovery.cached_py_info import from_exe
     from virtualenv.discovery.py_info import PythonInfo
@@ -244,7 +244,7 @@ def test_a_cache_that_cannot_be_created_is_none(tmp_path: Path) -> None:
     assert make_app_data(None, read_only=False, env=variables).folder == str(tmp_path / "override")
 
 
-def test_a_program_that_passes_options_gets_what_was_parsed(tmp_path: Path, env: dict[str, str]) -> None:
+def test_parsed_options_are_stored_in_the_object_of_the_caller(tmp_path: Path, env: dict[str, str]) -> None:
     from virtualenv import session_via_cli
     from virtualenv.config.cli.parser import VirtualEnvOptions
 
@@ -260,8 +260,8 @@ def test_a_program_that_passes_options_gets_what_was_parsed(tmp_path: Path, env:
     assert [options.get_source(name) for name in ("python", "prompt", "clear")] == ["cli", "env var", "default"]
 
 
-def test_a_session_describes_what_replaces_another_environment(tmp_path: Path, env: dict[str, str]) -> None:
-    """As tox does before it removes the environment of another Python."""
+def test_a_session_of_an_existing_environment_has_the_new_paths(tmp_path: Path, env: dict[str, str]) -> None:
+    """tox creates such a session before it removes an environment of another Python."""
     from virtualenv import session_via_cli
 
     (tmp_path / "env").mkdir()
@@ -274,7 +274,7 @@ def test_a_session_describes_what_replaces_another_environment(tmp_path: Path, e
         session.run()
 
 
-def test_requests_may_be_separated_in_a_variable(tmp_path: Path, env: dict[str, str]) -> None:
+def test_a_variable_may_contain_several_requests(tmp_path: Path, env: dict[str, str]) -> None:
     from virtualenv import session_via_cli
 
     requests = os.pathsep.join(["2.1", "3.99", sys.executable])
@@ -283,7 +283,7 @@ def test_requests_may_be_separated_in_a_variable(tmp_path: Path, env: dict[str, 
     assert session.interpreter.version_info.major == 3
 
 
-def test_a_hint_names_only_options_that_virtualenv_has(tmp_path: Path, env: dict[str, str]) -> None:
+def test_a_hint_mentions_only_options_of_virtualenv(tmp_path: Path, env: dict[str, str]) -> None:
     from virtualenv import cli_run
 
     (tmp_path / "pyproject.toml").touch()
@@ -306,7 +306,7 @@ def test_a_cache_that_cannot_be_created_does_not_stop_the_run(
 
 
 @pytest.mark.parametrize(("arguments", "logs"), [([], True), (["-q"], False)])
-def test_the_verbosity_decides_on_warnings(
+def test_the_verbosity_determines_whether_warnings_are_logged(
     arguments: list[str], logs: bool, tmp_path: Path, env: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     from virtualenv import session_via_cli
@@ -321,7 +321,7 @@ def test_the_verbosity_decides_on_warnings(
 
 @pytest.fixture
 def run(tmp_path: Path, env: dict[str, str]) -> Callable[..., tuple[int, str]]:
-    """Return a function that runs `virtualenv` as a program: exit code and output."""
+    """Return a function that runs `virtualenv` as a program, and returns its exit code and output."""
     import virtualenv
 
     site = str(Path(virtualenv.__file__).parent.parent)
@@ -343,17 +343,17 @@ def run(tmp_path: Path, env: dict[str, str]) -> Callable[..., tuple[int, str]]:
 
 
 def test_the_program_reports_what_it_created(run: Callable[..., tuple[int, str]]) -> None:
-    code, said = run("env")
+    code, output = run("env")
 
     assert code == 0
-    assert said.startswith("created virtual environment ")
-    assert "added seed packages: pip==" in said
+    assert output.startswith("created virtual environment ")
+    assert "added seed packages: pip==" in output
     assert run("other", "-qq") == (0, "")
 
 
 def test_the_program_exits_as_virtualenv_does(run: Callable[..., tuple[int, str]]) -> None:
-    code, said = run("env", "-p", "2.7")
-    assert (code, said.partition(":")[0]) == (1, "RuntimeError")
+    code, output = run("env", "-p", "2.7")
+    assert (code, output.partition(":")[0]) == (1, "RuntimeError")
     assert run("--no-such-option", "env")[0] == 2
     assert run()[0] == 2
     assert "Traceback" in run("env", "-p", "2.7", "--with-traceback")[1]
@@ -367,10 +367,10 @@ def test_an_upgrade_of_embedded_wheels_needs_no_destination(run: Callable[..., t
 
 def test_the_program_prints_its_version_and_its_options(run: Callable[..., tuple[int, str]]) -> None:
     assert run("--version")[1].startswith("virtualenv 21.99.0+cloche.test from ")
-    code, said = run("--help")
+    code, output = run("--help")
     assert code == 0
-    assert "--system-site-packages" in said.split()
-    assert "\x1b" not in said
+    assert "--system-site-packages" in output.split()
+    assert "\x1b" not in output
 
 
 def test_the_program_names_ignored_options_if_it_is_verbose(run: Callable[..., tuple[int, str]]) -> None:

@@ -1,4 +1,4 @@
-"""How options are read: the same command lines, variables and files are given to the virtualenv that is installed."""
+"""Test that options are read as virtualenv reads them, by comparison with the installed virtualenv."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from packaging.version import Version
 from cloche_virtualenv.arguments import Announced, ignored_options, read_options
 from cloche_virtualenv.options import OPTIONS, Options
 from cloche_virtualenv.request import choices_for
-from cloche_virtualenv.shim import LIKE
+from cloche_virtualenv.shim import COMPATIBLE_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     Outcome = Mapping[str, object]
 
-COMPARED = (
+ATTRIBUTES = (
     "with_traceback verbosity read_only_app_data python try_first_with clear no_vcs_ignore venv_redirect system_site "
     "copies no_seed download extra_search_dir pip no_pip no_setuptools no_periodic_update symlink_app_data prompt"
 ).split()
-"""The values that mean the same to both. The others are names of components, and virtualenv's own versions."""
+"""The attributes to compare; the others are names of components, and versions that virtualenv embeds."""
 
-SAME: dict[str, tuple[list[str], dict[str, str], str]] = {
+CASES: dict[str, tuple[list[str], dict[str, str], str]] = {
     "nothing": ([], {}, ""),
     "flags": (["--clear", "--system-site-packages", "--no-vcs-ignore", "--with-traceback"], {}, ""),
     "flags of seeding": (["--no-pip", "--no-setuptools", "--without-pip", "--symlink-app-data"], {}, ""),
@@ -37,12 +37,12 @@ SAME: dict[str, tuple[list[str], dict[str, str], str]] = {
     "values": (["--prompt", "it's", "--pip", "24.0", "-p3", "--python=3.11"], {}, ""),
     "several requests": (["-p", "2.7", "--python", "3"], {}, ""),
     "several directories": (["--extra-search-dir", ".", "..", "--extra-search-dir=/", "--clear"], {}, ""),
-    "louder": (["-vv"], {}, ""),
-    "quieter": (["-qqq"], {}, ""),
+    "verbose": (["-vv"], {}, ""),
+    "quiet": (["-qqq"], {}, ""),
     "a configured verbosity": ([], {"VERBOSE": "4"}, ""),
     "a configured verbosity and more": (["-v"], {"VERBOSE": "3"}, ""),
-    "a configured silence": ([], {"QUIET": "1"}, ""),
-    "a verbosity that is no number": ([], {"VERBOSE": "loud"}, ""),
+    "a configured quietness": ([], {"QUIET": "1"}, ""),
+    "a verbosity that is not a number": ([], {"VERBOSE": "loud"}, ""),
     "a file with a verbosity": (["-q"], {}, "verbose = 4"),
     "true": ([], {"CLEAR": "yes", "SYSTEM_SITE_PACKAGES": "On", "NO_SEED": "1", "COPIES": "TRUE"}, ""),
     "false": ([], {"CLEAR": "no", "SYSTEM_SITE_PACKAGES": "off", "NO_SEED": "0"}, ""),
@@ -64,29 +64,29 @@ SAME: dict[str, tuple[list[str], dict[str, str], str]] = {
     "a download": (["--download"], {}, ""),
     "a download in a variable": ([], {"DOWNLOAD": "1"}, ""),
     "no download in a variable": ([], {"NO_DOWNLOAD": "1"}, ""),
-    "no download that is false": ([], {"NO_DOWNLOAD": "0"}, ""),
+    "a false no-download variable": ([], {"NO_DOWNLOAD": "0"}, ""),
     "both downloads in variables": ([], {"DOWNLOAD": "1", "NO_DOWNLOAD": "1"}, ""),
     "a download against a variable": (["--download"], {"NO_DOWNLOAD": "1"}, ""),
     "a download variable against a file": ([], {"DOWNLOAD": "1"}, "no_download = true"),
-    "redirects": (["--venv-redirect"], {}, ""),
-    "no redirects, as tox has it": ([], {"NO_VENV_REDIRECT": "True", "NO_PERIODIC_UPDATE": "True"}, ""),
+    "a redirect": (["--venv-redirect"], {}, ""),
+    "no redirect, as tox sets it": ([], {"NO_VENV_REDIRECT": "True", "NO_PERIODIC_UPDATE": "True"}, ""),
     "a file": ([], {}, "clear = on\nsystem_site_packages = 1\nprompt = 100%"),
     "a file that cannot be parsed": ([], {}, "= nonsense ="),
     "a blank destination": (["  "], {}, ""),
     "a blank cache": (["--app-data", " "], {}, ""),
-    "a version that is none": (["--pip", "newest"], {}, ""),
-    "a version that is none in a variable": ([], {"PIP": "newest"}, ""),
-    "a value that is missing": (["--prompt"], {}, ""),
-    "an option that venv has": (["--without-scm-ignore-files"], {}, ""),
+    "an invalid version": (["--pip", "newest"], {}, ""),
+    "an invalid version in a variable": ([], {"PIP": "newest"}, ""),
+    "a missing value": (["--prompt"], {}, ""),
+    "an option of venv": (["--without-scm-ignore-files"], {}, ""),
     "an unknown option": (["--no-such-option"], {}, ""),
     "two destinations": (["other"], {}, ""),
     "copies and links": (["--copies", "--symlinks"], {}, ""),
     "both downloads": (["--download", "--no-download"], {}, ""),
-    "louder and quieter": (["-v", "-q"], {}, ""),
+    "verbose and quiet": (["-v", "-q"], {}, ""),
 }
-"""Arguments besides the destination, variables without their prefix, and lines of the file."""
+"""The arguments except for the destination, the variables without their prefix, and the lines of the file."""
 
-REAL = """
+VIRTUALENV_PROGRAM = """
 import json, os, sys
 from virtualenv import session_via_cli
 from virtualenv.discovery import builtin
@@ -109,25 +109,25 @@ for arguments, environ in json.load(sys.stdin):
 
 @pytest.fixture(scope="module")
 def virtualenv() -> str:
-    """The version of the virtualenv to compare with; skip if there is none, or an older one than the stand-in is like.
+    """Return the version of the virtualenv to compare with; skip if it is missing or too old.
 
-    It is asked for in another process, since in this one the stand-in may be importable under the same name.
+    This needs another process, because in this one the stand-in may be importable under the same name.
     """
     program = "from importlib.metadata import version; print(version('virtualenv'))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     installed = done.stdout.strip() or "0"
-    if Version(installed) < Version(LIKE):
-        reason = f"virtualenv {LIKE} or later is not installed"
+    if Version(installed) < Version(COMPATIBLE_VERSION):
+        reason = f"virtualenv {COMPATIBLE_VERSION} or later is not installed"
         pytest.fail(reason) if os.environ.get("CLOCHE_REQUIRE_ALL") == "1" else pytest.skip(reason)
     return installed
 
 
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[str], dict[str, str]]]:
-    """The whole command line and the variables of each case."""
+    """Return the complete command line and the variables of each case."""
     directory = tmp_path_factory.mktemp("cases")
     found = {}
-    for number, (name, (arguments, variables, lines)) in enumerate(SAME.items()):
+    for number, (name, (arguments, variables, lines)) in enumerate(CASES.items()):
         file = directory / f"{number}.ini"
         if lines:
             file.write_text(f"[virtualenv]\n{lines}\n")
@@ -141,9 +141,9 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[str]
 def real(
     virtualenv: str, cases: dict[str, tuple[list[str], dict[str, str]]], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Outcome]:
-    """What virtualenv makes of each case, whichever Python it asks for: values, or the exit code."""
+    """Return the values that virtualenv parses for each case, with any Python, or its exit code."""
     done = subprocess.run(
-        [sys.executable, "-c", REAL, *COMPARED],
+        [sys.executable, "-c", VIRTUALENV_PROGRAM, *ATTRIBUTES],
         input=json.dumps(list(cases.values())),
         env={**os.environ, "VIRTUALENV_OVERRIDE_APP_DATA": str(tmp_path_factory.mktemp("app-data"))},
         capture_output=True,
@@ -153,20 +153,20 @@ def real(
     return dict(zip(cases, map(json.loads, done.stdout.splitlines()), strict=True))
 
 
-def read(arguments: list[str], environ: Mapping[str, str]) -> tuple[Options, list[str]]:
+def parse(arguments: list[str], environ: Mapping[str, str]) -> tuple[Options, list[str]]:
     options = Options()
     warnings = read_options(arguments, options, environ, Announced("21", "virtualenv/__init__.py"))
     return options, warnings
 
 
-@pytest.mark.parametrize("name", SAME)
+@pytest.mark.parametrize("name", CASES)
 def test_options_are_read_as_virtualenv_reads_them(
     name: str, cases: dict[str, tuple[list[str], dict[str, str]]], real: dict[str, Outcome]
 ) -> None:
     outcome: dict[str, object]
     try:
-        options, _ = read(*cases[name])
-        outcome = {name: getattr(options, name) for name in COMPARED}
+        options, _ = parse(*cases[name])
+        outcome = {name: getattr(options, name) for name in ATTRIBUTES}
     except SystemExit as stop:
         outcome = {"exit": stop.code}
 
@@ -179,16 +179,16 @@ def test_every_option_of_virtualenv_is_accepted(virtualenv: str, capsys: pytest.
     theirs = {word.strip("[],|") for word in real.split() if word.startswith(("--", "[--"))}
 
     with pytest.raises(SystemExit) as stop:
-        read(["--help"], {})
+        parse(["--help"], {})
 
     assert stop.value.code == 0
     assert "--system-site-packages" in theirs
     assert theirs - set(capsys.readouterr().out.replace(",", "").split()) == set()
 
 
-def test_a_variable_that_forbids_nothing_leaves_the_last_resort() -> None:
+def test_a_false_download_variable_still_allows_the_last_resort() -> None:
     """tox sets it for every environment. cloche embeds no pip, so it may have to download one."""
-    options, _ = read(["env"], {"VIRTUALENV_DOWNLOAD": "False"})
+    options, _ = parse(["env"], {"VIRTUALENV_DOWNLOAD": "False"})
 
     assert choices_for(options, {}, "21", [])["network"] == "last-resort"
 
@@ -197,7 +197,7 @@ def test_invalid_values_are_named_in_warnings(tmp_path: Path) -> None:
     file = tmp_path / "virtualenv.ini"
     file.write_text("[virtualenv]\nquiet = very\n")
 
-    _, warnings = read(["env"], {"VIRTUALENV_CLEAR": "perhaps", "VIRTUALENV_CONFIG_FILE": str(file)})
+    _, warnings = parse(["env"], {"VIRTUALENV_CLEAR": "perhaps", "VIRTUALENV_CONFIG_FILE": str(file)})
 
     assert warnings == [
         "`VIRTUALENV_CLEAR` must be true or false, not `perhaps`: it is ignored",
@@ -210,7 +210,7 @@ def test_a_file_that_cannot_be_read_is_a_warning(tmp_path: Path, content: bytes)
     file = tmp_path / "virtualenv.ini"
     file.write_bytes(content)
 
-    options, warnings = read(["env"], {"VIRTUALENV_CONFIG_FILE": str(file), "VIRTUALENV_PROMPT": "x"})
+    options, warnings = parse(["env"], {"VIRTUALENV_CONFIG_FILE": str(file), "VIRTUALENV_PROMPT": "x"})
 
     (warning,) = warnings
     assert warning.startswith(f"`{file}` cannot be read, and is ignored: ")
@@ -221,7 +221,7 @@ def test_a_file_may_start_with_a_byte_order_mark_and_have_hyphens_in_its_keys(tm
     file = tmp_path / "virtualenv.ini"
     file.write_text("[virtualenv]\nno-vcs-ignore = true\n", encoding="utf-8-sig")
 
-    options, warnings = read(["env"], {"VIRTUALENV_CONFIG_FILE": str(file)})
+    options, warnings = parse(["env"], {"VIRTUALENV_CONFIG_FILE": str(file)})
 
     assert (options.no_vcs_ignore, warnings) == (True, [])
 
@@ -239,8 +239,8 @@ def test_a_file_may_start_with_a_byte_order_mark_and_have_hyphens_in_its_keys(tm
         (["--creator", "builtin"], {}, None),
     ],
 )
-def test_which_creator_is_chosen(arguments: list[str], environ: dict[str, str], creator: str | None) -> None:
-    options, _ = read(["env", *arguments], environ)
+def test_options_choose_the_creator(arguments: list[str], environ: dict[str, str], creator: str | None) -> None:
+    options, _ = parse(["env", *arguments], environ)
 
     assert choices_for(options, {}, "21", [])["creator"] == creator
 
@@ -256,8 +256,8 @@ def test_which_creator_is_chosen(arguments: list[str], environ: dict[str, str], 
         (["--no-seed", "--setuptools", "bundle"], []),
     ],
 )
-def test_what_is_installed(arguments: list[str], seeds: list[str]) -> None:
-    options, _ = read(["env", *arguments], {})
+def test_options_choose_the_seeds(arguments: list[str], seeds: list[str]) -> None:
+    options, _ = parse(["env", *arguments], {})
 
     assert choices_for(options, {}, "21", [])["seeds"] == seeds
 
@@ -275,18 +275,18 @@ def test_what_is_installed(arguments: list[str], seeds: list[str]) -> None:
         (["--extra-search-dir", "/", "/nowhere"], {"find_links": ["/"]}),
     ],
 )
-def test_what_else_is_asked_for(arguments: list[str], chosen: dict[str, Any]) -> None:
-    options, _ = read([*arguments, "--prompt", "x", "env"], {})
+def test_options_become_arguments_of_create(arguments: list[str], chosen: dict[str, Any]) -> None:
+    options, _ = parse([*arguments, "--prompt", "x", "env"], {})
 
     choices = choices_for(options, {}, "21", [])
     assert choices | chosen == choices
 
 
-def test_the_cache_is_where_the_first_that_says_so_has_it(tmp_path: Path) -> None:
+def test_the_cache_directory_has_an_order_of_precedence(tmp_path: Path) -> None:
     variables = {"VIRTUALENV_OVERRIDE_APP_DATA": str(tmp_path / "override"), "CLOCHE_CACHE_DIR": str(tmp_path / "ours")}
 
     def cache(arguments: list[str], environ: dict[str, str]) -> object:
-        return choices_for(read(["env", *arguments], environ)[0], environ, "21", [])["cache"]
+        return choices_for(parse(["env", *arguments], environ)[0], environ, "21", [])["cache"]
 
     assert cache(["--app-data", str(tmp_path / "given")], variables) == str(tmp_path / "given")
     assert cache([], {**variables, "VIRTUALENV_APP_DATA": str(tmp_path / "set")}) == str(tmp_path / "set")
@@ -299,21 +299,21 @@ def test_a_cache_that_cannot_be_created_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     warnings: list[str] = []
 
-    options, _ = read(["env", "--app-data", str(tmp_path / "file" / "cache")], {})
+    options, _ = parse(["env", "--app-data", str(tmp_path / "file" / "cache")], {})
     choices = choices_for(options, {}, "21", warnings)
 
     assert (choices["access"], choices["cache"]) == ("none", None)
     assert warnings == [f"working without a cache, because `{tmp_path}/file/cache` cannot be created: Not a directory"]
 
 
-def test_only_ignored_options_that_were_set_are_named() -> None:
-    options, _ = read(
+def test_only_ignored_options_that_were_set_are_listed() -> None:
+    options, _ = parse(
         ["env", "--reset-app-data", "--clear"], {"VIRTUALENV_NO_PERIODIC_UPDATE": "1", "VIRTUALENV_DISCOVERY": "x"}
     )
 
     assert ignored_options(options) == ["--reset-app-data", "--discovery", "--no-periodic-update"]
-    assert ignored_options(read(["env", "--no-venv-redirect"], {})[0]) == ["--no-venv-redirect"]
-    assert ignored_options(read(["env"], {"VIRTUALENV_RESET_APP_DATA": "0"})[0]) == []
+    assert ignored_options(parse(["env", "--no-venv-redirect"], {})[0]) == ["--no-venv-redirect"]
+    assert ignored_options(parse(["env"], {"VIRTUALENV_RESET_APP_DATA": "0"})[0]) == []
 
 
 def test_an_ignored_option_says_so_in_the_help() -> None:

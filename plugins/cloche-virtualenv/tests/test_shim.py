@@ -1,4 +1,4 @@
-"""The stand-in is installed visibly, all or nothing, and is removed exactly."""
+"""Test that the stand-in is installed completely or not at all, and that removing it restores the original exactly."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 import cloche
 from cloche import ClocheError, DestinationError
 from cloche_virtualenv import shim, stand_in
-from cloche_virtualenv.journal import KEEP
+from cloche_virtualenv.journal import SHIM_DIRECTORY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,14 +28,14 @@ VERSION = "20.1.2"
 
 @pytest.fixture
 def tool(tmp_path: Path) -> cloche.Environment:
-    """An environment with pip and `virtualenv`."""
+    """Return an environment with pip and `virtualenv`."""
     environment = cloche.create(tmp_path / "a tool", activators=())
     install(environment, virtualenv_wheel(tmp_path, VERSION))
     return environment
 
 
 def install(environment: cloche.Environment, wheel: Path) -> None:
-    """Install a wheel of `virtualenv` as pip does, but a second faster."""
+    """Install a wheel of `virtualenv` as pip does, but without starting pip, which takes a second."""
     script = environment.bin / "virtualenv"
     program = "import virtualenv.__main__ as m; m.run_with_catch()"
     script.write_text(f"#!/bin/sh\nexec '{environment.executable}' -c '{program}'\n")
@@ -52,11 +52,11 @@ def pip_install(environment: cloche.Environment, wheel: Path) -> None:
 
 
 def virtualenv_wheel(directory: Path, version: str) -> Path:
-    """Make a wheel of a `virtualenv` that does nothing."""
+    """Create a wheel of a `virtualenv` that does nothing."""
     info = f"virtualenv-{version}.dist-info"
     files = {
         "virtualenv/__init__.py": f"__version__ = {version!r}\n",
-        "virtualenv/__main__.py": "def run_with_catch():\n    print('the real one')\n",
+        "virtualenv/__main__.py": "def run_with_catch():\n    print('the original')\n",
         "virtualenv/deep/er.py": "",
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: virtualenv\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
@@ -75,49 +75,49 @@ def digest(content: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
 
 
-def tree(root: Path) -> dict[str, tuple[object, ...]]:
-    """Return content or target, mode and time of each file in an environment, except what the stand-in keeps."""
+def snapshot(root: Path) -> dict[str, tuple[object, ...]]:
+    """Return the content or target, mode and time of each file, except those that the stand-in keeps."""
     found: dict[str, tuple[object, ...]] = {}
     for path in sorted(root.rglob("*")):
         status = path.lstat()
-        what = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
-        if not {"__pycache__", KEEP} & set(path.parts):
+        content = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+        if not {"__pycache__", SHIM_DIRECTORY} & set(path.parts):
             times = () if path.is_dir() else (status.st_mtime_ns,)
-            found[str(path.relative_to(root))] = (what, status.st_mode, *times)
+            found[str(path.relative_to(root))] = (content, status.st_mode, *times)
     return found
 
 
-def said_by(tool: cloche.Environment, *arguments: str) -> str:
-    """Return what the script `virtualenv` of the tool's environment prints."""
+def run_virtualenv(tool: cloche.Environment, *arguments: str) -> str:
+    """Run the script `virtualenv` of the tool's environment, and return its output."""
     return subprocess.run([tool.bin / "virtualenv", *arguments], capture_output=True, text=True, check=True).stdout
 
 
-def test_the_stand_in_is_installed_works_and_is_removed(tool: cloche.Environment, tmp_path: Path) -> None:
-    before = tree(tool.root)
+def test_the_stand_in_works_and_its_removal_restores_the_original(tool: cloche.Environment, tmp_path: Path) -> None:
+    before = snapshot(tool.root)
 
     status = shim.install(tool.location)
     announced = f"{VERSION}+cloche.{cloche.__version__}"
     assert (status.installed, status.announced, status.kept) == (True, announced, VERSION)
     assert shim.status(tool.location) == status
-    assert said_by(tool, "--version").startswith(f"virtualenv {announced} from {tool.purelib}")
-    said_by(tool, str(tmp_path / "made"), "--no-seed")
-    assert f"\ncloche = {cloche.__version__}\nvirtualenv = {announced}\n" in settings_of(tmp_path / "made")
+    assert run_virtualenv(tool, "--version").startswith(f"virtualenv {announced} from {tool.purelib}")
+    run_virtualenv(tool, str(tmp_path / "env"), "--no-seed")
+    assert f"\ncloche = {cloche.__version__}\nvirtualenv = {announced}\n" in version_settings(tmp_path / "env")
 
     status = shim.remove(tool.location)
     assert (status.installed, status.announced) == (False, VERSION)
-    assert tree(tool.root) == before
-    assert not (tool.root / KEEP).exists()
-    assert said_by(tool) == "the real one\n"
+    assert snapshot(tool.root) == before
+    assert not (tool.root / SHIM_DIRECTORY).exists()
+    assert run_virtualenv(tool) == "the original\n"
 
 
-def settings_of(root: Path) -> str:
-    """Return the lines of cloche and of the stand-in in `pyvenv.cfg`."""
+def version_settings(root: Path) -> str:
+    """Return the lines with the keys `cloche` and `virtualenv` in `pyvenv.cfg`."""
     lines = (root / "pyvenv.cfg").read_text().splitlines(keepends=True)
     ours = [line for line in lines if line.startswith(("cloche =", "virtualenv ="))]
     return "\n" + "".join(ours)
 
 
-def test_pip_lists_it_like_any_distribution(tool: cloche.Environment) -> None:
+def test_pip_lists_the_stand_in(tool: cloche.Environment) -> None:
     shim.install(tool.location)
     pip = [tool.executable, "-m", "pip", "--disable-pip-version-check"]
 
@@ -126,7 +126,7 @@ def test_pip_lists_it_like_any_distribution(tool: cloche.Environment) -> None:
     subprocess.run([*pip, "check"], capture_output=True, check=True)
 
 
-def test_its_record_lists_every_file_with_its_hash(tool: cloche.Environment) -> None:
+def test_record_lists_every_file_with_its_hash(tool: cloche.Environment) -> None:
     shim.install(tool.location)
     (metadata,) = tool.purelib.glob("virtualenv-*.dist-info")
 
@@ -141,35 +141,35 @@ def test_its_record_lists_every_file_with_its_hash(tool: cloche.Environment) -> 
     assert files == set(rows)
 
 
-def test_it_can_be_installed_without_a_virtualenv(tmp_path: Path) -> None:
+def test_the_stand_in_can_be_installed_without_a_virtualenv(tmp_path: Path) -> None:
     environment = cloche.create(tmp_path / "env", seeds=None, activators=())
-    before = tree(environment.root)
+    before = snapshot(environment.root)
 
     assert shim.install(environment.location).kept == ""
-    assert "+cloche." in said_by(environment, "--version")
+    assert "+cloche." in run_virtualenv(environment, "--version")
     shim.remove(environment.location)
-    assert tree(environment.root) == before
+    assert snapshot(environment.root) == before
 
 
-def test_installing_it_again_updates_it(tool: cloche.Environment) -> None:
-    before = tree(tool.root)
+def test_a_second_installation_updates_the_stand_in(tool: cloche.Environment) -> None:
+    before = snapshot(tool.root)
     first = shim.install(tool.location)
 
     assert shim.install(tool.location) == first
     shim.remove(tool.location)
-    assert tree(tool.root) == before
+    assert snapshot(tool.root) == before
 
 
-def test_a_virtualenv_that_pip_installs_over_it_stays(tool: cloche.Environment, tmp_path: Path) -> None:
+def test_a_virtualenv_that_pip_installs_over_the_stand_in_is_kept(tool: cloche.Environment, tmp_path: Path) -> None:
     shim.install(tool.location)
     pip_install(tool, virtualenv_wheel(tmp_path, "30.0"))
 
     status = shim.status(tool.location)
     assert (status.installed, status.replaced, status.announced) == (False, True, "30.0")
-    assert said_by(tool) == "the real one\n"
+    assert run_virtualenv(tool) == "the original\n"
     status = shim.remove(tool.location)
     assert (status.announced, status.replaced) == ("30.0", False)
-    assert not (tool.root / KEEP).exists()
+    assert not (tool.root / SHIM_DIRECTORY).exists()
     assert shim.install(tool.location).kept == "30.0"
 
 
@@ -179,7 +179,7 @@ def test_a_directory_that_is_not_an_environment_is_refused(tmp_path: Path) -> No
             action(str(tmp_path))
 
 
-def test_it_cannot_be_removed_if_it_is_not_installed(tool: cloche.Environment) -> None:
+def test_a_stand_in_that_is_not_installed_cannot_be_removed(tool: cloche.Environment) -> None:
     with pytest.raises(DestinationError, match="there is no stand-in"):
         shim.remove(tool.location)
 
@@ -188,10 +188,10 @@ def test_a_virtualenv_that_could_not_be_restored_is_refused(tool: cloche.Environ
     (metadata,) = tool.purelib.glob("virtualenv-*.dist-info")
     record = metadata / "RECORD"
     lines = record.read_text()
-    before = tree(tool.root)
+    before = snapshot(tool.root)
 
     record.write_text(f"{lines}other/module.py,,\n")
-    with pytest.raises(DestinationError, match=r"cannot be put aside, such as `other/module\.py`"):
+    with pytest.raises(DestinationError, match=r"cannot be moved, such as `other/module\.py`"):
         shim.install(tool.location)
     record.unlink()
     with pytest.raises(DestinationError, match="has no RECORD"):
@@ -200,12 +200,12 @@ def test_a_virtualenv_that_could_not_be_restored_is_refused(tool: cloche.Environ
     with pytest.raises(DestinationError, match="belongs to no installed distribution"):
         shim.install(tool.location)
 
-    after = tree(tool.root)
+    after = snapshot(tool.root)
     assert {path: after[path] for path in after} == {path: before[path] for path in after}
 
 
 def test_a_python_that_cannot_run_cloche_is_refused(tool: cloche.Environment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shim, "OLDEST", (9, 0))
+    monkeypatch.setattr(shim, "MINIMUM_PYTHON", (9, 0))
 
     with pytest.raises(DestinationError, match=r"cloche needs Python 3\.10 or later"):
         shim.install(tool.location)
@@ -214,13 +214,13 @@ def test_a_python_that_cannot_run_cloche_is_refused(tool: cloche.Environment, mo
 def test_a_stand_in_that_does_not_work_is_not_installed(
     tool: cloche.Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = tree(tool.root)
-    monkeypatch.setattr(stand_in, "TRY", "raise SystemExit('broken')")
+    before = snapshot(tool.root)
+    monkeypatch.setattr(stand_in, "IMPORT_STAND_IN", "raise SystemExit('broken')")
 
     with pytest.raises(ClocheError, match=r"does not work in .* broken"):
         shim.install(tool.location)
 
-    assert tree(tool.root) == before
+    assert snapshot(tool.root) == before
 
 
 @pytest.mark.parametrize("action", ["install", "remove"])
@@ -230,41 +230,41 @@ def test_a_failed_rename_changes_nothing(
 ) -> None:
     if action == "remove":
         shim.install(tool.location)
-    before = tree(tool.root)
-    rename, left = os.rename, iter(range(count))
+    before = snapshot(tool.root)
+    rename, allowed = os.rename, iter(range(count))
 
-    def failing(source: str, target: str) -> None:
-        if next(left, None) is None:
+    def fail_once(source: str, target: str) -> None:
+        if next(allowed, None) is None:
             monkeypatch.setattr(os, "rename", rename)  # only once, so that the changes can be undone
             raise PermissionError(13, "Permission denied", source)
         rename(source, target)
 
-    monkeypatch.setattr(os, "rename", failing)
+    monkeypatch.setattr(os, "rename", fail_once)
     with pytest.raises(ClocheError, match="Permission denied"):
         getattr(shim, action)(tool.location)
 
-    assert tree(tool.root) == before
+    assert snapshot(tool.root) == before
 
 
 KILLED = """
 import os, sys
 from cloche_virtualenv import shim, stand_in
-from cloche_virtualenv.journal import KEEP
+from cloche_virtualenv.journal import SHIM_DIRECTORY
 action, location, count = sys.argv[1:]
-rename, left = os.rename, iter(range(int(count)))
-def dying(source, target):
-    if next(left, None) is None:
+rename, allowed = os.rename, iter(range(int(count)))
+def exit_instead(source, target):
+    if next(allowed, None) is None:
         os._exit(9)
     rename(source, target)
-os.rename = dying
+os.rename = exit_instead
 getattr(shim, action)(location)
 """
 
 
 @pytest.mark.parametrize("action", ["install", "remove"])
 @pytest.mark.parametrize("count", [0, 2, 5])
-def test_the_next_run_repairs_what_a_killed_one_left(tool: cloche.Environment, action: str, count: int) -> None:
-    before = tree(tool.root)
+def test_the_next_run_undoes_an_interrupted_change(tool: cloche.Environment, action: str, count: int) -> None:
+    before = snapshot(tool.root)
     if action == "remove":
         shim.install(tool.location)
 
@@ -274,10 +274,10 @@ def test_the_next_run_repairs_what_a_killed_one_left(tool: cloche.Environment, a
     assert not shim.status(tool.location).installed
     assert shim.install(tool.location).kept == VERSION
     shim.remove(tool.location)
-    assert tree(tool.root) == before
+    assert snapshot(tool.root) == before
 
 
-def test_the_command_reports_what_it_did(tool: cloche.Environment) -> None:
+def test_the_command_prints_the_new_status(tool: cloche.Environment) -> None:
     def run(*arguments: str, code: int = 0) -> str:
         command = [sys.executable, "-m", "cloche", "virtualenv-shim", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -292,12 +292,12 @@ def test_the_command_reports_what_it_did(tool: cloche.Environment) -> None:
     run(code=2)
 
 
-def test_the_directory_it_borrows_from_is_named_if_it_does_not_exist(tool: cloche.Environment) -> None:
+def test_the_error_for_a_missing_borrowed_module_names_its_directory(tool: cloche.Environment) -> None:
     shim.install(tool.location)
-    places = tool.purelib / "virtualenv" / "_places.py"
-    places.write_text('PLACES = {"cloche_virtualenv": "/nowhere", "cloche": "/nowhere"}\n')
+    directories = tool.purelib / "virtualenv" / "_directories.py"
+    directories.write_text('DIRECTORIES = {"cloche_virtualenv": "/nowhere", "cloche": "/nowhere"}\n')
 
     done = subprocess.run([tool.bin / "virtualenv"], capture_output=True, text=True, check=False)
 
     assert done.returncode == 1
-    assert "does not exist any more in `/nowhere`: install cloche there again" in done.stderr
+    assert "no longer exists in `/nowhere`: install cloche there again" in done.stderr

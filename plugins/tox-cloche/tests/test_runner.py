@@ -21,9 +21,9 @@ import base64, hashlib, os, sys, zipfile
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     info, name = "project-1.0.dist-info", "project-1.0-py3-none-any.whl"
     with open(os.path.join(sys.prefix, "pyvenv.cfg")) as file:
-        made = "cloche" in file.read()
+        built_by_cloche = "cloche" in file.read()
     files = {
-        "project.py": f"BUILT_BY_CLOCHE = {made}\\n",
+        "project.py": f"BUILT_BY_CLOCHE = {built_by_cloche}\\n",
         f"{info}/METADATA": "Metadata-Version: 2.1\\nName: project\\nVersion: 1.0\\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
     }

@@ -10,8 +10,8 @@ from cloche.errors import DestinationError, Inexpressible, UsageError
 from cloche.lifecycle.activation_scripts import shells_of_plugins
 from cloche.lifecycle.reader import read_environment
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells.catalogue import MODULES, built_in_shells, shell_of_program, shell_with_program
-from cloche.shells.elsewhere import DISTRIBUTIONS
+from cloche.shells.family import MODULES, built_in_shells, shell_of_program, shell_with_program
+from cloche.shells.plugin_shells import DISTRIBUTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host
     from cloche.session import Session
-    from cloche.shells.shell import Shell
+    from cloche.shells.family import ShellFamily
 
 UNSET = ("PYTHONHOME",)
 """Variables that activation removes."""
@@ -50,7 +50,7 @@ def activate(invocation: Invocation) -> int:
     return 0
 
 
-def shell_for(requested: str, environment: Environment, session: Session) -> tuple[str, Shell]:
+def shell_for(requested: str, environment: Environment, session: Session) -> tuple[str, ShellFamily]:
     """Return a shell with its name: the requested one, or by default the one that runs this process.
 
     :raises UsageError: no activator supports the shell.
@@ -75,12 +75,12 @@ def shell_for(requested: str, environment: Environment, session: Session) -> tup
     )
 
 
-def activator_shell(name: str, shells: Iterable[Shell]) -> Shell | None:
+def activator_shell(name: str, shells: Iterable[ShellFamily]) -> ShellFamily | None:
     """Return the first shell whose activator has a name; None if there is none."""
     return next((shell for shell in shells if shell.name == name), None)
 
 
-def activation_line(environment: Environment, program: str, shell: Shell) -> str:
+def activation_line(environment: Environment, program: str, shell: ShellFamily) -> str:
     """Return the command that activates an environment in a shell, from any directory.
 
     :raises DestinationError: the environment has no script for that shell.

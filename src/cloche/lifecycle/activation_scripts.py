@@ -7,8 +7,8 @@ import re
 from cloche.errors import ClocheError
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.plugins.guard import call_component
-from cloche.shells import elsewhere
-from cloche.shells.catalogue import BUILT_IN, built_in_shells, shell_of_activator
+from cloche.shells import plugin_shells
+from cloche.shells.family import BUILT_IN, built_in_shells, shell_of_activator
 from cloche.shells.words import Word
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from cloche.model.environment import Environment
     from cloche.plugins.components import Component
     from cloche.session import Session
-    from cloche.shells.shell import Shell
+    from cloche.shells.family import ShellFamily
 
     T = TypeVar("T")
 
 
-def shells_by_script(names: Iterable[str], environment: Environment, session: Session) -> Mapping[str, Shell]:
+def shells_by_script(names: Iterable[str], environment: Environment, session: Session) -> Mapping[str, ShellFamily]:
     """Return the shells of activation scripts, by the file name of the script in lower case.
 
     :param names: the files in the environment's directory of executables. Plugins are loaded only if one of these may
@@ -32,19 +32,19 @@ def shells_by_script(names: Iterable[str], environment: Environment, session: Se
     built_in = index_by_script(built_in_shells())
     if any("activate" in name.lower() and name.lower() not in built_in for name in names):
         return {
-            **index_by_script(elsewhere.SHELLS),
+            **index_by_script(plugin_shells.SHELLS),
             **index_by_script(shells_of_plugins(session, environment)),
             **built_in,
         }
-    return {**index_by_script(elsewhere.SHELLS), **built_in}
+    return {**index_by_script(plugin_shells.SHELLS), **built_in}
 
 
-def index_by_script(shells: Iterable[Shell]) -> dict[str, Shell]:
+def index_by_script(shells: Iterable[ShellFamily]) -> dict[str, ShellFamily]:
     """Return shells by the file names of their scripts, in lower case."""
     return {name.lower(): shell for shell in shells for name in shell.script_names}
 
 
-def shells_of_plugins(session: Session, environment: Environment) -> list[Shell]:
+def shells_of_plugins(session: Session, environment: Environment) -> list[ShellFamily]:
     """Return the shells of the activators that plugins provide; a plugin that fails is left out, with a warning."""
     location = "C:\\environment" if environment.os_name == "nt" else "/environment"
     plain = replace(environment, location=location, prompt="environment")  # every shell can quote these
@@ -62,7 +62,7 @@ def shells_of_plugins(session: Session, environment: Environment) -> list[Shell]
     return found
 
 
-def shell_of_component(component: Component, environment: Environment, session: Session) -> Shell:
+def shell_of_component(component: Component, environment: Environment, session: Session) -> ShellFamily:
     """Return the shell of a plugin's activator, with its functions guarded: an error names the plugin.
 
     :raises PluginError: the plugin failed.
@@ -89,7 +89,7 @@ def shell_of_component(component: Component, environment: Environment, session: 
     )
 
 
-def roots_in_script(text: str, shell: Shell) -> list[str]:
+def roots_in_script(text: str, shell: ShellFamily) -> list[str]:
     """Return the absolute paths that an activation script assigns to variables as the root of its environment."""
     return [
         word.text
@@ -107,7 +107,7 @@ BEFORE_ROOT = re.compile(
 ABSOLUTE = re.compile(r"(/(?!dev/).|[A-Za-z]:[\\/].)")
 
 
-def rewrite_script(text: str, shell: Shell, change: Callable[[str, str], str]) -> str:
+def rewrite_script(text: str, shell: ShellFamily, change: Callable[[str, str], str]) -> str:
     """Return a script in which the text of each word is replaced by `change(text, line)`.
 
     Each line is parsed on its own, so an apostrophe in a comment does not start a quote that spans lines. A word that the
@@ -116,7 +116,7 @@ def rewrite_script(text: str, shell: Shell, change: Callable[[str, str], str]) -
     return "".join(rewrite_line(line, shell, change) for line in split_lines(text))
 
 
-def rewrite_line(line: str, shell: Shell, change: Callable[[str, str], str]) -> str:
+def rewrite_line(line: str, shell: ShellFamily, change: Callable[[str, str], str]) -> str:
     """Return one line of a script, as `rewrite_script` does."""
     changed = line
     for word in reversed([*shell.read_words(line)]):  # from the end, so that earlier positions stay valid

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cloche.lifecycle.overlay import Overlay
     from cloche.lifecycle.shebangs import Header
     from cloche.model.environment import Environment
-    from cloche.shells.shell import Shell
+    from cloche.shells.family import ShellFamily
 
 TEXT_LIMIT = 8 << 20
 """The size in bytes up to which files are changed; larger files are only searched."""
@@ -77,7 +77,7 @@ def find_recorded_roots(
     environment: Environment,
     settings: Mapping[str, str],
     distributions: list[InstalledDistribution],
-    shells: Mapping[str, Shell],
+    shells: Mapping[str, ShellFamily],
     overlay: Overlay,
 ) -> dict[str, list[str]]:
     """Return the roots that files in an environment record for it, with the paths of these files.
@@ -168,7 +168,7 @@ class RelocationContext:
     relocation: Relocation
     platform: str
     """`sys.platform` of the target, which determines the form of script headers."""
-    shells: Mapping[str, Shell]
+    shells: Mapping[str, ShellFamily]
     """The shells of its activation scripts, by file name in lower case."""
     generated: Mapping[str, bytes]
     """The content that cloche would give its activation scripts at the new location, by path."""
@@ -277,7 +277,7 @@ def relocate_settings(text: str, relocation: Relocation) -> str:
     return "".join(lines)
 
 
-def relocate_activator(text: str, shell: Shell, context: RelocationContext) -> str:
+def relocate_activator(text: str, shell: ShellFamily, context: RelocationContext) -> str:
     """Return an activation script, of another creator or edited, with its paths and its prompt replaced."""
     relocation = context.relocation
 

@@ -17,7 +17,7 @@ from cloche.errors import reason_of
 from cloche.lifecycle.embedded_paths import site_files
 from cloche.model.value import value
 from cloche.shells import template
-from cloche.shells.catalogue import built_in_shells
+from cloche.shells.family import built_in_shells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host
-    from cloche.shells.shell import Shell
+    from cloche.shells.family import ShellFamily
 
 TIMEOUT = 60.0
 """Seconds to wait for a Python or a shell."""
@@ -133,14 +133,14 @@ def failing_activations(environment: Environment, host: Host) -> list[str]:
         if os.path.isfile(environment.path_to(f"{environment.layout.bin}/{script}")):
             failing += [
                 f"{script} ({program})"
-                for program in shell.trial_options
+                for program in shell.test_options
                 if try_activation(environment, shell, program, host) == "elsewhere"
             ]
     return failing
 
 
 def try_activation(
-    environment: Environment, shell: Shell, program: str, host: Host
+    environment: Environment, shell: ShellFamily, program: str, host: Host
 ) -> Literal["here", "elsewhere", "unknown"]:
     """Activate an environment in a shell; return which environment is active then.
 
@@ -149,12 +149,12 @@ def try_activation(
     executable = shutil.which(program, path=host.environ.get("PATH"))
     if executable is None or shell.source_line is None:
         return "unknown"
-    text = shell.trial.format(line=shell.source_line(f"./{shell.script_names[0]}"))
+    text = shell.activation_test.format(line=shell.source_line(f"./{shell.script_names[0]}"))
     environ = {name: text for name, text in host.environ.items() if not name.startswith(("VIRTUAL_ENV", "XDG_"))}
     environ |= {"TERM": "dumb", "HOME": "/nonexistent"}  # fish writes files into the home directory
     try:
         completed = run_to_end(
-            [executable, *shell.trial_options[program], text], environ, environment.path_to(environment.layout.bin)
+            [executable, *shell.test_options[program], text], environ, environment.path_to(environment.layout.bin)
         )
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"

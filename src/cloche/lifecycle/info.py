@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
     from cloche.session import Session
-    from cloche.shells.shell import Shell
+    from cloche.shells.family import ShellFamily
 
 SEEDS = ("pip", "setuptools", "wheel")
 """Distributions that tools install into new environments."""
@@ -41,7 +41,7 @@ class EnvironmentInfo:
     distributions: tuple[InstalledDistribution, ...]
     activators: tuple[str, ...]
     """File names of its activation scripts."""
-    shells: Mapping[str, Shell]
+    shells: Mapping[str, ShellFamily]
     """The shells of activation scripts, by file name in lower case."""
     own_size: int
     """Bytes of files with a single hard link."""

@@ -1,6 +1,5 @@
-"""Shells: one module for each family, with all that cloche knows of it.
+"""Everything that cloche knows about shells, in one module per shell family.
 
-A module says which programs it is about and how they quote a word, activate an environment and read a quoted word back.
-`catalogue` finds the shell for a program or a script; `template` and `words` are what the modules, and activators of
-plugins, are written with.
+Each module defines the programs of a family, how they quote a word, how they activate an environment, and how to read a
+quoted word back. `family` looks shells up; `template` and `words` help to write activators, also those of plugins.
 """

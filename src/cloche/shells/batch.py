@@ -1,13 +1,13 @@
 """cmd.exe, the Windows command prompt.
 
-A batch file is read by rules that escape little; what they leave no way to write is refused here, never written half.
+The syntax of batch files cannot escape every character. Text that it cannot express is refused, never altered.
 """
 
 from __future__ import annotations
 
 from cloche.errors import Inexpressible
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells.shell import PLAIN, Shell, is_unicode
+from cloche.shells.family import PLAIN, ShellFamily, is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from cloche.shells.words import Word
 
 UNREADABLE = {"\0": "a NUL character", "\n": "a newline", "\r": "a carriage return", "\x1a": "an end-of-file character"}
-"""What cmd stops at, or throws away, wherever it stands in a batch file."""
+"""Characters at which cmd stops reading a batch file or line, or which it drops, with their names."""
 
-PARSED = '^&|<>()"'
-"""What means something outside quotes, unless a caret stands before it."""
+SPECIAL = '^&|<>()"'
+"""Characters with a special meaning outside quotes, which a caret escapes."""
 
 MORE_CARETS = "%_CLOCHE_CARET%"
-"""A variable that our script sets: the carets that `!` needs where the caller has delayed expansion on."""
+"""A reference to a variable of the script: the additional carets that `!` needs if delayed expansion is enabled."""
 
 
 def quote(text: str) -> str:
-    """Return `text` for the right side of an unquoted `set NAME=`, which reaches to the end of the line.
+    """Return `text` for the right side of an unquoted `set NAME=`, which extends to the end of the line.
 
-    Carets escape it there, and a quote needs no partner. An exclamation mark means something only where the caller
-    has delayed expansion on, and there the carets of such a line are read twice: `_CLOCHE_CARET`, which the script
-    sets before, holds the carets that are then needed, and is empty elsewhere.
+    There, carets escape special characters, and quotes need not be paired. An exclamation mark is special only if the
+    caller has enabled delayed expansion. cmd then removes carets twice from such a line, so the script first sets
+    `_CLOCHE_CARET` to the additional carets, or to nothing.
 
-    :raises Inexpressible: it holds what no escape can write (`UNREADABLE`), or what is not Unicode.
+    :raises Inexpressible: the text contains a character that cannot be escaped (see `UNREADABLE`), or is not Unicode.
     """
     for character, name in UNREADABLE.items():
         if character in text:
@@ -39,14 +39,14 @@ def quote(text: str) -> str:
     if not is_unicode(text):
         raise Inexpressible("batch cannot hold a name that is not Unicode")
     more = MORE_CARETS if "!" in text else ""
-    escapes = {"%": "%%", "!": f"{more}!", **{character: f"^{character}" for character in PARSED}, "^": f"{more}^^"}
+    escapes = {"%": "%%", "!": f"{more}!", **{character: f"^{character}" for character in SPECIAL}, "^": f"{more}^^"}
     return "".join(escapes.get(character, character) for character in text)
 
 
 def source_line(path: str) -> str:
-    """Return the path itself: at the prompt a batch file runs in the shell that calls it.
+    """Return the path, quoted if necessary: a batch file called at the prompt runs in the calling shell.
 
-    :raises Inexpressible: a percent sign would begin a variable, in quotes too, and nothing escapes it at the prompt.
+    :raises Inexpressible: the path contains `%`, which cannot be escaped at the prompt, or a quote or a line break.
     """
     if any(character in path for character in '"%\n\r'):
         raise Inexpressible("the Windows command prompt cannot hold `%` in the name of a script")
@@ -56,29 +56,31 @@ def source_line(path: str) -> str:
 SETTING = r"^\s*@?[sS][eE][tT]\s+[^\s=\"]+=(?P<word>(?:\^.|[^\r\n^&|<>])*)"
 
 IN_QUOTES = r'"(?:\w+=)?(?P<word>[^"]*)"'
-"""Everything in quotes, or the value in `set "NAME=value"`."""
+"""The text in quotes, or the value in `set "NAME=value"`."""
 
 
 def read_words(line: str) -> Iterator[Word]:
-    """Yield the value of an unquoted setting, else what is in double quotes; nothing that holds an expansion."""
+    """Yield the value of an unquoted `set`, or else the texts in double quotes; skip those with an expansion."""
     from cloche.shells.words import words_matching
 
-    settings = [*words_matching(line, SETTING, meaning_in_setting)]
-    yield from settings or words_matching(line, IN_QUOTES, meaning_in_quotes)
+    settings = [*words_matching(line, SETTING, unquote_setting)]
+    yield from settings or words_matching(line, IN_QUOTES, unquote_percent_signs)
 
 
-def meaning_in_setting(word: str) -> str | None:
+def unquote_setting(word: str) -> str | None:
+    """Return the value of an unquoted `set`; None if it contains an expansion."""
     import re
 
-    return meaning_in_quotes(re.sub(r"\^(.)", r"\1", word.replace(MORE_CARETS, "")))
+    return unquote_percent_signs(re.sub(r"\^(.)", r"\1", word.replace(MORE_CARETS, "")))
 
 
-def meaning_in_quotes(word: str) -> str | None:
+def unquote_percent_signs(word: str) -> str | None:
+    """Return a text without doubled percent signs; None if it contains an expansion."""
     return None if "%" in word.replace("%%", "") else word.replace("%%", "%")
 
 
 SHELLS = (
-    Shell(
+    ShellFamily(
         name="batch",
         programs=("cmd",),
         script_names=("activate.bat", "deactivate.bat", "pydoc.bat"),

@@ -1,10 +1,10 @@
-"""csh and tcsh, which can be trusted with less than a POSIX shell."""
+"""csh and tcsh."""
 
 from __future__ import annotations
 
 from cloche.errors import Inexpressible
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells.shell import PLAIN, Shell, is_unicode
+from cloche.shells.family import PLAIN, ShellFamily, is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
 
 def quote(text: str) -> str:
-    """Return `text` as one word, with a backslash before each character that could mean something.
+    """Return `text` as one word, with a backslash before each character that may be special.
 
-    Quotes would not do: `!` is expanded inside them, and what a backslash does there depends on `backslash_quote`.
+    Quotes are not enough: `!` is expanded inside them, and the effect of a backslash there depends on the variable
+    `backslash_quote`.
 
-    :raises Inexpressible: it holds a newline (one after a backslash becomes a blank), a NUL or what is not Unicode.
+    :raises Inexpressible: the text contains a newline (after a backslash, it becomes a space) or NUL, or is not
+        Unicode.
     """
     if "\n" in text:
         raise Inexpressible("csh cannot hold a newline")
@@ -32,19 +34,22 @@ def source_line(path: str) -> str:
     return f"source {quote(path)}"
 
 
-WORD = r"""(?:[A-Za-z_]\w*=)?(?P<word>(?:'[^']*'|"[^"]*"|\\.|[^\s'"\\;&|()<>`])+)"""
-"""A word, or the value in `set NAME=value`."""
+WORD = r"""(?:[A-Za-z_]\w*=)?(?P<word>(?:'[^']*'|"[^"]*"|\\.|[^ \t\r\n\f\v'"\\;&|()<>`])+)"""
+"""A word, or the value in `set NAME=value`; only ASCII white space separates words."""
 
 
 def read_words(line: str) -> Iterator[Word]:
-    """Yield the words of a line that hold no expansion."""
+    """Yield the words of a line that contain no expansion."""
     from cloche.shells.words import words_matching
 
-    return words_matching(line, WORD, meaning)
+    return words_matching(line, WORD, unquote)
 
 
-def meaning(word: str) -> str | None:
-    """Return what a word stands for; in quotes a backslash is one, unless it stands before an exclamation mark."""
+def unquote(word: str) -> str | None:
+    """Return the text of a word; None if it contains an expansion.
+
+    In quotes, a backslash is literal unless it precedes an exclamation mark.
+    """
     import re
 
     texts = []
@@ -59,14 +64,14 @@ def meaning(word: str) -> str | None:
 
 
 SHELLS = (
-    Shell(
+    ShellFamily(
         name="csh",
         programs=("csh", "tcsh"),
         script_names=("activate.csh", "deactivate.csh"),
         quote=quote,
         read_words=read_words,
         source_line=source_line,
-        trial="set prompt = ''; {line} && echo $VIRTUAL_ENV:q",
-        trial_options={"tcsh": ("-f", "-c")},
+        activation_test="set prompt = ''; {line} && echo $VIRTUAL_ENV:q",
+        test_options={"tcsh": ("-f", "-c")},
     ),
 )

@@ -1,10 +1,10 @@
-"""fish, in every version from 3.0 on."""
+"""fish 3.0 and later."""
 
 from __future__ import annotations
 
 from cloche.errors import Inexpressible
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells.shell import PLAIN, Shell, is_unicode
+from cloche.shells.family import PLAIN, ShellFamily, is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def quote(text: str) -> str:
-    """Return `text` as one word: bare if it is plain, else in single quotes.
+    """Return `text` as one word, in single quotes if necessary.
 
-    :raises Inexpressible: it holds a NUL or what is not Unicode.
+    :raises Inexpressible: the text contains NUL or is not Unicode.
     """
     if text and PLAIN.issuperset(text):
         return text
@@ -31,14 +31,15 @@ def source_line(path: str) -> str:
 
 
 def read_words(line: str) -> Iterator[Word]:
-    """Yield the words of a line that hold no expansion."""
+    """Yield the words of a line that contain no expansion."""
     from cloche.shells.words import words_matching
 
     pattern = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\;&|()<>])+"""
-    return words_matching(line, pattern, meaning)
+    return words_matching(line, pattern, unquote)
 
 
-def meaning(word: str) -> str | None:
+def unquote(word: str) -> str | None:
+    """Return the text of a word; None if it contains an expansion or an escape sequence."""
     import re
 
     texts = []
@@ -46,7 +47,7 @@ def meaning(word: str) -> str | None:
         if piece[0] == "'":
             texts.append(re.sub(r"\\([\\'])", r"\1", piece[1:-1]))
         elif piece[0] == "\\":
-            if piece[1].isalnum():  # an escape: `\n`, `\x41`
+            if piece[1].isalnum():  # an escape sequence: `\n`, `\x41`
                 return None
             texts.append(piece[1:])
         elif "$" in re.sub(r"\\.", "", piece):
@@ -59,14 +60,14 @@ def meaning(word: str) -> str | None:
 
 
 SHELLS = (
-    Shell(
+    ShellFamily(
         name="fish",
         programs=("fish",),
         script_names=("activate.fish",),
         quote=quote,
         read_words=read_words,
         source_line=source_line,
-        trial="{line}; and echo $VIRTUAL_ENV",
-        trial_options={"fish": ("--no-config", "-c")},
+        activation_test="{line}; and echo $VIRTUAL_ENV",
+        test_options={"fish": ("--no-config", "-c")},
     ),
 )

@@ -1,10 +1,10 @@
-"""bash and every other shell of the POSIX family: sh, dash, ksh, mksh, yash, zsh, BusyBox."""
+"""bash and the other POSIX-like shells: sh, dash, ksh, mksh, yash, zsh and BusyBox sh."""
 
 from __future__ import annotations
 
 from cloche.errors import Inexpressible
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells.shell import PLAIN, Shell, is_unicode
+from cloche.shells.family import PLAIN, ShellFamily, is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def quote(text: str) -> str:
-    """Return `text` as one word: bare if it is plain, else in single quotes.
+    """Return `text` as one word, in single quotes if necessary.
 
-    :raises Inexpressible: it holds a NUL or what is not Unicode.
+    :raises Inexpressible: the text contains NUL or is not Unicode.
     """
     if text and PLAIN.issuperset(text):
         return text
@@ -27,12 +27,12 @@ def quote(text: str) -> str:
 
 
 def source_line(path: str) -> str:
-    """Return the command that every shell of the family knows."""
+    """Return the command with `.`, which every POSIX-like shell has."""
     return f". {quote(path)}"
 
 
-def source_line_of_bash(path: str) -> str:
-    """Return the command in the words that users of bash and zsh type."""
+def bash_source_line(path: str) -> str:
+    """Return the command with `source`, which users of bash and zsh prefer."""
     return f"source {quote(path)}"
 
 
@@ -41,13 +41,14 @@ WORD = r"""(?:[A-Za-z_]\w*=)?(?P<word>(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\;
 
 
 def read_words(line: str) -> Iterator[Word]:
-    """Yield the words of a line that hold no expansion."""
+    """Yield the words of a line that contain no expansion."""
     from cloche.shells.words import words_matching
 
-    return words_matching(line, WORD, meaning)
+    return words_matching(line, WORD, unquote)
 
 
-def meaning(word: str) -> str | None:
+def unquote(word: str) -> str | None:
+    """Return the text of a word; None if it contains an expansion."""
     import re
 
     texts = []
@@ -65,27 +66,27 @@ def meaning(word: str) -> str | None:
 
 
 SCRIPT_NAMES = ("activate", "activate.sh", "activate.bash")
-TRIAL = "{line} && printf '%s\\n' \"$VIRTUAL_ENV\""
+ACTIVATION_TEST = "{line} && printf '%s\\n' \"$VIRTUAL_ENV\""
 
 SHELLS = (
-    Shell(
+    ShellFamily(
         name="bash",
         programs=("bash", "zsh"),
         script_names=SCRIPT_NAMES,
         quote=quote,
         read_words=read_words,
-        source_line=source_line_of_bash,
-        trial=TRIAL,
-        trial_options={"bash": ("--norc", "--noprofile", "-c"), "zsh": ("-f", "-c")},
+        source_line=bash_source_line,
+        activation_test=ACTIVATION_TEST,
+        test_options={"bash": ("--norc", "--noprofile", "-c"), "zsh": ("-f", "-c")},
     ),
-    Shell(
+    ShellFamily(
         name="bash",
         programs=("sh", "ash", "dash", "ksh", "ksh93", "mksh", "yash"),
         script_names=SCRIPT_NAMES,
         quote=quote,
         read_words=read_words,
         source_line=source_line,
-        trial=TRIAL,
-        trial_options={"dash": ("-c",)},
+        activation_test=ACTIVATION_TEST,
+        test_options={"dash": ("-c",)},
     ),
 )

@@ -1,10 +1,10 @@
-"""Windows PowerShell 5.1 and PowerShell 7, on every system."""
+"""Windows PowerShell 5.1, and PowerShell 7 on every operating system."""
 
 from __future__ import annotations
 
 from cloche.errors import Inexpressible
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells.shell import PLAIN, Shell, is_unicode
+from cloche.shells.family import PLAIN, ShellFamily, is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from cloche.shells.words import Word
 
 QUOTES = "'\u2018\u2019\u201a\u201b"
-"""All that PowerShell takes for a single quote (`CharExtensions.IsSingleQuote` in its tokenizer)."""
+"""The characters that PowerShell accepts as a single quote (`CharExtensions.IsSingleQuote` in its tokenizer)."""
 
 
 def quote(text: str) -> str:
-    """Return `text` as a verbatim string: in it nothing means anything but single quotes, which are doubled.
+    """Return `text` as a verbatim string, in which only single quotes are special and therefore doubled.
 
-    :raises Inexpressible: it holds a NUL, which ends an environment variable, or what is not Unicode.
+    :raises Inexpressible: the text contains NUL, which ends an environment variable, or is not Unicode.
     """
     if "\0" in text:
         raise Inexpressible("powershell cannot hold a NUL character")
@@ -30,7 +30,7 @@ def quote(text: str) -> str:
 def source_line(path: str) -> str:
     """Return the command that runs a script in the current scope.
 
-    :raises Inexpressible: it is a relative path on POSIX with a backslash, which would name a module: `module\\command`.
+    :raises Inexpressible: a relative path on POSIX contains a backslash; it would be read as `module\\command`.
     """
     if "\\" in path and "/" in path[1:] and path[0] != "/":
         raise Inexpressible("powershell cannot hold a backslash in a relative path")
@@ -39,25 +39,26 @@ def source_line(path: str) -> str:
 
 
 def read_words(line: str) -> Iterator[Word]:
-    """Yield the strings of a line that hold no expansion."""
+    """Yield the strings of a line that contain no expansion."""
     from cloche.shells.words import words_matching
 
     verbatim = f"[{QUOTES}](?:[^{QUOTES}]|[{QUOTES}]{{2}})*[{QUOTES}]"
-    return words_matching(line, rf'{verbatim}|"(?:[^"`]|`.|"")*"', meaning)
+    return words_matching(line, rf'{verbatim}|"(?:[^"`]|`.|"")*"', unquote)
 
 
-def meaning(word: str) -> str | None:
+def unquote(word: str) -> str | None:
+    """Return the text of a string; None if it contains an expansion or an escape sequence."""
     import re
 
     if word[0] in QUOTES:
         return re.sub(f"[{QUOTES}]([{QUOTES}])", r"\1", word[1:-1])
-    if "$" in re.sub("`.", "", word) or any(map(str.isalnum, re.findall("`(.)", word))):  # `n is a newline
+    if "$" in re.sub("`.", "", word) or any(map(str.isalnum, re.findall("`(.)", word))):  # such as `n, a newline
         return None
     return re.sub('[`"](.)', r"\1", word[1:-1])
 
 
 SHELLS = (
-    Shell(
+    ShellFamily(
         name="powershell",
         programs=("pwsh", "powershell"),
         script_names=("activate.ps1",),

@@ -1,9 +1,9 @@
-"""A Python that is running already: no shell, but it reads a script of its own."""
+"""A running Python process, which is not a shell but can also run an activation script."""
 
 from __future__ import annotations
 
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells.shell import Shell
+from cloche.shells.family import ShellFamily
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def quote(text: str) -> str:
-    """Return `text` as a string literal in ASCII; there is nothing that it cannot hold."""
+    """Return `text` as a string literal in ASCII, which can express any text."""
     return ascii(text)
 
 
@@ -28,7 +28,7 @@ def read_words(line: str) -> Iterator[Word]:
 
 
 SHELLS = (
-    Shell(
+    ShellFamily(
         name="python",
         programs=(),
         script_names=("activate_this.py",),

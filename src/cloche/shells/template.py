@@ -17,7 +17,7 @@ SLOT_PREFIX = "__CLOCHE_"
 def render(text: str, values: Mapping[str, str], quote: Callable[[str], str]) -> str:
     """Return `text` with each slot replaced by its quoted value.
 
-    :raises KeyError: `values` has no value for a slot, or a slot is not closed; names the slot.
+    :raises KeyError: `values` has no value for a slot, or a slot is not closed; the message is the slot.
     :raises cloche.errors.Inexpressible: `quote` cannot express a value in its shell's syntax.
     """
     first, *pieces = text.split(SLOT_PREFIX)
@@ -33,8 +33,8 @@ def render(text: str, values: Mapping[str, str], quote: Callable[[str], str]) ->
 def relocatable(text: str, here: str) -> str:
     """Return the template of a relocatable script, which finds its environment when it runs.
 
-    The lines from the slot `ROOT` to the slot `PROMPT` are replaced by `here`, which must set the same variables. Render
-    the result with `Environment.values_anywhere`.
+    The lines from the slot `ROOT` to the slot `PROMPT` are replaced by `here`, which must set the same variables.
+    Render the result with `Environment.values_anywhere`.
     """
     start = text.rfind("\n", 0, text.index(f"{SLOT_PREFIX}ROOT__")) + 1
     end = text.index("\n", text.index(f"{SLOT_PREFIX}PROMPT__", start)) + 1

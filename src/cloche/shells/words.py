@@ -1,4 +1,4 @@
-"""Words of a shell's syntax: where they are in a line, and what they stand for."""
+"""Words in a line of shell code: where they are, and which text they represent."""
 
 from __future__ import annotations
 
@@ -14,42 +14,43 @@ if TYPE_CHECKING:
 
 @value
 class Word:
-    """A word of which is known, without running the line, what it stands for."""
+    """A word whose text is known without running the line."""
 
     start: int
-    """Where it begins in the line, with its quotes."""
+    """The index of its first character in the line, including quotes."""
     end: int
+    """The index after its last character."""
     text: str
-    """What it stands for."""
+    """The text that it represents, without quotes and escapes."""
 
 
-def words_matching(line: str, pattern: str, meaning: Callable[[str], str | None]) -> Iterator[Word]:
+def words_matching(line: str, pattern: str, unquote: Callable[[str], str | None]) -> Iterator[Word]:
     """Yield the words of a line that match a regular expression, or its group `word` if it has one.
 
-    :param meaning: returns what a word as it is written stands for; None if that is not known, or if it is not a word.
+    :param unquote: a function that returns the text of a word; None if the text is not known, or it is not a word.
     """
     compiled = re.compile(pattern)
     group = "word" if "word" in compiled.groupindex else 0
     for match in compiled.finditer(line):
-        text = meaning(match[group])
+        text = unquote(match[group])
         if text is not None:
             yield Word(*match.span(group), text)
 
 
-def words_written_by(quote: Callable[[str], str], line: str) -> Iterator[Word]:
-    """Yield the words of a line that `quote` has written, for shells of which nothing else is known.
+def words_quoted_by(quote: Callable[[str], str], line: str) -> Iterator[Word]:
+    """Yield the words of a line that `quote` can have written, for shells of which only `quote` is known.
 
-    The usual ways to quote are undone, and the result counts where `quote` makes the same word of it again.
+    This tries the usual ways to unquote a word, and accepts a text if `quote` turns it into the same word again.
     """
 
-    def meaning(word: str) -> str | None:
-        return next((text for text in readings(word) if is_written(quote, text, word)), None)
+    def unquote(word: str) -> str | None:
+        return next((text for text in possible_texts(word) if is_quoted_as(quote, text, word)), None)
 
-    return words_matching(line, r"""'(?:[^'\\]|''|\\.)*'|"(?:[^"\\]|""|\\.)*"|[^\s'"]+""", meaning)
+    return words_matching(line, r"""'(?:[^'\\]|''|\\.)*'|"(?:[^"\\]|""|\\.)*"|[^\s'"]+""", unquote)
 
 
-def readings(word: str) -> Iterator[str]:
-    """Yield what a word may stand for: its letters, quotes in it doubled or escaped, or escapes as Python has them."""
+def possible_texts(word: str) -> Iterator[str]:
+    """Yield the texts that a word may represent, by the usual quoting rules and by those of Python."""
     quote, inner = word[0], word[1:-1]
     if quote not in "'\"":
         yield word
@@ -61,7 +62,7 @@ def readings(word: str) -> Iterator[str]:
         yield literal
 
 
-def is_written(quote: Callable[[str], str], text: str, word: str) -> bool:
+def is_quoted_as(quote: Callable[[str], str], text: str, word: str) -> bool:
     try:
         return quote(text) == word
     except Inexpressible:
@@ -69,7 +70,7 @@ def is_written(quote: Callable[[str], str], text: str, word: str) -> bool:
 
 
 def python_literal(word: str) -> str | None:
-    """Return the text that a string literal of Python stands for; None if it is something else."""
+    """Return the value of a Python string literal; None if `word` is something else."""
     try:
         literal = ast.literal_eval(word)
     except (ValueError, SyntaxError):

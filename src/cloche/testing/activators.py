@@ -1,6 +1,6 @@
-"""What an activator promises: quoting that nothing escapes from, scripts that activate and leave no trace.
+"""The contract of activators: they quote every text correctly, and their scripts can be undone completely.
 
-What can be said without running anything is said here; the shell itself is asked in `cloche.testing.shells`.
+The checks in this module run no shell; those in `cloche.testing.shells` do.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
 def activator_contract(
     activator: Activator, shell: Shell | None = None, *, templates: Iterable[str] | None = None
 ) -> Test:
-    """Return a test of everything that an activator promises.
+    """Return a test that an activator keeps its contract.
 
-    :param activator: the object itself.
-    :param shell: how to run its shell; without it, or where it is not installed, nothing is run.
-    :param templates: texts with slots; by default every file with slots that lies beside the activator's module.
+    :param activator: the activator object.
+    :param shell: how to run its shell; without it, or if the shell is not installed, no script is run.
+    :param templates: script templates; by default, all files with slots in the directory of the activator's module.
     """
     return as_test(activator_checks(activator, shell, templates=templates))
 
@@ -54,21 +54,21 @@ def activator_contract(
 def activator_checks(
     activator: Activator, shell: Shell | None = None, *, templates: Iterable[str] | None = None
 ) -> list[Check]:
-    """Return the promises one by one; see `activator_contract`."""
-    texts = template_files(activator) if templates is None else {f"template {n}": t for n, t in enumerate(templates, 1)}
+    """Return the checks of `activator_contract`."""
+    texts = find_templates(activator) if templates is None else {f"template {n}": t for n, t in enumerate(templates, 1)}
     checks = [
         Check("name", lambda _: check_named(activator)),
         Check("documentation", lambda _: check_documented("activator", activator)),
-        Check("serves-something", lambda _: check_serves(activator)),
-        Check("slots-stand-bare", lambda _: check_slots(texts)),
+        Check("supports-an-interpreter", lambda _: check_supports(activator)),
+        Check("slots-outside-quotes", lambda _: check_slots(texts)),
         Check("relocatable", lambda _: check_relocatable(activator)),
-        Check("slot-like-names", lambda _: check_slot_like(activator)),
-        Check("plain-texts", lambda _: check_plain(activator)),
+        Check("slot-like-names", lambda _: check_slot_like_name(activator)),
+        Check("plain-texts", lambda _: check_plain_texts(activator)),
     ]
     if hasattr(activator, "source_line"):
         checks.append(Check("source-line", lambda _: check_source_line(activator)))
     if hasattr(activator, "shells"):
-        checks.append(Check("shells", lambda _: check_texts("shells", activator.shells)))
+        checks.append(Check("shells", lambda _: check_names("shells", activator.shells)))
     if hasattr(activator, "script_names"):
         checks.append(Check("script-names", lambda _: check_script_names(activator, activator.script_names)))
     if hasattr(activator, "read_words"):
@@ -80,130 +80,132 @@ def activator_checks(
     return checks + (shell_checks(activator, shell) if shell is not None else [])
 
 
-# What can be said without a shell
+# Required attributes
 
 
 def check_named(activator: Activator) -> None:
-    """It has a name that can be typed after `--activators`, and everything that the core will call."""
+    """Check that the activator has a name for `--activators`, and every method that the core calls."""
     check_name("activator", getattr(activator, "name", None))
     for method in ("refusal", "quote", "scripts"):
         if not callable(getattr(activator, method, None)):
             broken(f"the activator has no method `{method}`")
 
 
-def check_serves(activator: Activator) -> None:
-    """There is an interpreter that it does not refuse."""
+def check_supports(activator: Activator) -> None:
+    """Check that the activator supports at least one interpreter."""
     if not supported_kinds(activator):
-        broken("the activator refuses every interpreter that the kit has, so it can never be used")
+        broken("the activator refuses every interpreter of the contract kit, so it can never be used")
 
 
 def check_refusal(activator: Activator, kind: str, _: Path) -> None:
-    """It gives None or a sentence that a user can act on, always the same."""
+    """Check that `refusal` always returns the same result: None, or a sentence for users."""
     check_sentence("`refusal`", call_twice("`refusal`", lambda: activator.refusal(KINDS[kind])))
 
 
 def check_scripts(activator: Activator, kind: str, directory: Path) -> None:
-    """It gives scripts with file names for their names, whole texts, and the same ones each time."""
+    """Check that `scripts` always returns the same scripts, with unique file names and complete texts."""
     if (refusal := activator.refusal(KINDS[kind])) is not None:
         not_applicable(f"the activator refuses {KINDS[kind].name}: {refusal}")
-    scripts = given(activator, environment_of(kind, directory / "env"))
+    scripts = scripts_of(activator, environment_of(kind, directory / "env"))
     if os.path.lexists(directory / "env"):
-        broken("`scripts` makes the environment's directory; a plugin describes, and the core performs")
+        broken("`scripts` creates the environment's directory; a plugin must not have side effects")
     if not scripts:
-        broken("`scripts` gives nothing, and `refusal` gives no reason")
+        broken("`scripts` returns no script, but `refusal` returns no reason")
     names = set()
     for script in scripts:
         if script.name in ("", ".", "..") or any(letter in '/\\:*?"<>|' or letter < " " for letter in script.name):
-            broken(f"a script's name is {script.name!r}, and has to be a file name on every system")
+            broken(f"a script has the name {script.name!r}; it must be a file name that is valid on every system")
         if script.name in names:
-            broken(f"`scripts` gives two scripts of the name `{script.name}`")
+            broken(f"`scripts` returns two scripts with the name `{script.name}`")
         names.add(script.name)
         check_text(script)
 
 
-def given(activator: Activator, environment: Environment) -> list[Script]:
-    """Return what the activator gives, the same each time."""
+def scripts_of(activator: Activator, environment: Environment) -> list[Script]:
+    """Return the scripts of an activator.
+
+    :raises Broken: they differ between two calls, have a wrong type, or the call has a side effect.
+    """
     scripts = call_twice("`scripts`", lambda: list(activator.scripts(environment)))
     for script in scripts:
         if not isinstance(script, Script):
-            broken(f"`scripts` gives {script!r}, which is no `cloche.Script`")
+            broken(f"`scripts` returns {script!r}, which is not a `cloche.Script`")
     return scripts
 
 
 def check_text(script: Script) -> None:
+    """Check that the text of a script is complete, and that its line ends are correct."""
     if not script.text.strip():
         broken(f"`{script.name}` is empty")
     if script.newline not in ("\n", "\r\n"):
-        broken(f"`{script.name}` has {script.newline!r} for a line end")
+        broken(f"`{script.name}` has the `newline` {script.newline!r}; it must be '\\n' or '\\r\\n'")
     if "\r" in script.text:
-        broken(f"`{script.name}` holds carriage returns; write `\\n`, and say `newline='\\r\\n'` where they belong")
+        broken(f"`{script.name}` contains carriage returns; write `\\n`, with `newline='\\r\\n'` if the shell needs it")
     if not script.text.endswith("\n"):
-        broken(f"`{script.name}` does not end with a line end")
+        broken(f"the last line of `{script.name}` does not end with `\\n`")
     if SLOT_PREFIX in script.text:
         name = SLOT_PREFIX + script.text.partition(SLOT_PREFIX)[2].partition("__")[0]
-        broken(f"`{script.name}` has the slot `{name}__` left in it; put values in with `cloche.render`")
+        broken(f"`{script.name}` contains the slot `{name}__`; replace slots with `cloche.render`")
 
 
-def check_slot_like(activator: Activator) -> None:
-    """A directory that is named like a slot stays a directory."""
+def check_slot_like_name(activator: Activator) -> None:
+    """Check that nothing is inserted into the name of a directory that looks like a slot."""
     kind, name, prompt = supported_kinds(activator)[0], f"{SLOT_PREFIX}PROMPT__", "cloche0kit0prompt"
     counts = []
     for directory in ("plain", name):
         environment = environment_of(kind, absolute_path(kind, directory), prompt=prompt)
         try:
-            scripts = given(activator, environment)
+            scripts = scripts_of(activator, environment)
         except Inexpressible as error:
             not_applicable(f"the activator cannot write the name of a slot: {error.message}")
         counts.append(sum(script.text.count(prompt) for script in scripts))
     if counts[0] != counts[1]:
-        broken(
-            f"in a directory named `{name}` the scripts hold the prompt in its place: a value is taken for a template"
-        )
+        broken(f"in a directory named `{name}`, the scripts replace the name by the prompt; a value is not a template")
 
 
 def check_relocatable(activator: Activator) -> None:
-    """What it gives for a relocatable environment is the same wherever that is made, or names the place where it is."""
+    """Check that the scripts of a relocatable environment do not depend on its path, or contain the full path."""
     kind = supported_kinds(activator)[0]
-    places = [absolute_path(kind, name) for name in ("one", "other")]
+    roots = [absolute_path(kind, name) for name in ("one", "other")]
     texts = []
-    for place in places:
-        environment = environment_of(kind, place, placement="relocatable", naming="directory")
-        texts.append([script.text for script in given(activator, environment)])
-    names_it = [any(place in text for text in several) for place, several in zip(places, texts, strict=True)]
-    if texts[0] != texts[1] and not all(names_it):
-        broken("the scripts of a relocatable environment hold the name of its directory, and nothing that leads there")
+    for root in roots:
+        environment = environment_of(kind, root, placement="relocatable", naming="directory")
+        texts.append([script.text for script in scripts_of(activator, environment)])
+    contains_root = [any(root in text for text in own) for root, own in zip(roots, texts, strict=True)]
+    if texts[0] != texts[1] and not all(contains_root):
+        broken("the scripts of a relocatable environment contain the name of its directory, but not its path")
 
 
-def check_plain(activator: Activator) -> None:
-    """Letters, a blank and what lies beyond ASCII can be written, as one text that is always the same."""
+def check_plain_texts(activator: Activator) -> None:
+    """Check that `quote` accepts ordinary texts, and always returns the same result."""
     for text in PLAIN:
         try:
             quoted = call_twice("`quote`", partial(activator.quote, text))
         except Inexpressible as error:
-            broken(f"`quote` cannot even write {text!r}: {error.message}")
+            broken(f"`quote` refuses {text!r}, which every shell can express: {error.message}")
         if not isinstance(quoted, str):
-            broken(f"`quote` gives {quoted!r} for {text!r}, and has to give a text")
+            broken(f"`quote` returns {quoted!r} for {text!r}; it must return a string")
 
 
 def check_hostile(activator: Activator, name: str, _: Path) -> None:
-    """A difficult name is written or refused with `Inexpressible`; nothing else is raised."""
+    """Check that `scripts` accepts a difficult name, or raises `Inexpressible`."""
     kind = supported_kinds(activator)[0]
     environment = environment_of(kind, absolute_path(kind, directory_name(HOSTILE[name])), prompt=HOSTILE[name])
     try:
-        given(activator, environment)
+        scripts_of(activator, environment)
     except Inexpressible as error:
         check_sentence("the message of `Inexpressible`", error.message)
     except Broken:
         raise
     except Exception as error:
-        broken(f"`scripts` raises {error!r} for {HOSTILE[name]!r}; what cannot be written is `Inexpressible`")
+        broken(f"`scripts` raises {error!r} for {HOSTILE[name]!r}; it must raise `Inexpressible` if it refuses a text")
 
 
-# What it says about its shell
+# Optional attributes
 
 
 def check_source_line(activator: Activator) -> None:
-    """The command is one line, the same each time; a path that cannot be typed is refused with `Inexpressible`."""
+    """Check that `source_line` always returns the same command on one line, or raises `Inexpressible`."""
     for text in (*PLAIN, *HOSTILE.values()):
         path = f"./{directory_name(text)}/bin/activate"
         try:
@@ -211,33 +213,33 @@ def check_source_line(activator: Activator) -> None:
         except Inexpressible as error:
             check_sentence("the message of `Inexpressible`", error.message)
             if text in PLAIN:
-                broken(f"`source_line` cannot even write {path!r}: {error.message}")
+                broken(f"`source_line` refuses {path!r}, which every shell can express: {error.message}")
             continue
         if not isinstance(line, str) or not line.strip():
-            broken(f"`source_line` gives {line!r} for {path!r}, and has to give a command")
+            broken(f"`source_line` returns {line!r} for {path!r}; it must return a command")
         if "\n" in line and "\n" not in path:
-            broken(f"`source_line` gives several lines for {path!r}; a user types one")
+            broken(f"`source_line` returns several lines for {path!r}; it must return one")
 
 
-def check_texts(attribute: str, texts: object) -> None:
-    """It is a tuple of names, and not a single text by mistake."""
-    if not isinstance(texts, tuple) or not texts or not all(isinstance(text, str) and text for text in texts):
-        broken(f"`{attribute}` is {texts!r}, and has to be a tuple of names")
+def check_names(attribute: str, names: object) -> None:
+    """Check that an attribute is a tuple of names, and not a string by mistake."""
+    if not isinstance(names, tuple) or not names or not all(isinstance(name, str) and name for name in names):
+        broken(f"`{attribute}` is {names!r}; it must be a tuple of names")
 
 
 def check_script_names(activator: Activator, names: tuple[str, ...]) -> None:
-    """Its own scripts are among those of its shell, the first of them first."""
-    check_texts("script_names", names)
+    """Check that `script_names` contains the names of all scripts, and begins with that of the first script."""
+    check_names("script_names", names)
     kind = supported_kinds(activator)[0]
-    own = [script.name for script in given(activator, environment_of(kind, absolute_path(kind, "env")))]
+    own = [script.name for script in scripts_of(activator, environment_of(kind, absolute_path(kind, "env")))]
     if missing := [name for name in own if name.lower() not in map(str.lower, names)]:
-        broken(f"`scripts` gives `{missing[0]}`, which is not one of `script_names`")
+        broken(f"`scripts` returns `{missing[0]}`, which is not in `script_names`")
     if own and own[0] != names[0]:
-        broken(f"`script_names` begins with `{names[0]}`, and the script to activate with is `{own[0]}`")
+        broken(f"`script_names` begins with `{names[0]}`, but the first script is `{own[0]}`")
 
 
 def check_read_words(activator: Activator, read_words: Callable[[str], Iterable[Word]]) -> None:
-    """A word that `quote` has written is found, and stands for the text that was quoted."""
+    """Check that `read_words` finds the words that `quote` writes, with the original texts."""
     for text in (*PLAIN, *HOSTILE.values()):
         try:
             quoted = activator.quote(text)
@@ -245,14 +247,14 @@ def check_read_words(activator: Activator, read_words: Callable[[str], Iterable[
             continue
         found = list(read_words(f"x {quoted}"))
         if Word(2, 2 + len(quoted), text) not in found:
-            broken(f"`read_words` does not find {text!r} in {f'x {quoted}'!r}, but {found!r}")
+            broken(f"`read_words` does not find {text!r} in {f'x {quoted}'!r}; it returns {found!r}")
 
 
 # Templates
 
 
-def template_files(activator: Activator) -> dict[str, str]:
-    """Return the files with slots that lie beside the activator's module, by name."""
+def find_templates(activator: Activator) -> dict[str, str]:
+    """Return the texts of the files with slots in the directory of the activator's module, by file name."""
     module = sys.modules.get(type(activator).__module__)
     origin = getattr(getattr(module, "__spec__", None), "origin", None)
     if not origin or not os.path.isfile(origin):
@@ -267,9 +269,9 @@ def template_files(activator: Activator) -> dict[str, str]:
 
 
 def check_slots(templates: Mapping[str, str]) -> None:
-    """Every slot is closed, and stands outside quotes and comments: the quoter brings the quotes."""
+    """Check that every slot is closed, and outside quotes and comments, because `quote` adds the quotes."""
     if not templates:
-        not_applicable("no file with slots lies beside the activator's module")
+        not_applicable("the directory of the activator's module contains no file with slots")
     for template, text in templates.items():
         for number, line in enumerate(text.splitlines(), 1):
             before = ""
@@ -278,16 +280,18 @@ def check_slots(templates: Mapping[str, str]) -> None:
                 name, closed, _ = piece.partition("__")
                 slot, where = f"{SLOT_PREFIX}{name}__", f"`{template}`, line {number}"
                 if not closed or not name.replace("_", "").isalnum() or name.upper() != name:
-                    broken(f"{where}: `{SLOT_PREFIX}{name[:20]}` is no slot; one looks like `{SLOT_PREFIX}ROOT__`")
+                    broken(
+                        f"{where}: `{SLOT_PREFIX}{name[:20]}` is not a valid slot; write slots as `{SLOT_PREFIX}ROOT__`"
+                    )
                 if quote := open_quote(before):
-                    broken(f"{where}: `{slot}` stands inside {quote}quotes{quote}; `quote` brings its own")
+                    broken(f"{where}: `{slot}` is inside {quote}quotes{quote}; `quote` adds the quotes")
                 if before.lstrip()[:1] == "#" or before.lstrip()[:4].lower() in ("rem ", "@rem"):
-                    broken(f"{where}: `{slot}` stands in a comment, which a line break in a name would end")
+                    broken(f"{where}: `{slot}` is in a comment, which a line break in a name would end")
                 before += SLOT_PREFIX
 
 
 def open_quote(text: str) -> str:
-    """Return the quote that is open at the end of a line's beginning, empty if there is none."""
+    """Return the quote character that is open at the end of `text`, or an empty string."""
     quote, escaped = "", False
     for letter in text:
         if escaped:

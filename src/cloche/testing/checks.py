@@ -71,7 +71,7 @@ def as_test(checks: Iterable[Check]) -> Test:
             reason = str(exemption)
         if message:  # outside of the `except` block, so that pytest does not show the exception as well
             pytest.fail(message, pytrace=False)
-        if reason:  # whatever CLOCHE_REQUIRE_ALL says: no tool is missing
+        if reason:  # even with CLOCHE_REQUIRE_ALL=1, because no tool is missing
             pytest.skip(f"not applicable: {reason}")
 
     return test_contract
@@ -104,7 +104,7 @@ def call_without_side_effects(
 
 
 def call_twice(what: str, call: Callable[[], T], allowed: Iterable[str] = (), ignored_events: Container[str] = ()) -> T:
-    """Return the result of a call that is made twice, in different directories and with different variables.
+    """Return the result of a call, which runs twice, in different directories and with different variables.
 
     :raises Broken: the two results differ, or the call has a side effect.
     """
@@ -147,7 +147,7 @@ def check_sentence(what: str, text: object) -> None:
     if text.endswith("."):
         broken(f"{what} ends with a full stop: {text!r}")
     if " " not in text:
-        broken(f"{what} is a single word; it must tell the user what is needed: {text!r}")
+        broken(f"{what} is a single word; it must say what is needed: {text!r}")
     is_name = first.strip(",:") in CAPITALIZED_NAMES or any(letter.isupper() for letter in first[1:])
     if first[:1].isupper() and not is_name:
         broken(f"{what} begins with a capital letter: {text!r}")

@@ -75,12 +75,16 @@ def check_candidates(finder: Finder, make_host: Callable[[Path], Host], director
         again = list(finder.candidates(spec, host))
         if found != again:
             broken(f"`candidates` yields different results for `{text}`: {found!r} and {again!r}")
-        for one in found:
-            if not isinstance(one, Candidate):
-                broken(f"`candidates` yields {one!r}, which is not a `cloche.Candidate`")
-            if not os.path.isabs(one.path):
-                broken(f"`{one.path}` is not an absolute path; the result must not depend on the current directory")
-            if one.found_by != finder.name:
-                broken(f"`{one.path}` has the `found_by` {one.found_by!r}; it must be the name, `{finder.name}`")
-            if one.note.endswith(".") or "\n" in one.note:
-                broken(f"the note on `{one.path}` ends with a full stop or has several lines: {one.note!r}")
+        for candidate in found:
+            if not isinstance(candidate, Candidate):
+                broken(f"`candidates` yields {candidate!r}, which is not a `cloche.Candidate`")
+            if not os.path.isabs(candidate.path):
+                broken(
+                    f"`{candidate.path}` is not an absolute path; the result must not depend on the current directory"
+                )
+            if candidate.found_by != finder.name:
+                broken(
+                    f"`{candidate.path}` has the `found_by` {candidate.found_by!r}; it must be the name, `{finder.name}`"
+                )
+            if candidate.note.endswith(".") or "\n" in candidate.note:
+                broken(f"the note on `{candidate.path}` ends with a full stop or has several lines: {candidate.note!r}")

@@ -91,22 +91,22 @@ def check_loads(name: str) -> None:
         if not report.hooks:
             broken(f"plugin {report.source} implements no hook; is `@cloche.hookimpl` missing?")
     for source in plugin_sources(name):
-        points = {one.name for one in plugin_sources(name) if one.implementation == source.implementation}
+        points = {other.name for other in plugin_sources(name) if other.implementation == source.implementation}
         plugin = load_object(source.implementation)
-        given = plugin.cloche_commands() if hasattr(plugin, "cloche_commands") else ()
-        if missing := sorted({one.name for one in given} - points):
+        commands = plugin.cloche_commands() if hasattr(plugin, "cloche_commands") else ()
+        if missing := sorted({command.name for command in commands} - points):
             broken(f"the command `{missing[0]}` needs an entry point of the same name, or it will not be found")
 
 
 def check_references(name: str) -> None:
     """Check that every `package.module:attribute` of the plugin can be imported, and has the right type and name."""
     registry = load_plugin(name)
-    components = [one for kind in KINDS for one in registry.all(kind)]
+    components = [component for kind in KINDS for component in registry.all(kind)]
     if not components:
         not_applicable("the plugin offers no component and no command")
-    for one in components:
-        item = one.load()
-        if one.kind == "command" and not callable(item):
-            broken(f"command `{one.name}` refers to `{one.reference}`, which is not callable")
-        if one.kind != "command" and getattr(item, "name", one.name) != one.name:
-            broken(f"the {one.kind} `{one.name}` refers to an object with the name `{item.name}`")
+    for component in components:
+        item = component.load()
+        if component.kind == "command" and not callable(item):
+            broken(f"command `{component.name}` refers to `{component.reference}`, which is not callable")
+        if component.kind != "command" and getattr(item, "name", component.name) != component.name:
+            broken(f"the {component.kind} `{component.name}` refers to an object with the name `{item.name}`")

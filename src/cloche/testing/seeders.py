@@ -70,7 +70,7 @@ def check_named(seeder: Seeder) -> None:
 def check_supports(seeder: Seeder, interpreter: Interpreter | None) -> None:
     """Check that the seeder supports at least one interpreter."""
     known = (*KINDS.values(), interpreter or running_interpreter())
-    if all(seeder.refusal(one) is not None for one in known):
+    if all(seeder.refusal(interpreter) is not None for interpreter in known):
         broken("the seeder refuses every interpreter of the contract kit, so it can never be used")
 
 

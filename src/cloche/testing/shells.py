@@ -1,6 +1,7 @@
-"""Run what an activator gives in the shell it is for, and compare what child processes see before, while and after.
+"""Checks that run the scripts of an activator in its shell.
 
-Many cases share one process of the shell where all goes well: some take a second to start.
+They compare the variables of child processes before activation, while the environment is active, and after deactivation.
+Cases share a shell process as long as they pass, because some shells take a second to start.
 """
 
 from __future__ import annotations
@@ -30,23 +31,24 @@ if TYPE_CHECKING:
 
 @value
 class Shell:
-    """How to run something in a shell; `{text}` and `{script}` stand for a word as the activator's quoter writes it."""
+    """How to run statements in a shell; `{text}` and `{script}` are replaced by words that the activator quotes."""
 
     command: tuple[str, ...]
-    """The program and its options; the path of a script to run is added. The program is looked for on PATH."""
+    """The program, which is searched for on PATH, and its options; the path of a script is appended."""
     echo: str
-    """A statement that writes `{text}` on standard output as it is, without a newline: `printf %s {text}`."""
+    """A statement that writes `{text}` to standard output, unchanged and without a newline: `printf %s {text}`."""
     activate: str = ". {script}"
-    """A statement that runs the activation script."""
+    """A statement that sources the activation script."""
     deactivate: str = "deactivate"
+    """A statement that deactivates the environment."""
     call: str = "{command}"
-    """A statement that runs a program, where naming it with its arguments is not enough: `exec {command}`."""
+    """A statement that runs a program, for shells in which its name and arguments are not enough: `exec {command}`."""
     suffix: str = ""
-    """What the name of a script to run has to end with."""
+    """The file name extension that a script must have."""
     leaves: tuple[str, ...] = ()
-    """Variables that the shell itself changes from one statement to the next."""
+    """Variables that the shell itself changes between statements."""
     withheld: tuple[str, ...] = ()
-    """Variables that must not be set before the shell starts, since it does not survive them."""
+    """Variables that must not be set when the shell starts, because it would fail."""
 
 
 DUMP = """\
@@ -55,7 +57,7 @@ with open(sys.argv[1], "w") as file:
     json.dump(dict(os.environ), file)
 """
 
-CHANGED = (
+ACTIVATION_VARIABLES = (
     "PATH",
     "VIRTUAL_ENV",
     "VIRTUAL_ENV_PROMPT",
@@ -64,11 +66,11 @@ CHANGED = (
     "TCL_LIBRARY",
     "TK_LIBRARY",
 )
-"""The variables that an activated environment may change."""
+"""The variables that activation may change."""
 
-START: Mapping[str, Mapping[str, str]] = {
+INITIAL_VARIABLES: Mapping[str, Mapping[str, str]] = {
     "unset": {},
-    "blank": dict.fromkeys(CHANGED[1:], ""),
+    "blank": dict.fromkeys(ACTIVATION_VARIABLES[1:], ""),
     "set": {
         "VIRTUAL_ENV": "/old/environment",
         "VIRTUAL_ENV_PROMPT": "old prompt",
@@ -78,108 +80,110 @@ START: Mapping[str, Mapping[str, str]] = {
         "TK_LIBRARY": "/old/tk",
     },
 }
-"""What the variables may be before, by the name of the case."""
+"""The variables that are set before activation, by the name of the case."""
 
-WHERE: Mapping[Placement, str] = {"fixed": "in", "relocatable": "copied to"}
+PREPOSITIONS: Mapping[Placement, str] = {"fixed": "in", "relocatable": "copied to"}
 
-RESTLESS = frozenset(("_", "SHLVL", "PWD", "OLDPWD", "COLUMNS", "LINES"))
-"""Variables that are the shell's own bookkeeping."""
+SHELL_VARIABLES = frozenset(("_", "SHLVL", "PWD", "OLDPWD", "COLUMNS", "LINES"))
+"""Variables that shells change themselves."""
 
 
 @value
-class Ran:
-    """What came of running a script."""
+class ScriptRun:
+    """The result of running a script."""
 
     output: str
     errors: str
     code: int
-    left: tuple[str, ...]
-    """Files that appeared in the directory in which it ran."""
+    new_files: tuple[str, ...]
+    """The names of files that the script created in its directory."""
 
-    def explained(self) -> str:
-        said = self.errors.strip() or self.output.strip()
-        return f" (exit code {self.code}" + (f": {said[-600:]})" if said else ")")
+    def details(self) -> str:
+        """Return the exit code and the last part of the output, in parentheses, to append to a message."""
+        text = self.errors.strip() or self.output.strip()
+        return f" (exit code {self.code}" + (f": {text[-600:]})" if text else ")")
 
 
 class Runner:
-    """Runs statements in the shell, many in one process where it can: some shells take a second to start."""
+    """Runs the statements of many cases in one process of a shell."""
 
     def __init__(self, activator: Activator, shell: Shell) -> None:
         self.activator = activator
         self.shell = shell
         self._echoed: dict[str, str | None] | None = None
-        self._activated: dict[str, tuple[dict[str, list[str]], Ran]] = {}
-        self._typed: tuple[dict[str, list[str]], Ran] | None = None
+        self._activated: dict[str, tuple[dict[str, list[str]], ScriptRun]] = {}
+        self._sourced: tuple[dict[str, list[str]], ScriptRun] | None = None
 
     def program(self) -> str:
-        """Return the shell's path, or skip."""
+        """Return the path of the shell, or skip the test if it is not installed."""
         found = shutil.which(self.shell.command[0])
         if not found:
             missing_tool(f"`{self.shell.command[0]}` is not on PATH")
         return os.path.abspath(found)
 
-    def run(self, statements: Sequence[str], directory: Path, variables: Mapping[str, str] | None = None) -> Ran:
-        """Run statements as a script in its own directory, with few variables beside `variables`."""
+    def run(self, statements: Sequence[str], directory: Path, variables: Mapping[str, str] | None = None) -> ScriptRun:
+        """Run statements as a script in a subdirectory `cwd`, with a few variables and `variables`."""
         for name in ("home", "cwd"):
             (directory / name).mkdir(exist_ok=True)
         script = directory / "cwd" / f"script{self.shell.suffix}"  # some shells look for files beside the script
         script.write_bytes("\n".join([*statements, ""]).encode("utf-8"))
-        there = os.listdir(directory / "cwd")
-        kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TMPDIR", "TEMP") if name in os.environ}
-        own = {"HOME": str(directory / "home"), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TERM": "dumb"}
+        existing = os.listdir(directory / "cwd")
+        inherited = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TMPDIR", "TEMP") if name in os.environ}
+        fixed = {"HOME": str(directory / "home"), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TERM": "dumb"}
         ran = subprocess.run(
             [self.program(), *self.shell.command[1:], str(script)],
             cwd=directory / "cwd",
-            env={**kept, **own, **(variables or {})},
+            env={**inherited, **fixed, **(variables or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=120,
             check=False,
         )
-        return Ran(
+        return ScriptRun(
             ran.stdout.decode("utf-8", "replace"),
             ran.stderr.decode("utf-8", "replace"),
             ran.returncode,
-            tuple(sorted({*os.listdir(directory / "cwd")} - {*there})),
+            tuple(sorted({*os.listdir(directory / "cwd")} - {*existing})),
         )
 
     # Quoting
 
-    def echo(self, texts: Mapping[str, str]) -> tuple[dict[str, str | None], Ran]:
-        """Return what the shell says when it is told to say each of the texts; None where it says nothing."""
+    def echo(self, texts: Mapping[str, str]) -> tuple[dict[str, str | None], ScriptRun]:
+        """Print quoted texts in the shell; return its output for each of them, or None if that is missing."""
         statements = [
-            self.shell.echo.replace("{text}", self.activator.quote(said))
+            self.shell.echo.replace("{text}", self.activator.quote(piece))
             for number, text in enumerate(texts.values())
-            for said in (f"begin{number}x", text, f"end{number}x")
+            for piece in (f"begin{number}x", text, f"end{number}x")
         ]
         with tempfile.TemporaryDirectory() as directory:
             ran = self.run(statements, Path(directory))
-        found: dict[str, str | None] = {}
+        printed: dict[str, str | None] = {}
         for number, name in enumerate(texts):
-            _, begun, rest = ran.output.partition(f"begin{number}x")
-            said, ended, _ = rest.partition(f"end{number}x")
-            found[name] = said if begun and ended else None
-        return found, ran
+            _, begin, rest = ran.output.partition(f"begin{number}x")
+            text, end, _ = rest.partition(f"end{number}x")
+            printed[name] = text if begin and end else None
+        return printed, ran
 
     def check_quoting(self, name: str, _: Path) -> None:
-        """A text that is quoted comes out of the shell as it is, and nothing in it is run."""
+        """Check that the shell prints a quoted text unchanged, and runs no command in it."""
         self.program()
-        if not self.expresses(HOSTILE[name]):
+        if not self.can_quote(HOSTILE[name]):
             not_applicable(f"the shell cannot express {HOSTILE[name]!r}")
         if self._echoed is None:
-            texts = {name: text for name, text in HOSTILE.items() if self.expresses(text)}
-            together, ran = self.echo(texts)
-            self._echoed = {} if ran.left else together
+            texts = {name: text for name, text in HOSTILE.items() if self.can_quote(text)}
+            printed, ran = self.echo(texts)
+            self._echoed = {} if ran.new_files else printed
         if self._echoed.get(name) == HOSTILE[name]:
             return
-        alone, ran = self.echo({name: HOSTILE[name]})
+        printed, ran = self.echo({name: HOSTILE[name]})
         quoted = self.activator.quote(HOSTILE[name])
-        if ran.left:
-            broken(f"the shell runs what stands in {HOSTILE[name]!r}, quoted as {quoted}")
-        if alone[name] != HOSTILE[name]:
-            broken(f"{HOSTILE[name]!r}, quoted as {quoted}, is {alone[name]!r} to the shell{ran.explained()}")
+        if ran.new_files:
+            broken(f"the shell runs a command in {HOSTILE[name]!r}, quoted as {quoted}")
+        if printed[name] != HOSTILE[name]:
+            broken(f"the shell reads {HOSTILE[name]!r}, quoted as {quoted}, as {printed[name]!r}{ran.details()}")
 
-    def expresses(self, text: str) -> bool:
+    def can_quote(self, text: str) -> bool:
+        """Return whether the activator can quote a text."""
         try:
             self.activator.quote(text)
         except Inexpressible:
@@ -188,8 +192,8 @@ class Runner:
 
     # Activation
 
-    def prepared(self, directory: Path, name: str, prompt: str, tcl: str = "") -> Environment | None:
-        """Return an environment of which nothing but the scripts exists; None if the activator cannot express it."""
+    def create_environment(self, directory: Path, name: str, prompt: str, tcl: str = "") -> Environment | None:
+        """Create an environment that contains only the scripts; return None if the activator cannot express it."""
         kind = supported_kinds(self.activator)[0]
         changes = {"tcl_library": tcl, "tk_library": tcl and f"{tcl} tk"}
         root = directory / name
@@ -198,125 +202,138 @@ class Runner:
             scripts = list(self.activator.scripts(environment))
         except Inexpressible:
             return None
-        write(scripts, environment)
+        write_scripts(scripts, environment)
         return environment
 
-    def copied(self, directory: Path, name: str) -> Environment | None:
-        """Return a relocatable environment that is a copy of another; None if the activator cannot serve one there.
+    def copy_environment(self, directory: Path, name: str) -> Environment | None:
+        """Create a relocatable environment and copy it; return the copy, or None if the activator does not support it.
 
-        The other one is still where it was made, so that a script which leads there by mistake succeeds.
+        The original remains, so that a script which activates it by mistake succeeds, and the check notices.
         """
         kind = supported_kinds(self.activator)[0]
-        root = directory / "where it was made" / "env"
+        root = directory / "original" / "env"
         original = fake_environment(root, KINDS[kind], placement="relocatable", naming="directory")
         scripts = list(self.activator.scripts(original))
         copy = replace(original, location=str(directory / name), prompt=name)
         if any(str(root) in script.text for script in scripts):
-            return None  # what names its place makes no promise of finding it
+            return None  # scripts that contain the path need not work in a copy
         try:
             self.activator.scripts(replace(copy, placement="fixed"))
         except Inexpressible:
             return None
         for environment in (original, copy):
             if not environment.bin.exists():
-                write(scripts, environment)
+                write_scripts(scripts, environment)
         return copy
 
     def activation(self, environment: Environment) -> str:
-        """Return the statement that activates; its script is the first one that the activator gives."""
+        """Return the statement that activates an environment with the activator's first script."""
         script = next(iter(self.activator.scripts(environment)))
         path = environment.path_to(f"{environment.layout.bin}/{script.name}")
         return self.shell.activate.replace("{script}", self.activator.quote(path))
 
     def dump(self, directory: Path, name: str) -> str:
-        """Return a statement that writes down the variables which a child process gets."""
+        """Return a statement that writes the variables of a child process to the file `name`."""
         if not (directory / "dump.py").exists():
             (directory / "dump.py").write_text(DUMP)
         words = [sys.executable, "-I", "-S", str(directory / "dump.py"), str(directory / name)]
         quoted = [self.activator.quote(word) if " " in word else word for word in words]
         return self.shell.call.replace("{command}", " ".join(quoted))
 
-    def go_through(
-        self, environments: Mapping[str, Sequence[Environment]], directory: Path, variables: Mapping[str, str]
-    ) -> tuple[dict[str, list[str]], Ran]:
-        """Activate, look, deactivate, look; for each case in turn, in one shell. Return what is wrong, by case."""
+    def run_cases(
+        self, cases: Mapping[str, Sequence[Environment]], directory: Path, variables: Mapping[str, str]
+    ) -> tuple[dict[str, list[str]], ScriptRun]:
+        """Activate the environments of each case and deactivate the last one, in one shell.
+
+        :return: the problems of each case, and the result of the script.
+        """
         statements = [self.dump(directory, "before.json")]
-        for number, several in enumerate(environments.values()):
-            statements += [self.activation(environment) for environment in several]
+        for number, environments in enumerate(cases.values()):
+            statements += [self.activation(environment) for environment in environments]
             statements += [self.dump(directory, f"active{number}.json")]
             statements += [self.shell.deactivate, self.dump(directory, f"after{number}.json")]
         ran = self.run(statements, directory, variables)
-        before = read(directory / "before.json")
-        found = {}
-        for number, (name, several) in enumerate(environments.items()):
-            active, after = read(directory / f"active{number}.json"), read(directory / f"after{number}.json")
-            found[name] = differences(several[-1], before, active, after, self.shell.leaves)
-        return found, ran
+        before = read_variables(directory / "before.json")
+        problems = {}
+        for number, (name, environments) in enumerate(cases.items()):
+            active = read_variables(directory / f"active{number}.json")
+            after = read_variables(directory / f"after{number}.json")
+            problems[name] = find_problems(environments[-1], before, active, after, self.shell.leaves)
+        return problems, ran
 
     def check_activation(self, case: str, variables: Mapping[str, str], names: Sequence[str], _: Path) -> None:
-        """Activation sets what it should, and deactivation puts back what was there, down to unset and empty."""
+        """Check that activation sets the right variables, and that deactivation restores them exactly."""
         self.program()
         variables = {name: text for name, text in variables.items() if name not in self.shell.withheld}
         with tempfile.TemporaryDirectory() as directory:
-            made = [self.prepared(Path(directory), name, f"({name})", "/lib/tcl 8.6") for name in dict.fromkeys(names)]
-            known = {os.path.basename(one.location): one for one in made if one is not None}
-            several = [known[name] for name in names if name in known]
-            if len(several) < len(names):
-                broken("the scripts cannot be written for an environment with a plain name")
-            found, ran = self.go_through({case: several}, Path(directory), variables)
-        self.complain(found[case], ran)
+            created = {
+                name: self.create_environment(Path(directory), name, f"({name})", "/lib/tcl 8.6")
+                for name in dict.fromkeys(names)
+            }
+            environments = [environment for name in names if (environment := created[name]) is not None]
+            if len(environments) < len(names):
+                broken("`scripts` refuses an environment with a plain name")
+            problems, ran = self.run_cases({case: environments}, Path(directory), variables)
+        self.report(problems[case], ran)
         if ran.output:
-            broken(f"activation says {ran.output!r} on standard output")
+            broken(f"activation prints {ran.output!r} to standard output")
 
     def check_hostile_activation(self, placement: Placement, name: str, _: Path) -> None:
-        """An environment of that name, made there or copied there, is activated and left; nothing in the name is run."""
+        """Check that an environment with this name can be activated and deactivated, and that no command in it runs."""
         self.program()
         if placement not in self._activated:
             self._activated[placement] = self.activate_hostile(placement, HOSTILE)
-        together, ran = self._activated[placement]
-        if name not in together:
-            not_applicable(f"the activator cannot serve an environment {WHERE[placement]} {HOSTILE[name]!r}")
-        if together[name] == [] and not ran.left:
+        problems, ran = self._activated[placement]
+        if name not in problems:
+            where = f"{PREPOSITIONS[placement]} {HOSTILE[name]!r}"
+            not_applicable(f"the activator does not support an environment {where}")
+        if problems[name] == [] and not ran.new_files:
             return
-        found, ran = self.activate_hostile(placement, {name: HOSTILE[name]})
-        if ran.left:
-            broken(f"activating an environment named {HOSTILE[name]!r} runs what stands in the name")
-        self.complain(found[name], ran)
+        problems, ran = self.activate_hostile(placement, {name: HOSTILE[name]})
+        if ran.new_files:
+            broken(f"activating an environment named {HOSTILE[name]!r} runs a command in the name")
+        self.report(problems[name], ran)
 
-    def activate_hostile(self, placement: Placement, texts: Mapping[str, str]) -> tuple[dict[str, list[str]], Ran]:
+    def activate_hostile(
+        self, placement: Placement, texts: Mapping[str, str]
+    ) -> tuple[dict[str, list[str]], ScriptRun]:
+        """Run a case for each environment with such a name that the activator supports; see `run_cases`."""
         with tempfile.TemporaryDirectory() as directory:
-            prepared = {
-                name: self.prepared(Path(directory), directory_name(text), text)
+            environments = {
+                name: self.create_environment(Path(directory), directory_name(text), text)
                 if placement == "fixed"
-                else self.copied(Path(directory), directory_name(text))
+                else self.copy_environment(Path(directory), directory_name(text))
                 for name, text in texts.items()
             }
-            possible = {name: [one] for name, one in prepared.items() if one is not None}
-            return self.go_through(possible, Path(directory), {})
+            cases = {name: [environment] for name, environment in environments.items() if environment is not None}
+            return self.run_cases(cases, Path(directory), {})
 
-    # The command that users type
+    # The result of `source_line`
 
     def check_source_line(self, name: str, _: Path) -> None:
-        """The command of `source_line` activates an environment of that name; nothing in the name is run."""
+        """Check that the command activates an environment with this name, and that no command in the name runs."""
         self.program()
-        if self._typed is None:
-            self._typed = self.type_commands(HOSTILE)
-        together, ran = self._typed
-        if name not in together:
+        if self._sourced is None:
+            self._sourced = self.run_source_lines(HOSTILE)
+        problems, ran = self._sourced
+        if name not in problems:
             not_applicable(f"`source_line` refuses a path with {HOSTILE[name]!r}")
-        if together[name] == [] and not ran.left:
+        if problems[name] == [] and not ran.new_files:
             return
-        found, ran = self.type_commands({name: HOSTILE[name]})
-        if ran.left:
-            broken(f"the command that `source_line` returns for {HOSTILE[name]!r} runs what stands in the name")
-        self.complain(found[name], ran)
+        problems, ran = self.run_source_lines({name: HOSTILE[name]})
+        if ran.new_files:
+            broken(f"the command that `source_line` returns for {HOSTILE[name]!r} runs a command in the name")
+        self.report(problems[name], ran)
 
-    def type_commands(self, texts: Mapping[str, str]) -> tuple[dict[str, list[str]], Ran]:
-        """Activate environments of these names by relative paths, in one shell. Return what is wrong, by case."""
+    def run_source_lines(self, texts: Mapping[str, str]) -> tuple[dict[str, list[str]], ScriptRun]:
+        """Activate environments with such names by relative paths, in one shell.
+
+        :return: the problems of each environment, and the result of the script.
+        """
         with tempfile.TemporaryDirectory() as directory:
-            statements, made = [], {}
+            statements, sourced = [], {}
             for number, (name, text) in enumerate(texts.items()):
-                environment = self.prepared(Path(directory, "cwd"), directory_name(text), "prompt")
+                environment = self.create_environment(Path(directory, "cwd"), directory_name(text), "prompt")
                 if environment is None:
                     continue
                 script = next(iter(self.activator.scripts(environment))).name
@@ -324,42 +341,51 @@ class Runner:
                     line = self.activator.source_line(f"./{directory_name(text)}/{environment.layout.bin}/{script}")
                 except Inexpressible:
                     continue
-                made[name] = (environment, line, f"typed{number}.json")
-                statements += [line, self.dump(Path(directory), made[name][2])]
+                sourced[name] = (environment, line, f"sourced{number}.json")
+                statements += [line, self.dump(Path(directory), sourced[name][2])]
             ran = self.run(statements, Path(directory))
-            found = {}
-            for name, (environment, line, file) in made.items():
-                variables = read(Path(directory, file)) or {}
-                told = variables.get("VIRTUAL_ENV")
-                found[name] = [] if told == environment.location else [f"after {line} `VIRTUAL_ENV` is {shown(told)}"]
-        return found, ran
+            problems = {}
+            for name, (environment, line, file) in sourced.items():
+                root = (read_variables(Path(directory, file)) or {}).get("VIRTUAL_ENV")
+                is_correct = root == environment.location
+                problems[name] = [] if is_correct else [f"after {line}, `VIRTUAL_ENV` is {describe(root)}"]
+        return problems, ran
 
-    def complain(self, found: Sequence[str], ran: Ran) -> None:
-        if found:
-            broken("; ".join(found) + ran.explained())
+    def report(self, problems: Sequence[str], ran: ScriptRun) -> None:
+        """Report problems, if there are any.
+
+        :raises Broken: there are.
+        """
+        if problems:
+            broken("; ".join(problems) + ran.details())
 
 
 def shell_checks(activator: Activator, shell: Shell) -> list[Check]:
     """Return the checks that run an activator's scripts in its shell."""
     runner = Runner(activator, shell)
-    typed = HOSTILE if hasattr(activator, "source_line") else ()
+    sourced = HOSTILE if hasattr(activator, "source_line") else ()
     return [
-        *(Check(f"source-line-{name}", partial(runner.check_source_line, name)) for name in typed),
+        *(Check(f"source-line-{name}", partial(runner.check_source_line, name)) for name in sourced),
         *(Check(f"quoting-{name}", partial(runner.check_quoting, name)) for name in HOSTILE),
         *(Check(f"activation-{name}", partial(runner.check_hostile_activation, "fixed", name)) for name in HOSTILE),
         *(Check(f"copied-{name}", partial(runner.check_hostile_activation, "relocatable", name)) for name in HOSTILE),
         *(
             Check(f"variables-{case}", partial(runner.check_activation, case, variables, ["one"]))
-            for case, variables in START.items()
+            for case, variables in INITIAL_VARIABLES.items()
         ),
-        Check("activated-twice", partial(runner.check_activation, "twice", START["set"], ["one", "one"])),
-        Check("nested", partial(runner.check_activation, "nested", START["unset"], ["one", "other"])),
-        Check("back-and-forth", partial(runner.check_activation, "thrice", START["set"], ["one", "other", "one"])),
+        *(
+            Check(case, partial(runner.check_activation, case, INITIAL_VARIABLES[variables], names))
+            for case, variables, names in (
+                ("activated-twice", "set", ["one", "one"]),
+                ("nested", "unset", ["one", "other"]),
+                ("back-and-forth", "set", ["one", "other", "one"]),
+            )
+        ),
     ]
 
 
-def write(scripts: Sequence[Script], environment: Environment) -> None:
-    """Put scripts where an environment has them."""
+def write_scripts(scripts: Sequence[Script], environment: Environment) -> None:
+    """Write scripts into the `bin` directory of an environment, which must not exist."""
     environment.bin.mkdir(parents=True)
     for script in scripts:
         text = script.text.replace("\n", script.newline)
@@ -367,53 +393,55 @@ def write(scripts: Sequence[Script], environment: Environment) -> None:
         (environment.bin / script.name).write_bytes(text.encode(encoding))
 
 
-def read(path: Path) -> dict[str, str] | None:
-    """Return the variables that were written down; None if the shell did not get so far."""
+def read_variables(path: Path) -> dict[str, str] | None:
+    """Return the variables that a child process wrote to a file; None if the shell did not start it."""
     try:
-        found: dict[str, str] = json.loads(path.read_text())
+        variables: dict[str, str] = json.loads(path.read_text())
     except (OSError, ValueError):
         return None
-    return found
+    return variables
 
 
-def differences(
+def find_problems(
     environment: Environment,
     before: Mapping[str, str] | None,
     active: Mapping[str, str] | None,
     after: Mapping[str, str] | None,
-    restless: Sequence[str],
+    ignored: Sequence[str],
 ) -> list[str]:
-    """Return what is wrong with the variables at three moments, as phrases."""
+    """Return the problems with the variables before activation, while active and after deactivation, as phrases.
+
+    :param ignored: variables that deactivation need not restore.
+    """
     if before is None or active is None or after is None:
         moment = "before activation" if before is None else "while active" if active is None else "after deactivation"
-        return [f"the script stopped: nothing was written down {moment}"]
+        return [f"the script stopped {moment}"]
     values = environment.values
-    wanted = {
+    expected = {
         "VIRTUAL_ENV": values["ROOT"],
         "VIRTUAL_ENV_PROMPT": values["PROMPT"],
-        "PATH": prefixed(values["BIN"], before.get("PATH")),
-        "PKG_CONFIG_PATH": prefixed(values["PKG_CONFIG"], before.get("PKG_CONFIG_PATH")),
+        "PATH": prepend(values["BIN"], before.get("PATH")),
+        "PKG_CONFIG_PATH": prepend(values["PKG_CONFIG"], before.get("PKG_CONFIG_PATH")),
         "TCL_LIBRARY": values["TCL_LIBRARY"] or before.get("TCL_LIBRARY"),
         "TK_LIBRARY": values["TK_LIBRARY"] or before.get("TK_LIBRARY"),
         "PYTHONHOME": None,
     }
-    wrong = [
-        f"while active `{name}` is {shown(active.get(name))}, not {shown(text)}"
-        for name, text in wanted.items()
+    problems = [
+        f"while active, `{name}` is {describe(active.get(name))}, not {describe(text)}"
+        for name, text in expected.items()
         if active.get(name) != text
     ]
-    ignored = RESTLESS | set(restless)
-    wrong += [
-        f"after deactivation `{name}` is {shown(after.get(name))}, and was {shown(before.get(name))}"
-        for name in sorted((before.keys() | after.keys()) - ignored)
+    problems += [
+        f"after deactivation, `{name}` is {describe(after.get(name))}, but was {describe(before.get(name))}"
+        for name in sorted((before.keys() | after.keys()) - SHELL_VARIABLES - set(ignored))
         if before.get(name) != after.get(name)
     ]
-    return wrong
+    return problems
 
 
-def prefixed(entry: str, rest: str | None) -> str:
+def prepend(entry: str, rest: str | None) -> str:
     return f"{entry}{os.pathsep}{rest}" if rest else entry
 
 
-def shown(text: str | None) -> str:
+def describe(text: str | None) -> str:
     return "unset" if text is None else repr(text)

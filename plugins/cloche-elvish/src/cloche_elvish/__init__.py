@@ -1,9 +1,9 @@
-"""Activates an environment in Elvish."""
+"""A plugin with an activator for Elvish."""
 
 from __future__ import annotations
 
 from cloche import Environment, Inexpressible, Interpreter, Script, hookimpl, render, resource
-from cloche.shells.shell import PLAIN
+from cloche.shells.family import PLAIN
 
 
 class Elvish:
@@ -16,9 +16,9 @@ class Elvish:
         return None
 
     def quote(self, text: str) -> str:
-        """Return `text` between single quotes, where everything but a quote stands for itself.
+        """Return `text` in single quotes, in which only a single quote is special and therefore doubled.
 
-        :raises cloche.Inexpressible: no variable can hold it, or no Elvish script.
+        :raises cloche.Inexpressible: the text contains NUL or is not Unicode.
         """
         if "\0" in text:
             raise Inexpressible("elvish cannot hold a NUL character in an environment variable")

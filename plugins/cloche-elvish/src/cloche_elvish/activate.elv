@@ -1,10 +1,10 @@
-# Activates this environment in Elvish; `deactivate` leaves it and puts everything back.
+# Activates this environment in Elvish; `deactivate` undoes it.
 #
 # At the prompt:  eval (slurp < .venv/bin/activate.elv)
 # In a script:    use ./.venv/bin/activate      and then `activate:deactivate`
 #
-# Two activations share nothing but the variables of the process, so what was before waits in those. They belong to one
-# Elvish: a child process that inherits them is not fooled.
+# Old values are saved in environment variables, because two activations share nothing else. The saved process ID keeps
+# a child process that inherits these variables from using them.
 
 use path
 use str
@@ -23,8 +23,7 @@ fn -put-back {|name|
   }
 }
 
-# Give a list of directories back what it was. What has been put around our entry meanwhile stays; where the entry is
-# gone, the list is somebody else's no longer.
+# Restore a list of directories. Keep entries that were added around ours. Without our entry, restore the old value.
 fn -put-back-list {|name|
   var old = ''
   if (has-env _OLD_ELVISH_$name) { set old = (get-env _OLD_ELVISH_$name) }
@@ -74,11 +73,11 @@ fn deactivate {
     unset-env _OLD_ELVISH_PID
     unset-env _OLD_ELVISH_PROMPT
   }
-  # At the prompt this function is a variable, which goes too.
+  # At the prompt, this function is also a variable, which is removed too.
   try { eval 'edit:del-var deactivate~' } catch _ { nop }
 }
 
-# Leave what is active: the variables tell all there is to know of it.
+# Deactivate the active environment; everything that this needs is in environment variables.
 deactivate
 
 for name $-names {
@@ -100,8 +99,8 @@ unset-env PYTHONHOME
 if (not-eq __CLOCHE_TCL_LIBRARY__ '') { set-env TCL_LIBRARY __CLOCHE_TCL_LIBRARY__ }
 if (not-eq __CLOCHE_TK_LIBRARY__ '') { set-env TK_LIBRARY __CLOCHE_TK_LIBRARY__ }
 
-# The prompt is wrapped in a function that looks the name up when it is drawn, and that takes itself away once this
-# activation is over. Only at the prompt is there `edit:`; anywhere else naming it is an error, so it is named in text.
+# The wrapper of the prompt looks the name up at each call, and removes itself after deactivation. The module `edit:`
+# exists only in interactive sessions. Elsewhere, its name is a compilation error, so this code is in a string.
 try {
   eval '
     edit:add-var deactivate~ $deactivate~

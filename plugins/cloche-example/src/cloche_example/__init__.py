@@ -1,4 +1,4 @@
-"""Activates an environment in rc, the shell of Plan 9 (on Debian the package `rc`)."""
+"""A plugin with an activator for rc, the shell of Plan 9 (on Debian, the package `rc`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Rc:
         return "rc runs on POSIX systems only" if interpreter.os_name == "nt" else None
 
     def quote(self, text: str) -> str:
-        """Between single quotes every character stands for itself; a quote is written twice."""
+        """Return `text` in single quotes, in which only a single quote is special and therefore doubled."""
         if "\1" in text or "\2" in text:
             raise Inexpressible("rc alters the control characters 1 and 2 when it exports a variable")
         return "'" + text.replace("'", "''") + "'"

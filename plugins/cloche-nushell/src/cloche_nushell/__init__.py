@@ -1,9 +1,9 @@
-"""Activates an environment in Nushell."""
+"""A plugin with an activator for Nushell."""
 
 from __future__ import annotations
 
 from cloche import Environment, Inexpressible, Interpreter, Script, hookimpl, relocatable, render, resource
-from cloche.shells.shell import PLAIN
+from cloche.shells.family import PLAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ class Nushell:
         return None
 
     def quote(self, text: str) -> str:
-        """Return `text` between double quotes, where a backslash begins an escape and nothing else means anything.
+        """Return `text` in double quotes, in which only backslashes and double quotes are special.
 
-        :raises cloche.Inexpressible: no variable can hold it, or no Nushell script.
+        :raises cloche.Inexpressible: the text contains NUL or is not Unicode.
         """
         if "\0" in text:
             raise Inexpressible("nushell cannot hold a NUL character in an environment variable")
@@ -36,7 +36,7 @@ class Nushell:
         return '"' + "".join(ESCAPES.get(letter, letter) for letter in text) + '"'
 
     def scripts(self, environment: Environment) -> list[Script]:
-        """Return the script; in a relocatable environment it needs Nushell 0.101, where a script knows its own path."""
+        """Return the script; that of a relocatable environment requires Nushell 0.101, because it uses `path self`."""
         template, values = resource(__name__, "activate.nu"), environment.values
         if environment.placement == "relocatable":
             template, values = relocatable(template, resource(__name__, "here.nu")), environment.values_anywhere
@@ -46,14 +46,14 @@ class Nushell:
         return f"overlay use {path if PLAIN.issuperset(path) else self.quote(path)}"
 
     def read_words(self, line: str) -> Iterator[Word]:
-        """Yield the strings of a line: raw, in quotes of any kind, in backquotes."""
+        """Yield the strings of a line: raw, or in single quotes, double quotes or backquotes."""
         from cloche.shells.words import words_matching
 
-        return words_matching(line, r"""r(#+)'.*?'\1|(?<!\$)'[^']*'|`[^`]*`|(?<!\$)"(?:[^"\\]|\\.)*\"""", meaning)
+        return words_matching(line, r"""r(#+)'.*?'\1|(?<!\$)'[^']*'|`[^`]*`|(?<!\$)"(?:[^"\\]|\\.)*\"""", unquote)
 
 
-def meaning(word: str) -> str | None:
-    """Return what a string stands for; None if it has an escape that `quote` does not write."""
+def unquote(word: str) -> str | None:
+    """Return the text of a string; None if it contains an escape sequence that `quote` does not write."""
     import re
 
     if word[0] == "r":

@@ -1,9 +1,9 @@
-# Activates this environment in Nushell; `deactivate` leaves it and puts everything back.
+# Activates this environment in Nushell; `deactivate` undoes it.
 #
 #     overlay use .venv/bin/activate.nu
 #
-# What was before waits in one variable, which is a record, so no child process gets to see it. Hiding the overlay works
-# too, and takes along whatever else was set since; `deactivate` keeps that.
+# Old values are saved in one variable, which is a record, so child processes do not inherit it. Hiding the overlay also
+# deactivates the environment, but discards everything that was set since; `deactivate` keeps that.
 
 const PLAIN = [VIRTUAL_ENV VIRTUAL_ENV_PROMPT PYTHONHOME TCL_LIBRARY TK_LIBRARY]
 
@@ -15,26 +15,26 @@ def get-or-null [name: string]: record -> any {
     if $name in $in { $in | get $name }
 }
 
-# Return a list without the first entry of a value; null if the value is not in it.
+# Return a list without the first occurrence of an entry; null if there is none.
 def without [entry: string]: list<string> -> any {
     let list = $in
     let at = ($list | enumerate | where item == $entry)
     if ($at | is-empty) { null } else { $list | drop nth ($at | first).index }
 }
 
-# Return the directories in a variable: PATH is a list already, others are texts.
+# Return the directories in a variable: PATH is already a list, others are strings.
 def directories []: any -> list<string> {
     if ($in | describe) == 'string' { $in | split row (char esep) } else { $in }
 }
 
-# Return what a list of directories is to be again; null for unset. What has been put around our entry meanwhile stays;
-# where the entry is gone, the list is what it was.
+# Return the value to which a list of directories is restored, or null to unset it. Entries that were added around ours
+# are kept. Without our entry, the list gets its old value.
 def list-again [now: any, old: any, ours: record] {
     let kept = if $now != null and $now != $ours.whole { $now | directories | without $ours.entry }
     if $kept == null { $old } else if ($now | describe) == 'string' { $kept | str join (char esep) } else { $kept }
 }
 
-# Everything happens in one function: what a second one hides would be there again.
+# This is one function because variables hidden in a nested call would reappear.
 def --env leave [] {
     if '_OLD_NUSHELL' in $env {
         let was = $env._OLD_NUSHELL
@@ -43,7 +43,7 @@ def --env leave [] {
             ($path): (list-again ($env | get-or-null $path) ($was.old | get-or-null $path) ($was.new | get $path))
             PKG_CONFIG_PATH: (list-again $env.PKG_CONFIG_PATH? $was.old.PKG_CONFIG_PATH? $was.new.PKG_CONFIG_PATH)
         }
-        # A prompt that is not the one we made is the user's own, chosen meanwhile.
+        # If the prompt is not ours, the user has set another one: keep it.
         let prompt = if $was.prompt? != null and $env.PROMPT_COMMAND? == $was.prompt { [PROMPT_COMMAND] } else { [] }
         let again = (
             [...$PLAIN ...$prompt]
@@ -58,7 +58,7 @@ def --env leave [] {
     }
 }
 
-# Leave the environment that is active.
+# Deactivate the active environment.
 export def --env deactivate [] {
     leave
 }
@@ -90,7 +90,7 @@ export-env {
         VIRTUAL_ENV_PROMPT: $name
         ($path): ($new | get $path).whole
         PKG_CONFIG_PATH: $new.PKG_CONFIG_PATH.whole
-        # Nothing is no text, so it is not handed to programs; hiding it instead would outlive the overlay.
+        # Programs do not receive null, which is not a string. Hiding the variable would outlast the overlay.
         PYTHONHOME: null
     }
     let tcl = __CLOCHE_TCL_LIBRARY__
@@ -98,7 +98,7 @@ export-env {
     if $tcl != '' { $env.TCL_LIBRARY = $tcl }
     if $tk != '' { $env.TK_LIBRARY = $tk }
 
-    # The prompt is a function that looks the name up when it is drawn.
+    # The prompt is a closure that looks the name up at each call.
     let prompt = if ($env.VIRTUAL_ENV_DISABLE_PROMPT? | is-empty) {
         let inner = $old.PROMPT_COMMAND?
         {||

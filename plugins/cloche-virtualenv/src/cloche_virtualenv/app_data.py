@@ -1,4 +1,4 @@
-"""`virtualenv.app_data`: a directory for what `python_discovery` knows about interpreters, in cloche's cache."""
+"""`virtualenv.app_data`: a directory in cloche's cache, in which `python_discovery` caches facts about interpreters."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class AppData(DiskCache):
 
     @classmethod
     def of_user(cls, environ: Mapping[str, str]) -> AppData | None:
-        """Return the user's own; None if there is no lasting cache."""
+        """Return the one in the user's cache; None if there is no persistent cache."""
         try:
             directory = cloche.cache_directory(**user_cache(environ))
-        except cloche.ClocheError:  # the cache that was asked for cannot be used
+        except cloche.ClocheError:  # the requested cache cannot be used
             return None
         return cls(os.path.join(directory, "python-discovery")) if directory else None
 
     def close(self) -> None:
-        """Do nothing: everything is on disk already."""
+        """Do nothing, because everything is already on disk."""
 
 
 def make_app_data(folder: str | None, *, read_only: bool, env: Mapping[str, str]) -> AppData | None:
-    """Return the cache in `folder`, by default the user's own; None if there can be none, as for `python_discovery`."""
+    """Return the cache in `folder`, by default in the user's cache; None if it cannot be created."""
     folder = folder or env.get("VIRTUALENV_OVERRIDE_APP_DATA", "").strip()
     if not folder:
         return AppData.of_user(env)

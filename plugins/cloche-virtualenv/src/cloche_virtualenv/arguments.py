@@ -23,7 +23,7 @@ PREFIX = "VIRTUALENV_"
 BOOLEANS = {"1": True, "yes": True, "true": True, "on": True, "0": False, "no": False, "false": False, "off": False}
 
 OPERATORS = ("<", ">", "=", "!", "~")
-"""How the parts of a version range begin, which a comma separates as well."""
+"""The first characters of the clauses of a version range, which are also separated by commas."""
 
 
 @value
@@ -38,10 +38,11 @@ class Announced:
 def read_options(
     arguments: Sequence[str], options: Options, environ: Mapping[str, str], announced: Announced
 ) -> list[str]:
-    """Fill `options`; return warnings about invalid values in variables and in the file, which virtualenv ignores too.
+    """Set the attributes of `options`; return warnings about invalid values of variables and in the file.
 
-    :raises SystemExit: with 2 for invalid arguments; with 0 if they ask for anything but an environment. What the user
-        needs to know is then printed.
+    Like virtualenv, ignore such values.
+
+    :raises SystemExit: with 2 for invalid arguments, or with 0 after printing the help or the version.
     """
     parser = parser_for(announced)
     given = vars(parser.parse_args(arguments))
@@ -68,7 +69,7 @@ def read_options(
 
 
 def parser_for(announced: Announced) -> argparse.ArgumentParser:
-    """Return the parser of the command line. It sets only what is given, since other sources may set the rest."""
+    """Return the parser of the command line; it sets no defaults, because other sources may set a value."""
     parser = argparse.ArgumentParser(
         "virtualenv",
         usage="%(prog)s [options] DEST",
@@ -113,7 +114,7 @@ def parser_for(announced: Announced) -> argparse.ArgumentParser:
 
 
 class PrintAndExit(argparse.Action):
-    """Prints its `const` on one line, however long, and ends the program with 0."""
+    """Prints its `const` on one line, without wrapping, and exits with 0."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(nargs=0, **settings)
@@ -129,9 +130,9 @@ def keys_of(option: Option) -> list[str]:
 
 
 def values_in(texts: Mapping[str, str], prefix: str, warnings: list[str]) -> dict[str, object]:
-    """Return the values of a source by attribute; of two options of one attribute the later counts.
+    """Return the values of a source by attribute; if two options set the same attribute, the last one wins.
 
-    :param texts: what the source says, by the key that an option has in the file.
+    :param texts: the texts in the source, by the key of the option in the configuration file.
     """
     values: dict[str, object] = {}
     for option in OPTIONS:
@@ -151,9 +152,9 @@ def values_in(texts: Mapping[str, str], prefix: str, warnings: list[str]) -> dic
 
 
 def value_of(option: Option, text: str) -> object:
-    """Return what a text stands for.
+    """Return the value of an option that is set to a text.
 
-    :raises ValueError: it is not a boolean, or not a number.
+    :raises ValueError: the text is not a boolean, or not a number.
     """
     match option.kind:
         case "flag":
@@ -187,7 +188,7 @@ def lines_of(text: str) -> list[str]:
 
 
 def read_config_file(environ: Mapping[str, str], warnings: list[str]) -> dict[str, str]:
-    """Return the section `[virtualenv]` of the configuration file; a file that cannot be read is a warning."""
+    """Return the section `[virtualenv]` of the configuration file; if the file cannot be read, add a warning."""
     path = environ.get("VIRTUALENV_CONFIG_FILE")
     if not path:
         import platformdirs
@@ -205,9 +206,9 @@ def read_config_file(environ: Mapping[str, str], warnings: list[str]) -> dict[st
 
 
 def check_values(parser: argparse.ArgumentParser, options: Options) -> None:
-    """Refuse values that are wrong on every machine.
+    """Check the values that can be checked without the file system.
 
-    :raises SystemExit: with 2.
+    :raises SystemExit: with 2; a value is invalid.
     """
     if not options.dest.strip():
         parser.error("DEST is blank; for the current directory, use `.`")
@@ -223,7 +224,7 @@ def check_values(parser: argparse.ArgumentParser, options: Options) -> None:
 
 
 def ignored_options(options: Options) -> list[str]:
-    """Return the options that were set and have no effect, as on the command line."""
+    """Return the names of the options that were set but are ignored, as on the command line."""
     return [
         option.names[0]
         for option in OPTIONS

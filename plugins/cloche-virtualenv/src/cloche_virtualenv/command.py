@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def main(argv: list[str], host: Host) -> int:
     """Run the command and return the exit code.
 
-    :raises ClocheError: any refusal or failure; the environment is as it was.
+    :raises ClocheError: the command failed; the environment is unchanged.
     """
     parser = argparse.ArgumentParser(
         prog="cloche virtualenv-shim",
@@ -34,19 +34,19 @@ def main(argv: list[str], host: Host) -> int:
         action.add_argument("environment", metavar="ENV", help="the environment that the tool is installed in")
         action.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     try:
-        asked = parser.parse_args(argv)
+        arguments = parser.parse_args(argv)
     except SystemExit as stop:
         return int(stop.code or 0)
     actions_by_name = {"install": shim.install, "remove": shim.remove, "status": shim.status}
-    status = actions_by_name[asked.action](asked.environment)
-    text = json.dumps({"schema_version": 1, **fields(status)}, indent=2) if asked.json else text_of(status)
-    encoding = sys.stdout.encoding or "utf-8"  # a path may hold what a terminal cannot show
+    status = actions_by_name[arguments.action](arguments.environment)
+    text = json.dumps({"schema_version": 1, **fields(status)}, indent=2) if arguments.json else text_of(status)
+    encoding = sys.stdout.encoding or "utf-8"  # a path may contain characters that the terminal cannot display
     print(text.encode(encoding, "backslashreplace").decode(encoding))
     return 0
 
 
 def text_of(status: Status) -> str:
-    """Return in words which virtualenv an environment has."""
+    """Return the status as text for the terminal."""
     kept = f"; virtualenv {status.kept} is kept aside" if status.kept else ""
     if status.installed:
         modules = ", ".join(f"{name} from {directory}" for name, directory in status.borrowed.items())

@@ -1,6 +1,6 @@
 """`virtualenv.seed.wheels.embed`: a wheel of pip, for tools that run pip from it.
 
-cloche embeds no wheels. This one is packed from the pip that an environment gets.
+cloche embeds no wheels. This one is packed from the pip of a temporary environment.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cloche_virtualenv.request import user_cache
 if TYPE_CHECKING:
     from cloche_virtualenv.request import Cache
 
-OF_THE_INSTALLATION = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
+INSTALLATION_FILES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 """Files of the metadata that describe the installation, not the wheel."""
 
 
@@ -58,9 +58,9 @@ def get_embed_wheel(distribution: str, for_py_version: str | None) -> Wheel | No
 
 
 def environment_with_pip(scratch: str, python: str | None, cache: Cache) -> cloche.Environment:
-    """Create an environment with pip, for the Python of that version if cloche finds it.
+    """Create an environment with pip, for a Python of this version if cloche finds one.
 
-    The tool has a Python of that version in any case, and pip is the same for it.
+    Otherwise any Python will do, because pip is the same.
     """
     destination = os.path.join(scratch, "environment")
     try:
@@ -70,19 +70,19 @@ def environment_with_pip(scratch: str, python: str | None, cache: Cache) -> cloc
 
 
 def pack_wheel(site: str, directories: tuple[str, str], path: str) -> None:
-    """Write a distribution's package and metadata, without byte-code, into a wheel; nobody sees it half written."""
+    """Write a package and its metadata, without byte-code, into a wheel, and put it in place by one rename."""
     files: dict[str, bytes] = {}
     for top in directories:
         for directory, _, names in os.walk(os.path.join(site, top)):
             for name in sorted(names):
-                if name.endswith(".pyc") or (top == directories[1] and name in OF_THE_INSTALLATION):
+                if name.endswith(".pyc") or (top == directories[1] and name in INSTALLATION_FILES):
                     continue
                 full = os.path.join(directory, name)
                 with open(full, "rb") as file:
                     files[os.path.relpath(full, site).replace(os.sep, "/")] = file.read()
     files[f"{directories[1]}/RECORD"] = record_of(files, f"{directories[1]}/RECORD")
-    draft = f"{path}.{os.getpid()}"
-    with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
+    temporary = f"{path}.{os.getpid()}"
+    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
-    os.replace(draft, path)
+    os.replace(temporary, path)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def metadata_directory(environment: Environment) -> str:
-    """Return the metadata directory of the installed `virtualenv`, absolute; empty if there is none."""
+    """Return the absolute path of the metadata directory of the installed `virtualenv`; empty if there is none."""
     site = environment.path_to(environment.layout.purelib)
     for name in sorted(os.listdir(site)) if os.path.isdir(site) else ():
         if name.endswith(".dist-info") and normalize_name(name.partition("-")[0]) == "virtualenv":
@@ -25,12 +25,12 @@ def metadata_directory(environment: Environment) -> str:
 
 
 def version_of(metadata: str) -> str:
-    """Return the version that the name of a metadata directory has; empty for an empty name."""
+    """Return the version in the name of a metadata directory; empty for an empty name."""
     return os.path.basename(metadata).removesuffix(".dist-info").partition("-")[2]
 
 
 def pieces_of_virtualenv(environment: Environment) -> tuple[list[str], str]:
-    """Return what to put aside, relative to the root, and its version; nothing and "" if there is no virtualenv.
+    """Return the paths of the installed virtualenv, relative to the root, and its version; both empty without one.
 
     :raises DestinationError: it could not be restored exactly.
     """
@@ -51,9 +51,9 @@ def pieces_of_virtualenv(environment: Environment) -> tuple[list[str], str]:
             piece = inside.replace(os.sep, "/")
         else:
             piece = f"{site}/{first}"
-        if piece not in pieces and not is_virtualenvs(environment, piece, rest):
+        if piece not in pieces and not belongs_to_virtualenv(environment, piece, rest):
             raise DestinationError(
-                f"virtualenv {version_of(metadata)} in `{environment.location}` has files that cannot be put aside, "
+                f"virtualenv {version_of(metadata)} in `{environment.location}` has files that cannot be moved, "
                 f"such as `{path}`",
                 hint="reinstall it with pip, not in editable mode",
             )
@@ -62,8 +62,8 @@ def pieces_of_virtualenv(environment: Environment) -> tuple[list[str], str]:
     return list(pieces), version_of(metadata)
 
 
-def is_virtualenvs(environment: Environment, piece: str, rest: str) -> bool:
-    """Return whether a piece is virtualenv's own: its package, or one of its scripts."""
+def belongs_to_virtualenv(environment: Environment, piece: str, rest: str) -> bool:
+    """Return whether a path belongs to virtualenv: its package, or one of its scripts."""
     package = f"{environment.layout.purelib}/virtualenv"
     return (piece == package and bool(rest)) or piece.startswith(f"{environment.layout.bin}/virtualenv")
 
@@ -71,7 +71,7 @@ def is_virtualenvs(environment: Environment, piece: str, rest: str) -> bool:
 def recorded_paths(metadata: str) -> Iterator[str]:
     """Yield the paths in a distribution's RECORD, relative to site-packages.
 
-    :raises DestinationError: it has none.
+    :raises DestinationError: the RECORD cannot be read.
     """
     try:
         with open(os.path.join(metadata, "RECORD"), encoding="utf-8", newline="") as file:

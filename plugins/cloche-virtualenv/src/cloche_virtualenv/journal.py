@@ -1,6 +1,6 @@
 """The journal of a change to a tool's environment, and the renames that it records.
 
-The journal is written before the first rename, and names all of them. So a run that is killed in between can be undone.
+The journal is written before the first rename, and lists all of them, so that an interrupted change can be undone.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
     Phase: TypeAlias = Literal["moving", "installed"]
 
-KEEP = ".virtualenv-shim"
-"""The directory in the environment's root with the journal and with what was there before."""
+SHIM_DIRECTORY = ".virtualenv-shim"
+"""The directory in the environment's root with the journal and the original files."""
 
 JOURNAL = "journal.json"
 
 
 @value
 class Journal:
-    """What has been done to an environment, or is being done."""
+    """A change to an environment that is complete or in progress."""
 
     phase: Phase
     """`moving` while the renames are done or undone."""
@@ -38,29 +38,31 @@ class Journal:
     kept: str
     """The version of the virtualenv that is kept aside; empty if there is none."""
     borrowed: Mapping[str, str]
-    """Modules that the stand-in borrows, and the directories that they are in."""
+    """The modules that the stand-in borrows, with the directories that contain them."""
     old: tuple[str, ...]
-    """What is kept aside, relative to the environment's root."""
+    """The paths of the original files, relative to the environment's root."""
     new: tuple[str, ...]
-    """What replaces it."""
+    """The paths of the stand-in's files, relative to the environment's root."""
 
     @property
     def moves(self) -> list[tuple[str, str]]:
         """The renames that install the stand-in, in order, relative to the root."""
-        return [(path, f"{KEEP}/old/{path}") for path in self.old] + [(f"{KEEP}/new/{path}", path) for path in self.new]
+        return [(path, f"{SHIM_DIRECTORY}/old/{path}") for path in self.old] + [
+            (f"{SHIM_DIRECTORY}/new/{path}", path) for path in self.new
+        ]
 
 
 def read_journal(environment: Environment) -> Journal | None:
-    """Return the journal; None if nothing has been done.
+    """Return the journal; None if the environment has none.
 
-    :raises ClocheError: it cannot be read.
+    :raises ClocheError: the journal cannot be read.
     """
-    path = path_in(environment, f"{KEEP}/{JOURNAL}")
+    path = path_in(environment, f"{SHIM_DIRECTORY}/{JOURNAL}")
     try:
         with open(path, encoding="utf-8") as file:
-            said = json.load(file)
+            data = json.load(file)
         return Journal(
-            said["phase"], said["announced"], said["kept"], said["borrowed"], tuple(said["old"]), tuple(said["new"])
+            data["phase"], data["announced"], data["kept"], data["borrowed"], tuple(data["old"]), tuple(data["new"])
         )
     except FileNotFoundError:
         return None
@@ -71,7 +73,7 @@ def read_journal(environment: Environment) -> Journal | None:
 
 
 def write_journal(environment: Environment, journal: Journal) -> None:
-    path = path_in(environment, f"{KEEP}/{JOURNAL}")
+    path = path_in(environment, f"{SHIM_DIRECTORY}/{JOURNAL}")
     with open(f"{path}.new", "w", encoding="utf-8") as file:
         json.dump(fields(journal), file, indent=2)
         file.flush()
@@ -80,9 +82,9 @@ def write_journal(environment: Environment, journal: Journal) -> None:
 
 
 def do_moves(environment: Environment, journal: Journal) -> None:
-    """Do the renames of a journal; if one fails, undo the others.
+    """Perform the renames of a journal; if one fails, undo the others.
 
-    :raises ClocheError: a rename failed; the environment is as it was.
+    :raises ClocheError: a rename failed; the environment is unchanged.
     """
     write_journal(environment, journal)
     try:
@@ -95,9 +97,9 @@ def do_moves(environment: Environment, journal: Journal) -> None:
 
 
 def undo_moves(environment: Environment, journal: Journal) -> None:
-    """Undo the renames of a journal; if one cannot be undone, do the others again.
+    """Undo the renames of a journal; if one cannot be undone, perform the others again.
 
-    :raises ClocheError: a rename failed; the stand-in is installed as before.
+    :raises ClocheError: a rename failed; the stand-in is still installed.
     """
     write_journal(environment, replace(journal, phase="moving"))
     try:
@@ -111,18 +113,18 @@ def undo_moves(environment: Environment, journal: Journal) -> None:
 
 
 def undo_unfinished(environment: Environment) -> None:
-    """Undo what a killed run left unfinished."""
+    """Undo a change that a killed run left unfinished."""
     journal = read_journal(environment)
     if journal is None or journal.phase == "moving":
         if journal is not None:
             revert(environment, journal)
-        shutil.rmtree(path_in(environment, KEEP), ignore_errors=True)
+        shutil.rmtree(path_in(environment, SHIM_DIRECTORY), ignore_errors=True)
 
 
 def revert(environment: Environment, journal: Journal) -> None:
-    """Undo those renames of a journal that were done, the last first.
+    """Undo the completed renames of a journal in reverse order.
 
-    :raises OSError: the system refuses.
+    :raises OSError: a rename failed.
     """
     for source, target in reversed(journal.moves):
         if os.path.lexists(path_in(environment, target)) and not os.path.lexists(path_in(environment, source)):
@@ -130,19 +132,19 @@ def revert(environment: Environment, journal: Journal) -> None:
 
 
 def move(environment: Environment, source: str, target: str) -> None:
-    """Rename below an environment's root, and never replace anything.
+    """Rename a file or directory in an environment without replacing anything.
 
-    :raises OSError: something exists at `target`, or the system refuses.
+    :raises OSError: `target` exists, or the rename failed.
     """
     path = path_in(environment, target)
     if os.path.lexists(path):
-        raise FileExistsError(f"`{path}` is in the way")
+        raise FileExistsError(f"`{path}` already exists")
     os.makedirs(os.path.dirname(path), exist_ok=True)
     os.rename(path_in(environment, source), path)
 
 
 def path_in(environment: Environment, path: str) -> str:
-    """Return the absolute path of what is relative to an environment's root."""
+    """Return the absolute form of a path that is relative to an environment's root."""
     return os.path.join(environment.location, *path.split("/"))
 
 

@@ -22,9 +22,9 @@ IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalVM"}
 def run(
     args: Sequence[str] | None, options: Options | None, env: Mapping[str, str] | None, announced: Announced
 ) -> None:
-    """Create the environment that the arguments ask for and report it.
+    """Create the environment that the arguments describe, and print a report.
 
-    :raises SystemExit: with 2 for invalid arguments; with 0 if they ask for the help or the version.
+    :raises SystemExit: with 2 for invalid arguments, or with 0 after printing the help or the version.
     :raises RuntimeError: the environment cannot be created.
     """
     started = perf_counter()
@@ -52,7 +52,7 @@ def run_with_catch(args: Sequence[str] | None, env: Mapping[str, str] | None, an
 
 
 def report_of(session: Session, milliseconds: float) -> str:
-    """Return what was created, in lines that start like virtualenv's."""
+    """Return a report about the created environment, with the same first words on each line as in virtualenv."""
     assert session.result is not None
     plan, interpreter = session.result.plan, session.result.environment.interpreter
     assert interpreter is not None

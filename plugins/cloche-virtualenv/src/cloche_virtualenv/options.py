@@ -1,4 +1,4 @@
-"""The options of virtualenv, as data: the command line, the variables and the configuration file read this table."""
+"""The options of virtualenv as a table, which the parsers of the command line, variables and configuration file use."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
     Kind: TypeAlias = Literal["flag", "count", "text", "list"]
-    """`list` collects the values of all its occurrences."""
+    """`list` collects the values of all occurrences."""
 
 
 @value
 class Option:
-    """An option, or one of the two that set the same thing (`--download`, `--no-download`)."""
+    """An option; two options may set the same attribute (`--download`, `--no-download`)."""
 
     attribute: str
-    """The name of its value in the parsed options, which is virtualenv's."""
+    """The attribute of the parsed options that it sets, with the same name as in virtualenv."""
     names: tuple[str, ...]
-    """As on the command line. `--no-seed` is also `VIRTUALENV_NO_SEED`, and `no_seed` in the configuration file."""
+    """The names on the command line. `--no-seed` is also `VIRTUALENV_NO_SEED`, and `no_seed` in the file."""
     summary: str
     kind: Kind = "flag"
     metavar: str = ""
     default: object = None
-    """Its value if nothing sets it; the first option of an attribute has it."""
+    """The value if no source sets the attribute; given in the first option of the attribute."""
     true: object = True
-    """What a flag sets."""
+    """The value that a flag sets."""
     false: object = False
-    """What a flag sets that a variable or the file sets to false; `KEEP` for nothing."""
+    """The value that a flag sets if a variable or the file says false; `KEEP` for none."""
     group: str = ""
     """The command line accepts only one option of a group."""
     is_ignored: bool = False
@@ -38,7 +38,7 @@ class Option:
 
 
 KEEP = object()
-"""See `Option.false`."""
+"""A marker: the flag sets nothing; see `Option.false`."""
 
 OPTIONS = (
     Option("with_traceback", ("--with-traceback",), "show where in the program an error occurred", default=False),
@@ -50,8 +50,8 @@ OPTIONS = (
         "reset_app_data", ("--reset-app-data",), "ignored: see `cloche cache clear`", default=False, is_ignored=True
     ),
     Option("discovery", ("--discovery",), "ignored", "text", "NAME", "builtin", is_ignored=True),
-    Option("python", ("-p", "--python"), "which Python; the first that is found of several", "list", "SPEC", ()),
-    Option("try_first_with", ("--try-first-with",), "an interpreter to look at before all others", "list", "EXE", ()),
+    Option("python", ("-p", "--python"), "which Python; of several, the first that is found", "list", "SPEC", ()),
+    Option("try_first_with", ("--try-first-with",), "an interpreter to try before all others", "list", "EXE", ()),
     Option("creator", ("--creator",), "how to create the environment", "text", "NAME", "builtin"),
     Option("clear", ("--clear",), "replace an existing environment", default=False),
     Option("no_vcs_ignore", ("--no-vcs-ignore",), "write no `.gitignore` into the environment", default=False),
@@ -59,7 +59,9 @@ OPTIONS = (
         "venv_redirect", ("--venv-redirect",), "ignored: see the plugin cloche-redirect", false=KEEP, is_ignored=True
     ),
     Option("venv_redirect", ("--no-venv-redirect",), "ignored", true=False, false=KEEP, is_ignored=True),
-    Option("system_site", ("--system-site-packages",), "see the packages of the base interpreter", default=False),
+    Option(
+        "system_site", ("--system-site-packages",), "give access to the packages of the base interpreter", default=False
+    ),
     Option("symlinks", ("--symlinks",), "link to the base interpreter", default=False, group="links"),
     Option("copies", ("--copies", "--always-copy"), "copy the base interpreter", default=False, group="links"),
     Option("seeder", ("--seeder",), "what installs the seed packages", "text", "NAME", "app-data"),
@@ -88,7 +90,7 @@ OPTIONS = (
 
 
 class Options(Namespace):
-    """The parsed options. A program that passes one to `virtualenv.cli_run` finds in it what was chosen."""
+    """The parsed options; a program can pass an instance to `virtualenv.cli_run` and read the values from it."""
 
     def __init__(self, **values: object) -> None:
         super().__init__(**values)

@@ -1,4 +1,4 @@
-"""The plugin: it names the command `cloche virtualenv-shim`, and loads nothing of it."""
+"""The plugin, which registers the command `cloche virtualenv-shim` without importing it."""
 
 from __future__ import annotations
 

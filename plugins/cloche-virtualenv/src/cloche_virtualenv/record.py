@@ -1,4 +1,4 @@
-"""RECORD, the list of a distribution's files with their hashes (recording installed projects)."""
+"""RECORD, the list of a distribution's files with their hashes ("Recording installed projects")."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def record_of(files: Mapping[str, bytes], path: str) -> bytes:
-    """Return the RECORD that lists these files and, without a hash, itself at `path`."""
+    """Return a RECORD that lists these files and, without a hash, itself at `path`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for name, content in files.items():

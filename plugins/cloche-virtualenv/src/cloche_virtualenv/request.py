@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from cloche_virtualenv.options import Options
 
 SOURCES = ("cli", "env var", "file")
-"""Where an option may be set, the strongest first."""
+"""The sources of an option's value, in order of precedence."""
 
 
 class Cache(TypedDict):
-    """Which cache to use, and how."""
+    """The arguments of `cloche.create` that choose the cache."""
 
     cache: str | None
     access: Literal["read-write", "read-only", "none"]
@@ -45,7 +45,7 @@ class Choices(Cache):
 def choices_for(options: Options, environ: Mapping[str, str], version: str, warnings: list[str]) -> Choices:
     """Return the arguments of `cloche.create` for an environment.
 
-    :param version: the virtualenv that the environment says it was created by.
+    :param version: the version of virtualenv to record in `pyvenv.cfg`.
     """
     return {
         **cache_for(options, environ, warnings),
@@ -69,7 +69,7 @@ def choices_for(options: Options, environ: Mapping[str, str], version: str, warn
 def creator_for(options: Options) -> str | None:
     """Return the creator; None to leave the choice to cloche.
 
-    Of `--copies` and `--symlinks` the one from the stronger source counts, and copies if it is the same source.
+    If both `--copies` and `--symlinks` are set, the source with precedence decides; within one source, copies win.
     """
     if options.creator != "builtin":
         return str(options.creator)
@@ -82,7 +82,7 @@ def creator_for(options: Options) -> str | None:
 
 
 def seeds_for(options: Options) -> list[str]:
-    """Return the requirements to install. `bundle` and `embed` mean the version that cloche chooses."""
+    """Return the requirements to install; for `bundle` and `embed`, cloche chooses the version."""
     if options.no_seed:
         return []
     seeds = []
@@ -94,7 +94,7 @@ def seeds_for(options: Options) -> list[str]:
 
 
 def cache_for(options: Options, environ: Mapping[str, str], warnings: list[str]) -> Cache:
-    """Return which cache to use. As virtualenv does, work in a temporary directory if there can be none."""
+    """Return which cache to use; if it cannot be created, use none, as virtualenv does."""
     directory = options.app_data or environ.get("VIRTUALENV_OVERRIDE_APP_DATA", "").strip()
     if options.read_only_app_data:
         return {**user_cache(environ, directory), "access": "read-only"}
@@ -108,7 +108,7 @@ def cache_for(options: Options, environ: Mapping[str, str], warnings: list[str])
 
 
 def user_cache(environ: Mapping[str, str], directory: str = "") -> Cache:
-    """Return the cache in a directory, by default the one that `cloche` itself uses."""
+    """Return the cache in a directory, by default the cache of the command `cloche`."""
     return {
         "cache": os.path.abspath(directory) if directory else environ.get("CLOCHE_CACHE_DIR") or None,
         "access": "read-write",

@@ -1,7 +1,7 @@
-"""What `virtualenv.session_via_cli` and `virtualenv.cli_run` return: an environment, described and then created.
+"""The sessions that `virtualenv.session_via_cli` and `virtualenv.cli_run` return.
 
-A description finds the interpreter and does not touch the destination; tox describes environments that it never
-creates. The attributes are those that tools use, and they are valid before the environment exists.
+Creating a session finds the interpreter but does not touch the destination; tox describes environments that it never
+creates. A session has the attributes that tools use, and they are valid before the environment exists.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from cloche_virtualenv.request import Choices
 
 USER_VARIABLES = ("HOME", "USERPROFILE", "LOCALAPPDATA", "APPDATA", "XDG_CACHE_HOME", "SYSTEMROOT", "CLOCHE_CACHE_DIR")
-"""They locate the user's cache. Tools that pass few variables on still share one cache."""
+"""The variables that locate the user's cache, so that tools which pass on few variables still share one cache."""
 
 LEVELS = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
-"""What is logged, by verbosity."""
+"""The log levels, by verbosity."""
 
 LOGGER = logging.getLogger("cloche")
 
@@ -56,17 +56,17 @@ def session_via_cli(
     env: Mapping[str, str] | None,
     announced: Announced,
 ) -> Session:
-    """Describe the environment that a command line of virtualenv asks for.
+    """Return a session for a command line of virtualenv, without creating the environment.
 
-    :param options: gets the parsed options.
-    :param setup_logging: whether the verbosity decides what cloche logs; otherwise that is left to the program.
+    :param options: the object to store the parsed options in.
+    :param setup_logging: whether to set cloche's log level from the verbosity.
     :param env: environment variables to use instead of `os.environ`.
-    :raises SystemExit: with 2 for invalid arguments; with 0 if they ask for the help or the version.
-    :raises RuntimeError: there is no such interpreter.
+    :raises SystemExit: with 2 for invalid arguments, or with 0 after printing the help or the version.
+    :raises RuntimeError: no matching interpreter is found.
     """
     environ = environment_variables(env)
     options = Options() if options is None else options
-    warnings = read_options([os.fspath(one) for one in args], options, environ, announced)
+    warnings = read_options([os.fspath(argument) for argument in args], options, environ, announced)
     if setup_logging:
         LOGGER.setLevel(LEVELS[min(options.verbosity or 0, len(LEVELS) - 1)])
     choices = choices_for(options, environ, announced.version, warnings)
@@ -76,21 +76,21 @@ def session_via_cli(
 
 
 def environment_variables(env: Mapping[str, str] | None) -> Mapping[str, str]:
-    """Return the variables of a run: those of the process, or `env` and what locates the user's cache."""
+    """Return the variables of the process, or `env` with the variables that locate the user's cache."""
     if env is None:
         return dict(os.environ)
     return {**{name: os.environ[name] for name in USER_VARIABLES if name in os.environ}, **env}
 
 
 class Session:
-    """One environment: described when the session is made, created by `run`."""
+    """An environment that `run` creates; its paths are known before."""
 
     def __init__(self, options: Options, choices: Choices) -> None:
-        """:raises RuntimeError: there is no such interpreter."""
+        """:raises RuntimeError: no matching interpreter is found."""
         self.options = options
         self.verbosity: int = options.verbosity or 0
         self.result: cloche.Result | None = None
-        """What was created; None before `run`."""
+        """The result of `run`; None before it is called."""
         try:
             environment = cloche.describe(options.dest, **choices)
         except (cloche.InterpreterNotFound, cloche.UsageError) as error:
@@ -106,12 +106,12 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Do nothing: a session keeps nothing open."""
+        """Do nothing, because a session holds no resources."""
 
     def run(self) -> None:
-        """Create the environment, all or nothing.
+        """Create the environment, completely or not at all.
 
-        :raises RuntimeError: any refusal or failure; the destination is then as it was.
+        :raises RuntimeError: the environment cannot be created; the destination is unchanged.
         """
         try:
             self.result = cloche.create_with_result(self.options.dest, **self._choices)
@@ -126,17 +126,17 @@ class Session:
 
     @property
     def seeder(self) -> str:
-        """Name of the seeder that was used; empty before `run`, and if there was nothing to install."""
+        """The name of the seeder that was used; empty before `run`, and if there was nothing to install."""
         return (self.result.plan.seeder or "") if self.result else ""
 
     @property
     def activators(self) -> list[str]:
-        """Names of the activators that were used; empty before `run`."""
+        """The names of the activators that were used; empty before `run`."""
         return list(self.result.plan.activators) if self.result else []
 
 
 def text_of(error: cloche.ClocheError) -> str:
-    """Return an error with its hint, without those parts of the hint that are about options of cloche alone."""
+    """Return an error with its hint, without the parts of the hint about options that only cloche has."""
     known = {name for option in OPTIONS for name in option.names}
     parts = (error.hint or "").replace("`--cache-dir`", "`--app-data`").split("; ")
     possible = "; ".join(part for part in parts if known.issuperset(re.findall(r"--[a-z][a-z-]*", part)))
@@ -153,7 +153,7 @@ class Creator:
 
     @property
     def interpreter(self) -> PythonInfo:
-        """The base interpreter as `python_discovery` describes it, which tools use as well.
+        """The base interpreter as `python_discovery` describes it; tools use that type.
 
         :raises RuntimeError: it cannot be queried.
         """
@@ -180,7 +180,7 @@ class Creator:
         return self.environment.bin
 
     script_dir = bin_dir
-    """virtualenv distinguishes between the directories of Python and of console scripts. In cloche they are the same."""
+    """The directory of console scripts, which in cloche is always that of the Python executable."""
 
     @property
     def purelib(self) -> Path:
@@ -200,7 +200,7 @@ class Creator:
 
     @property
     def pyenv_cfg(self) -> dict[str, str]:
-        """The settings in `pyvenv.cfg`; empty while there is none."""
+        """The settings in `pyvenv.cfg`; empty if the file does not exist."""
         try:
             lines = self.environment.config.read_text(encoding="utf-8").split("\n")
         except OSError:

@@ -1,4 +1,4 @@
-"""Install the stand-in for virtualenv into a tool's environment and remove it again: all or nothing, and exactly."""
+"""Install the stand-in for virtualenv into a tool's environment, and remove it again without a trace."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from cloche import DestinationError, __version__, load, lock_environment
 from cloche.model.value import value
 from cloche_virtualenv.installed import metadata_directory, pieces_of_virtualenv, version_of
-from cloche_virtualenv.journal import KEEP, Journal, do_moves, path_in, read_journal, undo_moves, undo_unfinished
+from cloche_virtualenv.journal import (
+    SHIM_DIRECTORY,
+    Journal,
+    do_moves,
+    path_in,
+    read_journal,
+    undo_moves,
+    undo_unfinished,
+)
 from cloche_virtualenv.stand_in import check_stand_in, directories_of, missing_modules, write_stand_in
 
 if TYPE_CHECKING:
@@ -17,10 +25,10 @@ if TYPE_CHECKING:
 
     from cloche import Environment
 
-LIKE = "21.15.8"
-"""The virtualenv whose interface the stand-in has; it claims to be this version if it replaces none."""
+COMPATIBLE_VERSION = "21.15.8"
+"""The version of virtualenv that the stand-in is compatible with, and reports if it replaces no virtualenv."""
 
-OLDEST = (3, 10)
+MINIMUM_PYTHON = (3, 10)
 """The oldest Python that cloche runs on."""
 
 
@@ -36,13 +44,13 @@ class Status:
     kept: str
     """The version of the virtualenv that is kept aside; empty if there is none."""
     borrowed: Mapping[str, str]
-    """Modules that the stand-in borrows from elsewhere, and the directories that they are in."""
+    """The modules that the stand-in borrows from another environment, with the directories that contain them."""
     replaced: bool = False
-    """Whether something else has been installed over the stand-in."""
+    """Whether another virtualenv was installed over the stand-in."""
 
 
 def status(target: str) -> Status:
-    """Return which virtualenv an environment has, and change nothing.
+    """Return which virtualenv an environment has, without changing anything.
 
     :raises DestinationError: `target` is not an environment.
     """
@@ -51,27 +59,27 @@ def status(target: str) -> Status:
     found = version_of(metadata_directory(environment))
     if journal is None or journal.phase == "moving":
         return Status(environment.location, found, False, "", {})
-    is_there = found == journal.announced
-    return Status(environment.location, found, is_there, journal.kept, journal.borrowed, replaced=not is_there)
+    is_installed = found == journal.announced
+    return Status(environment.location, found, is_installed, journal.kept, journal.borrowed, replaced=not is_installed)
 
 
 def install(target: str) -> Status:
-    """Install the stand-in into a tool's environment and keep aside what it replaces.
+    """Install the stand-in into a tool's environment, and keep the virtualenv that it replaces.
 
     :raises DestinationError: `target` is not an environment, or its Python cannot run cloche, or it has a virtualenv
         that could not be restored.
-    :raises ClocheError: the stand-in does not work there. The environment is as it was.
+    :raises ClocheError: the stand-in does not work there. The environment is unchanged.
     """
     environment = load(target)
     check_python(environment)
     with lock_environment(environment.location):
         undo_unfinished(environment)
         if (journal := read_journal(environment)) is not None:
-            take_out(environment, journal)
+            uninstall(environment, journal)
         old, kept = pieces_of_virtualenv(environment)
         borrowed = directories_of(missing_modules(environment))
-        announced = f"{kept or LIKE}+cloche.{__version__}"
-        keep = path_in(environment, KEEP)
+        announced = f"{kept or COMPATIBLE_VERSION}+cloche.{__version__}"
+        keep = path_in(environment, SHIM_DIRECTORY)
         new = os.path.join(keep, "new")
         os.mkdir(keep)
         try:
@@ -89,10 +97,10 @@ def install(target: str) -> Status:
 def remove(target: str) -> Status:
     """Remove the stand-in from a tool's environment and restore what it replaced.
 
-    If something else was installed over the stand-in, that stays, and what was kept aside is deleted.
+    If another virtualenv was installed over the stand-in, keep it and delete the original.
 
     :raises DestinationError: `target` is not an environment, or has no stand-in.
-    :raises ClocheError: the system refuses; the stand-in is installed as before.
+    :raises ClocheError: a file cannot be renamed; the stand-in is still installed.
     """
     environment = load(target)
     with lock_environment(environment.location):
@@ -103,28 +111,31 @@ def remove(target: str) -> Status:
                 f"there is no stand-in for virtualenv in `{environment.location}`",
                 hint="`cloche virtualenv-shim install` installs it",
             )
-        take_out(environment, journal)
+        uninstall(environment, journal)
     return status(target)
 
 
-def take_out(environment: Environment, journal: Journal) -> None:
-    """Remove the stand-in and restore what was kept, unless something else has been installed over it.
+def uninstall(environment: Environment, journal: Journal) -> None:
+    """Remove the stand-in and restore the original, unless another virtualenv was installed over the stand-in.
 
-    :raises ClocheError: the system refuses; the stand-in is installed as before.
+    :raises ClocheError: a file cannot be renamed; the stand-in is still installed.
     """
     if version_of(metadata_directory(environment)) in ("", journal.announced):
         undo_moves(environment, journal)
-    shutil.rmtree(path_in(environment, KEEP))
+    shutil.rmtree(path_in(environment, SHIM_DIRECTORY))
 
 
 def check_python(environment: Environment) -> None:
-    """:raises DestinationError: the environment's Python cannot run cloche."""
+    """Check that the environment's Python can run cloche.
+
+    :raises DestinationError: it cannot.
+    """
     base = environment.interpreter
     if base is None or not os.path.exists(environment.path_to(environment.layout.executable)):
         raise DestinationError(
-            f"the Python of `{environment.location}` does not exist any more", hint="`cloche doctor` shows more"
+            f"the Python of `{environment.location}` no longer exists", hint="`cloche doctor` shows details"
         )
-    if base.version[:2] < OLDEST:
+    if base.version[:2] < MINIMUM_PYTHON:
         raise DestinationError(
             f"`{environment.location}` has {base.name}, but cloche needs Python 3.10 or later",
             hint="install the tool for a newer Python",

@@ -1,4 +1,4 @@
-"""The files of the stand-in for virtualenv, and what it needs from elsewhere."""
+"""The files of the stand-in for virtualenv, and the modules that it needs."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ DISTRIBUTIONS = {
     "distlib": "distlib",
     "tomli": "tomli",
 }
-"""What the stand-in imports, by module, and the distribution that contains it."""
+"""The modules that the stand-in imports, each with the distribution that contains it."""
 
-SHOW_MISSING = """
+LIST_MISSING = """
 import importlib.util, json, sys
 print(json.dumps([name for name in sys.argv[1:] if importlib.util.find_spec(name) is None]))
 """
 
-TRY = """
+IMPORT_STAND_IN = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import virtualenv.app_data, virtualenv.info, virtualenv.discovery.cached_py_info, virtualenv.seed.wheels.embed
@@ -48,14 +48,14 @@ def missing_modules(environment: Environment) -> list[str]:
     base = environment.interpreter
     needs_tomli = base is not None and base.version < (3, 11)
     names = [name for name in DISTRIBUTIONS if name != "tomli" or needs_tomli]
-    found: list[str] = json.loads(run_in(environment, SHOW_MISSING, *names))
+    found: list[str] = json.loads(run_in(environment, LIST_MISSING, *names))
     return found
 
 
 def directories_of(modules: Sequence[str]) -> dict[str, str]:
-    """Return the directories from which this program imports modules.
+    """Return the directories from which the current process imports these modules.
 
-    :raises ClocheError: it does not have one of them either.
+    :raises ClocheError: a module is not installed here either.
     """
     found = {}
     for name in modules:
@@ -63,7 +63,7 @@ def directories_of(modules: Sequence[str]) -> dict[str, str]:
             origin = os.path.abspath(str(import_module(name).__file__))
         except ImportError:
             raise ClocheError(
-                f"the tool needs `{name}`, and neither it nor cloche has it",
+                f"the stand-in needs `{name}`, but neither the tool's environment nor cloche's has it",
                 hint=f"install {DISTRIBUTIONS[name]} into one of the two environments",
             ) from None
         is_package = os.path.basename(origin).startswith("__init__.")
@@ -72,16 +72,16 @@ def directories_of(modules: Sequence[str]) -> dict[str, str]:
 
 
 def write_stand_in(environment: Environment, root: str, announced: str, borrowed: Mapping[str, str]) -> list[str]:
-    """Write the stand-in below `root`, laid out as in the environment; return its pieces, relative to `root`.
+    """Write the stand-in into `root`, with the environment's layout; return its paths, relative to `root`.
 
-    :param borrowed: directories of the modules that the environment lacks.
+    :param borrowed: the directories of the modules that the environment does not have.
     """
     site, info = environment.layout.purelib, f"virtualenv-{announced}.dist-info"
     script = console_script(environment, "virtualenv", "virtualenv.__main__:run_with_catch")
     files = {f"virtualenv/{path}": content for path, content in package_files()}
     files["virtualenv/version.py"] = f"__version__ = {announced!r}\n".encode()
     rows = "".join(f"    {name!r}: {directory!r},\n" for name, directory in borrowed.items())
-    files["virtualenv/_places.py"] = f"PLACES: dict[str, str] = {{\n{rows}}}\n".encode()
+    files["virtualenv/_directories.py"] = f"DIRECTORIES: dict[str, str] = {{\n{rows}}}\n".encode()
     own = [DISTRIBUTIONS[name] for name in ("cloche", "cloche_virtualenv", "python_discovery") if name not in borrowed]
     files[f"{info}/METADATA"] = "".join(
         [
@@ -108,7 +108,7 @@ def write_stand_in(environment: Environment, root: str, announced: str, borrowed
 
 
 def package_files() -> Iterator[tuple[str, bytes]]:
-    """Yield the files of the package `virtualenv`, relative to it."""
+    """Yield the paths and contents of the files of the package `virtualenv`, relative to the package."""
     root = os.path.join(os.path.dirname(__file__), "standin", "virtualenv")
     for directory, _, names in os.walk(root):
         for name in sorted(names):
@@ -119,17 +119,20 @@ def package_files() -> Iterator[tuple[str, bytes]]:
 
 
 def check_stand_in(environment: Environment, root: str, announced: str) -> None:
-    """:raises ClocheError: the stand-in below `root` does not work with the environment's Python."""
+    """Check that the stand-in in `root` works with the environment's Python.
+
+    :raises ClocheError: it does not.
+    """
     site = os.path.join(root, *environment.layout.purelib.split("/"))
-    said = run_in(environment, TRY, site).strip()
-    if said != announced:
-        raise ClocheError(f"the stand-in says that it is virtualenv `{said}`, not `{announced}`")
+    version = run_in(environment, IMPORT_STAND_IN, site).strip()
+    if version != announced:
+        raise ClocheError(f"the stand-in reports the version `{version}` instead of `{announced}`")
 
 
 def run_in(environment: Environment, program: str, *arguments: str) -> str:
-    """Run a program with the environment's Python and return what it prints.
+    """Run a program with the environment's Python and return its output.
 
-    :raises ClocheError: it failed; the message has the last line of its error output.
+    :raises ClocheError: the program failed; the message contains the last line of its error output.
     """
     python = environment.path_to(environment.layout.executable)
     done = subprocess.run(
@@ -140,9 +143,9 @@ def run_in(environment: Environment, program: str, *arguments: str) -> str:
         check=False,
     )
     if done.returncode != 0:
-        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
         raise ClocheError(
-            f"the stand-in does not work in `{environment.location}`: {said[-1]}",
+            f"the stand-in does not work in `{environment.location}`: {lines[-1]}",
             hint="install `cloche-virtualenv` there with pip, and try again",
         )
     return done.stdout

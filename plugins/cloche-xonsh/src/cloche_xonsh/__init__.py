@@ -1,4 +1,4 @@
-"""Activates an environment in xonsh."""
+"""A plugin with an activator for xonsh."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from cloche import Environment, Inexpressible, Interpreter, Script, hookimpl, relocatable, render, resource
 from cloche.shells import python
-from cloche.shells.shell import PLAIN
+from cloche.shells.family import PLAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cloche.shells.words import Word
 
 EXPANDED = re.compile(r"""\$(?:\w+|\{(['"]?)\w+\1\})|=~|:~""")
-"""What xonsh replaces in the directories of a variable whose name ends with PATH, each time it looks at one."""
+"""Text that xonsh expands in the entries of a variable whose name ends with PATH, each time it reads them."""
 
 
 class Xonsh:
@@ -28,9 +28,9 @@ class Xonsh:
         return None
 
     def quote(self, text: str) -> str:
-        """Return `text` as a Python literal of ASCII characters, which has no `$` that xonsh could see in it.
+        """Return `text` as a Python literal in ASCII, without `$`, which xonsh would expand.
 
-        :raises cloche.Inexpressible: no variable can hold it, or it is not Unicode.
+        :raises cloche.Inexpressible: the text contains NUL or is not Unicode.
         """
         if "\0" in text:
             raise Inexpressible("xonsh cannot hold a NUL character in an environment variable")
@@ -41,7 +41,7 @@ class Xonsh:
     def scripts(self, environment: Environment) -> list[Script]:
         """Return the script.
 
-        :raises cloche.Inexpressible: the environment lies where no entry of PATH can lead in xonsh.
+        :raises cloche.Inexpressible: xonsh would expand the environment's path in PATH.
         """
         if environment.placement == "relocatable":
             template = relocatable(resource(__name__, "activate.xsh"), resource(__name__, "here.xsh"))
@@ -52,7 +52,7 @@ class Xonsh:
         return [Script("activate.xsh", render(resource(__name__, "activate.xsh"), environment.values, self.quote))]
 
     def source_line(self, path: str) -> str:
-        """Return the command; a quoted word would be expanded, what Python works out is not."""
+        """Return the command, with a Python expression, because xonsh expands quoted words."""
         return f"source {path if PLAIN.issuperset(path) else f'@({self.quote(path)})'}"
 
     def read_words(self, line: str) -> Iterator[Word]:

@@ -1,8 +1,8 @@
-# Activates this environment in xonsh; `deactivate` leaves it and puts everything back.
+# Activates this environment in xonsh; `deactivate` undoes it.
 #
 #     source .venv/bin/activate.xsh
 #
-# A sourced file shares its names with the user, so everything is within one function, which is gone at the end.
+# A sourced file shares its namespace with the user, so all code is in one function, which is deleted at the end.
 
 
 def _cloche_activate():
@@ -22,15 +22,15 @@ def _cloche_activate():
     pkg_config = __CLOCHE_PKG_CONFIG__
     prompt = __CLOCHE_PROMPT__
 
-    # Leave what is active, whichever tool activated it.
+    # Deactivate the active environment, whichever tool activated it.
     if "deactivate" in aliases and callable(aliases["deactivate"]):
         aliases["deactivate"]([])
 
     def raw(name):
-        """Return the entries of a list of directories as they are written; looking at one would expand it."""
+        """Return the entries of a list of directories without expansion, which ordinary access would perform."""
         return list((EnvPath([]) + env[name])._l)
 
-    # What is set, as programs see it; `in env` is true of variables that merely have a default.
+    # The variables that programs receive; `in env` is also true for variables that only have a default.
     is_set = env.detype()
     old = {name: env[name] for name in names if name in is_set}
     lists = {}
@@ -52,7 +52,7 @@ def _cloche_activate():
     if "PYTHONHOME" in old:
         del env["PYTHONHOME"]
 
-    # xonsh's own prompt has a field for the name, and takes braces in it for colours.
+    # The prompt of xonsh has a field for the name, in which braces denote colors.
     fields = env["PROMPT_FIELDS"]
 
     def env_name():
@@ -71,7 +71,7 @@ def _cloche_activate():
         for name in names:
             again = old.get(name)
             if name in lists and name in now:
-                # What has been put around our entry meanwhile stays.
+                # Keep entries that were added around ours.
                 entry, whole = lists[name]
                 entries = raw(name)
                 if entries != whole and entry in entries:

@@ -1,1 +1,1 @@
-"""What activates an environment, a package for each shell: the script files and the quoter."""
+"""The built-in activators: one package per shell family, with its script templates."""

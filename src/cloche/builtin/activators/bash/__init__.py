@@ -1,6 +1,6 @@
-"""Activates in bash and every other shell of the POSIX family: sh, dash, ksh, mksh, zsh, yash, BusyBox.
+"""An activator for bash and the other POSIX-like shells: sh, dash, ksh, mksh, zsh, yash and BusyBox sh.
 
-One file serves them all, so it must use nothing that one of them cannot parse.
+All of them read the same script, so it must contain only syntax that each of them can parse.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Bash:
-    """The activator `bash`; on Windows its shell is Git Bash, MSYS2 or Cygwin."""
+    """The activator `bash`; on Windows, it is for Git Bash, MSYS2 and Cygwin."""
 
     name = "bash"
     quote = staticmethod(posix.quote)

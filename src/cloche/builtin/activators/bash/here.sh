@@ -1,5 +1,5 @@
-# Where this file lies. bash, zsh and ksh93 tell that, each in its own way. To the others Linux does: it shows what a
-# shell has open, so of the files with this one's name it is the one that was opened last.
+# Find the path of this file. bash, zsh and ksh93 each provide it in a different way. For other shells, use the open
+# files of the process (on Linux): among those with this file's name, it is the last one opened.
 _VIRTUAL_FILE=
 # shellcheck disable=SC3028  # only bash reads its variable
 case "${BASH_VERSION:+bash}${ZSH_VERSION:+zsh}${KSH_VERSION-}" in
@@ -8,7 +8,7 @@ case "${BASH_VERSION:+bash}${ZSH_VERSION:+zsh}${KSH_VERSION-}" in
     Version*) eval '_VIRTUAL_FILE="${.sh.file}"' ;;
     *)
         _VIRTUAL_NAME=3
-        while [ "$_VIRTUAL_NAME" -lt 128 ]; do # yash keeps what it reads at 100
+        while [ "$_VIRTUAL_NAME" -lt 128 ]; do # yash opens scripts as descriptor 100
             if [ -f "/proc/self/fd/$_VIRTUAL_NAME" ]; then
                 {
                     _OLD_VIRTUAL_VALUE=$(PATH="${PATH-}:/usr/bin:/bin" readlink /proc/self/fd/0 && echo .) || :
@@ -34,7 +34,7 @@ while [ -h "$_VIRTUAL_FILE" ]; do
         *) _VIRTUAL_FILE="${_VIRTUAL_FILE%/*}/${_OLD_VIRTUAL_VALUE%??}" ;;
     esac
 done
-# Its directory by the name that people use; if that is a link's, by the system's own.
+# Get its directory as a logical path; if that is a symbolic link, as a physical path.
 for _VIRTUAL_NAME in -L -P; do
     _OLD_VIRTUAL_VALUE=$(
         CDPATH=''
@@ -54,7 +54,7 @@ case "$_OLD_VIRTUAL_VALUE" in
     */__CLOCHE_BIN_NAME__) VIRTUAL_ENV="${_OLD_VIRTUAL_VALUE%/*}" ;;
 esac
 if ! [ -f "${VIRTUAL_ENV:-/dev/null}/"__CLOCHE_BIN_NAME__/activate ]; then
-    echo 'this shell does not tell a script where it lies; say it, in this shell:' >&2
+    echo 'cannot determine the path of this script; in this shell, type:' >&2
     echo '    VIRTUAL_ENV_SCRIPT=ENVIRONMENT/bin/activate; . "$VIRTUAL_ENV_SCRIPT"' >&2
     _OLD_VIRTUAL_BIN=/dev/null
     unset _VIRTUAL_TCL _VIRTUAL_TK _VIRTUAL_LINE _VIRTUAL_EXPORTS _VIRTUAL_NAME _VIRTUAL_FILE
@@ -63,7 +63,7 @@ if ! [ -f "${VIRTUAL_ENV:-/dev/null}/"__CLOCHE_BIN_NAME__/activate ]; then
 fi
 unset _VIRTUAL_FILE
 VIRTUAL_ENV_PROMPT=__CLOCHE_PROMPT__
-# shellcheck disable=SC2194  # a slot is no constant
+# shellcheck disable=SC2194  # the slot is not a constant
 case __CLOCHE_NAMING__ in
     directory) VIRTUAL_ENV_PROMPT="${VIRTUAL_ENV##*/}" ;;
 esac

@@ -1,6 +1,6 @@
-"""Activates in cmd.exe, the Windows command prompt.
+"""An activator for cmd.exe, the Windows command prompt.
 
-A batch file is read by rules that escape little; what they leave no way to write is refused here, never written half.
+The syntax of batch files cannot escape every character. Text that it cannot express is refused, never altered.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ class Batch:
     def refusal(self, interpreter: Interpreter) -> str | None:
         if interpreter.os_name == "nt":
             return None
-        return f"for Windows only, and {interpreter.name} is for `{interpreter.platform}`"
+        return f"for Windows only, but {interpreter.name} is for `{interpreter.platform}`"
 
     def scripts(self, environment: Environment) -> list[Script]:
-        activate, known = resource(__name__, "activate.bat"), environment.values
+        activate, values = resource(__name__, "activate.bat"), environment.values
         if environment.placement == "relocatable":
-            activate, known = relocatable(activate, resource(__name__, "here.bat")), environment.values_anywhere
+            activate, values = relocatable(activate, resource(__name__, "here.bat")), environment.values_anywhere
         values = {
-            **known,
+            **values,
             "TO_BIN": "\\" + environment.layout.bin.replace("/", "\\"),
             "TO_PKG_CONFIG": "\\lib\\pkgconfig",
-            "DRAWN_PROMPT": known["PROMPT"].replace("$", "$$"),  # in PROMPT `$` begins a code
+            "ESCAPED_PROMPT": values["PROMPT"].replace("$", "$$"),  # in PROMPT, `$` begins a code
         }
-        values["BEYOND_ASCII"] = "no" if "".join(values.values()).isascii() else "yes"
+        values["IS_ASCII"] = "yes" if "".join(values.values()).isascii() else "no"
         routines = resource(__name__, "routines.bat")
         return [
             Script("activate.bat", render(activate, values, self.quote) + routines, "\r\n"),

@@ -1,26 +1,26 @@
-@rem Activates this environment in cmd.exe: `call ENVIRONMENT\Scripts\activate`. `deactivate` puts everything back.
+@rem Activates this environment in cmd.exe: `call ENVIRONMENT\Scripts\activate`. `deactivate` undoes it.
 @rem
-@rem Every line begins with @, because `echo off` would outlast the script. No variable's value is ever expanded with
-@rem percent signs: cmd would go on to parse it, and run what follows an ampersand in it. See `:put` at the end.
-@rem Slots stand without quotes in `set NAME=...`, where a caret before a character is all the quoting there is.
+@rem Every line begins with @, because `echo off` would stay in effect after the script. Values of variables are never
+@rem expanded with percent signs, because cmd would parse the result and run a command after an ampersand. See `:put`
+@rem at the end. Slots are not in quotes: after `set NAME=`, carets escape special characters.
 
-@rem What is active already goes first, whichever tool activated it: all of them save under these names. Only this
-@rem script saves VIRTUAL_ENV too; another tool's environment leaves none behind.
+@rem First, deactivate the active environment. All tools save variables under these names, but only this script saves
+@rem VIRTUAL_ENV; with another tool, it was unset before.
 @if defined _OLD_VIRTUAL_PATH if not defined _OLD_VIRTUAL_VIRTUAL_ENV set "_UNSET_VIRTUAL_VIRTUAL_ENV=1"
 @if defined _OLD_VIRTUAL_PATH if not defined _OLD_VIRTUAL_VIRTUAL_ENV_PROMPT set "_UNSET_VIRTUAL_VIRTUAL_ENV_PROMPT=1"
 @call :restore_all
 
 @for %%v in (PATH PYTHONHOME PKG_CONFIG_PATH VIRTUAL_ENV VIRTUAL_ENV_PROMPT) do @call :save %%v
 
-@rem `!` needs a caret of its own where the caller has delayed expansion on. The quoter writes this variable before it.
+@rem If the caller has enabled delayed expansion, `!` needs additional carets. Quoted text refers to this variable.
 @set "_CLOCHE_CARET=^^"
 @if not "!!"=="" set "_CLOCHE_CARET="
 
-@rem cmd reads this file in the console's code page, and it is written in UTF-8.
+@rem cmd decodes this file with the code page of the console, but it is in UTF-8.
 @set "_CLOCHE_CODE_PAGE="
-@if __CLOCHE_BEYOND_ASCII__==yes call :utf8
+@if __CLOCHE_IS_ASCII__==no call :utf8
 @set VIRTUAL_ENV=__CLOCHE_ROOT__
-@set _CLOCHE_PROMPT=(__CLOCHE_DRAWN_PROMPT__)
+@set _CLOCHE_PROMPT=(__CLOCHE_ESCAPED_PROMPT__)
 @set VIRTUAL_ENV_PROMPT=__CLOCHE_PROMPT__
 @set _CLOCHE_TCL_LIBRARY=__CLOCHE_TCL_LIBRARY__
 @set _CLOCHE_TK_LIBRARY=__CLOCHE_TK_LIBRARY__

@@ -1,4 +1,4 @@
-@rem Puts back what activating an environment changed; does nothing where none is active.
+@rem Undoes the activation of an environment; does nothing if none is active.
 
 @call :restore_all
 @exit /b 0

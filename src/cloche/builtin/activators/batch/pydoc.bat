@@ -1,4 +1,4 @@
-@rem Runs pydoc in this environment, wherever it is called from.
+@rem Runs the pydoc of this environment.
 
 @setlocal DisableDelayedExpansion
 @"%~dp0python" -m pydoc %*

@@ -1,6 +1,6 @@
-"""Activates in csh and tcsh.
+"""An activator for csh and tcsh.
 
-A csh script can be trusted with less than a POSIX one: what it cannot hold is refused here, never written half.
+The syntax of csh cannot quote every character. Text that it cannot express is refused, never altered.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Csh:
     source_line = staticmethod(csh.source_line)
 
     def refusal(self, interpreter: Interpreter) -> str | None:
-        return "has no shell to serve on Windows" if interpreter.os_name == "nt" else None
+        return "not supported on Windows" if interpreter.os_name == "nt" else None
 
     def scripts(self, environment: Environment) -> list[Script]:
         text, values = resource(__name__, "activate.csh"), environment.values

@@ -1,14 +1,14 @@
-# Activates this environment in the csh or tcsh that reads it; `deactivate` leaves it and puts everything back.
+# Activates this environment in the current csh or tcsh; `deactivate` undoes it.
 # Use:  source bin/activate.csh
 
 if ($?0) then
     if ($0:t == activate.csh) then
-        sh -c 'echo "this script changes the shell that reads it, so running it does nothing; type: source $0" >&2' $0:q
+        sh -c 'echo "this script must be sourced, not run; type: source $0" >&2' $0:q
         exit 33
     endif
 endif
 
-# Leave what is active in this shell, through the alias of whatever made it.
+# Deactivate the active environment with the alias of the tool that activated it.
 if ($?_OLD_VIRTUAL_PATH) then
     if ("`alias deactivate`" != '') then
         deactivate nondestructive
@@ -21,7 +21,7 @@ if ($_virtual_tcl:q != '') set _virtual_names = ($_virtual_names TCL_LIBRARY)
 set _virtual_tk = __CLOCHE_TK_LIBRARY__
 if ($_virtual_tk:q != '') set _virtual_names = ($_virtual_names TK_LIBRARY)
 
-# Remember each variable that is about to change. csh has no functions: for each, an alias puts it back.
+# Save each variable that will change. csh has no functions, so each variable gets an alias that restores it.
 alias _virtual_leave_TCL_LIBRARY ''
 alias _virtual_leave_TK_LIBRARY ''
 foreach _virtual_name ($_virtual_names)
@@ -50,12 +50,12 @@ set _virtual_rest = ''
 if ($?PATH) then
     if ($PATH:q != '') set _virtual_rest = ':'$PATH:q
 else
-    # Always set: to every tool it says that an environment is active.
+    # Always set: other tools recognize an active environment by it.
     set _OLD_VIRTUAL_PATH = ''
 endif
 setenv PATH $VIRTUAL_ENV:q/__CLOCHE_BIN_NAME__$_virtual_rest:q
 
-# tcsh draws `%$NAME` as the text that NAME holds, with nothing in it expanded. csh has only the text itself to draw.
+# tcsh replaces `%$NAME` by the value of NAME and expands nothing in it. In csh, the prompt contains the text itself.
 alias _virtual_leave_prompt ''
 set _virtual_prompt = $?prompt
 if ($VIRTUAL_ENV_PROMPT:q == '') set _virtual_prompt = 0
@@ -66,7 +66,7 @@ if ($_virtual_prompt) then
     set _OLD_VIRTUAL_PROMPT = ($prompt:q)
     if ($?tcsh) then
         set prompt = ('(%$VIRTUAL_ENV_PROMPT) '$prompt:q)
-        # A prompt without the reference is the user's own, chosen meanwhile.
+        # Without the reference, the user has set another prompt: keep it.
         alias _virtual_leave_prompt 'if ("$prompt:q" =~ *VIRTUAL_ENV_PROMPT*) set prompt = ($_OLD_VIRTUAL_PROMPT:q)'
     else
         set prompt = ('('$VIRTUAL_ENV_PROMPT:q') '$prompt:q)
@@ -74,7 +74,7 @@ if ($_virtual_prompt) then
     endif
 endif
 
-# No environment brings `pydoc`, so the one on PATH would be another Python's. One of the user's own making stays.
+# An environment has no `pydoc`, so the one on PATH belongs to another Python. Keep a `pydoc` of the user.
 alias _virtual_leave_pydoc ''
 if ("`alias pydoc`" == '') then
     alias pydoc 'python -m pydoc'

@@ -1,4 +1,4 @@
-# Where this file lies. csh does not tell; Linux shows what a shell has open, and so does lsof elsewhere.
+# Find the path of this file. csh does not provide it, so use the open files of the process (/proc on Linux, or lsof).
 if (-d /proc/$$/fd) then
     set _virtual_file = "`find /proc/$$/fd -type l -exec readlink '{}' \; | grep -x '.*/activate.csh' | tail -n 1`"
 else
@@ -13,7 +13,7 @@ endif
 set _virtual_file = "$_virtual_file:h"
 set _virtual_root = "$_virtual_file:h"
 if (! -f $_virtual_root:q/__CLOCHE_BIN_NAME__/activate.csh) then
-    sh -c 'printf "%s\n" "$@" >&2' sh 'this shell does not tell a script where it lies; say it, in this shell:' \
+    sh -c 'printf "%s\n" "$@" >&2' sh 'cannot determine the path of this script; in this shell, type:' \
         '    setenv VIRTUAL_ENV_SCRIPT /ENVIRONMENT/bin/activate.csh; source $VIRTUAL_ENV_SCRIPT:q'
     unalias _virtual_leave_*
     unset _OLD_VIRTUAL_*

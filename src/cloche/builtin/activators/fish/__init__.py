@@ -1,4 +1,4 @@
-"""Activates in fish; what it writes must hold in every fish from 3.0 on."""
+"""An activator for fish 3.0 and later."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Fish:
     source_line = staticmethod(fish.source_line)
 
     def refusal(self, interpreter: Interpreter) -> str | None:
-        return "has no shell to serve on Windows" if interpreter.os_name == "nt" else None
+        return "not supported on Windows" if interpreter.os_name == "nt" else None
 
     def scripts(self, environment: Environment) -> list[Script]:
         text, values = resource(__name__, "activate.fish"), environment.values

@@ -1,30 +1,30 @@
-# Activates this environment in the fish that reads it; `deactivate` leaves it and puts everything back.
+# Activates this environment in the current fish shell; `deactivate` undoes it.
 # Use:  source bin/activate.fish
 #
-# `builtin` stands where a user's function could have taken a builtin's name.
+# `builtin` precedes the builtins that users may have replaced by functions.
 
 if not status stack-trace | string match -q '*'
-    echo "this script changes the fish that reads it, so running it does nothing; type: source "(status filename) >&2
+    echo "this script must be sourced, not run; type: source "(status filename) >&2
     exit 33
 end
 
-# Leave what is active in this fish, through the function of whatever made it.
+# Deactivate the active environment with the function of the tool that activated it.
 if set -q _OLD_VIRTUAL_PATH; and builtin functions -q deactivate
     deactivate nondestructive
 end
 
-function deactivate -d 'Leave the Python environment and put everything back'
+function deactivate -d 'Deactivate the Python environment'
     if set -q _OLD_VIRTUAL_STATE
-        # What has been put around our directory in PATH stays. Where ours is gone, PATH becomes what it was.
-        set -l place (builtin contains -i -- $_OLD_VIRTUAL_BIN $PATH)
-        if test -n "$place"
+        # Keep entries that were added to PATH around ours. Without our entry, PATH gets its old value.
+        set -l index (builtin contains -i -- $_OLD_VIRTUAL_BIN $PATH)
+        if test -n "$index"
             set -g _OLD_VIRTUAL_PATH $PATH
-            set -e _OLD_VIRTUAL_PATH[$place]
+            set -e _OLD_VIRTUAL_PATH[$index]
         end
         for entry in $_OLD_VIRTUAL_STATE
             set -l name (string split = $entry)
             set -l saved _OLD_VIRTUAL_$name[1]
-            # A saved value is missing where another tool's `deactivate` has put it back already.
+            # A saved value is missing if another tool's `deactivate` has already restored it.
             switch "$name[2]"
                 case exported
                     set -q $saved; and set -gx $name[1] $$saved
@@ -37,7 +37,7 @@ function deactivate -d 'Leave the Python environment and put everything back'
         end
 
         if builtin functions -q _old_fish_prompt
-            # A prompt that does not use the old one is the user's own, chosen meanwhile.
+            # If the prompt does not call the old one, the user has set another prompt: keep it.
             if builtin functions fish_prompt | string match -q '*_old_fish_prompt*'
                 builtin functions -e fish_prompt
                 builtin functions -c _old_fish_prompt fish_prompt
@@ -56,15 +56,15 @@ function deactivate -d 'Leave the Python environment and put everything back'
     end
 end
 
-# If another tool's environment took the place of one of ours, this puts back what that tool did not know of.
+# If another tool replaced one of our environments, restore the variables that it does not know.
 deactivate nondestructive
 
 set -g _OLD_VIRTUAL_STATE
 set -l tcl __CLOCHE_TCL_LIBRARY__
 set -l tk __CLOCHE_TK_LIBRARY__
 
-# Remember each variable that is about to change, and whether it is exported, set or unset. Only the global scope
-# counts: what a universal variable holds shows again by itself when the global one is gone.
+# Save each variable that will change, and whether it is exported, set or unset. Only the global scope matters, because
+# a universal variable becomes visible again when the global one is erased.
 for name in PATH VIRTUAL_ENV VIRTUAL_ENV_PROMPT PYTHONHOME PKG_CONFIG_PATH TCL_LIBRARY TK_LIBRARY
     switch $name:$tcl:$tk
         case 'TCL_LIBRARY::*' 'TK_LIBRARY:*:'
@@ -78,7 +78,7 @@ for name in PATH VIRTUAL_ENV VIRTUAL_ENV_PROMPT PYTHONHOME PKG_CONFIG_PATH TCL_L
     end
     set -a _OLD_VIRTUAL_STATE $name=$kind
 end
-set -q _OLD_VIRTUAL_PATH; or set -g _OLD_VIRTUAL_PATH # to every tool it says that an environment is active
+set -q _OLD_VIRTUAL_PATH; or set -g _OLD_VIRTUAL_PATH # other tools recognize an active environment by it
 
 set -gx VIRTUAL_ENV __CLOCHE_ROOT__
 set -gx VIRTUAL_ENV_PROMPT __CLOCHE_PROMPT__
@@ -92,16 +92,16 @@ test -z "$tk"; or set -gx TK_LIBRARY $tk
 
 if test -n "$VIRTUAL_ENV_PROMPT"; and test -z "$VIRTUAL_ENV_DISABLE_PROMPT"; and builtin functions -q fish_prompt
     builtin functions -c fish_prompt _old_fish_prompt
-    set -g _OLD_FISH_PROMPT_OVERRIDE $VIRTUAL_ENV # by this name other tools know that the prompt is to be put back
+    set -g _OLD_FISH_PROMPT_OVERRIDE $VIRTUAL_ENV # tells other tools to restore the prompt
     function fish_prompt
-        # The user's prompt comes first, for it may show the status of the last command.
+        # Call the user's prompt first, because it may show the status of the last command.
         set -l lines (_old_fish_prompt)
         builtin printf '(%s) ' $VIRTUAL_ENV_PROMPT
         string join -- \n $lines
     end
 end
 
-# No environment brings `pydoc`, so the one on PATH would be another Python's. One of the user's own making stays.
+# An environment has no `pydoc`, so the one on PATH belongs to another Python. Keep a `pydoc` of the user.
 if not builtin functions -q pydoc
     function pydoc
         python -m pydoc $argv

@@ -1,5 +1,5 @@
-# Where this file lies: as fish was told if that is a plain path, else as the system knows it. An empty IFS keeps what a
-# command prints in one piece, so that a line break is a part of a name.
+# Find the path of this file: the path that was given to fish if it is plain, or else the resolved one. With an empty
+# IFS, the output of a command is not split, so that a name may contain a line break.
 set -l IFS
 set -l end /__CLOCHE_BIN_NAME__/activate.fish
 set -l file (status filename)
@@ -13,7 +13,7 @@ set -l root (string replace -r '.{'(string length -- $end)'}\z' '' -- "$file")
 set -l name (string replace -r '(?s)\A.*/' '' -- "$root")
 set -e IFS
 if not test -f "$root$end"
-    echo "this script has to be read from its file: source ENVIRONMENT/bin/activate.fish" >&2
+    echo "this script must be sourced from its file: source ENVIRONMENT/bin/activate.fish" >&2
     set -g _OLD_VIRTUAL_BIN /dev/null
     deactivate
     return 1

@@ -1,6 +1,6 @@
-"""Activates in Windows PowerShell 5.1 and PowerShell 7, on every system.
+"""An activator for Windows PowerShell 5.1, and for PowerShell 7 on every operating system.
 
-Its script must hold in the strictest session: strict mode, errors that stop, Constrained Language Mode.
+Its script must also work in strict mode, in Constrained Language Mode, and if every error is terminating.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class PowerShell:
         return None
 
     def scripts(self, environment: Environment) -> list[Script]:
-        """Return the script; on POSIX under both names that tools look for, since a file system may tell them apart.
+        """Return the script; on POSIX, under both names that tools look for, because file names are case-sensitive.
 
-        Both hold the same text, so that nothing is lost on one that does not.
+        Both scripts have the same text, so they do not conflict on a file system that ignores case.
         """
         windows = environment.os_name == "nt"
         slash = "\\" if windows else "/"
@@ -39,7 +39,7 @@ class PowerShell:
             "TO_PKG_CONFIG": slash + slash.join(("lib", "pkgconfig")),
             "PATH_SEPARATOR": ";" if windows else ":",
             "ABOVE": r"(?s)\A.*[\\/]" if windows else "(?s)\\A.*/",
-            "SELF": "".join(rf"[\\/]{literally(part)}" for part in (*bin_parts, "activate.ps1")) + r"\z",
+            "SELF": "".join(rf"[\\/]{escape_regex(part)}" for part in (*bin_parts, "activate.ps1")) + r"\z",
         }
         template = resource(__name__, "activate.ps1")
         if environment.placement == "relocatable":
@@ -49,8 +49,8 @@ class PowerShell:
         return [Script(name, text, byte_order_mark=True) for name in names]
 
 
-def literally(text: str) -> str:
-    """Return a .NET regular expression that matches `text` and nothing else."""
+def escape_regex(text: str) -> str:
+    """Return a .NET regular expression that matches only `text`."""
     return "".join(character if character.isalnum() else f"\\u{ord(character):04x}" for character in text)
 
 

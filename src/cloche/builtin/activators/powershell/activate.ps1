@@ -1,13 +1,14 @@
-# Activates the environment that this file lies in, for Windows PowerShell 5.1 and PowerShell 7:
+# Activates the environment that contains this file, in Windows PowerShell 5.1 and PowerShell 7:
 #
 #     . ENVIRONMENT/bin/activate.ps1        on Windows: . ENVIRONMENT\Scripts\activate.ps1
 #
-# `deactivate` puts everything back and leaves nothing behind.
+# `deactivate` undoes it.
 #
-# Dot-sourced, a script shares the caller's variables and must set none of its own; so what has to be put back waits in
-# environment variables and functions, which the language alone can remove: by `$null`, and a function not as `global:`.
-# It calls no cmdlet (one may be shadowed, and those for paths take `[` for a wildcard) and no .NET method (forbidden in
-# Constrained Language Mode), and of what may be unset it reads only `$env:` and `$function:`, which strict mode allows.
+# A dot-sourced script shares the caller's variables, so this one sets none. It saves old values in environment
+# variables and functions, which can be removed without a cmdlet: by assigning `$null`, to a function without `global:`.
+# It calls no cmdlets, because they may be shadowed, and those for paths treat `[` as a wildcard. It calls no .NET
+# methods, which Constrained Language Mode forbids. It reads only `$env:` and `$function:`, which may be unset in
+# strict mode.
 
 if ($env:VIRTUAL_ENV -and $function:deactivate) { deactivate -NonDestructive }
 
@@ -17,7 +18,7 @@ $env:_CLOCHE_OLD_PKG_CONFIG_PATH = $env:PKG_CONFIG_PATH
 $env:_CLOCHE_OLD_VIRTUAL_ENV = $env:VIRTUAL_ENV
 $env:_CLOCHE_OLD_VIRTUAL_ENV_PROMPT = $env:VIRTUAL_ENV_PROMPT
 
-# Where this file is; where it was made, if its text is run without a file and it may be assumed to be there still.
+# Find the root by the path of this file. If the text is evaluated without a file, use the path of its creation.
 $env:VIRTUAL_ENV = $PSCommandPath -replace __CLOCHE_SELF__, ''
 if (-not $env:VIRTUAL_ENV -or $env:VIRTUAL_ENV -eq $PSCommandPath) { $env:VIRTUAL_ENV = __CLOCHE_ROOT__ }
 $env:VIRTUAL_ENV_PROMPT = __CLOCHE_PROMPT__
@@ -38,8 +39,8 @@ if (__CLOCHE_TK_LIBRARY__) {
     $env:TK_LIBRARY = __CLOCHE_TK_LIBRARY__
 }
 
-# The user's own prompt is called before anything else runs, so that it still sees the last command's `$?`. One that is
-# made from this one may outlive the environment; nothing comes of this one then.
+# Call the user's prompt before anything else, so that it still sees `$?` of the last command. If a prompt that the user
+# based on this one is still in use after deactivation, this one returns nothing.
 if ($function:prompt -and -not $env:VIRTUAL_ENV_DISABLE_PROMPT) {
     $function:global:_cloche_old_prompt = $function:prompt
     $function:global:_cloche_prompt = {
@@ -48,14 +49,14 @@ if ($function:prompt -and -not $env:VIRTUAL_ENV_DISABLE_PROMPT) {
     $function:global:prompt = $function:_cloche_prompt
 }
 
-# No environment brings `pydoc`, so the one on PATH would be another Python's. One of the user's own making stays.
+# An environment has no `pydoc`, so the one on PATH belongs to another Python. Keep a `pydoc` of the user.
 if (-not $function:pydoc) {
     $function:global:_cloche_pydoc = { python -m pydoc @args }
     $function:global:pydoc = $function:_cloche_pydoc
 }
 
 function global:deactivate ([switch] $NonDestructive) {
-    # What has been put around our directory in PATH stays. Where ours is gone, PATH becomes what it was.
+    # Keep entries that were added to PATH around ours. Without our entry, PATH gets its old value.
     $separator = __CLOCHE_PATH_SEPARATOR__
     $own = $separator + $env:_CLOCHE_BIN + $separator
     $before, $after = ($separator + $env:PATH + $separator) -csplit $own, 2, 'SimpleMatch'
@@ -75,13 +76,13 @@ function global:deactivate ([switch] $NonDestructive) {
     if (__CLOCHE_TK_LIBRARY__) {
         $env:TK_LIBRARY, $env:_CLOCHE_OLD_TK_LIBRARY = $env:_CLOCHE_OLD_TK_LIBRARY, $null
     }
-    # What the user has put in their place meanwhile stays.
+    # Keep functions with which the user has replaced ours.
     if ($function:_cloche_prompt -and "$function:prompt" -ceq "$function:_cloche_prompt") {
         $function:global:prompt = $function:_cloche_old_prompt
     }
     if ($function:_cloche_pydoc -and "$function:pydoc" -ceq "$function:_cloche_pydoc") { $function:pydoc = $null }
     $function:_cloche_prompt = $function:_cloche_old_prompt = $function:_cloche_pydoc = $null
-    # `-NonDestructive` keeps the function, as in other activation scripts; there is nothing left for it to do.
+    # As in other activation scripts, `-NonDestructive` keeps the function; from then on, it only removes itself.
     if ($NonDestructive) {
         $function:global:deactivate = {
             param([switch] $NonDestructive)

@@ -1,6 +1,6 @@
-"""Activates in a Python that is already running, of the version of the environment.
+"""An activator for a running Python process of the environment's version.
 
-The script must be valid in every Python that an environment can be made for, and ASCII, for `open` may read it in any
+The script must be valid in every supported Python version. It must be ASCII, because `open` may decode it with any
 encoding.
 """
 

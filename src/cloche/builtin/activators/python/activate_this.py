@@ -1,16 +1,17 @@
-"""Activate this environment in the Python that is running, which must be of the version that it was made for.
+"""Activate this environment in the running Python, which must have the same version as the environment.
 
     import runpy
     runpy.run_path("ENVIRONMENT/bin/activate_this.py")
 
-or `exec(open(path).read(), {"__file__": path})`. What has been imported stays as it is, and there is no way back.
+or `exec(open(path).read(), {"__file__": path})`. Modules that are already imported do not change, and the activation
+cannot be undone.
 """
 
 import os
 import site
 import sys
 
-HOW = "you must run this file with `runpy.run_path(path)` or `exec(open(path).read(), {'__file__': path})`"
+USAGE = "you must run this file with `runpy.run_path(path)` or `exec(open(path).read(), {'__file__': path})`"
 
 
 def activate(script):
@@ -18,7 +19,7 @@ def activate(script):
     bin_name = __CLOCHE_BIN_NAME__.replace("/", os.sep)
     root = bin_directory[: -len(bin_name)].rstrip(os.sep) or os.sep
     if os.path.join(root, bin_name) != bin_directory:
-        raise AssertionError(HOW)
+        raise AssertionError(USAGE)
 
     def put_first(name, path):
         others = os.environ.get(name, "").split(os.pathsep)
@@ -34,7 +35,7 @@ def activate(script):
     if __CLOCHE_TK_LIBRARY__:
         os.environ["TK_LIBRARY"] = __CLOCHE_TK_LIBRARY__
 
-    # `addsitedir` reads .pth files, which may add more, and appends; all of it goes before what was there.
+    # `addsitedir` appends the directory and those in its .pth files; move all of them to the front.
     before = list(sys.path)
     first = [os.path.normpath(os.path.join(bin_directory, path)) for path in (__CLOCHE_SITE__, __CLOCHE_PLATSITE__)]
     for directory in first:
@@ -42,11 +43,11 @@ def activate(script):
     first += [path for path in sys.path if path not in before]
     sys.path[:] = sorted(set(first), key=first.index) + [path for path in before if path not in first]
 
-    # `real_prefix` is where virtualenv keeps what tools take for the sign of an environment that was entered like this.
+    # Tools recognize an environment that was activated in this way by `real_prefix`, as virtualenv sets it.
     sys.real_prefix = getattr(sys, "real_prefix", sys.prefix)
     sys.prefix = sys.exec_prefix = root
 
 
 if "__file__" not in globals():
-    raise AssertionError(HOW)
+    raise AssertionError(USAGE)
 activate(__file__)

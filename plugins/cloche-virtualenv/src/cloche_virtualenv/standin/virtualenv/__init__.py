@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from virtualenv import _borrowed
 
-_borrowed.lend()
+_borrowed.install_finder()
 
-from virtualenv.run import cli_run, session_via_cli  # noqa: E402  (what it imports may be borrowed)
+from virtualenv.run import cli_run, session_via_cli  # noqa: E402  (it imports modules that may be borrowed)
 from virtualenv.version import __version__  # noqa: E402
 
 __all__ = ["__version__", "cli_run", "session_via_cli"]

@@ -18,7 +18,7 @@ def run(
     options: VirtualEnvOptions | None = None,
     env: Mapping[str, str] | None = None,
 ) -> None:
-    """Create the environment that the arguments ask for and report it."""
+    """Create the environment that the arguments describe, and print a report."""
     main.run(args, options, env, ANNOUNCED)
 
 

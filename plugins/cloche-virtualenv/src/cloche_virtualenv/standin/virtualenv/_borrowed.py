@@ -1,6 +1,6 @@
-"""Makes the modules of cloche importable that a tool's environment lacks, and nothing else.
+"""An importer for the modules of cloche that a tool's environment does not have, and only for those.
 
-`_places.py` beside this file has their names and directories.
+`_directories.py` in this directory contains their names and directories.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 from importlib.machinery import PathFinder
 from importlib.metadata import DistributionFinder, MetadataPathFinder
 
-from virtualenv._places import PLACES
+from virtualenv._directories import DIRECTORIES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
-class Borrowed:
+class BorrowedFinder:
     """Finds modules in cloche's own environment, after all other finders."""
 
     @staticmethod
@@ -29,27 +29,27 @@ class Borrowed:
         path: Sequence[str] | None = None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        if path is not None or name not in PLACES:
+        if path is not None or name not in DIRECTORIES:
             return None
-        if not os.path.isdir(PLACES[name]):
+        if not os.path.isdir(DIRECTORIES[name]):
             raise ModuleNotFoundError(
-                f"`{name}`, which the stand-in for virtualenv needs, does not exist any more in `{PLACES[name]}`: "
+                f"`{name}`, which the stand-in for virtualenv needs, no longer exists in `{DIRECTORIES[name]}`: "
                 "install cloche there again, or reinstall virtualenv here with pip",
                 name=name,
             )
-        return PathFinder.find_spec(name, [PLACES[name]])
+        return PathFinder.find_spec(name, [DIRECTORIES[name]])
 
     @staticmethod
     def find_distributions(context: DistributionFinder.Context | None = None) -> Iterable[Distribution]:
-        """Return the metadata of a distribution that is asked for by name. Lists show only what is installed here."""
+        """Return the metadata of a borrowed distribution by name; a list of all distributions does not include it."""
         module = ((context and context.name) or "").lower().replace("-", "_")
-        if context is None or module not in PLACES:
+        if context is None or module not in DIRECTORIES:
             return ()
-        there = DistributionFinder.Context(name=context.name, path=[PLACES[module]])
-        return MetadataPathFinder.find_distributions(there)
+        borrowed = DistributionFinder.Context(name=context.name, path=[DIRECTORIES[module]])
+        return MetadataPathFinder.find_distributions(borrowed)
 
 
-def lend() -> None:
+def install_finder() -> None:
     """Make the borrowed modules importable."""
-    if PLACES and Borrowed not in sys.meta_path:
-        sys.meta_path.append(Borrowed)  # type: ignore[arg-type]
+    if DIRECTORIES and BorrowedFinder not in sys.meta_path:
+        sys.meta_path.append(BorrowedFinder)  # type: ignore[arg-type]

@@ -31,7 +31,7 @@ def session_via_cli(
     setup_logging: bool = True,
     env: Mapping[str, str] | None = None,
 ) -> Session:
-    """Describe the environment that a command line asks for; see `cloche_virtualenv.session`."""
+    """Return a session for a command line, without creating the environment; see `cloche_virtualenv.session`."""
     return implementation.session_via_cli(args, options, setup_logging, env, ANNOUNCED)
 
 
