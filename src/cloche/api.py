@@ -120,7 +120,7 @@ def as_settings(argument: Mapping[str, str]) -> dict[str, str]:
     """Return the argument `pyvenv_cfg` as settings for the file.
 
     :raises TypeError: a key or a value is not a string.
-    :raises UsageError: the file cannot hold a key or a value, or would be read back differently.
+    :raises UsageError: the file format cannot represent a key or a value.
     """
     items: Iterable[tuple[object, object]] = argument.items()
     for key, text in items:
@@ -128,11 +128,11 @@ def as_settings(argument: Mapping[str, str]) -> dict[str, str]:
             raise TypeError(f"`pyvenv_cfg` must map strings to strings, not {key!r} to {text!r}")
         if key != " ".join(key.lower().split()) or key[:1] in ("", "#") or "=" in key:
             raise UsageError(
-                f"`pyvenv_cfg` cannot hold the key {key!r}", hint="use lower-case words without `=`, on one line"
+                f"`pyvenv_cfg` cannot contain the key {key!r}", hint="use lower-case words without `=`, on one line"
             )
         if text.splitlines() not in ([], [text]) or text != text.strip():
             raise UsageError(
-                f"`pyvenv_cfg` cannot hold {text!r} for `{key}`",
+                f"`pyvenv_cfg` cannot contain {text!r} for `{key}`",
                 hint="use one line without leading and trailing spaces",
             )
     return dict(argument)

@@ -50,7 +50,7 @@ class InterpreterNotFound(ClocheError):
 
 
 class DestinationError(ClocheError):
-    """The destination cannot hold an environment, or has files that must not be changed."""
+    """The destination cannot be used for an environment, or has files that must not be changed."""
 
     exit_code = 4
 

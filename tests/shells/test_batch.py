@@ -492,7 +492,7 @@ def test_unquoted_text_is_changed_by_the_rules_of_windows(mode: str, line: str) 
     [("\0", "a NUL"), ("a\nb", "a newline"), ("a\rb", "a carriage"), ("\x1a", "an end-of-file"), ("\ud800", "Unicode")],
 )
 def test_text_that_the_shell_cannot_express_is_refused(text: str, reason: str) -> None:
-    with pytest.raises(Inexpressible, match=f"batch cannot hold .*{reason}"):
+    with pytest.raises(Inexpressible, match=f"batch cannot express .*{reason}"):
         activator.quote(text)
 
 
@@ -554,5 +554,5 @@ def test_the_source_line_activates_an_environment_with_any_name(tmp_path: Path, 
 
 
 def test_a_path_that_cmd_would_expand_is_refused() -> None:
-    with pytest.raises(Inexpressible, match="cannot hold `%`"):
+    with pytest.raises(Inexpressible, match="cannot express `%`"):
         activator.source_line("C:\\100%\\Scripts\\activate.bat")

@@ -359,7 +359,7 @@ def test_the_script_contains_the_path_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["a\0b", "a\udcffb"])
 def test_text_that_the_shell_cannot_express_is_refused(text: str) -> None:
-    with pytest.raises(Inexpressible, match="cannot hold"):
+    with pytest.raises(Inexpressible, match=r"cannot (contain|express)"):
         activator.quote(text)
 
 

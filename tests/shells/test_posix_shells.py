@@ -574,7 +574,7 @@ def test_any_text_can_be_quoted(shell: list[str], texts: list[str]) -> None:
 
 @pytest.mark.parametrize("text", ["a\0b", "a\udcffb"])
 def test_text_that_the_shell_cannot_express_is_refused(text: str) -> None:
-    with pytest.raises(Inexpressible, match="cannot hold"):
+    with pytest.raises(Inexpressible, match=r"cannot (contain|express)"):
         activator.quote(text)
 
 

@@ -231,10 +231,10 @@ def with_shells(*shells):
 
 
 def test_an_activator_that_cannot_express_a_value_is_left_out_unless_chosen_by_name(host):
-    registry = with_shells(Shell("good"), Shell("bad", problem=Inexpressible("bad cannot hold a newline")))
+    registry = with_shells(Shell("good"), Shell("bad", problem=Inexpressible("bad cannot express a newline")))
     planned = plan("cpython-3.12-linux", host, registry)
     assert planned.activators == ("good",)
-    assert planned.notes == ("activator `bad` was left out: bad cannot hold a newline",)
+    assert planned.notes == ("activator `bad` was left out: bad cannot express a newline",)
     with pytest.raises(Inexpressible):
         plan("cpython-3.12-linux", host, registry, activators=("bad",))
 
@@ -307,7 +307,7 @@ def test_a_script_with_a_name_that_is_not_unicode_is_not_a_failure_of_its_plugin
     planned = plan("cpython-3.12-linux", host, registry)
 
     assert planned.activators == ("good",)
-    assert "cannot hold a name that is not Unicode" in planned.notes[0]
+    assert "cannot contain a name that is not Unicode" in planned.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -266,7 +266,7 @@ def test_quote_that_refuses_ordinary_names_fails(tmp_path: Path) -> None:
     class Refuses(DashActivator):
         def quote(self, text: str) -> str:
             if " " in text:
-                raise Inexpressible("dash cannot hold a blank")
+                raise Inexpressible("dash cannot express a blank")
             return text
 
     assert (
@@ -281,7 +281,7 @@ def test_quote_may_refuse_text_that_the_shell_cannot_express(tmp_path: Path) -> 
     class OneLine(DashActivator):
         def quote(self, text: str) -> str:
             if "\n" in text:
-                raise Inexpressible("this shell cannot hold a line break")
+                raise Inexpressible("this shell cannot express a line break")
             return super().quote(text)
 
     names = [f"{kind}-newline" for kind in ("writes-or-refuses", "quoting", "activation", "copied")]
@@ -294,13 +294,13 @@ def test_checks_of_text_that_the_activator_refuses_are_not_applicable(tmp_path: 
     class OneLine(DashActivator):
         def quote(self, text: str) -> str:
             if "\n" in text or text.startswith("/work/__CLOCHE_"):
-                raise Inexpressible("this shell cannot hold it")
+                raise Inexpressible("this shell cannot express it")
             return super().quote(text)
 
     passed = ("quoting-space", "activation-space", "scripts-cpython-3.12-linux", "writes-or-refuses-newline")
     exempt = {
         "scripts-cpython-3.12-windows": "the activator refuses CPython 3.12.1: for POSIX systems, but",
-        "slot-like-names": "this shell cannot hold it",
+        "slot-like-names": "this shell cannot express it",
         "slots-outside-quotes": "contains no file with slots",
         "quoting-newline": r"cannot express 'first\ntouch PWNED\nlast'",
         "activation-newline": r"does not support an environment in 'first\n",

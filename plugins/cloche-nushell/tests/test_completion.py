@@ -51,7 +51,7 @@ def complete(nu: str, script: Path, *words: str, before: str = "") -> str:
 def test_completions_have_descriptions(nu: str, script: Path) -> None:
     assert (
         complete(nu, script, "cloche", "inf")
-        == '[{"value":"info","description":"what an environment is, whoever made it"}]'
+        == '[{"value":"info","description":"describe an environment, whichever tool created it"}]'
     )
     assert '"value":"--link-mode=hardlink"' in complete(nu, script, "cloche", "--link-mode=h")
 

@@ -118,5 +118,5 @@ def dotenv(text: str) -> str:
         ("\\\\", "`\\\\`"),
     ):
         if piece in text:
-            raise Inexpressible(f"a `.env` file cannot hold {name}", hint="use `--print-env json`")
+            raise Inexpressible(f"a `.env` file cannot contain {name}", hint="use `--print-env json`")
     return f"'{text}'"

@@ -105,7 +105,7 @@ def check_scripts(scripts: Any, layout: Layout) -> list[Script]:
         try:
             script_operation(script, layout)
         except UnicodeEncodeError:
-            raise Inexpressible("an activation script is UTF-8 and cannot hold a name that is not Unicode") from None
+            raise Inexpressible("an activation script is UTF-8 and cannot contain a name that is not Unicode") from None
         checked.append(script)
     return checked
 

@@ -70,7 +70,7 @@ def inspect_destination(location: str, host: Host) -> Destination:
     """Return what exists at an absolute path.
 
     :raises DestinationError: it cannot be the root of an environment: it is a file or a dangling link, or PATH or UTF-8
-        cannot hold the path.
+        cannot contain the path.
     """
     refuse_unusable_path(location, host)
     target = os.path.realpath(location) if os.path.islink(location) else location
@@ -107,7 +107,7 @@ def inspect_destination(location: str, host: Host) -> Destination:
 def refuse_unusable_path(location: str, host: Host) -> None:
     """Refuse a path that no environment can have.
 
-    :raises DestinationError: PATH or `pyvenv.cfg` cannot hold the path.
+    :raises DestinationError: PATH or `pyvenv.cfg` cannot contain the path.
     """
     separator = path_module(host.os_name).pathsep
     if separator in location:

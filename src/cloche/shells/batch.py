@@ -35,9 +35,9 @@ def quote(text: str) -> str:
     """
     for character, name in UNREADABLE.items():
         if character in text:
-            raise Inexpressible(f"batch cannot hold {name}")
+            raise Inexpressible(f"batch cannot express {name}")
     if not is_unicode(text):
-        raise Inexpressible("batch cannot hold a name that is not Unicode")
+        raise Inexpressible("batch cannot express a name that is not Unicode")
     more = MORE_CARETS if "!" in text else ""
     escapes = {"%": "%%", "!": f"{more}!", **{character: f"^{character}" for character in SPECIAL}, "^": f"{more}^^"}
     return "".join(escapes.get(character, character) for character in text)
@@ -49,7 +49,7 @@ def source_line(path: str) -> str:
     :raises Inexpressible: the path contains `%`, which cannot be escaped at the prompt, or a quote or a line break.
     """
     if any(character in path for character in '"%\n\r'):
-        raise Inexpressible("the Windows command prompt cannot hold `%` in the name of a script")
+        raise Inexpressible("the Windows command prompt cannot express `%` in the name of a script")
     return path if (PLAIN | {"\\", ":"}).issuperset(path) else f'"{path}"'
 
 

@@ -22,11 +22,11 @@ def quote(text: str) -> str:
         Unicode.
     """
     if "\n" in text:
-        raise Inexpressible("csh cannot hold a newline")
+        raise Inexpressible("csh cannot express a newline")
     if "\0" in text:
-        raise Inexpressible("csh cannot hold a NUL character")
+        raise Inexpressible("csh cannot express a NUL character")
     if not is_unicode(text):
-        raise Inexpressible("an activation script is UTF-8 and cannot hold a name that is not Unicode")
+        raise Inexpressible("an activation script is UTF-8 and cannot contain a name that is not Unicode")
     return "".join(c if c in PLAIN or c >= "\x80" else f"\\{c}" for c in text) or "''"
 
 

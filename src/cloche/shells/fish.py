@@ -20,9 +20,9 @@ def quote(text: str) -> str:
     if text and PLAIN.issuperset(text):
         return text
     if "\0" in text:
-        raise Inexpressible("fish cannot hold a NUL character")
+        raise Inexpressible("fish cannot express a NUL character")
     if not is_unicode(text):
-        raise Inexpressible("an activation script is UTF-8 and cannot hold a name that is not Unicode")
+        raise Inexpressible("an activation script is UTF-8 and cannot contain a name that is not Unicode")
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 

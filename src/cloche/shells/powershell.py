@@ -21,9 +21,9 @@ def quote(text: str) -> str:
     :raises Inexpressible: the text contains NUL, which ends an environment variable, or is not Unicode.
     """
     if "\0" in text:
-        raise Inexpressible("powershell cannot hold a NUL character")
+        raise Inexpressible("powershell cannot express a NUL character")
     if not is_unicode(text):
-        raise Inexpressible("powershell cannot hold a name that is not Unicode")
+        raise Inexpressible("powershell cannot express a name that is not Unicode")
     return "'" + "".join(character * (1 + (character in QUOTES)) for character in text) + "'"
 
 
@@ -33,7 +33,7 @@ def source_line(path: str) -> str:
     :raises Inexpressible: a relative path on POSIX contains a backslash; it would be read as `module\\command`.
     """
     if "\\" in path and "/" in path[1:] and path[0] != "/":
-        raise Inexpressible("powershell cannot hold a backslash in a relative path")
+        raise Inexpressible("powershell cannot express a backslash in a relative path")
     is_plain = (PLAIN | {"\\", ":"}).issuperset(path)
     return f". {path if is_plain else quote(path)}"
 

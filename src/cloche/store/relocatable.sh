@@ -1,5 +1,5 @@
 """:"
-# This starts the Python beside this file, wherever both are. To Python it is a text that nobody uses.
+# This starts the Python beside this file, wherever both are. Python sees the whole header as an unused string.
 case $0 in
     -*) exec /bin/sh "./$0" "$@" ;;
     */./* | */../* | *//*) ;;

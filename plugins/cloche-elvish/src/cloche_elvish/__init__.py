@@ -21,9 +21,9 @@ class Elvish:
         :raises cloche.Inexpressible: the text contains NUL or is not Unicode.
         """
         if "\0" in text:
-            raise Inexpressible("elvish cannot hold a NUL character in an environment variable")
+            raise Inexpressible("elvish cannot express a NUL character in an environment variable")
         if any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise Inexpressible("an Elvish script is UTF-8 and cannot hold a name that is not Unicode")
+            raise Inexpressible("an Elvish script is UTF-8 and cannot contain a name that is not Unicode")
         return "'" + text.replace("'", "''") + "'"
 
     def scripts(self, environment: Environment) -> list[Script]:

@@ -30,9 +30,9 @@ class Nushell:
         :raises cloche.Inexpressible: the text contains NUL or is not Unicode.
         """
         if "\0" in text:
-            raise Inexpressible("nushell cannot hold a NUL character in an environment variable")
+            raise Inexpressible("nushell cannot express a NUL character in an environment variable")
         if any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise Inexpressible("a Nushell script is UTF-8 and cannot hold a name that is not Unicode")
+            raise Inexpressible("a Nushell script is UTF-8 and cannot contain a name that is not Unicode")
         return '"' + "".join(ESCAPES.get(letter, letter) for letter in text) + '"'
 
     def scripts(self, environment: Environment) -> list[Script]:

@@ -33,7 +33,7 @@ class Xonsh:
         :raises cloche.Inexpressible: the text contains NUL or is not Unicode.
         """
         if "\0" in text:
-            raise Inexpressible("xonsh cannot hold a NUL character in an environment variable")
+            raise Inexpressible("xonsh cannot express a NUL character in an environment variable")
         if any("\ud800" <= letter <= "\udfff" for letter in text):
             raise Inexpressible("xonsh cannot export a name that is not Unicode")
         return ascii(text).replace("$", "\\x24")
