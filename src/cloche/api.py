@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from cloche.errors import UsageError
-from cloche.model.environment import Environment
 from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import TYPE_CHECKING
 from cloche.session import Session, current_host
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypedDict, Unpack
 
+    from cloche.model.environment import Environment
     from cloche.model.interpreter import Host, Interpreter
     from cloche.model.operations import LinkMode, Write
     from cloche.model.plan import Plan, Result
@@ -238,22 +238,14 @@ def describe(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
     :raises UsageError: an argument is not valid.
     """
     from cloche.planning.layout import layout_of
+    from cloche.planning.plan_at import environment_at
 
     with open_session(**choices) as session:
         request = request_for(destination, session.host, **choices)
         interpreter = session.find(request.spec).interpreter
     log_warnings(session.warnings)
     target = request.target
-    prompt = os.path.basename(target.destination) if target.prompt is None else target.prompt
-    return Environment(
-        location=target.destination,
-        layout=layout_of(interpreter),
-        os_name=interpreter.os_name,
-        prompt=os.path.basename(session.host.cwd) if prompt == "." else prompt,
-        interpreter=interpreter,
-        placement=target.placement,
-        naming="directory" if target.prompt is None else "chosen",
-    )
+    return environment_at(target.destination, target, interpreter, layout_of(interpreter), session.host)
 
 
 def find(*specs: StrPath, **choices: Unpack[Choices]) -> Interpreter:

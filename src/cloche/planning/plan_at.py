@@ -16,7 +16,7 @@ from cloche.model.environment import Environment
 from cloche.model.interpreter import path_module
 from cloche.model.operations import InstallTree, Link, MakeDir, Write
 from cloche.model.plan import Plan
-from cloche.model.value import TYPE_CHECKING
+from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.activation import collect_scripts, script_operation
 from cloche.planning.destination import (
     find_python_mismatch,
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from cloche.model.distribution import Image
-    from cloche.model.environment import Placement
-    from cloche.model.interpreter import Host
+    from cloche.model.environment import Layout, Placement
+    from cloche.model.interpreter import Host, Interpreter
     from cloche.model.operations import Operation
     from cloche.model.plan import Blueprint, Strategy
     from cloche.model.request import Target
@@ -51,14 +51,9 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
     """
     destination = inspect_destination(target.destination, host)
     strategy, outcome = strategy_for(destination, target, blueprint, host)
-    environment = Environment(
-        location=destination.location,
-        layout=blueprint.layout,
-        os_name=blueprint.interpreter.os_name,
-        prompt=prompt_for(target, destination, host),
-        interpreter=blueprint.interpreter,
+    environment = replace(
+        environment_at(destination.location, target, blueprint.interpreter, blueprint.layout, host),
         placement=placement_for(target, destination, strategy),
-        naming="directory" if target.prompt is None else "chosen",
     )
     images, notes = missing_images(blueprint, destination, strategy)
     if strategy == "merge":
@@ -148,11 +143,24 @@ def other_content(destination: Destination) -> str:
     return "it was added to a directory in use" if ADDED_KEY in destination.settings else ""
 
 
-def prompt_for(target: Target, destination: Destination, host: Host) -> str:
+def environment_at(location: str, target: Target, interpreter: Interpreter, layout: Layout, host: Host) -> Environment:
+    """Return the environment of an interpreter at an absolute path, with the options of a target."""
+    return Environment(
+        location=location,
+        layout=layout,
+        os_name=interpreter.os_name,
+        prompt=prompt_for(target, location, host),
+        interpreter=interpreter,
+        placement=target.placement,
+        naming="directory" if target.prompt is None else "chosen",
+    )
+
+
+def prompt_for(target: Target, location: str, host: Host) -> str:
     """Return the text that an activated shell shows: by default the name of the directory; see `Target.prompt`."""
     if target.prompt not in (".", None):
         return target.prompt
-    directory = host.cwd if target.prompt == "." else destination.location
+    directory = host.cwd if target.prompt == "." else location
     return str(path_module(host.os_name).basename(directory))
 
 

@@ -136,10 +136,7 @@ class ClocheEnv(Python, ABC):
                 executable = self._interpreter.executable
             except Fail as error:
                 raise Skip(str(error)) from error
-            # The plan is only used for its paths. tox removes an existing directory before it creates the environment.
-            self._environment = cloche.plan(
-                self.env_dir, python=executable, seeds=None, activators=(), existing="replace-anything"
-            ).environment
+            self._environment = cloche.describe(self.env_dir, python=executable)
         return self._environment
 
     def create_python_env(self) -> None:
