@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 
+from cloche.fs.files import list_names
 from cloche.fs.locks import try_lock_directory
-from cloche.model.value import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SLOTS = 16
 """How many numbers a run always checks for leftovers. Concurrent runs may use higher numbers."""
@@ -59,14 +56,6 @@ def staging_directories_in(parent: str) -> list[str]:
         if mark and stem[:1] == "." and stem != "." and number.isdecimal():
             found.append(os.path.join(parent, name))
     return found
-
-
-def list_names(directory: str) -> Iterator[str]:
-    """Yield the names in a directory, sorted; nothing if it cannot be read."""
-    try:
-        yield from sorted(os.listdir(directory))
-    except OSError:
-        return
 
 
 def claim_staging(stem: str) -> tuple[str, int | None]:

@@ -34,6 +34,14 @@ def open_for_reading(path: str, directory: int | None = None, *, more: int = 0) 
         return os.open(path, flags, dir_fd=directory)
 
 
+def list_names(directory: str) -> list[str]:
+    """Return the names of the entries of a directory, sorted; none if it cannot be read."""
+    try:
+        return sorted(os.listdir(directory))
+    except OSError:
+        return []
+
+
 def paths_in(paths: Sequence[str], root: str, directory: int | None) -> Sequence[str]:
     """Return paths below `root` for system calls: relative if `directory` is a descriptor of `root`, else absolute.
 

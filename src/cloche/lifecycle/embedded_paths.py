@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 from cloche.apply.staging import is_staging_inside
 from cloche.fs.checksums import MANIFEST, parse_manifest, was_edited
-from cloche.fs.files import open_regular_file
+from cloche.fs.files import list_names, open_regular_file
 from cloche.lifecycle import launchers, recorded_command
 from cloche.lifecycle.activation_scripts import rewrite_script, roots_in_script
 from cloche.lifecycle.installed import site_directories
-from cloche.lifecycle.reader import list_names
 from cloche.lifecycle.relocation import Relocation, is_within, needle
 from cloche.lifecycle.shebangs import parse_header, relocatable_script, script_with_program
 from cloche.model.value import replace, value
@@ -418,7 +417,7 @@ def site_files(environment: Environment, suffix: str) -> list[str]:
     ]
 
 
-def environment_at(environment: Environment, location: str) -> Environment:
+def with_location(environment: Environment, location: str) -> Environment:
     """Return an environment at another location; a prompt that is the name of the directory changes with it."""
     derived = environment.prompt == os.path.basename(environment.location)
     return replace(environment, location=location, prompt=os.path.basename(location) if derived else environment.prompt)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 
+from cloche.fs.files import list_names
 from cloche.lifecycle.activation_scripts import shells_by_script
 from cloche.lifecycle.embedded_paths import find_recorded_roots, walk_files
 from cloche.lifecycle.installed import InstalledDistribution, installed_distributions
 from cloche.lifecycle.overlay import Overlay
-from cloche.lifecycle.reader import creator_of, current_base, effective_settings, list_names, read_environment
+from cloche.lifecycle.reader import creator_of, current_base, effective_settings, read_environment
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:

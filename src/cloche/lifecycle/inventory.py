@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from cloche.fs.checksums import MANIFEST, digest_of, format_row, is_modified, parse_manifest
-from cloche.fs.files import open_regular_file
+from cloche.fs.files import list_names, open_regular_file
 from cloche.lifecycle.embedded_paths import generated_file_states, walk_files
-from cloche.lifecycle.installed import distributions_in, site_directories
+from cloche.lifecycle.installed import distributions_in, read_text, site_directories
 from cloche.lifecycle.overlay import Overlay, parent_directories
-from cloche.lifecycle.reader import list_names
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.relocation import is_within
 from cloche.lifecycle.shebangs import parse_header, script_with_program
@@ -214,15 +213,6 @@ def edited_scripts(info: EnvironmentInfo) -> list[str]:
         and posixpath.basename(path).lower() in info.shells
         and info.environment.layout.purelib not in overlay.text(path)
     ]
-
-
-def read_text(path: str) -> str:
-    """Return the text of a file with line feeds only; empty if it cannot be read."""
-    try:
-        with open_regular_file(path) as file:
-            return file.read().decode("utf-8", "replace").replace("\r\n", "\n")
-    except OSError:
-        return ""
 
 
 # Operations

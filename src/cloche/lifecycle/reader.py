@@ -8,6 +8,7 @@ from shlex import quote
 
 from cloche.discovery.describe import describe_interpreter
 from cloche.errors import DestinationError
+from cloche.fs.files import list_names
 from cloche.model.environment import Environment, Layout
 from cloche.model.value import TYPE_CHECKING
 from cloche.planning.destination import absolute_path, is_relocatable, read_settings
@@ -192,11 +193,3 @@ def layout_on_disk(location: str) -> Layout:
         platlib=site,
         include="Include" if windows else "include",
     )
-
-
-def list_names(directory: str) -> list[str]:
-    """Return the names of the entries of a directory, sorted; none if it cannot be read."""
-    try:
-        return sorted(os.listdir(directory))
-    except OSError:
-        return []

@@ -11,7 +11,7 @@ from cloche.errors import ClocheError
 from cloche.fs.checksums import MANIFEST
 from cloche.lifecycle.checks.tree import world_writable
 from cloche.lifecycle.diagnosis import diagnose, open_case
-from cloche.lifecycle.embedded_paths import RelocationContext, environment_at, relocate_tree, retarget_scripts
+from cloche.lifecycle.embedded_paths import RelocationContext, relocate_tree, retarget_scripts, with_location
 from cloche.lifecycle.examination import examine
 from cloche.lifecycle.installed import site_directories
 from cloche.lifecycle.overlay import Overlay
@@ -131,7 +131,7 @@ def relocation_context(
     :param environment: the environment at its new location; its prompt is ignored.
     :param old_name: the old name of its directory.
     """
-    moved = environment_at(replace(environment, prompt=info.environment.prompt), environment.location)
+    moved = with_location(replace(environment, prompt=info.environment.prompt), environment.location)
     derived = "prompt" not in info.settings
     name = os.path.basename(environment.location)
     if derived:

@@ -27,7 +27,7 @@ class InstalledPlugins:
         self._names = {}
         for directory in path:
             inputs.path(directory or ".")
-            self._names[directory] = list_names(directory)
+            self._names[directory] = name_set(directory)
 
     def sources(self) -> list[Source]:
         """Return the entry points of group `cloche` that are not shadowed, sorted by distribution and name."""
@@ -90,7 +90,7 @@ def command_sources(name: str, path: Iterable[str]) -> list[Source]:
     return same_name or [source for source in sources if installed.mentions(source, b"cloche_commands")]
 
 
-def list_names(directory: str) -> frozenset[str]:
+def name_set(directory: str) -> frozenset[str]:
     """Return the names of the entries of a directory; empty if it cannot be read."""
     try:
         return frozenset(os.listdir(directory or "."))

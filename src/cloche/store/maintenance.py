@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cloche.errors import ClocheError, SeedError
-from cloche.fs.files import read_regular_file
+from cloche.fs.files import list_names, read_regular_file
 from cloche.model.value import value
 from cloche.store import KINDS, PLUGIN_KINDS
 from cloche.store.check import check_tree
@@ -118,7 +118,7 @@ def clear_store(store: Store) -> int:
             except FileNotFoundError:
                 pass
     ours = (*KINDS, *PLUGIN_KINDS)
-    for name in _list_names(store.root):
+    for name in list_names(store.root):
         if name.endswith(DISCARDED) and name.partition(".")[0] in ours:  # includes those of killed runs
             remove_path(os.path.join(store.root, name))
     try:
@@ -145,10 +145,10 @@ def _present_kinds(store: Store) -> list[Kind]:
 def _entry_paths(store: Store, kind: Kind) -> Iterator[str]:
     """Yield the path of each entry of a kind; images are one level deeper, in a directory for each ABI."""
     for directory in store.readable_directories(kind):
-        for name in _list_names(directory):
+        for name in list_names(directory):
             path = os.path.join(directory, name)
             if kind == "images" and os.path.isdir(path) and not os.path.islink(path):
-                yield from (os.path.join(path, image) for image in _list_names(path))
+                yield from (os.path.join(path, image) for image in list_names(path))
             else:
                 yield path
 
@@ -160,13 +160,6 @@ def _is_intact(path: str, check: Callable[[bytes], bool]) -> bool:
         return True  # another process removed it
     except OSError:
         return False
-
-
-def _list_names(directory: str) -> list[str]:
-    try:
-        return sorted(os.listdir(directory))
-    except OSError:
-        return []
 
 
 def _removal_reason(kind: Kind, path: str, now: float) -> str:

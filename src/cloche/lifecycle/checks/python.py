@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cloche.fs.files import list_names
 from cloche.lifecycle.case import FIX, Finding
 from cloche.lifecycle.examination import is_same_file
-from cloche.lifecycle.reader import LIBRARY_NAME, list_names, recorded_version
+from cloche.lifecycle.reader import LIBRARY_NAME, recorded_version
 from cloche.lifecycle.rebase import PYTHON_NAME, version_like
 from cloche.planning.pyvenv_cfg import parse_settings
 

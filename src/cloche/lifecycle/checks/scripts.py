@@ -6,11 +6,10 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche.fs.checksums import MANIFEST, parse_manifest
-from cloche.fs.files import open_regular_file
+from cloche.fs.files import list_names, open_regular_file
 from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import FIX, Finding
 from cloche.lifecycle.examination import is_same_file
-from cloche.lifecycle.reader import list_names
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.shebangs import parse_header
 
