@@ -10,16 +10,16 @@ from cloche.fs.locks import try_lock_directory
 SLOTS = 16
 """How many numbers a run always checks for leftovers. Concurrent runs may use higher numbers."""
 
-SLOT_PREFIX = ".cloche-"
+NAME_PREFIX = ".cloche-"
 """Part of every staging directory's name: `.cloche-0` inside a destination, `.NAME.cloche-0` beside `NAME`."""
 
-LONGEST_STAGED = f"/{SLOT_PREFIX}{SLOTS - 1}/new/"
-"""The longest infix that staging inside the destination adds to a path."""
+LONGEST_STAGED = f"/{NAME_PREFIX}{SLOTS - 1}/new/"
+"""The longest prefix that staging inside the destination adds to a path."""
 
 
 def stem_inside(target: str) -> str:
     """Return the path of a staging directory in `target`, without the number."""
-    return os.path.join(target, SLOT_PREFIX)
+    return os.path.join(target, NAME_PREFIX)
 
 
 def stem_beside(target: str) -> str:
@@ -32,12 +32,12 @@ def stem_beside(target: str) -> str:
         from zlib import crc32
 
         name = f"{crc32(os.fsencode(name)):08x}"
-    return os.path.join(parent, f".{name}{SLOT_PREFIX}")
+    return os.path.join(parent, f".{name}{NAME_PREFIX}")
 
 
 def is_staging_inside(name: str) -> bool:
     """Return whether a name in an environment's root is that of a staging directory."""
-    return name.startswith(SLOT_PREFIX) and name[len(SLOT_PREFIX) :].isdecimal()
+    return name.startswith(NAME_PREFIX) and name[len(NAME_PREFIX) :].isdecimal()
 
 
 def staging_directories(target: str) -> list[str]:
@@ -52,8 +52,8 @@ def staging_directories_in(parent: str) -> list[str]:
     """Return every staging directory in `parent` that is beside its destination, for any destination."""
     found = []
     for name in list_names(parent):
-        stem, mark, number = name.rpartition(SLOT_PREFIX)
-        if mark and stem[:1] == "." and stem != "." and number.isdecimal():
+        stem, prefix, number = name.rpartition(NAME_PREFIX)
+        if prefix and stem[:1] == "." and stem != "." and number.isdecimal():
             found.append(os.path.join(parent, name))
     return found
 
