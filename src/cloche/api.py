@@ -193,7 +193,7 @@ def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
     :param relocatable: whether the environment must still work after it is moved or copied.
     :param pyvenv_cfg: additional settings for `pyvenv.cfg`, for a program that marks its environments; cloche's own keys
         keep cloche's values.
-    :param options: options of plugins, by name.
+    :param options: values for options that plugins declare, by option name.
     :param environ: environment variables to use instead of `os.environ`.
     :param cache: the cache directory; by default the user's.
     :param access: how to use the cache: `read-write` (the default), `read-only`, `none`.
@@ -234,7 +234,7 @@ def describe(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
     Only the interpreter is looked up. For programs that need the paths of an environment before they create it, or before
     they remove what exists at the destination.
 
-    :raises InterpreterNotFound: no interpreter matches; the hint lists the nearest ones.
+    :raises InterpreterNotFound: no interpreter matches; the hint lists the closest ones.
     :raises UsageError: an argument is not valid.
     """
     from cloche.planning.layout import layout_of
@@ -252,7 +252,7 @@ def find(*specs: StrPath, **choices: Unpack[Choices]) -> Interpreter:
     """Return the first matching interpreter; without a request, the base interpreter of the running Python.
 
     :param specs: requests as `-p` accepts them, in order of preference; those in `python` come after them.
-    :raises InterpreterNotFound: no interpreter matches; the hint lists the nearest ones.
+    :raises InterpreterNotFound: no interpreter matches; the hint lists the closest ones.
     :raises UsageError: a request is not valid.
     """
     with open_session(**choices) as session:

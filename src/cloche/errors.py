@@ -44,7 +44,7 @@ class Inexpressible(UsageError):
 
 
 class InterpreterNotFound(ClocheError):
-    """No interpreter satisfies the request; the hint lists the nearest ones and their paths."""
+    """No interpreter satisfies the request; the hint lists the closest ones and their paths."""
 
     exit_code = 3
 
