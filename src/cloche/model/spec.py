@@ -1,6 +1,6 @@
 """Python requests: the values of `-p`, and whether an interpreter satisfies one. Nothing is read from disk.
 
-path             any text with a separator
+path             any text with a separator, or that begins with `~`
 version          3  3.12  3.12.1  312  3.14.0rc1            may follow `python` or an implementation, with or without `@`
 range            >=3.10,<3.13  ~=3.11.0  !=3.12.*           PEP 440; may follow the same words
 build            t  d  td  +freethreaded  +debug  +gil  -dbg  -debug      after a version
