@@ -1,4 +1,4 @@
-"""cloche creates Python environments: for any Python on the machine, all or nothing, extended by plugins.
+"""cloche creates Python environments for any Python on the machine, all or nothing. Plugins extend it.
 
 This is the complete public interface. Each name is imported when it is first used, so that the command line loads only the
 modules that it needs.

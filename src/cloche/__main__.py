@@ -14,7 +14,7 @@ STARTED = perf_counter()
 
 
 def remove_current_directory_from_path() -> None:
-    """Remove the current directory, which `python -m` adds, from `sys.path`, so that nothing in it is imported."""
+    """Remove relative paths and the current directory, which `python -m` adds, from `sys.path`: it is not trusted."""
     from os import getcwd
     from os.path import isabs
 
@@ -30,7 +30,7 @@ STREAMS = ("stdin", "stdout", "stderr")
 
 
 def open_missing_streams() -> None:
-    """Open the null device for streams that the caller closed; otherwise the next open file would get their number."""
+    """Open the null device for streams that the caller closed; otherwise the next file to open would get their number."""
     import os
 
     for name in STREAMS:

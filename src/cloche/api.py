@@ -177,7 +177,7 @@ def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
     :param destination: the directory to create; an existing environment of the same Python is refreshed.
     :param python: a request as `-p` accepts it, or several in order of preference; by default the base interpreter of
         the running Python.
-    :param try_first_with: executables of interpreters to look at before all others.
+    :param try_first_with: executables of interpreters to try before all others.
     :param creator: name of a creator; by default `symlink`, on Windows `copy`.
     :param seeder: name of a seeder; by default `pip`.
     :param seeds: requirements to install (`NAME` or `NAME==VERSION`), by default `pip`; None or () for none.
@@ -193,7 +193,7 @@ def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
     :param relocatable: whether the environment must still work after it is moved or copied.
     :param pyvenv_cfg: additional settings for `pyvenv.cfg`, for a program that marks its environments; cloche's own keys
         keep cloche's values.
-    :param options: options of plugins, by name.
+    :param options: values for options that plugins declare, by option name.
     :param environ: environment variables to use instead of `os.environ`.
     :param cache: the cache directory; by default the user's.
     :param access: how to use the cache: `read-write` (the default), `read-only`, `none`.
@@ -234,7 +234,7 @@ def describe(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
     Only the interpreter is looked up. For programs that need the paths of an environment before they create it, or before
     they remove what exists at the destination.
 
-    :raises InterpreterNotFound: no interpreter matches; the hint lists the nearest ones.
+    :raises InterpreterNotFound: no interpreter matches; the hint lists the closest ones.
     :raises UsageError: an argument is not valid.
     """
     from cloche.planning.layout import layout_of
@@ -252,7 +252,7 @@ def find(*specs: StrPath, **choices: Unpack[Choices]) -> Interpreter:
     """Return the first matching interpreter; without a request, the base interpreter of the running Python.
 
     :param specs: requests as `-p` accepts them, in order of preference; those in `python` come after them.
-    :raises InterpreterNotFound: no interpreter matches; the hint lists the nearest ones.
+    :raises InterpreterNotFound: no interpreter matches; the hint lists the closest ones.
     :raises UsageError: a request is not valid.
     """
     with open_session(**choices) as session:
@@ -280,7 +280,7 @@ def lock_environment(path: StrPath) -> AbstractContextManager[object]:
     """Return a context manager that locks the environment at a path against changes by other runs of cloche.
 
     For programs that change an environment themselves. Entering the context waits for a run that is changing the
-    environment. Reading, and tools other than cloche, are not locked out.
+    environment. The lock does not affect readers, or tools other than cloche.
 
     :raises ClocheError: another run holds the lock for more than a minute.
     """
@@ -292,7 +292,7 @@ def lock_environment(path: StrPath) -> AbstractContextManager[object]:
 def console_script(environment: Environment, name: str, target: str) -> Write:
     """Return a script that calls a function with an environment's Python, as an operation with its path and content.
 
-    On Windows the script is an executable. It works in every environment, whatever the path of the environment is.
+    On Windows the script is an executable. It works whatever the path of the environment is.
 
     :param name: the command, without a suffix: `pip`.
     :param target: the function, in the form of an entry point: `package.module:attribute`.
@@ -314,7 +314,8 @@ def console_script(environment: Environment, name: str, target: str) -> Write:
 def cache_directory(**choices: Unpack[Choices]) -> Path | None:
     """Return the cache directory; None if cloche would use a temporary one.
 
-    Only the user has access to it, and everything in it may be deleted at any time.
+    cloche creates it for the user alone. Everything in it may be deleted at any time; only environments that were created
+    with the link mode `symlink` need it.
 
     :raises ClocheError: `cache` cannot be used.
     """

@@ -38,13 +38,13 @@ class UsageError(ClocheError):
 class Inexpressible(UsageError):
     """A shell's syntax cannot express a text; the message names the shell and the text.
 
-    The method `quote` of activators raises it. The activator is then left out for this reason, unless the user chose it by
-    name: then it is an error.
+    An activator's method `quote` raises it. The run then leaves out the activator and says why, or fails if the user chose
+    the activator by name.
     """
 
 
 class InterpreterNotFound(ClocheError):
-    """No interpreter satisfies the request; the hint lists the nearest ones and their paths."""
+    """No interpreter satisfies the request; the hint lists the closest ones and their paths."""
 
     exit_code = 3
 
@@ -68,6 +68,6 @@ class PluginError(ClocheError):
 
 
 def reason_of(error: Exception) -> str:
-    """Return why a system call failed, for a message: the text of its `errno`, starting in lower case."""
+    """Return the reason of an error, for a message: the text of its `errno` if it has one, starting in lower case."""
     text = getattr(error, "strerror", None) or str(error)
     return text[:1].lower() + text[1:]

@@ -53,7 +53,7 @@ def current_host(environ: Mapping[str, str] | None = None) -> Host:
 class Session:
     """The state of one run: the host, and the store and the plugins, which are loaded when they are first needed.
 
-    It is a context manager, which closes the store.
+    It is a context manager that closes the store.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class Session:
         return PlanCache(directories[0] if directories else "", False, context)
 
     def find(self, spec: EnvironmentSpec) -> FoundInterpreter:
-        """Return the interpreter for a spec; its `because` is the reason for choosing it if the user did not.
+        """Return the interpreter for a spec; `because` is the project file that requests it, or empty.
 
         :raises InterpreterNotFound: no interpreter matches.
         """
@@ -173,7 +173,7 @@ class Session:
         return listing
 
     def _requested_pythons(self, spec: EnvironmentSpec, inputs: Inputs) -> tuple[tuple[str, ...], str]:
-        """Return the Python requests to search for, and the file that they come from if the user made none."""
+        """Return the Python requests to search for, and the project file that they come from; empty if the user made them."""
         if spec.pythons or spec.consult == "nothing":
             return spec.pythons, ""
         from cloche.discovery.project import find_project_request
@@ -226,7 +226,7 @@ class Session:
         blueprint = resolve(spec, found.interpreter, because, self.registry, self.seed_store, inputs)
         self._has_created_hooks = self.registry.has_created_hooks
         will_repeat = set(self.warnings) <= set(found.warnings)  # the search runs every time and warns again
-        compiled = all(image.bytecode == "complete" for image in blueprint.images)  # the next run compiles others
+        compiled = all(image.bytecode == "complete" for image in blueprint.images)  # the next run compiles the rest
         if will_repeat and compiled and not inputs.undeclared:
             self._store_plan(spec, pythons, blueprint, inputs)
         return blueprint
@@ -296,7 +296,7 @@ class Session:
         return images
 
     def link_mode(self, requested: LinkMode, images: Iterable[Image] = ()) -> LinkMode:
-        """Return the link mode to use: environments must not have links to a store that is read-only or temporary."""
+        """Return the link mode to use: no hard links to a read-only store, no symbolic links to a temporary one."""
         if requested == "symlink" and not all(self.store.is_persistent_path(image.root) for image in images):
             self.warnings.append("the seeds were copied: links would point to a cache that this run removes")
             return "copy"
@@ -334,7 +334,7 @@ class Session:
         except DestinationError:
             if not recover_destination(os.path.realpath(target.destination)):
                 raise
-            plan = plan_at(blueprint, target, self.host)  # a killed run had left the destination half changed
+            plan = plan_at(blueprint, target, self.host)  # a killed run had left the destination half-changed
         if plan.strategy == "new":
             try:
                 apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode)
@@ -355,7 +355,7 @@ class Session:
         return plan
 
     def _notify_created(self, result: Result) -> None:
-        """Call the hook `cloche_created`; its failures are warnings."""
+        """Call the hook `cloche_created`, and turn its failures into warnings."""
         if self._has_created_hooks:
             for warning, error in self.registry.notify_created(result):
                 self.warn([warning])

@@ -1,4 +1,4 @@
-"""Write to the disk: carry out the operations of a create, move, repair or upgrade, all or nothing.
+"""Write to the disk: perform the operations that create, move, repair or upgrade an environment, all or nothing.
 
 `apply` reads as the table of contents of this package:
 

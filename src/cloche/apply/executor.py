@@ -175,7 +175,7 @@ class StagingTree:
 
         :raises DamagedImage: a file is missing or modified; nothing was installed.
         """
-        from cloche.apply.file_list import DamagedImage, check_files, read_file_list, shared_mode  # not without seeds
+        from cloche.apply.file_list import DamagedImage, check_files, read_file_list, shared_mode  # only for seeds
 
         opened: list[int] = []
         try:
@@ -200,7 +200,7 @@ class StagingTree:
                     except OSError as error:
                         if len(transfers) == 1 or error.errno not in LINK_UNSUPPORTED_ERRORS:
                             raise
-                        transfers = transfers[1:]  # not supported for one file: not for the others either
+                        transfers = transfers[1:]  # not supported for this file, so not for the others
         except ValueError as error:
             raise DamagedImage(f"`{operation.file_list}` is damaged: {error}") from None
         finally:

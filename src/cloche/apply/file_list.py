@@ -73,7 +73,7 @@ def shared_mode(path: str) -> int:
 
 
 class DamagedImage(ClocheError):
-    """A file of an image is missing or modified. Request the image from the store to have it built again."""
+    """A file of an image is missing or modified. The store builds the image again when it is requested."""
 
 
 def check_files(files: FileList, kind: int, root: str, directory: int | None) -> None:

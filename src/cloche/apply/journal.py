@@ -64,7 +64,7 @@ def number_steps(steps: Iterable[Step]) -> list[Action]:
 def write_journal(staging: str, target: str, actions: Sequence[Action]) -> None:
     """Write the steps for `target` to disk and flush them, before the first one is performed.
 
-    `target` is the parent of the staging directory, or lies in it. Records end with a NUL, which no path contains.
+    `target` is the parent of the staging directory, or inside that parent. Records end with a NUL, which no path contains.
     """
     root = os.path.relpath(target, os.path.dirname(staging))
     records = [HEADER, root, *(f"{action.kind} {action.mark} {action.path}" for action in actions), "end", ""]
@@ -104,7 +104,7 @@ def close_journal(staging: str) -> None:
     except FileNotFoundError:
         pass
     except OSError:
-        os.truncate(journal, 0)  # an empty journal is that of a run that was killed before its first step
+        os.truncate(journal, 0)  # to a later run, an empty journal means that no step was performed
 
 
 def recover_staging(staging: str) -> None:

@@ -226,6 +226,6 @@ def is_same_entry(one: str, other: str) -> bool:
     if kind == 0o120000:
         return os.readlink(one) == os.readlink(other)
     if kind != 0o100000 or second.st_nlink != 1:
-        return os.path.samestat(first, second)  # replace a file with hard links: it may change elsewhere
+        return os.path.samestat(first, second)  # not equal if it has other hard links, through which it may change
     with open(one, "rb") as left, open(other, "rb") as right:
         return left.read() == right.read()

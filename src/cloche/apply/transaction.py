@@ -38,7 +38,7 @@ DESCRIPTORS = os.open in os.supports_dir_fd and os.link in os.supports_dir_fd
 
 
 class DestinationChanged(Exception):
-    """Another program created something at the destination after the plan was resolved; lock it and plan again."""
+    """Another program created something at the destination after the plan was made; lock it and plan again."""
 
 
 class Transaction:
@@ -83,7 +83,7 @@ class Transaction:
             denied = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
             if not (beside and denied and os.path.isdir(self.target)):
                 raise
-            # we may write to the directory but not to its parent: keep it, and fill it in place
+            # the directory is writable but its parent is not: keep the directory, and change its contents
             self.strategy = "merge" if self.strategy == "new" else "merge-emptied"
             descriptor = self._claim()
         if descriptor is not None:

@@ -31,7 +31,7 @@ class FoundInterpreter:
 
     interpreter: Interpreter
     found_by: str
-    """The name of the finder, `try-first-with`, or `the path itself`."""
+    """The name of the finder (`current` for the running Python), `try-first-with`, or `the path itself`."""
     spec: str
     """The request that it satisfies; empty if there was none."""
     because: str

@@ -70,7 +70,7 @@ def _magic():  # type: () -> str
 
 
 def _machine(bits):  # type: (int) -> str
-    """Return the instruction set of the interpreter, which differs from the machine's for 32-bit builds on 64 bits."""
+    """Return the instruction set of the interpreter, which differs from the machine's for 32-bit builds on 64-bit systems."""
     if not hasattr(os, "uname"):
         version = sys.version.lower()
         return "AMD64" if "amd64" in version else "ARM64" if "arm64" in version else "x86"

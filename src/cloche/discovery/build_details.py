@@ -22,6 +22,8 @@ MAX_BYTES = 1 << 16
 
 @value
 class BuildDetails:
+    """The fields of a `build-details.json` that a request may depend on."""
+
     implementation: str
     version: Version
     free_threaded: bool

@@ -1,7 +1,8 @@
 """The probe cache: one file on disk per executable. Entries that may be stale or damaged are ignored without an error.
 
-An entry is valid as long as every file that its result depends on is unchanged: the executable, its libpython, the
-standard library's `os.py`, a `pyvenv.cfg` beside or above it (or the absence of one), and the probe itself.
+An entry is valid as long as everything that its result depends on is unchanged: the executable, its libpython, the
+standard library's `os.py`, a `pyvenv.cfg` beside or above the executable (or the absence of one), the probe itself, and
+the variables that dynamic loaders read.
 
 Entries are lines of text instead of JSON because importing `json` takes longer than a whole run may take.
 """

@@ -148,7 +148,7 @@ def missing_build_message(spec: InterpreterSpec, search: Search) -> str:
 
 
 def distance(result: SearchResult, spec: InterpreterSpec) -> tuple[object, ...]:
-    """Return a sort key: first the right version in another build, then the closest minor versions, newest first."""
+    """Return a sort key: the requested implementation (or CPython) first, then the closest minor version, then the newest."""
     assert result.interpreter is not None
     version = result.interpreter.version
     wanted = spec.release or first_release(spec.range)

@@ -1,4 +1,4 @@
-"""Search: collect the candidates of all finders, identify each of them, and choose the best match.
+"""Search: collect the candidates of all finders, probe them, and choose the best match.
 
 The best match is the first one in finder order, or for a range the newest one. Released builds of CPython are preferred
 to other interpreters that satisfy the request; see `rank`.
@@ -258,7 +258,7 @@ def best_match(spec: InterpreterSpec, results: Sequence[SearchResult]) -> Search
 
 
 def rank(spec: InterpreterSpec, interpreter: Interpreter) -> int:
-    """Return the rank of an interpreter, the best first: 0 for a released CPython or an exact match of the spec.
+    """Return the rank of an interpreter; lower is better, and 0 is a released CPython or exactly what the spec names.
 
     Another implementation, a prerelease or a special build is chosen only if nothing else satisfies the request.
     """

@@ -1,1 +1,1 @@
-"""Read and write regular files, compute their checksums, and take locks."""
+"""Read and write regular files, compute their checksums, record the inputs of a decision, and take locks."""

@@ -109,8 +109,8 @@ def path_from_root(site: str, path: str) -> str:
 def update_record(text: str, site: str, changed: Mapping[str, bytes | None]) -> str:
     """Return a RECORD with the rows of changed files updated.
 
-    Rows keep their order. A row without a hash gets none, and no row is added. Byte-code keeps its row when it is removed,
-    because Python creates it again.
+    Rows keep their order. A row without a hash stays without one, and no row is added. Byte-code keeps its row when it is
+    removed, because Python creates it again.
 
     :param changed: the new content of each file by its path relative to the root; None for a removed file.
     """

@@ -103,14 +103,13 @@ def read_at_most(path: str, limit: int) -> bytes | None:
 def replace_file(path: str, content: bytes) -> None:
     """Write a private file atomically and replace what exists at `path`; a link is replaced, not followed.
 
-    :raises OSError: a system call failed; the old file may still exist.
+    :raises OSError: a system call failed; an existing file is unchanged.
     """
     temporary = f"{path}.new"
     try:
         descriptor = os.open(temporary, NEW_FILE, 0o600)
-    except (
-        FileExistsError
-    ):  # left by a killed run, or used by another one, which then renames our file instead of its own
+    except FileExistsError:
+        # A killed run left it, or another run is writing it, which then renames our file instead of its own.
         os.unlink(temporary)
         descriptor = os.open(temporary, NEW_FILE, 0o600)
     try:

@@ -75,7 +75,7 @@ class Environment:
 
         `ROOT`: the environment; `BIN`: its directory of executables, absolute; `BIN_NAME`: the same, relative to the root;
         `PROMPT`: the text to show; `PKG_CONFIG`: its pkg-config directory; `TCL_LIBRARY`, `TK_LIBRARY`: the values of these
-        variables, may be empty; `SITE`, `PLATSITE`: its purelib and platlib, relative to `BIN`; `NAMING`: always `chosen`,
+        variables, or empty; `SITE`, `PLATSITE`: its purelib and platlib, relative to `BIN`; `NAMING`: always `chosen`,
         so that scripts show the prompt as it is.
         """
         up = "/".join([".."] * (self.layout.bin.count("/") + 1))

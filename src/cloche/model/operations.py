@@ -23,7 +23,7 @@ class MakeDir:
 
 @value
 class Link:
-    """Create a symbolic link. If the file system has none, copy the file that it would point to."""
+    """Create a symbolic link. If the file system does not support it, copy the file that the link would point to."""
 
     path: str
     target: str

@@ -30,8 +30,8 @@ class ChosenComponent:
     item: Any
     """The object itself, or a reference to it, `"package.module:attribute"`."""
     selected: str = "by default"
-    """`by name` or `by default`. If a component that the user chose by name refuses or fails, that is an error; any other
-    component is then left out."""
+    """`by name` or `by default`. It is an error if a component that the user chose by name refuses or fails; a component that
+    is used by default is left out instead."""
     source: str = ""
     """Its plugin and distribution, for people."""
     options: Mapping[str, object] = {}
@@ -46,7 +46,8 @@ class Blueprint:
     """The request that it was resolved from."""
     interpreter: Interpreter
     chosen_because: str
-    """The reason for choosing this interpreter, for people: "`.python-version` in /home/me/project"; empty after `-p`."""
+    """The project file that requests this interpreter, for people: "`.python-version` in /home/me/project"; empty if none
+    does, and after `-p`."""
     layout: Layout
     creator: str
     operations: tuple[Operation, ...]

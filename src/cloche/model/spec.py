@@ -1,11 +1,11 @@
 """Python requests: the values of `-p`, and whether an interpreter satisfies one. Nothing is read from disk.
 
-path             any text with a separator
+path             any text with a separator, or that begins with `~`
 version          3  3.12  3.12.1  312  3.14.0rc1            may follow `python` or an implementation, with or without `@`
 range            >=3.10,<3.13  ~=3.11.0  !=3.12.*           PEP 440; may follow the same words
 build            t  d  td  +freethreaded  +debug  +gil  -dbg  -debug      after a version
 bits, machine    -64  -32  -x86_64  -arm64                  after the build
-key              cpython-3.12.3-linux-x86_64-gnu            uv's names of installations; each part may be `any`
+key              cpython-3.12.3-linux-x86_64-gnu            uv's name of an installation; each part may be `any`
 name             my-python                                  any other text that can be a command
 """
 
@@ -126,7 +126,7 @@ class InterpreterSpec:
     def refusal_of_build(
         self, implementation: str, version: Version, *, free_threaded: bool, debug: bool
     ) -> str | None:
-        """Like `refusal`, but ignore the bits, the machine, the platform and the C library."""
+        """Return why a build does not satisfy the request, regardless of its bits, machine, platform and C library."""
         if self.is_exact:
             return None
         name = _format_version(version[:3], version[3:])
@@ -153,7 +153,7 @@ class InterpreterSpec:
 
     @property
     def _allows_prereleases(self) -> bool:
-        """Whether a prerelease can match. It can for a minor version, which may not have a release yet."""
+        """Whether a prerelease can match. It can if the request has a minor version, which may not be released yet."""
         return self.free_threaded is None or bool(self.prerelease or self.range) or len(self.release) > 1
 
     def _refusal_of_machine(self, interpreter: Interpreter) -> str | None:

@@ -26,7 +26,7 @@ def collect_scripts(
 ) -> tuple[list[Script], list[str], list[str]]:
     """Return the activation scripts, the names of the activators that wrote them, and why others were left out.
 
-    An activator that the user did not choose and that does not support the interpreter is left out without a reason.
+    An activator that the user did not choose and that does not support the interpreter is left out silently.
 
     :raises UsageError: an activator that the user chose does not support the interpreter.
     :raises Inexpressible: an activator that the user chose cannot express a value.

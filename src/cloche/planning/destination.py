@@ -69,8 +69,8 @@ def absolute_path(text: str, host: Host) -> str:
 def inspect_destination(location: str, host: Host) -> Destination:
     """Return what exists at an absolute path.
 
-    :raises DestinationError: it cannot be the root of an environment: it is a file or a dangling link, or PATH or UTF-8
-        cannot contain the path.
+    :raises DestinationError: it cannot be the root of an environment: it is a file or a broken link, or PATH or
+        `pyvenv.cfg` cannot contain the path.
     """
     refuse_unusable_path(location, host)
     target = os.path.realpath(location) if os.path.islink(location) else location

@@ -1,4 +1,4 @@
-"""The layout of an environment: a pure function of the interpreter, for any platform on any platform."""
+"""The layout of an environment, computed from its interpreter alone, so that any platform can plan for any other."""
 
 from __future__ import annotations
 
@@ -55,7 +55,6 @@ def lib64_links(interpreter: Interpreter) -> tuple[tuple[str, str], ...]:
     """Return the link `lib64 -> lib`, or nothing where it is not needed.
 
     `venv` creates it on 64-bit POSIX systems except macOS. It is left out if the scheme uses `lib64` as a directory.
-
 
     Source: `EnvBuilder.ensure_directories` in CPython's `Lib/venv/__init__.py`.
     """

@@ -165,7 +165,7 @@ def prompt_for(target: Target, location: str, host: Host) -> str:
 
 
 def placement_for(target: Target, destination: Destination, strategy: Strategy) -> Placement:
-    """Return whether the environment is relocatable: an existing one that is refreshed stays relocatable."""
+    """Return the placement of the environment; a relocatable one stays relocatable when it is refreshed."""
     stays_relocatable = is_relocatable(destination.settings) and strategy == "merge"
     return "relocatable" if stays_relocatable else target.placement
 

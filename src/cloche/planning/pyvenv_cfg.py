@@ -57,7 +57,7 @@ def settings_for(
 def command_for(target: Target, blueprint: Blueprint, environment: Environment, host: Host) -> str:
     """Return a command that creates the same environment again; people can paste it into a shell.
 
-    It does not include options for the cache and the network, and options of plugins.
+    It leaves out the options for the cache and the network, and those of plugins.
     """
     archive = getattr(globals().get("__loader__"), "archive", "")  # set if cloche runs from a zip archive
     words = [host.executable, *([path_module(host.os_name).join(host.cwd, archive)] if archive else ["-m", "cloche"])]

@@ -34,7 +34,7 @@ class InstalledPlugins:
         return [source for source, shadowed_by in self.scan() if not shadowed_by]
 
     def scan(self) -> list[tuple[Source, str]]:
-        """Return the entry points of group `cloche`, each with the directory that shadows it, or "".
+        """Return the entry points of group `cloche`, each with the directory that shadows it, or an empty string.
 
         If a distribution is installed twice, the first on the path is used, even if it has fewer entry points.
         """

@@ -1,4 +1,4 @@
-"""Calls into plugins: a failure of a plugin is reported as the plugin's, with its name and its distribution.
+"""Calls into plugins. A failure is reported as the plugin's, with the names of the plugin and its distribution.
 
 A run with a cached plan loads this module, but not the modules that find and load plugins.
 """
@@ -67,7 +67,7 @@ def call_component(call: Callable[[], T], kind: str, name: str, source: object) 
 
     :param source: the plugin, for messages.
     :raises PluginError: the component failed.
-    :raises ClocheError: the component failed because of the system, or raised such an error itself.
+    :raises ClocheError: a system call of the component failed, or the component raised this error.
     """
     try:
         return call()

@@ -77,7 +77,10 @@ class Hooks:
         return tuple(sorted(caller.name for caller in self._manager.get_hookcallers(plugin) or ()))
 
     def _refuse_unknown_hooks(self, plugin: object) -> None:
-        """:raises TypeError: a function is marked as the implementation of a hook that does not exist."""
+        """Refuse a plugin that implements a hook which does not exist.
+
+        :raises TypeError: the plugin has such an implementation, without pluggy's option `optionalhook`.
+        """
         for caller in self._manager.get_hookcallers(plugin) or ():
             if caller.has_spec() or all(implementation.optionalhook for implementation in caller.get_hookimpls()):
                 continue

@@ -201,7 +201,7 @@ class Registry:
     def offers(self) -> tuple[tuple[str, ...], ...]:
         """The properties of all components that the choice between them depends on, as plain values.
 
-        A later run compares them, because a plugin that offers objects may offer others then.
+        A later run compares them, because a plugin that offers objects may offer different ones each time.
         """
         return tuple(
             (
@@ -248,7 +248,7 @@ def load_plugins(
     """Load every plugin in the directories of `path` that is not blocked; return the registry of their components.
 
     :param blocked: names of plugins or distributions; `*` means all except the built-in ones.
-    :param replace: the components that replace built-in ones, by the name of the latter.
+    :param replace: the names of the components that replace built-in ones, by the names of the built-in ones.
     """
     found = InstalledPlugins(path, inputs).scan()
     shadowed = [

@@ -30,7 +30,7 @@ class ShellFamily:
     quote: Callable[[str], str]
     """Returns a text as one quoted word; see `Activator.quote`."""
     read_words: Callable[[str], Iterable[Word]]
-    """Returns the words of a line whose text does not depend on when the line runs."""
+    """Returns the words of a line whose text is known without running the line."""
     source_line: Callable[[str], str] | None = None
     """Returns the command that sources the script at a path; None if the activator has no `source_line`."""
     activation_test: str = ""
@@ -97,7 +97,7 @@ def shell_of_activator(activator: Any, environment: Environment) -> ShellFamily:
     """Return the shell of a plugin's activator, with defaults for optional attributes.
 
     By default, `script_names` are the names of the scripts for `environment`, and `read_words` finds the words that
-    `quote` can have written.
+    `quote` may have written.
 
     :raises Exception: any error of the activator.
     """

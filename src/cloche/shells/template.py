@@ -1,7 +1,7 @@
 """Script templates: replace slots with quoted values.
 
-A slot is `__CLOCHE_NAME__`. It stands outside quotes in the template, because the quoter adds the quotes of the shell's
-syntax. Values are inserted in one pass and never searched for slots, so a directory named like a slot is safe.
+A slot is `__CLOCHE_NAME__`. Write slots outside quotes: the quoter adds the quotes of the shell's syntax. Values are
+inserted in one pass and never searched for slots, so a directory named like a slot is safe.
 """
 
 from __future__ import annotations

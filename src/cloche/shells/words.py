@@ -38,7 +38,7 @@ def words_matching(line: str, pattern: str, unquote: Callable[[str], str | None]
 
 
 def words_quoted_by(quote: Callable[[str], str], line: str) -> Iterator[Word]:
-    """Yield the words of a line that `quote` can have written, for shells of which only `quote` is known.
+    """Yield the words of a line that `quote` may have written, for shells of which only `quote` is known.
 
     This tries the usual ways to unquote a word, and accepts a text if `quote` turns it into the same word again.
     """

@@ -1,7 +1,8 @@
 """The store: the cache directories that keep wheels, images, plans and probe results between runs.
 
 Every warm run loads this module, so it only decides which directories are usable and creates them. You can delete the
-store at any time without affecting environments. It is private to its user, and symbolic links in it are never followed.
+store at any time; only environments that were created with `--link-mode symlink` need it. It is private to its user, and
+symbolic links in it are never followed.
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ class Store:
         self._warn_not_cached(kind, path, problem)
 
     def lock(self, name: str, seconds: float = 60.0) -> LockFile:
-        """Return the lock of that name, which keeps processes from doing the same work."""
+        """Return the lock of that name, which keeps processes from doing the same work twice."""
         from cloche.fs.locks import LockFile
 
         return LockFile(os.path.join(self.writable_directory("locks"), f"{name}.lock"), seconds)
@@ -193,8 +194,8 @@ class Store:
     def _create_root(self, given: bool) -> None:
         """Create the root and its missing parents for this user alone, and mark it as a cache.
 
-        :raises OSError: it cannot be created, or the nearest existing parent belongs to another user. That is so under
-            `sudo` with the HOME of the user who called it.
+        :raises OSError: it cannot be created, or the nearest existing parent belongs to another user, as under
+            `sudo` with the HOME of the calling user.
         """
         parent = os.path.dirname(self.root)
         missing = [self.root]

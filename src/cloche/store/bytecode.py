@@ -24,7 +24,7 @@ TIMEOUT_SECONDS = 300.0
 """Seconds after which a compiling interpreter is killed."""
 
 MAX_PROCESSES = 4
-"""The most interpreters that compile at the same time; starting more costs as much as they save."""
+"""The maximum number of interpreters that compile at the same time; starting more costs as much as they save."""
 
 
 def reusable_bytecode(distribution: Distribution, file: File, source: bytes, interpreter: Interpreter) -> bytes | None:

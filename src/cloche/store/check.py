@@ -20,7 +20,7 @@ FILE_LIST_SUFFIX = ".files"
 """The suffix of the list of a tree's files: `purelib.files` lists what is in `purelib`."""
 
 OWN_FILE_LIST = "image.files"
-"""The list of an image's own files: the file lists of its trees, their records, and its description."""
+"""The list of an image's own files: the file lists of its trees, their records, `shebangs/`, and its description."""
 
 BY_DESCRIPTOR = os.stat in os.supports_dir_fd
 

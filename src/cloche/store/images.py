@@ -3,12 +3,13 @@
 An image is a directory `images/<byte-code ABI>/<name>-<version>-<content>`. For each tree of the wheel that has files, it
 holds the files in `purelib/…`, a list of them with size, time and hash in `purelib.files`, and their rows of a RECORD,
 relative to the tree, in `purelib.record`. `shebangs/` holds the scripts whose first line must name the environment's
-Python, `image.json` describes the image, and `image.files` lists the image's own files (lists, records, description).
+Python, `image.json` describes the image, and `image.files` lists the image's own files (`shebangs/`, lists, records,
+description).
 
 Byte-code that already exists for exactly this ABI is reused. Compiling takes longer than everything else, so a new image is
-published without the missing byte-code. The first environment that uses the image marks it (see `Store.mark_installed`), and the
-second one triggers the compilation. If you create one environment, say in a fresh container, you do not pay for the
-next thousand. The mark is a changed time of the image's directory; before, it equals the time of the image's files.
+published without the missing byte-code. The first environment that uses the image marks it (see `Store.mark_installed`), and
+the second one triggers the compilation. If you create one environment, say in a fresh container, you do not pay for the next
+thousand. The mark is a changed time of the image's directory, which until then equals the time of its files.
 
 All files of an image have the same time, which is derived from the content. So equal images are equal on every machine,
 and byte-code of one image is never valid for another. The time is an even number of seconds, which every file system can
@@ -60,7 +61,7 @@ def find_or_build_image(distribution: Distribution, interpreter: Interpreter, st
     An image without byte-code that an environment already uses is built again with byte-code. If that fails, the
     existing image is returned, with a warning. When several processes need the same image, one of them builds it.
 
-    :raises SeedError: the distribution is damaged or hostile, or the image cannot be created.
+    :raises SeedError: the distribution is damaged or unsafe, or the image cannot be created.
     """
     name = image_name(distribution)
     abi = abi_name(interpreter)
@@ -257,7 +258,7 @@ class _ImageWriter:
         self._write(f"{tree}/{path}", content, 0o555 if executable else 0o444)
 
     def register(self, tree: str, path: str, size: int, sha256: str) -> None:
-        """Add a file that the compiler has written to the file list."""
+        """Add an existing file to the file list."""
         self._files.setdefault(tree, {})[path] = (size, sha256)
 
     def finish(self, distribution: Distribution, code: Bytecode) -> None:

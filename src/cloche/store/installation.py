@@ -1,7 +1,7 @@
 """The operations that install an image: its files, its scripts, and the RECORD that lists them all.
 
-A warm run loads this module. It writes nothing. It reads the records in the image, which contain all rows that are the same
-in every environment.
+A warm run loads this module, which writes nothing. It reads the records in the image, which contain all rows that are the
+same in every environment.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cloche.model.operations import Operation
 
 SHEBANG_LIMIT = 127
-"""Maximum length of a shebang line on Linux in bytes, with the newline (255 since 5.1, but old kernels are in use)."""
+"""Maximum length of a shebang line on Linux in bytes, with the newline (255 since 5.1, but older kernels are still in use)."""
 
 SHEBANG_LIMIT_MACOS = 512
 
@@ -231,7 +231,7 @@ def _is_text(path: str) -> bool:
 
 
 def _headers_directory(image: Image, environment: Environment) -> str:
-    """Return the directory for the headers of a distribution: below the environment's own, like pip."""
+    """Return the directory for the headers of a distribution: below the environment's own, as pip does."""
     interpreter = environment.interpreter
     python = f"python{interpreter.python_version}" if interpreter else environment.layout.include.rpartition("/")[2]
     return f"{environment.layout.include.partition('/')[0]}/site/{python}/{image.distribution}"

@@ -1,7 +1,7 @@
 """Maintenance of the store: measure, verify, prune and clear it.
 
-Environments are not affected, because they own their files. Only files that the store created are removed, and links are
-not followed. A process that uses the store at the same time creates removed files again.
+Environments own their files and are not affected, unless they were created with `--link-mode symlink`. Only files that the
+store created are removed, and links are not followed. A process that uses the store at the same time creates removed files again.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ case $0 in
     */*) ;;
     *) exec /bin/sh "./$0" "$@" ;;
 esac
-# Not by the plain way: behind every link, and at the name that the system has for the directory.
+# The path may contain links: follow all of them, and use the physical path of the directory.
 exec "$(
     file=$0
     while [ -h "$file" ]; do

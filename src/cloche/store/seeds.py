@@ -24,7 +24,7 @@ class SeedStore:
     def image_of(self, wheel: str, interpreter: Interpreter) -> Image:
         """Return the image of a wheel file; build it if the store does not have it.
 
-        :raises SeedError: the wheel is damaged or hostile, or the interpreter cannot compile it.
+        :raises SeedError: the wheel is damaged or unsafe, or the interpreter cannot compile it.
         """
         self._store.inputs.path(wheel)
         return find_or_build_image(read_wheel(wheel), interpreter, self._store)

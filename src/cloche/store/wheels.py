@@ -94,7 +94,7 @@ def choose_distribution(
 
 
 def missing_dependencies(distributions: list[Distribution], interpreter: Interpreter) -> list[str]:
-    """Return a warning for each dependency that is not among the distributions: seeds are installed without them."""
+    """Return a warning for each dependency that is not among the distributions; it is not installed."""
     dependencies = [
         (distribution, text)
         for distribution in distributions
