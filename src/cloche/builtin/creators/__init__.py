@@ -1,1 +1,1 @@
-"""The built-in creators: one module for each."""
+"""The built-in creators: one module for each, and `posix` and `windows`, which several creators use."""
