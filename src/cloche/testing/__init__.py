@@ -3,7 +3,7 @@
 Each function whose name ends in `_contract` returns a test with one case per check. Assign it to a name that pytest
 collects::
 
-    from cloche.testing import activator_contract
+    from cloche.testing import Shell, activator_contract
     from cloche_elvish import activator
 
     test_contract = activator_contract(activator, Shell(("elvish", "-norc"), echo="print {text}"))
