@@ -1,1 +1,1 @@
-"""The built-in plugins; they use only the modules that any plugin may use."""
+"""The built-in plugins; they use only the modules that every plugin may use."""

@@ -44,7 +44,7 @@ def activate(invocation: Invocation) -> int:
             lines = []
     if not lines:
         report.print_json(set=variables(environment, host), unset=UNSET)
-    report.restore_stdout()  # `--print-env` overrides a `CLOCHE_JSON` variable
+    report.restore_stdout()  # `--print-env` overrides the variable `CLOCHE_JSON`
     for line in lines:
         report.print_result(line)
     return 0
@@ -53,7 +53,7 @@ def activate(invocation: Invocation) -> int:
 def shell_for(requested: str, environment: Environment, session: Session) -> tuple[str, ShellFamily]:
     """Return a shell with its name: the requested one, or by default the one that runs this process.
 
-    :raises UsageError: no activator supports the shell.
+    :raises UsageError: no activator supports the shell, or the current shell cannot be detected.
     """
     host, built_in = session.host, built_in_shells()
     name = requested or parent_program(host)
@@ -76,7 +76,7 @@ def shell_for(requested: str, environment: Environment, session: Session) -> tup
 
 
 def activator_shell(name: str, shells: Iterable[ShellFamily]) -> ShellFamily | None:
-    """Return the first shell whose activator has a name; None if there is none."""
+    """Return the first shell whose activator has this name; None if there is none."""
     return next((shell for shell in shells if shell.name == name), None)
 
 
@@ -84,7 +84,7 @@ def activation_line(environment: Environment, program: str, shell: ShellFamily) 
     """Return the command that activates an environment in a shell, from any directory.
 
     :raises DestinationError: the environment has no script for that shell.
-    :raises Inexpressible: the shell cannot write the script's path.
+    :raises Inexpressible: the shell cannot express the script's path.
     """
     directory = environment.path_to(environment.layout.bin)
     names = {name.lower(): name for name in sorted(os.listdir(directory), reverse=True)}  # `venv` writes `Activate.ps1`
@@ -106,9 +106,9 @@ def variables(environment: Environment, host: Host) -> dict[str, str]:
 
 
 def dotenv(text: str) -> str:
-    """Return a value for a `.env` file, in single quotes, in which parsers expand nothing.
+    """Return a value for a `.env` file, in single quotes, so that parsers expand nothing in it.
 
-    :raises Inexpressible: parsers disagree about the value: it contains a quote, a line break, `${` or `\\\\`.
+    :raises Inexpressible: the value contains a quote, a line break, `${` or `\\\\`, which parsers read differently.
     """
     for piece, name in (
         ("'", "a quote"),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @value
 class ActionResult:
-    """The output of an action, as text lines and as JSON."""
+    """The result of an action: its output as lines of text and as JSON, and its exit code."""
 
     lines: tuple[str, ...]
     facts: Mapping[str, object]
@@ -57,7 +57,7 @@ def measure_cache(store: Store) -> ActionResult:
 
 
 def verify_cache(store: Store) -> ActionResult:
-    """Compare every hash. A damaged entry is never used, and `prune` removes it."""
+    """Check every hash. A damaged entry is never used, and `prune` removes it."""
     damaged = maintenance.verify_store(store, CONTENT_CHECKS)
     lines = (*damaged, "`cloche cache prune` removes damaged entries") if damaged else ("all hashes match",)
     return ActionResult(lines, {"damaged": damaged}, 1 if damaged else 0)

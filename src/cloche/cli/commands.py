@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @value
 class CommandSpec:
-    """A command."""
+    """A command and what it accepts."""
 
     name: str
     summary: str
@@ -128,11 +128,12 @@ COMMON_ALIASES = tuple(
     for option in COMMON
     if option.name in (alias.alias_of, *(implied for implied, _ in alias.implies))
 )
-"""The spellings of virtualenv for common options. In variables and config files, every command understands them."""
+"""The spellings of virtualenv for common options. Every command accepts them in variables and config files."""
 
 INEFFECTIVE = frozenset(
     ("reset-app-data", "no-periodic-update", "upgrade-embed-wheels", "discovery", "venv-redirect", "no-venv-redirect")
 )
+"""Options that are accepted for compatibility and ignored."""
 
 COMMANDS = {
     command.name: command

@@ -38,10 +38,10 @@ def run_command(argv: Sequence[str], started: float) -> int:
             report.print_message(format_exc().rstrip())
         report.print_error(error)
         return error.exit_code
-    except KeyboardInterrupt as error:  # without a signal if a plugin's command reads keys itself
+    except KeyboardInterrupt as error:  # not `Interrupted` if a plugin's command reads the keyboard itself
         report.print_message("cloche: interrupted")
         return error.exit_code if isinstance(error, Interrupted) else 130
-    except BrokenPipeError:  # the reader of our output has closed it
+    except BrokenPipeError:  # the program that reads our output has closed the pipe
         return 0
     except OSError as error:
         where = f" (`{error.filename}`)" if error.filename else ""

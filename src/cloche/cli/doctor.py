@@ -40,7 +40,7 @@ class Outcome:
 
 
 def doctor(invocation: Invocation) -> int:
-    """Diagnose environments, with `--fix` repair them, and report; return 1 if one is not healthy, else 0."""
+    """Diagnose environments, repair them if `--fix` is given, and report; return 1 if one is not healthy, else 0."""
     arguments, settings = invocation.arguments, invocation.settings
     paths = requested_environments(arguments, invocation.host)
     fix = arguments.flag("fix")
@@ -61,7 +61,7 @@ def doctor(invocation: Invocation) -> int:
 
 
 def requested_environments(arguments: ParsedArguments, host: Host) -> list[str]:
-    """Return the paths of the environments in the arguments, and of those below the directories of `--find`.
+    """Return the paths of the environments in the arguments, and of those below the `--find` directories.
 
     :raises UsageError: there are no arguments, one is blank, or `--find` does not name a directory.
     """
@@ -86,7 +86,7 @@ def requested_environments(arguments: ParsedArguments, host: Host) -> list[str]:
 
 
 def examine_environment(path: str, session: Session, *, fix: bool) -> Outcome:
-    """Return the result for the environment at a path, after repairing it with `fix`."""
+    """Examine the environment at a path, repair it if `fix` is true, and return the result."""
     try:
         if fix and not os.path.lexists(path):
             recover_environment(path)  # a killed run may have moved it to its staging directory

@@ -78,7 +78,7 @@ class Invocation:
 
     @property
     def blocklist(self) -> frozenset[str]:
-        """Names of the plugins to leave out, even if other settings are invalid.
+        """Names of the plugins to leave out; other settings may be invalid.
 
         :raises UsageError: a variable or a config file gives `no-plugin` or `no-plugins` an invalid value.
         """
@@ -99,7 +99,7 @@ class Invocation:
 
     @property
     def plugin_commands(self) -> list[Component]:
-        """Commands that plugins offer, including those with the name of one of ours; loads only plugins that may have any."""
+        """Commands that plugins offer, even with the name of one of ours; loads only plugins that may offer a command."""
         from cloche.plugins.entry_points import InstalledPlugins
 
         installed = InstalledPlugins(sys.path)
@@ -111,7 +111,7 @@ class Invocation:
         return list(load_sources(sources, self.blocklist).all("command"))
 
     def accept_plugin_options(self) -> None:
-        """Resolve unknown options, on the command line or in variables and config files, by those that plugins declare.
+        """Look up unknown options of the command line, variables and config files among those that plugins declare.
 
         :raises UsageError: a variable or a config file gives an option of a plugin an invalid value.
         """
@@ -123,7 +123,7 @@ class Invocation:
 
 
 def load_options(blocklist: frozenset[str]) -> tuple[Option, ...]:
-    """Return the options of all plugins that are not left out, except options with the name of one of ours."""
+    """Return the options of all plugins outside the blocklist, except those with the name of one of ours."""
     from contextlib import redirect_stdout
 
     from cloche.plugins.components import KINDS

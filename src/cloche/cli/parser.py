@@ -1,4 +1,4 @@
-"""Parse a command line by the tables of `cloche.cli.commands`, without interpreting the values.
+"""Parse a command line with the tables of `cloche.cli.commands`, without interpreting the values.
 
 Importing `argparse` would take 7 ms.
 """
@@ -26,7 +26,7 @@ class UnknownOption:
 
 @value
 class ParsedArguments:
-    """A parsed command line. `check` raises its errors, because options or commands of plugins may resolve them before."""
+    """A parsed command line. Errors are kept for `check`, because options or commands of plugins may resolve them first."""
 
     command: CommandSpec
     given: Mapping[str, tuple[str, ...]]
@@ -108,7 +108,7 @@ def parse_arguments(argv: Sequence[str], commands: Mapping[str, CommandSpec] = C
 
 
 def accept_options(arguments: ParsedArguments, options: Sequence[Option]) -> ParsedArguments:
-    """Return the arguments with unknown options resolved by those that plugins declare."""
+    """Return the arguments, with unknown options parsed as options that plugins declare."""
     table = options_by_spelling((*options_of(arguments.command), *options))
     given = {name: list(values) for name, values in arguments.given.items()}
     unknown: list[UnknownOption] = []
@@ -157,7 +157,7 @@ def split_option(word: str) -> tuple[str, str, str]:
 def parse_option(word: str, queue: list[str], table: Mapping[str, Option], given: dict[str, list[str]]) -> bool:
     """Parse one option into `given`, with its value from the reversed queue; return False if the option is unknown.
 
-    :raises UsageError: its value is missing or not one of its choices, or the option takes no value.
+    :raises UsageError: the value is missing or not one of the choices, or a flag has a value.
     """
     spelling, joined, text = split_option(word)
     option = table.get(spelling)

@@ -1,4 +1,4 @@
-"""Run a command that a plugin offers: `cloche NAME`; the words after the name are for the plugin to parse."""
+"""Run a command that a plugin offers: `cloche NAME`. The plugin parses the words after the name."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run_plugin_command(sources: Sequence[Source], invocation: Invocation) -> int
     arguments, argv = invocation.arguments, invocation.argv
     name, before, after = argv[arguments.first], argv[: arguments.first], argv[arguments.first + 1 :]
     is_certain = any(source.name == name for source in sources)
-    given = arguments.leading if is_certain else arguments.given  # a directory may have options of ours
+    given = arguments.leading if is_certain else arguments.given  # a DEST may have our options after it
     only_common = replace(arguments, command=CommandSpec(name, "", ""), given=given)
     blocklist = plugin_blocklist(resolve_settings(only_common, invocation.sources), invocation.host)
     command, warnings = load_command(name, sources, blocklist)

@@ -26,7 +26,7 @@ STYLES = {"failed": "red", "blocked": "yellow", "shadowed": "yellow"}
 
 
 def plugins(invocation: Invocation) -> int:
-    """List every plugin and its status; a broken plugin or a conflict is not an error of this command."""
+    """List every plugin and its status; return 0, even if a plugin is broken or conflicts with another."""
     settings = invocation.settings
     with invocation.open_session() as session:
         registry = session.registry

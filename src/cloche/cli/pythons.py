@@ -43,7 +43,7 @@ def pythons(invocation: Invocation) -> int:
 
 
 def interpreter_table(listing: InterpreterListing, *, show_skipped: bool) -> Iterator[str]:
-    """Yield the lines of a table of the interpreters that satisfy the request, and why the marked one was chosen.
+    """Yield the lines of a table of the interpreters that satisfy the request, and the reason for the choice.
 
     With `show_skipped`, the candidates that are not used follow, each with the reason.
     """

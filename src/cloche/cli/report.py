@@ -52,7 +52,7 @@ def print_warnings(texts: Iterable[str]) -> None:
 
 
 def print_message(text: str) -> None:
-    """Print a line on standard error, with escapes for what its encoding cannot represent."""
+    """Print a line on standard error, with escapes for characters that its encoding cannot represent."""
     write_message(f"{text}\n")
 
 
@@ -65,7 +65,7 @@ def write_message(text: str) -> None:
 
 
 def print_result(text: str) -> None:
-    """Print a line on standard output, with escapes for what its encoding cannot represent.
+    """Print a line on standard output, with escapes for characters that its encoding cannot represent.
 
     :raises ClocheError: the line cannot be written.
     :raises BrokenPipeError: the reader has closed the pipe.
@@ -127,7 +127,7 @@ def one_line(text: str) -> str:
 
 
 def result_line(result: Result, host: Host, milliseconds: float, hint: str) -> str:
-    """Return one line about a new environment: location, Python, seeds, duration, how to activate it.
+    """Return one line about a new environment: its location, Python and seeds, the duration, and how to activate it.
 
     :param hint: the command that activates the environment; empty if there is none.
     """
@@ -232,7 +232,7 @@ def environment_json(environment: Environment) -> dict[str, object]:
 
 
 def plan_json(plan: Plan) -> dict[str, object]:
-    """Return a plan as JSON types, with absolute paths; some values also appear under their names of version 0.1."""
+    """Return a plan as JSON types, with absolute paths; some values also appear under the names that version 0.1 used."""
     record = as_json(plan)
     assert isinstance(record, dict)
     for operation in record["operations"]:

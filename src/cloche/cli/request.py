@@ -75,7 +75,7 @@ def parse_activators(text: str | None) -> tuple[str, ...] | None:
 
 
 def wanted_seeds(settings: Settings, links: tuple[str, ...]) -> Wanted | None:
-    """Return the packages to seed; None for no packages.
+    """Return the seeds to install; None for no seeds.
 
     `embed` and `bundle` are virtualenv's names for the version that needs no download.
     """

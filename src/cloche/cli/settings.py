@@ -1,6 +1,6 @@
 """Resolve settings: the command line, `CLOCHE_*` variables, the project's pyproject.toml, the user's config file.
 
-The first of them that sets an option wins. An unknown name causes a warning, which suggests the closest known name.
+The first source that sets an option wins. An unknown name causes a warning, which suggests the closest known name.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def resolve_settings(arguments: ParsedArguments, sources: Sources) -> Settings:
 
 
 def accept_settings(settings: Settings, options: Sequence[Option], arguments: ParsedArguments) -> Settings:
-    """Return the settings with unknown names resolved by the options that plugins declare.
+    """Return the settings, with unknown names looked up among the options that plugins declare.
 
     :raises UsageError: a variable or a config file gives one of them an invalid value.
     """
@@ -270,7 +270,7 @@ def read_files(host: Host, warnings: list[str]) -> Iterator[Source]:
     project = nearest_file(host.cwd, "pyproject.toml")
     for path, keys in ((project, ("tool", "cloche")), (user_file(host), ())):
         content = read_config_file(path, warnings) if path else b""
-        if keys and b"cloche" not in content:  # most projects have no `tool.cloche`: save the parsing
+        if keys and b"cloche" not in content:  # most projects have no `tool.cloche`: skip the parsing
             continue
         if table := parse_config_table(content, path, keys, warnings):
             yield Source(path, table)
@@ -288,7 +288,7 @@ def nearest_file(directory: str, name: str) -> str:
 
 
 def user_file(host: Host) -> str:
-    """Return the path of the user's config file: `CLOCHE_CONFIG_FILE`, else where platformdirs puts it."""
+    """Return the path of the user's config file: `CLOCHE_CONFIG_FILE`, or the default path; empty if it is unknown."""
     if named := host.environ.get("CLOCHE_CONFIG_FILE"):
         return named
     from cloche.store.directories import config_directory
@@ -386,7 +386,7 @@ def describe_kind(option: Option) -> str:
 
 
 def split_values(text: str, option: Option) -> tuple[str, ...]:
-    """Return the values in a variable, which are separated by newlines, as in PATH (for paths) or by commas.
+    """Return the values in a variable: one per line, or separated by commas; paths are separated as in PATH.
 
     A comma before an operator does not separate: `>=3.10,<3.13` is one value.
     """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def upgrade(invocation: Invocation) -> int:
-    """Upgrade an environment, or with `--check` and `--dry-run` only report; return the exit code."""
+    """Upgrade an environment, or only report with `--check` or `--dry-run`; return the exit code."""
     arguments, settings = invocation.arguments, invocation.settings
     code = 0
     with invocation.open_session() as session:
@@ -56,7 +56,7 @@ def perform_upgrade(plan: UpgradePlan, session: Session, arguments: ParsedArgume
 
 
 def rehearse_upgrade(plan: UpgradePlan, session: Session) -> UpgradeResult:
-    """Do everything except the exchange: only pip knows what it can install."""
+    """Return the result that an upgrade would have; rehearse a rebuild, because only pip knows what it can install."""
     if plan.kind == "rebuild":
         session.progress(f"rehearsing the upgrade to {plan.interpreter.name}")
         return rebuild(plan, session, losses="allowed", commit="no")

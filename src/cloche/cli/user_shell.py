@@ -1,4 +1,4 @@
-"""Detect the user's shell, and find the command that activates a new environment in it."""
+"""Detect the user's shell, and return the command that activates a new environment in it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Run by the Python of an environment (CPython 3.6 or later, PyPy): print facts about it as JSON.
+"""Print facts about an environment as JSON. The environment's own Python runs this file: CPython 3.6 or later, or PyPy.
 
-It imports nothing of cloche, which is not installed there.
+It imports nothing from cloche, which is not installed there.
 """
 
 import importlib.util

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def open_case(path: str, session: Session) -> Case:
-    """Return the case of an environment, after examining it with its own Python.
+    """Examine an environment with its own Python, and return its case.
 
     :raises DestinationError: there is no environment at `path`.
     """

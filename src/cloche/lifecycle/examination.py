@@ -1,6 +1,6 @@
 """Examine an environment by running it: its Python, and its activation scripts in the shells on this machine.
 
-No other module of the lifecycle starts these.
+Other modules start an environment's Python only to run pip (`rebuild`) or a command of the user (`run`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Examination:
     """What the Python of an environment reports about itself."""
 
     failure: str
-    """Why it does not start; empty if it does, and only then are the report below known."""
+    """Why it does not start; empty if it does, and only then are the fields up to `seed` known."""
     prefix: str = ""
     version: tuple[int, ...] = ()
     unresolvable: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class Examination:
     seed: str = ""
     """Why pip does not run; empty if it runs or is not installed."""
     obstacle: str = ""
-    """A pipe or device, relative to the root, that Python would block on at startup. It is not started then."""
+    """The path, relative to the root, of a pipe or device that would block Python at startup; Python is not started then."""
 
 
 def modules_of(distributions: Iterable[InstalledDistribution]) -> list[str]:
@@ -61,7 +61,7 @@ def examine(
     """Start the Python of an environment and return what it reports.
 
     :param modules: the modules to look for.
-    :param seed: whether to try pip.
+    :param seed: whether to check that pip runs.
     """
     program = template.resource(__name__, "_examine.py")
     executable = environment.path_to(environment.layout.executable)
@@ -125,7 +125,7 @@ def run_to_end(
 def failing_activations(environment: Environment, host: Host) -> list[str]:
     """Activate an environment in every shell on this machine; return the scripts that fail, as `activate.fish (fish)`.
 
-    A script fails if the active environment is another one afterwards, or none.
+    A script fails if the environment is not active afterwards.
     """
     failing: list[str] = []
     for shell in built_in_shells():

@@ -10,7 +10,7 @@ SKIPPED_NAMES = frozenset((".git", ".hg", "node_modules", "__pycache__", "proc",
 def environments_below(directory: str) -> list[str]:
     """Return the directories that contain a `pyvenv.cfg`, at or below `directory`, sorted.
 
-    Symbolic links are not followed, and environments inside of environments are not searched.
+    Symbolic links are not followed, and environments inside other environments are not reported.
     """
     found = []
     for parent, names, files in os.walk(directory):

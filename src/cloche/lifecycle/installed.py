@@ -1,6 +1,6 @@
 """Find the distributions that are installed in an environment, from their metadata; nothing is imported.
 
-Read are `.dist-info` directories (PEP 376 and 627), and the `.egg-info` and `.egg-link` of setuptools.
+The formats are `.dist-info` directories (PEP 376 and 627), and the `.egg-info` and `.egg-link` of setuptools.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class InstalledDistribution:
     requires: tuple[str, ...]
     """The requirements in `Requires-Dist`."""
     requires_python: str
-    """The versions of Python that it accepts (PEP 345); empty if it does not say."""
+    """The versions of Python that it accepts (PEP 345); empty if its metadata does not restrict them."""
     entry_points: tuple[EntryPoint, ...]
     origin: Mapping[str, object]
     """The content of `direct_url.json` (PEP 610); empty if it was installed from an index."""

@@ -61,7 +61,7 @@ class Inventory:
 def all_distributions(info: EnvironmentInfo) -> list[InstalledDistribution]:
     """Return the distributions in every `site-packages` of an environment, sorted by name.
 
-    If a name occurs more than once, the distribution that its Python imports is returned.
+    If a name occurs more than once, the distribution that the environment's Python imports is returned.
     """
     root, own = info.environment.location, site_directories(info.environment.layout)
     found = {distribution.key: distribution for distribution in info.distributions}

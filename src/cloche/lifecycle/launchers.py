@@ -30,7 +30,7 @@ class Launcher:
 
 
 def parse_launcher(content: bytes) -> Launcher | None:
-    """Return the launcher in an executable; None if it is not one, or of an unknown format."""
+    """Return the launcher in an executable; None if it is not a launcher, or its format is unknown."""
     return parse_uv_launcher(content) or parse_distlib_launcher(content)
 
 

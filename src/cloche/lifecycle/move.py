@@ -1,7 +1,7 @@
 """Move or copy an environment, with everything inside that names its path.
 
 A complete tree is created at the destination first, with hard links where possible, and verified. The original is removed
-only after that. If anything fails before, the original is unchanged.
+only after that. If anything fails before that, the original is unchanged.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ class Overlay:
         return [*removed, *parent_directories((*edits, *self._more)), *edits, *self._more, *modes]
 
     def update_checksums(self) -> None:
-        """Update every RECORD, and the manifest of an environment that cloche created, to the other edits."""
+        """Update every RECORD, and the manifest of an environment that cloche created, to match the other edits."""
         changed = {path: self.content(path) for path in (*self._contents, *self._removed)}
         for record in list(record_files(self.root)):
             if self.content(record) is not None:

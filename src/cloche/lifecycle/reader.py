@@ -108,7 +108,7 @@ def find_base(location: str, settings: Mapping[str, str], host: Host, cache: Pro
 def packages_match(location: str, recorded: str, found: Interpreter) -> bool:
     """Return whether packages are installed where an interpreter searches, and not where the recorded version would.
 
-    In this case the recorded version is wrong.
+    If they are, the recorded version is wrong.
     """
     library = os.path.dirname(found.scheme["purelib"])
     other = library.replace(found.python_version, recorded)

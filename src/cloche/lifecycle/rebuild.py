@@ -312,9 +312,9 @@ def rewrite_staged_paths(
 
 
 def kept_directories(upgrade: UpgradePlan, staged: str, plan: Plan) -> list[Operation]:
-    """Return the operations that keep empty directories and the permissions of all, except for those of Python itself.
+    """Return the operations that keep empty directories, and the permissions of all directories except Python's own.
 
-    A service may write its logs to a directory, and others may be closed to other users.
+    A service may write its logs to an empty directory, and permissions may keep other users out.
     """
     root, mapping = upgrade.location, path_mapping_for(upgrade, plan)
     library = mapping.old.purelib.partition("/")[0]
@@ -331,7 +331,7 @@ def kept_directories(upgrade: UpgradePlan, staged: str, plan: Plan) -> list[Oper
             created.append(MakeDir(new))
         if is_created or (os.path.isdir(staged_directory) and not os.path.islink(staged_directory)):
             modes.append(SetMode(new, stat.S_IMODE(os.lstat(directory).st_mode)))
-    modes.reverse()  # deepest first, because the permissions of a parent may then forbid the change
+    modes.reverse()  # deepest first, because the new permissions of a parent may forbid changes below it
     return [*parent_directories(created), *created, *modes]
 
 

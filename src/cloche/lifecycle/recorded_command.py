@@ -1,4 +1,4 @@
-"""Parse and rewrite the `command` in a `pyvenv.cfg`, which created the environment. It is never run.
+"""Parse and rewrite the `command` in a `pyvenv.cfg`: the command that created the environment. It is never run.
 
 cloche quotes each word as POSIX shells do; `venv` quotes nothing; other tools do not record a command.
 """
@@ -19,7 +19,7 @@ VENV_COMMAND = re.compile(r" -m venv(?: --[\w-]+(?:=\S+)?)* (/.*)$")
 
 
 def parse_command(command: str) -> list[str]:
-    """Return the words of a command of cloche; none if it is the command of another tool."""
+    """Return the words of a command of cloche; an empty list for the command of another tool."""
     if " --python " not in command or " -m venv " in command:
         return []
     try:

@@ -1,7 +1,7 @@
 """Replace the old paths of an environment in text, in each notation that files use: plain, JSON, URL, Python.
 
-Nothing here reads a file; `embedded_paths` knows which file uses which notation. A path that a notation cannot express
-is left unchanged, and the caller detects that.
+Nothing here reads the content of a file; `embedded_paths` knows which file uses which notation. A path that a notation
+cannot express is left unchanged, and the caller detects that.
 """
 
 from __future__ import annotations

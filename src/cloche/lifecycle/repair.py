@@ -38,11 +38,11 @@ class RepairResult:
     remaining: tuple[Finding, ...]
     """The findings after it."""
     notes: tuple[str, ...] = ()
-    """Notes about what was left to the user: files that still contain the old path."""
+    """What is left for the user to do: files that still contain the old path."""
 
     @property
     def repaired(self) -> tuple[Finding, ...]:
-        """The findings that the repair solved."""
+        """The findings that were repaired."""
         remaining = {(finding.code, finding.path) for finding in self.remaining}
         return tuple(finding for finding in self.findings if (finding.code, finding.path) not in remaining)
 

@@ -52,7 +52,7 @@ def activated_environ(environment: Environment, host: Host) -> dict[str, str]:
 
 
 def run_command(environment: Environment, command: Sequence[str], host: Host) -> int:
-    """Replace this process by a command; on Windows, run the command and return its exit code.
+    """Replace this process with a command; on Windows, run the command and return its exit code.
 
     :raises CommandFailed: the command cannot be started.
     """
@@ -68,7 +68,7 @@ def run_command(environment: Environment, command: Sequence[str], host: Host) ->
     if os.name == "nt":
         return subprocess.run([program, *command[1:]], env=environ, check=False).returncode
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these, and the command would inherit that
-        signal.signal(number, signal.SIG_DFL)  # other ignored signals, as by `nohup`, stay ignored
+        signal.signal(number, signal.SIG_DFL)  # other ignored signals (`nohup` ignores SIGHUP) stay ignored
     try:
         os.execve(program, list(command), environ)
     except OSError as error:

@@ -19,7 +19,7 @@ class Header:
     form: str
     """`direct` (the first line names the program) or `shell` (lines of `sh` execute it).
 
-    distlib, pip, uv, setuptools and cloche write the second form if the kernel could not read the first line.
+    distlib, pip, uv, setuptools and cloche write the form `shell` if the kernel cannot execute the form `direct`.
     """
     program: str
     """The program that runs the script, as the header spells it."""

@@ -1,7 +1,7 @@
 """Plan the upgrade of an environment, and upgrade it in place if the ABI of its Python does not change.
 
-That is a rebase: only the files that name the base interpreter change. For another ABI, `rebuild` creates a new
-environment.
+An upgrade in place is a rebase: only the files that name the base interpreter change. For another ABI, `rebuild`
+creates a new environment.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class UpgradeResult:
     seeds: tuple[str, ...] = ()
     """Seeds that were upgraded, as `NAME VERSION`."""
     notes: tuple[str, ...] = ()
-    """Differences to the old environment that are not losses."""
+    """Differences from the old environment that are not losses."""
 
 
 def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newest"], session: Session) -> UpgradePlan:
@@ -107,7 +107,7 @@ def has_script(environment: Environment, name: str) -> bool:
 
 
 def same_minor_spec(info: EnvironmentInfo) -> str:
-    """Return the spec of every patch release of the Python of an environment, of the same implementation and build.
+    """Return the spec that matches every patch release of an environment's Python, of its implementation and build.
 
     :raises UsageError: its `pyvenv.cfg` does not record the version.
     """
@@ -196,12 +196,12 @@ def renewable_seeds(
             if newer or refusal_reason(distribution, interpreter):
                 found.append(distribution.key)
         except (SeedError, InvalidVersion):
-            continue  # the installed one stays
+            continue  # keep the installed one
     return tuple(found)
 
 
 def outdated_seeds(upgrade: UpgradePlan, session: Session) -> tuple[str, ...]:
-    """Return the seeds to upgrade for which another version than the installed one is available."""
+    """Return the seeds to upgrade for which a version other than the installed one is available."""
     installed = {distribution.key: distribution.version for distribution in upgrade.info.distributions}
     found = []
     for name in renewable_seeds(upgrade.info, upgrade.interpreter, upgrade.seeds, session):

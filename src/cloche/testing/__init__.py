@@ -3,10 +3,10 @@
 Each function whose name ends in `_contract` returns a test with one case per check. Assign it to a name that pytest
 collects::
 
-    from cloche.testing import activator_contract
-    from cloche_elvish import activator
+    from cloche.testing import Shell, activator_contract
+    from cloche_example import Rc
 
-    test_contract = activator_contract(activator, Shell(("elvish", "-norc"), echo="print {text}"))
+    test_contract = activator_contract(Rc(), Shell(("rc", "-e"), echo="echo -n {text}", leaves=("prompt",)))
 
 The built-in plugins pass the same tests.
 """

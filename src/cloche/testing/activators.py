@@ -84,7 +84,7 @@ def activator_checks(
 
 
 def check_named(activator: Activator) -> None:
-    """Check that the activator has a name for `--activators`, and every method that the core calls."""
+    """Check that the activator has a name for `--activators`, and all methods that the core calls."""
     check_name("activator", getattr(activator, "name", None))
     for method in ("refusal", "quote", "scripts"):
         if not callable(getattr(activator, method, None)):
@@ -134,7 +134,7 @@ def scripts_of(activator: Activator, environment: Environment) -> list[Script]:
 
 
 def check_text(script: Script) -> None:
-    """Check that the text of a script is complete, and that its line ends are correct."""
+    """Check that the text of a script is complete, and that its line endings are correct."""
     if not script.text.strip():
         broken(f"`{script.name}` is empty")
     if script.newline not in ("\n", "\r\n"):
@@ -149,7 +149,7 @@ def check_text(script: Script) -> None:
 
 
 def check_slot_like_name(activator: Activator) -> None:
-    """Check that nothing is inserted into the name of a directory that looks like a slot."""
+    """Check that the name of a directory is left unchanged if it looks like a slot."""
     kind, name, prompt = supported_kinds(activator)[0], f"{SLOT_PREFIX}PROMPT__", "cloche0kit0prompt"
     counts = []
     for directory in ("plain", name):
@@ -164,7 +164,7 @@ def check_slot_like_name(activator: Activator) -> None:
 
 
 def check_relocatable(activator: Activator) -> None:
-    """Check that the scripts of a relocatable environment do not depend on its path, or contain the full path."""
+    """Check that the scripts of a relocatable environment either do not depend on its path or contain the full path."""
     kind = supported_kinds(activator)[0]
     roots = [absolute_path(kind, name) for name in ("one", "other")]
     texts = []

@@ -27,7 +27,7 @@ class Check:
     run: Callable[[Path], None]
     """The check itself. It receives an empty directory.
 
-    It raises `Broken` if the plugin breaks the contract, and `NotApplicable` if the plugin never gets into the situation.
+    It raises `Broken` if the plugin breaks the contract, and `NotApplicable` if the check does not apply to it.
     """
 
 
@@ -44,7 +44,7 @@ def broken(message: str) -> NoReturn:
 
 
 class NotApplicable(Exception):
-    """A check does not apply to the plugin, which never gets into that situation; the message says why."""
+    """The check does not apply to the plugin; the message says why."""
 
 
 def not_applicable(reason: str) -> NoReturn:
@@ -69,7 +69,7 @@ def as_test(checks: Iterable[Check]) -> Test:
             message = str(violation)
         except NotApplicable as exemption:
             reason = str(exemption)
-        if message:  # outside of the `except` block, so that pytest does not show the exception as well
+        if message:  # outside the `except` block, so that pytest does not show the exception as well
             pytest.fail(message, pytrace=False)
         if reason:  # even with CLOCHE_REQUIRE_ALL=1, because no tool is missing
             pytest.skip(f"not applicable: {reason}")
@@ -89,7 +89,7 @@ def missing_tool(reason: str) -> NoReturn:
 def call_without_side_effects(
     what: str, call: Callable[[], T], allowed: Iterable[str] = (), ignored_events: Container[str] = ()
 ) -> T:
-    """Return the result of a call.
+    """Make a call and return its result.
 
     :param what: the name of the call in messages.
     :param allowed: directories in which it may write.
@@ -104,7 +104,7 @@ def call_without_side_effects(
 
 
 def call_twice(what: str, call: Callable[[], T], allowed: Iterable[str] = (), ignored_events: Container[str] = ()) -> T:
-    """Return the result of a call, which runs twice, in different directories and with different variables.
+    """Make a call twice, in different directories and with different variables, and return its result.
 
     :raises Broken: the two results differ, or the call has a side effect.
     """

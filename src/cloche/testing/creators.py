@@ -52,7 +52,7 @@ def creator_checks(creator: Creator, interpreters: Mapping[str, Interpreter] | N
 
 
 def check_named(creator: Creator) -> None:
-    """Check that the creator has a name for `--creator`, and every method that the core calls."""
+    """Check that the creator has a name for `--creator`, and all methods that the core calls."""
     check_name("creator", getattr(creator, "name", None))
     for method in ("refusal", "operations"):
         if not callable(getattr(creator, method, None)):

@@ -86,7 +86,7 @@ def load_plugin(name: str) -> Registry:
 
 
 def check_loads(name: str) -> None:
-    """Check that the plugin implements a hook, and that every command of it has an entry point."""
+    """Check that the plugin implements a hook, and that each of its commands has an entry point."""
     for report in load_plugin(name).reports:
         if not report.hooks:
             broken(f"plugin {report.source} implements no hook; is `@cloche.hookimpl` missing?")

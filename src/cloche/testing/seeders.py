@@ -60,7 +60,7 @@ def seeder_checks(seeder: Seeder, interpreter: Interpreter | None = None) -> lis
 
 
 def check_named(seeder: Seeder) -> None:
-    """Check that the seeder has a name for `--seeder`, and every method that the core calls."""
+    """Check that the seeder has a name for `--seeder`, and all methods that the core calls."""
     check_name("seeder", getattr(seeder, "name", None))
     for method in ("refusal", "images"):
         if not callable(getattr(seeder, method, None)):

@@ -85,7 +85,7 @@ INITIAL_VARIABLES: Mapping[str, Mapping[str, str]] = {
 PREPOSITIONS: Mapping[Placement, str] = {"fixed": "in", "relocatable": "copied to"}
 
 SHELL_VARIABLES = frozenset(("_", "SHLVL", "PWD", "OLDPWD", "COLUMNS", "LINES"))
-"""Variables that shells change themselves."""
+"""Variables that every shell may change."""
 
 
 @value
@@ -122,7 +122,7 @@ class Runner:
         return os.path.abspath(found)
 
     def run(self, statements: Sequence[str], directory: Path, variables: Mapping[str, str] | None = None) -> ScriptRun:
-        """Run statements as a script in a subdirectory `cwd`, with a few variables and `variables`."""
+        """Run statements as a script in the subdirectory `cwd`, with `variables` and a few others."""
         for name in ("home", "cwd"):
             (directory / name).mkdir(exist_ok=True)
         script = directory / "cwd" / f"script{self.shell.suffix}"  # some shells look for files beside the script
@@ -149,7 +149,7 @@ class Runner:
     # Quoting
 
     def echo(self, texts: Mapping[str, str]) -> tuple[dict[str, str | None], ScriptRun]:
-        """Print quoted texts in the shell; return its output for each of them, or None if that is missing."""
+        """Print quoted texts in the shell; return the output for each text, or None if it is missing."""
         statements = [
             self.shell.echo.replace("{text}", self.activator.quote(piece))
             for number, text in enumerate(texts.values())
@@ -297,7 +297,7 @@ class Runner:
     def activate_hostile(
         self, placement: Placement, texts: Mapping[str, str]
     ) -> tuple[dict[str, list[str]], ScriptRun]:
-        """Run a case for each environment with such a name that the activator supports; see `run_cases`."""
+        """Run a case for each of these names that the activator supports; see `run_cases`."""
         with tempfile.TemporaryDirectory() as directory:
             environments = {
                 name: self.create_environment(Path(directory), directory_name(text), text)
@@ -326,7 +326,7 @@ class Runner:
         self.report(problems[name], ran)
 
     def run_source_lines(self, texts: Mapping[str, str]) -> tuple[dict[str, list[str]], ScriptRun]:
-        """Activate environments with such names by relative paths, in one shell.
+        """Activate environments with these names by relative paths, in one shell.
 
         :return: the problems of each environment, and the result of the script.
         """
@@ -352,9 +352,9 @@ class Runner:
         return problems, ran
 
     def report(self, problems: Sequence[str], ran: ScriptRun) -> None:
-        """Report problems, if there are any.
+        """Report the problems of a case.
 
-        :raises Broken: there are.
+        :raises Broken: there is a problem.
         """
         if problems:
             broken("; ".join(problems) + ran.details())

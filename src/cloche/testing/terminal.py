@@ -1,6 +1,6 @@
 """A terminal that runs a shell and shows its screen, which is the only way to test a prompt.
 
-It needs `pexpect` and `pyte`, which have to be installed for the tests.
+It needs `pexpect` and `pyte`: install them for your tests.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Terminal:
-    """A context manager that runs a program in a terminal of its own, and stops it at the end."""
+    """A context manager that runs a program in its own terminal, and stops it at the end."""
 
     def __init__(
         self,

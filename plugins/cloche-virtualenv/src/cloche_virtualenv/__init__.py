@@ -1,4 +1,4 @@
-"""The Python interface and the command line of virtualenv on top of cloche, and their way into a tool's environment.
+"""The Python interface and the command line of virtualenv on top of cloche, and their installer for a tool's environment.
 
 This module stays empty: tools import the package whenever they start.
 """

@@ -25,7 +25,7 @@ class AppData(DiskCache):
 
     @classmethod
     def of_user(cls, environ: Mapping[str, str]) -> AppData | None:
-        """Return the one in the user's cache; None if there is no persistent cache."""
+        """Return the cache of `python_discovery` in the user's cache; None if there is no persistent cache."""
         try:
             directory = cloche.cache_directory(**user_cache(environ))
         except cloche.ClocheError:  # the requested cache cannot be used

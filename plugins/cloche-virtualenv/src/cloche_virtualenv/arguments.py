@@ -38,9 +38,9 @@ class Announced:
 def read_options(
     arguments: Sequence[str], options: Options, environ: Mapping[str, str], announced: Announced
 ) -> list[str]:
-    """Set the attributes of `options`; return warnings about invalid values of variables and in the file.
+    """Set the attributes of `options`; return warnings about invalid values in variables and in the file.
 
-    Like virtualenv, ignore such values.
+    Such values are ignored, as in virtualenv.
 
     :raises SystemExit: with 2 for invalid arguments, or with 0 after printing the help or the version.
     """
@@ -60,7 +60,7 @@ def read_options(
         found = [(name, values[option.attribute]) for name, values in sources.items() if option.attribute in values]
         options.sources[option.attribute], chosen = found[0]
         if option.kind == "count" and len(found) > 1 and found[0][0] == "cli":
-            chosen += found[1][1]  # the command line counts from what is configured
+            chosen += found[1][1]  # the command line adds to the configured number
         setattr(options, option.attribute, list(chosen) if option.kind == "list" else chosen)
     if options.activators is not None:
         options.activators = options.activators.replace(",", " ").split()
@@ -208,7 +208,7 @@ def read_config_file(environ: Mapping[str, str], warnings: list[str]) -> dict[st
 def check_values(parser: argparse.ArgumentParser, options: Options) -> None:
     """Check the values that can be checked without the file system.
 
-    :raises SystemExit: with 2; a value is invalid.
+    :raises SystemExit: with 2 if a value is invalid.
     """
     if not options.dest.strip():
         parser.error("DEST is blank; for the current directory, use `.`")

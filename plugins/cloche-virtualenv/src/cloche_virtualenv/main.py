@@ -52,7 +52,7 @@ def run_with_catch(args: Sequence[str] | None, env: Mapping[str, str] | None, an
 
 
 def report_of(session: Session, milliseconds: float) -> str:
-    """Return a report about the created environment, with the same first words on each line as in virtualenv."""
+    """Return a report about the created environment, in which each line begins as it does in virtualenv."""
     assert session.result is not None
     plan, interpreter = session.result.plan, session.result.environment.interpreter
     assert interpreter is not None

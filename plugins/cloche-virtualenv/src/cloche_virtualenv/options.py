@@ -30,15 +30,15 @@ class Option:
     true: object = True
     """The value that a flag sets."""
     false: object = False
-    """The value that a flag sets if a variable or the file says false; `KEEP` for none."""
+    """The value that a flag sets if a variable or the file says false; `KEEP` to set nothing."""
     group: str = ""
     """The command line accepts only one option of a group."""
     is_ignored: bool = False
-    """Accepted for compatibility, without effect."""
+    """Whether it is accepted for compatibility and ignored."""
 
 
 KEEP = object()
-"""A marker: the flag sets nothing; see `Option.false`."""
+"""The marker for a flag that sets nothing; see `Option.false`."""
 
 OPTIONS = (
     Option("with_traceback", ("--with-traceback",), "show where in the program an error occurred", default=False),

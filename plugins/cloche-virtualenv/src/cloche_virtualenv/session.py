@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cloche_virtualenv.request import Choices
 
 USER_VARIABLES = ("HOME", "USERPROFILE", "LOCALAPPDATA", "APPDATA", "XDG_CACHE_HOME", "SYSTEMROOT", "CLOCHE_CACHE_DIR")
-"""The variables that locate the user's cache, so that tools which pass on few variables still share one cache."""
+"""The variables that locate the user's cache; with them, tools that pass on few variables still share one cache."""
 
 LEVELS = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
 """The log levels, by verbosity."""
@@ -62,7 +62,7 @@ def session_via_cli(
     :param setup_logging: whether to set cloche's log level from the verbosity.
     :param env: environment variables to use instead of `os.environ`.
     :raises SystemExit: with 2 for invalid arguments, or with 0 after printing the help or the version.
-    :raises RuntimeError: no matching interpreter is found.
+    :raises RuntimeError: no matching interpreter is found, or an option has an invalid value.
     """
     environ = environment_variables(env)
     options = Options() if options is None else options
@@ -76,17 +76,17 @@ def session_via_cli(
 
 
 def environment_variables(env: Mapping[str, str] | None) -> Mapping[str, str]:
-    """Return the variables of the process, or `env` with the variables that locate the user's cache."""
+    """Return the variables of the process, or `env` and the variables that locate the user's cache."""
     if env is None:
         return dict(os.environ)
     return {**{name: os.environ[name] for name in USER_VARIABLES if name in os.environ}, **env}
 
 
 class Session:
-    """An environment that `run` creates; its paths are known before."""
+    """An environment that `run` creates; its paths are known before it exists."""
 
     def __init__(self, options: Options, choices: Choices) -> None:
-        """:raises RuntimeError: no matching interpreter is found."""
+        """:raises RuntimeError: no matching interpreter is found, or an option has an invalid value."""
         self.options = options
         self.verbosity: int = options.verbosity or 0
         self.result: cloche.Result | None = None

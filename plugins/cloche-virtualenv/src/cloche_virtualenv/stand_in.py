@@ -44,7 +44,7 @@ print(virtualenv.__version__)
 
 
 def missing_modules(environment: Environment) -> list[str]:
-    """Return the modules that the stand-in needs and the environment does not have."""
+    """Return the modules that the stand-in needs but the environment does not have."""
     base = environment.interpreter
     needs_tomli = base is not None and base.version < (3, 11)
     names = [name for name in DISTRIBUTIONS if name != "tomli" or needs_tomli]

@@ -1,8 +1,10 @@
 """A nox backend that creates environments with cloche. nox has no plugin system, so a noxfile registers it::
 
-import nox
-import nox_cloche
-nox_cloche.register(default=True)
+    import nox_cloche
+
+    nox_cloche.register(default=True)
+
+With `default=True`, sessions that name no backend use it too.
 """
 
 from __future__ import annotations
@@ -79,7 +81,7 @@ def write_gitignore(directory: Path) -> None:
 def register(*, default: bool = False) -> None:
     """Register the backend `cloche`, for `venv_backend="cloche"` in a noxfile and for `NOX_DEFAULT_VENV_BACKEND`.
 
-    :param default: use it for sessions that name no backend.
+    :param default: whether to use it for sessions that name no backend.
     """
     nox.virtualenv.ALL_VENVS["cloche"] = ClocheEnv
     if default:

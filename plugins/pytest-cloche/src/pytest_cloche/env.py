@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cloche import Environment, Interpreter
 
 EXCLUDED_VARIABLES = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV_PROMPT", "__PYVENV_LAUNCHER__")
-"""Variables of the Python that runs the tests which would influence another Python."""
+"""Variables that are meant for the Python that runs the tests, and would affect another Python."""
 
 LIST_PACKAGES = """
 import json
@@ -63,7 +63,7 @@ class Env:
     def run(self, program: str | Path, *arguments: str | Path, check: bool = True, **variables: str) -> str:
         """Run a program as if the environment were active, and return its standard output.
 
-        :param program: a path, or the name of a program; programs of the environment are preferred.
+        :param program: a path, or the name of a program; the environment's programs come first.
         :param check: whether a nonzero exit code is an error.
         :param variables: environment variables in addition to `environ`.
         :raises AssertionError: the exit code is not 0; the message contains all output.
@@ -82,7 +82,7 @@ class Env:
         return result.stdout
 
     def _program_path(self, program: str | Path) -> str:
-        """Return the path of a program, because on Windows the PATH of the child process is not searched."""
+        """Return the path of a program; on Windows, `subprocess` does not search the PATH of the child process."""
         from shutil import which
 
         return which(str(program), path=self.environ["PATH"]) or str(program)

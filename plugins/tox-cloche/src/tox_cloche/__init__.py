@@ -31,7 +31,7 @@ TOX_IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalVM
 """The names that tox uses, by `sys.implementation.name`."""
 
 OPERATORS = ("<", ">", "=", "!", "~")
-"""The first characters of the clauses of a range."""
+"""The first characters of the clauses of a version range."""
 
 
 class ClocheEnv(Python, ABC):
@@ -111,7 +111,7 @@ class ClocheEnv(Python, ABC):
         )
 
     def python_cache(self) -> dict[str, Any]:
-        """Return the values whose change makes tox recreate the environment."""
+        """Return the values that make tox recreate the environment when they change."""
         return {
             **super().python_cache(),
             "cloche": self._interpreter.executable,
@@ -168,7 +168,7 @@ class ClocheEnv(Python, ABC):
 
 
 def join_ranges(specs: list[str]) -> list[str]:
-    """Return the specs with ranges put together again, because tox splits them at commas (`>=3.10,<3.13`)."""
+    """Return the specs with their ranges joined again, because tox splits them at commas (`>=3.10,<3.13`)."""
     joined: list[str] = []
     for spec in specs:
         if joined and spec[:1] in OPERATORS and any(operator in joined[-1] for operator in OPERATORS):

@@ -1,1 +1,1 @@
-"""The built-in creators: one module for each."""
+"""The built-in creators: one module for each, and the modules `posix` and `windows`, which they use."""

@@ -122,7 +122,7 @@ def _is_directory(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_junction(entry: os.DirEntry[str]) -> bool:
-    """Return whether an entry is a Windows junction (`IO_REPARSE_TAG_MOUNT_POINT`), which uv creates there."""
+    """Return whether an entry is a Windows junction (`IO_REPARSE_TAG_MOUNT_POINT`), which uv creates on Windows."""
     return getattr(entry.stat(follow_symlinks=False), "st_reparse_tag", 0) == 0xA0000003
 
 

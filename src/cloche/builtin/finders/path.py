@@ -1,4 +1,4 @@
-"""The finder `path`: the directories on PATH; empty and relative entries, which mean the current one, are skipped."""
+"""The finder `path`: the directories on PATH, except empty and relative entries, which depend on the current directory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cloche.model.spec import InterpreterSpec
 
 MAX_SCRIPT_BYTES = 4096
-"""The maximum size of a shim in bytes; larger files are not read."""
+"""The maximum size of a shim in bytes; a larger file is not examined."""
 
 DEVELOPER_TOOLS = "/Library/Developer/CommandLineTools/usr/bin"
 """The directory with the developer tools of macOS: the executables in `/usr/bin` start those in it."""

@@ -1,4 +1,4 @@
-"""Shims: the scripts of version managers on PATH, which start the active version, and the executables that they start.
+"""Shims: the scripts on PATH with which version managers start the active version, and the executables that they start.
 
 Shims are not run: they fail for every version that is not active, and reading files is faster than starting processes.
 """

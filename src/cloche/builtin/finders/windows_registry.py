@@ -46,7 +46,7 @@ class RegisteredPython:
 
 
 class WindowsRegistry:
-    """Yields the Pythons of PythonCore first, then of other companies by name; for each, the user's first, newest first.
+    """Yields the Pythons of PythonCore, then those of other companies by name; in each, the user's first, newest first.
 
     As with `py`, the version in `PY_PYTHON` comes before all others.
     """

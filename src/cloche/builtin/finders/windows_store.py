@@ -18,7 +18,7 @@ PACKAGE = "PythonSoftwareFoundation.Python."
 
 
 class WindowsStore:
-    """Yields `WindowsApps\\\\PythonSoftwareFoundation.Python.3.N_...\\\\python.exe`, newest first.
+    """Yields `WindowsApps\\PythonSoftwareFoundation.Python.3.N_...\\python.exe`, newest first.
 
     The `python.exe` directly in `WindowsApps` may be an alias that opens the Store instead.
     """

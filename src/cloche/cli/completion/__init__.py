@@ -1,7 +1,7 @@
 """`cloche completion SHELL`: the completion script for a shell, or the suggestions that the script requests.
 
-The scripts are files beside this module. They contain no commands and options but ask cloche at every key press, so they
-are always up to date. The shell completes file names, because it knows how to quote them.
+The scripts are files beside this module. They contain no commands or options: they ask cloche for each completion, so
+they are always up to date. The shell completes file names, because it knows how to quote them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def completion(invocation: Invocation) -> int:
 
 
 def completion_script(shell: str) -> str:
-    """Return the script for a shell. Only tcsh's contains tables: there, a command cannot request directories."""
+    """Return the script for a shell. Only the one for tcsh lists options and commands: there, a command cannot request paths."""
     from cloche.shells.template import render, resource
 
     text = resource(__name__, f"complete.{EXTENSIONS.get(shell, shell)}")
@@ -102,7 +102,7 @@ LINES: Mapping[str, Callable[[Suggestions], list[str]]] = {"bash": lines_for_bas
 
 
 def tcsh_values() -> dict[str, str]:
-    """Return the values for tcsh's script: patterns of the words before a directory, and before a file."""
+    """Return the values for tcsh's script: patterns for the words that precede a directory, and those that precede a file."""
     from cloche.cli.commands import COMMANDS, COMMON
 
     options = (*COMMON, *(option for command in COMMANDS.values() for option in command.options))

@@ -1,6 +1,6 @@
 """Suggest the next word of a command line, from the command tables and from other sources that are cheap to read.
 
-An invalid command line gives no suggestions and no error. Suggestions are safe in any shell, and are never file names.
+An invalid command line causes no error. Suggestions are safe in any shell; paths are left to the shell.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def is_for_other_abi(path: str, interpreter: Interpreter) -> bool:
 
 
 def runs_here(path: str, interpreter: Interpreter, wrong: list[str]) -> bool:
-    """Return whether a path is one of the `wrong` extension modules for this interpreter: a wheel may contain both."""
+    """Return whether a path is one of the `wrong` modules, built for this interpreter: a wheel may contain several builds."""
     return abi_tag(path) == interpreter.soabi and any(
         path.partition(".")[0] == other.partition(".")[0] for other in wrong
     )

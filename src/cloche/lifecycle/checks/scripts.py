@@ -39,7 +39,7 @@ def check_moved(case: Case) -> Iterator[Finding]:
 
 
 def check_activation(case: Case) -> Iterator[Finding]:
-    """Report missing activation scripts and, without these, a missing pip: then the creator was interrupted."""
+    """Report an environment without activation scripts and, in that case, a missing pip: its creator was interrupted."""
     layout, info = case.environment.layout, case.info
     if info.activators:
         return

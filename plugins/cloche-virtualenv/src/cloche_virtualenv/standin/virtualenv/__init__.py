@@ -6,7 +6,7 @@ from virtualenv import _borrowed
 
 _borrowed.install_finder()
 
-from virtualenv.run import cli_run, session_via_cli  # noqa: E402  (it imports modules that may be borrowed)
+from virtualenv.run import cli_run, session_via_cli  # noqa: E402  (imports modules that may be borrowed)
 from virtualenv.version import __version__  # noqa: E402
 
 __all__ = ["__version__", "cli_run", "session_via_cli"]
