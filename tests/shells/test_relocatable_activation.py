@@ -156,7 +156,7 @@ def test_running_the_script_instead_of_sourcing_it_is_an_error(shell: list[str],
     assert "type: . bin/activate" in done.stderr
 
 
-def test_a_prompt_that_was_given_is_kept(tmp_path: Path) -> None:
+def test_an_explicit_prompt_is_kept(tmp_path: Path) -> None:
     root = tmp_path / "renamed"
     environment = replace(describe(str(tmp_path / "first"), "my project"), placement="relocatable")
     (root / "bin").mkdir(parents=True)
