@@ -1,4 +1,4 @@
-"""What an upgrade to another Python can copy, and which packages it marks as requested."""
+"""Test what an upgrade to another Python can copy, and which packages it marks as requested."""
 
 from __future__ import annotations
 

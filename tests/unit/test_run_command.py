@@ -1,4 +1,4 @@
-"""Errors of commands that cannot be started in an environment."""
+"""Test the errors of commands that cannot be started in an environment."""
 
 from __future__ import annotations
 

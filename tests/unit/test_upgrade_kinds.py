@@ -1,4 +1,4 @@
-"""The Python that an upgrade searches for without `-p`."""
+"""Test which Python an upgrade searches for without `-p`."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """An empty store, with a `sys.path` on which no pip is installed."""
-    for name in ("packaging.specifiers", "packaging.tags"):  # imported before their directory leaves the path
+    for name in ("packaging.specifiers", "packaging.tags"):  # before their directory is removed from the path
         importlib.import_module(name)
     without_pip = [entry for entry in sys.path if os.path.isdir(entry) and not list(Path(entry).glob("pip-*"))]
     monkeypatch.setattr(sys, "path", without_pip)
@@ -393,7 +393,7 @@ def test_an_old_python_gets_a_pip_that_supports_it(site: Path, store: Store, int
 
 
 def fake_pip(tmp_path: Path, store: Store, script: str) -> Path:
-    """Replace the Python that runs cloche by a shell script; return the directory where it records how it was run."""
+    """Replace the Python that runs cloche with a shell script; return the directory where it records how it was run."""
     seen = tmp_path / "seen"
     seen.mkdir()
     program = tmp_path / "python"
