@@ -36,7 +36,7 @@ def stop(number: int, frame: FrameType | None) -> None:
 def terminate(request: pytest.FixtureRequest) -> Iterator[Callable[[], None]]:
     """Raise `Stop` on SIGTERM; return a function that sends SIGTERM and waits for its delivery.
 
-    Beside another thread, which blocks no signals, the system delivers it to that thread.
+    If there is another thread, which blocks no signals, the system delivers the signal to that thread.
     """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
