@@ -1,4 +1,4 @@
-"""System calls of a run: none that change a read-only store, and a flush before an image gets its name."""
+"""Test the system calls of a run: none change a read-only store, and an image is flushed before it gets its name."""
 
 from __future__ import annotations
 
