@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from cloche.model.plan import Result
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="it tests POSIX permissions, links and FIFOs")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="tests POSIX permissions, links and FIFOs")
 
 
 class StoreWithEnvironment(NamedTuple):

@@ -50,7 +50,7 @@ class Seen(NamedTuple):
 
 
 class Shell(NamedTuple):
-    """A shell, and how to source a script in it; `{script}` is the path of the script, which is plain."""
+    """A shell, and how to source a script in it; `{script}` is the path of the script, which needs no quotes."""
 
     arguments: Sequence[str]
     activator: Activator

@@ -232,7 +232,7 @@ def test_the_programs_of_the_environment_are_found_first(tmp_path: Path, cmd: Cm
 def test_variables_are_restored(tmp_path: Path, cmd: Cmd, delayed: str, state: str) -> None:
     """In cmd, an empty variable is unset. Nothing in a value is parsed again."""
     if "!" in state and not cmd.expands_in_time:
-        pytest.skip("the cmd of this Wine expands what it has expanded; Wine 9 has a better one")
+        pytest.skip("the cmd of this Wine expands text a second time; Wine 9 and later do not")
     names = "VIRTUAL_ENV VIRTUAL_ENV_PROMPT PYTHONHOME PKG_CONFIG_PATH TCL_LIBRARY TK_LIBRARY WINEPATH".split()
     make(tmp_path / "env", "C:\\env", tcl="C:\\Tcl's & more", tk="")
     own = dict.fromkeys(names, state) if state else {}

@@ -233,7 +233,7 @@ def test_python_is_that_of_the_environment(shell: list[str], tmp_path: Path) -> 
 def test_the_locale_need_not_support_the_name(shell: list[str], tmp_path: Path) -> None:
     """yash is skipped, because it decodes scripts with the locale."""
     if shell[0] == "yash":
-        pytest.skip("yash cannot read what its locale does not have")
+        pytest.skip("yash cannot read characters that its locale lacks")
     root = tmp_path / HOSTILE["unicode"]
     printed = states(shell, cycle(source(build(root, activator))), tmp_path / "cwd", {"LC_ALL": "C"})
     assert printed["active"].exported["VIRTUAL_ENV"] == str(root)

@@ -76,11 +76,11 @@ TRACED: frozenset[CodeType] = frozenset(
         ),
     )
 )
-"""The functions of `apply` and of a transaction, without those that they call in other modules."""
+"""The functions of `apply`, of a transaction and of deferred signals, without those that they call in other modules."""
 
 
 def call_interrupted(function: Callable[[], object], moment: int, interrupt: Callable[[], None]) -> str:
-    """Call a function, and interrupt it before the instruction with this number, counted in it and the traced functions.
+    """Call a function, and interrupt it before instruction number `moment`; instructions of the traced functions count too.
 
     :return: `stopped`, `done`, or `over` if there are fewer instructions.
     """

@@ -816,7 +816,7 @@ def test_a_builder_without_the_lock_removes_no_files_of_another_builder(
     assert "another process still holds the lock" in store.warnings[0]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="the limit is one of POSIX")
+@pytest.mark.skipif(os.name == "nt", reason="only POSIX has this limit")
 def test_a_full_disk_is_a_seed_error(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
     import resource
 

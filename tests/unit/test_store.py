@@ -24,7 +24,7 @@ from tests.trees import snapshot
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="it tests POSIX permissions and links")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="tests POSIX permissions and links")
 
 
 def as_ordinary_user(work: Callable[[], None]) -> None:

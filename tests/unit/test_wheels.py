@@ -504,7 +504,7 @@ def test_the_error_lists_what_each_source_has(tmp_path: Path, store: Store, inte
     assert "--download" in str(error.hint)
 
 
-@pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid"), reason="it tests POSIX permissions")
+@pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid"), reason="tests POSIX permissions")
 def test_a_find_links_directory_that_cannot_be_read_is_an_error(
     tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
@@ -577,7 +577,7 @@ def test_a_pure_wheel_is_compatible_by_its_python_version(tags: list[str], compa
     assert (tag_incompatibility(tags, fake_interpreter()) is None) is compatible
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="it tests the tags of Linux")
+@pytest.mark.skipif(sys.platform != "linux", reason="tests the tags of Linux")
 def test_a_platform_wheel_is_compatible_only_with_an_interpreter_of_this_platform() -> None:
     import platform
 
