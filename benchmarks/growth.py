@@ -36,7 +36,7 @@ class Series(NamedTuple):
     """The command, as the report shows it."""
     line: str
     options: str = ""
-    """Further arguments; `{version}` is replaced by the version of this Python, without its patch."""
+    """Further arguments; `{version}` is replaced with the version of this Python, without the patch number."""
 
 
 SERIES = (

@@ -42,7 +42,7 @@ class Peers:
             directory.mkdir()
 
     def install(self) -> None:
-        """Install the peers like their users do, with byte-code; download a wheel of pip, and let uv cache pip."""
+        """Install the peers as their users do, with byte-code; download a wheel of pip, and let uv cache pip."""
         subprocess.run([sys.executable, "-m", "venv", self.root], check=True)
         # these variables would prevent byte-code, or move the caches out of `home`
         removed = ("PYTHONDONTWRITEBYTECODE", "XDG_CACHE", "XDG_DATA", "UV_CACHE")
@@ -75,7 +75,7 @@ class Peers:
         return {**kept, "HOME": str(home), "PATH": f"{self.root / 'bin'}:{os.environ.get('PATH', os.defpath)}"}
 
     def fill_slots(self, words: Sequence[str]) -> list[str]:
-        """Return the words of a command, with its slots replaced by paths."""
+        """Return the words of a command, with its slots replaced with paths."""
         slots = {"env": self.environment, "bin": self.root / "bin", "wheels": self.wheels, "here": HERE}
         filled = list(words)
         if "{image}" in filled:

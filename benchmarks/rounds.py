@@ -1,7 +1,7 @@
 """Measure peers in alternating rounds, and compare them: medians, quartiles, ratios and goals.
 
 A machine whose speed drifts slows all peers in a round alike, so a ratio is the median of the ratios of all rounds. Each
-round starts with the next peer, so that no peer always runs after the one that leaves the most unwritten data.
+round starts with another peer, so that no peer always runs after the one that leaves the most unwritten data.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def measure(peers: Peers, row: Row, rounds: int) -> dict[str, list[float | None]]:
-    """Return the seconds of every round, by peer. Every command runs once before, to warm the caches of the system."""
+    """Return the seconds of every round, by peer. Every command runs once before that, to warm the caches of the system."""
     times: dict[str, list[float | None]] = {command.peer: [] for command in row.commands}
     for command in row.commands:
         peers.run(command, cold=row.cold)

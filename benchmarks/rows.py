@@ -13,7 +13,7 @@ class Command(NamedTuple):
     """Its words. Slots: `{env}` is the destination, `{bin}` the directory of the peers' executables, `{wheels}` a directory
     with wheels, `{image}` the directory of pip's files in cloche's cache, `{here}` the directory of this module."""
     every: int = 1
-    """It runs only in every n-th round; for slow commands."""
+    """Run it only in every n-th round; for slow commands."""
     environments: int = 1
     """How many environments it creates. If several, it prints a JSON object with a list of `seconds`, one for each."""
     environ: tuple[tuple[str, str], ...] = ()
@@ -67,7 +67,7 @@ VIRTUALENV = "{bin}/virtualenv --no-periodic-update {env}"
 VENV = "{bin}/python -m venv {env}"
 CLOCHE = "{bin}/cloche {env}"
 BARE = command("python", "{bin}/python -c pass")
-"""The start of an interpreter with `site`: the minimum for every Python program."""
+"""Starting an interpreter with `site`, the minimum for every Python program."""
 SLOW = 5
 """`every` of slow commands."""
 

@@ -6,7 +6,7 @@
     python benchmarks/run.py --explain seeded    explain the time of a row: imports and system calls
     python benchmarks/run.py --publish           also write the figures and the chart into the documentation
 
-All peers use the Python that runs this. They are installed for it into a temporary directory, which needs the network or
+All peers use the Python that runs this script. They are installed for it into a temporary directory, which needs the network or
 the index that pip is configured to use; measuring does not. POSIX only.
 """
 
@@ -85,7 +85,7 @@ def parse_arguments() -> argparse.Namespace:
     if unknown := set(arguments.row) - {row.name for row in ROWS}:
         parser.error(f"unknown row `{min(unknown)}`")
     if sys.version_info < (3, 12) and not arguments.results:
-        parser.error("it needs Python 3.12 or later: for earlier versions, uv and venv seed more than pip")
+        parser.error("Python 3.12 or later is required: for earlier versions, uv and venv seed more than pip")
     if arguments.publish and arguments.row:
         parser.error("--publish needs all rows of one run")
     return arguments

@@ -1,4 +1,4 @@
-"""Settings for all tests: settings, caches and environments of the user do not influence them."""
+"""Select the tests of a run, and isolate them from the settings, caches and environments of the user."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REMOVED_PREFIXES = ("CLOCHE_", "VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "XDG_"
 
 @pytest.hookimpl(tryfirst=True)  # before other hooks deselect tests, for example by `-m`
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the thorough tests, and deselect the slow ones.
+    """Mark the thorough tests, and deselect those that are not part of this run.
 
     A test named on the command line (`file::test`) always runs. With `-m`, only tests marked `nightly` are deselected, and
     only if the expression does not contain `nightly`.

@@ -1,4 +1,4 @@
-"""Create wheels, valid and invalid ones, and install and check them."""
+"""Create valid and invalid wheels, install them, and check what was installed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MODULE = "def main():\n    print('spam')\n"
 
 
 def record_hash(content: bytes) -> str:
-    """Return the hash of a content in the format of RECORD."""
+    """Return the hash of some content in the format of RECORD."""
     return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
 
 

@@ -246,7 +246,7 @@ def test_there_are_no_import_cycles() -> None:
 
 
 DOCUMENTED = (("os", "_exit"), ("_thread", ""))
-"""A function and a module with an underscore that are public nevertheless."""
+"""A function and a module that are public despite their underscore."""
 
 
 def is_private(found: Import) -> bool:
@@ -438,7 +438,7 @@ def test_other_packages_write_only_through_the_interface_of_apply() -> None:
 
 
 def test_no_code_that_resolves_a_spec_knows_a_destination() -> None:
-    """That a blueprint depends on no destination is a fact of types: neither module has the name of one."""
+    """`resolve` and `plan_cache` import no type that contains a destination, so a blueprint cannot depend on one."""
     from cloche.model.plan import Blueprint
 
     names = {

@@ -1,4 +1,4 @@
-"""Test the comparisons with other tools: cloche accepts its side of each row, and the other tool has the options named."""
+"""Test the comparisons with other tools: cloche accepts its side of each row, and the other tool has the options in the table."""
 
 from __future__ import annotations
 

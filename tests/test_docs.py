@@ -219,7 +219,7 @@ def test_every_plugin_is_in_the_reference() -> None:
 # The output of `--json`
 
 DESCRIBED_ELSEWHERE = ("interpreter", "environment", "config", "set", "operations", "images", "provides", "conflicts")
-"""Keys whose values the page describes under another heading, or another page describes."""
+"""Keys whose values are described under another heading or on another page."""
 
 
 def key_paths(item: object, path: str = "") -> set[str]:

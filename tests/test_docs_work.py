@@ -40,7 +40,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 def page_marks(path: Path) -> tuple[pytest.MarkDecorator, ...]:
-    """Return the marks of a page's test: `nightly` if the page has a comment that it takes long."""
+    """Return the marks of a page's test: `nightly` if a comment on the page says that it takes long."""
     return (pytest.mark.nightly,) if "<!-- takes long -->" in path.read_text(encoding="utf-8") else ()
 
 

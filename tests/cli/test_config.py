@@ -53,7 +53,7 @@ def test_show_is_the_default_and_lists_explicit_settings_first(cloche: Cloche) -
     assert cloche("config", "set").code == 2
 
 
-def test_an_unknown_name_is_warned_about_with_the_closest_known_name(cloche: Cloche, tmp_path: Path) -> None:
+def test_the_warning_about_an_unknown_name_suggests_the_closest_known_one(cloche: Cloche, tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.cloche]\nlinkmode = 'copy'\n")
     done = cloche("config", "--json", CLOCHE_PROMT="x")
 

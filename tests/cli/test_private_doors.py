@@ -38,7 +38,7 @@ run()
 
 
 def run(*program: str, directory: Path, cache: str) -> subprocess.CompletedProcess[str]:
-    """Run `cloche env` in a directory by a program, which may change the interpreter first."""
+    """Run a program, which may change the interpreter and then runs `cloche env`, in a directory."""
     for name in ("home", "work"):
         (directory / name).mkdir(exist_ok=True)
     return subprocess.run(
@@ -51,7 +51,7 @@ def run(*program: str, directory: Path, cache: str) -> subprocess.CompletedProce
     )
 
 
-def test_an_environment_created_without_them_is_the_same(tmp_path: Path) -> None:
+def test_an_environment_created_without_private_modules_is_the_same(tmp_path: Path) -> None:
     """Of each pair of runs, the first starts with an empty cache, and the second with the cache that the first filled."""
     trees: dict[str, list[Tree]] = {"usual": [], "bare": []}
     for cache, program in (("usual", (RUN,)), ("bare", (HIDE, RUN))):
@@ -65,7 +65,7 @@ def test_an_environment_created_without_them_is_the_same(tmp_path: Path) -> None
     assert trees["bare"] == trees["usual"]
 
 
-def test_a_plan_cached_without_them_is_used(tmp_path: Path) -> None:
+def test_a_plan_cached_without_private_modules_is_used(tmp_path: Path) -> None:
     report = "import atexit, sys; atexit.register(lambda: print('cloche.planning.resolve' in sys.modules))"
 
     resolved = [run(HIDE, report, RUN, directory=tmp_path, cache="bare").stdout.splitlines()[-1] for _ in range(3)]

@@ -1,4 +1,4 @@
-"""Fixtures for tests of the whole command line: each test has its own home directory, and a worker shares one cache."""
+"""Fixtures for tests of the whole command line: each test has its own home directory; the tests of a worker share a cache."""
 
 from __future__ import annotations
 

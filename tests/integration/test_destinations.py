@@ -323,7 +323,7 @@ sys.exit(main(sys.argv[2:]))
 """
 
 
-def test_the_next_run_does_not_count_on_files_of_a_killed_one(cloche):
+def test_the_next_run_does_not_rely_on_files_of_a_killed_one(cloche):
     """The killed run had installed pip. The next run removes it again, and must install pip itself."""
     assert cloche("--no-seed", "env").code == 0
     killed = KILLED_AT.replace("not remaining[0]", 'action.path == "pyvenv.cfg"')

@@ -1,4 +1,4 @@
-"""Test that files of an environment that were replaced by directories or FIFOs are created again or refused."""
+"""Test runs for an environment in which a directory or a FIFO has replaced a file: no data is lost, and no run blocks."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def wheel(tmp_path):
     )
 
 
-def test_it_works_after_moves_without_any_change(cloche):
+def test_a_moved_environment_works_without_any_change(cloche):
     assert cloche("--relocatable", "env").code == 0
     root = cloche.cwd / "env"
     before = snapshot(root)
@@ -228,7 +228,7 @@ def test_an_existing_environment_can_become_relocatable(cloche):
 # Options
 
 
-def test_it_can_be_requested_from_every_source_of_settings(cloche):
+def test_every_source_of_settings_can_request_a_relocatable_environment(cloche):
     for name, argv, variables in (("a", ["--relocatable"], {}), ("b", [], {"CLOCHE_RELOCATABLE": "1"})):
         assert cloche("--no-seed", *argv, name, **variables).code == 0
         assert "relocatable = true\n" in (cloche.cwd / name / "pyvenv.cfg").read_text()

@@ -1,4 +1,4 @@
-"""A damaged store: the next environment is complete, the store is repaired, and nothing outside it is touched."""
+"""Test a damaged store: the next environment is complete, the store is repaired, and nothing outside it is changed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from cloche.model.plan import Result
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="it tests POSIX permissions, links and FIFOs")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="tests POSIX permissions, links and FIFOs")
 
 
 class StoreWithEnvironment(NamedTuple):
@@ -195,7 +195,7 @@ def test_the_store_is_intact_and_used_before_it_is_damaged(setup: StoreWithEnvir
 
 
 def combinations(entries: Iterable[str], damages: Iterable[str]) -> list[ParameterSet]:
-    """Return all pairs; a fourth of them, with every value at least once, is tested in every run, the rest at night."""
+    """Return all pairs. A quarter of them, with every value at least once, is not left to the nightly run."""
     return [
         pytest.param(entry, damage, marks=[pytest.mark.nightly] if (column + row) % 4 else [], id=f"{entry}, {damage}")
         for column, entry in enumerate(entries)

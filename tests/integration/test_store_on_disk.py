@@ -1,4 +1,4 @@
-"""System calls of a run: none that change a read-only store, and a flush before an image gets its name."""
+"""Test the system calls of a run: none change a read-only store, and an image is flushed before it gets its name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.trees import snapshot
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it needs tools of Linux")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs strace, which only Linux has")
 
 CHANGES = (
     "mkdir,mkdirat,rmdir,unlink,unlinkat,link,linkat,symlink,symlinkat,rename,renameat,renameat2,truncate,ftruncate,"
@@ -145,9 +145,8 @@ def test_a_cache_that_vanishes_while_an_environment_is_staged_is_built_again(clo
         "from cloche.__main__ import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
-    model = cloche(
-        "model", "--cache-dir", cache.with_name("another")
-    )  # without byte-code, like an image that is built again
+    # with an empty cache, so that there is no byte-code, as in an image that is built again
+    model = cloche("model", "--cache-dir", cache.with_name("another"))
     assert model.code == 0
     done = subprocess.run(
         [sys.executable, "-c", program, "env", "--cache-dir", str(cache)],

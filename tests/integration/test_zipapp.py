@@ -50,7 +50,7 @@ def cloche(archive: Path, tmp_path: Path) -> Archive:
     return Archive(archive, tmp_path)
 
 
-def test_it_creates_complete_environments_with_the_pip_of_the_target(cloche: Archive) -> None:
+def test_the_archive_creates_complete_environments_with_the_pip_of_the_target(cloche: Archive) -> None:
     """Debian's Python has no pip. If it runs the tests, the environments are for another Python."""
     bundled = Path(sysconfig.get_path("stdlib"), "ensurepip", "_bundled").glob("pip-*.whl")
     target = [] if any(bundled) else ["-p", pyenv("3.12")]

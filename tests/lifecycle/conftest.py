@@ -1,4 +1,4 @@
-"""A command line with its own home directory and a used cache, and environments of every tool, with and without content."""
+"""A command line with its own home directory and a filled cache, and environments of every tool, with and without content."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ BACKEND = Path(__file__).with_name("backend.py").read_text(encoding="utf-8")
 
 
 def find_tool(name: str) -> str:
-    """Return the executable of a tool, from the directory `CLOCHE_TEST_TOOLS` or from PATH; skip the test if there is none."""
+    """Return the executable of a tool, from the directory `CLOCHE_TEST_TOOLS` or from PATH; skip the test if it is missing."""
     directory = os.environ.get("CLOCHE_TEST_TOOLS")
     found = shutil.which(name, path=directory) if directory else None
     return found or require(name)

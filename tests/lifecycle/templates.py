@@ -1,8 +1,8 @@
 """Template directories: created once, then copied to any path as if they had been created there.
 
 Creating an environment takes a second or more, and each test needs its own. The copies must not depend on the code of
-cloche that moves environments. This module replaces only the plain path, because every tool writes a path as it is if the
-path needs no quotes.
+cloche that moves environments. This module replaces only the plain path, because every tool writes a path unchanged if
+it needs no quotes.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def copy_relocated(old: Path, new: Path) -> None:
 
 
 def copy_file(source: str, target: Path, old: str, new: str) -> bool:
-    """Copy a file or link, with `old` replaced by `new`; return whether the content of a file changed."""
+    """Copy a file or link, with `old` replaced with `new`; return whether the content of a file changed."""
     if os.path.islink(source):
         target.symlink_to(os.readlink(source).replace(old, new))
         return False

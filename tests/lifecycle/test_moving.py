@@ -45,7 +45,7 @@ def test_doctor_repairs_an_environment_moved_by_hand(cloche, populated_env, crea
 
 
 @pytest.mark.parametrize("created_by", every_tool("venv", "uv"))
-def test_a_path_full_of_quotes_is_only_a_path(cloche, populated_env, created_by) -> None:
+def test_an_environment_can_be_moved_to_a_path_full_of_quotes(cloche, populated_env, created_by) -> None:
     """Each kind of file quotes the path by its own rules, so every program reads the same path and runs nothing."""
     old = populated_env(created_by)
     new = cloche.cwd / HOSTILE

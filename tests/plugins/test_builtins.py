@@ -1,4 +1,4 @@
-"""The built-in components satisfy the contracts of the testing kit; for activators, see the tests of their shells."""
+"""Test that the built-in components satisfy the contracts of the testing kit; for activators, see the tests of their shells."""
 
 from __future__ import annotations
 

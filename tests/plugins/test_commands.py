@@ -1,4 +1,4 @@
-"""Plugins add commands (`cloche NAME`), which do not slow down other commands."""
+"""Test that plugins can add commands (`cloche NAME`), which do not slow down other commands."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_other_plugins_are_not_imported_for_a_plugin_command(site: Site, tmp_pat
     assert not mark.exists()
 
 
-def test_a_name_of_no_plugin_is_a_directory_and_imports_no_plugin(site: Site, tmp_path: Path) -> None:
+def test_a_word_that_is_not_the_name_of_a_plugin_imports_no_plugin(site: Site, tmp_path: Path) -> None:
     mark = tmp_path / "imported"
     site.install("zebra", other=f"open({str(mark)!r}, 'w').close()\n")
 

@@ -1,4 +1,4 @@
-"""Hooks are called through pluggy: ordering and wrappers work across plugins, and a failure affects one plugin only."""
+"""Test calls of hooks by pluggy: ordering and wrappers work across plugins, and a failure affects one plugin only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plugins are found, blocked and loaded one by one; a problem with one does not affect the others."""
+"""Test that plugins are found, blocked and loaded one by one, and that a problem with one does not affect the others."""
 
 from __future__ import annotations
 

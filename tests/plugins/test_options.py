@@ -1,4 +1,4 @@
-"""An option that a plugin declares works on the command line, in a variable and in config files."""
+"""Test that an option of a plugin works on the command line, in a variable and in config files."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ activator = Lazy()
 """
 
 
-def test_an_edited_plugin_is_asked_again(site: Site, tmp_path: Path) -> None:
+def test_an_edited_plugin_takes_effect(site: Site, tmp_path: Path) -> None:
     name = site.module(LAZY.replace("REFUSAL", "None"))
     site.metadata("acme", "1.0", {"lazy": name})
 

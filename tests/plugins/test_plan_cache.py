@@ -1,4 +1,4 @@
-"""A cached plan never changes the result: each run uses the current content of the files that components read."""
+"""Test that a cached plan never changes the result: each run uses the current content of the files that components read."""
 
 from __future__ import annotations
 

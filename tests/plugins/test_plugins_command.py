@@ -1,4 +1,4 @@
-"""`cloche plugins` lists all plugins with their distribution, status and components."""
+"""Test that `cloche plugins` lists all plugins with their distribution, status and components."""
 
 from __future__ import annotations
 

@@ -212,7 +212,7 @@ def seen(drawn: str) -> str:
 
 
 def real_python(root: Path) -> None:
-    """Replace the `python` of an environment by a real one."""
+    """Replace the `python` of an environment with a real one."""
     python = root / "bin" / "python"
     python.unlink()
     python.symlink_to(os.path.realpath(sys.executable))

@@ -100,7 +100,7 @@ def test_a_running_python_activates_the_environment(tmp_path: Path, name: str, h
     assert after["real_prefix"] == before["prefix"]
 
 
-def test_it_is_the_same_whatever_the_directory_is_called(tmp_path: Path) -> None:
+def test_an_environment_with_any_name_is_activated(tmp_path: Path) -> None:
     paths = [make(tmp_path / str(number) / name, name) for number, name in enumerate(HOSTILE_POSIX.values())]
 
     state = run(pyenv("3.6"), *(f"{RUNPY.format(path=path)}\n{TELL}" for path in paths))
@@ -120,7 +120,7 @@ def test_path_gets_no_empty_entries(tmp_path: Path, path: str | None) -> None:
     assert state["environ"]["PATH"] == f"{tmp_path}/env/bin"
 
 
-def test_twice_is_once(tmp_path: Path) -> None:
+def test_a_second_activation_changes_nothing(tmp_path: Path) -> None:
     activate = RUNPY.format(path=make(tmp_path / "env"))
 
     once, twice = run(pyenv("3.11"), activate, TELL, activate, TELL)
@@ -128,7 +128,7 @@ def test_twice_is_once(tmp_path: Path) -> None:
     assert once == twice
 
 
-def test_one_environment_after_another_is_before_it(tmp_path: Path) -> None:
+def test_the_last_activated_environment_comes_first(tmp_path: Path) -> None:
     one, other = (RUNPY.format(path=make(tmp_path / name)) for name in ("one", "other"))
 
     before, after, back = run(pyenv("3.11"), TELL, one, other, TELL, one, TELL)
@@ -162,7 +162,7 @@ def test_a_moved_environment_is_activated_at_its_new_path(tmp_path: Path) -> Non
 @pytest.mark.parametrize("globals_of_it", ["{}", "{'__file__': '/srv/program.py'}"])
 @pytest.mark.parametrize("name", ["3.6", "3.13"])
 def test_without_its_path_the_script_explains_how_to_run_it(tmp_path: Path, name: str, globals_of_it: str) -> None:
-    """A program that evaluates it with its own `__file__` would activate the directory of the program."""
+    """Evaluated with the `__file__` of another program, it would activate the directory of that program."""
     path = make(tmp_path / "env")
     program = f"exec(open({path!r}).read(), {globals_of_it})"
 

@@ -85,7 +85,7 @@ def test_the_hint_activates_an_environment_with_any_name(program: str, tmp_path:
     lines, wanted = [], []
     for name in dict.fromkeys(NAMES):
         if program == "tcsh" and "\n" in name:
-            continue  # it has no script
+            continue  # csh cannot express the name, so there is no script
         environment = make(tmp_path, name, program)
         hint = activation_command(shell, environment, host_in(tmp_path))
         assert bool(hint) == name.isprintable()

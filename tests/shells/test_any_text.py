@@ -1,4 +1,4 @@
-"""Test that directories and prompts with any name reach every shell unchanged, and that nothing in them runs.
+"""Test that names of directories and prompts reach every shell unchanged, and that nothing in them is run.
 
 One process of a shell activates and deactivates many environments. Their scripts have plain paths and refer to
 directories that do not exist, so that a directory can have any name.
@@ -50,7 +50,7 @@ class Seen(NamedTuple):
 
 
 class Shell(NamedTuple):
-    """A shell, and how to source a script in it; `{script}` is the path of the script, which is plain."""
+    """A shell, and how to source a script in it; `{script}` is the path of the script, which needs no quotes."""
 
     arguments: Sequence[str]
     activator: Activator
@@ -180,7 +180,7 @@ for script in sys.argv[1:]:
 @given(places=NAMES_AND_PROMPTS)
 @examples(2)
 def test_python_receives_directory_and_prompt_unchanged(place: Path, minor: str, places: list[tuple[str, str]]) -> None:
-    """The environment is the one that contains the script."""
+    """Each script activates the environment that contains it."""
     roots = []
     for name, prompt in dict(places).items():
         root = place / "roots" / name.encode()[:80].decode(errors="ignore")
@@ -188,7 +188,7 @@ def test_python_receives_directory_and_prompt_unchanged(place: Path, minor: str,
         (script,) = python.activator.scripts(describe(str(root), prompt))
         (root / "bin" / script.name).write_bytes(script.text.encode())
         roots.append((str(root), prompt))
-    roots = list(dict(roots).items())  # two names may be one after they were cut
+    roots = list(dict(roots).items())  # truncated names may be equal
 
     done = subprocess.run(
         [pyenv(minor), "-c", PROGRAM, *(f"{root}/bin/activate_this.py" for root, _ in roots)],

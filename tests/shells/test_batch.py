@@ -1,16 +1,16 @@
-"""The cmd activator, in the cmd of Wine.
+"""Test the cmd activator in the cmd of Wine.
 
-What its cmd can be trusted with, found by trying:
+Experiments showed how far this cmd behaves like the one of Windows:
 
-- Quoting, percent signs, carets, labels, `call`, `for` and `set` are as on Windows, in Wine 8 and in Wine 10.
-- Before Wine 9, `for /f` expands a delayed variable only when its loop is run. Then nothing can leave `setlocal` as it
-  does on Windows, and the script is tried only where the caller has delayed expansion on, by the other way it has.
-- With delayed expansion on, no Wine takes a caret before an exclamation mark for an escape. That is left to `read`,
-  which follows the rules of Windows as they are known.
-- No Wine reads a batch file in the code page that `chcp` sets, but always in that of the system. Written again in that
-  one, letters beyond ASCII come out as the bytes that stood in the file.
+- Quoting, percent signs, carets, labels, `call`, `for` and `set` work as on Windows, in Wine 8 and in Wine 10.
+- Before Wine 9, `for /f` expands delayed variables only when the loop runs, so the script cannot carry a value out of
+  `setlocal`. These versions run the script only with delayed expansion enabled, when it does not need `setlocal`.
+- If delayed expansion is enabled, no version treats a caret before an exclamation mark as an escape. Names with an
+  exclamation mark are tested with `read` instead, which implements the known rules of Windows.
+- No version decodes a batch file with the code page that `chcp` sets; all use the code page of the system. The output is
+  encoded with the same one, so non-ASCII text is printed as the bytes that are in the file.
 
-Without a terminal there are no code pages, so each session has one.
+Each session runs in a terminal, because there are no code pages without one.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def cmd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cmd]:
 @pytest.fixture(params=MODES)
 def delayed(request: pytest.FixtureRequest, cmd: Cmd) -> str:
     if request.param == "off" and not cmd.expands_in_time:
-        pytest.skip("the cmd of this Wine expands delayed variables too late in `for /f`; Wine 9 has a better one")
+        pytest.skip("the cmd of this Wine expands delayed variables too late in `for /f`; Wine 9 and later do not")
     return str(request.param)
 
 
@@ -206,9 +206,10 @@ def test_a_relocatable_environment_is_activated_at_its_new_path(tmp_path: Path, 
 
 
 def test_the_programs_of_the_environment_are_found_first(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
-    """In every directory that Windows can create, except those with a semicolon, which separates entries of PATH.
+    """In directories with ASCII names, except those that Windows, PATH or the cmd of Wine does not support.
 
-    Wine's cmd, unlike that of Windows, expands percent signs in a script's own path once more, when `pydoc` reads it.
+    A semicolon separates entries of PATH. Wine's cmd cannot escape exclamation marks, and unlike that of Windows, it expands
+    percent signs in a script's own path once more, when `pydoc` reads it.
     """
     names = [
         name
@@ -231,7 +232,7 @@ def test_the_programs_of_the_environment_are_found_first(tmp_path: Path, cmd: Cm
 def test_variables_are_restored(tmp_path: Path, cmd: Cmd, delayed: str, state: str) -> None:
     """In cmd, an empty variable is unset. Nothing in a value is parsed again."""
     if "!" in state and not cmd.expands_in_time:
-        pytest.skip("the cmd of this Wine expands what it has expanded; Wine 9 has a better one")
+        pytest.skip("the cmd of this Wine expands text a second time; Wine 9 and later do not")
     names = "VIRTUAL_ENV VIRTUAL_ENV_PROMPT PYTHONHOME PKG_CONFIG_PATH TCL_LIBRARY TK_LIBRARY WINEPATH".split()
     make(tmp_path / "env", "C:\\env", tcl="C:\\Tcl's & more", tk="")
     own = dict.fromkeys(names, state) if state else {}
@@ -438,7 +439,7 @@ TRICKY = st.text("%^&|<>()\"!$=;, \t'`~@#\\PATH", min_size=1, max_size=20)
 @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(PRINTABLE | TRICKY, min_size=100, max_size=100))
 def test_any_text_can_be_assigned_to_a_variable(tmp_path: Path, cmd: Cmd, mode: str, texts: list[str]) -> None:
-    """If delayed expansion is enabled, without exclamation marks, which Wine cannot escape."""
+    """Except for exclamation marks if delayed expansion is enabled, because Wine cannot escape them."""
     texts = [text for text in texts if mode == "off" or "!" not in text]
     script = "".join(f"set A{number}={activator.quote(text)}\n" for number, text in enumerate(texts))
 
@@ -448,10 +449,10 @@ def test_any_text_can_be_assigned_to_a_variable(tmp_path: Path, cmd: Cmd, mode: 
 
 
 def read(line: str, delayed: bool) -> str:
-    """Return the value that the cmd of Windows gives to a variable on a line `set NAME=...` of a batch file.
+    """Return the value that the cmd of Windows gives to the variable in a line `set NAME=...` of a batch file.
 
-    As far as it is known, such a line goes through percent signs, then quotes, carets and operators, and at last, where
-    delayed expansion is on and an exclamation mark is left, carets once more and exclamation marks.
+    As far as is known, cmd first expands percent signs, and then processes quotes, carets and operators. If delayed
+    expansion is enabled and an exclamation mark remains, it processes carets again, together with exclamation marks.
     """
     caret = "^^" if delayed else ""
     line = re.sub("%(?:(%)|([^%]*)%)?", lambda match: match[1] or (caret if match[2] == "_CLOCHE_CARET" else ""), line)
@@ -477,7 +478,7 @@ def test_any_text_is_quoted_by_the_rules_of_windows(mode: str, text: str) -> Non
 @pytest.mark.parametrize("line", ["a&b", "a!b", "a^b", "100%", '"a"&b'])
 @pytest.mark.parametrize("mode", MODES)
 def test_unquoted_text_is_changed_by_the_rules_of_windows(mode: str, line: str) -> None:
-    """This shows that `read` applies the rules."""
+    """So `read` applies the rules, and the test above can fail."""
     if mode == "off" and line == "a!b":
         assert read(f"set X={line}", delayed=False) == line
     elif "&" in line:

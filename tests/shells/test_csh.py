@@ -227,7 +227,7 @@ PROMPTS = ["''", "'%B%m%b%# '", "'a b'", "(a list)", "(a '')", "()", activator.q
 
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_the_prompt_is_restored(prompt: str, tmp_path: Path) -> None:
-    """csh also allows a list."""
+    """Also if it is a list, which csh allows."""
     show = "/usr/bin/printf '\\001{0}\\002%s'; /usr/bin/printf '[%s]' $prompt:q\n"
     begin = f"set prompt = {prompt}\n{show.format('before')}"
     script = f"{begin}{source(build(tmp_path / 'env', activator))}deactivate\n{show.format('after')}"
@@ -297,7 +297,7 @@ def test_the_prompt_displays_the_name_literally(settled: str, tmp_path: Path) ->
         shell.say(settled)
         for what, name in EXPRESSIBLE.items():
             drawn = shell.say(source(build(tmp_path / what, activator, name)).strip())
-            assert drawn.endswith(seen(f"({name}) ".replace("\r", ""))), what  # tcsh leaves a carriage return out
+            assert drawn.endswith(seen(f"({name}) ".replace("\r", ""))), what  # tcsh omits carriage returns
             assert "(" not in shell.say("deactivate"), what
     assert list((tmp_path / "cwd").iterdir()) == []
 

@@ -49,7 +49,7 @@ function state
     /usr/bin/env -0
 end
 """.replace("NAMES", " ".join(NAMES))
-"""Defines `state`, which looks nothing up in PATH."""
+"""Defines `state`, which works whatever PATH is."""
 
 FULL = {
     "PATH": "/usr/bin:/bin:/opt/odd dir",
@@ -328,7 +328,7 @@ def test_the_prompt_displays_the_name_literally(tmp_path: Path) -> None:
     """On a terminal, for every hostile name; nothing in it runs, and deactivation removes it."""
     count = itertools.count(1)
     with Terminal([*FISH, "-i"], tmp_path / "cwd") as shell:
-        # fish draws the prompt again at each key; a number tells the next prompt from the same one again.
+        # fish redraws the prompt at each key press; the number distinguishes a new prompt from a redrawn one.
         prompt = "function fish_prompt; set -g count (math 0$count + 1); echo -n '<'$count'> '; end"
         shell.say(f"function fish_title; end; {prompt}", f"<{next(count)}> ")
         for what, name in HOSTILE.items():

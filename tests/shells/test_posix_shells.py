@@ -233,7 +233,7 @@ def test_python_is_that_of_the_environment(shell: list[str], tmp_path: Path) -> 
 def test_the_locale_need_not_support_the_name(shell: list[str], tmp_path: Path) -> None:
     """yash is skipped, because it decodes scripts with the locale."""
     if shell[0] == "yash":
-        pytest.skip("yash cannot read what its locale does not have")
+        pytest.skip("yash cannot read characters that its locale lacks")
     root = tmp_path / HOSTILE["unicode"]
     printed = states(shell, cycle(source(build(root, activator))), tmp_path / "cwd", {"LC_ALL": "C"})
     assert printed["active"].exported["VIRTUAL_ENV"] == str(root)
@@ -390,9 +390,9 @@ def test_a_pydoc_of_the_user_is_kept(shell: list[str], tmp_path: Path) -> None:
 
 
 def test_aliases_of_the_user_are_not_expanded(shell: list[str], tmp_path: Path) -> None:
-    """Not even in a shell that expands aliases in scripts, and while the script defines its functions.
+    """Not even if the shell expands aliases in scripts, or while the script defines its functions.
 
-    ksh93 is left out: it has expanded the whole script before it runs the first line, so it reports a syntax error.
+    ksh93 is skipped: it expands aliases in the whole script before it runs the first line, which is a syntax error here.
     """
     if shell[0] == "ksh93":
         pytest.skip("ksh93 expands aliases in a file before it runs any of it")

@@ -38,7 +38,7 @@ function snapshot {
 """
 
 SESSIONS = {
-    "as it comes": ("", {}),
+    "default": ("", {}),
     "strictest": (
         "Set-StrictMode -Version Latest\n$ErrorActionPreference = 'Stop'\n",
         {"PWSH_LANGUAGE_MODE": "ConstrainedLanguage"},
@@ -60,7 +60,7 @@ class Snapshot(NamedTuple):
     variables: list[str]
     functions: list[str]
     bodies: list[str]
-    """Of `prompt`, `pydoc` and `deactivate`."""
+    """The definitions of `prompt`, `pydoc` and `deactivate`."""
 
 
 class Session(NamedTuple):
@@ -72,9 +72,7 @@ class Session(NamedTuple):
     """The command lines of the `python` that `make` creates."""
 
 
-def run(
-    script: str, home: Path, changes: Mapping[str, str | None] | None = None, session: str = "as it comes"
-) -> Session:
+def run(script: str, home: Path, changes: Mapping[str, str | None] | None = None, session: str = "default") -> Session:
     """Run a script in a new session; any output on standard error is a failure."""
     opening, started = SESSIONS[session]
     path = home / "session.ps1"
@@ -108,7 +106,7 @@ def run(
             case "body":
                 told.snapshots[-1].bodies.append(words[0])
             case _:
-                pytest.fail(f"something in the session wrote `{line}`")
+                pytest.fail(f"unexpected output of the session: `{line}`")
     return told
 
 

@@ -89,15 +89,15 @@ def test_a_copy_can_have_any_name(arguments: list[str]) -> None:
 
 
 WAYS = {
-    "from its root": ("env", ". bin/activate"),
-    "from beside it": ("env/bin", ". ./activate"),
+    "from the root of the environment": ("env", ". bin/activate"),
+    "from the directory of the script": ("env/bin", ". ./activate"),
     "through another directory": ("env/lib", ". ../../env/./lib/..//bin/activate"),
     "through a link to the script": (".", ". ./link"),
     "through a link to its directory": (".", ". executables/activate"),
     "in a function": ("env", "f () { . bin/activate; }\nf a b"),
     "in a subshell": ("env", "(. bin/activate\nTELL)"),
     "without globbing": ("env", "set -f\n. bin/activate"),
-    "with CDPATH and a cd of the user's": ("env", "CDPATH=/usr:/\ncd () { echo changed; }\n. bin/activate"),
+    "with CDPATH and a user-defined cd": ("env", "CDPATH=/usr:/\ncd () { echo changed; }\n. bin/activate"),
     "with arguments": ("env", "set -- a 'b c'\n. bin/activate\n[ \"$2\" = 'b c' ] || echo lost"),
     "without PATH": ("env", "unset PATH\n. bin/activate"),
 }
@@ -156,7 +156,7 @@ def test_running_the_script_instead_of_sourcing_it_is_an_error(shell: list[str],
     assert "type: . bin/activate" in done.stderr
 
 
-def test_a_prompt_that_was_given_is_kept(tmp_path: Path) -> None:
+def test_an_explicit_prompt_is_kept(tmp_path: Path) -> None:
     root = tmp_path / "renamed"
     environment = replace(describe(str(tmp_path / "first"), "my project"), placement="relocatable")
     (root / "bin").mkdir(parents=True)
@@ -181,13 +181,13 @@ def test_shellcheck_accepts_the_script() -> None:
 
 
 FISH = {
-    "from its root": ("env", "source bin/activate.fish"),
-    "from beside it": ("env/bin", "source ./activate.fish"),
+    "from the root of the environment": ("env", "source bin/activate.fish"),
+    "from the directory of the script": ("env/bin", "source ./activate.fish"),
     "through another directory": ("env/lib", "source ../../env/./lib/..//bin/activate.fish"),
     "through a link to the script": (".", "source link"),
     "through a link to its directory": (".", "source executables/activate.fish"),
     "in a function": ("env", "function f; source bin/activate.fish; end; f a b"),
-    "through a cd of the user's": ("env", "function cd; echo changed; end; source bin/activate.fish"),
+    "with a user-defined cd": ("env", "function cd; echo changed; end; source bin/activate.fish"),
 }
 
 
@@ -221,13 +221,13 @@ def test_fish_reports_that_text_was_piped(tmp_path: Path) -> None:
 
 
 CSH = {
-    "from its root": ("env", "source bin/activate.csh"),
-    "from beside it": ("env/bin", "source activate.csh"),
+    "from the root of the environment": ("env", "source bin/activate.csh"),
+    "from the directory of the script": ("env/bin", "source activate.csh"),
     "through another directory": ("env/lib", "source ../../env/./lib/..//bin/activate.csh"),
     "through a link to the script": (".", "source link"),
     "through a link to its directory": (".", "source executables/activate.csh"),
     "without globbing": ("env", "set noglob; source bin/activate.csh"),
-    "with quotes of another kind": ("env", "set backslash_quote; source bin/activate.csh"),
+    "with backslash_quote": ("env", "set backslash_quote; source bin/activate.csh"),
 }
 
 

@@ -32,13 +32,13 @@ SHELLS = {
 """The shells that are `/bin/sh` on some system."""
 
 ECHO = '#!/bin/sh\nprintf \'%s\\0\' "$0" "$@"\n'
-"""A Python that prints its name and its arguments."""
+"""A fake Python that prints its name and its arguments."""
 
 ARGUMENTS = ["two words", "", "-x", "*", "$HOME", "`id`", "'\"\\", "line\nbreak\n", "é"]
 
 
 def build(root: Path, python: str = ECHO) -> Path:
-    """Create an environment with a Python that prints its arguments, and a script; return the path of the script."""
+    """Create an environment with this Python and a script, and return the path of the script."""
     (root / "bin").mkdir(parents=True)
     script = root / "bin" / "tool"
     for path, content in ((root / "bin" / "python", python.encode()), (script, relocatable_shebang_lines("python"))):
@@ -69,7 +69,7 @@ def words(command: list[str], cwd: Path, **environ: str) -> list[str]:
 
 
 def test_the_directory_can_have_any_name(shell: list[str], tmp_path: Path) -> None:
-    """And nothing that stands in the name is run."""
+    """Nothing in the name is run."""
     (tmp_path / "cwd").mkdir()
     for what, name in HOSTILE.items():
         script = build(tmp_path / what / directory_name(name))
@@ -78,12 +78,12 @@ def test_the_directory_can_have_any_name(shell: list[str], tmp_path: Path) -> No
     assert os.listdir(tmp_path / "cwd") == []
 
 
-def test_arguments_arrive_as_they_were_given(shell: list[str], tmp_path: Path) -> None:
+def test_arguments_are_passed_unchanged(shell: list[str], tmp_path: Path) -> None:
     script = build(tmp_path / "env")
     assert words([*shell, str(script), *ARGUMENTS], tmp_path)[2:] == ARGUMENTS
 
 
-def test_links_are_followed_wherever_they_lead(shell: list[str], tmp_path: Path) -> None:
+def test_links_to_the_script_are_followed(shell: list[str], tmp_path: Path) -> None:
     """A chain of links, absolute and relative, some in directories that are links, with difficult names."""
     script = build(tmp_path / "an $env\n")
     places = tmp_path / "the places\n"
@@ -112,7 +112,7 @@ def test_links_are_followed_wherever_they_lead(shell: list[str], tmp_path: Path)
         ("work", "-n/bin/tool"),
     ],
 )
-def test_relative_names_lead_there_too(shell: list[str], tmp_path: Path, cwd: str, name: str) -> None:
+def test_the_script_can_be_called_by_a_relative_path(shell: list[str], tmp_path: Path, cwd: str, name: str) -> None:
     """With `CDPATH` set to another directory, and with a name that looks like an option."""
     script = build(tmp_path / "work" / ("-n" if name.startswith("-") else "env"))
     build(tmp_path / "elsewhere" / "env")
@@ -126,8 +126,8 @@ def test_relative_names_lead_there_too(shell: list[str], tmp_path: Path, cwd: st
     assert os.path.samefile(tmp_path / cwd / called, script)
 
 
-def test_the_system_finds_it_on_path(tmp_path: Path) -> None:
-    """And in the current directory, where an empty entry of PATH stands for that."""
+def test_the_script_is_found_on_path(tmp_path: Path) -> None:
+    """Also if PATH has an empty entry, which means the current directory."""
     script = build(tmp_path / "env")
     for path in (str(script.parent), ""):
         done = subprocess.run(
@@ -137,7 +137,7 @@ def test_the_system_finds_it_on_path(tmp_path: Path) -> None:
         assert done.stderr == b""
 
 
-def test_the_system_starts_it_by_a_name_that_looks_like_an_option(tmp_path: Path) -> None:
+def test_a_script_whose_path_looks_like_an_option_can_be_executed(tmp_path: Path) -> None:
     script = build(tmp_path / "-env")
     done = subprocess.run(["-env/bin/tool", "x"], cwd=tmp_path, capture_output=True, check=True)
     assert done.stdout.split(b"\0") == [os.fsencode(script.with_name("python")), b"./-env/bin/tool", b"x", b""]
@@ -147,14 +147,14 @@ PROGRAM = b"import json, os, sys\njson.dump([sys.prefix, sys.argv, os.getpid(), 
 
 
 def with_python(root: Path) -> Path:
-    """Make an environment with a real Python, and a script that tells where that thinks it is."""
+    """Create an environment with a real Python and the script `PROGRAM`, and return the path of the script."""
     script = build(root)
     real_python(root)
     script.write_bytes(relocatable_shebang_lines("python") + PROGRAM)
     return script
 
 
-def test_the_python_takes_the_environment_for_its_own_in_whatever_way_it_was_found(tmp_path: Path) -> None:
+def test_python_uses_the_environment_however_the_script_is_called(tmp_path: Path) -> None:
     root = tmp_path / "an env"
     script = with_python(root)
     (root / "bin" / "sub").mkdir()

@@ -1,4 +1,4 @@
-"""Words of every shell: what is quoted reads back as itself, and what others wrote is read as their shell reads it."""
+"""Test reading the words of every shell: quoted text is read back unchanged, other words as the shell reads them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ each_shell = pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS.keys()
 @example("\xa0")
 @example("\\'")
 @example("''")
-def test_a_quoted_text_reads_back_as_itself(shell: ShellFamily, text: str) -> None:
+def test_quoted_text_is_read_back_unchanged(shell: ShellFamily, text: str) -> None:
     try:
         quoted = shell.quote(text)
     except Inexpressible:
@@ -43,7 +43,7 @@ def test_a_quoted_text_reads_back_as_itself(shell: ShellFamily, text: str) -> No
 
 @given(text=st.text(min_size=1))
 @example('a!b^c%d%"e"&(f)')
-def test_the_value_of_a_setting_reads_back_as_itself(text: str) -> None:
+def test_the_value_of_a_batch_setting_is_read_back_unchanged(text: str) -> None:
     try:
         line = f"@set VIRTUAL_ENV={batch.quote(text)}"
     except Inexpressible:

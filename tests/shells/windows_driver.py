@@ -40,7 +40,7 @@ HOSTILE = {
     "slot": "__CLOCHE_ROOT__",
     "long": "x" * 200,
 }
-"""Names of directories and prompts that a careless script would expand, split or run; Windows allows all but one."""
+"""Names of directories and prompts that a careless script would expand, split or run; Windows allows nearly all of them."""
 
 HOSTILE_POSIX = {
     **HOSTILE,

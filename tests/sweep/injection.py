@@ -229,6 +229,6 @@ def without_rows(path: str, entry: tuple[object, ...]) -> tuple[object, ...]:
 
 
 def evenly(points: Sequence[T], count: int) -> list[T]:
-    """Return `count` of the points, evenly spread; all of them if there are not more."""
+    """Return `count` of the points, evenly spread, or all of them if there are fewer."""
     count = min(count, len(points))
     return [points[number * len(points) // count] for number in range(count)]

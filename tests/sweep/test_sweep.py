@@ -55,7 +55,7 @@ def test_a_fault_leaves_the_destination_complete_or_unchanged(name, tmp_path):
     sample = SAMPLE[scenario.scope]
     fatal = {*select(points, sample, scenario.scope), *(point for point in points if may_commit(point))}
     verdicts = [sweep.inject(point, "KILL") for point in sorted(fatal)]
-    ours = points[sweep.first_handled :]  # earlier calls belong to the start of Python
+    ours = points[sweep.first_handled :]  # earlier calls belong to the startup of Python
     for number, point in enumerate(select(ours, len(STOPS), scenario.scope)):
         verdicts.append(sweep.inject(point, list(STOPS)[number % len(STOPS)]))
     for number, point in enumerate([*select(ours, sample, scenario.scope), *first_of_each(ours)]):

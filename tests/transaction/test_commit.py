@@ -452,7 +452,7 @@ def test_a_directory_that_replaced_a_new_one_is_not_removed(target, old):
     added = iter(range(100))
     assert is_killed(target, "merge", True, lambda call, path: call == "take" and next(added) == 3)
     directory = os.path.join(target, "lib", "new")
-    os.mkdir(f"{directory}.theirs")  # before the other is removed, so that it gets another inode
+    os.mkdir(f"{directory}.theirs")  # created before the other is removed, so that it gets another inode
     shutil.rmtree(directory)
     os.rename(f"{directory}.theirs", directory)
     staging_module.sweep_staging(os.path.join(target, ".cloche-0"))
@@ -500,7 +500,7 @@ class Stop(Exception):
 def terminate(request):
     """Raise `Stop` on SIGTERM; return a function that sends SIGTERM and waits for its delivery.
 
-    Beside another thread, which blocks no signals, the system delivers it to that thread.
+    If there is another thread, which blocks no signals, the system delivers the signal to that thread.
     """
 
     def stop(number, frame):

@@ -36,7 +36,7 @@ def stop(number: int, frame: FrameType | None) -> None:
 def terminate(request: pytest.FixtureRequest) -> Iterator[Callable[[], None]]:
     """Raise `Stop` on SIGTERM; return a function that sends SIGTERM and waits for its delivery.
 
-    Beside another thread, which blocks no signals, the system delivers it to that thread.
+    If there is another thread, which blocks no signals, the system delivers the signal to that thread.
     """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
@@ -76,11 +76,11 @@ TRACED: frozenset[CodeType] = frozenset(
         ),
     )
 )
-"""The functions of `apply` and of a transaction, without those that they call in other modules."""
+"""The functions of `apply`, of a transaction and of deferred signals, without those that they call in other modules."""
 
 
 def call_interrupted(function: Callable[[], object], moment: int, interrupt: Callable[[], None]) -> str:
-    """Call a function, and interrupt it before the instruction with this number, counted in it and the traced functions.
+    """Call a function, and interrupt it before instruction number `moment`; instructions of the traced functions count too.
 
     :return: `stopped`, `done`, or `over` if there are fewer instructions.
     """

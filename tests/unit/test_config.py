@@ -1,4 +1,4 @@
-"""Test writing `pyvenv.cfg` with one line for each key, and reading it, also if another tool wrote it."""
+"""Test writing `pyvenv.cfg` with one line for each key, and reading it, even if another tool wrote it."""
 
 from __future__ import annotations
 

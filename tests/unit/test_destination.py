@@ -1,4 +1,4 @@
-"""Destinations: absolute paths, what exists at them, and what must not be replaced."""
+"""Test destinations: their absolute paths, what exists there, and what must not be replaced."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_two_dots_are_resolved_as_the_system_resolves_them(tmp_path: Path) -> No
     assert absolute_path("link/./env", host(tmp_path)) == str(tmp_path / "link" / "env")
 
 
-def test_a_pyvenv_cfg_without_home_does_not_make_an_environment(tmp_path: Path) -> None:
+def test_a_directory_whose_pyvenv_cfg_has_no_home_is_not_an_environment(tmp_path: Path) -> None:
     for state, text in (("directory", "version = 3.12.1\n"), ("environment", "home = /usr/bin\n")):
         (tmp_path / "pyvenv.cfg").write_text(text)
         assert inspect_destination(str(tmp_path), host(tmp_path.parent)).state == state
@@ -76,7 +76,7 @@ def test_a_file_is_read_up_to_a_limit(tmp_path: Path) -> None:
     assert read_at_most(str(tmp_path / "file"), 1000) == b"x" * 100
 
 
-def test_an_environment_with_another_directory_for_packages_is_of_another_python(tmp_path: Path) -> None:
+def test_an_environment_without_the_site_packages_of_a_python_is_of_another_python(tmp_path: Path) -> None:
     python = interpreter("CPython 3.12.1")
     settings = {"home": "/opt/python/bin"}
     destination = Destination(str(tmp_path), str(tmp_path), "environment", settings, immovable=False)

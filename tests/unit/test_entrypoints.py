@@ -43,7 +43,7 @@ def test_the_module_of_the_entry_point_is_searched(tmp_path: Path, file: str, im
     assert mentions(implementation, *path)
 
 
-def test_the_first_directory_on_the_path_counts_and_a_package_before_a_module(tmp_path: Path) -> None:
+def test_the_first_directory_on_the_path_is_searched_and_packages_precede_modules(tmp_path: Path) -> None:
     write_module(tmp_path / "first" / "acme.py", "wave")
     write_module(tmp_path / "second" / "acme.py", "nothing")
 

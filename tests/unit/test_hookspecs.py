@@ -1,4 +1,4 @@
-"""The markers of cloche have the same effect as pluggy's, without importing pluggy."""
+"""Test that the markers of cloche have the same effect as pluggy's, without importing pluggy."""
 
 from __future__ import annotations
 

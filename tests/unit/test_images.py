@@ -588,7 +588,7 @@ def test_a_warning_says_that_the_interpreter_does_not_exist(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the fake interpreter is a shell script")
-def test_an_interpreter_that_does_not_end_is_killed(
+def test_an_interpreter_that_hangs_is_killed(
     tmp_path: Path, interpreter: Interpreter, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bytecode, "TIMEOUT_SECONDS", 0.2)
@@ -689,7 +689,7 @@ def test_verify_detects_an_added_file(image: Image) -> None:
     assert verify_image(image.root) == [f"`{image.root}/purelib/planted.py` is not part of the image"]
 
 
-def test_an_image_that_does_not_exist_is_damaged(image: Image) -> None:
+def test_a_missing_image_counts_as_damaged(image: Image) -> None:
     shutil.rmtree(image.root)
 
     assert "damaged" in str(check_image(image))
@@ -799,7 +799,7 @@ def test_the_next_builder_removes_the_leftovers_of_a_killed_one(
     assert sorted(os.listdir(directory)) == sorted(["another-1.0-0.0badcafe.new", images.image_name(distribution)])
 
 
-def test_a_builder_without_the_lock_removes_nothing_of_another_builder(
+def test_a_builder_without_the_lock_removes_no_files_of_another_builder(
     tmp_path: Path, interpreter: Interpreter, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     distribution = read_wheel(str(full_wheel(tmp_path / "wheels")))
@@ -816,7 +816,7 @@ def test_a_builder_without_the_lock_removes_nothing_of_another_builder(
     assert "another process still holds the lock" in store.warnings[0]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="the limit is one of POSIX")
+@pytest.mark.skipif(os.name == "nt", reason="only POSIX has this limit")
 def test_a_full_disk_is_a_seed_error(tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
     import resource
 

@@ -1,4 +1,4 @@
-"""The inputs of a decision are recorded, and every change of them is detected."""
+"""Test that the inputs of a decision are recorded, and that every change to them is detected."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_path_that_cannot_be_inspected_counts_as_missing() -> None:
     assert are_unchanged(inputs.recorded, {})
 
 
-def test_unrecorded_inputs_record_nothing(tree: Path) -> None:
+def test_unrecorded_discards_all_inputs(tree: Path) -> None:
     UNRECORDED.path(str(tree / "file"))
     UNRECORDED.entries(str(tree))
     UNRECORDED.variables({"LD_X": "1"}, ("LD_",))

@@ -158,7 +158,7 @@ HOSTILE = {
 }
 
 
-@pytest.mark.skipif(os.name == "nt", reason="scripts are those of POSIX")
+@pytest.mark.skipif(os.name == "nt", reason="the scripts are for POSIX")
 @pytest.mark.parametrize("case", HOSTILE)
 def test_scripts_start_from_any_directory(case: str, tmp_path: Path, interpreter: Interpreter, store: Store) -> None:
     program = (
@@ -206,7 +206,7 @@ def test_the_shebang_lines_for_any_path_are_valid_python(text: str) -> None:
     assert found["result"] == 1
 
 
-@pytest.mark.skipif(os.name == "nt", reason="it needs a POSIX shell")
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
 @given(st.text(st.sampled_from("ab \t\n'\"$`\\!#;&|(){}[]*?~-é%"), min_size=1, max_size=20))
 def test_the_shell_reads_any_path_correctly(text: str) -> None:

@@ -1,4 +1,4 @@
-"""What an upgrade to another Python can copy, and which packages it marks as requested."""
+"""Test what an upgrade to another Python can copy, and which packages it marks as requested."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def spam(tmp_path: Path) -> InstalledDistribution:
         ("cp39-abi3-linux_x86_64", "PyPy 3.10.14", False),
     ],
 )
-def test_a_tag_is_compatible_with_some_pythons(tag: str, name: str, compatible: bool) -> None:
+def test_the_tag_of_a_wheel_decides_which_pythons_can_use_it(tag: str, name: str, compatible: bool) -> None:
     assert is_compatible_tag(tag, interpreter(name)) is compatible
 
 

@@ -71,20 +71,20 @@ def test_a_lock_on_a_directory_leaves_nothing_in_it_or_beside_it(tmp_path: Path)
         assert os.listdir(tmp_path / "env") == []
 
 
-def test_a_directory_can_be_locked_again_after_the_lock(tmp_path: Path) -> None:
+def test_a_directory_can_be_locked_again_after_it_was_unlocked(tmp_path: Path) -> None:
     with DirectoryLock(str(tmp_path)):
         assert try_lock_directory(str(tmp_path)) == (None, "busy")
     with DirectoryLock(str(tmp_path)):
         pass
 
 
-def test_a_directory_that_does_not_exist_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_locking_a_missing_directory_does_not_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "PATIENCE", 0.0)
     with DirectoryLock(str(tmp_path / "gone")):
         pass
 
 
-def test_a_lock_on_a_directory_that_was_replaced_does_not_count(
+def test_a_directory_that_is_replaced_while_it_is_being_locked_counts_as_busy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = tmp_path / "env"

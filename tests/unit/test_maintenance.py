@@ -132,7 +132,7 @@ def test_prune_removes_files_that_were_unused_for_a_month(store: Store, image: I
     assert {usage.entries for usage in measure_store(store)} == {0}
 
 
-@pytest.mark.skipif(os.name == "nt", reason="it needs a file system with hard links")
+@pytest.mark.skipif(os.name == "nt", reason="needs a file system with hard links")
 def test_prune_keeps_an_image_that_an_environment_shares(tmp_path: Path, store: Store, image: Image) -> None:
     os.link(f"{image.root}/purelib/spam.py", tmp_path / "spam.py")
 

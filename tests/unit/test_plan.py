@@ -1,4 +1,4 @@
-"""Plans are values: they can be compared without creating an environment, for every platform on every other."""
+"""Test plans without creating environments: they are plain values, and any platform can plan for any other."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def rewrite(path: str) -> None:
 
 
 def exchange(path: str) -> None:
-    """Replace a file by another one of the same size and modification time."""
+    """Replace a file with another one of the same size and modification time."""
     before = os.stat(path)
     with open(f"{path}.new", "w") as file:
         file.write("other")
@@ -230,7 +230,9 @@ def test_an_entry_that_is_not_a_regular_file_does_not_block(directory: str, inst
     fill_cache(directory, installed)
 
 
-def test_the_directory_is_created_private_and_is_not_used_otherwise(directory: str, installed: Interpreter) -> None:
+def test_the_directory_is_created_private_and_is_used_only_if_it_is_private(
+    directory: str, installed: Interpreter
+) -> None:
     old = os.umask(0)
     try:
         cache = fill_cache(directory, installed)

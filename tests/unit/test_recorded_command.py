@@ -1,4 +1,4 @@
-"""The command that `pyvenv.cfg` records: how it is written, parsed and rewritten."""
+"""Test the command that `pyvenv.cfg` records: how it is written, parsed and rewritten."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors of commands that cannot be started in an environment."""
+"""Test the errors of commands that cannot be started in an environment."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="a command replaces the process on POSIX only")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="a command replaces the process only on POSIX")
 
 
 @pytest.fixture(autouse=True)

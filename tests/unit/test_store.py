@@ -24,7 +24,7 @@ from tests.trees import snapshot
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="it tests POSIX permissions and links")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="tests POSIX permissions and links")
 
 
 def as_ordinary_user(work: Callable[[], None]) -> None:
@@ -287,7 +287,7 @@ def test_a_symbolic_link_inside_the_store_is_not_followed(kind: str, tmp_path: P
     assert "is a symbolic link" in store.warnings[0]
 
 
-# Read-only access, and none
+# Read-only access, and no access
 
 
 def test_a_read_only_store_is_not_written_to(tmp_path: Path) -> None:

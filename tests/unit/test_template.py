@@ -1,4 +1,4 @@
-"""Test script templates: their slots are replaced by quoted values in one pass."""
+"""Test script templates: their slots are replaced with quoted values in one pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Python that an upgrade searches for without `-p`."""
+"""Test which Python an upgrade searches for without `-p`."""
 
 from __future__ import annotations
 
@@ -84,5 +84,5 @@ def test_without_a_base_the_recorded_implementation_decides() -> None:
         ("3.14.0rc2", "3.14.0rc2"),
     ],
 )
-def test_a_version_is_shown_in_the_form_of_a_release(recorded: str, text: str) -> None:
+def test_a_recorded_version_is_shown_as_in_pep_440(recorded: str, text: str) -> None:
     assert environment_info_of("CPython 3.12.1", recorded=recorded).version_text == text

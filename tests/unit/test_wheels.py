@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """An empty store, with a `sys.path` on which no pip is installed."""
-    for name in ("packaging.specifiers", "packaging.tags"):  # imported before their directory leaves the path
+    for name in ("packaging.specifiers", "packaging.tags"):  # before their directory is removed from the path
         importlib.import_module(name)
     without_pip = [entry for entry in sys.path if os.path.isdir(entry) and not list(Path(entry).glob("pip-*"))]
     monkeypatch.setattr(sys, "path", without_pip)
@@ -393,7 +393,7 @@ def test_an_old_python_gets_a_pip_that_supports_it(site: Path, store: Store, int
 
 
 def fake_pip(tmp_path: Path, store: Store, script: str) -> Path:
-    """Replace the Python that runs cloche by a shell script; return the directory where it records how it was run."""
+    """Replace the Python that runs cloche with a shell script; return the directory where it records how it was run."""
     seen = tmp_path / "seen"
     seen.mkdir()
     program = tmp_path / "python"
@@ -504,7 +504,7 @@ def test_the_error_lists_what_each_source_has(tmp_path: Path, store: Store, inte
     assert "--download" in str(error.hint)
 
 
-@pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid"), reason="it tests POSIX permissions")
+@pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid"), reason="tests POSIX permissions")
 def test_a_find_links_directory_that_cannot_be_read_is_an_error(
     tmp_path: Path, store: Store, interpreter: Interpreter
 ) -> None:
@@ -577,7 +577,7 @@ def test_a_pure_wheel_is_compatible_by_its_python_version(tags: list[str], compa
     assert (tag_incompatibility(tags, fake_interpreter()) is None) is compatible
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="it tests the tags of Linux")
+@pytest.mark.skipif(sys.platform != "linux", reason="tests the tags of Linux")
 def test_a_platform_wheel_is_compatible_only_with_an_interpreter_of_this_platform() -> None:
     import platform
 

@@ -1,4 +1,4 @@
-"""What every plugin promises."""
+"""Test that the plugin keeps the contract of all plugins."""
 
 from __future__ import annotations
 

@@ -233,7 +233,7 @@ def test_python_discovery_accepts_the_cache(tmp_path: Path) -> None:
         cache.close()
 
 
-def test_a_cache_that_cannot_be_created_is_none(tmp_path: Path) -> None:
+def test_make_app_data_returns_none_if_the_cache_cannot_be_created(tmp_path: Path) -> None:
     from virtualenv.app_data import make_app_data
 
     (tmp_path / "file").touch()

@@ -179,7 +179,7 @@ def test_a_directory_that_is_not_an_environment_is_refused(tmp_path: Path) -> No
             action(str(tmp_path))
 
 
-def test_a_stand_in_that_is_not_installed_cannot_be_removed(tool: cloche.Environment) -> None:
+def test_removing_a_stand_in_that_is_not_installed_is_an_error(tool: cloche.Environment) -> None:
     with pytest.raises(DestinationError, match="there is no stand-in"):
         shim.remove(tool.location)
 

@@ -1,4 +1,4 @@
-"""Test the backend in an unmodified nox, which runs as a program on temporary noxfiles."""
+"""Test the backend in an unmodified nox, which runs as a program with temporary noxfiles."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def test_the_package_is_built_in_an_environment_created_by_cloche(project: Path)
     assert "True" in tox(project, "run", "-e", "py")
 
 
-def test_a_changed_system_site_packages_recreates_the_environment(project: Path) -> None:
+def test_an_environment_is_recreated_if_system_site_packages_changes(project: Path) -> None:
     ini = "[tox]\nno_package = true\n[testenv]\nrunner = cloche\nsystem_site_packages = {}\n"
     settings = project / ".tox" / "py" / "pyvenv.cfg"
 
