@@ -475,3 +475,7 @@ def test_one_module_names_the_staging_directory_and_one_the_manifest() -> None:
 
 def test_every_module_has_a_docstring() -> None:
     assert [module for module, tree in TREES.items() if not ast.get_docstring(tree)] == []
+
+
+def test_no_test_module_is_empty() -> None:
+    assert [str(path) for path in (REPOSITORY / "tests").rglob("*.py") if not path.read_text(encoding="utf-8")] == []

@@ -7,10 +7,12 @@ them at every point of runs with a small seed, and at a larger sample of runs wi
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 
 import pytest
 
+from tests.pages import REPOSITORY
 from tests.run import clean_environ
 from tests.sweep.injection import FAULTS, STOPS, Sweep, evenly
 from tests.sweep.scenarios import SCENARIOS, make_small_seed
@@ -71,3 +73,12 @@ def test_an_even_sample_has_the_requested_size(total, count, expected):
     sample = evenly(range(total), count)
     assert len(set(sample)) == len(sample) == expected
     assert sample == sorted(sample)
+
+
+def test_the_table_of_killed_runs_can_be_printed():
+    require("strace")
+    command = [sys.executable, "-m", "tests.sweep", "1", "cloche"]
+    printed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in printed.splitlines()[2:]]
+    assert [row[:2] for row in rows] == [["cloche", "absent"], ["cloche", "an environment to replace"]]
+    assert [row[3:5] for row in rows] == [["1", "0"], ["1", "0"]]
