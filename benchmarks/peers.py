@@ -42,9 +42,9 @@ class Peers:
             directory.mkdir()
 
     def install(self) -> None:
-        """Install the peers as their users do, with byte-code; download a wheel of pip, and let uv cache pip."""
+        """Install the peers as their users do, with bytecode; download a wheel of pip, and let uv cache pip."""
         subprocess.run([sys.executable, "-m", "venv", self.root], check=True)
-        # these variables would prevent byte-code, or move the caches out of `home`
+        # these variables would prevent bytecode, or move the caches out of `home`
         removed = ("PYTHONDONTWRITEBYTECODE", "XDG_CACHE", "XDG_DATA", "UV_CACHE")
         environ = {name: text for name, text in os.environ.items() if not name.startswith(removed)}
         pip = [self.root / "bin" / "python", "-m", "pip", "-q", "--disable-pip-version-check"]

@@ -63,7 +63,7 @@ def clean_environ(home: Path, cache: Path) -> dict[str, str]:
 def filled_cache(directory: Path) -> Path:
     """Create two environments in an empty directory; return the cache directory (`XDG_CACHE_HOME`) that they filled.
 
-    The second one compiles the cached seeds. Without it, the first test to run would find them without byte-code.
+    The second one compiles the cached seeds. Without it, the first test to run would find them without bytecode.
     """
     cache = directory / "cache"
     for name in ("home", "work"):

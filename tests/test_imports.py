@@ -78,7 +78,7 @@ Python before 3.12 has `_sha256` instead of `_sha2`. Python before 3.14 loads `i
 """
 
 WARM_UP = 2
-"""The number of runs before a plan is cached. The first one writes byte-code, which invalidates what it cached."""
+"""The number of runs before a plan is cached. The first one writes bytecode, which invalidates what it cached."""
 
 
 def imported_modules(program: str, *argv: str, environ: dict[str, str], cwd: Path) -> set[str]:

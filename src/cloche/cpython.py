@@ -28,7 +28,7 @@ __all__ = ["count_exit_callbacks", "import_sha256", "keyed_hash", "signal"]
 def keyed_hash(key: int, content: bytes) -> bytes:
     """Return a hash of eight bytes, for keys and checksums in a cache that only this user can write to.
 
-    It is the SipHash that CPython uses for byte-code files. Importing `hashlib` instead takes 3 ms.
+    It is the SipHash that CPython uses for bytecode files. Importing `hashlib` instead takes 3 ms.
     """
     try:
         from _imp import source_hash

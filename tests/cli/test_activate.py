@@ -169,7 +169,7 @@ def test_the_shell_of_a_plugin_gets_its_command(cloche: Cloche, site: Site, more
     site.install("acme-shell", acme=offering("activator", "acme", more=more))
     python_path = {"PYTHONPATH": str(site.directory)}
 
-    for _ in range(3):  # resolved, resolved again because byte-code is new, and from the plan cache
+    for _ in range(3):  # resolved, resolved again because bytecode is new, and from the plan cache
         done = cloche("env", "--no-seed", SHELL=f"/bin/{program}", **python_path)
         assert done.out.partition("activate with: ")[2].strip() == line
 

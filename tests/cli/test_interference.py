@@ -204,7 +204,7 @@ def test_a_module_that_cannot_be_imported_is_an_error_with_a_hint() -> None:
 
 
 def test_a_module_that_cannot_be_read_is_an_error_with_a_hint() -> None:
-    """Python reads the source if it cannot read the byte-code, so both fail here."""
+    """Python reads the source if it cannot read the bytecode, so both fail here."""
     source = dispatch.__file__
     fault = ["--inject=openat:error=EIO", "-P", source, "-P", importlib.util.cache_from_source(source)]
     command = [require("strace"), "-f", "-qq", "-o", os.devnull, *fault, sys.executable, "-m", "cloche", "env"]

@@ -93,7 +93,7 @@ def test_a_plan_cached_for_another_destination_gives_the_same_environment(
 ) -> None:
     argv = arguments if isinstance(arguments, list) else arguments()
     plans = shared_cache / "cloche" / "plans"
-    resolves(cloche, "first", *argv)  # the seeds for another Python have no byte-code the first time
+    resolves(cloche, "first", *argv)  # the seeds for another Python have no bytecode the first time
     shutil.rmtree(plans, ignore_errors=True)
     assert resolves(cloche, "env", *argv)
     expected = snapshot(cloche.cwd / "env")

@@ -35,7 +35,7 @@ class StoreWithEnvironment(NamedTuple):
     good: Path
     """A copy of the intact store."""
     first: Tree
-    """The environment of the first run, without byte-code."""
+    """The environment of the first run, without bytecode."""
     model: Tree
     """The environment of later runs."""
 
@@ -75,7 +75,7 @@ class StoreWithEnvironment(NamedTuple):
             "tree": f"{image}/purelib",
             "package": f"{image}/purelib/spam",
             "module": f"{image}/purelib/spam/__init__.py",
-            "byte-code": f"{image}/purelib/spam/__pycache__/__init__.{sys.implementation.cache_tag}.pyc",
+            "bytecode": f"{image}/purelib/spam/__pycache__/__init__.{sys.implementation.cache_tag}.pyc",
             "script": f"{image}/shebangs/tool",
             "probe result": self.only("interpreters"),
             "plan": self.only("plans"),
@@ -160,7 +160,7 @@ def move_behind_link(path: str, aside: str) -> None:
 
 
 FILES = (
-    *("own file list", "description", "file list", "record", "module", "byte-code", "script"),
+    *("own file list", "description", "file list", "record", "module", "bytecode", "script"),
     *("probe result", "plan"),
 )
 DIRECTORIES = ("ABI", "image", "tree", "package")

@@ -145,7 +145,7 @@ def test_a_cache_that_vanishes_while_an_environment_is_staged_is_built_again(clo
         "from cloche.__main__ import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
-    # with an empty cache, so that there is no byte-code, as in an image that is built again
+    # with an empty cache, so that there is no bytecode, as in an image that is built again
     model = cloche("model", "--cache-dir", cache.with_name("another"))
     assert model.code == 0
     done = subprocess.run(

@@ -3,7 +3,7 @@
     python -m tests.lifecycle.compare
 
 The tools are searched for in the directory `CLOCHE_TEST_TOOLS`, then on PATH. virtualenv-tools3 has to run on Python 3.11,
-like the environments, because it reads their byte-code. The comparison needs a package index and takes minutes.
+like the environments, because it reads their bytecode. The comparison needs a package index and takes minutes.
 """
 
 from __future__ import annotations

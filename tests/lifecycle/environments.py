@@ -166,7 +166,7 @@ def content_problems(environment: Path) -> list[str]:
 
 
 def record_problems(environment: Path) -> list[str]:
-    """Return the files that do not match their RECORD; byte-code may be missing."""
+    """Return the files that do not match their RECORD; bytecode may be missing."""
     problems = []
     for record in environment.glob("lib/*/site-packages/*.dist-info/RECORD"):
         for name, digest, size in csv.reader(record.read_text(encoding="utf-8").splitlines()):

@@ -88,7 +88,7 @@ def test_files_keep_their_times_and_permissions(cloche, populated_env) -> None:
     mtime = source.stat().st_mtime_ns
     new = cloche.cwd / "new"
     assert cloche("move", old, new).code == 0
-    assert (new / source.relative_to(old)).stat().st_mtime_ns == mtime  # byte-code stays valid
+    assert (new / source.relative_to(old)).stat().st_mtime_ns == mtime  # bytecode stays valid
     assert (new / "secret.txt").read_text() == f"the path is {new}\n"
     assert (new / "secret.txt").stat().st_mode & 0o777 == 0o600
     assert new.stat().st_mode & 0o777 == 0o750

@@ -154,7 +154,7 @@ def test_an_upgrade_to_another_patch_release_keeps_installed_files(cloche, popul
 
 
 def lib_without_bytecode(env) -> Tree:
-    """Return a snapshot of `lib`, without the byte-code that Python may write when it starts."""
+    """Return a snapshot of `lib`, without the bytecode that Python may write when it starts."""
     return snapshot(env / "lib").without_bytecode()
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def user(tmp_path: Path, site: Site) -> Cloche:
-    """A user with plugins and a cache of their own. Byte-code beside the plugins would count as a change."""
+    """A user with plugins and a cache of their own. Bytecode beside the plugins would count as a change."""
     environ = clean_environ(tmp_path / "home", tmp_path / "cache")
     (tmp_path / "home").mkdir()
     return Cloche(tmp_path, {**environ, "PYTHONPATH": str(site.directory), "PYTHONDONTWRITEBYTECODE": "1"})
@@ -109,7 +109,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def stable_part(tree: Tree) -> Tree:
-    """Return a tree without byte-code and the files that list it: a seed is compiled for the second environment."""
+    """Return a tree without bytecode and the files that list it: a seed is compiled for the second environment."""
     return Tree({path: entry for path, entry in tree.without_bytecode().items() if not path.endswith(LISTING_BYTECODE)})
 
 

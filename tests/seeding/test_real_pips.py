@@ -70,7 +70,7 @@ def test_every_interpreter_gets_a_working_pip(name: str, tmp_path: Path, cache: 
     assert record_problems(environment.purelib, info.name) == []
     assert (info / "INSTALLER").read_text() == "cloche\n"
     after = {path: path.stat().st_mtime_ns for path in environment.purelib.rglob("*.pyc")}
-    assert after == byte_code, "the interpreter accepts the byte-code, so it writes none"
+    assert after == byte_code, "the interpreter accepts the bytecode, so it writes none"
 
 
 def test_only_the_second_environment_has_byte_code(tmp_path: Path) -> None:

@@ -211,7 +211,7 @@ class Sweep:
 
 
 def same(left: Mapping[str, tuple[object, ...]], right: Mapping[str, tuple[object, ...]]) -> bool:
-    """Return whether two trees are equal apart from byte-code, which Python may write at any time."""
+    """Return whether two trees are equal apart from bytecode, which Python may write at any time."""
     return without_bytecode(left) == without_bytecode(right)
 
 
@@ -220,7 +220,7 @@ def without_bytecode(tree: Mapping[str, tuple[object, ...]]) -> dict[str, tuple[
 
 
 def without_rows(path: str, entry: tuple[object, ...]) -> tuple[object, ...]:
-    """Return an entry without the rows for byte-code if it is a RECORD, and without those for RECORDs if it is a manifest."""
+    """Return an entry without the rows for bytecode if it is a RECORD, and without those for RECORDs if it is a manifest."""
     *rest, content = entry
     if isinstance(content, bytes) and path.endswith(("/RECORD", "/.cloche-manifest")):
         rows = content.splitlines(keepends=True)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 def build_compiled_image(distribution: Distribution, interpreter: Interpreter, store: Store) -> Image:
-    """Return the image that the second environment gets: with byte-code, unless the store is temporary."""
+    """Return the image that the second environment gets: with bytecode, unless the store is temporary."""
     image = find_or_build_image(distribution, interpreter, store)
     store.mark_installed([image])
     return find_or_build_image(distribution, interpreter, store) if store.is_persistent_path(image.root) else image
@@ -219,7 +219,7 @@ def test_equal_wheels_give_equal_images_with_equal_times(
 
         [time] = times(image)
         assert times(again) == {time}
-        assert times(newer) != {time}, "byte-code of one image must not be valid for the other"
+        assert times(newer) != {time}, "bytecode of one image must not be valid for the other"
         assert time % (2 * 10**9) == 0, "FAT stores times with a resolution of two seconds"
         assert os.path.basename(again.root) == os.path.basename(image.root)
 
@@ -376,7 +376,7 @@ def test_an_installed_file_that_was_modified_is_refused(tmp_path: Path, interpre
 def test_a_distribution_that_virtualenv_installed_can_be_used(
     tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
-    """Its RECORD lists virtualenv's marker, directories, and byte-code that does not exist, all without a hash."""
+    """Its RECORD lists virtualenv's marker, directories, and bytecode that does not exist, all without a hash."""
     info = install_wheel(make_wheel(tmp_path), tmp_path / "site")
     record = info / "RECORD"
     rows = [
@@ -537,7 +537,7 @@ def images_in(store: Store) -> list[str]:
 
 
 def has_only_uncompiled_image(store: Store) -> bool:
-    """Return whether a store holds exactly one intact image, and that one has no byte-code."""
+    """Return whether a store holds exactly one intact image, and that one has no bytecode."""
     (name,) = images_in(store)
     image = load_image(os.path.join(store.root, "images", name))
     return image is not None and image.bytecode == "missing"
@@ -569,7 +569,7 @@ def test_a_warning_names_the_interpreter_that_cannot_compile(
     assert image.bytecode == "missing"
     (warning,) = store.warnings
     assert warning.startswith(
-        f"spam is installed without byte-code: `{program}` could not compile the seeds to byte-code: "
+        f"spam is installed without bytecode: `{program}` could not compile the seeds to bytecode: "
     )
     assert reason in warning
     assert has_only_uncompiled_image(store)

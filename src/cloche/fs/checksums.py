@@ -58,7 +58,7 @@ def digest_of(content: bytes) -> str:
 
 
 def format_row(path: str, digest: str = "", size: int | str = "") -> str:
-    """Return a row of a RECORD with its newline; byte-code and the RECORD itself have neither hash nor size."""
+    """Return a row of a RECORD with its newline; bytecode and the RECORD itself have neither hash nor size."""
     return f"{_quote_field(path)},{_quote_field(digest)},{size}\n"
 
 
@@ -109,7 +109,7 @@ def path_from_root(site: str, path: str) -> str:
 def update_record(text: str, site: str, changed: Mapping[str, bytes | None]) -> str:
     """Return a RECORD with the rows of changed files updated.
 
-    Rows keep their order. A row without a hash stays without one, and no row is added. Byte-code keeps its row when it is
+    Rows keep their order. A row without a hash stays without one, and no row is added. Bytecode keeps its row when it is
     removed, because Python creates it again.
 
     :param changed: the new content of each file by its path relative to the root; None for a removed file.

@@ -132,7 +132,7 @@ def replace_file(path: str, content: bytes) -> None:
 def copy_file(
     source: str, target: str, source_directory: int | None = None, target_directory: int | None = None
 ) -> None:
-    """Copy content, permission bits and modification time (which keeps byte-code valid) to a new file.
+    """Copy content, permission bits and modification time (which keeps bytecode valid) to a new file.
 
     The copy is writable: files of an image are read-only because environments share them, but a copy is not shared.
     """

@@ -361,7 +361,7 @@ def file_contains(path: str, needles: set[bytes]) -> bool:
 
 
 def remove_bytecode(overlay: Overlay, path: str) -> None:
-    """Remove the byte-code of a changed source file: Python would never notice that an unchecked `.pyc` is outdated."""
+    """Remove the bytecode of a changed source file: Python would never notice that an unchecked `.pyc` is outdated."""
     if not path.endswith(".py"):
         return
     directory, _, name = path.rpartition("/")

@@ -42,7 +42,7 @@ def find_replacement(info: EnvironmentInfo, session: Session) -> Interpreter | N
 
 
 def has_same_abi(one: Interpreter, other: Interpreter) -> bool:
-    """Return whether packages that are installed for one interpreter work with the other, byte-code included."""
+    """Return whether packages that are installed for one interpreter work with the other, bytecode included."""
 
     def abi(interpreter: Interpreter) -> tuple[object, ...]:
         return (

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
     Bytecode: TypeAlias = Literal["complete", "missing"]
-    """Whether an image has the byte-code of all its modules. If it is `missing`, Python compiles modules on import, and the
+    """Whether an image has the bytecode of all its modules. If it is `missing`, Python compiles modules on import, and the
     store compiles the image before the next environment gets it."""
 
 

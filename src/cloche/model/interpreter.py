@@ -72,9 +72,9 @@ class Interpreter:
     """The paths of its sysconfig scheme for environments (`scripts`, `purelib`, `platlib`, `include`, `data`), relative to
     the environment's root: `lib/python3.12/site-packages`."""
     cache_tag: str
-    """`sys.implementation.cache_tag`, part of the names of byte-code files: `cpython-312`."""
+    """`sys.implementation.cache_tag`, part of the names of bytecode files: `cpython-312`."""
     magic: str
-    """The magic number of its byte-code files, in hexadecimal; it ignores byte-code with another one."""
+    """The magic number of its bytecode files, in hexadecimal; it ignores bytecode with another one."""
     soabi: str
     """`SOABI`, part of the names of extension modules: `cpython-312-x86_64-linux-gnu`; empty if it has none."""
     library: str

@@ -134,7 +134,7 @@ class Store:
         return bool(self.root) and path.startswith(os.path.join(self.root, ""))
 
     def mark_installed(self, images: Iterable[Image]) -> None:
-        """Record that an environment uses these images, so that missing byte-code is compiled for the next one."""
+        """Record that an environment uses these images, so that missing bytecode is compiled for the next one."""
         for image in images:
             if image.bytecode == "missing" and self.is_persistent and self.is_persistent_path(image.root):
                 try:

@@ -1,8 +1,8 @@
 """A script for the target interpreter (CPython 3.6 and later, PyPy) that compiles the files named on standard input.
 
 It imports only the standard library, and never imports what it compiles. Each line of input has the path of a source file,
-a NUL, and the path of its byte-code file, both relative to the given directory. At the end of the input, the script prints
-one line for each byte-code file (size, SHA-256, path), then `end`.
+a NUL, and the path of its bytecode file, both relative to the given directory. At the end of the input, the script prints
+one line for each bytecode file (size, SHA-256, path), then `end`.
 """
 
 import hashlib
@@ -15,11 +15,11 @@ import sys
 def main(root: str, mtime: int, mode: int) -> None:
     """Compile files below `root`.
 
-    :param mtime: modification time of the sources and of their byte-code, in seconds.
-    :param mode: permission bits of the byte-code files; 0 keeps the default.
+    :param mtime: modification time of the sources and of their bytecode, in seconds.
+    :param mode: permission bits of the bytecode files; 0 keeps the default.
     """
     header = importlib.util.MAGIC_NUMBER
-    if sys.hexversion >= 0x3070000:  # PEP 552: without flags, the source's time and size validate the byte-code
+    if sys.hexversion >= 0x3070000:  # PEP 552: without flags, the source's time and size validate the bytecode
         header += b"\0\0\0\0"
     header += (mtime & 0xFFFFFFFF).to_bytes(4, "little")
     directory = os.fsencode(root)  # file names may not be valid in the encoding of the locale

@@ -1,4 +1,4 @@
-"""Byte-code for the files of an image: reused if it exists for exactly the same ABI, else compiled by the target Python.
+"""Bytecode for the files of an image: reused if it exists for exactly the same ABI, else compiled by the target Python.
 
 The compiled code is never executed.
 """
@@ -28,9 +28,9 @@ MAX_PROCESSES = 4
 
 
 def reusable_bytecode(distribution: Distribution, file: File, source: bytes, interpreter: Interpreter) -> bytes | None:
-    """Return the byte-code of an installed source file without its header; None if there is none for this ABI.
+    """Return the bytecode of an installed source file without its header; None if there is none for this ABI.
 
-    The byte-code is used only if the Python that runs cloche would load it too (time-based `.pyc` files, PEP 552).
+    The bytecode is used only if the Python that runs cloche would load it too (time-based `.pyc` files, PEP 552).
     """
     if (
         distribution.kind != "installed"
@@ -54,7 +54,7 @@ def bytecode_header(magic: bytes, seconds: int, size: int) -> bytes:
 
 
 def bytecode_path(source: str, cache_tag: str) -> str:
-    """Return the path of a source file's byte-code (PEP 3147); both paths are relative and written with `/`."""
+    """Return the path of a source file's bytecode (PEP 3147); both paths are relative and written with `/`."""
     directory, slash, name = source.rpartition("/")
     return f"{directory}{slash}__pycache__/{name.removesuffix('.py')}.{cache_tag}.pyc"
 
@@ -68,8 +68,8 @@ class Compiler:
     def __init__(self, interpreter: Interpreter, host: Host, root: str, mtime: int, mode: int) -> None:
         """Prepare to compile files below `root`.
 
-        :param mtime: modification time of every source file and byte-code file, in seconds.
-        :param mode: permission bits of the byte-code files; 0 keeps the default.
+        :param mtime: modification time of every source file and bytecode file, in seconds.
+        :param mode: permission bits of the bytecode files; 0 keeps the default.
         """
         self._interpreter = interpreter
         self._environ = {name: text for name, text in host.environ.items() if name != "__PYVENV_LAUNCHER__"}
@@ -107,7 +107,7 @@ class Compiler:
             pass  # the process has died; `results` reports it
 
     def results(self) -> list[tuple[int, str, str]]:
-        """Wait for the processes; return the size, SHA-256 in hexadecimal and path of each byte-code file.
+        """Wait for the processes; return the size, SHA-256 in hexadecimal and path of each bytecode file.
 
         Files that do not compile are left out.
 
@@ -157,7 +157,7 @@ class Compiler:
 
     def _compiler_error(self, reason: str) -> SeedError:
         return SeedError(
-            f"`{self._interpreter.executable}` could not compile the seeds to byte-code: {reason}",
+            f"`{self._interpreter.executable}` could not compile the seeds to bytecode: {reason}",
             hint="check that this Python starts, or use `--no-seed`",
         )
 

@@ -1,18 +1,18 @@
 """Images: distributions that are unpacked once for each ABI, published atomically, and never changed afterwards.
 
-An image is a directory `images/<byte-code ABI>/<name>-<version>-<content>`. For each tree of the wheel that has files, it
+An image is a directory `images/<bytecode ABI>/<name>-<version>-<content>`. For each tree of the wheel that has files, it
 holds the files in `purelib/…`, a list of them with size, time and hash in `purelib.files`, and their rows of a RECORD,
 relative to the tree, in `purelib.record`. `shebangs/` holds the scripts whose first line must name the environment's
 Python, `image.json` describes the image, and `image.files` lists the image's own files (`shebangs/`, lists, records,
 description).
 
-Byte-code that already exists for exactly this ABI is reused. Compiling takes longer than everything else, so a new image is
-published without the missing byte-code. The first environment that uses the image marks it (see `Store.mark_installed`), and
+Bytecode that already exists for exactly this ABI is reused. Compiling takes longer than everything else, so a new image is
+published without the missing bytecode. The first environment that uses the image marks it (see `Store.mark_installed`), and
 the second one triggers the compilation. If you create one environment, say in a fresh container, you do not pay for the next
 thousand. The mark is a changed time of the image's directory, which until then equals the time of its files.
 
 All files of an image have the same time, which is derived from the content. So equal images are equal on every machine,
-and byte-code of one image is never valid for another. The time is an even number of seconds, which every file system can
+and bytecode of one image is never valid for another. The time is an even number of seconds, which every file system can
 store.
 """
 
@@ -58,7 +58,7 @@ DISCARDED = ".old"
 def find_or_build_image(distribution: Distribution, interpreter: Interpreter, store: Store) -> Image:
     """Return the image of a distribution for an interpreter's ABI, and build it if the store has no intact one.
 
-    An image without byte-code that an environment already uses is built again with byte-code. If that fails, the
+    An image without bytecode that an environment already uses is built again with bytecode. If that fails, the
     existing image is returned, with a warning. When several processes need the same image, one of them builds it.
 
     :raises SeedError: the distribution is damaged or unsafe, or the image cannot be created.
@@ -93,7 +93,7 @@ def find_or_build_image(distribution: Distribution, interpreter: Interpreter, st
         except SeedError as error:
             if not found:
                 raise
-            store.warnings.append(f"{distribution.name} is installed without byte-code: {error.message}")
+            store.warnings.append(f"{distribution.name} is installed without bytecode: {error.message}")
             return found
         except FileNotFoundError as error:  # another process is clearing the store
             if not attempts:
@@ -186,7 +186,7 @@ def remove_path(path: str) -> None:
 
 
 def abi_name(interpreter: Interpreter) -> str:
-    """Return the name of the directory for images whose byte-code this interpreter can use: `cpython-312-cb0d0d0a`."""
+    """Return the name of the directory for images whose bytecode this interpreter can use: `cpython-312-cb0d0d0a`."""
     name = f"{interpreter.cache_tag}-{interpreter.magic}"
     return name if re.fullmatch(r"[A-Za-z0-9._-]{1,80}", name) else hashlib.sha256(name.encode()).hexdigest()[:32]
 
@@ -207,7 +207,7 @@ def _find_image(store: Store, abi: str, name: str) -> Image | None:
 def _build(
     distribution: Distribution, interpreter: Interpreter, host: Host, stage: str, *, compiling: bool
 ) -> Bytecode:
-    """Create the image of a distribution in the new directory `stage`; return whether its byte-code is complete."""
+    """Create the image of a distribution in the new directory `stage`; return whether its bytecode is complete."""
     os.mkdir(stage, 0o700)
     writer = _ImageWriter(stage, 978307200 + 2 * (int(distribution.digest[:7], 16)))  # between 2001 and 2018
     compiler = bytecode.Compiler(interpreter, host, stage, writer.seconds, 0o444 if READ_ONLY else 0)
@@ -340,7 +340,7 @@ def _parents(path: str) -> Iterable[str]:
 
 
 def _record_row(path: str, size: int, sha256: str) -> str:
-    """Return a row of a RECORD; byte-code gets no hash, because Python may write it again at any time."""
+    """Return a row of a RECORD; bytecode gets no hash, because Python may write it again at any time."""
     if path.endswith(".pyc"):
         return format_row(path)
     return format_row(path, record_digest(bytes.fromhex(sha256)), size)
@@ -384,7 +384,7 @@ def _flush_path(path: str) -> None:
 
 
 def _publish(stage: str, target: str, code: Bytecode) -> None:
-    """Rename a finished image to `target`, unless an intact image with at least as much byte-code exists there."""
+    """Rename a finished image to `target`, unless an intact image with at least as much bytecode exists there."""
     if os.path.lexists(target):
         if (existing := load_image(target)) and existing.bytecode in ("complete", code):
             remove_path(stage)

@@ -42,7 +42,7 @@ def seeder_contract(seeder: Seeder, interpreter: Interpreter | None = None) -> T
     The seeder is called for a distribution that is in a `find_links` directory, and for one that does not exist.
 
     :param seeder: the seeder object.
-    :param interpreter: a real interpreter, which compiles byte-code; by default the one that runs the tests.
+    :param interpreter: a real interpreter, which compiles bytecode; by default the one that runs the tests.
     """
     return as_test(seeder_checks(seeder, interpreter))
 

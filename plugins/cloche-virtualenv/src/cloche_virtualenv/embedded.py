@@ -70,7 +70,7 @@ def environment_with_pip(scratch: str, python: str | None, cache: Cache) -> cloc
 
 
 def pack_wheel(site: str, directories: tuple[str, str], path: str) -> None:
-    """Write a package and its metadata, without byte-code, into a wheel, and put it in place with one rename."""
+    """Write a package and its metadata, without bytecode, into a wheel, and put it in place with one rename."""
     files: dict[str, bytes] = {}
     for top in directories:
         for directory, _, names in os.walk(os.path.join(site, top)):

@@ -94,7 +94,7 @@ def check_records(case: Case) -> Iterator[Finding]:
         for row in distribution.rows:
             path = os.path.join(case.root, row.path)
             if row.path.endswith((".pyc", "/__pycache__")) or row.path.startswith("../"):
-                continue  # Python creates and removes byte-code at any time; files above the root may be shared
+                continue  # Python creates and removes bytecode at any time; files above the root may be shared
             if not os.path.lexists(path):
                 if distribution.key != "pip":  # reported by `check_pip`
                     missing.append(row.path)
