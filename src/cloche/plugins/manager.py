@@ -6,7 +6,6 @@ call continues with the other plugins. This is the only module that uses pluggy.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -84,6 +83,8 @@ class Hooks:
         for caller in self._manager.get_hookcallers(plugin) or ():
             if caller.has_spec() or all(implementation.optionalhook for implementation in caller.get_hookimpls()):
                 continue
+            from difflib import get_close_matches
+
             similar = get_close_matches(caller.name, HOOKS, 1)
             raise TypeError(f"unknown hook `{caller.name}`" + (f"; did you mean `{similar[0]}`?" if similar else ""))
 
