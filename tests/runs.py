@@ -119,6 +119,7 @@ SLOW: dict[str, Choice] = {
     "integration/test_zipapp.py::test_the_archive_has_the_built_in_plugin_*": few(1),
     "integration/test_zipapp.py::*": NONE,
     "unit/test_installation.py::test_scripts_start_from_any_directory": few(4),
+    "unit/test_programs.py::test_no_setting_*": few(4),
     "unit/test_images.py::test_a_damaged_image_*": few(4),
     "cli/test_interference.py::*": few(4),
     "plugins/test_plan_cache.py::*": few(4),

@@ -25,6 +25,7 @@ LAYERS = (
     ("errors", "cpython"),
     ("model",),
     ("fs",),
+    ("programs",),
     ("shells",),
     ("apply",),
     ("plugins",),
@@ -347,7 +348,7 @@ def attributes(tree: ast.AST) -> Iterator[tuple[str, int]]:
             yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
 
 
-ENTRANCES = ("cloche.__main__", "cloche.session", "cloche.cli.", "cloche.testing")
+ENTRANCES = ("cloche.__main__", "cloche.session", "cloche.cli.", "cloche.testing", "cloche.programs")
 
 
 def test_only_the_outermost_layers_read_environment_variables() -> None:
