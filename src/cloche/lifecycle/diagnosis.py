@@ -47,6 +47,7 @@ CODES = {
     "lib-of-other-version": "there are packages in a directory that this Python does not search",
     "link-dangling": "the target of a symbolic link does not exist",
     "metadata-broken": "the metadata of an installed package is unusable",
+    "mount-noexec": "the file system of the environment is mounted with `noexec`",
     "moved": "some files name another path as the path of the environment",
     "name-of-other-version": "the name of an executable contains another version than the one that it starts",
     "path-dead": "a `.pth` file adds a directory that does not exist",

@@ -14,12 +14,13 @@ from cloche.fs.files import read_regular_file
 from cloche.model.distribution import normalize_name
 from cloche.model.environment import Environment
 from cloche.model.interpreter import path_module
-from cloche.model.operations import InstallTree, Link, MakeDir, Write
+from cloche.model.operations import InstallTree, Link, MakeDir, Run, Write
 from cloche.model.plan import Plan
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.activation import collect_scripts, script_operation
 from cloche.planning.destination import (
     find_python_mismatch,
+    forbids_execution,
     inspect_destination,
     is_relocatable,
     refuse_base_interpreter,
@@ -58,6 +59,8 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
     images, notes = missing_images(blueprint, destination, strategy)
     if strategy == "merge":
         notes += relocatable_notes(environment, destination)
+    if forbids_execution(destination.target):
+        notes.append(noexec_note(blueprint, destination))
     scripts, activators, left_out = collect_scripts(blueprint.activators, environment, blueprint.interpreter)
     operations: list[Operation] = [
         operation
@@ -178,6 +181,28 @@ def relocatable_notes(environment: Environment, destination: Destination) -> lis
             "new scripts are relocatable; `cloche doctor --fix` makes the scripts of installed packages relocatable too"
         ]
     return []
+
+
+def noexec_note(blueprint: Blueprint, destination: Destination) -> str:
+    """Return the note about an environment on a file system that is mounted with `noexec`.
+
+    :raises DestinationError: its Python would be a file there, and could not start.
+    """
+    for operation in blueprint.operations:
+        match operation:
+            case Link(path, target) if path == blueprint.layout.executable and target.startswith("/"):
+                break
+            case Run():  # the interpreter's own `venv` makes links
+                break
+    else:
+        raise DestinationError(
+            f"`{destination.location}` is on a file system mounted with `noexec`, where a copy of Python cannot start",
+            hint="choose a destination on another file system, or a creator that links Python, such as `symlink`",
+        )
+    return (
+        f"`{destination.location}` is on a file system mounted with `noexec`: "
+        "its scripts cannot be run directly, only as `python SCRIPT`"
+    )
 
 
 def missing_images(blueprint: Blueprint, destination: Destination, strategy: Strategy) -> tuple[list[Image], list[str]]:
