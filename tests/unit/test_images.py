@@ -497,7 +497,7 @@ def test_an_encrypted_file_in_a_wheel_is_refused_by_name(tmp_path: Path) -> None
     content[content.index(b"PK\x01\x02") + 8] |= 1  # the flags of the first file, in the archive's directory
     wheel.write_bytes(content)
 
-    with pytest.raises(SeedError, match=r"`spam\.py` is encrypted"):
+    with pytest.raises(SeedError, match=r"it contains `spam\.py`, which is encrypted"):
         read_wheel(str(wheel))
 
 
