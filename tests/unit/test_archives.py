@@ -54,6 +54,7 @@ VALID = {
         STREAMED, local={"checksum": 0}, descriptor=descriptor(STREAMED, "<4s3L", b"PK\7\10")
     ),
     "zip64 sizes": LARGE,
+    "zip64 sizes that repeat the others": replace(A, local_extra=zip_64(len(TEXT), len(TEXT))),
     "another extra field": replace(A, local_extra=b"UT\5\0abcde", central_extra=b"UT\1\0a"),
 }
 
@@ -206,7 +207,8 @@ INVALID: dict[str, tuple[Callable[[], bytes] | bytes, str]] = {
         archive_bytes([replace(LARGE, local_extra=zip_64(1, len(TEXT)))]),
         "contradicts the central directory",
     ),
-    "zip64 sizes without need": (archive_bytes([replace(A, local_extra=zip_64(1, 1))]), "that nothing needs"),
+    "two sizes": (archive_bytes([replace(A, local_extra=zip_64(1, 1))]), "has two sizes for `a.py`"),
+    "half of the zip64 sizes": (archive_bytes([replace(A, local_extra=zip_64(1))]), "or lacks some"),
     "zip64 numbers without need": (archive_bytes([replace(A, central_extra=zip_64(1))]), "that nothing needs"),
     "missing zip64 numbers": (archive_bytes([replace(A, central={"size": 0xFFFFFFFF})]), "or lacks some"),
     "a missing zip64 end record": (archive_bytes([A], **MARKED), "lacks its zip64 end record"),

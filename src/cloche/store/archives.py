@@ -192,8 +192,8 @@ class Archive:
         sizes = [size, packed_size]
         if MAX_32 in sizes:
             sizes = _numbers_64(extra, 2)
-        elif ZIP64 in extra:
-            raise InvalidArchive(f"has zip64 sizes for `{name}` that nothing needs")
+        elif ZIP64 in extra and _numbers_64(extra, 2) != sizes:  # some writers repeat them without need
+            raise InvalidArchive(f"has two sizes for `{name}`")
         stated = (checksum, *sizes)
         actual = (member.checksum, member.size, member.packed_size)
         later = flags & DESCRIPTOR and stated in ((0, 0, 0), (0, *actual[1:]))

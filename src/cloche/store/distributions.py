@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 TREES = ("purelib", "platlib", "headers", "scripts", "data")
 """The parts of an environment that a wheel may install into, as named in its `.data` directory (PEP 427)."""
 
-MAX_UNPACKED_SIZE = 1 << 30
-"""The maximum size of an unpacked distribution in bytes; a larger one is treated as an attack."""
+MAX_UNPACKED_SIZE = 1 << 33
+"""The maximum size of an unpacked distribution in bytes; a larger one is treated as an attack. PyTorch has about 2 GB."""
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._!+-]*[A-Za-z0-9])?")
