@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from cloche.fs.checksums import MANIFEST
+
 INTERPRETER = re.compile(r"(?:python|pypy|graalpy)w?[\d.]*t?d?")
 """An interpreter, as the creators of all tools name it: `python`, `python3.13t`, `pythonw`, `pypy3.10`."""
 
@@ -17,7 +19,7 @@ ACTIVATION = re.compile(r"(?:de)?activate(?:\..*)?|activate_this|pydoc\.bat")
 SUFFIXES = re.compile(r"(?:\.(?:exe|com|bat|cmd|ps1|vbs|js|pyw?)|-script\.pyw?)+")
 """What Windows, or an installer for Windows, adds to the name of a program."""
 
-OWN_FILES = frozenset(("pyvenv.cfg", ".cloche-manifest", ".gitignore", "cachedir.tag"))
+OWN_FILES = frozenset(("pyvenv.cfg", MANIFEST, ".gitignore", "cachedir.tag"))
 """Files of the environment in its root; Python reads `pyvenv.cfg` beside its executable as well."""
 
 PROGRAM_DIRECTORIES = frozenset(("bin", "scripts"))
