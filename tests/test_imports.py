@@ -52,9 +52,10 @@ CREATE = COMMAND | frozenset(
     cloche.builtin cloche.builtin.activators cloche.builtin.activators.bash cloche.builtin.activators.batch
     cloche.builtin.activators.csh cloche.builtin.activators.fish cloche.builtin.activators.powershell
     cloche.builtin.activators.python cloche.cli.create cloche.cli.request cloche.cli.settings
-    cloche.cli.user_shell cloche.model.distribution cloche.planning.plan_cache cloche.plugins.entry_points cloche.shells cloche.shells.batch
-    cloche.shells.csh cloche.shells.family cloche.shells.fish cloche.shells.posix cloche.shells.powershell
-    cloche.shells.python cloche.shells.template cloche.store cloche.store.directories
+    cloche.cli.user_shell cloche.model.distribution cloche.planning.plan_cache
+    cloche.plugins.entry_points cloche.shells
+    cloche.shells.batch cloche.shells.csh cloche.shells.family cloche.shells.fish cloche.shells.posix
+    cloche.shells.powershell cloche.shells.python cloche.shells.template cloche.store cloche.store.directories
     """.split()
 )
 """Modules for creating an environment without seeds from a cached plan."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cloche.cli.settings import Settings
     from cloche.model.interpreter import Host
     from cloche.model.operations import LinkMode
-    from cloche.model.request import Network, OnExisting
+    from cloche.model.request import Dependencies, Network, OnExisting
 
 
 def build_request(operand: str, settings: Settings, host: Host) -> Request:
@@ -90,7 +90,8 @@ def wanted_seeds(settings: Settings, links: tuple[str, ...]) -> Wanted | None:
     requirements += (seed for seed in settings.all("seed") if seed not in requirements)
     if not requirements:
         return None
-    return Wanted(tuple(requirements), links, network_policy(settings))
+    dependencies: Dependencies = "omitted" if settings.flag("no-deps") else "included"
+    return Wanted(tuple(requirements), links, network_policy(settings), dependencies)
 
 
 def network_policy(settings: Settings) -> Network:

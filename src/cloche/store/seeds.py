@@ -6,7 +6,7 @@ from cloche.model.value import TYPE_CHECKING
 from cloche.store.distributions import read_wheel
 from cloche.store.images import find_or_build_image
 from cloche.store.requirements import parse_requirements
-from cloche.store.wheels import choose_distribution, missing_dependencies
+from cloche.store.wheels import choose_distribution
 
 if TYPE_CHECKING:
     from cloche.model.distribution import Image
@@ -32,6 +32,8 @@ class SeedStore:
     def images_for(self, wanted: Wanted, interpreter: Interpreter) -> list[Image]:
         """Return one image per requirement, each from the first source that has a compatible distribution.
 
+        Their dependencies are included, unless the user does not want them.
+
         All distributions are chosen before the first one is unpacked.
 
         :raises SeedError: a distribution cannot be found, or is damaged.
@@ -41,5 +43,11 @@ class SeedStore:
         distributions = [
             choose_distribution(requirement, interpreter, wanted, self._store) for requirement in requirements
         ]
-        self._store.warnings += missing_dependencies(distributions, interpreter)
+        if any(distribution.requires for distribution in distributions):
+            from cloche.store.dependencies import unmet_needs, with_dependencies  # loads `packaging`
+
+            if wanted.dependencies == "included":
+                distributions = with_dependencies(distributions, interpreter, wanted, self._store)
+            else:
+                self._store.warnings += (f"not installed: {need}" for need in unmet_needs(distributions, interpreter))
         return [find_or_build_image(distribution, interpreter, self._store) for distribution in distributions]
