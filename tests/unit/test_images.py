@@ -689,6 +689,16 @@ def test_verify_detects_an_added_file(image: Image) -> None:
     assert verify_image(image.root) == [f"`{image.root}/purelib/planted.py` is not part of the image"]
 
 
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only the superuser can change owners")
+@pytest.mark.parametrize("part", ["", ".."])
+def test_the_superuser_uses_no_image_that_another_user_can_change(image: Image, store: Store, part: str) -> None:
+    """Another user could alter a file and keep its size and time."""
+    os.chown(os.path.join(image.root, part), 65533, 65533)
+
+    assert "belongs to user 65533" in (check_image(image) or "")
+    assert load_image(image.root) is None
+
+
 def test_a_missing_image_counts_as_damaged(image: Image) -> None:
     shutil.rmtree(image.root)
 
