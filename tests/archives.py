@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
+import tarfile
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tests.distributions import record_hash
@@ -86,6 +87,43 @@ def archive_bytes(
     numbers = [last[key] for key in ("disk", "disk", "here", "count", "size", "start")]
     record = struct.pack("<4s4H2LH", b"PK\5\6", *numbers, len(last["comment"]))  # type: ignore[arg-type]
     return data + directory + end_64 + record + last["comment"] + suffix  # type: ignore[operator]
+
+
+LATER = {"checksum": 0, "packed_size": 0, "size": 0}
+"""Fields of a local header if the sizes are in a descriptor after the data."""
+
+
+def descriptor(entry: Entry, layout: str, *signature: bytes) -> bytes:
+    packed = entry.content if entry.packed is None else entry.packed
+    return struct.pack(layout, *signature, zlib.crc32(entry.content), len(packed), len(entry.content))
+
+
+def zip_64(*numbers: int) -> bytes:
+    return struct.pack(f"<2H{len(numbers)}Q", 1, 8 * len(numbers), *numbers)
+
+
+def end_64(count: int, size: int, start: int, **numbers: int) -> bytes:
+    """Return a zip64 end record with its locator."""
+    last = {"length": 44, "disk": 0, "offset": start + size, "here": count, **numbers}
+    record = struct.pack(
+        "<4sQ2H2L4Q", b"PK\6\6", last["length"], 45, 45, last["disk"], 0, last["here"], count, size, start
+    )
+    return record + struct.pack("<4sLQL", b"PK\6\7", 0, last["offset"], 1)
+
+
+def tar_and_zip() -> bytes:
+    """Return a zip archive whose first bytes are the header of a tar archive too."""
+    header = bytearray(tarfile.TarInfo("PK\3\4").tobuf(tarfile.USTAR_FORMAT))
+    name = "a" * 70
+    before = archive_bytes([Entry(name, flags=8, local=LATER)])[:100]
+    header[:100] = before
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    entry = Entry(name, bytes(header[100:]) + bytes(1024), flags=8, local=LATER)
+    return archive_bytes([replace(entry, descriptor=descriptor(entry, "<4s3L", b"PK\7\10"))])
+
+
+UNICODE_PATH = struct.pack("<2HBL", 0x7075, 5 + len("evil.py"), 1, zlib.crc32(b"a.py")) + b"evil.py"
 
 
 def wheel_entries(files: Mapping[str, bytes] | None = None, entry_points: str = "") -> list[Entry]:

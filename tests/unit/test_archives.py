@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import io
-import struct
 import sys
 import tarfile
 import zipfile
-import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cloche.store.archives import Archive, InvalidArchive
-from tests.archives import Entry, archive_bytes, deflated
+from tests.archives import LATER, UNICODE_PATH, Entry, archive_bytes, deflated, descriptor, end_64, tar_and_zip, zip_64
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,17 +27,7 @@ def read_all(content: bytes) -> dict[str, bytes]:
     return {member.name: archive.read(member.name) for member in archive.members}
 
 
-def descriptor(entry: Entry, layout: str, *signature: bytes) -> bytes:
-    packed = entry.content if entry.packed is None else entry.packed
-    return struct.pack(layout, *signature, zlib.crc32(entry.content), len(packed), len(entry.content))
-
-
-LATER = {"checksum": 0, "packed_size": 0, "size": 0}
 STREAMED = replace(COMPRESSED, flags=8, local=LATER)
-
-
-def zip_64(*numbers: int) -> bytes:
-    return struct.pack(f"<2H{len(numbers)}Q", 1, 8 * len(numbers), *numbers)
 
 
 LARGE = replace(A, local={"packed_size": 0xFFFFFFFF, "size": 0xFFFFFFFF}, local_extra=zip_64(len(TEXT), len(TEXT)))
@@ -62,15 +50,6 @@ VALID = {
 @pytest.mark.parametrize("case", VALID)
 def test_valid_archives_are_read(case: str) -> None:
     assert read_all(archive_bytes([VALID[case], B])) == {"a.py": TEXT, "b.py": b"b"}
-
-
-def end_64(count: int, size: int, start: int, **numbers: int) -> bytes:
-    """Return a zip64 end record with its locator."""
-    last = {"length": 44, "disk": 0, "offset": start + size, "here": count, **numbers}
-    record = struct.pack(
-        "<4sQ2H2L4Q", b"PK\6\6", last["length"], 45, 45, last["disk"], 0, last["here"], count, size, start
-    )
-    return record + struct.pack("<4sLQL", b"PK\6\7", 0, last["offset"], 1)
 
 
 PLAIN = archive_bytes([A, B])
@@ -113,20 +92,6 @@ def test_archives_of_the_standard_library_are_read(tmp_path) -> None:
             content = target.getvalue() if isinstance(target, io.BytesIO) else target.content
             assert read_all(content) == expected
 
-
-def tar_and_zip() -> bytes:
-    """Return a zip archive whose first bytes are the header of a tar archive too."""
-    header = bytearray(tarfile.TarInfo("PK\3\4").tobuf(tarfile.USTAR_FORMAT))
-    name = "a" * 70
-    before = archive_bytes([Entry(name, flags=8, local=LATER)])[:100]
-    header[:100] = before
-    header[148:156] = b" " * 8
-    header[148:156] = b"%06o\0 " % sum(header)
-    entry = Entry(name, bytes(header[100:]) + bytes(1024), flags=8, local=LATER)
-    return archive_bytes([replace(entry, descriptor=descriptor(entry, "<4s3L", b"PK\7\10"))])
-
-
-UNICODE_PATH = struct.pack("<2HBL", 0x7075, 5 + len("evil.py"), 1, zlib.crc32(b"a.py")) + b"evil.py"
 
 INVALID: dict[str, tuple[Callable[[], bytes] | bytes, str]] = {
     "an empty file": (b"", "is not a zip archive"),
