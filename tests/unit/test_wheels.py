@@ -505,7 +505,7 @@ def test_the_error_lists_what_each_source_has(tmp_path: Path, store: Store, inte
         "no `spam` found for CPython 3.12.1: `--find-links`: spam 1.0 needs Python >=3.13; "
         "its own ensurepip: nothing found; the cache: spam 2.0 is built for cp39-cp39-win_amd64"
     )
-    assert "--download" in str(error.hint)
+    assert "leave out `--no-download`" in str(error.hint)
 
 
 @pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid"), reason="tests POSIX permissions")

@@ -50,4 +50,10 @@ class SeedStore:
                 distributions = with_dependencies(distributions, interpreter, wanted, self._store)
             else:
                 self._store.warnings += (f"not installed: {need}" for need in unmet_needs(distributions, interpreter))
-        return [find_or_build_image(distribution, interpreter, self._store) for distribution in distributions]
+        images = [find_or_build_image(distribution, interpreter, self._store) for distribution in distributions]
+        for distribution in distributions:
+            if distribution.name not in ("pip", "setuptools", "wheel"):
+                from cloche.store.standard_library import shadowing_warnings
+
+                self._store.warnings += shadowing_warnings(distribution, interpreter)
+        return images

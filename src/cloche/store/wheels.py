@@ -270,7 +270,7 @@ def _mismatch(distribution: Distribution, requirement: Requirement, interpreter:
 def _hint(requirement: Requirement, wanted: Wanted) -> str:
     remedies = ["name a directory that has its wheel with `--find-links`", "create the environment with `--no-seed`"]
     if wanted.network == "never":
-        remedies.insert(0, "allow the network with `--download`")
+        remedies.insert(0, "leave out `--no-download`")
     if requirement.version:
         remedies.insert(0, "request another version")
     return ", or ".join(remedies)
