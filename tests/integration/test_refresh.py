@@ -93,6 +93,25 @@ def test_without_a_version_the_installed_one_stays(cloche, refresh) -> None:
     assert packages_of(cloche.cwd / "env") == before
 
 
+def test_dependencies_follow_the_seed_that_needs_them(cloche, tmp_path: Path) -> None:
+    for version, needed in (("1.0", "==1.0"), ("2.0", ">=2")):
+        make_wheel(
+            tmp_path / "all", "ham", version, {"ham.py": f"# {version}"}, requires=[f"eggs{needed}"], entry_points=""
+        )
+        make_wheel(tmp_path / "all", "eggs", version, {"eggs.py": f"# {version}"}, entry_points="")
+    seeds = ["--no-pip", "--no-download", "--find-links", tmp_path / "all"]
+
+    def versions() -> set[str]:
+        return {path.name.removesuffix(".dist-info") for path in site_of(cloche.cwd / "env").glob("*.dist-info")}
+
+    for version in ("1.0", "2.0", "1.0"):
+        done = cloche("env", *seeds, "--seed", f"ham=={version}")
+        assert done.code == 0, done.err
+        assert versions() == {f"ham-{version}", f"eggs-{version}"}
+    assert cloche("env", *seeds, "--seed", "ham").code == 0
+    assert versions() == {"ham-1.0", "eggs-1.0"}
+
+
 def test_a_refresh_that_fails_changes_nothing(cloche, refresh, links: Path) -> None:
     refresh("spam==1.0")
     (cloche.cwd / "env" / "bin" / "spam-new").mkdir()

@@ -70,7 +70,8 @@ def plan_seeds(
         installed = found[0]
         scripts = dict(restorable_scripts(root, installed, environment))
         lost = [path for path in installed.missing if path not in scripts]
-        if installed.version != image.version and is_requested(image, wanted):
+        follows = bool(chosen) and not is_named(image, wanted)  # a dependency of a seed that this run installs
+        if installed.version != image.version and (follows or is_requested(image, wanted)):
             notes.append(f"{image.distribution} {installed.version} was replaced by {image.version}")
         elif installed.version == image.version and lost:
             notes.append(f"{image.distribution} {image.version} was installed again: `{lost[0]}` was missing")
@@ -91,14 +92,22 @@ def kept_note(image: Image, installed: InstalledSeed, lost: Sequence[str]) -> st
     return f"{note}, although `{lost[0]}` is missing: name a version to install it again" if lost else note
 
 
+def is_named(image: Image, wanted: Wanted | None) -> bool:
+    """Return whether a seed was asked for by name, and is not only a dependency of one."""
+    return wanted is not None and image.distribution in requested_versions(wanted)
+
+
 def is_requested(image: Image, wanted: Wanted | None) -> bool:
     """Return whether the user asked for this version: by its number, or for the newest one."""
     if wanted is None:
         return False
-    pinned = {
-        normalize_name(name.strip()) for name, equal, _ in (r.partition("==") for r in wanted.requirements) if equal
-    }
-    return wanted.network == "newest" or image.distribution in pinned
+    return wanted.network == "newest" or bool(requested_versions(wanted).get(image.distribution))
+
+
+def requested_versions(wanted: Wanted) -> dict[str, str]:
+    """Return the versions that the user asked for, by name; empty for any version."""
+    parts = (requirement.partition("==") for requirement in wanted.requirements)
+    return {normalize_name(name.strip()): version for name, _, version in parts}
 
 
 def installed_seeds(root: str, name: str, environment: Environment) -> Iterator[InstalledSeed]:
