@@ -214,7 +214,7 @@ def test_a_name_without_a_version_is_replaced_by_the_exact_one() -> None:
     [
         ("/nowhere/python", "does not exist"),
         ("/etc", "is a directory that contains no Python"),
-        ("/etc/passwd", "is not executable"),
+        ("/etc/passwd", "is not executable (its mode is 644)"),
         ("/dev/null", "is not a regular file"),
     ],
 )

@@ -95,3 +95,12 @@ def test_mode_and_mount_are_told_apart(in_namespace) -> None:
     assert "bin/pip` cannot be executed: its mode is 644" in done.stderr
     assert "the script is not executable" in done.stdout + done.stderr
     assert "noexec" not in done.stdout + done.stderr
+
+
+def test_a_python_on_such_a_file_system_is_not_called_not_executable(in_namespace) -> None:
+    script = 'cp "$(readlink -f "$PYTHON")" ./python; chmod 755 python; c e -p ./python; '
+    done = in_namespace(CLOCHE + script + "chmod 644 python; mount -o remount,exec . ; c e -p ./python; ls")
+    noexec, mode = (line for line in done.stderr.splitlines() if "error" in line)
+    assert "python` is on a file system mounted with `noexec`" in noexec
+    assert "python` is not executable (its mode is 644)" in mode
+    assert done.stdout.split() == ["python"]
