@@ -47,11 +47,9 @@ SUGGEST = COMMAND | frozenset(
 
 CREATE = COMMAND | frozenset(
     """
-    cloche.builtin cloche.builtin.activators cloche.builtin.activators.bash cloche.builtin.activators.batch
-    cloche.builtin.activators.csh cloche.builtin.activators.fish cloche.builtin.activators.powershell
-    cloche.builtin.activators.python cloche.cli.create cloche.cli.request cloche.cli.settings
-    cloche.cli.user_shell cloche.planning.plan_cache cloche.plugins.entry_points cloche.shells cloche.shells.batch
-    cloche.shells.csh cloche.shells.family cloche.shells.fish cloche.shells.posix cloche.shells.powershell
+    cloche.builtin cloche.builtin.activators cloche.builtin.activators.powershell
+    cloche.cli.create cloche.cli.request cloche.cli.settings
+    cloche.cli.user_shell cloche.planning.plan_cache cloche.plugins.entry_points cloche.shells cloche.shells.csh cloche.shells.family cloche.shells.fish cloche.shells.posix cloche.shells.powershell
     cloche.shells.python cloche.shells.template cloche.store cloche.store.directories
     """.split()
 )

@@ -258,7 +258,8 @@ class Session:
                 return None
             from cloche.planning.resolve import choose_activators
 
-            blueprint = replace(blueprint, activators=choose_activators(spec, self.registry))
+            activators = choose_activators(spec, blueprint.interpreter, self.registry, UNRECORDED)
+            blueprint = replace(blueprint, activators=activators)
         if cached.specs or spec.try_first_with:
             from cloche.errors import InterpreterNotFound
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cloche.apply.staging import recover_environment, staging_directories
 from cloche.errors import ClocheError
 from cloche.fs.checksums import MANIFEST
+from cloche.fs.inputs import UNRECORDED
 from cloche.lifecycle.checks.tree import world_writable
 from cloche.lifecycle.diagnosis import diagnose, open_case
 from cloche.lifecycle.embedded_paths import RelocationContext, relocate_tree, retarget_scripts, with_location
@@ -159,8 +160,9 @@ def activation_scripts(environment: Environment, session: Session) -> dict[str, 
     if environment.interpreter is None:
         return {}
     try:
-        chosen = choose_activators(EnvironmentSpec(), session.registry)
-        scripts, _, _ = collect_scripts(chosen, environment, environment.interpreter)
+        interpreter = environment.interpreter
+        chosen = choose_activators(EnvironmentSpec(), interpreter, session.registry, UNRECORDED)
+        scripts, _, _ = collect_scripts(chosen, environment, interpreter)
     except ClocheError:
         return {}
     return {write.path: write.content for write in (script_operation(script, environment.layout) for script in scripts)}

@@ -193,10 +193,12 @@ class Seeder(Protocol):
 
 
 class Activator(Protocol):
-    """Returns the scripts that activate an environment in one shell. It is asked on every run.
+    """Returns the scripts that activate an environment in one shell. It is asked for them on every run.
 
     An activator may also have these attributes:
 
+    - `inputs(interpreter)`: returns the paths of the files and directories that `refusal` depends on; see `Creator`. Without
+      it, the activator is also asked on every run whether it supports the interpreter;
     - `shells`: the names of the programs that read its scripts, if they differ from its own `name`;
     - `script_names`: the file names of all activation scripts for the shell, including those of other tools. The one that
       users source comes first. The default is the names of the scripts that `scripts` returns;

@@ -22,6 +22,10 @@ class PowerShell:
     quote = staticmethod(powershell.quote)
     source_line = staticmethod(powershell.source_line)
 
+    def inputs(self, interpreter: Interpreter) -> tuple[str, ...]:
+        """Return nothing: whether it supports an interpreter follows from the interpreter alone."""
+        return ()
+
     def refusal(self, interpreter: Interpreter) -> str | None:
         return None
 
