@@ -100,7 +100,6 @@ WARM = frozenset(
         "cloche.session",
         "cloche.shells",
         "cloche.shells.csh",
-        "cloche.shells.family",
         "cloche.shells.fish",
         "cloche.shells.posix",
         "cloche.shells.powershell",

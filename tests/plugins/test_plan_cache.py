@@ -150,7 +150,9 @@ def test_a_change_of_the_input_of_a_component_changes_the_environment(
 
 
 @pytest.mark.parametrize("offered", OFFERED)
-@pytest.mark.parametrize("declared", ["", "Activator.inputs = declared\n"], ids=["undeclared inputs", "declared inputs"])
+@pytest.mark.parametrize(
+    "declared", ["", "Activator.inputs = declared\n"], ids=["undeclared inputs", "declared inputs"]
+)
 def test_a_changed_refusal_of_an_activator_takes_effect(
     site: Site, user: Cloche, source: Path, declared: str, offered: str
 ) -> None:

@@ -13,7 +13,7 @@ from cloche.builtin.plugin import cloche_activators
 from cloche.cli.user_shell import activation_command
 from cloche.model.interpreter import Host
 from cloche.plugins.guard import load_object
-from cloche.shells.family import shell_of_program
+from cloche.shells import shell_of_program
 from cloche.testing.fakes import KINDS, fake_environment
 from cloche.testing.hostile import HOSTILE, directory_name
 from cloche.testing.shells import write_scripts

@@ -14,13 +14,12 @@ from hypothesis import strategies as st
 from cloche.builtin.plugin import cloche_activators
 from cloche.errors import Inexpressible
 from cloche.plugins.guard import load_object
-from cloche.shells import batch, plugin_shells
-from cloche.shells.family import BUILT_IN, MODULES, built_in_shells, shell_of_program, shells_in
+from cloche.shells import BUILT_IN, MODULES, batch, built_in_shells, plugin_shells, shell_of_program, shells_in
 from cloche.shells.words import Word, words_quoted_by
 from tests.tools import require
 
 if TYPE_CHECKING:
-    from cloche.shells.family import ShellFamily
+    from cloche.shells import ShellFamily
 
 SHELLS = {"/".join((shell.name, *shell.programs)): shell for shell in built_in_shells() if shell.name != "batch"}
 """The built-in shells by the name of the test case, except for batch files, which contain words only in some places."""

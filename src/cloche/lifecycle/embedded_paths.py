@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cloche.lifecycle.overlay import Overlay
     from cloche.lifecycle.shebangs import Header
     from cloche.model.environment import Environment
-    from cloche.shells.family import ShellFamily
+    from cloche.shells import ShellFamily
 
 TEXT_LIMIT = 8 << 20
 """The size in bytes up to which files are changed; larger files are only searched."""

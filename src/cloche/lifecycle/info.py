@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
     from cloche.session import Session
-    from cloche.shells.family import ShellFamily
+    from cloche.shells import ShellFamily
 
 SEEDS = ("pip", "setuptools", "wheel")
 """Distributions that tools install into new environments."""
