@@ -51,7 +51,6 @@ WARM = frozenset(
         "cloche.apply",
         "cloche.apply.executor",
         "cloche.apply.file_list",
-        "cloche.apply.signals",
         "cloche.apply.staging",
         "cloche.apply.transaction",
         "cloche.cli",
@@ -61,7 +60,6 @@ WARM = frozenset(
         "cloche.cli.invocation",
         "cloche.cli.parser",
         "cloche.cli.report",
-        "cloche.cli.request",
         "cloche.cli.settings",
         "cloche.cli.user_shell",
         "cloche.cpython",
@@ -87,7 +85,6 @@ WARM = frozenset(
         "cloche.model.request",
         "cloche.model.value",
         "cloche.planning",
-        "cloche.planning.activation",
         "cloche.planning.destination",
         "cloche.planning.layout",
         "cloche.planning.plan_at",
@@ -107,7 +104,6 @@ WARM = frozenset(
         "cloche.shells.template",
         "cloche.store",
         "cloche.store.check",
-        "cloche.store.directories",
         "cloche.store.installation",
     )
 )

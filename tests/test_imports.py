@@ -23,13 +23,12 @@ START = frozenset("cloche cloche.__main__ cloche.cpython cloche.model".split())
 
 COMMAND = START | frozenset(
     """
-    cloche.apply cloche.apply.executor cloche.apply.signals cloche.apply.staging cloche.apply.transaction cloche.cli
-    cloche.cli.commands cloche.cli.dispatch cloche.cli.invocation cloche.cli.parser cloche.cli.report cloche.errors
-    cloche.fs cloche.fs.checksums cloche.fs.files cloche.fs.inputs cloche.fs.locks cloche.model
-    cloche.model.distribution cloche.model.environment cloche.model.interpreter cloche.model.operations
-    cloche.model.options cloche.model.plan cloche.model.request cloche.model.value cloche.planning
-    cloche.planning.activation cloche.planning.destination cloche.planning.plan_at cloche.planning.pyvenv_cfg
-    cloche.plugins cloche.plugins.guard cloche.session
+    cloche.apply cloche.apply.executor cloche.apply.staging cloche.apply.transaction cloche.cli cloche.cli.commands
+    cloche.cli.dispatch cloche.cli.invocation cloche.cli.parser cloche.cli.report cloche.errors cloche.fs
+    cloche.fs.checksums cloche.fs.files cloche.fs.inputs cloche.fs.locks cloche.model cloche.model.distribution
+    cloche.model.environment cloche.model.interpreter cloche.model.operations cloche.model.options cloche.model.plan
+    cloche.model.request cloche.model.value cloche.planning cloche.planning.destination cloche.planning.plan_at
+    cloche.planning.pyvenv_cfg cloche.plugins cloche.plugins.guard cloche.session
     """.split()
 )
 """Modules for parsing a command line."""
@@ -47,9 +46,9 @@ SUGGEST = COMMAND | frozenset(
 CREATE = COMMAND | frozenset(
     """
     cloche.builtin cloche.builtin.activators cloche.builtin.activators.powershell cloche.cli.create
-    cloche.cli.request cloche.cli.settings cloche.cli.user_shell cloche.planning.plan_cache
-    cloche.plugins.entry_points cloche.shells cloche.shells.csh cloche.shells.fish cloche.shells.posix
-    cloche.shells.powershell cloche.shells.python cloche.shells.template cloche.store cloche.store.directories
+    cloche.cli.settings cloche.cli.user_shell cloche.planning.plan_cache cloche.plugins.entry_points cloche.shells
+    cloche.shells.csh cloche.shells.fish cloche.shells.posix cloche.shells.powershell cloche.shells.python
+    cloche.shells.template cloche.store
     """.split()
 )
 """Modules for creating an environment without seeds from a cached plan."""

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from cloche.cli import report
 from cloche.cli.commands import COMMANDS
+from cloche.cli.create import build_request
 from cloche.cli.parser import options_of, parse_arguments
-from cloche.cli.request import build_request
 from cloche.cli.settings import Settings, read_sources, resolve_settings
 from cloche.discovery import base_interpreter, probe
 from cloche.discovery.build_details import read_build_details

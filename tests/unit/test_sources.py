@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from cloche.cli.commands import COMMANDS
+from cloche.cli.create import build_request
 from cloche.cli.parser import parse_arguments
-from cloche.cli.request import build_request
 from cloche.cli.settings import read_sources, resolve_settings, split_values
 from cloche.errors import UsageError
 from cloche.model.interpreter import Host

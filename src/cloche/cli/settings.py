@@ -291,7 +291,7 @@ def user_file(host: Host) -> str:
     """Return the path of the user's config file: `CLOCHE_CONFIG_FILE`, or the default path; empty if it is unknown."""
     if named := host.environ.get("CLOCHE_CONFIG_FILE"):
         return named
-    from cloche.store.directories import config_directory
+    from cloche.store import config_directory
 
     directory = config_directory(host)
     return os.path.join(directory, "config.toml") if directory else ""

@@ -19,7 +19,7 @@ from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.rebase import rebase
 from cloche.model.request import EnvironmentSpec
 from cloche.model.value import replace, value
-from cloche.planning.activation import collect_scripts, script_operation
+from cloche.planning.plan_at import collect_scripts, script_operation
 from cloche.planning.resolve import choose_activators
 
 if TYPE_CHECKING:
