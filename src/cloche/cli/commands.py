@@ -122,13 +122,12 @@ VIRTUALENV = (
     _alias("no-venv-redirect", "no effect: a plugin provides redirect files"),
 )
 
-COMMON_ALIASES = tuple(
-    alias
-    for alias in VIRTUALENV
-    for option in COMMON
-    if option.name in (alias.alias_of, *(implied for implied, _ in alias.implies))
-)
-"""The spellings of virtualenv for common options. Every command accepts them in variables and config files."""
+
+def common_aliases() -> list[Option]:
+    """Return virtualenv's spellings of common options. Every command accepts them in variables and config files."""
+    common = {option.name for option in COMMON}
+    return [alias for alias in VIRTUALENV if common & {alias.alias_of, *(implied for implied, _ in alias.implies)}]
+
 
 INEFFECTIVE = frozenset(
     ("reset-app-data", "no-periodic-update", "upgrade-embed-wheels", "discovery", "venv-redirect", "no-venv-redirect")

@@ -9,7 +9,7 @@ import os
 import sys
 
 from cloche.cli import report
-from cloche.cli.commands import COMMANDS, COMMON, COMMON_ALIASES
+from cloche.cli.commands import COMMANDS, COMMON, common_aliases
 from cloche.errors import ClocheError, UsageError, reason_of
 from cloche.fs.files import read_at_most
 from cloche.model.value import TYPE_CHECKING, replace, value
@@ -18,7 +18,9 @@ from cloche.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from typing import Literal
 
+    from cloche.cli.commands import CommandSpec
     from cloche.cli.parser import ParsedArguments
     from cloche.model.interpreter import Host
     from cloche.model.options import Option
@@ -30,19 +32,6 @@ OTHER_VARIABLES = frozenset(("CLOCHE_DISABLE_PLUGINS", "CLOCHE_CONFIG_FILE", "CL
 
 OTHER_KEYS = frozenset(("replace",))
 """Keys of config files that are not options; `replace` lists the built-ins that plugins may replace."""
-
-SETTABLE = frozenset(
-    option.name for command in COMMANDS.values() for option in command.options if option.sources == "all"
-)
-"""Options of any command that variables and files may set; they are never reported as unknown."""
-
-ONLY_ARGUMENTS = frozenset(
-    option.name
-    for command in COMMANDS.values()
-    for option in (*COMMON, *command.options)
-    if option.sources == "argv" and option.name not in SETTABLE
-)
-"""Options that only the command line may set."""
 
 TRUE = frozenset(("1", "true", "yes", "on"))
 FALSE = frozenset(("0", "false", "no", "off", ""))
@@ -98,11 +87,10 @@ class UnknownSetting:
 class Settings:
     """The settings by option name, and those that are unknown or invalid."""
 
+    command: CommandSpec
     chosen: Mapping[str, Setting]
     replacements: Mapping[str, str] = {}
     """Built-ins by name, and the plugin's component that may replace each."""
-    options: Mapping[str, Option] = {}
-    """The options that variables and files may set."""
     plugin_options: tuple[Option, ...] = ()
     """Options that plugins declare, if plugins were loaded."""
     unknown: tuple[UnknownSetting, ...] = ()
@@ -123,6 +111,12 @@ class Settings:
         return self.last(name) == "true"
 
     @property
+    def options(self) -> dict[str, Option]:
+        """The options that variables and files may set, by name."""
+        own = (*self.command.options, *self.command.inherited_options, *COMMON, *common_aliases())
+        return {option.name: option for option in (*own, *self.plugin_options) if option.sources == "all"}
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         return (*self.ignored, *(unknown_setting_warning(setting, self.options) for setting in self.unknown))
 
@@ -134,10 +128,11 @@ class Settings:
 
 def resolve_settings(arguments: ParsedArguments, sources: Sources) -> Settings:
     """Combine the command line with the other sources into the settings of a command."""
-    command = arguments.command
-    candidates = (*command.options, *command.inherited_options, *COMMON, *COMMON_ALIASES)
-    options = {option.name: option for option in candidates if option.sources == "all"}
     chosen = {name: Setting(values, "command line") for name, values in arguments.given.items()}
+    settings = Settings(arguments.command, chosen, ignored=sources.warnings)
+    if not sources.found:
+        return settings
+    options = settings.options
     replacements: dict[str, str] = {}
     unknown: list[UnknownSetting] = []
     problems: dict[str, UsageError] = {}
@@ -150,11 +145,17 @@ def resolve_settings(arguments: ParsedArguments, sources: Sources) -> Settings:
                     replacements.update(parse_replacements(given, source.origin))
                 elif name in options:
                     record_setting(chosen, options[name], key, given, source, before)
-                elif name not in SETTABLE:
+                elif not is_option_name(name, "all"):
                     unknown.append(UnknownSetting(name, key, given, source))
             except UsageError as error:
                 problems.setdefault(name, error)
-    return Settings(chosen, replacements, options, unknown=tuple(unknown), problems=problems, ignored=sources.warnings)
+    return replace(settings, chosen=chosen, replacements=replacements, unknown=tuple(unknown), problems=problems)
+
+
+def is_option_name(name: str, sources: Literal["all", "argv"]) -> bool:
+    """Return whether any command has an option of this name that can be set in these sources."""
+    options = (option for command in COMMANDS.values() for option in (*COMMON, *command.options))
+    return any(option.name == name and option.sources == sources for option in options)
 
 
 def accept_settings(settings: Settings, options: Sequence[Option], arguments: ParsedArguments) -> Settings:
@@ -162,14 +163,14 @@ def accept_settings(settings: Settings, options: Sequence[Option], arguments: Pa
 
     :raises UsageError: a variable or a config file gives one of them an invalid value.
     """
-    known = {**settings.options, **{option.name: option for option in options if option.sources == "all"}}
+    known = replace(settings, plugin_options=tuple(options)).options
     given = {name: Setting(values, "command line") for name, values in arguments.given.items()}
     chosen = {**settings.chosen, **given}
     for setting in settings.unknown:
         if setting.name in known:
             record_setting(chosen, known[setting.name], setting.key, setting.given, setting.source, frozenset(chosen))
     unknown = tuple(setting for setting in settings.unknown if setting.name not in known)
-    return replace(settings, chosen=chosen, options=known, plugin_options=tuple(options), unknown=unknown)
+    return replace(settings, chosen=chosen, plugin_options=tuple(options), unknown=unknown)
 
 
 def record_setting(
@@ -417,7 +418,7 @@ def unknown_setting_warning(unknown: UnknownSetting, options: Mapping[str, Optio
     """Return the warning about an unknown name, which suggests the closest known name."""
     is_variable, origin = unknown.source.is_variable, unknown.source.origin
     where = f"`{origin}`" if is_variable else f"`{unknown.key}` in {origin}"
-    if unknown.name in ONLY_ARGUMENTS:
+    if is_option_name(unknown.name, "argv"):
         return f"{where} has no effect: `--{unknown.name}` works only on the command line"
     from difflib import get_close_matches
 
