@@ -6,7 +6,6 @@ The first source that sets an option wins. An unknown name causes a warning, whi
 from __future__ import annotations
 
 import os
-import sys
 
 from cloche.cli import report
 from cloche.cli.commands import COMMANDS, COMMON, common_aliases
@@ -32,10 +31,6 @@ OTHER_VARIABLES = frozenset(("CLOCHE_DISABLE_PLUGINS", "CLOCHE_CONFIG_FILE", "CL
 
 OTHER_KEYS = frozenset(("replace",))
 """Keys of config files that are not options; `replace` lists the built-ins that plugins may replace."""
-
-TRUE = frozenset(("1", "true", "yes", "on"))
-FALSE = frozenset(("0", "false", "no", "off", ""))
-COUNTS = frozenset("0123456789")
 
 OPPOSITES = {"download": "no-download", "no-download": "download"}
 """Flags that contradict each other: in a stronger source, one overrides the other in weaker ones."""
@@ -132,6 +127,8 @@ def resolve_settings(arguments: ParsedArguments, sources: Sources) -> Settings:
     settings = Settings(arguments.command, chosen, ignored=sources.warnings)
     if not sources.found:
         return settings
+    from cloche.cli.setting_values import parse_replacements
+
     options = settings.options
     replacements: dict[str, str] = {}
     unknown: list[UnknownSetting] = []
@@ -183,6 +180,8 @@ def record_setting(
     """
     if option.name in before or OPPOSITES.get(option.name) in before or (source.is_variable and not given):
         return
+    from cloche.cli.setting_values import parse_values
+
     where = f"`{source.origin}`" if source.is_variable else f"`{key}` in {source.origin}"
     enter_setting(chosen, option, Setting(parse_values(option, given, where), source.origin), before)
 
@@ -271,8 +270,10 @@ def read_files(host: Host, warnings: list[str]) -> Iterator[Source]:
     project = nearest_file(host.cwd, "pyproject.toml")
     for path, keys in ((project, ("tool", "cloche")), (user_file(host), ())):
         content = read_config_file(path, warnings) if path else b""
-        if keys and b"cloche" not in content:  # most projects have no `tool.cloche`: skip the parsing
+        if not content or (keys and b"cloche" not in content):  # most projects have no `tool.cloche`: skip the parsing
             continue
+        from cloche.cli.setting_values import parse_config_table
+
         if table := parse_config_table(content, path, keys, warnings):
             yield Source(path, table)
 
@@ -318,100 +319,6 @@ def reason_unreadable(path: str) -> str:
     except OSError as error:
         return reason_of(error)
     return "it cannot be read"
-
-
-def parse_config_table(content: bytes, path: str, keys: tuple[str, ...], warnings: list[str]) -> dict[str, object]:
-    """Return one table of a TOML file, empty if it does not exist; warn if the file cannot be parsed."""
-    if not content:
-        return {}
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        table: object = tomllib.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        warnings.append(f"`{path}` is ignored: it is not UTF-8 (at line {line})")
-        return {}
-    except RecursionError:
-        warnings.append(f"`{path}` is ignored: it is nested too deeply")
-        return {}
-    except ValueError as error:
-        warnings.append(f"`{path}` is ignored: {reason_of(error)}")
-        return {}
-    for key in keys:
-        table = table.get(key, {}) if isinstance(table, dict) else {}
-    if isinstance(table, dict):
-        return table
-    warnings.append(f"`{'.'.join(keys)}` in {path} is ignored: it is not a table")
-    return {}
-
-
-# Values
-
-
-def parse_values(option: Option, given: object, where: str) -> tuple[str, ...]:
-    """Convert a source's value of an option to strings, as if they were given on the command line.
-
-    :raises UsageError: the value is invalid.
-    """
-    if option.kind in ("flag", "count"):
-        if option.kind == "count" and str(given) in COUNTS:
-            return ("true",) * int(str(given))
-        word = str(given).lower()
-        if word not in TRUE | FALSE:
-            raise UsageError(f"{where} must be true or false, not `{given}`")
-        return ("true" if word in TRUE else "false",)
-    if isinstance(given, str):
-        values = split_values(given, option) if option.kind == "list" else (given,)
-    elif isinstance(given, list) and all(isinstance(text, str) for text in given) and option.kind in ("list", "words"):
-        values = tuple(given) if option.kind == "list" else (",".join(given),)
-    elif isinstance(given, int) and not isinstance(given, bool) and option.kind in ("text", "list"):
-        values = (str(given),)
-    else:
-        quotes = "; without quotes, 3.10 is 3.1" if isinstance(given, float) else ""
-        raise UsageError(
-            f"invalid value {given!r} for {where}", hint=f"`{option.name}` takes {describe_kind(option)}{quotes}"
-        )
-    for text in values:
-        if option.is_path and not text.strip():
-            raise UsageError(f"{where} must not be blank", hint=f"`{option.name}` takes a path")
-        if option.choices and text not in option.choices:
-            raise UsageError(f"invalid value `{text}` for {where}", hint=f"choose one of {', '.join(option.choices)}")
-    return values
-
-
-def describe_kind(option: Option) -> str:
-    return "a string" if option.kind == "text" else "a string or a list of strings"
-
-
-def split_values(text: str, option: Option) -> tuple[str, ...]:
-    """Return the values in a variable: one per line, or separated by commas; paths are separated as in PATH.
-
-    A comma before an operator does not separate: `>=3.10,<3.13` is one value.
-    """
-    if "\n" in text:
-        return tuple(line.strip() for line in text.split("\n") if line.strip())
-    if option.is_path:
-        return tuple(part for part in text.split(os.pathsep) if part)
-    parts: list[str] = []
-    for part in text.split(","):
-        if parts and part.strip()[:1] in ("<", ">", "=", "!", "~"):
-            parts[-1] += f",{part.strip()}"
-        elif part.strip():
-            parts.append(part.strip())
-    return tuple(parts)
-
-
-def parse_replacements(given: object, origin: str) -> dict[str, str]:
-    """Return `replace = ["bash=acme"]` as a mapping.
-
-    :raises UsageError: `given` is not a list of `BUILT-IN=NAME`.
-    """
-    if not isinstance(given, list) or not all(isinstance(pair, str) and "=" in pair for pair in given):
-        raise UsageError(f"`replace` in {origin} must be a list of `BUILT-IN=NAME`")
-    return {built_in.strip(): name.strip() for built_in, _, name in (pair.partition("=") for pair in given)}
 
 
 def unknown_setting_warning(unknown: UnknownSetting, options: Mapping[str, Option]) -> str:
