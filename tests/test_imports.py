@@ -33,13 +33,16 @@ COMMAND = START | frozenset(
 )
 """Modules for parsing a command line."""
 
-HELP = COMMAND | frozenset("cloche.cli.help cloche.plugins.entry_points".split())
+HELP = COMMAND | frozenset("cloche.cli.help cloche.cli.virtualenv_options cloche.plugins.entry_points".split())
 
 COMPLETION = COMMAND | frozenset("cloche.cli.completion cloche.shells cloche.shells.template".split())
 """Modules for printing a completion script."""
 
 SUGGEST = COMMAND | frozenset(
-    "cloche.cli.completion cloche.cli.completion.suggestions cloche.plugins.entry_points".split()
+    """
+    cloche.cli.completion cloche.cli.completion.suggestions cloche.cli.virtualenv_options
+    cloche.plugins.entry_points
+    """.split()
 )
 """Modules for suggesting completions."""
 

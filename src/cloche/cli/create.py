@@ -6,7 +6,6 @@ import os
 from time import perf_counter
 
 from cloche.cli import report
-from cloche.cli.commands import INEFFECTIVE
 from cloche.cli.user_shell import activation_hint
 from cloche.errors import UsageError
 from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
@@ -36,6 +35,8 @@ def create(invocation: Invocation) -> int:
             if not os.path.isdir(os.path.join(host.cwd, directory))
         )
         if arguments.count("verbose"):
+            from cloche.cli.virtualenv_options import INEFFECTIVE
+
             report.print_warnings(
                 f"`--{name}` is accepted for compatibility and ignored"
                 for name in sorted(INEFFECTIVE & settings.chosen.keys())

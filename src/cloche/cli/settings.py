@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from cloche.cli import report
-from cloche.cli.commands import COMMANDS, COMMON, common_aliases
+from cloche.cli.commands import COMMANDS, COMMON
 from cloche.errors import ClocheError, UsageError, reason_of
 from cloche.fs.files import read_at_most
 from cloche.model.value import TYPE_CHECKING, replace, value
@@ -108,8 +108,11 @@ class Settings:
     @property
     def options(self) -> dict[str, Option]:
         """The options that variables and files may set, by name."""
-        own = (*self.command.options, *self.command.inherited_options, *COMMON, *common_aliases())
-        return {option.name: option for option in (*own, *self.plugin_options) if option.sources == "all"}
+        from cloche.cli.virtualenv_options import common_aliases
+
+        inherited = COMMANDS[self.command.inherits].options if self.command.inherits else ()
+        options = (*self.command.options, *inherited, *COMMON, *common_aliases(), *self.plugin_options)
+        return {option.name: option for option in options if option.sources == "all"}
 
     @property
     def warnings(self) -> tuple[str, ...]:
