@@ -82,7 +82,6 @@ WARM = frozenset(
         "cloche.model.operations",
         "cloche.model.options",
         "cloche.model.plan",
-        "cloche.model.request",
         "cloche.model.value",
         "cloche.planning",
         "cloche.planning.destination",

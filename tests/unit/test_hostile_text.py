@@ -28,7 +28,7 @@ from cloche.discovery.cache import ProbeCache, executable_fingerprint
 from cloche.discovery.project import find_project_request, requires_python
 from cloche.errors import ClocheError, SeedError, UsageError
 from cloche.model.interpreter import Host
-from cloche.model.request import Request
+from cloche.model.plan import Request
 from cloche.model.spec import IMPLEMENTATIONS, MACHINES, InterpreterSpec
 from cloche.plugins.entry_points import find_sources
 from cloche.plugins.registry import load_sources

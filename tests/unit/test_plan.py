@@ -15,7 +15,7 @@ from cloche.model.distribution import EntryPoint, Image
 from cloche.model.environment import Script
 from cloche.model.interpreter import Host
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
-from cloche.model.request import EnvironmentSpec, Target, Wanted
+from cloche.model.plan import EnvironmentSpec, Target, Wanted
 from cloche.model.value import fields, replace
 from cloche.planning.destination import absolute_path
 from cloche.planning.layout import layout_of

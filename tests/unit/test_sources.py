@@ -16,7 +16,7 @@ from cloche.cli.settings import read_sources, resolve_settings
 from cloche.errors import UsageError
 from cloche.model.interpreter import Host
 from cloche.model.options import Option
-from cloche.model.request import Wanted
+from cloche.model.plan import Wanted
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from time import perf_counter
 from cloche.cli import report
 from cloche.cli.user_shell import activation_hint
 from cloche.errors import UsageError
-from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
+from cloche.model.plan import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import TYPE_CHECKING
 from cloche.planning.destination import absolute_path
 
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from cloche.discovery import FoundInterpreter
     from cloche.model.interpreter import Host
     from cloche.model.operations import LinkMode
-    from cloche.model.plan import ChosenComponent, Plan, Result
-    from cloche.model.request import Network, OnExisting
+    from cloche.model.plan import ChosenComponent, Network, OnExisting, Plan, Result
 
 
 def create(invocation: Invocation) -> int:

@@ -17,7 +17,7 @@ from cloche.lifecycle.examination import examine
 from cloche.lifecycle.installed import site_directories
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.rebase import rebase
-from cloche.model.request import EnvironmentSpec
+from cloche.model.plan import EnvironmentSpec
 from cloche.model.value import replace, value
 from cloche.planning.plan_at import collect_scripts, script_operation
 from cloche.planning.resolve import choose_activators
@@ -176,7 +176,7 @@ def reinstall_seeds(
     :raises SeedError: a seed is not available.
     """
     from cloche.model.operations import InstallTree, MakeDir, Write
-    from cloche.model.request import Wanted
+    from cloche.model.plan import Wanted
     from cloche.store.installation import image_operations
 
     environment = info.environment

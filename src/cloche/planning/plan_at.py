@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     from cloche.model.environment import Layout, Placement
     from cloche.model.interpreter import Host, Interpreter
     from cloche.model.operations import Operation
-    from cloche.model.plan import Blueprint, ChosenComponent, Strategy
-    from cloche.model.request import Target
+    from cloche.model.plan import Blueprint, ChosenComponent, Strategy, Target
     from cloche.planning.destination import Destination
     from cloche.plugins.hookspecs import Activator
 

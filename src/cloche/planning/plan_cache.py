@@ -19,8 +19,7 @@ from cloche.model.distribution import EntryPoint, Image
 from cloche.model.environment import Layout
 from cloche.model.interpreter import Interpreter
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
-from cloche.model.plan import Blueprint, ChosenComponent
-from cloche.model.request import EnvironmentSpec, Wanted
+from cloche.model.plan import Blueprint, ChosenComponent, EnvironmentSpec, Wanted
 from cloche.model.value import TYPE_CHECKING, fields, replace, value
 
 if TYPE_CHECKING:

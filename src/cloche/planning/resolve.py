@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cloche.model.environment import Layout
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import Operation
-    from cloche.model.request import EnvironmentSpec
+    from cloche.model.plan import EnvironmentSpec
     from cloche.plugins.components import Component
     from cloche.plugins.hookspecs import Activator, Creator, Seeder, SeedStore
     from cloche.plugins.registry import Registry

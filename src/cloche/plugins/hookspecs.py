@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Candidate, Host, Interpreter
     from cloche.model.operations import Operation
     from cloche.model.options import Option
-    from cloche.model.plan import Result
-    from cloche.model.request import Wanted
+    from cloche.model.plan import Result, Wanted
     from cloche.model.spec import InterpreterSpec
 
     F = TypeVar("F", bound=Callable[..., Any])

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from cloche.fs.inputs import Inputs
     from cloche.model.interpreter import Interpreter
-    from cloche.model.request import Wanted
+    from cloche.model.plan import Wanted
     from cloche.store import Store
     from cloche.store.requirements import Requirement
 
