@@ -135,7 +135,7 @@ def test_a_shell_receives_directory_and_prompt_unchanged(place: Path, name: str,
 @example(places=HOSTILE_PAIRS)
 @examples(2)
 def test_powershell_receives_directory_and_prompt_unchanged(place: Path, places: list[tuple[str, str]]) -> None:
-    scripts = write(place, powershell.activator, places)
+    scripts = write(place, powershell, places)
     session = place / "session.ps1"
     tell = "$env:VIRTUAL_ENV, $env:VIRTUAL_ENV_PROMPT, $env:PATH"
     lines = [

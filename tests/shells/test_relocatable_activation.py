@@ -263,7 +263,7 @@ def test_csh_reports_that_the_path_is_unknown(tmp_path: Path) -> None:
 
 @pytest.mark.nightly
 def test_powershell_reports_that_text_was_evaluated(tmp_path: Path) -> None:
-    root = create_and_move(tmp_path, powershell.activator)
+    root = create_and_move(tmp_path, powershell)
     program = (
         "$before = Get-ChildItem env: | ForEach-Object { $_.Name + '=' + $_.Value }\n"
         "$text = [IO.File]::ReadAllText('bin/activate.ps1')\n"

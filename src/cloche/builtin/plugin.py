@@ -61,6 +61,6 @@ def cloche_activators() -> list[Descriptor]:
         Descriptor("batch", f"{activators}.batch:activator", "the Windows command prompt"),
         Descriptor("csh", f"{activators}:csh", "csh and tcsh"),
         Descriptor("fish", f"{activators}:fish", "fish"),
-        Descriptor("powershell", f"{activators}.powershell:activator", "PowerShell on all systems"),
+        Descriptor("powershell", f"{activators}:powershell", "PowerShell on all systems"),
         Descriptor("python", f"{activators}:python", "a running Python process"),
     ]
