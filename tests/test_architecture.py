@@ -91,7 +91,6 @@ WARM = frozenset(
         "cloche.planning.pyvenv_cfg",
         "cloche.plugins",
         "cloche.plugins.entry_points",
-        "cloche.plugins.guard",
         "cloche.plugins.hookspecs",
         "cloche.session",
         "cloche.shells",

@@ -28,7 +28,7 @@ COMMAND = START | frozenset(
     cloche.fs.checksums cloche.fs.files cloche.fs.inputs cloche.fs.locks cloche.model cloche.model.distribution
     cloche.model.environment cloche.model.interpreter cloche.model.operations cloche.model.options cloche.model.plan
     cloche.model.value cloche.planning cloche.planning.destination cloche.planning.plan_at
-    cloche.planning.pyvenv_cfg cloche.plugins cloche.plugins.guard cloche.session
+    cloche.planning.pyvenv_cfg cloche.plugins cloche.session
     """.split()
 )
 """Modules for parsing a command line."""

@@ -331,7 +331,7 @@ def open_session(**choices: Unpack[Choices]) -> Session:
 
     :raises TypeError, UsageError: an argument is not valid (see `check_choices`).
     """
-    from cloche.plugins.guard import blocked_names
+    from cloche.plugins import blocked_names
 
     check_choices(choices)
     host = current_host(choices.get("environ"))

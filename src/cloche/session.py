@@ -15,7 +15,7 @@ from cloche.model.interpreter import Host
 from cloche.model.plan import EnvironmentSpec, Result
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.plan_at import plan_at
-from cloche.plugins.guard import load_object
+from cloche.plugins import load_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -12,7 +12,7 @@ import pytest
 from cloche.builtin.plugin import cloche_activators
 from cloche.cli.user_shell import activation_command
 from cloche.model.interpreter import Host
-from cloche.plugins.guard import load_object
+from cloche.plugins import load_object
 from cloche.shells import shell_of_program
 from cloche.testing.fakes import KINDS, fake_environment
 from cloche.testing.hostile import HOSTILE, directory_name

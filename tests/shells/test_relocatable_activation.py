@@ -12,7 +12,7 @@ import pytest
 from cloche.builtin.activators import bash, csh, fish, powershell, python
 from cloche.builtin.plugin import cloche_activators
 from cloche.model.value import replace
-from cloche.plugins.guard import load_object
+from cloche.plugins import load_object
 from cloche.testing import Shell
 from cloche.testing.fakes import KINDS, fake_environment
 from cloche.testing.hostile import HOSTILE as NAMES

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cloche.builtin.plugin import cloche_activators
 from cloche.errors import Inexpressible
-from cloche.plugins.guard import load_object
+from cloche.plugins import load_object
 from cloche.shells import BUILT_IN, MODULES, batch, built_in_shells, plugin_shells, shell_of_program, shells_in
 from cloche.shells.words import Word, words_quoted_by
 from tests.tools import require

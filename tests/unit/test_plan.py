@@ -21,8 +21,8 @@ from cloche.planning.destination import absolute_path
 from cloche.planning.layout import layout_of
 from cloche.planning.plan_at import plan_at
 from cloche.planning.resolve import resolve
+from cloche.plugins import Source
 from cloche.plugins.components import Component
-from cloche.plugins.guard import Source
 from cloche.plugins.registry import Registry, load_sources
 from tests.recorded import RECORDED_NAMES, recorded_interpreter
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cloche.model.options import Option
 from cloche.model.value import value
-from cloche.plugins.guard import load_object
+from cloche.plugins import load_object
 
 
 @value

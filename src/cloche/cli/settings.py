@@ -12,7 +12,7 @@ from cloche.cli.commands import COMMANDS, COMMON
 from cloche.errors import ClocheError, UsageError, reason_of
 from cloche.fs.files import read_at_most
 from cloche.model.value import TYPE_CHECKING, replace, value
-from cloche.plugins.guard import blocked_names
+from cloche.plugins import blocked_names
 from cloche.session import Session
 
 if TYPE_CHECKING:

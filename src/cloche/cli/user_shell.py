@@ -7,7 +7,7 @@ import os
 from cloche.cli.report import print_warnings, relative_path
 from cloche.errors import ClocheError, Inexpressible
 from cloche.model.value import TYPE_CHECKING
-from cloche.plugins.guard import call_component, load_object
+from cloche.plugins import call_component, load_object
 from cloche.shells import BUILT_IN, MODULES, programs_of, shell_of_activator, shell_of_program
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import re
 
 from cloche.errors import ClocheError
 from cloche.model.value import TYPE_CHECKING, replace
-from cloche.plugins.guard import call_component
+from cloche.plugins import call_component
 from cloche.shells import BUILT_IN, built_in_shells, plugin_shells, shell_of_activator
 from cloche.shells.words import Word
 

@@ -27,7 +27,7 @@ from cloche.planning.destination import (
     refuse_running_cloche,
 )
 from cloche.planning.pyvenv_cfg import ADDED_KEY, format_settings, settings_for
-from cloche.plugins.guard import call_component, load_object, omission_warning, refusal_of
+from cloche.plugins import call_component, load_object, omission_warning, refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -376,7 +376,7 @@ def check_scripts(scripts: Any, layout: Layout) -> list[Script]:
         ):
             raise ValueError(f"`{script.name}` cannot be the name of a script")
         try:
-            script_operation(script, layout)
+            script.text.encode("utf-8")
         except UnicodeEncodeError:
             raise Inexpressible("an activation script is UTF-8 and cannot contain a name that is not Unicode") from None
         checked.append(script)

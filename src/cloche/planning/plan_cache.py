@@ -169,11 +169,12 @@ def unflatten(item: Any) -> Any:
 
     :raises KeyError, TypeError: the data does not describe a value.
     """
-    if isinstance(item, list):
-        return CLASSES[item[0]](*(unflatten(field) for field in item[1:]))
-    if isinstance(item, tuple):
-        return tuple(unflatten(element) for element in item)
-    if isinstance(item, dict):
+    kind = type(item)
+    if kind is list:
+        return CLASSES[item[0]](*[unflatten(field) for field in item[1:]])
+    if kind is tuple:
+        return tuple([unflatten(element) for element in item])
+    if kind is dict:
         return {key: unflatten(element) for key, element in item.items()}
     return item
 

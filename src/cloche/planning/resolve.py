@@ -12,8 +12,8 @@ from cloche.model.plan import Blueprint, ChosenComponent
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.layout import layout_of
 from cloche.planning.validate import find_missing_path, find_problem
+from cloche.plugins import call_component, refusal_of
 from cloche.plugins.components import KINDS
-from cloche.plugins.guard import call_component, refusal_of
 from cloche.plugins.registry import ALIASES
 
 if TYPE_CHECKING:
