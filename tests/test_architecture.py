@@ -72,7 +72,6 @@ WARM = frozenset(
         "cloche.errors",
         "cloche.fs",
         "cloche.fs.checksums",
-        "cloche.fs.files",
         "cloche.fs.inputs",
         "cloche.fs.locks",
         "cloche.model",

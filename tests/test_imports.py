@@ -25,7 +25,7 @@ COMMAND = START | frozenset(
     """
     cloche.apply cloche.apply.executor cloche.apply.staging cloche.apply.transaction cloche.cli cloche.cli.commands
     cloche.cli.dispatch cloche.cli.invocation cloche.cli.parser cloche.cli.report cloche.errors cloche.fs
-    cloche.fs.checksums cloche.fs.files cloche.fs.inputs cloche.fs.locks cloche.model cloche.model.distribution
+    cloche.fs.checksums cloche.fs.inputs cloche.fs.locks cloche.model cloche.model.distribution
     cloche.model.environment cloche.model.interpreter cloche.model.operations cloche.model.options cloche.model.plan
     cloche.model.value cloche.planning cloche.planning.destination cloche.planning.plan_at
     cloche.planning.pyvenv_cfg cloche.plugins cloche.session

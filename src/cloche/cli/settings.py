@@ -10,7 +10,7 @@ import os
 from cloche.cli import report
 from cloche.cli.commands import COMMANDS, COMMON
 from cloche.errors import ClocheError, UsageError, reason_of
-from cloche.fs.files import read_at_most
+from cloche.fs import read_at_most
 from cloche.model.value import TYPE_CHECKING, replace, value
 from cloche.plugins import blocked_names
 from cloche.session import Session

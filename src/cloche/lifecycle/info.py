@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cloche.fs.files import list_names
+from cloche.fs import list_names
 from cloche.lifecycle.activation_scripts import shells_by_script
 from cloche.lifecycle.embedded_paths import find_recorded_roots, walk_files
 from cloche.lifecycle.installed import InstalledDistribution, installed_distributions

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 
 from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError, UsageError, reason_of
+from cloche.fs import read_regular_file
 from cloche.fs.checksums import MANIFEST, format_manifest, parse_manifest, sha256_of
-from cloche.fs.files import read_regular_file
 from cloche.model.distribution import normalize_name
 from cloche.model.environment import Environment, Script
 from cloche.model.interpreter import path_module

@@ -12,7 +12,7 @@ import os
 import sys
 
 from cloche.cpython import keyed_hash
-from cloche.fs.files import read_regular_file, replace_file
+from cloche.fs import read_regular_file, replace_file
 from cloche.fs.inputs import are_unchanged
 from cloche.model import VERSION
 from cloche.model.distribution import EntryPoint, Image

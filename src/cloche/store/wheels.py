@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError, reason_of
-from cloche.fs.files import read_at_most
+from cloche.fs import read_at_most
 from cloche.fs.inputs import UNRECORDED
 from cloche.model.distribution import normalize_name
 from cloche.model.value import replace, value
