@@ -376,7 +376,7 @@ def check_scripts(scripts: Any, layout: Layout) -> list[Script]:
         ):
             raise ValueError(f"`{script.name}` cannot be the name of a script")
         try:
-            script.text.encode("utf-8")
+            script_operation(script, layout)
         except UnicodeEncodeError:
             raise Inexpressible("an activation script is UTF-8 and cannot contain a name that is not Unicode") from None
         checked.append(script)
