@@ -10,7 +10,7 @@ import pytest
 
 from cloche.api import find
 from cloche.errors import SeedError
-from cloche.model.request import Wanted
+from cloche.model.plan import Wanted
 from cloche.model.value import replace
 from cloche.store import Store
 from cloche.store.seeds import SeedStore

@@ -13,7 +13,7 @@ import pytest
 
 from cloche.api import find
 from cloche.errors import SeedError, UsageError
-from cloche.model.request import Wanted
+from cloche.model.plan import Wanted
 from cloche.model.value import replace
 from cloche.store import Store
 from cloche.store.dependencies import unmet_needs, with_dependencies
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cloche.model.interpreter import Interpreter
-    from cloche.model.request import Network
+    from cloche.model.plan import Network
     from cloche.store.distributions import Distribution
 
 

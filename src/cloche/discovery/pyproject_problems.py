@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from cloche.errors import reason_of
-from cloche.fs.files import read_at_most
+from cloche.fs import read_at_most
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

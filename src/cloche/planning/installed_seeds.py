@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 
+from cloche.fs import read_regular_file
 from cloche.fs.checksums import read_record, update_record
-from cloche.fs.files import read_regular_file
 from cloche.model.distribution import EntryPoint, normalize_name
 from cloche.model.operations import MakeDir, Remove, Write
 from cloche.model.value import TYPE_CHECKING, value
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cloche.model.distribution import Image
     from cloche.model.environment import Environment
     from cloche.model.operations import Operation
-    from cloche.model.request import Wanted
+    from cloche.model.plan import Wanted
 
 
 @value

@@ -15,8 +15,8 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError, reason_of
+from cloche.fs import open_for_reading, open_regular_file
 from cloche.fs.checksums import parse_rows
-from cloche.fs.files import open_for_reading, open_regular_file
 from cloche.model.distribution import EntryPoint, normalize_name
 from cloche.model.value import value
 from cloche.store.reserved_names import is_reserved_path, is_reserved_program
