@@ -51,8 +51,8 @@ SUGGEST = COMMAND | frozenset(
 CREATE = COMMAND | frozenset(
     """
     cloche.builtin cloche.builtin.activators cloche.cli.create cloche.cli.settings cloche.cli.user_shell
-    cloche.model.distribution cloche.planning.plan_cache cloche.plugins.entry_points cloche.shells cloche.shells.csh cloche.shells.fish
-    cloche.shells.posix cloche.shells.powershell cloche.shells.python cloche.shells.template cloche.store
+    cloche.model.distribution cloche.planning.plan_cache cloche.plugins.entry_points cloche.shells cloche.shells.csh
+    cloche.shells.fish cloche.shells.posix cloche.shells.powershell cloche.shells.python cloche.shells.template cloche.store
     """.split()
 )
 """Modules for creating an environment without seeds from a cached plan."""
