@@ -6,6 +6,7 @@ from cloche.model.value import TYPE_CHECKING
 from cloche.store.distributions import read_wheel
 from cloche.store.images import find_or_build_image
 from cloche.store.requirements import parse_requirements
+from cloche.store.shared_files import refuse_shared_files
 from cloche.store.wheels import choose_distribution
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class SeedStore:
             else:
                 self._store.warnings += (f"not installed: {need}" for need in unmet_needs(distributions, interpreter))
         images = [find_or_build_image(distribution, interpreter, self._store) for distribution in distributions]
+        refuse_shared_files(images)
         for distribution in distributions:
             if distribution.name not in ("pip", "setuptools", "wheel"):
                 from cloche.store.standard_library import shadowing_warnings
