@@ -71,7 +71,7 @@ def test_another_version_replaces_the_installed_one_completely(cloche, refresh, 
 
     done = refresh(f"spam=={after}")
 
-    assert f"spam {before} was replaced by {after}" in done.err
+    assert f"spam {after} replaces {before}" in done.err
     env = cloche.cwd / "env"
     assert subprocess.run([env / "bin" / "spam"], capture_output=True, text=True, check=True).stdout == f"{after}\n"
     assert (site_of(env) / "mine.py").read_text() == "precious"
@@ -140,7 +140,7 @@ def test_a_seed_with_other_missing_files_is_installed_again(cloche, refresh, los
     before = packages_of(cloche.cwd / "env")
     (site_of(cloche.cwd / "env") / lost).unlink()
     done = refresh("spam==1.0")
-    assert "spam 1.0 was installed again: `" in done.err
+    assert "spam 1.0 is installed again, because `" in done.err
     assert packages_of(cloche.cwd / "env") == before
 
 

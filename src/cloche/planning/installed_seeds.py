@@ -72,9 +72,9 @@ def plan_seeds(
         lost = [path for path in installed.missing if path not in scripts]
         follows = bool(chosen) and not is_named(image, wanted)  # a dependency of a seed that this run installs
         if installed.version != image.version and (follows or is_requested(image, wanted)):
-            notes.append(f"{image.distribution} {installed.version} was replaced by {image.version}")
+            notes.append(f"{image.distribution} {image.version} replaces {installed.version}")
         elif installed.version == image.version and lost:
-            notes.append(f"{image.distribution} {image.version} was installed again: `{lost[0]}` was missing")
+            notes.append(f"{image.distribution} {image.version} is installed again, because `{lost[0]}` is missing")
         else:
             operations += restore(installed, scripts)
             if installed.version != image.version:
