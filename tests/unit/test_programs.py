@@ -139,8 +139,12 @@ def test_a_configuration_that_pip_cannot_read_is_the_problem(host: Host, tmp_pat
         PIP, ["download", "spam"], replace(host, environ={"PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}), str(tmp_path)
     )
 
-    assert ran.problem.startswith("cannot read its configuration: ")
+    assert ran.problem.startswith("cannot read its settings: ")
 
 
 def test_a_pip_that_cannot_be_run_is_the_problem(tmp_path: Path) -> None:
-    assert "cannot be run" in run_pip([str(tmp_path / "python")], ["download"], fake_host(), str(tmp_path)).problem
+    missing = str(tmp_path / "python")
+    ran = run_pip([missing, "-m", "pip"], ["download"], fake_host(), str(tmp_path))
+    assert ran.problem == f"`{missing}` cannot be run (no such file or directory)"
+    without = [sys.executable, "-S", "-m", "pip"]
+    assert run_pip(without, ["download"], fake_host(), str(tmp_path)).problem == f"`{sys.executable}` has no pip"

@@ -73,8 +73,10 @@ def run_pip(
     :param directory: a private directory, because `-m` imports pip from the current one if it has a pip.
     """
     listed = _run([*command, "config", "list"], listing_environ(host.environ), directory, timeout)
+    if "No module named pip" in listed.problem:
+        return PipRun(f"`{command[0]}` has no pip")
     if listed.problem:
-        return PipRun(f"cannot read its configuration: {listed.problem}")
+        return listed if listed.problem.startswith("`") else PipRun(f"cannot read its settings: {listed.problem}")
     settings = kept_settings(listed.output, arguments[0], host.cwd)
     return _run([*command, *arguments], pip_environ(host.environ, settings), directory, timeout)
 
