@@ -55,13 +55,13 @@ nonsense
 
 
 def test_settings_for_the_index_are_kept_and_those_for_the_place_are_dropped() -> None:
-    assert kept_settings(LISTING, "install", "/work") == {
+    assert kept_settings(LISTING, "install", "/project") == {
         "index-url": "https://variable.example",
-        "find-links": "/wheels /work/wheels https://links.example",
+        "find-links": "/wheels /project/wheels https://links.example",
         "cert": "/it's.pem",
         "timeout": "7",
     }
-    assert kept_settings(LISTING, "download", "/work")["no-index"] == "true"
+    assert kept_settings(LISTING, "download", "/project")["no-index"] == "true"
 
 
 def test_pip_gets_the_kept_settings_and_no_others() -> None:
