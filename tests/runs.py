@@ -73,6 +73,7 @@ SLOW: dict[str, Choice] = {
     "seeding/*": few(1),
     "targets/*": few(1),
     "discovery/test_probe.py::test_an_environment_is_resolved_to_its_base_interpreter": each("kind"),
+    "discovery/test_version_managers.py::test_a_shim_of_mise_*": few(2),
     "discovery/test_probe.py::test_the_scheme_matches_an_environment_created_by_venv": few(3),
     # Every shell: one case for each kind of check in its activator's contract, and one session in each mode.
     "shells/*::test_contract": each("check"),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from cloche.discovery.cache import ProbeCache
     from cloche.discovery.probe import Prober
+    from cloche.discovery.version_manager import Answer
     from cloche.model.interpreter import Host, Interpreter
     from cloche.model.spec import InterpreterSpec
     from cloche.plugins.hookspecs import Finder
@@ -70,6 +71,8 @@ class Search:
         """The error of each finder that failed, by finder name."""
         self._unusable_try_first: dict[str, str] = {}
         self._probed: dict[str, ProbeResult] = {}
+        self._answers: dict[tuple[str, ...], Answer] = {}
+        """The answers of version managers, by command."""
         self._probe_seconds = 0.0
 
     @property
@@ -125,6 +128,9 @@ class Search:
         reported: set[object] = set()
         batch: list[Candidate] = []
         for candidate in self._candidates(spec, first):
+            if candidate.command and batch and not batch[-1].command:  # ask a version manager only if it is necessary
+                yield from self._examine(batch, spec, judged_by, examined, reported)
+                batch = []
             batch.append(candidate)
             if len(batch) >= batch_size:
                 yield from self._examine(batch, spec, judged_by, examined, reported)
@@ -162,19 +168,19 @@ class Search:
 
         `examined` and `reported` hold the files that earlier batches have examined and reported.
         """
-        new: list[tuple[Candidate, str]] = []
-        for candidate in candidates:
-            path = "" if candidate.note else self._base_executable(candidate.path)
+        new: list[tuple[Candidate, str, str]] = []
+        for candidate, started in self._resolve_shims(candidates):
+            path = "" if candidate.note else self._base_executable(started)
             identity = _file_identity(path or candidate.path or candidate.found_by)
             if identity not in examined:
                 examined.add(identity)
-                new.append((candidate, path))
-        ruled_out = self._probe_unknown([path for _, path in new if path], None if judged_by else spec)
-        for candidate, path in new:
+                new.append((candidate, started, path))
+        ruled_out = self._probe_unknown([path for *_, path in new if path], None if judged_by else spec)
+        for candidate, started, path in new:
             if candidate.note or path in ruled_out:
                 yield SearchResult(candidate.path, candidate.found_by, reason=candidate.note or ruled_out[path])
                 continue
-            probed = self._probed[path or candidate.path]
+            probed = self._probed[path or started]
             found = probed.interpreter
             if found is None:
                 if candidate.found_by == TRY_FIRST:
@@ -186,6 +192,23 @@ class Search:
                 continue
             reported.add(identity)
             yield SearchResult(candidate.path, candidate.found_by, found, (judged_by or spec).refusal(found) or "")
+
+    def _resolve_shims(self, candidates: list[Candidate]) -> Iterator[tuple[Candidate, str]]:
+        """Yield each candidate with the executable that it starts: itself, or the answer of its version manager.
+
+        A shim that starts nothing gets a note with the reason.
+        """
+        commands = dict.fromkeys(each.command for each in candidates if each.command and not each.note)
+        if commands:
+            from cloche.discovery.version_manager import ask, target_of
+
+            new = [command for command in commands if command not in self._answers]
+            self._answers.update(zip(new, ask(new, self.host), strict=True))
+        for candidate in candidates:
+            target, reason = candidate.path, ""
+            if candidate.command in commands:
+                target, reason = target_of(candidate, self._answers[candidate.command], self.host)
+            yield (replace(candidate, note=reason) if reason else candidate), target
 
     def _base_executable(self, path: str) -> str:
         """Return the executable to probe: the path itself, or the base of its environment; empty if it is unusable."""

@@ -34,7 +34,7 @@ class Path:
                     yield from self._candidates_for(path, host)
 
     def _candidates_for(self, path: str, host: Host) -> Iterator[Candidate]:
-        """Yield the executable itself, or the ones that it starts if it is a shim."""
+        """Yield the executable; if it is a shim, with the command that prints what it starts."""
         if host.platform == "darwin" and os.path.dirname(path) == "/usr/bin":
             executable = os.path.join(DEVELOPER_TOOLS, os.path.basename(path))
             if os.path.isfile(executable):
@@ -43,17 +43,15 @@ class Path:
                 yield Candidate(path, self.name, "only offers to install the developer tools")
         elif host.platform == "win32" and _file_size(path) == 0:
             yield Candidate(path, self.name, "is a Microsoft Store alias")
-        elif os.path.basename(os.path.dirname(path)) == "shims" or _file_size(path) <= MAX_SCRIPT_BYTES:
+        elif os.path.islink(path) or _file_size(path) <= MAX_SCRIPT_BYTES:
             from cloche.builtin.finders import shims
 
-            if not (manager := shims.find_manager(path, host)):
+            if (shim := shims.find_shim(path, host)) is None:
                 yield Candidate(path, self.name)
-                return
-            targets = list(shims.find_targets(path, manager, host))
-            for target in targets:
-                yield Candidate(target, self.name)
-            if not targets:
-                yield Candidate(path, self.name, f"is a shim of {manager}, but no active version provides it")
+            elif not shim.command:
+                yield Candidate(path, self.name, f"is a shim of {shim.manager}, which is not installed")
+            else:
+                yield Candidate(path, self.name, command=shim.command, of_version=shim.of_version)
         else:
             yield Candidate(path, self.name)
 
