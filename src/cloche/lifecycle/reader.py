@@ -6,6 +6,7 @@ import os
 import re
 from shlex import quote
 
+from cloche.discovery.base_interpreter import build_in_name
 from cloche.discovery.describe import describe_interpreter
 from cloche.errors import DestinationError
 from cloche.fs.files import list_names
@@ -121,24 +122,25 @@ def recorded_version(settings: Mapping[str, str]) -> str:
 
 
 def implementation_and_build(environment: Environment, settings: Mapping[str, str]) -> tuple[str, str]:
-    """Return the implementation that an environment was created for, and its build as in `build_suffix`.
+    """Return the implementation that an environment was created for, and its build as in `Interpreter.build`.
 
-    `venv` records neither. If the base interpreter no longer exists, both follow from `implementation` in
-    `pyvenv.cfg` and the name of the library directory. A debug build cannot be recognized then.
+    `venv` records neither. If the base interpreter no longer exists, both follow from `implementation` and the names of
+    executables in `pyvenv.cfg`, and from the name of the library directory.
     """
     if environment.interpreter is not None:
-        return environment.interpreter.implementation, build_suffix(environment.interpreter)
+        return environment.interpreter.implementation, environment.interpreter.build
     recorded = settings.get("implementation", "").lower()
     library = LIBRARY_NAME.fullmatch(os.path.basename(os.path.dirname(environment.layout.purelib)))
     inferred = IMPLEMENTATIONS[library["kind"]].lower() if library else "cpython"
     implementation = {"graalvm": "graalpy"}.get(recorded, recorded)
-    threads = library["threads"] if library else ""
-    return (implementation if implementation in ("cpython", "pypy", "graalpy") else inferred), threads
+    build = recorded_build(settings) or (library["threads"] if library else "")
+    return (implementation if implementation in ("cpython", "pypy", "graalpy") else inferred), build
 
 
-def build_suffix(interpreter: Interpreter) -> str:
-    """Return the build of an interpreter: `t` (free-threaded), `d` (debug), `td`, or nothing."""
-    return "t" * interpreter.free_threaded + "d" * interpreter.debug
+def recorded_build(settings: Mapping[str, str]) -> str:
+    """Return the build in the names of the executables that a `pyvenv.cfg` records, as in `Interpreter.build`."""
+    names = (os.path.basename(settings.get(key, "")) for key in ("base-executable", "executable"))
+    return next(filter(None, map(build_in_name, names)), "")
 
 
 def current_base(settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:
@@ -161,12 +163,10 @@ def creator_of(settings: Mapping[str, str]) -> str:
 def base_candidates(settings: Mapping[str, str], host: Host) -> list[str]:
     """Return the possible paths of the base interpreter, most likely first (see CPython's `Modules/getpath.py`)."""
     suffix = ".exe" if host.os_name == "nt" else ""
-    names = [
-        f"python{recorded_version(settings) or 3}{suffix}",
-        f"python3{suffix}",
-        f"python{suffix}",
-        f"pypy3{suffix}",
-    ]
+    build = recorded_build(settings)
+    names = [f"python{recorded_version(settings) or 3}{build}{suffix}", f"python3{build}{suffix}"]
+    if not build:  # names without a build are those of a release
+        names += [f"python{suffix}", f"pypy3{suffix}"]
     recorded = [settings[key] for key in ("base-executable", "executable") if settings.get(key)]
     home = settings.get("home", "")
     return [*recorded[:1], *(os.path.join(home, name) for name in names if home), *recorded[1:]]

@@ -14,7 +14,7 @@ from cloche.errors import ClocheError, SeedError, UsageError
 from cloche.lifecycle.diagnosis import diagnose, open_case
 from cloche.lifecycle.examination import examine, modules_of
 from cloche.lifecycle.inventory import Inventory, Loss, refusal_reason, take_inventory
-from cloche.lifecycle.reader import build_suffix, implementation_and_build
+from cloche.lifecycle.reader import implementation_and_build
 from cloche.lifecycle.rebase import has_same_abi, rebase, version_like
 from cloche.lifecycle.repair import plan_repairs, reinstall_seeds
 from cloche.model.request import EnvironmentSpec, Wanted
@@ -127,7 +127,7 @@ def is_created_for(info: EnvironmentInfo, interpreter: Interpreter) -> bool:
     created_for = (info.recorded_version.split(".")[:2], implementation_and_build(info.environment, info.settings))
     return created_for == (
         interpreter.python_version.split("."),
-        (interpreter.implementation, build_suffix(interpreter)),
+        (interpreter.implementation, interpreter.build),
     )
 
 

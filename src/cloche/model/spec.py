@@ -143,12 +143,12 @@ class InterpreterSpec:
             return f"is {name}, not {self.range}"
         if version[3] != "final" and not self._allows_prereleases:
             return f"is {name}, a prerelease; to allow it, request `{name}`"
-        minor = _format_version(version[:2], None)
+        own = f"{_format_version(version[:2], None)}{'t' * free_threaded}{'d' * debug}"
         if self.free_threaded is not None and free_threaded != self.free_threaded:
-            refusal = f"is free-threaded; to allow it, request `{minor}t`"
+            refusal = f"is free-threaded; to allow it, request `{own}`"
             return refusal if free_threaded else "is not free-threaded"
         if self.debug is not None and debug != self.debug:
-            return f"is a debug build; to allow it, request `{minor}d`" if debug else "is not a debug build"
+            return f"is a debug build; to allow it, request `{own}`" if debug else "is not a debug build"
         return None
 
     @property

@@ -163,7 +163,7 @@ def command_names(spec: InterpreterSpec, host: Host) -> list[str]:
     suffix = ".exe" if host.os_name == "nt" else ""
     if spec.name:
         return [spec.name, *[f"{spec.name}{suffix}"] * (host.os_name == "nt")]
-    threads, debug = "t" * bool(spec.free_threaded), "d" * bool(spec.debug)
+    threads, debug = "t" * bool(spec.free_threaded), ("_d" if suffix else "d") * bool(spec.debug)
     variants = [f"{threads}{debug}", threads, debug, ""]
     minor = f"{spec.release[0]}.{spec.release[1]}" if len(spec.release) > 1 else ""
     numbers = [minor] * bool(minor) + ["3"] * (spec.release[:1] in ((), (3,))) + [""]

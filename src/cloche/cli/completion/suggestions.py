@@ -208,8 +208,7 @@ def known_pythons(word: str, host: Host) -> Suggestions:
         for directory in store.readable_directories("interpreters"):
             for python in ProbeCache(directory, writable=False).cached_interpreters():
                 implementation = "" if python.implementation == "cpython" else python.implementation
-                threads = "t" if python.free_threaded else ""
-                found[f"{implementation}{python.python_version}{threads}"] = (python.version, python.name)
+                found[f"{implementation}{python.python_version}{python.build}"] = (python.version, python.name)
     newest = sorted(found.items(), key=lambda item: (item[0][0].isalpha(), [-number for number in item[1][0][:2]]))
     return Suggestions(matching_words(((text, name) for text, (_, name) in newest), word))
 
