@@ -394,7 +394,8 @@ class TestConda:
     def test_an_inactive_base_is_found_in_the_default_locations(self, tree: Tree) -> None:
         tree.files("home/miniforge3/conda-meta/history", "home/miniforge3/bin/python3")
         tree.files("home/anaconda3/bin/python3")
-        assert self.here(tree) == ["home/miniforge3/bin/python3"]
+        tree.files("home/opt/anaconda3/conda-meta/history", "home/opt/anaconda3/bin/python3")
+        assert self.here(tree) == ["home/miniforge3/bin/python3", "home/opt/anaconda3/bin/python3"]
 
     def test_on_windows_the_executable_is_at_the_top(self, tree: Tree) -> None:
         tree.platform = "win32"
@@ -547,6 +548,23 @@ def test_installation_names_are_parsed(
     assert installations.parse_installation_name(name) == installations.InstallationName(
         implementation, version, free_threaded
     )
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "pypy3.10-v7.3.2 pypy3.9-v7.3.11 pypy3.9-v7.3.9",
+        "graalpy-24.1.0 graalpy-23.1.10 graalpy-9.1.0",
+        "3.14.0 3.14.0t 3.14.0rc10 3.14.0rc2 3.14.0b4 3.14.0a7 3.14-dev",
+        "3.12.10 3.12.1 3.12.1-debug 3.12 3.9.18",
+        "cpython-3.12.10-linux-x86_64-gnu cpython-3.12.10+freethreaded-linux-x86_64-gnu cpython-3.12.4-linux-x86_64-gnu",
+        "miniforge3-24.11.0-0 miniforge3-24.1.2-0 miniforge3-4.9",
+    ],
+)
+def test_installations_are_sorted_by_version(names: str) -> None:
+    expected = names.split()
+    assert installations.newest_first(sorted(expected)) == expected
+    assert installations.newest_first(sorted(expected, key=len)) == expected
 
 
 @pytest.mark.parametrize("name", ["mine", "miniconda3-latest", "stackless-3.7.5", "jython-2.7.2", "", "-"])

@@ -1,12 +1,13 @@
 """Python requests: the values of `-p`, and whether an interpreter satisfies one. Nothing is read from disk.
 
 path             any text with a separator, or that begins with `~`
-version          3  3.12  3.12.1  312  3.14.0rc1            may follow `python` or an implementation, with or without `@`
+version          3  3.12  3.12.1  312  v3.12  3.14.0rc1     may follow `python` or an implementation, with or without `@`
 range            >=3.10,<3.13  ~=3.11.0  !=3.12.*           PEP 440; may follow the same words
 build            t  d  td  +freethreaded  +debug  +gil  -dbg  -debug      after a version
 bits, machine    -64  -32  -x86_64  -arm64                  after the build
 key              cpython-3.12.3-linux-x86_64-gnu            uv's name of an installation; each part may be `any`
 name             my-python                                  any other text that can be a command
+system           the first `python3` or `python` on PATH    as pyenv means it
 """
 
 from __future__ import annotations
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
 ANY_IMPLEMENTATION = ("", "any", "py", "python")
 """Words that match every implementation."""
+
+DEFAULT = "default"
+"""uv's word for `python`."""
+
+SYSTEM = "system"
+"""The request for the Python on PATH, as pyenv means it: of the active version manager, no version."""
 
 IMPLEMENTATIONS = {
     "cp": "cpython",
@@ -72,7 +79,7 @@ class InterpreterSpec:
     path: str = ""
     """A file or a directory; all other fields are then empty."""
     name: str = ""
-    """A command on PATH; all other fields are then empty."""
+    """A command on PATH; all other fields are then empty. For `system`, it is `python3`."""
     implementation: str | None = None
     release: tuple[int, ...] = ()
     """Major, minor and micro version; only the numbers in the request."""
@@ -185,8 +192,14 @@ def parse_spec(text: str) -> InterpreterSpec:
     lowered = stripped.lower()
     if lowered == ANY.text:
         return ANY
+    if lowered == SYSTEM:
+        return InterpreterSpec(text, name="python3")
     if any(character in lowered for character in "<>="):
         return _parse_range(text, lowered)
+    if lowered == DEFAULT:
+        return InterpreterSpec(text)
+    if lowered[0] == "v" and lowered[1:2].isdigit():  # as uv and Git tags write it
+        lowered = lowered[1:]
     if spec := _parse_release(text, lowered) or _parse_uv_key(text, lowered):
         return spec
     if (stripped[0].isalpha() or stripped[0] == "_") and all(

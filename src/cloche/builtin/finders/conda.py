@@ -45,7 +45,8 @@ def base_directories(host: Host) -> Iterator[str]:
     parent = os.path.dirname(prefix)
     yield os.path.dirname(parent) if os.path.basename(parent) == "envs" else prefix
     user_home = environ.get("HOME") or environ.get("USERPROFILE", "")
-    for directory in (user_home, environ.get("LOCALAPPDATA", ""), environ.get("PROGRAMDATA", "")):
+    in_opt = os.path.join(user_home, "opt") if user_home else ""  # where the graphical installer for macOS puts it
+    for directory in (user_home, in_opt, environ.get("LOCALAPPDATA", ""), environ.get("PROGRAMDATA", "")):
         if directory:
             yield from (os.path.join(directory, name) for name in INSTALLER_DIRECTORIES)
     if host.os_name == "posix":

@@ -156,6 +156,8 @@ def value_suggestions(option: Option, word: str, host: Host) -> Suggestions:
         if option.name == "activators" and not before:
             names += (("all", "all activation scripts"), ("none", "no activation script"))
         return Suggestions(matching_words(names, word))
+    if option.name == "no-finder":
+        return Suggestions(matching_words(component_names("finder", host), word))
     if option.name == "no-plugin":
         from cloche.plugins.entry_points import find_sources
 
