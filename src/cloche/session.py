@@ -324,6 +324,10 @@ class Session:
         self.activators = blueprint.activators
         result = Result(environment=plan.environment, plan=plan, seconds=perf_counter() - started)
         self.store.mark_installed(plan.images)
+        if plan.link_mode == "symlink" and plan.images:
+            from cloche.store.links import record_links
+
+            record_links(self.store, plan.environment.location)
         self._notify_created(result)
         return replace(result, warnings=tuple(self.warnings))
 

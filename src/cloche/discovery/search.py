@@ -149,7 +149,9 @@ class Search:
                 continue
             try:
                 for item in finder.candidates(spec, self.host):
-                    yield _checked_candidate(item)
+                    candidate = _checked_candidate(item)
+                    is_skipped = spec.is_system and candidate.command
+                    yield replace(candidate, note="is a shim") if is_skipped else candidate
             except (KeyboardInterrupt, GeneratorExit):  # the search is over
                 raise
             except BaseException as error:  # a finder that fails must not stop the others

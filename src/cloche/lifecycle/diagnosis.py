@@ -57,7 +57,7 @@ CODES = {
     "script-dead": "the Python of a script no longer exists, or the script is not executable",
     "script-fixed": "a script in a relocatable environment would not survive a move",
     "script-foreign": "a script of a package here runs with the Python of another environment",
-    "seed-broken": "pip does not run, or one of its files is missing",
+    "seed-broken": "pip does not run, a file of it is missing, or seeds are links to a cache that was removed",
     "start-held-up": "a file that its Python reads at startup is a pipe or a device",
     "world-writable": "every user can change what the environment runs",
 }

@@ -113,6 +113,11 @@ class InterpreterSpec:
         """Whether it names one executable, by path or command, instead of a kind of interpreter."""
         return bool(self.path or self.name)
 
+    @property
+    def is_system(self) -> bool:
+        """Whether it asks for a Python on PATH that no version manager provides."""
+        return self.name == "python3"
+
     def accepts(self, interpreter: Interpreter) -> bool:
         """Return whether an interpreter satisfies the request."""
         return self.refusal(interpreter) is None
