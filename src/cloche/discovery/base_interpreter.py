@@ -87,10 +87,12 @@ def _names_in_home(executable: str, settings: dict[str, str]) -> list[str]:
     suffix = ".exe" if own.lower().endswith(".exe") else ""
     version = settings.get("version_info") or settings.get("version") or settings.get("python-version", "")
     minor = ".".join(version.split(".")[:2])
-    kind = "pypy" if "pypy" in settings.get("implementation", own).lower() else "python"
+    kind = "pypy" if settings.get("implementation", own).lower().startswith("pypy") else "python"
     linked = [os.path.basename(os.path.realpath(executable))] if os.path.islink(executable) else []
     recorded = [settings.get(key, "") for key in ("base-executable", "executable")]
-    versioned = [path for path in recorded if minor and minor in os.path.basename(path)]
+    versioned = [
+        path for path in recorded if minor and os.path.basename(path).startswith((f"python{minor}", f"pypy{minor}"))
+    ]
     named = [os.path.basename(path) for path in versioned if _is_same_path(os.path.dirname(path), settings["home"])]
     names = [*linked, *(os.path.basename(path) for path in recorded), own]
     build = next(filter(None, map(build_in_name, names)), "")

@@ -10,6 +10,7 @@ from cloche.discovery.base_interpreter import build_in_name
 from cloche.discovery.describe import describe_interpreter
 from cloche.errors import DestinationError
 from cloche.fs.files import list_names
+from cloche.lifecycle.recorded_command import venv_options
 from cloche.model.environment import Environment, Layout
 from cloche.model.value import TYPE_CHECKING
 from cloche.planning.destination import absolute_path, is_relocatable, read_settings
@@ -156,8 +157,8 @@ def creator_of(settings: Mapping[str, str]) -> str:
     for name in ("cloche", "virtualenv", "uv"):
         if settings.get(name):
             return f"{name} {settings[name]}"
-    by_venv = "include-system-site-packages" in settings and "-m venv" in settings.get("command", "-m venv")
-    return "venv" if by_venv else "an unknown program"
+    is_command_of_venv = "command" not in settings or venv_options(settings["command"]) is not None
+    return "venv" if "include-system-site-packages" in settings and is_command_of_venv else "an unknown program"
 
 
 def base_candidates(settings: Mapping[str, str], host: Host) -> list[str]:
