@@ -96,6 +96,12 @@ IMPLEMENTATIONS = {"python": "CPython", "pypy": "PyPy"}
 """Implementations by the `kind` in `LIBRARY_NAME`."""
 
 
+def library_version(site: str) -> tuple[int, ...]:
+    """Return the version in the name of a library directory, for comparison: (3, 12) for `lib/python3.12/site-packages`."""
+    match = LIBRARY_NAME.fullmatch(os.path.basename(os.path.dirname(site)))
+    return tuple(int(part) for part in match["version"].split(".") if part) if match else ()
+
+
 def find_base(location: str, settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:
     """Return the base interpreter that a `pyvenv.cfg` names; None if there is none of the right version."""
     recorded = recorded_version(settings)
@@ -184,7 +190,7 @@ def layout_on_disk(location: str) -> Layout:
             for name in list_names(os.path.join(location, "lib"))
             if os.path.isdir(os.path.join(location, "lib", name, "site-packages"))
         ]
-        site = candidates[-1] if candidates else "lib/site-packages"
+        site = max(candidates, key=library_version, default="lib/site-packages")
     names = tuple(name for name in list_names(os.path.join(location, scripts)) if name.startswith(("python", "pypy")))
     return Layout(
         bin=scripts,
