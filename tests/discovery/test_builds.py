@@ -15,7 +15,7 @@ import pytest
 import cloche
 from cloche.builtin.finders import installations
 from cloche.discovery.base_interpreter import build_in_name, resolve_base, with_stable_executable
-from cloche.lifecycle.reader import base_candidates, implementation_and_build
+from cloche.lifecycle.reader import base_candidates, implementation_and_build, layout_on_disk
 from cloche.model.interpreter import Host
 from cloche.model.spec import InterpreterSpec
 from cloche.model.value import replace
@@ -147,3 +147,9 @@ def test_an_upgrade_to_the_debug_build_says_what_changes(tmp_path: Path, debug: 
     assert environment.interpreter is not None
     name = environment.interpreter.name
     assert f"{name} debug instead of {name}, " in done.out
+
+
+def test_the_layout_without_a_base_has_the_newest_library(tmp_path: Path) -> None:
+    for name in ("python3.9", "python3.13t", "python3.10"):
+        (tmp_path / "lib" / name / "site-packages").mkdir(parents=True)
+    assert layout_on_disk(str(tmp_path)).purelib == "lib/python3.13t/site-packages"

@@ -63,6 +63,12 @@ def test_clearing_the_cache_warns_and_doctor_repairs(cloche: Cloche) -> None:
     assert pip_works(cloche, "env")
 
 
+def test_a_moved_environment_still_links_to_the_cache(cloche: Cloche) -> None:
+    assert cloche("move", "env", "moved").code == 0
+    assert cloche("move", "--copy", "other", "copied").code == 0
+    assert cloche("cache", "clear", "--json").json["linked"] == [f"{cloche.cwd}/moved"]
+
+
 def test_a_refresh_installs_the_packages_again(cloche: Cloche) -> None:
     shutil.rmtree(cloche("cache", "dir").out.strip())
     assert cloche("env").code == 0

@@ -25,8 +25,13 @@ def record_links(store: Store, location: str) -> None:
         pass
 
 
+def is_recorded(store: Store, location: str) -> bool:
+    """Return whether an environment is recorded."""
+    return any(os.path.isfile(path) for path in records_in_use(store, [location]))
+
+
 def records_in_use(store: Store, locations: Iterable[str]) -> Iterator[str]:
-    """Yield the paths of the records of environments."""
+    """Yield the paths of the records of environments, which need not exist."""
     for directory in store.readable_directories("links"):
         for location in locations:
             yield _record_path(directory, location)
