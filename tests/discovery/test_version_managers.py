@@ -100,6 +100,13 @@ def test_the_result_names_the_shim_and_the_executable(pyenv: Project) -> None:
     assert os.path.realpath(result.interpreter.executable) == os.path.realpath(interpreters.pyenv("3.12"))
 
 
+def test_a_shim_that_is_requested_by_its_path_is_the_active_version(pyenv: Project) -> None:
+    pyenv.write(".pyenv/version", "3.10\n")
+    pyenv.write("project/.python-version", "3.12\n")
+    assert pyenv.version(f"{pyenv.shims}/python3") == "3.12.1"
+    assert "no active version provides it (active: 3.12.1)" in pyenv.version(f"{pyenv.shims}/python3.10")
+
+
 def test_hooks_of_pyenv_decide_too(pyenv: Project) -> None:
     pyenv.write(".pyenv/version", "3.10\n")
     pyenv.write(".pyenv/pyenv.d/version-name/mine.bash", "PYENV_VERSION=3.12\n")

@@ -18,6 +18,7 @@ from cloche.builtin.finders.pyenv import finder as pyenv
 from cloche.builtin.finders.uv import finder as uv
 from cloche.builtin.finders.windows_store import finder as windows_store
 from cloche.discovery import base_interpreter
+from cloche.discovery.shims import Shim, find_shim
 from cloche.model.interpreter import Candidate, Host
 from cloche.model.spec import InterpreterSpec
 
@@ -244,40 +245,39 @@ class TestShims:
         tree.environ["PATH"] = f"{tree.at('a')}:{tree.at('managers')}"
         return tree
 
-    def the_candidate(self, tree: Tree, text: str = "") -> Candidate:
+    def shim(self, tree: Tree, text: str = "", path: str = "a/python3") -> Shim | None:
         if text:
-            tree.files("a/python3", text=text.replace("MANAGERS", tree.at("managers")))
-        (candidate,) = tree.candidates(path, "python3")
-        assert candidate.path == tree.at("a/python3")
-        return candidate
+            tree.files(path, text=text.replace("MANAGERS", tree.at("managers")))
+        return find_shim(tree.at(path), tree.host)
 
     @pytest.mark.parametrize("text", [PYENV_SHIM, NEW_PYENV_SHIM, OLD_PYENV_SHIM], ids=["usual", "new", "old"])
     def test_pyenv_is_asked_for_the_active_versions(self, managed: Tree, text: str) -> None:
-        candidate = self.the_candidate(managed, text)
-        assert candidate.command == ("/usr/bin/env", "PYENV_ROOT=/x", managed.at("managers/pyenv"), "version-name")
-        assert candidate.of_version == "/x/versions/{}/bin/python3"
+        command = ("/usr/bin/env", "PYENV_ROOT=/x", managed.at("managers/pyenv"), "version-name")
+        assert self.shim(managed, text) == Shim("pyenv", command, "/x/versions/{}/bin/python3")
 
     @pytest.mark.parametrize("text", [ASDF_SHIM, OLD_ASDF_SHIM], ids=["by name", "by path"])
     def test_asdf_is_asked_what_the_shim_starts(self, managed: Tree, text: str) -> None:
-        assert self.the_candidate(managed, text).command == (managed.at("managers/asdf"), "which", "python3")
+        assert self.shim(managed, text) == Shim("asdf", (managed.at("managers/asdf"), "which", "python3"))
 
     @pytest.mark.parametrize("name", ["mise", "mise-2026.9.15"])
     def test_mise_is_asked_what_a_link_to_it_starts(self, managed: Tree, name: str) -> None:
-        data = "home/.local/share/mise/shims"
+        shims = "home/.local/share/mise/shims"
         managed.files(f"opt/{name}")
-        managed.link("managers/link", managed.at(f"opt/{name}"))
-        managed.link(f"{data}/python3", managed.at(f"opt/{name}"))
-        managed.link("a/python3", managed.at(f"opt/{name}"))
-        assert bool(self.the_candidate(managed).command) is (name == "mise")
-        managed.environ["PATH"] = managed.at(data)
-        (candidate,) = managed.candidates(path, "python3")
-        assert candidate.command == (managed.at(f"opt/{name}"), "which", "python3")
+        for link in (f"{shims}/python3", "a/python3"):
+            managed.link(link, managed.at(f"opt/{name}"))
+        asked = Shim("mise", (managed.at(f"opt/{name}"), "which", "python3"))
+        assert self.shim(managed, path=f"{shims}/python3") == asked
+        assert self.shim(managed) == (asked if name == "mise" else None)
+        managed.link("b/python3", managed.at("a/python3"))
+        assert self.shim(managed, path="b/python3") == (asked if name == "mise" else None)
 
     @pytest.mark.parametrize("text", [PYENV_SHIM, OLD_ASDF_SHIM, ASDF_SHIM])
-    def test_a_shim_is_skipped_if_its_version_manager_is_not_installed(self, managed: Tree, text: str) -> None:
+    def test_the_version_manager_of_a_shim_may_not_be_installed(self, managed: Tree, text: str) -> None:
         for name in ("pyenv", "asdf"):
             os.unlink(managed.at(f"managers/{name}"))
-        assert self.the_candidate(managed, text).note.endswith(", which is not installed")
+        shim = self.shim(managed, text)
+        assert shim is not None
+        assert shim.command == ()
 
     @pytest.mark.parametrize(
         "text",
@@ -298,15 +298,22 @@ class TestShims:
         ],
     )
     def test_a_script_with_any_other_line_is_a_wrapper(self, managed: Tree, text: str) -> None:
-        managed.files("home/.pyenv/shims/python3", "a/python3", text=text.replace("MANAGERS", managed.at("managers")))
-        for directory in ("a", "home/.pyenv/shims"):
-            managed.environ["PATH"] = managed.at(directory)
-            assert managed.candidates(path, "python3") == [Candidate(managed.at(f"{directory}/python3"), "path")]
+        for relative in ("home/.pyenv/shims/python3", "a/python3"):
+            managed.files(relative, text="")
+            assert self.shim(managed, text, relative) is None
 
     def test_a_link_to_a_python_in_a_directory_named_after_a_manager_is_a_python(self, managed: Tree) -> None:
         managed.files("opt/mise/bin/python3.12")
         managed.link("a/python3", managed.at("opt/mise/bin/python3.12"))
-        assert self.the_candidate(managed) == Candidate(managed.at("a/python3"), "path")
+        assert self.shim(managed) is None
+
+    def test_a_file_that_is_not_a_script_is_not_a_shim(self, managed: Tree) -> None:
+        managed.files("a/directory/file")
+        os.mkfifo(managed.at("a/fifo"))
+        managed.link("a/dangling", "nowhere")
+        managed.link("a/loop", "loop")
+        for name in ("directory", "directory/file", "fifo", "dangling", "loop", "missing"):
+            assert self.shim(managed, path=f"a/{name}") is None
 
 
 class TestUv:

@@ -123,28 +123,16 @@ def installation(line: str, host: Host, inputs: Inputs) -> str:
     for part in parts:
         if not 0 < len(part) <= 100 or not part.isprintable() or part.startswith(".") or set(part) & set("/\\:"):
             return ""
-    for root in _installation_roots(host, inputs):
+    from cloche.discovery.installation_roots import VARIABLES, installation_roots
+
+    for name in VARIABLES:
+        inputs.variable(host.environ, name)
+    for root in installation_roots(host.environ):
         directory = os.path.join(root, *parts[:1], *(name for part in parts[1:] for name in ("envs", part)))
         inputs.path(os.path.join(directory, "bin"))
         if os.path.isdir(os.path.join(directory, "bin")):
             return directory
     return ""
-
-
-def _installation_roots(host: Host, inputs: Inputs) -> Iterator[str]:
-    """Yield the directories in which pyenv, mise and asdf install versions of Python."""
-    pyenv, mise, asdf, data, home = (
-        inputs.variable(host.environ, name)
-        for name in ("PYENV_ROOT", "MISE_DATA_DIR", "ASDF_DATA_DIR", "XDG_DATA_HOME", "HOME")
-    )
-    share = data or (os.path.join(home, ".local", "share") if home else "")
-    for root, below in (
-        (pyenv or (home and os.path.join(home, ".pyenv")), ("versions",)),
-        (mise or (share and os.path.join(share, "mise")), ("installs", "python")),
-        (asdf or (home and os.path.join(home, ".asdf")), ("installs", "python")),
-    ):
-        if os.path.isabs(root):
-            yield os.path.join(root, *below)
 
 
 def requires_python(text: str) -> str:

@@ -11,6 +11,7 @@ from time import monotonic
 
 from cloche.discovery import base_interpreter
 from cloche.discovery.cache import ProbeResult, executable_fingerprint
+from cloche.discovery.shims import find_shim
 from cloche.model.interpreter import Candidate
 from cloche.model.spec import ANY
 from cloche.model.value import TYPE_CHECKING, replace, value
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from cloche.discovery.cache import ProbeCache
     from cloche.discovery.probe import Prober
+    from cloche.discovery.shims import Shim
     from cloche.discovery.version_manager import Answer
     from cloche.model.interpreter import Host, Interpreter
     from cloche.model.spec import InterpreterSpec
@@ -71,6 +73,7 @@ class Search:
         """The error of each finder that failed, by finder name."""
         self._unusable_try_first: dict[str, str] = {}
         self._probed: dict[str, ProbeResult] = {}
+        self._shims: dict[str, Shim | None] = {}
         self._answers: dict[tuple[str, ...], Answer] = {}
         """The answers of version managers, by command."""
         self._probe_seconds = 0.0
@@ -127,10 +130,13 @@ class Search:
         examined: set[object] = set()
         reported: set[object] = set()
         batch: list[Candidate] = []
+        batch_has_shims = False
         for candidate in self._candidates(spec, first):
-            if candidate.command and batch and not batch[-1].command:  # ask a version manager only if it is necessary
+            is_shim = self._shim_at(candidate) is not None
+            if is_shim and batch and not batch_has_shims:  # ask a version manager only if it is necessary
                 yield from self._examine(batch, spec, judged_by, examined, reported)
                 batch = []
+            batch_has_shims = is_shim or (batch_has_shims and bool(batch))
             batch.append(candidate)
             if len(batch) >= batch_size:
                 yield from self._examine(batch, spec, judged_by, examined, reported)
@@ -150,7 +156,7 @@ class Search:
             try:
                 for item in finder.candidates(spec, self.host):
                     candidate = _checked_candidate(item)
-                    is_skipped = spec.is_system and candidate.command
+                    is_skipped = spec.is_system and self._shim_at(candidate)
                     yield replace(candidate, note="is a shim") if is_skipped else candidate
             except (KeyboardInterrupt, GeneratorExit):  # the search is over
                 raise
@@ -195,21 +201,35 @@ class Search:
             reported.add(identity)
             yield SearchResult(candidate.path, candidate.found_by, found, (judged_by or spec).refusal(found) or "")
 
+    def _shim_at(self, candidate: Candidate) -> Shim | None:
+        """Return the shim that a candidate is; None if it is another file, or is skipped."""
+        if candidate.note:
+            return None
+        if candidate.path not in self._shims:
+            self._shims[candidate.path] = find_shim(candidate.path, self.host)
+        return self._shims[candidate.path]
+
     def _resolve_shims(self, candidates: list[Candidate]) -> Iterator[tuple[Candidate, str]]:
         """Yield each candidate with the executable that it starts: itself, or the answer of its version manager.
 
         A shim that starts nothing gets a note with the reason.
         """
-        commands = dict.fromkeys(each.command for each in candidates if each.command and not each.note)
-        if commands:
-            from cloche.discovery.version_manager import ask, target_of
+        shims = [self._shim_at(candidate) for candidate in candidates]
+        new = {shim.command for shim in shims if shim and shim.command} - self._answers.keys()
+        if new:
+            from cloche.discovery.version_manager import ask
 
-            new = [command for command in commands if command not in self._answers]
-            self._answers.update(zip(new, ask(new, self.host), strict=True))
-        for candidate in candidates:
-            target, reason = candidate.path, ""
-            if candidate.command in commands:
-                target, reason = target_of(candidate, self._answers[candidate.command], self.host)
+            commands = sorted(new)
+            self._answers.update(zip(commands, ask(commands, self.host), strict=True))
+        for candidate, shim in zip(candidates, shims, strict=True):
+            if shim is None:
+                yield candidate, candidate.path
+                continue
+            target, reason = "", f"is a shim of {shim.manager}, which is not installed"
+            if shim.command:
+                from cloche.discovery.version_manager import target_of
+
+                target, reason = target_of(candidate.path, shim, self._answers[shim.command], self.host)
             yield (replace(candidate, note=reason) if reason else candidate), target
 
     def _base_executable(self, path: str) -> str:

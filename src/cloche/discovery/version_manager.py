@@ -19,7 +19,8 @@ from cloche.model.value import value
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cloche.model.interpreter import Candidate, Host
+    from cloche.discovery.shims import Shim
+    from cloche.model.interpreter import Host
 
 TIMEOUT = 5.0
 """Seconds that all questions together may take."""
@@ -71,14 +72,14 @@ def ask(commands: Sequence[tuple[str, ...]], host: Host) -> list[Answer]:
                     process.stderr.close()
 
 
-def target_of(candidate: Candidate, answer: Answer, host: Host) -> tuple[str, str]:
+def target_of(path: str, shim: Shim, answer: Answer, host: Host) -> tuple[str, str]:
     """Return the executable that a shim starts, or an empty text and why it starts none, phrased to follow its path."""
     if not answer.text:
         return "", answer.reason
-    if not candidate.of_version:
-        return _checked_path(candidate.path, answer.text, host)
+    if not shim.of_version:
+        return _checked_path(path, answer.text, host)
     versions = [name for name in answer.text.split(":") if not {"", ".", "..", "system"} & set(name.split("/"))]
-    for executable in (candidate.of_version.replace("{}", name) for name in versions):
+    for executable in (shim.of_version.replace("{}", name) for name in versions):
         if os.path.isfile(executable):
             return executable, ""
     return "", f"is a shim, but no active version provides it (active: {answer.text})"

@@ -121,8 +121,3 @@ class Candidate:
     """The name of the finder."""
     note: str = ""
     """Why it is skipped without being probed, for example "is a Microsoft Store alias"; empty for a real candidate."""
-    command: tuple[str, ...] = ()
-    """If `path` is a shim: the command of its version manager that prints the path of the executable to probe instead."""
-    of_version: str = ""
-    """If the command prints the names of versions instead, separated by `:`: the path of the executable of a version, with
-    `{}` for its name."""

@@ -7,8 +7,10 @@ writes. Any other script is a wrapper, which the probe runs like an executable.
 from __future__ import annotations
 
 import os
+import stat
 
-from cloche.builtin.finders import mise
+from cloche.discovery.installation_roots import mise_data_directory
+from cloche.fs.files import read_at_most
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -36,17 +38,25 @@ MAX_LINKS = 8
 
 @value
 class Shim:
-    """A shim, and how to find out which executable it starts; see `Candidate.command` and `Candidate.of_version`."""
+    """A shim, and how to find out which executable it starts."""
 
     manager: str
     """`pyenv`, `asdf` or `mise`."""
     command: tuple[str, ...]
-    """Empty if the version manager is not installed."""
+    """The command that prints the path of the executable; empty if the version manager is not installed."""
     of_version: str = ""
+    """If the command prints the names of the active versions instead, separated by `:`: the path of the executable of a
+    version, with `{}` for its name."""
 
 
 def find_shim(path: str, host: Host) -> Shim | None:
     """Return the shim at a path, None if the file is not a shim."""
+    try:
+        status = os.lstat(path)
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISLNK(status.st_mode) and status.st_size > MAX_SHIM_BYTES:
+        return None
     name = os.path.basename(path)
     if program := _linked_mise(path, host):
         return Shim("mise", (program, "which", name))
@@ -60,7 +70,7 @@ def _linked_mise(path: str, host: Host) -> str:
     mise acts as a shim if it is started under another name. Its own name is not always `mise`: all links in the directory
     of its shims lead to it.
     """
-    data = mise.data_directory(host)
+    data = mise_data_directory(host.environ)
     in_shims = bool(data) and os.path.dirname(path) == os.path.join(os.path.normpath(data), "shims")
     first = ""
     for _ in range(MAX_LINKS):
@@ -76,11 +86,7 @@ def _linked_mise(path: str, host: Host) -> str:
 
 def _lines(path: str) -> list[str]:
     """Return the lines of a script, without indentation; an empty list for any other file."""
-    try:
-        with open(path, "rb") as file:
-            content = file.read(MAX_SHIM_BYTES + 1)
-    except OSError:
-        return []
+    content = read_at_most(path, MAX_SHIM_BYTES + 1) or b""
     if not content.startswith(BASH.encode()) or len(content) > MAX_SHIM_BYTES:
         return []
     return [line.strip() for line in os.fsdecode(content).rstrip("\n").split("\n")]
