@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.builtin.finders.path import finder
+from cloche.discovery import find_interpreter
 from cloche.discovery.cache import ProbeCache
 from cloche.discovery.search import Search, SearchResult
+from cloche.errors import InterpreterNotFound
 from cloche.model.interpreter import Host
 from cloche.model.spec import InterpreterSpec
 from tests import interpreters
@@ -43,11 +45,14 @@ class Project:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
+    @property
+    def host(self) -> Host:
+        environ = {"PATH": f"{self.shims}:.::bin:/usr/bin:/bin", "HOME": str(self.home), **self.environ}
+        return Host(environ, str(self.directory), sys.platform, os.name, sys.executable)
+
     def result(self, name: str = "python3") -> SearchResult:
         """Return the first result for a command on PATH."""
-        environ = {"PATH": f"{self.shims}:.::bin:/usr/bin:/bin", "HOME": str(self.home), **self.environ}
-        host = Host(environ, str(self.directory), sys.platform, os.name, sys.executable)
-        return next(Search(host, [finder], ProbeCache(None)).results(InterpreterSpec.parse(name)))
+        return next(Search(self.host, [finder], ProbeCache(None)).results(InterpreterSpec.parse(name)))
 
     def version(self, name: str = "python3") -> str:
         """Return the version that a command on PATH is, or why it was skipped."""
@@ -105,6 +110,18 @@ def test_a_shim_that_is_requested_by_its_path_is_the_active_version(pyenv: Proje
     pyenv.write("project/.python-version", "3.12\n")
     assert pyenv.version(f"{pyenv.shims}/python3") == "3.12.1"
     assert "no active version provides it (active: 3.12.1)" in pyenv.version(f"{pyenv.shims}/python3.10")
+
+
+@pytest.mark.parametrize("active", ["3.12", "3.10"])
+def test_a_hint_names_no_shim_that_starts_nothing(pyenv: Project, active: str) -> None:
+    pyenv.write(".pyenv/version", f"{active}\n")
+    pyenv.write(".pyenv/versions/own/bin/uv", "#!/bin/sh\n")
+    (pyenv.home / ".pyenv/versions/own/bin/uv").chmod(0o755)
+    shutil.copy(f"{pyenv.shims}/python3", f"{pyenv.shims}/uv")
+    pyenv.environ["PYENV_VERSION"] = f"{active}:own" if active == "3.12" else active
+    with pytest.raises(InterpreterNotFound) as caught:
+        find_interpreter(("3.99",), pyenv.host, [finder], ProbeCache(None))
+    assert ("uv python install 3.99" in str(caught.value.hint)) is (active == "3.12")
 
 
 def test_hooks_of_pyenv_decide_too(pyenv: Project) -> None:

@@ -112,6 +112,11 @@ class Search:
         candidate = Candidate(locate_executable(path, self.host), TRY_FIRST)
         return next(self._examine([candidate], ANY, None, set(), set()))
 
+    def can_run(self, program: str) -> bool:
+        """Return whether a program on PATH can be run: it is no shim, or the active version of its manager provides it."""
+        ((candidate, _),) = self._resolve_shims([Candidate(program, "path")])
+        return not candidate.note
+
     def results(
         self,
         spec: InterpreterSpec,
