@@ -392,6 +392,11 @@ class TestConda:
         tree.environ["CONDA_PREFIX"] = tree.at("opt/conda")
         assert self.here(tree) == ["opt/conda/bin/python3.12"]
 
+    def test_an_environment_elsewhere_yields_itself(self, tree: Tree) -> None:
+        tree.files("home/envs/work/conda-meta/history", "home/envs/work/bin/python3.10")
+        tree.environ["CONDA_PREFIX"] = tree.at("home/envs/work")
+        assert self.here(tree) == ["home/envs/work/bin/python3.10"]
+
     def test_the_base_is_derived_from_the_conda_command(self, tree: Tree) -> None:
         tree.files("opt/conda/conda-meta/history", "opt/conda/bin/python3.12", "opt/conda/bin/conda")
         tree.environ["CONDA_EXE"] = tree.at("opt/conda/bin/conda")
