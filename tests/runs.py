@@ -74,6 +74,9 @@ SLOW: dict[str, Choice] = {
     "targets/*": few(1),
     "discovery/test_probe.py::test_an_environment_is_resolved_to_its_base_interpreter": each("kind"),
     "discovery/test_version_managers.py::test_a_shim_of_mise_*": few(2),
+    "discovery/test_version_managers.py::test_a_wrapper_*": few(1),
+    "discovery/test_builds.py::test_a_debug_build_is_recorded_*": few(1),
+    "discovery/test_builds.py::test_an_environment_of_a_debug_build_*": few(1),
     "discovery/test_probe.py::test_the_scheme_matches_an_environment_created_by_venv": few(3),
     # Every shell: one case for each kind of check in its activator's contract, and one session in each mode.
     "shells/*::test_contract": each("check"),

@@ -309,7 +309,7 @@ def test_a_read_only_cache_has_to_exist(tmp_path: Path, env: dict[str, str]) -> 
     from virtualenv import cli_run
 
     arguments = [str(tmp_path / "env"), "--read-only-app-data", "--app-data", str(tmp_path / "cache")]
-    with pytest.raises(RuntimeError, match="read-only app data directory .* does not exist"):
+    with pytest.raises(RuntimeError, match=r"read-only app data directory .* does not exist"):
         cli_run(arguments, env=env)
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "cache").mkdir()
