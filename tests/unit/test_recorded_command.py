@@ -9,7 +9,7 @@ import pytest
 from cloche.lifecycle.reader import creator_of
 from cloche.lifecycle.recorded_command import parse_command, recorded_destination, replace_interpreter, venv_options
 from cloche.model.interpreter import Host
-from cloche.model.request import Wanted
+from cloche.model.plan import Wanted
 from cloche.planning.pyvenv_cfg import quote_word, seed_options
 
 

@@ -10,7 +10,7 @@ import os
 import stat
 
 from cloche.discovery.installation_roots import mise_data_directory
-from cloche.fs.files import read_at_most
+from cloche.fs import read_at_most
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from shlex import quote
 from cloche.discovery.base_interpreter import build_in_name
 from cloche.discovery.describe import describe_interpreter
 from cloche.errors import DestinationError
-from cloche.fs.files import list_names
+from cloche.fs import list_names
 from cloche.lifecycle.recorded_command import venv_options
 from cloche.model.environment import Environment, Layout
 from cloche.model.value import TYPE_CHECKING

@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche.cpython import keyed_hash
-from cloche.fs.files import list_names, read_regular_file, replace_file
+from cloche.fs import list_names, read_regular_file, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
