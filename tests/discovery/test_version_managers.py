@@ -212,7 +212,13 @@ def test_a_path_in_the_configuration_of_mise_is_used_outside_the_project(mise: P
     assert mise.version() == "3.13.0"
     shutil.copytree(os.path.join(prefix, "bin"), mise.directory / "own" / "bin", symlinks=True)
     mise.write("project/mise.toml", '[tools]\npython = "path:./own"\n')
-    assert mise.version().endswith("which may be part of the current project; to use it, request this path")
+    (mise.home / "bin").mkdir()
+    (mise.home / "bin" / "python3").symlink_to(require("mise"))
+    for directory in (mise.shims, str(mise.home / "bin")):
+        mise.shims = directory
+        assert mise.version().endswith("which may be part of the current project; to use it, request this path")
+    mise.write("project/mise.toml", '[tools]\npython = "3.12"\n')
+    assert mise.version() == "3.12.1"
 
 
 def test_mise_installs_nothing_and_reports_a_configuration_that_is_not_trusted(mise: Project) -> None:

@@ -92,10 +92,11 @@ def _checked_path(shim: str, target: str, host: Host) -> tuple[str, str]:
     """
     if not os.path.isabs(target):
         return "", f"is a shim, but its version manager prints `{target}`, which is not an absolute path"
-    data = os.path.dirname(os.path.dirname(shim))
+    data, directory = os.path.split(os.path.dirname(shim))
     real, cwd, home = (os.path.realpath(path or "/") for path in (target, host.cwd, host.environ.get("HOME", "")))
     shared = os.path.commonpath([real, cwd]) if host.os_name != "nt" else "/"
-    if not _is_within(target, data) and not _is_within(home, shared):
+    is_managed = directory == "shims" and _is_within(target, data)  # the user has put this directory on PATH
+    if not is_managed and not _is_within(home, shared):
         return "", f"is a shim of `{target}`, which may be part of the current project; to use it, request this path"
     return target, ""
 
@@ -136,7 +137,7 @@ def _answer(command: tuple[str, ...], process: subprocess.Popen[bytes] | OSError
         output, errors = process.communicate(timeout=max(0, deadline - monotonic()))
     except subprocess.TimeoutExpired:
         return Answer(reason=f"{shown} does not respond in time")
-    if (text := os.fsdecode(output).strip()) and len(text.splitlines()) == 1:
+    if (text := os.fsdecode(output).strip()) and "\n" not in text:
         return Answer(text)
     said = " ".join(errors.decode("utf-8", "replace").split())[:MAX_REASON]
     printable = "".join(letter if letter.isprintable() else " " for letter in said)
