@@ -37,16 +37,15 @@ def find_project_request(
 
     :param warnings: receives a message for each source that has no valid line, and for a pin that is not installed.
     """
-    warnings = [] if warnings is None else warnings
     for origin, lines in _version_sources(host, inputs):
         for line in lines:
             if request := request_in_line(line, host, inputs):
-                if general := pin_made_general(line, request):
+                if warnings is not None and (general := pin_made_general(line, request)):
                     warnings.append(
                         f"{origin} asks for `{general}`: no installation has this name, so any `{request}` is accepted"
                     )
                 return (request,), origin
-        if lines:
+        if lines and warnings is not None:
             warnings.append(f"{origin} was ignored: `{lines[0][:100]}` is not a valid Python request")
     for directory in _directory_and_parents(host.cwd):
         path = os.path.join(directory, "pyproject.toml")

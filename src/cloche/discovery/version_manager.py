@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from cloche.discovery.probe import kill_process_tree
 from cloche.errors import reason_of
 from cloche.model.value import value
+from cloche.programs import SHELL_VARIABLES, python_environ
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,9 +26,8 @@ if TYPE_CHECKING:
 TIMEOUT = 5.0
 """Seconds that all questions together may take."""
 
-REMOVED_VARIABLES = ("BASHOPTS", "BASH_ENV", "CDPATH", "ENV", "PYENV_DEBUG", "SHELLOPTS", "__PYVENV_LAUNCHER__")
-REMOVED_PREFIXES = ("BASH_FUNC_", "PYTHON")
-"""Variables, and prefixes of variables, that would change how a version manager runs."""
+REMOVED_VARIABLES = SHELL_VARIABLES | {"BASHOPTS", "CDPATH", "PYENV_DEBUG", "SHELLOPTS"}
+"""Variables that would change how a version manager runs, which may be a shell script."""
 
 SETTINGS = {
     "MISE_COLOR": "0",
@@ -121,8 +121,8 @@ def clean_environ(host: Host) -> Mapping[str, str]:
     """Return the environment variables for a version manager; PATH has only absolute entries."""
     kept = {
         name: text
-        for name, text in host.environ.items()
-        if name not in REMOVED_VARIABLES and not name.startswith(REMOVED_PREFIXES)
+        for name, text in python_environ(host.environ).items()
+        if name not in REMOVED_VARIABLES and not name.startswith("BASH_FUNC_")
     }
     separator = ";" if host.os_name == "nt" else ":"
     path = separator.join(filter(os.path.isabs, kept.get("PATH", "").split(separator)))
