@@ -11,7 +11,7 @@ import os
 from cloche.apply.file_list import read_file_list
 from cloche.errors import SeedError
 from cloche.fs.checksums import digest_of, format_row, prefix_rows
-from cloche.fs.files import read_regular_file
+from cloche.fs.files import is_unicode, read_regular_file
 from cloche.model.operations import InstallTree, MakeDir, Write
 from cloche.model.value import TYPE_CHECKING
 from cloche.shells.template import render, resource
@@ -108,7 +108,7 @@ def shebang_lines(python: str, platform: str, coding: bytes = CODING) -> bytes:
     """
     path = python.encode("utf-8", "surrogateescape")
     limit = SHEBANG_LIMIT_MACOS if platform == "darwin" else SHEBANG_LIMIT
-    if len(path) + 3 <= limit and len(path.split()) == 1 and path == path.strip() and _is_text(python):
+    if len(path) + 3 <= limit and len(path.split()) == 1 and path == path.strip() and is_unicode(python):
         return b"#!" + path + b"\n" + coding
     return b'#!/bin/sh\n%s""":"\nexec %s "$0" "$@"\n"""\n' % (coding, _shell_word(python))
 
@@ -217,17 +217,12 @@ def _shell_word(path: str) -> bytes:
 
 def _shell_runs(path: str) -> Iterator[tuple[str, str]]:
     """Yield the parts of a path, each with its kind: `expanded` (by a shell), `binary` (not UTF-8) or `text`."""
-    kinds = ["expanded" if letter in "$`" else "text" if _is_text(letter) else "binary" for letter in path]
+    kinds = ["expanded" if letter in "$`" else "text" if is_unicode(letter) else "binary" for letter in path]
     start = 0
     for end in range(1, len(path) + 1):
         if end == len(path) or kinds[end] != kinds[start]:
             yield kinds[start], path[start:end]
             start = end
-
-
-def _is_text(path: str) -> bool:
-    """Return whether a path is UTF-8 on disk; other bytes are lone surrogates in Python (PEP 383)."""
-    return not any("\ud800" <= character <= "\udfff" for character in path)
 
 
 def _headers_directory(image: Image, environment: Environment) -> str:

@@ -6,7 +6,7 @@ import re
 
 from cloche import Environment, Inexpressible, Interpreter, Script, hookimpl, relocatable, render, resource
 from cloche.shells import python
-from cloche.shells.family import PLAIN
+from cloche.shells.family import PLAIN, refuse_unwritable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,10 +32,7 @@ class Xonsh:
 
         :raises cloche.Inexpressible: the text contains NUL or is not Unicode.
         """
-        if "\0" in text:
-            raise Inexpressible("xonsh cannot express a NUL character in an environment variable")
-        if any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise Inexpressible("xonsh cannot export a name that is not Unicode")
+        refuse_unwritable(text, "xonsh")
         return ascii(text).replace("$", "\\x24")
 
     def scripts(self, environment: Environment) -> list[Script]:
