@@ -40,7 +40,7 @@ def find_project_request(
         for name in (".python-version", ".python-versions"):
             path = os.path.join(directory, name)
             if text := _read_text_file(path, MAX_VERSION_FILE_BYTES, inputs):
-                lines = [line for raw in text.splitlines() if (line := raw.partition("#")[0].strip())]
+                lines = [line for raw in text.split("\n") if (line := raw.partition("#")[0].strip())]
                 for line in lines:
                     if (
                         request := parse_request(line)
@@ -124,7 +124,7 @@ def _plain_string(text: str) -> str | None:
     if '"""' in text or "'''" in text or text.count("requires-python") != 1:
         return None
     table = ""
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if line.startswith("["):
             table = line.strip()
         key, found, rest = line.partition("=")
