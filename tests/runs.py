@@ -86,6 +86,8 @@ SLOW: dict[str, Choice] = {
     "shells/test_posix_shells.py::test_nothing_in_names_is_expanded_or_run": few(3),
     "shells/test_posix_shells.py::test_any_text_can_be_quoted": few(3),
     "shells/test_posix_shells.py::test_*prompt*": few(3),
+    "shells/test_unusual_sessions.py::test_every_option_of_zsh_*": few(6),
+    "shells/test_unusual_sessions.py::*": each("shell"),
     "shells/test_relocatable_activation.py::test_the_directory_can_have_any_name": few(2),
     "shells/test_relocatable_scripts.py::test_the_directory_can_have_any_name": few(2),
     "cli/test_completion.py::test_names_of_directories_are_quoted": few(3),

@@ -392,6 +392,28 @@ def test_a_moved_environment_is_activated_at_its_new_path(tmp_path: Path) -> Non
     assert run(script, tmp_path).texts == [str(root) for root in roots]
 
 
+@pytest.mark.parametrize("options", ["ReadOnly", "Constant"])
+def test_a_prompt_that_cannot_be_replaced_is_kept(tmp_path: Path, options: str) -> None:
+    """Also if each error ends the script."""
+    script = f"""
+        function prompt {{ 'mine>' }}
+        Set-Item -LiteralPath function:prompt -Value $function:prompt -Options {options}
+        $ErrorActionPreference = 'Stop'
+        snapshot
+        . {make(tmp_path / "env")}
+        tell $env:VIRTUAL_ENV
+        tell (prompt)
+        deactivate
+        snapshot
+    """
+
+    done = run(script, tmp_path)
+
+    before, after = done.snapshots
+    assert done.texts == [f"{tmp_path}/env", "mine>"]
+    assert after == before
+
+
 def test_evaluated_text_activates_the_original_path(tmp_path: Path) -> None:
     """If the text is evaluated, or copied into another script."""
     make(tmp_path / "env")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cloche.shells.words import Word
 
-UNREADABLE = {"\n": "a newline", "\r": "a carriage return", "\x1a": "an end-of-file character"}
+UNREADABLE = {"\0": "a NUL character", "\n": "a newline", "\r": "a carriage return", "\x1a": "an end-of-file character"}
 """Characters at which cmd stops reading a batch file or line, or which it drops, with their names."""
 
 SPECIAL = '^&|<>()"'
