@@ -222,7 +222,8 @@ def test_nothing_in_the_current_directory_is_imported(place: str, call: str, tmp
     for name in ("os", "site", "planted_too", "posixpath", "stat"):
         (cwd / f"{name}.py").write_text("print('planted')\nraise SystemExit(9)\n")
     place = place.format(cwd=cwd)
-    program = f"import sys; sys.path.insert(0, {place!r}); before = list(sys.path)\n{call}\nassert sys.path[-len(before):] == before"
+    before = f"import sys; sys.path.insert(0, {place!r}); before = list(sys.path)"
+    program = f"{before}\n{call}\nassert sys.path[-len(before):] == before"
     path = str(tmp_path / "env/bin/activate_this.py")
     done = subprocess.run(
         [pyenv("3.11"), "-I", "-c", program.format(path=path)], cwd=cwd, capture_output=True, text=True, check=False

@@ -195,3 +195,14 @@ def test_deactivation_removes_the_function_and_all_variables(terminal: Terminal,
     variables = (tmp_path / "variables").read_text()
     assert "ELVISH" not in variables
     assert "VIRTUAL" not in variables
+
+
+def test_a_moved_environment_reports_it_and_changes_nothing(elvish: str, tmp_path: Path) -> None:
+    path = write_script(tmp_path, "old").replace("old", "new")
+    (tmp_path / "old").rename(tmp_path / "new")
+
+    lines = run(elvish, tmp_path, f"try {{ eval (slurp < {path}) }} catch e {{ echo $e[reason][content] }}; env")
+
+    assert lines[0] == "this environment was moved; to repair it, type: cloche doctor --fix ENVIRONMENT"
+    assert not [line for line in lines if "VIRTUAL" in line or "_ELVISH_" in line]
+    assert "PATH=/usr/bin:/bin" in lines

@@ -167,5 +167,5 @@ def is_same_file(first: str, second: str) -> bool:
     """Return whether two paths lead to the same file or directory; False if one of them does not exist."""
     try:
         return os.path.samefile(first, second)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: the locale cannot express a path
         return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 from cloche.errors import UsageError
 from cloche.fs.files import is_unicode, lines_of
 from cloche.model import VERSION
+from cloche.model.environment import as_written
 from cloche.model.interpreter import path_module
 from cloche.model.value import TYPE_CHECKING
 
@@ -48,7 +49,7 @@ def settings_for(
         "version": ".".join(str(part) for part in interpreter.version[:3]),
         "executable": path_module(interpreter.os_name).realpath(interpreter.executable),
         "command": " ".join(
-            quote_word(word, host.os_name) for word in command_for(target, blueprint, environment, host)
+            quote_word(as_written(word), host.os_name) for word in command_for(target, blueprint, environment, host)
         ),
         "cloche": VERSION,
     }

@@ -47,6 +47,10 @@ def add_environment(script, os, site):
     if os.path.join(root, bin_name) != bin_directory:
         raise AssertionError(USAGE)
 
+    # These texts have the right bytes in UTF-8, whatever the locale.
+    texts = (__CLOCHE_PROMPT__, __CLOCHE_TCL_LIBRARY__, __CLOCHE_TK_LIBRARY__)
+    prompt, tcl, tk = (os.fsdecode(text.encode("utf-8", "surrogateescape")) for text in texts)
+
     def put_first(name, path):
         others = os.environ.get(name, "").split(os.pathsep)
         os.environ[name] = os.pathsep.join([path] + [other for other in others if other not in ("", path)])
@@ -55,11 +59,11 @@ def add_environment(script, os, site):
     put_first("PKG_CONFIG_PATH", os.path.join(root, "lib", "pkgconfig"))
     os.environ.pop("PYTHONHOME", None)
     os.environ["VIRTUAL_ENV"] = root
-    os.environ["VIRTUAL_ENV_PROMPT"] = os.path.basename(root) if __CLOCHE_NAMING__ == "directory" else __CLOCHE_PROMPT__
-    if __CLOCHE_TCL_LIBRARY__:
-        os.environ["TCL_LIBRARY"] = __CLOCHE_TCL_LIBRARY__
-    if __CLOCHE_TK_LIBRARY__:
-        os.environ["TK_LIBRARY"] = __CLOCHE_TK_LIBRARY__
+    os.environ["VIRTUAL_ENV_PROMPT"] = os.path.basename(root) if __CLOCHE_NAMING__ == "directory" else prompt
+    if tcl:
+        os.environ["TCL_LIBRARY"] = tcl
+    if tk:
+        os.environ["TK_LIBRARY"] = tk
 
     # `addsitedir` appends the directory and those in its .pth files.
     others = set(sys.path)
