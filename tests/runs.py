@@ -113,6 +113,8 @@ SLOW: dict[str, Choice] = {
     "integration/test_odd_places.py::test_unsupported_system_calls_have_fallbacks": few(1),
     "integration/test_odd_places.py::*": NONE,
     "integration/test_locales.py::*": few(2),
+    "integration/test_any_name.py::test_a_name_at_which_a_line_may_end": few(2),
+    "integration/test_any_name.py::*": NONE,
     "integration/test_relocatable.py::test_an_environment_of_*": NONE,
     "integration/test_relocatable.py::test_doctor_*": NONE,
     "integration/test_relocatable.py::test_move_and_upgrade_*": NONE,

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 import cloche
-from cloche.testing import HOSTILE, Shell, Terminal, activator_contract, fake_environment, plugin_contract
+from cloche.testing import (
+    HOSTILE,
+    Shell,
+    Terminal,
+    activator_contract,
+    fake_environment,
+    plugin_contract,
+    require_program,
+)
 from cloche_nushell import activator
 
 if TYPE_CHECKING:
@@ -31,11 +38,7 @@ test_activator = activator_contract(activator, SHELL)
 
 @pytest.fixture
 def nu() -> str:
-    path = shutil.which("nu")
-    if path is None:
-        reason = "`nu` is not on PATH"
-        pytest.fail(reason) if os.environ.get("CLOCHE_REQUIRE_ALL") == "1" else pytest.skip(reason)
-    return path
+    return require_program("nu")
 
 
 def write_script(directory: Path, name: str, prompt: str = "") -> str:

@@ -39,7 +39,7 @@ PLUGIN_KINDS: tuple[Kind, ...] = ("packed", "python-discovery")
 """Directories that `cloche-virtualenv` adds: wheels packed from images, and probe results in virtualenv's form."""
 
 TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
-# This is the cache of cloche. You can delete it at any time: cloche creates its contents again.
+# This directory is the cache of cloche. You can delete it at any time; cloche creates it again.
 # See https://bford.info/cachedir/
 """
 
