@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.builtin.activators.bash import activator
+from cloche.builtin.activators import bash as activator
 from tests.shells.driver import Outcome, attempt, build, run, sections, state
 from tests.shells.test_posix_shells import FULL, PROLOGUE, SHELLS, cycle, needs_path, source, states
 from tests.tools import require

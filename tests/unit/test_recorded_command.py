@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cloche.lifecycle.recorded_command import parse_command, recorded_destination, replace_interpreter
-from cloche.model.request import Wanted
+from cloche.model.plan import Wanted
 from cloche.planning.pyvenv_cfg import quote_word, seed_options
 from tests.properties import examples
 from tests.tools import require

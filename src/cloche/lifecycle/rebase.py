@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cloche.discovery import find_interpreter
 from cloche.errors import InterpreterNotFound
-from cloche.fs.files import lines_of
+from cloche.fs import lines_of
 from cloche.fs.inputs import UNRECORDED
 from cloche.lifecycle.reader import implementation_and_build, recorded_version
 from cloche.lifecycle.recorded_command import replace_interpreter
@@ -101,7 +101,7 @@ def resolves_to_file(overlay: Overlay, path: str) -> bool:
 
 def copied_executables(environment: Environment, interpreter: Interpreter, session: Session) -> list[Copy]:
     """Return the operations that copy the interpreter's executables into an environment."""
-    from cloche.model.request import EnvironmentSpec
+    from cloche.model.plan import EnvironmentSpec
 
     spec = EnvironmentSpec(creator="copy", wanted=None, activators=())
     blueprint = resolve(spec, interpreter, "", session.registry, session.seed_store, UNRECORDED)

@@ -7,7 +7,7 @@ shell, so both can express any text. Any other value that does not fit on a line
 from __future__ import annotations
 
 from cloche.errors import UsageError
-from cloche.fs.files import is_unicode, lines_of
+from cloche.fs import is_unicode, lines_of
 from cloche.model import VERSION
 from cloche.model.environment import as_written
 from cloche.model.interpreter import path_module
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host
-    from cloche.model.plan import Blueprint
-    from cloche.model.request import Target, Wanted
+    from cloche.model.plan import Blueprint, Target, Wanted
 
 NAME = "pyvenv.cfg"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cloche import Environment, Interpreter, Script, hookimpl, relocatable, render, resource
-from cloche.shells.family import PLAIN, refuse_unwritable
+from cloche.shells import PLAIN, refuse_unwritable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
