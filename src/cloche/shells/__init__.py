@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 
 from cloche.errors import Inexpressible
-from cloche.fs import is_unicode
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -52,6 +51,8 @@ def refuse_unwritable(text: str, shell: str) -> None:
     :param shell: the name of the shell, for the message.
     :raises Inexpressible: the text contains NUL, which ends an environment variable, or is not Unicode.
     """
+    from cloche.fs import is_unicode  # a plugin that is only imported does not need it
+
     if "\0" in text:
         raise Inexpressible(f"{shell} cannot express a NUL character")
     if not is_unicode(text):
