@@ -195,6 +195,8 @@ class Search:
                 continue
             probed = self._probed[path or started]
             found = probed.interpreter
+            if found is not None and (problem := base_interpreter.find_problem(found)):
+                probed, found = ProbeResult(reason=problem), None
             if found is None:
                 if candidate.found_by == TRY_FIRST:
                     self._unusable_try_first[candidate.path] = probed.reason
@@ -327,6 +329,8 @@ def _version_order(interpreter: Interpreter) -> tuple[int, ...]:
 
 def locate_executable(path: str, host: Host) -> str:
     """Return the executable for a path from the command line: the file itself, or the Python in the directory."""
+    if not os.path.lexists(path):
+        path = path.strip()  # `set VARIABLE=value & …` in cmd sets a value with a space at its end
     if path.startswith("~"):
         user_home = host.environ.get("HOME") or host.environ.get("USERPROFILE", "")
         path = user_home + path[1:] if path[1:2] in ("", "/", "\\") and user_home else os.path.expanduser(path)

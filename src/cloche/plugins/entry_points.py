@@ -131,7 +131,7 @@ def parse_metadata_name(metadata: str) -> tuple[str, str]:
 def parse_section(text: str, name: str) -> Iterator[tuple[str, str]]:
     """Yield the (name, value) pairs of one section of an `entry_points.txt` (entry points specification)."""
     inside = False
-    for line in text.splitlines():
+    for line in text.split("\n"):
         line = line.strip()
         if line.startswith("["):
             inside = line == f"[{name}]"
