@@ -400,7 +400,7 @@ def test_a_prompt_that_cannot_be_replaced_is_kept(tmp_path: Path, options: str) 
     """Also if each error ends the script."""
     script = f"""
         function prompt {{ 'mine>' }}
-        Set-Item -LiteralPath function:prompt -Value $function:prompt -Options {options}
+        Set-Item -Path function:prompt -Value $function:prompt -Options {options}
         $ErrorActionPreference = 'Stop'
         snapshot
         . {make(tmp_path / "env")}
