@@ -608,7 +608,13 @@ def test_nothing_in_the_prompt_of_bash_runs_in_any_locale(locale: str, tmp_path:
     lines = [
         line
         for script in scripts
-        for line in (source(script).strip(), "shopt -s promptvars", "shopt -u promptvars", "set -o posix", "set +o posix")
+        for line in (
+            source(script).strip(),
+            "shopt -s promptvars",
+            "shopt -u promptvars",
+            "set -o posix",
+            "set +o posix",
+        )
     ]
     script = "\n".join([*lines, "echo done", "exit", ""])
     cwd = tmp_path / "cwd"

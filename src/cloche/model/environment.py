@@ -34,6 +34,14 @@ def as_written(text: str) -> str:
     return text.encode(encoding, "surrogateescape").decode("utf-8", "surrogateescape")
 
 
+def as_read(text: str) -> str:
+    """Return the path or argument for which `as_written` returns this text."""
+    encoding = sys.getfilesystemencoding()
+    if encoding == "utf-8":
+        return text
+    return text.encode("utf-8", "surrogateescape").decode(encoding, "surrogateescape")
+
+
 @value
 class Layout:
     """The paths in an environment, relative to its root; most of them come from the interpreter's sysconfig scheme."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from cloche.errors import UsageError
 from cloche.fs import is_unicode, lines_of
 from cloche.model import VERSION
-from cloche.model.environment import as_written
+from cloche.model.environment import as_read, as_written
 from cloche.model.interpreter import path_module
 from cloche.model.value import TYPE_CHECKING
 
@@ -28,6 +28,9 @@ MAX_BYTES = 32 * 1024 - 1
 Older versions, PyPy and the Windows launchers read only the first 4 to 16 KiB, in which they look for `home`. It is
 therefore the first setting.
 """
+
+PATHS = frozenset({"home", "executable", "base-prefix", "base-exec-prefix", "base-executable"})
+"""The keys whose values are paths of the base interpreter. Python opens them in its file-system encoding."""
 
 ADDED_KEY = "added-to-directory"
 """The key that marks an environment which was added to a directory with other files in it."""
@@ -151,7 +154,7 @@ def format_settings(settings: Mapping[str, str]) -> str:
     :raises UsageError: a line cannot hold a value, or the file would be too large for Python.
     """
     lines = {}
-    for key, text in settings.items():
+    for key, text in with_paths_as_written(settings).items():
         written = repr(text) if key == "prompt" else text
         if problem := find_problem(written):
             raise UsageError(
@@ -168,6 +171,23 @@ def format_settings(settings: Mapping[str, str]) -> str:
             hint=f"use a shorter `{longest}`",
         )
     return "".join(lines.values())
+
+
+def with_paths_as_written(settings: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the settings with each path as the text that the Python of the environment reads."""
+    if not uses_utf_8(settings):
+        return settings
+    return {key: as_written(text) if key in PATHS else text for key, text in settings.items()}
+
+
+def uses_utf_8(settings: Mapping[str, str]) -> bool:
+    """Return whether the Python of an environment opens paths in UTF-8 in every locale, as 3.15 and later do (PEP 686).
+
+    Older versions use the encoding of the locale, so a path that they read in `pyvenv.cfg` is the text in that encoding.
+    """
+    version = settings.get("version_info") or settings.get("version") or ""
+    parts = version.split(".")[:2]
+    return len(parts) == 2 and all(map(str.isdecimal, parts)) and tuple(map(int, parts)) >= (3, 15)
 
 
 def size_of(lines: Mapping[str, str]) -> int:
@@ -193,6 +213,8 @@ def parse_settings(text: str) -> dict[str, str]:
         key, setting = key.strip().lower(), setting.strip()
         if found and key and not key.startswith("#"):
             settings.setdefault(key, unquote_prompt(setting) if key == "prompt" else setting)
+    if not text.isascii() and uses_utf_8(settings):
+        settings.update((key, as_read(settings[key])) for key in PATHS.intersection(settings))
     return settings
 
 
