@@ -96,7 +96,6 @@ def test_a_read_only_prompt_stays_as_it_is(shell: list[str], tmp_path: Path) -> 
         ("bash", "readonly -f deactivate"),
         ("bash posix", "readonly -f deactivate"),
         ("yash", "typeset -fr deactivate"),
-        ("yash posix", "command typeset -fr deactivate"),
     ],
 )
 def test_a_read_only_function_is_reported_and_nothing_changes(

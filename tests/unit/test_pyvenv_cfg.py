@@ -1,0 +1,25 @@
+"""Test the encoding of paths in `pyvenv.cfg`; `tests/targets/test_locales.py` does it with real interpreters."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from cloche.planning.pyvenv_cfg import PATHS, format_settings, parse_settings
+
+
+@pytest.mark.parametrize(
+    ("version", "written"),
+    [("3.14.9.final.0", "/Ã©"), ("3.15.0.alpha.1", "/é"), ("3.15", "/é"), ("4.0.0", "/é"), ("", "/Ã©"), ("x.y", "/Ã©")],
+)
+def test_paths_are_written_as_the_target_reads_them(
+    version: str, written: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a locale whose encoding is ISO-8859-1, where the directory `é` in UTF-8 has the name `Ã©` for Python."""
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "iso8859-1")
+    settings = {**dict.fromkeys(sorted(PATHS), "/Ã©"), "version_info": version, "prompt": "Ã©", "other": "Ã©"}
+    text = format_settings(settings)
+    assert f"home = {written}\n" in text
+    assert text.count(written) == len(PATHS)
+    assert parse_settings(text) == settings
