@@ -397,9 +397,10 @@ def test_every_warm_module_exists() -> None:
 
 
 def dependencies() -> set[str]:
-    """Return the names of the declared dependencies; each has a package of the same name."""
+    """Return the names of the packages in the declared dependencies: those of the dependencies, with few exceptions."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return {re.split(r"[^\w]", requirement)[0] for requirement in project["dependencies"]}
+    names = {re.split(r"[^\w]", requirement)[0] for requirement in project["dependencies"]}
+    return {{"pyelftools": "elftools"}.get(name, name) for name in names}
 
 
 def test_only_declared_dependencies_are_imported() -> None:
