@@ -89,7 +89,13 @@ def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newe
         interpreter = session.find(EnvironmentSpec(pythons=specs)).interpreter
     current = info.environment.interpreter
     wanted = tuple(distribution.key for distribution in info.seeds) if seeds == "newest" else ()
-    if is_usable(case) and is_created_for(info, interpreter):
+    if info.is_portable:
+        if current is not None and (current.implementation, current.version) == (
+            interpreter.implementation,
+            interpreter.version,
+        ):
+            return UpgradePlan("nothing", case, interpreter, seeds=wanted)
+    elif is_usable(case) and is_created_for(info, interpreter):
         if current is not None and interpreter.executable == current.executable and is_recorded(info, interpreter):
             return UpgradePlan("nothing", case, interpreter, seeds=wanted)
         if current is None or has_same_abi(current, interpreter):
