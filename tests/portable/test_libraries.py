@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.fs.elf import DynamicFile, NotEditable, read_dependencies
+from cloche.model.runtime import BinaryEdits
+from cloche.store.runtimes import edited
 from tests.interpreters import pyenv
 from tests.portable.conftest import BUILDS, find_base, run, run_in
 from tests.tools import require
@@ -138,6 +140,25 @@ def test_a_search_path_is_added(tmp_path: Path) -> None:
 
     assert run(program).returncode == 0
     assert read_dependencies(bytes(file.content)).search_path == ("$ORIGIN/../lib",)
+
+
+@pytest.mark.parametrize(("linked", "expected"), [("lib/libf.so", ()), ("-lf", ("$ORIGIN/../lib",))])
+def test_a_search_path_is_added_only_where_a_renamed_library_is_looked_for(
+    tmp_path: Path, linked: str, expected: tuple[str, ...]
+) -> None:
+    """An executable may also name its library by a path, as those of python-build-standalone do."""
+    (tmp_path / "lib").mkdir()
+    compiled(tmp_path)
+    (tmp_path / "f.so").rename(tmp_path / "lib" / "libf.so")
+    (tmp_path / "main.c").write_text("int f(void); int main(void) { return f() - 1; }")
+    subprocess.run([require("gcc"), "main.c", "-Llib", linked, "-o", "main"], check=True, cwd=tmp_path)
+    edits = BinaryEdits("$ORIGIN/../lib", "rpath", "if renamed", (("libf.so", "libg.so"),))
+
+    found = read_dependencies(edited((tmp_path / "main").read_bytes(), edits))
+
+    assert found is not None
+    assert found.search_path == expected
+    assert ("libg.so" if expected else "lib/libf.so") in found.needed
 
 
 def test_a_search_path_that_is_too_short_is_refused(tmp_path: Path) -> None:

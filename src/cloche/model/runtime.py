@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     SearchTag: TypeAlias = Literal["rpath", "runpath"]
     """`rpath` comes before `LD_LIBRARY_PATH`, also for the libraries of libraries; `runpath` comes after it."""
 
+    AddSearchPath: TypeAlias = Literal["yes", "no", "if renamed"]
+
 
 GLIBC_LIBRARY = (
     r"(ld-linux[\w.-]*|ld64|linux-vdso|lib(c|m|dl|pthread|rt|util|resolv|anl|mvec|BrokenLocale|nss_\w+|thread_db))\.so[.\d]*"
@@ -26,8 +28,8 @@ class BinaryEdits:
     search_path: str = ""
     """Where it finds libraries, in place of what it contains: `$ORIGIN/../lib`; empty to keep that."""
     search_tag: SearchTag = "runpath"
-    add_search_path: str = "no"
-    """`yes` if the search path is also set where the file has none."""
+    add_search_path: AddSearchPath = "no"
+    """Whether the search path is also set in a file that has none: `if renamed` if it needs a renamed library by name."""
     renamed_libraries: tuple[tuple[str, str], ...] = ()
     """(old, new) names of libraries, of equal length."""
     replaced_text: tuple[tuple[bytes, bytes], ...] = ()

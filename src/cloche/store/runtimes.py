@@ -146,7 +146,9 @@ def edited(content: bytes, edits: BinaryEdits) -> bytes:
     for old_name, new_name in edits.renamed_libraries:
         file.rename_library(old_name, new_name)
     found = not edits.search_path or file.set_search_path(edits.search_path, edits.search_tag)
-    if not found and edits.add_search_path == "yes":
+    needed = file.dependencies.needed
+    by_name = any(new in needed for _, new in edits.renamed_libraries)
+    if not found and (edits.add_search_path == "yes" or (edits.add_search_path == "if renamed" and by_name)):
         file.add_search_path(edits.search_path, edits.search_tag)
     return bytes(file.content)
 

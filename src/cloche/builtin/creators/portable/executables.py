@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cloche.builtin.creators.portable.prefix import Prefix
     from cloche.model.environment import Layout
     from cloche.model.interpreter import Interpreter
+    from cloche.model.runtime import AddSearchPath
 
 LANDMARKS = {"cpython": ".port", "pypy": ".pyport"}
 """The names of the landmarks. Each is as long as the name that it replaces in the executable: `os.py`, `site.py`."""
@@ -40,7 +41,7 @@ def files(interpreter: Interpreter, layout: Layout, prefix: Prefix) -> Iterator[
     own, original = library_name(interpreter), os.path.basename(library)
     renamed = ((original, own),) if own != original else ()
     fixed = replaced_text(library or executable, interpreter, prefix)
-    adding = "yes" if renamed or is_wanted(layout, "carry-libraries") else "no"
+    adding: AddSearchPath = "yes" if is_wanted(layout, "carry-libraries") else "if renamed"
     yield RuntimeFile(f"{directory(interpreter)}/{LANDMARKS[interpreter.implementation]}", content=LANDMARK_TEXT)
     if interpreter.implementation == "pypy":  # the executable finds the library in its own directory
         edits = BinaryEdits(replaced_text=() if library else fixed)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cloche.builtin.creators.portable.prefix import Prefix
     from cloche.model.environment import Layout
     from cloche.model.interpreter import Interpreter
+    from cloche.model.runtime import AddSearchPath
 
 NEVER = (
     "__pycache__",
@@ -89,8 +90,9 @@ def walk(root: str, layout: Layout) -> Iterator[tuple[str, str, list[str]]]:
 def files(interpreter: Interpreter, layout: Layout, prefix: Prefix) -> Iterator[RuntimeFile]:
     """Yield the files of the standard library and what `sysconfig` refers to."""
     target = directory(interpreter)
-    carrying = is_wanted(layout, "carry-libraries")
-    adding = "yes" if interpreter.implementation == "pypy" and carrying else "no"  # its executable has a `DT_RUNPATH`
+    adding: AddSearchPath = "no"  # the search path of the executable is valid for them too, but PyPy has a `DT_RUNPATH`
+    if interpreter.implementation == "pypy" and is_wanted(layout, "carry-libraries"):
+        adding = "yes"
     for found, inside, names in walk(interpreter.stdlib, layout):
         for name in names:
             source, path = os.path.join(found, name), f"{target}/{inside}{name}"
