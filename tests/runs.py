@@ -110,6 +110,8 @@ SLOW: dict[str, Choice] = {
     "portable/test_libraries.py::test_*_in_a_root_*": NONE,
     "portable/test_lifecycle.py::test_the_whole_*": NONE,
     "portable/test_lifecycle.py::test_an_upgrade_*": NONE,
+    "portable/test_interpreters.py::test_it_is_the_base_*": NONE,
+    "portable/test_interpreters.py::test_environments_can_*": NONE,
     "portable/test_builds.py::*": NONE,
     "portable/test_failures.py::*": NONE,
     "portable/test_interpreters.py::test_it_never_runs_*": each("way"),

@@ -154,6 +154,20 @@ def test_environments_can_be_created_from_it(portable: Portable, cloche: Cloche,
         assert f"from {root}/" in output_of(root / "bin" / "pip", "--version")
 
 
+@every_build
+def test_it_is_the_base_of_another_portable_environment(portable: Portable, cloche: Cloche, tmp_path: Path) -> None:
+    done = cloche("other", "--creator", "portable", "-p", portable.python)
+    assert (done.code, done.err) == (0, ""), done
+    shutil.rmtree(portable.root)
+
+    root = tmp_path / "other"
+    assert output_of(root / "bin/python", "-c", "import ssl, sys; print(sys.prefix)") == str(root)
+    assert f"from {root}/" in output_of(root / "bin/pip", "--version")
+    assert str(portable.root).encode() not in b"".join(
+        path.read_bytes() for path in root.glob("lib/python*/_sysconfig*")
+    )
+
+
 @pytest.mark.parametrize("base", [build for build in BUILDS if build not in ("debian", "pypy")], indirect=True)
 def test_a_copy_of_its_executable_alone_does_not_start(portable: Portable, tmp_path: Path) -> None:
     """With the original name of its library, it would load that of another Python of its version."""

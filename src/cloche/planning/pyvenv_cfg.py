@@ -69,7 +69,8 @@ def settings_for(
         settings["relocatable"] = "true"  # uv uses the same key
     if blueprint.runtime:
         settings[PORTABLE_KEY] = "true"
-        settings.update((name, str(chosen)) for name, chosen in blueprint.layout.options.items())
+        chosen = blueprint.layout.options.items()
+        settings.update((name, "true" if setting is True else str(setting)) for name, setting in chosen if setting)
     else:
         settings["base-prefix"] = interpreter.prefix
         settings["base-exec-prefix"] = interpreter.exec_prefix

@@ -102,6 +102,8 @@ def changes(interpreter: Interpreter, files: Iterable[RuntimeFile]) -> Iterator[
 
 def with_addition(module: str, addition: str) -> bytes:
     """Return a module with an addition: before the functions that use it as they are defined, else at the end."""
+    if HEADING in module:
+        return module.encode()  # the base is a portable environment
     before, found, after = module.partition("\ndef get_path_names(")
     return f"{before}{HEADING}{addition}\n{found}{after}".encode()
 

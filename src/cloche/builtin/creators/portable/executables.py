@@ -73,6 +73,8 @@ def replaced_text(binary: str, interpreter: Interpreter, prefix: Prefix) -> tupl
             hint="check that the base interpreter is completely installed, and try again",
         ) from None
     edits = landmark_edits(interpreter)
+    if all(content.count(new) == 1 and old not in content for old, new in edits):
+        return ()  # it is the interpreter of a portable environment
     if interpreter.implementation == "cpython":
         encoded = [b"\0" + os.fsencode(text) + b"\0" for text in prefix.recorded]
         found = [text for text in encoded if content.count(text) == 1]

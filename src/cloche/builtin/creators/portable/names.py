@@ -46,7 +46,7 @@ def library_name(interpreter: Interpreter) -> str:
 
 def library_links(interpreter: Interpreter) -> Iterator[tuple[str, str]]:
     """Yield the other names of the shared library, as (path, target), for programs that are linked with it."""
-    own, original = library_name(interpreter), os.path.basename(interpreter.library)
-    if own != original:
-        yield f"lib/{original}", own
-        yield f"lib/{original.removesuffix('.1.0')}", own
+    own = library_name(interpreter)
+    if own.endswith(".so.1.p"):
+        yield f"lib/{own.removesuffix('p')}0", own
+        yield f"lib/{own.removesuffix('.1.p')}", own

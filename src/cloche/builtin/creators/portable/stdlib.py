@@ -33,8 +33,10 @@ NEVER = (
     "sitecustomize.py",
     "*.pyc",
     "_distutils_system_mod.py",
+    ".port",
+    ".pyport",
 )
-"""Names that are never taken: packages, and what belongs to the installation rather than to the library."""
+"""Names that are never taken: packages, and what belongs to the installation, or environment, rather than to the library."""
 
 ONLY_FULL = (
     "test",
@@ -158,7 +160,8 @@ def changed_text(inside: str, name: str, source: str, prefix: Prefix, interprete
         line, rest = text.split("\n", 1) if text.startswith("#!") else ("", text)
         return relative_text(("#!/usr/bin/env python3\n" if line else "") + rest, prefix)
     if not inside and name == "ssl.py":
-        return read_text(source) + certificates.ADDITION
+        text = read_text(source)
+        return text if certificates.ADDITION in text else text + certificates.ADDITION
     return ""
 
 
