@@ -11,6 +11,7 @@ from cloche.lifecycle.case import FIX, Finding
 from cloche.lifecycle.examination import is_same_file
 from cloche.lifecycle.reader import LIBRARY_NAME, recorded_version
 from cloche.lifecycle.rebase import PYTHON_NAME, version_like
+from cloche.planning.destination import forbids_execution
 from cloche.planning.pyvenv_cfg import parse_settings
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ def check_start(case: Case) -> Iterator[Finding]:
     elif examination.obstacle:
         message = "it is a pipe or a device, and every Python that starts here blocks on reading it"
         yield Finding("start-held-up", examination.obstacle, message, "remove it")
+    elif examination.failure and forbids_execution(os.path.realpath(executable)):
+        pass  # reported by `check_mount`
     elif examination.failure and case.info.is_portable:
         message = f"its Python does not start: {examination.failure}"
         remedy = "unpack or copy the environment again, or create it again with `cloche --creator portable --clear`"
@@ -162,6 +165,18 @@ def check_libraries(case: Case) -> Iterator[Finding]:
         if missing.library == "glibc" or not missing.path:
             remedy = "create the environment on a system that is as old as the oldest one that it will be used on"
         yield Finding("library-missing", missing.path or executable, f"`{missing.library}` {missing.reason}", remedy)
+
+
+def check_mount(case: Case) -> Iterator[Finding]:
+    """Report a file system that is mounted with `noexec`: no file in the environment can be executed."""
+    layout = case.environment.layout
+    if not forbids_execution(case.environment.path_to(layout.bin)):
+        return
+    starts = not case.examination.failure
+    effect = "its scripts can be run only as `python SCRIPT`" if starts else "its Python cannot start"
+    message = f"its file system is mounted with `noexec`, so {effect}"
+    remedy = "mount it with `exec`, or create the environment on another file system"
+    yield Finding("mount-noexec", layout.bin, message, remedy)
 
 
 def check_other_versions(case: Case) -> Iterator[Finding]:
