@@ -12,6 +12,7 @@ from cloche.fs.elf import MAGIC, read_dependencies
 from cloche.lifecycle.embedded_paths import walk_files
 from cloche.model.runtime import GLIBC_LIBRARY
 from cloche.model.value import value
+from cloche.programs import python_environ
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -116,7 +117,10 @@ def find_missing(root: str, needs: Needs, environ: Mapping[str, str]) -> list[Mi
 
 def loader_answer(loader: str, path: str, environ: Mapping[str, str]) -> str:
     """Return what the loader prints about the libraries of a file; empty if it cannot be run."""
-    variables = {**environ, "LD_TRACE_LOADED_OBJECTS": "1"}  # as `ldd` does; `--list` stops at a missing library
+    variables = {
+        **python_environ(environ),
+        "LD_TRACE_LOADED_OBJECTS": "1",
+    }  # as `ldd` does; `--list` stops at a missing library
     try:
         listed = subprocess.run(
             [loader, path], env=variables, capture_output=True, text=True, errors="replace", timeout=60
