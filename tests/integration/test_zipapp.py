@@ -54,7 +54,7 @@ def test_the_archive_creates_complete_environments_with_the_pip_of_the_target(cl
     """Debian's Python has no pip. If it runs the tests, the environments are for another Python."""
     bundled = Path(sysconfig.get_path("stdlib"), "ensurepip", "_bundled").glob("pip-*.whl")
     target = [] if any(bundled) else ["-p", pyenv("3.12")]
-    done = cloche("env", *target)
+    done = cloche("./env", *target)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("created env: ")
     scripts = {path.name for path in (cloche.directory / "env" / "bin").iterdir()}
@@ -63,11 +63,11 @@ def test_the_archive_creates_complete_environments_with_the_pip_of_the_target(cl
     check = subprocess.run([cloche.directory / "env/bin/python", "-m", "pip", "check"], capture_output=True, check=True)
     assert b"No broken requirements" in check.stdout
     assert cloche("doctor", "env").stdout.endswith("env: healthy\n")
-    assert cloche("env", "--clear", *target).stdout.startswith("replaced env: ")
+    assert cloche("./env", "--clear", *target).stdout.startswith("replaced env: ")
 
 
 def test_the_recorded_command_runs_the_archive(cloche: Archive) -> None:
-    assert cloche("env", "--no-seed").returncode == 0
+    assert cloche("./env", "--no-seed").returncode == 0
     config = cloche.directory / "env" / "pyvenv.cfg"
     [line] = [line for line in config.read_text().splitlines() if line.startswith("command = ")]
     again = subprocess.run(
@@ -96,7 +96,7 @@ def test_modules_beside_the_archive_are_not_imported(cloche: Archive) -> None:
     for name in ("pluggy.py", "cloche.py", "json.py", "pip.py"):
         (cloche.directory / name).write_text("raise SystemExit('imported')")
 
-    assert cloche("env", "--no-seed").returncode == 0
+    assert cloche("./env", "--no-seed").returncode == 0
     assert cloche("plugins", "--json").returncode == 0
 
 
