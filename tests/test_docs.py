@@ -241,7 +241,7 @@ def described_keys(heading: str) -> set[str]:
 @pytest.mark.parametrize(
     ("heading", "words"),
     [
-        ("`cloche DEST`", "new"),
+        ("`cloche DEST`", "./new"),
         ("`cloche pythons`", "pythons"),
         ("`cloche info`", "info env"),
         ("`cloche doctor`", "doctor env moved"),

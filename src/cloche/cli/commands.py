@@ -138,7 +138,7 @@ INEFFECTIVE = frozenset(
 COMMANDS = {
     command.name: command
     for command in (
-        CommandSpec("create", "create an environment", "cloche.cli.create:create", CREATE + VIRTUALENV, "DEST", 1, 1),
+        CommandSpec("create", "create an environment", "cloche.cli.create:create", CREATE + VIRTUALENV, "[DEST]", 0, 1),
         CommandSpec(
             "pythons",
             "list the interpreters that can be found, and why others are not used",
@@ -150,7 +150,7 @@ COMMANDS = {
             inherited_options=CREATE,
         ),
         CommandSpec(
-            "info", "describe an environment, whichever tool created it", "cloche.cli.info:info", (), "ENV", 1, 1
+            "info", "describe an environment, whichever tool created it", "cloche.cli.info:info", (), "[ENV]", 0, 1
         ),
         CommandSpec(
             "doctor",
@@ -160,7 +160,7 @@ COMMANDS = {
                 Option("fix", "repair what can be repaired", "flag", sources="argv"),
                 Option("find", "search a directory for environments", "list", "DIR", sources="argv"),
             ),
-            "ENV...",
+            "[ENV...]",
             0,
             -1,
         ),
@@ -194,8 +194,8 @@ COMMANDS = {
                 Option("dry-run", "do everything except replace the environment", "flag", sources="argv"),
                 Option("allow-loss", "continue without what cannot be carried over", "flag", sources="argv"),
             ),
-            "ENV",
-            1,
+            "[ENV]",
+            0,
             1,
         ),
         CommandSpec(
@@ -203,8 +203,8 @@ COMMANDS = {
             "run a command as if an environment were active",
             "cloche.cli.run:run",
             (),
-            "ENV",
-            1,
+            "[ENV]",
+            0,
             1,
             rest="CMD",
         ),
@@ -222,8 +222,8 @@ COMMANDS = {
                     sources="argv",
                 ),
             ),
-            "ENV",
-            1,
+            "[ENV]",
+            0,
             1,
         ),
         CommandSpec(
@@ -260,6 +260,7 @@ COMMANDS = {
             -1,
             choices=("bash", "fish", "nushell", "powershell", "tcsh", "zsh"),
         ),
+        CommandSpec("help", "show the help of a command", "cloche.cli.help:show_help", (), "[COMMAND]", 0, 1),
     )
 }
 """Every command by name; `create` is the default."""

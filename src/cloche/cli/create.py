@@ -25,7 +25,7 @@ def create(invocation: Invocation) -> int:
     host = invocation.host
     with invocation.open_session() as session:
         arguments, settings = invocation.arguments, invocation.settings
-        request = build_request(arguments.operands[0], settings, host)
+        request = build_request(arguments.operands[0] if arguments.operands else ".venv", settings, host)
         report.print_warnings(
             f"`--find-links` is set to `{directory}`, which is not a directory"
             for directory in settings.all("find-links")

@@ -7,8 +7,8 @@ from _thread import get_ident, start_new_thread
 from time import sleep
 
 from cloche.cli import report
-from cloche.cli.commands import COMMANDS
 from cloche.cli.invocation import Invocation
+from cloche.cli.parser import is_bare_word
 from cloche.cpython import signal
 from cloche.errors import ClocheError, PluginError, reason_of
 from cloche.model.value import TYPE_CHECKING
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from sys import UnraisableHookArgs
     from types import FrameType
-    from typing import Literal
 
     from cloche.plugins.guard import Source
 
@@ -65,37 +64,27 @@ def dispatch(invocation: Invocation) -> int:
         invocation.accept_plugin_options()
     invocation.arguments.check()
     if invocation.arguments.flag("help"):
-        return print_help(invocation)
+        from cloche.cli.help import print_help
+
+        return print_help(invocation.arguments.command, invocation)
     if invocation.arguments.flag("version"):
         return print_version()
+    if not invocation.argv:
+        from cloche.cli.help import short_help
+
+        report.print_result(short_help())
+        return 0
     return run_own_command(invocation)
 
 
 def plugins_with_command(invocation: Invocation) -> list[Source]:
     """Return the plugins that may offer a command with the name of the first operand."""
     position = invocation.arguments.first
-    if position < 0 or not is_command_name(invocation.argv[position]):
+    if position < 0 or not is_bare_word(invocation.argv[position]):
         return []
     from cloche.plugins.entry_points import command_sources
 
     return command_sources(invocation.argv[position], sys.path)
-
-
-def is_command_name(word: str) -> bool:
-    """Return whether a word may name a plugin's command, to skip the search for `.venv` and `./venv`."""
-    return word[:1].isalpha() and word not in COMMANDS and "/" not in word and "\\" not in word
-
-
-def print_help(invocation: Invocation) -> int:
-    from cloche.cli.help import help_text
-
-    command = invocation.arguments.command
-    spellings: Literal["all", "ours"] = "all" if invocation.arguments.count("verbose") else "ours"
-    if command.name == "create":
-        report.print_result(help_text(command, invocation.plugin_options, invocation.plugin_commands, spellings))
-    else:
-        report.print_result(help_text(command, spellings=spellings))
-    return 0
 
 
 def print_version() -> int:

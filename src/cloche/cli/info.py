@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from cloche.cli import report
+from cloche.cli.default_environment import chosen_environment
 from cloche.lifecycle.info import environment_info
 from cloche.model.value import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ def info(invocation: Invocation) -> int:
     """Print information about an environment; return the exit code."""
     settings = invocation.settings
     with invocation.open_session() as session:
-        facts = environment_info(invocation.arguments.operands[0], session)
+        facts = environment_info(chosen_environment(invocation), session)
     if settings.flag("json"):
         report.print_json(**info_json(facts))
         return 0

@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cloche.cli import report
+from cloche.cli.default_environment import chosen_environment
 from cloche.lifecycle.rebuild import rebuild
 from cloche.lifecycle.upgrade import UpgradeResult, outdated_seeds, plan_upgrade, upgrade_in_place
 
@@ -25,7 +26,9 @@ def upgrade(invocation: Invocation) -> int:
     code = 0
     with invocation.open_session() as session:
         pythons = arguments.given.get("python", ())
-        plan = plan_upgrade(arguments.operands[0], pythons, "newest" if arguments.flag("seeds") else "keep", session)
+        plan = plan_upgrade(
+            chosen_environment(invocation), pythons, "newest" if arguments.flag("seeds") else "keep", session
+        )
         if arguments.flag("check"):
             due = plan.kind != "nothing" or bool(outdated_seeds(plan, session))
             outcome, result, code = ("due" if due else "up to date"), None, int(due)
