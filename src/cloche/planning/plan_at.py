@@ -11,7 +11,7 @@ import os
 from cloche.errors import DestinationError, reason_of
 from cloche.fs.checksums import MANIFEST, format_manifest, parse_manifest, sha256_of
 from cloche.fs.files import read_regular_file
-from cloche.model.distribution import normalize_name
+from cloche.model.distribution import parse_metadata_name
 from cloche.model.environment import Environment
 from cloche.model.interpreter import path_module
 from cloche.model.operations import InstallTree, Link, MakeDir, Write
@@ -191,8 +191,8 @@ def missing_images(blueprint: Blueprint, destination: Destination, strategy: Str
     installed: dict[str, str] = {}
     for name in names:
         if name.endswith(".dist-info"):
-            distribution, _, version = name.removesuffix(".dist-info").partition("-")
-            installed[normalize_name(distribution)] = version
+            distribution, version = parse_metadata_name(name)
+            installed[distribution] = version
     missing = [image for image in blueprint.images if image.distribution not in installed]
     notes = [
         f"{image.distribution} {installed[image.distribution]} is already installed; {image.version} was not installed"

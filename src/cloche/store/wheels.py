@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cloche.errors import SeedError, reason_of
 from cloche.fs.files import read_at_most
 from cloche.fs.inputs import UNRECORDED
-from cloche.model.distribution import normalize_name
+from cloche.model.distribution import normalize_name, parse_metadata_name
 from cloche.model.value import replace, value
 from cloche.store.distributions import Distribution, read_installed, read_wheel
 from cloche.store.tags import incompatibility
@@ -205,8 +205,8 @@ def _installed_beside_cloche(name: str, cwd: str, inputs: Inputs) -> Iterator[Se
         except OSError:  # a zip archive, or a directory that does not exist
             continue
         for entry in entries:
-            stem, dash, version = entry.removesuffix(".dist-info").partition("-")
-            if entry.endswith(".dist-info") and dash and normalize_name(stem) == name:
+            distribution, version = parse_metadata_name(entry)
+            if entry.endswith(".dist-info") and version and distribution == name:
                 yield SeedCandidate(version, os.path.join(site, entry))
 
 
