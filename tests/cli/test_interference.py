@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shlex
 import subprocess
@@ -144,22 +145,35 @@ def shell(line: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&-", "<&- >&- 2>&-"])
-def test_a_run_works_without_standard_streams(tmp_path: Path, closed: str) -> None:
+@pytest.mark.parametrize("closed", ["2>&-", "<&-", "<&- 2>&-"])
+def test_a_run_works_without_the_other_standard_streams(tmp_path: Path, closed: str) -> None:
     done = shell(f"cloche ./env --no-seed {closed} && cloche --version {closed} && cloche --help {closed}", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "env" / "bin" / "python").exists()
 
 
+@pytest.mark.parametrize("argv", ["./env --no-seed", "--help", "--version", "pythons --json", "config", "cache dir"])
+def test_a_result_for_a_closed_standard_output_is_an_error(tmp_path: Path, argv: str) -> None:
+    done = shell(f"cloche {argv} >&-", tmp_path)
+    assert (done.returncode, done.stderr) == (1, "cloche: error: cannot write the result: standard output is closed\n")
+    assert shell(f"cloche {argv} <&- >&- 2>&-", tmp_path).returncode == 1
+
+
+def test_a_run_without_a_result_works_with_a_closed_standard_output(tmp_path: Path) -> None:
+    assert shell("cloche ./env -q --no-seed <&- >&- 2>&-", tmp_path).returncode == 0
+
+
 def test_no_file_gets_the_descriptor_of_a_closed_stream(tmp_path: Path) -> None:
     """Otherwise the output of a child process would go into that file."""
-    assert shell("cloche ./env --creator venv --no-seed <&- >&- 2>&-", tmp_path).returncode == 0
+    assert shell("cloche ./env -q --creator venv --no-seed <&- >&- 2>&-", tmp_path).returncode == 0
     assert (tmp_path / "env" / "pyvenv.cfg").read_text().startswith("home = ")
 
 
-def test_a_reader_that_closes_the_pipe_is_not_an_error(tmp_path: Path) -> None:
-    done = shell("cloche --help | head -n 1; cloche --help | true && cloche ./env --no-seed --json | true", tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+@pytest.mark.parametrize("argv", ["./env --no-seed", "./env --no-seed --json", "--help", "info nowhere --json"])
+def test_a_reader_that_closes_the_pipe_early_fails_the_run_without_a_message(tmp_path: Path, argv: str) -> None:
+    done = shell(f"cloche {argv} 2> messages > >(true); code=$?; cat messages; exit $code", tmp_path)
+    expected = (4, 2) if "nowhere" in argv else (1, 0)
+    assert (done.returncode, len(done.stdout.splitlines())) == expected
 
 
 @pytest.mark.parametrize("argv", ["./env --no-seed", "./env --no-seed --json", "--help", "--version"])
@@ -201,6 +215,9 @@ def test_a_module_that_cannot_be_imported_is_an_error_with_a_hint() -> None:
         hint == f"hint: reinstall cloche, and check that `{sys.executable}` is intact; `--traceback` shows the import"
     )
     assert "Traceback" in run(BROKEN, "./env", "--traceback").stderr
+    assert json.loads(run(BROKEN, "./env", "--json").stdout)["error"]["message"] == error.removeprefix(
+        "cloche: error: "
+    )
 
 
 def test_a_module_that_cannot_be_read_is_an_error_with_a_hint() -> None:

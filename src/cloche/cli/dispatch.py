@@ -28,28 +28,39 @@ def run_command(argv: Sequence[str], started: float) -> int:
     restore_handlers = install_signal_handlers()
     invocation: Invocation | None = None
     try:
+        report.begin_run(hides_warnings=False)
         invocation = Invocation(argv, current_host(), started)
+        report.begin_run(hides_warnings=invocation.arguments.count("quiet") > 1)
         return dispatch(invocation)
     except ClocheError as error:
-        if invocation is not None and invocation.wants_traceback:
-            from traceback import format_exc
-
-            report.print_message(format_exc().rstrip())
-        report.print_error(error)
-        return error.exit_code
+        return report_error(error, invocation)
     except KeyboardInterrupt as error:  # not `Interrupted` if a plugin's command reads the keyboard itself
+        code = error.exit_code if isinstance(error, Interrupted) else 130
         report.print_message("cloche: interrupted")
-        return error.exit_code if isinstance(error, Interrupted) else 130
-    except BrokenPipeError:  # the program that reads our output has closed the pipe
-        return 0
+        if invocation is not None and invocation.wants_json:
+            report.print_error_json(kind="Interrupted", message="interrupted", hint=None, exit_code=code)
+        return code
+    except BrokenPipeError:  # the program that reads our output has closed the pipe, and knows it
+        return ClocheError.exit_code
     except OSError as error:
         where = f" (`{error.filename}`)" if error.filename else ""
-        report.print_error(ClocheError(f"system error: {reason_of(error)}{where}"))
-        return ClocheError.exit_code
+        return report_error(ClocheError(f"system error: {reason_of(error)}{where}"), invocation)
     finally:
         report.restore_stdout()
         report.clear_progress()
         restore_handlers()
+
+
+def report_error(error: ClocheError, invocation: Invocation | None) -> int:
+    """Print an error on standard error, with `--json` also as an object on standard output; return its exit code."""
+    if invocation is not None and invocation.wants_traceback:
+        from traceback import format_exc
+
+        report.print_message(format_exc().rstrip())
+    report.print_error(error)
+    if invocation is not None and invocation.wants_json:
+        report.print_error_json(**report.error_json(error))
+    return error.exit_code
 
 
 def dispatch(invocation: Invocation) -> int:
@@ -68,7 +79,7 @@ def dispatch(invocation: Invocation) -> int:
 
         return print_help(invocation.arguments.command, invocation)
     if invocation.arguments.flag("version"):
-        return print_version()
+        return print_version(invocation)
     if not invocation.argv:
         from cloche.cli.help import short_help
 
@@ -87,10 +98,13 @@ def plugins_with_command(invocation: Invocation) -> list[Source]:
     return command_sources(invocation.argv[position], sys.path)
 
 
-def print_version() -> int:
+def print_version(invocation: Invocation) -> int:
     from cloche.model import VERSION
 
-    report.print_result(f"cloche {VERSION}")
+    if invocation.wants_json:
+        report.print_json(version=VERSION)
+    else:
+        report.print_result(f"cloche {VERSION}")
     return 0
 
 

@@ -130,6 +130,7 @@ def outcome_json(outcome: Outcome) -> dict[str, object]:
         "root": outcome.path,
         "healthy": not outcome.failure and not outcome.result.remaining,
         "error": outcome.failure.message if outcome.failure else None,
+        "hint": outcome.failure.hint if outcome.failure else None,
         "findings": [
             {
                 "code": finding.code,

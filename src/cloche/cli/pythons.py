@@ -78,6 +78,7 @@ def listing_json(listing: InterpreterListing, spec: str | None) -> dict[str, obj
         "request": spec,
         "chosen": found.interpreter.executable if found else None,
         "chosen_because": found.because if found else None,
+        "error": report.error_json(listing.error) if listing.error else None,
         "pythons": [result_json(result) for result in listing.results if not result.reason],
         "passed_over": [
             {**result_json(result), "reason": result.reason} for result in listing.results if result.reason

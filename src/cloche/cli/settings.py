@@ -423,7 +423,7 @@ def unknown_setting_warning(unknown: UnknownSetting, options: Mapping[str, Optio
 
     near = [
         f"{PREFIX}{name.upper().replace('-', '_')}" if is_variable else name
-        for name in get_close_matches(unknown.name, options, 1)
+        for name in get_close_matches(unknown.name, sorted(SETTABLE.union(options)), 1)
     ]
     return f"unknown {'variable' if is_variable else 'option'} {where}" + (
         f"; did you mean `{near[0]}`?" if near else ""
