@@ -61,8 +61,13 @@ CREATE = (
         "a,b",
         group="components",
     ),
-    Option("clear", "replace an existing environment", "flag", group="destination"),
-    Option("force", "let --clear delete a directory that is not an environment", "flag", group="destination"),
+    Option("clear", "replace an existing environment, but no other files", "flag", group="destination"),
+    Option(
+        "force",
+        "let --clear replace everything in the directory, unless it holds a project",
+        "flag",
+        group="destination",
+    ),
     Option("system-site-packages", "give access to the packages of the base interpreter", "flag", group="environment"),
     Option(
         "prompt",
