@@ -16,7 +16,7 @@ from cloche.model.plan import Result
 from cloche.model.request import EnvironmentSpec
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.plan_at import plan_at
-from cloche.plugins.guard import load_object
+from cloche.plugins.guard import failures, load_object, slow_calls, take_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -85,7 +85,15 @@ class Session:
         """The result of the search; None if the interpreter was known without one."""
 
     def __enter__(self) -> Session:
+        for observed in (failures, slow_calls):
+            observed.clear()  # of an earlier session in this process
         return self
+
+    def observe_plugins(self) -> None:
+        """Warn about slow plugins, and keep the failures that did not stop the run."""
+        self.warn(take_all(slow_calls))
+        known = set(map(repr, self.plugin_errors))
+        self.plugin_errors += {repr(error): error for error in take_all(failures) if repr(error) not in known}.values()
 
     def __exit__(self, *_: object) -> None:
         if self._store is not None:
@@ -138,6 +146,7 @@ class Session:
 
             self._registry = load_plugins(sys.path, self._blocklist, self._replacements, self._plugin_inputs)
             self.warn(self._registry.warnings)
+            self.plugin_errors += (report.error for report in self._registry.reports if report.error is not None)
         return self._registry
 
     @property
@@ -325,6 +334,7 @@ class Session:
         result = Result(environment=plan.environment, plan=plan, seconds=perf_counter() - started)
         self.store.mark_installed(plan.images)
         self._notify_created(result)
+        self.observe_plugins()
         return replace(result, warnings=tuple(self.warnings))
 
     def _plan_and_apply(self, blueprint: Blueprint, target: Target) -> Plan:

@@ -31,6 +31,7 @@ def plugins(invocation: Invocation) -> int:
     with invocation.open_session() as session:
         registry = session.registry
         session.warnings[:] = registry.name_warnings  # the table shows the plugins that failed
+        session.plugin_errors.clear()  # shown below, each with its plugin
     reports = [mark_command_conflict(plugin) for plugin in registry.reports]
     for plugin in reports if settings.flag("traceback") else ():
         if plugin.error is not None:

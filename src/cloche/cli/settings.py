@@ -214,6 +214,7 @@ class ReportingSession(Session):
     def __exit__(self, *raised: object) -> None:
         super().__exit__(*raised)
         if raised[0] is None or isinstance(raised[1], ClocheError):
+            self.observe_plugins()
             report.print_warnings((*self._before, *self.warnings))
             if self._shows_tracebacks and self.plugin_errors:
                 from traceback import format_exception

@@ -14,7 +14,7 @@ from cloche.discovery.cache import ProbeResult, executable_fingerprint
 from cloche.model.interpreter import Candidate
 from cloche.model.spec import ANY
 from cloche.model.value import TYPE_CHECKING, replace, value
-from cloche.plugins.guard import describe_exception
+from cloche.plugins.guard import describe_exception, record_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -83,6 +83,12 @@ class Search:
         unusable = self._unusable_try_first.items()
         return tuple(f"`--{TRY_FIRST}` was ignored: `{path}` {reason}" for path, reason in unusable)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """`try_first_warnings`, and one message for each finder that failed."""
+        failed = self.failed_finders.items()
+        return (*self.try_first_warnings, *(f"finder `{name}` failed: {reason}" for name, reason in failed))
+
     def _iterate_finders(self) -> Iterator[Finder]:
         """Yield the finders, each loaded only when it is reached."""
         yield from tuple(self._finders)
@@ -147,6 +153,8 @@ class Search:
             except (KeyboardInterrupt, GeneratorExit):  # the search is over
                 raise
             except BaseException as error:  # a finder that fails must not stop the others
+                if finder.name not in self.failed_finders:
+                    record_failure(error)
                 self.failed_finders[finder.name] = describe_exception(error)
                 yield Candidate("", finder.name, f"the finder failed: {describe_exception(error)}")
 
