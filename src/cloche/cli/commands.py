@@ -246,13 +246,13 @@ COMMANDS = {
         ),
         CommandSpec(
             "config",
-            "show every setting, its value and its source",
+            "show every setting and its source, or change your config file",
             "cloche.cli.config:config",
             (),
-            "[show]",
+            "[show|get|set|unset|path] [NAME] [VALUE...]",
             0,
-            1,
-            choices=("show",),
+            -1,
+            choices=("show", "get", "set", "unset", "path"),
             inherited_options=CREATE + VIRTUALENV,
         ),
         CommandSpec(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cloche.cli.commands import COMMANDS, CommandSpec
+from cloche.cli.commands import COMMANDS, COMMON, CommandSpec
 from cloche.cli.invocation import Invocation
 from cloche.cli.parser import is_option, options_by_spelling, options_of, split_option
 from cloche.errors import ClocheError
@@ -172,6 +172,8 @@ def operand_suggestions(context: CursorContext, word: str, line: Invocation) -> 
     """Return suggestions for the next operand."""
     names = context.command.operands.replace("[", "").replace("]", "").split()
     number = len(context.operands)
+    if context.command.name == "config" and number and context.operands[0] in ("get", "set", "unset"):
+        return setting_suggestions(context, word, line.host)
     if context.command.choices:
         return Suggestions(
             matching_words(((choice, "") for choice in context.command.choices), word) if number == 0 else ()
@@ -188,6 +190,22 @@ def operand_suggestions(context: CursorContext, word: str, line: Invocation) -> 
         return Suggestions(paths=paths)
     commands = [(command.name, command.summary) for command in COMMANDS.values()]
     return Suggestions(matching_words([*commands, *plugin_commands(line)], word), paths)
+
+
+def setting_suggestions(context: CursorContext, word: str, host: Host) -> Suggestions:
+    """Return suggestions for the name of a setting, and after `cloche config set NAME` for its value."""
+    command = COMMANDS["config"]
+    options = [option for option in (*command.options, *command.inherited_options, *COMMON) if not option.hidden]
+    settable = {option.name: option for option in options if option.sources == "all"}
+    action, *named = context.operands
+    if not named:
+        return Suggestions(matching_words(((name, option.help) for name, option in settable.items()), word))
+    option = settable.get(named[0])
+    if action != "set" or option is None:
+        return Suggestions()
+    if option.kind == "flag":
+        return Suggestions(matching_words((("true", ""), ("false", "")), word))
+    return value_suggestions(option, word, host)
 
 
 def matching_words(found: Iterable[tuple[str, str]], word: str) -> tuple[tuple[str, str], ...]:
