@@ -58,7 +58,7 @@ def cloche_activators() -> list[Descriptor]:
     return descriptors(
         "activators",
         "activator",
-        ("bash", "bash, sh, dash, ksh, mksh and zsh"),
+        ("bash", "bash, BusyBox, dash, ksh, mksh, sh, yash and zsh"),
         ("batch", "the Windows command prompt"),
         ("csh", "csh and tcsh"),
         ("fish", "fish"),

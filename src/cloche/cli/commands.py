@@ -38,7 +38,7 @@ class CommandSpec:
 
 COMMON = (
     Option("json", "print one JSON object with `schema_version` on standard output", "flag", group="output"),
-    Option("quiet", "print less; if given twice, only errors", "count", short="q", group="output", sources="argv"),
+    Option("quiet", "print less; `-qq` prints only errors", "count", short="q", group="output", sources="argv"),
     Option("verbose", "print more", "count", short="v", group="output", sources="argv"),
     Option("traceback", "show the traceback of an error", "flag", group="output"),
     Option("cache-dir", "the directory for cached seeds and interpreter data", metavar="DIR", group="cache"),
@@ -196,7 +196,7 @@ COMMANDS = {
                 ),
                 Option("seeds", "update pip and the other seeds", "flag", sources="argv"),
                 Option("check", "change nothing; exit with 1 if an upgrade is due", "flag", sources="argv"),
-                Option("dry-run", "do everything except replace the environment", "flag", sources="argv"),
+                Option("dry-run", "try the upgrade, but do not change the environment", "flag", sources="argv"),
                 Option("allow-loss", "continue without what cannot be carried over", "flag", sources="argv"),
             ),
             "[ENV]",

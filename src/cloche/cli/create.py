@@ -79,4 +79,6 @@ def print_created(result: Result, activators: Iterable[ChosenComponent], invocat
         )
     elif not invocation.arguments.count("quiet"):
         hint = activation_hint(result, activators, invocation.host)
-        report.print_result(report.result_line(result, invocation.host, milliseconds, hint))
+        report.print_result(
+            report.result_line(result, invocation.host, milliseconds, hint, invocation.arguments.count("verbose"))
+        )

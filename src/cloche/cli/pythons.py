@@ -31,15 +31,17 @@ def pythons(invocation: Invocation) -> int:
         listing = session.list_interpreters(
             EnvironmentSpec(settings.all("python"), settings.all("try-first-with"), consult="project"), spec
         )
+    if listing.error is not None and spec is None:  # the list is complete, but `cloche DEST` would fail here
+        report.print_warnings([listing.error.message])
     if settings.flag("json"):
         report.print_json(**listing_json(listing, spec))
     else:
         for line in interpreter_table(listing, show_skipped=invocation.arguments.flag("all")):
             report.print_result(line)
-    if listing.error is None:
-        return 0
-    report.print_error(listing.error)
-    return listing.error.exit_code if spec is not None else 0
+    if listing.error is not None and spec is not None:
+        report.print_error(listing.error)
+        return listing.error.exit_code
+    return 0
 
 
 def interpreter_table(listing: InterpreterListing, *, show_skipped: bool) -> Iterator[str]:

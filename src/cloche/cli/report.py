@@ -10,7 +10,7 @@ from cloche.errors import ClocheError, reason_of
 from cloche.model.value import TYPE_CHECKING, fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import TextIO
 
     from cloche.model.environment import Environment
@@ -148,14 +148,27 @@ def one_line(text: str) -> str:
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
-def result_line(result: Result, host: Host, milliseconds: float, hint: str) -> str:
+FEW = 4
+"""The largest number of packages that a line of a report lists by name."""
+
+
+def summarize(packages: Sequence[str], details: int) -> str:
+    """Return packages as one text: their names, or their number if there are many; with `-v`, always the names.
+
+    :param details: how often `-v` is given.
+    """
+    return ", ".join(packages) if len(packages) <= FEW or details else f"{len(packages)} packages (`-v` lists them)"
+
+
+def result_line(result: Result, host: Host, milliseconds: float, hint: str, details: int = 0) -> str:
     """Return one line about a new environment: its location, Python and seeds, the duration, and how to activate it.
 
     :param hint: the command that activates the environment; empty if there is none.
+    :param details: how often `-v` is given.
     """
     plan, environment = result.plan, result.environment
     interpreter = environment.interpreter
-    seeds = ", ".join(f"{image.distribution} {image.version}" for image in plan.images)
+    seeds = summarize([f"{image.distribution} {image.version}" for image in plan.images], details)
     because = f" (from {one_line(plan.chosen_because)})" if plan.chosen_because else ""
     location = one_line(relative_path(environment.location, host))
     parts = [

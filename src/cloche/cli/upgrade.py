@@ -45,7 +45,8 @@ def upgrade(invocation: Invocation) -> int:
     if settings.flag("json"):
         report.print_json(**upgrade_json(plan, outcome, result))
     elif not arguments.count("quiet"):
-        for line in summary_lines(plan, outcome, result, invocation.host, (perf_counter() - invocation.started) * 1000):
+        milliseconds, details = (perf_counter() - invocation.started) * 1000, arguments.count("verbose")
+        for line in summary_lines(plan, outcome, result, invocation.host, milliseconds, details):
             report.print_result(line)
     return code
 
@@ -67,21 +68,21 @@ def rehearse_upgrade(plan: UpgradePlan, session: Session) -> UpgradeResult:
 
 
 def summary_lines(
-    plan: UpgradePlan, outcome: str, result: UpgradeResult | None, host: Host, milliseconds: float
+    plan: UpgradePlan, outcome: str, result: UpgradeResult | None, host: Host, milliseconds: float, details: int
 ) -> Iterator[str]:
     """Yield the lines of the report."""
     location = report.one_line(report.relative_path(plan.location, host))
     interpreter, base = plan.interpreter, plan.info.base
     was = plan.info.version_text or (base.version_text if base else "an unknown version")
     change = f"{interpreter.name}" + (f" instead of {was}" if plan.kind != "nothing" else "")
-    seeds = "".join(f", {seed}" for seed in (result.seeds if result else ()))
-    yield f"{outcome}: {location}: {change}{seeds}, {milliseconds:.0f} ms"
+    seeds = report.summarize(result.seeds, details) if result else ""
+    yield f"{outcome}: {location}: {change}{', ' if seeds else ''}{seeds}, {milliseconds:.0f} ms"
     if plan.inventory is not None:
         inventory = plan.inventory
         yield f"  carried over: {len(inventory.carried)} packages, {len(inventory.loose)} files outside packages"
         if inventory.reinstalled:
-            names = ", ".join(f"{distribution.key} {distribution.version}" for distribution in inventory.reinstalled)
-            yield f"  installed by pip: {names}"
+            names = [f"{distribution.key} {distribution.version}" for distribution in inventory.reinstalled]
+            yield f"  installed by pip: {report.summarize(names, details)}"
 
 
 def upgrade_json(plan: UpgradePlan, outcome: str, result: UpgradeResult | None) -> dict[str, object]:

@@ -11,6 +11,7 @@ from time import monotonic
 
 from cloche.discovery import base_interpreter
 from cloche.discovery.cache import ProbeResult, executable_fingerprint
+from cloche.fs.files import is_unreadable
 from cloche.model.interpreter import Candidate
 from cloche.model.spec import ANY
 from cloche.model.value import TYPE_CHECKING, replace, value
@@ -323,6 +324,8 @@ def _reason_not_runnable(path: str) -> str:
     """Return why a file cannot be started, empty if it can."""
     if not os.path.isabs(path):  # possibly from an environment variable: never run files of the current directory
         return "is not an absolute path"
+    if is_unreadable(path):
+        return "cannot be read: permission denied"
     if os.path.isdir(path):
         return "is a directory that contains no Python"
     if os.path.exists(path) and not os.path.isfile(path):

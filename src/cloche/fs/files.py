@@ -34,6 +34,17 @@ def open_for_reading(path: str, directory: int | None = None, *, more: int = 0) 
         return os.open(path, flags, dir_fd=directory)
 
 
+def is_unreadable(path: str) -> bool:
+    """Return whether permissions hide what a path leads to, so that it is unknown whether it exists."""
+    try:
+        os.stat(path)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        pass
+    return False
+
+
 def list_names(directory: str) -> list[str]:
     """Return the names of the entries of a directory, sorted; none if it cannot be read."""
     try:

@@ -110,6 +110,11 @@ def refuse_move(source: str, destination: Destination, action: Action, session: 
         raise DestinationError(
             f"`{destination.location}` already exists", hint="choose a path that does not exist, or an empty directory"
         )
+    if "\n" in destination.location or "\r" in destination.location:
+        raise DestinationError(
+            f"`{destination.location}` contains a line break, and scripts name the environment on one line",
+            hint="choose a path without it",
+        )
     if is_within(os.path.realpath(destination.target), os.path.realpath(source)):
         raise DestinationError(
             f"`{destination.location}` is inside `{source}`", hint="choose a path outside the environment"
