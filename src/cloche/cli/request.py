@@ -60,7 +60,9 @@ def parse_link_mode(text: str | None) -> LinkMode:
 def existing_policy(settings: Settings) -> OnExisting:
     if not settings.flag("clear"):
         if settings.flag("force") and settings.chosen["force"].origin == "command line":
-            raise UsageError("`--force` needs `--clear`", hint="write `--clear --force`")
+            raise UsageError(
+                "`--force` needs `--clear`", hint="`--clear` alone replaces an environment and keeps all other files"
+            )
         return "keep"
     return "replace-anything" if settings.flag("force") else "replace"
 
