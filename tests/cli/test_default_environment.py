@@ -55,6 +55,14 @@ def test_a_command_runs_in_the_default_environment(cloche: Cloche) -> None:
     assert done == (0, f"{cloche.cwd.parent / '.venv'}\n", "")
 
 
+def test_a_command_without_two_dashes_is_explained(cloche: Cloche) -> None:
+    done = cloche("run", "python")
+
+    assert done.code == 2
+    assert "`cloche run -- python` uses the active environment or the nearest `.venv`" in done.err
+    assert cloche("run", "--", "python", "-c", "pass").code == 0, "the hint works"
+
+
 def test_a_named_environment_is_used_without_a_word(cloche: Cloche, tmp_path: Path) -> None:
     done = cloche("doctor", "../.venv", VIRTUAL_ENV=str(tmp_path / "gone"))
 

@@ -232,7 +232,14 @@ COMMANDS = {
             1,
         ),
         CommandSpec(
-            "plugins", "list the plugins, what they offer, and which of them failed", "cloche.cli.plugins:plugins"
+            "plugins",
+            "list the plugins, what they offer, and which of them failed; or write a new one",
+            "cloche.cli.plugins:plugins",
+            (),
+            "[new KIND [DIR]]",
+            0,
+            3,
+            choices=("new",),
         ),
         CommandSpec(
             "cache",

@@ -217,6 +217,8 @@ def check_operands(arguments: ParsedArguments) -> None:
 
 def describe_limit(command: CommandSpec) -> str:
     """Return how many arguments a command takes: `only one DEST is allowed`."""
+    if command.choices and command.max_operands > 1:
+        return f"at most {command.max_operands} arguments are allowed"
     names = ["argument"] if command.choices else command.operands.replace("[", "").replace("]", "").split()
     if not names:
         return f"`cloche {command.name}` takes no arguments"

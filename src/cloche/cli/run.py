@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from cloche.cli import report
@@ -19,7 +21,10 @@ def run(invocation: Invocation) -> int:
     arguments, host = invocation.arguments, invocation.host
     command = (*arguments.operands[1:], *arguments.rest)
     if not command:
-        raise UsageError("missing argument CMD", hint="`cloche run [ENV] -- CMD`")
+        words = [word for word in arguments.operands if not os.path.isdir(os.path.join(host.cwd, word))]
+        usage = "`cloche run [ENV] -- CMD`"
+        hint = f"{usage}; `cloche run -- {quote(words[0])}` uses the active environment or the nearest `.venv`"
+        raise UsageError("missing argument CMD", hint=hint if words else usage)
     with invocation.open_session() as session:
         environment = read_environment(chosen_environment(invocation), host, session.probes)
     report.restore_stdout()  # even with `--json`, standard output belongs to the command
