@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cloche as api
-from cloche.plugins import guard
+import cloche.plugins as guard
 from tests.plugins.site import Site, offering
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from cloche.cli import report
-from cloche.cli.settings import ONLY_ARGUMENTS, OTHER_KEYS, Settings, nearest_file, user_file
+from cloche.cli.settings import OTHER_KEYS, Settings, is_option_name, nearest_file, user_file
 from cloche.cli.user_config import set_value, typed_value, unset_value
 from cloche.errors import UsageError
 from cloche.model.value import value
-from cloche.store.directories import cache_directory
+from cloche.store import cache_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -98,7 +98,7 @@ def named_option(name: str, settings: Settings) -> Option | None:
         return option
     if option is not None and option.alias_of:
         hint = f"it is virtualenv's name for `{option.alias_of}`"
-    elif name in ONLY_ARGUMENTS:
+    elif is_option_name(name, "argv"):
         hint = f"`--{name}` works only on the command line"
     else:
         from difflib import get_close_matches

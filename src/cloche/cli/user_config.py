@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from cloche.cli.settings import parse_replacements, parse_values
+from cloche.cli.setting_values import parse_replacements, parse_values
 from cloche.errors import ClocheError, UsageError, reason_of
-from cloche.fs.files import read_at_most, write_all
+from cloche.fs import read_at_most, write_all
 from cloche.fs.locks import DirectoryLock
 from cloche.model.value import TYPE_CHECKING
 

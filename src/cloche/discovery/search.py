@@ -11,11 +11,11 @@ from time import monotonic
 
 from cloche.discovery import base_interpreter
 from cloche.discovery.cache import ProbeResult, executable_fingerprint
-from cloche.fs.files import is_unreadable
+from cloche.fs import is_unreadable
 from cloche.model.interpreter import Candidate
 from cloche.model.spec import ANY
 from cloche.model.value import TYPE_CHECKING, replace, value
-from cloche.plugins.guard import describe_exception, record_failure
+from cloche.plugins import describe_exception, record_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

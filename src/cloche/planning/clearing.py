@@ -11,8 +11,8 @@ import re
 
 from cloche.apply.staging import is_staging_inside
 from cloche.errors import DestinationError
+from cloche.fs import list_names, read_at_most
 from cloche.fs.checksums import MANIFEST, parse_manifest, read_record
-from cloche.fs.files import list_names, read_at_most
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.planning.destination import contains_path, refuse_base_interpreter, refuse_running_cloche
 from cloche.planning.pyvenv_cfg import ADDED_KEY, NAME
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cloche.model.interpreter import Host, Interpreter
-    from cloche.model.request import OnExisting
+    from cloche.model.plan import OnExisting
     from cloche.planning.destination import Destination
 
 VERSION_CONTROL = frozenset(

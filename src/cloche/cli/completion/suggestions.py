@@ -198,8 +198,7 @@ def operand_suggestions(context: CursorContext, word: str, line: Invocation) -> 
 
 def setting_suggestions(context: CursorContext, word: str, host: Host) -> Suggestions:
     """Return suggestions for the name of a setting, and after `cloche config set NAME` for its value."""
-    command = COMMANDS["config"]
-    options = [option for option in (*command.options, *command.inherited_options, *COMMON) if not option.hidden]
+    options = [option for option in (*COMMANDS[COMMANDS["config"].inherits].options, *COMMON) if not option.hidden]
     settable = {option.name: option for option in options if option.sources == "all"}
     action, *named = context.operands
     if not named:
@@ -266,7 +265,7 @@ def program_names(operands: Sequence[str], host: Host) -> Iterator[tuple[str, st
 
 def component_names(option: str, host: Host) -> Iterator[tuple[str, str]]:
     """Yield the names of components that an option (`creator`, `activators`) accepts."""
-    from cloche.plugins.guard import blocked_names
+    from cloche.plugins import blocked_names
     from cloche.plugins.registry import load_plugins
 
     for report in load_plugins(sys.path, blocked_names(host)).reports:
