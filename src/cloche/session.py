@@ -321,14 +321,14 @@ class Session:
         """
         started = perf_counter()
         blueprint = self.blueprint(request.spec)
-        target = replace(request.target, link_mode=self.link_mode(request.target.link_mode, blueprint.images))
+        link_mode = self.link_mode(request.target.link_mode, blueprint.images)
         try:
-            plan = self._plan_and_apply(blueprint, target)
+            plan = self._plan_and_apply(blueprint, request.target, link_mode)
         except (ClocheError, OSError) as error:
             if not concerns_images(error, blueprint.images):
                 raise
             blueprint = self._resolve(request.spec)  # an image was damaged or replaced in the meantime
-            plan = self._plan_and_apply(blueprint, target)
+            plan = self._plan_and_apply(blueprint, request.target, link_mode)
         self.activators = blueprint.activators
         result = Result(environment=plan.environment, plan=plan, seconds=perf_counter() - started)
         self.store.mark_installed(plan.images)
@@ -336,14 +336,19 @@ class Session:
         self.observe_plugins()
         return replace(result, warnings=tuple(self.warnings))
 
-    def _plan_and_apply(self, blueprint: Blueprint, target: Target) -> Plan:
+    def _plan_at(self, blueprint: Blueprint, target: Target, link_mode: LinkMode) -> Plan:
+        """Return the plan for a target, with the link mode to use; `pyvenv.cfg` records the one that was requested."""
+        plan = plan_at(blueprint, target, self.host)
+        return plan if plan.link_mode == link_mode else replace(plan, link_mode=link_mode)
+
+    def _plan_and_apply(self, blueprint: Blueprint, target: Target, link_mode: LinkMode) -> Plan:
         """Plan for the destination and apply the plan. If the destination changes meanwhile, lock it and repeat both."""
         try:
-            plan = plan_at(blueprint, target, self.host)
+            plan = self._plan_at(blueprint, target, link_mode)
         except DestinationError:
             if not recover_destination(os.path.realpath(target.destination)):
                 raise
-            plan = plan_at(blueprint, target, self.host)  # a killed run had left the destination half-changed
+            plan = self._plan_at(blueprint, target, link_mode)  # a killed run had left the destination half-changed
         if plan.strategy == "new":
             try:
                 apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode)
@@ -353,7 +358,7 @@ class Session:
                 return plan
         with DirectoryLock(plan.target):
             recover_destination(plan.target)
-            plan = plan_at(blueprint, target, self.host)
+            plan = self._plan_at(blueprint, target, link_mode)
             try:
                 apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode)
             except DestinationChanged:

@@ -224,6 +224,7 @@ def test_json_has_the_variables_to_set_and_to_unset(cloche: Cloche) -> None:
 
     assert done.json == {
         "schema_version": 1,
+        "warnings": [],
         "set": {
             "VIRTUAL_ENV": environment.location,
             "VIRTUAL_ENV_PROMPT": "a b",
@@ -258,7 +259,7 @@ def test_the_last_format_wins_but_dotenv_contradicts_json(cloche: Cloche) -> Non
     assert cloche("activate", environment.location, *json_form, *dotenv_form).out.startswith("VIRTUAL_ENV='")
     assert cloche("activate", environment.location, *dotenv_form, CLOCHE_JSON="1").out.startswith("VIRTUAL_ENV='")
     refused = cloche("activate", environment.location, *dotenv_form, "--json")
-    assert (refused.code, refused.out) == (2, "")
+    assert (refused.code, refused.json["error"]["hint"]) == (2, "choose one")
 
 
 @pytest.mark.parametrize("text", ["a'b", "a\nb", "${HOME}", "\\\\server"])

@@ -70,7 +70,7 @@ def test_an_invalid_version_file_is_a_warning_in_every_run(cloche):
     """The environment may be for another Python than the author of the file intended."""
     (cloche.cwd / ".python-version").write_text("mine\n")
     warning = f"`.python-version` in {cloche.cwd} was ignored: `mine` is not a valid Python request"
-    for words in (["env", "--no-seed"], ["env", "--no-seed"], ["env", "--dry-run"], ["pythons"]):
+    for words in (["./env", "--no-seed"], ["./env", "--no-seed"], ["./env", "--dry-run"], ["pythons"]):
         done = cloche(*words)
         assert (done.code, done.err) == (0, f"cloche: warning: {warning}\n")
     assert cloche("./env", "--no-seed", "-p", sys.executable).err == ""
@@ -168,7 +168,7 @@ def test_a_dry_run_prints_the_plan_and_changes_nothing(cloche):
 def test_json_is_one_object_with_the_plan_and_the_result(cloche):
     planned = cloche("./env", "--dry-run", "--json").json
     assert planned["schema_version"] == 1
-    assert set(planned) == {"schema_version", "plan"}
+    assert set(planned) == {"schema_version", "plan", "warnings"}
     created = cloche("./env", "--json").json
     environment = created["result"]["environment"]
     assert created["plan"]["operations"] == planned["plan"]["operations"]

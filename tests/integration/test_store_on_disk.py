@@ -149,7 +149,7 @@ def test_a_cache_that_vanishes_while_an_environment_is_staged_is_built_again(clo
     model = cloche("model", "--cache-dir", cache.with_name("another"))
     assert model.code == 0
     done = subprocess.run(
-        [sys.executable, "-c", program, "env", "--cache-dir", str(cache)],
+        [sys.executable, "-c", program, "./env", "--cache-dir", str(cache)],
         cwd=cloche.cwd,
         env=cloche.environ,
         capture_output=True,

@@ -220,10 +220,10 @@ COMMANDS = {
         ),
         CommandSpec(
             "config",
-            "show every setting and its source, or change your config file",
+            "show the settings, or change your config file: show, get, set, unset, path",
             "cloche.cli.config:config",
             (),
-            "[show|get|set|unset|path] [NAME] [VALUE...]",
+            "[ACTION [NAME [VALUE...]]]",
             0,
             -1,
             choices=("show", "get", "set", "unset", "path"),

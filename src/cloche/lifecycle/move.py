@@ -110,7 +110,7 @@ def refuse_move(source: str, destination: Destination, action: Action, session: 
         raise DestinationError(
             f"`{destination.location}` already exists", hint="choose a path that does not exist, or an empty directory"
         )
-    if "\n" in destination.location or "\r" in destination.location:
+    if any(character in destination.location and character not in source for character in "\r\n"):
         raise DestinationError(
             f"`{destination.location}` contains a line break, and scripts name the environment on one line",
             hint="choose a path without it",
