@@ -30,15 +30,19 @@ def test_other_files_in_an_environment_stay(cloche: Cloche) -> None:
     assert cloche(root).code == 0
     (root / "notes.txt").write_text("precious")
     (root / "src" / "checkout" / ".git").mkdir(parents=True)
+    for name in ("scripts", "local", "Lib"):
+        (root / name).mkdir()
+        (root / name / "mine").touch()
     (root / ".env").symlink_to("notes.txt")
     (root / "bin" / "leftover").touch()
     (root / "lib" / "leftover").touch()
-    kept = others(root, "notes.txt", "src", ".env")
+    names = ("notes.txt", "src", ".env", "scripts", "local", "Lib")
+    kept = others(root, *names)
 
     done = cloche(root, "--clear")
 
     assert done.out.startswith("replaced venv: ")
-    assert others(root, "notes.txt", "src", ".env") == kept
+    assert others(root, *names) == kept
     assert not (root / "bin" / "leftover").exists()
     assert not (root / "lib" / "leftover").exists()
     assert (root / ".gitignore").read_text() == "*\n"

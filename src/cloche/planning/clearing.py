@@ -42,8 +42,11 @@ PROJECT_FILES = frozenset(
 INSTALLED = frozenset(("site-packages", "dist-packages", "node_modules"))
 """Directories of installed packages, which may contain files of projects, but can be installed again."""
 
-OWN_DIRECTORIES = frozenset(("bin", "include", "lib", "lib32", "lib64", "local", "scripts"))
-"""The directories of an environment, in lower case; on Windows, some are capitalized."""
+OWN_DIRECTORIES = {
+    "nt": frozenset(("include", "lib", "scripts")),
+    "posix": frozenset(("bin", "include", "lib", "lib64")),
+}
+"""The directories of an environment, in lower case, by `os.name`."""
 
 OWN_FILES = frozenset((NAME, MANIFEST, ".lock", "CACHEDIR.TAG", "pip-selfcheck.json"))
 """The other entries of an environment, by cloche or another tool."""
@@ -85,7 +88,7 @@ def plan_replacement(
             hint="without `--clear`, an environment is added to the directory and nothing in it is changed",
         )
     in_use = ADDED_KEY in destination.settings or bool(markers_in(target))
-    owned = owned_files(target) if in_use else with_whole_directories(target, owned_entries(target))
+    owned = owned_files(target) if in_use else with_whole_directories(target, owned_entries(target, host))
     removed = tuple(removable(target, owned))
     refuse_current_directory(destination, removed, host)
     others = [name for name in list_names(target) if name not in removed and not is_staging_inside(name)]
@@ -104,7 +107,9 @@ def refuse_to_empty(destination: Destination, host: Host) -> None:
         found = "your home directory"
     elif host.cwd and contains_path(destination.target, host.cwd):
         found = "the current directory"
-    elif path := find_marker(destination.target, skipped=OWN_DIRECTORIES if is_environment else frozenset()):
+    elif path := find_marker(
+        destination.target, skipped=OWN_DIRECTORIES[host.os_name] if is_environment else frozenset()
+    ):
         found = f"`{path}`"
     if found:
         without = "`--clear` alone replaces the environment and keeps all other files"
@@ -146,14 +151,12 @@ def find_marker(root: str, skipped: frozenset[str]) -> str:
     return ""
 
 
-def owned_entries(root: str) -> Iterator[str]:
+def owned_entries(root: str, host: Host) -> Iterator[str]:
     """Yield what belongs to the environment in a directory that is used for nothing else: its directories as a whole."""
+    directories = OWN_DIRECTORIES[host.os_name]
     for name in list_names(root):
-        if (
-            name in OWN_FILES
-            or (name.lower() in OWN_DIRECTORIES)
-            or (name == ".gitignore" and ignores_everything(root))
-        ):
+        is_directory = (name.lower() if host.os_name == "nt" else name) in directories
+        if is_directory or name in OWN_FILES or (name == ".gitignore" and ignores_everything(root)):
             yield name
     yield from recorded_files(root)
 
