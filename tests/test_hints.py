@@ -152,7 +152,7 @@ def test_every_option_in_a_hint_exists() -> None:
 
 KINDS = {
     "a command or option": re.compile(r"cloche( .*)?|-.*"),
-    "a command of another program": re.compile(r"conda|deactivate|ulimit -n|python -m pip download .*"),
+    "a command of another program": re.compile(r"chmod \+x .*|conda|deactivate|ulimit -n|python -m pip download .*"),
     "a variable": re.compile(r"[A-Z_]+(=1)?"),
     "a path": re.compile(r"(\./|~/)?….*|\./.*|\.venv|pyvenv\.cfg"),
     "a name, version or placeholder": re.compile(
@@ -176,6 +176,8 @@ VARYING = {
     "cloche/cli/config.py": "tests/cli/test_config.py",
     "cloche/cli/dispatch.py": "the hints of other errors",
     "cloche/cli/help.py": "tests/cli/test_default_environment.py",
+    "cloche/cli/run.py": "tests/cli/test_default_environment.py",
+    "cloche/store/dependencies.py": "tests/integration/test_seeds.py",
     "cloche/cli/parser.py": "tests/unit/test_parser.py",
     "cloche/discovery/not_found.py": "tests/unit/test_search.py",
     "cloche/lifecycle/move.py": "the hints of other errors",

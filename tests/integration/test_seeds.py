@@ -87,7 +87,9 @@ def test_a_pip_that_does_not_start_is_refused(cloche) -> None:
     bundled = f"{stdlib}/ensurepip/_bundled"
     [version] = (name.split("-")[1] for name in os.listdir(bundled) if name.startswith("pip-"))
     for dry_run in (["--dry-run"], []):
-        done = cloche("./env", "-p", pyenv("3.13"), "--pip", version, "--find-links", bundled, "--no-download", *dry_run)
+        done = cloche(
+            "./env", "-p", pyenv("3.13"), "--pip", version, "--find-links", bundled, "--no-download", *dry_run
+        )
         assert done.code == 5, done
         assert f"pip {version} does not start with CPython 3.13" in done.err
         assert os.listdir(cloche.cwd) == []

@@ -22,9 +22,10 @@ def run(invocation: Invocation) -> int:
     command = (*arguments.operands[1:], *arguments.rest)
     if not command:
         words = [word for word in arguments.operands if not os.path.isdir(os.path.join(host.cwd, word))]
-        usage = "`cloche run [ENV] -- CMD`"
-        hint = f"{usage}; `cloche run -- {quote(words[0])}` uses the active environment or the nearest `.venv`"
-        raise UsageError("missing argument CMD", hint=hint if words else usage)
+        hint = "`cloche run [ENV] -- CMD`"
+        if words:
+            hint += f"; `cloche run -- {quote(words[0])}` uses the active environment or the nearest `.venv`"
+        raise UsageError("missing argument CMD", hint=hint)
     with invocation.open_session() as session:
         environment = read_environment(chosen_environment(invocation), host, session.probes)
     report.restore_stdout()  # even with `--json`, standard output belongs to the command
