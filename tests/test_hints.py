@@ -153,7 +153,7 @@ def test_every_option_in_a_hint_exists() -> None:
 KINDS = {
     "a command or option": re.compile(r"cloche( .*)?|-.*"),
     "a command of another program": re.compile(r"chmod \+x .*|conda|deactivate|ulimit -n|python -m pip download .*"),
-    "a variable": re.compile(r"[A-Z_]+(=1)?"),
+    "a variable": re.compile(r"[A-Z_]+(=1|=C\.UTF-8)?"),
     "a path": re.compile(r"(\./|~/)?….*|\./.*|\.venv|pyvenv\.cfg"),
     "a name, version or placeholder": re.compile(
         r"[a-z-]+|[0-9.]+|NAME(==VERSION)?|pip==24\.0|package\.module:function|=|>=3\.10,<3\.13"
