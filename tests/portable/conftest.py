@@ -67,7 +67,7 @@ class Portable(NamedTuple):
 @pytest.fixture
 def portable(base: Base, cloche: Cloche) -> Portable:
     """A portable environment that a test may change."""
-    done = cloche("env", "--creator", "portable", "-p", base.executable)
+    done = cloche("./env", "--creator", "portable", "-p", base.executable)
     assert (done.code, done.err) == (0, ""), done
     return Portable(cloche.cwd / "env", base)
 

@@ -62,7 +62,7 @@ def standalone(tmp_path: Path) -> Path:
 def test_a_standalone_build_becomes_portable(standalone: Path, tmp_path: Path) -> None:
     cloche = Cloche(tmp_path, os.environ)
 
-    done = cloche("env", "--creator", "portable", "--no-seed", "-p", standalone / "bin/python3.12")
+    done = cloche("./env", "--creator", "portable", "--no-seed", "-p", standalone / "bin/python3.12")
     assert (done.code, done.err) == (0, ""), done
     shutil.rmtree(standalone)
 
@@ -86,7 +86,7 @@ def test_two_caches_get_equal_files(tmp_path: Path) -> None:
         before = os.sched_getaffinity(0)
         os.sched_setaffinity(0, affinity & before or before)
         try:
-            done = cloche("env", "--creator", "portable", "--no-seed", "--activators", "none", "-p", pyenv("3.12"))
+            done = cloche("./env", "--creator", "portable", "--no-seed", "--activators", "none", "-p", pyenv("3.12"))
         finally:
             os.sched_setaffinity(0, before)
         assert done.code == 0, done.err
@@ -117,7 +117,7 @@ def test_a_build_that_is_not_as_expected_is_refused(standalone: Path, tmp_path: 
     library.write_bytes(library.read_bytes().replace(b"\x06/os.py", b"\x06/so.py"))
     shutil.copy(standalone / "lib/python3.12/os.py", standalone / "lib/python3.12/so.py")
 
-    done = Cloche(tmp_path, os.environ)("env", "--creator", "portable", "-p", standalone / "bin/python3.12")
+    done = Cloche(tmp_path, os.environ)("./env", "--creator", "portable", "-p", standalone / "bin/python3.12")
 
     assert done.code == 1
     assert "cannot be made portable: it is not as in the builds of CPython 3.12" in done.err
@@ -167,7 +167,7 @@ def test_a_request_that_contradicts_itself_is_refused(
 ) -> None:
     default = [] if "-p" in options else ["-p", pyenv("3.12")]
 
-    done = Cloche(tmp_path, os.environ)("env", *options, *default)
+    done = Cloche(tmp_path, os.environ)("./env", *options, *default)
 
     assert done.code == code
     assert message in done.err
@@ -230,7 +230,7 @@ def test_paths_in_flags_are_quoted_for_a_shell(tmp_path: Path) -> None:
 
 
 def test_the_makefile_finds_the_environment(tmp_path: Path) -> None:
-    done = Cloche(tmp_path, os.environ)("env", "--creator", "portable", "--no-seed", "-p", pyenv("3.12"))
+    done = Cloche(tmp_path, os.environ)("./env", "--creator", "portable", "--no-seed", "-p", pyenv("3.12"))
     assert done.code == 0, done.err
     (makefile,) = (tmp_path / "env").glob("lib/python3.12/config-*/Makefile")
     prefix = re.search(r"(?m)^prefix=.*", makefile.read_text())

@@ -41,7 +41,7 @@ def cold(tmp_path: Path) -> Cloche:
 
 
 def words(base: Path) -> list[str]:
-    return ["env", "--creator", "portable", "--no-seed", "-p", str(base / "bin/python3.12")]
+    return ["./env", "--creator", "portable", "--no-seed", "-p", str(base / "bin/python3.12")]
 
 
 def images(tmp_path: Path) -> Iterator[Path]:

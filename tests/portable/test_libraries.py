@@ -64,7 +64,7 @@ def test_an_environment_that_carries_its_libraries_works_in_a_root_without_them(
 def test_tcl_finds_its_scripts_in_a_root_without_them(cloche: Cloche, minimal_root: Path) -> None:
     if run(pyenv("3.12"), "-c", "import tkinter").returncode:
         pytest.skip("the base has no tkinter")
-    cloche("env", "--creator", "portable", "--carry-libraries", "-p", pyenv("3.12"))
+    cloche("./env", "--creator", "portable", "--carry-libraries", "-p", pyenv("3.12"))
 
     program = "import tkinter; print(tkinter.Tcl().eval('info library'))"
     done = run_in(minimal_root, cloche.cwd / "env", "/env/bin/python", "-c", program)
@@ -74,7 +74,7 @@ def test_tcl_finds_its_scripts_in_a_root_without_them(cloche: Cloche, minimal_ro
 
 def test_it_does_not_run_as_another_python_in_a_root_without_processes(cloche: Cloche, minimal_root: Path) -> None:
     """Without `/proc`, the loader does not know where the executable is."""
-    cloche("env", "--creator", "portable", "--no-seed", "-p", pyenv("3.12"))
+    cloche("./env", "--creator", "portable", "--no-seed", "-p", pyenv("3.12"))
 
     done = run_in(minimal_root, cloche.cwd / "env", "/env/bin/python", "-c", "import sys; print(sys.prefix)", proc="no")
 

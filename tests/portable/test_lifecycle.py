@@ -130,7 +130,7 @@ def test_it_is_refreshed(portable: Portable, cloche: Cloche) -> None:
     module.unlink()
     (portable.root / "notes").write_text("mine")
 
-    done = cloche("env", "--creator", "portable", "-p", portable.base.executable)
+    done = cloche("./env", "--creator", "portable", "-p", portable.base.executable)
 
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("refreshed")
@@ -142,7 +142,7 @@ def test_it_is_refreshed(portable: Portable, cloche: Cloche) -> None:
 def test_it_does_not_become_another_environment(portable: Portable, cloche: Cloche, creator: str) -> None:
     before = snapshot(portable.root)
 
-    done = cloche("env", "--creator", creator, "-p", portable.base.executable)
+    done = cloche("./env", "--creator", creator, "-p", portable.base.executable)
 
     assert done.code == 4
     assert "is a portable environment, which contains its own Python" in done.err
@@ -150,10 +150,10 @@ def test_it_does_not_become_another_environment(portable: Portable, cloche: Cloc
 
 
 def test_another_environment_does_not_become_portable(cloche: Cloche) -> None:
-    cloche("env", "-p", pyenv("3.12"))
+    cloche("./env", "-p", pyenv("3.12"))
     before = snapshot(cloche.cwd / "env")
 
-    done = cloche("env", "--creator", "portable", "-p", pyenv("3.12"))
+    done = cloche("./env", "--creator", "portable", "-p", pyenv("3.12"))
 
     assert done.code == 4
     assert "is an environment that uses the Python in" in done.err
@@ -174,9 +174,9 @@ def test_virtualenv_and_uv_accept_it(portable: Portable, tmp_path: Path) -> None
 
 
 def test_the_whole_standard_library_is_there_if_it_is_asked_for(cloche: Cloche) -> None:
-    done = cloche("env", "--creator", "portable", "--stdlib", "full", "--no-seed", "-p", pyenv("3.12"), "--dry-run")
+    done = cloche("./env", "--creator", "portable", "--stdlib", "full", "--no-seed", "-p", pyenv("3.12"), "--dry-run")
     assert done.code == 0, done.err
-    cloche("env", "--creator", "portable", "--stdlib", "full", "--no-seed", "-p", pyenv("3.12"))
+    cloche("./env", "--creator", "portable", "--stdlib", "full", "--no-seed", "-p", pyenv("3.12"))
 
     assert output_of(cloche.cwd / "env/bin/python", "-c", "import test, idlelib; print(1)") == "1"
     assert "stdlib full" in cloche("info", "env").out
