@@ -10,13 +10,14 @@ import os
 import sys
 from pathlib import Path
 
-import cloche
 import virtualenv
 import virtualenv.__main__
 import virtualenv.run
+from virtualenv import activation
+
+import cloche
 from cloche_virtualenv import main, session
 from cloche_virtualenv.arguments import Announced
-from virtualenv import activation
 
 ANNOUNCED = Announced(virtualenv.__version__, virtualenv.__file__)
 
