@@ -2,7 +2,7 @@
 
 `suites.toml` lists the suites. Each is unpacked from the sdist of its project, or taken from an installed CPython, and
 runs in an environment of its own. Nothing of theirs is in this repository; only the adapters are. The run fails if fewer
-tests pass than before, or if a test fails that is not listed with a reason.
+tests pass than before, or if a test fails that is not listed with a reason. Only tests that reach cloche are counted.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections import Counter
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -47,11 +48,16 @@ class Suite:
     install: list[str] = field(default_factory=list)
     not_applicable: dict[str, list[str]] = field(default_factory=dict)
 
+    @property
+    def python(self) -> str | None:
+        """The Python that the suite comes with; None if the suite comes with an sdist."""
+        return self.source.removeprefix("python") if self.source.startswith("python") else None
+
     def patterns(self) -> list[str]:
         """Return the patterns of all tests that do not apply to cloche."""
         return [pattern for listed in self.not_applicable.values() for pattern in listed]
 
-    def reason_for(self, test: str) -> str | None:
+    def excuse(self, test: str) -> str | None:
         """Return the pattern that matches a test that does not apply to cloche; None for a test that does."""
         return next((pattern for pattern in self.patterns() if fnmatchcase(test, pattern)), None)
 
@@ -68,9 +74,8 @@ def main() -> int:
         directory: Path = (options.directory or Path(temporary)).resolve()
         outcomes = [run_suite(suites[name], directory) for name in options.names or suites]
     print("\n".join(line for outcome in outcomes for line in outcome.lines()))
-    passed, failed = sum(outcome.passed for outcome in outcomes), sum(map(len, (o.problems for o in outcomes)))
-    print(f"{passed} passed, {failed} failed, {sum(outcome.excused for outcome in outcomes)} skipped")
-    return 1 if failed else 0
+    print(summary(outcomes))
+    return 1 if any(outcome.problems for outcome in outcomes) else 0
 
 
 def read_suites(file: Path) -> Iterator[Suite]:
@@ -81,21 +86,38 @@ def read_suites(file: Path) -> Iterator[Suite]:
 
 @dataclass
 class Outcome:
-    """The result of one suite."""
+    """The result of one suite, as numbers of tests."""
 
     suite: Suite
-    passed: int
-    excused: int
-    """The number of failing tests that do not apply to cloche, or fail without it as well."""
-    problems: list[str]
+    passed: int = 0
+    unrelated: int = 0
+    """Tests that passed without reaching cloche."""
+    skipped: int = 0
+    not_applicable: int = 0
+    """Failing tests that are listed with a reason."""
+    failing_without: int = 0
+    """Failing tests that also fail without cloche on this machine."""
+    problems: list[str] = field(default_factory=list)
 
     def lines(self) -> Iterator[str]:
         """Yield the result for people."""
         yield (
-            f"{self.suite.name} ({self.suite.source}): {self.passed} passed (before: {self.suite.passed}), "
-            f"{self.excused} do not apply or fail without cloche, {len(self.problems)} problems"
+            f"{self.suite.name} ({self.suite.source}): {self.passed} passed (at least {self.suite.passed} expected), "
+            f"{self.not_applicable} do not apply, {self.failing_without} fail without cloche too, "
+            f"{self.unrelated} never reach cloche, {self.skipped} skipped"
         )
         yield from (f"  {problem}" for problem in self.problems)
+
+
+def summary(outcomes: Iterable[Outcome]) -> str:
+    """Return the results of all suites as a last line like that of pytest."""
+    counts = {"passed": 0, "failed": 0, "skipped": 0, "xfailed": 0}
+    for outcome in outcomes:
+        counts["passed"] += outcome.passed
+        counts["failed"] += len(outcome.problems)
+        counts["skipped"] += outcome.skipped
+        counts["xfailed"] += outcome.not_applicable + outcome.failing_without
+    return f" {', '.join(f'{count} {kind}' for kind, count in counts.items())} ".center(100, "=")
 
 
 def run_suite(suite: Suite, directory: Path) -> Outcome:
@@ -108,33 +130,45 @@ def run_suite(suite: Suite, directory: Path) -> Outcome:
     environment, source = prepare(suite, directory)
     run = TestRun(environment, source, directory / suite.name)
     attach(suite, environment)
-    results = run(*suite.arguments, *adapter_options(suite))
+    results = run(*suite.arguments, *plugin_options(suite))
     if results is None:
-        return Outcome(suite, 0, 0, ["pytest ran no tests"])
-    failing = {test for test, result in results.items() if result == "failed"}
+        return Outcome(suite, problems=["pytest ran no tests"])
     failing_without: set[str] = set()
-    if any(suite.reason_for(test) is None for test in failing):
+    if "failed" in results.values():
         detach(suite, environment)
         again = run(*suite.arguments, "--last-failed") or {}
-        failing_without = {test for test in failing if again.get(test, "failed") == "failed"}
+        failing_without = {test for test, result in again.items() if result == "failed"}
     return compare(suite, results, failing_without)
 
 
 def compare(suite: Suite, results: Mapping[str, str], failing_without: AbstractSet[str] = frozenset()) -> Outcome:
-    """Compare the result of each test (`passed`, `failed` or `skipped`) with what is expected.
+    """Compare the result of each test with what is expected.
 
+    :param results: `passed`, `failed`, `skipped`, or `unrelated` for a test that passed without reaching cloche.
     :param failing_without: the tests that also fail without cloche.
     """
-    passed = sum(result == "passed" for result in results.values())
-    failed = {test: suite.reason_for(test) for test, result in results.items() if result == "failed"}
-    excused = {test for test, pattern in failed.items() if pattern is not None or test in failing_without}
-    problems = [f"{test} failed" for test in failed if test not in excused]
-    problems += [
-        f"`{pattern}` matches no failing test" for pattern in suite.patterns() if pattern not in failed.values()
-    ]
-    if passed < suite.passed:
-        problems.append(f"only {passed} tests passed, {suite.passed} did before")
-    return Outcome(suite, passed, len(excused), problems)
+    failed = {test for test, result in results.items() if result == "failed"} - failing_without
+    excuses = {test: suite.excuse(test) for test in failed}
+    problems = [f"{test} failed" for test in sorted(failed) if excuses[test] is None]
+    unused = set(suite.patterns()) - {suite.excuse(test) for test, result in results.items() if not passes(result)}
+    problems += [f"`{pattern}` is listed, but matches no failing test" for pattern in sorted(unused)]
+    counts = Counter(results.values())
+    if counts["passed"] < suite.passed:
+        problems.append(f"{counts['passed']} tests passed, expected at least {suite.passed}")
+    return Outcome(
+        suite,
+        passed=counts["passed"],
+        unrelated=counts["unrelated"],
+        skipped=counts["skipped"],
+        not_applicable=sum(excuse is not None for excuse in excuses.values()),
+        failing_without=counts["failed"] - len(failed),
+        problems=problems,
+    )
+
+
+def passes(result: str) -> bool:
+    """Return whether a test that is listed as failing passes."""
+    return result in ("passed", "unrelated")
 
 
 @dataclass
@@ -149,12 +183,13 @@ class TestRun:
 
     def __call__(self, *arguments: str) -> dict[str, str] | None:
         """Return the result of each test; None if pytest could not run them."""
-        report = self.report.with_suffix(".xml")
+        report = self.report.with_name(f"{self.report.name}.xml")
         report.unlink(missing_ok=True)
-        options = ["-q", "-n", "auto", "--tb=short", "-p", "no:randomly", "-o", f"cache_dir={self.report}.cache"]
-        command = [self.environment.executable, "-m", "pytest", *options, f"--junitxml={report}", *arguments]
+        options = ["-q", "-n", "auto", "--tb=short", "--timeout=300", "-p", "no:randomly"]
+        options += ["-o", f"cache_dir={self.report}.cache", f"--junitxml={report}"]
+        command = [self.environment.executable, "-m", "pytest", *options, *arguments]
         environ = suite_variables(self.report.parent / "home", self.environment)
-        done = subprocess.run(command, cwd=self.source, env=environ, check=False)
+        done = subprocess.run(command, cwd=self.source, env=environ, stdin=subprocess.DEVNULL, check=False)
         return read_report(report) if done.returncode in (0, 1) and report.exists() else None
 
 
@@ -162,37 +197,33 @@ def read_report(report: Path) -> dict[str, str]:
     """Return the result of each test in a report of pytest, by `module::class::name`."""
     results: dict[str, str] = {}
     for case in ET.parse(report).getroot().iter("testcase"):
-        name = f"{case.get('classname', '')}::{case.get('name', '')}"
         kinds = {child.tag for child in case}
-        results[name] = "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "passed"
+        result = "passed" if case.find("properties/property[@name='reached']") is not None else "unrelated"
+        if "skipped" in kinds:
+            result = "skipped"
+        if kinds & {"failure", "error"}:
+            result = "failed"
+        results[f"{case.get('classname', '')}::{case.get('name', '')}"] = result
     return results
 
 
 def prepare(suite: Suite, directory: Path) -> tuple[cloche.Environment, Path]:
     """Return the environment of a suite and the directory to run it in."""
     directory.mkdir(parents=True, exist_ok=True)
-    source = Path(sys.base_prefix) if suite.source == "python" else unpack(suite.source, directory / "sources")
-    environment = cloche.create(directory / suite.name, existing="replace")
-    own = [
-        str(HERE.parent.parent),
-        *(str(PLUGINS / name) for name in ("cloche-virtualenv", "cloche-nushell", "cloche-xonsh")),
-    ]
-    project = [] if suite.source == "python" else [suite.source]
+    source = directory if suite.python else unpack(suite.source, directory / "sources")
+    environment = cloche.create(directory / suite.name, python=suite.python, existing="replace")
+    own = [str(HERE.parent.parent), *(str(PLUGINS / f"cloche-{name}") for name in ("virtualenv", "nushell", "xonsh"))]
+    project = [] if suite.python else [suite.source]
     install(environment, ["pytest", "pytest-xdist", "pytest-timeout", *suite.install, *project, *own])
     return environment, source
 
 
 def attach(suite: Suite, environment: cloche.Environment) -> None:
     """Make the suite use cloche."""
+    for name in plugins_of(suite):
+        shutil.copy(HERE / f"{name}.py", environment.purelib)
     if suite.adapter == "stand-in":
         run_shim("install", environment)
-    else:
-        shutil.copy(HERE / f"{suite.adapter}_adapter.py", environment.purelib)
-
-
-def adapter_options(suite: Suite) -> list[str]:
-    """Return options of pytest that load the adapter of a suite."""
-    return [] if suite.adapter == "stand-in" else ["-p", f"{suite.adapter}_adapter"]
 
 
 def detach(suite: Suite, environment: cloche.Environment) -> None:
@@ -201,8 +232,19 @@ def detach(suite: Suite, environment: cloche.Environment) -> None:
         run_shim("remove", environment)
 
 
+def plugins_of(suite: Suite) -> list[str]:
+    """Return the names of our pytest plugins that a suite runs with."""
+    return ["peers_reached"] if suite.adapter == "stand-in" else ["peers_reached", f"{suite.adapter}_adapter"]
+
+
+def plugin_options(suite: Suite) -> Iterator[str]:
+    """Yield options of pytest that load our plugins."""
+    for name in plugins_of(suite):
+        yield from ("-p", name)
+
+
 def run_shim(action: str, environment: cloche.Environment) -> None:
-    shim = [sys.executable, "-m", "cloche", "virtualenv-shim", action, environment.location]
+    shim = [environment.executable, "-m", "cloche", "virtualenv-shim", action, environment.location]
     subprocess.run(shim, check=True, stdout=subprocess.DEVNULL)
 
 
@@ -218,11 +260,10 @@ def unpack(requirement: str, directory: Path) -> Path:
     return directory / name
 
 
-def index_options() -> Iterable[str]:
+def index_options() -> list[str]:
     """Return options for `unearth` that name the user's index, as pip is configured."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "get", "global.index-url"], capture_output=True, text=True
-    )
+    command = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     index = os.environ.get("PIP_INDEX_URL") or done.stdout.strip()
     return ["--index-url", index] if index else []
 
