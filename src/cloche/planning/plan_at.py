@@ -14,7 +14,7 @@ from cloche.fs.checksums import MANIFEST, format_manifest, parse_manifest, sha25
 from cloche.model.distribution import normalize_name
 from cloche.model.environment import Environment, Script
 from cloche.model.interpreter import path_module
-from cloche.model.operations import InstallTree, Link, MakeDir, Write
+from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
 from cloche.model.plan import Plan
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import (
@@ -75,7 +75,7 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
     operations.append(manifest_file(operations, kept_checksums(destination, target)))
     refuse_long_paths(destination.target, operations, longest_in_images=120 if images else 0, platform=host.platform)
     if destination.state == "directory" and strategy == "merge":
-        refuse_conflicts(destination, operations)
+        refuse_conflicts(destination, operations, blueprint.layout)
     return Plan(
         environment=environment,
         target=destination.target,
@@ -265,12 +265,13 @@ def kept_checksums(destination: Destination, target: Target) -> dict[str, str]:
         return {}
 
 
-def refuse_conflicts(destination: Destination, operations: Iterable[Operation]) -> None:
+def refuse_conflicts(destination: Destination, operations: Iterable[Operation], layout: Layout) -> None:
     """Refuse to replace a file in a directory that is not an environment.
 
     :raises DestinationError: a path that is to be created exists.
     """
     for operation in operations:
+        paths: list[str] = []
         match operation:
             case MakeDir(path):
                 existing = os.path.join(destination.target, path)
@@ -278,9 +279,13 @@ def refuse_conflicts(destination: Destination, operations: Iterable[Operation]) 
                     raise conflict_error(destination, path)
             case InstallTree():
                 pass  # applying the plan finds conflicts in the directory for packages
-            case Link(path) | Write(path):
-                if os.path.lexists(os.path.join(destination.target, path)):
-                    raise conflict_error(destination, path)
+            case Run():  # creates the executables
+                paths = [f"{layout.bin}/{name}" for name in layout.names]
+            case Link(path) | Copy(path) | Write(path):
+                paths = [path]
+        for path in paths:
+            if os.path.lexists(os.path.join(destination.target, path)):
+                raise conflict_error(destination, path)
 
 
 def conflict_error(destination: Destination, path: str) -> DestinationError:
