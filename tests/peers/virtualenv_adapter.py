@@ -14,6 +14,7 @@ import virtualenv
 import virtualenv.__main__
 import virtualenv.run
 from virtualenv import activation
+from virtualenv.config.cli.parser import VirtualEnvOptions
 
 import cloche
 from cloche_virtualenv import main, session
@@ -94,6 +95,18 @@ class Session:
         return [Activator(name, self._inner.options.prompt) for name in self._inner.activators]
 
 
+class Config(dict):
+    """The settings in `pyvenv.cfg`, with the path of the file."""
+
+    def __init__(self, settings, path):
+        super().__init__(settings)
+        self.path = path
+
+
+def config_of(creator, settings=session.Creator.pyenv_cfg):
+    return Config(settings.fget(creator), creator.environment.config)
+
+
 def session_via_cli(args, options=None, setup_logging=True, env=None):
     return Session(session.session_via_cli(args, options, setup_logging, env, ANNOUNCED))
 
@@ -115,5 +128,7 @@ for module in (virtualenv, virtualenv.run):
     module.session_via_cli = session_via_cli
 virtualenv.__main__.run = run
 virtualenv.__main__.run_with_catch = run_with_catch
+VirtualEnvOptions.sources = property(lambda self: self._sources)
+session.Creator.pyenv_cfg = property(config_of)
 for activator, replaced in ACTIVATORS.items():
     replaced.generate = generate(activator)
