@@ -128,15 +128,15 @@ def run_suite(suite: Suite, directory: Path) -> Outcome:
     """
     print(f"== {suite.name}", flush=True)
     environment, source = prepare(suite, directory)
-    run = TestRun(environment, source, directory / suite.name)
+    run = TestRun(environment, source, directory)
     attach(suite, environment)
-    results = run(*suite.arguments, *plugin_options(suite))
+    results = run(suite.name, *suite.arguments, *plugin_options(suite))
     if results is None:
         return Outcome(suite, problems=["pytest ran no tests"])
     failing_without: set[str] = set()
     if "failed" in results.values():
         detach(suite, environment)
-        again = run(*suite.arguments, "--last-failed") or {}
+        again = run(f"{suite.name}-without-cloche", *suite.arguments, "--last-failed") or {}
         failing_without = {test for test, result in again.items() if result == "failed"}
     return compare(suite, results, failing_without)
 
@@ -173,22 +173,35 @@ def passes(result: str) -> bool:
 
 @dataclass
 class TestRun:
-    """Runs pytest in the environment of a suite; its reports begin with `report`."""
+    """Runs pytest in the environment of a suite."""
 
     __test__ = False
 
     environment: cloche.Environment
     source: Path
-    report: Path
+    directory: Path
+    """Where pytest keeps its reports, and between two runs its cache."""
 
-    def __call__(self, *arguments: str) -> dict[str, str] | None:
-        """Return the result of each test; None if pytest could not run them."""
-        report = self.report.with_name(f"{self.report.name}.xml")
+    def __call__(self, name: str, *arguments: str) -> dict[str, str] | None:
+        """Return the result of each test; None if pytest could not run them.
+
+        :param name: the name of the report.
+        """
+        report = self.directory / f"{name}.xml"
         report.unlink(missing_ok=True)
+        cache = f"cache_dir={self.environment.location}.cache"
         options = ["-q", "-n", "auto", "--tb=short", "--timeout=300", "-p", "no:randomly"]
-        options += ["-o", f"cache_dir={self.report}.cache", f"--junitxml={report}"]
-        command = [self.environment.executable, "-m", "pytest", *options, *arguments]
-        environ = suite_variables(self.report.parent / "home", self.environment)
+        command = [
+            self.environment.executable,
+            "-m",
+            "pytest",
+            *options,
+            "-o",
+            cache,
+            f"--junitxml={report}",
+            *arguments,
+        ]
+        environ = suite_variables(self.directory / "home", self.environment)
         done = subprocess.run(command, cwd=self.source, env=environ, stdin=subprocess.DEVNULL, check=False)
         return read_report(report) if done.returncode in (0, 1) and report.exists() else None
 
