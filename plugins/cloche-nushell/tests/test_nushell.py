@@ -71,6 +71,15 @@ def test_python_is_that_of_the_environment(nu: str, tmp_path: Path) -> None:
     assert output == [str(environment.root)]
 
 
+def test_pydoc_describes_the_packages_of_the_environment(nu: str, tmp_path: Path) -> None:
+    path = write_script(tmp_path, "env")
+    python = tmp_path / "env" / "bin" / "python"
+    python.write_text("#!/bin/sh\necho python $*\n", encoding="utf-8")
+    python.chmod(0o755)
+
+    assert run(nu, tmp_path, f"overlay use {path}", "pydoc it") == ["python -m pydoc it"]
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

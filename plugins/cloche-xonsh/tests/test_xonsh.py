@@ -101,6 +101,26 @@ def test_pythonhome_is_unset_while_active(xonsh: str, tmp_path: Path, value: str
     assert run(xonsh, tmp_path, f"$PYTHONHOME = {value!r}", *lines) == ["None", repr(value)]
 
 
+def write_python(directory: Path) -> None:
+    """Write a program `python` that prints its arguments."""
+    python = directory / "env" / "bin" / "python"
+    python.write_text("#!/bin/sh\necho python $*\n", encoding="utf-8")
+    python.chmod(0o755)
+
+
+def test_pydoc_describes_the_packages_of_the_environment(xonsh: str, tmp_path: Path) -> None:
+    path = write_script(tmp_path, "env")
+    write_python(tmp_path)
+
+    assert run(xonsh, tmp_path, f"source {path}", "pydoc it") == ["python -m pydoc it"]
+
+
+def test_a_pydoc_of_the_user_is_kept(xonsh: str, tmp_path: Path) -> None:
+    lines = [f"source {write_script(tmp_path, 'env')}", "pydoc", "deactivate", "pydoc"]
+
+    assert run(xonsh, tmp_path, "aliases['pydoc'] = 'echo mine'", *lines) == ["mine", "mine"]
+
+
 def test_deactivation_removes_all_names_and_variables(xonsh: str, tmp_path: Path) -> None:
     show = (
         "print(sorted({*__xonsh__.env.detype(), *aliases, *globals()}), __xonsh__.env['PROMPT_FIELDS'].get('env_name'))"

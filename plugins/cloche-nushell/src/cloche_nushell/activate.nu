@@ -63,6 +63,9 @@ export def --env deactivate [] {
     leave
 }
 
+# An environment has no `pydoc`, so the one on PATH belongs to another Python.
+export alias pydoc = ^python -m pydoc
+
 export-env {
     leave
 

@@ -65,6 +65,11 @@ def _cloche_activate():
     old_field = fields.get("env_name")
     fields["env_name"] = env_name
 
+    # An environment has no `pydoc`, so the one on PATH belongs to another Python. Keep a `pydoc` of the user.
+    adds_pydoc = "pydoc" not in aliases
+    if adds_pydoc:
+        aliases["pydoc"] = ["python", "-m", "pydoc"]
+
     @unthreadable
     def deactivate(args=None):
         now = env.detype()
@@ -83,6 +88,8 @@ def _cloche_activate():
                 del env[name]
         if fields.get("env_name") is env_name:
             fields["env_name"] = old_field
+        if adds_pydoc and "pydoc" in aliases:
+            del aliases["pydoc"]
         if aliases.get("deactivate") is not None:
             del aliases["deactivate"]
 
