@@ -1,12 +1,13 @@
 """A pytest plugin that marks each test that reaches cloche, so that a test that never does is not counted.
 
-A test reaches cloche if it, or a fixture that it uses, calls cloche or the stand-in, or runs `virtualenv` or `cloche` as a
-program. The mark is a property of the test in pytest's XML report.
+A test reaches cloche if it, or a fixture that it uses, calls cloche or the stand-in, or runs one of them as a program. The mark
+is a property of the test in pytest's XML report.
 """
 
 import functools
 import os
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -14,7 +15,8 @@ import cloche
 from cloche_virtualenv import session
 
 CALLS = [(cloche, "create"), (cloche, "describe"), (cloche, "plan"), (session, "read_options")]
-PROGRAMS = {"cloche", "virtualenv"}
+PROGRAMS = {"cloche", "virtualenv"} if find_spec("virtualenv._borrowed") else {"cloche"}
+"""Programs that are cloche: `virtualenv` only if the stand-in is installed."""
 
 
 class Reached:
