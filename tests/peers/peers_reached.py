@@ -15,7 +15,7 @@ import cloche
 from cloche_virtualenv import session
 
 CALLS = [(cloche, "create"), (cloche, "describe"), (cloche, "plan"), (session, "read_options")]
-PROGRAMS = {"cloche", "virtualenv"} if find_spec("virtualenv._borrowed") else {"cloche"}
+PROGRAMS = {"cloche", "virtualenv"} if find_spec("virtualenv") and find_spec("virtualenv._borrowed") else {"cloche"}
 """Programs that are cloche: `virtualenv` only if the stand-in is installed."""
 
 
