@@ -73,6 +73,10 @@ SLOW: dict[str, Choice] = {
     "seeding/*": few(1),
     "targets/*": few(1),
     "discovery/test_probe.py::test_an_environment_is_resolved_to_its_base_interpreter": each("kind"),
+    "discovery/test_version_managers.py::test_a_shim_of_mise_*": few(2),
+    "discovery/test_version_managers.py::test_a_wrapper_*": few(1),
+    "discovery/test_builds.py::test_a_debug_build_is_recorded_*": few(1),
+    "discovery/test_builds.py::test_an_environment_of_a_debug_build_*": few(1),
     "discovery/test_probe.py::test_the_scheme_matches_an_environment_created_by_venv": few(3),
     # Every shell: one case for each kind of check in its activator's contract, and one session in each mode.
     "shells/*::test_contract": each("check"),
@@ -107,6 +111,7 @@ SLOW: dict[str, Choice] = {
     "lifecycle/test_upgrade.py::*": NONE,
     "lifecycle/*": few(1),
     # Unusual destinations, requests and damage.
+    "integration/test_linked_seeds.py::*": few(1),
     "integration/test_odd_places.py::test_an_environment_is_created_without_a_usable_home": few(1),
     "integration/test_odd_places.py::test_unsupported_system_calls_have_fallbacks": few(1),
     "integration/test_odd_places.py::*": NONE,

@@ -6,7 +6,8 @@ import shlex
 
 import pytest
 
-from cloche.lifecycle.recorded_command import recorded_destination, replace_interpreter
+from cloche.lifecycle.reader import creator_of
+from cloche.lifecycle.recorded_command import parse_command, recorded_destination, replace_interpreter, venv_options
 from cloche.model.interpreter import Host
 from cloche.model.plan import Wanted
 from cloche.planning.pyvenv_cfg import quote_word, seed_options
@@ -55,3 +56,23 @@ def test_only_the_value_of_the_python_option_is_replaced() -> None:
     assert replace_interpreter("/opt/python3 -m cloche --python /work/env", "/usr/bin/python3.12").endswith(
         " --python /work/env"
     )
+
+
+@pytest.mark.parametrize(
+    ("command", "tool", "options"),
+    [
+        ("/usr/bin/python3 -m venv /work/a", "venv", []),
+        ('/usr/bin/python3 -m venv --without-pip --prompt="my env" /work/a b', "venv", ["--without-pip"]),
+        ("/usr/bin/python3 -m venv /work/--without-pip", "venv", []),
+        ("C:\\Python312\\python.exe -m venv --copies C:\\work\\a b", "venv", ["--copies"]),
+        ("/usr/bin/python3 -m cloche --python /usr/bin/python3 '/work/a -m venv b'", "an unknown program", None),
+        ("/opt/tool --note 'made with -m venv' --python 3", "an unknown program", None),
+    ],
+)
+def test_a_tool_is_recognized_by_the_form_of_its_command(command: str, tool: str, options: list[str] | None) -> None:
+    found = venv_options(command)
+    assert (found is None) is (options is None)
+    assert found is None or set(options or []) <= set(found)
+    assert ("--without-pip" in (found or [])) is ("--without-pip" in (options or []))
+    assert creator_of({"home": "/usr/bin", "include-system-site-packages": "false", "command": command}) == tool
+    assert bool(parse_command(command)) is ("-m cloche" in command)

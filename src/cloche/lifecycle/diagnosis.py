@@ -45,7 +45,7 @@ CODES = {
     "installed-twice": "files of two versions of one package are mixed",
     "left-behind": "a killed run has left its staging directory",
     "lib-of-other-version": "there are packages in a directory that this Python does not search",
-    "link-dangling": "the target of a symbolic link does not exist",
+    "link-dangling": "the target of a symbolic link, or the directory to which all links of a package lead, does not exist",
     "metadata-broken": "the metadata of an installed package is unusable",
     "mount-noexec": "the file system of the environment is mounted with `noexec`",
     "moved": "some files contain a different path for the environment",
@@ -58,7 +58,7 @@ CODES = {
     "script-dead": "the Python of a script no longer exists, or the script is not executable",
     "script-fixed": "a script in a relocatable environment would not survive a move",
     "script-foreign": "a script of a package here runs with the Python of another environment",
-    "seed-broken": "pip does not run, or one of its files is missing",
+    "seed-broken": "pip does not run, one of its files is missing, or the seeds are links to a cache that was removed",
     "start-held-up": "a `.pth` file or `pyvenv.cfg` is a pipe or a device",
     "world-writable": "every user on the machine can change what the environment runs",
 }

@@ -26,6 +26,7 @@ from cloche.lifecycle.repair import relocation_context
 from cloche.model.operations import CopyTree, SetMode
 from cloche.model.value import replace, value
 from cloche.planning.destination import absolute_path, contains_current_directory, inspect_destination, is_mount_point
+from cloche.store.links import is_recorded, record_links
 
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
@@ -163,6 +164,8 @@ def move_environment(plan: MovePlan, session: Session) -> Environment:
             raise DestinationError(
                 f"another process has changed `{plan.destination.location}`", hint="choose another path"
             ) from None
+    if is_recorded(session.store, plan.source):
+        record_links(session.store, plan.destination.location)
     return moved[0]
 
 

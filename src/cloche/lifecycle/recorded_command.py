@@ -14,18 +14,28 @@ from cloche.planning.pyvenv_cfg import join_lines
 if TYPE_CHECKING:
     from cloche.lifecycle.relocation import Relocation
 
-VENV_COMMAND = re.compile(r" -m venv(?: --[\w-]+(?:=\S+)?)* (/.*)$")
-"""The command of `venv`: each option is one word, and the rest, which may contain spaces, is the destination."""
+VENV_COMMAND = re.compile(
+    r" -m venv(?P<options>(?: --[\w-]+(?:=(?:\"[^\"]*\"|\S+))?)*) (?P<destination>/.*|[A-Za-z]:\\.*)$"
+)
+"""The command of `venv`: options, and the rest, which may contain spaces, is the destination."""
 
 
 def parse_command(command: str) -> list[str]:
     """Return the words of a command of cloche; an empty list for the command of another tool."""
-    if " --python " not in command or " -m venv " in command:
-        return []
     try:
-        return shlex.split(command)
+        words = shlex.split(command)
     except ValueError:
         return []
+    is_ours = words[1:4] == ["-m", "cloche", "--python"] or words[2:3] == [
+        "--python"
+    ]  # or `python cloche.pyz --python`
+    return words if is_ours else []
+
+
+def venv_options(command: str) -> list[str] | None:
+    """Return the options in a command of `venv`; None for the command of another tool."""
+    match = VENV_COMMAND.search(command)
+    return match["options"].split() if match else None
 
 
 def recorded_destination(command: str, location: str) -> str:
@@ -36,7 +46,7 @@ def recorded_destination(command: str, location: str) -> str:
     """
     words = parse_command(command)
     match = VENV_COMMAND.search(command)
-    destination = words[-1] if words else match[1] if match else ""
+    destination = words[-1] if words else match["destination"] if match else ""
     if join_lines(destination) == join_lines(location):
         return location
     return destination if destination.startswith("/") else ""

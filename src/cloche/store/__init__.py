@@ -29,13 +29,16 @@ if TYPE_CHECKING:
     """`read-only` uses the store without writing to it; `none` ignores it. Files that such a run needs are created in a
     private temporary directory, which `close` removes."""
 
-    Kind: TypeAlias = Literal["interpreters", "wheels", "images", "plans", "locks", "packed", "python-discovery"]
+    Kind: TypeAlias = Literal[
+        "interpreters", "wheels", "images", "plans", "locks", "links", "packed", "python-discovery"
+    ]
 
 KINDS: tuple[Kind, ...] = ("interpreters", "wheels", "images", "plans", "locks")
 """The store's directories: probe results, downloaded wheels, unpacked wheels, cached plans, lock files."""
 
-PLUGIN_KINDS: tuple[Kind, ...] = ("packed", "python-discovery")
-"""Directories that `cloche-virtualenv` adds: wheels packed from images, and probe results in virtualenv's form."""
+OPTIONAL_KINDS: tuple[Kind, ...] = ("links", "packed", "python-discovery")
+"""Directories that few stores have: the paths of environments that link to images (see `cloche.store.links`), and those of
+`cloche-virtualenv`, wheels packed from images and probe results in virtualenv's form."""
 
 TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
 # This is the cache of cloche. You can delete it at any time: cloche creates its contents again.

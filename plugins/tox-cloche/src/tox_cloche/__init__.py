@@ -51,6 +51,23 @@ class ClocheEnv(Python, ABC):
             default=False,
             desc="give the environment access to the packages of its base Python",
         )
+        self.conf.add_config(
+            keys=["always_copy", "alwayscopy"],
+            of_type=bool,
+            default=False,
+            desc="copy the base Python instead of linking to it",
+        )
+        self.conf.add_config(
+            keys=["download"],
+            of_type=bool,
+            default=False,
+            desc="download the newest pip",
+        )
+
+    @property
+    def _discover(self) -> list[str]:
+        """The interpreters to try first (`tox --discover`)."""
+        return [str(path) for path in getattr(self.options, "discover", None) or ()]
 
     @property
     def executor(self) -> Execute:
@@ -93,7 +110,7 @@ class ClocheEnv(Python, ABC):
         import cloche
 
         try:
-            found = cloche.find(*join_ranges(base_python))
+            found = cloche.find(*join_ranges(base_python), try_first_with=self._discover)
         except cloche.InterpreterNotFound:
             return None
         except cloche.ClocheError as error:
@@ -116,6 +133,7 @@ class ClocheEnv(Python, ABC):
             **super().python_cache(),
             "cloche": self._interpreter.executable,
             "system_site_packages": self.conf["system_site_packages"],
+            **({"always_copy": True} if self.conf["always_copy"] else {}),
         }
 
     @property
@@ -147,6 +165,8 @@ class ClocheEnv(Python, ABC):
                 self.env_dir,
                 python=self._interpreter.executable,
                 site_packages="system" if self.conf["system_site_packages"] else "isolated",
+                creator="copy" if self.conf["always_copy"] else None,
+                network="newest" if self.conf["download"] else "last-resort",
             )
         except cloche.ClocheError as error:
             raise Fail(one_line(error)) from error
@@ -190,6 +210,11 @@ class ClocheRunner(ClocheEnv, PythonRun):
     @staticmethod
     def id() -> str:
         return "cloche"
+
+    @property
+    def _default_package_env(self) -> str:
+        """The name of the package environment: not `.pkg`, which may be that of another runner in the same project."""
+        return ".pkg-cloche"
 
     @property
     def _package_tox_env_type(self) -> str:
