@@ -125,6 +125,8 @@ def as_settings(argument: Mapping[str, str]) -> dict[str, str]:
     :raises TypeError: a key or a value is not a string.
     :raises UsageError: the file format cannot represent a key or a value.
     """
+    from cloche.planning.pyvenv_cfg import find_problem
+
     items: Iterable[tuple[object, object]] = argument.items()
     for key, text in items:
         if not (isinstance(key, str) and isinstance(text, str)):
@@ -133,9 +135,9 @@ def as_settings(argument: Mapping[str, str]) -> dict[str, str]:
             raise UsageError(
                 f"`pyvenv_cfg` cannot contain the key {key!r}", hint="use lower-case words without `=`, on one line"
             )
-        if text.splitlines() not in ([], [text]) or text != text.strip():
+        if problem := find_problem(text):
             raise UsageError(
-                f"`pyvenv_cfg` cannot contain {text!r} for `{key}`",
+                f"`pyvenv_cfg` cannot contain `{text}` as `{key}`, because it {problem}",
                 hint="use one line without leading and trailing spaces",
             )
     return dict(argument)
@@ -197,7 +199,8 @@ def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
     :param network: when seeds may be downloaded: `never`, `last-resort` (the default) or `newest`.
     :param dependencies: whether what the seeds depend on is installed too: `included` (the default) or `omitted`.
     :param activators: names of activators, () for none; by default all that support the interpreter.
-    :param existing: `keep` what exists (the default), `replace` an environment, `replace-anything`.
+    :param existing: `keep` what exists (the default), `replace` an environment but no other files, `replace-anything` in the
+        directory, unless it holds a project.
     :param site_packages: `isolated` (the default), or `system` to see the base interpreter's packages.
     :param prompt: the text that an activated shell shows, by default the name of the directory; `.` for the name of the current
         directory.

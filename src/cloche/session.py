@@ -15,7 +15,7 @@ from cloche.model.interpreter import Host
 from cloche.model.plan import EnvironmentSpec, Result
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.plan_at import plan_at
-from cloche.plugins import load_object
+from cloche.plugins import failures, load_object, slow_calls, take_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -83,7 +83,15 @@ class Session:
         """The result of the search; None if the interpreter was known without one."""
 
     def __enter__(self) -> Session:
+        for observed in (failures, slow_calls):
+            observed.clear()  # of an earlier session in this process
         return self
+
+    def observe_plugins(self) -> None:
+        """Warn about slow plugins, and keep the failures that did not stop the run."""
+        self.warn(take_all(slow_calls))
+        known = set(map(repr, self.plugin_errors))
+        self.plugin_errors += {repr(error): error for error in take_all(failures) if repr(error) not in known}.values()
 
     def __exit__(self, *_: object) -> None:
         if self._store is not None:
@@ -136,6 +144,7 @@ class Session:
 
             self._registry = load_plugins(sys.path, self._blocklist, self._replacements, self._plugin_inputs)
             self.warn(self._registry.warnings)
+            self.plugin_errors += (report.error for report in self._registry.reports if report.error is not None)
         return self._registry
 
     @property
@@ -312,14 +321,14 @@ class Session:
         """
         started = perf_counter()
         blueprint = self.blueprint(request.spec)
-        target = replace(request.target, link_mode=self.link_mode(request.target.link_mode, blueprint.images))
+        link_mode = self.link_mode(request.target.link_mode, blueprint.images)
         try:
-            plan = self._plan_and_apply(blueprint, target)
+            plan = self._plan_and_apply(blueprint, request.target, link_mode)
         except (ClocheError, OSError) as error:
             if not concerns_images(error, blueprint.images):
                 raise
             blueprint = self._resolve(request.spec)  # an image was damaged or replaced in the meantime
-            plan = self._plan_and_apply(blueprint, target)
+            plan = self._plan_and_apply(blueprint, request.target, link_mode)
         self.activators = blueprint.activators
         result = Result(environment=plan.environment, plan=plan, seconds=perf_counter() - started)
         self.store.mark_installed(plan.images)
@@ -328,16 +337,22 @@ class Session:
 
             record_links(self.store, plan.environment.location)
         self._notify_created(result)
+        self.observe_plugins()
         return replace(result, warnings=tuple(self.warnings))
 
-    def _plan_and_apply(self, blueprint: Blueprint, target: Target) -> Plan:
+    def _plan_at(self, blueprint: Blueprint, target: Target, link_mode: LinkMode) -> Plan:
+        """Return the plan for a target, with the link mode to use; `pyvenv.cfg` records the one that was requested."""
+        plan = plan_at(blueprint, target, self.host)
+        return plan if plan.link_mode == link_mode else replace(plan, link_mode=link_mode)
+
+    def _plan_and_apply(self, blueprint: Blueprint, target: Target, link_mode: LinkMode) -> Plan:
         """Plan for the destination and apply the plan. If the destination changes meanwhile, lock it and repeat both."""
         try:
-            plan = plan_at(blueprint, target, self.host)
+            plan = self._plan_at(blueprint, target, link_mode)
         except DestinationError:
             if not recover_destination(os.path.realpath(target.destination)):
                 raise
-            plan = plan_at(blueprint, target, self.host)  # a killed run had left the destination half-changed
+            plan = self._plan_at(blueprint, target, link_mode)  # a killed run had left the destination half-changed
         if plan.strategy == "new":
             try:
                 apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode)
@@ -347,7 +362,7 @@ class Session:
                 return plan
         with DirectoryLock(plan.target):
             recover_destination(plan.target)
-            plan = plan_at(blueprint, target, self.host)
+            plan = self._plan_at(blueprint, target, link_mode)
             try:
                 apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode)
             except DestinationChanged:

@@ -160,7 +160,7 @@ def test_a_program_can_add_keys_to_pyvenv_cfg(tmp_path: Path) -> None:
         *((key, "x") for key in ("", "Upper", " padded", "a=b", "a\nb", "# comment")),
         *(
             ("key", text)
-            for text in (" padded", "padded ", "two\nlines", "two\rlines", "two\u2028lines", "end\n", "\n")
+            for text in (" padded", "padded ", "two\nlines", "two\rlines", "end\n", "\n", "\u2028", "\udcff")
         ),
     ],
 )

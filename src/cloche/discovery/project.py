@@ -70,7 +70,7 @@ def _version_sources(host: Host, inputs: Inputs) -> Iterator[tuple[str, list[str
     for directory in _directory_and_parents(host.cwd):
         for name in (".python-version", ".python-versions"):
             if text := _read_text_file(os.path.join(directory, name), MAX_VERSION_FILE_BYTES, inputs):
-                lines = (raw.partition("#")[0].strip() for raw in text.splitlines())
+                lines = (raw.partition("#")[0].strip() for raw in text.split("\n"))
                 yield f"`{name}` in {directory}", [line for line in lines if line]
 
 
@@ -164,7 +164,7 @@ def _plain_string(text: str) -> str | None:
     if '"""' in text or "'''" in text or text.count("requires-python") != 1:
         return None
     table = ""
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if line.startswith("["):
             table = line.strip()
         key, found, rest = line.partition("=")

@@ -9,6 +9,7 @@ from cloche.lifecycle.checks import CHECKS
 from cloche.lifecycle.examination import examine
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.rebase import find_replacement
+from cloche.lifecycle.relocation import refuse_other_encoding
 
 if TYPE_CHECKING:
     from cloche.lifecycle.case import Finding
@@ -19,8 +20,10 @@ def open_case(path: str, session: Session) -> Case:
     """Examine an environment with its own Python, and return its case.
 
     :raises DestinationError: there is no environment at `path`.
+    :raises ClocheError: its files contain its path in another encoding than that of the locale.
     """
     info = environment_info(path, session)
+    refuse_other_encoding(info.environment.location)
     environment = info.environment
     examination = examine(environment, session.host)
     works = environment.interpreter is not None and not examination.failure

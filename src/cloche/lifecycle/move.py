@@ -21,7 +21,7 @@ from cloche.lifecycle.examination import examine, failing_activations, is_same_f
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import read_environment
-from cloche.lifecycle.relocation import Relocation, is_within
+from cloche.lifecycle.relocation import Relocation, is_within, refuse_other_encoding
 from cloche.lifecycle.repair import relocation_context
 from cloche.model.operations import CopyTree, SetMode
 from cloche.model.value import replace, value
@@ -76,6 +76,7 @@ def plan_move(path: str, to: str, action: Action, session: Session) -> MovePlan:
         )
     recover_environment(source)
     destination = inspect_destination(absolute_path(to, host), host)
+    refuse_other_encoding(source, destination.location)
     refuse_move(source, destination, action, session)
     info = environment_info(source, session)
     old = [source, os.path.realpath(source), *info.recorded_roots]
@@ -110,6 +111,11 @@ def refuse_move(source: str, destination: Destination, action: Action, session: 
     if destination.state not in ("absent", "empty"):
         raise DestinationError(
             f"`{destination.location}` already exists", hint="choose a path that does not exist, or an empty directory"
+        )
+    if any(character in destination.location and character not in source for character in "\r\n"):
+        raise DestinationError(
+            f"`{destination.location}` contains a line break, and scripts name the environment on one line",
+            hint="choose a path without it",
         )
     if is_within(os.path.realpath(destination.target), os.path.realpath(source)):
         raise DestinationError(

@@ -187,13 +187,13 @@ ANY = InterpreterSpec("any", free_threaded=None, debug=None)
 def parse_spec(text: str) -> InterpreterSpec:
     """Parse a request; see `InterpreterSpec.parse`."""
     stripped = text.strip()
-    if not stripped or any(ord(character) < 32 for character in stripped):
-        raise UsageError(
-            f"the Python request `{text!r}` contains control characters" if stripped else "the Python request is empty",
-            hint=FORMS,
-        )
-    if "/" in stripped or "\\" in stripped or (stripped[0] == "~" and stripped[:2] != "~="):
-        return InterpreterSpec(text, path=stripped)
+    is_path = "/" in stripped or "\\" in stripped or (stripped[:1] == "~" and stripped[:2] != "~=")
+    if not stripped:
+        raise UsageError("the Python request is empty", hint=FORMS)
+    if any(character == "\0" or (character < " " and not is_path) for character in stripped):
+        raise UsageError(f"the Python request `{text!r}` contains control characters", hint=FORMS)
+    if is_path:
+        return InterpreterSpec(text, path=text)
     lowered = stripped.lower()
     if lowered == ANY.text:
         return ANY
@@ -392,6 +392,9 @@ def _suggestion(text: str) -> str:
         if guess != lowered and _is_valid(guess):
             return f"did you mean `{guess}`?"
         return "write a range such as `>=3.10,<3.13`"
+    for word in ("-nogil", "nogil", "-freethreaded", "-free-threaded", "-ft", "-t", "ft"):  # other names of `3.13t`
+        if lowered.endswith(word) and _is_valid(guess := f"{lowered.removesuffix(word)}t"):
+            return f"did you mean `{guess}`?"
     digits = "".join(character if character.isdigit() or character == "." else " " for character in lowered).split()
     for number in digits:
         guess = ".".join(part for part in number.split(".") if part)

@@ -141,7 +141,7 @@ def is_mount_point(path: str) -> bool:
     """
     if os.path.ismount(path):
         return True
-    mounts = (read_at_most("/proc/self/mountinfo", 1 << 24) or b"").splitlines()
+    mounts = (read_at_most("/proc/self/mountinfo", 1 << 24) or b"").split(b"\n")
     real = os.fsencode(os.path.realpath(path))
     for character in (b"\\", b" ", b"\t", b"\n"):
         real = real.replace(character, b"\\%03o" % ord(character))
@@ -195,22 +195,6 @@ def refuse_base_interpreter(location: str, interpreter: Interpreter) -> None:
             f"`{location}` contains the base interpreter of the new environment, and `--clear` would delete it",
             hint="choose another destination, or another Python with `-p`",
         )
-
-
-def refuse_directory_in_use(location: str, host: Host) -> None:
-    """Refuse to replace a directory that contains the user's home directory or the parent of the current directory.
-
-    The current directory itself may be replaced: `cloche . --clear --force`.
-
-    :raises DestinationError: the directory contains either of them.
-    """
-    user_home = host.environ.get("HOME") or host.environ.get("USERPROFILE", "")
-    for name, path in (("your home directory", user_home), ("the current directory", os.path.dirname(host.cwd))):
-        if path and contains_path(location, path):
-            raise DestinationError(
-                f"`{location}` contains {name}, and `--clear` would delete it",
-                hint="choose another destination, or delete the files that you do not need yourself",
-            )
 
 
 def contains_path(directory: str, path: str) -> bool:

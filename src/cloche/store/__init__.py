@@ -41,7 +41,7 @@ OPTIONAL_KINDS: tuple[Kind, ...] = ("links", "packed", "python-discovery")
 `cloche-virtualenv`, wheels packed from images and probe results in virtualenv's form."""
 
 TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
-# This is the cache of cloche. You can delete it at any time: cloche creates its contents again.
+# This directory is the cache of cloche. You can delete it at any time; cloche creates it again.
 # See https://bford.info/cachedir/
 """
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from cloche.lifecycle.case import Case
     from cloche.lifecycle.installed import InstalledDistribution
+    from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
 
 
@@ -111,13 +112,21 @@ def check_records(case: Case) -> Iterator[Finding]:
                 yield Finding(code, paths[0], message, reinstall_command(distribution))
 
 
+def pth_lines(text: str, environment: Environment) -> list[str]:
+    """Return the lines of a `.pth` file as `site` reads them: since Python 3.13, it also splits at other characters."""
+    interpreter = environment.interpreter
+    if interpreter is not None and interpreter.version < (3, 13):
+        return re.split(r"\r\n?|\n", text)
+    return text.splitlines()
+
+
 def check_paths(case: Case) -> Iterator[Finding]:
     """Report `.pth` files and editable installs that name a missing directory."""
     relocation = case.relocation
     for path in embedded_paths.site_files(case.environment, ".pth"):
         site = os.path.dirname(os.path.join(case.root, path))
-        for line in case.overlay.text(path).splitlines():
-            entry = line.strip()
+        for line in pth_lines(case.overlay.text(path), case.environment):
+            entry = line.rstrip()
             if not entry or entry.startswith("#") or line.startswith(("import ", "import\t")):
                 continue
             directory = os.path.join(site, entry)
