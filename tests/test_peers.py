@@ -73,6 +73,5 @@ def test_every_suite_can_be_run() -> None:
     suites = list(read_suites(HERE / "suites.toml"))
     for suite in suites:
         assert suite.python or "==" in suite.source, "the version of an sdist is fixed"
-        assert suite.passed > 0, "the number of tests that pass is recorded"
         assert all((HERE / f"{name}.py").is_file() for name in plugins_of(suite))
     assert len(suites) == len({suite.name for suite in suites})
