@@ -112,6 +112,16 @@ SLOW: dict[str, Choice] = {
     "lifecycle/test_upgrade.py::test_files_of_the_user_*": few(1),
     "lifecycle/test_upgrade.py::*": NONE,
     "lifecycle/*": few(1),
+    # Portable environments: the quick tests use one Python, and none that takes long to compile.
+    "portable/test_libraries.py::test_*_in_a_root_*": NONE,
+    "portable/test_lifecycle.py::test_the_whole_*": NONE,
+    "portable/test_lifecycle.py::test_an_upgrade_*": NONE,
+    "portable/test_interpreters.py::test_it_is_the_base_*": NONE,
+    "portable/test_interpreters.py::test_environments_can_*": NONE,
+    "portable/test_builds.py::*": NONE,
+    "portable/test_failures.py::*": NONE,
+    "portable/test_interpreters.py::test_it_never_runs_*": each("way"),
+    "portable/*": few(1),
     # Unusual destinations, requests and damage.
     "integration/test_linked_seeds.py::*": few(1),
     "integration/test_odd_places.py::test_an_environment_is_created_without_a_usable_home": few(1),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import LinkMode
     from cloche.model.plan import Blueprint, ChosenComponent, Plan, Request, Target, Wanted
+    from cloche.model.runtime import Runtime
     from cloche.planning.plan_cache import CachedPlan, PlanCache
     from cloche.plugins.hookspecs import Finder
     from cloche.plugins.registry import Registry
@@ -122,6 +123,15 @@ class Session:
         from cloche.store.seeds import SeedStore
 
         return SeedStore(self.store)
+
+    def runtime_image(self, runtime: Runtime, interpreter: Interpreter) -> Image:
+        """Return the image of an interpreter's runtime.
+
+        :raises ClocheError: a file of the interpreter cannot be read or edited, or the image cannot be created.
+        """
+        from cloche.store.runtimes import find_or_build_runtime
+
+        return find_or_build_runtime(runtime, interpreter, self.store)
 
     @property
     def probes(self) -> ProbeCache:
@@ -230,7 +240,9 @@ class Session:
         inputs = self.store.inputs = Inputs()
         pythons, because = self._requested_pythons(spec, inputs)
         found = self._search(spec, pythons, because, self.registry.finders(spec.no_finders), inputs)
-        blueprint = resolve(spec, found.interpreter, because, self.registry, self.seed_store, inputs)
+        blueprint = resolve(
+            spec, found.interpreter, because, self.registry, self.seed_store, inputs, self.runtime_image
+        )
         self._has_created_hooks = self.registry.has_created_hooks
         will_repeat = set(self.warnings) <= set(found.warnings)  # the search runs every time and warns again
         compiled = all(image.bytecode == "complete" for image in blueprint.images)  # the next run compiles the rest
@@ -321,11 +333,11 @@ class Session:
         """
         started = perf_counter()
         blueprint = self.blueprint(request.spec)
-        link_mode = self.link_mode(request.target.link_mode, blueprint.images)
+        link_mode = self.link_mode(request.target.link_mode, blueprint.all_images)
         try:
             plan = self._plan_and_apply(blueprint, request.target, link_mode)
         except (ClocheError, OSError) as error:
-            if not concerns_images(error, blueprint.images):
+            if not concerns_images(error, blueprint.all_images):
                 raise
             blueprint = self._resolve(request.spec)  # an image was damaged or replaced in the meantime
             plan = self._plan_and_apply(blueprint, request.target, link_mode)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cloche.model.options import PORTABLE_OPTIONS
 from cloche.plugins.hookspecs import Descriptor, hookimpl
 
 PACKAGE = "cloche.builtin"
@@ -37,13 +38,21 @@ def cloche_finders() -> list[Descriptor]:
 
 @hookimpl
 def cloche_creators() -> list[Descriptor]:
-    return descriptors(
-        "creators",
-        "creator",
-        ("symlink", "links to the base interpreter"),
-        ("copy", "copies the executable and the libraries that it needs to start"),
-        ("venv", "runs the interpreter's own `venv` module"),
-    )
+    return [
+        *descriptors(
+            "creators",
+            "creator",
+            ("symlink", "links to the base interpreter"),
+            ("copy", "copies the executable and the libraries that it needs to start"),
+            ("venv", "runs the interpreter's own `venv` module"),
+        ),
+        Descriptor(
+            "portable",
+            f"{PACKAGE}.creators.portable:creator",
+            "contains the interpreter and its standard library",
+            options=PORTABLE_OPTIONS,
+        ),
+    ]
 
 
 @hookimpl

@@ -5,7 +5,7 @@ The parser, help, completion, variables, config files and the reference pages al
 
 from __future__ import annotations
 
-from cloche.model.options import Option
+from cloche.model.options import PORTABLE_OPTIONS, Option
 from cloche.model.value import value
 from cloche.plugins import load_object
 
@@ -99,6 +99,7 @@ CREATE = (
         choices=("auto", "clone", "hardlink", "copy", "symlink"),
         group="seeds",
     ),
+    *PORTABLE_OPTIONS,
     Option("dry-run", "print the plan, but change nothing", "flag", group="output", sources="argv"),
 )
 

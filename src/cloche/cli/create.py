@@ -8,6 +8,7 @@ from time import perf_counter
 from cloche.cli import report
 from cloche.cli.user_shell import activation_hint
 from cloche.errors import UsageError
+from cloche.model.options import PORTABLE_OPTIONS
 from cloche.model.plan import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import TYPE_CHECKING
 from cloche.planning.destination import absolute_path
@@ -107,11 +108,7 @@ def build_request(operand: str, settings: Settings, host: Host) -> Request:
         wanted=wanted_seeds(settings, tuple(os.path.join(host.cwd, directory) for directory in links)),
         activators=parse_activators(settings.last("activators")),
         site_packages="system" if settings.flag("system-site-packages") else "isolated",
-        options={
-            option.name: settings.all(option.name) if option.kind == "list" else settings.last(option.name)
-            for option in settings.plugin_options
-            if option.name in settings.chosen
-        },
+        options=component_options(settings),
     )
     target = Target(
         destination=absolute_path(operand, host),
@@ -122,6 +119,23 @@ def build_request(operand: str, settings: Settings, host: Host) -> Request:
         placement="relocatable" if settings.flag("relocatable") else "fixed",
     )
     return Request(spec, target)
+
+
+def component_options(settings: Settings) -> dict[str, object]:
+    """Return the values of the options that components declare, those of the creator `portable` included.
+
+    :raises UsageError: the command line has an option of a creator that it does not choose.
+    """
+    portable = settings.last("creator") == "portable"
+    for option in PORTABLE_OPTIONS:
+        setting = settings.chosen.get(option.name)
+        if setting and setting.origin == "command line" and not portable:
+            raise UsageError(f"`--{option.name}` needs `--creator portable`", hint="add it, or leave the option out")
+    return {
+        option.name: settings.all(option.name) if option.kind == "list" else settings.last(option.name)
+        for option in (*settings.plugin_options, *(PORTABLE_OPTIONS if portable else ()))
+        if option.name in settings.chosen
+    }
 
 
 def parse_link_mode(text: str | None) -> LinkMode:

@@ -141,6 +141,9 @@ def is_modified(path: str, digest: str, size: str = "") -> bool:
 MANIFEST = ".cloche-manifest"
 """The name of its file in the environment's root."""
 
+RUNTIME_MANIFEST = ".cloche-runtime"
+"""The same for the files of the interpreter in a portable environment, without bytecode."""
+
 
 def format_manifest(hashes: Mapping[str, str]) -> bytes:
     """Return the content of a manifest.

@@ -12,6 +12,7 @@ from cloche.lifecycle.installed import InstalledDistribution, installed_distribu
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import creator_of, current_base, effective_settings, read_environment
 from cloche.model.value import TYPE_CHECKING, value
+from cloche.planning.pyvenv_cfg import is_portable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,6 +54,11 @@ class EnvironmentInfo:
     """File names of all activation scripts, also those of unknown shells."""
 
     @property
+    def is_portable(self) -> bool:
+        """Whether it contains its interpreter."""
+        return is_portable(self.settings)
+
+    @property
     def version_text(self) -> str:
         """The recorded version in the form of a release: `3.12.1` for `3.12.1.final.0`; empty if there is none."""
         parts = self.recorded_version.split(".")
@@ -92,7 +98,7 @@ def environment_info(path: str, session: Session) -> EnvironmentInfo:
         settings=settings,
         maker=creator_of(settings),
         recorded_version=settings.get("version_info") or settings.get("version") or "",
-        base=environment.interpreter or current_base(settings, host, cache),
+        base=environment.interpreter or current_base(environment.location, settings, host, cache),
         recorded_roots=tuple(sorted(recorded, key=lambda root: -len(recorded[root]))),
         distributions=tuple(distributions),
         activators=tuple(name for name in names if name.lower() in shells),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from cloche.fs import list_names, open_regular_file
-from cloche.fs.checksums import MANIFEST, digest_of, format_row, is_modified, parse_manifest
+from cloche.fs.checksums import MANIFEST, RUNTIME_MANIFEST, digest_of, format_row, is_modified, parse_manifest
 from cloche.lifecycle.embedded_paths import generated_file_states, walk_files
 from cloche.lifecycle.installed import distributions_in, read_text, site_directories
 from cloche.lifecycle.overlay import Overlay, parent_directories
@@ -182,7 +182,8 @@ def loose_files(info: EnvironmentInfo, everything: Iterable[InstalledDistributio
         *(distribution.metadata for distribution in everything),
     }
     generated |= parse_manifest(read_text(os.path.join(root, MANIFEST))).keys()
-    known = owned | generated | names
+    runtime = parse_manifest(read_text(os.path.join(root, RUNTIME_MANIFEST))).keys()
+    known = owned | generated | names | {RUNTIME_MANIFEST, *runtime}
     for file in walk_files(root):
         directory, _, name = file.path.rpartition("/")
         in_bin = directory == layout.bin
@@ -192,11 +193,17 @@ def loose_files(info: EnvironmentInfo, everything: Iterable[InstalledDistributio
             or file.path.startswith(metadata)
             or file.path.endswith(".pyc")
             or (in_bin and (PYTHON_NAME.fullmatch(name) or name.lower() in info.shells))
+            or (file.kind == "link" and target_inside(root, file.path) in runtime)
             or (file.kind == "link" and file.path in ("lib64", "local", *(path for path, _ in layout.links)))
             or (name in STARTUP_FILES and posixpath.basename(directory) == "site-packages")
         ):
             continue
         yield file.path
+
+
+def target_inside(root: str, path: str) -> str:
+    """Return the path that a relative link leads to, relative to the root."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(path), os.readlink(os.path.join(root, path))))
 
 
 def edited_scripts(info: EnvironmentInfo) -> list[str]:

@@ -90,7 +90,13 @@ def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newe
     else:
         interpreter = newest_patch(info, session)
     wanted = tuple(distribution.key for distribution in info.seeds) if seeds == "newest" else ()
-    if is_usable(case) and is_created_for(info, interpreter):
+    if info.is_portable:
+        if current is not None and (current.implementation, current.version) == (
+            interpreter.implementation,
+            interpreter.version,
+        ):
+            return UpgradePlan("nothing", case, interpreter, seeds=wanted)
+    elif is_usable(case) and is_created_for(info, interpreter):
         if current is not None and interpreter.executable == current.executable and is_recorded(info, interpreter):
             return UpgradePlan("nothing", case, interpreter, seeds=wanted)
         if current is None or has_same_abi(current, interpreter):

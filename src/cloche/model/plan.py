@@ -143,6 +143,13 @@ class Blueprint:
     images: tuple[Image, ...]
     activators: tuple[ChosenComponent, ...]
     """The activators to ask for scripts. Each may still refuse the interpreter when the environment is planned."""
+    runtime: Image | None = None
+    """The image of the interpreter itself, for a portable environment."""
+
+    @property
+    def all_images(self) -> tuple[Image, ...]:
+        """The images of the seeds and of the runtime."""
+        return (*self.images, self.runtime) if self.runtime else self.images
 
 
 @value
@@ -162,6 +169,8 @@ class Plan:
     activators: tuple[str, ...]
     link_mode: LinkMode
     chosen_because: str = ""
+    runtime: Image | None = None
+    """The image of the interpreter itself, for a portable environment."""
     notes: tuple[str, ...] = ()
     """What was left out or differs from the request, and why; one line each."""
 

@@ -98,10 +98,15 @@ def inspect_destination(location: str, host: Host) -> Destination:
     with entries:
         empty = next(entries, None) is None
     settings = {} if empty else read_settings(target)
-    state: State = "empty" if empty else "environment" if settings.get("home") else "directory"
+    state: State = "empty" if empty else "environment" if describes_environment(settings) else "directory"
     return Destination(
         location, target, state, settings, immovable=is_mount_point(target) or contains_current_directory(target, host)
     )
+
+
+def describes_environment(settings: Mapping[str, str]) -> bool:
+    """Return whether a `pyvenv.cfg` with these settings is that of an environment."""
+    return bool(settings.get("home")) or pyvenv_cfg.is_portable(settings)
 
 
 def refuse_unusable_path(location: str, host: Host) -> None:

@@ -23,7 +23,7 @@ from cloche.planning.destination import (
     is_relocatable,
     refuse_long_paths,
 )
-from cloche.planning.pyvenv_cfg import ADDED_KEY, format_settings, settings_for
+from cloche.planning.pyvenv_cfg import ADDED_KEY, format_settings, is_portable, settings_for
 from cloche.plugins import call_component, load_object, omission_warning, refusal_of
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
     """Return the plan that creates the environment of a blueprint at a target.
 
     :raises DestinationError: the destination cannot be used, or contains something that must not be changed.
-    :raises UsageError: an activator that the user chose does not support the interpreter.
+    :raises UsageError: an activator that the user chose does not support the interpreter, or a link mode does not suit it.
     :raises Inexpressible: an activator that the user chose cannot express the destination or the prompt.
     :raises PluginError: an activator that the user chose failed.
     """
@@ -52,8 +52,8 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
     strategy, outcome, replacement = strategy_for(destination, target, blueprint, host)
     is_kept = target.existing == "keep"
     environment = replace(
-        environment_at(destination.location, target, blueprint.interpreter, blueprint.layout, host),
-        placement=placement_for(target, destination, strategy),
+        environment_at(destination.location, target, interpreter_in(blueprint), blueprint.layout, host),
+        placement="relocatable" if blueprint.runtime else placement_for(target, destination, strategy),
     )
     seeds = seeds_for(blueprint, destination, strategy, environment) if is_kept else (blueprint.images, (), ())
     images, preparations, seed_notes = seeds
@@ -68,6 +68,14 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
         for operation in blueprint.operations
         if not (is_kept and isinstance(operation, Link) and is_kept_directory(destination, strategy, operation.path))
     ]
+    if blueprint.runtime:
+        refuse_unsuitable_destination(destination, target, strategy)
+        operations.append(runtime_operation(blueprint.runtime))
+    elif strategy == "merge" and is_kept and is_portable(destination.settings):
+        raise DestinationError(
+            f"`{destination.location}` is a portable environment, which contains its own Python",
+            hint="`--creator portable` refreshes it, and `--clear` replaces it",
+        )
     operations += preparations
     if images:
         from cloche.store.installation import image_operations
@@ -80,7 +88,9 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
     if replacement is not None:
         written = {operation.path for operation in operations if isinstance(operation, (Link, Write))}
         operations[:0] = [Remove(path) for path in replacement.removed if path not in written]
-    refuse_long_paths(destination.target, operations, longest_in_images=120 if images else 0, platform=host.platform)
+    refuse_long_paths(
+        destination.target, operations, longest_in_images=120 if blueprint.all_images else 0, platform=host.platform
+    )
     if destination.state == "directory" and strategy == "merge":
         refuse_conflicts(destination, operations, blueprint.layout)
     return Plan(
@@ -95,8 +105,39 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
         activators=tuple(activators),
         link_mode=target.link_mode,
         chosen_because=blueprint.chosen_because,
+        runtime=blueprint.runtime,
         notes=(*notes, *left_out),
     )
+
+
+def interpreter_in(blueprint: Blueprint) -> Interpreter:
+    """Return the interpreter as the scripts of the environment see it: Tcl is not in the base of a portable one."""
+    interpreter = blueprint.interpreter
+    return replace(interpreter, tcl_library="", tk_library="") if blueprint.runtime else interpreter
+
+
+def runtime_operation(runtime: Image) -> InstallTree:
+    """Return the operation that installs a runtime into the root of an environment."""
+    source = f"{runtime.root}/runtime"
+    return InstallTree(".", source, f"{source}.files", runtime.files, runtime.size)
+
+
+def refuse_unsuitable_destination(destination: Destination, target: Target, strategy: Strategy) -> None:
+    """Refuse to put an interpreter where it does not belong.
+
+    :raises UsageError: the files would be links to the cache.
+    :raises DestinationError: the destination is an environment of a base interpreter.
+    """
+    if target.link_mode == "symlink":
+        raise UsageError(
+            "a portable environment cannot consist of links to the cache",
+            hint="leave out `--link-mode symlink`: by default, files are shared with the cache where that is possible",
+        )
+    if strategy == "merge" and target.existing == "keep" and destination.settings.get("home"):
+        raise DestinationError(
+            f"`{destination.location}` is an environment that uses the Python in `{destination.settings['home']}`",
+            hint="choose another destination, or replace the environment with `--clear`",
+        )
 
 
 def strategy_for(

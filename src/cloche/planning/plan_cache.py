@@ -100,7 +100,7 @@ class PlanCache:
             cached: CachedPlan = unflatten(flat)
         except (OSError, ValueError, TypeError, EOFError, KeyError):
             return None
-        return cached if are_intact(cached.blueprint.images) else None
+        return cached if are_intact(cached.blueprint.all_images) else None
 
     def store(self, spec: EnvironmentSpec, host: Host, cached: CachedPlan, recorded: Recorded) -> None:
         """Store an entry if it consists of plain values. A failure to write it is ignored."""

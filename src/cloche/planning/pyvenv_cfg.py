@@ -33,10 +33,29 @@ ADDED_KEY = "added-to-directory"
 """The key that marks an environment which was added to a directory with other files in it."""
 
 
+PORTABLE_KEY = "portable"
+"""The key that marks an environment which contains its interpreter."""
+
+
+def is_portable(settings: Mapping[str, str]) -> bool:
+    """Return whether a `pyvenv.cfg` is that of an environment which contains its interpreter: one without `home`.
+
+    CPython then finds its prefix as if there were no such file, but leaves out the packages in the user's home directory.
+    """
+    return (
+        not settings.get("home")
+        and "include-system-site-packages" in settings
+        and bool(settings.get("version_info") or settings.get("version"))
+    )
+
+
 def settings_for(
     target: Target, blueprint: Blueprint, environment: Environment, host: Host, *, added_to_directory: bool
 ) -> dict[str, str]:
-    """Return the settings of a new environment: PEP 405's keys, and those that other tools rely on."""
+    """Return the settings of a new environment: PEP 405's keys, and those that other tools rely on.
+
+    Those of a portable environment name no place outside of it.
+    """
     interpreter = blueprint.interpreter
     implementations = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalVM"}
     separator = "\\" if interpreter.os_name == "nt" else "/"
@@ -52,14 +71,22 @@ def settings_for(
         ),
         "cloche": VERSION,
     }
+    if blueprint.runtime:
+        for key in ("home", "executable", "command"):
+            del settings[key]
     if target.prompt is not None:
         settings["prompt"] = environment.prompt
     settings["include-system-site-packages"] = "true" if blueprint.spec.site_packages == "system" else "false"
     if environment.placement == "relocatable":
         settings["relocatable"] = "true"  # uv uses the same key
-    settings["base-prefix"] = interpreter.prefix
-    settings["base-exec-prefix"] = interpreter.exec_prefix
-    settings["base-executable"] = interpreter.executable
+    if blueprint.runtime:
+        settings[PORTABLE_KEY] = "true"
+        chosen = blueprint.layout.options.items()
+        settings.update((name, "true" if setting is True else str(setting)) for name, setting in chosen if setting)
+    else:
+        settings["base-prefix"] = interpreter.prefix
+        settings["base-exec-prefix"] = interpreter.exec_prefix
+        settings["base-executable"] = interpreter.executable
     if added_to_directory:
         settings[ADDED_KEY] = "true"
     return {**settings, **{key: text for key, text in target.extra_settings.items() if key not in settings}}

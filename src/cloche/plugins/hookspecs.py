@@ -143,6 +143,10 @@ class Creator(Protocol):
     A creator may have a method `inputs(interpreter, layout)`, which returns the paths of the files and directories that the
     operations depend on. For a directory, the names in it and the content of its files count. A plan is reused as long as
     they are unchanged. A creator without the method is asked on every run.
+
+    A creator of environments that contain their interpreter has a method `runtime(interpreter, layout)`, which returns a
+    `cloche.model.runtime.Runtime`: the files of the interpreter, and how to edit them. The store keeps them, with their
+    bytecode, for all environments of that interpreter. The environment is relocatable, and its `pyvenv.cfg` has no `home`.
     """
 
     name: str
