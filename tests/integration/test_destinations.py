@@ -44,6 +44,16 @@ def test_an_environment_of_another_python_is_refused_with_the_remedies(cloche):
     assert os.listdir(cloche.cwd / "env" / "lib") == ["python3.9"]
 
 
+@pytest.mark.parametrize("creator", ["symlink", "copy", "venv"])
+@pytest.mark.parametrize("name", ["python", "python3"])
+def test_a_file_in_the_way_of_an_executable_is_kept(cloche, creator, name):
+    existing = cloche.cwd / "env" / "bin" / name
+    existing.parent.mkdir(parents=True)
+    existing.write_text("mine")
+    assert is_refused(cloche("env", "--creator", creator, "--no-seed"), f"`bin/{name}` already exists in it")
+    assert existing.read_text() == "mine"
+
+
 def test_an_environment_can_be_added_to_a_directory_with_other_files(cloche):
     (cloche.cwd / "env" / "lib").mkdir(parents=True)
     (cloche.cwd / "env" / "thesis.txt").write_text("precious")

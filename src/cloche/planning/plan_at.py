@@ -13,7 +13,7 @@ from cloche.fs import read_regular_file
 from cloche.fs.checksums import MANIFEST, format_manifest, parse_manifest, sha256_of
 from cloche.model.environment import Environment, Script
 from cloche.model.interpreter import path_module
-from cloche.model.operations import InstallTree, Link, MakeDir, Remove, Run, Write
+from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Remove, Run, Write
 from cloche.model.plan import Plan
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import (
@@ -92,7 +92,7 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
         destination.target, operations, longest_in_images=120 if blueprint.all_images else 0, platform=host.platform
     )
     if destination.state == "directory" and strategy == "merge":
-        refuse_conflicts(destination, operations)
+        refuse_conflicts(destination, operations, blueprint.layout)
     return Plan(
         environment=environment,
         target=destination.target,
@@ -314,12 +314,13 @@ def kept_checksums(destination: Destination, target: Target) -> dict[str, str]:
         return {}
 
 
-def refuse_conflicts(destination: Destination, operations: Iterable[Operation]) -> None:
+def refuse_conflicts(destination: Destination, operations: Iterable[Operation], layout: Layout) -> None:
     """Refuse to replace a file in a directory that is not an environment.
 
     :raises DestinationError: a path that is to be created exists.
     """
     for operation in operations:
+        paths: list[str] = []
         match operation:
             case MakeDir(path):
                 existing = os.path.join(destination.target, path)
@@ -327,9 +328,13 @@ def refuse_conflicts(destination: Destination, operations: Iterable[Operation]) 
                     raise conflict_error(destination, path)
             case InstallTree():
                 pass  # applying the plan finds conflicts in the directory for packages
-            case Link(path) | Write(path):
-                if os.path.lexists(os.path.join(destination.target, path)):
-                    raise conflict_error(destination, path)
+            case Run():  # creates the executables
+                paths = [f"{layout.bin}/{name}" for name in layout.names]
+            case Link(path) | Copy(path) | Write(path):
+                paths = [path]
+        for path in paths:
+            if os.path.lexists(os.path.join(destination.target, path)):
+                raise conflict_error(destination, path)
 
 
 def conflict_error(destination: Destination, path: str) -> DestinationError:
