@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cloche.errors import UsageError
-from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
+from cloche.model.request import EnvironmentSpec, LockRequest, Request, Target, Wanted
 from cloche.model.value import TYPE_CHECKING
 from cloche.session import Session, current_host
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Host, Interpreter
     from cloche.model.operations import LinkMode, Write
     from cloche.model.plan import Plan, Result
-    from cloche.model.request import Network, OnExisting, SitePackages
+    from cloche.model.request import DefaultGroups, ExtraPackages, Network, OnExisting, SitePackages
     from cloche.store import Access
 
     StrPath: TypeAlias = str | os.PathLike[str]
@@ -34,6 +34,11 @@ if TYPE_CHECKING:
         creator: str | None
         seeder: str | None
         seeds: Sequence[str] | None
+        lock: StrPath | None
+        extras: Sequence[str]
+        groups: Sequence[str]
+        default_groups: DefaultGroups
+        extra_packages: ExtraPackages
         find_links: Sequence[StrPath]
         network: Network
         activators: Sequence[str] | None
@@ -51,14 +56,17 @@ if TYPE_CHECKING:
 
 
 CHOICES = frozenset(
-    "python try_first_with creator seeder seeds find_links network activators existing site_packages prompt link_mode "
-    "vcs_ignore relocatable pyvenv_cfg options environ cache access".split()
+    "python try_first_with creator seeder seeds lock extras groups default_groups extra_packages find_links network "
+    "activators existing site_packages prompt link_mode vcs_ignore relocatable pyvenv_cfg options environ cache "
+    "access".split()
 )
 
 ALLOWED_VALUES: Mapping[str, tuple[str, ...]] = {
     "network": ("never", "last-resort", "newest"),
     "existing": ("keep", "replace", "replace-anything"),
     "site_packages": ("isolated", "system"),
+    "default_groups": ("included", "excluded"),
+    "extra_packages": ("removed", "kept"),
     "link_mode": ("auto", "clone", "hardlink", "copy", "symlink"),
     "access": ("read-write", "read-only", "none"),
 }
@@ -67,11 +75,11 @@ ALLOWED_VALUES: Mapping[str, tuple[str, ...]] = {
 SINGLE_VALUES: Mapping[str, tuple[tuple[type, ...], str]] = {
     **dict.fromkeys(("creator", "seeder", "prompt"), ((str, type(None)), "a string")),
     **dict.fromkeys(("vcs_ignore", "relocatable"), ((bool,), "True or False")),
-    "cache": ((str, os.PathLike, type(None)), "a string or a path"),
+    **dict.fromkeys(("cache", "lock"), ((str, os.PathLike, type(None)), "a string or a path")),
 }
 """The other arguments with a single value: their types, and a description of these for error messages."""
 
-SEQUENCES = ("try_first_with", "seeds", "find_links", "activators")
+SEQUENCES = ("try_first_with", "seeds", "extras", "groups", "find_links", "activators")
 """The arguments that are lists. A string is refused, because it would be a sequence of its characters."""
 
 
@@ -142,7 +150,8 @@ def request_for(destination: StrPath, host: Host, **choices: Unpack[Choices]) ->
     """Return the request that these arguments describe; see `create` for their meaning."""
     from cloche.planning.destination import absolute_path
 
-    seeds = as_strings("seeds", choices.get("seeds", ("pip",)))
+    lock = lock_request(host, **choices)
+    seeds = as_strings("seeds", choices.get("seeds", () if lock else ("pip",)))
     links = [os.path.join(host.cwd, path) for path in as_strings("find_links", choices.get("find_links"))]
     activators = choices.get("activators")
     spec = EnvironmentSpec(
@@ -150,7 +159,7 @@ def request_for(destination: StrPath, host: Host, **choices: Unpack[Choices]) ->
         try_first_with=as_strings("try_first_with", choices.get("try_first_with")),
         creator=choices.get("creator"),
         seeder=choices.get("seeder"),
-        wanted=Wanted(seeds, tuple(links), choices.get("network", "last-resort")) if seeds else None,
+        wanted=Wanted(seeds, tuple(links), choices.get("network", "last-resort"), lock=lock) if seeds or lock else None,
         activators=None if activators is None else as_strings("activators", activators),
         site_packages=choices.get("site_packages", "isolated"),
         options=choices.get("options", {}),
@@ -162,9 +171,30 @@ def request_for(destination: StrPath, host: Host, **choices: Unpack[Choices]) ->
         link_mode=choices.get("link_mode", "auto"),
         vcs_ignore=choices.get("vcs_ignore", True),
         placement="relocatable" if choices.get("relocatable", False) else "fixed",
+        extra_packages=choices.get("extra_packages", "removed"),
         extra_settings=as_settings(choices.get("pyvenv_cfg", {})),
     )
     return Request(spec, target)
+
+
+def lock_request(host: Host, **choices: Unpack[Choices]) -> LockRequest | None:
+    """Return the lock file that these arguments name, and what to install of it.
+
+    :raises UsageError: an argument needs a lock file, and there is none.
+    """
+    from cloche.planning.destination import absolute_path
+
+    path = choices.get("lock")
+    if path is None:
+        if unused := choices.keys() & {"extras", "groups", "default_groups", "extra_packages"}:
+            raise UsageError(f"`{min(unused)}` needs a lock file", hint="name one with `lock`")
+        return None
+    return LockRequest(
+        path=absolute_path(os.fspath(path), host),
+        extras=as_strings("extras", choices.get("extras")),
+        groups=as_strings("groups", choices.get("groups")),
+        default_groups=choices.get("default_groups", "included"),
+    )
 
 
 def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
@@ -181,6 +211,13 @@ def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
     :param creator: name of a creator; by default `symlink`, on Windows `copy`.
     :param seeder: name of a seeder; by default `pip`.
     :param seeds: requirements to install (`NAME` or `NAME==VERSION`), by default `pip`; None or () for none.
+    :param lock: a lock file (`pylock.toml`, or a pinned requirements file): exactly its packages are installed. The default for
+        `seeds` is then none.
+    :param extras: extras of the lock file to install.
+    :param groups: dependency groups of the lock file to install, in addition to its default groups.
+    :param default_groups: whether the default groups of the lock file are `included` (the default) or `excluded`.
+    :param extra_packages: whether packages in an existing environment that the lock file does not name are `removed` (the
+        default) or `kept`.
     :param find_links: directories with wheels; they take precedence over every other source.
     :param network: when seeds may be downloaded: `never`, `last-resort` (the default) or `newest`.
     :param activators: names of activators, () for none; by default all that support the interpreter.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cloche.errors import UsageError
-from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
+from cloche.model.request import EnvironmentSpec, LockRequest, Request, Target, Wanted
 from cloche.model.value import TYPE_CHECKING
 from cloche.planning.destination import absolute_path
 
@@ -28,7 +28,7 @@ def build_request(operand: str, settings: Settings, host: Host) -> Request:
         consult="project",
         creator=settings.last("creator"),
         seeder=settings.last("seeder"),
-        wanted=wanted_seeds(settings, tuple(os.path.join(host.cwd, directory) for directory in links)),
+        wanted=wanted_seeds(settings, tuple(os.path.join(host.cwd, directory) for directory in links), host),
         activators=parse_activators(settings.last("activators")),
         site_packages="system" if settings.flag("system-site-packages") else "isolated",
         options={
@@ -44,6 +44,7 @@ def build_request(operand: str, settings: Settings, host: Host) -> Request:
         link_mode=parse_link_mode(settings.last("link-mode")),
         vcs_ignore=not settings.flag("no-vcs-ignore"),
         placement="relocatable" if settings.flag("relocatable") else "fixed",
+        extra_packages="kept" if settings.flag("keep-extra") else "removed",
     )
     return Request(spec, target)
 
@@ -74,23 +75,49 @@ def parse_activators(text: str | None) -> tuple[str, ...] | None:
     return tuple(name.strip() for name in text.replace("\n", ",").split(",") if name.strip())
 
 
-def wanted_seeds(settings: Settings, links: tuple[str, ...]) -> Wanted | None:
-    """Return the seeds to install; None for no seeds.
+def wanted_seeds(settings: Settings, links: tuple[str, ...], host: Host) -> Wanted | None:
+    """Return the packages to install; None for an environment without packages.
 
-    `embed` and `bundle` are virtualenv's names for the version that needs no download.
+    A lock file replaces the default seed, pip. `embed` and `bundle` are virtualenv's names for the version that needs no
+    download.
+
+    :raises UsageError: the settings contradict each other.
     """
+    lock = lock_request(settings, host)
     if settings.flag("no-seed"):
+        if lock is not None:
+            raise UsageError("`--lock` and `--no-seed` contradict each other", hint="choose one")
         return None
     requirements: list[str] = []
     for name in ("pip", "setuptools", "wheel"):
         version = settings.last(name)
-        if settings.flag(f"no-{name}") or version == "none" or (version is None and name != "pip"):
+        is_default = name == "pip" and lock is None
+        if settings.flag(f"no-{name}") or version == "none" or (version is None and not is_default):
             continue
         requirements.append(name if version in (None, "embed", "bundle") else f"{name}=={version}")
     requirements += (seed for seed in settings.all("seed") if seed not in requirements)
-    if not requirements:
+    if not requirements and lock is None:
         return None
-    return Wanted(tuple(requirements), links, network_policy(settings))
+    return Wanted(tuple(requirements), links, network_policy(settings), lock=lock)
+
+
+def lock_request(settings: Settings, host: Host) -> LockRequest | None:
+    """Return the lock file to install, and what of it; None without one.
+
+    :raises UsageError: an option that needs a lock file is given without one.
+    """
+    path = settings.last("lock")
+    if path is None:
+        for name in ("extra", "group", "no-default-groups", "keep-extra"):
+            if name in settings.chosen and settings.chosen[name].origin == "command line":
+                raise UsageError(f"`--{name}` needs a lock file", hint="name one with `--lock`")
+        return None
+    return LockRequest(
+        path=absolute_path(path, host),
+        extras=settings.all("extra"),
+        groups=settings.all("group"),
+        default_groups="excluded" if settings.flag("no-default-groups") else "included",
+    )
 
 
 def network_policy(settings: Settings) -> Network:

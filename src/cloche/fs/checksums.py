@@ -75,6 +75,11 @@ def prefix_rows(record: str, prefix: str) -> str:
     return "".join(f'"{prefix}/{row[1:]}' if row.startswith('"') else f"{prefix}/{row}" for row in rows)
 
 
+def remove_rows(record: str, paths: frozenset[str]) -> str:
+    """Return rows of a RECORD without those of these paths."""
+    return "".join(line for line in _split_lines(record) if next(parse_rows(line), [""])[0] not in paths)
+
+
 def _split_lines(text: str) -> list[str]:
     """Return the lines of a text with their newlines; unlike `splitlines`, split only at newlines, not inside file names."""
     *complete, rest = text.split("\n")

@@ -20,8 +20,25 @@ if TYPE_CHECKING:
     Network: TypeAlias = Literal["never", "last-resort", "newest"]
     """When seeds may be downloaded: never, only if no local wheel fits, or always, to get the newest version."""
 
+    DefaultGroups: TypeAlias = Literal["included", "excluded"]
+    """Whether the dependency groups that a lock file names as its default groups are installed."""
+
+    ExtraPackages: TypeAlias = Literal["removed", "kept"]
+
     Consult: TypeAlias = Literal["nothing", "project"]
     """What determines the Python if the request names none: nothing (the running Python is used) or the project's files."""
+
+
+@value
+class LockRequest:
+    """A lock file, and what to install of it."""
+
+    path: str
+    """Absolute path of a `pylock.toml` (PEP 751) or of a requirements file."""
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    """Dependency groups to install in addition to the default ones."""
+    default_groups: DefaultGroups = "included"
 
 
 @value
@@ -35,6 +52,8 @@ class Wanted:
     network: Network = "last-resort"
     options: Mapping[str, object] = {}
     """The values that the user chose for the seeder's own options."""
+    lock: LockRequest | None = None
+    """The lock file whose packages are installed; the requirements are then additional ones."""
 
 
 @value
@@ -49,7 +68,7 @@ class EnvironmentSpec:
     creator: str | None = None
     """Name of a creator; None for the default of the interpreter's platform."""
     seeder: str | None = None
-    """Name of a seeder; None for `pip`."""
+    """Name of a seeder; None for `lock` if a lock file is wanted, otherwise for `pip`."""
     wanted: Wanted | None = Wanted()
     """None for an environment without seeds."""
     activators: tuple[str, ...] | None = None
@@ -73,6 +92,8 @@ class Target:
     """Whether to write a `.gitignore` that keeps the environment out of version control."""
     placement: Placement = "fixed"
     """`relocatable` if it must still work after it is moved or copied."""
+    extra_packages: ExtraPackages = "removed"
+    """What happens to installed packages that the lock file does not name, if the request has one."""
     extra_settings: Mapping[str, str] = {}
     """Additional settings for `pyvenv.cfg`, from a program that marks its environments."""
 

@@ -20,7 +20,7 @@ from cloche.model.environment import Layout
 from cloche.model.interpreter import Interpreter
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
 from cloche.model.plan import Blueprint, ChosenComponent
-from cloche.model.request import EnvironmentSpec, Wanted
+from cloche.model.request import EnvironmentSpec, LockRequest, Wanted
 from cloche.model.value import TYPE_CHECKING, fields, replace, value
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ CLASSES = {
         Interpreter,
         Layout,
         Link,
+        LockRequest,
         MakeDir,
         Run,
         Wanted,

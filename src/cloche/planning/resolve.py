@@ -139,7 +139,7 @@ def choose_images(
     """
     if spec.wanted is None:
         return None, ()
-    component = registry.find("seeder", spec.seeder or "pip")
+    component = registry.find("seeder", spec.seeder or ("lock" if spec.wanted.lock else "pip"))
     seeder: Seeder = component.load()
     refusal = refusal_of(seeder, interpreter, *origin(component))
     if refusal is not None:

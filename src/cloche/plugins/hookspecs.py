@@ -171,6 +171,13 @@ class SeedStore(Protocol):
         :raises cloche.errors.UsageError: a requirement is not `NAME` or `NAME==VERSION`.
         """
 
+    def locked_images(self, wanted: Wanted, interpreter: Interpreter) -> list[Image]:
+        """Return one image for each package of the lock file `wanted.lock`, as the built-in seeder `lock` does.
+
+        :raises cloche.errors.SeedError: a file cannot be found, does not match its hash, or is damaged.
+        :raises cloche.errors.UsageError: the lock file is not valid.
+        """
+
 
 class Seeder(Protocol):
     """Returns the images (unpacked wheels) to install into an environment.

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 from cloche.apply.file_list import FileList, format_file_list, read_file_list
 from cloche.errors import SeedError, reason_of
 from cloche.fs.checksums import format_row, record_digest
-from cloche.fs.files import read_regular_file, write_all
+from cloche.fs.files import list_names, open_regular_file, read_regular_file, write_all
 from cloche.model.distribution import EntryPoint, Image
 from cloche.model.value import fields
 from cloche.store import bytecode
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from cloche.store import Store
     from cloche.store.distributions import Distribution
 
-FORMAT = 3
+FORMAT = 4
 """Increased when images of an earlier version must not be used."""
 
 READ_ONLY = os.name != "nt"
@@ -197,6 +197,29 @@ def image_name(distribution: Distribution) -> str:
     return f"{distribution.name}-{distribution.version}-{content[:16]}"
 
 
+def find_image_of_wheel(
+    distribution: str, version: str, sha256: str, size: int | None, interpreter: Interpreter, store: Store
+) -> Image | None:
+    """Return the image that was made from a wheel with this hash; None if the store has none.
+
+    :param size: the size of the wheel in bytes; None for any size.
+    """
+    abi, prefix = abi_name(interpreter), f"{distribution}-{version}-"
+    for images in store.readable_directories("images"):
+        for name in list_names(os.path.join(images, abi)):
+            if not name.startswith(prefix) or not re.fullmatch(r"[0-9a-f]{16}", name[len(prefix) :]):
+                continue
+            image = load_image(os.path.join(images, abi, name))
+            if image and image.wheel == sha256 and size in (None, image.wheel_size):
+                return image
+    return None
+
+
+def needs_bytecode(image: Image) -> bool:
+    """Return whether the next environment with this image needs its bytecode compiled."""
+    return image.bytecode == "missing" and _was_installed(image)
+
+
 def _find_image(store: Store, abi: str, name: str) -> Image | None:
     for images in store.readable_directories("images"):
         if image := load_image(os.path.join(images, abi, name)):
@@ -284,6 +307,7 @@ class _ImageWriter:
             "bytecode": code,
             "files": sum(len(files) for tree, files in self._files.items() if tree != SHEBANGS),
             "size": sum(size for tree, files in self._files.items() if tree != SHEBANGS for size, _ in files.values()),
+            **_wheel_identity(distribution),
         }
         write("image.json", json.dumps(description, indent=1, sort_keys=True) + "\n")
         self._write(OWN_FILE_LIST, self._file_list(own).encode("utf-8"), 0o444)
@@ -312,6 +336,19 @@ class _ImageWriter:
             self._create_parent(parent)
             _create_directory(f"{self.root}/{parent}", 0o777)
             self._created.add(parent)
+
+
+def _wheel_identity(distribution: Distribution) -> dict[str, object]:
+    """Return the hash and the size of the wheel file of a distribution; nothing for an installed one."""
+    if distribution.kind != "wheel":
+        return {}
+    with open_regular_file(distribution.location) as file:
+        hashed = hashlib.sha256()
+        size = 0
+        while block := file.read(1 << 20):
+            hashed.update(block)
+            size += len(block)
+    return {"wheel": hashed.hexdigest(), "wheel_size": size}
 
 
 def _create_directory(path: str, mode: int) -> None:

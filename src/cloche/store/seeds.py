@@ -43,3 +43,13 @@ class SeedStore:
         ]
         self._store.warnings += missing_dependencies(distributions, interpreter)
         return [find_or_build_image(distribution, interpreter, self._store) for distribution in distributions]
+
+    def locked_images(self, wanted: Wanted, interpreter: Interpreter) -> list[Image]:
+        """Return one image for each package that the lock file names for an interpreter, and for each requirement.
+
+        :raises UsageError: the lock file is not valid, or contradicts a requirement.
+        :raises SeedError: a file cannot be found, does not match its hash, or is damaged.
+        """
+        from cloche.store.locked_images import locked_images
+
+        return locked_images(wanted, interpreter, self._store)

@@ -106,15 +106,9 @@ def missing_dependencies(distributions: list[Distribution], interpreter: Interpr
     from packaging import requirements
 
     seeded = {distribution.name for distribution in distributions}
-    markers = {
-        "implementation_name": interpreter.implementation,
-        "os_name": interpreter.os_name,
-        "platform_machine": interpreter.machine,
-        "platform_python_implementation": "PyPy" if interpreter.implementation == "pypy" else "CPython",
-        "python_full_version": interpreter.version_text,
-        "python_version": interpreter.python_version,
-        "sys_platform": interpreter.platform,
-    }
+    from cloche.store.markers import marker_environment
+
+    markers = {**marker_environment(interpreter), "extra": ""}
     missing = []
     for distribution, text in dependencies:
         try:
@@ -168,6 +162,18 @@ def _sources(
     yield {**beside, "the cache": cached, "its own ensurepip": ensurepip}
     if wanted.network == "last-resort":
         yield {INDEX: index}
+
+
+def wheel_candidates(name: str, wanted: Wanted, store: Store) -> Iterator[SeedCandidate]:
+    """Yield the wheels of one distribution in `--find-links` and in the store, without links that lead out of the store.
+
+    :raises SeedError: a directory cannot be read.
+    """
+    for directory in wanted.find_links:
+        yield from wheels_in_directory(directory, name, store.inputs)
+    for directory in store.readable_directories("wheels"):
+        found = wheels_in_directory(directory, name, store.inputs)
+        yield from (wheel for wheel in found if not os.path.islink(wheel.location))
 
 
 def wheels_in_directory(directory: str, name: str, inputs: Inputs = UNRECORDED) -> list[SeedCandidate]:

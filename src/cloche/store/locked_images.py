@@ -1,0 +1,237 @@
+"""The images of a lock file: for each package that an interpreter needs, the image of exactly the locked file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+from packaging.version import InvalidVersion, Version
+
+from cloche.apply.file_list import read_file_list
+from cloche.errors import SeedError, UsageError, reason_of
+from cloche.fs.files import open_regular_file
+from cloche.model.value import replace
+from cloche.store.bytecode import bytecode_path
+from cloche.store.check import FILE_LIST_SUFFIX, own_files
+from cloche.store.distributions import read_wheel
+from cloche.store.images import find_image_of_wheel, find_or_build_image, needs_bytecode
+from cloche.store.installation import script_names
+from cloche.store.lock_files import locked_packages
+from cloche.store.requirements import Requirement, parse_requirements
+from cloche.store.tags import incompatibility
+from cloche.store.wheels import choose_distribution, wheel_candidates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cloche.model.distribution import Image
+    from cloche.model.interpreter import Interpreter
+    from cloche.model.request import Wanted
+    from cloche.store import Store
+    from cloche.store.distributions import Distribution
+    from cloche.store.lock_files import LockedPackage
+
+
+def locked_images(wanted: Wanted, interpreter: Interpreter, store: Store) -> list[Image]:
+    """Return the images of a lock file, and of the requirements that are wanted in addition, sorted by name.
+
+    Every file is checked against its hash before any of it is unpacked; so is the wheel that a stored image was made from.
+
+    :raises UsageError: the lock file is not valid, or contradicts a requirement.
+    :raises SeedError: a file cannot be found, does not match its hash, or is damaged.
+    """
+    assert wanted.lock is not None
+    packages = locked_packages(wanted.lock, interpreter, store)
+    requirements = additional_requirements(wanted, packages)
+    stored = {package.name: image for package in packages if (image := stored_image(package, interpreter, store))}
+    wheels = wheels_of([package for package in packages if package.name not in stored], wanted, interpreter, store)
+    images = [
+        replace(
+            stored.get(package.name)
+            or find_or_build_image(checked_wheel(wheels[package.name], package, interpreter), interpreter, store),
+            metadata=package.metadata,
+        )
+        for package in packages
+    ]
+    for requirement in requirements:
+        distribution = choose_distribution(requirement, interpreter, wanted, store)
+        images.append(find_or_build_image(distribution, interpreter, store))
+    return settle_conflicts(sorted(images, key=lambda image: image.distribution), interpreter, store)
+
+
+def additional_requirements(wanted: Wanted, packages: Sequence[LockedPackage]) -> list[Requirement]:
+    """Return the requirements that the lock file does not meet.
+
+    :raises UsageError: the lock file has another version of one of them.
+    """
+    locked = {package.name: package.version for package in packages}
+    missing = []
+    for requirement in parse_requirements(wanted.requirements):
+        version = locked.get(requirement.name)
+        if version is None:
+            missing.append(requirement)
+        elif requirement.version and version and Version(requirement.version) != Version(version):
+            raise UsageError(
+                f"`{requirement}` contradicts the lock file, which has {requirement.name} {version}",
+                hint="leave it out, or change the lock file",
+            )
+    return missing
+
+
+def stored_image(package: LockedPackage, interpreter: Interpreter, store: Store) -> Image | None:
+    """Return the image that was made from a wheel of this package, if the store has it and nothing is missing from it."""
+    if package.artifact is not None and package.artifact.file_name.endswith(".whl"):
+        allowed, size = frozenset(package.artifact.hashes.items()), package.artifact.size
+    else:
+        allowed, size = package.hashes, None
+    if not allowed or any(algorithm != "sha256" for algorithm, _ in allowed):
+        return None  # an image knows only this hash of its wheel
+    for _, digest in allowed:
+        image = find_image_of_wheel(package.name, package.version, digest, size, interpreter, store)
+        if image and not needs_bytecode(image):
+            return image
+    return None
+
+
+def wheels_of(
+    packages: Sequence[LockedPackage], wanted: Wanted, interpreter: Interpreter, store: Store
+) -> dict[str, str]:
+    """Return the path of a wheel that was checked against its hash, for each package by name.
+
+    :raises SeedError: one cannot be found, does not match its hash, or has to be built and cannot be.
+    """
+    found = {}
+    for package in packages:
+        if package.source is not None or (package.artifact and not package.artifact.file_name.endswith(".whl")):
+            raise SeedError(f"`{package.name}` has to be built from source, which is not supported")
+        found[package.name] = pinned_wheel(package, wanted, interpreter, store)
+    return found
+
+
+def pinned_wheel(package: LockedPackage, wanted: Wanted, interpreter: Interpreter, store: Store) -> str:
+    """Return the path of a wheel of a package whose hash is allowed.
+
+    :raises SeedError: no source has one.
+    """
+    artifact = package.artifact
+    if artifact and artifact.path:
+        check_hashes(artifact.path, package)
+        return artifact.path
+    candidates = list(wheel_candidates(package.name, wanted, store))
+    for candidate in candidates:
+        if artifact and os.path.basename(candidate.location) != artifact.file_name:
+            continue
+        if artifact is None and not is_version(candidate.version, package.version):
+            continue
+        check_hashes(candidate.location, package)
+        return candidate.location
+    raise SeedError(
+        f"`{package.name}` {package.version} cannot be found",
+        hint="name a directory with its wheel with `--find-links`",
+    )
+
+
+def is_version(text: str, version: str) -> bool:
+    try:
+        return Version(text.replace("_", "-")) == Version(version)
+    except InvalidVersion:
+        return False
+
+
+def check_hashes(path: str, package: LockedPackage) -> None:
+    """:raises SeedError: a file cannot be read, or has another hash than the lock file names."""
+    allowed = package.artifact.hashes.items() if package.artifact else package.hashes
+    if not allowed:
+        return
+    try:
+        with open_regular_file(path) as file:
+            content = file.read()
+    except OSError as error:
+        raise SeedError(f"`{path}` cannot be read: {reason_of(error)}") from None
+    actual = {algorithm: hashlib.new(algorithm, content).hexdigest() for algorithm, _ in allowed}
+    matches = [actual[algorithm] == digest for algorithm, digest in allowed]
+    if not (all(matches) if package.artifact else any(matches)):
+        algorithm, digest = min(pair for pair in allowed if actual[pair[0]] != pair[1])
+        raise SeedError(
+            f"`{path}` is not the file of `{package.name}` {package.version} that is locked: its {algorithm} is "
+            f"{actual[algorithm]}, expected {digest}",
+            hint="delete the file, or lock the project again if the change is intended",
+        )
+
+
+def checked_wheel(path: str, package: LockedPackage, interpreter: Interpreter) -> Distribution:
+    """Return the distribution in a wheel, if it is the locked one and the interpreter supports it.
+
+    :raises SeedError: it is not, or the wheel is damaged or unsafe.
+    """
+    distribution = read_wheel(path)
+    if distribution.name != package.name or not (
+        not package.version or is_version(distribution.version, package.version)
+    ):
+        raise SeedError(
+            f"`{path}` contains {distribution.name} {distribution.version}, but {package.name} {package.version} is locked",
+            hint="lock the project again",
+        )
+    if reason := incompatibility(distribution, interpreter):
+        raise SeedError(
+            f"{package.name} {distribution.version} {reason}, got {interpreter.name}",
+            hint="choose another Python with `-p`, or lock the project for this one",
+        )
+    return distribution
+
+
+# Conflicts
+
+
+def settle_conflicts(images: list[Image], interpreter: Interpreter, store: Store) -> list[Image]:
+    """Give each file to one image, the last one that has it; warn if the contents differ.
+
+    pip and uv install the packages one after the other, and the last file wins. With one owner for each file, every RECORD
+    is true, and the result does not depend on the order.
+    """
+    owners: dict[str, tuple[int, str, str]] = {}
+    left_out: dict[int, list[str]] = {}
+    folds = interpreter.platform in ("darwin", "win32")
+    for number, image in enumerate(images):
+        for path, member, digest in installed_files(image, interpreter):
+            key = path.casefold() if folds else path
+            if (other := owners.get(key)) and other[0] != number:
+                left_out.setdefault(other[0], []).append(other[1])
+                if other[2] != digest and not path.endswith(".pyc"):
+                    store.warnings.append(
+                        f"`{images[other[0]].distribution}` and `{image.distribution}` both contain `{path}`; "
+                        f"the one of `{image.distribution}` is installed"
+                    )
+            owners[key] = number, member, digest
+    return [
+        replace(image, left_out=with_bytecode(left_out[number], image, interpreter)) if number in left_out else image
+        for number, image in enumerate(images)
+    ]
+
+
+def installed_files(image: Image, interpreter: Interpreter) -> Iterator[tuple[str, str, str]]:
+    """Yield the files that an image installs, as path in the environment, path in the image, and hash.
+
+    Headers are left out: each distribution has its own directory for them.
+    """
+    scheme = interpreter.scheme
+    directories = {"purelib": scheme["purelib"], "platlib": scheme["platlib"], "scripts": scheme["scripts"], "data": ""}
+    for name in own_files(image.root):
+        tree = name.removesuffix(FILE_LIST_SUFFIX)
+        if name.endswith(FILE_LIST_SUFFIX) and tree in directories:
+            files = read_file_list(f"{image.root}/{name}")
+            for path, digest in zip(files.paths, files.hashes, strict=True):
+                yield f"{directories[tree]}/{path}".lstrip("/"), f"{tree}/{path}", digest
+        elif name.startswith("shebangs/"):
+            script = name.removeprefix("shebangs/")
+            yield f"{scheme['scripts']}/{script}", f"scripts/{script}", f"{image.root}/{name}"
+    for script, point in script_names(image.entry_points, interpreter.python_version).items():
+        yield f"{scheme['scripts']}/{script}", f"scripts/{script}", f"{point.module}:{point.attribute}"
+
+
+def with_bytecode(paths: Sequence[str], image: Image, interpreter: Interpreter) -> tuple[str, ...]:
+    """Return these files of an image, and the bytecode of modules among them."""
+    existing = {member for _, member, _ in installed_files(image, interpreter)}
+    compiled = {bytecode_path(path, interpreter.cache_tag) for path in paths if path.endswith(".py")}
+    return tuple(sorted({*paths, *(compiled & existing)}))
