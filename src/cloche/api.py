@@ -251,7 +251,12 @@ def create_with_result(destination: StrPath, **choices: Unpack[Choices]) -> Resu
     :raises ClocheError: see `create`.
     """
     with open_session(**choices) as session:
-        return session.create(request_for(destination, session.host, **choices))
+        request = request_for(destination, session.host, **choices)
+        if request.spec.wanted is not None and request.spec.wanted.lock is not None:
+            from cloche.lifecycle.locked import create_locked
+
+            return create_locked(request, session)
+        return session.create(request)
 
 
 def plan(destination: StrPath, **choices: Unpack[Choices]) -> Plan:
@@ -260,7 +265,13 @@ def plan(destination: StrPath, **choices: Unpack[Choices]) -> Plan:
     :raises ClocheError: `create` would refuse these arguments.
     """
     with open_session(**choices) as session:
-        planned = session.plan(request_for(destination, session.host, **choices))
+        request = request_for(destination, session.host, **choices)
+        if request.spec.wanted is not None and request.spec.wanted.lock is not None:
+            from cloche.lifecycle.locked import plan_locked
+
+            planned = plan_locked(request, session)
+        else:
+            planned = session.plan(request)
     log_warnings((*session.warnings, *planned.notes))
     return planned
 

@@ -20,6 +20,7 @@ from cloche.plugins.guard import load_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import TypeAlias
 
     from cloche.discovery import FoundInterpreter, InterpreterListing
     from cloche.discovery.cache import ProbeCache
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from cloche.plugins.registry import Registry
     from cloche.store import Access, Store
     from cloche.store.seeds import SeedStore
+
+    Planner: TypeAlias = Callable[[Blueprint, Target, Host], Plan]
+    """Returns the plan that creates the environment of a blueprint at a target, as `plan_at` does."""
 
 
 def current_host(environ: Mapping[str, str] | None = None) -> Host:
@@ -81,6 +85,8 @@ class Session:
         """The failures of plugins that were only reported as warnings."""
         self.progress: Callable[[str], object] = str
         """Called with a description (`downloading pip`) before something that may take seconds."""
+        self.announce: Callable[[Iterable[str]], object] = self.warn
+        """Called with messages that users must see before the environment is changed."""
         self.found: FoundInterpreter | None = None
         """The result of the search; None if the interpreter was known without one."""
 
@@ -226,8 +232,9 @@ class Session:
         blueprint = resolve(spec, found.interpreter, because, self.registry, self.seed_store, inputs)
         self._has_created_hooks = self.registry.has_created_hooks
         will_repeat = set(self.warnings) <= set(found.warnings)  # the search runs every time and warns again
-        compiled = all(image.bytecode == "complete" for image in blueprint.images)  # the next run compiles the rest
-        if will_repeat and compiled and not inputs.undeclared:
+        # the next run compiles the rest, except that an unchanged locked environment needs nothing
+        reusable = blueprint.is_locked or is_compiled(blueprint)
+        if will_repeat and reusable and not inputs.undeclared:
             self._store_plan(spec, pythons, blueprint, inputs)
         return blueprint
 
@@ -276,12 +283,12 @@ class Session:
             return self.registry.finders()
         return (load_object(reference) for _, reference in cached.finders)
 
-    def plan(self, request: Request) -> Plan:
+    def plan(self, request: Request, planner: Planner = plan_at) -> Plan:
         """Return the plan for a request; nothing is written at or near the destination.
 
         :raises ClocheError: any refusal.
         """
-        return plan_at(self.blueprint(request.spec), request.target, self.host)
+        return planner(self.blueprint(request.spec), request.target, self.host)
 
     def images_for(self, wanted: Wanted, interpreter: Interpreter) -> tuple[Image, ...]:
         """Return the images of seeds, for an environment that already exists.
@@ -306,35 +313,46 @@ class Session:
             return "clone"
         return requested
 
-    def create(self, request: Request) -> Result:
+    def create(self, request: Request, planner: Planner = plan_at) -> Result:
         """Create an environment.
 
+        :param planner: plans for the destination; it is called again if the destination changes meanwhile.
         :raises ClocheError: any refusal or failure; the destination is then unchanged.
         """
         started = perf_counter()
         blueprint = self.blueprint(request.spec)
+        self.activators = blueprint.activators
+        if blueprint.is_locked:
+            plan = planner(blueprint, request.target, self.host)
+            if plan.strategy == "nothing":
+                seconds = perf_counter() - started
+                return Result(plan.environment, plan, seconds, tuple(self.warnings))
+            if not is_compiled(blueprint):
+                blueprint = self._resolve(request.spec)
         target = replace(request.target, link_mode=self.link_mode(request.target.link_mode, blueprint.images))
         try:
-            plan = self._plan_and_apply(blueprint, target)
+            plan = self._plan_and_apply(blueprint, target, planner)
         except (ClocheError, OSError) as error:
             if not concerns_images(error, blueprint.images):
                 raise
             blueprint = self._resolve(request.spec)  # an image was damaged or replaced in the meantime
-            plan = self._plan_and_apply(blueprint, target)
-        self.activators = blueprint.activators
+            plan = self._plan_and_apply(blueprint, target, planner)
         result = Result(environment=plan.environment, plan=plan, seconds=perf_counter() - started)
-        self.store.mark_installed(plan.images)
-        self._notify_created(result)
+        if plan.strategy != "nothing":
+            self.store.mark_installed(plan.images)
+            self._notify_created(result)
         return replace(result, warnings=tuple(self.warnings))
 
-    def _plan_and_apply(self, blueprint: Blueprint, target: Target) -> Plan:
+    def _plan_and_apply(self, blueprint: Blueprint, target: Target, planner: Planner) -> Plan:
         """Plan for the destination and apply the plan. If the destination changes meanwhile, lock it and repeat both."""
         try:
-            plan = plan_at(blueprint, target, self.host)
+            plan = planner(blueprint, target, self.host)
         except DestinationError:
             if not recover_destination(os.path.realpath(target.destination)):
                 raise
-            plan = plan_at(blueprint, target, self.host)  # a killed run had left the destination half-changed
+            plan = planner(blueprint, target, self.host)  # a killed run had left the destination half-changed
+        if plan.strategy == "nothing":
+            return plan
         if plan.strategy == "new":
             try:
                 apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode)
@@ -344,7 +362,10 @@ class Session:
                 return plan
         with DirectoryLock(plan.target):
             recover_destination(plan.target)
-            plan = plan_at(blueprint, target, self.host)
+            plan = planner(blueprint, target, self.host)
+            if plan.strategy == "nothing":
+                return plan  # another run has just created the same
+            self.announce(announcements(plan))
             try:
                 apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode)
             except DestinationChanged:
@@ -377,3 +398,18 @@ def imported_files() -> Iterator[str]:
         path = getattr(module, "__file__", None)
         if isinstance(path, str) and (not path.startswith(standard) or "site-packages" in path):
             yield path
+
+
+def is_compiled(blueprint: Blueprint) -> bool:
+    """Return whether the images of a blueprint have all their bytecode."""
+    return all(image.bytecode == "complete" for image in blueprint.images)
+
+
+def announcements(plan: Plan) -> list[str]:
+    """Return a message for each package that a plan removes and that cloche did not install."""
+    return [
+        f"{change.distribution} {change.old} is not in the lock file and is removed"
+        + (f"; {change.installer} installed it" if change.installer else "")
+        for change in plan.changes
+        if not change.new and change.installer != "cloche"
+    ]

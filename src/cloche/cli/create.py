@@ -13,12 +13,15 @@ from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Literal
 
     from cloche.cli.invocation import Invocation
     from cloche.cli.settings import Settings
     from cloche.discovery import FoundInterpreter
     from cloche.model.interpreter import Host
     from cloche.model.plan import ChosenComponent, Plan, Result
+    from cloche.model.request import Request
+    from cloche.session import Session
 
 
 def create(invocation: Invocation) -> int:
@@ -36,8 +39,7 @@ def create(invocation: Invocation) -> int:
                 f"`--{name}` is accepted for compatibility and ignored"
                 for name in sorted(INEFFECTIVE & settings.chosen.keys())
             )
-        result = None if arguments.flag("dry-run") else session.create(request)
-        plan = session.plan(request) if result is None else result.plan
+        plan, result = perform(request, session, commit="no" if arguments.flag("dry-run") else "yes")
         if arguments.count("verbose"):
             report.print_message(describe_choice(plan, session.found, settings))
     report.print_warnings(plan.notes)
@@ -46,6 +48,17 @@ def create(invocation: Invocation) -> int:
     else:
         print_created(result, session.activators, invocation)
     return 0
+
+
+def perform(request: Request, session: Session, commit: Literal["yes", "no"]) -> tuple[Plan, Result | None]:
+    """Create the environment that a request describes, or only plan it; return the plan and the result."""
+    if request.spec.wanted is not None and request.spec.wanted.lock is not None:
+        from cloche.lifecycle.locked import create_locked, plan_locked
+
+        result = create_locked(request, session) if commit == "yes" else None
+        return (result.plan if result else plan_locked(request, session)), result
+    result = session.create(request) if commit == "yes" else None
+    return (result.plan if result else session.plan(request)), result
 
 
 def describe_choice(plan: Plan, found: FoundInterpreter | None, settings: Settings) -> str:

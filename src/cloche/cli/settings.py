@@ -218,6 +218,7 @@ class ReportingSession(Session):
             replacements=settings.replacements,
         )
         self._before = settings.warnings
+        self.announce = report.print_warnings
         self._shows_tracebacks = settings.flag("traceback")
 
     def __exit__(self, *raised: object) -> None:

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from cloche.model.operations import LinkMode, Operation
     from cloche.model.request import EnvironmentSpec
 
-    Strategy: TypeAlias = Literal["new", "exchange", "merge", "merge-emptied"]
+    Strategy: TypeAlias = Literal["new", "exchange", "merge", "merge-emptied", "nothing"]
     """How a staging tree gets to its destination (see `cloche.apply.transaction`).
 
     `new` renames it to a destination that is absent or empty, `exchange` exchanges it with the existing directory, `merge`
-    adds it to that directory entry by entry, and `merge-emptied` does the same after emptying the directory.
+    adds it to that directory entry by entry, and `merge-emptied` does the same after emptying the directory. With `nothing`,
+    the destination already is what the plan describes.
     """
 
 
@@ -57,6 +58,25 @@ class Blueprint:
     activators: tuple[ChosenComponent, ...]
     """The activators to ask for scripts. Each may still refuse the interpreter when the environment is planned."""
 
+    @property
+    def is_locked(self) -> bool:
+        """Whether the images are those of a lock file, so that an environment must have no others."""
+        return self.spec.wanted is not None and self.spec.wanted.lock is not None
+
+
+@value
+class PackageChange:
+    """A distribution that a plan adds, removes or changes."""
+
+    distribution: str
+    """Normalized (PEP 503)."""
+    old: str
+    """The installed version; empty if it is added."""
+    new: str
+    """The version after the run; empty if it is removed."""
+    installer: str = ""
+    """For a removed one, the tool that had installed it: `pip`; empty if it is not recorded."""
+
 
 @value
 class Plan:
@@ -75,6 +95,8 @@ class Plan:
     activators: tuple[str, ...]
     link_mode: LinkMode
     chosen_because: str = ""
+    changes: tuple[PackageChange, ...] = ()
+    """The distributions that differ from the existing environment, if the request has a lock file; sorted by name."""
     notes: tuple[str, ...] = ()
     """What was left out or differs from the request, and why; one line each."""
 

@@ -30,7 +30,7 @@ from cloche.planning.destination import (
 from cloche.planning.pyvenv_cfg import ADDED_KEY, format_settings, settings_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from cloche.model.distribution import Image
     from cloche.model.environment import Layout, Placement
@@ -41,9 +41,10 @@ if TYPE_CHECKING:
     from cloche.planning.destination import Destination
 
 
-def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
+def plan_at(blueprint: Blueprint, target: Target, host: Host, intact: Container[str] = ()) -> Plan:
     """Return the plan that creates the environment of a blueprint at a target.
 
+    :param intact: distributions of a locked environment that exist at the target, and are not installed again.
     :raises DestinationError: the destination cannot be used, or contains something that must not be changed.
     :raises UsageError: an activator that the user chose does not support the interpreter.
     :raises Inexpressible: an activator that the user chose cannot express the destination or the prompt.
@@ -55,7 +56,7 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
         environment_at(destination.location, target, blueprint.interpreter, blueprint.layout, host),
         placement=placement_for(target, destination, strategy),
     )
-    images, notes = missing_images(blueprint, destination, strategy)
+    images, notes = missing_images(blueprint, destination, strategy, intact)
     if strategy == "merge":
         notes += relocatable_notes(environment, destination)
     scripts, activators, left_out = collect_scripts(blueprint.activators, environment, blueprint.interpreter)
@@ -180,8 +181,12 @@ def relocatable_notes(environment: Environment, destination: Destination) -> lis
     return []
 
 
-def missing_images(blueprint: Blueprint, destination: Destination, strategy: Strategy) -> tuple[list[Image], list[str]]:
+def missing_images(
+    blueprint: Blueprint, destination: Destination, strategy: Strategy, intact: Container[str]
+) -> tuple[list[Image], list[str]]:
     """Return the images to install, and notes about those whose distribution is already installed and is kept."""
+    if blueprint.is_locked:
+        return [image for image in blueprint.images if image.distribution not in intact], []
     if strategy != "merge" or destination.state in ("absent", "empty"):
         return list(blueprint.images), []
     try:

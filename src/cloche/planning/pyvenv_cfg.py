@@ -48,7 +48,7 @@ def settings_for(
     settings["include-system-site-packages"] = "true" if blueprint.spec.site_packages == "system" else "false"
     if environment.placement == "relocatable":
         settings["relocatable"] = "true"  # uv uses the same key
-    if blueprint.spec.wanted is not None and blueprint.spec.wanted.lock is not None:
+    if blueprint.is_locked:
         settings["lock"] = f"sha256:{lock_digest(blueprint.images)}"
     settings["base-prefix"] = interpreter.prefix
     settings["base-exec-prefix"] = interpreter.exec_prefix

@@ -11,7 +11,7 @@ import os
 from cloche.apply.file_list import read_file_list
 from cloche.errors import SeedError
 from cloche.fs.checksums import digest_of, format_row, prefix_rows, remove_rows
-from cloche.fs.files import read_regular_file
+from cloche.fs.files import DIRECTORY, paths_in, read_regular_file
 from cloche.model.operations import InstallTree, MakeDir, Write
 from cloche.model.value import TYPE_CHECKING
 from cloche.shells.template import render, resource
@@ -84,6 +84,45 @@ def image_operations(image: Image, environment: Environment) -> list[Operation]:
     rows.append(format_row(f"{image.dist_info}/RECORD"))
     operations.append(Write(f"{site}/{image.dist_info}/RECORD", "".join(rows).encode("utf-8")))
     return operations
+
+
+def find_damage(image: Image, environment: Environment) -> str:
+    """Return a file of an installed image that is missing or modified; empty if the environment has them all.
+
+    Contents are not read: a modified file has another size or time. Bytecode is left out, because Python writes it again.
+
+    :raises OSError, ValueError: the image was removed or damaged.
+    """
+    layout = environment.layout
+    directories = {"purelib": layout.purelib, "platlib": layout.platlib, "scripts": layout.bin, "data": "."}
+    directories["headers"] = _headers_directory(image, environment)
+    left_out = frozenset(image.left_out)
+    for name in own_files(image.root):
+        tree = name.removesuffix(FILE_LIST_SUFFIX)
+        if not name.endswith(FILE_LIST_SUFFIX) or tree not in directories:
+            continue
+        files = read_file_list(f"{image.root}/{name}")
+        root = environment.path_to(directories[tree])
+        stat, mtime = os.stat, files.mtime_ns
+        descriptor = -1
+        try:
+            descriptor = os.open(root, DIRECTORY) if os.stat in os.supports_dir_fd else -1
+            directory = descriptor if descriptor >= 0 else None
+            for path, there, size in zip(files.paths, paths_in(files.paths, root, directory), files.sizes, strict=True):
+                if path[-4:] == ".pyc" or (left_out and f"{tree}/{path}" in left_out):
+                    continue
+                try:
+                    found = stat(there, dir_fd=directory)
+                except OSError:
+                    return f"{directories[tree]}/{path}"
+                if found.st_size != size or found.st_mtime_ns != mtime:
+                    return f"{directories[tree]}/{path}"
+        except OSError:
+            return directories[tree]
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+    return ""
 
 
 def script_names(entry_points: tuple[EntryPoint, ...], version: str) -> dict[str, EntryPoint]:
