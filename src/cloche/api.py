@@ -186,7 +186,7 @@ def lock_request(host: Host, **choices: Unpack[Choices]) -> LockRequest | None:
 
     path = choices.get("lock")
     if path is None:
-        if unused := choices.keys() & {"extras", "groups", "default_groups", "extra_packages"}:
+        if unused := choices.keys() & {"extras", "groups"}:
             raise UsageError(f"`{min(unused)}` needs a lock file", hint="name one with `lock`")
         return None
     return LockRequest(

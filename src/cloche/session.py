@@ -78,6 +78,8 @@ class Session:
         self._registry: Registry | None = None
         self._plugin_inputs = Inputs()
         self._has_created_hooks = False
+        self._is_cached = False
+        """Whether the blueprint was found in the plan cache."""
         self.activators: tuple[ChosenComponent, ...] = ()
         """The activators of the environment that was created."""
         self.warnings: list[str] = []
@@ -219,6 +221,7 @@ class Session:
         cached = self.plan_cache.find(spec, self.host)
         if cached is not None and (blueprint := self._revalidate(spec, cached)):
             self._has_created_hooks = cached.has_created_hooks
+            self._is_cached = True
             return blueprint
         return self._resolve(spec)
 
@@ -226,6 +229,7 @@ class Session:
         """Resolve a spec, and store the blueprint in the plan cache if all of its inputs are known."""
         from cloche.planning.resolve import resolve
 
+        self._is_cached = False
         inputs = self.store.inputs = Inputs()
         pythons, because = self._requested_pythons(spec, inputs)
         found = self._search(spec, pythons, because, self.registry.finders(), inputs)
@@ -305,11 +309,11 @@ class Session:
     def link_mode(self, requested: LinkMode, images: Iterable[Image] = ()) -> LinkMode:
         """Return the link mode to use: no hard links to a read-only store, no symbolic links to a temporary one."""
         if requested == "symlink" and not all(self.store.is_persistent_path(image.root) for image in images):
-            self.warnings.append("the seeds were copied: links would point to a cache that this run removes")
+            self.warn(["the seeds were copied: links would point to a cache that this run removes"])
             return "copy"
         if requested in ("auto", "hardlink") and self.store.access == "read-only":
             if requested == "hardlink":
-                self.warnings.append("the seeds were copied: hard links would modify files in the read-only cache")
+                self.warn(["the seeds were copied: hard links would modify files in the read-only cache"])
             return "clone"
         return requested
 
@@ -321,38 +325,38 @@ class Session:
         """
         started = perf_counter()
         blueprint = self.blueprint(request.spec)
-        self.activators = blueprint.activators
-        if blueprint.is_locked:
-            plan = planner(blueprint, request.target, self.host)
-            if plan.strategy == "nothing":
-                seconds = perf_counter() - started
-                return Result(plan.environment, plan, seconds, tuple(self.warnings))
-            if not is_compiled(blueprint):
-                blueprint = self._resolve(request.spec)
-        target = replace(request.target, link_mode=self.link_mode(request.target.link_mode, blueprint.images))
         try:
-            plan = self._plan_and_apply(blueprint, target, planner)
+            plan = self._plan_for(blueprint, request.target, planner)
+            if plan.strategy != "nothing":
+                if self._is_cached and not is_compiled(blueprint):  # now its bytecode is needed
+                    blueprint = self._resolve(request.spec)
+                    plan = self._plan_for(blueprint, request.target, planner)
+                plan = self._apply(plan, blueprint, request.target, planner)
         except (ClocheError, OSError) as error:
             if not concerns_images(error, blueprint.images):
                 raise
             blueprint = self._resolve(request.spec)  # an image was damaged or replaced in the meantime
-            plan = self._plan_and_apply(blueprint, target, planner)
+            plan = self._plan_for(blueprint, request.target, planner)
+            plan = self._apply(plan, blueprint, request.target, planner)
+        self.activators = blueprint.activators
         result = Result(environment=plan.environment, plan=plan, seconds=perf_counter() - started)
         if plan.strategy != "nothing":
             self.store.mark_installed(plan.images)
             self._notify_created(result)
         return replace(result, warnings=tuple(self.warnings))
 
-    def _plan_and_apply(self, blueprint: Blueprint, target: Target, planner: Planner) -> Plan:
-        """Plan for the destination and apply the plan. If the destination changes meanwhile, lock it and repeat both."""
+    def _plan_for(self, blueprint: Blueprint, target: Target, planner: Planner) -> Plan:
+        """Return the plan for a blueprint; undo what a killed run left if the destination is refused."""
+        target = replace(target, link_mode=self.link_mode(target.link_mode, blueprint.images))
         try:
-            plan = planner(blueprint, target, self.host)
+            return planner(blueprint, target, self.host)
         except DestinationError:
             if not recover_destination(os.path.realpath(target.destination)):
                 raise
-            plan = planner(blueprint, target, self.host)  # a killed run had left the destination half-changed
-        if plan.strategy == "nothing":
-            return plan
+            return planner(blueprint, target, self.host)  # a killed run had left the destination half-changed
+
+    def _apply(self, plan: Plan, blueprint: Blueprint, target: Target, planner: Planner) -> Plan:
+        """Apply a plan; return it. If the destination exists, or changes meanwhile, lock it and plan again."""
         if plan.strategy == "new":
             try:
                 apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode)
@@ -362,7 +366,7 @@ class Session:
                 return plan
         with DirectoryLock(plan.target):
             recover_destination(plan.target)
-            plan = planner(blueprint, target, self.host)
+            plan = self._plan_for(blueprint, target, planner)
             if plan.strategy == "nothing":
                 return plan  # another run has just created the same
             self.announce(announcements(plan))

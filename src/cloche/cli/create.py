@@ -92,4 +92,7 @@ def print_created(result: Result, activators: Iterable[ChosenComponent], invocat
         )
     elif not invocation.arguments.count("quiet"):
         hint = activation_hint(result, activators, invocation.host)
-        report.print_result(report.result_line(result, invocation.host, milliseconds, hint))
+        lines = [report.result_line(result, invocation.host, milliseconds, hint)]
+        if invocation.arguments.count("verbose"):
+            lines += report.package_lines(result.plan)
+        report.print_result("\n".join(lines))

@@ -45,10 +45,6 @@ class Image:
     size: int
     """Total size of these files in bytes."""
     bytecode: Bytecode = "complete"
-    wheel: str = ""
-    """SHA-256 of the wheel that it was made from, in hexadecimal; empty for an installed distribution."""
-    wheel_size: int = 0
-    """Size of that wheel in bytes."""
     metadata: tuple[tuple[str, str], ...] = ()
     """Files to add to the metadata directory, as (name, content): where a locked distribution comes from."""
     left_out: tuple[str, ...] = ()

@@ -101,6 +101,11 @@ class Plan:
     """What was left out or differs from the request, and why; one line each."""
 
     @property
+    def is_update(self) -> bool:
+        """Whether it brings the packages of an existing environment into line with a lock file."""
+        return self.outcome in ("updated", "repaired", "up to date")
+
+    @property
     def way(self) -> Strategy:
         """The name of `strategy` in version 0.1, kept for code that uses it."""
         return self.strategy

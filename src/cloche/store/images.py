@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 from cloche.apply.file_list import FileList, format_file_list, read_file_list
 from cloche.errors import SeedError, reason_of
 from cloche.fs.checksums import format_row, record_digest
-from cloche.fs.files import list_names, open_regular_file, read_regular_file, write_all
+from cloche.fs.files import read_regular_file, replace_file, write_all
 from cloche.model.distribution import EntryPoint, Image
 from cloche.model.value import fields
 from cloche.store import bytecode
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from cloche.store import Store
     from cloche.store.distributions import Distribution
 
-FORMAT = 4
+FORMAT = 3
 """Increased when images of an earlier version must not be used."""
 
 READ_ONLY = os.name != "nt"
@@ -198,21 +198,31 @@ def image_name(distribution: Distribution) -> str:
 
 
 def find_image_of_wheel(
-    distribution: str, version: str, sha256: str, size: int | None, interpreter: Interpreter, store: Store
+    distribution: str, sha256: str, size: int | None, interpreter: Interpreter, store: Store
 ) -> Image | None:
-    """Return the image that was made from a wheel with this hash; None if the store has none.
+    """Return the image of the wheel with this hash, for an interpreter; None if the store has none.
 
     :param size: the size of the wheel in bytes; None for any size.
     """
-    abi, prefix = abi_name(interpreter), f"{distribution}-{version}-"
-    for images in store.readable_directories("images"):
-        for name in list_names(os.path.join(images, abi)):
-            if not name.startswith(prefix) or not re.fullmatch(r"[0-9a-f]{16}", name[len(prefix) :]):
-                continue
-            image = load_image(os.path.join(images, abi, name))
-            if image and image.wheel == sha256 and size in (None, image.wheel_size):
-                return image
+    for origins in store.readable_directories("origins"):
+        try:
+            name, wheel_size, end = read_regular_file(os.path.join(origins, sha256)).decode("utf-8").split("\n")
+        except (OSError, ValueError):
+            continue
+        if end or not name.startswith(f"{distribution}-") or str(size or wheel_size) != wheel_size:
+            continue
+        if "/" not in name and (image := _find_image(store, abi_name(interpreter), name)):
+            return image
     return None
+
+
+def record_origin(image: Image, sha256: str, size: int, store: Store) -> None:
+    """Record that an image was made from the wheel with this hash; a failure only costs time later."""
+    path = os.path.join(store.writable_directory("origins"), sha256)
+    try:
+        replace_file(path, f"{os.path.basename(image.root)}\n{size}\n".encode())
+    except OSError:
+        pass
 
 
 def needs_bytecode(image: Image) -> bool:
@@ -307,7 +317,6 @@ class _ImageWriter:
             "bytecode": code,
             "files": sum(len(files) for tree, files in self._files.items() if tree != SHEBANGS),
             "size": sum(size for tree, files in self._files.items() if tree != SHEBANGS for size, _ in files.values()),
-            **_wheel_identity(distribution),
         }
         write("image.json", json.dumps(description, indent=1, sort_keys=True) + "\n")
         self._write(OWN_FILE_LIST, self._file_list(own).encode("utf-8"), 0o444)
@@ -336,19 +345,6 @@ class _ImageWriter:
             self._create_parent(parent)
             _create_directory(f"{self.root}/{parent}", 0o777)
             self._created.add(parent)
-
-
-def _wheel_identity(distribution: Distribution) -> dict[str, object]:
-    """Return the hash and the size of the wheel file of a distribution; nothing for an installed one."""
-    if distribution.kind != "wheel":
-        return {}
-    with open_regular_file(distribution.location) as file:
-        hashed = hashlib.sha256()
-        size = 0
-        while block := file.read(1 << 20):
-            hashed.update(block)
-            size += len(block)
-    return {"wheel": hashed.hexdigest(), "wheel_size": size}
 
 
 def _create_directory(path: str, mode: int) -> None:

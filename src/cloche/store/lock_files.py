@@ -1,53 +1,22 @@
-"""Lock files: which packages they name, and which of them, and which of their files, an environment needs.
-
-`pylock.toml` (PEP 751) is validated and selected from by `packaging.pylock`. `cloche.store.requirements_files` reads pinned
-requirements files. Everything in a lock file is untrusted. This module installs and downloads nothing.
-"""
+"""Lock files: the packages in them that an environment needs."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from typing import TYPE_CHECKING
 
-from packaging import pylock
-from packaging.direct_url import ArchiveInfo, DirectUrl, DirInfo, VcsInfo
-from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
-from packaging.tags import parse_tag
-from packaging.utils import parse_sdist_filename, parse_wheel_filename
+from packaging.pylock import is_valid_pylock_path
 
-from cloche.errors import SeedError, UsageError, reason_of
-from cloche.fs.files import open_regular_file
-from cloche.fs.inputs import signature_of
-from cloche.model.value import value
-from cloche.store.artifacts import Artifact
-from cloche.store.markers import marker_environment, unknown_variables
-from cloche.store.tags import supported_tags
+from cloche.errors import UsageError
+from cloche.store.pylock_files import read_pylock, select
+from cloche.store.requirements_files import read_requirements
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import TypeAlias
-
-    from packaging.markers import Environment, Marker
-    from packaging.tags import Tag
-
     from cloche.model.interpreter import Interpreter
     from cloche.model.request import LockRequest
     from cloche.store import Store
-
-    Direct: TypeAlias = pylock.PackageVcs | pylock.PackageDirectory | pylock.PackageArchive
-    """A source that a lock file names directly, without an index."""
-
-MAX_LOCK_BYTES = 1 << 26
-"""The maximum size of a lock file; 10,000 packages with 50 files each take half of it."""
-
-MAX_SHOWN = 4
-"""How many files an error message lists."""
+    from cloche.store.locked_packages import LockedPackage
 
 OTHER_LOCKS = {
     "uv.lock": "uv export --format pylock.toml -o pylock.toml",
@@ -58,26 +27,6 @@ OTHER_LOCKS = {
 """The commands that convert the lock files of other tools, by file name."""
 
 
-@value
-class LockedPackage:
-    """A package of a lock file that an environment needs, and where it comes from."""
-
-    name: str
-    """Normalized (PEP 503)."""
-    version: str
-    """Empty if the lock file does not say it, for example for a directory."""
-    artifact: Artifact | None = None
-    """The file to install; None for a pin of a requirements file, or if it has to be built from `source`."""
-    hashes: frozenset[tuple[str, str]] = frozenset()
-    """For a pin: (algorithm, lower-case hexadecimal digest) of every file that is allowed; empty if any is."""
-    source: Direct | None = None
-    """What to build it from: a directory, a version-control checkout or an archive."""
-    base: str = ""
-    """The directory that relative paths in `source` refer to."""
-    metadata: tuple[tuple[str, str], ...] = ()
-    """`direct_url.json` (PEP 610) or `provenance_url.json` (PEP 710), as (name, content)."""
-
-
 def locked_packages(request: LockRequest, interpreter: Interpreter, store: Store) -> list[LockedPackage]:
     """Return the packages of a lock file for an interpreter, sorted by name.
 
@@ -85,7 +34,7 @@ def locked_packages(request: LockRequest, interpreter: Interpreter, store: Store
     :raises SeedError: it does not support the interpreter.
     """
     name = os.path.basename(request.path)
-    if pylock.is_valid_pylock_path(Path(name)):
+    if is_valid_pylock_path(Path(name)):
         packages = select(read_pylock(request.path, store), request, interpreter)
     elif name in OTHER_LOCKS or name.endswith((".toml", ".lock")):
         raise UsageError(
@@ -100,327 +49,5 @@ def locked_packages(request: LockRequest, interpreter: Interpreter, store: Store
                 f"`{request.path}` is a requirements file, which has no extras and no dependency groups",
                 hint="leave out `--extra`, `--group` and `--no-default-groups`, or use a `pylock.toml`",
             )
-        from cloche.store.requirements_files import read_requirements
-
         packages = read_requirements(request.path, interpreter, store)
     return sorted(packages, key=lambda package: package.name)
-
-
-def read_lock_text(path: str, store: Store, named_in: str = "") -> str:
-    """Return the text of a lock file, and record the file as an input.
-
-    :param named_in: the file that refers to it, for messages.
-    :raises UsageError: it cannot be read, is too large, changes while it is read, or is not UTF-8.
-    """
-    store.inputs.path(path)
-    origin = f", which `{named_in}` names," if named_in else ""
-    try:
-        with open_regular_file(path) as file:
-            before = signature_of(os.fstat(file.fileno()))
-            content = file.read(MAX_LOCK_BYTES + 1)
-            after = signature_of(os.fstat(file.fileno()))
-    except OSError as error:
-        raise UsageError(
-            f"the lock file `{path}`{origin} cannot be read: {reason_of(error)}",
-            hint="give the path of a `pylock.toml` or of a pinned requirements file",
-        ) from None
-    if len(content) > MAX_LOCK_BYTES:
-        raise UsageError(f"the lock file `{path}`{origin} is larger than {MAX_LOCK_BYTES >> 20} MiB")
-    if before != after:
-        raise UsageError(f"the lock file `{path}`{origin} changed while it was read", hint="try again")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"the lock file `{path}`{origin} is not valid UTF-8 (line {line})") from None
-
-
-def read_pylock(path: str, store: Store) -> tuple[pylock.Pylock, str]:
-    """Read and validate a `pylock.toml`; return it with its path.
-
-    :raises UsageError: it is not valid.
-    """
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    import logging
-
-    text = read_lock_text(path, store)
-    logger = logging.getLogger("packaging.pylock")
-    disabled, logger.disabled = logger.disabled, True  # it logs a warning that is shown below
-    try:
-        lock = pylock.Pylock.from_dict(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"`{path}` is not valid TOML: {_sentence(error)}", hint="create it again") from None
-    except pylock.PylockUnsupportedVersionError as error:
-        raise UsageError(
-            f"`{path}` cannot be used: {_sentence(error)}; cloche reads version 1.0",
-            hint="create it again with a tool that writes version 1.0",
-        ) from None
-    except pylock.PylockValidationError as error:
-        where = f" in `{error.context}`" if error.context else ""
-        raise UsageError(
-            f"`{path}` is not a valid lock file: {_sentence(error.message)}{where}", hint="create it again"
-        ) from None
-    except RecursionError:
-        raise UsageError(f"`{path}` is not a valid lock file: it is nested too deeply") from None
-    finally:
-        logger.disabled = disabled
-    if lock.lock_version.release > (1, 0):
-        store.warnings.append(
-            f"`{path}` has version {lock.lock_version}; cloche reads version 1.0 and ignores what is new in it"
-        )
-    return lock, path
-
-
-def select(read: tuple[pylock.Pylock, str], request: LockRequest, interpreter: Interpreter) -> list[LockedPackage]:
-    """Return the packages of a `pylock.toml` that an interpreter needs, each with its best file.
-
-    :raises UsageError: an extra or group is not declared, or a marker cannot be evaluated.
-    :raises SeedError: the lock file does not support the interpreter.
-    """
-    lock, path = read
-    _check_declared(path, "extra", request.extras, lock.extras or ())
-    _check_declared(path, "group", request.groups, (*(lock.dependency_groups or ()), *(lock.default_groups or ())))
-    _check_markers(path, lock, interpreter)
-    defaults = lock.default_groups or () if request.default_groups == "included" else ()
-    tags = [tag for text in supported_tags(interpreter) for tag in parse_tag(text)]
-
-    def choose(part: pylock.Pylock) -> list[tuple[pylock.Package, object]]:
-        return [
-            *part.select(
-                environment=cast("Environment", marker_environment(interpreter)),
-                tags=tags,
-                extras=request.extras,
-                dependency_groups=(*defaults, *request.groups),
-            )
-        ]
-
-    try:
-        chosen = choose(lock)
-    except (pylock.PylockSelectError, UndefinedComparison, UndefinedEnvironmentName):
-        raise _selection_error(path, lock, choose, interpreter, tags) from None
-    base = os.path.dirname(path)
-    return [_locked_package(path, base, package, item) for package, item in chosen]
-
-
-def _check_declared(path: str, kind: str, names: Sequence[str], declared: Sequence[str]) -> None:
-    """:raises UsageError: a name is not among those that the lock file declares."""
-    from packaging.utils import canonicalize_name
-
-    known = {canonicalize_name(name): name for name in declared}
-    for name in names:
-        if canonicalize_name(name) not in known:
-            available = ", ".join(f"`{known[name]}`" for name in sorted(known))
-            noun = "extra" if kind == "extra" else "dependency group"
-            raise UsageError(
-                f"`{path}` has no {noun} `{name}`",
-                hint=f"available: {available}" if available else f"the lock file declares no {noun}s",
-            )
-
-
-def _check_markers(path: str, lock: pylock.Pylock, interpreter: Interpreter) -> None:
-    """Refuse a marker whose value is unknown for the interpreter, instead of guessing it.
-
-    :raises UsageError: a marker uses such a variable.
-    """
-    if unknown := unknown_variables(interpreter):
-        pattern = re.compile(rf"\b(?:{'|'.join(sorted(unknown))})\b")
-        markers: list[tuple[str, Marker | None]] = [(package.name, package.marker) for package in lock.packages]
-        for name, marker in (*markers, *(("environments", marker) for marker in lock.environments or ())):
-            if marker is not None and (used := pattern.search(str(marker))):
-                raise UsageError(
-                    f"the marker of `{name}` in `{path}` cannot be evaluated for {interpreter.name}: "
-                    f"`{used[0]}` is not known",
-                    hint="create the environment with a lock file that does not use it",
-                )
-
-
-def _selection_error(
-    path: str, lock: pylock.Pylock, choose: object, interpreter: Interpreter, tags: list[Tag]
-) -> UsageError | SeedError:
-    """Return the error of the first package that cannot be selected, or of the lock file itself."""
-    import dataclasses
-
-    assert callable(choose)
-    other_python = "choose another Python with `-p`, or lock the project for this one"
-    if lock.requires_python is not None and not lock.requires_python.contains(interpreter.version_text, True):
-        return SeedError(f"`{path}` needs Python {lock.requires_python}, got {interpreter.name}", hint=other_python)
-    try:
-        choose(dataclasses.replace(lock, packages=()))
-    except pylock.PylockSelectError:
-        shown = "; ".join(f"`{marker}`" for marker in lock.environments or ())
-        where = f"{interpreter.name} on {interpreter.platform} ({interpreter.machine})"
-        return SeedError(f"`{path}` is locked for other environments than {where}: {shown}", hint=other_python)
-    seen: dict[str, int] = {}
-    for number, package in enumerate(lock.packages):
-        try:
-            found = choose(dataclasses.replace(lock, packages=(package,)))
-        except (UndefinedComparison, UndefinedEnvironmentName) as error:
-            return UsageError(
-                f"the marker `{package.marker}` of `{package.name}` in `{path}` cannot be evaluated: {_sentence(error)}",
-                hint="create the lock file again",
-            )
-        except pylock.PylockSelectError:
-            version = f" {package.version}" if package.version else ""
-            if package.requires_python and not package.requires_python.contains(interpreter.version_text, True):
-                return SeedError(
-                    f"`{package.name}`{version} in `{path}` needs Python {package.requires_python}, "
-                    f"got {interpreter.name}",
-                    hint=other_python,
-                )
-            return SeedError(
-                f"no file of `{package.name}`{version} in `{path}` fits {interpreter.name} on {interpreter.platform} "
-                f"({interpreter.machine}): {_unusable_wheels(package, tags)}",
-                hint=other_python,
-            )
-        if found and package.name in seen:
-            return UsageError(
-                f"`{path}` has two entries for `{package.name}` that both apply: "
-                f"`packages[{seen[package.name]}]` and `packages[{number}]`",
-                hint="create the lock file again",
-            )
-        if found:
-            seen[package.name] = number
-    return UsageError(f"`{path}` cannot be used for {interpreter.name}", hint="create the lock file again")
-
-
-def _unusable_wheels(package: pylock.Package, tags: list[Tag]) -> str:
-    """Return why an interpreter supports none of the wheels of a package, which has no source distribution."""
-    platforms = {tag.platform for tag in tags}
-    reasons = []
-    for wheel in package.wheels or ():
-        own = parse_wheel_filename(wheel.filename)[-1]
-        if not any(tag.platform in platforms for tag in own):
-            reason = f"is for {', '.join(sorted({tag.platform for tag in own}))}"
-        else:
-            reason = f"is for {', '.join(sorted({f'{tag.interpreter}-{tag.abi}' for tag in own}))}"
-        reasons.append(f"`{wheel.filename}` {reason}")
-    more = [f"and {len(reasons) - MAX_SHOWN} more"] if len(reasons) > MAX_SHOWN else []
-    return "; ".join([*reasons[:MAX_SHOWN], *more]) or "it has no files"
-
-
-def _locked_package(path: str, base: str, package: pylock.Package, item: object) -> LockedPackage:
-    """Return a selected package with the file or the source to install it from.
-
-    :raises UsageError: its path or URL cannot be used.
-    """
-    version = str(package.version) if package.version else ""
-    if isinstance(item, (pylock.PackageWheel, pylock.PackageSdist)):
-        artifact = _artifact(path, base, package, item, item.filename, index=package.index or "")
-        return LockedPackage(
-            package.name, str(_version_of(artifact)), artifact, metadata=provenance(artifact) if artifact.url else ()
-        )
-    assert isinstance(item, (pylock.PackageVcs, pylock.PackageDirectory, pylock.PackageArchive))
-    metadata = (("direct_url.json", direct_url(base, item)),)
-    if isinstance(item, pylock.PackageArchive):
-        name = (item.path or urlsplit(item.url or "").path).replace("\\", "/").rpartition("/")[2]
-        if name.endswith(".whl"):
-            artifact = _artifact(path, base, package, item, name)
-            return LockedPackage(package.name, str(_version_of(artifact)), artifact, metadata=metadata)
-    return LockedPackage(package.name, version, source=item, base=base, metadata=metadata)
-
-
-def _artifact(
-    path: str,
-    base: str,
-    package: pylock.Package,
-    item: pylock.PackageWheel | pylock.PackageSdist | pylock.PackageArchive,
-    file_name: str,
-    index: str = "",
-) -> Artifact:
-    local = absolute_path(item.path, base) if item.path else ""
-    url = item.url or ""
-    if not local and url.startswith("file:"):
-        local, url = path_of_file_url(url, path), ""
-    return Artifact(
-        distribution=package.name,
-        version=str(package.version or ""),
-        file_name=checked_file_name(file_name, package.name, path),
-        url=url,
-        path=local,
-        size=item.size,
-        hashes={algorithm.lower(): digest.lower() for algorithm, digest in item.hashes.items()},
-        index=index,
-    )
-
-
-def checked_file_name(name: str, distribution: str, path: str) -> str:
-    """Return the file name of a wheel or source distribution of a distribution.
-
-    :raises UsageError: it is not one.
-    """
-    try:
-        found = parse_wheel_filename(name)[0] if name.endswith(".whl") else parse_sdist_filename(name)[0]
-    except ValueError as error:
-        raise UsageError(f"`{path}` is not a valid lock file: {_sentence(error)}", hint="create it again") from None
-    if found != distribution:
-        raise UsageError(
-            f"`{path}` is not a valid lock file: `{name}` is not a file of `{distribution}`", hint="create it again"
-        )
-    return name
-
-
-def _version_of(artifact: Artifact) -> object:
-    name = artifact.file_name
-    return parse_wheel_filename(name)[1] if name.endswith(".whl") else parse_sdist_filename(name)[1]
-
-
-def absolute_path(text: str, base: str) -> str:
-    """Return a path of a lock file, which may have POSIX separators on every system, as an absolute path."""
-    return os.path.normpath(os.path.join(base, text.replace("/", os.sep)))
-
-
-def path_of_file_url(url: str, named_in: str) -> str:
-    """Return the path of a `file:` URL.
-
-    :raises UsageError: it names another machine.
-    """
-    parts = urlsplit(url)
-    if parts.netloc not in ("", "localhost"):
-        raise UsageError(f"`{named_in}` names a file on another machine: `{url}`", hint="use a path or an `https:` URL")
-    return url2pathname(parts.path)
-
-
-def file_url(path: str) -> str:
-    """Return the URL of an absolute path."""
-    return Path(path).as_uri()
-
-
-def provenance(artifact: Artifact) -> tuple[tuple[str, str], ...]:
-    """Return the `provenance_url.json` of a file that has a URL (PEP 710), without credentials."""
-    stripped = DirectUrl(url=artifact.url, archive_info=ArchiveInfo(hashes=artifact.hashes)).to_dict()["url"]
-    content: dict[str, object] = {"url": stripped, "archive_info": {"hashes": dict(artifact.hashes)}}
-    if artifact.index:
-        content["index_url"] = DirectUrl(url=artifact.index, archive_info=ArchiveInfo()).to_dict()["url"]
-    return (("provenance_url.json", json.dumps(content, sort_keys=True)),)
-
-
-def direct_url(base: str, item: Direct) -> str:
-    """Return the `direct_url.json` for a source that a lock file names directly (PEP 610), without credentials."""
-    if isinstance(item, pylock.PackageDirectory):
-        direct = DirectUrl(
-            url=file_url(absolute_path(item.path, base)),
-            dir_info=DirInfo(editable=item.editable),
-            subdirectory=item.subdirectory,
-        )
-    else:
-        url = file_url(absolute_path(item.path, base)) if item.path else item.url or ""
-        if isinstance(item, pylock.PackageVcs):
-            info = VcsInfo(vcs=item.type, commit_id=item.commit_id, requested_revision=item.requested_revision)
-            direct = DirectUrl(url=url, vcs_info=info, subdirectory=item.subdirectory)
-        else:
-            direct = DirectUrl(url=url, archive_info=ArchiveInfo(hashes=item.hashes), subdirectory=item.subdirectory)
-    return json.dumps(direct.to_dict(), sort_keys=True)
-
-
-def hashes_of(hashes: Mapping[str, str]) -> frozenset[tuple[str, str]]:
-    """Return hashes as a set of (algorithm, digest)."""
-    return frozenset(hashes.items())
-
-
-def _sentence(error: object) -> str:
-    """Return the text of an exception of a library as a fragment: lower case, on one line, without a full stop."""
-    text = " ".join(str(error).split()).rstrip(".")
-    return text if text[:2].isupper() else text[:1].lower() + text[1:]

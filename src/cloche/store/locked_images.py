@@ -15,7 +15,7 @@ from cloche.model.value import replace
 from cloche.store.bytecode import bytecode_path
 from cloche.store.check import FILE_LIST_SUFFIX, own_files
 from cloche.store.distributions import read_wheel
-from cloche.store.images import find_image_of_wheel, find_or_build_image, needs_bytecode
+from cloche.store.images import find_image_of_wheel, find_or_build_image, needs_bytecode, record_origin
 from cloche.store.installation import script_names
 from cloche.store.lock_files import locked_packages
 from cloche.store.requirements import Requirement, parse_requirements
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cloche.model.request import Wanted
     from cloche.store import Store
     from cloche.store.distributions import Distribution
-    from cloche.store.lock_files import LockedPackage
+    from cloche.store.locked_packages import LockedPackage
 
 
 def locked_images(wanted: Wanted, interpreter: Interpreter, store: Store) -> list[Image]:
@@ -48,8 +48,7 @@ def locked_images(wanted: Wanted, interpreter: Interpreter, store: Store) -> lis
     wheels = wheels_of([package for package in packages if package.name not in stored], wanted, interpreter, store)
     images = [
         replace(
-            stored.get(package.name)
-            or find_or_build_image(checked_wheel(wheels[package.name], package, interpreter), interpreter, store),
+            stored.get(package.name) or built_image(wheels[package.name], package, interpreter, store),
             metadata=package.metadata,
         )
         for package in packages
@@ -88,7 +87,7 @@ def stored_image(package: LockedPackage, interpreter: Interpreter, store: Store)
     if not allowed or any(algorithm != "sha256" for algorithm, _ in allowed):
         return None  # an image knows only this hash of its wheel
     for _, digest in allowed:
-        image = find_image_of_wheel(package.name, package.version, digest, size, interpreter, store)
+        image = find_image_of_wheel(package.name, digest, size, interpreter, store)
         if image and not needs_bytecode(image):
             return image
     return None
@@ -139,25 +138,50 @@ def is_version(text: str, version: str) -> bool:
         return False
 
 
-def check_hashes(path: str, package: LockedPackage) -> None:
-    """:raises SeedError: a file cannot be read, or has another hash than the lock file names."""
+def check_hashes(path: str, package: LockedPackage) -> tuple[str, int]:
+    """Return the SHA-256 of a file in hexadecimal and its size in bytes, if the lock file allows its hashes.
+
+    :raises SeedError: it cannot be read, or has another hash or size than the lock file says.
+    """
     allowed = package.artifact.hashes.items() if package.artifact else package.hashes
-    if not allowed:
-        return
+    hashed = {algorithm: hashlib.new(algorithm) for algorithm in {"sha256", *(algorithm for algorithm, _ in allowed)}}
+    size = 0
     try:
         with open_regular_file(path) as file:
-            content = file.read()
+            while block := file.read(1 << 20):
+                size += len(block)
+                for each in hashed.values():
+                    each.update(block)
     except OSError as error:
-        raise SeedError(f"`{path}` cannot be read: {reason_of(error)}") from None
-    actual = {algorithm: hashlib.new(algorithm, content).hexdigest() for algorithm, _ in allowed}
-    matches = [actual[algorithm] == digest for algorithm, digest in allowed]
-    if not (all(matches) if package.artifact else any(matches)):
-        algorithm, digest = min(pair for pair in allowed if actual[pair[0]] != pair[1])
+        raise SeedError(
+            f"`{path}`, the file of `{package.name}` {package.version}, cannot be read: {reason_of(error)}"
+        ) from None
+    wrong = [pair for pair in sorted(allowed) if hashed[pair[0]].hexdigest() != pair[1]]
+    if wrong if package.artifact else len(wrong) == len(allowed) > 0:
+        algorithm, expected = wrong[0]
         raise SeedError(
             f"`{path}` is not the file of `{package.name}` {package.version} that is locked: its {algorithm} is "
-            f"{actual[algorithm]}, expected {digest}",
+            f"{hashed[algorithm].hexdigest()}, expected {expected}",
             hint="delete the file, or lock the project again if the change is intended",
         )
+    if package.artifact and package.artifact.size not in (None, size):
+        raise SeedError(
+            f"`{path}` is not the file of `{package.name}` {package.version} that is locked: it has {size} bytes, "
+            f"expected {package.artifact.size}",
+            hint="delete the file, or lock the project again if the change is intended",
+        )
+    return hashed["sha256"].hexdigest(), size
+
+
+def built_image(path: str, package: LockedPackage, interpreter: Interpreter, store: Store) -> Image:
+    """Return the image of a wheel that was checked against its hash, and record which wheel it was made from.
+
+    :raises SeedError: the wheel is not the locked one, is damaged, or changed after it was checked.
+    """
+    image = find_or_build_image(checked_wheel(path, package, interpreter), interpreter, store)
+    digest, size = check_hashes(path, package)  # again: it may have changed while it was unpacked
+    record_origin(image, digest, size, store)
+    return image
 
 
 def checked_wheel(path: str, package: LockedPackage, interpreter: Interpreter) -> Distribution:

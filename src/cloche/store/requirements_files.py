@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from cloche.errors import UsageError
 from cloche.model.value import replace, value
 from cloche.store.artifacts import Artifact
-from cloche.store.lock_files import LockedPackage, absolute_path, direct_url, path_of_file_url, read_lock_text
+from cloche.store.locked_packages import LockedPackage, absolute_path, direct_url, path_of_file_url, read_lock_text
 from cloche.store.markers import marker_environment
 
 if TYPE_CHECKING:
