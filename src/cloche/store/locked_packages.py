@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -148,6 +149,6 @@ def direct_url(base: str, item: Direct) -> str:
 
 
 def fragment(error: object) -> str:
-    """Return the text of an exception of a library as a fragment: lower case, on one line, without a full stop."""
-    text = " ".join(str(error).split()).rstrip(".")
+    """Return the text of an exception of a library as a fragment of ours: on one line, lower case, names in backticks."""
+    text = re.sub(r"'([^']*)'", r"`\1`", " ".join(str(error).split()).rstrip("."))
     return text if text[:2].isupper() else text[:1].lower() + text[1:]
