@@ -639,3 +639,64 @@ def test_a_dry_run_writes_nothing(cloche: Cloche, wheels: Path) -> None:
     assert create(cloche, wheels, "--dry-run")["plan"]["outcome"] == "updated"
 
     assert states(cloche.cwd) == before
+
+
+# Other commands
+
+
+def other_python() -> str:
+    """Return the version of an installed CPython other than the one that runs the tests."""
+    versions = ["3.12", "3.13", "3.10", "3.9"]
+    own = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    return next(version for version in versions if version != own)
+
+
+def test_upgrade_selects_from_the_lock_for_the_new_python(cloche: Cloche, wheels: Path, tmp_path: Path) -> None:
+    own, new = f"{sys.version_info[0]}.{sys.version_info[1]}", other_python()
+    entries = [
+        package("spam", wheels=[simple_wheel(wheels, "spam")]),
+        package("eggs", wheels=[simple_wheel(wheels, "eggs")], marker=f"python_version == '{own}'"),
+        package("bacon", wheels=[simple_wheel(wheels, "bacon")], marker=f"python_version == '{new}'"),
+    ]
+    (cloche.cwd / "pylock.toml").write_text(pylock(entries))
+    create(cloche, wheels)
+    env = cloche.cwd / "env"
+    install(env, simple_wheel(tmp_path / "others", "ham"))
+    assert installed(env) == ["eggs-1.0", "ham-1.0", "spam-1.0"]
+
+    done = cloche("upgrade", "env", "-p", new)
+
+    assert done.code == 0, done.err
+    assert installed(env) == ["bacon-1.0", "ham-1.0", "spam-1.0"]
+    assert (
+        cloche("env", "-p", new, "--lock", "pylock.toml", "--keep-extra", "--json").json["plan"]["outcome"]
+        == "up to date"
+    )
+
+
+def test_an_upgrade_that_the_lock_does_not_allow_changes_nothing(cloche: Cloche, wheels: Path) -> None:
+    own = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    lock(cloche, simple_wheel(wheels, "spam"), requires_python=f"=={own}.*")
+    create(cloche, wheels)
+    before = states(cloche.cwd)
+
+    done = cloche("upgrade", "env", "-p", other_python())
+
+    assert done.code == 5
+    assert f"needs Python =={own}.*" in done.err
+    assert states(cloche.cwd) == before
+
+
+def test_doctor_names_the_command_that_restores_a_locked_package(cloche: Cloche, wheels: Path) -> None:
+    lock(cloche, simple_wheel(wheels, "spam"))
+    create(cloche, wheels)
+    env = cloche.cwd / "env"
+    assert cloche("doctor", "env").code == 0
+    (site_of(env) / "spam" / "__init__.py").unlink()
+
+    [finding] = cloche("doctor", "env", "--json").json["environments"][0]["findings"]
+
+    command = f"cloche {env} --lock {cloche.cwd}/pylock.toml --find-links {wheels}"
+    assert (finding["code"], finding["remedy"]) == ("record-missing", f"`{command}`")
+    assert cloche(*command.split()[1:]).code == 0
+    assert cloche("doctor", "env").code == 0
