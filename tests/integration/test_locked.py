@@ -700,3 +700,13 @@ def test_doctor_names_the_command_that_restores_a_locked_package(cloche: Cloche,
     assert (finding["code"], finding["remedy"]) == ("record-missing", f"`{command}`")
     assert cloche(*command.split()[1:]).code == 0
     assert cloche("doctor", "env").code == 0
+
+
+def test_seeds_that_share_a_file_are_installed_without_a_lock(cloche: Cloche, wheels: Path) -> None:
+    for _ in conflicting(wheels, "same\n", "same\n"):
+        pass
+
+    done = cloche("env", "--no-pip", "--seed", "eggs", "--seed", "spam", "--find-links", wheels)
+
+    assert (done.code, done.err) == (0, "")
+    assert installed(cloche.cwd / "env") == ["eggs-1.0", "spam-1.0"]

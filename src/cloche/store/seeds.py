@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cloche.model.value import TYPE_CHECKING
+from cloche.store.conflicts import settle_conflicts
 from cloche.store.distributions import read_wheel
 from cloche.store.images import find_or_build_image
 from cloche.store.requirements import parse_requirements
@@ -42,7 +43,8 @@ class SeedStore:
             choose_distribution(requirement, interpreter, wanted, self._store) for requirement in requirements
         ]
         self._store.warnings += missing_dependencies(distributions, interpreter)
-        return [find_or_build_image(distribution, interpreter, self._store) for distribution in distributions]
+        images = [find_or_build_image(distribution, interpreter, self._store) for distribution in distributions]
+        return settle_conflicts(images, interpreter, self._store) if len(images) > 1 else images
 
     def locked_images(self, wanted: Wanted, interpreter: Interpreter) -> list[Image]:
         """Return one image for each package that the lock file names for an interpreter, and for each requirement.
