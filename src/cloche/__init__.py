@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Candidate, Host, Interpreter
     from cloche.model.operations import Copy, InstallTree, LayImage, Link, MakeDir, Run, Write
     from cloche.model.options import Option
-    from cloche.model.plan import Plan, Result
-    from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
+    from cloche.model.plan import PackageChange, Plan, Result
+    from cloche.model.request import EnvironmentSpec, LockRequest, Request, Target, Wanted
     from cloche.plugins.hookspecs import Command, Descriptor, hookimpl
     from cloche.shells.template import relocatable, render, resource
 
@@ -60,8 +60,10 @@ __all__ = [
     "LayImage",
     "Layout",
     "Link",
+    "LockRequest",
     "MakeDir",
     "Option",
+    "PackageChange",
     "Plan",
     "PluginError",
     "Request",
@@ -114,8 +116,8 @@ MODULES = {
     "model.interpreter": ("Candidate", "Host", "Interpreter"),
     "model.operations": ("Copy", "InstallTree", "LayImage", "Link", "MakeDir", "Run", "Write"),
     "model.options": ("Option",),
-    "model.plan": ("Plan", "Result"),
-    "model.request": ("EnvironmentSpec", "Request", "Target", "Wanted"),
+    "model.plan": ("PackageChange", "Plan", "Result"),
+    "model.request": ("EnvironmentSpec", "LockRequest", "Request", "Target", "Wanted"),
     "plugins.hookspecs": ("Command", "Descriptor", "hookimpl"),
     "shells.template": ("relocatable", "render", "resource"),
 }
