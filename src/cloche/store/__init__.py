@@ -30,10 +30,13 @@ if TYPE_CHECKING:
     """`read-only` uses the store without writing to it; `none` ignores it. Files that such a run needs are created in a
     private temporary directory, which `close` removes."""
 
-    Kind: TypeAlias = Literal["interpreters", "wheels", "images", "plans", "locks", "packed", "python-discovery"]
+    Kind: TypeAlias = Literal[
+        "interpreters", "wheels", "artifacts", "builds", "images", "plans", "locks", "packed", "python-discovery"
+    ]
 
-KINDS: tuple[Kind, ...] = ("interpreters", "wheels", "images", "plans", "locks")
-"""The store's directories: probe results, downloaded wheels, unpacked wheels, cached plans, lock files."""
+KINDS: tuple[Kind, ...] = ("interpreters", "wheels", "artifacts", "builds", "images", "plans", "locks")
+"""The store's directories: probe results, downloaded seeds, files of lock files by hash, wheels built from source, unpacked
+wheels, cached plans, lock files."""
 
 PLUGIN_KINDS: tuple[Kind, ...] = ("packed", "python-discovery")
 """Directories that `cloche-virtualenv` adds: wheels packed from images, and probe results in virtualenv's form."""
