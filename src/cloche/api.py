@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Host, Interpreter
     from cloche.model.operations import LinkMode, Write
     from cloche.model.plan import Plan, Result
-    from cloche.model.request import DefaultGroups, ExtraPackages, Network, OnExisting, SitePackages
+    from cloche.model.request import Builds, DefaultGroups, ExtraPackages, Network, OnExisting, SitePackages
     from cloche.store import Access
 
     StrPath: TypeAlias = str | os.PathLike[str]
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         extras: Sequence[str]
         groups: Sequence[str]
         default_groups: DefaultGroups
+        builds: Builds
         extra_packages: ExtraPackages
         find_links: Sequence[StrPath]
         network: Network
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 
 
 CHOICES = frozenset(
-    "python try_first_with creator seeder seeds lock extras groups default_groups extra_packages find_links network "
+    "python try_first_with creator seeder seeds lock extras groups default_groups builds extra_packages find_links network "
     "activators existing site_packages prompt link_mode vcs_ignore relocatable pyvenv_cfg options environ cache "
     "access".split()
 )
@@ -66,6 +67,7 @@ ALLOWED_VALUES: Mapping[str, tuple[str, ...]] = {
     "existing": ("keep", "replace", "replace-anything"),
     "site_packages": ("isolated", "system"),
     "default_groups": ("included", "excluded"),
+    "builds": ("allowed", "refused"),
     "extra_packages": ("removed", "kept"),
     "link_mode": ("auto", "clone", "hardlink", "copy", "symlink"),
     "access": ("read-write", "read-only", "none"),
@@ -150,16 +152,13 @@ def request_for(destination: StrPath, host: Host, **choices: Unpack[Choices]) ->
     """Return the request that these arguments describe; see `create` for their meaning."""
     from cloche.planning.destination import absolute_path
 
-    lock = lock_request(host, **choices)
-    seeds = as_strings("seeds", choices.get("seeds", () if lock else ("pip",)))
-    links = [os.path.join(host.cwd, path) for path in as_strings("find_links", choices.get("find_links"))]
     activators = choices.get("activators")
     spec = EnvironmentSpec(
         pythons=as_strings("python", choices.get("python")),
         try_first_with=as_strings("try_first_with", choices.get("try_first_with")),
         creator=choices.get("creator"),
         seeder=choices.get("seeder"),
-        wanted=Wanted(seeds, tuple(links), choices.get("network", "last-resort"), lock=lock) if seeds or lock else None,
+        wanted=wanted_packages(host, **choices),
         activators=None if activators is None else as_strings("activators", activators),
         site_packages=choices.get("site_packages", "isolated"),
         options=choices.get("options", {}),
@@ -175,6 +174,17 @@ def request_for(destination: StrPath, host: Host, **choices: Unpack[Choices]) ->
         extra_settings=as_settings(choices.get("pyvenv_cfg", {})),
     )
     return Request(spec, target)
+
+
+def wanted_packages(host: Host, **choices: Unpack[Choices]) -> Wanted | None:
+    """Return the packages that these arguments ask for; None for an environment without packages."""
+    lock = lock_request(host, **choices)
+    seeds = as_strings("seeds", choices.get("seeds", () if lock else ("pip",)))
+    links = [os.path.join(host.cwd, path) for path in as_strings("find_links", choices.get("find_links"))]
+    if not seeds and lock is None:
+        return None
+    network, builds = choices.get("network", "last-resort"), choices.get("builds", "allowed")
+    return Wanted(seeds, tuple(links), network, builds=builds, lock=lock)
 
 
 def lock_request(host: Host, **choices: Unpack[Choices]) -> LockRequest | None:
@@ -216,6 +226,8 @@ def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
     :param extras: extras of the lock file to install.
     :param groups: dependency groups of the lock file to install, in addition to its default groups.
     :param default_groups: whether the default groups of the lock file are `included` (the default) or `excluded`.
+    :param builds: whether packages of the lock file that have no suitable wheel may be built from source: `allowed` (the
+        default) or `refused`.
     :param extra_packages: whether packages in an existing environment that the lock file does not name are `removed` (the
         default) or `kept`.
     :param find_links: directories with wheels; they take precedence over every other source.

@@ -710,3 +710,51 @@ def test_seeds_that_share_a_file_are_installed_without_a_lock(cloche: Cloche, wh
 
     assert (done.code, done.err) == (0, "")
     assert installed(cloche.cwd / "env") == ["eggs-1.0", "spam-1.0"]
+
+
+# Packages that have to be built
+
+
+def project(directory: Path, name: str) -> Path:
+    """Create a project with one module and a build backend that needs nothing."""
+    (directory / "src").mkdir(parents=True)
+    (directory / "src" / f"{name}.py").write_text("import os\n\nwhere = os.path.dirname(__file__)\n")
+    (directory / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n\n'
+        f'[project]\nname = "{name}"\nversion = "1.0"\n\n'
+        f'[tool.hatch.build.targets.wheel]\nsources = ["src"]\nonly-include = ["src/{name}.py"]\n'
+    )
+    return directory
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("editable", [False, True])
+def test_a_directory_is_built_and_installed(editable: bool, cloche: Cloche) -> None:
+    member = project(cloche.cwd / "member", "spam")
+    entry = package("spam", "", directory={"path": "member", "editable": editable})
+    (cloche.cwd / "pylock.toml").write_text(pylock([entry]))
+
+    for outcome in ("created", "up to date"):
+        done = cloche("env", "--lock", "pylock.toml", "--json")
+        assert done.code == 0, done.err
+        assert done.json["plan"]["outcome"] == outcome
+
+    env = cloche.cwd / "env"
+    where = subprocess.run(
+        [env / "bin" / "python", "-c", "import spam; print(spam.where)"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    assert where == str(member / "src" if editable else site_of(env))
+    direct = json.loads((site_of(env) / "spam-1.0.dist-info" / "direct_url.json").read_text())
+    assert direct == {"url": member.as_uri(), "dir_info": {"editable": editable}}
+
+
+def test_a_build_can_be_refused(cloche: Cloche) -> None:
+    project(cloche.cwd / "member", "spam")
+    (cloche.cwd / "pylock.toml").write_text(pylock([package("spam", "1.0", directory={"path": "member"})]))
+
+    done = cloche("env", "--lock", "pylock.toml", "--only-binary")
+
+    assert done.code == 5
+    assert "`--only-binary` forbids building" in done.err
+    assert "`spam 1.0`" in done.err
+    assert not (cloche.cwd / "env").exists()

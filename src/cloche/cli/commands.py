@@ -76,6 +76,7 @@ CREATE = (
     Option("extra", "an extra of the lock file to install", "list", "NAME", group="locked packages"),
     Option("group", "a dependency group of the lock file to install", "list", "NAME", group="locked packages"),
     Option("no-default-groups", "do not install the default groups of the lock file", "flag", group="locked packages"),
+    Option("only-binary", "refuse to build packages of the lock file from source", "flag", group="locked packages"),
     Option(
         "keep-extra",
         "keep installed packages that the lock file does not name",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cloche.cli.settings import Settings
     from cloche.model.interpreter import Host
     from cloche.model.operations import LinkMode
-    from cloche.model.request import Network, OnExisting
+    from cloche.model.request import Builds, Network, OnExisting
 
 
 def build_request(operand: str, settings: Settings, host: Host) -> Request:
@@ -98,7 +98,11 @@ def wanted_seeds(settings: Settings, links: tuple[str, ...], host: Host) -> Want
     requirements += (seed for seed in settings.all("seed") if seed not in requirements)
     if not requirements and lock is None:
         return None
-    return Wanted(tuple(requirements), links, network_policy(settings), lock=lock)
+    return Wanted(tuple(requirements), links, network_policy(settings), builds=builds_policy(settings), lock=lock)
+
+
+def builds_policy(settings: Settings) -> Builds:
+    return "refused" if settings.flag("only-binary") else "allowed"
 
 
 def lock_request(settings: Settings, host: Host) -> LockRequest | None:
@@ -108,7 +112,7 @@ def lock_request(settings: Settings, host: Host) -> LockRequest | None:
     """
     path = settings.last("lock")
     if path is None:
-        for name in ("extra", "group", "no-default-groups", "keep-extra"):
+        for name in ("extra", "group", "no-default-groups", "only-binary", "keep-extra"):
             if name in settings.chosen and settings.chosen[name].origin == "command line":
                 raise UsageError(f"`--{name}` needs a lock file", hint="name one with `--lock`")
         return None

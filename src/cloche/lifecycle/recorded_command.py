@@ -79,7 +79,7 @@ def recorded_lock(settings: Mapping[str, str]) -> Wanted | None:
     for word in words:
         if word in ("--lock", "--extra", "--group", "--seed", "--pip", "--find-links"):
             values.setdefault(word, []).append(next(words, ""))
-        elif word == "--no-default-groups":
+        elif word in ("--no-default-groups", "--only-binary"):
             values[word] = []
     if "--lock" not in values:
         return None
@@ -87,6 +87,7 @@ def recorded_lock(settings: Mapping[str, str]) -> Wanted | None:
     return Wanted(
         requirements=tuple(seeds),
         find_links=tuple(values.get("--find-links", ())),
+        builds="refused" if "--only-binary" in values else "allowed",
         lock=LockRequest(
             path=values["--lock"][-1],
             extras=tuple(values.get("--extra", ())),

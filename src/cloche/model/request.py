@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     ExtraPackages: TypeAlias = Literal["removed", "kept"]
 
+    Builds: TypeAlias = Literal["allowed", "refused"]
+
     Consult: TypeAlias = Literal["nothing", "project"]
     """What determines the Python if the request names none: nothing (the running Python is used) or the project's files."""
 
@@ -52,6 +54,8 @@ class Wanted:
     network: Network = "last-resort"
     options: Mapping[str, object] = {}
     """The values that the user chose for the seeder's own options."""
+    builds: Builds = "allowed"
+    """Whether packages of the lock file may be built from source."""
     lock: LockRequest | None = None
     """The lock file whose packages are installed; the requirements are then additional ones."""
 

@@ -105,6 +105,8 @@ def seed_options(wanted: Wanted | None) -> Iterator[str]:
             yield from ("--group", name)
         if wanted.lock.default_groups == "excluded":
             yield "--no-default-groups"
+        if wanted.builds == "refused":
+            yield "--only-binary"
         if "pip" in wanted.requirements:
             yield from ("--seed", "pip")
     elif not any(requirement == "pip" or requirement.startswith("pip==") for requirement in wanted.requirements):

@@ -31,12 +31,21 @@ if TYPE_CHECKING:
     private temporary directory, which `close` removes."""
 
     Kind: TypeAlias = Literal[
-        "interpreters", "wheels", "images", "origins", "plans", "locks", "packed", "python-discovery"
+        "interpreters",
+        "wheels",
+        "artifacts",
+        "builds",
+        "images",
+        "origins",
+        "plans",
+        "locks",
+        "packed",
+        "python-discovery",
     ]
 
-KINDS: tuple[Kind, ...] = ("interpreters", "wheels", "images", "origins", "plans", "locks")
-"""The store's directories: probe results, downloaded wheels, unpacked wheels, the names of the unpacked wheels by the hash of
-the wheel, cached plans, files for locking."""
+KINDS: tuple[Kind, ...] = ("interpreters", "wheels", "artifacts", "builds", "images", "origins", "plans", "locks")
+"""The store's directories: probe results, downloaded seeds, files of lock files by hash, wheels built from source, unpacked
+wheels, the names of the unpacked wheels by the hash of the wheel, cached plans, files for locking."""
 
 PLUGIN_KINDS: tuple[Kind, ...] = ("packed", "python-discovery")
 """Directories that `cloche-virtualenv` adds: wheels packed from images, and probe results in virtualenv's form."""

@@ -10,12 +10,11 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError, reason_of
+from cloche.store.pip_settings import INDEX_OPTIONS, error_line, pip_environ, read_pip_settings
 from cloche.store.tags import abi_tag, supported_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cloche.model.interpreter import Interpreter
+    from cloche.model.interpreter import Host, Interpreter
     from cloche.store import Store
     from cloche.store.requirements import Requirement
 
@@ -30,6 +29,7 @@ def download_wheel(requirement: Requirement, interpreter: Interpreter, store: St
     """
     wheels = store.writable_directory("wheels")
     store.progress(f"downloading {requirement} for {interpreter.name}")
+    environ = _environ(store.host)
     with tempfile.TemporaryDirectory(prefix=".download-", dir=wheels) as directory:
         command = [
             store.host.executable or sys.executable,
@@ -41,7 +41,7 @@ def download_wheel(requirement: Requirement, interpreter: Interpreter, store: St
             completed = subprocess.run(
                 command,
                 cwd=directory,  # `-m` imports pip from the current directory if it has one
-                env=_environ(store.host.environ),
+                env=environ,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -54,7 +54,7 @@ def download_wheel(requirement: Requirement, interpreter: Interpreter, store: St
             raise _download_error(requirement, f"`{command[0]}` cannot be run ({reason_of(error)})") from error
         found = [name for name in os.listdir(directory) if name.endswith(".whl")]
         if completed.returncode != 0 or len(found) != 1:
-            raise _download_error(requirement, _error_line(completed.stdout))
+            raise _download_error(requirement, error_line(completed.stdout))
         wheel = os.path.join(wheels, found[0])
         if os.path.isdir(wheel) and not os.path.islink(wheel):
             shutil.rmtree(wheel, ignore_errors=True)
@@ -75,21 +75,11 @@ def _arguments(requirement: Requirement, interpreter: Interpreter, directory: st
     return [*arguments, "--", str(requirement)]
 
 
-def _environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment variables for pip; the user's own `PIP_*` settings are kept."""
-    kept = {name: text for name, text in environ.items() if name not in ("__PYVENV_LAUNCHER__", "PYTHONHOME")}
-    return {
-        **kept,
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "PIP_NO_INPUT": "1",
-        "PIP_REQUIRE_VIRTUALENV": "0",  # it forbids installing outside environments, but nothing is installed
-    }
-
-
-def _error_line(output: bytes) -> str:
-    lines = [line.strip() for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR")] or lines[-1:] or ["no error message"]
-    return errors[-1].removeprefix("ERROR:").strip()
+def _environ(host: Host) -> dict[str, str]:
+    """Return the environment variables for pip, with the user's settings for the index, and no others."""
+    kept = {name: text for name, text in pip_environ(host.environ).items() if not name.startswith("PIP_")}
+    settings = read_pip_settings(host).variables(INDEX_OPTIONS)
+    return {**kept, **settings, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
 
 
 def _download_error(requirement: Requirement, reason: str) -> SeedError:

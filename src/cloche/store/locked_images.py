@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
+from packaging.pylock import PackageArchive, PackageDirectory, PackageVcs
 from packaging.version import InvalidVersion, Version
 
 from cloche.errors import SeedError, UsageError, reason_of
-from cloche.fs.files import open_regular_file
 from cloche.model.value import replace
+from cloche.store.artifacts import Artifact, file_digests, new_hasher
+from cloche.store.builds import Source, build_wheels
 from cloche.store.conflicts import settle_conflicts
 from cloche.store.distributions import read_wheel
+from cloche.store.downloads import obtain
 from cloche.store.images import find_image_of_wheel, find_or_build_image, needs_bytecode, record_origin
 from cloche.store.lock_files import locked_packages
+from cloche.store.locked_packages import absolute_path
+from cloche.store.pins import Pin
 from cloche.store.requirements import Requirement, parse_requirements
 from cloche.store.tags import incompatibility
-from cloche.store.wheels import choose_distribution, wheel_candidates
+from cloche.store.wheels import choose_distribution
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Literal, TypeAlias
 
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
@@ -28,6 +34,9 @@ if TYPE_CHECKING:
     from cloche.store import Store
     from cloche.store.distributions import Distribution
     from cloche.store.locked_packages import LockedPackage
+
+    Making: TypeAlias = Literal["obtained", "built"]
+    """Whether a wheel is one that the lock file names, or was built from a source that it names."""
 
 
 def locked_images(wanted: Wanted, interpreter: Interpreter, store: Store) -> list[Image]:
@@ -45,7 +54,7 @@ def locked_images(wanted: Wanted, interpreter: Interpreter, store: Store) -> lis
     wheels = wheels_of([package for package in packages if package.name not in stored], wanted, interpreter, store)
     images = [
         replace(
-            stored.get(package.name) or built_image(wheels[package.name], package, interpreter, store),
+            stored.get(package.name) or image_of(*wheels[package.name], package, interpreter, store),
             metadata=package.metadata,
         )
         for package in packages
@@ -77,10 +86,7 @@ def additional_requirements(wanted: Wanted, packages: Sequence[LockedPackage]) -
 
 def stored_image(package: LockedPackage, interpreter: Interpreter, store: Store) -> Image | None:
     """Return the image that was made from a wheel of this package, if the store has it and nothing is missing from it."""
-    if package.artifact is not None and package.artifact.file_name.endswith(".whl"):
-        allowed, size = frozenset(package.artifact.hashes.items()), package.artifact.size
-    else:
-        allowed, size = package.hashes, None
+    allowed, size = allowed_hashes(package), package.artifact.size if package.artifact else None
     if not allowed or any(algorithm != "sha256" for algorithm, _ in allowed):
         return None  # an image knows only this hash of its wheel
     for _, digest in allowed:
@@ -92,93 +98,86 @@ def stored_image(package: LockedPackage, interpreter: Interpreter, store: Store)
 
 def wheels_of(
     packages: Sequence[LockedPackage], wanted: Wanted, interpreter: Interpreter, store: Store
-) -> dict[str, str]:
-    """Return the path of a wheel that was checked against its hash, for each package by name.
+) -> dict[str, tuple[str, Making]]:
+    """Return the path of a wheel for each package by name: the locked one, or one that was built from the locked source.
 
-    :raises SeedError: one cannot be found, does not match its hash, or has to be built and cannot be.
+    :raises SeedError: a file cannot be obtained or does not match its hash, or a wheel cannot be built.
     """
-    found = {}
-    for package in packages:
-        if package.source is not None or (package.artifact and not package.artifact.file_name.endswith(".whl")):
-            raise SeedError(f"`{package.name}` has to be built from source, which is not supported")
-        found[package.name] = pinned_wheel(package, wanted, interpreter, store)
-    return found
-
-
-def pinned_wheel(package: LockedPackage, wanted: Wanted, interpreter: Interpreter, store: Store) -> str:
-    """Return the path of a wheel of a package whose hash is allowed.
-
-    :raises SeedError: no source has one.
-    """
-    artifact = package.artifact
-    if artifact and artifact.path:
-        check_hashes(artifact.path, package)
-        return artifact.path
-    candidates = list(wheel_candidates(package.name, wanted, store))
-    for candidate in candidates:
-        if artifact and os.path.basename(candidate.location) != artifact.file_name:
-            continue
-        if artifact is None and not is_version(candidate.version, package.version):
-            continue
-        check_hashes(candidate.location, package)
-        return candidate.location
-    raise SeedError(
-        f"`{package.name}` {package.version} cannot be found",
-        hint="name a directory with its wheel with `--find-links`",
+    files = [package for package in packages if not isinstance(package.source, (PackageVcs, PackageDirectory))]
+    paths = obtain([file_of(package) for package in files], wanted, interpreter, store)
+    wheels = {package.name: path for package, path in zip(files, paths, strict=True)}
+    sources = {
+        package.name: source_of(package, wheels.get(package.name, ""))
+        for package in packages
+        if not wheels.get(package.name, "").endswith(".whl")
+    }
+    store.inputs.undeclared += (
+        f"the directory `{source.path}`" for source in sources.values() if os.path.isdir(source.path)
     )
+    refused = wanted.builds == "refused"
+    built = build_wheels([*sources.values()], interpreter, wanted, store, only_binary=refused)
+    found: dict[str, tuple[str, Making]] = {name: (path, "obtained") for name, path in wheels.items()}
+    return {**found, **{name: (path, "built") for name, path in zip(sources, built, strict=True)}}
 
 
-def is_version(text: str, version: str) -> bool:
-    try:
-        return Version(text.replace("_", "-")) == Version(version)
-    except InvalidVersion:
-        return False
+def file_of(package: LockedPackage) -> Artifact | Pin:
+    """Return the file to obtain for a package; for a pin, one of several."""
+    if package.artifact is not None:
+        return package.artifact
+    if not isinstance(package.source, PackageArchive):
+        return Pin(package.name, package.version, package.hashes)
+    archive = package.source
+    path = absolute_path(archive.path, package.base) if archive.path else ""
+    name = os.path.basename(path) or unquote(urlsplit(archive.url or "").path.rpartition("/")[2])
+    url = "" if path else archive.url or ""
+    return Artifact(package.name, package.version, name, url, path, archive.size, archive.hashes)
 
 
-def check_hashes(path: str, package: LockedPackage) -> tuple[str, int]:
-    """Return the SHA-256 of a file in hexadecimal and its size in bytes, if the lock file allows its hashes.
+def source_of(package: LockedPackage, path: str) -> Source:
+    """Return the source to build a package from.
 
-    :raises SeedError: it cannot be read, or has another hash or size than the lock file says.
+    :param path: the source distribution or archive, if it is a file.
     """
-    allowed = package.artifact.hashes.items() if package.artifact else package.hashes
-    hashed = {algorithm: hashlib.new(algorithm) for algorithm in {"sha256", *(algorithm for algorithm, _ in allowed)}}
-    size = 0
-    try:
-        with open_regular_file(path) as file:
-            while block := file.read(1 << 20):
-                size += len(block)
-                for each in hashed.values():
-                    each.update(block)
-    except OSError as error:
-        raise SeedError(
-            f"`{path}`, the file of `{package.name}` {package.version}, cannot be read: {reason_of(error)}"
-        ) from None
-    wrong = [pair for pair in sorted(allowed) if hashed[pair[0]].hexdigest() != pair[1]]
-    if wrong if package.artifact else len(wrong) == len(allowed) > 0:
-        algorithm, expected = wrong[0]
-        raise SeedError(
-            f"`{path}` is not the file of `{package.name}` {package.version} that is locked: its {algorithm} is "
-            f"{hashed[algorithm].hexdigest()}, expected {expected}",
-            hint="delete the file, or lock the project again if the change is intended",
-        )
-    if package.artifact and package.artifact.size not in (None, size):
-        raise SeedError(
-            f"`{path}` is not the file of `{package.name}` {package.version} that is locked: it has {size} bytes, "
-            f"expected {package.artifact.size}",
-            hint="delete the file, or lock the project again if the change is intended",
-        )
-    return hashed["sha256"].hexdigest(), size
+    match package.source:
+        case PackageVcs(type=kind, url=url, path=repository, commit_id=commit, subdirectory=subdirectory):
+            where = url or absolute_path(repository or "", package.base)
+            return Source(
+                package.name, package.version, url=where, vcs=kind, commit=commit, subdirectory=subdirectory or ""
+            )
+        case PackageDirectory(path=directory, editable=editable, subdirectory=subdirectory):
+            where = absolute_path(directory, package.base)
+            return Source(
+                package.name, package.version, where, subdirectory=subdirectory or "", editable=bool(editable)
+            )
+        case PackageArchive(subdirectory=subdirectory):
+            return Source(package.name, package.version, path, subdirectory=subdirectory or "")
+        case _:
+            return Source(package.name, package.version, path)
 
 
-def built_image(path: str, package: LockedPackage, interpreter: Interpreter, store: Store) -> Image:
-    """Return the image of a wheel that was checked against its hash, and record which wheel it was made from.
+def image_of(path: str, making: Making, package: LockedPackage, interpreter: Interpreter, store: Store) -> Image:
+    """Return the image of a wheel, and record which of the locked wheels it was made from.
 
     :raises SeedError: the wheel is not the locked one, is damaged, or changed after it was checked.
     """
     image = find_or_build_image(checked_wheel(path, package, interpreter), interpreter, store)
-    digest, size = check_hashes(path, package)  # again: it may have changed while it was unpacked
-    record_origin(image, digest, size, store)
+    allowed = {digest for algorithm, digest in allowed_hashes(package) if algorithm == "sha256"}
+    if allowed and making == "obtained":  # check again: the file may have changed while it was unpacked
+        try:
+            digests, size = file_digests({"sha256": new_hasher("sha256")}, path)
+        except OSError as error:
+            raise SeedError(f"`{path}` cannot be read ({reason_of(error)})") from None
+        if digests["sha256"] not in allowed:
+            raise SeedError(f"`{path}` changed while it was unpacked", hint="try again")
+        record_origin(image, digests["sha256"], size, store)
     return image
+
+
+def allowed_hashes(package: LockedPackage) -> frozenset[tuple[str, str]]:
+    """Return the hashes that a wheel of a package may have; empty if it is built, or if any is allowed."""
+    if package.artifact is None:
+        return package.hashes if package.source is None else frozenset()
+    return frozenset(package.artifact.hashes.items() if package.artifact.file_name.endswith(".whl") else ())
 
 
 def checked_wheel(path: str, package: LockedPackage, interpreter: Interpreter) -> Distribution:
@@ -200,3 +199,11 @@ def checked_wheel(path: str, package: LockedPackage, interpreter: Interpreter) -
             hint="choose another Python with `-p`, or lock the project for this one",
         )
     return distribution
+
+
+def is_version(text: str, version: str) -> bool:
+    """Return whether a text is a version, equal to another one (PEP 440)."""
+    try:
+        return Version(text.replace("_", "-")) == Version(version)
+    except InvalidVersion:
+        return False

@@ -164,18 +164,6 @@ def _sources(
         yield {INDEX: index}
 
 
-def wheel_candidates(name: str, wanted: Wanted, store: Store) -> Iterator[SeedCandidate]:
-    """Yield the wheels of one distribution in `--find-links` and in the store, without links that lead out of the store.
-
-    :raises SeedError: a directory cannot be read.
-    """
-    for directory in wanted.find_links:
-        yield from wheels_in_directory(directory, name, store.inputs)
-    for directory in store.readable_directories("wheels"):
-        found = wheels_in_directory(directory, name, store.inputs)
-        yield from (wheel for wheel in found if not os.path.islink(wheel.location))
-
-
 def wheels_in_directory(directory: str, name: str, inputs: Inputs = UNRECORDED) -> list[SeedCandidate]:
     """Return the wheels of one distribution in a directory; an empty list if the directory does not exist.
 
