@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import sys
+from bisect import bisect_left
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
@@ -32,7 +34,7 @@ from cloche.store.markers import marker_environment, unknown_variables
 from cloche.store.tags import supported_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from packaging.markers import Environment, Marker
     from packaging.tags import Tag
@@ -148,52 +150,59 @@ def _check_markers(path: str, lock: pylock.Pylock, interpreter: Interpreter) -> 
 
 
 def _selection_error(
-    path: str, lock: pylock.Pylock, choose: object, interpreter: Interpreter, tags: list[Tag]
+    path: str,
+    lock: pylock.Pylock,
+    choose: Callable[[pylock.Pylock], object],
+    interpreter: Interpreter,
+    tags: list[Tag],
 ) -> UsageError | SeedError:
-    """Return the error of the first package that cannot be selected, or of the lock file itself."""
-    import dataclasses
+    """Return the error of the first package that cannot be selected, or of the lock file itself.
 
-    assert callable(choose)
+    The package is found by bisection, because a lock file may have thousands.
+    """
+
+    def error_of(*packages: pylock.Package) -> Exception | None:
+        try:
+            choose(dataclasses.replace(lock, packages=packages))
+        except (pylock.PylockSelectError, UndefinedComparison, UndefinedEnvironmentName) as error:
+            return error
+        return None
+
     other_python = "choose another Python with `-p`, or lock the project for this one"
     if lock.requires_python is not None and not lock.requires_python.contains(interpreter.version_text, True):
         return SeedError(f"`{path}` needs Python {lock.requires_python}, got {interpreter.name}", hint=other_python)
-    try:
-        choose(dataclasses.replace(lock, packages=()))
-    except pylock.PylockSelectError:
+    if error_of() is not None:
         shown = "; ".join(f"`{marker}`" for marker in lock.environments or ())
         where = f"{interpreter.name} on {interpreter.platform} ({interpreter.machine})"
         return SeedError(f"`{path}` is locked for other environments than {where}: {shown}", hint=other_python)
-    seen: dict[str, int] = {}
-    for number, package in enumerate(lock.packages):
-        try:
-            found = choose(dataclasses.replace(lock, packages=(package,)))
-        except (UndefinedComparison, UndefinedEnvironmentName) as error:
-            return UsageError(
-                f"the marker `{package.marker}` of `{package.name}` in `{path}` cannot be evaluated: {fragment(error)}",
-                hint="create the lock file again",
-            )
-        except pylock.PylockSelectError:
-            version = f" {package.version}" if package.version else ""
-            if package.requires_python and not package.requires_python.contains(interpreter.version_text, True):
-                return SeedError(
-                    f"`{package.name}`{version} in `{path}` needs Python {package.requires_python}, "
-                    f"got {interpreter.name}",
-                    hint=other_python,
-                )
-            return SeedError(
-                f"no file of `{package.name}`{version} in `{path}` fits {interpreter.name} on {interpreter.platform} "
-                f"({interpreter.machine}): {_unusable_wheels(package, tags)}",
-                hint=other_python,
-            )
-        if found and package.name in seen:
-            return UsageError(
-                f"`{path}` has two entries for `{package.name}` that both apply: "
-                f"`packages[{seen[package.name]}]` and `packages[{number}]`",
-                hint="create the lock file again",
-            )
-        if found:
-            seen[package.name] = number
-    return UsageError(f"`{path}` cannot be used for {interpreter.name}", hint="create the lock file again")
+    number = bisect_left(
+        range(len(lock.packages)), True, key=lambda last: error_of(*lock.packages[: last + 1]) is not None
+    )
+    package = lock.packages[min(number, len(lock.packages) - 1)]
+    error = error_of(package)
+    if isinstance(error, (UndefinedComparison, UndefinedEnvironmentName)):
+        return UsageError(
+            f"the marker `{package.marker}` of `{package.name}` in `{path}` cannot be evaluated: {fragment(error)}",
+            hint="create the lock file again",
+        )
+    if error is None:
+        same = (other for other in range(number) if lock.packages[other].name == package.name)
+        first = next(other for other in same if error_of(lock.packages[other], package))
+        return UsageError(
+            f"`{path}` has two entries for `{package.name}` that both apply: `packages[{first}]` and `packages[{number}]`",
+            hint="create the lock file again",
+        )
+    version = f" {package.version}" if package.version else ""
+    if package.requires_python and not package.requires_python.contains(interpreter.version_text, True):
+        return SeedError(
+            f"`{package.name}`{version} in `{path}` needs Python {package.requires_python}, got {interpreter.name}",
+            hint=other_python,
+        )
+    return SeedError(
+        f"no file of `{package.name}`{version} in `{path}` fits {interpreter.name} on {interpreter.platform} "
+        f"({interpreter.machine}): {_unusable_wheels(package, tags)}",
+        hint=other_python,
+    )
 
 
 def _unusable_wheels(package: pylock.Package, tags: list[Tag]) -> str:
