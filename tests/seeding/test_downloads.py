@@ -10,6 +10,8 @@ import gzip
 import hashlib
 import multiprocessing
 import os
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -77,14 +79,24 @@ def test_a_seed_in_the_store_is_used_if_it_has_the_right_hash(store: Store, tmp_
     assert os.path.exists(seed), "it is not the file of this lock file, but intact"
 
 
-def test_a_damaged_file_in_the_store_is_replaced(store: Store, site: Site) -> None:
+@pytest.mark.parametrize("damage", ["changed", "empty", "directory", "fifo", "link", "linked directory"])
+def test_a_damaged_file_in_the_store_is_replaced(store: Store, site: Site, tmp_path: Path, damage: str) -> None:
     artifact = spam(url=site.add(f"/{NAME}", DATA))
     [path] = obtain(store, artifact)
-    with open(path, "r+b") as file:
-        file.write(b"X")
+    if damage == "changed":
+        with open(path, "r+b") as file:
+            file.write(b"X")
+    elif damage == "linked directory":
+        os.rename(os.path.dirname(path), tmp_path / "moved")
+        os.symlink(tmp_path / "moved", os.path.dirname(path))
+    else:
+        os.rename(path, tmp_path / NAME)
+        create = {"empty": os.mknod, "directory": os.mkdir, "fifo": os.mkfifo}
+        create[damage](path) if damage in create else os.symlink(tmp_path / NAME, path)
 
     assert obtain_bytes(store, artifact) == DATA
     assert len(site.requests) == 2
+    assert os.path.realpath(path) == path
 
 
 def test_find_links_come_before_the_url(store: Store, site: Site, tmp_path: Path) -> None:
@@ -602,6 +614,49 @@ def test_progress_names_files_bytes_and_time(store: Store, site: Site, monkeypat
 
     assert texts[0].startswith("downloading 2 files for ")
     assert any(text.startswith("downloading 1 of 2 files, 0.0 of 0.0 MB, ") for text in texts)
+
+
+INTERRUPTED = """
+import sys
+from cloche.cli.dispatch import install_signal_handlers
+from cloche.model.request import Wanted
+from cloche.store import Store
+from cloche.store.artifacts import Artifact
+from cloche.store.downloads import obtain
+from cloche.testing import fake_host, fake_interpreter
+
+install_signal_handlers()
+root, home, url = sys.argv[1:]
+files = [Artifact("spam", "1.0", f"{n}.whl", f"{url}/{n}", hashes={"sha256": f"{n:064}"}) for n in range(20)]
+with Store.open(fake_host(environ={"HOME": home}, cwd=home), root) as store:
+    obtain(files, Wanted(), fake_interpreter(), store)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_a_run_that_waits_for_a_server(
+    store: Store, site: Site, tmp_path: Path, number: signal.Signals
+) -> None:
+    def part(handler: Handler) -> None:
+        handler.begin(Content_Length=len(DATA))
+        handler.wfile.write(DATA[:100])
+        silence(handler)
+
+    for path in range(20):
+        site.add(f"/{path}", part)
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, store.root, str(tmp_path), site.url], stderr=subprocess.PIPE
+    )
+    while len(site.requests) < downloads.CONNECTIONS:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(number)
+    started = time.monotonic()
+    process.communicate(timeout=10)
+
+    assert process.returncode != 0
+    assert time.monotonic() - started < 3
+    assert stored_files(store) == []
 
 
 def fetch_in_another_process(root: str, home: str, url: str) -> None:

@@ -13,9 +13,12 @@ import pytest
 
 from cloche.errors import SeedError
 from cloche.model.value import replace
+from cloche.store.index import download_wheel
 from cloche.store.pip_settings import default_index, read_pip_settings
-from cloche.testing import fake_host
-from tests.seeding.artifacts import DATA, NAME, failure, obtain_bytes, spam
+from cloche.store.requirements import Requirement
+from cloche.testing import fake_host, fake_interpreter
+from tests.distributions import make_wheel
+from tests.seeding.artifacts import DATA, NAME, failure, obtain_bytes, read, spam
 from tests.seeding.server import Handler, Site, content, serving, status
 from tests.tools import require
 
@@ -365,3 +368,23 @@ def test_a_redirect_must_not_leave_https_unless_a_hash_protects_the_file(
     message = failure(store, spam(url=f"{secure.url}/spam", hashes=hashes))
 
     assert ("it redirects from HTTPS to HTTP" in message) == (not hashes)
+
+
+# Seeds
+
+
+def test_a_seed_is_downloaded_with_the_settings_of_the_index_alone(store: Store, site: Site, tmp_path: Path) -> None:
+    """Other settings would make pip download other packages, or write elsewhere."""
+    wheel = make_wheel(tmp_path / "wheels")
+    config = tmp_path / "pip.conf"
+    config.write_text(
+        f"[global]\nindex-url = {site.add_index('spam', {wheel.name: wheel.read_bytes()})}\n"
+        f"[download]\ndest = {tmp_path / 'planted'}\nrequirement = {tmp_path / 'none.txt'}\n"
+    )
+    environ = {"PIP_CONFIG_FILE": str(config), "PIP_REQUIREMENT": "none.txt", "PIP_NO_BINARY": ":all:"}
+    store.host = replace(store.host, environ={**store.host.environ, **environ})
+
+    path = download_wheel(Requirement("spam"), fake_interpreter(), store)
+
+    assert read(path) == wheel.read_bytes()
+    assert not (tmp_path / "planted").exists()

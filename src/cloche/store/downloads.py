@@ -33,6 +33,7 @@ from cloche.store.artifacts import (
     hashers_for,
     storage_name,
 )
+from cloche.store.images import remove_path
 from cloche.store.pins import Pin, best_file, check_pin, pin_mismatch
 
 if TYPE_CHECKING:
@@ -160,20 +161,28 @@ class _LocalSearch:
 
     def stored(self, artifact: Artifact) -> str:
         """Return the path of an artifact in the store; empty if it is not there. A damaged file is removed."""
-        name = storage_name(artifact)
-        for directory in self._store.readable_directories("artifacts"):
-            path = os.path.join(directory, name, artifact.file_name)
-            problem = self._problem(artifact, path)
-            if problem is None:
-                self._mark_used(os.path.dirname(path))
+        for parent in self._store.readable_directories("artifacts"):
+            directory = os.path.join(parent, storage_name(artifact))
+            path = os.path.join(directory, artifact.file_name)
+            if os.path.islink(directory):
+                remove_path(directory)
+            elif self._is_intact(artifact, path):
+                self._mark_used(directory)
                 return path
-            if problem:
-                _remove(path)
+            else:
+                remove_path(path)
         for directory in self._store.readable_directories("wheels"):
             path = os.path.join(directory, artifact.file_name)
-            if not os.path.islink(path) and self._problem(artifact, path) is None:
+            if self._is_intact(artifact, path):
                 return path
         return ""
+
+    def _is_intact(self, artifact: Artifact, path: str) -> bool:
+        """Return whether a file in the store is the artifact; links are not followed."""
+        try:
+            return not os.path.islink(path) and file_mismatch(artifact, path) is None
+        except OSError:
+            return False
 
     def _problem(self, artifact: Artifact, path: str) -> str | None:
         """Return why a file is not the artifact: an empty string if it does not exist, None if it is the artifact.
@@ -498,6 +507,8 @@ def _publish(temporary: str, artifact: Artifact, artifacts: str) -> str:
     """
     directory = os.path.join(artifacts, storage_name(artifact))
     path = os.path.join(directory, artifact.file_name)
+    if os.path.islink(directory) or os.path.isdir(path):
+        remove_path(directory)
     os.makedirs(directory, 0o700, exist_ok=True)
     os.replace(temporary, path)
     return path
@@ -511,13 +522,6 @@ def _with_hashes(artifact: Artifact, hashes: Mapping[str, str]) -> Artifact:
     except SeedError:
         return artifact
     return completed
-
-
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass  # a read-only store
 
 
 def _network_forbidden(missing: Sequence[Artifact | Pin], search: _LocalSearch) -> SeedError:
