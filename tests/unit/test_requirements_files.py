@@ -145,6 +145,18 @@ def test_an_editable_directory_is_named_by_its_project(store: Store, tmp_path: P
     assert json.loads(found.metadata[0][1])["dir_info"] == {"editable": True}
 
 
+@pytest.mark.parametrize("line", ["./member", "member/", "../work/member", "file:member", "my-member @ file:member"])
+def test_a_directory_is_named_by_its_project(line: str, store: Store, tmp_path: Path) -> None:
+    (tmp_path / "work" / "member").mkdir(parents=True)
+    (tmp_path / "work" / "member" / "pyproject.toml").write_text('[project]\nname = "My.Member"\n')
+    text = line.replace("file:member", f"file://{tmp_path}/work/member")
+
+    [found] = read(store, tmp_path / "work", f"{text}\n")
+
+    assert found.name == "my-member"
+    assert json.loads(found.metadata[0][1]) == {"url": (tmp_path / "work" / "member").as_uri(), "dir_info": {}}
+
+
 def test_variables_in_urls_are_replaced_and_their_values_not_recorded(store: Store, tmp_path: Path) -> None:
     [found] = read(store, tmp_path, f"spam @ {WHEEL.replace('https://', 'https://me:${TOKEN}@')}\n")
 

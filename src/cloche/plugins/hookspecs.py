@@ -317,7 +317,9 @@ def cloche_commands() -> Iterable[Command]:
 
 @hookspec
 def cloche_created(result: Result) -> None:
-    """Act on an environment that was created. A failure of this hook is only a warning.
+    """Act on an environment that was created or changed. A failure of this hook is only a warning.
+
+    It is not called for an environment that is up to date with its lock file.
 
     :since: 0.1
 

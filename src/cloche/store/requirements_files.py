@@ -46,7 +46,9 @@ COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 """A commit of Git or Mercurial, which cannot change; a tag or a branch can."""
 
 
-URL_OR_PATH = re.compile(r"[A-Za-z0-9+]+://|file:|\.{0,2}[/\\]|[A-Za-z]:[/\\]|[^;<>=!~ ]+\.(?:whl|zip|tar\.gz)(?:#|$)")
+URL_OR_PATH = re.compile(
+    r"[A-Za-z0-9+]+://|file:|\.{1,2}(?:[/\\#\[]|$)|[/\\]|[A-Za-z]:[/\\]|[^;<>=!~ ]+\.(?:whl|zip|tar\.gz)(?:#|$)|[\w.-]+[/\\]"
+)
 """The beginning of a line that has no name: a URL, a path, or the name of a file."""
 
 
@@ -299,6 +301,9 @@ def from_url(url: str, name: str, hashes: frozenset[tuple[str, str]], line: Line
             Artifact(found, str(version), file_name, "" if local else address, local, hashes=mapping),
             metadata=(("direct_url.json", direct_url(base, item)),),
         )
+    if not name and local:
+        local, _, _ = local.partition("[")
+        name = project_name(local)
     if not name:
         raise invalid_line(line, f"`{url}` does not name a package; write `NAME @ {url}`")
     if local and os.path.isdir(local):
