@@ -16,6 +16,7 @@ from cloche.testing import fake_interpreter
 
 if TYPE_CHECKING:
     from cloche.store import Store
+    from cloche.store.pins import Pin
 
 DATA = b"wheel " * 1000
 NAME = "spam-1.0-py3-none-any.whl"
@@ -29,11 +30,11 @@ def spam(**fields: object) -> Artifact:
     )  # type: ignore[arg-type]
 
 
-def obtain(store: Store, *artifacts: Artifact, **wanted: object) -> list[str]:
+def obtain(store: Store, *artifacts: Artifact | Pin, **wanted: object) -> list[str]:
     return downloads.obtain(artifacts, Wanted(**wanted), fake_interpreter(), store)  # type: ignore[arg-type]
 
 
-def obtain_bytes(store: Store, artifact: Artifact, **wanted: object) -> bytes:
+def obtain_bytes(store: Store, artifact: Artifact | Pin, **wanted: object) -> bytes:
     [path] = obtain(store, artifact, **wanted)
     return read(path)
 
@@ -43,7 +44,7 @@ def read(path: str) -> bytes:
         return file.read()
 
 
-def failure(store: Store, *artifacts: Artifact, **wanted: object) -> str:
+def failure(store: Store, *artifacts: Artifact | Pin, **wanted: object) -> str:
     """Return the message of the failure; check its exit code, and that it left nothing behind."""
     with pytest.raises(SeedError) as caught:
         obtain(store, *artifacts, **wanted)

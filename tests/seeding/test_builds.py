@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import tarfile
 import textwrap
 import time
 import zipfile
@@ -174,9 +176,11 @@ def test_the_project_can_be_in_a_subdirectory(kind: str, python: Interpreter, st
     assert built_by(build_wheel(replace(source, subdirectory="packages/spam one"), python, OFFLINE, store))
 
 
-def test_a_commit_is_built_once(python: Interpreter, store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["url", "path"])
+def test_a_commit_is_built_once(form: str, python: Interpreter, store: Store, tmp_path: Path) -> None:
     commit = make_repository(make_project(tmp_path / "project"), tmp_path / "repository")
-    source = Source("spam", "1.0", url=(tmp_path / "repository").as_uri(), vcs="git", commit=commit)
+    url = (tmp_path / "repository").as_uri() if form == "url" else str(tmp_path / "repository")
+    source = Source("spam", "1.0", url=url, vcs="git", commit=commit)
     store.host = with_variables(store, GIT_DIR=str(tmp_path / "of a hook"), GIT_INDEX_FILE="index")
 
     wheel = build_wheel(source, python, OFFLINE, store)
@@ -301,6 +305,21 @@ def test_a_failed_build_is_one_clear_line(
     assert log
     assert Path(log[1]).stat().st_size
     assert error.message.rpartition(": ")[2] not in ("", "no error message")
+
+
+def test_a_source_distribution_cannot_write_elsewhere(python: Interpreter, store: Store, tmp_path: Path) -> None:
+    sdist = make_sdist(make_project(tmp_path / "project"), tmp_path / "dist")
+    planted = tarfile.TarInfo("spam-1.0/../../../../../../../../../../../../" + str(tmp_path / "planted").lstrip("/"))
+    with gzip.open(sdist, "rb") as file:
+        unpacked = tmp_path / "spam.tar"
+        unpacked.write_bytes(file.read())
+    with tarfile.open(unpacked, "a") as archive:
+        archive.addfile(planted)
+    with gzip.open(sdist, "wb") as file:
+        file.write(unpacked.read_bytes())
+
+    assert failure(Source("spam", "1.0", str(sdist)), python, store).message.startswith("cannot build spam 1.0 for ")
+    assert not (tmp_path / "planted").exists()
 
 
 @pytest.mark.parametrize(

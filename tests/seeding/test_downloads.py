@@ -22,6 +22,7 @@ import pytest
 from cloche.errors import SeedError
 from cloche.model.request import Wanted
 from cloche.store import Store, downloads, http
+from cloche.store.pins import Pin
 from cloche.testing import fake_host, fake_interpreter
 from tests.seeding.artifacts import DATA, NAME, SHA256, failure, obtain, obtain_bytes, read, spam, stored_files
 from tests.seeding.server import Handler, Site, content, serving, status
@@ -265,6 +266,27 @@ def test_a_file_without_hashes_is_checked_against_those_of_the_index(
     store.close()
     os.unlink(os.path.join(store.root, "artifacts", f"sha256-{SHA256}", NAME))
     assert "is not the" in failure(store, artifact)
+
+
+def test_a_url_without_a_hash_is_the_only_source(store: Store, site: Site, pip_options: dict[str, str]) -> None:
+    """An index may have another file of the same name."""
+    pip_options["index-url"] = site.add_index("spam", {NAME: DATA})
+
+    assert failure(store, spam(url=f"{site.url}/missing", hashes={})).endswith(f"`{site.url}/missing`: 404 Not Found")
+
+
+def test_an_index_that_fails_is_not_replaced_by_another_unless_a_hash_protects_the_file(
+    store: Store, site: Site, pip_options: dict[str, str]
+) -> None:
+    pip_options["index-url"] = f"{site.url}/private"
+    pip_options["extra-index-url"] = site.add_index("spam", {NAME: DATA})
+    site.add("/private/spam/", status(500))
+
+    assert failure(store, spam(hashes={})).endswith(f"`{site.url}/private/spam/`: 500 Internal Server Error")
+    assert "500 Internal Server Error" in failure(store, Pin("spam", "1.0"))
+    assert obtain_bytes(store, spam()) == DATA
+    site.add("/private/spam/", status(404))
+    assert obtain_bytes(store, Pin("spam", "1.0")) == obtain_bytes(store, spam(hashes={})) == DATA
 
 
 # Hashes

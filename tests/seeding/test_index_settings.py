@@ -136,6 +136,18 @@ def test_credentials_of_an_index_are_used_for_its_files(
     assert obtain_bytes(store, spam()) == DATA
 
 
+def test_indexes_on_one_server_have_credentials_of_their_own(
+    store: Store, private: Site, pip_options: dict[str, str]
+) -> None:
+    pip_options["index-url"] = with_credentials(f"{private.url}/other", "eve:wrong")
+    pip_options["extra-index-url"] = (
+        f"{with_credentials(private.url)}/simple {with_credentials(private.url, 'eve:wrong')}/third"
+    )
+
+    assert f"/files/{NAME}" not in private.paths
+    assert obtain_bytes(store, spam(url=f"{private.url}/simple/../files/{NAME}")) == DATA
+
+
 def test_credentials_come_from_netrc(store: Store, private: Site, pip_options: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login ann password s3:c/r@t\n")
     (tmp_path / "netrc").chmod(0o600)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cloche.errors import SeedError
 from cloche.model.request import Wanted
+from cloche.model.value import replace
 from cloche.store.artifacts import OfferedFile
 from cloche.store.downloads import obtain
 from cloche.store.pins import Pin, best_file
@@ -17,8 +19,6 @@ from cloche.testing import fake_interpreter
 from tests.seeding.artifacts import read
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cloche.store import Store
     from tests.seeding.server import Site
 
@@ -146,6 +146,19 @@ def test_a_public_version_also_means_its_local_versions() -> None:
 
     assert best_file(Pin("spam", "1.0"), [local], fake_interpreter()) == local
     assert best_file(Pin("spam", "1.0+gpu"), [local], fake_interpreter()) is None
+
+
+@pytest.mark.nightly
+def test_a_pin_is_downloaded_from_the_default_index(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()  # the settings of the fixture
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("PIP_FIND_LINKS")}
+    store.host = replace(store.host, environ={**kept, "HOME": store.host.cwd})
+    digest = "4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274"
+
+    [path] = obtain([Pin("six", "1.17.0", frozenset([("sha256", digest)]))], Wanted(), fake_interpreter(), store)
+
+    assert os.path.basename(path) == "six-1.17.0-py2.py3-none-any.whl"
+    assert hashlib.sha256(Path(path).read_bytes()).hexdigest() == digest
 
 
 def test_weak_hashes_are_refused(store: Store) -> None:

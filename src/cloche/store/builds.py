@@ -329,7 +329,9 @@ def _check_source(source: Source) -> None:
 
 
 def _repository(source: Source) -> str:
-    """Return the URL of a repository; Git also has a short form for SSH, `git@host:path`."""
+    """Return the URL of a repository, which may also be a local path, or Git's short form for SSH: `git@host:path`."""
+    if os.path.isabs(source.url):
+        return Path(source.url).as_uri()
     if re.fullmatch(r"[\w.-]+@[\w.-]+:(?!/)[^\s]+", source.url):
         return "ssh://" + source.url.replace(":", "/", 1)
     return source.url.partition("#")[0]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import re
 import tempfile
 import threading
 import time
@@ -277,6 +278,8 @@ class _Downloads:
                 offered += self._indexes.files_on(page)
             except RequestFailed as failure:
                 tried.append(failure.reason)
+                if not (pin.hashes or failure.missing):  # another index could have another file of this version
+                    raise _cannot_obtain(pin, tried) from failure
         best = best_file(pin, offered, self._search.interpreter)
         if best is None:
             names = {file.name for file in offered}
@@ -315,6 +318,8 @@ class _Downloads:
                 return self._download(url, known, artifacts, stage)
             except RequestFailed as failure:
                 tried.append(f"`{printable_url(url)}`: {failure.reason}" if url else failure.reason)
+                if not (artifact.hashes or failure.missing):  # another source could have another file of this name
+                    break
             except OSError as error:
                 raise SeedError(
                     f"`{artifact.file_name}` cannot be written to `{artifacts}` ({reason_of(error)})",
@@ -325,13 +330,14 @@ class _Downloads:
     def _sources(self, artifact: Artifact) -> Iterator[Callable[[], tuple[str, Artifact]]]:
         """Yield functions that return the next URL to try, and the artifact with the hashes that its file must have.
 
-        A function raises `RequestFailed` if its source lacks the file.
+        A function raises `RequestFailed` if its source lacks the file. Without hashes, a URL is the only source.
         """
+        if artifact.url and not artifact.hashes:
+            yield lambda: (artifact.url, artifact)
+            return
         for page in self._indexes.local_links:
             yield partial(self._offered, page, artifact)
-        if artifact.url and (
-            urlsplit(artifact.url).scheme != "file" or artifact not in self._items
-        ):  # else it was tried
+        if artifact.url:
             yield lambda: (artifact.url, artifact)
         for page in self._indexes.pages(artifact.distribution, artifact.index):
             yield partial(self._offered, page, artifact)
@@ -352,7 +358,7 @@ class _Downloads:
             if mismatch is None:
                 return file.url, artifact if artifact.hashes else _with_hashes(artifact, file.hashes)
             problem = f"has another file of this name: {mismatch}"
-        raise RequestFailed(f"`{printable_url(page)}` {problem}")
+        raise RequestFailed(f"`{printable_url(page)}` {problem}", missing=True)
 
     def _download(self, url: str, artifact: Artifact, artifacts: str, stage: str) -> str:
         """Download an artifact into the store and return its path; a `file:` URL is only checked.
@@ -542,7 +548,7 @@ def _name(item: Artifact | Pin) -> str:
 def _cannot_obtain(item: Artifact | Pin, tried: Sequence[str]) -> SeedError:
     text = "; ".join(tried) or "the lock file has no URL for it, and pip's settings name no index"
     hint = "check the network, or name a directory that has the file with `--find-links`"
-    if "401" in text or "403" in text or "407" in text:
+    if re.search(r": (401|403|407)\b", text):
         hint = "add your credentials to `~/.netrc`, or to the URL of the index in pip's settings"
     elif "certificate" in text:
         hint = "name the certificates of your organization with pip's setting `cert`: `pip config set global.cert FILE`"

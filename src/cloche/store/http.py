@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
+import posixpath
 import random
 import re
 import ssl
+import threading
 import time
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -27,7 +29,6 @@ from cloche.model.value import value
 from cloche.store.keyring import keyring_credentials
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
@@ -64,13 +65,17 @@ _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 class RequestFailed(Exception):
     """A URL could not be read; the text says why, and continues a sentence: `404 Not Found`."""
 
-    def __init__(self, reason: str, *, temporary: bool = False, pause: float | None = None) -> None:
+    def __init__(
+        self, reason: str, *, temporary: bool = False, pause: float | None = None, missing: bool = False
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.temporary = temporary
         """Whether it may work if it is tried again."""
         self.pause = pause
         """The seconds to wait before that, if the server says so."""
+        self.missing = missing
+        """Whether the server says that there is nothing at this URL."""
 
 
 class Stopped(Exception):
@@ -135,6 +140,8 @@ class Client:
         self._retries = int(settings.number(RETRIES, "retries"))
         self._session = _session(settings)
         self._from_keyring: dict[str, tuple[str, str] | None] = {}
+        self._keyring_lock = threading.Lock()
+        """Held while the keyring is asked, because it may ask the user to unlock it."""
         self._unreachable: set[str] = set()
         """The servers that did not answer; one attempt is enough to see whether they answer now."""
 
@@ -271,11 +278,13 @@ class Client:
         """Return a URL without credentials, and those from it, from an index on the same server, or from `netrc`."""
         address, found = split_credentials(url)
         if found is None:
-            parts = urlsplit(address)
+            parts, longest = urlsplit(address), -1
             for index in self._indexes:
                 other, candidate = split_credentials(index)
                 if urlsplit(other)[:2] == parts[:2]:
-                    found = candidate
+                    common = len(posixpath.commonpath((urlsplit(other).path or "/", parts.path or "/")))
+                    if common > longest:
+                        found, longest = candidate, common
         if found is None or not found[1]:
             found = get_netrc_auth(address) or found
         return address, found
@@ -283,11 +292,12 @@ class Client:
     def _keyring(self, url: str, used: tuple[str, str] | None) -> tuple[str, str] | None:
         """Return the credentials that the user's keyring has for a server; None without a keyring."""
         server = urlsplit(url).netloc
-        if server not in self._from_keyring:
-            provider = self._settings.text("keyring-provider")
-            name = used[0] if used else ""
-            self._from_keyring[server] = keyring_credentials(provider, (url, server), name, self._host)
-        return self._from_keyring[server]
+        with self._keyring_lock:
+            if server not in self._from_keyring:
+                provider = self._settings.text("keyring-provider")
+                name = used[0] if used else ""
+                self._from_keyring[server] = keyring_credentials(provider, (url, server), name, self._host)
+            return self._from_keyring[server]
 
 
 def split_credentials(url: str) -> tuple[str, tuple[str, str] | None]:
@@ -406,7 +416,7 @@ def _status_failure(response: requests.Response) -> RequestFailed:
         return RequestFailed(text, temporary=True, pause=pause)
     if status == 416:
         return RequestFailed("the server sent another part of the file than requested", temporary=True)
-    return RequestFailed(text)
+    return RequestFailed(text, missing=status in (404, 410))
 
 
 def _failure(error: Exception) -> RequestFailed:

@@ -39,7 +39,7 @@ class Indexes:
         self._remote_links = [link for link in links if not link.startswith("file:")]
         indexes = filter(None, (self._configured, *self._more, *named))
         self.client = Client(store.host, self._settings, indexes, stopped)
-        self._pages: dict[str, list[OfferedFile] | str] = {}
+        self._pages: dict[str, list[OfferedFile] | RequestFailed] = {}
         """The files on a page, or why it cannot be read."""
         self._page_locks: dict[str, threading.Lock] = {}
         """Held while a page is read, so that several threads do not repeat that."""
@@ -72,10 +72,10 @@ class Indexes:
                 try:
                     self._pages[page] = linked_files(self.client, page)
                 except RequestFailed as failure:
-                    self._pages[page] = f"{place}: {failure.reason}"
+                    self._pages[page] = RequestFailed(f"{place}: {failure.reason}", missing=failure.missing)
             found = self._pages[page]
-        if isinstance(found, str):
-            raise RequestFailed(found)
+        if isinstance(found, RequestFailed):
+            raise found
         return found
 
     def _main_index(self) -> str:
