@@ -529,6 +529,7 @@ def test_of_two_different_files_the_later_one_is_installed(cloche: Cloche, wheel
             [cloche.cwd / env / "bin/python", "-c", "import shared; print(shared.x)"], capture_output=True, text=True
         )
         assert ran.stdout == "spam\n"
+        assert cloche("doctor", env).code == 0
 
 
 def test_a_script_that_two_packages_declare_is_installed_once(cloche: Cloche, wheels: Path) -> None:
@@ -578,6 +579,7 @@ def test_a_stronger_setting_wins_over_its_opposite(cloche: Cloche, wheels: Path)
         (["--extra", "fast"], "`--extra` needs a lock file"),
         (["--keep-extra"], "`--keep-extra` needs a lock file"),
         (["--seeder", "lock"], "the seeder `lock` needs a lock file"),
+        (["--lock", "pylock.toml", "--seeder", "pip"], "seeder `pip` does not install the packages of a lock file"),
         (["--lock", "missing.toml"], "neither a `pylock.toml` nor a requirements file"),
         (["--lock", "pylock.missing.toml"], "cannot be read: no such file or directory"),
         (["--lock", ""], "`--lock` needs a value"),
@@ -758,3 +760,70 @@ def test_a_build_can_be_refused(cloche: Cloche) -> None:
     assert "`--only-binary` forbids building" in done.err
     assert "`spam 1.0`" in done.err
     assert not (cloche.cwd / "env").exists()
+
+
+@pytest.mark.parametrize("mode", ["copy", "hardlink", "symlink"])
+def test_an_environment_is_up_to_date_however_its_files_got_there(mode: str, cloche: Cloche, wheels: Path) -> None:
+    lock(cloche, simple_wheel(wheels, "spam"))
+
+    outcomes = [create(cloche, wheels, "--link-mode", mode)["plan"]["outcome"] for _ in range(3)]
+
+    assert outcomes == ["created", "up to date", "up to date"]
+
+
+@pytest.mark.parametrize("options", [[], ["--relocatable"]], ids=["fixed", "relocatable"])
+def test_a_moved_environment_is_up_to_date(options: list[str], cloche: Cloche, wheels: Path) -> None:
+    lock(cloche, simple_wheel(wheels, "spam"))
+    create(cloche, wheels, *options)
+    assert cloche("move", "env", "moved").code == 0
+    before = states(cloche.cwd / "moved")
+
+    assert create(cloche, wheels, *options, env="moved")["plan"]["outcome"] == "up to date"
+    assert states(cloche.cwd / "moved") == before
+
+
+def test_a_relocatable_environment_stays_so(cloche: Cloche, wheels: Path) -> None:
+    lock(cloche, simple_wheel(wheels, "spam"))
+    create(cloche, wheels, "--relocatable")
+    lock(cloche, simple_wheel(wheels, "spam", "2.0"))
+
+    create(cloche, wheels)
+
+    env = cloche.cwd / "env"
+    assert "relocatable = true" in (env / "pyvenv.cfg").read_text()
+    assert str(env) not in (env / "bin" / "spam").read_text()
+
+
+def test_clear_replaces_everything(cloche: Cloche, wheels: Path) -> None:
+    lock(cloche, simple_wheel(wheels, "spam"))
+    create(cloche, wheels)
+    (cloche.cwd / "env" / "notes.txt").write_text("mine")
+
+    result = create(cloche, wheels, "--clear")
+
+    assert result["plan"]["outcome"] == "replaced"
+    assert not (cloche.cwd / "env" / "notes.txt").exists()
+
+
+def test_an_environment_of_another_python_is_not_replaced(cloche: Cloche, wheels: Path) -> None:
+    lock(cloche, simple_wheel(wheels, "spam"))
+    create(cloche, wheels)
+    before = states(cloche.cwd)
+
+    done = cloche("env", "-p", other_python(), "--lock", "pylock.toml", "--find-links", wheels)
+
+    assert done.code == 4
+    assert "cloche upgrade" in done.err
+    assert states(cloche.cwd) == before
+
+
+def test_leftovers_of_a_killed_run_are_removed_even_if_nothing_changes(cloche: Cloche, wheels: Path) -> None:
+    lock(cloche, simple_wheel(wheels, "spam"))
+    create(cloche, wheels)
+    leftovers = [cloche.cwd / ".env.cloche-0", cloche.cwd / "env" / ".cloche-0"]
+    for leftover in leftovers:
+        (leftover / "new" / "bin").mkdir(parents=True)
+
+    assert create(cloche, wheels)["plan"]["outcome"] == "up to date"
+
+    assert [path for path in leftovers if path.exists()] == []
