@@ -72,7 +72,6 @@ SLOW: dict[str, Choice] = {
     "seeding/test_real_pips.py::test_*_in_one_environment_*": NONE,
     "seeding/test_downloads.py::test_a_large_file_*": NONE,
     "seeding/test_downloads.py::test_a_bad_answer_*": few(8),
-    "seeding/test_builds.py::test_a_wheel_is_built_once": few(1),
     "seeding/test_builds.py::test_an_unusable_source_*": few(3),
     "seeding/test_builds.py::test_builds_can_be_refused": few(1),
     "seeding/test_builds.py::*": NONE,

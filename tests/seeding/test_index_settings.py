@@ -69,6 +69,23 @@ timeout = 5
     assert found["extra-index-url"].split() == ["https://one.invalid/simple", "https://two.invalid/simple"]
 
 
+def test_paths_are_relative_to_the_directory_of_the_user(tmp_path: Path) -> None:
+    """pip and builds run in other directories."""
+    environ = {
+        "HOME": str(tmp_path),
+        "PATH": os.environ["PATH"],
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_CERT": "my ca.pem",
+        "PIP_FIND_LINKS": "wheels https://links.invalid/x",
+        "PIP_BUILD_CONSTRAINT": "a.txt b.txt",
+    }
+    found = read_pip_settings(fake_host(environ=environ, cwd=str(tmp_path))).options
+
+    assert found["cert"] == str(tmp_path / "my ca.pem")
+    assert found["find-links"] == f"{(tmp_path / 'wheels').as_uri()} https://links.invalid/x"
+    assert found["build-constraint"] == f"{tmp_path / 'a.txt'} {tmp_path / 'b.txt'}"
+
+
 def test_the_default_index_is_that_of_pip(pip_config: Path) -> None:
     host = fake_host(environ={"PIP_CONFIG_FILE": os.devnull, "PATH": os.environ["PATH"]})
 
@@ -86,6 +103,11 @@ def test_a_configuration_that_pip_cannot_read_is_one_clear_line(pip_config: Path
 
 
 def test_a_python_without_pip_is_one_clear_line(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "env"], check=True)
+    python = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    with pytest.raises(SeedError, match=r"the settings of pip cannot be read: .*No module named pip") as caught:
+        read_pip_settings(fake_host(executable=str(python)))
+    assert "ensurepip" in str(caught.value.hint)
     with pytest.raises(SeedError, match=r"the settings of pip cannot be read: `.*/none` cannot be run"):
         read_pip_settings(fake_host(executable=str(tmp_path / "none")))
 

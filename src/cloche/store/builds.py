@@ -143,7 +143,8 @@ def build_wheels(
             f"`--only-binary` forbids building, and the lock file has no wheel for this Python of {names}",
             hint="leave out `--only-binary`, or add wheels to the lock file",
         )
-    return [build_wheel(source, interpreter, wanted, store) for source in sources]
+    environ = _build_environ(wanted, store) if sources else {}
+    return [_find_or_build(source, interpreter, wanted, store, environ) for source in sources]
 
 
 def build_wheel(source: Source, interpreter: Interpreter, wanted: Wanted, store: Store) -> str:
@@ -151,7 +152,12 @@ def build_wheel(source: Source, interpreter: Interpreter, wanted: Wanted, store:
 
     :raises SeedError: the source is not usable, the build fails, or its wheel is not what the lock file names.
     """
-    environ = _build_environ(wanted, store)
+    return _find_or_build(source, interpreter, wanted, store, _build_environ(wanted, store))
+
+
+def _find_or_build(
+    source: Source, interpreter: Interpreter, wanted: Wanted, store: Store, environ: Mapping[str, str]
+) -> str:
     key = _build_key(source, interpreter, environ)
     if found := _find_built(source, key, store):
         return found

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloche.store.http import Client, RequestFailed, printable_url
 from cloche.store.pip_settings import default_index, read_pip_settings
-from cloche.store.simple_index import linked_files
+from cloche.store.simple_index import linked_files, local_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,8 +31,8 @@ class Indexes:
         self._settings = read_pip_settings(store.host)
         self._configured = self._settings.text("index-url", "pypi-url")
         self._more = self._settings.texts("extra-index-url")
-        links = [link for link in map(self._link, self._settings.texts("find-links")) if link]
-        self.local_links = [link for link in links if link.startswith("file:")]
+        links = self._settings.texts("find-links")
+        self.local_links = [link for link in links if link.startswith("file:") and _exists(link)]
         """URLs of directories and pages on this machine (pip's `find-links`)."""
         self._remote_links = [link for link in links if not link.startswith("file:")]
         indexes = filter(None, (self._configured, *self._more, *named))
@@ -84,9 +82,9 @@ class Indexes:
                 self._configured = default_index(self._host)
             return self._configured
 
-    def _link(self, link: str) -> str:
-        """Return a value of pip's setting `find-links` as a URL; empty for a path that does not exist."""
-        if re.match("[a-z]+:", link):
-            return link
-        path = os.path.join(self._host.cwd, os.path.expanduser(link))
-        return Path(path).as_uri() if os.path.exists(path) else ""
+
+def _exists(url: str) -> bool:
+    try:
+        return os.path.exists(local_path(url))
+    except RequestFailed:
+        return False

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError, reason_of
@@ -83,7 +84,27 @@ def read_pip_settings(host: Host) -> PipSettings:
             section, name, text = match.groups()
             if section in sections:
                 sections[section][name] = str(ast.literal_eval(text))
-    return PipSettings({**sections["global"], **sections["install"], **sections[":env:"]})
+    options = {**sections["global"], **sections["install"], **sections[":env:"]}
+    return PipSettings({name: _absolute(name, text, host.cwd) for name, text in options.items()})
+
+
+def _absolute(name: str, text: str, cwd: str) -> str:
+    """Return the value of an option with absolute paths, because pip and builds run in other directories.
+
+    The paths of `find-links` become URLs, which have no spaces.
+    """
+    if name in ("cache-dir", "cert", "client-cert") and text.strip():
+        return os.path.join(cwd, os.path.expanduser(text.strip()))
+    if name == "build-constraint":
+        return " ".join(path if "://" in path else os.path.join(cwd, path) for path in text.split())
+    if name == "find-links":
+        return " ".join(_link_url(link, cwd) for link in text.split())
+    return text
+
+
+def _link_url(link: str, cwd: str) -> str:
+    path = os.path.join(cwd, os.path.expanduser(link))
+    return link if re.match("[a-z]+:", link) or not os.path.isabs(path) else Path(path).as_uri()
 
 
 def default_index(host: Host) -> str:
@@ -144,7 +165,8 @@ def error_line(output: bytes) -> str:
 
 
 def _pip_error(reason: str) -> SeedError:
-    return SeedError(
-        f"the settings of pip cannot be read: {reason}",
-        hint="run `python -m pip config debug` with the Python that runs cloche",
-    )
+    if "No module named pip" in reason:
+        hint = "install pip for the Python that runs cloche, for example with `python -m ensurepip`"
+    else:
+        hint = "run `python -m pip config debug` with the Python that runs cloche"
+    return SeedError(f"the settings of pip cannot be read: {reason}", hint=hint)
