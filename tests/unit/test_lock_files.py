@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.errors import ClocheError
-from cloche.model.request import LockRequest
+from cloche.model.plan import LockRequest
 from cloche.store import Store
 from cloche.store.lock_files import locked_packages
 from cloche.store.tags import supported_tags

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.errors import SeedError
-from cloche.model.request import LockRequest, Wanted
+from cloche.model.plan import LockRequest, Wanted
 from cloche.store import Store
 from cloche.store.locked_images import locked_images
 from cloche.testing.fakes import fake_environment, fake_interpreter

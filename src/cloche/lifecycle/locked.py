@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 
 from cloche.apply.staging import recover_destination, staging_directories, stem_beside, sweep_slots
+from cloche.fs import list_names, read_at_most
 from cloche.fs.checksums import MANIFEST, parse_manifest, sha256_of
-from cloche.fs.files import list_names, read_at_most
 from cloche.model.operations import Link, MakeDir, Write
 from cloche.model.plan import PackageChange, Plan
 from cloche.model.value import TYPE_CHECKING, replace
-from cloche.planning.activation import collect_scripts
 from cloche.planning.destination import find_python_mismatch, inspect_destination
-from cloche.planning.plan_at import environment_at, placement_for, plan_at
+from cloche.planning.plan_at import collect_scripts, environment_at, placement_for, plan_at
 from cloche.planning.pyvenv_cfg import ADDED_KEY, settings_for
 from cloche.store.installation import find_damage
 
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Host
-    from cloche.model.plan import Blueprint, Result
-    from cloche.model.request import Request, Target
+    from cloche.model.plan import Blueprint, Request, Result, Target
     from cloche.planning.destination import Destination
     from cloche.session import Session
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from cloche.apply.file_list import read_file_list
 from cloche.apply.staging import NAME_PREFIX, SLOTS
+from cloche.fs import list_names, read_at_most
 from cloche.fs.checksums import MANIFEST, format_manifest, parse_manifest
-from cloche.fs.files import list_names, read_at_most
 from cloche.lifecycle.activation_scripts import shells_by_script
 from cloche.lifecycle.embedded_paths import walk_files
 from cloche.lifecycle.installed import installed_distributions
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from cloche.model.distribution import Image
     from cloche.model.environment import Environment
     from cloche.model.operations import Operation
-    from cloche.model.plan import Blueprint, Plan
-    from cloche.model.request import Target
+    from cloche.model.plan import Blueprint, Plan, Target
     from cloche.planning.destination import Destination
     from cloche.session import Session
 

@@ -10,7 +10,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from cloche.model.request import LockRequest, Wanted
+from cloche.model.plan import LockRequest, Wanted
 from cloche.planning.pyvenv_cfg import join_lines, seed_options
 
 if TYPE_CHECKING:

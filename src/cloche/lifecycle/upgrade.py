@@ -18,7 +18,7 @@ from cloche.lifecycle.reader import build_suffix, implementation_and_build
 from cloche.lifecycle.rebase import has_same_abi, rebase, version_like
 from cloche.lifecycle.recorded_command import recorded_lock
 from cloche.lifecycle.repair import plan_repairs, reinstall_seeds
-from cloche.model.request import EnvironmentSpec, Wanted
+from cloche.model.plan import EnvironmentSpec, Wanted
 from cloche.model.value import replace, value
 from cloche.planning.destination import absolute_path
 from cloche.planning.pyvenv_cfg import lock_digest

@@ -14,7 +14,7 @@ from cloche.store.requirements_files import read_requirements
 
 if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter
-    from cloche.model.request import LockRequest
+    from cloche.model.plan import LockRequest
     from cloche.store import Store
     from cloche.store.locked_packages import LockedPackage
 

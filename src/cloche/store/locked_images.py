@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
-    from cloche.model.request import Wanted
+    from cloche.model.plan import Wanted
     from cloche.store import Store
     from cloche.store.distributions import Distribution
     from cloche.store.locked_packages import LockedPackage

@@ -18,7 +18,7 @@ from packaging.pylock import PackageArchive, PackageDirectory, PackageVcs
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from cloche.errors import UsageError, reason_of
-from cloche.fs.files import open_regular_file
+from cloche.fs import open_regular_file
 from cloche.fs.inputs import signature_of
 from cloche.model.value import value
 

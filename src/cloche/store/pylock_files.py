@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
 
     from cloche.model.interpreter import Interpreter
-    from cloche.model.request import LockRequest
+    from cloche.model.plan import LockRequest
     from cloche.store import Store
 
 MAX_SHOWN = 4

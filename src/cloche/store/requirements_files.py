@@ -361,7 +361,7 @@ def project_name(directory: str) -> str:
         import tomllib
     else:
         import tomli as tomllib
-    from cloche.fs.files import read_at_most
+    from cloche.fs import read_at_most
 
     content = read_at_most(os.path.join(directory, "pyproject.toml"), 1 << 22) or b""
     try:
