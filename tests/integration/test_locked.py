@@ -827,3 +827,23 @@ def test_leftovers_of_a_killed_run_are_removed_even_if_nothing_changes(cloche: C
     assert create(cloche, wheels)["plan"]["outcome"] == "up to date"
 
     assert [path for path in leftovers if path.exists()] == []
+
+
+@pytest.mark.parametrize("creator", ["copy", "venv"])
+def test_environments_of_every_creator_are_updated_and_repaired(creator: str, cloche: Cloche, wheels: Path) -> None:
+    lock(cloche, simple_wheel(wheels, "spam"))
+    create(cloche, wheels, "--creator", creator)
+    env = cloche.cwd / "env"
+    files = add_user_files(env)
+    assert create(cloche, wheels, "--creator", creator)["plan"]["outcome"] == "up to date"
+    lock(cloche, simple_wheel(wheels, "spam", "2.0"))
+
+    assert create(cloche, wheels, "--creator", creator)["plan"]["outcome"] == "updated"
+
+    assert installed(env) == ["spam-2.0"]
+    assert_user_files(env, files)
+    if creator == "copy":
+        (env / "bin" / "python3").unlink()
+        assert create(cloche, wheels, "--creator", creator)["plan"]["outcome"] == "repaired"
+    assert subprocess.run([env / "bin/python3", "-c", "import spam"], check=False).returncode == 0
+    assert create(cloche, wheels, "--creator", creator)["plan"]["outcome"] == "up to date"

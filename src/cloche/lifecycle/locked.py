@@ -11,7 +11,7 @@ import os
 from cloche.apply.staging import recover_destination, staging_directories, stem_beside, sweep_slots
 from cloche.fs import list_names, read_at_most
 from cloche.fs.checksums import MANIFEST, parse_manifest, sha256_of
-from cloche.model.operations import Link, MakeDir, Write
+from cloche.model.operations import Copy, Link, MakeDir, Write
 from cloche.model.plan import PackageChange, Plan
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import find_python_mismatch, inspect_destination
@@ -99,7 +99,9 @@ def plan_for_nothing(blueprint: Blueprint, target: Target, destination: Destinat
     }
     if not (wanted <= installed if target.extra_packages == "kept" else wanted == installed):
         return None
-    paths = [operation.path for operation in blueprint.operations if isinstance(operation, (MakeDir, Link, Write))]
+    paths = [
+        operation.path for operation in blueprint.operations if isinstance(operation, (Copy, Link, MakeDir, Write))
+    ]
     paths += [f"{blueprint.layout.bin}/{script.name}" for script in scripts]
     if not all(os.path.exists(os.path.join(root, path)) for path in paths):
         return None
@@ -137,6 +139,7 @@ def is_manifest_true(root: str, editable: set[str]) -> bool:
     for path, digest in parse_manifest(content.decode("utf-8", "surrogateescape")).items():
         if path in editable or "/" not in path:  # `pyvenv.cfg` is compared above; users may edit `.gitignore`
             continue
-        if sha256_of(read_at_most(os.path.join(root, path), 1 << 26) or b"") != digest:
+        generated = read_at_most(os.path.join(root, path), 1 << 26)
+        if generated is None or sha256_of(generated) != digest:
             return False
     return True

@@ -195,7 +195,8 @@ class Plan:
     """Absolute path of the root directory: the environment's location, or the target of a symbolic link there."""
     strategy: Strategy
     outcome: str
-    """The result in one word, for people: `created`, `replaced`, `refreshed`, `added`."""
+    """The result in a word or two, for people: `created`, `replaced`, `refreshed`, `added`; with a lock file, an existing
+    environment is `updated`, `repaired` or `up to date`."""
     operations: tuple[Operation, ...]
     creator: str
     seeder: str | None
