@@ -276,7 +276,7 @@ def test_a_url_without_a_hash_is_the_only_source(store: Store, site: Site, pip_o
 
 
 def test_an_index_that_fails_is_not_replaced_by_another_unless_a_hash_protects_the_file(
-    store: Store, site: Site, pip_options: dict[str, str]
+    store: Store, site: Site, pip_options: dict[str, str], tmp_path: Path
 ) -> None:
     pip_options["index-url"] = f"{site.url}/private"
     pip_options["extra-index-url"] = site.add_index("spam", {NAME: DATA})
@@ -286,6 +286,8 @@ def test_an_index_that_fails_is_not_replaced_by_another_unless_a_hash_protects_t
     assert "500 Internal Server Error" in failure(store, Pin("spam", "1.0"))
     assert obtain_bytes(store, spam()) == DATA
     site.add("/private/spam/", status(404))
+    assert obtain_bytes(store, Pin("spam", "1.0")) == obtain_bytes(store, spam(hashes={})) == DATA
+    pip_options["index-url"] = tmp_path.as_uri()  # an index on this disk, which does not know the distribution
     assert obtain_bytes(store, Pin("spam", "1.0")) == obtain_bytes(store, spam(hashes={})) == DATA
 
 

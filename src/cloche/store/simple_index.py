@@ -43,7 +43,8 @@ def linked_files(client: Client, page: str) -> list[OfferedFile]:
             with open_regular_file(path) as file:
                 content, content_type, base = file.read(MAX_PAGE_SIZE), "text/html", page
         except OSError as error:
-            raise RequestFailed(reason_of(error)) from error
+            missing = isinstance(error, (FileNotFoundError, NotADirectoryError))
+            raise RequestFailed(reason_of(error), missing=missing) from error
     else:
         buffer = io.BytesIO()
         received = client.download(page, Sink(buffer, dict), limit=MAX_PAGE_SIZE, accept=PAGE_TYPES)
