@@ -42,7 +42,7 @@ def linked_files(client: Client, page: str) -> list[OfferedFile]:
         try:
             with open_regular_file(path) as file:
                 content, content_type, base = file.read(MAX_PAGE_SIZE), "text/html", page
-        except OSError as error:
+        except (OSError, ValueError) as error:
             missing = isinstance(error, (FileNotFoundError, NotADirectoryError))
             raise RequestFailed(reason_of(error), missing=missing) from error
     else:
