@@ -15,7 +15,8 @@ import pytest
 import cloche
 from cloche import errors, testing
 from cloche.cli import settings
-from cloche.cli.commands import COMMANDS, COMMON, INEFFECTIVE
+from cloche.cli.commands import COMMANDS, COMMON
+from cloche.cli.virtualenv_options import INEFFECTIVE
 from cloche.planning import pyvenv_cfg
 from cloche.plugins import hookspecs
 from tests.pages import DOCS, REPOSITORY, blocks, built_page, cloche_errors, cloche_reference

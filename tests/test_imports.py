@@ -23,36 +23,34 @@ START = frozenset("cloche cloche.__main__ cloche.cpython cloche.model".split())
 
 COMMAND = START | frozenset(
     """
-    cloche.apply cloche.apply.executor cloche.apply.signals
-    cloche.apply.staging cloche.apply.transaction cloche.cli cloche.cli.commands cloche.cli.dispatch
-    cloche.cli.invocation cloche.cli.parser cloche.cli.report cloche.errors cloche.fs cloche.fs.checksums
-    cloche.fs.files cloche.fs.inputs cloche.fs.locks cloche.model cloche.model.distribution
-    cloche.model.environment cloche.model.interpreter cloche.model.operations cloche.model.options
-    cloche.model.plan cloche.model.request cloche.model.value cloche.planning cloche.planning.activation
-    cloche.planning.destination cloche.planning.plan_at cloche.planning.pyvenv_cfg cloche.plugins
-    cloche.plugins.guard cloche.session
+    cloche.apply cloche.apply.executor cloche.apply.staging cloche.apply.transaction cloche.cli cloche.cli.commands
+    cloche.cli.dispatch cloche.cli.invocation cloche.cli.parser cloche.cli.report cloche.errors cloche.fs
+    cloche.fs.checksums cloche.fs.inputs cloche.fs.locks cloche.model cloche.model.distribution
+    cloche.model.environment cloche.model.interpreter cloche.model.operations cloche.model.options cloche.model.plan
+    cloche.model.value cloche.planning cloche.planning.destination cloche.planning.plan_at
+    cloche.planning.pyvenv_cfg cloche.plugins cloche.session
     """.split()
 )
 """Modules for parsing a command line."""
 
-HELP = COMMAND | frozenset("cloche.cli.help cloche.plugins.entry_points".split())
+HELP = COMMAND | frozenset("cloche.cli.help cloche.cli.virtualenv_options cloche.plugins.entry_points".split())
 
 COMPLETION = COMMAND | frozenset("cloche.cli.completion cloche.shells cloche.shells.template".split())
 """Modules for printing a completion script."""
 
 SUGGEST = COMMAND | frozenset(
-    "cloche.cli.completion cloche.cli.completion.suggestions cloche.plugins.entry_points".split()
+    """
+    cloche.cli.completion cloche.cli.completion.suggestions cloche.cli.virtualenv_options
+    cloche.plugins.entry_points
+    """.split()
 )
 """Modules for suggesting completions."""
 
 CREATE = COMMAND | frozenset(
     """
-    cloche.builtin cloche.builtin.activators cloche.builtin.activators.bash cloche.builtin.activators.batch
-    cloche.builtin.activators.csh cloche.builtin.activators.fish cloche.builtin.activators.powershell
-    cloche.builtin.activators.python cloche.cli.create cloche.cli.request cloche.cli.settings
-    cloche.cli.user_shell cloche.planning.plan_cache cloche.plugins.entry_points cloche.shells cloche.shells.batch
-    cloche.shells.csh cloche.shells.family cloche.shells.fish cloche.shells.posix cloche.shells.powershell
-    cloche.shells.python cloche.shells.template cloche.store cloche.store.directories
+    cloche.builtin cloche.builtin.activators cloche.cli.create cloche.cli.settings cloche.cli.user_shell
+    cloche.planning.plan_cache cloche.plugins.entry_points cloche.shells cloche.shells.csh cloche.shells.fish
+    cloche.shells.posix cloche.shells.powershell cloche.shells.python cloche.shells.template cloche.store
     """.split()
 )
 """Modules for creating an environment without seeds from a cached plan."""
@@ -64,9 +62,9 @@ SEARCH = CREATE | frozenset(
     """
     cloche.builtin.finders cloche.builtin.finders.asdf cloche.builtin.finders.current
     cloche.builtin.finders.installations cloche.builtin.finders.mise cloche.builtin.finders.path
-    cloche.builtin.finders.pyenv cloche.builtin.finders.shims cloche.discovery
-    cloche.discovery.base_interpreter cloche.discovery.cache cloche.discovery.describe cloche.discovery.search
-    cloche.discovery.serialization cloche.model.spec
+    cloche.builtin.finders.pyenv cloche.builtin.finders.shims cloche.discovery cloche.discovery.base_interpreter
+    cloche.discovery.cache cloche.discovery.describe cloche.discovery.search cloche.discovery.serialization
+    cloche.model.spec
     """.split()
 )
 """Modules for the same with `-p VERSION`, which searches on every run."""

@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Candidate, Host, Interpreter
     from cloche.model.operations import Copy, InstallTree, LayImage, Link, MakeDir, Run, Write
     from cloche.model.options import Option
-    from cloche.model.plan import Plan, Result
-    from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
+    from cloche.model.plan import EnvironmentSpec, Plan, Request, Result, Target, Wanted
     from cloche.plugins.hookspecs import Command, Descriptor, hookimpl
     from cloche.shells.template import relocatable, render, resource
 
@@ -114,8 +113,7 @@ MODULES = {
     "model.interpreter": ("Candidate", "Host", "Interpreter"),
     "model.operations": ("Copy", "InstallTree", "LayImage", "Link", "MakeDir", "Run", "Write"),
     "model.options": ("Option",),
-    "model.plan": ("Plan", "Result"),
-    "model.request": ("EnvironmentSpec", "Request", "Target", "Wanted"),
+    "model.plan": ("EnvironmentSpec", "Plan", "Request", "Result", "Target", "Wanted"),
     "plugins.hookspecs": ("Command", "Descriptor", "hookimpl"),
     "shells.template": ("relocatable", "render", "resource"),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cloche.errors import UsageError
-from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
+from cloche.model.plan import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import TYPE_CHECKING
 from cloche.session import Session, current_host
 
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host, Interpreter
     from cloche.model.operations import LinkMode, Write
-    from cloche.model.plan import Plan, Result
-    from cloche.model.request import Network, OnExisting, SitePackages
+    from cloche.model.plan import Network, OnExisting, Plan, Result, SitePackages
     from cloche.store import Access
 
     StrPath: TypeAlias = str | os.PathLike[str]
@@ -332,7 +331,7 @@ def open_session(**choices: Unpack[Choices]) -> Session:
 
     :raises TypeError, UsageError: an argument is not valid (see `check_choices`).
     """
-    from cloche.plugins.guard import blocked_names
+    from cloche.plugins import blocked_names
 
     check_choices(choices)
     host = current_host(choices.get("environ"))

@@ -12,11 +12,10 @@ from cloche.errors import ClocheError, DestinationError
 from cloche.fs.inputs import UNRECORDED, Inputs
 from cloche.fs.locks import DirectoryLock
 from cloche.model.interpreter import Host
-from cloche.model.plan import Result
-from cloche.model.request import EnvironmentSpec
+from cloche.model.plan import EnvironmentSpec, Result
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.plan_at import plan_at
-from cloche.plugins.guard import load_object
+from cloche.plugins import load_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import LinkMode
-    from cloche.model.plan import Blueprint, ChosenComponent, Plan
-    from cloche.model.request import Request, Target, Wanted
+    from cloche.model.plan import Blueprint, ChosenComponent, Plan, Request, Target, Wanted
     from cloche.planning.plan_cache import CachedPlan, PlanCache
     from cloche.plugins.hookspecs import Finder
     from cloche.plugins.registry import Registry
@@ -258,7 +256,8 @@ class Session:
                 return None
             from cloche.planning.resolve import choose_activators
 
-            blueprint = replace(blueprint, activators=choose_activators(spec, self.registry))
+            activators = choose_activators(spec, blueprint.interpreter, self.registry, UNRECORDED)
+            blueprint = replace(blueprint, activators=activators)
         if cached.specs or spec.try_first_with:
             from cloche.errors import InterpreterNotFound
 

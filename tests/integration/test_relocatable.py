@@ -206,7 +206,7 @@ def test_move_and_upgrade_keep_it_relocatable(cloche, wheel):
     assert "relocatable" in cloche("info", "--json", root).json["options"]
 
 
-def test_refresh_keeps_it_relocatable(cloche):
+def test_refreshing_keeps_an_environment_relocatable(cloche):
     assert cloche("--relocatable", "env").code == 0
     before = snapshot(cloche.cwd / "env")
     assert cloche("env").code == 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from cloche.cli.cache import CONTENT_CHECKS
-from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
+from cloche.model.plan import EnvironmentSpec, Request, Target, Wanted
 from cloche.session import Session
 from cloche.store import KINDS, Store, maintenance
 from tests.distributions import host_with_home, make_wheel

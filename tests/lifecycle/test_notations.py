@@ -23,11 +23,11 @@ from cloche.lifecycle.embedded_paths import relocate_pth, relocate_settings, rel
 from cloche.lifecycle.recorded_command import recorded_destination, replace_interpreter
 from cloche.lifecycle.relocation import Relocation, moved_parent, needle
 from cloche.lifecycle.shebangs import parse_header, script_with_program
-from cloche.shells.family import shell_of_program
+from cloche.shells import shell_of_program
 from tests.tools import require
 
 if TYPE_CHECKING:
-    from cloche.shells.family import ShellFamily
+    from cloche.shells import ShellFamily
 
 OLD = "/work/old env"
 NEW = '/work/it\'s "new" $HOME'

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche import PluginError, UsageError
+from cloche.plugins import blocked_names
 from cloche.plugins.components import KINDS
 from cloche.plugins.entry_points import find_sources
-from cloche.plugins.guard import blocked_names
 from cloche.plugins.hookspecs import API_VERSION
 from cloche.plugins.registry import load_plugins
 from cloche.session import Session

@@ -150,8 +150,13 @@ def test_a_change_of_the_input_of_a_component_changes_the_environment(
 
 
 @pytest.mark.parametrize("offered", OFFERED)
-def test_a_changed_refusal_of_an_activator_takes_effect(site: Site, user: Cloche, source: Path, offered: str) -> None:
-    site.install("acme", mine=COMPONENTS + OFFERED[offered].replace("KIND", "activator"))
+@pytest.mark.parametrize(
+    "declared", ["", "Activator.inputs = declared\n"], ids=["undeclared inputs", "declared inputs"]
+)
+def test_a_changed_refusal_of_an_activator_takes_effect(
+    site: Site, user: Cloche, source: Path, declared: str, offered: str
+) -> None:
+    site.install("acme", mine=COMPONENTS + declared + OFFERED[offered].replace("KIND", "activator"))
     found = []
     for refusal in ("", "", "not today", "not today", ""):
         (source / "refusal").write_text(refusal)

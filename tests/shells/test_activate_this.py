@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloche.builtin.activators.python import activator
+from cloche.builtin.activators import python as activator
 from cloche.shells.template import resource
 from cloche.testing import activator_contract
 from tests.interpreters import MINORS, pyenv, pypy
@@ -38,7 +38,9 @@ print(json.dumps({
 """
 
 
-test_contract = activator_contract(activator)
+TEMPLATE = resource("cloche.builtin.activators", "python/activate_this.py")
+
+test_contract = activator_contract(activator, templates=[TEMPLATE])
 
 
 def executable(name: str) -> str:
@@ -194,12 +196,11 @@ def test_any_text_can_be_quoted(tmp_path: Path, name: str, texts: list[str]) -> 
 
 def test_slots_of_the_template_are_outside_quotes() -> None:
     """Each is a separate name for Python's tokenizer, and none is part of a string."""
-    template = resource("cloche.builtin.activators.python", "activate_this.py")
-    tokens = tokenize.generate_tokens(io.StringIO(template).readline)
+    tokens = tokenize.generate_tokens(io.StringIO(TEMPLATE).readline)
     slots = [token for token in tokens if "__CLOCHE_" in token.string]
 
-    ast.parse(template, feature_version=(3, 6))
-    assert len(slots) == template.count("__CLOCHE_")
+    ast.parse(TEMPLATE, feature_version=(3, 6))
+    assert len(slots) == TEMPLATE.count("__CLOCHE_")
     assert {token.type for token in slots} == {tokenize.NAME}
 
 

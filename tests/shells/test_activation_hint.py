@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cloche.builtin.plugin import cloche_activators
 from cloche.cli.user_shell import activation_command
 from cloche.model.interpreter import Host
-from cloche.shells.family import shell_of_program
+from cloche.plugins import load_object
+from cloche.shells import shell_of_program
 from cloche.testing.fakes import KINDS, fake_environment
 from cloche.testing.hostile import HOSTILE, directory_name
 from cloche.testing.shells import write_scripts
@@ -72,8 +74,8 @@ def make(directory: Path, name: str, program: str) -> Environment:
     assert shell is not None
     kind = next(kind for kind, one in KINDS.items() if one.os_name == os.name)
     environment = fake_environment(directory / name, KINDS[kind])
-    activator = __import__(f"cloche.builtin.activators.{shell.name}", fromlist=["activator"]).activator
-    write_scripts(activator.scripts(environment), environment)
+    implementations = {descriptor.name: descriptor.implementation for descriptor in cloche_activators()}
+    write_scripts(load_object(implementations[shell.name]).scripts(environment), environment)
     return environment
 
 

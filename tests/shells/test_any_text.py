@@ -70,9 +70,9 @@ POSIX = {
     "yash": ["yash", "--norcfile", "--noprofile", "-u"],
 }
 SHELLS = {
-    **{name: Shell(arguments, bash.activator, ". {script}", "activate") for name, arguments in POSIX.items()},
-    "fish": Shell(["fish", "--no-config"], fish.activator, "source {script}", "activate.fish"),
-    "tcsh": Shell(["tcsh", "-f"], csh.activator, "source {script}", "activate.csh", refused="\n"),
+    **{name: Shell(arguments, bash, ". {script}", "activate") for name, arguments in POSIX.items()},
+    "fish": Shell(["fish", "--no-config"], fish, "source {script}", "activate.fish"),
+    "tcsh": Shell(["tcsh", "-f"], csh, "source {script}", "activate.csh", refused="\n"),
 }
 
 PRINT_VARIABLES = "/usr/bin/printenv -0 VIRTUAL_ENV VIRTUAL_ENV_PROMPT PATH"
@@ -135,7 +135,7 @@ def test_a_shell_receives_directory_and_prompt_unchanged(place: Path, name: str,
 @example(places=HOSTILE_PAIRS)
 @examples(2)
 def test_powershell_receives_directory_and_prompt_unchanged(place: Path, places: list[tuple[str, str]]) -> None:
-    scripts = write(place, powershell.activator, places)
+    scripts = write(place, powershell, places)
     session = place / "session.ps1"
     tell = "$env:VIRTUAL_ENV, $env:VIRTUAL_ENV_PROMPT, $env:PATH"
     lines = [
@@ -185,7 +185,7 @@ def test_python_receives_directory_and_prompt_unchanged(place: Path, minor: str,
     for name, prompt in dict(places).items():
         root = place / "roots" / name.encode()[:80].decode(errors="ignore")
         (root / "bin").mkdir(parents=True, exist_ok=True)
-        (script,) = python.activator.scripts(describe(str(root), prompt))
+        (script,) = python.scripts(describe(str(root), prompt))
         (root / "bin" / script.name).write_bytes(script.text.encode())
         roots.append((str(root), prompt))
     roots = list(dict(roots).items())  # truncated names may be equal

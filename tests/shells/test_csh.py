@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloche.builtin.activators.csh import activator
+from cloche.builtin.activators import csh as activator
 from cloche.errors import Inexpressible
+from cloche.shells.template import resource
 from cloche.testing import Shell, activator_contract
 from cloche.testing.hostile import directory_name
 from tests.shells.driver import (
@@ -49,8 +50,10 @@ FULL = {
 }
 """A value for each variable that activation changes."""
 
+TEMPLATE = resource("cloche.builtin.activators", "csh/activate.csh")
+
 test_contract = activator_contract(
-    activator, Shell(("tcsh", "-f"), echo="printf %s {text}", activate="source {script}")
+    activator, Shell(("tcsh", "-f"), echo="printf %s {text}", activate="source {script}"), templates=[TEMPLATE]
 )
 
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloche.builtin.activators.fish import activator
+from cloche.builtin.activators import fish as activator
 from cloche.errors import Inexpressible
+from cloche.shells.template import resource
 from cloche.testing import Shell, activator_contract
 from cloche.testing.hostile import directory_name
 from tests.shells.driver import (
@@ -62,7 +63,11 @@ FULL = {
 }
 """A value for each variable that activation changes."""
 
-test_contract = activator_contract(activator, Shell(("fish",), echo="printf %s {text}", activate="source {script}"))
+TEMPLATE = resource("cloche.builtin.activators", "fish/activate.fish")
+
+test_contract = activator_contract(
+    activator, Shell(("fish",), echo="printf %s {text}", activate="source {script}"), templates=[TEMPLATE]
+)
 
 
 def source(scripts: Path) -> str:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloche.builtin.activators.bash import activator
+from cloche.builtin.activators import bash as activator
 from cloche.errors import Inexpressible
 from cloche.shells.template import resource
 from cloche.testing import Shell, activator_contract
@@ -89,7 +89,9 @@ FULL = {
 }
 """A value for each variable that activation changes."""
 
-test_contract = activator_contract(activator, Shell(("dash",), echo="printf %s {text}"))
+TEMPLATE = resource("cloche.builtin.activators", "bash/activate")
+
+test_contract = activator_contract(activator, Shell(("dash",), echo="printf %s {text}"), templates=[TEMPLATE])
 
 
 @pytest.fixture(params=SHELLS.values(), ids=SHELLS.keys())
@@ -593,7 +595,7 @@ def test_the_script_contains_the_path_once(tmp_path: Path) -> None:
 def test_shellcheck_accepts_the_script() -> None:
     done = subprocess.run(
         [require("shellcheck"), "--shell=sh", "-"],
-        input=resource("cloche.builtin.activators.bash", "activate"),
+        input=TEMPLATE,
         capture_output=True,
         text=True,
         check=False,

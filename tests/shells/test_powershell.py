@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloche.builtin.activators.powershell import activator
+from cloche.builtin.activators import powershell as activator
 from cloche.errors import Inexpressible
 from cloche.shells.template import resource
 from cloche.testing import Shell, activator_contract
@@ -47,9 +47,12 @@ SESSIONS = {
 """The first lines of a session, and the variables with which it starts."""
 
 
+TEMPLATE = resource("cloche.builtin.activators", "powershell/activate.ps1")
+
 test_contract = activator_contract(
     activator,
     Shell(("pwsh", "-NoLogo", "-NoProfile", "-File"), echo="[Console]::Write({text})", suffix=".ps1"),
+    templates=[TEMPLATE],
 )
 
 
@@ -461,16 +464,12 @@ def test_every_interpreter_is_supported() -> None:
 
 
 def test_slots_of_the_template_are_outside_quotes() -> None:
-    assert slots_in_quotes(resource("cloche.builtin.activators.powershell", "activate.ps1"), comment="#") == []
+    assert slots_in_quotes(TEMPLATE, comment="#") == []
 
 
 def test_the_script_calls_no_cmdlets_and_no_methods() -> None:
     """Cmdlets may be shadowed, and Constrained Language Mode forbids .NET methods and types."""
-    code = [
-        line
-        for line in resource("cloche.builtin.activators.powershell", "activate.ps1").splitlines()
-        if not line.lstrip().startswith("#")
-    ]
+    code = [line for line in TEMPLATE.splitlines() if not line.lstrip().startswith("#")]
     assert [line for line in code if "::" in line or ")." in line or "-Variable" in line or "-Item" in line] == []
 
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.builtin.activators import bash, batch, csh, fish, powershell, python
+from cloche.builtin.activators import bash, csh, fish, powershell, python
+from cloche.builtin.plugin import cloche_activators
 from cloche.model.value import replace
+from cloche.plugins import load_object
 from cloche.testing import Shell
 from cloche.testing.fakes import KINDS, fake_environment
 from cloche.testing.hostile import HOSTILE as NAMES
@@ -25,9 +27,7 @@ if TYPE_CHECKING:
 
     from cloche.plugins.hookspecs import Activator
 
-ACTIVATORS = {
-    module.__name__.rpartition(".")[2]: module.activator for module in (bash, batch, csh, fish, powershell, python)
-}
+ACTIVATORS = {descriptor.name: load_object(descriptor.implementation) for descriptor in cloche_activators()}
 
 
 def create_and_move(root: Path, activator: Activator, name: str = "env") -> Path:
@@ -62,9 +62,7 @@ def test_the_scripts_do_not_depend_on_the_path(name: str) -> None:
 
 def test_the_directory_can_have_any_name(shell: list[str], tmp_path: Path) -> None:
     """Nothing in the name runs, and the prompt is the name."""
-    roots = {
-        what: create_and_move(tmp_path / what, bash.activator, directory_name(name)) for what, name in HOSTILE.items()
-    }
+    roots = {what: create_and_move(tmp_path / what, bash, directory_name(name)) for what, name in HOSTILE.items()}
     say = f'{require("printf")} \'%s\\0%s\\0\' "$VIRTUAL_ENV" "$VIRTUAL_ENV_PROMPT"\ndeactivate\n'
     script = "".join(f". {shlex.quote(str(root))}/bin/activate\n{say}" for root in roots.values())
 
@@ -81,7 +79,7 @@ def test_the_directory_can_have_any_name(shell: list[str], tmp_path: Path) -> No
 def test_a_copy_can_have_any_name(arguments: list[str]) -> None:
     """In every POSIX-like shell with strict options, while the original exists."""
     require(arguments[0])
-    runner = Runner(bash.activator, Shell(tuple(arguments), echo="printf %s {text}"))
+    runner = Runner(bash, Shell(tuple(arguments), echo="printf %s {text}"))
     found, ran = runner.activate_hostile("relocatable", NAMES)
     assert {name: wrong for name, wrong in found.items() if wrong} == {}, ran.errors
     assert found.keys() == NAMES.keys()
@@ -111,7 +109,7 @@ def test_every_posix_shell_finds_the_environment(shell: list[str], way: str, tmp
     cwd, script = WAYS[way]
     if way == "without PATH" and shell[0] == "yash":
         pytest.skip("yash finds `[` through PATH only")
-    root = create_and_move(tmp_path / "real", bash.activator)
+    root = create_and_move(tmp_path / "real", bash)
     (root / "lib").mkdir()
     (tmp_path / "real" / "link").symlink_to("env/bin/activate")
     (tmp_path / "real" / "executables").symlink_to("env/bin")
@@ -124,7 +122,7 @@ def test_every_posix_shell_finds_the_environment(shell: list[str], way: str, tmp
 
 def test_a_logical_path_is_kept_if_the_shell_provides_it(tmp_path: Path) -> None:
     """bash, zsh and ksh93 keep symbolic links in the path; other shells use the physical path."""
-    root = create_and_move(tmp_path, bash.activator)
+    root = create_and_move(tmp_path, bash)
     (tmp_path / "linked").symlink_to(tmp_path)
     for name in ("bash", "zsh", "ksh93"):
         outcome = attempt(SHELLS[name], f"cd {shlex.quote(str(tmp_path / 'linked'))}\n. env/bin/activate\n{TELL}", root)
@@ -133,7 +131,7 @@ def test_a_logical_path_is_kept_if_the_shell_provides_it(tmp_path: Path) -> None
 
 def test_evaluated_text_is_an_error_that_changes_nothing(shell: list[str], tmp_path: Path) -> None:
     """The text is read by `eval`, so no shell can know its path."""
-    root = create_and_move(tmp_path, bash.activator)
+    root = create_and_move(tmp_path, bash)
     script = 'PATH=/usr/bin\nVIRTUAL_ENV=/outer\ns=$(cat bin/activate)\nf () { eval "$s"; }\nf || echo failed\n'
     outcome = attempt(shell, script + TELL + "unset s; unset -f f; set | grep ' *_.*VIRTUAL_' || :\n", root)
     assert outcome.stderr.startswith("cannot determine the path of this script; in this shell, type:\n")
@@ -142,13 +140,13 @@ def test_evaluated_text_is_an_error_that_changes_nothing(shell: list[str], tmp_p
 
 def test_a_variable_can_provide_the_path_of_the_script(shell: list[str], tmp_path: Path) -> None:
     """The message names the variable."""
-    root = create_and_move(tmp_path, bash.activator)
+    root = create_and_move(tmp_path, bash)
     script = 's=$(cat bin/activate)\nVIRTUAL_ENV_SCRIPT=$PWD/bin/activate\nf () { eval "$s"; }\nf\n'
     assert attempt(shell, script + TELL, root) == Outcome(0, f"{root}\nenv\n{root}/bin\n", "")
 
 
 def test_running_the_script_instead_of_sourcing_it_is_an_error(shell: list[str], tmp_path: Path) -> None:
-    root = create_and_move(tmp_path, bash.activator)
+    root = create_and_move(tmp_path, bash)
     done = subprocess.run(
         [require(shell[0]), *shell[1:], "bin/activate"], cwd=root, capture_output=True, text=True, check=False
     )
@@ -160,8 +158,8 @@ def test_an_explicit_prompt_is_kept(tmp_path: Path) -> None:
     root = tmp_path / "renamed"
     environment = replace(describe(str(tmp_path / "first"), "my project"), placement="relocatable")
     (root / "bin").mkdir(parents=True)
-    for module in (bash, fish, csh):
-        for script in module.activator.scripts(environment):
+    for activator in (bash, fish, csh):
+        for script in activator.scripts(environment):
             (root / "bin" / script.name).write_text(script.text)
     say = {"bash": ". bin/activate", "fish": "source bin/activate.fish", "tcsh": "source bin/activate.csh"}
     for name, options in (("bash", ["--norc"]), ("fish", ["--no-config"]), ("tcsh", ["-f"])):
@@ -170,7 +168,7 @@ def test_an_explicit_prompt_is_kept(tmp_path: Path) -> None:
 
 
 def test_shellcheck_accepts_the_script() -> None:
-    (script,) = bash.activator.scripts(replace(describe("/env", "env"), placement="relocatable", naming="directory"))
+    (script,) = bash.scripts(replace(describe("/env", "env"), placement="relocatable", naming="directory"))
     done = subprocess.run(
         [require("shellcheck"), "--shell=sh", "-"], input=script.text, capture_output=True, text=True, check=False
     )
@@ -194,7 +192,7 @@ FISH = {
 @pytest.mark.parametrize("way", FISH)
 def test_fish_finds_the_environment(way: str, tmp_path: Path) -> None:
     cwd, script = FISH[way]
-    root = create_and_move(tmp_path, fish.activator, "a dir\n")
+    root = create_and_move(tmp_path, fish, "a dir\n")
     (root / "lib").mkdir()
     (tmp_path / "env").symlink_to(root)
     (tmp_path / "link").symlink_to("env/bin/activate.fish")
@@ -206,7 +204,7 @@ def test_fish_finds_the_environment(way: str, tmp_path: Path) -> None:
 
 
 def test_fish_reports_that_text_was_piped(tmp_path: Path) -> None:
-    root = create_and_move(tmp_path, fish.activator)
+    root = create_and_move(tmp_path, fish)
     script = "set PATH /usr/bin\ncat bin/activate.fish | source\nor echo failed\necho $VIRTUAL_ENV $PATH\n"
     outcome = attempt(
         ["fish", "--no-config"],
@@ -235,7 +233,7 @@ CSH = {
 def test_csh_finds_the_environment(way: str, tmp_path: Path) -> None:
     """On Linux, from the open files of the process."""
     cwd, script = CSH[way]
-    root = create_and_move(tmp_path, csh.activator, "a $dir `id`!")
+    root = create_and_move(tmp_path, csh, "a $dir `id`!")
     (root / "lib").mkdir()
     (tmp_path / "env").symlink_to(root)
     (tmp_path / "link").symlink_to("env/bin/activate.csh")
@@ -250,7 +248,7 @@ def test_csh_finds_the_environment(way: str, tmp_path: Path) -> None:
 
 def test_csh_reports_that_the_path_is_unknown(tmp_path: Path) -> None:
     """In a subshell, whose process ID csh does not provide; the variable in the message helps there too."""
-    root = create_and_move(tmp_path, csh.activator)
+    root = create_and_move(tmp_path, csh)
     state = "alias; set | grep virtual; setenv | grep -E '^(VIRTUAL|PATH)'"
     plain = attempt(["tcsh", "-f"], f"{state}\n", root)
     outcome = attempt(["tcsh", "-f"], f"(source bin/activate.csh; {state})\n", root)
@@ -265,7 +263,7 @@ def test_csh_reports_that_the_path_is_unknown(tmp_path: Path) -> None:
 
 @pytest.mark.nightly
 def test_powershell_reports_that_text_was_evaluated(tmp_path: Path) -> None:
-    root = create_and_move(tmp_path, powershell.activator)
+    root = create_and_move(tmp_path, powershell)
     program = (
         "$before = Get-ChildItem env: | ForEach-Object { $_.Name + '=' + $_.Value }\n"
         "$text = [IO.File]::ReadAllText('bin/activate.ps1')\n"
@@ -285,7 +283,7 @@ def test_powershell_reports_that_text_was_evaluated(tmp_path: Path) -> None:
 
 
 def test_python_uses_the_new_name_of_the_directory(tmp_path: Path) -> None:
-    root = create_and_move(tmp_path, python.activator, "renamed")
+    root = create_and_move(tmp_path, python, "renamed")
     script = str(root / "bin" / "activate_this.py")
     program = f"import os, runpy; runpy.run_path({script!r}); print(os.environ['VIRTUAL_ENV_PROMPT'])"
     done = subprocess.run([require("python3"), "-c", program], capture_output=True, text=True, check=True)

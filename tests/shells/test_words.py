@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,14 +11,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from cloche.builtin.plugin import cloche_activators
 from cloche.errors import Inexpressible
-from cloche.shells import batch, plugin_shells
-from cloche.shells.family import BUILT_IN, MODULES, built_in_shells, shell_of_program, shells_in
+from cloche.plugins import load_object
+from cloche.shells import BUILT_IN, MODULES, batch, built_in_shells, plugin_shells, shell_of_program, shells_in
 from cloche.shells.words import Word, words_quoted_by
 from tests.tools import require
 
 if TYPE_CHECKING:
-    from cloche.shells.family import ShellFamily
+    from cloche.shells import ShellFamily
 
 SHELLS = {"/".join((shell.name, *shell.programs)): shell for shell in built_in_shells() if shell.name != "batch"}
 """The built-in shells by the name of the test case, except for batch files, which contain words only in some places."""
@@ -184,7 +184,7 @@ def test_each_shell_has_the_name_of_its_activator() -> None:
 def test_the_first_script_of_each_shell_is_that_of_its_activator(shell: ShellFamily) -> None:
     from cloche.testing.fakes import KINDS, fake_environment
 
-    __import__(f"cloche.builtin.activators.{shell.name}")
-    activator = sys.modules[f"cloche.builtin.activators.{shell.name}"].activator
+    implementations = {descriptor.name: descriptor.implementation for descriptor in cloche_activators()}
+    activator = load_object(implementations[shell.name])
     environment = fake_environment("/env", next(iter(KINDS.values())))
     assert shell.script_names[0] in [script.name for script in activator.scripts(environment)]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cloche.plugins import Source
 from cloche.plugins.entry_points import InstalledPlugins
-from cloche.plugins.guard import Source
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from cloche.cli import report
 from cloche.cli.commands import COMMANDS
+from cloche.cli.create import build_request
 from cloche.cli.parser import options_of, parse_arguments
-from cloche.cli.request import build_request
 from cloche.cli.settings import Settings, read_sources, resolve_settings
 from cloche.discovery import base_interpreter, probe
 from cloche.discovery.build_details import read_build_details
@@ -28,7 +28,7 @@ from cloche.discovery.cache import ProbeCache, executable_fingerprint
 from cloche.discovery.project import find_project_request, requires_python
 from cloche.errors import ClocheError, SeedError, UsageError
 from cloche.model.interpreter import Host
-from cloche.model.request import Request
+from cloche.model.plan import Request
 from cloche.model.spec import IMPLEMENTATIONS, MACHINES, InterpreterSpec
 from cloche.plugins.entry_points import find_sources
 from cloche.plugins.registry import load_sources

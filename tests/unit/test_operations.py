@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from cloche import fs
 from cloche.apply.executor import StagingTree, perform_operations
 from cloche.apply.file_list import FileList, format_file_list
-from cloche.fs import files
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Write
 
 
@@ -123,6 +123,6 @@ def test_existing_entries_are_neither_followed_nor_overwritten(staging, tmp_path
 
 def test_partial_writes_are_continued(staging, monkeypatch):
     write = os.write
-    monkeypatch.setattr(files.os, "write", lambda descriptor, data: write(descriptor, bytes(data[:3])))
+    monkeypatch.setattr(fs.os, "write", lambda descriptor, data: write(descriptor, bytes(data[:3])))
     perform_operations([Write("file", b"all of it")], staging, "auto")
     assert Path(staging.root, "file").read_text() == "all of it"

@@ -15,14 +15,14 @@ from cloche.model.distribution import EntryPoint, Image
 from cloche.model.environment import Script
 from cloche.model.interpreter import Host
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
-from cloche.model.request import EnvironmentSpec, Target, Wanted
+from cloche.model.plan import EnvironmentSpec, Target, Wanted
 from cloche.model.value import fields, replace
 from cloche.planning.destination import absolute_path
 from cloche.planning.layout import layout_of
 from cloche.planning.plan_at import plan_at
 from cloche.planning.resolve import resolve
+from cloche.plugins import Source
 from cloche.plugins.components import Component
-from cloche.plugins.guard import Source
 from cloche.plugins.registry import Registry, load_sources
 from tests.recorded import RECORDED_NAMES, recorded_interpreter
 

@@ -8,7 +8,7 @@ import pytest
 
 from cloche.lifecycle.recorded_command import recorded_destination, replace_interpreter
 from cloche.model.interpreter import Host
-from cloche.model.request import Wanted
+from cloche.model.plan import Wanted
 from cloche.planning.pyvenv_cfg import quote_word, seed_options
 
 

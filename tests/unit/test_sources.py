@@ -9,13 +9,14 @@ import sys
 import pytest
 
 from cloche.cli.commands import COMMANDS
+from cloche.cli.create import build_request
 from cloche.cli.parser import parse_arguments
-from cloche.cli.request import build_request
-from cloche.cli.settings import read_sources, resolve_settings, split_values
+from cloche.cli.setting_values import split_values
+from cloche.cli.settings import read_sources, resolve_settings
 from cloche.errors import UsageError
 from cloche.model.interpreter import Host
 from cloche.model.options import Option
-from cloche.model.request import Wanted
+from cloche.model.plan import Wanted
 
 
 @pytest.fixture

@@ -14,8 +14,7 @@ import platformdirs
 import pytest
 
 from cloche.errors import ClocheError
-from cloche.store import KINDS, Store
-from cloche.store.directories import cache_directory, config_directory
+from cloche.store import KINDS, Store, cache_directory, config_directory
 from cloche.testing.fakes import fake_host
 from tests.distributions import host_with_home
 from tests.tools import skip_missing

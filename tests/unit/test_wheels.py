@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.errors import SeedError, UsageError
-from cloche.model.request import Wanted
+from cloche.model.plan import Wanted
 from cloche.model.value import replace
 from cloche.store import Store
 from cloche.store.requirements import Requirement, parse_requirement, parse_requirements
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cloche.model.interpreter import Interpreter
-    from cloche.model.request import Network
+    from cloche.model.plan import Network
     from cloche.store.distributions import Distribution
 
 

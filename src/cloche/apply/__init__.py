@@ -2,7 +2,7 @@
 
 `apply` reads as the table of contents of this package:
 
-1. open a *transaction*, which owns a *staging* directory and defers *signals*;
+1. open a *transaction*, which owns a *staging* directory and defers signals;
 2. stage: the *executor* performs the operations in an empty staging tree;
 3. commit: put that tree in place by a rename, an *exchange*, or a *merge* that keeps a *journal*;
 4. verify: check the result, and revert the commit if the check fails;

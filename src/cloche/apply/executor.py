@@ -10,7 +10,7 @@ import errno
 import os
 
 from cloche.errors import ClocheError
-from cloche.fs.files import DIRECTORY, NEW_FILE, copy_file, open_for_reading, paths_in, write_all
+from cloche.fs import DIRECTORY, NEW_FILE, copy_file, open_for_reading, paths_in, write_all
 from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Remove, Rewrite, Run, SetMode, Write
 from cloche.model.value import TYPE_CHECKING
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cloche.errors import ClocheError
-from cloche.fs.files import paths_in, read_regular_file
+from cloche.fs import paths_in, read_regular_file
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:

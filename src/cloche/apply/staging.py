@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cloche.fs.files import list_names
+from cloche.fs import list_names
 from cloche.fs.locks import try_lock_directory
 
 SLOTS = 16

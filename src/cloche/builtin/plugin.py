@@ -55,13 +55,12 @@ def cloche_seeders() -> list[Descriptor]:
 
 @hookimpl
 def cloche_activators() -> list[Descriptor]:
-    return descriptors(
-        "activators",
-        "activator",
-        ("bash", "bash, sh, dash, ksh, mksh and zsh"),
-        ("batch", "the Windows command prompt"),
-        ("csh", "csh and tcsh"),
-        ("fish", "fish"),
-        ("powershell", "PowerShell on all systems"),
-        ("python", "a running Python process"),
-    )
+    activators = f"{PACKAGE}.activators"
+    return [
+        Descriptor("bash", f"{activators}:bash", "bash, sh, dash, ksh, mksh and zsh"),
+        Descriptor("batch", f"{activators}.batch:activator", "the Windows command prompt"),
+        Descriptor("csh", f"{activators}:csh", "csh and tcsh"),
+        Descriptor("fish", f"{activators}:fish", "fish"),
+        Descriptor("powershell", f"{activators}:powershell", "PowerShell on all systems"),
+        Descriptor("python", f"{activators}:python", "a running Python process"),
+    ]

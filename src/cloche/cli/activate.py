@@ -10,7 +10,7 @@ from cloche.errors import DestinationError, Inexpressible, UsageError
 from cloche.lifecycle.activation_scripts import shells_of_plugins
 from cloche.lifecycle.reader import read_environment
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells.family import MODULES, built_in_shells, shell_of_program, shell_with_program
+from cloche.shells import MODULES, built_in_shells, shell_of_program, shell_with_program
 from cloche.shells.plugin_shells import DISTRIBUTIONS
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host
     from cloche.session import Session
-    from cloche.shells.family import ShellFamily
+    from cloche.shells import ShellFamily
 
 UNSET = ("PYTHONHOME",)
 """Variables that activation removes."""

@@ -7,8 +7,7 @@ from cloche.cli.info import human_size
 from cloche.discovery import cache as probes
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.planning import plan_cache
-from cloche.store import maintenance
-from cloche.store.directories import cache_directory
+from cloche.store import cache_directory, maintenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,10 +6,8 @@ The parser, help, completion, variables, config files and the reference pages al
 from __future__ import annotations
 
 from cloche.model.options import Option
-from cloche.model.value import TYPE_CHECKING, value
-
-if TYPE_CHECKING:
-    from cloche.model.options import Kind
+from cloche.model.value import value
+from cloche.plugins import load_object
 
 
 @value
@@ -21,7 +19,7 @@ class CommandSpec:
     """What it does, as a lower-case fragment."""
     implementation: str
     """`"package.module:attribute"` of a function that takes an `Invocation` and returns an exit code."""
-    options: tuple[Option, ...] = ()
+    own_options: tuple[Option, ...] = ()
     operands: str = ""
     """The operands, as help shows them: `DEST`, `[SPEC]`, `ENV...`."""
     min_operands: int = 0
@@ -32,8 +30,15 @@ class CommandSpec:
     """The name of the words after `--`, which are passed on unchanged: `CMD`."""
     choices: tuple[str, ...] = ()
     """The allowed values of the first operand; empty for any."""
-    inherited_options: tuple[Option, ...] = ()
-    """Options of other commands that the command reads from variables and config files."""
+    inherits: str = ""
+    """The command whose options it also reads from variables and config files."""
+    aliases: str = ""
+    """`"package.module:attribute"` of another tool's spellings, which are loaded when one is used."""
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """Every option that only this command has, including the aliases."""
+        return self.own_options + load_object(self.aliases) if self.aliases else self.own_options
 
 
 COMMON = (
@@ -88,57 +93,19 @@ CREATE = (
     Option("dry-run", "print the plan, but change nothing", "flag", group="output", sources="argv"),
 )
 
-
-def _alias(
-    name: str, meaning: str, metavar: str = "", *, of: str = "", implies: tuple[tuple[str, str], ...] = ()
-) -> Option:
-    """Return an option in another tool's spelling; it takes a value if `metavar` is given."""
-    kind: Kind = "flag" if not metavar else "list" if of == "find-links" else "text"
-    group = "spellings of virtualenv"
-    return Option(name, meaning, kind, metavar, group=group, alias_of=of, implies=implies, hidden=True)
-
-
-VIRTUALENV = (
-    _alias("without-pip", "same as --no-seed", implies=(("no-seed", "true"),)),
-    _alias("copies", "same as --creator copy", implies=(("creator", "copy"),)),
-    _alias("always-copy", "same as --creator copy", implies=(("creator", "copy"),)),
-    _alias("symlinks", "same as --creator symlink", implies=(("creator", "symlink"),)),
-    _alias("extra-search-dir", "same as --find-links", "DIR", of="find-links"),
-    _alias("setuptools", "the version of setuptools to install", "VERSION"),
-    _alias("wheel", "the version of wheel to install", "VERSION"),
-    _alias("no-pip", "do not install pip"),
-    _alias("no-setuptools", "do not install setuptools (the default)"),
-    _alias("no-wheel", "do not install wheel (the default)"),
-    _alias("never-download", "same as --no-download", implies=(("no-download", "true"),)),
-    _alias("app-data", "same as --cache-dir", "DIR", of="cache-dir"),
-    _alias("read-only-app-data", "same as --read-only-cache", implies=(("read-only-cache", "true"),)),
-    _alias("symlink-app-data", "same as --link-mode symlink", implies=(("link-mode", "symlink"),)),
-    _alias("with-traceback", "same as --traceback", implies=(("traceback", "true"),)),
-    _alias("reset-app-data", "no effect: `cloche cache clear` empties the cache"),
-    _alias("no-periodic-update", "no effect: nothing is updated in the background"),
-    _alias("upgrade-embed-wheels", "no effect: no wheels are embedded"),
-    _alias("discovery", "no effect: there is only one discovery method", "NAME"),
-    _alias("venv-redirect", "no effect: a plugin provides redirect files"),
-    _alias("no-venv-redirect", "no effect: a plugin provides redirect files"),
-)
-
-COMMON_ALIASES = tuple(
-    alias
-    for alias in VIRTUALENV
-    for option in COMMON
-    if option.name in (alias.alias_of, *(implied for implied, _ in alias.implies))
-)
-"""The spellings of virtualenv for common options. Every command accepts them in variables and config files."""
-
-INEFFECTIVE = frozenset(
-    ("reset-app-data", "no-periodic-update", "upgrade-embed-wheels", "discovery", "venv-redirect", "no-venv-redirect")
-)
-"""Options that are accepted for compatibility and ignored."""
-
 COMMANDS = {
     command.name: command
     for command in (
-        CommandSpec("create", "create an environment", "cloche.cli.create:create", CREATE + VIRTUALENV, "DEST", 1, 1),
+        CommandSpec(
+            "create",
+            "create an environment",
+            "cloche.cli.create:create",
+            CREATE,
+            "DEST",
+            1,
+            1,
+            aliases="cloche.cli.virtualenv_options:VIRTUALENV",
+        ),
         CommandSpec(
             "pythons",
             "list the interpreters that can be found, and why others are not used",
@@ -147,7 +114,7 @@ COMMANDS = {
             "[SPEC]",
             0,
             1,
-            inherited_options=CREATE,
+            inherits="create",
         ),
         CommandSpec(
             "info", "describe an environment, whichever tool created it", "cloche.cli.info:info", (), "ENV", 1, 1
@@ -248,7 +215,7 @@ COMMANDS = {
             0,
             1,
             choices=("show",),
-            inherited_options=CREATE + VIRTUALENV,
+            inherits="create",
         ),
         CommandSpec(
             "completion",

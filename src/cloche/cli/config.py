@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cloche.cli import report
 from cloche.cli.settings import Settings, nearest_file, user_file
 from cloche.model.value import value
-from cloche.store.directories import cache_directory
+from cloche.store import cache_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

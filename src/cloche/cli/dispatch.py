@@ -12,7 +12,7 @@ from cloche.cli.invocation import Invocation
 from cloche.cpython import signal
 from cloche.errors import ClocheError, PluginError, reason_of
 from cloche.model.value import TYPE_CHECKING
-from cloche.plugins.guard import describe_exception, load_object
+from cloche.plugins import describe_exception, load_object
 from cloche.session import current_host
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Literal
 
-    from cloche.plugins.guard import Source
+    from cloche.plugins import Source
 
 
 def run_command(argv: Sequence[str], started: float) -> int:

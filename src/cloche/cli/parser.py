@@ -64,7 +64,7 @@ class ParsedArguments:
 def parse_arguments(argv: Sequence[str], commands: Mapping[str, CommandSpec] = COMMANDS) -> ParsedArguments:
     """Parse a command line; options may come before or after operands."""
     command, is_named = commands["create"], False
-    table = options_by_spelling(options_of(command))
+    table = options_by_spelling((*command.own_options, *COMMON))
     given: dict[str, list[str]] = {}
     leading: dict[str, tuple[str, ...]] = {}
     operands: list[str] = []
@@ -79,6 +79,8 @@ def parse_arguments(argv: Sequence[str], commands: Mapping[str, CommandSpec] = C
             rest = queue[::-1]
             break
         if is_option(word):
+            if command.aliases and split_option(word)[0] not in table:
+                table = options_by_spelling(options_of(command))
             try:
                 if not parse_option(word, queue, table, given):
                     has_operand = "=" not in word and bool(queue) and queue[-1] != "--" and not is_option(queue[-1])
@@ -87,7 +89,7 @@ def parse_arguments(argv: Sequence[str], commands: Mapping[str, CommandSpec] = C
                 problem = problem or error
         elif word in commands and not (is_named or operands or unknown):
             command, is_named = commands[word], True
-            table = options_by_spelling(options_of(command))
+            table = options_by_spelling(options_of(command) if given else (*command.own_options, *COMMON))
             misplaced = [name for name in given if f"--{name}" not in table]
             if misplaced and not problem:
                 problem = unknown_option(f"--{misplaced[0]}", table, command)

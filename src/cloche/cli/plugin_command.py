@@ -7,15 +7,15 @@ from cloche.cli.commands import CommandSpec
 from cloche.cli.settings import plugin_blocklist, resolve_settings
 from cloche.errors import ClocheError, PluginError, UsageError
 from cloche.model.value import TYPE_CHECKING, replace
-from cloche.plugins.guard import describe_exception
+from cloche.plugins import describe_exception
 from cloche.plugins.registry import load_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloche.cli.invocation import Invocation
+    from cloche.plugins import Source
     from cloche.plugins.components import Component
-    from cloche.plugins.guard import Source
 
 OURS = frozenset(("no-plugin", "no-plugins", "traceback"))
 """Options of cloche that may come before a plugin's command."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from cloche.cli import report
-from cloche.model.request import EnvironmentSpec
+from cloche.model.plan import EnvironmentSpec
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:

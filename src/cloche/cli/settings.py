@@ -6,19 +6,20 @@ The first source that sets an option wins. An unknown name causes a warning, whi
 from __future__ import annotations
 
 import os
-import sys
 
 from cloche.cli import report
-from cloche.cli.commands import COMMANDS, COMMON, COMMON_ALIASES
+from cloche.cli.commands import COMMANDS, COMMON
 from cloche.errors import ClocheError, UsageError, reason_of
-from cloche.fs.files import read_at_most
+from cloche.fs import read_at_most
 from cloche.model.value import TYPE_CHECKING, replace, value
-from cloche.plugins.guard import blocked_names
+from cloche.plugins import blocked_names
 from cloche.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from typing import Literal
 
+    from cloche.cli.commands import CommandSpec
     from cloche.cli.parser import ParsedArguments
     from cloche.model.interpreter import Host
     from cloche.model.options import Option
@@ -30,23 +31,6 @@ OTHER_VARIABLES = frozenset(("CLOCHE_DISABLE_PLUGINS", "CLOCHE_CONFIG_FILE", "CL
 
 OTHER_KEYS = frozenset(("replace",))
 """Keys of config files that are not options; `replace` lists the built-ins that plugins may replace."""
-
-SETTABLE = frozenset(
-    option.name for command in COMMANDS.values() for option in command.options if option.sources == "all"
-)
-"""Options of any command that variables and files may set; they are never reported as unknown."""
-
-ONLY_ARGUMENTS = frozenset(
-    option.name
-    for command in COMMANDS.values()
-    for option in (*COMMON, *command.options)
-    if option.sources == "argv" and option.name not in SETTABLE
-)
-"""Options that only the command line may set."""
-
-TRUE = frozenset(("1", "true", "yes", "on"))
-FALSE = frozenset(("0", "false", "no", "off", ""))
-COUNTS = frozenset("0123456789")
 
 OPPOSITES = {"download": "no-download", "no-download": "download"}
 """Flags that contradict each other: in a stronger source, one overrides the other in weaker ones."""
@@ -98,11 +82,10 @@ class UnknownSetting:
 class Settings:
     """The settings by option name, and those that are unknown or invalid."""
 
+    command: CommandSpec
     chosen: Mapping[str, Setting]
     replacements: Mapping[str, str] = {}
     """Built-ins by name, and the plugin's component that may replace each."""
-    options: Mapping[str, Option] = {}
-    """The options that variables and files may set."""
     plugin_options: tuple[Option, ...] = ()
     """Options that plugins declare, if plugins were loaded."""
     unknown: tuple[UnknownSetting, ...] = ()
@@ -123,6 +106,15 @@ class Settings:
         return self.last(name) == "true"
 
     @property
+    def options(self) -> dict[str, Option]:
+        """The options that variables and files may set, by name."""
+        from cloche.cli.virtualenv_options import common_aliases
+
+        inherited = COMMANDS[self.command.inherits].options if self.command.inherits else ()
+        options = (*self.command.options, *inherited, *COMMON, *common_aliases(), *self.plugin_options)
+        return {option.name: option for option in options if option.sources == "all"}
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         return (*self.ignored, *(unknown_setting_warning(setting, self.options) for setting in self.unknown))
 
@@ -134,10 +126,13 @@ class Settings:
 
 def resolve_settings(arguments: ParsedArguments, sources: Sources) -> Settings:
     """Combine the command line with the other sources into the settings of a command."""
-    command = arguments.command
-    candidates = (*command.options, *command.inherited_options, *COMMON, *COMMON_ALIASES)
-    options = {option.name: option for option in candidates if option.sources == "all"}
     chosen = {name: Setting(values, "command line") for name, values in arguments.given.items()}
+    settings = Settings(arguments.command, chosen, ignored=sources.warnings)
+    if not sources.found:
+        return settings
+    from cloche.cli.setting_values import parse_replacements
+
+    options = settings.options
     replacements: dict[str, str] = {}
     unknown: list[UnknownSetting] = []
     problems: dict[str, UsageError] = {}
@@ -150,11 +145,17 @@ def resolve_settings(arguments: ParsedArguments, sources: Sources) -> Settings:
                     replacements.update(parse_replacements(given, source.origin))
                 elif name in options:
                     record_setting(chosen, options[name], key, given, source, before)
-                elif name not in SETTABLE:
+                elif not is_option_name(name, "all"):
                     unknown.append(UnknownSetting(name, key, given, source))
             except UsageError as error:
                 problems.setdefault(name, error)
-    return Settings(chosen, replacements, options, unknown=tuple(unknown), problems=problems, ignored=sources.warnings)
+    return replace(settings, chosen=chosen, replacements=replacements, unknown=tuple(unknown), problems=problems)
+
+
+def is_option_name(name: str, sources: Literal["all", "argv"]) -> bool:
+    """Return whether any command has an option of this name that can be set in these sources."""
+    options = (option for command in COMMANDS.values() for option in (*COMMON, *command.options))
+    return any(option.name == name and option.sources == sources for option in options)
 
 
 def accept_settings(settings: Settings, options: Sequence[Option], arguments: ParsedArguments) -> Settings:
@@ -162,14 +163,14 @@ def accept_settings(settings: Settings, options: Sequence[Option], arguments: Pa
 
     :raises UsageError: a variable or a config file gives one of them an invalid value.
     """
-    known = {**settings.options, **{option.name: option for option in options if option.sources == "all"}}
+    known = replace(settings, plugin_options=tuple(options)).options
     given = {name: Setting(values, "command line") for name, values in arguments.given.items()}
     chosen = {**settings.chosen, **given}
     for setting in settings.unknown:
         if setting.name in known:
             record_setting(chosen, known[setting.name], setting.key, setting.given, setting.source, frozenset(chosen))
     unknown = tuple(setting for setting in settings.unknown if setting.name not in known)
-    return replace(settings, chosen=chosen, options=known, plugin_options=tuple(options), unknown=unknown)
+    return replace(settings, chosen=chosen, plugin_options=tuple(options), unknown=unknown)
 
 
 def record_setting(
@@ -182,6 +183,8 @@ def record_setting(
     """
     if option.name in before or OPPOSITES.get(option.name) in before or (source.is_variable and not given):
         return
+    from cloche.cli.setting_values import parse_values
+
     where = f"`{source.origin}`" if source.is_variable else f"`{key}` in {source.origin}"
     enter_setting(chosen, option, Setting(parse_values(option, given, where), source.origin), before)
 
@@ -270,8 +273,10 @@ def read_files(host: Host, warnings: list[str]) -> Iterator[Source]:
     project = nearest_file(host.cwd, "pyproject.toml")
     for path, keys in ((project, ("tool", "cloche")), (user_file(host), ())):
         content = read_config_file(path, warnings) if path else b""
-        if keys and b"cloche" not in content:  # most projects have no `tool.cloche`: skip the parsing
+        if not content or (keys and b"cloche" not in content):  # most projects have no `tool.cloche`: skip the parsing
             continue
+        from cloche.cli.setting_values import parse_config_table
+
         if table := parse_config_table(content, path, keys, warnings):
             yield Source(path, table)
 
@@ -291,7 +296,7 @@ def user_file(host: Host) -> str:
     """Return the path of the user's config file: `CLOCHE_CONFIG_FILE`, or the default path; empty if it is unknown."""
     if named := host.environ.get("CLOCHE_CONFIG_FILE"):
         return named
-    from cloche.store.directories import config_directory
+    from cloche.store import config_directory
 
     directory = config_directory(host)
     return os.path.join(directory, "config.toml") if directory else ""
@@ -319,105 +324,11 @@ def reason_unreadable(path: str) -> str:
     return "it cannot be read"
 
 
-def parse_config_table(content: bytes, path: str, keys: tuple[str, ...], warnings: list[str]) -> dict[str, object]:
-    """Return one table of a TOML file, empty if it does not exist; warn if the file cannot be parsed."""
-    if not content:
-        return {}
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        table: object = tomllib.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        warnings.append(f"`{path}` is ignored: it is not UTF-8 (at line {line})")
-        return {}
-    except RecursionError:
-        warnings.append(f"`{path}` is ignored: it is nested too deeply")
-        return {}
-    except ValueError as error:
-        warnings.append(f"`{path}` is ignored: {reason_of(error)}")
-        return {}
-    for key in keys:
-        table = table.get(key, {}) if isinstance(table, dict) else {}
-    if isinstance(table, dict):
-        return table
-    warnings.append(f"`{'.'.join(keys)}` in {path} is ignored: it is not a table")
-    return {}
-
-
-# Values
-
-
-def parse_values(option: Option, given: object, where: str) -> tuple[str, ...]:
-    """Convert a source's value of an option to strings, as if they were given on the command line.
-
-    :raises UsageError: the value is invalid.
-    """
-    if option.kind in ("flag", "count"):
-        if option.kind == "count" and str(given) in COUNTS:
-            return ("true",) * int(str(given))
-        word = str(given).lower()
-        if word not in TRUE | FALSE:
-            raise UsageError(f"{where} must be true or false, not `{given}`")
-        return ("true" if word in TRUE else "false",)
-    if isinstance(given, str):
-        values = split_values(given, option) if option.kind == "list" else (given,)
-    elif isinstance(given, list) and all(isinstance(text, str) for text in given) and option.kind in ("list", "words"):
-        values = tuple(given) if option.kind == "list" else (",".join(given),)
-    elif isinstance(given, int) and not isinstance(given, bool) and option.kind in ("text", "list"):
-        values = (str(given),)
-    else:
-        quotes = "; without quotes, 3.10 is 3.1" if isinstance(given, float) else ""
-        raise UsageError(
-            f"invalid value {given!r} for {where}", hint=f"`{option.name}` takes {describe_kind(option)}{quotes}"
-        )
-    for text in values:
-        if option.is_path and not text.strip():
-            raise UsageError(f"{where} must not be blank", hint=f"`{option.name}` takes a path")
-        if option.choices and text not in option.choices:
-            raise UsageError(f"invalid value `{text}` for {where}", hint=f"choose one of {', '.join(option.choices)}")
-    return values
-
-
-def describe_kind(option: Option) -> str:
-    return "a string" if option.kind == "text" else "a string or a list of strings"
-
-
-def split_values(text: str, option: Option) -> tuple[str, ...]:
-    """Return the values in a variable: one per line, or separated by commas; paths are separated as in PATH.
-
-    A comma before an operator does not separate: `>=3.10,<3.13` is one value.
-    """
-    if "\n" in text:
-        return tuple(line.strip() for line in text.split("\n") if line.strip())
-    if option.is_path:
-        return tuple(part for part in text.split(os.pathsep) if part)
-    parts: list[str] = []
-    for part in text.split(","):
-        if parts and part.strip()[:1] in ("<", ">", "=", "!", "~"):
-            parts[-1] += f",{part.strip()}"
-        elif part.strip():
-            parts.append(part.strip())
-    return tuple(parts)
-
-
-def parse_replacements(given: object, origin: str) -> dict[str, str]:
-    """Return `replace = ["bash=acme"]` as a mapping.
-
-    :raises UsageError: `given` is not a list of `BUILT-IN=NAME`.
-    """
-    if not isinstance(given, list) or not all(isinstance(pair, str) and "=" in pair for pair in given):
-        raise UsageError(f"`replace` in {origin} must be a list of `BUILT-IN=NAME`")
-    return {built_in.strip(): name.strip() for built_in, _, name in (pair.partition("=") for pair in given)}
-
-
 def unknown_setting_warning(unknown: UnknownSetting, options: Mapping[str, Option]) -> str:
     """Return the warning about an unknown name, which suggests the closest known name."""
     is_variable, origin = unknown.source.is_variable, unknown.source.origin
     where = f"`{origin}`" if is_variable else f"`{unknown.key}` in {origin}"
-    if unknown.name in ONLY_ARGUMENTS:
+    if is_option_name(unknown.name, "argv"):
         return f"{where} has no effect: `--{unknown.name}` works only on the command line"
     from difflib import get_close_matches
 

@@ -7,8 +7,8 @@ import os
 from cloche.cli.report import print_warnings, relative_path
 from cloche.errors import ClocheError, Inexpressible
 from cloche.model.value import TYPE_CHECKING
-from cloche.plugins.guard import call_component, load_object
-from cloche.shells.family import BUILT_IN, MODULES, programs_of, shell_of_activator, shell_of_program
+from cloche.plugins import call_component, load_object
+from cloche.shells import BUILT_IN, MODULES, programs_of, shell_of_activator, shell_of_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host
     from cloche.model.plan import ChosenComponent, Result
-    from cloche.shells.family import ShellFamily
+    from cloche.shells import ShellFamily
 
     T = TypeVar("T")
 

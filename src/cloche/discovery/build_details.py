@@ -9,7 +9,7 @@ import json
 import os
 
 from cloche.discovery.serialization import RELEASE_LEVELS
-from cloche.fs.files import read_at_most
+from cloche.fs import read_at_most
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import sys
 
 from cloche.cpython import keyed_hash
 from cloche.discovery import serialization
-from cloche.fs.files import read_regular_file, replace_file
+from cloche.fs import read_regular_file, replace_file
 from cloche.fs.inputs import matching_variables
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.shells.template import resource

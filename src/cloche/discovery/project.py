@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cloche.fs.files import read_at_most
+from cloche.fs import read_at_most
 from cloche.fs.inputs import UNRECORDED
 from cloche.model.value import TYPE_CHECKING
 

@@ -14,7 +14,7 @@ from cloche.discovery.cache import ProbeResult, executable_fingerprint
 from cloche.model.interpreter import Candidate
 from cloche.model.spec import ANY
 from cloche.model.value import TYPE_CHECKING, replace, value
-from cloche.plugins.guard import describe_exception
+from cloche.plugins import describe_exception
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

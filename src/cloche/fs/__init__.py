@@ -1,1 +1,159 @@
-"""Read and write regular files, compute their checksums, record the inputs of a decision, and take locks."""
+"""Read and write regular files, without blocking on a FIFO and without leaving half-written files.
+
+The modules compute checksums of files, record the inputs of a decision, and take locks.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from cloche.model.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import BinaryIO
+
+DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+REGULAR = 0o100000 >> 12
+"""Type of a regular file in the upper bits of its mode."""
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write all of `content`; `os.write` may write only a part of it."""
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def open_for_reading(path: str, directory: int | None = None, *, more: int = 0) -> int:
+    """Return a descriptor to read a file from. The access time of our own files is kept, and a FIFO does not block."""
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | more
+    try:
+        return os.open(path, flags | getattr(os, "O_NOATIME", 0), dir_fd=directory)
+    except PermissionError:  # on Linux, only the owner of a file may use `O_NOATIME`
+        return os.open(path, flags, dir_fd=directory)
+
+
+def list_names(directory: str) -> list[str]:
+    """Return the names of the entries of a directory, sorted; none if it cannot be read."""
+    try:
+        return sorted(os.listdir(directory))
+    except OSError:
+        return []
+
+
+def paths_in(paths: Sequence[str], root: str, directory: int | None) -> Sequence[str]:
+    """Return paths below `root` for system calls: relative if `directory` is a descriptor of `root`, else absolute.
+
+    System calls with paths relative to a descriptor are 25 % faster.
+    """
+    return paths if directory is not None else [os.path.join(root, path) for path in paths]
+
+
+def read_regular_file(path: str) -> bytes:
+    """Return the content of a regular file; a symbolic link is not followed.
+
+    :raises OSError: the file cannot be read, or is not a regular file.
+    """
+    descriptor = open_for_reading(path, more=getattr(os, "O_NOFOLLOW", 0))
+    try:
+        status = os.fstat(descriptor)
+        if status.st_mode >> 12 != REGULAR:
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        pieces = []
+        while piece := os.read(descriptor, status.st_size + 1):
+            pieces.append(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    finally:
+        os.close(descriptor)
+
+
+def open_regular_file(path: str) -> BinaryIO:
+    """Open a regular file, or a link to one, for reading bytes.
+
+    :raises OSError: the file cannot be opened, or is not a regular file: a FIFO, a device, a directory.
+    """
+    descriptor = open_for_reading(path)
+    if os.fstat(descriptor).st_mode >> 12 != REGULAR:
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return open(descriptor, "rb")
+
+
+def read_at_most(path: str, limit: int) -> bytes | None:
+    """Return at most `limit` bytes of a file; None if it cannot be read or is not a regular file."""
+    try:
+        descriptor = open_for_reading(path)
+    except OSError:
+        return None
+    try:
+        if os.fstat(descriptor).st_mode >> 12 != REGULAR:
+            return None
+        pieces = []
+        while limit > 0 and (piece := os.read(descriptor, min(limit, 1 << 20))):
+            pieces.append(piece)
+            limit -= len(piece)
+        return b"".join(pieces)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def replace_file(path: str, content: bytes) -> None:
+    """Write a private file atomically and replace what exists at `path`; a link is replaced, not followed.
+
+    :raises OSError: a system call failed; an existing file is unchanged.
+    """
+    temporary = f"{path}.new"
+    try:
+        descriptor = os.open(temporary, NEW_FILE, 0o600)
+    except FileExistsError:
+        # A killed run left it, or another run is writing it, which then renames our file instead of its own.
+        os.unlink(temporary)
+        descriptor = os.open(temporary, NEW_FILE, 0o600)
+    try:
+        try:
+            write_all(descriptor, content)
+        finally:
+            os.close(descriptor)
+        try:
+            os.replace(temporary, path)
+        except IsADirectoryError:
+            from shutil import rmtree
+
+            rmtree(path)
+            os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def copy_file(
+    source: str, target: str, source_directory: int | None = None, target_directory: int | None = None
+) -> None:
+    """Copy content, permission bits and modification time (which keeps bytecode valid) to a new file.
+
+    The copy is writable: files of an image are read-only because environments share them, but a copy is not shared.
+    """
+    reading = open_for_reading(source, source_directory)
+    try:
+        status = os.fstat(reading)
+        mode = status.st_mode & 0o777 | 0o200
+        writing = os.open(target, NEW_FILE, mode, dir_fd=target_directory)
+        try:
+            if os.chmod in os.supports_fd:
+                os.chmod(writing, mode)  # not reduced by the umask
+            while block := os.read(reading, 1 << 20):
+                write_all(writing, block)
+            if os.utime in os.supports_fd:
+                os.utime(writing, ns=(status.st_atime_ns, status.st_mtime_ns))
+            else:
+                os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+        finally:
+            os.close(writing)
+    finally:
+        os.close(reading)

@@ -12,7 +12,7 @@ import os
 import posixpath
 
 from cloche.cpython import import_sha256
-from cloche.fs.files import open_regular_file
+from cloche.fs import open_regular_file
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:

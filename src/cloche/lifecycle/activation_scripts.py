@@ -6,9 +6,8 @@ import re
 
 from cloche.errors import ClocheError
 from cloche.model.value import TYPE_CHECKING, replace
-from cloche.plugins.guard import call_component
-from cloche.shells import plugin_shells
-from cloche.shells.family import BUILT_IN, built_in_shells, shell_of_activator
+from cloche.plugins import call_component
+from cloche.shells import BUILT_IN, built_in_shells, plugin_shells, shell_of_activator
 from cloche.shells.words import Word
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from cloche.model.environment import Environment
     from cloche.plugins.components import Component
     from cloche.session import Session
-    from cloche.shells.family import ShellFamily
+    from cloche.shells import ShellFamily
 
     T = TypeVar("T")
 

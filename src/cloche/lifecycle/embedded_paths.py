@@ -12,8 +12,8 @@ import re
 from typing import TYPE_CHECKING
 
 from cloche.apply.staging import is_staging_inside
+from cloche.fs import list_names, open_regular_file
 from cloche.fs.checksums import MANIFEST, parse_manifest, was_edited
-from cloche.fs.files import list_names, open_regular_file
 from cloche.lifecycle import launchers, recorded_command
 from cloche.lifecycle.activation_scripts import rewrite_script, roots_in_script
 from cloche.lifecycle.installed import site_directories
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cloche.lifecycle.overlay import Overlay
     from cloche.lifecycle.shebangs import Header
     from cloche.model.environment import Environment
-    from cloche.shells.family import ShellFamily
+    from cloche.shells import ShellFamily
 
 TEXT_LIMIT = 8 << 20
 """The size in bytes up to which files are changed; larger files are only searched."""

@@ -16,8 +16,7 @@ from cloche.discovery.probe import kill_process_tree
 from cloche.errors import reason_of
 from cloche.lifecycle.embedded_paths import site_files
 from cloche.model.value import value
-from cloche.shells import template
-from cloche.shells.family import built_in_shells
+from cloche.shells import built_in_shells, template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from cloche.lifecycle.installed import InstalledDistribution
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host
-    from cloche.shells.family import ShellFamily
+    from cloche.shells import ShellFamily
 
 TIMEOUT = 60.0
 """Seconds to wait for a Python or a shell."""

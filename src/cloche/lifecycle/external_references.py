@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cloche.fs.files import list_names, read_at_most
+from cloche.fs import list_names, read_at_most
 from cloche.lifecycle.relocation import Relocation, is_within
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cloche.fs.files import list_names
+from cloche.fs import list_names
 from cloche.lifecycle.activation_scripts import shells_by_script
 from cloche.lifecycle.embedded_paths import find_recorded_roots, walk_files
 from cloche.lifecycle.installed import InstalledDistribution, installed_distributions
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
     from cloche.session import Session
-    from cloche.shells.family import ShellFamily
+    from cloche.shells import ShellFamily
 
 SEEDS = ("pip", "setuptools", "wheel")
 """Distributions that tools install into new environments."""

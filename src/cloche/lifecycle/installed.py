@@ -12,8 +12,8 @@ from email.parser import HeaderParser
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from cloche.fs import open_regular_file
 from cloche.fs.checksums import Row, read_record
-from cloche.fs.files import open_regular_file
 from cloche.model.distribution import EntryPoint, normalize_name
 from cloche.model.value import TYPE_CHECKING, replace, value
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from cloche.fs import list_names, open_regular_file
 from cloche.fs.checksums import MANIFEST, digest_of, format_row, is_modified, parse_manifest
-from cloche.fs.files import list_names, open_regular_file
 from cloche.lifecycle.embedded_paths import generated_file_states, walk_files
 from cloche.lifecycle.installed import distributions_in, read_text, site_directories
 from cloche.lifecycle.overlay import Overlay, parent_directories

@@ -10,8 +10,8 @@ import os
 import stat
 
 from cloche.apply import apply
+from cloche.fs import open_regular_file
 from cloche.fs.checksums import MANIFEST, update_manifest, update_record
-from cloche.fs.files import open_regular_file
 from cloche.fs.locks import DirectoryLock
 from cloche.model.operations import InstallTree, Link, MakeDir, Remove, Rewrite, SetMode, Write
 from cloche.model.value import TYPE_CHECKING

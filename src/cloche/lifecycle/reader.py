@@ -8,7 +8,7 @@ from shlex import quote
 
 from cloche.discovery.describe import describe_interpreter
 from cloche.errors import DestinationError
-from cloche.fs.files import list_names
+from cloche.fs import list_names
 from cloche.model.environment import Environment, Layout
 from cloche.model.value import TYPE_CHECKING
 from cloche.planning.destination import absolute_path, is_relocatable, read_settings

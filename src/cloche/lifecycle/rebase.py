@@ -100,7 +100,7 @@ def resolves_to_file(overlay: Overlay, path: str) -> bool:
 
 def copied_executables(environment: Environment, interpreter: Interpreter, session: Session) -> list[Copy]:
     """Return the operations that copy the interpreter's executables into an environment."""
-    from cloche.model.request import EnvironmentSpec
+    from cloche.model.plan import EnvironmentSpec
 
     spec = EnvironmentSpec(creator="copy", wanted=None, activators=())
     blueprint = resolve(spec, interpreter, "", session.registry, session.seed_store, UNRECORDED)

@@ -28,7 +28,7 @@ from cloche.lifecycle.relocation import Relocation
 from cloche.lifecycle.repair import relocation_context
 from cloche.lifecycle.upgrade import UpgradeResult, verification_error
 from cloche.model.operations import MakeDir, SetMode
-from cloche.model.request import EnvironmentSpec, Request, Target, Wanted
+from cloche.model.plan import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import replace
 from cloche.planning.destination import refuse_running_cloche
 from cloche.planning.plan_at import plan_at

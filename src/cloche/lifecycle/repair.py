@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cloche.apply.staging import recover_environment, staging_directories
 from cloche.errors import ClocheError
 from cloche.fs.checksums import MANIFEST
+from cloche.fs.inputs import UNRECORDED
 from cloche.lifecycle.checks.tree import world_writable
 from cloche.lifecycle.diagnosis import diagnose, open_case
 from cloche.lifecycle.embedded_paths import RelocationContext, relocate_tree, retarget_scripts, with_location
@@ -16,9 +17,9 @@ from cloche.lifecycle.examination import examine
 from cloche.lifecycle.installed import site_directories
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.rebase import rebase
-from cloche.model.request import EnvironmentSpec
+from cloche.model.plan import EnvironmentSpec
 from cloche.model.value import replace, value
-from cloche.planning.activation import collect_scripts, script_operation
+from cloche.planning.plan_at import collect_scripts, script_operation
 from cloche.planning.resolve import choose_activators
 
 if TYPE_CHECKING:
@@ -159,8 +160,9 @@ def activation_scripts(environment: Environment, session: Session) -> dict[str, 
     if environment.interpreter is None:
         return {}
     try:
-        chosen = choose_activators(EnvironmentSpec(), session.registry)
-        scripts, _, _ = collect_scripts(chosen, environment, environment.interpreter)
+        interpreter = environment.interpreter
+        chosen = choose_activators(EnvironmentSpec(), interpreter, session.registry, UNRECORDED)
+        scripts, _, _ = collect_scripts(chosen, environment, interpreter)
     except ClocheError:
         return {}
     return {write.path: write.content for write in (script_operation(script, environment.layout) for script in scripts)}
@@ -174,7 +176,7 @@ def reinstall_seeds(
     :raises SeedError: a seed is not available.
     """
     from cloche.model.operations import InstallTree, MakeDir, Write
-    from cloche.model.request import Wanted
+    from cloche.model.plan import Wanted
     from cloche.store.installation import image_operations
 
     environment = info.environment

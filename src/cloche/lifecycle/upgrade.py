@@ -17,7 +17,7 @@ from cloche.lifecycle.inventory import Inventory, Loss, refusal_reason, take_inv
 from cloche.lifecycle.reader import build_suffix, implementation_and_build
 from cloche.lifecycle.rebase import has_same_abi, rebase, version_like
 from cloche.lifecycle.repair import plan_repairs, reinstall_seeds
-from cloche.model.request import EnvironmentSpec, Wanted
+from cloche.model.plan import EnvironmentSpec, Wanted
 from cloche.model.value import replace, value
 from cloche.planning.destination import absolute_path
 

@@ -1,4 +1,7 @@
-"""The results of planning: a blueprint, which is valid for every destination, and a plan for one; and the result of a run."""
+"""A request, and the results of planning it: a blueprint, which is valid for every destination, and a plan for one.
+
+A request has the options of all sources combined, and nothing was looked up for it yet.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,21 @@ if TYPE_CHECKING:
     from typing import Any, Literal, TypeAlias
 
     from cloche.model.distribution import Image
-    from cloche.model.environment import Environment, Layout
+    from cloche.model.environment import Environment, Layout, Placement
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import LinkMode, Operation
-    from cloche.model.request import EnvironmentSpec
+
+    OnExisting: TypeAlias = Literal["keep", "replace", "replace-anything"]
+    """What to do with an existing destination: keep and refresh it, replace an environment, replace any directory."""
+
+    SitePackages: TypeAlias = Literal["isolated", "system"]
+    """Whether the environment sees the packages of its base interpreter."""
+
+    Network: TypeAlias = Literal["never", "last-resort", "newest"]
+    """When seeds may be downloaded: never, only if no local wheel fits, or always, to get the newest version."""
+
+    Consult: TypeAlias = Literal["nothing", "project"]
+    """What determines the Python if the request names none: nothing (the running Python is used) or the project's files."""
 
     Strategy: TypeAlias = Literal["new", "exchange", "merge", "merge-emptied"]
     """How a staging tree gets to its destination (see `cloche.apply.transaction`).
@@ -20,6 +34,73 @@ if TYPE_CHECKING:
     `new` renames it to a destination that is absent or empty, `exchange` exchanges it with the existing directory, `merge`
     adds it to that directory entry by entry, and `merge-emptied` does the same after emptying the directory.
     """
+
+
+# The request
+
+
+@value
+class Wanted:
+    """The packages to install as seeds, and where to find them."""
+
+    requirements: tuple[str, ...] = ("pip",)
+    """`NAME` or `NAME==VERSION` (PEP 508 without markers), each distribution once."""
+    find_links: tuple[str, ...] = ()
+    """Absolute paths of directories with wheels; they take precedence over every other source."""
+    network: Network = "last-resort"
+    options: Mapping[str, object] = {}
+    """The values that the user chose for the seeder's own options."""
+
+
+@value
+class EnvironmentSpec:
+    """The part of a request that a blueprint depends on: everything except the destination."""
+
+    pythons: tuple[str, ...] = ()
+    """Python requests as `-p` accepts them, in order of preference; if empty, see `consult`."""
+    try_first_with: tuple[str, ...] = ()
+    """Executables to try before any other."""
+    consult: Consult = "nothing"
+    creator: str | None = None
+    """Name of a creator; None for the default of the interpreter's platform."""
+    seeder: str | None = None
+    """Name of a seeder; None for `pip`."""
+    wanted: Wanted | None = Wanted()
+    """None for an environment without seeds."""
+    activators: tuple[str, ...] | None = None
+    """Names, in order; None for all that support the interpreter, () for none."""
+    site_packages: SitePackages = "isolated"
+    options: Mapping[str, object] = {}
+    """The values of options that plugins declare, by option name."""
+
+
+@value
+class Target:
+    """The destination of an environment, and the options that concern it."""
+
+    destination: str
+    """Absolute path."""
+    existing: OnExisting = "keep"
+    prompt: str | None = None
+    """The text that an activated shell shows; None for the name of the directory, `.` for that of the current directory."""
+    link_mode: LinkMode = "auto"
+    vcs_ignore: bool = True
+    """Whether to write a `.gitignore` that keeps the environment out of version control."""
+    placement: Placement = "fixed"
+    """`relocatable` if it must still work after it is moved or copied."""
+    extra_settings: Mapping[str, str] = {}
+    """Additional settings for `pyvenv.cfg`, from a program that marks its environments."""
+
+
+@value
+class Request:
+    """A request for an environment at a destination."""
+
+    spec: EnvironmentSpec
+    target: Target
+
+
+# The results of planning
 
 
 @value

@@ -1,6 +1,6 @@
 """Frozen values: a small replacement for `dataclasses`, which takes 13 ms to import.
 
-Do not add features here: no field functions, no ordering, no inheritance between values.
+Do not add features here: no field functions, no ordering, no inheritance between values, no default that is a function.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ def value(cls: type[T]) -> type[T]:
     """
     names: tuple[str, ...] = tuple(cls.__annotations__)
     known = frozenset(names)
-    defaults = {name: cls.__dict__[name] for name in names if name in cls.__dict__}
+    required = known - cls.__dict__.keys()
 
     def __init__(self: object, *positional: Any, **named: Any) -> None:
-        arguments = {**dict(zip(names, positional, strict=False)), **named}
-        filled = {**defaults, **arguments}
-        if len(arguments) != len(positional) + len(named) or filled.keys() != known:
-            raise TypeError(_argument_error(cls, positional, named, filled))
-        self.__dict__.update(filled)  # in one step, because a run creates hundreds of values
+        given = self.__dict__  # filled directly, without the defaults, because a run creates hundreds of values
+        given.update(zip(names, positional, strict=False))
+        given.update(named)
+        if len(given) != len(positional) + len(named) or not required <= given.keys() <= known:
+            raise TypeError(_argument_error(cls, positional, named))
 
     def __setattr__(self: object, name: str, _: object) -> None:
         raise AttributeError(f"cannot set `{name}`: {cls.__name__} is frozen")
@@ -63,8 +63,8 @@ def value(cls: type[T]) -> type[T]:
     return cls
 
 
-def _argument_error(cls: type, positional: tuple[Any, ...], named: dict[str, Any], filled: dict[str, Any]) -> str:
-    """Return what is wrong with the arguments of a constructor; `filled` has the resulting fields."""
+def _argument_error(cls: type, positional: tuple[Any, ...], named: dict[str, Any]) -> str:
+    """Return what is wrong with the arguments of a constructor."""
     names = _field_names(cls)
     if len(positional) > len(names):
         return f"{cls.__name__} takes {len(names)} arguments, got {len(positional)}"
@@ -72,7 +72,8 @@ def _argument_error(cls: type, positional: tuple[Any, ...], named: dict[str, Any
         return f"{cls.__name__} got multiple values for `{min(clash)}`"
     if unknown := named.keys() - names:
         return f"{cls.__name__} has no field `{min(unknown)}`"
-    return f"{cls.__name__} is missing `{next(name for name in names if name not in filled)}`"
+    missing = next(name for name in names[len(positional) :] if name not in named and name not in cls.__dict__)
+    return f"{cls.__name__} is missing `{missing}`"
 
 
 def _field_names(cls: type) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import os
 
 from cloche.apply.staging import LONGEST_STAGED
 from cloche.errors import DestinationError, UsageError, reason_of
-from cloche.fs.files import read_at_most
+from cloche.fs import read_at_most
 from cloche.model.interpreter import path_module
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.planning import pyvenv_cfg

@@ -12,15 +12,14 @@ import os
 import sys
 
 from cloche.cpython import keyed_hash
-from cloche.fs.files import read_regular_file, replace_file
+from cloche.fs import read_regular_file, replace_file
 from cloche.fs.inputs import are_unchanged
 from cloche.model import VERSION
 from cloche.model.distribution import EntryPoint, Image
 from cloche.model.environment import Layout
 from cloche.model.interpreter import Interpreter
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
-from cloche.model.plan import Blueprint, ChosenComponent
-from cloche.model.request import EnvironmentSpec, Wanted
+from cloche.model.plan import Blueprint, ChosenComponent, EnvironmentSpec, Wanted
 from cloche.model.value import TYPE_CHECKING, fields, replace, value
 
 if TYPE_CHECKING:
@@ -170,11 +169,12 @@ def unflatten(item: Any) -> Any:
 
     :raises KeyError, TypeError: the data does not describe a value.
     """
-    if isinstance(item, list):
-        return CLASSES[item[0]](*(unflatten(field) for field in item[1:]))
-    if isinstance(item, tuple):
-        return tuple(unflatten(element) for element in item)
-    if isinstance(item, dict):
+    kind = type(item)
+    if kind is list:
+        return CLASSES[item[0]](*[unflatten(field) for field in item[1:]])
+    if kind is tuple:
+        return tuple([unflatten(element) for element in item])
+    if kind is dict:
         return {key: unflatten(element) for key, element in item.items()}
     return item
 

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host
-    from cloche.model.plan import Blueprint
-    from cloche.model.request import Target, Wanted
+    from cloche.model.plan import Blueprint, Target, Wanted
 
 NAME = "pyvenv.cfg"
 

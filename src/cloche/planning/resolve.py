@@ -6,14 +6,14 @@ therefore valid for every destination, and can be cached as long as its recorded
 
 from __future__ import annotations
 
-from cloche.errors import PluginError, UsageError
+from cloche.errors import ClocheError, PluginError, UsageError
 from cloche.model.distribution import Image
 from cloche.model.plan import Blueprint, ChosenComponent
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.layout import layout_of
 from cloche.planning.validate import find_missing_path, find_problem
+from cloche.plugins import call_component, refusal_of
 from cloche.plugins.components import KINDS
-from cloche.plugins.guard import call_component, refusal_of
 from cloche.plugins.registry import ALIASES
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from cloche.model.environment import Layout
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import Operation
-    from cloche.model.request import EnvironmentSpec
+    from cloche.model.plan import EnvironmentSpec
     from cloche.plugins.components import Component
-    from cloche.plugins.hookspecs import Creator, Seeder, SeedStore
+    from cloche.plugins.hookspecs import Activator, Creator, Seeder, SeedStore
     from cloche.plugins.registry import Registry
 
 
@@ -59,16 +59,16 @@ def resolve(
         operations=creator_operations(creator, component, interpreter, layout),
         seeder=seeder,
         images=images,
-        activators=choose_activators(spec, registry),
+        activators=choose_activators(spec, interpreter, registry, inputs),
     )
 
 
 def record_inputs(
     component: Component, item: object, call: Callable[[Callable[..., Iterable[str]]], Iterable[str]], inputs: Inputs
 ) -> None:
-    """Record the inputs that a creator or seeder declares, before it reads them.
+    """Record the inputs that a component declares, before it reads them.
 
-    :param item: the creator or seeder itself.
+    :param item: the component itself.
     :param call: calls its method `inputs` with the right arguments.
     :raises PluginError: the method fails, or returns something other than paths.
     """
@@ -161,10 +161,14 @@ def choose_images(
     return component.name, images
 
 
-def choose_activators(spec: EnvironmentSpec, registry: Registry) -> tuple[ChosenComponent, ...]:
-    """Return the activators that the user chose, in that order; otherwise all, sorted by name."""
+def choose_activators(
+    spec: EnvironmentSpec, interpreter: Interpreter, registry: Registry, inputs: Inputs
+) -> tuple[ChosenComponent, ...]:
+    """Return the activators that the user chose, in that order; otherwise all that may have scripts, sorted by name."""
     if spec.activators is None:
-        selected, components = "by default", sorted(registry.all("activator"), key=lambda component: component.name)
+        everything = sorted(registry.all("activator"), key=lambda component: component.name)
+        selected = "by default"
+        components = [component for component in everything if not is_left_out(component, interpreter, inputs)]
     else:
         found = [registry.find("activator", name) for name in spec.activators]
         selected, components = "by name", [*{component.name: component for component in found}.values()]
@@ -178,6 +182,21 @@ def choose_activators(spec: EnvironmentSpec, registry: Registry) -> tuple[Chosen
         )
         for component in components
     )
+
+
+def is_left_out(component: Component, interpreter: Interpreter, inputs: Inputs) -> bool:
+    """Return whether an activator refuses the interpreter, as long as the inputs that it declares are unchanged.
+
+    If it fails or declares no inputs, it is asked again when the environment is planned.
+    """
+    try:
+        activator: Activator = component.load()
+        if not call_component(lambda: hasattr(activator, "inputs"), *origin(component)):
+            return False
+        record_inputs(component, activator, lambda inputs_of: inputs_of(interpreter), inputs)
+        return refusal_of(activator, interpreter, *origin(component)) is not None
+    except ClocheError:
+        return False
 
 
 def origin(component: Component) -> tuple[str, str, object]:

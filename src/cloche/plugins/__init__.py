@@ -1,1 +1,119 @@
-"""Plugins: the hooks, how plugins are found and loaded, and what they offer."""
+"""Plugins: the hooks, how plugins are found and loaded, and what they offer.
+
+This module guards the calls into plugins. A failure is reported as the plugin's, with the names of the plugin and its
+distribution. A run with a cached plan loads this module, but not those that find and load plugins.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from cloche.errors import ClocheError, PluginError, reason_of
+from cloche.model.value import TYPE_CHECKING, value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, TypeVar
+
+    from cloche.model.interpreter import Host, Interpreter
+    from cloche.plugins.hookspecs import Activator, Creator, Seeder
+
+    T = TypeVar("T")
+
+
+@value
+class Source:
+    """Where a plugin comes from."""
+
+    name: str
+    """Name of the entry point."""
+    implementation: str
+    """`"package.module"` or `"package.module:attribute"`."""
+    distribution: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"`{self.name}` of {self.distribution} {self.version}".rstrip()
+
+    def name_apart_from(self, other: Source) -> str:
+        """Return the name with which `--no-plugin` leaves out this plugin but not the other."""
+        return self.name if self.name != other.name else self.distribution
+
+
+def blocked_names(host: Host, names: Iterable[str] = ()) -> frozenset[str]:
+    """Return the names of plugins to leave out: `names` and those in `CLOCHE_DISABLE_PLUGINS`; `*` means all."""
+    variable = host.environ.get("CLOCHE_DISABLE_PLUGINS", "")
+    listed = [name.strip() for name in variable.replace("\n", ",").split(",")]
+    return frozenset(name for name in (*listed, *names) if name)
+
+
+def load_object(reference: str) -> Any:
+    """Import `"package.module:attribute"` and return it.
+
+    :raises Exception: whatever the import raises, or AttributeError.
+    """
+    module, _, attribute = reference.partition(":")
+    __import__(module)
+    found: Any = sys.modules[module]
+    for name in attribute.split(".") if attribute else ():
+        found = getattr(found, name)
+    return found
+
+
+def call_component(call: Callable[[], T], kind: str, name: str, source: object) -> T:
+    """Call a component of a plugin and return the result.
+
+    Errors of cloche itself and Ctrl-C pass through. Everything else that the component raises, including `SystemExit` and
+    exceptions of compiled code, is reported as a failure of the plugin.
+
+    :param source: the plugin, for messages.
+    :raises PluginError: the component failed.
+    :raises ClocheError: a system call of the component failed, or the component raised this error.
+    """
+    try:
+        return call()
+    except (ClocheError, KeyboardInterrupt):
+        raise
+    except OSError as error:
+        where = f" (`{error.filename}`)" if error.filename else ""
+        raise ClocheError(f"{kind} `{name}` of plugin {source} failed: {reason_of(error)}{where}") from error
+    except BaseException as error:
+        raise PluginError(
+            f"{kind} `{name}` of plugin {source} failed: {describe_exception(error)}",
+            hint="`--traceback` shows where; `--no-plugin` leaves the plugin out",
+        ) from error
+
+
+def refusal_of(
+    item: Creator | Seeder | Activator, interpreter: Interpreter, kind: str, name: str, source: object
+) -> str | None:
+    """Return why a component does not support an interpreter; None if it does.
+
+    :raises PluginError: the component fails, or returns something other than a sentence or None.
+    """
+    return call_component(lambda: check_refusal(item.refusal(interpreter)), kind, name, source)
+
+
+def check_refusal(refusal: object) -> str | None:
+    """Return the result of a method `refusal`.
+
+    :raises TypeError: the result is neither a sentence nor None.
+    """
+    if refusal is None or (isinstance(refusal, str) and refusal.strip()):
+        return refusal
+    raise TypeError(f"`refusal` returned {refusal!r}: expected a sentence or None")
+
+
+def omission_warning(activator: str, source: object, error: ClocheError) -> str:
+    """Return the warning about an activator that failed and was not chosen by the user."""
+    reason = describe_exception(error.__cause__) if error.__cause__ else error.message
+    return f"activator `{activator}` of plugin {source} was left out: {reason}"
+
+
+def describe_exception(error: BaseException) -> str:
+    """Return a description of an exception on one line, for people."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # its own `__str__` failed
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -5,13 +5,13 @@ from __future__ import annotations
 from cloche.errors import PluginError
 from cloche.model.options import Option
 from cloche.model.value import TYPE_CHECKING, value
-from cloche.plugins.guard import describe_exception, load_object
+from cloche.plugins import describe_exception, load_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, Literal, TypeAlias
 
-    from cloche.plugins.guard import Source
+    from cloche.plugins import Source
 
     Kind: TypeAlias = Literal["finder", "creator", "seeder", "activator", "command"]
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 
-from cloche.fs.files import open_for_reading
+from cloche.fs import open_for_reading
 from cloche.fs.inputs import UNRECORDED
 from cloche.model.distribution import normalize_name
 from cloche.model.value import TYPE_CHECKING
-from cloche.plugins.guard import Source
+from cloche.plugins import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Candidate, Host, Interpreter
     from cloche.model.operations import Operation
     from cloche.model.options import Option
-    from cloche.model.plan import Result
-    from cloche.model.request import Wanted
+    from cloche.model.plan import Result, Wanted
     from cloche.model.spec import InterpreterSpec
 
     F = TypeVar("F", bound=Callable[..., Any])
@@ -193,10 +192,12 @@ class Seeder(Protocol):
 
 
 class Activator(Protocol):
-    """Returns the scripts that activate an environment in one shell. It is asked on every run.
+    """Returns the scripts that activate an environment in one shell. It is asked for them on every run.
 
     An activator may also have these attributes:
 
+    - `inputs(interpreter)`: returns the paths of the files and directories that `refusal` depends on; see `Creator`. Without
+      it, the activator is also asked on every run whether it supports the interpreter;
     - `shells`: the names of the programs that read its scripts, if they differ from its own `name`;
     - `script_names`: the file names of all activation scripts for the shell, including those of other tools. The one that
       users source comes first. The default is the names of the scripts that `scripts` returns;

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from cloche.plugins import hookspecs
-from cloche.plugins.guard import load_object
+from cloche.plugins import hookspecs, load_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from typing import Any
 
-    from cloche.plugins.guard import Source
+    from cloche.plugins import Source
 
 HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("cloche_"))
 

@@ -11,9 +11,9 @@ from cloche.fs.inputs import UNRECORDED
 from cloche.model.distribution import normalize_name
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.model.value import replace as with_fields
+from cloche.plugins import Source, describe_exception
 from cloche.plugins.components import KINDS, Component, parse_component
 from cloche.plugins.entry_points import InstalledPlugins
-from cloche.plugins.guard import Source, describe_exception
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

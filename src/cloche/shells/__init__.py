@@ -1,5 +1,128 @@
-"""Everything that cloche knows about shells, in one module per shell family.
+"""Everything that cloche knows about shells. A shell family consists of the shells that read the same scripts.
 
 Each module defines the programs of a family, how they quote a word, how they activate an environment, and how to read a
-quoted word back. `family` looks shells up; `template` and `words` help to write activators, including those of plugins.
+quoted word back. The functions here find the right family; `template` and `words` help to write activators, including
+those of plugins.
 """
+
+from __future__ import annotations
+
+import sys
+
+from cloche.model.value import TYPE_CHECKING, value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
+    from cloche.model.environment import Environment
+    from cloche.shells.words import Word
+
+PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-")
+"""Characters without a special meaning anywhere in a word, in any shell."""
+
+
+@value
+class ShellFamily:
+    """A shell, or several shells that read the same scripts."""
+
+    name: str
+    """The name of the activator that writes the scripts."""
+    programs: tuple[str, ...]
+    """The names of the programs: `bash`, `zsh`."""
+    script_names: tuple[str, ...]
+    """The file names of activation scripts, including those of other tools; the first one is the script to source."""
+    quote: Callable[[str], str]
+    """Returns a text as one quoted word; see `Activator.quote`."""
+    read_words: Callable[[str], Iterable[Word]]
+    """Returns the words of a line whose text is known without running the line."""
+    source_line: Callable[[str], str] | None = None
+    """Returns the command that sources the script at a path; None if the activator has no `source_line`."""
+    activation_test: str = ""
+    """Shell code that runs the command `{line}` and then prints VIRTUAL_ENV; empty if activation cannot be tested."""
+    test_options: Mapping[str, tuple[str, ...]] = {}
+    """For each program that can run `activation_test`, the options in front of that code."""
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether a text can be encoded in UTF-8; a file name with undecodable bytes cannot."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+BUILT_IN: Mapping[str, str] = {
+    "bash": "posix",
+    "csh": "csh",
+    "fish": "fish",
+    "powershell": "powershell",
+    "batch": "batch",
+    "python": "python",
+}
+"""The module of this package that defines the shells of a built-in activator, by the activator's name."""
+
+MODULES: Mapping[str, str] = {
+    **dict.fromkeys(("bash", "zsh", "sh", "ash", "dash", "ksh", "ksh93", "mksh", "yash"), "posix"),
+    **dict.fromkeys(("csh", "tcsh"), "csh"),
+    "fish": "fish",
+    **dict.fromkeys(("pwsh", "powershell"), "powershell"),
+    "cmd": "batch",
+    **dict.fromkeys(("elvish", "nu", "nushell", "xonsh"), "plugin_shells"),
+}
+"""The module of this package that defines a shell, by the name of its program, so that a run imports only that one."""
+
+
+def shells_in(module: str) -> tuple[ShellFamily, ...]:
+    """Return the shells that a module of this package defines."""
+    __import__(f"cloche.shells.{module}")
+    shells: tuple[ShellFamily, ...] = sys.modules[f"cloche.shells.{module}"].SHELLS
+    return shells
+
+
+def shell_of_program(program: str) -> ShellFamily | None:
+    """Return the shell that a program belongs to; None for an unknown program."""
+    module = MODULES.get(program)
+    return shell_with_program(program, shells_in(module)) if module else None
+
+
+def built_in_shells() -> tuple[ShellFamily, ...]:
+    """Return the shells of all built-in activators."""
+    return tuple(shell for module in BUILT_IN.values() for shell in shells_in(module))
+
+
+def shell_with_program(name: str, shells: Iterable[ShellFamily]) -> ShellFamily | None:
+    """Return the first of these shells that has a program with this name, or None."""
+    return next((shell for shell in shells if name in shell.programs), None)
+
+
+def programs_of(activator: Any) -> tuple[str, ...]:
+    """Return the programs that read an activator's scripts: its `shells`, or by default its own name."""
+    return tuple(getattr(activator, "shells", (activator.name,)))
+
+
+def shell_of_activator(activator: Any, environment: Environment) -> ShellFamily:
+    """Return the shell of a plugin's activator, with defaults for optional attributes.
+
+    By default, `script_names` are the names of the scripts for `environment`, and `read_words` finds the words that
+    `quote` may have written.
+
+    :raises Exception: any error of the activator.
+    """
+    names = getattr(activator, "script_names", None) or (script.name for script in activator.scripts(environment))
+    return ShellFamily(
+        name=activator.name,
+        programs=programs_of(activator),
+        script_names=tuple(names),
+        quote=activator.quote,
+        read_words=getattr(activator, "read_words", None) or reader_of(activator.quote),
+        source_line=getattr(activator, "source_line", None),
+    )
+
+
+def reader_of(quote: Callable[[str], str]) -> Callable[[str], Iterable[Word]]:
+    """Return a function that reads the words which `quote` writes."""
+
+    def read_words(line: str) -> Iterable[Word]:
+        from cloche.shells.words import words_quoted_by
+
+        return words_quoted_by(quote, line)
+
+    return read_words

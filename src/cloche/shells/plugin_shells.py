@@ -7,7 +7,7 @@ replace a path in such a script if both the old and the new path are plain.
 from __future__ import annotations
 
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells.family import ShellFamily
+from cloche.shells import ShellFamily
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

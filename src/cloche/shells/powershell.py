@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cloche.errors import Inexpressible
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells.family import PLAIN, ShellFamily, is_unicode
+from cloche.shells import PLAIN, ShellFamily, is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells.family import ShellFamily
+from cloche.shells import ShellFamily
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from cloche.apply.file_list import DamagedImage, check_files, read_file_list, shared_mode
-from cloche.fs.files import DIRECTORY
+from cloche.fs import DIRECTORY
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
+from cloche.fs import open_for_reading
 from cloche.fs.checksums import parse_rows
-from cloche.fs.files import open_for_reading
 from cloche.model.distribution import EntryPoint, normalize_name
 from cloche.model.value import value
 

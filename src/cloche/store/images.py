@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING
 
 from cloche.apply.file_list import FileList, format_file_list, read_file_list
 from cloche.errors import SeedError, reason_of
+from cloche.fs import read_regular_file, write_all
 from cloche.fs.checksums import format_row, record_digest
-from cloche.fs.files import read_regular_file, write_all
 from cloche.model.distribution import EntryPoint, Image
 from cloche.model.value import fields
 from cloche.store import bytecode

@@ -10,8 +10,8 @@ import os
 
 from cloche.apply.file_list import read_file_list
 from cloche.errors import SeedError
+from cloche.fs import read_regular_file
 from cloche.fs.checksums import digest_of, format_row, prefix_rows
-from cloche.fs.files import read_regular_file
 from cloche.model.operations import InstallTree, MakeDir, Write
 from cloche.model.value import TYPE_CHECKING
 from cloche.shells.template import render, resource

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cloche.errors import ClocheError, SeedError
-from cloche.fs.files import list_names, read_regular_file
+from cloche.fs import list_names, read_regular_file
 from cloche.model.value import value
 from cloche.store import KINDS, PLUGIN_KINDS
 from cloche.store.artifacts import damaged_artifacts

@@ -11,7 +11,7 @@ from cloche.store.wheels import choose_distribution, missing_dependencies
 if TYPE_CHECKING:
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
-    from cloche.model.request import Wanted
+    from cloche.model.plan import Wanted
     from cloche.store import Store
 
 

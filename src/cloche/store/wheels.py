@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError, reason_of
-from cloche.fs.files import read_at_most
+from cloche.fs import read_at_most
 from cloche.fs.inputs import UNRECORDED
 from cloche.model.distribution import normalize_name
 from cloche.model.value import replace, value
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from cloche.fs.inputs import Inputs
     from cloche.model.interpreter import Interpreter
-    from cloche.model.request import Wanted
+    from cloche.model.plan import Wanted
     from cloche.store import Store
     from cloche.store.requirements import Requirement
 

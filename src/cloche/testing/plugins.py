@@ -7,22 +7,22 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cloche.plugins import load_object
 from cloche.plugins.components import KINDS
 from cloche.plugins.entry_points import find_sources
-from cloche.plugins.guard import load_object
 from cloche.plugins.registry import load_sources
 from cloche.testing.checks import Check, as_test, broken, call_without_side_effects, not_applicable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cloche.plugins.guard import Source
+    from cloche.plugins import Source
     from cloche.plugins.registry import Registry
     from cloche.testing.checks import Test
 
 IMPORT = """\
 import sys
-from cloche.plugins.guard import load_object
+from cloche.plugins import load_object
 from cloche.testing import Watch
 with Watch() as watch:
     load_object(sys.argv[1])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
 from cloche.model.distribution import Image
-from cloche.model.request import Wanted
+from cloche.model.plan import Wanted
 from cloche.store import Store
 from cloche.store.seeds import SeedStore
 from cloche.testing.checks import (

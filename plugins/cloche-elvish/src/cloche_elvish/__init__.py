@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cloche import Environment, Inexpressible, Interpreter, Script, hookimpl, render, resource
-from cloche.shells.family import PLAIN
+from cloche.shells import PLAIN
 
 
 class Elvish:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cloche import Environment, Inexpressible, Interpreter, Script, hookimpl, relocatable, render, resource
-from cloche.shells.family import PLAIN
+from cloche.shells import PLAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

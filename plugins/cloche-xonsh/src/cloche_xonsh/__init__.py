@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 from cloche import Environment, Inexpressible, Interpreter, Script, hookimpl, relocatable, render, resource
-from cloche.shells import python
-from cloche.shells.family import PLAIN
+from cloche.shells import PLAIN, python
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

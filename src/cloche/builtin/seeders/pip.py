@@ -7,7 +7,7 @@ from cloche.model.value import TYPE_CHECKING
 if TYPE_CHECKING:
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
-    from cloche.model.request import Wanted
+    from cloche.model.plan import Wanted
     from cloche.plugins.hookspecs import SeedStore
 
 

@@ -235,7 +235,7 @@ def program_names(directory: str, host: Host) -> Iterator[tuple[str, str]]:
 
 def component_names(option: str, host: Host) -> Iterator[tuple[str, str]]:
     """Yield the names of components that an option (`creator`, `activators`) accepts."""
-    from cloche.plugins.guard import blocked_names
+    from cloche.plugins import blocked_names
     from cloche.plugins.registry import load_plugins
 
     for report in load_plugins(sys.path, blocked_names(host)).reports:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cloche.fs.files import list_names
+from cloche.fs import list_names
 from cloche.lifecycle.case import FIX, Finding
 from cloche.lifecycle.examination import is_same_file
 from cloche.lifecycle.reader import LIBRARY_NAME, recorded_version

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cloche.fs import list_names, open_regular_file
 from cloche.fs.checksums import MANIFEST, parse_manifest
-from cloche.fs.files import list_names, open_regular_file
 from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import FIX, Finding
 from cloche.lifecycle.examination import is_same_file

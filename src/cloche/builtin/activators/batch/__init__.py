@@ -22,6 +22,10 @@ class Batch:
     quote = staticmethod(batch.quote)
     source_line = staticmethod(batch.source_line)
 
+    def inputs(self, interpreter: Interpreter) -> tuple[str, ...]:
+        """Return nothing: whether it supports an interpreter follows from the interpreter alone."""
+        return ()
+
     def refusal(self, interpreter: Interpreter) -> str | None:
         if interpreter.os_name == "nt":
             return None
