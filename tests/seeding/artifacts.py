@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.errors import SeedError
-from cloche.model.request import Wanted
+from cloche.model.plan import Wanted
 from cloche.store import downloads
 from cloche.store.artifacts import Artifact
 from cloche.testing import fake_interpreter

@@ -20,7 +20,7 @@ import pytest
 
 from cloche.api import find
 from cloche.errors import SeedError
-from cloche.model.request import Wanted
+from cloche.model.plan import Wanted
 from cloche.model.value import replace
 from cloche.store import Store, builds, pip_settings
 from cloche.store.builds import Source, build_wheel, build_wheels, what_will_be_built
@@ -381,7 +381,7 @@ INTERRUPTED = """
 import sys
 from cloche.cli.dispatch import install_signal_handlers
 from cloche.api import find
-from cloche.model.request import Wanted
+from cloche.model.plan import Wanted
 from cloche.store import Store
 from cloche.store.builds import Source, build_wheel
 from cloche.testing import fake_host

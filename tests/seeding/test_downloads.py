@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.errors import SeedError
-from cloche.model.request import Wanted
+from cloche.model.plan import Wanted
 from cloche.store import Store, downloads, http
 from cloche.store.pins import Pin
 from cloche.testing import fake_host, fake_interpreter
@@ -681,7 +681,7 @@ def test_progress_names_files_bytes_and_time(store: Store, site: Site, monkeypat
 INTERRUPTED = """
 import sys
 from cloche.cli.dispatch import install_signal_handlers
-from cloche.model.request import Wanted
+from cloche.model.plan import Wanted
 from cloche.store import Store
 from cloche.store.artifacts import Artifact
 from cloche.store.downloads import obtain

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloche.errors import SeedError
-from cloche.model.request import Wanted
+from cloche.model.plan import Wanted
 from cloche.model.value import replace
 from cloche.store.artifacts import OfferedFile
 from cloche.store.downloads import obtain

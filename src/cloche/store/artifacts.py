@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from cloche.errors import SeedError
-from cloche.fs.files import list_names, open_regular_file
+from cloche.fs import list_names, open_regular_file
 from cloche.model.value import value
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cloche.errors import SeedError, reason_of
-from cloche.fs.files import open_regular_file
+from cloche.fs import open_regular_file
 from cloche.model.distribution import normalize_name
 from cloche.model.value import replace, value
 from cloche.shells.template import resource
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cloche.model.interpreter import Interpreter
-    from cloche.model.request import Wanted
+    from cloche.model.plan import Wanted
     from cloche.store import Store
     from cloche.store.distributions import Distribution
 

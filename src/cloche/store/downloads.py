@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from cloche.errors import SeedError, reason_of
-from cloche.fs.files import list_names
+from cloche.fs import list_names
 from cloche.model.value import replace
 from cloche.store.artifacts import (
     Artifact,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from cloche.model.interpreter import Interpreter
-    from cloche.model.request import Wanted
+    from cloche.model.plan import Wanted
     from cloche.store import Store
     from cloche.store.indexes import Indexes
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote, unquote, urldefrag, urljoin, urlsplit
 from urllib.request import url2pathname
 
 from cloche.errors import reason_of
-from cloche.fs.files import list_names, open_regular_file
+from cloche.fs import list_names, open_regular_file
 from cloche.store.artifacts import OfferedFile
 from cloche.store.http import RequestFailed, Sink
 
