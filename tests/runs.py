@@ -74,6 +74,8 @@ SLOW: dict[str, Choice] = {
     "seeding/test_downloads.py::test_a_bad_answer_*": few(8),
     "seeding/test_builds.py::test_an_unusable_source_*": few(3),
     "seeding/test_builds.py::test_builds_can_be_refused": few(1),
+    "seeding/test_builds.py::test_an_invalid_pyproject_*": few(2),
+    "seeding/test_builds.py::test_credentials_*": few(1),
     "seeding/test_builds.py::*": NONE,
     "seeding/test_real_pips.py::*": few(1),
     "seeding/*": few(2),

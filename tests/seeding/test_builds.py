@@ -208,6 +208,19 @@ def test_a_backend_without_editable_wheels_is_one_clear_line(python: Interpreter
     )
 
 
+@pytest.mark.parametrize("table", ["build-system = 3", "[build-system]\nrequires = 3", "[build-system", "\0"])
+def test_an_invalid_pyproject_is_one_clear_line(
+    table: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builds, "_pip_for", lambda *_: "pip")
+    project = make_project(tmp_path / "project", pyproject=table)
+
+    message = failure(Source("spam", path=str(project), editable=True), fake_interpreter(), store).message
+
+    assert message.startswith("spam cannot be built: ")
+    assert "pyproject.toml" in message
+
+
 # Isolation
 
 
@@ -331,6 +344,7 @@ def test_a_source_distribution_cannot_write_elsewhere(python: Interpreter, store
         ({"path": "/tmp", "subdirectory": "../x"}, "its subdirectory `../x` is not a relative path"),
         ({"path": "/tmp", "subdirectory": "/x"}, "its subdirectory `/x` is not a relative path"),
         ({"path": "/tmp", "subdirectory": "a\\..\\b"}, "is not a relative path inside the source"),
+        ({"vcs": "git", "commit": "0" * 40, "url": "https://["}, "the URL of its repository is not supported"),
         ({"path": "/does/not/exist", "editable": True}, "is not a directory, so it cannot be installed as editable"),
         ({"vcs": "cvs", "commit": "0" * 40, "url": "https://x.invalid"}, "the version control system `cvs` is not"),
         ({"vcs": "git", "commit": "main", "url": "https://x.invalid"}, "`main` is not a full commit ID of git"),
@@ -361,6 +375,18 @@ def test_builds_can_be_refused(store: Store) -> None:
     with pytest.raises(SeedError, match=r"`--only-binary` forbids building, .* `spam 1\.0`, `egg`"):
         build_wheels(sources, fake_interpreter(), OFFLINE, store, only_binary=True)
     assert build_wheels([], fake_interpreter(), OFFLINE, store, only_binary=True) == []
+
+
+def test_credentials_in_a_log_are_not_shown(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("fatal: cannot reach https://user:p4ssword@host.invalid/x and ssh://t0ken@host.invalid\n")
+    source = Source("spam")
+
+    error = builds._build_error(source, fake_interpreter(), builds._log_line(str(log)), str(log))
+
+    assert "p4ssword" not in f"{error.message} {error.hint}"
+    assert "t0ken" not in f"{error.message} {error.hint}"
+    assert "https://****@host.invalid/x" in error.message
 
 
 def test_a_missing_commit_is_one_clear_line(python: Interpreter, store: Store, tmp_path: Path) -> None:

@@ -276,7 +276,7 @@ def test_a_url_without_a_hash_is_the_only_source(store: Store, site: Site, pip_o
 
 
 def test_an_index_that_fails_is_not_replaced_by_another_unless_a_hash_protects_the_file(
-    store: Store, site: Site, pip_options: dict[str, str]
+    store: Store, site: Site, pip_options: dict[str, str], tmp_path: Path
 ) -> None:
     pip_options["index-url"] = f"{site.url}/private"
     pip_options["extra-index-url"] = site.add_index("spam", {NAME: DATA})
@@ -286,6 +286,8 @@ def test_an_index_that_fails_is_not_replaced_by_another_unless_a_hash_protects_t
     assert "500 Internal Server Error" in failure(store, Pin("spam", "1.0"))
     assert obtain_bytes(store, spam()) == DATA
     site.add("/private/spam/", status(404))
+    assert obtain_bytes(store, Pin("spam", "1.0")) == obtain_bytes(store, spam(hashes={})) == DATA
+    pip_options["index-url"] = tmp_path.as_uri()  # an index on this disk, which does not know the distribution
     assert obtain_bytes(store, Pin("spam", "1.0")) == obtain_bytes(store, spam(hashes={})) == DATA
 
 
@@ -445,6 +447,24 @@ def drip(handler: Handler) -> None:
     handler.close_connection = True
 
 
+def drip_headers(handler: Handler) -> None:
+    with contextlib.suppress(OSError):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+        while not handler.server.site.stopped.wait(0.05):
+            handler.wfile.write(b"x")
+    handler.close_connection = True
+
+
+def garbage(handler: Handler) -> None:
+    handler.wfile.write(b"\x00\xff" * 100 + b"\r\n\r\n")
+    handler.close_connection = True
+
+
+def part_without_request(handler: Handler) -> None:
+    handler.begin(206, Content_Length=10, Content_Range="bytes 5-14/6000")
+    handler.wfile.write(DATA[5:15])
+
+
 def endless(handler: Handler) -> None:
     handler.begin(Transfer_Encoding="chunked")
     with contextlib.suppress(OSError):
@@ -490,6 +510,10 @@ def redirect(target: str) -> Callable[[Handler], None]:
         (nothing, "the server sent nothing", "the server announces 0 bytes, but the lock file says 6000"),
         (hang_up, "the connection cannot be opened, or broke", ""),
         (silence, "the server stopped sending", ""),
+        (drip_headers, "the server takes too long to answer", ""),
+        (garbage, "the connection cannot be opened, or broke", ""),
+        (part_without_request, "the server sent another part of the file than requested", ""),
+        (lambda handler: handler.begin(302, Content_Length=0), "302 Found", ""),
         (drip, "less than 1024 bytes arrived in 0 s", ""),
         (endless, "the server sends more than 1000000 bytes", "the server sends more than 6000 bytes, the size in the"),
         (short, "its sha256 is ", "the server announces 10 bytes, but the lock file says 6000"),
@@ -521,6 +545,7 @@ def test_a_bad_answer_is_one_clear_line(
     size: int | None,
 ) -> None:
     monkeypatch.setattr(downloads, "MAX_FILE_SIZE", 1_000_000)
+    monkeypatch.setattr(http, "MAX_TIMEOUTS", 3)
     pip_options |= {"timeout": "0.3", "retries": "1"}
     url = site.add("/spam", answer)
 
@@ -528,7 +553,7 @@ def test_a_bad_answer_is_one_clear_line(
 
     assert url in message
     assert ((size and reason_with_size) or reason) in message
-    assert "spam 1.0" in message
+    assert "spam 1.0" in message or answer is drip_headers
 
 
 def test_a_server_that_does_not_exist_is_one_clear_line(store: Store) -> None:
@@ -536,6 +561,21 @@ def test_a_server_that_does_not_exist_is_one_clear_line(store: Store) -> None:
         url = f"{site.url}/spam"
 
     assert failure(store, spam(url=url)).endswith(f"`{url}`: the connection cannot be opened, or broke")
+
+
+def test_a_server_without_tls_is_one_clear_line(store: Store, site: Site) -> None:
+    url = site.add("/spam", DATA).replace("http:", "https:")
+
+    assert failure(store, spam(url=url)).endswith(f"`{url}`: the server does not speak TLS as expected")
+
+
+@pytest.mark.parametrize("url", ["file:///%00", "file:///", "file://elsewhere/x", "http://:80/x", "http://a b/x"])
+def test_a_strange_url_is_one_clear_line(store: Store, url: str, pip_options: dict[str, str]) -> None:
+    pip_options["retries"] = "0"
+    assert failure(store, spam(url=url))
+    pip_options |= {"find-links": url, "index-url": url}
+    assert failure(store, spam())
+    assert failure(store, Pin("spam", "1.0"))
 
 
 def test_an_unreachable_server_is_not_tried_again_and_again_for_every_file(

@@ -325,7 +325,10 @@ def _check_source(source: Source) -> None:
             raise _unusable(source, f"the version control system `{source.vcs}` is not supported")
         if not pattern.fullmatch(source.commit):
             raise _unusable(source, f"`{source.commit}` is not a full commit ID of {source.vcs}")
-        scheme = urlsplit(_repository(source)).scheme
+        try:
+            scheme = urlsplit(_repository(source)).scheme
+        except ValueError:
+            scheme = "invalid"
         if scheme not in ("https", "http", "ssh", "file", "git", "svn", "svn+ssh"):
             raise _unusable(source, f"the URL of its repository is not supported: it begins with `{scheme}:`")
     elif source.editable and not os.path.isdir(source.path):
@@ -408,15 +411,17 @@ def _build_system(source: Source, path: str) -> Mapping[str, object]:
         import tomli as tomllib
     try:
         with open_regular_file(path) as file:
-            system = tomllib.loads(file.read().decode("utf-8")).get("build-system", {})
+            system: object = tomllib.loads(file.read().decode("utf-8")).get("build-system", {})
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise _unusable(source, f"`{path}` cannot be read ({reason_of(error)})") from error
-    strings = (*system.get("requires", ()), *system.get("backend-path", ()), system.get("build-backend", ""))
-    if not all(isinstance(text, str) for text in strings):
+    kinds = {"requires": list, "backend-path": list, "build-backend": str}
+    if not isinstance(system, dict) or not all(
+        isinstance(system.get(key, kind()), kind) for key, kind in kinds.items()
+    ):
         raise _unusable(source, f"the table `build-system` in `{path}` is not valid")
-    return dict(system)
+    return system
 
 
 def _run(
@@ -539,7 +544,8 @@ def _log_line(log: str) -> str:
 def _last_lines(log: str) -> list[str]:
     try:
         with open(log, encoding="utf-8", errors="replace") as file:
-            return [line.strip() for line in file if line.strip()][-4 * LOG_LINES :]
+            lines = [line.strip() for line in file if line.strip()][-4 * LOG_LINES :]
+            return [re.sub(r"(\w+://)[^/@\s]+@", r"\1****@", line) for line in lines]  # URLs may have credentials
     except OSError:
         return []
 

@@ -243,6 +243,8 @@ class _Downloads:
 
         :raises SeedError: one of them cannot be obtained; the others are stopped.
         """
+        from cloche.store.http import printable_url
+
         artifacts = self._store.writable_directory("artifacts")
         self._store.writable_directory("locks")  # now, because threads must not prepare it at the same time
         with tempfile.TemporaryDirectory(suffix=UNFINISHED, dir=artifacts, ignore_cleanup_errors=True) as stage:
@@ -256,6 +258,8 @@ class _Downloads:
                 return path
 
             def report() -> None:
+                if url := self._indexes.client.overdue():
+                    raise _obtain_error(f"`{printable_url(url)}`", "the server takes too long to answer")
                 self._store.progress(self._meter.text())
 
             found = _in_threads(fetch, self._items, self._stopped, CONNECTIONS, report)
@@ -374,7 +378,7 @@ class _Downloads:
             path = local_path(url)
             try:
                 problem = file_mismatch(artifact, path)
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 raise RequestFailed(reason_of(error)) from error
             if problem:
                 raise RequestFailed(problem)
@@ -546,15 +550,20 @@ def _name(item: Artifact | Pin) -> str:
 
 
 def _cannot_obtain(item: Artifact | Pin, tried: Sequence[str]) -> SeedError:
-    text = "; ".join(tried) or "the lock file has no URL for it, and pip's settings name no index"
-    hint = "check the network, or name a directory that has the file with `--find-links`"
-    if re.search(r": (401|403|407)\b", text):
-        hint = "add your credentials to `~/.netrc`, or to the URL of the index in pip's settings"
-    elif "certificate" in text:
-        hint = "name the certificates of your organization with pip's setting `cert`: `pip config set global.cert FILE`"
     title = f"{item.distribution} {item.version}"
     subject = title if isinstance(item, Pin) else f"`{item.file_name}` of {title}"
-    return SeedError(f"cannot obtain {subject}: {text}", hint=hint)
+    return _obtain_error(
+        subject, "; ".join(tried) or "the lock file has no URL for it, and pip's settings name no index"
+    )
+
+
+def _obtain_error(subject: str, reason: str) -> SeedError:
+    hint = "check the network, or name a directory that has the file with `--find-links`"
+    if re.search(r": (401|403|407)\b", reason):
+        hint = "add your credentials to `~/.netrc`, or to the URL of the index in pip's settings"
+    elif "certificate" in reason:
+        hint = "name the certificates of your organization with pip's setting `cert`: `pip config set global.cert FILE`"
+    return SeedError(f"cannot obtain {subject}: {reason}", hint=hint)
 
 
 def _counted(number: int, noun: str) -> str:

@@ -48,6 +48,9 @@ MAX_PAUSE = 60.0
 CHUNK = 1 << 17
 """The number of bytes to read at once."""
 
+MAX_TIMEOUTS = 10
+"""The number of timeouts after which a server must have sent the headers of its answer, redirects included."""
+
 SLOWEST = 1024
 """The number of bytes that must arrive within the timeout; a slower connection is treated as broken."""
 
@@ -136,7 +139,7 @@ class Client:
         self._settings = settings
         self._indexes = [index for index in indexes if urlsplit(index).username]
         self._stopped = stopped
-        self._timeout = settings.number(TIMEOUT, "timeout", "default-timeout")
+        self._timeout = max(settings.number(TIMEOUT, "timeout", "default-timeout"), 0) or TIMEOUT
         self._retries = int(settings.number(RETRIES, "retries"))
         self._session = _session(settings)
         self._from_keyring: dict[str, tuple[str, str] | None] = {}
@@ -144,6 +147,8 @@ class Client:
         """Held while the keyring is asked, because it may ask the user to unlock it."""
         self._unreachable: set[str] = set()
         """The servers that did not answer; one attempt is enough to see whether they answer now."""
+        self._asking: dict[int, tuple[float, str]] = {}
+        """When each thread sent the request whose answer it waits for, and the URL."""
 
     def download(
         self, url: str, sink: Sink, *, size: int | None = None, limit: int, accept: str = ANY, verified: bool = False
@@ -214,7 +219,16 @@ class Client:
                 raise _status_failure(response)
         return response
 
+    def overdue(self) -> str:
+        """Return a URL whose server has not completed the headers of its answer for very long; empty if there is none.
+
+        A server that sends a byte from time to time passes every timeout, and the thread that waits for it cannot be stopped.
+        """
+        limit = time.monotonic() - MAX_TIMEOUTS * self._timeout
+        return next((url for started, url in [*self._asking.values()] if started < limit), "")
+
     def _send(self, url: str, headers: Mapping[str, str], auth: tuple[str, str] | None) -> requests.Response:
+        self._asking[threading.get_ident()] = time.monotonic(), url
         try:
             return self._session.get(
                 url,
@@ -227,6 +241,8 @@ class Client:
             )
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             raise _failure(error) from error
+        finally:
+            del self._asking[threading.get_ident()]
 
     def _receive(self, response: requests.Response, sink: Sink, size: int | None, limit: int) -> None:
         """Read a body to its end."""

@@ -42,8 +42,9 @@ def linked_files(client: Client, page: str) -> list[OfferedFile]:
         try:
             with open_regular_file(path) as file:
                 content, content_type, base = file.read(MAX_PAGE_SIZE), "text/html", page
-        except OSError as error:
-            raise RequestFailed(reason_of(error)) from error
+        except (OSError, ValueError) as error:
+            missing = isinstance(error, (FileNotFoundError, NotADirectoryError))
+            raise RequestFailed(reason_of(error), missing=missing) from error
     else:
         buffer = io.BytesIO()
         received = client.download(page, Sink(buffer, dict), limit=MAX_PAGE_SIZE, accept=PAGE_TYPES)
