@@ -13,7 +13,7 @@ import pytest
 
 import cloche as library
 from tests.locks import BASE, package, pylock, sha256_of, simple_wheel, wheel_entry
-from tests.run import Cloche, clean_environ
+from tests.run import Cloche, clean_environ, cloche_command_in
 from tests.trees import snapshot
 
 if TYPE_CHECKING:
@@ -847,3 +847,23 @@ def test_environments_of_every_creator_are_updated_and_repaired(creator: str, cl
         assert create(cloche, wheels, "--creator", creator)["plan"]["outcome"] == "repaired"
     assert subprocess.run([env / "bin/python3", "-c", "import spam"], check=False).returncode == 0
     assert create(cloche, wheels, "--creator", creator)["plan"]["outcome"] == "up to date"
+
+
+def test_a_cloche_in_the_environment_only_confirms_it(cloche: Cloche, wheels: Path) -> None:
+    lock(cloche, simple_wheel(wheels, "spam"))
+    create(cloche, wheels)
+    command = [*cloche_command_in(cloche.cwd / "env"), "env", "--lock", "pylock.toml", "--find-links", wheels]
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*map(str, command)], cwd=cloche.cwd, env=cloche.environ, capture_output=True, text=True, check=False
+        )
+
+    assert run().returncode == 0
+    lock(cloche, simple_wheel(wheels, "spam", "2.0"))
+    before = installed(cloche.cwd / "env")
+    refused = run()
+
+    assert refused.returncode == 4
+    assert "an update from a lock file would delete it" in refused.stderr
+    assert installed(cloche.cwd / "env") == before

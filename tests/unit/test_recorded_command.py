@@ -6,9 +6,9 @@ import shlex
 
 import pytest
 
-from cloche.lifecycle.recorded_command import recorded_destination, replace_interpreter
+from cloche.lifecycle.recorded_command import recorded_destination, recorded_lock, replace_interpreter
 from cloche.model.interpreter import Host
-from cloche.model.plan import Wanted
+from cloche.model.plan import LockRequest, Wanted
 from cloche.planning.pyvenv_cfg import quote_word, seed_options
 
 
@@ -23,6 +23,22 @@ from cloche.planning.pyvenv_cfg import quote_word, seed_options
 )
 def test_seeds_are_recorded_as_options(wanted: Wanted | None, options: list[str]) -> None:
     assert list(seed_options(wanted)) == options
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted((), lock=LockRequest("/p/pylock.toml")),
+        Wanted(("pip",), ("/my wheels",), lock=LockRequest("/p/my lock/pylock.toml")),
+        Wanted(("wheel", "pip==24.0"), lock=LockRequest("/p/r.txt"), builds="refused"),
+        Wanted((), lock=LockRequest("/p/pylock.toml", ("web", "db"), ("dev",), "excluded")),
+    ],
+)
+def test_a_lock_file_is_recorded_with_its_options_and_read_back(wanted: Wanted) -> None:
+    command = shlex.join(["/opt/python3", "-m", "cloche", "--python", "/usr/bin/python3", *seed_options(wanted), "/e"])
+
+    assert recorded_lock({"lock": "sha256:0", "command": command}) == wanted
+    assert recorded_lock({"command": command}) is None
 
 
 @pytest.mark.parametrize("word", ["", "plain", "it's", 'a "b"', "$HOME", "a\\b", "~", "x;y", "new\nline", "é"])
