@@ -52,7 +52,7 @@ def fill(store: Store) -> None:
     from pathlib import Path
 
     make_wheel(Path(store.writable_directory("wheels")))
-    for kind in ("interpreters", "plans"):
+    for kind in ("interpreters", "origins", "plans"):
         (Path(store.writable_directory(kind)) / "entry").write_text("12345")
     make_wheel(Path(store.writable_directory("builds"), "key"))
     digest = hashlib.sha256(b"12345").hexdigest()

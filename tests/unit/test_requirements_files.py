@@ -202,6 +202,10 @@ def test_the_same_pin_twice_has_the_hashes_of_both(store: Store, tmp_path: Path)
             "`requirements.txt`, line 1 is not valid: `spam-1.0-py3-none-any.whl` is not a file of `eggs`",
         ),
         ("spam==1; python_version ~= 'x'\n", "`requirements.txt`, line 1 is not valid: the marker cannot be evaluated"),
+        (
+            f"-e git+https://git.example/spam@{'c' * 40}#egg=spam\n",
+            "`requirements.txt`, line 1: an editable install from a URL is not supported",
+        ),
         ("-e missing\n", "`requirements.txt`, line 1 is not valid: `missing` has no `pyproject.toml`"),
         ("-r other.txt\n", "the lock file `other.txt`, which `requirements.txt` names, cannot be read: no such file"),
         ("-r https://files.example/r.txt\n", "`requirements.txt`, line 1: `https://files.example/r.txt` is a URL"),

@@ -342,6 +342,8 @@ def editable(path: str, line: Line) -> LockedPackage:
 
     :raises UsageError: it is not a directory with a `pyproject.toml` that names the package.
     """
+    if re.match(r"\w+\+|https?:", path):
+        raise UsageError(f"{line.place}: an editable install from a URL is not supported", hint="remove `-e`")
     base = os.path.dirname(line.path)
     local = (
         path_of_file_url(path, line.path) if path.startswith("file:") else absolute_path(path.partition("[")[0], base)
