@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cloche.model.plan import (
         Builds,
         DefaultGroups,
+        Dependencies,
         ExtraPackages,
         Network,
         OnExisting,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         extra_packages: ExtraPackages
         find_links: Sequence[StrPath]
         network: Network
+        dependencies: Dependencies
         activators: Sequence[str] | None
         existing: OnExisting
         site_packages: SitePackages
@@ -66,12 +68,13 @@ if TYPE_CHECKING:
 
 CHOICES = frozenset(
     "python try_first_with creator seeder seeds lock extras groups default_groups builds extra_packages find_links network "
-    "activators existing site_packages prompt link_mode vcs_ignore relocatable pyvenv_cfg options environ cache "
-    "access".split()
+    "dependencies activators existing site_packages prompt link_mode vcs_ignore relocatable pyvenv_cfg options environ "
+    "cache access".split()
 )
 
 ALLOWED_VALUES: Mapping[str, tuple[str, ...]] = {
     "network": ("never", "last-resort", "newest"),
+    "dependencies": ("included", "omitted"),
     "existing": ("keep", "replace", "replace-anything"),
     "site_packages": ("isolated", "system"),
     "default_groups": ("included", "excluded"),
@@ -191,8 +194,14 @@ def wanted_packages(host: Host, **choices: Unpack[Choices]) -> Wanted | None:
     links = [os.path.join(host.cwd, path) for path in as_strings("find_links", choices.get("find_links"))]
     if not seeds and lock is None:
         return None
-    network, builds = choices.get("network", "last-resort"), choices.get("builds", "allowed")
-    return Wanted(seeds, tuple(links), network, builds=builds, lock=lock)
+    return Wanted(
+        seeds,
+        tuple(links),
+        choices.get("network", "last-resort"),
+        choices.get("dependencies", "included"),
+        builds=choices.get("builds", "allowed"),
+        lock=lock,
+    )
 
 
 def lock_request(host: Host, **choices: Unpack[Choices]) -> LockRequest | None:
@@ -240,6 +249,7 @@ def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
         default) or `kept`.
     :param find_links: directories with wheels; they take precedence over every other source.
     :param network: when seeds may be downloaded: `never`, `last-resort` (the default) or `newest`.
+    :param dependencies: whether what the seeds depend on is installed too: `included` (the default) or `omitted`.
     :param activators: names of activators, () for none; by default all that support the interpreter.
     :param existing: `keep` what exists (the default), `replace` an environment, `replace-anything`.
     :param site_packages: `isolated` (the default), or `system` to see the base interpreter's packages.

@@ -704,14 +704,14 @@ def test_doctor_names_the_command_that_restores_a_locked_package(cloche: Cloche,
     assert cloche("doctor", "env").code == 0
 
 
-def test_seeds_that_share_a_file_are_installed_without_a_lock(cloche: Cloche, wheels: Path) -> None:
-    for _ in conflicting(wheels, "same\n", "same\n"):
-        pass
+def test_an_additional_seed_brings_what_the_lock_does_not_have(cloche: Cloche, wheels: Path) -> None:
+    lock(cloche, simple_wheel(wheels, "spam"))
+    simple_wheel(wheels, "eggs", requires=["spam", "bacon"])
+    simple_wheel(wheels, "bacon")
 
-    done = cloche("env", "--no-pip", "--seed", "eggs", "--seed", "spam", "--find-links", wheels)
+    create(cloche, wheels, "--seed", "eggs")
 
-    assert (done.code, done.err) == (0, "")
-    assert installed(cloche.cwd / "env") == ["eggs-1.0", "spam-1.0"]
+    assert installed(cloche.cwd / "env") == ["bacon-1.0", "eggs-1.0", "spam-1.0"]
 
 
 # Packages that have to be built

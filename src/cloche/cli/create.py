@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cloche.discovery import FoundInterpreter
     from cloche.model.interpreter import Host
     from cloche.model.operations import LinkMode
-    from cloche.model.plan import Builds, ChosenComponent, Network, OnExisting, Plan, Result
+    from cloche.model.plan import Builds, ChosenComponent, Dependencies, Network, OnExisting, Plan, Result
     from cloche.session import Session
 
 
@@ -186,7 +186,15 @@ def wanted_seeds(settings: Settings, links: tuple[str, ...], host: Host) -> Want
     requirements += (seed for seed in settings.all("seed") if seed not in requirements)
     if not requirements and lock is None:
         return None
-    return Wanted(tuple(requirements), links, network_policy(settings), builds=builds_policy(settings), lock=lock)
+    dependencies: Dependencies = "omitted" if settings.flag("no-deps") else "included"
+    return Wanted(
+        tuple(requirements),
+        links,
+        network_policy(settings),
+        dependencies,
+        builds=builds_policy(settings),
+        lock=lock,
+    )
 
 
 def builds_policy(settings: Settings) -> Builds:

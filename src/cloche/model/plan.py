@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     Network: TypeAlias = Literal["never", "last-resort", "newest"]
     """When seeds may be downloaded: never, only if no local wheel fits, or always, to get the newest version."""
 
+    Dependencies: TypeAlias = Literal["included", "omitted"]
+    """Whether the packages that the seeds depend on are installed too."""
+
     DefaultGroups: TypeAlias = Literal["included", "excluded"]
     """Whether the dependency groups that a lock file names as its default groups are installed."""
 
@@ -70,6 +73,7 @@ class Wanted:
     find_links: tuple[str, ...] = ()
     """Absolute paths of directories with wheels; they take precedence over every other source."""
     network: Network = "last-resort"
+    dependencies: Dependencies = "included"
     options: Mapping[str, object] = {}
     """The values that the user chose for the seeder's own options."""
     builds: Builds = "allowed"

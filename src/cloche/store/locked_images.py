@@ -14,7 +14,8 @@ from cloche.model.value import replace
 from cloche.store.artifacts import Artifact, file_digests, new_hasher
 from cloche.store.builds import Source, build_wheels
 from cloche.store.conflicts import settle_conflicts
-from cloche.store.distributions import read_wheel
+from cloche.store.dependencies import with_dependencies
+from cloche.store.distributions import Distribution, read_wheel
 from cloche.store.downloads import obtain
 from cloche.store.images import find_image_of_wheel, find_or_build_image, needs_bytecode, record_origin
 from cloche.store.lock_files import locked_packages
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter
     from cloche.model.plan import Wanted
     from cloche.store import Store
-    from cloche.store.distributions import Distribution
     from cloche.store.locked_packages import LockedPackage
 
     Making: TypeAlias = Literal["obtained", "built"]
@@ -59,9 +59,10 @@ def locked_images(wanted: Wanted, interpreter: Interpreter, store: Store) -> lis
         )
         for package in packages
     ]
-    for requirement in requirements:
-        distribution = choose_distribution(requirement, interpreter, wanted, store)
-        images.append(find_or_build_image(distribution, interpreter, store))
+    images += (
+        find_or_build_image(distribution, interpreter, store)
+        for distribution in additional_distributions(requirements, images, wanted, interpreter, store)
+    )
     return settle_conflicts(sorted(images, key=lambda image: image.distribution), interpreter, store)
 
 
@@ -82,6 +83,42 @@ def additional_requirements(wanted: Wanted, packages: Sequence[LockedPackage]) -
                 hint="leave it out, or change the lock file",
             )
     return missing
+
+
+def additional_distributions(
+    requirements: Sequence[Requirement],
+    locked: Sequence[Image],
+    wanted: Wanted,
+    interpreter: Interpreter,
+    store: Store,
+) -> list[Distribution]:
+    """Return the distributions of the additional requirements, and what they need that is not locked.
+
+    :raises SeedError: one cannot be found.
+    """
+    chosen = [choose_distribution(requirement, interpreter, wanted, store) for requirement in requirements]
+    if wanted.dependencies == "omitted" or not any(distribution.requires for distribution in chosen):
+        return chosen
+    names = {image.distribution for image in locked}
+    found = with_dependencies([*map(as_distribution, locked), *chosen], interpreter, wanted, store)
+    return [distribution for distribution in found if distribution.name not in names]
+
+
+def as_distribution(image: Image) -> Distribution:
+    """Return a distribution that needs nothing, for a locked image: the lock file has everything that it needs."""
+    return Distribution(
+        name=image.distribution,
+        version=image.version,
+        location=image.root,
+        kind="locked",
+        dist_info=image.dist_info,
+        root_tree="purelib",
+        tags=frozenset(),
+        requires_python="",
+        requires=(),
+        entry_points=(),
+        files=(),
+    )
 
 
 def stored_image(package: LockedPackage, interpreter: Interpreter, store: Store) -> Image | None:
