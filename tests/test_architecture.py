@@ -25,6 +25,7 @@ LAYERS = (
     ("errors", "cpython"),
     ("model",),
     ("fs",),
+    ("programs",),
     ("shells",),
     ("apply",),
     ("plugins",),
@@ -339,7 +340,7 @@ def attributes(tree: ast.AST) -> Iterator[tuple[str, int]]:
             yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
 
 
-ENTRANCES = ("cloche.__main__", "cloche.session", "cloche.cli.", "cloche.testing")
+ENTRANCES = ("cloche.__main__", "cloche.session", "cloche.cli.", "cloche.testing", "cloche.programs")
 
 
 def test_only_the_outermost_layers_read_environment_variables() -> None:
@@ -350,6 +351,26 @@ def test_only_the_outermost_layers_read_environment_variables() -> None:
         if not module.startswith(ENTRANCES) and not runs_in_target(module)
         for name, line in attributes(tree)
         if name in ("os.environ", "os.environb", "os.getenv", "os.getcwd")
+    ]
+    assert violations == []
+
+
+WITH_THE_VARIABLES_OF_THE_USER = ("cloche.lifecycle.run", "cloche.testing.")
+"""Modules that start a command of the user, or only run in tests."""
+
+
+def test_every_module_that_starts_a_program_cleans_its_variables() -> None:
+    """`cloche.programs` knows which variables and settings must not reach an interpreter, pip or a shell."""
+    imported = {
+        module: {found.imported for found in imports_of(module) if found.when != "for types"} for module in TREES
+    }
+    violations = [
+        module
+        for module, names in imported.items()
+        if "subprocess" in names
+        and not any(name.startswith("cloche.programs") for name in names)
+        and not module.startswith(WITH_THE_VARIABLES_OF_THE_USER)
+        and module != "cloche.programs.pip"
     ]
     assert violations == []
 

@@ -25,7 +25,7 @@ COMMAND = START | frozenset(
     """
     cloche.apply cloche.apply.executor cloche.apply.staging cloche.apply.transaction cloche.cli cloche.cli.commands
     cloche.cli.dispatch cloche.cli.invocation cloche.cli.parser cloche.cli.report cloche.errors cloche.fs
-    cloche.fs.checksums cloche.fs.inputs cloche.fs.locks cloche.model cloche.model.distribution
+    cloche.fs.checksums cloche.fs.inputs cloche.fs.locks cloche.model
     cloche.model.environment cloche.model.interpreter cloche.model.operations cloche.model.options cloche.model.plan
     cloche.model.value cloche.planning cloche.planning.destination cloche.planning.plan_at
     cloche.planning.pyvenv_cfg cloche.plugins cloche.session
@@ -33,7 +33,9 @@ COMMAND = START | frozenset(
 )
 """Modules for parsing a command line."""
 
-HELP = COMMAND | frozenset("cloche.cli.help cloche.cli.virtualenv_options cloche.plugins.entry_points".split())
+HELP = COMMAND | frozenset(
+    "cloche.cli.help cloche.cli.virtualenv_options cloche.model.distribution cloche.plugins.entry_points".split()
+)
 
 COMPLETION = COMMAND | frozenset("cloche.cli.completion cloche.shells cloche.shells.template".split())
 """Modules for printing a completion script."""
@@ -41,7 +43,7 @@ COMPLETION = COMMAND | frozenset("cloche.cli.completion cloche.shells cloche.she
 SUGGEST = COMMAND | frozenset(
     """
     cloche.cli.completion cloche.cli.completion.suggestions cloche.cli.virtualenv_options
-    cloche.plugins.entry_points
+    cloche.model.distribution cloche.plugins.entry_points
     """.split()
 )
 """Modules for suggesting completions."""
@@ -49,8 +51,8 @@ SUGGEST = COMMAND | frozenset(
 CREATE = COMMAND | frozenset(
     """
     cloche.builtin cloche.builtin.activators cloche.cli.create cloche.cli.settings cloche.cli.user_shell
-    cloche.planning.plan_cache cloche.plugins.entry_points cloche.shells cloche.shells.csh cloche.shells.fish
-    cloche.shells.posix cloche.shells.powershell cloche.shells.python cloche.shells.template cloche.store
+    cloche.model.distribution cloche.planning.plan_cache cloche.plugins.entry_points cloche.shells cloche.shells.csh
+    cloche.shells.fish cloche.shells.posix cloche.shells.powershell cloche.shells.python cloche.shells.template cloche.store
     """.split()
 )
 """Modules for creating an environment without seeds from a cached plan."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host, Interpreter
     from cloche.model.operations import LinkMode, Write
-    from cloche.model.plan import Network, OnExisting, Plan, Result, SitePackages
+    from cloche.model.plan import Dependencies, Network, OnExisting, Plan, Result, SitePackages
     from cloche.store import Access
 
     StrPath: TypeAlias = str | os.PathLike[str]
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         seeds: Sequence[str] | None
         find_links: Sequence[StrPath]
         network: Network
+        dependencies: Dependencies
         activators: Sequence[str] | None
         existing: OnExisting
         site_packages: SitePackages
@@ -50,12 +51,13 @@ if TYPE_CHECKING:
 
 
 CHOICES = frozenset(
-    "python try_first_with creator seeder seeds find_links network activators existing site_packages prompt link_mode "
-    "vcs_ignore relocatable pyvenv_cfg options environ cache access".split()
+    "python try_first_with creator seeder seeds find_links network dependencies activators existing site_packages prompt "
+    "link_mode vcs_ignore relocatable pyvenv_cfg options environ cache access".split()
 )
 
 ALLOWED_VALUES: Mapping[str, tuple[str, ...]] = {
     "network": ("never", "last-resort", "newest"),
+    "dependencies": ("included", "omitted"),
     "existing": ("keep", "replace", "replace-anything"),
     "site_packages": ("isolated", "system"),
     "link_mode": ("auto", "clone", "hardlink", "copy", "symlink"),
@@ -149,7 +151,14 @@ def request_for(destination: StrPath, host: Host, **choices: Unpack[Choices]) ->
         try_first_with=as_strings("try_first_with", choices.get("try_first_with")),
         creator=choices.get("creator"),
         seeder=choices.get("seeder"),
-        wanted=Wanted(seeds, tuple(links), choices.get("network", "last-resort")) if seeds else None,
+        wanted=Wanted(
+            seeds,
+            tuple(links),
+            choices.get("network", "last-resort"),
+            choices.get("dependencies", "included"),
+        )
+        if seeds
+        else None,
         activators=None if activators is None else as_strings("activators", activators),
         site_packages=choices.get("site_packages", "isolated"),
         options=choices.get("options", {}),
@@ -182,6 +191,7 @@ def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
     :param seeds: requirements to install (`NAME` or `NAME==VERSION`), by default `pip`; None or () for none.
     :param find_links: directories with wheels; they take precedence over every other source.
     :param network: when seeds may be downloaded: `never`, `last-resort` (the default) or `newest`.
+    :param dependencies: whether what the seeds depend on is installed too: `included` (the default) or `omitted`.
     :param activators: names of activators, () for none; by default all that support the interpreter.
     :param existing: `keep` what exists (the default), `replace` an environment, `replace-anything`.
     :param site_packages: `isolated` (the default), or `system` to see the base interpreter's packages.

@@ -166,6 +166,9 @@ def test_variables_and_files_do_not_influence_the_probe(tmp_path: object) -> Non
         "PYTHONWARNINGS": "error",
         "PYTHONPLATLIBDIR": "nowhere",
         "__PYVENV_LAUNCHER__": os.path.join(trap, "python"),
+        "_PYTHON_SYSCONFIGDATA_NAME": "nowhere",
+        "_PYTHON_HOST_PLATFORM": "another-platform",
+        "_PYTHON_PROJECT_BASE": trap,
     }
     for name in ("2.7", "3.6", "3.13", "debian", "pypy"):
         normal, influenced = (
@@ -211,7 +214,7 @@ def test_a_name_without_a_version_is_replaced_by_the_exact_one() -> None:
     [
         ("/nowhere/python", "does not exist"),
         ("/etc", "is a directory that contains no Python"),
-        ("/etc/passwd", "is not executable"),
+        ("/etc/passwd", "is not executable (its mode is 644)"),
         ("/dev/null", "is not a regular file"),
     ],
 )

@@ -126,3 +126,47 @@ def test_info_reports_the_size_of_files_shared_with_the_store(cloche) -> None:
     env.rename(cloche.cwd / "moved")
     text = cloche("info", cloche.cwd / "moved").out
     assert f"created at:   {env}" in text
+
+
+@pytest.mark.parametrize("name", ["python", "python3", "python3.{minor}", "pip", "pip3", "pip3.{minor}"])
+def test_a_program_of_the_environment_is_never_taken_from_path(cloche, empty_env, name) -> None:
+    env = empty_env("cloche")
+    [library] = (env / "lib").iterdir()
+    name = name.format(minor=library.name.partition(".")[2])
+    (env / "bin" / name).unlink(missing_ok=True)
+    other = cloche.cwd / "other"
+    other.mkdir()
+    (other / name).write_text("#!/bin/sh\necho planted\n")
+    (other / name).chmod(0o755)
+    outcome = cloche("run", env, "--", name, "--version", PATH=f"{other}:{os.environ['PATH']}")
+    assert (outcome.code, outcome.out) == (127, "")
+    assert (
+        f"`{name}` is missing from the environment `{env}`; `{other / name}` belongs to another Python" in outcome.err
+    )
+    assert cloche("run", env, "--", "ls", "/").code == 0
+
+
+def test_a_missing_script_of_an_installed_package_is_not_taken_from_path(cloche, populated_env) -> None:
+    env = populated_env("venv")
+    script = next(path for path in (env / "bin").iterdir() if "plain" in path.name)
+    other = cloche.cwd / "other"
+    other.mkdir()
+    script.rename(other / script.name)
+    outcome = cloche("run", env, "--", script.name, PATH=f"{other}:{os.environ['PATH']}")
+    assert outcome.code == 127
+    assert f"`{script.name}` is missing from the environment" in outcome.err
+
+
+def test_a_script_with_mode_644_is_an_error_that_says_so(cloche, empty_env) -> None:
+    env = empty_env("cloche")
+    (env / "bin" / "tool").write_text("#!/bin/sh\n")
+    (env / "bin" / "tool").chmod(0o644)
+    (env / "bin" / "link").symlink_to("gone")
+    (env / "bin" / "folder").mkdir()
+    outcome = cloche("run", env, "--", "tool")
+    assert outcome.code == 126
+    assert "bin/tool` cannot be executed: its mode is 644" in outcome.err
+    assert f"chmod +x {env}/bin/tool" in outcome.err
+    assert "is a link to `gone`, which does not exist" in cloche("run", env, "--", "link").err
+    assert "is a directory" in cloche("run", env, "--", "folder").err
+    assert "`./gone` does not exist" in cloche("run", env, "--", "./gone").err

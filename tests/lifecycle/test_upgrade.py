@@ -84,6 +84,25 @@ def test_packages_with_extension_modules_are_reinstalled_by_pip(cloche, empty_en
     assert finding_codes(cloche, env) == []
 
 
+@pytest.mark.parametrize("option", [[], ["--dry-run"]])
+def test_pip_installs_nothing_outside_the_environment(cloche, empty_env, option, tmp_path: Path) -> None:
+    for tag in ("cp311-cp311-linux_x86_64", "cp312-cp312-linux_x86_64"):
+        make_wheel(tmp_path / "wheels", "fast", tags=[tag], pure=False, entry_points="")
+    env = empty_env("venv", "3.11")
+    pip = ["-m", "pip", "--python", env / "bin" / "python", "install", "-q", "--no-index"]
+    run(sys.executable, *pip, "--find-links", tmp_path / "wheels", "fast")
+    config = tmp_path / "home" / ".config" / "pip" / "pip.conf"
+    config.parent.mkdir(parents=True)
+    links = f"no-index = true\nfind-links = {tmp_path}/wheels\n"
+    config.write_text(f"[global]\n{links}target = {tmp_path}/elsewhere\n[install]\nno-deps = false\nuser = true\n")
+    variables = {"XDG_CONFIG_HOME": str(tmp_path / "home" / ".config"), "PIP_CONFIG_FILE": "", "PIP_FIND_LINKS": ""}
+    outcome = cloche("upgrade", env, "-p", "3.12", "--json", *option, **variables)
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["losses"] == []
+    assert not (tmp_path / "elsewhere").exists()
+    assert os.listdir(env / "lib") == ["python3.11" if option else "python3.12"]
+
+
 def test_losses_are_reported_before_anything_changes(cloche, empty_env, tmp_path: Path) -> None:
     make_wheel(tmp_path / "wheels", "picky", "1.0", requires_python="<3.12", entry_points="")
     make_wheel(

@@ -497,7 +497,7 @@ def test_an_encrypted_file_in_a_wheel_is_refused_by_name(tmp_path: Path) -> None
     content[content.index(b"PK\x01\x02") + 8] |= 1  # the flags of the first file, in the archive's directory
     wheel.write_bytes(content)
 
-    with pytest.raises(SeedError, match=r"`spam\.py` is encrypted"):
+    with pytest.raises(SeedError, match=r"it contains `spam\.py`, which is encrypted"):
         read_wheel(str(wheel))
 
 
@@ -687,6 +687,16 @@ def test_verify_detects_an_added_file(image: Image) -> None:
         pass
 
     assert verify_image(image.root) == [f"`{image.root}/purelib/planted.py` is not part of the image"]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only the superuser can change owners")
+@pytest.mark.parametrize("part", ["", ".."])
+def test_the_superuser_uses_no_image_that_another_user_can_change(image: Image, store: Store, part: str) -> None:
+    """Another user could alter a file and keep its size and time."""
+    os.chown(os.path.join(image.root, part), 65533, 65533)
+
+    assert "belongs to user 65533" in (check_image(image) or "")
+    assert load_image(image.root) is None
 
 
 def test_a_missing_image_counts_as_damaged(image: Image) -> None:

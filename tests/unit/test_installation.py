@@ -312,14 +312,8 @@ def test_the_same_image_and_destination_give_the_same_operations(
 # Files of the environment
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("data/pyvenv.cfg", "data/PYVENV.CFG", "data/bin/python", "data/bin/python3", "data/bin/spam"),
-        *("scripts/python", "scripts/spam"),
-    ],
-)
-def test_a_wheel_must_not_contain_files_of_the_environment(
+@pytest.mark.parametrize("name", ["data/bin/spam", "data/bin/SPAM", "scripts/spam"])
+def test_a_wheel_must_not_contain_a_file_that_its_own_scripts_need(
     name: str, tmp_path: Path, interpreter: Interpreter, store: Store
 ) -> None:
     wheel = make_wheel(tmp_path / "wheels", files={"spam.py": "", f"spam-1.0.data/{name}": "evil"})
@@ -327,6 +321,58 @@ def test_a_wheel_must_not_contain_files_of_the_environment(
 
     with pytest.raises(SeedError, match="a file of the environment itself"):
         image_operations(image, fake_environment(tmp_path / "env", interpreter))
+
+
+PROGRAMS = [
+    *(
+        "python",
+        "Python",
+        "PYTHON3",
+        "python3.13",
+        "python3.13t",
+        "python3.13d",
+        "pythonw",
+        "python.exe",
+        "PythonW.EXE",
+    ),
+    *("python.py", "python.com", "python.bat", "python-script.py", "python3.exe", "pypy3", "pypy3.10", "graalpy"),
+    *("activate", "Activate", "activate.fish", "activate.ps1", "activate_this.py", "activate_this", "deactivate"),
+    *("deactivate.bat", "activate.exe", "pydoc.bat", "pyvenv.cfg", "PYVENV.CFG", "python312._pth"),
+]
+OTHERS = [
+    *("pydoc", "python-argcomplete", "pythonic", "ipython", "ipython3", "bpython", "activate-global", "reactivate"),
+    *("python3-config", "py", "pip", "pypyr", "activated"),
+]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("tree", ["scripts", "data/bin", "data/Scripts"])
+def test_a_wheel_must_not_replace_a_program_of_the_environment(name: str, tree: str, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path, files={"spam.py": "", f"spam-1.0.data/{tree}/{name}": "evil"})
+    with pytest.raises(SeedError, match="would replace a file of the environment itself"):
+        read_wheel(str(wheel))
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("kind", ["console_scripts", "gui_scripts"])
+def test_an_entry_point_must_not_replace_a_program_of_the_environment(name: str, kind: str, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path, entry_points=f"[{kind}]\n{name} = spam:main\n")
+    with pytest.raises(SeedError, match="would replace a program of the environment itself"):
+        read_wheel(str(wheel))
+
+
+@pytest.mark.parametrize("name", ["pyvenv.cfg", "PyVenv.cfg", ".cloche-manifest", ".gitignore", "CACHEDIR.TAG"])
+def test_a_wheel_must_not_replace_a_file_of_the_environment(name: str, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path, files={"spam.py": "", f"spam-1.0.data/data/{name}": "evil"})
+    with pytest.raises(SeedError, match="would replace a file of the environment itself"):
+        read_wheel(str(wheel))
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_names_are_allowed(name: str, tmp_path: Path) -> None:
+    files = {"spam.py": "", f"spam-1.0.data/scripts/{name}-too": ""}
+    wheel = make_wheel(tmp_path, files=files, entry_points=f"[console_scripts]\n{name} = spam:main\n")
+    assert [point.name for point in read_wheel(str(wheel)).entry_points] == [name]
 
 
 # Windows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -180,6 +181,60 @@ def test_the_running_python_is_used_if_it_satisfies_requires_python(project: Pat
 def test_an_invalid_requires_python_is_ignored(project: Path, wanted: str) -> None:
     (project / "pyproject.toml").write_text(f'[project]\nrequires-python = "{wanted}"\n')
     assert requested_by(project) == ((), "")
+
+
+@pytest.mark.parametrize(
+    ("content", "warning"),
+    [
+        (
+            b'[project]\nname = "x"\nrequires-python = ">>3.12"\n',
+            "`requires-python` in {} is ignored: `>>3.12` is not a version range (at line 3, column 19)",
+        ),
+        (
+            b"[project]\n'requires-python'  =  'three'\n",
+            "`requires-python` in {} is ignored: `three` is not a version range (at line 2, column 23)",
+        ),
+        (
+            b"[project]\nrequires-python = 3.12\n",
+            "`requires-python` in {} is ignored: it is not text (at line 2, column 19)",
+        ),
+        (
+            b"[tool.x]\nrequires-python = 1\n[project]\nrequires-python=['3']\n",
+            "`requires-python` in {} is ignored: it is not text (at line 4, column 17)",
+        ),
+        (
+            b'project.requires-python = "no"\n',
+            "`requires-python` in {} is ignored: `no` is not a version range (at line 1, column 9)",
+        ),
+        (b'[project]\nrequires-python = ">=3.12\n', r"`{}` is ignored: .+ \(at line 2, column 26\)"),
+        (b'[project\nrequires-python = ">=3.12"\n', r"`{}` is ignored: .+ \(at line 1, column 9\)"),
+        (b'[project]\nrequires-python = ">=3.12 \xff"\n', "`{}` is ignored: it is not UTF-8 (at line 2)"),
+        (b"#" * (1 << 21), "`{}` is ignored: it is larger than 1 MiB"),
+    ],
+)
+def test_a_pyproject_that_cannot_be_read_causes_a_warning_with_its_position(
+    project: Path, content: bytes, warning: str
+) -> None:
+    path = project / "pyproject.toml"
+    path.write_bytes(content)
+    warnings: list[str] = []
+
+    requested = find_project_request(Host({}, str(project), sys.platform, os.name, sys.executable), warnings)
+
+    assert requested == ((), "")
+    [found] = warnings
+    assert found == warning.format(path) or re.fullmatch(warning.format(re.escape(str(path))), found)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[tool.x\nbroken", "# requires-python\n", "[tool.uv]\nrequires-python = 3\n", "[project]\nname='x'\n"],
+)
+def test_a_pyproject_without_requires_python_causes_no_warning(project: Path, content: str) -> None:
+    (project / "pyproject.toml").write_text(content)
+    warnings: list[str] = []
+    find_project_request(Host({}, str(project), sys.platform, os.name, sys.executable), warnings)
+    assert warnings == []
 
 
 def test_only_the_nearest_pyproject_is_read(project: Path) -> None:

@@ -226,14 +226,90 @@ def test_a_given_directory_that_cannot_be_used_is_an_error(obstruct: Callable[[P
     assert snapshot(tmp_path) == before
 
 
-def test_a_group_writable_directory_is_used_if_it_is_given(tmp_path: Path) -> None:
-    for directory in (tmp_path / "shared", tmp_path / "shared" / "images"):
-        directory.mkdir()
-        directory.chmod(0o2770)
+def test_an_ordinary_user_may_name_a_directory_that_others_can_write_to() -> None:
+    """The owner of the directory and its group are trusted then, and a parent that the group can write to."""
+    with tempfile.TemporaryDirectory() as parent:  # other users cannot enter that of pytest
+        os.chmod(parent, 0o775)
+        shared = os.path.join(parent, "shared")
+        for directory in (shared, os.path.join(shared, "images")):
+            os.mkdir(directory)
+            os.chmod(directory, 0o2770)
+            if os.geteuid() == 0:
+                os.chown(directory, 65533, 65534)
 
-    with Store.open(host_with_home(tmp_path), str(tmp_path / "shared")) as store:
-        assert store.writable_directory("images") == str(tmp_path / "shared" / "images")
-        assert store.warnings == []
+        def work() -> None:
+            with Store.open(fake_host(environ={"HOME": parent}, cwd=parent), shared) as store:
+                assert store.writable_directory("images") == os.path.join(shared, "images")
+                assert store.warnings == []
+
+        as_ordinary_user(work)
+
+
+needs_superuser = pytest.mark.skipif(
+    os.name == "nt" or os.geteuid() != 0, reason="only the superuser can change the owner of a directory"
+)
+
+
+def owned_by_another_user(directory: Path) -> str:
+    os.chown(directory, 65533, 65533)
+    return "belongs to user 65533"
+
+
+def writable_by_its_group(directory: Path) -> str:
+    directory.chmod(0o770)
+    return "is writable by its group"
+
+
+def writable_by_every_user(directory: Path) -> str:
+    directory.chmod(0o777)
+    return "is writable by every user"
+
+
+CHANGEABLE = [owned_by_another_user, writable_by_its_group, writable_by_every_user]
+
+
+@needs_superuser
+@pytest.mark.parametrize("change", CHANGEABLE)
+@pytest.mark.parametrize("where", ["cache", "."])
+def test_the_superuser_uses_no_cache_that_another_user_can_change(
+    change: Callable[[Path], str], where: str, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    (home / "cache").mkdir(parents=True)
+    (home / "cache").chmod(0o700)
+    reason = change(home / where)
+
+    for access in ("read-write", "read-only"):
+        with pytest.raises(ClocheError) as raised:
+            Store.open(host_with_home(home), str(home / "cache"), access)  # type: ignore[arg-type]
+        assert reason in raised.value.message
+    (home / "cache").rename(home / "cloche")
+    with Store.open(host_with_home(home, XDG_CACHE_HOME=str(home))) as store:
+        assert not store.is_persistent
+        assert store.readable_directories("images") == []
+    assert reason in store.warnings[0]
+
+
+@needs_superuser
+@pytest.mark.parametrize("change", CHANGEABLE[:2])
+def test_a_cache_below_a_sticky_directory_is_used(change: Callable[[Path], str], tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o1777)
+    (tmp_path / "shared" / "cache").mkdir(mode=0o700)
+
+    with Store.open(host_with_home(tmp_path), str(tmp_path / "shared" / "cache")) as store:
+        assert store.is_persistent
+    change(tmp_path / "shared" / "cache")
+    with pytest.raises(ClocheError):
+        Store.open(host_with_home(tmp_path), str(tmp_path / "shared" / "cache"))
+
+
+def test_no_user_uses_a_cache_below_a_directory_that_everyone_can_write_to(tmp_path: Path) -> None:
+    (tmp_path / "open" / "cache").mkdir(parents=True)
+    (tmp_path / "open").chmod(0o777)
+
+    with pytest.raises(ClocheError, match=r"is in `.*/open`, which is writable by every user"):
+        Store.open(host_with_home(tmp_path), str(tmp_path / "open" / "cache"))
 
 
 def test_a_group_writable_directory_inside_the_default_store_is_not_used(tmp_path: Path) -> None:

@@ -273,6 +273,7 @@ def test_options_choose_the_seeds(arguments: list[str], seeds: list[str]) -> Non
         (["--activators", "bash, cshell\nfish"], {"activators": ["bash", "cshell", "fish"]}),
         (["--activators", ""], {"activators": []}),
         (["--extra-search-dir", "/", "/nowhere"], {"find_links": ["/"]}),
+        (["--wheel", "bundle"], {"dependencies": "omitted"}),
     ],
 )
 def test_options_become_arguments_of_create(arguments: list[str], chosen: dict[str, Any]) -> None:

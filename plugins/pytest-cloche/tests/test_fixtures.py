@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_cloche import Env
     from pytest_cloche.plugin import Factory
 
@@ -118,6 +121,27 @@ def test_a_program_runs_as_if_the_environment_were_active(cloche_env: Env, monke
     assert "'EXTRA'" in result
     assert "'PYTHONPATH'" not in result
     assert cloche_env.run("pip", "--version").startswith("pip ")
+
+
+@pytest.mark.parametrize("source", ["variable", "file"])
+def test_settings_of_the_user_do_not_change_where_pip_installs(
+    cloche_env: Env, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    if source == "variable":
+        monkeypatch.setenv("PIP_TARGET", str(tmp_path / "elsewhere"))
+    else:
+        (tmp_path / "pip.conf").write_text(f"[global]\ntarget = {tmp_path}/elsewhere\n")
+        monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    wheel = tmp_path / "spam-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("spam-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: spam\nVersion: 1.0\n")
+        archive.writestr("spam-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("spam-1.0.dist-info/RECORD", "")
+
+    cloche_env.install(wheel)
+
+    assert "spam" in cloche_env.packages()
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_the_error_of_a_failed_program_contains_its_output(cloche_env: Env) -> None:

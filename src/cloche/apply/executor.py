@@ -164,8 +164,20 @@ class StagingTree:
     def run(self, arguments: tuple[str, ...], purpose: str) -> None:
         import subprocess  # only the `venv` creator needs it
 
+        from cloche.programs import python_environ
+
         command = [argument.replace("{root}", self.root) for argument in arguments]
-        completed = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+        nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
+        completed = subprocess.run(
+            command,
+            cwd=self.root,  # not the current directory, which is not trusted
+            env=python_environ(),
+            stdin=nothing,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            errors="replace",
+        )
         if completed.returncode:
             output = completed.stderr.strip() or completed.stdout.strip() or f"exit code {completed.returncode}"
             raise ClocheError(f"cannot {purpose}: {output.splitlines()[-1]}")

@@ -80,6 +80,7 @@ CREATE = (
     Option("no-seed", "do not install any packages", "flag", group="seeds"),
     Option("pip", "the version of pip to install", metavar="VERSION", group="seeds"),
     Option("seed", "an additional package to install", "list", "REQUIREMENT", group="seeds"),
+    Option("no-deps", "do not install what the seeds depend on", "flag", group="seeds"),
     Option("download", "download the newest seeds from the index", "flag", group="seeds"),
     Option("no-download", "never use the network", "flag", negation="download", group="seeds"),
     Option("find-links", "a directory of wheels to prefer", "list", "DIR", group="seeds"),

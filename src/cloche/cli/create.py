@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cloche.discovery import FoundInterpreter
     from cloche.model.interpreter import Host
     from cloche.model.operations import LinkMode
-    from cloche.model.plan import ChosenComponent, Network, OnExisting, Plan, Result
+    from cloche.model.plan import ChosenComponent, Dependencies, Network, OnExisting, Plan, Result
 
 
 def create(invocation: Invocation) -> int:
@@ -163,7 +163,8 @@ def wanted_seeds(settings: Settings, links: tuple[str, ...]) -> Wanted | None:
     requirements += (seed for seed in settings.all("seed") if seed not in requirements)
     if not requirements:
         return None
-    return Wanted(tuple(requirements), links, network_policy(settings))
+    dependencies: Dependencies = "omitted" if settings.flag("no-deps") else "included"
+    return Wanted(tuple(requirements), links, network_policy(settings), dependencies)
 
 
 def network_policy(settings: Settings) -> Network:

@@ -77,7 +77,7 @@ def interpreter_not_found(specs: Sequence[InterpreterSpec], search: Search, beca
     remedy = next(filter(None, (install_command(spec, search) for spec in specs)), "")
     inexact = [spec for spec in specs if not spec.is_exact]
     matches = closest_matches(inexact, search)
-    heading = "closest matches:" if matches else "no interpreters were found at all"
+    heading = "closest matches:" if matches else nothing_works(search)
     lines = [
         f"try `{remedy}`; {list_command}" if remedy else list_command,
         *(missing_build for spec in inexact if (missing_build := missing_build_message(spec, search))),
@@ -130,6 +130,18 @@ def closest_matches(specs: Sequence[InterpreterSpec], search: Search) -> list[st
                 match = (distance(result, spec), f"`{path}` {result.reason}")
                 found[path] = min(found.get(path, match), match)
     return [text for _, text in sorted(found.values())[:MAX_CLOSEST_MATCHES]]
+
+
+def nothing_works(search: Search) -> str:
+    """Return why there are no closest matches: the reason that all candidates share, or the first few reasons."""
+    failed = [result for result in search.results(ANY, batch_size=LISTING_BATCH_SIZE) if not result.interpreter]
+    reasons = list(dict.fromkeys(result.reason for result in failed))
+    if not reasons:
+        return "no interpreters were found at all"
+    if len(reasons) == 1:
+        others = f"; the reason is the same for all {len(failed)} candidates" if len(failed) > 1 else ""
+        return f"no interpreter works: `{failed[0].path}` {reasons[0]}{others}"
+    return "\n  ".join(["no interpreter works:", *(f"  `{one.path}` {one.reason}" for one in failed[:3])])
 
 
 def missing_build_message(spec: InterpreterSpec, search: Search) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from cloche.discovery import serialization
 from cloche.discovery.cache import ProbeResult, too_old_result
 from cloche.errors import reason_of
+from cloche.programs import python_environ
 from cloche.shells.template import resource
 
 if TYPE_CHECKING:
@@ -124,9 +125,6 @@ def _start(
 
 
 def _spawn(command: list[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    clean = {
-        name: text for name, text in environ.items() if not name.upper().startswith(("PYTHON", "__PYVENV_LAUNCHER__"))
-    }
     flags = 0
     if sys.platform == "win32":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
@@ -135,7 +133,7 @@ def _spawn(command: list[str], environ: Mapping[str, str]) -> subprocess.Popen[b
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=clean,
+        env=python_environ(environ),
         cwd=os.path.dirname(command[0]),
         creationflags=flags,
         start_new_session=True,  # ignored on Windows

@@ -53,9 +53,16 @@ def find_project_request(
                         f"`{name}` in {directory} was ignored: `{lines[0][:100]}` is not a valid Python request"
                     )
     for directory in _directory_and_parents(host.cwd):
-        if text := _read_text_file(os.path.join(directory, "pyproject.toml"), MAX_PYPROJECT_BYTES, inputs):
-            wanted = requires_python(text)
-            if not wanted or (runs_here := _running_python_satisfies(wanted)) is None:
+        path = os.path.join(directory, "pyproject.toml")
+        text = _read_text_file(path, MAX_PYPROJECT_BYTES, inputs)
+        wanted = requires_python(text)
+        runs_here = _running_python_satisfies(wanted) if wanted else None
+        if runs_here is None and warnings is not None and ("requires-python" in text or not text):
+            from cloche.discovery.pyproject_problems import problems_of
+
+            warnings += problems_of(path, text, wanted, MAX_PYPROJECT_BYTES)
+        if text:
+            if runs_here is None:
                 return (), ""
             return (() if runs_here else (wanted,)), f"`requires-python` of {os.path.join(directory, 'pyproject.toml')}"
     return (), ""

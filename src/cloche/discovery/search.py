@@ -321,7 +321,13 @@ def _reason_not_runnable(path: str) -> str:
         return "is not a regular file"
     if not os.path.isfile(path):
         return "is a broken link" if os.path.islink(path) else "does not exist"
-    return "" if os.access(path, os.X_OK) else "is not executable"
+    if os.access(path, os.X_OK):
+        return ""
+    from cloche.planning.destination import forbids_execution
+
+    if forbids_execution(os.path.realpath(path)):
+        return "is on a file system mounted with `noexec`"
+    return f"is not executable (its mode is {os.stat(path).st_mode & 0o777:03o})"
 
 
 def _refusal_from_build_details(path: str, spec: InterpreterSpec) -> str:

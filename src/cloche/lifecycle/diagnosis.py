@@ -47,6 +47,7 @@ CODES = {
     "lib-of-other-version": "there are packages in a directory that this Python does not search",
     "link-dangling": "the target of a symbolic link does not exist",
     "metadata-broken": "the metadata of an installed package is unusable",
+    "mount-noexec": "the file system of the environment is mounted with `noexec`",
     "moved": "some files contain a different path for the environment",
     "name-of-other-version": "an executable is named after one version of Python and starts another",
     "path-dead": "a `.pth` file adds a directory that does not exist",

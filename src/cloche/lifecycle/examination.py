@@ -16,6 +16,7 @@ from cloche.discovery.probe import kill_process_tree
 from cloche.errors import reason_of
 from cloche.lifecycle.embedded_paths import site_files
 from cloche.model.value import value
+from cloche.programs import python_environ, shell_environ
 from cloche.shells import built_in_shells, template
 
 if TYPE_CHECKING:
@@ -65,11 +66,11 @@ def examine(
     program = template.resource(__name__, "_examine.py")
     executable = environment.path_to(environment.layout.executable)
     arguments = [*modules, *(["--seed"] if seed == "yes" else [])]
-    environ = {name: text for name, text in host.environ.items() if not name.startswith(("PYTHON", "__PYVENV"))}
     if obstacle := blocking_file(environment):
         return Examination(f"`{obstacle}` is not a regular file; reading it would block", obstacle=obstacle)
     try:
-        completed = run_to_end([executable, "-I", "-B", "-c", program, *arguments], environ, os.path.abspath(os.sep))
+        command = [executable, "-I", "-B", "-c", program, *arguments]
+        completed = run_to_end(command, python_environ(host.environ), os.path.abspath(os.sep))
     except subprocess.TimeoutExpired:
         return Examination(f"no answer after {TIMEOUT:.0f} s")
     except OSError as error:
@@ -149,8 +150,7 @@ def try_activation(
     if executable is None or shell.source_line is None:
         return "unknown"
     text = shell.activation_test.format(line=shell.source_line(f"./{shell.script_names[0]}"))
-    environ = {name: text for name, text in host.environ.items() if not name.startswith(("VIRTUAL_ENV", "XDG_"))}
-    environ |= {"TERM": "dumb", "HOME": "/nonexistent"}  # fish writes files into the home directory
+    environ = {**shell_environ(host.environ), "TERM": "dumb", "HOME": "/nonexistent"}  # fish writes files into HOME
     try:
         completed = run_to_end(
             [executable, *shell.test_options[program], text], environ, environment.path_to(environment.layout.bin)

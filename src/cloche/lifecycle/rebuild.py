@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
 from typing import TYPE_CHECKING
 
 from cloche.apply import apply, rehearse
 from cloche.apply.staging import is_staging_inside
-from cloche.errors import ClocheError, reason_of
+from cloche.errors import ClocheError
 from cloche.fs.locks import DirectoryLock
 from cloche.lifecycle.embedded_paths import environment_of_program, program_of_script, relocate_tree, retarget_scripts
 from cloche.lifecycle.examination import examine, failing_activations, modules_of
@@ -32,6 +31,7 @@ from cloche.model.plan import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import replace
 from cloche.planning.destination import refuse_running_cloche
 from cloche.planning.plan_at import plan_at
+from cloche.programs.pip import run_pip
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -126,7 +126,7 @@ def request_for(upgrade: UpgradePlan, session: Session) -> Request:
     spec = EnvironmentSpec(
         pythons=(upgrade.interpreter.executable,),
         creator="copy" if is_copied and environment.os_name != "nt" else None,
-        wanted=Wanted(upgrade.seeds) if upgrade.seeds else None,
+        wanted=Wanted(upgrade.seeds, dependencies="omitted") if upgrade.seeds else None,
         activators=usable_activators(chosen, upgrade.interpreter, session) if chosen is not None else None,
         site_packages="system" if settings.get("include-system-site-packages", "").lower() == "true" else "isolated",
     )
@@ -210,7 +210,7 @@ def install_with_pip(
     """
     if not wanted:
         return [], ()
-    error = run_pip([word for distribution in wanted for word in pip_arguments(distribution)], staged, plan, session)
+    error = install([word for distribution in wanted for word in pip_arguments(distribution)], staged, plan, session)
     if not error:
         return [], wanted
     if losses == "refused" and commit == "yes":
@@ -222,15 +222,15 @@ def install_with_pip(
     lost = []
     installed = []
     for distribution in wanted:
-        if reason := run_pip(pip_arguments(distribution), staged, plan, session):
+        if reason := install(pip_arguments(distribution), staged, plan, session):
             lost.append(Loss(f"{distribution.name} {distribution.version}", f"pip: {reason}"))
         else:
             installed.append(distribution)
     return lost, installed
 
 
-def run_pip(requirements: Sequence[str], staged: str, plan: Plan, session: Session) -> str:
-    """Run pip for a staged environment; return its error message, empty if it succeeded.
+def install(requirements: Sequence[str], staged: str, plan: Plan, session: Session) -> str:
+    """Run `pip install` for a staged environment; return its error message, empty if it succeeded.
 
     The environment's own pip is used if it has one, else the one that cloche depends on.
     """
@@ -238,28 +238,9 @@ def run_pip(requirements: Sequence[str], staged: str, plan: Plan, session: Sessi
     python = os.path.join(staged, *layout.executable.split("/"))
     own = os.path.isdir(os.path.join(staged, *layout.purelib.split("/"), "pip"))
     command = [python, "-m", "pip"] if own else [host.executable, "-m", "pip", "--python", python]
-    command += ["install", "--no-deps", "--no-warn-script-location", "--ignore-installed"]
-    command += [f"--find-links={directory}" for directory in session.store.readable_directories("wheels")]
-    dropped = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
-    environ = {name: text for name, text in host.environ.items() if name not in dropped and name[:6] != "PYTHON"}
-    environ |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_REQUIRE_VIRTUALENV": "0"}
-    try:
-        ran = subprocess.run(
-            [*command, *requirements],
-            cwd=staged,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-    except OSError as error:
-        return f"cannot be run ({reason_of(error)})"
-    if not ran.returncode:
-        return ""
-    lines = [line.strip() for line in ran.stdout.decode("utf-8", "replace").splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith(("ERROR", "error:"))] or lines[-1:] or ["no output"]
-    return errors[0].removeprefix("ERROR:").strip()
+    arguments = ["install", "--no-deps", "--no-warn-script-location", "--ignore-installed"]
+    arguments += [f"--find-links={directory}" for directory in session.store.readable_directories("wheels")]
+    return run_pip(command, [*arguments, *requirements], host, staged, timeout=None).problem
 
 
 def unmark_requested(overlay: Overlay, installed: Iterable[InstalledDistribution], layout: Layout) -> None:

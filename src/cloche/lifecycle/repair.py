@@ -181,7 +181,7 @@ def reinstall_seeds(
 
     environment = info.environment
     assert environment.interpreter is not None
-    images = session.images_for(Wanted(requirements), environment.interpreter)
+    images = session.images_for(Wanted(requirements, dependencies="omitted"), environment.interpreter)
     wanted = {image.distribution for image in images}
     for distribution in info.distributions:
         if distribution.key in wanted:

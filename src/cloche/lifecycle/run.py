@@ -6,11 +6,13 @@ import errno
 import os
 import shutil
 import signal
+import stat
 import subprocess
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from cloche.errors import ClocheError
+from cloche.planning.destination import forbids_execution
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,20 +53,104 @@ def activated_environ(environment: Environment, host: Host) -> dict[str, str]:
     }
 
 
+def find_program(name: str, environment: Environment, path: str) -> str:
+    """Return the path of the program that a shell would run with these entries of PATH.
+
+    A program that belongs to the environment never comes from another Python: if the environment cannot run it, that is
+    an error.
+
+    :raises CommandFailed: it cannot be run, or does not exist.
+    """
+    found = shutil.which(name, path=path)
+    if os.path.dirname(name):
+        if found is None:
+            raise cannot_execute(name, environment)
+        return found
+    own = environment.path_to(f"{environment.layout.bin}/{name}")
+    if found is not None and os.path.dirname(found) == os.path.dirname(own):
+        return found
+    if os.path.lexists(own):
+        raise cannot_execute(own, environment)
+    if name in program_names(environment):
+        elsewhere = f"; `{found}` belongs to another Python" if found else ""
+        raise CommandFailed(
+            f"`{name}` is missing from the environment `{environment.location}`{elsewhere}",
+            NOT_FOUND,
+            hint=missing_program_hint(name, environment),
+        )
+    if found is None:
+        raise CommandFailed(
+            f"`{name}` is not in the environment, and not on PATH",
+            NOT_FOUND,
+            hint=f"`cloche doctor {quote(environment.location)}` checks that the environment is intact",
+        )
+    return found
+
+
+def program_names(environment: Environment) -> set[str]:
+    """Return the names of the programs that an environment has or should have: Python, pip, scripts of its packages."""
+    from cloche.lifecycle.installed import installed_distributions
+
+    version = environment.interpreter.python_version if environment.interpreter else ""
+    names = {*environment.layout.names, "python", "python3", "pip", "pip3"}
+    if version:
+        names |= {f"python{version}", f"pip{version}"}
+    for distribution in installed_distributions(environment):
+        names |= {point.name for point in distribution.entry_points}
+        names |= {os.path.basename(row.path) for row in distribution.rows if is_script(row.path, environment)}
+    return names
+
+
+def is_script(path: str, environment: Environment) -> bool:
+    """Return whether a path in an environment is directly in its directory for programs."""
+    return os.path.dirname(path) == environment.layout.bin
+
+
+def missing_program_hint(name: str, environment: Environment) -> str:
+    """Return how to get a missing program of an environment."""
+    where = quote(environment.location)
+    is_pip = name.startswith("pip")
+    if is_pip and not any(os.path.isdir(environment.path_to(f"{site}/pip")) for site in sites(environment)):
+        return f"`cloche {where}` installs pip"
+    return f"`cloche doctor --fix {where}` may restore it"
+
+
+def sites(environment: Environment) -> set[str]:
+    """Return the directories for packages, relative to the root."""
+    return {environment.layout.purelib, environment.layout.platlib}
+
+
+def cannot_execute(path: str, environment: Environment) -> CommandFailed:
+    """Return the error for a program that exists but cannot be executed, or that a path names in vain."""
+    where = quote(environment.location)
+    hint = f"`cloche doctor {where}` checks that the environment is intact"
+    if not os.path.lexists(path):
+        return CommandFailed(f"the program `{path}` does not exist", NOT_FOUND, hint=hint)
+    if not os.path.exists(path):
+        return CommandFailed(f"`{path}` is a link to `{os.readlink(path)}`, which does not exist", NOT_FOUND, hint=hint)
+    if os.path.isdir(path):
+        return CommandFailed(f"`{path}` is a directory", NOT_EXECUTABLE, hint="give the path of a program")
+    if forbids_execution(path):
+        return CommandFailed(
+            f"`{path}` cannot be executed: its file system is mounted with `noexec`",
+            NOT_EXECUTABLE,
+            hint=f"for a Python script, use `cloche run {where} -- python {quote(path)}`; or mount it with `exec`",
+        )
+    mode = stat.S_IMODE(os.stat(path).st_mode)
+    return CommandFailed(
+        f"`{path}` cannot be executed: its mode is {mode:03o}",
+        NOT_EXECUTABLE,
+        hint=f"`chmod +x {quote(path)}` allows it",
+    )
+
+
 def run_command(environment: Environment, command: Sequence[str], host: Host) -> int:
     """Replace this process with a command; on Windows, run the command and return its exit code.
 
     :raises CommandFailed: the command cannot be started.
     """
     environ = activated_environ(environment, host)
-    program = shutil.which(command[0], path=environ["PATH"])
-    if program is None:
-        exists = os.path.lexists(command[0]) and os.sep in command[0]
-        raise CommandFailed(
-            f"`{command[0]}` {'cannot be executed' if exists else 'is not in the environment, and not on PATH'}",
-            NOT_EXECUTABLE if exists else NOT_FOUND,
-            hint=f"`cloche doctor {quote(environment.location)}` checks that the environment is intact",
-        )
+    program = find_program(command[0], environment, environ["PATH"])
     if os.name == "nt":
         return subprocess.run([program, *command[1:]], env=environ, check=False).returncode
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these, and the command would inherit that

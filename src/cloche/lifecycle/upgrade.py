@@ -191,7 +191,7 @@ def renewable_seeds(
         if distribution.key not in names:
             continue
         try:
-            images = session.images_for(Wanted((distribution.key,)), interpreter)
+            images = session.images_for(Wanted((distribution.key,), dependencies="omitted"), interpreter)
             newer = all(Version(image.version) >= Version(distribution.version) for image in images)
             if newer or refusal_reason(distribution, interpreter):
                 found.append(distribution.key)
@@ -205,7 +205,7 @@ def outdated_seeds(upgrade: UpgradePlan, session: Session) -> tuple[str, ...]:
     installed = {distribution.key: distribution.version for distribution in upgrade.info.distributions}
     found = []
     for name in renewable_seeds(upgrade.info, upgrade.interpreter, upgrade.seeds, session):
-        images = session.images_for(Wanted((name,)), upgrade.interpreter)
+        images = session.images_for(Wanted((name,), dependencies="omitted"), upgrade.interpreter)
         found += [image.distribution for image in images if image.version != installed[image.distribution]]
     return tuple(found)
 

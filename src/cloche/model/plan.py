@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     Network: TypeAlias = Literal["never", "last-resort", "newest"]
     """When seeds may be downloaded: never, only if no local wheel fits, or always, to get the newest version."""
 
+    Dependencies: TypeAlias = Literal["included", "omitted"]
+    """Whether the packages that the seeds depend on are installed too."""
+
     Consult: TypeAlias = Literal["nothing", "project"]
     """What determines the Python if the request names none: nothing (the running Python is used) or the project's files."""
 
@@ -48,6 +51,7 @@ class Wanted:
     find_links: tuple[str, ...] = ()
     """Absolute paths of directories with wheels; they take precedence over every other source."""
     network: Network = "last-resort"
+    dependencies: Dependencies = "included"
     options: Mapping[str, object] = {}
     """The values that the user chose for the seeder's own options."""
 

@@ -128,8 +128,8 @@ def refuse_unusable_path(location: str, host: Host) -> None:
 
 def nearest_existing_path(path: str) -> str:
     """Return a path if it exists, otherwise its nearest parent that does."""
-    while not os.path.lexists(path):
-        path = os.path.dirname(path)
+    while not os.path.lexists(path) and path != (parent := os.path.dirname(path)):
+        path = parent
     return path
 
 
@@ -146,6 +146,18 @@ def is_mount_point(path: str) -> bool:
     for character in (b"\\", b" ", b"\t", b"\n"):
         real = real.replace(character, b"\\%03o" % ord(character))
     return any(line.split(b" ", 5)[4:5] == [real] for line in mounts)
+
+
+def forbids_execution(path: str) -> bool:
+    """Return whether a path is, or would be, on a file system that is mounted with `noexec`.
+
+    No program there can be started, whatever its permission bits are. A link there to a program elsewhere works.
+    """
+    flag = getattr(os, "ST_NOEXEC", 0)  # only on Linux
+    try:
+        return bool(flag and os.statvfs(nearest_existing_path(path)).f_flag & flag)
+    except OSError:
+        return False
 
 
 def contains_current_directory(target: str, host: Host) -> bool:

@@ -11,14 +11,14 @@ import os
 from cloche.errors import ClocheError, DestinationError, Inexpressible, PluginError, UsageError, reason_of
 from cloche.fs import read_regular_file
 from cloche.fs.checksums import MANIFEST, format_manifest, parse_manifest, sha256_of
-from cloche.model.distribution import normalize_name
 from cloche.model.environment import Environment, Script
 from cloche.model.interpreter import path_module
-from cloche.model.operations import InstallTree, Link, MakeDir, Write
+from cloche.model.operations import InstallTree, Link, MakeDir, Remove, Run, Write
 from cloche.model.plan import Plan
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import (
     find_python_mismatch,
+    forbids_execution,
     inspect_destination,
     is_relocatable,
     refuse_base_interpreter,
@@ -30,7 +30,7 @@ from cloche.planning.pyvenv_cfg import ADDED_KEY, format_settings, settings_for
 from cloche.plugins import call_component, load_object, omission_warning, refusal_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from cloche.model.distribution import Image
@@ -56,15 +56,19 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
         environment_at(destination.location, target, blueprint.interpreter, blueprint.layout, host),
         placement=placement_for(target, destination, strategy),
     )
-    images, notes = missing_images(blueprint, destination, strategy)
+    images, preparations, seed_notes = seeds_for(blueprint, destination, strategy, environment)
+    notes = [*seed_notes]
     if strategy == "merge":
         notes += relocatable_notes(environment, destination)
+    if forbids_execution(destination.target):
+        notes.append(noexec_note(blueprint, destination))
     scripts, activators, left_out = collect_scripts(blueprint.activators, environment, blueprint.interpreter)
     operations: list[Operation] = [
         operation
         for operation in blueprint.operations
         if not (isinstance(operation, Link) and is_kept_directory(destination, strategy, operation.path))
     ]
+    operations += preparations
     if images:
         from cloche.store.installation import image_operations
 
@@ -181,26 +185,42 @@ def relocatable_notes(environment: Environment, destination: Destination) -> lis
     return []
 
 
-def missing_images(blueprint: Blueprint, destination: Destination, strategy: Strategy) -> tuple[list[Image], list[str]]:
-    """Return the images to install, and notes about those whose distribution is already installed and is kept."""
-    if strategy != "merge" or destination.state in ("absent", "empty"):
-        return list(blueprint.images), []
-    try:
-        names = os.listdir(os.path.join(destination.target, blueprint.layout.purelib))
-    except OSError:
-        names = []
-    installed: dict[str, str] = {}
-    for name in names:
-        if name.endswith(".dist-info"):
-            distribution, _, version = name.removesuffix(".dist-info").partition("-")
-            installed[normalize_name(distribution)] = version
-    missing = [image for image in blueprint.images if image.distribution not in installed]
-    notes = [
-        f"{image.distribution} {installed[image.distribution]} is already installed; {image.version} was not installed"
-        for image in blueprint.images
-        if installed.get(image.distribution, image.version) != image.version
-    ]
-    return missing, notes
+def noexec_note(blueprint: Blueprint, destination: Destination) -> str:
+    """Return the note about an environment on a file system that is mounted with `noexec`.
+
+    :raises DestinationError: its Python would be a file there, and could not start.
+    """
+    for operation in blueprint.operations:
+        match operation:
+            case Link(path, target) if path == blueprint.layout.executable and target.startswith("/"):
+                break
+            case Run():  # the interpreter's own `venv` makes links
+                break
+    else:
+        raise DestinationError(
+            f"`{destination.location}` is on a file system mounted with `noexec`, where a copy of Python cannot start",
+            hint="choose a destination on another file system, or a creator that links Python, such as `symlink`",
+        )
+    return (
+        f"`{destination.location}` is on a file system mounted with `noexec`: "
+        "its scripts cannot be run directly, only as `python SCRIPT`"
+    )
+
+
+def seeds_for(
+    blueprint: Blueprint, destination: Destination, strategy: Strategy, environment: Environment
+) -> tuple[Sequence[Image], Sequence[Operation], Sequence[str]]:
+    """Return the images to install, operations that prepare for them, and notes.
+
+    Seeds that are installed already are kept if they are complete and the user does not ask for another version.
+    """
+    if strategy != "merge" or destination.state in ("absent", "empty") or not blueprint.images:
+        return blueprint.images, (), ()
+    from cloche.planning.installed_seeds import plan_seeds
+
+    own = {blueprint.layout.config, *(f"{blueprint.layout.bin}/{name}" for name in blueprint.layout.names)}
+    changes = plan_seeds(destination.target, blueprint.images, blueprint.spec.wanted, environment, own)
+    return changes.images, changes.operations, changes.notes
 
 
 CACHE_TAG = """\
@@ -243,7 +263,8 @@ def manifest_file(operations: Iterable[Operation], kept: Mapping[str, str]) -> W
     :param kept: checksums by path of files that exist and are not written again.
     """
     written = {operation.path: sha256_of(operation.content) for operation in operations if isinstance(operation, Write)}
-    return Write(MANIFEST, format_manifest({**kept, **written}))
+    removed = {operation.path for operation in operations if isinstance(operation, Remove)}
+    return Write(MANIFEST, format_manifest({path: kept[path] for path in kept if path not in removed} | written))
 
 
 def kept_checksums(destination: Destination, target: Target) -> dict[str, str]:

@@ -181,8 +181,10 @@ class Store:
             if not os.path.lexists(self.root):
                 if self.access == "read-only":
                     return ""
+                if problem := _parent_problem(self.root, self._trust):
+                    return problem
                 self._create_root(given)
-            if problem := _trust_problem(self.root, self._trust):
+            if problem := _trust_problem(self.root, self._trust) or _parent_problem(self.root, self._trust):
                 return problem
             if self.access == "read-write" and not os.access(self.root, os.W_OK | os.X_OK):
                 if not os.access(self.root, os.R_OK | os.X_OK):
@@ -277,19 +279,21 @@ def _create_private_directory(path: str) -> None:
 def _trust(root: str, given: bool) -> Trust | None:
     """Return which directories are safe to use; None on Windows, where ownership is not checked.
 
-    If the user names a directory, its owner is trusted, and its group if the group may write to it. Only the user and the
-    superuser may write to the default directory.
+    Whoever can change the store can change what runs in every environment that is created from it. So only this user and the
+    superuser may do so. If an ordinary user names a directory, its owner is trusted, and its group if the group may write to
+    it. The superuser trusts no one else, whether the directory is named or not.
     """
     if os.name == "nt":
         return None
+    is_superuser = os.geteuid() == 0
     users = {os.geteuid(), 0}
-    if not given:
-        return Trust(frozenset(users), stat.S_IWOTH | stat.S_IWGRP)
-    try:
-        users.add(os.lstat(root).st_uid)
-    except (OSError, ValueError):
-        pass
-    return Trust(frozenset(users), stat.S_IWOTH)
+    if given and not is_superuser:
+        try:
+            users.add(os.lstat(root).st_uid)
+        except (OSError, ValueError):
+            pass
+        return Trust(frozenset(users), stat.S_IWOTH)
+    return Trust(frozenset(users), stat.S_IWOTH | stat.S_IWGRP)
 
 
 def _trust_problem(path: str, trust: Trust | None) -> str:
@@ -309,8 +313,37 @@ def _trust_problem(path: str, trust: Trust | None) -> str:
     if trust is not None and status.st_mode & trust.forbidden_mode:
         if status.st_mode & stat.S_IWOTH:
             return "is writable by every user"
+        if trust.users == {0}:
+            return "is writable by its group, which the superuser does not trust"
         return "is writable by its group, which is allowed only for a directory named with `--cache-dir`"
     return ""
+
+
+def _parent_problem(root: str, trust: Trust | None) -> str:
+    """Return why a parent of the store's root is not safe: another user could replace the root. Empty if all are.
+
+    In a directory with the sticky bit, such as `/tmp`, users can rename only their own entries. For an ordinary user, the
+    group and the owner of a parent are trusted: homes are often writable by a group that has one member.
+    """
+    if trust is None:
+        return ""
+    is_superuser = trust.users == {0}
+    forbidden = trust.forbidden_mode if is_superuser else stat.S_IWOTH
+    parent = os.path.realpath(os.path.dirname(root))
+    owners = trust.users | {os.stat("/").st_uid}  # in a container without the real superuser, another user owns `/`
+    while True:
+        try:
+            status = os.stat(parent)
+        except OSError:
+            status = None
+        if status is not None:
+            if is_superuser and status.st_uid not in owners:
+                return f"is in `{parent}`, which belongs to user {status.st_uid}"
+            if status.st_mode & forbidden and not status.st_mode & stat.S_ISVTX:
+                by = "every user" if status.st_mode & stat.S_IWOTH else "its group"
+                return f"is in `{parent}`, which is writable by {by}"
+        if parent == (parent := os.path.dirname(parent)):
+            return ""
 
 
 def _creation_problem(error: Exception) -> str:

@@ -12,6 +12,7 @@ from importlib.util import MAGIC_NUMBER, cache_from_source
 from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError, reason_of
+from cloche.programs import python_environ
 from cloche.shells.template import resource
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Compiler:
         :param mode: permission bits of the bytecode files; 0 keeps the default.
         """
         self._interpreter = interpreter
-        self._environ = {name: text for name, text in host.environ.items() if name != "__PYVENV_LAUNCHER__"}
+        self._environ = python_environ(host.environ)
         self._root = root
         self._arguments = [root, str(mtime), str(mode)]
         self._processes: list[subprocess.Popen[bytes]] = []

@@ -51,9 +51,12 @@ def check_own_files(root: str) -> str | None:
     """Check only the image's own files. That is enough before an installation, which checks the trees itself."""
     try:
         abi = os.path.dirname(root)
-        for parent in (os.path.dirname(abi), abi):  # a link would lead out of the store
-            if os.lstat(parent).st_mode & 0o170000 != IS_DIRECTORY:
+        for parent in (os.path.dirname(abi), abi, root):  # a link would lead out of the store
+            status = os.lstat(parent)
+            if status.st_mode & 0o170000 != IS_DIRECTORY:
                 return f"`{parent}` is not a directory"
+            if status.st_uid and os.name != "nt" and os.geteuid() == 0:  # as root, see `_trust` in `cloche.store`
+                return f"`{parent}` belongs to user {status.st_uid}"
         _check_listed_files(f"{root}/{OWN_FILE_LIST}", root)
     except DamagedImage as error:
         return error.message

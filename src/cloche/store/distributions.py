@@ -14,21 +14,23 @@ import stat
 import unicodedata
 from typing import TYPE_CHECKING
 
-from cloche.errors import SeedError
-from cloche.fs import open_for_reading
+from cloche.errors import SeedError, reason_of
+from cloche.fs import open_for_reading, open_regular_file
 from cloche.fs.checksums import parse_rows
 from cloche.model.distribution import EntryPoint, normalize_name
 from cloche.model.value import value
+from cloche.store.reserved_names import is_reserved_path, is_reserved_program
 
 if TYPE_CHECKING:
-    import zipfile
     from collections.abc import Callable, Iterable, Iterator
+
+    from cloche.store.archives import Archive, Member
 
 TREES = ("purelib", "platlib", "headers", "scripts", "data")
 """The parts of an environment that a wheel may install into, as named in its `.data` directory (PEP 427)."""
 
-MAX_UNPACKED_SIZE = 1 << 30
-"""The maximum size of an unpacked distribution in bytes; a larger one is treated as an attack."""
+MAX_UNPACKED_SIZE = 1 << 33
+"""The maximum size of an unpacked distribution in bytes; a larger one is treated as an attack. PyTorch has about 2 GB."""
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._!+-]*[A-Za-z0-9])?")
@@ -91,7 +93,7 @@ class Distribution:
             for file in self.files:
                 try:
                     content, executable = read(file.member)
-                except Exception as error:  # zipfile raises many kinds of exceptions for a damaged archive
+                except (OSError, ValueError, KeyError) as error:
                     raise _unusable_distribution(self.location, f"`{file.member}` cannot be read ({error})") from error
                 if _digest(file.algorithm, content) != file.digest:
                     raise _unusable_distribution(self.location, f"`{file.member}` does not match its hash in RECORD")
@@ -104,10 +106,10 @@ def read_wheel(path: str) -> Distribution:
     :raises SeedError: it is not a wheel, or has an entry that a wheel must not have; the message names it.
     """
     with _open_archive(path) as archive:
-        for info in archive.infolist():
-            _check_member(path, info)
-        members = [info.filename for info in archive.infolist() if not info.is_dir()]
-        if sum(info.file_size for info in archive.infolist()) > MAX_UNPACKED_SIZE:
+        for member in archive.members:
+            _check_member(path, member)
+        members = [member.name for member in archive.members if not member.is_directory]
+        if sum(member.size for member in archive.members) > MAX_UNPACKED_SIZE:
             raise _unusable_distribution(path, f"it unpacks to more than {MAX_UNPACKED_SIZE} bytes")
         dist_info = _find_dist_info(path, members)
 
@@ -116,7 +118,9 @@ def read_wheel(path: str) -> Distribution:
                 return missing
             try:
                 return archive.read(f"{dist_info}/{name}").decode("utf-8")
-            except Exception as error:  # zipfile raises many kinds of exceptions for a damaged archive
+            except KeyError:
+                raise _unusable_distribution(path, f"`{dist_info}/{name}` is missing") from None
+            except (OSError, ValueError) as error:
                 raise _unusable_distribution(path, f"`{dist_info}/{name}` cannot be read ({error})") from error
 
         return _build_distribution(
@@ -236,6 +240,8 @@ def _listed_files(
             tree, _, path = name.removeprefix(data).partition("/")
             if tree not in TREES or not path:
                 raise _unusable_distribution(location, f"`{name}` is not in a known part of the `.data` directory")
+        if (tree == "scripts" and is_reserved_program(path)) or (tree == "data" and is_reserved_path(path)):
+            raise _unusable_distribution(location, f"`{name}` would replace a file of the environment itself")
         listed[name] = File(tree, path, name, algorithm, digest)
     unlisted = [name for name in members if name not in listed]
     for name in unlisted:
@@ -247,14 +253,11 @@ def _listed_files(
     return tuple(listed.values())
 
 
-def _check_member(location: str, info: zipfile.ZipInfo) -> None:
-    """Refuse an entry of an archive that is not a regular file with a safe name."""
-    _check_path(location, info.orig_filename.removesuffix("/"))  # zipfile truncates `filename` at a NUL
-    kind = stat.S_IFMT(info.external_attr >> 16)
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise _unusable_distribution(location, f"`{info.filename}` is not a regular file")
-    if info.flag_bits & 0x1:
-        raise _unusable_distribution(location, f"`{info.filename}` is encrypted")
+def _check_member(location: str, member: Member) -> None:
+    """Refuse a member of an archive that is not a regular file or a directory with a safe name."""
+    _check_path(location, member.name.removesuffix("/"))
+    if stat.S_IFMT(member.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise _unusable_distribution(location, f"`{member.name}` is not a regular file")
 
 
 def _check_path(location: str, name: str) -> None:
@@ -350,6 +353,10 @@ def _parse_entry_points(location: str, text: str) -> tuple[EntryPoint, ...]:
             usable = not re.search(r"[\\/:\x00-\x1f\x7f]", name) and name not in ("", ".", "..")
             if not usable or not _DOTTED.fullmatch(module) or not _DOTTED.fullmatch(attribute):
                 raise _unusable_distribution(location, f"its entry point `{_escape(line)}` is not valid")
+            if is_reserved_program(name):
+                raise _unusable_distribution(
+                    location, f"its script `{_escape(name)}` would replace a program of the environment itself"
+                )
             found.append(EntryPoint(name, module, attribute, kind))
     names = [entry.name.casefold() for entry in found]
     if len(set(names)) != len(names):
@@ -381,27 +388,22 @@ def _open_members(distribution: Distribution) -> Iterator[Callable[[str], tuple[
     with _open_archive(distribution.location) as archive:
 
         def read_member(member: str) -> tuple[bytes, bool]:
-            info = archive.getinfo(member)
-            return archive.read(info), bool((info.external_attr >> 16) & 0o111)
+            return archive.read(member), bool(archive.mode(member) & 0o111)
 
         yield read_member
 
 
 @contextlib.contextmanager
-def _open_archive(path: str) -> Iterator[zipfile.ZipFile]:
-    import zipfile
+def _open_archive(path: str) -> Iterator[Archive]:
+    from cloche.store.archives import Archive, InvalidArchive
 
     with contextlib.ExitStack() as opened:
         try:
-            file = opened.enter_context(open(path, "rb", opener=lambda name, _: open_for_reading(name)))
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise OSError("not a regular file")
-            archive = opened.enter_context(zipfile.ZipFile(file))
-        except Exception as error:  # zipfile raises many kinds of exceptions for a damaged archive
-            raise _unusable_distribution(path, f"it cannot be opened ({error})") from error
-        names = [info.filename for info in archive.infolist()]
-        if len(set(names)) != len(names):
-            raise _unusable_distribution(path, f"it contains `{_escape(max(names, key=names.count))}` twice")
+            archive = Archive(opened.enter_context(open_regular_file(path)))
+        except InvalidArchive as error:
+            raise _unusable_distribution(path, f"it {error}") from None
+        except OSError as error:
+            raise _unusable_distribution(path, f"it cannot be opened ({reason_of(error)})") from error
         yield archive
 
 

@@ -118,6 +118,11 @@ def _build_and_publish(
     stage = os.path.join(images, f"{name}.{os.urandom(4).hex()}{UNFINISHED}")
     try:
         code = _build(distribution, interpreter, host, stage, compiling=compiling)
+        if distribution.name == "pip" and not compiling:
+            from cloche.store.pip_start import is_known_to_start, refuse_broken_pip
+
+            if not is_known_to_start(distribution, interpreter):
+                refuse_broken_pip(distribution, interpreter, host, os.path.join(stage, distribution.root_tree))
         _publish(stage, os.path.join(images, name), code)
     except SeedError as error:
         if os.path.isdir(stage):

@@ -22,9 +22,11 @@ class Requirement:
     """Normalized (PEP 503): `pip`."""
     version: str = ""
     """Empty for the newest compatible version."""
+    specifier: str = ""
+    """Versions that are accepted if none is named (PEP 440); a dependency has one: `>=2,<3`."""
 
     def __str__(self) -> str:
-        return f"{self.name}=={self.version}" if self.version else self.name
+        return f"{self.name}=={self.version}" if self.version else f"{self.name}{self.specifier}"
 
 
 def parse_requirement(text: str) -> Requirement:

@@ -6,7 +6,8 @@ from cloche.model.value import TYPE_CHECKING
 from cloche.store.distributions import read_wheel
 from cloche.store.images import find_or_build_image
 from cloche.store.requirements import parse_requirements
-from cloche.store.wheels import choose_distribution, missing_dependencies
+from cloche.store.shared_files import refuse_shared_files
+from cloche.store.wheels import choose_distribution
 
 if TYPE_CHECKING:
     from cloche.model.distribution import Image
@@ -32,6 +33,8 @@ class SeedStore:
     def images_for(self, wanted: Wanted, interpreter: Interpreter) -> list[Image]:
         """Return one image per requirement, each from the first source that has a compatible distribution.
 
+        Their dependencies are included, unless the user does not want them.
+
         All distributions are chosen before the first one is unpacked.
 
         :raises SeedError: a distribution cannot be found, or is damaged.
@@ -41,5 +44,18 @@ class SeedStore:
         distributions = [
             choose_distribution(requirement, interpreter, wanted, self._store) for requirement in requirements
         ]
-        self._store.warnings += missing_dependencies(distributions, interpreter)
-        return [find_or_build_image(distribution, interpreter, self._store) for distribution in distributions]
+        if any(distribution.requires for distribution in distributions):
+            from cloche.store.dependencies import unmet_needs, with_dependencies  # loads `packaging`
+
+            if wanted.dependencies == "included":
+                distributions = with_dependencies(distributions, interpreter, wanted, self._store)
+            else:
+                self._store.warnings += (f"not installed: {need}" for need in unmet_needs(distributions, interpreter))
+        images = [find_or_build_image(distribution, interpreter, self._store) for distribution in distributions]
+        refuse_shared_files(images)
+        for distribution in distributions:
+            if distribution.name not in ("pip", "setuptools", "wheel"):
+                from cloche.store.standard_library import shadowing_warnings
+
+                self._store.warnings += shadowing_warnings(distribution, interpreter)
+        return images

@@ -93,42 +93,6 @@ def choose_distribution(
     )
 
 
-def missing_dependencies(distributions: list[Distribution], interpreter: Interpreter) -> list[str]:
-    """Return a warning for each dependency that is not among the distributions; it is not installed."""
-    dependencies = [
-        (distribution, text)
-        for distribution in distributions
-        for text in distribution.requires
-        if "extra" not in text.partition(";")[2]
-    ]
-    if not dependencies:
-        return []
-    from packaging import requirements
-
-    seeded = {distribution.name for distribution in distributions}
-    markers = {
-        "implementation_name": interpreter.implementation,
-        "os_name": interpreter.os_name,
-        "platform_machine": interpreter.machine,
-        "platform_python_implementation": "PyPy" if interpreter.implementation == "pypy" else "CPython",
-        "python_full_version": interpreter.version_text,
-        "python_version": interpreter.python_version,
-        "sys_platform": interpreter.platform,
-    }
-    missing = []
-    for distribution, text in dependencies:
-        try:
-            dependency = requirements.Requirement(text)
-        except requirements.InvalidRequirement:
-            continue
-        applies = dependency.marker is None or dependency.marker.evaluate(markers)
-        if applies and normalize_name(dependency.name) not in seeded:
-            missing.append(
-                f"{distribution.name} {distribution.version} requires `{dependency.name}`, which is not seeded"
-            )
-    return missing
-
-
 def _sources(
     requirement: Requirement, interpreter: Interpreter, wanted: Wanted, store: Store
 ) -> Iterator[dict[str, Callable[[], list[SeedCandidate]]]]:
@@ -235,18 +199,20 @@ def _ensurepip_directories(interpreter: Interpreter, inputs: Inputs) -> Iterator
 
 def _with_requested_version(requirement: Requirement, candidates: list[SeedCandidate]) -> list[SeedCandidate]:
     """Return the candidates of the requested version; those whose version is not valid (PEP 440) never match."""
-    if not requirement.version:
+    if not requirement.version and not requirement.specifier:
         return candidates
+    from packaging.specifiers import SpecifierSet
     from packaging.version import InvalidVersion, Version
 
-    pinned = Version(requirement.version)
+    pinned = Version(requirement.version) if requirement.version else None
+    accepted = SpecifierSet(requirement.specifier)
     found = []
     for candidate in candidates:
         try:
             version = Version(candidate.version.replace("_", "-"))
         except InvalidVersion:
             continue
-        if pinned in (version, Version(version.public)):
+        if pinned in (version, Version(version.public)) if pinned else accepted.contains(version):
             found.append(candidate)
     return found
 
@@ -304,7 +270,7 @@ def _mismatch(distribution: Distribution, requirement: Requirement, interpreter:
 def _hint(requirement: Requirement, wanted: Wanted) -> str:
     remedies = ["name a directory that has its wheel with `--find-links`", "create the environment with `--no-seed`"]
     if wanted.network == "never":
-        remedies.insert(0, "allow the network with `--download`")
+        remedies.insert(0, "leave out `--no-download`")
     if requirement.version:
         remedies.insert(0, "request another version")
     return ", or ".join(remedies)

@@ -33,6 +33,7 @@ class Choices(Cache):
     seeds: Sequence[str]
     find_links: Sequence[str]
     network: Literal["never", "last-resort", "newest"]
+    dependencies: Literal["included", "omitted"]
     activators: Sequence[str] | None
     existing: Literal["keep", "replace"]
     site_packages: Literal["isolated", "system"]
@@ -56,6 +57,7 @@ def choices_for(options: Options, environ: Mapping[str, str], version: str, warn
         "seeds": seeds_for(options),
         "find_links": [directory for directory in options.extra_search_dir if os.path.isdir(directory)],
         "network": "newest" if options.download else "last-resort" if options.download is None else "never",
+        "dependencies": "omitted",  # virtualenv installs exactly what it is asked for
         "activators": options.activators,
         "existing": "replace" if options.clear else "keep",
         "site_packages": "system" if options.system_site else "isolated",

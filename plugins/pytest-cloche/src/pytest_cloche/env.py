@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 EXCLUDED_VARIABLES = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV_PROMPT", "__PYVENV_LAUNCHER__")
 """Variables that are meant for the Python that runs the tests, and would affect another Python."""
 
+REDIRECTIONS = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_DRY_RUN", "PIP_REQUIREMENT", "PIP_PYTHON")
+"""Variables that make pip install something else, or somewhere else."""
+
 LIST_PACKAGES = """
 import json
 from importlib.metadata import distributions
@@ -56,7 +59,7 @@ class Env:
     @property
     def environ(self) -> dict[str, str]:
         """The environment variables that programs get when the environment is active."""
-        inherited = {name: text for name, text in os.environ.items() if name not in EXCLUDED_VARIABLES}
+        inherited = {name: text for name, text in os.environ.items() if name not in EXCLUDED_VARIABLES + REDIRECTIONS}
         path = os.pathsep.join(filter(None, [str(self.bin), inherited.get("PATH")]))
         return {**inherited, "VIRTUAL_ENV": str(self.root), "PATH": path}
 
@@ -95,7 +98,10 @@ class Env:
         """
         offline = [] if index else ["--no-index", "--no-build-isolation"]
         quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
-        self.run(self.python, "-m", "pip", "install", *quiet, *offline, *requirements)
+        settings = (
+            {} if index else {"PIP_CONFIG_FILE": os.devnull}
+        )  # without an index, no setting of the user is needed
+        self.run(self.python, "-m", "pip", "install", *quiet, *offline, *requirements, **settings)
 
     def packages(self) -> dict[str, str]:
         """Return the versions of the installed packages, by name."""

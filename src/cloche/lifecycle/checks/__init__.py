@@ -13,7 +13,7 @@ from cloche.lifecycle.checks.packages import (
     check_pip,
     check_records,
 )
-from cloche.lifecycle.checks.python import check_base, check_config, check_other_versions, check_start
+from cloche.lifecycle.checks.python import check_base, check_config, check_mount, check_other_versions, check_start
 from cloche.lifecycle.checks.scripts import check_activation, check_moved, check_scripts
 from cloche.lifecycle.checks.tree import check_leftovers, check_links, check_permissions
 from cloche.model.value import TYPE_CHECKING
@@ -27,6 +27,7 @@ CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     check_config,
     check_base,
     check_start,
+    check_mount,
     check_moved,
     check_activation,
     check_other_versions,

@@ -10,6 +10,7 @@ from cloche.lifecycle.case import FIX, Finding
 from cloche.lifecycle.examination import is_same_file
 from cloche.lifecycle.reader import LIBRARY_NAME, recorded_version
 from cloche.lifecycle.rebase import PYTHON_NAME, version_like
+from cloche.planning.destination import forbids_execution
 from cloche.planning.pyvenv_cfg import parse_settings
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ def check_start(case: Case) -> Iterator[Finding]:
     elif examination.obstacle:
         message = "it is a pipe or a device, and every Python that starts here blocks on reading it"
         yield Finding("start-held-up", examination.obstacle, message, "remove it")
+    elif examination.failure and forbids_execution(os.path.realpath(executable)):
+        pass  # reported by `check_mount`
     elif examination.failure and interpreter is not None:
         message = f"its Python does not start: {examination.failure}"
         yield Finding("python-dead", layout.executable, message, f"{FIX} switches to `{interpreter.executable}`", "yes")
@@ -122,6 +125,18 @@ def check_start(case: Case) -> Iterator[Finding]:
         message = f"its Python is {actual}, but `pyvenv.cfg` says {interpreter.version_text}"
         remedy = f"choose one with `cloche upgrade -p {interpreter.python_version}` or `-p {actual}`"
         yield Finding("half-upgraded", layout.executable, message, remedy)
+
+
+def check_mount(case: Case) -> Iterator[Finding]:
+    """Report a file system that is mounted with `noexec`: no file in the environment can be executed."""
+    layout = case.environment.layout
+    if not forbids_execution(case.environment.path_to(layout.bin)):
+        return
+    starts = not case.examination.failure
+    effect = "its scripts can be run only as `python SCRIPT`" if starts else "its Python cannot start"
+    message = f"its file system is mounted with `noexec`, so {effect}"
+    remedy = "mount it with `exec`, or create the environment on another file system"
+    yield Finding("mount-noexec", layout.bin, message, remedy)
 
 
 def check_other_versions(case: Case) -> Iterator[Finding]:

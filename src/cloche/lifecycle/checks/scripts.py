@@ -90,7 +90,7 @@ def check_scripts(case: Case) -> Iterator[Finding]:
                 f"{FIX} changes it to `{os.path.basename(environment.layout.executable)}`",
                 "yes",
             )
-        elif path in own and not os.access(overlay.on_disk(path), os.X_OK):
+        elif path in own and not is_executable(overlay.on_disk(path)):
             yield Finding("script-dead", path, "the script is not executable", FIX, "yes")
         elif (
             path in own
@@ -102,6 +102,11 @@ def check_scripts(case: Case) -> Iterator[Finding]:
         elif path in own and environment.placement == "relocatable" and environment.os_name != "nt":
             message = "the environment is relocatable, but this script contains its current path"
             yield Finding("script-fixed", path, message, f"{FIX} changes it to find its Python at run time", "yes")
+
+
+def is_executable(path: str) -> bool:
+    """Return whether the permission bits of a file let anyone execute it; see `check_mount` for file systems."""
+    return os.name == "nt" or bool(os.stat(path).st_mode & 0o111)
 
 
 def read_head(path: str) -> bytes:

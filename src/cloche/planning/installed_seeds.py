@@ -1,0 +1,212 @@
+"""Seeds that an existing environment already has: which ones a refresh keeps, replaces or completes.
+
+What the user installed stays, unless this run asks for another version. Files that a seed lost are restored. Only a refresh
+of an existing environment loads this module.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cloche.fs import read_regular_file
+from cloche.fs.checksums import read_record, update_record
+from cloche.model.distribution import EntryPoint, normalize_name
+from cloche.model.operations import MakeDir, Remove, Write
+from cloche.model.value import TYPE_CHECKING, value
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from cloche.model.distribution import Image
+    from cloche.model.environment import Environment
+    from cloche.model.operations import Operation
+    from cloche.model.plan import Wanted
+
+
+@value
+class InstalledSeed:
+    """A distribution with the name of a seed, in an existing environment."""
+
+    version: str
+    site: str
+    """The directory for packages that it is in, relative to the root."""
+    dist_info: str
+    """Name of its metadata directory."""
+    record: str
+    """The text of its RECORD; empty if that cannot be read."""
+    paths: tuple[str, ...]
+    """The files that its RECORD lists and that are in the environment, relative to the root."""
+    missing: tuple[str, ...]
+    """Those that do not exist, without bytecode."""
+
+
+@value
+class SeedChanges:
+    """What a refresh does with the seeds."""
+
+    images: tuple[Image, ...]
+    """The images to install."""
+    operations: tuple[Operation, ...]
+    """Removals, and scripts to restore."""
+    notes: tuple[str, ...]
+
+
+def plan_seeds(
+    root: str, images: Sequence[Image], wanted: Wanted | None, environment: Environment, own_paths: Collection[str]
+) -> SeedChanges:
+    """Decide what to do with the seeds of an existing environment.
+
+    :param root: where the environment is; its `location` may be a symbolic link to that directory.
+    :param own_paths: files of the environment itself, which no RECORD may remove.
+    """
+    chosen: list[Image] = []
+    operations: list[Operation] = []
+    notes: list[str] = []
+    for image in images:
+        found = list(installed_seeds(root, image.distribution, environment))
+        if not found:
+            chosen.append(image)
+            continue
+        installed = found[0]
+        scripts = dict(restorable_scripts(root, installed, environment))
+        lost = [path for path in installed.missing if path not in scripts]
+        follows = bool(chosen) and not is_named(image, wanted)  # a dependency of a seed that this run installs
+        if installed.version != image.version and (follows or is_requested(image, wanted)):
+            notes.append(f"{image.distribution} {image.version} replaces {installed.version}")
+        elif installed.version == image.version and lost:
+            notes.append(f"{image.distribution} {image.version} is installed again, because `{lost[0]}` is missing")
+        else:
+            operations += restore(installed, scripts)
+            if installed.version != image.version:
+                notes.append(kept_note(image, installed, lost))
+            continue
+        chosen.append(image)
+        for seed in found:
+            operations += (Remove(path) for path in removable_paths(root, seed, own_paths))
+    return SeedChanges(tuple(chosen), tuple(operations), tuple(notes))
+
+
+def kept_note(image: Image, installed: InstalledSeed, lost: Sequence[str]) -> str:
+    """Return the note about a seed of another version that is kept."""
+    note = f"{image.distribution} {installed.version} is already installed; {image.version} was not installed"
+    return f"{note}, although `{lost[0]}` is missing: name a version to install it again" if lost else note
+
+
+def is_named(image: Image, wanted: Wanted | None) -> bool:
+    """Return whether a seed was asked for by name, and is not only a dependency of one."""
+    return wanted is not None and image.distribution in requested_versions(wanted)
+
+
+def is_requested(image: Image, wanted: Wanted | None) -> bool:
+    """Return whether the user asked for this version: by its number, or for the newest one."""
+    if wanted is None:
+        return False
+    return wanted.network == "newest" or bool(requested_versions(wanted).get(image.distribution))
+
+
+def requested_versions(wanted: Wanted) -> dict[str, str]:
+    """Return the versions that the user asked for, by name; empty for any version."""
+    parts = (requirement.partition("==") for requirement in wanted.requirements)
+    return {normalize_name(name.strip()): version for name, _, version in parts}
+
+
+def installed_seeds(root: str, name: str, environment: Environment) -> Iterator[InstalledSeed]:
+    """Yield the distributions of a name in an environment; more than one if an installer was interrupted."""
+    for site in dict.fromkeys((environment.layout.purelib, environment.layout.platlib)):
+        try:
+            entries = sorted(os.listdir(os.path.join(root, site)))
+        except OSError:
+            continue
+        for entry in entries:
+            distribution, dash, version = entry.removesuffix(".dist-info").partition("-")
+            if entry.endswith(".dist-info") and dash and normalize_name(distribution) == name:
+                yield read_seed(root, site, entry, version)
+
+
+def read_seed(root: str, site: str, dist_info: str, version: str) -> InstalledSeed:
+    """Return an installed distribution, compared with its files."""
+    try:
+        record = read_regular_file(os.path.join(root, site, dist_info, "RECORD")).decode("utf-8", "surrogateescape")
+    except OSError:
+        record = ""
+    rows = [row.path for row in read_record(record, site)]
+    paths = [path for path in rows if not path.startswith(("/", "../")) and path[1:2] != ":"]
+    missing = [path for path in paths if not path.endswith(".pyc") and not os.path.lexists(os.path.join(root, path))]
+    if not record:
+        missing = [f"{site}/{dist_info}/RECORD"]
+    return InstalledSeed(version, site, dist_info, record, tuple(paths), tuple(missing))
+
+
+def restorable_scripts(root: str, installed: InstalledSeed, environment: Environment) -> Iterator[tuple[str, bytes]]:
+    """Yield path and content of each missing script that an entry point describes."""
+    from cloche.store.installation import entry_point_script, script_names
+
+    prefix = f"{environment.layout.bin}/"
+    if not any(path.startswith(prefix) for path in installed.missing) or environment.interpreter is None:
+        return
+    points = tuple(read_entry_points(root, installed))
+    for name, point in script_names(points, environment.interpreter.python_version).items():
+        file, content = entry_point_script(name, point, environment)
+        if prefix + file in installed.missing:
+            yield prefix + file, content
+
+
+def read_entry_points(root: str, installed: InstalledSeed) -> Iterator[EntryPoint]:
+    """Yield the scripts that a distribution declares."""
+    import configparser
+
+    parser = configparser.RawConfigParser(delimiters=("=",), strict=False)
+    setattr(parser, "optionxform", str)
+    path = os.path.join(root, installed.site, installed.dist_info, "entry_points.txt")
+    try:
+        parser.read_string(read_regular_file(path).decode("utf-8"))
+    except (OSError, ValueError, configparser.Error):
+        return
+    for kind in ("console", "gui"):
+        for name, reference in parser.items(f"{kind}_scripts") if parser.has_section(f"{kind}_scripts") else ():
+            module, _, attribute = (part.strip() for part in reference.partition("[")[0].partition(":"))
+            if all(part.isidentifier() for part in (*module.split("."), *attribute.split("."))):
+                yield EntryPoint(name, module, attribute, kind)
+
+
+def restore(installed: InstalledSeed, scripts: dict[str, bytes]) -> Iterator[MakeDir | Write]:
+    """Yield the operations that write scripts again, and their hashes into the RECORD."""
+    if scripts:
+        yield from (Write(path, content, executable="yes") for path, content in scripts.items())
+        record = update_record(installed.record, installed.site, dict(scripts))
+        metadata = f"{installed.site}/{installed.dist_info}"
+        yield MakeDir(metadata)
+        yield Write(f"{metadata}/RECORD", record.encode("utf-8", "surrogateescape"))
+
+
+def removable_paths(root: str, installed: InstalledSeed, own_paths: Collection[str]) -> Iterator[str]:
+    """Yield the files of a distribution, and as one path each directory in which nothing else is.
+
+    What a RECORD lists outside the directories for packages and programs stays, and so do files of the environment.
+    """
+    metadata, site = f"{installed.site}/{installed.dist_info}", f"{installed.site}/"
+    files = [path for path in installed.paths if path not in own_paths and is_file(os.path.join(root, path))]
+    inside = [path.removeprefix(site) for path in files if path.startswith(site)]
+    packages = {site + path.partition("/")[0] for path in inside if "/" in path}
+    whole = {metadata} | {package for package in packages if is_owned(root, package, frozenset(files))}
+    yield from sorted(whole)
+    for path in files:
+        if not any(path.startswith(f"{directory}/") for directory in whole):
+            yield path
+
+
+def is_file(path: str) -> bool:
+    """Return whether a path is a file or a link, but not a directory."""
+    return os.path.lexists(path) and (os.path.islink(path) or not os.path.isdir(path))
+
+
+def is_owned(root: str, directory: str, files: Collection[str]) -> bool:
+    """Return whether everything in a directory is among these files, or is bytecode."""
+    with os.scandir(os.path.join(root, directory)) as entries:
+        for entry in entries:
+            path = f"{directory}/{entry.name}"
+            if entry.name == "__pycache__":
+                continue
+            if not (is_owned(root, path, files) if entry.is_dir(follow_symlinks=False) else path in files):
+                return False
+    return True

@@ -1,0 +1,178 @@
+"""Run pip with the user's package index, proxy and certificates, but without settings that change where it installs.
+
+pip has six sources of settings: variables (`PIP_*`), the file in `PIP_CONFIG_FILE`, and files of the user, the site and the
+machine. pip itself reads and merges them (`pip config list`); cloche passes the ones it keeps as variables, which do not
+show in the list of processes, and turns all files off.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+from cloche.errors import reason_of
+from cloche.model.value import value
+from cloche.programs import python_environ
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cloche.model.interpreter import Host
+
+KEPT_SETTINGS = frozenset(
+    """
+    index-url pypi-url extra-index-url no-index find-links trusted-host uploaded-prior-to
+    proxy no-proxy-env cert client-cert timeout default-timeout retries keyring-provider use-feature use-deprecated
+    cache-dir no-cache-dir constraint build-constraint only-binary no-binary prefer-binary pre config-settings
+    """.split()
+)
+"""The settings that say where packages come from, how to connect, and which builds the user accepts.
+
+All others are dropped. Some of them change where pip installs or whether it does (`target`, `prefix`, `user`, `root`,
+`dry-run`), some what it installs (`requirement`, `no-deps`), and some make it fail (`require-virtualenv`).
+"""
+
+PATH_SETTINGS = frozenset("find-links constraint build-constraint cert client-cert cache-dir".split())
+"""The kept settings that may be paths. A relative one means the directory in which the user runs cloche."""
+
+LIST_SETTINGS = frozenset("find-links constraint build-constraint".split())
+"""Those of `PATH_SETTINGS` that take several values, separated by white space."""
+
+FIXED_VARIABLES = {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
+
+TIMEOUT_SECONDS = 300.0
+"""Seconds after which pip is stopped, unless the caller allows more."""
+
+_SETTING = re.compile(r"([^\s=]+)\.([a-z0-9-]+)=(.*)")
+
+
+@value
+class PipRun:
+    """How a run of pip ended."""
+
+    problem: str
+    """The error that pip printed, or why it could not be run; empty if its exit code was 0."""
+    output: str = ""
+
+
+def run_pip(
+    command: Sequence[str],
+    arguments: Sequence[str],
+    host: Host,
+    directory: str,
+    timeout: float | None = TIMEOUT_SECONDS,
+) -> PipRun:
+    """Run pip in a directory. A success says only that pip reported one: the caller checks what it did.
+
+    :param command: the command that starts pip, without arguments: `python -m pip`.
+    :param arguments: the subcommand with its arguments; the subcommand selects a section of the configuration files.
+    :param host: its environment variables are those of the user.
+    :param directory: a private directory, because `-m` imports pip from the current one if it has a pip.
+    """
+    listed = list_settings(command, host, directory, timeout)
+    if listed.problem:
+        return listed
+    settings = kept_settings(listed.output, arguments[0], host.cwd)
+    return _run([*command, *arguments], pip_environ(host.environ, settings), directory, timeout)
+
+
+def list_settings(
+    command: Sequence[str], host: Host, directory: str, timeout: float | None = TIMEOUT_SECONDS
+) -> PipRun:
+    """Run `pip config list` in a directory; `kept_settings` reads its output."""
+    listed = _run([*command, "config", "list"], listing_environ(host.environ), directory, timeout)
+    if "No module named pip" in listed.problem:
+        return PipRun(f"`{command[0]}` has no pip")
+    if listed.problem and not listed.problem.startswith("`"):
+        return PipRun(f"cannot read its settings: {listed.problem}")
+    return listed
+
+
+def show_help(command: Sequence[str], subcommand: str, host: Host, directory: str) -> PipRun:
+    """Run `pip SUBCOMMAND --help` in a directory, without the user's settings."""
+    environ = pip_environ(host.environ, {})
+    return _run([*command, subcommand, "--help"], environ, directory, TIMEOUT_SECONDS)
+
+
+def listing_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variables for `pip config list`: those of the user, without settings that make it fail.
+
+    With `quiet` in a file, pip would print nothing; a variable overrides it.
+    """
+    known = {"PIP_CONFIG_FILE", *map(_variable_of, KEPT_SETTINGS)}
+    kept = python_environ(environ).items()
+    return {
+        **{name: text for name, text in kept if not name.upper().startswith("PIP_") or name.upper() in known},
+        "PIP_QUIET": "0",
+        "PIP_VERBOSE": "0",
+    }
+
+
+def kept_settings(listing: str, subcommand: str, directory: str) -> dict[str, str]:
+    """Return the settings to keep from the output of `pip config list`, for one subcommand.
+
+    As in pip, a variable comes before the section of the subcommand, and that before the section `global`.
+
+    :param directory: the directory that relative paths mean.
+    """
+    sections: dict[str, dict[str, str]] = {"global": {}, subcommand: {}, ":env:": {}}
+    for match in filter(None, map(_SETTING.fullmatch, listing.splitlines())):
+        section, name, quoted = match.groups()
+        if section in sections and name in KEPT_SETTINGS:
+            try:
+                text = str(ast.literal_eval(quoted))
+            except (ValueError, SyntaxError):
+                continue
+            if not text:
+                continue  # as in pip, an empty value does not replace one from another source
+            sections[section][name] = absolute_paths(name, text, directory) if name in PATH_SETTINGS else text
+    return {name: text for section in sections.values() for name, text in section.items()}
+
+
+def absolute_paths(name: str, text: str, directory: str) -> str:
+    """Return the value of a setting with its relative paths made absolute; URLs and `~` are kept."""
+    words = text.split() if name in LIST_SETTINGS else [text]
+    return " ".join(
+        word if "://" in word or word.startswith("~") else os.path.join(directory, word) for word in words if word
+    )
+
+
+def pip_environ(environ: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variables for pip: those of the user, with these settings and no others."""
+    dropped = ("PIP_", "VIRTUAL_ENV")
+    kept = {name: text for name, text in python_environ(environ).items() if not name.upper().startswith(dropped)}
+    chosen = {_variable_of(name): text for name, text in settings.items()}
+    return {**kept, **chosen, **FIXED_VARIABLES}
+
+
+def _variable_of(setting: str) -> str:
+    return f"PIP_{setting.replace('-', '_').upper()}"
+
+
+def _run(command: Sequence[str], environ: Mapping[str, str], directory: str, timeout: float | None) -> PipRun:
+    nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
+    try:
+        done = subprocess.run(
+            command, cwd=directory, env=environ, stdin=nothing, stdout=pipe, stderr=pipe, timeout=timeout, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return PipRun(f"timed out after {timeout:.0f} s")
+    except OSError as error:
+        return PipRun(f"`{command[0]}` cannot be run ({reason_of(error)})")
+    output = done.stdout.decode("utf-8", "replace")
+    errors = done.stderr.decode("utf-8", "replace")
+    return PipRun(_error_line(errors, output) if done.returncode else "", output)
+
+
+def _error_line(errors: str, output: str) -> str:
+    """Return the line in the output of pip that tells what went wrong: the last one that pip marks as an error.
+
+    Advice on new versions, which pip prints at the end, is not an error.
+    """
+    lines = [line.strip() for line in (output + "\n" + errors).splitlines() if line.strip()]
+    marked = [line for line in lines if line.startswith(("ERROR", "error:"))]
+    found = marked or lines[-1:] or ["no error message"]
+    return found[-1].removeprefix("ERROR:").removeprefix("error:").strip()

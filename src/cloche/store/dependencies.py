@@ -1,0 +1,165 @@
+"""The dependencies of seeds: found among local wheels if possible, else resolved by pip.
+
+The local search is greedy. If it meets a conflict or finds nothing, pip resolves all of them from the index, unless the
+network is not allowed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from packaging.requirements import InvalidRequirement
+from packaging.requirements import Requirement as Dependency
+
+from cloche.errors import SeedError
+from cloche.model.distribution import normalize_name
+from cloche.model.value import replace, value
+from cloche.store.distributions import read_wheel
+from cloche.store.requirements import Requirement
+from cloche.store.tags import incompatibility
+from cloche.store.wheels import INDEX, choose_distribution
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cloche.model.interpreter import Interpreter
+    from cloche.model.plan import Wanted
+    from cloche.store import Store
+    from cloche.store.distributions import Distribution
+
+SYSTEMS = {"linux": "Linux", "darwin": "Darwin", "win32": "Windows"}
+"""`platform.system()` by `sys.platform`."""
+
+
+@value
+class Need:
+    """A dependency that no chosen distribution satisfies."""
+
+    by: Distribution
+    dependency: Dependency
+
+    @property
+    def name(self) -> str:
+        return normalize_name(self.dependency.name)
+
+    def __str__(self) -> str:
+        specifier = f"{self.dependency.specifier}"
+        return f"`{self.dependency.name}{specifier}` (required by {self.by.name} {self.by.version})"
+
+
+def with_dependencies(
+    chosen: Sequence[Distribution], interpreter: Interpreter, wanted: Wanted, store: Store
+) -> list[Distribution]:
+    """Return distributions together with everything that they depend on.
+
+    :raises SeedError: a dependency cannot be found; the message names it.
+    """
+    found = list(chosen)
+    while needs := list(unmet_needs(found, interpreter)):
+        if dependency := _find_locally(needs, found, interpreter, wanted, store):
+            found.append(dependency)
+            continue
+        if wanted.network == "never":
+            raise _missing_error(needs, "the network is not allowed")
+        found = _resolve_with_pip(chosen, interpreter, wanted, store)
+        if needs := list(unmet_needs(found, interpreter)):
+            raise _missing_error(needs, "pip did not download them")
+    return found
+
+
+def unmet_needs(distributions: Sequence[Distribution], interpreter: Interpreter) -> Iterator[Need]:
+    """Yield the dependencies that are not among the distributions, or are there in a version that does not fit."""
+    by_name = {distribution.name: distribution for distribution in distributions}
+    extras: dict[str, set[str]] = {name: set() for name in by_name}
+    applying: list[Need] = []
+    while True:  # a dependency on `spam[extra]` adds those of the extra
+        before = {name: set(requested) for name, requested in extras.items()}
+        applying = [need for one in distributions for need in _needs_of(one, extras[one.name], interpreter)]
+        for need in applying:
+            extras.setdefault(need.name, set()).update(map(normalize_name, need.dependency.extras))
+        if extras == before:
+            break
+    for need in applying:
+        there = by_name.get(need.name)
+        if there is None or not need.dependency.specifier.contains(there.version.replace("_", "-"), prereleases=True):
+            yield need
+
+
+def marker_values(interpreter: Interpreter) -> dict[str, str]:
+    """Return the values of environment markers for an interpreter (dependency specifiers specification)."""
+    return {
+        "implementation_name": interpreter.implementation,
+        "implementation_version": interpreter.version_text,
+        "os_name": interpreter.os_name,
+        "platform_machine": interpreter.machine,
+        "platform_python_implementation": "PyPy" if interpreter.implementation == "pypy" else "CPython",
+        "platform_system": SYSTEMS.get(interpreter.platform, interpreter.platform),
+        "python_full_version": interpreter.version_text,
+        "python_version": interpreter.python_version,
+        "sys_platform": interpreter.platform,
+    }
+
+
+def _needs_of(distribution: Distribution, extras: set[str], interpreter: Interpreter) -> Iterator[Need]:
+    """Yield the dependencies of a distribution that apply to an interpreter, with these extras."""
+    values = marker_values(interpreter)
+    for text in distribution.requires:
+        try:
+            dependency = Dependency(text)
+        except InvalidRequirement:
+            continue
+        marker = dependency.marker
+        if marker is None or any(marker.evaluate({**values, "extra": extra}) for extra in ("", *sorted(extras))):
+            yield Need(distribution, dependency)
+
+
+def _find_locally(
+    needs: Sequence[Need], found: Sequence[Distribution], interpreter: Interpreter, wanted: Wanted, store: Store
+) -> Distribution | None:
+    """Return a local distribution for one of the needs; None if there is none, or what is found already conflicts."""
+    names = {distribution.name for distribution in found}
+    if any(need.name in names or need.dependency.url for need in needs):
+        return None
+    name = needs[0].name
+    specifier = ",".join(
+        str(need.dependency.specifier) for need in needs if need.name == name and need.dependency.specifier
+    )
+    try:
+        return choose_distribution(
+            Requirement(name, "", specifier), interpreter, replace(wanted, network="never"), store
+        )
+    except SeedError:
+        return None
+
+
+def _resolve_with_pip(
+    chosen: Sequence[Distribution], interpreter: Interpreter, wanted: Wanted, store: Store
+) -> list[Distribution]:
+    """Download everything that the chosen distributions depend on.
+
+    :raises SeedError: pip fails, or downloads something that does not fit.
+    """
+    from cloche.store.index import download_with_dependencies
+
+    roots = [one for one in chosen if one.kind == "wheel" and one.name != "pip"]
+    store.inputs.undeclared.append(INDEX)
+    wheels = download_with_dependencies([f"{one.name}=={one.version}" for one in roots], interpreter, wanted, store)
+    downloaded = {distribution.name: distribution for distribution in map(read_wheel, wheels)}
+    for distribution in downloaded.values():
+        if reason := incompatibility(distribution, interpreter):
+            raise SeedError(
+                f"pip downloaded {distribution.name} {distribution.version} for {interpreter.name}, but it {reason}",
+                hint="name a directory that has the right wheels with `--find-links`",
+            )
+    kept = {distribution.name: distribution for distribution in chosen}
+    return [*kept.values(), *(one for name, one in downloaded.items() if name not in kept)]
+
+
+def _missing_error(needs: Sequence[Need], reason: str) -> SeedError:
+    remedies = ["name a directory that has their wheels with `--find-links`", "install without them: `--no-deps`"]
+    if reason == "the network is not allowed":
+        remedies.insert(0, "leave out `--no-download`")
+    return SeedError(
+        f"dependencies of the seeds are missing, and {reason}: {', '.join(dict.fromkeys(map(str, needs)))}",
+        hint=", or ".join(remedies),
+    )

@@ -1,0 +1,42 @@
+"""virtualenv, and filelock (CVE-2025-68146, CVE-2026-22701): a link in the place of a cache or lock led writes elsewhere."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cloche.store import KINDS, Store
+from tests.distributions import host_with_home
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="tests symbolic links")
+
+
+def test_a_link_to_a_file_in_the_place_of_a_lock_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    with Store.open(host_with_home(tmp_path)) as store:
+        os.symlink(victim, os.path.join(store.writable_directory("locks"), "spam.lock"))
+        try:
+            with store.lock("spam", seconds=0.1):
+                pass
+        except OSError:
+            pass
+    assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize("part", ["", *KINDS])
+def test_a_link_to_a_directory_in_the_place_of_the_cache_is_not_followed(part: str, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    place = tmp_path / ".cache" / "cloche" / part
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(victim)
+    with Store.open(host_with_home(tmp_path)) as store:
+        for kind in KINDS:
+            store.writable_directory(kind)
+    assert os.listdir(victim) == []

@@ -1,0 +1,110 @@
+"""Test that the seeds work that are asked for: with their dependencies, and on the Python of the environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.distributions import make_wheel
+from tests.interpreters import pyenv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def links(tmp_path: Path) -> Path:
+    """A directory with `spam`, which needs `eggs`, which needs `ham` on this platform."""
+    make_wheel(tmp_path / "links", "spam", files={"spam.py": "import eggs\ndef main(): pass\n"}, requires=["eggs>=1"])
+    make_wheel(
+        tmp_path / "links",
+        "eggs",
+        files={"eggs.py": "import ham\n"},
+        requires=["ham; os_name == 'posix'", "bacon; os_name == 'nt'"],
+        entry_points="",
+    )
+    return tmp_path / "links"
+
+
+def test_a_seed_comes_with_its_dependencies(cloche, links: Path) -> None:
+    make_wheel(links, "ham", files={"ham.py": ""}, entry_points="")
+    done = cloche("env", "--no-pip", "--seed", "spam", "--find-links", links, "--no-download")
+    assert done.code == 0, done.err
+    assert done.err == ""
+    assert subprocess.run([cloche.cwd / "env" / "bin" / "spam"], check=True).returncode == 0
+
+
+def test_a_missing_dependency_is_an_error_before_anything_is_written(cloche, links: Path) -> None:
+    done = cloche("env", "--no-pip", "--seed", "spam", "--find-links", links, "--no-download")
+    assert done.code == 5
+    assert "`ham` (required by eggs 1.0)" in done.err
+    assert os.listdir(cloche.cwd) == []
+
+
+def test_dependencies_can_be_left_out(cloche, links: Path) -> None:
+    done = cloche("env", "--no-pip", "--no-deps", "--seed", "spam", "--find-links", links, "--no-download")
+    assert done.code == 0
+    assert "not installed: `eggs>=1` (required by spam 1.0)" in done.err
+    with pytest.raises(subprocess.CalledProcessError):
+        subprocess.run([cloche.cwd / "env" / "bin" / "spam"], stderr=subprocess.DEVNULL, check=True)
+
+
+@pytest.mark.parametrize("shared", ["spam.py", "script"])
+def test_two_seeds_with_the_same_file_are_refused_while_planning(cloche, tmp_path: Path, shared: str) -> None:
+    points = "[console_scripts]\nsame = spam:main\n"
+    for name in ("one", "two"):
+        file = "spam.py" if shared == "spam.py" else f"{name}.py"
+        make_wheel(tmp_path / "links", name, files={file: ""}, entry_points=points if shared == "script" else "")
+    seeds = ["--seed", "one", "--seed", "two", "--find-links", tmp_path / "links", "--no-download"]
+    done = cloche("env", "--no-pip", *seeds)
+    assert done.code == 5
+    assert f"`one` 1.0 and `two` 1.0 both contain `{'same' if shared == 'script' else shared}`" in done.err
+    assert os.listdir(cloche.cwd) == []
+
+
+def test_pip_resolves_dependencies_for_another_python(cloche, links: Path, tmp_path: Path) -> None:
+    """Only pip has the wheel, and the marker is true only for the Python of the environment."""
+    make_wheel(
+        tmp_path / "index", "ham", files={"ham.py": ""}, requires=["tea; python_version == '3.13'"], entry_points=""
+    )
+    make_wheel(tmp_path / "index", "tea", files={"tea.py": ""}, requires_python="==3.13.*", entry_points="")
+    pip = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "index"), "PIP_CONFIG_FILE": os.devnull}
+    for name in ("first", "second"):
+        options = ["--seed", "spam", "--find-links", links, "--cache-dir", tmp_path / "own-cache"]
+        done = cloche(name, "-p", pyenv("3.13"), "--no-pip", *options, **pip)
+        assert done.code == 0, done.err
+        names = {path.name.partition("-")[0] for path in (cloche.cwd / name).glob("lib/*/site-packages/*.dist-info")}
+        assert names == {"spam", "eggs", "ham", "tea"}
+        pip = {"PIP_NO_INDEX": "1"}  # the second time, they are in the cache
+
+
+def test_a_pip_that_does_not_start_is_refused(cloche) -> None:
+    """Its metadata accepts every Python since 3.4."""
+    stdlib = os.path.join(os.path.dirname(os.path.dirname(pyenv("3.6"))), "lib", "python3.6")
+    bundled = f"{stdlib}/ensurepip/_bundled"
+    [version] = (name.split("-")[1] for name in os.listdir(bundled) if name.startswith("pip-"))
+    for dry_run in (["--dry-run"], []):
+        done = cloche("env", "-p", pyenv("3.13"), "--pip", version, "--find-links", bundled, "--no-download", *dry_run)
+        assert done.code == 5, done
+        assert f"pip {version} does not start with CPython 3.13" in done.err
+        assert os.listdir(cloche.cwd) == []
+    assert cloche("env", "-p", pyenv("3.6"), "--pip", version, "--find-links", bundled, "--no-download").code == 0
+
+
+@pytest.mark.nightly
+def test_a_pip_from_the_index_that_does_not_start_is_refused(cloche) -> None:
+    done = cloche("env", "-p", pyenv("3.13"), "--pip", "21.3.1", "--download")
+    assert done.code == 5
+    assert "pip 21.3.1 does not start with CPython 3.13" in done.err
+
+
+@pytest.mark.nightly
+def test_a_seed_from_the_index_comes_with_its_dependencies(cloche) -> None:
+    for minor in ("3.12", "3.9", "3.7"):
+        done = cloche(f"env-{minor}", "-p", pyenv(minor), "--seed", "requests")
+        assert done.code == 0, done.err
+        python = cloche.cwd / f"env-{minor}" / "bin" / "python"
+        assert subprocess.run([python, "-c", "import requests"], check=True).returncode == 0
