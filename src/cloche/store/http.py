@@ -337,8 +337,8 @@ def _session(settings: PipSettings) -> requests.Session:
     session.headers["User-Agent"] = f"cloche/{VERSION}"
     session.max_redirects = MAX_REDIRECTS
     proxy = settings.text("proxy")
-    if "proxy" in settings.options or settings.flag("no-proxy-env"):
-        session.trust_env = False  # like pip: an explicit proxy, even an empty one, replaces all of the environment's
+    if proxy or settings.flag("no-proxy-env"):
+        session.trust_env = False  # like pip: an explicit proxy replaces all of the environment's
         session.proxies = {"http": proxy, "https": proxy} if proxy else {}
     session.mount("https://", _Adapter(_system_certificates(settings)))
     session.mount("http://", _Adapter(None))

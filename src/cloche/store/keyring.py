@@ -10,6 +10,8 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
+from cloche.programs import python_environ
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -51,7 +53,7 @@ def _from_command(service: str, user: str, host: Host) -> tuple[str, str] | None
     arguments = ["--mode=creds", "--output=json", "get", service, *([user] if user else [])]
     done = subprocess.run(
         [command, *arguments],
-        env={**host.environ, "PYTHONIOENCODING": "utf-8"},
+        env={**python_environ(host.environ), "PYTHONIOENCODING": "utf-8"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=SECONDS,
