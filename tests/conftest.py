@@ -22,7 +22,7 @@ settings.register_profile("nightly", max_examples=1000, database=None, deadline=
 settings.load_profile("default")  # the same examples in every run; `--hypothesis-profile nightly` looks for new ones
 
 KEPT_VARIABLES = ("CLOCHE_REQUIRE_ALL", "CLOCHE_SWEEP")
-REMOVED_PREFIXES = ("CLOCHE_", "VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "XDG_")
+REMOVED_PREFIXES = ("CLOCHE_", "PYENV_VERSION", "VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH", "XDG_")
 
 
 @pytest.hookimpl(tryfirst=True)  # before other hooks deselect tests, for example by `-m`

@@ -55,7 +55,9 @@ def cloche_command_in(environment: Path) -> list[str]:
 def clean_environ(home: Path, cache: Path) -> dict[str, str]:
     """Return the environment variables of a user without settings for cloche or Python, with this home and cache."""
     kept = {
-        name: text for name, text in os.environ.items() if not name.startswith(("CLOCHE_", "VIRTUAL_ENV", "PYTHON"))
+        name: text
+        for name, text in os.environ.items()
+        if not name.startswith(("CLOCHE_", "PYENV_VERSION", "VIRTUAL_ENV", "PYTHON"))
     }
     return {**kept, "HOME": str(home), "XDG_CACHE_HOME": str(cache), "SHELL": "/bin/bash", "PYTHONWARNINGS": "error"}
 

@@ -63,11 +63,10 @@ SEEDED = CREATE | frozenset("cloche.apply.file_list cloche.store.check cloche.st
 
 SEARCH = CREATE | frozenset(
     """
-    cloche.builtin.finders cloche.builtin.finders.asdf cloche.builtin.finders.current
-    cloche.builtin.finders.installations cloche.builtin.finders.mise cloche.builtin.finders.path
-    cloche.builtin.finders.pyenv cloche.builtin.finders.shims cloche.discovery cloche.discovery.base_interpreter
-    cloche.discovery.cache cloche.discovery.describe cloche.discovery.search cloche.discovery.serialization
-    cloche.model.spec
+    cloche.builtin.finders cloche.builtin.finders.current cloche.builtin.finders.installations
+    cloche.builtin.finders.path cloche.discovery cloche.discovery.base_interpreter cloche.discovery.cache
+    cloche.discovery.describe cloche.discovery.installation_roots cloche.discovery.search
+    cloche.discovery.serialization cloche.discovery.shims cloche.model.spec
     """.split()
 )
 """Modules for the same with `-p VERSION`, which searches on every run."""

@@ -23,7 +23,10 @@ def remove_current_directory_from_path() -> None:
     except OSError:
         here = ""
     first = sys.path[:1] if __name__ == "__main__" else []
-    sys.path[:] = [entry for entry in sys.path if isabs(entry) and not (entry == here and entry in first)]
+    entries: list[object] = [*sys.path]
+    sys.path[:] = [
+        entry for entry in entries if isinstance(entry, str) and isabs(entry) and not (entry == here and entry in first)
+    ]
 
 
 STREAMS = ("stdin", "stdout", "stderr")

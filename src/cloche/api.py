@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
         python: StrPath | Sequence[StrPath] | None
         try_first_with: Sequence[StrPath]
+        no_finders: Sequence[str]
         creator: str | None
         seeder: str | None
         seeds: Sequence[str] | None
@@ -67,9 +68,9 @@ if TYPE_CHECKING:
 
 
 CHOICES = frozenset(
-    "python try_first_with creator seeder seeds lock extras groups default_groups builds extra_packages find_links network "
-    "dependencies activators existing site_packages prompt link_mode vcs_ignore relocatable pyvenv_cfg options environ "
-    "cache access".split()
+    "python try_first_with no_finders creator seeder seeds lock extras groups default_groups builds extra_packages "
+    "find_links network dependencies activators existing site_packages prompt link_mode vcs_ignore relocatable pyvenv_cfg "
+    "options environ cache access".split()
 )
 
 ALLOWED_VALUES: Mapping[str, tuple[str, ...]] = {
@@ -92,7 +93,7 @@ SINGLE_VALUES: Mapping[str, tuple[tuple[type, ...], str]] = {
 }
 """The other arguments with a single value: their types, and a description of these for error messages."""
 
-SEQUENCES = ("try_first_with", "seeds", "extras", "groups", "find_links", "activators")
+SEQUENCES = ("try_first_with", "no_finders", "seeds", "extras", "groups", "find_links", "activators")
 """The arguments that are lists. A string is refused, because it would be a sequence of its characters."""
 
 
@@ -143,6 +144,8 @@ def as_settings(argument: Mapping[str, str]) -> dict[str, str]:
     :raises TypeError: a key or a value is not a string.
     :raises UsageError: the file format cannot represent a key or a value.
     """
+    from cloche.planning.pyvenv_cfg import find_problem
+
     items: Iterable[tuple[object, object]] = argument.items()
     for key, text in items:
         if not (isinstance(key, str) and isinstance(text, str)):
@@ -151,9 +154,9 @@ def as_settings(argument: Mapping[str, str]) -> dict[str, str]:
             raise UsageError(
                 f"`pyvenv_cfg` cannot contain the key {key!r}", hint="use lower-case words without `=`, on one line"
             )
-        if text.splitlines() not in ([], [text]) or text != text.strip():
+        if problem := find_problem(text):
             raise UsageError(
-                f"`pyvenv_cfg` cannot contain {text!r} for `{key}`",
+                f"`pyvenv_cfg` cannot contain `{text}` as `{key}`, because it {problem}",
                 hint="use one line without leading and trailing spaces",
             )
     return dict(argument)
@@ -167,6 +170,7 @@ def request_for(destination: StrPath, host: Host, **choices: Unpack[Choices]) ->
     spec = EnvironmentSpec(
         pythons=as_strings("python", choices.get("python")),
         try_first_with=as_strings("try_first_with", choices.get("try_first_with")),
+        no_finders=as_strings("no_finders", choices.get("no_finders")),
         creator=choices.get("creator"),
         seeder=choices.get("seeder"),
         wanted=wanted_packages(host, **choices),
@@ -235,6 +239,7 @@ def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
     :param python: a request as `-p` accepts it, or several in order of preference; by default the base interpreter of
         the running Python.
     :param try_first_with: executables of interpreters to try before all others.
+    :param no_finders: names of finders that are not asked for interpreters.
     :param creator: name of a creator; by default `symlink`, on Windows `copy`.
     :param seeder: name of a seeder; by default `pip`.
     :param seeds: requirements to install (`NAME` or `NAME==VERSION`), by default `pip`; None or () for none.
@@ -336,7 +341,8 @@ def find(*specs: StrPath, **choices: Unpack[Choices]) -> Interpreter:
     with open_session(**choices) as session:
         pythons = (*as_strings("specs", specs), *as_strings("python", choices.get("python")))
         first = as_strings("try_first_with", choices.get("try_first_with"))
-        found = session.find(EnvironmentSpec(pythons=pythons, try_first_with=first)).interpreter
+        left_out = as_strings("no_finders", choices.get("no_finders"))
+        found = session.find(EnvironmentSpec(pythons, first, left_out)).interpreter
     log_warnings(session.warnings)
     return found
 

@@ -163,7 +163,7 @@ class Session:
         :raises InterpreterNotFound: no interpreter matches.
         """
         pythons, because = self._requested_pythons(spec, UNRECORDED)
-        return self._search(spec, pythons, because, self.registry.finders(), UNRECORDED)
+        return self._search(spec, pythons, because, self.registry.finders(spec.no_finders), UNRECORDED)
 
     def list_interpreters(self, spec: EnvironmentSpec, text: str | None) -> InterpreterListing:
         """Return all interpreters on the machine, and the one that is used for `text`, or by default for the spec.
@@ -173,7 +173,7 @@ class Session:
         from cloche.discovery import list_interpreters
 
         pythons, because = ((), "") if text else self._requested_pythons(spec, UNRECORDED)
-        finders, first = self.registry.finders(), spec.try_first_with
+        finders, first = self.registry.finders(spec.no_finders), spec.try_first_with
         listing = list_interpreters(text, self.host, finders, self.probes, first, otherwise=pythons, because=because)
         self.warn(listing.found.warnings if listing.found else ())
         return listing
@@ -230,7 +230,7 @@ class Session:
         self._is_cached = False
         inputs = self.store.inputs = Inputs()
         pythons, because = self._requested_pythons(spec, inputs)
-        found = self._search(spec, pythons, because, self.registry.finders(), inputs)
+        found = self._search(spec, pythons, because, self.registry.finders(spec.no_finders), inputs)
         blueprint = resolve(spec, found.interpreter, because, self.registry, self.seed_store, inputs)
         self._has_created_hooks = self.registry.has_created_hooks
         will_repeat = set(self.warnings) <= set(found.warnings)  # the search runs every time and warns again
@@ -273,18 +273,18 @@ class Session:
             from cloche.errors import InterpreterNotFound
 
             try:
-                found = self._search(spec, cached.specs, "", self._cached_finders(cached), UNRECORDED)
+                found = self._search(spec, cached.specs, "", self._cached_finders(spec, cached), UNRECORDED)
             except InterpreterNotFound:
                 return None  # resolving the spec reports it
             if found.interpreter != blueprint.interpreter:
                 return None
         return blueprint
 
-    def _cached_finders(self, cached: CachedPlan) -> Iterable[Finder]:
+    def _cached_finders(self, spec: EnvironmentSpec, cached: CachedPlan) -> Iterable[Finder]:
         """Return the finders, without loading every plugin if no plugin offers objects."""
         if cached.offers is not None:
-            return self.registry.finders()
-        return (load_object(reference) for _, reference in cached.finders)
+            return self.registry.finders(spec.no_finders)
+        return (load_object(reference) for name, reference in cached.finders if name not in spec.no_finders)
 
     def plan(self, request: Request, planner: Planner = plan_at) -> Plan:
         """Return the plan for a request; nothing is written at or near the destination.
@@ -341,6 +341,10 @@ class Session:
         result = Result(environment=plan.environment, plan=plan, seconds=perf_counter() - started)
         if plan.strategy != "nothing":
             self.store.mark_installed(plan.images)
+            if plan.link_mode == "symlink" and plan.images:
+                from cloche.store.links import record_links
+
+                record_links(self.store, plan.environment.location)
             self._notify_created(result)
         return replace(result, warnings=tuple(self.warnings))
 

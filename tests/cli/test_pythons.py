@@ -36,8 +36,14 @@ def cloche(tmp_path: Path) -> Cloche:
     (old.parent / "python2.7").symlink_to("python")
     shims = tmp_path / "pyenv" / "shims"
     shims.mkdir()
-    (shims / "python3.12").write_text('#!/usr/bin/env bash\nset -e\nexec "/usr/bin/pyenv" exec "$program" "$@"\n')
-    (shims / "python3.12").chmod(0o755)
+    program = tmp_path / "pyenv" / "bin" / "pyenv"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho system\n")
+    (shims / "python3.12").write_text(
+        f'#!/usr/bin/env bash\nexport PYENV_ROOT="{tmp_path}/pyenv"\nexec "{program}" exec "$program" "$@"\n'
+    )
+    for script in (program, shims / "python3.12"):
+        script.chmod(0o755)
     work = tmp_path / "work"
     work.mkdir()
     environ = clean_environ(tmp_path / "home", tmp_path / "cache")
@@ -94,7 +100,7 @@ def test_all_also_shows_skipped_candidates_with_the_reason(cloche: Cloche) -> No
     assert message["3.8.99/bin/python"] == "fails with exit code 7: no luck today (found by pyenv)"
     assert message["2.7.18/bin/python"] == "is Python 2.7.18, but environments need 3.6 or later (found by pyenv)"
     shim = f"{cloche.environ['PATH']}/python3.12"
-    assert message[shim] == "is a shim of pyenv, but no active version provides it (found by path)"
+    assert message[shim] == "is a shim, but no active version provides it (active: system) (found by path)"
     assert any(reason == "is 3.9.18, not 3.10 (found by pyenv)" for reason in message.values())
 
 
@@ -237,3 +243,17 @@ def test_verbose_shows_the_finder_and_the_reason_for_the_choice(
         (line,) = err.splitlines()
         assert line.startswith("cloche: CPython 3.")
         assert line.endswith(filled(message))
+
+
+def test_a_finder_can_be_left_out(cloche: Cloche) -> None:
+    for options, variables in ((["--no-finder", "pyenv"], {}), ([], {"CLOCHE_NO_FINDER": "pyenv\nconda"})):
+        done = cloche("pythons", "--json", *options, **variables)
+        assert "pyenv" not in {python["found_by"] for python in done.json["pythons"] + done.json["passed_over"]}
+    minor = "3.9" if HERE != "3.9" else "3.10"
+    assert cloche("a", "-p", minor, "--no-seed").code == 0
+    for name in ("b", "c"):
+        done = cloche(name, "-p", minor, "--no-seed", "--no-finder", "pyenv")
+        assert done.code == 3
+        assert "pyenv" not in done.err.partition("searched:")[2]
+    done = cloche("pythons", "--no-finder", "pyen")
+    assert (done.code, done.err.splitlines()[0]) == (2, "cloche: error: unknown finder `pyen`; did you mean `pyenv`?")

@@ -374,3 +374,16 @@ def test_an_edited_activation_script_is_kept(cloche) -> None:
         assert script.read_text() == edited
         assert find_problems(env, populated=False) == []
         assert finding_codes(cloche, env) == []
+
+
+def test_a_base_that_no_finder_finds_is_up_to_date_unless_there_is_a_newer_one(cloche, tmp_path) -> None:
+    """Neither an older release, nor the same one at another path, is an upgrade."""
+    prefix = os.path.dirname(os.path.dirname(pyenv("3.12")))
+    base = tmp_path / "elsewhere" / "bin" / "python3.12"
+    base.parent.mkdir(parents=True)
+    (tmp_path / "elsewhere" / "lib").symlink_to(f"{prefix}/lib")
+    shutil.copy(f"{prefix}/bin/python3.12", base)
+    assert cloche("own", "-p", base, "--no-seed").code == 0
+    for variables in ({"PYENV_ROOT": str(tmp_path), "PATH": "/nowhere"}, {"PATH": "/nowhere"}):
+        done = cloche("upgrade", "--check", "own", **variables)
+        assert (done.code, done.out.partition(":")[0]) == (0, "up to date"), done

@@ -207,3 +207,26 @@ def test_slots_of_the_template_are_outside_quotes() -> None:
 def test_every_interpreter_is_supported() -> None:
     assert activator.refusal(interpreter()) is None
     assert activator.refusal(interpreter("nt")) is None
+
+
+@pytest.mark.parametrize("place", ["", ".", "{cwd}"])
+@pytest.mark.parametrize("call", [RUNPY, EXEC])
+def test_nothing_in_the_current_directory_is_imported(place: str, call: str, tmp_path: Path) -> None:
+    """Neither by the script nor by `import` lines of .pth files; afterwards the search path has its old entries."""
+    write(activator, describe(str(tmp_path / "env")), tmp_path / "env" / "bin")
+    site = tmp_path / "env/lib/python3.11/site-packages"
+    site.mkdir(parents=True)
+    (site / "hook.pth").write_text("import planted_too\n")
+    (site / "planted_too.py").write_text("")
+    cwd = tmp_path / "cwd"
+    cwd.mkdir()
+    for name in ("os", "site", "planted_too", "posixpath", "stat"):
+        (cwd / f"{name}.py").write_text("print('planted')\nraise SystemExit(9)\n")
+    place = place.format(cwd=cwd)
+    before = f"import sys; sys.path.insert(0, {place!r}); before = list(sys.path)"
+    program = f"{before}\n{call}\nassert sys.path[-len(before):] == before"
+    path = str(tmp_path / "env/bin/activate_this.py")
+    done = subprocess.run(
+        [pyenv("3.11"), "-I", "-c", program.format(path=path)], cwd=cwd, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -47,16 +47,16 @@ NAMES = [
     "\u2019",
 ]
 
-TELL = "printf '%s\\n' \"=$VIRTUAL_ENV=\""
+PRINT = "printf '%s\\n' \"=$VIRTUAL_ENV=\""
 
 PASTED = {
-    "bash": (["bash", "--norc", "--noprofile"], f"set -o history -o histexpand\n{{}}\n{TELL}"),
-    "sh": (["sh"], f"{{}}\n{TELL}"),
-    "dash": (["dash"], f"{{}}\n{TELL}"),
-    "zsh": (["zsh", "-f"], f"{{}}\n{TELL}"),
-    "ksh": (["ksh"], f"{{}}\n{TELL}"),
-    "mksh": (["mksh"], f"{{}}\n{TELL}"),
-    "yash": (["yash", "--norcfile", "--noprofile"], f"{{}}\n{TELL}"),
+    "bash": (["bash", "--norc", "--noprofile"], f"set -o history -o histexpand\n{{}}\n{PRINT}"),
+    "sh": (["sh"], f"{{}}\n{PRINT}"),
+    "dash": (["dash"], f"{{}}\n{PRINT}"),
+    "zsh": (["zsh", "-f"], f"{{}}\n{PRINT}"),
+    "ksh": (["ksh"], f"{{}}\n{PRINT}"),
+    "mksh": (["mksh"], f"{{}}\n{PRINT}"),
+    "yash": (["yash", "--norcfile", "--noprofile"], f"{{}}\n{PRINT}"),
     "tcsh": (["tcsh", "-f"], "set prompt = ''\n{}\n/usr/bin/printf '=%s=\\n' $VIRTUAL_ENV:q"),
     "fish": (["fish", "--no-config"], "{}\necho =$VIRTUAL_ENV="),
     "pwsh": (["pwsh", "-NoProfile", "-File"], '{}\nWrite-Output "=$env:VIRTUAL_ENV="'),
@@ -81,7 +81,7 @@ def make(directory: Path, name: str, program: str) -> Environment:
 
 @pytest.mark.parametrize("program", PASTED)
 def test_the_hint_activates_an_environment_with_any_name(program: str, tmp_path: Path) -> None:
-    shell, (command, tell) = shell_of_program(program), PASTED[program]
+    shell, (command, lines_for_hint) = shell_of_program(program), PASTED[program]
     assert shell is not None
     require(command[0])
     lines, wanted = [], []
@@ -92,7 +92,7 @@ def test_the_hint_activates_an_environment_with_any_name(program: str, tmp_path:
         hint = activation_command(shell, environment, host_in(tmp_path))
         assert bool(hint) == name.isprintable()
         if hint:
-            lines.append(tell.replace("{}", hint))
+            lines.append(lines_for_hint.replace("{}", hint))
             wanted.append(f"={environment.location}=")
 
     assert pasted(command, lines, tmp_path) == wanted

@@ -1,7 +1,7 @@
 """Test that names of directories and prompts reach every shell unchanged, and that nothing in them is run.
 
-One process of a shell activates and deactivates many environments. Their scripts have plain paths and refer to
-directories that do not exist, so that a directory can have any name.
+One process of a shell activates and deactivates many environments. Their scripts have plain paths, so that only the
+name of the directory in the script is tested.
 """
 
 from __future__ import annotations
@@ -80,75 +80,86 @@ PRINT_VARIABLES = "/usr/bin/printenv -0 VIRTUAL_ENV VIRTUAL_ENV_PROMPT PATH"
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def directory(tmp_path: Path) -> Path:
     """Return a directory with an empty subdirectory `cwd`; a file in `cwd` shows that a command in a name ran."""
     (tmp_path / "cwd").mkdir()
     return tmp_path
 
 
-def write(place: Path, activator: Activator, places: Sequence[tuple[str, str]]) -> list[Path]:
-    """Write the scripts for directories and prompts, and return the directories of the scripts."""
-    shutil.rmtree(place / "scripts", ignore_errors=True)
+def write(directory: Path, activator: Activator, environments: Sequence[tuple[str, str]]) -> list[Path]:
+    """Create environments with these names and prompts, and return the directories of their scripts."""
+    for name in ("scripts", "roots"):
+        shutil.rmtree(directory / name, ignore_errors=True)
     directories = []
-    for number, (name, prompt) in enumerate(places):
-        directory = place / "scripts" / str(number)
-        directory.mkdir(parents=True)
-        for script in activator.scripts(describe(f"/srv/{name}", prompt)):
+    for number, (name, prompt) in enumerate(environments):
+        root = directory / "roots" / name
+        (root / "bin").mkdir(parents=True, exist_ok=True)
+        scripts = directory / "scripts" / str(number)
+        scripts.mkdir(parents=True)
+        for script in activator.scripts(describe(str(root), prompt)):
             mark = b"\xef\xbb\xbf" if script.byte_order_mark else b""
-            (directory / script.name).write_bytes(mark + script.text.replace("\n", script.newline).encode())
-        directories.append(directory)
+            (scripts / script.name).write_bytes(mark + script.text.replace("\n", script.newline).encode())
+        directories.append(scripts)
     return directories
 
 
 @pytest.mark.parametrize("name", SHELLS)
-@given(places=NAMES_AND_PROMPTS)
-@example(places=HOSTILE_PAIRS)
+@given(environments=NAMES_AND_PROMPTS)
+@example(environments=HOSTILE_PAIRS)
 @examples(4)
-def test_a_shell_receives_directory_and_prompt_unchanged(place: Path, name: str, places: list[tuple[str, str]]) -> None:
+def test_a_shell_receives_directory_and_prompt_unchanged(
+    directory: Path, name: str, environments: list[tuple[str, str]]
+) -> None:
     shell = SHELLS[name]
-    places = [pair for pair in places if not set(shell.refused) & set("".join(pair))]
-    scripts = write(place, shell.activator, places)
+    environments = [pair for pair in environments if not set(shell.refused) & set("".join(pair))]
+    scripts = write(directory, shell.activator, environments)
     lines = [
-        f"{shell.enter.format(script=directory / shell.script)}\n{PRINT_VARIABLES}\ndeactivate\n{PRINT_VARIABLES}\n"
-        for directory in scripts
+        f"{shell.enter.format(script=path / shell.script)}\n{PRINT_VARIABLES}\ndeactivate\n{PRINT_VARIABLES}\n"
+        for path in scripts
     ]
 
     done = subprocess.run(
         [require(shell.arguments[0]), *shell.arguments[1:]],
         input="".join(lines).encode() if name != "tcsh" else b"set noglob\n" + "".join(lines).encode(),
-        cwd=place / "cwd",
-        env=surroundings(place / "cwd"),
+        cwd=directory / "cwd",
+        env=surroundings(directory / "cwd"),
         capture_output=True,
         timeout=120,
         check=False,
     )
 
     output = done.stdout.decode().split("\0")
-    path = os.environ["PATH"]
-    expected = [part for name, prompt in places for part in (f"/srv/{name}", prompt, f"/srv/{name}/bin:{path}", path)]
+    path, roots = os.environ["PATH"], directory / "roots"
+    expected = [
+        part
+        for name, prompt in environments
+        for part in (f"{roots}/{name}", prompt, f"{roots}/{name}/bin:{path}", path)
+    ]
     assert output == [*expected, ""]
     assert done.stderr == b""
-    assert os.listdir(place / "cwd") == [], "a command in a name ran"
+    assert os.listdir(directory / "cwd") == [], "a command in a name ran"
 
 
-@given(places=NAMES_AND_PROMPTS)
-@example(places=HOSTILE_PAIRS)
+@given(environments=NAMES_AND_PROMPTS)
+@example(environments=HOSTILE_PAIRS)
 @examples(2)
-def test_powershell_receives_directory_and_prompt_unchanged(place: Path, places: list[tuple[str, str]]) -> None:
-    scripts = write(place, powershell, places)
-    session = place / "session.ps1"
-    tell = "$env:VIRTUAL_ENV, $env:VIRTUAL_ENV_PROMPT, $env:PATH"
+def test_powershell_receives_directory_and_prompt_unchanged(
+    directory: Path, environments: list[tuple[str, str]]
+) -> None:
+    scripts = write(directory, powershell.activator, environments)
+    session = directory / "session.ps1"
+    values = "$env:VIRTUAL_ENV, $env:VIRTUAL_ENV_PROMPT, $env:PATH"
     lines = [
         "Set-StrictMode -Version Latest\n$ErrorActionPreference = 'Stop'\n",
-        "function tell($texts) { foreach ($text in $texts) { ([int[]][char[]]\"$text\") -join ',' } }\n",
-        *(f". {directory}/activate.ps1\ntell @({tell})\ndeactivate\ntell @({tell})\n" for directory in scripts),
+        "function print($texts) { foreach ($text in $texts) { ([int[]][char[]]\"$text\") -join ',' } }\n",
+        *(f". {path}/activate.ps1\nprint @({values})\ndeactivate\nprint @({values})\n" for path in scripts),
     ]
     session.write_bytes(b"\xef\xbb\xbf" + "".join(lines).encode())
 
     done = subprocess.run(
         [require("pwsh"), "-NoLogo", "-NoProfile", "-File", str(session)],
-        cwd=place / "cwd",
-        env={**surroundings(place / "cwd"), "POWERSHELL_TELEMETRY_OPTOUT": "1", "HOME": str(place)},
+        cwd=directory / "cwd",
+        env={**surroundings(directory / "cwd"), "POWERSHELL_TELEMETRY_OPTOUT": "1", "HOME": str(directory)},
         capture_output=True,
         timeout=120,
         check=False,
@@ -159,12 +170,14 @@ def test_powershell_receives_directory_and_prompt_unchanged(place: Path, places:
         b"".join(int(unit).to_bytes(2, "little") for unit in line.split(",") if unit).decode("utf-16-le")
         for line in done.stdout.decode().split("\n")[:-1]
     ]
-    path = os.environ["PATH"]
+    path, roots = os.environ["PATH"], directory / "roots"
     expected = [
-        part for name, prompt in places for part in (f"/srv/{name}", prompt, f"/srv/{name}/bin:{path}", "", "", path)
+        part
+        for name, prompt in environments
+        for part in (f"{roots}/{name}", prompt, f"{roots}/{name}/bin:{path}", "", "", path)
     ]
     assert output == expected
-    assert os.listdir(place / "cwd") == [], "a command in a name ran"
+    assert os.listdir(directory / "cwd") == [], "a command in a name ran"
 
 
 PROGRAM = """
@@ -177,13 +190,15 @@ for script in sys.argv[1:]:
 
 
 @pytest.mark.parametrize("minor", ["3.6", "3.13"])
-@given(places=NAMES_AND_PROMPTS)
+@given(environments=NAMES_AND_PROMPTS)
 @examples(2)
-def test_python_receives_directory_and_prompt_unchanged(place: Path, minor: str, places: list[tuple[str, str]]) -> None:
+def test_python_receives_directory_and_prompt_unchanged(
+    directory: Path, minor: str, environments: list[tuple[str, str]]
+) -> None:
     """Each script activates the environment that contains it."""
     roots = []
-    for name, prompt in dict(places).items():
-        root = place / "roots" / name.encode()[:80].decode(errors="ignore")
+    for name, prompt in dict(environments).items():
+        root = directory / "roots" / name.encode()[:80].decode(errors="ignore")
         (root / "bin").mkdir(parents=True, exist_ok=True)
         (script,) = python.scripts(describe(str(root), prompt))
         (root / "bin" / script.name).write_bytes(script.text.encode())
@@ -192,16 +207,16 @@ def test_python_receives_directory_and_prompt_unchanged(place: Path, minor: str,
 
     done = subprocess.run(
         [pyenv(minor), "-c", PROGRAM, *(f"{root}/bin/activate_this.py" for root, _ in roots)],
-        cwd=place / "cwd",
+        cwd=directory / "cwd",
         env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
         capture_output=True,
         timeout=120,
         check=False,
     )
 
-    shutil.rmtree(place / "roots")
+    shutil.rmtree(directory / "roots")
     assert done.stderr == b""
     assert [json.loads(line) for line in done.stdout.splitlines()] == [
         [root, prompt, f"{root}/bin"] for root, prompt in roots
     ]
-    assert os.listdir(place / "cwd") == [], "a command in a name ran"
+    assert os.listdir(directory / "cwd") == [], "a command in a name ran"

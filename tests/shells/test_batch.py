@@ -135,8 +135,15 @@ def delayed(request: pytest.FixtureRequest, cmd: Cmd) -> str:
 
 
 def make(directory: Path, location: str, prompt: str = "env", *, tcl: str = "", tk: str = "") -> None:
-    """Write the scripts of an environment, with a `python` that prints its arguments."""
+    """Write the scripts of an environment, with a `python` that prints its arguments.
+
+    The script does not check that the location exists, because some of these names cannot exist on Windows.
+    """
     write(activator, describe(location, prompt, "nt", tcl=tcl, tk=tk), directory / "Scripts")
+    script = directory / "Scripts" / "activate.bat"
+    check = b"@if not defined _CLOCHE_FOUND goto moved\r\n"
+    assert check in script.read_bytes()
+    script.write_bytes(script.read_bytes().replace(check, b""))
     (directory / "Scripts" / "python.bat").write_bytes(b"@echo python %*\r\n")
 
 
@@ -398,6 +405,28 @@ def test_non_ascii_text_does_not_change_the_code_page(tmp_path: Path, cmd: Cmd, 
     assert pages == ["850", "850"]
     assert session.environs["active"]["VIRTUAL_ENV"] == "C:\\K\u00e4se-\u65e5\u672c-\U0001f40d"
     assert session.environs["active"]["VIRTUAL_ENV_PROMPT"] == "\u00fc"
+
+
+def test_a_moved_environment_reports_it_and_changes_nothing(tmp_path: Path, cmd: Cmd, delayed: str) -> None:
+    """An environment that was not moved is activated."""
+    for name in ("here & there", "old"):
+        write(activator, describe(windows_path(tmp_path / name), os_name="nt"), tmp_path / name / "Scripts")
+    (tmp_path / "old").rename(tmp_path / "new")
+
+    session = cmd.run(
+        """
+            call "here & there\\Scripts\\activate"
+            set >before.env
+            call new\\Scripts\\activate
+            set >after.env
+        """,
+        tmp_path,
+        delayed=delayed,
+    )
+
+    assert session.output.strip() == "this environment was moved; to repair it, type: cloche doctor --fix ENVIRONMENT"
+    assert session.environs["before"]["VIRTUAL_ENV"] == windows_path(tmp_path / "here & there")
+    assert session.environs["after"] == session.environs["before"]
 
 
 def test_the_prompt_is_displayed_literally(tmp_path: Path, cmd: Cmd, delayed: str) -> None:

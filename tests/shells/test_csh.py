@@ -329,4 +329,4 @@ def test_the_script_contains_the_path_once(tmp_path: Path) -> None:
     """Tools that move environments search for it and replace it."""
     (script,) = activator.scripts(describe(str(tmp_path), "env"))
     assert script.text.count(str(tmp_path)) == 1
-    assert f"\nsetenv VIRTUAL_ENV {tmp_path}\n" in script.text
+    assert f"\nset _virtual_root = {tmp_path}\n" in script.text

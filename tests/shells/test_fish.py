@@ -359,7 +359,7 @@ def test_the_script_contains_the_path_once(tmp_path: Path) -> None:
     """Tools that move environments search for it and replace it."""
     (script,) = activator.scripts(describe(str(tmp_path), "env"))
     assert script.text.count(str(tmp_path)) == 1
-    assert f"set -gx VIRTUAL_ENV {tmp_path}\n" in script.text
+    assert f"set -l virtual_root {tmp_path}\n" in script.text
 
 
 @pytest.mark.parametrize("text", ["a\0b", "a\udcffb"])

@@ -464,16 +464,19 @@ def test_users_of_other_shells_get_a_message(other: str, script: str, tmp_path: 
 
 def test_a_windows_path_is_converted_by_cygpath(strict: list[str], tmp_path: Path) -> None:
     """In Git Bash, MSYS2 and Cygwin; the script contains the Windows path."""
-    tools = tmp_path / "tools"
+    tools, root = tmp_path / "tools", tmp_path / "it's an" / "env"
     tools.mkdir()
-    (tools / "cygpath").write_text("#!/bin/sh\nprintf '/c/%s\\n' \"$(printf %s \"${2#C:?}\" | tr '\\\\' /)\"\n")
+    (root / "Scripts").mkdir(parents=True)
+    (tools / "cygpath").write_text(
+        f"#!/bin/sh\nprintf '{tmp_path}/%s\\n' \"$(printf %s \"${{2#C:?}}\" | tr '\\\\' /)\"\n"
+    )
     (tools / "cygpath").chmod(0o755)
     (script,) = activator.scripts(describe("C:\\it's an\\env", "env", os_name="nt"))
     (tmp_path / "activate").write_text(script.text)
     path = f"{tools}:/usr/bin:/bin"
     printed = states(strict, cycle(source(tmp_path)), tmp_path / "cwd", {"PATH": path})
-    assert printed["active"].exported["VIRTUAL_ENV"] == "/c/it's an/env"
-    assert printed["active"].exported["PATH"] == f"/c/it's an/env/Scripts:{path}"
+    assert printed["active"].exported["VIRTUAL_ENV"] == str(root)
+    assert printed["active"].exported["PATH"] == f"{root}/Scripts:{path}"
     assert printed["after"].exported == {"PATH": path}
 
 
@@ -589,7 +592,7 @@ def test_the_script_contains_the_path_once(tmp_path: Path) -> None:
     """Tools that move environments search for it and replace it."""
     (script,) = activator.scripts(describe(str(tmp_path), "env"))
     assert script.text.count(str(tmp_path)) == 1
-    assert f"\nVIRTUAL_ENV={tmp_path}\n" in script.text
+    assert f"\n_VIRTUAL_ROOT={tmp_path}\n" in script.text
 
 
 def test_shellcheck_accepts_the_script() -> None:

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-TELLING = """
+DEFINITIONS = """
 /bin/true
 function codes($text) { if ($null -eq $text) { 'none' } else { ([int[]][char[]]"$text") -join ',' } }
-function tell($text) { 'told ' + (codes $text) }
+function show($text) { 'printed ' + (codes $text) }
 function snapshot {
     'snapshot'
     foreach ($item in Get-ChildItem env:) { 'environ ' + (codes $item.Name) + ' ' + (codes $item.Value) }
@@ -79,7 +79,7 @@ def run(script: str, home: Path, changes: Mapping[str, str | None] | None = None
     """Run a script in a new session; any output on standard error is a failure."""
     opening, started = SESSIONS[session]
     path = home / "session.ps1"
-    path.write_bytes(f"\ufeff{opening}{TELLING}{script}\n'finished'\n".encode())
+    path.write_bytes(f"\ufeff{opening}{DEFINITIONS}{script}\n'finished'\n".encode())
     done = subprocess.run(
         [require("pwsh"), "-NoLogo", "-NoProfile", "-File", str(path)],
         env=environ_for(home, {**(changes or {}), **started}),
@@ -92,25 +92,25 @@ def run(script: str, home: Path, changes: Mapping[str, str | None] | None = None
     assert done.stderr == ""
     *lines, last = done.stdout.splitlines()
     assert last == "finished", done.stdout
-    told = Session([], [], [])
+    printed = Session([], [], [])
     for line in lines:
         kind, *words = line.split(" ")
         match kind:
-            case "told":
-                told.texts.append(text_of(words[0]))
+            case "printed":
+                printed.texts.append(text_of(words[0]))
             case "python":
-                told.written.append(bytes(int(byte) for byte in words if byte).decode())
+                printed.written.append(bytes(int(byte) for byte in words if byte).decode())
             case "snapshot":
-                told.snapshots.append(Snapshot({}, [], [], []))
+                printed.snapshots.append(Snapshot({}, [], [], []))
             case "environ":
-                told.snapshots[-1].environ[text_of(words[0])] = text_of(words[1])
+                printed.snapshots[-1].environ[text_of(words[0])] = text_of(words[1])
             case "variable" | "function":
-                getattr(told.snapshots[-1], f"{kind}s").append(text_of(words[0]))
+                getattr(printed.snapshots[-1], f"{kind}s").append(text_of(words[0]))
             case "body":
-                told.snapshots[-1].bodies.append(words[0])
+                printed.snapshots[-1].bodies.append(words[0])
             case _:
                 pytest.fail(f"unexpected output of the session: `{line}`")
-    return told
+    return printed
 
 
 def text_of(codes: str) -> str:
@@ -145,18 +145,18 @@ def test_nothing_in_a_directory_name_or_a_prompt_is_expanded(tmp_path: Path, ses
         script += f"snapshot\n. {activate}\nsnapshot\ntell (prompt)\npython -m x\n"
         script += f". {again}\nsnapshot\ndeactivate\nsnapshot\n"
 
-    told = run(script, tmp_path, session=session)
+    printed = run(script, tmp_path, session=session)
 
     for number, (description, root) in enumerate(zip(HOSTILE_POSIX, roots, strict=True)):
-        before, active, again, after = told.snapshots[4 * number : 4 * number + 4]
+        before, active, again, after = printed.snapshots[4 * number : 4 * number + 4]
         assert active.environ["VIRTUAL_ENV"] == str(root), description
         assert active.environ["VIRTUAL_ENV_PROMPT"] == root.name, description
         assert active.environ["PATH"] == f"{root}/bin:/usr/bin:/bin", description
         assert active.environ["PKG_CONFIG_PATH"] == f"{root}/lib/pkgconfig", description
         assert again == active, description
         assert after == before, description
-    assert told.texts == [f"({root.name}) own>" for root in roots]
-    assert told.written == [f"{root}/bin/python -m x" for root in roots]
+    assert printed.texts == [f"({root.name}) own>" for root in roots]
+    assert printed.written == [f"{root}/bin/python -m x" for root in roots]
     assert not list(tmp_path.rglob("PWNED"))
 
 
@@ -202,19 +202,19 @@ def test_a_second_environment_replaces_the_first(tmp_path: Path, call: str, sess
         {call} {one}
         {call} {other}
         snapshot
-        tell (prompt)
+        show (prompt)
         deactivate
         snapshot
     """
 
-    told = run(script, tmp_path, {"TCL_LIBRARY": "/own/tcl"}, session)
+    printed = run(script, tmp_path, {"TCL_LIBRARY": "/own/tcl"}, session)
 
-    before, active, after = told.snapshots
+    before, active, after = printed.snapshots
     assert active.environ["VIRTUAL_ENV"] == f"{tmp_path}/other"
     assert active.environ["PATH"] == f"{tmp_path}/other/bin:/usr/bin:/bin"
     assert active.environ["TCL_LIBRARY"] == "/own/tcl"
     assert "TK_LIBRARY" not in active.environ
-    assert told.texts == ["(second) own>"]
+    assert printed.texts == ["(second) own>"]
     assert after == before
 
 
@@ -229,13 +229,13 @@ def test_the_prompt_of_the_user_is_called_unchanged(tmp_path: Path) -> None:
         sh -c 'exit 3'
         Write-Error 'x' -ErrorAction SilentlyContinue
         $text = prompt
-        tell $text
+        show $text
         $null = 1
         $text = prompt
-        tell $text
+        show $text
         deactivate
         $text = prompt
-        tell $text
+        show $text
     """
 
     assert run(script, tmp_path).texts == ["(env) False 1 3>", "(env) True 2 3>", "True 3 3>"]
@@ -264,20 +264,20 @@ def test_a_missing_prompt_is_not_created(tmp_path: Path, session: str) -> None:
 
 @pytest.mark.parametrize("session", SESSIONS)
 def test_pydoc_is_that_of_the_environment(tmp_path: Path, session: str) -> None:
-    told = run(f". {make(tmp_path / 'env')}\npydoc -k 'a b'\n", tmp_path, session=session)
+    printed = run(f". {make(tmp_path / 'env')}\npydoc -k 'a b'\n", tmp_path, session=session)
 
-    assert told.written == [f"{tmp_path}/env/bin/python -m pydoc -k a b"]
+    assert printed.written == [f"{tmp_path}/env/bin/python -m pydoc -k a b"]
 
 
 @pytest.mark.parametrize("session", SESSIONS)
 @pytest.mark.parametrize("early", [True, False], ids=["before", "meanwhile"])
 def test_a_pydoc_of_the_user_is_kept(tmp_path: Path, session: str, early: bool) -> None:
-    own = "function pydoc { tell 'mine' }\n"
+    own = "function pydoc { show 'mine' }\n"
     activate = f". {make(tmp_path / 'env')}\n"
 
-    told = run(f"{own + activate if early else activate + own}pydoc\ndeactivate\npydoc\n", tmp_path, session=session)
+    printed = run(f"{own + activate if early else activate + own}pydoc\ndeactivate\npydoc\n", tmp_path, session=session)
 
-    assert told.texts == ["mine", "mine"]
+    assert printed.texts == ["mine", "mine"]
 
 
 @pytest.mark.parametrize("session", SESSIONS)
@@ -311,13 +311,13 @@ def test_a_prompt_that_the_user_set_while_active_is_kept(tmp_path: Path, session
         . {make(tmp_path / "env")}
         function prompt {{ 'new>' }}
         deactivate
-        tell (prompt)
+        show (prompt)
         . {make(tmp_path / "other", prompt="other")}
         $before = $function:prompt
         function prompt {{ "<$(& $before)>" }}
-        tell (prompt)
+        show (prompt)
         deactivate
-        tell (prompt)
+        show (prompt)
     """
 
     assert run(script, tmp_path, session=session).texts == ["new>", "<(other) new>>", "<>"]
@@ -344,7 +344,7 @@ def test_deactivate_nondestructive_keeps_the_function(tmp_path: Path, session: s
 
 
 def test_a_deactivate_of_the_user_is_not_called(tmp_path: Path) -> None:
-    script = f"function deactivate {{ tell 'called' }}\n. {make(tmp_path / 'env')}\ndeactivate\n"
+    script = f"function deactivate {{ show 'called' }}\n. {make(tmp_path / 'env')}\ndeactivate\n"
 
     assert run(script, tmp_path).texts == []
 
@@ -395,13 +395,35 @@ def test_a_moved_environment_is_activated_at_its_new_path(tmp_path: Path) -> Non
     assert run(script, tmp_path).texts == [str(root) for root in roots]
 
 
+@pytest.mark.parametrize("options", ["ReadOnly", "Constant"])
+def test_a_prompt_that_cannot_be_replaced_is_kept(tmp_path: Path, options: str) -> None:
+    """Also if each error ends the script."""
+    script = f"""
+        function prompt {{ 'mine>' }}
+        Set-Item -LiteralPath function:prompt -Value $function:prompt -Options {options}
+        $ErrorActionPreference = 'Stop'
+        snapshot
+        . {make(tmp_path / "env")}
+        show $env:VIRTUAL_ENV
+        show (prompt)
+        deactivate
+        snapshot
+    """
+
+    done = run(script, tmp_path)
+
+    before, after = done.snapshots
+    assert done.texts == [f"{tmp_path}/env", "mine>"]
+    assert after == before
+
+
 def test_evaluated_text_activates_the_original_path(tmp_path: Path) -> None:
     """If the text is evaluated, or copied into another script."""
     make(tmp_path / "env")
     script = f"""
         $text = Get-Content -Raw -LiteralPath '{tmp_path}/env/bin/activate.ps1'
         . ([scriptblock]::Create($text))
-        tell $env:VIRTUAL_ENV
+        show $env:VIRTUAL_ENV
     """
 
     assert run(script, tmp_path).texts == [f"{tmp_path}/env"]
@@ -492,13 +514,13 @@ class TestQuote:
         )
     )
     def test_any_text_can_be_quoted(self, tmp_path: Path, texts: list[str]) -> None:
-        told = run("".join(f"tell {activator.quote(text)}\n" for text in texts), tmp_path)
+        printed = run("".join(f"show {activator.quote(text)}\n" for text in texts), tmp_path)
 
-        assert told.texts == texts
+        assert printed.texts == texts
 
     def test_every_hostile_name_can_be_quoted(self, tmp_path: Path) -> None:
         texts = list({**HOSTILE, **HOSTILE_POSIX}.values())
 
-        told = run("".join(f"tell {activator.quote(text)}\n" for text in texts), tmp_path, session="strictest")
+        printed = run("".join(f"show {activator.quote(text)}\n" for text in texts), tmp_path, session="strictest")
 
-        assert told.texts == texts
+        assert printed.texts == texts

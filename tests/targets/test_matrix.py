@@ -185,3 +185,19 @@ def test_an_environment_works_after_a_link_to_its_interpreter_is_removed(
     base = read_facts(find_executable(target))["prefix"]
     for options in ("plain", "copies"):
         assert run(cloche.cwd / options / "bin" / "python", "-c", "import sys; print(sys.base_prefix)") == base
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_version_and_the_build_are_in_the_recorded_name(cloche: Cloche, target: str) -> None:
+    create_environment(cloche, target, "--no-seed")
+    python = cloche("info", "env", "--json").json["environment"]["interpreter"]
+    build = "t" * python["free_threaded"] + "d" * python["debug"]
+    kind = "pypy" if python["implementation"] == "pypy" else "python"
+    name = f"{kind}{python['version'][0]}.{python['version'][1]}{build}"
+    assert os.path.basename(python["executable"]) == name
+    assert (cloche.cwd / "env" / "bin" / name).exists()
+    assert "instead of `" not in cloche("upgrade", "--check", "env").out  # another path of the same Python
+    assert (
+        cloche("other", "-p", "env/bin/python", "--no-seed", "--json").json["plan"]["environment"]["interpreter"]
+        == python
+    )

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.apply import apply, signals
-from cloche.apply.transaction import Transaction
+from cloche.apply import apply
+from cloche.apply.transaction import DeferredSignals, DeliveredSignals, Transaction
 from cloche.errors import ClocheError
 from cloche.lifecycle.overlay import Overlay
 from tests.trees import snapshot
@@ -70,7 +70,7 @@ TRACED: frozenset[CodeType] = frozenset(
         apply.__code__,
         *(
             function.__code__
-            for kind in (Transaction, signals.DeferredSignals, signals.DeliveredSignals)
+            for kind in (Transaction, DeferredSignals, DeliveredSignals)
             for function in vars(kind).values()
             if hasattr(function, "__code__")
         ),

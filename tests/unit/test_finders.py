@@ -18,6 +18,7 @@ from cloche.builtin.finders.pyenv import finder as pyenv
 from cloche.builtin.finders.uv import finder as uv
 from cloche.builtin.finders.windows_store import finder as windows_store
 from cloche.discovery import base_interpreter
+from cloche.discovery.shims import Shim, find_shim
 from cloche.model.interpreter import Candidate, Host
 from cloche.model.spec import InterpreterSpec
 
@@ -142,8 +143,59 @@ class TestPath:
         assert tree.found(path, "python3") == []
 
 
-PYENV_SHIM = '#!/usr/bin/env bash\nset -e\nexport PYENV_ROOT="/x"\nexec "/x/libexec/pyenv" exec "$program" "$@"\n'
-ASDF_SHIM = '#!/usr/bin/env bash\n# asdf-plugin: python 3.12.1\nexec /opt/asdf/bin/asdf exec "python" "$@"\n'
+PYENV_SHIM = """#!/usr/bin/env bash
+set -e
+[ -n "$PYENV_DEBUG" ] && set -x
+
+program="${0##*/}"
+
+export PYENV_ROOT="/x"
+exec "MANAGERS/pyenv" exec "$program" "$@"
+"""
+NEW_PYENV_SHIM = """#!/usr/bin/env bash
+set -e
+[ -n "$PYENV_DEBUG" ] && set -x
+
+program="${0##*/}"
+
+export PYENV_ROOT="/x"
+SHIM_PATH=${0%/*}
+if [[ $SHIM_PATH != "/x/shims" ]]; then
+  export _PYENV_SHIM_PATH="$SHIM_PATH"
+fi
+exec "MANAGERS/pyenv" exec "$program" "$@"
+"""
+OLD_PYENV_SHIM = """#!/usr/bin/env bash
+set -e
+[ -n "$PYENV_DEBUG" ] && set -x
+
+program="${0##*/}"
+if [[ "$program" = "python"* ]]; then
+  for arg; do
+    case "$arg" in
+    -c* | -- ) break ;;
+    */* )
+      if [ -f "$arg" ]; then
+        export PYENV_FILE_ARG="$arg"
+        break
+      fi
+      ;;
+    esac
+  done
+fi
+
+export PYENV_ROOT="/x"
+exec "MANAGERS/pyenv" exec "$program" "$@"
+"""
+ASDF_SHIM = """#!/usr/bin/env bash
+# asdf-plugin: python 3.12.1
+# asdf-plugin: python 3.11.7
+exec asdf exec "python3" "$@"
+"""
+OLD_ASDF_SHIM = """#!/usr/bin/env bash
+# asdf-plugin: python 3.12.1
+exec MANAGERS/asdf exec "python3" "$@" # asdf_allow: ' asdf '
+"""
 
 
 class TestPyenv:
@@ -185,117 +237,83 @@ class TestPyenv:
 
 
 class TestShims:
+    """Test which files on PATH are shims; `MANAGERS` in a script is their directory."""
+
     @pytest.fixture
-    def shims(self, tree: Tree) -> Tree:
-        for version in ("3.11.7", "3.12.1", "3.12.9"):
-            minor = version.rpartition(".")[0]
-            tree.files(
-                *(f"home/.pyenv/versions/{version}/bin/{name}" for name in (f"python{minor}", "python3", "python"))
-            )
-        names = ("python", "python3", "python3.11", "python3.12")
-        tree.files(*(f"home/.pyenv/shims/{name}" for name in names), text=PYENV_SHIM)
-        tree.environ["PATH"] = tree.at("home/.pyenv/shims")
+    def managed(self, tree: Tree) -> Tree:
+        tree.files("managers/pyenv", "managers/asdf", "managers/mise")
+        tree.environ["PATH"] = f"{tree.at('a')}:{tree.at('managers')}"
         return tree
 
-    def targets(self, tree: Tree, request: str) -> list[str]:
-        return [
-            candidate.note or "/".join(candidate.path.split("/")[-3:]) for candidate in tree.candidates(path, request)
-        ]
+    def shim(self, tree: Tree, text: str = "", path: str = "a/python3") -> Shim | None:
+        if text:
+            tree.files(path, text=text.replace("MANAGERS", tree.at("managers")))
+        return find_shim(tree.at(path), tree.host)
 
-    def test_a_shim_is_resolved_by_the_global_version(self, shims: Tree) -> None:
-        shims.files("home/.pyenv/version", text="3.11.7\n")
-        assert self.targets(shims, "3.11") == ["3.11.7/bin/python3.11", "3.11.7/bin/python3", "3.11.7/bin/python"]
+    @pytest.mark.parametrize("text", [PYENV_SHIM, NEW_PYENV_SHIM, OLD_PYENV_SHIM], ids=["usual", "new", "old"])
+    def test_pyenv_is_asked_for_the_active_versions(self, managed: Tree, text: str) -> None:
+        command = ("/usr/bin/env", "PYENV_ROOT=/x", managed.at("managers/pyenv"), "version-name")
+        assert self.shim(managed, text) == Shim("pyenv", command, "/x/versions/{}/bin/python3")
 
-    def test_a_shim_of_an_inactive_version_is_skipped_with_a_note(self, shims: Tree) -> None:
-        shims.files("home/.pyenv/version", text="3.11.7\n")
-        assert self.targets(shims, "python3.12")[0] == "is a shim of pyenv, but no active version provides it"
-        assert len(shims.found(pyenv, "3.12")) == 2
+    @pytest.mark.parametrize("text", [ASDF_SHIM, OLD_ASDF_SHIM], ids=["by name", "by path"])
+    def test_asdf_is_asked_what_the_shim_starts(self, managed: Tree, text: str) -> None:
+        assert self.shim(managed, text) == Shim("asdf", (managed.at("managers/asdf"), "which", "python3"))
 
-    def test_the_variable_overrides_the_nearest_file_which_overrides_the_global_one(self, shims: Tree) -> None:
-        shims.files("home/.pyenv/version", text="3.11.7\n")
-        assert self.targets(shims, "3")[0] == "3.11.7/bin/python3"
-        shims.files("home/.python-version", text="# comment\n3.12.1 # more\n")
-        assert self.targets(shims, "3")[0] == "3.12.1/bin/python3"
-        shims.environ["PYENV_VERSION"] = "missing:3.12.9:3.11.7"
-        assert self.targets(shims, "3")[:2] == ["3.12.9/bin/python3", "3.11.7/bin/python3"]
+    @pytest.mark.parametrize("name", ["mise", "mise-2026.9.15"])
+    def test_mise_is_asked_what_a_link_to_it_starts(self, managed: Tree, name: str) -> None:
+        shims = "home/.local/share/mise/shims"
+        managed.files(f"opt/{name}")
+        for link in (f"{shims}/python3", "a/python3"):
+            managed.link(link, managed.at(f"opt/{name}"))
+        asked = Shim("mise", (managed.at(f"opt/{name}"), "which", "python3"))
+        assert self.shim(managed, path=f"{shims}/python3") == asked
+        assert self.shim(managed) == (asked if name == "mise" else None)
+        managed.link("b/python3", managed.at("a/python3"))
+        assert self.shim(managed, path="b/python3") == (asked if name == "mise" else None)
 
-    def test_only_the_first_word_of_each_line_of_a_version_file_counts(self, shims: Tree) -> None:
-        shims.files("home/.python-version", text="\n3.12.1 3.11.7\n3.12.9\n")
-        assert self.targets(shims, "python3")[:2] == ["3.12.1/bin/python3", "3.12.9/bin/python3"]
+    @pytest.mark.parametrize("text", [PYENV_SHIM, OLD_ASDF_SHIM, ASDF_SHIM])
+    def test_the_version_manager_of_a_shim_may_not_be_installed(self, managed: Tree, text: str) -> None:
+        for name in ("pyenv", "asdf"):
+            os.unlink(managed.at(f"managers/{name}"))
+        shim = self.shim(managed, text)
+        assert shim is not None
+        assert shim.command == ()
 
-    def test_a_version_prefix_selects_the_newest_match(self, shims: Tree) -> None:
-        shims.environ["PYENV_VERSION"] = "3.12"
-        assert self.targets(shims, "3")[0] == "3.12.9/bin/python3"
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '#!/bin/sh\nexec /opt/python/bin/python3 "$@"\n',
+            '#!/bin/sh\n# the premise: pyenv, asdf and mise\nexec /opt/python/bin/python3 "$@"\n',
+            '#!/usr/bin/env bash\n# not of pyenv\nexec "/opt/pyenv/versions/3.12.1/bin/python3" "$@"\n',
+            '#!/usr/bin/env bash\nexec "MANAGERS/pyenv" exec "$program" "$@"\n',
+            PYENV_SHIM.replace("set -e\n", "set -e\nexport LD_LIBRARY_PATH=/opt/lib\n"),
+            PYENV_SHIM.replace('exec "$program" "$@"', 'exec "$program" -I "$@"'),
+            PYENV_SHIM + "exit 1\n",
+            ASDF_SHIM.replace("exec asdf", "exec /opt/asdf/bin/python"),
+            ASDF_SHIM.replace("# asdf-plugin: python 3.12.1", "# asdf-plugin: see the manual for it"),
+            ASDF_SHIM.replace('exec "python3"', 'exec "ruby"'),
+            ASDF_SHIM.replace("exec asdf", "export X=1\nexec asdf"),
+            "#!/usr/bin/env bash\n",
+            "",
+        ],
+    )
+    def test_a_script_with_any_other_line_is_a_wrapper(self, managed: Tree, text: str) -> None:
+        for relative in ("home/.pyenv/shims/python3", "a/python3"):
+            managed.files(relative, text="")
+            assert self.shim(managed, text, relative) is None
 
-    @pytest.mark.parametrize("version", ["../../evil", "/etc", "a/../../b", "x" * 200, "..", "", "\x1b[2J", "sys\\tem"])
-    def test_a_version_that_is_not_a_directory_name_is_ignored(self, shims: Tree, version: str) -> None:
-        shims.environ["PYENV_VERSION"] = version or ":"
-        assert all("no active version provides it" in target for target in self.targets(shims, "3"))
+    def test_a_link_to_a_python_in_a_directory_named_after_a_manager_is_a_python(self, managed: Tree) -> None:
+        managed.files("opt/mise/bin/python3.12")
+        managed.link("a/python3", managed.at("opt/mise/bin/python3.12"))
+        assert self.shim(managed) is None
 
-    def test_a_version_file_that_is_too_large_or_not_a_text_file_is_ignored(self, shims: Tree) -> None:
-        shims.files("home/project/.python-version", text="3.12.1 " * 20000)
-        shims.files("home/.pyenv/version", text="3.11.7\n")
-        assert self.targets(shims, "3")[0] == "3.11.7/bin/python3"
-        os.unlink(shims.at("home/project/.python-version"))
-        with open(shims.at("home/project/.python-version"), "wb") as file:
-            file.write(b"\xff\xfe\x00")
-        assert "no active version" in self.targets(shims, "3")[0]
-        os.unlink(shims.at("home/project/.python-version"))
-        os.mkfifo(shims.at("home/project/.python-version"))
-        assert self.targets(shims, "3")[0] == "3.11.7/bin/python3"
-
-    def test_an_active_pyenv_virtualenv_environment_is_a_candidate(self, shims: Tree) -> None:
-        shims.files("home/.pyenv/versions/3.12.1/envs/mine/bin/python3")
-        shims.environ["PYENV_VERSION"] = "3.12.1/envs/mine"
-        assert shims.found(path, "3")[0] == "home/.pyenv/versions/3.12.1/envs/mine/bin/python3"
-
-    def test_a_shim_is_recognized_by_its_content_in_any_directory(self, shims: Tree) -> None:
-        shims.files("elsewhere/python3", text=PYENV_SHIM)
-        shims.files("home/.pyenv/version", text="3.12.1\n")
-        shims.environ["PATH"] = shims.at("elsewhere")
-        assert shims.found(path, "python3") == ["home/.pyenv/versions/3.12.1/bin/python3"]
-
-    def test_a_small_script_that_is_not_a_shim_is_a_candidate(self, tree: Tree) -> None:
-        tree.files("a/python3", text='#!/bin/sh\nexec /opt/python/bin/python3 "$@"\n')
-        tree.environ["PATH"] = tree.at("a")
-        assert tree.found(path, "python3") == ["a/python3"]
-
-    def test_shims_of_asdf_follow_its_tool_versions(self, tree: Tree) -> None:
-        tree.files("home/.asdf/installs/python/3.12.1/bin/python3", "home/.asdf/installs/python/3.11.7/bin/python3")
-        tree.files("home/.asdf/shims/python3", text=ASDF_SHIM)
-        tree.environ["PATH"] = tree.at("home/.asdf/shims")
-        tree.files("home/.tool-versions", text="nodejs 20\npython 3.11.7 3.12.1 # fallback\n")
-        assert [found_path.split("/")[4] for found_path in tree.found(path, "python3")] == ["3.11.7", "3.12.1"]
-        tree.files("home/project/.tool-versions", text="python 3.12.1\n")
-        assert [found_path.split("/")[4] for found_path in tree.found(path, "python3")] == ["3.12.1"]
-        tree.environ["ASDF_PYTHON_VERSION"] = "3.11.7"
-        assert [found_path.split("/")[4] for found_path in tree.found(path, "python3")] == ["3.11.7"]
-
-    def test_shims_of_mise_follow_its_configuration(self, tree: Tree) -> None:
-        data = "home/.local/share/mise"
-        tree.files(f"{data}/installs/python/3.12.1/bin/python3", f"{data}/installs/python/3.11.7/bin/python3")
-        tree.files("usr/bin/mise")
-        tree.link(f"{data}/shims/python3", tree.at("usr/bin/mise"))
-        tree.environ["PATH"] = tree.at(f"{data}/shims")
-
-        def active() -> list[str]:
-            return [candidate.note or candidate.path.split("/")[-3] for candidate in tree.candidates(path, "python3")]
-
-        assert active() == ["is a shim of mise, but no active version provides it"]
-        tree.environ["XDG_CONFIG_HOME"] = tree.at("config")
-        tree.files("config/mise/config.toml", text='[tools]\npython = "3.11"\n')
-        assert active() == ["3.11.7"]
-        tree.files("home/.tool-versions", text="python 3.12.1\n")
-        assert active() == ["3.12.1"]
-        tree.files("home/project/mise.toml", text='[tools]\npython = ["3.11.7", {version = "3.12"}]\n')
-        assert active() == ["3.11.7", "3.12.1"]
-        tree.files("home/project/mise.toml", text="python = [broken\n")
-        assert active() == ["3.12.1"]
-        os.unlink(tree.at("home/project/mise.toml"))
-        os.mkfifo(tree.at("home/project/mise.toml"))
-        assert active() == ["3.12.1"]
-        tree.environ["MISE_PYTHON_VERSION"] = "3.11"
-        assert active() == ["3.11.7"]
+    def test_a_file_that_is_not_a_script_is_not_a_shim(self, managed: Tree) -> None:
+        managed.files("a/directory/file")
+        os.mkfifo(managed.at("a/fifo"))
+        managed.link("a/dangling", "nowhere")
+        managed.link("a/loop", "loop")
+        for name in ("directory", "directory/file", "fifo", "dangling", "loop", "missing"):
+            assert self.shim(managed, path=f"a/{name}") is None
 
 
 class TestUv:
@@ -374,6 +392,11 @@ class TestConda:
         tree.environ["CONDA_PREFIX"] = tree.at("opt/conda")
         assert self.here(tree) == ["opt/conda/bin/python3.12"]
 
+    def test_an_environment_elsewhere_yields_itself(self, tree: Tree) -> None:
+        tree.files("home/envs/work/conda-meta/history", "home/envs/work/bin/python3.10")
+        tree.environ["CONDA_PREFIX"] = tree.at("home/envs/work")
+        assert self.here(tree) == ["home/envs/work/bin/python3.10"]
+
     def test_the_base_is_derived_from_the_conda_command(self, tree: Tree) -> None:
         tree.files("opt/conda/conda-meta/history", "opt/conda/bin/python3.12", "opt/conda/bin/conda")
         tree.environ["CONDA_EXE"] = tree.at("opt/conda/bin/conda")
@@ -383,7 +406,8 @@ class TestConda:
     def test_an_inactive_base_is_found_in_the_default_locations(self, tree: Tree) -> None:
         tree.files("home/miniforge3/conda-meta/history", "home/miniforge3/bin/python3")
         tree.files("home/anaconda3/bin/python3")
-        assert self.here(tree) == ["home/miniforge3/bin/python3"]
+        tree.files("home/opt/anaconda3/conda-meta/history", "home/opt/anaconda3/bin/python3")
+        assert self.here(tree) == ["home/miniforge3/bin/python3", "home/opt/anaconda3/bin/python3"]
 
     def test_on_windows_the_executable_is_at_the_top(self, tree: Tree) -> None:
         tree.platform = "win32"
@@ -536,6 +560,23 @@ def test_installation_names_are_parsed(
     assert installations.parse_installation_name(name) == installations.InstallationName(
         implementation, version, free_threaded
     )
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "pypy3.10-v7.3.2 pypy3.9-v7.3.11 pypy3.9-v7.3.9",
+        "graalpy-24.1.0 graalpy-23.1.10 graalpy-9.1.0",
+        "3.14.0 3.14.0t 3.14.0rc10 3.14.0rc2 3.14.0b4 3.14.0a7 3.14-dev",
+        "3.12.10 3.12.1 3.12.1-debug 3.12 3.9.18",
+        "cpython-3.12.10-linux-x86_64-gnu cpython-3.12.10+freethreaded-linux-x86_64-gnu cpython-3.12.4-linux-x86_64-gnu",
+        "miniforge3-24.11.0-0 miniforge3-24.1.2-0 miniforge3-4.9",
+    ],
+)
+def test_installations_are_sorted_by_version(names: str) -> None:
+    expected = names.split()
+    assert installations.newest_first(sorted(expected)) == expected
+    assert installations.newest_first(sorted(expected, key=len)) == expected
 
 
 @pytest.mark.parametrize("name", ["mine", "miniconda3-latest", "stackless-3.7.5", "jython-2.7.2", "", "-"])

@@ -160,7 +160,7 @@ def test_a_program_can_add_keys_to_pyvenv_cfg(tmp_path: Path) -> None:
         *((key, "x") for key in ("", "Upper", " padded", "a=b", "a\nb", "# comment")),
         *(
             ("key", text)
-            for text in (" padded", "padded ", "two\nlines", "two\rlines", "two\u2028lines", "end\n", "\n")
+            for text in (" padded", "padded ", "two\nlines", "two\rlines", "end\n", "\n", "\u2028", "\udcff")
         ),
     ],
 )
@@ -294,3 +294,12 @@ def test_an_unknown_plugin_option_is_refused(site: Site, tmp_path: Path) -> None
 
     assert (tmp_path / "env" / "bin" / "greet").read_text() == "hello you"
     assert caught.value.hint == "available: `greeting`"
+
+
+def test_entries_of_the_import_path_that_are_not_strings_are_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "empty.zip"
+    archive.write_bytes(b"PK\5\6" + bytes(18))
+    monkeypatch.setattr(sys, "path", [None, b"/usr/lib", tmp_path, 3, str(archive), *sys.path])
+    assert cloche.create(tmp_path / "env").executable.exists()

@@ -150,9 +150,49 @@ def test_a_custom_name_of_a_pyenv_installation_is_its_directory(project: Path) -
         assert find_project_request(host)[0] == ((request,) if request else ())
 
 
-def test_system_means_the_running_python_and_the_file_is_named(project: Path) -> None:
+def test_system_is_the_python_on_path(project: Path) -> None:
     (project / ".python-version").write_text("system\n")
-    assert requested_by(project) == ((), f"`.python-version` in {project}")
+    assert requested_by(project) == (("system",), f"`.python-version` in {project}")
+    assert InterpreterSpec.parse("system").name == "python3"
+
+
+def test_the_variable_of_pyenv_comes_before_every_file(project: Path) -> None:
+    (project / ".python-version").write_text("3.12\n")
+    for value, request in (("3.11.7", "3.11.7"), ("missing:3.10:3.9", "3.10"), ("system", "system"), (" : ", "3.12")):
+        host = Host({"PYENV_VERSION": value}, str(project), sys.platform, os.name, sys.executable)
+        origin = f"`.python-version` in {project}" if request == "3.12" else "`PYENV_VERSION`"
+        assert find_project_request(host) == ((request,), origin)
+    warnings: list[str] = []
+    host = Host({"PYENV_VERSION": "missing"}, str(project), sys.platform, os.name, sys.executable)
+    assert find_project_request(host, warnings)[0] == ("3.12",)
+    assert warnings == ["`PYENV_VERSION` was ignored: `missing` is not a valid Python request"]
+
+
+@pytest.mark.parametrize("root", ["pyenv/versions", "mise/installs/python", "asdf/installs/python"])
+@pytest.mark.parametrize(
+    "name", ["pypy3.9-7.3.11", "graalpy-24.1.0", "miniforge3-24.11.0-0", "3.12.1/envs/mine", "python-3.12", "default"]
+)
+def test_the_name_of_an_installation_means_exactly_this_installation(project: Path, root: str, name: str) -> None:
+    for other in (name, "pypy3.9-7.3.9", "graalpy-9.1.0"):
+        (project / root / other / "bin").mkdir(parents=True)
+    environ = {f"{tool.upper()}_{key}": str(project / tool) for tool, key in TOOLS}
+    host = Host(environ, str(project), sys.platform, os.name, sys.executable)
+    (project / ".python-version").write_text(f"{name}\n")
+    warnings: list[str] = []
+    assert find_project_request(host, warnings)[0] == (str(project / root / name),)
+    assert warnings == []
+
+
+TOOLS = (("pyenv", "ROOT"), ("mise", "DATA_DIR"), ("asdf", "DATA_DIR"))
+
+
+def test_a_pin_that_is_not_installed_is_made_general_with_a_warning(project: Path) -> None:
+    (project / ".python-version").write_text("pypy3.9-7.3.11\n")
+    warnings: list[str] = []
+    host = Host({}, str(project), sys.platform, os.name, sys.executable)
+    assert find_project_request(host, warnings)[0] == ("pypy3.9",)
+    (warning,) = warnings
+    assert warning.endswith("asks for `pypy3.9-7.3.11`: no installation has this name, so any `pypy3.9` is accepted")
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-import shlex
+import os
+import subprocess
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from cloche.lifecycle.recorded_command import recorded_destination, recorded_lock, replace_interpreter
-from cloche.model.interpreter import Host
+from cloche.lifecycle.reader import creator_of
+from cloche.lifecycle.recorded_command import (
+    parse_command,
+    recorded_destination,
+    recorded_lock,
+    replace_interpreter,
+    venv_options,
+)
 from cloche.model.plan import LockRequest, Wanted
 from cloche.planning.pyvenv_cfg import quote_word, seed_options
+from tests.properties import examples
+from tests.tools import require
 
 
 @pytest.mark.parametrize(
@@ -35,22 +46,46 @@ def test_seeds_are_recorded_as_options(wanted: Wanted | None, options: list[str]
     ],
 )
 def test_a_lock_file_is_recorded_with_its_options_and_read_back(wanted: Wanted) -> None:
-    command = shlex.join(["/opt/python3", "-m", "cloche", "--python", "/usr/bin/python3", *seed_options(wanted), "/e"])
+    command = " ".join(
+        quote_word(word, "posix")
+        for word in ["/opt/python3", "-m", "cloche", "--python", "/usr/bin/python3", *seed_options(wanted), "/e"]
+    )
 
     assert recorded_lock({"lock": "sha256:0", "command": command}) == wanted
     assert recorded_lock({"command": command}) is None
 
 
-@pytest.mark.parametrize("word", ["", "plain", "it's", 'a "b"', "$HOME", "a\\b", "~", "x;y", "new\nline", "é"])
-def test_a_quoted_word_is_one_word_to_a_shell(word: str) -> None:
-    host = Host(environ={}, cwd="/", platform="linux", os_name="posix", executable="/usr/bin/python3")
-    assert shlex.split(quote_word(word, host)) == [word]
+def is_file_name(word: str) -> bool:
+    """Return whether the text can be the name of a file: a lone surrogate stands for a byte that is not UTF-8."""
+    try:
+        return os.fsdecode(os.fsencode(word)) == word
+    except UnicodeEncodeError:
+        return False
+
+
+WORDS = st.text(st.characters(exclude_characters="\0"), max_size=30).filter(is_file_name)
+
+
+@given(st.lists(WORDS, min_size=1, max_size=5))
+@example(
+    ["", "plain", "it's", 'a "b"', "$HOME", "a\\b", "~", "x;y", "new\nline", "é", "\udcff", "$'a'", "\x85", "'\n\\"]
+)
+@examples(20)
+def test_recorded_words_are_read_back_and_are_the_same_to_a_shell(words: list[str]) -> None:
+    command = " ".join(quote_word(word, "posix") for word in words)
+
+    assert not set("\n\r") & set(command)
+    assert parse_command(f"python -m cloche --python {command} end")[4:] == [*words, "end"]
+    done = subprocess.run(
+        [require("bash"), "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True, env={"LC_ALL": "C.UTF-8"}
+    )
+    assert done.stdout == b"".join(os.fsencode(word) + b"\0" for word in words)
 
 
 def test_a_windows_path_is_quoted_for_windows_shells() -> None:
-    host = Host(environ={}, cwd="C:\\", platform="win32", os_name="nt", executable="C:\\python.exe")
-    assert quote_word("C:\\Python\\python.exe", host) == "C:\\Python\\python.exe"
-    assert quote_word("C:\\Program Files\\x", host) == '"C:\\Program Files\\x"'
+    assert quote_word("C:\\Python\\python.exe", "nt") == "C:\\Python\\python.exe"
+    assert quote_word("C:\\Program Files\\x", "nt") == '"C:\\Program Files\\x"'
+    assert parse_command('C:\\p\\python.exe -m cloche --python "C:\\Program Files\\x"')[-1] == "C:\\Program Files\\x"
 
 
 def test_the_destination_of_venv_is_the_rest_of_the_line() -> None:
@@ -71,3 +106,23 @@ def test_only_the_value_of_the_python_option_is_replaced() -> None:
     assert replace_interpreter("/opt/python3 -m cloche --python /work/env", "/usr/bin/python3.12").endswith(
         " --python /work/env"
     )
+
+
+@pytest.mark.parametrize(
+    ("command", "tool", "options"),
+    [
+        ("/usr/bin/python3 -m venv /work/a", "venv", []),
+        ('/usr/bin/python3 -m venv --without-pip --prompt="my env" /work/a b', "venv", ["--without-pip"]),
+        ("/usr/bin/python3 -m venv /work/--without-pip", "venv", []),
+        ("C:\\Python312\\python.exe -m venv --copies C:\\work\\a b", "venv", ["--copies"]),
+        ("/usr/bin/python3 -m cloche --python /usr/bin/python3 '/work/a -m venv b'", "an unknown program", None),
+        ("/opt/tool --note 'made with -m venv' --python 3", "an unknown program", None),
+    ],
+)
+def test_a_tool_is_recognized_by_the_form_of_its_command(command: str, tool: str, options: list[str] | None) -> None:
+    found = venv_options(command)
+    assert (found is None) is (options is None)
+    assert found is None or set(options or []) <= set(found)
+    assert ("--without-pip" in (found or [])) is ("--without-pip" in (options or []))
+    assert creator_of({"home": "/usr/bin", "include-system-site-packages": "false", "command": command}) == tool
+    assert bool(parse_command(command)) is ("-m cloche" in command)

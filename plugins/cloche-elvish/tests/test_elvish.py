@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 import cloche
-from cloche.testing import HOSTILE, Shell, Terminal, activator_contract, fake_environment, plugin_contract
+from cloche.testing import (
+    HOSTILE,
+    Shell,
+    Terminal,
+    activator_contract,
+    fake_environment,
+    plugin_contract,
+    require_program,
+)
 from cloche_elvish import activator
 
 if TYPE_CHECKING:
@@ -30,11 +36,7 @@ test_activator = activator_contract(activator, SHELL)
 
 @pytest.fixture
 def elvish() -> str:
-    path = shutil.which("elvish")
-    if path is None:
-        reason = "`elvish` is not on PATH"
-        pytest.fail(reason) if os.environ.get("CLOCHE_REQUIRE_ALL") == "1" else pytest.skip(reason)
-    return path
+    return require_program("elvish")
 
 
 def write_script(directory: Path, name: str, prompt: str = "") -> str:
@@ -195,3 +197,14 @@ def test_deactivation_removes_the_function_and_all_variables(terminal: Terminal,
     variables = (tmp_path / "variables").read_text()
     assert "ELVISH" not in variables
     assert "VIRTUAL" not in variables
+
+
+def test_a_moved_environment_reports_it_and_changes_nothing(elvish: str, tmp_path: Path) -> None:
+    path = write_script(tmp_path, "old").replace("old", "new")
+    (tmp_path / "old").rename(tmp_path / "new")
+
+    lines = run(elvish, tmp_path, f"try {{ eval (slurp < {path}) }} catch e {{ echo $e[reason][content] }}; env")
+
+    assert lines[0] == "this environment was moved; to repair it, type: cloche doctor --fix ENVIRONMENT"
+    assert not [line for line in lines if "VIRTUAL" in line or "_ELVISH_" in line]
+    assert "PATH=/usr/bin:/bin" in lines

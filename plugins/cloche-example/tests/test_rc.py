@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import pytest
 
 import cloche
 from cloche.model.value import replace
+from cloche.testing import require_program
 from cloche_example import Rc
 
 if TYPE_CHECKING:
@@ -37,11 +37,7 @@ HOSTILE = [
 
 @pytest.fixture
 def rc() -> str:
-    path = shutil.which("rc")
-    if path is None:
-        reason = "`rc` is not on PATH"
-        pytest.fail(reason) if os.environ.get("CLOCHE_REQUIRE_ALL") == "1" else pytest.skip(reason)
-    return path
+    return require_program("rc")
 
 
 def run(rc: str, script: str, **environ: str) -> str:

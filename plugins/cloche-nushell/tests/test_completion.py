@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.testing import Terminal
+from cloche.testing import Terminal, require_program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,11 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def nu() -> str:
-    path = shutil.which("nu")
-    if path is None:
-        reason = "`nu` is not on PATH"
-        pytest.fail(reason) if os.environ.get("CLOCHE_REQUIRE_ALL") == "1" else pytest.skip(reason)
-    return path
+    return require_program("nu")
 
 
 @pytest.fixture

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 import cloche
-from cloche.testing import HOSTILE, Shell, Terminal, activator_contract, fake_environment, plugin_contract
+from cloche.testing import (
+    HOSTILE,
+    Shell,
+    Terminal,
+    activator_contract,
+    fake_environment,
+    plugin_contract,
+    require_program,
+)
 from cloche_nushell import activator
 
 if TYPE_CHECKING:
@@ -31,11 +38,7 @@ test_activator = activator_contract(activator, SHELL)
 
 @pytest.fixture
 def nu() -> str:
-    path = shutil.which("nu")
-    if path is None:
-        reason = "`nu` is not on PATH"
-        pytest.fail(reason) if os.environ.get("CLOCHE_REQUIRE_ALL") == "1" else pytest.skip(reason)
-    return path
+    return require_program("nu")
 
 
 def write_script(directory: Path, name: str, prompt: str = "") -> str:
@@ -204,3 +207,27 @@ def test_a_prompt_that_the_user_set_while_active_is_kept(terminal: Terminal, tmp
     terminal.expect("now> ")
     terminal.enter("deactivate")
     terminal.expect("now> ")
+
+
+def test_a_moved_environment_reports_it_and_changes_nothing(nu: str, tmp_path: Path) -> None:
+    path = write_script(tmp_path, "old").replace("old", "new")
+    (tmp_path / "old").rename(tmp_path / "new")
+
+    (tmp_path / "script.nu").write_text(f"overlay use {path}\nenv | print")
+    done = subprocess.run(
+        [nu, "--no-config-file", "script.nu"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "this environment was moved; to repair it" in done.stderr
+
+
+def test_pydoc_is_that_of_the_environment(nu: str, tmp_path: Path) -> None:
+    environment = cloche.create(tmp_path / "env", activators=["nushell"], seeds=None)
+    (environment.purelib / "only_here.py").write_text('"""Only in this environment."""')
+
+    output = run(
+        nu, tmp_path, f"overlay use {activator.quote(str(environment.bin / 'activate.nu'))}", "pydoc only_here"
+    )
+
+    assert "Only in this environment." in "\n".join(output)

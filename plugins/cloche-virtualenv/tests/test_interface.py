@@ -305,6 +305,18 @@ def test_a_cache_that_cannot_be_created_does_not_stop_the_run(
     assert [text for text in caplog.messages if "cannot be created" in text]
 
 
+def test_a_read_only_cache_has_to_exist(tmp_path: Path, env: dict[str, str]) -> None:
+    from virtualenv import cli_run
+
+    arguments = [str(tmp_path / "env"), "--read-only-app-data", "--app-data", str(tmp_path / "cache")]
+    with pytest.raises(RuntimeError, match=r"read-only app data directory .* does not exist"):
+        cli_run(arguments, env=env)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "cache").mkdir()
+    cli_run(arguments, env=env)
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
 @pytest.mark.parametrize(("arguments", "logs"), [([], True), (["-q"], False)])
 def test_the_verbosity_determines_whether_warnings_are_logged(
     arguments: list[str], logs: bool, tmp_path: Path, env: dict[str, str], caplog: pytest.LogCaptureFixture

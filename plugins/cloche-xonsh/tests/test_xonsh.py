@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 import cloche
-from cloche.testing import HOSTILE, Shell, Terminal, activator_contract, fake_environment, plugin_contract
+from cloche.testing import (
+    HOSTILE,
+    Shell,
+    Terminal,
+    activator_contract,
+    fake_environment,
+    plugin_contract,
+    require_program,
+)
 from cloche_xonsh import activator
 
 if TYPE_CHECKING:
@@ -31,11 +37,7 @@ test_activator = activator_contract(activator, SHELL)
 
 @pytest.fixture
 def xonsh() -> str:
-    path = shutil.which("xonsh")
-    if path is None:
-        reason = "`xonsh` is not on PATH"
-        pytest.fail(reason) if os.environ.get("CLOCHE_REQUIRE_ALL") == "1" else pytest.skip(reason)
-    return path
+    return require_program("xonsh")
 
 
 def write_script(directory: Path, name: str, prompt: str = "") -> str:
@@ -191,3 +193,45 @@ def test_a_prompt_that_the_user_set_while_active_is_kept(terminal: Terminal, tmp
     terminal.expect("now> ")
     terminal.enter("deactivate")
     terminal.expect("now> ")
+
+
+def test_a_moved_environment_reports_it_and_changes_nothing(xonsh: str, tmp_path: Path) -> None:
+    path = write_script(tmp_path, "old").replace("old", "new")
+    (tmp_path / "old").rename(tmp_path / "new")
+
+    (tmp_path / "script.xsh").write_text(
+        f"source {path}\nprint(__xonsh__.env.detype()['PATH'], 'deactivate' in aliases)\n"
+    )
+    done = subprocess.run(
+        [xonsh, "--no-rc", "script.xsh"],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "LANG": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stderr == "this environment was moved; to repair it, type: cloche doctor --fix ENVIRONMENT\n"
+    assert done.stdout == "/usr/bin:/bin False\n"
+
+
+def test_pydoc_is_that_of_the_environment_until_deactivation(xonsh: str, tmp_path: Path) -> None:
+    environment = cloche.create(tmp_path / "env", activators=["xonsh"], seeds=None)
+    (environment.purelib / "only_here.py").write_text('"""Only in this environment."""')
+    path = activator.quote(str(environment.bin / "activate.xsh"))
+
+    output = run(xonsh, tmp_path, f"source @({path})", "pydoc only_here", "deactivate", "print('pydoc' in aliases)")
+
+    assert "Only in this environment." in "\n".join(output)
+    assert output[-1] == "False"
+
+
+@pytest.mark.parametrize("name", ["rock'n'roll", 'say "hi"', "back\\slash", "a b"])
+def test_scripts_of_packages_start(xonsh: str, name: str, tmp_path: Path) -> None:
+    """xonsh reads the first line of a script itself, and removes quotes from it."""
+    environment = cloche.create(tmp_path / name, activators=["xonsh"])
+    path = activator.quote(str(environment.bin / "activate.xsh"))
+
+    (version,) = run(xonsh, tmp_path, f"source @({path})", "pip --version")
+
+    assert str(environment.root) in version

@@ -36,13 +36,13 @@ def project(tmp_path: Path) -> Path:
     return project
 
 
-def hatch(project: Path, *arguments: str, code: int = 0) -> str:
+def hatch(project: Path, *arguments: str, code: int = 0, **variables: str) -> str:
     (project.parent / "config.toml").touch()
     data = {f"HATCH_{name}_DIR": str(project.parent / name.lower()) for name in ("DATA", "CACHE")}
     result = subprocess.run(
         [sys.executable, "-m", "hatch", *arguments],
         cwd=project,
-        env={**os.environ, **data, "HATCH_CONFIG": str(project.parent / "config.toml"), "NO_COLOR": "1"},
+        env={**os.environ, **data, "HATCH_CONFIG": str(project.parent / "config.toml"), "NO_COLOR": "1", **variables},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
@@ -87,3 +87,27 @@ def test_an_environment_has_the_packages_of_a_lock_file(project: Path) -> None:
 
     assert hatch(project, "-e", "locked", "run", "cloche-sample").splitlines()[-1] == "sample"
     assert "\nlock = sha256:" in settings(project, "locked")
+
+
+def test_an_environment_gets_any_python_that_cloche_finds(project: Path) -> None:
+    minor, variables = python_off_path(project.parent)
+    own = f'[tool.hatch.envs.other]\ntype = "cloche"\npython = "{minor}"\npython-sources = ["external"]\n'
+    (project / "pyproject.toml").write_text(PYPROJECT + own)
+
+    printed = hatch(project, "-e", "other", "run", "python", "-c", "import sys; print(sys.version)", **variables)
+
+    assert printed.splitlines()[-1].startswith(f"{minor}.")
+
+
+def python_off_path(directory: Path) -> tuple[str, dict[str, str]]:
+    """Return a minor version of Python, and variables with which only pyenv has it."""
+    versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    running = f"{sys.version_info[0]}.{sys.version_info[1]}."
+    found = [path for path in sorted(versions.glob("3.1[0-9].*")) if not path.name.startswith(running)]
+    if not found:
+        pytest.skip("pyenv has no other Python")
+    root = directory / "pyenv"
+    (root / "versions").mkdir(parents=True)
+    (root / "versions" / found[0].name).symlink_to(found[0])
+    minor = ".".join(found[0].name.split(".")[:2])
+    return minor, {"PYENV_ROOT": str(root), "PATH": "/usr/bin:/bin", "HOME": str(directory)}

@@ -71,8 +71,37 @@ def test_an_unknown_scope_is_a_usage_error(pytester: pytest.Pytester) -> None:
 
     result = pytester.runpytest_subprocess("-o", "cloche_env_scope=day")
 
-    assert "choose one of function, class" in result.stdout.str() + result.stderr.str()
-    assert result.ret != 0
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: `cloche_env_scope` cannot be 'day'; choose one of function, class, *"])
+    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("cloche_env.run('python', '-c', 'exit(3)')", "AssertionError: python exited with 3"),
+        ("cloche_env.install('no-such-thing')", "*the package index was not used; `index=True` allows it"),
+        ("cloche_env_factory(python='3.99')", "*InterpreterNotFound: no interpreter satisfies `3.99`*"),
+    ],
+)
+def test_a_failure_is_shown_at_the_line_of_the_test(pytester: pytest.Pytester, call: str, message: str) -> None:
+    pytester.makepyfile(f"def test(cloche_env, cloche_env_factory):\n    {call}\n")
+
+    result = pytester.runpytest_subprocess()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"E *{message}"])
+    assert not [line for line in result.outlines if "/cloche/" in line or "pytest_cloche" in line]
+
+
+def test_a_failed_fixture_shows_only_the_reason(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("import pytest\n\n@pytest.mark.cloche_env(python='3.99')\ndef test(cloche_env): ...\n")
+
+    result = pytester.runpytest_subprocess()
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["E *InterpreterNotFound: no interpreter satisfies `3.99`*"])
+    assert len([line for line in result.outlines if "plugin.py:" in line]) <= 1
 
 
 def test_the_marker_passes_arguments_to_create(pytester: pytest.Pytester) -> None:

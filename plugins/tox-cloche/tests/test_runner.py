@@ -22,7 +22,7 @@ import base64, hashlib, os, sys, zipfile
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     info, name = "project-1.0.dist-info", "project-1.0-py3-none-any.whl"
     with open(os.path.join(sys.prefix, "pyvenv.cfg")) as file:
-        built_by_cloche = "cloche" in file.read()
+        built_by_cloche = any(line.startswith("cloche = ") for line in file)
     files = {
         "project.py": f"BUILT_BY_CLOCHE = {built_by_cloche}\\n",
         f"{info}/METADATA": "Metadata-Version: 2.1\\nName: project\\nVersion: 1.0\\n",
@@ -180,3 +180,36 @@ def test_a_lock_file_that_does_not_exist_is_reported(project: Path) -> None:
     (project / "tox.ini").write_text("[tox]\nno_package = true\n[testenv]\nrunner = cloche\nlock = pylock.toml\n")
 
     assert "pylock.toml` cannot be read: no such file or directory" in tox(project, "run", "-e", "py", code=1)
+
+
+def test_environments_of_both_runners_build_the_package_with_their_own(project: Path) -> None:
+    (project / "pyproject.toml").write_text(PYPROJECT)
+    (project / "backend.py").write_text(BACKEND)
+    show = 'python -c "import project; print(project.BUILT_BY_CLOCHE)"'
+    (project / "tox.ini").write_text(
+        f"[tox]\nenv_list = theirs,ours\n[testenv]\npackage = wheel\ncommands = {show}\n[testenv:ours]\nrunner = cloche\n"
+        "[testenv:theirs]\nrunner = virtualenv\n"
+    )
+
+    printed = [line for line in tox(project, "-q").splitlines() if line in ("True", "False")]
+
+    assert printed == ["False", "True"]
+    assert (project / ".tox" / ".pkg-cloche" / "pyvenv.cfg").exists()
+    printed = [line for line in tox(project, "-q", "-e", "ours,theirs").splitlines() if line in ("True", "False")]
+    assert printed == ["True", "False"]
+
+
+def test_interpreters_to_discover_come_first(project: Path) -> None:
+    wrapper = project / "snake"
+    wrapper.symlink_to(sys.executable)
+    base = os.path.realpath(sys.executable)
+    minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    (project / "tox.ini").write_text(
+        f"[tox]\nenv_list = one\n[testenv]\nrunner = cloche\npackage = skip\nbase_python = {minor}\nalways_copy = true\n"
+        'commands = python -c "import os, sys; print(os.path.islink(sys.executable))"\n'
+    )
+
+    assert "False" in tox(project, "-e", "one", "--discover", str(wrapper)).splitlines()
+
+    settings = (project / ".tox" / "one" / "pyvenv.cfg").read_text()
+    assert f"executable = {base}\n" in settings

@@ -8,6 +8,7 @@ from cloche.discovery import cache as probes
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.planning import plan_cache
 from cloche.store import cache_directory, maintenance
+from cloche.store.links import linked_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,8 +74,14 @@ def prune_cache(store: Store) -> ActionResult:
 
 
 def clear_cache(store: Store) -> ActionResult:
+    """Clear the cache; warn first about environments that link to it, because their packages stop working."""
+    linked = list(linked_images(store)) if store.is_persistent else []
+    report.print_warnings(
+        f"`{path}` links to the cache, and loses its packages; `cloche doctor --fix` installs them again"
+        for path in linked
+    )
     total = maintenance.clear_store(store)
-    return ActionResult((f"removed {human_size(total)}",), {"size": total})
+    return ActionResult((f"removed {human_size(total)}",), {"size": total, "linked": linked})
 
 
 ACTIONS: Mapping[str, Callable[[Store], ActionResult]] = {

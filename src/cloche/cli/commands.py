@@ -54,9 +54,12 @@ COMMON = (
     Option("help", "show this help", "flag", short="h", group="output", sources="argv"),
 )
 
+NO_FINDER = Option("no-finder", "do not search for interpreters with this finder", "list", "NAME", group="python")
+
 CREATE = (
     Option("python", "the Python to use: the first SPEC that has a match", "list", "SPEC", short="p", group="python"),
     Option("try-first-with", "an interpreter to try first", "list", "EXE", group="python"),
+    NO_FINDER,
     Option("creator", "how to create the environment", metavar="NAME", group="components"),
     Option("seeder", "how to install the initial packages", metavar="NAME", group="components"),
     Option(
@@ -122,7 +125,7 @@ COMMANDS = {
             "pythons",
             "list the interpreters that can be found, and why others are not used",
             "cloche.cli.pythons:pythons",
-            (Option("all", "also list the candidates that are not used, and why", "flag", sources="argv"),),
+            (Option("all", "also list the candidates that are not used, and why", "flag", sources="argv"), NO_FINDER),
             "[SPEC]",
             0,
             1,

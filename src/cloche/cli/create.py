@@ -113,6 +113,7 @@ def build_request(operand: str, settings: Settings, host: Host) -> Request:
     spec = EnvironmentSpec(
         pythons=settings.all("python"),
         try_first_with=settings.all("try-first-with"),
+        no_finders=settings.all("no-finder"),
         consult="project",
         creator=settings.last("creator"),
         seeder=settings.last("seeder"),

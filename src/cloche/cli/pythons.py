@@ -29,7 +29,10 @@ def pythons(invocation: Invocation) -> int:
     with invocation.open_session() as session:
         session.progress("looking for interpreters")
         listing = session.list_interpreters(
-            EnvironmentSpec(settings.all("python"), settings.all("try-first-with"), consult="project"), spec
+            EnvironmentSpec(
+                settings.all("python"), settings.all("try-first-with"), settings.all("no-finder"), consult="project"
+            ),
+            spec,
         )
     if settings.flag("json"):
         report.print_json(**listing_json(listing, spec))

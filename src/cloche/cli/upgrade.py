@@ -68,9 +68,7 @@ def summary_lines(
 ) -> Iterator[str]:
     """Yield the lines of the report."""
     location = report.one_line(report.relative_path(plan.location, host))
-    interpreter, base = plan.interpreter, plan.info.base
-    was = plan.info.version_text or (base.version_text if base else "an unknown version")
-    change = f"{interpreter.name}" + (f" instead of {was}" if plan.kind != "nothing" else "")
+    change = describe_change(plan)
     seeds = "".join(f", {seed}" for seed in (result.seeds if result else ()))
     yield f"{outcome}: {location}: {change}{seeds}, {milliseconds:.0f} ms"
     if plan.inventory is not None:
@@ -79,6 +77,19 @@ def summary_lines(
         if inventory.reinstalled:
             names = ", ".join(f"{distribution.key} {distribution.version}" for distribution in inventory.reinstalled)
             yield f"  installed by pip: {names}"
+
+
+def describe_change(plan: UpgradePlan) -> str:
+    """Return the new Python, and the old one by what differs: the version, the build, or only the path."""
+    new, base = plan.interpreter, plan.info.base
+    if plan.kind == "nothing":
+        return new.name
+    was = plan.info.version_text or (base.version_text if base else "an unknown version")
+    if base is None or was != new.version_text:
+        return f"{new.name} instead of {was}"
+    if base.name != new.name:
+        return f"{new.name} instead of {base.name}"
+    return f"{new.name} at `{new.executable}` instead of `{base.executable}`"
 
 
 def upgrade_json(plan: UpgradePlan, outcome: str, result: UpgradeResult | None) -> dict[str, object]:

@@ -30,12 +30,12 @@ def activation_hint(result: Result, chosen: Iterable[ChosenComponent], host: Hos
     environment, names = result.environment, result.plan.activators
     plugins = [activator for activator in chosen if activator.name in names and activator.name not in BUILT_IN]
     try:
-        serving = {program: plugin for plugin in plugins for program in call_activator(plugin, programs_of)}
+        by_program = {program: plugin for plugin in plugins for program in call_activator(plugin, programs_of)}
         parent = parent_program(host)
-        program = parent if parent in MODULES or parent in serving else login_program(host)
-        if program in serving:
+        program = parent if parent in MODULES or parent in by_program else login_program(host)
+        if program in by_program:
             return call_activator(
-                serving[program],
+                by_program[program],
                 lambda activator: activation_command(shell_of_activator(activator, environment), environment, host),
             )
         shell = shell_of_program(program)

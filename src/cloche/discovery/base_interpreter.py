@@ -48,6 +48,15 @@ def environment_settings(executable: str, inputs: Inputs = UNRECORDED) -> dict[s
     return None
 
 
+def find_problem(interpreter: Interpreter) -> str:
+    """Return why no environment can refer to an interpreter, phrased to follow its path; empty if one can."""
+    executable = interpreter.executable
+    for path in (os.path.dirname(executable), executable, interpreter.prefix, interpreter.exec_prefix):
+        if problem := pyvenv_cfg.find_problem(path):
+            return f"cannot be named in pyvenv.cfg, because its path {problem}"
+    return ""
+
+
 def resolve_base(executable: str, inputs: Inputs = UNRECORDED) -> str:
     """Return the base executable of an environment's executable; any other executable is returned unchanged.
 
@@ -80,19 +89,35 @@ def _names_in_home(executable: str, settings: dict[str, str]) -> list[str]:
     """Return the names that an environment's executable may have in `home`: the exact name first, `python` last.
 
     The name `python` of a copied executable is not reliable, because `python` in `home` may be another version by now.
-    A recorded name with a version in it distinguishes builds (`python3.13t`, `python3.13d`).
+    A recorded name with a version in it distinguishes builds (`python3.13t`, `python3.13d`); if one does, names without
+    the build are left out.
     """
     own = os.path.basename(executable)
     suffix = ".exe" if own.lower().endswith(".exe") else ""
     version = settings.get("version_info") or settings.get("version") or settings.get("python-version", "")
     minor = ".".join(version.split(".")[:2])
-    kind = "pypy" if "pypy" in settings.get("implementation", own).lower() else "python"
+    kind = "pypy" if settings.get("implementation", own).lower().startswith("pypy") else "python"
     linked = [os.path.basename(os.path.realpath(executable))] if os.path.islink(executable) else []
     recorded = [settings.get(key, "") for key in ("base-executable", "executable")]
-    versioned = [path for path in recorded if minor and minor in os.path.basename(path)]
+    versioned = [
+        path for path in recorded if minor and os.path.basename(path).startswith((f"python{minor}", f"pypy{minor}"))
+    ]
     named = [os.path.basename(path) for path in versioned if _is_same_path(os.path.dirname(path), settings["home"])]
-    exact = [f"{kind}{minor}{suffix}"] if minor and not own.removesuffix(suffix).endswith("t") else []
+    names = [*linked, *(os.path.basename(path) for path in recorded), own]
+    build = next(filter(None, map(build_in_name, names)), "")
+    exact = [f"{kind}{minor}{build}{suffix}"] if minor else []
+    if build:  # the other names may be of another build
+        return [*linked, *named, *exact, *([own] if build_in_name(own) else [])]
     return [*linked, *named, *exact, own, f"{kind}3{suffix}", f"{kind}{suffix}", f"python3{suffix}", f"python{suffix}"]
+
+
+def build_in_name(name: str) -> str:
+    """Return the build in the file name of an executable (`t`, `d` or `td`, as `Interpreter.build`), empty if none is."""
+    stem = name.removesuffix(".exe").removesuffix("w")
+    if stem.endswith("-dbg"):  # on Debian
+        return "d"
+    before = stem.rstrip("td")
+    return stem[len(before) :] if before[-1:].isdigit() and stem[len(before) :] in ("t", "d", "td") else ""
 
 
 def with_stable_executable(interpreter: Interpreter) -> Interpreter:
@@ -100,18 +125,20 @@ def with_stable_executable(interpreter: Interpreter) -> Interpreter:
     if interpreter.os_name == "nt":
         return interpreter
     stdlib = os.path.relpath(interpreter.stdlib, interpreter.prefix)
-    suffix = "t" if interpreter.free_threaded else ""
     kind = "pypy" if interpreter.implementation == "pypy" else "python"
-    name = f"{kind}{interpreter.python_version}{suffix}"
-    return replace(interpreter, executable=stable_executable(interpreter.executable, interpreter.prefix, stdlib, name))
+    name = f"{kind}{interpreter.python_version}"
+    names = dict.fromkeys((f"{name}{interpreter.build}", name))
+    return replace(
+        interpreter, executable=stable_executable(interpreter.executable, interpreter.prefix, stdlib, *names)
+    )
 
 
-def stable_executable(executable: str, prefix: str, stdlib: str, name: str) -> str:
+def stable_executable(executable: str, prefix: str, stdlib: str, *names: str) -> str:
     """Return a path of an executable that stays valid after an upgrade and from which `prefix` can be found.
 
     A link is followed only if `prefix` cannot be found from its own directory. Links among the parent directories are
     kept: they are how `opt/` of Homebrew and `cpython-3.12-...` of uv stay valid. `python3` may be another version
-    after an upgrade, so `name`, which includes the version, is preferred if it is the same file.
+    after an upgrade, so the first of `names`, which include the version, that is the same file is preferred.
 
     :param stdlib: the standard library relative to `prefix`, by which `prefix` is recognized.
     """
@@ -126,8 +153,8 @@ def stable_executable(executable: str, prefix: str, stdlib: str, name: str) -> s
             break
         path = _through_upgrade_link(plain)
     path = _through_upgrade_link(path)
-    versioned = os.path.join(os.path.dirname(path), name)
-    return versioned if versioned != path and _is_same_file(versioned, path) else path
+    versioned = (os.path.join(os.path.dirname(path), name) for name in names)
+    return next((other for other in versioned if other == path or _is_same_file(other, path)), path)
 
 
 def _finds_prefix(executable: str, prefix: str, stdlib: str) -> bool:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from cloche.model.interpreter import Interpreter
 
-FORMAT = "cloche probe 5"
+FORMAT = "cloche probe 6"
 MAX_ENTRY_BYTES = 1 << 16
 """The maximum size of an entry in bytes."""
 

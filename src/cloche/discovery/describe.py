@@ -56,6 +56,8 @@ def describe_interpreter(
     result = _from_cache_or_probe(path, host, cache, prober)
     for file in interpreter_files(result.interpreter):
         inputs.path(file)
+    if result.interpreter is not None and (problem := base_interpreter.find_problem(result.interpreter)):
+        return ProbeResult(reason=problem)
     return result
 
 

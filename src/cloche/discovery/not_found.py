@@ -187,7 +187,8 @@ def install_command(spec: InterpreterSpec, search: Search) -> str:
     directories = [entry for entry in entries if os.path.isabs(entry)]
     suffix = ".exe" if host.os_name == "nt" else ""
     for command, remedy in INSTALL_COMMANDS[: FREE_THREADED_COMMANDS if spec.free_threaded else None]:
-        if any(os.path.isfile(os.path.join(directory, command + suffix)) for directory in directories):
+        programs = (os.path.join(directory, command + suffix) for directory in directories)
+        if any(os.path.isfile(program) and search.can_run(program) for program in programs):
             return remedy.format(version)
     return ""
 

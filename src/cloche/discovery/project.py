@@ -1,7 +1,8 @@
-"""The Python that a project requests in `.python-version` or `requires-python`; both are untrusted text.
+"""The Python that a project or a user of pyenv requests without `-p`; all of these sources are untrusted text.
 
+PYENV_VERSION     the variable that `pyenv shell` sets; the first valid name
 .python-version   the nearest one in this or a parent directory; the first valid line:
-                  3.12  pypy3.10-7.3.12  3.12.1/envs/mine
+                  3.12  pypy3.10-7.3.12  3.12.1/envs/mine  system
 .python-versions  in the same directory, if there is no .python-version
 pyproject.toml    the nearest one in this or a parent directory; `requires-python` in `[project]`
 """
@@ -32,26 +33,20 @@ def find_project_request(
 ) -> tuple[tuple[str, ...], str]:
     """Return the specs that the project in the current directory requests, and where they come from.
 
-    The specs are empty if the running Python satisfies the project. `((), "")` means that no file requests a Python.
+    The specs are empty if the running Python satisfies the project. `((), "")` means that nothing requests a Python.
 
-    :param warnings: receives a message for each version file that has no valid line.
+    :param warnings: receives a message for each source that has no valid line, and for a pin that is not installed.
     """
-    for directory in _directory_and_parents(host.cwd):
-        for name in (".python-version", ".python-versions"):
-            path = os.path.join(directory, name)
-            if text := _read_text_file(path, MAX_VERSION_FILE_BYTES, inputs):
-                lines = [line for raw in text.splitlines() if (line := raw.partition("#")[0].strip())]
-                for line in lines:
-                    if (
-                        request := parse_request(line)
-                        or pyenv_installation(line, host, inputs)
-                        or parse_request(first_version(line))
-                    ):
-                        return (() if request == "system" else (request,)), f"`{name}` in {directory}"
-                if lines and warnings is not None:
+    for origin, lines in _version_sources(host, inputs):
+        for line in lines:
+            if request := request_in_line(line, host, inputs):
+                if warnings is not None and (general := pin_made_general(line, request)):
                     warnings.append(
-                        f"`{name}` in {directory} was ignored: `{lines[0][:100]}` is not a valid Python request"
+                        f"{origin} asks for `{general}`: no installation has this name, so any `{request}` is accepted"
                     )
+                return (request,), origin
+        if lines and warnings is not None:
+            warnings.append(f"{origin} was ignored: `{lines[0][:100]}` is not a valid Python request")
     for directory in _directory_and_parents(host.cwd):
         path = os.path.join(directory, "pyproject.toml")
         text = _read_text_file(path, MAX_PYPROJECT_BYTES, inputs)
@@ -68,19 +63,46 @@ def find_project_request(
     return (), ""
 
 
+def _version_sources(host: Host, inputs: Inputs) -> Iterator[tuple[str, list[str]]]:
+    """Yield `PYENV_VERSION` and the version files, nearest first: where each is, and its lines without comments."""
+    if value := inputs.variable(host.environ, "PYENV_VERSION"):
+        yield "`PYENV_VERSION`", [name.strip() for name in value.split(":") if name.strip()]
+    for directory in _directory_and_parents(host.cwd):
+        for name in (".python-version", ".python-versions"):
+            if text := _read_text_file(os.path.join(directory, name), MAX_VERSION_FILE_BYTES, inputs):
+                lines = (raw.partition("#")[0].strip() for raw in text.split("\n"))
+                yield f"`{name}` in {directory}", [line for line in lines if line]
+
+
+def request_in_line(line: str, host: Host, inputs: Inputs) -> str:
+    """Return the request in a line of a version file; empty if there is none.
+
+    An installation of this exact name comes first, unless the line is a version, which any installation may satisfy.
+    """
+    request = parse_request(line)
+    if request == line and request[:1].isdigit():
+        return request
+    return installation(line, host, inputs) or request or parse_request(first_version(line))
+
+
+def pin_made_general(line: str, request: str) -> str:
+    """Return the exact version of PyPy or GraalPy in a line of which a request keeps only the Python version; or empty."""
+    name = line.lower()
+    return line if name.startswith(("pypy", "graalpy")) and "-" in name and name.startswith(f"{request}-") else ""
+
+
 def parse_request(line: str) -> str:
-    """Return the request in a line of a version file: a spec, `system` for the running Python, or empty if invalid.
+    """Return the request in a line of a version file: a spec, or empty if invalid.
 
     pyenv writes installation names: `3.12.1/envs/foo` is an environment of 3.12.1, `pypy3.10-7.3.12` is PyPy 3.10.
     """
     from cloche.errors import UsageError
-    from cloche.model.spec import parse_spec
+    from cloche.model.spec import SYSTEM, parse_spec
 
     name = line.split("/", 1)[0].strip()
-    if len(name) > 100 or name == "system":
-        return name if name == "system" else ""
-    lowered = name.lower()
-    lowered = lowered.removeprefix("python-")
+    lowered = name.lower().removeprefix("python-")
+    if len(name) > 100 or lowered == SYSTEM:
+        return lowered if lowered == SYSTEM else ""
     if lowered.startswith(("pypy", "graalpy")):
         kind = "pypy" if lowered.startswith("pypy") else "graalpy"
         version = lowered[len(kind) :].partition("-")[0] if kind == "pypy" else ""
@@ -98,14 +120,25 @@ def first_version(line: str) -> str:
     return word if any(character.isdigit() for character in word) and not set(word) & set("<>=!~") else ""
 
 
-def pyenv_installation(line: str, host: Host, inputs: Inputs) -> str:
-    """Return the directory of a pyenv installation with a custom name (`mine`, `3.14-dev`); empty if there is none."""
-    name = line.strip()
-    root = inputs.variable(host.environ, "PYENV_ROOT") or os.path.join(inputs.variable(host.environ, "HOME"), ".pyenv")
-    plain = 0 < len(name) <= 100 and name.isprintable() and not name.startswith(".") and not set(name) & set("/\\:")
-    directory = os.path.join(root, "versions", name)
-    inputs.path(os.path.join(directory, "bin"))
-    return directory if plain and os.path.isabs(root) and os.path.isdir(os.path.join(directory, "bin")) else ""
+def installation(line: str, host: Host, inputs: Inputs) -> str:
+    """Return the directory of an installation with the name in a line (`pypy3.9-7.3.11`, `mine`, `3.12.1/envs/mine`).
+
+    The name is that of a version that pyenv, mise or asdf has installed. Empty if there is none.
+    """
+    parts = line.strip().split("/envs/")
+    for part in parts:
+        if not 0 < len(part) <= 100 or not part.isprintable() or part.startswith(".") or set(part) & set("/\\:"):
+            return ""
+    from cloche.discovery.installation_roots import VARIABLES, installation_roots
+
+    for name in VARIABLES:
+        inputs.variable(host.environ, name)
+    for root in installation_roots(host.environ):
+        directory = os.path.join(root, *parts[:1], *(name for part in parts[1:] for name in ("envs", part)))
+        inputs.path(os.path.join(directory, "bin"))
+        if os.path.isdir(os.path.join(directory, "bin")):
+            return directory
+    return ""
 
 
 def requires_python(text: str) -> str:
@@ -131,7 +164,7 @@ def _plain_string(text: str) -> str | None:
     if '"""' in text or "'''" in text or text.count("requires-python") != 1:
         return None
     table = ""
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if line.startswith("["):
             table = line.strip()
         key, found, rest = line.partition("=")

@@ -11,6 +11,7 @@ from time import monotonic
 
 from cloche.discovery import base_interpreter
 from cloche.discovery.cache import ProbeResult, executable_fingerprint
+from cloche.discovery.shims import find_shim
 from cloche.model.interpreter import Candidate
 from cloche.model.spec import ANY
 from cloche.model.value import TYPE_CHECKING, replace, value
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from cloche.discovery.cache import ProbeCache
     from cloche.discovery.probe import Prober
+    from cloche.discovery.shims import Shim
+    from cloche.discovery.version_manager import Answer
     from cloche.model.interpreter import Host, Interpreter
     from cloche.model.spec import InterpreterSpec
     from cloche.plugins.hookspecs import Finder
@@ -70,6 +73,9 @@ class Search:
         """The error of each finder that failed, by finder name."""
         self._unusable_try_first: dict[str, str] = {}
         self._probed: dict[str, ProbeResult] = {}
+        self._shims: dict[str, Shim | None] = {}
+        self._answers: dict[tuple[str, ...], Answer] = {}
+        """The answers of version managers, by command."""
         self._probe_seconds = 0.0
 
     @property
@@ -106,6 +112,11 @@ class Search:
         candidate = Candidate(locate_executable(path, self.host), TRY_FIRST)
         return next(self._examine([candidate], ANY, None, set(), set()))
 
+    def can_run(self, program: str) -> bool:
+        """Return whether a program on PATH can be run: it is no shim, or the active version of its manager provides it."""
+        ((candidate, _),) = self._resolve_shims([Candidate(program, "path")])
+        return not candidate.note
+
     def results(
         self,
         spec: InterpreterSpec,
@@ -124,7 +135,13 @@ class Search:
         examined: set[object] = set()
         reported: set[object] = set()
         batch: list[Candidate] = []
+        batch_has_shims = False
         for candidate in self._candidates(spec, first):
+            is_shim = self._shim_at(candidate) is not None
+            if is_shim and batch and not batch_has_shims:  # ask a version manager only if it is necessary
+                yield from self._examine(batch, spec, judged_by, examined, reported)
+                batch = []
+            batch_has_shims = is_shim or (batch_has_shims and bool(batch))
             batch.append(candidate)
             if len(batch) >= batch_size:
                 yield from self._examine(batch, spec, judged_by, examined, reported)
@@ -143,7 +160,9 @@ class Search:
                 continue
             try:
                 for item in finder.candidates(spec, self.host):
-                    yield _checked_candidate(item)
+                    candidate = _checked_candidate(item)
+                    is_skipped = spec.is_system and self._shim_at(candidate)
+                    yield replace(candidate, note="is a shim") if is_skipped else candidate
             except (KeyboardInterrupt, GeneratorExit):  # the search is over
                 raise
             except BaseException as error:  # a finder that fails must not stop the others
@@ -162,20 +181,22 @@ class Search:
 
         `examined` and `reported` hold the files that earlier batches have examined and reported.
         """
-        new: list[tuple[Candidate, str]] = []
-        for candidate in candidates:
-            path = "" if candidate.note else self._base_executable(candidate.path)
+        new: list[tuple[Candidate, str, str]] = []
+        for candidate, started in self._resolve_shims(candidates):
+            path = "" if candidate.note else self._base_executable(started)
             identity = _file_identity(path or candidate.path or candidate.found_by)
             if identity not in examined:
                 examined.add(identity)
-                new.append((candidate, path))
-        ruled_out = self._probe_unknown([path for _, path in new if path], None if judged_by else spec)
-        for candidate, path in new:
+                new.append((candidate, started, path))
+        ruled_out = self._probe_unknown([path for *_, path in new if path], None if judged_by else spec)
+        for candidate, started, path in new:
             if candidate.note or path in ruled_out:
                 yield SearchResult(candidate.path, candidate.found_by, reason=candidate.note or ruled_out[path])
                 continue
-            probed = self._probed[path or candidate.path]
+            probed = self._probed[path or started]
             found = probed.interpreter
+            if found is not None and (problem := base_interpreter.find_problem(found)):
+                probed, found = ProbeResult(reason=problem), None
             if found is None:
                 if candidate.found_by == TRY_FIRST:
                     self._unusable_try_first[candidate.path] = probed.reason
@@ -186,6 +207,37 @@ class Search:
                 continue
             reported.add(identity)
             yield SearchResult(candidate.path, candidate.found_by, found, (judged_by or spec).refusal(found) or "")
+
+    def _shim_at(self, candidate: Candidate) -> Shim | None:
+        """Return the shim that a candidate is; None if it is another file, or is skipped."""
+        if candidate.note:
+            return None
+        if candidate.path not in self._shims:
+            self._shims[candidate.path] = find_shim(candidate.path, self.host)
+        return self._shims[candidate.path]
+
+    def _resolve_shims(self, candidates: list[Candidate]) -> Iterator[tuple[Candidate, str]]:
+        """Yield each candidate with the executable that it starts: itself, or the answer of its version manager.
+
+        A shim that starts nothing gets a note with the reason.
+        """
+        shims = [self._shim_at(candidate) for candidate in candidates]
+        new = {shim.command for shim in shims if shim and shim.command} - self._answers.keys()
+        if new:
+            from cloche.discovery.version_manager import ask
+
+            commands = sorted(new)
+            self._answers.update(zip(commands, ask(commands, self.host), strict=True))
+        for candidate, shim in zip(candidates, shims, strict=True):
+            if shim is None:
+                yield candidate, candidate.path
+                continue
+            target, reason = "", f"is a shim of {shim.manager}, which is not installed"
+            if shim.command:
+                from cloche.discovery.version_manager import target_of
+
+                target, reason = target_of(candidate.path, shim, self._answers[shim.command], self.host)
+            yield (replace(candidate, note=reason) if reason else candidate), target
 
     def _base_executable(self, path: str) -> str:
         """Return the executable to probe: the path itself, or the base of its environment; empty if it is unusable."""
@@ -277,6 +329,8 @@ def _version_order(interpreter: Interpreter) -> tuple[int, ...]:
 
 def locate_executable(path: str, host: Host) -> str:
     """Return the executable for a path from the command line: the file itself, or the Python in the directory."""
+    if not os.path.lexists(path):
+        path = path.strip()  # `set VARIABLE=value & …` in cmd sets a value with a space at its end
     if path.startswith("~"):
         user_home = host.environ.get("HOME") or host.environ.get("USERPROFILE", "")
         path = user_home + path[1:] if path[1:2] in ("", "/", "\\") and user_home else os.path.expanduser(path)

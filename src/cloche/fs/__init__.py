@@ -37,6 +37,17 @@ def open_for_reading(path: str, directory: int | None = None, *, more: int = 0) 
         return os.open(path, flags, dir_fd=directory)
 
 
+def is_unicode(text: str) -> bool:
+    """Return whether a text can be encoded in UTF-8; a path with undecodable bytes cannot (PEP 383)."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text with their newlines. Unlike `splitlines`, split only at newlines, not inside paths."""
+    *complete, rest = text.split("\n")
+    return [*(f"{line}\n" for line in complete), *([rest] if rest else [])]
+
+
 def list_names(directory: str) -> list[str]:
     """Return the names of the entries of a directory, sorted; none if it cannot be read."""
     try:

@@ -12,7 +12,7 @@ import os
 import posixpath
 
 from cloche.cpython import import_sha256
-from cloche.fs import open_regular_file
+from cloche.fs import lines_of, open_regular_file
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -71,19 +71,13 @@ def _quote_field(text: str) -> str:
 
 def prefix_rows(record: str, prefix: str) -> str:
     """Return rows of a RECORD with `prefix/` added to every path."""
-    rows = _split_lines(record)
+    rows = lines_of(record)
     return "".join(f'"{prefix}/{row[1:]}' if row.startswith('"') else f"{prefix}/{row}" for row in rows)
 
 
 def remove_rows(record: str, paths: frozenset[str]) -> str:
     """Return rows of a RECORD without those of these paths."""
-    return "".join(line for line in _split_lines(record) if next(parse_rows(line), [""])[0] not in paths)
-
-
-def _split_lines(text: str) -> list[str]:
-    """Return the lines of a text with their newlines; unlike `splitlines`, split only at newlines, not inside file names."""
-    *complete, rest = text.split("\n")
-    return [*(f"{line}\n" for line in complete), *([rest] if rest else [])]
+    return "".join(line for line in lines_of(record) if next(parse_rows(line), [""])[0] not in paths)
 
 
 def parse_rows(text: str, *, strict: bool = False) -> Iterator[list[str]]:
@@ -120,7 +114,7 @@ def update_record(text: str, site: str, changed: Mapping[str, bytes | None]) -> 
     :param changed: the new content of each file by its path relative to the root; None for a removed file.
     """
     lines = []
-    for line in _split_lines(text):
+    for line in lines_of(text):
         row = next(parse_rows(line), [])
         path = path_from_root(site, row[0]) if row else ""
         if path in changed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from cloche.errors import ClocheError
+from cloche.fs import lines_of
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.plugins import call_component
 from cloche.shells import BUILT_IN, built_in_shells, plugin_shells, shell_of_activator
@@ -92,7 +93,7 @@ def roots_in_script(text: str, shell: ShellFamily) -> list[str]:
     """Return the absolute paths that an activation script assigns to variables as the root of its environment."""
     return [
         word.text
-        for line in split_lines(text)
+        for line in lines_of(text)
         for word in shell.read_words(line)
         if BEFORE_ROOT.search(line[: word.start]) and ABSOLUTE.match(word.text)
     ]
@@ -112,7 +113,7 @@ def rewrite_script(text: str, shell: ShellFamily, change: Callable[[str, str], s
     Each line is parsed on its own, so an apostrophe in a comment does not start a quote that spans lines. A word that the
     shell cannot express at its position is left unchanged.
     """
-    return "".join(rewrite_line(line, shell, change) for line in split_lines(text))
+    return "".join(rewrite_line(line, shell, change) for line in lines_of(text))
 
 
 def rewrite_line(line: str, shell: ShellFamily, change: Callable[[str, str], str]) -> str:
@@ -130,8 +131,3 @@ def rewrite_line(line: str, shell: ShellFamily, change: Callable[[str, str], str
         if Word(word.start, word.start + len(quoted), new) in shell.read_words(proposed):
             changed = proposed
     return changed
-
-
-def split_lines(text: str) -> list[str]:
-    """Return the lines of a text with their endings, split at line feeds only."""
-    return re.findall(r"[^\n]*\n|[^\n]+", text)

@@ -9,6 +9,7 @@ from cloche.lifecycle.checks import CHECKS
 from cloche.lifecycle.examination import examine
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.rebase import find_replacement
+from cloche.lifecycle.relocation import refuse_other_encoding
 
 if TYPE_CHECKING:
     from cloche.lifecycle.case import Finding
@@ -19,8 +20,10 @@ def open_case(path: str, session: Session) -> Case:
     """Examine an environment with its own Python, and return its case.
 
     :raises DestinationError: there is no environment at `path`.
+    :raises ClocheError: its files contain its path in another encoding than that of the locale.
     """
     info = environment_info(path, session)
+    refuse_other_encoding(info.environment.location)
     environment = info.environment
     examination = examine(environment, session.host)
     works = environment.interpreter is not None and not examination.failure
@@ -45,7 +48,7 @@ CODES = {
     "installed-twice": "files of two versions of one package are mixed",
     "left-behind": "a killed run has left its staging directory",
     "lib-of-other-version": "there are packages in a directory that this Python does not search",
-    "link-dangling": "the target of a symbolic link does not exist",
+    "link-dangling": "the target of a symbolic link, or the directory to which all links of a package lead, does not exist",
     "metadata-broken": "the metadata of an installed package is unusable",
     "mount-noexec": "the file system of the environment is mounted with `noexec`",
     "moved": "some files contain a different path for the environment",
@@ -58,7 +61,7 @@ CODES = {
     "script-dead": "the Python of a script no longer exists, or the script is not executable",
     "script-fixed": "a script in a relocatable environment would not survive a move",
     "script-foreign": "a script of a package here runs with the Python of another environment",
-    "seed-broken": "pip does not run, or one of its files is missing",
+    "seed-broken": "pip does not run, one of its files is missing, or the seeds are links to a cache that was removed",
     "start-held-up": "a `.pth` file or `pyvenv.cfg` is a pipe or a device",
     "world-writable": "every user on the machine can change what the environment runs",
 }

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from cloche.apply.staging import is_staging_inside
-from cloche.fs import list_names, open_regular_file
+from cloche.fs import lines_of, list_names, open_regular_file
 from cloche.fs.checksums import MANIFEST, parse_manifest, was_edited
 from cloche.lifecycle import launchers, recorded_command
 from cloche.lifecycle.activation_scripts import rewrite_script, roots_in_script
@@ -20,6 +20,7 @@ from cloche.lifecycle.installed import site_directories
 from cloche.lifecycle.relocation import Relocation, is_within, needle
 from cloche.lifecycle.shebangs import parse_header, relocatable_script, script_with_program
 from cloche.model.value import replace, value
+from cloche.planning.pyvenv_cfg import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -237,7 +238,7 @@ def relocate_file(overlay: Overlay, path: str, content: bytes, context: Relocati
     name = path.rpartition("/")[2].lower()
     relocation = context.relocation
     if path == context.environment.layout.config:
-        overlay.write_text(path, relocate_settings(text, relocation))
+        overlay.write_text(path, shorten(relocate_settings(text, relocation)))
     elif path.startswith(f"{context.environment.layout.bin}/") and name in context.shells:
         overlay.write_text(path, relocate_activator(text, context.shells[name], context))
     elif content.startswith(b"MZ"):
@@ -254,7 +255,7 @@ def relocate_file(overlay: Overlay, path: str, content: bytes, context: Relocati
     elif name.endswith(".pth"):
         overlay.write_text(path, relocate_pth(text, relocation))
     elif name.endswith(".egg-link"):
-        lines = text.splitlines(keepends=True)
+        lines = lines_of(text)
         overlay.write_text(path, "".join(relocate_line(line, relocation) for line in lines))
     elif name.endswith((".py", ".pyi", ".xsh")):
         overlay.write_text(path, relocation.python(text))
@@ -265,7 +266,7 @@ def relocate_file(overlay: Overlay, path: str, content: bytes, context: Relocati
 def relocate_settings(text: str, relocation: Relocation) -> str:
     """Return a `pyvenv.cfg` with its paths replaced; other lines are unchanged."""
     lines = []
-    for line in text.splitlines(keepends=True):
+    for line in lines_of(text):
         key, separator, setting = line.partition("=")
         if separator and key.strip() == "command":
             words = setting.strip()
@@ -334,7 +335,7 @@ def relocate_urls(text: str, relocation: Relocation) -> str:
 def relocate_pth(text: str, relocation: Relocation) -> str:
     """Return a `.pth` file with its paths replaced: each line is a path or Python code (see the docs of `site`)."""
     lines = []
-    for line in text.splitlines(keepends=True):
+    for line in lines_of(text):
         if line.startswith(("import ", "import\t")):
             ending = line[len(line.rstrip("\r\n")) :]
             lines.append(relocation.python(line.rstrip("\r\n")) + ending)

@@ -157,13 +157,14 @@ def try_activation(
         )
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
-    output = completed.stdout.decode("utf-8", "surrogateescape").splitlines()
-    return "here" if any(is_same_file(line, environment.location) for line in output[:2]) else "elsewhere"
+    output = os.fsdecode(completed.stdout.removesuffix(b"\n"))  # a path may contain a newline
+    paths = (output, output.partition("\n")[2], *output.split("\n")[:2])
+    return "here" if any(is_same_file(path, environment.location) for path in paths) else "elsewhere"
 
 
 def is_same_file(first: str, second: str) -> bool:
     """Return whether two paths lead to the same file or directory; False if one of them does not exist."""
     try:
         return os.path.samefile(first, second)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: the locale cannot express a path
         return False

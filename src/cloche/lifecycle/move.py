@@ -21,11 +21,12 @@ from cloche.lifecycle.examination import examine, failing_activations, is_same_f
 from cloche.lifecycle.info import environment_info
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import read_environment
-from cloche.lifecycle.relocation import Relocation, is_within
+from cloche.lifecycle.relocation import Relocation, is_within, refuse_other_encoding
 from cloche.lifecycle.repair import relocation_context
 from cloche.model.operations import CopyTree, SetMode
 from cloche.model.value import replace, value
 from cloche.planning.destination import absolute_path, contains_current_directory, inspect_destination, is_mount_point
+from cloche.store.links import is_recorded, record_links
 
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
@@ -75,6 +76,7 @@ def plan_move(path: str, to: str, action: Action, session: Session) -> MovePlan:
         )
     recover_environment(source)
     destination = inspect_destination(absolute_path(to, host), host)
+    refuse_other_encoding(source, destination.location)
     refuse_move(source, destination, action, session)
     info = environment_info(source, session)
     old = [source, os.path.realpath(source), *info.recorded_roots]
@@ -163,6 +165,8 @@ def move_environment(plan: MovePlan, session: Session) -> Environment:
             raise DestinationError(
                 f"another process has changed `{plan.destination.location}`", hint="choose another path"
             ) from None
+    if is_recorded(session.store, plan.source):
+        record_links(session.store, plan.destination.location)
     return moved[0]
 
 

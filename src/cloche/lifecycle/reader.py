@@ -6,9 +6,11 @@ import os
 import re
 from shlex import quote
 
+from cloche.discovery.base_interpreter import build_in_name
 from cloche.discovery.describe import describe_interpreter
 from cloche.errors import DestinationError
 from cloche.fs import list_names
+from cloche.lifecycle.recorded_command import venv_options
 from cloche.model.environment import Environment, Layout
 from cloche.model.value import TYPE_CHECKING
 from cloche.planning.destination import absolute_path, is_relocatable, read_settings
@@ -94,6 +96,12 @@ IMPLEMENTATIONS = {"python": "CPython", "pypy": "PyPy"}
 """Implementations by the `kind` in `LIBRARY_NAME`."""
 
 
+def library_version(site: str) -> tuple[int, ...]:
+    """Return the version in the name of a library directory, for comparison: (3, 12) for `lib/python3.12/site-packages`."""
+    match = LIBRARY_NAME.fullmatch(os.path.basename(os.path.dirname(site)))
+    return tuple(int(part) for part in match["version"].split(".") if part) if match else ()
+
+
 def find_base(location: str, settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:
     """Return the base interpreter that a `pyvenv.cfg` names; None if there is none of the right version."""
     recorded = recorded_version(settings)
@@ -121,24 +129,25 @@ def recorded_version(settings: Mapping[str, str]) -> str:
 
 
 def implementation_and_build(environment: Environment, settings: Mapping[str, str]) -> tuple[str, str]:
-    """Return the implementation that an environment was created for, and its build as in `build_suffix`.
+    """Return the implementation that an environment was created for, and its build as in `Interpreter.build`.
 
-    `venv` records neither. If the base interpreter no longer exists, both follow from `implementation` in
-    `pyvenv.cfg` and the name of the library directory. A debug build cannot be recognized then.
+    `venv` records neither. If the base interpreter no longer exists, both follow from `implementation` and the names of
+    executables in `pyvenv.cfg`, and from the name of the library directory.
     """
     if environment.interpreter is not None:
-        return environment.interpreter.implementation, build_suffix(environment.interpreter)
+        return environment.interpreter.implementation, environment.interpreter.build
     recorded = settings.get("implementation", "").lower()
     library = LIBRARY_NAME.fullmatch(os.path.basename(os.path.dirname(environment.layout.purelib)))
     inferred = IMPLEMENTATIONS[library["kind"]].lower() if library else "cpython"
     implementation = {"graalvm": "graalpy"}.get(recorded, recorded)
-    threads = library["threads"] if library else ""
-    return (implementation if implementation in ("cpython", "pypy", "graalpy") else inferred), threads
+    build = recorded_build(settings) or (library["threads"] if library else "")
+    return (implementation if implementation in ("cpython", "pypy", "graalpy") else inferred), build
 
 
-def build_suffix(interpreter: Interpreter) -> str:
-    """Return the build of an interpreter: `t` (free-threaded), `d` (debug), `td`, or nothing."""
-    return "t" * interpreter.free_threaded + "d" * interpreter.debug
+def recorded_build(settings: Mapping[str, str]) -> str:
+    """Return the build in the names of the executables that a `pyvenv.cfg` records, as in `Interpreter.build`."""
+    names = (os.path.basename(settings.get(key, "")) for key in ("base-executable", "executable"))
+    return next(filter(None, map(build_in_name, names)), "")
 
 
 def current_base(settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:
@@ -154,19 +163,17 @@ def creator_of(settings: Mapping[str, str]) -> str:
     for name in ("cloche", "virtualenv", "uv"):
         if settings.get(name):
             return f"{name} {settings[name]}"
-    by_venv = "include-system-site-packages" in settings and "-m venv" in settings.get("command", "-m venv")
-    return "venv" if by_venv else "an unknown program"
+    is_command_of_venv = "command" not in settings or venv_options(settings["command"]) is not None
+    return "venv" if "include-system-site-packages" in settings and is_command_of_venv else "an unknown program"
 
 
 def base_candidates(settings: Mapping[str, str], host: Host) -> list[str]:
     """Return the possible paths of the base interpreter, most likely first (see CPython's `Modules/getpath.py`)."""
     suffix = ".exe" if host.os_name == "nt" else ""
-    names = [
-        f"python{recorded_version(settings) or 3}{suffix}",
-        f"python3{suffix}",
-        f"python{suffix}",
-        f"pypy3{suffix}",
-    ]
+    build = recorded_build(settings)
+    names = [f"python{recorded_version(settings) or 3}{build}{suffix}", f"python3{build}{suffix}"]
+    if not build:  # names without a build are those of a release
+        names += [f"python{suffix}", f"pypy3{suffix}"]
     recorded = [settings[key] for key in ("base-executable", "executable") if settings.get(key)]
     home = settings.get("home", "")
     return [*recorded[:1], *(os.path.join(home, name) for name in names if home), *recorded[1:]]
@@ -183,7 +190,7 @@ def layout_on_disk(location: str) -> Layout:
             for name in list_names(os.path.join(location, "lib"))
             if os.path.isdir(os.path.join(location, "lib", name, "site-packages"))
         ]
-        site = candidates[-1] if candidates else "lib/site-packages"
+        site = max(candidates, key=library_version, default="lib/site-packages")
     names = tuple(name for name in list_names(os.path.join(location, scripts)) if name.startswith(("python", "pypy")))
     return Layout(
         bin=scripts,

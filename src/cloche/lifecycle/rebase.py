@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from cloche.discovery import find_interpreter
 from cloche.errors import InterpreterNotFound
+from cloche.fs import lines_of
 from cloche.fs.inputs import UNRECORDED
 from cloche.lifecycle.reader import implementation_and_build, recorded_version
 from cloche.lifecycle.recorded_command import replace_interpreter
 from cloche.model.operations import Copy
-from cloche.planning.pyvenv_cfg import parse_settings
+from cloche.planning.pyvenv_cfg import parse_settings, shorten
 from cloche.planning.resolve import resolve
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def update_settings(text: str, interpreter: Interpreter) -> str:
     """Return a `pyvenv.cfg` that names another interpreter; only existing keys change, and keep their form."""
     known = settings_of(interpreter)
     lines = []
-    for line in text.splitlines(keepends=True):
+    for line in lines_of(text):
         key, separator, setting = line.partition("=")
         name, old = key.strip().lower(), setting.strip()
         if separator and name == "command":
@@ -121,7 +122,7 @@ def update_settings(text: str, interpreter: Interpreter) -> str:
             ending = line[len(line.rstrip("\r\n")) :]
             line = line if old == new else f"{key}= {new}{ending}"
         lines.append(line)
-    return "".join(lines)
+    return shorten("".join(lines))
 
 
 def complete_settings(text: str, interpreter: Interpreter) -> str:
@@ -134,7 +135,7 @@ def complete_settings(text: str, interpreter: Interpreter) -> str:
     }
     if all(known.get(key) for key in ("home", "include-system-site-packages")) and recorded_version(known):
         return text
-    intact = [f"{line}\n" for line in text.splitlines() if line.isprintable() and line.partition("=")[2].strip()]
+    intact = [f"{line}\n" for line in text.split("\n") if line.isprintable() and line.partition("=")[2].strip()]
     return "".join([*intact, *(f"{key} = {setting}\n" for key, setting in missing.items() if not known.get(key))])
 
 

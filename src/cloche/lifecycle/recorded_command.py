@@ -1,49 +1,79 @@
 """Parse and rewrite the `command` in a `pyvenv.cfg`: the command that created the environment. It is never run.
 
-cloche quotes each word as POSIX shells do; `venv` quotes nothing; other tools do not record a command.
+cloche quotes each word, see `quote_word`; `venv` quotes nothing; other tools do not record a command.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import shlex
 from typing import TYPE_CHECKING
 
 from cloche.model.plan import LockRequest, Wanted
-from cloche.planning.pyvenv_cfg import join_lines, seed_options
+from cloche.planning.pyvenv_cfg import quote_word, seed_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cloche.lifecycle.relocation import Relocation
 
-VENV_COMMAND = re.compile(r" -m venv(?: --[\w-]+(?:=\S+)?)* (/.*)$")
-"""The command of `venv`: each option is one word, and the rest, which may contain spaces, is the destination."""
+VENV_COMMAND = re.compile(
+    r" -m venv(?P<options>(?: --[\w-]+(?:=(?:\"[^\"]*\"|\S+))?)*) (?P<destination>/.*|[A-Za-z]:\\.*)$"
+)
+"""The command of `venv`: options, and the rest, which may contain spaces, is the destination."""
+
+PIECE = r"""\$'(?:[^'\\]|\\[0-7]{3})*'|'[^']*'|"[^"]*"|[^\s'"]"""
+"""A part of a word: quoted in one of the ways of `quote_word`, or a plain character."""
 
 
 def parse_command(command: str) -> list[str]:
     """Return the words of a command of cloche; an empty list for the command of another tool."""
-    if " --python " not in command or " -m venv " in command:
+    words = ["".join(map(unquote, re.findall(PIECE, word))) for word in re.findall(rf"(?:{PIECE})+", command)]
+    if re.sub(r"\s", "", "".join(re.findall(PIECE, command))) != re.sub(r"\s", "", command):  # a quote is not closed
         return []
-    try:
-        return shlex.split(command)
-    except ValueError:
-        return []
+    is_ours = words[1:4] == ["-m", "cloche", "--python"] or words[2:3] == [
+        "--python"
+    ]  # or `python cloche.pyz --python`
+    return words if is_ours else []
+
+
+def unquote(piece: str) -> str:
+    """Return the text of a part of a word."""
+    if piece.startswith("$'"):
+        return re.sub(r"(?:\\[0-7]{3})+", decode_octal, piece[2:-1])
+    return piece[1:-1] if piece[0] in "'\"" else piece
+
+
+def decode_octal(escapes: re.Match[str]) -> str:
+    return bytes(int(digits, 8) & 0xFF for digits in escapes[0][1:].split("\\")).decode("utf-8", "surrogateescape")
+
+
+def quote_words(words: list[str]) -> str:
+    return " ".join(quote_word(word, os.name) for word in words)
+
+
+def venv_options(command: str) -> list[str] | None:
+    """Return the options in a command of `venv`; None for the command of another tool."""
+    match = VENV_COMMAND.search(command)
+    return match["options"].split() if match else None
 
 
 def recorded_destination(command: str, location: str) -> str:
     """Return the environment that a command created, absolute; empty if the command does not name it.
 
     :param location: where the environment is now. It is returned if the command names a path that differs from it only
-        in line breaks and in spaces at the ends, which `pyvenv.cfg` cannot record.
+        in line breaks and in spaces at the ends, which `venv` and cloche 0.1 do not record.
     """
     words = parse_command(command)
     match = VENV_COMMAND.search(command)
-    destination = words[-1] if words else match[1] if match else ""
-    if join_lines(destination) == join_lines(location):
+    destination = words[-1] if words else match["destination"] if match else ""
+    if on_one_line(destination) == on_one_line(location):
         return location
     return destination if destination.startswith("/") else ""
+
+
+def on_one_line(text: str) -> str:
+    return " ".join(text.splitlines()).strip()
 
 
 def relocate_command(command: str, relocation: Relocation) -> str:
@@ -53,9 +83,9 @@ def relocate_command(command: str, relocation: Relocation) -> str:
         return relocation.string(command)
     moved = [relocation.string(word) for word in words]
     for old, new in relocation.roots:
-        if words[-1] == join_lines(old):
+        if on_one_line(words[-1]) == on_one_line(old):
             moved[-1] = new
-    return command if moved == words else join_lines(shlex.join(moved))
+    return command if moved == words else quote_words(moved)
 
 
 def replace_interpreter(command: str, executable: str) -> str:
@@ -64,7 +94,7 @@ def replace_interpreter(command: str, executable: str) -> str:
     if "--python" not in words[:-2]:
         return command
     words[words.index("--python") + 1] = executable
-    return join_lines(shlex.join(words))
+    return quote_words(words)
 
 
 def recorded_lock(settings: Mapping[str, str]) -> Wanted | None:
@@ -102,4 +132,4 @@ def lock_command(settings: Mapping[str, str], location: str) -> str:
     wanted = recorded_lock(settings)
     if wanted is None or wanted.lock is None or not os.path.isfile(wanted.lock.path):
         return ""
-    return shlex.join(["cloche", location, *seed_options(wanted)])
+    return quote_words(["cloche", location, *seed_options(wanted)])

@@ -10,9 +10,11 @@ import ast
 import json
 import os
 import re
+import sys
 from urllib.parse import quote as percent_encoded
 from urllib.parse import unquote as percent_decoded
 
+from cloche.errors import ClocheError
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -26,6 +28,19 @@ _AFTER = r"(?![\w.~+@%#-])"
 
 _UNQUOTED = re.compile(r"[\w./\\+@:,~-]*")
 """Text that needs no quotes or escapes in any notation."""
+
+
+def refuse_other_encoding(*paths: str) -> None:
+    """Refuse paths that files contain in another encoding than that of the locale.
+
+    :raises ClocheError: the file-system encoding is not UTF-8, and a path is not ASCII.
+    """
+    for path in paths:
+        if not path.isascii() and sys.getfilesystemencoding() != "utf-8":
+            raise ClocheError(
+                f"files cannot be searched for `{path}`, because the encoding of the locale is not UTF-8",
+                hint="run the command with `LC_ALL=C.UTF-8`",
+            )
 
 
 @value

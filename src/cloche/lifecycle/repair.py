@@ -114,8 +114,18 @@ def plan_repairs(case: Case, findings: list[Finding], session: Session) -> tuple
         for path in world_writable(case.root):
             overlay.set_mode(path, overlay.mode(path) & ~stat.S_IWOTH)
     if ("seed-broken" in codes or "pip" in incomplete) and environment.interpreter is not None:
-        reinstall_seeds(overlay, case.info, ("pip",), session)
+        reinstall_seeds(overlay, case.info, remove_lost_seeds(overlay, case) or ("pip",), session)
     return overlay, notes
+
+
+def remove_lost_seeds(overlay: Overlay, case: Case) -> tuple[str, ...]:
+    """Remove what is left of seeds that were links to a cache that was removed; return the requirements to reinstall."""
+    lost = [target for target in case.lost_targets if target.seed[0]]
+    for target in lost:
+        for path in (*target.links, *target.metadata):
+            overlay.remove(path)
+    seeds = dict(target.seed for target in lost)
+    return tuple(name if name == "pip" else f"{name}=={version}" for name, version in seeds.items())
 
 
 def platform_of(case: Case) -> str:

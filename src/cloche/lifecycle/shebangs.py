@@ -9,7 +9,13 @@ import re
 import shlex
 
 from cloche.model.value import value
-from cloche.store.installation import SHEBANG_LIMIT, SHEBANG_LIMIT_MACOS, relocatable_shebang_lines, shebang_lines
+from cloche.store.installation import (
+    SHEBANG_LIMIT,
+    SHEBANG_LIMIT_MACOS,
+    UNFIT_FOR_SHEBANG,
+    relocatable_shebang_lines,
+    shebang_lines,
+)
 
 
 @value
@@ -108,7 +114,7 @@ def script_with_program(header: Header, program: str, platform: str) -> bytes | 
         return line + header.newline + header.coding + header.body
     limit = SHEBANG_LIMIT_MACOS if platform == "darwin" else SHEBANG_LIMIT
     direct = f"#!{program} {header.arguments}".rstrip().encode("utf-8", "surrogateescape")
-    if len(direct) + 1 <= limit and not re.search(r"\s", program):
+    if len(direct) + 1 <= limit and not UNFIT_FOR_SHEBANG.intersection(program):
         return direct + header.newline + header.coding + header.body
     if not _PYTHON.fullmatch(re.split(r"[/\\]", program)[-1]):
         return None  # the `sh` lines are a string literal to Python only

@@ -10,11 +10,11 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche.apply.staging import recover_environment
-from cloche.errors import ClocheError, SeedError, UsageError
+from cloche.errors import ClocheError, InterpreterNotFound, SeedError, UsageError
 from cloche.lifecycle.diagnosis import diagnose, open_case
 from cloche.lifecycle.examination import examine, modules_of
 from cloche.lifecycle.inventory import Inventory, Loss, refusal_reason, take_inventory
-from cloche.lifecycle.reader import build_suffix, implementation_and_build
+from cloche.lifecycle.reader import implementation_and_build
 from cloche.lifecycle.rebase import has_same_abi, rebase, version_like
 from cloche.lifecycle.recorded_command import recorded_lock
 from cloche.lifecycle.repair import plan_repairs, reinstall_seeds
@@ -87,12 +87,13 @@ def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newe
     recover_environment(location)
     case = open_case(location, session)
     info = case.info
-    if not pythons and seeds == "newest" and info.environment.interpreter is not None:
-        interpreter = info.environment.interpreter
-    else:
-        specs = tuple(pythons) or (same_minor_spec(info),)
-        interpreter = session.find(EnvironmentSpec(pythons=specs)).interpreter
     current = info.environment.interpreter
+    if pythons:
+        interpreter = session.find(EnvironmentSpec(pythons=tuple(pythons))).interpreter
+    elif seeds == "newest" and current is not None:
+        interpreter = current
+    else:
+        interpreter = newest_patch(info, session)
     wanted = tuple(distribution.key for distribution in info.seeds) if seeds == "newest" else ()
     locked = lock_of(info)
     images = session.images_for(locked, interpreter) if locked else ()
@@ -125,6 +126,24 @@ def is_locked(distribution: InstalledDistribution) -> bool:
     return distribution.installer == "cloche"
 
 
+def newest_patch(info: EnvironmentInfo, session: Session) -> Interpreter:
+    """Return the newest patch release of an environment's Python.
+
+    That is the present base if the search finds none that is newer, because the base may be where no finder looks.
+
+    :raises UsageError: its `pyvenv.cfg` does not record the version.
+    :raises InterpreterNotFound: the base no longer exists, and there is no other.
+    """
+    current = info.environment.interpreter
+    try:
+        found = session.find(EnvironmentSpec(pythons=(same_minor_spec(info),))).interpreter
+    except InterpreterNotFound:
+        if current is None:
+            raise
+        return current
+    return found if current is None or found.version > current.version else current
+
+
 def has_script(environment: Environment, name: str) -> bool:
     """Return whether an environment has a script of this name."""
     suffix = ".exe" if environment.os_name == "nt" else ""
@@ -152,7 +171,7 @@ def is_created_for(info: EnvironmentInfo, interpreter: Interpreter) -> bool:
     created_for = (info.recorded_version.split(".")[:2], implementation_and_build(info.environment, info.settings))
     return created_for == (
         interpreter.python_version.split("."),
-        (interpreter.implementation, build_suffix(interpreter)),
+        (interpreter.implementation, interpreter.build),
     )
 
 

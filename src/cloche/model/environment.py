@@ -5,6 +5,8 @@ Paths inside an environment are relative to its root and use `/` on every platfo
 
 from __future__ import annotations
 
+import sys
+
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -19,6 +21,17 @@ if TYPE_CHECKING:
 
     Naming: TypeAlias = Literal["chosen", "directory"]
     """Where the prompt comes from: the user chose it, or it is the name of the root directory."""
+
+
+def as_written(text: str) -> str:
+    """Return the text whose bytes in UTF-8 are those of a path or an argument, for scripts that other programs read.
+
+    It differs from `text` only if the file-system encoding is not UTF-8. Bytes that are not UTF-8 are lone surrogates.
+    """
+    encoding = sys.getfilesystemencoding()
+    if encoding == "utf-8":
+        return text
+    return text.encode(encoding, "surrogateescape").decode("utf-8", "surrogateescape")
 
 
 @value
@@ -76,17 +89,18 @@ class Environment:
         `ROOT`: the environment; `BIN`: its directory of executables, absolute; `BIN_NAME`: the same, relative to the root;
         `PROMPT`: the text to show; `PKG_CONFIG`: its pkg-config directory; `TCL_LIBRARY`, `TK_LIBRARY`: the values of these
         variables, or empty; `SITE`, `PLATSITE`: its purelib and platlib, relative to `BIN`; `NAMING`: always `chosen`,
-        so that scripts show the prompt as it is.
+        so that scripts show the prompt as it is. Paths and the prompt are as `as_written` returns them.
         """
         up = "/".join([".."] * (self.layout.bin.count("/") + 1))
+        written = as_written if self.os_name == "posix" else str
         return {
-            "ROOT": self.location,
-            "BIN": self.path_to(self.layout.bin),
+            "ROOT": written(self.location),
+            "BIN": written(self.path_to(self.layout.bin)),
             "BIN_NAME": self.layout.bin,
-            "PROMPT": self.prompt,
-            "PKG_CONFIG": self.path_to("lib/pkgconfig"),
-            "TCL_LIBRARY": self.interpreter.tcl_library if self.interpreter else "",
-            "TK_LIBRARY": self.interpreter.tk_library if self.interpreter else "",
+            "PROMPT": written(self.prompt),
+            "PKG_CONFIG": written(self.path_to("lib/pkgconfig")),
+            "TCL_LIBRARY": written(self.interpreter.tcl_library if self.interpreter else ""),
+            "TK_LIBRARY": written(self.interpreter.tk_library if self.interpreter else ""),
             "SITE": f"{up}/{self.layout.purelib}",
             "PLATSITE": f"{up}/{self.layout.platlib}",
             "NAMING": "chosen",
@@ -101,7 +115,7 @@ class Environment:
         """
         absolute = ("ROOT", "BIN", "PKG_CONFIG")
         values = {name: text for name, text in self.values.items() if name not in absolute}
-        return {**values, "PROMPT": self.prompt if self.naming == "chosen" else "", "NAMING": self.naming}
+        return {**values, "PROMPT": values["PROMPT"] if self.naming == "chosen" else "", "NAMING": self.naming}
 
     def _path(self, relative: str) -> Path:
         from pathlib import Path  # takes 8 ms to import; the command line does not need it

@@ -99,6 +99,11 @@ class Interpreter:
         return f"{self.version[0]}.{self.version[1]}"
 
     @property
+    def build(self) -> str:
+        """The build as letters in the names of executables: `t` (free-threaded), `d` (debug), `td`, or empty."""
+        return "t" * self.free_threaded + "d" * self.debug
+
+    @property
     def name(self) -> str:
         """A name for messages: `CPython 3.12.1`, `PyPy 3.9.16`, `CPython 3.13.0 free-threaded`."""
         names = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalPy"}
@@ -115,4 +120,4 @@ class Candidate:
     found_by: str
     """The name of the finder."""
     note: str = ""
-    """Why it is skipped without being probed, for example "a shim without an interpreter"; empty for a real candidate."""
+    """Why it is skipped without being probed, for example "is a Microsoft Store alias"; empty for a real candidate."""

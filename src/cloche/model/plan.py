@@ -90,6 +90,8 @@ class EnvironmentSpec:
     """Python requests as `-p` accepts them, in order of preference; if empty, see `consult`."""
     try_first_with: tuple[str, ...] = ()
     """Executables to try before any other."""
+    no_finders: tuple[str, ...] = ()
+    """Names of finders that are not asked."""
     consult: Consult = "nothing"
     creator: str | None = None
     """Name of a creator; None for the default of the interpreter's platform."""

@@ -1,12 +1,13 @@
 """Python requests: the values of `-p`, and whether an interpreter satisfies one. Nothing is read from disk.
 
 path             any text with a separator, or that begins with `~`
-version          3  3.12  3.12.1  312  3.14.0rc1            may follow `python` or an implementation, with or without `@`
+version          3  3.12  3.12.1  312  v3.12  3.14.0rc1     may follow `python` or an implementation, with or without `@`
 range            >=3.10,<3.13  ~=3.11.0  !=3.12.*           PEP 440; may follow the same words
 build            t  d  td  +freethreaded  +debug  +gil  -dbg  -debug      after a version
 bits, machine    -64  -32  -x86_64  -arm64                  after the build
 key              cpython-3.12.3-linux-x86_64-gnu            uv's name of an installation; each part may be `any`
 name             my-python                                  any other text that can be a command
+system           the first `python3` or `python` on PATH    as pyenv means it
 """
 
 from __future__ import annotations
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
 ANY_IMPLEMENTATION = ("", "any", "py", "python")
 """Words that match every implementation."""
+
+DEFAULT = "default"
+"""uv's word for `python`."""
+
+SYSTEM = "system"
+"""The request for the Python on PATH, as pyenv means it: of the active version manager, no version."""
 
 IMPLEMENTATIONS = {
     "cp": "cpython",
@@ -72,7 +79,7 @@ class InterpreterSpec:
     path: str = ""
     """A file or a directory; all other fields are then empty."""
     name: str = ""
-    """A command on PATH; all other fields are then empty."""
+    """A command on PATH; all other fields are then empty. For `system`, it is `python3`."""
     implementation: str | None = None
     release: tuple[int, ...] = ()
     """Major, minor and micro version; only the numbers in the request."""
@@ -105,6 +112,11 @@ class InterpreterSpec:
     def is_exact(self) -> bool:
         """Whether it names one executable, by path or command, instead of a kind of interpreter."""
         return bool(self.path or self.name)
+
+    @property
+    def is_system(self) -> bool:
+        """Whether it asks for a Python on PATH that no version manager provides."""
+        return self.name == "python3"
 
     def accepts(self, interpreter: Interpreter) -> bool:
         """Return whether an interpreter satisfies the request."""
@@ -143,12 +155,12 @@ class InterpreterSpec:
             return f"is {name}, not {self.range}"
         if version[3] != "final" and not self._allows_prereleases:
             return f"is {name}, a prerelease; to allow it, request `{name}`"
-        minor = _format_version(version[:2], None)
+        own = f"{_format_version(version[:2], None)}{'t' * free_threaded}{'d' * debug}"
         if self.free_threaded is not None and free_threaded != self.free_threaded:
-            refusal = f"is free-threaded; to allow it, request `{minor}t`"
+            refusal = f"is free-threaded; to allow it, request `{own}`"
             return refusal if free_threaded else "is not free-threaded"
         if self.debug is not None and debug != self.debug:
-            return f"is a debug build; to allow it, request `{minor}d`" if debug else "is not a debug build"
+            return f"is a debug build; to allow it, request `{own}`" if debug else "is not a debug build"
         return None
 
     @property
@@ -175,18 +187,24 @@ ANY = InterpreterSpec("any", free_threaded=None, debug=None)
 def parse_spec(text: str) -> InterpreterSpec:
     """Parse a request; see `InterpreterSpec.parse`."""
     stripped = text.strip()
-    if not stripped or any(ord(character) < 32 for character in stripped):
-        raise UsageError(
-            f"the Python request `{text!r}` contains control characters" if stripped else "the Python request is empty",
-            hint=FORMS,
-        )
-    if "/" in stripped or "\\" in stripped or (stripped[0] == "~" and stripped[:2] != "~="):
-        return InterpreterSpec(text, path=stripped)
+    is_path = "/" in stripped or "\\" in stripped or (stripped[:1] == "~" and stripped[:2] != "~=")
+    if not stripped:
+        raise UsageError("the Python request is empty", hint=FORMS)
+    if any(character == "\0" or (character < " " and not is_path) for character in stripped):
+        raise UsageError(f"the Python request `{text!r}` contains control characters", hint=FORMS)
+    if is_path:
+        return InterpreterSpec(text, path=text)
     lowered = stripped.lower()
     if lowered == ANY.text:
         return ANY
+    if lowered == SYSTEM:
+        return InterpreterSpec(text, name="python3")
     if any(character in lowered for character in "<>="):
         return _parse_range(text, lowered)
+    if lowered == DEFAULT:
+        return InterpreterSpec(text)
+    if lowered[0] == "v" and lowered[1:2].isdigit():  # as uv and Git tags write it
+        lowered = lowered[1:]
     if spec := _parse_release(text, lowered) or _parse_uv_key(text, lowered):
         return spec
     if (stripped[0].isalpha() or stripped[0] == "_") and all(

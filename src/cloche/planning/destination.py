@@ -141,7 +141,7 @@ def is_mount_point(path: str) -> bool:
     """
     if os.path.ismount(path):
         return True
-    mounts = (read_at_most("/proc/self/mountinfo", 1 << 24) or b"").splitlines()
+    mounts = (read_at_most("/proc/self/mountinfo", 1 << 24) or b"").split(b"\n")
     real = os.fsencode(os.path.realpath(path))
     for character in (b"\\", b" ", b"\t", b"\n"):
         real = real.replace(character, b"\\%03o" % ord(character))

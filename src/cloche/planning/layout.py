@@ -35,13 +35,16 @@ def executable_names(interpreter: Interpreter) -> tuple[str, ...]:
     """Return the names of the Python in `bin`, the main one first.
 
     CPython's `venv` creates `python`, `python3` and the name that it was started by. People and tools expect `python3.12`
-    as well. Free-threaded builds add a `t` (PEP 703), and PyPy and GraalPy have names of their own.
+    as well. Free-threaded builds add a `t` (PEP 703), debug builds a `d` except on Windows, and PyPy and GraalPy have
+    names of their own.
     """
     minor = interpreter.python_version
     suffix = ".exe" if interpreter.os_name == "nt" else ""
     names = ["python", "python3", f"python{minor}"]
     if interpreter.free_threaded:
         names.append(f"python{minor}t")
+    if interpreter.debug and interpreter.os_name != "nt" and interpreter.implementation == "cpython":
+        names.append(f"python{minor}{interpreter.build}")
     if interpreter.implementation == "pypy":
         names += ["pypy", "pypy3", f"pypy{minor}"]
     if interpreter.implementation == "graalpy":

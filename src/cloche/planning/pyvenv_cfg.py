@@ -1,13 +1,16 @@
 """`pyvenv.cfg` (PEP 405): the settings that cloche records in it, and its format. No file is read or written here.
 
-Each setting is one line. Line breaks in a value are written as spaces, except in `prompt`, which is written as a Python
-literal, as `venv` does, and read back exactly.
+Each setting is one line in UTF-8. `prompt` is written as a Python literal, as `venv` does, and `command` as words of a
+shell, so both can express any text. Any other value that does not fit on a line is refused, see `find_problem`.
 """
 
 from __future__ import annotations
 
+from cloche.errors import UsageError
+from cloche.fs import is_unicode, lines_of
 from cloche.fs.checksums import sha256_of
 from cloche.model import VERSION
+from cloche.model.environment import as_written
 from cloche.model.interpreter import path_module
 from cloche.model.value import TYPE_CHECKING
 
@@ -20,6 +23,13 @@ if TYPE_CHECKING:
     from cloche.model.plan import Blueprint, Target, Wanted
 
 NAME = "pyvenv.cfg"
+
+MAX_BYTES = 32 * 1024 - 1
+"""The maximum size of the file: Python 3.11 and later do not start with a larger one (`getpath_readlines`).
+
+Older versions, PyPy and the Windows launchers read only the first 4 to 16 KiB, in which they look for `home`. It is
+therefore the first setting.
+"""
 
 ADDED_KEY = "added-to-directory"
 """The key that marks an environment which was added to a directory with other files in it."""
@@ -39,7 +49,9 @@ def settings_for(
         "version_info": ".".join(str(part) for part in interpreter.version),
         "version": ".".join(str(part) for part in interpreter.version[:3]),
         "executable": path_module(interpreter.os_name).realpath(interpreter.executable),
-        "command": command_for(target, blueprint, environment, host),
+        "command": " ".join(
+            quote_word(as_written(word), host.os_name) for word in command_for(target, blueprint, environment, host)
+        ),
         "cloche": VERSION,
     }
     if target.prompt is not None:
@@ -69,8 +81,8 @@ def lock_digest(images: Iterable[Image]) -> str:
     return sha256_of("\n".join(sorted(lines)).encode())
 
 
-def command_for(target: Target, blueprint: Blueprint, environment: Environment, host: Host) -> str:
-    """Return a command that creates the same environment again; people can paste it into a shell.
+def command_for(target: Target, blueprint: Blueprint, environment: Environment, host: Host) -> list[str]:
+    """Return the words of a command that creates the same environment again; people can paste it into a shell.
 
     It leaves out the options for the cache and the network, and those of plugins.
     """
@@ -88,7 +100,7 @@ def command_for(target: Target, blueprint: Blueprint, environment: Environment, 
         words.append("--no-vcs-ignore")
     if environment.placement == "relocatable":
         words.append("--relocatable")
-    return " ".join(quote_word(word, host) for word in [*words, environment.location])
+    return [*words, environment.location]
 
 
 def seed_options(wanted: Wanted | None) -> Iterator[str]:
@@ -123,26 +135,78 @@ UNQUOTED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345
 """The characters that need no quotes in a POSIX shell."""
 
 
-def quote_word(word: str, host: Host) -> str:
-    """Return a word as it is typed in a POSIX shell, or on Windows in `cmd` and PowerShell.
+def quote_word(word: str, os_name: str) -> str:
+    """Return a word as it is typed in a POSIX shell, or on Windows in `cmd` and PowerShell, on one line.
 
-    `shlex.quote` would do for POSIX, but importing it takes too long for every run.
+    Line breaks and bytes that are not UTF-8 are written in octal, in the notation `$'...'` of bash, ksh and zsh.
+    `shlex.quote` would do for other words on POSIX, but importing it takes too long for every run.
     """
-    if word and UNQUOTED.issuperset(word.replace("\\", "") if host.os_name == "nt" else word):
+    if os_name == "nt":
+        return word if word and UNQUOTED.issuperset(word.replace("\\", "")) else f'"{word}"'
+    if word and UNQUOTED.issuperset(word):
         return word
-    if host.os_name != "nt" and any("\ud800" <= character <= "\udfff" for character in word):  # not valid UTF-8
-        return "\"$(printf '" + "".join(f"\\{byte:03o}" for byte in word.encode("utf-8", "surrogateescape")) + "')\""
-    return f'"{word}"' if host.os_name == "nt" else "'" + word.replace("'", "'\"'\"'") + "'"
+    if "\n" in word or "\r" in word or not is_unicode(word):
+        return "$'" + "".join(map(escape_character, word)) + "'"
+    return "'" + word.replace("'", "'\"'\"'") + "'"
+
+
+def escape_character(character: str) -> str:
+    """Return a character for `$'...'`."""
+    if character.isprintable() and character not in "'\\":
+        return character
+    return "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogateescape"))
+
+
+def find_problem(text: str) -> str:
+    """Return why a line of the file cannot hold this value, phrased to follow it; empty if it can.
+
+    Python's `site` also ends a line at a carriage return, and decodes the whole file as UTF-8. All readers strip values.
+    """
+    if "\n" in text or "\r" in text:
+        return "contains a line break"
+    if "\0" in text:
+        return "contains a NUL character"
+    if not is_unicode(text):
+        return "is not valid UTF-8"
+    return "" if text == text.strip() else "begins or ends with white space"
 
 
 def format_settings(settings: Mapping[str, str]) -> str:
-    """Return the text of a `pyvenv.cfg` with these settings, in this order."""
-    return "".join(f"{key} = {repr(text) if key == 'prompt' else join_lines(text)}\n" for key, text in settings.items())
+    """Return the text of a `pyvenv.cfg` with these settings, in this order.
+
+    `command` is left out if the file would be too large with it.
+
+    :raises UsageError: a line cannot hold a value, or the file would be too large for Python.
+    """
+    lines = {}
+    for key, text in settings.items():
+        written = repr(text) if key == "prompt" else text
+        if problem := find_problem(written):
+            raise UsageError(
+                f"`pyvenv.cfg` cannot record `{text}` as `{key}`, because it {problem}",
+                hint="use another path or value",
+            )
+        lines[key] = f"{key} = {written}\n"
+    if size_of(lines) > MAX_BYTES:
+        lines.pop("command", None)
+    if (size := size_of(lines)) > MAX_BYTES:
+        longest = max(lines, key=lambda key: len(lines[key]))
+        raise UsageError(
+            f"`pyvenv.cfg` would have {size} bytes, but Python reads at most {MAX_BYTES}",
+            hint=f"use a shorter `{longest}`",
+        )
+    return "".join(lines.values())
 
 
-def join_lines(text: str) -> str:
-    """Return a text on one line: each line break that any reader recognizes becomes a space."""
-    return " ".join(text.splitlines()).strip()
+def size_of(lines: Mapping[str, str]) -> int:
+    return len("".join(lines.values()).encode("utf-8"))
+
+
+def shorten(text: str) -> str:
+    """Return the text of a `pyvenv.cfg`; if Python would not read it because of its size, without `command`."""
+    if len(text.encode("utf-8", "surrogateescape")) <= MAX_BYTES:
+        return text
+    return "".join(line for line in lines_of(text) if line.partition("=")[0].strip().lower() != "command")
 
 
 def parse_settings(text: str) -> dict[str, str]:

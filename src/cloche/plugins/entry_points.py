@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 
 class InstalledPlugins:
-    """The plugins of the distributions in the directories of a path. Each directory is listed once."""
+    """The plugins of the distributions in the directories of a path, such as `sys.path`.
 
-    def __init__(self, path: Iterable[str], inputs: Inputs = UNRECORDED) -> None:
+    Each directory is listed once. Entries that are not strings are skipped, as the import system does.
+    """
+
+    def __init__(self, path: Iterable[object], inputs: Inputs = UNRECORDED) -> None:
         self._inputs = inputs
-        self._names = {}
-        for directory in path:
+        self._names: dict[str, frozenset[str]] = {}
+        for directory in (entry for entry in path if isinstance(entry, str)):
             inputs.path(directory or ".")
             self._names[directory] = name_set(directory)
 
@@ -57,7 +60,8 @@ class InstalledPlugins:
                         (Source(name, reference, distribution, version), shadowed_by) for name, reference in pairs
                     ]
         if any(os.path.isfile(entry) for entry in self._names):
-            found += [(source, "") for source in sources_from_importlib() if source.distribution not in first]
+            others = sources_from_importlib(list(self._names))
+            found += [(source, "") for source in others if source.distribution not in first]
         return sorted(found, key=lambda item: (item[0].distribution, item[0].name, item[1]))
 
     def mentions(self, source: Source, text: bytes) -> bool:
@@ -127,7 +131,7 @@ def parse_metadata_name(metadata: str) -> tuple[str, str]:
 def parse_section(text: str, name: str) -> Iterator[tuple[str, str]]:
     """Yield the (name, value) pairs of one section of an `entry_points.txt` (entry points specification)."""
     inside = False
-    for line in text.splitlines():
+    for line in text.split("\n"):
         line = line.strip()
         if line.startswith("["):
             inside = line == f"[{name}]"
@@ -136,10 +140,13 @@ def parse_section(text: str, name: str) -> Iterator[tuple[str, str]]:
             yield key.strip(), reference.partition("[")[0].replace(" ", "")
 
 
-def sources_from_importlib() -> Iterator[Source]:
-    """Yield the entry points that `importlib.metadata` finds, including those in zip archives."""
-    from importlib.metadata import entry_points
+def sources_from_importlib(path: list[str]) -> Iterator[Source]:
+    """Yield the entry points that `importlib.metadata` finds in a path, including those in zip archives."""
+    from importlib.metadata import distributions
 
-    for point in entry_points(group="cloche"):
-        if point.dist is not None:
-            yield Source(point.name, point.value, normalize_name(point.dist.metadata["Name"]), point.dist.version)
+    seen: set[str] = set()
+    for distribution in distributions(path=path):
+        if (name := normalize_name(distribution.metadata["Name"])) not in seen:
+            seen.add(name)
+            for point in distribution.entry_points.select(group="cloche"):
+                yield Source(point.name, point.value, name, distribution.version)

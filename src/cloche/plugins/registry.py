@@ -192,10 +192,14 @@ class Registry:
         """Return the conflict because of which a component was left out; None if it was not left out."""
         return next((conflict for conflict in self.conflicts if conflict.left_out == component), None)
 
-    def finders(self) -> Iterator[Finder]:
-        """Yield the finders in the order in which they are asked. Each is loaded when the search gets to it."""
-        for component in self.all("finder"):
-            yield component.load()
+    def finders(self, left_out: Sequence[str] = ()) -> Iterator[Finder]:
+        """Return the finders in the order in which they are asked. Each is loaded when the search gets to it.
+
+        :param left_out: the names of finders that are not asked.
+        :raises UsageError: one of these does not exist.
+        """
+        skipped = {self.find("finder", name).name for name in left_out}
+        return (component.load() for component in self.all("finder") if component.name not in skipped)
 
     @property
     def offers(self) -> tuple[tuple[str, ...], ...]:

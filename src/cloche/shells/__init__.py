@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 
+from cloche.errors import Inexpressible
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -44,9 +45,18 @@ class ShellFamily:
     """For each program that can run `activation_test`, the options in front of that code."""
 
 
-def is_unicode(text: str) -> bool:
-    """Return whether a text can be encoded in UTF-8; a file name with undecodable bytes cannot."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+def refuse_unwritable(text: str, shell: str) -> None:
+    """Refuse text that no script can contain.
+
+    :param shell: the name of the shell, for the message.
+    :raises Inexpressible: the text contains NUL, which ends an environment variable, or is not Unicode.
+    """
+    from cloche.fs import is_unicode  # a plugin that is only imported does not need it
+
+    if "\0" in text:
+        raise Inexpressible(f"{shell} cannot express a NUL character")
+    if not is_unicode(text):
+        raise Inexpressible(f"{shell} cannot express a name that is not Unicode, because its script is UTF-8")
 
 
 BUILT_IN: Mapping[str, str] = {

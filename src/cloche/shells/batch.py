@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cloche.errors import Inexpressible
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells import PLAIN, ShellFamily, is_unicode
+from cloche.shells import PLAIN, ShellFamily, refuse_unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,11 +33,10 @@ def quote(text: str) -> str:
 
     :raises Inexpressible: the text contains a character that cannot be escaped (see `UNREADABLE`), or is not Unicode.
     """
+    refuse_unwritable(text, "batch")
     for character, name in UNREADABLE.items():
         if character in text:
             raise Inexpressible(f"batch cannot express {name}")
-    if not is_unicode(text):
-        raise Inexpressible("batch cannot express a name that is not Unicode")
     more = MORE_CARETS if "!" in text else ""
     escapes = {"%": "%%", "!": f"{more}!", **{character: f"^{character}" for character in SPECIAL}, "^": f"{more}^^"}
     return "".join(escapes.get(character, character) for character in text)
@@ -46,10 +45,11 @@ def quote(text: str) -> str:
 def source_line(path: str) -> str:
     """Return the path, quoted if necessary: a batch file called at the prompt runs in the calling shell.
 
-    :raises Inexpressible: the path contains `%`, which cannot be escaped at the prompt, or a quote or a line break.
+    :raises Inexpressible: the path contains `%` or a quote, which cannot be escaped at the prompt, or a line break.
     """
-    if any(character in path for character in '"%\n\r'):
-        raise Inexpressible("the Windows command prompt cannot express `%` in the name of a script")
+    for character, name in (("%", "`%`"), ('"', "a quote"), ("\n", "a newline"), ("\r", "a carriage return")):
+        if character in path:
+            raise Inexpressible(f"the Windows command prompt cannot express {name} in the name of a script")
     return path if (PLAIN | {"\\", ":"}).issuperset(path) else f'"{path}"'
 
 

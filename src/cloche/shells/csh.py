@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cloche.errors import Inexpressible
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells import PLAIN, ShellFamily, is_unicode
+from cloche.shells import PLAIN, ShellFamily, refuse_unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,10 +23,7 @@ def quote(text: str) -> str:
     """
     if "\n" in text:
         raise Inexpressible("csh cannot express a newline")
-    if "\0" in text:
-        raise Inexpressible("csh cannot express a NUL character")
-    if not is_unicode(text):
-        raise Inexpressible("an activation script is UTF-8 and cannot contain a name that is not Unicode")
+    refuse_unwritable(text, "csh")
     return "".join(c if c in PLAIN or c >= "\x80" else f"\\{c}" for c in text) or "''"
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from cloche.errors import Inexpressible
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells import PLAIN, ShellFamily, is_unicode
+from cloche.shells import PLAIN, ShellFamily, refuse_unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,10 +18,7 @@ def quote(text: str) -> str:
     """
     if text and PLAIN.issuperset(text):
         return text
-    if "\0" in text:
-        raise Inexpressible("a POSIX shell cannot express a NUL character")
-    if not is_unicode(text):
-        raise Inexpressible("an activation script is UTF-8 and cannot contain a name that is not Unicode")
+    refuse_unwritable(text, "a POSIX shell")
     return "'" + text.replace("'", "'\\''") + "'"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cloche.errors import Inexpressible
 from cloche.model.value import TYPE_CHECKING
-from cloche.shells import PLAIN, ShellFamily, is_unicode
+from cloche.shells import PLAIN, ShellFamily, refuse_unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,10 +20,7 @@ def quote(text: str) -> str:
 
     :raises Inexpressible: the text contains NUL, which ends an environment variable, or is not Unicode.
     """
-    if "\0" in text:
-        raise Inexpressible("powershell cannot express a NUL character")
-    if not is_unicode(text):
-        raise Inexpressible("powershell cannot express a name that is not Unicode")
+    refuse_unwritable(text, "powershell")
     return "'" + "".join(character * (1 + (character in QUOTES)) for character in text) + "'"
 
 

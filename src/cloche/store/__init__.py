@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         "origins",
         "plans",
         "locks",
+        "links",
         "packed",
         "python-discovery",
     ]
@@ -46,11 +47,12 @@ KINDS: tuple[Kind, ...] = ("interpreters", "wheels", "artifacts", "builds", "ima
 """The store's directories: probe results, downloaded seeds, files of lock files by hash, wheels built from source, unpacked
 wheels, the names of the unpacked wheels by the hash of the wheel, cached plans, files for locking."""
 
-PLUGIN_KINDS: tuple[Kind, ...] = ("packed", "python-discovery")
-"""Directories that `cloche-virtualenv` adds: wheels packed from images, and probe results in virtualenv's form."""
+OPTIONAL_KINDS: tuple[Kind, ...] = ("links", "packed", "python-discovery")
+"""Directories that few stores have: the paths of environments that link to images (see `cloche.store.links`), and those of
+`cloche-virtualenv`, wheels packed from images and probe results in virtualenv's form."""
 
 TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
-# This is the cache of cloche. You can delete it at any time: cloche creates its contents again.
+# This directory is the cache of cloche. You can delete it at any time; cloche creates it again.
 # See https://bford.info/cachedir/
 """
 

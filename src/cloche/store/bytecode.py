@@ -124,7 +124,7 @@ class Compiler:
                 output, errors = process.communicate(timeout=TIMEOUT_SECONDS)
             except subprocess.TimeoutExpired:
                 raise self._compiler_error(f"timed out after {TIMEOUT_SECONDS:.0f} s") from None
-            lines = output.splitlines()
+            lines = output.split(b"\n")[:-1]
             if process.returncode != 0 or lines[-1:] != [b"end"]:
                 last = errors.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no error message"]
                 raise self._compiler_error(f"exited with code {process.returncode}: {last[0]}")

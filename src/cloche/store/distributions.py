@@ -145,7 +145,7 @@ def read_installed(site: str, dist_info: str) -> Distribution:
 
     def read_text(name: str, missing: str | None = None) -> str:
         try:
-            with open(os.path.join(site, dist_info, name), encoding="utf-8") as file:
+            with open(os.path.join(site, dist_info, name), encoding="utf-8", newline="") as file:
                 return file.read()
         except FileNotFoundError as error:
             if missing is not None:
@@ -323,7 +323,7 @@ def _parse_headers(text: str) -> dict[str, list[str]]:
     """Return the fields of a METADATA or WHEEL file (in RFC 822 format), by lower-case name."""
     fields: dict[str, list[str]] = {}
     last: list[str] = []
-    for line in text.splitlines():
+    for line in re.split(r"\r\n?|\n", text):
         if not line:
             break
         if line[0] in " \t":
@@ -344,7 +344,7 @@ def _parse_entry_points(location: str, text: str) -> tuple[EntryPoint, ...]:
     """Return the console and GUI scripts that an `entry_points.txt` declares (entry points specification)."""
     kinds = {"[console_scripts]": "console", "[gui_scripts]": "gui"}
     kind, found = "", []
-    for line in (line.strip() for line in text.splitlines()):
+    for line in (line.strip() for line in text.split("\n")):
         if line.startswith("["):
             kind = kinds.get(line, "")
         elif kind and line and line[0] not in "#;":

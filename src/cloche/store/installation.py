@@ -10,8 +10,9 @@ import os
 
 from cloche.apply.file_list import read_file_list
 from cloche.errors import SeedError
-from cloche.fs import DIRECTORY, paths_in, read_regular_file
+from cloche.fs import DIRECTORY, is_unicode, paths_in, read_regular_file
 from cloche.fs.checksums import digest_of, format_row, prefix_rows, remove_rows
+from cloche.model.environment import as_written
 from cloche.model.operations import InstallTree, MakeDir, Write
 from cloche.model.value import TYPE_CHECKING
 from cloche.shells.template import render, resource
@@ -150,15 +151,20 @@ def script_names(entry_points: tuple[EntryPoint, ...], version: str) -> dict[str
 CODING = b"# -*- coding: utf-8 -*-\n"
 
 
+UNFIT_FOR_SHEBANG = frozenset(" \t\n\r\x0b\x0c'\"\\")
+"""Characters that some program does not read literally in the first line of a script."""
+
+
 def shebang_lines(python: str, platform: str, coding: bytes = CODING) -> bytes:
     """Return the first lines of a script that a POSIX system runs with the interpreter at the absolute path `python`.
 
-    The kernel splits the first line at white space and truncates it, and Python rejects one that is not UTF-8. For a path
-    that does not fit, the lines are a shell script that executes Python, and to Python an unused string.
+    The kernel splits the first line at white space and truncates it, Python rejects one that is not UTF-8, and xonsh
+    removes quotes and backslashes. For a path that does not fit, the lines are a shell script that executes Python, and
+    to Python an unused string.
     """
     path = python.encode("utf-8", "surrogateescape")
     limit = SHEBANG_LIMIT_MACOS if platform == "darwin" else SHEBANG_LIMIT
-    if len(path) + 3 <= limit and len(path.split()) == 1 and path == path.strip() and _is_text(python):
+    if len(path) + 3 <= limit and not UNFIT_FOR_SHEBANG.intersection(python) and is_unicode(python):
         return b"#!" + path + b"\n" + coding
     return b'#!/bin/sh\n%s""":"\nexec %s "$0" "$@"\n"""\n' % (coding, _shell_word(python))
 
@@ -179,7 +185,7 @@ def _shebang(environment: Environment, coding: bytes = CODING) -> bytes:
     if environment.placement == "relocatable":
         return relocatable_shebang_lines(executable.rpartition("/")[2], coding)
     platform = environment.interpreter.platform if environment.interpreter else ""
-    return shebang_lines(environment.path_to(executable), platform, coding)
+    return shebang_lines(as_written(environment.path_to(executable)), platform, coding)
 
 
 def entry_point_script(name: str, point: EntryPoint, environment: Environment) -> tuple[str, bytes]:
@@ -270,17 +276,12 @@ def _shell_word(path: str) -> bytes:
 
 def _shell_runs(path: str) -> Iterator[tuple[str, str]]:
     """Yield the parts of a path, each with its kind: `expanded` (by a shell), `binary` (not UTF-8) or `text`."""
-    kinds = ["expanded" if letter in "$`" else "text" if _is_text(letter) else "binary" for letter in path]
+    kinds = ["expanded" if letter in "$`" else "text" if is_unicode(letter) else "binary" for letter in path]
     start = 0
     for end in range(1, len(path) + 1):
         if end == len(path) or kinds[end] != kinds[start]:
             yield kinds[start], path[start:end]
             start = end
-
-
-def _is_text(path: str) -> bool:
-    """Return whether a path is UTF-8 on disk; other bytes are lone surrogates in Python (PEP 383)."""
-    return not any("\ud800" <= character <= "\udfff" for character in path)
 
 
 def _headers_directory(image: Image, environment: Environment) -> str:

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 from cloche.errors import ClocheError, SeedError
 from cloche.fs import list_names, read_regular_file
 from cloche.model.value import value
-from cloche.store import KINDS, PLUGIN_KINDS
+from cloche.store import KINDS, OPTIONAL_KINDS
 from cloche.store.artifacts import damaged_artifacts
 from cloche.store.check import check_tree
 from cloche.store.distributions import read_wheel
 from cloche.store.images import DISCARDED, UNFINISHED, remove_path, verify_image
+from cloche.store.links import linked_images, records_in_use
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterator, Mapping
     from typing import TypeAlias
 
     from cloche.store import Kind, Store
@@ -91,19 +92,21 @@ def verify_store(store: Store, checks: ContentChecks | None = None) -> list[str]
 def prune_store(store: Store, now: float | None = None, checks: ContentChecks | None = None) -> list[Removal]:
     """Remove damaged files, leftovers of killed processes, and files unused for a month; return the removals.
 
-    An image is in use as long as an environment shares its files by hard links. If environments contain copies, an image that
-    is not used for a month is removed, and built again for the next environment.
+    An image is in use as long as an environment shares its files by hard links, or links to them. If environments contain
+    copies, an image that is not used for a month is removed, and built again for the next environment.
 
     :param now: the current time in seconds since the epoch; by default, that of the system.
     :raises ClocheError: the store is read-only, or there is none.
     """
     _require_writable(store)
     now = time.time() if now is None else now
+    linked = linked_images(store)
+    in_use = {*frozenset().union(*linked.values()), *records_in_use(store, linked)}
     removed = []
     for kind in _present_kinds(store):
         for path in _entry_paths(store, kind):
             check = (checks or {}).get(kind)
-            reason = "damaged" if check and not _is_intact(path, check) else _removal_reason(kind, path, now)
+            reason = "damaged" if check and not _is_intact(path, check) else _removal_reason(kind, path, now, in_use)
             if reason:
                 removed.append(Removal(path, reason, _disk_usage(path)))
                 remove_path(path)
@@ -123,7 +126,7 @@ def clear_store(store: Store) -> int:
                 os.rename(directory, f"{directory}.{os.urandom(4).hex()}{DISCARDED}")
             except FileNotFoundError:
                 pass
-    ours = (*KINDS, *PLUGIN_KINDS)
+    ours = (*KINDS, *OPTIONAL_KINDS)
     for name in list_names(store.root):
         if name.endswith(DISCARDED) and name.partition(".")[0] in ours:  # includes those of killed runs
             remove_path(os.path.join(store.root, name))
@@ -144,8 +147,8 @@ def _require_writable(store: Store) -> None:
 
 
 def _present_kinds(store: Store) -> list[Kind]:
-    """Return the kinds of the store, and those of plugins that have a directory in it."""
-    return [*KINDS, *(kind for kind in PLUGIN_KINDS if store.readable_directories(kind))]
+    """Return the kinds of the store, and the optional ones that have a directory in it."""
+    return [*KINDS, *(kind for kind in OPTIONAL_KINDS if store.readable_directories(kind))]
 
 
 def _entry_paths(store: Store, kind: Kind) -> Iterator[str]:
@@ -168,8 +171,11 @@ def _is_intact(path: str, check: Callable[[bytes], bool]) -> bool:
         return False
 
 
-def _removal_reason(kind: Kind, path: str, now: float) -> str:
-    """Return why `prune_store` removes a path; an empty string if it keeps it."""
+def _removal_reason(kind: Kind, path: str, now: float, in_use: Container[str]) -> str:
+    """Return why `prune_store` removes a path; an empty string if it keeps it.
+
+    :param in_use: the images that environments link to, and the records of these environments.
+    """
     try:
         status = os.lstat(path)
     except OSError:
@@ -182,6 +188,8 @@ def _removal_reason(kind: Kind, path: str, now: float) -> str:
             return "damaged"
         if _is_shared(path):
             return ""
+    if path in in_use:
+        return ""
     if path.endswith(UNFINISHED) or (kind == "wheels" and not path.endswith(".whl")):
         return "abandoned" if age > ABANDONED else ""
     if kind == "wheels" and _wheel_problem(path):

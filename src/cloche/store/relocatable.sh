@@ -1,5 +1,5 @@
 """:"
-# This starts the Python beside this file, wherever both are. Python sees the whole header as an unused string.
+# Start the Python beside this file, wherever they are. To Python, this header is an unused string.
 case $0 in
     -*) exec /bin/sh "./$0" "$@" ;;
     */./* | */../* | *//*) ;;
@@ -7,7 +7,7 @@ case $0 in
     */*) ;;
     *) exec /bin/sh "./$0" "$@" ;;
 esac
-# The path may contain links: follow all of them, and use the physical path of the directory.
+# The file may be a link: follow it, and use the physical path of the directory.
 exec "$(
     file=$0
     while [ -h "$file" ]; do

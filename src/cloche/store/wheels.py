@@ -160,8 +160,9 @@ def _installed_beside_cloche(name: str, cwd: str, inputs: Inputs) -> Iterator[Se
     The current directory is skipped: `python -m cloche` adds it to `sys.path`, but it is not trusted.
     """
     here = os.path.realpath(cwd) if cwd else ""
-    for site in sys.path:
-        if not os.path.isabs(site) or os.path.realpath(site) == here:
+    path: list[object] = [*sys.path]
+    for site in path:
+        if not isinstance(site, str) or not os.path.isabs(site) or os.path.realpath(site) == here:
             continue
         inputs.path(site)
         try:

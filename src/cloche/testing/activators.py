@@ -273,7 +273,7 @@ def check_slots(templates: Mapping[str, str]) -> None:
     if not templates:
         not_applicable("the directory of the activator's module contains no file with slots")
     for template, text in templates.items():
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.split("\n"), 1):
             before = ""
             for piece in line.split(SLOT_PREFIX)[1:]:
                 before = line[: line.index(SLOT_PREFIX, len(before))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from cloche.model.value import value
@@ -84,6 +85,14 @@ def missing_tool(reason: str) -> NoReturn:
     if os.environ.get("CLOCHE_REQUIRE_ALL") == "1":
         pytest.fail(f"CLOCHE_REQUIRE_ALL is set, but {reason}")
     pytest.skip(reason)
+
+
+def require_program(name: str) -> str:
+    """Return the absolute path of a program on PATH; if it is missing, skip the running test, or fail it as above."""
+    found = shutil.which(name)
+    if found is None:
+        missing_tool(f"`{name}` is not on PATH")
+    return os.path.abspath(found)
 
 
 def call_without_side_effects(

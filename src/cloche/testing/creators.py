@@ -43,7 +43,7 @@ def creator_checks(creator: Creator, interpreters: Mapping[str, Interpreter] | N
     checks = [
         Check("name", lambda _: check_named(creator)),
         Check("documentation", lambda _: check_documented("creator", creator)),
-        Check("supports-an-interpreter", lambda _: check_serves(creator, known.values())),
+        Check("supports-an-interpreter", lambda _: check_support_for_an_interpreter(creator, known.values())),
     ]
     for kind, interpreter in known.items():
         checks.append(Check(f"refusal-{kind}", partial(check_refusal, creator, interpreter)))
@@ -59,7 +59,7 @@ def check_named(creator: Creator) -> None:
             broken(f"the creator has no method `{method}`")
 
 
-def check_serves(creator: Creator, interpreters: Iterable[Interpreter]) -> None:
+def check_support_for_an_interpreter(creator: Creator, interpreters: Iterable[Interpreter]) -> None:
     """Check that the creator supports at least one interpreter."""
     if all(creator.refusal(interpreter) is not None for interpreter in interpreters):
         broken("the creator refuses every interpreter of the contract kit, so it can never be used")
@@ -80,3 +80,7 @@ def check_operations(creator: Creator, interpreter: Interpreter, _: Path) -> Non
         broken(f"in `operations`, {problem}")
     if path := find_missing_path(operations, required_paths(layout)):
         broken(f"`operations` does not create `{path}`, which is part of the layout")
+
+
+check_serves = check_support_for_an_interpreter
+"""The name in version 0.1."""

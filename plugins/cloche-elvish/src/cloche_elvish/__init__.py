@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cloche import Environment, Inexpressible, Interpreter, Script, hookimpl, render, resource
-from cloche.shells import PLAIN
+from cloche import Environment, Interpreter, Script, hookimpl, render, resource
+from cloche.shells import PLAIN, refuse_unwritable
 
 
 class Elvish:
@@ -20,10 +20,7 @@ class Elvish:
 
         :raises cloche.Inexpressible: the text contains NUL or is not Unicode.
         """
-        if "\0" in text:
-            raise Inexpressible("elvish cannot express a NUL character in an environment variable")
-        if any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise Inexpressible("an Elvish script is UTF-8 and cannot contain a name that is not Unicode")
+        refuse_unwritable(text, "elvish")
         return "'" + text.replace("'", "''") + "'"
 
     def scripts(self, environment: Environment) -> list[Script]:

@@ -77,6 +77,13 @@ fn deactivate {
   try { eval 'edit:del-var deactivate~' } catch _ { nop }
 }
 
+# Find the environment. Nothing changes before it is found.
+try {
+  nop < __CLOCHE_BIN__$path:separator'activate.elv'
+} catch _ {
+  fail 'this environment was moved; to repair it, type: cloche doctor --fix ENVIRONMENT'
+}
+
 # Deactivate the active environment; everything that this needs is in environment variables.
 deactivate
 

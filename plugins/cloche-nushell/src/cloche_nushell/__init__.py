@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cloche import Environment, Inexpressible, Interpreter, Script, hookimpl, relocatable, render, resource
-from cloche.shells import PLAIN
+from cloche import Environment, Interpreter, Script, hookimpl, relocatable, render, resource
+from cloche.shells import PLAIN, refuse_unwritable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,10 +29,7 @@ class Nushell:
 
         :raises cloche.Inexpressible: the text contains NUL or is not Unicode.
         """
-        if "\0" in text:
-            raise Inexpressible("nushell cannot express a NUL character in an environment variable")
-        if any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise Inexpressible("a Nushell script is UTF-8 and cannot contain a name that is not Unicode")
+        refuse_unwritable(text, "nushell")
         return '"' + "".join(ESCAPES.get(letter, letter) for letter in text) + '"'
 
     def scripts(self, environment: Environment) -> list[Script]:

@@ -58,12 +58,27 @@ def --env leave [] {
     }
 }
 
+# An environment has no `pydoc`, so the one on PATH belongs to another Python.
+export def --wrapped pydoc [...arguments] {
+    ^python -m pydoc ...$arguments
+}
+
 # Deactivate the active environment.
 export def --env deactivate [] {
     leave
 }
 
 export-env {
+    let root = __CLOCHE_ROOT__
+    let bin = __CLOCHE_BIN__
+    let pkg_config = __CLOCHE_PKG_CONFIG__
+    let name = __CLOCHE_PROMPT__
+    if not ($bin | path exists) {
+        error make --unspanned {
+            msg: 'this environment was moved; to repair it, type: cloche doctor --fix ENVIRONMENT'
+        }
+    }
+
     leave
 
     let path = (path-name)
@@ -72,10 +87,6 @@ export-env {
         | where { |name| $name in $env }
         | reduce --fold {} { |name, found| $found | insert $name ($env | get $name) }
     )
-    let root = __CLOCHE_ROOT__
-    let bin = __CLOCHE_BIN__
-    let pkg_config = __CLOCHE_PKG_CONFIG__
-    let name = __CLOCHE_PROMPT__
     let before = $old.PKG_CONFIG_PATH?
     let new = {
         ($path): { entry: $bin, whole: [$bin ...(if $path in $old { $old | get $path | directories } else { [] })] }

@@ -96,9 +96,14 @@ def seeds_for(options: Options) -> list[str]:
 
 
 def cache_for(options: Options, environ: Mapping[str, str], warnings: list[str]) -> Cache:
-    """Return which cache to use; if it cannot be created, use none, as virtualenv does."""
+    """Return which cache to use; if it cannot be created, use none, as virtualenv does.
+
+    :raises RuntimeError: a directory that must not be changed does not exist.
+    """
     directory = options.app_data or environ.get("VIRTUALENV_OVERRIDE_APP_DATA", "").strip()
     if options.read_only_app_data:
+        if directory and not os.path.isdir(directory):
+            raise RuntimeError(f"read-only app data directory {directory} does not exist")
         return {**user_cache(environ, directory), "access": "read-only"}
     if directory:
         try:

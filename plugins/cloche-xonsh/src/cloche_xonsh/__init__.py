@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from cloche import Environment, Inexpressible, Interpreter, Script, hookimpl, relocatable, render, resource
-from cloche.shells import PLAIN, python
+from cloche.shells import PLAIN, python, refuse_unwritable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,10 +31,7 @@ class Xonsh:
 
         :raises cloche.Inexpressible: the text contains NUL or is not Unicode.
         """
-        if "\0" in text:
-            raise Inexpressible("xonsh cannot express a NUL character in an environment variable")
-        if any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise Inexpressible("xonsh cannot export a name that is not Unicode")
+        refuse_unwritable(text, "xonsh")
         return ascii(text).replace("$", "\\x24")
 
     def scripts(self, environment: Environment) -> list[Script]:

@@ -7,6 +7,7 @@
 
 def _cloche_activate():
     import os
+    import sys
 
     from xonsh.built_ins import XSH
     from xonsh.environ import EnvPath
@@ -17,10 +18,17 @@ def _cloche_activate():
         "PATH", "VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "PYTHONHOME", "PKG_CONFIG_PATH", "TCL_LIBRARY", "TK_LIBRARY"
     )
 
-    root = __CLOCHE_ROOT__
-    bin_directory = __CLOCHE_BIN__
-    pkg_config = __CLOCHE_PKG_CONFIG__
-    prompt = __CLOCHE_PROMPT__
+    def decoded(text):
+        """Return a text of this script, whose bytes in UTF-8 are the right ones, in the encoding of the locale."""
+        return os.fsdecode(text.encode("utf-8", "surrogateescape"))
+
+    root = decoded(__CLOCHE_ROOT__)
+    bin_directory = decoded(__CLOCHE_BIN__)
+    pkg_config = decoded(__CLOCHE_PKG_CONFIG__)
+    prompt = decoded(__CLOCHE_PROMPT__)
+    if not os.path.isdir(bin_directory):
+        print("this environment was moved; to repair it, type: cloche doctor --fix ENVIRONMENT", file=sys.stderr)
+        return
 
     # Deactivate the active environment, whichever tool activated it.
     if "deactivate" in aliases and callable(aliases["deactivate"]):
@@ -46,9 +54,9 @@ def _cloche_activate():
     env["VIRTUAL_ENV"] = root
     env["VIRTUAL_ENV_PROMPT"] = prompt
     if __CLOCHE_TCL_LIBRARY__:
-        env["TCL_LIBRARY"] = __CLOCHE_TCL_LIBRARY__
+        env["TCL_LIBRARY"] = decoded(__CLOCHE_TCL_LIBRARY__)
     if __CLOCHE_TK_LIBRARY__:
-        env["TK_LIBRARY"] = __CLOCHE_TK_LIBRARY__
+        env["TK_LIBRARY"] = decoded(__CLOCHE_TK_LIBRARY__)
     if "PYTHONHOME" in old:
         del env["PYTHONHOME"]
 
@@ -64,6 +72,11 @@ def _cloche_activate():
 
     old_field = fields.get("env_name")
     fields["env_name"] = env_name
+
+    # An environment has no `pydoc`, so the one on PATH belongs to another Python. Keep a `pydoc` of the user.
+    pydoc = ["python", "-m", "pydoc"] if "pydoc" not in aliases else None
+    if pydoc:
+        aliases["pydoc"] = pydoc
 
     @unthreadable
     def deactivate(args=None):
@@ -83,6 +96,8 @@ def _cloche_activate():
                 del env[name]
         if fields.get("env_name") is env_name:
             fields["env_name"] = old_field
+        if pydoc and aliases._raw.get("pydoc") == pydoc:
+            del aliases["pydoc"]
         if aliases.get("deactivate") is not None:
             del aliases["deactivate"]
 

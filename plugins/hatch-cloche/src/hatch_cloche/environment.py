@@ -47,6 +47,22 @@ class ClocheEnvironment(VirtualEnvironment):
     def get_option_types() -> dict[str, Any]:
         return {**VirtualEnvironment.get_option_types(), "lock": str}
 
+    def _find_existing_interpreter(self, python_version: str = "") -> str | None:
+        """Return the path of an installed Python that hatch finds, else of one that cloche finds; None if there is none.
+
+        :param python_version: the `python` of the environment, which may be empty.
+        """
+        found: str | None = super()._find_existing_interpreter(python_version)
+        request = python_version or str(self._python_constraint)
+        if found is not None or not request:
+            return found
+        try:
+            interpreter = cloche.find(request)
+        except cloche.ClocheError:
+            return None
+        suits_project = self.skip_install or self._python_constraint.contains(interpreter.version_text)
+        return interpreter.executable if suits_project else None
+
     @property
     def virtual_env_cls(self) -> type[ClocheVirtualEnv]:
         lock = self.config.get("lock", "")

@@ -36,6 +36,7 @@ class ClocheEnv(nox.virtualenv.VirtualEnv):
         **options: Any,
     ) -> None:
         # nox accepts only the names of its own backends here; `venv` is the one that behaves most like this one.
+        self._found: str | None = None
         super().__init__(
             location,
             interpreter,
@@ -45,6 +46,24 @@ class ClocheEnv(nox.virtualenv.VirtualEnv):
     @property
     def venv_backend(self) -> str:
         return "cloche"
+
+    @property
+    def _resolved_interpreter(self) -> str:
+        """The path of the Python: what cloche finds for the request of the session, else what nox finds or downloads.
+
+        :raises nox.virtualenv.InterpreterNotFound: neither finds one.
+        """
+        if self._found is None:
+            if self.interpreter and getattr(self, "download_python", "auto") != "always":
+                import cloche
+
+                try:
+                    self._found = cloche.find(self.interpreter).executable
+                    return self._found
+                except cloche.ClocheError:
+                    pass
+            self._found = super()._resolved_interpreter
+        return self._found
 
     def _check_reused_environment_type(self) -> bool:
         """Return whether the directory is an environment that nox may reuse, not one created by uv or conda."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from pdm.cli.commands.venv.backends import BACKENDS, Backend
+from pdm.models.python import PythonInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,6 +18,18 @@ if TYPE_CHECKING:
 
 class ClocheBackend(Backend):
     """A backend that runs the cloche command line, so that `pdm venv create PYTHON OPTIONS` accepts its options."""
+
+    @cached_property
+    def _resolved_interpreter(self) -> PythonInfo:
+        """The Python that pdm finds, else one that cloche finds, else one that pdm downloads."""
+        if self.python and not any(True for _ in self.project.find_interpreters(self.python, search_venv=False)):
+            import cloche
+
+            try:
+                return PythonInfo.from_path(cloche.find(self.python).executable)
+            except cloche.ClocheError:
+                pass
+        return super()._resolved_interpreter
 
     def pip_args(self, with_pip: bool) -> Iterable[str]:
         return () if with_pip else ("--no-seed",)

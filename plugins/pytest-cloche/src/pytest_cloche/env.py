@@ -71,6 +71,7 @@ class Env:
         :param variables: environment variables in addition to `environ`.
         :raises AssertionError: the exit code is not 0; the message contains all output.
         """
+        __tracebackhide__ = True
         result = subprocess.run(
             [self._program_path(program), *map(str, arguments)],
             env={**self.environ, **variables},
@@ -96,14 +97,21 @@ class Env:
         :param index: whether to install from the package index.
         :raises AssertionError: pip fails; the message contains all output.
         """
+        __tracebackhide__ = True
         offline = [] if index else ["--no-index", "--no-build-isolation"]
         quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
         settings = (
             {} if index else {"PIP_CONFIG_FILE": os.devnull}
         )  # without an index, no setting of the user is needed
-        self.run(self.python, "-m", "pip", "install", *quiet, *offline, *requirements, **settings)
+        try:
+            self.run(self.python, "-m", "pip", "install", *quiet, *offline, *requirements, **settings)
+        except AssertionError as error:
+            if index:
+                raise
+            raise AssertionError(f"{error}\nthe package index was not used; `index=True` allows it") from None
 
     def packages(self) -> dict[str, str]:
         """Return the versions of the installed packages, by name."""
+        __tracebackhide__ = True
         found: dict[str, str] = json.loads(self.run(self.python, "-c", LIST_PACKAGES))
         return found

@@ -28,22 +28,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker, and check the setting.
+
+    :raises UsageError: the setting is not a scope.
+    """
     config.addinivalue_line(
         "markers", "cloche_env(**options): the arguments of `cloche.create` for the fixture `cloche_env`"
     )
+    scope = config.getini("cloche_env_scope")
+    if scope not in SCOPES:
+        raise pytest.UsageError(f"`cloche_env_scope` cannot be {scope!r}; choose one of {', '.join(SCOPES)}")
 
 
 def scope_of_env(fixture_name: str, config: pytest.Config) -> Any:
-    """Return the scope of `cloche_env` from the pytest configuration.
-
-    :raises UsageError: it is not a scope.
-    """
-    scope = config.getini("cloche_env_scope")
-    if scope not in SCOPES:
-        raise pytest.UsageError(
-            f"{fixture_name}: `cloche_env_scope` cannot be {scope!r}; choose one of {', '.join(SCOPES)}"
-        )
-    return scope
+    """Return the scope of `cloche_env` from the pytest configuration."""
+    return config.getini("cloche_env_scope")
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +50,7 @@ def cloche_env_factory(tmp_path_factory: pytest.TempPathFactory) -> Factory:
     """Return a function that creates a fresh environment: `cloche_env_factory("name", python="3.12")`."""
 
     def create(name: str = "env", **options: Any) -> Env:
+        __tracebackhide__ = True
         return create_env(tmp_path_factory.mktemp("cloche") / name, options)
 
     return create
@@ -62,6 +62,7 @@ def cloche_env(request: pytest.FixtureRequest, cloche_env_factory: Factory) -> E
 
     :raises UsageError: the marker has a positional argument.
     """
+    __tracebackhide__ = True
     marker = request.node.get_closest_marker("cloche_env")
     if marker and marker.args:
         raise pytest.UsageError(
@@ -71,8 +72,15 @@ def cloche_env(request: pytest.FixtureRequest, cloche_env_factory: Factory) -> E
 
 
 def create_env(directory: Path, options: dict[str, Any]) -> Env:
-    """Create an environment, by default without activation scripts, which tests rarely need."""
+    """Create an environment, by default without activation scripts, which tests rarely need.
+
+    :raises ClocheError: it cannot be created. The traceback ends in the test.
+    """
+    __tracebackhide__ = True
     import cloche
     from pytest_cloche.env import Env
 
-    return Env(cloche.create(directory, **{"activators": (), **options}))
+    try:
+        return Env(cloche.create(directory, **{"activators": (), **options}))
+    except cloche.ClocheError as error:
+        raise error.with_traceback(None) from None

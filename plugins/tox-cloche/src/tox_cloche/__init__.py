@@ -60,6 +60,23 @@ class ClocheEnv(Python, ABC):
         )
         self.conf.add_config(keys=["lock_extras"], of_type=list[str], default=[], desc="extras of the lock file")
         self.conf.add_config(keys=["lock_groups"], of_type=list[str], default=[], desc="groups of the lock file")
+        self.conf.add_config(
+            keys=["always_copy", "alwayscopy"],
+            of_type=bool,
+            default=False,
+            desc="copy the base Python instead of linking to it",
+        )
+        self.conf.add_config(
+            keys=["download"],
+            of_type=bool,
+            default=False,
+            desc="download the newest pip",
+        )
+
+    @property
+    def _discover(self) -> list[str]:
+        """The interpreters to try first (`tox --discover`)."""
+        return [str(path) for path in getattr(self.options, "discover", None) or ()]
 
     @property
     def executor(self) -> Execute:
@@ -102,7 +119,7 @@ class ClocheEnv(Python, ABC):
         import cloche
 
         try:
-            found = cloche.find(*join_ranges(base_python))
+            found = cloche.find(*join_ranges(base_python), try_first_with=self._discover)
         except cloche.InterpreterNotFound:
             return None
         except cloche.ClocheError as error:
@@ -126,6 +143,7 @@ class ClocheEnv(Python, ABC):
             "cloche": self._interpreter.executable,
             "system_site_packages": self.conf["system_site_packages"],
             **({"lock": self._lock_signature()} if self.conf["lock"] else {}),
+            **({"always_copy": True} if self.conf["always_copy"] else {}),
         }
 
     def _lock_signature(self) -> list[object]:
@@ -175,6 +193,8 @@ class ClocheEnv(Python, ABC):
                 self.env_dir,
                 python=self._interpreter.executable,
                 site_packages="system" if self.conf["system_site_packages"] else "isolated",
+                creator="copy" if self.conf["always_copy"] else None,
+                network="newest" if self.conf["download"] else "last-resort",
                 **locked,
             )
         except cloche.ClocheError as error:
@@ -219,6 +239,11 @@ class ClocheRunner(ClocheEnv, PythonRun):
     @staticmethod
     def id() -> str:
         return "cloche"
+
+    @property
+    def _default_package_env(self) -> str:
+        """The name of the package environment: not `.pkg`, which may be that of another runner in the same project."""
+        return ".pkg-cloche"
 
     @property
     def _package_tox_env_type(self) -> str:

@@ -23,7 +23,7 @@ class CopyCreator:
     name = "copy"
 
     def refusal(self, interpreter: Interpreter) -> str | None:
-        if ".framework/" in interpreter.library:
+        if interpreter.platform == "darwin" and ".framework/Versions/" in interpreter.library:
             return "the executable of a macOS framework build cannot be copied; use `--creator symlink`"
         return posix.platform_refusal(interpreter)
 

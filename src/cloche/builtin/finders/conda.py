@@ -21,17 +21,20 @@ INSTALLER_DIRECTORIES = ("miniforge3", "mambaforge", "miniconda3", "anaconda3", 
 class Conda:
     """Yields the Python of each base environment: the active one first, then those in the default locations.
 
-    A named environment counts as its base environment.
+    A named environment counts as its base environment; an active environment elsewhere counts as itself.
     """
 
     name = "conda"
 
     def candidates(self, spec: InterpreterSpec, host: Host) -> Iterator[Candidate]:
         for root in dict.fromkeys(filter(None, base_directories(host))):
-            if os.path.isdir(os.path.join(root, "conda-meta")) and (
-                path := installations.find_executable(root, spec, host)
-            ):
+            if is_environment(root) and (path := installations.find_executable(root, spec, host)):
                 yield Candidate(path, self.name)
+
+
+def is_environment(directory: str) -> bool:
+    """Return whether a directory is an environment of conda, a base environment or another."""
+    return os.path.isdir(os.path.join(directory, "conda-meta"))
 
 
 def base_directories(host: Host) -> Iterator[str]:
@@ -42,10 +45,11 @@ def base_directories(host: Host) -> Iterator[str]:
         yield os.path.dirname(os.path.dirname(environ.get(name, "")))
     yield environ.get("MAMBA_ROOT_PREFIX", "")
     prefix = environ.get("CONDA_PREFIX", "")
-    parent = os.path.dirname(prefix)
-    yield os.path.dirname(parent) if os.path.basename(parent) == "envs" else prefix
+    base = os.path.dirname(os.path.dirname(prefix))
+    yield base if is_environment(base) else prefix
     user_home = environ.get("HOME") or environ.get("USERPROFILE", "")
-    for directory in (user_home, environ.get("LOCALAPPDATA", ""), environ.get("PROGRAMDATA", "")):
+    in_opt = os.path.join(user_home, "opt") if user_home else ""  # where the graphical installer for macOS puts it
+    for directory in (user_home, in_opt, environ.get("LOCALAPPDATA", ""), environ.get("PROGRAMDATA", "")):
         if directory:
             yield from (os.path.join(directory, name) for name in INSTALLER_DIRECTORIES)
     if host.os_name == "posix":

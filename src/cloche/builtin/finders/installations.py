@@ -72,14 +72,36 @@ def may_satisfy(name: str, spec: InterpreterSpec) -> bool:
 
 
 def newest_first(names: list[str]) -> list[str]:
-    """Return names of installations in order: CPython first, newest version first, names without a version last."""
+    """Return names of installations in order: CPython first, newest version first, names without a version last.
+
+    Within one version of Python, a release comes before prereleases and special builds, and then the other numbers
+    decide: `pypy3.9-7.3.11` is newer than `pypy3.9-7.3.9`.
+    """
 
     def order(name: str) -> tuple[object, ...]:
         parsed = parse_installation_name(name) or InstallationName("~", (), free_threaded=False)
-        numbers = [-part for part in parsed.version]
-        return (parsed.implementation, [*numbers, *[1] * (4 - len(numbers))], len(name), name)
+        version = [-part for part in parsed.version]
+        numbers, level = _numbers_in(name)
+        padded = [*version, *[1] * (4 - len(version))]
+        return (parsed.implementation, padded, level, parsed.free_threaded, [-n for n in numbers], len(name), name)
 
     return sorted(names, key=order)
+
+
+def _numbers_in(name: str) -> tuple[list[int], int]:
+    """Return all numbers in a name, and its level: 0 for a release, then rc, beta, alpha, and other text after a version."""
+    numbers: list[int] = []
+    words = [""]
+    for character in name.lower():
+        if character.isascii() and character.isdigit():
+            if words[-1] or not numbers:
+                numbers.append(0)
+                words.append("")
+            numbers[-1] = 10 * numbers[-1] + int(character)
+        else:
+            words[-1] += character
+    levels = [("rc", "b", "a").index(word) + 1 for word in words if word in ("rc", "b", "a")]
+    return numbers, max(levels, default=4 * (words[-1] == "-dev"))
 
 
 def installed_executables(root: str, spec: InterpreterSpec, host: Host) -> Iterator[str]:
@@ -162,8 +184,9 @@ def command_names(spec: InterpreterSpec, host: Host) -> list[str]:
     """Return the file names that an executable for a request may have, most specific first."""
     suffix = ".exe" if host.os_name == "nt" else ""
     if spec.name:
-        return [spec.name, *[f"{spec.name}{suffix}"] * (host.os_name == "nt")]
-    threads, debug = "t" * bool(spec.free_threaded), "d" * bool(spec.debug)
+        names = ["python3", "python"] if spec.name == "python3" else [spec.name]  # `-p system`
+        return [f"{name}{ending}" for name in names for ending in dict.fromkeys(("", suffix))]
+    threads, debug = "t" * bool(spec.free_threaded), ("_d" if suffix else "d") * bool(spec.debug)
     variants = [f"{threads}{debug}", threads, debug, ""]
     minor = f"{spec.release[0]}.{spec.release[1]}" if len(spec.release) > 1 else ""
     numbers = [minor] * bool(minor) + ["3"] * (spec.release[:1] in ((), (3,))) + [""]

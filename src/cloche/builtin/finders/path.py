@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Host
     from cloche.model.spec import InterpreterSpec
 
-MAX_SCRIPT_BYTES = 4096
-"""The maximum size of a shim in bytes; a larger file is not examined."""
-
 DEVELOPER_TOOLS = "/Library/Developer/CommandLineTools/usr/bin"
 """The directory with the developer tools of macOS: the executables in `/usr/bin` start those in it."""
 
@@ -31,31 +28,18 @@ class Path:
         for directory in dict.fromkeys(host.environ.get("PATH", "").split(separator)):
             if os.path.isabs(directory):
                 for path in _executables(directory, spec, host):
-                    yield from self._candidates_for(path, host)
+                    yield self._candidate(path, host)
 
-    def _candidates_for(self, path: str, host: Host) -> Iterator[Candidate]:
-        """Yield the executable itself, or the ones that it starts if it is a shim."""
+    def _candidate(self, path: str, host: Host) -> Candidate:
+        """Return the candidate for an executable, with a note if it is known to start no Python."""
         if host.platform == "darwin" and os.path.dirname(path) == "/usr/bin":
             executable = os.path.join(DEVELOPER_TOOLS, os.path.basename(path))
             if os.path.isfile(executable):
-                yield Candidate(executable, self.name)
-            else:
-                yield Candidate(path, self.name, "only offers to install the developer tools")
-        elif host.platform == "win32" and _file_size(path) == 0:
-            yield Candidate(path, self.name, "is a Microsoft Store alias")
-        elif os.path.basename(os.path.dirname(path)) == "shims" or _file_size(path) <= MAX_SCRIPT_BYTES:
-            from cloche.builtin.finders import shims
-
-            if not (manager := shims.find_manager(path, host)):
-                yield Candidate(path, self.name)
-                return
-            targets = list(shims.find_targets(path, manager, host))
-            for target in targets:
-                yield Candidate(target, self.name)
-            if not targets:
-                yield Candidate(path, self.name, f"is a shim of {manager}, but no active version provides it")
-        else:
-            yield Candidate(path, self.name)
+                return Candidate(executable, self.name)
+            return Candidate(path, self.name, "only offers to install the developer tools")
+        if host.platform == "win32" and _file_size(path) == 0:
+            return Candidate(path, self.name, "is a Microsoft Store alias")
+        return Candidate(path, self.name)
 
 
 def _file_size(path: str) -> int:

@@ -115,7 +115,7 @@ def _nearest_tool_versions(host: Host) -> list[str]:
 
 def _tool_versions(path: str) -> list[str]:
     """Return the Python versions in a `.tool-versions` file: `python 3.12.1 3.11.7`."""
-    for line in installations.read_text(path).splitlines():
+    for line in installations.read_text(path).split("\n"):
         words = line.partition("#")[0].split()
         if words[:1] == ["python"]:
             return words[1:]
@@ -124,7 +124,7 @@ def _tool_versions(path: str) -> list[str]:
 
 def _pyenv_versions(path: str) -> list[str]:
     """Return the versions in a pyenv version file: the first word of each line, without comments."""
-    return [word for line in installations.read_text(path).splitlines() for word in line.partition("#")[0].split()[:1]]
+    return [word for line in installations.read_text(path).split("\n") for word in line.partition("#")[0].split()[:1]]
 
 
 def _directory_and_parents(directory: str) -> Iterator[str]:

@@ -162,6 +162,8 @@ def value_suggestions(option: Option, word: str, host: Host) -> Suggestions:
         if option.name == "activators" and not before:
             names += (("all", "all activation scripts"), ("none", "no activation script"))
         return Suggestions(matching_words(names, word))
+    if option.name == "no-finder":
+        return Suggestions(matching_words(component_names("finder", host), word))
     if option.name == "no-plugin":
         from cloche.plugins.entry_points import find_sources
 
@@ -214,8 +216,7 @@ def known_pythons(word: str, host: Host) -> Suggestions:
         for directory in store.readable_directories("interpreters"):
             for python in ProbeCache(directory, writable=False).cached_interpreters():
                 implementation = "" if python.implementation == "cpython" else python.implementation
-                threads = "t" if python.free_threaded else ""
-                found[f"{implementation}{python.python_version}{threads}"] = (python.version, python.name)
+                found[f"{implementation}{python.python_version}{python.build}"] = (python.version, python.name)
     newest = sorted(found.items(), key=lambda item: (item[0][0].isalpha(), [-number for number in item[1][0][:2]]))
     return Suggestions(matching_words(((text, name) for text, (_, name) in newest), word))
 

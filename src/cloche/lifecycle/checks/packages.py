@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from cloche.lifecycle.case import Case
     from cloche.lifecycle.installed import InstalledDistribution
+    from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
 
 
@@ -66,6 +67,7 @@ def reinstall_command(distribution: InstalledDistribution, case: Case) -> str:
 def check_metadata(case: Case) -> Iterator[Finding]:
     """Report unusable metadata, and the directories (`~ame`) that a killed pip leaves."""
     known = {distribution.metadata for distribution in case.info.distributions}
+    known |= {path for target in case.lost_targets for path in target.metadata}  # reported by `check_links`
     for path in embedded_paths.site_files(case.environment, ".dist-info"):
         name = path.rpartition("/")[2]
         if name.startswith("~"):
@@ -94,12 +96,15 @@ def check_metadata(case: Case) -> Iterator[Finding]:
 
 def check_records(case: Case) -> Iterator[Finding]:
     """Report files of packages that are missing or were modified, according to RECORD."""
+    lost = {path for target in case.lost_targets for path in target.links}
     for distribution in case.info.distributions:
         missing, modified = [], []
         for row in distribution.rows:
             path = os.path.join(case.root, row.path)
             if row.path.endswith((".pyc", "/__pycache__")) or row.path.startswith("../"):
                 continue  # Python creates and removes bytecode at any time; files above the root may be shared
+            if row.path in lost:
+                continue  # reported by `check_links`
             if not os.path.lexists(path):
                 if distribution.key != "pip":  # reported by `check_pip`
                     missing.append(row.path)
@@ -112,13 +117,21 @@ def check_records(case: Case) -> Iterator[Finding]:
                 yield Finding(code, paths[0], message, reinstall_command(distribution, case))
 
 
+def pth_lines(text: str, environment: Environment) -> list[str]:
+    """Return the lines of a `.pth` file as `site` reads them: since Python 3.13, it also splits at other characters."""
+    interpreter = environment.interpreter
+    if interpreter is not None and interpreter.version < (3, 13):
+        return re.split(r"\r\n?|\n", text)
+    return text.splitlines()
+
+
 def check_paths(case: Case) -> Iterator[Finding]:
     """Report `.pth` files and editable installs that name a missing directory."""
     relocation = case.relocation
     for path in embedded_paths.site_files(case.environment, ".pth"):
         site = os.path.dirname(os.path.join(case.root, path))
-        for line in case.overlay.text(path).splitlines():
-            entry = line.strip()
+        for line in pth_lines(case.overlay.text(path), case.environment):
+            entry = line.rstrip()
             if not entry or entry.startswith("#") or line.startswith(("import ", "import\t")):
                 continue
             directory = os.path.join(site, entry)
@@ -169,7 +182,14 @@ def check_duplicates(case: Case) -> Iterator[Finding]:
 
 
 def check_pip(case: Case) -> Iterator[Finding]:
-    """Report a pip that does not run or lacks files."""
+    """Report a pip that does not run or lacks files, and seeds that are links to a cache that was removed."""
+    if lost := [target for target in case.lost_targets if target.seed[0]]:
+        names = " and ".join(" ".join(target.seed) for target in lost)
+        count = sum(len(target.links) for target in lost)
+        message = f"{count} files of {names} are links to a cache that was removed"
+        yield Finding("seed-broken", lost[0].links[0], message, REINSTALLS.format("them"), "yes")
+        if any(target.seed[0] == "pip" for target in lost):
+            return
     missing = [
         row.path
         for distribution in case.info.distributions
@@ -179,10 +199,12 @@ def check_pip(case: Case) -> Iterator[Finding]:
     ]
     if case.examination.seed:
         site = case.environment.layout.purelib
-        yield Finding("seed-broken", f"{site}/pip", f"pip does not run: {case.examination.seed}", REINSTALLS_PIP, "yes")
+        yield Finding(
+            "seed-broken", f"{site}/pip", f"pip does not run: {case.examination.seed}", REINSTALLS.format("it"), "yes"
+        )
     elif missing:
         more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
-        yield Finding("seed-broken", missing[0], f"a file of pip is missing{more}", REINSTALLS_PIP, "yes")
+        yield Finding("seed-broken", missing[0], f"a file of pip is missing{more}", REINSTALLS.format("it"), "yes")
 
 
-REINSTALLS_PIP = f"{FIX} installs it again"
+REINSTALLS = FIX + " installs {} again"

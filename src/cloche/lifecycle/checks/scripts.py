@@ -11,6 +11,7 @@ from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import FIX, Finding
 from cloche.lifecycle.examination import is_same_file
 from cloche.lifecycle.rebase import PYTHON_NAME
+from cloche.lifecycle.recorded_command import venv_options
 from cloche.lifecycle.shebangs import parse_header
 
 if TYPE_CHECKING:
@@ -45,13 +46,13 @@ def check_activation(case: Case) -> Iterator[Finding]:
         return
     generated = parse_manifest(case.overlay.text(MANIFEST))
     by_cloche = any(path.rpartition("/")[2].lower() in info.shells for path in generated)
-    venv_command = info.settings.get("command", "") if info.maker == "venv" else ""
-    if by_cloche or venv_command or info.maker.startswith("uv "):
+    options = venv_options(info.settings.get("command", "")) if info.maker == "venv" else None
+    if by_cloche or options is not None or info.maker.startswith("uv "):
         message = f"it has no activation scripts, but {info.maker} writes some"
         yield Finding("half-made", layout.bin, message, FIX, "yes" if case.environment.interpreter else "no")
     if (
-        venv_command
-        and "--without-pip" not in venv_command
+        options is not None
+        and "--without-pip" not in options
         and all(distribution.key != "pip" for distribution in info.distributions)
     ):
         message = "it has no pip, but venv should have installed it"

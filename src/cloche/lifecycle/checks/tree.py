@@ -21,8 +21,14 @@ if TYPE_CHECKING:
 def check_links(case: Case) -> Iterator[Finding]:
     """Report symbolic links whose target does not exist."""
     bin_of = f"{case.environment.layout.bin}/"
+    lost = case.lost_targets
+    for other in (other for other in lost if not other.seed[0]):  # the others are reported by `check_pip`
+        count = "a link leads" if len(other.links) == 1 else f"{len(other.links)} links lead"
+        message = f"{count} to `{other.directory}`, which does not exist"
+        yield Finding("link-dangling", other.links[0], message, "restore the directory, or reinstall the package")
+    reported = {path for other in lost for path in other.links}
     for file in embedded_paths.walk_files(case.root):
-        if file.kind != "link" or os.path.exists(os.path.join(case.root, file.path)):
+        if file.kind != "link" or file.path in reported or os.path.exists(os.path.join(case.root, file.path)):
             continue
         is_python = file.path.startswith(bin_of) and PYTHON_NAME.fullmatch(file.path.removeprefix(bin_of))
         if is_python and (case.environment.interpreter is None or case.examination.failure):

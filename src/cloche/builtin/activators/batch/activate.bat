@@ -4,6 +4,26 @@
 @rem expanded with percent signs, because cmd would parse the result and run a command after an ampersand. See `:put`
 @rem at the end. Slots are not in quotes: after `set NAME=`, carets escape special characters.
 
+@rem Find the environment. Nothing changes before it is found. If the caller has enabled delayed expansion, `!` needs
+@rem additional carets. Quoted text refers to this variable.
+@set "_CLOCHE_CARET=^^"
+@if not "!!"=="" set "_CLOCHE_CARET="
+
+@rem cmd decodes this file with the code page of the console, but it is in UTF-8.
+@set "_CLOCHE_CODE_PAGE="
+@if __CLOCHE_IS_ASCII__==no call :utf8
+@set _CLOCHE_VIRTUAL_ROOT=__CLOCHE_ROOT__
+@set _CLOCHE_PROMPT=(__CLOCHE_ESCAPED_PROMPT__)
+@set _CLOCHE_NAME=__CLOCHE_PROMPT__
+@set _CLOCHE_TCL_LIBRARY=__CLOCHE_TCL_LIBRARY__
+@set _CLOCHE_TK_LIBRARY=__CLOCHE_TK_LIBRARY__
+@set _CLOCHE_BIN=__CLOCHE_TO_BIN__
+@set _CLOCHE_PKG_CONFIG=__CLOCHE_TO_PKG_CONFIG__
+@if defined _CLOCHE_CODE_PAGE "%SystemRoot%\System32\chcp.com" %_CLOCHE_CODE_PAGE% >nul 2>&1
+@set "_CLOCHE_FOUND="
+@call :find
+@if not defined _CLOCHE_FOUND goto moved
+
 @rem First, deactivate the active environment. All tools save variables under these names, but only this script saves
 @rem VIRTUAL_ENV; with another tool, it was unset before.
 @if defined _OLD_VIRTUAL_PATH if not defined _OLD_VIRTUAL_VIRTUAL_ENV set "_UNSET_VIRTUAL_VIRTUAL_ENV=1"
@@ -12,22 +32,9 @@
 
 @for %%v in (PATH PYTHONHOME PKG_CONFIG_PATH VIRTUAL_ENV VIRTUAL_ENV_PROMPT) do @call :save %%v
 
-@rem If the caller has enabled delayed expansion, `!` needs additional carets. Quoted text refers to this variable.
-@set "_CLOCHE_CARET=^^"
-@if not "!!"=="" set "_CLOCHE_CARET="
-
-@rem cmd decodes this file with the code page of the console, but it is in UTF-8.
-@set "_CLOCHE_CODE_PAGE="
-@if __CLOCHE_IS_ASCII__==no call :utf8
-@set VIRTUAL_ENV=__CLOCHE_ROOT__
-@set _CLOCHE_PROMPT=(__CLOCHE_ESCAPED_PROMPT__)
-@set VIRTUAL_ENV_PROMPT=__CLOCHE_PROMPT__
-@set _CLOCHE_TCL_LIBRARY=__CLOCHE_TCL_LIBRARY__
-@set _CLOCHE_TK_LIBRARY=__CLOCHE_TK_LIBRARY__
-@set _CLOCHE_BIN=__CLOCHE_TO_BIN__
-@set _CLOCHE_PKG_CONFIG=__CLOCHE_TO_PKG_CONFIG__
-@if defined _CLOCHE_CODE_PAGE "%SystemRoot%\System32\chcp.com" %_CLOCHE_CODE_PAGE% >nul 2>&1
-
+@call :put VIRTUAL_ENV _CLOCHE_VIRTUAL_ROOT
+@set "VIRTUAL_ENV_PROMPT="
+@if defined _CLOCHE_NAME call :put VIRTUAL_ENV_PROMPT _CLOCHE_NAME
 @set "PYTHONHOME="
 @set "_CLOCHE_SEMICOLON="
 @if defined PATH set "_CLOCHE_SEMICOLON=;"
@@ -39,8 +46,27 @@
 
 @if not defined VIRTUAL_ENV_DISABLE_PROMPT call :prompt
 
-@for %%v in (CARET CODE_PAGE PROMPT TCL_LIBRARY TK_LIBRARY BIN PKG_CONFIG SEMICOLON SPACE) do @set "_CLOCHE_%%v="
+@call :forget
 @exit /b 0
+
+:moved
+@echo this environment was moved; to repair it, type: cloche doctor --fix ENVIRONMENT>&2
+@call :forget
+@exit /b 1
+
+:forget
+@for %%v in (CARET CODE_PAGE PROMPT TCL_LIBRARY TK_LIBRARY BIN PKG_CONFIG SEMICOLON SPACE) do @set "_CLOCHE_%%v="
+@for %%v in (VIRTUAL_ROOT NAME FOUND) do @set "_CLOCHE_%%v="
+@exit /b
+
+:find
+@if not "!!"=="" goto find_aside
+@if exist "!_CLOCHE_VIRTUAL_ROOT!!_CLOCHE_BIN!\" set "_CLOCHE_FOUND=1"
+@exit /b
+:find_aside
+@setlocal EnableDelayedExpansion
+@if exist "!_CLOCHE_VIRTUAL_ROOT!!_CLOCHE_BIN!\" (endlocal & set "_CLOCHE_FOUND=1")
+@exit /b
 
 :utf8
 @if not exist "%SystemRoot%\System32\chcp.com" exit /b

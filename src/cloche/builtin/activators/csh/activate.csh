@@ -8,6 +8,18 @@ if ($?0) then
     endif
 endif
 
+# If PATH is read-only, stop here. Nothing changes before the environment is found.
+if ($?PATH) then
+    setenv PATH $PATH:q
+endif
+
+set _virtual_root = __CLOCHE_ROOT__
+set _virtual_prompt = __CLOCHE_PROMPT__
+if (! -d $_virtual_root:q/__CLOCHE_BIN_NAME__) then
+    sh -c 'echo "this environment was moved; to repair it, type: cloche doctor --fix ENVIRONMENT" >&2'
+    goto _virtual_end
+endif
+
 # Deactivate the active environment with the alias of the tool that activated it.
 if ($?_OLD_VIRTUAL_PATH) then
     if ("`alias deactivate`" != '') then
@@ -34,8 +46,17 @@ foreach _virtual_name ($_virtual_names)
     endif
 end
 
-setenv VIRTUAL_ENV __CLOCHE_ROOT__
-setenv VIRTUAL_ENV_PROMPT __CLOCHE_PROMPT__
+# From here on, `deactivate` restores everything, even if a statement fails.
+alias _virtual_leave_prompt ''
+alias _virtual_leave_pydoc ''
+alias _virtual_leave '_virtual_leave_PATH; _virtual_leave_PYTHONHOME; _virtual_leave_PKG_CONFIG_PATH;' \
+    '_virtual_leave_VIRTUAL_ENV; _virtual_leave_VIRTUAL_ENV_PROMPT;' \
+    '_virtual_leave_TCL_LIBRARY; _virtual_leave_TK_LIBRARY; _virtual_leave_prompt; _virtual_leave_pydoc;' \
+    'unalias _virtual_leave_*; unset _OLD_VIRTUAL_*; rehash; alias _virtual_leave ""'
+alias deactivate '_virtual_leave; if ("\!:*" != nondestructive) unalias _virtual_leave deactivate'
+
+setenv VIRTUAL_ENV $_virtual_root:q
+setenv VIRTUAL_ENV_PROMPT $_virtual_prompt:q
 unsetenv PYTHONHOME
 if ($_virtual_tcl:q != '') setenv TCL_LIBRARY $_virtual_tcl:q
 if ($_virtual_tk:q != '') setenv TK_LIBRARY $_virtual_tk:q
@@ -56,13 +77,12 @@ endif
 setenv PATH $VIRTUAL_ENV:q/__CLOCHE_BIN_NAME__$_virtual_rest:q
 
 # tcsh replaces `%$NAME` by the value of NAME and expands nothing in it. In csh, the prompt contains the text itself.
-alias _virtual_leave_prompt ''
-set _virtual_prompt = $?prompt
-if ($VIRTUAL_ENV_PROMPT:q == '') set _virtual_prompt = 0
+set _virtual_has_prompt = $?prompt
+if ($VIRTUAL_ENV_PROMPT:q == '') set _virtual_has_prompt = 0
 if ($?VIRTUAL_ENV_DISABLE_PROMPT) then
-    if ($VIRTUAL_ENV_DISABLE_PROMPT:q != '') set _virtual_prompt = 0
+    if ($VIRTUAL_ENV_DISABLE_PROMPT:q != '') set _virtual_has_prompt = 0
 endif
-if ($_virtual_prompt) then
+if ($_virtual_has_prompt) then
     set _OLD_VIRTUAL_PROMPT = ($prompt:q)
     if ($?tcsh) then
         set prompt = ('(%$VIRTUAL_ENV_PROMPT) '$prompt:q)
@@ -75,17 +95,10 @@ if ($_virtual_prompt) then
 endif
 
 # An environment has no `pydoc`, so the one on PATH belongs to another Python. Keep a `pydoc` of the user.
-alias _virtual_leave_pydoc ''
 if ("`alias pydoc`" == '') then
     alias pydoc 'python -m pydoc'
     alias _virtual_leave_pydoc unalias pydoc
 endif
-
-alias _virtual_leave '_virtual_leave_PATH; _virtual_leave_PYTHONHOME; _virtual_leave_PKG_CONFIG_PATH;' \
-    '_virtual_leave_VIRTUAL_ENV; _virtual_leave_VIRTUAL_ENV_PROMPT;' \
-    '_virtual_leave_TCL_LIBRARY; _virtual_leave_TK_LIBRARY; _virtual_leave_prompt; _virtual_leave_pydoc;' \
-    'unalias _virtual_leave_*; unset _OLD_VIRTUAL_*; rehash; alias _virtual_leave ""'
-alias deactivate '_virtual_leave; if ("\!:*" != nondestructive) unalias _virtual_leave deactivate'
 
 _virtual_end:
 unset _virtual_*

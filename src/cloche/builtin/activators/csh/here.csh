@@ -15,10 +15,7 @@ set _virtual_root = "$_virtual_file:h"
 if (! -f $_virtual_root:q/__CLOCHE_BIN_NAME__/activate.csh) then
     sh -c 'printf "%s\n" "$@" >&2' sh 'cannot determine the path of this script; in this shell, type:' \
         '    setenv VIRTUAL_ENV_SCRIPT /ENVIRONMENT/bin/activate.csh; source $VIRTUAL_ENV_SCRIPT:q'
-    unalias _virtual_leave_*
-    unset _OLD_VIRTUAL_*
     goto _virtual_end
 endif
-setenv VIRTUAL_ENV $_virtual_root:q
-setenv VIRTUAL_ENV_PROMPT __CLOCHE_PROMPT__
-if (__CLOCHE_NAMING__ == directory) setenv VIRTUAL_ENV_PROMPT "$VIRTUAL_ENV:t"
+set _virtual_prompt = __CLOCHE_PROMPT__
+if (__CLOCHE_NAMING__ == directory) set _virtual_prompt = "$_virtual_root:t"

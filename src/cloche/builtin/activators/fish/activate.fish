@@ -8,6 +8,14 @@ if not status stack-trace | string match -q '*'
     exit 33
 end
 
+# Find the environment. Nothing changes before it is found.
+set -l virtual_root __CLOCHE_ROOT__
+set -l virtual_prompt __CLOCHE_PROMPT__
+if not test -d "$virtual_root"/__CLOCHE_BIN_NAME__
+    echo 'this environment was moved; to repair it, type: cloche doctor --fix ENVIRONMENT' >&2
+    return 1
+end
+
 # Deactivate the active environment with the function of the tool that activated it.
 if set -q _OLD_VIRTUAL_PATH; and builtin functions -q deactivate
     deactivate nondestructive
@@ -80,8 +88,8 @@ for name in PATH VIRTUAL_ENV VIRTUAL_ENV_PROMPT PYTHONHOME PKG_CONFIG_PATH TCL_L
 end
 set -q _OLD_VIRTUAL_PATH; or set -g _OLD_VIRTUAL_PATH # other tools recognize an active environment by it
 
-set -gx VIRTUAL_ENV __CLOCHE_ROOT__
-set -gx VIRTUAL_ENV_PROMPT __CLOCHE_PROMPT__
+set -gx VIRTUAL_ENV $virtual_root
+set -gx VIRTUAL_ENV_PROMPT $virtual_prompt
 set -g _OLD_VIRTUAL_BIN $VIRTUAL_ENV/__CLOCHE_BIN_NAME__
 set -gx PATH $_OLD_VIRTUAL_BIN $PATH
 set -l others (string match -v '' -- "$PKG_CONFIG_PATH")

@@ -9,15 +9,12 @@ end
 if test -L (string replace -r '/[^/]*\z' '' -- "$file")
     set file (builtin realpath -- "$file")
 end
-set -l root (string replace -r '.{'(string length -- $end)'}\z' '' -- "$file")
-set -l name (string replace -r '(?s)\A.*/' '' -- "$root")
+set -l virtual_root (string replace -r '.{'(string length -- $end)'}\z' '' -- "$file")
+set -l name (string replace -r '(?s)\A.*/' '' -- "$virtual_root")
 set -e IFS
-if not test -f "$root$end"
+if not test -f "$virtual_root$end"
     echo "this script must be sourced from its file: source ENVIRONMENT/bin/activate.fish" >&2
-    set -g _OLD_VIRTUAL_BIN /dev/null
-    deactivate
     return 1
 end
-set -gx VIRTUAL_ENV $root
-set -gx VIRTUAL_ENV_PROMPT __CLOCHE_PROMPT__
-test __CLOCHE_NAMING__ = chosen; or set -gx VIRTUAL_ENV_PROMPT $name
+set -l virtual_prompt __CLOCHE_PROMPT__
+test __CLOCHE_NAMING__ = chosen; or set virtual_prompt $name

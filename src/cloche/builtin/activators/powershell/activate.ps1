@@ -10,51 +10,15 @@
 # methods, which Constrained Language Mode forbids. It reads only `$env:` and `$function:`, which may be unset in
 # strict mode.
 
+# Find the root by the path of this file. If the text is evaluated without a file, use the path at which the environment
+# was created. Nothing changes before the environment is found.
+$env:_CLOCHE_VIRTUAL_ROOT = $PSCommandPath -replace __CLOCHE_SELF__, ''
+if ($env:_CLOCHE_VIRTUAL_ROOT -in $null, '', $PSCommandPath) { $env:_CLOCHE_VIRTUAL_ROOT = __CLOCHE_ROOT__ }
+$env:_CLOCHE_PROMPT = __CLOCHE_PROMPT__
+
 if ($env:VIRTUAL_ENV -and $function:deactivate) { deactivate -NonDestructive }
 
-$env:_CLOCHE_OLD_PATH = $env:PATH
-$env:_CLOCHE_OLD_PYTHONHOME = $env:PYTHONHOME
-$env:_CLOCHE_OLD_PKG_CONFIG_PATH = $env:PKG_CONFIG_PATH
-$env:_CLOCHE_OLD_VIRTUAL_ENV = $env:VIRTUAL_ENV
-$env:_CLOCHE_OLD_VIRTUAL_ENV_PROMPT = $env:VIRTUAL_ENV_PROMPT
-
-# Find the root by the path of this file. If the text is evaluated without a file, use the path of its creation.
-$env:VIRTUAL_ENV = $PSCommandPath -replace __CLOCHE_SELF__, ''
-if (-not $env:VIRTUAL_ENV -or $env:VIRTUAL_ENV -eq $PSCommandPath) { $env:VIRTUAL_ENV = __CLOCHE_ROOT__ }
-$env:VIRTUAL_ENV_PROMPT = __CLOCHE_PROMPT__
-
-$env:_CLOCHE_BIN = $env:VIRTUAL_ENV + __CLOCHE_TO_BIN__
-$env:PATH = $env:_CLOCHE_BIN + $(if ($env:PATH) { __CLOCHE_PATH_SEPARATOR__ + $env:PATH })
-$env:PKG_CONFIG_PATH = $env:VIRTUAL_ENV + __CLOCHE_TO_PKG_CONFIG__ + $(
-    if ($env:PKG_CONFIG_PATH) { __CLOCHE_PATH_SEPARATOR__ + $env:PKG_CONFIG_PATH }
-)
-$env:PYTHONHOME = $null
-
-if (__CLOCHE_TCL_LIBRARY__) {
-    $env:_CLOCHE_OLD_TCL_LIBRARY = $env:TCL_LIBRARY
-    $env:TCL_LIBRARY = __CLOCHE_TCL_LIBRARY__
-}
-if (__CLOCHE_TK_LIBRARY__) {
-    $env:_CLOCHE_OLD_TK_LIBRARY = $env:TK_LIBRARY
-    $env:TK_LIBRARY = __CLOCHE_TK_LIBRARY__
-}
-
-# Call the user's prompt before anything else, so that it still sees `$?` of the last command. If a prompt that the user
-# based on this one is still in use after deactivation, this one returns nothing.
-if ($function:prompt -and -not $env:VIRTUAL_ENV_DISABLE_PROMPT) {
-    $function:global:_cloche_old_prompt = $function:prompt
-    $function:global:_cloche_prompt = {
-        $(if ($function:_cloche_old_prompt) { '(' + $env:VIRTUAL_ENV_PROMPT + ') ' + (& $function:_cloche_old_prompt) })
-    }
-    $function:global:prompt = $function:_cloche_prompt
-}
-
-# An environment has no `pydoc`, so the one on PATH belongs to another Python. Keep a `pydoc` of the user.
-if (-not $function:pydoc) {
-    $function:global:_cloche_pydoc = { python -m pydoc @args }
-    $function:global:pydoc = $function:_cloche_pydoc
-}
-
+# Define this first: a later statement may fail, for example because the user's prompt is read-only.
 function global:deactivate ([switch] $NonDestructive) {
     # Keep entries that were added to PATH around ours. Without our entry, PATH gets its old value.
     $separator = __CLOCHE_PATH_SEPARATOR__
@@ -91,4 +55,46 @@ function global:deactivate ([switch] $NonDestructive) {
     } else {
         $function:deactivate = $null
     }
+}
+
+$env:_CLOCHE_OLD_PATH = $env:PATH
+$env:_CLOCHE_OLD_PYTHONHOME = $env:PYTHONHOME
+$env:_CLOCHE_OLD_PKG_CONFIG_PATH = $env:PKG_CONFIG_PATH
+$env:_CLOCHE_OLD_VIRTUAL_ENV = $env:VIRTUAL_ENV
+$env:_CLOCHE_OLD_VIRTUAL_ENV_PROMPT = $env:VIRTUAL_ENV_PROMPT
+
+$env:VIRTUAL_ENV = $env:_CLOCHE_VIRTUAL_ROOT
+$env:VIRTUAL_ENV_PROMPT = $env:_CLOCHE_PROMPT
+$env:_CLOCHE_VIRTUAL_ROOT = $env:_CLOCHE_PROMPT = $null
+
+$env:_CLOCHE_BIN = $env:VIRTUAL_ENV + __CLOCHE_TO_BIN__
+$env:PATH = $env:_CLOCHE_BIN + $(if ($env:PATH) { __CLOCHE_PATH_SEPARATOR__ + $env:PATH })
+$env:PKG_CONFIG_PATH = $env:VIRTUAL_ENV + __CLOCHE_TO_PKG_CONFIG__ + $(
+    if ($env:PKG_CONFIG_PATH) { __CLOCHE_PATH_SEPARATOR__ + $env:PKG_CONFIG_PATH }
+)
+$env:PYTHONHOME = $null
+
+if (__CLOCHE_TCL_LIBRARY__) {
+    $env:_CLOCHE_OLD_TCL_LIBRARY = $env:TCL_LIBRARY
+    $env:TCL_LIBRARY = __CLOCHE_TCL_LIBRARY__
+}
+if (__CLOCHE_TK_LIBRARY__) {
+    $env:_CLOCHE_OLD_TK_LIBRARY = $env:TK_LIBRARY
+    $env:TK_LIBRARY = __CLOCHE_TK_LIBRARY__
+}
+
+# Call the user's prompt before anything else, so that it still sees `$?` of the last command. If a prompt that the user
+# based on this one is still in use after deactivation, this one returns nothing.
+if ($function:prompt -and -not $env:VIRTUAL_ENV_DISABLE_PROMPT) {
+    $function:global:_cloche_old_prompt = $function:prompt
+    $function:global:_cloche_prompt = {
+        $(if ($function:_cloche_old_prompt) { '(' + $env:VIRTUAL_ENV_PROMPT + ') ' + (& $function:_cloche_old_prompt) })
+    }
+    try { $function:global:prompt = $function:_cloche_prompt } catch { $function:_cloche_prompt = $null }
+}
+
+# An environment has no `pydoc`, so the one on PATH belongs to another Python. Keep a `pydoc` of the user.
+if (-not $function:pydoc) {
+    $function:global:_cloche_pydoc = { python -m pydoc @args }
+    $function:global:pydoc = $function:_cloche_pydoc
 }

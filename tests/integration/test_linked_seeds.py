@@ -1,0 +1,103 @@
+"""Test environments whose packages are links to the cache (`--link-mode symlink`), before and after it is cleared."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cloche.model.interpreter import Host
+from cloche.store import Store
+from cloche.store.maintenance import prune_store
+from tests.run import Cloche, clean_environ
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def cloche(tmp_path: Path) -> Cloche:
+    """The command line of a user with an environment `env` that links to the cache, and one that does not."""
+    for name in ("home", "work"):
+        (tmp_path / name).mkdir()
+    command = Cloche(tmp_path / "work", clean_environ(tmp_path / "home", tmp_path / "cache"))
+    assert command("env", "--link-mode", "symlink").code == 0
+    assert command("other").code == 0
+    return command
+
+
+def links(cloche: Cloche) -> list[Path]:
+    return [path for path in (cloche.cwd / "env" / "lib").rglob("*") if path.is_symlink()]
+
+
+def pip_works(cloche: Cloche, name: str) -> bool:
+    return cloche("run", name, "--", "python", "-m", "pip", "--version").code == 0
+
+
+def test_clearing_the_cache_warns_and_doctor_repairs(cloche: Cloche) -> None:
+    assert links(cloche)
+    done = cloche("cache", "clear", "--json")
+    warning = (
+        f"`{cloche.cwd}/env` links to the cache, and loses its packages; `cloche doctor --fix` installs them again"
+    )
+    assert done.err == f"cloche: warning: {warning}\n"
+    assert done.json["linked"] == [f"{cloche.cwd}/env"]
+    assert not pip_works(cloche, "env")
+    assert pip_works(cloche, "other")
+
+    (environment,) = cloche("doctor", "env", "--json").json["environments"]
+    (finding,) = environment["findings"]
+    assert (finding["code"], finding["repairable"]) == ("seed-broken", True)
+    assert "files of pip " in finding["message"]
+    assert finding["message"].endswith(" are links to a cache that was removed")
+
+    assert cloche("doctor", "env", "--fix").code == 0
+    assert pip_works(cloche, "env")
+    assert links(cloche) == []
+    assert cloche("doctor", "env").out == f"{cloche.cwd}/env: healthy\n"
+    assert cloche("cache", "clear").err == ""
+    assert pip_works(cloche, "env")
+
+
+def test_a_moved_environment_still_links_to_the_cache(cloche: Cloche) -> None:
+    assert cloche("move", "env", "moved").code == 0
+    assert cloche("move", "--copy", "other", "copied").code == 0
+    assert cloche("cache", "clear", "--json").json["linked"] == [f"{cloche.cwd}/moved"]
+
+
+def test_a_refresh_installs_the_packages_again(cloche: Cloche) -> None:
+    shutil.rmtree(cloche("cache", "dir").out.strip())
+    assert cloche("env").code == 0
+    assert pip_works(cloche, "env")
+    assert cloche("doctor", "env").code == 0
+
+
+def test_pruning_keeps_what_environments_link_to(cloche: Cloche) -> None:
+    host = Host({}, str(cloche.cwd), sys.platform, os.name, sys.executable)
+    store = Store.open(host, cloche("cache", "dir").out.strip())
+    later = time.time() + 100 * 86400
+    shutil.rmtree(cloche.cwd / "other")
+    prune_store(store, later)
+    assert pip_works(cloche, "env")
+    prune_store(store, later)
+    shutil.rmtree(cloche.cwd / "env")
+    removed = {os.path.basename(os.path.dirname(removal.path)) for removal in prune_store(store, later)}
+    assert {"links"} < removed
+
+
+def test_packages_that_another_tool_links_to_its_cache_are_one_finding(cloche: Cloche) -> None:
+    site = next((cloche.cwd / "other" / "lib").glob("python*/site-packages"))
+    target = cloche.cwd / "uv" / "archive"
+    for name in ("thing/__init__.py", "thing/part.py", "thing-1.0.dist-info/METADATA", "thing-1.0.dist-info/RECORD"):
+        (site / name).parent.mkdir(exist_ok=True)
+        (site / name).symlink_to(target / name)
+    (environment,) = cloche("doctor", "other", "--json").json["environments"]
+    (finding,) = environment["findings"]
+    assert (finding["code"], finding["message"]) == (
+        "link-dangling",
+        f"4 links lead to `{target}`, which does not exist",
+    )

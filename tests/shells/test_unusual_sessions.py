@@ -1,0 +1,197 @@
+"""Test activation in sessions of POSIX-like shells with unusual options, functions and read-only variables."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cloche.builtin.activators import bash as activator
+from tests.shells.driver import Outcome, attempt, build, run, sections, state
+from tests.shells.test_posix_shells import FULL, PROLOGUE, SHELLS, cycle, needs_path, source, states
+from tests.tools import require
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MOVED = "this environment was moved; to repair it, type: cloche doctor --fix ENVIRONMENT\n"
+READ_ONLY = "cannot activate: PATH or another variable that must change is read-only\n"
+
+LEFT = "/usr/bin/printf '\\1names\\2'; set | /usr/bin/grep -a '^ *_.*VIRTUAL_' || :; command -v deactivate || :\n"
+"""Prints a section with the names that the script has left."""
+
+
+@pytest.fixture(params=SHELLS.values(), ids=SHELLS.keys())
+def shell(request: pytest.FixtureRequest) -> list[str]:
+    """Return the command of a shell with default options."""
+    arguments: list[str] = request.param
+    return arguments
+
+
+# A moved environment
+
+
+def test_a_moved_environment_reports_it_and_changes_nothing(shell: list[str], tmp_path: Path) -> None:
+    build(tmp_path / "old", activator)
+    (tmp_path / "old").rename(tmp_path / "new")
+    script = f"PS1='$ '\nstate before\n{source(tmp_path / 'new/bin').strip()} || echo failed\nstate after\n{LEFT}"
+    outcome = attempt(shell, PROLOGUE + script, tmp_path / "cwd", FULL)
+    printed = sections(outcome.stdout)
+    assert outcome.stderr == MOVED
+    assert printed["before"].endswith("failed\n")
+    assert state(printed["after"]) == state(printed["before"].removesuffix("failed\n"))
+    assert printed["names"] == ""
+
+
+def test_an_active_environment_stays_active_if_another_one_was_moved(shell: list[str], tmp_path: Path) -> None:
+    active = source(build(tmp_path / "active", activator, "active"))
+    build(tmp_path / "old", activator)
+    (tmp_path / "old").rename(tmp_path / "new")
+    moved = source(tmp_path / "new/bin").strip()
+    script = f"state begin\n{active}state before\n{moved} || :\nstate after\ndeactivate\nstate end\n"
+    outcome = attempt(shell, PROLOGUE + script, tmp_path / "cwd", FULL)
+    printed = {name: state(section) for name, section in sections(outcome.stdout).items()}
+    assert outcome.stderr == MOVED
+    assert printed["before"].exported["VIRTUAL_ENV"] == str(tmp_path / "active")
+    assert printed["after"] == printed["before"]
+    assert printed["end"] == printed["begin"]
+
+
+def test_a_careful_script_stops_at_a_moved_environment(shell: list[str], tmp_path: Path) -> None:
+    build(tmp_path / "old", activator)
+    (tmp_path / "old").rename(tmp_path / "new")
+    outcome = attempt([*shell, "-eu"], f"{source(tmp_path / 'new/bin')}echo reached\n", tmp_path / "cwd")
+    assert (outcome.stdout, outcome.stderr) == ("", MOVED)
+    assert outcome.returncode != 0
+
+
+# Read-only variables and restricted shells
+
+
+@pytest.mark.parametrize("name", ["PATH", "VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "PYTHONHOME", "PKG_CONFIG_PATH"])
+def test_a_read_only_variable_is_reported_and_nothing_changes(shell: list[str], name: str, tmp_path: Path) -> None:
+    activate = source(build(tmp_path / "env", activator)).strip()
+    script = f"readonly {name}\nstate before\n{activate} || echo failed\nstate after\n{LEFT}"
+    outcome = attempt([*shell, "-u"], PROLOGUE + script, tmp_path / "cwd", FULL)
+    printed = sections(outcome.stdout)
+    assert outcome.stderr == READ_ONLY
+    assert printed["before"].endswith("failed\n")
+    assert state(printed["after"]) == state(printed["before"].removesuffix("failed\n"))
+    assert printed["names"] == ""
+
+
+def test_a_read_only_prompt_stays_as_it_is(shell: list[str], tmp_path: Path) -> None:
+    script = f"PS1='mine '\nreadonly PS1\n{cycle(source(build(tmp_path / 'env', activator)))}"
+    printed = states([*shell, "-eu"], script, tmp_path / "cwd", FULL)
+    assert printed["active"].exported["VIRTUAL_ENV"] == f"{tmp_path}/env"
+    assert printed["after"] == printed["before"]
+
+
+@pytest.mark.parametrize("restrict", ["bash -r", "ksh93 -r", "mksh -r", "zsh -f -r"])
+def test_a_restricted_shell_reports_that_path_is_read_only(restrict: str, tmp_path: Path) -> None:
+    """The script is sourced by its name, because a restricted shell accepts no path."""
+    bin_directory = build(tmp_path / "env", activator)
+    environ = {"PATH": f"{bin_directory}:/usr/bin:/bin"}
+    outcome = attempt(restrict.split(), '. activate || echo failed\necho "$PATH"\n', tmp_path / "cwd", environ)
+    assert outcome == Outcome(0, f"failed\n{environ['PATH']}\n", READ_ONLY)
+
+
+# Functions and aliases with the names of builtins
+
+
+BUILTINS = (
+    "test cd pwd echo printf hash alias unalias command export unset eval set shift typeset shopt readlink".split()
+)
+
+
+@pytest.mark.parametrize("name", BUILTINS)
+def test_a_function_with_the_name_of_a_builtin_is_not_called(shell: list[str], name: str, tmp_path: Path) -> None:
+    """bash and zsh prefer it even to special builtins; other shells refuse to define some names."""
+    if name == ("builtin" if shell[0] == "zsh" else "command"):
+        pytest.skip("this is how the script avoids functions")
+    define = f"{name} () {{ /usr/bin/printf 'called %s' {name}; }}"
+    defined = subprocess.run(
+        [require(shell[0]), *shell[1:], "-c", f"{define}\n{name}"], capture_output=True, text=True, check=False
+    )
+    if defined.stdout != f"called {name}":
+        pytest.skip("this shell does not call such a function")
+    activate = source(build(tmp_path / "env", activator, tcl="/tcl")).replace(". ", "\\. ", 1)
+    begin = f"/usr/bin/env -0\n{define}\n{activate}/usr/bin/printf '\\1'; /usr/bin/env -0\ndeactivate\n"
+    printed = run([*shell, "-u"], f"{begin}/usr/bin/printf '\\1'; /usr/bin/env -0\n", tmp_path / "cwd", FULL)
+    before, active, after = (set(section.split("\0")) for section in printed.split("\1"))
+    assert f"VIRTUAL_ENV={tmp_path}/env" in active
+    assert after == before
+
+
+# Options
+
+
+def zsh_options() -> list[str]:
+    """Return the names of all options of zsh, so that each can be set or unset; none if it is not installed."""
+    try:
+        done = subprocess.run(
+            ["zsh", "-fc", "emulate -R zsh; setopt ksh_option_print; set -o"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except OSError:
+        return []
+    rows = [line.split() for line in done.stdout.splitlines()]
+    return [f"no{name}" if switch == "on" else name for name, switch in rows if name not in PRINTING]
+
+
+PRINTING = ("noexec", "restricted", "sourcetrace", "verbose", "xtrace")
+"""Options of zsh that print commands or do not run them; `restricted` has a test of its own."""
+
+
+@pytest.mark.parametrize("option", zsh_options() or ["none"])
+def test_every_option_of_zsh_can_be_changed(option: str, tmp_path: Path) -> None:
+    require("zsh")
+    activate = source(build(tmp_path / "env", activator, "a%b!c", tcl="/tcl"))
+    opposite = option.removeprefix("no") if option.startswith("no") else f"no{option}"
+    change, restore = f"setopt {option} 2>/dev/null\n", f"setopt {opposite} 2>/dev/null\n"
+    script = (
+        f"PS1='$ '\nstate before\n{change}{activate}{restore}state active\n{change}deactivate\n{restore}state after\n"
+    )
+    outcome = attempt(SHELLS["zsh"], PROLOGUE + script, tmp_path / "cwd", FULL)
+    printed = {name: state(section) for name, section in sections(outcome.stdout).items()}
+    assert outcome.stderr == ""
+    assert printed["active"].exported["PATH"] == f"{tmp_path}/env/bin:{FULL['PATH']}"
+    assert printed["after"] == printed["before"]
+
+
+@pytest.mark.parametrize("option", "errexit nounset noglob noclobber allexport posix notify hashall".split())
+def test_an_option_of_bash_from_the_environment_does_not_matter(option: str, tmp_path: Path) -> None:
+    environ = {**FULL, "SHELLOPTS": option, "POSIXLY_CORRECT": "1", "BASHOPTS": "expand_aliases:nullglob:failglob"}
+    printed = states(SHELLS["bash"], cycle(source(build(tmp_path / "env", activator))), tmp_path / "cwd", environ)
+    assert printed["active"].exported["PATH"] == f"{tmp_path}/env/bin:{FULL['PATH']}"
+    assert printed["after"] == printed["before"]
+
+
+@pytest.mark.parametrize("ifs", ["", "/", ":", "PATH", "a\\n", "_", "=' "])
+def test_any_field_separator_can_be_set(shell: list[str], ifs: str, tmp_path: Path) -> None:
+    script = (
+        f"state before\nIFS={shlex.quote(ifs)}\n{source(build(tmp_path / 'a b', activator))}unset IFS\nstate active\n"
+    )
+    printed = states(
+        shell, f"{script}IFS={shlex.quote(ifs)}\ndeactivate\nunset IFS\nstate after\n", tmp_path / "cwd", FULL
+    )
+    assert printed["active"].exported["PATH"] == f"{tmp_path}/a b/bin:{FULL['PATH']}"
+    assert printed["after"] == printed["before"]
+
+
+@pytest.mark.parametrize("name", ["plain", "50%!", "a\\b", "$a"])
+def test_the_prompt_is_displayed_without_its_variable(shell: list[str], name: str, tmp_path: Path) -> None:
+    """With `set -u`, a reference to a variable that the user has unset would be an error at each prompt."""
+    needs_path(shell)
+    activate = source(build(tmp_path / "env", activator, name))
+    script = f"PS1='$ '\n{activate}unset VIRTUAL_ENV_PROMPT\nset -u\n"
+    expand = (
+        'eval ": \\"$PS1\\""\necho reached\n'
+        if shell[0] != "zsh"
+        else 'setopt prompt_subst; : "${(%%)PS1}"; echo reached\n'
+    )
+    assert run(shell, script + expand, tmp_path / "cwd") == "reached\n"
