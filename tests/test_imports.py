@@ -160,7 +160,7 @@ def test_suggestions_also_read_the_entry_points_of_plugins(user: dict[str, str],
 def test_a_repeated_request_uses_the_cached_plan(
     seeds: list[str], expected: frozenset[str], user: dict[str, str], tmp_path: Path
 ) -> None:
-    ours, others = loaded_when_cached("env", *seeds, user=user, cwd=tmp_path / "work")
+    ours, others = loaded_when_cached("venv", *seeds, user=user, cwd=tmp_path / "work")
 
     assert ours == expected
     assert others <= LIBRARY
@@ -170,7 +170,7 @@ def test_a_repeated_request_uses_the_cached_plan(
 def test_a_requested_python_is_searched_on_every_run(user: dict[str, str], tmp_path: Path) -> None:
     version = ".".join(map(str, sys.version_info[:2]))
 
-    ours, others = loaded_when_cached("env", "--no-seed", "-p", version, user=user, cwd=tmp_path / "work")
+    ours, others = loaded_when_cached("venv", "--no-seed", "-p", version, user=user, cwd=tmp_path / "work")
 
     assert ours <= SEARCH
     assert others <= LIBRARY
@@ -220,7 +220,7 @@ def loaded_with_plugin(component: str, user: dict[str, str], tmp_path: Path) -> 
     (site / "acme-1.0.dist-info").mkdir(parents=True)
     (site / "acme-1.0.dist-info" / "entry_points.txt").write_text("[cloche]\nacme = acme_plugin\n")
     (site / "acme_plugin.py").write_text(PLUGIN % component)
-    return loaded_when_cached("env", "--no-seed", user={**user, "PYTHONPATH": str(site)}, cwd=tmp_path / "work")
+    return loaded_when_cached("venv", "--no-seed", user={**user, "PYTHONPATH": str(site)}, cwd=tmp_path / "work")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems need platformdirs to find the user's directories")

@@ -256,7 +256,8 @@ def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
     :param network: when seeds may be downloaded: `never`, `last-resort` (the default) or `newest`.
     :param dependencies: whether what the seeds depend on is installed too: `included` (the default) or `omitted`.
     :param activators: names of activators, () for none; by default all that support the interpreter.
-    :param existing: `keep` what exists (the default), `replace` an environment, `replace-anything`.
+    :param existing: `keep` what exists (the default), `replace` an environment but no other files, `replace-anything` in the
+        directory, unless it holds a project.
     :param site_packages: `isolated` (the default), or `system` to see the base interpreter's packages.
     :param prompt: the text that an activated shell shows, by default the name of the directory; `.` for the name of the current
         directory.

@@ -15,7 +15,7 @@ from cloche.model.interpreter import Host
 from cloche.model.plan import EnvironmentSpec, Result
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.plan_at import plan_at
-from cloche.plugins import load_object
+from cloche.plugins import failures, load_object, slow_calls, take_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -91,7 +91,15 @@ class Session:
         """The result of the search; None if the interpreter was known without one."""
 
     def __enter__(self) -> Session:
+        for observed in (failures, slow_calls):
+            observed.clear()  # of an earlier session in this process
         return self
+
+    def observe_plugins(self) -> None:
+        """Warn about slow plugins, and keep the failures that did not stop the run."""
+        self.warn(take_all(slow_calls))
+        known = set(map(repr, self.plugin_errors))
+        self.plugin_errors += {repr(error): error for error in take_all(failures) if repr(error) not in known}.values()
 
     def __exit__(self, *_: object) -> None:
         if self._store is not None:
@@ -144,6 +152,7 @@ class Session:
 
             self._registry = load_plugins(sys.path, self._blocklist, self._replacements, self._plugin_inputs)
             self.warn(self._registry.warnings)
+            self.plugin_errors += (report.error for report in self._registry.reports if report.error is not None)
         return self._registry
 
     @property
@@ -324,19 +333,20 @@ class Session:
         """
         started = perf_counter()
         blueprint = self.blueprint(request.spec)
+        link_mode = self.link_mode(request.target.link_mode, blueprint.images)
         try:
-            plan = self._plan_for(blueprint, request.target, planner)
+            plan = self._plan_for(blueprint, request.target, link_mode, planner)
             if plan.strategy != "nothing":
                 if self._is_cached and not is_compiled(blueprint):  # now its bytecode is needed
                     blueprint = self._resolve(request.spec)
-                    plan = self._plan_for(blueprint, request.target, planner)
-                plan = self._apply(plan, blueprint, request.target, planner)
+                    plan = self._plan_for(blueprint, request.target, link_mode, planner)
+                plan = self._apply(plan, blueprint, request.target, link_mode, planner)
         except (ClocheError, OSError) as error:
             if not concerns_images(error, blueprint.images):
                 raise
             blueprint = self._resolve(request.spec)  # an image was damaged or replaced in the meantime
-            plan = self._plan_for(blueprint, request.target, planner)
-            plan = self._apply(plan, blueprint, request.target, planner)
+            plan = self._plan_for(blueprint, request.target, link_mode, planner)
+            plan = self._apply(plan, blueprint, request.target, link_mode, planner)
         self.activators = blueprint.activators
         result = Result(environment=plan.environment, plan=plan, seconds=perf_counter() - started)
         if plan.strategy != "nothing":
@@ -346,19 +356,24 @@ class Session:
 
                 record_links(self.store, plan.environment.location)
             self._notify_created(result)
+        self.observe_plugins()
         return replace(result, warnings=tuple(self.warnings))
 
-    def _plan_for(self, blueprint: Blueprint, target: Target, planner: Planner) -> Plan:
+    def _plan_at(self, blueprint: Blueprint, target: Target, link_mode: LinkMode, planner: Planner) -> Plan:
+        """Return the plan for a target, with the link mode to use; `pyvenv.cfg` records the one that was requested."""
+        plan = planner(blueprint, target, self.host)
+        return plan if plan.link_mode == link_mode else replace(plan, link_mode=link_mode)
+
+    def _plan_for(self, blueprint: Blueprint, target: Target, link_mode: LinkMode, planner: Planner) -> Plan:
         """Return the plan for a blueprint; undo what a killed run left if the destination is refused."""
-        target = replace(target, link_mode=self.link_mode(target.link_mode, blueprint.images))
         try:
-            return planner(blueprint, target, self.host)
+            return self._plan_at(blueprint, target, link_mode, planner)
         except DestinationError:
             if not recover_destination(os.path.realpath(target.destination)):
                 raise
-            return planner(blueprint, target, self.host)  # a killed run had left the destination half-changed
+            return self._plan_at(blueprint, target, link_mode, planner)  # a killed run had left it half-changed
 
-    def _apply(self, plan: Plan, blueprint: Blueprint, target: Target, planner: Planner) -> Plan:
+    def _apply(self, plan: Plan, blueprint: Blueprint, target: Target, link_mode: LinkMode, planner: Planner) -> Plan:
         """Apply a plan; return it. If the destination exists, or changes meanwhile, lock it and plan again."""
         if plan.strategy == "new":
             try:
@@ -369,7 +384,7 @@ class Session:
                 return plan
         with DirectoryLock(plan.target):
             recover_destination(plan.target)
-            plan = self._plan_for(blueprint, target, planner)
+            plan = self._plan_for(blueprint, target, link_mode, planner)
             if plan.strategy == "nothing":
                 return plan  # another run has just created the same
             self.announce(announcements(plan))

@@ -67,11 +67,11 @@ def same_paths(first: Path, second: Path) -> bool:
 def test_runs_for_one_destination_succeed_although_others_are_killed(cloche):
     require("strace")
     assert cloche("model").code == 0
-    killed = [start(cloche, "env", fatal=fatal) for fatal in FATAL]
-    running = [start(cloche, "env") for _ in range(4)]
+    killed = [start(cloche, "./env", fatal=fatal) for fatal in FATAL]
+    running = [start(cloche, "./env") for _ in range(4)]
     assert [code for code, _ in outcomes(running)] == [0] * len(running)
     outcomes(killed)
-    assert cloche("env").code == 0
+    assert cloche("./env").code == 0
     assert same_paths(cloche.cwd / "model", cloche.cwd / "env")
     assert sorted(os.listdir(cloche.cwd)) == ["env", "model"]
 
@@ -123,13 +123,13 @@ def test_runs_succeed_although_others_are_killed_at_random_moments(cloche, clear
     """The result must be the same whatever the killed runs were doing."""
     assert cloche("model").code == 0
     if clear:
-        assert cloche("env", "--no-seed").code == 0
+        assert cloche("./env", "--no-seed").code == 0
     started = time.perf_counter()
     assert cloche("other").code == 0
     duration = time.perf_counter() - started
     moments = random.Random(3)
-    killed = [(start(cloche, "env", *clear), moments.uniform(0.2, 1.5) * duration) for _ in range(4)]
-    running = [start(cloche, "env", *clear) for _ in range(2)]
+    killed = [(start(cloche, "./env", *clear), moments.uniform(0.2, 1.5) * duration) for _ in range(4)]
+    running = [start(cloche, "./env", *clear) for _ in range(2)]
     for process, moment in killed:
         try:
             process.communicate(timeout=moment)
@@ -138,7 +138,7 @@ def test_runs_succeed_although_others_are_killed_at_random_moments(cloche, clear
             process.communicate()
     ended = outcomes(running)
     assert [code for code, _ in ended] == [0] * len(running), ended
-    assert cloche("env", *clear).code == 0
+    assert cloche("./env", *clear).code == 0
     assert same_paths(cloche.cwd / "model", cloche.cwd / "env")
     assert sorted(os.listdir(cloche.cwd)) == ["env", "model", "other"]
 
@@ -160,7 +160,7 @@ def test_of_two_runs_with_different_pythons_one_succeeds_and_one_is_refused(cloc
     pythons = pyenv("3.9"), pyenv("3.10")
     for python in pythons:
         assert cloche("warm", "--no-seed", "--clear", "-p", python).code == 0
-    ended = outcomes([start(cloche, "env", "--no-seed", "-p", python) for python in pythons])
+    ended = outcomes([start(cloche, "./env", "--no-seed", "-p", python) for python in pythons])
     assert sorted(code for code, _ in ended) == [0, 4], ended
     refusal = next(errors for code, errors in ended if code == 4)
     assert "is an environment of" in refusal

@@ -45,7 +45,7 @@ def leave_absent(directory: Path) -> None:
 def create_environment(directory: Path) -> None:
     """Create an environment for the same Python without seeds; add a file, and damage the activation script."""
     subprocess.run(
-        [sys.executable, "-m", "cloche", "--no-seed", "--activators", "bash", "env"],
+        [sys.executable, "-m", "cloche", "--no-seed", "--activators", "bash", "./env"],
         cwd=directory,
         stdin=subprocess.DEVNULL,
         capture_output=True,

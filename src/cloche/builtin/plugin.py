@@ -60,7 +60,7 @@ def cloche_seeders() -> list[Descriptor]:
 def cloche_activators() -> list[Descriptor]:
     activators = f"{PACKAGE}.activators"
     return [
-        Descriptor("bash", f"{activators}:bash", "bash, sh, dash, ksh, mksh and zsh"),
+        Descriptor("bash", f"{activators}:bash", "bash, BusyBox, dash, ksh, mksh, sh, yash and zsh"),
         Descriptor("batch", f"{activators}.batch:activator", "the Windows command prompt"),
         Descriptor("csh", f"{activators}:csh", "csh and tcsh"),
         Descriptor("fish", f"{activators}:fish", "fish"),

@@ -43,7 +43,7 @@ class CommandSpec:
 
 COMMON = (
     Option("json", "print one JSON object with `schema_version` on standard output", "flag", group="output"),
-    Option("quiet", "print less; if given twice, only errors", "count", short="q", group="output", sources="argv"),
+    Option("quiet", "print less; `-qq` prints only errors", "count", short="q", group="output", sources="argv"),
     Option("verbose", "print more", "count", short="v", group="output", sources="argv"),
     Option("traceback", "show the traceback of an error", "flag", group="output"),
     Option("cache-dir", "the directory for cached seeds and interpreter data", metavar="DIR", group="cache"),
@@ -69,8 +69,13 @@ CREATE = (
         "a,b",
         group="components",
     ),
-    Option("clear", "replace an existing environment", "flag", group="destination"),
-    Option("force", "let --clear delete a directory that is not an environment", "flag", group="destination"),
+    Option("clear", "replace an existing environment, but no other files", "flag", group="destination"),
+    Option(
+        "force",
+        "let --clear replace everything in the directory, unless it holds a project",
+        "flag",
+        group="destination",
+    ),
     Option("system-site-packages", "give access to the packages of the base interpreter", "flag", group="environment"),
     Option(
         "prompt",
@@ -116,8 +121,8 @@ COMMANDS = {
             "create an environment",
             "cloche.cli.create:create",
             CREATE,
-            "DEST",
-            1,
+            "[DEST]",
+            0,
             1,
             aliases="cloche.cli.virtualenv_options:VIRTUALENV",
         ),
@@ -132,7 +137,7 @@ COMMANDS = {
             inherits="create",
         ),
         CommandSpec(
-            "info", "describe an environment, whichever tool created it", "cloche.cli.info:info", (), "ENV", 1, 1
+            "info", "describe an environment, whichever tool created it", "cloche.cli.info:info", (), "[ENV]", 0, 1
         ),
         CommandSpec(
             "doctor",
@@ -142,7 +147,7 @@ COMMANDS = {
                 Option("fix", "repair what can be repaired", "flag", sources="argv"),
                 Option("find", "search a directory for environments", "list", "DIR", sources="argv"),
             ),
-            "ENV...",
+            "[ENV...]",
             0,
             -1,
         ),
@@ -173,11 +178,11 @@ COMMANDS = {
                 ),
                 Option("seeds", "update pip and the other seeds", "flag", sources="argv"),
                 Option("check", "change nothing; exit with 1 if an upgrade is due", "flag", sources="argv"),
-                Option("dry-run", "do everything except replace the environment", "flag", sources="argv"),
+                Option("dry-run", "try the upgrade, but do not change the environment", "flag", sources="argv"),
                 Option("allow-loss", "continue without what cannot be carried over", "flag", sources="argv"),
             ),
-            "ENV",
-            1,
+            "[ENV]",
+            0,
             1,
         ),
         CommandSpec(
@@ -185,8 +190,8 @@ COMMANDS = {
             "run a command as if an environment were active",
             "cloche.cli.run:run",
             (),
-            "ENV",
-            1,
+            "[ENV]",
+            0,
             1,
             rest="CMD",
         ),
@@ -204,12 +209,19 @@ COMMANDS = {
                     sources="argv",
                 ),
             ),
-            "ENV",
-            1,
+            "[ENV]",
+            0,
             1,
         ),
         CommandSpec(
-            "plugins", "list the plugins, what they offer, and which of them failed", "cloche.cli.plugins:plugins"
+            "plugins",
+            "list the plugins, what they offer, and which of them failed; or write a new one",
+            "cloche.cli.plugins:plugins",
+            (),
+            "[new KIND [DIR]]",
+            0,
+            3,
+            choices=("new",),
         ),
         CommandSpec(
             "cache",
@@ -223,13 +235,13 @@ COMMANDS = {
         ),
         CommandSpec(
             "config",
-            "show every setting, its value and its source",
+            "show the settings, or change your config file: show, get, set, unset, path",
             "cloche.cli.config:config",
             (),
-            "[show]",
+            "[ACTION [NAME [VALUE...]]]",
             0,
-            1,
-            choices=("show",),
+            -1,
+            choices=("show", "get", "set", "unset", "path"),
             inherits="create",
         ),
         CommandSpec(
@@ -242,6 +254,7 @@ COMMANDS = {
             -1,
             choices=("bash", "fish", "nushell", "powershell", "tcsh", "zsh"),
         ),
+        CommandSpec("help", "show the help of a command", "cloche.cli.help:show_help", (), "[COMMAND]", 0, 1),
     )
 }
 """Every command by name; `create` is the default."""

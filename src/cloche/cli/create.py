@@ -29,7 +29,7 @@ def create(invocation: Invocation) -> int:
     host = invocation.host
     with invocation.open_session() as session:
         arguments, settings = invocation.arguments, invocation.settings
-        request = build_request(arguments.operands[0], settings, host)
+        request = build_request(arguments.operands[0] if arguments.operands else ".venv", settings, host)
         report.print_warnings(
             f"`--find-links` is set to `{directory}`, which is not a directory"
             for directory in settings.all("find-links")
@@ -90,13 +90,14 @@ def print_created(result: Result, activators: Iterable[ChosenComponent], invocat
                 "outcome": result.plan.outcome,
                 "environment": report.environment_json(result.environment),
                 "milliseconds": round(milliseconds, 1),
-                "warnings": list(result.warnings),
+                "warnings": report.recorded_warnings(),
             },
         )
     elif not invocation.arguments.count("quiet"):
         hint = activation_hint(result, activators, invocation.host)
-        lines = [report.result_line(result, invocation.host, milliseconds, hint)]
-        if invocation.arguments.count("verbose"):
+        details = invocation.arguments.count("verbose")
+        lines = [report.result_line(result, invocation.host, milliseconds, hint, details)]
+        if details and result.plan.is_update:
             lines += report.package_lines(result.plan)
         report.print_result("\n".join(lines))
 
@@ -150,7 +151,9 @@ def parse_link_mode(text: str | None) -> LinkMode:
 def existing_policy(settings: Settings) -> OnExisting:
     if not settings.flag("clear"):
         if settings.flag("force") and settings.chosen["force"].origin == "command line":
-            raise UsageError("`--force` needs `--clear`", hint="write `--clear --force`")
+            raise UsageError(
+                "`--force` needs `--clear`", hint="`--clear` alone replaces an environment and keeps all other files"
+            )
         return "keep"
     return "replace-anything" if settings.flag("force") else "replace"
 

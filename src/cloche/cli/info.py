@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from cloche.cli import report
+from cloche.cli.default_environment import chosen_environment
 from cloche.lifecycle.info import environment_info
 from cloche.model.value import TYPE_CHECKING
 
@@ -20,17 +21,20 @@ def info(invocation: Invocation) -> int:
     """Print information about an environment; return the exit code."""
     settings = invocation.settings
     with invocation.open_session() as session:
-        facts = environment_info(invocation.arguments.operands[0], session)
+        facts = environment_info(chosen_environment(invocation), session)
     if settings.flag("json"):
         report.print_json(**info_json(facts))
         return 0
-    for title, text in summary_lines(facts):
+    for title, text in summary_lines(facts, invocation.arguments.count("verbose")):
         report.print_result(f"{title + ':':14}{report.one_line(text)}")
     return 0
 
 
-def summary_lines(facts: EnvironmentInfo) -> Iterator[tuple[str, str]]:
-    """Yield the lines of the summary, as (title, text)."""
+def summary_lines(facts: EnvironmentInfo, details: int) -> Iterator[tuple[str, str]]:
+    """Yield the lines of the summary, as (title, text).
+
+    :param details: how often `-v` is given.
+    """
     environment = facts.environment
     yield "environment", environment.location
     elsewhere = [root for root in facts.recorded_roots if not is_same_directory(root, environment.location)]
@@ -40,11 +44,11 @@ def summary_lines(facts: EnvironmentInfo) -> Iterator[tuple[str, str]]:
     yield "python", python_line(facts)
     yield "prompt", environment.prompt
     yield "options", ", ".join(recorded_options(facts)) or "none"
-    yield "seeds", ", ".join(f"{distribution.key} {distribution.version}" for distribution in facts.seeds) or "none"
+    yield "seeds", report.summarize([f"{seed.key} {seed.version}" for seed in facts.seeds], details) or "none"
     yield "packages", f"{len(facts.distributions)} in {environment.path_to(environment.layout.purelib)}"
     for distribution in facts.editable:
         yield "editable", f"{distribution.name} {distribution.version} from {distribution.editable}"
-    yield "activate", ", ".join(facts.activators) or "none"
+    yield "activate", ", ".join(facts.activation_scripts) or "none"
     yield "size", f"{human_size(facts.own_size)} of its own, {human_size(facts.shared_size)} shared"
 
 
@@ -111,7 +115,7 @@ def info_json(facts: EnvironmentInfo) -> dict[str, object]:
         "recorded_roots": facts.recorded_roots,
         "options": list(recorded_options(facts)),
         "packages": [package_json(distribution) for distribution in facts.distributions],
-        "activators": facts.activators,
+        "activators": facts.activation_scripts,
         "size": {"own": facts.own_size, "shared": facts.shared_size},
     }
 

@@ -227,6 +227,7 @@ class ReportingSession(Session):
     def __exit__(self, *raised: object) -> None:
         super().__exit__(*raised)
         if raised[0] is None or isinstance(raised[1], ClocheError):
+            self.observe_plugins()
             report.print_warnings(dict.fromkeys((*self._before, *self.warnings)))  # both may name the same file
             if self._shows_tracebacks and self.plugin_errors:
                 from traceback import format_exception
@@ -342,9 +343,11 @@ def unknown_setting_warning(unknown: UnknownSetting, options: Mapping[str, Optio
         return f"{where} has no effect: `--{unknown.name}` works only on the command line"
     from difflib import get_close_matches
 
+    of_any_command = (option for command in COMMANDS.values() for option in command.options)
+    names = {*options, *(option.name for option in of_any_command if option.sources == "all")}
     near = [
         f"{PREFIX}{name.upper().replace('-', '_')}" if is_variable else name
-        for name in get_close_matches(unknown.name, options, 1)
+        for name in get_close_matches(unknown.name, sorted(names), 1)
     ]
     return f"unknown {'variable' if is_variable else 'option'} {where}" + (
         f"; did you mean `{near[0]}`?" if near else ""

@@ -17,8 +17,10 @@ from cloche.lifecycle.reader import read_environment
 from cloche.model.operations import CopyTree, InstallTree, MakeDir, Remove, Write
 from cloche.model.plan import PackageChange
 from cloche.model.value import replace
+from cloche.planning.clearing import OWN_DIRECTORIES, find_marker
 from cloche.planning.destination import is_relocatable, refuse_running_cloche
-from cloche.planning.plan_at import other_content, plan_at
+from cloche.planning.plan_at import plan_at
+from cloche.planning.pyvenv_cfg import ADDED_KEY
 from cloche.store.bytecode import bytecode_path
 from cloche.store.installation import find_damage, image_operations
 
@@ -56,7 +58,7 @@ def plan_update(blueprint: Blueprint, target: Target, destination: Destination, 
     edited = edited_scripts(old, shells)
     if is_relocatable(destination.settings):
         target = replace(target, placement="relocatable")
-    if destination.immovable or other_content(destination):
+    if destination.immovable or is_in_use(destination, session):
         plan = plan_merge(blueprint, target, destination, old, dropped, kept, edited, session)
     else:
         loose = {*loose_files(destination.target, old.layout, shells, dropped)}
@@ -64,6 +66,12 @@ def plan_update(blueprint: Blueprint, target: Target, destination: Destination, 
         plan = plan_exchange(blueprint, target, destination, loose | owned, edited, session)
     changes = tuple(package_changes(dropped, blueprint.images))
     return replace(plan, changes=changes, outcome="updated" if changes else "repaired", images=blueprint.images)
+
+
+def is_in_use(destination: Destination, session: Session) -> bool:
+    """Return whether the directory of an environment is also used for something else, such as a project or a checkout."""
+    skipped = OWN_DIRECTORIES[session.host.os_name]
+    return ADDED_KEY in destination.settings or bool(find_marker(destination.target, skipped=skipped))
 
 
 def package_changes(dropped: Iterable[InstalledDistribution], images: Iterable[Image]) -> Iterator[PackageChange]:

@@ -9,7 +9,7 @@ from shlex import quote
 from cloche.discovery.base_interpreter import build_in_name
 from cloche.discovery.describe import describe_interpreter
 from cloche.errors import DestinationError
-from cloche.fs import list_names
+from cloche.fs import is_unreadable, list_names
 from cloche.lifecycle.recorded_command import venv_options
 from cloche.model.environment import Environment, Layout
 from cloche.model.value import TYPE_CHECKING
@@ -48,6 +48,10 @@ def read_environment(path: str, host: Host, cache: ProbeCache) -> Environment:
 
 def not_an_environment_error(location: str) -> DestinationError:
     """Return the error for a path without an environment, according to what is there instead."""
+    if is_unreadable(location):
+        return DestinationError(
+            f"`{location}` cannot be read: permission denied", hint="check the permissions of its directories"
+        )
     if not os.path.lexists(location):
         return DestinationError(
             f"`{location}` does not exist", hint=f"`cloche {quote(location)}` creates an environment there"

@@ -197,22 +197,6 @@ def refuse_base_interpreter(location: str, interpreter: Interpreter) -> None:
         )
 
 
-def refuse_directory_in_use(location: str, host: Host) -> None:
-    """Refuse to replace a directory that contains the user's home directory or the parent of the current directory.
-
-    The current directory itself may be replaced: `cloche . --clear --force`.
-
-    :raises DestinationError: the directory contains either of them.
-    """
-    user_home = host.environ.get("HOME") or host.environ.get("USERPROFILE", "")
-    for name, path in (("your home directory", user_home), ("the current directory", os.path.dirname(host.cwd))):
-        if path and contains_path(location, path):
-            raise DestinationError(
-                f"`{location}` contains {name}, and `--clear` would delete it",
-                hint="choose another destination, or delete the files that you do not need yourself",
-            )
-
-
 def contains_path(directory: str, path: str) -> bool:
     """Return whether a path, with links resolved, is `directory` or inside it."""
     return os.path.join(os.path.realpath(path), "").startswith(os.path.join(os.path.realpath(directory), ""))

@@ -21,10 +21,7 @@ from cloche.planning.destination import (
     forbids_execution,
     inspect_destination,
     is_relocatable,
-    refuse_base_interpreter,
-    refuse_directory_in_use,
     refuse_long_paths,
-    refuse_running_cloche,
 )
 from cloche.planning.pyvenv_cfg import ADDED_KEY, format_settings, settings_for
 from cloche.plugins import call_component, load_object, omission_warning, refusal_of
@@ -38,6 +35,7 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Host, Interpreter
     from cloche.model.operations import Operation
     from cloche.model.plan import Blueprint, ChosenComponent, Strategy, Target
+    from cloche.planning.clearing import Replacement
     from cloche.planning.destination import Destination
     from cloche.plugins.hookspecs import Activator
 
@@ -52,14 +50,16 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host, intact: Container[
     :raises PluginError: an activator that the user chose failed.
     """
     destination = inspect_destination(target.destination, host)
-    strategy, outcome = strategy_for(destination, target, blueprint, host)
+    strategy, outcome, replacement = strategy_for(destination, target, blueprint, host)
+    is_kept = target.existing == "keep"
     environment = replace(
         environment_at(destination.location, target, blueprint.interpreter, blueprint.layout, host),
         placement=placement_for(target, destination, strategy),
     )
-    images, preparations, seed_notes = seeds_for(blueprint, destination, strategy, environment, intact)
+    seeds = seeds_for(blueprint, destination, strategy, environment, intact) if is_kept else (blueprint.images, (), ())
+    images, preparations, seed_notes = seeds
     notes = [*seed_notes]
-    if strategy == "merge":
+    if strategy == "merge" and is_kept:
         notes += relocatable_notes(environment, destination)
     if forbids_execution(destination.target):
         notes.append(noexec_note(blueprint, destination))
@@ -67,7 +67,7 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host, intact: Container[
     operations: list[Operation] = [
         operation
         for operation in blueprint.operations
-        if not (isinstance(operation, Link) and is_kept_directory(destination, strategy, operation.path))
+        if not (is_kept and isinstance(operation, Link) and is_kept_directory(destination, strategy, operation.path))
     ]
     operations += preparations
     if images:
@@ -76,8 +76,11 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host, intact: Container[
         for image in images:
             operations += image_operations(image, environment)
     operations += (script_operation(script, blueprint.layout) for script in scripts)
-    operations += metadata_files(target, blueprint, environment, destination, host)
+    operations += metadata_files(target, blueprint, environment, destination, replacement, host)
     operations.append(manifest_file(operations, kept_checksums(destination, target)))
+    if replacement is not None:
+        written = {operation.path for operation in operations if isinstance(operation, (Link, Write))}
+        operations[:0] = [Remove(path) for path in replacement.removed if path not in written]
     refuse_long_paths(destination.target, operations, longest_in_images=120 if images else 0, platform=host.platform)
     if destination.state == "directory" and strategy == "merge":
         refuse_conflicts(destination, operations)
@@ -97,56 +100,29 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host, intact: Container[
     )
 
 
-def strategy_for(destination: Destination, target: Target, blueprint: Blueprint, host: Host) -> tuple[Strategy, str]:
-    """Return how the new tree gets to its destination, and the outcome in one word.
+def strategy_for(
+    destination: Destination, target: Target, blueprint: Blueprint, host: Host
+) -> tuple[Strategy, str, Replacement | None]:
+    """Return how the new tree gets to its destination, the outcome in one word, and what is replaced with `--clear`.
 
     :raises DestinationError: the destination must not be replaced, or is an environment of another Python.
     """
     if destination.state in ("absent", "empty"):
-        return ("merge" if destination.immovable else "new"), "created"
+        return ("merge" if destination.immovable else "new"), "created", None
     if target.existing != "keep":
-        refuse_to_clear(destination, target, blueprint, host)
-        return ("merge-emptied" if destination.immovable else "exchange"), "replaced"
+        from cloche.planning.clearing import plan_replacement
+
+        replacement = plan_replacement(destination, target.existing, blueprint.interpreter, host)
+        whole: Strategy = "merge-emptied" if destination.immovable else "exchange"
+        return ("merge" if replacement.keeps_others else whole), "replaced", replacement
     if destination.state == "directory":
-        return "merge", "added"
+        return "merge", "added", None
     if python := find_python_mismatch(destination, blueprint.interpreter, blueprint.layout):
         raise DestinationError(
             f"`{destination.location}` is an environment of {python}, not of {blueprint.interpreter.name}",
             hint="`cloche upgrade` changes its Python and keeps the packages; `--clear` replaces the environment",
         )
-    return "merge", "refreshed"
-
-
-def refuse_to_clear(destination: Destination, target: Target, blueprint: Blueprint, host: Host) -> None:
-    """Refuse to replace a directory that the user probably needs.
-
-    :raises DestinationError: it contains something that `--clear` must not delete, or not without `--force`.
-    """
-    refuse_running_cloche(destination.location, host, "`--clear`")
-    refuse_base_interpreter(destination.location, blueprint.interpreter)
-    if destination.state == "directory":
-        refuse_directory_in_use(destination.location, host)
-    if destination.state == "directory" and target.existing == "replace":
-        raise DestinationError(
-            f"`{destination.location}` is not an environment, and `--clear` would delete everything in it",
-            hint="choose another destination; `--clear --force` deletes it anyway",
-        )
-    if target.existing == "replace" and (reason := other_content(destination)):
-        raise DestinationError(
-            f"`{destination.location}` contains more than an environment ({reason}), and `--clear` would delete it all",
-            hint="without `--clear` the environment is refreshed; `--clear --force` deletes everything",
-        )
-
-
-PROJECT_FILES = (".git", ".hg", "pyproject.toml", "setup.py", "setup.cfg")
-
-
-def other_content(destination: Destination) -> str:
-    """Return what shows that an environment's directory is also used for something else; empty if nothing does."""
-    found = [name for name in PROJECT_FILES if os.path.lexists(os.path.join(destination.target, name))]
-    if found:
-        return f"`{found[0]}`"
-    return "it was added to a directory in use" if ADDED_KEY in destination.settings else ""
+    return "merge", "refreshed", None
 
 
 def environment_at(location: str, target: Target, interpreter: Interpreter, layout: Layout, host: Host) -> Environment:
@@ -172,7 +148,7 @@ def prompt_for(target: Target, location: str, host: Host) -> str:
 
 def placement_for(target: Target, destination: Destination, strategy: Strategy) -> Placement:
     """Return the placement of the environment; a relocatable one stays relocatable when it is refreshed."""
-    stays_relocatable = is_relocatable(destination.settings) and strategy == "merge"
+    stays_relocatable = is_relocatable(destination.settings) and strategy == "merge" and target.existing == "keep"
     return "relocatable" if stays_relocatable else target.placement
 
 
@@ -238,20 +214,31 @@ Signature: 8a477f597d28d172789f06886806bc55
 
 
 def metadata_files(
-    target: Target, blueprint: Blueprint, environment: Environment, destination: Destination, host: Host
+    target: Target,
+    blueprint: Blueprint,
+    environment: Environment,
+    destination: Destination,
+    replacement: Replacement | None,
+    host: Host,
 ) -> Iterator[Write]:
     """Yield the files that describe the directory to version control, to backup programs and to Python.
 
     `.gitignore` and `CACHEDIR.TAG` are kept if they exist, and are not added to a directory with the user's own files.
     """
-    is_kept = target.existing == "keep"
-    added_to_directory = is_kept and (destination.state == "directory" or ADDED_KEY in destination.settings)
+    if replacement is None:
+        added_to_directory = destination.state == "directory" or ADDED_KEY in destination.settings
+        stays = destination.state == "environment"
+    else:
+        added_to_directory, stays = replacement.in_use, replacement.keeps_others
     if not added_to_directory:
-        existing = destination.target if is_kept and destination.state == "environment" else ""
-        if target.vcs_ignore and not (existing and os.path.lexists(os.path.join(existing, ".gitignore"))):
-            yield Write(".gitignore", b"*\n")
-        if not (existing and os.path.lexists(os.path.join(existing, "CACHEDIR.TAG"))):
-            yield Write("CACHEDIR.TAG", CACHE_TAG.encode())
+        removed = replacement.removed if replacement else ()
+        for name, content in (
+            (".gitignore", b"*\n" if target.vcs_ignore else b""),
+            ("CACHEDIR.TAG", CACHE_TAG.encode()),
+        ):
+            exists = stays and name not in removed and os.path.lexists(os.path.join(destination.target, name))
+            if content and not exists:
+                yield Write(name, content)
     settings = settings_for(target, blueprint, environment, host, added_to_directory=added_to_directory)
     yield Write(blueprint.layout.config, format_settings(settings).encode("utf-8"))
 
@@ -315,7 +302,7 @@ def conflict_error(destination: Destination, path: str) -> DestinationError:
     """Return the error for a path that already exists."""
     return DestinationError(
         f"`{destination.location}` is not an environment, and `{path}` already exists in it",
-        hint="move it away, or choose another destination; `--clear --force` deletes the whole directory",
+        hint="move it away, or choose another destination",
     )
 
 

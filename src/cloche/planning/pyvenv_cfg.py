@@ -91,6 +91,10 @@ def command_for(target: Target, blueprint: Blueprint, environment: Environment, 
     words += ["--python", blueprint.interpreter.executable, "--creator", blueprint.creator]
     if blueprint.spec.site_packages == "system":
         words.append("--system-site-packages")
+    if blueprint.seeder and blueprint.spec.seeder:
+        words += ["--seeder", blueprint.seeder]
+    if target.link_mode != "auto":
+        words += ["--link-mode", target.link_mode]
     words += seed_options(blueprint.spec.wanted if blueprint.seeder else None)
     if target.prompt is not None:
         words += ["--prompt", environment.prompt]

@@ -12,7 +12,7 @@ from cloche.model.plan import Blueprint, ChosenComponent
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.layout import layout_of
 from cloche.planning.validate import find_missing_path, find_problem
-from cloche.plugins import call_component, refusal_of
+from cloche.plugins import as_tuple, call_component, refusal_of
 from cloche.plugins.components import KINDS
 from cloche.plugins.registry import ALIASES
 
@@ -76,7 +76,9 @@ def record_inputs(
     if inputs_of is None:
         inputs.undeclared.append(f"{component.kind} `{component.name}` of plugin {component.source}")
         return
-    paths = call_component(lambda: tuple(call(inputs_of)), component.kind, component.name, component.source)
+    paths = call_component(
+        lambda: as_tuple(call(inputs_of), "inputs", "a list of paths"), component.kind, component.name, component.source
+    )
     for path in paths:
         if not isinstance(path, str):
             raise PluginError(
@@ -117,7 +119,10 @@ def creator_operations(
     :raises PluginError: the creator fails, or its operations are not valid or do not create a Python.
     """
     operations = call_component(
-        lambda: tuple(creator.operations(interpreter, layout)), "creator", component.name, component.source
+        lambda: as_tuple(creator.operations(interpreter, layout), "operations", "a list of operations"),
+        "creator",
+        component.name,
+        component.source,
     )
     if problem := find_problem(operations):
         raise PluginError(f"creator `{component.name}` of plugin {component.source} is broken: {problem}")
@@ -155,7 +160,10 @@ def choose_images(
     wanted = replace(spec.wanted, options=own_options(spec, component))
     record_inputs(component, seeder, lambda inputs_of: inputs_of(interpreter, wanted, store), inputs)
     images = call_component(
-        lambda: tuple(seeder.images(interpreter, wanted, store)), "seeder", component.name, component.source
+        lambda: as_tuple(seeder.images(interpreter, wanted, store), "images", "a list of `cloche.Image`"),
+        "seeder",
+        component.name,
+        component.source,
     )
     for image in images:
         if type(image) is not Image:

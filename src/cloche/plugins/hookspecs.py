@@ -328,5 +328,6 @@ def cloche_created(result: Result) -> None:
 
         @cloche.hookimpl
         def cloche_created(result):
-            (result.environment.root / ".envrc").write_text("source bin/activate")
+            with open(os.path.join(result.environment.location, ".envrc"), "w") as file:
+                file.write("source bin/activate")
     """
