@@ -85,16 +85,16 @@ def test_the_environment_is_that_of_one_of_the_locks_whoever_is_killed(cloche, t
     options = {name: ["--lock", f"pylock.{name}.toml", "--find-links", tmp_path / "wheels"] for name in "ab"}
     for name in "aab":
         assert cloche(f"model-{name}", *options[name]).code == 0
-    assert cloche("env", *options["a"]).code == 0
+    assert cloche("./env", *options["a"]).code == 0
     exchange = ("renameat2:when=1", "mkdirat:when=4", "unlink:when=2", "flock:when=1")
-    killed = [start(cloche, "env", *options["b"], fatal=fatal) for fatal in exchange]
-    running = [start(cloche, "env", *options[name]) for name in "abab"]
+    killed = [start(cloche, "./env", *options["b"], fatal=fatal) for fatal in exchange]
+    running = [start(cloche, "./env", *options[name]) for name in "abab"]
     ended = outcomes(running)
     assert [code for code, _ in ended] == [0] * len(running), ended
     outcomes(killed)
     models = [cloche.cwd / "model-a", cloche.cwd / "model-b"]
     assert any(same_paths(cloche.cwd / "env", model) for model in models)
-    assert cloche("env", *options["b"]).code == 0
+    assert cloche("./env", *options["b"]).code == 0
     assert same_paths(cloche.cwd / "env", models[1])
     assert not [name for name in os.listdir(cloche.cwd) if name.startswith(".")]
 

@@ -42,7 +42,7 @@ def lock(cloche: Cloche, *wheels: Path, name: str = "pylock.toml", **keys: objec
 
 
 def create(cloche: Cloche, wheels: Path, *options: object, env: str = "env") -> dict:
-    done = cloche(env, "--lock", "pylock.toml", "--find-links", wheels, "--no-download", "--json", *options)
+    done = cloche(f"./{env}", "--lock", "pylock.toml", "--find-links", wheels, "--no-download", "--json", *options)
     assert done.code == 0, done.err
     return done.json
 
@@ -135,7 +135,7 @@ def test_a_wheel_named_by_path_needs_no_other_source(cloche: Cloche) -> None:
     (cloche.cwd / "pylock.toml").write_text(pylock([package("spam", wheels=[entry])]))
     (cloche.cwd / "sub").mkdir()
 
-    done = cloche("env", "--lock", "../pylock.toml", "--no-download", cwd=cloche.cwd / "sub")
+    done = cloche("./env", "--lock", "../pylock.toml", "--no-download", cwd=cloche.cwd / "sub")
 
     assert done.code == 0, done.err
     assert installed(cloche.cwd / "sub" / "env") == ["spam-1.0"]
@@ -146,7 +146,7 @@ def test_a_direct_wheel_is_recorded_as_such(cloche: Cloche) -> None:
     archive = {"path": f"dist/{wheel.name}", "hashes": {"sha256": sha256_of(wheel)}}
     (cloche.cwd / "pylock.toml").write_text(pylock([package("spam", archive=archive)]))
 
-    assert cloche("env", "--lock", "pylock.toml", "--no-download").code == 0
+    assert cloche("./env", "--lock", "pylock.toml", "--no-download").code == 0
 
     info = site_of(cloche.cwd / "env") / "spam-1.0.dist-info"
     assert json.loads((info / "direct_url.json").read_text()) == {
@@ -174,9 +174,9 @@ def test_a_result_counts_many_packages(cloche: Cloche, wheels: Path) -> None:
     lock(cloche, *(simple_wheel(wheels, name) for name in names))
     options = ["--lock", "pylock.toml", "--find-links", wheels]
 
-    assert ", 5 packages (`-v` lists them), " in cloche("env", *options).out
+    assert ", 5 packages (`-v` lists them), " in cloche("./env", *options).out
     assert ", bacon 1.0, beans 1.0, eggs 1.0, ham 1.0, spam 1.0, " in cloche("other", *options, "-v").out
-    assert ", 5 packages, " in cloche("env", *options).out
+    assert ", 5 packages, " in cloche("./env", *options).out
 
 
 def test_additional_seeds_do_not_replace_the_lock(cloche: Cloche, wheels: Path) -> None:
@@ -191,7 +191,7 @@ def test_additional_seeds_do_not_replace_the_lock(cloche: Cloche, wheels: Path) 
 def test_a_seed_in_another_version_contradicts_the_lock(cloche: Cloche, wheels: Path) -> None:
     lock(cloche, simple_wheel(wheels, "spam"))
 
-    done = cloche("env", "--lock", "pylock.toml", "--find-links", wheels, "--seed", "spam==2.0")
+    done = cloche("./env", "--lock", "pylock.toml", "--find-links", wheels, "--seed", "spam==2.0")
 
     assert done.code == 2
     assert "`spam==2.0` contradicts the lock file, which has spam 1.0" in done.err
@@ -214,7 +214,7 @@ def test_a_file_with_another_hash_is_refused(source: str, cloche: Cloche, wheels
     before = snapshot(cloche.cwd)
 
     shutil.rmtree(cloche.cwd.parent / "cache")
-    done = cloche("env", "--lock", "pylock.toml", "--find-links", wheels, "--no-download")
+    done = cloche("./env", "--lock", "pylock.toml", "--find-links", wheels, "--no-download")
 
     assert done.code == 5
     for text in ("spam", wheel.name, expected, sha256_of(other)):
@@ -320,8 +320,8 @@ def test_another_lock_adds_removes_and_changes_packages(cloche: Cloche, wheels: 
     create(cloche, wheels)
     lock(cloche, simple_wheel(wheels, "spam", "2.0"), simple_wheel(wheels, "bacon"))
 
-    dry = cloche("env", "--lock", "pylock.toml", "--find-links", wheels, "--dry-run")
-    done = cloche("env", "--lock", "pylock.toml", "--find-links", wheels, "-v")
+    dry = cloche("./env", "--lock", "pylock.toml", "--find-links", wheels, "--dry-run")
+    done = cloche("./env", "--lock", "pylock.toml", "--find-links", wheels, "-v")
 
     expected = ["  + bacon 1.0", "  - eggs 1.0", "  ~ spam 1.0 -> 2.0"]
     assert [line for line in dry.out.splitlines() if line.startswith(("  +", "  -", "  ~"))] == expected
@@ -421,7 +421,7 @@ def test_packages_that_somebody_installed_are_named_before_they_are_removed(cloc
     env = cloche.cwd / "env"
     install(env, simple_wheel(wheels, "eggs"))
 
-    done = cloche("env", "--lock", "pylock.toml", "--find-links", wheels)
+    done = cloche("./env", "--lock", "pylock.toml", "--find-links", wheels)
 
     assert done.code == 0
     assert done.err == "cloche: warning: eggs 1.0 is not in the lock file and is removed; pip installed it\n"
@@ -438,7 +438,7 @@ def test_packages_that_somebody_installed_can_be_kept(cloche: Cloche, wheels: Pa
     lock(cloche, simple_wheel(wheels, "spam", "2.0"))
 
     for outcome in ("updated", "up to date"):
-        done = cloche("env", "--lock", "pylock.toml", "--find-links", wheels, "--keep-extra", "--json")
+        done = cloche("./env", "--lock", "pylock.toml", "--find-links", wheels, "--keep-extra", "--json")
         assert (done.code, done.err) == (0, "")
         assert done.json["plan"]["outcome"] == outcome
         assert installed(env) == ["eggs-1.0", "spam-2.0"]
@@ -488,7 +488,7 @@ def test_a_refused_update_changes_nothing(cloche: Cloche, wheels: Path) -> None:
     (wheels / "eggs-1.0-py3-none-any.whl").write_bytes(b"no wheel")
     before = states(cloche.cwd / "env")
 
-    done = cloche("env", "--lock", "pylock.toml", "--find-links", wheels, "--no-download")
+    done = cloche("./env", "--lock", "pylock.toml", "--find-links", wheels, "--no-download")
 
     assert done.code == 5
     assert states(cloche.cwd / "env") == before
@@ -506,7 +506,7 @@ def conflicting(wheels: Path, *contents: str) -> Iterable[Path]:
 def test_a_file_that_two_packages_share_is_installed_once(cloche: Cloche, wheels: Path) -> None:
     lock(cloche, *conflicting(wheels, "same\n", "same\n"))
 
-    done = cloche("env", "--lock", "pylock.toml", "--find-links", wheels)
+    done = cloche("./env", "--lock", "pylock.toml", "--find-links", wheels)
 
     assert (done.code, done.err) == (0, "")
     site = site_of(cloche.cwd / "env")
@@ -518,7 +518,7 @@ def test_of_two_different_files_the_later_one_is_installed(cloche: Cloche, wheel
     lock(cloche, *conflicting(wheels, "x = 'eggs'\n", "x = 'spam'\n"))
 
     for env in ("env", "other", "third"):  # without and with bytecode
-        done = cloche(env, "--lock", "pylock.toml", "--find-links", wheels)
+        done = cloche(f"./{env}", "--lock", "pylock.toml", "--find-links", wheels)
 
         site = site_of(cloche.cwd / env)
         name = f"{site.relative_to(cloche.cwd / env)}/shared/__init__.py"
@@ -536,7 +536,7 @@ def test_a_script_that_two_packages_declare_is_installed_once(cloche: Cloche, wh
     points = "[console_scripts]\ntool = {}:main\n"
     lock(cloche, *(simple_wheel(wheels, name, entry_points=points.format(name)) for name in ("eggs", "spam")))
 
-    done = cloche("env", "--lock", "pylock.toml", "--find-links", wheels)
+    done = cloche("./env", "--lock", "pylock.toml", "--find-links", wheels)
 
     assert done.err == "cloche: warning: `eggs` and `spam` both contain `bin/tool`; the one of `spam` is installed\n"
     assert "from spam import main" in (cloche.cwd / "env" / "bin" / "tool").read_text()
@@ -553,7 +553,7 @@ def test_the_lock_can_be_a_setting(source: str, cloche: Cloche, wheels: Path) ->
     if source == "project":
         (cloche.cwd / "pyproject.toml").write_text('[tool.cloche]\nlock = "pylock.toml"\n')
 
-    done = cloche("env", "--find-links", wheels, cwd=cloche.cwd / "sub", **variables)
+    done = cloche("./env", "--find-links", wheels, cwd=cloche.cwd / "sub", **variables)
 
     assert done.code == 0, done.err
     assert installed(cloche.cwd / "sub" / "env") == ["spam-1.0"]
@@ -588,7 +588,7 @@ def test_a_stronger_setting_wins_over_its_opposite(cloche: Cloche, wheels: Path)
 def test_options_that_make_no_sense_are_refused(options: list[str], message: str, cloche: Cloche) -> None:
     lock(cloche)
 
-    done = cloche("env", *options)
+    done = cloche("./env", *options)
 
     assert done.code == 2
     assert message in done.err
@@ -600,7 +600,7 @@ def test_a_requirements_file_is_a_lock_too(cloche: Cloche, wheels: Path) -> None
     (cloche.cwd / "requirements.txt").write_text(f"spam==1.0 \\\n    --hash=sha256:{sha256_of(wheel)}\n")
 
     for outcome in ("created", "up to date"):
-        done = cloche("env", "--lock", "requirements.txt", "--find-links", wheels, "--no-download", "--json")
+        done = cloche("./env", "--lock", "requirements.txt", "--find-links", wheels, "--no-download", "--json")
         assert done.code == 0, done.err
         assert done.json["plan"]["outcome"] == outcome
     assert installed(cloche.cwd / "env") == ["spam-1.0"]
@@ -671,7 +671,7 @@ def test_upgrade_selects_from_the_lock_for_the_new_python(cloche: Cloche, wheels
     assert done.code == 0, done.err
     assert installed(env) == ["bacon-1.0", "ham-1.0", "spam-1.0"]
     assert (
-        cloche("env", "-p", new, "--lock", "pylock.toml", "--keep-extra", "--json").json["plan"]["outcome"]
+        cloche("./env", "-p", new, "--lock", "pylock.toml", "--keep-extra", "--json").json["plan"]["outcome"]
         == "up to date"
     )
 
@@ -737,7 +737,7 @@ def test_a_directory_is_built_and_installed(editable: bool, cloche: Cloche) -> N
     (cloche.cwd / "pylock.toml").write_text(pylock([entry]))
 
     for outcome in ("created", "up to date"):
-        done = cloche("env", "--lock", "pylock.toml", "--json")
+        done = cloche("./env", "--lock", "pylock.toml", "--json")
         assert done.code == 0, done.err
         assert done.json["plan"]["outcome"] == outcome
 
@@ -754,7 +754,7 @@ def test_a_build_can_be_refused(cloche: Cloche) -> None:
     project(cloche.cwd / "member", "spam")
     (cloche.cwd / "pylock.toml").write_text(pylock([package("spam", "1.0", directory={"path": "member"})]))
 
-    done = cloche("env", "--lock", "pylock.toml", "--only-binary")
+    done = cloche("./env", "--lock", "pylock.toml", "--only-binary")
 
     assert done.code == 5
     assert "`--only-binary` forbids building" in done.err
@@ -810,7 +810,7 @@ def test_an_environment_of_another_python_is_not_replaced(cloche: Cloche, wheels
     create(cloche, wheels)
     before = states(cloche.cwd)
 
-    done = cloche("env", "-p", other_python(), "--lock", "pylock.toml", "--find-links", wheels)
+    done = cloche("./env", "-p", other_python(), "--lock", "pylock.toml", "--find-links", wheels)
 
     assert done.code == 4
     assert "cloche upgrade" in done.err
@@ -852,7 +852,7 @@ def test_environments_of_every_creator_are_updated_and_repaired(creator: str, cl
 def test_a_cloche_in_the_environment_only_confirms_it(cloche: Cloche, wheels: Path) -> None:
     lock(cloche, simple_wheel(wheels, "spam"))
     create(cloche, wheels)
-    command = [*cloche_command_in(cloche.cwd / "env"), "env", "--lock", "pylock.toml", "--find-links", wheels]
+    command = [*cloche_command_in(cloche.cwd / "env"), "./env", "--lock", "pylock.toml", "--find-links", wheels]
 
     def run() -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -81,7 +81,7 @@ def test_the_result_is_that_of_uv(tool: str, cloche: Cloche) -> None:
     run(cloche, sys.executable, "-m", *LOCKS[tool])
     lock = "requirements.txt" if tool == "requirements" else "pylock.toml"
 
-    done = cloche("env", "--lock", lock, "--json")
+    done = cloche("./env", "--lock", lock, "--json")
 
     assert done.code == 0, done.err
     python = cloche.cwd / "env" / "bin" / "python"
@@ -91,7 +91,7 @@ def test_the_result_is_that_of_uv(tool: str, cloche: Cloche) -> None:
     assert "Would make no changes" in uv(cloche, "pip", "sync", "--preview", "--dry-run", "--python", python, lock)
     uv(cloche, "pip", "check", "--python", python)
     run(cloche, sys.executable, "-m", "pip", "--python", python, "check")
-    assert cloche("env", "--lock", lock, "--json").json["plan"]["outcome"] == "up to date"
+    assert cloche("./env", "--lock", lock, "--json").json["plan"]["outcome"] == "up to date"
     assert cloche("doctor", "env").code == 0
 
 
@@ -99,7 +99,7 @@ def test_the_extras_and_groups_of_uv_are_selected(cloche: Cloche) -> None:
     options = ["--all-extras", "--all-groups", "--no-emit-project"]
     uv(cloche, "export", "-q", *options, "--format", "pylock.toml", "-o", "pylock.toml")
 
-    done = cloche("env", "--lock", "pylock.toml")
+    done = cloche("./env", "--lock", "pylock.toml")
 
     assert done.code == 0, done.err
 
@@ -108,7 +108,7 @@ def test_the_extras_and_groups_of_uv_are_selected(cloche: Cloche) -> None:
 def test_the_files_for_another_python_are_selected(version: str, cloche: Cloche) -> None:
     uv(cloche, "export", "-q", "--no-emit-project", "--format", "pylock.toml", "-o", "pylock.toml")
 
-    done = cloche("env", "-p", version, "--lock", "pylock.toml")
+    done = cloche("./env", "-p", version, "--lock", "pylock.toml")
 
     assert done.code == 0, done.err
     run(cloche, cloche.cwd / "env/bin/python", "-c", "import attrs, httpx, numpy, rich")
