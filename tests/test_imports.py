@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.locks import package, pylock, simple_wheel
 from tests.run import clean_environ
 
 if TYPE_CHECKING:
@@ -172,6 +173,24 @@ def test_a_requested_python_is_searched_on_every_run(user: dict[str, str], tmp_p
     ours, others = loaded_when_cached("venv", "--no-seed", "-p", version, user=user, cwd=tmp_path / "work")
 
     assert ours <= SEARCH
+    assert others <= LIBRARY
+
+
+LOCKED = SEEDED - {"cloche.plugins.entry_points"} | {"cloche.lifecycle", "cloche.lifecycle.locked"}
+"""Modules for finding that an environment is what its lock file describes."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems need platformdirs to find the user's directories")
+def test_an_unchanged_lock_uses_the_cached_plan(user: dict[str, str], tmp_path: Path) -> None:
+    wheel = simple_wheel(tmp_path / "wheels", "spam")
+    (tmp_path / "work" / "pylock.toml").write_text(pylock([package("spam", wheels=[wheel])]))
+    arguments = ["./env", "--lock", "pylock.toml", "--find-links", str(wheel.parent), "--no-download"]
+    for _ in range(WARM_UP):
+        loaded_modules(*arguments, user=user, cwd=tmp_path / "work")
+
+    ours, others = loaded_modules(*arguments, user=user, cwd=tmp_path / "work")
+
+    assert ours == LOCKED
     assert others <= LIBRARY
 
 

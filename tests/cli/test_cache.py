@@ -55,7 +55,7 @@ def test_size_prints_a_line_for_each_kind_and_a_total(cloche: Cloche, filled: Pa
     done = cloche("cache", "size")
     assert (done.code, done.err) == (0, "")
     kinds = [line.split(":")[0] for line in done.out.splitlines()]
-    assert kinds == ["interpreters", "wheels", "images", "plans", "locks", "total"]
+    assert kinds == ["interpreters", "wheels", "artifacts", "builds", "images", "origins", "plans", "locks", "total"]
     answer = cloche("cache", "size", "--json").json
     assert answer["size"] == sum(kind["size"] for kind in answer["kinds"])
     assert answer["size"] >= sum(file.stat().st_size for file in (filled / "images").rglob("*.py"))

@@ -70,6 +70,7 @@ def test_values_of_an_option_are_suggested(host: Host) -> None:
     assert suggested_words(host, "--activators", "bash,f") == ["bash,fish"]
     assert "bash,bash" not in suggested_words(host, "--activators", "bash,b")
     assert suggest(["--find-links", ""], host).paths == "directories"
+    assert suggest(["--lock", ""], host).paths == "files"
     assert suggest(["--try-first-with", ""], host).paths == "files"
 
 

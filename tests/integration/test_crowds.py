@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.interpreters import pyenv
+from tests.locks import package, pylock, simple_wheel
 from tests.tools import require
 from tests.trees import snapshot
 
@@ -73,6 +74,29 @@ def test_runs_for_one_destination_succeed_although_others_are_killed(cloche):
     assert cloche("./env").code == 0
     assert same_paths(cloche.cwd / "model", cloche.cwd / "env")
     assert sorted(os.listdir(cloche.cwd)) == ["env", "model"]
+
+
+def test_the_environment_is_that_of_one_of_the_locks_whoever_is_killed(cloche, tmp_path):
+    require("strace")
+    spam, eggs = (simple_wheel(tmp_path / "wheels", name) for name in ("spam", "eggs"))
+    for name, wheel in (("a", spam), ("b", eggs)):
+        text = pylock([package(wheel.name.split("-")[0], wheels=[wheel])])
+        (cloche.cwd / f"pylock.{name}.toml").write_text(text)
+    options = {name: ["--lock", f"pylock.{name}.toml", "--find-links", tmp_path / "wheels"] for name in "ab"}
+    for name in "aab":
+        assert cloche(f"model-{name}", *options[name]).code == 0
+    assert cloche("./env", *options["a"]).code == 0
+    exchange = ("renameat2:when=1", "mkdirat:when=4", "unlink:when=2", "flock:when=1")
+    killed = [start(cloche, "./env", *options["b"], fatal=fatal) for fatal in exchange]
+    running = [start(cloche, "./env", *options[name]) for name in "abab"]
+    ended = outcomes(running)
+    assert [code for code, _ in ended] == [0] * len(running), ended
+    outcomes(killed)
+    models = [cloche.cwd / "model-a", cloche.cwd / "model-b"]
+    assert any(same_paths(cloche.cwd / "env", model) for model in models)
+    assert cloche("./env", *options["b"]).code == 0
+    assert same_paths(cloche.cwd / "env", models[1])
+    assert not [name for name in os.listdir(cloche.cwd) if name.startswith(".")]
 
 
 def test_runs_that_need_one_image_succeed_although_its_builders_are_killed(cloche, tmp_path):

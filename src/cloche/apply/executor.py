@@ -207,8 +207,12 @@ class StagingTree:
                 except FileExistsError:
                     pass  # two images share a namespace package
             transfers = TRANSFERS[link_mode]
-            origins = paths_in(files.paths, operation.source, source)
-            for old, new in zip(origins, paths_in(files.paths, self._at(operation.path), target), strict=True):
+            paths = files.paths
+            if operation.without:
+                left_out = frozenset(operation.without)
+                paths = [path for path in paths if path not in left_out]
+            origins = paths_in(paths, operation.source, source)
+            for old, new in zip(origins, paths_in(paths, self._at(operation.path), target), strict=True):
                 while True:
                     try:
                         transfers[0](old, new, source, target, operation.source)

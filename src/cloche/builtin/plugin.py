@@ -58,7 +58,10 @@ def cloche_creators() -> list[Descriptor]:
 @hookimpl
 def cloche_seeders() -> list[Descriptor]:
     return descriptors(
-        "seeders", "seeder", ("pip", "pip and the requested packages, without downloading them if possible")
+        "seeders",
+        "seeder",
+        ("pip", "pip and the requested packages, without downloading them if possible"),
+        ("lock", "the packages of a lock file, and nothing else"),
     )
 
 

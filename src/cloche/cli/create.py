@@ -9,19 +9,21 @@ from cloche.cli import report
 from cloche.cli.user_shell import activation_hint
 from cloche.errors import UsageError
 from cloche.model.options import PORTABLE_OPTIONS
-from cloche.model.plan import EnvironmentSpec, Request, Target, Wanted
+from cloche.model.plan import EnvironmentSpec, LockRequest, Request, Target, Wanted
 from cloche.model.value import TYPE_CHECKING
 from cloche.planning.destination import absolute_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Literal
 
     from cloche.cli.invocation import Invocation
     from cloche.cli.settings import Settings
     from cloche.discovery import FoundInterpreter
     from cloche.model.interpreter import Host
     from cloche.model.operations import LinkMode
-    from cloche.model.plan import ChosenComponent, Dependencies, Network, OnExisting, Plan, Result
+    from cloche.model.plan import Builds, ChosenComponent, Dependencies, Network, OnExisting, Plan, Result
+    from cloche.session import Session
 
 
 def create(invocation: Invocation) -> int:
@@ -41,8 +43,7 @@ def create(invocation: Invocation) -> int:
                 f"`--{name}` is accepted for compatibility and ignored"
                 for name in sorted(INEFFECTIVE & settings.chosen.keys())
             )
-        result = None if arguments.flag("dry-run") else session.create(request)
-        plan = session.plan(request) if result is None else result.plan
+        plan, result = perform(request, session, commit="no" if arguments.flag("dry-run") else "yes")
         if arguments.count("verbose"):
             report.print_message(describe_choice(plan, session.found, settings))
     report.print_warnings(plan.notes)
@@ -51,6 +52,17 @@ def create(invocation: Invocation) -> int:
     else:
         print_created(result, session.activators, invocation)
     return 0
+
+
+def perform(request: Request, session: Session, commit: Literal["yes", "no"]) -> tuple[Plan, Result | None]:
+    """Create the environment that a request describes, or only plan it; return the plan and the result."""
+    if request.spec.wanted is not None and request.spec.wanted.lock is not None:
+        from cloche.lifecycle.locked import create_locked, plan_locked
+
+        result = create_locked(request, session) if commit == "yes" else None
+        return (result.plan if result else plan_locked(request, session)), result
+    result = session.create(request) if commit == "yes" else None
+    return (result.plan if result else session.plan(request)), result
 
 
 def describe_choice(plan: Plan, found: FoundInterpreter | None, settings: Settings) -> str:
@@ -84,9 +96,11 @@ def print_created(result: Result, activators: Iterable[ChosenComponent], invocat
         )
     elif not invocation.arguments.count("quiet"):
         hint = activation_hint(result, activators, invocation.host)
-        report.print_result(
-            report.result_line(result, invocation.host, milliseconds, hint, invocation.arguments.count("verbose"))
-        )
+        details = invocation.arguments.count("verbose")
+        lines = [report.result_line(result, invocation.host, milliseconds, hint, details)]
+        if details and result.plan.is_update:
+            lines += report.package_lines(result.plan)
+        report.print_result("\n".join(lines))
 
 
 # The request: settings as typed values
@@ -105,7 +119,7 @@ def build_request(operand: str, settings: Settings, host: Host) -> Request:
         consult="project",
         creator=settings.last("creator"),
         seeder=settings.last("seeder"),
-        wanted=wanted_seeds(settings, tuple(os.path.join(host.cwd, directory) for directory in links)),
+        wanted=wanted_seeds(settings, tuple(os.path.join(host.cwd, directory) for directory in links), host),
         activators=parse_activators(settings.last("activators")),
         site_packages="system" if settings.flag("system-site-packages") else "isolated",
         options=component_options(settings),
@@ -117,6 +131,7 @@ def build_request(operand: str, settings: Settings, host: Host) -> Request:
         link_mode=parse_link_mode(settings.last("link-mode")),
         vcs_ignore=not settings.flag("no-vcs-ignore"),
         placement="relocatable" if settings.flag("relocatable") else "fixed",
+        extra_packages="kept" if settings.flag("keep-extra") else "removed",
     )
     return Request(spec, target)
 
@@ -166,24 +181,61 @@ def parse_activators(text: str | None) -> tuple[str, ...] | None:
     return tuple(name.strip() for name in text.replace("\n", ",").split(",") if name.strip())
 
 
-def wanted_seeds(settings: Settings, links: tuple[str, ...]) -> Wanted | None:
-    """Return the seeds to install; None for no seeds.
+def wanted_seeds(settings: Settings, links: tuple[str, ...], host: Host) -> Wanted | None:
+    """Return the packages to install; None for an environment without packages.
 
-    `embed` and `bundle` are virtualenv's names for the version that needs no download.
+    A lock file replaces the default seed, pip. `embed` and `bundle` are virtualenv's names for the version that needs no
+    download.
+
+    :raises UsageError: the settings contradict each other.
     """
+    lock = lock_request(settings, host)
     if settings.flag("no-seed"):
+        if lock is not None:
+            raise UsageError("`--lock` and `--no-seed` contradict each other", hint="choose one")
         return None
     requirements: list[str] = []
     for name in ("pip", "setuptools", "wheel"):
         version = settings.last(name)
-        if settings.flag(f"no-{name}") or version == "none" or (version is None and name != "pip"):
+        is_default = name == "pip" and lock is None
+        if settings.flag(f"no-{name}") or version == "none" or (version is None and not is_default):
             continue
         requirements.append(name if version in (None, "embed", "bundle") else f"{name}=={version}")
     requirements += (seed for seed in settings.all("seed") if seed not in requirements)
-    if not requirements:
+    if not requirements and lock is None:
         return None
     dependencies: Dependencies = "omitted" if settings.flag("no-deps") else "included"
-    return Wanted(tuple(requirements), links, network_policy(settings), dependencies)
+    return Wanted(
+        tuple(requirements),
+        links,
+        network_policy(settings),
+        dependencies,
+        builds=builds_policy(settings),
+        lock=lock,
+    )
+
+
+def builds_policy(settings: Settings) -> Builds:
+    return "refused" if settings.flag("only-binary") else "allowed"
+
+
+def lock_request(settings: Settings, host: Host) -> LockRequest | None:
+    """Return the lock file to install, and what of it; None without one.
+
+    :raises UsageError: an option that needs a lock file is given without one.
+    """
+    path = settings.last("lock")
+    if path is None:
+        for name in ("extra", "group", "no-default-groups", "only-binary", "keep-extra"):
+            if name in settings.chosen and settings.chosen[name].origin == "command line":
+                raise UsageError(f"`--{name}` needs a lock file", hint="name one with `--lock`")
+        return None
+    return LockRequest(
+        path=absolute_path(path, host),
+        extras=settings.all("extra"),
+        groups=settings.all("group"),
+        default_groups="excluded" if settings.flag("no-default-groups") else "included",
+    )
 
 
 def network_policy(settings: Settings) -> Network:

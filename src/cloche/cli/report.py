@@ -168,15 +168,47 @@ def result_line(result: Result, host: Host, milliseconds: float, hint: str, deta
     """
     plan, environment = result.plan, result.environment
     interpreter = environment.interpreter
-    seeds = summarize([f"{image.distribution} {image.version}" for image in plan.images], details)
     because = f" (from {one_line(plan.chosen_because)})" if plan.chosen_because else ""
     location = one_line(relative_path(environment.location, host))
     parts = [
         f"{plan.outcome} {location}: {interpreter.name if interpreter else 'Python'}{because}",
-        *([seeds] if seeds else []),
+        *packages_text(plan, details),
         f"{milliseconds:.0f} ms",
     ]
     return ", ".join(parts) + (f"; activate with: {hint}" if hint else "")
+
+
+def packages_text(plan: Plan, details: int) -> list[str]:
+    """Return the packages of a plan as part of a sentence: their names, or their number and what changes.
+
+    :param details: how often `-v` is given.
+    """
+    if not plan.is_update:
+        names = [f"{image.distribution} {image.version}" for image in plan.images]
+        return [summarize(names, details)] if names else []
+    words = [
+        f"{count} {word}"
+        for word, count in (
+            ("added", sum(not change.old for change in plan.changes)),
+            ("removed", sum(not change.new for change in plan.changes)),
+            ("changed", sum(bool(change.old and change.new) for change in plan.changes)),
+        )
+        if count
+    ]
+    number = f"{len(plan.images)} package{'' if len(plan.images) == 1 else 's'}"
+    return [f"{number} ({', '.join(words)})" if words else number]
+
+
+def package_lines(plan: Plan) -> list[str]:
+    """Return one line for each package that changes."""
+    return [
+        f"  - {change.distribution} {change.old}"
+        if not change.new
+        else f"  + {change.distribution} {change.new}"
+        if not change.old
+        else f"  ~ {change.distribution} {change.old} -> {change.new}"
+        for change in plan.changes
+    ]
 
 
 def relative_path(path: str, host: Host) -> str:
@@ -317,7 +349,8 @@ def plan_text(plan: Plan, host: Host) -> str:
         f"would be {plan.outcome}: {one_line(environment.location)}",
         f"python:     {interpreter.name if interpreter else '?'} at {interpreter.executable if interpreter else '?'}{because}",
         f"creator:    {plan.creator}",
-        f"seeds:      {', '.join(f'{image.distribution} {image.version}' for image in plan.images) or 'none'}",
+        f"packages:   {', '.join(packages_text(plan, 1)) or 'none'}",
+        *(package_lines(plan) if plan.is_update else []),
         f"activators: {', '.join(plan.activators) or 'none'}",
         f"prompt:     {one_line(environment.prompt)}",
         f"placement:  {environment.placement}",

@@ -75,6 +75,11 @@ def prefix_rows(record: str, prefix: str) -> str:
     return "".join(f'"{prefix}/{row[1:]}' if row.startswith('"') else f"{prefix}/{row}" for row in rows)
 
 
+def remove_rows(record: str, paths: frozenset[str]) -> str:
+    """Return rows of a RECORD without those of these paths."""
+    return "".join(line for line in lines_of(record) if next(parse_rows(line), [""])[0] not in paths)
+
+
 def parse_rows(text: str, *, strict: bool = False) -> Iterator[list[str]]:
     """Yield the fields of each row of a RECORD.
 

@@ -127,7 +127,7 @@ def request_for(upgrade: UpgradePlan, session: Session) -> Request:
     spec = EnvironmentSpec(
         pythons=(upgrade.interpreter.executable,),
         creator="portable" if info.is_portable else "copy" if is_copied and environment.os_name != "nt" else None,
-        wanted=Wanted(upgrade.seeds, dependencies="omitted") if upgrade.seeds else None,
+        wanted=upgrade.locked or (Wanted(upgrade.seeds, dependencies="omitted") if upgrade.seeds else None),
         activators=usable_activators(chosen, upgrade.interpreter, session) if chosen is not None else None,
         site_packages="system" if settings.get("include-system-site-packages", "").lower() == "true" else "isolated",
         options={

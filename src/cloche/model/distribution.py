@@ -57,3 +57,7 @@ class Image:
     size: int
     """Total size of these files in bytes."""
     bytecode: Bytecode = "complete"
+    metadata: tuple[tuple[str, str], ...] = ()
+    """Files to add to the metadata directory, as (name, content): where a locked distribution comes from."""
+    left_out: tuple[str, ...] = ()
+    """Files not to install because another distribution installs them, as `purelib/PATH` or `scripts/NAME`."""

@@ -43,7 +43,7 @@ class Option:
     @property
     def is_path(self) -> bool:
         """Whether its value is the path of a file or directory. An empty value would mean the current directory."""
-        return self.metavar in ("DIR", "EXE")
+        return self.metavar in ("DIR", "EXE", "FILE")
 
 
 PORTABLE_OPTIONS = (

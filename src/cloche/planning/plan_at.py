@@ -27,7 +27,7 @@ from cloche.planning.pyvenv_cfg import ADDED_KEY, format_settings, is_portable, 
 from cloche.plugins import call_component, load_object, omission_warning, refusal_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from cloche.model.distribution import Image
@@ -40,9 +40,10 @@ if TYPE_CHECKING:
     from cloche.plugins.hookspecs import Activator
 
 
-def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
+def plan_at(blueprint: Blueprint, target: Target, host: Host, intact: Container[str] = ()) -> Plan:
     """Return the plan that creates the environment of a blueprint at a target.
 
+    :param intact: distributions of a locked environment that exist at the target, and are not installed again.
     :raises DestinationError: the destination cannot be used, or contains something that must not be changed.
     :raises UsageError: an activator that the user chose does not support the interpreter, or a link mode does not suit it.
     :raises Inexpressible: an activator that the user chose cannot express the destination or the prompt.
@@ -55,7 +56,7 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
         environment_at(destination.location, target, interpreter_in(blueprint), blueprint.layout, host),
         placement="relocatable" if blueprint.runtime else placement_for(target, destination, strategy),
     )
-    seeds = seeds_for(blueprint, destination, strategy, environment) if is_kept else (blueprint.images, (), ())
+    seeds = seeds_for(blueprint, destination, strategy, environment, intact) if is_kept else (blueprint.images, (), ())
     images, preparations, seed_notes = seeds
     notes = [*seed_notes]
     if strategy == "merge" and is_kept:
@@ -225,12 +226,18 @@ def noexec_note(blueprint: Blueprint, destination: Destination) -> str:
 
 
 def seeds_for(
-    blueprint: Blueprint, destination: Destination, strategy: Strategy, environment: Environment
+    blueprint: Blueprint,
+    destination: Destination,
+    strategy: Strategy,
+    environment: Environment,
+    intact: Container[str],
 ) -> tuple[Sequence[Image], Sequence[Operation], Sequence[str]]:
     """Return the images to install, operations that prepare for them, and notes.
 
     Seeds that are installed already are kept if they are complete and the user does not ask for another version.
     """
+    if blueprint.is_locked:
+        return [image for image in blueprint.images if image.distribution not in intact], (), ()
     if strategy != "merge" or destination.state in ("absent", "empty") or not blueprint.images:
         return blueprint.images, (), ()
     from cloche.planning.installed_seeds import plan_seeds

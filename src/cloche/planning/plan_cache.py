@@ -19,7 +19,7 @@ from cloche.model.distribution import EntryPoint, Image
 from cloche.model.environment import Layout
 from cloche.model.interpreter import Interpreter
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
-from cloche.model.plan import Blueprint, ChosenComponent, EnvironmentSpec, Wanted
+from cloche.model.plan import Blueprint, ChosenComponent, EnvironmentSpec, LockRequest, Wanted
 from cloche.model.value import TYPE_CHECKING, fields, replace, value
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ CLASSES = {
         Interpreter,
         Layout,
         Link,
+        LockRequest,
         MakeDir,
         Run,
         Wanted,

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from cloche.errors import UsageError
 from cloche.fs import is_unicode, lines_of
+from cloche.fs.checksums import sha256_of
 from cloche.model import VERSION
 from cloche.model.environment import as_written
 from cloche.model.interpreter import path_module
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from cloche.model.distribution import Image
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host
     from cloche.model.plan import Blueprint, Target, Wanted
@@ -79,6 +81,8 @@ def settings_for(
     settings["include-system-site-packages"] = "true" if blueprint.spec.site_packages == "system" else "false"
     if environment.placement == "relocatable":
         settings["relocatable"] = "true"  # uv uses the same key
+    if blueprint.is_locked:
+        settings["lock"] = f"sha256:{lock_digest(blueprint.images)}"
     if blueprint.runtime:
         settings[PORTABLE_KEY] = "true"
         chosen = blueprint.layout.options.items()
@@ -90,6 +94,18 @@ def settings_for(
     if added_to_directory:
         settings[ADDED_KEY] = "true"
     return {**settings, **{key: text for key, text in target.extra_settings.items() if key not in settings}}
+
+
+def lock_digest(images: Iterable[Image]) -> str:
+    """Return a hash of what a lock file selects for an environment: versions, contents, and where they come from.
+
+    It does not change with parts of the lock file that concern other environments.
+    """
+    lines = [
+        repr((image.distribution, image.version, image.root.rpartition("-")[2], image.metadata, image.left_out))
+        for image in images
+    ]
+    return sha256_of("\n".join(sorted(lines)).encode())
 
 
 def command_for(target: Target, blueprint: Blueprint, environment: Environment, host: Host) -> list[str]:
@@ -123,7 +139,19 @@ def seed_options(wanted: Wanted | None) -> Iterator[str]:
     if wanted is None:
         yield "--no-seed"
         return
-    if not any(requirement == "pip" or requirement.startswith("pip==") for requirement in wanted.requirements):
+    if wanted.lock is not None:
+        yield from ("--lock", wanted.lock.path)
+        for name in wanted.lock.extras:
+            yield from ("--extra", name)
+        for name in wanted.lock.groups:
+            yield from ("--group", name)
+        if wanted.lock.default_groups == "excluded":
+            yield "--no-default-groups"
+        if wanted.builds == "refused":
+            yield "--only-binary"
+        if "pip" in wanted.requirements:
+            yield from ("--seed", "pip")
+    elif not any(requirement == "pip" or requirement.startswith("pip==") for requirement in wanted.requirements):
         yield "--no-pip"
     for requirement in wanted.requirements:
         if requirement.startswith("pip=="):

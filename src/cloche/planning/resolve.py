@@ -182,7 +182,12 @@ def choose_images(
     """
     if spec.wanted is None:
         return None, ()
-    component = registry.find("seeder", spec.seeder or "pip")
+    if spec.wanted.lock and spec.seeder not in (None, "lock"):
+        raise UsageError(
+            f"seeder `{spec.seeder}` does not install the packages of a lock file",
+            hint="leave out the seeder, or the lock file",
+        )
+    component = registry.find("seeder", spec.seeder or ("lock" if spec.wanted.lock else "pip"))
     seeder: Seeder = component.load()
     refusal = refusal_of(seeder, interpreter, *origin(component))
     if refusal is not None:

@@ -174,6 +174,13 @@ class SeedStore(Protocol):
         :raises cloche.errors.UsageError: a requirement is not `NAME` or `NAME==VERSION`.
         """
 
+    def locked_images(self, wanted: Wanted, interpreter: Interpreter) -> list[Image]:
+        """Return one image for each package of the lock file `wanted.lock`, as the built-in seeder `lock` does.
+
+        :raises cloche.errors.SeedError: a file cannot be found, does not match its hash, or is damaged.
+        :raises cloche.errors.UsageError: the lock file is not valid.
+        """
+
 
 class Seeder(Protocol):
     """Returns the images (unpacked wheels) to install into an environment.
@@ -315,7 +322,9 @@ def cloche_commands() -> Iterable[Command]:
 
 @hookspec
 def cloche_created(result: Result) -> None:
-    """Act on an environment that was created. A failure of this hook is only a warning.
+    """Act on an environment that was created or changed. A failure of this hook is only a warning.
+
+    It is not called for an environment that is up to date with its lock file.
 
     :since: 0.1
 

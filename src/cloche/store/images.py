@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cloche.apply.file_list import FileList, format_file_list, read_file_list
 from cloche.errors import ClocheError, SeedError, reason_of
-from cloche.fs import read_regular_file, write_all
+from cloche.fs import read_regular_file, replace_file, write_all
 from cloche.fs.checksums import format_row, record_digest
 from cloche.model.distribution import EntryPoint, Image
 from cloche.model.value import fields, value
@@ -303,6 +303,39 @@ def image_name(source: ImageSource) -> str:
     """Return the directory name of an image: name, version, and a hash of what decides its content."""
     content = hashlib.sha256(f"{FORMAT} {source.digest}".encode()).hexdigest()
     return f"{source.name}-{source.version}-{content[:16]}"
+
+
+def find_image_of_wheel(
+    distribution: str, sha256: str, size: int | None, interpreter: Interpreter, store: Store
+) -> Image | None:
+    """Return the image of the wheel with this hash, for an interpreter; None if the store has none.
+
+    :param size: the size of the wheel in bytes; None for any size.
+    """
+    for origins in store.readable_directories("origins"):
+        try:
+            name, wheel_size, end = read_regular_file(os.path.join(origins, sha256)).decode("utf-8").split("\n")
+        except (OSError, ValueError):
+            continue
+        if end or not name.startswith(f"{distribution}-") or str(size or wheel_size) != wheel_size:
+            continue
+        if "/" not in name and (image := _find_image(store, abi_name(interpreter), name)):
+            return image
+    return None
+
+
+def record_origin(image: Image, sha256: str, size: int, store: Store) -> None:
+    """Record that an image was made from the wheel with this hash; a failure only costs time later."""
+    path = os.path.join(store.writable_directory("origins"), sha256)
+    try:
+        replace_file(path, f"{os.path.basename(image.root)}\n{size}\n".encode())
+    except OSError:
+        pass
+
+
+def needs_bytecode(image: Image) -> bool:
+    """Return whether the next environment with this image needs its bytecode compiled."""
+    return image.bytecode == "missing" and _was_installed(image)
 
 
 def _find_image(store: Store, abi: str, name: str) -> Image | None:

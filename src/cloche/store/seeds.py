@@ -67,6 +67,16 @@ class SeedStore:
                 self._store.warnings += shadowing_warnings(distribution, interpreter)
         return images
 
+    def locked_images(self, wanted: Wanted, interpreter: Interpreter) -> list[Image]:
+        """Return one image for each package that the lock file names for an interpreter, and for each requirement.
+
+        :raises UsageError: the lock file is not valid, or contradicts a requirement.
+        :raises SeedError: a file cannot be found, does not match its hash, or is damaged.
+        """
+        from cloche.store.locked_images import locked_images
+
+        return locked_images(wanted, interpreter, self._store)
+
     def _intact_image(
         self, distribution: Distribution, requirements: Sequence[Requirement], wanted: Wanted, interpreter: Interpreter
     ) -> Image:

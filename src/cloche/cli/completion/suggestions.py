@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
     Paths: TypeAlias = Literal["none", "files", "directories"]
 
-KINDS_OF_PATHS: dict[str, Paths] = {"DIR": "directories", "ENV": "directories", "DEST": "directories", "EXE": "files"}
+KINDS_OF_PATHS: dict[str, Paths] = {
+    "DIR": "directories",
+    "ENV": "directories",
+    "DEST": "directories",
+    "EXE": "files",
+    "FILE": "files",
+}
 """The kind of path, by the name of a value or operand in help."""
 
 SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.,=+")
