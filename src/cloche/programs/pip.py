@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 KEPT_SETTINGS = frozenset(
     """
     index-url pypi-url extra-index-url no-index find-links trusted-host uploaded-prior-to
-    proxy cert client-cert timeout default-timeout retries keyring-provider use-feature use-deprecated
+    proxy no-proxy-env cert client-cert timeout default-timeout retries keyring-provider use-feature use-deprecated
     cache-dir no-cache-dir constraint build-constraint only-binary no-binary prefer-binary pre config-settings
     """.split()
 )
@@ -72,13 +72,29 @@ def run_pip(
     :param host: its environment variables are those of the user.
     :param directory: a private directory, because `-m` imports pip from the current one if it has a pip.
     """
+    listed = list_settings(command, host, directory, timeout)
+    if listed.problem:
+        return listed
+    settings = kept_settings(listed.output, arguments[0], host.cwd)
+    return _run([*command, *arguments], pip_environ(host.environ, settings), directory, timeout)
+
+
+def list_settings(
+    command: Sequence[str], host: Host, directory: str, timeout: float | None = TIMEOUT_SECONDS
+) -> PipRun:
+    """Run `pip config list` in a directory; `kept_settings` reads its output."""
     listed = _run([*command, "config", "list"], listing_environ(host.environ), directory, timeout)
     if "No module named pip" in listed.problem:
         return PipRun(f"`{command[0]}` has no pip")
-    if listed.problem:
-        return listed if listed.problem.startswith("`") else PipRun(f"cannot read its settings: {listed.problem}")
-    settings = kept_settings(listed.output, arguments[0], host.cwd)
-    return _run([*command, *arguments], pip_environ(host.environ, settings), directory, timeout)
+    if listed.problem and not listed.problem.startswith("`"):
+        return PipRun(f"cannot read its settings: {listed.problem}")
+    return listed
+
+
+def show_help(command: Sequence[str], subcommand: str, host: Host, directory: str) -> PipRun:
+    """Run `pip SUBCOMMAND --help` in a directory, without the user's settings."""
+    environ = pip_environ(host.environ, {})
+    return _run([*command, subcommand, "--help"], environ, directory, TIMEOUT_SECONDS)
 
 
 def listing_environ(environ: Mapping[str, str]) -> dict[str, str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from cloche.errors import SeedError
 from cloche.model.value import TYPE_CHECKING
 from cloche.store.distributions import read_wheel
 from cloche.store.images import find_or_build_image
@@ -10,10 +13,14 @@ from cloche.store.shared_files import refuse_shared_files
 from cloche.store.wheels import choose_distribution
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
     from cloche.model.plan import Wanted
     from cloche.store import Store
+    from cloche.store.distributions import Distribution
+    from cloche.store.requirements import Requirement
 
 
 class SeedStore:
@@ -51,7 +58,7 @@ class SeedStore:
                 distributions = with_dependencies(distributions, interpreter, wanted, self._store)
             else:
                 self._store.warnings += (f"not installed: {need}" for need in unmet_needs(distributions, interpreter))
-        images = [find_or_build_image(distribution, interpreter, self._store) for distribution in distributions]
+        images = [self._intact_image(distribution, requirements, wanted, interpreter) for distribution in distributions]
         refuse_shared_files(images)
         for distribution in distributions:
             if distribution.name not in ("pip", "setuptools", "wheel"):
@@ -59,3 +66,38 @@ class SeedStore:
 
                 self._store.warnings += shadowing_warnings(distribution, interpreter)
         return images
+
+    def locked_images(self, wanted: Wanted, interpreter: Interpreter) -> list[Image]:
+        """Return one image for each package that the lock file names for an interpreter, and for each requirement.
+
+        :raises UsageError: the lock file is not valid, or contradicts a requirement.
+        :raises SeedError: a file cannot be found, does not match its hash, or is damaged.
+        """
+        from cloche.store.locked_images import locked_images
+
+        return locked_images(wanted, interpreter, self._store)
+
+    def _intact_image(
+        self, distribution: Distribution, requirements: Sequence[Requirement], wanted: Wanted, interpreter: Interpreter
+    ) -> Image:
+        """Return the image of a distribution; if it is damaged, that of the next source, with a warning.
+
+        :raises SeedError: it is damaged, and the user named its source, or no other source has one.
+        """
+        named = tuple(os.path.join(directory, "") for directory in wanted.find_links)
+        damaged: list[str] = []
+        while True:
+            try:
+                return find_or_build_image(distribution, interpreter, self._store)
+            except SeedError as error:
+                requirement = next((item for item in requirements if item.name == distribution.name), None)
+                if requirement is None or distribution.location.startswith(named):
+                    raise
+                damaged.append(distribution.location)
+                try:
+                    distribution = choose_distribution(requirement, interpreter, wanted, self._store, without=damaged)
+                except SeedError:
+                    raise error from None
+                self._store.warnings.append(
+                    f"{error.message}; {distribution.name} {distribution.version} from another source is used instead"
+                )
