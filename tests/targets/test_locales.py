@@ -35,11 +35,11 @@ def test_the_path_of_the_base_need_not_be_ascii(target: str, tmp_path: Path) -> 
         )
 
     for _ in ("probed", "cached"):
-        created = cloche("env", "--clear", "--no-seed", "-p", str(executable))
+        created = cloche("venv", "--clear", "--no-seed", "-p", str(executable))
         assert (created.returncode, created.stderr) == (0, b"")
-        command = [tmp_path / "env/bin/python", "-c", PRINT_BASE]
+        command = [tmp_path / "venv/bin/python", "-c", PRINT_BASE]
         assert subprocess.run(command, env=environ, capture_output=True, check=True).stdout == os.fsencode(base)
-        assert cloche("doctor", "env").stdout.endswith(b"/env: healthy\n")
-    version = (tmp_path / "env/pyvenv.cfg").read_text(encoding="utf-8").partition("\nversion = 3.")[2]
+        assert cloche("doctor", "venv").stdout.endswith(b"/venv: healthy\n")
+    version = (tmp_path / "venv/pyvenv.cfg").read_text(encoding="utf-8").partition("\nversion = 3.")[2]
     if int(version.partition(".")[0]) >= 15:
-        assert cloche("doctor", "env", locale="C.UTF-8").stdout.endswith(b"/env: healthy\n")
+        assert cloche("doctor", "venv", locale="C.UTF-8").stdout.endswith(b"/venv: healthy\n")

@@ -23,3 +23,15 @@ def test_paths_are_written_as_the_target_reads_them(
     assert f"home = {written}\n" in text
     assert text.count(written) == len(PATHS)
     assert parse_settings(text) == settings
+
+
+@pytest.mark.parametrize(("codeset", "home"), [("ISO-8859-1", "/é"), ("ANSI_X3.4-1968", "/Ã©"), ("EUC-KR", "/Ã©")])
+def test_an_older_target_reads_paths_in_the_encoding_of_the_locale(
+    codeset: str, home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if cloche runs on a Python that uses UTF-8; in the locale `C`, every version uses UTF-8."""
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "utf-8")
+    monkeypatch.setattr(sys, "hexversion", 0x030F00F0)
+    monkeypatch.setattr("locale.nl_langinfo", lambda _: codeset)
+    assert parse_settings("home = /Ã©\nversion = 3.11.7\n")["home"] == home
+    assert parse_settings("home = /Ã©\nversion = 3.15.0\n")["home"] == "/Ã©"

@@ -28,18 +28,17 @@ def as_written(text: str) -> str:
 
     It differs from `text` only if the file-system encoding is not UTF-8. Bytes that are not UTF-8 are lone surrogates.
     """
-    encoding = sys.getfilesystemencoding()
-    if encoding == "utf-8":
-        return text
-    return text.encode(encoding, "surrogateescape").decode("utf-8", "surrogateescape")
+    return recode(text, sys.getfilesystemencoding(), "utf-8")
 
 
 def as_read(text: str) -> str:
     """Return the path or argument for which `as_written` returns this text."""
-    encoding = sys.getfilesystemencoding()
-    if encoding == "utf-8":
-        return text
-    return text.encode("utf-8", "surrogateescape").decode(encoding, "surrogateescape")
+    return recode(text, "utf-8", sys.getfilesystemencoding())
+
+
+def recode(text: str, old: str, new: str) -> str:
+    """Return the text whose bytes in one encoding are those of `text` in another one."""
+    return text if old == new else text.encode(old, "surrogateescape").decode(new, "surrogateescape")
 
 
 @value

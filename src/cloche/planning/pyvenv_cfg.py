@@ -6,11 +6,15 @@ shell, so both can express any text. Any other value that does not fit on a line
 
 from __future__ import annotations
 
+import codecs
+import os
+import sys
+
 from cloche.errors import UsageError
 from cloche.fs import is_unicode, lines_of
 from cloche.fs.checksums import sha256_of
 from cloche.model import VERSION
-from cloche.model.environment import as_read, as_written
+from cloche.model.environment import as_written, recode
 from cloche.model.interpreter import path_module
 from cloche.model.value import TYPE_CHECKING
 
@@ -234,19 +238,36 @@ def format_settings(settings: Mapping[str, str]) -> str:
 
 def with_paths_as_written(settings: Mapping[str, str]) -> Mapping[str, str]:
     """Return the settings with each path as the text that the Python of the environment reads."""
-    if not uses_utf_8(settings):
+    return _recode_paths(settings, sys.getfilesystemencoding(), None)
+
+
+def _recode_paths(settings: Mapping[str, str], old: str | None, new: str | None) -> Mapping[str, str]:
+    """Return the settings with other text for the same paths; None is the encoding of the environment's Python."""
+    paths = {key: settings[key] for key in PATHS.intersection(settings)}
+    if all(map(str.isascii, paths.values())):
         return settings
-    return {key: as_written(text) if key in PATHS else text for key, text in settings.items()}
+    encoding = path_encoding(settings)
+    try:
+        return {**settings, **{key: recode(text, old or encoding, new or encoding) for key, text in paths.items()}}
+    except UnicodeError:  # written in another locale
+        return settings
 
 
-def uses_utf_8(settings: Mapping[str, str]) -> bool:
-    """Return whether the Python of an environment opens paths in UTF-8 in every locale, as 3.15 and later do (PEP 686).
+def path_encoding(settings: Mapping[str, str]) -> str:
+    """Return the encoding in which the Python of an environment opens paths.
 
-    Older versions use the encoding of the locale, so a path that they read in `pyvenv.cfg` is the text in that encoding.
+    From 3.15 on, it is UTF-8 in every locale (PEP 686). Older versions use the encoding of the locale, except in the
+    locale `C`.
     """
-    version = settings.get("version_info") or settings.get("version") or ""
-    parts = version.split(".")[:2]
-    return len(parts) == 2 and all(map(str.isdecimal, parts)) and tuple(map(int, parts)) >= (3, 15)
+    version = (settings.get("version_info") or settings.get("version") or "").split(".")[:2]
+    if len(version) == 2 and all(map(str.isdecimal, version)) and tuple(map(int, version)) >= (3, 15):
+        return "utf-8"
+    if sys.hexversion < 0x030F0000 or os.name == "nt":
+        return sys.getfilesystemencoding()
+    import locale
+
+    name = codecs.lookup(locale.nl_langinfo(locale.CODESET)).name
+    return "utf-8" if name == "ascii" else name
 
 
 def size_of(lines: Mapping[str, str]) -> int:
@@ -272,9 +293,7 @@ def parse_settings(text: str) -> dict[str, str]:
         key, setting = key.strip().lower(), setting.strip()
         if found and key and not key.startswith("#"):
             settings.setdefault(key, unquote_prompt(setting) if key == "prompt" else setting)
-    if not text.isascii() and uses_utf_8(settings):
-        settings.update((key, as_read(settings[key])) for key in PATHS.intersection(settings))
-    return settings
+    return dict(_recode_paths(settings, None, sys.getfilesystemencoding()))
 
 
 def unquote_prompt(text: str) -> str:
