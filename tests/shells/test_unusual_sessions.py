@@ -202,6 +202,16 @@ def test_every_option_of_zsh_can_be_changed(option: str, tmp_path: Path) -> None
     assert printed["after"] == printed["before"]
 
 
+def test_the_commands_can_be_traced(shell: list[str], tmp_path: Path) -> None:
+    """With `set -x`, as people do who look for an error."""
+    activate = source(build(tmp_path / "env", activator, "a$b"))
+    script = f"PS4='+ '\nPS1='$ '\nstate before\nset -x\n{activate}set +x\nstate active\nset -x\ndeactivate\nset +x\n"
+    outcome = attempt([*shell, "-eu"], f"{PROLOGUE}{script}state after\n", tmp_path / "cwd", FULL)
+    printed = {name: state(section) for name, section in sections(outcome.stdout).items()}
+    assert printed["active"].exported["VIRTUAL_ENV"] == f"{tmp_path}/env"
+    assert printed["after"] == printed["before"]
+
+
 @pytest.mark.parametrize("option", "errexit nounset noglob noclobber allexport posix notify hashall".split())
 def test_an_option_of_bash_from_the_environment_does_not_matter(option: str, tmp_path: Path) -> None:
     environ = {**FULL, "SHELLOPTS": option, "POSIXLY_CORRECT": "1", "BASHOPTS": "expand_aliases:nullglob:failglob"}

@@ -41,6 +41,19 @@ def recode(text: str, old: str, new: str) -> str:
     return text if old == new else text.encode(old, "surrogateescape").decode(new, "surrogateescape")
 
 
+def locale_encoding() -> str:
+    """Return the file-system encoding of Python 3.14 and older in this locale."""
+    if sys.hexversion < 0x030F0000:
+        return sys.getfilesystemencoding()
+    import locale
+    from codecs import lookup
+
+    if not hasattr(locale, "nl_langinfo"):
+        return sys.getfilesystemencoding()  # Windows, where it is always UTF-8
+    name = lookup(locale.nl_langinfo(locale.CODESET)).name
+    return "utf-8" if name == "ascii" else name  # they use UTF-8 in the locale `C`
+
+
 @value
 class Layout:
     """The paths in an environment, relative to its root; most of them come from the interpreter's sysconfig scheme."""

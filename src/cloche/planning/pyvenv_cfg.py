@@ -6,15 +6,13 @@ shell, so both can express any text. Any other value that does not fit on a line
 
 from __future__ import annotations
 
-import codecs
-import os
 import sys
 
 from cloche.errors import UsageError
 from cloche.fs import is_unicode, lines_of
 from cloche.fs.checksums import sha256_of
 from cloche.model import VERSION
-from cloche.model.environment import as_written, recode
+from cloche.model.environment import as_written, locale_encoding, recode
 from cloche.model.interpreter import path_module
 from cloche.model.value import TYPE_CHECKING
 
@@ -256,18 +254,12 @@ def _recode_paths(settings: Mapping[str, str], old: str | None, new: str | None)
 def path_encoding(settings: Mapping[str, str]) -> str:
     """Return the encoding in which the Python of an environment opens paths.
 
-    From 3.15 on, it is UTF-8 in every locale (PEP 686). Older versions use the encoding of the locale, except in the
-    locale `C`.
+    From 3.15 on, it is UTF-8 in every locale (PEP 686).
     """
     version = (settings.get("version_info") or settings.get("version") or "").split(".")[:2]
     if len(version) == 2 and all(map(str.isdecimal, version)) and tuple(map(int, version)) >= (3, 15):
         return "utf-8"
-    if sys.hexversion < 0x030F0000 or os.name == "nt":
-        return sys.getfilesystemencoding()
-    import locale
-
-    name = codecs.lookup(locale.nl_langinfo(locale.CODESET)).name
-    return "utf-8" if name == "ascii" else name
+    return locale_encoding()
 
 
 def size_of(lines: Mapping[str, str]) -> int:
