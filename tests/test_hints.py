@@ -130,7 +130,7 @@ def parse_hint(command: str) -> None:
     parse_arguments([word.replace("…", "sample") for word in words]).check()
 
 
-OF_OTHER_PROGRAMS = {"-m"}
+OF_OTHER_PROGRAMS = {"-m", "-r", "-c", "-e"}
 
 OPTIONS = {f"--{option.name}" for command in COMMANDS.values() for option in options_of(command)} | {
     f"-{option.short}" for command in COMMANDS.values() for option in options_of(command) if option.short
@@ -152,11 +152,13 @@ def test_every_option_in_a_hint_exists() -> None:
 
 KINDS = {
     "a command or option": re.compile(r"cloche( .*)?|-.*"),
-    "a command of another program": re.compile(r"chmod \+x .*|conda|deactivate|ulimit -n|python -m pip download .*"),
+    "a command of another program": re.compile(
+        r"chmod \+x .*|conda|deactivate|ulimit -n|python -m pip download .*|uv pip compile|pip lock"
+    ),
     "a variable": re.compile(r"[A-Z_]+(=1|=C\.UTF-8)?"),
-    "a path": re.compile(r"(\./|~/)?….*|\./.*|\.venv|pyvenv\.cfg"),
+    "a path": re.compile(r"(\./|~/)?….*|\./.*|\.venv|pyvenv\.cfg|pylock(\.NAME)?\.toml|NAME\.txt|https:"),
     "a name, version or placeholder": re.compile(
-        r"[a-z-]+|[0-9.]+|NAME(==VERSION)?|pip==24\.0|package\.module:function|=|>=3\.10,<3\.13"
+        r"[a-z-]+|[0-9.]+|NAME(==VERSION)?|pip==24\.0|package\.module:function|=|@|>=3\.10,<3\.13"
     ),
 }
 
@@ -185,6 +187,10 @@ VARYING = {
     "cloche/lifecycle/upgrade.py": "tests/lifecycle/test_upgrade.py",
     "cloche/model/spec.py": "tests/unit/test_spec.py",
     "cloche/planning/clearing.py": "tests/integration/test_clearing.py",
+    "cloche/store/downloads.py": "tests/seeding/test_downloads.py",
+    "cloche/store/pip_settings.py": "tests/seeding/test_index_settings.py",
+    "cloche/store/pylock_files.py": "tests/unit/test_lock_files.py",
+    "cloche/store/runtimes.py": "the hints of other errors",
     "cloche/store/wheels.py": "tests/unit/test_wheels.py",
 }
 """The modules with hints that vary as a whole, and the tests that check what they say."""

@@ -110,7 +110,9 @@ def read_lines(path: str, store: Store, kind: str, within: tuple[str, ...]) -> I
     """Yield the lines of a file and of the files that it names, each as a requirement or a constraint."""
     named_in = within[-1] if within else ""
     if path in within:
-        raise UsageError(f"`{path}` names itself, through `{named_in}`", hint="remove one of the `-r` and `-c` lines")
+        raise UsageError(
+            f"`{path}` names itself, through `{named_in}`", hint="leave out one of the `-r` and `-c` lines"
+        )
     if len(within) >= MAX_DEPTH:
         raise UsageError(f"`{path}` is nested too deeply", hint="name fewer files with `-r` and `-c`")
     for line in logical_lines(read_lock_text(path, store, named_in), path):
@@ -343,7 +345,9 @@ def editable(path: str, line: Line) -> LockedPackage:
     :raises UsageError: it is not a directory with a `pyproject.toml` that names the package.
     """
     if re.match(r"\w+\+|https?:", path):
-        raise UsageError(f"{line.place}: an editable install from a URL is not supported", hint="remove `-e`")
+        raise UsageError(
+            f"{line.place}: an editable install from a URL is not supported", hint="write the requirement without `-e`"
+        )
     base = os.path.dirname(line.path)
     local = (
         path_of_file_url(path, line.path) if path.startswith("file:") else absolute_path(path.partition("[")[0], base)
