@@ -228,6 +228,7 @@ def test_json_has_the_variables_to_set_and_to_unset(cloche: Cloche) -> None:
             "PATH": f"{environment.bin}:/usr/bin",
         },
         "unset": ["PYTHONHOME"],
+        "warnings": [],
     }
     assert cloche("activate", HOSTILE, "--json", PATH="/usr/bin").json == done.json
 

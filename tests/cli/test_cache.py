@@ -43,7 +43,12 @@ def test_dir_prints_only_the_path(cloche: Cloche, filled: Path) -> None:
     assert cloche("cache", "dir", "--quiet").out == f"{filled}\n"
     assert cloche("cache", "dir", "--cache-dir", "mine").out == f"{cloche.cwd / 'mine'}\n"
     assert cloche("cache", "dir", CLOCHE_CACHE_DIR=str(cloche.cwd / "other")).out == f"{cloche.cwd / 'other'}\n"
-    assert cloche("cache", "dir", "--json").json == {"schema_version": 1, "action": "dir", "directory": str(filled)}
+    assert cloche("cache", "dir", "--json").json == {
+        "schema_version": 1,
+        "action": "dir",
+        "directory": str(filled),
+        "warnings": [],
+    }
 
 
 def test_size_prints_a_line_for_each_kind_and_a_total(cloche: Cloche, filled: Path) -> None:

@@ -168,7 +168,7 @@ def test_a_dry_run_prints_the_plan_and_changes_nothing(cloche):
 def test_json_is_one_object_with_the_plan_and_the_result(cloche):
     planned = cloche("env", "--dry-run", "--json").json
     assert planned["schema_version"] == 1
-    assert set(planned) == {"schema_version", "plan"}
+    assert set(planned) == {"schema_version", "plan", "warnings"}
     created = cloche("env", "--json").json
     environment = created["result"]["environment"]
     assert created["plan"]["operations"] == planned["plan"]["operations"]

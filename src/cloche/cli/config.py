@@ -45,7 +45,6 @@ def config(invocation: Invocation) -> int:
                 {"name": row.name, "value": row.value, "origin": row.origin} for row in rows if is_row_shown(row)
             ],
             files=[{"path": path, "there": os.path.isfile(path)} for path in files],
-            warnings=settings.warnings,
         )
         return 0
     for line in settings_table([row for row in rows if is_row_shown(row)], files):

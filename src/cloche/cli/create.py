@@ -78,7 +78,7 @@ def print_created(result: Result, activators: Iterable[ChosenComponent], invocat
                 "outcome": result.plan.outcome,
                 "environment": report.environment_json(result.environment),
                 "milliseconds": round(milliseconds, 1),
-                "warnings": list(result.warnings),
+                "warnings": report.printed_warnings,
             },
         )
     elif not invocation.arguments.count("quiet"):

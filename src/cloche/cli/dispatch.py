@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 def run_command(argv: Sequence[str], started: float) -> int:
     """Run a command line and return its exit code; convert errors to text."""
     restore_handlers = install_signal_handlers()
+    report.printed_warnings.clear()
     invocation: Invocation | None = None
     try:
         invocation = Invocation(argv, current_host(), started)

@@ -46,8 +46,13 @@ def print_error(problem: ClocheError) -> None:
         print_message(f"{styled('hint:', 'cyan', sys.stderr)} {hint}")
 
 
+printed_warnings: list[str] = []
+"""The warnings of this run so far; `print_json` repeats them in its object."""
+
+
 def print_warnings(texts: Iterable[str]) -> None:
     for text in texts:
+        printed_warnings.append(text)
         print_message(f"{styled('cloche: warning:', 'yellow', sys.stderr)} {one_line(text)}")
 
 
@@ -203,15 +208,12 @@ def restore_stdout() -> None:
 
 
 def print_json(**parts: object) -> None:
-    """Print one JSON object with `schema_version` on standard output."""
+    """Print one JSON object on standard output, with `schema_version` and the warnings of the run."""
     import json
 
     restore_stdout()
-    print_result(
-        json.dumps(
-            {"schema_version": SCHEMA_VERSION, **{name: as_json(part) for name, part in parts.items()}}, indent=2
-        )
-    )
+    members = {"schema_version": SCHEMA_VERSION, **parts, "warnings": printed_warnings}
+    print_result(json.dumps({name: as_json(member) for name, member in members.items()}, indent=2))
 
 
 def environment_json(environment: Environment) -> dict[str, object]:
