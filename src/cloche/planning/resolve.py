@@ -158,6 +158,10 @@ def choose_images(
                 f"seeder `{component.name}` of plugin {component.source} is broken: "
                 f"`images` returned {image!r}, expected a `cloche.Image`"
             )
+    if len(images) > 1:
+        from cloche.planning.shared_files import refuse_shared_files
+
+        refuse_shared_files(images, interpreter, layout_of(interpreter))
     return component.name, images
 
 

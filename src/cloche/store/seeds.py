@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from cloche.model.value import TYPE_CHECKING
 from cloche.store.distributions import read_wheel
-from cloche.store.images import find_or_build_image
+from cloche.store.images import find_image, find_or_build_image
 from cloche.store.requirements import parse_requirements
-from cloche.store.shared_files import refuse_shared_files
 from cloche.store.wheels import choose_distribution
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
     from cloche.model.plan import Wanted
     from cloche.store import Store
 
+    Stays: TypeAlias = Callable[[str, str, Wanted, Interpreter], bool]
+
 
 class SeedStore:
     """The implementation of `cloche.plugins.hookspecs.SeedStore` for one run."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, stays: Stays | None = None) -> None:
+        """Create the interface for one run.
+
+        :param stays: whether an existing environment keeps the distribution that it has instead of one of this name and
+            version.
+        """
         self._store = store
+        self._stays = stays
 
     def image_of(self, wheel: str, interpreter: Interpreter) -> Image:
         """Return the image of a wheel file; build it if the store does not have it.
@@ -35,7 +45,8 @@ class SeedStore:
 
         Their dependencies are included, unless the user does not want them.
 
-        All distributions are chosen before the first one is unpacked.
+        All distributions are chosen before the first one is unpacked. None is unpacked if the environment keeps all that
+        it has.
 
         :raises SeedError: a distribution cannot be found, or is damaged.
         :raises UsageError: a requirement is not `NAME` or `NAME==VERSION`, or two versions of a distribution are requested.
@@ -51,8 +62,10 @@ class SeedStore:
                 distributions = with_dependencies(distributions, interpreter, wanted, self._store)
             else:
                 self._store.warnings += (f"not installed: {need}" for need in unmet_needs(distributions, interpreter))
-        images = [find_or_build_image(distribution, interpreter, self._store) for distribution in distributions]
-        refuse_shared_files(images)
+        stays = self._stays
+        is_needed = stays is None or not all(stays(one.name, one.version, wanted, interpreter) for one in distributions)
+        get_image = find_or_build_image if is_needed else find_image
+        images = [get_image(distribution, interpreter, self._store) for distribution in distributions]
         for distribution in distributions:
             if distribution.name not in ("pip", "setuptools", "wheel"):
                 from cloche.store.standard_library import shadowing_warnings
