@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         find,
         load,
         lock_environment,
+        pip_environ,
         plan,
     )
     from cloche.errors import (
@@ -81,6 +82,7 @@ __all__ = [
     "hookimpl",
     "load",
     "lock_environment",
+    "pip_environ",
     "plan",
     "relocatable",
     "render",
@@ -97,6 +99,7 @@ MODULES = {
         "find",
         "load",
         "lock_environment",
+        "pip_environ",
         "plan",
     ),
     "errors": (

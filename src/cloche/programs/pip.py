@@ -83,13 +83,23 @@ def run_pip(
     :param directory: an empty private directory: `-m` imports pip from the current one if it has a pip, and distutils
         reads its `setup.cfg`.
     """
+    environ, problem = environ_for(command, arguments[0], host, directory, timeout)
+    return PipRun(problem) if problem else _run([*command, *arguments], environ, directory, timeout)
+
+
+def environ_for(
+    command: Sequence[str], subcommand: str, host: Host, directory: str, timeout: float | None = TIMEOUT_SECONDS
+) -> tuple[dict[str, str], str]:
+    """Return the environment variables for a subcommand, and why pip cannot be run or cannot read its settings.
+
+    The arguments are those of `run_pip`. The problem is empty if there is none.
+    """
     listed = _run([*command, "config", "list"], listing_environ(host.environ), directory, timeout)
     if "No module named pip" in listed.problem:
-        return PipRun(f"`{command[0]}` has no pip")
+        return {}, f"`{command[0]}` has no pip"
     if listed.problem:
-        return listed if listed.problem.startswith("`") else PipRun(f"cannot read its settings: {listed.problem}")
-    settings = kept_settings(listed.output, arguments[0], host.cwd)
-    return _run([*command, *arguments], pip_environ(host.environ, settings), directory, timeout)
+        return {}, listed.problem if listed.problem.startswith("`") else f"cannot read its settings: {listed.problem}"
+    return pip_environ(host.environ, kept_settings(listed.output, subcommand, host.cwd)), ""
 
 
 def listing_environ(environ: Mapping[str, str]) -> dict[str, str]:
