@@ -80,6 +80,8 @@ class Peers:
         filled = list(words)
         if "{image}" in filled:
             slots["image"] = self.image
+        if "{portable}" in filled:
+            slots["portable"] = self.portable
         for name, path in slots.items():
             filled = [word.replace(f"{{{name}}}", str(path)) for word in filled]
         return filled
@@ -89,6 +91,13 @@ class Peers:
         """The directory of pip's files in cloche's cache, from which environments get hard links."""
         root = Path(self.capture(["{bin}/cloche", "cache", "dir"]).strip())
         return max(root.glob("images/*/pip-*/purelib"), key=os.path.getmtime)
+
+    @cached_property
+    def portable(self) -> Path:
+        """A portable environment, of which all files can be linked; it is created twice, so that pip is compiled."""
+        for name in ("first", "second"):
+            self.capture(["{bin}/cloche", str(self.work / name), "--creator", "portable"])
+        return self.work / "second"
 
     @property
     def environment(self) -> Path:

@@ -11,7 +11,8 @@ class Command(NamedTuple):
     peer: str
     words: tuple[str, ...]
     """Its words. Slots: `{env}` is the destination, `{bin}` the directory of the peers' executables, `{wheels}` a directory
-    with wheels, `{image}` the directory of pip's files in cloche's cache, `{here}` the directory of this module."""
+    with wheels, `{image}` the directory of pip's files in cloche's cache, `{portable}` a portable environment, `{here}` the
+    directory of this module."""
     every: int = 1
     """Run it only in every n-th round; for slow commands."""
     environments: int = 1
@@ -66,6 +67,7 @@ VIRTUALENV = "{bin}/virtualenv --no-periodic-update {env}"
 """Without its background process, which would slow down the next command."""
 VENV = "{bin}/python -m venv {env}"
 CLOCHE = "{bin}/cloche {env}"
+PORTABLE = " --creator portable"
 BARE = command("python", "{bin}/python -c pass")
 """Starting an interpreter with `site`, the minimum for every Python program."""
 SLOW = 5
@@ -121,6 +123,12 @@ ROWS = (
         "the same, but each is removed before the next",
         (in_process("--remove"), command("uv", UV_SEEDED)),
         (Goal(0.25, ("uv",)),),
+    ),
+    Row(
+        "portable",
+        "with pip and its own Python, compared with hard links to all files",
+        (command("cloche", CLOCHE + PORTABLE), command("cp", "cp -al {portable} {env}")),
+        (Goal(1.5, ("cp",)),),
     ),
     Row(
         "cold",

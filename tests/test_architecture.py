@@ -358,6 +358,9 @@ def test_only_the_outermost_layers_read_environment_variables() -> None:
 WITH_THE_VARIABLES_OF_THE_USER = ("cloche.lifecycle.run", "cloche.testing.")
 """Modules that start a command of the user, or only run in tests."""
 
+WITHOUT_VARIABLES = "cloche.builtin.creators.portable.libraries"
+"""A module that starts the loader of the system with no variable of the user."""
+
 
 def test_every_module_that_starts_a_program_cleans_its_variables() -> None:
     """`cloche.programs` knows which variables and settings must not reach an interpreter, pip or a shell."""
@@ -370,7 +373,7 @@ def test_every_module_that_starts_a_program_cleans_its_variables() -> None:
         if "subprocess" in names
         and not any(name.startswith("cloche.programs") for name in names)
         and not module.startswith(WITH_THE_VARIABLES_OF_THE_USER)
-        and module != "cloche.programs.pip"
+        and module not in ("cloche.programs.pip", WITHOUT_VARIABLES)
     ]
     assert violations == []
 
@@ -418,9 +421,10 @@ def test_every_warm_module_exists() -> None:
 
 
 def dependencies() -> set[str]:
-    """Return the names of the declared dependencies; each has a package of the same name."""
+    """Return the names of the packages in the declared dependencies: those of the dependencies, with few exceptions."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return {re.split(r"[^\w]", requirement)[0] for requirement in project["dependencies"]}
+    names = {re.split(r"[^\w]", requirement)[0] for requirement in project["dependencies"]}
+    return {{"pyelftools": "elftools"}.get(name, name) for name in names}
 
 
 def test_only_declared_dependencies_are_imported() -> None:

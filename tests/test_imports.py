@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.locks import package, pylock, simple_wheel
 from tests.run import clean_environ
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def test_suggestions_also_read_the_entry_points_of_plugins(user: dict[str, str],
 def test_a_repeated_request_uses_the_cached_plan(
     seeds: list[str], expected: frozenset[str], user: dict[str, str], tmp_path: Path
 ) -> None:
-    ours, others = loaded_when_cached("env", *seeds, user=user, cwd=tmp_path / "work")
+    ours, others = loaded_when_cached("venv", *seeds, user=user, cwd=tmp_path / "work")
 
     assert ours == expected
     assert others <= LIBRARY
@@ -169,9 +170,27 @@ def test_a_repeated_request_uses_the_cached_plan(
 def test_a_requested_python_is_searched_on_every_run(user: dict[str, str], tmp_path: Path) -> None:
     version = ".".join(map(str, sys.version_info[:2]))
 
-    ours, others = loaded_when_cached("env", "--no-seed", "-p", version, user=user, cwd=tmp_path / "work")
+    ours, others = loaded_when_cached("venv", "--no-seed", "-p", version, user=user, cwd=tmp_path / "work")
 
     assert ours <= SEARCH
+    assert others <= LIBRARY
+
+
+LOCKED = SEEDED - {"cloche.plugins.entry_points"} | {"cloche.lifecycle", "cloche.lifecycle.locked"}
+"""Modules for finding that an environment is what its lock file describes."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems need platformdirs to find the user's directories")
+def test_an_unchanged_lock_uses_the_cached_plan(user: dict[str, str], tmp_path: Path) -> None:
+    wheel = simple_wheel(tmp_path / "wheels", "spam")
+    (tmp_path / "work" / "pylock.toml").write_text(pylock([package("spam", wheels=[wheel])]))
+    arguments = ["./env", "--lock", "pylock.toml", "--find-links", str(wheel.parent), "--no-download"]
+    for _ in range(WARM_UP):
+        loaded_modules(*arguments, user=user, cwd=tmp_path / "work")
+
+    ours, others = loaded_modules(*arguments, user=user, cwd=tmp_path / "work")
+
+    assert ours == LOCKED
     assert others <= LIBRARY
 
 
@@ -201,7 +220,7 @@ def loaded_with_plugin(component: str, user: dict[str, str], tmp_path: Path) -> 
     (site / "acme-1.0.dist-info").mkdir(parents=True)
     (site / "acme-1.0.dist-info" / "entry_points.txt").write_text("[cloche]\nacme = acme_plugin\n")
     (site / "acme_plugin.py").write_text(PLUGIN % component)
-    return loaded_when_cached("env", "--no-seed", user={**user, "PYTHONPATH": str(site)}, cwd=tmp_path / "work")
+    return loaded_when_cached("venv", "--no-seed", user={**user, "PYTHONPATH": str(site)}, cwd=tmp_path / "work")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems need platformdirs to find the user's directories")

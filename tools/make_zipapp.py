@@ -1,21 +1,28 @@
 """Build `cloche.pyz`, one file with cloche and its dependencies: `tox -e zipapp`, or `make_zipapp.py [FILE]`.
 
-The archive contains the distributions that are installed for the Python that runs this script, and works with that version
-of Python and later ones. It does not contain pip, because seeds cannot come from an archive; environments get the pip of
-the target's `ensurepip`. The same input gives the same bytes.
+The archive runs on Python 3.10 and later, whichever version builds it. It contains the distributions that are installed for
+the Python that runs this script. If one of them does not support 3.10, pip downloads a version that does; without a network,
+the archive needs the oldest version that all of them support.
+
+It does not contain pip, because seeds cannot come from an archive; environments get the pip of the target's `ensurepip`. The
+same input gives the same bytes.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import stat
+import subprocess
 import sys
+import tempfile
 import zipfile
-from importlib.metadata import Distribution, PackageNotFoundError
+from importlib.metadata import Distribution, PackageNotFoundError, distributions
 from importlib.metadata import distribution as find_distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 import cloche
 
@@ -26,45 +33,80 @@ EXCLUDED_DISTRIBUTIONS = frozenset(("pip",))
 COMPILED_SUFFIXES = (".pyc", ".so", ".pyd")
 INSTALLATION_FILES = frozenset(("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "entry_points.txt"))
 
-MINIMUM = sys.version_info[:2]
+OLDEST = (3, 10)
+"""The oldest Python that the archive supports."""
 
-MAIN = f"""\
+MAIN = """\
 import sys
 
-if sys.version_info < {MINIMUM}:
-    sys.exit("cloche: error: this archive needs Python {MINIMUM[0]}.{MINIMUM[1]} or later; choose the target with `-p`")
+if sys.version_info < {minimum}:
+    sys.exit("cloche: error: this archive needs Python {minimum[0]}.{minimum[1]} or later; choose the target with `-p`")
 import os
 
 sys.path[0] = os.path.abspath(sys.path[0])
 from cloche.__main__ import run
 
 run()
-""".encode()
+"""
 
 
 def main(target: str = "cloche.pyz") -> None:
-    contents = {"__main__.py": MAIN, **dict(package_files(Path(cloche.__file__).parent))}
-    for distribution in with_dependencies("cloche"):
-        if distribution.name != "cloche":
-            contents.update(distribution_files(distribution))
+    contents = dict(package_files(Path(cloche.__file__).parent))
+    with tempfile.TemporaryDirectory() as downloads:
+        found = [*dependencies(Requirement("cloche"), downloads, set())]
+        for distribution in found:
+            if distribution.name != "cloche":
+                contents.update(distribution_files(distribution))
+    minimum = max([OLDEST, *map(oldest_supported, found)])
+    contents["__main__.py"] = MAIN.format(minimum=minimum).encode()
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     write_archive(Path(target), contents)
-    print(f"{target}: {len(contents)} files, {os.path.getsize(target)} bytes")
+    version = ".".join(map(str, minimum))
+    print(f"{target}: {len(contents)} files, {os.path.getsize(target)} bytes, for Python {version} and later")
 
 
-def with_dependencies(name: str, seen: set[str] | None = None) -> Iterator[Distribution]:
-    """Yield a distribution and its installed dependencies, recursively, without extras."""
-    seen = set() if seen is None else seen
-    seen.add(name)
-    try:
-        distribution = find_distribution(name)
-    except PackageNotFoundError:  # a dependency for another version of Python
-        return
+def dependencies(requirement: Requirement, downloads: str, seen: set[str]) -> Iterator[Distribution]:
+    """Yield a distribution that supports Python 3.10 if there is one, and its dependencies, recursively."""
+    seen.add(requirement.name)
+    distribution = installed(requirement.name)
+    if distribution is None or oldest_supported(distribution) > OLDEST:
+        distribution = downloaded(requirement, downloads) or distribution
+    if distribution is None:
+        sys.exit(f"`{requirement.name}` is not installed, and pip cannot download it")
     yield distribution
-    for requirement in distribution.requires or ():
-        dependency = re.split(r"[^\w.-]", requirement)[0]
-        if "extra ==" not in requirement and dependency not in seen | EXCLUDED_DISTRIBUTIONS:
-            yield from with_dependencies(dependency, seen)
+    for text in distribution.requires or ():
+        needed = Requirement(text)
+        environment = {"python_version": "3.10", "python_full_version": "3.10.0", "extra": ""}
+        applies = needed.marker is None or needed.marker.evaluate(environment)
+        if applies and needed.name not in seen | EXCLUDED_DISTRIBUTIONS:
+            yield from dependencies(needed, downloads, seen)
+
+
+def installed(name: str) -> Distribution | None:
+    try:
+        return find_distribution(name)
+    except PackageNotFoundError:
+        return None
+
+
+def oldest_supported(distribution: Distribution) -> tuple[int, int]:
+    """Return the oldest Python that a distribution supports, from 3.10 on."""
+    accepted = SpecifierSet(distribution.metadata["Requires-Python"] or "")
+    return next(((3, minor) for minor in range(OLDEST[1], 99) if accepted.contains(f"3.{minor}.99")), (3, 99))
+
+
+def downloaded(requirement: Requirement, directory: str) -> Distribution | None:
+    """Download a pure-Python distribution that supports Python 3.10; return None if pip cannot."""
+    version = ".".join(map(str, OLDEST))
+    kind = ["--only-binary=:all:", "--platform=any", "--implementation=py", "--abi=none", f"--python-version={version}"]
+    target = os.path.join(directory, requirement.name)
+    words = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", target, *kind]
+    requested = f"{requirement.name}{requirement.specifier}"
+    done = subprocess.run([*words, requested], capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"cannot download `{requested}` for Python {version}; the archive may need a later one", file=sys.stderr)
+        return None
+    return next(iter(distributions(name=requirement.name, path=[target])), None)
 
 
 def package_files(directory: Path) -> Iterator[tuple[str, bytes]]:

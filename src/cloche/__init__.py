@@ -36,7 +36,16 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Candidate, Host, Interpreter
     from cloche.model.operations import Copy, InstallTree, LayImage, Link, MakeDir, Run, Write
     from cloche.model.options import Option
-    from cloche.model.plan import EnvironmentSpec, Plan, Request, Result, Target, Wanted
+    from cloche.model.plan import (
+        EnvironmentSpec,
+        LockRequest,
+        PackageChange,
+        Plan,
+        Request,
+        Result,
+        Target,
+        Wanted,
+    )
     from cloche.plugins.hookspecs import Command, Descriptor, hookimpl
     from cloche.shells.template import relocatable, render, resource
 
@@ -60,8 +69,10 @@ __all__ = [
     "LayImage",
     "Layout",
     "Link",
+    "LockRequest",
     "MakeDir",
     "Option",
+    "PackageChange",
     "Plan",
     "PluginError",
     "Request",
@@ -116,7 +127,16 @@ MODULES = {
     "model.interpreter": ("Candidate", "Host", "Interpreter"),
     "model.operations": ("Copy", "InstallTree", "LayImage", "Link", "MakeDir", "Run", "Write"),
     "model.options": ("Option",),
-    "model.plan": ("EnvironmentSpec", "Plan", "Request", "Result", "Target", "Wanted"),
+    "model.plan": (
+        "EnvironmentSpec",
+        "LockRequest",
+        "PackageChange",
+        "Plan",
+        "Request",
+        "Result",
+        "Target",
+        "Wanted",
+    ),
     "plugins.hookspecs": ("Command", "Descriptor", "hookimpl"),
     "shells.template": ("relocatable", "render", "resource"),
 }

@@ -33,12 +33,15 @@ STREAMS = ("stdin", "stdout", "stderr")
 
 
 def open_missing_streams() -> None:
-    """Open the null device for streams that the caller closed; otherwise the next file to open would get their number."""
+    """Open the null device for streams that the caller closed; otherwise the next file to open would get their number.
+
+    Standard output is opened for reading, so that a result which cannot be printed is an error, as on a full disk.
+    """
     import os
 
     for name in STREAMS:
         if getattr(sys, name) is None:  # `os.open` returns the lowest free number, which is the stream's
-            descriptor = os.open(os.devnull, os.O_RDWR)
+            descriptor = os.open(os.devnull, os.O_RDONLY if name == "stdout" else os.O_RDWR)
             mode = "r" if name == "stdin" else "w"
             setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))  # never closed
 
@@ -78,6 +81,13 @@ def report_import_error(error: ImportError | OSError) -> int:
         hint=f"reinstall cloche, and check that `{sys.executable}` is intact; `--traceback` shows the import",
     )
     sys.stderr.write(f"cloche: error: {problem.message}\nhint: {problem.hint}\n")
+    if "--json" in sys.argv:
+        try:
+            from cloche.cli.report import error_json, print_error_json
+
+            print_error_json(**error_json(problem))
+        except (ImportError, OSError):
+            pass  # the same module again
     return problem.exit_code
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cloche.errors import ClocheError, UsageError
-from cloche.model.plan import EnvironmentSpec, Request, Target, Wanted
+from cloche.model.plan import EnvironmentSpec, LockRequest, Request, Target, Wanted
 from cloche.model.value import TYPE_CHECKING
 from cloche.session import Session, current_host
 
@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host, Interpreter
     from cloche.model.operations import LinkMode, Write
-    from cloche.model.plan import Dependencies, Network, OnExisting, Plan, Result, SitePackages
+    from cloche.model.plan import (
+        Builds,
+        DefaultGroups,
+        Dependencies,
+        ExtraPackages,
+        Network,
+        OnExisting,
+        Plan,
+        Result,
+        SitePackages,
+    )
     from cloche.store import Access
 
     StrPath: TypeAlias = str | os.PathLike[str]
@@ -34,6 +44,12 @@ if TYPE_CHECKING:
         creator: str | None
         seeder: str | None
         seeds: Sequence[str] | None
+        lock: StrPath | None
+        extras: Sequence[str]
+        groups: Sequence[str]
+        default_groups: DefaultGroups
+        builds: Builds
+        extra_packages: ExtraPackages
         find_links: Sequence[StrPath]
         network: Network
         dependencies: Dependencies
@@ -52,9 +68,9 @@ if TYPE_CHECKING:
 
 
 CHOICES = frozenset(
-    "python try_first_with no_finders creator seeder seeds find_links network dependencies activators existing "
-    "site_packages prompt "
-    "link_mode vcs_ignore relocatable pyvenv_cfg options environ cache access".split()
+    "python try_first_with no_finders creator seeder seeds lock extras groups default_groups builds extra_packages "
+    "find_links network dependencies activators existing site_packages prompt link_mode vcs_ignore relocatable pyvenv_cfg "
+    "options environ cache access".split()
 )
 
 ALLOWED_VALUES: Mapping[str, tuple[str, ...]] = {
@@ -62,6 +78,9 @@ ALLOWED_VALUES: Mapping[str, tuple[str, ...]] = {
     "dependencies": ("included", "omitted"),
     "existing": ("keep", "replace", "replace-anything"),
     "site_packages": ("isolated", "system"),
+    "default_groups": ("included", "excluded"),
+    "builds": ("allowed", "refused"),
+    "extra_packages": ("removed", "kept"),
     "link_mode": ("auto", "clone", "hardlink", "copy", "symlink"),
     "access": ("read-write", "read-only", "none"),
 }
@@ -70,11 +89,11 @@ ALLOWED_VALUES: Mapping[str, tuple[str, ...]] = {
 SINGLE_VALUES: Mapping[str, tuple[tuple[type, ...], str]] = {
     **dict.fromkeys(("creator", "seeder", "prompt"), ((str, type(None)), "a string")),
     **dict.fromkeys(("vcs_ignore", "relocatable"), ((bool,), "True or False")),
-    "cache": ((str, os.PathLike, type(None)), "a string or a path"),
+    **dict.fromkeys(("cache", "lock"), ((str, os.PathLike, type(None)), "a string or a path")),
 }
 """The other arguments with a single value: their types, and a description of these for error messages."""
 
-SEQUENCES = ("try_first_with", "no_finders", "seeds", "find_links", "activators")
+SEQUENCES = ("try_first_with", "no_finders", "seeds", "extras", "groups", "find_links", "activators")
 """The arguments that are lists. A string is refused, because it would be a sequence of its characters."""
 
 
@@ -147,8 +166,6 @@ def request_for(destination: StrPath, host: Host, **choices: Unpack[Choices]) ->
     """Return the request that these arguments describe; see `create` for their meaning."""
     from cloche.planning.destination import absolute_path
 
-    seeds = as_strings("seeds", choices.get("seeds", ("pip",)))
-    links = [os.path.join(host.cwd, path) for path in as_strings("find_links", choices.get("find_links"))]
     activators = choices.get("activators")
     spec = EnvironmentSpec(
         pythons=as_strings("python", choices.get("python")),
@@ -156,14 +173,7 @@ def request_for(destination: StrPath, host: Host, **choices: Unpack[Choices]) ->
         no_finders=as_strings("no_finders", choices.get("no_finders")),
         creator=choices.get("creator"),
         seeder=choices.get("seeder"),
-        wanted=Wanted(
-            seeds,
-            tuple(links),
-            choices.get("network", "last-resort"),
-            choices.get("dependencies", "included"),
-        )
-        if seeds
-        else None,
+        wanted=wanted_packages(host, **choices),
         activators=None if activators is None else as_strings("activators", activators),
         site_packages=choices.get("site_packages", "isolated"),
         options=choices.get("options", {}),
@@ -175,9 +185,47 @@ def request_for(destination: StrPath, host: Host, **choices: Unpack[Choices]) ->
         link_mode=choices.get("link_mode", "auto"),
         vcs_ignore=choices.get("vcs_ignore", True),
         placement="relocatable" if choices.get("relocatable", False) else "fixed",
+        extra_packages=choices.get("extra_packages", "removed"),
         extra_settings=as_settings(choices.get("pyvenv_cfg", {})),
     )
     return Request(spec, target)
+
+
+def wanted_packages(host: Host, **choices: Unpack[Choices]) -> Wanted | None:
+    """Return the packages that these arguments ask for; None for an environment without packages."""
+    lock = lock_request(host, **choices)
+    seeds = as_strings("seeds", choices.get("seeds", () if lock else ("pip",)))
+    links = [os.path.join(host.cwd, path) for path in as_strings("find_links", choices.get("find_links"))]
+    if not seeds and lock is None:
+        return None
+    return Wanted(
+        seeds,
+        tuple(links),
+        choices.get("network", "last-resort"),
+        choices.get("dependencies", "included"),
+        builds=choices.get("builds", "allowed"),
+        lock=lock,
+    )
+
+
+def lock_request(host: Host, **choices: Unpack[Choices]) -> LockRequest | None:
+    """Return the lock file that these arguments name, and what to install of it.
+
+    :raises UsageError: an argument needs a lock file, and there is none.
+    """
+    from cloche.planning.destination import absolute_path
+
+    path = choices.get("lock")
+    if path is None:
+        if unused := choices.keys() & {"extras", "groups"}:
+            raise UsageError(f"`{min(unused)}` needs a lock file", hint="name one with `lock`")
+        return None
+    return LockRequest(
+        path=absolute_path(os.fspath(path), host),
+        extras=as_strings("extras", choices.get("extras")),
+        groups=as_strings("groups", choices.get("groups")),
+        default_groups=choices.get("default_groups", "included"),
+    )
 
 
 def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
@@ -195,11 +243,21 @@ def create(destination: StrPath, **choices: Unpack[Choices]) -> Environment:
     :param creator: name of a creator; by default `symlink`, on Windows `copy`.
     :param seeder: name of a seeder; by default `pip`.
     :param seeds: requirements to install (`NAME` or `NAME==VERSION`), by default `pip`; None or () for none.
+    :param lock: a lock file (`pylock.toml`, or a pinned requirements file): exactly its packages are installed. The default for
+        `seeds` is then none.
+    :param extras: extras of the lock file to install.
+    :param groups: dependency groups of the lock file to install, in addition to its default groups.
+    :param default_groups: whether the default groups of the lock file are `included` (the default) or `excluded`.
+    :param builds: whether packages of the lock file that have no suitable wheel may be built from source: `allowed` (the
+        default) or `refused`.
+    :param extra_packages: whether packages in an existing environment that the lock file does not name are `removed` (the
+        default) or `kept`.
     :param find_links: directories with wheels; they take precedence over every other source.
     :param network: when seeds may be downloaded: `never`, `last-resort` (the default) or `newest`.
     :param dependencies: whether what the seeds depend on is installed too: `included` (the default) or `omitted`.
     :param activators: names of activators, () for none; by default all that support the interpreter.
-    :param existing: `keep` what exists (the default), `replace` an environment, `replace-anything`.
+    :param existing: `keep` what exists (the default), `replace` an environment but no other files, `replace-anything` in the
+        directory, unless it holds a project.
     :param site_packages: `isolated` (the default), or `system` to see the base interpreter's packages.
     :param prompt: the text that an activated shell shows, by default the name of the directory; `.` for the name of the current
         directory.
@@ -229,7 +287,12 @@ def create_with_result(destination: StrPath, **choices: Unpack[Choices]) -> Resu
     :raises ClocheError: see `create`.
     """
     with open_session(**choices) as session:
-        return session.create(request_for(destination, session.host, **choices))
+        request = request_for(destination, session.host, **choices)
+        if request.spec.wanted is not None and request.spec.wanted.lock is not None:
+            from cloche.lifecycle.locked import create_locked
+
+            return create_locked(request, session)
+        return session.create(request)
 
 
 def plan(destination: StrPath, **choices: Unpack[Choices]) -> Plan:
@@ -238,7 +301,13 @@ def plan(destination: StrPath, **choices: Unpack[Choices]) -> Plan:
     :raises ClocheError: `create` would refuse these arguments.
     """
     with open_session(**choices) as session:
-        planned = session.plan(request_for(destination, session.host, **choices))
+        request = request_for(destination, session.host, **choices)
+        if request.spec.wanted is not None and request.spec.wanted.lock is not None:
+            from cloche.lifecycle.locked import plan_locked
+
+            planned = plan_locked(request, session)
+        else:
+            planned = session.plan(request)
     log_warnings((*session.warnings, *planned.notes))
     return planned
 
@@ -338,16 +407,18 @@ def pip_environ(environment: Environment, environ: Mapping[str, str] | None = No
     """
     from tempfile import TemporaryDirectory
 
-    from cloche.programs.pip import environ_for
+    from cloche.programs.pip import kept_settings, list_settings
+    from cloche.programs.pip import pip_environ as environ_with
 
-    command = (environment.path_to(environment.layout.executable), "-m", "pip")
+    host = current_host(environ)
     with TemporaryDirectory(prefix="cloche-") as directory:
-        found, problem = environ_for(command, "install", current_host(environ), directory)
-    if problem:
+        listed = list_settings((environment.path_to(environment.layout.executable), "-m", "pip"), host, directory)
+    if listed.problem:
         raise ClocheError(
-            f"pip cannot be used in `{environment.location}`: {problem}", hint="`cloche doctor` checks it"
+            f"pip cannot be used in `{environment.location}`: {listed.problem}",
+            hint="`cloche doctor` finds out why, unless the environment was created without pip",
         )
-    return found
+    return environ_with(host.environ, kept_settings(listed.output, "install", host.cwd))
 
 
 def cache_directory(**choices: Unpack[Choices]) -> Path | None:

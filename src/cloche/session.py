@@ -15,10 +15,11 @@ from cloche.model.interpreter import Host
 from cloche.model.plan import EnvironmentSpec, Result
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.plan_at import plan_at
-from cloche.plugins import load_object
+from cloche.plugins import failures, load_object, slow_calls, take_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import TypeAlias
 
     from cloche.discovery import FoundInterpreter, InterpreterListing
     from cloche.discovery.cache import ProbeCache
@@ -26,11 +27,15 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import LinkMode
     from cloche.model.plan import Blueprint, ChosenComponent, Plan, Request, Target, Wanted
+    from cloche.model.runtime import Runtime
     from cloche.planning.plan_cache import CachedPlan, PlanCache
     from cloche.plugins.hookspecs import Finder
     from cloche.plugins.registry import Registry
     from cloche.store import Access, Store
     from cloche.store.seeds import SeedStore
+
+    Planner: TypeAlias = Callable[[Blueprint, Target, Host], Plan]
+    """Returns the plan that creates the environment of a blueprint at a target, as `plan_at` does."""
 
 
 def current_host(environ: Mapping[str, str] | None = None) -> Host:
@@ -72,6 +77,8 @@ class Session:
         self._registry: Registry | None = None
         self._plugin_inputs = Inputs()
         self._has_created_hooks = False
+        self._is_cached = False
+        """Whether the blueprint was found in the plan cache."""
         self.activators: tuple[ChosenComponent, ...] = ()
         """The activators of the environment that was created."""
         self.warnings: list[str] = []
@@ -79,11 +86,21 @@ class Session:
         """The failures of plugins that were only reported as warnings."""
         self.progress: Callable[[str], object] = str
         """Called with a description (`downloading pip`) before something that may take seconds."""
+        self.announce: Callable[[Iterable[str]], object] = self.warn
+        """Called with messages that users must see before the environment is changed."""
         self.found: FoundInterpreter | None = None
         """The result of the search; None if the interpreter was known without one."""
 
     def __enter__(self) -> Session:
+        for observed in (failures, slow_calls):
+            observed.clear()  # of an earlier session in this process
         return self
+
+    def observe_plugins(self) -> None:
+        """Warn about slow plugins, and keep the failures that did not stop the run."""
+        self.warn(take_all(slow_calls))
+        known = set(map(repr, self.plugin_errors))
+        self.plugin_errors += {repr(error): error for error in take_all(failures) if repr(error) not in known}.values()
 
     def __exit__(self, *_: object) -> None:
         if self._store is not None:
@@ -130,6 +147,15 @@ class Session:
 
         return SeedStore(self.store, stays)
 
+    def runtime_image(self, runtime: Runtime, interpreter: Interpreter) -> Image:
+        """Return the image of an interpreter's runtime.
+
+        :raises ClocheError: a file of the interpreter cannot be read or edited, or the image cannot be created.
+        """
+        from cloche.store.runtimes import find_or_build_runtime
+
+        return find_or_build_runtime(runtime, interpreter, self.store)
+
     @property
     def probes(self) -> ProbeCache:
         """The results of probing interpreters on earlier runs."""
@@ -151,6 +177,7 @@ class Session:
 
             self._registry = load_plugins(sys.path, self._blocklist, self._replacements, self._plugin_inputs)
             self.warn(self._registry.warnings)
+            self.plugin_errors += (report.error for report in self._registry.reports if report.error is not None)
         return self._registry
 
     @property
@@ -227,6 +254,7 @@ class Session:
         cached = self.plan_cache.find(spec, self.host)
         if cached is not None and (blueprint := self._revalidate(spec, cached)):
             self._has_created_hooks = cached.has_created_hooks
+            self._is_cached = True
             return blueprint
         return self._resolve(spec, target)
 
@@ -234,14 +262,18 @@ class Session:
         """Resolve a spec, and store the blueprint in the plan cache if all of its inputs are known."""
         from cloche.planning.resolve import resolve
 
+        self._is_cached = False
         inputs = self.store.inputs = Inputs()
         pythons, because = self._requested_pythons(spec, inputs)
         found = self._search(spec, pythons, because, self.registry.finders(spec.no_finders), inputs)
-        blueprint = resolve(spec, found.interpreter, because, self.registry, self._seed_store_for(target), inputs)
+        blueprint = resolve(
+            spec, found.interpreter, because, self.registry, self._seed_store_for(target), inputs, self.runtime_image
+        )
         self._has_created_hooks = self.registry.has_created_hooks
         will_repeat = set(self.warnings) <= set(found.warnings)  # the search runs every time and warns again
-        compiled = all(image.bytecode == "complete" for image in blueprint.images)  # the next run compiles the rest
-        if will_repeat and compiled and not inputs.undeclared:
+        # the next run compiles the rest, except that an unchanged locked environment needs nothing
+        reusable = blueprint.is_locked or is_compiled(blueprint)
+        if will_repeat and reusable and not inputs.undeclared:
             self._store_plan(spec, pythons, blueprint, inputs)
         return blueprint
 
@@ -291,12 +323,12 @@ class Session:
             return self.registry.finders(spec.no_finders)
         return (load_object(reference) for name, reference in cached.finders if name not in spec.no_finders)
 
-    def plan(self, request: Request) -> Plan:
+    def plan(self, request: Request, planner: Planner = plan_at) -> Plan:
         """Return the plan for a request; nothing is written at or near the destination.
 
         :raises ClocheError: any refusal.
         """
-        return plan_at(self.blueprint(request.spec, request.target), request.target, self.host)
+        return planner(self.blueprint(request.spec, request.target), request.target, self.host)
 
     def images_for(self, wanted: Wanted, interpreter: Interpreter) -> tuple[Image, ...]:
         """Return the images of seeds, for an environment that already exists.
@@ -315,47 +347,64 @@ class Session:
         if requested == "symlink" and not all(
             self.store.is_persistent_path(image.root) for image in images if image.root
         ):
-            self.warnings.append("the seeds were copied: links would point to a cache that this run removes")
+            self.warn(["the seeds were copied: links would point to a cache that this run removes"])
             return "copy"
         if requested in ("auto", "hardlink") and self.store.access == "read-only":
             if requested == "hardlink":
-                self.warnings.append("the seeds were copied: hard links would modify files in the read-only cache")
+                self.warn(["the seeds were copied: hard links would modify files in the read-only cache"])
             return "clone"
         return requested
 
-    def create(self, request: Request) -> Result:
+    def create(self, request: Request, planner: Planner = plan_at) -> Result:
         """Create an environment.
 
+        :param planner: plans for the destination; it is called again if the destination changes meanwhile.
         :raises ClocheError: any refusal or failure; the destination is then unchanged.
         """
         started = perf_counter()
         blueprint = self.blueprint(request.spec, request.target)
-        target = replace(request.target, link_mode=self.link_mode(request.target.link_mode, blueprint.images))
+        link_mode = self.link_mode(request.target.link_mode, blueprint.all_images)
         try:
-            plan = self._plan_and_apply(blueprint, target)
+            plan = self._plan_for(blueprint, request.target, link_mode, planner)
+            if plan.strategy != "nothing":
+                if self._is_cached and not is_compiled(blueprint):  # now its bytecode is needed
+                    blueprint = self._resolve(request.spec)
+                    plan = self._plan_for(blueprint, request.target, link_mode, planner)
+                plan = self._apply(plan, blueprint, request.target, link_mode, planner)
         except (ClocheError, OSError) as error:
-            if not concerns_images(error, blueprint.images):
+            if not concerns_images(error, blueprint.all_images):
                 raise
             blueprint = self._resolve(request.spec)  # an image was damaged or replaced in the meantime
-            plan = self._plan_and_apply(blueprint, target)
+            plan = self._plan_for(blueprint, request.target, link_mode, planner)
+            plan = self._apply(plan, blueprint, request.target, link_mode, planner)
         self.activators = blueprint.activators
         result = Result(environment=plan.environment, plan=plan, seconds=perf_counter() - started)
-        self.store.mark_installed(plan.images)
-        if plan.link_mode == "symlink" and plan.images:
-            from cloche.store.links import record_links
+        if plan.strategy != "nothing":
+            self.store.mark_installed(plan.images)
+            if plan.link_mode == "symlink" and plan.images:
+                from cloche.store.links import record_links
 
-            record_links(self.store, plan.environment.location)
-        self._notify_created(result)
+                record_links(self.store, plan.environment.location)
+            self._notify_created(result)
+        self.observe_plugins()
         return replace(result, warnings=tuple(self.warnings))
 
-    def _plan_and_apply(self, blueprint: Blueprint, target: Target) -> Plan:
-        """Plan for the destination and apply the plan. If the destination changes meanwhile, lock it and repeat both."""
+    def _plan_at(self, blueprint: Blueprint, target: Target, link_mode: LinkMode, planner: Planner) -> Plan:
+        """Return the plan for a target, with the link mode to use; `pyvenv.cfg` records the one that was requested."""
+        plan = planner(blueprint, target, self.host)
+        return plan if plan.link_mode == link_mode else replace(plan, link_mode=link_mode)
+
+    def _plan_for(self, blueprint: Blueprint, target: Target, link_mode: LinkMode, planner: Planner) -> Plan:
+        """Return the plan for a blueprint; undo what a killed run left if the destination is refused."""
         try:
-            plan = plan_at(blueprint, target, self.host)
+            return self._plan_at(blueprint, target, link_mode, planner)
         except DestinationError:
             if not recover_destination(os.path.realpath(target.destination)):
                 raise
-            plan = plan_at(blueprint, target, self.host)  # a killed run had left the destination half-changed
+            return self._plan_at(blueprint, target, link_mode, planner)  # a killed run had left it half-changed
+
+    def _apply(self, plan: Plan, blueprint: Blueprint, target: Target, link_mode: LinkMode, planner: Planner) -> Plan:
+        """Apply a plan; return it. If the destination exists, or changes meanwhile, lock it and plan again."""
         if plan.strategy == "new":
             try:
                 apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode)
@@ -365,7 +414,10 @@ class Session:
                 return plan
         with DirectoryLock(plan.target):
             recover_destination(plan.target)
-            plan = plan_at(blueprint, target, self.host)
+            plan = self._plan_for(blueprint, target, link_mode, planner)
+            if plan.strategy == "nothing":
+                return plan  # another run has just created the same
+            self.announce(announcements(plan))
             try:
                 apply(plan.operations, plan.target, plan.strategy, link_mode=plan.link_mode)
             except DestinationChanged:
@@ -398,3 +450,18 @@ def imported_files() -> Iterator[str]:
         path = getattr(module, "__file__", None)
         if isinstance(path, str) and (not path.startswith(standard) or "site-packages" in path):
             yield path
+
+
+def is_compiled(blueprint: Blueprint) -> bool:
+    """Return whether the images of a blueprint have all their bytecode."""
+    return all(image.bytecode == "complete" for image in blueprint.images)
+
+
+def announcements(plan: Plan) -> list[str]:
+    """Return a message for each package that a plan removes and that cloche did not install."""
+    return [
+        f"{change.distribution} {change.old} is not in the lock file and is removed"
+        + (f"; {change.installer} installed it" if change.installer else "")
+        for change in plan.changes
+        if not change.new and change.installer != "cloche"
+    ]

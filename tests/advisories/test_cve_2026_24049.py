@@ -25,7 +25,7 @@ def test_a_member_outside_the_directory_is_refused(refusal, tmp_path: Path) -> N
 def test_only_the_execute_bit_of_a_member_has_an_effect(cloche, tmp_path: Path) -> None:
     first, *others = wheel_entries()
     write_wheel(tmp_path / "links", archive_bytes([replace(first, mode=0o106777), *others]))
-    done = cloche("env", "--no-pip", "--seed", "spam", "--find-links", tmp_path / "links", "--no-download")
+    done = cloche("./env", "--no-pip", "--seed", "spam", "--find-links", tmp_path / "links", "--no-download")
     assert done.code == 0, done.err
     [module] = (cloche.cwd / "env").glob("lib/*/site-packages/spam.py")
     assert stat.S_IMODE(os.stat(module).st_mode) & 0o7022 == 0

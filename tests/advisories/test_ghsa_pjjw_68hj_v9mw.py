@@ -23,11 +23,11 @@ def test_what_an_installed_record_lists_elsewhere_is_not_removed(cloche, tmp_pat
     victim = tmp_path / "victim"
     victim.write_text("precious")
     seeds = ["--no-pip", "--no-download", "--find-links", tmp_path / "links"]
-    assert cloche("env", *seeds, "--seed", "spam==1.0").code == 0
+    assert cloche("./env", *seeds, "--seed", "spam==1.0").code == 0
     [record] = (cloche.cwd / "env").glob("lib/*/site-packages/spam-1.0.dist-info/RECORD")
     record.write_text(record.read_text() + f"{victim},,\n../../../../../victim,,\n../../../pyvenv.cfg,,\n..,,\n")
 
-    assert cloche("env", *seeds, "--seed", "spam==2.0").code == 0
+    assert cloche("./env", *seeds, "--seed", "spam==2.0").code == 0
 
     assert victim.read_text() == "precious"
     assert (cloche.cwd / "env" / "pyvenv.cfg").is_file()

@@ -21,7 +21,7 @@ def cloche(tmp_path: Path) -> Cloche:
 @pytest.fixture
 def filled(cloche: Cloche) -> Path:
     """Create an environment, `env`, and return the cache that this filled."""
-    assert cloche("env").code == 0
+    assert cloche("./env").code == 0
     return cloche.cwd / "cache" / "cloche"
 
 
@@ -55,7 +55,7 @@ def test_size_prints_a_line_for_each_kind_and_a_total(cloche: Cloche, filled: Pa
     done = cloche("cache", "size")
     assert (done.code, done.err) == (0, "")
     kinds = [line.split(":")[0] for line in done.out.splitlines()]
-    assert kinds == ["interpreters", "wheels", "images", "plans", "locks", "total"]
+    assert kinds == ["interpreters", "wheels", "artifacts", "builds", "images", "origins", "plans", "locks", "total"]
     answer = cloche("cache", "size", "--json").json
     assert answer["size"] == sum(kind["size"] for kind in answer["kinds"])
     assert answer["size"] >= sum(file.stat().st_size for file in (filled / "images").rglob("*.py"))
@@ -92,7 +92,7 @@ def test_prune_removes_damaged_entries_and_keeps_environments_intact(cloche: Clo
     assert not module.exists()
     assert snapshot(cloche.cwd / "env") == before
     assert cloche("cache", "verify").code == 0
-    assert cloche("env", "--clear").code == 0
+    assert cloche("./env", "--clear").code == 0
 
 
 def test_clear_removes_everything_and_keeps_environments_intact(cloche: Cloche, filled: Path) -> None:
@@ -102,7 +102,7 @@ def test_clear_removes_everything_and_keeps_environments_intact(cloche: Cloche, 
     assert done.json["size"] > 1_000_000
     assert not filled.exists()
     assert snapshot(cloche.cwd / "env") == before
-    assert cloche("env", "--clear").code == 0
+    assert cloche("./env", "--clear").code == 0
 
 
 def test_the_wheels_of_the_virtualenv_stand_in_are_measured_and_cleared(cloche: Cloche, filled: Path) -> None:

@@ -64,12 +64,13 @@ def test_a_given_option_is_suggested_again_only_if_it_is_repeatable(host: Host) 
 def test_values_of_an_option_are_suggested(host: Host) -> None:
     assert suggested_words(host, "--link-mode", "") == LINKS
     assert suggested_words(host, "env", "--link-mode=c") == ["clone", "copy"]
-    assert suggested_words(host, "--creator", "") == ["copy", "symlink", "venv"]
+    assert suggested_words(host, "--creator", "") == ["copy", "portable", "symlink", "venv"]
     assert suggested_words(host, "--seeder", "p") == ["pip"]
     assert suggested_words(host, "--activators", "f") == ["fish"]
     assert suggested_words(host, "--activators", "bash,f") == ["bash,fish"]
     assert "bash,bash" not in suggested_words(host, "--activators", "bash,b")
     assert suggest(["--find-links", ""], host).paths == "directories"
+    assert suggest(["--lock", ""], host).paths == "files"
     assert suggest(["--try-first-with", ""], host).paths == "files"
 
 

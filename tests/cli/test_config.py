@@ -17,7 +17,8 @@ __all__ = ["site"]
 
 @pytest.fixture
 def cloche(tmp_path: Path) -> Cloche:
-    return Cloche(tmp_path, clean_environ(tmp_path / "home", tmp_path / "cache"))
+    environ = clean_environ(tmp_path / "home", tmp_path / "cache")
+    return Cloche(tmp_path, {**environ, "XDG_CONFIG_HOME": str(tmp_path / "config")})
 
 
 def test_each_value_is_shown_with_its_origin(cloche: Cloche, tmp_path: Path) -> None:
@@ -128,3 +129,157 @@ def test_options_of_plugins_are_shown(cloche: Cloche, site: Site) -> None:
     settings = {setting["name"]: setting["value"] for setting in done.json["settings"]}
 
     assert (settings["rope-length"], done.err) == ("3", "")
+
+
+@pytest.fixture
+def user_file(tmp_path: Path) -> Path:
+    return tmp_path / "config" / "cloche" / "config.toml"
+
+
+def test_a_value_is_set_read_and_removed(cloche: Cloche, user_file: Path) -> None:
+    assert cloche("config", "path").out == f"{user_file}\n"
+    for name, words, shown in (
+        ("link-mode", ["copy"], "copy"),
+        ("no_download", ["yes"], "true"),
+        ("python", ["3.10", "pypy"], "3.10\npypy"),
+        ("activators", ["bash,fish"], "bash,fish"),
+        ("pip", ["25.0"], "25.0"),
+        ("replace", ["bash=acme"], "bash=acme"),
+    ):
+        done = cloche("config", "set", name, *words)
+        assert (done.code, done.err) == (0, ""), name
+        assert str(user_file) in done.out
+        assert cloche("config", "get", "-q", name).out == f"{shown}\n"
+    assert 'python = ["3.10", "pypy"]' in user_file.read_text()
+    assert "no-download = true" in user_file.read_text()
+    assert "removed link-mode" in cloche("config", "unset", "link_mode").out
+    assert "not set" in cloche("config", "unset", "link-mode").out
+    assert cloche("config", "get", "-q", "link-mode").out == "auto\n"
+
+
+def test_everything_else_in_the_file_stays(cloche: Cloche, user_file: Path) -> None:
+    user_file.parent.mkdir(parents=True)
+    text = '# mine\nunknown = 3   # kept\nlink_mode = "copy"  # why\nprompt = "x"\n\n[table]\nprompt = "other"\n'
+    user_file.write_text(text)
+    user_file.chmod(0o640)
+
+    assert cloche("config", "set", "link-mode", "clone").code == 0
+    assert cloche("config", "set", "pip", "25.0").code == 0
+    assert cloche("config", "unset", "prompt").code == 0
+
+    after = user_file.read_text()
+    for line in (
+        "# mine",
+        "unknown = 3   # kept",
+        'link_mode = "clone"  # why',
+        '[table]\nprompt = "other"',
+        'pip = "25.0"',
+    ):
+        assert line in after
+    assert after.index("pip") < after.index("[table]")
+    assert user_file.stat().st_mode & 0o777 == 0o640
+    assert list(user_file.parent.iterdir()) == [user_file]
+
+
+def test_a_linked_file_is_changed_and_the_link_stays(cloche: Cloche, user_file: Path, tmp_path: Path) -> None:
+    user_file.parent.mkdir(parents=True)
+    (tmp_path / "dotfiles.toml").write_text("")
+    user_file.symlink_to(tmp_path / "dotfiles.toml")
+
+    assert cloche("config", "set", "pip", "25.0").code == 0
+    assert user_file.is_symlink()
+    assert (tmp_path / "dotfiles.toml").read_text() == 'pip = "25.0"\n'
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["set", "link-mode", "teleport"], "invalid value `teleport` for `link-mode`"),
+        (["set", "no-seed", "maybe"], "`no-seed` must be true or false, not `maybe`"),
+        (["set", "prompt", "a", "b"], "`prompt` has one value, but got 2"),
+        (["set", "cache-dir", " "], "`cache-dir` must not be blank"),
+        (["set", "replace", "bash"], "must be a list of `BUILT-IN=NAME`"),
+        (["set", "promt", "x"], "did you mean `prompt`?"),
+        (["set", "dry-run", "true"], "works only on the command line"),
+        (["set", "app-data", "x"], "virtualenv's name for `cache-dir`"),
+        (["get", "nothing-like-it"], "`cloche config` lists all settings"),
+        (["set", "pip"], "missing argument for `cloche config set`"),
+        (["get"], "missing argument for `cloche config get`"),
+        (["unset", "pip", "seed"], "unexpected argument `seed` for `cloche config unset`"),
+        (["path", "x"], "unexpected argument `x` for `cloche config path`"),
+        (["shwo"], "did you mean `cloche config show`?"),
+    ],
+)
+def test_an_invalid_change_changes_nothing(cloche: Cloche, user_file: Path, argv: list[str], message: str) -> None:
+    done = cloche("config", *argv)
+
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
+    assert not user_file.exists()
+
+
+@pytest.mark.parametrize("content", [b"pip = ", b"\xff", b"a = 1\na = 2\n"])
+def test_a_file_that_cannot_be_read_is_not_changed(cloche: Cloche, user_file: Path, content: bytes) -> None:
+    user_file.parent.mkdir(parents=True)
+    user_file.write_bytes(content)
+
+    done = cloche("config", "set", "pip", "25.0")
+
+    assert done.code == 2
+    assert f"`{user_file}` cannot be edited" in done.err
+    assert user_file.read_bytes() == content
+
+
+def test_an_invalid_setting_can_be_corrected(cloche: Cloche, user_file: Path) -> None:
+    user_file.parent.mkdir(parents=True)
+    user_file.write_text('no-seed = "maybe"\n')
+
+    assert cloche("config").code == 2
+    assert cloche("config", "set", "no-seed", "true").code == 0
+    assert user_file.read_text() == "no-seed = true\n"
+
+
+def test_a_file_that_is_not_regular_is_not_replaced(cloche: Cloche) -> None:
+    done = cloche("config", "set", "pip", "25.0", CLOCHE_CONFIG_FILE="/dev/null")
+
+    assert (done.code, done.out) == (2, "")
+
+
+def test_the_source_that_wins_is_told(cloche: Cloche, tmp_path: Path, user_file: Path) -> None:
+    project = tmp_path / "pyproject.toml"
+    project.write_text('[tool.cloche]\nlink-mode = "copy"\n')
+
+    done = cloche("config", "set", "link-mode", "clone")
+
+    assert done.code == 0
+    assert f"`{project}` also sets `link-mode`, and takes precedence over `{user_file}`" in done.err
+    got = cloche("config", "get", "link-mode")
+    assert (got.out, got.err) == ("copy\n", f"cloche: `link-mode` is set by {project}\n")
+    assert (
+        cloche("config", "get", "link-mode", "--json", CLOCHE_LINK_MODE="hardlink").json["origin"] == "CLOCHE_LINK_MODE"
+    )
+
+
+def test_a_relative_directory_becomes_absolute(cloche: Cloche, tmp_path: Path) -> None:
+    assert cloche("config", "set", "find-links", "wheels", "~/more").code == 0
+    assert cloche("config", "get", "-q", "find-links", cwd="/").out.splitlines() == [
+        str(tmp_path / "wheels"),
+        str(tmp_path / "home" / "more"),
+    ]
+
+
+def test_parallel_changes_are_all_kept(cloche: Cloche, user_file: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    names = ["pip", "prompt", "creator", "seeder"]
+    with ThreadPoolExecutor() as pool:
+        assert {done.code for done in pool.map(lambda name: cloche("config", "set", name, "x"), names)} == {0}
+    assert sorted(line.split()[0] for line in user_file.read_text().splitlines()) == sorted(names)
+
+
+def test_the_actions_are_objects_with_json(cloche: Cloche, user_file: Path) -> None:
+    path = str(user_file)
+    assert cloche("config", "path", "--json").json["exists"] is False
+    assert cloche("config", "set", "no-seed", "on", "--json").json["value"] is True
+    assert cloche("config", "get", "no-seed", "--json").json["origin"] == path
+    assert cloche("config", "unset", "no-seed", "--json").json["removed"] is True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shlex
 import subprocess
@@ -144,25 +145,38 @@ def shell(line: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&-", "<&- >&- 2>&-"])
-def test_a_run_works_without_standard_streams(tmp_path: Path, closed: str) -> None:
-    done = shell(f"cloche env --no-seed {closed} && cloche --version {closed} && cloche --help {closed}", tmp_path)
+@pytest.mark.parametrize("closed", ["2>&-", "<&-", "<&- 2>&-"])
+def test_a_run_works_without_the_other_standard_streams(tmp_path: Path, closed: str) -> None:
+    done = shell(f"cloche ./env --no-seed {closed} && cloche --version {closed} && cloche --help {closed}", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "env" / "bin" / "python").exists()
 
 
+@pytest.mark.parametrize("argv", ["./env --no-seed", "--help", "--version", "pythons --json", "config", "cache dir"])
+def test_a_result_for_a_closed_standard_output_is_an_error(tmp_path: Path, argv: str) -> None:
+    done = shell(f"cloche {argv} >&-", tmp_path)
+    assert (done.returncode, done.stderr) == (1, "cloche: error: cannot write the result: standard output is closed\n")
+    assert shell(f"cloche {argv} <&- >&- 2>&-", tmp_path).returncode == 1
+
+
+def test_a_run_without_a_result_works_with_a_closed_standard_output(tmp_path: Path) -> None:
+    assert shell("cloche ./env -q --no-seed <&- >&- 2>&-", tmp_path).returncode == 0
+
+
 def test_no_file_gets_the_descriptor_of_a_closed_stream(tmp_path: Path) -> None:
     """Otherwise the output of a child process would go into that file."""
-    assert shell("cloche env --creator venv --no-seed <&- >&- 2>&-", tmp_path).returncode == 0
+    assert shell("cloche ./env -q --creator venv --no-seed <&- >&- 2>&-", tmp_path).returncode == 0
     assert (tmp_path / "env" / "pyvenv.cfg").read_text().startswith("home = ")
 
 
-def test_a_reader_that_closes_the_pipe_is_not_an_error(tmp_path: Path) -> None:
-    done = shell("cloche --help | head -n 1; cloche --help | true && cloche env --no-seed --json | true", tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+@pytest.mark.parametrize("argv", ["./env --no-seed", "./env --no-seed --json", "--help", "info nowhere --json"])
+def test_a_reader_that_closes_the_pipe_early_fails_the_run_without_a_message(tmp_path: Path, argv: str) -> None:
+    done = shell(f"cloche {argv} 2> messages > >(true); code=$?; cat messages; exit $code", tmp_path)
+    expected = (4, 2) if "nowhere" in argv else (1, 0)
+    assert (done.returncode, len(done.stdout.splitlines())) == expected
 
 
-@pytest.mark.parametrize("argv", ["env --no-seed", "env --no-seed --json", "--help", "--version"])
+@pytest.mark.parametrize("argv", ["./env --no-seed", "./env --no-seed --json", "--help", "--version"])
 def test_a_result_that_cannot_be_written_is_a_one_line_error(tmp_path: Path, argv: str) -> None:
     done = shell(f"cloche {argv} > /dev/full", tmp_path)
     assert (done.returncode, done.stderr) == (
@@ -172,14 +186,14 @@ def test_a_result_that_cannot_be_written_is_a_one_line_error(tmp_path: Path, arg
 
 
 @pytest.mark.parametrize("stream", ["2> /dev/full", "2>&-", "> /dev/full 2> /dev/full", "2> >(true)"])
-@pytest.mark.parametrize(("argv", "code"), [("--nothing", 2), ("-p 9.9 env", 3), ("--traceback -p 9.9 env", 3)])
+@pytest.mark.parametrize(("argv", "code"), [("--nothing", 2), ("-p 9.9 ./env", 3), ("--traceback -p 9.9 ./env", 3)])
 def test_an_error_that_cannot_be_written_keeps_its_exit_code(tmp_path: Path, argv: str, code: int, stream: str) -> None:
     done = shell(f"cloche {argv} {stream}", tmp_path)
     assert (done.returncode, done.stderr) == (code, "")
 
 
 def test_a_warning_that_cannot_be_written_is_not_an_error(tmp_path: Path) -> None:
-    done = shell("CLOCHE_NOTHING=1 cloche env --no-seed 2> /dev/full", tmp_path)
+    done = shell("CLOCHE_NOTHING=1 cloche ./env --no-seed 2> /dev/full", tmp_path)
     assert done.returncode == 0
     assert done.stdout.startswith("created env")
 
@@ -193,21 +207,24 @@ sys.exit(main(sys.argv[1:]))
 
 
 def test_a_module_that_cannot_be_imported_is_an_error_with_a_hint() -> None:
-    done = run(BROKEN, "env")
+    done = run(BROKEN, "./env")
     assert (done.returncode, done.stdout) == (1, "")
     error, hint = done.stderr.splitlines()
     assert error.startswith("cloche: error: cannot import a module: ")
     assert (
         hint == f"hint: reinstall cloche, and check that `{sys.executable}` is intact; `--traceback` shows the import"
     )
-    assert "Traceback" in run(BROKEN, "env", "--traceback").stderr
+    assert "Traceback" in run(BROKEN, "./env", "--traceback").stderr
+    assert json.loads(run(BROKEN, "./env", "--json").stdout)["error"]["message"] == error.removeprefix(
+        "cloche: error: "
+    )
 
 
 def test_a_module_that_cannot_be_read_is_an_error_with_a_hint() -> None:
     """Python reads the source if it cannot read the bytecode, so both fail here."""
     source = dispatch.__file__
     fault = ["--inject=openat:error=EIO", "-P", source, "-P", importlib.util.cache_from_source(source)]
-    command = [require("strace"), "-f", "-qq", "-o", os.devnull, *fault, sys.executable, "-m", "cloche", "env"]
+    command = [require("strace"), "-f", "-qq", "-o", os.devnull, *fault, sys.executable, "-m", "cloche", "./env"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert done.returncode == 1

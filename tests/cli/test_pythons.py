@@ -108,12 +108,12 @@ def test_all_also_shows_skipped_candidates_with_the_reason(cloche: Cloche) -> No
 def test_a_request_without_a_match_exits_with_3_as_create_does(cloche: Cloche, request_text: str) -> None:
     done = cloche("pythons", request_text)
     assert (done.code, done.out) == (3, "")
-    assert done.err == cloche("env", "-p", request_text).err
+    assert done.err == cloche("./env", "-p", request_text).err
     assert "Traceback" not in done.err
 
 
 def test_the_error_for_an_old_version_names_the_old_python(cloche: Cloche) -> None:
-    done = cloche("env", "-p", "2.7")
+    done = cloche("./env", "-p", "2.7")
     assert done.code == 3
     path = f"{cloche.environ['PYENV_ROOT']}/versions/2.7.18/bin/python2.7"
     assert done.err == (
@@ -172,7 +172,7 @@ def test_interpreters_are_listed_even_if_the_project_requests_a_missing_one(cloc
 
 def create(cloche: Cloche, *argv: str, **variables: str) -> tuple[str, str]:
     """Create an environment; return the Python in the report with the reason for the choice, and standard error."""
-    done = cloche("env", "--clear", "--no-seed", *argv, **variables)
+    done = cloche("./env", "--clear", "--no-seed", *argv, **variables)
     assert done.code == 0, done.err
     return done.out.partition(": ")[2].partition(" ms")[0].rpartition(", ")[0], done.err
 

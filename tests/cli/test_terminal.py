@@ -58,7 +58,7 @@ def run_in_pipe(environ: dict[str, str], cwd: Path, *argv: str) -> str:
 
 
 def test_progress_is_shown_and_erased(environ: dict[str, str], tmp_path: Path) -> None:
-    output = run_at_terminal(environ, tmp_path, "env", "-p", sys.executable)
+    output = run_at_terminal(environ, tmp_path, "./env", "-p", sys.executable)
     first, *more = final_screen(output)
 
     assert "checking an interpreter" in output

@@ -61,7 +61,7 @@ def create(cloche: Cloche, *argv: str) -> str:
     ],
 )
 def test_the_creator_is_chosen(plan_for: Callable[..., Plan], spelling: list[str], creator: str) -> None:
-    assert plan_for("env", "--no-seed", *spelling)["creator"] == creator
+    assert plan_for("./env", "--no-seed", *spelling)["creator"] == creator
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_the_creator_is_chosen(plan_for: Callable[..., Plan], spelling: list[str
     ],
 )
 def test_the_seeds_are_chosen(plan_for: Callable[..., Plan], spelling: list[str], expected: list[str]) -> None:
-    assert seed_names(plan_for(*spelling, "env")) == expected
+    assert seed_names(plan_for(*spelling, "./env")) == expected
 
 
 @pytest.mark.parametrize(
@@ -95,20 +95,20 @@ def test_the_seeds_are_chosen(plan_for: Callable[..., Plan], spelling: list[str]
     ],
 )
 def test_the_activators_are_chosen(plan_for: Callable[..., Plan], spelling: list[str], expected: list[str]) -> None:
-    assert sorted(plan_for("env", "--no-seed", *spelling)["activators"]) == expected
+    assert sorted(plan_for("./env", "--no-seed", *spelling)["activators"]) == expected
 
 
 @pytest.mark.parametrize(
     "spelling", [["-p", "3"], ["-p3"], ["--python", "3"], ["--python=3"], ["-p", "2.7", "-p", "3"]]
 )
 def test_the_python_is_chosen(plan_for: Callable[..., Plan], spelling: list[str]) -> None:
-    plan = plan_for("env", "--no-seed", *spelling)
+    plan = plan_for("./env", "--no-seed", *spelling)
 
     assert plan["environment"]["interpreter"]["version"][0] == 3
 
 
 def test_wheels_of_the_user_are_preferred(cloche: Cloche, wheel: Path) -> None:
-    done = cloche("env", "--extra-search-dir", wheel.parent, "--no-pip", "--seed", "leaf", "--dry-run", "--json")
+    done = cloche("./env", "--extra-search-dir", wheel.parent, "--no-pip", "--seed", "leaf", "--dry-run", "--json")
 
     assert done.code == 0, done.err
     assert seed_names(done.json["plan"]) == ["leaf"]
@@ -122,36 +122,36 @@ def wheel(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("spelling", [["--prompt", "it's"], ["--prompt=it's"]])
 def test_the_prompt_is_chosen(cloche: Cloche, spelling: list[str]) -> None:
-    assert 'prompt = "it\'s"\n' in create(cloche, "env", "--no-seed", *spelling)
+    assert 'prompt = "it\'s"\n' in create(cloche, "./env", "--no-seed", *spelling)
 
 
 def test_a_dot_as_prompt_is_the_name_of_the_current_directory(cloche: Cloche) -> None:
-    assert f"prompt = '{cloche.cwd.name}'\n" in create(cloche, "env", "--no-seed", "--prompt", ".")
+    assert f"prompt = '{cloche.cwd.name}'\n" in create(cloche, "./env", "--no-seed", "--prompt", ".")
 
 
 def test_the_packages_of_the_base_interpreter_are_visible(cloche: Cloche) -> None:
-    config = create(cloche, "--system-site-packages", "env", "--no-seed")
+    config = create(cloche, "--system-site-packages", "./env", "--no-seed")
 
     assert "include-system-site-packages = true\n" in config
 
 
 def test_clear_replaces_the_environment(cloche: Cloche) -> None:
-    create(cloche, "env", "--no-seed")
+    create(cloche, "./env", "--no-seed")
     (cloche.cwd / "env" / "keepsake").touch()
-    create(cloche, "env", "--no-seed")
+    create(cloche, "./env", "--no-seed")
     assert (cloche.cwd / "env" / "keepsake").exists()
-    create(cloche, "env", "--no-seed", "--clear", "--force")
+    create(cloche, "./env", "--no-seed", "--clear", "--force")
     assert not (cloche.cwd / "env" / "keepsake").exists()
 
 
 def test_the_file_for_version_control_is_left_out(cloche: Cloche) -> None:
-    create(cloche, "env", "--no-seed", "--no-vcs-ignore")
+    create(cloche, "./env", "--no-seed", "--no-vcs-ignore")
 
     assert not (cloche.cwd / "env" / ".gitignore").exists()
 
 
 def test_the_cache_directory_is_chosen(cloche: Cloche) -> None:
-    create(cloche, "env", "--app-data", "cache")
+    create(cloche, "./env", "--app-data", "cache")
     assert (cloche.cwd / "cache" / "images").is_dir()
     before = sorted((cloche.cwd / "cache").rglob("*"))
     done = cloche("other", "--app-data=cache", "--read-only-app-data")
@@ -161,16 +161,16 @@ def test_the_cache_directory_is_chosen(cloche: Cloche) -> None:
 
 
 def test_packages_are_links_into_the_cache(plan_for: Callable[..., Plan]) -> None:
-    assert plan_for("env", "--symlink-app-data")["link_mode"] == "symlink"
+    assert plan_for("./env", "--symlink-app-data")["link_mode"] == "symlink"
 
 
 @pytest.mark.parametrize("spelling", ["--traceback", "--with-traceback"])
 def test_an_error_shows_a_traceback_on_request(cloche: Cloche, spelling: str) -> None:
-    done = cloche("env", "-p", "2.5", spelling)
+    done = cloche("./env", "-p", "2.5", spelling)
 
     assert done.code == 3
     assert "Traceback" in done.err
-    assert "Traceback" not in cloche("env", "-p", "2.5").err
+    assert "Traceback" not in cloche("./env", "-p", "2.5").err
 
 
 @pytest.mark.parametrize(("text", "shows"), [("1", True), ("yes", True), ("0", False), ("perhaps", False)])
@@ -181,8 +181,8 @@ def test_a_variable_requests_a_traceback_like_any_flag(cloche: Cloche, text: str
 
 def test_a_config_file_requests_a_traceback(cloche: Cloche) -> None:
     (cloche.cwd / "pyproject.toml").write_text("[tool.cloche]\ntraceback = true\nclear = 'perhaps'\n")
-    assert "Traceback" in cloche("env").err
-    assert "Traceback" not in cloche("env", CLOCHE_TRACEBACK="0").err
+    assert "Traceback" in cloche("./env").err
+    assert "Traceback" not in cloche("./env", CLOCHE_TRACEBACK="0").err
 
 
 INEFFECTIVE = [
@@ -201,8 +201,8 @@ def test_an_ineffective_option_is_reported_only_with_verbose(cloche: Cloche, spe
         assert done.code == 0, done.err
         return f"`{spelling[0]}` is accepted for compatibility and ignored" in done.err
 
-    assert is_reported(cloche("env", "--no-seed", *spelling, "-v"))
-    assert not is_reported(cloche("env", "--no-seed", *spelling))
+    assert is_reported(cloche("./env", "--no-seed", *spelling, "-v"))
+    assert not is_reported(cloche("./env", "--no-seed", *spelling))
 
 
 def test_the_verbosity_is_chosen(cloche: Cloche) -> None:

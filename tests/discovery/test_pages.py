@@ -90,7 +90,7 @@ def test_a_shim_is_where_an_interpreter_is_seen(cloche: Cloche) -> None:
 
 
 def test_the_variable_of_pyenv_is_named_as_the_reason(cloche: Cloche) -> None:
-    plan = cloche("env", "--no-seed", "--dry-run", "--json", PYENV_VERSION="mine").json["plan"]
+    plan = cloche("./env", "--no-seed", "--dry-run", "--json", PYENV_VERSION="mine").json["plan"]
     assert plan["chosen_because"] == "`PYENV_VERSION`"
     assert plan["environment"]["interpreter"]["version"][:2] == [3, 12]
     paths = {operation["path"] for operation in plan["operations"]}
@@ -100,7 +100,7 @@ def test_the_variable_of_pyenv_is_named_as_the_reason(cloche: Cloche) -> None:
 
 
 def test_the_path_of_a_finding_is_relative_to_the_environment(cloche: Cloche) -> None:
-    assert cloche("env", "--no-seed").code == 0
+    assert cloche("./env", "--no-seed").code == 0
     (cloche.cwd / "env" / "bin" / "python").unlink()
     (environment,) = cloche("doctor", "env", "--json").json["environments"]
     assert {finding["path"] for finding in environment["findings"]} == {"bin/python"}
@@ -118,4 +118,4 @@ def test_system_is_the_python_on_path_that_pyenv_does_not_provide(cloche: Cloche
     done = cloche("pythons", "--json", PATH=f"{shims}:{binaries}")
     assert os.path.realpath(done.json["chosen"]) == os.path.realpath(pyenv("3.10"))
     assert done.json["chosen_because"] == f"`.python-version` in {cloche.cwd}"
-    assert cloche("env", "--no-seed", PATH=shims).code == 3
+    assert cloche("./env", "--no-seed", PATH=shims).code == 3

@@ -52,7 +52,7 @@ def test_the_report_is_one_line_with_the_activation_command(cloche):
 @pytest.mark.parametrize("path", ["wheelhuose", "file:///opt/wheels"])
 def test_find_links_without_a_directory_is_a_warning(cloche, path):
     """The seeds then come from another source, which would go unnoticed."""
-    done = cloche("env", "--no-seed", "--find-links", path)
+    done = cloche("./env", "--no-seed", "--find-links", path)
     assert (done.code, done.err) == (
         0,
         f"cloche: warning: `--find-links` is set to `{path}`, which is not a directory\n",
@@ -61,7 +61,7 @@ def test_find_links_without_a_directory_is_a_warning(cloche, path):
 
 def test_a_missing_try_first_with_path_is_a_warning_in_every_run(cloche):
     for _ in range(2):
-        done = cloche("env", "--no-seed", "--try-first-with", "nowhere/python")
+        done = cloche("./env", "--no-seed", "--try-first-with", "nowhere/python")
         warning = f"`--try-first-with` was ignored: `{cloche.cwd / 'nowhere' / 'python'}` does not exist"
         assert (done.code, done.err) == (0, f"cloche: warning: {warning}\n")
 
@@ -70,10 +70,10 @@ def test_an_invalid_version_file_is_a_warning_in_every_run(cloche):
     """The environment may be for another Python than the author of the file intended."""
     (cloche.cwd / ".python-version").write_text("mine\n")
     warning = f"`.python-version` in {cloche.cwd} was ignored: `mine` is not a valid Python request"
-    for words in (["env", "--no-seed"], ["env", "--no-seed"], ["env", "--dry-run"], ["pythons"]):
+    for words in (["./env", "--no-seed"], ["./env", "--no-seed"], ["./env", "--dry-run"], ["pythons"]):
         done = cloche(*words)
         assert (done.code, done.err) == (0, f"cloche: warning: {warning}\n")
-    assert cloche("env", "--no-seed", "-p", sys.executable).err == ""
+    assert cloche("./env", "--no-seed", "-p", sys.executable).err == ""
 
 
 def test_the_recorded_command_creates_the_same_environment(cloche):
@@ -94,7 +94,7 @@ def test_the_recorded_command_creates_the_same_environment(cloche):
 @pytest.mark.parametrize("creator", ["symlink", "copy", "venv"])
 def test_every_interpreter_gets_a_working_environment(cloche, minor, creator):
     base = pyenv(minor)
-    assert cloche("env", "-p", minor, "--creator", creator).code == 0
+    assert cloche("./env", "-p", minor, "--creator", creator).code == 0
     python = cloche.cwd / "env" / "bin" / "python"
     seen = facts(python)
     assert seen["prefix"] == str(cloche.cwd / "env")
@@ -108,8 +108,18 @@ def test_every_interpreter_gets_a_working_environment(cloche, minor, creator):
 
 
 @pytest.mark.parametrize("creator", ["symlink", "copy", "venv"])
+def test_an_environment_has_the_same_base_interpreter_under_each_name(cloche, creator):
+    """`venv` and virtualenv create an environment within an environment from it."""
+    base = pyenv("3.12")
+    assert cloche("env", "-p", base, "--creator", creator, "--no-seed").code == 0
+    for name in ("python", "python3", "python3.12"):
+        found = run(cloche.cwd / "env" / "bin" / name, "-c", "import sys; print(sys._base_executable)")
+        assert os.path.realpath(found) == os.path.realpath(base)
+
+
+@pytest.mark.parametrize("creator", ["symlink", "copy", "venv"])
 def test_pypy_gets_a_working_environment(cloche, creator):
-    assert cloche("env", "-p", pypy(), "--creator", creator).code == 0
+    assert cloche("./env", "-p", pypy(), "--creator", creator).code == 0
     seen = facts(cloche.cwd / "env" / "bin" / "pypy3")
     assert seen["prefix"] == str(cloche.cwd / "env")
     assert "pip" in run(cloche.cwd / "env" / "bin" / "pip", "--version")
@@ -117,7 +127,7 @@ def test_pypy_gets_a_working_environment(cloche, creator):
 
 @pytest.mark.parametrize("creator", ["symlink", "copy"])
 def test_debians_python_needs_no_ensurepip(cloche, creator):
-    assert cloche("env", "-p", debian(), "--creator", creator).code == 0
+    assert cloche("./env", "-p", debian(), "--creator", creator).code == 0
     seen = facts(cloche.cwd / "env" / "bin" / "python")
     assert seen["purelib"].endswith("/site-packages")
     assert "pip" in run(cloche.cwd / "env" / "bin" / "pip", "--version")
@@ -126,17 +136,17 @@ def test_debians_python_needs_no_ensurepip(cloche, creator):
 @pytest.mark.parametrize("spec", ["python3.10", "3.10", "cpython@3.10", ">=3.10,<3.11"])
 def test_a_python_can_be_requested_in_several_notations(cloche, spec):
     pyenv("3.10")
-    assert cloche("env", "-p", spec, "--no-seed").code == 0
+    assert cloche("./env", "-p", spec, "--no-seed").code == 0
     assert facts(cloche.cwd / "env" / "bin" / "python")["version"] == [3, 10]
 
 
 def test_the_first_request_with_a_match_is_used(cloche):
-    assert cloche("env", "-p", "3.99", "-p", pyenv("3.9"), "--no-seed").code == 0
+    assert cloche("./env", "-p", "3.99", "-p", pyenv("3.9"), "--no-seed").code == 0
     assert facts(cloche.cwd / "env" / "bin" / "python")["version"] == [3, 9]
 
 
 def test_a_request_without_a_match_exits_with_3_and_a_hint(cloche):
-    done = cloche("env", "-p", "3.99")
+    done = cloche("./env", "-p", "3.99")
     assert done.code == 3
     assert "no interpreter satisfies `3.99`" in done.err
     assert "hint:" in done.err
@@ -152,24 +162,24 @@ def test_an_environment_given_as_python_is_resolved_to_its_base(cloche):
 def test_the_version_file_of_a_project_is_used_and_named(cloche):
     pyenv("3.9")
     (cloche.cwd / ".python-version").write_text("3.9\n")
-    done = cloche("env", "--no-seed")
+    done = cloche("./env", "--no-seed")
     assert "CPython 3.9" in done.out
     assert "`.python-version` in" in done.out
     assert "CPython 3.10" in cloche("other", "-p", pyenv("3.10"), "--no-seed").out
 
 
 def test_a_dry_run_prints_the_plan_and_changes_nothing(cloche):
-    done = cloche("env", "--dry-run")
+    done = cloche("./env", "--dry-run")
     assert done.code == 0
     assert "link      bin/python -> " in done.out
     assert os.listdir(cloche.cwd) == []
 
 
 def test_json_is_one_object_with_the_plan_and_the_result(cloche):
-    planned = cloche("env", "--dry-run", "--json").json
+    planned = cloche("./env", "--dry-run", "--json").json
     assert planned["schema_version"] == 1
     assert set(planned) == {"schema_version", "plan", "warnings"}
-    created = cloche("env", "--json").json
+    created = cloche("./env", "--json").json
     environment = created["result"]["environment"]
     assert created["plan"]["operations"] == planned["plan"]["operations"]
     for key in ("root", "executable", "bin", "purelib", "platlib", "include", "config"):
@@ -178,7 +188,7 @@ def test_json_is_one_object_with_the_plan_and_the_result(cloche):
 
 
 def test_json_still_has_the_old_names_of_renamed_keys(cloche):
-    plan = cloche("env", "--dry-run", "--json").json["plan"]
+    plan = cloche("./env", "--dry-run", "--json").json["plan"]
     assert plan["strategy"] == plan["way"] == "new"
     trees = [operation for operation in plan["operations"] if operation["kind"] == "InstallTree"]
     assert trees
@@ -186,15 +196,15 @@ def test_json_still_has_the_old_names_of_renamed_keys(cloche):
 
 
 def test_quiet_suppresses_the_report_and_errors_go_to_standard_error(cloche):
-    assert cloche("env", "-q", "--no-seed") == (0, "", "")
-    done = cloche("env", "--frobnicate")
+    assert cloche("./env", "-q", "--no-seed") == (0, "", "")
+    done = cloche("./env", "--frobnicate")
     assert (done.code, done.out) == (2, "")
     assert done.err.splitlines()[0] == "cloche: error: unknown option `--frobnicate`"
 
 
 def test_system_site_packages_are_visible_only_on_request(cloche):
     for argv, shown in (([], False), (["--system-site-packages"], True)):
-        assert cloche("env", "--clear", "--no-seed", *argv).code == 0
+        assert cloche("./env", "--clear", "--no-seed", *argv).code == 0
         seen = facts(cloche.cwd / "env" / "bin" / "python")
         outside = [
             entry for entry in seen["path"] if entry.endswith("-packages") and not entry.startswith(str(cloche.cwd))
@@ -203,7 +213,7 @@ def test_system_site_packages_are_visible_only_on_request(cloche):
 
 
 def test_no_seed_leaves_site_packages_empty(cloche):
-    assert cloche("env", "--no-seed").code == 0
+    assert cloche("./env", "--no-seed").code == 0
     assert os.listdir(facts(cloche.cwd / "env" / "bin" / "python")["purelib"]) == []
 
 
@@ -247,18 +257,18 @@ def test_files_in_the_current_directory_are_neither_imported_nor_run(cloche):
         (cloche.cwd / name).write_text("#!/bin/sh\ntouch TRAPPED\n")
         (cloche.cwd / name).chmod(0o755)
     (cloche.cwd / "pyproject.toml").write_text('[project]\nname = "x"\nrequires-python = ">=3.6"\n')
-    assert cloche("env").code == 0
+    assert cloche("./env").code == 0
     cloche("other", "-p", "3.12", PATH=f":.:{os.environ['PATH']}:")
     assert not (cloche.cwd / "TRAPPED").exists()
 
 
 def test_a_cached_plan_is_not_used_after_a_project_file_changed(cloche):
     first, second = pyenv("3.9"), pyenv("3.10")
-    assert "CPython 3.11" in cloche("env", "--clear", "--no-seed", "-p", pyenv("3.11")).out
-    assert cloche("env", "--clear", "--no-seed").code == 0
+    assert "CPython 3.11" in cloche("./env", "--clear", "--no-seed", "-p", pyenv("3.11")).out
+    assert cloche("./env", "--clear", "--no-seed").code == 0
     for python, version in ((first, "3.9"), (second, "3.10")):
         (cloche.cwd / ".python-version").write_text(f"{version}\n")
-        assert f"CPython {version}" in cloche("env", "--clear", "--no-seed").out, python
+        assert f"CPython {version}" in cloche("./env", "--clear", "--no-seed").out, python
 
 
 def test_uninstalling_pip_in_one_environment_changes_neither_the_store_nor_another_environment(cloche, shared_cache):
@@ -275,7 +285,7 @@ def test_uninstalling_pip_in_one_environment_changes_neither_the_store_nor_anoth
 def test_warnings_are_printed_before_an_error(cloche):
     """The ignored file may be the cause of the error."""
     (cloche.cwd / ".python-version").write_text("my-environment\n")
-    done = cloche("env", "--creator", "wishes")
+    done = cloche("./env", "--creator", "wishes")
     assert done.code != 0
     warned, failed = done.err.find("my-environment"), done.err.find("wishes")
     assert 0 <= warned < failed
@@ -293,7 +303,7 @@ def test_every_command_warns_about_unknown_settings_before_an_error(cloche, comm
 def test_a_warning_is_printed_once_if_the_result_cannot_be_written(cloche):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "cloche", "env", "--dry-run"],
+            [sys.executable, "-m", "cloche", "./env", "--dry-run"],
             cwd=cloche.cwd,
             env={**cloche.environ, "CLOCHE_NONSENSE": "1"},
             stdout=full,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.interpreters import pyenv
+from tests.locks import package, pylock, simple_wheel
 from tests.tools import require
 from tests.trees import snapshot
 
@@ -66,13 +67,36 @@ def same_paths(first: Path, second: Path) -> bool:
 def test_runs_for_one_destination_succeed_although_others_are_killed(cloche):
     require("strace")
     assert cloche("model").code == 0
-    killed = [start(cloche, "env", fatal=fatal) for fatal in FATAL]
-    running = [start(cloche, "env") for _ in range(4)]
+    killed = [start(cloche, "./env", fatal=fatal) for fatal in FATAL]
+    running = [start(cloche, "./env") for _ in range(4)]
     assert [code for code, _ in outcomes(running)] == [0] * len(running)
     outcomes(killed)
-    assert cloche("env").code == 0
+    assert cloche("./env").code == 0
     assert same_paths(cloche.cwd / "model", cloche.cwd / "env")
     assert sorted(os.listdir(cloche.cwd)) == ["env", "model"]
+
+
+def test_the_environment_is_that_of_one_of_the_locks_whoever_is_killed(cloche, tmp_path):
+    require("strace")
+    spam, eggs = (simple_wheel(tmp_path / "wheels", name) for name in ("spam", "eggs"))
+    for name, wheel in (("a", spam), ("b", eggs)):
+        text = pylock([package(wheel.name.split("-")[0], wheels=[wheel])])
+        (cloche.cwd / f"pylock.{name}.toml").write_text(text)
+    options = {name: ["--lock", f"pylock.{name}.toml", "--find-links", tmp_path / "wheels"] for name in "ab"}
+    for name in "aab":
+        assert cloche(f"model-{name}", *options[name]).code == 0
+    assert cloche("./env", *options["a"]).code == 0
+    exchange = ("renameat2:when=1", "mkdirat:when=4", "unlink:when=2", "flock:when=1")
+    killed = [start(cloche, "./env", *options["b"], fatal=fatal) for fatal in exchange]
+    running = [start(cloche, "./env", *options[name]) for name in "abab"]
+    ended = outcomes(running)
+    assert [code for code, _ in ended] == [0] * len(running), ended
+    outcomes(killed)
+    models = [cloche.cwd / "model-a", cloche.cwd / "model-b"]
+    assert any(same_paths(cloche.cwd / "env", model) for model in models)
+    assert cloche("./env", *options["b"]).code == 0
+    assert same_paths(cloche.cwd / "env", models[1])
+    assert not [name for name in os.listdir(cloche.cwd) if name.startswith(".")]
 
 
 def test_runs_that_need_one_image_succeed_although_its_builders_are_killed(cloche, tmp_path):
@@ -99,13 +123,13 @@ def test_runs_succeed_although_others_are_killed_at_random_moments(cloche, clear
     """The result must be the same whatever the killed runs were doing."""
     assert cloche("model").code == 0
     if clear:
-        assert cloche("env", "--no-seed").code == 0
+        assert cloche("./env", "--no-seed").code == 0
     started = time.perf_counter()
     assert cloche("other").code == 0
     duration = time.perf_counter() - started
     moments = random.Random(3)
-    killed = [(start(cloche, "env", *clear), moments.uniform(0.2, 1.5) * duration) for _ in range(4)]
-    running = [start(cloche, "env", *clear) for _ in range(2)]
+    killed = [(start(cloche, "./env", *clear), moments.uniform(0.2, 1.5) * duration) for _ in range(4)]
+    running = [start(cloche, "./env", *clear) for _ in range(2)]
     for process, moment in killed:
         try:
             process.communicate(timeout=moment)
@@ -114,7 +138,7 @@ def test_runs_succeed_although_others_are_killed_at_random_moments(cloche, clear
             process.communicate()
     ended = outcomes(running)
     assert [code for code, _ in ended] == [0] * len(running), ended
-    assert cloche("env", *clear).code == 0
+    assert cloche("./env", *clear).code == 0
     assert same_paths(cloche.cwd / "model", cloche.cwd / "env")
     assert sorted(os.listdir(cloche.cwd)) == ["env", "model", "other"]
 
@@ -136,7 +160,7 @@ def test_of_two_runs_with_different_pythons_one_succeeds_and_one_is_refused(cloc
     pythons = pyenv("3.9"), pyenv("3.10")
     for python in pythons:
         assert cloche("warm", "--no-seed", "--clear", "-p", python).code == 0
-    ended = outcomes([start(cloche, "env", "--no-seed", "-p", python) for python in pythons])
+    ended = outcomes([start(cloche, "./env", "--no-seed", "-p", python) for python in pythons])
     assert sorted(code for code, _ in ended) == [0, 4], ended
     refusal = next(errors for code, errors in ended if code == 4)
     assert "is an environment of" in refusal

@@ -72,7 +72,7 @@ def test_a_moved_environment_still_links_to_the_cache(cloche: Cloche) -> None:
 
 def test_a_refresh_installs_the_packages_again(cloche: Cloche) -> None:
     shutil.rmtree(cloche("cache", "dir").out.strip())
-    assert cloche("env").code == 0
+    assert cloche("./env").code == 0
     assert pip_works(cloche, "env")
     assert cloche("doctor", "env").code == 0
 

@@ -95,23 +95,23 @@ def test_a_plan_cached_for_another_destination_gives_the_same_environment(
     plans = shared_cache / "cloche" / "plans"
     resolves(cloche, "first", *argv)  # the seeds for another Python have no bytecode the first time
     shutil.rmtree(plans, ignore_errors=True)
-    assert resolves(cloche, "env", *argv)
+    assert resolves(cloche, "./env", *argv)
     expected = snapshot(cloche.cwd / "env")
     shutil.rmtree(cloche.cwd / "env")
     shutil.rmtree(plans)
 
     assert resolves(cloche, "an other", *argv)
-    assert not resolves(cloche, "env", *argv)
+    assert not resolves(cloche, "./env", *argv)
 
     assert snapshot(cloche.cwd / "env") == expected
 
 
 @pytest.mark.parametrize("options", [[], ["--clear"]], ids=["refreshed", "replaced"])
 def test_a_cached_plan_is_used_for_an_existing_environment(options: list[str], cloche: Cloche) -> None:
-    resolves(cloche, "env")
+    resolves(cloche, "./env")
     before = snapshot(cloche.cwd / "env")
     resolves(cloche, "other")
 
-    assert not resolves(cloche, "env", *options)
+    assert not resolves(cloche, "./env", *options)
 
     assert snapshot(cloche.cwd / "env") == before

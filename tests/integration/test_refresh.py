@@ -32,7 +32,7 @@ def refresh(cloche, links: Path):
     """Return a function that runs `cloche env` with a seed."""
 
     def run(seed: str, *options: str):
-        done = cloche("env", "--no-download", "--no-pip", "--find-links", links, "--seed", seed, *options)
+        done = cloche("./env", "--no-download", "--no-pip", "--find-links", links, "--seed", seed, *options)
         assert done.code == 0, done.err
         return done
 
@@ -102,10 +102,10 @@ def test_dependencies_follow_the_seed_that_needs_them(cloche, tmp_path: Path) ->
         return {path.name.removesuffix(".dist-info") for path in site_of(cloche.cwd / "env").glob("*.dist-info")}
 
     for version in ("1.0", "2.0", "1.0"):
-        done = cloche("env", *seeds, "--seed", f"ham=={version}")
+        done = cloche("./env", *seeds, "--seed", f"ham=={version}")
         assert done.code == 0, done.err
         assert versions() == {f"ham-{version}", f"eggs-{version}"}
-    assert cloche("env", *seeds, "--seed", "ham").code == 0
+    assert cloche("./env", *seeds, "--seed", "ham").code == 0
     assert versions() == {"ham-1.0", "eggs-1.0"}
 
 
@@ -113,7 +113,7 @@ def test_a_refresh_that_fails_changes_nothing(cloche, refresh, links: Path) -> N
     refresh("spam==1.0")
     (cloche.cwd / "env" / "bin" / "spam-new").mkdir()
     before = snapshot(cloche.cwd / "env")
-    done = cloche("env", "--no-download", "--no-pip", "--find-links", links, "--seed", "spam==2.0")
+    done = cloche("./env", "--no-download", "--no-pip", "--find-links", links, "--seed", "spam==2.0")
     assert done.code == 4
     assert snapshot(cloche.cwd / "env") == before
 
@@ -180,11 +180,11 @@ def test_the_pip_that_is_asked_for_is_there(cloche) -> None:
         bundled[minor] = (wheel.split("-")[1], f"{stdlib}/ensurepip/_bundled")
     for minor in ("3.10", "3.12", "3.10"):
         version, links = bundled[minor]
-        done = cloche("env", "-p", pyenv("3.12"), "--pip", version, "--find-links", links, "--no-download")
+        done = cloche("./env", "-p", pyenv("3.12"), "--pip", version, "--find-links", links, "--no-download")
         assert done.code == 0, done.err
         assert cloche("run", "env", "--", "pip", "--version").out.split()[1] == version
     (cloche.cwd / "env" / "bin" / "pip").unlink()
-    assert cloche("env", "-p", pyenv("3.12")).code == 0
+    assert cloche("./env", "-p", pyenv("3.12")).code == 0
     assert cloche("run", "env", "--", "pip", "--version").out.split()[1] == version
     assert cloche("doctor", "env").code == 0
 

@@ -83,7 +83,7 @@ def wheel(tmp_path):
 
 
 def test_a_moved_environment_works_without_any_change(cloche):
-    assert cloche("--relocatable", "env").code == 0
+    assert cloche("--relocatable", "./env").code == 0
     root = cloche.cwd / "env"
     before = snapshot(root)
     assert_works(root)
@@ -97,7 +97,7 @@ def test_a_moved_environment_works_without_any_change(cloche):
 
 
 def test_a_copy_is_independent_of_the_original(cloche):
-    assert cloche("--relocatable", "env").code == 0
+    assert cloche("--relocatable", "./env").code == 0
     copy = cloche.cwd / "a copy"
     run(require("cp"), "-r", cloche.cwd / "env", copy)
     assert_works(copy)
@@ -128,7 +128,7 @@ def test_only_the_recorded_command_contains_the_path(cloche):
 @pytest.mark.parametrize("minor", MINORS)
 @pytest.mark.parametrize("creator", ["symlink", "copy", "venv"])
 def test_an_environment_of_every_interpreter_works_after_a_move(cloche, minor, creator):
-    assert cloche("--relocatable", "-p", minor, "--creator", creator, "env").code == 0
+    assert cloche("--relocatable", "-p", minor, "--creator", creator, "./env").code == 0
     (cloche.cwd / "env").rename(cloche.cwd / "it is here now")
     assert_works(cloche.cwd / "it is here now")
     assert findings(cloche, cloche.cwd / "it is here now") == []
@@ -136,14 +136,14 @@ def test_an_environment_of_every_interpreter_works_after_a_move(cloche, minor, c
 
 @pytest.mark.parametrize("creator", ["symlink", "copy"])
 def test_an_environment_of_pypy_works_after_a_move(cloche, creator):
-    assert cloche("--relocatable", "-p", pypy(), "--creator", creator, "env").code == 0
+    assert cloche("--relocatable", "-p", pypy(), "--creator", creator, "./env").code == 0
     (cloche.cwd / "env").rename(cloche.cwd / "it is here now")
     assert_works(cloche.cwd / "it is here now")
 
 
 def test_scripts_are_found_through_links_and_on_path(cloche, wheel):
     """People put a single program on PATH with a link: `~/.local/bin/spam -> .../env/bin/spam`."""
-    assert cloche("--relocatable", "--seed", "spam", "--find-links", wheel.parent, "env").code == 0
+    assert cloche("--relocatable", "--seed", "spam", "--find-links", wheel.parent, "./env").code == 0
     (cloche.cwd / "env").rename(cloche.cwd / "new")
     (cloche.cwd / ".local" / "bin").mkdir(parents=True)
     for name in ("spam", "spam-tool"):
@@ -159,7 +159,7 @@ def test_scripts_are_found_through_links_and_on_path(cloche, wheel):
 
 def test_doctor_makes_scripts_that_pip_installed_relocatable(cloche, wheel):
     """pip always writes the path of the environment into the shebang of a script."""
-    assert cloche("--relocatable", "env").code == 0
+    assert cloche("--relocatable", "./env").code == 0
     root = cloche.cwd / "env"
     install(root, wheel)
     assert str(root) in (root / "bin" / "spam").read_text()
@@ -177,7 +177,7 @@ def test_doctor_makes_scripts_that_pip_installed_relocatable(cloche, wheel):
 
 def test_doctor_repairs_scripts_that_a_move_broke(cloche, wheel):
     """It reports only these scripts, and not that the environment was moved."""
-    assert cloche("--relocatable", "env").code == 0
+    assert cloche("--relocatable", "./env").code == 0
     install(cloche.cwd / "env", wheel)
     root = (cloche.cwd / "env").rename(cloche.cwd / "new")
     assert_works(root)
@@ -192,7 +192,7 @@ def test_doctor_repairs_scripts_that_a_move_broke(cloche, wheel):
 
 
 def test_move_and_upgrade_keep_it_relocatable(cloche, wheel):
-    assert cloche("--relocatable", "-p", "3.12", "env").code == 0
+    assert cloche("--relocatable", "-p", "3.12", "./env").code == 0
     root = cloche.cwd / "env"
     install(root, wheel)
     assert cloche("move", root, "moved by cloche").code == 0
@@ -207,20 +207,20 @@ def test_move_and_upgrade_keep_it_relocatable(cloche, wheel):
 
 
 def test_refreshing_keeps_an_environment_relocatable(cloche):
-    assert cloche("--relocatable", "env").code == 0
+    assert cloche("--relocatable", "./env").code == 0
     before = snapshot(cloche.cwd / "env")
-    assert cloche("env").code == 0
+    assert cloche("./env").code == 0
     assert snapshot(cloche.cwd / "env") == before
-    assert cloche("--clear", "env").code == 0
+    assert cloche("--clear", "./env").code == 0
     assert "relocatable" not in cloche("info", "--json", "env").json["options"]
 
 
 def test_an_existing_environment_can_become_relocatable(cloche):
     """A refresh does not change installed scripts, so `doctor --fix` must rewrite them."""
-    assert cloche("env").code == 0
-    done = cloche("--relocatable", "env")
+    assert cloche("./env").code == 0
+    done = cloche("--relocatable", "./env")
     assert (done.code, "`cloche doctor --fix`" in done.err) == (0, True)
-    assert set(findings(cloche, "env")) == {"script-fixed"}
+    assert set(findings(cloche, "./env")) == {"script-fixed"}
     assert cloche("doctor", "--fix", "env").code == 0
     assert_works((cloche.cwd / "env").rename(cloche.cwd / "new"))
 
@@ -243,7 +243,7 @@ def test_every_source_of_settings_can_request_a_relocatable_environment(cloche):
 def test_cached_plans_are_separate_for_both_placements(cloche):
     for argv, expected in (([], b"#!/"), (["--relocatable"], b"#!/bin/sh --\n"), ([], b"#!/")):
         shutil.rmtree(cloche.cwd / "env", ignore_errors=True)
-        assert cloche(*argv, "env").code == 0
+        assert cloche(*argv, "./env").code == 0
         script = (cloche.cwd / "env" / "bin" / "pip").read_bytes()
         assert script.startswith(expected)
         assert script.startswith(b"#!/bin/sh --\n") == bool(argv)
@@ -251,10 +251,11 @@ def test_cached_plans_are_separate_for_both_placements(cloche):
 
 def test_a_dry_run_prints_the_placement(cloche):
     assert (
-        cloche("--dry-run", "--json", "--relocatable", "env").json["plan"]["environment"]["placement"] == "relocatable"
+        cloche("--dry-run", "--json", "--relocatable", "./env").json["plan"]["environment"]["placement"]
+        == "relocatable"
     )
-    assert "\nplacement:  relocatable\n" in cloche("--dry-run", "--relocatable", "env").out
-    assert "\nplacement:  fixed\n" in cloche("--dry-run", "env").out
+    assert "\nplacement:  relocatable\n" in cloche("--dry-run", "--relocatable", "./env").out
+    assert "\nplacement:  fixed\n" in cloche("--dry-run", "./env").out
 
 
 def test_windows_launchers_use_the_python_in_their_own_directory(tmp_path):

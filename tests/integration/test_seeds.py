@@ -37,21 +37,21 @@ def links(tmp_path: Path) -> Path:
 
 def test_a_seed_comes_with_its_dependencies(cloche, links: Path) -> None:
     make_wheel(links, "ham", files={"ham.py": ""}, entry_points="")
-    done = cloche("env", "--no-pip", "--seed", "spam", "--find-links", links, "--no-download")
+    done = cloche("./env", "--no-pip", "--seed", "spam", "--find-links", links, "--no-download")
     assert done.code == 0, done.err
     assert done.err == ""
     assert subprocess.run([cloche.cwd / "env" / "bin" / "spam"], check=True).returncode == 0
 
 
 def test_a_missing_dependency_is_an_error_before_anything_is_written(cloche, links: Path) -> None:
-    done = cloche("env", "--no-pip", "--seed", "spam", "--find-links", links, "--no-download")
+    done = cloche("./env", "--no-pip", "--seed", "spam", "--find-links", links, "--no-download")
     assert done.code == 5
     assert "`ham` (required by eggs 1.0)" in done.err
     assert os.listdir(cloche.cwd) == []
 
 
 def test_dependencies_can_be_left_out(cloche, links: Path) -> None:
-    done = cloche("env", "--no-pip", "--no-deps", "--seed", "spam", "--find-links", links, "--no-download")
+    done = cloche("./env", "--no-pip", "--no-deps", "--seed", "spam", "--find-links", links, "--no-download")
     assert done.code == 0
     assert "not installed: `eggs>=1` (required by spam 1.0)" in done.err
     with pytest.raises(subprocess.CalledProcessError):
@@ -65,7 +65,7 @@ def test_two_seeds_with_the_same_file_are_refused_while_planning(cloche, tmp_pat
         file = "spam.py" if shared == "spam.py" else f"{name}.py"
         make_wheel(tmp_path / "links", name, files={file: ""}, entry_points=points if shared == "script" else "")
     seeds = ["--seed", "one", "--seed", "two", "--find-links", tmp_path / "links", "--no-download"]
-    done = cloche("env", "--no-pip", *seeds)
+    done = cloche("./env", "--no-pip", *seeds)
     assert done.code == 5
     path = "bin/same" if shared == "script" else f"{SITE}/spam.py"
     assert f"`one` 1.0 and `two` 1.0 both contain `{path}`" in done.err
@@ -94,16 +94,18 @@ def test_a_pip_that_does_not_start_is_refused(cloche) -> None:
     bundled = f"{stdlib}/ensurepip/_bundled"
     [version] = (name.split("-")[1] for name in os.listdir(bundled) if name.startswith("pip-"))
     for dry_run in (["--dry-run"], []):
-        done = cloche("env", "-p", pyenv("3.13"), "--pip", version, "--find-links", bundled, "--no-download", *dry_run)
+        done = cloche(
+            "./env", "-p", pyenv("3.13"), "--pip", version, "--find-links", bundled, "--no-download", *dry_run
+        )
         assert done.code == 5, done
         assert f"pip {version} does not start with CPython 3.13" in done.err
         assert os.listdir(cloche.cwd) == []
-    assert cloche("env", "-p", pyenv("3.6"), "--pip", version, "--find-links", bundled, "--no-download").code == 0
+    assert cloche("./env", "-p", pyenv("3.6"), "--pip", version, "--find-links", bundled, "--no-download").code == 0
 
 
 @pytest.mark.nightly
 def test_a_pip_from_the_index_that_does_not_start_is_refused(cloche) -> None:
-    done = cloche("env", "-p", pyenv("3.13"), "--pip", "21.3.1", "--download")
+    done = cloche("./env", "-p", pyenv("3.13"), "--pip", "21.3.1", "--download")
     assert done.code == 5
     assert "pip 21.3.1 does not start with CPython 3.13" in done.err
 

@@ -348,7 +348,11 @@ def test_a_read_only_store_keeps_all_its_timestamps(setup: StoreWithEnvironment,
         result = session.create(request)
 
     assert timestamps(setup.root) == before
-    assert setup.tree().without_permissions() == setup.model.without_permissions()
+    trees = [setup.tree().without_permissions(), setup.model.without_permissions()]
+    if link_mode != "auto":  # it is recorded if the user chose it
+        for tree in trees:
+            del tree["pyvenv.cfg"], tree[".cloche-manifest"]
+    assert trees[0] == trees[1]
     assert len(result.warnings) == (link_mode == "hardlink")
 
 

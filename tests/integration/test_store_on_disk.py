@@ -59,8 +59,8 @@ def unprivileged(cloche: Cloche, *argv: object, **variables: str) -> Outcome:
 
 @pytest.fixture
 def cache(cloche: Cloche, shared_cache: Path, tmp_path: Path) -> Path:
-    """A cache with everything that a plain `cloche env` needs, and nothing else."""
-    assert cloche("env").code == 0
+    """A cache with everything that a plain `cloche ./env` needs, and nothing else."""
+    assert cloche("./env").code == 0
     shutil.rmtree(cloche.cwd / "env")
     (abi,) = (shared_cache / "cloche" / "images").glob(f"{sys.implementation.cache_tag}-*")
     cache = tmp_path / "own-cache"
@@ -87,7 +87,7 @@ def timestamps(directory: Path) -> dict[str, tuple[int, ...]]:
 
 
 def test_a_read_only_cache_is_only_opened_for_reading(cloche: Cloche, cache: Path) -> None:
-    done, calls = traced(cloche, CHANGES, "env", "--cache-dir", cache, "--read-only-cache")
+    done, calls = traced(cloche, CHANGES, "./env", "--cache-dir", cache, "--read-only-cache")
 
     assert (done.code, done.err) == (0, "")
     inside = [call for call in calls if str(cache) in call]
@@ -99,7 +99,7 @@ def test_a_cache_without_write_permission_is_used_without_a_warning(cloche: Cloc
     make_read_only(cache)
     before = timestamps(cache)
 
-    done = unprivileged(cloche, "env", "--cache-dir", cache)
+    done = unprivileged(cloche, "./env", "--cache-dir", cache)
 
     assert (done.code, done.err) == (0, "")
     assert (cloche.cwd / "env" / "bin" / "pip").exists()
@@ -113,7 +113,7 @@ def test_images_that_cannot_be_cached_are_built_with_a_warning(cloche: Cloche, c
         shutil.rmtree(image)
     make_read_only(cache if read_only == "the whole cache" else abi)
 
-    done = unprivileged(cloche, "env", "--cache-dir", cache)
+    done = unprivileged(cloche, "./env", "--cache-dir", cache)
 
     assert done.code == 0
     (line,) = done.err.splitlines()
@@ -123,7 +123,7 @@ def test_images_that_cannot_be_cached_are_built_with_a_warning(cloche: Cloche, c
 
 
 def test_an_image_is_flushed_to_the_disk_before_it_is_renamed(cloche: Cloche, tmp_path: Path) -> None:
-    done, calls = traced(cloche, "syncfs,fsync,rename,renameat,renameat2", "env", "--cache-dir", tmp_path / "fresh")
+    done, calls = traced(cloche, "syncfs,fsync,rename,renameat,renameat2", "./env", "--cache-dir", tmp_path / "fresh")
 
     assert done.code == 0
     images = [call for call in calls if "/fresh/images/" in call]
@@ -149,7 +149,7 @@ def test_a_cache_that_vanishes_while_an_environment_is_staged_is_built_again(clo
     model = cloche("model", "--cache-dir", cache.with_name("another"))
     assert model.code == 0
     done = subprocess.run(
-        [sys.executable, "-c", program, "env", "--cache-dir", str(cache)],
+        [sys.executable, "-c", program, "./env", "--cache-dir", str(cache)],
         cwd=cloche.cwd,
         env=cloche.environ,
         capture_output=True,

@@ -22,7 +22,8 @@ BUILD = REPOSITORY / "tools" / "make_zipapp.py"
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("zipapp") / "cloche.pyz"
-    subprocess.run([sys.executable, str(BUILD), str(path)], check=True)
+    environ = {**os.environ, "PIP_NO_INDEX": "1"}  # without the index, it contains what is installed for this Python
+    subprocess.run([sys.executable, str(BUILD), str(path)], env=environ, check=True)
     return path
 
 
@@ -54,7 +55,7 @@ def test_the_archive_creates_complete_environments_with_the_pip_of_the_target(cl
     """Debian's Python has no pip. If it runs the tests, the environments are for another Python."""
     bundled = Path(sysconfig.get_path("stdlib"), "ensurepip", "_bundled").glob("pip-*.whl")
     target = [] if any(bundled) else ["-p", pyenv("3.12")]
-    done = cloche("env", *target)
+    done = cloche("./env", *target)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("created env: ")
     scripts = {path.name for path in (cloche.directory / "env" / "bin").iterdir()}
@@ -63,11 +64,11 @@ def test_the_archive_creates_complete_environments_with_the_pip_of_the_target(cl
     check = subprocess.run([cloche.directory / "env/bin/python", "-m", "pip", "check"], capture_output=True, check=True)
     assert b"No broken requirements" in check.stdout
     assert cloche("doctor", "env").stdout.endswith("env: healthy\n")
-    assert cloche("env", "--clear", *target).stdout.startswith("replaced env: ")
+    assert cloche("./env", "--clear", *target).stdout.startswith("replaced env: ")
 
 
 def test_the_recorded_command_runs_the_archive(cloche: Archive) -> None:
-    assert cloche("env", "--no-seed").returncode == 0
+    assert cloche("./env", "--no-seed").returncode == 0
     config = cloche.directory / "env" / "pyvenv.cfg"
     [line] = [line for line in config.read_text().splitlines() if line.startswith("command = ")]
     again = subprocess.run(
@@ -96,7 +97,7 @@ def test_modules_beside_the_archive_are_not_imported(cloche: Archive) -> None:
     for name in ("pluggy.py", "cloche.py", "json.py", "pip.py"):
         (cloche.directory / name).write_text("raise SystemExit('imported')")
 
-    assert cloche("env", "--no-seed").returncode == 0
+    assert cloche("./env", "--no-seed").returncode == 0
     assert cloche("plugins", "--json").returncode == 0
 
 
@@ -114,3 +115,51 @@ def test_builds_are_reproducible(archive: Path, tmp_path: Path) -> None:
 
     assert again.read_bytes() == archive.read_bytes()
     assert os.access(again, os.X_OK)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("version", ["3.10", "3.13"])
+def test_the_archive_runs_on_python_3_10_and_later_whichever_version_builds_it(tmp_path: Path, version: str) -> None:
+    built = subprocess.run(
+        [sys.executable, str(BUILD), str(tmp_path / "cloche.pyz")], capture_output=True, text=True, check=True
+    )
+    environ = {**clean_environ(tmp_path / "home", tmp_path / "cache"), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    for argv in (["./e"], ["./e"], ["pythons"], ["config", "set", "pip", "25.0"], ["./f", "--no-seed"], ["info", "f"]):
+        done = subprocess.run(
+            [pyenv(version), "-sS", "cloche.pyz", *argv],
+            cwd=tmp_path,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+    assert built.stdout.endswith("for Python 3.10 and later\n")
+
+
+def test_a_modified_pip_beside_the_archive_is_not_used(cloche: Archive) -> None:
+    """The pip of the target's ensurepip is intact."""
+    python = pyenv("3.12")
+    assert cloche("./base", "-p", python).returncode == 0
+    for module in (cloche.directory / "base" / "lib" / "python3.12" / "site-packages" / "pip").glob("__init__.py"):
+        content = module.read_text() + "# modified"
+        module.unlink()  # it may be a hard link
+        module.write_text(content)
+    environ = {**cloche.environ, "XDG_CACHE_HOME": str(cloche.directory / "empty"), "PIP_NO_INDEX": "1"}
+    done = subprocess.run(
+        [cloche.directory / "base" / "bin" / "python", "-I", "cloche.pyz", "./e", "--no-download"],
+        cwd=cloche.directory,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "`pip/__init__.py` does not match its hash in RECORD; pip " in done.stderr
+    assert "from another source is used instead" in done.stderr
+    pip = subprocess.run(
+        [cloche.directory / "e" / "bin" / "pip", "--version"], capture_output=True, text=True, check=True
+    )
+    assert str(cloche.directory / "e") in pip.stdout

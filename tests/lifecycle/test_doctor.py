@@ -74,7 +74,7 @@ def test_an_odd_name_does_not_make_an_environment_look_moved(cloche, name) -> No
 
 def test_an_old_pip_is_not_reported_as_broken(cloche) -> None:
     """The pip that Python 3.6 bundles has another layout than a current one."""
-    assert cloche("-p", pyenv("3.6"), "env").code == 0
+    assert cloche("-p", pyenv("3.6"), "./env").code == 0
     assert diagnose(cloche, cloche.cwd / "env") == {}
 
 
@@ -216,7 +216,7 @@ def test_the_message_for_a_single_file_with_the_old_path_names_it(cloche) -> Non
 
 def test_the_world_writable_lock_file_of_uv_is_not_reported(cloche) -> None:
     """`uv pip install` leaves an empty `.lock` that every user may write to. A `.lock` with content is reported."""
-    assert cloche("env", "--no-seed").code == 0
+    assert cloche("./env", "--no-seed").code == 0
     lock_of_uv = cloche.cwd / "env" / ".lock"
     lock_of_uv.touch()
     lock_of_uv.chmod(0o666)
@@ -421,7 +421,7 @@ def test_scripts_with_the_python_of_the_base_do_not_make_an_environment_look_mov
 
 @pytest.mark.parametrize("path", ["bin/activate", "bin/pip", "pyvenv.cfg", "{info}/RECORD", "{info}/../more.pth"])
 def test_a_fifo_instead_of_a_file_does_not_block(cloche, path) -> None:
-    assert cloche("env").code == 0
+    assert cloche("./env").code == 0
     env = cloche.cwd / "env"
     [info] = env.glob("lib/python*/site-packages/pip-*.dist-info")
     fifo = env / path.format(info=info)
@@ -434,7 +434,7 @@ def test_a_fifo_instead_of_a_file_does_not_block(cloche, path) -> None:
 
 
 def test_a_fifo_that_would_block_python_is_reported_before_python_starts(cloche) -> None:
-    assert cloche("env", "--no-seed").code == 0
+    assert cloche("./env", "--no-seed").code == 0
     os.mkfifo(site_packages(cloche.cwd / "env") / "more.pth")
     done = cloche("doctor", "env")
     assert done.code == 1
@@ -444,7 +444,7 @@ def test_a_fifo_that_would_block_python_is_reported_before_python_starts(cloche)
 
 
 def test_a_python_that_does_not_answer_is_killed_with_its_children(cloche, shared_cache, monkeypatch) -> None:
-    assert cloche("env", "--no-seed").code == 0
+    assert cloche("./env", "--no-seed").code == 0
     pipe, python = cloche.cwd / "pipe", cloche.cwd / "env" / "bin" / "python"
     os.mkfifo(pipe)
     python.unlink()

@@ -67,7 +67,7 @@ def test_a_move_rewrites_an_edited_script(cloche: Cloche, site: Site, more: str,
 
 def test_info_lists_the_script_and_doctor_reads_its_root(cloche: Cloche, site: Site) -> None:
     site.install("acme-shell", acme=offering("activator", "acme", more=SINGLE_QUOTES))
-    cloche("env", "--no-seed", "--activators", "acme")
+    cloche("./env", "--no-seed", "--activators", "acme")
     (cloche.cwd / "env").rename(cloche.cwd / "moved")
     script = cloche.cwd / "moved" / "bin" / "activate.acme"
     script.write_text(script.read_text().replace("ROOT", "VIRTUAL_ENV"))
@@ -87,7 +87,7 @@ def test_info_lists_the_script_and_doctor_reads_its_root(cloche: Cloche, site: S
     ids=["scripts", "read_words"],
 )
 def test_a_failing_plugin_is_named_and_does_not_stop_a_move(cloche: Cloche, site: Site, more: str) -> None:
-    cloche("env", "--no-seed")
+    cloche("./env", "--no-seed")
     (cloche.cwd / "env" / "bin" / "activate.acme").write_text(f"set ROOT '{cloche.cwd}/env'\n")
     site.install("acme-shell", acme=offering("activator", "acme", more=more))
 

@@ -41,7 +41,7 @@ def cloche(work: Path, *argv: str, **variables: str) -> subprocess.CompletedProc
 
 
 def greeting(work: Path, *argv: str, **variables: str) -> str:
-    done = cloche(work, "env", "--clear", "--no-seed", "--activators", "greeter", *argv, **variables)
+    done = cloche(work, "./env", "--clear", "--no-seed", "--activators", "greeter", *argv, **variables)
     assert (done.returncode, done.stderr) == (0, "")
     return (work / "env" / "bin" / "greet").read_text()
 
@@ -76,14 +76,14 @@ def test_an_option_of_a_plugin_is_in_the_help_under_its_own_heading(site: Site, 
 def test_an_option_of_a_blocked_plugin_is_unknown(site: Site, tmp_path: Path) -> None:
     site.install("acme", greeter=GREETER)
 
-    assert cloche(tmp_path, "env", "--greeting", "x", "--no-plugins").returncode == 2
-    assert cloche(tmp_path, "env", "--greeting", "x", "--no-plugin", "greeter").returncode == 2
+    assert cloche(tmp_path, "./env", "--greeting", "x", "--no-plugins").returncode == 2
+    assert cloche(tmp_path, "./env", "--greeting", "x", "--no-plugin", "greeter").returncode == 2
 
 
 def test_an_unknown_option_does_not_import_plugins_without_options(site: Site, tmp_path: Path) -> None:
     site.install("acme", other="open('imported', 'w').close()\n")  # a path with "option" in it would count as a mention
 
-    assert cloche(tmp_path, "env", "--greetin", "x").returncode == 2
+    assert cloche(tmp_path, "./env", "--greetin", "x").returncode == 2
     assert not (tmp_path / "imported").exists()
 
 
@@ -108,7 +108,7 @@ def test_an_edited_plugin_takes_effect(site: Site, tmp_path: Path) -> None:
     site.metadata("acme", "1.0", {"lazy": name})
 
     def scripts() -> bool:
-        assert cloche(tmp_path, "env", "--clear", "--no-seed").returncode == 0
+        assert cloche(tmp_path, "./env", "--clear", "--no-seed").returncode == 0
         return (tmp_path / "env" / "bin" / "lazy").exists()
 
     assert [scripts(), scripts()] == [True, True]

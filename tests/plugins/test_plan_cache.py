@@ -34,7 +34,7 @@ def remove_plans(user: Cloche) -> None:
 
 def create(user: Cloche, *argv: str, **variables: str) -> tuple[bool, Tree]:
     """Create an environment; return whether its plan was resolved instead of cached, and its tree."""
-    resolved = resolves(Cloche(user.cwd, {**user.environ, **variables}), "env", *argv)
+    resolved = resolves(Cloche(user.cwd, {**user.environ, **variables}), "./env", *argv)
     tree = snapshot(user.cwd / "env")
     shutil.rmtree(user.cwd / "env")
     return resolved, tree
@@ -205,7 +205,7 @@ def test_a_component_with_invalid_inputs_is_reported(
     broken = f"\nCreator.inputs = {inputs}\n"
     site.install("acme", mine=COMPONENTS + broken + OFFERED["object"].replace("KIND", "creator"))
 
-    ran = user("env", *ARGUMENTS["creator"], SOURCE=str(source))
+    ran = user("./env", *ARGUMENTS["creator"], SOURCE=str(source))
 
     assert ran.code == 6
     assert "creator `acme` of plugin `mine` of acme 1.0" in ran.err
@@ -281,14 +281,14 @@ FAILING = {
 @pytest.mark.parametrize("text", FAILING.values(), ids=FAILING)
 def test_the_failure_of_a_plugin_is_the_same_warning_with_a_cached_plan(site: Site, user: Cloche, text: str) -> None:
     site.install("acme", mine=OBJECT + text)
-    user("env", "--no-seed")
+    user("./env", "--no-seed")
 
-    again = user("env", "--no-seed", LATER="1")
+    again = user("./env", "--no-seed", LATER="1")
     remove_plans(user)
 
     assert again.code == 0
     assert "`mine` of acme 1.0" in again.err
-    assert again.err == user("env", "--no-seed", LATER="1").err
+    assert again.err == user("./env", "--no-seed", LATER="1").err
 
 
 def test_an_edited_plugin_is_loaded_again(site: Site, user: Cloche) -> None:

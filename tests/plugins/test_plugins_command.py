@@ -92,7 +92,9 @@ def test_a_failed_plugin_is_listed_with_the_cause(site: Site) -> None:
     assert found["provides"] == []
 
 
-@pytest.mark.parametrize("words", ["plugins --traceback", "env --activators broken --traceback", "broken --traceback"])
+@pytest.mark.parametrize(
+    "words", ["plugins --traceback", "./env --activators broken --traceback", "broken --traceback"]
+)
 def test_traceback_shows_where_a_broken_plugin_failed(site: Site, words: str) -> None:
     text = "# cloche_commands\n@cloche.hookimpl\ndef cloche_activators():\n    return [cloche.Activator]"
     site.install("acme", broken=text)

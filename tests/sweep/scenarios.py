@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tests.distributions import MODULE, make_wheel
+from tests.locks import package, pylock, simple_wheel
 from tests.sweep.injection import Scenario
 
 if TYPE_CHECKING:
@@ -17,15 +18,24 @@ SMALL_SEED = ["--no-pip", "--seed", "spam", "--find-links", "../wheels"]
 """Options for a seed with three modules, so that a night is enough for a fault at every call; pip has a thousand files."""
 
 
+LOCK = ["--lock", "../wheels/pylock.new.toml", *ARGUMENTS]
+LOCKED = ["--find-links", "../wheels", "--no-download"]
+"""Options to find the wheels of a lock file."""
+
+
 def make_small_seed(work: Path) -> None:
-    """Create the wheel that `SMALL_SEED` selects, in `wheels` beside the directory of the run."""
+    """Create the wheel that `SMALL_SEED` selects, and lock files, in `wheels` beside the directory of the run."""
     files = {
         "spam/__init__.py": MODULE,
         "spam/ham/__init__.py": "",
         "spam/ham/eggs.py": "EGGS = 3\n",
         "spam/menu.txt": "spam",
     }
-    make_wheel(work / "wheels", files=files)
+    wheel = make_wheel(work / "wheels", files=files)
+    older = simple_wheel(work / "wheels", "eggs")
+    for name, locked in (("new", [wheel]), ("old", [older])):
+        text = pylock([package(*path.name.split("-")[:2], wheels=[path]) for path in locked])
+        (work / "wheels" / f"pylock.{name}.toml").write_text(text)
 
 
 def leave_absent(directory: Path) -> None:
@@ -35,7 +45,7 @@ def leave_absent(directory: Path) -> None:
 def create_environment(directory: Path) -> None:
     """Create an environment for the same Python without seeds; add a file, and damage the activation script."""
     subprocess.run(
-        [sys.executable, "-m", "cloche", "--no-seed", "--activators", "bash", "env"],
+        [sys.executable, "-m", "cloche", "--no-seed", "--activators", "bash", "./env"],
         cwd=directory,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -43,6 +53,18 @@ def create_environment(directory: Path) -> None:
     )
     (directory / "env" / "notes.txt").write_text("keep")
     (directory / "env" / "bin" / "activate").write_text("damaged")
+
+
+def create_locked_environment(directory: Path) -> None:
+    """Create an environment from another lock file, and add a file."""
+    subprocess.run(
+        [sys.executable, "-m", "cloche", *LOCKED, "--lock", "../wheels/pylock.old.toml", *ARGUMENTS],
+        cwd=directory,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+    )
+    (directory / "env" / "notes.txt").write_text("keep")
 
 
 def create_directory(directory: Path) -> None:
@@ -59,6 +81,8 @@ SCENARIOS = {
         ("clear", create_environment, SMALL_SEED, ["--clear", *ARGUMENTS], "every", ("warm", "cold")),
         ("refresh", create_environment, SMALL_SEED, ARGUMENTS, "every", ("warm", "cold")),
         ("add", create_directory, SMALL_SEED, ARGUMENTS, "every", ("warm", "cold")),
+        ("locked", leave_absent, LOCKED, LOCK, "every", ("warm", "cold")),
+        ("relocked", create_locked_environment, LOCKED, LOCK, "every", ("warm", "cold")),
         ("pip", leave_absent, [], ARGUMENTS, "sample", ("warm", "cold")),
     )
     for cache in caches

@@ -100,7 +100,7 @@ def read_facts(python: object) -> dict[str, Any]:
 
 def create_environment(cloche: Cloche, target: str, *argv: str) -> Path:
     """Create an environment for a target and return its Python."""
-    done = cloche("env", "-p", find_executable(target), *argv)
+    done = cloche("./env", "-p", find_executable(target), *argv)
     assert (done.code, done.err) == (0, "")
     return cloche.cwd / "env" / "bin" / "python"
 

@@ -569,7 +569,7 @@ def test_a_warning_names_the_interpreter_that_cannot_compile(
     assert image.bytecode == "missing"
     (warning,) = store.warnings
     assert warning.startswith(
-        f"spam is installed without bytecode: `{program}` could not compile the seeds to bytecode: "
+        f"spam is installed without bytecode: `{program}` could not compile modules to bytecode: "
     )
     assert reason in warning
     assert has_only_uncompiled_image(store)

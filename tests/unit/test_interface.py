@@ -308,7 +308,7 @@ def test_an_unknown_plugin_option_is_refused(site: Site, tmp_path: Path) -> None
         cloche.create(tmp_path / "other", seeds=None, options={"greting": "you"})
 
     assert (tmp_path / "env" / "bin" / "greet").read_text() == "hello you"
-    assert caught.value.hint == "available: `greeting`"
+    assert caught.value.hint == "available: `carry-libraries`, `greeting`, `stdlib`"
 
 
 def test_entries_of_the_import_path_that_are_not_strings_are_skipped(

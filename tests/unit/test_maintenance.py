@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import stat
@@ -51,8 +52,13 @@ def fill(store: Store) -> None:
     from pathlib import Path
 
     make_wheel(Path(store.writable_directory("wheels")))
-    for kind in ("interpreters", "plans"):
+    for kind in ("interpreters", "origins", "plans"):
         (Path(store.writable_directory(kind)) / "entry").write_text("12345")
+    make_wheel(Path(store.writable_directory("builds"), "key"))
+    digest = hashlib.sha256(b"12345").hexdigest()
+    artifact = Path(store.writable_directory("artifacts"), f"sha256-{digest}", "spam-1.0.tar.gz")
+    artifact.parent.mkdir()
+    artifact.write_bytes(b"12345")
 
 
 def test_disk_usage_is_measured_by_kind(store: Store, image: Image) -> None:
@@ -118,6 +124,24 @@ def test_prune_removes_damaged_files_at_once_and_leftovers_after_a_day(store: St
     later = {entry.path: entry.reason for entry in prune_store(store, time.time() + 2 * DAY)}
     assert later[stage] == "abandoned"
     assert later[os.path.join(store.writable_directory("wheels"), ".download-x")] == "abandoned"
+
+
+def test_damaged_artifacts_and_builds_are_reported_and_removed(store: Store) -> None:
+    fill(store)
+    paths = []
+    for kind in ("artifacts", "builds"):
+        [entry] = os.scandir(store.writable_directory(kind))
+        [file] = os.scandir(entry)
+        with open(file, "r+b") as opened:
+            opened.write(b"XX")
+        paths.append((entry.path, file.path))
+
+    problems = verify_store(store)
+
+    assert problems[0] == f"`{paths[0][1]}` does not match its hash"
+    assert problems[1].startswith(f"`{paths[1][1]}` cannot be used: ")
+    removed = prune_store(store)
+    assert [(entry.path, entry.reason) for entry in removed] == [(entry, "damaged") for entry, _ in paths]
 
 
 def test_prune_removes_files_that_were_unused_for_a_month(store: Store, image: Image) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloche.cli.parser import ParsedArguments, accept_options, parse_arguments
+from cloche.cli.parser import WORDS_OF_OTHER_TOOLS, ParsedArguments, accept_options, parse_arguments
 from cloche.errors import UsageError
 from cloche.model.options import Option
 
@@ -25,8 +25,8 @@ def parse(argv: list[str], plugin_options: Sequence[Option] = ()) -> ParsedArgum
 
 
 def test_create_is_the_default_command():
-    assert parse(["env"]).command.name == "create"
-    assert parse(["create", "env"]).operands == ("env",)
+    assert parse(["venv"]).command.name == "create"
+    assert parse(["create", "venv"]).operands == ("venv",)
 
 
 def test_a_path_is_never_a_command():
@@ -37,32 +37,32 @@ def test_a_path_is_never_a_command():
 @pytest.mark.parametrize(
     "argv",
     [
-        ["-p", "3.12", "env"],
-        ["-p3.12", "env"],
-        ["-p=3.12", "env"],
-        ["--python", "3.12", "env"],
-        ["--python=3.12", "env"],
-        ["env", "-p", "3.12"],
+        ["-p", "3.12", "venv"],
+        ["-p3.12", "venv"],
+        ["-p=3.12", "venv"],
+        ["--python", "3.12", "venv"],
+        ["--python=3.12", "venv"],
+        ["venv", "-p", "3.12"],
     ],
 )
 def test_values_may_be_attached_and_options_may_follow_operands(argv):
     arguments = parse(argv)
     assert arguments.given["python"] == ("3.12",)
-    assert arguments.operands == ("env",)
+    assert arguments.operands == ("venv",)
 
 
 def test_repeated_options_keep_their_order():
-    assert parse(["-p", "3.12", "env", "-p", ">=3.9,<3.11"]).given["python"] == ("3.12", ">=3.9,<3.11")
+    assert parse(["-p", "3.12", "venv", "-p", ">=3.9,<3.11"]).given["python"] == ("3.12", ">=3.9,<3.11")
 
 
 def test_short_flags_can_be_combined_and_counted():
-    arguments = parse(["-vvq", "env"])
+    arguments = parse(["-vvq", "venv"])
     assert (arguments.count("verbose"), arguments.count("quiet")) == (2, 1)
 
 
 def test_an_empty_value_is_a_value():
-    assert parse(["env", "--activators="]).given["activators"] == ("",)
-    assert parse(["env", "--activators", ""]).given["activators"] == ("",)
+    assert parse(["venv", "--activators="]).given["activators"] == ("",)
+    assert parse(["venv", "--activators", ""]).given["activators"] == ("",)
 
 
 def test_after_two_dashes_everything_is_an_operand():
@@ -76,8 +76,8 @@ def test_a_dash_alone_is_an_operand():
 @pytest.mark.parametrize(
     ("argv", "number"),
     [
-        (["env", "-v"], 0),
-        (["-p", "3.12", "env"], 2),
+        (["venv", "-v"], 0),
+        (["-p", "3.12", "venv"], 2),
         (["-vp3.12", "--json", "freeze", "-x"], 2),
         (["freeze", "--no-such-option", "-p"], 0),
         (["--json", "--", "freeze"], -1),
@@ -100,25 +100,28 @@ def test_options_before_the_first_operand_are_stored_separately():
 @pytest.mark.parametrize(
     ("argv", "message", "hint"),
     [
-        (["env", "--cleer"], "unknown option `--cleer`", "--clear"),
-        (["env", "-x"], "unknown option `-x`", "--help"),
-        (["env", "--try-first-with", ""], "`--try-first-with` needs a value", "--try-first-with EXE"),
-        (["env", "--app-data= "], "`--app-data` needs a value", "--app-data DIR"),
-        (["env", "-p"], "`-p` needs a value", "SPEC"),
-        (["env", "--clear=yes"], "takes no value", "--clear"),
-        (["env", "--link-mode", "teleport"], "invalid value `teleport` for `--link-mode`", "hardlink"),
-        ([], "missing argument DEST", "`cloche DEST`"),
+        (["venv", "--cleer"], "unknown option `--cleer`", "--clear"),
+        (["venv", "-x"], "unknown option `-x`", "--help"),
+        (["venv", "--try-first-with", ""], "`--try-first-with` needs a value", "--try-first-with EXE"),
+        (["venv", "--app-data= "], "`--app-data` needs a value", "--app-data DIR"),
+        (["venv", "-p"], "`-p` needs a value", "SPEC"),
+        (["venv", "--clear=yes"], "takes no value", "--clear"),
+        (["venv", "--link-mode", "teleport"], "invalid value `teleport` for `--link-mode`", "hardlink"),
         (["a", "b"], "unexpected argument `b`: only one DEST is allowed", "--help"),
-        (["docter", "env"], "unexpected argument `env`", "did you mean `cloche doctor`?"),
-        (["upgarde", "env", "-p", "3.13"], "unexpected argument `env`", "did you mean `cloche upgrade`?"),
+        (["docter", "venv"], "unknown command `docter`", "did you mean `cloche doctor`?"),
+        (["upgarde", "venv", "-p", "3.13"], "unknown command `upgarde`", "did you mean `cloche upgrade`?"),
+        (["upgrad", "--check"], "unknown command `upgrad`", "did you mean `cloche upgrade`?"),
+        (["install", "six"], "unknown command `install`", "pip install"),
         (["move", "doctr", "b", "c"], "unexpected argument `c`: only ENV and DEST are allowed", "`cloche move --help`"),
-        (["plugins", "a"], "unexpected argument `a`: none is allowed", "--help"),
-        (["env", "info"], "unexpected argument `info`", "--help"),
-        (["info"], "missing argument ENV", "`cloche info ENV`"),
-        (["move", "env"], "missing argument DEST", "`cloche move ENV DEST`"),
+        (["plugins", "a"], "unknown argument `a`", "choose one of new"),
+        (["plugins", "new", "a", "b", "c"], "unexpected argument `c`: at most 3 arguments are allowed", "--help"),
+        (["venv", "info"], "unexpected argument `info`", "--help"),
+        (["move"], "missing argument ENV", "`cloche move ENV DEST`"),
+        (["move", "venv"], "missing argument DEST", "`cloche move ENV DEST`"),
         (["cache", "dir", "size"], "unexpected argument `size`: only one argument is allowed", "--help"),
         (["pythons", "3", "4"], "unexpected argument `4`: only one SPEC is allowed", "--help"),
         (["cache", "empty"], "unknown argument `empty`", "prune"),
+        (["cache", "claer"], "unknown argument `claer`", "did you mean `cloche cache clear`?"),
     ],
 )
 def test_invalid_command_lines_are_errors_with_a_useful_hint(argv, message, hint):
@@ -129,15 +132,15 @@ def test_invalid_command_lines_are_errors_with_a_useful_hint(argv, message, hint
 
 
 def test_an_option_before_a_command_must_belong_to_that_command():
-    assert parse(["--json", "info", "env"]).flag("json")
+    assert parse(["--json", "info", "venv"]).flag("json")
     with pytest.raises(UsageError, match="--clear"):
-        parse(["--clear", "info", "env"])
+        parse(["--clear", "info", "venv"])
 
 
 def test_aliases_set_the_option_that_they_replace():
-    assert parse(["env", "--copies"]).given == {"creator": ("copy",)}
-    assert parse(["env", "--extra-search-dir", "w"]).given == {"find-links": ("w",)}
-    assert parse(["env", "--without-pip"]).given == {"no-seed": ("true",)}
+    assert parse(["venv", "--copies"]).given == {"creator": ("copy",)}
+    assert parse(["venv", "--extra-search-dir", "w"]).given == {"find-links": ("w",)}
+    assert parse(["venv", "--without-pip"]).given == {"no-seed": ("true",)}
 
 
 WHEELHOUSE = Option("wheelhouse", "where wheels are", "list", short="w")
@@ -147,47 +150,109 @@ FAST = Option("fast", "hurry", "flag", short="f")
 @pytest.mark.parametrize(
     "argv",
     [
-        ["env", "--wheelhouse", "/w"],
-        ["--wheelhouse", "/w", "env"],
-        ["--wheelhouse=/w", "env"],
-        ["-w", "/w", "env"],
-        ["-w/w", "env"],
-        ["--wheelhouse", "/w", "create", "env"],
-        ["--wheelhouse", "/w", "--", "env"],
+        ["venv", "--wheelhouse", "/w"],
+        ["--wheelhouse", "/w", "venv"],
+        ["--wheelhouse=/w", "venv"],
+        ["-w", "/w", "venv"],
+        ["-w/w", "venv"],
+        ["--wheelhouse", "/w", "create", "venv"],
+        ["--wheelhouse", "/w", "--", "venv"],
     ],
 )
 def test_an_unknown_option_is_accepted_when_a_plugin_declares_it(argv):
     arguments = parse(argv, [WHEELHOUSE])
     assert arguments.given == {"wheelhouse": ("/w",)}
-    assert arguments.operands == ("env",)
-    with pytest.raises(UsageError, match=argv[0][:2] if argv[0] != "env" else "--wheelhouse"):
+    assert arguments.operands == ("venv",)
+    with pytest.raises(UsageError, match=argv[0][:2] if argv[0] != "venv" else "--wheelhouse"):
         parse(argv)
 
 
 def test_options_of_plugins_keep_their_order_and_combine_with_those_of_cloche():
-    arguments = parse(["-w", "/a", "-vfq", "env", "--wheelhouse", "/b", "-fw", "/c"], [WHEELHOUSE, FAST])
+    arguments = parse(["-w", "/a", "-vfq", "venv", "--wheelhouse", "/b", "-fw", "/c"], [WHEELHOUSE, FAST])
     assert arguments.given["wheelhouse"] == ("/a", "/b", "/c")
     assert (arguments.count("fast"), arguments.count("verbose"), arguments.count("quiet")) == (2, 1, 1)
-    assert arguments.operands == ("env",)
+    assert arguments.operands == ("venv",)
 
 
-@pytest.mark.parametrize("argv", [["env", "--wheelhouse"], ["env", "--wheelhouse", "--json"], ["env", "-w", "--"]])
+@pytest.mark.parametrize("argv", [["venv", "--wheelhouse"], ["venv", "--wheelhouse", "--json"], ["venv", "-w", "--"]])
 def test_an_option_of_a_plugin_needs_its_value(argv):
     with pytest.raises(UsageError, match="needs a value"):
         parse(argv, [WHEELHOUSE])
 
 
 def test_the_word_after_a_flag_of_a_plugin_is_an_operand():
-    assert parse(["--fast", "env"], [FAST]).operands == ("env",)
+    assert parse(["--fast", "venv"], [FAST]).operands == ("venv",)
     with pytest.raises(UsageError):
         parse(["--fast", "one", "two"], [FAST])
 
 
 def test_other_commands_have_no_options_of_plugins():
     with pytest.raises(UsageError, match="--wheelhouse"):
-        parse(["info", "env", "--wheelhouse", "/w"])
+        parse(["info", "venv", "--wheelhouse", "/w"])
 
 
 def test_help_and_version_need_no_operand():
     assert parse(["--help"]).flag("help")
     assert parse(["info", "-h"]).command.name == "info"
+
+
+@pytest.mark.parametrize(
+    ("word", "command"),
+    [
+        ("hlep", "help"),
+        ("Info", "info"),
+        ("mvoe", "move"),
+        ("urn", "run"),
+        ("runn", "run"),
+        ("upgrad", "upgrade"),
+        ("upgraed", "upgrade"),
+        ("activte", "activate"),
+        ("plugin", "plugins"),
+        ("chache", "cache"),
+        ("conf", "config"),
+        ("python", "pythons"),
+        ("pythno", "pythons"),
+        ("compltoin", "completion"),
+    ],
+)
+def test_a_bare_word_that_is_close_to_a_command_creates_nothing(word, command):
+    with pytest.raises(UsageError, match="unknown command") as caught:
+        parse([word])
+    assert caught.value.hint == f"did you mean `cloche {command}`?\n`./{word}` creates an environment of that name"
+
+
+@pytest.mark.parametrize("word", [*WORDS_OF_OTHER_TOOLS, "List"])
+def test_a_command_of_another_tool_creates_nothing(word):
+    with pytest.raises(UsageError, match="unknown command") as caught:
+        parse([word])
+    assert caught.value.hint.endswith(f"\n`./{word}` creates an environment of that name")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["venv"],
+        ["py313"],
+        ["python3.13"],
+        ["test"],
+        ["dev"],
+        ["docs"],
+        ["core"],
+        ["main"],
+        ["x"],
+        ["run1"],
+        ["pythonenv"],
+        [".hlep"],
+        ["./list"],
+        ["list/"],
+        ["create", "list"],
+        ["--", "list"],
+    ],
+)
+def test_other_names_and_paths_are_destinations(argv):
+    assert parse(argv).operands == (argv[-1],)
+
+
+def test_help_and_version_come_before_a_misread_command():
+    for option in ("--help", "--version"):
+        assert parse(["hlep", option]).command.name == "create"

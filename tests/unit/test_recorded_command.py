@@ -10,8 +10,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cloche.lifecycle.reader import creator_of
-from cloche.lifecycle.recorded_command import parse_command, recorded_destination, replace_interpreter, venv_options
-from cloche.model.plan import Wanted
+from cloche.lifecycle.recorded_command import (
+    parse_command,
+    recorded_destination,
+    recorded_lock,
+    replace_interpreter,
+    venv_options,
+)
+from cloche.model.plan import LockRequest, Wanted
 from cloche.planning.pyvenv_cfg import quote_word, seed_options
 from tests.properties import examples
 from tests.tools import require
@@ -28,6 +34,25 @@ from tests.tools import require
 )
 def test_seeds_are_recorded_as_options(wanted: Wanted | None, options: list[str]) -> None:
     assert list(seed_options(wanted)) == options
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted((), lock=LockRequest("/p/pylock.toml")),
+        Wanted(("pip",), ("/my wheels",), lock=LockRequest("/p/my lock/pylock.toml")),
+        Wanted(("wheel", "pip==24.0"), lock=LockRequest("/p/r.txt"), builds="refused"),
+        Wanted((), lock=LockRequest("/p/pylock.toml", ("web", "db"), ("dev",), "excluded")),
+    ],
+)
+def test_a_lock_file_is_recorded_with_its_options_and_read_back(wanted: Wanted) -> None:
+    command = " ".join(
+        quote_word(word, "posix")
+        for word in ["/opt/python3", "-m", "cloche", "--python", "/usr/bin/python3", *seed_options(wanted), "/e"]
+    )
+
+    assert recorded_lock({"lock": "sha256:0", "command": command}) == wanted
+    assert recorded_lock({"command": command}) is None
 
 
 def is_file_name(word: str) -> bool:

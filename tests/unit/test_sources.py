@@ -32,7 +32,7 @@ def resolve(tmp_path):
         config.write_text(user or "")
         variables = {"CLOCHE_CONFIG_FILE": str(config), **dict(environ)}
         host = Host(variables, str(project), "linux", "posix", "/usr/bin/python3")
-        arguments = parse_arguments([*argv, "env"])
+        arguments = parse_arguments([*argv, "venv"])
         settings = resolve_settings(arguments, read_sources(host))
         settings.check()
         return settings, build_request("env", settings, host)

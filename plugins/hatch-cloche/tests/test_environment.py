@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from cloche.testing.seeders import sample_lock, sample_wheel
+
 PYPROJECT = """\
 [build-system]
 requires = ["hatchling"]
@@ -76,6 +78,15 @@ def test_environments_of_other_types_do_not_change(project: Path) -> None:
     hatch(project, "env", "create", "default")
 
     assert "\ncloche = " not in settings(project, "default")
+
+
+def test_an_environment_has_the_packages_of_a_lock_file(project: Path) -> None:
+    sample_lock(project, sample_wheel(project / "wheels"))
+    with (project / "pyproject.toml").open("a") as file:
+        file.write('[tool.hatch.envs.locked]\ntype = "cloche"\nskip-install = true\nlock = "pylock.toml"\n')
+
+    assert hatch(project, "-e", "locked", "run", "cloche-sample").splitlines()[-1] == "sample"
+    assert "\nlock = sha256:" in settings(project, "locked")
 
 
 def test_an_environment_gets_any_python_that_cloche_finds(project: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from cloche.testing.seeders import sample_lock, sample_wheel
+
 SHOW = "session.run('python', '-c', 'import sys; print(sys.prefix)')"
 README = Path(__file__).parent.parent / "README.md"
 
@@ -73,6 +75,18 @@ def test_an_error_of_cloche_fails_the_session(tmp_path: Path) -> None:
     )
 
     assert "unknown option `--no-such-option`" in nox(tmp_path, code=1)
+
+
+def test_an_environment_has_the_packages_of_a_lock_file(tmp_path: Path) -> None:
+    sample_lock(tmp_path, sample_wheel(tmp_path / "wheels"))
+    noxfile(
+        tmp_path,
+        "import nox, nox_cloche\nnox_cloche.register()",
+        "@nox.session(venv_backend='cloche', venv_params=['--lock', 'pylock.toml'])\n"
+        "def ours(session):\n    session.run('cloche-sample')",
+    )
+
+    assert "\nsample\n" in nox(tmp_path)
 
 
 def test_a_session_gets_any_python_that_cloche_finds(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cloche.testing.seeders import sample_lock, sample_wheel
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -214,3 +216,12 @@ def test_a_test_suite_that_does_not_use_the_plugin_does_not_import_cloche(pytest
     pytester.makepyfile("import sys\n\ndef test(): assert 'cloche' not in sys.modules")
 
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_an_environment_has_the_packages_of_a_lock_file(tmp_path: Path, cloche_env_factory: Factory) -> None:
+    lock = sample_lock(tmp_path, sample_wheel(tmp_path / "wheels"))
+
+    env = cloche_env_factory("locked", lock=lock.path)
+
+    assert env.packages() == {"cloche-sample": "1.0"}
+    assert env.run("cloche-sample") == "sample\n"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cloche
+from cloche.testing.seeders import sample_lock, sample_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -155,6 +156,30 @@ def test_a_missing_interpreter_is_skipped_or_an_error(project: Path) -> None:
 
     assert "py27: SKIP" in tox(project, "run", "-e", "py27,py", "--skip-missing-interpreters", "true")
     assert "py27: FAIL" in tox(project, "run", "-e", "py27", "--skip-missing-interpreters", "false", code=1)
+
+
+def test_an_environment_has_the_packages_of_a_lock_file(project: Path) -> None:
+    sample_lock(project, sample_wheel(project / "wheels"))
+    (project / "tox.ini").write_text(
+        "[tox]\nno_package = true\n[testenv]\nrunner = cloche\nlock = pylock.toml\n"
+        "commands = python -c 'import cloche_sample; cloche_sample.main()'\n"
+    )
+    environment = project / ".tox" / "py"
+
+    assert "sample" in tox(project, "run", "-e", "py")
+    (environment / "keepsake").touch()
+    tox(project, "run", "-e", "py")
+    assert (environment / "keepsake").exists()
+    with (project / "pylock.toml").open("a") as lock:
+        lock.write("# changed\n")
+    tox(project, "run", "-e", "py")
+    assert not (environment / "keepsake").exists()
+
+
+def test_a_lock_file_that_does_not_exist_is_reported(project: Path) -> None:
+    (project / "tox.ini").write_text("[tox]\nno_package = true\n[testenv]\nrunner = cloche\nlock = pylock.toml\n")
+
+    assert "pylock.toml` cannot be read: no such file or directory" in tox(project, "run", "-e", "py", code=1)
 
 
 def test_environments_of_both_runners_build_the_package_with_their_own(project: Path) -> None:

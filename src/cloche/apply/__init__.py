@@ -11,6 +11,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from cloche.apply.transaction import DestinationChanged, Transaction, remove_directory
 from cloche.errors import ClocheError, reason_of
 from cloche.model.value import TYPE_CHECKING
@@ -104,5 +106,20 @@ def write_error(target: str, error: OSError) -> ClocheError:
     shown = f" (`{name}`)" if isinstance(name, str) and name != target else ""
     return ClocheError(
         f"cannot write `{target}`: {reason_of(error)}{shown}",
-        hint="nothing was changed; fix the cause and try again",
+        hint=f"nothing was changed; {remedy_for(error)}",
     )
+
+
+def remedy_for(error: OSError) -> str:
+    """Return what to do after a failed system call, for a hint."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free some space, or choose a directory on another disk"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "check the permissions of the directory"
+    if error.errno == errno.EROFS:
+        return "choose a directory on a file system that is not read-only"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return "raise the limit of open files with `ulimit -n`"
+    if error.errno == errno.EIO:
+        return "check the disk for errors"
+    return "run the command again with `--traceback` to see where it failed"

@@ -113,7 +113,10 @@ class StagingTree:
             os.chmod(self._at(path), status.st_mode & 0o7777, dir_fd=self.descriptor)
 
     def copy_tree(self, source: str, without: frozenset[str], link_mode: LinkMode, below: str = "") -> None:
-        """Copy the contents of `source`. The times of directories are set last: creating entries changes them."""
+        """Copy the contents of `source`. The times of directories are set last: creating entries changes them.
+
+        Instead of a clone, a file that environments share may be a hard link, as when it was installed.
+        """
         with os.scandir(os.path.join(source, below)) as scanned:
             entries = sorted(scanned, key=lambda entry: entry.name)
         for entry in entries:
@@ -129,7 +132,8 @@ class StagingTree:
                 os.chmod(self._at(path), status.st_mode & 0o7777, dir_fd=self.descriptor)
                 os.utime(self._at(path), ns=(status.st_atime_ns, status.st_mtime_ns), dir_fd=self.descriptor)
             elif entry.is_file(follow_symlinks=False):  # skip sockets and pipes: they belong to a running process
-                self._transfer(entry.path, path, link_mode)
+                is_shared = status.st_nlink > 1 and not status.st_mode & 0o222  # a file of the store
+                self._transfer(entry.path, path, "auto" if is_shared and link_mode == "clone" else link_mode)
 
     def _transfer(self, source: str, path: str, link_mode: LinkMode) -> None:
         *sharing, copying = TRANSFERS[link_mode]
@@ -203,8 +207,12 @@ class StagingTree:
                 except FileExistsError:
                     pass  # two images share a namespace package
             transfers = TRANSFERS[link_mode]
-            origins = paths_in(files.paths, operation.source, source)
-            for old, new in zip(origins, paths_in(files.paths, self._at(operation.path), target), strict=True):
+            paths = files.paths
+            if operation.without:
+                left_out = frozenset(operation.without)
+                paths = [path for path in paths if path not in left_out]
+            origins = paths_in(paths, operation.source, source)
+            for old, new in zip(origins, paths_in(paths, self._at(operation.path), target), strict=True):
                 while True:
                     try:
                         transfers[0](old, new, source, target, operation.source)

@@ -216,6 +216,8 @@ def undo_step(action: Action, staging: str, target: str) -> None:
             if os.path.exists(there) and not os.path.islink(there):
                 os.chmod(there, action.mark & 0o7777)
         case "drop" | "swap" if os.path.lexists(old):
+            if os.path.isdir(old) and not os.path.islink(old) and os.path.lexists(there):
+                os.rename(there, new)  # the new directory, which `replace` would not overwrite
             os.replace(old, there)
         case "swap" if os.lstat(new).st_ino != action.mark:
             exchange(new, there)

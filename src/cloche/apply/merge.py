@@ -140,7 +140,9 @@ def merge_steps(staging: str, target: str, changes: Sequence[Remove | SetMode]) 
             os.chmod(os.path.join(new, path), mode)
         elif not os.path.islink(there):
             mode_steps.append(("mode", mode_change(stat.S_IMODE(os.lstat(there).st_mode), mode), path))
-    yield from (("drop", 0, path) for path in removed)
+    for path in removed:
+        if not is_directory_in_both(os.path.join(new, path), os.path.join(target, path)):
+            yield "drop", 0, path
     yield from update_steps(new, target, "", frozenset(removed))
     yield from mode_steps
 
@@ -152,6 +154,11 @@ def is_replaced_by(new: str, there: str) -> bool:
     return not os.path.isdir(new) or not os.path.isdir(there)
 
 
+def is_directory_in_both(new: str, there: str) -> bool:
+    """Return whether both paths are directories, not links: one can be swapped for the other."""
+    return os.path.isdir(new) and os.path.isdir(there) and not os.path.islink(new) and not os.path.islink(there)
+
+
 def update_steps(new: str, target: str, below: str, dropped: frozenset[str] = frozenset()) -> Iterator[Step]:
     """Yield the steps that copy `new` into `target`, `pyvenv.cfg` last; equal entries need no step.
 
@@ -160,10 +167,10 @@ def update_steps(new: str, target: str, below: str, dropped: frozenset[str] = fr
     entries = sorted(os.scandir(os.path.join(new, below)), key=lambda entry: (entry.name == "pyvenv.cfg", entry.name))
     for entry in entries:
         path = f"{below}/{entry.name}" if below else entry.name
-        if path in dropped:
-            yield "add", entry.inode(), path
-            continue
         there = os.path.join(target, path)
+        if path in dropped:
+            yield "swap" if is_directory_in_both(entry.path, there) else "add", entry.inode(), path
+            continue
         try:
             status = os.lstat(there)
         except FileNotFoundError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cloche.model.options import PORTABLE_OPTIONS
 from cloche.plugins.hookspecs import Descriptor, hookimpl
 
 PACKAGE = "cloche.builtin"
@@ -37,19 +38,30 @@ def cloche_finders() -> list[Descriptor]:
 
 @hookimpl
 def cloche_creators() -> list[Descriptor]:
-    return descriptors(
-        "creators",
-        "creator",
-        ("symlink", "links to the base interpreter"),
-        ("copy", "copies the executable and the libraries that it needs to start"),
-        ("venv", "runs the interpreter's own `venv` module"),
-    )
+    return [
+        *descriptors(
+            "creators",
+            "creator",
+            ("symlink", "links to the base interpreter"),
+            ("copy", "copies the executable and the libraries that it needs to start"),
+            ("venv", "runs the interpreter's own `venv` module"),
+        ),
+        Descriptor(
+            "portable",
+            f"{PACKAGE}.creators.portable:creator",
+            "contains the interpreter and its standard library",
+            options=PORTABLE_OPTIONS,
+        ),
+    ]
 
 
 @hookimpl
 def cloche_seeders() -> list[Descriptor]:
     return descriptors(
-        "seeders", "seeder", ("pip", "pip and the requested packages, without downloading them if possible")
+        "seeders",
+        "seeder",
+        ("pip", "pip and the requested packages, without downloading them if possible"),
+        ("lock", "the packages of a lock file, and nothing else"),
     )
 
 
@@ -57,7 +69,7 @@ def cloche_seeders() -> list[Descriptor]:
 def cloche_activators() -> list[Descriptor]:
     activators = f"{PACKAGE}.activators"
     return [
-        Descriptor("bash", f"{activators}:bash", "bash, sh, dash, ksh, mksh and zsh"),
+        Descriptor("bash", f"{activators}:bash", "bash, BusyBox, dash, ksh, mksh, sh, yash and zsh"),
         Descriptor("batch", f"{activators}.batch:activator", "the Windows command prompt"),
         Descriptor("csh", f"{activators}:csh", "csh and tcsh"),
         Descriptor("fish", f"{activators}:fish", "fish"),

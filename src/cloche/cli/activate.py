@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from cloche.cli import report
+from cloche.cli.default_environment import chosen_environment
 from cloche.cli.user_shell import login_program, parent_program
 from cloche.errors import DestinationError, Inexpressible, UsageError
 from cloche.lifecycle.activation_scripts import shells_of_plugins
@@ -33,7 +34,7 @@ def activate(invocation: Invocation) -> int:
     if form == "dotenv" and arguments.flag("json"):
         raise UsageError("`--json` and `--print-env dotenv` contradict each other", hint="choose one")
     with invocation.open_session() as session:
-        environment = read_environment(arguments.operands[0], host, session.probes)
+        environment = read_environment(chosen_environment(invocation), host, session.probes)
         if form == "dotenv":
             lines = [f"{name}={dotenv(text)}" for name, text in variables(environment, host).items()]
             lines += [f"{name}=" for name in UNSET]  # Python ignores an empty one

@@ -5,7 +5,7 @@ The parser, help, completion, variables, config files and the reference pages al
 
 from __future__ import annotations
 
-from cloche.model.options import Option
+from cloche.model.options import PORTABLE_OPTIONS, Option
 from cloche.model.value import value
 from cloche.plugins import load_object
 
@@ -43,7 +43,7 @@ class CommandSpec:
 
 COMMON = (
     Option("json", "print one JSON object with `schema_version` on standard output", "flag", group="output"),
-    Option("quiet", "print less; if given twice, only errors", "count", short="q", group="output", sources="argv"),
+    Option("quiet", "print less; `-qq` prints only errors", "count", short="q", group="output", sources="argv"),
     Option("verbose", "print more", "count", short="v", group="output", sources="argv"),
     Option("traceback", "show the traceback of an error", "flag", group="output"),
     Option("cache-dir", "the directory for cached seeds and interpreter data", metavar="DIR", group="cache"),
@@ -69,8 +69,13 @@ CREATE = (
         "a,b",
         group="components",
     ),
-    Option("clear", "replace an existing environment", "flag", group="destination"),
-    Option("force", "let --clear delete a directory that is not an environment", "flag", group="destination"),
+    Option("clear", "replace an existing environment, but no other files", "flag", group="destination"),
+    Option(
+        "force",
+        "let --clear replace everything in the directory, unless it holds a project",
+        "flag",
+        group="destination",
+    ),
     Option("system-site-packages", "give access to the packages of the base interpreter", "flag", group="environment"),
     Option(
         "prompt",
@@ -80,6 +85,17 @@ CREATE = (
     ),
     Option("relocatable", "make it work from any directory, even after a move or copy", "flag", group="environment"),
     Option("no-vcs-ignore", "do not create a `.gitignore` file in it", "flag", group="environment"),
+    Option("lock", "a lock file: install exactly its packages", metavar="FILE", group="locked packages"),
+    Option("extra", "an extra of the lock file to install", "list", "NAME", group="locked packages"),
+    Option("group", "a dependency group of the lock file to install", "list", "NAME", group="locked packages"),
+    Option("no-default-groups", "do not install the default groups of the lock file", "flag", group="locked packages"),
+    Option("only-binary", "refuse to build packages of the lock file from source", "flag", group="locked packages"),
+    Option(
+        "keep-extra",
+        "keep installed packages that the lock file does not name",
+        "flag",
+        group="locked packages",
+    ),
     Option("no-seed", "do not install any packages", "flag", group="seeds"),
     Option("pip", "the version of pip to install", metavar="VERSION", group="seeds"),
     Option("seed", "an additional package to install", "list", "REQUIREMENT", group="seeds"),
@@ -94,6 +110,7 @@ CREATE = (
         choices=("auto", "clone", "hardlink", "copy", "symlink"),
         group="seeds",
     ),
+    *PORTABLE_OPTIONS,
     Option("dry-run", "print the plan, but change nothing", "flag", group="output", sources="argv"),
 )
 
@@ -105,8 +122,8 @@ COMMANDS = {
             "create an environment",
             "cloche.cli.create:create",
             CREATE,
-            "DEST",
-            1,
+            "[DEST]",
+            0,
             1,
             aliases="cloche.cli.virtualenv_options:VIRTUALENV",
         ),
@@ -121,7 +138,7 @@ COMMANDS = {
             inherits="create",
         ),
         CommandSpec(
-            "info", "describe an environment, whichever tool created it", "cloche.cli.info:info", (), "ENV", 1, 1
+            "info", "describe an environment, whichever tool created it", "cloche.cli.info:info", (), "[ENV]", 0, 1
         ),
         CommandSpec(
             "doctor",
@@ -131,7 +148,7 @@ COMMANDS = {
                 Option("fix", "repair what can be repaired", "flag", sources="argv"),
                 Option("find", "search a directory for environments", "list", "DIR", sources="argv"),
             ),
-            "ENV...",
+            "[ENV...]",
             0,
             -1,
         ),
@@ -162,11 +179,11 @@ COMMANDS = {
                 ),
                 Option("seeds", "update pip and the other seeds", "flag", sources="argv"),
                 Option("check", "change nothing; exit with 1 if an upgrade is due", "flag", sources="argv"),
-                Option("dry-run", "do everything except replace the environment", "flag", sources="argv"),
+                Option("dry-run", "try the upgrade, but do not change the environment", "flag", sources="argv"),
                 Option("allow-loss", "continue without what cannot be carried over", "flag", sources="argv"),
             ),
-            "ENV",
-            1,
+            "[ENV]",
+            0,
             1,
         ),
         CommandSpec(
@@ -174,8 +191,8 @@ COMMANDS = {
             "run a command as if an environment were active",
             "cloche.cli.run:run",
             (),
-            "ENV",
-            1,
+            "[ENV]",
+            0,
             1,
             rest="CMD",
         ),
@@ -193,12 +210,19 @@ COMMANDS = {
                     sources="argv",
                 ),
             ),
-            "ENV",
-            1,
+            "[ENV]",
+            0,
             1,
         ),
         CommandSpec(
-            "plugins", "list the plugins, what they offer, and which of them failed", "cloche.cli.plugins:plugins"
+            "plugins",
+            "list the plugins, what they offer, and which of them failed; or write a new one",
+            "cloche.cli.plugins:plugins",
+            (),
+            "[new KIND [DIR]]",
+            0,
+            3,
+            choices=("new",),
         ),
         CommandSpec(
             "cache",
@@ -212,13 +236,13 @@ COMMANDS = {
         ),
         CommandSpec(
             "config",
-            "show every setting, its value and its source",
+            "show the settings, or change your config file: show, get, set, unset, path",
             "cloche.cli.config:config",
             (),
-            "[show]",
+            "[ACTION [NAME [VALUE...]]]",
             0,
-            1,
-            choices=("show",),
+            -1,
+            choices=("show", "get", "set", "unset", "path"),
             inherits="create",
         ),
         CommandSpec(
@@ -231,6 +255,7 @@ COMMANDS = {
             -1,
             choices=("bash", "fish", "nushell", "powershell", "tcsh", "zsh"),
         ),
+        CommandSpec("help", "show the help of a command", "cloche.cli.help:show_help", (), "[COMMAND]", 0, 1),
     )
 }
 """Every command by name; `create` is the default."""

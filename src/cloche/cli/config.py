@@ -1,4 +1,4 @@
-"""`cloche config [show]`: every setting, its value and its source."""
+"""`cloche config`: the settings with their values and sources, and the user's config file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from cloche.cli import report
-from cloche.cli.settings import Settings, nearest_file, user_file
+from cloche.cli.settings import OTHER_KEYS, Settings, is_option_name, nearest_file, user_file
+from cloche.cli.user_config import set_value, typed_value, unset_value
+from cloche.errors import UsageError
 from cloche.model.value import value
 from cloche.store import cache_directory
 
@@ -31,12 +33,110 @@ class Row:
 
 
 def config(invocation: Invocation) -> int:
+    """Perform one action on the settings; return the exit code.
+
+    :raises UsageError: the action has too few or too many arguments, or a name or value is not valid.
+    """
+    action, *arguments = invocation.arguments.operands or ("show",)
     invocation.accept_plugin_options()
+    least, most = COUNTS[action]
+    if not least <= len(arguments) <= most:
+        problem = "missing argument" if len(arguments) < least else f"unexpected argument `{arguments[most]}`"
+        raise UsageError(f"{problem} for `cloche config {action}`", hint=f"`cloche config {USAGE[action]}`")
+    if action == "show":
+        return show(invocation)
+    path = user_file(invocation.host)
+    if not path:
+        raise UsageError("cannot find your config file: the home directory is unknown", hint="set `CLOCHE_CONFIG_FILE`")
+    if action == "path":
+        print_outcome(invocation, path, path=path, exists=os.path.isfile(path))
+        return 0
+    name, values = arguments[0].replace("_", "-"), arguments[1:]
+    option = named_option(name, invocation.unchecked_settings)
+    if action == "get":
+        return get(name, option, invocation)
+    if action == "set":
+        given = typed_value(name, values, option, invocation.host)
+        set_value(path, name, given)
+        shown = format_value(tuple(given) if isinstance(given, list) else given)
+        print_outcome(invocation, f"set {name} = {shown} in {path}", name=name, value=given, path=path)
+    elif unset_value(path, name):
+        print_outcome(invocation, f"removed {name} from {path}", name=name, path=path, removed=True)
+    else:
+        print_outcome(invocation, f"{name} is not set in {path}", name=name, path=path, removed=False)
+    return 0
+
+
+COUNTS = {"show": (0, 0), "path": (0, 0), "get": (1, 1), "unset": (1, 1), "set": (2, 1000)}
+"""The smallest and the largest number of arguments of each action."""
+
+USAGE = {"show": "show", "path": "path", "get": "get NAME", "unset": "unset NAME", "set": "set NAME VALUE..."}
+
+
+def print_outcome(invocation: Invocation, line: str, **facts: object) -> None:
+    """Print what an action found or did, as a line or as JSON; first warn if a stronger source overrides what it set."""
+    name, path = facts.get("name"), facts.get("path")
+    setting = invocation.unchecked_settings.chosen.get(str(name))
+    if setting is not None and setting.origin != path:
+        where = "the command line" if setting.origin == "command line" else f"`{setting.origin}`"
+        report.print_warnings([f"{where} also sets `{name}`, and takes precedence over `{path}`"])
+    if invocation.unchecked_settings.flag("json"):
+        report.print_json(**facts)
+    elif not invocation.arguments.count("quiet") or "exists" in facts:
+        report.print_result(report.one_line(line))
+
+
+def named_option(name: str, settings: Settings) -> Option | None:
+    """Return the option of this name; None for `replace`, which is not an option.
+
+    :raises UsageError: no such option can be set in a file.
+    """
+    if name in OTHER_KEYS:
+        return None
+    option = settings.options.get(name)
+    if option is not None and not option.hidden:
+        return option
+    if option is not None and option.alias_of:
+        hint = f"it is virtualenv's name for `{option.alias_of}`"
+    elif is_option_name(name, "argv"):
+        hint = f"`--{name}` works only on the command line"
+    else:
+        from difflib import get_close_matches
+
+        names = [known.name for known in settings.options.values() if not known.hidden]
+        near = get_close_matches(name, [*names, *OTHER_KEYS], 1)
+        hint = f"did you mean `{near[0]}`?" if near else "`cloche config` lists all settings"
+    raise UsageError(f"unknown setting `{name}`", hint=hint)
+
+
+def get(name: str, option: Option | None, invocation: Invocation) -> int:
+    """Print the value of a setting, one line for each value of a list; its source goes to standard error."""
+    settings = invocation.settings
+    row = replacements_row(settings) if option is None else setting_row(option, settings, invocation.host)
+    if settings.flag("json"):
+        report.print_json(name=name, value=row.value, origin=row.origin)
+        return 0
+    if not invocation.arguments.count("quiet"):
+        what = "not set" if row.value is None or row.value == () else f"`{name}` is set by {row.origin}"
+        report.print_message(report.one_line(f"cloche: {what}"))
+    if row.value is not None:
+        for text in row.value if isinstance(row.value, tuple) else (format_value(row.value),):
+            report.print_result(report.one_line(text))
+    return 0
+
+
+def replacements_row(settings: Settings) -> Row:
+    replacements = tuple(f"{ours}={theirs}" for ours, theirs in settings.replacements.items())
+    return Row("replace", replacements, "config file")
+
+
+def show(invocation: Invocation) -> int:
+    """Print every setting with its value and its source."""
     settings, host = invocation.settings, invocation.host
     rows = [
         setting_row(option, settings, host) for option in settings.options.values() if is_option_shown(option, settings)
     ]
-    rows += [Row("replace", tuple(f"{ours}={theirs}" for ours, theirs in settings.replacements.items()), "config file")]
+    rows.append(replacements_row(settings))
     files = [path for path in (nearest_file(host.cwd, "pyproject.toml"), user_file(host)) if path]
     report.print_warnings(settings.warnings)
     if settings.flag("json"):

@@ -8,26 +8,29 @@ from time import perf_counter
 from cloche.cli import report
 from cloche.cli.user_shell import activation_hint
 from cloche.errors import UsageError
-from cloche.model.plan import EnvironmentSpec, Request, Target, Wanted
+from cloche.model.options import PORTABLE_OPTIONS
+from cloche.model.plan import EnvironmentSpec, LockRequest, Request, Target, Wanted
 from cloche.model.value import TYPE_CHECKING
 from cloche.planning.destination import absolute_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Literal
 
     from cloche.cli.invocation import Invocation
     from cloche.cli.settings import Settings
     from cloche.discovery import FoundInterpreter
     from cloche.model.interpreter import Host
     from cloche.model.operations import LinkMode
-    from cloche.model.plan import ChosenComponent, Dependencies, Network, OnExisting, Plan, Result
+    from cloche.model.plan import Builds, ChosenComponent, Dependencies, Network, OnExisting, Plan, Result
+    from cloche.session import Session
 
 
 def create(invocation: Invocation) -> int:
     host = invocation.host
     with invocation.open_session() as session:
         arguments, settings = invocation.arguments, invocation.settings
-        request = build_request(arguments.operands[0], settings, host)
+        request = build_request(arguments.operands[0] if arguments.operands else ".venv", settings, host)
         report.print_warnings(
             f"`--find-links` is set to `{directory}`, which is not a directory"
             for directory in settings.all("find-links")
@@ -40,8 +43,7 @@ def create(invocation: Invocation) -> int:
                 f"`--{name}` is accepted for compatibility and ignored"
                 for name in sorted(INEFFECTIVE & settings.chosen.keys())
             )
-        result = None if arguments.flag("dry-run") else session.create(request)
-        plan = session.plan(request) if result is None else result.plan
+        plan, result = perform(request, session, commit="no" if arguments.flag("dry-run") else "yes")
         if arguments.count("verbose"):
             report.print_message(describe_choice(plan, session.found, settings))
     report.print_warnings(plan.notes)
@@ -50,6 +52,17 @@ def create(invocation: Invocation) -> int:
     else:
         print_created(result, session.activators, invocation)
     return 0
+
+
+def perform(request: Request, session: Session, commit: Literal["yes", "no"]) -> tuple[Plan, Result | None]:
+    """Create the environment that a request describes, or only plan it; return the plan and the result."""
+    if request.spec.wanted is not None and request.spec.wanted.lock is not None:
+        from cloche.lifecycle.locked import create_locked, plan_locked
+
+        result = create_locked(request, session) if commit == "yes" else None
+        return (result.plan if result else plan_locked(request, session)), result
+    result = session.create(request) if commit == "yes" else None
+    return (result.plan if result else session.plan(request)), result
 
 
 def describe_choice(plan: Plan, found: FoundInterpreter | None, settings: Settings) -> str:
@@ -78,12 +91,16 @@ def print_created(result: Result, activators: Iterable[ChosenComponent], invocat
                 "outcome": result.plan.outcome,
                 "environment": report.environment_json(result.environment),
                 "milliseconds": round(milliseconds, 1),
-                "warnings": report.printed_warnings,
+                "warnings": report.recorded_warnings(),
             },
         )
     elif not invocation.arguments.count("quiet"):
         hint = activation_hint(result, activators, invocation.host)
-        report.print_result(report.result_line(result, invocation.host, milliseconds, hint))
+        details = invocation.arguments.count("verbose")
+        lines = [report.result_line(result, invocation.host, milliseconds, hint, details)]
+        if details and result.plan.is_update:
+            lines += report.package_lines(result.plan)
+        report.print_result("\n".join(lines))
 
 
 # The request: settings as typed values
@@ -102,14 +119,10 @@ def build_request(operand: str, settings: Settings, host: Host) -> Request:
         consult="project",
         creator=settings.last("creator"),
         seeder=settings.last("seeder"),
-        wanted=wanted_seeds(settings, tuple(os.path.join(host.cwd, directory) for directory in links)),
+        wanted=wanted_seeds(settings, tuple(os.path.join(host.cwd, directory) for directory in links), host),
         activators=parse_activators(settings.last("activators")),
         site_packages="system" if settings.flag("system-site-packages") else "isolated",
-        options={
-            option.name: settings.all(option.name) if option.kind == "list" else settings.last(option.name)
-            for option in settings.plugin_options
-            if option.name in settings.chosen
-        },
+        options=component_options(settings),
     )
     target = Target(
         destination=absolute_path(operand, host),
@@ -118,8 +131,26 @@ def build_request(operand: str, settings: Settings, host: Host) -> Request:
         link_mode=parse_link_mode(settings.last("link-mode")),
         vcs_ignore=not settings.flag("no-vcs-ignore"),
         placement="relocatable" if settings.flag("relocatable") else "fixed",
+        extra_packages="kept" if settings.flag("keep-extra") else "removed",
     )
     return Request(spec, target)
+
+
+def component_options(settings: Settings) -> dict[str, object]:
+    """Return the values of the options that components declare, those of the creator `portable` included.
+
+    :raises UsageError: the command line has an option of a creator that it does not choose.
+    """
+    portable = settings.last("creator") == "portable"
+    for option in PORTABLE_OPTIONS:
+        setting = settings.chosen.get(option.name)
+        if setting and setting.origin == "command line" and not portable:
+            raise UsageError(f"`--{option.name}` needs `--creator portable`", hint="add it, or leave the option out")
+    return {
+        option.name: settings.all(option.name) if option.kind == "list" else settings.last(option.name)
+        for option in (*settings.plugin_options, *(PORTABLE_OPTIONS if portable else ()))
+        if option.name in settings.chosen
+    }
 
 
 def parse_link_mode(text: str | None) -> LinkMode:
@@ -134,7 +165,9 @@ def parse_link_mode(text: str | None) -> LinkMode:
 def existing_policy(settings: Settings) -> OnExisting:
     if not settings.flag("clear"):
         if settings.flag("force") and settings.chosen["force"].origin == "command line":
-            raise UsageError("`--force` needs `--clear`", hint="write `--clear --force`")
+            raise UsageError(
+                "`--force` needs `--clear`", hint="`--clear` alone replaces an environment and keeps all other files"
+            )
         return "keep"
     return "replace-anything" if settings.flag("force") else "replace"
 
@@ -148,24 +181,61 @@ def parse_activators(text: str | None) -> tuple[str, ...] | None:
     return tuple(name.strip() for name in text.replace("\n", ",").split(",") if name.strip())
 
 
-def wanted_seeds(settings: Settings, links: tuple[str, ...]) -> Wanted | None:
-    """Return the seeds to install; None for no seeds.
+def wanted_seeds(settings: Settings, links: tuple[str, ...], host: Host) -> Wanted | None:
+    """Return the packages to install; None for an environment without packages.
 
-    `embed` and `bundle` are virtualenv's names for the version that needs no download.
+    A lock file replaces the default seed, pip. `embed` and `bundle` are virtualenv's names for the version that needs no
+    download.
+
+    :raises UsageError: the settings contradict each other.
     """
+    lock = lock_request(settings, host)
     if settings.flag("no-seed"):
+        if lock is not None:
+            raise UsageError("`--lock` and `--no-seed` contradict each other", hint="choose one")
         return None
     requirements: list[str] = []
     for name in ("pip", "setuptools", "wheel"):
         version = settings.last(name)
-        if settings.flag(f"no-{name}") or version == "none" or (version is None and name != "pip"):
+        is_default = name == "pip" and lock is None
+        if settings.flag(f"no-{name}") or version == "none" or (version is None and not is_default):
             continue
         requirements.append(name if version in (None, "embed", "bundle") else f"{name}=={version}")
     requirements += (seed for seed in settings.all("seed") if seed not in requirements)
-    if not requirements:
+    if not requirements and lock is None:
         return None
     dependencies: Dependencies = "omitted" if settings.flag("no-deps") else "included"
-    return Wanted(tuple(requirements), links, network_policy(settings), dependencies)
+    return Wanted(
+        tuple(requirements),
+        links,
+        network_policy(settings),
+        dependencies,
+        builds=builds_policy(settings),
+        lock=lock,
+    )
+
+
+def builds_policy(settings: Settings) -> Builds:
+    return "refused" if settings.flag("only-binary") else "allowed"
+
+
+def lock_request(settings: Settings, host: Host) -> LockRequest | None:
+    """Return the lock file to install, and what of it; None without one.
+
+    :raises UsageError: an option that needs a lock file is given without one.
+    """
+    path = settings.last("lock")
+    if path is None:
+        for name in ("extra", "group", "no-default-groups", "only-binary", "keep-extra"):
+            if name in settings.chosen and settings.chosen[name].origin == "command line":
+                raise UsageError(f"`--{name}` needs a lock file", hint="name one with `--lock`")
+        return None
+    return LockRequest(
+        path=absolute_path(path, host),
+        extras=settings.all("extra"),
+        groups=settings.all("group"),
+        default_groups="excluded" if settings.flag("no-default-groups") else "included",
+    )
 
 
 def network_policy(settings: Settings) -> Network:

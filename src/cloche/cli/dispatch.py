@@ -7,8 +7,8 @@ from _thread import get_ident, start_new_thread
 from time import sleep
 
 from cloche.cli import report
-from cloche.cli.commands import COMMANDS
 from cloche.cli.invocation import Invocation
+from cloche.cli.parser import is_bare_word
 from cloche.cpython import signal
 from cloche.errors import ClocheError, PluginError, reason_of
 from cloche.model.value import TYPE_CHECKING
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from sys import UnraisableHookArgs
     from types import FrameType
-    from typing import Literal
 
     from cloche.plugins import Source
 
@@ -27,31 +26,41 @@ if TYPE_CHECKING:
 def run_command(argv: Sequence[str], started: float) -> int:
     """Run a command line and return its exit code; convert errors to text."""
     restore_handlers = install_signal_handlers()
-    report.printed_warnings.clear()
     invocation: Invocation | None = None
     try:
+        report.begin_run(hides_warnings=False)
         invocation = Invocation(argv, current_host(), started)
+        report.begin_run(hides_warnings=invocation.arguments.count("quiet") > 1)
         return dispatch(invocation)
     except ClocheError as error:
-        if invocation is not None and invocation.wants_traceback:
-            from traceback import format_exc
-
-            report.print_message(format_exc().rstrip())
-        report.print_error(error)
-        return error.exit_code
+        return report_error(error, invocation)
     except KeyboardInterrupt as error:  # not `Interrupted` if a plugin's command reads the keyboard itself
+        code = error.exit_code if isinstance(error, Interrupted) else 130
         report.print_message("cloche: interrupted")
-        return error.exit_code if isinstance(error, Interrupted) else 130
-    except BrokenPipeError:  # the program that reads our output has closed the pipe
-        return 0
+        if invocation is not None and invocation.wants_json:
+            report.print_error_json(kind="Interrupted", message="interrupted", hint=None, exit_code=code)
+        return code
+    except BrokenPipeError:  # the program that reads our output has closed the pipe, and knows it
+        return ClocheError.exit_code
     except OSError as error:
         where = f" (`{error.filename}`)" if error.filename else ""
-        report.print_error(ClocheError(f"system error: {reason_of(error)}{where}"))
-        return ClocheError.exit_code
+        return report_error(ClocheError(f"system error: {reason_of(error)}{where}"), invocation)
     finally:
         report.restore_stdout()
         report.clear_progress()
         restore_handlers()
+
+
+def report_error(error: ClocheError, invocation: Invocation | None) -> int:
+    """Print an error on standard error, with `--json` also as an object on standard output; return its exit code."""
+    if invocation is not None and invocation.wants_traceback:
+        from traceback import format_exc
+
+        report.print_message(format_exc().rstrip())
+    report.print_error(error)
+    if invocation is not None and invocation.wants_json:
+        report.print_error_json(**report.error_json(error))
+    return error.exit_code
 
 
 def dispatch(invocation: Invocation) -> int:
@@ -66,43 +75,36 @@ def dispatch(invocation: Invocation) -> int:
         invocation.accept_plugin_options()
     invocation.arguments.check()
     if invocation.arguments.flag("help"):
-        return print_help(invocation)
+        from cloche.cli.help import print_help
+
+        return print_help(invocation.arguments.command, invocation)
     if invocation.arguments.flag("version"):
-        return print_version()
+        return print_version(invocation)
+    if not invocation.argv:
+        from cloche.cli.help import short_help
+
+        report.print_result(short_help())
+        return 0
     return run_own_command(invocation)
 
 
 def plugins_with_command(invocation: Invocation) -> list[Source]:
     """Return the plugins that may offer a command with the name of the first operand."""
     position = invocation.arguments.first
-    if position < 0 or not is_command_name(invocation.argv[position]):
+    if position < 0 or not is_bare_word(invocation.argv[position]):
         return []
     from cloche.plugins.entry_points import command_sources
 
     return command_sources(invocation.argv[position], sys.path)
 
 
-def is_command_name(word: str) -> bool:
-    """Return whether a word may name a plugin's command, to skip the search for `.venv` and `./venv`."""
-    return word[:1].isalpha() and word not in COMMANDS and "/" not in word and "\\" not in word
-
-
-def print_help(invocation: Invocation) -> int:
-    from cloche.cli.help import help_text
-
-    command = invocation.arguments.command
-    spellings: Literal["all", "ours"] = "all" if invocation.arguments.count("verbose") else "ours"
-    if command.name == "create":
-        report.print_result(help_text(command, invocation.plugin_options, invocation.plugin_commands, spellings))
-    else:
-        report.print_result(help_text(command, spellings=spellings))
-    return 0
-
-
-def print_version() -> int:
+def print_version(invocation: Invocation) -> int:
     from cloche.model import VERSION
 
-    report.print_result(f"cloche {VERSION}")
+    if invocation.wants_json:
+        report.print_json(version=VERSION)
+    else:
+        report.print_result(f"cloche {VERSION}")
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cloche.apply.staging import recover_environment
 from cloche.cli import report
+from cloche.cli.default_environment import chosen_environment
 from cloche.errors import ClocheError, UsageError
 from cloche.lifecycle.diagnosis import diagnose, open_case
 from cloche.lifecycle.finder import environments_below
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from cloche.cli.invocation import Invocation
     from cloche.cli.parser import ParsedArguments
     from cloche.lifecycle.case import Finding
-    from cloche.model.interpreter import Host
     from cloche.session import Session
 
 THREADS = 8
@@ -42,7 +42,7 @@ class Outcome:
 def doctor(invocation: Invocation) -> int:
     """Diagnose environments, repair them if `--fix` is given, and report; return 1 if one is not healthy, else 0."""
     arguments, settings = invocation.arguments, invocation.settings
-    paths = requested_environments(arguments, invocation.host)
+    paths = requested_environments(invocation)
     fix = arguments.flag("fix")
     with invocation.open_session() as session:
         session.registry.finders()  # load what the threads share before they start
@@ -60,17 +60,15 @@ def doctor(invocation: Invocation) -> int:
     return int(any(outcome.failure or outcome.result.remaining for outcome in outcomes))
 
 
-def requested_environments(arguments: ParsedArguments, host: Host) -> list[str]:
+def requested_environments(invocation: Invocation) -> list[str]:
     """Return the paths of the environments in the arguments, and of those below the `--find` directories.
 
-    :raises UsageError: there are no arguments, one is blank, or `--find` does not name a directory.
+    :raises UsageError: there are no arguments and no default environment, one is blank, or `--find` names no directory.
     """
-    paths = [absolute_path(operand, host) for operand in arguments.operands]
+    arguments, host = invocation.arguments, invocation.host
     directories = arguments.given.get("find", ())
-    if not paths and not directories:
-        raise UsageError(
-            "missing argument ENV", hint="name one or more environments, or search for them with `--find DIR`"
-        )
+    operands = arguments.operands if arguments.operands or directories else (chosen_environment(invocation),)
+    paths = [absolute_path(operand, host) for operand in operands]
     for directory in directories:
         location = absolute_path(directory, host)
         if not os.path.isdir(location):
@@ -132,6 +130,7 @@ def outcome_json(outcome: Outcome) -> dict[str, object]:
         "root": outcome.path,
         "healthy": not outcome.failure and not outcome.result.remaining,
         "error": outcome.failure.message if outcome.failure else None,
+        "hint": outcome.failure.hint if outcome.failure else None,
         "findings": [
             {
                 "code": finding.code,

@@ -9,12 +9,15 @@ import sys
 
 from cloche.cli import report
 from cloche.cli.commands import COMMANDS, COMMON, CommandSpec
+from cloche.cli.parser import nearest_command
+from cloche.errors import UsageError
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Literal
 
+    from cloche.cli.invocation import Invocation
     from cloche.model.options import Option
     from cloche.plugins.components import Component
 
@@ -57,6 +60,54 @@ CLOSING = (
     "`cloche COMMAND --help` shows the options of a command. Write `./doctor` for a directory named like a command. "
     "The options of virtualenv work too; `cloche --help -v` lists them."
 )
+
+
+def short_help() -> str:
+    """Return what `cloche` prints without arguments: the common command lines, and where to find the rest."""
+    lines = [f"{styled_heading('usage')} cloche [COMMAND] [options] [ARGUMENTS]", ""]
+    for line, text in EXAMPLES:
+        lines += entry_lines(line, text)
+    return "\n".join(
+        [*lines, "", styled_heading("commands"), *wrap_text(", ".join(COMMANDS), 2), "", *wrap_text(POINTERS, 0)]
+    )
+
+
+EXAMPLES = (
+    ("cloche .venv", "create an environment in the directory `.venv`"),
+    ("cloche -p 3.12", "the same for Python 3.12; `.venv` is the default"),
+    ("cloche pythons", "list the interpreters that can be found"),
+    ("cloche run -- CMD", "run a command in the environment"),
+    ("cloche doctor", "find problems in the environment"),
+)
+
+POINTERS = "`cloche --help` lists all options, `cloche help COMMAND` those of a command."
+
+
+def show_help(invocation: Invocation) -> int:
+    """`cloche help [COMMAND]`: print the help of a command, by default that of `create`, like `--help`.
+
+    :raises UsageError: the command does not exist, or is a plugin's, which has its own help.
+    """
+    name = next(iter(invocation.arguments.operands), "create")
+    if name not in COMMANDS:
+        if any(name == offered.name for offered in invocation.plugin_commands):
+            hint = f"it is a command of a plugin; `cloche {name} --help` may describe it"
+        else:
+            near = nearest_command(name, COMMANDS)
+            hint = f"did you mean `cloche help {near}`?" if near else f"choose one of {', '.join(COMMANDS)}"
+        raise UsageError(f"no help for `{name}`", hint=hint)
+    return print_help(COMMANDS[name], invocation)
+
+
+def print_help(command: CommandSpec, invocation: Invocation) -> int:
+    """Print the help of a command; return the exit code."""
+    spellings: Literal["all", "ours"] = "all" if invocation.arguments.count("verbose") else "ours"
+    if command.name == "create":
+        text = help_text(command, invocation.plugin_options, invocation.plugin_commands, spellings)
+    else:
+        text = help_text(command, spellings=spellings)
+    report.print_result(text)
+    return 0
 
 
 def usage_line(command: CommandSpec) -> str:

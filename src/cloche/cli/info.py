@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 
 from cloche.cli import report
+from cloche.cli.default_environment import chosen_environment
 from cloche.lifecycle.info import environment_info
+from cloche.model.options import PORTABLE_OPTIONS
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,23 +16,37 @@ if TYPE_CHECKING:
     from cloche.cli.invocation import Invocation
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.installed import InstalledDistribution
+    from cloche.lifecycle.needs import Needs
 
 
 def info(invocation: Invocation) -> int:
     """Print information about an environment; return the exit code."""
     settings = invocation.settings
     with invocation.open_session() as session:
-        facts = environment_info(invocation.arguments.operands[0], session)
+        facts = environment_info(chosen_environment(invocation), session)
+    needs = needs_of(facts)
     if settings.flag("json"):
-        report.print_json(**info_json(facts))
+        report.print_json(**info_json(facts, needs))
         return 0
-    for title, text in summary_lines(facts):
+    for title, text in summary_lines(facts, needs, invocation.arguments.count("verbose")):
         report.print_result(f"{title + ':':14}{report.one_line(text)}")
     return 0
 
 
-def summary_lines(facts: EnvironmentInfo) -> Iterator[tuple[str, str]]:
-    """Yield the lines of the summary, as (title, text)."""
+def needs_of(facts: EnvironmentInfo) -> Needs | None:
+    """Return what a portable environment needs from the system; None for any other environment."""
+    if not facts.is_portable:
+        return None
+    from cloche.lifecycle.needs import find_needs
+
+    return find_needs(facts.environment.location, facts.environment.layout.executable)
+
+
+def summary_lines(facts: EnvironmentInfo, needs: Needs | None, details: int) -> Iterator[tuple[str, str]]:
+    """Yield the lines of the summary, as (title, text).
+
+    :param details: how often `-v` is given.
+    """
     environment = facts.environment
     yield "environment", environment.location
     elsewhere = [root for root in facts.recorded_roots if not is_same_directory(root, environment.location)]
@@ -40,11 +56,13 @@ def summary_lines(facts: EnvironmentInfo) -> Iterator[tuple[str, str]]:
     yield "python", python_line(facts)
     yield "prompt", environment.prompt
     yield "options", ", ".join(recorded_options(facts)) or "none"
-    yield "seeds", ", ".join(f"{distribution.key} {distribution.version}" for distribution in facts.seeds) or "none"
+    yield "seeds", report.summarize([f"{seed.key} {seed.version}" for seed in facts.seeds], details) or "none"
     yield "packages", f"{len(facts.distributions)} in {environment.path_to(environment.layout.purelib)}"
     for distribution in facts.editable:
         yield "editable", f"{distribution.name} {distribution.version} from {distribution.editable}"
-    yield "activate", ", ".join(facts.activators) or "none"
+    yield "activate", ", ".join(facts.activation_scripts) or "none"
+    if needs is not None:
+        yield "needs", ", ".join([f"glibc {needs.glibc}"] * bool(needs.glibc) + list(needs.libraries)) or "nothing"
     yield "size", f"{human_size(facts.own_size)} of its own, {human_size(facts.shared_size)} shared"
 
 
@@ -52,6 +70,10 @@ def python_line(facts: EnvironmentInfo) -> str:
     """Return the description of the Python: what it is now, and what was recorded if that differs."""
     interpreter, base = facts.environment.interpreter, facts.base
     recorded = facts.version_text or "an unknown version"
+    if interpreter is not None and facts.is_portable:
+        return f"{interpreter.name}, in the environment"
+    if facts.is_portable:
+        return f"{recorded}, in the environment, which does not start (see `cloche doctor`)"
     if interpreter is not None:
         created_for = "" if versions_agree(recorded, interpreter.version_text) else f", created for {recorded}"
         return f"{interpreter.name} at {interpreter.executable}{created_for}"
@@ -75,6 +97,12 @@ def recorded_options(facts: EnvironmentInfo) -> Iterator[str]:
         yield "prompt"
     if facts.environment.placement == "relocatable":
         yield "relocatable"
+    if facts.is_portable:
+        yield "portable"
+        for option in PORTABLE_OPTIONS:
+            if option.name in settings:
+                yield option.name if option.kind == "flag" else f"{option.name} {settings[option.name]}"
+        return
     executable = facts.environment.path_to(facts.environment.layout.executable)
     if not os.path.islink(executable) and os.path.isfile(executable) and facts.environment.os_name != "nt":
         yield "copies"
@@ -97,7 +125,7 @@ def human_size(size: float) -> str:
     return f"{size:.1f} GB"
 
 
-def info_json(facts: EnvironmentInfo) -> dict[str, object]:
+def info_json(facts: EnvironmentInfo, needs: Needs | None) -> dict[str, object]:
     """Return the information as JSON."""
     return {
         "environment": report.environment_json(facts.environment),
@@ -111,8 +139,19 @@ def info_json(facts: EnvironmentInfo) -> dict[str, object]:
         "recorded_roots": facts.recorded_roots,
         "options": list(recorded_options(facts)),
         "packages": [package_json(distribution) for distribution in facts.distributions],
-        "activators": facts.activators,
+        "activators": facts.activation_scripts,
+        "needs": needs_json(needs) if needs else None,
         "size": {"own": facts.own_size, "shared": facts.shared_size},
+    }
+
+
+def needs_json(needs: Needs) -> dict[str, object]:
+    """Return the JSON object of what a portable environment needs from the system."""
+    return {
+        "glibc": needs.glibc or None,
+        "platform_tag": needs.tag or None,
+        "loader": needs.loader or None,
+        "libraries": {name: list(paths) for name, paths in needs.libraries.items()},
     }
 
 

@@ -66,6 +66,11 @@ class Invocation:
         """Whether an error is shown with its traceback, even if the error is in the command line or in a setting."""
         return "--traceback" in self.argv or self.unchecked_settings.flag("traceback")
 
+    @property
+    def wants_json(self) -> bool:
+        """Whether an error is printed as JSON too, even if the error is in the command line or in a setting."""
+        return self.arguments.flag("json") or self.unchecked_settings.flag("json")
+
     def open_session(self) -> Session:
         """Open a session with the settings; load the options of plugins first if a name is unknown."""
         from cloche.cli.settings import open_reporting_session

@@ -9,6 +9,7 @@ import traceback
 
 from cloche.cli import report
 from cloche.cli.commands import COMMANDS
+from cloche.errors import UsageError
 from cloche.model import VERSION
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.plugins.hookspecs import API_VERSION
@@ -26,11 +27,14 @@ STYLES = {"failed": "red", "blocked": "yellow", "shadowed": "yellow"}
 
 
 def plugins(invocation: Invocation) -> int:
-    """List every plugin and its status; return 0, even if a plugin is broken or conflicts with another."""
+    """List every plugin and its status, or write a new one; return 0, even if a plugin is broken or in conflict."""
     settings = invocation.settings
+    if invocation.arguments.operands:
+        return new(invocation)
     with invocation.open_session() as session:
         registry = session.registry
         session.warnings[:] = registry.name_warnings  # the table shows the plugins that failed
+        session.plugin_errors.clear()  # shown below, each with its plugin
     reports = [mark_command_conflict(plugin) for plugin in registry.reports]
     for plugin in reports if settings.flag("traceback") else ():
         if plugin.error is not None:
@@ -45,6 +49,26 @@ def plugins(invocation: Invocation) -> int:
         )
     else:
         report.print_result("\n".join(plugin_table(reports, registry)))
+    return 0
+
+
+def new(invocation: Invocation) -> int:
+    """Write a plugin to start from.
+
+    :raises UsageError: the kind is missing or unknown.
+    """
+    from cloche.cli.new_plugin import KINDS, write_plugin
+
+    _, *arguments = invocation.arguments.operands
+    if not arguments:
+        raise UsageError("missing argument KIND", hint=f"`cloche plugins new KIND`; choose one of {', '.join(KINDS)}")
+    kind, directory = arguments[0], arguments[1] if len(arguments) > 1 else f"cloche-my-{arguments[0]}"
+    location, files = write_plugin(kind, directory, invocation.host)
+    if invocation.settings.flag("json"):
+        report.print_json(path=location, files=files)
+    elif not invocation.arguments.count("quiet"):
+        shown = report.one_line(report.relative_path(location, invocation.host))
+        report.print_result(f"created {shown}: {', '.join(files)}; install it with: pip install --editable {shown}")
     return 0
 
 

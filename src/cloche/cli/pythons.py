@@ -34,15 +34,17 @@ def pythons(invocation: Invocation) -> int:
             ),
             spec,
         )
+    if listing.error is not None and spec is None:  # the list is complete, but `cloche DEST` would fail here
+        report.print_warnings([listing.error.message])
     if settings.flag("json"):
         report.print_json(**listing_json(listing, spec))
     else:
         for line in interpreter_table(listing, show_skipped=invocation.arguments.flag("all")):
             report.print_result(line)
-    if listing.error is None:
-        return 0
-    report.print_error(listing.error)
-    return listing.error.exit_code if spec is not None else 0
+    if listing.error is not None and spec is not None:
+        report.print_error(listing.error)
+        return listing.error.exit_code
+    return 0
 
 
 def interpreter_table(listing: InterpreterListing, *, show_skipped: bool) -> Iterator[str]:
@@ -81,6 +83,7 @@ def listing_json(listing: InterpreterListing, spec: str | None) -> dict[str, obj
         "request": spec,
         "chosen": found.interpreter.executable if found else None,
         "chosen_because": found.because if found else None,
+        "error": report.error_json(listing.error) if listing.error else None,
         "pythons": [result_json(result) for result in listing.results if not result.reason],
         "passed_over": [
             {**result_json(result), "reason": result.reason} for result in listing.results if result.reason

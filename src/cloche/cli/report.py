@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from errno import EBADF
 
 from cloche.errors import ClocheError, reason_of
 from cloche.model.value import TYPE_CHECKING, fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import TextIO
 
     from cloche.model.environment import Environment
@@ -46,14 +47,30 @@ def print_error(problem: ClocheError) -> None:
         print_message(f"{styled('hint:', 'cyan', sys.stderr)} {hint}")
 
 
-printed_warnings: list[str] = []
-"""The warnings of this run so far; `print_json` repeats them in its object."""
+_warnings: list[str] = []
+"""The warnings of this run; `print_json` adds them to its object."""
+
+_hides_warnings: list[bool] = []
+"""Not empty if warnings are not printed (`-qq`)."""
+
+
+def begin_run(*, hides_warnings: bool) -> None:
+    """Forget the warnings of an earlier run in this process."""
+    _warnings.clear()
+    _hides_warnings[:] = [True] * hides_warnings
 
 
 def print_warnings(texts: Iterable[str]) -> None:
+    """Print warnings unless `-qq` is given, and keep them for `print_json`."""
     for text in texts:
-        printed_warnings.append(text)
-        print_message(f"{styled('cloche: warning:', 'yellow', sys.stderr)} {one_line(text)}")
+        _warnings.append(text)
+        if not _hides_warnings:
+            print_message(f"{styled('cloche: warning:', 'yellow', sys.stderr)} {one_line(text)}")
+
+
+def recorded_warnings() -> list[str]:
+    """Return the warnings of this run so far, each once."""
+    return list(dict.fromkeys(_warnings))
 
 
 def print_message(text: str) -> None:
@@ -81,7 +98,7 @@ def print_result(text: str) -> None:
         discard_output(sys.stdout)
         if isinstance(problem, BrokenPipeError):
             raise
-        reason = reason_of(problem)
+        reason = "standard output is closed" if problem.errno == EBADF else reason_of(problem)
         raise ClocheError(f"cannot write the result: {reason}") from problem
 
 
@@ -131,22 +148,67 @@ def one_line(text: str) -> str:
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
-def result_line(result: Result, host: Host, milliseconds: float, hint: str) -> str:
+FEW = 4
+"""The largest number of packages that a line of a report lists by name."""
+
+
+def summarize(packages: Sequence[str], details: int) -> str:
+    """Return packages as one text: their names, or their number if there are many; with `-v`, always the names.
+
+    :param details: how often `-v` is given.
+    """
+    return ", ".join(packages) if len(packages) <= FEW or details else f"{len(packages)} packages (`-v` lists them)"
+
+
+def result_line(result: Result, host: Host, milliseconds: float, hint: str, details: int = 0) -> str:
     """Return one line about a new environment: its location, Python and seeds, the duration, and how to activate it.
 
     :param hint: the command that activates the environment; empty if there is none.
+    :param details: how often `-v` is given.
     """
     plan, environment = result.plan, result.environment
     interpreter = environment.interpreter
-    seeds = ", ".join(f"{image.distribution} {image.version}" for image in plan.images)
     because = f" (from {one_line(plan.chosen_because)})" if plan.chosen_because else ""
     location = one_line(relative_path(environment.location, host))
     parts = [
         f"{plan.outcome} {location}: {interpreter.name if interpreter else 'Python'}{because}",
-        *([seeds] if seeds else []),
+        *packages_text(plan, details),
         f"{milliseconds:.0f} ms",
     ]
     return ", ".join(parts) + (f"; activate with: {hint}" if hint else "")
+
+
+def packages_text(plan: Plan, details: int) -> list[str]:
+    """Return the packages of a plan as part of a sentence: their names, or their number and what changes.
+
+    :param details: how often `-v` is given.
+    """
+    if not plan.is_update:
+        names = [f"{image.distribution} {image.version}" for image in plan.images]
+        return [summarize(names, details)] if names else []
+    words = [
+        f"{count} {word}"
+        for word, count in (
+            ("added", sum(not change.old for change in plan.changes)),
+            ("removed", sum(not change.new for change in plan.changes)),
+            ("changed", sum(bool(change.old and change.new) for change in plan.changes)),
+        )
+        if count
+    ]
+    number = f"{len(plan.images)} package{'' if len(plan.images) == 1 else 's'}"
+    return [f"{number} ({', '.join(words)})" if words else number]
+
+
+def package_lines(plan: Plan) -> list[str]:
+    """Return one line for each package that changes."""
+    return [
+        f"  - {change.distribution} {change.old}"
+        if not change.new
+        else f"  + {change.distribution} {change.new}"
+        if not change.old
+        else f"  ~ {change.distribution} {change.old} -> {change.new}"
+        for change in plan.changes
+    ]
 
 
 def relative_path(path: str, host: Host) -> str:
@@ -168,10 +230,28 @@ def as_json(item: object) -> object:
 
         return {"size": len(item), "sha256": sha256(item).hexdigest()}
     if isinstance(item, dict):
-        return {str(key): as_json(field) for key, field in item.items()}
+        return {valid_unicode(str(key)): as_json(field) for key, field in item.items()}
     if isinstance(item, (tuple, list)):
         return [as_json(element) for element in item]
-    return item if item is None or isinstance(item, (str, int, float, bool)) else repr(item)
+    if isinstance(item, str):
+        return valid_unicode(item)
+    return item if item is None or isinstance(item, (int, float, bool)) else valid_unicode(repr(item))
+
+
+def valid_unicode(text: str) -> str:
+    """Return text that any JSON parser accepts: a byte of a path that is not UTF-8 becomes `\\xff`."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "".join(escape_surrogate(letter) if "\ud800" <= letter <= "\udfff" else letter for letter in text)
+    return text
+
+
+def escape_surrogate(letter: str) -> str:
+    """Return an escape for a lone surrogate: in a path on POSIX, it stands for a byte (PEP 383)."""
+    return f"\\x{ord(letter) - 0xDC00:02x}" if "\udc80" <= letter <= "\udcff" else f"\\u{ord(letter):04x}"
 
 
 _reserved: list[tuple[TextIO, int]] = []
@@ -208,12 +288,26 @@ def restore_stdout() -> None:
 
 
 def print_json(**parts: object) -> None:
-    """Print one JSON object on standard output, with `schema_version` and the warnings of the run."""
+    """Print one JSON object with `schema_version` and all warnings on standard output."""
     import json
 
     restore_stdout()
-    members = {"schema_version": SCHEMA_VERSION, **parts, "warnings": printed_warnings}
-    print_result(json.dumps({name: as_json(member) for name, member in members.items()}, indent=2))
+    content = {"schema_version": SCHEMA_VERSION, **parts, "warnings": recorded_warnings()}
+    print_result(json.dumps(as_json(content), indent=2))
+
+
+def error_json(error: ClocheError) -> dict[str, object]:
+    """Return an error as JSON types; `kind` is the name of its public class."""
+    kind = next(base.__name__ for base in type(error).__mro__ if base.__module__ == ClocheError.__module__)
+    return {"kind": kind, "message": error.message, "hint": error.hint, "exit_code": error.exit_code}
+
+
+def print_error_json(**error: object) -> None:
+    """Print an error as a JSON object on standard output, as far as that can be written; the exit code reports it too."""
+    try:
+        print_json(error=error)
+    except (ClocheError, OSError):
+        pass  # perhaps this is the error
 
 
 def environment_json(environment: Environment) -> dict[str, object]:
@@ -255,7 +349,8 @@ def plan_text(plan: Plan, host: Host) -> str:
         f"would be {plan.outcome}: {one_line(environment.location)}",
         f"python:     {interpreter.name if interpreter else '?'} at {interpreter.executable if interpreter else '?'}{because}",
         f"creator:    {plan.creator}",
-        f"seeds:      {', '.join(f'{image.distribution} {image.version}' for image in plan.images) or 'none'}",
+        f"packages:   {', '.join(packages_text(plan, 1)) or 'none'}",
+        *(package_lines(plan) if plan.is_update else []),
         f"activators: {', '.join(plan.activators) or 'none'}",
         f"prompt:     {one_line(environment.prompt)}",
         f"placement:  {environment.placement}",

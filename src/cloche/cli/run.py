@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from cloche.cli import report
+from cloche.cli.default_environment import chosen_environment
 from cloche.errors import UsageError
 from cloche.lifecycle.reader import read_environment
 from cloche.lifecycle.run import run_command
@@ -18,8 +21,12 @@ def run(invocation: Invocation) -> int:
     arguments, host = invocation.arguments, invocation.host
     command = (*arguments.operands[1:], *arguments.rest)
     if not command:
-        raise UsageError("missing argument CMD", hint="`cloche run ENV -- CMD`")
+        words = [word for word in arguments.operands if not os.path.isdir(os.path.join(host.cwd, word))]
+        hint = "`cloche run [ENV] -- CMD`"
+        if words:
+            hint += f"; `cloche run -- {quote(words[0])}` uses the active environment or the nearest `.venv`"
+        raise UsageError("missing argument CMD", hint=hint)
     with invocation.open_session() as session:
-        environment = read_environment(arguments.operands[0], host, session.probes)
+        environment = read_environment(chosen_environment(invocation), host, session.probes)
     report.restore_stdout()  # even with `--json`, standard output belongs to the command
     return run_command(environment, command, host)

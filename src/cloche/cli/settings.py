@@ -32,8 +32,8 @@ OTHER_VARIABLES = frozenset(("CLOCHE_DISABLE_PLUGINS", "CLOCHE_CONFIG_FILE", "CL
 OTHER_KEYS = frozenset(("replace",))
 """Keys of config files that are not options; `replace` lists the built-ins that plugins may replace."""
 
-OPPOSITES = {"download": "no-download", "no-download": "download"}
-"""Flags that contradict each other: in a stronger source, one overrides the other in weaker ones."""
+OPPOSITES = {"download": "no-download", "no-download": "download", "lock": "no-seed", "no-seed": "lock"}
+"""Options that contradict each other: in a stronger source, one overrides the other in weaker ones."""
 
 MAX_CONFIG_BYTES = 1 << 22
 """The maximum size of a config file."""
@@ -181,19 +181,28 @@ def record_setting(
     :param before: the names of options that stronger sources have set; they are left unchanged.
     :raises UsageError: the value is invalid.
     """
-    if option.name in before or OPPOSITES.get(option.name) in before or (source.is_variable and not given):
+    if is_overridden(option.name, chosen, before) or (source.is_variable and not given):
         return
     from cloche.cli.setting_values import parse_values
 
     where = f"`{source.origin}`" if source.is_variable else f"`{key}` in {source.origin}"
-    enter_setting(chosen, option, Setting(parse_values(option, given, where), source.origin), before)
+    values = parse_values(option, given, where)
+    if option.metavar == "FILE" and not source.is_variable:
+        values = tuple(os.path.join(os.path.dirname(source.origin), text) for text in values)
+    enter_setting(chosen, option, Setting(values, source.origin), before)
+
+
+def is_overridden(name: str, chosen: Mapping[str, Setting], before: frozenset[str]) -> bool:
+    """Return whether a stronger source has set an option, or one that contradicts it."""
+    opposite = OPPOSITES.get(name, "")
+    return name in before or (opposite in before and chosen[opposite].values != ("false",))
 
 
 def enter_setting(chosen: dict[str, Setting], option: Option, setting: Setting, before: frozenset[str]) -> None:
     """Record a setting under the option's name, or under the options that it is an alias of or implies."""
     if option.implies:
         for name, implied in option.implies if setting.values[-1] == "true" else ():
-            if name not in before:
+            if not is_overridden(name, chosen, before):
                 chosen[name] = Setting((implied,), setting.origin)
     elif (name := option.alias_of or option.name) not in before:
         chosen[name] = setting
@@ -212,11 +221,13 @@ class ReportingSession(Session):
             replacements=settings.replacements,
         )
         self._before = settings.warnings
+        self.announce = report.print_warnings
         self._shows_tracebacks = settings.flag("traceback")
 
     def __exit__(self, *raised: object) -> None:
         super().__exit__(*raised)
         if raised[0] is None or isinstance(raised[1], ClocheError):
+            self.observe_plugins()
             report.print_warnings(dict.fromkeys((*self._before, *self.warnings)))  # both may name the same file
             if self._shows_tracebacks and self.plugin_errors:
                 from traceback import format_exception
@@ -332,9 +343,11 @@ def unknown_setting_warning(unknown: UnknownSetting, options: Mapping[str, Optio
         return f"{where} has no effect: `--{unknown.name}` works only on the command line"
     from difflib import get_close_matches
 
+    of_any_command = (option for command in COMMANDS.values() for option in command.options)
+    names = {*options, *(option.name for option in of_any_command if option.sources == "all")}
     near = [
         f"{PREFIX}{name.upper().replace('-', '_')}" if is_variable else name
-        for name in get_close_matches(unknown.name, options, 1)
+        for name in get_close_matches(unknown.name, sorted(names), 1)
     ]
     return f"unknown {'variable' if is_variable else 'option'} {where}" + (
         f"; did you mean `{near[0]}`?" if near else ""

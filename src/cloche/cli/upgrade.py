@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cloche.cli import report
+from cloche.cli.default_environment import chosen_environment
 from cloche.lifecycle.rebuild import rebuild
 from cloche.lifecycle.upgrade import UpgradeResult, outdated_seeds, plan_upgrade, upgrade_in_place
 
@@ -25,7 +26,9 @@ def upgrade(invocation: Invocation) -> int:
     code = 0
     with invocation.open_session() as session:
         pythons = arguments.given.get("python", ())
-        plan = plan_upgrade(arguments.operands[0], pythons, "newest" if arguments.flag("seeds") else "keep", session)
+        plan = plan_upgrade(
+            chosen_environment(invocation), pythons, "newest" if arguments.flag("seeds") else "keep", session
+        )
         if arguments.flag("check"):
             due = plan.kind != "nothing" or bool(outdated_seeds(plan, session))
             outcome, result, code = ("due" if due else "up to date"), None, int(due)
@@ -42,7 +45,8 @@ def upgrade(invocation: Invocation) -> int:
     if settings.flag("json"):
         report.print_json(**upgrade_json(plan, outcome, result))
     elif not arguments.count("quiet"):
-        for line in summary_lines(plan, outcome, result, invocation.host, (perf_counter() - invocation.started) * 1000):
+        milliseconds, details = (perf_counter() - invocation.started) * 1000, arguments.count("verbose")
+        for line in summary_lines(plan, outcome, result, invocation.host, milliseconds, details):
             report.print_result(line)
     return code
 
@@ -64,19 +68,19 @@ def rehearse_upgrade(plan: UpgradePlan, session: Session) -> UpgradeResult:
 
 
 def summary_lines(
-    plan: UpgradePlan, outcome: str, result: UpgradeResult | None, host: Host, milliseconds: float
+    plan: UpgradePlan, outcome: str, result: UpgradeResult | None, host: Host, milliseconds: float, details: int
 ) -> Iterator[str]:
     """Yield the lines of the report."""
     location = report.one_line(report.relative_path(plan.location, host))
     change = describe_change(plan)
-    seeds = "".join(f", {seed}" for seed in (result.seeds if result else ()))
-    yield f"{outcome}: {location}: {change}{seeds}, {milliseconds:.0f} ms"
+    seeds = report.summarize(result.seeds, details) if result else ""
+    yield f"{outcome}: {location}: {change}{', ' if seeds else ''}{seeds}, {milliseconds:.0f} ms"
     if plan.inventory is not None:
         inventory = plan.inventory
         yield f"  carried over: {len(inventory.carried)} packages, {len(inventory.loose)} files outside packages"
         if inventory.reinstalled:
-            names = ", ".join(f"{distribution.key} {distribution.version}" for distribution in inventory.reinstalled)
-            yield f"  installed by pip: {names}"
+            names = [f"{distribution.key} {distribution.version}" for distribution in inventory.reinstalled]
+            yield f"  installed by pip: {report.summarize(names, details)}"
 
 
 def describe_change(plan: UpgradePlan) -> str:

@@ -37,7 +37,7 @@ class FoundInterpreter:
     because: str
     """The reason for the choice, as shown to the user: "`-p 3.12`"."""
     warnings: tuple[str, ...] = ()
-    """One message for each `--try-first-with` path that is not a usable interpreter."""
+    """One message for each `--try-first-with` path that is not a usable interpreter, and for each finder that failed."""
 
 
 @value
@@ -72,7 +72,7 @@ def find_interpreter(
     from cloche.discovery.search import Search
 
     search = Search(host, finders, cache, prober)
-    return replace(_choose(specs, search, try_first_with, because, inputs), warnings=search.try_first_warnings)
+    return replace(_choose(specs, search, try_first_with, because, inputs), warnings=search.warnings)
 
 
 def _choose(
@@ -130,7 +130,7 @@ def list_interpreters(
         )
     try:
         found = _choose(otherwise if spec is None else (spec,), search, try_first_with, because)
-        found = replace(found, warnings=search.try_first_warnings)
+        found = replace(found, warnings=search.warnings)
     except InterpreterNotFound as error:
         return InterpreterListing(tuple(results), None, error)
     return InterpreterListing(

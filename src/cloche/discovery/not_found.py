@@ -179,6 +179,8 @@ def install_command(spec: InterpreterSpec, search: Search) -> str:
     """Return the command of a version manager on PATH that could install a match; empty if there is none."""
     if len(spec.release) < 2 or spec.release[0] != 3 or spec.release[:2] < OLDEST_SUPPORTED:
         return ""
+    if spec.release[1] > newest_minor():
+        return ""
     if (spec.free_threaded and spec.release[:2] < FIRST_FREE_THREADED) or not is_ordinary_build(spec, search):
         return ""
     host = search.host
@@ -191,6 +193,13 @@ def install_command(spec: InterpreterSpec, search: Search) -> str:
         if any(os.path.isfile(program) and search.can_run(program) for program in programs):
             return remedy.format(version)
     return ""
+
+
+def newest_minor() -> int:
+    """Return the newest minor version of Python 3 that can exist, as a prerelease: there is one each year (PEP 602)."""
+    from time import localtime
+
+    return localtime().tm_year - 2010  # 3.16 in 2026
 
 
 def is_ordinary_build(spec: InterpreterSpec, search: Search) -> bool:

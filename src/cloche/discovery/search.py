@@ -12,10 +12,11 @@ from time import monotonic
 from cloche.discovery import base_interpreter
 from cloche.discovery.cache import ProbeResult, executable_fingerprint
 from cloche.discovery.shims import find_shim
+from cloche.fs import is_unreadable
 from cloche.model.interpreter import Candidate
 from cloche.model.spec import ANY
 from cloche.model.value import TYPE_CHECKING, replace, value
-from cloche.plugins import describe_exception
+from cloche.plugins import describe_exception, record_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -88,6 +89,12 @@ class Search:
         """One message for each `--try-first-with` path that was examined and is not a usable interpreter."""
         unusable = self._unusable_try_first.items()
         return tuple(f"`--{TRY_FIRST}` was ignored: `{path}` {reason}" for path, reason in unusable)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """`try_first_warnings`, and one message for each finder that failed."""
+        failed = self.failed_finders.items()
+        return (*self.try_first_warnings, *(f"finder `{name}` failed: {reason}" for name, reason in failed))
 
     def _iterate_finders(self) -> Iterator[Finder]:
         """Yield the finders, each loaded only when it is reached."""
@@ -166,6 +173,8 @@ class Search:
             except (KeyboardInterrupt, GeneratorExit):  # the search is over
                 raise
             except BaseException as error:  # a finder that fails must not stop the others
+                if finder.name not in self.failed_finders:
+                    record_failure(error)
                 self.failed_finders[finder.name] = describe_exception(error)
                 yield Candidate("", finder.name, f"the finder failed: {describe_exception(error)}")
 
@@ -369,6 +378,8 @@ def _reason_not_runnable(path: str) -> str:
     """Return why a file cannot be started, empty if it can."""
     if not os.path.isabs(path):  # possibly from an environment variable: never run files of the current directory
         return "is not an absolute path"
+    if is_unreadable(path):
+        return "cannot be read: permission denied"
     if os.path.isdir(path):
         return "is a directory that contains no Python"
     if os.path.exists(path) and not os.path.isfile(path):

@@ -48,6 +48,17 @@ def lines_of(text: str) -> list[str]:
     return [*(f"{line}\n" for line in complete), *([rest] if rest else [])]
 
 
+def is_unreadable(path: str) -> bool:
+    """Return whether permissions hide what a path leads to, so that it is unknown whether it exists."""
+    try:
+        os.stat(path)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        pass
+    return False
+
+
 def list_names(directory: str) -> list[str]:
     """Return the names of the entries of a directory, sorted; none if it cannot be read."""
     try:

@@ -75,6 +75,11 @@ def prefix_rows(record: str, prefix: str) -> str:
     return "".join(f'"{prefix}/{row[1:]}' if row.startswith('"') else f"{prefix}/{row}" for row in rows)
 
 
+def remove_rows(record: str, paths: frozenset[str]) -> str:
+    """Return rows of a RECORD without those of these paths."""
+    return "".join(line for line in lines_of(record) if next(parse_rows(line), [""])[0] not in paths)
+
+
 def parse_rows(text: str, *, strict: bool = False) -> Iterator[list[str]]:
     """Yield the fields of each row of a RECORD.
 
@@ -140,6 +145,9 @@ def is_modified(path: str, digest: str, size: str = "") -> bool:
 
 MANIFEST = ".cloche-manifest"
 """The name of its file in the environment's root."""
+
+RUNTIME_MANIFEST = ".cloche-runtime"
+"""The same for the files of the interpreter in a portable environment, without bytecode."""
 
 
 def format_manifest(hashes: Mapping[str, str]) -> bytes:

@@ -9,6 +9,7 @@ The modules, from what an environment is down to the notations of its files:
 - what changes it: `repair`, `move` (with `external_references`), `upgrade`, `rebase` for a base interpreter of the same
   ABI, and `rebuild` with `inventory` for another ABI; every change is an edit of an `overlay`, which one transaction
   applies;
+- what keeps it in line with a lock file: `locked` decides whether something differs, `locked_update` plans the change;
 - what uses it: `run`;
 - which of its files contain its path: `embedded_paths` knows the notation of each file, `relocation` replaces paths in
   text, `activation_scripts`, `shebangs`, `launchers` and `recorded_command` parse the remaining notations.

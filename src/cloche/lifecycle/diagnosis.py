@@ -27,7 +27,8 @@ def open_case(path: str, session: Session) -> Case:
     environment = info.environment
     examination = examine(environment, session.host)
     works = environment.interpreter is not None and not examination.failure
-    replacement = None if works else environment.interpreter or find_replacement(info, session)
+    is_needed = not works and not info.is_portable  # a portable environment cannot be connected to another Python
+    replacement = (environment.interpreter or find_replacement(info, session)) if is_needed else None
     return Case(info, session.host, examination, replacement)
 
 
@@ -45,6 +46,7 @@ CODES = {
     "extension-for-other-abi": "this Python cannot load some extension modules",
     "half-made": "something that the tool writes into every environment is missing",
     "half-upgraded": "the environment's Python and its `pyvenv.cfg` have different versions",
+    "library-missing": "this system lacks a library that the Python of a portable environment needs",
     "installed-twice": "files of two versions of one package are mixed",
     "left-behind": "a killed run has left its staging directory",
     "lib-of-other-version": "there are packages in a directory that this Python does not search",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cloche.apply.staging import is_staging_inside
 from cloche.fs import lines_of, list_names, open_regular_file
-from cloche.fs.checksums import MANIFEST, parse_manifest, was_edited
+from cloche.fs.checksums import MANIFEST, RUNTIME_MANIFEST, parse_manifest, was_edited
 from cloche.lifecycle import launchers, recorded_command
 from cloche.lifecycle.activation_scripts import rewrite_script, roots_in_script
 from cloche.lifecycle.installed import site_directories
@@ -180,8 +180,11 @@ def relocate_tree(overlay: Overlay, context: RelocationContext) -> list[str]:
     """Replace the embedded paths of an environment; return the files that still contain an old root, sorted."""
     needles = {needle(old) for old, _ in (*context.relocation.roots, *context.relocation.parents)} - {b""}
     unedited = unedited_files(overlay)
+    runtime = parse_manifest(overlay.text(RUNTIME_MANIFEST)).keys()  # names no place, and has thousands of files
     remaining = []
     for file in walk_files(overlay.root):
+        if file.path in runtime:
+            continue
         if file.kind == "link":
             relocate_link(overlay, file.path, context)
         elif file.kind == "file" and not file.path.endswith((".pyc", "/RECORD")) and file.path != MANIFEST:

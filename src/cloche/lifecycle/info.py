@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 
-from cloche.fs import list_names
+from cloche.fs import list_names, read_at_most
+from cloche.fs.checksums import MANIFEST, parse_manifest
 from cloche.lifecycle.activation_scripts import shells_by_script
 from cloche.lifecycle.embedded_paths import find_recorded_roots, walk_files
 from cloche.lifecycle.installed import InstalledDistribution, installed_distributions
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.reader import creator_of, current_base, effective_settings, read_environment
 from cloche.model.value import TYPE_CHECKING, value
+from cloche.planning.pyvenv_cfg import is_portable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
@@ -41,13 +43,20 @@ class EnvironmentInfo:
     """The paths that files in it record as its root, most frequent first."""
     distributions: tuple[InstalledDistribution, ...]
     activators: tuple[str, ...]
-    """File names of its activation scripts."""
+    """File names of the activation scripts of known shells."""
     shells: Mapping[str, ShellFamily]
     """The shells of activation scripts, by file name in lower case."""
     own_size: int
     """Bytes of files with a single hard link."""
     shared_size: int
     """Bytes of files that it shares through hard links, with a store or with other environments."""
+    activation_scripts: tuple[str, ...] = ()
+    """File names of all activation scripts, also those of unknown shells."""
+
+    @property
+    def is_portable(self) -> bool:
+        """Whether it contains its interpreter."""
+        return is_portable(self.settings)
 
     @property
     def version_text(self) -> str:
@@ -59,7 +68,12 @@ class EnvironmentInfo:
 
     @property
     def seeds(self) -> tuple[InstalledDistribution, ...]:
-        return tuple(distribution for distribution in self.distributions if distribution.key in SEEDS)
+        """What was installed with the environment: what a seeder of cloche installed, and the usual seeds of other tools."""
+        return tuple(
+            distribution
+            for distribution in self.distributions
+            if distribution.key in SEEDS or distribution.installer == "cloche"
+        )
 
     @property
     def editable(self) -> tuple[InstalledDistribution, ...]:
@@ -84,13 +98,36 @@ def environment_info(path: str, session: Session) -> EnvironmentInfo:
         settings=settings,
         maker=creator_of(settings),
         recorded_version=settings.get("version_info") or settings.get("version") or "",
-        base=environment.interpreter or current_base(settings, host, cache),
+        base=environment.interpreter or current_base(environment.location, settings, host, cache),
         recorded_roots=tuple(sorted(recorded, key=lambda root: -len(recorded[root]))),
         distributions=tuple(distributions),
         activators=tuple(name for name in names if name.lower() in shells),
+        activation_scripts=find_activation_scripts(environment, names, shells, distributions),
         shells=shells,
         own_size=own,
         shared_size=shared,
+    )
+
+
+def find_activation_scripts(
+    environment: Environment,
+    names: Iterable[str],
+    shells: Iterable[str],
+    distributions: Iterable[InstalledDistribution],
+) -> tuple[str, ...]:
+    """Return the names of the activation scripts in `bin`, also those of plugins that are not installed any more.
+
+    They are the scripts of known shells, names such as `activate.xsh`, and what cloche generated that is not a package's.
+    """
+    root, directory = environment.location, environment.layout.bin
+    manifest = read_at_most(os.path.join(root, MANIFEST), 1 << 24) or b""
+    generated = set(parse_manifest(manifest.decode("utf-8", "replace")))
+    generated -= {row.path for distribution in distributions for row in distribution.rows}
+    known = set(shells)
+    return tuple(
+        name
+        for name in names
+        if name.lower() in known or name.lower().startswith("activate") or f"{directory}/{name}" in generated
     )
 
 

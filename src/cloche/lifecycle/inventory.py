@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from cloche.fs import list_names, open_regular_file
-from cloche.fs.checksums import MANIFEST, digest_of, format_row, is_modified, parse_manifest
+from cloche.fs.checksums import MANIFEST, RUNTIME_MANIFEST, digest_of, format_row, is_modified, parse_manifest
 from cloche.lifecycle.embedded_paths import generated_file_states, walk_files
 from cloche.lifecycle.installed import distributions_in, read_text, site_directories
 from cloche.lifecycle.overlay import Overlay, parent_directories
@@ -25,13 +25,14 @@ from cloche.model.operations import Copy, Link, Rewrite
 from cloche.model.value import value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.installed import InstalledDistribution
-    from cloche.model.environment import Layout
+    from cloche.model.environment import Environment, Layout
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import Operation
+    from cloche.shells import ShellFamily
 
 
 @value
@@ -92,10 +93,16 @@ def take_inventory(info: EnvironmentInfo, target: Interpreter, seeds: Iterable[s
             losses.append(
                 Loss(f"{distribution.name} {distribution.version}", "its metadata names no version or source")
             )
-    loose = list(loose_files(info, everything))
+    loose = list(loose_files(root, info.environment.layout, info.shells, everything))
     kept = [path for path in loose if not path.endswith((".so", ".pyd", ".dylib"))]
     losses += (Loss(path, "it is an extension module outside of packages") for path in sorted({*loose} - {*kept}))
-    return Inventory(tuple(carried), tuple(reinstalled), tuple(kept), tuple(edited_scripts(info)), tuple(losses))
+    return Inventory(
+        tuple(carried),
+        tuple(reinstalled),
+        tuple(kept),
+        tuple(edited_scripts(info.environment, info.shells)),
+        tuple(losses),
+    )
 
 
 def refusal_reason(distribution: InstalledDistribution, target: Interpreter) -> str:
@@ -167,9 +174,14 @@ STARTUP_FILES = ("_virtualenv.py", "_virtualenv.pth", "distutils-precedence.pth"
 """Files that creators and setuptools write beside packages, for one version of Python."""
 
 
-def loose_files(info: EnvironmentInfo, everything: Iterable[InstalledDistribution]) -> Iterator[str]:
-    """Yield the paths of files that neither a package nor the creator of the environment wrote."""
-    root, layout = info.environment.location, info.environment.layout
+def loose_files(
+    root: str, layout: Layout, shells: Mapping[str, ShellFamily], everything: Iterable[InstalledDistribution]
+) -> Iterator[str]:
+    """Yield the paths of files that neither one of these packages nor the creator of the environment wrote.
+
+    :param shells: the shells of activation scripts, by file name in lower case.
+    """
+    everything = list(everything)
     owned = {row.path for distribution in everything for row in distribution.rows}
     metadata = tuple(f"{distribution.metadata}/" for distribution in everything)
     names = {f"{layout.bin}/{point.name}" for distribution in everything for point in distribution.entry_points}
@@ -182,7 +194,8 @@ def loose_files(info: EnvironmentInfo, everything: Iterable[InstalledDistributio
         *(distribution.metadata for distribution in everything),
     }
     generated |= parse_manifest(read_text(os.path.join(root, MANIFEST))).keys()
-    known = owned | generated | names
+    runtime = parse_manifest(read_text(os.path.join(root, RUNTIME_MANIFEST))).keys()
+    known = owned | generated | names | {RUNTIME_MANIFEST, *runtime}
     for file in walk_files(root):
         directory, _, name = file.path.rpartition("/")
         in_bin = directory == layout.bin
@@ -191,7 +204,8 @@ def loose_files(info: EnvironmentInfo, everything: Iterable[InstalledDistributio
             or file.path in known
             or file.path.startswith(metadata)
             or file.path.endswith(".pyc")
-            or (in_bin and (PYTHON_NAME.fullmatch(name) or name.lower() in info.shells))
+            or (in_bin and (PYTHON_NAME.fullmatch(name) or name.lower() in shells))
+            or (file.kind == "link" and target_inside(root, file.path) in runtime)
             or (file.kind == "link" and file.path in ("lib64", "local", *(path for path, _ in layout.links)))
             or (name in STARTUP_FILES and posixpath.basename(directory) == "site-packages")
         ):
@@ -199,19 +213,24 @@ def loose_files(info: EnvironmentInfo, everything: Iterable[InstalledDistributio
         yield file.path
 
 
-def edited_scripts(info: EnvironmentInfo) -> list[str]:
+def target_inside(root: str, path: str) -> str:
+    """Return the path that a relative link leads to, relative to the root."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(path), os.readlink(os.path.join(root, path))))
+
+
+def edited_scripts(environment: Environment, shells: Mapping[str, ShellFamily]) -> list[str]:
     """Return the activation scripts of cloche that were edited.
 
     Scripts that contain the old library directory are left out, because they would not work. For environments of other
     creators the original content is unknown.
     """
-    overlay = Overlay(info.environment.location)
+    overlay = Overlay(environment.location)
     return [
         path
         for path, state in generated_file_states(overlay).items()
         if state == "edited"
-        and posixpath.basename(path).lower() in info.shells
-        and info.environment.layout.purelib not in overlay.text(path)
+        and posixpath.basename(path).lower() in shells
+        and environment.layout.purelib not in overlay.text(path)
     ]
 
 

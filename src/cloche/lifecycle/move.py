@@ -112,6 +112,11 @@ def refuse_move(source: str, destination: Destination, action: Action, session: 
         raise DestinationError(
             f"`{destination.location}` already exists", hint="choose a path that does not exist, or an empty directory"
         )
+    if any(character in destination.location and character not in source for character in "\r\n"):
+        raise DestinationError(
+            f"`{destination.location}` contains a line break, and scripts name the environment on one line",
+            hint="choose a path without it",
+        )
     if is_within(os.path.realpath(destination.target), os.path.realpath(source)):
         raise DestinationError(
             f"`{destination.location}` is inside `{source}`", hint="choose a path outside the environment"

@@ -9,12 +9,13 @@ from shlex import quote
 from cloche.discovery.base_interpreter import build_in_name
 from cloche.discovery.describe import describe_interpreter
 from cloche.errors import DestinationError
-from cloche.fs import list_names
+from cloche.fs import is_unreadable, list_names
 from cloche.lifecycle.recorded_command import venv_options
 from cloche.model.environment import Environment, Layout
-from cloche.model.value import TYPE_CHECKING
+from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import absolute_path, is_relocatable, read_settings
 from cloche.planning.layout import layout_of
+from cloche.planning.pyvenv_cfg import is_portable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +35,8 @@ def read_environment(path: str, host: Host, cache: ProbeCache) -> Environment:
     if not settings:
         raise not_an_environment_error(location)
     interpreter = find_base(location, settings, host, cache)
+    if interpreter is not None and is_portable(settings):  # its scripts must not name the place of its Tcl
+        interpreter = replace(interpreter, tcl_library="", tk_library="")
     layout = layout_of(interpreter) if interpreter else layout_on_disk(location)
     return Environment(
         location=location,
@@ -48,6 +51,10 @@ def read_environment(path: str, host: Host, cache: ProbeCache) -> Environment:
 
 def not_an_environment_error(location: str) -> DestinationError:
     """Return the error for a path without an environment, according to what is there instead."""
+    if is_unreadable(location):
+        return DestinationError(
+            f"`{location}` cannot be read: permission denied", hint="check the permissions of its directories"
+        )
     if not os.path.lexists(location):
         return DestinationError(
             f"`{location}` does not exist", hint=f"`cloche {quote(location)}` creates an environment there"
@@ -68,13 +75,16 @@ def not_an_environment_error(location: str) -> DestinationError:
 def effective_settings(location: str) -> dict[str, str]:
     """Return the settings in the `pyvenv.cfg` of an environment; missing ones are inferred from its directories.
 
-    Empty if there is no environment. A directory with the standard library is a base interpreter, not an environment.
+    Empty if there is no environment. A directory with the standard library is a base interpreter, unless its `pyvenv.cfg`
+    makes it a portable environment.
     """
     settings = read_settings(location)
     if settings.get("home") and recorded_version(settings):
         return settings
     layout = layout_on_disk(location)
     library = os.path.dirname(os.path.join(location, layout.purelib))
+    if is_portable(settings) and os.path.isfile(os.path.join(library, "os.py")):
+        return settings
     if (
         not layout.names
         or not os.path.isdir(os.path.join(location, layout.purelib))
@@ -105,7 +115,7 @@ def library_version(site: str) -> tuple[int, ...]:
 def find_base(location: str, settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:
     """Return the base interpreter that a `pyvenv.cfg` names; None if there is none of the right version."""
     recorded = recorded_version(settings)
-    for executable in base_candidates(settings, host):
+    for executable in base_candidates(location, settings, host):
         if os.path.isfile(executable):
             found = describe_interpreter(executable, host, cache).interpreter
             if found and (recorded in ("", found.python_version) or packages_match(location, recorded, found)):
@@ -150,9 +160,9 @@ def recorded_build(settings: Mapping[str, str]) -> str:
     return next(filter(None, map(build_in_name, names)), "")
 
 
-def current_base(settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:
+def current_base(location: str, settings: Mapping[str, str], host: Host, cache: ProbeCache) -> Interpreter | None:
     """Return the interpreter that exists at the path of the base, of any version; None if there is none."""
-    for executable in base_candidates(settings, host):
+    for executable in base_candidates(location, settings, host):
         if os.path.isfile(executable) and (found := describe_interpreter(executable, host, cache).interpreter):
             return found
     return None
@@ -167,15 +177,18 @@ def creator_of(settings: Mapping[str, str]) -> str:
     return "venv" if "include-system-site-packages" in settings and is_command_of_venv else "an unknown program"
 
 
-def base_candidates(settings: Mapping[str, str], host: Host) -> list[str]:
-    """Return the possible paths of the base interpreter, most likely first (see CPython's `Modules/getpath.py`)."""
+def base_candidates(location: str, settings: Mapping[str, str], host: Host) -> list[str]:
+    """Return the possible paths of the base interpreter, most likely first (see CPython's `Modules/getpath.py`).
+
+    A portable environment is its own base.
+    """
     suffix = ".exe" if host.os_name == "nt" else ""
     build = recorded_build(settings)
     names = [f"python{recorded_version(settings) or 3}{build}{suffix}", f"python3{build}{suffix}"]
     if not build:  # names without a build are those of a release
         names += [f"python{suffix}", f"pypy3{suffix}"]
     recorded = [settings[key] for key in ("base-executable", "executable") if settings.get(key)]
-    home = settings.get("home", "")
+    home = os.path.join(location, "bin") if is_portable(settings) else settings.get("home", "")
     return [*recorded[:1], *(os.path.join(home, name) for name in names if home), *recorded[1:]]
 
 

@@ -42,6 +42,11 @@ def find_replacement(info: EnvironmentInfo, session: Session) -> Interpreter | N
         return None
 
 
+def is_same_release(one: Interpreter, other: Interpreter) -> bool:
+    """Return whether two interpreters are the same release of one implementation."""
+    return (one.implementation, one.version) == (other.implementation, other.version)
+
+
 def has_same_abi(one: Interpreter, other: Interpreter) -> bool:
     """Return whether packages that are installed for one interpreter work with the other, bytecode included."""
 

@@ -28,6 +28,7 @@ from cloche.lifecycle.relocation import Relocation
 from cloche.lifecycle.repair import relocation_context
 from cloche.lifecycle.upgrade import UpgradeResult, verification_error
 from cloche.model.operations import MakeDir, SetMode
+from cloche.model.options import PORTABLE_OPTIONS
 from cloche.model.plan import EnvironmentSpec, Request, Target, Wanted
 from cloche.model.value import replace
 from cloche.planning.destination import refuse_running_cloche
@@ -126,10 +127,15 @@ def request_for(upgrade: UpgradePlan, session: Session) -> Request:
     chosen = tuple(sorted(shells & offered)) if offered - shells or not shells else None
     spec = EnvironmentSpec(
         pythons=(upgrade.interpreter.executable,),
-        creator="copy" if is_copied and environment.os_name != "nt" else None,
-        wanted=Wanted(upgrade.seeds, dependencies="omitted") if upgrade.seeds else None,
+        creator="portable" if info.is_portable else "copy" if is_copied and environment.os_name != "nt" else None,
+        wanted=upgrade.locked or (Wanted(upgrade.seeds, dependencies="omitted") if upgrade.seeds else None),
         activators=usable_activators(chosen, upgrade.interpreter, session) if chosen is not None else None,
         site_packages="system" if settings.get("include-system-site-packages", "").lower() == "true" else "isolated",
+        options={
+            option.name: settings[option.name]
+            for option in PORTABLE_OPTIONS
+            if info.is_portable and option.name in settings
+        },
     )
     target = Target(
         destination=environment.location,

@@ -9,9 +9,12 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from cloche.planning.pyvenv_cfg import quote_word
+from cloche.model.plan import LockRequest, Wanted
+from cloche.planning.pyvenv_cfg import quote_word, seed_options
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cloche.lifecycle.relocation import Relocation
 
 VENV_COMMAND = re.compile(
@@ -92,3 +95,41 @@ def replace_interpreter(command: str, executable: str) -> str:
         return command
     words[words.index("--python") + 1] = executable
     return quote_words(words)
+
+
+def recorded_lock(settings: Mapping[str, str]) -> Wanted | None:
+    """Return the lock file that an environment was created from, with what of it is installed; None without one.
+
+    The lock file may no longer exist.
+    """
+    if "lock" not in settings:
+        return None
+    values: dict[str, list[str]] = {}
+    words = iter(parse_command(settings.get("command", ""))[:-1])
+    for word in words:
+        if word in ("--lock", "--extra", "--group", "--seed", "--pip", "--find-links"):
+            values.setdefault(word, []).append(next(words, ""))
+        elif word in ("--no-default-groups", "--only-binary"):
+            values[word] = []
+    if "--lock" not in values:
+        return None
+    seeds = [*values.get("--seed", ()), *(f"pip=={version}" for version in values.get("--pip", ()))]
+    return Wanted(
+        requirements=tuple(seeds),
+        find_links=tuple(values.get("--find-links", ())),
+        builds="refused" if "--only-binary" in values else "allowed",
+        lock=LockRequest(
+            path=values["--lock"][-1],
+            extras=tuple(values.get("--extra", ())),
+            groups=tuple(values.get("--group", ())),
+            default_groups="excluded" if "--no-default-groups" in values else "included",
+        ),
+    )
+
+
+def lock_command(settings: Mapping[str, str], location: str) -> str:
+    """Return the command that brings a locked environment into line with its lock file; empty if that does not exist."""
+    wanted = recorded_lock(settings)
+    if wanted is None or wanted.lock is None or not os.path.isfile(wanted.lock.path):
+        return ""
+    return quote_words(["cloche", location, *seed_options(wanted)])

@@ -15,11 +15,13 @@ from cloche.lifecycle.diagnosis import diagnose, open_case
 from cloche.lifecycle.examination import examine, modules_of
 from cloche.lifecycle.inventory import Inventory, Loss, refusal_reason, take_inventory
 from cloche.lifecycle.reader import implementation_and_build
-from cloche.lifecycle.rebase import has_same_abi, rebase, version_like
+from cloche.lifecycle.rebase import has_same_abi, is_same_release, rebase, version_like
+from cloche.lifecycle.recorded_command import recorded_lock
 from cloche.lifecycle.repair import plan_repairs, reinstall_seeds
 from cloche.model.plan import EnvironmentSpec, Wanted
 from cloche.model.value import replace, value
 from cloche.planning.destination import absolute_path
+from cloche.planning.pyvenv_cfg import lock_digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from cloche.lifecycle.case import Case
     from cloche.lifecycle.info import EnvironmentInfo
+    from cloche.lifecycle.installed import InstalledDistribution
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Interpreter
     from cloche.session import Session
@@ -46,6 +49,8 @@ class UpgradePlan:
     """For `rebuild`: what happens to each package."""
     seeds: tuple[str, ...] = ()
     """Seeds to upgrade too; for `rebuild`, those that the new environment is created with."""
+    locked: Wanted | None = None
+    """For `rebuild`: the lock file that the new environment is created from; None if it is not locked."""
 
     @property
     def info(self) -> EnvironmentInfo:
@@ -90,15 +95,38 @@ def plan_upgrade(path: str, pythons: Sequence[str], seeds: Literal["keep", "newe
     else:
         interpreter = newest_patch(info, session)
     wanted = tuple(distribution.key for distribution in info.seeds) if seeds == "newest" else ()
-    if is_usable(case) and is_created_for(info, interpreter):
+    locked = lock_of(info)
+    images = session.images_for(locked, interpreter) if locked else ()
+    is_selected = locked is None or info.settings.get("lock") == f"sha256:{lock_digest(images)}"
+    if info.is_portable:
+        if is_selected and current is not None and is_same_release(current, interpreter):
+            return UpgradePlan("nothing", case, interpreter, seeds=wanted)
+    elif is_usable(case) and is_created_for(info, interpreter) and is_selected:
         if current is not None and interpreter.executable == current.executable and is_recorded(info, interpreter):
             return UpgradePlan("nothing", case, interpreter, seeds=wanted)
         if current is None or has_same_abi(current, interpreter):
             return UpgradePlan("rebase", case, interpreter, seeds=wanted)
+    if locked is not None:
+        names = (
+            *(image.distribution for image in images),
+            *(item.key for item in info.distributions if is_locked(item)),
+        )
+        return UpgradePlan("rebuild", case, interpreter, take_inventory(info, interpreter, names), locked=locked)
     seeded = renewable_seeds(info, interpreter, wanted or ("pip",), session)
     if all(distribution.key != "pip" for distribution in info.distributions) and has_script(info.environment, "pip"):
         seeded = (*seeded, "pip")  # its package was lost with `site-packages`
     return UpgradePlan("rebuild", case, interpreter, take_inventory(info, interpreter, seeded), seeded)
+
+
+def lock_of(info: EnvironmentInfo) -> Wanted | None:
+    """Return what the lock file of an environment names; None if it has none, or the lock file no longer exists."""
+    wanted = recorded_lock(info.settings)
+    return wanted if wanted and wanted.lock and os.path.isfile(wanted.lock.path) else None
+
+
+def is_locked(distribution: InstalledDistribution) -> bool:
+    """Return whether a distribution in a locked environment comes from its lock file, so that a new selection replaces it."""
+    return distribution.installer == "cloche"
 
 
 def newest_patch(info: EnvironmentInfo, session: Session) -> Interpreter:

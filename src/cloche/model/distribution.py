@@ -28,6 +28,18 @@ def normalize_name(name: str) -> str:
     return "-".join(part for part in name.lower().replace("_", "-").replace(".", "-").split("-") if part)
 
 
+def parse_metadata_name(metadata: str) -> tuple[str, str]:
+    """Return the normalized name and version of a distribution, from the name of its metadata directory.
+
+    Installers escape `-` in names (PEP 427 and its successors). Older ones did not, so the version starts at the first `-`
+    that precedes a digit.
+    """
+    stem = metadata.rpartition(".")[0]
+    at = next((i for i in range(len(stem) - 1) if stem[i] == "-" and stem[i + 1].isdigit()), len(stem))
+    version = stem[at + 1 :]
+    return normalize_name(stem[:at]), version.partition("-py")[0] if metadata.endswith(".egg-info") else version
+
+
 @value
 class Image:
     """An unpacked wheel in the store, ready to install into environments of one ABI; it never changes."""
@@ -45,3 +57,7 @@ class Image:
     size: int
     """Total size of these files in bytes."""
     bytecode: Bytecode = "complete"
+    metadata: tuple[tuple[str, str], ...] = ()
+    """Files to add to the metadata directory, as (name, content): where a locked distribution comes from."""
+    left_out: tuple[str, ...] = ()
+    """Files not to install because another distribution installs them, as `purelib/PATH` or `scripts/NAME`."""

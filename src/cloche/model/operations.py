@@ -85,6 +85,8 @@ class InstallTree:
     """Number of files."""
     size: int
     """Total size of the files in bytes."""
+    without: tuple[str, ...] = ()
+    """Files to leave out, relative to the directory: another distribution installs them."""
 
     @property
     def manifest(self) -> str:

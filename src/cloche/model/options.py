@@ -43,4 +43,22 @@ class Option:
     @property
     def is_path(self) -> bool:
         """Whether its value is the path of a file or directory. An empty value would mean the current directory."""
-        return self.metavar in ("DIR", "EXE")
+        return self.metavar in ("DIR", "EXE", "FILE")
+
+
+PORTABLE_OPTIONS = (
+    Option(
+        "stdlib",
+        "how much of the standard library a portable environment contains: `runtime` leaves out its tests and IDLE",
+        metavar="PART",
+        choices=("runtime", "full"),
+        group="portable environments",
+    ),
+    Option(
+        "carry-libraries",
+        "put the libraries of the system that it needs into a portable environment, except the C library",
+        "flag",
+        group="portable environments",
+    ),
+)
+"""The options of the creator `portable`, which `pyvenv.cfg` records."""

@@ -28,18 +28,40 @@ if TYPE_CHECKING:
     Dependencies: TypeAlias = Literal["included", "omitted"]
     """Whether the packages that the seeds depend on are installed too."""
 
+    DefaultGroups: TypeAlias = Literal["included", "excluded"]
+    """Whether the dependency groups that a lock file names as its default groups are installed."""
+
+    ExtraPackages: TypeAlias = Literal["removed", "kept"]
+    """What happens to installed packages that a lock file does not name."""
+
+    Builds: TypeAlias = Literal["allowed", "refused"]
+    """Whether packages may be built from source."""
+
     Consult: TypeAlias = Literal["nothing", "project"]
     """What determines the Python if the request names none: nothing (the running Python is used) or the project's files."""
 
-    Strategy: TypeAlias = Literal["new", "exchange", "merge", "merge-emptied"]
+    Strategy: TypeAlias = Literal["new", "exchange", "merge", "merge-emptied", "nothing"]
     """How a staging tree gets to its destination (see `cloche.apply.transaction`).
 
     `new` renames it to a destination that is absent or empty, `exchange` exchanges it with the existing directory, `merge`
-    adds it to that directory entry by entry, and `merge-emptied` does the same after emptying the directory.
+    adds it to that directory entry by entry, and `merge-emptied` does the same after emptying the directory. With `nothing`,
+    the destination already is what the plan describes.
     """
 
 
 # The request
+
+
+@value
+class LockRequest:
+    """A lock file, and what to install of it."""
+
+    path: str
+    """Absolute path of a `pylock.toml` (PEP 751) or of a requirements file."""
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    """Dependency groups to install in addition to the default ones."""
+    default_groups: DefaultGroups = "included"
 
 
 @value
@@ -54,6 +76,10 @@ class Wanted:
     dependencies: Dependencies = "included"
     options: Mapping[str, object] = {}
     """The values that the user chose for the seeder's own options."""
+    builds: Builds = "allowed"
+    """Whether packages of the lock file may be built from source."""
+    lock: LockRequest | None = None
+    """The lock file whose packages are installed; the requirements are then additional ones."""
 
 
 @value
@@ -70,7 +96,7 @@ class EnvironmentSpec:
     creator: str | None = None
     """Name of a creator; None for the default of the interpreter's platform."""
     seeder: str | None = None
-    """Name of a seeder; None for `pip`."""
+    """Name of a seeder; None for `lock` if a lock file is wanted, otherwise for `pip`."""
     wanted: Wanted | None = Wanted()
     """None for an environment without seeds."""
     activators: tuple[str, ...] | None = None
@@ -94,6 +120,8 @@ class Target:
     """Whether to write a `.gitignore` that keeps the environment out of version control."""
     placement: Placement = "fixed"
     """`relocatable` if it must still work after it is moved or copied."""
+    extra_packages: ExtraPackages = "removed"
+    """What happens to installed packages that the lock file does not name, if the request has one."""
     extra_settings: Mapping[str, str] = {}
     """Additional settings for `pyvenv.cfg`, from a program that marks its environments."""
 
@@ -143,6 +171,32 @@ class Blueprint:
     images: tuple[Image, ...]
     activators: tuple[ChosenComponent, ...]
     """The activators to ask for scripts. Each may still refuse the interpreter when the environment is planned."""
+    runtime: Image | None = None
+    """The image of the interpreter itself, for a portable environment."""
+
+    @property
+    def all_images(self) -> tuple[Image, ...]:
+        """The images of the seeds and of the runtime."""
+        return (*self.images, self.runtime) if self.runtime else self.images
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether the images are those of a lock file, so that an environment must have no others."""
+        return self.spec.wanted is not None and self.spec.wanted.lock is not None
+
+
+@value
+class PackageChange:
+    """A distribution that a plan adds, removes or changes."""
+
+    distribution: str
+    """Normalized (PEP 503)."""
+    old: str
+    """The installed version; empty if it is added."""
+    new: str
+    """The version after the run; empty if it is removed."""
+    installer: str = ""
+    """For a removed one, the tool that had installed it: `pip`; empty if it is not recorded."""
 
 
 @value
@@ -154,7 +208,8 @@ class Plan:
     """Absolute path of the root directory: the environment's location, or the target of a symbolic link there."""
     strategy: Strategy
     outcome: str
-    """The result in one word, for people: `created`, `replaced`, `refreshed`, `added`."""
+    """The result in a word or two, for people: `created`, `replaced`, `refreshed`, `added`; with a lock file, an existing
+    environment is `updated`, `repaired` or `up to date`."""
     operations: tuple[Operation, ...]
     creator: str
     seeder: str | None
@@ -162,8 +217,17 @@ class Plan:
     activators: tuple[str, ...]
     link_mode: LinkMode
     chosen_because: str = ""
+    runtime: Image | None = None
+    """The image of the interpreter itself, for a portable environment."""
+    changes: tuple[PackageChange, ...] = ()
+    """The distributions that differ from the existing environment, if the request has a lock file; sorted by name."""
     notes: tuple[str, ...] = ()
     """What was left out or differs from the request, and why; one line each."""
+
+    @property
+    def is_update(self) -> bool:
+        """Whether it brings the packages of an existing environment into line with a lock file."""
+        return self.outcome in ("updated", "repaired", "up to date")
 
     @property
     def way(self) -> Strategy:

@@ -392,6 +392,9 @@ def _suggestion(text: str) -> str:
         if guess != lowered and _is_valid(guess):
             return f"did you mean `{guess}`?"
         return "write a range such as `>=3.10,<3.13`"
+    for word in ("-nogil", "nogil", "-freethreaded", "-free-threaded", "-ft", "-t", "ft"):  # other names of `3.13t`
+        if lowered.endswith(word) and _is_valid(guess := f"{lowered.removesuffix(word)}t"):
+            return f"did you mean `{guess}`?"
     digits = "".join(character if character.isdigit() or character == "." else " " for character in lowered).split()
     for number in digits:
         guess = ".".join(part for part in number.split(".") if part)

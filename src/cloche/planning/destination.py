@@ -98,10 +98,15 @@ def inspect_destination(location: str, host: Host) -> Destination:
     with entries:
         empty = next(entries, None) is None
     settings = {} if empty else read_settings(target)
-    state: State = "empty" if empty else "environment" if settings.get("home") else "directory"
+    state: State = "empty" if empty else "environment" if describes_environment(settings) else "directory"
     return Destination(
         location, target, state, settings, immovable=is_mount_point(target) or contains_current_directory(target, host)
     )
+
+
+def describes_environment(settings: Mapping[str, str]) -> bool:
+    """Return whether a `pyvenv.cfg` with these settings is that of an environment."""
+    return bool(settings.get("home")) or pyvenv_cfg.is_portable(settings)
 
 
 def refuse_unusable_path(location: str, host: Host) -> None:
@@ -195,22 +200,6 @@ def refuse_base_interpreter(location: str, interpreter: Interpreter) -> None:
             f"`{location}` contains the base interpreter of the new environment, and `--clear` would delete it",
             hint="choose another destination, or another Python with `-p`",
         )
-
-
-def refuse_directory_in_use(location: str, host: Host) -> None:
-    """Refuse to replace a directory that contains the user's home directory or the parent of the current directory.
-
-    The current directory itself may be replaced: `cloche . --clear --force`.
-
-    :raises DestinationError: the directory contains either of them.
-    """
-    user_home = host.environ.get("HOME") or host.environ.get("USERPROFILE", "")
-    for name, path in (("your home directory", user_home), ("the current directory", os.path.dirname(host.cwd))):
-        if path and contains_path(location, path):
-            raise DestinationError(
-                f"`{location}` contains {name}, and `--clear` would delete it",
-                hint="choose another destination, or delete the files that you do not need yourself",
-            )
 
 
 def contains_path(directory: str, path: str) -> bool:

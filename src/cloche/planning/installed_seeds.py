@@ -10,7 +10,7 @@ import os
 
 from cloche.fs import read_regular_file
 from cloche.fs.checksums import read_record, update_record
-from cloche.model.distribution import EntryPoint, normalize_name
+from cloche.model.distribution import EntryPoint, normalize_name, parse_metadata_name
 from cloche.model.operations import MakeDir, Remove, Write
 from cloche.model.value import TYPE_CHECKING, value
 
@@ -136,8 +136,8 @@ def installed_seeds(root: str, name: str, environment: Environment) -> Iterator[
         except OSError:
             continue
         for entry in entries:
-            distribution, dash, version = entry.removesuffix(".dist-info").partition("-")
-            if entry.endswith(".dist-info") and dash and normalize_name(distribution) == name:
+            distribution, version = parse_metadata_name(entry)
+            if entry.endswith(".dist-info") and version and distribution == name:
                 yield read_seed(root, site, entry, version)
 
 

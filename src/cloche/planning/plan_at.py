@@ -13,7 +13,7 @@ from cloche.fs import read_regular_file
 from cloche.fs.checksums import MANIFEST, format_manifest, parse_manifest, sha256_of
 from cloche.model.environment import Environment, Script
 from cloche.model.interpreter import path_module
-from cloche.model.operations import InstallTree, Link, MakeDir, Remove, Run, Write
+from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Remove, Run, Write
 from cloche.model.plan import Plan
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.destination import (
@@ -21,16 +21,13 @@ from cloche.planning.destination import (
     forbids_execution,
     inspect_destination,
     is_relocatable,
-    refuse_base_interpreter,
-    refuse_directory_in_use,
     refuse_long_paths,
-    refuse_running_cloche,
 )
-from cloche.planning.pyvenv_cfg import ADDED_KEY, format_settings, settings_for
+from cloche.planning.pyvenv_cfg import ADDED_KEY, format_settings, is_portable, settings_for
 from cloche.plugins import call_component, load_object, omission_warning, refusal_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from cloche.model.distribution import Image
@@ -38,27 +35,31 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Host, Interpreter
     from cloche.model.operations import Operation
     from cloche.model.plan import Blueprint, ChosenComponent, Strategy, Target
+    from cloche.planning.clearing import Replacement
     from cloche.planning.destination import Destination
     from cloche.plugins.hookspecs import Activator
 
 
-def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
+def plan_at(blueprint: Blueprint, target: Target, host: Host, intact: Container[str] = ()) -> Plan:
     """Return the plan that creates the environment of a blueprint at a target.
 
+    :param intact: distributions of a locked environment that exist at the target, and are not installed again.
     :raises DestinationError: the destination cannot be used, or contains something that must not be changed.
-    :raises UsageError: an activator that the user chose does not support the interpreter.
+    :raises UsageError: an activator that the user chose does not support the interpreter, or a link mode does not suit it.
     :raises Inexpressible: an activator that the user chose cannot express the destination or the prompt.
     :raises PluginError: an activator that the user chose failed.
     """
     destination = inspect_destination(target.destination, host)
-    strategy, outcome = strategy_for(destination, target, blueprint, host)
+    strategy, outcome, replacement = strategy_for(destination, target, blueprint, host)
+    is_kept = target.existing == "keep"
     environment = replace(
-        environment_at(destination.location, target, blueprint.interpreter, blueprint.layout, host),
-        placement=placement_for(target, destination, strategy),
+        environment_at(destination.location, target, interpreter_in(blueprint), blueprint.layout, host),
+        placement="relocatable" if blueprint.runtime else placement_for(target, destination, strategy),
     )
-    images, preparations, seed_notes = seeds_for(blueprint, destination, strategy, environment)
+    seeds = seeds_for(blueprint, destination, strategy, environment, intact) if is_kept else (blueprint.images, (), ())
+    images, preparations, seed_notes = seeds
     notes = [*seed_notes]
-    if strategy == "merge":
+    if strategy == "merge" and is_kept:
         notes += relocatable_notes(environment, destination)
     if forbids_execution(destination.target):
         notes.append(noexec_note(blueprint, destination))
@@ -66,8 +67,16 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
     operations: list[Operation] = [
         operation
         for operation in blueprint.operations
-        if not (isinstance(operation, Link) and is_kept_directory(destination, strategy, operation.path))
+        if not (is_kept and isinstance(operation, Link) and is_kept_directory(destination, strategy, operation.path))
     ]
+    if blueprint.runtime:
+        refuse_unsuitable_destination(destination, target, strategy)
+        operations.append(runtime_operation(blueprint.runtime))
+    elif strategy == "merge" and is_kept and is_portable(destination.settings):
+        raise DestinationError(
+            f"`{destination.location}` is a portable environment, which contains its own Python",
+            hint="`--creator portable` refreshes it, and `--clear` replaces it",
+        )
     operations += preparations
     if images:
         from cloche.store.installation import image_operations
@@ -75,11 +84,16 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
         for image in images:
             operations += image_operations(image, environment)
     operations += (script_operation(script, blueprint.layout) for script in scripts)
-    operations += metadata_files(target, blueprint, environment, destination, host)
+    operations += metadata_files(target, blueprint, environment, destination, replacement, host)
     operations.append(manifest_file(operations, kept_checksums(destination, target)))
-    refuse_long_paths(destination.target, operations, longest_in_images=120 if images else 0, platform=host.platform)
+    if replacement is not None:
+        written = {operation.path for operation in operations if isinstance(operation, (Link, Write))}
+        operations[:0] = [Remove(path) for path in replacement.removed if path not in written]
+    refuse_long_paths(
+        destination.target, operations, longest_in_images=120 if blueprint.all_images else 0, platform=host.platform
+    )
     if destination.state == "directory" and strategy == "merge":
-        refuse_conflicts(destination, operations)
+        refuse_conflicts(destination, operations, blueprint.layout)
     return Plan(
         environment=environment,
         target=destination.target,
@@ -92,60 +106,64 @@ def plan_at(blueprint: Blueprint, target: Target, host: Host) -> Plan:
         activators=tuple(activators),
         link_mode=target.link_mode,
         chosen_because=blueprint.chosen_because,
+        runtime=blueprint.runtime,
         notes=(*notes, *left_out),
     )
 
 
-def strategy_for(destination: Destination, target: Target, blueprint: Blueprint, host: Host) -> tuple[Strategy, str]:
-    """Return how the new tree gets to its destination, and the outcome in one word.
+def interpreter_in(blueprint: Blueprint) -> Interpreter:
+    """Return the interpreter as the scripts of the environment see it: Tcl is not in the base of a portable one."""
+    interpreter = blueprint.interpreter
+    return replace(interpreter, tcl_library="", tk_library="") if blueprint.runtime else interpreter
+
+
+def runtime_operation(runtime: Image) -> InstallTree:
+    """Return the operation that installs a runtime into the root of an environment."""
+    source = f"{runtime.root}/runtime"
+    return InstallTree(".", source, f"{source}.files", runtime.files, runtime.size)
+
+
+def refuse_unsuitable_destination(destination: Destination, target: Target, strategy: Strategy) -> None:
+    """Refuse to put an interpreter where it does not belong.
+
+    :raises UsageError: the files would be links to the cache.
+    :raises DestinationError: the destination is an environment of a base interpreter.
+    """
+    if target.link_mode == "symlink":
+        raise UsageError(
+            "a portable environment cannot consist of links to the cache",
+            hint="leave out `--link-mode symlink`: by default, files are shared with the cache where that is possible",
+        )
+    if strategy == "merge" and target.existing == "keep" and destination.settings.get("home"):
+        raise DestinationError(
+            f"`{destination.location}` is an environment that uses the Python in `{destination.settings['home']}`",
+            hint="choose another destination, or replace the environment with `--clear`",
+        )
+
+
+def strategy_for(
+    destination: Destination, target: Target, blueprint: Blueprint, host: Host
+) -> tuple[Strategy, str, Replacement | None]:
+    """Return how the new tree gets to its destination, the outcome in one word, and what is replaced with `--clear`.
 
     :raises DestinationError: the destination must not be replaced, or is an environment of another Python.
     """
     if destination.state in ("absent", "empty"):
-        return ("merge" if destination.immovable else "new"), "created"
+        return ("merge" if destination.immovable else "new"), "created", None
     if target.existing != "keep":
-        refuse_to_clear(destination, target, blueprint, host)
-        return ("merge-emptied" if destination.immovable else "exchange"), "replaced"
+        from cloche.planning.clearing import plan_replacement
+
+        replacement = plan_replacement(destination, target.existing, blueprint.interpreter, host)
+        whole: Strategy = "merge-emptied" if destination.immovable else "exchange"
+        return ("merge" if replacement.keeps_others else whole), "replaced", replacement
     if destination.state == "directory":
-        return "merge", "added"
+        return "merge", "added", None
     if python := find_python_mismatch(destination, blueprint.interpreter, blueprint.layout):
         raise DestinationError(
             f"`{destination.location}` is an environment of {python}, not of {blueprint.interpreter.name}",
             hint="`cloche upgrade` changes its Python and keeps the packages; `--clear` replaces the environment",
         )
-    return "merge", "refreshed"
-
-
-def refuse_to_clear(destination: Destination, target: Target, blueprint: Blueprint, host: Host) -> None:
-    """Refuse to replace a directory that the user probably needs.
-
-    :raises DestinationError: it contains something that `--clear` must not delete, or not without `--force`.
-    """
-    refuse_running_cloche(destination.location, host, "`--clear`")
-    refuse_base_interpreter(destination.location, blueprint.interpreter)
-    if destination.state == "directory":
-        refuse_directory_in_use(destination.location, host)
-    if destination.state == "directory" and target.existing == "replace":
-        raise DestinationError(
-            f"`{destination.location}` is not an environment, and `--clear` would delete everything in it",
-            hint="choose another destination; `--clear --force` deletes it anyway",
-        )
-    if target.existing == "replace" and (reason := other_content(destination)):
-        raise DestinationError(
-            f"`{destination.location}` contains more than an environment ({reason}), and `--clear` would delete it all",
-            hint="without `--clear` the environment is refreshed; `--clear --force` deletes everything",
-        )
-
-
-PROJECT_FILES = (".git", ".hg", "pyproject.toml", "setup.py", "setup.cfg")
-
-
-def other_content(destination: Destination) -> str:
-    """Return what shows that an environment's directory is also used for something else; empty if nothing does."""
-    found = [name for name in PROJECT_FILES if os.path.lexists(os.path.join(destination.target, name))]
-    if found:
-        return f"`{found[0]}`"
-    return "it was added to a directory in use" if ADDED_KEY in destination.settings else ""
+    return "merge", "refreshed", None
 
 
 def environment_at(location: str, target: Target, interpreter: Interpreter, layout: Layout, host: Host) -> Environment:
@@ -171,7 +189,7 @@ def prompt_for(target: Target, location: str, host: Host) -> str:
 
 def placement_for(target: Target, destination: Destination, strategy: Strategy) -> Placement:
     """Return the placement of the environment; a relocatable one stays relocatable when it is refreshed."""
-    stays_relocatable = is_relocatable(destination.settings) and strategy == "merge"
+    stays_relocatable = is_relocatable(destination.settings) and strategy == "merge" and target.existing == "keep"
     return "relocatable" if stays_relocatable else target.placement
 
 
@@ -208,12 +226,18 @@ def noexec_note(blueprint: Blueprint, destination: Destination) -> str:
 
 
 def seeds_for(
-    blueprint: Blueprint, destination: Destination, strategy: Strategy, environment: Environment
+    blueprint: Blueprint,
+    destination: Destination,
+    strategy: Strategy,
+    environment: Environment,
+    intact: Container[str],
 ) -> tuple[Sequence[Image], Sequence[Operation], Sequence[str]]:
     """Return the images to install, operations that prepare for them, and notes.
 
     Seeds that are installed already are kept if they are complete and the user does not ask for another version.
     """
+    if blueprint.is_locked:
+        return [image for image in blueprint.images if image.distribution not in intact], (), ()
     if strategy != "merge" or destination.state in ("absent", "empty") or not blueprint.images:
         return blueprint.images, (), ()
     from cloche.planning.installed_seeds import plan_seeds
@@ -231,20 +255,31 @@ Signature: 8a477f597d28d172789f06886806bc55
 
 
 def metadata_files(
-    target: Target, blueprint: Blueprint, environment: Environment, destination: Destination, host: Host
+    target: Target,
+    blueprint: Blueprint,
+    environment: Environment,
+    destination: Destination,
+    replacement: Replacement | None,
+    host: Host,
 ) -> Iterator[Write]:
     """Yield the files that describe the directory to version control, to backup programs and to Python.
 
     `.gitignore` and `CACHEDIR.TAG` are kept if they exist, and are not added to a directory with the user's own files.
     """
-    is_kept = target.existing == "keep"
-    added_to_directory = is_kept and (destination.state == "directory" or ADDED_KEY in destination.settings)
+    if replacement is None:
+        added_to_directory = destination.state == "directory" or ADDED_KEY in destination.settings
+        stays = destination.state == "environment"
+    else:
+        added_to_directory, stays = replacement.in_use, replacement.keeps_others
     if not added_to_directory:
-        existing = destination.target if is_kept and destination.state == "environment" else ""
-        if target.vcs_ignore and not (existing and os.path.lexists(os.path.join(existing, ".gitignore"))):
-            yield Write(".gitignore", b"*\n")
-        if not (existing and os.path.lexists(os.path.join(existing, "CACHEDIR.TAG"))):
-            yield Write("CACHEDIR.TAG", CACHE_TAG.encode())
+        removed = replacement.removed if replacement else ()
+        for name, content in (
+            (".gitignore", b"*\n" if target.vcs_ignore else b""),
+            ("CACHEDIR.TAG", CACHE_TAG.encode()),
+        ):
+            exists = stays and name not in removed and os.path.lexists(os.path.join(destination.target, name))
+            if content and not exists:
+                yield Write(name, content)
     settings = settings_for(target, blueprint, environment, host, added_to_directory=added_to_directory)
     yield Write(blueprint.layout.config, format_settings(settings).encode("utf-8"))
 
@@ -286,12 +321,13 @@ def kept_checksums(destination: Destination, target: Target) -> dict[str, str]:
         return {}
 
 
-def refuse_conflicts(destination: Destination, operations: Iterable[Operation]) -> None:
+def refuse_conflicts(destination: Destination, operations: Iterable[Operation], layout: Layout) -> None:
     """Refuse to replace a file in a directory that is not an environment.
 
     :raises DestinationError: a path that is to be created exists.
     """
     for operation in operations:
+        paths: list[str] = []
         match operation:
             case MakeDir(path):
                 existing = os.path.join(destination.target, path)
@@ -299,16 +335,20 @@ def refuse_conflicts(destination: Destination, operations: Iterable[Operation]) 
                     raise conflict_error(destination, path)
             case InstallTree():
                 pass  # applying the plan finds conflicts in the directory for packages
-            case Link(path) | Write(path):
-                if os.path.lexists(os.path.join(destination.target, path)):
-                    raise conflict_error(destination, path)
+            case Run():  # creates the executables
+                paths = [f"{layout.bin}/{name}" for name in layout.names]
+            case Link(path) | Copy(path) | Write(path):
+                paths = [path]
+        for path in paths:
+            if os.path.lexists(os.path.join(destination.target, path)):
+                raise conflict_error(destination, path)
 
 
 def conflict_error(destination: Destination, path: str) -> DestinationError:
     """Return the error for a path that already exists."""
     return DestinationError(
         f"`{destination.location}` is not an environment, and `{path}` already exists in it",
-        hint="move it away, or choose another destination; `--clear --force` deletes the whole directory",
+        hint="move it away, or choose another destination",
     )
 
 

@@ -19,7 +19,7 @@ from cloche.model.distribution import EntryPoint, Image
 from cloche.model.environment import Layout
 from cloche.model.interpreter import Interpreter
 from cloche.model.operations import Copy, InstallTree, Link, MakeDir, Run, Write
-from cloche.model.plan import Blueprint, ChosenComponent, EnvironmentSpec, Wanted
+from cloche.model.plan import Blueprint, ChosenComponent, EnvironmentSpec, LockRequest, Wanted
 from cloche.model.value import TYPE_CHECKING, fields, replace, value
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ CLASSES = {
         Interpreter,
         Layout,
         Link,
+        LockRequest,
         MakeDir,
         Run,
         Wanted,
@@ -100,7 +101,7 @@ class PlanCache:
             cached: CachedPlan = unflatten(flat)
         except (OSError, ValueError, TypeError, EOFError, KeyError):
             return None
-        return cached if are_intact(cached.blueprint.images) else None
+        return cached if are_intact(cached.blueprint.all_images) else None
 
     def store(self, spec: EnvironmentSpec, host: Host, cached: CachedPlan, recorded: Recorded) -> None:
         """Store an entry if it consists of plain values. A failure to write it is ignored."""

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from cloche.errors import UsageError
 from cloche.fs import is_unicode, lines_of
+from cloche.fs.checksums import sha256_of
 from cloche.model import VERSION
 from cloche.model.environment import as_written
 from cloche.model.interpreter import path_module
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from cloche.model.distribution import Image
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host
     from cloche.model.plan import Blueprint, Target, Wanted
@@ -33,10 +35,29 @@ ADDED_KEY = "added-to-directory"
 """The key that marks an environment which was added to a directory with other files in it."""
 
 
+PORTABLE_KEY = "portable"
+"""The key that marks an environment which contains its interpreter."""
+
+
+def is_portable(settings: Mapping[str, str]) -> bool:
+    """Return whether a `pyvenv.cfg` is that of an environment which contains its interpreter: one without `home`.
+
+    CPython then finds its prefix as if there were no such file, but leaves out the packages in the user's home directory.
+    """
+    return (
+        not settings.get("home")
+        and "include-system-site-packages" in settings
+        and bool(settings.get("version_info") or settings.get("version"))
+    )
+
+
 def settings_for(
     target: Target, blueprint: Blueprint, environment: Environment, host: Host, *, added_to_directory: bool
 ) -> dict[str, str]:
-    """Return the settings of a new environment: PEP 405's keys, and those that other tools rely on."""
+    """Return the settings of a new environment: PEP 405's keys, and those that other tools rely on.
+
+    Those of a portable environment name no place outside of it.
+    """
     interpreter = blueprint.interpreter
     implementations = {"cpython": "CPython", "pypy": "PyPy", "graalpy": "GraalVM"}
     separator = "\\" if interpreter.os_name == "nt" else "/"
@@ -52,17 +73,39 @@ def settings_for(
         ),
         "cloche": VERSION,
     }
+    if blueprint.runtime:
+        for key in ("home", "executable", "command"):
+            del settings[key]
     if target.prompt is not None:
         settings["prompt"] = environment.prompt
     settings["include-system-site-packages"] = "true" if blueprint.spec.site_packages == "system" else "false"
     if environment.placement == "relocatable":
         settings["relocatable"] = "true"  # uv uses the same key
-    settings["base-prefix"] = interpreter.prefix
-    settings["base-exec-prefix"] = interpreter.exec_prefix
-    settings["base-executable"] = interpreter.executable
+    if blueprint.is_locked:
+        settings["lock"] = f"sha256:{lock_digest(blueprint.images)}"
+    if blueprint.runtime:
+        settings[PORTABLE_KEY] = "true"
+        chosen = blueprint.layout.options.items()
+        settings.update((name, "true" if setting is True else str(setting)) for name, setting in chosen if setting)
+    else:
+        settings["base-prefix"] = interpreter.prefix
+        settings["base-exec-prefix"] = interpreter.exec_prefix
+        settings["base-executable"] = interpreter.executable
     if added_to_directory:
         settings[ADDED_KEY] = "true"
     return {**settings, **{key: text for key, text in target.extra_settings.items() if key not in settings}}
+
+
+def lock_digest(images: Iterable[Image]) -> str:
+    """Return a hash of what a lock file selects for an environment: versions, contents, and where they come from.
+
+    It does not change with parts of the lock file that concern other environments.
+    """
+    lines = [
+        repr((image.distribution, image.version, image.root.rpartition("-")[2], image.metadata, image.left_out))
+        for image in images
+    ]
+    return sha256_of("\n".join(sorted(lines)).encode())
 
 
 def command_for(target: Target, blueprint: Blueprint, environment: Environment, host: Host) -> list[str]:
@@ -75,6 +118,10 @@ def command_for(target: Target, blueprint: Blueprint, environment: Environment, 
     words += ["--python", blueprint.interpreter.executable, "--creator", blueprint.creator]
     if blueprint.spec.site_packages == "system":
         words.append("--system-site-packages")
+    if blueprint.seeder and blueprint.spec.seeder:
+        words += ["--seeder", blueprint.seeder]
+    if target.link_mode != "auto":
+        words += ["--link-mode", target.link_mode]
     words += seed_options(blueprint.spec.wanted if blueprint.seeder else None)
     if target.prompt is not None:
         words += ["--prompt", environment.prompt]
@@ -92,7 +139,19 @@ def seed_options(wanted: Wanted | None) -> Iterator[str]:
     if wanted is None:
         yield "--no-seed"
         return
-    if not any(requirement == "pip" or requirement.startswith("pip==") for requirement in wanted.requirements):
+    if wanted.lock is not None:
+        yield from ("--lock", wanted.lock.path)
+        for name in wanted.lock.extras:
+            yield from ("--extra", name)
+        for name in wanted.lock.groups:
+            yield from ("--group", name)
+        if wanted.lock.default_groups == "excluded":
+            yield "--no-default-groups"
+        if wanted.builds == "refused":
+            yield "--only-binary"
+        if "pip" in wanted.requirements:
+            yield from ("--seed", "pip")
+    elif not any(requirement == "pip" or requirement.startswith("pip==") for requirement in wanted.requirements):
         yield "--no-pip"
     for requirement in wanted.requirements:
         if requirement.startswith("pip=="):

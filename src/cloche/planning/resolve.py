@@ -11,22 +11,26 @@ from cloche.model.distribution import Image
 from cloche.model.plan import Blueprint, ChosenComponent
 from cloche.model.value import TYPE_CHECKING, replace
 from cloche.planning.layout import layout_of
-from cloche.planning.validate import find_missing_path, find_problem
-from cloche.plugins import call_component, refusal_of
+from cloche.planning.validate import find_missing_path, find_problem, find_runtime_problem
+from cloche.plugins import as_tuple, call_component, refusal_of
 from cloche.plugins.components import KINDS
 from cloche.plugins.registry import ALIASES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from typing import TypeAlias
 
     from cloche.fs.inputs import Inputs
     from cloche.model.environment import Layout
     from cloche.model.interpreter import Interpreter
     from cloche.model.operations import Operation
     from cloche.model.plan import EnvironmentSpec
+    from cloche.model.runtime import Runtime
     from cloche.plugins.components import Component
     from cloche.plugins.hookspecs import Activator, Creator, Seeder, SeedStore
     from cloche.plugins.registry import Registry
+
+    BuildRuntime: TypeAlias = Callable[[Runtime, Interpreter], Image]
 
 
 def resolve(
@@ -36,12 +40,15 @@ def resolve(
     registry: Registry,
     store: SeedStore,
     inputs: Inputs,
+    build_runtime: BuildRuntime | None = None,
 ) -> Blueprint:
     """Choose the creator, the seeds and the activators for an interpreter.
 
     :param because: the reason for choosing the interpreter, for people; empty if the user chose it.
     :param inputs: gets the inputs that the creator and the seeder declare; the store records what it reads itself.
-    :raises UsageError: the user chose a component that does not exist or does not support the interpreter.
+    :param build_runtime: returns the image of a runtime, for creators that have one.
+    :raises UsageError: the user chose a component that does not exist or does not support the interpreter, or an option
+        of a component that is not used.
     :raises SeedError: a seed cannot be found.
     :raises PluginError: a chosen component is broken.
     """
@@ -50,17 +57,48 @@ def resolve(
     layout = layout_of(interpreter, own_options(spec, component))
     record_inputs(component, creator, lambda inputs_of: inputs_of(interpreter, layout), inputs)
     seeder, images = choose_images(spec, interpreter, registry, store, inputs)
+    operations = creator_operations(creator, component, interpreter, layout)
     return Blueprint(
         spec=spec,
         interpreter=interpreter,
         chosen_because=because,
         layout=layout,
         creator=component.name,
-        operations=creator_operations(creator, component, interpreter, layout),
+        operations=operations,
         seeder=seeder,
         images=images,
         activators=choose_activators(spec, interpreter, registry, inputs),
+        runtime=choose_runtime(spec, creator, component, interpreter, layout, operations, build_runtime),
     )
+
+
+def choose_runtime(
+    spec: EnvironmentSpec,
+    creator: Creator,
+    component: Component,
+    interpreter: Interpreter,
+    layout: Layout,
+    operations: Iterable[Operation],
+    build_runtime: BuildRuntime | None,
+) -> Image | None:
+    """Return the image of the runtime that a creator describes; None if it describes none.
+
+    :raises UsageError: the environment would have a runtime of its own, and use the packages of its base.
+    :raises PluginError: the creator fails, or the runtime is not valid.
+    :raises ClocheError: the image cannot be created.
+    """
+    describe = getattr(creator, "runtime", None)
+    if describe is None or build_runtime is None:
+        return None
+    if spec.site_packages == "system":
+        raise UsageError(
+            f"an environment of `--creator {component.name}` cannot use the packages of its base interpreter",
+            hint="leave out `--system-site-packages`, and install the packages that you need",
+        )
+    runtime = call_component(lambda: describe(interpreter, layout), "creator", component.name, component.source)
+    if problem := find_runtime_problem(runtime, operations):
+        raise PluginError(f"creator `{component.name}` of plugin {component.source} is broken: {problem}")
+    return build_runtime(runtime, interpreter)
 
 
 def record_inputs(
@@ -76,7 +114,9 @@ def record_inputs(
     if inputs_of is None:
         inputs.undeclared.append(f"{component.kind} `{component.name}` of plugin {component.source}")
         return
-    paths = call_component(lambda: tuple(call(inputs_of)), component.kind, component.name, component.source)
+    paths = call_component(
+        lambda: as_tuple(call(inputs_of), "inputs", "a list of paths"), component.kind, component.name, component.source
+    )
     for path in paths:
         if not isinstance(path, str):
             raise PluginError(
@@ -117,7 +157,10 @@ def creator_operations(
     :raises PluginError: the creator fails, or its operations are not valid or do not create a Python.
     """
     operations = call_component(
-        lambda: tuple(creator.operations(interpreter, layout)), "creator", component.name, component.source
+        lambda: as_tuple(creator.operations(interpreter, layout), "operations", "a list of operations"),
+        "creator",
+        component.name,
+        component.source,
     )
     if problem := find_problem(operations):
         raise PluginError(f"creator `{component.name}` of plugin {component.source} is broken: {problem}")
@@ -139,7 +182,12 @@ def choose_images(
     """
     if spec.wanted is None:
         return None, ()
-    component = registry.find("seeder", spec.seeder or "pip")
+    if spec.wanted.lock and spec.seeder not in (None, "lock"):
+        raise UsageError(
+            f"seeder `{spec.seeder}` does not install the packages of a lock file",
+            hint="leave out the seeder, or the lock file",
+        )
+    component = registry.find("seeder", spec.seeder or ("lock" if spec.wanted.lock else "pip"))
     seeder: Seeder = component.load()
     refusal = refusal_of(seeder, interpreter, *origin(component))
     if refusal is not None:
@@ -150,7 +198,10 @@ def choose_images(
     wanted = replace(spec.wanted, options=own_options(spec, component))
     record_inputs(component, seeder, lambda inputs_of: inputs_of(interpreter, wanted, store), inputs)
     images = call_component(
-        lambda: tuple(seeder.images(interpreter, wanted, store)), "seeder", component.name, component.source
+        lambda: as_tuple(seeder.images(interpreter, wanted, store), "images", "a list of `cloche.Image`"),
+        "seeder",
+        component.name,
+        component.source,
     )
     for image in images:
         if type(image) is not Image:
@@ -159,9 +210,9 @@ def choose_images(
                 f"`images` returned {image!r}, expected a `cloche.Image`"
             )
     if len(images) > 1:
-        from cloche.planning.shared_files import refuse_shared_files
+        from cloche.store.conflicts import refuse_shared_files
 
-        refuse_shared_files(images, interpreter, layout_of(interpreter))
+        refuse_shared_files(images, interpreter)
     return component.name, images
 
 

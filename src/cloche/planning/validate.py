@@ -6,8 +6,9 @@ is expected of a creator.
 
 from __future__ import annotations
 
-from cloche.fs.checksums import MANIFEST
+from cloche.fs.checksums import MANIFEST, RUNTIME_MANIFEST
 from cloche.model.operations import Copy, CopyTree, InstallTree, Link, MakeDir, Rewrite, Run, Write
+from cloche.model.runtime import Runtime, RuntimeFile
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from cloche.model.environment import Layout
 
-RESERVED = ("pyvenv.cfg", MANIFEST, ".gitignore", "CACHEDIR.TAG")
+RESERVED = ("pyvenv.cfg", MANIFEST, RUNTIME_MANIFEST, ".gitignore", "CACHEDIR.TAG")
 """Files that the core writes, and a creator must not."""
 
 MAX_NAME_BYTES = 255
@@ -56,6 +57,29 @@ def find_problem(operations: Iterable[object]) -> str:
             directories.add(path)
         elif not isinstance(operation, InstallTree):
             files.add(path)
+    return ""
+
+
+def find_runtime_problem(runtime: object, operations: Iterable[object]) -> str:
+    """Return why the files of a runtime cannot be installed after these operations; empty if they can.
+
+    Every path must be inside the environment and be created once, by the runtime or by an operation.
+    """
+    if not isinstance(runtime, Runtime):
+        return f"`runtime` returned {runtime!r}, expected a `Runtime`"
+    taken = {getattr(operation, "path", "") for operation in operations if not isinstance(operation, MakeDir)}
+    for file in runtime.files:
+        if type(file) is not RuntimeFile:
+            return f"{file!r} is not a `RuntimeFile`"
+        if problem := find_path_problem(file.path):
+            return problem
+        if file.path in taken:
+            return f"`{file.path}` is created twice"
+        if file.path in RESERVED:
+            return f"`{file.path}` is reserved for cloche itself"
+        if file.source and not is_absolute(file.source):
+            return f"the source of `{file.path}` is `{file.source}`: expected an absolute path"
+        taken.add(file.path)
     return ""
 
 

@@ -7,6 +7,7 @@ distribution. A run with a cached plan loads this module, but not those that fin
 from __future__ import annotations
 
 import sys
+from time import perf_counter
 
 from cloche.errors import ClocheError, PluginError, reason_of
 from cloche.model.value import TYPE_CHECKING, value
@@ -60,6 +61,43 @@ def load_object(reference: str) -> Any:
     return found
 
 
+SLOW = 1.0
+"""Seconds after which a call into a plugin is reported as slow."""
+
+MAX_OBSERVED = 100
+"""How many failures and slow calls are kept, so that a long-running program does not accumulate them."""
+
+failures: list[BaseException] = []
+"""Failures of plugins that did not stop the run; a session takes them to show where they happened."""
+
+slow_calls: list[str] = []
+"""Descriptions of slow calls into plugins; a session takes them as warnings."""
+
+
+def record_failure(error: BaseException) -> None:
+    """Keep a failure that is only reported as a warning."""
+    if len(failures) < MAX_OBSERVED:
+        failures.append(error)
+
+
+def record_duration(started: float, what: str, source: object) -> None:
+    """Keep the description of a call into a plugin if it was slow, unless the plugin is built in.
+
+    :param started: when it began, by `time.perf_counter`.
+    :param what: "`cloche_created`", "activator `wave`", "the import".
+    """
+    seconds = perf_counter() - started
+    if seconds > SLOW and len(slow_calls) < MAX_OBSERVED and not str(source).startswith("`builtin` of cloche"):
+        slow_calls.append(f"{what} of plugin {source} took {seconds:.1f} s")
+
+
+def take_all(observed: list[T]) -> list[T]:
+    """Return what is in one of these lists, and empty it."""
+    taken = observed[:]
+    del observed[:]
+    return taken
+
+
 def call_component(call: Callable[[], T], kind: str, name: str, source: object) -> T:
     """Call a component of a plugin and return the result.
 
@@ -70,8 +108,12 @@ def call_component(call: Callable[[], T], kind: str, name: str, source: object) 
     :raises PluginError: the component failed.
     :raises ClocheError: a system call of the component failed, or the component raised this error.
     """
+    started = perf_counter()
     try:
-        return call()
+        result = call()
+        if kind != "seeder":  # a seeder may download
+            record_duration(started, f"{kind} `{name}`", source)
+        return result
     except (ClocheError, KeyboardInterrupt):
         raise
     except OSError as error:
@@ -104,8 +146,20 @@ def check_refusal(refusal: object) -> str | None:
     raise TypeError(f"`refusal` returned {refusal!r}: expected a sentence or None")
 
 
+def as_tuple(result: Iterable[T], method: str, expected: str) -> tuple[T, ...]:
+    """Return what a method of a component returned as a tuple.
+
+    :param expected: what it should have returned, for people: "a list of `cloche.Image`".
+    :raises TypeError: the result is not iterable, or is a string.
+    """
+    if isinstance(result, (str, bytes)) or not hasattr(result, "__iter__"):
+        raise TypeError(f"`{method}` returned {result!r}: expected {expected}")
+    return tuple(result)
+
+
 def omission_warning(activator: str, source: object, error: ClocheError) -> str:
     """Return the warning about an activator that failed and was not chosen by the user."""
+    record_failure(error.__cause__ or error)
     reason = describe_exception(error.__cause__) if error.__cause__ else error.message
     return f"activator `{activator}` of plugin {source} was left out: {reason}"
 

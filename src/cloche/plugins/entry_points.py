@@ -9,7 +9,7 @@ import os
 
 from cloche.fs import open_for_reading
 from cloche.fs.inputs import UNRECORDED
-from cloche.model.distribution import normalize_name
+from cloche.model.distribution import normalize_name, parse_metadata_name
 from cloche.model.value import TYPE_CHECKING
 from cloche.plugins import Source
 
@@ -115,17 +115,6 @@ def read_bytes(path: str) -> bytes:
         return b"".join(pieces)
     finally:
         os.close(descriptor)
-
-
-def parse_metadata_name(metadata: str) -> tuple[str, str]:
-    """Return the normalized name and version of a distribution, from the name of its metadata directory.
-
-    Installers escape `-` in names (PEP 427 and its successors). Older ones did not, so the version starts at the first `-`
-    that precedes a digit.
-    """
-    stem = metadata.rpartition(".")[0]
-    at = next((i for i in range(len(stem) - 1) if stem[i] == "-" and stem[i + 1].isdigit()), len(stem))
-    return normalize_name(stem[:at]), stem[at + 1 :].partition("-")[0]
 
 
 def parse_section(text: str, name: str) -> Iterator[tuple[str, str]]:

@@ -143,6 +143,10 @@ class Creator(Protocol):
     A creator may have a method `inputs(interpreter, layout)`, which returns the paths of the files and directories that the
     operations depend on. For a directory, the names in it and the content of its files count. A plan is reused as long as
     they are unchanged. A creator without the method is asked on every run.
+
+    A creator of environments that contain their interpreter has a method `runtime(interpreter, layout)`, which returns a
+    `cloche.model.runtime.Runtime`: the files of the interpreter, and how to edit them. The store keeps them, with their
+    bytecode, for all environments of that interpreter. The environment is relocatable, and its `pyvenv.cfg` has no `home`.
     """
 
     name: str
@@ -168,6 +172,13 @@ class SeedStore(Protocol):
 
         :raises cloche.errors.SeedError: one cannot be found, is damaged, or cannot be compiled.
         :raises cloche.errors.UsageError: a requirement is not `NAME` or `NAME==VERSION`.
+        """
+
+    def locked_images(self, wanted: Wanted, interpreter: Interpreter) -> list[Image]:
+        """Return one image for each package of the lock file `wanted.lock`, as the built-in seeder `lock` does.
+
+        :raises cloche.errors.SeedError: a file cannot be found, does not match its hash, or is damaged.
+        :raises cloche.errors.UsageError: the lock file is not valid.
         """
 
 
@@ -311,7 +322,9 @@ def cloche_commands() -> Iterable[Command]:
 
 @hookspec
 def cloche_created(result: Result) -> None:
-    """Act on an environment that was created. A failure of this hook is only a warning.
+    """Act on an environment that was created or changed. A failure of this hook is only a warning.
+
+    It is not called for an environment that is up to date with its lock file.
 
     :since: 0.1
 
@@ -319,5 +332,6 @@ def cloche_created(result: Result) -> None:
 
         @cloche.hookimpl
         def cloche_created(result):
-            (result.environment.root / ".envrc").write_text("source bin/activate")
+            with open(os.path.join(result.environment.location, ".envrc"), "w") as file:
+                file.write("source bin/activate")
     """

@@ -7,11 +7,12 @@ call continues with the other plugins. This is the only module that uses pluggy.
 from __future__ import annotations
 
 from itertools import islice
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import pluggy
 
-from cloche.plugins import hookspecs, load_object
+from cloche.plugins import hookspecs, load_object, record_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -51,7 +52,9 @@ class Hooks:
         :raises TypeError: it implements a hook that does not exist, or uses an argument that the hook does not have.
         :raises ImportError: it was written for another version of the plugin interface.
         """
+        started = perf_counter()
         plugin = load_object(source.implementation)
+        record_duration(started, "the import", source)
         version = getattr(plugin, "cloche_api_version", 1)
         if version != hookspecs.API_VERSION:
             expected = hookspecs.API_VERSION
@@ -116,8 +119,10 @@ class Hooks:
         function: Callable[..., Any] = implementation.function
 
         def guarded(*positional: object, **named: object) -> list[object] | None:
+            started = perf_counter()
             try:
                 result = function(*positional, **named)
+                record_duration(started, f"`{hook}`", sources[0])
                 return None if result is None or hook == NOTIFICATION_HOOK else self._claim(result, hook, sources[0])
             except KeyboardInterrupt:
                 raise

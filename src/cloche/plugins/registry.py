@@ -355,7 +355,7 @@ def load_command(
             reason = f"it failed: {report.reason}" if report.status == "failed" else "it is left out with `--no-plugin`"
             raise PluginError(
                 f"`{name}` may be a command of plugin {report.source}, but {reason}",
-                hint=f"`./{name}` is the directory of that name",
+                hint=f"`cloche plugins` lists the plugins and their errors; `./{name}` creates an environment of that name",
             ) from report.error
     warnings = [
         f"{conflict.message}; {conflict.hint}"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 KEPT_SETTINGS = frozenset(
     """
     index-url pypi-url extra-index-url no-index find-links trusted-host uploaded-prior-to
-    proxy cert client-cert timeout default-timeout retries keyring-provider use-feature use-deprecated
+    proxy no-proxy-env cert client-cert timeout default-timeout retries keyring-provider use-feature use-deprecated
     cache-dir no-cache-dir constraint build-constraint only-binary no-binary prefer-binary pre config-settings
     """.split()
 )
@@ -83,23 +83,29 @@ def run_pip(
     :param directory: an empty private directory: `-m` imports pip from the current one if it has a pip, and distutils
         reads its `setup.cfg`.
     """
-    environ, problem = environ_for(command, arguments[0], host, directory, timeout)
-    return PipRun(problem) if problem else _run([*command, *arguments], environ, directory, timeout)
+    listed = list_settings(command, host, directory, timeout)
+    if listed.problem:
+        return listed
+    settings = kept_settings(listed.output, arguments[0], host.cwd)
+    return _run([*command, *arguments], pip_environ(host.environ, settings), directory, timeout)
 
 
-def environ_for(
-    command: Sequence[str], subcommand: str, host: Host, directory: str, timeout: float | None = TIMEOUT_SECONDS
-) -> tuple[dict[str, str], str]:
-    """Return the environment variables for a subcommand, and why pip cannot be run or cannot read its settings.
-
-    The arguments are those of `run_pip`. The problem is empty if there is none.
-    """
+def list_settings(
+    command: Sequence[str], host: Host, directory: str, timeout: float | None = TIMEOUT_SECONDS
+) -> PipRun:
+    """Run `pip config list` in a directory; `kept_settings` reads its output."""
     listed = _run([*command, "config", "list"], listing_environ(host.environ), directory, timeout)
     if "No module named pip" in listed.problem:
-        return {}, f"`{command[0]}` has no pip"
-    if listed.problem:
-        return {}, listed.problem if listed.problem.startswith("`") else f"cannot read its settings: {listed.problem}"
-    return pip_environ(host.environ, kept_settings(listed.output, subcommand, host.cwd)), ""
+        return PipRun(f"`{command[0]}` has no pip")
+    if listed.problem and not listed.problem.startswith("`"):
+        return PipRun(f"cannot read its settings: {listed.problem}")
+    return listed
+
+
+def show_help(command: Sequence[str], subcommand: str, host: Host, directory: str) -> PipRun:
+    """Run `pip SUBCOMMAND --help` in a directory, without the user's settings."""
+    environ = pip_environ(host.environ, {})
+    return _run([*command, subcommand, "--help"], environ, directory, TIMEOUT_SECONDS)
 
 
 def listing_environ(environ: Mapping[str, str]) -> dict[str, str]:

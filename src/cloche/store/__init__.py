@@ -30,11 +30,22 @@ if TYPE_CHECKING:
     private temporary directory, which `close` removes."""
 
     Kind: TypeAlias = Literal[
-        "interpreters", "wheels", "images", "plans", "locks", "links", "packed", "python-discovery"
+        "interpreters",
+        "wheels",
+        "artifacts",
+        "builds",
+        "images",
+        "origins",
+        "plans",
+        "locks",
+        "links",
+        "packed",
+        "python-discovery",
     ]
 
-KINDS: tuple[Kind, ...] = ("interpreters", "wheels", "images", "plans", "locks")
-"""The store's directories: probe results, downloaded wheels, unpacked wheels, cached plans, lock files."""
+KINDS: tuple[Kind, ...] = ("interpreters", "wheels", "artifacts", "builds", "images", "origins", "plans", "locks")
+"""The store's directories: probe results, downloaded seeds, files of lock files by hash, wheels built from source, unpacked
+wheels, the names of the unpacked wheels by the hash of the wheel, cached plans, files for locking."""
 
 OPTIONAL_KINDS: tuple[Kind, ...] = ("links", "packed", "python-discovery")
 """Directories that few stores have: the paths of environments that link to images (see `cloche.store.links`), and those of

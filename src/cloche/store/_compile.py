@@ -5,23 +5,28 @@ a NUL, and the path of its bytecode file, both relative to the given directory. 
 one line for each bytecode file (size, SHA-256, path), then `end`.
 """
 
+import sys
+
+if sys.path and not sys.path[0]:
+    del sys.path[0]  # the current directory, unless the interpreter is isolated
+
 import hashlib
 import importlib.util
 import marshal
 import os
-import sys
 
 
-def main(root: str, mtime: int, mode: int) -> None:
+def main(root: str, mtime: int, mode: int, validation: str) -> None:
     """Compile files below `root`.
 
     :param mtime: modification time of the sources and of their bytecode, in seconds.
     :param mode: permission bits of the bytecode files; 0 keeps the default.
+    :param validation: `time` or `unchecked-hash` (PEP 552).
     """
-    header = importlib.util.MAGIC_NUMBER
-    if sys.hexversion >= 0x3070000:  # PEP 552: without flags, the source's time and size validate the bytecode
-        header += b"\0\0\0\0"
-    header += (mtime & 0xFFFFFFFF).to_bytes(4, "little")
+    magic = importlib.util.MAGIC_NUMBER
+    unchecked = validation == "unchecked-hash"
+    flags = b"" if sys.hexversion < 0x3070000 else b"\1\0\0\0" if unchecked else b"\0\0\0\0"
+    time = (mtime & 0xFFFFFFFF).to_bytes(4, "little")
     directory = os.fsencode(root)  # file names may not be valid in the encoding of the locale
     results = []
     for line in sys.stdin.buffer:
@@ -30,7 +35,9 @@ def main(root: str, mtime: int, mode: int) -> None:
             text = file.read()
         try:
             code = compile(text, os.fsdecode(source.partition(b"/")[2]), "exec", dont_inherit=True)
-            data = header + (len(text) & 0xFFFFFFFF).to_bytes(4, "little") + marshal.dumps(code)
+            size = (len(text) & 0xFFFFFFFF).to_bytes(4, "little")
+            check = importlib.util.source_hash(text) if unchecked else time + size
+            data = magic + flags + check + marshal.dumps(code)
         except (SyntaxError, ValueError, RecursionError, OverflowError):
             continue  # source for another version of Python, or test data
         path = os.path.join(directory, target)
@@ -48,4 +55,4 @@ def main(root: str, mtime: int, mode: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])

@@ -17,9 +17,15 @@ from cloche.shells.template import resource
 
 if TYPE_CHECKING:
     import subprocess
+    from typing import Literal, TypeAlias
 
     from cloche.model.interpreter import Host, Interpreter
     from cloche.store.distributions import Distribution, File
+
+    Validation: TypeAlias = Literal["time", "unchecked-hash"]
+    """How Python checks that bytecode is valid (PEP 552): by the time and the size of the source, or not at all.
+
+    `unchecked-hash` bytecode is the same whenever and wherever it is compiled, and stays valid if a copy changes times."""
 
 TIMEOUT_SECONDS = 300.0
 """Seconds after which a compiling interpreter is killed."""
@@ -66,7 +72,9 @@ class Compiler:
     The first call of `add` starts the processes.
     """
 
-    def __init__(self, interpreter: Interpreter, host: Host, root: str, mtime: int, mode: int) -> None:
+    def __init__(
+        self, interpreter: Interpreter, host: Host, root: str, mtime: int, mode: int, validation: Validation = "time"
+    ) -> None:
         """Prepare to compile files below `root`.
 
         :param mtime: modification time of every source file and bytecode file, in seconds.
@@ -75,7 +83,8 @@ class Compiler:
         self._interpreter = interpreter
         self._environ = python_environ(host.environ)
         self._root = root
-        self._arguments = [root, str(mtime), str(mode)]
+        self._arguments = [root, str(mtime), str(mode), validation]
+        self._validation = validation
         self._processes: list[subprocess.Popen[bytes]] = []
         self._load: list[int] = []
         """An estimate of the work given to each process so far."""
@@ -137,8 +146,14 @@ class Compiler:
         import subprocess
 
         script = resource(__name__, "_compile.py")
-        command = [self._interpreter.executable, "-I", "-S", "-W", "ignore", "-c", script, *self._arguments]
-        for _ in range(min(MAX_PROCESSES, _available_processors())):
+        isolation, environ, count = ["-I"], self._environ, min(MAX_PROCESSES, _available_processors())
+        if self._validation == "unchecked-hash":  # what a process has compiled before shows in its output, and so does
+            # the seed of its hashes, which `-I` ignores
+            isolation, count = ["-s"], MAX_PROCESSES
+            environ = {name: text for name, text in environ.items() if not name.startswith("PYTHON")}
+            environ["PYTHONHASHSEED"] = "0"
+        command = [self._interpreter.executable, *isolation, "-S", "-W", "ignore", "-c", script, *self._arguments]
+        for _ in range(count):
             try:
                 process = subprocess.Popen(
                     command,
@@ -147,19 +162,19 @@ class Compiler:
                     stderr=subprocess.PIPE,
                     bufsize=0,  # the process starts compiling with the first line
                     cwd=self._root,
-                    env=self._environ,
+                    env=environ,
                 )
             except OSError as error:
-                if self._processes:  # out of memory or descriptors: continue with the processes that have started
-                    break
+                if self._processes and self._validation == "time":
+                    break  # out of memory or descriptors: continue with the processes that have started
                 raise self._compiler_error(f"cannot be run ({reason_of(error)})") from error
             self._processes.append(process)
             self._load.append(0)
 
     def _compiler_error(self, reason: str) -> SeedError:
         return SeedError(
-            f"`{self._interpreter.executable}` could not compile the seeds to bytecode: {reason}",
-            hint="check that this Python starts, or use `--no-seed`",
+            f"`{self._interpreter.executable}` could not compile modules to bytecode: {reason}",
+            hint="check that this Python starts",
         )
 
 

@@ -15,6 +15,7 @@ from cloche.errors import SeedError
 from cloche.model.distribution import normalize_name
 from cloche.model.value import replace, value
 from cloche.store.distributions import read_wheel
+from cloche.store.markers import marker_environment
 from cloche.store.requirements import Requirement
 from cloche.store.tags import incompatibility
 from cloche.store.wheels import INDEX, choose_distribution
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from cloche.model.plan import Wanted
     from cloche.store import Store
     from cloche.store.distributions import Distribution
-
-SYSTEMS = {"linux": "Linux", "darwin": "Darwin", "win32": "Windows"}
-"""`platform.system()` by `sys.platform`."""
 
 
 @value
@@ -85,24 +83,9 @@ def unmet_needs(distributions: Sequence[Distribution], interpreter: Interpreter)
             yield need
 
 
-def marker_values(interpreter: Interpreter) -> dict[str, str]:
-    """Return the values of environment markers for an interpreter (dependency specifiers specification)."""
-    return {
-        "implementation_name": interpreter.implementation,
-        "implementation_version": interpreter.version_text,
-        "os_name": interpreter.os_name,
-        "platform_machine": interpreter.machine,
-        "platform_python_implementation": "PyPy" if interpreter.implementation == "pypy" else "CPython",
-        "platform_system": SYSTEMS.get(interpreter.platform, interpreter.platform),
-        "python_full_version": interpreter.version_text,
-        "python_version": interpreter.python_version,
-        "sys_platform": interpreter.platform,
-    }
-
-
 def _needs_of(distribution: Distribution, extras: set[str], interpreter: Interpreter) -> Iterator[Need]:
     """Yield the dependencies of a distribution that apply to an interpreter, with these extras."""
-    values = marker_values(interpreter)
+    values = marker_environment(interpreter)
     for text in distribution.requires:
         try:
             dependency = Dependency(text)

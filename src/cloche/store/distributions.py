@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from cloche.errors import SeedError, reason_of
 from cloche.fs import open_for_reading, open_regular_file
 from cloche.fs.checksums import parse_rows
-from cloche.model.distribution import EntryPoint, normalize_name
+from cloche.model.distribution import EntryPoint, normalize_name, parse_metadata_name
 from cloche.model.value import value
 from cloche.store.reserved_names import is_reserved_path, is_reserved_program
 
@@ -198,8 +198,8 @@ def _build_distribution(
     name, version = normalize_name(_first_value(headers, "name")), _first_value(headers, "version")
     if not _NAME.fullmatch(name) or not _VERSION.fullmatch(version):
         raise _unusable_distribution(location, f"`{name}` `{version}` is not a valid name and version")
-    stem, _, stem_version = dist_info.removesuffix(".dist-info").partition("-")
-    if normalize_name(stem) != name or stem_version.replace("_", "-") != version.replace("_", "-"):
+    stem, stem_version = parse_metadata_name(dist_info)
+    if stem != name or stem_version.replace("_", "-") != version.replace("_", "-"):
         raise _unusable_distribution(
             location, f"its metadata says `{name}` {version}, but its directory is `{dist_info}`"
         )

@@ -1,4 +1,6 @@
-"""Images: distributions that are unpacked once for each ABI, published atomically, and never changed afterwards.
+"""Images: files that environments share. They are created once for each ABI, published atomically, and never changed.
+
+An image contains a distribution, which is described here, or the runtime of an interpreter (`cloche.store.runtimes`).
 
 An image is a directory `images/<bytecode ABI>/<name>-<version>-<content>`. For each tree of the wheel that has files, it
 holds the files in `purelib/…`, a list of them with size, time and hash in `purelib.files`, and their rows of a RECORD,
@@ -11,9 +13,9 @@ published without the missing bytecode. The first environment that uses the imag
 the second one triggers the compilation. If you create one environment, say in a fresh container, you do not pay for the next
 thousand. The mark is a changed time of the image's directory, which until then equals the time of its files.
 
-All files of an image have the same time, which is derived from the content. So equal images are equal on every machine,
-and bytecode of one image is never valid for another. The time is an even number of seconds, which every file system can
-store.
+All files of an image have the same time, which for a distribution is derived from the content. So equal images are equal
+on every machine, and bytecode of one image is never valid for another. The time is an even number of seconds, which every
+file system can store.
 """
 
 from __future__ import annotations
@@ -24,14 +26,14 @@ import json
 import os
 import re
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from cloche.apply.file_list import FileList, format_file_list, read_file_list
-from cloche.errors import SeedError, reason_of
-from cloche.fs import read_regular_file, write_all
+from cloche.errors import ClocheError, SeedError, reason_of
+from cloche.fs import read_regular_file, replace_file, write_all
 from cloche.fs.checksums import format_row, record_digest
 from cloche.model.distribution import EntryPoint, Image
-from cloche.model.value import fields
+from cloche.model.value import fields, value
 from cloche.store import bytecode
 from cloche.store.check import FILE_LIST_SUFFIX, OWN_FILE_LIST, check_image, check_tree, own_files
 
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from cloche.model.distribution import Bytecode
     from cloche.model.interpreter import Host, Interpreter
     from cloche.store import Store
+    from cloche.store.bytecode import Validation
     from cloche.store.distributions import Distribution
 
 FORMAT = 3
@@ -55,15 +58,114 @@ UNFINISHED = ".new"
 DISCARDED = ".old"
 
 
+class ImageSource(Protocol):
+    """What an image is built from."""
+
+    @property
+    def name(self) -> str:
+        """The name of the distribution, or of the implementation: `pip`, `cpython`."""
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def digest(self) -> str:
+        """A hash of everything that decides the content, in hexadecimal."""
+
+    @property
+    def seconds(self) -> int:
+        """The modification time of every file: an even number of seconds since the epoch."""
+
+    @property
+    def validation(self) -> Validation: ...
+
+    @property
+    def description(self) -> dict[str, object]:
+        """The values of `entry_points` and `dist_info` in `image.json`."""
+
+    def write(
+        self, writer: ImageWriter, compiler: bytecode.Compiler, interpreter: Interpreter, *, compiling: bool
+    ) -> Bytecode:
+        """Write every file, and pass the modules to the compiler; return whether the bytecode will be complete.
+
+        :raises ClocheError: a file is damaged or missing, or cannot be edited.
+        """
+
+
+@value
+class DistributionSource:
+    """A distribution as the source of an image."""
+
+    distribution: Distribution
+
+    @property
+    def name(self) -> str:
+        return self.distribution.name
+
+    @property
+    def version(self) -> str:
+        return self.distribution.version
+
+    @property
+    def digest(self) -> str:
+        return self.distribution.digest
+
+    @property
+    def seconds(self) -> int:
+        return 978307200 + 2 * (int(self.digest[:7], 16))  # between 2001 and 2018
+
+    @property
+    def validation(self) -> Validation:
+        return "time"
+
+    @property
+    def description(self) -> dict[str, object]:
+        points = [fields(point) for point in self.distribution.entry_points]
+        return {"entry_points": points, "dist_info": self.distribution.dist_info}
+
+    def write(
+        self, writer: ImageWriter, compiler: bytecode.Compiler, interpreter: Interpreter, *, compiling: bool
+    ) -> Bytecode:
+        """Unpack the distribution. Bytecode that is installed with it is reused."""
+        distribution = self.distribution
+        code: Bytecode = "complete"
+        for file, content, executable in distribution.contents():
+            if file.tree == "scripts" and content.startswith((b"#!python", b"#!pythonw")):
+                writer.add(SHEBANGS, file.path, content, executable=True)
+                continue
+            writer.add(file.tree, file.path, content, executable=executable or file.tree == "scripts")
+            if file.path.endswith(".py") and file.tree in ("purelib", "platlib"):
+                target = bytecode.bytecode_path(file.path, interpreter.cache_tag)
+                if body := bytecode.reusable_bytecode(distribution, file, content, interpreter):
+                    magic = bytes.fromhex(interpreter.magic)
+                    header = bytecode.bytecode_header(magic, writer.seconds, len(content))
+                    writer.add(file.tree, target, header + body)
+                elif compiling:
+                    compiler.add(f"{file.tree}/{file.path}", f"{file.tree}/{target}", len(content))
+                else:
+                    code = "missing"
+        for name, text in (("INSTALLER", b"cloche\n"), ("REQUESTED", b"")):
+            writer.add(distribution.root_tree, f"{distribution.dist_info}/{name}", text)
+        return code
+
+
 def find_or_build_image(distribution: Distribution, interpreter: Interpreter, store: Store) -> Image:
     """Return the image of a distribution for an interpreter's ABI, and build it if the store has no intact one.
+
+    :raises SeedError: the distribution is damaged or unsafe, or the image cannot be created.
+    """
+    return find_or_build(DistributionSource(distribution), interpreter, store)
+
+
+def find_or_build(source: ImageSource, interpreter: Interpreter, store: Store) -> Image:
+    """Return the image of a source for an interpreter's ABI, and build it if the store has no intact one.
 
     An image without bytecode that an environment already uses is built again with bytecode. If that fails, the
     existing image is returned, with a warning. When several processes need the same image, one of them builds it.
 
-    :raises SeedError: the distribution is damaged or unsafe, or the image cannot be created.
+    :raises ClocheError: the source is damaged or unsafe, or the image cannot be created.
     """
-    name = image_name(distribution)
+    name = image_name(source)
     abi = abi_name(interpreter)
     attempts = 3
     while True:
@@ -88,19 +190,19 @@ def find_or_build_image(distribution: Distribution, interpreter: Interpreter, st
                     )
                 exists = os.path.lexists(os.path.join(images, name))
                 action = "compiling" if exists else "unpacking"
-                store.progress(f"{action} {distribution.name} {distribution.version} for {interpreter.name}")
-                _build_and_publish(distribution, interpreter, store.host, images, name, compiling=exists)
-        except SeedError as error:
+                store.progress(f"{action} {source.name} {source.version} for {interpreter.name}")
+                _build_and_publish(source, interpreter, store.host, images, name, compiling=exists)
+        except ClocheError as error:
             if not found:
                 raise
-            store.warnings.append(f"{distribution.name} is installed without bytecode: {error.message}")
+            store.warnings.append(f"{source.name} is installed without bytecode: {error.message}")
             return found
         except FileNotFoundError as error:  # another process is clearing the store
             if not attempts:
-                raise _image_creation_error(distribution, images, error) from error
+                raise _image_creation_error(source, images, error) from error
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS) or not store.is_persistent_path(images):
-                raise _image_creation_error(distribution, images, error) from error
+                raise _image_creation_error(source, images, error) from error
             store.fall_back_to_temporary("images", f"is not writable ({reason_of(error)})")
         if not attempts:
             raise SeedError(
@@ -110,7 +212,7 @@ def find_or_build_image(distribution: Distribution, interpreter: Interpreter, st
 
 def find_image(distribution: Distribution, interpreter: Interpreter, store: Store) -> Image:
     """Return the image of a distribution that is not going to be installed; its root is empty if the store has none."""
-    return _find_image(store, abi_name(interpreter), image_name(distribution)) or Image(
+    return _find_image(store, abi_name(interpreter), image_name(DistributionSource(distribution))) or Image(
         distribution.name,
         distribution.version,
         root="",
@@ -123,7 +225,7 @@ def find_image(distribution: Distribution, interpreter: Interpreter, store: Stor
 
 
 def _build_and_publish(
-    distribution: Distribution, interpreter: Interpreter, host: Host, images: str, name: str, *, compiling: bool
+    source: ImageSource, interpreter: Interpreter, host: Host, images: str, name: str, *, compiling: bool
 ) -> None:
     """Build an image in a staging directory and rename it to `name`; in any case, remove the staging directory.
 
@@ -131,14 +233,15 @@ def _build_and_publish(
     """
     stage = os.path.join(images, f"{name}.{os.urandom(4).hex()}{UNFINISHED}")
     try:
-        code = _build(distribution, interpreter, host, stage, compiling=compiling)
-        if distribution.name == "pip" and not compiling:
+        code = _build(source, interpreter, host, stage, compiling=compiling)
+        if isinstance(source, DistributionSource) and source.name == "pip" and not compiling:
             from cloche.store.pip_start import is_known_to_start, refuse_broken_pip
 
+            distribution = source.distribution
             if not is_known_to_start(distribution, interpreter):
                 refuse_broken_pip(distribution, interpreter, host, os.path.join(stage, distribution.root_tree))
         _publish(stage, os.path.join(images, name), code)
-    except SeedError as error:
+    except ClocheError as error:
         if os.path.isdir(stage):
             raise
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), stage) from error
@@ -146,9 +249,9 @@ def _build_and_publish(
         remove_path(stage)
 
 
-def _image_creation_error(distribution: Distribution, images: str, error: OSError) -> SeedError:
+def _image_creation_error(source: ImageSource, images: str, error: OSError) -> SeedError:
     return SeedError(
-        f"cannot create the image of {distribution.name} {distribution.version} in `{images}`: {reason_of(error)}",
+        f"cannot create the image of {source.name} {source.version} in `{images}`: {reason_of(error)}",
         hint="free some space, or choose another directory with `--cache-dir`",
     )
 
@@ -210,10 +313,43 @@ def abi_name(interpreter: Interpreter) -> str:
     return name if re.fullmatch(r"[A-Za-z0-9._-]{1,80}", name) else hashlib.sha256(name.encode()).hexdigest()[:32]
 
 
-def image_name(distribution: Distribution) -> str:
-    """Return the directory name of a distribution's image: name, version, and a hash of the content."""
-    content = hashlib.sha256(f"{FORMAT} {distribution.digest}".encode()).hexdigest()
-    return f"{distribution.name}-{distribution.version}-{content[:16]}"
+def image_name(source: ImageSource) -> str:
+    """Return the directory name of an image: name, version, and a hash of what decides its content."""
+    content = hashlib.sha256(f"{FORMAT} {source.digest}".encode()).hexdigest()
+    return f"{source.name}-{source.version}-{content[:16]}"
+
+
+def find_image_of_wheel(
+    distribution: str, sha256: str, size: int | None, interpreter: Interpreter, store: Store
+) -> Image | None:
+    """Return the image of the wheel with this hash, for an interpreter; None if the store has none.
+
+    :param size: the size of the wheel in bytes; None for any size.
+    """
+    for origins in store.readable_directories("origins"):
+        try:
+            name, wheel_size, end = read_regular_file(os.path.join(origins, sha256)).decode("utf-8").split("\n")
+        except (OSError, ValueError):
+            continue
+        if end or not name.startswith(f"{distribution}-") or str(size or wheel_size) != wheel_size:
+            continue
+        if "/" not in name and (image := _find_image(store, abi_name(interpreter), name)):
+            return image
+    return None
+
+
+def record_origin(image: Image, sha256: str, size: int, store: Store) -> None:
+    """Record that an image was made from the wheel with this hash; a failure only costs time later."""
+    path = os.path.join(store.writable_directory("origins"), sha256)
+    try:
+        replace_file(path, f"{os.path.basename(image.root)}\n{size}\n".encode())
+    except OSError:
+        pass
+
+
+def needs_bytecode(image: Image) -> bool:
+    """Return whether the next environment with this image needs its bytecode compiled."""
+    return image.bytecode == "missing" and _was_installed(image)
 
 
 def _find_image(store: Store, abi: str, name: str) -> Image | None:
@@ -223,44 +359,26 @@ def _find_image(store: Store, abi: str, name: str) -> Image | None:
     return None
 
 
-def _build(
-    distribution: Distribution, interpreter: Interpreter, host: Host, stage: str, *, compiling: bool
-) -> Bytecode:
-    """Create the image of a distribution in the new directory `stage`; return whether its bytecode is complete."""
+def _build(source: ImageSource, interpreter: Interpreter, host: Host, stage: str, *, compiling: bool) -> Bytecode:
+    """Create the image of a source in the new directory `stage`; return whether its bytecode is complete."""
     os.mkdir(stage, 0o700)
-    writer = _ImageWriter(stage, 978307200 + 2 * (int(distribution.digest[:7], 16)))  # between 2001 and 2018
-    compiler = bytecode.Compiler(interpreter, host, stage, writer.seconds, 0o444 if READ_ONLY else 0)
-    code: Bytecode = "complete"
+    writer = ImageWriter(stage, source.seconds)
+    mode = 0o444 if READ_ONLY else 0
+    compiler = bytecode.Compiler(interpreter, host, stage, writer.seconds, mode, source.validation)
     try:
-        for file, content, executable in distribution.contents():
-            if file.tree == "scripts" and content.startswith((b"#!python", b"#!pythonw")):
-                writer.add(SHEBANGS, file.path, content, executable=True)
-                continue
-            writer.add(file.tree, file.path, content, executable=executable or file.tree == "scripts")
-            if file.path.endswith(".py") and file.tree in ("purelib", "platlib"):
-                target = bytecode.bytecode_path(file.path, interpreter.cache_tag)
-                if body := bytecode.reusable_bytecode(distribution, file, content, interpreter):
-                    magic = bytes.fromhex(interpreter.magic)
-                    header = bytecode.bytecode_header(magic, writer.seconds, len(content))
-                    writer.add(file.tree, target, header + body)
-                elif compiling:
-                    compiler.add(f"{file.tree}/{file.path}", f"{file.tree}/{target}", len(content))
-                else:
-                    code = "missing"
-        for name, text in (("INSTALLER", b"cloche\n"), ("REQUESTED", b"")):
-            writer.add(distribution.root_tree, f"{distribution.dist_info}/{name}", text)
+        code = source.write(writer, compiler, interpreter, compiling=compiling)
         for size, digest, path in compiler.results():
             name, _, inside = path.partition("/")
             writer.register(name, inside, size, digest)
     finally:
         compiler.close()
-    writer.finish(distribution, code)
+    writer.finish(source, code)
     os.utime(stage, (writer.seconds, writer.seconds))
     _flush(stage)
     return code
 
 
-class _ImageWriter:
+class ImageWriter:
     """Writes the files of a new image and keeps a list of them."""
 
     def __init__(self, root: str, seconds: int) -> None:
@@ -280,7 +398,7 @@ class _ImageWriter:
         """Add an existing file to the file list."""
         self._files.setdefault(tree, {})[path] = (size, sha256)
 
-    def finish(self, distribution: Distribution, code: Bytecode) -> None:
+    def finish(self, source: ImageSource, code: Bytecode) -> None:
         """Write the file lists, the records and the description; `code` becomes `Image.bytecode`."""
         own: dict[str, tuple[int, str]] = {}
 
@@ -296,10 +414,9 @@ class _ImageWriter:
             write(f"{tree}{FILE_LIST_SUFFIX}", self._file_list(files))
             write(f"{tree}.record", "".join(_record_row(path, *files[path]) for path in sorted(files)))
         description = {
-            "distribution": distribution.name,
-            "version": distribution.version,
-            "entry_points": [fields(point) for point in distribution.entry_points],
-            "dist_info": distribution.dist_info,
+            "distribution": source.name,
+            "version": source.version,
+            **source.description,
             "bytecode": code,
             "files": sum(len(files) for tree, files in self._files.items() if tree != SHEBANGS),
             "size": sum(size for tree, files in self._files.items() if tree != SHEBANGS for size, _ in files.values()),

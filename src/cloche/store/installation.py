@@ -10,8 +10,8 @@ import os
 
 from cloche.apply.file_list import read_file_list
 from cloche.errors import SeedError
-from cloche.fs import is_unicode, read_regular_file
-from cloche.fs.checksums import digest_of, format_row, prefix_rows
+from cloche.fs import DIRECTORY, is_unicode, paths_in, read_regular_file
+from cloche.fs.checksums import digest_of, format_row, prefix_rows, remove_rows
 from cloche.model.environment import as_written
 from cloche.model.operations import InstallTree, MakeDir, Write
 from cloche.model.value import TYPE_CHECKING
@@ -59,21 +59,71 @@ def image_operations(image: Image, environment: Environment) -> list[Operation]:
             parts = directory.split("/")
             operations += [MakeDir("/".join(parts[: end + 1])) for end in range(len(parts))]
         files, size = (image.files, image.size) if len(trees) == 1 else _count_and_size(image.root, tree)
-        operations.append(
-            InstallTree(directory, f"{image.root}/{tree}", f"{image.root}/{tree}{FILE_LIST_SUFFIX}", files, size)
-        )
         record = read_regular_file(f"{image.root}/{tree}.record").decode("utf-8")
+        without = tuple(path.partition("/")[2] for path in image.left_out if path.startswith(f"{tree}/"))
+        if without:
+            record = remove_rows(record, frozenset(without))
+            files -= len(without)
+        operations.append(
+            InstallTree(
+                directory, f"{image.root}/{tree}", f"{image.root}/{tree}{FILE_LIST_SUFFIX}", files, size, without
+            )
+        )
         rows.append(record if directory == site else prefix_rows(record, _relative_path(directory, site)))
     up = _relative_path(layout.bin, site)
-    scripts = dict(_own_scripts(image, [name for name in own if name.startswith("shebangs/")], environment))
+    shebang_scripts = [name for name in own if name.startswith("shebangs/")]
+    scripts = dict(_own_scripts(image, shebang_scripts, environment))
     if found & {"scripts", "data"}:
         _refuse_environment_files(image, found, environment, scripts)
     for name, content in scripts.items():
         operations.append(Write(f"{layout.bin}/{name}", content, executable="yes"))
         rows.append(format_row(f"{up}/{name}", digest_of(content), len(content)))
+    for name, text in image.metadata:
+        content = text.encode("utf-8")
+        operations.append(Write(f"{site}/{image.dist_info}/{name}", content))
+        rows.append(format_row(f"{image.dist_info}/{name}", digest_of(content), len(content)))
     rows.append(format_row(f"{image.dist_info}/RECORD"))
     operations.append(Write(f"{site}/{image.dist_info}/RECORD", "".join(rows).encode("utf-8")))
     return operations
+
+
+def find_damage(image: Image, environment: Environment) -> str:
+    """Return a file of an installed image that is missing or modified; empty if the environment has them all.
+
+    Contents are not read: a modified file has another size or time. Bytecode is left out, because Python writes it again.
+
+    :raises OSError, ValueError: the image was removed or damaged.
+    """
+    layout = environment.layout
+    directories = {"purelib": layout.purelib, "platlib": layout.platlib, "scripts": layout.bin, "data": "."}
+    directories["headers"] = _headers_directory(image, environment)
+    left_out = frozenset(image.left_out)
+    for name in own_files(image.root):
+        tree = name.removesuffix(FILE_LIST_SUFFIX)
+        if not name.endswith(FILE_LIST_SUFFIX) or tree not in directories:
+            continue
+        files = read_file_list(f"{image.root}/{name}")
+        root = environment.path_to(directories[tree])
+        stat, mtime = os.stat, files.mtime_ns
+        descriptor = -1
+        try:
+            descriptor = os.open(root, DIRECTORY) if os.stat in os.supports_dir_fd else -1
+            directory = descriptor if descriptor >= 0 else None
+            for path, there, size in zip(files.paths, paths_in(files.paths, root, directory), files.sizes, strict=True):
+                if path[-4:] == ".pyc" or (left_out and f"{tree}/{path}" in left_out):
+                    continue
+                try:
+                    found = stat(there, dir_fd=directory)
+                except OSError:
+                    return f"{directories[tree]}/{path}"
+                if found.st_size != size or found.st_mtime_ns != mtime:
+                    return f"{directories[tree]}/{path}"
+        except OSError:
+            return directories[tree]
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+    return ""
 
 
 def script_names(entry_points: tuple[EntryPoint, ...], version: str) -> dict[str, EntryPoint]:
@@ -163,9 +213,12 @@ def _own_scripts(image: Image, shebang_scripts: list[str], environment: Environm
     interpreter = environment.interpreter
     version = interpreter.python_version if interpreter else ""
     for name, point in script_names(image.entry_points, version).items():
-        yield entry_point_script(name, point, environment)
+        if f"scripts/{name}" not in image.left_out:
+            yield entry_point_script(name, point, environment)
     for path in shebang_scripts:
         name = path.partition("/")[2]
+        if f"scripts/{name}" in image.left_out:
+            continue
         if environment.os_name == "nt":
             from cloche.store.launchers import build_launcher
 

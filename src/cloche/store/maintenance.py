@@ -15,6 +15,7 @@ from cloche.errors import ClocheError, SeedError
 from cloche.fs import list_names, read_regular_file
 from cloche.model.value import value
 from cloche.store import KINDS, OPTIONAL_KINDS
+from cloche.store.artifacts import damaged_artifacts
 from cloche.store.check import check_tree
 from cloche.store.distributions import read_wheel
 from cloche.store.images import DISCARDED, UNFINISHED, remove_path, verify_image
@@ -80,6 +81,11 @@ def verify_store(store: Store, checks: ContentChecks | None = None) -> list[str]
     for path in _entry_paths(store, "wheels"):
         if problem := _wheel_problem(path):
             problems.append(problem)
+    for path in _entry_paths(store, "artifacts"):
+        problems += [f"`{damaged}` does not match its hash" for damaged in damaged_artifacts(path)]
+    for path in _entry_paths(store, "builds"):
+        wheels = (os.path.join(path, name) for name in list_names(path) if not path.endswith(UNFINISHED))
+        problems += filter(None, map(_wheel_problem, wheels))
     return problems
 
 
@@ -187,6 +193,10 @@ def _removal_reason(kind: Kind, path: str, now: float, in_use: Container[str]) -
     if path.endswith(UNFINISHED) or (kind == "wheels" and not path.endswith(".whl")):
         return "abandoned" if age > ABANDONED else ""
     if kind == "wheels" and _wheel_problem(path):
+        return "damaged"
+    if kind == "artifacts" and damaged_artifacts(path):
+        return "damaged"
+    if kind == "builds" and any(_wheel_problem(os.path.join(path, name)) for name in list_names(path)):
         return "damaged"
     return f"unused for {age / DAY:.0f} days" if age > UNUSED else ""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from cloche.errors import SeedError
 from cloche.model.value import TYPE_CHECKING
 from cloche.store.distributions import read_wheel
 from cloche.store.images import find_image, find_or_build_image
@@ -9,13 +12,15 @@ from cloche.store.requirements import parse_requirements
 from cloche.store.wheels import choose_distribution
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
     from cloche.model.plan import Wanted
     from cloche.store import Store
+    from cloche.store.distributions import Distribution
+    from cloche.store.requirements import Requirement
 
     Stays: TypeAlias = Callable[[str, str, Wanted, Interpreter], bool]
 
@@ -63,12 +68,47 @@ class SeedStore:
             else:
                 self._store.warnings += (f"not installed: {need}" for need in unmet_needs(distributions, interpreter))
         stays = self._stays
-        is_needed = stays is None or not all(stays(one.name, one.version, wanted, interpreter) for one in distributions)
-        get_image = find_or_build_image if is_needed else find_image
-        images = [get_image(distribution, interpreter, self._store) for distribution in distributions]
+        if stays and all(stays(one.name, one.version, wanted, interpreter) for one in distributions):
+            return [find_image(distribution, interpreter, self._store) for distribution in distributions]
+        images = [self._intact_image(distribution, requirements, wanted, interpreter) for distribution in distributions]
         for distribution in distributions:
             if distribution.name not in ("pip", "setuptools", "wheel"):
                 from cloche.store.standard_library import shadowing_warnings
 
                 self._store.warnings += shadowing_warnings(distribution, interpreter)
         return images
+
+    def locked_images(self, wanted: Wanted, interpreter: Interpreter) -> list[Image]:
+        """Return one image for each package that the lock file names for an interpreter, and for each requirement.
+
+        :raises UsageError: the lock file is not valid, or contradicts a requirement.
+        :raises SeedError: a file cannot be found, does not match its hash, or is damaged.
+        """
+        from cloche.store.locked_images import locked_images
+
+        return locked_images(wanted, interpreter, self._store)
+
+    def _intact_image(
+        self, distribution: Distribution, requirements: Sequence[Requirement], wanted: Wanted, interpreter: Interpreter
+    ) -> Image:
+        """Return the image of a distribution; if it is damaged, that of the next source, with a warning.
+
+        :raises SeedError: it is damaged, and the user named its source, or no other source has one.
+        """
+        named = tuple(os.path.join(directory, "") for directory in wanted.find_links)
+        damaged: list[str] = []
+        while True:
+            try:
+                return find_or_build_image(distribution, interpreter, self._store)
+            except SeedError as error:
+                requirement = next((item for item in requirements if item.name == distribution.name), None)
+                if requirement is None or distribution.location.startswith(named):
+                    raise
+                damaged.append(distribution.location)
+                try:
+                    distribution = choose_distribution(requirement, interpreter, wanted, self._store, without=damaged)
+                except SeedError:
+                    raise error from None
+                self._store.warnings.append(
+                    f"{error.message}; {distribution.name} {distribution.version} from another source is used instead"
+                )

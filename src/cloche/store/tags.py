@@ -12,6 +12,19 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Interpreter
     from cloche.store.distributions import Distribution
 
+WINDOWS_PLATFORMS = {
+    ("amd64", 64): "win_amd64",
+    ("x86_64", 64): "win_amd64",
+    ("arm64", 64): "win_arm64",
+    ("aarch64", 64): "win_arm64",
+    ("amd64", 32): "win32",
+    ("x86_64", 32): "win32",
+    ("x86", 32): "win32",
+    ("i386", 32): "win32",
+    ("i686", 32): "win32",
+}
+"""The platform tag of a Python on Windows, by machine in lower case and by size of a pointer in bits."""
+
 _PURE = re.compile(r"(?:py\d+\.)*py3(?:\.py\d+)*-none-any")
 
 
@@ -38,12 +51,18 @@ def tag_incompatibility(tags: Iterable[str], interpreter: Interpreter) -> str | 
 def supported_tags(interpreter: Interpreter) -> Iterator[str]:
     """Yield the tags that an interpreter supports, most specific first (PEP 425).
 
-    Platform tags are only known for the platform that cloche runs on. For another platform, only pure wheels match.
+    Platform tags are only known for the platform that cloche runs on, and for Windows. For another platform, only pure
+    wheels match.
     """
     from packaging import tags
 
     version = interpreter.version[:2]
-    platforms = list(tags.platform_tags()) if _has_our_platform(interpreter) else ["any"]
+    if _has_our_platform(interpreter):
+        platforms = list(tags.platform_tags())
+    elif interpreter.platform == "win32":
+        platforms = [WINDOWS_PLATFORMS.get((interpreter.machine.lower(), interpreter.bits), "any")]
+    else:
+        platforms = ["any"]
     own = abi_tag(interpreter)
     short = f"{'pp' if interpreter.implementation == 'pypy' else 'cp'}{version[0]}{version[1]}"
     if interpreter.implementation == "cpython":

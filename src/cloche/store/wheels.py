@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from cloche.errors import SeedError, reason_of
 from cloche.fs import read_at_most
 from cloche.fs.inputs import UNRECORDED
-from cloche.model.distribution import normalize_name
+from cloche.model.distribution import normalize_name, parse_metadata_name
 from cloche.model.value import replace, value
 from cloche.store.distributions import Distribution, read_installed, read_wheel
 from cloche.store.tags import incompatibility
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from cloche.fs.inputs import Inputs
     from cloche.model.interpreter import Interpreter
@@ -48,13 +48,18 @@ class SeedCandidate:
 
 
 def choose_distribution(
-    requirement: Requirement, interpreter: Interpreter, wanted: Wanted, store: Store
+    requirement: Requirement,
+    interpreter: Interpreter,
+    wanted: Wanted,
+    store: Store,
+    without: Sequence[str] = (),
 ) -> Distribution:
     """Return the distribution to seed; a downloaded wheel is in the store afterwards.
 
     A wheel from `--find-links` that cannot be read is an error. The next source is not tried, because it may have a
     different distribution of that name.
 
+    :param without: locations of distributions that turned out to be damaged.
     :raises SeedError: no source has a compatible distribution (the message lists the reasons), or a wheel from
         `--find-links` cannot be read.
     """
@@ -82,6 +87,9 @@ def choose_distribution(
                 if candidate.source == FIND_LINKS:
                     raise
                 tried.append(f"{candidate.source}: {error.message}")
+                continue
+            if distribution.location in without:
+                tried.append(f"{candidate.source}: {distribution.name} {distribution.version} is damaged")
                 continue
             reason = _mismatch(distribution, requirement, interpreter)
             if reason is None:
@@ -170,8 +178,8 @@ def _installed_beside_cloche(name: str, cwd: str, inputs: Inputs) -> Iterator[Se
         except OSError:  # a zip archive, or a directory that does not exist
             continue
         for entry in entries:
-            stem, dash, version = entry.removesuffix(".dist-info").partition("-")
-            if entry.endswith(".dist-info") and dash and normalize_name(stem) == name:
+            distribution, version = parse_metadata_name(entry)
+            if entry.endswith(".dist-info") and version and distribution == name:
                 yield SeedCandidate(version, os.path.join(site, entry))
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cloche.planning.layout import layout_of
-from cloche.planning.validate import find_missing_path, find_problem, required_paths
+from cloche.planning.validate import find_missing_path, find_problem, find_runtime_problem, required_paths
 from cloche.testing.checks import (
     Check,
     as_test,
@@ -20,10 +20,12 @@ from cloche.testing.checks import (
 from cloche.testing.fakes import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from cloche.model.environment import Layout
     from cloche.model.interpreter import Interpreter
+    from cloche.model.runtime import Runtime
     from cloche.plugins.hookspecs import Creator
     from cloche.testing.checks import Test
 
@@ -48,6 +50,8 @@ def creator_checks(creator: Creator, interpreters: Mapping[str, Interpreter] | N
     for kind, interpreter in known.items():
         checks.append(Check(f"refusal-{kind}", partial(check_refusal, creator, interpreter)))
         checks.append(Check(f"operations-{kind}", partial(check_operations, creator, interpreter)))
+        if hasattr(creator, "runtime"):
+            checks.append(Check(f"runtime-{kind}", partial(check_runtime, creator, interpreter)))
     return checks
 
 
@@ -78,8 +82,25 @@ def check_operations(creator: Creator, interpreter: Interpreter, _: Path) -> Non
     operations = call_twice("`operations`", lambda: list(creator.operations(interpreter, layout)))
     if problem := find_problem(operations):
         broken(f"in `operations`, {problem}")
-    if path := find_missing_path(operations, required_paths(layout)):
+    if (path := find_missing_path(operations, required_paths(layout))) and not hasattr(creator, "runtime"):
         broken(f"`operations` does not create `{path}`, which is part of the layout")
+
+
+def check_runtime(creator: Creator, interpreter: Interpreter, _: Path) -> None:
+    """Check that `runtime` always returns the same files, which complete the environment that `operations` create."""
+    if (refusal := creator.refusal(interpreter)) is not None:
+        not_applicable(f"the creator refuses {interpreter.name}: {refusal}")
+    layout = layout_of(interpreter)
+    operations = list(creator.operations(interpreter, layout))
+    describe: Callable[[Interpreter, Layout], Runtime] | None = getattr(creator, "runtime", None)
+    if describe is None:
+        not_applicable("the creator describes no runtime")
+    runtime = call_twice("`runtime`", lambda: describe(interpreter, layout))
+    if problem := find_runtime_problem(runtime, operations):
+        broken(f"in `runtime`, {problem}")
+    created = [*operations, *runtime.files]
+    if path := find_missing_path(created, required_paths(layout)):
+        broken(f"neither `operations` nor `runtime` create `{path}`, which is part of the layout")
 
 
 check_serves = check_support_for_an_interpreter

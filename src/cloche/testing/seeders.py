@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cloche.errors import SeedError
 from cloche.model.distribution import Image
-from cloche.model.plan import Wanted
+from cloche.model.plan import LockRequest, Wanted
 from cloche.store import Store
 from cloche.store.seeds import SeedStore
 from cloche.testing.checks import (
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 def seeder_contract(seeder: Seeder, interpreter: Interpreter | None = None) -> Test:
     """Return a test that a seeder keeps its contract.
 
-    The seeder is called for a distribution that is in a `find_links` directory, and for one that does not exist.
+    The seeder is called for a distribution that is in a `find_links` directory, and for one that does not exist. A lock file
+    that names the first one, or nothing, is wanted as well, for seeders that install from lock files.
 
     :param seeder: the seeder object.
     :param interpreter: a real interpreter, which compiles bytecode; by default the one that runs the tests.
@@ -82,8 +83,8 @@ def check_refusal(seeder: Seeder, interpreter: Interpreter, _: Path) -> None:
 def check_images(seeder: Seeder, interpreter: Interpreter | None, directory: Path) -> None:
     """Check that `images` always returns the same image for a requirement, and that it is in the store."""
     target = supported(seeder, interpreter)
-    sample_wheel(directory / "wheels")
-    wanted = Wanted(("cloche-sample==1.0",), (str(directory / "wheels"),), "never")
+    wheel = sample_wheel(directory / "wheels")
+    wanted = Wanted(("cloche-sample==1.0",), (str(directory / "wheels"),), "never", lock=sample_lock(directory, wheel))
     with Store.open(fake_host(environ=dict(os.environ)), str(directory / "store")) as store:
         allowed = (store.root, tempfile.gettempdir())
         images = call_twice(
@@ -103,7 +104,7 @@ def check_images(seeder: Seeder, interpreter: Interpreter | None, directory: Pat
 def check_unavailable(seeder: Seeder, interpreter: Interpreter | None, directory: Path) -> None:
     """Check that `images` raises `SeedError` for a distribution that does not exist."""
     target = supported(seeder, interpreter)
-    wanted = Wanted(("cloche-does-not-exist",), (), "never")
+    wanted = Wanted(("cloche-does-not-exist",), (), "never", lock=sample_lock(directory))
     with Store.open(fake_host(environ=dict(os.environ)), str(directory / "store")) as store:
         try:
             images = list(seeder.images(target, wanted, SeedStore(store)))
@@ -129,6 +130,22 @@ def running_interpreter() -> Interpreter:
     from cloche.api import find
 
     return find()
+
+
+def sample_lock(directory: Path, *wheels: Path) -> LockRequest:
+    """Create a `pylock.toml` in a directory that names the wheels of the distribution `cloche-sample` (PEP 751)."""
+    lines = ['lock-version = "1.0"', 'created-by = "cloche"', *([] if wheels else ["packages = []"])]
+    for wheel in wheels:
+        digest = sha256(wheel.read_bytes()).hexdigest()
+        lines += [
+            "[[packages]]",
+            'name = "cloche-sample"',
+            'version = "1.0"',
+            f'wheels = [{{ path = "{wheel.parent.name}/{wheel.name}", hashes = {{ sha256 = "{digest}" }} }}]',
+        ]
+    path = directory / "pylock.toml"
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    return LockRequest(str(path))
 
 
 def sample_wheel(directory: Path) -> Path:

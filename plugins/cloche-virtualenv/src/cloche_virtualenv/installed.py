@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche import DestinationError
-from cloche.model.distribution import normalize_name
+from cloche.model.distribution import parse_metadata_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,14 +19,14 @@ def metadata_directory(environment: Environment) -> str:
     """Return the absolute path of the metadata directory of the installed `virtualenv`; empty if there is none."""
     site = environment.path_to(environment.layout.purelib)
     for name in sorted(os.listdir(site)) if os.path.isdir(site) else ():
-        if name.endswith(".dist-info") and normalize_name(name.partition("-")[0]) == "virtualenv":
+        if name.endswith(".dist-info") and parse_metadata_name(name)[0] == "virtualenv":
             return os.path.join(site, name)
     return ""
 
 
 def version_of(metadata: str) -> str:
     """Return the version in the name of a metadata directory; empty for an empty name."""
-    return os.path.basename(metadata).removesuffix(".dist-info").partition("-")[2]
+    return parse_metadata_name(os.path.basename(metadata))[1]
 
 
 def pieces_of_virtualenv(environment: Environment) -> tuple[list[str], str]:

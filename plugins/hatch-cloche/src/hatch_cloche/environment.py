@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from hatch.env.virtual import VirtualEnvironment
 from hatch.venv.core import TempVirtualEnv, VirtualEnv
@@ -13,17 +14,21 @@ import cloche
 class ClocheVirtualEnv(VirtualEnv):
     """A hatch environment that cloche creates."""
 
+    lock = ""
+    """Absolute path of the lock file whose packages it is created with; empty for none."""
+
     def create(self, python: str, *, allow_system_packages: bool = False) -> None:
         """Create the environment.
 
         :raises OSError: it cannot be created; the message contains the reason and a hint.
         """
+        locked: dict[str, Any] = {"lock": self.lock, "seeds": ["pip"], "network": "last-resort"} if self.lock else {}
         try:
             cloche.create(
                 os.fspath(self.directory),
                 python=python,
-                network="never",
                 site_packages="system" if allow_system_packages else "isolated",
+                **{"network": "never", **locked},
             )
         except cloche.ClocheError as error:
             raise OSError(f"{error.message} ({error.hint})" if error.hint else error.message) from error
@@ -37,6 +42,10 @@ class ClocheEnvironment(VirtualEnvironment):
     """The environment type for `type = "cloche"` in `[tool.hatch.envs.NAME]`."""
 
     PLUGIN_NAME = "cloche"
+
+    @staticmethod
+    def get_option_types() -> dict[str, Any]:
+        return {**VirtualEnvironment.get_option_types(), "lock": str}
 
     def _find_existing_interpreter(self, python_version: str = "") -> str | None:
         """Return the path of an installed Python that hatch finds, else of one that cloche finds; None if there is none.
@@ -56,4 +65,7 @@ class ClocheEnvironment(VirtualEnvironment):
 
     @property
     def virtual_env_cls(self) -> type[ClocheVirtualEnv]:
-        return ClocheVirtualEnv
+        lock = self.config.get("lock", "")
+        if not lock:
+            return ClocheVirtualEnv
+        return type("LockedVirtualEnv", (ClocheVirtualEnv,), {"lock": os.path.join(os.fspath(self.root), lock)})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,14 @@ class ClocheEnv(Python, ABC):
             default=False,
             desc="give the environment access to the packages of its base Python",
         )
+        self.conf.add_config(
+            keys=["lock"],
+            of_type=str,
+            default="",
+            desc="a lock file whose packages the environment is created with, relative to the root of the project",
+        )
+        self.conf.add_config(keys=["lock_extras"], of_type=list[str], default=[], desc="extras of the lock file")
+        self.conf.add_config(keys=["lock_groups"], of_type=list[str], default=[], desc="groups of the lock file")
         self.conf.add_config(
             keys=["always_copy", "alwayscopy"],
             of_type=bool,
@@ -133,8 +142,23 @@ class ClocheEnv(Python, ABC):
             **super().python_cache(),
             "cloche": self._interpreter.executable,
             "system_site_packages": self.conf["system_site_packages"],
+            **({"lock": self._lock_signature()} if self.conf["lock"] else {}),
             **({"always_copy": True} if self.conf["always_copy"] else {}),
         }
+
+    def _lock_signature(self) -> list[object]:
+        """Return a value that changes with the lock file, and with what of it is installed."""
+        try:
+            digest = sha256(self._lock.read_bytes()).hexdigest()
+        except OSError:
+            digest = ""  # creating the environment reports it
+        return [str(self._lock), digest, self.conf["lock_extras"], self.conf["lock_groups"]]
+
+    @property
+    def _lock(self) -> Path:
+        root: Path = self.core["tox_root"]
+        path: str = self.conf["lock"]
+        return root / path
 
     @property
     def _interpreter(self) -> Interpreter:
@@ -160,6 +184,10 @@ class ClocheEnv(Python, ABC):
     def create_python_env(self) -> None:
         import cloche
 
+        locked: dict[str, Any] = {}
+        if self.conf["lock"]:  # tox installs the package of the project with pip
+            extras, groups = self.conf["lock_extras"], self.conf["lock_groups"]
+            locked = {"lock": self._lock, "extras": extras, "groups": groups, "seeds": ["pip"]}
         try:
             cloche.create(
                 self.env_dir,
@@ -167,6 +195,7 @@ class ClocheEnv(Python, ABC):
                 site_packages="system" if self.conf["system_site_packages"] else "isolated",
                 creator="copy" if self.conf["always_copy"] else None,
                 network="newest" if self.conf["download"] else "last-resort",
+                **locked,
             )
         except cloche.ClocheError as error:
             raise Fail(one_line(error)) from error

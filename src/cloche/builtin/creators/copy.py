@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from cloche.builtin.creators import posix, windows
-from cloche.model.operations import Copy, Link, MakeDir
+from cloche.model.operations import Copy, MakeDir
 from cloche.model.value import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,10 +38,8 @@ class CopyCreator:
         if interpreter.os_name == "nt":
             yield from windows.python_executables(interpreter, layout)
             return
-        main, *others = layout.names
-        yield Copy(layout.executable, os.path.realpath(interpreter.executable))
-        for name in others:
-            yield Link(f"{layout.bin}/{name}", main)
+        for name in layout.names:  # no links: CPython would take the copy that a link leads to for the base interpreter
+            yield Copy(f"{layout.bin}/{name}", os.path.realpath(interpreter.executable))
         yield from shared_library(interpreter, layout)
 
 

@@ -107,6 +107,8 @@ def tcsh_values() -> dict[str, str]:
 
     options = (*COMMON, *(option for command in COMMANDS.values() for option in command.options))
     directories = sorted({f"--{option.name}" for option in options if option.metavar == "DIR"})
-    files = sorted({f"--{option.name}" for option in options if option.metavar == "EXE"})
-    commands = [command.name for command in COMMANDS.values() if command.operands.startswith(("ENV", "DEST"))]
+    files = sorted({f"--{option.name}" for option in options if option.metavar in ("EXE", "FILE")})
+    commands = [
+        command.name for command in COMMANDS.values() if command.operands.lstrip("[").startswith(("ENV", "DEST"))
+    ]
     return {"DIRECTORIES": ",".join([*directories, *commands]), "FILES": ",".join(files)}

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import sys
 
-from cloche.cli.commands import COMMANDS, CommandSpec
+from cloche.cli.commands import COMMANDS, COMMON, CommandSpec
 from cloche.cli.invocation import Invocation
 from cloche.cli.parser import is_option, options_by_spelling, options_of, split_option
+from cloche.errors import ClocheError
 from cloche.model.value import TYPE_CHECKING, value
 
 if TYPE_CHECKING:
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
 
     Paths: TypeAlias = Literal["none", "files", "directories"]
 
-KINDS_OF_PATHS: dict[str, Paths] = {"DIR": "directories", "ENV": "directories", "DEST": "directories", "EXE": "files"}
+KINDS_OF_PATHS: dict[str, Paths] = {
+    "DIR": "directories",
+    "ENV": "directories",
+    "DEST": "directories",
+    "EXE": "files",
+    "FILE": "files",
+}
 """The kind of path, by the name of a value or operand in help."""
 
 SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.,=+")
@@ -54,6 +61,8 @@ class CursorContext:
     """Names of the options that are already given."""
     pending: Option | None = None
     """The option whose value comes next."""
+    rest: tuple[str, ...] = ()
+    """Words for another program, after `--`."""
     separator: str = ""
     """`--` if only operands or words for another program can follow; otherwise empty."""
 
@@ -65,14 +74,10 @@ def suggest(words: Sequence[str], host: Host) -> Suggestions:
     context = read_context(line)
     if context.pending is not None:
         return value_suggestions(context.pending, word, host)
-    if (
-        context.command.rest
-        and len(context.operands) == context.command.max_operands
-        and (context.separator or not word.startswith("-"))
-    ):
-        return Suggestions(matching_words(program_names(context.operands[-1], host), word), "files")
-    if context.separator and context.command.rest:
+    if context.rest:
         return Suggestions(paths="files")
+    if context.command.rest and (context.separator or (context.operands and not word.startswith("-"))):
+        return Suggestions(matching_words(program_names(context.operands, host), word), "files")
     if word.startswith("-") and not context.separator:
         return option_suggestions(context, word, line)
     return operand_suggestions(context, word, line)
@@ -83,13 +88,14 @@ def read_context(line: Invocation) -> CursorContext:
     command, named, separator = COMMANDS["create"], "", ""
     table: tuple[Option, ...] = options_of(command)
     operands: list[str] = []
+    rest: list[str] = []
     given: set[str] = set()
     pending: Option | None = None
     for word in line.argv:
         if pending is not None:
             pending = None
         elif separator:
-            operands.append(word)
+            (rest if command.rest else operands).append(word)
         elif word == "--":
             separator = word
         elif is_option(word):
@@ -106,8 +112,9 @@ def read_context(line: Invocation) -> CursorContext:
         else:
             operands.append(word)
             if command.rest and len(operands) > command.max_operands:
+                rest.append(operands.pop())
                 separator = "--"
-    return CursorContext(command, named, tuple(operands), table, frozenset(given), pending, separator)
+    return CursorContext(command, named, tuple(operands), table, frozenset(given), pending, tuple(rest), separator)
 
 
 def option_of(word: str, table: Sequence[Option]) -> Option | None:
@@ -173,6 +180,12 @@ def operand_suggestions(context: CursorContext, word: str, line: Invocation) -> 
     """Return suggestions for the next operand."""
     names = context.command.operands.replace("[", "").replace("]", "").split()
     number = len(context.operands)
+    if context.command.name == "config" and number and context.operands[0] in ("get", "set", "unset"):
+        return setting_suggestions(context, word, line.host)
+    if context.command.name == "plugins" and number:
+        from cloche.cli.new_plugin import KINDS
+
+        return Suggestions(matching_words(((kind, "") for kind in KINDS), word) if number == 1 else (), "directories")
     if context.command.choices:
         return Suggestions(
             matching_words(((choice, "") for choice in context.command.choices), word) if number == 0 else ()
@@ -180,6 +193,8 @@ def operand_suggestions(context: CursorContext, word: str, line: Invocation) -> 
     if not context.named and context.operands and context.operands[0] in (name for name, _ in plugin_commands(line)):
         return Suggestions(paths="files")
     name = names[-1] if names and names[-1].endswith("...") else names[number] if number < len(names) else ""
+    if name == "COMMAND":
+        return Suggestions(matching_words(((command.name, command.summary) for command in COMMANDS.values()), word))
     if name == "SPEC":
         return known_pythons(word, line.host)
     paths = KINDS_OF_PATHS.get(name.removesuffix("..."), "none")
@@ -187,6 +202,21 @@ def operand_suggestions(context: CursorContext, word: str, line: Invocation) -> 
         return Suggestions(paths=paths)
     commands = [(command.name, command.summary) for command in COMMANDS.values()]
     return Suggestions(matching_words([*commands, *plugin_commands(line)], word), paths)
+
+
+def setting_suggestions(context: CursorContext, word: str, host: Host) -> Suggestions:
+    """Return suggestions for the name of a setting, and after `cloche config set NAME` for its value."""
+    options = [option for option in (*COMMANDS[COMMANDS["config"].inherits].options, *COMMON) if not option.hidden]
+    settable = {option.name: option for option in options if option.sources == "all"}
+    action, *named = context.operands
+    if not named:
+        return Suggestions(matching_words(((name, option.help) for name, option in settable.items()), word))
+    option = settable.get(named[0])
+    if action != "set" or option is None:
+        return Suggestions()
+    if option.kind == "flag":
+        return Suggestions(matching_words((("true", ""), ("false", "")), word))
+    return value_suggestions(option, word, host)
 
 
 def matching_words(found: Iterable[tuple[str, str]], word: str) -> tuple[tuple[str, str], ...]:
@@ -215,8 +245,14 @@ def known_pythons(word: str, host: Host) -> Suggestions:
     return Suggestions(matching_words(((text, name) for text, (_, name) in newest), word))
 
 
-def program_names(directory: str, host: Host) -> Iterator[tuple[str, str]]:
-    """Yield the names of the programs of an environment; `directory` is untrusted, as the user typed it."""
+def program_names(operands: Sequence[str], host: Host) -> Iterator[tuple[str, str]]:
+    """Yield the names of the programs of an environment: of the operand, which is untrusted, or the default one."""
+    from cloche.cli.default_environment import default_environment
+
+    try:
+        directory = operands[0] if operands else default_environment(host)[0]
+    except ClocheError:
+        return
     root = os.path.join(host.cwd, os.path.expanduser(directory))
     scripts = os.path.join(root, "Scripts" if host.os_name == "nt" else "bin")
     try:

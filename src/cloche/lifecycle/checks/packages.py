@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cloche.fs.checksums import is_modified
 from cloche.lifecycle import embedded_paths
 from cloche.lifecycle.case import FIX, Finding
+from cloche.lifecycle.recorded_command import lock_command
 from cloche.lifecycle.relocation import is_within
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def check_extensions(case: Case) -> Iterator[Finding]:
             message = (
                 f"{distribution.name} {distribution.version} has extension modules for another Python ({len(wrong)})"
             )
-            yield Finding("extension-for-other-abi", wrong[0], message, reinstall_command(distribution))
+            yield Finding("extension-for-other-abi", wrong[0], message, reinstall_command(distribution, case))
 
 
 def abi_tag(path: str) -> str | None:
@@ -54,8 +55,10 @@ def runs_here(path: str, interpreter: Interpreter, wrong: list[str]) -> bool:
     )
 
 
-def reinstall_command(distribution: InstalledDistribution) -> str:
+def reinstall_command(distribution: InstalledDistribution, case: Case) -> str:
     """Return the command that reinstalls a distribution, in backticks."""
+    if distribution.installer == "cloche" and (command := lock_command(case.info.settings, case.root)):
+        return f"`{command}`"
     if distribution.editable:
         return f"`python -m pip install --no-deps -e {distribution.editable}`"
     return f"`python -m pip install --force-reinstall --no-deps {distribution.key}=={distribution.version}`"
@@ -86,6 +89,8 @@ def check_metadata(case: Case) -> Iterator[Finding]:
         if distribution.installer and distribution.metadata.endswith(".dist-info") and not distribution.rows:
             message = f"{distribution.name} {distribution.version} has no list of its files, so pip cannot uninstall it"
             remedy = f"`python -m pip install --ignore-installed --no-deps {distribution.key}=={distribution.version}`"
+            if distribution.installer == "cloche" and (command := lock_command(case.info.settings, case.root)):
+                remedy = f"`{command}`"
             yield Finding("record-missing", distribution.record, message, remedy)
 
 
@@ -109,7 +114,7 @@ def check_records(case: Case) -> Iterator[Finding]:
             if paths:
                 more = f", and {len(paths) - 1} more" if len(paths) > 1 else ""
                 message = f"a file of {distribution.name} {distribution.version} is {state}{more}"
-                yield Finding(code, paths[0], message, reinstall_command(distribution))
+                yield Finding(code, paths[0], message, reinstall_command(distribution, case))
 
 
 def pth_lines(text: str, environment: Environment) -> list[str]:

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from cloche.fs import list_names
+from cloche.fs.checksums import RUNTIME_MANIFEST, parse_manifest, was_edited
 from cloche.lifecycle.case import FIX, Finding
 from cloche.lifecycle.examination import is_same_file
 from cloche.lifecycle.reader import LIBRARY_NAME, recorded_version
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 def check_config(case: Case) -> Iterator[Finding]:
     """Report a missing or truncated `pyvenv.cfg`, without which CPython does not recognize the environment."""
     name = case.environment.layout.config
-    missing = [key for key in ("home", "version") if not recorded_setting(name, key, case)]
+    needed = ("version",) if case.info.is_portable else ("home", "version")
+    missing = [key for key in needed if not recorded_setting(name, key, case)]
     if missing:
         problem = "is missing" if not os.path.isfile(case.environment.path_to(name)) else f"has no `{missing[0]}`"
         repairable = "yes" if case.environment.interpreter or case.replacement else "no"
@@ -46,6 +48,8 @@ def check_base(case: Case) -> Iterator[Finding]:
     """Report a base interpreter that no longer exists or has changed, and settings that contradict it."""
     settings, interpreter = case.info.settings, case.environment.interpreter
     replacement, home = case.replacement, settings.get("home", "")
+    if case.info.is_portable and interpreter is None:
+        return  # reported by `check_start`
     if interpreter is None:
         version = case.info.version_text or "an unknown version"
         if replacement is not None:
@@ -110,13 +114,17 @@ def check_start(case: Case) -> Iterator[Finding]:
         yield Finding("start-held-up", examination.obstacle, message, "remove it")
     elif examination.failure and forbids_execution(os.path.realpath(executable)):
         pass  # reported by `check_mount`
+    elif examination.failure and case.info.is_portable:
+        message = f"its Python does not start: {examination.failure}"
+        remedy = "unpack or copy the environment again, or create it again with `cloche --creator portable --clear`"
+        yield Finding("python-dead", layout.executable, message, remedy)
     elif examination.failure and interpreter is not None:
         message = f"its Python does not start: {examination.failure}"
         yield Finding("python-dead", layout.executable, message, f"{FIX} switches to `{interpreter.executable}`", "yes")
     elif (
         not examination.failure
         and not is_same_file(examination.prefix, case.root)
-        and recorded_setting(layout.config, "home", case)
+        and (case.info.is_portable or recorded_setting(layout.config, "home", case))
     ):
         message = f"its Python reports `{examination.prefix}` as its prefix"
         yield Finding("prefix-wrong", layout.executable, message, "check `pyvenv.cfg`, and the files beside it")
@@ -125,6 +133,38 @@ def check_start(case: Case) -> Iterator[Finding]:
         message = f"its Python is {actual}, but `pyvenv.cfg` says {interpreter.version_text}"
         remedy = f"choose one with `cloche upgrade -p {interpreter.python_version}` or `-p {actual}`"
         yield Finding("half-upgraded", layout.executable, message, remedy)
+
+
+def check_runtime(case: Case) -> Iterator[Finding]:
+    """Report files of the interpreter in a portable environment that are missing or were modified."""
+    recorded = parse_manifest(case.overlay.text(RUNTIME_MANIFEST))
+    contents = {path: case.overlay.content(path) for path in recorded}
+    missing = [path for path, content in contents.items() if content is None]
+    altered = [
+        path for path, content in contents.items() if content is not None and was_edited(content, recorded[path])
+    ]
+    remedy = "copy or unpack the environment again, or refresh it with `cloche --creator portable` and its Python"
+    for code, paths, problem in (
+        ("record-missing", missing, "is missing"),
+        ("record-altered", altered, "was modified after it was installed"),
+    ):
+        if paths:
+            more = f", and {len(paths) - 1} more" if len(paths) > 1 else ""
+            yield Finding(code, paths[0], f"this file of its Python {problem}{more}", remedy)
+
+
+def check_libraries(case: Case) -> Iterator[Finding]:
+    """Report the libraries of the system that a portable environment needs and does not find."""
+    if not case.info.is_portable or case.host.platform != "linux":
+        return
+    from cloche.lifecycle.needs import find_missing, find_needs
+
+    executable = case.environment.layout.executable
+    for missing in find_missing(case.root, find_needs(case.root, executable), case.host.environ):
+        remedy = "install it on this system, or use an environment that was created with `--carry-libraries`"
+        if missing.library == "glibc" or not missing.path:
+            remedy = "create the environment on a system that is as old as the oldest one that it will be used on"
+        yield Finding("library-missing", missing.path or executable, f"`{missing.library}` {missing.reason}", remedy)
 
 
 def check_mount(case: Case) -> Iterator[Finding]:

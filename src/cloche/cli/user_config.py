@@ -1,0 +1,147 @@
+"""Edit the user's `config.toml`: set and remove keys, keep everything else in it, and write it all or nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cloche.cli.setting_values import parse_replacements, parse_values
+from cloche.errors import ClocheError, UsageError, reason_of
+from cloche.fs import read_at_most, write_all
+from cloche.fs.locks import DirectoryLock
+from cloche.model.value import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tomlkit import TOMLDocument
+
+    from cloche.model.interpreter import Host
+    from cloche.model.options import Option
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+MAX_BYTES = 1 << 22
+"""The maximum size of a config file."""
+
+
+def typed_value(name: str, values: Sequence[str], option: Option | None, host: Host) -> bool | str | list[str]:
+    """Return the value of a key as TOML has it, from the words of a command line.
+
+    :param option: the option that the key sets; None for `replace`.
+    :raises UsageError: the words are not valid for this option.
+    """
+    if option is None:
+        parse_replacements([*values], "the command line")
+        return [*values]
+    if option.kind not in ("list", "words") and len(values) > 1:
+        raise UsageError(f"`{name}` has one value, but got {len(values)}", hint="quote a value that contains spaces")
+    checked = parse_values(option, values[0] if len(values) == 1 else [*values], f"`{name}`")
+    if option.kind == "flag":
+        return checked[-1] == "true"
+    if option.is_path:  # a relative path would mean another directory in each current directory
+        checked = tuple(os.path.join(host.cwd, os.path.expanduser(path)) for path in checked)
+    return [*checked] if option.kind == "list" else checked[-1]
+
+
+def edit(path: str, change: Callable[[TOMLDocument], bool]) -> bool:
+    """Edit a config file; create it if it does not exist. Return whether `change` changed it.
+
+    A symbolic link is followed, because configuration is often kept elsewhere and linked.
+
+    :raises ClocheError: the file cannot be read or written, or is not valid TOML; it is unchanged.
+    """
+    import tomlkit
+
+    target = os.path.realpath(path)
+    try:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with DirectoryLock(os.path.dirname(target)):
+            text = read_text(target)
+            try:
+                document = tomlkit.parse(text)
+            except ValueError as error:
+                raise UsageError(
+                    f"`{path}` cannot be edited: {reason_of(error)}", hint="correct the file with a text editor"
+                ) from error
+            if not change(document):
+                return False
+            edited = tomlkit.dumps(document)
+            tomllib.loads(edited)  # what was written is also what is read
+            replace_text(target, edited)
+    except OSError as error:
+        raise ClocheError(
+            f"cannot write `{path}`: {reason_of(error)}", hint="check the permissions of the file"
+        ) from error
+    return True
+
+
+def read_text(path: str) -> str:
+    """Return the text of a config file; empty if it does not exist.
+
+    :raises UsageError: it is not a regular file of a sensible size, or not UTF-8.
+    """
+    if not os.path.lexists(path):
+        return ""
+    content = read_at_most(path, MAX_BYTES + 1)
+    try:
+        if content is not None and len(content) <= MAX_BYTES:
+            return content.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    raise UsageError(f"`{path}` cannot be edited: it is not a TOML file", hint="check `CLOCHE_CONFIG_FILE`")
+
+
+def replace_text(path: str, text: str) -> None:
+    """Replace a file in one step, with the permissions that it had.
+
+    :raises OSError: a system call failed; the file is unchanged.
+    """
+    temporary = f"{path}.{os.getpid()}.new"
+    mode = os.stat(path).st_mode & 0o777 if os.path.exists(path) else 0o644
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), mode)
+    try:
+        try:
+            write_all(descriptor, text.encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.chmod(temporary, mode)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def spelling_in(document: Mapping[str, object], name: str) -> str:
+    """Return a name as a document spells it (`link_mode`), or unchanged if the document does not have it."""
+    return next((key for key in document if key.replace("_", "-") == name), name)
+
+
+def set_value(path: str, name: str, given: bool | str | list[str]) -> None:
+    """Set a key in a config file.
+
+    :raises ClocheError: see `edit`.
+    """
+
+    def change(document: TOMLDocument) -> bool:
+        document[spelling_in(document, name)] = given
+        return True
+
+    edit(path, change)
+
+
+def unset_value(path: str, name: str) -> bool:
+    """Remove a key from a config file; return whether it was there.
+
+    :raises ClocheError: see `edit`.
+    """
+
+    def change(document: TOMLDocument) -> bool:
+        key = spelling_in(document, name)
+        return document.pop(key, None) is not None
+
+    return os.path.lexists(path) and edit(path, change)

@@ -1,0 +1,145 @@
+"""Environments with the packages of a lock file: whether one is up to date, and the plan that updates it.
+
+An up-to-date environment is only read. Otherwise a new tree is planned, which also contains every file of the old one that
+belongs to no package: notes, Jupyter kernels, edited activation scripts.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cloche.apply.staging import recover_destination, staging_directories, stem_beside, sweep_slots
+from cloche.fs import list_names, read_at_most
+from cloche.fs.checksums import MANIFEST, parse_manifest, sha256_of
+from cloche.model.operations import Copy, Link, MakeDir, Write
+from cloche.model.plan import PackageChange, Plan
+from cloche.model.value import TYPE_CHECKING, replace
+from cloche.planning.destination import find_python_mismatch, inspect_destination
+from cloche.planning.plan_at import collect_scripts, environment_at, placement_for, plan_at
+from cloche.planning.pyvenv_cfg import ADDED_KEY, settings_for
+from cloche.store.installation import find_damage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from cloche.model.distribution import Image
+    from cloche.model.interpreter import Host
+    from cloche.model.plan import Blueprint, Request, Result, Target
+    from cloche.planning.destination import Destination
+    from cloche.session import Session
+
+UNCOMPARED = frozenset(("command", "cloche", "prompt"))
+"""The settings in `pyvenv.cfg` that may differ in an environment that is up to date."""
+
+IN_SITE_PACKAGES = (".dist-info", ".egg-info", ".egg-link")
+"""The suffixes of the metadata of an installed distribution."""
+
+
+def create_locked(request: Request, session: Session) -> Result:
+    """Create an environment with the packages of a lock file, or update the existing one.
+
+    :raises ClocheError: any refusal or failure; the destination is then unchanged.
+    """
+    target = os.path.realpath(request.target.destination)
+    if staging_directories(target):  # left by a killed run
+        sweep_slots(stem_beside(target))
+        recover_destination(target)
+    return session.create(request, planner_for(session))
+
+
+def plan_locked(request: Request, session: Session) -> Plan:
+    """Return the plan for `create_locked`; nothing is written at or near the destination.
+
+    :raises ClocheError: any refusal.
+    """
+    return session.plan(request, planner_for(session))
+
+
+def planner_for(session: Session) -> Callable[[Blueprint, Target, Host], Plan]:
+    """Return a function that plans as `plan_at` does, and also knows how to update an existing environment."""
+
+    def planner(blueprint: Blueprint, target: Target, host: Host) -> Plan:
+        destination = inspect_destination(target.destination, host)
+        if destination.state != "environment" or target.existing != "keep":
+            plan = plan_at(blueprint, target, host)
+            return replace(plan, changes=tuple(added(blueprint.images)))
+        if find_python_mismatch(destination, blueprint.interpreter, blueprint.layout):
+            return plan_at(blueprint, target, host)  # refuses it
+        if unchanged := plan_for_nothing(blueprint, target, destination, host):
+            return unchanged
+        from cloche.lifecycle.locked_update import plan_update
+
+        return plan_update(blueprint, target, destination, session)
+
+    return planner
+
+
+def added(images: Iterable[Image]) -> Iterable[PackageChange]:
+    return (PackageChange(image.distribution, "", image.version) for image in images)
+
+
+def plan_for_nothing(blueprint: Blueprint, target: Target, destination: Destination, host: Host) -> Plan | None:
+    """Return the plan that changes nothing, if an environment is what the request asks for; otherwise None."""
+    placement = placement_for(target, destination, "merge")
+    located = environment_at(destination.location, target, blueprint.interpreter, blueprint.layout, host)
+    environment = replace(located, placement=placement)
+    settings = settings_for(target, blueprint, environment, host, added_to_directory=ADDED_KEY in destination.settings)
+    if any(destination.settings.get(key) != text for key, text in settings.items() if key not in UNCOMPARED):
+        return None
+    if target.prompt is not None and destination.settings.get("prompt") != environment.prompt:
+        return None
+    scripts, activators, left_out = collect_scripts(blueprint.activators, environment, blueprint.interpreter)
+    root = destination.target
+    wanted = {image.dist_info for image in blueprint.images}
+    installed = {
+        name
+        for site in {blueprint.layout.purelib, blueprint.layout.platlib}
+        for name in list_names(os.path.join(root, site))
+        if name.endswith(IN_SITE_PACKAGES)
+    }
+    if not (wanted <= installed if target.extra_packages == "kept" else wanted == installed):
+        return None
+    paths = [
+        operation.path for operation in blueprint.operations if isinstance(operation, (Copy, Link, MakeDir, Write))
+    ]
+    paths += [f"{blueprint.layout.bin}/{script.name}" for script in scripts]
+    if not all(os.path.exists(os.path.join(root, path)) for path in paths):
+        return None
+    if not is_manifest_true(root, {f"{blueprint.layout.bin}/{script.name}" for script in scripts}):
+        return None
+    try:
+        if any(find_damage(image, replace(environment, location=root)) for image in blueprint.images):
+            return None
+    except (OSError, ValueError):
+        return None
+    return Plan(
+        environment=environment,
+        target=root,
+        strategy="nothing",
+        outcome="up to date",
+        operations=(),
+        creator=blueprint.creator,
+        seeder=blueprint.seeder,
+        images=blueprint.images,
+        activators=tuple(activators),
+        link_mode=target.link_mode,
+        chosen_because=blueprint.chosen_because,
+        notes=tuple(left_out),
+    )
+
+
+def is_manifest_true(root: str, editable: set[str]) -> bool:
+    """Return whether every file that cloche generated for a package exists and is unmodified.
+
+    :param editable: the paths of activation scripts, which users may edit.
+    """
+    content = read_at_most(os.path.join(root, MANIFEST), 1 << 26)
+    if content is None:
+        return False
+    for path, digest in parse_manifest(content.decode("utf-8", "surrogateescape")).items():
+        if path in editable or "/" not in path:  # `pyvenv.cfg` is compared above; users may edit `.gitignore`
+            continue
+        generated = read_at_most(os.path.join(root, path), 1 << 26)
+        if generated is None or sha256_of(generated) != digest:
+            return False
+    return True

@@ -1,0 +1,61 @@
+"""The runtime of an interpreter: the files that a portable environment contains so that it does not need its base."""
+
+from __future__ import annotations
+
+from cloche.model.value import TYPE_CHECKING, value
+
+if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
+    SearchTag: TypeAlias = Literal["rpath", "runpath"]
+    """`rpath` comes before `LD_LIBRARY_PATH`, also for the libraries of libraries; `runpath` comes after it."""
+
+    AddSearchPath: TypeAlias = Literal["yes", "no", "if renamed"]
+
+
+GLIBC_LIBRARY = (
+    r"(ld-linux[\w.-]*|ld64|linux-vdso|lib(c|m|dl|pthread|rt|util|resolv|anl|mvec|BrokenLocale|nss_\w+|thread_db))\.so[.\d]*"
+    r"|libnsl\.so\.1"
+)
+"""A regular expression for the names of the libraries of glibc, which belong to the loader of a system. `libnsl.so.2` is
+another project's."""
+
+
+@value
+class BinaryEdits:
+    """Changes of an ELF file that keep its size."""
+
+    search_path: str = ""
+    """Where it finds libraries, in place of what it contains: `$ORIGIN/../lib`; empty to keep that."""
+    search_tag: SearchTag = "runpath"
+    add_search_path: AddSearchPath = "no"
+    """Whether the search path is also set in a file that has none: `if renamed` if it needs a renamed library by name."""
+    renamed_libraries: tuple[tuple[str, str], ...] = ()
+    """(old, new) names of libraries, of equal length."""
+    replaced_text: tuple[tuple[bytes, bytes], ...] = ()
+    """(old, new) bytes, of equal length. The old ones must occur exactly once."""
+
+
+@value
+class RuntimeFile:
+    """One file of a runtime: a copy of a file of the base interpreter, or generated content."""
+
+    path: str
+    """Relative to the root of the environment, with `/`."""
+    source: str = ""
+    """Absolute path of the file to copy; empty if `content` is the whole file."""
+    content: bytes = b""
+    executable: str = "no"
+    """`yes` or `no`."""
+    edits: BinaryEdits | None = None
+
+
+@value
+class Runtime:
+    """The files of one interpreter. The store keeps them as an image, with the bytecode of every module."""
+
+    name: str
+    """The implementation: `cpython`."""
+    version: str
+    """`3.12.1`."""
+    files: tuple[RuntimeFile, ...]

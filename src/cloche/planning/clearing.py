@@ -1,0 +1,241 @@
+"""What `--clear` replaces: the environment in a directory, and nothing else. Nothing is changed here.
+
+With `--force`, everything in the directory is replaced, unless the directory holds something that people do not expect to
+lose: a version-control directory, a project, the user's home or the current directory.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from cloche.apply.staging import is_staging_inside
+from cloche.errors import DestinationError
+from cloche.fs import list_names, read_at_most
+from cloche.fs.checksums import MANIFEST, parse_manifest, read_record
+from cloche.model.value import TYPE_CHECKING, value
+from cloche.planning.destination import contains_path, refuse_base_interpreter, refuse_running_cloche
+from cloche.planning.pyvenv_cfg import ADDED_KEY, NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cloche.model.interpreter import Host, Interpreter
+    from cloche.model.plan import OnExisting
+    from cloche.planning.destination import Destination
+
+VERSION_CONTROL = frozenset(
+    ".bzr .fslckout .git .hg .jj .pijul .repo .sl .svn _darcs _fossil_ cvs".split()  # lower case
+)
+"""Files and directories in which version-control systems keep a history, which may exist nowhere else."""
+
+PROJECT_FILES = frozenset(
+    """
+    .pre-commit-config.yaml build.gradle cargo.toml cmakelists.txt composer.json conda.yaml dockerfile environment.yml
+    gemfile go.mod hatch.toml justfile makefile manage.py meson.build mix.exs noxfile.py package.json pdm.lock pdm.toml
+    pipfile pipfile.lock pixi.toml poetry.lock pom.xml pylock.toml pyproject.toml requirements.in requirements.txt
+    setup.cfg setup.py tox.ini tox.toml uv.lock uv.toml
+    """.split()
+)
+"""Files that mark the root of a project, in lower case."""
+
+INSTALLED = frozenset(("site-packages", "dist-packages", "node_modules"))
+"""Directories of installed packages, which may contain files of projects, but can be installed again."""
+
+OWN_DIRECTORIES = {
+    "nt": frozenset(("include", "lib", "scripts")),
+    "posix": frozenset(("bin", "include", "lib", "lib64")),
+}
+"""The directories of an environment, in lower case, by `os.name`."""
+
+OWN_FILES = frozenset((NAME, MANIFEST, ".lock", "CACHEDIR.TAG", "pip-selfcheck.json"))
+"""The other entries of an environment, by cloche or another tool."""
+
+EXECUTABLE = re.compile(
+    r"(?:python|pypy|graalpy)w?[\d.]*(?:t?d?|w)(?:\.exe)?|(?:de)?activate(?:\.\w+|_this\.py)?", re.IGNORECASE
+)
+"""The names in `bin` of Python and of the activation scripts, by cloche or another tool."""
+
+
+@value
+class Replacement:
+    """What of an existing directory is replaced."""
+
+    removed: tuple[str, ...] = ()
+    """The paths to remove, relative to the directory; empty if `keeps_others` is False."""
+    keeps_others: bool = False
+    """Whether the directory has other files, which stay."""
+    in_use: bool = False
+    """Whether it is the directory of a project, or the environment was added to it."""
+
+
+def plan_replacement(
+    destination: Destination, existing: OnExisting, interpreter: Interpreter, host: Host
+) -> Replacement:
+    """Return what of a directory that is not empty is replaced.
+
+    :raises DestinationError: it has no environment, or something would be deleted that must not be.
+    """
+    location, target = destination.location, destination.target
+    refuse_running_cloche(location, host, "`--clear`")
+    refuse_base_interpreter(location, interpreter)
+    if existing == "replace-anything":
+        refuse_to_empty(destination, host)
+        return Replacement()
+    if destination.state == "directory":
+        raise DestinationError(
+            f"`{location}` is not an environment, so there is nothing that `--clear` could replace",
+            hint="without `--clear`, an environment is added to the directory and nothing in it is changed",
+        )
+    in_use = ADDED_KEY in destination.settings or bool(markers_in(target))
+    owned = owned_files(target) if in_use else with_whole_directories(target, owned_entries(target, host))
+    removed = tuple(removable(target, owned))
+    refuse_current_directory(destination, removed, host)
+    others = [name for name in list_names(target) if name not in removed and not is_staging_inside(name)]
+    return Replacement(removed, keeps_others=True, in_use=in_use) if others else Replacement()
+
+
+def refuse_to_empty(destination: Destination, host: Host) -> None:
+    """Refuse to delete everything in a directory that holds something which people do not expect to lose.
+
+    :raises DestinationError: it holds such a thing.
+    """
+    is_environment = destination.state == "environment"
+    user_home = host.environ.get("HOME") or host.environ.get("USERPROFILE", "")
+    found = ""
+    if user_home and contains_path(destination.target, user_home):
+        found = "your home directory"
+    elif host.cwd and contains_path(destination.target, host.cwd):
+        found = "the current directory"
+    elif path := find_marker(
+        destination.target, skipped=OWN_DIRECTORIES[host.os_name] if is_environment else frozenset()
+    ):
+        found = f"`{path}`"
+    if found:
+        without = "`--clear` alone replaces the environment and keeps all other files"
+        raise DestinationError(
+            f"`{destination.location}` contains {found}, and `--clear --force` would delete it",
+            hint=without if is_environment else "choose another destination",
+        )
+
+
+def refuse_current_directory(destination: Destination, removed: Iterable[str], host: Host) -> None:
+    """Refuse to delete the current directory; the root of the environment itself stays.
+
+    :raises DestinationError: it is inside a part of the environment.
+    """
+    for path in removed:
+        if host.cwd and contains_path(os.path.join(destination.target, path), host.cwd):
+            raise DestinationError(
+                f"the current directory is inside `{os.path.join(destination.location, path)}`, and `--clear` would"
+                " delete it",
+                hint="change to another directory, and run the command there",
+            )
+
+
+def markers_in(directory: str) -> list[str]:
+    """Return the names in a directory that show that it is under version control, or the root of a project."""
+    return [name for name in list_names(directory) if name.lower() in VERSION_CONTROL | PROJECT_FILES]
+
+
+def find_marker(root: str, skipped: frozenset[str]) -> str:
+    """Return the path of the first marker below a directory, relative to it; empty if there is none.
+
+    :param skipped: names of directories in the root to leave out, in lower case.
+    """
+    for directory, names, _ in os.walk(root):
+        if found := markers_in(directory):
+            return os.path.relpath(os.path.join(directory, found[0]), root)
+        excluded = INSTALLED | skipped if directory == root else INSTALLED
+        names[:] = [name for name in names if name.lower() not in excluded]
+    return ""
+
+
+def owned_entries(root: str, host: Host) -> Iterator[str]:
+    """Yield what belongs to the environment in a directory that is used for nothing else: its directories as a whole."""
+    directories = OWN_DIRECTORIES[host.os_name]
+    for name in list_names(root):
+        is_directory = (name.lower() if host.os_name == "nt" else name) in directories
+        if is_directory or name in OWN_FILES or (name == ".gitignore" and ignores_everything(root)):
+            yield name
+    yield from recorded_files(root)
+
+
+def owned_files(root: str) -> Iterator[str]:
+    """Yield what belongs to the environment in a directory that is also used for something else, say a project.
+
+    The directories `bin` and `lib` may contain files of the project.
+    """
+    yield from (name for name in OWN_FILES if os.path.lexists(os.path.join(root, name)))
+    if os.path.islink(os.path.join(root, "lib64")):
+        yield "lib64"
+    for name in ("bin", "Scripts"):
+        for entry in list_names(os.path.join(root, name)):
+            if EXECUTABLE.fullmatch(entry) or runs_in(root, f"{name}/{entry}"):
+                yield f"{name}/{entry}"
+    for site in site_directories(root):
+        parent = os.path.dirname(site)
+        is_alone = "/" in parent and list_names(os.path.join(root, parent)) == [os.path.basename(site)]
+        yield parent if is_alone else site
+    content = read_at_most(os.path.join(root, MANIFEST), 1 << 24) or b""
+    yield from (path for path in parse_manifest(content.decode("utf-8", "surrogateescape")) if path != ".gitignore")
+    yield from recorded_files(root)
+
+
+def ignores_everything(root: str) -> bool:
+    """Return whether `.gitignore` was written for the environment: its only pattern is `*`."""
+    lines = (read_at_most(os.path.join(root, ".gitignore"), 4096) or b"").split(b"\n")
+    return [line.strip() for line in lines if line.strip() and not line.startswith(b"#")] == [b"*"]
+
+
+def runs_in(root: str, path: str) -> bool:
+    """Return whether a script starts with the Python of the environment."""
+    line = (read_at_most(os.path.join(root, path), 1 << 20) or b"").partition(b"\n")[0]
+    return line.startswith(b"#!") and os.fsencode(os.path.join(root, "bin", "")) in line
+
+
+def site_directories(root: str) -> Iterator[str]:
+    """Yield the directories for packages: `lib/python3.12/site-packages`, `Lib/site-packages`."""
+    for library in ("lib", "lib64", "Lib"):
+        if os.path.islink(os.path.join(root, library)):
+            continue
+        for below in ("", *(name for name in list_names(os.path.join(root, library)) if EXECUTABLE.fullmatch(name))):
+            path = "/".join(filter(None, (library, below, "site-packages")))
+            if os.path.isdir(os.path.join(root, path)):
+                yield path
+
+
+def recorded_files(root: str) -> Iterator[str]:
+    """Yield the installed files outside of the directories for packages, from the RECORD of each package."""
+    for site in site_directories(root):
+        for name in list_names(os.path.join(root, site)):
+            if name.endswith(".dist-info"):
+                text = (read_at_most(os.path.join(root, site, name, "RECORD"), 1 << 26) or b"").decode(
+                    "utf-8", "replace"
+                )
+                yield from (row.path for row in read_record(text, site) if not row.path.startswith(f"{site}/"))
+
+
+def removable(root: str, paths: Iterable[str]) -> Iterator[str]:
+    """Yield the paths that exist in a directory, without those below another one or behind a link, which stay."""
+    chosen = {path for path in paths if not (os.path.isabs(path) or ".." in path.split("/"))}
+    for path in sorted(chosen):
+        names = path.split("/")
+        parents = ["/".join(names[:count]) for count in range(1, len(names))]
+        is_direct = not any(os.path.islink(os.path.join(root, parent)) for parent in parents)
+        if is_direct and chosen.isdisjoint(parents) and os.path.lexists(os.path.join(root, path)):
+            yield path
+
+
+def with_whole_directories(root: str, paths: Iterable[str]) -> Iterator[str]:
+    """Yield paths, and each directory at the top (`share`) that contains nothing else than some of them."""
+    chosen = set(paths)
+    yield from chosen
+    for top in {path.partition("/")[0] for path in chosen if "/" in path}:
+        files = [
+            os.path.relpath(os.path.join(directory, name), root).replace("\\", "/")
+            for directory, names, names_of_files in os.walk(os.path.join(root, top))
+            for name in (*names_of_files, *(name for name in names if os.path.islink(os.path.join(directory, name))))
+        ]
+        if chosen.issuperset(files):
+            yield top

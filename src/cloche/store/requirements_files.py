@@ -1,0 +1,378 @@
+"""Pinned requirements files, as pip-tools, uv, pdm and poetry export them.
+
+The format is pip's. Only lines that name exactly one version, or a URL, are accepted: everything else would need an index to
+decide what to install. Requirements, specifiers and markers are parsed by `packaging`; the libraries that read whole files
+drop hashes, or have not been released for years.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urldefrag, urlsplit
+
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
+from packaging.pylock import PackageArchive, PackageDirectory, PackageVcs
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from cloche.errors import UsageError
+from cloche.model.value import replace, value
+from cloche.store.artifacts import Artifact
+from cloche.store.locked_packages import LockedPackage, absolute_path, direct_url, path_of_file_url, read_lock_text
+from cloche.store.markers import marker_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cloche.model.interpreter import Interpreter
+    from cloche.store import Store
+
+MAX_DEPTH = 50
+"""How deeply files may be nested with `-r` and `-c`."""
+
+NESTED = {"-r": "requirement", "--requirement": "requirement", "-c": "constraint", "--constraint": "constraint"}
+"""The options that name another file."""
+
+IGNORED = frozenset(
+    "--require-hashes --pre --prefer-binary --no-binary --only-binary --trusted-host --use-feature --no-index "
+    "-i --index-url --pypi-url --extra-index-url -f --find-links".split()
+)
+"""Options that do not change which packages a file pins. Where files are looked for is configured for cloche and pip."""
+
+COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+"""A commit of Git or Mercurial, which cannot change; a tag or a branch can."""
+
+
+URL_OR_PATH = re.compile(
+    r"[A-Za-z0-9+]+://|file:|\.{1,2}(?:[/\\#\[]|$)|[/\\]|[A-Za-z]:[/\\]|[^;<>=!~ ]+\.(?:whl|zip|tar\.gz)(?:#|$)|[\w.-]+[/\\]"
+)
+"""The beginning of a line that has no name: a URL, a path, or the name of a file."""
+
+
+@value
+class Line:
+    """One logical line of a requirements file: continuation lines are joined, and comments are removed."""
+
+    text: str
+    path: str
+    number: int
+    """The number of its first physical line."""
+
+    @property
+    def place(self) -> str:
+        return f"`{self.path}`, line {self.number}"
+
+
+def read_requirements(path: str, interpreter: Interpreter, store: Store) -> list[LockedPackage]:
+    """Return the packages that a requirements file, and the files that it names, pin for an interpreter.
+
+    :raises UsageError: a line is not valid or not pinned, or a package is pinned to two versions.
+    """
+    environment = {**marker_environment(interpreter), "extra": ""}
+    constraints: dict[str, tuple[Requirement, Line]] = {}
+    pinned: dict[str, tuple[LockedPackage, Line]] = {}
+    pending: list[tuple[str, list[str], Line]] = []
+    for kind, line in read_lines(path, store, "requirement", ()):
+        text, options = split_options(line)
+        if kind == "constraint":
+            requirement = parse_requirement(text, line)
+            if applies(requirement, environment, line):
+                constraints[canonicalize_name(requirement.name)] = requirement, line
+        else:
+            pending.append((text, options, line))
+    for text, options, line in pending:
+        package = locked_package(text, options, line, environment, constraints, store)
+        if package is None:
+            continue
+        other = pinned.get(package.name)
+        if other and replace(other[0], hashes=frozenset()) != replace(package, hashes=frozenset()):
+            raise UsageError(
+                f"{line.place}: `{package.name}` is already pinned differently in {other[1].place}",
+                hint="keep only one of the lines",
+            )
+        if other:
+            package = replace(package, hashes=package.hashes | other[0].hashes)
+        pinned[package.name] = package, line
+    pins = [(package, line) for package, line in pinned.values() if not (package.artifact or package.source)]
+    for package, line in pins:
+        if not package.hashes and any(other.hashes for other, _ in pins):
+            raise UsageError(
+                f"{line.place}: `{package.name}` has no hash, but other lines have one",
+                hint="create the file again with hashes for all packages",
+            )
+    return [package for package, _ in pinned.values()]
+
+
+def read_lines(path: str, store: Store, kind: str, within: tuple[str, ...]) -> Iterator[tuple[str, Line]]:
+    """Yield the lines of a file and of the files that it names, each as a requirement or a constraint."""
+    named_in = within[-1] if within else ""
+    if path in within:
+        raise UsageError(
+            f"`{path}` names itself, through `{named_in}`", hint="leave out one of the `-r` and `-c` lines"
+        )
+    if len(within) >= MAX_DEPTH:
+        raise UsageError(f"`{path}` is nested too deeply", hint="name fewer files with `-r` and `-c`")
+    for line in logical_lines(read_lock_text(path, store, named_in), path):
+        option, name = split_nested(line)
+        if option:
+            nested = NESTED[option] if kind == "requirement" else "constraint"
+            if "://" in name and not name.startswith("file:"):
+                raise UsageError(f"{line.place}: `{name}` is a URL", hint="download the file, and name the copy")
+            local = (
+                path_of_file_url(name, path) if name.startswith("file:") else absolute_path(name, os.path.dirname(path))
+            )
+            yield from read_lines(local, store, nested, (*within, path))
+        elif line.text.split()[0].partition("=")[0] not in IGNORED:
+            yield kind, line
+
+
+def logical_lines(text: str, path: str) -> Iterator[Line]:
+    """Yield the lines of a file, as pip splits them: a backslash continues a line, ` #` begins a comment."""
+    parts: list[str] = []
+    start = 0
+    for number, physical in enumerate(text.split("\n"), 1):
+        physical = physical.rstrip("\r")
+        if not parts:
+            start = number
+        is_comment = physical.lstrip().startswith("#")
+        if physical.endswith("\\") and not is_comment:
+            parts.append(physical[:-1])
+            continue
+        parts.append("" if is_comment else physical)
+        joined = re.sub(r"(^|\s+)#.*$", "", " ".join(parts)).strip()
+        parts = []
+        if joined:
+            yield Line(joined, path, start)
+    if joined := " ".join(parts).strip():
+        yield Line(joined, path, start)
+
+
+def split_nested(line: Line) -> tuple[str, str]:
+    """Return the option and the file of a line that names another file; ("", "") for another line."""
+    match = re.fullmatch(r"(-r|--requirement|-c|--constraint)(?:\s*=\s*|\s+)(.+)|(-r|-c)(\S+)", line.text)
+    if match is None:
+        return "", ""
+    name = (match[2] or match[4]).strip()
+    return match[1] or match[3], name[1:-1] if name[:1] in "'\"" and name[-1:] == name[:1] else name
+
+
+def split_options(line: Line) -> tuple[str, list[str]]:
+    """Return a requirement and the hashes of its line, each as `ALGORITHM:DIGEST`.
+
+    :raises UsageError: another option is set.
+    """
+    words = line.text.split(" ")
+    end = next((number for number, word in enumerate(words) if word.startswith("-") and number), len(words))
+    try:
+        options = shlex.split(" ".join(words[end:]))
+    except ValueError as error:
+        raise invalid_line(line, str(error)) from None
+    hashes = []
+    for option in (arguments := iter(options)):
+        name, _, text = option.partition("=")
+        if name == "--hash":
+            hashes.append(text or next(arguments, ""))
+        elif name in ("--config-settings", "--config-setting", "-C", "--global-option"):
+            raise UsageError(
+                f"{line.place}: `{name}` is not supported", hint="build the wheel yourself, and pin its file"
+            )
+        else:
+            raise invalid_line(line, f"unknown option `{option}`")
+    for text in hashes:
+        algorithm, _, digest = text.partition(":")
+        if algorithm.lower() not in ("sha256", "sha384", "sha512") or not re.fullmatch(r"[0-9a-fA-F]{64,128}", digest):
+            raise invalid_line(line, f"`{text}` is not a SHA-256, SHA-384 or SHA-512 hash")
+    return " ".join(words[:end]).strip(), hashes
+
+
+def invalid_line(line: Line, reason: str) -> UsageError:
+    shown = " ".join(reason.split("\n")[0].split())
+    return UsageError(f"{line.place} is not valid: {shown}", hint="correct the line, or create the file again")
+
+
+def parse_requirement(text: str, line: Line) -> Requirement:
+    """Return the requirement of a line.
+
+    :raises UsageError: it is not one.
+    """
+    try:
+        return Requirement(text)
+    except InvalidRequirement as error:
+        raise invalid_line(line, str(error)) from None
+
+
+def applies(requirement: Requirement, environment: Mapping[str, str], line: Line) -> bool:
+    """Return whether the marker of a requirement is true.
+
+    :raises UsageError: it cannot be evaluated.
+    """
+    try:
+        return requirement.marker is None or requirement.marker.evaluate(environment)
+    except (UndefinedComparison, UndefinedEnvironmentName) as error:
+        raise invalid_line(line, f"the marker cannot be evaluated: {error}") from None
+
+
+def locked_package(
+    text: str,
+    options: list[str],
+    line: Line,
+    environment: Mapping[str, str],
+    constraints: Mapping[str, tuple[Requirement, Line]],
+    store: Store,
+) -> LockedPackage | None:
+    """Return the package that a line pins; None if its marker is false.
+
+    :raises UsageError: the line is not valid, or pins no version.
+    """
+    hashes = frozenset(
+        (algorithm.lower(), digest.lower()) for algorithm, _, digest in (hashed.partition(":") for hashed in options)
+    )
+    if text.startswith(("-e ", "--editable ", "--editable=")):
+        return editable(re.sub(r"^(-e|--editable)[ =]\s*", "", text), line)
+    if text.startswith("-"):
+        raise invalid_line(line, f"unknown option `{text.split()[0]}`")
+    if " @ " not in text and URL_OR_PATH.match(text):
+        return from_url(expand_variables(text, store), "", hashes, line)
+    requirement = parse_requirement(expand_variables(text, store), line)
+    if not applies(requirement, environment, line):
+        return None
+    name = canonicalize_name(requirement.name)
+    if requirement.url:
+        return from_url(requirement.url, name, hashes, line)
+    specifier = requirement.specifier
+    constraint, constraint_line = constraints.get(name, (None, line))
+    if constraint is not None:
+        specifier &= constraint.specifier
+    exact = {
+        clause.version for clause in specifier if clause.operator in ("==", "===") and not clause.version.endswith(".*")
+    }
+    if not exact:
+        raise UsageError(
+            f"{line.place}: `{requirement.name}` is not pinned to one version (`{text}`)",
+            hint="write `NAME==VERSION`, or let `uv pip compile`, `pip-compile` or `pip lock` create the file",
+        )
+    version = min(exact)
+    if not specifier.contains(version, prereleases=True):
+        where = f" and {constraint_line.place}" if constraint is not None else ""
+        raise UsageError(
+            f"{line.place}{where} contradict each other: no version is `{specifier}`", hint="keep one of them"
+        )
+    return LockedPackage(name, version, hashes=hashes)
+
+
+def expand_variables(text: str, store: Store) -> str:
+    """Return a text with each `${NAME}` replaced by that environment variable, if it is set."""
+    environ = store.host.environ
+    return re.sub(r"\$\{([A-Z0-9_]+)\}", lambda match: store.inputs.variable(environ, match[1]) or match[0], text)
+
+
+def from_url(url: str, name: str, hashes: frozenset[tuple[str, str]], line: Line) -> LockedPackage:
+    """Return the package that a URL or path pins; its fragment may have hashes, a name and a subdirectory.
+
+    :raises UsageError: the URL names no package, or can change.
+    """
+    base = os.path.dirname(line.path)
+    address, fragment = urldefrag(url)
+    given = dict(part.partition("=")[::2] for part in fragment.split("&") if "=" in part)
+    hashes |= {(key, text.lower()) for key, text in given.items() if key in ("sha256", "sha384", "sha512")}
+    name = name or canonicalize_name(given.get("egg", "").partition("[")[0])
+    subdirectory = given.get("subdirectory") or None
+    if "+" in address.partition(":")[0]:
+        return from_version_control(address, name, subdirectory, line)
+    is_url = "://" in address
+    path = "" if is_url and not address.startswith("file:") else address
+    if address.startswith("file:"):
+        path = path_of_file_url(address, line.path)
+    local = absolute_path(path, base) if path else ""
+    file_name = os.path.basename(local) if local else unquote(urlsplit(address).path.rpartition("/")[2])
+    mapping = dict(sorted(hashes))
+    if file_name.endswith(".whl"):
+        try:
+            found, version, _, _ = parse_wheel_filename(file_name)
+        except ValueError as error:
+            raise invalid_line(line, str(error)) from None
+        if name and found != name:
+            raise invalid_line(line, f"`{file_name}` is not a file of `{name}`")
+        item = PackageArchive(url=None if local else address, path=local or None, hashes=mapping)
+        return LockedPackage(
+            found,
+            str(version),
+            Artifact(found, str(version), file_name, "" if local else address, local, hashes=mapping),
+            metadata=(("direct_url.json", direct_url(base, item)),),
+        )
+    if not name and local:
+        local, _, _ = local.partition("[")
+        name = project_name(local)
+    if not name:
+        raise invalid_line(line, f"`{url}` does not name a package; write `NAME @ {url}`")
+    if local and os.path.isdir(local):
+        directory = PackageDirectory(path=local, subdirectory=subdirectory)
+        return LockedPackage(
+            name, "", source=directory, base=base, metadata=(("direct_url.json", direct_url(base, directory)),)
+        )
+    archive = PackageArchive(
+        url=None if local else address, path=local or None, hashes=mapping, subdirectory=subdirectory
+    )
+    return LockedPackage(
+        name, "", source=archive, base=base, metadata=(("direct_url.json", direct_url(base, archive)),)
+    )
+
+
+def from_version_control(address: str, name: str, subdirectory: str | None, line: Line) -> LockedPackage:
+    """Return the package that a URL such as `git+https://host/repository@COMMIT` pins.
+
+    :raises UsageError: it names no package or no commit.
+    """
+    kind, _, rest = address.partition("+")
+    url, at, commit = rest.rpartition("@")
+    if not at or not COMMIT.fullmatch(commit):
+        raise UsageError(
+            f"{line.place}: `{address}` is not pinned to a commit", hint="add `@` and the full commit hash"
+        )
+    if not name:
+        raise invalid_line(line, f"`{address}` does not name a package; write `NAME @ {address}`")
+    source = PackageVcs(type=kind, url=url, commit_id=commit, requested_revision=commit, subdirectory=subdirectory)
+    base = os.path.dirname(line.path)
+    return LockedPackage(name, "", source=source, base=base, metadata=(("direct_url.json", direct_url(base, source)),))
+
+
+def editable(path: str, line: Line) -> LockedPackage:
+    """Return the package in a directory that is installed in editable mode (`-e DIRECTORY`).
+
+    :raises UsageError: it is not a directory with a `pyproject.toml` that names the package.
+    """
+    if re.match(r"\w+\+|https?:", path):
+        raise UsageError(
+            f"{line.place}: an editable install from a URL is not supported", hint="write the requirement without `-e`"
+        )
+    base = os.path.dirname(line.path)
+    local = (
+        path_of_file_url(path, line.path) if path.startswith("file:") else absolute_path(path.partition("[")[0], base)
+    )
+    name = project_name(local)
+    if not name:
+        raise invalid_line(line, f"`{path}` has no `pyproject.toml` that names a package")
+    source = PackageDirectory(path=local, editable=True)
+    return LockedPackage(name, "", source=source, base=base, metadata=(("direct_url.json", direct_url(base, source)),))
+
+
+def project_name(directory: str) -> str:
+    """Return the normalized name of the project in a directory; empty if its `pyproject.toml` does not say it."""
+    import sys
+
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    from cloche.fs import read_at_most
+
+    content = read_at_most(os.path.join(directory, "pyproject.toml"), 1 << 22) or b""
+    try:
+        project = tomllib.loads(content.decode("utf-8")).get("project", {})
+    except (ValueError, RecursionError):
+        return ""
+    name = project.get("name") if isinstance(project, dict) else None
+    return canonicalize_name(name) if isinstance(name, str) else ""

@@ -1,0 +1,139 @@
+"""Test what the reports of commands say: counts instead of long lines, the truth about paths, and levels of detail."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import cloche as api
+from cloche.apply import write_error
+from cloche.cli.report import result_line, summarize
+from tests.run import Cloche, clean_environ
+from tests.tools import require
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def cloche(tmp_path: Path) -> Cloche:
+    (tmp_path / "work").mkdir()
+    return Cloche(tmp_path / "work", clean_environ(tmp_path / "home", tmp_path / "cache"))
+
+
+def test_many_packages_are_counted_unless_details_are_requested() -> None:
+    few, many = ["pip 26.3", "wheel 1"], [f"package-{number} 1.0" for number in range(48)]
+
+    assert summarize([], 0) == ""
+    assert summarize(few, 0) == "pip 26.3, wheel 1"
+    assert summarize(many, 0) == "48 packages (`-v` lists them)"
+    assert summarize(many, 1) == ", ".join(many)
+
+
+def test_the_result_of_a_run_with_many_packages_is_a_short_line(tmp_path: Path) -> None:
+    result = api.create_with_result(tmp_path / "venv")
+    [image] = result.plan.images
+    plan = type(result.plan)(**{**fields_of(result.plan), "images": (image,) * 48})
+    long = type(result)(result.environment, plan, 0.0)
+    host = api.Host({}, str(tmp_path), sys.platform, os.name, sys.executable)
+
+    assert "48 packages" in result_line(long, host, 1.0, "")
+    assert len(result_line(long, host, 1.0, "")) < 200
+    assert result_line(long, host, 1.0, "", 1).count(image.version) == 48
+
+
+def fields_of(item: object) -> dict[str, object]:
+    return {name: getattr(item, name) for name in type(item).__match_args__}
+
+
+def test_quiet_prints_less_and_twice_only_errors(cloche: Cloche) -> None:
+    warned = {"CLOCHE_FROB": "1"}
+    assert cloche("./a", "--no-seed", **warned).out.startswith("created a")
+    assert cloche("./a", "--no-seed", "-q", **warned)[:2] == (0, "")
+    assert "CLOCHE_FROB" in cloche("./a", "--no-seed", "-q", **warned).err
+    assert cloche("./a", "--no-seed", "-qq", **warned) == (0, "", "")
+    assert cloche("info", "nowhere", "-qq", **warned).err.startswith("cloche: error: ")
+
+
+def test_a_list_of_interpreters_without_the_requested_one_has_a_warning(cloche: Cloche) -> None:
+    """The list is what was asked for; only `cloche DEST` would fail."""
+    (cloche.cwd / ".python-version").write_text("3.99\n")
+
+    for argv in (["pythons"], ["pythons", "--all"]):
+        done = cloche(*argv)
+        assert (done.code, "cloche: warning: no interpreter satisfies `3.99`" in done.err) == (0, True)
+        assert "error" not in done.err
+    done = cloche("pythons", "3.99", "--all")
+    assert (done.code, done.err.startswith("cloche: error: no interpreter satisfies `3.99`")) == (3, True)
+
+
+def test_info_lists_what_any_seeder_installed_and_every_activation_script(cloche: Cloche) -> None:
+    root = cloche.cwd / "venv"
+    environment = api.create(root, seeds=None)
+    metadata = root / environment.layout.purelib / "acme-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    (metadata / "INSTALLER").write_text("cloche\n")
+    (root / "bin" / "activate.acme").touch()
+    (root / "bin" / "vector.acme").touch()
+    with (root / ".cloche-manifest").open("a") as manifest:
+        manifest.write(f"{'0' * 64}  bin/vector.acme\n")
+    (root / "bin" / "other").touch()
+
+    done = cloche("info", root)
+
+    assert "seeds:        acme 1.0\n" in done.out
+    listed = next(line for line in done.out.splitlines() if line.startswith("activate:"))
+    assert {"activate.acme", "vector.acme", "activate.fish"} <= set(listed.replace(",", " ").split())
+    assert "other" not in listed
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="needs another user")
+def test_what_permissions_hide_is_not_called_missing(cloche: Cloche, tmp_path: Path) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o700)
+    for path in (tmp_path, *tmp_path.parents):
+        if path != tmp_path.parents[-1]:
+            os.chmod(path, os.stat(path).st_mode | 0o005)
+    for argv in (["info", f"{locked}/venv"], ["./e", "-p", f"{locked}/python"], ["pythons", f"{locked}/python"]):
+        command = [require("setpriv"), "--reuid=65534", "--clear-groups", sys.executable, "-m", "cloche", *argv]
+        done = subprocess.run(command, cwd="/", env=cloche.environ, capture_output=True, text=True, check=False)
+        assert "cannot be read: permission denied" in done.stderr, done
+        assert "does not exist" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\rb"])
+def test_a_move_to_a_path_with_a_line_break_is_refused_before_anything_is_staged(cloche: Cloche, name: str) -> None:
+    assert cloche("./venv", "--no-seed").code == 0
+
+    done = cloche("move", "--dry-run", "./venv", name)
+
+    assert done.code == 4
+    assert "contains a line break" in done.err
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [(errno.ENOSPC, "free some space"), (errno.EACCES, "permissions"), (errno.EROFS, "read-only"), (errno.EIO, "disk")],
+)
+def test_the_hint_after_a_failed_system_call_fits_its_cause(number: int, remedy: str) -> None:
+    error = write_error("/there", OSError(number, os.strerror(number)))
+
+    assert error.hint is not None
+    assert error.hint.startswith("nothing was changed; ")
+    assert remedy in error.hint
+
+
+def test_the_recorded_command_has_every_option_that_decided(cloche: Cloche) -> None:
+    assert cloche("./venv", "--seeder", "pip", "--link-mode", "copy").code == 0
+
+    config = (cloche.cwd / "venv" / "pyvenv.cfg").read_text()
+    command = next(line for line in config.splitlines() if line.startswith("command = "))
+    assert " --seeder pip --link-mode copy " in command
+    assert cloche("./plain").code == 0
+    assert "--seeder" not in (cloche.cwd / "plain" / "pyvenv.cfg").read_text()

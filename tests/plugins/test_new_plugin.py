@@ -1,0 +1,92 @@
+"""Test that `cloche plugins new KIND` writes a plugin that loads, works and keeps its contract."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cloche.cli.new_plugin import KINDS
+from cloche.plugins import hookspecs
+from tests.run import Cloche, clean_environ
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def cloche(tmp_path: Path) -> Cloche:
+    (tmp_path / "work").mkdir()
+    return Cloche(tmp_path / "work", clean_environ(tmp_path / "home", tmp_path / "cache"))
+
+
+def test_there_is_a_template_for_every_hook() -> None:
+    hooks = {name.removeprefix("cloche_").removesuffix("s") for name in vars(hookspecs) if name.startswith("cloche_")}
+
+    assert set(KINDS) == hooks
+
+
+def installed(cloche: Cloche, kind: str) -> tuple[Path, Cloche]:
+    """Write a plugin called `acme` and install it without a build backend; return its directory and the command line."""
+    assert cloche("plugins", "new", kind, "cloche-acme").code == 0
+    root = cloche.cwd / "cloche-acme"
+    metadata = root / "src" / "cloche_acme-0.1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: cloche-acme\nVersion: 0.1.0\n")
+    assert 'entry-points.cloche.acme = "cloche_acme"\n' in (root / "pyproject.toml").read_text()
+    (metadata / "entry_points.txt").write_text("[cloche]\nacme = cloche_acme\n")
+    return root, Cloche(cloche.cwd, {**cloche.environ, "PYTHONPATH": str(root / "src")})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_plugin_loads_and_keeps_its_contract(cloche: Cloche, kind: str) -> None:
+    root, with_plugin = installed(cloche, kind)
+
+    assert f"{kind}: acme" in with_plugin("plugins").out or kind == "created"
+    found = with_plugin("plugins", "--json").json["plugins"]
+    assert [plugin["status"] for plugin in found if plugin["name"] == "acme"] == ["loaded"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", root, root / "tests"]
+    done = subprocess.run(command, cwd=root, env=with_plugin.environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_new_plugin_does_what_it_describes(cloche: Cloche, tmp_path: Path) -> None:
+    results = {}
+    for kind, argv in (
+        ("activator", ["./e", "--no-seed", "--activators", "acme"]),
+        ("creator", ["./e", "--no-seed", "--creator", "acme", "--activators", ""]),
+        ("command", ["acme", "you"]),
+        ("created", ["./e", "--no-seed"]),
+        ("seeder", ["./e", "--seeder", "acme", "--find-links", "nowhere"]),
+        ("finder", ["pythons"]),
+    ):
+        (tmp_path / kind).mkdir()
+        _, with_plugin = installed(Cloche(tmp_path / kind, cloche.environ), kind)
+        results[kind] = with_plugin(*argv)
+
+    assert (results["activator"].code, results["creator"].code, results["finder"].code) == (0, 0, 0)
+    script = (tmp_path / "activator" / "e" / "bin" / "activate.acme").read_text()
+    assert f"VIRTUAL_ENV='{tmp_path}/activator/e'\n" in script
+    assert subprocess.run([tmp_path / "creator" / "e" / "bin" / "python", "-c", ""], check=False).returncode == 0
+    assert results["command"] == (0, "hello you\n", "")
+    assert f"hello from {tmp_path}/created/e\n" in results["created"].err
+    assert (results["seeder"].code, "no wheel of `pip` found" in results["seeder"].err) == (5, True)
+
+
+def test_names_come_from_the_directory_and_existing_files_stay(cloche: Cloche) -> None:
+    done = cloche("plugins", "new", "finder", "--json")
+    assert sorted(done.json["files"]) == [
+        "pyproject.toml",
+        "src/cloche_my_finder/__init__.py",
+        "tests/test_contract.py",
+    ]
+    (cloche.cwd / "full").mkdir()
+    (cloche.cwd / "full" / "file").touch()
+
+    for argv, code in ((["finder"], 4), (["finder", "full"], 4), (["thing"], 2), ([], 2), (["finder", "Bad_Name"], 2)):
+        assert cloche("plugins", "new", *argv).code == code
+    assert os.listdir(cloche.cwd / "full") == ["file"]
+    assert sorted(os.listdir(cloche.cwd)) == ["cloche-my-finder", "full"]

@@ -1,0 +1,265 @@
+"""Test every hint in the source: it never offers what destroys, and each command and option in it works."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+import cloche as api
+from cloche.cli.commands import COMMANDS
+from cloche.cli.parser import options_of, parse_arguments
+from cloche.errors import UsageError
+from tests.pages import REPOSITORY, cloche_errors
+from tests.run import Cloche, clean_environ
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Hint(NamedTuple):
+    """A hint in the source, with `…` for each part that varies."""
+
+    text: str
+    location: str
+
+
+def hints_in_source() -> Iterator[Hint]:
+    """Yield every hint: the argument `hint` of any call."""
+    for source in cloche_errors.SOURCES:
+        for path in sorted(source.rglob("*.py")):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+                for keyword in call.keywords:
+                    if keyword.arg == "hint":
+                        for text in possible_texts(keyword.value):
+                            yield Hint(text, f"{path.relative_to(source.parent)}:{call.lineno}")
+
+
+def possible_texts(node: ast.expr) -> list[str]:
+    """Return every text that an expression may have, with `…` for each part that varies."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return [text]
+        case ast.Constant(value=None):
+            return []
+        case ast.JoinedStr(values=parts):
+            return combinations([part.value if isinstance(part, ast.FormattedValue) else part for part in parts])
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return combinations([left, right])
+        case ast.IfExp(body=body, orelse=otherwise):
+            return possible_texts(body) + possible_texts(otherwise)
+        case ast.BoolOp(values=values):
+            return [text for value in values for text in possible_texts(value)]
+        case _:
+            return ["…"]
+
+
+def combinations(parts: list[ast.expr]) -> list[str]:
+    texts = [""]
+    for part in parts:
+        texts = [before + text for before in texts for text in possible_texts(part) or [""]]
+    return texts
+
+
+HINTS = sorted(set(hints_in_source()))
+
+
+def quoted(text: str) -> list[str]:
+    return re.findall(r"`([^`]*)`", text)
+
+
+def test_the_source_has_hints() -> None:
+    assert len(HINTS) > 120
+
+
+DESTRUCTIVE = re.compile(
+    r"--force(?!-)|\brm\b|--allow-loss|cache clear|\bdelete\b|\bremove\b|\bempt(?:y|ies)\b", re.IGNORECASE
+)
+"""What a hint must not offer."""
+
+HARMLESS = {
+    "create that directory, or remove the link": "a link whose target does not exist",
+    "delete or reinstall it, or choose another version with `--pip` or `--seed`": "a damaged wheel",
+    "reinstall virtualenv there with pip, and remove that directory": "what an interrupted run of the stand-in left",
+    "choose a path that does not exist, or an empty directory": "nothing is emptied",
+    "`--allow-loss` continues without it; nothing was changed": "the user decides about a loss that was just listed",
+    "`--allow-loss` continues without what is not available; nothing was changed": "the same",
+}
+"""Hints that match, and why they destroy nothing that is of use."""
+
+
+def test_no_hint_offers_what_destroys() -> None:
+    assert [hint for hint in HINTS if DESTRUCTIVE.search(hint.text) and hint.text not in HARMLESS] == []
+
+
+def test_every_exception_is_still_a_hint() -> None:
+    assert HARMLESS.keys() <= {hint.text for hint in HINTS}
+
+
+SAMPLES = {
+    "ENV": "venv",
+    "DEST": "there",
+    "DIR": "here",
+    "FILE": "file",
+    "CMD": "python",
+    "NAME": "pip",
+    "VALUE...": "1",
+}
+
+
+@pytest.mark.parametrize(
+    "command", sorted({text for hint in HINTS for text in quoted(hint.text) if text.startswith("cloche ")}), ids=str
+)
+def test_a_command_in_a_hint_is_a_valid_command_line(command: str) -> None:
+    parse_hint(command)
+
+
+def parse_hint(command: str) -> None:
+    """Parse a command in a hint, with samples for what varies.
+
+    :raises UsageError: it is not valid.
+    """
+    words = [SAMPLES.get(word.strip("[]"), word) for word in shlex.split(command)[1:]]
+    if words[0] in ("…", "virtualenv-shim") or words[:2] == ["config", "…"]:
+        return  # what varies decides, so the tests below run it; or a plugin parses it
+    parse_arguments([word.replace("…", "sample") for word in words]).check()
+
+
+OF_OTHER_PROGRAMS = {"-m", "-r", "-c", "-e"}
+
+OPTIONS = {f"--{option.name}" for command in COMMANDS.values() for option in options_of(command)} | {
+    f"-{option.short}" for command in COMMANDS.values() for option in options_of(command) if option.short
+}
+
+
+def test_every_option_in_a_hint_exists() -> None:
+    named = [
+        (word, hint.location)
+        for hint in HINTS
+        for text in quoted(hint.text)
+        for word in text.split()
+        if word.startswith("-") and word != "--"
+    ]
+
+    assert len(named) > 30
+    assert [(word, location) for word, location in named if word not in OPTIONS | OF_OTHER_PROGRAMS] == []
+
+
+KINDS = {
+    "a command or option": re.compile(r"cloche( .*)?|-.*"),
+    "a command of another program": re.compile(
+        r"chmod \+x .*|conda|deactivate|ulimit -n|python -m pip download .*|uv pip compile|pip lock"
+    ),
+    "a variable": re.compile(r"[A-Z_]+(=1|=C\.UTF-8)?"),
+    "a path": re.compile(r"(\./|~/)?….*|\./.*|\.venv|pyvenv\.cfg|pylock(\.NAME)?\.toml|NAME\.txt|https:"),
+    "a name, version or placeholder": re.compile(
+        r"[a-z-]+|[0-9.]+|NAME(==VERSION)?|pip==24\.0|package\.module:function|=|@|>=3\.10,<3\.13"
+    ),
+}
+
+
+def test_everything_that_a_hint_quotes_is_known() -> None:
+    unknown = [
+        (text, hint.location)
+        for hint in HINTS
+        for text in quoted(hint.text)
+        if not any(kind.fullmatch(text) for kind in KINDS.values())
+    ]
+
+    assert unknown == []
+
+
+VARYING = {
+    "cloche/cli/config.py": "tests/cli/test_config.py",
+    "cloche/cli/dispatch.py": "the hints of other errors",
+    "cloche/cli/help.py": "tests/cli/test_default_environment.py",
+    "cloche/cli/run.py": "tests/cli/test_default_environment.py",
+    "cloche/store/dependencies.py": "tests/integration/test_seeds.py",
+    "cloche/cli/parser.py": "tests/unit/test_parser.py",
+    "cloche/discovery/not_found.py": "tests/unit/test_search.py",
+    "cloche/lifecycle/move.py": "the hints of other errors",
+    "cloche/lifecycle/run.py": "tests/unit/test_run_command.py",
+    "cloche/lifecycle/upgrade.py": "tests/lifecycle/test_upgrade.py",
+    "cloche/model/spec.py": "tests/unit/test_spec.py",
+    "cloche/planning/clearing.py": "tests/integration/test_clearing.py",
+    "cloche/store/downloads.py": "tests/seeding/test_downloads.py",
+    "cloche/store/pip_settings.py": "tests/seeding/test_index_settings.py",
+    "cloche/store/pylock_files.py": "tests/unit/test_lock_files.py",
+    "cloche/store/runtimes.py": "the hints of other errors",
+    "cloche/store/wheels.py": "tests/unit/test_wheels.py",
+}
+"""The modules with hints that vary as a whole, and the tests that check what they say."""
+
+
+def test_every_hint_that_varies_is_tested_elsewhere() -> None:
+    varying = {hint.location.rpartition(":")[0] for hint in HINTS if hint.text == "…"}
+
+    assert varying <= VARYING.keys()
+    assert all((REPOSITORY / path).is_file() for path in VARYING.values() if path.startswith("tests/"))
+
+
+FAILING = [
+    "hlep",
+    "list",
+    "install",
+    "venv --frobnicate",
+    "info nowhere",
+    "info plain",
+    "move venv",
+    "move venv plain",
+    "upgrade nowhere",
+    "upgrade venv -p 3.99",
+    "run venv",
+    "run venv -- no-such-command",
+    "cache prun",
+    "config gett x",
+    "config get promt",
+    "help infoo",
+    "pythons 3.99",
+    "pythons v3.99",
+    "pythons nowhere/python",
+    "./e -p 3.13-nogil",
+    "./e -p =>3.10",
+    "./e --creator wishes",
+    "./e --activators wishes",
+    "./e --seed no-such-seed --no-download",
+    "./e --force",
+    "./e --cache-dir plain/file",
+    "plain --clear",
+    "plain --clear --force",
+    "venv --clear --force",
+    "plain/file",
+]
+
+
+@pytest.mark.parametrize("words", FAILING)
+def test_the_commands_in_a_printed_hint_can_be_run(words: str, tmp_path: Path) -> None:
+    """Each command is run as it is printed, without placeholders, and is not a usage error."""
+    work = tmp_path / "work"
+    (work / "plain").mkdir(parents=True)
+    (work / "plain" / "file").touch()
+    (work / "plain" / "Makefile").touch()
+    api.create(work / "venv", seeds=None)
+    (work / "venv" / "Makefile").touch()
+    cloche = Cloche(work, clean_environ(tmp_path / "home", tmp_path / "cache"))
+    done = cloche("--json", *words.split())
+
+    error = done.json["error"]
+    assert error["exit_code"] == done.code != 0
+    assert error["hint"] in HARMLESS or not DESTRUCTIVE.search(error["hint"] or "")
+    for command in quoted(error["hint"] or ""):
+        if not command.startswith("cloche ") or re.search(r"\b[A-Z]{3,}\b|…", command):
+            continue
+        parse_hint(command)
+        tried = cloche(*shlex.split(command)[1:])
+        assert tried.code != 2 or "missing argument" in tried.err, (command, tried.err)
+
+
+def test_a_hint_for_another_program_is_parsed() -> None:
+    with pytest.raises(UsageError):
+        parse_hint("cloche info --frobnicate")
