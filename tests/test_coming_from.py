@@ -15,11 +15,14 @@ import cloche
 from cloche.api import CHOICES
 from cloche.cli.commands import COMMANDS, COMMON
 from cloche.cli.parser import options_by_spelling, parse_arguments
+from tests.interpreters import pyenv
 from tests.pages import DOCS
+from tests.run import Cloche, clean_environ
 from tests.test_docs import variables
 from tests.tools import require
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 COMING_FROM = sorted(DOCS.glob("coming-from/*.md"))
@@ -96,3 +99,119 @@ def test_the_other_tool_has_the_compared_options(page_name: str, prefix: str, he
     assert commands
     options = {word for text in commands for word in text.split() if word.startswith("--")}
     assert {option for option in options if option not in help_text} <= newer
+
+
+# The statements about the other tools, by the real tools
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Cloche:
+    """The command line of a user in the directory `work`, without settings for any of the tools."""
+    for name in ("home", "work"):
+        (tmp_path / name).mkdir()
+    environ = clean_environ(tmp_path / "home", tmp_path / "cache")
+    kept = {name: text for name, text in environ.items() if not name.startswith(("UV_", "VIRTUALENV_", "PIP_"))}
+    return Cloche(tmp_path / "work", {**kept, "UV_PYTHON_DOWNLOADS": "never", "UV_OFFLINE": "1", "PYTHONWARNINGS": ""})
+
+
+def run_tool(home: Cloche, name: str, *arguments: str, **variables: str) -> tuple[int, str]:
+    """Run another tool in the directory of a user; return the exit code and all output."""
+    done = subprocess.run(
+        [require(name), *arguments],
+        cwd=home.cwd,
+        env={**home.environ, **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def settings_of(environment: Path) -> Mapping[str, str]:
+    """Return the keys and values in `pyvenv.cfg`."""
+    lines = (environment / "pyvenv.cfg").read_text().splitlines()
+    return {key.strip(): text.strip() for key, _, text in (line.partition("=") for line in lines)}
+
+
+def test_uv_shows_the_current_directory_only_without_a_path(home: Cloche) -> None:
+    for path in ((), ("named",)):
+        code, output = run_tool(home, "uv", "venv", "--python", sys.executable, *path)
+        assert code == 0, output
+    assert settings_of(home.cwd / ".venv")["prompt"] == "work"
+    assert "prompt" not in settings_of(home.cwd / "named")
+    assert home(".venv", "--clear", "--no-seed", "--json").json["plan"]["environment"]["prompt"] == ".venv"
+
+
+def test_uv_refuses_an_environment_and_clears_a_directory_only_by_force(home: Cloche) -> None:
+    venv = ("venv", "--python", sys.executable)
+    assert run_tool(home, "uv", *venv)[0] == 0
+    assert run_tool(home, "uv", *venv)[0] != 0
+    assert home("--no-seed", "-p", sys.executable, ".venv").code == 0
+    for run in (lambda *words: run_tool(home, "uv", *venv, *words)[0], lambda *words: home("--no-seed", *words).code):
+        (home.cwd / "data").mkdir(exist_ok=True)
+        (home.cwd / "data" / "file").touch()
+        assert run("--clear", "data") != 0
+        assert (home.cwd / "data" / "file").exists()
+        assert run("--clear", "--force", "data") == 0
+        assert not (home.cwd / "data" / "file").exists()
+        subprocess.run(["rm", "-r", home.cwd / "data"], check=True)
+
+
+def test_uv_works_in_an_environment_of_cloche(home: Cloche) -> None:
+    (home.cwd / "pyproject.toml").write_text('[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.9"\n')
+    assert home(".venv", "--no-seed").code == 0
+    before = (home.cwd / ".venv").stat().st_ino
+
+    assert run_tool(home, "uv", "sync")[0] == 0
+    code, output = run_tool(home, "uv", "run", "python", "-c", "import sys; print(sys.prefix)")
+
+    assert (code, output.splitlines()[-1]) == (0, str(home.cwd / ".venv"))
+    assert run_tool(home, "uv", "pip", "list", "--python", ".venv")[0] == 0
+    assert (home.cwd / ".venv").stat().st_ino == before
+
+
+def test_venv_empties_any_directory(home: Cloche) -> None:
+    (home.cwd / "data").mkdir()
+    (home.cwd / "data" / "file").touch()
+    assert home("data", "--clear", "--no-seed").code == 4
+    assert run_tool(home, sys.executable, "-m", "venv", "--without-pip", "--clear", "data")[0] == 0
+    assert not (home.cwd / "data" / "file").exists()
+
+
+def test_what_stays_the_same_as_with_virtualenv(home: Cloche) -> None:
+    python = pyenv("3.11")
+    code, output = run_tool(home, "virtualenv", "-p", python, "theirs")
+    assert code == 0, output
+    assert home("ours", "-p", python).code == 0
+
+    theirs, ours = ({*settings_of(home.cwd / name)} for name in ("theirs", "ours"))
+    assert theirs - {"virtualenv"} == ours - {"cloche"}
+    theirs, ours = ({path.name for path in (home.cwd / name / "bin").glob("activate*")} for name in ("theirs", "ours"))
+    assert theirs - ours == {"activate.nu", "activate.xsh"}
+    packages = {
+        name: {path.name.partition("-")[0] for path in (home.cwd / name).glob("lib/*/site-packages/*.dist-info")}
+        for name in ("theirs", "ours")
+    }
+    assert packages == {"theirs": {"pip", "setuptools"}, "ours": {"pip"}}
+
+
+def test_virtualenv_uses_the_first_python_that_is_found(home: Cloche) -> None:
+    python = pyenv("3.12")
+    assert run_tool(home, "virtualenv", "--no-seed", "-p", "3.99", "-p", python, "theirs")[0] == 0
+    assert home("ours", "--no-seed", "-p", "3.99", "-p", python).code == 0
+    assert settings_of(home.cwd / "theirs")["version"] == settings_of(home.cwd / "ours")["version"]
+
+
+@pytest.mark.parametrize("command", ["info conda", "doctor conda", "move conda moved", "upgrade conda"])
+def test_an_environment_of_conda_is_refused(home: Cloche, command: str) -> None:
+    (home.cwd / "conda" / "conda-meta").mkdir(parents=True)
+    (home.cwd / "conda" / "bin").mkdir()
+    (home.cwd / "conda" / "bin" / "python").symlink_to(sys.executable)
+
+    done = home(*command.split())
+
+    assert done.code != 0
+    assert "is a conda environment" in done.err
+    assert sorted(path.name for path in (home.cwd / "conda").iterdir()) == ["bin", "conda-meta"]

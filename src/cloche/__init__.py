@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         find,
         load,
         lock_environment,
+        pip_environ,
         plan,
     )
     from cloche.errors import (
@@ -92,6 +93,7 @@ __all__ = [
     "hookimpl",
     "load",
     "lock_environment",
+    "pip_environ",
     "plan",
     "relocatable",
     "render",
@@ -108,6 +110,7 @@ MODULES = {
         "find",
         "load",
         "lock_environment",
+        "pip_environ",
         "plan",
     ),
     "errors": (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cloche.errors import UsageError
+from cloche.errors import ClocheError, UsageError
 from cloche.model.plan import EnvironmentSpec, LockRequest, Request, Target, Wanted
 from cloche.model.value import TYPE_CHECKING
 from cloche.session import Session, current_host
@@ -394,6 +394,31 @@ def console_script(environment: Environment, name: str, target: str) -> Write:
         raise UsageError(f"`{name}` cannot be the name of a script", hint="use a file name such as `pip`")
     file_name, content = entry_point_script(name, EntryPoint(name, module, attribute), environment)
     return Write(f"{environment.layout.bin}/{file_name}", content, executable="yes")
+
+
+def pip_environ(environment: Environment, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment variables for running `pip install` in an environment, as cloche itself runs it.
+
+    The user's settings for the index, the connection and the accepted builds are among them, also those in configuration
+    files. Settings that change what pip installs, or where, are not.
+
+    :param environ: the variables of the user; None for those of this process.
+    :raises ClocheError: the environment has no pip, or pip cannot read its settings.
+    """
+    from tempfile import TemporaryDirectory
+
+    from cloche.programs.pip import kept_settings, list_settings
+    from cloche.programs.pip import pip_environ as environ_with
+
+    host = current_host(environ)
+    with TemporaryDirectory(prefix="cloche-") as directory:
+        listed = list_settings((environment.path_to(environment.layout.executable), "-m", "pip"), host, directory)
+    if listed.problem:
+        raise ClocheError(
+            f"pip cannot be used in `{environment.location}`: {listed.problem}",
+            hint="`cloche doctor` finds out why, unless the environment was created without pip",
+        )
+    return environ_with(host.environ, kept_settings(listed.output, "install", host.cwd))
 
 
 def cache_directory(**choices: Unpack[Choices]) -> Path | None:

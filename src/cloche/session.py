@@ -132,6 +132,21 @@ class Session:
 
         return SeedStore(self.store)
 
+    def _seed_store_for(self, target: Target | None) -> SeedStore:
+        """Return the interface of the store for an environment that may exist: what it keeps needs no image."""
+        if target is None or target.existing != "keep" or not os.path.isdir(target.destination):
+            return self.seed_store
+        from cloche.planning.installed_seeds import is_kept
+        from cloche.planning.layout import layout_of
+        from cloche.planning.plan_at import environment_at
+        from cloche.store.seeds import SeedStore
+
+        def stays(name: str, version: str, wanted: Wanted, interpreter: Interpreter) -> bool:
+            environment = environment_at(target.destination, target, interpreter, layout_of(interpreter), self.host)
+            return is_kept(target.destination, name, version, wanted, environment)
+
+        return SeedStore(self.store, stays)
+
     def runtime_image(self, runtime: Runtime, interpreter: Interpreter) -> Image:
         """Return the image of an interpreter's runtime.
 
@@ -230,9 +245,10 @@ class Session:
         self.warn(found.warnings)
         return replace(found, because=because)
 
-    def blueprint(self, spec: EnvironmentSpec) -> Blueprint:
+    def blueprint(self, spec: EnvironmentSpec, target: Target | None = None) -> Blueprint:
         """Return the blueprint for a spec, from the plan cache if its inputs are unchanged.
 
+        :param target: where the environment is going to be; the seeds that it has already need no images.
         :raises ClocheError: any refusal.
         """
         cached = self.plan_cache.find(spec, self.host)
@@ -240,9 +256,9 @@ class Session:
             self._has_created_hooks = cached.has_created_hooks
             self._is_cached = True
             return blueprint
-        return self._resolve(spec)
+        return self._resolve(spec, target)
 
-    def _resolve(self, spec: EnvironmentSpec) -> Blueprint:
+    def _resolve(self, spec: EnvironmentSpec, target: Target | None = None) -> Blueprint:
         """Resolve a spec, and store the blueprint in the plan cache if all of its inputs are known."""
         from cloche.planning.resolve import resolve
 
@@ -251,7 +267,7 @@ class Session:
         pythons, because = self._requested_pythons(spec, inputs)
         found = self._search(spec, pythons, because, self.registry.finders(spec.no_finders), inputs)
         blueprint = resolve(
-            spec, found.interpreter, because, self.registry, self.seed_store, inputs, self.runtime_image
+            spec, found.interpreter, because, self.registry, self._seed_store_for(target), inputs, self.runtime_image
         )
         self._has_created_hooks = self.registry.has_created_hooks
         will_repeat = set(self.warnings) <= set(found.warnings)  # the search runs every time and warns again
@@ -312,7 +328,7 @@ class Session:
 
         :raises ClocheError: any refusal.
         """
-        return planner(self.blueprint(request.spec), request.target, self.host)
+        return planner(self.blueprint(request.spec, request.target), request.target, self.host)
 
     def images_for(self, wanted: Wanted, interpreter: Interpreter) -> tuple[Image, ...]:
         """Return the images of seeds, for an environment that already exists.
@@ -328,7 +344,9 @@ class Session:
 
     def link_mode(self, requested: LinkMode, images: Iterable[Image] = ()) -> LinkMode:
         """Return the link mode to use: no hard links to a read-only store, no symbolic links to a temporary one."""
-        if requested == "symlink" and not all(self.store.is_persistent_path(image.root) for image in images):
+        if requested == "symlink" and not all(
+            self.store.is_persistent_path(image.root) for image in images if image.root
+        ):
             self.warn(["the seeds were copied: links would point to a cache that this run removes"])
             return "copy"
         if requested in ("auto", "hardlink") and self.store.access == "read-only":
@@ -344,7 +362,7 @@ class Session:
         :raises ClocheError: any refusal or failure; the destination is then unchanged.
         """
         started = perf_counter()
-        blueprint = self.blueprint(request.spec)
+        blueprint = self.blueprint(request.spec, request.target)
         link_mode = self.link_mode(request.target.link_mode, blueprint.all_images)
         try:
             plan = self._plan_for(blueprint, request.target, link_mode, planner)

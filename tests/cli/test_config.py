@@ -64,6 +64,40 @@ def test_the_warning_about_an_unknown_name_suggests_the_closest_known_one(cloche
     assert len(done.json["warnings"]) == 2
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "env",
+        "env --dry-run",
+        "env --verbose --no-periodic-update --find-links missing",
+        "env --try-first-with missing",
+        "pythons",
+        "info env",
+        "doctor env",
+        "doctor --find missing",
+        "move env moved",
+        "upgrade env --check",
+        "activate env",
+        "plugins",
+        "cache size",
+        "config",
+    ],
+)
+def test_every_warning_is_in_the_json_object(cloche: Cloche, command: str) -> None:
+    (cloche.cwd / "missing").mkdir()
+    if "--find-links" in command:
+        (cloche.cwd / "missing").rmdir()
+    assert cloche("env", "--no-seed").code == 0
+
+    done = cloche(*command.split(), "--json", "--no-plugin", "no-such-plugin", CLOCHE_PROMT="x", CLOCHE_NO_SEED="1")
+
+    printed = [line.removeprefix("cloche: warning: ") for line in done.err.splitlines() if "warning: " in line]
+    assert printed == done.json["warnings"]
+    assert any(text.startswith("unknown variable `CLOCHE_PROMT`") for text in printed)
+    if "result" in done.json:
+        assert done.json["result"]["warnings"] == printed
+
+
 def test_a_spelling_of_virtualenv_is_shown_under_the_name_of_cloche(cloche: Cloche) -> None:
     settings = cloche("config", "--json", CLOCHE_COPIES="1", CLOCHE_SETUPTOOLS="70").json["settings"]
     chosen = {

@@ -21,6 +21,7 @@ from tests import interpreters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from cloche.discovery.cache import ProbeResult
 
@@ -191,6 +192,18 @@ def test_a_wrapper_is_resolved_to_the_interpreter_that_it_starts(tmp_path: objec
         file.write(f'#!/bin/sh\necho "welcome to the wrapper"\nexec "{interpreters.pyenv("3.12")}" "$@"\n')
     os.chmod(wrapper, 0o755)
     assert find(wrapper) == find(interpreters.pyenv("3.12"))
+
+
+def test_a_wrapper_is_asked_on_every_run(tmp_path: Path) -> None:
+    """A wrapper can decide by anything, here by a file, so no key of a cache could tell when its answer changes."""
+    cache = ProbeCache(str(tmp_path / "cache"), environ=ENVIRON)
+    wrapper = tmp_path / "python3"
+    wrapper.write_text(f'#!/bin/sh\nexec "$(cat {tmp_path}/chosen)" "$@"\n')
+    wrapper.chmod(0o755)
+    for name in ("3.12", "3.11", "3.12"):
+        (tmp_path / "chosen").write_text(interpreters.pyenv(name))
+        found = find_interpreter([str(wrapper)], HOST, [], cache)
+        assert found.interpreter.python_version == name
 
 
 def test_a_link_is_followed_only_until_the_standard_library_is_found(tmp_path: object) -> None:

@@ -13,6 +13,7 @@ import pytest
 from cloche.model.interpreter import Host
 from cloche.store import Store
 from cloche.store.maintenance import prune_store
+from tests.distributions import make_wheel
 from tests.run import Cloche, clean_environ
 
 if TYPE_CHECKING:
@@ -101,3 +102,41 @@ def test_packages_that_another_tool_links_to_its_cache_are_one_finding(cloche: C
         "link-dangling",
         f"4 links lead to `{target}`, which does not exist",
     )
+
+
+def test_a_lost_seed_that_is_not_available_does_not_prevent_other_repairs(cloche: Cloche, tmp_path: Path) -> None:
+    wheels = tmp_path / "wheels"
+    make_wheel(wheels)
+    options = ("--seed", "spam", "--find-links", wheels, "--link-mode", "symlink")
+    assert cloche("linked", *options).code == 0
+    shutil.rmtree(cloche("cache", "dir").out.strip())
+
+    done = cloche("doctor", "linked", "--fix", PIP_NO_INDEX="1")
+
+    assert done.code == 1
+    assert "repaired: seed-broken: lib/" in done.out
+    assert "note: `spam==1.0` was not installed again: " in done.out
+    assert pip_works(cloche, "linked")
+
+    make_wheel(wheels)
+    done = cloche("doctor", "linked", "--fix", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(wheels))
+
+    assert done.code == 0
+    assert cloche("run", "linked", "--", "spam").out == "spam\n"
+    assert cloche("doctor", "linked").code == 0
+
+
+def test_a_broken_pip_is_repaired_together_with_a_lost_seed(cloche: Cloche, tmp_path: Path) -> None:
+    make_wheel(tmp_path / "wheels")
+    options = ("--seed", "spam", "--find-links", tmp_path / "wheels", "--link-mode", "symlink")
+    assert cloche("linked", "--no-pip", *options).code == 0
+    shutil.rmtree(cloche("cache", "dir").out.strip())
+    assert cloche("linked", "--link-mode", "copy", PIP_NO_INDEX="1").code == 0
+    (pip,) = (cloche.cwd / "linked" / "lib").glob("python*/site-packages/pip/__init__.py")
+    pip.unlink()
+
+    done = cloche("doctor", "linked", "--fix", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path / "wheels"))
+
+    assert done.code == 0, done.out
+    assert pip.exists()
+    assert cloche("run", "linked", "--", "spam").out == "spam\n"

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests.distributions import make_wheel, record_problems
 from tests.trees import snapshot
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -190,3 +187,36 @@ def test_the_pip_that_is_asked_for_is_there(cloche) -> None:
     assert cloche("./env", "-p", pyenv("3.12")).code == 0
     assert cloche("run", "env", "--", "pip", "--version").out.split()[1] == version
     assert cloche("doctor", "env").code == 0
+
+
+def test_a_refresh_builds_no_image_of_a_seed_that_stays(cloche, refresh, tmp_path: Path) -> None:
+    """Neither if the installed version is another one, nor if it is the same one and the cache was cleared."""
+    cloche.environ["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+    refresh("spam==1.0")
+    images = Path(cloche("cache", "dir").out.strip()) / "images"
+
+    def built() -> set[str]:
+        return {path.name.rpartition("-")[0] for path in images.glob("*/spam-*")}
+
+    before = packages_of(cloche.cwd / "env")
+    assert built() == {"spam-1.0"}
+    for _ in range(2):
+        done = refresh("spam")
+        assert "spam 1.0 is already installed; 2.0 was not installed" in done.err
+        assert built() == {"spam-1.0"}
+    assert cloche("cache", "clear").code == 0
+    refresh("spam==1.0")
+    assert built() == set()
+    assert packages_of(cloche.cwd / "env") == before
+    (site_of(cloche.cwd / "env") / "spam" / "__init__.py").unlink()
+    refresh("spam==1.0")
+    assert built() == {"spam-1.0"}
+    assert packages_of(cloche.cwd / "env") == before
+
+
+def test_a_refresh_does_not_compile_the_image_of_a_seed_that_stays(cloche, refresh, tmp_path: Path) -> None:
+    cloche.environ["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+    refresh("spam==2.0")
+    images = Path(cloche("cache", "dir").out.strip()) / "images"
+    refresh("spam==2.0")
+    assert list(images.glob("*/spam-2.0-*/**/*.pyc")) == []

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.distributions import make_wheel
 from tests.interpreters import pyenv
+from tests.plugins.site import Site, site
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+__all__ = ["site"]
+
+SITE = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
 
 
 @pytest.fixture
@@ -61,7 +67,8 @@ def test_two_seeds_with_the_same_file_are_refused_while_planning(cloche, tmp_pat
     seeds = ["--seed", "one", "--seed", "two", "--find-links", tmp_path / "links", "--no-download"]
     done = cloche("./env", "--no-pip", *seeds)
     assert done.code == 5
-    assert f"`one` 1.0 and `two` 1.0 both contain `{'same' if shared == 'script' else shared}`" in done.err
+    path = "bin/same" if shared == "script" else f"{SITE}/spam.py"
+    assert f"`one` 1.0 and `two` 1.0 both contain `{path}`" in done.err
     assert os.listdir(cloche.cwd) == []
 
 
@@ -110,3 +117,41 @@ def test_a_seed_from_the_index_comes_with_its_dependencies(cloche) -> None:
         assert done.code == 0, done.err
         python = cloche.cwd / f"env-{minor}" / "bin" / "python"
         assert subprocess.run([python, "-c", "import requests"], check=True).returncode == 0
+
+
+PAIRING_SEEDER = """
+class Seeder:
+    name = "pair"
+    def refusal(self, interpreter): return None
+    def inputs(self, interpreter, wanted, store): return [{directory!r}]
+    def images(self, interpreter, wanted, store):
+        return [store.image_of({directory!r} + f"/{{name}}-1.0-py3-none-any.whl", interpreter) for name in ("one", "two")]
+
+seeder = Seeder()
+
+@cloche.hookimpl
+def cloche_seeders(): return [cloche.Descriptor("pair", "THIS:seeder")]
+"""
+
+SAME_PATHS = {
+    "a module": ("spam.py", "spam.py", f"{SITE}/spam.py"),
+    "a program, as it is": ("one-1.0.data/scripts/same", "two-1.0.data/scripts/same", "bin/same"),
+    "a program, as data": ("one-1.0.data/scripts/same", "two-1.0.data/data/bin/same", "bin/same"),
+    "a module, as data": ("spam.py", f"two-1.0.data/data/{SITE}/spam.py", f"{SITE}/spam.py"),
+    "a file and a directory": ("spam", "spam/part.py", f"{SITE}/spam"),
+    "a directory and a file": ("spam/part.py", "spam", f"{SITE}/spam"),
+}
+
+
+@pytest.mark.parametrize("case", SAME_PATHS)
+def test_the_images_of_a_plugin_are_checked_for_shared_files_too(cloche, site: Site, tmp_path: Path, case: str) -> None:
+    first, second, shared = SAME_PATHS[case]
+    make_wheel(tmp_path / "links", "one", files={first: "#!python\n"}, entry_points="")
+    make_wheel(tmp_path / "links", "two", files={second: "text\n"}, entry_points="")
+    site.install("pairs", pair=PAIRING_SEEDER.format(directory=str(tmp_path / "links")))
+
+    done = cloche("env", "--seeder", "pair", "--dry-run", PYTHONPATH=str(site.directory))
+
+    assert done.code == 5
+    assert f"`one` 1.0 and `two` 1.0 both contain `{shared}`" in done.err
+    assert os.listdir(cloche.cwd) == []

@@ -103,6 +103,29 @@ def test_pip_installs_nothing_outside_the_environment(cloche, empty_env, option,
     assert os.listdir(env / "lib") == ["python3.11" if option else "python3.12"]
 
 
+@pytest.mark.parametrize("minor", ["3.6", "3.9"])
+@pytest.mark.parametrize("setting", ["install_lib", "install_scripts", "prefix"])
+def test_the_file_of_distutils_does_not_change_where_pip_installs(
+    cloche, minor: str, setting: str, tmp_path: Path
+) -> None:
+    """Up to Python 3.9, pip asks distutils where to install. A file in the environment does not hide pip."""
+    for tag in ("cp311", f"cp{minor.replace('.', '')}"):
+        make_wheel(tmp_path / "wheels", "fast", tags=[f"{tag}-none-linux_x86_64"], pure=False)
+    env = cloche.cwd / "env"
+    assert cloche(env, "-p", pyenv("3.11")).code == 0
+    run(env / "bin" / "pip", "install", "-q", "--no-index", "--find-links", tmp_path / "wheels", "fast")
+    (tmp_path / "home" / ".pydistutils.cfg").write_text(f"[install]\n{setting} = {tmp_path}/elsewhere\n")
+    (env / "pip.py").write_text("raise SystemExit('not pip')\n")
+    wheels = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "wheels")}
+
+    outcome = cloche("upgrade", env, "-p", pyenv(minor), "--json", **wheels)
+
+    assert outcome.code == 0, outcome.err
+    assert outcome.json["installed"] == ["fast==1.0"]
+    assert not (tmp_path / "elsewhere").exists()
+    assert run(env / "bin" / "spam").strip() == "spam"
+
+
 def test_losses_are_reported_before_anything_changes(cloche, empty_env, tmp_path: Path) -> None:
     make_wheel(tmp_path / "wheels", "picky", "1.0", requires_python="<3.12", entry_points="")
     make_wheel(

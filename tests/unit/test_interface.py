@@ -171,6 +171,21 @@ def test_a_key_or_value_that_pyvenv_cfg_cannot_hold_is_refused(key: str, text: s
     assert not (tmp_path / "env").exists()
 
 
+def test_pip_gets_the_settings_for_the_index_but_none_that_redirect_it(tmp_path: Path) -> None:
+    environment = cloche.create(tmp_path / "env", activators=())
+    config = tmp_path / "pip.conf"
+    config.write_text(f"[global]\nindex-url = https://index.example\ntarget = {tmp_path}/elsewhere\n")
+    variables = {"PATH": "/bin", "PIP_CONFIG_FILE": str(config), "PIP_USER": "1", "PYTHONPATH": str(tmp_path)}
+
+    found = cloche.pip_environ(environment, variables)
+
+    assert found["PIP_INDEX_URL"] == "https://index.example"
+    assert found["PATH"] == "/bin"
+    assert not {"PIP_TARGET", "PIP_USER", "PYTHONPATH"} & found.keys()
+    with pytest.raises(cloche.ClocheError, match=r"pip cannot be used in .* has no pip"):
+        cloche.pip_environ(cloche.create(tmp_path / "without", seeds=None))
+
+
 def test_a_locked_environment_cannot_be_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = cloche.create(tmp_path / "env", seeds=None)
     lock = cloche.lock_environment(environment.location)

@@ -154,14 +154,28 @@ def test_a_program_runs_as_if_the_environment_were_active(cloche_env: Env, monke
     assert cloche_env.run("pip", "--version").startswith("pip ")
 
 
+@pytest.mark.parametrize("index", [False, True])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "target = {}",
+        "prefix = {}",
+        "root = {}",
+        "user = true",
+        "dry-run = true",
+        "report = {}",
+        "require-hashes = true",
+    ],
+)
 @pytest.mark.parametrize("source", ["variable", "file"])
 def test_settings_of_the_user_do_not_change_where_pip_installs(
-    cloche_env: Env, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+    cloche_env: Env, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, setting: str, index: bool
 ) -> None:
+    name, _, text = setting.format(tmp_path / "elsewhere").partition(" = ")
     if source == "variable":
-        monkeypatch.setenv("PIP_TARGET", str(tmp_path / "elsewhere"))
+        monkeypatch.setenv(f"PIP_{name.replace('-', '_').upper()}", text)
     else:
-        (tmp_path / "pip.conf").write_text(f"[global]\ntarget = {tmp_path}/elsewhere\n")
+        (tmp_path / "pip.conf").write_text(f"[global]\n{name} = {text}\n")
         monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
     wheel = tmp_path / "spam-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
@@ -169,7 +183,7 @@ def test_settings_of_the_user_do_not_change_where_pip_installs(
         archive.writestr("spam-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr("spam-1.0.dist-info/RECORD", "")
 
-    cloche_env.install(wheel)
+    cloche_env.install(wheel, index=index)
 
     assert "spam" in cloche_env.packages()
     assert not (tmp_path / "elsewhere").exists()

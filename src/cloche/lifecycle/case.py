@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cloche.lifecycle.examination import is_same_file
-from cloche.lifecycle.lost_targets import find_lost_targets
+from cloche.lifecycle.lost_targets import find_lost_targets, seeds_of
 from cloche.lifecycle.overlay import Overlay
 from cloche.lifecycle.relocation import Relocation, moved_parent
 from cloche.model.value import TYPE_CHECKING, value
@@ -11,7 +11,7 @@ from cloche.model.value import TYPE_CHECKING, value
 if TYPE_CHECKING:
     from cloche.lifecycle.examination import Examination
     from cloche.lifecycle.info import EnvironmentInfo
-    from cloche.lifecycle.lost_targets import LostTarget
+    from cloche.lifecycle.lost_targets import LostSeed, LostTarget
     from cloche.model.environment import Environment
     from cloche.model.interpreter import Host, Interpreter
 
@@ -58,6 +58,11 @@ class Case:
     def lost_targets(self) -> list[LostTarget]:
         """The directories that no longer exist, to which links of installed packages lead."""
         return find_lost_targets(self.environment)
+
+    @property
+    def lost_seeds(self) -> list[LostSeed]:
+        """The seeds that were links to a cache that was removed."""
+        return seeds_of(self.lost_targets)
 
     @property
     def old_roots(self) -> list[str]:

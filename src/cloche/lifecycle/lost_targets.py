@@ -15,10 +15,29 @@ from cloche.lifecycle.installed import site_directories
 from cloche.model.value import value
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cloche.model.environment import Environment
 
 IMAGE = re.compile(r"/images/[^/]+/(?P<name>[^/]+)-(?P<version>[^/-]+)-[0-9a-f]{16}/(?:purelib|platlib)\Z")
 """The end of the directory of a tree of an image in the store, with the name and version of the distribution."""
+
+
+@value
+class LostSeed:
+    """A seed that lost its files, because its image in cloche's cache was removed."""
+
+    name: str
+    version: str
+    links: tuple[str, ...]
+    """Its links, relative to the root of the environment, sorted."""
+    metadata: tuple[str, ...]
+    """The metadata directories with such links."""
+
+    @property
+    def requirement(self) -> str:
+        """The requirement that installs it again: the same version, but any pip."""
+        return self.name if self.name == "pip" else f"{self.name}=={self.version}"
 
 
 @value
@@ -39,6 +58,23 @@ class LostTarget:
     def metadata(self) -> list[str]:
         """The metadata directories (`.dist-info`) with such links."""
         return list(dict.fromkeys(path for path in map(os.path.dirname, self.links) if path.endswith(".dist-info")))
+
+
+def seeds_of(targets: Iterable[LostTarget]) -> list[LostSeed]:
+    """Return the seeds among lost targets, sorted by name."""
+    found: dict[tuple[str, str], list[LostTarget]] = {}
+    for target in targets:
+        if target.seed[0]:
+            found.setdefault(target.seed, []).append(target)
+    return [
+        LostSeed(
+            name,
+            version,
+            tuple(sorted(link for target in trees for link in target.links)),
+            tuple(path for target in trees for path in target.metadata),
+        )
+        for (name, version), trees in sorted(found.items())
+    ]
 
 
 def find_lost_targets(environment: Environment) -> list[LostTarget]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from cloche.apply import apply, rehearse
@@ -246,7 +247,8 @@ def install(requirements: Sequence[str], staged: str, plan: Plan, session: Sessi
     command = [python, "-m", "pip"] if own else [host.executable, "-m", "pip", "--python", python]
     arguments = ["install", "--no-deps", "--no-warn-script-location", "--ignore-installed"]
     arguments += [f"--find-links={directory}" for directory in session.store.readable_directories("wheels")]
-    return run_pip(command, [*arguments, *requirements], host, staged, timeout=None).problem
+    with TemporaryDirectory(prefix="cloche-") as directory:
+        return run_pip(command, [*arguments, *requirements], host, directory, timeout=None).problem
 
 
 def unmark_requested(overlay: Overlay, installed: Iterable[InstalledDistribution], layout: Layout) -> None:

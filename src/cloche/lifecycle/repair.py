@@ -7,7 +7,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from cloche.apply.staging import recover_environment, staging_directories
-from cloche.errors import ClocheError
+from cloche.errors import ClocheError, SeedError
 from cloche.fs.checksums import MANIFEST
 from cloche.fs.inputs import UNRECORDED
 from cloche.lifecycle.checks.tree import world_writable
@@ -23,6 +23,8 @@ from cloche.planning.plan_at import collect_scripts, script_operation
 from cloche.planning.resolve import choose_activators
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cloche.lifecycle.case import Case, Finding
     from cloche.lifecycle.info import EnvironmentInfo
     from cloche.lifecycle.relocation import Relocation
@@ -39,7 +41,7 @@ class RepairResult:
     remaining: tuple[Finding, ...]
     """The findings after it."""
     notes: tuple[str, ...] = ()
-    """What is left for the user to do: files that still contain the old path."""
+    """What is left for the user to do: files that still contain the old path, and seeds that are not available."""
 
     @property
     def repaired(self) -> tuple[Finding, ...]:
@@ -114,18 +116,31 @@ def plan_repairs(case: Case, findings: list[Finding], session: Session) -> tuple
         for path in world_writable(case.root):
             overlay.set_mode(path, overlay.mode(path) & ~stat.S_IWOTH)
     if ("seed-broken" in codes or "pip" in incomplete) and environment.interpreter is not None:
-        reinstall_seeds(overlay, case.info, remove_lost_seeds(overlay, case) or ("pip",), session)
+        notes += repair_seeds(overlay, case, {*by_code.get("seed-broken", ())} | incomplete & {"pip"}, session)
     return overlay, notes
 
 
-def remove_lost_seeds(overlay: Overlay, case: Case) -> tuple[str, ...]:
-    """Remove what is left of seeds that were links to a cache that was removed; return the requirements to reinstall."""
-    lost = [target for target in case.lost_targets if target.seed[0]]
-    for target in lost:
-        for path in (*target.links, *target.metadata):
-            overlay.remove(path)
-    seeds = dict(target.seed for target in lost)
-    return tuple(name if name == "pip" else f"{name}=={version}" for name, version in seeds.items())
+def repair_seeds(overlay: Overlay, case: Case, broken: set[str], session: Session) -> list[str]:
+    """Reinstall each broken seed that is available; return a note for each one that is not.
+
+    :param broken: the paths of the findings. One that belongs to no lost seed is about pip.
+    """
+    lost = {seed.requirement: (*seed.links, *seed.metadata) for seed in case.lost_seeds}
+    if not broken <= {path for paths in lost.values() for path in paths}:
+        lost.setdefault("pip", ())
+    notes = []
+    for requirement, remnants in lost.items():
+        try:
+            reinstall_seeds(overlay, case.info, (requirement,), session, remnants)
+        except SeedError as error:
+            notes.append(f"`{requirement}` was not installed again: {error.message}; {SEED_HINT}")
+    return notes
+
+
+SEED_HINT = (
+    "repeat this with access to the package index, "
+    "or set `PIP_FIND_LINKS` to the path of a directory that contains its wheel"
+)
 
 
 def platform_of(case: Case) -> str:
@@ -179,10 +194,15 @@ def activation_scripts(environment: Environment, session: Session) -> dict[str, 
 
 
 def reinstall_seeds(
-    overlay: Overlay, info: EnvironmentInfo, requirements: tuple[str, ...], session: Session
+    overlay: Overlay,
+    info: EnvironmentInfo,
+    requirements: tuple[str, ...],
+    session: Session,
+    remnants: Iterable[str] = (),
 ) -> list[str]:
-    """Replace installed seeds with new ones; return these as `NAME VERSION`.
+    """Replace installed seeds with new ones; return these as `NAME VERSION`. If a seed is not available, edit nothing.
 
+    :param remnants: paths to remove that belong to these seeds, but to no installed distribution.
     :raises SeedError: a seed is not available.
     """
     from cloche.model.operations import InstallTree, MakeDir, Write
@@ -193,6 +213,8 @@ def reinstall_seeds(
     assert environment.interpreter is not None
     images = session.images_for(Wanted(requirements, dependencies="omitted"), environment.interpreter)
     wanted = {image.distribution for image in images}
+    for path in remnants:
+        overlay.remove(path)
     for distribution in info.distributions:
         if distribution.key in wanted:
             for row in distribution.rows:

@@ -48,7 +48,7 @@ class Image:
     """Normalized name: `pip`."""
     version: str
     root: str
-    """Its directory in the store; see `cloche.store.images`."""
+    """Its directory in the store; see `cloche.store.images`. Empty if an existing environment does not need the image."""
     entry_points: tuple[EntryPoint, ...]
     dist_info: str
     """Name of the metadata directory: `pip-26.3.dist-info`."""

@@ -69,9 +69,9 @@ def plan_seeds(
             continue
         installed = found[0]
         scripts = dict(restorable_scripts(root, installed, environment))
-        lost = [path for path in installed.missing if path not in scripts]
+        lost = lost_files(installed, scripts)
         follows = bool(chosen) and not is_named(image, wanted)  # a dependency of a seed that this run installs
-        if installed.version != image.version and (follows or is_requested(image, wanted)):
+        if installed.version != image.version and (follows or is_requested(image.distribution, wanted)):
             notes.append(f"{image.distribution} {image.version} replaces {installed.version}")
         elif installed.version == image.version and lost:
             notes.append(f"{image.distribution} {image.version} is installed again, because `{lost[0]}` is missing")
@@ -86,6 +86,24 @@ def plan_seeds(
     return SeedChanges(tuple(chosen), tuple(operations), tuple(notes))
 
 
+def is_kept(root: str, name: str, version: str, wanted: Wanted, environment: Environment) -> bool:
+    """Return whether a refresh that installs no other seed keeps the installed distribution instead of this version."""
+    installed = next(installed_seeds(root, name, environment), None)
+    if installed is None:
+        return False
+    if installed.version != version:
+        return not is_requested(name, wanted)
+    return not lost_files(installed, dict(restorable_scripts(root, installed, environment)))
+
+
+def lost_files(installed: InstalledSeed, scripts: Collection[str]) -> list[str]:
+    """Return the missing files of a distribution that only its image has.
+
+    :param scripts: the missing scripts that an entry point describes.
+    """
+    return [path for path in installed.missing if path not in scripts]
+
+
 def kept_note(image: Image, installed: InstalledSeed, lost: Sequence[str]) -> str:
     """Return the note about a seed of another version that is kept."""
     note = f"{image.distribution} {installed.version} is already installed; {image.version} was not installed"
@@ -97,11 +115,11 @@ def is_named(image: Image, wanted: Wanted | None) -> bool:
     return wanted is not None and image.distribution in requested_versions(wanted)
 
 
-def is_requested(image: Image, wanted: Wanted | None) -> bool:
-    """Return whether the user asked for this version: by its number, or for the newest one."""
+def is_requested(name: str, wanted: Wanted | None) -> bool:
+    """Return whether the user asked for the chosen version of a seed: by its number, or for the newest one."""
     if wanted is None:
         return False
-    return wanted.network == "newest" or bool(requested_versions(wanted).get(image.distribution))
+    return wanted.network == "newest" or bool(requested_versions(wanted).get(name))
 
 
 def requested_versions(wanted: Wanted) -> dict[str, str]:

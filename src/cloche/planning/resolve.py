@@ -209,6 +209,10 @@ def choose_images(
                 f"seeder `{component.name}` of plugin {component.source} is broken: "
                 f"`images` returned {image!r}, expected a `cloche.Image`"
             )
+    if len(images) > 1:
+        from cloche.store.conflicts import refuse_shared_files
+
+        refuse_shared_files(images, interpreter)
     return component.name, images
 
 

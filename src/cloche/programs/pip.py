@@ -41,7 +41,17 @@ PATH_SETTINGS = frozenset("find-links constraint build-constraint cert client-ce
 LIST_SETTINGS = frozenset("find-links constraint build-constraint".split())
 """Those of `PATH_SETTINGS` that take several values, separated by white space."""
 
-FIXED_VARIABLES = {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
+FIXED_VARIABLES = {
+    "PIP_CONFIG_FILE": os.devnull,
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "PIP_ISOLATED": "1",
+    "PIP_NO_INPUT": "1",
+}
+"""Variables that every run of pip gets.
+
+Up to Python 3.9, pip asks distutils where to install, which reads `~/.pydistutils.cfg`. `PIP_ISOLATED` turns that file off.
+Unlike the option `--isolated`, the variable does not make pip ignore the other variables.
+"""
 
 TIMEOUT_SECONDS = 300.0
 """Seconds after which pip is stopped, unless the caller allows more."""
@@ -70,7 +80,8 @@ def run_pip(
     :param command: the command that starts pip, without arguments: `python -m pip`.
     :param arguments: the subcommand with its arguments; the subcommand selects a section of the configuration files.
     :param host: its environment variables are those of the user.
-    :param directory: a private directory, because `-m` imports pip from the current one if it has a pip.
+    :param directory: an empty private directory: `-m` imports pip from the current one if it has a pip, and distutils
+        reads its `setup.cfg`.
     """
     listed = list_settings(command, host, directory, timeout)
     if listed.problem:

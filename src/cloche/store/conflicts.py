@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloche.apply.file_list import read_file_list
+from cloche.errors import SeedError
 from cloche.model.value import replace
 from cloche.store.bytecode import bytecode_path
 from cloche.store.check import FILE_LIST_SUFFIX, own_files
@@ -42,6 +43,37 @@ def settle_conflicts(images: list[Image], interpreter: Interpreter, store: Store
         replace(image, left_out=with_bytecode(left_out[number], image, interpreter)) if number in left_out else image
         for number, image in enumerate(images)
     ]
+
+
+def refuse_shared_files(images: Sequence[Image], interpreter: Interpreter) -> None:
+    """Refuse two seeds that contain the same path: one would replace the file of the other.
+
+    :raises SeedError: two images contain the same path, one contains a file where another has a directory, or an image is
+        damaged.
+    """
+    files: dict[str, Image] = {}
+    directories: dict[str, Image] = {}
+    folds = interpreter.platform in ("darwin", "win32")
+    for image in images:
+        if not image.root:
+            continue  # not built, because the environment keeps the one that it has
+        try:
+            installed = list(installed_files(image, interpreter))
+        except (OSError, ValueError) as error:
+            raise SeedError(f"`{image.root}` is damaged: {error}", hint="try again") from error
+        paths = [path for path, member, _ in installed if member not in image.left_out]
+        own = {path.casefold() if folds else path: path for path in paths}
+        parents = {path[:at] for path in own for at, letter in enumerate(path) if letter == "/"}
+        for path in sorted({*own, *parents}):
+            other = files.get(path) or (directories.get(path) if path in own else None)
+            if other is not None:
+                raise SeedError(
+                    f"`{other.distribution}` {other.version} and `{image.distribution}` {image.version} "
+                    f"both contain `{own.get(path, path)}`",
+                    hint="leave one of them out",
+                )
+        files |= dict.fromkeys(own, image)
+        directories |= dict.fromkeys(parents, image)
 
 
 def installed_files(image: Image, interpreter: Interpreter) -> Iterator[tuple[str, str, str]]:

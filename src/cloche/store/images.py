@@ -210,6 +210,20 @@ def find_or_build(source: ImageSource, interpreter: Interpreter, store: Store) -
             )
 
 
+def find_image(distribution: Distribution, interpreter: Interpreter, store: Store) -> Image:
+    """Return the image of a distribution that is not going to be installed; its root is empty if the store has none."""
+    return _find_image(store, abi_name(interpreter), image_name(DistributionSource(distribution))) or Image(
+        distribution.name,
+        distribution.version,
+        root="",
+        entry_points=distribution.entry_points,
+        dist_info=distribution.dist_info,
+        files=0,
+        size=0,
+        bytecode="missing",
+    )
+
+
 def _build_and_publish(
     source: ImageSource, interpreter: Interpreter, host: Host, images: str, name: str, *, compiling: bool
 ) -> None:

@@ -7,13 +7,13 @@ import os
 from cloche.errors import SeedError
 from cloche.model.value import TYPE_CHECKING
 from cloche.store.distributions import read_wheel
-from cloche.store.images import find_or_build_image
+from cloche.store.images import find_image, find_or_build_image
 from cloche.store.requirements import parse_requirements
-from cloche.store.shared_files import refuse_shared_files
 from cloche.store.wheels import choose_distribution
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import TypeAlias
 
     from cloche.model.distribution import Image
     from cloche.model.interpreter import Interpreter
@@ -22,12 +22,20 @@ if TYPE_CHECKING:
     from cloche.store.distributions import Distribution
     from cloche.store.requirements import Requirement
 
+    Stays: TypeAlias = Callable[[str, str, Wanted, Interpreter], bool]
+
 
 class SeedStore:
     """The implementation of `cloche.plugins.hookspecs.SeedStore` for one run."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, stays: Stays | None = None) -> None:
+        """Create the interface for one run.
+
+        :param stays: whether an existing environment keeps the distribution that it has instead of one of this name and
+            version.
+        """
         self._store = store
+        self._stays = stays
 
     def image_of(self, wheel: str, interpreter: Interpreter) -> Image:
         """Return the image of a wheel file; build it if the store does not have it.
@@ -42,7 +50,8 @@ class SeedStore:
 
         Their dependencies are included, unless the user does not want them.
 
-        All distributions are chosen before the first one is unpacked.
+        All distributions are chosen before the first one is unpacked. None is unpacked if the environment keeps all that
+        it has.
 
         :raises SeedError: a distribution cannot be found, or is damaged.
         :raises UsageError: a requirement is not `NAME` or `NAME==VERSION`, or two versions of a distribution are requested.
@@ -58,8 +67,10 @@ class SeedStore:
                 distributions = with_dependencies(distributions, interpreter, wanted, self._store)
             else:
                 self._store.warnings += (f"not installed: {need}" for need in unmet_needs(distributions, interpreter))
+        stays = self._stays
+        if stays and all(stays(one.name, one.version, wanted, interpreter) for one in distributions):
+            return [find_image(distribution, interpreter, self._store) for distribution in distributions]
         images = [self._intact_image(distribution, requirements, wanted, interpreter) for distribution in distributions]
-        refuse_shared_files(images)
         for distribution in distributions:
             if distribution.name not in ("pip", "setuptools", "wheel"):
                 from cloche.store.standard_library import shadowing_warnings

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from cloche import Environment, Interpreter
@@ -60,8 +61,13 @@ class Env:
     def environ(self) -> dict[str, str]:
         """The environment variables that programs get when the environment is active."""
         inherited = {name: text for name, text in os.environ.items() if name not in EXCLUDED_VARIABLES + REDIRECTIONS}
-        path = os.pathsep.join(filter(None, [str(self.bin), inherited.get("PATH")]))
-        return {**inherited, "VIRTUAL_ENV": str(self.root), "PATH": path}
+        return {**inherited, **self._activation}
+
+    @property
+    def _activation(self) -> dict[str, str]:
+        """The variables that activation sets."""
+        path = os.pathsep.join(filter(None, [str(self.bin), os.environ.get("PATH")]))
+        return {"VIRTUAL_ENV": str(self.root), "PATH": path}
 
     def run(self, program: str | Path, *arguments: str | Path, check: bool = True, **variables: str) -> str:
         """Run a program as if the environment were active, and return its standard output.
@@ -72,9 +78,15 @@ class Env:
         :raises AssertionError: the exit code is not 0; the message contains all output.
         """
         __tracebackhide__ = True
+        return self._run([program, *arguments], {**self.environ, **variables}, check=check)
+
+    def _run(self, command: Sequence[str | Path], environ: Mapping[str, str], *, check: bool = True) -> str:
+        """Run a program with these environment variables, and return its standard output."""
+        __tracebackhide__ = True
+        program, *arguments = command
         result = subprocess.run(
             [self._program_path(program), *map(str, arguments)],
-            env={**self.environ, **variables},
+            env=environ,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
@@ -100,15 +112,26 @@ class Env:
         __tracebackhide__ = True
         offline = [] if index else ["--no-index", "--no-build-isolation"]
         quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
-        settings = (
-            {} if index else {"PIP_CONFIG_FILE": os.devnull}
-        )  # without an index, no setting of the user is needed
+        arguments = [self.python, "-m", "pip", "install", *quiet, *offline, *requirements]
         try:
-            self.run(self.python, "-m", "pip", "install", *quiet, *offline, *requirements, **settings)
+            self._run(arguments, {**self._pip_environ(index=index), **self._activation})
         except AssertionError as error:
             if index:
                 raise
             raise AssertionError(f"{error}\nthe package index was not used; `index=True` allows it") from None
+
+    def _pip_environ(self, *, index: bool) -> dict[str, str]:
+        """Return the variables for pip, without settings that change what it installs, or where."""
+        import cloche
+
+        if index:
+            return cloche.pip_environ(self.environment)
+        kept = {
+            name: text
+            for name, text in self.environ.items()
+            if not name.upper().startswith("PIP_") or name == "PIP_FIND_LINKS"
+        }
+        return {**kept, "PIP_CONFIG_FILE": os.devnull, "PIP_ISOLATED": "1"}
 
     def packages(self) -> dict[str, str]:
         """Return the versions of the installed packages, by name."""

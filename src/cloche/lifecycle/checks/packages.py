@@ -183,13 +183,13 @@ def check_duplicates(case: Case) -> Iterator[Finding]:
 
 def check_pip(case: Case) -> Iterator[Finding]:
     """Report a pip that does not run or lacks files, and seeds that are links to a cache that was removed."""
-    if lost := [target for target in case.lost_targets if target.seed[0]]:
-        names = " and ".join(" ".join(target.seed) for target in lost)
-        count = sum(len(target.links) for target in lost)
-        message = f"{count} files of {names} are links to a cache that was removed"
-        yield Finding("seed-broken", lost[0].links[0], message, REINSTALLS.format("them"), "yes")
-        if any(target.seed[0] == "pip" for target in lost):
-            return
+    lost = case.lost_seeds
+    for seed in lost:
+        message = f"{len(seed.links)} files of {seed.name} {seed.version} are links to a cache that was removed"
+        source = "" if seed.name == "pip" else "; if it is no longer on this machine, that needs the package index"
+        yield Finding("seed-broken", seed.links[0], message, f"{REINSTALLS}{source}", "yes")
+    if any(seed.name == "pip" for seed in lost):
+        return
     missing = [
         row.path
         for distribution in case.info.distributions
@@ -199,12 +199,11 @@ def check_pip(case: Case) -> Iterator[Finding]:
     ]
     if case.examination.seed:
         site = case.environment.layout.purelib
-        yield Finding(
-            "seed-broken", f"{site}/pip", f"pip does not run: {case.examination.seed}", REINSTALLS.format("it"), "yes"
-        )
+        message = f"pip does not run: {case.examination.seed}"
+        yield Finding("seed-broken", f"{site}/pip", message, REINSTALLS, "yes")
     elif missing:
         more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
-        yield Finding("seed-broken", missing[0], f"a file of pip is missing{more}", REINSTALLS.format("it"), "yes")
+        yield Finding("seed-broken", missing[0], f"a file of pip is missing{more}", REINSTALLS, "yes")
 
 
-REINSTALLS = FIX + " installs {} again"
+REINSTALLS = f"{FIX} installs it again"
