@@ -67,10 +67,10 @@ def test_the_warning_about_an_unknown_name_suggests_the_closest_known_one(cloche
 @pytest.mark.parametrize(
     "command",
     [
-        "env",
-        "env --dry-run",
-        "env --verbose --no-periodic-update --find-links missing",
-        "env --try-first-with missing",
+        "./env",
+        "./env --dry-run",
+        "./env --verbose --no-periodic-update --find-links missing",
+        "./env --try-first-with missing",
         "pythons",
         "info env",
         "doctor env",
@@ -87,7 +87,7 @@ def test_every_warning_is_in_the_json_object(cloche: Cloche, command: str) -> No
     (cloche.cwd / "missing").mkdir()
     if "--find-links" in command:
         (cloche.cwd / "missing").rmdir()
-    assert cloche("env", "--no-seed").code == 0
+    assert cloche("./env", "--no-seed").code == 0
 
     done = cloche(*command.split(), "--json", "--no-plugin", "no-such-plugin", CLOCHE_PROMT="x", CLOCHE_NO_SEED="1")
 

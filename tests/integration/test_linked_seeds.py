@@ -26,7 +26,7 @@ def cloche(tmp_path: Path) -> Cloche:
     for name in ("home", "work"):
         (tmp_path / name).mkdir()
     command = Cloche(tmp_path / "work", clean_environ(tmp_path / "home", tmp_path / "cache"))
-    assert command("env", "--link-mode", "symlink").code == 0
+    assert command("./env", "--link-mode", "symlink").code == 0
     assert command("other").code == 0
     return command
 

@@ -37,7 +37,7 @@ class InstalledSeed:
     paths: tuple[str, ...]
     """The files that its RECORD lists and that are in the environment, relative to the root."""
     missing: tuple[str, ...]
-    """Those that do not exist, without bytecode."""
+    """Those that do not exist, or are links to nothing, without bytecode."""
 
 
 @value
@@ -149,7 +149,7 @@ def read_seed(root: str, site: str, dist_info: str, version: str) -> InstalledSe
         record = ""
     rows = [row.path for row in read_record(record, site)]
     paths = [path for path in rows if not path.startswith(("/", "../")) and path[1:2] != ":"]
-    missing = [path for path in paths if not path.endswith(".pyc") and not os.path.lexists(os.path.join(root, path))]
+    missing = [path for path in paths if not path.endswith(".pyc") and not os.path.exists(os.path.join(root, path))]
     if not record:
         missing = [f"{site}/{dist_info}/RECORD"]
     return InstalledSeed(version, site, dist_info, record, tuple(paths), tuple(missing))
