@@ -97,6 +97,8 @@ SLOW: dict[str, Choice] = {
     "shells/test_csh.py::test_*": few(1),
     "shells/test_posix_shells.py::test_nothing_in_names_is_expanded_or_run": few(3),
     "shells/test_posix_shells.py::test_any_text_can_be_quoted": few(3),
+    "shells/test_posix_shells.py::test_nothing_in_the_prompt_of_bash_runs_in_any_locale": few(1),
+    "shells/test_posix_shells.py::test_another_shell_that_inherits_*": few(1),
     "shells/test_posix_shells.py::test_*prompt*": few(3),
     "shells/test_unusual_sessions.py::test_every_option_of_zsh_*": few(6),
     "shells/test_unusual_sessions.py::*": each("shell"),

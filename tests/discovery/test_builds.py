@@ -103,7 +103,7 @@ def test_the_base_of_an_environment_is_never_another_build(tmp_path: Path, build
     base.unlink()
     with pytest.raises(LookupError, match="no longer exists"):
         resolve_base(str(executable))
-    assert not any(os.path.isfile(path) for path in base_candidates(settings, HOST))
+    assert not any(os.path.isfile(path) for path in base_candidates(str(tmp_path / "env"), settings, HOST))
 
 
 @pytest.fixture

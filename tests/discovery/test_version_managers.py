@@ -120,8 +120,8 @@ def test_a_hint_names_no_shim_that_starts_nothing(pyenv: Project, active: str) -
     shutil.copy(f"{pyenv.shims}/python3", f"{pyenv.shims}/uv")
     pyenv.environ["PYENV_VERSION"] = f"{active}:own" if active == "3.12" else active
     with pytest.raises(InterpreterNotFound) as caught:
-        find_interpreter(("3.99",), pyenv.host, [finder], ProbeCache(None))
-    assert ("uv python install 3.99" in str(caught.value.hint)) is (active == "3.12")
+        find_interpreter(("3.12.99",), pyenv.host, [finder], ProbeCache(None))
+    assert ("uv python install 3.12.99" in str(caught.value.hint)) is (active == "3.12")
 
 
 def test_hooks_of_pyenv_decide_too(pyenv: Project) -> None:

@@ -111,7 +111,7 @@ def test_every_interpreter_gets_a_working_environment(cloche, minor, creator):
 def test_an_environment_has_the_same_base_interpreter_under_each_name(cloche, creator):
     """`venv` and virtualenv create an environment within an environment from it."""
     base = pyenv("3.12")
-    assert cloche("env", "-p", base, "--creator", creator, "--no-seed").code == 0
+    assert cloche("./env", "-p", base, "--creator", creator, "--no-seed").code == 0
     for name in ("python", "python3", "python3.12"):
         found = run(cloche.cwd / "env" / "bin" / name, "-c", "import sys; print(sys._base_executable)")
         assert os.path.realpath(found) == os.path.realpath(base)

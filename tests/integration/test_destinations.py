@@ -50,7 +50,7 @@ def test_a_file_in_the_way_of_an_executable_is_kept(cloche, creator, name):
     existing = cloche.cwd / "env" / "bin" / name
     existing.parent.mkdir(parents=True)
     existing.write_text("mine")
-    assert is_refused(cloche("env", "--creator", creator, "--no-seed"), f"`bin/{name}` already exists in it")
+    assert is_refused(cloche("./env", "--creator", creator, "--no-seed"), f"`bin/{name}` already exists in it")
     assert existing.read_text() == "mine"
 
 

@@ -164,7 +164,7 @@ FILES = (
     *("probe result", "plan"),
 )
 DIRECTORIES = ("ABI", "image", "tree", "package")
-KIND_DIRECTORIES = ("images", "interpreters", "plans", "locks", "wheels")
+KIND_DIRECTORIES = ("artifacts", "builds", "images", "interpreters", "locks", "origins", "plans", "wheels")
 
 DAMAGE_TO_FILES: dict[str, Callable[[str], object]] = {
     "missing": remove,

@@ -96,7 +96,7 @@ def test_the_command_of_a_failed_or_blocked_plugin_is_not_a_directory(site: Site
 
     assert failed.returncode == 6
     assert "plugin `wave` of acme 1.0, but it failed: ValueError: no hand" in failed.stderr
-    assert "hint: `./wave` is the directory of that name" in failed.stderr
+    assert "`./wave` creates an environment of that name" in failed.stderr
     assert [ran.returncode for ran in blocked] == [6, 6]
     assert all("it is left out" in ran.stderr for ran in blocked)
 

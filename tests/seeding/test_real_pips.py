@@ -244,4 +244,4 @@ def test_every_ensurepip_wheel_on_this_machine_is_a_valid_wheel(tmp_path: Path) 
                 members = [name for name in archive.namelist() if not name.endswith("/RECORD")]
             distribution = read_wheel(wheel)
             assert sorted(file.member for file in distribution.files) == sorted(members)
-        assert find_or_build_image(read_wheel(wheels[0]), interpreter, store).files > 100
+        assert find_or_build_image(read_wheel(wheels[-1]), interpreter, store).files > 100

@@ -146,7 +146,7 @@ def test_a_shell_receives_directory_and_prompt_unchanged(
 def test_powershell_receives_directory_and_prompt_unchanged(
     directory: Path, environments: list[tuple[str, str]]
 ) -> None:
-    scripts = write(directory, powershell.activator, environments)
+    scripts = write(directory, powershell, environments)
     session = directory / "session.ps1"
     values = "$env:VIRTUAL_ENV, $env:VIRTUAL_ENV_PROMPT, $env:PATH"
     lines = [

@@ -286,6 +286,65 @@ def test_environments_of_other_tools_are_deactivated_first(tmp_path: Path) -> No
     assert state(printed["theirs"]).exported["PATH"] == f"/foreign/bin:{FULL['PATH']}"
 
 
+MOVED = "this environment was moved; to repair it, type: cloche doctor --fix ENVIRONMENT\n"
+
+
+@pytest.mark.parametrize("strict", [(), ("-e",)], ids=["default", "strict"])
+@pytest.mark.parametrize("active", [False, True])
+def test_a_moved_environment_sets_the_status_and_changes_nothing(
+    active: bool, strict: tuple[str, ...], tmp_path: Path
+) -> None:
+    """The shell goes on, even with `-e`; another environment stays active."""
+    build(tmp_path / "old", activator)
+    (tmp_path / "old").rename(tmp_path / "new")
+    activate = source(build(tmp_path / "active", activator, "active")) if active else ""
+    listing = "/usr/bin/printf '\\001names\\002'; set | /usr/bin/sed -n /^_virtual/p; alias\n"
+    script = (
+        f"set prompt = '% '\n{activate}{tell('before')}{source(tmp_path / 'new/bin')}"
+        f"/usr/bin/printf '\\001status\\002%s' $status\n{tell('after')}{listing}"
+    )
+    outcome = attempt([*CSH, *strict], script, tmp_path / "cwd", FULL)
+    printed = sections(outcome.stdout)
+    assert outcome.stderr == MOVED
+    assert printed["status"] == "1"
+    assert state(printed["after"]) == state(printed["before"])
+    assert ("deactivate" in printed["names"]) == active
+    assert "_virtual_names" not in printed["names"]
+
+
+def test_the_status_is_0_after_activation(tmp_path: Path) -> None:
+    activate = source(build(tmp_path / "env", activator))
+    assert run(CSH, f"{activate}/usr/bin/printf %s $status\n", tmp_path / "cwd") == "0"
+
+
+@pytest.mark.parametrize("active", [False, True])
+def test_a_read_only_path_is_reported_and_nothing_changes(active: bool, tmp_path: Path) -> None:
+    """By csh, which ends the script; another environment stays active."""
+    activate = source(build(tmp_path / "active", activator, "active")) if active else ""
+    listing = "/usr/bin/printf '\\001{}\\002'; set | /usr/bin/grep -v '^_\t'; alias\n"
+    script = (
+        f"set prompt = '% '\n{activate}set -r path = ($path)\n{tell('before')}{listing.format('names')}"
+        f"{source(build(tmp_path / 'env', activator))}{tell('after')}{listing.format('same names')}"
+    )
+    outcome = attempt(CSH, script, tmp_path / "cwd", {"PATH": "/usr/bin:/bin"})
+    printed = sections(outcome.stdout)
+    assert outcome.stderr == "setenv: $path is read-only.\n"
+    assert state(printed["after"]) == state(printed["before"])
+    assert printed["same names"] == printed["names"]
+
+
+def test_deactivation_restores_everything_after_a_statement_failed(tmp_path: Path) -> None:
+    """A read-only prompt ends the script before its last lines."""
+    activate = source(build(tmp_path / "env", activator, "env", "/tcl", "/tk"))
+    script = f"set -r prompt = '% '\n{cycle(activate)}/usr/bin/printf '\\001prompt\\002%s' $prompt:q\n"
+    outcome = attempt(CSH, script, tmp_path / "cwd", FULL)
+    printed = sections(outcome.stdout)
+    assert outcome.stderr == "set: $prompt is read-only.\n"
+    assert state(printed["active"]).exported["VIRTUAL_ENV"] == f"{tmp_path}/env"
+    assert state(printed["after"]) == state(printed["before"])
+    assert printed["prompt"] == "% "
+
+
 def test_running_the_script_instead_of_sourcing_it_is_an_error(tmp_path: Path) -> None:
     script = build(tmp_path / "it's", activator) / "activate.csh"
     message = f"this script must be sourced, not run; type: source {script}\n"

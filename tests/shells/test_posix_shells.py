@@ -31,8 +31,9 @@ from tests.shells.driver import (
     sections,
     seen,
     state,
+    surroundings,
 )
-from tests.tools import require
+from tests.tools import require, skip_missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -485,6 +486,7 @@ TERMINALS = {
     "bash": ["bash", "--norc", "--noprofile", "-i"],
     "bash without promptvars": ["bash", "--norc", "--noprofile", "+O", "promptvars", "-i"],
     "bash posix": ["bash", "--posix", "--norc", "--noprofile", "-i"],
+    "bash without promptvars, posix": ["bash", "--posix", "--norc", "--noprofile", "+O", "promptvars", "-i"],
     "bash without editing": ["bash", "--noediting", "--norc", "--noprofile", "-i"],
     "dash": ["dash", "-i"],
     "zsh": [*ZSH],
@@ -503,8 +505,6 @@ def inexact(terminal: str, name: str) -> bool:
     """Return whether this shell cannot display this name literally (although it does not run it)."""
     if terminal == "mksh":
         return "\r" in name
-    if terminal == "bash without promptvars":
-        return any(character in name for character in "\\$`")
     return terminal == "yash posix" and "!" in name
 
 
@@ -567,6 +567,73 @@ def test_nothing_runs_if_prompt_options_change_later(terminal: str, tmp_path: Pa
         for what, name in HOSTILE.items():
             for line in (source(build(tmp_path / what, activator, name)).strip(), change, ":", "deactivate", back):
                 shell.say(line)
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
+BASH = ("bash", "--norc", "--noprofile")
+LOCALES = {"C": "", "en_US.ISO-8859-1": "en_US", "zh_CN.GB18030": "zh_CN", "zh_TW.BIG5": "zh_TW"}
+"""Locales whose encoding is not UTF-8, with the name of their source in Debian's package `locales`."""
+
+MISLEADING = {
+    "swallowed": "\u4f60\\$(touch PWNED)\u4f60`touch PWNED`\u4f60$(touch PWNED)\u4f60\\",
+    "two commands": "`a;touch PWNED;`\u4f60`;touch PWNED;` `\ntouch PWNED\n`",
+    "one command": "`touch PWNED`",
+    "nested": "${x:=$(touch PWNED)}$((`touch PWNED`))",
+}
+"""Prompts with a character whose last byte in UTF-8 is the first byte of another character in other encodings."""
+
+
+@pytest.mark.parametrize("options", [(), ("+O", "promptvars"), ("--posix",), ("--noediting",)], ids=str)
+def test_bash_displays_the_name_literally_after_its_options_changed(options: tuple[str, ...], tmp_path: Path) -> None:
+    """Not only with the options that were set when the environment was activated."""
+    changes = ["shopt -u promptvars", "shopt -s promptvars", "set -o posix", "set +o posix", "BASH_COMPAT=42", "set -u"]
+    with Terminal([*BASH, *options, "-i"], tmp_path / "cwd") as shell:
+        shell.say("PS1='<E''ND> '")
+        for what, name in HOSTILE.items():
+            shell.say(source(build(tmp_path / what, activator, name)).strip())
+            for change in [*changes, "shopt -u promptvars", "unset VIRTUAL_ENV_PROMPT"]:
+                assert shell.say(change).endswith(seen(f"({name}) ")), (what, change)
+            assert "(" not in shell.say("deactivate; set +u; BASH_COMPAT="), what
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_nothing_in_the_prompt_of_bash_runs_in_any_locale(locale: str, tmp_path: Path) -> None:
+    """The bytes of a name in UTF-8 mean something else in other encodings, in which a backslash can be part of a character."""
+    if LOCALES[locale]:
+        command = [require("localedef"), "-i", LOCALES[locale], "-f", locale.partition(".")[2], str(tmp_path / locale)]
+        if subprocess.run(command, capture_output=True, check=False).returncode > 1:
+            skip_missing("Debian's package `locales` is not installed")
+    scripts = [build(tmp_path / what, activator, name) for what, name in {**HOSTILE, **MISLEADING}.items()]
+    lines = [
+        line
+        for script in scripts
+        for line in (
+            source(script).strip(),
+            "shopt -s promptvars",
+            "shopt -u promptvars",
+            "set -o posix",
+            "set +o posix",
+        )
+    ]
+    script = "\n".join([*lines, "echo done", "exit", ""])
+    cwd = tmp_path / "cwd"
+    cwd.mkdir()
+    for begin in ("", "shopt -u promptvars\n", "set +o emacs; export LC_ALL=C\n"):
+        environ = surroundings(cwd) | {"LC_ALL": locale, "LOCPATH": str(tmp_path)}
+        text = (begin + script).encode()
+        done = subprocess.run([*BASH, "-i"], input=text, cwd=cwd, env=environ, capture_output=True, check=False)
+        assert done.stdout == b"done\n"
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
+@pytest.mark.parametrize("child", ["dash -i", "busybox sh -i", "mksh -i", "ksh93 -i", "zsh -f -i -o prompt_subst"])
+def test_another_shell_that_inherits_the_prompt_of_bash_runs_nothing_in_it(child: str, tmp_path: Path) -> None:
+    """It may display it wrongly."""
+    require(child.split()[0])
+    for what, name in {**HOSTILE, **MISLEADING}.items():
+        activate = source(build(tmp_path / what, activator, name))
+        attempt([*BASH, "-i"], f"PS1='$ '\nexport PS1\n{activate}{child} <<< 'exit 0'\n", tmp_path / "cwd")
     assert list((tmp_path / "cwd").iterdir()) == []
 
 

@@ -142,7 +142,7 @@ def test_nothing_in_a_directory_name_or_a_prompt_is_expanded(tmp_path: Path, ses
     for root in roots:
         activate = make(root, prompt=root.name)
         again = activate.replace("activate.ps1'", "Activate.ps1'")
-        script += f"snapshot\n. {activate}\nsnapshot\ntell (prompt)\npython -m x\n"
+        script += f"snapshot\n. {activate}\nsnapshot\nshow (prompt)\npython -m x\n"
         script += f". {again}\nsnapshot\ndeactivate\nsnapshot\n"
 
     printed = run(script, tmp_path, session=session)
@@ -292,14 +292,14 @@ def test_entries_that_the_user_added_to_path_are_kept(tmp_path: Path, session: s
         "$env:PATH = $null": "/usr/bin:/bin",
     }
     for change in changes:
-        script += f"$env:PATH = $own\n. $activate\n{change}\ndeactivate\ntell $env:PATH\n"
+        script += f"$env:PATH = $own\n. $activate\n{change}\ndeactivate\nshow $env:PATH\n"
 
     assert run(script, tmp_path, session=session).texts == list(changes.values())
 
 
 @pytest.mark.parametrize("path", [":/usr/bin", "/usr/bin:", "::", "/usr/bin::/bin"])
 def test_empty_entries_of_path_are_restored(tmp_path: Path, path: str) -> None:
-    script = f". {make(tmp_path / 'env')}\ntell $env:PATH\ndeactivate\ntell $env:PATH\n"
+    script = f". {make(tmp_path / 'env')}\nshow $env:PATH\ndeactivate\nshow $env:PATH\n"
 
     assert run(script, tmp_path, {"PATH": path}).texts == [f"{tmp_path}/env/bin:{path}", path]
 
@@ -390,17 +390,17 @@ def test_a_moved_environment_is_activated_at_its_new_path(tmp_path: Path) -> Non
         (tmp_path / "second" / str(number)).mkdir(parents=True)
         (tmp_path / "first" / str(number)).rename(tmp_path / "second" / str(number) / name)
     roots = [tmp_path / "second" / str(number) / name for number, name in enumerate(HOSTILE_POSIX.values())]
-    script = "".join(f". {activator.quote(f'{root}/bin/activate.ps1')}\ntell $env:VIRTUAL_ENV\n" for root in roots)
+    script = "".join(f". {activator.quote(f'{root}/bin/activate.ps1')}\nshow $env:VIRTUAL_ENV\n" for root in roots)
 
     assert run(script, tmp_path).texts == [str(root) for root in roots]
 
 
-@pytest.mark.parametrize("options", ["ReadOnly", "Constant"])
+@pytest.mark.parametrize("options", ["ReadOnly", "ReadOnly, AllScope"])
 def test_a_prompt_that_cannot_be_replaced_is_kept(tmp_path: Path, options: str) -> None:
     """Also if each error ends the script."""
     script = f"""
         function prompt {{ 'mine>' }}
-        Set-Item -LiteralPath function:prompt -Value $function:prompt -Options {options}
+        (Get-Item -LiteralPath function:prompt).Options = '{options}'
         $ErrorActionPreference = 'Stop'
         snapshot
         . {make(tmp_path / "env")}

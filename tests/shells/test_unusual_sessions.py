@@ -89,6 +89,45 @@ def test_a_read_only_prompt_stays_as_it_is(shell: list[str], tmp_path: Path) -> 
     assert printed["after"] == printed["before"]
 
 
+@pytest.mark.parametrize("strict", ["", "set -eu\n"], ids=["default", "strict"])
+@pytest.mark.parametrize(
+    ("name", "readonly"),
+    [
+        ("bash", "readonly -f deactivate"),
+        ("bash posix", "readonly -f deactivate"),
+        ("yash", "typeset -fr deactivate"),
+    ],
+)
+def test_a_read_only_function_is_reported_and_nothing_changes(
+    name: str, readonly: str, strict: str, tmp_path: Path
+) -> None:
+    """The function of the user is neither called nor replaced; the other shells have no read-only functions."""
+    activate = source(build(tmp_path / "env", activator)).strip()
+    script = (
+        f"deactivate () {{ /usr/bin/printf mine; }}\n{readonly}\nPS1='$ '\n{strict}state before\n"
+        f"{activate} || echo failed\nstate after\n/usr/bin/printf '\\1prompt\\2%s' \"$PS1\"\n"
+        "/usr/bin/printf '\\1called\\2'; deactivate\n"
+    )
+    outcome = attempt(SHELLS[name], f"{PROLOGUE}{script}{LEFT}", tmp_path / "cwd", FULL)
+    printed = sections(outcome.stdout)
+    assert outcome.stderr == "cannot activate: the function `deactivate` is read-only\n"
+    assert printed["before"].endswith("failed\n")
+    assert state(printed["after"]) == state(printed["before"].removesuffix("failed\n"))
+    assert (printed["prompt"], printed["called"]) == ("$ ", "mine")
+    assert printed["names"] == "deactivate\n"
+
+
+def test_an_environment_stays_active_if_its_function_was_made_read_only(tmp_path: Path) -> None:
+    """Another environment cannot replace it."""
+    first, second = (source(build(tmp_path / name, activator)).strip() for name in ("first", "second"))
+    script = f"{first}\nstate before\nreadonly -f deactivate\n{second} || :\nstate after\n"
+    outcome = attempt([*SHELLS["bash"], "-eu"], PROLOGUE + script, tmp_path / "cwd", FULL)
+    printed = {name: state(section) for name, section in sections(outcome.stdout).items()}
+    assert outcome.stderr == "cannot activate: the function `deactivate` is read-only\n"
+    assert printed["after"] == printed["before"]
+    assert printed["after"].exported["VIRTUAL_ENV"] == str(tmp_path / "first")
+
+
 @pytest.mark.parametrize("restrict", ["bash -r", "ksh93 -r", "mksh -r", "zsh -f -r"])
 def test_a_restricted_shell_reports_that_path_is_read_only(restrict: str, tmp_path: Path) -> None:
     """The script is sourced by its name, because a restricted shell accepts no path."""
@@ -160,6 +199,16 @@ def test_every_option_of_zsh_can_be_changed(option: str, tmp_path: Path) -> None
     printed = {name: state(section) for name, section in sections(outcome.stdout).items()}
     assert outcome.stderr == ""
     assert printed["active"].exported["PATH"] == f"{tmp_path}/env/bin:{FULL['PATH']}"
+    assert printed["after"] == printed["before"]
+
+
+def test_the_commands_can_be_traced(shell: list[str], tmp_path: Path) -> None:
+    """With `set -x`, as people do who look for an error."""
+    activate = source(build(tmp_path / "env", activator, "a$b"))
+    script = f"PS4='+ '\nPS1='$ '\nstate before\nset -x\n{activate}set +x\nstate active\nset -x\ndeactivate\nset +x\n"
+    outcome = attempt([*shell, "-eu"], f"{PROLOGUE}{script}state after\n", tmp_path / "cwd", FULL)
+    printed = {name: state(section) for name, section in sections(outcome.stdout).items()}
+    assert printed["active"].exported["VIRTUAL_ENV"] == f"{tmp_path}/env"
     assert printed["after"] == printed["before"]
 
 

@@ -181,7 +181,10 @@ def _tcl_and_tk_directories(prefix, windows):  # type: (str, bool) -> tuple[str,
 
 
 def _json(item):  # type: (object) -> str
-    """Return a value as ASCII JSON; importing `json` would double the duration of a probe."""
+    """Return a value as ASCII JSON; importing `json` would double the duration of a probe.
+
+    A text has the characters of its bytes in UTF-8, because cloche may use another file-system encoding.
+    """
     if isinstance(item, bool):
         return "true" if item else "false"
     if isinstance(item, int):
@@ -190,8 +193,14 @@ def _json(item):  # type: (object) -> str
         return "{" + ",".join(_json(key) + ":" + _json(item[key]) for key in sorted(item)) + "}"
     if isinstance(item, (list, tuple)):
         return "[" + ",".join(_json(element) for element in item) + "]"
+    text = str(item)
+    if sys.version_info[0] > 2 and sys.getfilesystemencoding() != "utf-8":
+        try:
+            text = text.encode(sys.getfilesystemencoding(), "surrogateescape").decode("utf-8", "surrogateescape")
+        except UnicodeError:  # no path, but a message
+            pass
     pieces = []
-    for character in str(item):
+    for character in text:
         code = ord(character)
         if 31 < code < 127 and character not in '"\\':
             pieces.append(character)

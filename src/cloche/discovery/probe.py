@@ -13,11 +13,12 @@ import subprocess
 import sys
 import threading
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cloche.discovery import serialization
 from cloche.discovery.cache import ProbeResult, too_old_result
 from cloche.errors import reason_of
+from cloche.model.environment import as_read
 from cloche.programs import python_environ
 from cloche.shells.template import resource
 
@@ -220,7 +221,7 @@ def parse_probe_output(text: bytes) -> ProbeResult:
     import json
 
     try:
-        answer = json.loads(text)
+        answer = _localized(json.loads(text))
         kind = answer.get("kind")
         if kind == "too-old":
             version = ".".join(str(int(part)) for part in answer["version"][:3])
@@ -233,6 +234,17 @@ def parse_probe_output(text: bytes) -> ProbeResult:
     if interpreter.os_name != os.name:
         return ProbeResult(reason=f"is built for another operating system ({interpreter.platform})")
     return ProbeResult(interpreter)
+
+
+def _localized(item: Any) -> Any:
+    """Return JSON in which every text is in the file-system encoding of this process; see `_probe._json`."""
+    if isinstance(item, str):
+        return as_read(item)
+    if isinstance(item, list):
+        return [_localized(element) for element in item]
+    if isinstance(item, dict):
+        return {key: _localized(element) for key, element in item.items()}
+    return item
 
 
 def _describe_exit(code: int | None, output: bytes) -> str:

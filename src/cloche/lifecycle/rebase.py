@@ -14,7 +14,7 @@ from cloche.fs.inputs import UNRECORDED
 from cloche.lifecycle.reader import implementation_and_build, recorded_version
 from cloche.lifecycle.recorded_command import replace_interpreter
 from cloche.model.operations import Copy
-from cloche.planning.pyvenv_cfg import parse_settings, shorten
+from cloche.planning.pyvenv_cfg import parse_settings, shorten, with_paths_as_written
 from cloche.planning.resolve import resolve
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def complete_settings(text: str, interpreter: Interpreter) -> str:
 def settings_of(interpreter: Interpreter) -> dict[str, str]:
     """Return the settings in `pyvenv.cfg` that describe an interpreter."""
     separator = "\\" if interpreter.os_name == "nt" else "/"
-    return {
+    settings = {
         "home": interpreter.executable.rpartition(separator)[0],
         "python-version": interpreter.python_version,
         "version_info": ".".join(str(part) for part in interpreter.version),
@@ -157,6 +157,7 @@ def settings_of(interpreter: Interpreter) -> dict[str, str]:
         "base-exec-prefix": interpreter.exec_prefix,
         "base-executable": interpreter.executable,
     }
+    return dict(with_paths_as_written(settings))
 
 
 def version_like(old: str, interpreter: Interpreter) -> str:

@@ -28,10 +28,30 @@ def as_written(text: str) -> str:
 
     It differs from `text` only if the file-system encoding is not UTF-8. Bytes that are not UTF-8 are lone surrogates.
     """
-    encoding = sys.getfilesystemencoding()
-    if encoding == "utf-8":
-        return text
-    return text.encode(encoding, "surrogateescape").decode("utf-8", "surrogateescape")
+    return recode(text, sys.getfilesystemencoding(), "utf-8")
+
+
+def as_read(text: str) -> str:
+    """Return the path or argument for which `as_written` returns this text."""
+    return recode(text, "utf-8", sys.getfilesystemencoding())
+
+
+def recode(text: str, old: str, new: str) -> str:
+    """Return the text whose bytes in one encoding are those of `text` in another one."""
+    return text if old == new else text.encode(old, "surrogateescape").decode(new, "surrogateescape")
+
+
+def locale_encoding() -> str:
+    """Return the file-system encoding of Python 3.14 and older in this locale."""
+    if sys.hexversion < 0x030F0000:
+        return sys.getfilesystemencoding()
+    import locale
+    from codecs import lookup
+
+    if not hasattr(locale, "nl_langinfo"):
+        return sys.getfilesystemencoding()  # Windows, where it is always UTF-8
+    name = lookup(locale.nl_langinfo(locale.CODESET)).name
+    return "utf-8" if name == "ascii" else name  # they use UTF-8 in the locale `C`
 
 
 @value

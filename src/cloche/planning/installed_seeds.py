@@ -37,7 +37,7 @@ class InstalledSeed:
     paths: tuple[str, ...]
     """The files that its RECORD lists and that are in the environment, relative to the root."""
     missing: tuple[str, ...]
-    """Those that do not exist, or are links to nothing, without bytecode."""
+    """Those that do not exist, or link to a file that does not, without bytecode."""
 
 
 @value

@@ -6,11 +6,13 @@ shell, so both can express any text. Any other value that does not fit on a line
 
 from __future__ import annotations
 
+import sys
+
 from cloche.errors import UsageError
 from cloche.fs import is_unicode, lines_of
 from cloche.fs.checksums import sha256_of
 from cloche.model import VERSION
-from cloche.model.environment import as_written
+from cloche.model.environment import as_written, locale_encoding, recode
 from cloche.model.interpreter import path_module
 from cloche.model.value import TYPE_CHECKING
 
@@ -30,6 +32,9 @@ MAX_BYTES = 32 * 1024 - 1
 Older versions, PyPy and the Windows launchers read only the first 4 to 16 KiB, in which they look for `home`. It is
 therefore the first setting.
 """
+
+PATHS = frozenset({"home", "executable", "base-prefix", "base-exec-prefix", "base-executable"})
+"""The keys whose values are paths of the base interpreter. Python opens them in its file-system encoding."""
 
 ADDED_KEY = "added-to-directory"
 """The key that marks an environment which was added to a directory with other files in it."""
@@ -210,7 +215,7 @@ def format_settings(settings: Mapping[str, str]) -> str:
     :raises UsageError: a line cannot hold a value, or the file would be too large for Python.
     """
     lines = {}
-    for key, text in settings.items():
+    for key, text in with_paths_as_written(settings).items():
         written = repr(text) if key == "prompt" else text
         if problem := find_problem(written):
             raise UsageError(
@@ -227,6 +232,34 @@ def format_settings(settings: Mapping[str, str]) -> str:
             hint=f"use a shorter `{longest}`",
         )
     return "".join(lines.values())
+
+
+def with_paths_as_written(settings: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the settings with each path as the text that the Python of the environment reads."""
+    return _recode_paths(settings, sys.getfilesystemencoding(), None)
+
+
+def _recode_paths(settings: Mapping[str, str], old: str | None, new: str | None) -> Mapping[str, str]:
+    """Return the settings with other text for the same paths; None is the encoding of the environment's Python."""
+    paths = {key: settings[key] for key in PATHS.intersection(settings)}
+    if all(map(str.isascii, paths.values())):
+        return settings
+    encoding = path_encoding(settings)
+    try:
+        return {**settings, **{key: recode(text, old or encoding, new or encoding) for key, text in paths.items()}}
+    except UnicodeError:  # written in another locale
+        return settings
+
+
+def path_encoding(settings: Mapping[str, str]) -> str:
+    """Return the encoding in which the Python of an environment opens paths.
+
+    From 3.15 on, it is UTF-8 in every locale (PEP 686).
+    """
+    version = (settings.get("version_info") or settings.get("version") or "").split(".")[:2]
+    if len(version) == 2 and all(map(str.isdecimal, version)) and tuple(map(int, version)) >= (3, 15):
+        return "utf-8"
+    return locale_encoding()
 
 
 def size_of(lines: Mapping[str, str]) -> int:
@@ -252,7 +285,7 @@ def parse_settings(text: str) -> dict[str, str]:
         key, setting = key.strip().lower(), setting.strip()
         if found and key and not key.startswith("#"):
             settings.setdefault(key, unquote_prompt(setting) if key == "prompt" else setting)
-    return settings
+    return dict(_recode_paths(settings, None, sys.getfilesystemencoding()))
 
 
 def unquote_prompt(text: str) -> str:
