@@ -254,6 +254,8 @@ def test_csh_reports_that_the_path_is_unknown(tmp_path: Path) -> None:
     outcome = attempt(["tcsh", "-f"], f"(source bin/activate.csh; {state})\n", root)
     assert outcome.stdout == plain.stdout
     assert outcome.stderr.startswith("cannot determine the path of this script; in this shell, type:\n")
+    status = attempt(["tcsh", "-f"], "(source bin/activate.csh; echo $status)\n", root)
+    assert status.stdout == "1\n"
     helped = f"setenv VIRTUAL_ENV_SCRIPT {root}/bin/activate.csh\n(source bin/activate.csh; echo $VIRTUAL_ENV)\n"
     assert attempt(["tcsh", "-f"], helped, root) == Outcome(0, f"{root}\n", "")
 

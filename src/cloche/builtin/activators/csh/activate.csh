@@ -13,11 +13,11 @@ if ($?PATH) then
     setenv PATH $PATH:q
 endif
 
+set _virtual_names = () # empty until the environment is found
 set _virtual_root = __CLOCHE_ROOT__
 set _virtual_prompt = __CLOCHE_PROMPT__
 if (! -d $_virtual_root:q/__CLOCHE_BIN_NAME__) then
     sh -c 'echo "this environment was moved; to repair it, type: cloche doctor --fix ENVIRONMENT" >&2'
-    set _virtual_names = ()
     goto _virtual_end
 endif
 
@@ -104,5 +104,5 @@ endif
 _virtual_end:
 rehash
 if ($#_virtual_names) unset _virtual_*
-# The last command, which decides about the status of `source`, runs only if the environment was moved.
+# The last command, which decides about the status of `source`, runs only if the environment was not found.
 if ($?_virtual_names) eval 'unset _virtual_*; set status = 1'
