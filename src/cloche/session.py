@@ -271,8 +271,7 @@ class Session:
         )
         self._has_created_hooks = self.registry.has_created_hooks
         will_repeat = set(self.warnings) <= set(found.warnings)  # the search runs every time and warns again
-        # the next run compiles the rest, except that an unchanged locked environment needs nothing
-        reusable = blueprint.is_locked or is_compiled(blueprint)
+        reusable = all(image.root for image in blueprint.images)  # a run that installs them compiles the rest
         if will_repeat and reusable and not inputs.undeclared:
             self._store_plan(spec, pythons, blueprint, inputs)
         return blueprint
@@ -367,7 +366,7 @@ class Session:
         try:
             plan = self._plan_for(blueprint, request.target, link_mode, planner)
             if plan.strategy != "nothing":
-                if self._is_cached and not is_compiled(blueprint):  # now its bytecode is needed
+                if self._is_cached and not is_compiled(plan.images):  # now their bytecode is needed
                     blueprint = self._resolve(request.spec)
                     plan = self._plan_for(blueprint, request.target, link_mode, planner)
                 plan = self._apply(plan, blueprint, request.target, link_mode, planner)
@@ -452,9 +451,9 @@ def imported_files() -> Iterator[str]:
             yield path
 
 
-def is_compiled(blueprint: Blueprint) -> bool:
-    """Return whether the images of a blueprint have all their bytecode."""
-    return all(image.bytecode == "complete" for image in blueprint.images)
+def is_compiled(images: Iterable[Image]) -> bool:
+    """Return whether images have all their bytecode."""
+    return all(image.bytecode == "complete" for image in images)
 
 
 def announcements(plan: Plan) -> list[str]:

@@ -150,7 +150,7 @@ def test_the_images_of_a_plugin_are_checked_for_shared_files_too(cloche, site: S
     make_wheel(tmp_path / "links", "two", files={second: "text\n"}, entry_points="")
     site.install("pairs", pair=PAIRING_SEEDER.format(directory=str(tmp_path / "links")))
 
-    done = cloche("env", "--seeder", "pair", "--dry-run", PYTHONPATH=str(site.directory))
+    done = cloche("./env", "--seeder", "pair", "--dry-run", PYTHONPATH=str(site.directory))
 
     assert done.code == 5
     assert f"`one` 1.0 and `two` 1.0 both contain `{shared}`" in done.err
