@@ -794,15 +794,18 @@ def test_a_relocatable_environment_stays_so(cloche: Cloche, wheels: Path) -> Non
     assert str(env) not in (env / "bin" / "spam").read_text()
 
 
-def test_clear_replaces_everything(cloche: Cloche, wheels: Path) -> None:
+def test_clear_replaces_the_environment_and_keeps_other_files(cloche: Cloche, wheels: Path) -> None:
     lock(cloche, simple_wheel(wheels, "spam"))
     create(cloche, wheels)
+    (extra,) = (cloche.cwd / "env" / "lib").glob("python*/site-packages")
+    (extra / "extra.py").touch()
     (cloche.cwd / "env" / "notes.txt").write_text("mine")
 
     result = create(cloche, wheels, "--clear")
 
     assert result["plan"]["outcome"] == "replaced"
-    assert not (cloche.cwd / "env" / "notes.txt").exists()
+    assert not (extra / "extra.py").exists()
+    assert (cloche.cwd / "env" / "notes.txt").read_text() == "mine"
 
 
 def test_an_environment_of_another_python_is_not_replaced(cloche: Cloche, wheels: Path) -> None:
