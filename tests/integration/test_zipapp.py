@@ -22,9 +22,13 @@ BUILD = REPOSITORY / "tools" / "make_zipapp.py"
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("zipapp") / "cloche.pyz"
-    environ = {**os.environ, "PIP_NO_INDEX": "1"}  # without the index, it contains what is installed for this Python
-    subprocess.run([sys.executable, str(BUILD), str(path)], env=environ, check=True)
+    build_archive(path)
     return path
+
+
+def build_archive(path: Path) -> None:
+    """Build the archive without the index: it then contains what is installed for this Python."""
+    subprocess.run([sys.executable, str(BUILD), str(path)], env={**os.environ, "PIP_NO_INDEX": "1"}, check=True)
 
 
 class Archive:
@@ -111,7 +115,7 @@ def test_the_archive_has_neither_pip_nor_compiled_files(archive: Path) -> None:
 
 def test_builds_are_reproducible(archive: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.pyz"
-    subprocess.run([sys.executable, str(BUILD), str(again)], check=True)
+    build_archive(again)
 
     assert again.read_bytes() == archive.read_bytes()
     assert os.access(again, os.X_OK)

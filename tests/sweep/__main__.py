@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TOOLS = {
-    "cloche": ([sys.executable, "-m", "cloche"], ["--clear"], ["env"]),
+    "cloche": ([sys.executable, "-m", "cloche"], ["--clear"], ["./env"]),
     "virtualenv": (["virtualenv", "--no-periodic-update"], ["--clear"], ["env"]),
     "uv": (["uv", "venv", "--seed", "-q"], ["--clear"], ["env"]),
 }

@@ -13,7 +13,7 @@ from tests.sweep.injection import Scenario
 if TYPE_CHECKING:
     from pathlib import Path
 
-ARGUMENTS = ["--activators", "bash,fish", "env"]
+ARGUMENTS = ["--activators", "bash,fish", "./env"]
 SMALL_SEED = ["--no-pip", "--seed", "spam", "--find-links", "../wheels"]
 """Options for a seed with three modules, so that a night is enough for a fault at every call; pip has a thousand files."""
 

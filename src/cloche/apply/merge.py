@@ -54,17 +54,20 @@ def commit_tree(
     :raises DestinationError: a directory is needed where something else exists, or the reverse; nothing was changed.
     :raises OSError: a system call failed; the previous state was restored.
     """
-    if strategy == "merge":
-        return perform_steps(merge_steps(staging, target, [*changes]), staging, target)
+    changes = [*changes]
     try:
         if strategy == "exchange":
             return replace_directory(staging, target)
-        return perform_steps(replacement_steps(staging, target), staging, target)
+        steps = merge_steps if strategy == "merge" else replacement_steps
+        return perform_steps(steps(staging, target, changes), staging, target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
     # a directory from a lower layer of an overlay file system (a container's image) cannot be renamed, but its files can
-    return perform_steps(replacement_steps_by_file(staging, target), staging, target)
+    removed = removed_paths(target, changes) if strategy == "merge" else entries_beside(staging, target)
+    return perform_steps(
+        [*steps_by_file(staging, target, removed), *mode_steps(staging, target, changes)], staging, target
+    )
 
 
 def revert_commit(staging: str, target: str, strategy: Strategy, performed: Sequence[Action]) -> None:
@@ -126,25 +129,34 @@ def perform_steps(steps: Iterable[Step], staging: str, target: str) -> list[Acti
 
 def merge_steps(staging: str, target: str, changes: Sequence[Remove | SetMode]) -> Iterator[Step]:
     """Yield the steps that remove entries, add everything in `staging/new`, and change permission bits."""
+    removed = removed_paths(target, changes)
+    last = mode_steps(staging, target, changes)
     new = os.path.join(staging, "new")
-    removed = [
-        change.path
-        for change in changes
-        if isinstance(change, Remove) and os.path.lexists(os.path.join(target, change.path))
-    ]
+    for path in removed:
+        if not is_directory_in_both(os.path.join(new, path), os.path.join(target, path)):
+            yield "drop", 0, path
+    yield from update_steps(new, target, "", frozenset(removed))
+    yield from last
+
+
+def removed_paths(target: str, changes: Iterable[Remove | SetMode]) -> list[str]:
+    """Return the existing entries that changes remove."""
+    removals = (change.path for change in changes if isinstance(change, Remove))
+    return [path for path in removals if os.path.lexists(os.path.join(target, path))]
+
+
+def mode_steps(staging: str, target: str, changes: Iterable[Remove | SetMode]) -> list[Step]:
+    """Return the steps that change permission bits; those of staged entries are changed at once."""
+    new = os.path.join(staging, "new")
     modes = {change.path: change.mode for change in changes if isinstance(change, SetMode)}
-    mode_steps: list[Step] = []
+    steps: list[Step] = []
     for path, mode in sorted(modes.items(), reverse=True):  # a directory after its contents: it may become inaccessible
         there = os.path.join(target, path)
         if is_replaced_by(os.path.join(new, path), there):
             os.chmod(os.path.join(new, path), mode)
         elif not os.path.islink(there):
-            mode_steps.append(("mode", mode_change(stat.S_IMODE(os.lstat(there).st_mode), mode), path))
-    for path in removed:
-        if not is_directory_in_both(os.path.join(new, path), os.path.join(target, path)):
-            yield "drop", 0, path
-    yield from update_steps(new, target, "", frozenset(removed))
-    yield from mode_steps
+            steps.append(("mode", mode_change(stat.S_IMODE(os.lstat(there).st_mode), mode), path))
+    return steps
 
 
 def is_replaced_by(new: str, there: str) -> bool:
@@ -194,34 +206,44 @@ def update_steps(new: str, target: str, below: str, dropped: frozenset[str] = fr
             yield "swap", entry.inode(), path
 
 
-def replacement_steps(staging: str, target: str) -> Iterator[Step]:
+def replacement_steps(staging: str, target: str, _: Sequence[Remove | SetMode]) -> Iterator[Step]:
     """Yield the steps that remove everything in `target` and then add everything in `staging/new`."""
-    for name in sorted(os.listdir(target)):
-        if os.path.join(target, name) != staging:
-            yield "drop", 0, name
+    yield from (("drop", 0, name) for name in entries_beside(staging, target))
     for entry in sorted(os.scandir(os.path.join(staging, "new")), key=lambda entry: entry.name):
         yield "add", entry.inode(), entry.name
 
 
-def replacement_steps_by_file(staging: str, target: str) -> Iterator[Step]:
-    """Yield steps with the same result as `replacement_steps`, but without renaming an existing directory."""
+def entries_beside(staging: str, target: str) -> list[str]:
+    """Return the names in `target` without that of the staging directory."""
+    return [name for name in sorted(os.listdir(target)) if os.path.join(target, name) != staging]
+
+
+def steps_by_file(staging: str, target: str, removed: Iterable[str]) -> Iterator[Step]:
+    """Yield the steps that remove entries of `target` and add everything in `staging/new`, and rename no existing directory."""
     new = os.path.join(staging, "new")
     dropped, left = [], []
-    for directory, names, files in os.walk(target):
-        names[:] = [name for name in names if os.path.join(directory, name) != staging]
-        below = os.path.relpath(directory, target)
-        for name in (*names, *files):
-            path = os.path.normpath(os.path.join(below, name))
-            there = os.path.join(target, path)
-            if name in files or os.path.islink(there):
-                dropped.append(path)
-            elif not os.path.isdir(os.path.join(new, path)) or os.path.islink(os.path.join(new, path)):
-                left.append(path)
+    for path in entries_below(target, removed):
+        there = os.path.join(target, path)
+        if os.path.islink(there) or not os.path.isdir(there):
+            dropped.append(path)
+        elif not os.path.isdir(os.path.join(new, path)) or os.path.islink(os.path.join(new, path)):
+            left.append(path)
     for path in dropped:
         yield "drop", 0, path
-    for path in reversed(left):  # `os.walk` yields a directory before its contents
+    for path in reversed(left):  # a directory after its contents
         yield "remove", stat.S_IMODE(os.lstat(os.path.join(target, path)).st_mode), path
     yield from update_steps(new, target, "", frozenset((*dropped, *left)))
+
+
+def entries_below(target: str, paths: Iterable[str]) -> Iterator[str]:
+    """Yield entries and everything below them, each directory before its contents."""
+    for path in paths:
+        yield path
+        there = os.path.join(target, path)
+        if os.path.isdir(there) and not os.path.islink(there):
+            for directory, names, files in os.walk(there):
+                below = os.path.relpath(directory, target)
+                yield from (os.path.join(below, name) for name in (*names, *files))
 
 
 def is_same_entry(one: str, other: str) -> bool:
