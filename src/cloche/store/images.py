@@ -249,8 +249,12 @@ def _build_and_publish(
         remove_path(stage)
 
 
-def _image_creation_error(source: ImageSource, images: str, error: OSError) -> SeedError:
-    return SeedError(
+class ImageNotWritten(SeedError):
+    """The store could not write an image; the distribution itself may be intact."""
+
+
+def _image_creation_error(source: ImageSource, images: str, error: OSError) -> ImageNotWritten:
+    return ImageNotWritten(
         f"cannot create the image of {source.name} {source.version} in `{images}`: {reason_of(error)}",
         hint="free some space, or choose another directory with `--cache-dir`",
     )

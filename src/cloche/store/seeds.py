@@ -7,7 +7,7 @@ import os
 from cloche.errors import SeedError
 from cloche.model.value import TYPE_CHECKING
 from cloche.store.distributions import read_wheel
-from cloche.store.images import find_image, find_or_build_image
+from cloche.store.images import ImageNotWritten, find_image, find_or_build_image
 from cloche.store.requirements import parse_requirements
 from cloche.store.wheels import choose_distribution
 
@@ -100,6 +100,8 @@ class SeedStore:
         while True:
             try:
                 return find_or_build_image(distribution, interpreter, self._store)
+            except ImageNotWritten:
+                raise  # another source would need the same space
             except SeedError as error:
                 requirement = next((item for item in requirements if item.name == distribution.name), None)
                 if requirement is None or distribution.location.startswith(named):
