@@ -18,6 +18,7 @@ import pytest
 
 import cloche
 from cloche_virtualenv import stand_in
+from cloche_virtualenv.session import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -286,9 +287,11 @@ def test_a_variable_may_contain_several_requests(tmp_path: Path, env: dict[str, 
 def test_a_hint_mentions_only_options_of_virtualenv(tmp_path: Path, env: dict[str, str]) -> None:
     from virtualenv import cli_run
 
+    error = cloche.ClocheError("no space", hint="free some space; `--no-plugins` needs less; `--cache-dir` moves it")
     (tmp_path / "pyproject.toml").touch()
 
-    with pytest.raises(RuntimeError, match=r"is not an environment.*\(choose another destination\)$"):
+    assert text_of(error) == "no space (free some space; `--app-data` moves it)"
+    with pytest.raises(RuntimeError, match=r"is not an environment.*\(without `--clear`, [^-]*\)$"):
         cli_run([str(tmp_path), "--clear"], env=env)
 
 
