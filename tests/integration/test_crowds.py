@@ -76,7 +76,7 @@ def test_runs_for_one_destination_succeed_although_others_are_killed(cloche):
     assert sorted(os.listdir(cloche.cwd)) == ["env", "model"]
 
 
-def test_the_environment_is_that_of_one_of_the_locks_whoever_is_killed(cloche, tmp_path):
+def test_the_environment_is_that_of_one_of_the_locks_whichever_run_is_killed(cloche, tmp_path):
     require("strace")
     spam, eggs = (simple_wheel(tmp_path / "wheels", name) for name in ("spam", "eggs"))
     for name, wheel in (("a", spam), ("b", eggs)):

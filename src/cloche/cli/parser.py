@@ -285,7 +285,7 @@ def refuse_misread_command(operands: Sequence[str]) -> None:
 
 
 def nearest_command(word: str, names: Iterable[str]) -> str:
-    """Return the name that a word is probably a misspelling or an abbreviation of; empty if it is none.
+    """Return the name that a word is probably a misspelling or an abbreviation of; empty if no name is close.
 
     :param names: the names of commands, or the choices of one.
     """

@@ -290,8 +290,8 @@ def _create_private_directory(path: str) -> None:
 def _trust(root: str, given: bool) -> Trust | None:
     """Return which directories are safe to use; None on Windows, where ownership is not checked.
 
-    Whoever can change the store can change what runs in every environment that is created from it. So only this user and the
-    superuser may do so. If an ordinary user names a directory, its owner is trusted, and its group if the group may write to
+    A user who can change the store can change what runs in every environment that is created from it. So only this user and
+    the superuser may do so. If an ordinary user names a directory, its owner is trusted, and its group if the group may write to
     it. The superuser trusts no one else, whether the directory is named or not.
     """
     if os.name == "nt":

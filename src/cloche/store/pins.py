@@ -44,7 +44,7 @@ def check_pin(pin: Pin) -> None:
 
 
 def pin_mismatch(pin: Pin, path: str) -> str:
-    """Return why the file at `path` is none of those that a pin allows; empty if it is one of them.
+    """Return why a pin does not allow the file at `path`; empty if it does.
 
     :raises OSError: it cannot be read, or is not a regular file.
     """

@@ -48,7 +48,7 @@ class ClocheEnvironment(VirtualEnvironment):
         return {**VirtualEnvironment.get_option_types(), "lock": str}
 
     def _find_existing_interpreter(self, python_version: str = "") -> str | None:
-        """Return the path of an installed Python that hatch finds, else of one that cloche finds; None if there is none.
+        """Return the path of an installed Python: the one that hatch finds, otherwise the one that cloche finds, or None.
 
         :param python_version: the `python` of the environment, which may be empty.
         """

@@ -1,8 +1,8 @@
 """What Debian changed in the Pythons that it packages, and how a portable environment changes it back.
 
 Debian's Python serves the packages of the system: `sysconfig` installs to `/usr/local`, `site` reads `dist-packages`,
-`ensurepip` is disabled and takes its wheels from another package. In an ordinary environment it behaves as elsewhere. A
-portable environment is none to it, because it has no base, so the decisions are replaced in each module.
+`ensurepip` is disabled and takes its wheels from another package. In an ordinary environment it behaves as elsewhere. It
+does not recognize a portable environment, which has no base, so the code that decides is replaced in each module.
 """
 
 from __future__ import annotations
