@@ -24,7 +24,7 @@ from cloche.model.plan import Wanted
 from cloche.model.value import replace
 from cloche.programs.pip import PipRun
 from cloche.store import Store, builds, pip_settings
-from cloche.store.builds import Source, build_wheel, build_wheels, what_will_be_built
+from cloche.store.builds import Source, build_wheels, what_will_be_built
 from cloche.testing import fake_host, fake_interpreter
 from tests import interpreters
 from tests.seeding.projects import EDITABLE, make_project, make_repository, make_sdist
@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     from cloche.model.interpreter import Host, Interpreter
 
 OFFLINE = Wanted(network="never")
+
+
+def build_wheel(source: Source, interpreter: Interpreter, wanted: Wanted, store: Store) -> str:
+    (wheel,) = build_wheels([source], interpreter, wanted, store)
+    return wheel
 
 
 @pytest.fixture(scope="module")
@@ -410,14 +415,14 @@ from cloche.cli.dispatch import install_signal_handlers
 from cloche.api import find
 from cloche.model.plan import Wanted
 from cloche.store import Store
-from cloche.store.builds import Source, build_wheel
+from cloche.store.builds import Source, build_wheels
 from cloche.testing import fake_host
 
 install_signal_handlers()
 source, python, root, home, path = sys.argv[1:]
 environ = {"HOME": home, "PATH": path, "PIP_CONFIG_FILE": "/dev/null"}
 with Store.open(fake_host(environ=environ, cwd=home), root) as store:
-    build_wheel(Source("spam", "1.0", source), find(python), Wanted(network="never"), store)
+    build_wheels([Source("spam", "1.0", source)], find(python), Wanted(network="never"), store)
 """
 
 HANGS = """

@@ -151,16 +151,10 @@ def build_wheels(
             f"`--only-binary` forbids building, and the lock file has no wheel for this Python of {names}",
             hint="leave out `--only-binary`, or add wheels to the lock file",
         )
+    if missing := what_will_be_built(sources, interpreter, wanted, store):
+        store.progress(f"building {', '.join(source.title for source in missing)}")
     environ = _build_environ(wanted, store) if sources else {}
     return [_find_or_build(source, interpreter, wanted, store, environ) for source in sources]
-
-
-def build_wheel(source: Source, interpreter: Interpreter, wanted: Wanted, store: Store) -> str:
-    """Return the path of a wheel that was built from a source for an interpreter, now or earlier.
-
-    :raises SeedError: the source is not usable, the build fails, or its wheel is not what the lock file names.
-    """
-    return _find_or_build(source, interpreter, wanted, store, _build_environ(wanted, store))
 
 
 def _find_or_build(
