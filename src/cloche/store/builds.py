@@ -152,7 +152,7 @@ def build_wheels(
             hint="leave out `--only-binary`, or add wheels to the lock file",
         )
     if missing := what_will_be_built(sources, interpreter, wanted, store):
-        store.progress(f"building {', '.join(source.title for source in missing)}")
+        store.progress(f"building {', '.join(source.title for source in missing)} for {interpreter.name}")
     environ = _build_environ(wanted, store) if sources else {}
     return [_find_or_build(source, interpreter, wanted, store, environ) for source in sources]
 
