@@ -103,10 +103,9 @@ class Outcome:
     def lines(self) -> Iterator[str]:
         """Yield the result for people."""
         yield (
-            f"{self.suite.name} ({self.suite.source}): {self.passed + self.unrelated} passed, of these {self.passed} reach cloche (at least "
-            f"{self.suite.passed} expected), "
-            f"{self.not_applicable} do not apply, {self.failing_without} fail without cloche too, "
-            f"{self.skipped} skipped"
+            f"{self.suite.name} ({self.suite.source}): {self.passed + self.unrelated} passed, of these {self.passed} "
+            f"reach cloche (at least {self.suite.passed} expected), {self.not_applicable} do not apply, "
+            f"{self.failing_without} fail without cloche too, {self.skipped} skipped"
         )
         yield from (f"  {problem}" for problem in self.problems)
 
