@@ -160,6 +160,15 @@ COMMANDS = {
             -1,
         ),
         CommandSpec(
+            "verify",
+            "check that every file has the content it was installed with",
+            "cloche.cli.verify:verify",
+            (),
+            "[ENV]",
+            0,
+            1,
+        ),
+        CommandSpec(
             "move",
             "move an environment, and update every path to it inside",
             "cloche.cli.move:move",
