@@ -17,7 +17,7 @@ from cloche.lifecycle.verify import verify_environment
 from cloche.session import Session, current_host
 from tests.distributions import record_hash
 from tests.interpreters import pyenv
-from tests.lifecycle.environments import CREATE_WITH, find_tool, run
+from tests.lifecycle.environments import every_tool, find_tool, run
 from tests.locks import package, pylock, simple_wheel, wheel_entry
 
 if TYPE_CHECKING:
@@ -183,6 +183,18 @@ def test_bytecode_with_other_code_is_found(
     assert [(item.kind, item.path) for item in verify(env)] == [("bytecode", target.relative_to(env).as_posix())]
 
 
+@pytest.mark.parametrize("name", ["METADATA", "RECORD"])
+def test_a_package_without_usable_metadata_is_still_verified(
+    name: str, env: Path, verify: Callable[[Path], list[Difference]]
+) -> None:
+    site = site_of(env)
+    next(site.glob(f"pip-*.dist-info/{name}")).unlink()
+    (site / "pip" / "__main__.py").unlink()
+    write(site / "pip" / "__init__.py", b"import os\n")
+
+    assert {("missing", name), ("missing", "__main__.py"), ("modified", "__init__.py")} <= kinds(verify(env))
+
+
 def test_links_that_lead_elsewhere_are_found(env: Path, verify: Callable[[Path], list[Difference]]) -> None:
     for name, target in (("python3", "/bin/sh"), ("python", "/nowhere")):
         (env / "bin" / name).unlink()
@@ -235,7 +247,7 @@ def test_packages_that_are_not_those_of_the_lock_file_are_found(
     ]
 
 
-@pytest.mark.parametrize("created_by", CREATE_WITH)
+@pytest.mark.parametrize("created_by", every_tool("venv", "uv"))
 def test_environments_of_every_tool_can_be_verified(
     created_by: str, populated_env: Callable[..., Path], verify: Callable[[Path], list[Difference]]
 ) -> None:

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
 from cloche.errors import ClocheError
+from cloche.fs import list_names
 from cloche.fs.checksums import (
     MANIFEST,
     RUNTIME_MANIFEST,
@@ -24,16 +25,18 @@ from cloche.fs.checksums import (
     format_manifest,
     hash_file,
     parse_manifest,
+    read_record,
 )
 from cloche.lifecycle.activation_scripts import shells_by_script
 from cloche.lifecycle.checks.tree import world_writable
 from cloche.lifecycle.compiled import Compiled, compare_bytecode
 from cloche.lifecycle.embedded_paths import walk_files
-from cloche.lifecycle.installed import distributions_in, installed_distributions, read_text
+from cloche.lifecycle.installed import InstalledDistribution, distributions_in, installed_distributions, read_text
 from cloche.lifecycle.inventory import STARTUP_FILES
 from cloche.lifecycle.reader import creator_of, effective_settings, read_environment
 from cloche.lifecycle.rebase import PYTHON_NAME
 from cloche.lifecycle.recorded_command import recorded_lock
+from cloche.model.distribution import parse_metadata_name
 from cloche.model.value import TYPE_CHECKING, value
 from cloche.planning.pyvenv_cfg import is_portable
 
@@ -41,7 +44,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from cloche.lifecycle.embedded_paths import File
-    from cloche.lifecycle.installed import InstalledDistribution
     from cloche.model.environment import Environment
     from cloche.session import Session
 
@@ -212,6 +214,12 @@ class Verifier:
                 continue
             owner = f"{distribution.name} {distribution.version}"
             self.times[owner], self.images[owner] = image
+            if not distribution.rows:  # its RECORD is missing or empty
+                for path, digest in image[1].items():
+                    self.owners[path] = owner
+                    if not path.endswith(".pyc"):
+                        self.expect(path, "sha256", digest)
+                continue
             for row in distribution.rows:
                 if row.path in image[1] and row.digest and decode_digest(row.digest) != ("sha256", image[1][row.path]):
                     self.report("modified", distribution.record, f"has another hash of `{row.path}` than the cache")
@@ -235,9 +243,11 @@ class Verifier:
         from cloche.store.images import images_of
 
         times = set()
-        for row in distribution.rows:
+        metadata = os.path.join(self.root, distribution.metadata)
+        names = [f"{distribution.metadata}/{name}" for name in list_names(metadata)]
+        for path in (*names, *(row.path for row in distribution.rows)):
             try:
-                times.add(os.stat(os.path.join(self.root, row.path)).st_mtime_ns)
+                times.add(os.stat(os.path.join(self.root, path)).st_mtime_ns)
             except OSError:
                 continue
         for image in images_of(distribution.key, distribution.version, interpreter, self.session.store):
@@ -492,8 +502,12 @@ def every_distribution(environment: Environment) -> Iterator[InstalledDistributi
     """Yield the distributions of an environment, also those in the directories of other versions of Python."""
     found = installed_distributions(environment)
     yield from found
-    sites = {distribution.site for distribution in found}
-    sites |= {environment.layout.purelib, environment.layout.platlib}
+    sites = {environment.layout.purelib, environment.layout.platlib}
+    known = {distribution.metadata for distribution in found}
+    for site in sites:
+        for name in list_names(os.path.join(environment.location, site)):
+            if name.endswith(".dist-info") and f"{site}/{name}" not in known:
+                yield without_metadata(environment.location, site, name)
     try:
         names = sorted(os.listdir(os.path.join(environment.location, "lib")))
     except OSError:
@@ -502,6 +516,27 @@ def every_distribution(environment: Environment) -> Iterator[InstalledDistributi
         site = f"lib/{name}/site-packages"
         if site not in sites and re.fullmatch(r"(python|pypy)\d[\d.]*t?", name):
             yield from distributions_in(environment.location, site)
+
+
+def without_metadata(root: str, site: str, name: str) -> InstalledDistribution:
+    """Return a distribution whose METADATA is missing or unusable: its RECORD still says what its files must be."""
+    directory = os.path.join(root, site, name)
+    key, version = parse_metadata_name(name)
+    return InstalledDistribution(
+        name=key,
+        version=version,
+        site=site,
+        metadata=f"{site}/{name}",
+        rows=tuple(read_record(read_text(os.path.join(directory, "RECORD")), site)),
+        installer=read_text(os.path.join(directory, "INSTALLER")).strip(),
+        requested="no",
+        tags=(),
+        requires=(),
+        requires_python="",
+        entry_points=(),
+        origin={},
+        editable="",
+    )
 
 
 def unlisted_files(distribution: InstalledDistribution, root: str) -> Iterator[str]:
