@@ -40,6 +40,15 @@ def comparable(item: object, names: "set[str]") -> object:
     return (kind, repr(item))
 
 
+def code_strings(code: object) -> "list[bytes]":
+    """Return the instructions of a code object and of all inside, as `marshal` writes them, with empty inline caches."""
+    if isinstance(code, tuple):
+        return [text for item in code for text in code_strings(item)]
+    if not isinstance(code, types.CodeType):
+        return []
+    return [len(code.co_code).to_bytes(4, "little") + code.co_code, *code_strings(code.co_consts)]
+
+
 def compare(source: bytes, target: bytes, level: int, name: str) -> str:
     """Compare one bytecode file with what its source compiles to."""
     with open(target, "rb") as file:
@@ -68,6 +77,9 @@ def compare(source: bytes, target: bytes, level: int, name: str) -> str:
         return "different"
     names, ignored = set(), set()  # type: set[str], set[str]
     same = comparable(found, names) == comparable(expected, ignored) and stream.tell() == len(data) - size
+    if same and sys.hexversion >= 0x30B0000:  # reading the instructions hides what is in the caches
+        codes = code_strings(found)
+        same = all(data.count(text) >= codes.count(text) for text in set(codes))
     if not same or len(names) != 1 or not names.pop().replace("\\", "/").endswith(name):
         return "different"
     if found.co_filename == os.fsdecode(source):

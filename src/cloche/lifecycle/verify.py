@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
 from cloche.errors import ClocheError
-from cloche.fs import list_names
+from cloche.fs import list_names, read_at_most
 from cloche.fs.checksums import (
     MANIFEST,
     RUNTIME_MANIFEST,
@@ -392,11 +392,14 @@ class Verifier:
         interpreter = self.environment.interpreter
         runtime = self.runtime_bytecode()
         left = []
+        samples: dict[str, str] = {}
+        """Bytecode that is exactly that of its image, by distribution."""
         for item in compiled:
             listed = self.images.get(self.owners.get(item.source, ""), {}).get(item.path)
             known = {listed} if listed else runtime.get(item.path, set())
             place = os.path.join(self.root, item.path)
             if known and hash_file(place) in known:
+                samples.setdefault(self.owners.get(item.source, ""), place)
                 continue
             if listed and os.stat(place).st_mtime_ns == self.times[self.owners[item.source]]:
                 self.report("bytecode", item.path, "was modified")  # if Python had written it, the time would be later
@@ -419,9 +422,13 @@ class Verifier:
         verdicts = list(compare_bytecode(items, self.root, site, interpreter, self.session.host))
         places = Counter(verdict for _, verdict in verdicts)
         for item, verdict in verdicts:
-            # A Python that writes bytecode, perhaps before the environment was moved, writes more than one file.
-            if verdict.startswith("image") and item.path in with_image and places[verdict] == 1:
-                verdict = "different"
+            # If it was compiled elsewhere, it is that of the image, but was changed, or Python wrote it before the
+            # environment was moved, and then more than one file.
+            if verdict.startswith("image") and item.path in with_image:
+                prefix = bytes.fromhex(verdict.partition(" ")[2])
+                sample = read_at_most(samples.get(self.owners[item.source], ""), 1 << 24) or b""
+                if prefix in sample or places[verdict] == 1:
+                    verdict = "different"
             if message := MESSAGES.get(verdict):
                 self.report("bytecode", item.path, message)
 
